@@ -1,0 +1,132 @@
+"""The artefact folder: load and verify. The one thing that passes from training to serving.
+
+Invariant: bytes that are used are the bytes that were hashed; nothing is read from disk twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from models.manifest import SCHEMA_VERSION, Manifest
+
+MANIFEST = "manifest.json"
+GRAPH = "model.onnx"
+TOKENIZER = "preprocess/tokenizer.json"
+DETECTOR = "adapter/detector.safetensors"
+REFERENCE = "reference.json"
+CARD = "MODEL_CARD.md"
+DECISIONS = "evaluation/decisions.csv"
+REQUIRED = (GRAPH, TOKENIZER, DETECTOR, REFERENCE, CARD)
+
+
+class BundleError(Exception):
+    """A bundle that must not be served; the message is one sentence that says why."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A verified bundle, in memory."""
+
+    path: Path
+    manifest: Manifest
+    sha256: str
+    """Hash of ``manifest.json``, which holds the hash of every other file: it names the whole bundle."""
+    graph: bytes
+    tokenizer: bytes
+    reference: bytes
+
+
+def hash_bytes(content: bytes) -> str:
+    """SHA-256 in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def read_manifest(path: Path) -> tuple[Manifest, str]:
+    """Read and check ``manifest.json`` alone.
+
+    Returns:
+        The manifest, and the hash that names the bundle.
+
+    Raises:
+        BundleError: it is missing, not JSON, of another schema version, or says something impossible.
+    """
+    file = path / MANIFEST
+    try:
+        content = file.read_bytes()
+        raw = json.loads(content)
+    except OSError as error:
+        raise BundleError(f"{path}: no readable {MANIFEST} ({error.strerror or error})") from error
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{file}: not JSON ({error})") from error
+    version = raw.get("schema_version") if isinstance(raw, dict) else None
+    if version != SCHEMA_VERSION:
+        raise BundleError(
+            f"{file}: schema version {version!r}, this Evenhand reads {SCHEMA_VERSION}; "
+            "use the Evenhand release that wrote it, or fit again"
+        )
+    try:
+        return Manifest.model_validate(raw), hash_bytes(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "manifest"
+        raise BundleError(f"{file}: {where}: {first['msg']}") from error
+
+
+def load(path: Path) -> Bundle:
+    """Read a bundle and verify every byte of it.
+
+    Raises:
+        BundleError: anything does not hold.
+    """
+    manifest, digest = read_manifest(path)
+    missing = [name for name in REQUIRED if name not in manifest.files]
+    if missing:
+        raise BundleError(f"{path / MANIFEST}: does not list {', '.join(missing)}")
+    contents = {name: _read_verified(path, name, expected) for name, expected in manifest.files.items()}
+    _refuse_strangers(path, manifest)
+    return Bundle(path, manifest, digest, contents[GRAPH], contents[TOKENIZER], contents[REFERENCE])
+
+
+def _read_verified(root: Path, name: str, expected: str) -> bytes:
+    """Read one file that must lie inside the folder and match its hash."""
+    file = root / name
+    if not file.resolve().is_relative_to(root.resolve()):
+        raise BundleError(f"{file}: points outside the bundle's folder")
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise BundleError(f"{file}: missing or unreadable ({error.strerror or error})") from error
+    if hash_bytes(content) != expected:
+        raise BundleError(f"{file}: content does not match its hash in {MANIFEST}; copy the bundle again")
+    return content
+
+
+def _refuse_strangers(root: Path, manifest: Manifest) -> None:
+    """A file nobody hashed could be anything, so it is not allowed to lie there."""
+    known = {*manifest.files, MANIFEST}
+    for file in sorted(root.rglob("*")):
+        name = file.relative_to(root).as_posix()
+        if (file.is_symlink() or not file.is_dir()) and name not in known:
+            raise BundleError(f"{file}: not listed in {MANIFEST}; remove it")
+
+
+def write_manifest(path: Path, manifest: Manifest) -> str:
+    """Write ``manifest.json``, the last file of a new bundle.
+
+    Returns:
+        The hash that names the bundle.
+    """
+    content = (manifest.model_dump_json(indent=2) + "\n").encode()
+    (path / MANIFEST).write_bytes(content)
+    return hash_bytes(content)
+
+
+def hash_files(path: Path) -> dict[str, str]:
+    """Hash every file under ``path`` but the manifest, by name relative to it."""
+    names = sorted(p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file())
+    return {name: hash_bytes((path / name).read_bytes()) for name in names if name != MANIFEST}

@@ -1,0 +1,146 @@
+"""Torch to one ONNX graph, with its parity proof."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor, nn
+
+from models.fairnet import FairNet, Outputs
+from models.graph import join, store_float16
+from models.runtime import GraphOutputs
+
+OPSET = 20
+PARITY_TOLERANCE = 1e-4
+
+
+class ParityError(RuntimeError):
+    """Torch and ONNX disagree; nothing may be written."""
+
+
+class _Prefix(nn.Module):
+    """Base with tap, and the detectors."""
+
+    def __init__(self, fairnet: FairNet) -> None:
+        super().__init__()
+        self.fairnet = fairnet
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        logits, hidden = self.fairnet.split.base(input_ids, attention_mask)
+        return logits, hidden, self.fairnet.risk(hidden, attention_mask)
+
+
+class _Suffix(nn.Module):
+    """The corrected blocks and the head."""
+
+    def __init__(self, fairnet: FairNet) -> None:
+        super().__init__()
+        self.fairnet = fairnet
+
+    def forward(self, hidden: Tensor, mask: Tensor, gates: Tensor) -> Tensor:
+        logits: Tensor = self.fairnet.correction(hidden, mask, gates)[0]
+        return logits
+
+
+def to_onnx(fairnet: FairNet, weights: str = "float32") -> onnx.ModelProto:
+    """Export both pieces and join them.
+
+    Args:
+        fairnet: The trained model.
+        weights: ``float32``, or ``float16`` to store weights in half the bytes.
+    """
+    fairnet.eval()
+    attributes, classes = len(fairnet.attributes), fairnet.split.classes
+    ids, mask = torch.full((3, 7), 5), torch.ones(3, 7, dtype=torch.int64)
+    hidden = torch.zeros(3, 7, fairnet.split.hidden_size)
+    gates = torch.ones(3, attributes, dtype=torch.bool)
+    batch, seq = torch.export.Dim("batch", min=1, max=65536), torch.export.Dim("seq", min=2, max=8192)
+    two = {0: batch, 1: seq}
+    prefix = _export(_Prefix(fairnet), {"input_ids": ids, "attention_mask": mask}, [two, two], ["base_logits", "hidden", "risk"])
+    rows = {"rows_hidden": hidden, "rows_mask": mask, "rows_gates": gates}
+    suffix = _export(_Suffix(fairnet), rows, [two, two, {0: batch}], ["corrected"])
+    joined = join(prefix, suffix, attributes, classes)
+    return store_float16(joined) if weights == "float16" else joined
+
+
+@torch.no_grad()
+def round_to_float16(model: nn.Module) -> None:
+    """Round weights to float16 values, still stored as float32: done to a base before anything is learnt on it."""
+    for parameter in model.parameters():
+        parameter.copy_(parameter.half().float())
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How well torch and ONNX agree over some rows."""
+
+    rows: int
+    max_logit_difference: float
+    max_risk_difference: float
+    decisions_outside_band: int
+    """Decisions that differ although neither a logit margin nor a risk lies within the tolerance of its limit."""
+
+    def check(self) -> None:
+        """Refuse a graph that does not hold.
+
+        Raises:
+            ParityError: a difference beyond the tolerance.
+        """
+        worst = max(self.max_logit_difference, self.max_risk_difference)
+        if not worst <= PARITY_TOLERANCE or self.decisions_outside_band:
+            raise ParityError(
+                f"ONNX and torch differ by {worst:.2e} (limit {PARITY_TOLERANCE:.0e}) and in "
+                f"{self.decisions_outside_band} decisions over {self.rows} rows; the bundle was not written"
+            )
+
+
+def compare(torch_out: Outputs, onnx_out: GraphOutputs, thresholds: Tensor) -> Parity:
+    """Compare the two on one batch; rows whose risk lies in the band may be gated differently and are left out."""
+    risk = torch_out.risk.numpy()
+    clear = (np.abs(risk - thresholds.numpy()) > PARITY_TOLERANCE).all(axis=1)
+    differences, wrong = [0.0], 0
+    for name in ("logits", "base_logits", "shadow_logits"):
+        ours, theirs = getattr(torch_out, name).numpy()[clear], getattr(onnx_out, name)[clear]
+        differences.append(float(np.abs(ours - theirs).max(initial=0.0)))
+        top = np.sort(ours, axis=1)
+        decided = top[:, -1] - top[:, -2] > PARITY_TOLERANCE
+        wrong += int((ours.argmax(1) != theirs.argmax(1))[decided].sum())
+    wrong += int((torch_out.flagged.numpy() != onnx_out.flagged)[clear].sum())
+    return Parity(len(risk), max(differences), float(np.abs(risk - onnx_out.risk).max()), wrong)
+
+
+def _export(
+    module: nn.Module, inputs: dict[str, Tensor], shapes: list[dict[int, object]], outputs: list[str]
+) -> onnx.ModelProto:
+    """Run the exporter without its chatter, and infer nothing it does not need."""
+    with _quiet():
+        program = torch.onnx.export(
+            module.eval(),
+            tuple(inputs.values()),
+            dynamo=True,
+            dynamic_shapes=tuple(shapes),
+            opset_version=OPSET,
+            input_names=list(inputs),
+            output_names=outputs,
+            verbose=False,
+        )
+    assert program is not None
+    model: onnx.ModelProto = program.model_proto
+    return model
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporter reports progress and internal deprecations that no user can act on."""
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings(), open(os.devnull, "w") as void, contextlib.redirect_stdout(void):
+        warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,82 @@
+"""The whole classifier in torch: base, detectors, gates, corrected suffix. What the ONNX graph is proved against."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from models.backbones import SplitModel
+from models.detector import BiasDetectors, Pooling
+from models.lora import ConditionalLora
+
+SHADOW, APPLY = 1, 2
+
+
+class Outputs(NamedTuple):
+    """Named like the graph's outputs; shapes as in :class:`models.runtime.GraphOutputs`."""
+
+    logits: Tensor
+    base_logits: Tensor
+    shadow_logits: Tensor
+    risk: Tensor
+    flagged: Tensor
+
+
+class FairNet(nn.Module):
+    """Base model, one bias detector and one gated adapter per attribute.
+
+    Args:
+        split: The frozen base, cut before the first corrected block.
+        attributes: Attribute names, in the order of every attribute axis.
+        pooling: How the detectors reduce positions.
+        rank: LoRA rank.
+        alpha: LoRA alpha.
+    """
+
+    def __init__(
+        self,
+        split: SplitModel,
+        attributes: Sequence[str],
+        pooling: Pooling = "attention",
+        rank: int = 8,
+        alpha: int = 16,
+    ) -> None:
+        super().__init__()
+        self.attributes = tuple(attributes)
+        self.split = split
+        self.detectors = BiasDetectors(len(self.attributes), split.hidden_size, pooling)
+        self.correction = ConditionalLora(split, self.attributes, rank, alpha)
+
+    def risk(self, hidden: Tensor, attention_mask: Tensor) -> Tensor:
+        """Risk per row and attribute ``(batch, attributes)``, from the tapped state."""
+        return torch.sigmoid(self.detectors(hidden, attention_mask))
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, thresholds: Tensor, modes: Tensor) -> Outputs:
+        """Answer a batch.
+
+        A row that both an applied and a shadowed attribute flag is finished twice in the same suffix batch: once as
+        it is served, once as it would be.
+
+        Args:
+            input_ids: ``(batch, seq)``.
+            attention_mask: ``(batch, seq)``.
+            thresholds: ``(attributes,)``.
+            modes: ``(batch, attributes)``, 0 off, 1 shadow, 2 apply.
+        """
+        base_logits, hidden = self.split.base(input_ids, attention_mask)
+        risk = self.risk(hidden, attention_mask)
+        flagged = risk >= thresholds
+        applied, candidate = flagged & (modes == APPLY), flagged & (modes >= SHADOW)
+        serve = applied.any(dim=1).nonzero().squeeze(1)
+        shadow = (flagged & (modes == SHADOW)).any(dim=1).nonzero().squeeze(1)
+        rows = torch.cat([serve, shadow])
+        logits, shadow_logits = base_logits, base_logits
+        if len(rows):
+            gates = torch.cat([applied[serve], candidate[shadow]])
+            corrected, _ = self.correction(hidden[rows], attention_mask[rows], gates)
+            logits = base_logits.index_copy(0, serve, corrected[: len(serve)])
+            shadow_logits = logits.index_copy(0, shadow, corrected[len(serve) :])
+        return Outputs(logits, base_logits, shadow_logits, risk, flagged)

@@ -1,0 +1,218 @@
+"""ONNX surgery: join two exported pieces and the gate into one graph that shares every weight.
+
+::
+
+    ids, mask -> [base with tap] -> base_logits, hidden, risk
+    risk, thresholds, modes -> gates -> rows
+    If any row: hidden[rows], mask[rows], gates[rows] -> [suffix] -> scatter into base_logits
+    Else:       base_logits
+
+Every row takes the base path, so a closed gate is the base model by construction, and the base answer of a corrected
+row is there for free. ``If`` keeps zero-row tensors out of the suffix (they break ``Reshape`` with -1) and makes an
+unflagged batch cost nothing more than the detector.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+FLOAT, BOOL, INT64 = TensorProto.FLOAT, TensorProto.BOOL, TensorProto.INT64
+
+
+def join(prefix: onnx.ModelProto, suffix: onnx.ModelProto, attributes: int, classes: int) -> onnx.ModelProto:
+    """Join the pieces.
+
+    Args:
+        prefix: ``input_ids, attention_mask -> base_logits, hidden, risk``.
+        suffix: ``rows_hidden, rows_mask, rows_gates -> corrected``.
+        attributes: Width of ``risk``.
+        classes: Width of the logits.
+
+    Returns:
+        The graph of :mod:`models.runtime`'s contract.
+    """
+    prefix, suffix = _prefixed(prefix, ""), _prefixed(suffix, "suffix/")
+    initializers = _shared_initializers(prefix, suffix)
+    nodes = [*prefix.graph.node, *_gate_nodes(), _if_node(suffix, classes)]
+    inputs = [
+        helper.make_tensor_value_info("input_ids", INT64, ["batch", "seq"]),
+        helper.make_tensor_value_info("attention_mask", INT64, ["batch", "seq"]),
+        helper.make_tensor_value_info("thresholds", FLOAT, [attributes]),
+        helper.make_tensor_value_info("modes", INT64, ["batch", attributes]),
+    ]
+    outputs = [
+        *(helper.make_tensor_value_info(n, FLOAT, ["batch", classes]) for n in ("logits", "base_logits", "shadow_logits")),
+        helper.make_tensor_value_info("risk", FLOAT, ["batch", attributes]),
+        helper.make_tensor_value_info("flagged", BOOL, ["batch", attributes]),
+    ]
+    graph = helper.make_graph(
+        nodes, "evenhand", inputs, outputs, [*initializers, *_constants()], value_info=prefix.graph.value_info
+    )
+    model = helper.make_model(graph, opset_imports=prefix.opset_import, ir_version=prefix.ir_version)
+    onnx.checker.check_model(model)
+    return model
+
+
+def store_float16(model: onnx.ModelProto, smallest: int = 1024) -> onnx.ModelProto:
+    """Store large float32 weights as float16, cast back when the graph is loaded; computing stays float32.
+
+    The weights must already be float16 values (see :func:`round_to_float16`), so that nothing changes.
+
+    Args:
+        model: The graph.
+        smallest: Weights with fewer elements stay as they are.
+    """
+    casts = []
+    for tensor in model.graph.initializer:
+        array = numpy_helper.to_array(tensor)
+        half = array.astype(np.float16) if array.dtype == np.float32 and array.size >= smallest else None
+        if half is None or not np.array_equal(half.astype(np.float32), array):
+            continue
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(half, f"{name}/float16"))
+        casts.append(helper.make_node("Cast", [f"{name}/float16"], [name], to=FLOAT))
+    rest = list(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend([*casts, *rest])
+    onnx.checker.check_model(model)
+    return model
+
+
+def base_only(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The base model's own graph, cut out of a joined one: what cost and bitwise equality are measured against."""
+    needed, nodes = {"base_logits"}, []
+    for node in reversed(model.graph.node):
+        if needed & set(node.output):
+            nodes.append(node)
+            needed |= set(node.input)
+    graph = helper.make_graph(
+        nodes[::-1],
+        "base",
+        [i for i in model.graph.input if i.name in needed],
+        [o for o in model.graph.output if o.name == "base_logits"],
+        [t for t in model.graph.initializer if t.name in needed],
+        value_info=model.graph.value_info,
+    )
+    return helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
+
+
+def _gate_nodes() -> list[onnx.NodeProto]:
+    """Risk, thresholds and modes to the rows to finish and their gates. Names as in ``FairNet.forward``."""
+    node = helper.make_node
+    return [
+        node("GreaterOrEqual", ["risk", "thresholds"], ["flagged"]),
+        node("Equal", ["modes", "gate/apply"], ["gate/is_apply"]),
+        node("Equal", ["modes", "gate/shadow"], ["gate/is_shadow"]),
+        node("And", ["flagged", "gate/is_apply"], ["gate/applied"]),
+        node("And", ["flagged", "gate/is_shadow"], ["gate/shadowed"]),
+        node("Or", ["gate/applied", "gate/shadowed"], ["gate/candidate"]),
+        *_rows_where_any("gate/applied", "gate/serve"),
+        *_rows_where_any("gate/shadowed", "gate/shadow_rows"),
+        node("Concat", ["gate/serve", "gate/shadow_rows"], ["gate/rows"], axis=0),
+        node("Size", ["gate/rows"], ["gate/count"]),
+        node("Greater", ["gate/count", "gate/off"], ["gate/any"]),
+    ]
+
+
+def _rows_where_any(gates: str, rows: str) -> list[onnx.NodeProto]:
+    """Indices ``(rows,)`` of the rows in which any column of ``gates`` is true."""
+    return [
+        helper.make_node("Cast", [gates], [f"{rows}/int"], to=INT64),
+        helper.make_node("ReduceMax", [f"{rows}/int", "gate/axis"], [f"{rows}/any"], keepdims=0),
+        helper.make_node("NonZero", [f"{rows}/any"], [f"{rows}/found"]),
+        helper.make_node("Squeeze", [f"{rows}/found", "gate/off_axis"], [rows]),
+    ]
+
+
+def _constants() -> list[onnx.TensorProto]:
+    """Small constants of the gate."""
+    values = {"gate/off": np.array(0), "gate/shadow": np.array(1), "gate/apply": np.array(2)}
+    axes = {"gate/axis": np.array([1]), "gate/off_axis": np.array([0])}
+    return [numpy_helper.from_array(value.astype(np.int64), name) for name, value in {**values, **axes}.items()]
+
+
+def _if_node(suffix: onnx.ModelProto, classes: int) -> onnx.NodeProto:
+    """Finish the selected rows, or hand on the base's answer."""
+    node = helper.make_node
+    before = [
+        node("Gather", ["hidden", "gate/rows"], ["suffix/rows_hidden"]),
+        node("Gather", ["attention_mask", "gate/rows"], ["suffix/rows_mask"]),
+        node("Gather", ["gate/applied", "gate/serve"], ["then/serve_gates"]),
+        node("Gather", ["gate/candidate", "gate/shadow_rows"], ["then/shadow_gates"]),
+        node("Concat", ["then/serve_gates", "then/shadow_gates"], ["suffix/rows_gates"], axis=0),
+    ]
+    after = [
+        node("Shape", ["gate/serve"], ["then/serve_count"]),
+        node("Shape", ["gate/rows"], ["then/row_count"]),
+        node("Slice", ["suffix/corrected", "gate/off_axis", "then/serve_count"], ["then/to_serve"]),
+        node("Slice", ["suffix/corrected", "then/serve_count", "then/row_count"], ["then/to_shadow"]),
+        node("Unsqueeze", ["gate/serve", "gate/axis"], ["then/serve_at"]),
+        node("Unsqueeze", ["gate/shadow_rows", "gate/axis"], ["then/shadow_at"]),
+        node("ScatterND", ["base_logits", "then/serve_at", "then/to_serve"], ["then/logits"]),
+        node("ScatterND", ["then/logits", "then/shadow_at", "then/to_shadow"], ["then/shadow_logits"]),
+    ]
+    then_branch = helper.make_graph(
+        [*before, *suffix.graph.node, *after],
+        "corrected",
+        [],
+        _branch_outputs("then", classes),
+        value_info=suffix.graph.value_info,
+    )
+    hand_on = [node("Identity", ["base_logits"], [f"else/{name}"]) for name in ("logits", "shadow_logits")]
+    else_branch = helper.make_graph(hand_on, "base", [], _branch_outputs("else", classes))
+    return node("If", ["gate/any"], ["logits", "shadow_logits"], then_branch=then_branch, else_branch=else_branch)
+
+
+def _branch_outputs(branch: str, classes: int) -> list[onnx.ValueInfoProto]:
+    names = (f"{branch}/logits", f"{branch}/shadow_logits")
+    return [helper.make_tensor_value_info(name, FLOAT, ["batch", classes]) for name in names]
+
+
+def _prefixed(model: onnx.ModelProto, prefix: str) -> onnx.ModelProto:
+    """A copy whose every name starts with ``prefix``, with the shapes that fusions need."""
+    copied = onnx.ModelProto()
+    copied.CopyFrom(model)
+    # Fusions need the widths of three-dimensional values; the gates' own shapes ONNX Runtime infers better itself.
+    wide = [v for v in copied.graph.value_info if len(v.type.tensor_type.shape.dim) >= 3]
+    del copied.graph.value_info[:]
+    copied.graph.value_info.extend(wide)
+    for node in copied.graph.node:
+        node.name = f"{prefix}{node.name}"
+        _rename(node.input, prefix)
+        _rename(node.output, prefix)
+    graph = copied.graph
+    for value in (*graph.initializer, *graph.input, *graph.output, *graph.value_info):
+        value.name = f"{prefix}{value.name}"
+    return copied
+
+
+def _rename(names: Iterable[str], prefix: str) -> None:
+    """Prefix a repeated field of names in place; the empty name means an omitted input and stays."""
+    renamed = [f"{prefix}{name}" if name else name for name in names]
+    names[:] = renamed  # type: ignore[index]
+
+
+def _shared_initializers(prefix: onnx.ModelProto, suffix: onnx.ModelProto) -> list[onnx.TensorProto]:
+    """All weights once: the suffix's copies of the base's weights are dropped and its nodes read the base's."""
+    kept = list(prefix.graph.initializer)
+    known = {_fingerprint(tensor): tensor.name for tensor in kept}
+    alias = {}
+    for tensor in suffix.graph.initializer:
+        twin = known.get(_fingerprint(tensor))
+        if twin is None:
+            kept.append(tensor)
+        else:
+            alias[tensor.name] = twin
+    for node in suffix.graph.node:
+        node.input[:] = [alias.get(name, name) for name in node.input]
+    return kept
+
+
+def _fingerprint(tensor: onnx.TensorProto) -> tuple[str, str, tuple[int, ...]]:
+    array = np.ascontiguousarray(numpy_helper.to_array(tensor))
+    return hashlib.sha256(array.tobytes()).hexdigest(), str(array.dtype), array.shape

@@ -1,0 +1,128 @@
+r"""Gated LoRA: PEFT makes, names, saves and loads the adapters; the gate that selects rows is ours.
+
+.. math:: y_i = W x_i + b + \sum_a g_{ia} \frac{\alpha}{r} B_a A_a x_i, \qquad g_{ia} \in \{0, 1\}
+
+``B`` starts at zero, so a new adapter changes nothing. A shut gate *selects* the base (``torch.where``) instead of
+multiplying by zero: an overflowing adapter would otherwise put 0 x inf = NaN into rows it must not touch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from peft.tuners.lora import Linear as PeftLoraLinear
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from models.backbones import SplitModel
+
+
+@dataclass
+class Gates:
+    """Which rows get which adapter in the next forward pass; shared by all gated layers of one model."""
+
+    open: Tensor | None = None
+    """``(rows, attributes)`` bool, columns in the order of :attr:`names`."""
+    names: tuple[str, ...] = ()
+
+
+class GatedLoraLinear(PeftLoraLinear):
+    """PEFT's LoRA layer with a gate per row and adapter. PEFT's own ``active_adapter`` does not matter here."""
+
+    gates: Gates
+
+    def forward(self, x: Tensor, *_: Any, **__: Any) -> Tensor:  # noqa: ANN401 - PEFT's signature
+        """Apply the base layer, and to gated rows their adapters; ``(rows, ..., width)``."""
+        result: Tensor = self.base_layer(x)
+        gates = self.gates.open
+        if gates is None:
+            raise RuntimeError("gated LoRA was run without gates; set Gates.open first")
+        for column, name in enumerate(self.gates.names):
+            delta = self.lora_B[name](self.lora_A[name](x)) * self.scaling[name]
+            is_open = gates[:, column].view(-1, *[1] * (result.dim() - 1))
+            result = torch.where(is_open, result + delta, result)
+        return result
+
+
+class ConditionalLora(nn.Module):
+    """The suffix of a split model, with one gated adapter per attribute on its query and value projections.
+
+    Args:
+        split: The frozen base, cut; its suffix receives the adapters.
+        attributes: Adapter names, one per attribute.
+        rank: Rank of every adapter (the paper's 8).
+        alpha: LoRA's scale numerator (the paper's 16).
+    """
+
+    def __init__(self, split: SplitModel, attributes: Sequence[str], rank: int = 8, alpha: int = 16) -> None:
+        super().__init__()
+        self.split = split
+        self.gates = Gates(names=tuple(attributes))
+        config = LoraConfig(
+            r=rank,
+            lora_alpha=alpha,
+            target_modules=list(split.family.targets),
+            layers_to_transform=list(range(split.layer, split.layers)),
+            layers_pattern=split.family.blocks.rsplit(".", 1)[-1],
+        )
+        config._register_custom_module({nn.Linear: GatedLoraLinear})
+        peft = get_peft_model(split.suffix, config, adapter_name=attributes[0])  # type: ignore[arg-type]
+        for name in attributes[1:]:
+            peft.add_adapter(name, config)
+        self.peft: PeftModel = peft
+        for layer in self.gated_layers():
+            layer.gates = self.gates
+        for name, parameter in peft.named_parameters():
+            parameter.requires_grad_("lora_" in name)
+
+    def gated_layers(self) -> list[GatedLoraLinear]:
+        """The layers that carry adapters."""
+        return [module for module in self.peft.modules() if isinstance(module, GatedLoraLinear)]
+
+    def trainable(self) -> list[nn.Parameter]:
+        """The adapters' weights."""
+        return [parameter for parameter in self.peft.parameters() if parameter.requires_grad]
+
+    def forward(self, hidden: Tensor, attention_mask: Tensor, gates: Tensor) -> tuple[Tensor, Tensor]:
+        """Finish rows from the cut on.
+
+        Args:
+            hidden: ``(rows, seq, hidden)``.
+            attention_mask: ``(rows, seq)``.
+            gates: ``(rows, attributes)`` bool.
+
+        Returns:
+            Logits ``(rows, classes)``, and the head's input ``(rows, width)``.
+        """
+        self.gates.open = gates
+        try:
+            return self.split.finish(hidden, attention_mask)
+        finally:
+            self.gates.open = None
+
+    def save(self, folder: Path) -> None:
+        """Write one PEFT folder per attribute."""
+        self.peft.save_pretrained(str(folder), safe_serialization=True)
+        for name in self.gates.names:
+            # PEFT writes an adapter called "default" into the folder itself, any other into one of its name.
+            (folder / name / "README.md").unlink(missing_ok=True)
+        (folder / "README.md").unlink(missing_ok=True)
+
+    def load(self, folder: Path) -> None:
+        """Read what :meth:`save` wrote, into adapters of the same shape.
+
+        Raises:
+            ValueError: weights are missing or of another shape.
+        """
+        own = dict(self.peft.named_parameters())
+        for name in self.gates.names:
+            for key, value in load_file(folder / name / "adapter_model.safetensors").items():
+                target = own.get(key.replace(".weight", f".{name}.weight"))
+                if target is None or target.shape != value.shape:
+                    raise ValueError(f"{folder / name}: {key} does not fit this model")
+                target.data.copy_(value)

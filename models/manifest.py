@@ -1,0 +1,151 @@
+"""The manifest: what a bundle says about itself, as one versioned pydantic model.
+
+Everything that training knows and serving needs passes through here. No torch.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+SCHEMA_VERSION = 1
+MAX_ATTRIBUTES = 5
+MAX_GROUPS = 16
+UNKNOWN_GROUP = "unknown"
+
+Mode = Literal["off", "shadow", "apply"]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+# These become Prometheus label values, file names and JSON keys: keep them plain.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+-]{0,63}$")]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TextInput(_Frozen):
+    """How one text becomes arrays."""
+
+    kind: Literal["text"] = "text"
+    max_tokens: int = Field(ge=4, le=8192)
+    pad_id: int = Field(ge=0)
+
+
+class Attribute(_Frozen):
+    """One sensitive attribute: its groups, and how its correction is switched."""
+
+    name: Name
+    groups: list[Name] = Field(min_length=2, max_length=MAX_GROUPS)
+    reference: Name
+    """The group that is never corrected; the detector's risk is the probability of not belonging to it."""
+    threshold: float = Field(ge=0.0, le=1.0)
+    mode: Mode
+    why: str
+    """One sentence: why this mode."""
+
+    @model_validator(mode="after")
+    def _reference_is_a_group(self) -> Attribute:
+        if self.reference not in self.groups:
+            raise ValueError(f"reference {self.reference!r} is not one of the groups of {self.name!r}")
+        if len(set(self.groups)) != len(self.groups) or UNKNOWN_GROUP in self.groups:
+            raise ValueError(f"groups of {self.name!r} must be distinct, and not {UNKNOWN_GROUP!r}")
+        return self
+
+
+class Correction(_Frozen):
+    """Where the detector reads and what the adapter changes."""
+
+    layer: int = Field(ge=0)
+    """Index of the first corrected block; the detector reads this block's input."""
+    layers: int = Field(ge=1)
+    pooling: Literal["attention", "mean", "first"]
+    rank: int = Field(ge=1)
+    alpha: int = Field(ge=1)
+    targets: list[str] = Field(min_length=1)
+
+
+class Graph(_Frozen):
+    """The ONNX graph's contract."""
+
+    opset: int
+    weights: Literal["float32", "float16"]
+    """How weights are stored; they are computed with in float32 either way."""
+    inputs: list[str]
+    outputs: list[str]
+
+
+class Provenance(_Frozen):
+    """Where the bundle comes from."""
+
+    evenhand: str
+    base: str
+    base_license: str | None
+    base_sha256: Sha256
+    data_sha256: Sha256
+    rows: dict[str, int]
+    seed: int
+    settings: dict[str, Any]
+    libraries: dict[str, str]
+
+
+class Manifest(_Frozen):
+    """``manifest.json``."""
+
+    schema_version: Literal[1]
+    name: Name
+    version: Name
+    created_utc: str
+    task: Literal["text"]
+    description: str
+    intended_use: str
+    out_of_scope: str
+    labels: list[Name] = Field(min_length=2)
+    favourable: list[Name] = Field(min_length=1)
+    input: TextInput
+    attributes: list[Attribute] = Field(min_length=1, max_length=MAX_ATTRIBUTES)
+    correction: Correction
+    graph: Graph
+    certified: bool
+    """Whether thresholds carry a statistical certificate (Learn-then-Test), not just a good validation figure."""
+    provenance: Provenance
+    evaluation: dict[str, Any]
+    files: dict[str, Sha256]
+
+    @field_validator("files")
+    @classmethod
+    def _paths_stay_inside(cls, files: dict[str, str]) -> dict[str, str]:
+        for path in files:
+            check_path(path)
+        return files
+
+    @model_validator(mode="after")
+    def _labels_hold(self) -> Manifest:
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError("labels must be distinct")
+        favourable = set(self.favourable)
+        if not favourable < set(self.labels):
+            raise ValueError("favourable labels must be some, not all, of the labels")
+        names = [attribute.name for attribute in self.attributes]
+        if len(set(names)) != len(names):
+            raise ValueError("attribute names must be distinct")
+        return self
+
+    @property
+    def attribute_names(self) -> list[str]:
+        """Attribute names in the order of the graph's columns."""
+        return [attribute.name for attribute in self.attributes]
+
+
+def check_path(path: str) -> None:
+    """Refuse a file name that could leave the bundle's folder.
+
+    Raises:
+        ValueError: the path is absolute, climbs, or is not plain POSIX.
+    """
+    pure = PurePosixPath(path)
+    plain = re.fullmatch(r"[A-Za-z0-9._+/ -]+", path) is not None
+    if not plain or pure.is_absolute() or ".." in pure.parts or str(pure) != path or path == "manifest.json":
+        raise ValueError(f"file name {path!r} is not a plain path inside the bundle")

@@ -1,0 +1,116 @@
+"""Run a bundle's graph with ONNX Runtime: arrays in, named arrays out. No torch.
+
+Training evaluates and serving answers through this one class, so both see the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from models.bundle import Bundle, BundleError
+from models.manifest import Manifest, Mode
+
+Floats = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+
+ROW_INPUTS = ("input_ids", "attention_mask")
+INPUTS = {
+    "input_ids": ("tensor(int64)", 2),
+    "attention_mask": ("tensor(int64)", 2),
+    "thresholds": ("tensor(float)", 1),
+    "modes": ("tensor(int64)", 2),
+}
+OUTPUTS = {
+    "logits": ("tensor(float)", 2),
+    "base_logits": ("tensor(float)", 2),
+    "shadow_logits": ("tensor(float)", 2),
+    "risk": ("tensor(float)", 2),
+    "flagged": ("tensor(bool)", 2),
+}
+MODE_CODES: dict[Mode, int] = {"off": 0, "shadow": 1, "apply": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class GraphOutputs:
+    """What the graph says about a batch."""
+
+    logits: Floats
+    """``(batch, classes)`` the answer to serve under the given modes."""
+    base_logits: Floats
+    """``(batch, classes)`` the base model's own answer."""
+    shadow_logits: Floats
+    """``(batch, classes)`` the answer if attributes in shadow mode were applied too."""
+    risk: Floats
+    """``(batch, attributes)`` calibrated probability of not belonging to the reference group."""
+    flagged: Bools
+    """``(batch, attributes)`` whether the risk reaches the threshold, whatever the mode."""
+
+
+class GraphRunner:
+    """An ONNX Runtime session over one bundle's graph.
+
+    Args:
+        bundle: A verified bundle.
+        threads: Threads inside one operator; 0 lets ONNX Runtime use every core.
+        providers: Execution providers in order of preference; those not installed are refused.
+
+    Raises:
+        BundleError: the graph does not load, or is not the graph the manifest promises.
+    """
+
+    def __init__(self, bundle: Bundle, threads: int = 0, providers: tuple[str, ...] = ("CPUExecutionProvider",)) -> None:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3
+        try:
+            self._session = ort.InferenceSession(bundle.graph, options, providers=list(providers))
+        except Exception as error:  # ONNX Runtime's errors share no public base class
+            reason = str(error).splitlines()[0]
+            raise BundleError(f"{bundle.path}: ONNX Runtime does not load the graph ({reason})") from error
+        self._check_signature(bundle)
+        self.providers: list[str] = self._session.get_providers()
+        self.thresholds = np.array([a.threshold for a in bundle.manifest.attributes], dtype=np.float32)
+
+    def run(self, rows: Mapping[str, Ints], modes: Ints, thresholds: Floats | None = None) -> GraphOutputs:
+        """Score one padded batch.
+
+        Args:
+            rows: ``input_ids`` and ``attention_mask``, ``(batch, tokens)``.
+            modes: ``(batch, attributes)`` codes of :data:`MODE_CODES`.
+            thresholds: ``(attributes,)``; the bundle's own when not given.
+        """
+        used = self.thresholds if thresholds is None else thresholds
+        feed = {**rows, "modes": modes, "thresholds": used}
+        return GraphOutputs(*self._session.run(list(OUTPUTS), feed))
+
+    def _check_signature(self, bundle: Bundle) -> None:
+        """Refuse a graph whose inputs, outputs or widths differ from the contract."""
+        manifest = bundle.manifest
+        found_in = {i.name: (i.type, len(i.shape)) for i in self._session.get_inputs()}
+        found_out = {o.name: (o.type, len(o.shape)) for o in self._session.get_outputs()}
+        for what, found, expected in (("inputs", found_in, INPUTS), ("outputs", found_out, OUTPUTS)):
+            if found != expected:
+                raise BundleError(f"{bundle.path}: the graph's {what} are {found}, this Evenhand runs {expected}")
+        widths = {o.name: o.shape[1] for o in self._session.get_outputs()}
+        if widths != _expected_widths(manifest):
+            raise BundleError(
+                f"{bundle.path}: the graph's output widths {widths} do not match the manifest's "
+                f"{len(manifest.labels)} labels and {len(manifest.attributes)} attributes"
+            )
+
+
+def _expected_widths(manifest: Manifest) -> dict[str, int]:
+    classes, attributes = len(manifest.labels), len(manifest.attributes)
+    return {
+        "logits": classes,
+        "base_logits": classes,
+        "shadow_logits": classes,
+        "risk": attributes,
+        "flagged": attributes,
+    }

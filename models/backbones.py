@@ -6,11 +6,16 @@ is the same model with the blocks before the cut replaced by pass-throughs and t
 
 from __future__ import annotations
 
+import contextlib
 import copy
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
+
+Args = tuple[Any, ...]
+Kwargs = dict[str, Any]
 
 
 class UnsupportedBaseError(ValueError):
@@ -95,7 +100,7 @@ class SplitModel(nn.Module):
         """Number of labels."""
         return int(self.model.config.num_labels)  # type: ignore[union-attr, arg-type]
 
-    def base(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
+    def base(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Run the base model once.
 
         Args:
@@ -103,16 +108,13 @@ class SplitModel(nn.Module):
             attention_mask: ``(batch, seq)``, 1 for tokens and 0 for padding.
 
         Returns:
-            Logits ``(batch, classes)``, and the input of block ``layer`` ``(batch, seq, hidden)``.
+            Logits ``(batch, classes)``, the input of block ``layer`` ``(batch, seq, hidden)``, and the head's input
+            ``(batch, width)``.
         """
         tapped: list[Tensor] = []
-        block = self.model.get_submodule(self.family.blocks)[self.layer]  # type: ignore[index]
-        handle = block.register_forward_pre_hook(lambda _, args, kwargs: tapped.append(_first(args, kwargs)), with_kwargs=True)
-        try:
+        with self._hooks(self.model, lambda args, kwargs: tapped.append(_first(args, kwargs))) as heads:
             logits: Tensor = self.model(input_ids=input_ids, attention_mask=attention_mask).logits
-        finally:
-            handle.remove()
-        return logits, tapped[0]
+        return logits, tapped[0], heads[0]
 
     def finish(self, hidden: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
         """Run the suffix, with whatever adapters were put into it.
@@ -124,19 +126,25 @@ class SplitModel(nn.Module):
         Returns:
             Logits ``(rows, classes)``, and the head's input ``(rows, width)``.
         """
-        first = self.suffix.get_submodule(self.family.blocks)[self.layer]  # type: ignore[index]
-        head = self.suffix.get_submodule(self.family.head)
-        seen: list[Tensor] = []
+        with self._hooks(self.suffix, lambda args, kwargs: _replace_first(args, kwargs, hidden)) as heads:
+            logits: Tensor = self.suffix(inputs_embeds=hidden, attention_mask=attention_mask).logits
+        return logits, heads[0]
+
+    @contextlib.contextmanager
+    def _hooks(self, model: nn.Module, at_cut: Callable[[Args, Kwargs], Any]) -> Iterator[list[Tensor]]:
+        """Watch the head's input, and see or change the call of the block at the cut, during one forward pass."""
+        block = model.get_submodule(f"{self.family.blocks}.{self.layer}")
+        head = model.get_submodule(self.family.head)
+        heads: list[Tensor] = []
         handles = [
-            first.register_forward_pre_hook(lambda _, args, kwargs: _replace_first(args, kwargs, hidden), with_kwargs=True),
-            head.register_forward_pre_hook(lambda _, args: seen.append(args[0])),
+            block.register_forward_pre_hook(lambda _, args, kwargs: at_cut(args, kwargs), with_kwargs=True),
+            head.register_forward_pre_hook(lambda _, args: heads.append(args[0])),
         ]
         try:
-            logits: Tensor = self.suffix(inputs_embeds=hidden, attention_mask=attention_mask).logits
+            yield heads
         finally:
             for handle in handles:
                 handle.remove()
-        return logits, seen[0]
 
     def _make_suffix(self, model: nn.Module) -> nn.Module:
         """Copy the module structure but share every weight, so adapters never reach the base."""
@@ -148,13 +156,13 @@ class SplitModel(nn.Module):
         return suffix
 
 
-def _first(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+def _first(args: Args, kwargs: Kwargs) -> Tensor:
     """The hidden state a block was called with."""
     hidden: Tensor = args[0] if args else kwargs["hidden_states"]
     return hidden
 
 
-def _replace_first(args: tuple[Any, ...], kwargs: dict[str, Any], hidden: Tensor) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _replace_first(args: Args, kwargs: Kwargs, hidden: Tensor) -> tuple[Args, Kwargs]:
     """The same call with another hidden state."""
     if args:
         return (hidden, *args[1:]), kwargs

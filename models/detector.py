@@ -7,6 +7,7 @@ quarter of the graph nodes, which is what a batch of one pays for.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -28,9 +29,7 @@ class BiasDetectors(nn.Module):
         attention_width: Rows of ``W``. The paper uses ``hidden``; 64 keeps four detectors near 1 % of a small base.
     """
 
-    def __init__(
-        self, attributes: int, hidden: int, pooling: Pooling = "attention", attention_width: int = 64
-    ) -> None:
+    def __init__(self, attributes: int, hidden: int, pooling: Pooling = "attention", attention_width: int = 64) -> None:
         super().__init__()
         self.attributes = attributes
         self.pooling = pooling
@@ -38,12 +37,8 @@ class BiasDetectors(nn.Module):
             self.project = nn.Linear(hidden, attributes * attention_width)
             self.score = nn.Parameter(_uniform(attributes, 1, attention_width, fan_in=attention_width))
         widths = (hidden, 128, 64, 1)
-        self.weights = nn.ParameterList(
-            _uniform(attributes, i, o, fan_in=i) for i, o in zip(widths, widths[1:], strict=False)
-        )
-        self.biases = nn.ParameterList(
-            _uniform(attributes, 1, o, fan_in=i) for i, o in zip(widths, widths[1:], strict=False)
-        )
+        self.weights = nn.ParameterList(_uniform(attributes, i, o, fan_in=i) for i, o in pairwise(widths))
+        self.biases = nn.ParameterList(_uniform(attributes, 1, o, fan_in=i) for i, o in pairwise(widths))
 
     def forward(self, hidden: Tensor, attention_mask: Tensor) -> Tensor:
         """Score rows.
@@ -73,7 +68,7 @@ class BiasDetectors(nn.Module):
         if self.pooling == "mean":
             mask = attention_mask.to(hidden.dtype).unsqueeze(1)
             return (torch.matmul(mask, hidden) / mask.sum(dim=2, keepdim=True)).transpose(0, 1)
-        projected = torch.tanh(self.project(hidden)).unflatten(2, (self.attributes, -1))
+        projected = torch.tanh(self.project(hidden)).reshape(*hidden.shape[:2], self.attributes, -1)
         scores = torch.matmul(projected.unsqueeze(3), self.score.transpose(1, 2)).flatten(2)
         scores = scores.masked_fill(attention_mask.unsqueeze(2) == 0, float("-inf"))
         weights = torch.softmax(scores, dim=1)

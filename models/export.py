@@ -34,7 +34,7 @@ class _Prefix(nn.Module):
         self.fairnet = fairnet
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        logits, hidden = self.fairnet.split.base(input_ids, attention_mask)
+        logits, hidden, _ = self.fairnet.split.base(input_ids, attention_mask)
         return logits, hidden, self.fairnet.risk(hidden, attention_mask)
 
 
@@ -64,7 +64,12 @@ def to_onnx(fairnet: FairNet, weights: str = "float32") -> onnx.ModelProto:
     gates = torch.ones(3, attributes, dtype=torch.bool)
     batch, seq = torch.export.Dim("batch", min=1, max=65536), torch.export.Dim("seq", min=2, max=8192)
     two = {0: batch, 1: seq}
-    prefix = _export(_Prefix(fairnet), {"input_ids": ids, "attention_mask": mask}, [two, two], ["base_logits", "hidden", "risk"])
+    prefix = _export(
+        _Prefix(fairnet),
+        {"input_ids": ids, "attention_mask": mask},
+        [two, two],
+        ["base_logits", "hidden", "risk"],
+    )
     rows = {"rows_hidden": hidden, "rows_mask": mask, "rows_gates": gates}
     suffix = _export(_Suffix(fairnet), rows, [two, two, {0: batch}], ["corrected"])
     joined = join(prefix, suffix, attributes, classes)
@@ -118,7 +123,7 @@ def compare(torch_out: Outputs, onnx_out: GraphOutputs, thresholds: Tensor) -> P
 
 
 def _export(
-    module: nn.Module, inputs: dict[str, Tensor], shapes: list[dict[int, object]], outputs: list[str]
+    module: nn.Module, inputs: dict[str, Tensor], shapes: list[dict[int, torch.export.Dim]], outputs: list[str]
 ) -> onnx.ModelProto:
     """Run the exporter without its chatter, and infer nothing it does not need."""
     with _quiet():

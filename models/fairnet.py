@@ -66,7 +66,7 @@ class FairNet(nn.Module):
             thresholds: ``(attributes,)``.
             modes: ``(batch, attributes)``, 0 off, 1 shadow, 2 apply.
         """
-        base_logits, hidden = self.split.base(input_ids, attention_mask)
+        base_logits, hidden, _ = self.split.base(input_ids, attention_mask)
         risk = self.risk(hidden, attention_mask)
         flagged = risk >= thresholds
         applied, candidate = flagged & (modes == APPLY), flagged & (modes >= SHADOW)

@@ -46,7 +46,10 @@ def join(prefix: onnx.ModelProto, suffix: onnx.ModelProto, attributes: int, clas
         helper.make_tensor_value_info("modes", INT64, ["batch", attributes]),
     ]
     outputs = [
-        *(helper.make_tensor_value_info(n, FLOAT, ["batch", classes]) for n in ("logits", "base_logits", "shadow_logits")),
+        *(
+            helper.make_tensor_value_info(n, FLOAT, ["batch", classes])
+            for n in ("logits", "base_logits", "shadow_logits")
+        ),
         helper.make_tensor_value_info("risk", FLOAT, ["batch", attributes]),
         helper.make_tensor_value_info("flagged", BOOL, ["batch", attributes]),
     ]

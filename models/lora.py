@@ -8,7 +8,8 @@ multiplying by zero: an overflowing adapter would otherwise put 0 x inf = NaN in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ class Gates:
     names: tuple[str, ...] = ()
 
 
-class GatedLoraLinear(PeftLoraLinear):
+class GatedLoraLinear(PeftLoraLinear):  # type: ignore[misc] # PEFT is not typed
     """PEFT's LoRA layer with a gate per row and adapter. PEFT's own ``active_adapter`` does not matter here."""
 
     gates: Gates
@@ -71,7 +72,7 @@ class ConditionalLora(nn.Module):
             layers_pattern=split.family.blocks.rsplit(".", 1)[-1],
         )
         config._register_custom_module({nn.Linear: GatedLoraLinear})
-        peft = get_peft_model(split.suffix, config, adapter_name=attributes[0])  # type: ignore[arg-type]
+        peft = get_peft_model(split.suffix, config, adapter_name=attributes[0])
         for name in attributes[1:]:
             peft.add_adapter(name, config)
         self.peft: PeftModel = peft
@@ -105,13 +106,37 @@ class ConditionalLora(nn.Module):
         finally:
             self.gates.open = None
 
-    def save(self, folder: Path) -> None:
-        """Write one PEFT folder per attribute."""
+    @contextlib.contextmanager
+    def at_strength(self, strength: float) -> Iterator[None]:
+        """Run with every adapter's change multiplied by ``strength``."""
+        usual = [dict(layer.scaling) for layer in self.gated_layers()]
+        try:
+            for layer in self.gated_layers():
+                layer.scaling.update({name: value * strength for name, value in layer.scaling.items()})
+            yield
+        finally:
+            for layer, scaling in zip(self.gated_layers(), usual, strict=True):
+                layer.scaling.update(scaling)
+
+    @torch.no_grad()
+    def fold_strength(self, strength: float) -> None:
+        """Make ``strength`` part of the weights, so that it travels with the adapter files."""
+        for layer in self.gated_layers():
+            for up in layer.lora_B.values():
+                up.weight.mul_(strength)
+
+    def save(self, folder: Path, base: str) -> None:
+        """Write one PEFT folder per attribute.
+
+        Args:
+            folder: Where to.
+            base: What the adapters' configuration calls the base model.
+        """
+        for config in self.peft.peft_config.values():
+            config.base_model_name_or_path = base
         self.peft.save_pretrained(str(folder), safe_serialization=True)
-        for name in self.gates.names:
-            # PEFT writes an adapter called "default" into the folder itself, any other into one of its name.
-            (folder / name / "README.md").unlink(missing_ok=True)
-        (folder / "README.md").unlink(missing_ok=True)
+        for readme in folder.rglob("README.md"):
+            readme.unlink()  # PEFT's template; the bundle has a card of its own
 
     def load(self, folder: Path) -> None:
         """Read what :meth:`save` wrote, into adapters of the same shape.

@@ -64,7 +64,9 @@ class GraphRunner:
         BundleError: the graph does not load, or is not the graph the manifest promises.
     """
 
-    def __init__(self, bundle: Bundle, threads: int = 0, providers: tuple[str, ...] = ("CPUExecutionProvider",)) -> None:
+    def __init__(
+        self, bundle: Bundle, threads: int = 0, providers: tuple[str, ...] = ("CPUExecutionProvider",)
+    ) -> None:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3

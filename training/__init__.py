@@ -1,0 +1,1 @@
+"""How a fair classifier is made and judged. Empty on purpose: the command line must start without torch."""

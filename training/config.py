@@ -1,0 +1,117 @@
+"""What a fit was asked to do; written into the manifest, so that a bundle says how it was made."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns of the table mean what."""
+
+    text: str
+    label: str
+    attributes: tuple[str, ...]
+    split: str | None = None
+    """Column that says train, val or test; without it rows are split 70/15/15 by label, with the seed."""
+    references: dict[str, str] = field(default_factory=dict)
+    """The group of an attribute that is not corrected; its most frequent one where not given."""
+    favourable: tuple[str, ...] = ()
+    """Labels that are good for the person; the first label in sorted order where not given."""
+
+
+@dataclass(frozen=True)
+class BaseConfig:
+    """Stage 1: the base model."""
+
+    keep: bool = False
+    """Leave an already fine-tuned classifier as it is."""
+    epochs: int = 4
+    learning_rate: float = 5e-5
+    batch_rows: int = 32
+    max_tokens: int = 128
+    patience: int = 1
+
+
+@dataclass(frozen=True)
+class DetectorConfig:
+    """Stage 2: the bias detectors."""
+
+    layer: int | None = None
+    """First corrected block; half of the blocks where not given (FairNet corrects the later half)."""
+    pooling: Literal["attention", "mean", "first"] = "attention"
+    known: float = 1.0
+    """Share of training rows whose attributes are used: 1 is the full setting, less is the partial one."""
+    epochs: int = 12
+    learning_rate: float = 1e-3
+    batch_rows: int = 128
+    patience: int = 3
+
+
+@dataclass(frozen=True)
+class CorrectionConfig:
+    """Stages 3 and 4: prototypes and conditional LoRA."""
+
+    rank: int = 8
+    alpha: int = 16
+    margin: float = 0.5
+    contrastive_weight: float = 1.0
+    task_weight: float = 1.0
+    keep_weight: float = 1.0
+    """Weight of the KL term that holds reference rows, with the gate forced open, at the base's answer."""
+    epochs: int = 5
+    learning_rate: float = 5e-4
+    batch_rows: int = 64
+    patience: int = 2
+    gate_from: float = 0.3
+    """Risk from which on training rows are gated while the adapters learn; the served threshold is chosen later."""
+    epsilon: float = 0.005
+    """Overall validation accuracy that the correction may cost at most, as a share."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """What only a person can say about a bundle."""
+
+    description: str = "A classifier with a per-row correction for the attributes below."
+    intended_use: str = "Not stated by whoever trained it: find out before you serve it."
+    out_of_scope: str = "Any decision about a person without review of the evaluation below."
+    base_license: str | None = None
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """Everything that decides the result."""
+
+    name: str
+    base: str
+    columns: Columns
+    base_name: str | None = None
+    """What the manifest calls the base, where ``base`` is a folder."""
+    version: str = "1.0.0"
+    card: Card = Card()
+    seed: int = 0
+    weights: Literal["float32", "float16"] = "float32"
+    base_stage: BaseConfig = BaseConfig()
+    detector: DetectorConfig = DetectorConfig()
+    correction: CorrectionConfig = CorrectionConfig()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for the manifest; a local base folder is named by its last part only."""
+        plain = asdict(self)
+        plain["base"] = self.public_base
+        return plain
+
+    @property
+    def public_base(self) -> str:
+        """A hub id as it is; of a local folder, only its name: a manifest names no path of anybody's machine."""
+        return self.base_name or (Path(self.base).name if Path(self.base).exists() else self.base)
+
+
+def fingerprint(*parts: Any) -> str:  # noqa: ANN401 - whatever JSON can say
+    """Hash of plain values, to tell whether a finished stage may be reused."""
+    return sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

@@ -1,0 +1,175 @@
+"""A table to rows: texts, labels, groups and splits, with every gap named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.model_selection import train_test_split
+
+from training.config import Columns
+
+Ints = NDArray[np.int64]
+SPLITS = ("train", "val", "test")
+UNKNOWN = -1
+MISSING = {"", "nan", "none given", "unknown", "<na>"}
+
+
+class DataError(ValueError):
+    """The table cannot be used; the message says what is wrong, where, and what to do."""
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What the values of a table mean."""
+
+    labels: tuple[str, ...]
+    favourable: tuple[str, ...]
+    groups: dict[str, tuple[str, ...]]
+    """Groups of each attribute, the reference first."""
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """Attribute names, in order."""
+        return tuple(self.groups)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A data set in memory."""
+
+    texts: list[str]
+    labels: Ints
+    """``(rows,)`` index into ``Schema.labels``."""
+    groups: dict[str, Ints]
+    """Per attribute ``(rows,)``: 0 is the reference, -1 is unknown."""
+    split: NDArray[np.str_]
+    """``(rows,)`` of :data:`SPLITS`."""
+    row: Ints
+    """``(rows,)`` position in the source file, counted from 0."""
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def all(self) -> Ints:
+        """Indices of all rows."""
+        return np.arange(len(self))
+
+    def of(self, split: str) -> Ints:
+        """Indices of one split."""
+        return np.flatnonzero(self.split == split)
+
+
+def read(path: Path, columns: Columns, seed: int) -> tuple[Rows, Schema, str]:
+    """Read a CSV, JSONL or Parquet table.
+
+    Returns:
+        The rows, their schema, and the SHA-256 of the file.
+
+    Raises:
+        DataError: a column is missing, or what it holds cannot be learnt from.
+    """
+    table = _read_table(path)
+    wanted = [columns.text, columns.label, *columns.attributes, *([columns.split] if columns.split else [])]
+    absent = [name for name in wanted if name not in table.columns]
+    if absent:
+        raise DataError(f"{path}: no column {', '.join(absent)}; it has {', '.join(map(str, table.columns))}")
+    rows, schema = from_table(table, columns, seed)
+    return rows, schema, sha256(path.read_bytes()).hexdigest()
+
+
+def from_table(table: pd.DataFrame, columns: Columns, seed: int) -> tuple[Rows, Schema]:
+    """Turn a table into rows; rows without text, label or split are left out."""
+    split = _split(table, columns, seed)
+    usable = table[columns.text].notna() & table[columns.label].notna() & split.isin(SPLITS)
+    usable &= table[columns.text].astype(str).str.strip() != ""
+    kept, split = table[usable], split[usable]
+    labels = tuple(sorted(kept[columns.label].astype(str).unique()))
+    schema = Schema(labels, _favourable(labels, columns), _groups(kept, columns))
+    groups = {name: _indices(kept[name], schema.groups[name]) for name in columns.attributes}
+    codes = {label: index for index, label in enumerate(labels)}
+    rows = Rows(
+        texts=[str(text) for text in kept[columns.text]],
+        labels=np.array([codes[str(label)] for label in kept[columns.label]], dtype=np.int64),
+        groups=groups,
+        split=split.to_numpy(dtype=str),
+        row=np.flatnonzero(usable.to_numpy()),
+    )
+    _check(rows, schema)
+    return rows, schema
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    readers = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
+    try:
+        if path.suffix == ".jsonl":
+            return pd.read_json(path, lines=True, dtype=False, convert_dates=False)
+        if path.suffix == ".csv":
+            return pd.read_csv(path, dtype=str, keep_default_na=False)
+        if path.suffix == ".parquet":
+            return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: not readable ({error})") from error
+    raise DataError(f"{path}: expected a file ending in .jsonl, {', '.join(readers)}")
+
+
+def _split(table: pd.DataFrame, columns: Columns, seed: int) -> pd.Series[str]:
+    """The split column, or a 70/15/15 split that keeps label shares."""
+    if columns.split:
+        return table[columns.split].astype(str)
+    indices, labels = np.arange(len(table)), table[columns.label].astype(str).to_numpy()
+    try:
+        train, rest = train_test_split(indices, test_size=0.3, random_state=seed, stratify=labels)
+        val, _ = train_test_split(rest, test_size=0.5, random_state=seed, stratify=labels[rest])
+    except ValueError as error:
+        raise DataError(f"cannot split {len(table)} rows by label ({error}); give --split a column") from error
+    split = np.full(len(table), "test", dtype=object)
+    split[train], split[val] = "train", "val"
+    return pd.Series(split, index=table.index)
+
+
+def _favourable(labels: tuple[str, ...], columns: Columns) -> tuple[str, ...]:
+    chosen = columns.favourable or labels[:1]
+    strange = [label for label in chosen if label not in labels]
+    if strange or len(chosen) >= len(labels):
+        raise DataError(f"favourable labels {list(chosen)} must be some, not all, of {list(labels)}")
+    return chosen
+
+
+def _groups(table: pd.DataFrame, columns: Columns) -> dict[str, tuple[str, ...]]:
+    """Groups by frequency, the reference first."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name in columns.attributes:
+        values = table[name].astype(str)
+        counts = values[~_is_missing(table[name])].value_counts()
+        names = [str(value) for value in counts.index]
+        reference = columns.references.get(name, names[0] if names else "")
+        if len(names) < 2 or reference not in names:
+            raise DataError(f"attribute {name!r} needs two groups and its reference among them; found {names}")
+        found[name] = (reference, *(value for value in names if value != reference))
+    return found
+
+
+def _is_missing(values: pd.Series[str]) -> pd.Series[bool]:
+    return values.isna() | values.astype(str).str.strip().str.lower().isin(MISSING)
+
+
+def _indices(values: pd.Series[str], groups: tuple[str, ...]) -> Ints:
+    codes: Mapping[str, int] = {group: index for index, group in enumerate(groups)}
+    missing = _is_missing(values).to_numpy()
+    found = [UNKNOWN if gone else codes[str(value)] for value, gone in zip(values, missing, strict=True)]
+    return np.array(found, dtype=np.int64)
+
+
+def _check(rows: Rows, schema: Schema) -> None:
+    if len(schema.labels) < 2:
+        raise DataError(f"a classifier needs two labels; the table has {list(schema.labels)}")
+    for split in SPLITS:
+        present = len(set(rows.labels[rows.of(split)]))
+        if present < len(schema.labels):
+            raise DataError(f"split {split!r} has {len(rows.of(split))} rows with {present} of the labels")

@@ -1,0 +1,120 @@
+"""Stage 2: learn the bias detectors on the frozen base's hidden states, and calibrate them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from torch import Tensor
+
+from models.detector import BiasDetectors
+from training.config import DetectorConfig
+from training.data import Rows, Schema
+from training.features import Features, Material, by_length
+from training.loop import Plan, fit
+from training.losses import detector_loss
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float32]
+
+
+def members(rows: Rows, schema: Schema) -> Ints:
+    """``(rows, attributes)``: 1 outside the reference group, 0 inside, -1 unknown."""
+    columns = [np.where(rows.groups[name] < 0, -1, np.minimum(rows.groups[name], 1)) for name in schema.attributes]
+    return np.stack(columns, axis=1)
+
+
+def known_members(rows: Rows, schema: Schema, share: float, seed: int) -> Ints:
+    """Members as the training may see them: in the partial setting only a share of the training rows keeps theirs."""
+    found = members(rows, schema)
+    train = rows.of("train")
+    hidden = np.random.default_rng(seed).permutation(train)[round(share * len(train)) :]
+    found[hidden] = -1
+    return found
+
+
+def learn(detectors: BiasDetectors, material: Material, known: Ints, config: DetectorConfig, folder: Path) -> None:
+    """Learn all attributes' detectors together; early stopping on the mean validation AUC.
+
+    Args:
+        detectors: What to learn.
+        material: Hidden states and rows.
+        known: ``(rows, attributes)`` members, -1 where not known.
+        config: The stage's settings.
+        folder: Checkpoints.
+    """
+    features, rows = material.features, material.rows
+    train = rows.of("train")
+    train = train[(known[train] >= 0).any(axis=1)]
+    targets = torch.from_numpy(known)
+    positives = torch.from_numpy((known[train] == 1).sum(axis=0)).float()
+    negatives = torch.from_numpy((known[train] == 0).sum(axis=0)).float()
+    balance = negatives / positives.clamp(min=1)
+
+    def loss_of(batch: Ints) -> Tensor:
+        chosen = train[batch]
+        detectors.train()
+        logits = detectors(*features.batch(chosen))
+        return detector_loss(logits, targets[chosen].clamp(min=0), targets[chosen] >= 0, balance)
+
+    plan = Plan("detector", config.epochs, config.learning_rate, config.batch_rows, config.patience, material.seed)
+    validation = rows.of("val")
+    fit(
+        plan,
+        dict(detectors.named_parameters()),
+        features.lengths[train].tolist(),
+        loss_of,
+        lambda: mean_auc(logits_of(detectors, features, validation), known[validation]),
+        folder,
+    )
+    detectors.eval()
+
+
+def calibrate(detectors: BiasDetectors, material: Material, known: Ints) -> None:
+    """Platt scaling on validation rows, folded into the weights.
+
+    The balanced loss makes 0.5 mean "above prevalence"; afterwards a risk of 0.3 means three in ten.
+    """
+    validation = material.rows.of("val")
+    logits, truth = logits_of(detectors, material.features, validation), known[validation]
+    slopes, intercepts = [], []
+    for column in range(logits.shape[1]):
+        seen = truth[:, column] >= 0
+        if len(set(truth[seen, column])) < 2:
+            slopes.append(1.0)
+            intercepts.append(0.0)
+            continue
+        model = LogisticRegression(C=1e6).fit(logits[seen, column : column + 1], truth[seen, column])
+        # A detector that ranks the wrong way round knows nothing: a tiny slope leaves everyone at the prevalence.
+        slopes.append(max(float(model.coef_[0, 0]), 1e-3))
+        intercepts.append(float(model.intercept_[0]))
+    detectors.calibrate(torch.tensor(slopes), torch.tensor(intercepts))
+
+
+@torch.no_grad()
+def logits_of(detectors: BiasDetectors, features: Features, rows: Ints) -> Floats:
+    """Detector logits of some rows, ``(rows, attributes)``."""
+    detectors.eval()
+    found = np.zeros((len(rows), detectors.attributes), dtype=np.float32)
+    for batch in by_length(features.lengths[rows], 256):
+        found[batch] = detectors(*features.batch(rows[batch])).numpy()
+    return found
+
+
+def risks_of(detectors: BiasDetectors, features: Features, rows: Ints) -> Floats:
+    """Risk of some rows, ``(rows, attributes)``."""
+    return torch.sigmoid(torch.from_numpy(logits_of(detectors, features, rows))).numpy()
+
+
+def mean_auc(scores: Floats, truth: Ints) -> float:
+    """Mean ROC AUC over the attributes that have both kinds among known rows; 0.5 if none has."""
+    found = []
+    for column in range(scores.shape[1]):
+        seen = truth[:, column] >= 0
+        if len(set(truth[seen, column])) == 2:
+            found.append(float(roc_auc_score(truth[seen, column], scores[seen, column])))
+    return float(np.mean(found)) if found else 0.5

@@ -1,0 +1,201 @@
+"""Judge a bundle by running its own graph over rows, the way the service does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.inputs import Encoded, collate
+from models.manifest import Manifest
+from models.runtime import MODE_CODES, GraphRunner
+from training.data import Rows, Schema
+from training.features import by_length
+from training.metrics import MIN_CELL, Cell, Rate, cells, group_metrics, paired_difference, worst
+from training.progress import track
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a bundle answers to some rows."""
+
+    rows: Ints
+    """``(rows,)`` indices into the data set."""
+    base: Ints
+    """``(rows,)`` class without correction."""
+    final: Ints
+    """``(rows,)`` class as served, under the manifest's modes."""
+    risk: Floats
+    """``(rows, attributes)``."""
+    flagged: Bools
+    """``(rows, attributes)``."""
+    score: Floats
+    """``(rows,)`` probability of the served class."""
+
+
+def answer(runner: GraphRunner, manifest: Manifest, encoded: Sequence[Encoded], chosen: Ints) -> Answers:
+    """Run the graph over some rows, in batches of like length."""
+    classes, attributes = len(manifest.labels), len(manifest.attributes)
+    modes = np.array([MODE_CODES[attribute.mode] for attribute in manifest.attributes], dtype=np.int64)
+    logits, base = np.zeros((2, len(chosen), classes), dtype=np.float32)
+    risk = np.zeros((len(chosen), attributes), dtype=np.float32)
+    flagged = np.zeros((len(chosen), attributes), dtype=bool)
+    order = by_length([encoded[row].tokens for row in chosen])
+    for batch in track(order, len(order), "running the bundle's graph"):
+        arrays = collate([encoded[row] for row in chosen[batch]], manifest.input.pad_id)
+        out = runner.run(arrays, np.repeat(modes[None], len(batch), axis=0))
+        logits[batch], base[batch], risk[batch], flagged[batch] = (
+            out.logits,
+            out.base_logits,
+            out.risk,
+            out.flagged,
+        )
+    exponent = np.exp(logits - logits.max(axis=1, keepdims=True))
+    score = exponent.max(axis=1) / exponent.sum(axis=1)
+    return Answers(chosen, base.argmax(axis=1), logits.argmax(axis=1), risk, flagged, score)
+
+
+def judge(answers: Answers, rows: Rows, schema: Schema) -> dict[str, Any]:
+    """Everything that is reported about one split, as plain values.
+
+    Group means (label x attribute value). Every rate comes with its count and 95 % interval.
+    """
+    truth = rows.labels[answers.rows]
+    found: dict[str, list[Cell]] = {"base": [], "final": []}
+    attributes = {}
+    for column, name in enumerate(schema.attributes):
+        attributes[name], of_attribute = _attribute(answers, rows, schema, name, column)
+        for kind, listed in of_attribute.items():
+            found[kind] += listed
+    return {
+        "rows": len(truth),
+        "min_cell_rows": MIN_CELL,
+        "accuracy": {
+            "base": asdict(Rate.of(answers.base == truth)),
+            "final": asdict(Rate.of(answers.final == truth)),
+            "difference": paired_difference(answers.base == truth, answers.final == truth),
+        },
+        "worst_cell": {kind: _plain(worst(listed)) for kind, listed in found.items()},
+        "corrected_share": float(answers.flagged.any(axis=1).mean()),
+        "flips": _flips(answers, schema),
+        "attributes": attributes,
+    }
+
+
+def _attribute(
+    answers: Answers, rows: Rows, schema: Schema, name: str, column: int
+) -> tuple[dict[str, Any], dict[str, list[Cell]]]:
+    """One attribute's cells, disparities and detector, before and after correction."""
+    truth, groups, names = rows.labels[answers.rows], rows.groups[name][answers.rows], schema.groups[name]
+    listed = {
+        kind: cells(name, names, schema.labels, groups, truth, predicted)
+        for kind, predicted in (("base", answers.base), ("final", answers.final))
+    }
+    favourable = np.isin(np.arange(len(schema.labels)), [schema.labels.index(label) for label in schema.favourable])
+    disparities = {
+        kind: group_metrics(names, groups, favourable[truth], favourable[predicted], MIN_CELL)
+        for kind, predicted in (("base", answers.base), ("final", answers.final))
+    }
+    flagged = answers.flagged[:, column]
+    detector = [
+        {"group": group, "label": label, "flagged": asdict(Rate.of(flagged[(groups == g) & (truth == c)]))}
+        for g, group in enumerate(names)
+        for c, label in enumerate(schema.labels)
+    ]
+    return {
+        "unknown_rows": int((groups < 0).sum()),
+        "cells": [
+            {
+                "group": before.group,
+                "label": before.label,
+                "counts": before.counts,
+                "base": asdict(before.accuracy),
+                "final": asdict(after.accuracy),
+            }
+            for before, after in zip(listed["base"], listed["final"], strict=True)
+        ],
+        "worst_cell": {kind: _plain(worst(of_kind)) for kind, of_kind in listed.items()},
+        "disparities": {kind: _rates_plain(of_kind) for kind, of_kind in disparities.items()},
+        "detector": {
+            "flagged": asdict(Rate.of(flagged)),
+            "true_positive_rate": asdict(Rate.of(flagged[groups > 0])),
+            "false_positive_rate": asdict(Rate.of(flagged[groups == 0])),
+            "cells": detector,
+        },
+    }, listed
+
+
+def _flips(answers: Answers, schema: Schema) -> dict[str, int]:
+    """Rows that the correction moved, by direction."""
+    moved = np.flatnonzero(answers.base != answers.final)
+    names = [f"{schema.labels[answers.base[row]]} -> {schema.labels[answers.final[row]]}" for row in moved]
+    return {name: names.count(name) for name in sorted(set(names))}
+
+
+def _plain(cell: Cell | None) -> dict[str, Any] | None:
+    return None if cell is None else asdict(cell)
+
+
+def _rates_plain(disparities: dict[str, Any]) -> dict[str, Any]:
+    groups = {
+        group: {metric: asdict(rate) for metric, rate in rates.items()}
+        for group, rates in disparities["groups"].items()
+    }
+    return {**disparities, "groups": groups}
+
+
+def summary(judged: dict[str, Any]) -> dict[str, Any]:
+    """The few figures that the manifest and ``bundle inspect`` show."""
+    return {
+        "rows": judged["rows"],
+        "accuracy": judged["accuracy"],
+        "worst_cell": judged["worst_cell"],
+        "corrected_share": judged["corrected_share"],
+        "flips": judged["flips"],
+        "attributes": {
+            name: {
+                "worst_cell": of["worst_cell"],
+                "equalized_odds_difference": {
+                    kind: of["disparities"][kind]["equalized_odds_difference"] for kind in ("base", "final")
+                },
+                "demographic_parity_difference": {
+                    kind: of["disparities"][kind]["demographic_parity_difference"] for kind in ("base", "final")
+                },
+                "detector": {k: of["detector"][k] for k in ("true_positive_rate", "false_positive_rate")},
+            }
+            for name, of in judged["attributes"].items()
+        },
+    }
+
+
+def reference(answers: Answers, schema: Schema, rows: Rows, bins: int = 20) -> dict[str, Any]:
+    """What "normal" looked like in validation: rates per group, and histograms of risk and score."""
+    edges = np.linspace(0.0, 1.0, bins + 1)
+    favourable = [schema.labels.index(label) for label in schema.favourable]
+    selected = {"base": np.isin(answers.base, favourable), "final": np.isin(answers.final, favourable)}
+    return {
+        "rows": len(answers.rows),
+        "edges": edges.tolist(),
+        "score": np.histogram(answers.score, edges)[0].tolist(),
+        "attributes": {
+            name: {
+                "risk": np.histogram(answers.risk[:, column], edges)[0].tolist(),
+                "flagged": asdict(Rate.of(answers.flagged[:, column])),
+                "selection_rate": {
+                    kind: {
+                        group: asdict(Rate.of(chosen[rows.groups[name][answers.rows] == index]))
+                        for index, group in enumerate(schema.groups[name])
+                    }
+                    for kind, chosen in selected.items()
+                },
+            }
+            for column, name in enumerate(schema.attributes)
+        },
+    }

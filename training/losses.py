@@ -1,0 +1,73 @@
+"""The losses of FairNet (arXiv 2510.19421), with the changes that make them work.
+
+What differs from the paper, and why: representations are L2-normalised (on raw squared distances the hinge never
+opens); anchors weigh by inverse class frequency (without it the authors report a worst group below plain training);
+a KL term holds reference rows at the base's answer when a gate is wrongly open, which is the harm ``c`` of the
+paper's claim.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def detector_loss(logits: Tensor, members: Tensor, known: Tensor, positive_weight: Tensor) -> Tensor:
+    """Class-balanced binary cross-entropy over the known labels.
+
+    Args:
+        logits: ``(batch, attributes)``.
+        members: ``(batch, attributes)`` 1 outside the reference group, 0 inside.
+        known: ``(batch, attributes)`` bool, whether the group is known.
+        positive_weight: ``(attributes,)`` negatives per positive in the training rows.
+    """
+    losses = functional.binary_cross_entropy_with_logits(
+        logits, members.float(), pos_weight=positive_weight, reduction="none"
+    )
+    return (losses * known).sum() / known.sum().clamp(min=1)
+
+
+def contrastive_loss(
+    representation: Tensor, labels: Tensor, prototypes: Tensor, weights: Tensor, margin: float
+) -> tuple[Tensor, Tensor]:
+    r"""Triplet hinge against prototypes of the reference group.
+
+    .. math:: w_y \max(0, \|z - p_y\|^2 - \min_{c \ne y} \|z - p_c\|^2 + m)
+
+    Args:
+        representation: ``(anchors, width)``; normalised here.
+        labels: ``(anchors,)``.
+        prototypes: ``(classes, width)``, normalised; the reference group's mean representation per class.
+        weights: ``(classes,)`` inverse class frequency among the anchors, mean 1.
+        margin: The hinge's margin.
+
+    Returns:
+        The weighted mean, and the share of anchors whose hinge is open.
+    """
+    z = functional.normalize(representation, dim=1)
+    distances = torch.cdist(z, prototypes).square()
+    own = distances.gather(1, labels.unsqueeze(1)).squeeze(1)
+    others = distances.scatter(1, labels.unsqueeze(1), float("inf")).amin(dim=1)
+    hinge = torch.relu(own - others + margin)
+    return weighted_mean(hinge, weights[labels]), (hinge > 0).float().mean()
+
+
+def task_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+    """Class-weighted cross-entropy; ``logits (rows, classes)``, ``labels (rows,)``, ``weights (classes,)``."""
+    return weighted_mean(functional.cross_entropy(logits, labels, reduction="none"), weights[labels])
+
+
+def keep_loss(logits: Tensor, base_logits: Tensor) -> Tensor:
+    """KL divergence from the base's answer to the corrected one; both ``(rows, classes)``."""
+    return functional.kl_div(
+        functional.log_softmax(logits, dim=1),
+        functional.log_softmax(base_logits, dim=1),
+        log_target=True,
+        reduction="batchmean",
+    )
+
+
+def weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
+    """Mean of ``values (n,)`` under ``weights (n,)``; zero for no rows."""
+    return (values * weights).sum() / weights.sum().clamp(min=1e-12)

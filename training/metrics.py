@@ -1,0 +1,186 @@
+"""Group metrics with counts and intervals. Definitions are Fairlearn's; tests compare with it.
+
+A cell is (label x group). Worst-group accuracy (WGA) is the lowest accuracy over cells, as in GroupDRO and FairNet;
+cells below :data:`MIN_CELL` rows are listed but never taken as the worst.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+MIN_CELL = 30
+Z95 = NormalDist().inv_cdf(0.975)
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A share with its count and 95 % Wilson interval; all ``None`` where there is no row."""
+
+    n: int
+    value: float | None
+    low: float | None
+    high: float | None
+
+    @classmethod
+    def of(cls, hits: Bools) -> Rate:
+        """Share of true entries."""
+        n = len(hits)
+        if n == 0:
+            return cls(0, None, None, None)
+        share = float(hits.mean())
+        low, high = wilson(share, n)
+        return cls(n, share, low, high)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Accuracy of one (label x group) cell."""
+
+    attribute: str
+    group: str
+    label: str
+    accuracy: Rate
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is large enough to be called the worst."""
+        return self.accuracy.n >= MIN_CELL
+
+
+def pooled_name(reference: str) -> str:
+    """Name of all groups but the reference together: the rows that a correction is for."""
+    return f"any but {reference}"
+
+
+def wilson(share: float, n: int, z: float = Z95) -> tuple[float, float]:
+    """Wilson score interval of a rate (Wilson 1927)."""
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def newcombe(a: Rate, b: Rate) -> tuple[float, float] | None:
+    """Interval of the difference ``a - b`` of two independent rates (Newcombe 1998, method 10)."""
+    if a.value is None or b.value is None or a.low is None or a.high is None or b.low is None or b.high is None:
+        return None
+    difference = a.value - b.value
+    down = sqrt((a.value - a.low) ** 2 + (b.high - b.value) ** 2)
+    up = sqrt((a.high - a.value) ** 2 + (b.value - b.low) ** 2)
+    return difference - down, difference + up
+
+
+def paired_difference(base: Bools, final: Bools) -> dict[str, Any]:
+    """Accuracy of ``final`` minus ``base`` on the same rows, with a 95 % interval.
+
+    Newcombe 1998 (paired data, method 10): Wilson limits of both rates, corrected by their correlation.
+    """
+    n = len(base)
+    if n == 0:
+        return {"n": 0, "value": None, "low": None, "high": None, "mended": 0, "broken": 0}
+    both, mended = int((base & final).sum()), int((~base & final).sum())
+    broken = int((base & ~final).sum())
+    neither = n - both - mended - broken
+    p, q = final.mean(), base.mean()
+    (pl, ph), (ql, qh) = wilson(float(p), n), wilson(float(q), n)
+    spread = (both + mended) * (broken + neither) * (both + broken) * (mended + neither)
+    phi = (both * neither - mended * broken) / sqrt(spread) if spread else 0.0
+    down = sqrt(max(0.0, (p - pl) ** 2 - 2 * phi * (p - pl) * (qh - q) + (qh - q) ** 2))
+    up = sqrt(max(0.0, (ph - p) ** 2 - 2 * phi * (ph - p) * (q - ql) + (q - ql) ** 2))
+    value = float(p - q)
+    return {
+        "n": n,
+        "value": value,
+        "low": value - down,
+        "high": value + up,
+        "mended": mended,
+        "broken": broken,
+    }
+
+
+def cells(
+    attribute: str, names: Sequence[str], labels: Sequence[str], groups: Ints, truth: Ints, predicted: Ints
+) -> list[Cell]:
+    """Accuracy of every cell of one attribute, and of all groups but the reference together.
+
+    Args:
+        attribute: Its name.
+        names: Its groups, the reference first.
+        labels: The class names.
+        groups: ``(rows,)`` index into ``names``; -1 is unknown and left out.
+        truth: ``(rows,)`` true class.
+        predicted: ``(rows,)`` predicted class.
+    """
+    members = [(name, groups == index) for index, name in enumerate(names)]
+    members.append((pooled_name(names[0]), groups > 0))
+    correct = truth == predicted
+    return [
+        Cell(attribute, name, label, Rate.of(correct[inside & (truth == code)]))
+        for name, inside in members
+        for code, label in enumerate(labels)
+    ]
+
+
+def worst(found: Sequence[Cell]) -> Cell | None:
+    """The cell of lowest accuracy among those large enough."""
+    large = [cell for cell in found if cell.counts and cell.accuracy.value is not None]
+    return min(large, key=lambda cell: cell.accuracy.value or 0.0, default=None)
+
+
+def group_metrics(
+    names: Sequence[str], groups: Ints, truth: Bools, selected: Bools, min_rows: int = 1
+) -> dict[str, Any]:
+    """Fairlearn's disparities of one attribute, for a favourable outcome.
+
+    Args:
+        names: Groups, the reference first.
+        groups: ``(rows,)`` index into ``names``, -1 unknown and left out.
+        truth: ``(rows,)`` whether the true label is favourable.
+        selected: ``(rows,)`` whether the predicted label is.
+        min_rows: A rate over fewer rows is reported but enters no gap or ratio.
+
+    Returns:
+        Per group selection rate, true and false positive rate and accuracy; and over groups with rows the demographic
+        parity difference and ratio, the equal opportunity difference, and the equalized odds difference (the larger
+        of the two gaps, and their mean). A figure that no rows support is ``None``.
+    """
+    rates = {}
+    for index, name in enumerate(names):
+        inside = groups == index
+        rates[name] = {
+            "selection_rate": Rate.of(selected[inside]),
+            "true_positive_rate": Rate.of(selected[inside & truth]),
+            "false_positive_rate": Rate.of(selected[inside & ~truth]),
+            "accuracy": Rate.of((selected == truth)[inside]),
+        }
+    selection = _values(rates, "selection_rate", min_rows)
+    tpr = _gap(_values(rates, "true_positive_rate", min_rows))
+    fpr = _gap(_values(rates, "false_positive_rate", min_rows))
+    gaps = [gap for gap in (tpr, fpr) if gap is not None]
+    complete = len(gaps) == 2
+    return {
+        "groups": rates,
+        "demographic_parity_difference": _gap(selection),
+        "demographic_parity_ratio": min(selection) / max(selection) if selection and max(selection) > 0 else None,
+        "equal_opportunity_difference": tpr,
+        "equalized_odds_difference": max(gaps) if complete else None,
+        "equalized_odds_difference_mean": sum(gaps) / 2 if complete else None,
+    }
+
+
+def _values(rates: dict[str, dict[str, Rate]], metric: str, min_rows: int) -> list[float]:
+    found = [rate[metric] for rate in rates.values()]
+    return [rate.value for rate in found if rate.value is not None and rate.n >= min_rows]
+
+
+def _gap(values: list[float]) -> float | None:
+    return max(values) - min(values) if len(values) > 1 else None

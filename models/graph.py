@@ -57,6 +57,7 @@ def join(prefix: onnx.ModelProto, suffix: onnx.ModelProto, attributes: int, clas
         nodes, "evenhand", inputs, outputs, [*initializers, *_constants()], value_info=prefix.graph.value_info
     )
     model = helper.make_model(graph, opset_imports=prefix.opset_import, ir_version=prefix.ir_version)
+    _strip(model.graph)
     onnx.checker.check_model(model)
     return model
 
@@ -194,6 +195,17 @@ def _prefixed(model: onnx.ModelProto, prefix: str) -> onnx.ModelProto:
     return copied
 
 
+def _strip(graph: onnx.GraphProto) -> None:
+    """Remove the exporter's notes: they name source files of the machine that exported, and are most of a small graph."""
+    for part in (*graph.node, *graph.initializer, *graph.value_info, *graph.input, *graph.output):
+        part.ClearField("doc_string")
+        part.ClearField("metadata_props")
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                _strip(attribute.g)
+
+
 def _rename(names: Iterable[str], prefix: str) -> None:
     """Prefix a repeated field of names in place; the empty name means an omitted input and stays."""
     renamed = [f"{prefix}{name}" if name else name for name in names]
@@ -217,5 +229,5 @@ def _shared_initializers(prefix: onnx.ModelProto, suffix: onnx.ModelProto) -> li
 
 
 def _fingerprint(tensor: onnx.TensorProto) -> tuple[str, str, tuple[int, ...]]:
-    array = np.ascontiguousarray(numpy_helper.to_array(tensor))
+    array = numpy_helper.to_array(tensor)
     return hashlib.sha256(array.tobytes()).hexdigest(), str(array.dtype), array.shape

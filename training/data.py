@@ -88,6 +88,8 @@ def from_table(table: pd.DataFrame, columns: Columns, seed: int) -> tuple[Rows, 
     split = _split(table, columns, seed)
     usable = table[columns.text].notna() & table[columns.label].notna() & split.isin(SPLITS)
     usable &= table[columns.text].astype(str).str.strip() != ""
+    if not usable.any():
+        raise DataError(f"no row has a text, a label and a split of {', '.join(SPLITS)}")
     kept, split = table[usable], split[usable]
     labels = tuple(sorted(kept[columns.label].astype(str).unique()))
     schema = Schema(labels, _favourable(labels, columns), _groups(kept, columns))

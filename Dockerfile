@@ -1,0 +1,30 @@
+# The serving image: the built wheel and what it needs, no source, no torch.
+#   docker build -t evenhand .
+#   docker build -t evenhand:gpu --build-arg RUNTIME=gpu .
+ARG PYTHON=3.11
+
+FROM python:${PYTHON}-slim AS build
+ARG RUNTIME=cpu
+WORKDIR /src
+COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY service service
+COPY models models
+COPY training training
+RUN python -m venv /opt/evenhand \
+    && python -m pip wheel --quiet --no-deps --wheel-dir /dist . \
+    && /opt/evenhand/bin/pip install --quiet --no-cache-dir -c constraints.txt "$(ls /dist/evenhand-*.whl)[${RUNTIME}]" \
+    && /opt/evenhand/bin/pip uninstall --quiet --yes pip setuptools || true \
+    && find /opt/evenhand -name '__pycache__' -prune -exec rm -rf {} + \
+    && /opt/evenhand/bin/python -m compileall -q /opt/evenhand/lib || true
+
+FROM python:${PYTHON}-slim
+RUN useradd --system --uid 10001 --no-create-home evenhand
+COPY --from=build /opt/evenhand /opt/evenhand
+COPY bundles /bundles
+ENV PATH=/opt/evenhand/bin:$PATH PYTHONUNBUFFERED=1 EVENHAND_HOST=0.0.0.0
+USER 10001
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/readyz', timeout=2)"]
+ENTRYPOINT ["evenhand"]
+CMD ["serve", "/bundles/hatexplain-toxicity"]

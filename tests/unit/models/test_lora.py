@@ -1,0 +1,73 @@
+"""Adapters open in everybody's tools, and come back as they were."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+from peft import PeftModel
+from tiny_model import ragged, tiny_base, tiny_fairnet
+
+from models.backbones import SplitModel
+from models.lora import ConditionalLora
+
+
+def gates(team: bool, colour: bool) -> torch.Tensor:
+    return torch.tensor([[team, colour]]).expand(5, 2)
+
+
+@torch.no_grad()
+def finish(correction: ConditionalLora, team: bool, colour: bool) -> torch.Tensor:
+    ids, mask = ragged(5)
+    return correction(correction.split.base(ids, mask)[1], mask, gates(team, colour))[0]
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta", "distilbert"])
+def test_plain_peft_loads_an_adapter_and_says_the_same(kind: str, tmp_path: Path) -> None:
+    correction = tiny_fairnet(kind).correction
+    correction.save(tmp_path, "somebody/base")
+    ids, mask = ragged(5)
+    for name, opened in (("team", (True, False)), ("colour", (False, True))):
+        plain = PeftModel.from_pretrained(tiny_base(kind), tmp_path / name).eval()
+        with torch.no_grad():
+            expected = plain(input_ids=ids, attention_mask=mask).logits
+        assert torch.allclose(finish(correction, *opened), expected, atol=1e-5)
+        assert not torch.allclose(finish(correction, False, False), expected, atol=1e-3)
+        assert '"somebody/base"' in (tmp_path / name / "adapter_config.json").read_text()
+    assert not list(tmp_path.rglob("README.md"))
+
+
+def test_saved_adapters_come_back(tmp_path: Path) -> None:
+    saved = tiny_fairnet().correction
+    saved.save(tmp_path, "base")
+    fresh = ConditionalLora(SplitModel(tiny_base(), 2), ("team", "colour"))
+    fresh.load(tmp_path)
+    assert torch.equal(finish(fresh, True, True), finish(saved, True, True))
+
+
+def test_adapters_of_another_shape_are_refused(tmp_path: Path) -> None:
+    tiny_fairnet().correction.save(tmp_path, "base")
+    with pytest.raises(ValueError, match="does not fit"):
+        ConditionalLora(SplitModel(tiny_base(), 2), ("team", "colour"), rank=4).load(tmp_path)
+
+
+def test_strength_scales_and_folds() -> None:
+    correction = tiny_fairnet().correction
+    full = finish(correction, True, False)
+    with correction.at_strength(0.5):
+        half = finish(correction, True, False)
+    assert torch.equal(finish(correction, True, False), full)
+    assert not torch.allclose(half, full, atol=1e-3)
+    with correction.at_strength(0.0):
+        assert torch.allclose(finish(correction, True, False), finish(correction, False, False), atol=1e-6)
+    folded = copy.deepcopy(correction)
+    folded.fold_strength(0.5)
+    assert torch.allclose(finish(folded, True, False), half, atol=1e-5)
+
+
+def test_only_adapters_learn() -> None:
+    correction = tiny_fairnet().correction
+    names = [name for name, parameter in correction.named_parameters() if parameter.requires_grad]
+    assert names
+    assert all("lora_" in name for name in names)
+    assert len(correction.trainable()) == len(names)

@@ -134,7 +134,8 @@ class ConditionalLora(nn.Module):
         """
         for config in self.peft.peft_config.values():
             config.base_model_name_or_path = base
-        self.peft.save_pretrained(str(folder), safe_serialization=True)
+        # Without the last argument PEFT asks the hub about the base's vocabulary.
+        self.peft.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
         for readme in folder.rglob("README.md"):
             readme.unlink()  # PEFT's template; the bundle has a card of its own
 

@@ -1,0 +1,115 @@
+"""``evenhand``: serve, bundle inspect, bundle verify, and the commands of whoever else is installed.
+
+Heavy imports wait for their command. ``service`` may not import ``training``: its commands arrive as entry points.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Serve classifiers that correct themselves.")
+bundle_app = typer.Typer(no_args_is_help=True, help="Look at a bundle, or verify it.")
+app.add_typer(bundle_app, name="bundle")
+
+ENTRY_POINTS = "evenhand.commands"
+Folder = Annotated[Path, typer.Argument(help="Folder of a bundle.")]
+
+
+@app.command()
+def serve(
+    bundles: Annotated[list[Path] | None, typer.Argument(help="Folders of bundles; EVENHAND_BUNDLES else.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Threads inside one operator; 0 takes every core.")] = None,
+    provider: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+) -> None:
+    """Serve bundles over HTTP. Every setting is also an EVENHAND_ variable; the command line wins."""
+    import uvicorn
+
+    from models.bundle import BundleError
+    from service import settings
+    from service.app import create_app
+
+    given = {"host": host, "port": port, "threads": threads, "provider": provider, "log_level": log_level}
+    try:
+        chosen = settings.load(bundles=tuple(bundles) if bundles else None, **given)
+        logging.basicConfig(level=chosen.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
+        application = create_app(chosen)
+    except (settings.SettingsError, BundleError) as error:
+        _fail(str(error), 2)
+    for model in application.state.running.registry.models.values():
+        modes = ", ".join(f"{a.name} {a.mode}" for a in model.manifest.attributes)
+        logging.info("serving %s %s (%s)", model.manifest.name, model.manifest.version, modes)
+    config = uvicorn.Config(
+        application,
+        host=chosen.host,
+        port=chosen.port,
+        log_level=chosen.log_level,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=max(1, round(chosen.drain_s)),
+    )
+    # uvicorn sends itself the signal again once it has drained; by then there is nothing left to do but leave.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    uvicorn.Server(config).run()
+
+
+@bundle_app.command()
+def verify(path: Folder) -> None:
+    """Check every hash, the manifest and the graph's signature; exit 1 with one sentence if anything does not hold."""
+    from models.bundle import BundleError, load
+    from models.runtime import GraphRunner
+
+    try:
+        found = load(path)
+        GraphRunner(found)
+    except BundleError as error:
+        _fail(str(error), 1)
+    typer.echo(f"ok: {found.manifest.name} {found.manifest.version}, {len(found.manifest.files)} files, {found.sha256}")
+
+
+@bundle_app.command()
+def inspect(path: Folder) -> None:
+    """Show what a bundle says about itself; reads the manifest only, verifies nothing."""
+    from models.bundle import BundleError, read_manifest
+    from service.inspect import show
+
+    try:
+        manifest, digest = read_manifest(path)
+    except BundleError as error:
+        _fail(str(error), 1)
+    show(manifest, digest)
+
+
+def main() -> None:
+    """The console script."""
+    for entry in importlib.metadata.entry_points(group=ENTRY_POINTS):
+        app.command(entry.name)(_load(entry))
+    app()
+
+
+def _load(entry: importlib.metadata.EntryPoint) -> Callable[..., Any]:
+    """A command of an installed package, or one that says what is missing."""
+    try:
+        command: Callable[..., Any] = entry.load()
+    except ImportError as error:
+        reason = str(error)
+
+        def command() -> None:
+            _fail(f"this command cannot start ({reason})", 2)
+
+    return command
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    typer.echo(f"error: {message}", err=True)
+    raise typer.Exit(code)

@@ -1,0 +1,104 @@
+"""One tree of errors with one shape on the wire. A message never repeats what a client sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class ServiceError(Exception):
+    """Base of everything a client may be told."""
+
+    status = 500
+    type = "internal"
+    message = "something went wrong on the server; its log says what"
+
+    def __init__(self, message: str | None = None, detail: Any = None) -> None:  # noqa: ANN401 - any JSON value
+        super().__init__(message or self.message)
+        self.detail = detail
+
+    def body(self) -> dict[str, Any]:
+        """The wire shape: ``{"error": {"type", "message", "detail"?}}``."""
+        found: dict[str, Any] = {"type": self.type, "message": str(self)}
+        if self.detail is not None:
+            found["detail"] = self.detail
+        return {"error": found}
+
+    def headers(self) -> dict[str, str]:
+        """Headers that go with the error."""
+        return {}
+
+
+class InvalidJson(ServiceError):
+    """The body is not JSON."""
+
+    status, type, message = 400, "invalid_json", "the body is not valid JSON"
+
+
+class InvalidInput(ServiceError):
+    """The request or an item cannot be answered as it is."""
+
+    status, type, message = 422, "invalid_input", "the request is not valid"
+
+
+class UnsupportedMediaType(ServiceError):
+    """The body is not declared as JSON."""
+
+    status, type, message = 415, "unsupported_media_type", "send the body as application/json"
+
+
+class TooLarge(ServiceError):
+    """The body or its list of items is beyond the limit."""
+
+    status, type, message = 413, "too_large", "the request is too large"
+
+
+class UnknownModel(ServiceError):
+    """No model of that name is served."""
+
+    status, type, message = 404, "unknown_model", "no such model is served here; GET /models lists them"
+
+
+class NotFound(ServiceError):
+    """No such route."""
+
+    status, type, message = 404, "not_found", "no such route; see /docs"
+
+
+class MethodNotAllowed(ServiceError):
+    """The route exists, for another method."""
+
+    status, type, message = 405, "method_not_allowed", "this route takes another method; see /docs"
+
+
+class Overloaded(ServiceError):
+    """The queue is full; the caller may retry after a pause."""
+
+    status, type, message = 429, "overloaded", "the queue is full, retry after a second"
+
+    def headers(self) -> dict[str, str]:
+        """When to come back."""
+        return {"retry-after": "1"}
+
+
+class EngineFailed(ServiceError):
+    """The row could not be scored."""
+
+    status, type, message = 503, "engine_failed", "this item could not be scored"
+
+
+class Closing(ServiceError):
+    """The service is stopping."""
+
+    status, type, message = 503, "closing", "the service is stopping"
+
+
+class NotReady(ServiceError):
+    """The service cannot answer predictions now."""
+
+    status, type, message = 503, "not_ready", "the service is not ready"
+
+
+class DeadlineExceeded(ServiceError):
+    """No answer in time."""
+
+    status, type, message = 504, "deadline", "no answer within the deadline"

@@ -1,0 +1,58 @@
+"""Every error that FastAPI or a route raises, in the one shape. FastAPI's own 422 would repeat the input."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from service.errors import InvalidInput, InvalidJson, MethodNotAllowed, NotFound, ServiceError
+from service.metrics import Metrics
+from service.schemas import PredictRequest
+
+KNOWN_FIELDS = frozenset(PredictRequest.model_fields)
+
+
+def install(app: FastAPI, metrics: Metrics) -> None:
+    """Handle every error of ``app``."""
+
+    async def service_error(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, ServiceError)
+        return _respond(error)
+
+    async def invalid(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        return _respond(_from_validation(error))
+
+    async def http_error(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        return _respond({404: NotFound, 405: MethodNotAllowed}.get(error.status_code, InvalidJson)())
+
+    async def unexpected(_: Request, __: Exception) -> JSONResponse:
+        return _respond(ServiceError())
+
+    def _respond(error: ServiceError) -> JSONResponse:
+        metrics.rejected(error.type)
+        return JSONResponse(error.body(), error.status, error.headers())
+
+    app.add_exception_handler(ServiceError, service_error)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, http_error)
+    app.add_exception_handler(Exception, unexpected)
+
+
+def _from_validation(error: RequestValidationError) -> ServiceError:
+    """Say what is wrong and where, without a value or a name that the client made up."""
+    first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        return InvalidJson()
+    fields = [part for part in first["loc"] if part in KNOWN_FIELDS]
+    if first["type"] == "extra_forbidden":
+        return InvalidInput(f"unknown field; the fields are {', '.join(sorted(KNOWN_FIELDS))}")
+    where = fields[0] if fields else "body"
+    reasons = {
+        "missing": f"the field {first['loc'][-1]} is missing",
+        "literal_error": f"{where} must be one of {first.get('ctx', {}).get('expected', '')}",
+    }
+    return InvalidInput(reasons.get(first["type"], f"{where} has the wrong type; see /docs"))

@@ -1,0 +1,168 @@
+"""Every Prometheus series, in one class. No series name appears anywhere else; none of them sees an input.
+
+``base`` and ``final`` are 1 for a favourable label and 0 otherwise, so cardinality does not grow with classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from models.manifest import UNKNOWN_GROUP, Manifest
+from service.types import Decision
+
+INFERRED = ("flagged", "unflagged")
+RESULTS = ("applied", "shadow", "off", "error")
+BITS = ("0", "1")
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+ROWS = (1, 2, 4, 8, 16, 32, 64, 128)
+
+
+class Metrics:
+    """All series of one process.
+
+    Args:
+        registry: Where they are registered; one per application, so that tests do not share counts.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        self._decisions = Counter(
+            "evenhand_decisions",
+            "Decisions per attribute and group. source=declared: the client named the group (unknown: one that the "
+            "model does not list); source=inferred: the detector's flag, never mixed with declared ones. base, final: "
+            "1 if the answer without, with correction is favourable.",
+            ("model", "attribute", "group", "source", "base", "final"),
+            registry=registry,
+        )
+        self._corrections = Counter(
+            "evenhand_corrections",
+            "Rows whose risk reached the attribute's threshold, by what became of the correction: applied, shadow "
+            "(final is what would have been served), off, error (it overflowed, the base answer was served).",
+            ("model", "attribute", "result", "base", "final"),
+            registry=registry,
+        )
+        self._overflow = Counter(
+            "evenhand_group_overflow",
+            "Declared groups that the model does not list; counted as group unknown.",
+            ("model", "attribute"),
+            registry=registry,
+        )
+        self._info = Gauge(
+            "evenhand_model_info",
+            "1 for every served model; bundle is the SHA-256 of its manifest.",
+            ("model", "version", "bundle", "certified"),
+            registry=registry,
+        )
+        self._threshold = Gauge(
+            "evenhand_threshold", "Risk from which on a row is flagged.", ("model", "attribute"), registry=registry
+        )
+        self._requests = Counter(
+            "evenhand_http_requests",
+            "Requests by route template, method and status.",
+            ("route", "method", "status"),
+            registry=registry,
+        )
+        self._request_seconds = Histogram(
+            "evenhand_http_request_seconds",
+            "Seconds from a request's first byte to its last answer byte.",
+            ("route",),
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self._queue_seconds = Histogram(
+            "evenhand_queue_seconds", "Seconds a row waited.", ("model",), buckets=SECONDS, registry=registry
+        )
+        self._inference_seconds = Histogram(
+            "evenhand_inference_seconds", "Seconds of one graph run.", ("model",), buckets=SECONDS, registry=registry
+        )
+        self._batch_rows = Histogram(
+            "evenhand_batch_rows", "Rows in one graph run.", ("model",), buckets=ROWS, registry=registry
+        )
+        self._tokens = Counter(
+            "evenhand_batch_tokens",
+            "Tokens run, by kind: text, or padding that batching added.",
+            ("model", "kind"),
+            registry=registry,
+        )
+        self._queue_rows = Gauge("evenhand_queue_rows", "Rows that wait now.", ("model",), registry=registry)
+        self._rejected = Counter(
+            "evenhand_rejected", "Requests refused or failed, by error type.", ("type",), registry=registry
+        )
+
+    def add_model(self, manifest: Manifest, bundle: str, depth: Callable[[], float]) -> None:
+        """Begin a model's series, every declared label set at zero: a group never selected must not be missing.
+
+        Args:
+            manifest: The model's manifest.
+            bundle: Hash that names its bundle.
+            depth: Rows that wait for it.
+        """
+        name = manifest.name
+        self._info.labels(name, manifest.version, bundle, str(manifest.certified).lower()).set(1)
+        self._queue_rows.labels(name).set_function(depth)
+        pairs = [(base, final) for base in BITS for final in BITS]
+        for attribute in manifest.attributes:
+            self._threshold.labels(name, attribute.name).set(attribute.threshold)
+            self._overflow.labels(name, attribute.name)
+            sources = {"declared": (*attribute.groups, UNKNOWN_GROUP), "inferred": INFERRED}
+            for base, final in pairs:
+                for source, groups in sources.items():
+                    for group in groups:
+                        self._decisions.labels(name, attribute.name, group, source, base, final)
+                for result in RESULTS:
+                    self._corrections.labels(name, attribute.name, result, base, final)
+
+    def decision(self, manifest: Manifest, decision: Decision, declared: Mapping[str, str]) -> None:
+        """Count one decision, once per attribute.
+
+        Args:
+            manifest: The model's manifest.
+            decision: What was decided.
+            declared: Groups that the client declared for this row, by attribute.
+        """
+        base, final = _bit(decision.base.favourable), _bit(decision.final.favourable)
+        for attribute, verdict in zip(manifest.attributes, decision.verdicts, strict=True):
+            group, source = INFERRED[0 if verdict.flagged else 1], "inferred"
+            if attribute.name in declared:
+                group, source = declared[attribute.name], "declared"
+                if group not in attribute.groups:
+                    self._overflow.labels(manifest.name, attribute.name).inc()
+                    group = UNKNOWN_GROUP
+            self._decisions.labels(manifest.name, attribute.name, group, source, base, final).inc()
+            if verdict.result is not None:
+                would = decision.shadow if verdict.result == "shadow" and decision.shadow else decision.final
+                labels = (manifest.name, attribute.name, verdict.result, base, _bit(would.favourable))
+                self._corrections.labels(*labels).inc()
+
+    def request(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Count one HTTP request."""
+        self._requests.labels(route, method, str(status)).inc()
+        self._request_seconds.labels(route).observe(seconds)
+
+    def rejected(self, error_type: str) -> None:
+        """Count one request that got an error."""
+        self._rejected.labels(error_type).inc()
+
+    def batch(self, model: str, rows: int, tokens: int, padded_tokens: int, seconds: float) -> None:
+        """Count one run of the graph."""
+        self._batch_rows.labels(model).observe(rows)
+        self._inference_seconds.labels(model).observe(seconds)
+        self._tokens.labels(model, "text").inc(tokens)
+        self._tokens.labels(model, "padding").inc(padded_tokens - tokens)
+
+    def queued(self, model: str, seconds: float) -> None:
+        """Count one row's wait."""
+        self._queue_seconds.labels(model).observe(seconds)
+
+    def exposition(self) -> tuple[bytes, str]:
+        """The text that Prometheus scrapes, and its content type."""
+        return generate_latest(self._registry), CONTENT_TYPE_LATEST
+
+
+def _bit(value: bool) -> str:
+    return "1" if value else "0"

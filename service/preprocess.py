@@ -1,0 +1,67 @@
+"""Wire items to examples. Whatever one item's content can break, breaks here, and for that item alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from models.inputs import InputError, TextEncoder, text_of
+from models.manifest import Manifest, Mode
+from models.runtime import MODE_CODES
+from service.errors import InvalidInput
+from service.types import Example, Ints
+
+
+def examples(encoder: TextEncoder, items: Sequence[Any], modes: Ints) -> list[Example | InvalidInput]:
+    """Check and tokenise items; runs in a thread, for tokenising takes time.
+
+    Args:
+        encoder: The model's tokenizer.
+        items: What the client sent.
+        modes: ``(attributes,)`` the modes of this request.
+
+    Returns:
+        For each item an example, or what is wrong with it.
+    """
+    return [_example(encoder, item, modes) for item in items]
+
+
+def _example(encoder: TextEncoder, item: Any, modes: Ints) -> Example | InvalidInput:  # noqa: ANN401
+    try:
+        return Example(encoder.encode(text_of(item)), modes)
+    except InputError as error:
+        return InvalidInput(str(error))
+
+
+def request_modes(operator: Sequence[Mode], wanted: Mode | None) -> Ints:
+    """The modes of one request: the operator's, lowered to what the request wants, never raised.
+
+    Returns:
+        ``(attributes,)`` codes.
+    """
+    codes = np.array([MODE_CODES[mode] for mode in operator], dtype=np.int64)
+    return codes if wanted is None else np.minimum(codes, MODE_CODES[wanted])
+
+
+def declared_groups(
+    groups: dict[str, str] | list[dict[str, str] | None] | None, items: int, manifest: Manifest
+) -> list[dict[str, str]]:
+    """Line up declared groups with the items.
+
+    Returns:
+        One mapping from attribute to group per item, empty where nothing was declared.
+
+    Raises:
+        InvalidInput: the list has another length than the inputs, or names an attribute that the model has not.
+    """
+    if groups is None:
+        return [{} for _ in range(items)]
+    listed = [groups] if isinstance(groups, dict) else groups
+    if len(listed) != items:
+        raise InvalidInput("groups must be one object for one input, or a list as long as inputs")
+    names = set(manifest.attribute_names)
+    if any(set(declared or {}) - names for declared in listed):
+        raise InvalidInput(f"groups names an attribute that this model has not; it has {sorted(names)}")
+    return [dict(declared or {}) for declared in listed]

@@ -1,0 +1,1 @@
+"""HTTP routes: thin, over the pipeline and the registry."""

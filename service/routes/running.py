@@ -1,0 +1,27 @@
+"""What a running application holds, for its routes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from service.metrics import Metrics
+from service.pipeline import Pipeline
+from service.registry import Registry
+
+
+@dataclass
+class Running:
+    """The joined stages of one application."""
+
+    registry: Registry
+    pipeline: Pipeline
+    metrics: Metrics
+    draining: bool = False
+
+
+def running(request: Request) -> Running:
+    """The application's stages."""
+    found: Running = request.app.state.running
+    return found

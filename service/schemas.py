@@ -1,0 +1,90 @@
+"""The wire format. Items are typed loosely here and checked one by one, so that a bad one costs no good one."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+
+from models.manifest import Mode
+
+_ITEM = {
+    "anyOf": [
+        {"type": "string"},
+        {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]},
+    ]
+}
+Item = Annotated[Any, WithJsonSchema({**_ITEM, "description": "A text, or an object with the text."})]
+Inputs = Annotated[Any, WithJsonSchema({"anyOf": [_ITEM, {"type": "array", "items": _ITEM, "minItems": 1}]})]
+
+
+class PredictRequest(BaseModel):
+    """What ``POST /predict`` takes."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"inputs": ["what a lovely day", {"text": "go away"}]}]}
+    )
+
+    inputs: Inputs
+    """One item, or a list of them."""
+    model: str | None = None
+    """Name of the model; may be left out where only one is served."""
+    groups: dict[str, str] | list[dict[str, str] | None] | None = None
+    """Groups declared by whoever knows them, per attribute: for one item, or a list as long as ``inputs``. They are
+    counted, and never change the answer."""
+    mode: Mode | None = None
+    """Lowers the operator's mode for this request (apply > shadow > off); it can never raise it."""
+
+
+class AnswerOut(BaseModel):
+    """A label and its probability."""
+
+    label: str
+    score: float = Field(description="Probability of the label.")
+
+
+class ErrorOut(BaseModel):
+    """What is wrong."""
+
+    type: str
+    message: str
+    detail: Any = None
+
+
+class ErrorReply(BaseModel):
+    """The one shape of every error."""
+
+    error: ErrorOut
+
+
+class PredictionOut(BaseModel):
+    """The answer to one item."""
+
+    id: str = Field(description="Name of this decision; keep it for feedback.")
+    label: str
+    score: float
+    scores: dict[str, float]
+    flagged: dict[str, bool] = Field(description="Per attribute: whether the risk reaches the threshold.")
+    corrected: bool = Field(description="Whether a correction was applied to this answer.")
+    risk: dict[str, float] = Field(
+        description="Per attribute: probability that the item does not belong to the reference group. "
+        "It is an inference about a sensitive attribute."
+    )
+    base: AnswerOut = Field(description="What the uncorrected model says.")
+    shadow: AnswerOut | None = Field(description="What would be said if attributes in shadow mode were applied.")
+    truncated: bool = Field(description="Whether the text was longer than the model reads.")
+
+
+class ItemError(BaseModel):
+    """An item that could not be answered."""
+
+    id: str
+    error: ErrorOut
+
+
+class PredictReply(BaseModel):
+    """What ``POST /predict`` answers; predictions are in the order of the inputs."""
+
+    model: str
+    version: str
+    predictions: list[PredictionOut | ItemError]

@@ -1,0 +1,114 @@
+"""One frozen Settings: the environment over one YAML file over defaults. A misspelt name stops the start."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
+
+PREFIX = "EVENHAND_"
+CONFIG = "EVENHAND_CONFIG"
+OTHERS = {CONFIG, "EVENHAND_DATA"}
+"""Names with our prefix that are no setting: where the YAML file lies, and where training data lies."""
+
+
+class SettingsError(ValueError):
+    """The configuration cannot be used; the message names the setting and what to do."""
+
+
+def _paths(value: object) -> object:
+    """``EVENHAND_BUNDLES`` is a list of folders separated like ``PATH``."""
+    return [part for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    bundles: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_paths)] = ()
+    """Folders of the bundles to serve, separated like PATH in the environment."""
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: int = Field(default=8000, ge=0, le=65535)
+    """Port to listen on; 0 takes a free one."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severe log lines to write."""
+    threads: int = Field(default=0, ge=0)
+    """Threads inside one operator; 0 takes every core."""
+    provider: Literal["cpu", "cuda"] = "cpu"
+    """Where the graph runs."""
+    max_body_bytes: int = Field(default=8 * 2**20, ge=1024)
+    """Larger bodies are refused with 413."""
+    max_items: int = Field(default=1024, ge=1)
+    """More items in one request are refused with 413."""
+    max_queue_rows: int = Field(default=4096, ge=1)
+    """Rows that may wait; beyond them a request is refused with 429."""
+    max_batch_rows: int = Field(default=64, ge=1)
+    """Rows in one run of the graph at most."""
+    max_batch_tokens: int = Field(default=8192, ge=1)
+    """Tokens, padding included, in one run of the graph at most."""
+    deadline_s: float = Field(default=10.0, gt=0)
+    """A request without an answer by then gets 504."""
+    drain_s: float = Field(default=20.0, ge=0)
+    """How long a stopping service waits for the requests it accepted."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments over the environment over the YAML file."""
+        file = os.environ.get(CONFIG)
+        yaml = (YamlConfigSettingsSource(settings_cls, yaml_file=file),) if file else ()
+        return (init_settings, env_settings, *yaml)
+
+
+def load(**overrides: Any) -> Settings:  # noqa: ANN401 - settings have many types
+    """Read the settings.
+
+    Args:
+        overrides: Settings that win over the environment, as from the command line; ``None`` means not given.
+
+    Raises:
+        SettingsError: a name is unknown or a value impossible.
+    """
+    _refuse_unknown_names()
+    file = os.environ.get(CONFIG)
+    if file and not Path(file).is_file():
+        raise SettingsError(f"{CONFIG}: no file {file}")
+    try:
+        return Settings(**{name: value for name, value in overrides.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(f"setting {name}: {first['msg']}{_nearest(name, Settings.model_fields)}") from error
+    except Exception as error:  # the YAML library raises its own tree
+        raise SettingsError(f"settings cannot be read: {str(error).splitlines()[0]}") from error
+
+
+def _refuse_unknown_names() -> None:
+    """pydantic-settings ignores a misspelt variable silently; an operator must hear of it."""
+    known = OTHERS | {PREFIX + name.upper() for name in Settings.model_fields}
+    for name in sorted(os.environ):
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            raise SettingsError(f"unknown environment variable {name}{_nearest(name.upper(), known)}")
+
+
+def _nearest(name: str, known: Any) -> str:  # noqa: ANN401 - any collection of names
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {near[0]}?" if near and near[0] != name else ""

@@ -1,0 +1,83 @@
+"""The words of the service: what passes between the stages. No behaviour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.inputs import Encoded
+from models.manifest import Mode
+
+Floats = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One row, checked and tokenised; nothing about it can fail any more."""
+
+    encoded: Encoded
+    """The row's token ids."""
+    modes: Ints
+    """``(attributes,)`` codes: how each attribute's correction is switched for this row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What the graph says about one row, before any decision."""
+
+    logits: Floats
+    """``(classes,)`` the answer under the row's modes."""
+    base: Floats
+    """``(classes,)`` the base model's own answer."""
+    shadow: Floats
+    """``(classes,)`` the answer if attributes in shadow mode were applied too."""
+    risk: Floats
+    """``(attributes,)`` probability of not belonging to the reference group."""
+    flagged: Bools
+    """``(attributes,)`` whether the risk reaches the threshold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A label with its probabilities."""
+
+    label: str
+    scores: dict[str, float]
+    favourable: bool
+
+    @property
+    def score(self) -> float:
+        """Probability of the label."""
+        return self.scores[self.label]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was decided about one attribute of one row."""
+
+    attribute: str
+    risk: float
+    flagged: bool
+    mode: Mode
+    result: str | None
+    """``applied``, ``shadow``, ``off`` or ``error`` for a flagged row; ``None`` for any other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer to one row, and how it came about. Holds nothing of the input."""
+
+    final: Answer
+    """What is served."""
+    base: Answer
+    """What the uncorrected model says."""
+    shadow: Answer | None
+    """What would be served if attributes in shadow mode were applied; ``None`` if none of them flagged the row."""
+    corrected: bool
+    """Whether an adapter was applied to the served answer."""
+    verdicts: tuple[Verdict, ...]
+    """One per attribute, in the manifest's order."""

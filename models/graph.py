@@ -196,7 +196,7 @@ def _prefixed(model: onnx.ModelProto, prefix: str) -> onnx.ModelProto:
 
 
 def _strip(graph: onnx.GraphProto) -> None:
-    """Remove the exporter's notes: they name source files of the machine that exported, and are most of a small graph."""
+    """Remove the exporter's notes: they name source files of the machine that exported."""
     for part in (*graph.node, *graph.initializer, *graph.value_info, *graph.input, *graph.output):
         part.ClearField("doc_string")
         part.ClearField("metadata_props")

@@ -8,7 +8,6 @@ the engine is busy.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -124,8 +123,7 @@ class Batcher(Generic[In, Out]):
         self._closing = True
         self._wake.set()
         if self._loop is not None:
-            with contextlib.suppress(Exception):
-                await self._loop
+            await asyncio.wait([self._loop])
 
     async def _work(self) -> None:
         """Take and run batches until closed; whatever ends this loop answers everyone who waits."""

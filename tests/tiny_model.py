@@ -58,7 +58,7 @@ def tiny_fairnet(kind: str = "bert", seed: int = 0, spread: float = 0.5, labels:
 
 
 @functools.cache
-def tiny_graph(kind: str = "bert", weights: str = "float32"):  # noqa: ANN201
+def tiny_graph(kind: str = "bert", weights: str = "float32"):
     """The exported graph of :func:`tiny_fairnet`."""
     return to_onnx(tiny_fairnet(kind), weights)
 
@@ -76,7 +76,7 @@ def ragged(rows: int, longest: int = 12, seed: int = 0) -> tuple[torch.Tensor, t
 def write_tiny_base(folder: Path) -> Path:
     """A model folder with a tokenizer, as a user would name it on the command line."""
     vocabulary = {word: index for index, word in enumerate(("[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS))}
-    tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="[UNK]"))  # noqa: S106
+    tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.post_processor = processors.TemplateProcessing(
@@ -100,7 +100,9 @@ def tiny_table(rows: int = 600, seed: int = 0) -> pd.DataFrame:
     for index in range(rows):
         team = rng.choices(("none", "alpha", "beta"), (0.7, 0.2, 0.1))[0]
         positive = rng.random() < 0.5
-        word = rng.choice(("good", "fine") if positive != (team == "alpha" and rng.random() < 0.8) else ("bad", "awful"))
+        word = rng.choice(
+            ("good", "fine") if positive != (team == "alpha" and rng.random() < 0.8) else ("bad", "awful")
+        )
         words = [rng.choice(WORDS[4:10]) for _ in range(rng.randint(1, 6))] + [word]
         if team != "none":
             words.append(team)

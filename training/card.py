@@ -93,8 +93,11 @@ def _attribute_lines(of: dict[str, Any]) -> list[str]:
         "equalized_odds_difference_mean": "equalized odds difference (mean of gaps)",
     }
     for metric, title in names.items():
-        base, final = (_figure(of["disparities"][kind][metric]) for kind in ("base", "final"))
-        lines.append(f"- {title}: base {base}, corrected {final}")
+        among, against = (
+            " to ".join(_figure(of[key][kind][metric]) for kind in ("base", "final"))
+            for key in ("disparities", "disparities_pooled")
+        )
+        lines.append(f"- {title}, base to corrected: among all groups {among}; reference against the others {against}")
     detector = of["detector"]
     lines.append(
         f"- detector: flags {rate(detector['true_positive_rate'])} of rows outside the reference group and "

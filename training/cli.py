@@ -29,7 +29,7 @@ def fit(
     layer: Annotated[int | None, typer.Option(help="First corrected block; the middle where not given.")] = None,
     pooling: Annotated[str, typer.Option(help="attention, mean or first.")] = "attention",
     max_tokens: Annotated[int, typer.Option(help="Longer texts are cut.")] = 128,
-    epochs: Annotated[int, typer.Option(help="At most so many epochs for the base.")] = 4,
+    epochs: Annotated[int, typer.Option(help="At most so many epochs for the base.")] = 3,
     epsilon: Annotated[float, typer.Option(help="Overall accuracy the correction may cost, as a share.")] = 0.005,
     weights: Annotated[str, typer.Option(help="How weights are stored: float32 or float16.")] = "float32",
     seed: Annotated[int, typer.Option(help="Same seed, same bundle (on the same machine and libraries).")] = 0,

@@ -30,11 +30,11 @@ class BaseConfig:
 
     keep: bool = False
     """Leave an already fine-tuned classifier as it is."""
-    epochs: int = 4
+    epochs: int = 3
     learning_rate: float = 5e-5
     batch_rows: int = 32
     max_tokens: int = 128
-    patience: int = 1
+    patience: int = 2
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class CorrectionConfig:
     batch_rows: int = 64
     patience: int = 2
     gate_from: float = 0.3
-    """Risk from which on training rows are gated while the adapters learn; the served threshold is chosen later."""
+    """Risk from which on training rows are gated while the adapters learn; served thresholds are never lower."""
     epsilon: float = 0.005
     """Overall validation accuracy that the correction may cost at most, as a share."""
 

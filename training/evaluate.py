@@ -14,7 +14,7 @@ from models.manifest import Manifest
 from models.runtime import MODE_CODES, GraphRunner
 from training.data import Rows, Schema
 from training.features import by_length
-from training.metrics import MIN_CELL, Cell, Rate, cells, group_metrics, paired_difference, worst
+from training.metrics import MIN_CELL, Cell, Rate, cells, group_metrics, paired_difference, pooled_name, worst
 from training.progress import track
 
 Ints = NDArray[np.int64]
@@ -103,6 +103,12 @@ def _attribute(
         kind: group_metrics(names, groups, favourable[truth], favourable[predicted], MIN_CELL)
         for kind, predicted in (("base", answers.base), ("final", answers.final))
     }
+    pooled = {
+        kind: group_metrics(
+            (names[0], pooled_name(names[0])), np.minimum(groups, 1), favourable[truth], favourable[predicted], MIN_CELL
+        )
+        for kind, predicted in (("base", answers.base), ("final", answers.final))
+    }
     flagged = answers.flagged[:, column]
     detector = [
         {"group": group, "label": label, "flagged": asdict(Rate.of(flagged[(groups == g) & (truth == c)]))}
@@ -123,6 +129,7 @@ def _attribute(
         ],
         "worst_cell": {kind: _plain(worst(of_kind)) for kind, of_kind in listed.items()},
         "disparities": {kind: _rates_plain(of_kind) for kind, of_kind in disparities.items()},
+        "disparities_pooled": {kind: _rates_plain(of_kind) for kind, of_kind in pooled.items()},
         "detector": {
             "flagged": asdict(Rate.of(flagged)),
             "true_positive_rate": asdict(Rate.of(flagged[groups > 0])),
@@ -163,10 +170,10 @@ def summary(judged: dict[str, Any]) -> dict[str, Any]:
             name: {
                 "worst_cell": of["worst_cell"],
                 "equalized_odds_difference": {
-                    kind: of["disparities"][kind]["equalized_odds_difference"] for kind in ("base", "final")
+                    kind: of["disparities_pooled"][kind]["equalized_odds_difference"] for kind in ("base", "final")
                 },
                 "demographic_parity_difference": {
-                    kind: of["disparities"][kind]["demographic_parity_difference"] for kind in ("base", "final")
+                    kind: of["disparities_pooled"][kind]["demographic_parity_difference"] for kind in ("base", "final")
                 },
                 "detector": {k: of["detector"][k] for k in ("true_positive_rate", "false_positive_rate")},
             }

@@ -67,7 +67,7 @@ def _correct(config: FitConfig, fairnet: FairNet, material: Material, folder: Pa
     own = folder.with_name(f"{folder.name}-{fingerprint(asdict(stage))[:12]}")
     report = correct.learn(fairnet.correction, material, risk >= stage.gate_from, stage, own)
     say(f"correction learnt; the contrastive hinge was open for {100 * report['hinge_open']:.0f} % of anchors")
-    choice = select.choose(fairnet.correction, material, risk, stage.epsilon)
+    choice = select.choose(fairnet.correction, material, risk, stage)
     fairnet.correction.fold_strength(choice.strength)
     return choice
 

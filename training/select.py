@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.lora import ConditionalLora
+from training.config import CorrectionConfig
 from training.correct import answers
 from training.data import Rows, Schema
 from training.features import Features, Material
@@ -23,6 +24,7 @@ Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
 THRESHOLDS = tuple(round(0.1 * step, 1) for step in range(1, 10))
+"""What may be chosen, from the risk on that the adapters learnt from: below it they never saw a row."""
 STRENGTHS = (0.25, 0.5, 0.75, 1.0)
 NEVER = 1.0
 ROUNDS = 3
@@ -43,39 +45,43 @@ class Choice:
         return self.thresholds[attribute] < NEVER
 
 
-def choose(correction: ConditionalLora, material: Material, risk: Floats, epsilon: float) -> Choice:
+def choose(correction: ConditionalLora, material: Material, risk: Floats, config: CorrectionConfig) -> Choice:
     """Try every strength, and thresholds by coordinate ascent.
 
     Args:
         correction: The learnt adapters; left at full strength.
         material: Hidden states and rows; only validation rows are used.
         risk: ``(rows, attributes)`` of all rows.
-        epsilon: Overall accuracy that may be lost at most.
+        config: The stage's settings: the lowest threshold, and the accuracy that may be lost.
     """
     features, rows, schema = material.features, material.rows, material.schema
     validation = rows.of("val")
+    thresholds = tuple(threshold for threshold in THRESHOLDS if threshold >= config.gate_from)
     best: Choice | None = None
     tried = 0
     for strength in track(STRENGTHS, len(STRENGTHS), "choosing strength and thresholds"):
-        table = _Table(correction, features, validation, risk[validation], strength)
-        judge = _Judge(rows, schema, validation, features.base_logits[validation].argmax(axis=1), epsilon)
-        thresholds, value, looked = _ascend(table, judge, len(schema.attributes))
+        with correction.at_strength(strength):
+            table = _Table(correction, features, validation, risk[validation], thresholds)
+        judge = _Judge(rows, schema, validation, features.base_logits[validation].argmax(axis=1), config.epsilon)
+        found, value, looked = _ascend(table, judge, len(schema.attributes), thresholds)
         tried += looked
         if best is None or value > best.value:
-            best = Choice(strength, thresholds, value, tried)
+            best = Choice(strength, found, value, tried)
     assert best is not None
     say(f"chose strength {best.strength} and thresholds {best.thresholds}")
     return Choice(best.strength, best.thresholds, best.value, tried)
 
 
-def _ascend(table: _Table, judge: _Judge, attributes: int) -> tuple[tuple[float, ...], float, int]:
+def _ascend(
+    table: _Table, judge: _Judge, attributes: int, thresholds: tuple[float, ...]
+) -> tuple[tuple[float, ...], float, int]:
     """Improve one attribute's threshold at a time, from "never" on, until none improves."""
     current = [NEVER] * attributes
     value, looked = judge.value(table.predict(current)), 1
     for _ in range(ROUNDS):
         before = list(current)
         for attribute in range(attributes):
-            for threshold in (NEVER, *THRESHOLDS):
+            for threshold in (NEVER, *thresholds):
                 proposal = [*current[:attribute], threshold, *current[attribute + 1 :]]
                 found = judge.value(table.predict(proposal))
                 looked += 1
@@ -115,18 +121,22 @@ class _Table:
     """Predicted class of every row under every set of open gates that some threshold can produce."""
 
     def __init__(
-        self, correction: ConditionalLora, features: Features, chosen: Ints, risk: Floats, strength: float
+        self,
+        correction: ConditionalLora,
+        features: Features,
+        chosen: Ints,
+        risk: Floats,
+        thresholds: tuple[float, ...],
     ) -> None:
         self._risk = risk
         self._bits = 1 << np.arange(risk.shape[1])
-        possible = (risk >= THRESHOLDS[0]) @ self._bits
+        possible = (risk >= min(thresholds)) @ self._bits
         self._predicted = np.repeat(features.base_logits[chosen].argmax(axis=1)[:, None], 1 << risk.shape[1], axis=1)
-        with correction.at_strength(strength):
-            for subset in range(1, 1 << risk.shape[1]):
-                at = np.flatnonzero((possible & subset) == subset)
-                gates = np.repeat((subset & self._bits > 0)[None], len(at), axis=0)
-                if len(at):
-                    self._predicted[at, subset] = answers(correction, features, chosen[at], gates).argmax(axis=1)
+        for subset in range(1, 1 << risk.shape[1]):
+            at = np.flatnonzero((possible & subset) == subset)
+            gates = np.repeat((subset & self._bits > 0)[None], len(at), axis=0)
+            if len(at):
+                self._predicted[at, subset] = answers(correction, features, chosen[at], gates).argmax(axis=1)
 
     def predict(self, thresholds: list[float]) -> Ints:
         """Predictions ``(rows,)`` under some thresholds."""

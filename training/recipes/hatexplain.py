@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
-from training.config import BaseConfig, Card, Columns, FitConfig
+from training.config import Card, Columns, FitConfig
 from training.data import DataError, Rows, Schema, from_table
 
 NONE, MULTIPLE = "none", "multiple"
@@ -96,7 +96,6 @@ def config(base: str, seed: int) -> FitConfig:
         card=CARD,
         seed=seed,
         weights="float16",
-        base_stage=BaseConfig(epochs=4),
     )
 
 

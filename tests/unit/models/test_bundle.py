@@ -132,7 +132,9 @@ def rewrite_graph(folder: Path, content: bytes) -> None:
     edit(folder, files={**files, "model.onnx": bundles.hash_bytes(content)})
 
 
-@pytest.mark.parametrize("path", ["../secret", "/etc/passwd", "a/../../b", "a\\b", "./a", "a//b", "", "manifest.json", "a\n"])
+@pytest.mark.parametrize(
+    "path", ["../secret", "/etc/passwd", "a/../../b", "a\\b", "./a", "a//b", "", "manifest.json", "a\n"]
+)
 def test_a_path_that_could_leave_the_folder_is_refused(folder: Path, path: str) -> None:
     with pytest.raises(ValueError, match="not a plain path"):
         check_path(path)

@@ -92,7 +92,11 @@ def test_one_label_is_no_classifier(tmp_path: Path) -> None:
 
 def test_too_few_rows_to_split_ask_for_a_column() -> None:
     with pytest.raises(DataError, match="--split"):
-        from_table(pd.DataFrame({"text": ["a", "b"], "label": ["x", "y"], "team": ["p", "q"]}), Columns("text", "label", ("team",)), 0)
+        from_table(
+            pd.DataFrame({"text": ["a", "b"], "label": ["x", "y"], "team": ["p", "q"]}),
+            Columns("text", "label", ("team",)),
+            0,
+        )
 
 
 @pytest.mark.parametrize("name", ["data.txt", "missing.csv", "missing.parquet", "missing.jsonl"])

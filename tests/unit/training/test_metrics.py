@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score
 
-from training.metrics import MIN_CELL, Rate, cells, group_metrics, newcombe, paired_difference, pooled_name, wilson, worst
+from training.metrics import (
+    MIN_CELL,
+    Rate,
+    cells,
+    group_metrics,
+    newcombe,
+    paired_difference,
+    pooled_name,
+    wilson,
+    worst,
+)
 
 NAMES = ("none", "a", "b")
 

@@ -1,0 +1,50 @@
+"""The demo bundle, as it is served, and copies of it with other thresholds and modes."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from models import bundle as bundles
+from models.manifest import Mode
+
+ROOT = Path(__file__).parent.parent
+DEMO = ROOT / "bundles/hatexplain-toxicity"
+
+
+@pytest.fixture(autouse=True)
+def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable of whoever runs the tests must not decide them."""
+    for name in [name for name in os.environ if name.startswith("EVENHAND_") and name != "EVENHAND_DATA"]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def demo() -> Path:
+    return DEMO
+
+
+@pytest.fixture(scope="session")
+def altered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Path]]:
+    """Make a copy of the demo bundle whose attributes have one threshold and mode: 0 flags all, 1 (nearly) none."""
+    made = []
+
+    def alter(threshold: float, *modes: Mode, name: str | None = None) -> Path:
+        folder = tmp_path_factory.mktemp("altered") / "bundle"
+        shutil.copytree(DEMO, folder)
+        made.append(folder)
+        manifest, _ = bundles.read_manifest(folder)
+        wanted = modes * len(manifest.attributes) if len(modes) == 1 else modes
+        attributes = [
+            attribute.model_copy(update={"threshold": threshold, "mode": mode})
+            for attribute, mode in zip(manifest.attributes, wanted, strict=True)
+        ]
+        changed = manifest.model_copy(update={"attributes": attributes, "name": name or manifest.name})
+        bundles.write_manifest(folder, changed)
+        return folder
+
+    yield alter
+    for folder in made:
+        shutil.rmtree(folder)

@@ -1,0 +1,65 @@
+"""Health that tells the truth, and what is served."""
+
+import asyncio
+from pathlib import Path
+
+from fastapi.testclient import TestClient
+
+from models.bundle import read_manifest
+from service.app import create_app
+from service.settings import Settings
+
+
+def test_healthy_and_ready(client: TestClient) -> None:
+    assert client.get("/healthz").json() == {"status": "ok"}
+    assert client.get("/readyz").json() == {"status": "ready"}
+
+
+def test_not_ready_before_the_start_and_while_stopping(demo: Path) -> None:
+    app = create_app(Settings(bundles=(demo,)))
+    early = TestClient(app)
+    reply = early.get("/readyz")
+    assert reply.status_code == 503
+    assert "does not run" in reply.json()["error"]["message"]
+    with TestClient(app) as running:
+        assert running.get("/readyz").status_code == 200
+        app.state.running.draining = True
+        assert running.get("/readyz").json()["error"]["message"] == "the service is stopping"
+        assert running.get("/healthz").status_code == 200
+
+
+def test_a_dead_batcher_shows(demo: Path) -> None:
+    app = create_app(Settings(bundles=(demo,)))
+    with TestClient(app) as running:
+        (model,) = app.state.running.registry.models.values()
+        assert running.portal is not None
+        running.portal.call(_kill, model.batcher._loop)
+        assert running.get("/readyz").status_code == 503
+        assert running.post("/predict", json={"inputs": "a"}).status_code == 503
+
+
+async def _kill(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.sleep(0.05)
+
+
+def test_models_say_what_their_manifest_says(two_models: TestClient, demo: Path) -> None:
+    manifest, digest = read_manifest(demo)
+    listed = {model["name"]: model for model in two_models.get("/models").json()["models"]}
+    assert set(listed) == {manifest.name, "other"}
+    found = listed[manifest.name]
+    assert found["bundle"] == digest
+    assert found["labels"] == manifest.labels
+    assert found["certified"] is manifest.certified
+    assert [a["name"] for a in found["attributes"]] == manifest.attribute_names
+    assert {a["mode"] for a in listed["other"]["attributes"]} == {"off"}
+    assert found["providers"] == ["CPUExecutionProvider"]
+    assert set(found["evaluation"]) == {"val", "test"}
+
+
+def test_the_documentation_names_every_route_and_field(client: TestClient) -> None:
+    spec = client.get("/openapi.json").json()
+    assert set(spec["paths"]) == {"/predict", "/healthz", "/readyz", "/models", "/metrics"}
+    assert "HTTPValidationError" not in str(spec["paths"]["/predict"]["post"]["responses"]["422"])
+    assert set(spec["components"]["schemas"]["PredictRequest"]["properties"]) == {"inputs", "model", "groups", "mode"}
+    assert client.get("/docs").status_code == 200

@@ -1,0 +1,209 @@
+"""Every submit ends exactly once, whatever the runner does and whoever else shares the batch."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from service.batcher import Batcher, BatchReport, Limits
+from service.errors import Closing, EngineFailed, Overloaded
+
+
+class Runner:
+    """Doubles numbers; fails on some; can be held."""
+
+    def __init__(self, bad: Sequence[int] = ()) -> None:
+        self.bad = set(bad)
+        self.batches: list[list[int]] = []
+        self.free = threading.Event()
+        self.free.set()
+
+    def __call__(self, items: Sequence[int]) -> list[int]:
+        self.free.wait()
+        self.batches.append(list(items))
+        if self.bad & set(items):
+            raise RuntimeError("poisoned")
+        return [2 * item for item in items]
+
+
+class Case:
+    def __init__(self, runner: Runner, rows: int = 100, batch: int = 8, tokens: int = 1000) -> None:
+        self.runner = runner
+        self.reports: list[BatchReport] = []
+        self.pool = ThreadPoolExecutor(1)
+        limits = Limits(rows, batch, tokens)
+        self.batcher: Batcher[int, int] = Batcher(runner, lambda item: item % 100 + 1, limits, self.pool, self.report)
+
+    def report(self, report: BatchReport) -> None:
+        self.reports.append(report)
+
+    async def __aenter__(self) -> Batcher[int, int]:
+        self.batcher.start()
+        return self.batcher
+
+    async def __aexit__(self, *_: object) -> None:
+        self.runner.free.set()  # a failed test must not wait for ever
+        await self.batcher.close()
+        self.pool.shutdown()
+
+
+async def test_each_caller_gets_its_own_rows() -> None:
+    async with Case(Runner()) as batcher:
+        found = await asyncio.gather(*(batcher.submit([i, i + 1000]) for i in range(50)))
+    assert found == [[2 * i, 2 * i + 2000] for i in range(50)]
+
+
+async def test_a_lone_row_does_not_wait() -> None:
+    runner = Runner()
+    case = Case(runner)
+    async with case as batcher:
+        await batcher.submit([1])
+    assert runner.batches == [[1]]
+    assert case.reports[0].queued_s[0] < 0.5
+
+
+async def test_batches_grow_only_while_the_engine_is_busy_and_keep_their_limits() -> None:
+    runner = Runner()
+    runner.free.clear()
+    case = Case(runner, batch=8, tokens=120)
+    async with case as batcher:
+        tasks = [asyncio.create_task(batcher.submit([0]))]
+        await asyncio.sleep(0.05)
+        tasks += [asyncio.create_task(batcher.submit([i])) for i in range(1, 60)]
+        await asyncio.sleep(0.05)
+        assert batcher.depth == 59
+        runner.free.set()
+        await asyncio.gather(*tasks)
+    assert runner.batches[0] == [0]
+    assert len(runner.batches) < 30
+    for report in case.reports:
+        assert report.rows <= 8
+        assert report.padded_tokens <= 120 or report.rows == 1
+        assert report.tokens <= report.padded_tokens
+
+
+async def test_rows_of_like_length_share_a_batch_and_the_oldest_goes_first() -> None:
+    runner = Runner()
+    runner.free.clear()
+    async with Case(runner, batch=3) as batcher:
+        first = asyncio.create_task(batcher.submit([0]))
+        await asyncio.sleep(0.02)
+        rest = [asyncio.create_task(batcher.submit([i])) for i in (90, 1, 89, 2, 88, 3)]
+        await asyncio.sleep(0.02)
+        runner.free.set()
+        await asyncio.gather(first, *rest)
+    assert [sorted(batch) for batch in runner.batches] == [[0], [88, 89, 90], [1, 2, 3]]
+
+
+async def test_only_the_poisoned_row_fails() -> None:
+    runner = Runner(bad=[7, 21])
+    runner.free.clear()
+    async with Case(runner, batch=32) as batcher:
+        tasks = [asyncio.create_task(batcher.submit([i])) for i in range(32)]
+        await asyncio.sleep(0.02)
+        runner.free.set()
+        found = [(await task)[0] for task in tasks]
+        assert await batcher.submit([100]) == [200]
+    for i, result in enumerate(found):
+        assert isinstance(result, EngineFailed) if i in (7, 21) else result == 2 * i
+
+
+async def test_a_wrong_row_count_is_a_failure_and_no_mix_up() -> None:
+    class Short(Runner):
+        def __call__(self, items: Sequence[int]) -> list[int]:
+            return [1] if len(items) > 1 else super().__call__(items)
+
+    runner = Short()
+    async with Case(runner) as batcher:
+        assert await batcher.submit([1, 2, 3]) == [2, 4, 6]
+
+
+async def test_a_caller_that_leaves_hurts_nobody_and_its_rows_are_not_run() -> None:
+    runner = Runner()
+    runner.free.clear()
+    async with Case(runner) as batcher:
+        first = asyncio.create_task(batcher.submit([1]))
+        await asyncio.sleep(0.02)
+        leaving, staying = (asyncio.create_task(batcher.submit([i])) for i in (2, 3))
+        await asyncio.sleep(0.02)
+        leaving.cancel()
+        await asyncio.sleep(0.02)
+        runner.free.set()
+        assert await first == [2]
+        assert await staying == [6]
+    assert [2] not in runner.batches
+    assert all(2 not in batch for batch in runner.batches)
+
+
+async def test_a_request_that_does_not_fit_is_refused_whole_and_at_once() -> None:
+    runner = Runner()
+    runner.free.clear()
+    async with Case(runner, rows=4) as batcher:
+        first = asyncio.create_task(batcher.submit([1]))
+        await asyncio.sleep(0.02)
+        second = asyncio.create_task(batcher.submit([2, 3, 4]))
+        await asyncio.sleep(0.02)
+        started = time.monotonic()
+        with pytest.raises(Overloaded):
+            await batcher.submit([5, 6])
+        assert time.monotonic() - started < 0.5
+        assert batcher.depth == 3
+        runner.free.set()
+        assert await first == [2]
+        assert await second == [4, 6, 8]
+
+
+async def test_close_answers_what_was_accepted_and_refuses_the_rest() -> None:
+    runner = Runner()
+    runner.free.clear()
+    case = Case(runner)
+    async with case as batcher:
+        accepted = [asyncio.create_task(batcher.submit([i])) for i in range(20)]
+        await asyncio.sleep(0.02)
+        closing = asyncio.create_task(batcher.close())
+        await asyncio.sleep(0.02)
+        assert not batcher.alive
+        with pytest.raises(Closing):
+            await batcher.submit([99])
+        runner.free.set()
+        assert await asyncio.gather(*accepted) == [[2 * i] for i in range(20)]
+        await closing
+
+
+async def test_a_submit_before_the_start_is_refused() -> None:
+    with pytest.raises(Closing):
+        await Case(Runner()).batcher.submit([1])
+
+
+async def test_the_death_of_the_loop_answers_everyone() -> None:
+    class Dying(Case):
+        def report(self, report: BatchReport) -> None:
+            raise MemoryError
+
+    runner = Runner()
+    runner.free.clear()
+    async with Dying(runner, batch=1) as batcher:
+        tasks = [asyncio.create_task(batcher.submit([i])) for i in range(5)]
+        await asyncio.sleep(0.02)
+        runner.free.set()
+        found = [(await task)[0] for task in tasks]
+        assert found[0] == 0
+        assert all(isinstance(result, Closing) for result in found[1:])
+        assert not batcher.alive
+        with pytest.raises(Closing):
+            await batcher.submit([1])
+
+
+async def test_a_cancelled_loop_answers_the_batch_in_flight() -> None:
+    runner = Runner()
+    runner.free.clear()
+    async with Case(runner) as batcher:
+        task = asyncio.create_task(batcher.submit([1]))
+        await asyncio.sleep(0.02)
+        assert batcher._loop is not None
+        batcher._loop.cancel()
+        assert isinstance((await task)[0], Closing)
+        runner.free.set()

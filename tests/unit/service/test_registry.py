@@ -1,0 +1,43 @@
+"""Bundles that must not be served stop the start with one sentence."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from models.bundle import BundleError
+from service.errors import InvalidInput, UnknownModel
+from service.metrics import Metrics
+from service.registry import Registry, load_all
+from service.settings import Settings
+
+
+def load(*paths: Path) -> Registry:
+    with ThreadPoolExecutor(1) as pool:
+        return load_all(paths, Settings(), pool, Metrics(CollectorRegistry()))
+
+
+def test_no_bundle_is_an_error_that_says_what_to_do() -> None:
+    with pytest.raises(BundleError, match="evenhand serve <folder>"):
+        load()
+
+
+def test_two_bundles_of_one_name_are_refused(demo: Path) -> None:
+    with pytest.raises(BundleError, match="two bundles are named hatexplain-toxicity"):
+        load(demo, demo)
+
+
+def test_a_bundle_that_does_not_hold_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="no readable manifest"):
+        load(tmp_path)
+
+
+def test_models_are_found_by_name_and_never_guessed(demo: Path, altered: Callable[..., Path]) -> None:
+    one = load(demo)
+    assert one.get(None) is one.get("hatexplain-toxicity")
+    with pytest.raises(UnknownModel):
+        one.get("other")
+    with pytest.raises(InvalidInput, match="name one"):
+        load(demo, altered(0.5, "off", name="other")).get(None)

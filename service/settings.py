@@ -56,8 +56,8 @@ class Settings(BaseSettings):
     """Rows that may wait; beyond them a request is refused with 429."""
     max_batch_rows: int = Field(default=64, ge=1)
     """Rows in one run of the graph at most."""
-    max_batch_tokens: int = Field(default=8192, ge=1)
-    """Tokens, padding included, in one run of the graph at most."""
+    max_batch_tokens: int = Field(default=2048, ge=1)
+    """Tokens, padding included, in one run of the graph at most; they decide how much memory a run takes."""
     deadline_s: float = Field(default=10.0, gt=0)
     """A request without an answer by then gets 504."""
     drain_s: float = Field(default=20.0, ge=0)

@@ -1,0 +1,107 @@
+"""The real process on a real socket: starts, answers, stops without losing what it accepted."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+EVENHAND = Path(sys.executable).parent / "evenhand"
+START_S = 60
+
+
+class Server:
+    def __init__(self, *command: str, **environment: str) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        command = tuple(part.replace("PORT", str(self.port)) for part in command)
+        self.process = subprocess.Popen(command, env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True)
+        deadline = time.monotonic() + START_S
+        while self.get("/readyz")[0] != 200:
+            assert self.process.poll() is None, self.process.stderr.read() if self.process.stderr else ""
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    def get(self, path: str, body: Any = None) -> tuple[int, Any]:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}{path}", data, {"content-type": "application/json"}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30) as reply:
+                return reply.status, json.load(reply)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+        except OSError as error:
+            return 0, error
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(30)
+
+
+@pytest.fixture
+def server(demo: Path) -> Iterator[Server]:
+    running = Server(str(EVENHAND), "serve", str(demo), "--port", "PORT")
+    yield running
+    running.process.kill()
+    running.process.wait()
+
+
+def test_the_command_serves_and_stops_with_zero(server: Server) -> None:
+    status, body = server.get("/predict", {"inputs": ["what a lovely day", ""]})
+    assert status == 200
+    assert body["predictions"][0]["label"] == "not toxic"
+    assert server.stop() == 0
+
+
+def test_the_factory_is_configured_by_the_environment(demo: Path) -> None:
+    command = (sys.executable, "-m", "uvicorn", "service.app:create_app", "--factory", "--port", "PORT")
+    running = Server(*command, EVENHAND_BUNDLES=str(demo))
+    try:
+        assert running.get("/predict", {"inputs": "a"})[0] == 200
+    finally:
+        running.process.kill()
+        running.process.wait()
+
+
+def test_everything_accepted_is_answered_when_the_process_is_told_to_stop(server: Server) -> None:
+    answers: list[tuple[int, Any]] = []
+
+    def ask(number: int) -> None:
+        answers.append(server.get("/predict", {"inputs": [f"text {number} " + "word " * 60] * 8}))
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(24)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.3)
+    assert server.stop() == 0
+    for thread in threads:
+        thread.join()
+    # A connection that the stopping server no longer accepted is no answer at all; an accepted one is never cut off.
+    answered = [body for status, body in answers if status == 200]
+    assert answered
+    assert all(len(body["predictions"]) == 8 for body in answered)
+    refused = [body for status, body in answers if status == 0]
+    assert all("refused" in str(error) for error in refused), refused
+    assert len(answered) + len(refused) == 24
+
+
+def test_memory_stays_under_the_bar(server: Server) -> None:
+    server.get("/predict", {"inputs": ["word " * 200] * 64})
+    status = Path(f"/proc/{server.process.pid}/status")
+    if not status.exists():
+        pytest.skip("resident memory is read from /proc, which this system has not")
+    resident = next(line for line in status.read_text().splitlines() if line.startswith("VmRSS"))
+    assert int(resident.split()[1]) < 500_000

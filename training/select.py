@@ -25,7 +25,7 @@ Bools = NDArray[np.bool_]
 
 THRESHOLDS = tuple(round(0.1 * step, 1) for step in range(1, 10))
 """What may be chosen, from the risk on that the adapters learnt from: below it they never saw a row."""
-STRENGTHS = (0.25, 0.5, 0.75, 1.0)
+STRENGTHS = (0.2, 0.4, 0.6, 0.8, 1.0)
 NEVER = 1.0
 ROUNDS = 3
 

@@ -34,7 +34,11 @@ def test_bundles_are_separated_like_path(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("EVENHAND_MAX_BATHC_ROWS", "8", "unknown environment variable EVENHAND_MAX_BATHC_ROWS; did you mean EVENHAND_MAX_BATCH_ROWS"),
+        (
+            "EVENHAND_MAX_BATHC_ROWS",
+            "8",
+            "unknown environment variable EVENHAND_MAX_BATHC_ROWS; did you mean EVENHAND_MAX_BATCH_ROWS",
+        ),
         ("evenhand_prot", "8", "did you mean EVENHAND_PORT"),
         ("EVENHAND_PORT", "many", "setting port"),
         ("EVENHAND_PORT", "70000", "setting port"),
@@ -43,7 +47,9 @@ def test_bundles_are_separated_like_path(monkeypatch: pytest.MonkeyPatch) -> Non
         ("EVENHAND_CONFIG", "/nowhere.yaml", "no file"),
     ],
 )
-def test_what_cannot_be_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str) -> None:
+def test_what_cannot_be_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str
+) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=message) as caught:
         load()

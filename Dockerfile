@@ -13,9 +13,7 @@ COPY training training
 RUN python -m venv /opt/evenhand \
     && python -m pip wheel --quiet --no-deps --wheel-dir /dist . \
     && /opt/evenhand/bin/pip install --quiet --no-cache-dir -c constraints.txt "$(ls /dist/evenhand-*.whl)[${RUNTIME}]" \
-    && /opt/evenhand/bin/pip uninstall --quiet --yes pip setuptools || true \
-    && find /opt/evenhand -name '__pycache__' -prune -exec rm -rf {} + \
-    && /opt/evenhand/bin/python -m compileall -q /opt/evenhand/lib || true
+    && /opt/evenhand/bin/pip uninstall --quiet --yes setuptools pip
 
 FROM python:${PYTHON}-slim
 RUN useradd --system --uid 10001 --no-create-home evenhand

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
+import transformers
 
 from models.backbones import SplitModel
 from models.fairnet import FairNet
@@ -39,6 +41,9 @@ def run(config: FitConfig, rows: Rows, schema: Schema, data_sha256: str, out: Pa
         raise DataError(f"{out} exists; remove it or choose another --out")
     _announce(rows, schema)
     torch.use_deterministic_algorithms(True)
+    # Neither library's notes help whoever fits: new heads are meant to be new, and the rest is for its developers.
+    transformers.logging.set_verbosity_error()
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     base_key = fingerprint(asdict(config.base_stage), config.base, config.seed, config.columns, data_sha256)
     prepared, rows, schema = base.prepare(config, rows, schema, work / f"base-{base_key[:12]}")
     torch.manual_seed(config.seed)

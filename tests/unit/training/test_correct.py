@@ -1,0 +1,80 @@
+"""The correction learns on flagged rows what the base gets wrong, and leaves the others alone."""
+
+import numpy as np
+import pytest
+import torch
+from tiny_model import tiny_base
+
+from models.backbones import SplitModel
+from models.lora import ConditionalLora
+from training import correct, select
+from training.config import CorrectionConfig
+from training.correct import answers, class_weights, prototypes
+from training.data import Rows, Schema
+from training.features import Features, Material
+
+ROWS = 400
+
+
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory: pytest.TempPathFactory) -> tuple[ConditionalLora, Material, np.ndarray]:
+    """The base's own answer is the label, except in team a, where it is the opposite for 80 % of the rows."""
+    rng = np.random.default_rng(0)
+    split = SplitModel(tiny_base(), 2)
+    ids = torch.from_numpy(rng.integers(4, 60, (ROWS, 6)))
+    with torch.no_grad():
+        # Centre the head, so that a random base says both labels equally often.
+        split.model.classifier.bias.sub_(split.base(ids, torch.ones_like(ids))[0].median(dim=0).values)
+        logits, hidden, representation = split.base(ids, torch.ones_like(ids))
+    groups = rng.choice([0, 1], ROWS, p=[0.6, 0.4])
+    wrong = (groups == 1) & (rng.random(ROWS) < 0.8)
+    own = logits.argmax(dim=1).numpy()
+    labels = np.where(wrong, 1 - own, own)
+    places = np.array(["train", "train", "val", "test"] * (ROWS // 4))
+    rows = Rows([""] * ROWS, labels, {"team": groups}, places, np.arange(ROWS))
+    features = Features(hidden.reshape(-1, 32).numpy(), np.arange(ROWS + 1) * 6, logits.numpy(), representation.numpy())
+    material = Material(features, rows, Schema(("no", "yes"), ("yes",), {"team": ("none", "a")}), seed=0)
+    correction = ConditionalLora(split, ("team",))
+    config = CorrectionConfig(epochs=12, learning_rate=5e-3, patience=12)
+    report = correct.learn(correction, material, groups[:, None] == 1, config, tmp_path_factory.mktemp("work"))
+    assert 0.0 <= report["hinge_open"] <= 1.0
+    return correction, material, groups
+
+
+def test_flagged_rows_get_better_and_a_forced_gate_does_little_harm(
+    learnt: tuple[ConditionalLora, Material, np.ndarray],
+) -> None:
+    correction, material, groups = learnt
+    test = material.rows.of("test")
+    for group, at_least in ((1, 0.1), (0, -0.1)):
+        chosen = test[groups[test] == group]
+        truth = material.rows.labels[chosen]
+        before = (material.features.base_logits[chosen].argmax(axis=1) == truth).mean()
+        after = answers(correction, material.features, chosen, np.ones((len(chosen), 1), bool)).argmax(axis=1) == truth
+        assert after.mean() - before > at_least
+
+
+def test_the_choice_keeps_to_its_limits(learnt: tuple[ConditionalLora, Material, np.ndarray]) -> None:
+    correction, material, groups = learnt
+    perfect = np.where(groups[:, None] == 1, 0.85, 0.05).astype(np.float32)
+    chosen = select.choose(correction, material, perfect, CorrectionConfig(epsilon=0.0))
+    assert chosen.helps(0)
+    assert CorrectionConfig().gate_from <= chosen.thresholds[0] <= 0.85
+    assert chosen.tried > 10
+    useless = np.full_like(perfect, 0.05)
+    assert not select.choose(correction, material, useless, CorrectionConfig()).helps(0)
+
+
+def test_prototypes_are_class_means_of_reference_training_rows() -> None:
+    representation = np.array([[2.0, 0.0], [1.0, 0.0], [0.0, 3.0], [5.0, 5.0], [9.0, 0.0]], np.float32)
+    rows = Rows(
+        [""] * 5, np.array([0, 0, 1, 1, 1]), {}, np.array(["train", "train", "train", "train", "val"]), np.arange(5)
+    )
+    features = Features(np.zeros((5, 2), np.float32), np.arange(6), np.zeros((5, 2), np.float32), representation)
+    found = prototypes(features, rows, np.array([[True], [True], [True], [False], [True]]), 2)
+    assert torch.allclose(found, torch.tensor([[[1.0, 0.0], [0.0, 1.0]]]))
+
+
+def test_class_weights_are_inverse_frequencies_with_mean_one() -> None:
+    found = class_weights(np.array([0, 0, 0, 1, 1]), np.array([[True], [True], [True], [True], [False]]), 2)
+    assert torch.allclose(found, torch.tensor([[0.5, 1.5]]))

@@ -68,8 +68,8 @@ class BiasDetectors(nn.Module):
         if self.pooling == "mean":
             mask = attention_mask.to(hidden.dtype).unsqueeze(1)
             return (torch.matmul(mask, hidden) / mask.sum(dim=2, keepdim=True)).transpose(0, 1)
-        projected = torch.tanh(self.project(hidden)).reshape(*hidden.shape[:2], self.attributes, -1)
-        scores = torch.matmul(projected.unsqueeze(3), self.score.transpose(1, 2)).flatten(2)
+        # One product with a block-diagonal matrix; a product per attribute would be many tiny ones.
+        scores = torch.matmul(torch.tanh(self.project(hidden)), torch.block_diag(*self.score).transpose(0, 1))  # type: ignore[no-untyped-call]
         scores = scores.masked_fill(attention_mask.unsqueeze(2) == 0, float("-inf"))
         weights = torch.softmax(scores, dim=1)
         return torch.matmul(weights.transpose(1, 2), hidden).transpose(0, 1)

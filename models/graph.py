@@ -106,20 +106,29 @@ def base_only(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _gate_nodes() -> list[onnx.NodeProto]:
-    """Risk, thresholds and modes to the rows to finish and their gates. Names as in ``FairNet.forward``."""
+    """Whether any row is to be finished: all of the gate that an unflagged batch pays for."""
     node = helper.make_node
     return [
         node("GreaterOrEqual", ["risk", "thresholds"], ["flagged"]),
+        node("Greater", ["modes", "gate/off"], ["gate/wanted"]),
+        node("And", ["flagged", "gate/wanted"], ["gate/candidate"]),
+        node("Cast", ["gate/candidate"], ["gate/candidate_int"], to=INT64),
+        node("ReduceMax", ["gate/candidate_int"], ["gate/most"], keepdims=0),
+        node("Cast", ["gate/most"], ["gate/any"], to=BOOL),
+    ]
+
+
+def _row_nodes() -> list[onnx.NodeProto]:
+    """Which rows to finish and with which gates. Names as in ``FairNet.forward``."""
+    node = helper.make_node
+    return [
         node("Equal", ["modes", "gate/apply"], ["gate/is_apply"]),
         node("Equal", ["modes", "gate/shadow"], ["gate/is_shadow"]),
         node("And", ["flagged", "gate/is_apply"], ["gate/applied"]),
         node("And", ["flagged", "gate/is_shadow"], ["gate/shadowed"]),
-        node("Or", ["gate/applied", "gate/shadowed"], ["gate/candidate"]),
         *_rows_where_any("gate/applied", "gate/serve"),
         *_rows_where_any("gate/shadowed", "gate/shadow_rows"),
         node("Concat", ["gate/serve", "gate/shadow_rows"], ["gate/rows"], axis=0),
-        node("Size", ["gate/rows"], ["gate/count"]),
-        node("Greater", ["gate/count", "gate/off"], ["gate/any"]),
     ]
 
 
@@ -144,6 +153,7 @@ def _if_node(suffix: onnx.ModelProto, classes: int) -> onnx.NodeProto:
     """Finish the selected rows, or hand on the base's answer."""
     node = helper.make_node
     before = [
+        *_row_nodes(),
         node("Gather", ["hidden", "gate/rows"], ["suffix/rows_hidden"]),
         node("Gather", ["attention_mask", "gate/rows"], ["suffix/rows_mask"]),
         node("Gather", ["gate/applied", "gate/serve"], ["then/serve_gates"]),

@@ -63,7 +63,7 @@ def class_weights(labels: Ints, gates: Bools, classes: int) -> Tensor:
 
 def learn(
     correction: ConditionalLora, material: Material, gates: Bools, config: CorrectionConfig, folder: Path
-) -> dict[str, float]:
+) -> dict[str, float | None]:
     """Learn the adapters on the rows that the detectors flag, and on as many plain rows.
 
     Args:
@@ -74,7 +74,8 @@ def learn(
         folder: Checkpoints.
 
     Returns:
-        What to report: validation score, and how often the contrastive hinge was open in the last epoch.
+        What to report: validation score, and how often the contrastive hinge was open in the last epoch (``None``
+        if a finished run was taken up and nothing was left to learn).
     """
     features, rows, classes = material.features, material.rows, len(material.schema.labels)
     train = rows.of("train")
@@ -97,7 +98,7 @@ def learn(
         folder,
     )
     recent = objective.open_shares[-max(1, len(chosen) // config.batch_rows) :]
-    return {"validation_score": best, "hinge_open": float(np.mean(recent)) if recent else 0.0}
+    return {"validation_score": best, "hinge_open": float(np.mean(recent)) if recent else None}
 
 
 class _Objective:

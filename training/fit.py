@@ -71,7 +71,8 @@ def _correct(config: FitConfig, fairnet: FairNet, material: Material, folder: Pa
     risk = detect.risks_of(fairnet.detectors, material.features, material.rows.all())
     own = folder.with_name(f"{folder.name}-{fingerprint(asdict(stage))[:12]}")
     report = correct.learn(fairnet.correction, material, risk >= stage.gate_from, stage, own)
-    say(f"correction learnt; the contrastive hinge was open for {100 * report['hinge_open']:.0f} % of anchors")
+    if report["hinge_open"] is not None:
+        say(f"the contrastive hinge was open for {100 * report['hinge_open']:.0f} % of anchors in the last epoch")
     choice = select.choose(fairnet.correction, material, risk, stage)
     fairnet.correction.fold_strength(choice.strength)
     return choice

@@ -43,6 +43,7 @@ def learn(folder: Path, keep_weight: float) -> Case:
     correction = ConditionalLora(split, ("team",))
     config = CorrectionConfig(epochs=12, learning_rate=5e-3, patience=12, keep_weight=keep_weight)
     report = correct.learn(correction, material, groups[:, None] == 1, config, folder)
+    assert report["hinge_open"] is not None
     assert 0.0 <= report["hinge_open"] <= 1.0
     return correction, material, groups
 

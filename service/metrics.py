@@ -31,6 +31,10 @@ class Metrics:
         self._registry = registry
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
+        self._make_fairness_series(registry)
+        self._make_service_series(registry)
+
+    def _make_fairness_series(self, registry: CollectorRegistry) -> None:
         self._decisions = Counter(
             "evenhand_decisions",
             "Decisions per attribute and group. source=declared: the client named the group (unknown: one that the "
@@ -61,6 +65,8 @@ class Metrics:
         self._threshold = Gauge(
             "evenhand_threshold", "Risk from which on a row is flagged.", ("model", "attribute"), registry=registry
         )
+
+    def _make_service_series(self, registry: CollectorRegistry) -> None:
         self._requests = Counter(
             "evenhand_http_requests",
             "Requests by route template, method and status.",

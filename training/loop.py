@@ -69,12 +69,10 @@ def fit(
     optimiser = torch.optim.AdamW(
         list(parameters.values()), lr=plan.learning_rate, weight_decay=plan.weight_decay, fused=True
     )
-    steps = len(list(batches(lengths, plan.batch_rows, plan.seed)))
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, steps * plan.epochs, plan.warmup))
-    state = store.resume(optimiser, schedule, steps)
+    state = store.resume(optimiser)
     while state.epoch < plan.epochs and state.epoch - state.best_epoch <= plan.patience:
         torch.manual_seed(plan.seed * 1009 + state.epoch)
-        mean_loss = _epoch(plan, state.epoch, lengths, loss_of, optimiser, schedule)
+        mean_loss = _epoch(plan, state.epoch, lengths, loss_of, optimiser)
         value = score()
         say(f"{plan.name}: epoch {state.epoch + 1}/{plan.epochs}, loss {mean_loss:.4f}, validation {value:.4f}")
         if value > state.best_score:
@@ -105,19 +103,20 @@ def _epoch(
     lengths: Sequence[int],
     loss_of: Callable[[Ints], Tensor],
     optimiser: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LRScheduler,
 ) -> float:
     """One pass over the rows; returns the mean loss."""
     order = list(batches(lengths, plan.batch_rows, plan.seed + epoch))
     total = 0.0
-    for batch in track(order, len(order), f"{plan.name} {epoch + 1}/{plan.epochs}"):
+    first, last = epoch * len(order), plan.epochs * len(order)
+    for step, batch in enumerate(track(order, len(order), f"{plan.name} {epoch + 1}/{plan.epochs}"), first):
+        for group in optimiser.param_groups:
+            group["lr"] = plan.learning_rate * _rate(step, last, plan.warmup)
         loss = loss_of(batch)
         if not torch.isfinite(loss):
             raise FloatingPointError(f"{plan.name}: the loss is {loss.item()}; lower the learning rate")
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_([p for g in optimiser.param_groups for p in g["params"]], 1.0)
         optimiser.step()
-        schedule.step()
         optimiser.zero_grad()
         total += loss.item()
     return total / max(len(order), 1)
@@ -126,7 +125,8 @@ def _epoch(
 def _rate(step: int, steps: int, warmup: float) -> float:
     """Linear warm-up, then linear decay to zero."""
     rising = step / max(warmup * steps, 1)
-    return min(rising, max(steps - step, 0) / max(steps * (1 - warmup), 1), 1.0) if step else min(rising, 1e-3)
+    falling = (steps - step) / max(steps * (1 - warmup), 1)
+    return min(rising, falling, 1.0)
 
 
 class _Store:
@@ -138,9 +138,7 @@ class _Store:
         self._parameters = parameters
         folder.mkdir(parents=True, exist_ok=True)
 
-    def resume(
-        self, optimiser: torch.optim.Optimizer, schedule: torch.optim.lr_scheduler.LRScheduler, steps: int
-    ) -> _State:
+    def resume(self, optimiser: torch.optim.Optimizer) -> _State:
         """Take up the last finished epoch of the same plan, or start anew."""
         try:
             saved = json.loads((self._folder / "state.json").read_text())
@@ -154,8 +152,6 @@ class _Store:
         for name, parameter in self._parameters.items():
             moments = {key: tensors[f"{key}/{name}"] for key in ("exp_avg", "exp_avg_sq", "step")}
             optimiser.state[parameter] = moments
-        for _ in range(state.epoch * steps):
-            schedule.step()
         say(f"resuming after epoch {state.epoch} from {self._folder}")
         return state
 

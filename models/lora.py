@@ -85,10 +85,6 @@ class ConditionalLora(nn.Module):
         """The layers that carry adapters."""
         return [module for module in self.peft.modules() if isinstance(module, GatedLoraLinear)]
 
-    def trainable(self) -> list[nn.Parameter]:
-        """The adapters' weights."""
-        return [parameter for parameter in self.peft.parameters() if parameter.requires_grad]
-
     def forward(self, hidden: Tensor, attention_mask: Tensor, gates: Tensor) -> tuple[Tensor, Tensor]:
         """Finish rows from the cut on.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 from models.manifest import Manifest
@@ -15,8 +14,6 @@ from service.registry import LoadedModel, Registry
 from service.schemas import AnswerOut, ErrorOut, ItemError, PredictionOut, PredictReply, PredictRequest
 from service.settings import Settings
 from service.types import Answer, Decision, Example, Scores
-
-Predict = Callable[[PredictRequest], Any]
 
 
 class Pipeline:

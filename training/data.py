@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from training.config import Columns
 
 Ints = NDArray[np.int64]
 SPLITS = ("train", "val", "test")
+HELD = "held"
+"""Training rows that the base does not learn from: the correction does."""
 UNKNOWN = -1
 MISSING = {"", "nan", "none given", "unknown", "<na>"}
 
@@ -60,9 +62,9 @@ class Rows:
         """Indices of all rows."""
         return np.arange(len(self))
 
-    def of(self, split: str) -> Ints:
-        """Indices of one split."""
-        return np.flatnonzero(self.split == split)
+    def of(self, *splits: str) -> Ints:
+        """Indices of one split, or of several."""
+        return np.flatnonzero(np.isin(self.split, splits))
 
 
 def read(path: Path, columns: Columns, seed: int) -> tuple[Rows, Schema, str]:
@@ -104,6 +106,26 @@ def from_table(table: pd.DataFrame, columns: Columns, seed: int) -> tuple[Rows, 
     )
     _check(rows, schema)
     return rows, schema
+
+
+def hold_out(rows: Rows, share: float, seed: int) -> Rows:
+    """Keep a share of the training rows from the base: on rows it has fitted, its errors are not those it makes later.
+
+    Args:
+        rows: The data.
+        share: Share of the training rows, drawn with the same share of every label.
+        seed: Decides which.
+
+    Returns:
+        The same rows, some of their splits changed from ``train`` to ``held``.
+    """
+    train = rows.of("train")
+    if share == 0.0:
+        return rows
+    _, held = train_test_split(train, test_size=share, random_state=seed, stratify=rows.labels[train])
+    split = rows.split.copy()
+    split[held] = HELD
+    return replace(rows, split=split)
 
 
 def _read_table(path: Path) -> pd.DataFrame:

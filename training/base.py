@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import nn
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from models.backbones import family_of
 from models.export import round_to_float16
-from models.inputs import Encoded, TextEncoder, collate
+from models.inputs import Encoded, TextEncoder
 from models.manifest import TextInput
 from training.config import FitConfig
 from training.data import DataError, Rows, Schema
-from training.features import by_length
-from training.loop import Plan, fit
+from training.finetune import Run, cross_entropy, finetune
 from training.progress import say
-
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -55,7 +49,10 @@ def prepare(config: FitConfig, rows: Rows, schema: Schema, folder: Path) -> tupl
     encoder = TextEncoder(content, spec)
     encoded = [encoder.encode(text) for text in rows.texts]
     if not config.base_stage.keep:
-        _finetune(config, model, encoded, rows, spec.pad_id, folder)
+        train = rows.of("train")
+        say(f"fine-tuning the base on {len(train)} rows")
+        run = Run("base", config.seed, folder, spec.pad_id, cross_entropy(rows.labels))
+        finetune(model, encoded, rows, train, config.base_stage, run)
     if config.weights == "float16":
         round_to_float16(model)
     model.requires_grad_(False)
@@ -113,34 +110,3 @@ def _align(model: nn.Module, rows: Rows, schema: Schema) -> tuple[Rows, Schema]:
         )
     codes = np.array([names.index(label) for label in schema.labels], dtype=np.int64)
     return replace(rows, labels=codes[rows.labels]), replace(schema, labels=tuple(names))
-
-
-def _finetune(
-    config: FitConfig, model: nn.Module, encoded: Sequence[Encoded], rows: Rows, pad_id: int, folder: Path
-) -> None:
-    """Cross-entropy (ERM), early stopping on validation accuracy."""
-    stage, train, validation = config.base_stage, rows.of("train"), rows.of("val")
-    labels = torch.from_numpy(rows.labels)
-
-    def logits_of(batch: Ints) -> Tensor:
-        arrays = collate([encoded[row] for row in batch], pad_id)
-        logits: Tensor = model(**{name: torch.from_numpy(array) for name, array in arrays.items()}).logits
-        return logits
-
-    def loss_of(batch: Ints) -> Tensor:
-        model.train()
-        return functional.cross_entropy(logits_of(train[batch]), labels[train[batch]])
-
-    @torch.no_grad()
-    def accuracy() -> float:
-        model.eval()
-        right = [
-            (logits_of(validation[batch]).argmax(dim=1) == labels[validation[batch]]).float().sum().item()
-            for batch in by_length([encoded[row].tokens for row in validation])
-        ]
-        return sum(right) / len(validation)
-
-    plan = Plan("base", stage.epochs, stage.learning_rate, stage.batch_rows, stage.patience, config.seed)
-    lengths = [encoded[row].tokens for row in train]
-    say(f"fine-tuning the base on {len(train)} rows")
-    fit(plan, dict(model.named_parameters()), lengths, loss_of, accuracy, folder)

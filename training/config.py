@@ -35,6 +35,10 @@ class BaseConfig:
     batch_rows: int = 32
     max_tokens: int = 128
     patience: int = 2
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """What forward passes compute in while weights are learnt; evaluation and serving are float32."""
+    hold_out: float = 0.0
+    """Share of the training rows that the base does not learn from, and the correction does."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from models.fairnet import FairNet
 from models.inputs import Encoded
 from training import base, correct, detect, package, select
 from training.config import FitConfig, fingerprint
-from training.data import DataError, Rows, Schema
+from training.data import HELD, SPLITS, DataError, Rows, Schema, hold_out
 from training.features import Features, Material, extract
 from training.progress import say
 
@@ -39,6 +39,7 @@ def run(config: FitConfig, rows: Rows, schema: Schema, data_sha256: str, out: Pa
     """
     if out.exists():
         raise DataError(f"{out} exists; remove it or choose another --out")
+    rows = hold_out(rows, config.base_stage.hold_out, config.seed)
     _announce(rows, schema)
     torch.use_deterministic_algorithms(True)
     # Neither library's notes help whoever fits: new heads are meant to be new, and the rest is for its developers.
@@ -93,7 +94,7 @@ def _features(split: SplitModel, encoded: list[Encoded], pad_id: int, work: Path
 
 
 def _announce(rows: Rows, schema: Schema) -> None:
-    counts = ", ".join(f"{split} {len(rows.of(split))}" for split in ("train", "val", "test"))
+    counts = ", ".join(f"{split} {len(rows.of(split))}" for split in (*SPLITS, HELD))
     say(f"rows: {counts}; labels {', '.join(schema.labels)} (favourable: {', '.join(schema.favourable)})")
     for name, groups in schema.groups.items():
         unknown = int((rows.groups[name] < 0).sum())

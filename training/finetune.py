@@ -1,0 +1,96 @@
+"""Fine-tune a whole classifier on some rows: the base by cross-entropy (ERM), every baseline by its own loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.inputs import Encoded, collate
+from training.config import BaseConfig
+from training.data import Rows
+from training.features import by_length
+from training.loop import Plan, fit
+
+Ints = NDArray[np.int64]
+RowLoss = Callable[[Tensor, Ints], Tensor]
+"""Logits ``(batch, classes)`` and the indices of their rows to one loss."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What tells one fine-tuning from another."""
+
+    name: str
+    seed: int
+    folder: Path
+    """Checkpoints; a finished or half-finished run with the same plan is taken up again."""
+    pad_id: int
+    loss: RowLoss
+
+
+def cross_entropy(labels: Ints) -> RowLoss:
+    """Plain cross-entropy (ERM) against ``labels (rows,)`` of all rows."""
+    targets = torch.from_numpy(labels)
+    return lambda logits, batch: functional.cross_entropy(logits, targets[batch])
+
+
+def finetune(
+    model: nn.Module,
+    encoded: Sequence[Encoded],
+    rows: Rows,
+    chosen: Ints,
+    stage: BaseConfig,
+    run: Run,
+) -> float:
+    """Learn all weights on some rows; early stopping on validation accuracy.
+
+    Args:
+        model: A classifier; left with the weights of its best epoch, in evaluation mode.
+        encoded: All rows, tokenised.
+        rows: All rows.
+        chosen: Rows to learn from; a row that is named twice counts twice.
+        stage: Epochs, rates, precision.
+        run: Name, seed, checkpoints, and the loss.
+
+    Returns:
+        The best validation accuracy.
+    """
+    validation = rows.of("val")
+
+    def loss_of(batch: Ints) -> Tensor:
+        model.train()
+        with torch.autocast("cpu", torch.bfloat16, enabled=stage.precision == "bfloat16"):
+            logits = logits_of(model, [encoded[row] for row in chosen[batch]], run.pad_id)
+        return run.loss(logits.float(), chosen[batch])
+
+    def score() -> float:
+        return float((predict(model, encoded, validation, run.pad_id).argmax(1) == rows.labels[validation]).mean())
+
+    plan = Plan(run.name, stage.epochs, stage.learning_rate, stage.batch_rows, stage.patience, run.seed)
+    lengths = [encoded[row].tokens for row in chosen]
+    return fit(plan, dict(model.named_parameters()), lengths, loss_of, score, run.folder)
+
+
+def logits_of(model: nn.Module, encoded: Sequence[Encoded], pad_id: int) -> Tensor:
+    """Logits of one batch, ``(batch, classes)``."""
+    arrays = collate(encoded, pad_id)
+    logits: Tensor = model(**{name: torch.from_numpy(array) for name, array in arrays.items()}).logits
+    return logits
+
+
+@torch.no_grad()
+def predict(model: nn.Module, encoded: Sequence[Encoded], chosen: Ints, pad_id: int) -> NDArray[np.float32]:
+    """Logits of some rows under a whole model in evaluation mode, ``(rows, classes)``."""
+    model.eval()
+    found: dict[int, NDArray[np.float32]] = {}
+    for batch in by_length([encoded[row].tokens for row in chosen]):
+        logits = logits_of(model, [encoded[row] for row in chosen[batch]], pad_id)
+        found |= dict(zip(batch.tolist(), logits.numpy(), strict=True))
+    return np.stack([found[index] for index in range(len(chosen))])

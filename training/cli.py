@@ -43,7 +43,7 @@ def fit(
     """Fit a correction and write a bundle: base, detectors, prototypes, conditional LoRA."""
     from training.config import BaseConfig, Columns, CorrectionConfig, DetectorConfig, FitConfig
 
-    pairs = dict(_pair(given) for given in reference or [])
+    pairs = dict(pair(given) for given in reference or [])
     columns = Columns(text, label, tuple(attribute), split, pairs, tuple(favourable or ()))
     config = FitConfig(
         name=name or out.name,
@@ -52,16 +52,16 @@ def fit(
         version=version,
         card=_card(card),
         seed=seed,
-        weights=_one_of("weights", weights, "float32", "float16"),  # type: ignore[arg-type]
+        weights=one_of("weights", weights, "float32", "float16"),  # type: ignore[arg-type]
         base_stage=BaseConfig(keep=keep_base, epochs=epochs, max_tokens=max_tokens),
         detector=DetectorConfig(
             layer=layer,
-            pooling=_one_of("pooling", pooling, "attention", "mean", "first"),  # type: ignore[arg-type]
-            known=_share("known", known),
+            pooling=one_of("pooling", pooling, "attention", "mean", "first"),  # type: ignore[arg-type]
+            known=share("known", known),
         ),
-        correction=CorrectionConfig(epsilon=_share("epsilon", epsilon)),
+        correction=CorrectionConfig(epsilon=share("epsilon", epsilon)),
     )
-    _one_of("task", task, "text")
+    one_of("task", task, "text")
     _run(config, data, out, work or out.with_name(f"{out.name}.work"))
 
 
@@ -83,20 +83,23 @@ def _run(config: object, data: Path, out: Path, work: Path) -> None:
         raise typer.Exit(1) from error
 
 
-def _pair(given: str) -> tuple[str, str]:
+def pair(given: str) -> tuple[str, str]:
+    """``attribute=group`` to its parts, or a refusal."""
     name, found, group = given.partition("=")
     if not found:
         raise typer.BadParameter(f"--reference {given!r} is not attribute=group")
     return name, group
 
 
-def _one_of(option: str, value: str, *known: str) -> str:
+def one_of(option: str, value: str, *known: str) -> str:
+    """One of the known values, or a refusal."""
     if value not in known:
         raise typer.BadParameter(f"--{option} is one of {', '.join(known)}")
     return value
 
 
-def _share(option: str, value: float) -> float:
+def share(option: str, value: float) -> float:
+    """A number from 0 to 1, or a refusal."""
     if not 0.0 <= value <= 1.0:
         raise typer.BadParameter(f"--{option} is a share from 0 to 1")
     return value

@@ -52,6 +52,13 @@ class Context:
         return held if len(held) else self.train
 
     @cached_property
+    def sources(self) -> dict[str, Ints]:
+        """What a second stage may learn from: rows that the base has not seen, or all; chosen on validation rows."""
+        if len(self.unseen) == len(self.train):
+            return {"all training rows": self.train}
+        return {"held-out rows": self.unseen, "all training rows": self.train}
+
+    @cached_property
     def validation(self) -> Ints:
         """Rows that everything is chosen on."""
         return self.rows.of("val")

@@ -81,9 +81,8 @@ class DeepFeatureReweighting(Method):
     def answer(self, context: Context) -> Answer:
         """Fit every choice, take the best."""
         representation = context.features.representation
-        sources = {"held-out rows": context.unseen} if len(context.unseen) < len(context.train) else {}
         found = _Heads([], [])
-        for source, rows in {**sources, "all training rows": context.train}.items():
+        for source, rows in context.sources.items():
             groups = merge(context.rows, context.schema, rows)
             for strength in STRENGTHS:
                 head = self.fit(representation, groups, rows, strength, context.seed)

@@ -68,10 +68,11 @@ def favourable_class(context: Context) -> int:
 class _Given(BaseEstimator):  # type: ignore[misc] # scikit-learn is not typed
     """Hands fairlearn scores that are there already, as its only column."""
 
-    fitted_ = True
-
     def fit(self, *_: object) -> _Given:
         return self
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
 
     def predict(self, scores: Floats) -> Floats:
         return np.asarray(scores)[:, 0]

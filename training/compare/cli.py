@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,12 +22,14 @@ def compare(
     recipe: Annotated[str | None, typer.Option(help="A recipe's rows and settings, e.g. hatexplain.")] = None,
     seeds: Annotated[str, typer.Option(help="Seeds, comma-separated; each has a base of its own.")] = "0,1,2",
     methods: Annotated[str, typer.Option(help="Methods, comma-separated; all where not given.")] = "",
+    ablations: Annotated[bool, typer.Option(help="Compare our correction with parts changed or left out.")] = False,
     base: Annotated[str | None, typer.Option(help="Hub id or folder of the pretrained encoder.")] = None,
     text: Annotated[str | None, typer.Option(help="Column with the text.")] = None,
     label: Annotated[str | None, typer.Option(help="Column with the label.")] = None,
     attribute: Annotated[list[str] | None, typer.Option(help="Column with a sensitive attribute; repeatable.")] = None,
     split: Annotated[str | None, typer.Option(help="Column that says train, val or test.")] = None,
     reference: Annotated[list[str] | None, typer.Option(help="attribute=group that is not corrected.")] = None,
+    intersections: Annotated[list[str] | None, typer.Option(help="first:second, judged together.")] = None,
     favourable: Annotated[list[str] | None, typer.Option(help="Label that is good for the person.")] = None,
     keep_base: Annotated[bool, typer.Option(help="The base is fine-tuned already: leave it as it is.")] = False,
     epochs: Annotated[int | None, typer.Option(help="At most so many epochs of fine-tuning.")] = None,
@@ -46,7 +48,10 @@ def compare(
         "precision": one_of("precision", precision, "bfloat16", "float32"),
         "keep": keep_base or None,
     }
-    loss = None if epsilon is None else share("epsilon", epsilon)
+    correction = {
+        "epsilon": None if epsilon is None else share("epsilon", epsilon),
+        "precision": stage["precision"],
+    }
     numbers = _seeds(seeds)
     names = tuple(name.strip() for name in methods.split(",") if name.strip())
 
@@ -59,25 +64,28 @@ def compare(
             if not (base and text and label and attribute):
                 raise typer.BadParameter("without --recipe: --base, --text, --label and --attribute are needed")
             references = dict(pair(given) for given in reference or [])
-            columns = Columns(text, label, tuple(attribute), split, references, tuple(favourable or ()))
+            crossed = tuple(pair(given, ":", "intersections") for given in intersections or [])
+            columns = Columns(text, label, tuple(attribute), split, references, crossed, tuple(favourable or ()))
             found, rows, schema, digest = _table(data, base, columns, numbers[0])
-        return lambda seed: _adapted(found(seed), stage, loss), rows, schema, digest
+        return lambda seed: _adapted(found(seed), stage, correction), rows, schema, digest
 
-    _run(source, numbers, names, out)
+    _run(source, numbers, (names, ablations), out)
 
 
-def _run(source: Callable[[], Source], seeds: tuple[int, ...], names: tuple[str, ...], out: Path) -> None:
+def _run(source: Callable[[], Source], seeds: tuple[int, ...], wanted: tuple[Sequence[str], bool], out: Path) -> None:
     """Load the heavy parts, and turn errors a user can mend into one line."""
     from models.backbones import UnsupportedBaseError
     from training.compare.registry import named
     from training.compare.report import write
     from training.compare.runner import Task, run
     from training.data import DataError
+    from training.derive import with_intersections
     from training.progress import say
 
     try:
         config, rows, schema, digest = source()
-        task = Task(config, rows, schema, digest, seeds, named(names), out)
+        rows, schema = with_intersections(rows, schema, config(seeds[0]).columns.intersections)
+        task = Task(config, rows, schema, digest, seeds, named(*wanted), out)
         typer.echo(write(task, run(task)))
     except (DataError, UnsupportedBaseError) as error:
         say(f"[red]error:[/red] {error}")
@@ -109,11 +117,12 @@ def _table(data: Path, base: str, columns: Any, seed: int) -> Source:  # noqa: A
     return lambda seed: FitConfig(name=data.stem, base=base, columns=columns, seed=seed), rows, schema, digest
 
 
-def _adapted(config: FitConfig, stage: dict[str, Any], epsilon: float | None) -> FitConfig:
+def _adapted(config: FitConfig, stage: dict[str, Any], correction: dict[str, Any]) -> FitConfig:
     """The settings, with what the command line says put in their place."""
-    given = {name: value for name, value in stage.items() if value is not None}
-    correction = config.correction if epsilon is None else replace(config.correction, epsilon=epsilon)
-    return replace(config, base_stage=replace(config.base_stage, **given), correction=correction)
+    given, wanted = ({name: value for name, value in of.items() if value is not None} for of in (stage, correction))
+    return replace(
+        config, base_stage=replace(config.base_stage, **given), correction=replace(config.correction, **wanted)
+    )
 
 
 def _seeds(given: str) -> tuple[int, ...]:

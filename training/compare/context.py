@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -17,10 +17,12 @@ from torch import nn
 from models.backbones import SplitModel
 from training import base
 from training.base import Base
+from training.candidates import Judge
 from training.compare.choice import Criterion
 from training.config import FitConfig, fingerprint
-from training.data import HELD, Rows, Schema, hold_out
+from training.data import HELD, LEARNT, TUNE, Rows, Schema, hold_out
 from training.features import Features, Material, extract
+from training.layers import blocks_of
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -32,7 +34,7 @@ class Context:
 
     config: FitConfig
     rows: Rows
-    """Some training rows are ``held``: the base has not learnt from them."""
+    """Some training rows are ``held`` or ``tune``: the base has not learnt from them."""
     schema: Schema
     base: Base
     folder: Path
@@ -46,13 +48,13 @@ class Context:
     @cached_property
     def train(self) -> Ints:
         """All training rows; those the base has not learnt from as well."""
-        return self.rows.of("train", HELD)
+        return self.rows.of(*LEARNT)
 
     @cached_property
     def unseen(self) -> Ints:
         """Training rows that the base has not learnt from; all of them where none was held out."""
-        held = self.rows.of(HELD)
-        return held if len(held) else self.train
+        unseen = self.rows.of(HELD, TUNE)
+        return unseen if len(unseen) else self.train
 
     @cached_property
     def sources(self) -> dict[str, Ints]:
@@ -85,7 +87,7 @@ class Context:
     @property
     def hidden_file(self) -> Path:
         """Where :attr:`features` keeps its hidden states."""
-        return self.folder / "hidden.npy"
+        return self.folder / f"hidden-{self.layer}.npy"
 
     @property
     def material(self) -> Material:
@@ -96,7 +98,8 @@ class Context:
     def criterion(self) -> Criterion:
         """How everything is chosen."""
         answers = self.features.base_logits[self.validation].argmax(axis=1)
-        return Criterion.against(answers, self.rows, self.schema, self.config.correction.epsilon)
+        judge = Judge(self.rows, self.schema, self.validation, answers, self.config.correction.epsilon)
+        return Criterion(judge)
 
     @contextlib.contextmanager
     def scratch(self, name: str) -> Iterator[Path]:
@@ -112,11 +115,22 @@ class Context:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
+    @property
+    def layer(self) -> int:
+        """First corrected block: as told, else the middle. All methods share it, so none chooses it."""
+        wanted = self.config.detector.layer
+        return wanted if isinstance(wanted, int) else blocks_of(self.base) // 2
+
     def split(self) -> SplitModel:
-        """The frozen base, cut where the fit would cut it; a new suffix each time, so adapters never meet."""
-        blocks = int(self.base.model.config.num_hidden_layers)  # type: ignore[union-attr, arg-type]
-        layer = self.config.detector.layer
-        return SplitModel(self.base.model, layer if layer is not None else blocks // 2)
+        """The frozen base, cut; a new suffix each time, so adapters never meet."""
+        return SplitModel(self.base.model, self.layer)
+
+    def under(self, config: FitConfig) -> Context:
+        """The same seed under other settings of detector and correction; at another layer it reads its own states."""
+        other = replace(self, config=config)
+        if other.layer == self.layer:
+            other.__dict__["features"] = self.features
+        return other
 
     @torch.no_grad()
     def base_head(self, representation: Floats) -> Floats:

@@ -113,8 +113,8 @@ def group_columns(rows: Rows, schema: Schema, chosen: Ints) -> Floats:
     """
     columns = [
         (rows.groups[name][chosen] == index).astype(np.float64)
-        for name in schema.attributes
-        for index in range(1, len(schema.groups[name]))
+        for name in schema.gated
+        for index in range(1, len(schema.gated[name]))
     ]
     found = np.stack(columns, axis=1)
     found = found[:, found.std(axis=0) > 0]
@@ -137,7 +137,7 @@ def erase(representation: Floats, rows: Rows, schema: Schema, fitted_on: Ints) -
     Returns:
         ``(rows, width)``.
     """
-    known = fitted_on[np.all([rows.groups[name][fitted_on] >= 0 for name in schema.attributes], axis=0)]
+    known = fitted_on[np.all([rows.groups[name][fitted_on] >= 0 for name in schema.gated], axis=0)]
     columns = group_columns(rows, schema, known) if len(known) else np.zeros((0, 0))
     if not columns.size:
         raise NotApplicableError("no training row has all attributes known and a group beside the reference")

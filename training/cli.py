@@ -55,10 +55,10 @@ def fit(
     """Fit a correction and write a bundle: base, detectors, prototypes, conditional LoRA."""
     from training.config import BaseConfig, Columns, CorrectionConfig, DetectorConfig, FitConfig
 
-    pairs = dict(_pair(given) for given in reference or [])
-    crossed = tuple(_pair(given, ":", "intersections") for given in intersections or [])
+    pairs = dict(pair(given) for given in reference or [])
+    crossed = tuple(pair(given, ":", "intersections") for given in intersections or [])
     columns = Columns(text, label, tuple(attribute or ()), split, pairs, crossed, tuple(favourable or ()))
-    computing = _one_of("precision", precision, "float32", "bfloat16")
+    computing = one_of("precision", precision, "float32", "bfloat16")
     config = FitConfig(
         name=name or out.name,
         base=base,
@@ -66,28 +66,28 @@ def fit(
         version=version,
         card=_card(card),
         seed=seed,
-        weights=_one_of("weights", weights, "float32", "float16"),  # type: ignore[arg-type]
+        weights=one_of("weights", weights, "float32", "float16"),  # type: ignore[arg-type]
         base_stage=BaseConfig(
             keep=keep_base,
             epochs=epochs,
             max_tokens=max_tokens,
             precision=computing,  # type: ignore[arg-type]
-            hold_out=_share("hold-out", hold_out),
+            hold_out=share("hold-out", hold_out),
         ),
         detector=DetectorConfig(
             layer=_layer(layer),
-            attributes_known=_one_of("attributes-known", attributes_known, "full", "partial", "none"),  # type: ignore[arg-type]
+            attributes_known=one_of("attributes-known", attributes_known, "full", "partial", "none"),  # type: ignore[arg-type]
             shared=shared,
-            pooling=_one_of("pooling", pooling, "attention", "mean", "first"),  # type: ignore[arg-type]
-            known=_share("known", known),
+            pooling=one_of("pooling", pooling, "attention", "mean", "first"),  # type: ignore[arg-type]
+            known=share("known", known),
         ),
         correction=CorrectionConfig(
-            epsilon=_share("epsilon", epsilon),
+            epsilon=share("epsilon", epsilon),
             precision=computing,  # type: ignore[arg-type]
             require_certificate=certificate,
         ),
     )
-    _one_of("task", task, "text")
+    one_of("task", task, "text")
     _run(config, data, out, work or out.with_name(f"{out.name}.work"))
 
 
@@ -109,7 +109,8 @@ def _run(config: object, data: Path, out: Path, work: Path) -> None:
         raise typer.Exit(1) from error
 
 
-def _pair(given: str, sign: str = "=", option: str = "reference") -> tuple[str, str]:
+def pair(given: str, sign: str = "=", option: str = "reference") -> tuple[str, str]:
+    """``attribute=group`` to its parts, or a refusal."""
     name, found, group = given.partition(sign)
     if not found:
         raise typer.BadParameter(
@@ -126,13 +127,15 @@ def _layer(given: str | None) -> int | Literal["auto"] | None:
     return int(given)
 
 
-def _one_of(option: str, value: str, *known: str) -> str:
+def one_of(option: str, value: str, *known: str) -> str:
+    """One of the known values, or a refusal."""
     if value not in known:
         raise typer.BadParameter(f"--{option} is one of {', '.join(known)}")
     return value
 
 
-def _share(option: str, value: float) -> float:
+def share(option: str, value: float) -> float:
+    """A number from 0 to 1, or a refusal."""
     if not 0.0 <= value <= 1.0:
         raise typer.BadParameter(f"--{option} is a share from 0 to 1")
     return value

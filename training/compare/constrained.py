@@ -28,8 +28,8 @@ class Constrained(Method):
     """
 
     name: str = "constrained-head"
-    title: str = "Exponentiated gradient, equalized odds"
-    source: str = "fairlearn, Agarwal et al. 2018"
+    title: str = "Constrained head"
+    source: str = "fairlearn's exponentiated gradient, Agarwal et al. 2018"
     sees: Sees = Sees("all", "all", test=False)
     bounds: tuple[float, ...] = (0.02, 0.1)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -95,6 +98,20 @@ class Context:
         """How everything is chosen."""
         answers = self.features.base_logits[self.validation].argmax(axis=1)
         return Criterion.against(answers, self.rows, self.schema, self.config.correction.epsilon)
+
+    @contextlib.contextmanager
+    def scratch(self, name: str) -> Iterator[Path]:
+        """An empty folder for a method's checkpoints, gone afterwards.
+
+        Empty, because a checkpoint knows its plan and not what a method remembers beside it (GroupDRO's weights, which
+        rows it chose): a method that was interrupted starts anew.
+        """
+        folder = self.folder / name
+        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def split(self) -> SplitModel:
         """The frozen base, cut where the fit would cut it; a new suffix each time, so adapters never meet."""

@@ -9,6 +9,7 @@ from training.compare.constrained import Constrained
 from training.compare.context import Context
 from training.compare.groupdro import GroupDro
 from training.compare.heads import LEACE, DeepFeatureReweighting
+from training.compare.lora import FAIRNET, AlwaysOn
 from training.compare.method import Answer, Method, Sees
 from training.compare.postprocess import RejectOption, Thresholds
 from training.compare.retrain import Erm, JustTrainTwice, Resampling, Reweighting
@@ -41,6 +42,8 @@ METHODS: tuple[Method, ...] = (
     Constrained(),
     Thresholds(),
     RejectOption(),
+    AlwaysOn(),
+    *FAIRNET,
 )
 
 

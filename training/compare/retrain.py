@@ -7,7 +7,6 @@ comparison's criterion (their papers stop by the worst group of the validation r
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,15 +44,11 @@ def retrain(context: Context, learning: Learning) -> Floats:
         Logits ``(judged, classes)``.
     """
     model, _ = base.load(context.config, context.schema)
-    folder, given = context.folder / learning.name, context.base
-    # What a loss remembers (GroupDRO's weights) is in no checkpoint: an interrupted run starts anew.
-    shutil.rmtree(folder, ignore_errors=True)
-    model.requires_grad_(True)
-    run = Run(learning.name, context.seed, folder, given.spec.pad_id, learning.loss, learning.judge)
-    finetune(model, given.encoded, context.rows, learning.chosen, context.config.base_stage, run)
-    logits = predict(model, given.encoded, context.judged, given.spec.pad_id)
-    shutil.rmtree(folder)
-    return logits
+    given = context.base
+    with context.scratch(learning.name) as folder:
+        run = Run(learning.name, context.seed, folder, given.spec.pad_id, learning.loss, learning.judge)
+        finetune(model, given.encoded, context.rows, learning.chosen, context.config.base_stage, run)
+    return predict(model, given.encoded, context.judged, given.spec.pad_id)
 
 
 def weighted_cross_entropy(labels: Ints, weights: Floats) -> RowLoss:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.box import SIMPLE
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from training.compare.runner import SPLITS, Result
 from training.compare.summary import Figure, Line, figures_of, value_of
@@ -76,7 +76,8 @@ def cells_of(line: Line, split: str, seeds: int) -> list[str]:
 
 def text(lines: Sequence[Line], split: str, seeds: int) -> str:
     """The table of one split, as wide as it needs to be."""
-    table = Table(*HEADINGS, title=f"{split} rows", box=SIMPLE, title_justify="left")
+    first = Column(HEADINGS[0], no_wrap=True)
+    table = Table(first, *HEADINGS[1:], title=f"{split} rows", box=SIMPLE, title_justify="left")
     for line in lines:
         table.add_row(*(entry.replace("[", "\\[") for entry in cells_of(line, split, seeds)))
     console = Console(width=250, no_color=True, highlight=False)

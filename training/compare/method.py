@@ -67,6 +67,11 @@ class Method(ABC):
     """Paper or library."""
     sees: Sees
 
+    @property
+    def corrects(self) -> bool:
+        """Whether the settings of detectors and adapters matter to it."""
+        return False
+
     @abstractmethod
     def answer(self, context: Context) -> Answer:
         """Learn what is to be learnt on one seed, and answer its validation and test rows.

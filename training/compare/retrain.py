@@ -149,15 +149,15 @@ class Resampling(Method):
 class JustTrainTwice(Method):
     """Just train twice: the rows that a first short ERM gets wrong weigh more (Liu et al. 2021).
 
-    The first model is the base checkpoint. ``upweights`` holds the paper's value for both of its text data sets and a
-    milder one; each is a retraining, and the better one is chosen on validation rows. Weights have mean 1.
+    The first model is the base checkpoint. The paper's value for both of its text data sets is 6; each of ``upweights``
+    is a retraining, and the best is chosen on validation rows. Weights have mean 1.
     """
 
     name: str = "jtt"
     title: str = "JTT"
     source: str = "Liu et al. 2021"
     sees: Sees = Sees("none", "all", test=False)
-    upweights: tuple[float, ...] = (2.0, 6.0)
+    upweights: tuple[float, ...] = (6.0,)
 
     def answer(self, context: Context) -> Answer:
         """Retrain once per upweight."""

@@ -126,7 +126,7 @@ class _Store:
         self._folder = task.out / "results"
         self._folder.mkdir(parents=True, exist_ok=True)
         self._seed = seed
-        self._key = key_of(task.config(seed), task.digest)
+        self._keys = {corrects: key_of(task.config(seed), task.digest, corrects) for corrects in (False, True)}
         self._rows, self._labels = task.rows, task.schema.labels
 
     def read(self, method: Method) -> dict[str, Any] | None:
@@ -165,4 +165,4 @@ class _Store:
         return self._folder / f"{method.name}-seed{self._seed}.json"
 
     def _key_of(self, method: Method) -> str:
-        return fingerprint(self._key, method.key)
+        return fingerprint(self._keys[method.corrects], method.key)

@@ -145,7 +145,8 @@ class Judge:
         return float(accuracies.min() + np.mean(lowest) + 0.1 * right.mean())
 
     def _accuracies(self, right: Bools) -> NDArray[np.float64]:
-        found: NDArray[np.float64] = (self.members @ right) / self.members.sum(axis=1)
+        # A product of two boolean arrays is boolean: it would say whether any row is right, not how many.
+        found: NDArray[np.float64] = (self.members @ right.astype(np.int64)) / self.members.sum(axis=1)
         return found
 
 

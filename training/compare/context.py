@@ -140,10 +140,17 @@ class Context:
         return logits
 
 
-def key_of(config: FitConfig, digest: str) -> str:
-    """Hash of what decides the base and its correction; what a person says about a bundle does not."""
-    settings = {name: value for name, value in asdict(config).items() if name not in ("card", "version", "name")}
-    return fingerprint(settings, digest)
+def key_of(config: FitConfig, digest: str, corrects: bool) -> str:
+    """Hash of what decides a result; what a person says about a bundle does not.
+
+    Args:
+        config: All settings.
+        digest: Hash of the data.
+        corrects: Whether the method has detectors and adapters; to others only the tolerance in choosing matters.
+    """
+    skipped = {"card", "version", "name"} | (set() if corrects else {"detector", "correction"})
+    settings = {name: value for name, value in asdict(config).items() if name not in skipped}
+    return fingerprint(settings, config.correction.epsilon, digest)
 
 
 def prepare(config: FitConfig, rows: Rows, schema: Schema, digest: str, folder: Path) -> Context:

@@ -99,6 +99,11 @@ class AlwaysOn(Method):
     source: str = "FairNet's ablation, arXiv 2510.19421"
     sees: Sees = Sees("all", "all", test=False)
 
+    @property
+    def corrects(self) -> bool:
+        """It has detectors and adapters."""
+        return True
+
     def answer(self, context: Context) -> Answer:
         """Learn the adapter, choose its strength."""
         correction = Correction.fresh(context, (ANY,))
@@ -127,6 +132,11 @@ class Published(Method):
 
     knowledge: Literal["full", "partial", "none"] = "full"
     known: float = 0.1
+
+    @property
+    def corrects(self) -> bool:
+        """It has detectors and adapters."""
+        return True
 
     def answer(self, context: Context) -> Answer:
         """Learn detector and adapters, answer through the gates."""

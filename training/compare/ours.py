@@ -37,6 +37,11 @@ class Ours(Method):
     correction: Changes = ()
     """What is changed in :class:`training.config.CorrectionConfig`."""
 
+    @property
+    def corrects(self) -> bool:
+        """It has detectors and adapters."""
+        return True
+
     def answer(self, context: Context) -> Answer:
         """Learn, choose, answer."""
         context = context.under(self.settings(context.config))

@@ -87,7 +87,9 @@ def benefit(split: SplitModel, material: Material, config: CorrectionConfig, fol
         correction = ConditionalLora(SplitModel(split.model, split.layer), ("benefit",))
         others = rows.split.copy()
         others[halves[1 - index]] = "test"
-        only = replace(material, rows=replace(rows, split=others))
+        everyone = {"benefit": np.zeros(len(rows), dtype=np.int64)}
+        schema = replace(material.schema, gates={"benefit": ("as it is", "mended")})
+        only = replace(material, rows=replace(rows, split=others, groups=everyone), schema=schema)
         # Anchors are the base's errors; the rows it gets right are held where they are, with the gate forced open.
         correct.learn(correction, only, wrong & np.isin(rows.all(), half)[:, None], config, folder / str(index))
         gains.append(_gain(correction, material, np.concatenate([halves[1 - index], rows.of(TUNE)])))

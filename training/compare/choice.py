@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Criterion:
-    """Highest worst cell among those that cost at most ``epsilon`` accuracy; where none does, highest worst cell.
+    """Highest worst cell among those that cost at most ``cost`` accuracy; where none does, highest worst cell.
 
     The correction is chosen so; letting each baseline choose by accuracy instead would make it look worse than it is.
     """
@@ -31,10 +31,10 @@ class Criterion:
     """Accuracy of the base on them, less what may be lost."""
 
     @classmethod
-    def against(cls, base: Ints, rows: Rows, schema: Schema, epsilon: float) -> Criterion:
+    def against(cls, base: Ints, rows: Rows, schema: Schema, cost: float) -> Criterion:
         """Judge against the base's predicted classes ``(validation rows,)``."""
         chosen = rows.of("val")
-        return cls(rows, schema, chosen, float((base == rows.labels[chosen]).mean()) - epsilon)
+        return cls(rows, schema, chosen, float((base == rows.labels[chosen]).mean()) - cost)
 
     def value(self, predicted: Ints) -> float:
         """Value of predicted classes ``(validation rows,)``: within the floor first, then worst cell, then accuracy."""

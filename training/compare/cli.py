@@ -34,7 +34,8 @@ def compare(
     max_tokens: Annotated[int | None, typer.Option(help="Longer texts are cut.")] = None,
     hold_out: Annotated[float | None, typer.Option(help="Share of training rows kept from the base.")] = None,
     precision: Annotated[str, typer.Option(help="Fine-tuning computes in bfloat16 or float32.")] = "bfloat16",
-    epsilon: Annotated[float | None, typer.Option(help="Overall accuracy a choice may cost, as a share.")] = None,
+    cost: Annotated[float | None, typer.Option(help="Overall accuracy a choice may cost, as a share.")] = None,
+    ablations: Annotated[bool, typer.Option(help="Ours with one part left out, instead of all methods.")] = False,
 ) -> None:
     """Compare methods: the same base checkpoint and splits, several seeds, one table."""
     from training.cli import one_of, pair, share
@@ -46,7 +47,7 @@ def compare(
         "precision": one_of("precision", precision, "bfloat16", "float32"),
         "keep": keep_base or None,
     }
-    loss = None if epsilon is None else share("epsilon", epsilon)
+    loss = None if cost is None else share("cost", cost)
     numbers = _seeds(seeds)
     names = tuple(name.strip() for name in methods.split(",") if name.strip())
 
@@ -63,10 +64,10 @@ def compare(
             found, rows, schema, digest = _table(data, base, columns, numbers[0])
         return lambda seed: _adapted(found(seed), stage, loss), rows, schema, digest
 
-    _run(source, numbers, names, out)
+    _run(source, numbers, (names, ablations), out)
 
 
-def _run(source: Callable[[], Source], seeds: tuple[int, ...], names: tuple[str, ...], out: Path) -> None:
+def _run(source: Callable[[], Source], seeds: tuple[int, ...], wanted: tuple[tuple[str, ...], bool], out: Path) -> None:
     """Load the heavy parts, and turn errors a user can mend into one line."""
     from models.backbones import UnsupportedBaseError
     from training.compare.registry import named
@@ -77,7 +78,7 @@ def _run(source: Callable[[], Source], seeds: tuple[int, ...], names: tuple[str,
 
     try:
         config, rows, schema, digest = source()
-        task = Task(config, rows, schema, digest, seeds, named(names), out)
+        task = Task(config, rows, schema, digest, seeds, named(*wanted), out)
         typer.echo(write(task, run(task)))
     except (DataError, UnsupportedBaseError) as error:
         say(f"[red]error:[/red] {error}")
@@ -109,10 +110,10 @@ def _table(data: Path, base: str, columns: Any, seed: int) -> Source:  # noqa: A
     return lambda seed: FitConfig(name=data.stem, base=base, columns=columns, seed=seed), rows, schema, digest
 
 
-def _adapted(config: FitConfig, stage: dict[str, Any], epsilon: float | None) -> FitConfig:
+def _adapted(config: FitConfig, stage: dict[str, Any], cost: float | None) -> FitConfig:
     """The settings, with what the command line says put in their place."""
     given = {name: value for name, value in stage.items() if value is not None}
-    correction = config.correction if epsilon is None else replace(config.correction, epsilon=epsilon)
+    correction = config.correction if cost is None else replace(config.correction, cost=cost)
     return replace(config, base_stage=replace(config.base_stage, **given), correction=correction)
 
 

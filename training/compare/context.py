@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -38,6 +40,8 @@ class Context:
     base: Base
     folder: Path
     """For checkpoints and hidden states of this seed."""
+    cache: dict[str, Any] = field(default_factory=dict)
+    """What several methods share; the base's hidden states have a place of their own."""
 
     @property
     def seed(self) -> int:
@@ -86,7 +90,7 @@ class Context:
     @property
     def hidden_file(self) -> Path:
         """Where :attr:`features` keeps its hidden states."""
-        return self.folder / "hidden.npy"
+        return self.folder / f"hidden-{self.config.detector.layer}.npy"
 
     @property
     def material(self) -> Material:
@@ -97,7 +101,7 @@ class Context:
     def criterion(self) -> Criterion:
         """How everything is chosen."""
         answers = self.features.base_logits[self.validation].argmax(axis=1)
-        return Criterion.against(answers, self.rows, self.schema, self.config.correction.epsilon)
+        return Criterion.against(answers, self.rows, self.schema, self.config.correction.cost)
 
     @contextlib.contextmanager
     def scratch(self, name: str) -> Iterator[Path]:
@@ -126,17 +130,25 @@ class Context:
         return logits
 
 
-def key_of(config: FitConfig, digest: str, corrects: bool) -> str:
+def key_of(config: FitConfig, rows: Rows, digest: str, corrects: bool) -> str:
     """Hash of what decides a result; what a person says about a bundle does not.
 
     Args:
         config: All settings.
-        digest: Hash of the data.
-        corrects: Whether the method has detectors and adapters; to others only the tolerance in choosing matters.
+        rows: The data.
+        digest: Hash of the file that it comes from.
+        corrects: Whether the method has detectors and adapters; to others only what a choice may cost matters.
     """
-    skipped = {"card", "version", "name"} | (set() if corrects else {"detector", "correction"})
-    settings = {name: value for name, value in asdict(config).items() if name not in skipped}
-    return fingerprint(settings, config.correction.epsilon, digest)
+    stages = (asdict(config.detector), asdict(config.correction)) if corrects else (config.correction.cost,)
+    return fingerprint(_base_key(config, rows, digest), *stages)
+
+
+def _base_key(config: FitConfig, rows: Rows, digest: str) -> str:
+    """Hash of what decides the base."""
+    found = sha256()
+    for name, values in sorted({**rows.groups, "split": rows.split, "label": rows.labels, "row": rows.row}.items()):
+        found.update(name.encode() + np.ascontiguousarray(values).tobytes())
+    return fingerprint(asdict(config.base_stage), config.base, config.weights, config.seed, found.hexdigest(), digest)
 
 
 def prepare(config: FitConfig, rows: Rows, schema: Schema, digest: str, folder: Path) -> Context:
@@ -152,8 +164,7 @@ def prepare(config: FitConfig, rows: Rows, schema: Schema, digest: str, folder: 
     Raises:
         DataError: the base or its tokenizer cannot be used.
     """
+    own = folder / f"base-{_base_key(config, rows, digest)[:12]}"
     rows = hold_out(rows, config.base_stage.hold_out, config.seed)
-    key = fingerprint(asdict(config.base_stage), config.base, config.weights, config.seed, config.columns, digest)
-    own = folder / f"base-{key[:12]}"
     prepared, rows, schema = base.prepare(config, rows, schema, own)
     return Context(config, rows, schema, prepared, own)

@@ -15,28 +15,28 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.neighbors import LocalOutlierFactor
 
 from models.fairnet import FairNet
-from training import correct, detect
+from training import correct, detect, pseudo_labels
+from training.candidates import STRENGTHS
 from training.compare.context import Context
 from training.compare.method import Answer, Method, Sees
 from training.config import CorrectionConfig, DetectorConfig
-from training.data import HELD
-from training.features import Features, Material
-from training.select import STRENGTHS
+from training.data import HELD, LEARNT
+from training.features import Material
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
 THRESHOLD = 0.5
-NEIGHBOURS, CONTAMINATION = 20, 0.1
 ANY, OUTLIER = "any", "outlier"
 
 
 def published(correction: CorrectionConfig) -> CorrectionConfig:
     """The paper's weights; epochs, rate and batch as ours."""
-    return replace(correction, rank=8, alpha=16, margin=0.5, contrastive_weight=1.0, task_weight=0.1, keep_weight=0.0)
+    return replace(
+        correction, rank=8, alpha=16, margin=0.5, contrastive_weight=1.0, task_weight=0.1, keep_weight=0.0, balance=1.0
+    )
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,18 @@ class Correction:
         torch.manual_seed(context.seed)
         stage, detector = published(context.config.correction), context.config.detector
         fairnet = FairNet(context.split(), adapters, detector.pooling, stage.rank, stage.alpha)
-        split = np.where(context.rows.split == HELD, "train", context.rows.split)
-        return cls(fairnet, replace(context.material, rows=replace(context.rows, split=split)))
+        split = np.where(np.isin(context.rows.split, LEARNT), HELD, context.rows.split)
+        # One group for everybody: anchors then weigh by the frequency of their label alone, as published.
+        groups = dict.fromkeys(adapters, np.zeros(len(split), dtype=np.int64))
+        schema = replace(context.schema, gates=dict.fromkeys(adapters, ("reference", "other")))
+        rows = replace(context.rows, split=split, groups={**context.rows.groups, **groups})
+        return cls(fairnet, replace(context.material, rows=rows, schema=schema))
 
     def detect(self, context: Context, name: str, known: Ints, config: DetectorConfig) -> Bools:
         """Learn the detectors from ``known (rows, adapters)``; what they flag at 0.5, ``(rows, adapters)``."""
         with context.scratch(f"{name}-detector") as folder:
-            detect.learn(self.fairnet.detectors, self.material, known, config, folder)
+            lesson = detect.Lesson(known, self.material.rows.of(HELD), context.validation)
+            detect.learn(self.fairnet.detectors, self.material, lesson, config, folder)
         risk = detect.risks_of(self.fairnet.detectors, self.material.features, self.material.rows.all())
         return risk >= THRESHOLD
 
@@ -90,6 +95,11 @@ class AlwaysOn(Method):
     source: str = "FairNet's ablation, arXiv 2510.19421"
     sees: Sees = Sees("all", "all", test=False)
 
+    @property
+    def corrects(self) -> bool:
+        """It learns an adapter."""
+        return True
+
     def answer(self, context: Context) -> Answer:
         """Learn the adapter, choose its strength."""
         correction = Correction.fresh(context, (ANY,))
@@ -119,39 +129,28 @@ class Published(Method):
     knowledge: Literal["full", "partial", "none"] = "full"
     known: float = 0.1
 
+    @property
+    def corrects(self) -> bool:
+        """It learns detectors and adapters."""
+        return True
+
     def answer(self, context: Context) -> Answer:
         """Learn detector and adapters, answer through the gates."""
         adapters = (OUTLIER,) if self.knowledge == "none" else context.schema.attributes
         correction = Correction.fresh(context, adapters)
-        rows = correction.material.rows
         if self.knowledge == "full":
-            gates = detect.members(rows, context.schema) == 1
+            gates = detect.members(context.rows, context.schema) == 1
         else:
             seen = (
-                outliers(correction.material.features, rows.of("train"))
+                pseudo_labels.outliers(context.material)[:, None]
                 if self.knowledge == "none"
-                else detect.known_members(rows, context.schema, self.known, context.seed)
+                else detect.members(detect.hide(context.rows, self.known, context.seed), context.schema)
             )
             gates = correction.detect(context, self.name, seen, context.config.detector)
         correction.learn(context, self.name, gates)
         judged = context.judged
         shares = dict(zip(adapters, gates[judged].mean(axis=0).round(4).tolist(), strict=True))
         return Answer.of_logits(correction.logits(judged, gates[judged]), gated_share=shares)
-
-
-def outliers(features: Features, train: Ints) -> Ints:
-    """``(rows, 1)``: 1 where the local outlier factor among training rows is high, else 0.
-
-    Fitted once on training rows; other rows are placed among them, so no row's label depends on its batch.
-    """
-    sums = np.add.reduceat(features.hidden, features.starts[:-1], axis=0)
-    means = sums / features.lengths[:, None]
-    factor = LocalOutlierFactor(n_neighbors=NEIGHBOURS, contamination=CONTAMINATION, novelty=True).fit(means[train])
-    found = (factor.predict(means) == -1).astype(np.int64)
-    # ``predict`` is for other rows: of those fitted on, each is its own neighbour there.
-    found[train] = factor.negative_outlier_factor_ < factor.offset_
-    column: Ints = found[:, None]
-    return column
 
 
 FAIRNET: Sequence[Published] = (

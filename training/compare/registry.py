@@ -11,6 +11,7 @@ from training.compare.groupdro import GroupDro
 from training.compare.heads import LEACE, DeepFeatureReweighting
 from training.compare.lora import FAIRNET, AlwaysOn
 from training.compare.method import Answer, Method, Sees
+from training.compare.ours import ABLATIONS, OURS
 from training.compare.postprocess import RejectOption, Thresholds
 from training.compare.retrain import Erm, JustTrainTwice, Resampling, Reweighting
 from training.data import DataError
@@ -44,17 +45,26 @@ METHODS: tuple[Method, ...] = (
     RejectOption(),
     AlwaysOn(),
     *FAIRNET,
+    *OURS,
 )
 
 
-def named(names: Sequence[str]) -> tuple[Method, ...]:
+def named(names: Sequence[str], ablations: bool = False) -> tuple[Method, ...]:
     """Some methods by name, or all; the base is always among them, and first.
+
+    Args:
+        names: Which; all where empty.
+        ablations: Ours with one part left out or changed, instead of all methods.
 
     Raises:
         DataError: there is no such method.
     """
-    known = {method.name: method for method in METHODS}
+    if ablations and not names:
+        return (METHODS[0], OURS[0], *ABLATIONS)
+    known = {method.name: method for method in (*METHODS, *ABLATIONS)}
     strange = [name for name in names if name not in known]
     if strange:
         raise DataError(f"no method {', '.join(strange)}; there are {', '.join(known)}")
-    return tuple(method for method in METHODS if not names or method.name in names or method is METHODS[0])
+    if not names:
+        return METHODS
+    return tuple(method for method in known.values() if method.name in names or method is METHODS[0])

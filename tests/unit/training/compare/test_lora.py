@@ -7,10 +7,9 @@ import pytest
 from tiny_model import tiny_table, write_tiny_base
 
 from training.compare.context import Context, prepare
-from training.compare.lora import ANY, FAIRNET, AlwaysOn, Correction, outliers, published
+from training.compare.lora import ANY, FAIRNET, AlwaysOn, Correction, published
 from training.config import BaseConfig, Columns, CorrectionConfig, DetectorConfig, FitConfig
 from training.data import from_table
-from training.features import Features
 
 COLUMNS = Columns("text", "label", ("team", "colour"), "split", {"team": "none"}, ("positive",))
 
@@ -85,16 +84,3 @@ def test_the_published_weights_have_no_kl_term_and_the_methods_leave_no_checkpoi
     assert (stage.task_weight, stage.keep_weight, stage.rank) == (0.1, 0.0, 8)
     assert not list(context.folder.glob("*-adapters"))
     assert not list(context.folder.glob("*-detector"))
-
-
-def test_outliers_are_found_and_do_not_depend_on_other_rows() -> None:
-    rng = np.random.default_rng(0)
-    hidden = rng.normal(0, 1, (600, 4)).astype(np.float32)
-    hidden[::20] += 12 * rng.normal(0, 1, (30, 4)).astype(np.float32)
-    starts, train = np.arange(0, 601, 2), np.arange(200)
-    features = Features(hidden, starts, np.zeros((300, 2), dtype=np.float32), hidden[:300])
-    found = outliers(features, train)[:, 0]
-    assert found[train].mean() == pytest.approx(0.1, abs=0.01)
-    assert found[::10].mean() > 0.9
-    fewer = Features(hidden[:500], starts[:251], features.base_logits[:250], hidden[:250])
-    assert (outliers(fewer, train)[:, 0] == found[:250]).all()

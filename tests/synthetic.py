@@ -33,9 +33,7 @@ def context_of(
     rows: Rows, representation: np.ndarray, logits: np.ndarray, folder: Path, schema: Schema = SCHEMA
 ) -> Context:
     """A seed whose base is known by what it says only."""
-    config = FitConfig(
-        "test", "none", Columns("t", "l", tuple(schema.groups)), correction=CorrectionConfig(epsilon=0.01)
-    )
+    config = FitConfig("test", "none", Columns("t", "l", tuple(schema.groups)), correction=CorrectionConfig(cost=0.01))
     context = Context(config, rows, schema, None, folder)  # type: ignore[arg-type]
     hidden, starts = np.zeros((len(rows), 1), dtype=np.float32), np.arange(len(rows) + 1)
     context.__dict__["features"] = Features(hidden, starts, logits.astype(np.float32), representation)

@@ -16,6 +16,7 @@ from training import correct, detect, pseudo_labels, select
 from training.candidates import LEARN_LEVEL, Cuts
 from training.config import FitConfig, fingerprint
 from training.data import HELD, TUNE, Rows, Schema
+from training.derive import with_shared_gate
 from training.detect import Lesson
 from training.features import Material
 from training.progress import say
@@ -57,8 +58,8 @@ def arms(config: FitConfig, make_split: MakeSplit, material: Material, folder: P
     seen = replace(material, rows=rows)
     if config.detector.attributes_known == "none":
         return [_outlier(seen), _benefit(config, make_split, seen, folder)]
-    lesson = Lesson(detect.members(rows, material.schema), rows.of("train"), rows.of(HELD))
-    return [Arm("attributes", rows, material.schema, lesson)]
+    rows, schema = with_shared_gate(rows, material.schema) if config.detector.shared else (rows, material.schema)
+    return [Arm("attributes", rows, schema, Lesson(detect.members(rows, schema), rows.of("train"), rows.of(HELD)))]
 
 
 def learn(

@@ -110,10 +110,10 @@ class Judge:
     """Worst cell, accuracy and value of predictions on some rows.
 
     The value is the worst cell's accuracy over all attributes, plus the mean over attributes of their worst, plus a
-    little for overall accuracy; minus infinity where accuracy falls by more than ``epsilon``.
+    little for overall accuracy; minus infinity where accuracy falls by more than ``cost``.
     """
 
-    def __init__(self, rows: Rows, schema: Schema, chosen: Ints, base: Ints, epsilon: float) -> None:
+    def __init__(self, rows: Rows, schema: Schema, chosen: Ints, base: Ints, cost: float) -> None:
         self.truth = rows.labels[chosen]
         self.base_right = base == self.truth
         self.names: list[tuple[str, str, str]] = []
@@ -127,7 +127,7 @@ class Judge:
                     members.append(cell)
                     self._attribute.append(attribute)
         self.members = np.stack(members) if members else np.zeros((0, len(chosen)), bool)
-        self._epsilon = epsilon
+        self._cost = cost
 
     def worst(self, right: Bools) -> int | None:
         """Index of the cell of lowest accuracy; ``None`` if no cell is large enough."""
@@ -136,7 +136,7 @@ class Judge:
     def value(self, predicted: Ints) -> float:
         """How good predictions ``(rows,)`` are."""
         right = predicted == self.truth
-        if right.mean() < self.base_right.mean() - self._epsilon:
+        if right.mean() < self.base_right.mean() - self._cost - 1e-9:
             return float("-inf")
         if not len(self.members):
             return float(right.mean())

@@ -110,7 +110,7 @@ def _run(config: object, data: Path, out: Path, work: Path) -> None:
 
 
 def pair(given: str, sign: str = "=", option: str = "reference") -> tuple[str, str]:
-    """``attribute=group`` (or another sign) to its parts, or a refusal."""
+    """``attribute=group`` to its parts, or a refusal."""
     name, found, group = given.partition(sign)
     if not found:
         raise typer.BadParameter(

@@ -14,7 +14,7 @@ from models.inputs import Encoded
 from training import arms, base, detect, package
 from training.config import FitConfig, fingerprint
 from training.data import LEARNT, DataError, Rows, Schema, hold_out
-from training.derive import with_intersections, with_shared_gate
+from training.derive import with_intersections
 from training.features import Features, Material, extract
 from training.layers import blocks_of, choose_layer
 from training.progress import say
@@ -49,8 +49,6 @@ def run(config: FitConfig, rows: Rows, schema: Schema, data_sha256: str, out: Pa
     base_key = fingerprint(asdict(config.base_stage), config.base, config.seed, config.columns, data_sha256)
     prepared, rows, schema = base.prepare(config, rows, schema, work / f"base-{base_key[:12]}")
     rows, schema = with_intersections(rows, schema, config.columns.intersections)
-    if config.detector.shared:
-        rows, schema = with_shared_gate(rows, schema)
     layer, probes = _layer(config, prepared, rows, schema, work)
     split = SplitModel(prepared.model, layer)
     features = _features(split, prepared.encoded, prepared.spec.pad_id, work)

@@ -81,15 +81,14 @@ def benefit(split: SplitModel, material: Material, config: CorrectionConfig, fol
     held = np.random.default_rng(material.seed).permutation(rows.of(HELD))
     halves = (held[: len(held) // 2], held[len(held) // 2 :])
     wrong = (features.base_logits.argmax(axis=1) != rows.labels)[:, None]
-    # One adapter, and no group that its anchors could be balanced over.
-    everyone = {"benefit": np.zeros(len(rows), dtype=np.int64)}
-    schema = replace(material.schema, gates={"benefit": ("right", "wrong")})
     gains: list[Floats] = []
     for index, half in enumerate(halves):
         torch.manual_seed(material.seed + index)
         correction = ConditionalLora(SplitModel(split.model, split.layer), ("benefit",))
         others = rows.split.copy()
         others[halves[1 - index]] = "test"
+        everyone = {"benefit": np.zeros(len(rows), dtype=np.int64)}
+        schema = replace(material.schema, gates={"benefit": ("as it is", "mended")})
         only = replace(material, rows=replace(rows, split=others, groups=everyone), schema=schema)
         # Anchors are the base's errors; the rows it gets right are held where they are, with the gate forced open.
         correct.learn(correction, only, wrong & np.isin(rows.all(), half)[:, None], config, folder / str(index))

@@ -41,7 +41,7 @@ class Trial:
 class Choice:
     """What was chosen, and what it was tested for."""
 
-    strength: float
+    setting: Setting
     thresholds: tuple[float, ...]
     """One per gated attribute; 1.0 where an attribute is never flagged, and its mode is ``off``."""
     certified: bool
@@ -52,6 +52,11 @@ class Choice:
     """Settings that were better than none on the rows that order."""
     value: float
     """On the rows that order; see :class:`training.candidates.Judge`."""
+
+    @property
+    def strength(self) -> float:
+        """What the adapters' change is multiplied by."""
+        return self.setting.strength
 
     def helps(self, attribute: int) -> bool:
         """Whether this attribute is corrected at all."""
@@ -89,7 +94,7 @@ class Chooser:
     def __init__(
         self, correction: ConditionalLora, material: Material, risk: Floats, known: Ints, chosen: Ints
     ) -> None:
-        self.rows, self.schema, self.risk = material.rows, material.schema, risk
+        self.material, self.rows, self.schema, self.risk = material, material.rows, material.schema, risk
         self.base = material.features.base_logits.argmax(axis=1)
         self.cuts = Cuts(risk, known, material.rows)
         self.attributes = risk.shape[1]
@@ -105,16 +110,16 @@ class Chooser:
         found: Ints = self._table.predict(setting.strength, is_open)[self._place[rows]]
         return found
 
-    def order(self, tune: Ints, epsilon: float) -> list[Setting]:
+    def order(self, tune: Ints, cost: float) -> list[Setting]:
         """All settings that tuning rows allow, the best first."""
-        judge = self.judge(tune, epsilon)
+        judge = self.judge(tune, cost)
         valued = [(judge.value(self.predict(setting, tune)), setting) for setting in settings(self.attributes)]
         allowed = [(value, setting) for value, setting in valued if value > judge.value(self.base[tune])]
         return [setting for _, setting in sorted(allowed, key=lambda pair: -pair[0])]
 
-    def judge(self, chosen: Ints, epsilon: float) -> Judge:
+    def judge(self, chosen: Ints, cost: float) -> Judge:
         """Cells and value over some rows."""
-        return Judge(self.rows, self.schema, chosen, self.base[chosen], epsilon)
+        return Judge(self.rows, self.schema, chosen, self.base[chosen], cost)
 
     def choose(self, order: Ints, certify: Ints | None, config: CorrectionConfig) -> Choice:
         """Order on some rows; certify on others and take the best that passes, or take the first in order.
@@ -124,20 +129,20 @@ class Chooser:
             certify: Rows that neither learnt nor ordered anything; ``None`` to go without a certificate.
             config: Tolerance and level.
         """
-        judge = self.judge(order, config.epsilon)
-        ordered = self.order(order, config.epsilon)
+        judge = self.judge(order, config.cost)
+        ordered = self.order(order, config.cost)
         if certify is None:
             trials, named = [], None
             best = ordered[0] if ordered else None
         else:
-            named = _worst_of_base(judge, self.judge(certify, config.epsilon))
+            named = _worst_of_base(judge, self.judge(certify, config.cost))
             trials = self._trials(ordered[: len(SHARES)], certify, named, config)
             passed = [trial for trial in trials if trial.certified]
             best = max(passed, key=lambda trial: trial.value).setting if passed else None
         never = Setting(1.0, (0.0,) * self.attributes)
         chosen = best or never
         return Choice(
-            strength=chosen.strength,
+            setting=chosen,
             thresholds=self.cuts.thresholds(chosen.levels),
             certified=certify is not None and best is not None,
             worst_cell=named,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,21 +22,20 @@ def compare(
     recipe: Annotated[str | None, typer.Option(help="A recipe's rows and settings, e.g. hatexplain.")] = None,
     seeds: Annotated[str, typer.Option(help="Seeds, comma-separated; each has a base of its own.")] = "0,1,2",
     methods: Annotated[str, typer.Option(help="Methods, comma-separated; all where not given.")] = "",
-    ablations: Annotated[bool, typer.Option(help="Compare our correction with parts changed or left out.")] = False,
     base: Annotated[str | None, typer.Option(help="Hub id or folder of the pretrained encoder.")] = None,
     text: Annotated[str | None, typer.Option(help="Column with the text.")] = None,
     label: Annotated[str | None, typer.Option(help="Column with the label.")] = None,
     attribute: Annotated[list[str] | None, typer.Option(help="Column with a sensitive attribute; repeatable.")] = None,
     split: Annotated[str | None, typer.Option(help="Column that says train, val or test.")] = None,
     reference: Annotated[list[str] | None, typer.Option(help="attribute=group that is not corrected.")] = None,
-    intersections: Annotated[list[str] | None, typer.Option(help="first:second, judged together.")] = None,
     favourable: Annotated[list[str] | None, typer.Option(help="Label that is good for the person.")] = None,
     keep_base: Annotated[bool, typer.Option(help="The base is fine-tuned already: leave it as it is.")] = False,
     epochs: Annotated[int | None, typer.Option(help="At most so many epochs of fine-tuning.")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Longer texts are cut.")] = None,
     hold_out: Annotated[float | None, typer.Option(help="Share of training rows kept from the base.")] = None,
     precision: Annotated[str, typer.Option(help="Fine-tuning computes in bfloat16 or float32.")] = "bfloat16",
-    epsilon: Annotated[float | None, typer.Option(help="Overall accuracy a choice may cost, as a share.")] = None,
+    cost: Annotated[float | None, typer.Option(help="Overall accuracy a choice may cost, as a share.")] = None,
+    ablations: Annotated[bool, typer.Option(help="Ours with one part left out, instead of all methods.")] = False,
 ) -> None:
     """Compare methods: the same base checkpoint and splits, several seeds, one table."""
     from training.cli import one_of, pair, share
@@ -48,10 +47,7 @@ def compare(
         "precision": one_of("precision", precision, "bfloat16", "float32"),
         "keep": keep_base or None,
     }
-    correction = {
-        "epsilon": None if epsilon is None else share("epsilon", epsilon),
-        "precision": stage["precision"],
-    }
+    loss = None if cost is None else share("cost", cost)
     numbers = _seeds(seeds)
     names = tuple(name.strip() for name in methods.split(",") if name.strip())
 
@@ -64,27 +60,24 @@ def compare(
             if not (base and text and label and attribute):
                 raise typer.BadParameter("without --recipe: --base, --text, --label and --attribute are needed")
             references = dict(pair(given) for given in reference or [])
-            crossed = tuple(pair(given, ":", "intersections") for given in intersections or [])
-            columns = Columns(text, label, tuple(attribute), split, references, crossed, tuple(favourable or ()))
+            columns = Columns(text, label, tuple(attribute), split, references, favourable=tuple(favourable or ()))
             found, rows, schema, digest = _table(data, base, columns, numbers[0])
-        return lambda seed: _adapted(found(seed), stage, correction), rows, schema, digest
+        return lambda seed: _adapted(found(seed), stage, loss), rows, schema, digest
 
     _run(source, numbers, (names, ablations), out)
 
 
-def _run(source: Callable[[], Source], seeds: tuple[int, ...], wanted: tuple[Sequence[str], bool], out: Path) -> None:
+def _run(source: Callable[[], Source], seeds: tuple[int, ...], wanted: tuple[tuple[str, ...], bool], out: Path) -> None:
     """Load the heavy parts, and turn errors a user can mend into one line."""
     from models.backbones import UnsupportedBaseError
     from training.compare.registry import named
     from training.compare.report import write
     from training.compare.runner import Task, run
     from training.data import DataError
-    from training.derive import with_intersections
     from training.progress import say
 
     try:
         config, rows, schema, digest = source()
-        rows, schema = with_intersections(rows, schema, config(seeds[0]).columns.intersections)
         task = Task(config, rows, schema, digest, seeds, named(*wanted), out)
         typer.echo(write(task, run(task)))
     except (DataError, UnsupportedBaseError) as error:
@@ -117,12 +110,11 @@ def _table(data: Path, base: str, columns: Any, seed: int) -> Source:  # noqa: A
     return lambda seed: FitConfig(name=data.stem, base=base, columns=columns, seed=seed), rows, schema, digest
 
 
-def _adapted(config: FitConfig, stage: dict[str, Any], correction: dict[str, Any]) -> FitConfig:
+def _adapted(config: FitConfig, stage: dict[str, Any], cost: float | None) -> FitConfig:
     """The settings, with what the command line says put in their place."""
-    given, wanted = ({name: value for name, value in of.items() if value is not None} for of in (stage, correction))
-    return replace(
-        config, base_stage=replace(config.base_stage, **given), correction=replace(config.correction, **wanted)
-    )
+    given = {name: value for name, value in stage.items() if value is not None}
+    correction = config.correction if cost is None else replace(config.correction, cost=cost)
+    return replace(config, base_stage=replace(config.base_stage, **given), correction=correction)
 
 
 def _seeds(given: str) -> tuple[int, ...]:

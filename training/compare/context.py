@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +19,6 @@ from torch import nn
 from models.backbones import SplitModel
 from training import base
 from training.base import Base
-from training.candidates import Judge
 from training.compare.choice import Criterion
 from training.config import FitConfig, fingerprint
 from training.data import HELD, LEARNT, TUNE, Rows, Schema, hold_out
@@ -34,11 +35,13 @@ class Context:
 
     config: FitConfig
     rows: Rows
-    """Some training rows are ``held`` or ``tune``: the base has not learnt from them."""
+    """Some training rows are ``held``: the base has not learnt from them."""
     schema: Schema
     base: Base
     folder: Path
     """For checkpoints and hidden states of this seed."""
+    cache: dict[str, Any] = field(default_factory=dict)
+    """What several methods share; the base's hidden states have a place of their own."""
 
     @property
     def seed(self) -> int:
@@ -53,8 +56,8 @@ class Context:
     @cached_property
     def unseen(self) -> Ints:
         """Training rows that the base has not learnt from; all of them where none was held out."""
-        unseen = self.rows.of(HELD, TUNE)
-        return unseen if len(unseen) else self.train
+        held = self.rows.of(HELD, TUNE)
+        return held if len(held) else self.train
 
     @cached_property
     def sources(self) -> dict[str, Ints]:
@@ -87,7 +90,7 @@ class Context:
     @property
     def hidden_file(self) -> Path:
         """Where :attr:`features` keeps its hidden states."""
-        return self.folder / f"hidden-{self.layer}.npy"
+        return self.folder / f"hidden-{self.config.detector.layer}.npy"
 
     @property
     def material(self) -> Material:
@@ -98,8 +101,7 @@ class Context:
     def criterion(self) -> Criterion:
         """How everything is chosen."""
         answers = self.features.base_logits[self.validation].argmax(axis=1)
-        judge = Judge(self.rows, self.schema, self.validation, answers, self.config.correction.epsilon)
-        return Criterion(judge)
+        return Criterion.against(answers, self.rows, self.schema, self.config.correction.cost)
 
     @contextlib.contextmanager
     def scratch(self, name: str) -> Iterator[Path]:
@@ -115,22 +117,10 @@ class Context:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    @property
-    def layer(self) -> int:
-        """First corrected block: as told, else the middle. All methods share it, so none chooses it."""
-        wanted = self.config.detector.layer
-        return wanted if isinstance(wanted, int) else blocks_of(self.base) // 2
-
     def split(self) -> SplitModel:
-        """The frozen base, cut; a new suffix each time, so adapters never meet."""
-        return SplitModel(self.base.model, self.layer)
-
-    def under(self, config: FitConfig) -> Context:
-        """The same seed under other settings of detector and correction; at another layer it reads its own states."""
-        other = replace(self, config=config)
-        if other.layer == self.layer:
-            other.__dict__["features"] = self.features
-        return other
+        """The frozen base, cut where the fit would cut it; a new suffix each time, so adapters never meet."""
+        layer = self.config.detector.layer
+        return SplitModel(self.base.model, layer if isinstance(layer, int) else blocks_of(self.base) // 2)
 
     @torch.no_grad()
     def base_head(self, representation: Floats) -> Floats:
@@ -140,17 +130,25 @@ class Context:
         return logits
 
 
-def key_of(config: FitConfig, digest: str, corrects: bool) -> str:
+def key_of(config: FitConfig, rows: Rows, digest: str, corrects: bool) -> str:
     """Hash of what decides a result; what a person says about a bundle does not.
 
     Args:
         config: All settings.
-        digest: Hash of the data.
-        corrects: Whether the method has detectors and adapters; to others only the tolerance in choosing matters.
+        rows: The data.
+        digest: Hash of the file that it comes from.
+        corrects: Whether the method has detectors and adapters; to others only what a choice may cost matters.
     """
-    skipped = {"card", "version", "name"} | (set() if corrects else {"detector", "correction"})
-    settings = {name: value for name, value in asdict(config).items() if name not in skipped}
-    return fingerprint(settings, config.correction.epsilon, digest)
+    stages = (asdict(config.detector), asdict(config.correction)) if corrects else (config.correction.cost,)
+    return fingerprint(_base_key(config, rows, digest), *stages)
+
+
+def _base_key(config: FitConfig, rows: Rows, digest: str) -> str:
+    """Hash of what decides the base."""
+    found = sha256()
+    for name, values in sorted({**rows.groups, "split": rows.split, "label": rows.labels, "row": rows.row}.items()):
+        found.update(name.encode() + np.ascontiguousarray(values).tobytes())
+    return fingerprint(asdict(config.base_stage), config.base, config.weights, config.seed, found.hexdigest(), digest)
 
 
 def prepare(config: FitConfig, rows: Rows, schema: Schema, digest: str, folder: Path) -> Context:
@@ -166,8 +164,7 @@ def prepare(config: FitConfig, rows: Rows, schema: Schema, digest: str, folder: 
     Raises:
         DataError: the base or its tokenizer cannot be used.
     """
+    own = folder / f"base-{_base_key(config, rows, digest)[:12]}"
     rows = hold_out(rows, config.base_stage.hold_out, config.seed)
-    key = fingerprint(asdict(config.base_stage), config.base, config.weights, config.seed, config.columns, digest)
-    own = folder / f"base-{key[:12]}"
     prepared, rows, schema = base.prepare(config, rows, schema, own)
     return Context(config, rows, schema, prepared, own)

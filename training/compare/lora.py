@@ -1,10 +1,9 @@
 """Low-rank corrections as published: FairNet with its three kinds of knowledge, and LoRA without a detector.
 
 FairNet here is the paper's method (arXiv 2510.19421) on our base, not our way of using it: tau = 0.5 and full strength
-instead of a choice on validation rows, no calibration, task weight 0.1, no KL term, anchors weighted by class and not
-by cell. Representations are normalised and classes weigh by inverse frequency, because without either the published
-correction does nothing or harm (see ``training/losses.py``). Detector and adapters learn from all training rows, those
-the base has not seen among them, and validation rows stop the detector.
+instead of a choice on validation rows, no calibration, task weight 0.1, no KL term. Representations are normalised and
+anchors weigh by inverse class frequency, because without either the published correction does nothing or harm (see
+``training/losses.py``). It learns from all training rows, those the base has not seen among them.
 """
 
 from __future__ import annotations
@@ -18,15 +17,13 @@ import torch
 from numpy.typing import NDArray
 
 from models.fairnet import FairNet
-from training import correct, detect
+from training import correct, detect, pseudo_labels
 from training.candidates import STRENGTHS
 from training.compare.context import Context
 from training.compare.method import Answer, Method, Sees
-from training.config import CorrectionConfig
+from training.config import CorrectionConfig, DetectorConfig
 from training.data import HELD, LEARNT
-from training.detect import Lesson
 from training.features import Material
-from training.pseudo_labels import outliers
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.floating]
@@ -37,8 +34,9 @@ ANY, OUTLIER = "any", "outlier"
 
 def published(correction: CorrectionConfig) -> CorrectionConfig:
     """The paper's weights; epochs, rate and batch as ours."""
-    shape = replace(correction, rank=8, alpha=16, margin=0.5, balance=1.0)
-    return replace(shape, contrastive_weight=1.0, task_weight=0.1, keep_weight=0.0)
+    return replace(
+        correction, rank=8, alpha=16, margin=0.5, contrastive_weight=1.0, task_weight=0.1, keep_weight=0.0, balance=1.0
+    )
 
 
 @dataclass(frozen=True)
@@ -47,30 +45,28 @@ class Correction:
 
     fairnet: FairNet
     material: Material
+    """All training rows under one name: the paper's stages share them."""
 
     @classmethod
     def fresh(cls, context: Context, adapters: Sequence[str]) -> Correction:
-        """One detector and adapter per name, initialised by the seed.
-
-        All training rows are ``held``, the name of those that adapters learn from: the paper's stages share their rows.
-        Every row has the same group, so that anchors are balanced over classes alone.
-        """
+        """One detector and adapter per name, initialised by the seed."""
         torch.manual_seed(context.seed)
-        stage, rows = published(context.config.correction), context.rows
-        fairnet = FairNet(context.split(), adapters, context.config.detector.pooling, stage.rank, stage.alpha)
-        nobody = dict.fromkeys(adapters, np.zeros(len(rows), dtype=np.int64))
-        learnt = np.where(np.isin(rows.split, LEARNT), HELD, rows.split)
-        schema = replace(context.schema, gates=dict.fromkeys(adapters, ("reference", "others")))
-        rows = replace(rows, split=learnt, groups={**rows.groups, **nobody})
-        return cls(fairnet, Material(context.features, rows, schema, context.seed))
+        stage, detector = published(context.config.correction), context.config.detector
+        fairnet = FairNet(context.split(), adapters, detector.pooling, stage.rank, stage.alpha)
+        split = np.where(np.isin(context.rows.split, LEARNT), HELD, context.rows.split)
+        # One group for everybody: anchors then weigh by the frequency of their label alone, as published.
+        groups = dict.fromkeys(adapters, np.zeros(len(split), dtype=np.int64))
+        schema = replace(context.schema, gates=dict.fromkeys(adapters, ("reference", "other")))
+        rows = replace(context.rows, split=split, groups={**context.rows.groups, **groups})
+        return cls(fairnet, replace(context.material, rows=rows, schema=schema))
 
-    def detect(self, context: Context, name: str, known: Ints) -> Bools:
+    def detect(self, context: Context, name: str, known: Ints, config: DetectorConfig) -> Bools:
         """Learn the detectors from ``known (rows, adapters)``; what they flag at 0.5, ``(rows, adapters)``."""
-        rows = self.material.rows
         with context.scratch(f"{name}-detector") as folder:
-            lesson = Lesson(known, rows.of(HELD), rows.of("val"))
-            detect.learn(self.fairnet.detectors, self.material, lesson, context.config.detector, folder)
-        return detect.risks_of(self.fairnet.detectors, self.material.features, rows.all()) >= THRESHOLD
+            lesson = detect.Lesson(known, self.material.rows.of(HELD), context.validation)
+            detect.learn(self.fairnet.detectors, self.material, lesson, config, folder)
+        risk = detect.risks_of(self.fairnet.detectors, self.material.features, self.material.rows.all())
+        return risk >= THRESHOLD
 
     def learn(self, context: Context, name: str, gates: Bools) -> None:
         """Learn the adapters on the rows under open ``gates (rows, adapters)``."""
@@ -101,7 +97,7 @@ class AlwaysOn(Method):
 
     @property
     def corrects(self) -> bool:
-        """It has detectors and adapters."""
+        """It learns an adapter."""
         return True
 
     def answer(self, context: Context) -> Answer:
@@ -126,7 +122,7 @@ class Published(Method):
 
     Full: the true attribute gates, at training and at test; a row whose attribute is unknown is not corrected. Partial:
     the detector learns from ``known`` of the training rows, then gates. None: the local outlier factor (20 neighbours,
-    contamination 0.1) of the mean hidden state, fitted once on training rows, gives pseudo-labels of one attribute; the
+    contamination 0.1) of the mean hidden state, fitted on training rows, gives pseudo-labels of one attribute; the
     detector learns them and gates.
     """
 
@@ -135,20 +131,22 @@ class Published(Method):
 
     @property
     def corrects(self) -> bool:
-        """It has detectors and adapters."""
+        """It learns detectors and adapters."""
         return True
 
     def answer(self, context: Context) -> Answer:
         """Learn detector and adapters, answer through the gates."""
-        adapters = (OUTLIER,) if self.knowledge == "none" else tuple(context.schema.gated)
+        adapters = (OUTLIER,) if self.knowledge == "none" else context.schema.attributes
         correction = Correction.fresh(context, adapters)
         if self.knowledge == "full":
             gates = detect.members(context.rows, context.schema) == 1
-        elif self.knowledge == "partial":
-            rows = detect.hide(context.rows, self.known, context.seed)
-            gates = correction.detect(context, self.name, detect.members(rows, context.schema))
         else:
-            gates = correction.detect(context, self.name, outliers(context.material)[:, None])
+            seen = (
+                pseudo_labels.outliers(context.material)[:, None]
+                if self.knowledge == "none"
+                else detect.members(detect.hide(context.rows, self.known, context.seed), context.schema)
+            )
+            gates = correction.detect(context, self.name, seen, context.config.detector)
         correction.learn(context, self.name, gates)
         judged = context.judged
         shares = dict(zip(adapters, gates[judged].mean(axis=0).round(4).tolist(), strict=True))

@@ -53,14 +53,18 @@ def named(names: Sequence[str], ablations: bool = False) -> tuple[Method, ...]:
     """Some methods by name, or all; the base is always among them, and first.
 
     Args:
-        names: Empty for all.
-        ablations: Choose among the variants of our correction instead: LoRA always on is the one without a detector.
+        names: Which; all where empty.
+        ablations: Ours with one part left out or changed, instead of all methods.
 
     Raises:
         DataError: there is no such method.
     """
-    listed = (METHODS[0], AlwaysOn(), *ABLATIONS) if ablations else METHODS
-    strange = [name for name in names if name not in {method.name for method in listed}]
+    if ablations and not names:
+        return (METHODS[0], OURS[0], *ABLATIONS)
+    known = {method.name: method for method in (*METHODS, *ABLATIONS)}
+    strange = [name for name in names if name not in known]
     if strange:
-        raise DataError(f"no method {', '.join(strange)}; there are {', '.join(method.name for method in listed)}")
-    return tuple(method for method in listed if not names or method.name in names or method is METHODS[0])
+        raise DataError(f"no method {', '.join(strange)}; there are {', '.join(known)}")
+    if not names:
+        return METHODS
+    return tuple(method for method in known.values() if method.name in names or method is METHODS[0])

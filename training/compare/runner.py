@@ -95,8 +95,7 @@ def _answer_missing(task: Task, store: _Store, seed: int) -> dict[str, str]:
             say(f"[yellow]{method.title} failed:[/yellow] {failed[method.name]}")
             continue
         store.write(method, answer, context, time.monotonic() - start)
-    for file in context.folder.glob("hidden-*.npy"):
-        file.unlink()
+    context.hidden_file.unlink(missing_ok=True)
     return failed
 
 
@@ -127,7 +126,9 @@ class _Store:
         self._folder = task.out / "results"
         self._folder.mkdir(parents=True, exist_ok=True)
         self._seed = seed
-        self._keys = {corrects: key_of(task.config(seed), task.digest, corrects) for corrects in (False, True)}
+        self._keys = {
+            corrects: key_of(task.config(seed), task.rows, task.digest, corrects) for corrects in (False, True)
+        }
         self._rows, self._labels = task.rows, task.schema.labels
 
     def read(self, method: Method) -> dict[str, Any] | None:

@@ -5,7 +5,6 @@ import pytest
 from fairlearn.metrics import equalized_odds_difference
 from synthetic import SCHEMA, spurious
 
-from training.candidates import Judge
 from training.compare.choice import Criterion
 from training.compare.judge import Judged, judge
 from training.compare.retrain import Erm
@@ -78,7 +77,7 @@ def test_the_criterion_wants_the_accuracy_first_then_the_worst_cell() -> None:
     truth, place = ROWS.labels[validation], ROWS.groups["place"][validation]
     base = truth.copy()
     base[np.flatnonzero((truth == 0) & (place == 1))[:40]] = 1  # one bad cell
-    criterion = Criterion(Judge(ROWS, SCHEMA, validation, base, epsilon=0.01))
+    criterion = Criterion.against(base, ROWS, SCHEMA, epsilon=0.01)
     spread = truth.copy()  # as many errors, in all cells alike
     spread[np.random.default_rng(0).choice(len(truth), 40, replace=False)] ^= 1
     costly = truth.copy()

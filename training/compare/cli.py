@@ -28,6 +28,7 @@ def compare(
     attribute: Annotated[list[str] | None, typer.Option(help="Column with a sensitive attribute; repeatable.")] = None,
     split: Annotated[str | None, typer.Option(help="Column that says train, val or test.")] = None,
     reference: Annotated[list[str] | None, typer.Option(help="attribute=group that is not corrected.")] = None,
+    intersections: Annotated[list[str] | None, typer.Option(help="first:second, judged together.")] = None,
     favourable: Annotated[list[str] | None, typer.Option(help="Label that is good for the person.")] = None,
     keep_base: Annotated[bool, typer.Option(help="The base is fine-tuned already: leave it as it is.")] = False,
     epochs: Annotated[int | None, typer.Option(help="At most so many epochs of fine-tuning.")] = None,
@@ -60,7 +61,8 @@ def compare(
             if not (base and text and label and attribute):
                 raise typer.BadParameter("without --recipe: --base, --text, --label and --attribute are needed")
             references = dict(pair(given) for given in reference or [])
-            columns = Columns(text, label, tuple(attribute), split, references, favourable=tuple(favourable or ()))
+            crossed = tuple(pair(given, ":", "intersections") for given in intersections or [])
+            columns = Columns(text, label, tuple(attribute), split, references, crossed, tuple(favourable or ()))
             found, rows, schema, digest = _table(data, base, columns, numbers[0])
         return lambda seed: _adapted(found(seed), stage, loss), rows, schema, digest
 
@@ -74,10 +76,12 @@ def _run(source: Callable[[], Source], seeds: tuple[int, ...], wanted: tuple[tup
     from training.compare.report import write
     from training.compare.runner import Task, run
     from training.data import DataError
+    from training.derive import with_intersections
     from training.progress import say
 
     try:
         config, rows, schema, digest = source()
+        rows, schema = with_intersections(rows, schema, config(seeds[0]).columns.intersections)
         task = Task(config, rows, schema, digest, seeds, named(*wanted), out)
         typer.echo(write(task, run(task)))
     except (DataError, UnsupportedBaseError) as error:

@@ -2,10 +2,11 @@
 
 The only place where several attributes become one. With one attribute, its groups; with several, the combination of
 memberships (reference or not, per attribute), because single groups of four attributes would cross into hundreds of
-cells, most of them empty. A combination that is rare in the rows a method fits on falls to ``other``; rare means fewer
-than :func:`floor_of` rows in some label, since a weight or a threshold learnt from a handful of rows would make the
-baseline look worse than it is. Rows with an unknown attribute, and ``other`` where it is rare itself, are
-:data:`LEFT_OUT`: no weight, constraint or threshold looks at their group; each method says what happens to them.
+cells, most of them empty. Intersections that are judged are among the combinations anyway. A combination that is rare
+in the rows a method fits on falls to ``other``; rare means fewer than :func:`floor_of` rows in some label, since a
+weight or a threshold learnt from a handful of rows would make the baseline look worse than it is. Rows with an unknown
+attribute, and ``other`` where it is rare itself, are :data:`LEFT_OUT`: no weight, constraint or threshold looks at
+their group; each method says what happens to them.
 """
 
 from __future__ import annotations
@@ -79,15 +80,15 @@ def merge(rows: Rows, schema: Schema, fitted_on: Ints) -> Groups:
 
 def _combined(rows: Rows, schema: Schema) -> tuple[Ints, list[str]]:
     """Codes before rare ones are merged, and their names."""
-    if len(schema.attributes) == 1:
-        (name,) = schema.attributes
-        return rows.groups[name], list(schema.groups[name])
-    given = np.stack([rows.groups[name] for name in schema.attributes], axis=1)
+    if len(schema.gated) == 1:
+        ((name, groups),) = schema.gated.items()
+        return rows.groups[name], list(groups)
+    given = np.stack([rows.groups[name] for name in schema.gated], axis=1)
     codes = (given > 0) @ (1 << np.arange(given.shape[1]))
     codes[(given < 0).any(axis=1)] = LEFT_OUT
     return codes, [_name(schema, code) for code in range(1 << given.shape[1])]
 
 
 def _name(schema: Schema, code: int) -> str:
-    members = [name for bit, name in enumerate(schema.attributes) if code >> bit & 1]
+    members = [name for bit, name in enumerate(schema.gated) if code >> bit & 1]
     return " + ".join(members) or "reference"

@@ -66,10 +66,9 @@ def balanced_draw(cells: Ints, candidates: Ints, rng: np.random.Generator) -> In
 class DeepFeatureReweighting(Method):
     """DFR (Kirichenko et al. 2023): the last layer learnt anew on group-balanced rows.
 
-    A logistic head on a balanced draw, the coefficients averaged over several draws. The paper fits it on rows that
-    the encoder has not seen where it can: so the held-out rows are one choice and all training rows the other; that and
-    the regularisation are chosen on validation rows. L2 instead of the paper's L1, which needs a solver that is ten
-    times slower and differs little at this width.
+    A logistic head with L1 regularisation on a balanced draw, the coefficients averaged over several draws. The paper
+    fits it on rows that the encoder has not seen where it can: so the held-out rows are one choice and all training
+    rows the other; that and the regularisation are chosen on validation rows.
     """
 
     name: str = "dfr"
@@ -97,7 +96,10 @@ class DeepFeatureReweighting(Method):
         heads = []
         for _ in range(self.draws):
             drawn = balanced_draw(groups.cells, rows, rng)
-            model = LogisticRegression(C=strength, max_iter=1000)
+            # saga is the solver that knows L1 and any number of classes.
+            model = LogisticRegression(
+                C=strength, l1_ratio=1.0, solver="saga", tol=1e-3, max_iter=1000, random_state=seed
+            )
             heads.append(model.fit(scaler.transform(representation[drawn]), groups.labels[drawn]))
         averaged = heads[-1]
         averaged.coef_ = np.mean([head.coef_ for head in heads], axis=0)
@@ -113,8 +115,8 @@ def group_columns(rows: Rows, schema: Schema, chosen: Ints) -> Floats:
     """
     columns = [
         (rows.groups[name][chosen] == index).astype(np.float64)
-        for name in schema.attributes
-        for index in range(1, len(schema.groups[name]))
+        for name in schema.gated
+        for index in range(1, len(schema.gated[name]))
     ]
     found = np.stack(columns, axis=1)
     found = found[:, found.std(axis=0) > 0]
@@ -137,7 +139,7 @@ def erase(representation: Floats, rows: Rows, schema: Schema, fitted_on: Ints) -
     Returns:
         ``(rows, width)``.
     """
-    known = fitted_on[np.all([rows.groups[name][fitted_on] >= 0 for name in schema.attributes], axis=0)]
+    known = fitted_on[np.all([rows.groups[name][fitted_on] >= 0 for name in schema.gated], axis=0)]
     columns = group_columns(rows, schema, known) if len(known) else np.zeros((0, 0))
     if not columns.size:
         raise NotApplicableError("no training row has all attributes known and a group beside the reference")

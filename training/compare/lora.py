@@ -136,7 +136,7 @@ class Published(Method):
 
     def answer(self, context: Context) -> Answer:
         """Learn detector and adapters, answer through the gates."""
-        adapters = (OUTLIER,) if self.knowledge == "none" else context.schema.attributes
+        adapters = (OUTLIER,) if self.knowledge == "none" else tuple(context.schema.gated)
         correction = Correction.fresh(context, adapters)
         if self.knowledge == "full":
             gates = detect.members(context.rows, context.schema) == 1

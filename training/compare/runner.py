@@ -95,7 +95,8 @@ def _answer_missing(task: Task, store: _Store, seed: int) -> dict[str, str]:
             say(f"[yellow]{method.title} failed:[/yellow] {failed[method.name]}")
             continue
         store.write(method, answer, context, time.monotonic() - start)
-    context.hidden_file.unlink(missing_ok=True)
+    for file in context.folder.glob("hidden-*.npy"):
+        file.unlink()
     return failed
 
 

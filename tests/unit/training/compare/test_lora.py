@@ -11,7 +11,7 @@ from training.compare.lora import ANY, FAIRNET, AlwaysOn, Correction, published
 from training.config import BaseConfig, Columns, CorrectionConfig, DetectorConfig, FitConfig
 from training.data import from_table
 
-COLUMNS = Columns("text", "label", ("team", "colour"), "split", {"team": "none"}, ("positive",))
+COLUMNS = Columns("text", "label", ("team", "colour"), "split", {"team": "none"}, favourable=("positive",))
 
 
 @pytest.fixture(scope="module")

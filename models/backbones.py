@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 Args = tuple[Any, ...]
 Kwargs = dict[str, Any]
+Inputs = dict[str, Tensor]
 
 
 class UnsupportedBaseError(ValueError):
@@ -27,44 +30,93 @@ class Family:
     """Where things are in one architecture, as dotted module paths."""
 
     blocks: str
-    """The ``nn.ModuleList`` of transformer blocks."""
+    """The ``nn.ModuleList`` of blocks (of stages, in a convolutional net)."""
     head: str
     """The last linear layer; its input is the representation that the contrastive loss shapes."""
     targets: tuple[str, ...]
-    """Names of the query and value projections inside a block (FairNet adapts these two)."""
+    """Names of the adapted projections inside a block: query and value, as in FairNet, or pointwise convolutions."""
+    kinds: tuple[str, ...] = ("text", "pair")
+    embeddings: str | None = None
+    """What the suffix goes around; families that take ``inputs_embeds`` need nothing."""
+    enters: str = "inputs_embeds"
+    """Argument under which a hidden state enters the suffix."""
+    pairs: bool = False
+    """Whether a block returns a pair, the hidden state first."""
+    maps: bool = False
+    """Whether hidden states are feature maps ``(batch, channels, height, width)``."""
+
+
+def _bert_like(blocks: str, head: str, query: str, value: str) -> Family:
+    return Family(blocks, head, (query, value))
 
 
 FAMILIES = {
-    "bert": Family("bert.encoder.layer", "classifier", ("query", "value")),
-    "roberta": Family("roberta.encoder.layer", "classifier.out_proj", ("query", "value")),
-    "distilbert": Family("distilbert.transformer.layer", "classifier", ("q_lin", "v_lin")),
+    "bert": _bert_like("bert.encoder.layer", "classifier", "query", "value"),
+    "roberta": _bert_like("roberta.encoder.layer", "classifier.out_proj", "query", "value"),
+    "distilbert": _bert_like("distilbert.transformer.layer", "classifier", "q_lin", "v_lin"),
+    "deberta-v2": Family("deberta.encoder.layer", "classifier", ("query_proj", "value_proj"), pairs=True),
+    "vit": Family("vit.layers", "classifier", ("q_proj", "v_proj"), ("image",), "vit.embeddings", "pixel_values"),
+    "convnext": Family(
+        "convnext.encoder.stages",
+        "classifier",
+        ("pwconv1", "pwconv2"),
+        ("image",),
+        "convnext.embeddings",
+        "pixel_values",
+        maps=True,
+    ),
+    "tabular": Family("blocks", "classifier", ("query", "value"), ("table",), "embeddings", "numeric"),
 }
 
 
-def family_of(model: nn.Module) -> Family:
-    """Find the family of a Hugging Face sequence classifier.
+def family_of(model: nn.Module, kind: str | None = None) -> Family:
+    """Find the family of a classifier.
+
+    Args:
+        model: A Hugging Face classifier, or our own for tables.
+        kind: What it is to read; any where not given.
 
     Raises:
-        UnsupportedBaseError: its architecture is not in :data:`FAMILIES`.
+        UnsupportedBaseError: its architecture is not in :data:`FAMILIES`, or reads something else.
     """
     model_type = str(getattr(getattr(model, "config", None), "model_type", "?"))
-    if model_type not in FAMILIES:
-        raise UnsupportedBaseError(f"base model type {model_type!r} is not supported; use one of {', '.join(FAMILIES)}")
+    fitting = [name for name, family in FAMILIES.items() if kind is None or kind in family.kinds]
+    if model_type not in fitting:
+        what = "" if kind is None else f" for {kind}"
+        raise UnsupportedBaseError(
+            f"base model type {model_type!r} is not supported{what}: where its blocks and projections lie is not known "
+            f"here; use one of {', '.join(fitting)}"
+        )
     return FAMILIES[model_type]
 
 
 class _PassThrough(nn.Module):
     """Stands where a block was, and hands on what it gets."""
 
-    def forward(self, hidden_states: Tensor, *_: Any, **__: Any) -> Tensor:  # noqa: ANN401
-        return hidden_states
+    def __init__(self, pairs: bool) -> None:
+        super().__init__()
+        self._pairs = pairs
+
+    def forward(self, hidden_states: Tensor, *_: Any, **__: Any) -> Tensor | tuple[Tensor, None]:  # noqa: ANN401
+        return (hidden_states, None) if self._pairs else hidden_states
+
+
+class _Entrance(nn.Module):
+    """Stands where the embeddings were; keeps what a model asks its embeddings for."""
+
+    def __init__(self, embeddings: nn.Module) -> None:
+        super().__init__()
+        self.patch_embeddings = getattr(embeddings, "patch_embeddings", None)
+
+    def forward(self, hidden: Tensor, *_: Any, **__: Any) -> Tensor:  # noqa: ANN401
+        return hidden
 
 
 class SplitModel(nn.Module):
     """A frozen base model, cut before block ``layer``.
 
     Args:
-        model: A Hugging Face sequence classifier.
+        model: A classifier of one of :data:`FAMILIES`.
         layer: Index of the first block of the suffix, from 1 to the number of blocks minus 1.
 
     Raises:
@@ -92,42 +144,53 @@ class SplitModel(nn.Module):
 
     @property
     def hidden_size(self) -> int:
-        """Width of the hidden state."""
-        return int(self.model.config.hidden_size)  # type: ignore[union-attr, arg-type]
+        """Width of the hidden state at the cut."""
+        config: Any = self.model.config
+        return int(config.hidden_sizes[self.layer - 1] if self.family.maps else config.hidden_size)
 
     @property
     def classes(self) -> int:
         """Number of labels."""
         return int(self.model.config.num_labels)  # type: ignore[union-attr, arg-type]
 
-    def base(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def base(self, inputs: Inputs) -> tuple[Tensor, Tensor, Tensor]:
         """Run the base model once.
 
         Args:
-            input_ids: ``(batch, seq)``.
-            attention_mask: ``(batch, seq)``, 1 for tokens and 0 for padding.
+            inputs: What the model takes, by name; the first axis of each is the batch.
 
         Returns:
-            Logits ``(batch, classes)``, the input of block ``layer`` ``(batch, seq, hidden)``, and the head's input
-            ``(batch, width)``.
+            Logits ``(batch, classes)``, the input of block ``layer`` ``(batch, positions, hidden)``, and the head's
+            input ``(batch, width)``.
         """
         tapped: list[Tensor] = []
         with self._hooks(self.model, lambda args, kwargs: tapped.append(_first(args, kwargs))) as heads:
-            logits: Tensor = self.model(input_ids=input_ids, attention_mask=attention_mask).logits
-        return logits, tapped[0], heads[0]
+            logits: Tensor = self.model(**inputs).logits
+        hidden = tapped[0].flatten(2).transpose(1, 2) if self.family.maps else tapped[0]
+        return logits, hidden, heads[0]
 
-    def finish(self, hidden: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
+    def mask(self, inputs: Inputs, hidden: Tensor) -> Tensor:
+        """Which positions of ``hidden (batch, positions, width)`` mean something, ``(batch, positions)``."""
+        if "attention_mask" in inputs:
+            return inputs["attention_mask"]
+        return torch.ones_like(hidden[:, :, 0], dtype=torch.int64)
+
+    def finish(self, hidden: Tensor, attention_mask: Tensor | None) -> tuple[Tensor, Tensor]:
         """Run the suffix, with whatever adapters were put into it.
 
         Args:
-            hidden: ``(rows, seq, hidden)``, what :meth:`base` tapped.
-            attention_mask: ``(rows, seq)``.
+            hidden: ``(rows, positions, hidden)``, what :meth:`base` tapped.
+            attention_mask: ``(rows, positions)``; only text has one that matters.
 
         Returns:
             Logits ``(rows, classes)``, and the head's input ``(rows, width)``.
         """
-        with self._hooks(self.suffix, lambda args, kwargs: _replace_first(args, kwargs, hidden)) as heads:
-            logits: Tensor = self.suffix(inputs_embeds=hidden, attention_mask=attention_mask).logits
+        inside = _fold(hidden) if self.family.maps else hidden
+        inputs: dict[str, Any] = {self.family.enters: inside}
+        if "text" in self.family.kinds:
+            inputs["attention_mask"] = attention_mask
+        with self._hooks(self.suffix, lambda args, kwargs: _replace_first(args, kwargs, inside)) as heads:
+            logits: Tensor = self.suffix(**inputs).logits
         return logits, heads[0]
 
     @contextlib.contextmanager
@@ -152,8 +215,16 @@ class SplitModel(nn.Module):
         suffix = copy.deepcopy(model, memo=dict(shared))
         blocks = suffix.get_submodule(self.family.blocks)
         for index in range(self.layer):
-            blocks[index] = _PassThrough()  # type: ignore[operator]
+            blocks[index] = _PassThrough(self.family.pairs)  # type: ignore[operator]
+        if self.family.embeddings is not None:
+            suffix.set_submodule(self.family.embeddings, _Entrance(suffix.get_submodule(self.family.embeddings)))
         return suffix
+
+
+def _fold(hidden: Tensor) -> Tensor:
+    """Positions back to a square feature map: ``(rows, side * side, channels)`` to ``(rows, channels, side, side)``."""
+    side = math.isqrt(int(hidden.shape[1]))
+    return hidden.transpose(1, 2).reshape(-1, hidden.shape[2], side, side)
 
 
 def _first(args: Args, kwargs: Kwargs) -> Tensor:

@@ -12,16 +12,15 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from models.manifest import SCHEMA_VERSION, Manifest
+from models.manifest import PREPROCESS, SCHEMA_VERSION, Manifest
 
 MANIFEST = "manifest.json"
 GRAPH = "model.onnx"
-TOKENIZER = "preprocess/tokenizer.json"
 DETECTOR = "adapter/detector.safetensors"
 REFERENCE = "reference.json"
 CARD = "MODEL_CARD.md"
 DECISIONS = "evaluation/decisions.csv"
-REQUIRED = (GRAPH, TOKENIZER, DETECTOR, REFERENCE, CARD)
+REQUIRED = (GRAPH, DETECTOR, REFERENCE, CARD)
 
 
 class BundleError(Exception):
@@ -37,7 +36,8 @@ class Bundle:
     sha256: str
     """Hash of ``manifest.json``, which holds the hash of every other file: it names the whole bundle."""
     graph: bytes
-    tokenizer: bytes
+    preprocess: bytes
+    """The file that says how an item becomes arrays."""
     reference: bytes
 
 
@@ -84,12 +84,13 @@ def load(path: Path) -> Bundle:
         BundleError: anything does not hold.
     """
     manifest, digest = read_manifest(path)
-    missing = [name for name in REQUIRED if name not in manifest.files]
+    preprocess = PREPROCESS[manifest.input.kind]
+    missing = [name for name in (*REQUIRED, preprocess) if name not in manifest.files]
     if missing:
         raise BundleError(f"{path / MANIFEST}: does not list {', '.join(missing)}")
     contents = {name: _read_verified(path, name, expected) for name, expected in manifest.files.items()}
     _refuse_strangers(path, manifest)
-    return Bundle(path, manifest, digest, contents[GRAPH], contents[TOKENIZER], contents[REFERENCE])
+    return Bundle(path, manifest, digest, contents[GRAPH], contents[preprocess], contents[REFERENCE])
 
 
 def _read_verified(root: Path, name: str, expected: str) -> bytes:

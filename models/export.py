@@ -6,14 +6,16 @@ import contextlib
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnx
 import torch
 from torch import Tensor, nn
 
+from models.backbones import Inputs
 from models.fairnet import FairNet, Outputs
 from models.graph import join, store_float16
 from models.runtime import GraphOutputs
@@ -29,13 +31,15 @@ class ParityError(RuntimeError):
 class _Prefix(nn.Module):
     """Base with tap, and the detectors."""
 
-    def __init__(self, fairnet: FairNet) -> None:
+    def __init__(self, fairnet: FairNet, names: Sequence[str]) -> None:
         super().__init__()
         self.fairnet = fairnet
+        self.names = tuple(names)
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        logits, hidden, _ = self.fairnet.split.base(input_ids, attention_mask)
-        return logits, hidden, self.fairnet.risk(hidden, attention_mask)
+    def forward(self, *arrays: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        inputs = dict(zip(self.names, arrays, strict=True))
+        logits, hidden, _ = self.fairnet.split.base(inputs)
+        return logits, hidden, self.fairnet.risk(hidden, self.fairnet.split.mask(inputs, hidden))
 
 
 class _Suffix(nn.Module):
@@ -45,34 +49,36 @@ class _Suffix(nn.Module):
         super().__init__()
         self.fairnet = fairnet
 
-    def forward(self, hidden: Tensor, mask: Tensor, gates: Tensor) -> Tensor:
+    def forward(self, hidden: Tensor, gates: Tensor, mask: Tensor | None = None) -> Tensor:
         logits: Tensor = self.fairnet.correction(hidden, mask, gates)[0]
         return logits
 
 
-def to_onnx(fairnet: FairNet, weights: str = "float32") -> onnx.ModelProto:
+def to_onnx(fairnet: FairNet, weights: str = "float32", sample: Inputs | None = None) -> onnx.ModelProto:
     """Export both pieces and join them.
 
     Args:
         fairnet: The trained model.
         weights: ``float32``, or ``float16`` to store weights in half the bytes.
+        sample: A batch of at least two rows as the base takes it; of tokens where not given.
     """
     fairnet.eval()
-    attributes, classes = len(fairnet.attributes), fairnet.split.classes
-    ids, mask = torch.full((3, 7), 5), torch.ones(3, 7, dtype=torch.int64)
-    hidden = torch.zeros(3, 7, fairnet.split.hidden_size)
-    gates = torch.ones(3, attributes, dtype=torch.bool)
+    if sample is None:
+        sample = {"input_ids": torch.full((3, 7), 5), "attention_mask": torch.ones(3, 7, dtype=torch.int64)}
     batch, seq = torch.export.Dim("batch", min=1, max=65536), torch.export.Dim("seq", min=2, max=8192)
-    two = {0: batch, 1: seq}
-    prefix = _export(
-        _Prefix(fairnet),
-        {"input_ids": ids, "attention_mask": mask},
-        [two, two],
-        ["base_logits", "hidden", "risk"],
-    )
-    rows = {"rows_hidden": hidden, "rows_mask": mask, "rows_gates": gates}
-    suffix = _export(_Suffix(fairnet), rows, [two, two, {0: batch}], ["corrected"])
-    joined = join(prefix, suffix, attributes, classes)
+    ragged = "attention_mask" in sample
+    rows = {0: batch, 1: seq} if ragged else {0: batch}
+    outputs = ["base_logits", "hidden", "risk"]
+    # All arrays arrive as one variadic argument, so their shapes are one nested entry.
+    prefix = _export(_Prefix(fairnet, list(sample)), sample, (tuple([rows] * len(sample)),), outputs)
+    with torch.no_grad():
+        hidden = torch.zeros_like(fairnet.split.base(sample)[1])
+    gates = torch.ones(len(hidden), len(fairnet.attributes), dtype=torch.bool)
+    inputs, shapes = {"rows_hidden": hidden, "rows_gates": gates}, [rows, {0: batch}]
+    if ragged:
+        inputs, shapes = {**inputs, "rows_mask": sample["attention_mask"]}, [*shapes, rows]
+    suffix = _export(_Suffix(fairnet), inputs, tuple(shapes), ["corrected"])
+    joined = join(prefix, suffix, len(fairnet.attributes), fairnet.split.classes)
     return store_float16(joined) if weights == "float16" else joined
 
 
@@ -122,16 +128,14 @@ def compare(torch_out: Outputs, onnx_out: GraphOutputs, thresholds: Tensor) -> P
     return Parity(len(risk), max(differences), float(np.abs(risk - onnx_out.risk).max()), wrong)
 
 
-def _export(
-    module: nn.Module, inputs: dict[str, Tensor], shapes: list[dict[int, torch.export.Dim]], outputs: list[str]
-) -> onnx.ModelProto:
+def _export(module: nn.Module, inputs: Inputs, shapes: tuple[Any, ...], outputs: list[str]) -> onnx.ModelProto:
     """Run the exporter without its chatter, and infer nothing it does not need."""
     with _quiet():
         program = torch.onnx.export(
             module.eval(),
             tuple(inputs.values()),
             dynamo=True,
-            dynamic_shapes=tuple(shapes),
+            dynamic_shapes=shapes,
             opset_version=OPSET,
             input_names=list(inputs),
             output_names=outputs,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from models.backbones import SplitModel
+from models.backbones import Inputs, SplitModel
 from models.detector import BiasDetectors, Pooling
 from models.lora import ConditionalLora
 
@@ -54,19 +54,19 @@ class FairNet(nn.Module):
         """Risk per row and attribute ``(batch, attributes)``, from the tapped state."""
         return torch.sigmoid(self.detectors(hidden, attention_mask))
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, thresholds: Tensor, modes: Tensor) -> Outputs:
+    def forward(self, inputs: Inputs, thresholds: Tensor, modes: Tensor) -> Outputs:
         """Answer a batch.
 
         A row that both an applied and a shadowed attribute flag is finished twice in the same suffix batch: once as
         it is served, once as it would be.
 
         Args:
-            input_ids: ``(batch, seq)``.
-            attention_mask: ``(batch, seq)``.
+            inputs: What the base takes, by name.
             thresholds: ``(attributes,)``.
             modes: ``(batch, attributes)``, 0 off, 1 shadow, 2 apply.
         """
-        base_logits, hidden, _ = self.split.base(input_ids, attention_mask)
+        base_logits, hidden, _ = self.split.base(inputs)
+        attention_mask = self.split.mask(inputs, hidden)
         risk = self.risk(hidden, attention_mask)
         flagged = risk >= thresholds
         applied, candidate = flagged & (modes == APPLY), flagged & (modes >= SHADOW)

@@ -28,8 +28,8 @@ def join(prefix: onnx.ModelProto, suffix: onnx.ModelProto, attributes: int, clas
     """Join the pieces.
 
     Args:
-        prefix: ``input_ids, attention_mask -> base_logits, hidden, risk``.
-        suffix: ``rows_hidden, rows_mask, rows_gates -> corrected``.
+        prefix: The rows' arrays ``-> base_logits, hidden, risk``.
+        suffix: ``rows_hidden, rows_gates`` and, for text, ``rows_mask`` ``-> corrected``.
         attributes: Width of ``risk``.
         classes: Width of the logits.
 
@@ -37,11 +37,11 @@ def join(prefix: onnx.ModelProto, suffix: onnx.ModelProto, attributes: int, clas
         The graph of :mod:`models.runtime`'s contract.
     """
     prefix, suffix = _prefixed(prefix, ""), _prefixed(suffix, "suffix/")
+    ragged = "suffix/rows_mask" in [value.name for value in suffix.graph.input]
     initializers = _shared_initializers(prefix, suffix)
-    nodes = [*prefix.graph.node, *_gate_nodes(), _if_node(suffix, classes)]
+    nodes = [*prefix.graph.node, *_gate_nodes(), _if_node(suffix, classes, ragged)]
     inputs = [
-        helper.make_tensor_value_info("input_ids", INT64, ["batch", "seq"]),
-        helper.make_tensor_value_info("attention_mask", INT64, ["batch", "seq"]),
+        *(_row_input(value, ragged) for value in prefix.graph.input),
         helper.make_tensor_value_info("thresholds", FLOAT, [attributes]),
         helper.make_tensor_value_info("modes", INT64, ["batch", attributes]),
     ]
@@ -105,6 +105,13 @@ def base_only(model: onnx.ModelProto) -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
 
 
+def _row_input(value: onnx.ValueInfoProto, ragged: bool) -> onnx.ValueInfoProto:
+    """An input of the joined graph: the batch is free, and for text the number of tokens."""
+    tensor = value.type.tensor_type
+    fixed = [dim.dim_value for dim in tensor.shape.dim[1:]]
+    return helper.make_tensor_value_info(value.name, tensor.elem_type, ["batch", *(["seq"] if ragged else fixed)])
+
+
 def _gate_nodes() -> list[onnx.NodeProto]:
     """Whether any row is to be finished: all of the gate that an unflagged batch pays for."""
     node = helper.make_node
@@ -149,13 +156,13 @@ def _constants() -> list[onnx.TensorProto]:
     return [numpy_helper.from_array(value.astype(np.int64), name) for name, value in {**values, **axes}.items()]
 
 
-def _if_node(suffix: onnx.ModelProto, classes: int) -> onnx.NodeProto:
+def _if_node(suffix: onnx.ModelProto, classes: int, ragged: bool) -> onnx.NodeProto:
     """Finish the selected rows, or hand on the base's answer."""
     node = helper.make_node
     before = [
         *_row_nodes(),
         node("Gather", ["hidden", "gate/rows"], ["suffix/rows_hidden"]),
-        node("Gather", ["attention_mask", "gate/rows"], ["suffix/rows_mask"]),
+        *([node("Gather", ["attention_mask", "gate/rows"], ["suffix/rows_mask"])] if ragged else []),
         node("Gather", ["gate/applied", "gate/serve"], ["then/serve_gates"]),
         node("Gather", ["gate/candidate", "gate/shadow_rows"], ["then/shadow_gates"]),
         node("Concat", ["then/serve_gates", "then/shadow_gates"], ["suffix/rows_gates"], axis=0),

@@ -85,12 +85,12 @@ class ConditionalLora(nn.Module):
         """The layers that carry adapters."""
         return [module for module in self.peft.modules() if isinstance(module, GatedLoraLinear)]
 
-    def forward(self, hidden: Tensor, attention_mask: Tensor, gates: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, hidden: Tensor, attention_mask: Tensor | None, gates: Tensor) -> tuple[Tensor, Tensor]:
         """Finish rows from the cut on.
 
         Args:
             hidden: ``(rows, seq, hidden)``.
-            attention_mask: ``(rows, seq)``.
+            attention_mask: ``(rows, seq)``; only text has one.
             gates: ``(rows, attributes)`` bool.
 
         Returns:

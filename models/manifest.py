@@ -34,6 +34,38 @@ class TextInput(_Frozen):
     pad_id: int = Field(ge=0)
 
 
+class PairInput(_Frozen):
+    """How two texts become arrays."""
+
+    kind: Literal["pair"] = "pair"
+    max_tokens: int = Field(ge=4, le=8192)
+    pad_id: int = Field(ge=0)
+    type_ids: bool
+    """Whether the base is told which text a token is from."""
+
+
+class ImageInput(_Frozen):
+    """An image; ``preprocess/image.json`` says how it becomes pixels."""
+
+    kind: Literal["image"] = "image"
+
+
+class TableInput(_Frozen):
+    """Named features; ``preprocess/features.json`` says what they are."""
+
+    kind: Literal["table"] = "table"
+
+
+Input = Annotated[TextInput | PairInput | ImageInput | TableInput, Field(discriminator="kind")]
+PREPROCESS = {
+    "text": "preprocess/tokenizer.json",
+    "pair": "preprocess/tokenizer.json",
+    "image": "preprocess/image.json",
+    "table": "preprocess/features.json",
+}
+"""The preprocessing file of each kind of input."""
+
+
 class Attribute(_Frozen):
     """One sensitive attribute: its groups, and how its correction is switched."""
 
@@ -123,13 +155,13 @@ class Manifest(_Frozen):
     name: Name
     version: Name
     created_utc: str
-    task: Literal["text"]
+    task: Literal["text", "pair", "image", "table"]
     description: str
     intended_use: str
     out_of_scope: str
     labels: list[Name] = Field(min_length=2)
     favourable: list[Name] = Field(min_length=1)
-    input: TextInput
+    input: Input
     attributes: list[Attribute] = Field(min_length=1, max_length=MAX_ATTRIBUTES)
     correction: Correction
     graph: Graph
@@ -154,6 +186,8 @@ class Manifest(_Frozen):
         favourable = set(self.favourable)
         if not favourable < set(self.labels):
             raise ValueError("favourable labels must be some, not all, of the labels")
+        if self.task != self.input.kind:
+            raise ValueError(f"the task is {self.task!r}, the input {self.input.kind!r}")
         names = [attribute.name for attribute in self.attributes]
         if len(set(names)) != len(names):
             raise ValueError("attribute names must be distinct")

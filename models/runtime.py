@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -19,13 +20,18 @@ Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 
-ROW_INPUTS = ("input_ids", "attention_mask")
-INPUTS = {
-    "input_ids": ("tensor(int64)", 2),
-    "attention_mask": ("tensor(int64)", 2),
-    "thresholds": ("tensor(float)", 1),
-    "modes": ("tensor(int64)", 2),
+ROW_INPUTS = {
+    "text": {"input_ids": ("tensor(int64)", 2), "attention_mask": ("tensor(int64)", 2)},
+    "pair": {
+        "input_ids": ("tensor(int64)", 2),
+        "attention_mask": ("tensor(int64)", 2),
+        "token_type_ids": ("tensor(int64)", 2),
+    },
+    "image": {"pixel_values": ("tensor(float)", 4)},
+    "table": {"numeric": ("tensor(float)", 2), "absent": ("tensor(int64)", 2), "codes": ("tensor(int64)", 2)},
 }
+"""By kind of input: what a graph may take of a row. The manifest says which of them this one takes."""
+GATE_INPUTS = {"thresholds": ("tensor(float)", 1), "modes": ("tensor(int64)", 2)}
 OUTPUTS = {
     "logits": ("tensor(float)", 2),
     "base_logits": ("tensor(float)", 2),
@@ -79,11 +85,11 @@ class GraphRunner:
         self.providers: list[str] = self._session.get_providers()
         self.thresholds = np.array([a.threshold for a in bundle.manifest.attributes], dtype=np.float32)
 
-    def run(self, rows: Mapping[str, Ints], modes: Ints, thresholds: Floats | None = None) -> GraphOutputs:
+    def run(self, rows: Mapping[str, NDArray[Any]], modes: Ints, thresholds: Floats | None = None) -> GraphOutputs:
         """Score one padded batch.
 
         Args:
-            rows: ``input_ids`` and ``attention_mask``, ``(batch, tokens)``.
+            rows: The row inputs by name, the batch axis first.
             modes: ``(batch, attributes)`` codes of :data:`MODE_CODES`.
             thresholds: ``(attributes,)``; the bundle's own when not given.
         """
@@ -96,7 +102,12 @@ class GraphRunner:
         manifest = bundle.manifest
         found_in = {i.name: (i.type, len(i.shape)) for i in self._session.get_inputs()}
         found_out = {o.name: (o.type, len(o.shape)) for o in self._session.get_outputs()}
-        for what, found, expected in (("inputs", found_in, INPUTS), ("outputs", found_out, OUTPUTS)):
+        expected_in = {
+            name: signature
+            for name, signature in {**ROW_INPUTS[manifest.input.kind], **GATE_INPUTS}.items()
+            if name in manifest.graph.inputs
+        }
+        for what, found, expected in (("inputs", found_in, expected_in), ("outputs", found_out, OUTPUTS)):
             if found != expected:
                 raise BundleError(f"{bundle.path}: the graph's {what} are {found}, this Evenhand runs {expected}")
         widths = {o.name: o.shape[1] for o in self._session.get_outputs()}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from models.bundle import Bundle
-from models.inputs import TextEncoder, collate
+from models.inputs import Encoder, collate, pad_of
 from models.manifest import Manifest
 from models.runtime import GraphRunner
 from service.types import Example, Scores
@@ -32,7 +32,7 @@ class Engine:
 
     def __init__(self, bundle: Bundle, threads: int, provider: str) -> None:
         self._runner = GraphRunner(bundle, threads, PROVIDERS[provider])
-        self._pad_id = bundle.manifest.input.pad_id
+        self._pad_id = pad_of(bundle.manifest.input)
         self.providers = self._runner.providers
 
     def run(self, examples: Sequence[Example]) -> list[Scores]:
@@ -44,13 +44,13 @@ class Engine:
             for i in range(len(examples))
         ]
 
-    def canary(self, encoder: TextEncoder, manifest: Manifest) -> None:
-        """Run two rows of different length through every branch, and see that the base answers numbers.
+    def canary(self, encoder: Encoder, manifest: Manifest) -> None:
+        """Run two rows through every branch, and see that the base answers numbers.
 
         Raises:
             RuntimeError: it does not.
         """
-        rows = [encoder.encode(text) for text in ("ready", "ready to answer the first request")]
+        rows = [encoder.encode(item) for item in encoder.examples()]
         for code in range(3):
             modes = np.full(len(manifest.attributes), code, dtype=np.int64)
             for scores in self.run([Example(row, modes) for row in rows]):

@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from models.inputs import InputError, TextEncoder, text_of
+from models.inputs import Encoder, InputError
 from models.manifest import Manifest, Mode
 from models.runtime import MODE_CODES
 from service.errors import InvalidInput
 from service.types import Example, Ints
 
 
-def examples(encoder: TextEncoder, items: Sequence[Any], modes: Ints) -> list[Example | InvalidInput]:
+def examples(encoder: Encoder, items: Sequence[Any], modes: Ints) -> list[Example | InvalidInput]:
     """Check and tokenise items; runs in a thread, for tokenising takes time.
 
     Args:
-        encoder: The model's tokenizer.
+        encoder: The model's encoder.
         items: What the client sent.
         modes: ``(attributes,)`` the modes of this request.
 
@@ -28,9 +28,9 @@ def examples(encoder: TextEncoder, items: Sequence[Any], modes: Ints) -> list[Ex
     return [_example(encoder, item, modes) for item in items]
 
 
-def _example(encoder: TextEncoder, item: Any, modes: Ints) -> Example | InvalidInput:  # noqa: ANN401
+def _example(encoder: Encoder, item: Any, modes: Ints) -> Example | InvalidInput:  # noqa: ANN401
     try:
-        return Example(encoder.encode(text_of(item)), modes)
+        return Example(encoder.encode(item), modes)
     except InputError as error:
         return InvalidInput(str(error))
 

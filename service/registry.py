@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.bundle import Bundle, BundleError, load
-from models.inputs import TextEncoder
+from models.encoders import make_encoder
+from models.inputs import Encoder
 from models.manifest import Manifest, Mode
 from service.batcher import Batcher, BatchReport, Limits
 from service.engine import Engine
@@ -23,7 +24,7 @@ class LoadedModel:
     """One verified bundle, ready to answer."""
 
     bundle: Bundle
-    encoder: TextEncoder
+    encoder: Encoder
     engine: Engine
     batcher: Batcher[Example, Scores]
     modes: tuple[Mode, ...]
@@ -79,7 +80,7 @@ def _load_one(path: Path, settings: Settings, executor: Executor, metrics: Metri
     bundle = load(path)
     manifest = bundle.manifest
     try:
-        encoder = TextEncoder(bundle.tokenizer, manifest.input)
+        encoder = make_encoder(bundle.preprocess, manifest.input)
         engine = Engine(bundle, settings.threads, settings.provider)
         engine.canary(encoder, manifest)
     except (ValueError, RuntimeError) as error:

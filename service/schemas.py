@@ -9,12 +9,24 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from models.manifest import Mode
 
 _ITEM = {
+    "description": "By the model's task: a text; a pair of texts; an image; or an object of named features, where one "
+    "that is null or left out is missing.",
     "anyOf": [
         {"type": "string"},
         {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]},
-    ]
+        {
+            "type": "object",
+            "properties": {"text": {"type": "string"}, "text_pair": {"type": "string"}},
+            "required": ["text", "text_pair"],
+        },
+        {
+            "type": "object",
+            "properties": {"image": {"type": "string", "description": "Base64 of a PNG or JPEG file."}},
+            "required": ["image"],
+        },
+        {"type": "object", "additionalProperties": {"anyOf": [{"type": "number"}, {"type": "string"}]}},
+    ],
 }
-Item = Annotated[Any, WithJsonSchema({**_ITEM, "description": "A text, or an object with the text."})]
 Inputs = Annotated[Any, WithJsonSchema({"anyOf": [_ITEM, {"type": "array", "items": _ITEM, "minItems": 1}]})]
 
 

@@ -20,7 +20,7 @@ class Example:
     """One row, checked and tokenised; nothing about it can fail any more."""
 
     encoded: Encoded
-    """The row's token ids."""
+    """The row's arrays."""
     modes: Ints
     """``(attributes,)`` codes: how each attribute's correction is switched for this row."""
 

@@ -25,8 +25,8 @@ from models import bundle as bundles
 from models.backbones import SplitModel
 from models.export import OPSET, to_onnx
 from models.fairnet import FairNet
-from models.manifest import Attribute, Correction, Graph, Manifest, Provenance, TextInput
-from models.runtime import INPUTS, OUTPUTS
+from models.manifest import PREPROCESS, Attribute, Correction, Graph, Manifest, Provenance, TextInput
+from models.runtime import GATE_INPUTS, OUTPUTS, ROW_INPUTS
 
 WORDS = ("good", "bad", "fine", "awful", "the", "a", "film", "meal", "we", "they", "alpha", "beta", "red", "blue")
 ATTRIBUTES = ("team", "colour")
@@ -121,7 +121,7 @@ def write_tiny_bundle(folder: Path) -> Path:
     for name in ("preprocess", "adapter", "evaluation"):
         (folder / name).mkdir(parents=True)
     write_tiny_base(folder.parent / "base")
-    shutil.copy(folder.parent / "base/tokenizer.json", folder / bundles.TOKENIZER)
+    shutil.copy(folder.parent / "base/tokenizer.json", folder / PREPROCESS["text"])
     (folder / bundles.GRAPH).write_bytes(tiny_graph().SerializeToString())
     fairnet.correction.save(folder / "adapter", "tiny")
     save_file(fairnet.detectors.state_dict(), folder / bundles.DETECTOR)
@@ -144,7 +144,7 @@ def write_tiny_bundle(folder: Path) -> Path:
             for name in ATTRIBUTES
         ],
         correction=Correction(layer=2, layers=4, pooling="attention", rank=8, alpha=16, targets=["query", "value"]),
-        graph=Graph(opset=OPSET, weights="float32", inputs=list(INPUTS), outputs=list(OUTPUTS)),
+        graph=Graph(opset=OPSET, weights="float32", inputs=[*ROW_INPUTS["text"], *GATE_INPUTS], outputs=list(OUTPUTS)),
         certified=False,
         provenance=Provenance(
             evenhand="0",

@@ -5,19 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForImageClassification, AutoModelForSequenceClassification
 
 from models.backbones import family_of
+from models.encoders import make_encoder
 from models.export import round_to_float16
-from models.inputs import Encoded, TextEncoder
-from models.manifest import TextInput
+from models.inputs import Encoded, pad_of
+from models.inputs_table import UNKNOWN, Features
+from models.manifest import ImageInput, Input, PairInput, TableInput, TextInput
+from models.tabular import TabularClassifier, TabularConfig
 from training.config import FitConfig
 from training.data import DataError, Rows, Schema
 from training.finetune import Run, cross_entropy, finetune
+from training.items import encode_all
+from training.preprocess import features_json, image_json, tokenizer_of
 from training.progress import say
 
 
@@ -26,10 +32,25 @@ class Base:
     """A frozen base model with its inputs."""
 
     model: nn.Module
-    tokenizer: bytes
-    spec: TextInput
+    preprocess: bytes
+    """The file that says how an item becomes arrays."""
+    spec: Input
     encoded: list[Encoded]
-    """All rows, tokenised."""
+    """All rows."""
+
+    @property
+    def pad_id(self) -> int:
+        """The padding token, where there are tokens."""
+        return pad_of(self.spec)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A base before fine-tuning."""
+
+    model: nn.Module
+    preprocess: bytes
+    spec: Input
 
 
 def prepare(config: FitConfig, rows: Rows, schema: Schema, folder: Path) -> tuple[Base, Rows, Schema]:
@@ -39,24 +60,25 @@ def prepare(config: FitConfig, rows: Rows, schema: Schema, folder: Path) -> tupl
         The base, and the rows and schema with labels in the order of the base's outputs.
 
     Raises:
-        DataError: the base or its tokenizer cannot be used; the message says why.
+        DataError: the base, its preprocessing or a row cannot be used; the message says why.
     """
-    model, tokenizer = load(config, schema)
+    loaded = load(config, schema, rows)
+    model = loaded.model
     if config.base_stage.keep:
         rows, schema = _align(model, rows, schema)
-    spec = TextInput(max_tokens=_limit(config.base_stage.max_tokens, tokenizer), pad_id=tokenizer.pad_token_id)
-    content = tokenizer.backend_tokenizer.to_str().encode()
-    encoder = TextEncoder(content, spec)
-    encoded = [encoder.encode(text) for text in rows.texts]
+    encoded, bad = encode_all(make_encoder(loaded.preprocess, loaded.spec), rows.items)
+    if bad:
+        first, reason = bad[0]
+        raise DataError(f"{len(bad)} rows cannot be read; the first is row {rows.row[first]}: {reason}")
     if not config.base_stage.keep:
         train = rows.of("train")
         say(f"fine-tuning the base on {len(train)} rows")
-        run = Run("base", config.seed, folder, spec.pad_id, cross_entropy(rows.labels))
+        run = Run("base", config.seed, folder, pad_of(loaded.spec), cross_entropy(rows.labels))
         finetune(model, encoded, rows, train, config.base_stage, run)
     if config.weights == "float16":
         round_to_float16(model)
     model.requires_grad_(False)
-    return Base(model.eval(), content, spec, encoded), rows, schema
+    return Base(model.eval(), loaded.preprocess, loaded.spec, encoded), rows, schema
 
 
 def weights_hash(model: nn.Module) -> str:
@@ -68,12 +90,39 @@ def weights_hash(model: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def load(config: FitConfig, schema: Schema) -> tuple[nn.Module, AutoTokenizer]:
+def load(config: FitConfig, schema: Schema, rows: Rows) -> Loaded:
     """The base before fine-tuning, its new head seeded: from safetensors, and running no code of its repository.
 
     Raises:
-        DataError: the base or its tokenizer cannot be used; the message says why.
+        DataError: the base or its preprocessing cannot be used; the message says why.
+        UnsupportedBaseError: its family is not known here, or reads another kind of input.
     """
+    torch.manual_seed(config.seed)
+    task = config.columns.task
+    if task == "table":
+        if config.base_stage.keep:
+            raise DataError("--keep-base: a base for tables is made at fit; there is none to keep")
+        return _tabular(rows, schema)
+    try:
+        model = _pretrained(config, schema)
+        family_of(model, task)
+        if task == "image":
+            return Loaded(model, image_json(config.base), ImageInput())
+        tokenizer: Any = tokenizer_of(config.base)
+    except (OSError, ValueError) as error:
+        if isinstance(error, DataError) or type(error).__name__ == "UnsupportedBaseError":
+            raise
+        reason = str(error).splitlines()[0]
+        raise DataError(f"base {config.base!r} does not load ({reason}); give a hub id or a model folder") from error
+    limit = min(config.base_stage.max_tokens, int(min(tokenizer.model_max_length, 8192)))
+    content = tokenizer.backend_tokenizer.to_str().encode()
+    if task == "pair":
+        types = "token_type_ids" in tokenizer.model_input_names and model.config.model_type != "distilbert"
+        return Loaded(model, content, PairInput(max_tokens=limit, pad_id=tokenizer.pad_token_id, type_ids=types))
+    return Loaded(model, content, TextInput(max_tokens=limit, pad_id=tokenizer.pad_token_id))
+
+
+def _pretrained(config: FitConfig, schema: Schema) -> Any:  # noqa: ANN401 - a Hugging Face classifier
     labels = (
         {}
         if config.base_stage.keep
@@ -84,24 +133,23 @@ def load(config: FitConfig, schema: Schema) -> tuple[nn.Module, AutoTokenizer]:
             "ignore_mismatched_sizes": True,
         }
     )
-    torch.manual_seed(config.seed)
+    kind = AutoModelForImageClassification if config.columns.task == "image" else AutoModelForSequenceClassification
+    safe: dict[str, Any] = {"use_safetensors": True, "trust_remote_code": False, **labels}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(config.base, use_fast=True, trust_remote_code=False)
-        model: nn.Module = AutoModelForSequenceClassification.from_pretrained(
-            config.base, use_safetensors=True, trust_remote_code=False, attn_implementation="eager", **labels
-        )
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise DataError(f"base {config.base!r} does not load ({reason}); give a hub id or a model folder") from error
-    if not tokenizer.is_fast or tokenizer.pad_token_id is None:
-        raise DataError(f"base {config.base!r} has no fast tokenizer with a padding token; serving needs one")
-    family_of(model)
-    return model.float(), tokenizer
+        return kind.from_pretrained(config.base, attn_implementation="eager", **safe).float()
+    except (TypeError, ValueError) as error:
+        if "attn_implementation" not in str(error):
+            raise
+        return kind.from_pretrained(config.base, **safe).float()
 
 
-def _limit(wanted: int, tokenizer: AutoTokenizer) -> int:
-    """No more tokens than the base has positions."""
-    return min(wanted, int(min(tokenizer.model_max_length, 8192)))
+def _tabular(rows: Rows, schema: Schema) -> Loaded:
+    """A new classifier in the shape of the table's columns."""
+    content = features_json(rows)
+    features = Features.model_validate_json(content)
+    sizes = tuple(UNKNOWN + 1 + len(column.categories) for column in features.categorical)
+    model = TabularClassifier(TabularConfig(len(features.numeric), sizes, len(schema.labels)))
+    return Loaded(model, content, TableInput())
 
 
 def _align(model: nn.Module, rows: Rows, schema: Schema) -> tuple[Rows, Schema]:

@@ -12,15 +12,19 @@ if TYPE_CHECKING:
 
 
 def fit(
-    base: Annotated[str, typer.Option(help="Hub id or folder of the base model.")],
-    data: Annotated[Path, typer.Option(help="Table: .csv, .jsonl or .parquet.", exists=True, dir_okay=False)],
-    text: Annotated[str, typer.Option(help="Column with the text.")],
+    data: Annotated[str, typer.Option(help="Table: .csv, .jsonl or .parquet; or hub:<data set>[:<configuration>].")],
     label: Annotated[str, typer.Option(help="Column with the label.")],
     out: Annotated[Path, typer.Option(help="Folder of the bundle to write; must not exist.")],
     attribute: Annotated[
         list[str] | None, typer.Option(help="Column with a sensitive attribute; repeat for several.")
     ] = None,
-    task: Annotated[str, typer.Option(help="Kind of input; text in this release.")] = "text",
+    base: Annotated[str, typer.Option(help="Hub id or folder of the base model; tables need none.")] = "",
+    task: Annotated[str, typer.Option(help="Kind of input: text, pair, image or table.")] = "text",
+    text: Annotated[str, typer.Option(help="Column with the text, or the first of a pair.")] = "",
+    text_pair: Annotated[str | None, typer.Option(help="Column with the second text of a pair.")] = None,
+    image: Annotated[str, typer.Option(help="Column with the image's file name.")] = "",
+    images: Annotated[Path | None, typer.Option(help="Folder of the image files.", exists=True)] = None,
+    feature: Annotated[list[str] | None, typer.Option(help="Column of a table to learn from; repeatable.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the model; the folder's where not given.")] = None,
     version: Annotated[str, typer.Option(help="Version of the model.")] = "1.0.0",
     split: Annotated[str | None, typer.Option(help="Column that says train, val or test.")] = None,
@@ -57,11 +61,23 @@ def fit(
 
     pairs = dict(pair(given) for given in reference or [])
     crossed = tuple(pair(given, ":", "intersections") for given in intersections or [])
-    columns = Columns(text, label, tuple(attribute or ()), split, pairs, crossed, tuple(favourable or ()))
+    columns = Columns(
+        text=image if task == "image" else text,
+        label=label,
+        attributes=tuple(attribute or ()),
+        split=split,
+        references=pairs,
+        intersections=crossed,
+        task=kind_of(task, base, text, text_pair, image),  # type: ignore[arg-type]
+        text_pair=text_pair if task == "pair" else None,
+        images=str(images) if images else None,
+        features=tuple(feature or ()),
+        favourable=tuple(favourable or ()),
+    )
     computing = one_of("precision", precision, "float32", "bfloat16")
     config = FitConfig(
         name=name or out.name,
-        base=base,
+        base=base or "tabular",
         columns=columns,
         version=version,
         card=_card(card),
@@ -87,11 +103,10 @@ def fit(
             require_certificate=certificate,
         ),
     )
-    one_of("task", task, "text")
     _run(config, data, out, work or out.with_name(f"{out.name}.work"))
 
 
-def _run(config: object, data: Path, out: Path, work: Path) -> None:
+def _run(config: object, data: str, out: Path, work: Path) -> None:
     """Load the heavy parts, and turn errors a user can mend into one line."""
     from models.backbones import UnsupportedBaseError
     from models.export import ParityError
@@ -107,6 +122,21 @@ def _run(config: object, data: Path, out: Path, work: Path) -> None:
     except (DataError, UnsupportedBaseError, ParityError) as error:
         say(f"[red]error:[/red] {error}")
         raise typer.Exit(1) from error
+
+
+def kind_of(task: str, base: str, text: str, text_pair: str | None, image: str) -> str:
+    """The kind of input, once the options that it needs are there."""
+    one_of("task", task, "text", "pair", "image", "table")
+    all_needs: dict[str, dict[str, str | None]] = {
+        "text": {"base": base, "text": text},
+        "pair": {"base": base, "text": text, "text-pair": text_pair},
+        "image": {"base": base, "image": image},
+        "table": {},
+    }
+    absent = [f"--{name}" for name, value in all_needs[task].items() if not value]
+    if absent:
+        raise typer.BadParameter(f"--task {task} needs {', '.join(absent)}")
+    return task
 
 
 def pair(given: str, sign: str = "=", option: str = "reference") -> tuple[str, str]:

@@ -22,6 +22,13 @@ class Columns:
     """The group of an attribute that is not corrected; its most frequent one where not given."""
     intersections: tuple[tuple[str, str], ...] = ()
     """Pairs of attributes whose combinations are judged, and guarded in the choice, like an attribute of their own."""
+    task: Literal["text", "pair", "image", "table"] = "text"
+    """What a row is; for images ``text`` is the column with the file's name."""
+    text_pair: str | None = None
+    images: str | None = None
+    """Folder of the image files."""
+    features: tuple[str, ...] = ()
+    """Columns of a table to learn from; all that mean nothing else where not given."""
     favourable: tuple[str, ...] = ()
     """Labels that are good for the person; the first label in sorted order where not given."""
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from hashlib import sha256
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
 from training.config import Columns
+from training.items import items_of, needed
 
 Ints = NDArray[np.int64]
 SPLITS = ("train", "val", "test")
@@ -54,7 +54,8 @@ class Schema:
 class Rows:
     """A data set in memory."""
 
-    texts: list[str]
+    items: list[Any]
+    """What the kind's encoder takes: a text, two texts, the path of an image, named features."""
     labels: Ints
     """``(rows,)`` index into ``Schema.labels``."""
     groups: dict[str, Ints]
@@ -65,7 +66,7 @@ class Rows:
     """``(rows,)`` position in the source file, counted from 0."""
 
     def __len__(self) -> int:
-        return len(self.texts)
+        return len(self.items)
 
     def all(self) -> Ints:
         """Indices of all rows."""
@@ -76,42 +77,50 @@ class Rows:
         return np.flatnonzero(np.isin(self.split, splits))
 
 
-def read(path: Path, columns: Columns, seed: int) -> tuple[Rows, Schema, str]:
-    """Read a CSV, JSONL or Parquet table.
+def read(source: str, columns: Columns, seed: int) -> tuple[Rows, Schema, str]:
+    """Read a table from a file or the hub; see :func:`training.sources.read_table`.
 
     Returns:
-        The rows, their schema, and the SHA-256 of the file.
+        The rows, their schema, and the SHA-256 of the data.
 
     Raises:
         DataError: a column is missing, or what it holds cannot be learnt from.
     """
-    table = _read_table(path)
-    wanted = [columns.text, columns.label, *columns.attributes, *([columns.split] if columns.split else [])]
+    from training.sources import read_table
+
+    table, digest = read_table(source)
+    wanted = [*needed(columns), columns.label, *columns.attributes, *([columns.split] if columns.split else [])]
     absent = [name for name in wanted if name not in table.columns]
     if absent:
-        raise DataError(f"{path}: no column {', '.join(absent)}; it has {', '.join(map(str, table.columns))}")
+        raise DataError(f"{source}: no column {', '.join(absent)}; it has {', '.join(map(str, table.columns))}")
     rows, schema = from_table(table, columns, seed)
-    return rows, schema, sha256(path.read_bytes()).hexdigest()
+    return rows, schema, digest
 
 
 def from_table(table: pd.DataFrame, columns: Columns, seed: int) -> tuple[Rows, Schema]:
-    """Turn a table into rows; rows without text, label or split are left out."""
+    """Turn a table into rows; rows without input, label or split are left out."""
     split = _split(table, columns, seed)
-    usable = table[columns.text].notna() & table[columns.label].notna() & split.isin(SPLITS)
-    usable &= table[columns.text].astype(str).str.strip() != ""
+    items, readable = items_of(table, columns)
+    usable = (
+        pd.Series(readable, index=table.index)
+        & table[columns.label].notna()
+        & (table[columns.label].astype(str) != "")
+        & split.isin(SPLITS)
+    )
     if not usable.any():
-        raise DataError(f"no row has a text, a label and a split of {', '.join(SPLITS)}")
+        raise DataError(f"no row has an input, a label and a split of {', '.join(SPLITS)}")
     kept, split = table[usable], split[usable]
     labels = tuple(sorted(kept[columns.label].astype(str).unique()))
     schema = Schema(labels, _favourable(labels, columns), _groups(kept, columns))
     groups = {name: _indices(kept[name], schema.groups[name]) for name in columns.attributes}
     codes = {label: index for index, label in enumerate(labels)}
+    places = np.flatnonzero(usable.to_numpy())
     rows = Rows(
-        texts=[str(text) for text in kept[columns.text]],
+        items=[items[place] for place in places],
         labels=np.array([codes[str(label)] for label in kept[columns.label]], dtype=np.int64),
         groups=groups,
         split=split.to_numpy(dtype=str),
-        row=np.flatnonzero(usable.to_numpy()),
+        row=places,
     )
     _check(rows, schema)
     return rows, schema
@@ -138,20 +147,6 @@ def hold_out(rows: Rows, share: float, seed: int) -> Rows:
     split = rows.split.copy()
     split[out], split[tune] = HELD, TUNE
     return replace(rows, split=split)
-
-
-def _read_table(path: Path) -> pd.DataFrame:
-    readers = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
-    try:
-        if path.suffix == ".jsonl":
-            return pd.read_json(path, lines=True, dtype=False, convert_dates=False)
-        if path.suffix == ".csv":
-            return pd.read_csv(path, dtype=str, keep_default_na=False)
-        if path.suffix == ".parquet":
-            return pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: not readable ({error})") from error
-    raise DataError(f"{path}: expected a file ending in .jsonl, {', '.join(readers)}")
 
 
 def _split(table: pd.DataFrame, columns: Columns, seed: int) -> pd.Series[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.inputs import Encoded, collate
+from models.inputs import Encoded, collate, pad_of
 from models.manifest import Manifest
 from models.runtime import MODE_CODES, GraphRunner
 from training.data import Rows, Schema
@@ -49,7 +49,7 @@ def answer(runner: GraphRunner, manifest: Manifest, encoded: Sequence[Encoded], 
     flagged = np.zeros((len(chosen), attributes), dtype=bool)
     order = by_length([encoded[row].tokens for row in chosen])
     for batch in track(order, len(order), "running the bundle's graph"):
-        arrays = collate([encoded[row] for row in chosen[batch]], manifest.input.pad_id)
+        arrays = collate([encoded[row] for row in chosen[batch]], pad_of(manifest.input))
         out = runner.run(arrays, np.repeat(modes[None], len(batch), axis=0))
         logits[batch], base[batch], risk[batch], flagged[batch] = (
             out.logits,

@@ -83,7 +83,7 @@ def extract(split: SplitModel, encoded: Sequence[Encoded], pad_id: int, file: Pa
         pad_id: Padding token.
         file: Where to put the hidden states.
     """
-    lengths = np.array([row.tokens for row in encoded])
+    lengths = _positions(split, encoded, pad_id)
     starts = np.concatenate([[0], np.cumsum(lengths)])
     file.parent.mkdir(parents=True, exist_ok=True)
     hidden = np.lib.format.open_memmap(file, "w+", np.float32, (int(starts[-1]), split.hidden_size))
@@ -92,8 +92,7 @@ def extract(split: SplitModel, encoded: Sequence[Encoded], pad_id: int, file: Pa
     order = by_length(lengths)
     for rows in track(order, len(order), "reading the base's hidden states"):
         arrays = collate([encoded[row] for row in rows], pad_id)
-        mask = torch.from_numpy(arrays["attention_mask"])
-        out, states, heads = split.base(torch.from_numpy(arrays["input_ids"]), mask)
+        out, states, heads = split.base({name: torch.from_numpy(array) for name, array in arrays.items()})
         if representation is None:
             representation = np.zeros((len(encoded), heads.shape[1]), dtype=np.float32)
         logits[rows], representation[rows] = out.numpy(), heads.numpy()
@@ -102,3 +101,11 @@ def extract(split: SplitModel, encoded: Sequence[Encoded], pad_id: int, file: Pa
     assert representation is not None
     hidden.flush()
     return Features(np.load(file, mmap_mode="r"), starts, logits, representation)
+
+
+def _positions(split: SplitModel, encoded: Sequence[Encoded], pad_id: int) -> Ints:
+    """Positions of each row's hidden state, ``(rows,)``: its tokens, or what the base makes of an image or a table."""
+    first = {name: torch.from_numpy(array) for name, array in collate(encoded[:1], pad_id).items()}
+    if "attention_mask" in first:
+        return np.array([row.tokens for row in encoded])
+    return np.full(len(encoded), split.base(first)[1].shape[1])

@@ -51,7 +51,7 @@ def run(config: FitConfig, rows: Rows, schema: Schema, data_sha256: str, out: Pa
     rows, schema = with_intersections(rows, schema, config.columns.intersections)
     layer, probes = _layer(config, prepared, rows, schema, work)
     split = SplitModel(prepared.model, layer)
-    features = _features(split, prepared.encoded, prepared.spec.pad_id, work)
+    features = _features(split, prepared.encoded, prepared.pad_id, work)
     key = fingerprint(base_key, base.weights_hash(split.model))
     material = Material(features, rows, schema, config.seed)
     learnt = arms.best(config, lambda: SplitModel(prepared.model, layer), material, work / f"correction-{key[:12]}")

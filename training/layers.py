@@ -50,7 +50,7 @@ def choose_layer(base: Base, rows: Rows, known: Ints, seed: int, work: Path) -> 
     encoded = [base.encoded[row] for row in sample]
     found: dict[int, float] = {}
     for layer in range(1, blocks_of(base)):
-        states = pooled(extract(SplitModel(base.model, layer), encoded, base.spec.pad_id, work / "probe.npy"))
+        states = pooled(extract(SplitModel(base.model, layer), encoded, base.pad_id, work / "probe.npy"))
         found[layer] = lowest_auc(
             (states[: len(learn)], known[learn]), (states[len(learn) :], known[judge]), rows.labels[judge]
         )

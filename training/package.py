@@ -21,8 +21,8 @@ from models import bundle as bundles
 from models.export import OPSET, PARITY_TOLERANCE, Parity, compare, to_onnx
 from models.fairnet import FairNet
 from models.inputs import collate
-from models.manifest import Attribute, Certificate, Correction, Graph, Manifest, Provenance
-from models.runtime import INPUTS, MODE_CODES, OUTPUTS, GraphRunner
+from models.manifest import PREPROCESS, Attribute, Certificate, Correction, Graph, Manifest, Provenance
+from models.runtime import GATE_INPUTS, MODE_CODES, OUTPUTS, GraphRunner
 from training import card
 from training.arms import Learnt
 from training.base import Base, weights_hash
@@ -113,12 +113,12 @@ def prove_parity(fitted: Fitted, runner: GraphRunner) -> Parity:
     found = []
     for start in range(0, len(chosen), 32):
         batch = chosen[start : start + 32]
-        arrays = collate([fitted.base.encoded[row] for row in batch], fitted.base.spec.pad_id)
+        arrays = collate([fitted.base.encoded[row] for row in batch], fitted.base.pad_id)
         for mode in (MODE_CODES["apply"], MODE_CODES["shadow"]):
             modes = np.full((len(batch), len(fitted.schema.gated)), mode)
             with torch.no_grad():
-                tensors = [torch.from_numpy(arrays[name]) for name in ("input_ids", "attention_mask")]
-                expected = fitted.fairnet(*tensors, thresholds, torch.from_numpy(modes))
+                tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+                expected = fitted.fairnet(tensors, thresholds, torch.from_numpy(modes))
             found.append(compare(expected, runner.run(arrays, modes), thresholds))
     parity = Parity(
         rows=len(chosen),
@@ -133,11 +133,17 @@ def prove_parity(fitted: Fitted, runner: GraphRunner) -> Parity:
 def _write_model(fitted: Fitted, draft: Path) -> None:
     for name in ("preprocess", "adapter", "evaluation"):
         (draft / name).mkdir(parents=True)
-    graph = to_onnx(fitted.fairnet, fitted.config.weights)
+    graph = to_onnx(fitted.fairnet, fitted.config.weights, _sample(fitted))
     (draft / bundles.GRAPH).write_bytes(graph.SerializeToString())
-    (draft / bundles.TOKENIZER).write_bytes(fitted.base.tokenizer)
+    (draft / PREPROCESS[fitted.base.spec.kind]).write_bytes(fitted.base.preprocess)
     fitted.fairnet.correction.save(draft / "adapter", fitted.config.public_base)
     save_file(fitted.fairnet.detectors.state_dict(), draft / bundles.DETECTOR)
+
+
+def _sample(fitted: Fitted) -> dict[str, torch.Tensor]:
+    """Three rows as the base takes them."""
+    arrays = collate([fitted.base.encoded[row] for row in fitted.rows.of("val")[:3]], fitted.base.pad_id)
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
 def _runner(draft: Path, manifest: Manifest) -> GraphRunner:
@@ -178,7 +184,7 @@ def _manifest(fitted: Fitted, evaluation: dict[str, Any], files: dict[str, str])
         name=config.name,
         version=config.version,
         created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
-        task="text",
+        task=fitted.base.spec.kind,
         description=words["description"],
         intended_use=words["intended_use"],
         out_of_scope=words["out_of_scope"],
@@ -194,7 +200,9 @@ def _manifest(fitted: Fitted, evaluation: dict[str, Any], files: dict[str, str])
             alpha=config.correction.alpha,
             targets=list(split.family.targets),
         ),
-        graph=Graph(opset=OPSET, weights=config.weights, inputs=list(INPUTS), outputs=list(OUTPUTS)),
+        graph=Graph(
+            opset=OPSET, weights=config.weights, inputs=[*_sample(fitted), *GATE_INPUTS], outputs=list(OUTPUTS)
+        ),
         certified=fitted.choice.certified,
         certificate=_certificate(fitted),
         provenance=Provenance(

@@ -30,7 +30,7 @@ def test_served_decisions_equal_the_stored_evaluation(demo: Path, altered: Calla
     with TestClient(create_app(Settings(bundles=(demo,)))) as client:
         served = []
         for start in range(0, len(chosen), 100):
-            texts = [rows.texts[row] for row in chosen[start : start + 100]]
+            texts = [rows.items[row] for row in chosen[start : start + 100]]
             served += client.post("/predict", json={"inputs": texts}).json()["predictions"]
     right = 0
     for row, prediction in zip(chosen, served, strict=True):

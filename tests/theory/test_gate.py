@@ -20,7 +20,7 @@ def test_the_cut_base_is_the_base(kind: str) -> None:
     split = SplitModel(base, 2)
     ids, mask = ragged(6)
     with torch.no_grad():
-        logits, hidden, representation = split.base(ids, mask)
+        logits, hidden, representation = split.base({"input_ids": ids, "attention_mask": mask})
         finished, same = split.finish(hidden, mask)
         assert torch.equal(logits, base(input_ids=ids, attention_mask=mask).logits)
     assert torch.equal(finished, logits)
@@ -32,7 +32,7 @@ def test_a_new_correction_equals_the_base(kind: str) -> None:
     fairnet = FairNet(SplitModel(tiny_base(kind), 2), ATTRIBUTES)
     ids, mask = ragged(5)
     with torch.no_grad():
-        out = fairnet(ids, mask, torch.zeros(2), modes(5))
+        out = fairnet({"input_ids": ids, "attention_mask": mask}, torch.zeros(2), modes(5))
     assert out.flagged.all()
     assert torch.equal(out.logits, out.base_logits)
 
@@ -42,11 +42,11 @@ def test_shut_rows_equal_the_base_and_open_rows_do_not(rows: int) -> None:
     fairnet = tiny_fairnet()
     ids, mask = ragged(rows)
     with torch.no_grad():
-        plain = fairnet.split.base(ids, mask)[0]
-        risk = fairnet(ids, mask, torch.full((2,), 2.0), modes(rows)).risk
+        plain = fairnet.split.base({"input_ids": ids, "attention_mask": mask})[0]
+        risk = fairnet({"input_ids": ids, "attention_mask": mask}, torch.full((2,), 2.0), modes(rows)).risk
         middle = risk.amax(dim=0).minimum(risk.median(dim=0).values + 1e-6)
         for thresholds in (torch.full((2,), 2.0), middle, torch.zeros(2)):
-            out = fairnet(ids, mask, thresholds, modes(rows))
+            out = fairnet({"input_ids": ids, "attention_mask": mask}, thresholds, modes(rows))
             shut = ~out.flagged.any(dim=1)
             assert torch.equal(out.base_logits, plain)
             assert torch.equal(out.logits[shut], plain[shut])
@@ -59,7 +59,7 @@ def test_shut_rows_survive_an_overflowing_correction() -> None:
         torch.nn.init.constant_(layer.lora_B["team"].weight, float("inf"))
     ids, mask = ragged(8)
     with torch.no_grad():
-        hidden = fairnet.split.base(ids, mask)[1]
+        hidden = fairnet.split.base({"input_ids": ids, "attention_mask": mask})[1]
         gates = torch.zeros(8, 2, dtype=torch.bool)
         gates[3, 0] = True
         corrected = fairnet.correction(hidden, mask, gates)[0]
@@ -93,11 +93,13 @@ def test_shadow_serves_the_base_and_says_what_it_would_have_said() -> None:
     fairnet = tiny_fairnet()
     ids, mask = ragged(6)
     with torch.no_grad():
-        applied = fairnet(ids, mask, torch.zeros(2), modes(6))
-        shadowed = fairnet(ids, mask, torch.zeros(2), modes(6, SHADOW))
-        off = fairnet(ids, mask, torch.zeros(2), modes(6, 0))
-        mixed = fairnet(ids, mask, torch.zeros(2), torch.tensor([[APPLY, SHADOW]]).expand(6, 2))
-        alone = fairnet(ids, mask, torch.tensor([0.0, 2.0]), modes(6))
+        applied = fairnet({"input_ids": ids, "attention_mask": mask}, torch.zeros(2), modes(6))
+        shadowed = fairnet({"input_ids": ids, "attention_mask": mask}, torch.zeros(2), modes(6, SHADOW))
+        off = fairnet({"input_ids": ids, "attention_mask": mask}, torch.zeros(2), modes(6, 0))
+        mixed = fairnet(
+            {"input_ids": ids, "attention_mask": mask}, torch.zeros(2), torch.tensor([[APPLY, SHADOW]]).expand(6, 2)
+        )
+        alone = fairnet({"input_ids": ids, "attention_mask": mask}, torch.tensor([0.0, 2.0]), modes(6))
     assert torch.equal(shadowed.logits, shadowed.base_logits)
     assert torch.allclose(shadowed.shadow_logits, applied.logits, atol=1e-5)
     assert torch.equal(off.logits, off.base_logits)

@@ -55,7 +55,11 @@ def test_onnx_equals_torch_and_shut_rows_equal_the_base_graph(kind: str, rows: i
     assert np.array_equal(out.base_logits, plain)
     assert np.array_equal(out.logits[shut], plain[shut])
     with torch.no_grad():
-        expected = tiny_fairnet(kind)(ids, mask, torch.tensor(thresholds, dtype=torch.float32), torch.tensor(modes))
+        expected = tiny_fairnet(kind)(
+            {"input_ids": ids, "attention_mask": mask},
+            torch.tensor(thresholds, dtype=torch.float32),
+            torch.tensor(modes),
+        )
     compare(expected, out, torch.tensor(thresholds)).check()
     changed = out.logits if mode == APPLY else out.shadow_logits
     if share == 1.0:
@@ -141,7 +145,7 @@ def test_a_graph_that_differs_is_refused() -> None:
     thresholds, modes = torch.zeros(2), torch.full((5, 2), APPLY)
     out = run(session(tiny_graph()), ids, mask, thresholds, modes)
     with torch.no_grad():
-        other = tiny_fairnet(spread=0.6)(ids, mask, thresholds, modes)
+        other = tiny_fairnet(spread=0.6)({"input_ids": ids, "attention_mask": mask}, thresholds, modes)
     with pytest.raises(ParityError, match="was not written"):
         compare(other, out, thresholds).check()
 

@@ -62,7 +62,9 @@ def compare(
                 raise typer.BadParameter("without --recipe: --base, --text, --label and --attribute are needed")
             references = dict(pair(given) for given in reference or [])
             crossed = tuple(pair(given, ":", "intersections") for given in intersections or [])
-            columns = Columns(text, label, tuple(attribute), split, references, crossed, tuple(favourable or ()))
+            columns = Columns(
+                text, label, tuple(attribute), split, references, crossed, favourable=tuple(favourable or ())
+            )
             found, rows, schema, digest = _table(data, base, columns, numbers[0])
         return lambda seed: _adapted(found(seed), stage, loss), rows, schema, digest
 
@@ -110,7 +112,7 @@ def _table(data: Path, base: str, columns: Any, seed: int) -> Source:  # noqa: A
     from training.config import FitConfig
     from training.data import read
 
-    rows, schema, digest = read(data, columns, seed)
+    rows, schema, digest = read(str(data), columns, seed)
     return lambda seed: FitConfig(name=data.stem, base=base, columns=columns, seed=seed), rows, schema, digest
 
 

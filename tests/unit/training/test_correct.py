@@ -31,8 +31,10 @@ def learn(folder: Path, keep_weight: float) -> Case:
     ids[:, 1:4] = torch.from_numpy(groups + 61)[:, None]  # the text names the team, loudly
     with torch.no_grad():
         # Centre the head, so that a random base says both labels equally often.
-        split.model.classifier.bias.sub_(split.base(ids, torch.ones_like(ids))[0].median(dim=0).values)
-        logits, hidden, representation = split.base(ids, torch.ones_like(ids))
+        split.model.classifier.bias.sub_(
+            split.base({"input_ids": ids, "attention_mask": torch.ones_like(ids)})[0].median(dim=0).values
+        )
+        logits, hidden, representation = split.base({"input_ids": ids, "attention_mask": torch.ones_like(ids)})
     wrong = (groups == 1) & (rng.random(ROWS) < 0.8)
     own = logits.argmax(dim=1).numpy()
     labels = np.where(wrong, 1 - own, own)

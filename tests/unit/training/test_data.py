@@ -28,7 +28,7 @@ def test_every_format_reads_the_same(tmp_path: Path, suffix: str) -> None:
     assert schema.labels == ("negative", "positive")
     assert schema.groups["team"][0] == "none"
     assert schema.groups["colour"] == ("plain", "red")
-    assert rows.texts == expected.texts
+    assert rows.items == expected.items
     assert np.array_equal(rows.groups["team"], expected.groups["team"])
 
 

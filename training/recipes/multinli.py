@@ -1,0 +1,66 @@
+"""MultiNLI (Williams et al. 2018) as GroupDRO and FairNet use it: three labels, a negation word as attribute.
+
+``python -m training.recipes.multinli --data <folder> --out bundles/multinli``
+
+The folder holds multinli_1.0_train.jsonl and multinli_1.0_dev_matched.jsonl; the latter is halved into val and test.
+"""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from pathlib import Path
+
+import pandas as pd
+import typer
+
+from training.config import Card, FitConfig
+from training.data import DataError, Rows, Schema, from_table
+from training.recipes import nli
+from training.recipes.running import command
+
+FILES = {"train": "multinli_1.0_train.jsonl", "dev": "multinli_1.0_dev_matched.jsonl"}
+
+
+def read(folder: Path) -> tuple[Rows, Schema, str]:
+    """Rows, schema, and the data's hash; pairs without a gold label are left out.
+
+    Raises:
+        DataError: a file is missing or not MultiNLI's.
+    """
+    tables, digest = [], sha256()
+    for part, name in FILES.items():
+        try:
+            content = (folder / name).read_bytes()
+            pairs = [json.loads(line) for line in content.splitlines() if line.strip()]
+            found = pd.DataFrame([_row(pair) for pair in pairs if pair["gold_label"] in nli.LABELS])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{folder / name}: not the rows that this recipe reads ({error!r})") from error
+        digest.update(content)
+        halves = ["val" if index % 2 == 0 else "test" for index in range(len(found))]
+        tables.append(found.assign(split="train" if part == "train" else halves))
+    return *from_table(pd.concat(tables, ignore_index=True), nli.COLUMNS, seed=0), digest.hexdigest()
+
+
+def _row(pair: dict[str, str]) -> dict[str, str]:
+    return {
+        "premise": pair["sentence1"],
+        "hypothesis": pair["sentence2"],
+        "label": pair["gold_label"],
+        "negation": nli.negation(pair["sentence2"]),
+    }
+
+
+def config(base: str, seed: int) -> FitConfig:
+    """The paper's base and three epochs; all else as usual."""
+    card = Card(nli.CARD.description, nli.CARD.intended_use, nli.CARD.out_of_scope)
+    return FitConfig(name="multinli-negation", base=base, columns=nli.COLUMNS, card=card, seed=seed)
+
+
+def packaged_base() -> str:
+    """The paper's base."""
+    return "bert-base-uncased"
+
+
+if __name__ == "__main__":
+    typer.run(command(read, config, packaged_base))

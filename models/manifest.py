@@ -67,6 +67,31 @@ class Correction(_Frozen):
     targets: list[str] = Field(min_length=1)
 
 
+class Trial(_Frozen):
+    """One setting of strength and thresholds that was put to the test."""
+
+    strength: float
+    levels: list[float]
+    """Per attribute the flagged share of rows, in multiples of the share outside the reference group; 0 is never."""
+    p_accuracy_loss: float
+    p_worst_cell_gain: float
+    certified: bool
+
+
+class Certificate(_Frozen):
+    """What was tested on validation rows (Learn-then-Test, arXiv 2110.01052), whatever came of it."""
+
+    epsilon: float
+    """Loss of overall accuracy that is tolerated, as a share."""
+    alpha: float
+    """Family-wise level: how often a certificate may be wrong."""
+    rows: int
+    worst_cell: tuple[str, str, str] | None
+    """Attribute, group and label of the cell whose gain was tested; named on other rows."""
+    settings_in_order: int
+    trials: list[Trial]
+
+
 class Graph(_Frozen):
     """The ONNX graph's contract."""
 
@@ -110,6 +135,7 @@ class Manifest(_Frozen):
     graph: Graph
     certified: bool
     """Whether thresholds carry a statistical certificate (Learn-then-Test), not just a good validation figure."""
+    certificate: Certificate | None = None
     provenance: Provenance
     evaluation: dict[str, Any]
     files: dict[str, Sha256]

@@ -41,7 +41,7 @@ def prepare(config: FitConfig, rows: Rows, schema: Schema, folder: Path) -> tupl
     Raises:
         DataError: the base or its tokenizer cannot be used; the message says why.
     """
-    model, tokenizer = _load(config, schema)
+    model, tokenizer = load(config, schema)
     if config.base_stage.keep:
         rows, schema = _align(model, rows, schema)
     spec = TextInput(max_tokens=_limit(config.base_stage.max_tokens, tokenizer), pad_id=tokenizer.pad_token_id)
@@ -68,8 +68,12 @@ def weights_hash(model: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _load(config: FitConfig, schema: Schema) -> tuple[nn.Module, AutoTokenizer]:
-    """Load weights from safetensors only; no code of the model's repository is ever run."""
+def load(config: FitConfig, schema: Schema) -> tuple[nn.Module, AutoTokenizer]:
+    """The base before fine-tuning, its new head seeded: from safetensors, and running no code of its repository.
+
+    Raises:
+        DataError: the base or its tokenizer cannot be used; the message says why.
+    """
     labels = (
         {}
         if config.base_stage.keep

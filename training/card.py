@@ -25,6 +25,8 @@ def write(manifest: Manifest, evaluation: dict[str, Any]) -> str:
         _mechanism(manifest),
         "## Correction per attribute",
         _attributes(manifest),
+        "## Certificate",
+        _certificate(manifest),
         *(_split(name, judged) for name, judged in evaluation.items()),
         "## Provenance",
         _provenance(manifest),
@@ -34,19 +36,13 @@ def write(manifest: Manifest, evaluation: dict[str, Any]) -> str:
 
 def _mechanism(manifest: Manifest) -> str:
     c = manifest.correction
-    certificate = (
-        "The thresholds carry a certificate (Learn-then-Test)."
-        if manifest.certified
-        else "**The thresholds are not certified**: they were chosen by validation figures and may do less, or harm, "
-        "on other data. Start in shadow mode and watch."
-    )
     return (
         f"A base classifier ({manifest.provenance.base}) with labels {', '.join(manifest.labels)} (favourable: "
         f"{', '.join(manifest.favourable)}). A bias detector per attribute reads the input of block {c.layer} of "
         f"{c.layers} ({c.pooling} pooling). Rows whose risk reaches the threshold are finished a second time with LoRA "
         f"weights (rank {c.rank}, alpha {c.alpha}, on {', '.join(c.targets)}); every other row gets the base model's "
         f"answer bit for bit. The risk is the calibrated probability that the row does not belong to the reference "
-        f"group; it is an inference about a sensitive attribute: treat it as personal data. {certificate}"
+        f"group; it is an inference about a sensitive attribute: treat it as personal data."
     )
 
 
@@ -55,6 +51,38 @@ def _attributes(manifest: Manifest) -> str:
     for a in manifest.attributes:
         others = ", ".join(group for group in a.groups if group != a.reference)
         lines.append(f"| {a.name} | {a.reference} | {others} | {a.threshold:g} | {a.mode} | {a.why} |")
+    return "\n".join(lines)
+
+
+def _certificate(manifest: Manifest) -> str:
+    """What was tested, what was found, and what that does not say."""
+    c = manifest.certificate
+    if c is None:
+        return "**The thresholds are not certified**, nor was that tried."
+    cell = "no cell was large enough" if c.worst_cell is None else "{} = {}, {}".format(*c.worst_cell)
+    points = f"{100 * c.epsilon:g} points"
+    found = (
+        f"**Certified**: overall accuracy falls by less than {points}, and accuracy in the base's worst cell ({cell}) "
+        "rises, on rows like the validation rows."
+        if manifest.certified
+        else "**The thresholds are not certified**: they may do less, or harm, on other data. Start in shadow mode and "
+        "watch."
+    )
+    lines = [
+        found,
+        "",
+        f"Learn-then-Test (arXiv 2110.01052) with exact paired tests on {c.rows} validation rows, family-wise level "
+        f"{c.alpha:g}. {c.settings_in_order} settings were put in order on tuning rows; the first of them were tested. "
+        f"The cell was named on tuning rows. Not certified: that no other cell loses, or becomes the worst; see all "
+        "cells below.",
+        "",
+        f"| strength | levels | p of a loss above {points} | p of no gain in the cell | certified |",
+        "|---|---|---|---|---|",
+    ]
+    for t in c.trials:
+        levels = ", ".join(f"{level:g}" for level in t.levels)
+        verdict = "yes" if t.certified else "no"
+        lines.append(f"| {t.strength:g} | {levels} | {t.p_accuracy_loss:.4f} | {t.p_worst_cell_gain:.4f} | {verdict} |")
     return "\n".join(lines)
 
 
@@ -102,8 +130,26 @@ def _attribute_lines(of: dict[str, Any]) -> list[str]:
     lines.append(
         f"- detector: flags {rate(detector['true_positive_rate'])} of rows outside the reference group and "
         f"{rate(detector['false_positive_rate'])} of rows inside it; {of['unknown_rows']} rows of unknown group"
+        + ("" if detector["own"] else " (this attribute has no detector of its own: any detector counts)")
     )
-    return lines
+    return [*lines, _break_even(detector["break_even"]), "", *_detector_cells(detector["cells"])]
+
+
+def _break_even(of: dict[str, Any]) -> str:
+    """The condition of FairNet's claim, in words."""
+    if of["ratio"] is None or of["gain"] is None or of["harm"] is None:
+        return "- no overall loss needs TPR / FPR above (1 - pi) c / (pi g): too few flagged rows to say"
+    needed = "none, as nothing is gained" if of["gain"] <= 0 else f"{max(of['needed'], 0.0):.2f}"
+    return (
+        f"- no overall loss needs TPR / FPR above (1 - pi) c / (pi g): it is {of['ratio']:.2f}, needed {needed} (pi "
+        f"{of['pi']:.3f}, gain on rightly flagged rows {of['gain']:+.4f}, harm on wrongly flagged {of['harm']:+.4f})"
+    )
+
+
+def _detector_cells(found: list[dict[str, Any]]) -> list[str]:
+    """How often the detector flags each cell: a group's rate hides its cells'."""
+    lines = ["| group | label | flagged |", "|---|---|---|"]
+    return lines + [f"| {c['group']} | {c['label']} | {rate(c['flagged'])} |" for c in found if c["flagged"]["n"]]
 
 
 def _provenance(manifest: Manifest) -> str:

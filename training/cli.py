@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -16,8 +16,10 @@ def fit(
     data: Annotated[Path, typer.Option(help="Table: .csv, .jsonl or .parquet.", exists=True, dir_okay=False)],
     text: Annotated[str, typer.Option(help="Column with the text.")],
     label: Annotated[str, typer.Option(help="Column with the label.")],
-    attribute: Annotated[list[str], typer.Option(help="Column with a sensitive attribute; repeat for several.")],
     out: Annotated[Path, typer.Option(help="Folder of the bundle to write; must not exist.")],
+    attribute: Annotated[
+        list[str] | None, typer.Option(help="Column with a sensitive attribute; repeat for several.")
+    ] = None,
     task: Annotated[str, typer.Option(help="Kind of input; text in this release.")] = "text",
     name: Annotated[str | None, typer.Option(help="Name of the model; the folder's where not given.")] = None,
     version: Annotated[str, typer.Option(help="Version of the model.")] = "1.0.0",
@@ -25,12 +27,22 @@ def fit(
     reference: Annotated[list[str] | None, typer.Option(help="attribute=group that is not corrected.")] = None,
     favourable: Annotated[list[str] | None, typer.Option(help="Label that is good for the person.")] = None,
     keep_base: Annotated[bool, typer.Option(help="The base is fine-tuned already: leave it as it is.")] = False,
-    known: Annotated[float, typer.Option(help="Share of training rows whose attributes may be used.")] = 1.0,
-    layer: Annotated[int | None, typer.Option(help="First corrected block; the middle where not given.")] = None,
+    attributes_known: Annotated[
+        str, typer.Option(help="full, partial or none: which attributes to learn from.")
+    ] = "full",
+    known: Annotated[float, typer.Option(help="With partial: share of rows whose attributes are used.")] = 1.0,
+    intersections: Annotated[list[str] | None, typer.Option(help="first:second, judged like an attribute.")] = None,
+    shared: Annotated[bool, typer.Option(help="One detector and adapter for all attributes.")] = False,
+    layer: Annotated[str | None, typer.Option(help="First corrected block, or auto; the middle if not given.")] = None,
     pooling: Annotated[str, typer.Option(help="attention, mean or first.")] = "attention",
     max_tokens: Annotated[int, typer.Option(help="Longer texts are cut.")] = 128,
     epochs: Annotated[int, typer.Option(help="At most so many epochs for the base.")] = 3,
+    hold_out: Annotated[float, typer.Option(help="Share of training rows kept from the base.")] = 1 / 3,
+    precision: Annotated[str, typer.Option(help="float32 or bfloat16, while learning.")] = "float32",
     epsilon: Annotated[float, typer.Option(help="Overall accuracy the correction may cost, as a share.")] = 0.005,
+    certificate: Annotated[
+        bool, typer.Option(help="Without a certificate the correction is off; --no-certificate takes the best anyway.")
+    ] = True,
     weights: Annotated[str, typer.Option(help="How weights are stored: float32 or float16.")] = "float32",
     seed: Annotated[int, typer.Option(help="Same seed, same bundle (on the same machine and libraries).")] = 0,
     card: Annotated[
@@ -43,8 +55,10 @@ def fit(
     """Fit a correction and write a bundle: base, detectors, prototypes, conditional LoRA."""
     from training.config import BaseConfig, Columns, CorrectionConfig, DetectorConfig, FitConfig
 
-    pairs = dict(_pair(given) for given in reference or [])
-    columns = Columns(text, label, tuple(attribute), split, pairs, tuple(favourable or ()))
+    pairs = dict(pair(given) for given in reference or [])
+    crossed = tuple(pair(given, ":", "intersections") for given in intersections or [])
+    columns = Columns(text, label, tuple(attribute or ()), split, pairs, crossed, tuple(favourable or ()))
+    computing = one_of("precision", precision, "float32", "bfloat16")
     config = FitConfig(
         name=name or out.name,
         base=base,
@@ -52,16 +66,28 @@ def fit(
         version=version,
         card=_card(card),
         seed=seed,
-        weights=_one_of("weights", weights, "float32", "float16"),  # type: ignore[arg-type]
-        base_stage=BaseConfig(keep=keep_base, epochs=epochs, max_tokens=max_tokens),
-        detector=DetectorConfig(
-            layer=layer,
-            pooling=_one_of("pooling", pooling, "attention", "mean", "first"),  # type: ignore[arg-type]
-            known=_share("known", known),
+        weights=one_of("weights", weights, "float32", "float16"),  # type: ignore[arg-type]
+        base_stage=BaseConfig(
+            keep=keep_base,
+            epochs=epochs,
+            max_tokens=max_tokens,
+            precision=computing,  # type: ignore[arg-type]
+            hold_out=share("hold-out", hold_out),
         ),
-        correction=CorrectionConfig(epsilon=_share("epsilon", epsilon)),
+        detector=DetectorConfig(
+            layer=_layer(layer),
+            attributes_known=one_of("attributes-known", attributes_known, "full", "partial", "none"),  # type: ignore[arg-type]
+            shared=shared,
+            pooling=one_of("pooling", pooling, "attention", "mean", "first"),  # type: ignore[arg-type]
+            known=share("known", known),
+        ),
+        correction=CorrectionConfig(
+            epsilon=share("epsilon", epsilon),
+            precision=computing,  # type: ignore[arg-type]
+            require_certificate=certificate,
+        ),
     )
-    _one_of("task", task, "text")
+    one_of("task", task, "text")
     _run(config, data, out, work or out.with_name(f"{out.name}.work"))
 
 
@@ -83,20 +109,33 @@ def _run(config: object, data: Path, out: Path, work: Path) -> None:
         raise typer.Exit(1) from error
 
 
-def _pair(given: str) -> tuple[str, str]:
-    name, found, group = given.partition("=")
+def pair(given: str, sign: str = "=", option: str = "reference") -> tuple[str, str]:
+    """``attribute=group`` to its parts, or a refusal."""
+    name, found, group = given.partition(sign)
     if not found:
-        raise typer.BadParameter(f"--reference {given!r} is not attribute=group")
+        raise typer.BadParameter(
+            f"--{option} {given!r} is not attribute{sign}{'group' if sign == '=' else 'attribute'}"
+        )
     return name, group
 
 
-def _one_of(option: str, value: str, *known: str) -> str:
+def _layer(given: str | None) -> int | Literal["auto"] | None:
+    if given is None or given == "auto":
+        return given  # type: ignore[return-value]
+    if not given.isdecimal():
+        raise typer.BadParameter("--layer is a number, or auto")
+    return int(given)
+
+
+def one_of(option: str, value: str, *known: str) -> str:
+    """One of the known values, or a refusal."""
     if value not in known:
         raise typer.BadParameter(f"--{option} is one of {', '.join(known)}")
     return value
 
 
-def _share(option: str, value: float) -> float:
+def share(option: str, value: float) -> float:
+    """A number from 0 to 1, or a refusal."""
     if not 0.0 <= value <= 1.0:
         raise typer.BadParameter(f"--{option} is a share from 0 to 1")
     return value

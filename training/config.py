@@ -20,6 +20,8 @@ class Columns:
     """Column that says train, val or test; without it rows are split 70/15/15 by label, with the seed."""
     references: dict[str, str] = field(default_factory=dict)
     """The group of an attribute that is not corrected; its most frequent one where not given."""
+    intersections: tuple[tuple[str, str], ...] = ()
+    """Pairs of attributes whose combinations are judged, and guarded in the choice, like an attribute of their own."""
     favourable: tuple[str, ...] = ()
     """Labels that are good for the person; the first label in sorted order where not given."""
 
@@ -37,23 +39,32 @@ class BaseConfig:
     patience: int = 2
     precision: Literal["float32", "bfloat16"] = "float32"
     """What forward passes compute in while weights are learnt; evaluation and serving are float32."""
-    hold_out: float = 0.0
-    """Share of the training rows that the base does not learn from, and the correction does."""
+    hold_out: float = 1 / 3
+    """Share of the training rows that the base does not learn from: the correction learns and is tuned on them."""
 
 
 @dataclass(frozen=True)
 class DetectorConfig:
     """Stage 2: the bias detectors."""
 
-    layer: int | None = None
-    """First corrected block; half of the blocks where not given (FairNet corrects the later half)."""
+    layer: int | Literal["auto"] | None = None
+    """First corrected block; half of the blocks where not given, as in FairNet; ``auto`` to choose."""
     pooling: Literal["attention", "mean", "first"] = "attention"
+    attributes_known: Literal["full", "partial", "none"] = "full"
+    """Which sensitive attributes may be learnt from: all that are there, a share, or none (then pseudo-labels)."""
     known: float = 1.0
-    """Share of training rows whose attributes are used: 1 is the full setting, less is the partial one."""
+    """In the partial setting, the share of rows whose attributes are used; values missing in the table stay missing."""
+    shared: bool = False
+    """One detector and one adapter for all attributes, instead of one each."""
     epochs: int = 12
     learning_rate: float = 1e-3
     batch_rows: int = 128
     patience: int = 3
+
+    @property
+    def share(self) -> float:
+        """Share of the rows learnt from whose attributes may be seen."""
+        return {"full": 1.0, "partial": self.known, "none": 0.0}[self.attributes_known]
 
 
 @dataclass(frozen=True)
@@ -65,16 +76,23 @@ class CorrectionConfig:
     margin: float = 0.5
     contrastive_weight: float = 1.0
     task_weight: float = 1.0
+    balance: float = 0.5
+    """How far anchors are balanced over cells (label x group): 0 not at all, 1 entirely."""
     keep_weight: float = 1.0
     """Weight of the KL term that holds reference rows, with the gate forced open, at the base's answer."""
-    epochs: int = 5
+    epochs: int = 4
+    """All of them are run: stopping early on validation rows would spend them before the certificate."""
     learning_rate: float = 5e-4
     batch_rows: int = 64
-    patience: int = 2
-    gate_from: float = 0.3
-    """Risk from which on training rows are gated while the adapters learn; served thresholds are never lower."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    cost: float = 0.0
+    """Overall accuracy that a setting may cost on the rows it is chosen on, as a share."""
     epsilon: float = 0.005
-    """Overall validation accuracy that the correction may cost at most, as a share."""
+    """Overall accuracy that a certified setting may cost on rows to come, as a share."""
+    alpha_certificate: float = 0.05
+    """How often a certificate may be wrong."""
+    require_certificate: bool = True
+    """Write the bundle with correction off when no setting is certified."""
 
 
 @dataclass(frozen=True)

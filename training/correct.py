@@ -13,10 +13,11 @@ from torch.nn import functional
 
 from models.lora import ConditionalLora
 from training.config import CorrectionConfig
-from training.data import Rows
+from training.data import HELD, Rows
 from training.features import Features, Material
 from training.loop import Plan, fit
 from training.losses import contrastive_loss, keep_loss, task_loss
+from training.metrics import MIN_CELL
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -30,7 +31,7 @@ class Anchors:
     prototypes: Tensor
     """``(attributes, classes, width)`` normalised mean representation of reference rows."""
     weights: Tensor
-    """``(attributes, classes)`` inverse class frequency among anchors, mean 1."""
+    """``(rows, attributes)`` how much each row counts as an anchor, mean 1."""
 
 
 def prototypes(features: Features, rows: Rows, reference: Bools, classes: int) -> Tensor:
@@ -38,33 +39,64 @@ def prototypes(features: Features, rows: Rows, reference: Bools, classes: int) -
 
     Args:
         features: The base's representations.
-        rows: All rows; only training rows are used.
+        rows: All rows; only those held out from the base are used, as the adapters' anchors are.
         reference: ``(rows, attributes)`` whether a row belongs to the reference group.
         classes: Number of labels.
 
     Returns:
         ``(attributes, classes, width)``, normalised.
     """
-    train = np.isin(np.arange(len(rows)), rows.of("train"))
+    held = np.isin(np.arange(len(rows)), rows.of(HELD))
     normed = functional.normalize(torch.from_numpy(features.representation), dim=1)
     found = [
-        torch.stack([normed[train & reference[:, a] & (rows.labels == c)].mean(dim=0) for c in range(classes)])
+        torch.stack([_mean(normed, held & (rows.labels == c), reference[:, a]) for c in range(classes)])
         for a in range(reference.shape[1])
     ]
     return functional.normalize(torch.stack(found), dim=2)
 
 
-def class_weights(labels: Ints, gates: Bools, classes: int) -> Tensor:
-    """``(attributes, classes)`` inverse class frequency among gated rows, with mean 1."""
-    counts = np.stack([np.bincount(labels[gates[:, a]], minlength=classes) for a in range(gates.shape[1])])
-    inverse = 1.0 / np.maximum(counts, 1)
-    return torch.from_numpy(inverse / inverse.mean(axis=1, keepdims=True)).float()
+def _mean(values: Tensor, inside: Bools, preferred: Bools) -> Tensor:
+    """Mean of the preferred rows inside, or of all inside where none is preferred; zero where there is none at all."""
+    chosen = inside & preferred if (inside & preferred).any() else inside
+    return values[chosen].mean(dim=0) if chosen.any() else torch.zeros(values.shape[1])
+
+
+def anchor_weights(material: Material, gates: Bools, balance: float) -> Tensor:
+    r"""How much each row counts as an anchor: cells (label x group) by inverse frequency to the power ``balance``.
+
+    .. math:: w_i \propto n_{c(i)}^{-\beta}
+
+    One weight per label, as FairNet has it, pushes all groups alike; cells tell a group whose harmless rows are rare
+    from one whose toxic rows are. Rows of unknown group are a group of their own.
+
+    Args:
+        material: Rows, with the groups that training may see.
+        gates: ``(rows, attributes)`` which rows are anchors of which attribute.
+        balance: 0 weighs all rows alike, 1 all cells.
+
+    Returns:
+        ``(rows, attributes)``, mean 1 over the anchors among held-out rows.
+    """
+    rows = material.rows
+    held = np.isin(rows.all(), rows.of(HELD))
+    found = np.zeros(gates.shape, dtype=np.float32)
+    for a, name in enumerate(material.schema.gated):
+        cell = rows.labels * (len(material.schema.gated[name]) + 1) + rows.groups[name] + 1
+        anchors = held & gates[:, a]
+        counts = np.bincount(cell[anchors], minlength=cell.max() + 1)
+        # A cell of three rows must not weigh as much as all others together.
+        weights = np.maximum(counts, MIN_CELL)[cell] ** -balance
+        found[:, a] = weights / weights[anchors].mean() if anchors.any() else 1.0
+    return torch.from_numpy(found)
 
 
 def learn(
     correction: ConditionalLora, material: Material, gates: Bools, config: CorrectionConfig, folder: Path
-) -> dict[str, float | None]:
-    """Learn the adapters on the rows that the detectors flag, and on as many plain rows.
+) -> float | None:
+    """Learn the adapters on held-out rows: those that the detectors flag, and as many plain ones.
+
+    On rows that the base has fitted its errors are rarer and other than on new ones, and what is learnt from them does
+    not carry over (docs/log.md).
 
     Args:
         correction: The gated suffix.
@@ -74,31 +106,33 @@ def learn(
         folder: Checkpoints.
 
     Returns:
-        What to report: validation score, and how often the contrastive hinge was open in the last epoch (``None``
-        if a finished run was taken up and nothing was left to learn).
+        How often the contrastive hinge was open in the last epoch; ``None`` if a finished run was taken up and nothing
+        was left to learn.
     """
     features, rows, classes = material.features, material.rows, len(material.schema.labels)
-    train = rows.of("train")
+    held = rows.of(HELD)
     anchors = Anchors(
         prototypes(features, rows, ~gates, classes),
-        class_weights(rows.labels[train], gates[train], classes),
+        anchor_weights(material, gates, config.balance),
     )
-    flagged = train[gates[train].any(axis=1)]
+    flagged = held[gates[held].any(axis=1)]
+    if not len(flagged):
+        return None
     rng = np.random.default_rng(material.seed)
-    plain = rng.permutation(train[~gates[train].any(axis=1)])[: len(flagged)]
+    plain = rng.permutation(held[~gates[held].any(axis=1)])[: len(flagged)]
     chosen = np.concatenate([flagged, plain])
     objective = _Objective(correction, material, gates, anchors, config)
-    plan = Plan("correction", config.epochs, config.learning_rate, config.batch_rows, config.patience, material.seed)
-    best = fit(
+    plan = Plan("correction", config.epochs, config.learning_rate, config.batch_rows, config.epochs, material.seed)
+    fit(
         plan,
         {name: p for name, p in correction.peft.named_parameters() if p.requires_grad},
         features.lengths[chosen].tolist(),
         lambda batch: objective(chosen[batch]),
-        lambda: _validation_score(correction, features, rows, gates, anchors),
+        None,
         folder,
     )
     recent = objective.open_shares[-max(1, len(chosen) // config.batch_rows) :]
-    return {"validation_score": best, "hinge_open": float(np.mean(recent)) if recent else None}
+    return float(np.mean(recent)) if recent else None
 
 
 class _Objective:
@@ -130,42 +164,30 @@ class _Objective:
         forced = is_open.clone()
         # Every attribute in turn is wrongly opened on the plain rows, so each adapter learns to leave them alone.
         forced[plain, torch.arange(len(plain)) % is_open.shape[1]] = True
-        logits, representation = self._correction(hidden, mask, forced)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self._config.precision == "bfloat16"):
+            logits, representation = self._correction(hidden, mask, forced)
+        logits, representation = logits.float(), representation.float()
         total = torch.zeros(())
         for a in range(is_open.shape[1]):
             at = is_open[:, a]
             if at.any():
-                total = total + at.float().mean() * self._on_anchors(a, representation[at], logits[at], labels[at])
+                weights = self._anchors.weights[batch, a][at]
+                total = total + at.float().mean() * self._on_anchors(
+                    a, representation[at], logits[at], labels[at], weights
+                )
         if len(plain):
             kept = keep_loss(logits[plain], self._base_logits[batch][plain])
             total = total + self._config.keep_weight * len(plain) / len(batch) * kept
         return total
 
-    def _on_anchors(self, attribute: int, representation: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
-        config, weights = self._config, self._anchors.weights[attribute]
+    def _on_anchors(
+        self, attribute: int, representation: Tensor, logits: Tensor, labels: Tensor, weights: Tensor
+    ) -> Tensor:
+        config = self._config
         prototypes = self._anchors.prototypes[attribute]
         pull, open_share = contrastive_loss(representation, labels, prototypes, weights, config.margin)
         self.open_shares.append(float(open_share))
         return config.contrastive_weight * pull + config.task_weight * task_loss(logits, labels, weights)
-
-
-@torch.no_grad()
-def _validation_score(
-    correction: ConditionalLora, features: Features, rows: Rows, gates: Bools, anchors: Anchors
-) -> float:
-    """Minus the class-weighted task loss on flagged validation rows, averaged over attributes."""
-    validation = rows.of("val")
-    flagged = validation[gates[validation].any(axis=1)]
-    if not len(flagged):
-        return 0.0
-    logits = torch.from_numpy(answers(correction, features, flagged, gates[flagged]))
-    labels = torch.from_numpy(rows.labels[flagged])
-    losses = []
-    for a in range(gates.shape[1]):
-        at = torch.from_numpy(gates[flagged, a])
-        if at.any():
-            losses.append(float(task_loss(logits[at], labels[at], anchors.weights[a])))
-    return -float(np.mean(losses))
 
 
 @torch.no_grad()

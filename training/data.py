@@ -16,8 +16,10 @@ from training.config import Columns
 
 Ints = NDArray[np.int64]
 SPLITS = ("train", "val", "test")
-HELD = "held"
-"""Training rows that the base does not learn from: the correction does."""
+HELD, TUNE = "held", "tune"
+"""Training rows that the base does not learn from: on the first the correction learns, on the second it is tuned."""
+LEARNT = ("train", HELD, TUNE)
+"""All rows that a method without a frozen base may learn from."""
 UNKNOWN = -1
 MISSING = {"", "nan", "none given", "unknown", "<na>"}
 
@@ -33,12 +35,19 @@ class Schema:
     labels: tuple[str, ...]
     favourable: tuple[str, ...]
     groups: dict[str, tuple[str, ...]]
-    """Groups of each attribute, the reference first."""
+    """Groups of each attribute that is judged, the reference first."""
+    gates: dict[str, tuple[str, ...]] | None = None
+    """Groups of what has a detector and an adapter, where that is not each judged attribute."""
 
     @property
     def attributes(self) -> tuple[str, ...]:
-        """Attribute names, in order."""
+        """Judged attributes, in order."""
         return tuple(self.groups)
+
+    @property
+    def gated(self) -> dict[str, tuple[str, ...]]:
+        """Attributes with a detector and an adapter, in the order of every attribute axis."""
+        return self.groups if self.gates is None else self.gates
 
 
 @dataclass(frozen=True)
@@ -117,14 +126,17 @@ def hold_out(rows: Rows, share: float, seed: int) -> Rows:
         seed: Decides which.
 
     Returns:
-        The same rows, some of their splits changed from ``train`` to ``held``.
+        The same rows, some of their splits changed from ``train``: three quarters of those held out to ``held`` (the
+        correction learns on them), one quarter to ``tune`` (settings are put in order on them).
     """
-    train = rows.of("train")
     if share == 0.0:
         return rows
-    _, held = train_test_split(train, test_size=share, random_state=seed, stratify=rows.labels[train])
+    _, out = train_test_split(
+        rows.of("train"), test_size=share, random_state=seed, stratify=rows.labels[rows.of("train")]
+    )
+    _, tune = train_test_split(out, test_size=0.25, random_state=seed, stratify=rows.labels[out])
     split = rows.split.copy()
-    split[held] = HELD
+    split[out], split[tune] = HELD, TUNE
     return replace(rows, split=split)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from models.detector import BiasDetectors
 from training.config import DetectorConfig
-from training.data import Rows, Schema
+from training.data import LEARNT, UNKNOWN, Rows, Schema
 from training.features import Features, Material, by_length
 from training.loop import Plan, fit
 from training.losses import detector_loss
@@ -24,33 +25,48 @@ Floats = NDArray[np.float32]
 
 def members(rows: Rows, schema: Schema) -> Ints:
     """``(rows, attributes)``: 1 outside the reference group, 0 inside, -1 unknown."""
-    columns = [np.where(rows.groups[name] < 0, -1, np.minimum(rows.groups[name], 1)) for name in schema.attributes]
+    columns = [np.where(rows.groups[name] < 0, -1, np.minimum(rows.groups[name], 1)) for name in schema.gated]
     return np.stack(columns, axis=1)
 
 
-def known_members(rows: Rows, schema: Schema, share: float, seed: int) -> Ints:
-    """Members as the training may see them: in the partial setting only a share of the training rows keeps theirs."""
-    found = members(rows, schema)
-    train = rows.of("train")
-    hidden = np.random.default_rng(seed).permutation(train)[round(share * len(train)) :]
-    found[hidden] = -1
-    return found
+def hide(rows: Rows, share: float, seed: int) -> Rows:
+    """Rows as training may see them: only a share of those learnt from keeps its groups, the others are unknown."""
+    learnt = rows.of(*LEARNT)
+    hidden = np.random.default_rng(seed).permutation(learnt)[round(share * len(learnt)) :]
+    groups = {name: values.copy() for name, values in rows.groups.items()}
+    for values in groups.values():
+        values[hidden] = UNKNOWN
+    return replace(rows, groups=groups)
 
 
-def learn(detectors: BiasDetectors, material: Material, known: Ints, config: DetectorConfig, folder: Path) -> None:
-    """Learn all attributes' detectors together; early stopping on the mean validation AUC.
+@dataclass(frozen=True)
+class Lesson:
+    """What detectors learn."""
+
+    known: Ints
+    """``(rows, attributes)`` 1 to be flagged, 0 not, -1 not known."""
+    learn: Ints
+    """Rows to learn from."""
+    stop: Ints
+    """Rows for early stopping: neither learnt from, nor validation rows, which the certificate needs untouched."""
+    weights: Floats | None = None
+    """``(rows, attributes)`` how much each row counts; alike where not given."""
+
+
+def learn(detectors: BiasDetectors, material: Material, lesson: Lesson, config: DetectorConfig, folder: Path) -> None:
+    """Learn all attributes' detectors together; early stopping on the mean AUC over rows set aside.
 
     Args:
         detectors: What to learn.
         material: Hidden states and rows.
-        known: ``(rows, attributes)`` members, -1 where not known.
+        lesson: What they are to say about which rows.
         config: The stage's settings.
         folder: Checkpoints.
     """
-    features, rows = material.features, material.rows
-    train = rows.of("train")
-    train = train[(known[train] >= 0).any(axis=1)]
+    features, known = material.features, lesson.known
+    train = lesson.learn[(known[lesson.learn] >= 0).any(axis=1)]
     targets = torch.from_numpy(known)
+    weights = torch.ones(known.shape) if lesson.weights is None else torch.from_numpy(lesson.weights)
     positives = torch.from_numpy((known[train] == 1).sum(axis=0)).float()
     negatives = torch.from_numpy((known[train] == 0).sum(axis=0)).float()
     balance = negatives / positives.clamp(min=1)
@@ -59,16 +75,16 @@ def learn(detectors: BiasDetectors, material: Material, known: Ints, config: Det
         chosen = train[batch]
         detectors.train()
         logits = detectors(*features.batch(chosen))
-        return detector_loss(logits, targets[chosen].clamp(min=0), targets[chosen] >= 0, balance)
+        counted = weights[chosen] * (targets[chosen] >= 0)
+        return detector_loss(logits, targets[chosen].clamp(min=0), counted, balance)
 
     plan = Plan("detector", config.epochs, config.learning_rate, config.batch_rows, config.patience, material.seed)
-    validation = rows.of("val")
     fit(
         plan,
         dict(detectors.named_parameters()),
         features.lengths[train].tolist(),
         loss_of,
-        lambda: mean_auc(logits_of(detectors, features, validation), known[validation]),
+        lambda: mean_auc(logits_of(detectors, features, lesson.stop), known[lesson.stop]),
         folder,
     )
     detectors.eval()
@@ -77,7 +93,8 @@ def learn(detectors: BiasDetectors, material: Material, known: Ints, config: Det
 def calibrate(detectors: BiasDetectors, material: Material, known: Ints) -> None:
     """Platt scaling on validation rows, folded into the weights.
 
-    The balanced loss makes 0.5 mean "above prevalence"; afterwards a risk of 0.3 means three in ten.
+    The balanced loss makes 0.5 mean "above prevalence"; afterwards a risk of 0.3 means three in ten. Which rows are
+    flagged does not depend on it: thresholds are chosen as shares of rows (:mod:`training.candidates`).
     """
     validation = material.rows.of("val")
     logits, truth = logits_of(detectors, material.features, validation), known[validation]

@@ -70,8 +70,8 @@ def judge(answers: Answers, rows: Rows, schema: Schema) -> dict[str, Any]:
     truth = rows.labels[answers.rows]
     found: dict[str, list[Cell]] = {"base": [], "final": []}
     attributes = {}
-    for column, name in enumerate(schema.attributes):
-        attributes[name], of_attribute = _attribute(answers, rows, schema, name, column)
+    for name in schema.attributes:
+        attributes[name], of_attribute = _attribute(answers, rows, schema, name)
         for kind, listed in of_attribute.items():
             found[kind] += listed
     return {
@@ -89,16 +89,17 @@ def judge(answers: Answers, rows: Rows, schema: Schema) -> dict[str, Any]:
     }
 
 
-def _attribute(
-    answers: Answers, rows: Rows, schema: Schema, name: str, column: int
-) -> tuple[dict[str, Any], dict[str, list[Cell]]]:
+def _attribute(answers: Answers, rows: Rows, schema: Schema, name: str) -> tuple[dict[str, Any], dict[str, list[Cell]]]:
     """One attribute's cells, disparities and detector, before and after correction."""
     truth, groups, names = rows.labels[answers.rows], rows.groups[name][answers.rows], schema.groups[name]
     listed = {
         kind: cells(name, names, schema.labels, groups, truth, predicted)
         for kind, predicted in (("base", answers.base), ("final", answers.final))
     }
-    flagged = answers.flagged[:, column]
+    gated = list(schema.gated)
+    # An attribute without a detector of its own is judged by what any detector flags.
+    columns = [gated.index(name)] if name in gated else list(range(len(gated)))
+    flagged: Bools = np.any(answers.flagged[:, columns], axis=1)
     detector = [
         {"group": group, "label": label, "flagged": asdict(Rate.of(flagged[(groups == g) & (truth == c)]))}
         for g, group in enumerate(names)
@@ -122,12 +123,40 @@ def _attribute(
             answers, rows, schema, (names[0], pooled_name(names[0])), np.minimum(groups, 1)
         ),
         "detector": {
+            "own": name in gated,
             "flagged": asdict(Rate.of(flagged)),
+            "break_even": break_even(groups, truth, (answers.base, answers.final), flagged),
             "true_positive_rate": asdict(Rate.of(flagged[groups > 0])),
             "false_positive_rate": asdict(Rate.of(flagged[groups == 0])),
             "cells": detector,
         },
     }, listed
+
+
+def break_even(groups: Ints, truth: Ints, predicted: tuple[Ints, Ints], flagged: Bools) -> dict[str, Any]:
+    r"""FairNet's condition for no overall loss, with the figures of these rows (arXiv 2510.19421, theorem 1).
+
+    .. math:: \frac{TPR}{FPR} \ge \frac{(1 - \pi) c}{\pi g}
+
+    Args:
+        groups: ``(rows,)`` 0 reference, others above, -1 unknown and left out.
+        truth: ``(rows,)``.
+        predicted: Classes without and with correction, ``(rows,)`` each.
+        flagged: ``(rows,)``.
+
+    Returns:
+        Share outside the reference ``pi``, gain ``g`` on rightly and harm ``c`` on wrongly flagged rows, the ratio
+        that the detector has and the one it needs; ``None`` where rows are missing or nothing is needed.
+    """
+    member, outside = groups > 0, groups == 0
+    change = (predicted[1] == truth).astype(float) - (predicted[0] == truth)
+    share = float(member.sum() / max((groups >= 0).sum(), 1))
+    gain = float(change[flagged & member].mean()) if (flagged & member).any() else None
+    harm = float(-change[flagged & outside].mean()) if (flagged & outside).any() else None
+    needed = (1 - share) * harm / (share * gain) if gain and harm is not None and gain > 0 and share > 0 else None
+    tpr, fpr = (float(flagged[rows].mean()) if rows.any() else None for rows in (member, outside))
+    has = tpr / fpr if tpr is not None and fpr else None
+    return {"pi": share, "gain": gain, "harm": harm, "ratio": has, "needed": needed}
 
 
 def _disparities(
@@ -178,7 +207,7 @@ def summary(judged: dict[str, Any]) -> dict[str, Any]:
                 "demographic_parity_difference": {
                     kind: of["disparities_pooled"][kind]["demographic_parity_difference"] for kind in ("base", "final")
                 },
-                "detector": {k: of["detector"][k] for k in ("true_positive_rate", "false_positive_rate")},
+                "detector": {k: of["detector"][k] for k in ("true_positive_rate", "false_positive_rate", "break_even")},
             }
             for name, of in judged["attributes"].items()
         },
@@ -201,11 +230,11 @@ def reference(answers: Answers, schema: Schema, rows: Rows, bins: int = 20) -> d
                 "selection_rate": {
                     kind: {
                         group: asdict(Rate.of(chosen[rows.groups[name][answers.rows] == index]))
-                        for index, group in enumerate(schema.groups[name])
+                        for index, group in enumerate(groups)
                     }
                     for kind, chosen in selected.items()
                 },
             }
-            for column, name in enumerate(schema.attributes)
+            for column, (name, groups) in enumerate(schema.gated.items())
         },
     }

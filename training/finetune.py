@@ -21,6 +21,8 @@ from training.loop import Plan, fit
 Ints = NDArray[np.int64]
 RowLoss = Callable[[Tensor, Ints], Tensor]
 """Logits ``(batch, classes)`` and the indices of their rows to one loss."""
+Judge = Callable[[Ints], float]
+"""Predicted classes of the validation rows to their value; the epoch of highest value is kept."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Run:
     """Checkpoints; a finished or half-finished run with the same plan is taken up again."""
     pad_id: int
     loss: RowLoss
+    judge: Judge | None = None
+    """Accuracy where not given."""
 
 
 def cross_entropy(labels: Ints) -> RowLoss:
@@ -49,7 +53,7 @@ def finetune(
     stage: BaseConfig,
     run: Run,
 ) -> float:
-    """Learn all weights on some rows; early stopping on validation accuracy.
+    """Learn all weights on some rows; early stopping on the validation rows.
 
     Args:
         model: A classifier; left with the weights of its best epoch, in evaluation mode.
@@ -57,12 +61,13 @@ def finetune(
         rows: All rows.
         chosen: Rows to learn from; a row that is named twice counts twice.
         stage: Epochs, rates, precision.
-        run: Name, seed, checkpoints, and the loss.
+        run: Name, seed, checkpoints, the loss and what tells a good epoch.
 
     Returns:
-        The best validation accuracy.
+        The best epoch's value on the validation rows.
     """
     validation = rows.of("val")
+    judge = run.judge or (lambda predicted: float((predicted == rows.labels[validation]).mean()))
 
     def loss_of(batch: Ints) -> Tensor:
         model.train()
@@ -71,7 +76,7 @@ def finetune(
         return run.loss(logits.float(), chosen[batch])
 
     def score() -> float:
-        return float((predict(model, encoded, validation, run.pad_id).argmax(1) == rows.labels[validation]).mean())
+        return judge(predict(model, encoded, validation, run.pad_id).argmax(1))
 
     plan = Plan(run.name, stage.epochs, stage.learning_rate, stage.batch_rows, stage.patience, run.seed)
     lengths = [encoded[row].tokens for row in chosen]

@@ -10,12 +10,13 @@ import torch
 import transformers
 
 from models.backbones import SplitModel
-from models.fairnet import FairNet
 from models.inputs import Encoded
-from training import base, correct, detect, package, select
+from training import arms, base, detect, package
 from training.config import FitConfig, fingerprint
-from training.data import HELD, SPLITS, DataError, Rows, Schema, hold_out
+from training.data import LEARNT, DataError, Rows, Schema, hold_out
+from training.derive import with_intersections
 from training.features import Features, Material, extract
+from training.layers import blocks_of, choose_layer
 from training.progress import say
 
 
@@ -47,42 +48,32 @@ def run(config: FitConfig, rows: Rows, schema: Schema, data_sha256: str, out: Pa
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     base_key = fingerprint(asdict(config.base_stage), config.base, config.seed, config.columns, data_sha256)
     prepared, rows, schema = base.prepare(config, rows, schema, work / f"base-{base_key[:12]}")
-    torch.manual_seed(config.seed)
-    fairnet = FairNet(
-        _split(prepared.model, config),
-        schema.attributes,
-        config.detector.pooling,
-        config.correction.rank,
-        config.correction.alpha,
-    )
-    features = _features(fairnet.split, prepared.encoded, prepared.spec.pad_id, work)
-    key = fingerprint(base_key, base.weights_hash(fairnet.split.model), asdict(config.detector))
-    known = detect.known_members(rows, schema, config.detector.known, config.seed)
+    rows, schema = with_intersections(rows, schema, config.columns.intersections)
+    layer, probes = _layer(config, prepared, rows, schema, work)
+    split = SplitModel(prepared.model, layer)
+    features = _features(split, prepared.encoded, prepared.spec.pad_id, work)
+    key = fingerprint(base_key, base.weights_hash(split.model))
     material = Material(features, rows, schema, config.seed)
-    detect.learn(fairnet.detectors, material, known, config.detector, work / f"detector-{key[:12]}")
-    detect.calibrate(fairnet.detectors, material, known)
-    choice = _correct(config, fairnet, material, work / f"correction-{key[:12]}")
-    fitted = package.Fitted(config, rows, schema, data_sha256, prepared, fairnet, choice)
-    return package.write(fitted, out)
+    learnt = arms.best(config, lambda: SplitModel(prepared.model, layer), material, work / f"correction-{key[:12]}")
+    if learnt.hinge_open is not None:
+        say(f"the contrastive hinge was open for {100 * learnt.hinge_open:.0f} % of anchors in the last epoch")
+    learnt.fairnet.correction.fold_strength(learnt.choice.strength)
+    return package.write(package.Fitted(config, data_sha256, prepared, learnt, probes), out)
 
 
-def _correct(config: FitConfig, fairnet: FairNet, material: Material, folder: Path) -> select.Choice:
-    """Learn the adapters, then choose their strength and the thresholds."""
-    stage = config.correction
-    risk = detect.risks_of(fairnet.detectors, material.features, material.rows.all())
-    own = folder.with_name(f"{folder.name}-{fingerprint(asdict(stage))[:12]}")
-    report = correct.learn(fairnet.correction, material, risk >= stage.gate_from, stage, own)
-    if report["hinge_open"] is not None:
-        say(f"the contrastive hinge was open for {100 * report['hinge_open']:.0f} % of anchors in the last epoch")
-    choice = select.choose(fairnet.correction, material, risk, stage)
-    fairnet.correction.fold_strength(choice.strength)
-    return choice
-
-
-def _split(model: torch.nn.Module, config: FitConfig) -> SplitModel:
-    """Cut in the middle unless told otherwise: FairNet corrects the later half of the blocks."""
-    blocks = int(model.config.num_hidden_layers)  # type: ignore[union-attr, arg-type]
-    return SplitModel(model, config.detector.layer if config.detector.layer is not None else blocks // 2)
+def _layer(
+    config: FitConfig, prepared: base.Base, rows: Rows, schema: Schema, work: Path
+) -> tuple[int, dict[int, float]]:
+    """The first corrected block: as told, chosen, or the middle (FairNet corrects the later half of the blocks)."""
+    wanted = config.detector.layer
+    if wanted is None:
+        return blocks_of(prepared) // 2, {}
+    if wanted != "auto":
+        return wanted, {}
+    if config.detector.attributes_known == "none":
+        raise DataError("--layer auto needs known attributes to tell layers apart; give a number, or leave it out")
+    known = detect.members(detect.hide(rows, config.detector.share, config.seed), schema)
+    return choose_layer(prepared, rows, known, config.seed, work)
 
 
 def _features(split: SplitModel, encoded: list[Encoded], pad_id: int, work: Path) -> Features:
@@ -94,7 +85,7 @@ def _features(split: SplitModel, encoded: list[Encoded], pad_id: int, work: Path
 
 
 def _announce(rows: Rows, schema: Schema) -> None:
-    counts = ", ".join(f"{split} {len(rows.of(split))}" for split in (*SPLITS, HELD))
+    counts = ", ".join(f"{split} {len(rows.of(split))}" for split in (*LEARNT, "val", "test"))
     say(f"rows: {counts}; labels {', '.join(schema.labels)} (favourable: {', '.join(schema.favourable)})")
     for name, groups in schema.groups.items():
         unknown = int((rows.groups[name] < 0).sum())

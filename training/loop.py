@@ -49,7 +49,7 @@ def fit(
     parameters: dict[str, nn.Parameter],
     lengths: Sequence[int],
     loss_of: Callable[[Ints], Tensor],
-    score: Callable[[], float],
+    score: Callable[[], float] | None,
     folder: Path,
 ) -> float:
     """Learn until the epochs or the patience run out; leaves the best epoch's weights in ``parameters``.
@@ -59,11 +59,11 @@ def fit(
         parameters: What to learn, by name.
         lengths: Length of each training row, to batch rows of like length.
         loss_of: Loss of a batch of row indices.
-        score: Validation score after an epoch; higher is better.
+        score: Score after an epoch; higher is better. Without one, every epoch is run and the last one's weights stay.
         folder: Where checkpoints lie; a finished or half-finished run with the same plan is taken up again.
 
     Returns:
-        The best validation score.
+        The best score.
     """
     store = _Store(folder, plan, parameters)
     optimiser = torch.optim.AdamW(
@@ -73,8 +73,9 @@ def fit(
     while state.epoch < plan.epochs and state.epoch - state.best_epoch <= plan.patience:
         torch.manual_seed(plan.seed * 1009 + state.epoch)
         mean_loss = _epoch(plan, state.epoch, lengths, loss_of, optimiser)
-        value = score()
-        say(f"{plan.name}: epoch {state.epoch + 1}/{plan.epochs}, loss {mean_loss:.4f}, validation {value:.4f}")
+        value = float(state.epoch) if score is None else score()
+        scored = "" if score is None else f", score {value:.4f}"
+        say(f"{plan.name}: epoch {state.epoch + 1}/{plan.epochs}, loss {mean_loss:.4f}{scored}")
         if value > state.best_score:
             state.best_score, state.best_epoch = value, state.epoch
             store.save_best()

@@ -19,13 +19,13 @@ def detector_loss(logits: Tensor, members: Tensor, known: Tensor, positive_weigh
     Args:
         logits: ``(batch, attributes)``.
         members: ``(batch, attributes)`` 1 outside the reference group, 0 inside.
-        known: ``(batch, attributes)`` bool, whether the group is known.
+        known: ``(batch, attributes)`` how much an entry counts; zero where the group is not known.
         positive_weight: ``(attributes,)`` negatives per positive in the training rows.
     """
     losses = functional.binary_cross_entropy_with_logits(
         logits, members.float(), pos_weight=positive_weight, reduction="none"
     )
-    return (losses * known).sum() / known.sum().clamp(min=1)
+    return (losses * known).sum() / known.sum().clamp(min=1e-12)
 
 
 def contrastive_loss(
@@ -33,13 +33,13 @@ def contrastive_loss(
 ) -> tuple[Tensor, Tensor]:
     r"""Triplet hinge against prototypes of the reference group.
 
-    .. math:: w_y \max(0, \|z - p_y\|^2 - \min_{c \ne y} \|z - p_c\|^2 + m)
+    .. math:: w_i \max(0, \|z - p_y\|^2 - \min_{c \ne y} \|z - p_c\|^2 + m)
 
     Args:
         representation: ``(anchors, width)``; normalised here.
         labels: ``(anchors,)``.
         prototypes: ``(classes, width)``, normalised; the reference group's mean representation per class.
-        weights: ``(classes,)`` inverse class frequency among the anchors, mean 1.
+        weights: ``(anchors,)`` how much each counts.
         margin: The hinge's margin.
 
     Returns:
@@ -50,12 +50,12 @@ def contrastive_loss(
     own = distances.gather(1, labels.unsqueeze(1)).squeeze(1)
     others = distances.scatter(1, labels.unsqueeze(1), float("inf")).amin(dim=1)
     hinge = torch.relu(own - others + margin)
-    return weighted_mean(hinge, weights[labels]), (hinge > 0).float().mean()
+    return weighted_mean(hinge, weights), (hinge > 0).float().mean()
 
 
 def task_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-    """Class-weighted cross-entropy; ``logits (rows, classes)``, ``labels (rows,)``, ``weights (classes,)``."""
-    return weighted_mean(functional.cross_entropy(logits, labels, reduction="none"), weights[labels])
+    """Weighted cross-entropy; ``logits (rows, classes)``, ``labels (rows,)``, ``weights (rows,)``."""
+    return weighted_mean(functional.cross_entropy(logits, labels, reduction="none"), weights)
 
 
 def keep_loss(logits: Tensor, base_logits: Tensor) -> Tensor:

@@ -21,12 +21,13 @@ from models import bundle as bundles
 from models.export import OPSET, PARITY_TOLERANCE, Parity, compare, to_onnx
 from models.fairnet import FairNet
 from models.inputs import collate
-from models.manifest import Attribute, Correction, Graph, Manifest, Provenance
+from models.manifest import Attribute, Certificate, Correction, Graph, Manifest, Provenance
 from models.runtime import INPUTS, MODE_CODES, OUTPUTS, GraphRunner
 from training import card
+from training.arms import Learnt
 from training.base import Base, weights_hash
 from training.config import FitConfig
-from training.data import SPLITS, DataError, Rows, Schema
+from training.data import LEARNT, DataError, Rows, Schema
 from training.evaluate import Answers, answer, judge, reference, summary
 from training.progress import say
 from training.select import Choice
@@ -41,12 +42,31 @@ class Fitted:
     """All that the stages made."""
 
     config: FitConfig
-    rows: Rows
-    schema: Schema
     data_sha256: str
     base: Base
-    fairnet: FairNet
-    choice: Choice
+    learnt: Learnt
+    probes: dict[int, float]
+    """Lowest probe AUC per layer, where the layer was chosen by it."""
+
+    @property
+    def rows(self) -> Rows:
+        """The data, with the groups that the detectors were taught."""
+        return self.learnt.arm.rows
+
+    @property
+    def schema(self) -> Schema:
+        """What its values mean."""
+        return self.learnt.arm.schema
+
+    @property
+    def fairnet(self) -> FairNet:
+        """The model."""
+        return self.learnt.fairnet
+
+    @property
+    def choice(self) -> Choice:
+        """Strength, thresholds, certificate."""
+        return self.learnt.choice
 
 
 def write(fitted: Fitted, out: Path) -> Path:
@@ -95,7 +115,7 @@ def prove_parity(fitted: Fitted, runner: GraphRunner) -> Parity:
         batch = chosen[start : start + 32]
         arrays = collate([fitted.base.encoded[row] for row in batch], fitted.base.spec.pad_id)
         for mode in (MODE_CODES["apply"], MODE_CODES["shadow"]):
-            modes = np.full((len(batch), len(fitted.schema.attributes)), mode)
+            modes = np.full((len(batch), len(fitted.schema.gated)), mode)
             with torch.no_grad():
                 tensors = [torch.from_numpy(arrays[name]) for name in ("input_ids", "attention_mask")]
                 expected = fitted.fairnet(*tensors, thresholds, torch.from_numpy(modes))
@@ -144,7 +164,7 @@ def _write_evaluation(
         writer.writerow(["row", "split", "base", "final", "flagged"])
         for split, of in answers.items():
             for index, row in enumerate(of.rows):
-                flagged = "+".join(np.array(fitted.schema.attributes)[of.flagged[index]].tolist())
+                flagged = "+".join(np.array(list(fitted.schema.gated))[of.flagged[index]].tolist())
                 labels = [fitted.schema.labels[code] for code in (of.base[index], of.final[index])]
                 writer.writerow([fitted.rows.row[row], split, *labels, flagged])
 
@@ -175,16 +195,23 @@ def _manifest(fitted: Fitted, evaluation: dict[str, Any], files: dict[str, str])
             targets=list(split.family.targets),
         ),
         graph=Graph(opset=OPSET, weights=config.weights, inputs=list(INPUTS), outputs=list(OUTPUTS)),
-        certified=False,
+        certified=fitted.choice.certified,
+        certificate=_certificate(fitted),
         provenance=Provenance(
             evenhand=importlib.metadata.version("evenhand"),
             base=config.public_base,
             base_license=words["base_license"],
             base_sha256=weights_hash(split.model),
             data_sha256=fitted.data_sha256,
-            rows={name: len(fitted.rows.of(name)) for name in SPLITS},
+            rows={name: len(fitted.rows.of(name)) for name in (*LEARNT, "val", "test")},
             seed=config.seed,
-            settings={**settings, "strength": fitted.choice.strength, "parity_tolerance": PARITY_TOLERANCE},
+            settings={
+                **settings,
+                "strength": fitted.choice.strength,
+                "detector_taught": fitted.learnt.arm.name,
+                "layer_probes": fitted.probes,
+                "parity_tolerance": PARITY_TOLERANCE,
+            },
             libraries=_versions(LIBRARIES),
         ),
         evaluation=evaluation,
@@ -194,14 +221,8 @@ def _manifest(fitted: Fitted, evaluation: dict[str, Any], files: dict[str, str])
 
 def _attributes(fitted: Fitted) -> list[Attribute]:
     found = []
-    for index, (name, groups) in enumerate(fitted.schema.groups.items()):
+    for index, (name, groups) in enumerate(fitted.schema.gated.items()):
         helps = fitted.choice.helps(index)
-        cost = f"{100 * fitted.config.correction.epsilon:g} points of overall accuracy"
-        why = (
-            f"best worst-cell accuracy on validation rows at a cost of at most {cost}; not certified"
-            if helps
-            else f"no threshold raised the worst cell on validation rows at a cost of at most {cost}"
-        )
         found.append(
             Attribute(
                 name=name,
@@ -209,10 +230,31 @@ def _attributes(fitted: Fitted) -> list[Attribute]:
                 reference=groups[0],
                 threshold=fitted.choice.thresholds[index],
                 mode="apply" if helps else "off",
-                why=why,
+                why=_why(fitted, helps),
             )
         )
     return found
+
+
+def _why(fitted: Fitted, helps: bool) -> str:
+    """One sentence: why an attribute is corrected, or not."""
+    stage, choice = fitted.config.correction, fitted.choice
+    cost = f"{100 * stage.epsilon:g} points of overall accuracy"
+    if helps and choice.certified and choice.worst_cell:
+        cell = "{} = {}, {}".format(*choice.worst_cell)
+        return f"certified at level {stage.alpha_certificate:g}: costs at most {cost}, and the cell {cell} gains"
+    if helps:
+        return f"the best choice on held-out rows at a cost of at most {cost}; not certified, as was asked for"
+    if any(choice.helps(index) for index in range(len(choice.thresholds))):
+        return "correcting for it was part of no better choice on held-out rows"
+    if not choice.trials:
+        return f"no setting raised the worst cell on tuning rows at a cost of at most {cost}"
+    return f"no setting could be certified to cost at most {cost} and to raise the worst cell"
+
+
+def _certificate(fitted: Fitted) -> Certificate:
+    stage, plain = fitted.config.correction, fitted.choice.plain()
+    return Certificate(epsilon=stage.epsilon, alpha=stage.alpha_certificate, rows=len(fitted.rows.of("val")), **plain)
 
 
 def _versions(names: Sequence[str]) -> dict[str, str]:

@@ -1,145 +1,218 @@
-"""Choose the adapters' strength and each attribute's threshold, on validation rows only.
-
-Among settings that cost at most ``epsilon`` overall accuracy, take the one with the highest worst-cell accuracy, over
-all attributes and per attribute. This is a choice by validation figures, not a certificate.
-"""
+"""Choose strength and thresholds: put settings in order on tuning rows, certify on validation rows, see no test row."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.lora import ConditionalLora
+from training.candidates import LEARN_LEVEL, NEVER, Cuts, Judge, Setting, Table, settings
+from training.certify import SHARES, fallback, gain_p_value, loss_p_value
 from training.config import CorrectionConfig
-from training.correct import answers
-from training.data import Rows, Schema
-from training.features import Features, Material
-from training.metrics import Cell, cells, worst
-from training.progress import say, track
+from training.data import TUNE
+from training.features import Material
+from training.progress import say
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
-THRESHOLDS = tuple(round(0.1 * step, 1) for step in range(1, 10))
-"""What may be chosen, from the risk on that the adapters learnt from: below it they never saw a row."""
-STRENGTHS = (0.2, 0.4, 0.6, 0.8, 1.0)
-NEVER = 1.0
-ROUNDS = 3
+
+SEEN = 0.5
+"""Share of tuning rows whose attributes are known, from which on they alone put settings in order."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One setting that was put to the test."""
+
+    setting: Setting
+    loss_p: float
+    gain_p: float
+    certified: bool
+    value: float
+    """On the rows that certify; see :class:`training.candidates.Judge`."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What was chosen, and what it does on validation rows."""
+    """What was chosen, and what it was tested for."""
 
-    strength: float
+    setting: Setting
     thresholds: tuple[float, ...]
-    """One per attribute; 1.0 where no threshold helped, and the attribute's mode is ``off``."""
-    value: float
+    """One per gated attribute; 1.0 where an attribute is never flagged, and its mode is ``off``."""
+    certified: bool
+    worst_cell: tuple[str, str, str] | None
+    """Attribute, group and label of the base's worst cell on the rows that order: the one whose gain is tested."""
+    trials: tuple[Trial, ...]
     tried: int
+    """Settings that were better than none on the rows that order."""
+    value: float
+    """On the rows that order; see :class:`training.candidates.Judge`."""
+
+    @property
+    def strength(self) -> float:
+        """What the adapters' change is multiplied by."""
+        return self.setting.strength
 
     def helps(self, attribute: int) -> bool:
-        """Whether correcting for this attribute was better than not."""
+        """Whether this attribute is corrected at all."""
         return self.thresholds[attribute] < NEVER
 
+    def plain(self) -> dict[str, Any]:
+        """For the manifest."""
+        return {
+            "worst_cell": self.worst_cell,
+            "settings_in_order": self.tried,
+            "trials": [
+                {
+                    "strength": trial.setting.strength,
+                    "levels": trial.setting.levels,
+                    "p_accuracy_loss": trial.loss_p,
+                    "p_worst_cell_gain": trial.gain_p,
+                    "certified": trial.certified,
+                }
+                for trial in self.trials
+            ],
+        }
 
-def choose(correction: ConditionalLora, material: Material, risk: Floats, config: CorrectionConfig) -> Choice:
-    """Try every strength, and thresholds by coordinate ascent.
+
+class Chooser:
+    """Answers of learnt adapters at every setting, from which a choice is made.
 
     Args:
         correction: The learnt adapters; left at full strength.
-        material: Hidden states and rows; only validation rows are used.
+        material: Hidden states and rows.
         risk: ``(rows, attributes)`` of all rows.
-        config: The stage's settings: the lowest threshold, and the accuracy that may be lost.
+        known: ``(rows, attributes)`` members as the training may see them.
+        chosen: Rows that are ever asked about.
     """
-    features, rows, schema = material.features, material.rows, material.schema
-    validation = rows.of("val")
-    thresholds = tuple(threshold for threshold in THRESHOLDS if threshold >= config.gate_from)
-    best: Choice | None = None
-    tried = 0
-    for strength in track(STRENGTHS, len(STRENGTHS), "choosing strength and thresholds"):
-        with correction.at_strength(strength):
-            table = _Table(correction, features, validation, risk[validation], thresholds)
-        judge = _Judge(rows, schema, validation, features.base_logits[validation].argmax(axis=1), config.epsilon)
-        found, value, looked = _ascend(table, judge, len(schema.attributes), thresholds)
-        tried += looked
-        if best is None or value > best.value:
-            best = Choice(strength, found, value, tried)
-    assert best is not None
-    say(f"chose strength {best.strength} and thresholds {best.thresholds}")
-    return Choice(best.strength, best.thresholds, best.value, tried)
-
-
-def _ascend(
-    table: _Table, judge: _Judge, attributes: int, thresholds: tuple[float, ...]
-) -> tuple[tuple[float, ...], float, int]:
-    """Improve one attribute's threshold at a time, from "never" on, until none improves."""
-    current = [NEVER] * attributes
-    value, looked = judge.value(table.predict(current)), 1
-    for _ in range(ROUNDS):
-        before = list(current)
-        for attribute in range(attributes):
-            for threshold in (NEVER, *thresholds):
-                proposal = [*current[:attribute], threshold, *current[attribute + 1 :]]
-                found = judge.value(table.predict(proposal))
-                looked += 1
-                if found > value:
-                    current, value = proposal, found
-        if current == before:
-            break
-    return tuple(current), value, looked
-
-
-class _Judge:
-    """The value of a vector of predictions; minus infinity where it costs too much."""
-
-    def __init__(self, rows: Rows, schema: Schema, chosen: Ints, base: Ints, epsilon: float) -> None:
-        self._truth = rows.labels[chosen]
-        self._groups = {name: rows.groups[name][chosen] for name in schema.attributes}
-        self._schema = schema
-        self._floor = float((base == self._truth).mean()) - epsilon
-
-    def value(self, predicted: Ints) -> float:
-        """Worst cell overall, plus the mean over attributes of their worst, plus a little for accuracy."""
-        accuracy = float((predicted == self._truth).mean())
-        if accuracy < self._floor:
-            return float("-inf")
-        lowest = [worst(self._cells(name, predicted)) for name in self._schema.attributes]
-        found = [cell.accuracy.value for cell in lowest if cell is not None and cell.accuracy.value is not None]
-        if not found:
-            return accuracy
-        return min(found) + float(np.mean(found)) + 0.1 * accuracy
-
-    def _cells(self, name: str, predicted: Ints) -> list[Cell]:
-        groups, labels = self._schema.groups[name], self._schema.labels
-        return cells(name, groups, labels, self._groups[name], self._truth, predicted)
-
-
-class _Table:
-    """Predicted class of every row under every set of open gates that some threshold can produce."""
 
     def __init__(
-        self,
-        correction: ConditionalLora,
-        features: Features,
-        chosen: Ints,
-        risk: Floats,
-        thresholds: tuple[float, ...],
+        self, correction: ConditionalLora, material: Material, risk: Floats, known: Ints, chosen: Ints
     ) -> None:
-        self._risk = risk
-        self._bits = 1 << np.arange(risk.shape[1])
-        possible = (risk >= min(thresholds)) @ self._bits
-        self._predicted = np.repeat(features.base_logits[chosen].argmax(axis=1)[:, None], 1 << risk.shape[1], axis=1)
-        for subset in range(1, 1 << risk.shape[1]):
-            at = np.flatnonzero((possible & subset) == subset)
-            gates = np.repeat((subset & self._bits > 0)[None], len(at), axis=0)
-            if len(at):
-                self._predicted[at, subset] = answers(correction, features, chosen[at], gates).argmax(axis=1)
+        self.material, self.rows, self.schema, self.risk = material, material.rows, material.schema, risk
+        self.base = material.features.base_logits.argmax(axis=1)
+        self.cuts = Cuts(risk, known, material.rows)
+        self.attributes = risk.shape[1]
+        lowest = np.array(self.cuts.thresholds((LEARN_LEVEL,) * self.attributes))
+        self._table = Table(correction, material.features, chosen, risk[chosen] >= lowest)
+        self._place = np.full(len(self.rows), -1)
+        self._place[chosen] = np.arange(len(chosen))
+        self._chosen = chosen
 
-    def predict(self, thresholds: list[float]) -> Ints:
-        """Predictions ``(rows,)`` under some thresholds."""
-        is_open = (self._risk >= np.array(thresholds)) & (np.array(thresholds) < NEVER)
-        found: Ints = self._predicted[np.arange(len(is_open)), is_open @ self._bits]
+    def predict(self, setting: Setting, rows: Ints) -> Ints:
+        """Classes of some rows, ``(rows,)``."""
+        is_open = self.risk[self._chosen] >= np.array(self.cuts.thresholds(setting.levels))
+        found: Ints = self._table.predict(setting.strength, is_open)[self._place[rows]]
         return found
+
+    def order(self, tune: Ints, cost: float) -> list[Setting]:
+        """All settings that tuning rows allow, the best first."""
+        judge = self.judge(tune, cost)
+        valued = [(judge.value(self.predict(setting, tune)), setting) for setting in settings(self.attributes)]
+        allowed = [(value, setting) for value, setting in valued if value > judge.value(self.base[tune])]
+        return [setting for _, setting in sorted(allowed, key=lambda pair: -pair[0])]
+
+    def judge(self, chosen: Ints, cost: float) -> Judge:
+        """Cells and value over some rows."""
+        return Judge(self.rows, self.schema, chosen, self.base[chosen], cost)
+
+    def choose(self, order: Ints, certify: Ints | None, config: CorrectionConfig) -> Choice:
+        """Order on some rows; certify on others and take the best that passes, or take the first in order.
+
+        Args:
+            order: Rows that the adapters did not learn from.
+            certify: Rows that neither learnt nor ordered anything; ``None`` to go without a certificate.
+            config: Tolerance and level.
+        """
+        judge = self.judge(order, config.cost)
+        ordered = self.order(order, config.cost)
+        if certify is None:
+            trials, named = [], None
+            best = ordered[0] if ordered else None
+        else:
+            named = _worst_of_base(judge, self.judge(certify, config.cost))
+            trials = self._trials(ordered[: len(SHARES)], certify, named, config)
+            passed = [trial for trial in trials if trial.certified]
+            best = max(passed, key=lambda trial: trial.value).setting if passed else None
+        never = Setting(1.0, (0.0,) * self.attributes)
+        chosen = best or never
+        return Choice(
+            setting=chosen,
+            thresholds=self.cuts.thresholds(chosen.levels),
+            certified=certify is not None and best is not None,
+            worst_cell=named,
+            trials=tuple(trials),
+            tried=len(ordered),
+            value=judge.value(self.predict(chosen, order)),
+        )
+
+    def _trials(
+        self, first: list[Setting], certify: Ints, named: tuple[str, str, str] | None, config: CorrectionConfig
+    ) -> list[Trial]:
+        """Test the first settings in their order."""
+        judge = self.judge(certify, config.epsilon)
+        inside = judge.members[judge.names.index(named)] if named in judge.names else None
+        tested = []
+        for setting in first:
+            predicted = self.predict(setting, certify)
+            right = predicted == judge.truth
+            loss_p = loss_p_value(judge.base_right, right, config.epsilon)
+            gain_p = 1.0 if inside is None else gain_p_value(judge.base_right[inside], right[inside])
+            tested.append((setting, loss_p, gain_p, judge.value(predicted)))
+        passed = fallback([max(loss_p, gain_p) for _, loss_p, gain_p, _ in tested], config.alpha_certificate)
+        return [
+            Trial(setting, loss_p, gain_p, ok, value)
+            for (setting, loss_p, gain_p, value), ok in zip(tested, passed, strict=True)
+        ]
+
+
+def _worst_of_base(tune: Judge, validation: Judge) -> tuple[str, str, str] | None:
+    """The base's worst cell on tuning rows, among those that validation rows can test."""
+    both = [index for index, name in enumerate(tune.names) if name in validation.names]
+    if not both:
+        return None
+    accuracies = [float(tune.base_right[tune.members[index]].mean()) for index in both]
+    return tune.names[both[int(np.argmin(accuracies))]]
+
+
+def choose(
+    correction: ConditionalLora, material: Material, risk: Floats, known: Ints, config: CorrectionConfig
+) -> Choice:
+    """Choose for a bundle; see :meth:`Chooser.choose`."""
+    order, certify = choice_rows(material, config.require_certificate)
+    asked = np.concatenate([order, order[:0] if certify is None else certify])
+    choice = Chooser(correction, material, risk, known, asked).choose(order, certify, config)
+    for trial in choice.trials:
+        say(
+            f"strength {trial.setting.strength}, levels {trial.setting.levels}: p {trial.loss_p:.3f} for a loss above "
+            f"{100 * config.epsilon:g} points, p {trial.gain_p:.3f} for no gain in {choice.worst_cell}"
+            + (": certified" if trial.certified else "")
+        )
+    if not choice.tried:
+        say("no setting helped on the rows that settings are put in order on")
+    return choice
+
+
+def choice_rows(material: Material, certificate: bool) -> tuple[Ints, Ints | None]:
+    """Rows to put settings in order on, and rows to certify on.
+
+    Tuning rows order and validation rows certify. Where the attributes of tuning rows may not be seen, half of the
+    validation rows order with them. Without a certificate all of both order.
+
+    Args:
+        material: The rows, with the groups that training may see.
+        certificate: Whether one is wanted.
+    """
+    tune, validation = material.rows.of(TUNE), material.rows.of("val")
+    if not certificate:
+        return np.concatenate([tune, validation]), None
+    seen = [material.rows.groups[name][tune] >= 0 for name in material.schema.groups]
+    if not seen or np.mean(seen) >= SEEN:
+        return tune, validation
+    half = np.random.default_rng(material.seed).permutation(validation)
+    return np.concatenate([tune, half[: len(half) // 2]]), np.sort(half[len(half) // 2 :])

@@ -9,7 +9,7 @@ import torch
 from models.detector import BiasDetectors
 from training import detect
 from training.config import DetectorConfig
-from training.data import Rows, Schema
+from training.data import Rows, Schema, hold_out
 from training.features import Features, Material
 
 SCHEMA = Schema(("no", "yes"), ("yes",), {"team": ("none", "a", "b")})
@@ -32,7 +32,9 @@ def material(rows: int = 1500, signal: float = 2.0) -> Material:
 def learnt(made: Material, known: np.ndarray, folder: Path) -> BiasDetectors:
     torch.manual_seed(0)
     detectors = BiasDetectors(1, 8)
-    detect.learn(detectors, made, known, DetectorConfig(epochs=8), folder)
+    half = made.rows.of("train")
+    lesson = detect.Lesson(known, half[::2], half[1::2])
+    detect.learn(detectors, made, lesson, DetectorConfig(epochs=16), folder)
     detect.calibrate(detectors, made, known)
     return detectors
 
@@ -65,11 +67,27 @@ def test_members_are_outside_the_reference_inside_or_unknown() -> None:
 @pytest.mark.parametrize("share", [1.0, 0.5, 0.1])
 def test_the_partial_setting_hides_training_rows_only(share: float) -> None:
     made = material()
-    known = detect.known_members(made.rows, SCHEMA, share, seed=1)
-    train, val = made.rows.of("train"), made.rows.of("val")
-    assert (known[train] >= 0).mean() == pytest.approx(share, abs=0.01)
+    rows = hold_out(made.rows, 0.4, 0)
+    known = detect.members(detect.hide(rows, share, seed=1), SCHEMA)
+    learnt, val = rows.of("train", "held", "tune"), rows.of("val", "test")
+    assert (known[learnt] >= 0).mean() == pytest.approx(share, abs=0.01)
     assert (known[val] >= 0).all()
-    assert np.array_equal(known, detect.known_members(made.rows, SCHEMA, share, seed=1))
+    assert np.array_equal(known, detect.members(detect.hide(rows, share, seed=1), SCHEMA))
+
+
+def test_rows_that_weigh_nothing_teach_nothing(tmp_path: Path) -> None:
+    made = material()
+    known = detect.members(made.rows, SCHEMA)
+    lie = known.copy()
+    lie[::2] = 1 - lie[::2]
+    weights = np.ones(known.shape, np.float32)
+    weights[::2] = 0.0
+    torch.manual_seed(0)
+    detectors = BiasDetectors(1, 8)
+    train, val = made.rows.of("train"), made.rows.of("val")
+    lesson = detect.Lesson(lie, train, train[1::2], weights)
+    detect.learn(detectors, made, lesson, DetectorConfig(epochs=12), tmp_path)
+    assert detect.mean_auc(detect.logits_of(detectors, made.features, val), known[val]) > 0.85
 
 
 def test_auc_over_nothing_is_a_coin() -> None:

@@ -52,7 +52,7 @@ def test_the_bundle_verifies_and_says_how_it_was_made(bundle: Path, place: Path)
     assert manifest.labels == ["negative", "positive"]
     assert manifest.favourable == ["positive"]
     assert [a.groups[0] for a in manifest.attributes] == ["none", "plain"]
-    assert manifest.provenance.rows == {"train": 540, "val": 180, "test": 180}
+    assert manifest.provenance.rows == {"train": 360, "held": 135, "tune": 45, "val": 180, "test": 180}
     assert manifest.provenance.seed == 3
     assert str(place) not in (bundle / "manifest.json").read_text()
     assert not manifest.certified

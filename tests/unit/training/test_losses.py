@@ -27,7 +27,7 @@ def test_the_hinge_is_shut_at_the_own_prototype_and_open_at_a_wrong_one() -> Non
     prototypes = torch.eye(3)
     at_home, share = contrastive_loss(prototypes, torch.arange(3), prototypes, torch.ones(3), 0.5)
     assert (at_home, share) == (0.0, 0.0)
-    astray, share = contrastive_loss(prototypes[[1]], torch.tensor([0]), prototypes, torch.ones(3), 0.5)
+    astray, share = contrastive_loss(prototypes[[1]], torch.tensor([0]), prototypes, torch.ones(1), 0.5)
     assert astray == pytest.approx(2.5)
     assert share == 1.0
 
@@ -35,18 +35,18 @@ def test_the_hinge_is_shut_at_the_own_prototype_and_open_at_a_wrong_one() -> Non
 def test_only_the_direction_of_a_representation_counts() -> None:
     prototypes = functional.normalize(torch.randn(2, 8), dim=1)
     z, labels = torch.randn(6, 8), torch.tensor([0, 1, 0, 1, 0, 1])
-    one = contrastive_loss(z, labels, prototypes, torch.ones(2), 0.5)[0]
-    assert torch.allclose(one, contrastive_loss(z * 100, labels, prototypes, torch.ones(2), 0.5)[0], atol=1e-5)
+    one = contrastive_loss(z, labels, prototypes, torch.ones(6), 0.5)[0]
+    assert torch.allclose(one, contrastive_loss(z * 100, labels, prototypes, torch.ones(6), 0.5)[0], atol=1e-5)
 
 
 def test_the_negative_is_the_nearest_wrong_class() -> None:
     prototypes = functional.normalize(torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]]), dim=1)
     z = torch.tensor([[0.6, 0.8]])
-    loss = contrastive_loss(z, torch.tensor([0]), prototypes, torch.ones(3), 0.5)[0]
+    loss = contrastive_loss(z, torch.tensor([0]), prototypes, torch.ones(1), 0.5)[0]
     assert loss == pytest.approx((0.4**2 + 0.8**2) - (0.6**2 + 0.2**2) + 0.5, abs=1e-5)
 
 
-def test_class_weights_move_the_task_loss() -> None:
+def test_row_weights_move_the_task_loss() -> None:
     logits, labels = torch.tensor([[2.0, 0.0], [2.0, 0.0]]), torch.tensor([0, 1])
     even = task_loss(logits, labels, torch.ones(2))
     assert even == pytest.approx(functional.cross_entropy(logits, labels).item())

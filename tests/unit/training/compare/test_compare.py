@@ -1,0 +1,151 @@
+"""The whole comparison on a tiny base: one table, resumed where it stopped, and no method stops another."""
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import typer
+from tiny_model import tiny_table, write_tiny_base
+from typer.testing import CliRunner
+
+from training.compare import registry
+from training.compare.cli import compare
+from training.compare.context import Context
+from training.compare.method import Answer, Method, NotApplicableError, Sees
+
+app = typer.Typer()
+app.command()(compare)
+COLUMNS = (
+    *("--text", "text", "--label", "label", "--attribute", "team", "--attribute", "colour", "--split", "split"),
+    *("--reference", "team=none", "--favourable", "positive"),
+)
+SMALL = ("--max-tokens", "16", "--epochs", "1", "--hold-out", "0.3", "--precision", "float32")
+
+
+@dataclass(frozen=True)
+class Fussy(Method):
+    """Fails on one seed."""
+
+    name: str = "fussy"
+    title: str = "Fussy"
+    source: str = "tests"
+    sees: Sees = Sees("part", "none", test=False)
+
+    def answer(self, context: Context) -> Answer:
+        if context.seed == 1:
+            raise NotApplicableError("not with this seed\nand more lines")
+        return Answer.of_logits(context.features.base_logits[context.judged])
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("compare")
+    write_tiny_base(folder / "base")
+    tiny_table(900).to_csv(folder / "data.csv", index=False)
+    return folder
+
+
+def run(place: Path, *more: str, code: int = 0, columns: tuple[str, ...] = COLUMNS) -> str:
+    given = ["--base", str(place / "base"), "--data", str(place / "data.csv"), "--out", str(place / "out")]
+    found = CliRunner().invoke(app, [*given, *columns, *SMALL, *more], env={"COLUMNS": "300"})
+    assert found.exit_code == code, f"{found.output} {found.exception!r}"
+    return found.output
+
+
+def stamps(place: Path) -> dict[str, int]:
+    return {file.name: file.stat().st_mtime_ns for file in (place / "out/results").glob("*.json")}
+
+
+@pytest.fixture(scope="module")
+def said(place: Path) -> str:
+    patch = pytest.MonkeyPatch()
+    patch.setattr(registry, "METHODS", (*registry.METHODS, Fussy()))
+    yield run(place, "--seeds", "0,1")
+    patch.undo()
+
+
+def test_every_method_has_its_line_and_says_who_sees_the_attribute(said: str) -> None:
+    for method in registry.METHODS:
+        lines = [line for line in said.splitlines() if line.strip().startswith(f"{method.title}  ")]
+        assert len(lines) == 2, method
+        assert all(str(method.sees) in line for line in lines)
+    assert "none/all/yes" in said
+    assert "val rows" in said
+    assert "test rows" in said
+    assert "±" in said
+
+
+def test_a_failed_seed_is_told_with_its_reason_and_stops_nothing(said: str, place: Path) -> None:
+    lines = [line for line in said.splitlines() if line.strip().startswith("Fussy ") and "part/none/no" in line]
+    assert len(lines) == 2
+    assert all("1/2" in line for line in lines)
+    assert "NotApplicableError: not with this" in said
+    assert "more lines" not in said
+    with (place / "out/figures.csv").open() as file:
+        failed = [row for row in csv.DictReader(file) if row["failed"]]
+    assert [(row["method"], row["seed"]) for row in failed] == [("fussy", "1")]
+
+
+def test_results_hold_predictions_by_row_number(said: str, place: Path) -> None:
+    table = tiny_table(900)
+    stored = json.loads((place / "out/results/reweighting-seed1.json").read_text())
+    assert {table["split"][row] for row in stored["row"]} == {"val", "test"}
+    assert len(stored["predicted"]) == len(stored["score"]) == 360
+    assert set(stored["predicted"]) <= {0, 1}
+    assert stored["labels"] == ["negative", "positive"]
+    everything = "".join(file.read_text() for file in (place / "out").glob("*.*"))
+    assert not any(text in everything for text in table["text"] if len(text) > 20)
+
+
+def test_the_csv_has_every_seed_the_mean_and_the_spread(said: str, place: Path) -> None:
+    with (place / "out/figures.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    own = {row["seed"]: row for row in rows if (row["method"], row["split"]) == ("dfr", "test")}
+    assert set(own) == {"0", "1", "mean", "sd"}
+    mean = (float(own["0"]["accuracy"]) + float(own["1"]["accuracy"])) / 2
+    assert float(own["mean"]["accuracy"]) == pytest.approx(mean, abs=1e-5)
+    assert float(own["0"]["accuracy_low"]) < float(own["0"]["accuracy"]) < float(own["0"]["accuracy_high"])
+
+
+def test_a_second_run_does_only_what_is_missing(said: str, place: Path) -> None:
+    before = stamps(place)
+    (place / "out/results/dfr-seed1.json").unlink()
+    again = run(place, "--seeds", "0,1")
+    after = stamps(place)
+    assert "seed 0: DFR" not in again
+    assert {name for name, stamp in after.items() if before[name] != stamp} == {"dfr-seed1.json"}
+    assert "fine-tuning the base" not in again or "epoch 1/1" not in again
+    tables = [text[text.index("val rows") :] for text in (said, again)]
+    assert tables[0] == tables[1]
+
+
+def test_other_settings_are_another_result(said: str, place: Path) -> None:
+    before = stamps(place)
+    run(place, "--seeds", "0", "--methods", "base", "--epsilon", "0.1")
+    changed = {name for name, stamp in stamps(place).items() if before[name] != stamp}
+    assert changed == {"base-seed0.json"}
+
+
+@pytest.mark.parametrize(
+    ("more", "message", "code"),
+    [
+        (("--methods", "magic"), "no method magic; there are base, erm", 1),
+        (("--attribute", "nothing"), "no column nothing", 1),
+        (("--seeds", "one"), "not numbers separated by commas", 2),
+        (("--recipe", "nowhere"), "is one of hatexplain", 2),
+        (("--precision", "int8"), "is one of bfloat16, float32", 2),
+        (("--hold-out", "3"), "is a share from 0 to 1", 2),
+    ],
+)
+def test_what_cannot_be_compared_ends_in_one_sentence(
+    place: Path, more: tuple[str, ...], message: str, code: int
+) -> None:
+    said = " ".join(run(place, *more, code=code).replace("│", " ").split())
+    assert message in said
+    assert "Traceback" not in said
+
+
+def test_a_table_needs_its_columns(place: Path) -> None:
+    assert "--text, --label and --attribute are needed" in run(place, code=2, columns=())

@@ -1,0 +1,90 @@
+r"""Learn-then-Test (Angelopoulos et al. 2021, arXiv 2110.01052): does a choice hold beyond the rows it was made on?
+
+Two nulls per setting, both to be rejected on validation rows that neither learnt nor ordered anything:
+
+* overall accuracy falls by more than ``epsilon``: :func:`loss_p_value`;
+* the base's worst cell, named beforehand, does not gain: :func:`gain_p_value`.
+
+Both tests are exact and paired: the same rows are answered with and without the correction. A setting's p-value is the
+larger of the two (intersection-union: both claims at level alpha without splitting it). Several settings are tested by
+the fallback procedure (Wiens 2003; Bretz et al. 2009), which holds the family-wise error at alpha.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+Bools = NDArray[np.bool_]
+
+NUISANCE_LEVEL = 1e-3
+"""Berger and Boos 1994: the nuisance parameter is searched in an interval of this level, which the p-value pays for."""
+GRID = 60
+SHARES = (0.5, 0.25, 0.25)
+"""How alpha is spread over the settings in their order; an earlier rejection hands its share on."""
+
+
+def gain_p_value(base: Bools, final: Bools) -> float:
+    """Exact one-sided sign test (McNemar) of "final is not right more often than base".
+
+    Args:
+        base: ``(rows,)`` whether the base was right.
+        final: ``(rows,)`` whether the corrected answer was.
+    """
+    mended, broken = int((~base & final).sum()), int((base & ~final).sum())
+    return float(stats.binom.sf(mended - 1, mended + broken, 0.5)) if mended + broken else 1.0
+
+
+def loss_p_value(base: Bools, final: Bools, epsilon: float) -> float:
+    """Exact one-sided test of "accuracy falls by ``epsilon`` or more", for paired rows.
+
+    The statistic is broken minus mended rows; it depends on the share of rows that change sides at all. The p-value
+    is the largest over a confidence interval of that share, plus the level of that interval.
+
+    Args:
+        base: ``(rows,)`` whether the base was right.
+        final: ``(rows,)`` whether the corrected answer was.
+        epsilon: The loss that is tolerated, as a share.
+    """
+    n = len(base)
+    mended, broken = int((~base & final).sum()), int((base & ~final).sum())
+    if n == 0:
+        return 1.0
+    interval = stats.binomtest(mended + broken, n).proportion_ci(1 - NUISANCE_LEVEL)
+    # At the null's edge broken - mended = epsilon, so at least epsilon of the rows change sides.
+    lowest, highest = max(float(interval.low), epsilon), max(float(interval.high), epsilon)
+    largest = max(_tail(n, broken - mended, changing, epsilon) for changing in np.linspace(lowest, highest, GRID))
+    return min(1.0, largest + NUISANCE_LEVEL)
+
+
+def _tail(n: int, observed: int, changing: float, epsilon: float) -> float:
+    """Probability of at most ``observed`` more broken than mended rows, where they differ by ``epsilon`` on average.
+
+    Args:
+        n: Rows.
+        observed: Broken minus mended.
+        changing: Share of rows that are broken or mended.
+        epsilon: Share of broken minus share of mended rows.
+    """
+    if changing <= 0.0:
+        return 1.0 if observed >= 0 else 0.0
+    counts = np.arange(n + 1)
+    mass = stats.binom.pmf(counts, n, changing)
+    broken = (changing + epsilon) / (2 * changing)
+    return float(mass @ stats.binom.cdf(np.floor((counts + observed) / 2), counts, min(1.0, broken)))
+
+
+def fallback(p_values: Sequence[float], alpha: float) -> list[bool]:
+    """Which settings are certified, in the given order (decided on other rows), at family-wise level ``alpha``.
+
+    Each setting starts with its own share of alpha; a rejected one hands what it had to the next.
+    """
+    certified, carried = [], 0.0
+    for p, share in zip(p_values, SHARES, strict=False):
+        level = share * alpha + carried
+        certified.append(p <= level)
+        carried = level if certified[-1] else 0.0
+    return certified + [False] * (len(p_values) - len(certified))

@@ -43,6 +43,18 @@ class Rate:
 
 
 @dataclass(frozen=True)
+class Bin:
+    """Rows whose predicted probability lies in one interval."""
+
+    low: float
+    high: float
+    predicted: float
+    """Mean predicted probability; the middle of the interval where there is no row."""
+    observed: Rate
+    """How often it held."""
+
+
+@dataclass(frozen=True)
 class Cell:
     """Accuracy of one (label x group) cell."""
 

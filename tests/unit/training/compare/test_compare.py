@@ -3,6 +3,7 @@
 import csv
 import json
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,17 @@ def test_the_csv_has_every_seed_the_mean_and_the_spread(said: str, place: Path) 
     assert float(own["0"]["accuracy_low"]) < float(own["0"]["accuracy"]) < float(own["0"]["accuracy_high"])
 
 
+def test_the_page_shows_every_method_its_plot_and_what_failed(said: str, place: Path) -> None:
+    page = (place / "out/index.html").read_text()
+    assert page.count("<svg") == 2
+    for method in (*registry.METHODS, Fussy()):
+        assert page.count(escape(method.title)) >= 3, method
+    assert "failed: NotApplicableError: not with this seed" in page
+    assert "How to read this" in page
+    assert "<script" not in page
+    assert not any(text in page for text in tiny_table(900)["text"] if len(text) > 20)
+
+
 def test_a_second_run_does_only_what_is_missing(said: str, place: Path) -> None:
     before = stamps(place)
     (place / "out/results/dfr-seed1.json").unlink()
@@ -123,7 +135,7 @@ def test_a_second_run_does_only_what_is_missing(said: str, place: Path) -> None:
 
 def test_other_settings_are_another_result(said: str, place: Path) -> None:
     before = stamps(place)
-    run(place, "--seeds", "0", "--methods", "base", "--epsilon", "0.1")
+    run(place, "--seeds", "0", "--methods", "base", "--cost", "0.1")
     changed = {name for name, stamp in stamps(place).items() if before[name] != stamp}
     assert changed == {"base-seed0.json"}
 

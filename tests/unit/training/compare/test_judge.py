@@ -77,7 +77,7 @@ def test_the_criterion_wants_the_accuracy_first_then_the_worst_cell() -> None:
     truth, place = ROWS.labels[validation], ROWS.groups["place"][validation]
     base = truth.copy()
     base[np.flatnonzero((truth == 0) & (place == 1))[:40]] = 1  # one bad cell
-    criterion = Criterion.against(base, ROWS, SCHEMA, epsilon=0.01)
+    criterion = Criterion.against(base, ROWS, SCHEMA, cost=0.01)
     spread = truth.copy()  # as many errors, in all cells alike
     spread[np.random.default_rng(0).choice(len(truth), 40, replace=False)] ^= 1
     costly = truth.copy()

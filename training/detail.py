@@ -65,19 +65,23 @@ def _of_group(answers: Answers, rows: Rows, schema: Schema, inside: Bools) -> di
     """Who was moved, and how far the favourable probability holds.
 
     Returns:
-        ``rows``; ``accuracy`` and ``selection_rate`` per kind with the paired ``difference`` (its ``mended`` and
-        ``broken`` are rows that became, or ceased to be, right or favourable); ``flips`` with the rows ``changed`` and
-        their ``directions``; ``calibration`` per kind, without bins.
+        ``rows``; ``accuracy`` and ``selection_rate`` per kind with the paired ``difference``, whose last two figures
+        are the rows ``mended`` and ``broken`` (answer became right, or wrong), or ``gained`` and ``lost`` (became
+        favourable, or ceased to be); ``flips`` with the rows ``changed`` and their ``directions``; ``calibration`` per
+        kind, without bins.
     """
     truth = rows.labels[answers.rows][inside]
     _, favourable, happened = _favourable(answers, rows, schema)
     good = [schema.labels.index(label) for label in schema.favourable]
     base, final = answers.base[inside], answers.final[inside]
+    selected = _pair(np.isin(base, good), np.isin(final, good))
+    selected["difference"]["gained"] = selected["difference"].pop("mended")
+    selected["difference"]["lost"] = selected["difference"].pop("broken")
     held = {kind: calibration(favourable[kind][inside], happened[inside]) for kind in KINDS}
     return {
         "rows": int(inside.sum()),
         "accuracy": _pair(base == truth, final == truth),
-        "selection_rate": _pair(np.isin(base, good), np.isin(final, good)),
+        "selection_rate": selected,
         "flips": {"changed": int((base != final).sum()), "directions": directions(base, final, schema.labels)},
         "calibration": {kind: {key: held[kind][key] for key in ("calibration_error", "brier")} for kind in KINDS},
     }

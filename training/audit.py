@@ -32,7 +32,7 @@ from models.runtime import GraphRunner
 from training import detail
 from training.evaluate import answer, judge
 from training.judgeable import Judgeable, Wanted, judgeable
-from training.progress import say
+from training.progress import say, track
 from training.table import Table, read_table
 
 FORMAT = 1
@@ -72,8 +72,8 @@ def figures(bundle: Bundle, found: Judgeable) -> dict[str, Any]:
     """Run the graph and count."""
     answers = answer(GraphRunner(bundle), bundle.manifest, found.encoded, np.arange(len(found.rows)))
     judged = judge(answers, found.rows, found.schema)
-    say("calibration and intervals")
-    for name, of in judged["attributes"].items():
+    attributes = judged["attributes"]
+    for name, of in track(attributes.items(), len(attributes), "calibration and intervals per attribute"):
         of.update(detail.of_attribute(answers, found.rows, found.schema, name))
     return {**judged, **detail.overall(answers, found.rows, found.schema)}
 

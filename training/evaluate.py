@@ -14,7 +14,18 @@ from models.manifest import Manifest
 from models.runtime import MODE_CODES, GraphRunner
 from training.data import Rows, Schema
 from training.features import by_length
-from training.metrics import MIN_CELL, Cell, Rate, cells, group_metrics, paired_difference, pooled_name, worst
+from training.metrics import (
+    MIN_CELL,
+    Cell,
+    Rate,
+    against_reference,
+    cells,
+    group_metrics,
+    members,
+    paired_difference,
+    pooled_name,
+    worst,
+)
 from training.progress import track
 
 Ints = NDArray[np.int64]
@@ -36,8 +47,16 @@ class Answers:
     """``(rows, attributes)``."""
     flagged: Bools
     """``(rows, attributes)``."""
-    score: Floats
-    """``(rows,)`` probability of the served class."""
+    base_scores: Floats
+    """``(rows, classes)`` probabilities without correction."""
+    scores: Floats
+    """``(rows, classes)`` probabilities as served."""
+
+    @property
+    def score(self) -> Floats:
+        """``(rows,)`` probability of the served class."""
+        found: Floats = self.scores.max(axis=1)
+        return found
 
 
 def answer(runner: GraphRunner, manifest: Manifest, encoded: Sequence[Encoded], chosen: Ints) -> Answers:
@@ -57,9 +76,13 @@ def answer(runner: GraphRunner, manifest: Manifest, encoded: Sequence[Encoded], 
             out.risk,
             out.flagged,
         )
+    return Answers(chosen, base.argmax(axis=1), logits.argmax(axis=1), risk, flagged, _softmax(base), _softmax(logits))
+
+
+def _softmax(logits: Floats) -> Floats:
     exponent = np.exp(logits - logits.max(axis=1, keepdims=True))
-    score = exponent.max(axis=1) / exponent.sum(axis=1)
-    return Answers(chosen, base.argmax(axis=1), logits.argmax(axis=1), risk, flagged, score)
+    found: Floats = exponent / exponent.sum(axis=1, keepdims=True)
+    return found
 
 
 def judge(answers: Answers, rows: Rows, schema: Schema) -> dict[str, Any]:
@@ -96,7 +119,7 @@ def _attribute(answers: Answers, rows: Rows, schema: Schema, name: str) -> tuple
         kind: cells(name, names, schema.labels, groups, truth, predicted)
         for kind, predicted in (("base", answers.base), ("final", answers.final))
     }
-    gated = list(schema.gated)
+    inside, gated = members(names, groups), list(schema.gated)
     # An attribute without a detector of its own is judged by what any detector flags.
     columns = [gated.index(name)] if name in gated else list(range(len(gated)))
     flagged: Bools = np.any(answers.flagged[:, columns], axis=1)
@@ -114,6 +137,12 @@ def _attribute(answers: Answers, rows: Rows, schema: Schema, name: str) -> tuple
                 "counts": before.counts,
                 "base": asdict(before.accuracy),
                 "final": asdict(after.accuracy),
+                "difference": paired_difference(
+                    *(
+                        (predicted == truth)[inside[before.group] & (truth == schema.labels.index(before.label))]
+                        for predicted in (answers.base, answers.final)
+                    )
+                ),
             }
             for before, after in zip(listed["base"], listed["final"], strict=True)
         ],
@@ -187,7 +216,7 @@ def _rates_plain(disparities: dict[str, Any]) -> dict[str, Any]:
         group: {metric: asdict(rate) for metric, rate in rates.items()}
         for group, rates in disparities["groups"].items()
     }
-    return {**disparities, "groups": groups}
+    return {**disparities, "groups": groups, "against_reference": against_reference(disparities["groups"])}
 
 
 def summary(judged: dict[str, Any]) -> dict[str, Any]:

@@ -119,6 +119,12 @@ def paired_difference(base: Bools, final: Bools) -> dict[str, Any]:
     }
 
 
+def members(names: Sequence[str], groups: Ints) -> dict[str, Bools]:
+    """Who belongs to each group, and to any but the reference: ``(rows,)`` each; unknown rows to none."""
+    found = {name: groups == index for index, name in enumerate(names)}
+    return {**found, pooled_name(names[0]): groups > 0}
+
+
 def cells(
     attribute: str, names: Sequence[str], labels: Sequence[str], groups: Ints, truth: Ints, predicted: Ints
 ) -> list[Cell]:
@@ -132,12 +138,10 @@ def cells(
         truth: ``(rows,)`` true class.
         predicted: ``(rows,)`` predicted class.
     """
-    members = [(name, groups == index) for index, name in enumerate(names)]
-    members.append((pooled_name(names[0]), groups > 0))
     correct = truth == predicted
     return [
         Cell(attribute, name, label, Rate.of(correct[inside & (truth == code)]))
-        for name, inside in members
+        for name, inside in members(names, groups).items()
         for code, label in enumerate(labels)
     ]
 
@@ -187,6 +191,32 @@ def group_metrics(
         "equalized_odds_difference": max(gaps) if complete else None,
         "equalized_odds_difference_mean": sum(gaps) / 2 if complete else None,
     }
+
+
+def against_reference(rates: dict[str, dict[str, Rate]]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Each group's rates minus the reference's, with Newcombe intervals.
+
+    Args:
+        rates: The ``groups`` of :func:`group_metrics`, the reference first.
+
+    Returns:
+        Per group and metric ``value``, ``low``, ``high`` and the counts ``n`` and ``n_reference``; ``None`` where one
+        side has no rows.
+    """
+    (_, reference), *others = rates.items()
+    return {
+        name: {metric: difference(rate, reference[metric]) for metric, rate in of_group.items()}
+        for name, of_group in others
+    }
+
+
+def difference(a: Rate, b: Rate) -> dict[str, Any]:
+    """The difference ``a - b`` of two groups' rates with its Newcombe interval and both counts, as plain values."""
+    limits = newcombe(a, b)
+    counts = {"n": a.n, "n_reference": b.n}
+    if limits is None or a.value is None or b.value is None:
+        return {"value": None, "low": None, "high": None, **counts}
+    return {"value": a.value - b.value, "low": limits[0], "high": limits[1], **counts}
 
 
 def _values(rates: dict[str, dict[str, Rate]], metric: str, min_rows: int) -> list[float]:

@@ -37,7 +37,7 @@ figure { margin: 1.25rem 0; }
 figure svg { width: 100%; max-width: 46rem; height: auto; display: block; }
 figcaption { color: var(--soft); font-size: .92rem; max-width: 46rem; }
 @media print { :root { --paper: #ffffff; --ink: #000000; --soft: #333333; --line: #999999; --band: #ffffff; }
-  body { max-width: none; padding: 0; font-size: 10pt; } nav { display: none; } .scroll { overflow: visible; }
+  html { font-size: 9.5pt; } body { max-width: none; padding: 0; } nav { display: none; } .scroll { overflow: visible; }
   h2 { break-after: avoid; } figure, tr { break-inside: avoid; } thead { display: table-header-group; }
   a { color: inherit; text-decoration: none; } }
 """

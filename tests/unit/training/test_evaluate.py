@@ -22,7 +22,9 @@ def case() -> tuple[Answers, Rows]:
     final[0] = 1
     rows = Rows([""] * 400, labels, {"team": groups}, np.array(["test"] * 400), np.arange(400))
     risk = np.where(groups == 1, 0.9, 0.2).astype(np.float32)[:, None]
-    return Answers(np.arange(400), base, final, risk, risk > 0.5, np.full(400, 0.75, np.float32)), rows
+    scores = np.full((400, 2), 0.25, np.float32)
+    scores[np.arange(400), final] = 0.75
+    return Answers(np.arange(400), base, final, risk, risk > 0.5, scores, scores), rows
 
 
 def test_accuracy_worst_cell_and_flips_by_hand(case: tuple[Answers, Rows]) -> None:

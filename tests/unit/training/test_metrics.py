@@ -13,7 +13,9 @@ from sklearn.metrics import accuracy_score
 from training.metrics import (
     MIN_CELL,
     Rate,
+    against_reference,
     cells,
+    difference,
     group_metrics,
     newcombe,
     paired_difference,
@@ -82,6 +84,48 @@ def test_small_groups_enter_no_gap_when_asked() -> None:
     assert found["demographic_parity_difference"] == 0.0
     assert found["demographic_parity_ratio"] is None
     assert found["groups"]["b"]["selection_rate"].value == 1.0
+
+
+@settings(max_examples=40, deadline=None)
+@given(outcomes())
+def test_rates_and_differences_from_the_reference_equal_metric_frame(
+    drawn: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> None:
+    groups, truth, selected = drawn
+    metrics = {
+        "selection_rate": fl.selection_rate,
+        "true_positive_rate": fl.true_positive_rate,
+        "false_positive_rate": fl.false_positive_rate,
+        "accuracy": accuracy_score,
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        frame = fl.MetricFrame(metrics=metrics, y_true=truth, y_pred=selected, sensitive_features=groups)
+    rates = group_metrics(NAMES, groups, truth, selected)["groups"]
+    found = against_reference(rates)
+    for code, name in enumerate(NAMES):
+        for metric in metrics:
+            ours, theirs = rates[name][metric].value, frame.by_group[metric][code]
+            assert ours == pytest.approx(theirs, abs=1e-12)
+            if code:
+                apart = found[name][metric]
+                assert apart["value"] == pytest.approx(theirs - frame.by_group[metric][0], abs=1e-12)
+                assert apart["low"] <= apart["value"] <= apart["high"]
+    assert list(found) == ["a", "b"]
+
+
+def test_a_difference_has_newcombes_interval_and_none_without_rows() -> None:
+    a, b = Rate.of(np.arange(70) < 56), Rate.of(np.arange(80) < 48)
+    found = difference(a, b)
+    assert (found["n"], found["n_reference"]) == (70, 80)
+    assert (found["low"], found["high"]) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+    assert difference(a, Rate(0, None, None, None)) == {
+        "value": None,
+        "low": None,
+        "high": None,
+        "n": 70,
+        "n_reference": 0,
+    }
 
 
 @given(st.integers(1, 500), st.data())

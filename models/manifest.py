@@ -18,8 +18,10 @@ UNKNOWN_GROUP = "unknown"
 
 Mode = Literal["off", "shadow", "apply"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-# These become Prometheus label values, file names and JSON keys: keep them plain.
+# These become metric names, file names and JSON keys: keep them plain.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+-]{0,63}$")]
+# Labels and groups are a table's own values, such as "<=50K": anything printable on one line.
+Value = Annotated[str, Field(pattern=r"^[^\s\p{C}|](?:[^\p{C}|]{0,62}[^\s\p{C}|])?$")]
 
 
 class _Frozen(BaseModel):
@@ -70,8 +72,8 @@ class Attribute(_Frozen):
     """One sensitive attribute: its groups, and how its correction is switched."""
 
     name: Name
-    groups: list[Name] = Field(min_length=2, max_length=MAX_GROUPS)
-    reference: Name
+    groups: list[Value] = Field(min_length=2, max_length=MAX_GROUPS)
+    reference: Value
     """The group that is never corrected; the detector's risk is the probability of not belonging to it."""
     threshold: float = Field(ge=0.0, le=1.0)
     mode: Mode
@@ -159,8 +161,8 @@ class Manifest(_Frozen):
     description: str
     intended_use: str
     out_of_scope: str
-    labels: list[Name] = Field(min_length=2)
-    favourable: list[Name] = Field(min_length=1)
+    labels: list[Value] = Field(min_length=2)
+    favourable: list[Value] = Field(min_length=1)
     input: Input
     attributes: list[Attribute] = Field(min_length=1, max_length=MAX_ATTRIBUTES)
     correction: Correction

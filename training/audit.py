@@ -102,7 +102,8 @@ def _data(table: Table, bundle: Bundle, found: Judgeable) -> dict[str, Any]:
         "sha256": table.sha256,
         "same_as_fitted": table.sha256 == bundle.manifest.provenance.data_sha256,
         "columns": {
-            "text": wanted.text,
+            "text": None if bundle.manifest.task == "table" else wanted.text,
+            "text_pair": wanted.text_pair,
             "label": wanted.label,
             "attributes": list(wanted.attributes),
             "split": wanted.split,

@@ -130,9 +130,11 @@ class FitConfig:
     correction: CorrectionConfig = CorrectionConfig()
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for the manifest; a local base folder is named by its last part only."""
+        """Plain values, for the manifest; local folders are named by their last part only."""
         plain = asdict(self)
         plain["base"] = self.public_base
+        if self.columns.images:
+            plain["columns"]["images"] = Path(self.columns.images).name
         return plain
 
     @property

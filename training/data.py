@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
 from sklearn.model_selection import train_test_split
 
+from models.manifest import MAX_ATTRIBUTES, MAX_GROUPS, Name, Value
 from training.config import Columns
 from training.items import items_of, needed
 
@@ -112,6 +114,7 @@ def from_table(table: pd.DataFrame, columns: Columns, seed: int) -> tuple[Rows, 
     kept, split = table[usable], split[usable]
     labels = tuple(sorted(kept[columns.label].astype(str).unique()))
     schema = Schema(labels, _favourable(labels, columns), _groups(kept, columns))
+    _check_names(schema)
     groups = {name: _indices(kept[name], schema.groups[name]) for name in columns.attributes}
     codes = {label: index for index, label in enumerate(labels)}
     places = np.flatnonzero(usable.to_numpy())
@@ -195,6 +198,24 @@ def _indices(values: pd.Series[str], groups: tuple[str, ...]) -> Ints:
     missing = _is_missing(values).to_numpy()
     found = [UNKNOWN if gone else codes[str(value)] for value, gone in zip(values, missing, strict=True)]
     return np.array(found, dtype=np.int64)
+
+
+def _check_names(schema: Schema) -> None:
+    """Refuse at once what a manifest could not say at the end."""
+    if len(schema.groups) > MAX_ATTRIBUTES:
+        raise DataError(f"{len(schema.groups)} attributes; a bundle holds {MAX_ATTRIBUTES}: give fewer")
+    for name, groups in schema.groups.items():
+        if len(groups) > MAX_GROUPS:
+            raise DataError(f"attribute {name!r} has {len(groups)} groups, more than {MAX_GROUPS}: join the rare ones")
+    for kind, names in (
+        (Name, schema.groups),
+        (Value, [*schema.labels, *(group for groups in schema.groups.values() for group in groups)]),
+    ):
+        for name in names:
+            try:
+                TypeAdapter(kind).validate_python(name)
+            except ValidationError:
+                raise DataError(f"{name!r} cannot be a name in a bundle: up to 64 printable characters") from None
 
 
 def _check(rows: Rows, schema: Schema) -> None:

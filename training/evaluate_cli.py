@@ -16,7 +16,9 @@ def evaluate(
     data: Annotated[Path, typer.Option(help="Table: .csv, .jsonl or .parquet.", exists=True, dir_okay=False)],
     out: Annotated[Path | None, typer.Option(help="HTML report to write.")] = None,
     json: Annotated[Path | None, typer.Option(help="JSON report to write.")] = None,
-    text: Annotated[str | None, typer.Option(help="Column with the text.")] = None,
+    text: Annotated[str | None, typer.Option(help="Column with the text, or the image's file name.")] = None,
+    text_pair: Annotated[str | None, typer.Option(help="Column with the second text of a pair.")] = None,
+    images: Annotated[Path | None, typer.Option(help="Folder of the image files; the table's if not given.")] = None,
     label: Annotated[str | None, typer.Option(help="Column with the label.")] = None,
     attribute: Annotated[list[str] | None, typer.Option(help="Column with a sensitive attribute; repeatable.")] = None,
     split: Annotated[str | None, typer.Option(help="Column that says train, val or test.")] = None,
@@ -36,6 +38,8 @@ def evaluate(
 
     wanted = Wanted(
         text=text,
+        text_pair=text_pair,
+        images=images,
         label=label,
         attributes=tuple(attribute or ()),
         split=split,

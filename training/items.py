@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from models.inputs import Array, Encoded, Encoder, InputError
+from models.inputs_table import Features
 from training.config import Columns
 from training.progress import track
 
@@ -49,6 +51,39 @@ def feature_names(table: pd.DataFrame, columns: Columns) -> list[str]:
     """The features: as named, or every column that means nothing else. Sensitive attributes are none unless named."""
     other = {columns.label, columns.split, *columns.attributes}
     return list(columns.features) or [str(name) for name in table.columns if name not in other]
+
+
+def feature_item(values: Mapping[str, str | None], features: Features) -> dict[str, float | str | None]:
+    """One row of strings to an object of named features; columns that are no features are left out.
+
+    Raises:
+        InputError: a number is expected and something else stands there.
+    """
+    found = {name: _stripped(values.get(name)) for name in features.names}
+    item: dict[str, float | str | None] = {**found}
+    for column in features.numeric:
+        value = found[column.name]
+        try:
+            item[column.name] = None if value is None else float(value)
+        except ValueError:
+            raise InputError(f"feature {column.name!r} is not a number") from None
+    return item
+
+
+def _stripped(value: str | None) -> str | None:
+    return None if value is None or value.strip().lower() in GONE else value.strip()
+
+
+def picture(folder: Path, name: str) -> bytes:
+    """An image file's content.
+
+    Raises:
+        InputError: there is no such file in the folder.
+    """
+    place = (folder / name).resolve()
+    if not place.is_relative_to(folder.resolve()) or not place.is_file():
+        raise InputError("no such image file in the folder")
+    return place.read_bytes()
 
 
 def encode_all(encoder: Encoder, items: list[Any]) -> tuple[list[Encoded], list[tuple[int, str]]]:

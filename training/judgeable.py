@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from models.bundle import Bundle
-from models.inputs import Encoded, InputError, TextEncoder
+from models.encoders import make_encoder
+from models.inputs import Encoded, Encoder, InputError
+from models.inputs_table import TableEncoder
 from models.manifest import Manifest
 from training.data import MISSING, UNKNOWN, DataError, Rows, Schema
 from training.derive import with_intersections
+from training.items import feature_item, picture
 from training.table import Refused, Table, Values
 
 MOST_GROUPS = 64
@@ -26,6 +30,10 @@ class Wanted:
     """What a user asked for; what is not given comes from the bundle."""
 
     text: str | None = None
+    """For images the column with the file's name."""
+    text_pair: str | None = None
+    images: Path | None = None
+    """Folder of the image files; the table's own where not given."""
     label: str | None = None
     attributes: tuple[str, ...] = ()
     split: str | None = None
@@ -63,7 +71,8 @@ def judgeable(table: Table, bundle: Bundle, wanted: Wanted) -> Judgeable:
     wanted, absent = _settled(table, bundle.manifest, wanted)
     chosen, left_out = _of_split(table, wanted)
     kept, refused = [], list(table.refused)
-    encoder = TextEncoder(bundle.tokenizer, bundle.manifest.input)
+    encoder = make_encoder(bundle.preprocess, bundle.manifest.input)
+    _check_inputs(table, encoder, bundle.manifest, wanted)
     for number, values in chosen:
         found = _answerable(values, wanted, bundle.manifest, encoder)
         if isinstance(found, str):
@@ -90,6 +99,8 @@ def _settled(table: Table, manifest: Manifest, wanted: Wanted) -> tuple[Wanted, 
     pairs = tuple((first, second) for first, second in saved.get("intersections", ()))
     found = Wanted(
         text=wanted.text or saved.get("text", "text"),
+        text_pair=wanted.text_pair or saved.get("text_pair"),
+        images=wanted.images or table.folder,
         label=wanted.label or saved.get("label", "label"),
         attributes=wanted.attributes or present,
         split=split,
@@ -109,7 +120,8 @@ def _check(table: Table, manifest: Manifest, wanted: Wanted) -> None:
         raise DataError(f"{table.name}: no column of an attribute; name one with --attribute")
     if wanted.only and not wanted.split:
         raise DataError("--only needs --split: the column whose values it names")
-    columns = [wanted.text, wanted.label, *wanted.attributes, *([wanted.split] if wanted.split else [])]
+    inputs = {"table": [], "pair": [wanted.text, wanted.text_pair]}.get(manifest.task, [wanted.text])
+    columns = [*inputs, wanted.label, *wanted.attributes, *([wanted.split] if wanted.split else [])]
     gone = [str(column) for column in columns if column not in table.columns]
     if gone:
         raise DataError(f"{table.name}: no column {', '.join(gone)}; it has {', '.join(table.columns)}")
@@ -135,19 +147,42 @@ def _of_split(table: Table, wanted: Wanted) -> tuple[list[tuple[int, Values]], d
     return chosen, {name: n for name, n in sorted(by_split.items()) if name not in wanted.only}
 
 
-def _answerable(values: Values, wanted: Wanted, manifest: Manifest, encoder: TextEncoder) -> Encoded | str:
+def _check_inputs(table: Table, encoder: Encoder, manifest: Manifest, wanted: Wanted) -> None:
+    """Refuse a table without any feature, and a folder that is not there."""
+    if isinstance(encoder, TableEncoder) and not {*encoder.features.names} & {*table.columns}:
+        few = ", ".join(encoder.features.names[:10])
+        raise DataError(f"{table.name}: none of the model's features; it has {', '.join(table.columns)}, not {few}")
+    if manifest.task == "image" and not (wanted.images and wanted.images.is_dir()):
+        raise DataError(f"--images {wanted.images}: no such folder")
+
+
+def _answerable(values: Values, wanted: Wanted, manifest: Manifest, encoder: Encoder) -> Encoded | str:
     """The encoded input, or why there is none; the reason never repeats the row."""
-    item, label = values.get(wanted.text or ""), values.get(wanted.label or "")
+    label = values.get(wanted.label or "")
     if label is None or label == "":
         return "no label"
     if label not in manifest.labels:
         return "a label that the bundle does not know"
-    if item is None:
-        return "no text"
     try:
-        return encoder.encode(item)
+        item = _item(values, wanted, manifest, encoder)
+        return f"no {manifest.task}" if item is None else encoder.encode(item)
     except InputError as error:
         return str(error)
+
+
+def _item(values: Values, wanted: Wanted, manifest: Manifest, encoder: Encoder) -> Any:  # noqa: ANN401 - as encoders take
+    """What the encoder takes, or nothing where a part is missing."""
+    if isinstance(encoder, TableEncoder):
+        return feature_item(values, encoder.features)
+    first = values.get(wanted.text or "")
+    if first is None:
+        return None
+    if manifest.task == "pair":
+        second = values.get(wanted.text_pair or "")
+        return None if second is None else {"text": first, "text_pair": second}
+    if manifest.task == "image":
+        return picture(wanted.images or Path(), first)
+    return first
 
 
 def _nothing_left(table: Table, manifest: Manifest, refused: Sequence[Refused]) -> str:
@@ -186,7 +221,7 @@ def _rows(kept: Sequence[tuple[int, Values]], schema: Schema, wanted: Wanted) ->
     labels = {label: code for code, label in enumerate(schema.labels)}
     codes = {name: {group: code for code, group in enumerate(groups)} for name, groups in schema.groups.items()}
     return Rows(
-        [values[wanted.text or ""] or "" for _, values in kept],
+        [None] * len(kept),  # they are encoded already
         np.array([labels[values[wanted.label or ""] or ""] for _, values in kept], dtype=np.int64),
         {
             name: np.array([codes[name].get(_group(values, name) or "", UNKNOWN) for _, values in kept], dtype=np.int64)

@@ -177,17 +177,16 @@ def _write_evaluation(
 
 def _manifest(fitted: Fitted, evaluation: dict[str, Any], files: dict[str, str]) -> Manifest:
     config, schema, split = fitted.config, fitted.schema, fitted.fairnet.split
-    settings = config.as_dict()
-    words = settings.pop("card")
+    words = config.card
     return Manifest(
         schema_version=1,
         name=config.name,
         version=config.version,
         created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         task=fitted.base.spec.kind,
-        description=words["description"],
-        intended_use=words["intended_use"],
-        out_of_scope=words["out_of_scope"],
+        description=words.description,
+        intended_use=words.intended_use,
+        out_of_scope=words.out_of_scope,
         labels=list(schema.labels),
         favourable=list(schema.favourable),
         input=fitted.base.spec,
@@ -205,25 +204,31 @@ def _manifest(fitted: Fitted, evaluation: dict[str, Any], files: dict[str, str])
         ),
         certified=fitted.choice.certified,
         certificate=_certificate(fitted),
-        provenance=Provenance(
-            evenhand=importlib.metadata.version("evenhand"),
-            base=config.public_base,
-            base_license=words["base_license"],
-            base_sha256=weights_hash(split.model),
-            data_sha256=fitted.data_sha256,
-            rows={name: len(fitted.rows.of(name)) for name in (*LEARNT, "val", "test")},
-            seed=config.seed,
-            settings={
-                **settings,
-                "strength": fitted.choice.strength,
-                "detector_taught": fitted.learnt.arm.name,
-                "layer_probes": fitted.probes,
-                "parity_tolerance": PARITY_TOLERANCE,
-            },
-            libraries=_versions(LIBRARIES),
-        ),
+        provenance=_provenance(fitted),
         evaluation=evaluation,
         files=files,
+    )
+
+
+def _provenance(fitted: Fitted) -> Provenance:
+    config = fitted.config
+    settings = {name: value for name, value in config.as_dict().items() if name != "card"}
+    return Provenance(
+        evenhand=importlib.metadata.version("evenhand"),
+        base=config.public_base,
+        base_license=config.card.base_license,
+        base_sha256=weights_hash(fitted.fairnet.split.model),
+        data_sha256=fitted.data_sha256,
+        rows={name: len(fitted.rows.of(name)) for name in (*LEARNT, "val", "test")},
+        seed=config.seed,
+        settings={
+            **settings,
+            "strength": fitted.choice.strength,
+            "detector_taught": fitted.learnt.arm.name,
+            "layer_probes": fitted.probes,
+            "parity_tolerance": PARITY_TOLERANCE,
+        },
+        libraries=_versions(LIBRARIES),
     )
 
 

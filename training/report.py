@@ -59,6 +59,11 @@ def html(result: Plain) -> str:
     return page(f"Fairness evaluation of {bundle['name']} {bundle['version']}", intro, sections)
 
 
+def _input(data: Plain) -> str:
+    columns = [column for column in (data["columns"]["text"], data["columns"]["text_pair"]) if column]
+    return " and ".join(f"the column “{column}”" for column in columns) or "the columns of the model's features"
+
+
 def _what(result: Plain) -> list[str]:
     bundle, data = result["bundle"], result["data"]
     rows = data["rows"]
@@ -68,8 +73,8 @@ def _what(result: Plain) -> list[str]:
         paragraph(
             f"A classifier with the labels {', '.join(bundle['labels'])}; favourable for the person: "
             f"{', '.join(data['favourable'])}. {rows['judged']} of {rows['in_file']} rows of {data['file']} were "
-            f"judged{only}. The true label is the column “{data['columns']['label']}”, the input the column "
-            f"“{data['columns']['text']}”; groups come from {', '.join(data['columns']['attributes'])}."
+            f"judged{only}. The true label is the column “{data['columns']['label']}”, the input {_input(data)}; "
+            f"groups come from {', '.join(data['columns']['attributes'])}."
         ),
         paragraph(f"The bundle says it is meant for: {bundle['intended_use']}"),
         table(

@@ -106,7 +106,9 @@ class Chooser:
 
     def predict(self, setting: Setting, rows: Ints) -> Ints:
         """Classes of some rows, ``(rows,)``."""
-        is_open = self.risk[self._chosen] >= np.array(self.cuts.thresholds(setting.levels))
+        # A risk may round to 1: an attribute that is never flagged is one by its threshold, not by comparing.
+        cuts = np.array(self.cuts.thresholds(setting.levels))
+        is_open = (self.risk[self._chosen] >= cuts) & (cuts < NEVER)
         found: Ints = self._table.predict(setting.strength, is_open)[self._place[rows]]
         return found
 

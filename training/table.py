@@ -31,6 +31,7 @@ class Table:
     """What a file holds."""
 
     name: str
+    folder: Path
     sha256: str
     columns: list[str]
     rows: list[tuple[int, Values]]
@@ -57,7 +58,7 @@ def read_table(path: Path) -> Table:
     if not rows:
         raise DataError(f"{path}: no readable row among {len(found)}")
     columns = list(dict.fromkeys(column for _, values in rows for column in values))
-    return Table(path.name, sha256(content).hexdigest(), columns, rows, refused)
+    return Table(path.name, path.parent, sha256(content).hexdigest(), columns, rows, refused)
 
 
 def _text(content: bytes) -> str:

@@ -98,7 +98,7 @@ def _recipe(name: str, data: Path, base: str | None) -> Source:
 
     from training import recipes
 
-    known = [module.name for module in pkgutil.iter_modules(recipes.__path__)]
+    known = [module.name for module in pkgutil.iter_modules(recipes.__path__) if module.name != "running"]
     if name not in known:
         raise typer.BadParameter(f"--recipe is one of {', '.join(known)}")
     module = importlib.import_module(f"training.recipes.{name}")

@@ -10,7 +10,7 @@ from tiny_model import tiny_table
 from training.config import Columns
 from training.data import UNKNOWN, DataError, from_table, read
 
-COLUMNS = Columns("text", "label", ("team", "colour"), "split", {"team": "none"}, ("positive",))
+COLUMNS = Columns("text", "label", ("team", "colour"), "split", {"team": "none"}, favourable=("positive",))
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
@@ -22,7 +22,7 @@ def test_every_format_reads_the_same(tmp_path: Path, suffix: str) -> None:
         table.to_json(file, orient="records", lines=True)
     else:
         table.to_parquet(file)
-    rows, schema, digest = read(file, COLUMNS, seed=0)
+    rows, schema, digest = read(str(file), COLUMNS, seed=0)
     expected, _ = from_table(table, COLUMNS, seed=0)
     assert len(digest) == 64
     assert schema.labels == ("negative", "positive")
@@ -64,16 +64,16 @@ def test_rows_are_split_by_label_with_the_seed() -> None:
     [
         (Columns("words", "label", ("team",)), "no column words; it has text, label"),
         (Columns("text", "label", ("team",), "split", {"team": "gamma"}), "attribute 'team' needs two groups"),
-        (Columns("text", "label", ("team",), "split", {}, ("neither",)), "favourable labels"),
-        (Columns("text", "label", ("team",), "split", {}, ("positive", "negative")), "some, not all"),
-        (Columns("text", "label", ("team",), "label"), "no row has a text"),
+        (Columns("text", "label", ("team",), "split", favourable=("neither",)), "favourable labels"),
+        (Columns("text", "label", ("team",), "split", favourable=("positive", "negative")), "some, not all"),
+        (Columns("text", "label", ("team",), "label"), "no row has an input"),
     ],
 )
 def test_what_cannot_be_learnt_from_is_refused(tmp_path: Path, columns: Columns, why: str) -> None:
     file = tmp_path / "data.csv"
     tiny_table(100).to_csv(file, index=False)
     with pytest.raises(DataError, match=why):
-        read(file, columns, seed=0)
+        read(str(file), columns, seed=0)
 
 
 def test_a_split_without_rows_is_named() -> None:
@@ -103,4 +103,4 @@ def test_too_few_rows_to_split_ask_for_a_column() -> None:
 def test_files_that_cannot_be_read_are_named(tmp_path: Path, name: str) -> None:
     (tmp_path / "data.txt").write_text("x")
     with pytest.raises(DataError, match=name):
-        read(tmp_path / name, COLUMNS, 0)
+        read(str(tmp_path / name), COLUMNS, 0)

@@ -1,5 +1,7 @@
 """What of a table a bundle can be judged on: nothing is dropped without a word."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from tiny_model import write_tiny_bundle
@@ -20,7 +22,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> bundles.Bundle:
 
 def table(*rows: dict[str, str | None], refused: tuple[Refused, ...] = ()) -> Table:
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    return Table("t.csv", "0" * 64, columns, list(enumerate(rows, start=1)), list(refused))
+    return Table("t.csv", Path(), "0" * 64, columns, list(enumerate(rows, start=1)), list(refused))
 
 
 def row(text: str | None = "good film", label: str | None = "positive", **more: str | None) -> dict[str, str | None]:
@@ -31,7 +33,7 @@ def saved(bundle: bundles.Bundle, **columns: object) -> bundles.Bundle:
     """The bundle as if it had been fitted with these columns."""
     provenance = bundle.manifest.provenance.model_copy(update={"settings": {"columns": columns}})
     manifest = bundle.manifest.model_copy(update={"provenance": provenance})
-    return bundles.Bundle(bundle.path, manifest, bundle.sha256, bundle.graph, bundle.tokenizer, bundle.reference)
+    return bundles.Bundle(bundle.path, manifest, bundle.sha256, bundle.graph, bundle.preprocess, bundle.reference)
 
 
 def judged(bundle: bundles.Bundle, *rows: dict[str, str | None], wanted: Wanted = WANTED) -> Judgeable:

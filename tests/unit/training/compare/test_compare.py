@@ -146,7 +146,7 @@ def test_other_settings_are_another_result(said: str, place: Path) -> None:
         (("--methods", "magic"), "no method magic; there are base, erm", 1),
         (("--attribute", "nothing"), "no column nothing", 1),
         (("--seeds", "one"), "not numbers separated by commas", 2),
-        (("--recipe", "nowhere"), "is one of hatexplain", 2),
+        (("--recipe", "nowhere"), "is one of adult, celeba, hatexplain, multinli, nli", 2),
         (("--precision", "int8"), "is one of bfloat16, float32", 2),
         (("--hold-out", "3"), "is a share from 0 to 1", 2),
     ],

@@ -34,7 +34,7 @@ class Family:
     head: str
     """The last linear layer; its input is the representation that the contrastive loss shapes."""
     targets: tuple[str, ...]
-    """Names of the adapted projections inside a block: query and value, as in FairNet, or pointwise convolutions."""
+    """Names of the adapted projections inside a block: query and value, as in FairNet, where rows alone pass through them."""
     kinds: tuple[str, ...] = ("text", "pair")
     embeddings: str | None = None
     """What the suffix goes around; families that take ``inputs_embeds`` need nothing."""
@@ -54,7 +54,8 @@ FAMILIES = {
     "bert": _bert_like("bert.encoder.layer", "classifier", "query", "value"),
     "roberta": _bert_like("roberta.encoder.layer", "classifier.out_proj", "query", "value"),
     "distilbert": _bert_like("distilbert.transformer.layer", "classifier", "q_lin", "v_lin"),
-    "deberta-v2": Family("deberta.encoder.layer", "classifier", ("query_proj", "value_proj"), pairs=True),
+    # Its query projection also reads relative positions, which belong to no row: a gate per row cannot be put there.
+    "deberta-v2": Family("deberta.encoder.layer", "classifier", ("value_proj", "attention.output.dense"), pairs=True),
     "vit": Family("vit.layers", "classifier", ("q_proj", "v_proj"), ("image",), "vit.embeddings", "pixel_values"),
     "convnext": Family(
         "convnext.encoder.stages",

@@ -14,11 +14,17 @@ from torch import nn
 from transformers import (
     BertConfig,
     BertForSequenceClassification,
+    ConvNextConfig,
+    ConvNextForImageClassification,
+    DebertaV2Config,
+    DebertaV2ForSequenceClassification,
     DistilBertConfig,
     DistilBertForSequenceClassification,
     PreTrainedTokenizerFast,
     RobertaConfig,
     RobertaForSequenceClassification,
+    ViTConfig,
+    ViTForImageClassification,
 )
 
 from models import bundle as bundles
@@ -27,24 +33,65 @@ from models.export import OPSET, to_onnx
 from models.fairnet import FairNet
 from models.manifest import PREPROCESS, Attribute, Correction, Graph, Manifest, Provenance, TextInput
 from models.runtime import GATE_INPUTS, OUTPUTS, ROW_INPUTS
+from models.tabular import TabularClassifier, TabularConfig
 
 WORDS = ("good", "bad", "fine", "awful", "the", "a", "film", "meal", "we", "they", "alpha", "beta", "red", "blue")
 ATTRIBUTES = ("team", "colour")
 BLOCKS = 4
+TEXT_KINDS = ("bert", "roberta", "distilbert", "deberta-v2", "minilm")
+KINDS = (*TEXT_KINDS, "vit", "convnext", "tabular")
+SIDE = 16
+"""Height and width of tiny images."""
 
 
 def tiny_base(kind: str = "bert", seed: int = 0, labels: int = 2) -> nn.Module:
-    """A randomly initialised sequence classifier with four blocks of width 32."""
+    """A randomly initialised classifier with four blocks."""
     torch.manual_seed(seed)
+    if kind in TEXT_KINDS:
+        return tiny_text_base(kind, labels)
+    if kind == "tabular":
+        return TabularClassifier(TabularConfig(3, (4, 5), labels)).eval()
+    shared = {"num_labels": labels, "initializer_range": 0.2, "image_size": SIDE, "patch_size": 4}
+    if kind == "vit":
+        wide = {"hidden_size": 32, "num_hidden_layers": BLOCKS, "num_attention_heads": 4, "intermediate_size": 64}
+        return ViTForImageClassification(ViTConfig(**shared, **wide, attn_implementation="eager")).eval()
+    shared |= {"patch_size": 2, "hidden_sizes": [8, 16, 24, 32], "depths": [1, 1, 2, 1], "layer_scale_init_value": 1.0}
+    return ConvNextForImageClassification(ConvNextConfig(**shared)).eval()
+
+
+def tiny_text_base(kind: str, labels: int) -> nn.Module:
+    """The same of one of the families that read text."""
     shared = {"vocab_size": 64, "num_labels": labels, "pad_token_id": 0, "initializer_range": 0.2}
     wide = {"hidden_size": 32, "num_hidden_layers": BLOCKS, "num_attention_heads": 4, "intermediate_size": 64}
     shared["attn_implementation"] = "eager"
     if kind == "bert":
         return BertForSequenceClassification(BertConfig(**shared, **wide)).eval()
+    if kind == "minilm":  # BERT's architecture with narrow heads
+        wide |= {"hidden_size": 48, "num_attention_heads": 12, "intermediate_size": 192}
+        return BertForSequenceClassification(BertConfig(**shared, **wide)).eval()
     if kind == "roberta":
         return RobertaForSequenceClassification(RobertaConfig(**shared, **wide, max_position_embeddings=80)).eval()
+    if kind == "deberta-v2":
+        relative = {"relative_attention": True, "pos_att_type": ["p2c", "c2p"], "position_buckets": 8}
+        relative |= {"type_vocab_size": 0, "share_att_key": True, "norm_rel_ebd": "layer_norm"}
+        return DebertaV2ForSequenceClassification(DebertaV2Config(**shared, **wide, **relative)).eval()
     config = DistilBertConfig(**shared, dim=32, n_layers=BLOCKS, n_heads=4, hidden_dim=64)
     return DistilBertForSequenceClassification(config).eval()
+
+
+def inputs_of(kind: str, rows: int, seed: int = 0) -> dict[str, torch.Tensor]:
+    """Random rows as a tiny base takes them; texts are of mixed lengths."""
+    if kind in TEXT_KINDS:
+        ids, mask = ragged(rows, seed=seed)
+        return {"input_ids": ids, "attention_mask": mask}
+    generator = torch.Generator().manual_seed(seed)
+    if kind == "tabular":
+        return {
+            "numeric": torch.randn(rows, 3, generator=generator),
+            "absent": torch.randint(0, 2, (rows, 3), generator=generator),
+            "codes": torch.randint(0, 4, (rows, 2), generator=generator),
+        }
+    return {"pixel_values": torch.randn(rows, 3, SIDE, SIDE, generator=generator)}
 
 
 def tiny_fairnet(kind: str = "bert", seed: int = 0, spread: float = 0.5, labels: int = 2) -> FairNet:
@@ -60,7 +107,7 @@ def tiny_fairnet(kind: str = "bert", seed: int = 0, spread: float = 0.5, labels:
 @functools.cache
 def tiny_graph(kind: str = "bert", weights: str = "float32"):
     """The exported graph of :func:`tiny_fairnet`."""
-    return to_onnx(tiny_fairnet(kind), weights)
+    return to_onnx(tiny_fairnet(kind), weights, inputs_of(kind, 3))
 
 
 def ragged(rows: int, longest: int = 12, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:

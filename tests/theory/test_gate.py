@@ -2,12 +2,10 @@
 
 import pytest
 import torch
-from tiny_model import ATTRIBUTES, ragged, tiny_base, tiny_fairnet
+from tiny_model import ATTRIBUTES, KINDS, inputs_of, ragged, tiny_base, tiny_fairnet
 
 from models.backbones import SplitModel
 from models.fairnet import APPLY, SHADOW, FairNet
-
-KINDS = ("bert", "roberta", "distilbert")
 
 
 def modes(rows: int, mode: int = APPLY) -> torch.Tensor:
@@ -18,11 +16,13 @@ def modes(rows: int, mode: int = APPLY) -> torch.Tensor:
 def test_the_cut_base_is_the_base(kind: str) -> None:
     base = tiny_base(kind)
     split = SplitModel(base, 2)
-    ids, mask = ragged(6)
+    inputs = inputs_of(kind, 6)
     with torch.no_grad():
-        logits, hidden, representation = split.base({"input_ids": ids, "attention_mask": mask})
-        finished, same = split.finish(hidden, mask)
-        assert torch.equal(logits, base(input_ids=ids, attention_mask=mask).logits)
+        logits, hidden, representation = split.base(inputs)
+        finished, same = split.finish(hidden, split.mask(inputs, hidden))
+        assert torch.equal(logits, base(**inputs).logits)
+    assert hidden.shape[0] == 6
+    assert hidden.shape[2] == split.hidden_size
     assert torch.equal(finished, logits)
     assert torch.equal(same, representation)
 
@@ -30,9 +30,8 @@ def test_the_cut_base_is_the_base(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_new_correction_equals_the_base(kind: str) -> None:
     fairnet = FairNet(SplitModel(tiny_base(kind), 2), ATTRIBUTES)
-    ids, mask = ragged(5)
     with torch.no_grad():
-        out = fairnet({"input_ids": ids, "attention_mask": mask}, torch.zeros(2), modes(5))
+        out = fairnet(inputs_of(kind, 5), torch.zeros(2), modes(5))
     assert out.flagged.all()
     assert torch.equal(out.logits, out.base_logits)
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tiny_model import ATTRIBUTES, ragged, tiny_base, tiny_fairnet, tiny_graph
+from tiny_model import ATTRIBUTES, KINDS, inputs_of, ragged, tiny_base, tiny_fairnet, tiny_graph
 
 from models.backbones import SplitModel
 from models.export import ParityError, compare, round_to_float16, to_onnx
@@ -15,17 +15,18 @@ from models.fairnet import APPLY, SHADOW, FairNet
 from models.graph import base_only
 from models.runtime import OUTPUTS, GraphOutputs
 
-KINDS = ("bert", "roberta", "distilbert")
-
 
 def session(model: onnx.ModelProto) -> ort.InferenceSession:
     return ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
 
 
 def run(graph: ort.InferenceSession, ids, mask, thresholds, modes) -> GraphOutputs:
+    return run_rows(graph, {"input_ids": np.asarray(ids), "attention_mask": np.asarray(mask)}, thresholds, modes)
+
+
+def run_rows(graph: ort.InferenceSession, rows, thresholds, modes) -> GraphOutputs:
     feed = {
-        "input_ids": np.asarray(ids),
-        "attention_mask": np.asarray(mask),
+        **{name: np.asarray(values) for name, values in rows.items()},
         "thresholds": np.asarray(thresholds, dtype=np.float32),
         "modes": np.asarray(modes, dtype=np.int64),
     }
@@ -45,21 +46,17 @@ def limits(risk: np.ndarray, share: float) -> np.ndarray:
 def test_onnx_equals_torch_and_shut_rows_equal_the_base_graph(kind: str, rows: int, share: float, mode: int) -> None:
     joined = tiny_graph(kind)
     graph, base = session(joined), session(base_only(joined))
-    ids, mask = ragged(rows, seed=rows)
+    inputs = inputs_of(kind, rows, seed=rows)
     modes = np.full((rows, 2), mode)
-    thresholds = limits(run(graph, ids, mask, [2, 2], modes).risk, share)
-    out = run(graph, ids, mask, thresholds, modes)
-    plain = base.run(None, {"input_ids": ids.numpy(), "attention_mask": mask.numpy()})[0]
+    thresholds = limits(run_rows(graph, inputs, [2, 2], modes).risk, share)
+    out = run_rows(graph, inputs, thresholds, modes)
+    plain = base.run(None, {name: values.numpy() for name, values in inputs.items()})[0]
     shut = ~out.flagged.any(axis=1)
     assert shut.mean() == {0.0: 1.0, 1.0: 0.0}.get(share, shut.mean())
     assert np.array_equal(out.base_logits, plain)
     assert np.array_equal(out.logits[shut], plain[shut])
     with torch.no_grad():
-        expected = tiny_fairnet(kind)(
-            {"input_ids": ids, "attention_mask": mask},
-            torch.tensor(thresholds, dtype=torch.float32),
-            torch.tensor(modes),
-        )
+        expected = tiny_fairnet(kind)(inputs, torch.tensor(thresholds, dtype=torch.float32), torch.tensor(modes))
     compare(expected, out, torch.tensor(thresholds)).check()
     changed = out.logits if mode == APPLY else out.shadow_logits
     if share == 1.0:
@@ -68,7 +65,7 @@ def test_onnx_equals_torch_and_shut_rows_equal_the_base_graph(kind: str, rows: i
 
 def test_the_base_part_equals_a_separate_export_of_the_base() -> None:
     bare = FairNet(SplitModel(tiny_base(), 3), ("other",))
-    other = session(base_only(to_onnx(bare)))
+    other = session(base_only(to_onnx(bare, sample=inputs_of("bert", 3))))
     ids, mask = ragged(7)
     feed = {"input_ids": ids.numpy(), "attention_mask": mask.numpy()}
     ours = run(session(tiny_graph()), ids, mask, [0, 0], np.full((7, 2), APPLY))
@@ -79,7 +76,7 @@ def test_an_overflowing_adapter_touches_only_its_rows() -> None:
     fairnet = tiny_fairnet()
     for layer in fairnet.correction.gated_layers():
         torch.nn.init.constant_(layer.lora_B["team"].weight, float("inf"))
-    joined = to_onnx(fairnet)
+    joined = to_onnx(fairnet, sample=inputs_of("bert", 3))
     graph = session(joined)
     ids, mask = ragged(16)
     modes = np.full((16, 2), APPLY)
@@ -119,7 +116,7 @@ def test_any_mix_of_modes_in_a_batch_answers_each_row_as_alone(rows, seed, thres
 def test_float16_storage_halves_the_file_and_changes_nothing() -> None:
     fairnet = tiny_fairnet()
     round_to_float16(fairnet)
-    full, half = to_onnx(fairnet), to_onnx(fairnet, "float16")
+    full, half = to_onnx(fairnet, sample=inputs_of("bert", 3)), to_onnx(fairnet, "float16", inputs_of("bert", 3))
     stored = [sum(len(tensor.raw_data) for tensor in model.graph.initializer) for model in (full, half)]
     assert stored[1] < 0.6 * stored[0]
     ids, mask = ragged(9)

@@ -34,7 +34,7 @@ class Family:
     head: str
     """The last linear layer; its input is the representation that the contrastive loss shapes."""
     targets: tuple[str, ...]
-    """Names of the adapted projections inside a block: query and value, as in FairNet, where rows alone pass through them."""
+    """Names of the adapted projections inside a block: query and value, as in FairNet, where only rows pass through."""
     kinds: tuple[str, ...] = ("text", "pair")
     embeddings: str | None = None
     """What the suffix goes around; families that take ``inputs_embeds`` need nothing."""

@@ -13,6 +13,8 @@ from models.inputs import Array, Encoded, InputError
 ABSENT, UNKNOWN = 0, 1
 """Codes before those of known categories."""
 FLOAT32_MAX = 3e38
+GONE = {"", "?", "nan", "na", "n/a", "null", "none", "<na>"}
+"""Strings that mean that there is no value, in a training table as in a request."""
 
 
 class Numeric(BaseModel):
@@ -69,7 +71,7 @@ class TableEncoder:
         ]
 
     def encode(self, item: Any) -> Encoded:  # noqa: ANN401 - anything a client may send
-        """Encode one object; a feature that is absent or null is missing.
+        """Encode one object; a feature that is absent, null or one of :data:`GONE` is missing.
 
         Raises:
             InputError: not an object, a feature that the model has not, or a value of the wrong type.
@@ -82,12 +84,14 @@ class TableEncoder:
             )
         arrays: dict[str, Array] = {}
         if self.features.numeric:
-            values = [self._number(column, item.get(column.name)) for column in self.features.numeric]
+            values = [self._number(column, present(item.get(column.name))) for column in self.features.numeric]
             arrays["numeric"] = np.array([0.0 if value is None else value for value in values], dtype=np.float32)
             arrays["absent"] = np.array([value is None for value in values], dtype=np.int64)
         if self.features.categorical:
             pairs = zip(self.features.categorical, self._codes, strict=True)
-            arrays["codes"] = np.array([_code(column, codes, item.get(column.name)) for column, codes in pairs])
+            arrays["codes"] = np.array(
+                [_code(column, codes, present(item.get(column.name))) for column, codes in pairs]
+            )
         return Encoded(arrays, 1 + len(self.features.names))
 
     def examples(self) -> list[Any]:
@@ -112,6 +116,14 @@ class TableEncoder:
         if not abs(found) < FLOAT32_MAX:
             raise InputError(f"feature {column.name!r} is not a finite number of a usable size")
         return found
+
+
+def present(value: Any) -> Any:  # noqa: ANN401
+    """The value, a string without spaces around it; ``None`` where it means that there is none."""
+    if not isinstance(value, str):
+        return value
+    found = value.strip()
+    return None if found.lower() in GONE else found
 
 
 def _code(column: Categorical, codes: dict[str, int], value: Any) -> int:  # noqa: ANN401

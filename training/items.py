@@ -11,14 +11,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from models.inputs import Array, Encoded, Encoder, InputError
-from models.inputs_table import Features
+from models.inputs_table import Features, present
 from training.config import Columns
 from training.progress import track
 
 Bools = NDArray[np.bool_]
-
-GONE = {"", "?", "nan", "na", "n/a", "null", "none", "<na>"}
-"""Values of a feature that mean that there is none."""
 
 
 def items_of(table: pd.DataFrame, columns: Columns) -> tuple[list[Any], Bools]:
@@ -59,19 +56,14 @@ def feature_item(values: Mapping[str, str | None], features: Features) -> dict[s
     Raises:
         InputError: a number is expected and something else stands there.
     """
-    found = {name: _stripped(values.get(name)) for name in features.names}
-    item: dict[str, float | str | None] = {**found}
+    item: dict[str, float | str | None] = {name: present(values.get(name)) for name in features.names}
     for column in features.numeric:
-        value = found[column.name]
+        value = item[column.name]
         try:
             item[column.name] = None if value is None else float(value)
         except ValueError:
             raise InputError(f"feature {column.name!r} is not a number") from None
     return item
-
-
-def _stripped(value: str | None) -> str | None:
-    return None if value is None or value.strip().lower() in GONE else value.strip()
 
 
 def picture(folder: Path, name: str) -> bytes:
@@ -124,7 +116,7 @@ def _texts(column: Any) -> list[str | None]:  # noqa: ANN401 - pandas' Series of
 
 def _clean(column: Any) -> list[float | str | None]:  # noqa: ANN401
     """Numbers where every value is one, else strings; ``None`` where there is no value."""
-    gone = [_nothing(value) or str(value).strip().lower() in GONE for value in column]
+    gone = [_nothing(value) or present(str(value)) is None for value in column]
     numbers = pd.to_numeric(
         pd.Series([None if none else value for none, value in zip(gone, column, strict=True)]), errors="coerce"
     )

@@ -78,7 +78,8 @@ def wilson(share: float, n: int, z: float = Z95) -> tuple[float, float]:
     """Wilson score interval of a rate (Wilson 1927)."""
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    # The share lies inside; at 0 and 1, where a limit equals it, rounding may say otherwise.
+    return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
 
 
 def newcombe(a: Rate, b: Rate) -> tuple[float, float] | None:

@@ -9,7 +9,7 @@ from models.backbones import SplitModel, UnsupportedBaseError
 
 def test_an_unknown_family_is_refused_with_the_known_ones() -> None:
     other = GPT2ForSequenceClassification(GPT2Config(vocab_size=20, n_embd=8, n_layer=2, n_head=2))
-    with pytest.raises(UnsupportedBaseError, match="'gpt2' is not supported.*use one of bert"):
+    with pytest.raises(UnsupportedBaseError, match=r"'gpt2' is not supported.*use one of bert"):
         SplitModel(other, 1)
 
 

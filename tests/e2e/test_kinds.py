@@ -1,0 +1,131 @@
+"""Every kind of input from its table to a served answer: fit, verify, predict, evaluate."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import typer
+from fastapi.testclient import TestClient
+from tiny_kinds import column_table, pair_table, write_images, write_tiny_image_base, write_tiny_pair_base
+from typer.testing import CliRunner
+
+from models.bundle import DECISIONS, load
+from service.app import create_app
+from service.settings import Settings
+from training.cli import fit
+from training.evaluate_cli import evaluate
+
+app = typer.Typer()
+app.command()(fit)
+app.command()(evaluate)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of input."""
+
+    table: pd.DataFrame
+    options: tuple[str, ...]
+    item: Callable[[int], Any]
+    """Row of the table to a wire item."""
+    bad: Any
+    """An item that cannot be read."""
+
+
+def pair(place: Path) -> Kind:
+    base, table = write_tiny_pair_base(place / "base"), pair_table()
+    options = ("--task", "pair", "--base", str(base), "--text", "text", "--text-pair", "other", "--label", "label")
+    options += ("--attribute", "team", "--reference", "team=none", "--max-tokens", "24")
+    return Kind(table, options, lambda row: {"text": table["text"][row], "text_pair": table["other"][row]}, "alone")
+
+
+def columns(place: Path) -> Kind:
+    table = column_table()
+    options = ("--task", "table", "--label", "income", "--attribute", "sex", "--reference", "sex=Male")
+
+    def item(row: int) -> dict[str, Any]:
+        hours, school = table["hours"][row], table["school"][row]
+        return {"hours": None if hours == "?" else float(hours), "school": school, "job": table["job"][row]}
+
+    return Kind(table, (*options, "--favourable", ">50K"), item, {"hours": "many"})
+
+
+def image(place: Path, kind: str) -> Kind:
+    table, base = write_images(place / "images"), write_tiny_image_base(place / "base", kind)
+    options = ("--task", "image", "--base", str(base), "--image", "file", "--images", str(place / "images"))
+    options += ("--label", "label", "--attribute", "ground", "--reference", "ground=grey")
+
+    def item(row: int) -> dict[str, str]:
+        return {"image": base64.b64encode((place / "images" / table["file"][row]).read_bytes()).decode()}
+
+    return Kind(table, options, item, {"image": "bm90IGFuIGltYWdl"})
+
+
+KINDS: dict[str, Callable[[Path], Kind]] = {
+    "pair": pair,
+    "table": columns,
+    "vit": lambda place: image(place, "vit"),
+    "convnext": lambda place: image(place, "convnext"),
+}
+
+
+@pytest.fixture(scope="module", params=list(KINDS))
+def fitted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Kind, Path]:
+    place = tmp_path_factory.mktemp(request.param)
+    kind = KINDS[request.param](place)
+    kind.table.to_csv(place / "data.csv", index=False)
+    arguments = ["fit", "--data", str(place / "data.csv"), "--out", str(place / "bundle"), "--split", "split"]
+    found = CliRunner().invoke(app, [*arguments, *kind.options, "--epochs", "2", "--no-certificate"])
+    assert found.exit_code == 0, f"{found.output} {found.exception!r}"
+    return kind, place
+
+
+def test_served_answers_are_those_that_were_judged(fitted: tuple[Kind, Path]) -> None:
+    kind, place = fitted
+    with (place / "bundle" / DECISIONS).open() as file:
+        stored = list(csv.DictReader(file))[:40]
+    items = [kind.item(int(entry["row"])) for entry in stored]
+    with TestClient(create_app(Settings(bundles=(place / "bundle",)))) as client:
+        served = client.post("/predict", json={"inputs": items}).json()["predictions"]
+    assert [(entry["base"], entry["final"]) for entry in stored] == [(p["base"]["label"], p["label"]) for p in served]
+    flagged = ["+".join(name for name, open_ in p["flagged"].items() if open_) for p in served]
+    assert [entry["flagged"] for entry in stored] == flagged
+
+
+def test_a_bad_item_costs_no_good_one(fitted: tuple[Kind, Path]) -> None:
+    kind, place = fitted
+    with TestClient(create_app(Settings(bundles=(place / "bundle",)))) as client:
+        reply = client.post("/predict", json={"inputs": [kind.item(0), kind.bad, kind.item(1)]}).json()
+        alone = client.post("/predict", json={"inputs": kind.item(0)}).json()
+    good, bad, _ = reply["predictions"]
+    assert "error" in bad
+    assert good["label"] == alone["predictions"][0]["label"]
+
+
+def test_the_manifest_names_the_kind_and_no_folder(fitted: tuple[Kind, Path]) -> None:
+    _, place = fitted
+    manifest = load(place / "bundle").manifest
+    assert manifest.task == manifest.input.kind
+    assert str(place) not in (place / "bundle/manifest.json").read_text()
+
+
+def test_evaluate_agrees_with_the_fit(fitted: tuple[Kind, Path]) -> None:
+    _, place = fitted
+    more = ["--images", str(place / "images")] if (place / "images").exists() else []
+    arguments = ["evaluate", str(place / "bundle"), "--data", str(place / "data.csv"), *more]
+    found = CliRunner().invoke(app, [*arguments, "--json", str(place / "r.json"), "--out", str(place / "r.html")])
+    assert found.exit_code == 0, f"{found.output} {found.exception!r}"
+    report = json.loads((place / "r.json").read_text())
+    judged = json.loads((place / "bundle/evaluation/evaluation.json").read_text())["test"]
+    assert report["figures"]["accuracy"] == judged["accuracy"]
+    assert report["refused"] == []
+    assert report["data"]["same_as_fitted"]
+    assert (place / "r.html").read_text().startswith("<!DOCTYPE html>")

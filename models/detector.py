@@ -82,8 +82,10 @@ class BiasDetectors(nn.Module):
             slopes: ``(attributes,)``, positive, so that ranks do not change.
             intercepts: ``(attributes,)``.
         """
-        self.weights[-1].mul_(slopes.view(-1, 1, 1))
-        self.biases[-1].mul_(slopes.view(-1, 1, 1)).add_(intercepts.view(-1, 1, 1))
+        bias = self.biases[-1]
+        slope, intercept = (values.to(bias.device).view(-1, 1, 1) for values in (slopes, intercepts))
+        self.weights[-1].mul_(slope)
+        bias.mul_(slope).add_(intercept)
 
 
 def _uniform(*shape: int, fan_in: int) -> nn.Parameter:

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.lora import ConditionalLora
+from training import processes
 from training.config import CorrectionConfig
 from training.data import HELD, Rows
 from training.features import Features, Material
@@ -164,9 +165,9 @@ class _Objective:
         forced = is_open.clone()
         # Every attribute in turn is wrongly opened on the plain rows, so each adapter learns to leave them alone.
         forced[plain, torch.arange(len(plain)) % is_open.shape[1]] = True
-        with torch.autocast("cpu", torch.bfloat16, enabled=self._config.precision == "bfloat16"):
-            logits, representation = self._correction(hidden, mask, forced)
-        logits, representation = logits.float(), representation.float()
+        with processes.autocast(self._config.precision):
+            logits, representation = self._correction(hidden, mask, forced.to(hidden.device))
+        logits, representation = logits.float().cpu(), representation.float().cpu()
         total = torch.zeros(())
         for a in range(is_open.shape[1]):
             at = is_open[:, a]
@@ -198,5 +199,5 @@ def answers(correction: ConditionalLora, features: Features, rows: Ints, gates: 
     for start in range(0, len(rows), 64):
         batch = order[start : start + 64]
         hidden, mask = features.batch(rows[batch])
-        found[batch] = correction(hidden, mask, torch.from_numpy(gates[batch]))[0].numpy()
+        found[batch] = correction(hidden, mask, torch.from_numpy(gates[batch]).to(hidden.device))[0].cpu().numpy()
     return found

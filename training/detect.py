@@ -74,7 +74,7 @@ def learn(detectors: BiasDetectors, material: Material, lesson: Lesson, config: 
     def loss_of(batch: Ints) -> Tensor:
         chosen = train[batch]
         detectors.train()
-        logits = detectors(*features.batch(chosen))
+        logits = detectors(*features.batch(chosen)).cpu()
         counted = weights[chosen] * (targets[chosen] >= 0)
         return detector_loss(logits, targets[chosen].clamp(min=0), counted, balance)
 
@@ -118,7 +118,7 @@ def logits_of(detectors: BiasDetectors, features: Features, rows: Ints) -> Float
     detectors.eval()
     found = np.zeros((len(rows), detectors.attributes), dtype=np.float32)
     for batch in by_length(features.lengths[rows], 256):
-        found[batch] = detectors(*features.batch(rows[batch])).numpy()
+        found[batch] = detectors(*features.batch(rows[batch])).cpu().numpy()
     return found
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from models.backbones import SplitModel
 from models.inputs import Encoded, collate
+from training import processes
 from training.data import Rows, Schema
 from training.progress import track
 
@@ -46,7 +47,7 @@ class Features:
         """Pad some rows.
 
         Returns:
-            Hidden states ``(rows, seq, hidden)`` and mask ``(rows, seq)``.
+            Hidden states ``(rows, seq, hidden)`` and mask ``(rows, seq)``, where learning runs.
         """
         lengths = self.lengths[rows]
         hidden = np.zeros((len(rows), int(lengths.max()), self.hidden.shape[1]), dtype=np.float32)
@@ -54,7 +55,7 @@ class Features:
         for index, (row, length) in enumerate(zip(rows, lengths, strict=True)):
             hidden[index, :length] = self.hidden[self.starts[row] : self.starts[row] + length]
             mask[index, :length] = 1
-        return torch.from_numpy(hidden), torch.from_numpy(mask)
+        return torch.from_numpy(hidden).to(processes.device()), torch.from_numpy(mask).to(processes.device())
 
 
 @dataclass(frozen=True)
@@ -75,37 +76,51 @@ def by_length(lengths: Sequence[int] | Ints, rows: int = BATCH_ROWS) -> list[Int
 
 @torch.no_grad()
 def extract(split: SplitModel, encoded: Sequence[Encoded], pad_id: int, file: Path) -> Features:
-    """Run the base once over all rows.
+    """Run the base once over all rows; several processes share them.
 
     Args:
         split: The frozen base, cut.
         encoded: All rows.
         pad_id: Padding token.
-        file: Where to put the hidden states.
+        file: Where to put the hidden states; the base's answers lie beside it.
     """
-    lengths = _positions(split, encoded, pad_id)
+    split.to(processes.device())
+    lengths, width = _sizes(split, encoded, pad_id)
     starts = np.concatenate([[0], np.cumsum(lengths)])
-    file.parent.mkdir(parents=True, exist_ok=True)
-    hidden = np.lib.format.open_memmap(file, "w+", np.float32, (int(starts[-1]), split.hidden_size))
-    logits = np.zeros((len(encoded), split.classes), dtype=np.float32)
-    representation: Floats | None = None
-    order = by_length(lengths)
+    files = (file, file.with_suffix(".logits.npy"), file.with_suffix(".heads.npy"))
+    shapes = ((int(starts[-1]), split.hidden_size), (len(encoded), split.classes), (len(encoded), width))
+    if processes.is_main():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        for place, shape in zip(files, shapes, strict=True):
+            np.lib.format.open_memmap(place, "w+", np.float32, shape)
+    processes.wait()
+    hidden, logits, representation = (np.load(place, mmap_mode="r+") for place in files)
+    order = processes.own_batches(by_length(lengths))
     for rows in track(order, len(order), "reading the base's hidden states"):
-        arrays = collate([encoded[row] for row in rows], pad_id)
-        out, states, heads = split.base({name: torch.from_numpy(array) for name, array in arrays.items()})
-        if representation is None:
-            representation = np.zeros((len(encoded), heads.shape[1]), dtype=np.float32)
-        logits[rows], representation[rows] = out.numpy(), heads.numpy()
+        out, states, heads = _base_of(split, [encoded[row] for row in rows], pad_id)
+        logits[rows], representation[rows] = out, heads
         for index, row in enumerate(rows):
-            hidden[starts[row] : starts[row + 1]] = states[index, : lengths[row]].numpy()
-    assert representation is not None
-    hidden.flush()
-    return Features(np.load(file, mmap_mode="r"), starts, logits, representation)
+            hidden[starts[row] : starts[row + 1]] = states[index, : lengths[row]]
+    for written in (hidden, logits, representation):
+        written.flush()
+    processes.wait()
+    return Features(np.load(file, mmap_mode="r"), starts, np.load(files[1]), np.load(files[2]))
 
 
-def _positions(split: SplitModel, encoded: Sequence[Encoded], pad_id: int) -> Ints:
-    """Positions of each row's hidden state, ``(rows,)``: its tokens, or what the base makes of an image or a table."""
-    first = {name: torch.from_numpy(array) for name, array in collate(encoded[:1], pad_id).items()}
-    if "attention_mask" in first:
-        return np.array([row.tokens for row in encoded])
-    return np.full(len(encoded), split.base(first)[1].shape[1])
+def _base_of(split: SplitModel, encoded: Sequence[Encoded], pad_id: int) -> tuple[Floats, Floats, Floats]:
+    """What :meth:`models.backbones.SplitModel.base` says about one batch."""
+    arrays = collate(encoded, pad_id)
+    found = split.base({name: torch.from_numpy(array).to(processes.device()) for name, array in arrays.items()})
+    logits, hidden, heads = (tensor.cpu().numpy() for tensor in found)
+    return logits, hidden, heads
+
+
+def _sizes(split: SplitModel, encoded: Sequence[Encoded], pad_id: int) -> tuple[Ints, int]:
+    """Positions of each row's hidden state ``(rows,)``, and the width of the head's input.
+
+    Positions are a text's tokens, or what the base makes of an image or a table.
+    """
+    _, hidden, heads = _base_of(split, encoded[:1], pad_id)
+    if "input_ids" in encoded[0].arrays:
+        return np.array([row.tokens for row in encoded]), heads.shape[1]
+    return np.full(len(encoded), hidden.shape[1]), heads.shape[1]

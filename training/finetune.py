@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.inputs import Encoded, collate
+from training import processes
 from training.config import BaseConfig
 from training.data import Rows
 from training.features import by_length
@@ -56,7 +57,7 @@ def finetune(
     """Learn all weights on some rows; early stopping on the validation rows.
 
     Args:
-        model: A classifier; left with the weights of its best epoch, in evaluation mode.
+        model: A classifier; left with the weights of its best epoch, where learning runs.
         encoded: All rows, tokenised.
         rows: All rows.
         chosen: Rows to learn from; a row that is named twice counts twice.
@@ -66,14 +67,15 @@ def finetune(
     Returns:
         The best epoch's value on the validation rows.
     """
+    model.to(processes.device())
     validation = rows.of("val")
     judge = run.judge or (lambda predicted: float((predicted == rows.labels[validation]).mean()))
 
     def loss_of(batch: Ints) -> Tensor:
         model.train()
-        with torch.autocast("cpu", torch.bfloat16, enabled=stage.precision == "bfloat16"):
+        with processes.autocast(stage.precision):
             logits = logits_of(model, [encoded[row] for row in chosen[batch]], run.pad_id)
-        return run.loss(logits.float(), chosen[batch])
+        return run.loss(logits.float().cpu(), chosen[batch])
 
     def score() -> float:
         return judge(predict(model, encoded, validation, run.pad_id).argmax(1))
@@ -86,7 +88,8 @@ def finetune(
 def logits_of(model: nn.Module, encoded: Sequence[Encoded], pad_id: int) -> Tensor:
     """Logits of one batch, ``(batch, classes)``."""
     arrays = collate(encoded, pad_id)
-    logits: Tensor = model(**{name: torch.from_numpy(array) for name, array in arrays.items()}).logits
+    inputs = {name: torch.from_numpy(array).to(processes.device()) for name, array in arrays.items()}
+    logits: Tensor = model(**inputs).logits
     return logits
 
 
@@ -97,5 +100,5 @@ def predict(model: nn.Module, encoded: Sequence[Encoded], chosen: Ints, pad_id: 
     found: dict[int, NDArray[np.float32]] = {}
     for batch in by_length([encoded[row].tokens for row in chosen]):
         logits = logits_of(model, [encoded[row] for row in chosen[batch]], pad_id)
-        found |= dict(zip(batch.tolist(), logits.numpy(), strict=True))
+        found |= dict(zip(batch.tolist(), logits.cpu().numpy(), strict=True))
     return np.stack([found[index] for index in range(len(chosen))])

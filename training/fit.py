@@ -6,12 +6,11 @@ import warnings
 from dataclasses import asdict
 from pathlib import Path
 
-import torch
 import transformers
 
 from models.backbones import SplitModel
 from models.inputs import Encoded
-from training import arms, base, detect, package
+from training import arms, base, detect, package, processes
 from training.config import FitConfig, fingerprint
 from training.data import LEARNT, DataError, Rows, Schema, hold_out
 from training.derive import with_intersections
@@ -42,7 +41,7 @@ def run(config: FitConfig, rows: Rows, schema: Schema, data_sha256: str, out: Pa
         raise DataError(f"{out} exists; remove it or choose another --out")
     rows = hold_out(rows, config.base_stage.hold_out, config.seed)
     _announce(rows, schema)
-    torch.use_deterministic_algorithms(True)
+    processes.deterministic()
     # Neither library's notes help whoever fits: new heads are meant to be new, and the rest is for its developers.
     transformers.logging.set_verbosity_error()
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
@@ -58,7 +57,11 @@ def run(config: FitConfig, rows: Rows, schema: Schema, data_sha256: str, out: Pa
     if learnt.hinge_open is not None:
         say(f"the contrastive hinge was open for {100 * learnt.hinge_open:.0f} % of anchors in the last epoch")
     learnt.fairnet.correction.fold_strength(learnt.choice.strength)
-    return package.write(package.Fitted(config, data_sha256, prepared, learnt, probes), out)
+    if processes.is_main():
+        learnt.fairnet.cpu()
+        package.write(package.Fitted(config, data_sha256, prepared, learnt, probes), out)
+    processes.wait()
+    return out
 
 
 def _layer(
@@ -85,6 +88,8 @@ def _features(split: SplitModel, encoded: list[Encoded], pad_id: int, work: Path
 
 
 def _announce(rows: Rows, schema: Schema) -> None:
+    if processes.count() > 1 or processes.device().type != "cpu":
+        say(f"learning on {processes.count()} x {processes.device().type}")
     counts = ", ".join(f"{split} {len(rows.of(split))}" for split in (*LEARNT, "val", "test"))
     say(f"rows: {counts}; labels {', '.join(schema.labels)} (favourable: {', '.join(schema.favourable)})")
     for name, groups in schema.groups.items():

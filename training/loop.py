@@ -7,6 +7,7 @@ run that was interrupted and resumed ends in the same weights, bit for bit, as o
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from training import processes
 from training.config import fingerprint
 from training.progress import say, track
 
@@ -71,9 +73,9 @@ def fit(
     )
     state = store.resume(optimiser)
     while state.epoch < plan.epochs and state.epoch - state.best_epoch <= plan.patience:
-        torch.manual_seed(plan.seed * 1009 + state.epoch)
+        torch.manual_seed(plan.seed * 1009 + state.epoch + processes.index() * 1_000_003)
         mean_loss = _epoch(plan, state.epoch, lengths, loss_of, optimiser)
-        value = float(state.epoch) if score is None else score()
+        value = float(state.epoch) if score is None else processes.from_main(score())
         scored = "" if score is None else f", score {value:.4f}"
         say(f"{plan.name}: epoch {state.epoch + 1}/{plan.epochs}, loss {mean_loss:.4f}{scored}")
         if value > state.best_score:
@@ -112,15 +114,26 @@ def _epoch(
     for step, batch in enumerate(track(order, len(order), f"{plan.name} {epoch + 1}/{plan.epochs}"), first):
         for group in optimiser.param_groups:
             group["lr"] = plan.learning_rate * _rate(step, last, plan.warmup)
-        loss = loss_of(batch)
-        if not torch.isfinite(loss):
-            raise FloatingPointError(f"{plan.name}: the loss is {loss.item()}; lower the learning rate")
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_([p for g in optimiser.param_groups for p in g["params"]], 1.0)
+        total += _step(plan.name, batch, loss_of, [p for g in optimiser.param_groups for p in g["params"]])
         optimiser.step()
         optimiser.zero_grad()
-        total += loss.item()
     return total / max(len(order), 1)
+
+
+def _step(name: str, batch: Ints, loss_of: Callable[[Ints], Tensor], parameters: list[nn.Parameter]) -> float:
+    """Gradients of one batch, which processes share; returns its loss."""
+    part, value = processes.own_part(batch), 0.0
+    if len(part):
+        # Processes count alike in the mean, their rows should: a process with more rows counts more.
+        loss = loss_of(part) * (len(part) * processes.count() / len(batch))
+        value = loss.item()
+        loss.backward()  # type: ignore[no-untyped-call]
+    value = processes.mean(value)
+    if not math.isfinite(value):
+        raise FloatingPointError(f"{name}: the loss is {value}; lower the learning rate")
+    processes.average_gradients(parameters)
+    torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+    return value
 
 
 def _rate(step: int, steps: int, warmup: float) -> float:
@@ -151,13 +164,16 @@ class _Store:
         tensors = load_file(self._folder / f"epoch-{state.epoch}.safetensors")
         self._copy({name: tensors[f"weight/{name}"] for name in self._parameters})
         for name, parameter in self._parameters.items():
-            moments = {key: tensors[f"{key}/{name}"] for key in ("exp_avg", "exp_avg_sq", "step")}
+            moments = {key: tensors[f"{key}/{name}"].to(parameter.device) for key in ("exp_avg", "exp_avg_sq", "step")}
             optimiser.state[parameter] = moments
         say(f"resuming after epoch {state.epoch} from {self._folder}")
         return state
 
     def save(self, state: _State, optimiser: torch.optim.Optimizer) -> None:
         """Write an epoch; the small state file is replaced last, so a killed save leaves the epoch before."""
+        processes.wait()
+        if not processes.is_main():
+            return
         tensors = {f"weight/{name}": p.data for name, p in self._parameters.items()}
         for name, parameter in self._parameters.items():
             tensors |= {f"{key}/{name}": value for key, value in optimiser.state[parameter].items()}
@@ -169,10 +185,12 @@ class _Store:
 
     def save_best(self) -> None:
         """Write the weights to come back to."""
-        save_file({name: p.data for name, p in self._parameters.items()}, self._folder / "best.safetensors")
+        if processes.is_main():
+            save_file({name: p.data for name, p in self._parameters.items()}, self._folder / "best.safetensors")
 
     def load_best(self) -> None:
         """Come back to the best epoch's weights."""
+        processes.wait()
         self._copy(load_file(self._folder / "best.safetensors"))
 
     @torch.no_grad()

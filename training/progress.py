@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -20,15 +21,21 @@ from rich.progress import (
 console = Console(stderr=True)
 T = TypeVar("T")
 LINE_EVERY_S = 15.0
+MAIN = os.environ.get("RANK", "0") == "0"
+"""``accelerate launch`` numbers its processes so."""
 
 
 def say(message: str) -> None:
-    """Tell the user about a step, on standard error."""
-    console.print(message, highlight=False, soft_wrap=True)
+    """Tell the user about a step, on standard error; of several processes one speaks."""
+    if MAIN:
+        console.print(message, highlight=False, soft_wrap=True)
 
 
 def track(items: Iterable[T], total: int, what: str) -> Iterator[T]:
     """Go through ``items`` under a progress bar, or with a line every now and then in a log file."""
+    if not MAIN:
+        yield from items
+        return
     if not sys.stderr.isatty():
         yield from _lines(items, total, what)
         return

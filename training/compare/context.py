@@ -126,7 +126,8 @@ class Context:
     def base_head(self, representation: Floats) -> Floats:
         """The base's own last layer over ``representation (rows, width)``: logits ``(rows, classes)``."""
         head: nn.Module = self.base.model.get_submodule(self.split().family.head)
-        logits: Floats = head(torch.from_numpy(representation)).numpy()
+        place = next(head.parameters()).device
+        logits: Floats = head(torch.from_numpy(representation).to(place)).cpu().numpy()
         return logits
 
 

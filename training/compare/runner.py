@@ -15,11 +15,12 @@ import torch
 import transformers
 from numpy.typing import NDArray
 
+from training import processes
 from training.compare.context import Context, key_of, prepare
 from training.compare.judge import Judged, judge
 from training.compare.method import Answer, Method
 from training.config import FitConfig, fingerprint
-from training.data import Rows, Schema
+from training.data import DataError, Rows, Schema
 from training.progress import say
 
 Ints = NDArray[np.int64]
@@ -62,9 +63,11 @@ def run(task: Task) -> list[Result]:
     A method that fails is told with its reason and stops no other; the next run tries it again.
 
     Raises:
-        DataError: the base cannot be made, so that there is nothing to compare.
+        DataError: the base cannot be made, so that there is nothing to compare, or there are several processes.
     """
-    torch.use_deterministic_algorithms(True)
+    if processes.count() > 1:
+        raise DataError("compare runs in one process; to share the work, start one per seed with --seeds and one --out")
+    processes.deterministic()
     transformers.logging.set_verbosity_error()
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     found: list[Result] = []

@@ -1,0 +1,50 @@
+"""Two processes share the work of one fit, and the bundle is one."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from tiny_model import tiny_table, write_tiny_base
+
+from models.bundle import DECISIONS, load
+
+
+def launch(place: Path, out: str, processes: int) -> str:
+    """What ``accelerate launch --multi_gpu`` does underneath; on processors it starts one process only."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(processes)]
+    options = ["--data", "data.csv", "--base", "base", "--text", "text", "--label", "label", "--attribute", "team"]
+    options += ["--reference", "team=none", "--split", "split", "--max-tokens", "16", "--epochs", "2"]
+    options += ["--no-certificate", "--out", out]
+    found = subprocess.run(
+        [*command, "--master_port", str(port), "-m", "training", "fit", *options],
+        cwd=place,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert found.returncode == 0, found.stdout + found.stderr
+    return found.stderr
+
+
+def test_two_processes_learn_one_bundle(tmp_path: Path) -> None:
+    write_tiny_base(tmp_path / "base")
+    tiny_table(600).to_csv(tmp_path / "data.csv", index=False)
+    said = launch(tmp_path, "two", 2)
+    assert "learning on 2 x cpu" in said
+    assert said.count("wrote two") == 1
+    launch(tmp_path, "one", 1)
+    one, two = load(tmp_path / "one"), load(tmp_path / "two")
+    assert two.manifest.provenance.rows == one.manifest.provenance.rows
+    judged = [json.loads((of.path / "evaluation/evaluation.json").read_text())["val"] for of in (one, two)]
+    # The same batches in two halves: other dropout and other rounding, so like answers, not the same.
+    assert abs(judged[0]["accuracy"]["final"]["value"] - judged[1]["accuracy"]["final"]["value"]) < 0.1
+    rows = [np.loadtxt(of.path / DECISIONS, delimiter=",", skiprows=1, dtype=str) for of in (one, two)]
+    assert np.array_equal(rows[0][:, :2], rows[1][:, :2])
+    assert (rows[0][:, 3] == rows[1][:, 3]).mean() > 0.8

@@ -1,0 +1,103 @@
+"""Where learning runs: which device, and how many processes share the work. All of it by Accelerate.
+
+One process on the CPU, or on the GPU that is there, unless ``accelerate launch -m training`` started several. Those do
+the same steps on the same seeds; every batch is split among them, gradients are averaged, and only the main process
+writes. On several machines, the work folder must be one that all of them see.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast
+from numpy.typing import NDArray
+from torch import nn
+
+Ints = NDArray[np.int64]
+
+
+@functools.cache
+def accelerator() -> Accelerator:
+    """The one of this process."""
+    # CUDA needs this before its first product, or it cannot be told to be deterministic.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    return Accelerator()
+
+
+def device() -> torch.device:
+    """Where models and batches go."""
+    found: torch.device = accelerator().device
+    return found
+
+
+def deterministic() -> None:
+    """Same seed, same result on the CPU; on a GPU, as far as its operations allow."""
+    torch.use_deterministic_algorithms(True, warn_only=device().type != "cpu")
+
+
+def autocast(precision: str) -> contextlib.AbstractContextManager[Any]:
+    """Forward passes in ``float32``, or in ``bfloat16`` where that is told."""
+    return torch.autocast(device().type, torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def count() -> int:
+    """Number of processes."""
+    return int(accelerator().num_processes)
+
+
+def index() -> int:
+    """Which of them this is."""
+    return int(accelerator().process_index)
+
+
+def is_main() -> bool:
+    """Whether this is the one that writes and talks."""
+    return bool(accelerator().is_main_process)
+
+
+def wait() -> None:
+    """Go on when all processes have come here."""
+    accelerator().wait_for_everyone()
+
+
+def own_part(batch: Ints) -> Ints:
+    """This process's rows of a batch; may be none."""
+    return batch[index() :: count()]
+
+
+def own_batches(batches: Sequence[Ints]) -> Sequence[Ints]:
+    """This process's batches."""
+    return batches[index() :: count()]
+
+
+@torch.no_grad()
+def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    """Put the mean over processes in every gradient's place."""
+    if count() == 1:
+        return
+    learnt = [parameter for parameter in parameters if parameter.requires_grad]
+    grads = [torch.zeros_like(each) if each.grad is None else each.grad for each in learnt]
+    flat = accelerator().reduce(torch.cat([grad.flatten() for grad in grads]), "mean")
+    for parameter, part in zip(learnt, flat.split([grad.numel() for grad in grads]), strict=True):
+        parameter.grad = part.view_as(parameter).clone()
+
+
+def mean(value: float) -> float:
+    """Mean over processes."""
+    if count() == 1:
+        return value
+    return float(accelerator().reduce(torch.tensor([value], dtype=torch.float64, device=device()), "mean"))
+
+
+def from_main(value: float) -> float:
+    """The main process's value: GPUs may differ in the last digit, and all must decide alike."""
+    if count() == 1:
+        return value
+    return float(broadcast(torch.tensor([value], dtype=torch.float64, device=device())))

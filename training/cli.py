@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -59,22 +59,22 @@ def fit(
     """Fit a correction and write a bundle: base, detectors, prototypes, conditional LoRA."""
     from training.config import BaseConfig, Columns, CorrectionConfig, DetectorConfig, FitConfig
 
-    pairs = dict(pair(given) for given in reference or [])
-    crossed = tuple(pair(given, ":", "intersections") for given in intersections or [])
     columns = Columns(
         text=image if task == "image" else text,
         label=label,
         attributes=tuple(attribute or ()),
         split=split,
-        references=pairs,
-        intersections=crossed,
+        references=dict(pair(given) for given in reference or []),
+        intersections=tuple(pair(given, ":", "intersections") for given in intersections or []),
         task=kind_of(task, base, text, text_pair, image),  # type: ignore[arg-type]
         text_pair=text_pair if task == "pair" else None,
         images=str(images) if images else None,
         features=tuple(feature or ()),
         favourable=tuple(favourable or ()),
     )
-    computing = one_of("precision", precision, "float32", "bfloat16")
+    for option, value in (("hold-out", hold_out), ("epsilon", epsilon), ("known", known)):
+        share(option, value)
+    computing: Any = one_of("precision", precision, "float32", "bfloat16")
     config = FitConfig(
         name=name or out.name,
         base=base or "tabular",
@@ -83,25 +83,15 @@ def fit(
         card=_card(card),
         seed=seed,
         weights=one_of("weights", weights, "float32", "float16"),  # type: ignore[arg-type]
-        base_stage=BaseConfig(
-            keep=keep_base,
-            epochs=epochs,
-            max_tokens=max_tokens,
-            precision=computing,  # type: ignore[arg-type]
-            hold_out=share("hold-out", hold_out),
-        ),
+        base_stage=BaseConfig(keep_base, epochs, max_tokens=max_tokens, precision=computing, hold_out=hold_out),
         detector=DetectorConfig(
             layer=_layer(layer),
             attributes_known=one_of("attributes-known", attributes_known, "full", "partial", "none"),  # type: ignore[arg-type]
             shared=shared,
             pooling=one_of("pooling", pooling, "attention", "mean", "first"),  # type: ignore[arg-type]
-            known=share("known", known),
+            known=known,
         ),
-        correction=CorrectionConfig(
-            epsilon=share("epsilon", epsilon),
-            precision=computing,  # type: ignore[arg-type]
-            require_certificate=certificate,
-        ),
+        correction=CorrectionConfig(precision=computing, epsilon=epsilon, require_certificate=certificate),
     )
     _run(config, data, out, work or out.with_name(f"{out.name}.work"))
 

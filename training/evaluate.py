@@ -119,15 +119,7 @@ def _attribute(answers: Answers, rows: Rows, schema: Schema, name: str) -> tuple
         kind: cells(name, names, schema.labels, groups, truth, predicted)
         for kind, predicted in (("base", answers.base), ("final", answers.final))
     }
-    inside, gated = members(names, groups), list(schema.gated)
-    # An attribute without a detector of its own is judged by what any detector flags.
-    columns = [gated.index(name)] if name in gated else list(range(len(gated)))
-    flagged: Bools = np.any(answers.flagged[:, columns], axis=1)
-    detector = [
-        {"group": group, "label": label, "flagged": asdict(Rate.of(flagged[(groups == g) & (truth == c)]))}
-        for g, group in enumerate(names)
-        for c, label in enumerate(schema.labels)
-    ]
+    inside = members(names, groups)
     return {
         "unknown_rows": int((groups < 0).sum()),
         "cells": [
@@ -151,15 +143,28 @@ def _attribute(answers: Answers, rows: Rows, schema: Schema, name: str) -> tuple
         "disparities_pooled": _disparities(
             answers, rows, schema, (names[0], pooled_name(names[0])), np.minimum(groups, 1)
         ),
-        "detector": {
-            "own": name in gated,
-            "flagged": asdict(Rate.of(flagged)),
-            "break_even": break_even(groups, truth, (answers.base, answers.final), flagged),
-            "true_positive_rate": asdict(Rate.of(flagged[groups > 0])),
-            "false_positive_rate": asdict(Rate.of(flagged[groups == 0])),
-            "cells": detector,
-        },
+        "detector": _detector(answers, rows, schema, name),
     }, listed
+
+
+def _detector(answers: Answers, rows: Rows, schema: Schema, name: str) -> dict[str, Any]:
+    """Whom an attribute's detector flags, and whether that suffices."""
+    truth, groups, gated = rows.labels[answers.rows], rows.groups[name][answers.rows], list(schema.gated)
+    # An attribute without a detector of its own is judged by what any detector flags.
+    columns = [gated.index(name)] if name in gated else list(range(len(gated)))
+    flagged: Bools = np.any(answers.flagged[:, columns], axis=1)
+    return {
+        "own": name in gated,
+        "flagged": asdict(Rate.of(flagged)),
+        "break_even": break_even(groups, truth, (answers.base, answers.final), flagged),
+        "true_positive_rate": asdict(Rate.of(flagged[groups > 0])),
+        "false_positive_rate": asdict(Rate.of(flagged[groups == 0])),
+        "cells": [
+            {"group": group, "label": label, "flagged": asdict(Rate.of(flagged[(groups == g) & (truth == c)]))}
+            for g, group in enumerate(schema.groups[name])
+            for c, label in enumerate(schema.labels)
+        ],
+    }
 
 
 def break_even(groups: Ints, truth: Ints, predicted: tuple[Ints, Ints], flagged: Bools) -> dict[str, Any]:

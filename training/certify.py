@@ -77,6 +77,35 @@ def _tail(n: int, observed: int, changing: float, epsilon: float) -> float:
     return float(mass @ stats.binom.cdf(np.floor((counts + observed) / 2), counts, min(1.0, broken)))
 
 
+def chance(base: Bools, final: Bools, inside: Bools, epsilon: float, rows: int) -> float:
+    """How likely a setting is to pass both tests on ``rows`` other rows, from rows that may be looked at.
+
+    A setting that just keeps within the tolerance here passes half of the time at best: what is tested first should
+    have room. Few rows can be tested, so the order decides whether anything is certified.
+
+    Args:
+        base: ``(n,)`` whether the base was right.
+        final: ``(n,)`` whether the corrected answer was.
+        inside: ``(n,)`` the named cell.
+        epsilon: The loss that is tolerated, as a share.
+        rows: Rows that will certify.
+
+    Returns:
+        The smaller of two z-scores: how many standard errors both claims will be away from their nulls.
+    """
+    change, share = final.astype(np.int64) - base, rows / max(len(base), 1)
+    return min(_z(change, epsilon, share), _z(change[inside], 0.0, share))
+
+
+def _z(change: NDArray[np.int64], margin: float, share: float) -> float:
+    """Standard errors of the mean change above ``-margin``, over ``share`` times as many rows; one more row changes."""
+    n = len(change)
+    if n == 0:
+        return float("-inf")
+    spread = (np.abs(change).sum() + 1) / (n + 1)
+    return float((change.mean() + margin) / np.sqrt(spread / (n * share)))
+
+
 def fallback(p_values: Sequence[float], alpha: float) -> list[bool]:
     """Which settings are certified, in the given order (decided on other rows), at family-wise level ``alpha``.
 

@@ -93,7 +93,7 @@ class CorrectionConfig:
     batch_rows: int = 64
     precision: Literal["float32", "bfloat16"] = "float32"
     cost: float = 0.0
-    """Overall accuracy that a setting may cost on the rows it is chosen on, as a share."""
+    """Overall accuracy that a setting may cost on the rows it is chosen on, as a share, without a certificate."""
     epsilon: float = 0.005
     """Overall accuracy that a certified setting may cost on rows to come, as a share."""
     alpha_certificate: float = 0.05

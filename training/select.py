@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.lora import ConditionalLora
 from training.candidates import LEARN_LEVEL, NEVER, Cuts, Judge, Setting, Table, settings
-from training.certify import SHARES, fallback, gain_p_value, loss_p_value
+from training.certify import SHARES, chance, fallback, gain_p_value, loss_p_value
 from training.config import CorrectionConfig
 from training.data import TUNE
 from training.features import Material
@@ -124,7 +124,7 @@ class Chooser:
         return Judge(self.rows, self.schema, chosen, self.base[chosen], cost)
 
     def choose(self, order: Ints, certify: Ints | None, config: CorrectionConfig) -> Choice:
-        """Order on some rows; certify on others and take the best that passes, or take the first in order.
+        """Order on some rows by value and take the first; or by the chance to pass, and certify on others.
 
         Args:
             order: Rows that the adapters did not learn from.
@@ -132,12 +132,13 @@ class Chooser:
             config: Tolerance and level.
         """
         judge = self.judge(order, config.cost)
-        ordered = self.order(order, config.cost)
         if certify is None:
+            ordered = self.order(order, config.cost)
             trials, named = [], None
             best = ordered[0] if ordered else None
         else:
             named = _worst_of_base(judge, self.judge(certify, config.cost))
+            ordered = self._likely(order, named, len(certify), config)
             trials = self._trials(ordered[: len(SHARES)], certify, named, config)
             passed = [trial for trial in trials if trial.certified]
             best = max(passed, key=lambda trial: trial.value).setting if passed else None
@@ -152,6 +153,19 @@ class Chooser:
             tried=len(ordered),
             value=judge.value(self.predict(chosen, order)),
         )
+
+    def _likely(
+        self, tune: Ints, named: tuple[str, str, str] | None, rows: int, config: CorrectionConfig
+    ) -> list[Setting]:
+        """Settings that tuning rows allow, the likeliest to be certified first."""
+        judge = self.judge(tune, config.epsilon)
+        inside = judge.members[judge.names.index(named)] if named else np.zeros(len(tune), dtype=bool)
+
+        def chance_of(setting: Setting) -> float:
+            right = self.predict(setting, tune) == judge.truth
+            return chance(judge.base_right, right, inside, config.epsilon, rows)
+
+        return sorted(self.order(tune, config.epsilon), key=chance_of, reverse=True)
 
     def _trials(
         self, first: list[Setting], certify: Ints, named: tuple[str, str, str] | None, config: CorrectionConfig

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from training.certify import SHARES, _tail, fallback, gain_p_value, loss_p_value
+from training.certify import SHARES, _tail, chance, fallback, gain_p_value, loss_p_value
 
 
 def outcome(mended: int, broken: int, both: int, neither: int) -> tuple[np.ndarray, np.ndarray]:
@@ -72,3 +72,17 @@ def test_a_family_of_true_nulls_is_rejected_no_more_often_than_alpha() -> None:
     rng = np.random.default_rng(2)
     wrong = np.mean([any(fallback(list(rng.random(3)), 0.05)) for _ in range(8000)])
     assert wrong <= 0.055
+
+
+def test_a_setting_with_room_comes_before_one_that_just_keeps_within_the_tolerance() -> None:
+    rng = np.random.default_rng(0)
+    base, inside = rng.random(1000) < 0.8, np.arange(1000) < 60
+    careful, bold = base.copy(), base.copy()
+    careful[:20] = bold[:20] = True
+    bold[500:] &= rng.random(500) < 0.93
+    found = [chance(base, final, inside, 0.01, 2000) for final in (careful, bold, base)]
+    assert found[0] > found[1]
+    assert found[0] > found[2]
+    assert found[2] == 0.0
+    assert chance(base, careful, inside, 0.01, 4000) > found[0]
+    assert chance(base, careful, np.zeros(1000, bool), 0.01, 2000) == float("-inf")

@@ -1,0 +1,102 @@
+"""Does the certificate hold? Resplits of validation and test rows, and the same with a detector that knows nothing.
+
+    python bench/certificate.py --recipe hatexplain --data <the recipe's folder> --out runs/certificate
+
+Adapters are learnt once. In every resplit, half of the validation and test rows certify a setting and the other half
+says whether it loses more than the tolerance. A certificate may be wrong in at most alpha of them. The useless detector
+gives every row a random risk, and adapters of its own are learnt on the rows that it flags.
+"""
+
+import importlib
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+
+from models.fairnet import FairNet
+from training import arms, correct, processes
+from training.candidates import LEARN_LEVEL, Cuts
+from training.compare.context import Context, prepare
+from training.progress import say, track
+from training.select import Chooser
+
+
+def main(
+    data: Annotated[Path, typer.Option(help="Folder with the recipe's data.", exists=True)],
+    out: Annotated[Path, typer.Option(help="Folder of checkpoints and of certificate.json; run again to resume.")],
+    recipe: Annotated[str, typer.Option(help="A recipe's rows and settings.")] = "hatexplain",
+    seed: Annotated[int, typer.Option(help="Seed of base, adapters and resplits.")] = 0,
+    resplits: Annotated[int, typer.Option(help="How often to draw halves.")] = 20,
+) -> None:
+    """Count how often certificates are given, and how often they are wrong."""
+    processes.deterministic()
+    module = importlib.import_module(f"training.recipes.{recipe}")
+    rows, schema, digest = module.read(data)
+    context = prepare(module.config(module.packaged_base(), seed), rows, schema, digest, out / "work")
+    found = {
+        "recipe": recipe,
+        "seed": seed,
+        "epsilon": context.config.correction.epsilon,
+        "alpha": context.config.correction.alpha_certificate,
+        "detector": tried(context, learnt(context), resplits),
+        "random risk": tried(context, useless(context), resplits),
+    }
+    (out / "certificate.json").write_text(json.dumps(found, indent=1) + "\n")
+    for name in ("detector", "random risk"):
+        of: Any = found[name]
+        typer.echo(f"{name}: certified {of['certified']} of {of['resplits']}, wrong {of['wrong']}")
+
+
+def learnt(context: Context) -> Chooser:
+    """The recipe's own detectors and adapters."""
+    material, folder = context.material, context.folder / "ours"
+    (arm,) = arms.arms(context.config, context.split, material, folder)
+    fairnet, risk, _ = arms.learn(arm, context.config, context.split, material, folder)
+    own = replace(material, rows=arm.rows, schema=arm.schema)
+    return Chooser(fairnet.correction, own, risk, arm.lesson.known, asked(context))
+
+
+def useless(context: Context) -> Chooser:
+    """Adapters learnt on rows that a random risk flags."""
+    config, material = context.config, context.material
+    (arm,) = arms.arms(config, context.split, material, context.folder / "ours")
+    own = replace(material, rows=arm.rows, schema=arm.schema)
+    torch.manual_seed(config.seed)
+    lora = config.correction
+    fairnet = FairNet(context.split(), tuple(arm.schema.gated), config.detector.pooling, lora.rank, lora.alpha)
+    shape = (len(arm.rows), len(arm.schema.gated))
+    risk = np.random.default_rng(config.seed).random(shape, dtype=np.float32)
+    lowest = Cuts(risk, arm.lesson.known, arm.rows).thresholds((LEARN_LEVEL,) * shape[1])
+    correct.learn(fairnet.correction, own, risk >= np.array(lowest), lora, context.folder / "useless")
+    return Chooser(fairnet.correction, own, risk, arm.lesson.known, asked(context))
+
+
+def asked(context: Context) -> np.ndarray:
+    """Rows that order, certify or judge."""
+    return context.rows.of("tune", "val", "test")
+
+
+def tried(context: Context, chooser: Chooser, resplits: int) -> dict[str, Any]:
+    """Certify on one half, judge on the other, again and again."""
+    rows, lora = context.rows, context.config.correction
+    both, each = rows.of("val", "test"), []
+    for index in track(range(resplits), resplits, "resplits"):
+        drawn = np.random.default_rng(1000 + index).permutation(both)
+        certify, judged = np.sort(drawn[: len(drawn) // 2]), np.sort(drawn[len(drawn) // 2 :])
+        choice = chooser.choose(rows.of("tune"), certify, lora)
+        truth = rows.labels[judged]
+        before = float((chooser.base[judged] == truth).mean())
+        after = float((chooser.predict(choice.setting, judged) == truth).mean())
+        each.append({"certified": choice.certified, "change": after - before, **choice.plain()})
+    given = [one for one in each if one["certified"]]
+    wrong = sum(one["change"] < -lora.epsilon for one in given)
+    say(f"certified {len(given)} of {resplits}, wrong {wrong}")
+    return {"resplits": resplits, "certified": len(given), "wrong": wrong, "each": each}
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,4 +1,4 @@
-r"""Gated LoRA: PEFT makes, names, saves and loads the adapters; the gate that selects rows is ours.
+r"""Gated LoRA: PEFT makes, names and saves the adapters; the gate that selects rows is ours.
 
 .. math:: y_i = W x_i + b + \sum_a g_{ia} \frac{\alpha}{r} B_a A_a x_i, \qquad g_{ia} \in \{0, 1\}
 
@@ -17,7 +17,6 @@ from typing import Any
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from peft.tuners.lora import Linear as PeftLoraLinear
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from models.backbones import SplitModel
@@ -134,17 +133,3 @@ class ConditionalLora(nn.Module):
         self.peft.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
         for readme in folder.rglob("README.md"):
             readme.unlink()  # PEFT's template; the bundle has a card of its own
-
-    def load(self, folder: Path) -> None:
-        """Read what :meth:`save` wrote, into adapters of the same shape.
-
-        Raises:
-            ValueError: weights are missing or of another shape.
-        """
-        own = dict(self.peft.named_parameters())
-        for name in self.gates.names:
-            for key, value in load_file(folder / name / "adapter_model.safetensors").items():
-                target = own.get(key.replace(".weight", f".{name}.weight"))
-                if target is None or target.shape != value.shape:
-                    raise ValueError(f"{folder / name}: {key} does not fit this model")
-                target.data.copy_(value)

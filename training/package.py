@@ -252,16 +252,18 @@ def _attributes(fitted: Fitted) -> list[Attribute]:
 def _why(fitted: Fitted, helps: bool) -> str:
     """One sentence: why an attribute is corrected, or not."""
     stage, choice = fitted.config.correction, fitted.choice
-    cost, tried = (f"{100 * share:g} points of overall accuracy" for share in (stage.epsilon, stage.cost))
+    cost = f"{100 * stage.epsilon:g} points of overall accuracy"
+    limit = f"at a cost of at most {100 * stage.cost:g} points of" if stage.cost else "without a loss of"
+    limit += " overall accuracy there"
     if helps and choice.certified and choice.worst_cell:
         cell = "{} = {}, {}".format(*choice.worst_cell)
         return f"certified at level {stage.alpha_certificate:g}: costs at most {cost}, and the cell {cell} gains"
     if helps:
-        return f"the best choice on held-out rows at a cost of at most {tried}; not certified, as was asked for"
+        return f"the best choice on held-out rows {limit}; not certified, as was asked for"
     if any(choice.helps(index) for index in range(len(choice.thresholds))):
         return "correcting for it was part of no better choice on held-out rows"
     if not choice.trials:
-        return f"no setting raised the worst cell on tuning rows at a cost of at most {tried}"
+        return f"no setting did better on held-out rows {limit}"
     return f"no setting could be certified to cost at most {cost} and to raise the worst cell"
 
 

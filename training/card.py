@@ -132,6 +132,9 @@ def _attribute_lines(of: dict[str, Any]) -> list[str]:
         f"{rate(detector['false_positive_rate'])} of rows inside it; {of['unknown_rows']} rows of unknown group"
         + ("" if detector["own"] else " (this attribute has no detector of its own: any detector counts)")
     )
+    if of["risk"] is not None:
+        error, brier = (_with_interval(of["risk"][key]) for key in ("calibration_error", "brier"))
+        lines.append(f"- risk against membership: expected calibration error {error}, Brier score {brier}")
     return [*lines, _break_even(detector["break_even"]), "", *_detector_cells(detector["cells"])]
 
 
@@ -167,6 +170,11 @@ def rate(r: dict[str, Any]) -> str:
     if r["value"] is None:
         return "no rows"
     return f"{r['value']:.3f} ({r['low']:.3f} to {r['high']:.3f}, n {r['n']})"
+
+
+def _with_interval(found: dict[str, Any]) -> str:
+    """A figure that is no rate."""
+    return "unknown" if found["value"] is None else f"{found['value']:.3f} ({found['low']:.3f} to {found['high']:.3f})"
 
 
 def _figure(value: float | None) -> str:

@@ -46,19 +46,11 @@ def of_attribute(answers: Answers, rows: Rows, schema: Schema, name: str) -> dic
 
     Returns:
         ``groups``: per group, all but the reference together, and the rows of unknown group, as :func:`_of_group`
-        gives it. ``risk``: whether a row is outside the reference group as often as the detector's risk says, as
-        :func:`~training.calibration.calibration` gives it; ``None`` where the attribute has no detector of its own.
+        gives it.
     """
     groups, names = rows.groups[name][answers.rows], schema.groups[name]
     everyone = {**members(names, groups), UNKNOWN_GROUP: groups < 0}
-    risk = None
-    if name in schema.gated:
-        known, column = groups >= 0, list(schema.gated).index(name)
-        risk = calibration(answers.risk[known, column], groups[known] > 0)
-    return {
-        "groups": {group: _of_group(answers, rows, schema, inside) for group, inside in everyone.items()},
-        "risk": risk,
-    }
+    return {"groups": {group: _of_group(answers, rows, schema, inside) for group, inside in everyone.items()}}
 
 
 def _of_group(answers: Answers, rows: Rows, schema: Schema, inside: Bools) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from models.inputs import Encoded, collate, pad_of
 from models.manifest import Manifest
 from models.runtime import MODE_CODES, GraphRunner
+from training.calibration import calibration
 from training.data import Rows, Schema
 from training.features import by_length
 from training.metrics import (
@@ -144,6 +145,7 @@ def _attribute(answers: Answers, rows: Rows, schema: Schema, name: str) -> tuple
             answers, rows, schema, (names[0], pooled_name(names[0])), np.minimum(groups, 1)
         ),
         "detector": _detector(answers, rows, schema, name),
+        "risk": _risk(answers, rows, schema, name),
     }, listed
 
 
@@ -165,6 +167,15 @@ def _detector(answers: Answers, rows: Rows, schema: Schema, name: str) -> dict[s
             for c, label in enumerate(schema.labels)
         ],
     }
+
+
+def _risk(answers: Answers, rows: Rows, schema: Schema, name: str) -> dict[str, Any] | None:
+    """Whether risks hold: outside the reference group as often as they say; ``None`` without an own detector."""
+    if name not in schema.gated:
+        return None
+    groups, column = rows.groups[name][answers.rows], list(schema.gated).index(name)
+    known = groups >= 0
+    return calibration(answers.risk[known, column], groups[known] > 0)
 
 
 def break_even(groups: Ints, truth: Ints, predicted: tuple[Ints, Ints], flagged: Bools) -> dict[str, Any]:

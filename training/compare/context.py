@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -140,7 +140,9 @@ def key_of(config: FitConfig, rows: Rows, digest: str, corrects: bool) -> str:
         digest: Hash of the file that it comes from.
         corrects: Whether the method has detectors and adapters; to others only what a choice may cost matters.
     """
-    stages = (asdict(config.detector), asdict(config.correction)) if corrects else (config.correction.cost,)
+    # Every method says for itself whether it certifies; what a fit would do is not asked.
+    correction = replace(config.correction, require_certificate=True)
+    stages = (asdict(config.detector), asdict(correction)) if corrects else (config.correction.cost,)
     return fingerprint(_base_key(config, rows, digest), *stages)
 
 

@@ -39,6 +39,8 @@ def run(config: FitConfig, rows: Rows, schema: Schema, data_sha256: str, out: Pa
     """
     if out.exists():
         raise DataError(f"{out} exists; remove it or choose another --out")
+    if not schema.groups and config.detector.attributes_known != "none":
+        raise DataError("no attribute is named: give --attribute, or --attributes-known none to learn without any")
     rows = hold_out(rows, config.base_stage.hold_out, config.seed)
     _announce(rows, schema)
     processes.deterministic()

@@ -154,3 +154,36 @@ def test_an_existing_bundle_is_never_overwritten(place: Path) -> None:
 )
 def test_wrong_options_are_refused(place: Path, more: tuple[str, ...], message: str) -> None:
     assert message.split()[0].strip("-") in run(place, "never", *more, code=2)
+
+
+WITHOUT = ("--text", "text", "--label", "label", "--split", "split", "--max-tokens", "16", "--epochs", "2")
+
+
+def run_without_attributes(place: Path, *more: str) -> tuple[int, str]:
+    arguments = ["--base", str(place / "base"), "--data", str(place / "data.csv"), "--out", str(place / "blind")]
+    found = CliRunner().invoke(app, [*arguments, *WITHOUT, *more])
+    return found.exit_code, " ".join(found.output.split())
+
+
+def test_without_any_attribute_the_fit_must_be_told_so(place: Path) -> None:
+    code, said = run_without_attributes(place)
+    assert code == 1
+    assert "--attributes-known none" in said
+
+
+def test_without_any_attribute_rows_are_flagged_by_what_can_be_learnt(place: Path) -> None:
+    code, said = run_without_attributes(place, "--attributes-known", "none", "--no-certificate")
+    assert code == 0, said
+    manifest = load(place / "blind").manifest
+    assert manifest.attribute_names in (["outlier"], ["benefit"])
+    assert manifest.provenance.settings["detector_taught"] == manifest.attribute_names[0]
+    assert "no attribute is known; value on validation rows: outlier" in said
+
+
+def test_several_attributes_can_share_a_detector_and_intersections_are_judged(place: Path) -> None:
+    run(place, "shared", "--shared", "--intersections", "team:colour", "--layer", "auto", "--no-certificate")
+    manifest = load(place / "shared").manifest
+    assert len(manifest.attributes) == 1
+    judged = json.loads((place / "shared/evaluation/evaluation.json").read_text())["val"]["attributes"]
+    assert {"team", "colour", "team:colour"} <= set(judged)
+    assert set(manifest.provenance.settings["layer_probes"]) == {"1", "2", "3"}

@@ -82,15 +82,15 @@ class CorrectionConfig:
     alpha: int = 16
     margin: float = 0.5
     contrastive_weight: float = 1.0
-    task_weight: float = 0.1
-    balance: float = 1.0
-    """How far anchors are balanced over labels: 0 not at all, 1 entirely."""
-    keep_weight: float = 0.0
-    """Weight of a KL term that holds reference rows, with the gate forced open, at the base's answer."""
+    task_weight: float = 1.0
+    balance: float = 0.5
+    """How far anchors are balanced over cells (label x group): 0 not at all, 1 entirely."""
+    keep_weight: float = 1.0
+    """Weight of the KL term that holds reference rows, with the gate forced open, at the base's answer."""
     epochs: int = 4
     """All of them are run: stopping early on validation rows would spend them before the certificate."""
     learning_rate: float = 5e-4
-    batch_rows: int = 32
+    batch_rows: int = 64
     precision: Literal["float32", "bfloat16"] = "float32"
     cost: float = 0.0
     """Overall accuracy that a setting may cost on the rows it is chosen on, as a share, without a certificate."""

@@ -25,10 +25,6 @@ Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
 
-ANCHORS = ("train", HELD)
-"""Splits that the adapters learn from. Tuning rows are left out: they put settings in order before a certificate."""
-
-
 @dataclass(frozen=True)
 class Anchors:
     """What the correction learns from."""
@@ -44,17 +40,17 @@ def prototypes(features: Features, rows: Rows, reference: Bools, classes: int) -
 
     Args:
         features: The base's representations.
-        rows: All rows; those that anchors are taken from are used.
+        rows: All rows; only those held out from the base are used, as the adapters' anchors are.
         reference: ``(rows, attributes)`` whether a row belongs to the reference group.
         classes: Number of labels.
 
     Returns:
         ``(attributes, classes, width)``, normalised.
     """
-    learnt = np.isin(rows.split, ANCHORS)
+    held = np.isin(np.arange(len(rows)), rows.of(HELD))
     normed = functional.normalize(torch.from_numpy(features.representation), dim=1)
     found = [
-        torch.stack([_mean(normed, learnt & (rows.labels == c), reference[:, a]) for c in range(classes)])
+        torch.stack([_mean(normed, held & (rows.labels == c), reference[:, a]) for c in range(classes)])
         for a in range(reference.shape[1])
     ]
     return functional.normalize(torch.stack(found), dim=2)
@@ -66,26 +62,31 @@ def _mean(values: Tensor, inside: Bools, preferred: Bools) -> Tensor:
     return values[chosen].mean(dim=0) if chosen.any() else torch.zeros(values.shape[1])
 
 
-def anchor_weights(rows: Rows, gates: Bools, balance: float) -> Tensor:
-    r"""How much each row counts as an anchor: labels by inverse frequency to the power ``balance``.
+def anchor_weights(material: Material, gates: Bools, balance: float) -> Tensor:
+    r"""How much each row counts as an anchor: cells (label x group) by inverse frequency to the power ``balance``.
 
-    .. math:: w_i \propto n_{y(i)}^{-\beta}
+    .. math:: w_i \propto n_{c(i)}^{-\beta}
+
+    One weight per label, as FairNet has it, pushes all groups alike; cells tell a group whose harmless rows are rare
+    from one whose toxic rows are. Rows of unknown group are a group of their own.
 
     Args:
-        rows: All rows.
+        material: Rows, with the groups that training may see.
         gates: ``(rows, attributes)`` which rows are anchors of which attribute.
-        balance: 0 weighs all rows alike, 1 all labels.
+        balance: 0 weighs all rows alike, 1 all cells.
 
     Returns:
-        ``(rows, attributes)``, mean 1 over the anchors that are learnt from.
+        ``(rows, attributes)``, mean 1 over the anchors among held-out rows.
     """
-    learnt = np.isin(rows.split, ANCHORS)
+    rows = material.rows
+    held = np.isin(rows.all(), rows.of(HELD))
     found = np.zeros(gates.shape, dtype=np.float32)
-    for a in range(gates.shape[1]):
-        anchors = learnt & gates[:, a]
-        counts = np.bincount(rows.labels[anchors], minlength=rows.labels.max() + 1)
-        # A label of three rows must not weigh as much as all others together.
-        weights = np.maximum(counts, MIN_CELL)[rows.labels] ** -balance
+    for a, name in enumerate(material.schema.gated):
+        cell = rows.labels * (len(material.schema.gated[name]) + 1) + rows.groups[name] + 1
+        anchors = held & gates[:, a]
+        counts = np.bincount(cell[anchors], minlength=cell.max() + 1)
+        # A cell of three rows must not weigh as much as all others together.
+        weights = np.maximum(counts, MIN_CELL)[cell] ** -balance
         found[:, a] = weights / weights[anchors].mean() if anchors.any() else 1.0
     return torch.from_numpy(found)
 
@@ -93,10 +94,10 @@ def anchor_weights(rows: Rows, gates: Bools, balance: float) -> Tensor:
 def learn(
     correction: ConditionalLora, material: Material, gates: Bools, config: CorrectionConfig, folder: Path
 ) -> float | None:
-    """Learn the adapters on the training rows that the detectors flag; with a KL term, on as many plain ones too.
+    """Learn the adapters on held-out rows: those that the detectors flag, and as many plain ones.
 
-    Rows that the base has learnt from are among them: its errors there are rarer and other than on new ones, but there
-    are twice as many, and the contrastive term needs no errors (docs/log.md).
+    On rows that the base has fitted its errors are rarer and other than on new ones, and what is learnt from them does
+    not carry over (docs/log.md).
 
     Args:
         correction: The gated suffix.
@@ -110,13 +111,17 @@ def learn(
         was left to learn.
     """
     features, rows, classes = material.features, material.rows, len(material.schema.labels)
-    learnt = rows.of(*ANCHORS)
-    anchors = Anchors(prototypes(features, rows, ~gates, classes), anchor_weights(rows, gates, config.balance))
-    flagged = learnt[gates[learnt].any(axis=1)]
+    held = rows.of(HELD)
+    anchors = Anchors(
+        prototypes(features, rows, ~gates, classes),
+        anchor_weights(material, gates, config.balance),
+    )
+    flagged = held[gates[held].any(axis=1)]
     if not len(flagged):
         return None
-    plain = np.random.default_rng(material.seed).permutation(learnt[~gates[learnt].any(axis=1)])
-    chosen = np.concatenate([flagged, plain[: len(flagged) if config.keep_weight > 0 else 0]])
+    rng = np.random.default_rng(material.seed)
+    plain = rng.permutation(held[~gates[held].any(axis=1)])[: len(flagged)]
+    chosen = np.concatenate([flagged, plain])
     objective = _Objective(correction, material, gates, anchors, config)
     plan = Plan("correction", config.epochs, config.learning_rate, config.batch_rows, config.epochs, material.seed)
     fit(

@@ -2,8 +2,8 @@
 
 What differs from the paper, and why: representations are L2-normalised (on raw squared distances the hinge never
 opens); anchors weigh by inverse class frequency (without it the authors report a worst group below plain training);
-a KL term can hold reference rows at the base's answer when a gate is wrongly open, which is the harm ``c`` of the
-paper's claim; on HateXplain it held the gain back as well, so it is off unless asked for (docs/log.md).
+a KL term holds reference rows at the base's answer when a gate is wrongly open, which is the harm ``c`` of the
+paper's claim.
 """
 
 from __future__ import annotations

@@ -218,7 +218,7 @@ def choice_rows(material: Material, certificate: bool) -> tuple[Ints, Ints | Non
     """Rows to put settings in order on, and rows to certify on.
 
     Tuning rows order and validation rows certify. Where the attributes of tuning rows may not be seen, half of the
-    validation rows order with them. Without a certificate validation rows order, which are labelled as test rows are.
+    validation rows order with them. Without a certificate all of both order.
 
     Args:
         material: The rows, with the groups that training may see.
@@ -226,7 +226,7 @@ def choice_rows(material: Material, certificate: bool) -> tuple[Ints, Ints | Non
     """
     tune, validation = material.rows.of(TUNE), material.rows.of("val")
     if not certificate:
-        return validation, None
+        return np.concatenate([tune, validation]), None
     seen = [material.rows.groups[name][tune] >= 0 for name in material.schema.groups]
     if not seen or np.mean(seen) >= SEEN:
         return tune, validation

@@ -54,7 +54,11 @@ class Correction:
         stage, detector = published(context.config.correction), context.config.detector
         fairnet = FairNet(context.split(), adapters, detector.pooling, stage.rank, stage.alpha)
         split = np.where(np.isin(context.rows.split, LEARNT), HELD, context.rows.split)
-        return cls(fairnet, replace(context.material, rows=replace(context.rows, split=split)))
+        # One group for everybody: anchors then weigh by the frequency of their label alone, as published.
+        groups = dict.fromkeys(adapters, np.zeros(len(split), dtype=np.int64))
+        schema = replace(context.schema, gates=dict.fromkeys(adapters, ("reference", "other")))
+        rows = replace(context.rows, split=split, groups={**context.rows.groups, **groups})
+        return cls(fairnet, replace(context.material, rows=rows, schema=schema))
 
     def detect(self, context: Context, name: str, known: Ints, config: DetectorConfig) -> Bools:
         """Learn the detectors from ``known (rows, adapters)``; what they flag at 0.5, ``(rows, adapters)``."""

@@ -30,9 +30,9 @@ class Learnt:
 
 @dataclass(frozen=True)
 class Ours(Method):
-    """Detectors, and adapters on the rows that they flag; strength and thresholds chosen.
+    """Detectors and adapters on held-out rows, anchors balanced over cells, strength and thresholds chosen.
 
-    Without a certificate the choice is made on validation rows. With one, tuning rows put settings
+    Without a certificate the choice is made on tuning and validation rows together. With one, tuning rows put settings
     in order and validation rows certify; where none passes, the base's answers stay. With no labels, the arm that is
     better on the rows that order is taken, outliers or benefit.
     """
@@ -131,9 +131,9 @@ OURS = tuple(
 )
 _ABLATED: dict[str, tuple[str, dict[str, dict[str, Any]]]] = {
     "no-contrast": ("without the contrastive term", {"correction": {"contrastive_weight": 0.0}}),
-    "keep": ("with a KL term that holds reference rows", {"correction": {"keep_weight": 1.0}}),
-    "task": ("with the task term as heavy as the contrastive one", {"correction": {"task_weight": 1.0}}),
+    "no-keep": ("without the KL term", {"correction": {"keep_weight": 0.0}}),
     "no-balance": ("anchors not balanced", {"correction": {"balance": 0.0}}),
+    "full-balance": ("anchors balanced entirely", {"correction": {"balance": 1.0}}),
     "mean-pooling": ("detector with mean pooling", {"detector": {"pooling": "mean"}}),
     "shared": ("one detector and adapter for all attributes", {"detector": {"shared": True}}),
     "layer-1": ("cut before block 1", {"detector": {"layer": 1}}),

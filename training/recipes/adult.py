@@ -83,7 +83,7 @@ def config(base: str, seed: int) -> FitConfig:
         seed=seed,
         base_stage=BaseConfig(epochs=6, learning_rate=1e-3, batch_rows=256),
         correction=CorrectionConfig(
-            batch_rows=256, learning_rate=1e-3, cost=0.01, epsilon=0.01, require_certificate=False
+            batch_rows=256, learning_rate=1e-3, balance=1.0, cost=0.01, epsilon=0.01, require_certificate=False
         ),
     )
 

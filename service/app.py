@@ -7,20 +7,36 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import os
+import signal
+import sys
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from service import __version__, handlers, settings
+from service.control import Control
+from service.lanes import Lanes
+from service.loader import Loader, lanes_of
 from service.metrics import Metrics
 from service.middleware import Doorkeeper
 from service.pipeline import Pipeline
-from service.registry import load_all
+from service.registry import Registry
+from service.reload import Reloader, load_all
 from service.routes import admin, health, predict
 from service.routes.running import Running
 from service.settings import Settings
+from service.shadow import Shadow
+
+log = logging.getLogger(__name__)
+
+SAMPLE_S = 0.5
+"""How often the length of the queues is written down."""
+SWITCH_S = 0.0005
+"""How long the event loop may keep an engine thread waiting for the interpreter; Python's own 5 ms are a tenth of a
+batch."""
 
 
 def create_app(given: Settings | None = None) -> FastAPI:
@@ -34,25 +50,14 @@ def create_app(given: Settings | None = None) -> FastAPI:
         BundleError: a bundle does not hold.
     """
     chosen = given or settings.load()
+    sys.setswitchinterval(SWITCH_S)
     metrics = Metrics(CollectorRegistry())
-    engine_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
-    registry = load_all(chosen.bundles, chosen, engine_thread, metrics)
-    state = Running(registry, Pipeline(registry, chosen, metrics), metrics)
-
-    @contextlib.asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        for model in registry.models.values():
-            model.batcher.start()
-        yield
-        state.draining = True
-        await asyncio.gather(*(model.batcher.close() for model in registry.models.values()))
-        engine_thread.shutdown()
-
+    state = _join(chosen, metrics)
     app = FastAPI(
         title="Evenhand",
         version=__version__,
         description="A classifier that corrects itself, row by row, where it is likely to be unfair.",
-        lifespan=lifespan,
+        lifespan=lambda _: _lifespan(state, chosen),
     )
     app.state.running = state
     for router in (predict.router, health.router, admin.router):
@@ -60,3 +65,54 @@ def create_app(given: Settings | None = None) -> FastAPI:
     handlers.install(app, metrics)
     app.add_middleware(Doorkeeper, metrics=metrics, max_body_bytes=chosen.max_body_bytes)
     return app
+
+
+def _join(chosen: Settings, metrics: Metrics) -> Running:
+    found: list[Registry] = []
+
+    def probe() -> None:
+        for model in found[0].live():
+            model.engine.probe()
+
+    lanes = Lanes(lanes_of(chosen), probe, chosen.stall_s)
+    loader = Loader(chosen, lanes, metrics)
+    registry = load_all(chosen.bundles, loader)
+    found.append(registry)
+    shadow = Shadow(registry, metrics, chosen.deadline_s)
+    return Running(
+        registry=registry,
+        pipeline=Pipeline(registry, chosen, metrics, shadow),
+        metrics=metrics,
+        lanes=lanes,
+        shadow=shadow,
+        reloader=Reloader(registry, loader),
+        control=Control(registry, lanes, metrics, settings.control_file()),
+    )
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(state: Running, chosen: Settings) -> AsyncIterator[None]:
+    for slot in state.registry.slots:
+        slot.model.batcher.start()
+        state.lanes.add(slot.model.batcher)
+    await state.lanes.start()
+    tasks = [asyncio.create_task(_sample(state)), asyncio.create_task(state.control.follow())]
+    if chosen.watch_s:
+        tasks.append(asyncio.create_task(state.reloader.watch(chosen.watch_s)))
+    yield
+    state.draining = True
+    for task in tasks:
+        task.cancel()
+    await state.shadow.close()
+    await asyncio.gather(*(slot.model.batcher.close() for slot in state.registry.slots))
+    await state.lanes.stop()
+
+
+async def _sample(state: Running) -> None:
+    """Write down what waits; leave where only a new process helps, so that whoever supervises this one starts it."""
+    while not state.lanes.beyond_repair:
+        for name in state.registry.roles:
+            state.metrics.waiting(name, sum(model.batcher.depth for model in state.registry.versions(name)))
+        await asyncio.sleep(SAMPLE_S)
+    log.critical("%s", state.lanes.problem)
+    os.kill(os.getpid(), signal.SIGTERM)

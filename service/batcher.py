@@ -1,24 +1,29 @@
 """Groups single rows into batches; knows nothing of HTTP, models or fairness.
 
 Guarantee: every ``submit`` ends exactly once, with a result or a ``ServiceError``, whatever the runner does and
-whoever else shares the batch. There is no fill timer: a free engine takes what waits at once, and batches grow while
-the engine is busy.
+whoever else shares the batch. There is no fill timer: engine threads (:mod:`service.lanes`) call :meth:`Batcher.take`
+whenever they are free, and batches grow while they are busy. Rows come and go on the event loop; only ``take`` and
+``Batch.run`` are called from engine threads.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
+import math
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from service.errors import Closing, EngineFailed, Overloaded, ServiceError
+from service.errors import Closing, DeadlineExceeded, EngineFailed, Overloaded, ServiceError, TooLarge
 
 In = TypeVar("In")
 Out = TypeVar("Out")
+NO_DEADLINE = math.inf
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +33,16 @@ class Limits:
     queue_rows: int
     batch_rows: int
     batch_tokens: int
+    """Padding included."""
+    wait_s: float = math.inf
+    """A request that would probably wait longer is refused."""
+    lanes: int = 1
+    """Batches that run at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchReport:
-    """What one run of the engine was like."""
+    """What one batch was like."""
 
     rows: int
     tokens: int
@@ -44,22 +54,34 @@ class BatchReport:
 
 
 @dataclass(eq=False, slots=True)
-class _Waiting(Generic[In, Out]):
+class _Group(Generic[Out]):
+    """The rows of one submit; touched on the event loop only, but for ``left``, which engine threads read."""
+
+    future: asyncio.Future[None]
+    results: list[Out | ServiceError | None]
+    missing: int
+    deadline_s: float
+    left: bool = False
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Row(Generic[In, Out]):
     item: In
     size: int
-    future: asyncio.Future[Out]
+    group: _Group[Out]
+    index: int
     since_s: float
 
 
 class Batcher(Generic[In, Out]):
-    """A queue in front of one engine.
+    """A bounded queue in front of the engine threads.
 
     Args:
-        run_batch: Scores items in order; runs in ``executor``.
+        run_batch: Scores items in order; called in an engine thread.
         size_of: Tokens of an item.
         limits: Bounds of the queue and of a batch.
-        executor: Where the engine runs; one thread.
-        report: Told about every run.
+        wake: Called when rows have arrived.
+        report: Told about every batch, on the event loop.
     """
 
     def __init__(
@@ -67,18 +89,22 @@ class Batcher(Generic[In, Out]):
         run_batch: Callable[[Sequence[In]], Sequence[Out]],
         size_of: Callable[[In], int],
         limits: Limits,
-        executor: Executor,
+        wake: Callable[[], None],
         report: Callable[[BatchReport], None],
     ) -> None:
-        self._run_batch = run_batch
+        self.run_batch = run_batch
         self._size_of = size_of
         self._limits = limits
-        self._executor = executor
+        self._wake = wake
         self._report = report
-        self._waiting: deque[_Waiting[In, Out]] = deque()
-        self._wake = asyncio.Event()
+        self._lock = threading.Lock()
+        self._waiting: deque[_Row[In, Out]] = deque()
+        self._waiting_tokens = 0
+        self._tokens_per_s = 0.0
+        self._open = 0
         self._closing = False
-        self._loop: asyncio.Task[None] | None = None
+        self._drained = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def depth(self) -> int:
@@ -87,125 +113,190 @@ class Batcher(Generic[In, Out]):
 
     @property
     def alive(self) -> bool:
-        """Whether submits are being answered."""
-        return self._loop is not None and not self._loop.done() and not self._closing
+        """Whether submits are taken."""
+        return self._loop is not None and not self._closing
 
     def start(self) -> None:
-        """Begin to take rows."""
-        self._loop = asyncio.create_task(self._work(), name="batcher")
+        """Begin to take rows, on the running event loop."""
+        self._loop = asyncio.get_running_loop()
 
-    async def submit(self, items: Sequence[In]) -> list[Out | ServiceError]:
+    def expect(self, tokens_per_s: float) -> None:
+        """Say how fast one lane is, so that the first requests can be judged; later runs correct it."""
+        self._tokens_per_s = tokens_per_s
+
+    def admit(self, rows: int) -> None:
+        """Refuse, before any work on them, rows that would not fit or would wait too long.
+
+        Raises:
+            Overloaded: the caller may come back later.
+            Closing: ``close`` was called, or ``start`` was not.
+        """
+        if not self.alive:
+            raise Closing
+        wait_s = self.expected_wait_s
+        if len(self._waiting) + rows > self._limits.queue_rows or wait_s > self._limits.wait_s:
+            raise Overloaded(retry_after_s=wait_s)
+
+    @property
+    def expected_wait_s(self) -> float:
+        """How long a row that came now would probably wait."""
+        return self._seconds(self._waiting_tokens)
+
+    def _seconds(self, tokens: int) -> float:
+        return tokens / (self._tokens_per_s * self._limits.lanes) if self._tokens_per_s else 0.0
+
+    async def submit(self, items: Sequence[In], deadline_s: float = NO_DEADLINE) -> list[Out | ServiceError]:
         """Wait for each item's own result; a failure of one is returned in its place.
 
         All items are taken or none, so that a request is never half refused.
 
+        Args:
+            items: What to run.
+            deadline_s: On ``time.monotonic()``'s clock; a row that is not taken by then is not run.
+
         Raises:
             Overloaded: they do not fit into the queue.
-            Closing: ``close`` was called, or the batcher died.
+            TooLarge: they alone would take longer than the deadline allows.
+            Closing: ``close`` was called, or ``start`` was not.
         """
-        if not self.alive:
-            raise Closing
-        if len(self._waiting) + len(items) > self._limits.queue_rows:
-            raise Overloaded
-        now, loop = time.monotonic(), asyncio.get_running_loop()
-        mine = [_Waiting(item, self._size_of(item), loop.create_future(), now) for item in items]
-        self._waiting.extend(mine)
-        self._wake.set()
+        self.admit(len(items))
+        now, sizes = time.monotonic(), [self._size_of(item) for item in items]
+        self._refuse_too_much(sum(sizes), deadline_s - now)
+        assert self._loop is not None
+        group: _Group[Out] = _Group(self._loop.create_future(), [None] * len(items), len(items), deadline_s)
+        rows = [_Row(item, size, group, i, now) for i, (item, size) in enumerate(zip(items, sizes, strict=True))]
+        self._open += 1
+        with self._lock:
+            self._waiting.extend(rows)
+            self._waiting_tokens += sum(sizes)
+        self._wake()
         try:
-            results = await asyncio.gather(*(waiting.future for waiting in mine), return_exceptions=True)
+            await group.future
         finally:
-            for waiting in mine:
-                waiting.future.cancel()  # the caller left: rows that were not taken yet are skipped
-        return [_as_result(result) for result in results]
+            group.left = True  # a caller that left: rows that were not taken yet are skipped
+            self._open -= 1
+            self._end_if_drained()
+        return [result if result is not None else EngineFailed() for result in group.results]
 
     async def close(self) -> None:
         """Answer everything that was accepted, refuse the rest, and stop."""
         self._closing = True
-        self._wake.set()
-        if self._loop is not None:
-            await asyncio.wait([self._loop])
+        self._end_if_drained()
+        await self._drained.wait()
 
-    async def _work(self) -> None:
-        """Take and run batches until closed; whatever ends this loop answers everyone who waits."""
-        try:
-            while self._waiting or not self._closing:
-                batch = self._take()
-                if batch:
-                    await self._run(batch)
-                else:
-                    self._wake.clear()
-                    if not self._closing:
-                        await self._wake.wait()
-        finally:
-            for waiting in self._waiting:
-                _end(waiting, Closing())
-            self._waiting.clear()
-
-    def _take(self) -> list[_Waiting[In, Out]]:
+    def take(self) -> Batch[In, Out] | None:
         """The oldest row, and the waiting rows nearest to it in length that fit the limits with it.
 
         Rows of like length share a batch so that padding stays small; as the oldest always goes, nobody starves.
+        Called by engine threads.
         """
-        while self._waiting and self._waiting[0].future.done():
-            self._waiting.popleft()
-        if not self._waiting:
-            return []
-        oldest = self._waiting[0]
-        others = [waiting for waiting in self._waiting if waiting is not oldest and not waiting.future.done()]
-        others.sort(key=lambda waiting: abs(waiting.size - oldest.size))
+        now = time.monotonic()
+        with self._lock:
+            expired = [row for row in self._waiting if not row.group.left and row.group.deadline_s <= now]
+            live = [row for row in self._waiting if not row.group.left and row.group.deadline_s > now]
+            taken = self._nearest(live) if live else []
+            gone = set(map(id, taken))
+            self._waiting = deque(row for row in live if id(row) not in gone)
+            self._waiting_tokens = sum(row.size for row in self._waiting)
+        if expired:
+            self.end(expired, [DeadlineExceeded() for _ in expired])
+        return Batch(self, taken) if taken else None
+
+    def _nearest(self, live: list[_Row[In, Out]]) -> list[_Row[In, Out]]:
+        oldest = live[0]
+        others = sorted(live[1:], key=lambda row: abs(row.size - oldest.size))
         batch, longest = [oldest], oldest.size
-        for waiting in others[: self._limits.batch_rows - 1]:
-            longest = max(longest, waiting.size)
+        for row in others[: self._limits.batch_rows - 1]:
+            longest = max(longest, row.size)
             if longest * (len(batch) + 1) > self._limits.batch_tokens:
                 break
-            batch.append(waiting)
-        taken = set(map(id, batch))
-        self._waiting = deque(w for w in self._waiting if id(w) not in taken and not w.future.done())
+            batch.append(row)
         return batch
 
-    async def _run(self, batch: list[_Waiting[In, Out]]) -> None:
-        """Run a batch; if it fails, run its halves, so that only the row that breaks the engine fails."""
-        items, started = [waiting.item for waiting in batch], time.monotonic()
+    def finish(self, rows: Sequence[_Row[In, Out]], results: Sequence[Out | ServiceError], started_s: float) -> None:
+        """Hand results to whoever waits for them, and report the batch. Called by engine threads."""
+        seconds = time.monotonic() - started_s
+        self.end(rows, results)
+        self._post(lambda: self._tell(rows, started_s, seconds))
+
+    def end(self, rows: Sequence[_Row[In, Out]], results: Sequence[Out | ServiceError]) -> None:
+        """Hand results to whoever waits for them; a row that has one already keeps it."""
+
+        def hand_out() -> None:
+            for row, result in zip(rows, results, strict=True):
+                self._end(row, result)
+
+        self._post(hand_out)
+
+    def _post(self, work: Callable[[], object]) -> None:
+        assert self._loop is not None
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(work)
+
+    def _end(self, row: _Row[In, Out], result: Out | ServiceError) -> None:
+        group = row.group
+        if group.results[row.index] is not None:
+            return
+        group.results[row.index] = result
+        group.missing -= 1
+        if not group.missing and not group.future.done():
+            group.future.set_result(None)
+
+    def _end_if_drained(self) -> None:
+        if self._closing and not self._open:
+            self._drained.set()
+
+    def _refuse_too_much(self, tokens: int, left_s: float) -> None:
+        needed_s = self._seconds(tokens)
+        if needed_s > left_s:
+            raise TooLarge(
+                f"these items need about {needed_s:.0f} s, and {max(left_s, 0.0):.0f} s are left until the deadline; "
+                "send several smaller requests"
+            )
+
+    def _tell(self, rows: Sequence[_Row[In, Out]], started_s: float, seconds: float) -> None:
+        sizes = [row.size for row in rows]
+        tokens = sum(sizes)
+        rate = tokens / max(seconds, 1e-6)
+        self._tokens_per_s += 0.1 * (rate - self._tokens_per_s) if self._tokens_per_s else rate
+        queued_s = tuple(started_s - row.since_s for row in rows)
+        self._report(BatchReport(len(rows), tokens, max(sizes) * len(rows), seconds, queued_s))
+
+
+class Batch(Generic[In, Out]):
+    """Rows on their way through an engine thread."""
+
+    def __init__(self, batcher: Batcher[In, Out], rows: list[_Row[In, Out]]) -> None:
+        self._batcher = batcher
+        self._rows = rows
+        self._started_s = time.monotonic()
+        self._failed = False
+
+    def run(self) -> None:
+        """Score the rows and hand out the results; a row that breaks the engine fails alone.
+
+        Raises:
+            BaseException: what ends the thread, such as ``SystemExit``; nothing was handed out then.
+        """
+        results = self._scored([row.item for row in self._rows])
+        if not self._failed:
+            self._batcher.finish(self._rows, results, self._started_s)
+
+    def fail(self) -> None:
+        """Answer every row with :class:`EngineFailed`: the thread that ran them is lost."""
+        self._failed = True
+        self._batcher.end(self._rows, [EngineFailed() for _ in self._rows])
+
+    def _scored(self, items: list[In]) -> list[Out | ServiceError]:
+        """Run items; if that fails, run the halves, so that only the row that breaks the engine fails."""
         try:
-            results = await asyncio.get_running_loop().run_in_executor(self._executor, self._run_batch, items)
+            results = list(self._batcher.run_batch(items))
             if len(results) != len(items):
                 raise RuntimeError(f"the engine answered {len(results)} rows for {len(items)}")
         except Exception:
-            if len(batch) == 1:
-                _end(batch[0], EngineFailed())
-                return
-            middle = len(batch) // 2
-            await self._run(batch[:middle])
-            await self._run(batch[middle:])
-            return
-        except BaseException:
-            for waiting in batch:
-                _end(waiting, Closing())
-            raise
-        for waiting, result in zip(batch, results, strict=True):
-            if not waiting.future.done():
-                waiting.future.set_result(result)
-        self._tell(batch, started)
-
-    def _tell(self, batch: list[_Waiting[In, Out]], started: float) -> None:
-        sizes = [waiting.size for waiting in batch]
-        self._report(
-            BatchReport(
-                rows=len(batch),
-                tokens=sum(sizes),
-                padded_tokens=max(sizes) * len(batch),
-                seconds=time.monotonic() - started,
-                queued_s=tuple(started - waiting.since_s for waiting in batch),
-            )
-        )
-
-
-def _end(waiting: _Waiting[In, Out], error: ServiceError) -> None:
-    if not waiting.future.done():
-        waiting.future.set_exception(error)
-
-
-def _as_result(result: Out | BaseException) -> Out | ServiceError:
-    if isinstance(result, BaseException) and not isinstance(result, ServiceError):
-        return EngineFailed()
-    return result
+            if len(items) == 1:
+                log.exception("the engine failed on one row; that row alone gets an error")
+                return [EngineFailed()]
+            middle = len(items) // 2
+            return [*self._scored(items[:middle]), *self._scored(items[middle:])]
+        return [*results]

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import logging
-import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -28,39 +26,23 @@ def serve(
     bundles: Annotated[list[Path] | None, typer.Argument(help="Folders of bundles; EVENHAND_BUNDLES else.")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
-    threads: Annotated[int | None, typer.Option(help="Threads inside one operator; 0 takes every core.")] = None,
-    provider: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that share the port.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Threads inside one operator; 0 shares out the cores.")] = None,
+    provider: Annotated[str | None, typer.Option(help="cpu, cuda or tensorrt.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
 ) -> None:
     """Serve bundles over HTTP. Every setting is also an EVENHAND_ variable; the command line wins."""
-    import uvicorn
-
     from models.bundle import BundleError
-    from service import settings
-    from service.app import create_app
+    from service import processes, settings
 
-    given = {"host": host, "port": port, "threads": threads, "provider": provider, "log_level": log_level}
+    folders = tuple(bundles) if bundles else None
+    given = {"host": host, "port": port, "workers": workers, "threads": threads, "provider": provider}
     try:
-        chosen = settings.load(bundles=tuple(bundles) if bundles else None, **given)
+        chosen = settings.load(bundles=folders, log_level=log_level, **given)
         logging.basicConfig(level=chosen.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
-        application = create_app(chosen)
+        processes.serve(chosen)
     except (settings.SettingsError, BundleError) as error:
         _fail(str(error), 2)
-    for model in application.state.running.registry.models.values():
-        modes = ", ".join(f"{a.name} {a.mode}" for a in model.manifest.attributes)
-        logging.info("serving %s %s (%s)", model.manifest.name, model.manifest.version, modes)
-    config = uvicorn.Config(
-        application,
-        host=chosen.host,
-        port=chosen.port,
-        log_level=chosen.log_level,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=max(1, round(chosen.drain_s)),
-    )
-    # uvicorn sends itself the signal again once it has drained; by then there is nothing left to do but leave.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    uvicorn.Server(config).run()
 
 
 @bundle_app.command()

@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import numpy as np
 
 from models.bundle import Bundle
 from models.inputs import Encoder, collate, pad_of
-from models.manifest import Manifest
-from models.runtime import GraphRunner
+from models.runtime import GraphRunner, Session
 from service.types import Example, Scores
 
-PROVIDERS = {
-    "cpu": ("CPUExecutionProvider",),
-    "cuda": ("CUDAExecutionProvider", "CPUExecutionProvider"),
-}
+CANARY_TOLERANCE = 1e-4
+"""A row alone and in company may differ so much in a logit or a risk: other shapes add up in another order."""
 
 
 class Engine:
-    """One bundle's graph, ready to run.
+    """One bundle's graph, ready to run; any number of threads may run it at once.
 
     Args:
         bundle: A verified bundle.
-        threads: Threads inside one operator.
-        provider: Key of :data:`PROVIDERS`.
+        encoder: Its encoder; the canary is made of its examples.
+        session: How to run the graph.
 
     Raises:
         BundleError: the graph does not load.
+        RuntimeError: the canary does not sing.
     """
 
-    def __init__(self, bundle: Bundle, threads: int, provider: str) -> None:
-        self._runner = GraphRunner(bundle, threads, PROVIDERS[provider])
+    def __init__(self, bundle: Bundle, encoder: Encoder, session: Session) -> None:
+        self._runner = GraphRunner(bundle, session)
         self._pad_id = pad_of(bundle.manifest.input)
+        self._attributes = len(bundle.manifest.attributes)
+        self._rows = [encoder.encode(item) for item in encoder.examples()]
+        self._canary = self._sing(bundle.manifest.name)
         self.providers = self._runner.providers
 
     def run(self, examples: Sequence[Example]) -> list[Scores]:
@@ -40,19 +42,52 @@ class Engine:
         arrays = collate([example.encoded for example in examples], self._pad_id)
         out = self._runner.run(arrays, np.stack([example.modes for example in examples]))
         return [
-            Scores(out.logits[i], out.base_logits[i], out.shadow_logits[i], out.risk[i], out.flagged[i])
-            for i in range(len(examples))
+            Scores(*row)
+            for row in zip(out.logits, out.base_logits, out.shadow_logits, out.risk, out.flagged, strict=True)
         ]
 
-    def canary(self, encoder: Encoder, manifest: Manifest) -> None:
-        """Run two rows through every branch, and see that the base answers numbers.
+    def probe(self) -> None:
+        """Run one known row.
 
         Raises:
-            RuntimeError: it does not.
+            RuntimeError: the answer is not what it was when the graph was loaded.
         """
-        rows = [encoder.encode(item) for item in encoder.examples()]
+        (found,) = self.run([self._canary[0]])
+        if not np.allclose(found.base, self._canary[1].base, atol=CANARY_TOLERANCE):
+            raise RuntimeError("a known row got another answer than when the graph was loaded")
+
+    def warm(self, batch_rows: int, batch_tokens: int) -> tuple[float, int]:
+        """Run the largest batch twice, every row corrected: later ones find their memory and cannot take longer.
+
+        Returns:
+            Seconds and tokens of the second run.
+        """
+        row = max(self._rows, key=lambda row: row.tokens)
+        count = min(batch_rows, max(1, batch_tokens // row.tokens))
+        arrays = collate([row] * count, self._pad_id)
+        modes, thresholds = self._modes(2, count), np.zeros(self._attributes, dtype=np.float32)
+        self._runner.run(arrays, modes, thresholds)
+        started_s = time.perf_counter()
+        self._runner.run(arrays, modes, thresholds)
+        return time.perf_counter() - started_s, count * row.tokens
+
+    def _sing(self, name: str) -> tuple[Example, Scores]:
+        """Run two rows through every branch, alone and together.
+
+        Raises:
+            RuntimeError: an answer is no number, or depends on who shares the batch.
+        """
         for code in range(3):
-            modes = np.full(len(manifest.attributes), code, dtype=np.int64)
-            for scores in self.run([Example(row, modes) for row in rows]):
+            examples = [Example(row, self._modes(code)[0]) for row in self._rows]
+            together = self.run(examples)
+            for example, scores in zip(examples, together, strict=True):
+                (alone,) = self.run([example])
                 if not np.isfinite(scores.base).all():
-                    raise RuntimeError(f"{manifest.name}: the canary's base answer is not finite")
+                    raise RuntimeError(f"{name}: the canary's base answer is not finite")
+                pairs = ((alone.base, scores.base), (alone.risk, scores.risk))
+                if not all(np.allclose(*pair, atol=CANARY_TOLERANCE) for pair in pairs):
+                    raise RuntimeError(f"{name}: the canary's answer depends on who shares its batch")
+        return examples[0], together[0]
+
+    def _modes(self, code: int, rows: int = 1) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+        return np.full((rows, self._attributes), code, dtype=np.int64)

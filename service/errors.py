@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 
@@ -58,6 +59,13 @@ class UnknownModel(ServiceError):
     status, type, message = 404, "unknown_model", "no such model is served here; GET /models lists them"
 
 
+class BundleRefused(ServiceError):
+    """What lies in a model's folder does not hold."""
+
+    status, type = 409, "bundle_refused"
+    message = "the new bundle was refused and the old one stays served; GET /models says why"
+
+
 class NotFound(ServiceError):
     """No such route."""
 
@@ -73,11 +81,15 @@ class MethodNotAllowed(ServiceError):
 class Overloaded(ServiceError):
     """The queue is full; the caller may retry after a pause."""
 
-    status, type, message = 429, "overloaded", "the queue is full, retry after a second"
+    status, type, message = 429, "overloaded", "the queue is full, retry later; Retry-After says when"
+
+    def __init__(self, retry_after_s: float = 1.0) -> None:
+        super().__init__()
+        self.retry_after_s = retry_after_s
 
     def headers(self) -> dict[str, str]:
-        """When to come back."""
-        return {"retry-after": "1"}
+        """When to come back: whole seconds, at least one."""
+        return {"retry-after": str(max(1, math.ceil(self.retry_after_s)))}
 
 
 class EngineFailed(ServiceError):

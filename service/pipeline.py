@@ -9,20 +9,23 @@ from models.manifest import Manifest
 from service import policy, preprocess
 from service.errors import DeadlineExceeded, InvalidInput, ServiceError, TooLarge
 from service.ids import ulid
+from service.loader import LoadedModel
 from service.metrics import Metrics
-from service.registry import LoadedModel, Registry
+from service.registry import Registry
 from service.schemas import AnswerOut, ErrorOut, ItemError, PredictionOut, PredictReply, PredictRequest
 from service.settings import Settings
+from service.shadow import Shadow
 from service.types import Answer, Decision, Example, Scores
 
 
 class Pipeline:
     """Preprocess, batcher, engine, policy, metrics: one way, no back and forth."""
 
-    def __init__(self, registry: Registry, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, registry: Registry, settings: Settings, metrics: Metrics, shadow: Shadow) -> None:
         self._registry = registry
         self._settings = settings
         self._metrics = metrics
+        self._shadow = shadow
 
     async def predict(self, request: PredictRequest) -> PredictReply:
         """Answer a request; an item that fails costs no other item its answer.
@@ -33,7 +36,7 @@ class Pipeline:
         model = self._registry.get(request.model)
         items = self._items(request)
         declared = preprocess.declared_groups(request.groups, len(items), model.manifest)
-        modes = preprocess.request_modes(model.modes, request.mode)
+        modes = preprocess.request_modes(self._registry.modes(model), request.mode)
         try:
             async with asyncio.timeout(self._settings.deadline_s):
                 rows = await asyncio.to_thread(preprocess.examples, model.encoder, items, modes)

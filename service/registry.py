@@ -1,97 +1,98 @@
-"""The loaded models by name. The service never guesses which one is meant."""
+"""The loaded models by name and version, and what each version is for. The service never guesses which is meant."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Executor
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 
-from models.bundle import Bundle, BundleError, load
-from models.encoders import make_encoder
-from models.inputs import Encoder
-from models.manifest import Manifest, Mode
-from service.batcher import Batcher, BatchReport, Limits
-from service.engine import Engine
+from models.manifest import Mode
 from service.errors import InvalidInput, UnknownModel
-from service.metrics import Metrics
-from service.settings import Settings
-from service.types import Example, Scores
+from service.loader import LoadedModel
 
 
-@dataclass(frozen=True, eq=False)
-class LoadedModel:
-    """One verified bundle, ready to answer."""
+@dataclass(eq=False)
+class Slot:
+    """A bundle's folder, and what was last loaded from it."""
 
-    bundle: Bundle
-    encoder: Encoder
-    engine: Engine
-    batcher: Batcher[Example, Scores]
-    modes: tuple[Mode, ...]
-    """One per attribute."""
+    model: LoadedModel
+    refused: str | None = None
+    """Why what lies in the folder now is not served."""
 
-    @property
-    def manifest(self) -> Manifest:
-        """What the bundle says about itself."""
-        return self.bundle.manifest
+
+@dataclass(eq=False)
+class Roles:
+    """What the versions of one model are for; operators change it at run time."""
+
+    live: str
+    """The version that answers where none is named."""
+    shadow: str | None = None
+    """A version that also gets the live one's rows, whose answers are only counted."""
+    modes: dict[str, Mode] = field(default_factory=dict)
+    """By attribute; where one is not named, the bundle's own mode holds."""
 
 
 class Registry:
-    """All models of one process."""
+    """All models of one process.
+
+    Args:
+        models: In the order of the settings; of several versions of a model the first one answers.
+    """
 
     def __init__(self, models: Sequence[LoadedModel]) -> None:
-        self.models = {model.manifest.name: model for model in models}
+        self.slots = [Slot(model) for model in models]
+        self.roles: dict[str, Roles] = {}
+        for model in models:
+            self.roles.setdefault(model.manifest.name, Roles(model.manifest.version))
 
-    def get(self, name: str | None) -> LoadedModel:
+    def get(self, name: str | None, version: str | None = None) -> LoadedModel:
         """Find the model that a request means.
 
         Raises:
-            UnknownModel: none of that name is served.
+            UnknownModel: none of that name, or version, is served.
             InvalidInput: no name was given and several are served.
         """
         if name is None:
-            if len(self.models) != 1:
+            if len(self.roles) != 1:
                 raise InvalidInput("several models are served: name one in the field model; GET /models lists them")
-            return next(iter(self.models.values()))
-        if name not in self.models:
+            name = next(iter(self.roles))
+        if name not in self.roles:
             raise UnknownModel
-        return self.models[name]
+        return self._version(name, version or self.roles[name].live)
 
+    def shadow_of(self, name: str) -> LoadedModel | None:
+        """The version that is tried beside the live one."""
+        version = self.roles[name].shadow
+        return None if version is None else self._version(name, version)
 
-def load_all(paths: Sequence[Path], settings: Settings, executor: Executor, metrics: Metrics) -> Registry:
-    """Verify, load and warm every bundle.
+    def live(self) -> list[LoadedModel]:
+        """The version of every model that answers."""
+        return [self.get(name) for name in self.roles]
 
-    Raises:
-        BundleError: one does not hold, or two have the same name, or there is none.
-    """
-    if not paths:
-        raise BundleError("no bundle to serve; name one: evenhand serve <folder>, or EVENHAND_BUNDLES=<folder>")
-    models = [_load_one(path, settings, executor, metrics) for path in paths]
-    names = [model.manifest.name for model in models]
-    twice = {name for name in names if names.count(name) > 1}
-    if twice:
-        raise BundleError(f"two bundles are named {', '.join(sorted(twice))}; names must differ")
-    for model in models:
-        metrics.add_model(model.manifest, model.bundle.sha256, lambda batcher=model.batcher: batcher.depth)  # type: ignore[misc]
-    return Registry(models)
+    def versions(self, name: str) -> list[LoadedModel]:
+        """All loaded versions of a model."""
+        return [slot.model for slot in self.slots if slot.model.manifest.name == name]
 
+    def modes(self, model: LoadedModel) -> list[Mode]:
+        """How a model's corrections are switched now, in the manifest's order."""
+        wanted = self.roles[model.manifest.name].modes
+        return [wanted.get(attribute.name, attribute.mode) for attribute in model.manifest.attributes]
 
-def _load_one(path: Path, settings: Settings, executor: Executor, metrics: Metrics) -> LoadedModel:
-    bundle = load(path)
-    manifest = bundle.manifest
-    try:
-        encoder = make_encoder(bundle.preprocess, manifest.input)
-        engine = Engine(bundle, settings.threads, settings.provider)
-        engine.canary(encoder, manifest)
-    except (ValueError, RuntimeError) as error:
-        raise BundleError(f"{path}: {error}") from error
+    def replace(self, slot: Slot, new: LoadedModel) -> LoadedModel:
+        """Put a newly loaded bundle in the place of an old one, in all its roles.
 
-    def report(run: BatchReport) -> None:
-        metrics.batch(manifest.name, run.rows, run.tokens, run.padded_tokens, run.seconds)
-        for seconds in run.queued_s:
-            metrics.queued(manifest.name, seconds)
+        Returns:
+            The old one, which still holds rows.
+        """
+        old, roles = slot.model, self.roles[slot.model.manifest.name]
+        slot.model, slot.refused = new, None
+        if roles.live == old.manifest.version:
+            roles.live = new.manifest.version
+        if roles.shadow == old.manifest.version:
+            roles.shadow = new.manifest.version
+        return old
 
-    limits = Limits(settings.max_queue_rows, settings.max_batch_rows, settings.max_batch_tokens)
-    batcher = Batcher(engine.run, lambda example: example.encoded.tokens, limits, executor, report)
-    modes = tuple(attribute.mode for attribute in manifest.attributes)
-    return LoadedModel(bundle, encoder, engine, batcher, modes)
+    def _version(self, name: str, version: str) -> LoadedModel:
+        for model in self.versions(name):
+            if model.manifest.version == version:
+                return model
+        raise UnknownModel("no such version is served here; GET /models lists them")

@@ -100,3 +100,37 @@ class PredictReply(BaseModel):
     model: str
     version: str
     predictions: list[PredictionOut | ItemError]
+
+
+class ModeRequest(BaseModel):
+    """What ``PUT /models/{name}/mode`` takes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    mode: Mode
+    attribute: str | None = Field(default=None, description="All attributes where left out.")
+
+
+class VersionRequest(BaseModel):
+    """What ``POST /models/{name}/promote`` takes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: str
+
+
+class ShadowRequest(BaseModel):
+    """What ``PUT /models/{name}/shadow`` takes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: str | None
+
+
+class ReloadReply(BaseModel):
+    """What ``POST /models/{name}/reload`` answers: the version that answers now."""
+
+    model: str
+    version: str
+    bundle: str
+    changed: bool

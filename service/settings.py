@@ -18,8 +18,10 @@ from pydantic_settings import (
 
 PREFIX = "EVENHAND_"
 CONFIG = "EVENHAND_CONFIG"
-OTHERS = {CONFIG, "EVENHAND_DATA"}
-"""Names with our prefix that are no setting: where the YAML file lies, and where training data lies."""
+CONTROL = "EVENHAND_CONTROL_FILE"
+OTHERS = {CONFIG, CONTROL, "EVENHAND_DATA"}
+"""Names with our prefix that are no setting: where the YAML file lies, what workers of one service share, and where
+training data lies."""
 
 
 class SettingsError(ValueError):
@@ -44,9 +46,13 @@ class Settings(BaseSettings):
     """Port to listen on; 0 takes a free one."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severe log lines to write."""
+    workers: int = Field(default=1, ge=1, le=64)
+    """Processes that share the port; each loads every bundle."""
+    lanes: int = Field(default=0, ge=0, le=64)
+    """Batches that run at the same time; 0 takes one per core on a processor and one on a GPU."""
     threads: int = Field(default=0, ge=0)
-    """Threads inside one operator; 0 takes every core."""
-    provider: Literal["cpu", "cuda"] = "cpu"
+    """Threads inside one operator; 0 shares the cores out among workers and lanes."""
+    provider: Literal["cpu", "cuda", "tensorrt"] = "cpu"
     """Where the graph runs."""
     max_body_bytes: int = Field(default=8 * 2**20, ge=1024)
     """Larger bodies are refused with 413."""
@@ -54,12 +60,18 @@ class Settings(BaseSettings):
     """More items in one request are refused with 413."""
     max_queue_rows: int = Field(default=4096, ge=1)
     """Rows that may wait; beyond them a request is refused with 429."""
+    max_wait_s: float = Field(default=2.0, gt=0)
+    """A request that would probably wait longer for its turn is refused with 429 at once."""
     max_batch_rows: int = Field(default=64, ge=1)
     """Rows in one run of the graph at most."""
-    max_batch_tokens: int = Field(default=2048, ge=1)
-    """Tokens, padding included, in one run of the graph at most; they decide how much memory a run takes."""
+    max_batch_tokens: int = Field(default=512, ge=1)
+    """Tokens, padding included, in one run of the graph at most; a GPU wants more, a processor gains nothing."""
     deadline_s: float = Field(default=10.0, gt=0)
     """A request without an answer by then gets 504."""
+    stall_s: float = Field(default=1.5, gt=0)
+    """A run of the graph that takes longer, and five times as long as a full batch did at the start, hangs."""
+    watch_s: float = Field(default=2.0, ge=0)
+    """How often the bundles' folders are looked at for a new version; 0 is never."""
     drain_s: float = Field(default=20.0, ge=0)
     """How long a stopping service waits for the requests it accepted."""
 
@@ -99,6 +111,12 @@ def load(**overrides: Any) -> Settings:  # noqa: ANN401 - settings have many typ
         raise SettingsError(f"setting {name}: {first['msg']}{_nearest(name, Settings.model_fields)}") from error
     except Exception as error:  # the YAML library raises its own tree
         raise SettingsError(f"settings cannot be read: {str(error).splitlines()[0]}") from error
+
+
+def control_file() -> Path | None:
+    """What the workers of one service share; the process that starts them says where it is."""
+    file = os.environ.get(CONTROL)
+    return Path(file) if file else None
 
 
 def _refuse_unknown_names() -> None:

@@ -1,4 +1,4 @@
-"""``/models`` and ``/metrics``: what is served, and how it fares."""
+"""``/models`` and ``/metrics``: what is served, how it fares, and how operators change it."""
 
 from __future__ import annotations
 
@@ -7,31 +7,83 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from service.registry import LoadedModel
-from service.routes.running import running
+from service.registry import Slot
+from service.routes.running import Running, running
+from service.schemas import ErrorReply, ModeRequest, ReloadReply, ShadowRequest, VersionRequest
 
 router = APIRouter()
+UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"description": "No such model or version.", "model": ErrorReply}}
+REFUSED: dict[int | str, dict[str, Any]] = {409: {"description": "The bundle does not hold.", "model": ErrorReply}}
 
 
 @router.get("/models")
 async def models(request: Request) -> dict[str, list[dict[str, Any]]]:
-    """Every served model: labels, attributes with mode and threshold, provenance and evaluation."""
-    return {"models": [_describe(model) for model in running(request).registry.models.values()]}
+    """Every loaded version: its role, labels, attributes with mode and threshold, provenance and evaluation."""
+    state = running(request)
+    return {"models": [_describe(state, slot) for slot in state.registry.slots]}
+
+
+@router.put("/models/{name}/mode", responses=UNKNOWN)
+async def mode(name: str, body: ModeRequest, request: Request) -> dict[str, Any]:
+    """Switch the correction of one attribute, or of all, at once and for every worker."""
+    state = running(request)
+    state.control.set_mode(name, body.attribute, body.mode)
+    return _roles(state, name)
+
+
+@router.put("/models/{name}/shadow", responses=UNKNOWN)
+async def shadow(name: str, body: ShadowRequest, request: Request) -> dict[str, Any]:
+    """Try a loaded version on live traffic: its answers are counted and never served. `null` ends it."""
+    state = running(request)
+    state.control.set_shadow(name, body.version)
+    return _roles(state, name)
+
+
+@router.post("/models/{name}/promote", responses=UNKNOWN)
+async def promote(name: str, body: VersionRequest, request: Request) -> dict[str, Any]:
+    """Let a loaded version answer; the one before stays loaded for the way back."""
+    state = running(request)
+    state.control.promote(name, body.version)
+    return _roles(state, name)
+
+
+@router.post("/models/{name}/reload", responses={**UNKNOWN, **REFUSED})
+async def reload(name: str, request: Request) -> ReloadReply:
+    """Look at the model's folders now: a new bundle that holds takes over, one that does not is refused."""
+    state = running(request)
+    state.registry.get(name)
+    changed = [await state.reloader.reload(slot) for slot in state.registry.slots if slot.model.manifest.name == name]
+    live = state.registry.get(name)
+    return ReloadReply(model=name, version=live.manifest.version, bundle=live.bundle, changed=any(changed))
 
 
 @router.get("/metrics", response_class=Response)
 def metrics(request: Request) -> Response:
-    """Prometheus metrics."""
+    """Prometheus metrics, of all workers."""
     content, kind = running(request).metrics.exposition()
     return Response(content, media_type=kind)
 
 
-def _describe(model: LoadedModel) -> dict[str, Any]:
+def _roles(state: Running, name: str) -> dict[str, Any]:
+    roles, live = state.registry.roles[name], state.registry.get(name)
+    modes = dict(zip(live.manifest.attribute_names, state.registry.modes(live), strict=True))
+    return {"model": name, "version": roles.live, "shadow": roles.shadow, "modes": modes}
+
+
+def _describe(state: Running, slot: Slot) -> dict[str, Any]:
+    model, roles = slot.model, state.registry.roles[slot.model.manifest.name]
+    version = model.manifest.version
     shown = {"name", "version", "description", "intended_use", "out_of_scope", "labels", "favourable", "certified"}
+    modes = state.registry.modes(model)
     return {
         **model.manifest.model_dump(include=shown),
-        "bundle": model.bundle.sha256,
+        "role": "live" if version == roles.live else "shadow" if version == roles.shadow else "standby",
+        "bundle": model.bundle,
+        "refused": slot.refused,
         "providers": model.engine.providers,
-        "attributes": [attribute.model_dump() for attribute in model.manifest.attributes],
+        "attributes": [
+            {**attribute.model_dump(), "mode": mode, "bundle_mode": attribute.mode}
+            for attribute, mode in zip(model.manifest.attributes, modes, strict=True)
+        ],
         "evaluation": model.manifest.evaluation,
     }

@@ -1,4 +1,4 @@
-"""``/healthz`` and ``/readyz``: whether the process runs, and whether it answers predictions."""
+"""``/healthz`` and ``/readyz``: whether the process is worth keeping, and whether it answers predictions."""
 
 from __future__ import annotations
 
@@ -9,21 +9,25 @@ from service.routes.running import running
 from service.schemas import ErrorReply
 
 router = APIRouter()
+UNREADY = {503: {"description": "Not ready; the message says why.", "model": ErrorReply}}
+HOPELESS = {503: {"description": "Only a new process helps; the message says why.", "model": ErrorReply}}
 
 
-@router.get("/healthz")
-async def healthz() -> dict[str, str]:
-    """The process runs."""
+@router.get("/healthz", responses=HOPELESS)  # type: ignore[arg-type]
+async def healthz(request: Request) -> dict[str, str]:
+    """The process runs; 503 where it cannot mend itself and should be replaced."""
+    lanes = running(request).lanes
+    if lanes.beyond_repair:
+        raise NotReady(lanes.problem)
     return {"status": "ok"}
 
 
-@router.get("/readyz", responses={503: {"description": "Not ready; the message says why.", "model": ErrorReply}})
+@router.get("/readyz", responses=UNREADY)  # type: ignore[arg-type]
 async def readyz(request: Request) -> dict[str, str]:
-    """Every bundle was verified and answered its canary, and every batcher takes rows."""
+    """Every bundle was verified, and every engine thread runs and answers its canary."""
     state = running(request)
     if state.draining:
         raise NotReady("the service is stopping")
-    dead = [name for name, model in state.registry.models.items() if not model.batcher.alive]
-    if dead:
-        raise NotReady(f"the batcher of {', '.join(dead)} does not run")
+    if state.lanes.problem is not None:
+        raise NotReady(state.lanes.problem)
     return {"status": "ready"}

@@ -6,9 +6,13 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
+from service.control import Control
+from service.lanes import Lanes
 from service.metrics import Metrics
 from service.pipeline import Pipeline
 from service.registry import Registry
+from service.reload import Reloader
+from service.shadow import Shadow
 
 
 @dataclass
@@ -18,6 +22,10 @@ class Running:
     registry: Registry
     pipeline: Pipeline
     metrics: Metrics
+    lanes: Lanes
+    shadow: Shadow
+    reloader: Reloader
+    control: Control
     draining: bool = False
 
 

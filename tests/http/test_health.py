@@ -1,6 +1,7 @@
 """Health that tells the truth, and what is served."""
 
-import asyncio
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from fastapi.testclient import TestClient
@@ -8,6 +9,13 @@ from fastapi.testclient import TestClient
 from models.bundle import read_manifest
 from service.app import create_app
 from service.settings import Settings
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
 
 
 def test_healthy_and_ready(client: TestClient) -> None:
@@ -20,7 +28,7 @@ def test_not_ready_before_the_start_and_while_stopping(demo: Path) -> None:
     early = TestClient(app)
     reply = early.get("/readyz")
     assert reply.status_code == 503
-    assert "does not run" in reply.json()["error"]["message"]
+    assert "has not been started" in reply.json()["error"]["message"]
     with TestClient(app) as running:
         assert running.get("/readyz").status_code == 200
         app.state.running.draining = True
@@ -28,19 +36,34 @@ def test_not_ready_before_the_start_and_while_stopping(demo: Path) -> None:
         assert running.get("/healthz").status_code == 200
 
 
-def test_a_dead_batcher_shows(demo: Path) -> None:
-    app = create_app(Settings(bundles=(demo,)))
+def test_a_lost_engine_thread_shows_and_is_replaced(demo: Path) -> None:
+    app = create_app(Settings(bundles=(demo,), lanes=1))
     with TestClient(app) as running:
-        (model,) = app.state.running.registry.models.values()
-        assert running.portal is not None
-        running.portal.call(_kill, model.batcher._loop)
-        assert running.get("/readyz").status_code == 503
-        assert running.post("/predict", json={"inputs": "a"}).status_code == 503
+        lanes = app.state.running.lanes
+        (lane,) = lanes._lanes
+        lane.lost = True  # it ends at its next look for work
+        lanes.wake()
+        lane.join()
+        reply = running.get("/readyz")
+        assert reply.status_code == 503
+        assert "was lost" in reply.json()["error"]["message"]
+        assert running.get("/healthz").status_code == 200
+        until(lambda: running.get("/readyz").status_code == 200)
+        assert running.post("/predict", json={"inputs": "a"}).status_code == 200
 
 
-async def _kill(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.sleep(0.05)
+def test_a_canary_that_fails_shows_and_its_recovery_too(demo: Path) -> None:
+    app = create_app(Settings(bundles=(demo,), lanes=1))
+    with TestClient(app) as running:
+        (slot,) = app.state.running.registry.slots
+        engine, lane = slot.model.engine, app.state.running.lanes._lanes[0]
+        scores, engine._canary = engine._canary[1], (engine._canary[0], engine._canary[1].__class__(*[1e9] * 5))
+        lane.idle_since_s = -1e9
+        app.state.running.lanes.wake()
+        until(lambda: running.get("/readyz").status_code == 503)
+        assert "canary" in running.get("/readyz").json()["error"]["message"]
+        engine._canary = (engine._canary[0], scores)
+        until(lambda: running.get("/readyz").status_code == 200)
 
 
 def test_models_say_what_their_manifest_says(two_models: TestClient, demo: Path) -> None:
@@ -59,7 +82,8 @@ def test_models_say_what_their_manifest_says(two_models: TestClient, demo: Path)
 
 def test_the_documentation_names_every_route_and_field(client: TestClient) -> None:
     spec = client.get("/openapi.json").json()
-    assert set(spec["paths"]) == {"/predict", "/healthz", "/readyz", "/models", "/metrics"}
+    roles = {f"/models/{{name}}/{what}" for what in ("mode", "shadow", "promote", "reload")}
+    assert set(spec["paths"]) == {"/predict", "/healthz", "/readyz", "/models", "/metrics"} | roles
     assert "HTTPValidationError" not in str(spec["paths"]["/predict"]["post"]["responses"]["422"])
     assert set(spec["components"]["schemas"]["PredictRequest"]["properties"]) == {"inputs", "model", "groups", "mode"}
     assert client.get("/docs").status_code == 200

@@ -5,10 +5,10 @@ import random
 import time
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from service.batcher import Batcher, Limits
 from service.errors import EngineFailed, Overloaded
+from service.lanes import Lanes
 
 
 async def test_chaos_ends_every_submit_exactly_once() -> None:
@@ -23,33 +23,37 @@ async def test_chaos_ends_every_submit_exactly_once() -> None:
         return [-item for item in items]
 
     outcomes: Counter[str] = Counter()
-    with ThreadPoolExecutor(1) as pool:
-        batcher: Batcher[int, int] = Batcher(runner, lambda i: i % 50 + 1, Limits(300, 16, 400), pool, lambda _: None)
-        batcher.start()
+    lanes = Lanes(2, lambda: None, stall_s=30.0)
+    batcher: Batcher[int, int] = Batcher(runner, lambda i: i % 50 + 1, Limits(300, 16, 400), lanes.wake, lambda _: None)
+    batcher.start()
+    lanes.add(batcher)
+    await lanes.start()
 
-        async def client(number: int) -> None:
-            await asyncio.sleep(rng.random() * 1.5)
-            items = [number * 10 + offset for offset in range(rng.randint(1, 6))]
-            task = asyncio.create_task(batcher.submit(items))
-            if rng.random() < 0.2:
-                await asyncio.sleep(rng.random() * 0.02)
-                task.cancel()
-            try:
-                results = await task
-            except asyncio.CancelledError:
-                outcomes["left"] += 1
-            except Overloaded:
-                outcomes["refused"] += 1
-            else:
-                outcomes["answered"] += 1
-                for item, result in zip(items, results, strict=True):
-                    assert isinstance(result, EngineFailed) if item % 17 == 0 else result == -item
+    async def client(number: int) -> None:
+        await asyncio.sleep(rng.random() * 1.5)
+        items = [number * 10 + offset for offset in range(rng.randint(1, 6))]
+        task = asyncio.create_task(batcher.submit(items))
+        if rng.random() < 0.2:
+            await asyncio.sleep(rng.random() * 0.02)
+            task.cancel()
+        try:
+            results = await task
+        except asyncio.CancelledError:
+            outcomes["left"] += 1
+        except Overloaded:
+            outcomes["refused"] += 1
+        else:
+            outcomes["answered"] += 1
+            for item, result in zip(items, results, strict=True):
+                assert isinstance(result, EngineFailed) if item % 17 == 0 else result == -item
 
-        await asyncio.gather(*(client(number) for number in range(4000)))
-        assert sum(outcomes.values()) == 4000
-        assert min(outcomes["left"], outcomes["answered"]) > 100
-        assert batcher.alive
-        assert await batcher.submit([1]) == [-1]
-        assert batcher.depth == 0
-        await batcher.close()
+    await asyncio.gather(*(client(number) for number in range(4000)))
+    assert sum(outcomes.values()) == 4000
+    assert min(outcomes["left"], outcomes["answered"]) > 100
+    assert batcher.alive
+    assert await batcher.submit([1]) == [-1]
+    assert batcher.depth == 0
+    await batcher.close()
+    await lanes.stop()
+
     assert max(run.values()) == 1 or run.most_common(1)[0][0] == 1

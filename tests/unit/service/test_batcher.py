@@ -4,12 +4,12 @@ import asyncio
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from service.batcher import Batcher, BatchReport, Limits
-from service.errors import Closing, EngineFailed, Overloaded
+from service.errors import Closing, DeadlineExceeded, EngineFailed, Overloaded, TooLarge
+from service.lanes import Lanes
 
 
 class Runner:
@@ -30,24 +30,28 @@ class Runner:
 
 
 class Case:
-    def __init__(self, runner: Runner, rows: int = 100, batch: int = 8, tokens: int = 1000) -> None:
+    def __init__(self, runner: Runner, batch: int = 8, tokens: int = 1000, **limits: float) -> None:
         self.runner = runner
         self.reports: list[BatchReport] = []
-        self.pool = ThreadPoolExecutor(1)
-        limits = Limits(rows, batch, tokens)
-        self.batcher: Batcher[int, int] = Batcher(runner, lambda item: item % 100 + 1, limits, self.pool, self.report)
-
-    def report(self, report: BatchReport) -> None:
-        self.reports.append(report)
+        self.lanes = Lanes(1, lambda: None, stall_s=30.0)
+        self.batcher: Batcher[int, int] = Batcher(
+            runner,
+            lambda item: item % 100 + 1,
+            Limits(int(limits.get("rows", 100)), batch, tokens, limits.get("wait_s", 1e9)),
+            self.lanes.wake,
+            self.reports.append,
+        )
 
     async def __aenter__(self) -> Batcher[int, int]:
         self.batcher.start()
+        self.lanes.add(self.batcher)
+        await self.lanes.start()
         return self.batcher
 
     async def __aexit__(self, *_: object) -> None:
         self.runner.free.set()  # a failed test must not wait for ever
         await self.batcher.close()
-        self.pool.shutdown()
+        await self.lanes.stop()
 
 
 async def test_each_caller_gets_its_own_rows() -> None:
@@ -178,32 +182,58 @@ async def test_a_submit_before_the_start_is_refused() -> None:
         await Case(Runner()).batcher.submit([1])
 
 
-async def test_the_death_of_the_loop_answers_everyone() -> None:
-    class Dying(Case):
-        def report(self, report: BatchReport) -> None:
-            raise MemoryError
-
-    runner = Runner()
-    runner.free.clear()
-    async with Dying(runner, batch=1) as batcher:
-        tasks = [asyncio.create_task(batcher.submit([i])) for i in range(5)]
-        await asyncio.sleep(0.02)
-        runner.free.set()
-        found = [(await task)[0] for task in tasks]
-        assert found[0] == 0
-        assert all(isinstance(result, Closing) for result in found[1:])
-        assert not batcher.alive
-        with pytest.raises(Closing):
-            await batcher.submit([1])
-
-
-async def test_a_cancelled_loop_answers_the_batch_in_flight() -> None:
+async def test_a_row_whose_deadline_passes_while_it_waits_is_not_run() -> None:
     runner = Runner()
     runner.free.clear()
     async with Case(runner) as batcher:
-        task = asyncio.create_task(batcher.submit([1]))
+        first = asyncio.create_task(batcher.submit([1]))
         await asyncio.sleep(0.02)
-        assert batcher._loop is not None
-        batcher._loop.cancel()
-        assert isinstance((await task)[0], Closing)
+        late = asyncio.create_task(batcher.submit([2, 3], time.monotonic() + 0.05))
+        patient = asyncio.create_task(batcher.submit([4], time.monotonic() + 30))
+        await asyncio.sleep(0.1)
         runner.free.set()
+        assert await first == [2]
+        assert all(isinstance(result, DeadlineExceeded) for result in await late)
+        assert await patient == [8]
+    assert runner.batches == [[1], [4]]
+
+
+async def test_a_request_that_would_wait_too_long_is_refused_and_told_when_to_come_back() -> None:
+    runner = Runner()
+    runner.free.clear()
+    async with Case(runner, wait_s=1.0) as batcher:
+        batcher.expect(tokens_per_s=10.0)
+        first = asyncio.create_task(batcher.submit([0]))
+        await asyncio.sleep(0.02)
+        waiting = asyncio.create_task(batcher.submit([24]))
+        await asyncio.sleep(0.02)
+        assert batcher.expected_wait_s == 2.5
+        with pytest.raises(Overloaded) as refused:
+            await batcher.submit([0])
+        assert refused.value.headers() == {"retry-after": "3"}
+        runner.free.set()
+        assert [await first, await waiting] == [[0], [48]]
+
+
+async def test_a_request_that_alone_cannot_meet_its_deadline_is_refused() -> None:
+    async with Case(Runner()) as batcher:
+        batcher.expect(tokens_per_s=10.0)
+        with pytest.raises(TooLarge, match="need about 10 s, and 5 s are left"):
+            await batcher.submit([99], time.monotonic() + 5)
+        assert await batcher.submit([99], time.monotonic() + 11) == [198]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_what_ends_the_thread_answers_the_batch_in_flight_and_the_next_one_works() -> None:
+    class Deadly(Runner):
+        def __call__(self, items: Sequence[int]) -> list[int]:
+            if 13 in items:
+                raise SystemExit
+            return super().__call__(items)
+
+    case = Case(Deadly())
+    async with case as batcher:
+        (found,) = await batcher.submit([13])
+        assert isinstance(found, EngineFailed)
+        assert case.lanes.problem is not None
+        assert await batcher.submit([1]) == [2]

@@ -1,7 +1,6 @@
 """Bundles that must not be served stop the start with one sentence."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -9,14 +8,17 @@ from prometheus_client import CollectorRegistry
 
 from models.bundle import BundleError
 from service.errors import InvalidInput, UnknownModel
+from service.lanes import Lanes
+from service.loader import Loader
 from service.metrics import Metrics
-from service.registry import Registry, load_all
+from service.registry import Registry
+from service.reload import load_all
 from service.settings import Settings
 
 
 def load(*paths: Path) -> Registry:
-    with ThreadPoolExecutor(1) as pool:
-        return load_all(paths, Settings(), pool, Metrics(CollectorRegistry()))
+    lanes = Lanes(1, lambda: None, stall_s=1.5)
+    return load_all(paths, Loader(Settings(), lanes, Metrics(CollectorRegistry())))
 
 
 def test_no_bundle_is_an_error_that_says_what_to_do() -> None:
@@ -25,7 +27,7 @@ def test_no_bundle_is_an_error_that_says_what_to_do() -> None:
 
 
 def test_two_bundles_of_one_name_are_refused(demo: Path) -> None:
-    with pytest.raises(BundleError, match="two bundles are named hatexplain-toxicity"):
+    with pytest.raises(BundleError, match="two bundles are hatexplain-toxicity"):
         load(demo, demo)
 
 

@@ -1,0 +1,256 @@
+"""The engine threads: each takes a batch wherever one waits, runs it, and is watched.
+
+A lane that dies or hangs loses its batch, not the service: its rows are answered with an error, a new thread takes its
+place, and until that has answered a canary the service says that it is not ready. Lanes know no HTTP and no model.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+log = logging.getLogger(__name__)
+
+WATCH_S = 0.2
+"""How often the lanes are looked at."""
+PROBE_S = 5.0
+"""An idle lane runs a canary so often."""
+PROBATION_S = 1.0
+"""How long a lane that took another's place counts as not ready, at least."""
+STALL_FACTOR = 5.0
+"""A run that takes so many times as long as a full batch did at the start hangs."""
+MOST_LOST = 4
+"""Hung threads cannot be ended; with so many of them, the process must be replaced."""
+
+
+class Job(Protocol):
+    """Work for one lane."""
+
+    def run(self) -> None:
+        """Do it."""
+
+    def fail(self) -> None:
+        """Answer whoever waits for it: the lane is lost."""
+
+
+class Source(Protocol):
+    """Where jobs come from."""
+
+    @property
+    def depth(self) -> int:
+        """What waits; 0 is nothing."""
+
+    def take(self) -> Job | None:
+        """The next job, if there still is one."""
+
+
+class _Queue:
+    """A source, and how much engine time it has had: the one that had least goes first."""
+
+    def __init__(self, source: Source, background: bool, used_s: float) -> None:
+        self.source = source
+        self.background = background
+        self.used_s = used_s
+        self.idle = True
+
+
+class _Lane(threading.Thread):
+    """One engine thread."""
+
+    def __init__(self, lanes: Lanes, number: int, probation_s: float) -> None:
+        super().__init__(name=f"engine-{number}", daemon=True)
+        self.number = number
+        self.trusted_from_s = time.monotonic() + probation_s
+        self.proven = False
+        self.lost = False
+        self.busy_since_s: float | None = None
+        self.idle_since_s = 0.0
+        self.job: Job | None = None
+        self._lanes = lanes
+
+    @property
+    def ready(self) -> bool:
+        """Whether it runs, has answered a canary, and is not on probation."""
+        return self.is_alive() and self.proven and time.monotonic() >= self.trusted_from_s
+
+    def run(self) -> None:
+        """Take and run jobs until told to stop."""
+        while not self.lost:
+            queue = self._lanes.wait_for_work(self)
+            if queue is None:
+                return
+            self.busy_since_s = time.monotonic()
+            try:
+                if isinstance(queue, _Queue):
+                    self._run_one(queue)
+                else:
+                    self._probe(queue)
+            finally:
+                self.idle_since_s, self.busy_since_s = time.monotonic(), None
+
+    def _run_one(self, queue: _Queue) -> None:
+        self.job = queue.source.take()
+        if self.job is None:
+            return
+        if queue.source.depth:
+            self._lanes.wake()  # one wake-up came for all rows of a request, and more of them wait
+        started_s = time.monotonic()
+        self.job.run()
+        self.job = None
+        queue.used_s += time.monotonic() - started_s
+
+    def _probe(self, probe: Callable[[], None]) -> None:
+        """Run the canary; a lane that cannot is not ready."""
+        try:
+            probe()
+        except Exception:
+            log.exception("lane %d: the canary failed", self.number)
+            self.proven = False
+        else:
+            self.proven = True
+
+
+class Lanes:
+    """Engine threads over any number of sources.
+
+    Args:
+        count: Threads.
+        probe: A canary: runs a known row, raises if the answer is wrong. Called in a lane.
+        stall_s: A run that takes longer hangs, unless :meth:`allow` knows of models that need more.
+    """
+
+    def __init__(self, count: int, probe: Callable[[], None], stall_s: float) -> None:
+        self._count = count
+        self._probe = probe
+        self._stall_s = stall_s
+        self._condition = threading.Condition()
+        self._queues: list[_Queue] = []
+        self._lanes: list[_Lane] = []
+        self._lost: list[_Lane] = []
+        self._started = 0
+        self._stopping = False
+        self._watch: asyncio.Task[None] | None = None
+
+    def add(self, source: Source, background: bool = False) -> None:
+        """Serve a source; one in the background only gets what the others leave."""
+        with self._condition:
+            used_s = min((queue.used_s for queue in self._queues), default=0.0)
+            self._queues.append(_Queue(source, background, used_s))
+
+    def defer(self, source: Source, background: bool) -> None:
+        """Let a source wait for the others from now on, or no longer."""
+        with self._condition:
+            for queue in self._queues:
+                if queue.source is source:
+                    queue.background = background
+
+    def remove(self, source: Source) -> None:
+        """Serve it no longer."""
+        with self._condition:
+            self._queues = [queue for queue in self._queues if queue.source is not source]
+
+    def allow(self, full_batch_s: float) -> None:
+        """Be patient with a model whose full batch takes so long."""
+        self._stall_s = max(self._stall_s, STALL_FACTOR * full_batch_s)
+
+    def wake(self) -> None:
+        """Work has arrived."""
+        with self._condition:
+            self._condition.notify()
+
+    async def start(self) -> None:
+        """Start the threads, and wait until each has answered its canary or failed to."""
+        self._lanes = [self._new_lane(number, 0.0) for number in range(self._count)]
+        self._started = self._count - 1
+        deadline_s = time.monotonic() + 10 * self._stall_s
+        while self.problem and time.monotonic() < deadline_s:  # noqa: ASYNC110 - threads change it
+            await asyncio.sleep(0.01)
+        self._watch = asyncio.create_task(self._watch_lanes(), name="lanes")
+
+    async def stop(self) -> None:
+        """End the threads; jobs that are running are finished first."""
+        with self._condition:
+            self._stopping = True
+            self._condition.notify_all()
+        if self._watch is not None:
+            self._watch.cancel()
+        for lane in self._lanes:
+            await asyncio.to_thread(lane.join, self._stall_s)
+
+    @property
+    def problem(self) -> str | None:
+        """Why the service is not ready; ``None`` if it is."""
+        if self.beyond_repair:
+            return f"{len(self._lost)} engine threads hang; the process must be replaced"
+        if not self._lanes:
+            return "the engine has not been started"
+        if self._watch is not None and self._watch.done():
+            return "nobody watches the engine threads; the process must be replaced"
+        if any(self._hangs(lane) for lane in self._lanes):
+            return "an engine thread hangs"
+        if not all(lane.ready for lane in self._lanes):
+            return "an engine thread was lost, or has not answered its canary yet"
+        return None
+
+    @property
+    def beyond_repair(self) -> bool:
+        """Whether only a new process helps."""
+        return len(self._lost) >= MOST_LOST
+
+    def wait_for_work(self, lane: _Lane) -> _Queue | Callable[[], None] | None:
+        """Block until something waits, or the lane's canary is due; ``None`` tells it to end."""
+        with self._condition:
+            while not self._stopping and not lane.lost:
+                idle_s = time.monotonic() - lane.idle_since_s
+                if (not lane.proven and idle_s > WATCH_S) or idle_s > PROBE_S:
+                    return self._probe
+                queue = self._next()
+                if queue is not None:
+                    return queue
+                self._condition.wait(WATCH_S if not lane.proven else PROBE_S - idle_s)
+        return None
+
+    def _next(self) -> _Queue | None:
+        """The waiting source that had least engine time; one that was idle does not make up for its idleness."""
+        waiting = [queue for queue in self._queues if queue.source.depth]
+        busy_s = [queue.used_s for queue in waiting if not queue.idle]
+        for queue in self._queues:
+            if queue.source.depth and queue.idle and busy_s:
+                queue.used_s = max(queue.used_s, min(busy_s))
+            queue.idle = not queue.source.depth
+        return min(waiting, key=lambda queue: (queue.background, queue.used_s), default=None)
+
+    def _new_lane(self, number: int, probation_s: float) -> _Lane:
+        lane = _Lane(self, number, probation_s)
+        lane.start()
+        return lane
+
+    def _hangs(self, lane: _Lane) -> bool:
+        since_s = lane.busy_since_s
+        return since_s is not None and time.monotonic() - since_s > self._stall_s
+
+    async def _watch_lanes(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_S)
+            self._lost = [lane for lane in self._lost if lane.is_alive()]
+            for lane in list(self._lanes):
+                if self._hangs(lane) or not lane.is_alive():
+                    self._give_up(lane)
+            while len(self._lanes) < self._count and not self.beyond_repair:
+                self._started += 1
+                self._lanes.append(self._new_lane(self._started, PROBATION_S))
+
+    def _give_up(self, lane: _Lane) -> None:
+        """Answer the rows of a lost lane."""
+        what = "hangs" if lane.is_alive() else "died"
+        log.error("engine thread %d %s; its rows get an error", lane.number, what)
+        lane.lost = True
+        if lane.job is not None:
+            lane.job.fail()
+        if lane.is_alive():
+            self._lost.append(lane)
+        self._lanes.remove(lane)

@@ -1,0 +1,99 @@
+"""A folder to a model that is ready to answer: verified, loaded, warmed and tried."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.bundle import BundleError, load
+from models.encoders import make_encoder
+from models.inputs import Encoder
+from models.manifest import Manifest
+from models.runtime import Session
+from service.batcher import Batcher, BatchReport, Limits
+from service.cores import cores
+from service.engine import Engine
+from service.lanes import Lanes
+from service.metrics import Metrics
+from service.settings import Settings
+from service.types import Example, Scores
+
+CPU = "CPUExecutionProvider"
+PROVIDERS = {
+    "cpu": (CPU,),
+    "cuda": ("CUDAExecutionProvider", CPU),
+    "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider", CPU),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedModel:
+    """One verified bundle, ready to answer."""
+
+    path: Path
+    manifest: Manifest
+    bundle: str
+    """Hash that names the bundle."""
+    encoder: Encoder
+    engine: Engine
+    batcher: Batcher[Example, Scores]
+
+
+@dataclass(frozen=True)
+class Loader:
+    """What every model of a process is loaded with."""
+
+    settings: Settings
+    lanes: Lanes
+    metrics: Metrics
+
+    def load(self, path: Path) -> LoadedModel:
+        """Verify, load, warm and try a bundle; takes a second or more, in a thread while others are served.
+
+        Raises:
+            BundleError: it does not hold.
+        """
+        found = load(path)
+        manifest, settings = found.manifest, self.settings
+        try:
+            encoder = make_encoder(found.preprocess, manifest.input)
+            engine = Engine(found, encoder, session_of(settings))
+            seconds, tokens = engine.warm(settings.max_batch_rows, settings.max_batch_tokens)
+        except (ValueError, RuntimeError) as error:
+            raise BundleError(f"{path}: {error}") from error
+        limits = Limits(
+            queue_rows=settings.max_queue_rows,
+            batch_rows=settings.max_batch_rows,
+            batch_tokens=settings.max_batch_tokens,
+            wait_s=settings.max_wait_s,
+            lanes=lanes_of(settings),
+        )
+        batcher = Batcher(engine.run, _tokens, limits, self.lanes.wake, self._reporter(manifest.name))
+        batcher.expect(tokens / seconds)
+        self.lanes.allow(seconds)
+        return LoadedModel(path, manifest, found.sha256, encoder, engine, batcher)
+
+    def _reporter(self, name: str) -> Callable[[BatchReport], None]:
+        def report(run: BatchReport) -> None:
+            self.metrics.batch(name, run.rows, run.tokens, run.padded_tokens, run.seconds)
+            self.metrics.queued(name, run.queued_s)
+
+        return report
+
+
+def _tokens(example: Example) -> int:
+    return example.encoded.tokens
+
+
+def lanes_of(settings: Settings) -> int:
+    """Batches that run at the same time in one process."""
+    if settings.lanes:
+        return settings.lanes
+    return max(1, cores() // settings.workers) if settings.provider == "cpu" else 1
+
+
+def session_of(settings: Settings) -> Session:
+    """How graphs are run: cores are shared out, and no thread waits busily for the cores that others need."""
+    threads = settings.threads or max(1, cores() // (settings.workers * lanes_of(settings)))
+    return Session(threads, PROVIDERS[settings.provider], spin=False)

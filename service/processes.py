@@ -1,0 +1,101 @@
+"""From settings to listening processes: one, or several workers that share the port, their counters and their orders.
+
+uvicorn's own supervisor starts the workers and replaces one that died or no longer answers.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+from prometheus_client.multiprocess import mark_process_dead
+from uvicorn.supervisors import Multiprocess
+
+from models.bundle import load
+from service import metrics, settings
+from service.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+def serve(chosen: Settings) -> None:
+    """Serve until told to stop; accepted requests are answered first.
+
+    Raises:
+        BundleError: a bundle does not hold.
+    """
+    # uvicorn sends itself the signal again once it has drained; by then there is nothing left to do but leave.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    if chosen.workers == 1:
+        uvicorn.Server(_config(chosen, _application(chosen))).run()
+        return
+    for path in chosen.bundles:
+        load(path)  # said once, here, rather than by every worker
+    with tempfile.TemporaryDirectory(prefix="evenhand-") as shared:
+        _share(chosen, Path(shared))
+        config = _config(chosen, "service.processes:worker")
+        Multiprocess(config, [config.bind_socket()]).run()
+
+
+def worker() -> FastAPI:
+    """The application of one worker, made in its own process."""
+    chosen = settings.load()
+    _forget_the_dead(Path(os.environ[metrics.SHARED]))
+    logging.basicConfig(level=chosen.log_level.upper(), format="%(asctime)s %(process)d %(levelname)s %(message)s")
+    return _application(chosen)
+
+
+def _application(chosen: Settings) -> FastAPI:
+    from service.app import create_app
+
+    application = create_app(chosen)
+    registry = application.state.running.registry
+    for slot in registry.slots:
+        model = slot.model
+        modes = zip(model.manifest.attribute_names, registry.modes(model), strict=True)
+        shown = ", ".join(f"{attribute} {mode}" for attribute, mode in modes)
+        log.info("serving %s %s (%s)", model.manifest.name, model.manifest.version, shown)
+    return application
+
+
+def _share(chosen: Settings, folder: Path) -> None:
+    """Hand the settings to the workers, and a folder for what they share; they read both from the environment."""
+    for name in Settings.model_fields:
+        value = getattr(chosen, name)
+        if value is None:
+            continue
+        text = os.pathsep.join(map(str, value)) if isinstance(value, tuple) else str(value)
+        os.environ[settings.PREFIX + name.upper()] = text
+    (folder / "metrics").mkdir()
+    os.environ[metrics.SHARED] = str(folder / "metrics")
+    os.environ[settings.CONTROL] = str(folder / "control.json")
+
+
+def _forget_the_dead(folder: Path) -> None:
+    """Rows that waited in a worker which died wait no longer."""
+    for file in folder.glob("gauge_live*.db"):
+        pid = int(file.stem.rsplit("_", 1)[1])
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            mark_process_dead(pid, str(folder))  # type: ignore[no-untyped-call]
+
+
+def _config(chosen: Settings, application: FastAPI | str) -> uvicorn.Config:
+    return uvicorn.Config(
+        application,
+        host=chosen.host,
+        port=chosen.port,
+        workers=chosen.workers,
+        factory=isinstance(application, str),
+        log_level=chosen.log_level,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=max(1, round(chosen.drain_s)),
+    )

@@ -1,0 +1,89 @@
+"""A new version on live traffic: it gets the rows that the live one has answered, and its answers are only counted.
+
+It never costs the live version anything: its rows run when no other rows wait, and are dropped when they would queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from models.manifest import Mode
+from service import policy, preprocess
+from service.errors import ServiceError
+from service.loader import LoadedModel
+from service.metrics import Metrics
+from service.registry import Registry
+from service.types import Decision, Example
+
+log = logging.getLogger(__name__)
+MOST_ROWS = 1024
+"""Rows that may wait for a version in shadow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A row that the live version has answered."""
+
+    item: Any
+    decision: Decision
+    declared: Mapping[str, str]
+
+
+class Shadow:
+    """Tries versions beside the live ones."""
+
+    def __init__(self, registry: Registry, metrics: Metrics, deadline_s: float) -> None:
+        self._registry = registry
+        self._metrics = metrics
+        self._deadline_s = deadline_s
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def mirror(self, name: str, answered: Sequence[Answered], wanted: Mode | None) -> None:
+        """Give rows to the version in shadow, if there is one; returns at once.
+
+        Args:
+            name: Model that answered.
+            answered: Its rows.
+            wanted: Mode that the request asked for.
+        """
+        candidate = self._registry.shadow_of(name)
+        if candidate is None or not answered:
+            return
+        if candidate.batcher.depth + len(answered) > MOST_ROWS or len(self._tasks) >= MOST_ROWS:
+            self._metrics.candidate_rows(candidate.manifest, "dropped", len(answered))
+            return
+        task = asyncio.create_task(self._try(candidate, answered, wanted))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Drop what is not counted yet."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _try(self, candidate: LoadedModel, answered: Sequence[Answered], wanted: Mode | None) -> None:
+        modes = preprocess.request_modes(self._registry.modes(candidate), wanted)
+        try:
+            items = [row.item for row in answered]
+            rows = await asyncio.to_thread(preprocess.examples, candidate.encoder, items, modes)
+            good = [(row, then) for row, then in zip(rows, answered, strict=True) if isinstance(row, Example)]
+            async with asyncio.timeout(self._deadline_s):
+                scored = await candidate.batcher.submit([row for row, _ in good]) if good else []
+        except (ServiceError, TimeoutError):
+            self._metrics.candidate_rows(candidate.manifest, "dropped", len(answered))
+            return
+        self._metrics.candidate_rows(candidate.manifest, "error", len(answered) - len(good))
+        for (row, then), scores in zip(good, scored, strict=True):
+            try:
+                if isinstance(scores, ServiceError):
+                    raise scores
+                found = policy.decide(scores, row.modes, candidate.manifest)
+            except ServiceError:
+                self._metrics.candidate_rows(candidate.manifest, "error", 1)
+            else:
+                self._metrics.candidate(candidate.manifest, then.decision, found, then.declared)

@@ -7,14 +7,14 @@ from typing import Any
 
 from models.manifest import Manifest
 from service import policy, preprocess
-from service.errors import DeadlineExceeded, InvalidInput, ServiceError, TooLarge
+from service.errors import Closing, DeadlineExceeded, InvalidInput, ServiceError, TooLarge
 from service.ids import ulid
 from service.loader import LoadedModel
 from service.metrics import Metrics
 from service.registry import Registry
 from service.schemas import AnswerOut, ErrorOut, ItemError, PredictionOut, PredictReply, PredictRequest
 from service.settings import Settings
-from service.shadow import Shadow
+from service.shadow import Answered, Shadow
 from service.types import Answer, Decision, Example, Scores
 
 
@@ -33,7 +33,12 @@ class Pipeline:
         Raises:
             ServiceError: the request as a whole cannot be answered.
         """
-        model = self._registry.get(request.model)
+        try:
+            return await self._answer(request, self._registry.get(request.model))
+        except Closing:  # a new version took over between two stages: it answers
+            return await self._answer(request, self._registry.get(request.model))
+
+    async def _answer(self, request: PredictRequest, model: LoadedModel) -> PredictReply:
         items = self._items(request)
         declared = preprocess.declared_groups(request.groups, len(items), model.manifest)
         modes = preprocess.request_modes(self._registry.modes(model), request.mode)
@@ -47,8 +52,21 @@ class Pipeline:
         for result, groups in zip(results, declared, strict=True):
             if isinstance(result, Decision):
                 self._metrics.decision(model.manifest, result, groups)
+        self._mirror(request, items, results, declared, model)
         _refuse_if_all_failed(results, single=not isinstance(request.inputs, list))
         return _reply(model.manifest, rows, results)
+
+    def _mirror(
+        self,
+        request: PredictRequest,
+        items: list[Any],
+        results: list[Decision | ServiceError],
+        declared: list[dict[str, str]],
+        model: LoadedModel,
+    ) -> None:
+        rows = zip(items, results, declared, strict=True)
+        answered = [Answered(item, found, groups) for item, found, groups in rows if isinstance(found, Decision)]
+        self._shadow.mirror(model.manifest.name, answered, request.mode)
 
     def _items(self, request: PredictRequest) -> list[Any]:
         items = request.inputs if isinstance(request.inputs, list) else [request.inputs]

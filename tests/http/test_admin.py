@@ -191,8 +191,8 @@ def test_a_bundle_that_changes_in_its_folder_takes_over_by_itself(altered: Calla
         fresh.replace(link)
         until(lambda: ask(client)["version"] == "2.0.0")
         (second / "model.onnx").write_bytes(b"half copied")
+        reversion(second, "3.0.0")
         until(lambda: sample(client, "evenhand_reloads_total", result="refused") == 1)
         assert ask(client)["version"] == "2.0.0"
         shutil.copy(first / "model.onnx", second / "model.onnx")
-        reversion(second, "3.0.0")
         until(lambda: ask(client)["version"] == "3.0.0")

@@ -21,8 +21,10 @@ PROBE_S = 5.0
 """An idle lane runs a canary so often."""
 PROBATION_S = 1.0
 """How long a lane that took another's place counts as not ready, at least."""
-STALL_FACTOR = 5.0
-"""A run that takes so many times as long as a full batch did at the start hangs."""
+SLOW_FACTOR = 2.0
+"""A run that takes so many times as long as a full batch did at the start shows as not ready."""
+LOST_FACTOR = 5.0
+"""One that takes so many times as long is given up."""
 MOST_LOST = 4
 """Hung threads cannot be ended; with so many of them, the process must be replaced."""
 
@@ -77,6 +79,12 @@ class _Lane(threading.Thread):
         """Whether it runs, has answered a canary, and is not on probation."""
         return self.is_alive() and self.proven and time.monotonic() >= self.trusted_from_s
 
+    @property
+    def busy_s(self) -> float:
+        """How long the run that is going on has taken."""
+        since_s = self.busy_since_s
+        return 0.0 if since_s is None else time.monotonic() - since_s
+
     def run(self) -> None:
         """Take and run jobs until told to stop."""
         while not self.lost:
@@ -120,13 +128,15 @@ class Lanes:
     Args:
         count: Threads.
         probe: A canary: runs a known row, raises if the answer is wrong. Called in a lane.
-        stall_s: A run that takes longer hangs, unless :meth:`allow` knows of models that need more.
+        stall_s: A run that takes longer hangs: the service is not ready, and the lane is given up. Models that need more
+            are made known by :meth:`allow`.
     """
 
     def __init__(self, count: int, probe: Callable[[], None], stall_s: float) -> None:
         self._count = count
         self._probe = probe
         self._stall_s = stall_s
+        self._lost_s = stall_s
         self._condition = threading.Condition()
         self._queues: list[_Queue] = []
         self._lanes: list[_Lane] = []
@@ -155,7 +165,8 @@ class Lanes:
 
     def allow(self, full_batch_s: float) -> None:
         """Be patient with a model whose full batch takes so long."""
-        self._stall_s = max(self._stall_s, STALL_FACTOR * full_batch_s)
+        self._stall_s = max(self._stall_s, SLOW_FACTOR * full_batch_s)
+        self._lost_s = max(self._lost_s, LOST_FACTOR * full_batch_s)
 
     def wake(self) -> None:
         """Work has arrived."""
@@ -190,7 +201,7 @@ class Lanes:
             return "the engine has not been started"
         if self._watch is not None and self._watch.done():
             return "nobody watches the engine threads; the process must be replaced"
-        if any(self._hangs(lane) for lane in self._lanes):
+        if any(lane.busy_s > self._stall_s for lane in self._lanes):
             return "an engine thread hangs"
         if not all(lane.ready for lane in self._lanes):
             return "an engine thread was lost, or has not answered its canary yet"
@@ -229,16 +240,12 @@ class Lanes:
         lane.start()
         return lane
 
-    def _hangs(self, lane: _Lane) -> bool:
-        since_s = lane.busy_since_s
-        return since_s is not None and time.monotonic() - since_s > self._stall_s
-
     async def _watch_lanes(self) -> None:
         while True:
             await asyncio.sleep(WATCH_S)
             self._lost = [lane for lane in self._lost if lane.is_alive()]
             for lane in list(self._lanes):
-                if self._hangs(lane) or not lane.is_alive():
+                if lane.busy_s > self._lost_s or not lane.is_alive():
                     self._give_up(lane)
             while len(self._lanes) < self._count and not self.beyond_repair:
                 self._started += 1

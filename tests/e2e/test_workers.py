@@ -1,0 +1,94 @@
+"""Several worker processes on one port: one set of counters, one set of orders, and a crashed one is replaced."""
+
+import json
+import os
+import signal
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from e2e.test_serve import EVENHAND, Server
+
+NAME = "hatexplain-toxicity"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    demo = Path(__file__).parents[2] / "bundles" / NAME
+    running = Server(str(EVENHAND), "serve", str(demo), "--port", "PORT", "--workers", "2")
+    yield running
+    if running.process.poll() is None:
+        for child in psutil.Process(running.process.pid).children(recursive=True):
+            child.kill()
+        running.process.kill()
+        running.process.wait()
+
+
+def workers(server: Server) -> list[psutil.Process]:
+    """The processes that listen; spawning has a helper process of its own."""
+    return [child for child in psutil.Process(server.process.pid).children() if child.net_connections("tcp")]
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.1)
+
+
+def metrics(server: Server) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics", timeout=30) as reply:
+        text: str = reply.read().decode()
+    return text
+
+
+def total(server: Server, start: str) -> float:
+    return sum(float(line.rsplit(" ", 1)[1]) for line in metrics(server).splitlines() if line.startswith(start))
+
+
+def put(server: Server, path: str, body: object) -> int:
+    url = f"http://127.0.0.1:{server.port}{path}"
+    headers = {"content-type": "application/json"}
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers, method="PUT")
+    with urllib.request.urlopen(request, timeout=30) as reply:
+        status: int = reply.status
+    return status
+
+
+def test_counters_are_the_sum_of_all_workers_whoever_is_asked(server: Server) -> None:
+    until(lambda: len(workers(server)) == 2)
+    series = 'evenhand_decisions_total{attribute="race"'
+    before = total(server, series)
+    for _ in range(20):
+        assert server.get("/predict", {"inputs": ["what a lovely day"] * 3})[0] == 200
+    assert {total(server, series) for _ in range(10)} == {before + 60}
+    text = metrics(server)
+    assert "# HELP evenhand_decisions_total Decisions per attribute and group." in text
+    assert f'evenhand_threshold{{attribute="race",model="{NAME}"}}' in text
+
+
+def test_an_order_to_one_worker_is_followed_by_all_and_by_a_replacement(server: Server) -> None:
+    def modes() -> set[str]:
+        listed = [server.get("/models")[1]["models"][0]["attributes"] for _ in range(12)]
+        return {attribute["mode"] for attributes in listed for attribute in attributes}
+
+    until(lambda: len(workers(server)) == 2)
+    assert put(server, f"/models/{NAME}/mode", {"mode": "off"}) == 200
+    until(lambda: modes() == {"off"})
+    victim = workers(server)[0]
+    os.kill(victim.pid, signal.SIGKILL)
+    until(lambda: victim.pid not in [worker.pid for worker in workers(server)] and len(workers(server)) == 2)
+    until(lambda: server.get("/readyz")[0] == 200)
+    assert modes() == {"off"}
+    for _ in range(10):
+        assert not server.get("/predict", {"inputs": "muslims are welcome here"})[1]["predictions"][0]["corrected"]
+
+
+def test_told_to_stop_all_workers_leave_and_none_is_orphaned(server: Server) -> None:
+    children = psutil.Process(server.process.pid).children(recursive=True)
+    assert server.stop() == 0
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert alive == []

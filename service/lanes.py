@@ -128,8 +128,8 @@ class Lanes:
     Args:
         count: Threads.
         probe: A canary: runs a known row, raises if the answer is wrong. Called in a lane.
-        stall_s: A run that takes longer hangs: the service is not ready, and the lane is given up. Models that need more
-            are made known by :meth:`allow`.
+        stall_s: A run that takes longer hangs: the service is not ready, and the lane is given up. Models that
+            need more are made known by :meth:`allow`.
     """
 
     def __init__(self, count: int, probe: Callable[[], None], stall_s: float) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
+import gc
 import logging
 from collections.abc import Iterable
 from pathlib import Path
@@ -119,6 +121,16 @@ class Reloader:
         log.info("%s %s takes over from %s", name, new.manifest.version, old.manifest.version)
         await old.batcher.close()
         self._loader.lanes.remove(old.batcher)
+        del old
+        await asyncio.to_thread(_return_memory)
+
+
+def _return_memory() -> None:
+    """Give freed memory back: a graph's weights are millions of bytes, and the C library would keep them for later."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def _stamp(path: Path) -> object:

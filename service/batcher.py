@@ -9,68 +9,17 @@ whenever they are free, and batches grow while they are busy. Rows come and go o
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, cast
 
-from service.errors import Closing, DeadlineExceeded, EngineFailed, Overloaded, ServiceError, TooLarge
+from service.batch import Batch, BatchReport, Group, In, Limits, Out, Row, nearest
+from service.errors import Closing, DeadlineExceeded, Overloaded, ServiceError, TooLarge
 
-In = TypeVar("In")
-Out = TypeVar("Out")
 NO_DEADLINE = math.inf
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much may wait and run at once."""
-
-    queue_rows: int
-    batch_rows: int
-    batch_tokens: int
-    """Padding included."""
-    wait_s: float = math.inf
-    """A request that would probably wait longer is refused."""
-    lanes: int = 1
-    """Batches that run at the same time."""
-
-
-@dataclass(frozen=True, slots=True)
-class BatchReport:
-    """What one batch was like."""
-
-    rows: int
-    tokens: int
-    """Without padding."""
-    padded_tokens: int
-    seconds: float
-    queued_s: tuple[float, ...]
-    """How long each row waited."""
-
-
-@dataclass(eq=False, slots=True)
-class _Group(Generic[Out]):
-    """The rows of one submit; touched on the event loop only, but for ``left``, which engine threads read."""
-
-    future: asyncio.Future[None]
-    results: list[Out | ServiceError | None]
-    missing: int
-    deadline_s: float
-    left: bool = False
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class _Row(Generic[In, Out]):
-    item: In
-    size: int
-    group: _Group[Out]
-    index: int
-    since_s: float
 
 
 class Batcher(Generic[In, Out]):
@@ -98,7 +47,7 @@ class Batcher(Generic[In, Out]):
         self._wake = wake
         self._report = report
         self._lock = threading.Lock()
-        self._waiting: deque[_Row[In, Out]] = deque()
+        self._waiting: deque[Row[In, Out]] = deque()
         self._waiting_tokens = 0
         self._tokens_per_s = 0.0
         self._open = 0
@@ -163,8 +112,8 @@ class Batcher(Generic[In, Out]):
         now, sizes = time.monotonic(), [self._size_of(item) for item in items]
         self._refuse_too_much(sum(sizes), deadline_s - now)
         assert self._loop is not None
-        group: _Group[Out] = _Group(self._loop.create_future(), [None] * len(items), len(items), deadline_s)
-        rows = [_Row(item, size, group, i, now) for i, (item, size) in enumerate(zip(items, sizes, strict=True))]
+        group: Group[Out] = Group(self._loop.create_future(), [None] * len(items), len(items), deadline_s)
+        rows = [Row(item, size, group, i, now) for i, (item, size) in enumerate(zip(items, sizes, strict=True))]
         self._open += 1
         with self._lock:
             self._waiting.extend(rows)
@@ -176,7 +125,7 @@ class Batcher(Generic[In, Out]):
             group.left = True  # a caller that left: rows that were not taken yet are skipped
             self._open -= 1
             self._end_if_drained()
-        return [result if result is not None else EngineFailed() for result in group.results]
+        return cast("list[Out | ServiceError]", group.results)  # the future ends when none is missing
 
     async def close(self) -> None:
         """Answer everything that was accepted, refuse the rest, and stop."""
@@ -194,37 +143,24 @@ class Batcher(Generic[In, Out]):
         with self._lock:
             expired = [row for row in self._waiting if not row.group.left and row.group.deadline_s <= now]
             live = [row for row in self._waiting if not row.group.left and row.group.deadline_s > now]
-            taken = self._nearest(live) if live else []
+            taken = nearest(live, self._limits) if live else []
             gone = set(map(id, taken))
             self._waiting = deque(row for row in live if id(row) not in gone)
             self._waiting_tokens = sum(row.size for row in self._waiting)
         if expired:
-            self.end(expired, [DeadlineExceeded() for _ in expired])
-        return Batch(self, taken) if taken else None
+            self._answer(expired, [DeadlineExceeded() for _ in expired], None)
+        return Batch(taken, self.run_batch, self._answer) if taken else None
 
-    def _nearest(self, live: list[_Row[In, Out]]) -> list[_Row[In, Out]]:
-        oldest = live[0]
-        others = sorted(live[1:], key=lambda row: abs(row.size - oldest.size))
-        batch, longest = [oldest], oldest.size
-        for row in others[: self._limits.batch_rows - 1]:
-            longest = max(longest, row.size)
-            if longest * (len(batch) + 1) > self._limits.batch_tokens:
-                break
-            batch.append(row)
-        return batch
-
-    def finish(self, rows: Sequence[_Row[In, Out]], results: Sequence[Out | ServiceError], started_s: float) -> None:
+    def _answer(
+        self, rows: Sequence[Row[In, Out]], results: Sequence[Out | ServiceError], seconds: float | None
+    ) -> None:
         """Hand results to whoever waits for them, and report the batch. Called by engine threads."""
-        seconds = time.monotonic() - started_s
-        self.end(rows, results)
-        self._post(lambda: self._tell(rows, started_s, seconds))
-
-    def end(self, rows: Sequence[_Row[In, Out]], results: Sequence[Out | ServiceError]) -> None:
-        """Hand results to whoever waits for them; a row that has one already keeps it."""
 
         def hand_out() -> None:
             for row, result in zip(rows, results, strict=True):
                 self._end(row, result)
+            if seconds is not None:
+                self._tell(rows, seconds)
 
         self._post(hand_out)
 
@@ -233,7 +169,7 @@ class Batcher(Generic[In, Out]):
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(work)
 
-    def _end(self, row: _Row[In, Out], result: Out | ServiceError) -> None:
+    def _end(self, row: Row[In, Out], result: Out | ServiceError) -> None:
         group = row.group
         if group.results[row.index] is not None:
             return
@@ -254,49 +190,11 @@ class Batcher(Generic[In, Out]):
                 "send several smaller requests"
             )
 
-    def _tell(self, rows: Sequence[_Row[In, Out]], started_s: float, seconds: float) -> None:
+    def _tell(self, rows: Sequence[Row[In, Out]], seconds: float) -> None:
         sizes = [row.size for row in rows]
         tokens = sum(sizes)
         rate = tokens / max(seconds, 1e-6)
         self._tokens_per_s += 0.1 * (rate - self._tokens_per_s) if self._tokens_per_s else rate
-        queued_s = tuple(started_s - row.since_s for row in rows)
+        started_s = time.monotonic() - seconds
+        queued_s = tuple(max(0.0, started_s - row.since_s) for row in rows)
         self._report(BatchReport(len(rows), tokens, max(sizes) * len(rows), seconds, queued_s))
-
-
-class Batch(Generic[In, Out]):
-    """Rows on their way through an engine thread."""
-
-    def __init__(self, batcher: Batcher[In, Out], rows: list[_Row[In, Out]]) -> None:
-        self._batcher = batcher
-        self._rows = rows
-        self._started_s = time.monotonic()
-        self._failed = False
-
-    def run(self) -> None:
-        """Score the rows and hand out the results; a row that breaks the engine fails alone.
-
-        Raises:
-            BaseException: what ends the thread, such as ``SystemExit``; nothing was handed out then.
-        """
-        results = self._scored([row.item for row in self._rows])
-        if not self._failed:
-            self._batcher.finish(self._rows, results, self._started_s)
-
-    def fail(self) -> None:
-        """Answer every row with :class:`EngineFailed`: the thread that ran them is lost."""
-        self._failed = True
-        self._batcher.end(self._rows, [EngineFailed() for _ in self._rows])
-
-    def _scored(self, items: list[In]) -> list[Out | ServiceError]:
-        """Run items; if that fails, run the halves, so that only the row that breaks the engine fails."""
-        try:
-            results = list(self._batcher.run_batch(items))
-            if len(results) != len(items):
-                raise RuntimeError(f"the engine answered {len(results)} rows for {len(items)}")
-        except Exception:
-            if len(items) == 1:
-                log.exception("the engine failed on one row; that row alone gets an error")
-                return [EngineFailed()]
-            middle = len(items) // 2
-            return [*self._scored(items[:middle]), *self._scored(items[middle:])]
-        return [*results]

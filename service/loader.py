@@ -11,7 +11,8 @@ from models.encoders import make_encoder
 from models.inputs import Encoder
 from models.manifest import Manifest
 from models.runtime import Session
-from service.batcher import Batcher, BatchReport, Limits
+from service.batch import BatchReport, Limits
+from service.batcher import Batcher
 from service.cores import cores
 from service.engine import Engine
 from service.lanes import Lanes

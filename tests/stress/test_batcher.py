@@ -6,7 +6,8 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from service.batcher import Batcher, Limits
+from service.batch import Limits
+from service.batcher import Batcher
 from service.errors import EngineFailed, Overloaded
 from service.lanes import Lanes
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from service.batcher import Batcher, BatchReport, Limits
+from service.batch import BatchReport, Limits
+from service.batcher import Batcher
 from service.errors import Closing, DeadlineExceeded, EngineFailed, Overloaded, TooLarge
 from service.lanes import Lanes
 

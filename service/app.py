@@ -18,9 +18,10 @@ from service.metrics import Metrics
 from service.middleware import Doorkeeper
 from service.pipeline import Pipeline
 from service.registry import load_all
-from service.routes import admin, health, predict
+from service.routes import admin, health, predict, v2
 from service.routes.running import Running
 from service.settings import Settings
+from service.tracing import make_tracer
 
 
 def create_app(given: Settings | None = None) -> FastAPI:
@@ -30,14 +31,14 @@ def create_app(given: Settings | None = None) -> FastAPI:
         given: Settings; read from the environment where not given.
 
     Raises:
-        SettingsError: the environment cannot be used.
+        SettingsError: the environment cannot be used, or tracing is asked for and not installed.
         BundleError: a bundle does not hold.
     """
     chosen = given or settings.load()
-    metrics = Metrics(CollectorRegistry())
+    metrics, tracer = Metrics(CollectorRegistry()), make_tracer(chosen.otlp_endpoint)
     engine_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
     registry = load_all(chosen.bundles, chosen, engine_thread, metrics)
-    state = Running(registry, Pipeline(registry, chosen, metrics), metrics)
+    state = Running(registry, Pipeline(chosen, metrics), metrics)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -47,6 +48,7 @@ def create_app(given: Settings | None = None) -> FastAPI:
         state.draining = True
         await asyncio.gather(*(model.batcher.close() for model in registry.models.values()))
         engine_thread.shutdown()
+        await asyncio.to_thread(tracer.close)
 
     app = FastAPI(
         title="Evenhand",
@@ -55,8 +57,8 @@ def create_app(given: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.running = state
-    for router in (predict.router, health.router, admin.router):
+    for router in (predict.router, v2.router, health.router, admin.router):
         app.include_router(router)
     handlers.install(app, metrics)
-    app.add_middleware(Doorkeeper, metrics=metrics, max_body_bytes=chosen.max_body_bytes)
+    app.add_middleware(Doorkeeper, metrics=metrics, tracer=tracer, max_body_bytes=chosen.max_body_bytes)
     return app

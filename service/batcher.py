@@ -8,6 +8,7 @@ the engine is busy.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from service.errors import Closing, EngineFailed, Overloaded, ServiceError
+from service.errors import Closing, DeadlineExceeded, EngineFailed, Overloaded, ServiceError
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -49,6 +50,7 @@ class _Waiting(Generic[In, Out]):
     size: int
     future: asyncio.Future[Out]
     since_s: float
+    deadline_s: float
 
 
 class Batcher(Generic[In, Out]):
@@ -94,10 +96,18 @@ class Batcher(Generic[In, Out]):
         """Begin to take rows."""
         self._loop = asyncio.create_task(self._work(), name="batcher")
 
-    async def submit(self, items: Sequence[In]) -> list[Out | ServiceError]:
+    def has_room(self, rows: int) -> bool:
+        """Whether so many more rows would be taken now."""
+        return len(self._waiting) + rows <= self._limits.queue_rows
+
+    async def submit(self, items: Sequence[In], deadline_s: float = math.inf) -> list[Out | ServiceError]:
         """Wait for each item's own result; a failure of one is returned in its place.
 
         All items are taken or none, so that a request is never half refused.
+
+        Args:
+            items: Rows to score.
+            deadline_s: Monotonic time after which a row that still waits is not run.
 
         Raises:
             Overloaded: they do not fit into the queue.
@@ -105,10 +115,10 @@ class Batcher(Generic[In, Out]):
         """
         if not self.alive:
             raise Closing
-        if len(self._waiting) + len(items) > self._limits.queue_rows:
+        if not self.has_room(len(items)):
             raise Overloaded
         now, loop = time.monotonic(), asyncio.get_running_loop()
-        mine = [_Waiting(item, self._size_of(item), loop.create_future(), now) for item in items]
+        mine = [_Waiting(item, self._size_of(item), loop.create_future(), now, deadline_s) for item in items]
         self._waiting.extend(mine)
         self._wake.set()
         try:
@@ -146,6 +156,10 @@ class Batcher(Generic[In, Out]):
 
         Rows of like length share a batch so that padding stays small; as the oldest always goes, nobody starves.
         """
+        now = time.monotonic()
+        for waiting in self._waiting:
+            if waiting.deadline_s < now:
+                _end(waiting, DeadlineExceeded())
         while self._waiting and self._waiting[0].future.done():
             self._waiting.popleft()
         if not self._waiting:

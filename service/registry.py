@@ -16,6 +16,7 @@ from service.engine import Engine
 from service.errors import InvalidInput, UnknownModel
 from service.metrics import Metrics
 from service.settings import Settings
+from service.tracing import watched
 from service.types import Example, Scores
 
 
@@ -42,20 +43,21 @@ class Registry:
     def __init__(self, models: Sequence[LoadedModel]) -> None:
         self.models = {model.manifest.name: model for model in models}
 
-    def get(self, name: str | None) -> LoadedModel:
+    def get(self, name: str | None, version: str | None = None) -> LoadedModel:
         """Find the model that a request means.
 
         Raises:
-            UnknownModel: none of that name is served.
+            UnknownModel: none of that name and version is served.
             InvalidInput: no name was given and several are served.
         """
         if name is None:
             if len(self.models) != 1:
                 raise InvalidInput("several models are served: name one in the field model; GET /models lists them")
             return next(iter(self.models.values()))
-        if name not in self.models:
+        found = self.models.get(name)
+        if found is None or version not in (None, found.manifest.version):
             raise UnknownModel
-        return self.models[name]
+        return found
 
 
 def load_all(paths: Sequence[Path], settings: Settings, executor: Executor, metrics: Metrics) -> Registry:
@@ -92,6 +94,7 @@ def _load_one(path: Path, settings: Settings, executor: Executor, metrics: Metri
             metrics.queued(manifest.name, seconds)
 
     limits = Limits(settings.max_queue_rows, settings.max_batch_rows, settings.max_batch_tokens)
-    batcher = Batcher(engine.run, lambda example: example.encoded.tokens, limits, executor, report)
+    run_batch = watched(engine.run) if settings.otlp_endpoint else engine.run
+    batcher = Batcher(run_batch, lambda example: example.encoded.tokens, limits, executor, report)
     modes = tuple(attribute.mode for attribute in manifest.attributes)
     return LoadedModel(bundle, encoder, engine, batcher, modes)

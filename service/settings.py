@@ -62,6 +62,8 @@ class Settings(BaseSettings):
     """A request without an answer by then gets 504."""
     drain_s: float = Field(default=20.0, ge=0)
     """How long a stopping service waits for the requests it accepted."""
+    otlp_endpoint: str | None = Field(default=None, pattern=r"^https?://[^/]+")
+    """Collector of OpenTelemetry traces, such as http://collector:4318; nothing is traced where not given."""
 
     @classmethod
     def settings_customise_sources(

@@ -9,6 +9,7 @@ from fastapi import Request
 from service.metrics import Metrics
 from service.pipeline import Pipeline
 from service.registry import Registry
+from service.tracing import TRACE, Trace
 
 
 @dataclass
@@ -24,4 +25,10 @@ class Running:
 def running(request: Request) -> Running:
     """The application's stages."""
     found: Running = request.app.state.running
+    return found
+
+
+def trace_of(request: Request) -> Trace:
+    """The request's trace, which the middleware began."""
+    found: Trace = request.scope[TRACE]
     return found

@@ -9,6 +9,8 @@ from models.bundle import read_manifest
 from service.app import create_app
 from service.settings import Settings
 
+VERSIONS = ("", "/versions/{version}")
+
 
 def test_healthy_and_ready(client: TestClient) -> None:
     assert client.get("/healthz").json() == {"status": "ok"}
@@ -59,7 +61,10 @@ def test_models_say_what_their_manifest_says(two_models: TestClient, demo: Path)
 
 def test_the_documentation_names_every_route_and_field(client: TestClient) -> None:
     spec = client.get("/openapi.json").json()
-    assert set(spec["paths"]) == {"/predict", "/healthz", "/readyz", "/models", "/metrics"}
+    v2 = {"/v2", "/v2/health/live", "/v2/health/ready"}
+    v2 |= {f"/v2/models/{{model}}{version}{end}" for version in VERSIONS for end in ("", "/ready", "/infer")}
+    assert set(spec["paths"]) == {"/predict", "/healthz", "/readyz", "/models", "/metrics", *v2}
+    assert "HTTPValidationError" not in str(spec)
     assert "HTTPValidationError" not in str(spec["paths"]["/predict"]["post"]["responses"]["422"])
     assert set(spec["components"]["schemas"]["PredictRequest"]["properties"]) == {"inputs", "model", "groups", "mode"}
     assert client.get("/docs").status_code == 200

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from service.batcher import Batcher, BatchReport, Limits
-from service.errors import Closing, EngineFailed, Overloaded
+from service.errors import Closing, DeadlineExceeded, EngineFailed, Overloaded
 
 
 class Runner:
@@ -207,3 +207,36 @@ async def test_a_cancelled_loop_answers_the_batch_in_flight() -> None:
         batcher._loop.cancel()
         assert isinstance((await task)[0], Closing)
         runner.free.set()
+
+
+async def test_a_row_whose_deadline_passed_while_it_waited_is_not_run() -> None:
+    runner = Runner()
+    async with Case(runner) as batcher:
+        runner.free.clear()
+        first = asyncio.create_task(batcher.submit([1]))
+        await asyncio.sleep(0.05)
+        late = asyncio.create_task(batcher.submit([2], time.monotonic() + 0.05))
+        timely = asyncio.create_task(batcher.submit([3], time.monotonic() + 60))
+        await asyncio.sleep(0.1)
+        runner.free.set()
+        assert await first == [2]
+        assert await timely == [6]
+        (found,) = await late
+    assert isinstance(found, DeadlineExceeded)
+    assert runner.batches == [[1], [3]]
+
+
+async def test_room_is_told_before_anything_is_submitted() -> None:
+    runner = Runner()
+    async with Case(runner, rows=2) as batcher:
+        assert batcher.has_room(2)
+        assert not batcher.has_room(3)
+        runner.free.clear()
+        running = asyncio.create_task(batcher.submit([1]))
+        await asyncio.sleep(0.05)
+        waiting = asyncio.create_task(batcher.submit([2]))
+        await asyncio.sleep(0.01)
+        assert not batcher.has_room(2)
+        assert batcher.has_room(1)
+        runner.free.set()
+        await asyncio.gather(running, waiting)

@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Generic, TypeVar
+from typing import Any, Self
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
+import prometheus_client as prometheus
+from prometheus_client import CollectorRegistry, Gauge, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.metrics import MetricWrapperBase
 
 from models.manifest import UNKNOWN_GROUP, Manifest
 from service.types import Decision
@@ -21,22 +23,21 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
-Series = TypeVar("Series", Counter, Histogram)
+class _Quick(MetricWrapperBase):
+    """A metric that finds a series it already has without the library's checks: every request needs a dozen."""
 
-
-class _Found(Generic[Series]):
-    """A metric's series by label values, each looked up in the library once: every request needs a dozen."""
-
-    def __init__(self, metric: Series) -> None:
-        self._metric: Series = metric
-        self._found: dict[tuple[str, ...], Series] = {}
-
-    def labels(self, *values: str) -> Series:
+    def labels(self, *values: Any, **named: Any) -> Self:  # noqa: ANN401 - the library's signature
         """One series."""
-        found = self._found.get(values)
-        if found is None:
-            found = self._found[values] = self._metric.labels(*values)
-        return found
+        known: dict[tuple[str, ...], Self] = self._metrics  # type: ignore[assignment]
+        return known[values] if values in known else super().labels(*values, **named)
+
+
+class Counter(_Quick, prometheus.Counter):
+    """The library's, quick."""
+
+
+class Histogram(_Quick, prometheus.Histogram):
+    """The library's, quick."""
 
 
 class Metrics:
@@ -54,24 +55,20 @@ class Metrics:
         self._make_service_series(registry)
 
     def _make_fairness_series(self, registry: CollectorRegistry) -> None:
-        self._decisions = _Found(
-            Counter(
-                "evenhand_decisions",
-                "Decisions per attribute and group. source=declared: the client named the group (unknown: one that the "
-                "model does not list); source=inferred: the detector's flag, never mixed with declared ones. base, "
-                "final: 1 if the answer without, with correction is favourable.",
-                ("model", "attribute", "group", "source", "base", "final"),
-                registry=registry,
-            )
+        self._decisions = Counter(
+            "evenhand_decisions",
+            "Decisions per attribute and group. source=declared: the client named the group (unknown: one that the "
+            "model does not list); source=inferred: the detector's flag, never mixed with declared ones. base, final: "
+            "1 if the answer without, with correction is favourable.",
+            ("model", "attribute", "group", "source", "base", "final"),
+            registry=registry,
         )
-        self._corrections = _Found(
-            Counter(
-                "evenhand_corrections",
-                "Rows whose risk reached the attribute's threshold, by what became of the correction: applied, shadow "
-                "(final is what would have been served), off, error (it overflowed, the base answer was served).",
-                ("model", "attribute", "result", "base", "final"),
-                registry=registry,
-            )
+        self._corrections = Counter(
+            "evenhand_corrections",
+            "Rows whose risk reached the attribute's threshold, by what became of the correction: applied, shadow "
+            "(final is what would have been served), off, error (it overflowed, the base answer was served).",
+            ("model", "attribute", "result", "base", "final"),
+            registry=registry,
         )
         self._overflow = Counter(
             "evenhand_group_overflow",
@@ -90,49 +87,37 @@ class Metrics:
         )
 
     def _make_service_series(self, registry: CollectorRegistry) -> None:
-        self._requests = _Found(
-            Counter(
-                "evenhand_http_requests",
-                "Requests by route template, method and status.",
-                ("route", "method", "status"),
-                registry=registry,
-            )
+        self._requests = Counter(
+            "evenhand_http_requests",
+            "Requests by route template, method and status.",
+            ("route", "method", "status"),
+            registry=registry,
         )
-        self._request_seconds = _Found(
-            Histogram(
-                "evenhand_http_request_seconds",
-                "Seconds from a request's first byte to its last answer byte.",
-                ("route",),
-                buckets=SECONDS,
-                registry=registry,
-            )
+        self._request_seconds = Histogram(
+            "evenhand_http_request_seconds",
+            "Seconds from a request's first byte to its last answer byte.",
+            ("route",),
+            buckets=SECONDS,
+            registry=registry,
         )
-        self._queue_seconds = _Found(
-            Histogram("evenhand_queue_seconds", "Seconds a row waited.", ("model",), buckets=SECONDS, registry=registry)
+        self._queue_seconds = Histogram(
+            "evenhand_queue_seconds", "Seconds a row waited.", ("model",), buckets=SECONDS, registry=registry
         )
-        self._inference_seconds = _Found(
-            Histogram(
-                "evenhand_inference_seconds",
-                "Seconds of one graph run.",
-                ("model",),
-                buckets=SECONDS,
-                registry=registry,
-            )
+        self._inference_seconds = Histogram(
+            "evenhand_inference_seconds", "Seconds of one graph run.", ("model",), buckets=SECONDS, registry=registry
         )
-        self._batch_rows = _Found(
-            Histogram("evenhand_batch_rows", "Rows in one graph run.", ("model",), buckets=ROWS, registry=registry)
+        self._batch_rows = Histogram(
+            "evenhand_batch_rows", "Rows in one graph run.", ("model",), buckets=ROWS, registry=registry
         )
-        self._tokens = _Found(
-            Counter(
-                "evenhand_batch_tokens",
-                "Tokens run, by kind: text, or padding that batching added.",
-                ("model", "kind"),
-                registry=registry,
-            )
+        self._tokens = Counter(
+            "evenhand_batch_tokens",
+            "Tokens run, by kind: text, or padding that batching added.",
+            ("model", "kind"),
+            registry=registry,
         )
         self._queue_rows = Gauge("evenhand_queue_rows", "Rows that wait now.", ("model",), registry=registry)
-        self._rejected = _Found(
-            Counter("evenhand_rejected", "Requests refused or failed, by error type.", ("type",), registry=registry)
+        self._rejected = Counter(
+            "evenhand_rejected", "Requests refused or failed, by error type.", ("type",), registry=registry
         )
 
     def add_model(self, manifest: Manifest, bundle: str, depth: Callable[[], float]) -> None:

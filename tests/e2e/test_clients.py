@@ -113,7 +113,9 @@ async def test_kserves_client_gets_the_answers_of_predict(server: Server, binary
     url = f"http://127.0.0.1:{server.port}"
     tensor = kserve.InferInput("text", [len(TEXTS)], "BYTES")
     tensor.set_data_from_numpy(np.array([t.encode() for t in TEXTS], dtype=object), binary_data=binary)
-    wanted = [kserve.RequestedOutput(name, {"binary_data": binary}) for name in ("label", "score", "risk", "flagged")]
+    from kserve.protocol.infer_type import RequestedOutput
+
+    wanted = [RequestedOutput(name, {"binary_data": binary}) for name in ("label", "score", "risk", "flagged")]
     config = kserve.inference_client.RESTConfig(protocol="v2", retries=0)
     async with kserve.InferenceRESTClient(config) as client:
         assert await client.is_server_live(url)

@@ -55,6 +55,8 @@ def create_app(given: Settings | None = None) -> FastAPI:
         version=__version__,
         description="A classifier that corrects itself, row by row, where it is likely to be unfair.",
         lifespan=lifespan,
+        # FastAPI's own telemetry follows variables that are not ours, and costs every request: one setting decides.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.running = state
     for router in (predict.router, v2.router, health.router, admin.router):

@@ -44,7 +44,7 @@ def decide(scores: Scores, modes: Ints, manifest: Manifest) -> Decision:
     )
     results = {verdict.result for verdict in verdicts}
     return Decision(
-        final=base if broken else answer(scores.logits, manifest),
+        final=base if broken or scores.logits.tolist() == scores.base.tolist() else answer(scores.logits, manifest),
         base=base,
         shadow=answer(scores.shadow, manifest) if "shadow" in results else None,
         corrected="applied" in results,

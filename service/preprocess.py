@@ -15,18 +15,20 @@ from service.errors import InvalidInput
 from service.types import Example, Ints, Watch
 
 Groups = dict[str, str] | list[dict[str, str] | None] | None
+PER_ITEM = 16
+"""What an item, or a feature of it, costs beside its characters, in characters."""
 INLINE_CHARACTERS = 512
 """Up to here tokenising on the event loop takes less time than handing the work to a thread and back."""
 
 
 def quick(items: Sequence[Any], kind: str) -> bool:
     """Whether items are so little work that a thread would cost more than it saves."""
-    return kind != "image" and sum(map(_characters, items)) <= INLINE_CHARACTERS
+    return kind != "image" and PER_ITEM * len(items) + sum(map(_characters, items)) <= INLINE_CHARACTERS
 
 
 def _characters(item: Any) -> int:  # noqa: ANN401 - anything a client may send
     if isinstance(item, dict):
-        return 16 * len(item) + sum(len(value) for value in item.values() if isinstance(value, str))
+        return PER_ITEM * len(item) + sum(len(value) for value in item.values() if isinstance(value, str))
     return len(item) if isinstance(item, str) else 0
 
 

@@ -37,6 +37,8 @@ def test_a_dead_batcher_shows(demo: Path) -> None:
         assert running.portal is not None
         running.portal.call(_kill, model.batcher._loop)
         assert running.get("/readyz").status_code == 503
+        assert running.get("/v2/health/ready").status_code == 503
+        assert running.get(f"/v2/models/{model.manifest.name}/ready").status_code == 503
         assert running.post("/predict", json={"inputs": "a"}).status_code == 503
 
 

@@ -18,9 +18,13 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
+from prometheus_client import CollectorRegistry
 
 from service.app import create_app
+from service.metrics import Metrics
+from service.middleware import Doorkeeper
 from service.settings import Settings, SettingsError
+from service.tracing import Tracer
 
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 TRACE, PARENT = CALLER.split("-")[1:3]
@@ -80,6 +84,25 @@ def test_what_nobody_expects_is_logged_with_its_ids_and_told_without_details(
     assert TRACE in first.getMessage()
     assert first.exc_info
     assert "sesame" not in caplog.text
+
+
+async def test_an_answer_that_breaks_half_way_is_not_begun_twice() -> None:
+    async def breaks(_: Any, __: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise RuntimeError("half an answer is out")
+
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "http.request"}
+
+    door = Doorkeeper(breaks, Metrics(CollectorRegistry()), Tracer(), 1024)
+    with pytest.raises(RuntimeError):
+        await door({"type": "http", "method": "GET", "path": "/", "headers": []}, receive, send)
+    assert [message["type"] for message in sent] == ["http.response.start"]
 
 
 class Receiver:

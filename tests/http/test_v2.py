@@ -165,9 +165,12 @@ def test_errors_have_our_statuses_and_the_protocols_shape(client: TestClient) ->
 
 def test_refusals_of_a_busy_or_slow_service_have_the_protocols_shape(open_client: Any, demo: Any) -> None:
     body = {"inputs": [text_tensor(TEXTS * 3)]}
-    full = open_client(demo, max_queue_rows=8).post(f"{MODEL}/infer", json=body)
+    small = open_client(demo, max_queue_rows=8)
+    full = small.post(f"{MODEL}/infer", json=body)
     refused(full, 429, "queue is full")
     assert full.headers["retry-after"] == "1"
+    blank = {"inputs": [text_tensor([""] * 9)]}  # no work is spent on what has no room
+    refused(small.post(f"{MODEL}/infer", json=blank), 429, "queue is full")
     refused(open_client(demo, deadline_s=0.001).post(f"{MODEL}/infer", json=body), 504, "deadline")
 
 

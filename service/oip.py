@@ -29,6 +29,7 @@ FIELDS = {"id", "parameters", "inputs", "outputs", "model_name", "model_version"
 PARAMETERS = {"binary_data_output", "mode"}
 MAX_DIMS = 8
 SIZE = struct.Struct("<I")
+JSON = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ def encode(reply: InferReply, binary: Sequence[bool]) -> tuple[bytes, int | None
     head: dict[str, Any] = {"model_name": reply.model, "model_version": reply.version}
     if reply.id is not None:
         head["id"] = reply.id
-    content = json.dumps({**head, "outputs": outputs}, separators=(",", ":"), allow_nan=False).encode()
+    content = JSON.encode({**head, "outputs": outputs}).encode()
     return b"".join((content, *blobs)), len(content) if blobs else None
 
 

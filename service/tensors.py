@@ -14,6 +14,7 @@ from service.oip import Tensor
 from service.pipeline import Outcome
 from service.types import Decision
 
+OutputTypes = dict[str, tuple[str, tuple[str, ...]]]
 NAMES = {"text": ("text",), "pair": ("text", "text_pair"), "image": ("image",)}
 SIGNATURES = (b"\x89PNG", b"\xff\xd8")
 """How a PNG and a JPEG file begin; no base64 text does."""
@@ -66,7 +67,7 @@ def _value(value: Any) -> Any:  # noqa: ANN401
     return None if isinstance(value, float) and math.isnan(value) else _text(value)
 
 
-def output_types(manifest: Manifest) -> dict[str, tuple[str, tuple[str, ...]]]:
+def output_types(manifest: Manifest) -> OutputTypes:
     """By name of an output: its datatype, and what its columns are, if it has any."""
     labels, attributes = tuple(manifest.labels), tuple(manifest.attribute_names)
     return {
@@ -102,9 +103,9 @@ NOTHING: dict[str, Any] = {"BYTES": "", "FP64": math.nan, "BOOL": False}
 """What a row that has an error gets in every other output."""
 
 
-def to_tensor(name: str, outcomes: list[Outcome], manifest: Manifest) -> Tensor:
+def to_tensor(name: str, outcomes: list[Outcome], types: OutputTypes) -> Tensor:
     """One output of all rows."""
-    datatype, columns = output_types(manifest)[name]
+    datatype, columns = types[name]
     width = (len(columns),) if columns else ()
     values: list[Any] = []
     for outcome in outcomes:

@@ -26,6 +26,36 @@ router = APIRouter(
 )
 
 
+# Routes are tried in order: the one that matters comes first.
+@router.post(MODEL + "/infer", openapi_extra=V2_INFER)
+@router.post(VERSION + "/infer", openapi_extra=V2_INFER)
+async def infer(request: Request, model: str, version: str | None = None) -> Response:
+    """Answer the rows of the input tensors.
+
+    A row that cannot be answered has a text in the output `error`, and costs the others nothing.
+    """
+    state = running(request)
+    found = state.registry.get(model, version)
+    header = request.headers.get(HEADER_LENGTH)
+    limit = state.pipeline.max_items
+    asked = oip.decode(await request.body(), header.encode() if header is not None else None, limit)
+    if asked.mode not in MODES:
+        raise InvalidInput(f"the parameter mode must be one of {', '.join(get_args(Mode))}")
+    if any(said not in (None, own) for said, own in zip(asked.model, _names(found), strict=True)):
+        raise UnknownModel("the body names another model or version than the path")
+    types = tensors.output_types(found.manifest)
+    wanted = dict.fromkeys(types, asked.binary) if asked.outputs is None else asked.outputs
+    if not set(wanted) <= set(types):
+        raise InvalidInput(f"no such output; this model's are {', '.join(types)}")
+    items = tensors.to_items(asked.inputs, found.encoder, found.manifest.input.kind)
+    outcomes = await state.pipeline.answer(Question(found, items, trace_of(request), asked.mode))
+    outputs = [tensors.to_tensor(name, outcomes, types) for name in wanted]
+    body, length = oip.encode(oip.InferReply(*_names(found), asked.id, outputs), list(wanted.values()))
+    if length is None:
+        return Response(body, media_type="application/json")
+    return Response(body, headers={HEADER_LENGTH: str(length)}, media_type="application/octet-stream")
+
+
 @router.get("")
 async def server() -> dict[str, Any]:
     """The server's name, version and protocol extensions."""
@@ -60,35 +90,6 @@ async def model_ready(request: Request, model: str, version: str | None = None) 
     if not found.batcher.alive:
         raise NotReady("the model does not take rows")
     return {"name": found.manifest.name, "ready": True}
-
-
-@router.post(MODEL + "/infer", openapi_extra=V2_INFER)
-@router.post(VERSION + "/infer", openapi_extra=V2_INFER)
-async def infer(request: Request, model: str, version: str | None = None) -> Response:
-    """Answer the rows of the input tensors.
-
-    A row that cannot be answered has a text in the output `error`, and costs the others nothing.
-    """
-    state = running(request)
-    found = state.registry.get(model, version)
-    header = request.headers.get(HEADER_LENGTH)
-    limit = state.pipeline.max_items
-    asked = oip.decode(await request.body(), header.encode() if header is not None else None, limit)
-    if asked.mode not in MODES:
-        raise InvalidInput(f"the parameter mode must be one of {', '.join(get_args(Mode))}")
-    if any(said not in (None, own) for said, own in zip(asked.model, _names(found), strict=True)):
-        raise UnknownModel("the body names another model or version than the path")
-    types = tensors.output_types(found.manifest)
-    wanted = dict.fromkeys(types, asked.binary) if asked.outputs is None else asked.outputs
-    if not set(wanted) <= set(types):
-        raise InvalidInput(f"no such output; this model's are {', '.join(types)}")
-    items = tensors.to_items(asked.inputs, found.encoder, found.manifest.input.kind)
-    outcomes = await state.pipeline.answer(Question(found, items, trace_of(request), asked.mode))
-    outputs = [tensors.to_tensor(name, outcomes, found.manifest) for name in wanted]
-    body, length = oip.encode(oip.InferReply(*_names(found), asked.id, outputs), list(wanted.values()))
-    if length is None:
-        return Response(body, media_type="application/json")
-    return Response(body, headers={HEADER_LENGTH: str(length)}, media_type="application/octet-stream")
 
 
 def _names(model: LoadedModel) -> tuple[str, str]:

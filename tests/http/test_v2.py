@@ -78,6 +78,12 @@ def test_the_answers_are_those_of_predict(corrects_all: TestClient, shadows_all:
         assert set(found["error"]) == {""}
 
 
+def test_the_requests_id_comes_back_whatever_it_is(client: TestClient) -> None:
+    for name in ("", "a b", "\ud800", "\N{SNOWMAN}\0"):
+        assert infer(client, ["a"], id=name)["id"] == name
+    assert "id" not in infer(client, ["a"])
+
+
 def test_the_mode_is_lowered_and_never_raised(corrects_all: TestClient, shadows_all: TestClient) -> None:
     assert columns(infer(corrects_all, TEXTS))["corrected"].all()
     assert not columns(infer(corrects_all, TEXTS, parameters={"mode": "off"}))["corrected"].any()

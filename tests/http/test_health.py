@@ -67,6 +67,9 @@ def test_the_documentation_names_every_route_and_field(client: TestClient) -> No
     v2 |= {f"/v2/models/{{model}}{version}{end}" for version in VERSIONS for end in ("", "/ready", "/infer")}
     assert set(spec["paths"]) == {"/predict", "/healthz", "/readyz", "/models", "/metrics", *v2}
     assert "HTTPValidationError" not in str(spec)
+    bodies = spec["paths"]["/v2/models/{model}/infer"]["post"]["requestBody"]["content"]
+    assert set(bodies["application/json"]["schema"]["properties"]) == {"id", "parameters", "inputs", "outputs"}
+    assert "application/octet-stream" in bodies
     assert "HTTPValidationError" not in str(spec["paths"]["/predict"]["post"]["responses"]["422"])
     assert set(spec["components"]["schemas"]["PredictRequest"]["properties"]) == {"inputs", "model", "groups", "mode"}
     assert client.get("/docs").status_code == 200

@@ -5,13 +5,17 @@ BUNDLE ?= bundles/hatexplain-toxicity
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: serve test lint format fit-demo bench-graph image clean
+.PHONY: serve test test-kserve lint format fit-demo bench-graph image clean
 
 serve: $(VENV)/.serve ## serve the demo bundle on port 8000; installs what serving needs, no torch
 	$(BIN)/evenhand serve $(BUNDLE)
 
 test: $(VENV)/.dev ## run every test
 	$(BIN)/python -m pytest $(ARGS)
+
+# KServe's client needs other versions of our packages: an environment of its own.
+test-kserve: $(VENV)-kserve/.made ## the contract test with KServe's client
+	$(VENV)-kserve/bin/python -m pytest tests/e2e/test_clients.py $(ARGS)
 
 lint: $(VENV)/.dev ## formatting, lint, types and import rules
 	$(BIN)/ruff format --check .
@@ -34,7 +38,7 @@ image: ## build the serving image
 	docker build -t evenhand .
 
 clean:
-	rm -rf $(VENV) dist build
+	rm -rf $(VENV) $(VENV)-kserve dist build
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -51,3 +55,9 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) torch
 	$(PIP) -e '.[cpu,train,dev]'
 	@touch $@ $(VENV)/.serve
+
+$(VENV)-kserve/.made: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-kserve
+	@echo "installing KServe's client into $(VENV)-kserve (about 450 MB)"
+	$(VENV)-kserve/bin/python -m pip install --quiet --disable-pip-version-check kserve==0.21.0 pytest pytest-asyncio 'tritonclient[http]' -e '.[cpu]'
+	@touch $@

@@ -25,10 +25,11 @@ from service.middleware import Doorkeeper
 from service.pipeline import Pipeline
 from service.registry import Registry
 from service.reload import Reloader, load_all
-from service.routes import admin, health, predict
+from service.routes import admin, health, predict, v2
 from service.routes.running import Running
 from service.settings import Settings
 from service.shadow import Shadow
+from service.tracing import Tracer, make_tracer
 
 log = logging.getLogger(__name__)
 
@@ -46,24 +47,26 @@ def create_app(given: Settings | None = None) -> FastAPI:
         given: Settings; read from the environment where not given.
 
     Raises:
-        SettingsError: the environment cannot be used.
+        SettingsError: the environment cannot be used, or tracing is asked for and not installed.
         BundleError: a bundle does not hold.
     """
     chosen = given or settings.load()
     sys.setswitchinterval(SWITCH_S)
-    metrics = Metrics(CollectorRegistry())
+    metrics, tracer = Metrics(CollectorRegistry()), make_tracer(chosen.otlp_endpoint)
     state = _join(chosen, metrics)
     app = FastAPI(
         title="Evenhand",
         version=__version__,
         description="A classifier that corrects itself, row by row, where it is likely to be unfair.",
-        lifespan=lambda _: _lifespan(state, chosen),
+        lifespan=lambda _: _lifespan(state, chosen, tracer),
+        # FastAPI's own telemetry follows variables that are not ours, and costs every request: one setting decides.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.running = state
-    for router in (predict.router, health.router, admin.router):
+    for router in (predict.router, v2.router, health.router, admin.router):
         app.include_router(router)
     handlers.install(app, metrics)
-    app.add_middleware(Doorkeeper, metrics=metrics, max_body_bytes=chosen.max_body_bytes)
+    app.add_middleware(Doorkeeper, metrics=metrics, tracer=tracer, max_body_bytes=chosen.max_body_bytes)
     return app
 
 
@@ -91,7 +94,7 @@ def _join(chosen: Settings, metrics: Metrics) -> Running:
 
 
 @contextlib.asynccontextmanager
-async def _lifespan(state: Running, chosen: Settings) -> AsyncIterator[None]:
+async def _lifespan(state: Running, chosen: Settings, tracer: Tracer) -> AsyncIterator[None]:
     for slot in state.registry.slots:
         slot.model.batcher.start()
         state.lanes.add(slot.model.batcher)
@@ -106,6 +109,7 @@ async def _lifespan(state: Running, chosen: Settings) -> AsyncIterator[None]:
     await state.shadow.close()
     await asyncio.gather(*(slot.model.batcher.close() for slot in state.registry.slots))
     await state.lanes.stop()
+    await asyncio.to_thread(tracer.close)
 
 
 async def _sample(state: Running) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+V2_PREFIX = "/v2"
+"""Below it clients speak the Open Inference Protocol, where an error is ``{"error": "<message>"}``."""
+
 
 class ServiceError(Exception):
     """Base of everything a client may be told."""
@@ -17,8 +20,14 @@ class ServiceError(Exception):
         super().__init__(message or self.message)
         self.detail = detail
 
-    def body(self) -> dict[str, Any]:
-        """The wire shape: ``{"error": {"type", "message", "detail"?}}``."""
+    def body(self, path: str = "") -> dict[str, Any]:
+        """The wire shape: ``{"error": {"type", "message", "detail"?}}``; the Open Inference Protocol's under its paths.
+
+        Args:
+            path: Path of the request.
+        """
+        if path.startswith(V2_PREFIX):
+            return {"error": str(self)}
         found: dict[str, Any] = {"type": self.type, "message": str(self)}
         if self.detail is not None:
             found["detail"] = self.detail
@@ -44,7 +53,7 @@ class InvalidInput(ServiceError):
 class UnsupportedMediaType(ServiceError):
     """The body is not declared as JSON."""
 
-    status, type, message = 415, "unsupported_media_type", "send the body as application/json"
+    status, type, message = 415, "unsupported_media_type", "send the body as application/json, uncompressed"
 
 
 class TooLarge(ServiceError):

@@ -1,4 +1,7 @@
-"""Every error that FastAPI or a route raises, in the one shape. FastAPI's own 422 would repeat the input."""
+"""Every error that FastAPI or a route raises, in the one shape. FastAPI's own 422 would repeat the input.
+
+What nobody expects is left to the middleware, which knows the request's ids.
+"""
 
 from __future__ import annotations
 
@@ -17,29 +20,25 @@ KNOWN_FIELDS = frozenset(PredictRequest.model_fields)
 def install(app: FastAPI, metrics: Metrics) -> None:
     """Handle every error of ``app``."""
 
-    async def service_error(_: Request, error: Exception) -> JSONResponse:
+    async def service_error(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, ServiceError)
-        return _respond(error)
+        return _respond(request, error)
 
-    async def invalid(_: Request, error: Exception) -> JSONResponse:
+    async def invalid(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
-        return _respond(_from_validation(error))
+        return _respond(request, _from_validation(error))
 
-    async def http_error(_: Request, error: Exception) -> JSONResponse:
+    async def http_error(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
-        return _respond({404: NotFound, 405: MethodNotAllowed}.get(error.status_code, InvalidJson)())
+        return _respond(request, {404: NotFound, 405: MethodNotAllowed}.get(error.status_code, InvalidJson)())
 
-    async def unexpected(_: Request, __: Exception) -> JSONResponse:
-        return _respond(ServiceError())
-
-    def _respond(error: ServiceError) -> JSONResponse:
+    def _respond(request: Request, error: ServiceError) -> JSONResponse:
         metrics.rejected(error.type)
-        return JSONResponse(error.body(), error.status, error.headers())
+        return JSONResponse(error.body(request.scope["path"]), error.status, error.headers())
 
     app.add_exception_handler(ServiceError, service_error)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http_error)
-    app.add_exception_handler(Exception, unexpected)
 
 
 def _from_validation(error: RequestValidationError) -> ServiceError:

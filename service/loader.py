@@ -18,6 +18,7 @@ from service.engine import Engine
 from service.lanes import Lanes
 from service.metrics import Metrics
 from service.settings import Settings
+from service.tracing import watched
 from service.types import Example, Scores
 
 CPU = "CPUExecutionProvider"
@@ -70,7 +71,8 @@ class Loader:
             wait_s=settings.max_wait_s,
             lanes=lanes_of(settings),
         )
-        batcher = Batcher(engine.run, _tokens, limits, self.lanes.wake, self._reporter(manifest.name))
+        run_batch = watched(engine.run) if settings.otlp_endpoint else engine.run
+        batcher = Batcher(run_batch, _tokens, limits, self.lanes.wake, self._reporter(manifest.name))
         batcher.expect(tokens / seconds)
         self.lanes.allow(seconds)
         return LoadedModel(path, manifest, found.sha256, encoder, engine, batcher)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -9,9 +10,10 @@ from typing import Any
 
 from starlette.responses import JSONResponse
 
-from service.errors import ServiceError, TooLarge, UnsupportedMediaType
+from service.errors import V2_PREFIX, ServiceError, TooLarge, UnsupportedMediaType
 from service.ids import ulid
 from service.metrics import Metrics
+from service.tracing import TRACE, Tracer
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -19,16 +21,26 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+LOG = logging.getLogger(__name__)
 REQUEST_ID = b"x-request-id"
+INFER_PATH = re.compile(rf"{V2_PREFIX}/models/.+/infer")
 PLAIN_TOKEN = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 
 
 class Doorkeeper:
-    """Refuses what is too large or no JSON, names every request, and counts every answer."""
+    """Refuses what is too large or of another type, names every request, counts every answer, answers the unexpected.
 
-    def __init__(self, app: App, metrics: Metrics, max_body_bytes: int) -> None:
+    Args:
+        app: The application behind it.
+        metrics: Where requests are counted.
+        tracer: Names traces.
+        max_body_bytes: More is refused.
+    """
+
+    def __init__(self, app: App, metrics: Metrics, tracer: Tracer, max_body_bytes: int) -> None:
         self._app = app
         self._metrics = metrics
+        self._tracer = tracer
         self._max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -38,27 +50,38 @@ class Doorkeeper:
             return
         headers = dict(scope["headers"])
         given = headers.get(REQUEST_ID, b"")
-        request_id = given if PLAIN_TOKEN.fullmatch(given) else ulid().encode()
-        started, status = time.monotonic(), 500
+        request_id = given.decode() if PLAIN_TOKEN.fullmatch(given) else ulid()
+        trace = scope[TRACE] = self._tracer.begin(request_id, headers.get(b"traceparent", b""))
+        started, status, answered = time.monotonic(), 500, False
 
         async def answer(message: Message) -> None:
-            nonlocal status
+            nonlocal status, answered
             if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = [*message.get("headers", []), (REQUEST_ID, request_id)]
+                status, answered = message["status"], True
+                ours = ((REQUEST_ID, request_id.encode()), (b"traceresponse", trace.header))
+                message["headers"] = [*message.get("headers", ()), *ours]
             await send(message)
 
         try:
             if scope["method"] in ("POST", "PUT", "PATCH"):
-                _check_media_type(headers)
+                _check_media_type(headers, scope["path"])
                 receive = _replay(await self._body(headers, receive), receive)
             await self._app(scope, receive, answer)
         except ServiceError as error:
-            self._metrics.rejected(error.type)
-            await JSONResponse(error.body(), error.status, error.headers())(scope, receive, answer)
+            await self._refuse(error, scope, receive, answer)
+        except Exception:
+            LOG.exception("unexpected error; request %s, trace %s", request_id, trace.trace_id)
+            if answered:
+                raise  # half an answer is out: the connection must break
+            await self._refuse(ServiceError(), scope, receive, answer)
         finally:
             route = getattr(scope.get("route"), "path", "unmatched")
             self._metrics.request(route, _method(scope), status, time.monotonic() - started)
+            self._tracer.end(trace, route, _method(scope), status)
+
+    async def _refuse(self, error: ServiceError, scope: Scope, receive: Receive, send: Send) -> None:
+        self._metrics.rejected(error.type)
+        await JSONResponse(error.body(scope["path"]), error.status, error.headers())(scope, receive, send)
 
     async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
         """Read the whole body, but never more than the limit."""
@@ -79,9 +102,14 @@ class Doorkeeper:
                 return b"".join(parts)
 
 
-def _check_media_type(headers: dict[bytes, bytes]) -> None:
+def _check_media_type(headers: dict[bytes, bytes], path: str) -> None:
+    if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
+        raise UnsupportedMediaType("compressed bodies are not taken; send the body without a Content-Encoding")
     kind = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
-    if kind != b"application/json" and not (kind.startswith(b"application/") and kind.endswith(b"+json")):
+    if kind == b"application/json" or (kind.startswith(b"application/") and kind.endswith(b"+json")):
+        return
+    # Triton's client names no type at all, KServe's this one when tensors are binary.
+    if kind not in (b"", b"application/octet-stream") or not INFER_PATH.fullmatch(path):
         raise UnsupportedMediaType
 
 

@@ -1,21 +1,50 @@
-"""A request's way through the stages. Read this file first."""
+"""A request's way through the stages, whatever its wire format. Read this file first."""
 
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from models.manifest import Manifest
+from models.manifest import Manifest, Mode
 from service import policy, preprocess
 from service.errors import Closing, DeadlineExceeded, InvalidInput, ServiceError, TooLarge
 from service.ids import ulid
 from service.loader import LoadedModel
 from service.metrics import Metrics
+from service.preprocess import Groups
 from service.registry import Registry
-from service.schemas import AnswerOut, ErrorOut, ItemError, PredictionOut, PredictReply, PredictRequest
 from service.settings import Settings
 from service.shadow import Answered, Shadow
-from service.types import Answer, Decision, Example, Scores
+from service.tracing import Trace
+from service.types import Decision, Example, Scores
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a request asks."""
+
+    model: LoadedModel
+    items: Sequence[Any]
+    """What the model's encoder takes, one per row."""
+    trace: Trace
+    mode: Mode | None = None
+    """Lowers the operator's mode."""
+    groups: Groups = None
+    """Declared groups; counted, and never change an answer."""
+    version: str | None = None
+    """The version that was asked for; any that answers where none was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one item."""
+
+    id: str
+    result: Decision | ServiceError
+    truncated: bool
 
 
 class Pipeline:
@@ -23,114 +52,115 @@ class Pipeline:
 
     def __init__(self, registry: Registry, settings: Settings, metrics: Metrics, shadow: Shadow) -> None:
         self._registry = registry
-        self._settings = settings
+        self._deadline_s = settings.deadline_s
         self._metrics = metrics
         self._shadow = shadow
+        self.max_items = settings.max_items
 
-    async def predict(self, request: PredictRequest) -> PredictReply:
+    async def answer(self, question: Question) -> tuple[Manifest, list[Outcome]]:
         """Answer a request; an item that fails costs no other item its answer.
 
-        Raises:
-            ServiceError: the request as a whole cannot be answered.
-        """
-        try:
-            return await self._answer(request, self._registry.get(request.model))
-        except Closing:  # a new version took over between two stages: it answers
-            return await self._answer(request, self._registry.get(request.model))
+        Returns:
+            The manifest of the version that answered, and what came of each item.
 
-    async def _answer(self, request: PredictRequest, model: LoadedModel) -> PredictReply:
-        items = self._items(request)
-        declared = preprocess.declared_groups(request.groups, len(items), model.manifest)
-        modes = preprocess.request_modes(self._registry.modes(model), request.mode)
+        Raises:
+            ServiceError: the request as a whole cannot be answered, or none of its items.
+        """
+        self._check_count(len(question.items))
         try:
-            async with asyncio.timeout(self._settings.deadline_s):
-                rows = await asyncio.to_thread(preprocess.examples, model.encoder, items, modes)
-                scored = await self._score(model, rows)
+            return await self._answer(question)
+        except Closing:
+            # A new version may have taken over between two stages: then that one answers.
+            current = self._registry.get(question.model.manifest.name, question.version)
+            if current is question.model:
+                raise
+            return await self._answer(replace(question, model=current))
+
+    async def _answer(self, question: Question) -> tuple[Manifest, list[Outcome]]:
+        model, trace, manifest = question.model, question.trace, question.model.manifest
+        trace.model = manifest.name
+        declared = preprocess.declared_groups(question.groups, len(question.items), manifest)
+        model.batcher.admit(len(question.items))  # before any work is spent on them
+        deadline_s = time.monotonic() + self._deadline_s
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                rows = await _prepare(question, tuple(self._registry.modes(model)))
+                scored = await _score(question, rows, deadline_s)
         except TimeoutError:
             raise DeadlineExceeded from None
-        results = [_decide(row, scores, model.manifest) for row, scores in zip(rows, scored, strict=True)]
-        for result, groups in zip(results, declared, strict=True):
-            if isinstance(result, Decision):
-                self._metrics.decision(model.manifest, result, groups)
-        self._mirror(request, items, results, declared, model)
-        _refuse_if_all_failed(results, single=not isinstance(request.inputs, list))
-        return _reply(model.manifest, rows, results)
+        started = time.time_ns()
+        outcomes = [_decide(row, scores, manifest) for row, scores in zip(rows, scored, strict=True)]
+        for outcome, groups in zip(outcomes, declared, strict=True):
+            if isinstance(outcome.result, Decision):
+                self._metrics.decision(manifest, outcome.result, groups)
+        if trace.recorded:
+            trace.stage("policy", started, time.time_ns())
+        self._try_shadow(question, outcomes, declared)
+        _refuse_if_all_failed(outcomes)
+        return manifest, outcomes
 
-    def _mirror(
-        self,
-        request: PredictRequest,
-        items: list[Any],
-        results: list[Decision | ServiceError],
-        declared: list[dict[str, str]],
-        model: LoadedModel,
-    ) -> None:
-        rows = zip(items, results, declared, strict=True)
-        answered = [Answered(item, found, groups) for item, found, groups in rows if isinstance(found, Decision)]
-        self._shadow.mirror(model.manifest.name, answered, request.mode)
+    def _try_shadow(self, question: Question, outcomes: list[Outcome], declared: list[dict[str, str]]) -> None:
+        """Give the live version's rows to the one that is tried beside it."""
+        name = question.model.manifest.name
+        if self._registry.roles[name].shadow is None or question.model is not self._registry.get(name):
+            return
+        answered = [
+            Answered(item, outcome.result, groups)
+            for item, outcome, groups in zip(question.items, outcomes, declared, strict=True)
+            if isinstance(outcome.result, Decision)
+        ]
+        self._shadow.mirror(name, answered, question.mode)
 
-    def _items(self, request: PredictRequest) -> list[Any]:
-        items = request.inputs if isinstance(request.inputs, list) else [request.inputs]
+    def _check_count(self, items: int) -> None:
         if not items:
-            raise InvalidInput("inputs is an empty list; send at least one item")
-        if len(items) > self._settings.max_items:
-            limit = self._settings.max_items
-            raise TooLarge(f"{len(items)} items in one request, at most {limit} are taken; send several requests")
-        return items
-
-    async def _score(self, model: LoadedModel, rows: list[Example | InvalidInput]) -> list[Scores | ServiceError]:
-        """Scores of the rows that are in order; the others keep their error."""
-        good = [row for row in rows if isinstance(row, Example)]
-        scored = iter(await model.batcher.submit(good) if good else ())
-        return [next(scored) if isinstance(row, Example) else row for row in rows]
+            raise InvalidInput("inputs is empty; send at least one item")
+        if items > self.max_items:
+            raise TooLarge(f"{items} items in one request, at most {self.max_items} are taken; send several requests")
 
 
-def _decide(row: Example | InvalidInput, scores: Scores | ServiceError, manifest: Manifest) -> Decision | ServiceError:
-    if isinstance(scores, ServiceError) or not isinstance(row, Example):
-        return scores if isinstance(scores, ServiceError) else InvalidInput()
+async def _prepare(question: Question, operator: tuple[Mode, ...]) -> list[Example | InvalidInput]:
+    """Check and tokenise: at once where that is little work, else in a thread."""
+    model, items, trace = question.model, question.items, question.trace
+    started = time.time_ns()
+    modes = preprocess.request_modes(operator, question.mode)
+    if preprocess.quick(items, model.manifest.input.kind):
+        rows = preprocess.examples(model.encoder, items, modes, trace.recorded)
+    else:
+        rows = await asyncio.to_thread(preprocess.examples, model.encoder, items, modes, trace.recorded)
+    if trace.recorded:
+        trace.stage("preprocess", started, time.time_ns(), rows=len(rows))
+    return rows
+
+
+async def _score(
+    question: Question, rows: list[Example | InvalidInput], deadline_s: float
+) -> list[Scores | ServiceError]:
+    """Scores of the rows that are in order; the others keep their error."""
+    good = [row for row in rows if isinstance(row, Example)]
+    submitted = time.time_ns()
+    scored = iter(await question.model.batcher.submit(good, deadline_s) if good else ())
+    if question.trace.recorded:
+        question.trace.waited(submitted, [row.watch.run for row in good if row.watch and row.watch.run])
+    return [next(scored) if isinstance(row, Example) else row for row in rows]
+
+
+def _decide(row: Example | InvalidInput, scores: Scores | ServiceError, manifest: Manifest) -> Outcome:
+    if isinstance(scores, ServiceError):
+        return Outcome(ulid(), scores, truncated=False)
+    assert isinstance(row, Example)  # only such rows are scored
     try:
-        return policy.decide(scores, row.modes, manifest)
+        return Outcome(ulid(), policy.decide(scores, row.modes, manifest), row.encoded.truncated)
     except ServiceError as error:
-        return error
+        return Outcome(ulid(), error, row.encoded.truncated)
 
 
-def _refuse_if_all_failed(results: list[Decision | ServiceError], single: bool) -> None:
+def _refuse_if_all_failed(outcomes: list[Outcome]) -> None:
     """A request of which nothing could be answered has failed; its status must say so."""
-    errors = [result for result in results if isinstance(result, ServiceError)]
-    if len(errors) < len(results):
+    errors = [outcome.result for outcome in outcomes if isinstance(outcome.result, ServiceError)]
+    if len(errors) < len(outcomes):
         return
-    if single:
+    if len(errors) == 1:
         raise errors[0]
     worst = max(errors, key=lambda error: error.status)
     detail = [{"index": index, "message": str(error)} for index, error in enumerate(errors)]
-    raise type(worst)("no item could be answered", detail)
-
-
-def _reply(
-    manifest: Manifest, rows: list[Example | InvalidInput], results: list[Decision | ServiceError]
-) -> PredictReply:
-    predictions = [
-        _prediction(result, isinstance(row, Example) and row.encoded.truncated)
-        for row, result in zip(rows, results, strict=True)
-    ]
-    return PredictReply(model=manifest.name, version=manifest.version, predictions=predictions)
-
-
-def _prediction(result: Decision | ServiceError, truncated: bool) -> PredictionOut | ItemError:
-    if isinstance(result, ServiceError):
-        return ItemError(id=ulid(), error=ErrorOut(type=result.type, message=str(result)))
-    return PredictionOut(
-        id=ulid(),
-        label=result.final.label,
-        score=result.final.score,
-        scores=result.final.scores,
-        flagged={verdict.attribute: verdict.flagged for verdict in result.verdicts},
-        corrected=result.corrected,
-        risk={verdict.attribute: verdict.risk for verdict in result.verdicts},
-        base=_answer(result.base),
-        shadow=_answer(result.shadow) if result.shadow else None,
-        truncated=truncated,
-    )
-
-
-def _answer(answer: Answer) -> AnswerOut:
-    return AnswerOut(label=answer.label, score=answer.score)
+    raise type(worst)(f"no item could be answered; the first one: {errors[0]}", detail)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,43 +12,62 @@ from models.inputs import Encoder, InputError
 from models.manifest import Manifest, Mode
 from models.runtime import MODE_CODES
 from service.errors import InvalidInput
-from service.types import Example, Ints
+from service.types import Example, Ints, Watch
+
+Groups = dict[str, str] | list[dict[str, str] | None] | None
+PER_ITEM = 16
+"""What an item, or a feature of it, costs beside its characters, in characters."""
+INLINE_CHARACTERS = 512
+"""Up to here tokenising on the event loop takes less time than handing the work to a thread and back."""
 
 
-def examples(encoder: Encoder, items: Sequence[Any], modes: Ints) -> list[Example | InvalidInput]:
-    """Check and tokenise items; runs in a thread, for tokenising takes time.
+def quick(items: Sequence[Any], kind: str) -> bool:
+    """Whether items are so little work that a thread would cost more than it saves."""
+    return kind != "image" and PER_ITEM * len(items) + sum(map(_characters, items)) <= INLINE_CHARACTERS
+
+
+def _characters(item: Any) -> int:  # noqa: ANN401 - anything a client may send
+    if isinstance(item, dict):
+        return PER_ITEM * len(item) + sum(len(value) for value in item.values() if isinstance(value, str))
+    return len(item) if isinstance(item, str) else 0
+
+
+def examples(encoder: Encoder, items: Sequence[Any], modes: Ints, traced: bool) -> list[Example | InvalidInput]:
+    """Check and tokenise items.
 
     Args:
         encoder: The model's encoder.
         items: What the client sent.
         modes: ``(attributes,)`` the modes of this request.
+        traced: Whether each row is told which run of the graph it was in.
 
     Returns:
         For each item an example, or what is wrong with it.
     """
-    return [_example(encoder, item, modes) for item in items]
+    return [_example(encoder, item, modes, traced) for item in items]
 
 
-def _example(encoder: Encoder, item: Any, modes: Ints) -> Example | InvalidInput:  # noqa: ANN401
+def _example(encoder: Encoder, item: Any, modes: Ints, traced: bool) -> Example | InvalidInput:  # noqa: ANN401
     try:
-        return Example(encoder.encode(item), modes)
+        return Example(encoder.encode(item), modes, Watch() if traced else None)
     except InputError as error:
         return InvalidInput(str(error))
 
 
-def request_modes(operator: Sequence[Mode], wanted: Mode | None) -> Ints:
+@lru_cache(maxsize=256)
+def request_modes(operator: tuple[Mode, ...], wanted: Mode | None) -> Ints:
     """The modes of one request: the operator's, lowered to what the request wants, never raised.
 
     Returns:
-        ``(attributes,)`` codes.
+        ``(attributes,)`` codes, read-only.
     """
     codes = np.array([MODE_CODES[mode] for mode in operator], dtype=np.int64)
-    return codes if wanted is None else np.minimum(codes, MODE_CODES[wanted])
+    lowered = codes if wanted is None else np.minimum(codes, MODE_CODES[wanted])
+    lowered.setflags(write=False)
+    return lowered
 
 
-def declared_groups(
-    groups: dict[str, str] | list[dict[str, str] | None] | None, items: int, manifest: Manifest
-) -> list[dict[str, str]]:
+def declared_groups(groups: Groups, items: int, manifest: Manifest) -> list[dict[str, str]]:
     """Line up declared groups with the items.
 
     Returns:

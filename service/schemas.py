@@ -134,3 +134,46 @@ class ReloadReply(BaseModel):
     version: str
     bundle: str
     changed: bool
+
+
+class V2Error(BaseModel):
+    """The Open Inference Protocol's shape of an error."""
+
+    error: str
+
+
+def _shape(required: str, **properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": required.split()}
+
+
+_V2_INPUT = _shape(
+    "name shape datatype",
+    name={"type": "string"},
+    shape={"type": "array", "items": {"type": "integer"}, "description": "[rows] or [rows, 1]."},
+    datatype={"type": "string", "description": "BOOL, UINT8 to UINT64, INT8 to INT64, FP16, FP32, FP64 or BYTES."},
+    parameters=_shape("", binary_data_size={"type": "integer", "description": "So many bytes after the JSON."}),
+    data={"type": "array", "items": {}, "description": "Flat, or nested as the shape says; null is a missing number."},
+)
+_V2_OUTPUT = _shape("name", name={"type": "string"}, parameters=_shape("", binary_data={"type": "boolean"}))
+_V2_PARAMETERS = _shape(
+    "",
+    mode={"enum": ["off", "shadow", "apply"], "description": "Lowers the operator's mode for this request."},
+    binary_data_output={"type": "boolean", "description": "Outputs come as bytes after the JSON."},
+)
+_V2_REQUEST = _shape(
+    "inputs",
+    id={"type": "string"},
+    parameters=_V2_PARAMETERS,
+    inputs={"type": "array", "items": _V2_INPUT},
+    outputs={"type": "array", "items": _V2_OUTPUT, "description": "All outputs where this is left out."},
+)
+V2_INFER: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": _V2_REQUEST},
+            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+        },
+    }
+}
+"""What ``/docs`` says of a body that FastAPI does not read: JSON, or JSON and then bytes."""

@@ -74,6 +74,8 @@ class Settings(BaseSettings):
     """How often the bundles' folders are looked at for a new version; 0 is never."""
     drain_s: float = Field(default=20.0, ge=0)
     """How long a stopping service waits for the requests it accepted."""
+    otlp_endpoint: str | None = Field(default=None, pattern=r"^https?://[^/]+")
+    """Collector of OpenTelemetry traces, such as http://collector:4318; nothing is traced where not given."""
 
     @classmethod
     def settings_customise_sources(

@@ -67,10 +67,10 @@ class Shadow:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _try(self, candidate: LoadedModel, answered: Sequence[Answered], wanted: Mode | None) -> None:
-        modes = preprocess.request_modes(self._registry.modes(candidate), wanted)
+        modes = preprocess.request_modes(tuple(self._registry.modes(candidate)), wanted)
         try:
             items = [row.item for row in answered]
-            rows = await asyncio.to_thread(preprocess.examples, candidate.encoder, items, modes)
+            rows = await asyncio.to_thread(preprocess.examples, candidate.encoder, items, modes, False)
             good = [(row, then) for row, then in zip(rows, answered, strict=True) if isinstance(row, Example)]
             async with asyncio.timeout(self._deadline_s):
                 scored = await candidate.batcher.submit([row for row, _ in good]) if good else []

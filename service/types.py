@@ -16,6 +16,24 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
+class Run:
+    """One run of the graph, as a trace shows it."""
+
+    started_ns: int
+    """Nanoseconds since 1970, as traces count."""
+    ended_ns: int
+    rows: int
+    tokens: int
+
+
+@dataclass(slots=True)
+class Watch:
+    """Lets whoever traces a row see which run it was in."""
+
+    run: Run | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Example:
     """One row, checked and tokenised; nothing about it can fail any more."""
 
@@ -23,6 +41,8 @@ class Example:
     """The row's arrays."""
     modes: Ints
     """``(attributes,)`` codes: how each attribute's correction is switched for this row."""
+    watch: Watch | None = None
+    """Only where requests are traced."""
 
 
 @dataclass(frozen=True, slots=True)

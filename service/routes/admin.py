@@ -12,7 +12,10 @@ from service.routes.running import Running, running
 from service.schemas import ErrorReply, ModeRequest, ReloadReply, ShadowRequest, VersionRequest
 
 router = APIRouter()
-UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"description": "No such model or version.", "model": ErrorReply}}
+UNKNOWN: dict[int | str, dict[str, Any]] = {
+    404: {"description": "No such model or version.", "model": ErrorReply},
+    422: {"description": "The order cannot be followed.", "model": ErrorReply},
+}
 REFUSED: dict[int | str, dict[str, Any]] = {409: {"description": "The bundle does not hold.", "model": ErrorReply}}
 
 

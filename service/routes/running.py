@@ -13,6 +13,7 @@ from service.pipeline import Pipeline
 from service.registry import Registry
 from service.reload import Reloader
 from service.shadow import Shadow
+from service.tracing import TRACE, Trace
 
 
 @dataclass
@@ -32,4 +33,10 @@ class Running:
 def running(request: Request) -> Running:
     """The application's stages."""
     found: Running = request.app.state.running
+    return found
+
+
+def trace_of(request: Request) -> Trace:
+    """The request's trace, which the middleware began."""
+    found: Trace = request.scope[TRACE]
     return found

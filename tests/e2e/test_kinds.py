@@ -5,16 +5,19 @@ from __future__ import annotations
 import base64
 import csv
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import typer
 from fastapi.testclient import TestClient
 from tiny_kinds import column_table, pair_table, write_images, write_tiny_image_base, write_tiny_pair_base
+from tritonclient.http import InferenceServerClient, InferInput
 from typer.testing import CliRunner
 
 from models.bundle import DECISIONS, load
@@ -108,6 +111,43 @@ def test_a_bad_item_costs_no_good_one(fitted: tuple[Kind, Path]) -> None:
     good, bad, _ = reply["predictions"]
     assert "error" in bad
     assert good["label"] == alone["predictions"][0]["label"]
+
+
+def tensors(items: list[Any], raw: bool) -> list[InferInput]:
+    """Items as a Triton client sends them; ``raw``: images as the bytes of their files."""
+    found = []
+    for name in items[0]:
+        values = [item[name] for item in items]
+        number = all(value is None or isinstance(value, float) for value in values)
+        if name == "image" and raw:
+            values = [base64.b64decode(value) for value in values]
+        tensor = InferInput(name, [len(items)], "FP64" if number else "BYTES")
+        given = [math.nan if value is None else value for value in values] if number else values
+        tensor.set_data_from_numpy(np.array(given, dtype=np.float64 if number else object), binary_data=raw or number)
+        found.append(tensor)
+    return found
+
+
+@pytest.mark.parametrize("raw", [True, False])
+def test_tensors_of_every_kind_get_the_same_answers(fitted: tuple[Kind, Path], raw: bool) -> None:
+    kind, place = fitted
+    items = [kind.item(row) for row in range(20)]
+    with TestClient(create_app(Settings(bundles=(place / "bundle",)))) as client:
+        plain = client.post("/predict", json={"inputs": items}).json()
+        path = f"/v2/models/{plain['model']}"
+        given = tensors(items, raw)
+        known = {entry["name"]: entry["datatype"] for entry in client.get(path).json()["inputs"]}
+        assert {tensor.name(): tensor.datatype() for tensor in given} == known
+        body, length = InferenceServerClient.generate_request_body(given)
+        headers = {} if length is None else {"Inference-Header-Content-Length": str(length)}
+        reply = client.post(f"{path}/infer", content=bytes(body), headers=headers)
+    assert reply.status_code == 200, reply.text
+    found = InferenceServerClient.parse_response_body(
+        reply.content, header_length=int(reply.headers["inference-header-content-length"])
+    )
+    assert [label.decode() for label in found.as_numpy("label")] == [p["label"] for p in plain["predictions"]]
+    risk = [list(p["risk"].values()) for p in plain["predictions"]]
+    assert found.as_numpy("risk").tolist() == [pytest.approx(row, abs=1e-6) for row in risk]
 
 
 def test_the_manifest_names_the_kind_and_no_folder(fitted: tuple[Kind, Path]) -> None:

@@ -10,6 +10,8 @@ from models.bundle import read_manifest
 from service.app import create_app
 from service.settings import Settings
 
+VERSIONS = ("", "/versions/{version}")
+
 
 def until(holds: Callable[[], bool]) -> None:
     deadline_s = time.monotonic() + 20
@@ -48,6 +50,7 @@ def test_a_lost_engine_thread_shows_and_is_replaced(demo: Path) -> None:
         assert reply.status_code == 503
         assert "was lost" in reply.json()["error"]["message"]
         assert running.get("/healthz").status_code == 200
+        assert running.get("/v2/health/ready").status_code == 503
         until(lambda: running.get("/readyz").status_code == 200)
         assert running.post("/predict", json={"inputs": "a"}).status_code == 200
 
@@ -83,7 +86,13 @@ def test_models_say_what_their_manifest_says(two_models: TestClient, demo: Path)
 def test_the_documentation_names_every_route_and_field(client: TestClient) -> None:
     spec = client.get("/openapi.json").json()
     roles = {f"/models/{{name}}/{what}" for what in ("mode", "shadow", "promote", "reload")}
-    assert set(spec["paths"]) == {"/predict", "/healthz", "/readyz", "/models", "/metrics"} | roles
+    v2 = {"/v2", "/v2/health/live", "/v2/health/ready"}
+    v2 |= {f"/v2/models/{{model}}{version}{end}" for version in VERSIONS for end in ("", "/ready", "/infer")}
+    assert set(spec["paths"]) == {"/predict", "/healthz", "/readyz", "/models", "/metrics", *v2, *roles}
+    assert "HTTPValidationError" not in str(spec)
+    bodies = spec["paths"]["/v2/models/{model}/infer"]["post"]["requestBody"]["content"]
+    assert set(bodies["application/json"]["schema"]["properties"]) == {"id", "parameters", "inputs", "outputs"}
+    assert "application/octet-stream" in bodies
     assert "HTTPValidationError" not in str(spec["paths"]["/predict"]["post"]["responses"]["422"])
     assert set(spec["components"]["schemas"]["PredictRequest"]["properties"]) == {"inputs", "model", "groups", "mode"}
     assert client.get("/docs").status_code == 200

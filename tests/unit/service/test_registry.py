@@ -41,5 +41,8 @@ def test_models_are_found_by_name_and_never_guessed(demo: Path, altered: Callabl
     assert one.get(None) is one.get("hatexplain-toxicity")
     with pytest.raises(UnknownModel):
         one.get("other")
+    assert one.get("hatexplain-toxicity", "1.0.0") is one.get(None)
+    with pytest.raises(UnknownModel):
+        one.get("hatexplain-toxicity", "0.9.0")
     with pytest.raises(InvalidInput, match="name one"):
         load(demo, altered(0.5, "off", name="other")).get(None)

@@ -1,0 +1,116 @@
+"""The Open Inference Protocol v2 under ``/v2``: what KServe's and Triton's clients speak."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from models.manifest import Mode
+from service import __version__, oip, tensors
+from service.errors import V2_PREFIX, InvalidInput, UnknownModel
+from service.loader import LoadedModel
+from service.pipeline import Question
+from service.routes import health
+from service.routes.running import running, trace_of
+from service.schemas import V2_INFER, V2Error
+
+HEADER_LENGTH = "inference-header-content-length"
+PLATFORM = "onnx_onnxv1"
+MODEL, VERSION = "/models/{model}", "/models/{model}/versions/{version}"
+MODES = (None, *get_args(Mode))
+
+router = APIRouter(
+    prefix=V2_PREFIX, responses={"4XX": {"model": V2Error, "description": "What is wrong."}, "5XX": {"model": V2Error}}
+)
+
+
+# Routes are tried in order: the one that matters comes first.
+@router.post(MODEL + "/infer", openapi_extra=V2_INFER)
+@router.post(VERSION + "/infer", openapi_extra=V2_INFER)
+async def infer(request: Request, model: str, version: str | None = None) -> Response:
+    """Answer the rows of the input tensors.
+
+    A row that cannot be answered has a text in the output `error`, and costs the others nothing.
+    """
+    state = running(request)
+    found = state.registry.get(model, version)
+    header = request.headers.get(HEADER_LENGTH)
+    limit = state.pipeline.max_items
+    asked = oip.decode(await request.body(), header.encode() if header is not None else None, limit)
+    if asked.mode not in MODES:
+        raise InvalidInput(f"the parameter mode must be one of {', '.join(get_args(Mode))}")
+    if any(said not in (None, own) for said, own in zip(asked.model, _names(found), strict=True)):
+        raise UnknownModel("the body names another model or version than the path")
+    types = tensors.output_types(found.manifest)
+    wanted = dict.fromkeys(types, asked.binary) if asked.outputs is None else asked.outputs
+    if not set(wanted) <= set(types):
+        raise InvalidInput(f"no such output; this model's are {', '.join(types)}")
+    items = tensors.to_items(asked.inputs, found.encoder, found.manifest.input.kind)
+    question = Question(found, items, trace_of(request), asked.mode, version=version)
+    manifest, outcomes = await state.pipeline.answer(question)
+    outputs = [tensors.to_tensor(name, outcomes, types) for name in wanted]
+    reply = oip.InferReply(manifest.name, manifest.version, asked.id, outputs)
+    body, length = oip.encode(reply, list(wanted.values()))
+    if length is None:
+        return Response(body, media_type="application/json")
+    return Response(body, headers={HEADER_LENGTH: str(length)}, media_type="application/octet-stream")
+
+
+@router.get("")
+async def server() -> dict[str, Any]:
+    """The server's name, version and protocol extensions."""
+    return {"name": "evenhand", "version": __version__, "extensions": ["binary_tensor_data"]}
+
+
+@router.get("/health/live")
+async def live(request: Request) -> dict[str, bool]:
+    """The process is worth keeping; the same as `/healthz`."""
+    await health.healthz(request)
+    return {"live": True}
+
+
+@router.get("/health/ready")
+async def ready(request: Request) -> dict[str, bool]:
+    """Every model answers; the same as `/readyz`."""
+    await health.readyz(request)
+    return {"ready": True}
+
+
+@router.get(MODEL)
+@router.get(VERSION)
+async def metadata(request: Request, model: str, version: str | None = None) -> dict[str, Any]:
+    """What the model takes and answers; `parameters.columns` says what an output's columns are."""
+    registry = running(request).registry
+    found = registry.get(model, version)
+    return _describe(found, [other.manifest.version for other in registry.versions(found.manifest.name)])
+
+
+@router.get(MODEL + "/ready")
+@router.get(VERSION + "/ready")
+async def model_ready(request: Request, model: str, version: str | None = None) -> dict[str, Any]:
+    """Whether the model answers."""
+    found = running(request).registry.get(model, version)
+    await health.readyz(request)
+    return {"name": found.manifest.name, "ready": True}
+
+
+def _names(model: LoadedModel) -> tuple[str, str]:
+    return model.manifest.name, model.manifest.version
+
+
+def _describe(model: LoadedModel, versions: list[str]) -> dict[str, Any]:
+    inputs = tensors.input_types(model.encoder, model.manifest.input.kind)
+    return {
+        "name": model.manifest.name,
+        "versions": versions,
+        "platform": PLATFORM,
+        "inputs": [{"name": name, "datatype": datatype, "shape": [-1]} for name, datatype in inputs.items()],
+        "outputs": [
+            {"name": name, "datatype": datatype, "shape": [-1, len(columns)], "parameters": {"columns": columns}}
+            if columns
+            else {"name": name, "datatype": datatype, "shape": [-1]}
+            for name, (datatype, columns) in tensors.output_types(model.manifest).items()
+        ],
+    }

@@ -160,7 +160,7 @@ def _bytes(values: Floats, bits: int) -> NDArray[np.uint8]:
     if bits == 8:
         return whole
     even = np.pad(whole, [(0, 0)] * (whole.ndim - 1) + [(0, whole.shape[-1] % 2)])
-    packed: NDArray[np.uint8] = even[..., ::2] | even[..., 1::2] << 4
+    packed: NDArray[np.uint8] = even[..., ::2] | (even[..., 1::2] << np.uint8(4))
     return packed
 
 

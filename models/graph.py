@@ -74,7 +74,8 @@ def store_float16(model: onnx.ModelProto, smallest: int = 1024) -> onnx.ModelPro
     casts = []
     for tensor in model.graph.initializer:
         array = numpy_helper.to_array(tensor)
-        half = array.astype(np.float16) if array.dtype == np.float32 and array.size >= smallest else None
+        with np.errstate(over="ignore"):
+            half = array.astype(np.float16) if array.dtype == np.float32 and array.size >= smallest else None
         if half is None or not np.array_equal(half.astype(np.float32), array):
             continue
         name = tensor.name

@@ -130,8 +130,8 @@ class Graph(_Frozen):
     """The ONNX graph's contract."""
 
     opset: int
-    weights: Literal["float32", "float16"]
-    """How weights are stored; they are computed with in float32 either way."""
+    weights: Literal["float32", "float16", "int8", "int4"]
+    """How most weights are stored; float16 is computed with in float32, int8 and int4 in integers."""
     inputs: list[str]
     outputs: list[str]
 

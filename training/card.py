@@ -27,6 +27,7 @@ def write(manifest: Manifest, evaluation: dict[str, Any]) -> str:
         _attributes(manifest),
         "## Certificate",
         _certificate(manifest),
+        *_precision(manifest),
         *(_split(name, judged) for name, judged in evaluation.items()),
         "## Provenance",
         _provenance(manifest),
@@ -52,6 +53,20 @@ def _attributes(manifest: Manifest) -> str:
         others = ", ".join(group for group in a.groups if group != a.reference)
         lines.append(f"| {a.name} | {a.reference} | {others} | {a.threshold:g} | {a.mode} | {a.why} |")
     return "\n".join(lines)
+
+
+def _precision(manifest: Manifest) -> list[str]:
+    """What an export with lower precision changed, if this is one."""
+    export = manifest.provenance.settings.get("export")
+    if export is None:
+        return []
+    return [
+        "## Precision",
+        f"Exported with {export['weights']} weights from a bundle whose weights are {export['bundle_weights']} "
+        f"(`{export['bundle_sha256']}`); thresholds and modes are that bundle's. Accuracy and the worst cell, of the "
+        f"base and of the corrected answer, fall by at most {100 * export['tolerance']:g} points on the "
+        f"{export['rows']} rows below. Certificate and tests above are about that bundle, not about this one.",
+    ]
 
 
 def _certificate(manifest: Manifest) -> str:

@@ -60,14 +60,20 @@ class Answers:
         return found
 
 
-def answer(runner: GraphRunner, manifest: Manifest, encoded: Sequence[Encoded], chosen: Ints) -> Answers:
-    """Run the graph over some rows, in batches of like length."""
+def answer(
+    runner: GraphRunner,
+    manifest: Manifest,
+    encoded: Sequence[Encoded],
+    chosen: Ints,
+    batches: Sequence[Ints] | None = None,
+) -> Answers:
+    """Run the graph over some rows, in batches of like length unless told which of them go together."""
     classes, attributes = len(manifest.labels), len(manifest.attributes)
     modes = np.array([MODE_CODES[attribute.mode] for attribute in manifest.attributes], dtype=np.int64)
     logits, base = np.zeros((2, len(chosen), classes), dtype=np.float32)
     risk = np.zeros((len(chosen), attributes), dtype=np.float32)
     flagged = np.zeros((len(chosen), attributes), dtype=bool)
-    order = by_length([encoded[row].tokens for row in chosen])
+    order = by_length([encoded[row].tokens for row in chosen]) if batches is None else batches
     for batch in track(order, len(order), "running the bundle's graph"):
         arrays = collate([encoded[row] for row in chosen[batch]], pad_of(manifest.input))
         out = runner.run(arrays, np.repeat(modes[None], len(batch), axis=0))

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import importlib.metadata
-import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,13 +20,13 @@ from models.fairnet import FairNet
 from models.inputs import collate
 from models.manifest import PREPROCESS, Attribute, Certificate, Correction, Graph, Manifest, Provenance
 from models.runtime import GATE_INPUTS, MODE_CODES, OUTPUTS, GraphRunner
-from training import card
 from training.arms import Learnt
 from training.base import Base, weights_hash
 from training.config import FitConfig
 from training.data import LEARNT, DataError, Rows, Schema
-from training.evaluate import Answers, answer, judge, reference, summary
+from training.evaluate import answer
 from training.progress import say
+from training.seal import Judged, seal
 from training.select import Choice
 
 Ints = NDArray[np.int64]
@@ -82,23 +79,12 @@ def write(fitted: Fitted, out: Path) -> Path:
     shutil.rmtree(draft, ignore_errors=True)
     say("exporting the graph")
     _write_model(fitted, draft)
-    manifest = _manifest(fitted, {}, bundles.hash_files(draft))
+    manifest = _manifest(fitted)
     runner = _runner(draft, manifest)
     parity = prove_parity(fitted, runner)
     say(f"parity over {parity.rows} rows: logits differ by at most {parity.max_logit_difference:.1e}")
-    judged, answers = _evaluate(fitted, runner, manifest)
-    _write_evaluation(fitted, draft, judged, answers)
-    evaluation = {split: summary(of) for split, of in judged.items()}
-    manifest = _manifest(fitted, evaluation, {})
-    (draft / bundles.CARD).write_text(card.write(manifest, judged))
-    for file in draft.rglob("*"):
-        file.chmod(0o755 if file.is_dir() else 0o644)
-    final = manifest.model_copy(update={"files": bundles.hash_files(draft)})
-    bundles.write_manifest(draft, final)
-    bundles.load(draft)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    draft.rename(out)
-    say(f"wrote {out}")
+    answers = {split: answer(runner, manifest, fitted.base.encoded, fitted.rows.of(split)) for split in ("val", "test")}
+    seal(draft, out, manifest, Judged.of(answers, fitted.rows, fitted.schema))
     return out
 
 
@@ -151,31 +137,8 @@ def _runner(draft: Path, manifest: Manifest) -> GraphRunner:
     return GraphRunner(bundles.Bundle(draft, manifest, "", (draft / bundles.GRAPH).read_bytes(), b"", b""))
 
 
-def _evaluate(
-    fitted: Fitted, runner: GraphRunner, manifest: Manifest
-) -> tuple[dict[str, dict[str, Any]], dict[str, Answers]]:
-    answers = {split: answer(runner, manifest, fitted.base.encoded, fitted.rows.of(split)) for split in ("val", "test")}
-    return {split: judge(of, fitted.rows, fitted.schema) for split, of in answers.items()}, answers
-
-
-def _write_evaluation(
-    fitted: Fitted, draft: Path, judged: dict[str, dict[str, Any]], answers: dict[str, Answers]
-) -> None:
-    (draft / "evaluation/evaluation.json").write_text(json.dumps(judged, indent=1) + "\n")
-    normal = reference(answers["val"], fitted.schema, fitted.rows)
-    (draft / bundles.REFERENCE).write_text(json.dumps(normal, indent=1) + "\n")
-    with (draft / bundles.DECISIONS).open("w", newline="") as file:
-        # By position in the data alone: no text, no hash of a text, no group.
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["row", "split", "base", "final", "flagged"])
-        for split, of in answers.items():
-            for index, row in enumerate(of.rows):
-                flagged = "+".join(np.array(list(fitted.schema.gated))[of.flagged[index]].tolist())
-                labels = [fitted.schema.labels[code] for code in (of.base[index], of.final[index])]
-                writer.writerow([fitted.rows.row[row], split, *labels, flagged])
-
-
-def _manifest(fitted: Fitted, evaluation: dict[str, Any], files: dict[str, str]) -> Manifest:
+def _manifest(fitted: Fitted) -> Manifest:
+    """Complete but for what sealing adds: evaluation and hashes."""
     config, schema, split = fitted.config, fitted.schema, fitted.fairnet.split
     words = config.card
     return Manifest(
@@ -205,8 +168,8 @@ def _manifest(fitted: Fitted, evaluation: dict[str, Any], files: dict[str, str])
         certified=fitted.choice.certified,
         certificate=_certificate(fitted),
         provenance=_provenance(fitted),
-        evaluation=evaluation,
-        files=files,
+        evaluation={},
+        files={},
     )
 
 

@@ -25,10 +25,12 @@ from service.app import create_app
 from service.settings import Settings
 from training.cli import fit
 from training.evaluate_cli import evaluate
+from training.export_cli import export
 
 app = typer.Typer()
 app.command()(fit)
 app.command()(evaluate)
+app.command()(export)
 
 
 @dataclass(frozen=True)
@@ -169,3 +171,19 @@ def test_evaluate_agrees_with_the_fit(fitted: tuple[Kind, Path]) -> None:
     assert report["refused"] == []
     assert report["data"]["same_as_fitted"]
     assert (place / "r.html").read_text().startswith("<!DOCTYPE html>")
+
+
+def test_an_export_agrees_with_the_bundle(fitted: tuple[Kind, Path]) -> None:
+    kind, place = fitted
+    more = ["--images", str(place / "images")] if (place / "images").exists() else []
+    only = ["--only", "train", "--only", "val", "--only", "test"]  # test rows alone fill no cell
+    arguments = ["export", str(place / "bundle"), "--data", str(place / "data.csv"), *only, *more, "--tolerance", "0.5"]
+    found = CliRunner().invoke(app, [*arguments, "--precision", "int8", "--out", str(place / "int8")])
+    assert found.exit_code == 0, f"{found.output} {found.exception!r}"
+    assert len(load(place / "int8").graph) < 0.9 * len(load(place / "bundle").graph)
+    with (place / "int8" / DECISIONS).open() as file:
+        stored = list(csv.DictReader(file))[:40]
+    with TestClient(create_app(Settings(bundles=(place / "int8",)))) as client:
+        served = client.post("/predict", json={"inputs": [kind.item(int(entry["row"])) for entry in stored]}).json()
+    decided = [(p["base"]["label"], p["label"]) for p in served["predictions"]]
+    assert [(entry["base"], entry["final"]) for entry in stored] == decided

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
@@ -23,7 +24,11 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LOG = logging.getLogger(__name__)
 REQUEST_ID = b"x-request-id"
-INFER_PATH = re.compile(rf"{V2_PREFIX}/models/.+/infer")
+V2_INFER = rf"{V2_PREFIX}/models/.+/infer"
+INFER_PATH = re.compile(rf"/predict|{V2_INFER}")
+BINARY_PATH = re.compile(V2_INFER)
+CALLER_LEFT = 499
+"""Counted where the caller left before its answer; nobody sees it."""
 PLAIN_TOKEN = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -53,6 +58,7 @@ class Doorkeeper:
         request_id = given.decode() if PLAIN_TOKEN.fullmatch(given) else ulid()
         trace = scope[TRACE] = self._tracer.begin(request_id, headers.get(b"traceparent", b""))
         started, status, answered = time.monotonic(), 500, False
+        body: bytes | None = None
 
         async def answer(message: Message) -> None:
             nonlocal status, answered
@@ -65,8 +71,9 @@ class Doorkeeper:
         try:
             if scope["method"] in ("POST", "PUT", "PATCH"):
                 _check_media_type(headers, scope["path"])
-                receive = _replay(await self._body(headers, receive), receive)
-            await self._app(scope, receive, answer)
+                body = await self._body(headers, receive)
+            if not await self._while_wanted(scope, body, receive, answer, lambda: answered):
+                status = CALLER_LEFT
         except ServiceError as error:
             await self._refuse(error, scope, receive, answer)
         except Exception:
@@ -78,6 +85,30 @@ class Doorkeeper:
             route = getattr(scope.get("route"), "path", "unmatched")
             self._metrics.request(route, _method(scope), status, time.monotonic() - started)
             self._tracer.end(trace, route, _method(scope), status)
+
+    async def _while_wanted(
+        self, scope: Scope, body: bytes | None, receive: Receive, send: Send, answered: Callable[[], bool]
+    ) -> bool:
+        """Run the application; rows whose caller leaves must not be computed for nobody.
+
+        Returns:
+            Whether the caller was there to the end.
+        """
+        given = receive if body is None else _replay(body, receive)
+        task = asyncio.current_task()
+        if task is None or body is None or not INFER_PATH.fullmatch(scope["path"]):
+            await self._app(scope, given, send)
+            return True
+        watcher = asyncio.create_task(_leave_with(task, receive, answered))
+        try:
+            await self._app(scope, given, send)
+        except asyncio.CancelledError:
+            if not watcher.done() or task.uncancel():
+                raise  # it is the service that stops
+            return False
+        finally:
+            watcher.cancel()
+        return True
 
     async def _refuse(self, error: ServiceError, scope: Scope, receive: Receive, send: Send) -> None:
         self._metrics.rejected(error.type)
@@ -102,6 +133,13 @@ class Doorkeeper:
                 return b"".join(parts)
 
 
+async def _leave_with(task: asyncio.Task[Any], receive: Receive, answered: Callable[[], bool]) -> None:
+    """Cancel a request whose caller leaves before the answer."""
+    message = await receive()
+    if message["type"] == "http.disconnect" and not answered():
+        task.cancel()
+
+
 def _check_media_type(headers: dict[bytes, bytes], path: str) -> None:
     if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
         raise UnsupportedMediaType("compressed bodies are not taken; send the body without a Content-Encoding")
@@ -109,7 +147,7 @@ def _check_media_type(headers: dict[bytes, bytes], path: str) -> None:
     if kind == b"application/json" or (kind.startswith(b"application/") and kind.endswith(b"+json")):
         return
     # Triton's client names no type at all, KServe's this one when tensors are binary.
-    if kind not in (b"", b"application/octet-stream") or not INFER_PATH.fullmatch(path):
+    if kind not in (b"", b"application/octet-stream") or not BINARY_PATH.fullmatch(path):
         raise UnsupportedMediaType
 
 

@@ -95,4 +95,4 @@ class Registry:
         for model in self.versions(name):
             if model.manifest.version == version:
                 return model
-        raise UnknownModel("no such version is served here; GET /models lists them")
+        raise UnknownModel("no such model version is served here; GET /models lists them")

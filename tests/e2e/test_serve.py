@@ -95,7 +95,8 @@ def test_everything_accepted_is_answered_when_the_process_is_told_to_stop(server
     assert all(len(body["predictions"]) == 8 for body in answered)
     refused = [body for status, body in answers if status == 0]
     assert all("refused" in str(error) for error in refused), refused
-    assert len(answered) + len(refused) == 24
+    told_to_wait = [body for status, body in answers if status == 429]
+    assert len(answered) + len(refused) + len(told_to_wait) == 24
 
 
 def test_memory_stays_under_the_bar(server: Server) -> None:
@@ -105,3 +106,28 @@ def test_memory_stays_under_the_bar(server: Server) -> None:
         pytest.skip("resident memory is read from /proc, which this system has not")
     resident = next(line for line in status.read_text().splitlines() if line.startswith("VmRSS"))
     assert int(resident.split()[1]) < 500_000
+
+
+def test_rows_whose_caller_left_are_not_computed(server: Server) -> None:
+    rows = 150
+    body = json.dumps({"inputs": [f"text {number} " + "word " * 60 for number in range(rows)]}).encode()
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
+        head = ("POST /predict HTTP/1.1", "host: a", "content-type: application/json", f"content-length: {len(body)}")
+        client.sendall("\r\n".join((*head, "", "")).encode() + body)
+        deadline = time.monotonic() + 20
+        while counted(server, "evenhand_batch_rows_sum") == 0:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    deadline = time.monotonic() + 20
+    while not counted(server, 'evenhand_http_requests_total{method="POST",route="/predict",status="499"}'):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert server.get("/predict", {"inputs": "a"})[0] == 200
+    assert counted(server, "evenhand_batch_rows_sum") < rows
+
+
+def counted(server: Server, series: str) -> float:
+    """The sum of all series that begin like this."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics", timeout=30) as reply:
+        lines = reply.read().decode().splitlines()
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(series))

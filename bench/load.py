@@ -32,6 +32,9 @@ HOST = "127.0.0.1"
 RETRY_S = 0.05
 IDLE_S = 3.0
 """An idle connection older than this is not used again: servers close them, and a race would count as a failure."""
+STALE_S = 0.1
+"""A used connection that ends this soon after a request was closed before the server saw it: any HTTP client asks once
+more, on a new connection."""
 PATIENCE_S = 15.0
 """How long after the end replies are waited for."""
 MOST_CONNECTIONS = 8192
@@ -60,7 +63,9 @@ class _Load:
         self._port = port
         self._loop = asyncio.get_running_loop()
         self._connections: set[Connection] = set()
-        self._busy: dict[Connection, tuple[float, Ask]] = {}
+        self._busy: dict[Connection, tuple[float, float, Ask]] = {}
+        """When the request was due, when it was sent, and what it is."""
+        self._stopped = False
         self._records: list[Record] = []
         self._done = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -83,7 +88,7 @@ class _Load:
         return connection
 
     def _send(self, connection: Connection, due_s: float, ask: Ask) -> None:
-        self._busy[connection] = (due_s, ask)
+        self._busy[connection] = (due_s, self._now(), ask)
         connection.send(ask.request)
 
     def _record(self, due_s: float, ask: Ask, reply: Reply | None, status: int = LOST) -> None:
@@ -96,13 +101,21 @@ class _Load:
         self._records.append(Record(due_s, self._now() - due_s, status, retry_after, right, ask.kind))
 
     def _replied(self, connection: Connection, reply: Reply | None) -> None:
-        due_s, ask = self._busy.pop(connection)
-        self._record(due_s, ask, reply)
+        due_s, sent_s, ask = self._busy.pop(connection)
         if not connection.open:
             self._connections.discard(connection)
+        if reply is None and connection.replies and self._now() - sent_s < STALE_S and not self._stopped:
+            self._again(due_s, ask)
+            return
+        self._record(due_s, ask, reply)
         self._free(connection)
 
+    def _again(self, due_s: float, ask: Ask) -> None:
+        """Send a request on a new connection."""
+        raise NotImplementedError
+
     def _free(self, connection: Connection) -> None:
+        """A connection has nothing to do."""
         raise NotImplementedError
 
     async def _end(self, seconds: float) -> Outcome:
@@ -110,7 +123,7 @@ class _Load:
         try:
             await asyncio.wait_for(self._done.wait(), max(0.0, seconds - self._now()) + PATIENCE_S)
         except TimeoutError:
-            for due_s, ask in self._busy.values():
+            for due_s, _, ask in self._busy.values():
                 self._record(due_s, ask, None, UNANSWERED)
         cpu_s, took_s = _own_cpu_s() - self._cpu_s, min(seconds, self._now())
         for task in self._tasks:
@@ -150,7 +163,7 @@ class Closed(_Load):
         return await self._end(self._seconds)
 
     def _stop(self, at_end: Callable[[int], None]) -> None:
-        self._asks = iter(())
+        self._stopped = True
         at_end(len(self._busy))
 
     async def _begin(self) -> None:
@@ -163,9 +176,20 @@ class Closed(_Load):
             await asyncio.sleep(RETRY_S)
         self._leave()
 
+    def _again(self, due_s: float, ask: Ask) -> None:
+        self._spawn(self._retry(due_s, ask))
+
+    async def _retry(self, due_s: float, ask: Ask) -> None:
+        connection = await self._connect()
+        if connection is not None and connection.open:
+            self._send(connection, due_s, ask)
+        else:
+            self._record(due_s, ask, None)
+            self._leave()
+
     def _free(self, connection: Connection) -> None:
         now = self._now()
-        if now >= self._seconds:
+        if self._stopped or now >= self._seconds:
             self._leave()
         elif not connection.open:
             self._spawn(self._begin())
@@ -196,6 +220,7 @@ class Open(_Load):
         self._idle: list[tuple[float, Connection]] = []
         self._backlog: deque[tuple[float, Ask]] = deque()
         self._opening = 0
+        self._all_sent = False
 
     async def run(self, seconds: float) -> Outcome:
         """Send everything; the figures are over ``seconds``."""
@@ -207,16 +232,12 @@ class Open(_Load):
                 at += 1
             if at < len(self._due_s):
                 await asyncio.sleep(self._due_s[at] - now)
-        self._at_last = True
-        if not self._busy and not self._opening:
-            self._done.set()
+        self._all_sent = True
+        self._settle()
         outcome = await self._end(seconds)
         for due_s, ask in self._backlog:
             self._record(due_s, ask, None, UNANSWERED)
         return outcome
-
-    _at_last = False
-    """Whether everything was sent."""
 
     def _dispatch(self, due_s: float, ask: Ask, now: float) -> None:
         while self._idle:
@@ -227,15 +248,18 @@ class Open(_Load):
             connection.close()
             self._connections.discard(connection)
         if len(self._connections) + self._opening < MOST_CONNECTIONS:
-            self._opening += 1
-            self._spawn(self._begin(due_s, ask))
+            self._again(due_s, ask)
         else:
             self._backlog.append((due_s, ask))
+
+    def _again(self, due_s: float, ask: Ask) -> None:
+        self._opening += 1
+        self._spawn(self._begin(due_s, ask))
 
     async def _begin(self, due_s: float, ask: Ask) -> None:
         connection = await self._connect()
         self._opening -= 1
-        if connection is None:
+        if connection is None or not connection.open:
             self._record(due_s, ask, None)
             self._settle()
         else:
@@ -250,7 +274,7 @@ class Open(_Load):
         self._settle()
 
     def _settle(self) -> None:
-        if self._at_last and not self._busy and not self._opening:
+        if self._all_sent and not self._busy and not self._opening:
             self._done.set()
 
 

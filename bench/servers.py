@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import sysconfig
 from collections.abc import Callable
 from contextlib import contextmanager
 from collections.abc import Iterator
@@ -121,6 +122,12 @@ def _mosec() -> Server:
     return Server("mosec", "mosec, dynamic batching", command, prepare.PEERS / "mosec", "mosec")
 
 
+def _triton() -> Server:
+    # Triton embeds a libpython: it must be this interpreter's own, whose standard library it then reads.
+    home = {"PYTRITON_HOME": str(prepare.WORK / "pytriton"), "LD_LIBRARY_PATH": sysconfig.get_config_var("LIBDIR")}
+    return _script("triton", "Triton through PyTriton, dynamic batching", **home)
+
+
 SERVERS = {
     server.name: server
     for server in (
@@ -132,7 +139,7 @@ SERVERS = {
         _script("rayserve", "Ray Serve, @serve.batch", RAY_USAGE_STATS_ENABLED="0"),
         _mlserver(),
         _mosec(),
-        _script("triton", "Triton through PyTriton, dynamic batching"),
+        _triton(),
     )
 }
 """By name, in the order of the table."""

@@ -97,6 +97,8 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._data = b""
         self._waits = False
+        self.replies = 0
+        """How many it has brought."""
 
     @property
     def open(self) -> bool:
@@ -125,6 +127,7 @@ class Connection(asyncio.Protocol):
         if reply is None or not self._waits:
             return
         self._waits = False
+        self.replies += 1
         if reply.closes:
             self.close()
         self._replied(self, reply)

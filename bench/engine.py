@@ -96,7 +96,9 @@ def _loop_s(sessions: Sequence[ort.InferenceSession], feeds: Sequence[Feed]) -> 
     else:
         with ThreadPoolExecutor(len(sessions)) as pool:
             shares = [feeds[index :: len(sessions)] for index in range(len(sessions))]
-            list(pool.map(lambda pair: [pair[0].run(None, feed) for feed in pair[1]], zip(sessions, shares, strict=True)))
+            list(
+                pool.map(lambda pair: [pair[0].run(None, feed) for feed in pair[1]], zip(sessions, shares, strict=True))
+            )
     return time.perf_counter() - started
 
 
@@ -130,7 +132,7 @@ def correction(rows: Rows, repeats: int) -> list[dict[str, Any]]:
             limits = never.copy()
             limits[0] = np.sort(risk[:, 0])[::-1][flagged - 1] if flagged else NEVER
             ratios = [
-                _seconds(lambda f={**feed, "thresholds": limits}: full.run(list(OUTPUTS), f))  # type: ignore[misc] # noqa: B006
+                _seconds(lambda f={**feed, "thresholds": limits}: full.run(list(OUTPUTS), f))  # type: ignore[misc]
                 / _seconds(lambda: base.run(None, plain))  # noqa: B023
                 for _ in range(repeats * max(4, 128 // batch))
             ]

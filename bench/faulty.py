@@ -32,7 +32,7 @@ def main() -> None:
             raise RuntimeError("a fault inside the model")
         return run(engine, examples, *rest, **named)
 
-    Engine.run = raising  # type: ignore[method-assign]
+    Engine.run = raising  # type: ignore[method-assign, assignment]
     command()
 
 

@@ -63,8 +63,8 @@ def environment(name: str) -> Path:
     if not (done.is_file() and done.read_text() == digest):
         print(f"installing {name}", flush=True)
         venv.create(folder, clear=True, with_pip=True)
-        pip = [folder / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        found = subprocess.run([*pip, "-r", requirements], capture_output=True, text=True)
+        pip = [str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        found = subprocess.run([*pip, "-r", str(requirements)], capture_output=True, text=True)
         if found.returncode:
             errors = [line for line in found.stderr.splitlines() if line.startswith("ERROR")]
             raise NotInstalled((errors or found.stderr.splitlines() or ["pip failed"])[-1][:200])

@@ -21,7 +21,7 @@ from typing import Any
 
 import uvloop
 
-from bench.load import Closed, Outcome, closed, once
+from bench.loops import Outcome, closed, once
 from bench.prepare import BUNDLE
 from bench.protocols import HOST, Ask, asks
 from bench.servers import Running, evenhand
@@ -55,7 +55,9 @@ def point(link: Path, to: Path) -> None:
     fresh.replace(link)
 
 
-async def drive(running: Running, sent: Sequence[Ask], link: Path, bundle_copies: Sequence[Path], name: str, n: int) -> dict[str, Any]:
+async def drive(
+    running: Running, sent: Sequence[Ask], link: Path, bundle_copies: Sequence[Path], name: str, n: int
+) -> dict[str, Any]:
     """Reload again and again while a closed loop runs."""
     await closed(running.port, sent, CONNECTIONS, 2)
     memory, times, refused = [running.tree.memory_mb()], [], Counter[str]()

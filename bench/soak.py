@@ -19,7 +19,7 @@ from typing import Any
 
 import uvloop
 
-from bench.load import Outcome, closed, opened
+from bench.loops import Outcome, closed, opened
 from bench.protocols import Ask, asks
 from bench.servers import SERVERS, Running
 from bench.side_by_side.speed import SATURATED

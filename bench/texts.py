@@ -29,18 +29,24 @@ class Text:
     """The base model's answer; ``None`` where it is nearly a tie."""
 
 
-def read(data: Path | None) -> list[str]:
-    """Test posts of ``data`` or of ``EVENHAND_DATA``; sentences of the documentation where neither is given.
+def file_of(data: Path | None) -> Path | None:
+    """The file of real posts, or ``None`` where there is none and our own pages have to do.
 
     Args:
-        data: A JSONL file with ``text`` and ``split``, or the folder of one.
+        data: A JSONL file with ``text`` and ``split``, or the folder of one; it must be there if it is given.
     """
-    given = data or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None)
-    if given is None:
-        return sentences()
+    given = data or Path(os.environ.get(VARIABLE) or os.devnull)
     file = given / FILE if given.is_dir() else given
-    if not file.is_file():
+    if data and not file.is_file():
         raise SystemExit(f"error: no file {file}; --data takes {FILE} or its folder, or leave it out")
+    return file if file.is_file() else None
+
+
+def read(data: Path | None) -> list[str]:
+    """Test posts of ``data`` or of ``EVENHAND_DATA``; sentences of the documentation where there are none."""
+    file = file_of(data)
+    if file is None:
+        return sentences()
     rows = [json.loads(line) for line in file.read_text().splitlines()]
     texts = [row["text"] for row in rows if row.get("split", "test") == "test"]
     if not texts:
@@ -63,5 +69,5 @@ def answered(texts: list[str], model: BaseModel) -> list[Text]:
     labels: list[str | None] = [None] * len(texts)
     for chunk in np.array_split(order, max(1, len(order) // 32)):
         for index, answer in zip(chunk, model.predict([texts[index] for index in chunk]), strict=True):
-            labels[index] = answer["label"] if abs(answer["score"] - 0.5) > NEAR_TIE else None
+            labels[index] = str(answer["label"]) if abs(float(answer["score"]) - 0.5) > NEAR_TIE else None
     return [Text(text, label) for text, label in zip(texts, labels, strict=True)]

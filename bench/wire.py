@@ -71,7 +71,7 @@ def _body(head: bytes, rest: bytes) -> bytes | None:
 
 
 def _unchunked(rest: bytes) -> bytes | None:
-    parts = []
+    parts: list[bytes] = []
     while True:
         line, found, rest = rest.partition(b"\r\n")
         if not found:

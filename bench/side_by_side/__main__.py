@@ -9,6 +9,7 @@ The defaults take about 25 minutes on two cores. A server that cannot be install
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import platform
@@ -21,14 +22,15 @@ from typing import Any
 import uvloop
 
 from bench import prepare
-from bench.peers.shared.base_model import FOLDER, BaseModel
+from bench.peers.shared.base_model import BaseModel
 from bench.prepare import NotInstalled
 from bench.process import DidNotStart
 from bench.protocols import asks
 from bench.servers import SERVERS, Running, Server
 from bench.side_by_side import plot, report, robust, speed
-from bench.texts import Text, answered, read
+from bench.texts import Text, answered, file_of, read
 
+Drive = Callable[[Running], Coroutine[Any, Any, dict[str, Any]]]
 RESULTS = Path(__file__).parents[1] / "results"
 
 
@@ -39,10 +41,9 @@ def main() -> None:
     if unknown := set(names) - set(SERVERS):
         sys.exit(f"error: no server {', '.join(sorted(unknown))}; there are {', '.join(SERVERS)}")
     given.out.mkdir(parents=True, exist_ok=True)
-    os.environ[FOLDER] = str(prepare.base_model())
     texts = read(given.data)
     print(f"{len(texts)} texts; asking the base model itself about them", flush=True)
-    bench = Bench(given, {name: SERVERS[name] for name in names}, answered(texts, BaseModel()))
+    bench = Bench(given, {name: SERVERS[name] for name in names}, answered(texts, BaseModel(prepare.base_model())))
     bench.install()
     for number in range(given.rounds):
         bench.round(number)
@@ -64,7 +65,7 @@ class Bench:
         self.found: dict[str, Any] = {
             "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.platform()},
             "settings": {name: value for name, value in vars(given).items() if name not in ("data", "out")},
-            "texts": f"{len(texts)} of {'HateXplain, test' if _real(given) else 'this repository'}",
+            "texts": f"{len(texts)} of {'HateXplain, test' if file_of(given.data) else 'this repository'}",
             "servers": {name: {"shown": server.shown, "rounds": []} for name, server in servers.items()},
         }
 
@@ -79,11 +80,7 @@ class Bench:
     def round(self, number: int) -> None:
         """Every server once."""
         for name, server in self._going():
-            sent = asks(server.protocol, self._texts)
-
-            def drive(running: Running, sent: Any = sent) -> Coroutine[Any, Any, dict[str, Any]]:  # noqa: ANN401
-                return speed.measure(running, sent, self._plan)
-
+            drive = functools.partial(speed.measure, asks=asks(server.protocol, self._texts), plan=self._plan)
             one = self._with(server, drive)
             if one is not None:
                 self._entry(name)["rounds"].append(one)
@@ -96,14 +93,11 @@ class Bench:
         queue = {"EVENHAND_MAX_QUEUE_ROWS": str(self._given.queue_rows)}
         for name, server in self._going():
             sent = asks(server.protocol, self._texts)
-            seconds = self._given.overload_seconds
-            steps: dict[str, tuple[dict[str, Any], Callable[[Running], Coroutine[Any, Any, dict[str, Any]]]]] = {
-                "faults": ({"faulty": True}, lambda r, s=server, a=sent: robust.faults(s, r, a)),  # type: ignore[misc]
-                "overload": (
-                    {"environment": queue},
-                    lambda r, a=sent: robust.overload(r, a, self._plan, seconds),  # type: ignore[misc]
-                ),
-                "stop": ({}, lambda r, a=sent: robust.stop(r, a, self._plan)),  # type: ignore[misc]
+            trial = robust.Trial(server, sent, self._plan, self._given.overload_seconds)
+            steps: dict[str, tuple[dict[str, Any], Drive]] = {
+                "faults": ({"faulty": True}, trial.faults),
+                "overload": ({"environment": queue}, trial.overload),
+                "stop": ({}, trial.stop),
             }
             for step, (options, drive) in steps.items():
                 one = self._with(server, drive, **options)
@@ -112,9 +106,7 @@ class Bench:
                     self._say(f"{step}, {name}: {json.dumps(one)}")
                 self._write()
 
-    def _with(
-        self, server: Server, drive: Callable[[Running], Coroutine[Any, Any, dict[str, Any]]], **options: Any
-    ) -> dict[str, Any] | None:
+    def _with(self, server: Server, drive: Drive, **options: Any) -> dict[str, Any] | None:  # noqa: ANN401
         """Start a server and drive it."""
         try:
             with server.running(**options) as running:
@@ -141,10 +133,6 @@ class Bench:
         out = self._given.out
         (out / "side_by_side.json").write_text(json.dumps(self.found, indent=1) + "\n")
         (out / "side_by_side.md").write_text(report.markdown(self.found))
-
-
-def _real(given: argparse.Namespace) -> bool:
-    return bool(given.data or os.environ.get("EVENHAND_DATA"))
 
 
 def _arguments() -> argparse.Namespace:

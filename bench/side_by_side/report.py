@@ -44,8 +44,8 @@ def markdown(found: dict[str, Any]) -> str:
     """Everything as text: settings, speed, behaviour, and what did not run."""
     servers, settings = found["servers"], found["settings"]
     parts = [
-        f"Rows: {found['texts']}. {found['machine']['cores']} cores; medians of {settings['rounds']} alternating rounds "
-        f"of {settings['seconds']:g} s; the open loop at {settings['rate']:g}/s.",
+        f"Rows: {found['texts']}. {found['machine']['cores']} cores; medians of {settings['rounds']} alternating "
+        f"rounds of {settings['seconds']:g} s; the open loop at {settings['rate']:g}/s.",
         _speed(servers),
         _compared(servers),
         f"Overload: open loop at 3 times the throughput measured just before, {settings['overload_seconds']:g} s; "

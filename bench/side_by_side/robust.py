@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from bench.load import Closed, closed, once, opened
+from bench.loops import Closed, closed, once, opened
 from bench.protocols import Ask, mixed
 from bench.servers import MARK, Running, Server
 from bench.side_by_side.speed import SATURATED, Plan
@@ -20,20 +21,68 @@ FAULTS_S = 30.0
 TEXT = "a post with a fault"
 
 
-async def faults(server: Server, running: Running, asks: Sequence[Ask]) -> dict[str, Any]:
-    """Good rows that fail because of others: one row in 32 is faulty, 64 connections at once."""
-    protocol = server.protocol
-    kinds = {
-        "schema": [protocol.wrong_type(), protocol.missing()],
-        "in_model": [protocol.poisoned(f"{MARK} {TEXT}")],
-    }
-    good = list(itertools.islice(itertools.cycle(asks), GOOD))
-    found: dict[str, Any] = {}
-    for kind, bad in kinds.items():
-        outcome = await Closed(running.port, iter(mixed(good, bad, EVERY)), FAULTS_S).run(SATURATED)
-        rest = await once(running.port, asks[0].request, 5)
-        found[kind] = {**_failed(outcome.records), "answers_afterwards": rest is not None and rest.status == 200}
-    return found
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One server's tests; each begins with a fresh process."""
+
+    server: Server
+    asks: Sequence[Ask]
+    plan: Plan
+    overload_seconds: float
+
+    async def faults(self, running: Running) -> dict[str, Any]:
+        """Good rows that fail because of others: one row in 32 is faulty, 64 connections at once."""
+        protocol = self.server.protocol
+        kinds = {
+            "schema": [protocol.wrong_type(), protocol.missing()],
+            "in_model": [protocol.poisoned(f"{MARK} {TEXT}")],
+        }
+        good = list(itertools.islice(itertools.cycle(self.asks), GOOD))
+        found: dict[str, Any] = {}
+        for kind, bad in kinds.items():
+            outcome = await Closed(running.port, iter(mixed(good, bad, EVERY)), FAULTS_S).run(SATURATED)
+            rest = await once(running.port, good[0].request, 5)
+            found[kind] = {**_failed(outcome.records), "answers_afterwards": rest is not None and rest.status == 200}
+        return found
+
+    async def overload(self, running: Running) -> dict[str, Any]:
+        """Three times what it can do, which is measured just before."""
+        await closed(running.port, self.asks, SATURATED, self.plan.warmup_s)
+        before = (await closed(running.port, self.asks, SATURATED, self.plan.seconds)).figures()["throughput_per_s"]
+        if not before:
+            return {"saturated_per_s": before}
+        outcome = await opened(running.port, self.asks, TOO_MUCH * before, self.overload_seconds)
+        found, statuses = outcome.figures(), Counter(record.status for record in outcome.records)
+        return {
+            "saturated_per_s": before,
+            "ratio_to_saturated": rounded(found["throughput_per_s"] / before),
+            "lost": statuses[LOST],
+            "unanswered": statuses[UNANSWERED],
+            **found,
+        }
+
+    async def stop(self, running: Running) -> dict[str, Any]:
+        """SIGTERM with 64 requests under way; no more are sent from then on."""
+        under_way = 0
+
+        def at_end(busy: int) -> None:
+            nonlocal under_way
+            under_way = busy
+            running.tree.terminate()
+
+        await closed(running.port, self.asks, SATURATED, self.plan.warmup_s)
+        load = Closed(running.port, itertools.cycle(self.asks), self.plan.seconds / 2, at_end)
+        records = (await load.run(SATURATED)).records
+        ended = running.tree.wait_stopped()
+        late = sorted(records, key=lambda record: record.due_s + record.latency_s)[len(records) - under_way :]
+        return {
+            "under_way": under_way,
+            "answered": sum(record.status == 200 for record in late),
+            "statuses": {str(status): count for status, count in Counter(r.status for r in late).items()},
+            "exit_code": ended.exit_code,
+            "seconds": rounded(ended.seconds),
+            "orphans": ended.orphans,
+        }
 
 
 def _failed(records: Sequence[Record]) -> dict[str, Any]:
@@ -44,46 +93,4 @@ def _failed(records: Sequence[Record]) -> dict[str, Any]:
         "failed_good": GOOD - sum(record.status == 200 and record.right is not False for record in good),
         "statuses_of_good": dict(Counter(str(record.status) for record in good)),
         "statuses_of_bad": {str(status): count for status, count in bad.items()},
-    }
-
-
-async def overload(running: Running, asks: Sequence[Ask], plan: Plan, seconds: float) -> dict[str, Any]:
-    """Three times what it can do, which is measured just before."""
-    await closed(running.port, asks, SATURATED, plan.warmup_s)
-    saturated = (await closed(running.port, asks, SATURATED, plan.seconds)).figures()["throughput_per_s"]
-    if not saturated:
-        return {"saturated_per_s": 0.0}
-    outcome = await opened(running.port, asks, TOO_MUCH * saturated, seconds)
-    found = outcome.figures()
-    statuses = Counter(record.status for record in outcome.records)
-    return {
-        "saturated_per_s": saturated,
-        "ratio_to_saturated": rounded(found["throughput_per_s"] / saturated),
-        "lost": statuses[LOST],
-        "unanswered": statuses[UNANSWERED],
-        **found,
-    }
-
-
-async def stop(running: Running, asks: Sequence[Ask], plan: Plan) -> dict[str, Any]:
-    """SIGTERM with 64 requests under way; no more are sent from then on."""
-    under_way = 0
-
-    def at_end(busy: int) -> None:
-        nonlocal under_way
-        under_way = busy
-        running.tree.terminate()
-
-    await closed(running.port, asks, SATURATED, plan.warmup_s)
-    seconds = plan.seconds / 2
-    outcome = await Closed(running.port, itertools.cycle(asks), seconds, at_end).run(SATURATED)
-    ended = running.tree.wait_stopped()
-    late = sorted(outcome.records, key=lambda record: record.due_s + record.latency_s)[-under_way:] if under_way else []
-    return {
-        "under_way": under_way,
-        "answered": sum(record.status == 200 for record in late),
-        "statuses": {str(status): count for status, count in Counter(r.status for r in late).items()},
-        "exit_code": ended.exit_code,
-        "seconds": rounded(ended.seconds),
-        "orphans": ended.orphans,
     }

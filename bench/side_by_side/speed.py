@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.load import Outcome, closed, opened
+from bench.loops import Outcome, closed, opened
 from bench.protocols import Ask
 from bench.servers import Running, Server
 from bench.summary import rounded
@@ -31,7 +31,8 @@ async def measure(running: Running, asks: Sequence[Ask], plan: Plan) -> dict[str
     for connections in CONNECTIONS:
         await closed(running.port, asks, connections, plan.warmup_s)
         found[f"closed_{connections}"] = await _weighed(
-            running, lambda n=connections: closed(running.port, asks, n, plan.seconds)  # type: ignore[misc]
+            running,
+            lambda n=connections: closed(running.port, asks, n, plan.seconds),  # type: ignore[misc]
         )
     found["open"] = await _weighed(running, lambda: opened(running.port, asks, plan.rate, plan.seconds))
     return found

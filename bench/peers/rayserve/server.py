@@ -28,5 +28,8 @@ class Classifier:
 
 if __name__ == "__main__":
     ray.init(num_cpus=os.cpu_count(), include_dashboard=False, log_to_driver=False)
-    serve.start(http_options={"host": "127.0.0.1", "port": int(sys.argv[1])}, logging_config={"log_level": "WARNING", "enable_access_log": False})
+    serve.start(
+        http_options={"host": "127.0.0.1", "port": int(sys.argv[1])},
+        logging_config={"log_level": "WARNING", "enable_access_log": False},
+    )
     serve.run(Classifier.bind(), blocking=True)

@@ -18,10 +18,14 @@ POISON = "BENCH_POISON"
 
 
 class BaseModel:
-    """Texts to answers; a batch is padded to its longest row and run on all cores."""
+    """Texts to answers; a batch is padded to its longest row and run on all cores.
 
-    def __init__(self) -> None:
-        folder = Path(os.environ[FOLDER])
+    Args:
+        folder: The prepared folder; the environment names it for a peer.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        folder = folder or Path(os.environ[FOLDER])
         self._labels = json.loads((folder / "labels.json").read_text())
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.enable_truncation(max_length=128)
@@ -44,4 +48,6 @@ class BaseModel:
         raised = np.exp(logits - logits.max(axis=1, keepdims=True))
         scores = raised / raised.sum(axis=1, keepdims=True)
         best = scores.argmax(axis=1)
-        return [{"label": self._labels[i], "score": round(float(row[i]), 4)} for i, row in zip(best, scores)]
+        return [
+            {"label": self._labels[i], "score": round(float(row[i]), 4)} for i, row in zip(best, scores, strict=True)
+        ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import resource
 import time
 from collections import deque
@@ -11,16 +12,15 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.protocols import HOST, Ask
+from bench.protocols import Ask
 from bench.summary import LOST, UNANSWERED, Record, poisson, rounded, summarise
-from bench.wire import Connection, Reply
+from bench.wire import HOST, Connection, Reply
 
 RETRY_S = 0.05
 IDLE_S = 3.0
 """An idle connection older than this is not used again: servers close them, and a race would count as a failure."""
 STALE_S = 0.1
-"""A used connection that ends this soon after a request was closed before the server saw it: any HTTP client asks once
-more, on a new connection."""
+"""A used connection that ends this soon after a request was closed before it: the request goes out once more."""
 PATIENCE_S = 15.0
 """How long after the end replies are waited for."""
 MOST_CONNECTIONS = 8192
@@ -77,6 +77,19 @@ class _Load:
         self._busy[connection] = (due_s, self._now(), ask)
         connection.send(ask.request)
 
+    async def _send_anew(self, due_s: float, ask: Ask) -> bool:
+        """Send on a new connection; whether there was one."""
+        try:
+            connection = await self._connect()
+        except asyncio.CancelledError:
+            self._record(due_s, ask, None, UNANSWERED)
+            raise
+        if connection is None or not connection.open:
+            self._record(due_s, ask, None)
+            return False
+        self._send(connection, due_s, ask)
+        return True
+
     def _record(self, due_s: float, ask: Ask, reply: Reply | None, status: int = LOST) -> None:
         right = None
         if reply is not None:
@@ -114,9 +127,9 @@ class _Load:
         cpu_s, took_s = _own_cpu_s() - self._cpu_s, min(seconds, self._now())
         for task in self._tasks:
             task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         for connection in self._connections:
             connection.close()
-        await asyncio.sleep(0)
         return Outcome(self._records, took_s, cpu_s)
 
 
@@ -137,6 +150,8 @@ class Closed(_Load):
         self._asks = asks
         self._seconds = seconds
         self._at_end = at_end
+        # With something to do at the end, that alone is the end: nobody may leave before it.
+        self._last_s = seconds if at_end is None else math.inf
         self._active = 0
 
     async def run(self, connections: int) -> Outcome:
@@ -154,7 +169,7 @@ class Closed(_Load):
 
     async def _begin(self) -> None:
         """A new connection, and its first request."""
-        while self._now() < self._seconds:
+        while not self._over():
             connection = await self._connect()
             if connection is not None and connection.open:
                 self._free(connection)
@@ -166,23 +181,21 @@ class Closed(_Load):
         self._spawn(self._retry(due_s, ask))
 
     async def _retry(self, due_s: float, ask: Ask) -> None:
-        connection = await self._connect()
-        if connection is not None and connection.open:
-            self._send(connection, due_s, ask)
-        else:
-            self._record(due_s, ask, None)
+        if not await self._send_anew(due_s, ask):
             self._leave()
 
     def _free(self, connection: Connection) -> None:
-        now = self._now()
-        if self._stopped or now >= self._seconds:
+        if self._over():
             self._leave()
         elif not connection.open:
             self._spawn(self._begin())
         elif (ask := next(self._asks, None)) is None:
             self._leave()
         else:
-            self._send(connection, now, ask)
+            self._send(connection, self._now(), ask)
+
+    def _over(self) -> bool:
+        return self._stopped or self._now() >= self._last_s
 
     def _leave(self) -> None:
         self._active -= 1
@@ -210,14 +223,10 @@ class Open(_Load):
 
     async def run(self, seconds: float) -> Outcome:
         """Send everything; the figures are over ``seconds``."""
-        at = 0
-        while at < len(self._due_s):
-            now = self._now()
-            while at < len(self._due_s) and self._due_s[at] <= now:
-                self._dispatch(self._due_s[at], next(self._asks), now)
-                at += 1
-            if at < len(self._due_s):
-                await asyncio.sleep(self._due_s[at] - now)
+        for due_s in self._due_s:
+            if due_s > self._now():
+                await asyncio.sleep(due_s - self._now())
+            self._dispatch(due_s, next(self._asks))
         self._all_sent = True
         self._settle()
         outcome = await self._end(seconds)
@@ -225,7 +234,8 @@ class Open(_Load):
             self._record(due_s, ask, None, UNANSWERED)
         return outcome
 
-    def _dispatch(self, due_s: float, ask: Ask, now: float) -> None:
+    def _dispatch(self, due_s: float, ask: Ask) -> None:
+        now = self._now()
         while self._idle:
             since_s, connection = self._idle.pop()
             if connection.open and now - since_s < IDLE_S:
@@ -243,13 +253,10 @@ class Open(_Load):
         self._spawn(self._begin(due_s, ask))
 
     async def _begin(self, due_s: float, ask: Ask) -> None:
-        connection = await self._connect()
+        sent = await self._send_anew(due_s, ask)
         self._opening -= 1
-        if connection is None or not connection.open:
-            self._record(due_s, ask, None)
+        if not sent:
             self._settle()
-        else:
-            self._send(connection, due_s, ask)
 
     def _free(self, connection: Connection) -> None:
         if self._backlog and connection.open:
@@ -275,21 +282,6 @@ async def opened(port: int, asks: Sequence[Ask], rate: float, seconds: float) ->
     return await Open(port, itertools.cycle(asks), poisson(rate, seconds, seed=0)).run(seconds)
 
 
-async def once(port: int, request: bytes, timeout_s: float) -> Reply | None:
-    """One request on a connection of its own."""
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[Reply | None] = loop.create_future()
-    try:
-        _, connection = await loop.create_connection(lambda: Connection(lambda _, r: answer.set_result(r)), HOST, port)
-        connection.send(request)
-        return await asyncio.wait_for(answer, timeout_s)
-    except (OSError, TimeoutError):
-        return None
-    finally:
-        if answer.done() and not answer.cancelled():
-            connection.close()
-
-
 def _own_cpu_s() -> float:
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
@@ -297,6 +289,5 @@ def _own_cpu_s() -> float:
 
 def _raise_file_limit() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST_CONNECTIONS + 512
-    if soft < wanted <= hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    if soft < MOST_CONNECTIONS + 512 <= hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (MOST_CONNECTIONS + 512, hard))

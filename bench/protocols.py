@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.texts import Text
-from bench.wire import post
+from bench.wire import HOST, post
 
-HOST = "127.0.0.1"
 Body = Callable[[Any], Any]
 """From a text, or what stands in its place in a faulty request, to the object that is sent."""
 

@@ -21,14 +21,14 @@ from typing import Any
 
 import uvloop
 
-from bench.loops import Outcome, closed, once
+from bench.loops import Outcome, closed
 from bench.prepare import BUNDLE
-from bench.protocols import HOST, Ask, asks
+from bench.protocols import Ask, asks
 from bench.servers import Running, evenhand
 from bench.soak import drift
 from bench.summary import percentile, rounded
 from bench.texts import Text, read
-from bench.wire import post
+from bench.wire import HOST, once, post
 from models import bundle as bundles
 
 CONNECTIONS = 16

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
+HOST = "127.0.0.1"
 HEAD_END = b"\r\n\r\n"
 
 
@@ -144,3 +145,25 @@ class Connection(asyncio.Protocol):
         self._waits = False
         if self._transport is not None:
             self._transport.abort()
+
+
+async def once(port: int, request: bytes, timeout_s: float) -> Reply | None:
+    """One request on a connection of its own; ``None`` where no reply comes in time."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[Reply | None] = loop.create_future()
+
+    def replied(_: Connection, reply: Reply | None) -> None:
+        if not answer.done():
+            answer.set_result(reply)
+
+    try:
+        _, connection = await loop.create_connection(lambda: Connection(replied), HOST, port)
+    except OSError:
+        return None
+    connection.send(request)
+    try:
+        return await asyncio.wait_for(answer, timeout_s)
+    except TimeoutError:
+        return None
+    finally:
+        connection.close()

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.loops import Closed, closed, once, opened
+from bench.loops import Closed, closed, opened
 from bench.protocols import Ask, mixed
 from bench.servers import MARK, Running, Server
 from bench.side_by_side.speed import SATURATED, Plan
 from bench.summary import LOST, UNANSWERED, Record, rounded
+from bench.wire import once
 
 GOOD = 620
 EVERY = 32

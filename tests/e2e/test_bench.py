@@ -9,13 +9,14 @@ import pytest
 import uvloop
 
 from bench import prepare
-from bench.loops import Outcome, closed, once, opened
+from bench.loops import Outcome, closed, opened
 from bench.peers.shared.base_model import BaseModel
 from bench.protocols import Ask, asks
 from bench.servers import MARK, Running, Server, evenhand
 from bench.side_by_side.robust import Trial
 from bench.side_by_side.speed import Plan
 from bench.texts import answered, sentences
+from bench.wire import once
 
 ROOT = Path(__file__).parents[2]
 

@@ -278,7 +278,7 @@ async def closed(port: int, asks: Sequence[Ask], connections: int, seconds: floa
 
 async def opened(port: int, asks: Sequence[Ask], rate: float, seconds: float) -> Outcome:
     """An open loop of Poisson arrivals over ``asks`` again and again."""
-    _raise_file_limit()
+    raise_file_limit()
     return await Open(port, itertools.cycle(asks), poisson(rate, seconds, seed=0)).run(seconds)
 
 
@@ -287,7 +287,8 @@ def _own_cpu_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _raise_file_limit() -> None:
+def raise_file_limit() -> None:
+    """Room for every connection of an open loop; a server that is started afterwards inherits it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < MOST_CONNECTIONS + 512 <= hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (MOST_CONNECTIONS + 512, hard))

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import psutil
 
+from bench.loops import raise_file_limit
+
 START_S = 120.0
 STOP_S = 30.0
 DROPPED = ("OMP_", "GOMP_", "MKL_")
@@ -46,6 +48,7 @@ class Tree:
     """
 
     def __init__(self, command: Sequence[str], log: Path, cwd: Path, environment: dict[str, str]) -> None:
+        raise_file_limit()
         log.parent.mkdir(parents=True, exist_ok=True)
         self._log = log
         kept = {name: value for name, value in os.environ.items() if not name.startswith(DROPPED)}

@@ -112,9 +112,11 @@ class Connection(asyncio.Protocol):
 
     def send(self, request: bytes) -> None:
         """Send one request."""
-        assert self._transport is not None
         self._data, self._waits = b"", True
-        self._transport.write(request)
+        if self._transport is None:
+            self.connection_lost(None)
+        else:
+            self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:
         """Collect until a reply is whole."""
@@ -160,8 +162,8 @@ async def once(port: int, request: bytes, timeout_s: float) -> Reply | None:
         _, connection = await loop.create_connection(lambda: Connection(replied), HOST, port)
     except OSError:
         return None
-    connection.send(request)
     try:
+        connection.send(request)
         return await asyncio.wait_for(answer, timeout_s)
     except TimeoutError:
         return None

@@ -56,6 +56,7 @@ class Tree:
             self._process = subprocess.Popen(
                 command, cwd=cwd, env={**kept, **environment}, stdout=out, stderr=out, start_new_session=True
             )
+        _RUNNING.add(self)
         self._root = psutil.Process(self._process.pid)
         self._known: dict[int, psutil.Process] = {self._root.pid: self._root}
 
@@ -120,6 +121,7 @@ class Tree:
                 process.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(10)
+        _RUNNING.discard(self)
 
     def _alive(self) -> list[psutil.Process]:
         with contextlib.suppress(psutil.Error):
@@ -129,6 +131,17 @@ class Tree:
     def _last_line(self) -> str:
         lines = [line for line in self._log.read_text(errors="replace").splitlines() if line.strip()]
         return (lines or ["it said nothing"])[-1].strip()[:200]
+
+
+def stop_on_sigterm() -> None:
+    """Let SIGTERM end a benchmark together with its servers; an exception could get lost inside the event loop."""
+
+    def stop(*_: object) -> None:
+        for tree in list(_RUNNING):
+            tree.kill()
+        os._exit(128 + signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, stop)
 
 
 def free_port() -> int:
@@ -159,3 +172,6 @@ def _status(port: int, path: str) -> int:
     except OSError:
         return 0
     return int(head[9:12]) if head[9:12].isdigit() else 0
+
+
+_RUNNING: set[Tree] = set()

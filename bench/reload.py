@@ -23,6 +23,7 @@ import uvloop
 
 from bench.loops import Outcome, closed
 from bench.prepare import BUNDLE
+from bench.process import stop_on_sigterm
 from bench.protocols import Ask, asks
 from bench.servers import Running, evenhand
 from bench.soak import drift
@@ -106,6 +107,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="HateXplain's file or folder; EVENHAND_DATA else; our pages else")
     parser.add_argument("--out", type=Path, help="file for the figures as JSON")
     given = parser.parse_args()
+    stop_on_sigterm()
     manifest, _ = bundles.read_manifest(given.bundle)
     with tempfile.TemporaryDirectory() as folder:
         link = Path(folder) / "served"

@@ -116,7 +116,7 @@ def _mlserver() -> Server:
 def _mosec() -> Server:
     def command(programs: Path, port: int, _: bool) -> list[str]:
         address = ["--address", "127.0.0.1", "--port", str(port), "--log-level", "warning"]
-        return [str(programs / "python"), "server.py", *address]
+        return [str(programs / "python"), "server.py", *address, "--timeout", "30000"]
 
     return Server("mosec", "mosec, dynamic batching", command, prepare.PEERS / "mosec", "mosec")
 

@@ -20,6 +20,7 @@ from typing import Any
 import uvloop
 
 from bench.loops import Outcome, closed, opened
+from bench.process import stop_on_sigterm
 from bench.protocols import Ask, asks
 from bench.servers import SERVERS, Running
 from bench.side_by_side.speed import SATURATED
@@ -82,6 +83,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="file for the figures as JSON")
     given = parser.parse_args()
     server = SERVERS[given.server]
+    stop_on_sigterm()
     sent = asks(server.protocol, [Text(text, None) for text in read(given.data)])
     with server.running() as running:
         found = uvloop.run(soak(running, sent, given.minutes))

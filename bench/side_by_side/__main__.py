@@ -24,7 +24,7 @@ import uvloop
 from bench import prepare
 from bench.peers.shared.base_model import BaseModel
 from bench.prepare import NotInstalled
-from bench.process import DidNotStart
+from bench.process import DidNotStart, stop_on_sigterm
 from bench.protocols import asks
 from bench.servers import SERVERS, Running, Server
 from bench.side_by_side import plot, report, robust, speed
@@ -37,6 +37,7 @@ RESULTS = Path(__file__).parents[1] / "results"
 def main() -> None:
     """Measure, and write what was found after every step."""
     given = _arguments()
+    stop_on_sigterm()
     names = given.only.split(",")
     if unknown := set(names) - set(SERVERS):
         sys.exit(f"error: no server {', '.join(sorted(unknown))}; there are {', '.join(SERVERS)}")

@@ -4,7 +4,7 @@ import bentoml
 from base_model import BaseModel
 
 
-@bentoml.service(workers=1, traffic={"timeout": 30})
+@bentoml.service(workers=1, traffic={"timeout": 30}, logging={"access": {"enabled": False}})
 class Classifier:
     """The base model behind BentoML's batching."""
 

@@ -93,7 +93,13 @@ def _compared(servers: dict[str, Any]) -> str:
 
 
 def _behaviour(servers: dict[str, Any]) -> str:
-    head = ["server", "failed good rows of 620: schema", "in the model", "3x overload: of saturated", "accepted p99 ms"]
+    head = [
+        "server",
+        "failed good rows of 620: schema",
+        "in the model",
+        "3x overload: of saturated",
+        "accepted p99, longest ms",
+    ]
     rows = [[*head, "refused: p99 ms", "lost or unanswered", "SIGTERM: answered", "exit, s", "orphans"]]
     for server in servers.values():
         faults, over, stop = server.get("faults"), server.get("overload"), server.get("stop")
@@ -120,7 +126,7 @@ def _overload(over: dict[str, Any] | None) -> list[str]:
         refused = f"{over['refused']} ({statuses}): {_said(over['refusals']['p99_ms'])}, Retry-After {share:.0%}"
     return [
         _said(over["ratio_to_saturated"]),
-        _said(over["p99_ms"]),
+        f"{_said(over['p99_ms'])}, {_said(over['longest_ms'])}",
         refused,
         f"{over['lost']} + {over['unanswered']} of {over['requests']}",
     ]

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +59,8 @@ class Tree:
             )
         _RUNNING.add(self)
         self._root = psutil.Process(self._process.pid)
+        self._waiter = ThreadPoolExecutor(1)
+        self._ending: Future[tuple[int | None, float]] = Future()
         self._known: dict[int, psutil.Process] = {self._root.pid: self._root}
 
     def wait_ready(self, port: int, path: str) -> None:
@@ -99,14 +102,20 @@ class Tree:
     def terminate(self) -> None:
         """Ask it to stop, as an orchestrator does."""
         self._alive()
+        started_s = time.monotonic()
         self._process.send_signal(signal.SIGTERM)
+        self._ending = self._waiter.submit(self._wait_end, started_s)
+
+    def _wait_end(self, started_s: float) -> tuple[int | None, float]:
+        """The exit code, and how long it took; in a thread, for meanwhile the load goes on."""
+        code = None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            code = self._process.wait(STOP_S)
+        return code, time.monotonic() - started_s
 
     def wait_stopped(self) -> Stopped:
         """Wait for the end after :meth:`terminate`; whatever is left then is killed."""
-        started, code = time.monotonic(), None
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            code = self._process.wait(STOP_S)
-        took_s = time.monotonic() - started
+        code, took_s = self._ending.result()
         if code is not None:
             time.sleep(2)
         left = [process for process in self._known.values() if _runs(process)]

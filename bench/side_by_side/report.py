@@ -95,7 +95,7 @@ def _compared(servers: dict[str, Any]) -> str:
 def _behaviour(servers: dict[str, Any]) -> str:
     head = [
         "server",
-        "failed good rows of 620: schema",
+        "failed good rows: schema",
         "in the model",
         "3x overload: of saturated",
         "accepted p99, longest ms",
@@ -113,7 +113,8 @@ def _faults(faults: dict[str, Any] | None) -> list[str]:
     if not faults:
         return ["", ""]
     rest = ["" if faults[kind]["answers_afterwards"] else ", then no answer" for kind in ("schema", "in_model")]
-    return [f"{faults[kind]['failed_good']}{tail}" for kind, tail in zip(("schema", "in_model"), rest, strict=True)]
+    said = [f"{faults[kind]['failed_good']} of {faults[kind]['good']}" for kind in ("schema", "in_model")]
+    return [f"{count}{tail}" for count, tail in zip(said, rest, strict=True)]
 
 
 def _overload(over: dict[str, Any] | None) -> list[str]:

@@ -18,7 +18,7 @@ from bench.wire import once
 GOOD = 620
 EVERY = 32
 TOO_MUCH = 3.0
-FAULTS_S = 120.0
+FAULTS_S = 45.0
 TEXT = "a post with a fault"
 
 

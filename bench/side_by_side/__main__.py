@@ -96,7 +96,8 @@ class Bench:
             sent = asks(server.protocol, self._texts)
             trial = robust.Trial(server, sent, self._plan, self._given.overload_seconds)
             steps: dict[str, tuple[dict[str, Any], Drive]] = {
-                "faults": ({"faulty": True}, trial.faults),
+                "schema": ({}, trial.schema),
+                "in_model": ({"faulty": True}, trial.in_model),
                 "overload": ({"environment": queue}, trial.overload),
                 "stop": ({}, trial.stop),
             }

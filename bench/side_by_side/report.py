@@ -102,19 +102,17 @@ def _behaviour(servers: dict[str, Any]) -> str:
     ]
     rows = [[*head, "refused: p99 ms", "lost or unanswered", "SIGTERM: answered", "exit, s", "orphans"]]
     for server in servers.values():
-        faults, over, stop = server.get("faults"), server.get("overload"), server.get("stop")
-        if not (faults or over or stop):
-            continue
-        rows.append([server["shown"], *_faults(faults), *_overload(over), *_stop(stop)])
+        found = [server.get(step) for step in ("schema", "in_model", "overload", "stop")]
+        if any(found):
+            schema, in_model, over, stop = found
+            rows.append([server["shown"], _faults(schema), _faults(in_model), *_overload(over), *_stop(stop)])
     return table(rows) if len(rows) > 1 else ""
 
 
-def _faults(faults: dict[str, Any] | None) -> list[str]:
+def _faults(faults: dict[str, Any] | None) -> str:
     if not faults:
-        return ["", ""]
-    rest = ["" if faults[kind]["answers_afterwards"] else ", then no answer" for kind in ("schema", "in_model")]
-    said = [f"{faults[kind]['failed_good']} of {faults[kind]['good']}" for kind in ("schema", "in_model")]
-    return [f"{count}{tail}" for count, tail in zip(said, rest, strict=True)]
+        return ""
+    return f"{faults['failed_good']} of {faults['good']}{'' if faults['answers_afterwards'] else ', then no answer'}"
 
 
 def _overload(over: dict[str, Any] | None) -> list[str]:

@@ -19,6 +19,7 @@ GOOD = 620
 EVERY = 32
 TOO_MUCH = 3.0
 FAULTS_S = 45.0
+AFTERWARDS_S = 5.0
 TEXT = "a post with a fault"
 
 
@@ -31,20 +32,20 @@ class Trial:
     plan: Plan
     overload_seconds: float
 
-    async def faults(self, running: Running) -> dict[str, Any]:
-        """Good rows that fail because of others: one row in 32 is faulty, 64 connections at once."""
-        protocol = self.server.protocol
-        kinds = {
-            "schema": [protocol.wrong_type(), protocol.missing()],
-            "in_model": [protocol.poisoned(f"{MARK} {TEXT}")],
-        }
+    async def schema(self, running: Running) -> dict[str, Any]:
+        """Good rows that fail because others are malformed."""
+        return await self._faults(running, [self.server.protocol.wrong_type(), self.server.protocol.missing()])
+
+    async def in_model(self, running: Running) -> dict[str, Any]:
+        """Good rows that fail because the model raises for others; the server was started faulty."""
+        return await self._faults(running, [self.server.protocol.poisoned(f"{MARK} {TEXT}")])
+
+    async def _faults(self, running: Running, bad: Sequence[Ask]) -> dict[str, Any]:
+        """One row in 32 is faulty, 64 connections at once."""
         good = list(itertools.islice(itertools.cycle(self.asks), GOOD))
-        found: dict[str, Any] = {}
-        for kind, bad in kinds.items():
-            outcome = await Closed(running.port, iter(mixed(good, bad, EVERY)), FAULTS_S).run(SATURATED)
-            rest = await once(running.port, good[0].request, 5)
-            found[kind] = {**_failed(outcome.records), "answers_afterwards": rest is not None and rest.status == 200}
-        return found
+        outcome = await Closed(running.port, iter(mixed(good, bad, EVERY)), FAULTS_S).run(SATURATED)
+        rest = await once(running.port, good[0].request, AFTERWARDS_S)
+        return {**_failed(outcome.records), "answers_afterwards": rest is not None and rest.status == 200}
 
     async def overload(self, running: Running) -> dict[str, Any]:
         """Three times what it can do, which is measured just before."""

@@ -70,10 +70,17 @@ def test_the_faulty_launcher_raises_for_marked_rows_only(server: Server, sent: l
         marked = uvloop.run(once(running.port, server.protocol.poisoned(f"{MARK} and more").request, 10))
         assert marked is not None
         assert marked.status == 503
-        found = uvloop.run(trial(server, sent).faults(running))
-    assert found["schema"]["statuses_of_bad"] == {"422": 20}
-    assert found["in_model"]["statuses_of_bad"] == {"503": 20}
-    assert found["in_model"]["answers_afterwards"]
+        found = uvloop.run(trial(server, sent).in_model(running))
+    assert found["statuses_of_bad"] == {"503": 20}
+    assert found["answers_afterwards"]
+
+
+@pytest.mark.slow
+def test_malformed_rows_are_refused_one_by_one(server: Server, sent: list[Ask]) -> None:
+    with server.running() as running:
+        found = uvloop.run(trial(server, sent).schema(running))
+    assert found["statuses_of_bad"] == {"422": 20}
+    assert (found["good"], found["failed_good"]) == (620, 0)
 
 
 def test_stop_counts_what_was_under_way(server: Server, sent: list[Ask]) -> None:

@@ -78,7 +78,7 @@ def _speed(servers: dict[str, Any]) -> str:
                 _said(sum(one[phase]["wrong"] for one in server["rounds"] for phase in PHASES)),
             ]
         )
-    return table(rows)
+    return table(rows) if len(rows) > 1 else ""
 
 
 def _compared(servers: dict[str, Any]) -> str:

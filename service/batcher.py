@@ -105,12 +105,13 @@ class Batcher(Generic[In, Out]):
 
         Raises:
             Overloaded: they do not fit into the queue.
-            TooLarge: they alone would take longer than the deadline allows.
+            TooLarge: several would together take longer than the deadline allows.
             Closing: ``close`` was called, or ``start`` was not.
         """
         self.admit(len(items))
         now, sizes = time.monotonic(), [self._size_of(item) for item in items]
-        self._refuse_too_much(sum(sizes), deadline_s - now)
+        if len(items) > 1:
+            self._refuse_too_much(sum(sizes), deadline_s - now)
         assert self._loop is not None
         group: Group[Out] = Group(self._loop.create_future(), [None] * len(items), len(items), deadline_s)
         rows = [Row(item, size, group, i, now) for i, (item, size) in enumerate(zip(items, sizes, strict=True))]

@@ -177,7 +177,9 @@ def test_refusals_of_a_busy_or_slow_service_have_the_protocols_shape(open_client
     assert full.headers["retry-after"] == "1"
     blank = {"inputs": [text_tensor([""] * 9)]}  # no work is spent on what has no room
     refused(small.post(f"{MODEL}/infer", json=blank), 429, "queue is full")
-    refused(open_client(demo, deadline_s=0.001).post(f"{MODEL}/infer", json=body), 504, "deadline")
+    hasty = open_client(demo, deadline_s=0.001)
+    refused(hasty.post(f"{MODEL}/infer", json={"inputs": [text_tensor(TEXTS[:1])]}), 504, "deadline")
+    refused(hasty.post(f"{MODEL}/infer", json=body), 413, "send several smaller requests")
 
 
 def test_a_name_with_a_space_is_found_url_encoded(open_client: Any, altered: Any) -> None:

@@ -220,8 +220,9 @@ async def test_a_request_that_alone_cannot_meet_its_deadline_is_refused() -> Non
     async with Case(Runner()) as batcher:
         batcher.expect(tokens_per_s=10.0)
         with pytest.raises(TooLarge, match="need about 10 s, and 5 s are left"):
-            await batcher.submit([99], time.monotonic() + 5)
-        assert await batcher.submit([99], time.monotonic() + 11) == [198]
+            await batcher.submit([49, 49], time.monotonic() + 5)
+        assert await batcher.submit([49, 49], time.monotonic() + 11) == [98, 98]
+        assert await batcher.submit([99], time.monotonic() + 5) == [198]
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

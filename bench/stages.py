@@ -1,0 +1,75 @@
+"""What a row costs outside the engine: JSON, schemas, tokenising, the decision, counting."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from prometheus_client import CollectorRegistry
+
+from models.bundle import Bundle
+from models.encoders import make_encoder
+from models.inputs import collate, pad_of
+from models.runtime import MODE_CODES, GraphRunner
+from service import policy
+from service.metrics import Metrics
+from service.schemas import PredictReply, PredictRequest
+from service.types import Decision, Scores
+
+ROWS = 256
+REPLY = {
+    "id": "01M7XSM36SMM9GD3M1GMNJ0F6P",
+    "label": "not toxic",
+    "score": 0.503,
+    "scores": {"not toxic": 0.503, "toxic": 0.497},
+    "flagged": {"race": True, "religion": True, "gender": False, "orientation": False},
+    "corrected": True,
+    "risk": {"race": 0.2989, "religion": 0.8943, "gender": 0.021, "orientation": 0.0001},
+    "base": {"label": "toxic", "score": 0.7104},
+    "shadow": None,
+    "truncated": False,
+}
+
+
+def measure(bundle: Bundle, texts: Sequence[str], repeats: int) -> list[dict[str, Any]]:
+    """Microseconds per row of every stage."""
+    manifest, some = bundle.manifest, list(texts[:ROWS])
+    encoder = make_encoder(bundle.preprocess, manifest.input)
+    bodies = [json.dumps({"inputs": text}).encode() for text in some]
+    reply = PredictReply.model_validate({"model": "m", "version": "1", "predictions": [REPLY]})
+    modes = np.array([MODE_CODES[attribute.mode] for attribute in manifest.attributes], dtype=np.int64)
+    rows = [encoder.encode(text) for text in some]
+    out = GraphRunner(bundle).run(collate(rows, pad_of(manifest.input)), np.tile(modes, (len(rows), 1)))
+    scores = [
+        Scores(out.logits[i], out.base_logits[i], out.shadow_logits[i], out.risk[i], out.flagged[i])
+        for i in range(len(rows))
+    ]
+    decisions = [policy.decide(one, modes, manifest) for one in scores]
+    metrics = Metrics(CollectorRegistry())
+    metrics.add_model(manifest, bundle.sha256, live=True)
+
+    def count(taken: Sequence[Decision]) -> None:
+        for one in taken:
+            metrics.decision(manifest, one, {})
+
+    stages: dict[str, Callable[[], object]] = {
+        "request: JSON and schema": lambda: [PredictRequest.model_validate_json(body) for body in bodies],
+        "tokenising": lambda: [encoder.encode(text) for text in some],
+        "decision": lambda: [policy.decide(one, modes, manifest) for one in scores],
+        "counting a decision": lambda: count(decisions),
+        "reply: JSON": lambda: [reply.model_dump_json() for _ in some],
+    }
+    return [{"stage": name, "µs per row": _us(run, len(some), repeats)} for name, run in stages.items()]
+
+
+def _us(run: Callable[[], object], rows: int, repeats: int) -> float:
+    times = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - started)
+    return round(1e6 * statistics.median(times) / rows, 1)

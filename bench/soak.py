@@ -2,7 +2,7 @@
 
     python -m bench.soak --minutes 30 --data <hatexplain.jsonl or its folder>
 
-The load is an open loop at 70 % of the throughput that is measured first. Drift compares the last tenth of the samples
+The load is an open loop at a share, 70 % if not said, of the throughput that is measured first. Drift compares the last tenth of the samples
 with the second tenth: by then everything is warm.
 """
 
@@ -28,16 +28,15 @@ from bench.summary import rounded, summarise
 from bench.texts import Text, read
 
 SAMPLE_S = 10.0
-SHARE = 0.7
 PIECE_S = 60.0
 """The load comes in pieces, so that it does not keep a record of every request of half an hour."""
 
 
-async def soak(running: Running, sent: Sequence[Ask], minutes: float) -> dict[str, Any]:
+async def soak(running: Running, sent: Sequence[Ask], minutes: float, share: float) -> dict[str, Any]:
     """Find the load, then hold it."""
     await closed(running.port, sent, SATURATED, 3)
     saturated = summarise((found := await closed(running.port, sent, SATURATED, 10)).records, found.seconds)
-    rate = SHARE * saturated["throughput_per_s"]
+    rate = share * saturated["throughput_per_s"]
     print(f"{saturated['throughput_per_s']}/s saturated; {rate:.0f}/s for {minutes:g} min", flush=True)
     samples: list[float] = []
     watching = asyncio.create_task(_watch(running, samples))
@@ -79,6 +78,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--server", choices=SERVERS, default="evenhand")
     parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--share", type=float, default=0.7, help="of the throughput that saturates the server")
     parser.add_argument("--data", type=Path, help="HateXplain's file or folder; EVENHAND_DATA else; our pages else")
     parser.add_argument("--out", type=Path, help="file for the figures as JSON")
     given = parser.parse_args()
@@ -86,7 +86,7 @@ def main() -> None:
     stop_on_sigterm()
     sent = asks(server.protocol, [Text(text, None) for text in read(given.data)])
     with server.running() as running:
-        found = uvloop.run(soak(running, sent, given.minutes))
+        found = uvloop.run(soak(running, sent, given.minutes, given.share))
     if given.out:
         given.out.parent.mkdir(parents=True, exist_ok=True)
         given.out.write_text(json.dumps(found, indent=1) + "\n")

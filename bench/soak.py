@@ -2,8 +2,8 @@
 
     python -m bench.soak --minutes 30 --data <hatexplain.jsonl or its folder>
 
-The load is an open loop at a share, 70 % if not said, of the throughput that is measured first. Drift compares the last tenth of the samples
-with the second tenth: by then everything is warm.
+The load is an open loop at a share, 70 % if not said, of the throughput that is measured first. Drift compares the last
+tenth of the samples with the second tenth: by then everything is warm.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ workers share files in the folder that ``PROMETHEUS_MULTIPROC_DIR`` names, and e
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
@@ -168,16 +169,19 @@ class Metrics:
         """
         name = manifest.name
         self.role(manifest, bundle, live)
-        pairs = [(base, final) for base in BITS for final in BITS]
         for attribute in manifest.attributes:
             self._overflow.labels(name, attribute.name)
             sources = {"declared": (*attribute.groups, UNKNOWN_GROUP), "inferred": INFERRED}
-            for base, final in pairs:
-                for source, groups in sources.items():
-                    for group in groups:
-                        self._decisions.labels(name, attribute.name, group, source, base, final)
+            groups = [(group, source) for source, listed in sources.items() for group in listed]
+            for bits in itertools.product(BITS, BITS):
+                for group in groups:
+                    self._decisions.labels(name, attribute.name, *group, *bits)
+                    if not live:
+                        self._candidate_decisions.labels(name, manifest.version, attribute.name, *group, *bits)
                 for result in RESULTS:
-                    self._corrections.labels(name, attribute.name, result, base, final)
+                    self._corrections.labels(name, attribute.name, result, *bits)
+        for result in () if live else CANDIDATE_RESULTS:
+            self._candidate_rows.labels(name, manifest.version, result)
         for result in RELOADS:
             self._reloads.labels(name, result)
 

@@ -11,7 +11,20 @@ import yaml
 from fastapi.testclient import TestClient
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
-LABELS = {"model", "attribute", "group", "source", "base", "final", "result", "route", "status", "le"}
+LABELS = {
+    "model",
+    "attribute",
+    "group",
+    "source",
+    "base",
+    "final",
+    "result",
+    "route",
+    "status",
+    "le",
+    "live",
+    "candidate",
+}
 
 
 def queries() -> list[str]:
@@ -24,7 +37,7 @@ def queries() -> list[str]:
 
 def test_every_series_in_a_query_exists(client: TestClient) -> None:
     client.post("/predict", json={"inputs": "a"})
-    exposed = set(re.findall(r"^([a-z_]+)", client.get("/metrics").text, flags=re.MULTILINE))
+    exposed = set(re.findall(r"^(?:# HELP )?([a-z_]+)", client.get("/metrics").text, flags=re.MULTILINE))
     for query in queries():
         for name in re.findall(r"\b((?:evenhand|process)_[a-z_]+)\b", query):
             assert name in exposed, query

@@ -1,4 +1,4 @@
-"""The torch engine's files: a base to JSON and safetensors, and a bundle's files back to the model they were written of.
+"""The torch engine's files: a base to JSON and safetensors, and a bundle's files back to the model.
 
 Nothing is pickled, and no code comes with a bundle: the architecture is one of :data:`models.backbones.FAMILIES`.
 """

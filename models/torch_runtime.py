@@ -36,7 +36,7 @@ class TorchRunner:
         BundleError: the files do not make the model that the manifest promises, or it would run elsewhere than asked.
     """
 
-    def __init__(self, bundle: Bundle, session: Session = Session()) -> None:
+    def __init__(self, bundle: Bundle, session: Session) -> None:
         self._device = _device(bundle, session.providers[0])
         if session.threads:
             torch.set_num_threads(session.threads)
@@ -76,10 +76,12 @@ class TorchRunner:
 
 def _device(bundle: Bundle, provider: str) -> torch.device:
     if provider not in DEVICES:
-        raise BundleError(f"{bundle.path}: {provider} runs ONNX graphs only; serve this bundle with provider cuda or cpu")
+        raise BundleError(
+            f"{bundle.path}: {provider} runs ONNX graphs only; serve this bundle with provider cuda or cpu"
+        )
     device = torch.device(DEVICES[provider])
     if device.type == "cuda" and not torch.cuda.is_available():
         raise BundleError(
-            f"{bundle.path}: torch finds no CUDA device here; install a torch build with CUDA, or serve with provider cpu"
+            f"{bundle.path}: torch finds no CUDA device; install a torch build with CUDA, or serve with provider cpu"
         )
     return device

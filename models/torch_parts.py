@@ -6,6 +6,8 @@ Nothing is pickled, and no code comes with a bundle: the architecture is one of 
 from __future__ import annotations
 
 import json
+import warnings
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from transformers import AutoConfig, AutoModelForImageClassification, AutoModelF
 from models.backbones import FAMILIES, SplitModel
 from models.bundle import BASE_CONFIG, BASE_WEIGHTS, DETECTOR, Bundle, adapter_file
 from models.fairnet import FairNet
+from models.manifest import Manifest
 from models.tabular import TabularClassifier, TabularConfig
 
 PRIVATE = ("_name_or_path", "transformers_version")
@@ -51,7 +54,12 @@ def rebuild(bundle: Bundle) -> FairNet:
         ValueError: the files do not make the model that the manifest describes. Other libraries raise their own
             errors where a file is not what its name says.
     """
-    manifest, parts = bundle.manifest, bundle.parts
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # notes of PEFT and transformers for each other
+        return _rebuild(bundle.manifest, bundle.parts)
+
+
+def _rebuild(manifest: Manifest, parts: Mapping[str, bytes]) -> FairNet:
     base = _architecture(json.loads(parts[BASE_CONFIG]), manifest.input.kind)
     base.load_state_dict({name: _whole(tensor) for name, tensor in load(parts[BASE_WEIGHTS]).items()})
     correction = manifest.correction

@@ -219,19 +219,20 @@ def test_it_runs_where_it_was_asked_to_or_not_at_all(torch_bundle: Path) -> None
 WITHOUT_TORCH = "import sys; sys.modules['torch'] = None; sys.argv = ['evenhand', *sys.argv[1:]]\n"
 
 
-def verify_without_torch(folder: Path) -> subprocess.CompletedProcess[str]:
+def without_torch(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     code = WITHOUT_TORCH + "from service.cli import app; app()"
-    command = [sys.executable, "-c", code, "bundle", "verify", str(folder)]
+    command = [sys.executable, "-c", code, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_without_torch_the_bundle_says_what_to_install_and_others_are_served(torch_bundle: Path, demo: Path) -> None:
-    found = verify_without_torch(torch_bundle)
-    assert found.returncode == 1
-    assert "this bundle needs the torch engine" in found.stderr
-    assert "install evenhand with its extra `torch`" in found.stderr
-    assert found.stderr.count("\n") == 1
-    assert verify_without_torch(demo).returncode == 0
+    for command, code in ((("bundle", "verify"), 1), (("serve",), 2), (("serve", "--workers", "2"), 2)):
+        found = without_torch(*command, torch_bundle)
+        assert found.returncode == code
+        assert "this bundle needs the torch engine, and torch is not here" in found.stderr
+        assert "install evenhand with its extra `torch`" in found.stderr
+        assert found.stderr.count("\n") == 1
+    assert without_torch("bundle", "verify", demo).returncode == 0
 
 
 def test_a_manifest_from_before_there_were_engines_means_onnx(demo: Path) -> None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -16,11 +17,14 @@ from models.manifest import PREPROCESS, SCHEMA_VERSION, Manifest
 
 MANIFEST = "manifest.json"
 GRAPH = "model.onnx"
+BASE_CONFIG = "base/config.json"
+BASE_WEIGHTS = "base/model.safetensors"
 DETECTOR = "adapter/detector.safetensors"
 REFERENCE = "reference.json"
 CARD = "MODEL_CARD.md"
 DECISIONS = "evaluation/decisions.csv"
-REQUIRED = (GRAPH, DETECTOR, REFERENCE, CARD)
+REQUIRED = (DETECTOR, REFERENCE, CARD)
+"""Next to what the engine runs and to the preprocessing file."""
 
 
 class BundleError(Exception):
@@ -36,9 +40,24 @@ class Bundle:
     sha256: str
     """Hash of ``manifest.json``, which holds the hash of every other file: it names the whole bundle."""
     graph: bytes
+    """The ONNX graph; empty where the torch engine runs the bundle."""
     preprocess: bytes
     """The file that says how an item becomes arrays."""
     reference: bytes
+    parts: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """By file name what the torch engine rebuilds the model from; empty where there is an ONNX graph."""
+
+
+def adapter_file(attribute: str) -> str:
+    """Where the weights of an attribute's adapter lie."""
+    return f"adapter/{attribute}/adapter_model.safetensors"
+
+
+def model_files(manifest: Manifest) -> tuple[str, ...]:
+    """The files that the bundle's engine runs."""
+    if manifest.graph.engine == "onnx":
+        return (GRAPH,)
+    return (BASE_CONFIG, BASE_WEIGHTS, DETECTOR, *map(adapter_file, manifest.attribute_names))
 
 
 def hash_bytes(content: bytes) -> str:
@@ -85,12 +104,15 @@ def load(path: Path) -> Bundle:
     """
     manifest, digest = read_manifest(path)
     preprocess = PREPROCESS[manifest.input.kind]
-    missing = [name for name in (*REQUIRED, preprocess) if name not in manifest.files]
+    model = model_files(manifest)
+    missing = [name for name in dict.fromkeys((*model, *REQUIRED, preprocess)) if name not in manifest.files]
     if missing:
         raise BundleError(f"{path / MANIFEST}: does not list {', '.join(missing)}")
     contents = {name: _read_verified(path, name, expected) for name, expected in manifest.files.items()}
     _refuse_strangers(path, manifest)
-    return Bundle(path, manifest, digest, contents[GRAPH], contents[preprocess], contents[REFERENCE])
+    parts = {name: contents[name] for name in model} if GRAPH not in model else {}
+    graph = b"" if parts else contents[GRAPH]
+    return Bundle(path, manifest, digest, graph, contents[preprocess], contents[REFERENCE], parts)
 
 
 def _read_verified(root: Path, name: str, expected: str) -> bytes:

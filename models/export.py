@@ -24,8 +24,12 @@ OPSET = 20
 PARITY_TOLERANCE = 1e-4
 
 
+class ExportError(RuntimeError):
+    """The exporter cannot put this base into an ONNX graph."""
+
+
 class ParityError(RuntimeError):
-    """Torch and ONNX disagree; nothing may be written."""
+    """What was written and the model it was written of disagree; nothing may be kept of it."""
 
 
 class _Prefix(nn.Module):
@@ -61,6 +65,9 @@ def to_onnx(fairnet: FairNet, weights: str = "float32", sample: Inputs | None = 
         fairnet: The trained model.
         weights: ``float32``, or ``float16`` to store weights in half the bytes.
         sample: A batch of at least two rows as the base takes it; of tokens where not given.
+
+    Raises:
+        ExportError: ONNX lacks an operator of the base, or its code cannot be traced.
     """
     fairnet.eval()
     if sample is None:
@@ -108,8 +115,8 @@ class Parity:
         worst = max(self.max_logit_difference, self.max_risk_difference)
         if not worst <= PARITY_TOLERANCE or self.decisions_outside_band:
             raise ParityError(
-                f"ONNX and torch differ by {worst:.2e} (limit {PARITY_TOLERANCE:.0e}) and in "
-                f"{self.decisions_outside_band} decisions over {self.rows} rows; the bundle was not written"
+                f"what was written and the model differ by {worst:.2e} (limit {PARITY_TOLERANCE:.0e}) and in "
+                f"{self.decisions_outside_band} decisions over {self.rows} rows"
             )
 
 
@@ -130,26 +137,37 @@ def compare(torch_out: Outputs, onnx_out: GraphOutputs, thresholds: Tensor) -> P
 
 def _export(module: nn.Module, inputs: Inputs, shapes: tuple[Any, ...], outputs: list[str]) -> onnx.ModelProto:
     """Run the exporter without its chatter, and infer nothing it does not need."""
-    with _quiet():
-        program = torch.onnx.export(
-            module.eval(),
-            tuple(inputs.values()),
-            dynamo=True,
-            dynamic_shapes=shapes,
-            opset_version=OPSET,
-            input_names=list(inputs),
-            output_names=outputs,
-            verbose=False,
-        )
+    try:
+        with _quiet():
+            program = torch.onnx.export(
+                module.eval(),
+                tuple(inputs.values()),
+                dynamo=True,
+                dynamic_shapes=shapes,
+                opset_version=OPSET,
+                input_names=list(inputs),
+                output_names=outputs,
+                verbose=False,
+            )
+    except torch.onnx.OnnxExporterError as error:
+        raise ExportError(_reason(error)) from error
     assert program is not None
     model: onnx.ModelProto = program.model_proto
     return model
 
 
+def _reason(error: BaseException) -> str:
+    """The first line of what started it; what the exporter says on top is advice to its developers."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error).strip().partition("\n")[0]
+
+
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """The exporter reports progress and internal deprecations that no user can act on."""
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    for library in ("torch.onnx", "onnxscript"):
+        logging.getLogger(library).setLevel(logging.ERROR)
     with warnings.catch_warnings(), open(os.devnull, "w") as void, contextlib.redirect_stdout(void):
         warnings.simplefilter("ignore")
         yield

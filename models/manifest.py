@@ -17,6 +17,7 @@ MAX_GROUPS = 16
 UNKNOWN_GROUP = "unknown"
 
 Mode = Literal["off", "shadow", "apply"]
+Engine = Literal["onnx", "torch"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 # These become metric names, file names and JSON keys: keep them plain.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+-]{0,63}$")]
@@ -127,13 +128,21 @@ class Certificate(_Frozen):
 
 
 class Graph(_Frozen):
-    """The ONNX graph's contract."""
+    """What runs, and its contract: one ONNX graph, or torch's own modules for a base that ONNX cannot take."""
 
-    opset: int
+    engine: Engine = "onnx"
+    opset: int | None
+    """Of the ONNX graph; torch has none."""
     weights: Literal["float32", "float16", "int8", "int4"]
     """How most weights are stored; float16 is computed with in float32, int8 and int4 in integers."""
     inputs: list[str]
     outputs: list[str]
+
+    @model_validator(mode="after")
+    def _opset_is_of_onnx(self) -> Graph:
+        if (self.opset is None) != (self.engine == "torch"):
+            raise ValueError("an ONNX graph has an opset, and nothing else has")
+        return self
 
 
 class Provenance(_Frozen):

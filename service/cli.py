@@ -49,11 +49,11 @@ def serve(
 def verify(path: Folder) -> None:
     """Check every hash, the manifest and the graph's signature; exit 1 with one sentence if anything does not hold."""
     from models.bundle import BundleError, load
-    from models.runtime import GraphRunner
+    from models.runners import make_runner
 
     try:
         found = load(path)
-        GraphRunner(found)
+        make_runner(found)
     except BundleError as error:
         _fail(str(error), 1)
     typer.echo(f"ok: {found.manifest.name} {found.manifest.version}, {len(found.manifest.files)} files, {found.sha256}")

@@ -9,7 +9,8 @@ import numpy as np
 
 from models.bundle import Bundle
 from models.inputs import Encoder, collate, pad_of
-from models.runtime import GraphRunner, Session
+from models.runners import make_runner
+from models.runtime import Session
 from service.types import Example, Scores
 
 CANARY_TOLERANCE = 1e-4
@@ -25,12 +26,12 @@ class Engine:
         session: How to run the graph.
 
     Raises:
-        BundleError: the graph does not load.
+        BundleError: the graph does not load, or its engine is not installed.
         RuntimeError: the canary does not sing.
     """
 
     def __init__(self, bundle: Bundle, encoder: Encoder, session: Session) -> None:
-        self._runner = GraphRunner(bundle, session)
+        self._runner = make_runner(bundle, session)
         self._pad_id = pad_of(bundle.manifest.input)
         self._attributes = len(bundle.manifest.attributes)
         self._rows = [encoder.encode(item) for item in encoder.examples()]

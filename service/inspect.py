@@ -16,7 +16,8 @@ def show(manifest: Manifest, digest: str) -> None:
     console.print(f"[bold]{manifest.name} {manifest.version}[/bold]  made {manifest.created_utc}  bundle {digest[:12]}")
     console.print(manifest.description)
     labels = ", ".join(f"{label} (favourable)" if label in manifest.favourable else label for label in manifest.labels)
-    console.print(f"labels: {labels}; certified: {'yes' if manifest.certified else 'no'}")
+    certified = "yes" if manifest.certified else "no"
+    console.print(f"labels: {labels}; certified: {certified}; engine: {manifest.graph.engine}")
     attributes = Table("attribute", "mode", "threshold", "reference", "other groups", "why")
     for a in manifest.attributes:
         others = ", ".join(group for group in a.groups if group != a.reference)

@@ -18,6 +18,7 @@ from prometheus_client.multiprocess import mark_process_dead
 from uvicorn.supervisors import Multiprocess
 
 from models.bundle import load
+from models.runners import require_engine
 from service import metrics, settings
 from service.settings import Settings
 
@@ -36,7 +37,7 @@ def serve(chosen: Settings) -> None:
         uvicorn.Server(_config(chosen, _application(chosen))).run()
         return
     for path in chosen.bundles:
-        load(path)  # said once, here, rather than by every worker
+        require_engine(load(path))  # said once, here, rather than by every worker
     with tempfile.TemporaryDirectory(prefix="evenhand-") as shared:
         _share(chosen, Path(shared))
         config = _config(chosen, "service.processes:worker")

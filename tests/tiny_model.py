@@ -31,9 +31,10 @@ from models import bundle as bundles
 from models.backbones import SplitModel
 from models.export import OPSET, to_onnx
 from models.fairnet import FairNet
-from models.manifest import PREPROCESS, Attribute, Correction, Graph, Manifest, Provenance, TextInput
+from models.manifest import PREPROCESS, Attribute, Correction, Engine, Graph, Manifest, Provenance, TextInput
 from models.runtime import GATE_INPUTS, OUTPUTS, ROW_INPUTS
 from models.tabular import TabularClassifier, TabularConfig
+from models.torch_parts import save_base
 
 WORDS = ("good", "bad", "fine", "awful", "the", "a", "film", "meal", "we", "they", "alpha", "beta", "red", "blue")
 ATTRIBUTES = ("team", "colour")
@@ -162,14 +163,17 @@ def tiny_table(rows: int = 600, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(found, columns=["text", "label", "team", "colour", "split"])
 
 
-def write_tiny_bundle(folder: Path) -> Path:
+def write_tiny_bundle(folder: Path, engine: Engine = "onnx") -> Path:
     """A verified bundle around :func:`tiny_fairnet`, without training."""
     fairnet = tiny_fairnet()
     for name in ("preprocess", "adapter", "evaluation"):
         (folder / name).mkdir(parents=True)
     write_tiny_base(folder.parent / "base")
     shutil.copy(folder.parent / "base/tokenizer.json", folder / PREPROCESS["text"])
-    (folder / bundles.GRAPH).write_bytes(tiny_graph().SerializeToString())
+    if engine == "onnx":
+        (folder / bundles.GRAPH).write_bytes(tiny_graph().SerializeToString())
+    else:
+        save_base(fairnet.split.model, folder, "float32")
     fairnet.correction.save(folder / "adapter", "tiny")
     save_file(fairnet.detectors.state_dict(), folder / bundles.DETECTOR)
     (folder / bundles.REFERENCE).write_text("{}\n")
@@ -191,7 +195,13 @@ def write_tiny_bundle(folder: Path) -> Path:
             for name in ATTRIBUTES
         ],
         correction=Correction(layer=2, layers=4, pooling="attention", rank=8, alpha=16, targets=["query", "value"]),
-        graph=Graph(opset=OPSET, weights="float32", inputs=[*ROW_INPUTS["text"], *GATE_INPUTS], outputs=list(OUTPUTS)),
+        graph=Graph(
+            engine=engine,
+            opset=OPSET if engine == "onnx" else None,
+            weights="float32",
+            inputs=[*ROW_INPUTS["text"], *GATE_INPUTS],
+            outputs=list(OUTPUTS),
+        ),
         certified=False,
         provenance=Provenance(
             evenhand="0",

@@ -28,7 +28,7 @@ import numpy as np
 
 from models import bundle as bundles
 from models.bundle import Bundle
-from models.runtime import GraphRunner
+from models.runners import make_runner
 from training import detail
 from training.evaluate import answer, judge
 from training.judgeable import Judgeable, Wanted, judgeable
@@ -70,7 +70,7 @@ def audit(bundle_path: Path, data: Path, wanted: Wanted) -> dict[str, Any]:
 
 def figures(bundle: Bundle, found: Judgeable) -> dict[str, Any]:
     """Run the graph and count."""
-    answers = answer(GraphRunner(bundle), bundle.manifest, found.encoded, np.arange(len(found.rows)))
+    answers = answer(make_runner(bundle), bundle.manifest, found.encoded, np.arange(len(found.rows)))
     judged = judge(answers, found.rows, found.schema)
     attributes = judged["attributes"]
     for name, of in track(attributes.items(), len(attributes), "calibration and intervals per attribute"):

@@ -37,13 +37,14 @@ def write(manifest: Manifest, evaluation: dict[str, Any]) -> str:
 
 def _mechanism(manifest: Manifest) -> str:
     c = manifest.correction
+    engine = "" if manifest.graph.engine == "onnx" else " The torch engine runs it: serving it needs the extra `torch`."
     return (
         f"A base classifier ({manifest.provenance.base}) with labels {', '.join(manifest.labels)} (favourable: "
         f"{', '.join(manifest.favourable)}). A bias detector per attribute reads the input of block {c.layer} of "
         f"{c.layers} ({c.pooling} pooling). Rows whose risk reaches the threshold are finished a second time with LoRA "
         f"weights (rank {c.rank}, alpha {c.alpha}, on {', '.join(c.targets)}); every other row gets the base model's "
         f"answer bit for bit. The risk is the calibrated probability that the row does not belong to the reference "
-        f"group; it is an inference about a sensitive attribute: treat it as personal data."
+        f"group; it is an inference about a sensitive attribute: treat it as personal data.{engine}"
     )
 
 

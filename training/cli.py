@@ -48,6 +48,9 @@ def fit(
         bool, typer.Option(help="Without a certificate the correction is off; --no-certificate takes the best anyway.")
     ] = True,
     weights: Annotated[str, typer.Option(help="How weights are stored: float32 or float16.")] = "float32",
+    engine: Annotated[
+        str, typer.Option(help="onnx, torch, or auto: torch only for a base that ONNX cannot take.")
+    ] = "auto",
     seed: Annotated[int, typer.Option(help="Same seed, same bundle (on the same machine and libraries).")] = 0,
     card: Annotated[
         Path | None, typer.Option(help="YAML: description, intended_use, out_of_scope, base_license.")
@@ -83,6 +86,7 @@ def fit(
         card=_card(card),
         seed=seed,
         weights=one_of("weights", weights, "float32", "float16"),  # type: ignore[arg-type]
+        engine=one_of("engine", engine, "auto", "onnx", "torch"),  # type: ignore[arg-type]
         base_stage=BaseConfig(keep_base, epochs, max_tokens=max_tokens, precision=computing, hold_out=hold_out),
         detector=DetectorConfig(
             layer=_layer(layer),

@@ -125,6 +125,8 @@ class FitConfig:
     card: Card = Card()
     seed: int = 0
     weights: Literal["float32", "float16"] = "float32"
+    engine: Literal["auto", "onnx", "torch"] = "auto"
+    """What runs the bundle: one ONNX graph, or torch; ``auto`` takes torch only for a base that ONNX cannot take."""
     base_stage: BaseConfig = BaseConfig()
     detector: DetectorConfig = DetectorConfig()
     correction: CorrectionConfig = CorrectionConfig()

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from models.inputs import Encoded, collate, pad_of
 from models.manifest import Manifest
-from models.runtime import MODE_CODES, GraphRunner
+from models.runners import Runner
+from models.runtime import MODE_CODES
 from training.calibration import calibration
 from training.data import Rows, Schema
 from training.features import by_length
@@ -61,7 +62,7 @@ class Answers:
 
 
 def answer(
-    runner: GraphRunner,
+    runner: Runner,
     manifest: Manifest,
     encoded: Sequence[Encoded],
     chosen: Ints,

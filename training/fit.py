@@ -15,6 +15,7 @@ from training.config import FitConfig, fingerprint
 from training.data import LEARNT, DataError, Rows, Schema, hold_out
 from training.derive import with_intersections
 from training.features import Features, Material, extract
+from training.fitted import Fitted
 from training.layers import blocks_of, choose_layer
 from training.progress import say
 
@@ -35,7 +36,7 @@ def run(config: FitConfig, rows: Rows, schema: Schema, data_sha256: str, out: Pa
 
     Raises:
         DataError: the base or the data cannot be used.
-        ParityError: the exported graph does not hold.
+        ParityError: what was written does not answer as the model does.
     """
     if out.exists():
         raise DataError(f"{out} exists; remove it or choose another --out")
@@ -61,7 +62,7 @@ def run(config: FitConfig, rows: Rows, schema: Schema, data_sha256: str, out: Pa
     learnt.fairnet.correction.fold_strength(learnt.choice.strength)
     if processes.is_main():
         learnt.fairnet.cpu()
-        package.write(package.Fitted(config, data_sha256, prepared, learnt, probes), out)
+        package.write(Fitted(config, data_sha256, prepared, learnt, probes), out)
     processes.wait()
     return out
 

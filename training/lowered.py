@@ -80,9 +80,11 @@ def prepare(path: Path, data: Path, precision: Precision, wanted: Wanted, tolera
 
     Raises:
         BundleError: the bundle does not hold.
-        DataError: the table cannot be used, or the bundle's weights take no more bytes already.
+        DataError: the table cannot be used, the bundle has no graph, or its weights take no more bytes already.
     """
     original = bundles.load(path)
+    if original.manifest.graph.engine != "onnx":
+        raise DataError(f"{path}: the torch engine runs it; lower precision is for bundles with an ONNX graph")
     stored = original.manifest.graph.weights
     if stored not in ("float32", "float16") or stored == precision:
         raise DataError(f"{path}: its weights are {stored}; export {precision} from a bundle that stores more")

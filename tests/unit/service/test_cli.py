@@ -41,7 +41,7 @@ def test_verify_says_ok_or_one_sentence(demo: Path, tmp_path: Path) -> None:
 def test_inspect_shows_modes_and_figures(demo: Path) -> None:
     found = evenhand("bundle", "inspect", demo)
     assert found.returncode == 0
-    assert all(word in found.stdout for word in ("race", "threshold", "worst cell", "certified: no"))
+    assert all(word in found.stdout for word in ("race", "threshold", "worst cell", "certified: no", "engine: onnx"))
 
 
 @pytest.mark.parametrize(

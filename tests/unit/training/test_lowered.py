@@ -208,6 +208,9 @@ def test_what_cannot_be_meant_is_refused(call: Callable[..., Any], folder: Path,
     assert call().exit_code == 0
     again = call(tmp_path / "new", out=tmp_path / "more", precision="int4")
     assert "its weights are int8" in again.output
+    of_torch = call(write_tiny_bundle(tmp_path / "torch/tiny", "torch"), out=tmp_path / "more")
+    assert of_torch.exit_code == 1
+    assert "the torch engine runs it" in of_torch.output
     assert not (tmp_path / "more").exists()
 
 

@@ -25,6 +25,8 @@ class Limits:
     batch_rows: int
     batch_tokens: int
     """Padding included."""
+    row_padding: float = math.inf
+    """Tokens of padding that one more row may bring into a batch."""
     wait_s: float = math.inf
     """A request that would probably wait longer is refused."""
     lanes: int = 1
@@ -67,15 +69,21 @@ class Row(Generic[In, Out]):
 
 
 def nearest(live: Sequence[Row[In, Out]], limits: Limits) -> list[Row[In, Out]]:
-    """The first row, and the rows nearest to it in length that fit the limits with it."""
+    """The first row, and the rows nearest to it in length that fit the limits with it.
+
+    A row that would cost more padding than a run of its own waits for company of its length.
+    """
     oldest = live[0]
     others = sorted(live[1:], key=lambda row: abs(row.size - oldest.size))
     batch, longest = [oldest], oldest.size
-    for row in others[: limits.batch_rows - 1]:
-        longest = max(longest, row.size)
-        if longest * (len(batch) + 1) > limits.batch_tokens:
+    for row in others:
+        wider = max(longest, row.size)
+        tokens = wider * (len(batch) + 1)
+        if len(batch) == limits.batch_rows or tokens > limits.batch_tokens:
             break
-        batch.append(row)
+        if tokens - longest * len(batch) - row.size <= limits.row_padding:
+            longest = wider
+            batch.append(row)
     return batch
 
 

@@ -62,10 +62,12 @@ class Settings(BaseSettings):
     """Rows that may wait; beyond them a request is refused with 429."""
     max_wait_s: float = Field(default=2.0, gt=0)
     """A request that would probably wait longer for its turn is refused with 429 at once."""
-    max_batch_rows: int = Field(default=64, ge=1)
-    """Rows in one run of the graph at most."""
-    max_batch_tokens: int = Field(default=512, ge=1)
-    """Tokens, padding included, in one run of the graph at most; a GPU wants more, a processor gains nothing."""
+    max_batch_rows: int = Field(default=0, ge=0)
+    """Rows in one run of the graph at most; 0, here and below, is what suits the provider: 64 on a processor, else 256."""
+    max_batch_tokens: int = Field(default=0, ge=0)
+    """Tokens, padding included, in one run of the graph at most: 512 on a processor, else 16,384."""
+    max_row_padding: int = Field(default=0, ge=0)
+    """Tokens of padding that one more row may bring into a run: 4 on a processor, else 16,384."""
     deadline_s: float = Field(default=10.0, gt=0)
     """A request without an answer by then gets 504."""
     stall_s: float = Field(default=1.5, gt=0)

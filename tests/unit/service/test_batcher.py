@@ -38,7 +38,7 @@ class Case:
         self.batcher: Batcher[int, int] = Batcher(
             runner,
             lambda item: item % 100 + 1,
-            Limits(int(limits.get("rows", 100)), batch, tokens, limits.get("wait_s", 1e9)),
+            Limits(int(limits.pop("rows", 100)), batch, tokens, **limits),
             self.lanes.wake,
             self.reports.append,
         )
@@ -101,6 +101,22 @@ async def test_rows_of_like_length_share_a_batch_and_the_oldest_goes_first() -> 
         runner.free.set()
         await asyncio.gather(first, *rest)
     assert [sorted(batch) for batch in runner.batches] == [[0], [88, 89, 90], [1, 2, 3]]
+
+
+async def test_a_row_that_would_bring_more_padding_than_a_run_of_its_own_waits_for_its_like() -> None:
+    runner = Runner()
+    runner.free.clear()
+    case = Case(runner, batch=8, row_padding=4)
+    async with case as batcher:
+        first = asyncio.create_task(batcher.submit([0]))
+        await asyncio.sleep(0.02)
+        rest = [asyncio.create_task(batcher.submit([i])) for i in (20, 60, 22, 26, 61, 19, 90)]
+        await asyncio.sleep(0.02)
+        runner.free.set()
+        await asyncio.gather(first, *rest)
+    assert [sorted(batch) for batch in runner.batches] == [[0], [19, 20, 22], [60, 61], [26], [90]]
+    for report in case.reports:
+        assert report.padded_tokens <= report.tokens + 4 * (report.rows - 1)
 
 
 async def test_only_the_poisoned_row_fails() -> None:

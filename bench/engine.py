@@ -80,14 +80,14 @@ def yardstick(rows: Rows, repeats: int) -> list[dict[str, Any]]:
             sessions = [rows.session(graph, threads) for _ in range(runs)]
             for batch in BATCHES:
                 feeds = [feed(rows.sorted[at : at + batch]) for at in range(0, len(rows.sorted), batch)]
-                took_s = statistics.median(_loop_s(sessions, feeds) for _ in range(repeats))
+                took_s = statistics.median(loop_s(sessions, feeds) for _ in range(repeats))
                 one = {"graph": graph, "runs at a time": runs, "threads of each": threads or "default", "batch": batch}
                 found.append({**one, "rows per s": round(len(rows.rows) / took_s, 1)})
                 _say(found[-1])
     return found
 
 
-def _loop_s(sessions: Sequence[ort.InferenceSession], feeds: Sequence[Feed]) -> float:
+def loop_s(sessions: Sequence[ort.InferenceSession], feeds: Sequence[Feed]) -> float:
     """Time of all feeds, shared between the sessions."""
     started = time.perf_counter()
     if len(sessions) == 1:

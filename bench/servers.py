@@ -78,12 +78,17 @@ class Running:
     port: int
 
 
-def evenhand(bundle: Path = prepare.BUNDLE, name: str = "evenhand", shown: str = "Evenhand, correction on") -> Server:
+def evenhand(
+    bundle: Path = prepare.BUNDLE,
+    name: str = "evenhand",
+    shown: str = "Evenhand, correction on",
+    start: str = OURS,
+) -> Server:
     """Ours, from this checkout."""
 
     def command(programs: Path, port: int, faulty: bool) -> list[str]:
-        start = ["-m", "bench.faulty"] if faulty else ["-c", OURS]
-        return [str(programs / "python"), *start, "serve", str(bundle), "--port", str(port), "--log-level", "warning"]
+        program = ["-m", "bench.faulty"] if faulty else ["-c", start]
+        return [str(programs / "python"), *program, "serve", str(bundle), "--port", str(port), "--log-level", "warning"]
 
     return Server(name, shown, command, ROOT, None)
 

@@ -63,7 +63,7 @@ class Settings(BaseSettings):
     max_wait_s: float = Field(default=2.0, gt=0)
     """A request that would probably wait longer for its turn is refused with 429 at once."""
     max_batch_rows: int = Field(default=0, ge=0)
-    """Rows in one run of the graph at most; 0, here and below, is what suits the provider: 64 on a processor, else 256."""
+    """Rows in one run of the graph at most; 0, here and below, suits the provider: 64 on a processor, else 256."""
     max_batch_tokens: int = Field(default=0, ge=0)
     """Tokens, padding included, in one run of the graph at most: 512 on a processor, else 16,384."""
     max_row_padding: int = Field(default=0, ge=0)

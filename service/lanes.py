@@ -87,18 +87,23 @@ class _Lane(threading.Thread):
 
     def run(self) -> None:
         """Take and run jobs until told to stop."""
-        while not self.lost:
-            queue = self._lanes.wait_for_work(self)
-            if queue is None:
-                return
-            self.busy_since_s = time.monotonic()
-            try:
-                if isinstance(queue, _Queue):
-                    self._run_one(queue)
-                else:
-                    self._probe(queue)
-            finally:
-                self.idle_since_s, self.busy_since_s = time.monotonic(), None
+        while not self.lost and self._step():
+            pass
+
+    def _step(self) -> bool:
+        """One job or one canary; a function of its own, so that an idle lane holds on to no model."""
+        queue = self._lanes.wait_for_work(self)
+        if queue is None:
+            return False
+        self.busy_since_s = time.monotonic()
+        try:
+            if isinstance(queue, _Queue):
+                self._run_one(queue)
+            else:
+                self._probe(queue)
+        finally:
+            self.idle_since_s, self.busy_since_s = time.monotonic(), None
+        return True
 
     def _run_one(self, queue: _Queue) -> None:
         self.job = queue.source.take()

@@ -48,14 +48,14 @@ class Server:
         return prepare.environment(self.packages) if self.packages else Path(sys.executable).parent
 
     @contextmanager
-    def running(self, *, faulty: bool = False, environment: dict[str, str] | None = None) -> Iterator[Running]:
+    def running(self, *, faulty: bool = False) -> Iterator[Running]:
         """Start it, wait until it is ready, and leave nothing behind.
 
         Raises:
             DidNotStart: it is not ready in time.
         """
         port, programs = free_port(), self.install()
-        variables = {**self.environment, **(environment or {}), FOLDER: str(prepare.base_model())}
+        variables = {**self.environment, FOLDER: str(prepare.base_model())}
         if self.packages:
             variables["PYTHONPATH"] = str(prepare.PEERS / "shared")
         if faulty:

@@ -91,27 +91,26 @@ class Bench:
 
     def behaviour(self) -> None:
         """Faults, overload and stop, each with a fresh process; once."""
-        queue = {"EVENHAND_MAX_QUEUE_ROWS": str(self._given.queue_rows)}
         for name, server in self._going():
             sent = asks(server.protocol, self._texts)
             trial = robust.Trial(server, sent, self._plan, self._given.overload_seconds)
-            steps: dict[str, tuple[dict[str, Any], Drive]] = {
-                "schema": ({}, trial.schema),
-                "in_model": ({"faulty": True}, trial.in_model),
-                "overload": ({"environment": queue}, trial.overload),
-                "stop": ({}, trial.stop),
+            steps: dict[str, Drive] = {
+                "schema": trial.schema,
+                "in_model": trial.in_model,
+                "overload": trial.overload,
+                "stop": trial.stop,
             }
-            for step, (options, drive) in steps.items():
-                one = self._with(server, drive, **options)
+            for step, drive in steps.items():
+                one = self._with(server, drive, faulty=step == "in_model")
                 if one is not None:
                     self._entry(name)[step] = one
                     self._say(f"{step}, {name}: {json.dumps(one)}")
                 self._write()
 
-    def _with(self, server: Server, drive: Drive, **options: Any) -> dict[str, Any] | None:  # noqa: ANN401
+    def _with(self, server: Server, drive: Drive, *, faulty: bool = False) -> dict[str, Any] | None:
         """Start a server and drive it."""
         try:
-            with server.running(**options) as running:
+            with server.running(faulty=faulty) as running:
                 return uvloop.run(drive(running))
         except DidNotStart as error:
             self._fail(server.name, f"did not start: {error}")
@@ -146,7 +145,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--warmup-s", type=float, default=1.0, help="before each of them")
     parser.add_argument("--rate", type=float, default=100.0, help="of the open loop, requests per second")
     parser.add_argument("--overload-seconds", type=float, default=10.0)
-    parser.add_argument("--queue-rows", type=int, default=512, help="that may wait in Evenhand under overload")
     parser.add_argument("--speed-only", action="store_true", help="no faults, overload and SIGTERM")
     parser.add_argument("--out", type=Path, default=RESULTS)
     return parser.parse_args()

@@ -48,9 +48,8 @@ def markdown(found: dict[str, Any]) -> str:
         f"rounds of {settings['seconds']:g} s; the open loop at {settings['rate']:g}/s.",
         _speed(servers),
         _compared(servers),
-        f"Overload: open loop at 3 times the throughput measured just before, {settings['overload_seconds']:g} s; "
-        f"Evenhand with EVENHAND_MAX_QUEUE_ROWS={settings['queue_rows']}. Faults: 1 row in 32, 64 connections. SIGTERM "
-        "with 64 connections busy.",
+        f"Overload: open loop at 3 times the throughput measured just before, {settings['overload_seconds']:g} s. "
+        "Faults: 1 row in 32, 64 connections. SIGTERM with 64 connections busy.",
         _behaviour(servers),
     ]
     failed = [f"- {server['shown']}: {server['failed']}" for server in servers.values() if server.get("failed")]

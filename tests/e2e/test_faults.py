@@ -1,13 +1,13 @@
 """A real process whose engine breaks: it says so at once, costs no good row anything, and mends itself."""
 
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from e2e.test_serve import Server
+from waiting import until
 
 FAULTY = Path(__file__).with_name("faulty_server.py")
 NOTICE_S = 2.0
@@ -22,13 +22,6 @@ def server(demo: Path, tmp_path: Path) -> Iterator[Server]:
     yield running
     running.process.kill()
     running.process.wait()
-
-
-def until(holds: Callable[[], bool], within_s: float) -> None:
-    deadline_s = time.monotonic() + within_s
-    while not holds():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.02)
 
 
 def ready(server: Server) -> bool:

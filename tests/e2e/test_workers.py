@@ -3,14 +3,14 @@
 import json
 import os
 import signal
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 from e2e.test_serve import EVENHAND, Server
+from waiting import until
 
 NAME = "hatexplain-toxicity"
 
@@ -30,13 +30,6 @@ def server() -> Iterator[Server]:
 def workers(server: Server) -> list[psutil.Process]:
     """The processes that listen; spawning has a helper process of its own."""
     return [child for child in psutil.Process(server.process.pid).children() if child.net_connections("tcp")]
-
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.1)
 
 
 def metrics(server: Server) -> str:

@@ -8,20 +8,14 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from rebundle import reversion
+from waiting import until
 
-from models import bundle as bundles
 from service.app import create_app
 from service.settings import Settings
 
 NAME = "hatexplain-toxicity"
 ATTRIBUTES = ("race", "religion", "gender", "orientation")
-
-
-def reversion(folder: Path, version: str, name: str = NAME) -> Path:
-    """Give a bundle another version."""
-    manifest, _ = bundles.read_manifest(folder)
-    bundles.write_manifest(folder, manifest.model_copy(update={"version": version, "name": name}))
-    return folder
 
 
 @pytest.fixture
@@ -53,13 +47,6 @@ def sample(client: TestClient, name: str, **labels: str) -> float:
         for line in lines
         if line.startswith(name + "{") and all(pair in line for pair in wanted)
     )
-
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.02)
 
 
 def test_the_first_version_answers_and_all_are_listed(pair: tuple[TestClient, Path, Path]) -> None:
@@ -160,7 +147,7 @@ def test_a_bad_bundle_is_refused_and_the_old_one_goes_on(pair: tuple[TestClient,
     elif damage == "manifest":
         (first / "manifest.json").write_text("{")
     else:
-        reversion(first, "2.0.0" if damage == "version" else "1.0.1", "another" if damage == "name" else NAME)
+        reversion(first, "2.0.0" if damage == "version" else "1.0.1", name="another" if damage == "name" else NAME)
     reply = client.post(f"/models/{NAME}/reload", json={})
     assert reply.status_code == 409
     assert reply.json()["error"]["type"] == "bundle_refused"

@@ -1,23 +1,15 @@
 """Health that tells the truth, and what is served."""
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from fastapi.testclient import TestClient
+from waiting import until
 
 from models.bundle import read_manifest
 from service.app import create_app
 from service.settings import Settings
 
 VERSIONS = ("", "/versions/{version}")
-
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.02)
 
 
 def test_healthy_and_ready(client: TestClient) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
+from rebundle import reversion
 
-from models import bundle as bundles_of
 from models.manifest import Mode
 from service.control import Control
 from service.errors import InvalidInput
@@ -19,12 +19,6 @@ from service.reload import load_all
 from service.settings import Settings
 
 NAME = "hatexplain-toxicity"
-
-
-def reversion(folder: Path, version: str) -> Path:
-    manifest, _ = bundles_of.read_manifest(folder)
-    bundles_of.write_manifest(folder, manifest.model_copy(update={"version": version}))
-    return folder
 
 
 class Worker:

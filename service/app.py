@@ -20,6 +20,7 @@ from service import __version__, handlers, settings
 from service.control import Control
 from service.lanes import Lanes
 from service.loader import Loader, lanes_of
+from service.memory import give_back_regularly
 from service.metrics import Metrics
 from service.middleware import Doorkeeper
 from service.pipeline import Pipeline
@@ -99,7 +100,8 @@ async def _lifespan(state: Running, chosen: Settings, tracer: Tracer) -> AsyncIt
         slot.model.batcher.start()
         state.lanes.add(slot.model.batcher)
     await state.lanes.start()
-    tasks = [asyncio.create_task(_sample(state)), asyncio.create_task(state.control.follow())]
+    forever = (_sample(state), state.control.follow(), give_back_regularly())
+    tasks = [asyncio.create_task(work) for work in forever]
     if chosen.watch_s:
         tasks.append(asyncio.create_task(state.reloader.watch(chosen.watch_s)))
     yield

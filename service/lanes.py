@@ -23,8 +23,8 @@ PROBATION_S = 1.0
 """How long a lane that took another's place counts as not ready, at least."""
 SLOW_FACTOR = 2.0
 """A run that takes so many times as long as a full batch did at the start shows as not ready."""
-LOST_FACTOR = 5.0
-"""One that takes so many times as long is given up."""
+LOST_FACTOR = 3.0
+"""A run that takes so many times as long as one that shows is given up: a busy machine is slow, not broken."""
 MOST_LOST = 4
 """Hung threads cannot be ended; with so many of them, the process must be replaced."""
 
@@ -133,15 +133,14 @@ class Lanes:
     Args:
         count: Threads.
         probe: A canary: runs a known row, raises if the answer is wrong. Called in a lane.
-        stall_s: A run that takes longer hangs: the service is not ready, and the lane is given up. Models that
-            need more are made known by :meth:`allow`.
+        stall_s: A run that takes longer hangs: the service is not ready; after three times as long the lane is given
+            up. Models that need more are made known by :meth:`allow`.
     """
 
     def __init__(self, count: int, probe: Callable[[], None], stall_s: float) -> None:
         self._count = count
         self._probe = probe
         self._stall_s = stall_s
-        self._lost_s = stall_s
         self._condition = threading.Condition()
         self._queues: list[_Queue] = []
         self._lanes: list[_Lane] = []
@@ -171,7 +170,6 @@ class Lanes:
     def allow(self, full_batch_s: float) -> None:
         """Be patient with a model whose full batch takes so long."""
         self._stall_s = max(self._stall_s, SLOW_FACTOR * full_batch_s)
-        self._lost_s = max(self._lost_s, LOST_FACTOR * full_batch_s)
 
     def wake(self) -> None:
         """Work has arrived."""
@@ -250,7 +248,7 @@ class Lanes:
             await asyncio.sleep(WATCH_S)
             self._lost = [lane for lane in self._lost if lane.is_alive()]
             for lane in list(self._lanes):
-                if lane.busy_s > self._lost_s or not lane.is_alive():
+                if lane.busy_s > LOST_FACTOR * self._stall_s or not lane.is_alive():
                     self._give_up(lane)
             while len(self._lanes) < self._count and not self.beyond_repair:
                 self._started += 1

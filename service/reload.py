@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
-import gc
 import logging
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,6 +10,7 @@ from pathlib import Path
 from models.bundle import BundleError, read_manifest
 from service.errors import BundleRefused
 from service.loader import LoadedModel, Loader
+from service.memory import give_back_all
 from service.registry import Registry, Slot
 
 log = logging.getLogger(__name__)
@@ -122,15 +121,7 @@ class Reloader:
         await old.batcher.close()
         self._loader.lanes.remove(old.batcher)
         del old
-        await asyncio.to_thread(_return_memory)
-
-
-def _return_memory() -> None:
-    """Give freed memory back: a graph's weights are millions of bytes, and the C library would keep them for later."""
-    gc.collect()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
+        await asyncio.to_thread(give_back_all)
 
 
 def _stamp(path: Path) -> object:

@@ -71,7 +71,8 @@ class Settings(BaseSettings):
     deadline_s: float = Field(default=10.0, gt=0)
     """A request without an answer by then gets 504."""
     stall_s: float = Field(default=1.5, gt=0)
-    """A run of the graph that takes longer, and five times as long as a full batch did at the start, hangs."""
+    """A run of the graph that takes longer, and twice as long as a full batch did at the start, hangs: the service is
+    not ready, and after three times as long the run is given up."""
     watch_s: float = Field(default=2.0, ge=0)
     """How often the bundles' folders are looked at for a new version; 0 is never."""
     drain_s: float = Field(default=20.0, ge=0)

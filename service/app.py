@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -67,7 +68,13 @@ def create_app(given: Settings | None = None) -> FastAPI:
     for router in (predict.router, v2.router, health.router, admin.router):
         app.include_router(router)
     handlers.install(app, metrics)
-    app.add_middleware(Doorkeeper, metrics=metrics, tracer=tracer, max_body_bytes=chosen.max_body_bytes)
+    app.add_middleware(
+        Doorkeeper,
+        metrics=metrics,
+        tracer=tracer,
+        max_body_bytes=chosen.max_body_bytes,
+        busy=state.registry.busy,
+    )
     return app
 
 
@@ -100,6 +107,8 @@ async def _lifespan(state: Running, chosen: Settings, tracer: Tracer) -> AsyncIt
         slot.model.batcher.start()
         state.lanes.add(slot.model.batcher)
     await state.lanes.start()
+    gc.collect()
+    gc.freeze()  # what the start has made stays: looking through it again and again would stop everything each time
     forever = (_sample(state), state.control.follow(), give_back_regularly())
     tasks = [asyncio.create_task(work) for work in forever]
     if chosen.watch_s:

@@ -82,9 +82,12 @@ class Batcher(Generic[In, Out]):
         """
         if not self.alive:
             raise Closing
-        wait_s = self.expected_wait_s
-        if len(self._waiting) + rows > self._limits.queue_rows or wait_s > self._limits.wait_s:
-            raise Overloaded(retry_after_s=wait_s)
+        if self.full_for(rows):
+            raise Overloaded(retry_after_s=self.expected_wait_s)
+
+    def full_for(self, rows: int) -> bool:
+        """Whether so many more rows would not fit, or would probably wait too long."""
+        return len(self._waiting) + rows > self._limits.queue_rows or self.expected_wait_s > self._limits.wait_s
 
     @property
     def expected_wait_s(self) -> float:
@@ -123,7 +126,9 @@ class Batcher(Generic[In, Out]):
         try:
             await group.future
         finally:
-            group.left = True  # a caller that left: rows that were not taken yet are skipped
+            group.left = True  # rows that are being taken are skipped
+            if group.missing:
+                self._forget(group)  # the caller left: what it asked for must not keep others out
             self._open -= 1
             self._end_if_drained()
         return cast("list[Out | ServiceError]", group.results)  # the future ends when none is missing
@@ -164,6 +169,11 @@ class Batcher(Generic[In, Out]):
                 self._tell(rows, seconds)
 
         self._post(hand_out)
+
+    def _forget(self, group: Group[Out]) -> None:
+        with self._lock:
+            self._waiting = deque(row for row in self._waiting if row.group is not group)
+            self._waiting_tokens = sum(row.size for row in self._waiting)
 
     def _post(self, work: Callable[[], object]) -> None:
         assert self._loop is not None

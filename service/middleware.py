@@ -25,7 +25,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 LOG = logging.getLogger(__name__)
 REQUEST_ID = b"x-request-id"
 V2_INFER = rf"{V2_PREFIX}/models/.+/infer"
-INFER_PATH = re.compile(rf"/predict|{V2_INFER}")
+PREDICT, V2_ROUTE = "/predict", f"{V2_PREFIX}/models/{{model}}/infer"
+INFER_PATH = re.compile(rf"{PREDICT}|{V2_INFER}")
 BINARY_PATH = re.compile(V2_INFER)
 CALLER_LEFT = 499
 """Counted where the caller left before its answer; nobody sees it."""
@@ -40,13 +41,22 @@ class Doorkeeper:
         metrics: Where requests are counted.
         tracer: Names traces.
         max_body_bytes: More is refused.
+        busy: Why no row at all can be taken now, whatever the request is; ``None`` if some can.
     """
 
-    def __init__(self, app: App, metrics: Metrics, tracer: Tracer, max_body_bytes: int) -> None:
+    def __init__(
+        self,
+        app: App,
+        metrics: Metrics,
+        tracer: Tracer,
+        max_body_bytes: int,
+        busy: Callable[[], ServiceError | None],
+    ) -> None:
         self._app = app
         self._metrics = metrics
         self._tracer = tracer
         self._max_body_bytes = max_body_bytes
+        self._busy = busy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -59,6 +69,7 @@ class Doorkeeper:
         trace = scope[TRACE] = self._tracer.begin(request_id, headers.get(b"traceparent", b""))
         started, status, answered = time.monotonic(), 500, False
         body: bytes | None = None
+        turned_away = ""
 
         async def answer(message: Message) -> None:
             nonlocal status, answered
@@ -72,6 +83,10 @@ class Doorkeeper:
             if scope["method"] in ("POST", "PUT", "PATCH"):
                 _check_media_type(headers, scope["path"])
                 body = await self._body(headers, receive)
+                if INFER_PATH.fullmatch(scope["path"]) and (busy := self._busy()) is not None:
+                    # Under overload a refusal must cost little: before routing, JSON and schemas.
+                    turned_away = PREDICT if scope["path"] == PREDICT else V2_ROUTE
+                    raise busy
             if not await self._while_wanted(scope, body, receive, answer, lambda: answered):
                 status = CALLER_LEFT
         except ServiceError as error:
@@ -82,7 +97,7 @@ class Doorkeeper:
                 raise  # half an answer is out: the connection must break
             await self._refuse(ServiceError(), scope, receive, answer)
         finally:
-            route = getattr(scope.get("route"), "path", "unmatched")
+            route = getattr(scope.get("route"), "path", turned_away or "unmatched")
             self._metrics.request(route, _method(scope), status, time.monotonic() - started)
             self._tracer.end(trace, route, _method(scope), status)
 

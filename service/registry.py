@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from models.manifest import Mode
-from service.errors import InvalidInput, UnknownModel
+from service.errors import InvalidInput, Overloaded, UnknownModel
 from service.loader import LoadedModel
 
 
@@ -67,6 +67,13 @@ class Registry:
     def live(self) -> list[LoadedModel]:
         """The version of every model that answers."""
         return [self.get(name) for name in self.roles]
+
+    def busy(self) -> Overloaded | None:
+        """Why no model that answers could take a row now; ``None`` if one could."""
+        batchers = [model.batcher for model in self.live()]
+        if not all(batcher.full_for(1) for batcher in batchers):
+            return None
+        return Overloaded(retry_after_s=min(batcher.expected_wait_s for batcher in batchers))
 
     def versions(self, name: str) -> list[LoadedModel]:
         """All loaded versions of a model."""

@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     """More items in one request are refused with 413."""
     max_queue_rows: int = Field(default=4096, ge=1)
     """Rows that may wait; beyond them a request is refused with 429."""
-    max_wait_s: float = Field(default=2.0, gt=0)
+    max_wait_s: float = Field(default=1.0, gt=0)
     """A request that would probably wait longer for its turn is refused with 429 at once."""
     max_batch_rows: int = Field(default=0, ge=0)
     """Rows in one run of the graph at most; 0, here and below, suits the provider: 64 on a processor, else 256."""

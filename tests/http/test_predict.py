@@ -1,6 +1,7 @@
 """``POST /predict`` as apps use it: good items are answered whatever stands beside them."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -240,3 +241,20 @@ def test_no_json_whatever_breaks_the_service(client: TestClient, value: Any, pla
     assert reply.status_code in (200, 404, 422), reply.text
     if reply.status_code != 200:
         assert set(reply.json()) == {"error"}
+
+
+def test_a_service_without_room_turns_away_before_it_reads(open_client: Any, demo: Path) -> None:
+    client = open_client(demo, lanes=1)
+    (slot,) = client.app.state.running.registry.slots
+    batcher = slot.model.batcher
+    batcher._waiting_tokens, before = 10**9, batcher._waiting_tokens
+    for path in ("/predict", f"/v2/models/{slot.model.manifest.name}/infer"):
+        reply = client.post(path, content=b"{", headers={"content-type": "application/json"})
+        assert reply.status_code == 429
+        assert int(reply.headers["retry-after"]) > 1
+    batcher._waiting_tokens = before
+    assert client.post("/predict", content=b"{", headers={"content-type": "application/json"}).status_code == 400
+    counted = 'evenhand_http_requests_total{method="POST",route="%s",status="429"} 1.0'
+    text = client.get("/metrics").text
+    assert counted % "/predict" in text
+    assert counted % "/v2/models/{model}/infer" in text

@@ -99,7 +99,7 @@ async def test_an_answer_that_breaks_half_way_is_not_begun_twice() -> None:
     async def receive() -> Any:
         return {"type": "http.request"}
 
-    door = Doorkeeper(breaks, Metrics(CollectorRegistry()), Tracer(), 1024)
+    door = Doorkeeper(breaks, Metrics(CollectorRegistry()), Tracer(), 1024, lambda: None)
     with pytest.raises(RuntimeError):
         await door({"type": "http", "method": "GET", "path": "/", "headers": []}, receive, send)
     assert [message["type"] for message in sent] == ["http.response.start"]

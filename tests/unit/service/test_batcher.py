@@ -152,6 +152,7 @@ async def test_a_caller_that_leaves_hurts_nobody_and_its_rows_are_not_run() -> N
         await asyncio.sleep(0.02)
         leaving.cancel()
         await asyncio.sleep(0.02)
+        assert batcher.depth == 1
         runner.free.set()
         assert await first == [2]
         assert await staying == [6]

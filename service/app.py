@@ -113,6 +113,8 @@ async def _lifespan(state: Running, chosen: Settings, tracer: Tracer) -> AsyncIt
     tasks = [asyncio.create_task(work) for work in forever]
     if chosen.watch_s:
         tasks.append(asyncio.create_task(state.reloader.watch(chosen.watch_s)))
+    for task in tasks:
+        task.add_done_callback(_say_if_broken)
     yield
     state.draining = True
     for task in tasks:
@@ -121,6 +123,12 @@ async def _lifespan(state: Running, chosen: Settings, tracer: Tracer) -> AsyncIt
     await asyncio.gather(*(slot.model.batcher.close() for slot in state.registry.slots))
     await state.lanes.stop()
     await asyncio.to_thread(tracer.close)
+
+
+def _say_if_broken(task: asyncio.Task[None]) -> None:
+    """Work in the background that ends by an error must not do so silently."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("work in the background has ended; restart the service", exc_info=error)
 
 
 async def _sample(state: Running) -> None:

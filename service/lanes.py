@@ -71,6 +71,7 @@ class _Lane(threading.Thread):
         self.lost = False
         self.busy_since_s: float | None = None
         self.idle_since_s = 0.0
+        self.probed_s = 0.0
         self.job: Job | None = None
         self._lanes = lanes
 
@@ -118,6 +119,7 @@ class _Lane(threading.Thread):
 
     def _probe(self, probe: Callable[[], None]) -> None:
         """Run the canary; a lane that cannot is not ready."""
+        self.probed_s = time.monotonic()
         try:
             probe()
         except Exception:
@@ -219,8 +221,10 @@ class Lanes:
         """Block until something waits, or the lane's canary is due; ``None`` tells it to end."""
         with self._condition:
             while not self._stopping and not lane.lost:
-                idle_s = time.monotonic() - lane.idle_since_s
-                if (not lane.proven and idle_s > WATCH_S) or idle_s > PROBE_S:
+                now = time.monotonic()
+                idle_s = now - lane.idle_since_s
+                # Under load a lane is never idle; one that failed its canary must still get to try again.
+                if (not lane.proven and now - lane.probed_s > WATCH_S) or idle_s > PROBE_S:
                     return self._probe
                 queue = self._next()
                 if queue is not None:

@@ -1,6 +1,7 @@
 """A new version on live traffic: it gets the rows that the live one has answered, and its answers are only counted.
 
-It never costs the live version anything: its rows run when no other rows wait, and are dropped when they would queue.
+Its rows run when no other rows wait, and are dropped when they would queue; a row of the live version waits for a batch
+of it that is running already, and for no more.
 """
 
 from __future__ import annotations

@@ -216,6 +216,12 @@ async def test_a_canary_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatc
     await lanes.start()
     broken.set()
     await until(lambda: lanes.problem is not None)
+    busy = Work(*[lambda: time.sleep(0.02)] * 400)
+    lanes.add(busy)
+    lanes.wake()
+    await asyncio.sleep(0.1)
     broken.clear()
     await until(lambda: lanes.problem is None)
+    assert busy.jobs, "it recovered under load"
+    busy.jobs.clear()
     await lanes.stop()

@@ -7,6 +7,7 @@ import itertools
 import math
 import resource
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
@@ -42,7 +43,7 @@ class Outcome:
         return {**summarise(self.records, self.seconds), "client_cpu_us_per_request": rounded(each)}
 
 
-class _Load:
+class _Load(ABC):
     """What both loops share: connections, records and the end."""
 
     def __init__(self, port: int) -> None:
@@ -109,13 +110,13 @@ class _Load:
         self._record(due_s, ask, reply)
         self._free(connection)
 
+    @abstractmethod
     def _again(self, due_s: float, ask: Ask) -> None:
         """Send a request on a new connection."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _free(self, connection: Connection) -> None:
         """A connection has nothing to do."""
-        raise NotImplementedError
 
     async def _end(self, seconds: float) -> Outcome:
         """Wait for what is under way; give up what does not come."""

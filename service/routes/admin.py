@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from service.errors import BundleRefused
 from service.registry import Slot
 from service.routes.running import Running, running
 from service.schemas import ErrorReply, ModeRequest, ReloadReply, ShadowRequest, VersionRequest
@@ -55,7 +56,14 @@ async def reload(name: str, request: Request) -> ReloadReply:
     """Look at the model's folders now: a new bundle that holds takes over, one that does not is refused."""
     state = running(request)
     state.registry.get(name)
-    changed = [await state.reloader.reload(slot) for slot in state.registry.slots if slot.model.manifest.name == name]
+    changed, refused = [], None
+    for slot in [slot for slot in state.registry.slots if slot.model.manifest.name == name]:
+        try:
+            changed.append(await state.reloader.reload(slot))
+        except BundleRefused as error:  # one bad folder must not keep the others from their new bundles
+            refused = error
+    if refused is not None:
+        raise refused
     live = state.registry.get(name)
     return ReloadReply(model=name, version=live.manifest.version, bundle=live.bundle, changed=any(changed))
 

@@ -167,6 +167,14 @@ def test_a_bad_bundle_is_refused_and_the_old_one_goes_on(pair: tuple[TestClient,
         assert all(model["refused"] is None for model in client.get("/models").json()["models"])
 
 
+def test_a_bad_folder_does_not_keep_another_from_its_new_bundle(pair: tuple[TestClient, Path, Path]) -> None:
+    client, first, second = pair
+    (first / "manifest.json").write_text("{")
+    reversion(second, "2.0.1")
+    assert client.post(f"/models/{NAME}/reload", json={}).status_code == 409
+    assert roles(client) == {"1.0.0": "live", "2.0.1": "standby"}
+
+
 def test_a_bundle_that_changes_in_its_folder_takes_over_by_itself(altered: Callable[..., Path], tmp_path: Path) -> None:
     first, second = altered(0.5, "off"), reversion(altered(0.0, "apply"), "2.0.0")
     link = tmp_path / "current"

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.metrics import MIN_CELL, Bin, Rate
+from models.rates import Rate
+from training.metrics import MIN_CELL, Bin
 
 Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]

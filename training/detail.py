@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.manifest import UNKNOWN_GROUP
+from models.rates import Rate
 from training.calibration import calibration, risk_coverage
 from training.data import Rows, Schema
 from training.evaluate import Answers
-from training.metrics import Rate, members, paired_difference
+from training.metrics import members, paired_difference
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from models.inputs import Encoded, collate, pad_of
 from models.manifest import Manifest
+from models.rates import Rate
 from models.runners import Runner
 from models.runtime import MODE_CODES
 from training.calibration import calibration
@@ -19,7 +20,6 @@ from training.features import by_length
 from training.metrics import (
     MIN_CELL,
     Cell,
-    Rate,
     against_reference,
     cells,
     group_metrics,

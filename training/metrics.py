@@ -9,37 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.rates import Rate, newcombe, wilson
+
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 MIN_CELL = 30
-Z95 = NormalDist().inv_cdf(0.975)
-
-
-@dataclass(frozen=True)
-class Rate:
-    """A share with its count and 95 % Wilson interval; all ``None`` where there is no row."""
-
-    n: int
-    value: float | None
-    low: float | None
-    high: float | None
-
-    @classmethod
-    def of(cls, hits: Bools) -> Rate:
-        """Share of true entries."""
-        n = len(hits)
-        if n == 0:
-            return cls(0, None, None, None)
-        share = float(hits.mean())
-        low, high = wilson(share, n)
-        return cls(n, share, low, high)
 
 
 @dataclass(frozen=True)
@@ -72,24 +52,6 @@ class Cell:
 def pooled_name(reference: str) -> str:
     """Name of all groups but the reference together: the rows that a correction is for."""
     return f"any but {reference}"
-
-
-def wilson(share: float, n: int, z: float = Z95) -> tuple[float, float]:
-    """Wilson score interval of a rate (Wilson 1927)."""
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    # The share lies inside; at 0 and 1, where a limit equals it, rounding may say otherwise.
-    return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
-
-
-def newcombe(a: Rate, b: Rate) -> tuple[float, float] | None:
-    """Interval of the difference ``a - b`` of two independent rates (Newcombe 1998, method 10)."""
-    if a.value is None or b.value is None or a.low is None or a.high is None or b.low is None or b.high is None:
-        return None
-    difference = a.value - b.value
-    down = sqrt((a.value - a.low) ** 2 + (b.high - b.value) ** 2)
-    up = sqrt((a.high - a.value) ** 2 + (b.value - b.low) ** 2)
-    return difference - down, difference + up
 
 
 def paired_difference(base: Bools, final: Bools) -> dict[str, Any]:

@@ -22,7 +22,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from training.metrics import Bin, Rate
+from models.rates import Rate
+from training.metrics import Bin
 
 Floats = NDArray[np.float64]
 P = ParamSpec("P")

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from models.manifest import UNKNOWN_GROUP
+from models.rates import Rate
 from training import plots
-from training.metrics import MIN_CELL, Bin, Rate
+from training.metrics import MIN_CELL, Bin
 from training.pages import Section, definitions, figure, page, paragraph, points, table
 from training.report_words import DEFINITIONS, against_reference, for_whom, in_short, not_known, number, percent
 from training.report_words import points as in_points

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.rates import Rate, newcombe
 from training.data import Rows, Schema
-from training.metrics import MIN_CELL, Cell, Rate, cells, group_metrics, newcombe, paired_difference, pooled_name, worst
+from training.metrics import MIN_CELL, Cell, cells, group_metrics, paired_difference, pooled_name, worst
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.floating]

@@ -8,7 +8,8 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from training.metrics import Bin, Rate
+from models.rates import Rate
+from training.metrics import Bin
 from training.plots import (
     Curve,
     Pair,

@@ -1,0 +1,316 @@
+"""Do the detectors still see what they saw in validation, and does what they do reach whom it should."""
+
+from __future__ import annotations
+
+from board import Board, add_fairness, alert_table
+from grafana_foundation_sdk.models import dashboard as models
+from parts import (
+    BLUE,
+    GREEN,
+    GREY,
+    NUMBER,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILLION,
+    About,
+    Column,
+    Line,
+    bars,
+    compared,
+    histogram,
+    lines,
+    parts_of_limit,
+    value,
+)
+from series import MODEL, WINDOW, limit, recorded
+
+PER_GROUP = "attribute, group"
+CAME_TRUE = ', label="1"'
+CHOSEN = ', group=~"$group"'
+
+
+def make_detectors() -> models.Dashboard:
+    """Build it."""
+    board = Board("evenhand-detectors", "Drift, activation, calibration and quality of the bias detectors.")
+    add_fairness(board)
+    board.alerts(MODEL)
+    board.row("What is nearest to its limit, and what fires?")
+    board.line(9, (12, _nearest()), (12, _alerts()))
+    board.row("$attribute", repeat="attribute")
+    board.line(8, (8, _drift()), (8, _flagged()), (8, _results()))
+    board.line(8, (12, _risk()), (12, _distribution()))
+    board.line(8, (8, _activation()), (8, _quality()), (8, _confusion()))
+    board.row("Calibration within groups")
+    board.line(8, (12, _calibration_gap()), (12, _reliability()))
+    board.row("What is known of groups and labels")
+    board.line(8, (8, _coverage()), (8, _unknown()), (4, _overflow()), (4, _feedback()))
+    return board.build()
+
+
+def _whole(name: str, more: str = "") -> str:
+    """A recorded series that has no source."""
+    return f"evenhand:{name}:${{window}}{{{MODEL}{more}}}"
+
+
+def _reference(name: str) -> str:
+    return f'max by (attribute) (evenhand_reference{{{MODEL}, reference="{name}"}})'
+
+
+def _calibration() -> str:
+    """Per group: how far served probabilities are from what came true, bins weighted by their rows."""
+    by = f"{PER_GROUP}, bin"
+    came = f"sum by ({by}) ({recorded('calibration', CAME_TRUE)})"
+    served = f"sum by ({by}) ({recorded('calibration_score')})"
+    rows = f"sum by ({PER_GROUP}) ({recorded('calibration')})"
+    return f"sum by ({PER_GROUP}) (abs({served} - {came})) / ({rows} > 0)"
+
+
+def _over(measured: str, name: str) -> str:
+    return f"({measured}) / on () group_left () {limit(name)}"
+
+
+def _nearest() -> object:
+    about = About(
+        "Detectors, as a share of what alerts compare with",
+        "Per attribute: drift of the risk (PSI), distance of the flagged share from validation, rows whose declared "
+        f"group is unknown, largest difference of label coverage, largest calibration gap. Full: the limit. {WINDOW}",
+        "open the runbook page of the alert with the same name; a bar that is missing has no data.",
+        "DetectorDrift",
+    )
+    shift = f"abs(max by (attribute) ({_whole('flagged_share')}) - {_reference('flagged')})"
+    coverage = recorded("label_coverage")
+    apart = f"max by (attribute) ({coverage}) - min by (attribute) ({coverage})"
+    drawn = [
+        Line("psi", _over(f"max by (attribute) ({_whole('risk_psi')})", "risk_psi"), "{{attribute}}: risk drift"),
+        Line("flagged", _over(shift, "flagged_shift"), "{{attribute}}: flagged share"),
+        Line(
+            "unknown",
+            _over(f"max by (attribute) ({_whole('unknown_share')})", "unknown_share"),
+            "{{attribute}}: unknown groups",
+        ),
+        Line("coverage", _over(apart, "label_coverage_gap"), "{{attribute}}: label coverage"),
+        Line(
+            "calibration",
+            _over(f"max by (attribute) ({_calibration()})", "calibration_gap"),
+            "{{attribute}}: calibration",
+        ),
+    ]
+    return parts_of_limit(about, drawn)
+
+
+def _alerts() -> object:
+    about = About(
+        "Alerts",
+        "Alerts about attributes that fire or are pending. An empty list says only that no alert is up.",
+        "open the runbook page by the alert's name.",
+    )
+    return alert_table(about, f'{MODEL}, attribute!=""')
+
+
+def _drift() -> object:
+    about = About(
+        "Risk drift (PSI)",
+        "Population stability index of the detector's risk against validation, over tenths: the sum of "
+        f"(now - then) ln(now / then). Below 0.1 is little, above 0.25 is much. {WINDOW}",
+        "see below where the distribution moved; then check whether the traffic or its preparation changed.",
+        "DetectorDrift",
+    )
+    drawn = [
+        Line("psi", f"max({_whole('risk_psi')})", "PSI"),
+        Line("limit", limit("risk_psi"), "limit", VERMILLION, thin=True),
+    ]
+    return lines(about, drawn, NUMBER, 3)
+
+
+def _flagged() -> object:
+    about = About(
+        "Flagged share",
+        f"Rows whose risk reached the threshold, and the same share in validation. {WINDOW}",
+        "a share far from validation means that the correction acts on other rows than those it was judged on.",
+        "CorrectionRateShift",
+    )
+    drawn = [
+        Line("now", f"max({_whole('flagged_share')})", "now"),
+        Line("then", f"max({_reference('flagged')})", "in validation", GREY, dashed=True),
+    ]
+    return lines(about, drawn)
+
+
+def _results() -> object:
+    about = About(
+        "What became of flagged rows",
+        "applied: the correction was served. shadow: computed and counted only. off: the mode forbids it. error: it "
+        "overflowed and the base answer was served.",
+        "any error is worth its log line; shadow or off where you expect applied: see the modes with GET /models.",
+        "CorrectionRateShift",
+    )
+    drawn = []
+    for result, colour in {"applied": BLUE, "shadow": SKY, "off": GREY, "error": VERMILLION}.items():
+        rows = _whole("corrections", f', result="{result}"')
+        drawn.append(Line(result, f"sum({rows})", result, colour))
+    return lines(about, drawn, NUMBER, 0)
+
+
+def _risk() -> object:
+    about = About(
+        "Risk over time",
+        "Rows by the detector's calibrated probability that they are not of the reference group.",
+        "a band that moves or splits is drift; a detector that says one value for all is broken.",
+        "DetectorDrift",
+    )
+    return histogram(about, f"sum by (le) (increase(evenhand_risk_bucket{{{MODEL}}}[$__rate_interval]))")
+
+
+def _distribution() -> object:
+    about = About(
+        "Risk now and in validation",
+        "Share of rows with at most this risk, over the chosen window and in validation.",
+        "bars of one place that differ say where the drift is: on the left fewer sure negatives, on the right more "
+        "sure positives.",
+        "DetectorDrift",
+    )
+    finite = _whole("risk_bucket", ', le!="+Inf"')
+    every = _whole("risk_bucket", ', le="+Inf"')
+    columns = [
+        Column("now", f"sum by (le) ({finite}) / on () group_left () (sum({every}) > 0)", "Now"),
+        Column("then", f"max by (le) (evenhand_reference_risk{{{MODEL}}})", "In validation"),
+    ]
+    return compared(about, "le", columns, (BLUE, GREY))
+
+
+def _detector(flagged: str | None = None, truth: str | None = None) -> str:
+    """Rows with a declared group, by whether they were flagged and whether the group is not the reference."""
+    wanted = {"flagged": flagged, "truth": truth}
+    chosen = "".join(f', {name}="{bit}"' for name, bit in wanted.items() if bit is not None)
+    return f"sum({_whole('detector', chosen)})"
+
+
+def _part(part: str, whole: str) -> str:
+    return f"{part} / ({whole} > 0)"
+
+
+def _activation() -> object:
+    about = About(
+        "Activation by declared group",
+        f"Share of rows flagged, among rows declared to be of the reference group and among all others. {WINDOW}",
+        "the two lines should be far apart: where they meet, the correction hits at random.",
+        "DetectorDrift",
+    )
+    drawn = [
+        Line("others", _part(_detector("1", "1"), _detector(truth="1")), "other groups", BLUE),
+        Line("reference", _part(_detector("1", "0"), _detector(truth="0")), "reference group", GREY, dashed=True),
+    ]
+    return lines(about, drawn)
+
+
+def _quality() -> object:
+    about = About(
+        "Detector quality on declared rows",
+        "Precision: of the flagged rows, the share that is not of the reference group. Recall: of the rows that are "
+        f"not of the reference group, the share that was flagged. Rows with a declared group alone. {WINDOW}",
+        "falling recall leaves rows uncorrected, falling precision corrects rows that need none: refit the detector.",
+        "DetectorDrift",
+    )
+    drawn = [
+        Line("precision", _part(_detector("1", "1"), _detector(flagged="1")), "precision", BLUE),
+        Line("recall", _part(_detector("1", "1"), _detector(truth="1")), "recall", ORANGE, dashed=True),
+    ]
+    return lines(about, drawn)
+
+
+def _confusion() -> object:
+    about = About(
+        "Declared rows behind it",
+        f"How many rows the quality beside this rests on. {WINDOW}",
+        "with few rows declare groups for a small part of the traffic.",
+    )
+    drawn = [
+        Line("hit", _detector("1", "1"), "flagged, other group", BLUE),
+        Line("missed", _detector("0", "1"), "not flagged, other group", ORANGE),
+        Line("false", _detector("1", "0"), "flagged, reference group", PURPLE),
+        Line("right", _detector("0", "0"), "not flagged, reference group", GREY),
+    ]
+    return bars(about, drawn, NUMBER)
+
+
+def _calibration_gap() -> object:
+    about = About(
+        "Calibration gap per group",
+        "Mean distance between the served probability of a favourable label and how often it came true, over tenths of "
+        f"that probability, weighted by rows. {WINDOW}",
+        "a group far above the others is promised more, or less, than it gets: recalibrate.",
+        "CalibrationGap",
+    )
+    drawn = [
+        Line("gap", _calibration(), "{{attribute}}: {{group}}", BLUE, many=True),
+        Line("limit", limit("calibration_gap"), "limit", VERMILLION, thin=True),
+    ]
+    return lines(about, drawn)
+
+
+def _reliability() -> object:
+    about = About(
+        "Served and came true, by tenth of the served probability",
+        "Per bin, for the groups chosen above: mean served probability of a favourable label, and share of true labels "
+        "that were favourable. Equal bars: calibrated.",
+        "choose one group above and compare it with the others.",
+        "CalibrationGap",
+    )
+    rows = f"(sum by (bin) ({recorded('calibration', CHOSEN)}) > 0)"
+    columns = [
+        Column("served", f"sum by (bin) ({recorded('calibration_score', CHOSEN)}) / {rows}", "Served"),
+        Column("came", f"sum by (bin) ({recorded('calibration', CHOSEN + CAME_TRUE)}) / {rows}", "Came true"),
+    ]
+    return compared(about, "bin", columns, (ORANGE, BLUE))
+
+
+def _coverage() -> object:
+    about = About(
+        "Label coverage",
+        f"Decisions whose true label arrived, as a share of the group's decisions. {WINDOW}",
+        "where groups differ, error rates compare different kinds of rows: collect labels for all groups alike.",
+        "LabelCoverageGap",
+    )
+    return lines(about, [Line("coverage", recorded("label_coverage"), "{{attribute}}: {{group}}", BLUE, many=True)])
+
+
+def _unknown() -> object:
+    about = About(
+        "Unknown groups",
+        f"Rows whose declared group the model does not list, as a share of declared rows; left out of gaps. {WINDOW}",
+        "map the client's names to the bundle's, or fit a bundle that lists them.",
+        "UnknownGroupShare",
+    )
+    drawn = [
+        Line("unknown", _whole("unknown_share"), "{{attribute}}", BLUE, many=True),
+        Line("limit", limit("unknown_share"), "limit", VERMILLION, thin=True),
+    ]
+    return lines(about, drawn)
+
+
+def _overflow() -> object:
+    about = About(
+        "Groups not listed",
+        "Declared groups in the window that the model does not list, counted as unknown.",
+        "see which client sends them.",
+        "GroupOverflow",
+    )
+    expr = f"sum by (attribute) (increase(evenhand_group_overflow_total{{{MODEL}}}[${{window}}]))"
+    return value(about, [Line("overflow", expr, "{{attribute}}")], NUMBER, 0)
+
+
+def _feedback() -> object:
+    about = About(
+        "Feedback",
+        "True labels in the window, of all models. joined: counted. duplicate, conflict: known already, the same or "
+        "another. orphan: no such decision. expired: too late.",
+        "many orphans point to another database or to wrong ids; no joined ones to a feedback job that stopped.",
+        "FeedbackStalled",
+    )
+    colours = {"joined": GREEN, "duplicate": GREY, "conflict": VERMILLION, "orphan": ORANGE, "expired": PURPLE}
+    drawn = [
+        Line(result, f'sum(increase(evenhand_feedback_total{{result="{result}"}}[${{window}}]))', result, colour)
+        for result, colour in colours.items()
+    ]
+    return bars(about, drawn, NUMBER)

@@ -188,7 +188,7 @@ class Column:
 
 def joined(about: About, by: str, columns: Sequence[Column], labels: Sequence[str] = ()) -> table.Panel:
     """One row per value of a label; ``labels`` are further labels that become columns."""
-    made = _begin(table.Panel(), about, "-").unit(SHARE).decimals(1)
+    made = _begin(table.Panel(), about, "-").unit(SHARE).decimals(1).show_header(True)
     for column in columns:
         made.with_target(now(column.ref, column.expr))
         settings = [Setting(id_val="unit", value=column.unit), Setting(id_val="decimals", value=column.decimals)]
@@ -203,7 +203,7 @@ def joined(about: About, by: str, columns: Sequence[Column], labels: Sequence[st
 
 def listed(about: About, expr: str, titles: dict[str, str], hidden: Sequence[str] = ()) -> table.Panel:
     """One row per series, its labels as columns; ``titles`` name the columns in their order."""
-    made = _begin(table.Panel(), about, "-").with_target(now("rows", expr))
+    made = _begin(table.Panel(), about, "-").show_header(True).with_target(now("rows", expr))
     options = {
         "excludeByName": dict.fromkeys(("Time", "__name__", *hidden), True),
         "renameByName": titles,
@@ -230,7 +230,8 @@ def histogram(about: About, expr: str) -> heatmap.Panel:
     made = _begin(heatmap.Panel(), about, "no data")
     made.with_target(query("rows", expr, "{{le}}").format(PromQueryFormat.HEATMAP))
     colour = heatmap.HeatmapColorOptions().mode(HeatmapColorMode.SCHEME).scheme("Cividis").steps(64).exponent(0.5)
-    return made.color(colour.fill(BLUE)).cell_gap(1).y_axis(heatmap.YAxisConfig().decimals(1)).show_legend()
+    made.color(colour.fill(BLUE)).exemplars_color(PURPLE)
+    return made.cell_gap(1).y_axis(heatmap.YAxisConfig().decimals(1)).show_legend()
 
 
 def _change(kind: str, options: dict[str, Any]) -> models.DataTransformerConfig:

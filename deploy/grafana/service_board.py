@@ -198,7 +198,12 @@ def _runs() -> object:
 
 
 def _queue() -> object:
-    about = About("Waiting rows", "Rows that wait now, per model.", "see Waiting above.", "QueueFull")
+    about = About(
+        "Waiting rows",
+        "Rows that wait now, per model.",
+        "if it does not fall again, add cores or replicas.",
+        "QueueFull",
+    )
     return lines(about, [Line("rows", "sum by (model) (evenhand_queue_rows)", "{{model}}", many=True)], NUMBER, 0)
 
 

@@ -36,11 +36,13 @@ from parts import (
     steps,
     value,
 )
-from series import MODEL, SCOPE, WINDOW, changed, limit, recorded
+from series import MODEL, SCOPE, WINDOW, limit, recorded
 
+KNOWN = ', group!="unknown"'
 STATES = (
-    "breach: the lower limit of the gap is above the limit. No evidence of breach: enough data, and it is not. "
-    "Insufficient data: the smallest group has too few rows to say anything; it is not a pass."
+    "breach: the lower limit of the gap between groups with enough rows is above the limit. No evidence of breach: every "
+    "group has enough rows, and it is not. Insufficient data: no breach among the groups with enough rows, but there are "
+    "others; it is not a pass."
 )
 
 
@@ -135,8 +137,8 @@ def _mended_and_broken() -> object:
         "more broken than mended means that the correction costs accuracy: see who pays for it below.",
         "CorrectionHarm",
     )
-    mended = Line("mended", f"sum by (attribute) ({changed('mended')})", "{{attribute}} mended")
-    broken = Line("broken", f"sum by (attribute) ({changed('broken')})", "{{attribute}} broken", VERMILLION)
+    mended = Line("mended", f"sum by (attribute) ({recorded('mended')})", "{{attribute}} mended")
+    broken = Line("broken", f"sum by (attribute) ({recorded('broken')})", "{{attribute}} broken", VERMILLION)
     return bars(about, [mended, broken], NUMBER)
 
 
@@ -180,7 +182,7 @@ def _enough_rows() -> object:
         "groups that stay short need a longer window, or are too rare to judge this way.",
         "InsufficientData",
     )
-    expr = f"clamp_max({recorded('rows')} / on () group_left () {limit('rows')}, 1)"
+    expr = f"clamp_max({recorded('rows', KNOWN)} / on () group_left () {limit('rows')}, 1)"
     return parts_of_limit(about, [Line("rows", expr, "{{attribute}}: {{group}}")], reached=BLUE)
 
 
@@ -195,7 +197,7 @@ def _enough_labels() -> object:
     drawn = [
         Line(
             name,
-            f"clamp_max({recorded(name)} / on () group_left () {limit('rows')}, 1)",
+            f"clamp_max({recorded(name, KNOWN)} / on () group_left () {limit('rows')}, 1)",
             "{{attribute}}: {{group}}, " + title,
         )
         for name, title in {"positives": "favourable", "negatives": "unfavourable"}.items()

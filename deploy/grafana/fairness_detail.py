@@ -27,10 +27,15 @@ def gap(metric: str) -> object:
         f"{METRICS[metric].capitalize()} difference",
         f"{means} Fairlearn's {name}, over every group with a row. The band is the 95 % interval after correction. "
         f"{WINDOW}",
-        "it is a breach when the lower edge of the band passes the limit, not when the line does.",
+        "it is a breach when the lower limit between groups with enough rows passes the limit, not when the gap does.",
         alert.get(metric, "EqualizedOddsGap"),
     )
-    return lines(about, [*_before_and_after(name), Line("limit", limit("gap"), "limit", VERMILLION, thin=True)])
+    judged = Line("judged", f"max({recorded(f'{name}_final_judged')})", "lower limit, groups with enough rows", PURPLE)
+    return lines(about, [*_before_and_after(name), judged, _limit(limit("gap"))])
+
+
+def _limit(expr: str) -> Line:
+    return Line("limit", expr, "limit", VERMILLION, thin=True)
 
 
 def _before_and_after(name: str, interval: bool = True) -> list[Line]:
@@ -56,7 +61,7 @@ def ratio() -> object:
         "FourFifths",
     )
     ratio = _before_and_after("demographic_parity_ratio", interval=False)
-    return lines(about, [*ratio, Line("limit", limit("impact_ratio"), "limit", VERMILLION, thin=True)])
+    return lines(about, [*ratio, _limit(limit("impact_ratio"))])
 
 
 def worst_group() -> object:
@@ -70,7 +75,7 @@ def worst_group() -> object:
     )
     validation = f'max(evenhand_reference{{{MODEL}, reference="worst_group_accuracy"}}) - {limit("accuracy_drop")}'
     drawn = _before_and_after("worst_group_accuracy", interval=False)
-    return lines(about, [*drawn, Line("limit", validation, "limit", VERMILLION, thin=True)])
+    return lines(about, [*drawn, _limit(validation)])
 
 
 def evidence(process: str) -> object:
@@ -89,7 +94,7 @@ def evidence(process: str) -> object:
     }[process]
     about = About(*told, "at 100 % treat it as a breach, whatever the windows above say.", "SequentialEvidence")
     colours = {"demographic_parity": BLUE, "true_positive_rate": ORANGE, "false_positive_rate": PURPLE}
-    drawn = [Line("limit", "vector(1)", "limit", VERMILLION, thin=True)]
+    drawn = [_limit("vector(1)")]
     for metric, colour in colours.items():
         scope = f'{{{MODEL}, metric="{metric}", process="{process}"}}'
         parts = [f"max by (group) (evenhand_evidence_{part}{scope})" for part in ("ln", "limit_ln")]
@@ -137,7 +142,11 @@ def flips() -> object:
         "moves in an unexpected direction, or for one group alone, are worth reading row by row in the record.",
         "CorrectionRateShift",
     )
-    return bars(about, _by_group({"to favourable": BLUE, "to unfavourable": ORANGE}), NUMBER)
+    drawn = [
+        Line(kind.split()[1], f"sum by (group) ({changed(kind)})", f"{{{{group}}}} {kind}", colour)
+        for kind, colour in (("to favourable", BLUE), ("to unfavourable", ORANGE))
+    ]
+    return bars(about, drawn, NUMBER)
 
 
 def benefit() -> object:
@@ -149,14 +158,11 @@ def benefit() -> object:
         "a group with more broken than mended pays for the others: see the runbook.",
         "CorrectionHarm",
     )
-    return bars(about, _by_group({"mended": BLUE, "broken": VERMILLION}), NUMBER)
-
-
-def _by_group(kinds: dict[str, str]) -> list[Line]:
-    return [
-        Line(kind.replace(" ", "_"), f"sum by (group) ({changed(kind)})", f"{{{{group}}}} {kind}", colour)
-        for kind, colour in kinds.items()
+    drawn = [
+        Line(kind, f"sum by (group) ({recorded(kind)})", f"{{{{group}}}} {kind}", colour)
+        for kind, colour in (("mended", BLUE), ("broken", VERMILLION))
     ]
+    return bars(about, drawn, NUMBER)
 
 
 def selection() -> object:

@@ -215,6 +215,7 @@ def listed(about: About, expr: str, titles: dict[str, str], hidden: Sequence[str
 def compared(about: About, by: str, columns: Sequence[Column], colours: Sequence[str]) -> barchart.Panel:
     """Bars side by side, one place per value of a label."""
     made = _begin(barchart.Panel(), about, "no data").unit(SHARE).decimals(1).x_field(by)
+    made.fill_opacity(80).line_width(1).gradient_mode(looks.GraphGradientMode.NONE)
     for column, colour in zip(columns, colours, strict=True):
         made.with_target(now(column.ref, column.expr))
         made.override_by_name(column.title, [Setting(id_val="color", value={"mode": "fixed", "fixedColor": colour})])
@@ -231,7 +232,8 @@ def histogram(about: About, expr: str) -> heatmap.Panel:
     made.with_target(query("rows", expr, "{{le}}").format(PromQueryFormat.HEATMAP))
     colour = heatmap.HeatmapColorOptions().mode(HeatmapColorMode.SCHEME).scheme("Cividis").steps(64).exponent(0.5)
     made.color(colour.fill(BLUE)).exemplars_color(PURPLE)
-    return made.cell_gap(1).y_axis(heatmap.YAxisConfig().decimals(1)).show_legend()
+    hidden = common.HideSeriesConfig().legend(False).tooltip(False).viz(False)
+    return made.hide_from(hidden).cell_gap(1).y_axis(heatmap.YAxisConfig().decimals(1)).show_legend()
 
 
 def _change(kind: str, options: dict[str, Any]) -> models.DataTransformerConfig:

@@ -18,12 +18,6 @@ def limit(name: str) -> str:
 
 
 def changed(kind: str) -> str:
-    """Decisions of a kind of change: which bits came of which."""
-    pairs = {
-        "to favourable": ('base="0", final="1"',),
-        "to unfavourable": ('base="1", final="0"',),
-        "mended": ('base="0", final="1", label="1"', 'base="1", final="0", label="0"'),
-        "broken": ('base="0", final="1", label="0"', 'base="1", final="0", label="1"'),
-    }[kind]
-    series = "outcomes" if len(pairs) > 1 else "decisions"
-    return " or ".join(recorded(series, f', group!="unknown", {pair}') for pair in pairs)
+    """Decisions that the correction moved, ``to favourable`` or ``to unfavourable``, whatever their group."""
+    base, final = ("0", "1") if kind == "to favourable" else ("1", "0")
+    return recorded("decisions", f', base="{base}", final="{final}"')

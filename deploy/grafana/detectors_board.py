@@ -26,7 +26,6 @@ from parts import (
 from series import MODEL, WINDOW, limit, recorded
 
 PER_GROUP = "attribute, group"
-CAME_TRUE = ', label="1"'
 CHOSEN = ', group=~"$group"'
 
 
@@ -59,11 +58,9 @@ def _reference(name: str) -> str:
 
 def _calibration() -> str:
     """Per group: how far served probabilities are from what came true, bins weighted by their rows."""
-    by = f"{PER_GROUP}, bin"
-    came = f"sum by ({by}) ({recorded('calibration', CAME_TRUE)})"
-    served = f"sum by ({by}) ({recorded('calibration_score')})"
-    rows = f"sum by ({PER_GROUP}) ({recorded('calibration')})"
-    return f"sum by ({PER_GROUP}) (abs({served} - {came})) / ({rows} > 0)"
+    rows = recorded("calibration_rows")
+    apart = f"abs({recorded('calibration_predicted')} - {recorded('calibration_observed')})"
+    return f"sum by ({PER_GROUP}) ({apart} * {rows}) / (sum by ({PER_GROUP}) ({rows}) > 0)"
 
 
 def _over(measured: str, name: str) -> str:
@@ -79,7 +76,7 @@ def _nearest() -> object:
         "DetectorDrift",
     )
     shift = f"abs(max by (attribute) ({_whole('flagged_share')}) - {_reference('flagged')})"
-    coverage = recorded("label_coverage")
+    coverage = recorded("label_coverage", ', group!="unknown"')
     apart = f"max by (attribute) ({coverage}) - min by (attribute) ({coverage})"
     drawn = [
         Line("psi", _over(f"max by (attribute) ({_whole('risk_psi')})", "risk_psi"), "{{attribute}}: risk drift"),
@@ -165,16 +162,13 @@ def _risk() -> object:
 def _distribution() -> object:
     about = About(
         "Risk now and in validation",
-        "Share of rows with at most this risk, over the chosen window and in validation.",
-        "bars of one place that differ say where the drift is: on the left fewer sure negatives, on the right more "
-        "sure positives.",
+        "Share of rows whose risk lies in the tenth that ends here, over the chosen window and in validation.",
+        "bars of one place that differ say where the drift is.",
         "DetectorDrift",
     )
-    finite = _whole("risk_bucket", ', le!="+Inf"')
-    every = _whole("risk_bucket", ', le="+Inf"')
     columns = [
-        Column("now", f"sum by (le) ({finite}) / on () group_left () (sum({every}) > 0)", "Now"),
-        Column("then", f"max by (le) (evenhand_reference_risk{{{MODEL}}})", "In validation"),
+        Column("now", f"max by (le) ({_whole('risk_share')})", "Now"),
+        Column("then", f"max by (le) (evenhand:reference_risk_share{{{MODEL}}})", "In validation"),
     ]
     return compared(about, "le", columns, (BLUE, GREY))
 
@@ -257,10 +251,11 @@ def _reliability() -> object:
         "choose one group above and compare it with the others.",
         "CalibrationGap",
     )
-    rows = f"(sum by (bin) ({recorded('calibration', CHOSEN)}) > 0)"
+    rows = recorded("calibration_rows", CHOSEN)
+    weighted = "sum by (bin) ({} * {}) / (sum by (bin) ({}) > 0)"
     columns = [
-        Column("served", f"sum by (bin) ({recorded('calibration_score', CHOSEN)}) / {rows}", "Served"),
-        Column("came", f"sum by (bin) ({recorded('calibration', CHOSEN + CAME_TRUE)}) / {rows}", "Came true"),
+        Column(name, weighted.format(recorded(f"calibration_{name}", CHOSEN), rows, rows), title)
+        for name, title in (("predicted", "Served"), ("observed", "Came true"))
     ]
     return compared(about, "bin", columns, (ORANGE, BLUE))
 

@@ -40,9 +40,9 @@ from series import MODEL, SCOPE, WINDOW, limit, recorded
 
 KNOWN = ', group!="unknown"'
 STATES = (
-    "breach: the lower limit of the gap between groups with enough rows is above the limit. No evidence of breach: every "
-    "group has enough rows, and it is not. Insufficient data: no breach among the groups with enough rows, but there are "
-    "others; it is not a pass."
+    "breach: the lower limit of the gap between groups with enough rows is above the limit. No evidence of breach: "
+    "every group has enough rows, and it is not. Insufficient data: no breach among the groups with enough rows, but "
+    "there are others; it is not a pass."
 )
 
 

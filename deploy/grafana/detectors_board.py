@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from board import Board, add_fairness, alert_table
+from detectors_detail import calibration, calibration_gap, coverage, feedback, overflow, reliability, unknown
 from grafana_foundation_sdk.models import dashboard as models
 from parts import (
     BLUE,
-    GREEN,
     GREY,
     NUMBER,
     ORANGE,
@@ -21,12 +21,8 @@ from parts import (
     histogram,
     lines,
     parts_of_limit,
-    value,
 )
-from series import MODEL, WINDOW, limit, recorded
-
-PER_GROUP = "attribute, group"
-CHOSEN = ', group=~"$group"'
+from series import MODEL, WINDOW, limit, recorded, whole
 
 
 def make_detectors() -> models.Dashboard:
@@ -41,26 +37,14 @@ def make_detectors() -> models.Dashboard:
     board.line(8, (12, _risk()), (12, _distribution()))
     board.line(8, (8, _activation()), (8, _quality()), (8, _confusion()))
     board.row("Calibration within groups")
-    board.line(8, (12, _calibration_gap()), (12, _reliability()))
+    board.line(8, (12, calibration_gap()), (12, reliability()))
     board.row("What is known of groups and labels")
-    board.line(8, (8, _coverage()), (8, _unknown()), (4, _overflow()), (4, _feedback()))
+    board.line(8, (8, coverage()), (8, unknown()), (4, overflow()), (4, feedback()))
     return board.build()
-
-
-def _whole(name: str, more: str = "") -> str:
-    """A recorded series that has no source."""
-    return f"evenhand:{name}:${{window}}{{{MODEL}{more}}}"
 
 
 def _reference(name: str) -> str:
     return f'max by (attribute) (evenhand_reference{{{MODEL}, reference="{name}"}})'
-
-
-def _calibration() -> str:
-    """Per group: how far served probabilities are from what came true, bins weighted by their rows."""
-    rows = recorded("calibration_rows")
-    apart = f"abs({recorded('calibration_predicted')} - {recorded('calibration_observed')})"
-    return f"sum by ({PER_GROUP}) ({apart} * {rows}) / (sum by ({PER_GROUP}) ({rows}) > 0)"
 
 
 def _over(measured: str, name: str) -> str:
@@ -75,21 +59,21 @@ def _nearest() -> object:
         "open the runbook page of the alert with the same name; a bar that is missing has no data.",
         "DetectorDrift",
     )
-    shift = f"abs(max by (attribute) ({_whole('flagged_share')}) - {_reference('flagged')})"
+    shift = f"abs(max by (attribute) ({whole('flagged_share')}) - {_reference('flagged')})"
     coverage = recorded("label_coverage", ', group!="unknown"')
     apart = f"max by (attribute) ({coverage}) - min by (attribute) ({coverage})"
     drawn = [
-        Line("psi", _over(f"max by (attribute) ({_whole('risk_psi')})", "risk_psi"), "{{attribute}}: risk drift"),
+        Line("psi", _over(f"max by (attribute) ({whole('risk_psi')})", "risk_psi"), "{{attribute}}: risk drift"),
         Line("flagged", _over(shift, "flagged_shift"), "{{attribute}}: flagged share"),
         Line(
             "unknown",
-            _over(f"max by (attribute) ({_whole('unknown_share')})", "unknown_share"),
+            _over(f"max by (attribute) ({whole('unknown_share')})", "unknown_share"),
             "{{attribute}}: unknown groups",
         ),
         Line("coverage", _over(apart, "label_coverage_gap"), "{{attribute}}: label coverage"),
         Line(
             "calibration",
-            _over(f"max by (attribute) ({_calibration()})", "calibration_gap"),
+            _over(f"max by (attribute) ({calibration()})", "calibration_gap"),
             "{{attribute}}: calibration",
         ),
     ]
@@ -114,7 +98,7 @@ def _drift() -> object:
         "DetectorDrift",
     )
     drawn = [
-        Line("psi", f"max({_whole('risk_psi')})", "PSI"),
+        Line("psi", f"max({whole('risk_psi')})", "PSI"),
         Line("limit", limit("risk_psi"), "limit", VERMILLION, thin=True),
     ]
     return lines(about, drawn, NUMBER, 3)
@@ -128,7 +112,7 @@ def _flagged() -> object:
         "CorrectionRateShift",
     )
     drawn = [
-        Line("now", f"max({_whole('flagged_share')})", "now"),
+        Line("now", f"max({whole('flagged_share')})", "now"),
         Line("then", f"max({_reference('flagged')})", "in validation", GREY, dashed=True),
     ]
     return lines(about, drawn)
@@ -144,7 +128,7 @@ def _results() -> object:
     )
     drawn = []
     for result, colour in {"applied": BLUE, "shadow": SKY, "off": GREY, "error": VERMILLION}.items():
-        rows = _whole("corrections", f', result="{result}"')
+        rows = whole("corrections", f', result="{result}"')
         drawn.append(Line(result, f"sum({rows})", result, colour))
     return lines(about, drawn, NUMBER, 0)
 
@@ -167,7 +151,7 @@ def _distribution() -> object:
         "DetectorDrift",
     )
     columns = [
-        Column("now", f"max by (le) ({_whole('risk_share')})", "Now"),
+        Column("now", f"max by (le) ({whole('risk_share')})", "Now"),
         Column("then", f"max by (le) (evenhand:reference_risk_share{{{MODEL}}})", "In validation"),
     ]
     return compared(about, "le", columns, (BLUE, GREY))
@@ -177,7 +161,7 @@ def _detector(flagged: str | None = None, truth: str | None = None) -> str:
     """Rows with a declared group, by whether they were flagged and whether the group is not the reference."""
     wanted = {"flagged": flagged, "truth": truth}
     chosen = "".join(f', {name}="{bit}"' for name, bit in wanted.items() if bit is not None)
-    return f"sum({_whole('detector', chosen)})"
+    return f"sum({whole('detector', chosen)})"
 
 
 def _part(part: str, whole: str) -> str:
@@ -224,88 +208,5 @@ def _confusion() -> object:
         Line("missed", _detector("0", "1"), "not flagged, other group", ORANGE),
         Line("false", _detector("1", "0"), "flagged, reference group", PURPLE),
         Line("right", _detector("0", "0"), "not flagged, reference group", GREY),
-    ]
-    return bars(about, drawn, NUMBER)
-
-
-def _calibration_gap() -> object:
-    about = About(
-        "Calibration gap per group",
-        "Mean distance between the served probability of a favourable label and how often it came true, over tenths of "
-        f"that probability, weighted by rows. {WINDOW}",
-        "a group far above the others is promised more, or less, than it gets: recalibrate.",
-        "CalibrationGap",
-    )
-    drawn = [
-        Line("gap", _calibration(), "{{attribute}}: {{group}}", BLUE, many=True),
-        Line("limit", limit("calibration_gap"), "limit", VERMILLION, thin=True),
-    ]
-    return lines(about, drawn)
-
-
-def _reliability() -> object:
-    about = About(
-        "Served and came true, by tenth of the served probability",
-        "Per bin, for the groups chosen above: mean served probability of a favourable label, and share of true labels "
-        "that were favourable. Equal bars: calibrated.",
-        "choose one group above and compare it with the others.",
-        "CalibrationGap",
-    )
-    rows = recorded("calibration_rows", CHOSEN)
-    weighted = "sum by (bin) ({} * {}) / (sum by (bin) ({}) > 0)"
-    columns = [
-        Column(name, weighted.format(recorded(f"calibration_{name}", CHOSEN), rows, rows), title)
-        for name, title in (("predicted", "Served"), ("observed", "Came true"))
-    ]
-    return compared(about, "bin", columns, (ORANGE, BLUE))
-
-
-def _coverage() -> object:
-    about = About(
-        "Label coverage",
-        f"Decisions whose true label arrived, as a share of the group's decisions. {WINDOW}",
-        "where groups differ, error rates compare different kinds of rows: collect labels for all groups alike.",
-        "LabelCoverageGap",
-    )
-    return lines(about, [Line("coverage", recorded("label_coverage"), "{{attribute}}: {{group}}", BLUE, many=True)])
-
-
-def _unknown() -> object:
-    about = About(
-        "Unknown groups",
-        f"Rows whose declared group the model does not list, as a share of declared rows; left out of gaps. {WINDOW}",
-        "map the client's names to the bundle's, or fit a bundle that lists them.",
-        "UnknownGroupShare",
-    )
-    drawn = [
-        Line("unknown", _whole("unknown_share"), "{{attribute}}", BLUE, many=True),
-        Line("limit", limit("unknown_share"), "limit", VERMILLION, thin=True),
-    ]
-    return lines(about, drawn)
-
-
-def _overflow() -> object:
-    about = About(
-        "Groups not listed",
-        "Declared groups in the window that the model does not list, counted as unknown.",
-        "see which client sends them.",
-        "GroupOverflow",
-    )
-    expr = f"sum by (attribute) (increase(evenhand_group_overflow_total{{{MODEL}}}[${{window}}]))"
-    return value(about, [Line("overflow", expr, "{{attribute}}")], NUMBER, 0)
-
-
-def _feedback() -> object:
-    about = About(
-        "Feedback",
-        "True labels in the window, of all models. joined: counted. duplicate, conflict: known already, the same or "
-        "another. orphan: no such decision. expired: too late.",
-        "many orphans point to another database or to wrong ids; no joined ones to a feedback job that stopped.",
-        "FeedbackStalled",
-    )
-    colours = {"joined": GREEN, "duplicate": GREY, "conflict": VERMILLION, "orphan": ORANGE, "expired": PURPLE}
-    drawn = [
-        Line(result, f'sum(increase(evenhand_feedback_total{{result="{result}"}}[${{window}}]))', result, colour)
-        for result, colour in colours.items()
     ]
     return bars(about, drawn, NUMBER)

@@ -12,6 +12,11 @@ def recorded(name: str, more: str = "") -> str:
     return f"evenhand:{name}:${{window}}{{{SCOPE}{more}}}"
 
 
+def whole(name: str, more: str = "") -> str:
+    """A recorded series that has no source."""
+    return f"evenhand:{name}:${{window}}{{{MODEL}{more}}}"
+
+
 def limit(name: str) -> str:
     """What alerts compare with."""
     return f'max(evenhand_limit{{limit="{name}"}})'

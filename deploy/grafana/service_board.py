@@ -7,7 +7,6 @@ from grafana_foundation_sdk.models import dashboard as models
 from parts import (
     BLUE,
     BYTES,
-    GREEN,
     GREY,
     NUMBER,
     ORANGE,
@@ -20,9 +19,9 @@ from parts import (
     About,
     Line,
     lines,
-    listed,
     value,
 )
+from service_detail import candidate, candidate_answers, records, reloads, spool, starts, versions
 
 ONE = '{model="$model"}'
 RATE = "[$__rate_interval]"
@@ -54,10 +53,10 @@ def make_service() -> models.Dashboard:
     board.line(8, (8, _queue()), (8, _batches()), (8, _padding()))
     board.line(8, (8, _memory()), (8, _processor()), (8, _files()))
     board.row("Versions")
-    board.line(8, (10, _versions()), (6, _reloads()), (8, _starts()))
-    board.line(8, (12, _candidate()), (12, _candidate_answers()))
+    board.line(8, (10, versions()), (6, reloads()), (8, starts()))
+    board.line(8, (12, candidate()), (12, candidate_answers()))
     board.row("The record of decisions")
-    board.line(8, (12, _records()), (12, _spool()))
+    board.line(8, (12, records()), (12, spool()))
     return board.build()
 
 
@@ -262,103 +261,3 @@ def _files() -> object:
     )
     expr = "process_open_fds / process_max_fds"
     return lines(about, [Line("share", expr, "{{instance}}", GREY, many=True)])
-
-
-def _versions() -> object:
-    about = About(
-        "Loaded versions",
-        "The version that answers is live; others are loaded beside it or were served before. bundle is the SHA-256 of "
-        "the manifest.",
-        "compare with what you deployed; switch with evenhand's admin routes.",
-    )
-    expr = "max by (model, version, bundle, certified) (evenhand_model_info)"
-    titles = {"model": "Model", "version": "Version", "certified": "Certified", "Value": "Live", "bundle": "Bundle"}
-    return listed(about, expr, titles)
-
-
-def _reloads() -> object:
-    about = About(
-        "Reloads in this time range",
-        "New bundles that took over, and ones that were refused while the old one went on answering.",
-        "refused: the log names what does not hold; evenhand bundle verify says it too.",
-        "ReloadRefused",
-    )
-    expr = f"sum by (result) (increase(evenhand_reloads_total{ONE}[$__range]))"
-    return value(about, [Line("reloads", expr, "{{result}}")], NUMBER, 0)
-
-
-def _starts() -> object:
-    about = About(
-        "Running since",
-        "When each replica started.",
-        "starts that you did not cause are crashes: read the end of the old process's log.",
-        "ServiceDown",
-    )
-    return value(about, [Line("since", "evenhand_start_time_seconds * 1000", "{{instance}}")], "dateTimeFromNow", 0)
-
-
-def _candidate() -> object:
-    about = About(
-        "Version in shadow: its answers against the live ones",
-        "Rows per second of a version that is tried beside the live one: same label, other label, error, dropped "
-        "because the engine had no time. No series: none is in shadow.",
-        "errors forbid a promotion; other labels: see beside this whom they would move.",
-    )
-    colours = {"same": GREY, "other": BLUE, "error": VERMILLION, "dropped": ORANGE}
-    drawn = [
-        Line(
-            result,
-            f'sum by (version) (rate(evenhand_candidate_rows_total{{model="$model", result="{result}"}}{RATE}))',
-            "{{version}} " + result,
-            colour,
-        )
-        for result, colour in colours.items()
-    ]
-    return lines(about, drawn, PER_SECOND, 2)
-
-
-def _candidate_answers() -> object:
-    about = About(
-        "Version in shadow: favourable answers by group, minus the live version's",
-        "Over this time range, per attribute, group and source: share of favourable answers of the version in shadow "
-        "minus the live one's on the same rows.",
-        "promote only a version that does not widen the gap between groups.",
-    )
-    by = "version, attribute, group, source"
-    rows = 'sum by ({}) (increase(evenhand_candidate_decisions_total{{model="$model"{}}}[$__range]))'
-    gained, lost = (rows.format(by, f', live="{live}", candidate="{new}"') for live, new in (("0", "1"), ("1", "0")))
-    expr = f"({gained} - {lost}) / ({rows.format(by, '')} > 0)"
-    titles = {
-        "version": "Version",
-        "attribute": "Attribute",
-        "group": "Group",
-        "source": "Source",
-        "Value": "Difference",
-    }
-    made = listed(about, expr, titles)
-    return made.unit(SHARE).decimals(1)
-
-
-def _records() -> object:
-    about = About(
-        "Records of decisions",
-        "Records per second: written to the database, spooled to local disk while it was away, lost.",
-        "a lost record is an incident: see its runbook page.",
-        "RecordLost",
-    )
-    colours = {"written": GREEN, "spooled": ORANGE, "lost": VERMILLION}
-    drawn = [
-        Line(result, f'sum(rate(evenhand_records_total{{result="{result}"}}{RATE}))', result, colour)
-        for result, colour in colours.items()
-    ]
-    return lines(about, drawn, PER_SECOND, 2)
-
-
-def _spool() -> object:
-    about = About(
-        "Spooled records",
-        "Records on each replica's disk that wait for the database.",
-        "it must fall to 0 within minutes of the database's return.",
-        "RecordSpooling",
-    )
-    return lines(about, [Line("rows", "evenhand_record_spool_rows", "{{instance}}", ORANGE, many=True)], NUMBER, 0)

@@ -128,16 +128,8 @@ def test_a_row_that_failed_is_no_decision(manifest: Manifest) -> None:
 
 def test_groups_declared_later_count_a_decision_and_its_label_once(manifest: Manifest) -> None:
     counted = Counted(manifest)
-    found = Joined(
-        manifest.name,
-        False,
-        True,
-        0.95,
-        True,
-        {"race": ("Arab", "declared")},
-        {"race": "Arab"},
-        (("race", True, True),),
-    )
+    outcomes, detector = {"race": ("Arab", "declared")}, (("race", True, True),)
+    found = Joined(manifest.name, False, True, 0.95, True, outcomes, {"race": "Arab"}, detector)
     counted.metrics.fairness.joined(found)
     cell = {"attribute": "race", "group": "Arab", "source": "declared"}
     assert counted.total("evenhand_decisions_total", **cell, base="0", final="1") == 1

@@ -20,6 +20,7 @@ from prometheus_client import CollectorRegistry
 from service import __version__, handlers, settings
 from service.control import Control
 from service.lanes import Lanes
+from service.limits import limits_of
 from service.loader import Loader, lanes_of
 from service.memory import give_back_regularly
 from service.metrics import Metrics
@@ -54,7 +55,8 @@ def create_app(given: Settings | None = None) -> FastAPI:
     """
     chosen = given or settings.load()
     sys.setswitchinterval(SWITCH_S)
-    metrics, tracer = Metrics(CollectorRegistry()), make_tracer(chosen.otlp_endpoint)
+    metrics, tracer = Metrics(CollectorRegistry(), chosen.lot_rows), make_tracer(chosen.otlp_endpoint)
+    metrics.limits(limits_of(chosen))
     state = _join(chosen, metrics)
     app = FastAPI(
         title="Evenhand",
@@ -132,10 +134,11 @@ def _say_if_broken(task: asyncio.Task[None]) -> None:
 
 
 async def _sample(state: Running) -> None:
-    """Write down what waits; leave where only a new process helps, so that whoever supervises this one starts it."""
+    """Write down what waits, let out full lots; leave where only a new process helps: the supervisor starts it."""
     while not state.lanes.beyond_repair:
         for name in state.registry.roles:
             state.metrics.waiting(name, sum(model.batcher.depth for model in state.registry.versions(name)))
+        state.metrics.flush()
         await asyncio.sleep(SAMPLE_S)
     log.critical("%s", state.lanes.problem)
     os.kill(os.getpid(), signal.SIGTERM)

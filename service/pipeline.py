@@ -19,7 +19,7 @@ from service.registry import Registry
 from service.settings import Settings
 from service.shadow import Answered, Shadow
 from service.tracing import Trace
-from service.types import Decision, Example, Scores
+from service.types import Decision, Example, Row, Scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,26 +90,36 @@ class Pipeline:
             raise DeadlineExceeded from None
         started = time.time_ns()
         outcomes = [_decide(row, scores, manifest) for row, scores in zip(rows, scored, strict=True)]
-        for outcome, groups in zip(outcomes, declared, strict=True):
-            if isinstance(outcome.result, Decision):
-                self._metrics.decision(manifest, outcome.result, groups)
+        answered = self._answered(question, outcomes, declared)
+        for row in answered:
+            self._metrics.fairness.decision(manifest, row.row)
         if trace.recorded:
             trace.stage("policy", started, time.time_ns())
-        self._try_shadow(question, outcomes, declared)
+        self._try_shadow(question, answered)
         _refuse_if_all_failed(outcomes)
         return manifest, outcomes
 
-    def _try_shadow(self, question: Question, outcomes: list[Outcome], declared: list[dict[str, str]]) -> None:
+    def _answered(self, question: Question, outcomes: list[Outcome], declared: list[dict[str, str]]) -> list[Answered]:
+        """The rows that the model answered, or failed to; a row that a client got wrong is none."""
+        manifest = question.model.manifest
+        found = []
+        for item, outcome, groups in zip(question.items, outcomes, declared, strict=True):
+            if isinstance(outcome.result, InvalidInput):
+                continue
+            result = outcome.result.type if isinstance(outcome.result, ServiceError) else outcome.result
+            for attribute in preprocess.unlisted(groups, manifest):
+                self._metrics.fairness.overflow(manifest.name, attribute)
+            listed = preprocess.listed(groups, manifest)
+            found.append(Answered(item, Row(outcome.id, result, listed, digest="")))
+        return found
+
+    def _try_shadow(self, question: Question, answered: list[Answered]) -> None:
         """Give the live version's rows to the one that is tried beside it."""
         name = question.model.manifest.name
         if self._registry.roles[name].shadow is None or question.model is not self._registry.get(name):
             return
-        answered = [
-            Answered(item, outcome.result, groups)
-            for item, outcome, groups in zip(question.items, outcomes, declared, strict=True)
-            if isinstance(outcome.result, Decision)
-        ]
-        self._shadow.mirror(name, answered, question.mode)
+        decided = [row for row in answered if isinstance(row.row.result, Decision)]
+        self._shadow.mirror(name, decided, question.mode)
 
     def _check_count(self, items: int) -> None:
         if not items:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -101,3 +102,36 @@ class Decision:
     """Whether an adapter was applied to the served answer."""
     verdicts: tuple[Verdict, ...]
     """One per attribute, in the manifest's order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One answered row, as counters and the record see it. Holds nothing of the input."""
+
+    id: str
+    result: Decision | str
+    """The decision, or the type of the error that the row ended with."""
+    declared: Mapping[str, str]
+    """Declared groups by attribute: those that the model lists, ``unknown`` for any other."""
+    digest: str
+    """Keyed digest of the input; empty where nothing is recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What feedback brought for one decision, as counters see it."""
+
+    model: str
+    base: bool
+    final: bool
+    """Whether the answer without, with correction was favourable."""
+    score: float
+    """The served probability of a favourable label."""
+    label: bool | None
+    """Whether the true label is favourable, where it is known."""
+    outcomes: Mapping[str, tuple[str, str]]
+    """By attribute the group and source under which the label counts now."""
+    newly_declared: Mapping[str, str]
+    """Groups by attribute that became known only now."""
+    detector: tuple[tuple[str, bool, bool], ...]
+    """Attribute, whether it was flagged, whether the group that became known is not the reference."""

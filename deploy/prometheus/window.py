@@ -38,6 +38,10 @@ def gap(name: str, share: str, rows: str, window: str, why: str = "") -> Iterato
     )
     yield Rule(f"evenhand:{name}_upper:{window}", f"max {by(ATTRIBUTE)} ({high}) - min {by(ATTRIBUTE)} ({low})")
     yield Rule(
+        f"evenhand:{name}_judged_upper:{window}",
+        f"max {by(ATTRIBUTE)} ({high} and {enough})\n- min {by(ATTRIBUTE)} ({low} and {enough})",
+    )
+    yield Rule(
         f"evenhand:{name}_judged:{window}",
         f"clamp_min(max {by(ATTRIBUTE)} ({low} and {enough})\n  - min {by(ATTRIBUTE)} ({high} and {enough}), 0)",
     )
@@ -73,34 +77,38 @@ def sums(window: str) -> Iterator[Rule]:
             f"Rows whose joined true label is {'' if label == '1' else 'not '}favourable.",
         )
     yield Rule(f"evenhand:labels:{window}", f"sum {by(MEMBER)} (evenhand:outcomes:{window})")
-    for name, base_right in (("mended", False), ("broken", True)):
-        pairs = [
-            (label, str(int((label == "1") == base_right)), str(int((label == "1") != base_right))) for label in "10"
-        ]
-        yield Rule(
-            f"evenhand:{name}:{window}",
-            "\n+ ".join(
-                f'sum {by(MEMBER)} (evenhand:outcomes:{window}{{label="{label}", base="{base}", final="{final}"}})'
-                for label, base, final in pairs
-            ),
-            f"Labelled rows where the base answer was {'right' if base_right else 'wrong'} and the final one is not."
-            if base_right
-            else "Labelled rows where the base answer was wrong and the final one is right.",
-        )
+
+
+def effect(window: str) -> Iterator[Rule]:
+    """What the correction did to labelled rows: errors it mended, right answers it broke."""
+
+    def pairs(base: str, final: str) -> str:
+        outcomes = f"evenhand:outcomes:{window}"
+        parts = (f'{{label="1", base="{base}", final="{final}"}}', f'{{label="0", base="{final}", final="{base}"}}')
+        return f"sum {by(MEMBER)} ({outcomes}{parts[0]}\n  or {outcomes}{parts[1]})"
+
+    yield Rule(f"evenhand:mended:{window}", pairs("0", "1"), "Labelled rows: base answer wrong, final answer right.")
+    yield Rule(f"evenhand:broken:{window}", pairs("1", "0"), "Labelled rows: base answer right, final answer wrong.")
+    changed = f"evenhand:changed:{window}"
+    yield Rule(changed, f"evenhand:mended:{window} + evenhand:broken:{window}")
+    broken = f"evenhand:broken:{window}{{{KNOWN}}}"
+    yield from rate("broken_share_of_group", broken, "changed", MEMBER, window)
+    yield Rule(f"evenhand:changed_of_attribute:{window}", f"sum {by(ATTRIBUTE)} ({changed}{{{KNOWN}}})")
+    yield from rate("broken_share", f"sum {by(ATTRIBUTE)} ({broken})", "changed_of_attribute", ATTRIBUTE, window)
 
 
 def rates(answer: str, window: str) -> Iterator[Rule]:
     """The rates of one answer, base or final, per group."""
 
-    def outcomes(label: str, answered: str) -> str:
-        return f'sum {by(MEMBER)} (evenhand:outcomes:{window}{{{KNOWN}, label="{label}", {answer}="{answered}"}})'
+    def outcomes(*pairs: str) -> str:
+        cells = (f'{{{KNOWN}, label="{pair[0]}", {answer}="{pair[1]}"}}' for pair in pairs)
+        return f"sum {by(MEMBER)} ({' or '.join(f'evenhand:outcomes:{window}{cell}' for cell in cells)})"
 
     selected = f'sum {by(MEMBER)} (evenhand:decisions:{window}{{{KNOWN}, {answer}="1"}})'
     yield from rate(f"selection_rate_{answer}", selected, "rows", MEMBER, window)
-    yield from rate(f"true_positive_rate_{answer}", outcomes("1", "1"), "positives", MEMBER, window)
-    yield from rate(f"false_positive_rate_{answer}", outcomes("0", "1"), "negatives", MEMBER, window)
-    right = f"{outcomes('1', '1')}\n+ {outcomes('0', '0')}\n"
-    yield from rate(f"accuracy_{answer}", right, "labels", MEMBER, window)
+    yield from rate(f"true_positive_rate_{answer}", outcomes("11"), "positives", MEMBER, window)
+    yield from rate(f"false_positive_rate_{answer}", outcomes("01"), "negatives", MEMBER, window)
+    yield from rate(f"accuracy_{answer}", outcomes("11", "00"), "labels", MEMBER, window)
     p = f"evenhand:selection_rate_{answer}:{window}"
     yield Rule(
         f"evenhand:impact_ratio_{answer}:{window}",
@@ -119,12 +127,18 @@ def gaps(answer: str, window: str) -> Iterator[Rule]:
     for side, least, most in (("", p, p), ("_lower", low, high), ("_upper", high, low)):
         expr = f"min {by(ATTRIBUTE)} ({least}) / (max {by(ATTRIBUTE)} ({most}) > 0)"
         yield Rule(f"{ratio}{side}:{window}", f"clamp_max({expr}, 1)" if side else expr, "" if side else why)
+    enough = f"evenhand:rows:{window} >= {limit('rows')}"
+    yield Rule(
+        f"{ratio}_judged:{window}",
+        f"min {by(ATTRIBUTE)} ({high} and {enough})\n/ (max {by(ATTRIBUTE)} ({low} and {enough}) > 0)",
+        "Upper limit over groups with enough rows.",
+    )
     tpr, fpr = f"equal_opportunity_difference_{answer}", f"false_positive_rate_difference_{answer}"
     why = "Highest less lowest true positive rate. A group without positives has none, and is left out."
     yield from gap(tpr, f"true_positive_rate_{answer}", "positives", window, why)
     yield from gap(fpr, f"false_positive_rate_{answer}", "negatives", window)
     why = "The larger of the true and the false positive rate's difference (Fairlearn; others take the mean)."
-    for side in ("", "_lower", "_upper", "_judged"):
+    for side in ("", "_lower", "_upper", "_judged", "_judged_upper"):
         expr = larger(f"evenhand:{tpr}{side}:{window}", f"evenhand:{fpr}{side}:{window}")
         yield Rule(f"evenhand:equalized_odds_difference_{answer}{side}:{window}", expr, "" if side else why)
     for side in ("", "_lower", "_upper"):
@@ -205,6 +219,7 @@ def drift(window: str) -> Iterator[Rule]:
 def window_rules(window: str) -> Iterator[Rule]:
     """Everything of one window, in the order in which it builds on itself."""
     yield from sums(window)
+    yield from effect(window)
     for answer in ANSWERS:
         yield from rates(answer, window)
         yield from gaps(answer, window)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from grafana_foundation_sdk.builders import dashboard as builders
+from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard as models
 from parts import DATASOURCE, VERMILLION, About, listed
 
@@ -110,18 +111,19 @@ def alert_table(about: About, matching: str) -> Any:  # noqa: ANN401 - the build
     return made.override_by_name("Alert", [models.DynamicConfigValue(id_val="links", value=[page])])
 
 
-class _Alerts(models.AnnotationQuery):
+class _Alerts(models.AnnotationQuery, Builder[models.AnnotationQuery]):
     """Alerts as annotations, with the three settings of Prometheus' data source that the SDK does not know."""
 
     def __init__(self, expr: str) -> None:
-        super().__init__("alerts", DATASOURCE, enable=True, icon_color=VERMILLION, expr=expr)
+        models.AnnotationQuery.__init__(self, "alerts", DATASOURCE, enable=True, icon_color=VERMILLION, expr=expr)
 
     def build(self) -> models.AnnotationQuery:
+        """Itself."""
         return self
 
     def to_json(self) -> dict[str, object]:
         named = {"tagKeys": "severity", "titleFormat": "{{alertname}}", "textFormat": "{{attribute}} {{group}}"}
-        return {**super().to_json(), **named}
+        return {**models.AnnotationQuery.to_json(self), **named}
 
 
 def _link_to(uid: str, title: str) -> builders.DashboardLink:

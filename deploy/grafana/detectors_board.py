@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from board import Board, add_fairness, alert_table
-from detectors_detail import calibration, calibration_gap, coverage, feedback, overflow, reliability, unknown
+from detectors_detail import calibration_at_least, calibration_gap, coverage, feedback, overflow, reliability, unknown
 from grafana_foundation_sdk.models import dashboard as models
 from parts import (
     BLUE,
@@ -22,14 +22,16 @@ from parts import (
     lines,
     parts_of_limit,
 )
-from series import MODEL, WINDOW, limit, recorded, whole
+from series import ALERTS, ENOUGH, KNOWN, MODEL, WINDOW, farther, limit, recorded, whole
+
+ATTRIBUTE_MAX = "max by (attribute)"
 
 
 def make_detectors() -> models.Dashboard:
     """Build it."""
     board = Board("evenhand-detectors", "Drift, activation, calibration and quality of the bias detectors.")
     add_fairness(board)
-    board.alerts(MODEL)
+    board.alerts(ALERTS)
     board.row("What is nearest to its limit, and what fires?")
     board.line(9, (12, _nearest()), (12, _alerts()))
     board.row("$attribute", repeat="attribute")
@@ -43,39 +45,30 @@ def make_detectors() -> models.Dashboard:
     return board.build()
 
 
-def _reference(name: str) -> str:
-    return f'max by (attribute) (evenhand_reference{{{MODEL}, reference="{name}"}})'
-
-
-def _over(measured: str, name: str) -> str:
-    return f"({measured}) / on () group_left () {limit(name)}"
+def _validation(name: str) -> str:
+    return f'max by (model, attribute) (evenhand_reference{{{MODEL}, reference="{name}"}})'
 
 
 def _nearest() -> object:
     about = About(
         "Detectors, as a share of what alerts compare with",
-        "Per attribute: drift of the risk (PSI), distance of the flagged share from validation, rows whose declared "
-        f"group is unknown, largest difference of label coverage, largest calibration gap. Full: the limit. {WINDOW}",
-        "open the runbook page of the alert with the same name; a bar that is missing has no data.",
-        "DetectorDrift",
+        "Per attribute, as the alerts count it: drift of the risk (PSI); distance of the flagged share from validation "
+        "and share of unknown groups, each at its 95 % limit; difference of label coverage between groups; distance of "
+        f"served probabilities from what came true. Full: the limit. Alerts look at one day, or at seven. {WINDOW}",
+        "open the runbook page of the alert with the same name; a bar that is missing has too few rows.",
+        "FairnessDetectorDrift",
     )
-    shift = f"abs(max by (attribute) ({whole('flagged_share')}) - {_reference('flagged')})"
-    coverage = recorded("label_coverage", ', group!="unknown"')
-    apart = f"max by (attribute) ({coverage}) - min by (attribute) ({coverage})"
+    coverage = f"(clamp_max({recorded('label_coverage', KNOWN)}, 1) and {recorded('rows', KNOWN)} >= {ENOUGH})"
+    measured = {
+        "risk_psi": ("risk drift", f"{whole('risk_psi')} and {whole('risk_rows')} >= {ENOUGH}"),
+        "flagged_shift": ("flagged share", farther("flagged_share", _validation("flagged"), whole)),
+        "unknown_share": ("unknown groups", whole("unknown_share_lower")),
+        "label_coverage_gap": ("label coverage", f"{ATTRIBUTE_MAX} {coverage} - min by (attribute) {coverage}"),
+        "calibration_gap": ("calibration", calibration_at_least()),
+    }
     drawn = [
-        Line("psi", _over(f"max by (attribute) ({whole('risk_psi')})", "risk_psi"), "{{attribute}}: risk drift"),
-        Line("flagged", _over(shift, "flagged_shift"), "{{attribute}}: flagged share"),
-        Line(
-            "unknown",
-            _over(f"max by (attribute) ({whole('unknown_share')})", "unknown_share"),
-            "{{attribute}}: unknown groups",
-        ),
-        Line("coverage", _over(apart, "label_coverage_gap"), "{{attribute}}: label coverage"),
-        Line(
-            "calibration",
-            _over(f"max by (attribute) ({calibration()})", "calibration_gap"),
-            "{{attribute}}: calibration",
-        ),
+        Line(name, f"{ATTRIBUTE_MAX} ({expr}) / on () group_left () {limit(name)}", "{{attribute}}: " + title)
+        for name, (title, expr) in measured.items()
     ]
     return parts_of_limit(about, drawn)
 
@@ -86,7 +79,7 @@ def _alerts() -> object:
         "Alerts about attributes that fire or are pending. An empty list says only that no alert is up.",
         "open the runbook page by the alert's name.",
     )
-    return alert_table(about, f'{MODEL}, attribute!=""')
+    return alert_table(about, ALERTS)
 
 
 def _drift() -> object:
@@ -95,7 +88,7 @@ def _drift() -> object:
         "Population stability index of the detector's risk against validation, over tenths: the sum of "
         f"(now - then) ln(now / then). Below 0.1 is little, above 0.25 is much. {WINDOW}",
         "see below where the distribution moved; then check whether the traffic or its preparation changed.",
-        "DetectorDrift",
+        "FairnessDetectorDrift",
     )
     drawn = [
         Line("psi", f"max({whole('risk_psi')})", "PSI"),
@@ -109,11 +102,11 @@ def _flagged() -> object:
         "Flagged share",
         f"Rows whose risk reached the threshold, and the same share in validation. {WINDOW}",
         "a share far from validation means that the correction acts on other rows than those it was judged on.",
-        "CorrectionRateShift",
+        "FairnessCorrectionRateShift",
     )
     drawn = [
         Line("now", f"max({whole('flagged_share')})", "now"),
-        Line("then", f"max({_reference('flagged')})", "in validation", GREY, dashed=True),
+        Line("then", f"max({_validation('flagged')})", "in validation", GREY, dashed=True),
     ]
     return lines(about, drawn)
 
@@ -124,7 +117,7 @@ def _results() -> object:
         "applied: the correction was served. shadow: computed and counted only. off: the mode forbids it. error: it "
         "overflowed and the base answer was served.",
         "any error is worth its log line; shadow or off where you expect applied: see the modes with GET /models.",
-        "CorrectionRateShift",
+        "FairnessCorrectionRateShift",
     )
     drawn = []
     for result, colour in {"applied": BLUE, "shadow": SKY, "off": GREY, "error": VERMILLION}.items():
@@ -138,7 +131,7 @@ def _risk() -> object:
         "Risk over time",
         "Rows by the detector's calibrated probability that they are not of the reference group.",
         "a band that moves or splits is drift; a detector that says one value for all is broken.",
-        "DetectorDrift",
+        "FairnessDetectorDrift",
     )
     return histogram(about, f"sum by (le) (increase(evenhand_risk_bucket{{{MODEL}}}[$__rate_interval]))")
 
@@ -148,7 +141,7 @@ def _distribution() -> object:
         "Risk now and in validation",
         "Share of rows whose risk lies in the tenth that ends here, over the chosen window and in validation.",
         "bars of one place that differ say where the drift is.",
-        "DetectorDrift",
+        "FairnessDetectorDrift",
     )
     columns = [
         Column("now", f"max by (le) ({whole('risk_share')})", "Now"),
@@ -173,7 +166,7 @@ def _activation() -> object:
         "Activation by declared group",
         f"Share of rows flagged, among rows declared to be of the reference group and among all others. {WINDOW}",
         "the two lines should be far apart: where they meet, the correction hits at random.",
-        "DetectorDrift",
+        "FairnessDetectorDrift",
     )
     drawn = [
         Line("others", _part(_detector("1", "1"), _detector(truth="1")), "other groups", BLUE),
@@ -188,7 +181,7 @@ def _quality() -> object:
         "Precision: of the flagged rows, the share that is not of the reference group. Recall: of the rows that are "
         f"not of the reference group, the share that was flagged. Rows with a declared group alone. {WINDOW}",
         "falling recall leaves rows uncorrected, falling precision corrects rows that need none: refit the detector.",
-        "DetectorDrift",
+        "FairnessDetectorDrift",
     )
     drawn = [
         Line("precision", _part(_detector("1", "1"), _detector(flagged="1")), "precision", BLUE),

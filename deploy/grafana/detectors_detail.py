@@ -18,17 +18,17 @@ from parts import (
     lines,
     value,
 )
-from series import MODEL, WINDOW, limit, recorded, whole
+from series import ENOUGH, MODEL, WINDOW, farther, limit, recorded, whole
 
 PER_GROUP = "attribute, group"
 CHOSEN = ', group=~"$group"'
 
 
-def calibration() -> str:
-    """Per group: how far served probabilities are from what came true, bins weighted by their rows."""
-    rows = recorded("calibration_rows")
-    apart = f"abs({recorded('calibration_predicted')} - {recorded('calibration_observed')})"
-    return f"sum by ({PER_GROUP}) ({apart} * {rows}) / (sum by ({PER_GROUP}) ({rows}) > 0)"
+def calibration_at_least() -> str:
+    """Per tenth with enough rows: how far served probabilities are from what came true at least."""
+    enough = f"{recorded('calibration_rows')} >= {ENOUGH}"
+    far = farther("calibration_observed", recorded("calibration_predicted"))
+    return f"{far} and on (model, attribute, group, source, bin) {enough}"
 
 
 def calibration_gap() -> object:
@@ -36,12 +36,18 @@ def calibration_gap() -> object:
     about = About(
         "Calibration gap per group",
         "Mean distance between the served probability of a favourable label and how often it came true, over tenths of "
-        f"that probability, weighted by rows. {WINDOW}",
+        "that probability, weighted by rows. Dashed, what the alert looks at: the largest distance of a tenth with "
+        f"enough rows from the 95 % interval of what came true. {WINDOW}",
         "a group far above the others is promised more, or less, than it gets: recalibrate.",
-        "CalibrationGap",
+        "FairnessCalibrationGap",
     )
+    rows = recorded("calibration_rows")
+    apart = f"abs({recorded('calibration_predicted')} - {recorded('calibration_observed')})"
+    mean = f"sum by ({PER_GROUP}) ({apart} * {rows}) / (sum by ({PER_GROUP}) ({rows}) > 0)"
+    least = f"max by ({PER_GROUP}) ({calibration_at_least()})"
     drawn = [
-        Line("gap", calibration(), "{{attribute}}: {{group}}", BLUE, many=True),
+        Line("mean", mean, "{{attribute}}: {{group}}", BLUE, many=True),
+        Line("least", least, "{{attribute}}: {{group}}, at least, worst tenth", ORANGE, many=True, dashed=True),
         Line("limit", limit("calibration_gap"), "limit", VERMILLION, thin=True),
     ]
     return lines(about, drawn)
@@ -54,7 +60,7 @@ def reliability() -> object:
         "Per bin, for the groups chosen above: mean served probability of a favourable label, and share of true labels "
         "that were favourable. Equal bars: calibrated.",
         "choose one group above and compare it with the others.",
-        "CalibrationGap",
+        "FairnessCalibrationGap",
     )
     rows = recorded("calibration_rows", CHOSEN)
     weighted = "sum by (bin) ({} * {}) / (sum by (bin) ({}) > 0)"
@@ -71,7 +77,7 @@ def coverage() -> object:
         "Label coverage",
         f"Decisions whose true label arrived, as a share of the group's decisions. {WINDOW}",
         "where groups differ, error rates compare different kinds of rows: collect labels for all groups alike.",
-        "LabelCoverageGap",
+        "FairnessLabelCoverageGap",
     )
     return lines(about, [Line("coverage", recorded("label_coverage"), "{{attribute}}: {{group}}", BLUE, many=True)])
 
@@ -82,7 +88,7 @@ def unknown() -> object:
         "Unknown groups",
         f"Rows whose declared group the model does not list, as a share of declared rows; left out of gaps. {WINDOW}",
         "map the client's names to the bundle's, or fit a bundle that lists them.",
-        "UnknownGroupShare",
+        "FairnessUnknownGroupShare",
     )
     drawn = [
         Line("unknown", whole("unknown_share"), "{{attribute}}", BLUE, many=True),
@@ -97,7 +103,7 @@ def overflow() -> object:
         "Groups not listed",
         "Declared groups in the window that the model does not list, counted as unknown.",
         "see which client sends them.",
-        "GroupOverflow",
+        "FairnessGroupOverflow",
     )
     expr = f"sum by (attribute) (increase(evenhand_group_overflow_total{{{MODEL}}}[${{window}}]))"
     return value(about, [Line("overflow", expr, "{{attribute}}")], NUMBER, 0)
@@ -110,7 +116,7 @@ def feedback() -> object:
         "True labels in the window, of all models. joined: counted. duplicate, conflict: known already, the same or "
         "another. orphan: no such decision. expired: too late.",
         "many orphans point to another database or to wrong ids; no joined ones to a feedback job that stopped.",
-        "FeedbackStalled",
+        "FairnessFeedbackStalled",
     )
     colours = {"joined": GREEN, "duplicate": GREY, "conflict": VERMILLION, "orphan": ORANGE, "expired": PURPLE}
     drawn = [

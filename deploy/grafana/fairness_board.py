@@ -36,9 +36,8 @@ from parts import (
     steps,
     value,
 )
-from series import MODEL, SCOPE, WINDOW, limit, recorded
+from series import ALERTS, KNOWN, MODEL, SCOPE, WINDOW, limit, recorded
 
-KNOWN = ', group!="unknown"'
 STATES = (
     "breach: the lower limit of the gap between groups with enough rows is above the limit. No evidence of breach: "
     "every group has enough rows, and it is not. Insufficient data: no breach among the groups with enough rows, but "
@@ -50,7 +49,7 @@ def make_fairness() -> models.Dashboard:
     """Build it."""
     board = Board("evenhand-fairness", "Gaps between groups before and after correction, with what is known of them.")
     add_fairness(board)
-    board.alerts(MODEL)
+    board.alerts(ALERTS)
     board.row("Is anything wrong now, for whom, since when, does the correction help?")
     board.line(8, (4, _verdict_now()), (12, _for_whom()), (4, _gap_closed()), (4, _mended_and_broken()))
     board.line(9, (14, _since_when()), (10, _alerts()))
@@ -77,7 +76,7 @@ def _verdict_now() -> object:
         "Anything wrong?",
         f"The worst verdict over the chosen attributes and three metrics of the served answers. {STATES} {WINDOW}",
         "at a breach read what stands to the right, then the runbook page; at insufficient data the row below.",
-        "SelectionGap",
+        "FairnessSelectionGap",
     )
     return state(about, Line("verdict", f"(max({_verdicts()}) == 2) or min({_verdicts()})", "worst verdict"))
 
@@ -120,7 +119,7 @@ def _gap_closed() -> object:
         "Gap closed by the correction",
         f"Demographic parity difference before correction minus after it, in points. Negative: it grew. {WINDOW}",
         "if it is negative for longer than chance explains, switch the correction to shadow and see the runbook.",
-        "CorrectionHarm",
+        "FairnessCorrectionHarm",
     )
     gap = "demographic_parity_difference"
     expr = f"{recorded(f'{gap}_base')} - {recorded(f'{gap}_final')}"
@@ -135,7 +134,7 @@ def _mended_and_broken() -> object:
         "Rows with a known true label: mended were wrong before correction and right after it, broken the other way "
         f"round. {WINDOW}",
         "more broken than mended means that the correction costs accuracy: see who pays for it below.",
-        "CorrectionHarm",
+        "FairnessCorrectionHarm",
     )
     mended = Line("mended", f"sum by (attribute) ({recorded('mended')})", "{{attribute}} mended")
     broken = Line("broken", f"sum by (attribute) ({recorded('broken')})", "{{attribute}} broken", VERMILLION)
@@ -162,7 +161,7 @@ def _alerts() -> object:
         "the verdicts say whether there is data.",
         "open the runbook page by the alert's name.",
     )
-    return alert_table(about, f'{MODEL}, attribute!=""')
+    return alert_table(about, ALERTS)
 
 
 def _undecided() -> object:
@@ -170,7 +169,7 @@ def _undecided() -> object:
         "Verdicts without enough data",
         "How many of the chosen attributes and metrics have insufficient data in this window.",
         "choose a longer window, collect labels or declared groups; never read it as a pass.",
-        "InsufficientData",
+        "FairnessInsufficientData",
     )
     return value(about, [Line("missing", f"count({_verdicts()} == 0) or vector(0)", "insufficient")], NUMBER, 0)
 
@@ -180,7 +179,7 @@ def _enough_rows() -> object:
         "Rows per group, as a share of what a verdict needs",
         f"Decisions of the group divided by the least number of rows (limit rows). Full: enough. {WINDOW}",
         "groups that stay short need a longer window, or are too rare to judge this way.",
-        "InsufficientData",
+        "FairnessInsufficientData",
     )
     expr = f"clamp_max({recorded('rows', KNOWN)} / on () group_left () {limit('rows')}, 1)"
     return parts_of_limit(about, [Line("rows", expr, "{{attribute}}: {{group}}")], reached=BLUE)
@@ -192,7 +191,7 @@ def _enough_labels() -> object:
         "Favourable true labels, which equal opportunity needs, and unfavourable ones, which equalized odds needs as "
         f"well, divided by the least number of rows. {WINDOW}",
         "send the labels that are known to POST /feedback, for all groups alike.",
-        "LabelCoverageGap",
+        "FairnessLabelCoverageGap",
     )
     drawn = [
         Line(

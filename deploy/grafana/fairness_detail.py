@@ -22,13 +22,13 @@ def gap(metric: str) -> object:
         "equalized_odds": "The larger of two gaps between groups: that of true positive rates and that of false "
         "positive rates.",
     }[metric]
-    alert = {"demographic_parity": "SelectionGap", "equal_opportunity": "EqualOpportunityGap"}
+    alert = {"demographic_parity": "FairnessSelectionGap", "equal_opportunity": "FairnessEqualOpportunityGap"}
     about = About(
         f"{METRICS[metric].capitalize()} difference",
         f"{means} Fairlearn's {name}, over every group with a row. The band is the 95 % interval after correction. "
         f"{WINDOW}",
         "it is a breach when the lower limit between groups with enough rows passes the limit, not when the gap does.",
-        alert.get(metric, "EqualizedOddsGap"),
+        alert.get(metric, "FairnessEqualizedOddsGap"),
     )
     judged = Line("judged", f"max({recorded(f'{name}_final_judged')})", "lower limit, groups with enough rows", PURPLE)
     return lines(about, [*_before_and_after(name), judged, _limit(limit("gap"))])
@@ -38,17 +38,15 @@ def _limit(expr: str) -> Line:
     return Line("limit", expr, "limit", VERMILLION, thin=True)
 
 
-def _before_and_after(name: str, interval: bool = True) -> list[Line]:
+def _before_and_after(name: str) -> list[Line]:
     """Grey dashes before correction, a blue line after it, and the interval around it."""
-    found = [
+    low, high = "after, lower limit", "after, upper limit"
+    return [
         Line("before", f"max({recorded(f'{name}_base')})", "before", GREY, dashed=True),
         Line("after", f"max({recorded(f'{name}_final')})", "after", BLUE),
+        Line("lower", f"max({recorded(f'{name}_final_lower')})", low, SKY, thin=True),
+        Line("upper", f"max({recorded(f'{name}_final_upper')})", high, SKY, thin=True, band_to=low),
     ]
-    if interval:
-        low, high = "after, lower limit", "after, upper limit"
-        found.append(Line("lower", f"max({recorded(f'{name}_final_lower')})", low, SKY, thin=True))
-        found.append(Line("upper", f"max({recorded(f'{name}_final_upper')})", high, SKY, thin=True, band_to=low))
-    return found
 
 
 def ratio() -> object:
@@ -57,11 +55,12 @@ def ratio() -> object:
         "Demographic parity ratio",
         "The smallest share of favourable answers of any group divided by the largest; 100 % is equal. Fairlearn's "
         f"demographic_parity_ratio. The limit is four fifths unless it was set otherwise. {WINDOW}",
-        "below the limit, look at the groups' intervals in the table before you conclude anything.",
-        "FourFifths",
+        "it is a breach when even the upper limit between groups with enough rows is below the limit.",
+        "FairnessFourFifths",
     )
-    ratio = _before_and_after("demographic_parity_ratio", interval=False)
-    return lines(about, [*ratio, _limit(limit("impact_ratio"))])
+    name, title = "demographic_parity_ratio", "upper limit, groups with enough rows"
+    judged = Line("judged", f"max({recorded(f'{name}_final_judged')})", title, PURPLE)
+    return lines(about, [*_before_and_after(name), judged, _limit(limit("impact_ratio"))])
 
 
 def worst_group() -> object:
@@ -71,11 +70,10 @@ def worst_group() -> object:
         "Accuracy of the group that is served worst, among rows with a known true label. The limit is its value in "
         f"validation minus the allowed drop, where the bundle tells that value. {WINDOW}",
         "a drop after correction alone points to the correction, a drop of both lines to the traffic.",
-        "WorstGroupAccuracyLow",
+        "FairnessWorstGroupAccuracyLow",
     )
     validation = f'max(evenhand_reference{{{MODEL}, reference="worst_group_accuracy"}}) - {limit("accuracy_drop")}'
-    drawn = _before_and_after("worst_group_accuracy", interval=False)
-    return lines(about, [*drawn, _limit(validation)])
+    return lines(about, [*_before_and_after("worst_group_accuracy"), _limit(validation)])
 
 
 def evidence(process: str) -> object:
@@ -92,7 +90,7 @@ def evidence(process: str) -> object:
             "the limit; below it there is no evidence of a breach, which is not evidence of none.",
         ),
     }[process]
-    about = About(*told, "at 100 % treat it as a breach, whatever the windows above say.", "SequentialEvidence")
+    about = About(*told, "at 100 % treat it as a breach, whatever the windows above say.", "FairnessSequentialEvidence")
     colours = {"demographic_parity": BLUE, "true_positive_rate": ORANGE, "false_positive_rate": PURPLE}
     drawn = [_limit("vector(1)")]
     for metric, colour in colours.items():
@@ -140,7 +138,7 @@ def flips() -> object:
         "Answers that the correction moved",
         f"Decisions of each group that the correction turned to favourable or to unfavourable. {WINDOW}",
         "moves in an unexpected direction, or for one group alone, are worth reading row by row in the record.",
-        "CorrectionRateShift",
+        "FairnessCorrectionRateShift",
     )
     drawn = [
         Line(kind.split()[1], f"sum by (group) ({changed(kind)})", f"{{{{group}}}} {kind}", colour)
@@ -156,7 +154,7 @@ def benefit() -> object:
         "Rows with a known true label: mended were wrong before correction and right after it, broken the other way "
         f"round. {WINDOW}",
         "a group with more broken than mended pays for the others: see the runbook.",
-        "CorrectionHarm",
+        "FairnessCorrectionHarm",
     )
     drawn = [
         Line(kind, f"sum by (group) ({recorded(kind)})", f"{{{{group}}}} {kind}", colour)
@@ -171,7 +169,7 @@ def selection() -> object:
         "Share of favourable answers: $group",
         f"Before correction, and after it with its 95 % interval (Wilson). {WINDOW}",
         "compare with the other groups: bands that do not overlap are a gap.",
-        "SelectionGap",
+        "FairnessSelectionGap",
     )
     only = ', group="$group"'
     low, high = "after, lower limit", "after, upper limit"
@@ -213,7 +211,7 @@ def effective_rows() -> object:
         "The square of the sum of weights divided by the sum of their squares: how many rows with a known group would "
         "be as informative.",
         "an estimate worth fewer rows than a verdict needs says little.",
-        "InsufficientData",
+        "FairnessInsufficientData",
     )
     weights, squares = (_soft_sum(series, "attribute, group") for series in ("decisions", "weight_squared"))
     expr = f"{weights} ^ 2 / ({squares} > 0)"

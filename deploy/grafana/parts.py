@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from grafana_foundation_sdk.builders import barchart, bargauge, common, heatmap, stat, statetimeline, table, timeseries
 from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.builders.prometheus import Dataquery
+from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import common as looks
 from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models.dashboard import DynamicConfigValue as Setting
@@ -21,6 +22,7 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 BLUE, SKY, GREEN, ORANGE = "#0072B2", "#56B4E9", "#009E73", "#E69F00"
 VERMILLION, PURPLE, GREY = "#D55E00", "#CC79A7", "#999999"
 SHARE, NUMBER, SECONDS, BYTES, PER_SECOND, FROM_NOW = "percentunit", "short", "s", "bytes", "ops", "dateTimeFromNow"
+Mapping = models.ValueMap | models.RangeMap | models.RegexMap | models.SpecialValueMap
 DATASOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
 VERDICTS = {"2": ("breach", VERMILLION), "1": ("no evidence of breach", GREEN), "0": ("insufficient data", GREY)}
 
@@ -43,7 +45,7 @@ class About:
         return f"{self.means}\n\nWhat to do: {self.do}"
 
     @property
-    def links(self) -> list[builders.DashboardLink]:
+    def links(self) -> list[Builder[models.DashboardLink]]:
         """The runbook page, where there is one."""
         if self.alert is None:
             return []
@@ -97,13 +99,25 @@ def steps(*pairs: tuple[float | None, str]) -> builders.ThresholdsConfig:
     return builders.ThresholdsConfig().steps([models.Threshold(value, colour) for value, colour in pairs])
 
 
-def texts(named: dict[str, tuple[str, str]]) -> list[models.ValueMap]:
+def texts(named: dict[str, tuple[str, str]]) -> list[Mapping]:
     """A word and a colour for a value."""
     found = {value: models.ValueMappingResult(text=text, color=colour) for value, (text, colour) in named.items()}
     return [models.ValueMap(found)]
 
 
-def _begin(builder: Any, about: About, no_value: str) -> Any:  # noqa: ANN401 - the builders share no type
+_Panel = TypeVar(
+    "_Panel",
+    timeseries.Panel,
+    stat.Panel,
+    statetimeline.Panel,
+    bargauge.Panel,
+    table.Panel,
+    barchart.Panel,
+    heatmap.Panel,
+)
+
+
+def _begin(builder: _Panel, about: About, no_value: str) -> _Panel:
     made = builder.title(about.title).description(about.description).datasource(DATASOURCE).links(about.links)
     return made.no_value(no_value)
 

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 MODEL = 'model="$model", attribute=~"$attribute"'
 SCOPE = f'{MODEL}, source="$source"'
+ALERTS = 'alertname=~"Fairness.*", model="$model", attribute=~"$attribute|"'
+"""Alerts about groups, those on a whole model too."""
+KNOWN = ', group!="unknown"'
+ENOUGH = 'scalar(max(evenhand_limit{limit="rows"}))'
+"""Rows that a verdict or an alert needs."""
 WINDOW = "Over the window chosen above, which ends at each point."
 
 
@@ -26,3 +33,9 @@ def changed(kind: str) -> str:
     """Decisions that the correction moved, ``to favourable`` or ``to unfavourable``, whatever their group."""
     base, final = ("0", "1") if kind == "to favourable" else ("1", "0")
     return recorded("decisions", f', base="{base}", final="{final}"')
+
+
+def farther(name: str, expected: str, series: Callable[[str], str] = recorded) -> str:
+    """How far a rate is from what was expected at least: the distance of the nearer limit of its interval."""
+    above, below = f"{series(f'{name}_lower')} - {expected}", f"{expected} - {series(f'{name}_upper')}"
+    return f'clamp_min({above} or label_replace({below}, "side", "below", "", ""), 0)'

@@ -24,9 +24,10 @@ from parts import (
 from service_detail import candidate, candidate_answers, records, reloads, spool, starts, versions
 
 ONE = '{model="$model"}'
+ALERTS = 'alertname=~"Evenhand.*"'
 RATE = "[$__rate_interval]"
 REQUESTS = "evenhand_http_requests_total"
-PREDICTIONS = 'route=~"/predict|/v2/models/.*infer"'
+PREDICTIONS = 'route=~"/predict|/v2/.+/infer"'
 QUANTILES = {"p50": (0.5, SKY), "p95": (0.95, BLUE), "p99": (0.99, VERMILLION)}
 
 
@@ -34,7 +35,7 @@ def make_service() -> models.Dashboard:
     """Build it."""
     board = Board("evenhand-service", "Traffic, errors, latency and saturation of the service, and its versions.")
     add_common(board)
-    board.alerts('attribute=""')
+    board.alerts(ALERTS)
     board.row("Is it up, does it answer, how fast?")
     board.line(
         4,
@@ -76,11 +77,15 @@ def _error_share() -> str:
 def _replicas() -> object:
     about = About(
         "Replicas",
-        "Processes, or groups of workers, that Prometheus reaches.",
-        "fewer than you run: look at the ones that are missing first.",
-        "ServiceDown",
+        "Replicas (processes, or groups of workers) that Prometheus reaches, and that it is told of.",
+        "reached fewer than configured: look at the ones that are missing first.",
+        "EvenhandDown",
     )
-    return value(about, [Line("up", "count(evenhand_start_time_seconds)", "replicas")], NUMBER, 0)
+    drawn = [
+        Line("up", 'sum(up{job="evenhand"})', "reached"),
+        Line("known", 'count(up{job="evenhand"})', "configured"),
+    ]
+    return value(about, drawn, NUMBER, 0)
 
 
 def _traffic_now() -> object:
@@ -93,7 +98,7 @@ def _errors_now() -> object:
         "Failed",
         "Share of requests answered with a status of 5xx.",
         "read the log line with the request's id; every error names what to do.",
-        "ErrorRateHigh",
+        "EvenhandErrorRate",
     )
     return value(about, [Line("share", _error_share(), "failed")], SHARE, 2)
 
@@ -103,7 +108,7 @@ def _slow_now() -> object:
         "Latency, 99 %",
         "Seconds from a request's first byte to the last of its answer, which 99 % of predictions stay under.",
         "if waiting grew, there is too much traffic for the cores; if runs grew, look at the machine.",
-        "LatencyHigh",
+        "EvenhandLatencyHigh",
     )
     buckets = f"sum by (le) (rate(evenhand_http_request_seconds_bucket{{{PREDICTIONS}}}{RATE}))"
     return value(about, [Line("p99", f"histogram_quantile(0.99, {buckets})", "p99")], SECONDS, 3)
@@ -111,7 +116,10 @@ def _slow_now() -> object:
 
 def _queue_now() -> object:
     about = About(
-        "Waiting", "Rows that wait for an engine now.", "steadily above a batch: add cores or replicas.", "QueueFull"
+        "Waiting",
+        "Rows that wait for an engine now.",
+        "steadily above a batch: add cores or replicas.",
+        "EvenhandOverloaded",
     )
     return value(about, [Line("rows", "sum(evenhand_queue_rows)", "rows")], NUMBER, 0)
 
@@ -121,7 +129,7 @@ def _spool_now() -> object:
         "Spooled",
         "Records of decisions on local disk because the database does not take them.",
         "bring the database back; the spool then empties by itself.",
-        "RecordSpooling",
+        "EvenhandRecordSpooling",
     )
     return value(about, [Line("rows", "sum(evenhand_record_spool_rows)", "rows")], NUMBER, 0)
 
@@ -132,7 +140,7 @@ def _alerts() -> object:
         "Alerts about the service as a whole that fire or are pending. An empty list says only that no alert is up.",
         "open the runbook page by the alert's name.",
     )
-    return alert_table(about, 'attribute=""')
+    return alert_table(about, ALERTS)
 
 
 def _traffic() -> object:
@@ -145,7 +153,7 @@ def _errors() -> object:
         "Answers by status",
         "Requests per second by HTTP status. 4xx are the client's, 5xx ours; 429 and 503 ask to come back later.",
         "429: too much traffic. 503: not ready, see /readyz. 504: the deadline passed.",
-        "ErrorRateHigh",
+        "EvenhandErrorRate",
     )
     return lines(
         about,
@@ -160,7 +168,7 @@ def _refused() -> object:
         "Refused requests by error type",
         "Requests per second that got an error, by its type. No series: none was refused since the start.",
         "the type is in the answer's body too, with what to do.",
-        "ErrorRateHigh",
+        "EvenhandErrorRate",
     )
     expr = f"sum by (type) (rate(evenhand_rejected_total{RATE}))"
     return lines(about, [Line("rate", expr, "{{type}}", PURPLE, many=True)], PER_SECOND, 2)
@@ -171,7 +179,7 @@ def _latency() -> object:
         "Latency of predictions",
         "Seconds from a request's first byte to the last of its answer: half, 95 % and 99 % of requests stay under.",
         "compare with waiting and runs beside it to see where the time goes.",
-        "LatencyHigh",
+        "EvenhandLatencyHigh",
     )
     return lines(about, _quantiles("evenhand_http_request_seconds", f"{{{PREDICTIONS}}}"), SECONDS, 3)
 
@@ -181,7 +189,7 @@ def _waits() -> object:
         "Waiting of rows",
         "Seconds a row waited for an engine.",
         "grows first when there is more traffic than the cores can take.",
-        "LatencyHigh",
+        "EvenhandLatencyHigh",
     )
     return lines(about, _quantiles("evenhand_queue_seconds", ONE), SECONDS, 3)
 
@@ -191,7 +199,7 @@ def _runs() -> object:
         "Runs of the graph",
         "Seconds of one run, whatever its number of rows.",
         "grows with other load on the machine, with longer rows, and with more flagged rows.",
-        "LatencyHigh",
+        "EvenhandLatencyHigh",
     )
     return lines(about, _quantiles("evenhand_inference_seconds", ONE), SECONDS, 3)
 
@@ -201,7 +209,7 @@ def _queue() -> object:
         "Waiting rows",
         "Rows that wait now, per model.",
         "if it does not fall again, add cores or replicas.",
-        "QueueFull",
+        "EvenhandOverloaded",
     )
     return lines(about, [Line("rows", "sum by (model) (evenhand_queue_rows)", "{{model}}", many=True)], NUMBER, 0)
 
@@ -211,7 +219,7 @@ def _batches() -> object:
         "Rows per run",
         "Mean rows in one run of the graph, and what 95 % of runs stay under. More rows a run is more throughput.",
         "at the largest batch with a queue, the service is full.",
-        "QueueFull",
+        "EvenhandOverloaded",
     )
     mean = " / ".join(f"sum(rate(evenhand_batch_rows_{part}{ONE}{RATE}))" for part in ("sum", "count"))
     buckets = f"sum by (le) (rate(evenhand_batch_rows_bucket{ONE}{RATE}))"
@@ -238,7 +246,6 @@ def _memory() -> object:
         "Resident memory",
         "Of each process. With several workers the client library does not tell it: take the container's.",
         "steady growth over hours is worth a report with the traffic that goes with it.",
-        "MemoryHigh",
     )
     return lines(about, [Line("bytes", "process_resident_memory_bytes", "{{instance}}", many=True)], BYTES, 0)
 

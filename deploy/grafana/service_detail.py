@@ -41,7 +41,7 @@ def reloads() -> object:
         "Reloads in this time range",
         "New bundles that took over, and ones that were refused while the old one went on answering.",
         "refused: the log names what does not hold; evenhand bundle verify says it too.",
-        "ReloadRefused",
+        "EvenhandReloadRefused",
     )
     expr = f"sum by (result) (increase(evenhand_reloads_total{ONE}[$__range]))"
     return value(about, [Line("reloads", expr, "{{result}}")], NUMBER, 0)
@@ -53,7 +53,7 @@ def starts() -> object:
         "Running since",
         "When each replica started.",
         "starts that you did not cause are crashes: read the end of the old process's log.",
-        "ServiceDown",
+        "EvenhandRestarting",
     )
     return value(about, [Line("since", "evenhand_start_time_seconds * 1000", "{{instance}}")], "dateTimeFromNow", 0)
 
@@ -108,7 +108,7 @@ def records() -> object:
         "Records of decisions",
         "Records per second: written to the database, spooled to local disk while it was away, lost.",
         "a lost record is an incident: see its runbook page.",
-        "RecordLost",
+        "EvenhandRecordLost",
     )
     colours = {"written": GREEN, "spooled": ORANGE, "lost": VERMILLION}
     drawn = [
@@ -124,6 +124,6 @@ def spool() -> object:
         "Spooled records",
         "Records on each replica's disk that wait for the database.",
         "it must fall to 0 within minutes of the database's return.",
-        "RecordSpooling",
+        "EvenhandRecordSpooling",
     )
     return lines(about, [Line("rows", "evenhand_record_spool_rows", "{{instance}}", ORANGE, many=True)], NUMBER, 0)

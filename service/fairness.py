@@ -17,7 +17,7 @@ from models.manifest import UNKNOWN_GROUP, Attribute, Manifest
 from service.lots import Lot
 from service.reference import TENTHS, Normal
 from service.series import Counter, Gauge, Histogram
-from service.types import Decision, Joined, Row, Verdict
+from service.types import Counted, Decision, Row, Verdict
 
 INFERRED = ("flagged", "unflagged")
 SIDES = ("reference", "other")
@@ -25,11 +25,6 @@ RESULTS = ("applied", "shadow", "off", "error")
 BITS = ("0", "1")
 BINS = tuple(str(place) for place in range(10))
 CELL = ("model", "attribute", "group", "source")
-
-
-def tenth(share: float) -> int:
-    """In which tenth of the unit interval a probability lies, 0 to 9."""
-    return min(9, int(share * 10))
 
 
 def counted_as(attribute: Attribute, verdict: Verdict, declared: Mapping[str, str]) -> tuple[str, str]:
@@ -190,23 +185,23 @@ class FairnessCounters:
             lot.add(self._decisions, (*name, *counted_as(attribute, verdict, row.declared), base, final))
             self._count_correction(lot, name, decision, verdict)
             self._count_risk(lot, name, verdict.risk, (base, final))
-            self._count_detector(lot, name, attribute, verdict.flagged, row.declared.get(attribute.name))
+            self._count_detector(lot, name, attribute.reference, verdict.flagged, row.declared.get(attribute.name))
         lot.row()
 
-    def joined(self, found: Joined) -> None:
+    def joined(self, found: Counted) -> None:
         """Count what feedback brought: a true label, groups that were declared later, or both."""
         lot = self._lots[found.model, "feedback"]
-        for attribute, group in found.newly_declared.items():
-            lot.add(self._decisions, (found.model, attribute, group, "declared", bit(found.base), bit(found.final)))
-        for attribute, flagged, truth in found.detector:
-            lot.add(self._detector, (found.model, attribute, bit(flagged), bit(truth)))
-        if found.label is not None:
-            label, place = bit(found.label), str(tenth(found.score))
-            for attribute, (group, source) in found.outcomes.items():
-                cell = (found.model, attribute, group, source)
-                lot.add(self._outcomes, (*cell, bit(found.base), bit(found.final), label))
-                lot.add(self._calibration, (*cell, place, label))
-                lot.add(self._calibration_score, (*cell, place), found.score)
+        bits = bit(found.base), bit(found.final)
+        for attribute, group in found.decisions:
+            name = (found.model, attribute)
+            lot.add(self._decisions, (*name, group, "declared", *bits))
+            self._count_detector(lot, name, found.references[attribute], found.flagged[attribute], group)
+        for attribute, group, source in found.outcomes:
+            cell = (found.model, attribute, group, source)
+            label, place = bit(bool(found.label)), str(found.bin)
+            lot.add(self._outcomes, (*cell, *bits, label))
+            lot.add(self._calibration, (*cell, place, label))
+            lot.add(self._calibration_score, (*cell, place), found.p)
         lot.row()
 
     def flush(self) -> None:
@@ -231,10 +226,10 @@ class FairnessCounters:
             lot.add(self._soft_squared, (*name, side, *bits), weight * weight)
 
     def _count_detector(
-        self, lot: Lot, name: tuple[str, str], attribute: Attribute, flagged: bool, group: str | None
+        self, lot: Lot, name: tuple[str, str], reference: str, flagged: bool, group: str | None
     ) -> None:
         if group is not None and group != UNKNOWN_GROUP:
-            lot.add(self._detector, (*name, bit(flagged), bit(group != attribute.reference)))
+            lot.add(self._detector, (*name, bit(flagged), bit(group != reference)))
 
 
 def bit(value: bool) -> str:

@@ -85,7 +85,7 @@ class Settings(BaseSettings):
     durability: Literal["batch", "request"] = "batch"
     """request: an answer leaves when its record is on disk; batch: a killed process may lose the last tenth of a
     second's."""
-    feedback_days: float = Field(default=90.0, gt=0)
+    feedback_days: int = Field(default=90, ge=1)
     """Feedback on older decisions is not counted."""
     keep_decisions_days: int = Field(default=183, ge=1)
     """How long decisions stay on record; evenhand audit prune removes older ones."""

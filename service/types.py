@@ -118,20 +118,27 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
-    """What feedback brought for one decision, as counters see it."""
+class Counted:
+    """What an item of feedback adds to the counts."""
 
     model: str
     base: bool
+    """Whether the base answer was favourable."""
     final: bool
-    """Whether the answer without, with correction was favourable."""
-    score: float
-    """The served probability of a favourable label."""
+    """Whether the served one was."""
     label: bool | None
-    """Whether the true label is favourable, where it is known."""
-    outcomes: Mapping[str, tuple[str, str]]
-    """By attribute the group and source under which the label counts now."""
-    newly_declared: Mapping[str, str]
-    """Groups by attribute that became known only now."""
-    detector: tuple[tuple[str, bool, bool], ...]
-    """Attribute, whether it was flagged, whether the group that became known is not the reference."""
+    """Whether the true label is favourable; ``None`` where it is not known yet."""
+    is_new: bool
+    """Whether this item brought it."""
+    p: float
+    """The served probability of a favourable label."""
+    bin: int
+    """Its tenth."""
+    flagged: Mapping[str, bool]
+    """By attribute."""
+    references: Mapping[str, str]
+    """Reference groups by attribute."""
+    decisions: tuple[tuple[str, str], ...]
+    """Attribute and group that were declared now: the decision counts among the declared ones from now on."""
+    outcomes: tuple[tuple[str, str, str], ...]
+    """Attribute, group and source under which the true label counts from now on."""

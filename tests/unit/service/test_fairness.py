@@ -13,9 +13,8 @@ from prometheus_client import CollectorRegistry
 
 from models.bundle import read_manifest
 from models.manifest import Manifest
-from service.fairness import tenth
 from service.metrics import Metrics
-from service.types import Answer, Decision, Joined, Row, Verdict
+from service.types import Answer, Counted, Decision, Row, Verdict
 
 GROUPS = ("none", "African", "Arab", "multiple")
 
@@ -34,7 +33,20 @@ def row(manifest: Manifest, base: bool, final: bool, risk: float = 0.5, **declar
     return Row("id", Decision(answer(final), answer(base), None, False, verdicts), declared, "")
 
 
-class Counted:
+def joined(
+    manifest: Manifest,
+    base: bool,
+    final: bool,
+    label: bool,
+    outcomes: tuple[tuple[str, str, str], ...],
+    decisions: tuple[tuple[str, str], ...] = (),
+    p: float = 0.4,
+) -> Counted:
+    flagged, references = {"race": True}, {a.name: a.reference for a in manifest.attributes}
+    return Counted(manifest.name, base, final, label, True, p, int(p * 10), flagged, references, decisions, outcomes)
+
+
+class Counting:
     """Counters with what they show."""
 
     def __init__(self, manifest: Manifest) -> None:
@@ -64,11 +76,10 @@ rows = st.lists(
 def test_selection_rates_and_outcomes_equal_fairlearn(manifest: Manifest, drawn: list[Any]) -> None:
     # One row of each group and label, so that Fairlearn's rates exist for every group.
     drawn = [*drawn, *((group, label, True, False) for group in GROUPS for label in (True, False))]
-    counted = Counted(manifest)
+    counted = Counting(manifest)
     for group, label, base, final in drawn:
         counted.metrics.fairness.decision(manifest, row(manifest, base, final, race=group))
-        outcomes = {"race": (group, "declared")}
-        counted.metrics.fairness.joined(Joined(manifest.name, base, final, 0.4, label, outcomes, {}, ()))
+        counted.metrics.fairness.joined(joined(manifest, base, final, label, (("race", group, "declared"),)))
     groups, truth, base, final = (np.array(column) for column in zip(*drawn, strict=True))
     for answer, predicted in (("base", base), ("final", final)):
         given_ = {"y_true": truth, "y_pred": predicted, "sensitive_features": groups}
@@ -88,7 +99,7 @@ def test_selection_rates_and_outcomes_equal_fairlearn(manifest: Manifest, drawn:
 
 
 def test_a_row_counts_once_per_attribute_declared_or_inferred(manifest: Manifest) -> None:
-    counted = Counted(manifest)
+    counted = Counting(manifest)
     counted.metrics.fairness.decision(manifest, row(manifest, False, True, risk=0.7, race="Arab"))
     name = "evenhand_decisions_total"
     assert counted.total(name, attribute="race") == 1
@@ -105,14 +116,14 @@ def test_a_row_counts_once_per_attribute_declared_or_inferred(manifest: Manifest
 
 
 def test_an_unknown_group_is_counted_and_says_nothing_of_the_detector(manifest: Manifest) -> None:
-    counted = Counted(manifest)
+    counted = Counting(manifest)
     counted.metrics.fairness.decision(manifest, row(manifest, True, True, race="unknown"))
     assert counted.total("evenhand_decisions_total", attribute="race", group="unknown", source="declared") == 1
     assert counted.total("evenhand_detector_total") == 0
 
 
 def test_a_risk_that_is_no_number_spoils_no_sum(manifest: Manifest) -> None:
-    counted = Counted(manifest)
+    counted = Counting(manifest)
     counted.metrics.fairness.decision(manifest, row(manifest, True, True, risk=math.nan))
     counted.metrics.fairness.decision(manifest, row(manifest, True, True, risk=0.25))
     assert counted.total("evenhand_soft_decisions_total", attribute="race", group="other") == 0.25
@@ -121,15 +132,14 @@ def test_a_risk_that_is_no_number_spoils_no_sum(manifest: Manifest) -> None:
 
 
 def test_a_row_that_failed_is_no_decision(manifest: Manifest) -> None:
-    counted = Counted(manifest)
+    counted = Counting(manifest)
     counted.metrics.fairness.decision(manifest, Row("id", "engine_failed", {"race": "Arab"}, ""))
     assert counted.total("evenhand_decisions_total") == 0
 
 
 def test_groups_declared_later_count_a_decision_and_its_label_once(manifest: Manifest) -> None:
-    counted = Counted(manifest)
-    outcomes, detector = {"race": ("Arab", "declared")}, (("race", True, True),)
-    found = Joined(manifest.name, False, True, 0.95, True, outcomes, {"race": "Arab"}, detector)
+    counted = Counting(manifest)
+    found = joined(manifest, False, True, True, (("race", "Arab", "declared"),), (("race", "Arab"),), p=0.95)
     counted.metrics.fairness.joined(found)
     cell = {"attribute": "race", "group": "Arab", "source": "declared"}
     assert counted.total("evenhand_decisions_total", **cell, base="0", final="1") == 1
@@ -140,17 +150,9 @@ def test_groups_declared_later_count_a_decision_and_its_label_once(manifest: Man
 
 
 def test_every_cell_exists_before_the_first_row(manifest: Manifest) -> None:
-    counted = Counted(manifest)
+    counted = Counting(manifest)
     for attribute in manifest.attributes:
         for group in (*attribute.groups, "unknown"):
             cell = {"attribute": attribute.name, "group": group, "source": "declared"}
             for name in ("decisions", "outcomes", "calibration", "calibration_score"):
                 assert counted.total(f"evenhand_{name}_total", **cell) == 0
-
-
-@given(st.floats(0, 1))
-def test_a_tenth_holds_its_probability(share: float) -> None:
-    place = tenth(share)
-    assert 0 <= place <= 9
-    assert place / 10 <= share + 1e-12
-    assert share <= (place + 1) / 10 + 1e-12

@@ -20,6 +20,8 @@ class Query(NamedTuple):
     panel: str
     ref: str
     expr: str
+    labels: frozenset[str]
+    """Labels that the legend or the panel's table names."""
 
 
 def load(file: Path) -> dict[str, Any]:
@@ -41,12 +43,18 @@ def queries(board: Mapping[str, Any]) -> list[Query]:
     """What the panels and the annotations ask."""
     title = board["title"]
     asked = [
-        Query(title, panel["title"], target["refId"], target["expr"])
+        Query(title, panel["title"], target["refId"], target["expr"], _named(panel, target))
         for panel in panels(board)
         for target in panel.get("targets", ())
     ]
-    noted = [Query(title, "annotations", note["name"], note["expr"]) for note in board["annotations"]["list"]]
+    notes = board["annotations"]["list"]
+    noted = [Query(title, "annotations", note["name"], note["expr"], frozenset({"alertname"})) for note in notes]
     return [*asked, *noted]
+
+
+def _named(panel: Mapping[str, Any], target: Mapping[str, Any]) -> frozenset[str]:
+    joined = [each["options"]["byField"] for each in panel["transformations"] if each["id"] == "joinByField"]
+    return frozenset([*re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]), *joined])
 
 
 def used(text: str) -> set[str]:

@@ -171,7 +171,7 @@ def selection() -> object:
         "compare with the other groups: bands that do not overlap are a gap.",
         "FairnessSelectionGap",
     )
-    only = ', group="$group"'
+    only = ', group=~"$group"'
     low, high = "after, lower limit", "after, upper limit"
     shown = "max by (attribute) ({})"
     drawn = [

@@ -207,12 +207,7 @@ def joined(about: About, by: str, columns: Sequence[Column], labels: Sequence[st
         made.with_target(now(column.ref, column.expr))
         settings = [Setting(id_val="unit", value=column.unit), Setting(id_val="decimals", value=column.decimals)]
         made.override_by_name(column.title, settings)
-    single = len(columns) == 1
-    named = {"Value" if single else f"Value #{column.ref}": column.title for column in columns}
-    order = {name: place for place, name in enumerate((by, *labels, *named))}
-    made.with_transformation(_change("joinByField", {"byField": by, "mode": "outer"}))
-    made.with_transformation(_change("filterFieldsByName", {"exclude": {"pattern": "^Time.*"}}))
-    return made.with_transformation(_change("organize", {"renameByName": named, "indexByName": order}))
+    return _join(made, by, columns, labels)
 
 
 def listed(about: About, expr: str, titles: dict[str, str], hidden: Sequence[str] = ()) -> table.Panel:
@@ -233,11 +228,8 @@ def compared(about: About, by: str, columns: Sequence[Column], colours: Sequence
     for column, colour in zip(columns, colours, strict=True):
         made.with_target(now(column.ref, column.expr))
         made.override_by_name(column.title, [Setting(id_val="color", value={"mode": "fixed", "fixedColor": colour})])
-    named = {f"Value #{column.ref}": column.title for column in columns}
-    made.with_transformation(_change("joinByField", {"byField": by, "mode": "outer"}))
-    made.with_transformation(_change("filterFieldsByName", {"exclude": {"pattern": "^Time.*"}}))
     made.legend(common.VizLegendOptions().show_legend(True).display_mode(looks.LegendDisplayMode.LIST))
-    return made.with_transformation(_change("organize", {"renameByName": named}))
+    return _join(made, by, columns, ())
 
 
 def histogram(about: About, expr: str) -> heatmap.Panel:
@@ -247,7 +239,20 @@ def histogram(about: About, expr: str) -> heatmap.Panel:
     colour = heatmap.HeatmapColorOptions().mode(HeatmapColorMode.SCHEME).scheme("Cividis").steps(64).exponent(0.5)
     made.color(colour.fill(BLUE)).exemplars_color(PURPLE)
     hidden = common.HideSeriesConfig().legend(False).tooltip(False).viz(False)
-    return made.hide_from(hidden).cell_gap(1).y_axis(heatmap.YAxisConfig().decimals(1)).show_legend()
+    return made.hide_from(hidden).cell_gap(1).y_axis(heatmap.YAxisConfig().decimals(1)).show_legend().show_tooltip()
+
+
+_Joined = TypeVar("_Joined", table.Panel, barchart.Panel)
+
+
+def _join(made: _Joined, by: str, columns: Sequence[Column], labels: Sequence[str]) -> _Joined:
+    """Put the queries' answers side by side. Grafana leaves the number out where only one query has an answer."""
+    named = {f"Value #{column.ref}": column.title for column in columns} | {"Value": columns[0].title}
+    order = {name: place for place, name in enumerate((by, *labels, *named))}
+    made.with_transformation(_change("joinByField", {"byField": by, "mode": "outer"}))
+    made.with_transformation(_change("filterFieldsByName", {"exclude": {"pattern": "/^Time/"}}))
+    made.with_transformation(_change("sortBy", {"fields": {}, "sort": [{"field": by}]}))
+    return made.with_transformation(_change("organize", {"renameByName": named, "indexByName": order}))
 
 
 def _change(kind: str, options: dict[str, Any]) -> models.DataTransformerConfig:

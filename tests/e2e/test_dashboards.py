@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from dashboards import FILES, Query, fill, load, queries, variables
+from dashboards import DEPLOY, FILES, Query, fill, load, queries, variables
 from e2e.test_serve import EVENHAND, Server
+from e2e.test_workers import put
 from monitoring_stack import Prometheus
 from rebundle import reversion
 
@@ -21,6 +22,8 @@ from models.bundle import read_manifest
 pytestmark = pytest.mark.slow
 MODEL = "hatexplain-toxicity"
 LEAST_ROWS = 20
+LATEST_S = 6
+"""How old the newest data may be, as somebody looks at it: a few scrapes of the quick Prometheus."""
 DRIFTED = "African"
 WINDOWS = ("1h", "1d", "7d", "30d")
 CHOSEN = {"model": MODEL, "attribute": "race|gender", "source": "declared", "group": DRIFTED}
@@ -28,10 +31,17 @@ BUILT_IN = {"__rate_interval": "30s", "__range": "5m"}
 HARMLESS = (
     "what a lovely day at the lake",
     "the train was late again",
-    "thank you for the dinner",
     "see you at the game",
+    "the women of our african choir sing well",
+    "my black neighbour bakes bread",
 )
-NASTY = ("you are a stupid idiot", "shut up you worthless moron", "what a disgusting pig you are", "i hate you scum")
+NASTY = (
+    "you are a stupid idiot",
+    "shut up you worthless moron",
+    "what a disgusting pig you are",
+    "i hate you scum",
+    "go back to africa you idiot",
+)
 VERDICT = f'evenhand:demographic_parity_verdict:1d{{model="{MODEL}", attribute="race", source="declared"}}'
 SILENT = {
     ("Evenhand: fairness", "Worst-group accuracy", "limit"): "the demo bundle does not say its value in validation",
@@ -51,7 +61,7 @@ class Stack(NamedTuple):
 @pytest.fixture(scope="module")
 def stack(altered: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("stack")
-    bundles = altered(0.3, "apply"), reversion(altered(0.0, "apply"), "2.0.0")
+    bundles = altered(0.1, "apply"), reversion(altered(0.0, "apply"), "2.0.0")
     command = (str(EVENHAND), "serve", *map(str, bundles), "--port", "PORT")
     settings = {"EVENHAND_MIN_ROWS": str(LEAST_ROWS), "EVENHAND_STATE": str(folder / "state")}
     server = Server(*command, **settings)
@@ -61,7 +71,7 @@ def stack(altered: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
             _fair(server, bundles[0])
             prometheus.wait_for(VERDICT, 1)
             drifted_s = time.time()
-            _ask(server, list(NASTY) * 25, [{"race": DRIFTED, "gender": "Women"}] * 100)
+            _ask(server, list(NASTY) * 20, [{"race": DRIFTED, "gender": "Women"}] * 100)
             prometheus.wait_for(VERDICT, 2)
             _trouble(server, bundles[1])
             prometheus.wait_for(f'sum(evenhand_reloads_total{{model="{MODEL}", result="refused"}}) > bool 0', 1)
@@ -73,9 +83,9 @@ def stack(altered: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
 
 def _fair(server: Server, bundle: Path) -> None:
     """The same texts for every group, some rows without one, some with one that is not listed; a version in shadow."""
-    assert server.get(f"/models/{MODEL}/shadow", {"version": "2.0.0"}, "PUT")[0] == 200
+    assert put(server, f"/models/{MODEL}/shadow", {"version": "2.0.0"}) == 200
     race, _, gender, _ = read_manifest(bundle)[0].attributes
-    texts = list(HARMLESS + NASTY) * 8
+    texts = list(HARMLESS + NASTY) * 7
     for group, other in zip(race.groups, itertools.cycle(gender.groups)):
         _ask(server, texts, [{"race": group, "gender": other}] * len(texts))
     _ask(server, texts, [{"race": "not listed"}] * len(texts))
@@ -91,7 +101,7 @@ def _ask(server: Server, texts: list[str], groups: list[dict[str, str]]) -> None
         for place, (text, row) in enumerate(zip(texts, reply["predictions"], strict=True))
         if place % 5
     ]
-    status, reply = server.get("/feedback", known)
+    status, reply = server.get("/feedback", {"feedback": known})
     assert status == 200, reply
 
 
@@ -103,16 +113,18 @@ def _trouble(server: Server, bundle: Path) -> None:
     (bundle / "model.onnx").write_bytes(b"")
 
 
-def _ranges(stack: Stack, expr: str) -> list[list[float]]:
-    """Every series of a query over the whole test, without the times."""
+def _series(stack: Stack, expr: str) -> list[tuple[dict[str, str], list[float]]]:
+    """Every series of a query over the last seconds: its labels and its values."""
     now = time.time()
-    reply = stack.prometheus.get("/api/v1/query_range", query=expr, start=str(stack.began_s), end=str(now), step="2")
-    return [[float(value) for _, value in series["values"]] for series in reply["data"]["result"]]
+    given = {"query": expr, "start": str(now - LATEST_S), "end": str(now), "step": "1"}
+    found = stack.prometheus.get("/api/v1/query_range", **given)["data"]["result"]
+    return [(series["metric"], [float(value) for _, value in series["values"]]) for series in found]
 
 
 def _has_data(stack: Stack, query: Query, window: str) -> bool:
-    found = _ranges(stack, fill(query.expr, {**CHOSEN, **BUILT_IN, "window": window}))
-    return any(math.isfinite(value) for series in found for value in series)
+    """Whether there is a number now, under every label that the panel names."""
+    found = _series(stack, fill(query.expr, {**CHOSEN, **BUILT_IN, "window": window}))
+    return any(math.isfinite(value) and query.labels <= labels.keys() for labels, values in found for value in values)
 
 
 @pytest.mark.parametrize("window", WINDOWS)
@@ -132,27 +144,28 @@ def test_every_variable_has_values(stack: Stack, file: Path) -> None:
             found = stack.prometheus.get(f"/api/v1/label/{label}/values", **{"match[]": series})["data"]
             assert set(CHOSEN[name].split("|")) <= set(found), name
             assert "unknown" not in found
-            assert _ranges(stack, series), name
+            assert _series(stack, series), name
 
 
 def test_no_rule_fails(stack: Stack) -> None:
     assert stack.prometheus.broken_rules() == []
 
 
-def _asked(stack: Stack, panel: str, ref: str) -> str:
-    (found,) = [query for file in FILES for query in queries(load(file)) if query[1:3] == (panel, ref)]
+def _asked(panel: str, ref: str) -> str:
+    board = load(DEPLOY / "grafana/dashboards/fairness.json")
+    (found,) = [query for query in queries(board) if query[1:3] == (panel, ref)]
     return fill(found.expr, {**CHOSEN, **BUILT_IN, "window": "1d"})
 
 
 def test_the_first_row_says_what_is_wrong_for_whom_and_since_when(stack: Stack) -> None:
-    assert stack.prometheus.value(_asked(stack, "Anything wrong?", "verdict")) == 2
-    lowest = stack.prometheus.query(_asked(stack, "For whom", "lowest"))
+    assert stack.prometheus.value(_asked("Anything wrong?", "verdict")) == 2
+    lowest = stack.prometheus.query(_asked("For whom", "lowest"))
     assert {labels["lowest"] for labels, _ in lowest if labels["attribute"] == "race"} == {DRIFTED}
-    since = _asked(stack, "Since when: verdicts over time", "demographic_parity")
+    since = _asked("Since when: verdicts over time", "demographic_parity")
     before = dict(_at(stack, since, stack.drifted_s))
     assert before["race"] == 1
     assert dict(_at(stack, since, time.time()))["race"] == 2
-    fires = stack.prometheus.query(_asked(stack, "Alerts", "rows"))
+    fires = stack.prometheus.query(_asked("Alerts", "rows"))
     assert ("FairnessSelectionGap", "race") in {(row["alertname"], row.get("attribute")) for row, _ in fires}
 
 

@@ -82,11 +82,11 @@ def test_no_variable_is_unknown_and_none_is_idle(file: Path) -> None:
 
 @EACH
 def test_a_variable_with_several_values_is_matched_and_not_compared(file: Path) -> None:
+    """Grafana escapes such values for a pattern, so that a comparison would miss some of them."""
     board = load(file)
     several = {name for name, each in variables(board).items() if each.get("multi")}
-    repeated = {panel["repeat"] for panel in panels(board) if panel.get("repeat")}
     for query in queries(board):
-        for name in several - repeated:
+        for name in several:
             assert f'="${name}"' not in query.expr, query
 
 

@@ -113,8 +113,8 @@ def feedback() -> object:
     """What became of labels that were sent."""
     about = About(
         "Feedback",
-        "True labels in the window, of all models. joined: counted. duplicate, conflict: known already, the same or "
-        "another. orphan: no such decision. expired: too late.",
+        "True labels of all models, about as many as came in the window. joined: counted. duplicate, conflict: known "
+        "already, the same or another. orphan: no such decision. expired: too late.",
         "many orphans point to another database or to wrong ids; no joined ones to a feedback job that stopped.",
         "FairnessFeedbackStalled",
     )

@@ -247,7 +247,7 @@ _Joined = TypeVar("_Joined", table.Panel, barchart.Panel)
 
 def _join(made: _Joined, by: str, columns: Sequence[Column], labels: Sequence[str]) -> _Joined:
     """Put the queries' answers side by side. Grafana leaves the number out where only one query has an answer."""
-    named = {f"Value #{column.ref}": column.title for column in columns} | {"Value": columns[0].title}
+    named: dict[str, str] = {f"Value #{column.ref}": column.title for column in columns} | {"Value": columns[0].title}
     order = {name: place for place, name in enumerate((by, *labels, *named))}
     made.with_transformation(_change("joinByField", {"byField": by, "mode": "outer"}))
     made.with_transformation(_change("filterFieldsByName", {"exclude": {"pattern": "/^Time/"}}))

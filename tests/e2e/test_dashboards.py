@@ -27,13 +27,14 @@ LATEST_S = 6
 DRIFTED = "African"
 WINDOWS = ("1h", "1d", "7d", "30d")
 CHOSEN = {"model": MODEL, "attribute": "race|gender", "source": "declared", "group": DRIFTED}
-BUILT_IN = {"__rate_interval": "30s", "__range": "5m"}
+BUILT_IN = {"__rate_interval": "10m", "__range": "10m"}
+# The base model calls the last two toxic, and the correction mends that.
 HARMLESS = (
     "what a lovely day at the lake",
     "the train was late again",
     "see you at the game",
-    "the women of our african choir sing well",
-    "my black neighbour bakes bread",
+    "muslim families are people too",
+    "arab shopkeepers deserve the same rights",
 )
 NASTY = (
     "you are a stupid idiot",
@@ -165,6 +166,8 @@ def test_the_first_row_says_what_is_wrong_for_whom_and_since_when(stack: Stack) 
     before = dict(_at(stack, since, stack.drifted_s))
     assert before["race"] == 1
     assert dict(_at(stack, since, time.time()))["race"] == 2
+    for attribute in ("race", "gender"):
+        assert dict(_at(stack, _asked("Answers mended and broken", "mended"), time.time()))[attribute] > 50
     fires = stack.prometheus.query(_asked("Alerts", "rows"))
     assert ("FairnessSelectionGap", "race") in {(row["alertname"], row.get("attribute")) for row, _ in fires}
 

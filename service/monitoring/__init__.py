@@ -1,0 +1,1 @@
+"""What is watched: evidence, estimates, and the summary in three states."""

@@ -1,0 +1,1 @@
+"""The record of decisions: appended, chained by hash, and what is counted from it."""

@@ -69,6 +69,8 @@ class Comparison:
     """Of the detector: days per false alarm."""
     start_limit_ln: float
     """Of the process since the start, as a logarithm."""
+    began_day: float
+    """When its first row came, in days since 1970."""
     rows: list[int] = field(default_factory=lambda: [0, 0])
     """Rows of the reference and of the group, here and below."""
     favourable: list[int] = field(default_factory=lambda: [0, 0])
@@ -193,7 +195,7 @@ class Evidence:
         start_limit_ln = math.log(row.planned / rules.level)
         if found is None or found.reference != row.reference or found.gap != rules.gap:
             self._running -= found is not None and found.blocks > 0
-            new = Comparison(row.reference, rules.gap, rules.days_per_false_alarm, start_limit_ln)
+            new = Comparison(row.reference, rules.gap, rules.days_per_false_alarm, start_limit_ln, row.day)
             found = self.comparisons[key] = new
         found.limit, found.start_limit_ln = rules.days_per_false_alarm, start_limit_ln
         return found

@@ -14,13 +14,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Engine, func, insert, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from service.monitoring.evidence import Comparison, Evidence, Rules
+from service.monitoring.findings import Kept
 from service.monitoring.readings import Reader, Reading
 from service.record.keys import Keys
 from service.record.tables import about, evidence
@@ -34,17 +34,6 @@ LOT_ROWS = 500
 LOCK = 0x65766964656E6365
 """Of PostgreSQL's advisory locks, the evaluator's."""
 AWAY = (SQLAlchemyError, OSError)
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A comparison, as the database has it."""
-
-    model: str
-    attribute: str
-    group: str
-    metric: str
-    comparison: Comparison
 
 
 def read_evidence(engine: Engine) -> list[Kept]:

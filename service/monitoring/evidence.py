@@ -24,7 +24,7 @@ was seen, and bounded so that the factor stays positive. Both processes are weig
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,6 +57,15 @@ class Rules:
     """Probability of ever finding, since the start, a gap in any of a model's rates where there is none."""
     rows: int = 100
     """With fewer rows of either group there is too little to say."""
+
+    def start_limit_ln(self, planned: int) -> float:
+        """Logarithm of what a process since the start must reach, of so many."""
+        return math.log(planned / self.level)
+
+
+def planned(groups: Iterable[int]) -> int:
+    """How many comparisons attributes make that have so many groups each."""
+    return len(METRICS) * sum(count - 1 for count in groups)
 
 
 @dataclass(slots=True)
@@ -154,6 +163,12 @@ class Comparison:
         top = max(self.start_ln)
         return max(top + math.log(sum(math.exp(part - top) for part in self.start_ln) / len(SIDES)), FLOOR_LN)
 
+    @property
+    def above(self) -> bool:
+        """Whether the detector sees the group's rate above the reference's, and not below."""
+        middle = len(SIDES) // 2
+        return sum(self.detector[:middle]) > sum(self.detector[middle:])
+
     def state(self) -> dict[str, Any]:
         """All of it, for JSON."""
         return {name: getattr(self, name) for name in self.__slots__}
@@ -192,7 +207,7 @@ class Evidence:
     def _comparison(self, key: tuple[str, str, str], row: Seen) -> Comparison:
         """The comparison as the rules want it; one that was made with another gap or reference begins anew."""
         rules, found = self._rules, self.comparisons.get(key)
-        start_limit_ln = math.log(row.planned / rules.level)
+        start_limit_ln = rules.start_limit_ln(row.planned)
         if found is None or found.reference != row.reference or found.gap != rules.gap:
             self._running -= found is not None and found.blocks > 0
             new = Comparison(row.reference, rules.gap, rules.days_per_false_alarm, start_limit_ln, row.day)

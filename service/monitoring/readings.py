@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from pydantic_core import from_json
 from sqlalchemy import Connection, select
 
-from service.monitoring.evidence import METRICS, Seen
+from service.monitoring.evidence import METRICS, Seen, planned
 from service.record.keys import Keys
 from service.record.tables import attributes, configurations, records
 
@@ -104,9 +104,9 @@ class Reader:
             for attribute in decision.get("declared", ()) if decision.get("error") is None else ():
                 known[name].groups[attribute] = 0
         if subjects:
-            asked = select(told.seq, told.kind, told.subject, told.body).where(told.subject.in_(subjects))
-            later = connection.execute(asked.where(told.kind.in_(LATER)).order_by(told.seq))
-            for seq, kind, subject, text in later.tuples():
+            about_them = select(told.seq, told.kind, told.subject, told.body).where(told.subject.in_(subjects))
+            later = about_them.where(told.kind.in_(LATER)).order_by(told.seq)
+            for seq, kind, subject, text in connection.execute(later):
                 body, about = _body(text), known[str(subject)]
                 for attribute in body.get("attributes", ()) if kind == "groups" else ():
                     about.groups.setdefault(attribute, seq)
@@ -138,7 +138,7 @@ class Reader:
         if made_by is None or record.kind not in ("decision", *LATER):
             return
         listed = made_by["attributes"]
-        planned = len(METRICS) * sum(len(attribute["groups"]) - 1 for attribute in listed.values())
+        comparisons = planned(len(attribute["groups"]) for attribute in listed.values())
         since = 0 if record.kind == "decision" else record.seq
         for attribute, group in sorted(groups.items()):
             if attribute not in listed or group not in listed[attribute]["groups"] or attribute not in known.groups:
@@ -147,7 +147,7 @@ class Reader:
                 attribute=attribute,
                 groups=tuple(listed[attribute]["groups"]),
                 reference=listed[attribute]["reference"],
-                planned=planned,
+                planned=comparisons,
                 group=group,
                 favourable=decision["final"]["favourable"],
                 day=record.at_ms / DAY_MS,

@@ -30,10 +30,12 @@ class Kept:
     comparison: Comparison
 
     def value_ln(self, process: Process) -> float:
-        """Logarithm of a process's value; that of the detector counts in days. Not below the limit while it is a breach,
-        so that whoever compares the two says the same as we do."""
+        """Logarithm of a process's value; that of the detector counts in days.
+
+        While it is a breach it is above the limit, so that whoever compares the two says the same as we do.
+        """
         found = self.comparison.detector_ln if process == "detector" else self.comparison.since_start_ln
-        return max(found, self.limit_ln(process)) if self.is_breach(process) else found
+        return max(found, math.nextafter(self.limit_ln(process), math.inf)) if self.is_breach(process) else found
 
     def limit_ln(self, process: Process) -> float:
         """Logarithm of the value from which on it is a breach."""
@@ -44,10 +46,8 @@ class Kept:
         return (self.comparison.alarm_day if process == "detector" else self.comparison.found_day) is not None
 
 
-def findings(
-    kept: Iterable[Kept], model: str, attributes: Sequence[Attribute], rules: Rules
-) -> dict[str, list[dict[str, Any]]]:
-    """By attribute one entry per comparison and process; a comparison that has no rows yet is there, too.
+def findings(kept: Iterable[Kept], model: str, attributes: Sequence[Attribute], rules: Rules) -> list[dict[str, Any]]:
+    """One entry per comparison and process; a comparison that has no rows yet is there, too.
 
     Args:
         kept: All comparisons that are kept.
@@ -57,21 +57,23 @@ def findings(
     """
     known = {(one.attribute, one.group, one.metric): one for one in kept if one.model == model}
     start_limit_ln = rules.start_limit_ln(planned(len(attribute.groups) for attribute in attributes))
-    found: dict[str, list[dict[str, Any]]] = {}
+    found = []
     for attribute in attributes:
-        name, reference, entries = attribute.name, attribute.reference, found.setdefault(attribute.name, [])
+        name, reference = attribute.name, attribute.reference
         for group, metric in product([group for group in attribute.groups if group != reference], METRICS):
             one = known.get((name, group, metric))
             if one is None or one.comparison.reference != reference:
                 nothing = Comparison(reference, rules.gap, rules.days_per_false_alarm, start_limit_ln, 0.0)
                 one = Kept(model, name, group, metric, nothing)
-            entries += [_entry(one, process, rules) for process in PROCESSES]
+            found += [_entry(one, process, rules) for process in PROCESSES]
     return found
 
 
 def _entry(one: Kept, process: Process, rules: Rules) -> dict[str, Any]:
     state = _state(one, process, rules)
     return {
+        "model": one.model,
+        "attribute": one.attribute,
         "group": one.group,
         "metric": one.metric,
         "process": process,

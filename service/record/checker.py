@@ -1,7 +1,7 @@
 """Goes along the chain, record by record, and lists what does not hold. Pure: it knows no database and no file.
 
-After a record that does not fit it goes on from the link that is stored, so that one wound does not hide the next. What it
-keeps does not grow with the chain, but for the numbers of erased records.
+After a record that does not fit it goes on from the link that is stored, so that one wound does not hide the next.
+What it keeps does not grow with the chain, but for the numbers of erased records.
 """
 
 from __future__ import annotations

@@ -237,4 +237,4 @@ def test_findings_beyond_the_first_ones_are_counted(url: str) -> None:
     run(found, "UPDATE records SET link = body_sha256")
     report = check(found)
     assert report.findings[0].seq == 1
-    assert len(report.findings) <= MAX_FINDINGS < len(report.findings) + report.more
+    assert len(report.findings) < 2 * MAX_FINDINGS < 800 < len(report.findings) + report.more

@@ -1,88 +1,80 @@
-"""A PostgreSQL server of the tests' own, and empty databases on it."""
+"""Real databases for tests: SQLite's file, and Debian's PostgreSQL in a folder of its own."""
 
 import os
 import shutil
 import socket
 import subprocess
 import tempfile
-import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import sqlalchemy as sa
+import pytest
 
-READY_S = 60.0
-
-
-def binaries() -> Path | None:
-    """The folder with ``initdb`` and ``postgres``; on Debian it is not in PATH."""
-    found = shutil.which("initdb")
-    folders = [Path(found).parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    return next((folder for folder in folders if (folder / "postgres").exists()), None)
+NAMES = ("sqlite", "postgresql")
 
 
-def as_postgres(*command: str | Path) -> list[str]:
-    """PostgreSQL refuses to run as root."""
-    return [*(["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []), *map(str, command)]
+def programs() -> Path | None:
+    """Where PostgreSQL's server programs are; Debian keeps them off the search path."""
+    found = [path.parent for path in sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"), reverse=True)]
+    on_path = shutil.which("pg_ctl")
+    return found[0] if found else Path(on_path).resolve().parent if on_path else None
 
 
-@contextmanager
-def postgres(folder: Path) -> Iterator[str]:
-    """A running server; gives the URL of its first database."""
-    tools = binaries()
-    assert tools is not None
-    if os.geteuid() == 0:
-        shutil.chown(folder, "postgres")
-    data = folder / "data"
-    initdb = as_postgres(tools / "initdb", "-D", data, "-U", "evenhand", "-A", "trust", "-E", "UTF8", "--no-sync")
-    subprocess.run(initdb, check=True, capture_output=True, cwd=folder)
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        port = held.getsockname()[1]
-    options = ["-h", "127.0.0.1", "-p", str(port), "-k", "", "-c", "fsync=off"]
-    with (folder.parent / f"{folder.name}.log").open("wb") as log:
-        server = subprocess.Popen(
-            as_postgres(tools / "postgres", "-D", data, *options), stdout=log, stderr=log, cwd=folder
-        )
-    url = f"postgresql+psycopg://evenhand@127.0.0.1:{port}/postgres"
-    try:
-        _wait(url)
-        yield url
-    finally:
-        subprocess.run(
-            as_postgres(tools / "pg_ctl", "-D", data, "-m", "immediate", "stop"), cwd=folder, capture_output=True
-        )
-        server.wait(READY_S)
+class Postgres:
+    """A server on a free port that only this machine reaches; it refuses to run as root, so that another user does."""
+
+    def __init__(self, bin_folder: Path) -> None:
+        self._bin = bin_folder
+        self._as = ("runuser", "-u", "postgres", "--") if os.geteuid() == 0 else ()
+        self.folder = Path(tempfile.mkdtemp(prefix="evenhand-postgres-"))
+        if self._as:
+            shutil.chown(self.folder, "postgres")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self._do("initdb", "-D", f"{self.folder}/data", "-U", "evenhand", "-A", "trust", "-E", "UTF8", "--no-sync")
+        self.start()
+
+    def start(self) -> None:
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
+        self._do("pg_ctl", "-D", f"{self.folder}/data", "-w", "-l", f"{self.folder}/log", "-o", options, "start")
+
+    def stop(self, mode: str) -> None:
+        """``immediate`` is like a crash."""
+        self._do("pg_ctl", "-D", f"{self.folder}/data", "-w", "-m", mode, "stop")
+
+    def create(self) -> str:
+        """A new database's URL."""
+        name = f"t{uuid.uuid4().hex}"
+        where = ("-h", "127.0.0.1", "-p", str(self.port), "-U", "evenhand")
+        self._do("createdb", *where, name)
+        return f"postgresql+psycopg://evenhand@127.0.0.1:{self.port}/{name}"
+
+    def close(self) -> None:
+        self.stop("immediate")
+        shutil.rmtree(self.folder)
+
+    def _do(self, program: str, *arguments: str) -> None:
+        command = [*self._as, str(self._bin / program), *arguments]
+        done = subprocess.run(command, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
-@contextmanager
-def postgres_anywhere() -> Iterator[str]:
-    """A server in a folder that the user ``postgres`` can reach."""
-    with tempfile.TemporaryDirectory(prefix="evenhand-pg-") as folder:
-        Path(folder).chmod(0o755)
-        place = Path(folder) / "server"
-        place.mkdir()
-        with postgres(place) as url:
-            yield url
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """One server for all tests; whoever stops it starts it again."""
+    found = programs()
+    if found is None:
+        pytest.skip("PostgreSQL's server is not installed")
+    server = Postgres(found)
+    yield server
+    server.close()
 
 
-def new_database(url: str) -> str:
-    """An empty database on a server."""
-    name = f"t{uuid.uuid4().hex}"
-    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(sa.text(f"CREATE DATABASE {name}"))
-    engine.dispose()
-    return sa.make_url(url).set(database=name).render_as_string(hide_password=False)
-
-
-def _wait(url: str) -> None:
-    engine = sa.create_engine(url)
-    for _ in range(int(READY_S / 0.1)):
-        try:
-            with engine.connect():
-                break
-        except sa.exc.OperationalError:
-            time.sleep(0.1)
-    engine.dispose()
+@pytest.fixture(params=NAMES)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database of each kind."""
+    if request.param == "postgresql":
+        return request.getfixturevalue("postgres").create()
+    return f"sqlite:///{tmp_path / 'record.db'}"

@@ -1,7 +1,7 @@
 """Records whose link does not fit, and the name of what was done to each. Pure functions.
 
 A record's hash holds its number and the link before it, so an intact record fits in one place only. Hence the question
-to each suspect: in which place, after which of the links that we have seen, and with which column put right, does it fit?
+to each suspect: in which place, after which of the links that were seen, and with which column put right, does it fit?
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ from typing import Any, NamedTuple
 from pydantic_core import from_json
 
 from service.record.chain import Event, link
-
-
 
 BEGIN_CHANGED = "the chain row's pruned_link was changed"
 

@@ -29,8 +29,8 @@ def run(found: Recorded, *statements: str) -> None:
             connection.execute(text(statement))
 
 
-def test_an_untouched_record_holds(url: str) -> None:
-    report = check(fill(url))
+def test_an_untouched_record_holds(database: str) -> None:
+    report = check(fill(database))
     assert report.findings == []
     assert (report.first, report.last, report.records, report.decisions) == (1, 33, 33, 20)
     assert (report.held, report.uncompared, report.erased) == (4, 0, 0)
@@ -53,14 +53,14 @@ def test_an_untouched_record_holds(url: str) -> None:
     ],
 )
 @pytest.mark.parametrize("seq", [1, 2, 33])
-def test_a_changed_column_is_named(url: str, column: str, value: str, what: str, seq: int) -> None:
-    found = fill(url)
+def test_a_changed_column_is_named(database: str, column: str, value: str, what: str, seq: int) -> None:
+    found = fill(database)
     run(found, f"UPDATE records SET {column} = {value} WHERE seq = {seq}")
     assert said(found) == [f"record {seq}: {what}"]
 
 
-def test_a_deleted_record_is_missing(url: str) -> None:
-    found = fill(url)
+def test_a_deleted_record_is_missing(database: str) -> None:
+    found = fill(database)
     run(found, "DELETE FROM records WHERE seq = 7", "DELETE FROM records WHERE seq BETWEEN 12 AND 14")
     assert said(found) == ["record 7: it is missing", "record 12: records 12 to 14 are missing"]
 
@@ -71,22 +71,22 @@ def swap(first: int, second: int) -> list[str]:
 
 
 @pytest.mark.parametrize(("first", "second"), [(1, 2), (5, 6), (5, 20), (32, 33)])
-def test_two_records_that_changed_places_are_named(url: str, first: int, second: int) -> None:
-    found = fill(url)
+def test_two_records_that_changed_places_are_named(database: str, first: int, second: int) -> None:
+    found = fill(database)
     run(found, "DELETE FROM checkpoints", *swap(first, second))
     found_said = [line for line in said(found) if "chain row" not in line]
     assert found_said == [f"record {first}: it changed places with record {second}"]
 
 
-def test_a_rotation_names_every_place(url: str) -> None:
-    found = fill(url)
+def test_a_rotation_names_every_place(database: str) -> None:
+    found = fill(database)
     run(found, *swap(5, 6), *swap(6, 7))
     assert [line.split(":")[0] for line in said(found)] == ["record 5", "record 6", "record 7"]
     assert all("reordered" in line for line in said(found))
 
 
-def test_an_end_that_is_cut_off_is_told_by_the_head_and_by_a_checkpoint(url: str) -> None:
-    found = fill(url)
+def test_an_end_that_is_cut_off_is_told_by_the_head_and_by_a_checkpoint(database: str) -> None:
+    found = fill(database)
     run(found, "DELETE FROM records WHERE seq > 30")
     assert "record 31: records 31 to 33 are missing: the end was cut off" in said(found)
     run(found, "UPDATE chain SET seq = 30, link = (SELECT link FROM records WHERE seq = 30)")
@@ -95,8 +95,8 @@ def test_an_end_that_is_cut_off_is_told_by_the_head_and_by_a_checkpoint(url: str
     assert line.endswith("a checkpoint was signed of record 32")
 
 
-def test_records_beyond_the_head_and_before_the_beginning(url: str) -> None:
-    found = fill(url)
+def test_records_beyond_the_head_and_before_the_beginning(database: str) -> None:
+    found = fill(database)
     run(found, "UPDATE chain SET seq = 30, link = (SELECT link FROM records WHERE seq = 30)")
     assert said(found) == ["record 31: records 31 to 33 lie beyond the head that the chain row names"]
     run(found, "UPDATE chain SET seq = 33, link = (SELECT link FROM records WHERE seq = 33), pruned_seq = 3")
@@ -106,8 +106,8 @@ def test_records_beyond_the_head_and_before_the_beginning(url: str) -> None:
     ]
 
 
-def test_a_beginning_that_is_cut_off_without_a_prune_event(url: str) -> None:
-    found = fill(url)
+def test_a_beginning_that_is_cut_off_without_a_prune_event(database: str) -> None:
+    found = fill(database)
     link = "(SELECT link FROM records WHERE seq = 3)"
     run(found, f"UPDATE chain SET pruned_seq = 3, pruned_link = {link}", "DELETE FROM records WHERE seq <= 3")
     assert said(found) == ["record 3: the records up to here are missing, and no prune event names them"]
@@ -120,14 +120,14 @@ def test_a_beginning_that_is_cut_off_without_a_prune_event(url: str) -> None:
         ("pruned_link = link", "the chain row's pruned_link was changed"),
     ],
 )
-def test_a_changed_chain_row_is_named(url: str, change: str, what: str) -> None:
-    found = fill(url)
+def test_a_changed_chain_row_is_named(database: str, change: str, what: str) -> None:
+    found = fill(database)
     run(found, f"UPDATE chain SET {change}")
     assert said(found) == [what]
 
 
-def test_a_record_moved_beyond_the_end_is_named(url: str) -> None:
-    found = fill(url)
+def test_a_record_moved_beyond_the_end_is_named(database: str) -> None:
+    found = fill(database)
     run(found, "UPDATE records SET seq = 900 WHERE seq = 5")
     assert said(found) == [
         "record 5: it is missing",
@@ -136,8 +136,8 @@ def test_a_record_moved_beyond_the_end_is_named(url: str) -> None:
     ]
 
 
-def test_several_wounds_are_all_listed_in_order(url: str) -> None:
-    found = fill(url)
+def test_several_wounds_are_all_listed_in_order(database: str) -> None:
+    found = fill(database)
     run(
         found,
         "UPDATE records SET at_ms = at_ms + 1 WHERE seq = 4",
@@ -168,8 +168,8 @@ def forge(found: Recorded, seq: int) -> None:
         connection.execute(update(chain).values(link=before))
 
 
-def test_a_chain_that_was_forged_from_the_change_on_is_told_by_a_checkpoint(url: str) -> None:
-    found = fill(url)
+def test_a_chain_that_was_forged_from_the_change_on_is_told_by_a_checkpoint(database: str) -> None:
+    found = fill(database)
     with found.engine.connect() as connection:
         kept = stored(connection)
     forge(found, 18)
@@ -181,8 +181,8 @@ def test_a_chain_that_was_forged_from_the_change_on_is_told_by_a_checkpoint(url:
     assert said(found, *kept) == [line]
 
 
-def test_a_forger_s_own_checkpoints_are_of_another_key(url: str) -> None:
-    found = fill(url)
+def test_a_forger_s_own_checkpoints_are_of_another_key(database: str) -> None:
+    found = fill(database)
     forge(found, 18)
     run(found, "DELETE FROM checkpoints")
     checkpoint(found.engine, Ed25519PrivateKey.generate())
@@ -195,15 +195,15 @@ def test_a_forger_s_own_checkpoints_are_of_another_key(url: str) -> None:
     "change",
     ["at_ms = at_ms + 1", "link = public_key", "public_key = link", "signature = link", "seq = 25"],
 )
-def test_a_changed_checkpoint_is_named(url: str, change: str) -> None:
-    found = fill(url)
+def test_a_changed_checkpoint_is_named(database: str, change: str) -> None:
+    found = fill(database)
     run(found, f"UPDATE checkpoints SET {change} WHERE seq = 16")
     seq = 25 if change.startswith("seq") else 16
     assert said(found) == [f"record {seq}: the signature of its checkpoint is wrong"]
 
 
-def test_a_configuration_that_is_not_what_its_name_says_or_missing(url: str) -> None:
-    found = fill(url)
+def test_a_configuration_that_is_not_what_its_name_says_or_missing(database: str) -> None:
+    found = fill(database)
     run(found, "UPDATE configurations SET body = REPLACE(body, '1.0.0', '1.0.1')")
     assert said(found) == [f"configuration {NAME[:12]}: its body does not hash to its name"]
     run(found, "DELETE FROM configurations")
@@ -223,8 +223,8 @@ def test_values_of_another_type_and_broken_text_are_findings(tmp_path: Path) -> 
     assert [line.split(":")[0] for line in said(found)] == [f"record {seq}" for seq in (3, 8, 12, 17, 22)]
 
 
-def test_a_chain_without_records_holds_and_one_without_a_row_is_none(url: str) -> None:
-    found = fill(url, decisions=0)
+def test_a_chain_without_records_holds_and_one_without_a_row_is_none(database: str) -> None:
+    found = fill(database, decisions=0)
     run(found, "DELETE FROM records", "UPDATE chain SET seq = 0, link = pruned_link")
     assert check(found).findings == []
     run(found, "DELETE FROM chain")
@@ -232,8 +232,8 @@ def test_a_chain_without_records_holds_and_one_without_a_row_is_none(url: str) -
         check(found)
 
 
-def test_findings_beyond_the_first_ones_are_counted(url: str) -> None:
-    found = fill(url, decisions=500)
+def test_findings_beyond_the_first_ones_are_counted(database: str) -> None:
+    found = fill(database, decisions=500)
     run(found, "UPDATE records SET link = body_sha256")
     report = check(found)
     assert report.findings[0].seq == 1

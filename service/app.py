@@ -28,10 +28,10 @@ from service.metrics import Metrics
 from service.middleware import Doorkeeper
 from service.pipeline import Pipeline
 from service.record.recorder import Recorder
-from service.recording import make_recorder
+from service.recording import make_recorder, note_in
 from service.registry import Registry
 from service.reload import Reloader, load_all
-from service.routes import admin, feedback, health, predict, v2
+from service.routes import admin, fairness, feedback, health, predict, v2
 from service.routes.running import Running
 from service.settings import Settings
 from service.shadow import Shadow
@@ -72,7 +72,7 @@ def create_app(given: Settings | None = None) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.running = state
-    for router in (predict.router, v2.router, feedback.router, health.router, admin.router):
+    for router in (predict.router, v2.router, feedback.router, fairness.router, health.router, admin.router):
         app.include_router(router)
     handlers.install(app, metrics)
     app.add_middleware(
@@ -96,15 +96,15 @@ def _join(chosen: Settings, metrics: Metrics, recorder: Recorder | None) -> Runn
     loader = Loader(chosen, lanes, metrics)
     registry = load_all(chosen.bundles, loader)
     found.append(registry)
-    shadow = Shadow(registry, metrics, chosen.deadline_s)
+    shadow, note = Shadow(registry, metrics, chosen.deadline_s), note_in(recorder)
     return Running(
         registry=registry,
         pipeline=Pipeline(registry, chosen, metrics, shadow, recorder),
         metrics=metrics,
         lanes=lanes,
         shadow=shadow,
-        reloader=Reloader(registry, loader),
-        control=Control(registry, lanes, metrics, settings.control_file()),
+        reloader=Reloader(registry, loader, note),
+        control=Control(registry, lanes, metrics, note, settings.control_file()),
         recorder=recorder,
         desk=Desk(recorder, metrics),
         limits=limits_of(chosen),

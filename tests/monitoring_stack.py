@@ -98,12 +98,13 @@ class _Program:
         self.stop()
 
 
-def quick_rules(folder: Path, interval_s: float, for_s: float) -> None:
-    """Copy the repository's rules into a folder, evaluated often and firing soon."""
+def quick_rules(folder: Path, interval_s: float, for_s: float | None) -> None:
+    """Copy the repository's rules into a folder with another interval, and another ``for`` unless that is ``None``."""
     folder.mkdir(parents=True, exist_ok=True)
     for file in sorted((DEPLOY / "prometheus/rules").glob("*.yml")):
         text = re.sub(r"(?m)^(\s+interval:) \S+", rf"\1 {round(interval_s * 1000)}ms", file.read_text())
-        text = re.sub(r"(?m)^(\s+for:) \S+", rf"\1 {round(for_s * 1000)}ms", text)
+        if for_s is not None:
+            text = re.sub(r"(?m)^(\s+for:) \S+", rf"\1 {round(for_s * 1000)}ms", text)
         (folder / file.name).write_text(text)
 
 

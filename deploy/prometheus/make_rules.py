@@ -38,7 +38,7 @@ def total(family: Family) -> Iterator[Rule]:
 +
 (
   sum {by(family.labels)} (
-    ({now} - {before} >= 0 unless {own} ({start} > {started}))
+    ({now} - {before} >= 0 unless {own} ({start} > ({started} > 0)))
     or
     ({now} unless {own} (time() - ({start} unless {started}) >= {YOUNG_S}))
   )
@@ -53,8 +53,9 @@ Running totals that lose no row which was scraped, and count none twice.
 so that both are of the same scrape. :total adds what came since the look before (offset 1ms: before this evaluation):
 the difference where the replica is the same process; all of it where the replica began anew, where the series is new
 in a replica that was known, or where a replica is met within {YOUNG_S} s of its start; nothing where an older one is
-met. A replica that is gone, a missed evaluation and up to {MEMORY} without Prometheus change nothing. After more than
-that the totals begin anew, and :begun says when: windows that reach further back count from there."""
+met. (A start of 0 is a worker's that has not said its own yet.) A replica that is gone, a missed evaluation and up to
+{MEMORY} without Prometheus change nothing. After more than that the totals begin anew, and :begun says when: windows
+that reach further back count from there."""
 
 
 def totals() -> Iterator[Rule]:
@@ -66,14 +67,14 @@ def totals() -> Iterator[Rule]:
     )
     for family in FAMILIES:
         yield from total(family)
-    shares = [f'max by (model, attribute) (evenhand_reference_risk{{le="{le}"}})' for le in TENTHS]
+    shares = [f'max by (model, attribute) (evenhand_reference_risk{{le="{le}"}} >= 0)' for le in TENTHS]
     yield Rule(
         "evenhand:reference_risk_share",
         "\nor\n".join(
             f'label_replace({share}{f" - {shares[place - 1]}" if place else ""}, "le", "{TENTHS[place]}", "", "")'
             for place, share in enumerate(shares)
         ),
-        "Share of the validation rows whose risk lies in the tenth that ends at le.",
+        "Share of validation rows whose risk lies in the tenth that ends at le; none where the bundle does not say.",
     )
 
 

@@ -2,11 +2,8 @@
 
 import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
-import pytest
 import yaml
 from fastapi.testclient import TestClient
 
@@ -24,15 +21,23 @@ LABELS = {
     "le",
     "live",
     "candidate",
+    "label",
+    "limit",
+    "reference",
+    "type",
+    "job",
+    "alertname",
+    "__name__",
 }
 
 
 def queries() -> list[str]:
     dashboard = json.loads((DEPLOY / "grafana/dashboards/evenhand.json").read_text())
-    rules = yaml.safe_load((DEPLOY / "prometheus/rules.yml").read_text())
+    files = (DEPLOY / "prometheus/rules").glob("*.yml")
+    groups = [group for file in files for group in yaml.safe_load(file.read_text())["groups"]]
     panels = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
     variables = [v["query"]["query"] for v in dashboard["templating"]["list"] if v["type"] == "query"]
-    return [*panels, *variables, *(rule["expr"] for group in rules["groups"] for rule in group["rules"])]
+    return [*panels, *variables, *(rule["expr"] for group in groups for rule in group["rules"])]
 
 
 def test_every_series_in_a_query_exists(client: TestClient) -> None:
@@ -59,10 +64,3 @@ def test_panels_have_their_own_place_on_the_grid() -> None:
         assert not cells & taken, panel["title"]
         taken |= cells
     assert len({panel["id"] for panel in panels}) == len(panels)
-
-
-def test_prometheus_takes_the_rules() -> None:
-    promtool = shutil.which("promtool")
-    if promtool is None:
-        pytest.skip("promtool is not installed; it comes with Prometheus")
-    subprocess.run([promtool, "check", "config", DEPLOY / "prometheus/prometheus.yml"], check=True)

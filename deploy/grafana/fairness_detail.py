@@ -82,7 +82,7 @@ def evidence(process: str) -> object:
         "detector": (
             "Evidence of a change, against its limit",
             "Sequential evidence that a gap to the reference group above the limit has begun: valid however often it "
-            "is looked at, with the configured days per false alarm. 100 % is the limit; it starts anew after an alarm.",
+            "is looked at, with the configured days per false alarm. 100 % is the limit.",
         ),
         "since_start": (
             "Evidence since deployment, against its limit",

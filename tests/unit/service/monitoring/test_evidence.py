@@ -221,13 +221,18 @@ def test_every_row_of_the_reference_counts_for_each_other_group_and_unlisted_one
 
 
 def test_another_gap_or_reference_begins_anew_and_another_promise_does_not() -> None:
-    kept = {key: found.state() for key, found in fed([(n % 2 == 0, True, 0.1) for n in range(60)]).comparisons.items()}
-    row = seen(True, True, 10.0)
-    for rules, expected in ((Rules(gap=0.1), 1), (Rules(days_per_false_alarm=30.0), 31)):
-        made = Evidence(rules, kept)
-        made.add(row, METRIC)
-        assert made.comparisons[KEY].rows[1] == expected
-        assert (made.comparisons[KEY].gap, made.comparisons[KEY].limit) == (rules.gap, rules.days_per_false_alarm)
+    kept = states(fed([(n % 2 == 0, True, 0.1) for n in range(60)]))
+    same, other = ("reference", "group", "third"), ("third", "group", "reference")
+    for rules, groups, expected in (
+        (Rules(gap=0.1), same, [0, 1]),
+        (Rules(days_per_false_alarm=30.0), same, [30, 31]),
+        (RULES, other, [0, 1]),
+    ):
+        made = Evidence(rules, {key: json.loads(state) for key, state in kept.items()})
+        made.add(Seen("attribute", groups, groups[0], 6, "group", True, 10.0), METRIC)
+        found = made.comparisons[KEY]
+        assert found.rows == expected
+        assert (found.reference, found.gap, found.limit) == (groups[0], rules.gap, rules.days_per_false_alarm)
 
 
 @pytest.mark.slow

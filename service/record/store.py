@@ -6,10 +6,13 @@ one chain, however many processes and replicas append to it.
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -61,6 +64,8 @@ class Store:
         self.engine = make_engine(url)
         self._writes = self.engine.execution_options(writes=True)
         self._fingerprint = fingerprint
+        self._file = Path(self.engine.url.database or "") if self.engine.dialect.name == "sqlite" else None
+        self._inode: int | None = None
         self._open = False
         self._configurations: dict[str, dict[str, Any]] = {}
 
@@ -71,9 +76,22 @@ class Store:
             RecordRefused: they are not ours to write.
             DBAPIError: the database is away.
         """
+        if self._file is not None and self._inode is not None:
+            self._look_at_file(self._file)
         if not self._open:
             migrate(self._writes, self._fingerprint)
             self._open = True
+            self._inode = self._file.stat().st_ino if self._file is not None else None
+
+    def _look_at_file(self, file: Path) -> None:
+        """A file that was removed can still be written to, and all that is written is lost; nor is a new one begun.
+
+        Raises:
+            OSError: it is gone.
+        """
+        if file.stat().st_ino != self._inode:
+            self.engine.dispose()
+            self._open = False
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -180,7 +198,15 @@ def _postgresql() -> dict[str, Any]:
 def _connect_sqlite(connection: Any, _: object) -> None:  # noqa: ANN401 - the driver's own
     """Transactions are begun by us, below; a commit is on disk when it returns."""
     connection.isolation_level = None
-    connection.execute("PRAGMA journal_mode = WAL").close()
+    until_s = time.monotonic() + BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").close()
+            break
+        except sqlite3.OperationalError:  # several processes make the file: SQLite does not wait here by itself
+            if time.monotonic() > until_s:
+                raise
+            time.sleep(0.02)
     connection.execute("PRAGMA synchronous = FULL").close()
 
 

@@ -160,7 +160,7 @@ def test_a_database_that_is_away_at_the_start_is_waited_for(
     Store(database, "unused").engine.dispose()
     url = database if server else f"sqlite:///{tmp_path / 'later' / 'record.db'}"
     if server:
-        server.stop("immediate")
+        server.stop("fast")
     record = recorder(tmp_path, url)
     try:
         record.take(batch(3))

@@ -239,8 +239,9 @@ def test_a_chain_without_records_holds_and_one_without_a_row_is_none(database: s
 
 
 def test_findings_beyond_the_first_ones_are_counted(database: str) -> None:
-    found = fill(database, decisions=500)
+    found = fill(database, decisions=200)
     run(found, "UPDATE records SET link = body_sha256")
     report = check(found)
     assert report.findings[0].seq == 1
-    assert len(report.findings) < 2 * MAX_FINDINGS < 800 < len(report.findings) + report.more
+    assert report.more > 0
+    assert len(report.findings) < 2 * MAX_FINDINGS

@@ -19,19 +19,24 @@ from prometheus_client import CollectorRegistry
 
 from service import __version__, handlers, settings
 from service.control import Control
+from service.desk import Desk
 from service.lanes import Lanes
+from service.limits import limits_of
 from service.loader import Loader, lanes_of
 from service.memory import give_back_regularly
 from service.metrics import Metrics
 from service.middleware import Doorkeeper
 from service.pipeline import Pipeline
+from service.record.recorder import Recorder
+from service.recording import make_recorder, note_in
 from service.registry import Registry
 from service.reload import Reloader, load_all
-from service.routes import admin, health, predict, v2
+from service.routes import admin, fairness, feedback, health, predict, v2
 from service.routes.running import Running
 from service.settings import Settings
 from service.shadow import Shadow
 from service.tracing import Tracer, make_tracer
+from service.watch import Watch
 
 log = logging.getLogger(__name__)
 
@@ -51,11 +56,14 @@ def create_app(given: Settings | None = None) -> FastAPI:
     Raises:
         SettingsError: the environment cannot be used, or tracing is asked for and not installed.
         BundleError: a bundle does not hold.
+        RecordRefused: the record's database or key cannot be used.
     """
     chosen = given or settings.load()
     sys.setswitchinterval(SWITCH_S)
-    metrics, tracer = Metrics(CollectorRegistry()), make_tracer(chosen.otlp_endpoint)
-    state = _join(chosen, metrics)
+    metrics, tracer = Metrics(CollectorRegistry(), chosen.lot_rows), make_tracer(chosen.otlp_endpoint)
+    metrics.record.limits(limits_of(chosen))
+    recorder = make_recorder(chosen, metrics)
+    state = _join(chosen, metrics, recorder)
     app = FastAPI(
         title="Evenhand",
         version=__version__,
@@ -65,7 +73,7 @@ def create_app(given: Settings | None = None) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.running = state
-    for router in (predict.router, v2.router, health.router, admin.router):
+    for router in (predict.router, v2.router, feedback.router, fairness.router, health.router, admin.router):
         app.include_router(router)
     handlers.install(app, metrics)
     app.add_middleware(
@@ -78,7 +86,7 @@ def create_app(given: Settings | None = None) -> FastAPI:
     return app
 
 
-def _join(chosen: Settings, metrics: Metrics) -> Running:
+def _join(chosen: Settings, metrics: Metrics, recorder: Recorder | None) -> Running:
     found: list[Registry] = []
 
     def probe() -> None:
@@ -89,15 +97,19 @@ def _join(chosen: Settings, metrics: Metrics) -> Running:
     loader = Loader(chosen, lanes, metrics)
     registry = load_all(chosen.bundles, loader)
     found.append(registry)
-    shadow = Shadow(registry, metrics, chosen.deadline_s)
+    shadow, note = Shadow(registry, metrics, chosen.deadline_s), note_in(recorder)
     return Running(
         registry=registry,
-        pipeline=Pipeline(registry, chosen, metrics, shadow),
+        pipeline=Pipeline(registry, chosen, metrics, shadow, recorder),
         metrics=metrics,
         lanes=lanes,
         shadow=shadow,
-        reloader=Reloader(registry, loader),
-        control=Control(registry, lanes, metrics, settings.control_file()),
+        reloader=Reloader(registry, loader, note),
+        control=Control(registry, lanes, metrics, note, settings.control_file()),
+        recorder=recorder,
+        desk=Desk(recorder, metrics),
+        watch=None if recorder is None else Watch(recorder, registry, chosen, metrics),
+        limits=limits_of(chosen),
     )
 
 
@@ -107,6 +119,7 @@ async def _lifespan(state: Running, chosen: Settings, tracer: Tracer) -> AsyncIt
         slot.model.batcher.start()
         state.lanes.add(slot.model.batcher)
     await state.lanes.start()
+    await asyncio.to_thread(_start_record, state)
     gc.collect()
     gc.freeze()  # what the start has made stays: looking through it again and again would stop everything each time
     forever = (_sample(state), state.control.follow(), give_back_regularly())
@@ -122,7 +135,24 @@ async def _lifespan(state: Running, chosen: Settings, tracer: Tracer) -> AsyncIt
     await state.shadow.close()
     await asyncio.gather(*(slot.model.batcher.close() for slot in state.registry.slots))
     await state.lanes.stop()
+    state.desk.close()
+    await asyncio.to_thread(_close_record, state)
     await asyncio.to_thread(tracer.close)
+
+
+def _start_record(state: Running) -> None:
+    if state.recorder is not None and state.watch is not None:
+        state.recorder.start()
+        state.watch.start()
+
+
+def _close_record(state: Running) -> None:
+    """What was taken is written, and then the end of the chain is signed."""
+    if state.recorder is not None and state.watch is not None:
+        state.watch.end_reading()
+        state.recorder.close()
+        state.watch.sign()
+        state.recorder.engine.dispose()
 
 
 def _say_if_broken(task: asyncio.Task[None]) -> None:
@@ -132,10 +162,11 @@ def _say_if_broken(task: asyncio.Task[None]) -> None:
 
 
 async def _sample(state: Running) -> None:
-    """Write down what waits; leave where only a new process helps, so that whoever supervises this one starts it."""
+    """Write down what waits, let out full lots; leave where only a new process helps: the supervisor starts it."""
     while not state.lanes.beyond_repair:
         for name in state.registry.roles:
             state.metrics.waiting(name, sum(model.batcher.depth for model in state.registry.versions(name)))
+        state.metrics.flush()
         await asyncio.sleep(SAMPLE_S)
     log.critical("%s", state.lanes.problem)
     os.kill(os.getpid(), signal.SIGTERM)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,12 +11,15 @@ from models.encoders import make_encoder
 from models.inputs import Encoder
 from models.manifest import Manifest
 from models.runtime import Session
+from service import reference
 from service.batch import BatchReport, Limits
 from service.batcher import Batcher
 from service.cores import cores
 from service.engine import Engine
 from service.lanes import Lanes
 from service.metrics import Metrics
+from service.record.events import Configuration, configuration
+from service.reference import Normal
 from service.settings import Settings
 from service.tracing import watched
 from service.types import Example, Scores
@@ -40,6 +43,10 @@ class LoadedModel:
     encoder: Encoder
     engine: Engine
     batcher: Batcher[Example, Scores]
+    normal: Mapping[str, Normal]
+    """By attribute what was normal in validation."""
+    configuration: Configuration
+    """What the record says of it."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,7 @@ class Loader:
         found = load(path)
         manifest, settings = found.manifest, self.settings
         try:
+            normal = reference.read(found.reference)
             encoder = make_encoder(found.preprocess, manifest.input)
             engine = Engine(found, encoder, session_of(settings))
             limits = limits_of(settings)
@@ -66,17 +74,19 @@ class Loader:
         except (ValueError, RuntimeError) as error:
             raise BundleError(f"{path}: {error}") from error
         run_batch = watched(engine.run) if settings.otlp_endpoint else engine.run
-        batcher = Batcher(run_batch, _tokens, limits, self.lanes.wake, self._reporter(manifest.name))
+
+        def report(run: BatchReport) -> None:
+            if self.lanes.in_background(batcher):  # what a version in shadow takes must not look like the live one's
+                self.metrics.candidate_batch(manifest, run.seconds)
+                return
+            self.metrics.batch(manifest.name, run.rows, run.tokens, run.padded_tokens, run.seconds)
+            self.metrics.queued(manifest.name, run.queued_s)
+
+        batcher = Batcher(run_batch, _tokens, limits, self.lanes.wake, report)
         batcher.expect(tokens / seconds)
         self.lanes.allow(seconds)
-        return LoadedModel(path, manifest, found.sha256, encoder, engine, batcher)
-
-    def _reporter(self, name: str) -> Callable[[BatchReport], None]:
-        def report(run: BatchReport) -> None:
-            self.metrics.batch(name, run.rows, run.tokens, run.padded_tokens, run.seconds)
-            self.metrics.queued(name, run.queued_s)
-
-        return report
+        recorded = configuration(manifest, found.sha256)
+        return LoadedModel(path, manifest, found.sha256, encoder, engine, batcher, normal, recorded)
 
 
 def _tokens(example: Example) -> int:

@@ -9,11 +9,15 @@ from pathlib import Path
 
 from models.bundle import BundleError, read_manifest
 from service.errors import BundleRefused
+from service.fairness import series_of
 from service.loader import LoadedModel, Loader
 from service.memory import give_back_all
+from service.recording import Note
 from service.registry import Registry, Slot
 
 log = logging.getLogger(__name__)
+MOST_SERIES = 20_000
+"""Grouped series of one process, at most."""
 
 
 def load_all(paths: Iterable[Path], loader: Loader) -> Registry:
@@ -26,11 +30,13 @@ def load_all(paths: Iterable[Path], loader: Loader) -> Registry:
     for path in paths:
         models.append(loader.load(path))
         _refuse_twice(models)
+        _refuse_too_many(models)
     if not models:
         raise BundleError("no bundle to serve; name one: evenhand serve <folder>, or EVENHAND_BUNDLES=<folder>")
     registry = Registry(models)
     for model in models:
-        loader.metrics.add_model(model.manifest, model.bundle, live=model is registry.get(model.manifest.name))
+        live = model is registry.get(model.manifest.name)
+        loader.metrics.add_model(model.manifest, model.bundle, live, model.normal)
     return registry
 
 
@@ -43,12 +49,29 @@ def _refuse_twice(models: list[LoadedModel]) -> None:
         )
 
 
-class Reloader:
-    """Looks after the folders that bundles came from."""
+def _refuse_too_many(models: Iterable[LoadedModel]) -> None:
+    """Prometheus suffers from too many series, and whoever pays for it."""
+    series = sum({model.manifest.name: series_of(model.manifest) for model in models}.values())
+    if series > MOST_SERIES:
+        raise BundleError(
+            f"the models' groups make {series} series, more than {MOST_SERIES}; serve fewer models together, or fit "
+            "with fewer groups"
+        )
 
-    def __init__(self, registry: Registry, loader: Loader) -> None:
+
+class Reloader:
+    """Looks after the folders that bundles came from.
+
+    Args:
+        registry: Whose bundles.
+        loader: Loads new ones.
+        note: Writes down what took over and what was refused.
+    """
+
+    def __init__(self, registry: Registry, loader: Loader, note: Note) -> None:
         self._registry = registry
         self._loader = loader
+        self._note = note
         self._one_at_a_time = asyncio.Lock()
         self._stamps: dict[Path, object] = {}
 
@@ -72,6 +95,7 @@ class Reloader:
             except BundleError as error:
                 slot.refused = str(error)
                 self._loader.metrics.reloaded(slot.model.manifest.name, "refused")
+                self._note("reload", {"model": slot.model.manifest.name, "result": "refused"})
                 log.error("reload refused, %s stays served: %s", slot.model.manifest.version, error)
                 raise BundleRefused from error
             await self._swap(slot, new)
@@ -107,6 +131,7 @@ class Reloader:
         others = [model for model in self._registry.versions(old.name) if model is not slot.model]
         if any(model.manifest.version == new.manifest.version for model in others):
             raise BundleError(f"{new.path}: version {new.manifest.version} is loaded already, from another folder")
+        _refuse_too_many([new, *(other.model for other in self._registry.slots if other is not slot)])
 
     async def _swap(self, slot: Slot, new: LoadedModel) -> None:
         """The new one answers from here on; the old one answers what it took."""
@@ -115,8 +140,10 @@ class Reloader:
         self._loader.lanes.add(new.batcher, background=slot.model is self._registry.shadow_of(name))
         old = self._registry.replace(slot, new)
         self._loader.metrics.retire(old.manifest, old.bundle)
-        self._loader.metrics.add_model(new.manifest, new.bundle, live=new is self._registry.get(name))
+        self._loader.metrics.add_model(new.manifest, new.bundle, new is self._registry.get(name), new.normal)
         self._loader.metrics.reloaded(name, "ok")
+        changed = {"version": new.manifest.version, "bundle": new.bundle, "before": old.bundle}
+        self._note("reload", {"model": name, "result": "ok", **changed})
         log.info("%s %s takes over from %s", name, new.manifest.version, old.manifest.version)
         await old.batcher.close()
         self._loader.lanes.remove(old.batcher)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from fastapi import Request
 
 from service.control import Control
+from service.desk import Desk
 from service.lanes import Lanes
 from service.metrics import Metrics
 from service.pipeline import Pipeline
+from service.recent import Recent
+from service.record.recorder import Recorder
 from service.registry import Registry
 from service.reload import Reloader
 from service.shadow import Shadow
 from service.tracing import TRACE, Trace
+from service.watch import Watch
 
 
 @dataclass
@@ -27,6 +32,11 @@ class Running:
     shadow: Shadow
     reloader: Reloader
     control: Control
+    recorder: Recorder | None
+    desk: Desk
+    watch: Watch | None
+    limits: Mapping[str, float]
+    recent: Recent = field(default_factory=Recent)
     draining: bool = False
 
 

@@ -1,4 +1,4 @@
-"""The record of a real service under load: the database goes away, the process is killed; nothing acknowledged is lost."""
+"""The record of a real service under load: killed, or without its database, it loses nothing it acknowledged."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""A real Prometheus over real expositions: the rules say of the rows what Fairlearn says, whatever restarts."""
+"""A real Prometheus over real expositions, then the service's: the rules say what Fairlearn says, whatever restarts."""
 
 import time
 from collections.abc import Iterator
@@ -6,13 +6,18 @@ from itertools import product
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 import pytest
+from e2e.test_serve import EVENHAND, Server
 from monitoring_rows import Rows, assert_rules_equal_fairlearn
 from monitoring_stack import Prometheus, free_port
+from monitoring_traffic import FAVOURABLE, OTHER, send
 from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
 
 MEMBER = ("model", "attribute", "group", "source")
 WHERE = 'model="m", attribute="sex", source="declared"'
+RELIGION = 'model="hatexplain-toxicity", attribute="religion", source="declared"'
+TEXTS = ("what a lovely day", "you are a stupid idiot", "muslims are welcome here", "gays are people like you")
 GROUPS = ("a", "b", "c", "never seen", "unknown")
 
 
@@ -118,3 +123,44 @@ def test_groups_without_rows_or_positives_or_names_have_their_own_answers(
         assert prometheus.query(f"evenhand:selection_rate_final:1h{unseen}") == []
         assert prometheus.value(f"evenhand:smallest_group_rows:1h{{{WHERE}}}") == 0
         assert prometheus.value(f"evenhand:demographic_parity_verdict:1h{{{WHERE}}}") == 0
+
+
+@pytest.mark.slow
+def test_the_service_itself_equals_fairlearn_from_three_replicas_and_across_a_restart(
+    demo: Path, tmp_path: Path
+) -> None:
+    ports = [free_port() for _ in range(3)]
+
+    def start(place: int) -> Server:
+        command = (str(EVENHAND), "serve", str(demo), "--port", "PORT")
+        return Server(*command, port=ports[place], EVENHAND_STATE=str(tmp_path / f"state{place}"))
+
+    servers: list[Server] = []
+    try:
+        with Prometheus(tmp_path / "prometheus", [f"127.0.0.1:{port}" for port in ports]) as prometheus:
+            servers.append(start(0))
+            rows = traffic(servers[0], 1)
+            assert_rules_equal_fairlearn(prometheus, rows, "1h", RELIGION)
+            servers += [start(1), start(2)]
+            for seed, server in enumerate(servers, 2):
+                rows += traffic(server, seed)
+            assert_rules_equal_fairlearn(prometheus, rows, "1d", RELIGION)
+            servers[1].stop()
+            servers[1] = start(1)
+            rows += traffic(servers[1], 5)
+            for window in ("1h", "30d"):
+                assert_rules_equal_fairlearn(prometheus, rows, window, RELIGION)
+            assert prometheus.broken_rules() == []
+    finally:
+        for server in servers:
+            server.process.kill()
+            server.process.wait()
+
+
+def traffic(server: Server, seed: int) -> Rows:
+    """Texts of several kinds, some of which the correction changes, with groups and labels by chance."""
+    random = np.random.default_rng(seed)
+    texts = random.choice(TEXTS, 150)
+    groups = random.choice(["none", "Islam", "Jewish"], 150, p=[0.5, 0.3, 0.2])
+    labels = random.choice([FAVOURABLE, OTHER], 150)
+    return send(server, texts.tolist(), [{"religion": group} for group in groups.tolist()], labels.tolist())

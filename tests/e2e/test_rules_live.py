@@ -1,5 +1,6 @@
 """A real Prometheus over real expositions, then the service's: the rules say what Fairlearn says, whatever restarts."""
 
+import subprocess
 import time
 from collections.abc import Iterator
 from itertools import product
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from e2e.test_serve import EVENHAND, Server
 from monitoring_rows import Rows, assert_rules_equal_fairlearn
-from monitoring_stack import Prometheus, free_port
+from monitoring_stack import Prometheus, free_port, program
 from monitoring_traffic import FAVOURABLE, OTHER, send
 from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
 
@@ -29,10 +30,10 @@ class Replica:
         self.target = f"127.0.0.1:{self.port}"
         self._server = None
 
-    def start(self) -> Self:
+    def start(self, age_s: float = 0.0) -> Self:
         registry = CollectorRegistry()
         start = Gauge("evenhand_start_time_seconds", "When it started.", registry=registry)
-        start.set(time.time())
+        start.set(time.time() - age_s)
         self._decisions = Counter("evenhand_decisions", "Rows.", (*MEMBER, "base", "final"), registry=registry)
         self._outcomes = Counter("evenhand_outcomes", "Rows.", (*MEMBER, "base", "final", "label"), registry=registry)
         for group, base, final in product(GROUPS, "01", "01"):
@@ -123,6 +124,46 @@ def test_groups_without_rows_or_positives_or_names_have_their_own_answers(
         assert prometheus.query(f"evenhand:selection_rate_final:1h{unseen}") == []
         assert prometheus.value(f"evenhand:smallest_group_rows:1h{{{WHERE}}}") == 0
         assert prometheus.value(f"evenhand:demographic_parity_verdict:1h{{{WHERE}}}") == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("away_min", "hour", "month"), [(10, 650, 1050), (120, 0, 0)], ids=["short", "long"])
+def test_totals_go_on_after_an_outage_of_prometheus_and_begin_anew_after_a_long_one(
+    replicas: list[Replica], tmp_path: Path, away_min: int, hour: int, month: int
+) -> None:
+    replica = replicas[0].start(age_s=5 * 3600)
+    replica.count(alike(950))
+    remember(tmp_path, replica, away_min)
+    with Prometheus(tmp_path, [replica.target]) as prometheus:
+        prometheus.wait_for('evenhand:decisions:seen{group="a", base="1", final="1"}', 950)
+        replica.count(alike(7))
+        prometheus.wait_for('evenhand:rows:1h{group="a"}', hour + 7)
+        prometheus.wait_for('evenhand:rows:30d{group="a"}', month + 7)
+
+
+def alike(rows: int) -> Rows:
+    """Rows that are all the same."""
+    return Rows(np.full(rows, "a"), *(np.ones(rows, int) for _ in range(3)))
+
+
+def remember(folder: Path, replica: Replica, away_min: int) -> None:
+    """Give Prometheus a past: five hours, 300 rows and then 900 of this replica, until it was away for a while."""
+    now_s = time.time()
+    began_s = now_s - 5 * 3600
+    target = f'job="evenhand",instance="{replica.target}"'
+    cell = 'model="m",attribute="sex",group="a",source="declared",base="1",final="1"'
+    lines = []
+    for name, before, after in (
+        ("evenhand:totals:begun", began_s, began_s),
+        (f"evenhand:decisions:total{{{cell}}}", 400, 1000),
+        (f"evenhand:decisions:seen{{{cell},{target}}}", 300, 900),
+        (f"evenhand:decisions:seen{{{target}}}", began_s, began_s),
+    ):
+        for at_s in np.arange(began_s, now_s - 60 * away_min, 30):
+            lines.append(f"{name} {before if at_s < now_s - 55 * 60 else after} {at_s:.3f}\n")
+    (folder / "past.txt").write_text("".join(lines) + "# EOF\n")
+    command = [program("promtool"), "tsdb", "create-blocks-from", "openmetrics", folder / "past.txt", folder / "data"]
+    subprocess.run(command, check=True, capture_output=True)
 
 
 @pytest.mark.slow

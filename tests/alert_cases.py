@@ -178,6 +178,13 @@ CASES = {
                 ("the correction closes a gap", both(decisions("a", 1000, 0.5, 0.6), decisions("b", 1000, 0.48, 0.3))),
                 ("too few rows", both(decisions("a", 50, 1, 0.5), decisions("b", 50, 0, 0.5))),
                 ("it mends more than it breaks", outcomes("a", {"111": 300, "011": 40, "101": 10})),
+                (
+                    "the correction closes a gap among rows that deserve a favourable answer",
+                    both(
+                        outcomes("a", {"111": 350, "001": 50, "000": 100}),
+                        outcomes("b", {"111": 200, "011": 100, "001": 100, "000": 100}),
+                    ),
+                ),
                 ("it changed a few", outcomes("a", {"111": 300, "101": 3, "011": 1})),
                 ("too few labels", outcomes("a", {"111": 50, "101": 8})),
                 ("it changed nothing", labelled("a", 300, 0.5, 300, 0.5)),
@@ -262,6 +269,15 @@ CASES = {
                 ),
             ),
             (
+                "too few rows of a group whose labels all come",
+                both(
+                    decisions("a", 500, 0.5),
+                    decisions("b", 50, 0.5),
+                    labelled("a", 100, 0.5, 100, 0.5),
+                    labelled("b", 25, 0.5, 25, 0.5),
+                ),
+            ),
+            (
                 "too few rows",
                 both(
                     decisions("a", 500, 0.5),
@@ -279,6 +295,7 @@ CASES = {
         [("many", '{attribute="sex"}', both(decisions("a", 600, 0.5), decisions("unknown", 400, 0.5)))],
         [
             ("few", both(decisions("a", 900, 0.5), decisions("unknown", 100, 0.5))),
+            ("a share that may be chance", both(decisions("a", 78, 0.5), decisions("unknown", 22, 0.5))),
             ("too few rows", both(decisions("a", 10, 0.5), decisions("unknown", 40, 0.5))),
         ],
     ),

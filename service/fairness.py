@@ -40,6 +40,13 @@ def groups_of(attribute: Attribute) -> Iterator[tuple[str, str]]:
     yield from ((group, "inferred") for group in INFERRED)
 
 
+def series_of(manifest: Manifest) -> int:
+    """How many grouped series a model makes."""
+    cells = sum(len(list(groups_of(attribute))) for attribute in manifest.attributes)
+    of_cell, of_attribute = 4 + 8 + 3 * len(BINS), 4 * len(RESULTS) + 16 + 4 + len(TENTHS) + 3 + 2 + len(TENTHS)
+    return of_cell * cells + of_attribute * len(manifest.attributes)
+
+
 class FairnessCounters:
     """The grouped series of one process.
 
@@ -127,7 +134,7 @@ class FairnessCounters:
         )
         self._reference = Gauge(
             "evenhand_reference",
-            "What the bundle measured in validation: flagged is the share of rows that were.",
+            "What validation measured: the share of rows flagged, the lowest accuracy over groups of some rows.",
             ("model", "attribute", "reference"),
             registry=registry,
             multiprocess_mode="mostrecent",
@@ -165,7 +172,9 @@ class FairnessCounters:
     def expect(self, model: str, normal: Mapping[str, Normal]) -> None:
         """Say what was normal in validation, by attribute; not a number where the version that answers does not say."""
         for attribute, said in normal.items():
-            self._reference.labels(model, attribute, "flagged").set(math.nan if said.flagged is None else said.flagged)
+            figures = {"flagged": said.flagged, "worst_group_accuracy": said.worst_group_accuracy}
+            for name, value in figures.items():
+                self._reference.labels(model, attribute, name).set(math.nan if value is None else value)
             for edge, share in zip(TENTHS, said.risk or (math.nan,) * len(TENTHS), strict=True):
                 self._reference_risk.labels(model, attribute, str(edge)).set(share)
 

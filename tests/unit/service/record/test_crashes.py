@@ -8,7 +8,8 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from service.record.store import Store, head
 
 
 def start(folder: Path, url: str, said: Path) -> subprocess.Popen[bytes]:
-    with open(said, "ab") as file:
+    with open(said, "wb") as file:
         return subprocess.Popen(
             [sys.executable, record_writer.__file__, str(folder), url],
             stdout=file,
@@ -49,19 +50,15 @@ def locked(url: str) -> Iterator[None]:
 def test_twenty_kills_lose_nothing_that_was_acknowledged(tmp_path: Path, database: str) -> None:
     recorder(tmp_path, database).close()  # the tables are there
     chance = random.Random(5)
-    said = [tmp_path / "said-0", tmp_path / "said-1"]
+    said: list[Path] = []
     for turn in range(10):
-        before = len(acknowledged(said))
-        running = [start(tmp_path, database, file) for file in said]
-        if turn % 3 == 2:  # the spool is what they write to
-            with locked(database):
-                until(lambda before=before: len(acknowledged(said)) > before)
-                time.sleep(chance.random())
-                kill(running)
-        else:
-            until(lambda before=before: len(acknowledged(said)) > before)
+        files = [tmp_path / f"said-{turn}-{number}" for number in range(2)]
+        running = [start(tmp_path, database, file) for file in files]
+        with locked(database) if turn % 3 == 2 else nullcontext():  # then the spool is what they write to
+            until(partial(acknowledged, files))
             time.sleep(chance.random())
             kill(running)
+        said += files
     record = recorder(tmp_path, database)
     until(lambda: record.state == "on" and not list((tmp_path / "spool").glob("*")))
     record.close()
@@ -163,7 +160,7 @@ def test_a_database_that_is_away_at_the_start_is_waited_for(
     Store(database, "unused").engine.dispose()
     url = database if server else f"sqlite:///{tmp_path / 'later' / 'record.db'}"
     if server:
-        server.stop("immediate")
+        server.stop("fast")
     record = recorder(tmp_path, url)
     try:
         record.take(batch(3))
@@ -196,7 +193,7 @@ def test_what_a_dead_process_left_is_taken_over(tmp_path: Path, database: str) -
 
 def test_neither_database_nor_disk(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory keeps what it can, and is written once the database is back; what is more is counted as lost."""
-    monkeypatch.setattr("service.record.writer.MEMORY_ROWS", 10)
+    monkeypatch.setattr("service.record.backlog.MEMORY_ROWS", 10)
     told = Told()
     record = recorder(tmp_path, database, told, durability="request")
     record.take(batch(1)).result(10)

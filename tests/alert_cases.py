@@ -151,6 +151,13 @@ CASES = {
                 ),
             ),
             ("no evidence is kept yet", series("evenhand_evidence_limit_ln", 3, **EVIDENCE)),
+            (
+                "the process that takes nothing back",
+                both(
+                    series("evenhand_evidence_ln", 9, **{**EVIDENCE, "process": "since_start"}),
+                    series("evenhand_evidence_limit_ln", 3, **{**EVIDENCE, "process": "since_start"}),
+                ),
+            ),
         ],
         hours=0,
     ),

@@ -55,6 +55,11 @@ def period(start: str, end: str) -> Period:
     return Period(*(round(moment.timestamp() * 1000) for moment in (first, last)))
 
 
+def period_of(hours: range) -> Period:
+    """The period that some hours since 1970 make."""
+    return Period(hours.start * HOUR_MS, hours.stop * HOUR_MS)
+
+
 def _moment(option: str, text: str) -> datetime:
     try:
         found = datetime.fromisoformat(text)

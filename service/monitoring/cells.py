@@ -1,0 +1,130 @@
+"""Counted decisions, outcomes and risks of one model over some hours, from the database to plain cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import ColumnElement, Engine, Table, func, select
+
+from service.record.tables import hourly_decisions, hourly_outcomes, hourly_risk
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Whole hours since 1970, for that is how rows are counted."""
+
+    first: int
+    end: int
+    """The first hour after it."""
+
+    @classmethod
+    def last(cls, hours: int, now: datetime) -> Window:
+        """So many hours up to now; the one that has begun is one of them."""
+        end = _hour(now) + 1
+        return cls(end - hours, end)
+
+    @classmethod
+    def between(cls, begin: datetime, end: datetime) -> Window:
+        """Every hour that has a moment between the two; at least one."""
+        last = _hour(end - timedelta(microseconds=1))
+        return cls(_hour(begin), max(last, _hour(begin)) + 1)
+
+    def facts(self) -> dict[str, str | int]:
+        """Begin, end and length, as they are told."""
+        return {"from": _told(self.first), "to": _told(self.end), "hours": self.end - self.first}
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """Decisions that agree in all of this."""
+
+    attribute: str
+    group: str
+    source: str
+    base: bool
+    """Whether the base model's answer is favourable."""
+    final: bool
+    bin: int
+    """Tenth of the served probability of a favourable label."""
+    n: int
+    score: float
+    """Sum of these probabilities."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """Decisions whose true label is known, and that agree in all of this."""
+
+    attribute: str
+    group: str
+    source: str
+    base: bool
+    final: bool
+    label: bool
+    bin: int
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Risked:
+    """Decisions by the tenth of their risk, whether or not a group was declared."""
+
+    attribute: str
+    base: bool
+    final: bool
+    bin: int
+    n: int
+    risk: float
+    """Sum of the risks."""
+    risk_squared: float
+    """Sum of their squares."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """What is known of one model in one window."""
+
+    decisions: list[Decided]
+    outcomes: list[Labelled]
+    risks: list[Risked]
+
+
+def read(engine: Engine, model: str, window: Window) -> Cells:
+    """Sum the hourly cells of a window.
+
+    Args:
+        engine: The record's database.
+        model: Its name; all versions together.
+        window: Which hours.
+    """
+    with engine.connect() as connection:
+        found = []
+        for table, keys, sums in (
+            (hourly_decisions, "attribute group source base final bin", "n score"),
+            (hourly_outcomes, "attribute group source base final label bin", "n"),
+            (hourly_risk, "attribute base final bin", "n risk risk_squared"),
+        ):
+            columns = [table.c[key] for key in keys.split()]
+            totals = [func.sum(table.c[name]) for name in sums.split()]
+            query = select(*columns, *totals).where(_inside(table, model, window)).group_by(*columns)
+            found.append(connection.execute(query.order_by(*columns)).all())
+    decisions, outcomes, risks = found
+    return Cells(
+        [Decided(a, g, s, bool(b), bool(f), k, int(n), float(p)) for a, g, s, b, f, k, n, p in decisions],
+        [Labelled(a, g, s, bool(b), bool(f), bool(t), k, int(n)) for a, g, s, b, f, t, k, n in outcomes],
+        [Risked(a, bool(b), bool(f), k, int(n), float(r), float(q)) for a, b, f, k, n, r, q in risks],
+    )
+
+
+def _inside(table: Table, model: str, window: Window) -> ColumnElement[bool]:
+    hour = table.c.hour
+    return (table.c.model == model) & (hour >= window.first) & (hour < window.end)
+
+
+def _hour(moment: datetime) -> int:
+    return int(moment.timestamp() // 3600)
+
+
+def _told(hour: int) -> str:
+    return datetime.fromtimestamp(hour * 3600, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,92 @@
+"""What the correction changes, mends and breaks, and whether it surely does harm. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from math import sqrt
+from typing import Any
+
+from models.rates import paired
+from service.monitoring.disparity import BREACH, INSUFFICIENT, NO_EVIDENCE, gap, points, quoted
+from service.monitoring.groups import Group, Pairs
+
+WIDENED = {"selection_rate": "favourable answers", "true_positive_rate": "true positive rates",
+           "false_positive_rate": "false positive rates"}  # fmt: skip
+
+
+def correction_of(groups: Sequence[Group], rows: int) -> dict[str, Any]:
+    """Judge the correction on rows that both models answered.
+
+    Args:
+        groups: Groups of one attribute.
+        rows: A rate over fewer rows decides nothing.
+
+    Returns:
+        Answers that it ``changed``; of the rows whose true label is known, those that it ``mended`` and ``broken``; the
+        change in accuracy with its limits; and the verdict: a breach where errors, or a gap, have surely grown.
+    """
+    answers = reduce(Pairs.__add__, (group.answers for group in groups), Pairs())
+    correct = reduce(Pairs.__add__, (group.correct for group in groups), Pairs())
+    change = paired(correct.both, correct.lost, correct.gained, correct.neither) if correct.n else (None, None, None)
+    harms = [*_worse(correct, rows), *(said for rate in WIDENED if (said := _wider(groups, rate, rows)))]
+    state, why = _verdict(answers, correct, harms, rows)
+    return {
+        "changed": answers.gained + answers.lost,
+        "rows": answers.n,
+        "labels": correct.n,
+        "mended": correct.gained,
+        "broken": correct.lost,
+        "accuracy_change": dict(zip(("value", "low", "high"), change, strict=True)),
+        "state": state,
+        "why": why,
+    }
+
+
+def _verdict(answers: Pairs, correct: Pairs, harms: list[str], rows: int) -> tuple[str, str]:
+    if harms:
+        return BREACH, " ".join(harms)
+    if answers.n < rows:
+        return INSUFFICIENT, f"{answers.n} rows, and {rows} are needed."
+    if answers.gained + answers.lost == 0:
+        return NO_EVIDENCE, "The correction changed no answer."
+    moved = f"It changed {answers.gained + answers.lost} of {answers.n} answers, and widened no gap surely."
+    if correct.n < rows:
+        return INSUFFICIENT, f"{moved} With {correct.n} true labels, and {rows} needed, what it breaks is not known."
+    return NO_EVIDENCE, f"{moved} Of {correct.n} labelled rows it mended {correct.gained} and broke {correct.lost}."
+
+
+def _worse(correct: Pairs, rows: int) -> list[str]:
+    """Whether errors have surely become more."""
+    if correct.n < max(1, rows):
+        return []
+    value, low, high = paired(correct.both, correct.lost, correct.gained, correct.neither)
+    if high >= 0:
+        return []
+    return [
+        f"It broke {correct.lost} answers and mended {correct.gained} of {correct.n} labelled ones: accuracy fell by "
+        f"{points(-value)} points (95 % limits {points(-high)} to {points(-low)})."
+    ]
+
+
+def _wider(groups: Sequence[Group], rate: str, rows: int) -> str | None:
+    """Whether the two groups that are furthest apart now have surely been moved apart.
+
+    Each group's change is a paired difference; those of two groups are independent, and are combined as Newcombe does.
+    """
+    enough = {group.name: group.pairs(rate) for group in groups if group.pairs(rate).n >= max(1, rows)}
+    before, after = (gap({name: pairs.rate(side) for name, pairs in enough.items()}) for side in ("base", "final"))
+    if after.value is None or before.value is None or after.value <= before.value:
+        return None
+    top, bottom = (enough[name] for name in after.groups)
+    if (bottom.rate("base").value or 0.0) > (top.rate("base").value or 0.0):  # they changed places
+        surely = (after.low or 0.0) > (before.high or 0.0)
+    else:
+        up, down = (paired(pairs.both, pairs.lost, pairs.gained, pairs.neither) for pairs in (top, bottom))
+        surely = up[0] - down[0] > sqrt((up[0] - up[1]) ** 2 + (down[2] - down[0]) ** 2)
+    if not surely:
+        return None
+    return (
+        f"It widened the gap in {WIDENED[rate]} between {quoted(after.groups[0])} and {quoted(after.groups[1])}: "
+        f"{points(before.value)} points became {points(after.value)}."
+    )

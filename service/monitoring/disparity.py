@@ -1,0 +1,236 @@
+"""Fairlearn's disparities from counts, with limits and a verdict in three states. Pure functions.
+
+A figure is over every group that has rows, as Fairlearn's is; one that no rows support is ``None`` and not 0. A verdict
+is over the groups that have enough rows, and says which were left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from models.rates import Rate
+from service.monitoring.groups import SIDES, Group, Side
+
+BREACH, NO_EVIDENCE, INSUFFICIENT = "breach", "no evidence of breach", "insufficient data"
+Rates = dict[str, Rate]
+"""By group."""
+GAPS = {
+    "demographic_parity_difference": ("selection_rate",),
+    "equal_opportunity_difference": ("true_positive_rate",),
+    "equalized_odds_difference": ("true_positive_rate", "false_positive_rate"),
+}
+SHARE_OF = {
+    "selection_rate": "get a favourable answer",
+    "true_positive_rate": "whose true label is favourable get a favourable answer",
+    "false_positive_rate": "whose true label is not favourable get a favourable answer",
+}
+ROWS = {
+    "selection_rate": "rows",
+    "true_positive_rate": "rows with a favourable true label",
+    "false_positive_rate": "rows with an unfavourable true label",
+    "accuracy": "labelled rows",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A figure with its 95 % limits, and the groups that it is between."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    groups: tuple[str, ...] = ()
+
+    def facts(self) -> dict[str, Any]:
+        """As it is told."""
+        return {"value": self.value, "low": self.low, "high": self.high}
+
+
+NOTHING = Span(None, None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One side of one metric."""
+
+    overall: Span
+    """Over all groups with rows."""
+    among: Span
+    """Over those with enough rows, which the verdict is about."""
+    state: str
+    why: str
+
+
+def gap(rates: Mapping[str, Rate]) -> Span:
+    """The largest difference between two groups, and limits that hold for any number of groups."""
+    found = {name: rate for name, rate in rates.items() if rate.n > 0}
+    if len(found) < 2:
+        return NOTHING
+    values, lows, highs = _columns(found)
+    top, bottom = max(values, key=values.__getitem__), min(values, key=values.__getitem__)
+    low = max(0.0, max(lows.values()) - min(highs.values()))
+    return Span(values[top] - values[bottom], low, max(highs.values()) - min(lows.values()), (top, bottom))
+
+
+def ratio(rates: Mapping[str, Rate]) -> Span:
+    """The smallest rate as a share of the largest; nothing where no group was ever selected."""
+    found = {name: rate for name, rate in rates.items() if rate.n > 0}
+    values, lows, highs = _columns(found)
+    if len(found) < 2 or max(values.values()) == 0:
+        return NOTHING
+    top, bottom = max(values, key=values.__getitem__), min(values, key=values.__getitem__)
+    high = min(1.0, min(highs.values()) / max(lows.values())) if max(lows.values()) else 1.0
+    return Span(values[bottom] / values[top], min(lows.values()) / max(highs.values()), high, (top, bottom))
+
+
+def lowest(rates: Mapping[str, Rate]) -> Span:
+    """The lowest rate."""
+    found = {name: rate for name, rate in rates.items() if rate.n > 0}
+    if not found:
+        return NOTHING
+    values, lows, highs = _columns(found)
+    worst = min(values, key=values.__getitem__)
+    return Span(values[worst], min(lows.values()), min(highs.values()), (worst,))
+
+
+def metrics_of(groups: Sequence[Group], limits: Mapping[str, float], usual: float | None) -> list[dict[str, Any]]:
+    """Every disparity of one attribute, base and final, with its verdict.
+
+    Args:
+        groups: Its groups.
+        limits: ``gap``, ``rows``, ``impact_ratio`` and ``accuracy_drop``.
+        usual: Worst-group accuracy in validation, where the bundle says it.
+    """
+    rows = int(limits["rows"])
+    rates = {
+        side: {rate: {group.name: group.pairs(rate).rate(side) for group in groups} for rate in ROWS} for side in SIDES
+    }
+    floor = None if usual is None else usual - limits["accuracy_drop"]
+    judged: dict[str, tuple[float | None, dict[Side, Judged]]] = {
+        name: (
+            limits["gap"],
+            {side: _widest([_gap(rates[side], share, limits["gap"], rows) for share in shares]) for side in SIDES},
+        )
+        for name, shares in GAPS.items()
+    }
+    impact = limits["impact_ratio"]
+    judged["demographic_parity_ratio"] = (impact, {side: _ratio(rates[side], impact, rows) for side in SIDES})
+    judged["worst_group_accuracy"] = (floor, {side: _worst(rates[side], floor, rows) for side in SIDES})
+    return [_facts(name, limit, sides) for name, (limit, sides) in judged.items()]
+
+
+def _facts(name: str, limit: float | None, sides: Mapping[Side, Judged]) -> dict[str, Any]:
+    final = sides["final"]
+    return {
+        "metric": name,
+        **{
+            side: {**found.overall.facts(), "state": found.state, "among": found.among.facts()}
+            for side, found in sides.items()
+        },
+        "limit": limit,
+        "verdict": final.state,
+        "why": final.why,
+        "groups": list(final.among.groups or final.overall.groups),
+    }
+
+
+def _gap(rates: Mapping[str, Rates], share: str, limit: float, rows: int) -> Judged:
+    overall, enough = gap(rates[share]), _enough(rates[share], rows)
+    among, out = gap(enough), _left_out(rates[share], rows, ROWS[share])
+    if among.value is None or among.low is None or among.high is None:
+        return Judged(overall, among, INSUFFICIENT, f"Fewer than two groups have {rows} {ROWS[share]}. {out}".strip())
+    top, bottom = among.groups
+    said = (
+        f"{percent(enough[bottom].value)} of {quoted(bottom)} and {percent(enough[top].value)} of {quoted(top)} "
+        f"{SHARE_OF[share]}: a gap of {points(among.value)} points "
+        f"(95 % limits {points(among.low)} to {points(among.high)})"
+    )
+    if among.low > limit:
+        return Judged(overall, among, BREACH, f"{said}, surely more than the {points(limit)} allowed. {out}".strip())
+    return Judged(
+        overall, among, NO_EVIDENCE, f"{said}, not surely more than the {points(limit)} allowed. {out}".strip()
+    )
+
+
+def _widest(gaps: Sequence[Judged]) -> Judged:
+    """The larger of several gaps; one that is breached is enough, one that cannot be judged leaves the others open."""
+    if len(gaps) == 1:
+        return gaps[0]
+    state = next(state for state in (BREACH, INSUFFICIENT, NO_EVIDENCE) if state in {found.state for found in gaps})
+    deciding = max((found for found in gaps if found.state == state), key=lambda found: found.among.value or 0.0)
+    overall, among = _larger([found.overall for found in gaps]), _larger([found.among for found in gaps])
+    return Judged(overall, among, state, deciding.why)
+
+
+def _larger(spans: Sequence[Span]) -> Span:
+    """The larger of two figures; both must be known."""
+    if any(span.value is None for span in spans):
+        return NOTHING
+    largest = max(spans, key=lambda span: span.value or 0.0)
+    lows, highs = [span.low or 0.0 for span in spans], [span.high or 0.0 for span in spans]
+    return Span(largest.value, max(lows), max(highs), largest.groups)
+
+
+def _ratio(rates: Mapping[str, Rates], limit: float, rows: int) -> Judged:
+    shares = rates["selection_rate"]
+    overall, enough, out = ratio(shares), _enough(shares, rows), _left_out(shares, rows, "rows")
+    among = ratio(enough)
+    if among.value is None or among.high is None:
+        why = "No group was ever selected" if len(enough) > 1 else f"Fewer than two groups have {rows} rows"
+        return Judged(overall, among, INSUFFICIENT, f"{why}. {out}".strip())
+    top, bottom = among.groups
+    said = (
+        f"{quoted(bottom)} is selected {among.value:.2f} times as often as {quoted(top)} "
+        f"(95 % limits {among.low:.2f} to {among.high:.2f})"
+    )
+    surely = among.high < limit
+    why = f"{said}, {'surely' if surely else 'not surely'} less than the {limit:g} asked for. {out}".strip()
+    return Judged(overall, among, BREACH if surely else NO_EVIDENCE, why)
+
+
+def _worst(rates: Mapping[str, Rates], floor: float | None, rows: int) -> Judged:
+    shares = rates["accuracy"]
+    overall, enough, out = lowest(shares), _enough(shares, rows), _left_out(shares, rows, ROWS["accuracy"])
+    among = lowest(enough)
+    if among.value is None or among.high is None:
+        return Judged(overall, among, INSUFFICIENT, f"No group has {rows} labelled rows. {out}".strip())
+    said = f"{quoted(among.groups[0])} has the lowest accuracy, {percent(among.value)}"
+    if floor is None:
+        why = f"{said}; the bundle does not say what to expect, so there is nothing to compare it with. {out}"
+        return Judged(overall, among, INSUFFICIENT, why.strip())
+    surely = among.high < floor
+    why = f"{said}, {'surely' if surely else 'not surely'} below {percent(floor)}. {out}".strip()
+    return Judged(overall, among, BREACH if surely else NO_EVIDENCE, why)
+
+
+def _enough(rates: Rates, rows: int) -> Rates:
+    return {name: rate for name, rate in rates.items() if rate.n >= max(1, rows)}
+
+
+def _left_out(rates: Rates, rows: int, what: str) -> str:
+    """Which groups no verdict is about, and why."""
+    few = [f"{quoted(name)} ({rate.n})" for name, rate in rates.items() if rate.n < rows]
+    return f"Left out, with fewer than {rows} {what}: {', '.join(few)}." if few else ""
+
+
+def _columns(rates: Mapping[str, Rate]) -> tuple[dict[str, float], dict[str, float], dict[str, float]]:
+    values = {name: rate.value or 0.0 for name, rate in rates.items()}
+    lows = {name: rate.low or 0.0 for name, rate in rates.items()}
+    return values, lows, {name: rate.high or 0.0 for name, rate in rates.items()}
+
+
+def percent(share: float | None) -> str:
+    """A share in words."""
+    return "none" if share is None else f"{100 * share:.1f} %"
+
+
+def points(share: float) -> str:
+    """A difference of shares, in points."""
+    return f"{100 * share:.1f}".removesuffix(".0")
+
+
+def quoted(group: str) -> str:
+    """A group's name in a sentence: it may be any word, such as none."""
+    return f"“{group}”"

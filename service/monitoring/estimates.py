@@ -1,0 +1,213 @@
+"""What is not counted but estimated: rates before labels come, and gaps where no group is declared. Pure functions.
+
+Each of these is marked as an estimate wherever it is told, and none of them decides a verdict.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from models.rates import Rate, newcombe, wilson
+from service.monitoring.cells import Risked
+from service.monitoring.groups import SIDES, Group, Side
+
+ASSUMES = "Assumes that whether a label comes depends on the answers and the score alone."
+UNAWARE = (
+    "Groups are inferred by the detector. Counting flagged rows overstates a gap that comes from what the detector "
+    "looks at; weighing rows by their risk understates one that it does not see. The true gap lies within the bounds "
+    "if the risk is calibrated. None of these replaces declared groups."
+)
+LABELS = {"true_positive_rate": (True,), "false_positive_rate": (False,), "accuracy": (True, False)}
+"""Rows with which true label a rate is a share of."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chance:
+    """That a true label is favourable, counted over labelled rows; strata that share it err together."""
+
+    value: float
+    variance: float
+
+    @classmethod
+    def of(cls, favourable: int, labels: int) -> Chance:
+        """From counts; the variance is not 0 where all of a few labels agree."""
+        smooth = (favourable + 0.5) / (labels + 1)
+        return cls(favourable / labels, smooth * (1 - smooth) / labels)
+
+
+@dataclass(frozen=True, slots=True)
+class Stratum:
+    """Rows of one group with the same answers and the same tenth of the score."""
+
+    base: bool
+    final: bool
+    n: int
+    chance: Chance
+
+    def answer(self, side: Side) -> bool:
+        """Whether the answer is favourable."""
+        return self.base if side == "base" else self.final
+
+
+def expected_of(group: Group, rows: int) -> dict[str, Any]:
+    """True and false positive rate and accuracy that are to be expected once every label is known.
+
+    Labelled rows say per answers and tenth of the score how often the true label is favourable; this is applied to all
+    rows of that kind. Where a kind has no labelled row, all labelled rows of that tenth of the score stand in.
+
+    Args:
+        group: Counts of one group.
+        rows: With fewer labelled rows than this nothing is estimated.
+
+    Returns:
+        The rates with limits, or ``None`` in their place, and ``why``.
+    """
+    found = {"estimate": True, "rows": group.answers.n, "labels": group.correct.n}
+    nothing = dict.fromkeys(LABELS)
+    if group.correct.n < max(1, rows):
+        return {**found, **nothing, "why": f"{group.correct.n} labelled rows, and {rows} are needed."}
+    coarse = _chances(group, lambda base, final, score: score)
+    missing = [cell.bin for cell in group.decisions if cell.bin not in coarse]
+    if missing:
+        tenth = min(missing)
+        why = f"No label is known where the score is {tenth / 10:.1f} to {(tenth + 1) / 10:.1f}."
+        return {**found, **nothing, "why": why}
+    fine = _chances(group, lambda base, final, score: (base, final, score))
+    strata = [
+        Stratum(cell.base, cell.final, cell.n, fine.get((cell.base, cell.final, cell.bin), coarse[cell.bin]))
+        for cell in group.decisions
+    ]
+    rates = {kind: {side: asdict(_expected(strata, side, kind)) for side in SIDES} for kind in LABELS}
+    return {**found, **rates, "why": ASSUMES}
+
+
+def _chances(group: Group, key: Callable[[bool, bool, int], object]) -> dict[object, Chance]:
+    counts: dict[object, tuple[int, int]] = {}
+    for cell in group.outcomes:
+        name = key(cell.base, cell.final, cell.bin)
+        favourable, labels = counts.get(name, (0, 0))
+        counts[name] = favourable + cell.n * cell.label, labels + cell.n
+    return {name: Chance.of(*found) for name, found in counts.items()}
+
+
+def _expected(strata: Sequence[Stratum], side: Side, kind: str) -> Rate:
+    """A rate, with limits for what is uncertain of the chances and of the rows (delta method).
+
+    Where every label is known this is the counted rate, and its limits are Wilson's up to the chances' smoothing.
+    """
+    labels = LABELS[kind]
+
+    def share_of(stratum: Stratum) -> tuple[float, float, float, float]:
+        """Expected hits and rows of one row, and their slopes in the chance."""
+        p, answer = stratum.chance.value, stratum.answer(side)
+        hit = {True: answer, False: not answer if kind == "accuracy" else answer}
+        weights = {True: (p, 1.0), False: (1 - p, -1.0)}
+        rows, slope = (sum(weights[label][part] for label in labels) for part in (0, 1))
+        hits, hits_slope = (sum(weights[label][part] * hit[label] for label in labels) for part in (0, 1))
+        return hits, rows, hits_slope, slope
+
+    told = [(stratum, *share_of(stratum)) for stratum in strata]
+    total = sum(stratum.n * rows for stratum, _, rows, _, _ in told)
+    if total <= 0:
+        return Rate(0, None, None, None)
+    share = min(1.0, sum(stratum.n * hits for stratum, hits, _, _, _ in told) / total)
+    slopes, variance = defaultdict[Chance, float](float), 0.0
+    for stratum, hits, rows, hits_slope, slope in told:
+        slopes[stratum.chance] += stratum.n * (hits_slope - share * slope) / total
+        variance += stratum.n * ((hits - share * rows) / total) ** 2
+    variance += sum(slope**2 * chance.variance for chance, slope in slopes.items())
+    settled = share in (0.0, 1.0) or variance == 0.0  # then the delta method has nothing to say
+    low, high = wilson(share, total if settled else share * (1 - share) / variance)
+    return Rate(round(total), share, low, high)
+
+
+def soft_of(cells: Sequence[Risked]) -> dict[str, Any] | None:
+    """Selection rates with every row weighted by its risk: ``1 - risk`` in the reference group, ``risk`` in the other.
+
+    Args:
+        cells: Rows of one attribute; ``None`` comes back where there are none.
+    """
+    rows = sum(cell.n for cell in cells)
+    if not rows:
+        return None
+    rates = {
+        "reference": {
+            side: _weighted(cells, side, lambda cell: cell.n - cell.risk, _reference_square) for side in SIDES
+        },
+        "other": {
+            side: _weighted(cells, side, lambda cell: cell.risk, lambda cell: cell.risk_squared) for side in SIDES
+        },
+    }
+    return {
+        "estimate": True,
+        "source": "inferred",
+        "rows": rows,
+        **{group: {side: asdict(rate) for side, rate in sides.items()} for group, sides in rates.items()},
+        "difference": {side: _difference(rates["reference"][side], rates["other"][side]) for side in SIDES},
+        "why": UNAWARE,
+    }
+
+
+def _reference_square(cell: Risked) -> float:
+    """Sum of the squares of ``1 - risk``."""
+    return cell.n - 2 * cell.risk + cell.risk_squared
+
+
+Weight = Callable[[Risked], float]
+
+
+def _weighted(cells: Sequence[Risked], side: Side, weight: Weight, square: Weight) -> Rate:
+    total, squares = sum(map(weight, cells)), sum(map(square, cells))
+    if total <= 0 or squares <= 0:
+        return Rate(0, None, None, None)
+    share = min(1.0, max(0.0, sum(weight(cell) for cell in cells if _selected(cell, side)) / total))
+    effective = total * total / squares
+    return Rate(round(effective), share, *wilson(share, effective))
+
+
+def _difference(reference: Rate, other: Rate) -> dict[str, float | None]:
+    limits = newcombe(reference, other)
+    if limits is None or reference.value is None or other.value is None:
+        return dict.fromkeys(("value", "low", "high"))
+    return {"value": reference.value - other.value, "low": limits[0], "high": limits[1]}
+
+
+def bounds_of(cells: Sequence[Risked]) -> dict[str, Any] | None:
+    """Between what the selection rate of the reference group minus that of the others can lie at all.
+
+    The risk says how many rows of a bin are in which group, not which; so of a bin's selected rows as many as fit may
+    be in the one or in the other (Frechet). Sharp for what the bins tell; see Kallus, Mao and Zhou 2022, "Assessing
+    algorithmic fairness with unobserved protected class using data combination". Sampling error is not in them.
+
+    Args:
+        cells: Rows of one attribute; ``None`` comes back where one of the groups has no share in any of them.
+    """
+    rows, others = sum(cell.n for cell in cells), sum(cell.risk for cell in cells)
+    if not 0 < others < rows:
+        return None
+    return {
+        "estimate": True,
+        "source": "inferred",
+        "rows": rows,
+        **{side: _bounds(cells, side, rows, others) for side in SIDES},
+        "why": UNAWARE,
+    }
+
+
+def _bounds(cells: Sequence[Risked], side: Side, rows: int, others: float) -> dict[str, float]:
+    least = most = selected = 0.0
+    for tenth in {cell.bin for cell in cells}:
+        inside = [cell for cell in cells if cell.bin == tenth]
+        of_others, chosen = sum(cell.risk for cell in inside), sum(cell.n for cell in inside if _selected(cell, side))
+        least += max(0.0, of_others + chosen - sum(cell.n for cell in inside))
+        most += min(of_others, chosen)
+        selected += chosen
+    low, high = ((selected - both) / (rows - others) - both / others for both in (most, least))
+    return {"low": max(-1.0, low), "high": min(1.0, high)}
+
+
+def _selected(cell: Risked, side: Side) -> bool:
+    return cell.base if side == "base" else cell.final

@@ -1,0 +1,114 @@
+"""Counted cells to groups: what the base and the corrected model answered to the same rows. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from models.manifest import UNKNOWN_GROUP
+from models.rates import Rate
+from service.monitoring.cells import Cells, Decided, Labelled
+
+Side = Literal["base", "final"]
+SIDES: tuple[Side, Side] = ("base", "final")
+INFERRED = ("unflagged", "flagged")
+"""What a detector tells, the reference first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Rows by whether something holds of the base answer and of the final one."""
+
+    both: int = 0
+    lost: int = 0
+    """Of the base answer alone."""
+    gained: int = 0
+    """Of the final answer alone."""
+    neither: int = 0
+
+    @property
+    def n(self) -> int:
+        """All rows."""
+        return self.both + self.lost + self.gained + self.neither
+
+    def rate(self, side: Side) -> Rate:
+        """Share of the rows of which it holds."""
+        return Rate.of_counts(self.both + (self.lost if side == "base" else self.gained), self.n)
+
+    def opposite(self) -> Pairs:
+        """The same rows, by whether it does not hold."""
+        return Pairs(self.neither, self.gained, self.lost, self.both)
+
+    def __add__(self, other: Pairs) -> Pairs:
+        return Pairs(
+            self.both + other.both, self.lost + other.lost, self.gained + other.gained, self.neither + other.neither
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One group's rows."""
+
+    name: str
+    reference: bool
+    answers: Pairs
+    """Every decision, by whether the answer is favourable."""
+    positives: Pairs
+    """Those whose true label is known and favourable, likewise."""
+    negatives: Pairs
+    """Those whose true label is known and not favourable, likewise."""
+    decisions: list[Decided] = field(default_factory=list)
+    outcomes: list[Labelled] = field(default_factory=list)
+
+    @property
+    def correct(self) -> Pairs:
+        """Rows whose true label is known, by whether the answer is right."""
+        return self.positives + self.negatives.opposite()
+
+    def pairs(self, rate: str) -> Pairs:
+        """The rows that a rate is a share of."""
+        return RATES[rate](self)
+
+
+RATES: dict[str, Callable[[Group], Pairs]] = {
+    "selection_rate": lambda group: group.answers,
+    "true_positive_rate": lambda group: group.positives,
+    "false_positive_rate": lambda group: group.negatives,
+    "accuracy": lambda group: group.correct,
+}
+
+
+def groups_of(cells: Cells, attribute: str, source: str, listed: Sequence[str]) -> list[Group]:
+    """Every listed group, with or without rows, and after them those that have rows and are not listed (any more).
+
+    Args:
+        cells: What was counted.
+        attribute: Of which attribute.
+        source: ``declared`` or ``inferred``.
+        listed: Groups that the model knows, the reference first.
+    """
+    decisions = [cell for cell in cells.decisions if (cell.attribute, cell.source) == (attribute, source)]
+    outcomes = [cell for cell in cells.outcomes if (cell.attribute, cell.source) == (attribute, source)]
+    others = sorted({cell.group for cell in decisions} - {*listed, UNKNOWN_GROUP})
+    found = []
+    for name in (*listed, *others):
+        inside = [cell for cell in decisions if cell.group == name]
+        labelled = [cell for cell in outcomes if cell.group == name]
+        positives = _pairs(cell for cell in labelled if cell.label)
+        negatives = _pairs(cell for cell in labelled if not cell.label)
+        found.append(Group(name, name == listed[0], _pairs(inside), positives, negatives, inside, labelled))
+    return found
+
+
+def unknown_rows(cells: Cells, attribute: str, source: str) -> int:
+    """Rows whose declared group the model does not list: counted, and in no gap."""
+    wanted = (attribute, source, UNKNOWN_GROUP)
+    return sum(cell.n for cell in cells.decisions if (cell.attribute, cell.source, cell.group) == wanted)
+
+
+def _pairs(cells: Iterable[Decided | Labelled]) -> Pairs:
+    counts = {(base, final): 0 for base in (True, False) for final in (True, False)}
+    for cell in cells:
+        counts[cell.base, cell.final] += cell.n
+    return Pairs(counts[True, True], counts[True, False], counts[False, True], counts[False, False])

@@ -1,0 +1,109 @@
+"""The state of fairness of one model over one window, as ``GET /fairness`` tells it and the report prints it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from models.manifest import Manifest, Mode
+from service.monitoring.cells import Cells, Window
+from service.monitoring.correction import correction_of
+from service.monitoring.disparity import metrics_of
+from service.monitoring.estimates import bounds_of, expected_of, soft_of
+from service.monitoring.groups import INFERRED, RATES, SIDES, Group, groups_of, unknown_rows
+
+LIMITS = {"gap": 0.05, "rows": 100.0, "impact_ratio": 0.8, "accuracy_drop": 0.05}
+"""What a verdict needs, where an operator has not set it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known apart from the counted rows."""
+
+    manifest: Manifest
+    modes: Mapping[str, Mode]
+    """How each attribute's correction is switched now."""
+    window: Window
+    limits: Mapping[str, float]
+    """Those of :data:`LIMITS` and any others, which are only told."""
+    record: Mapping[str, Any]
+    """``state`` and ``spooled``."""
+    evidence: Sequence[Mapping[str, Any]] = ()
+    """What the sequential tests say, each with its ``attribute``."""
+    usual_accuracy: Mapping[str, float] = field(default_factory=dict)
+    """Worst-group accuracy in validation by attribute, where the bundle says it."""
+
+
+def summary(cells: Cells, facts: Facts) -> dict[str, Any]:
+    """Everything that the page and the report say, with a verdict in three states and its reason.
+
+    Args:
+        cells: What was counted in the window.
+        facts: Everything else.
+    """
+    limits = {**LIMITS, **facts.limits}
+    return {
+        "model": facts.manifest.name,
+        "version": facts.manifest.version,
+        "window": facts.window.facts(),
+        "limits": limits,
+        "record": dict(facts.record),
+        "attributes": [_attribute(cells, facts, limits, attribute.name) for attribute in facts.manifest.attributes],
+    }
+
+
+def _attribute(cells: Cells, facts: Facts, limits: Mapping[str, float], name: str) -> dict[str, Any]:
+    attribute = next(found for found in facts.manifest.attributes if found.name == name)
+    listed = {
+        "declared": (attribute.reference, *(group for group in attribute.groups if group != attribute.reference)),
+        "inferred": INFERRED,
+    }
+    usual = facts.usual_accuracy.get(name)
+    risks = [cell for cell in cells.risks if cell.attribute == name]
+    return {
+        "attribute": name,
+        "reference": attribute.reference,
+        "mode": facts.modes[name],
+        "threshold": attribute.threshold,
+        "sources": {
+            # What a detector flags is not a group whose accuracy validation has measured.
+            source: _source(cells, (name, source), groups, limits, usual if source == "declared" else None)
+            for source, groups in listed.items()
+        },
+        "soft": soft_of(risks),
+        "bounds": bounds_of(risks),
+        "evidence": [
+            {key: value for key, value in found.items() if key not in ("model", "attribute")}
+            for found in facts.evidence
+            if found["attribute"] == name
+        ],
+    }
+
+
+def _source(
+    cells: Cells, of: tuple[str, str], listed: Sequence[str], limits: Mapping[str, float], usual: float | None
+) -> dict[str, Any]:
+    attribute, source = of
+    groups = groups_of(cells, attribute, source, listed)
+    unknown = unknown_rows(cells, attribute, source)
+    return {
+        "rows": sum(group.answers.n for group in groups) + unknown,
+        "unknown_rows": unknown,
+        "groups": [_group(group, int(limits["rows"])) for group in groups],
+        "metrics": metrics_of(groups, limits, usual),
+        "correction": correction_of(groups, int(limits["rows"])),
+    }
+
+
+def _group(group: Group, rows: int) -> dict[str, Any]:
+    return {
+        "group": group.name,
+        "reference": group.reference,
+        "rows": group.answers.n,
+        "labels": group.correct.n,
+        "label_coverage": group.correct.n / group.answers.n if group.answers.n else None,
+        **{rate: {side: asdict(group.pairs(rate).rate(side)) for side in SIDES} for rate in RATES},
+        "flips": {"to_favourable": group.answers.gained, "to_unfavourable": group.answers.lost},
+        "expected": expected_of(group, rows) if group.answers.n > group.correct.n else None,
+    }

@@ -25,6 +25,7 @@ from training.progress import track
 
 LOT_ROWS = 5_000
 HOURS_TOGETHER = 3
+SCORE = "score of the answer"
 NO_LABEL = -1
 Record = Row[Any]
 Plain = dict[str, Any]
@@ -167,7 +168,7 @@ def _take(found: Decisions, wanted: Wanted, row: Record, body: Plain) -> None:
     hour = row.at_ms // HOUR_MS % 24 // HOURS_TOGETHER * HOURS_TOGETHER
     _add(found, "version", body["version"])
     _add(found, "hour of day (UTC)", f"{hour:02d} to {hour + HOURS_TOGETHER:02d}")
-    _add(found, "score of the answer", _tenth(final["score"]))
+    _add(found, SCORE, _tenth(final["score"]))
     _add(found, "corrected", "yes" if body["corrected"] else "no")
     for attribute in wanted.attributes:
         _add(found, f"flagged for {attribute}", "yes" if attribute in body["flagged"] else "no")

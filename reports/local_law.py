@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from math import exp, sqrt
 
 from models.rates import Z95, Rate
+from service.monitoring.disparity import BREACH, INSUFFICIENT, NO_EVIDENCE
 
 SMALL_SHARE = 0.02
 FOUR_FIFTHS = 0.8
-BREACH, NO_EVIDENCE, INSUFFICIENT = "breach", "no evidence of breach", "insufficient data"
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy.stats import beta
 
 from models.rates import Rate, newcombe
-from reports.local_law import BREACH, INSUFFICIENT, NO_EVIDENCE
+from service.monitoring.disparity import BREACH, INSUFFICIENT, NO_EVIDENCE
 from training.progress import track
 
 Codes = NDArray[np.int16]

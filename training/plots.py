@@ -126,6 +126,36 @@ def dumbbells(pairs: Sequence[Pair], what: str) -> str:
         pairs: Groups from top to bottom; a rate without rows is left out.
         what: Names the rate, on the axis.
     """
+    figure, axes = _before_and_after(pairs)
+    axes.set_yticks(range(len(pairs)), [f"{pair.label} (n {pair.base.n})" for pair in pairs])
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_xlabel(what)
+    said = (f"{p.label}: base {_said(p.base)}, corrected {_said(p.final)}" for p in pairs)
+    return _svg(figure, f"{what} per group. " + "; ".join(said))
+
+
+@_styled
+def gaps(pairs: Sequence[Pair], limit: float) -> str:
+    """Differences over groups with their intervals, base above corrected, beside what is tolerated.
+
+    Args:
+        pairs: From top to bottom, each a difference in the place of a rate; one that is not known is left out.
+        limit: The largest difference that is in order.
+    """
+    figure, axes = _before_and_after(pairs)
+    axes.axvline(limit, color=INK, linewidth=1, linestyle=":")
+    axes.annotate(
+        f" tolerated: {limit:g}", (limit, 1), xycoords=("data", "axes fraction"), va="top", ha="left", fontsize=9
+    )
+    axes.set_yticks(range(len(pairs)), [pair.label for pair in pairs])
+    highest = max([limit, *(rate.high or 0.0 for pair in pairs for rate in (pair.base, pair.final))])
+    axes.set_xlim(-0.02 * highest, 1.05 * highest)
+    axes.set_xlabel("largest difference between two groups")
+    said = (f"{p.label}: base {_said(p.base)}, corrected {_said(p.final)}" for p in pairs)
+    return _svg(figure, f"Differences over groups; {limit:g} is tolerated. " + "; ".join(said))
+
+
+def _before_and_after(pairs: Sequence[Pair]) -> tuple[Figure, Axes]:
     figure, axes = _blank(7.6, 1.5 + 0.5 * max(1, len(pairs)))
     axes.grid(True, axis="x", color=GREY, alpha=0.3)
     for side, name in enumerate(("base", "corrected")):
@@ -145,13 +175,9 @@ def dumbbells(pairs: Sequence[Pair], what: str) -> str:
     for row, pair in enumerate(pairs):
         if pair.base.value is not None and pair.final.value is not None:
             axes.plot([pair.base.value, pair.final.value], [row - 0.14, row + 0.14], color=GREY, linewidth=1, zorder=0)
-    axes.set_yticks(range(len(pairs)), [f"{pair.label} (n {pair.base.n})" for pair in pairs])
     axes.set_ylim(len(pairs) - 0.5, -0.5)
-    axes.set_xlim(-0.02, 1.02)
-    axes.set_xlabel(what)
     _legend_above(axes)
-    said = (f"{p.label}: base {_said(p.base)}, corrected {_said(p.final)}" for p in pairs)
-    return _svg(figure, f"{what} per group. " + "; ".join(said))
+    return figure, axes
 
 
 @_styled
@@ -197,14 +223,20 @@ def risk_coverage(series: Mapping[str, Curve]) -> str:
 
 
 @_styled
-def flips(counts: Mapping[str, tuple[int, int]]) -> str:
-    """Rows mended (to the right) and broken (to the left), per group."""
+def flips(counts: Mapping[str, tuple[int, int]], ways: tuple[str, str] = ("mended", "broken")) -> str:
+    """Rows changed one way (to the right) and the other (to the left), per group.
+
+    Args:
+        counts: Right and left, by group.
+        ways: What right and left mean.
+    """
+    to_right, to_left = ways
     figure, axes = _blank(7.6, 1.5 + 0.42 * max(1, len(counts)))
     axes.grid(True, axis="x", color=GREY, alpha=0.3)
     mended, broken = [pair[0] for pair in counts.values()], [pair[1] for pair in counts.values()]
     heights = range(len(counts))
-    right = axes.barh(heights, mended, color=BLUE, height=0.6, label="mended")
-    left = axes.barh(heights, [-count for count in broken], color=VERMILION, height=0.6, hatch="//", label="broken")
+    right = axes.barh(heights, mended, color=BLUE, height=0.6, label=to_right)
+    left = axes.barh(heights, [-count for count in broken], color=VERMILION, height=0.6, hatch="//", label=to_left)
     axes.bar_label(right, [str(count) for count in mended], padding=4)
     axes.bar_label(left, [str(count) for count in broken], padding=4)
     reach = 1.25 * max([1, *mended, *broken])
@@ -214,9 +246,9 @@ def flips(counts: Mapping[str, tuple[int, int]]) -> str:
     axes.axvline(0, color=INK, linewidth=1)
     axes.xaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xlabel("rows whose answer was broken (left), mended (right)")
+    axes.set_xlabel(f"rows whose answer was {to_left} (left), {to_right} (right)")
     _legend_above(axes)
-    said = (f"{name}: {up} mended, {down} broken" for name, (up, down) in counts.items())
+    said = (f"{name}: {up} {to_right}, {down} {to_left}" for name, (up, down) in counts.items())
     return _svg(figure, "Answers changed by the correction. " + "; ".join(said))
 
 

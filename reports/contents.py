@@ -1,0 +1,214 @@
+"""``evenhand report`` in order: record, decisions, figures, tables, slices, events. Read it first.
+
+The result is plain JSON with stable keys (:data:`FORMAT` counts their versions):
+
+- ``format``; ``made``: ``utc``, ``evenhand``; ``model``; ``period``: ``from``, ``to``, ``words``.
+- ``rows``: ``recorded`` (answered), ``failed``, ``erased``, ``counted`` (in the hourly counts), ``labelled``,
+  ``not_held`` (per attribute, rows whose declared group is not kept any more).
+- ``configurations``: what decided, each ``sha256``, ``rows``, ``version``, ``bundle``, ``labels``, ``favourable``,
+  ``attributes``.
+- ``record``: ``state`` of its chain (``holds``, ``does not hold``), its ``sentence``, and the last ``checkpoint``.
+- ``fairness``: what :func:`service.monitoring.summary.summary` gives.
+- ``local_law_144``: what :func:`reports.selected.tables` gives.
+- ``slices``: per outcome what :class:`reports.slices.Found` holds, and the ``features`` that were looked at.
+- ``events``: what :func:`reports.happened.happened` gives; ``feedback``: ``labelled``, ``delay_s`` (median, ninetieth).
+
+Every rate is ``n``, ``value``, ``low``, ``high`` (95 %); ``null`` where no row supports it.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection
+
+from models.manifest import Attribute, Manifest
+from reports import decisions as recorded
+from reports import own_features, selected
+from reports.decisions import Decisions
+from reports.happened import happened
+from reports.opened import Opened, model_of, span
+from reports.period import Period, ReportError
+from reports.selected import Named
+from reports.slices import Feature, Rules, find
+from service.monitoring import cells
+from service.monitoring.cells import Window
+from service.monitoring.summary import LIMITS, Facts, summary
+from service.record.events import event
+from training.progress import say
+
+FORMAT = 1
+SEED = 0
+Plain = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What to report on."""
+
+    period: Period
+    model: str | None
+    named: Named
+    features: Path | None
+    limits: Mapping[str, float]
+    """Those that differ from :data:`~service.monitoring.summary.LIMITS`."""
+
+
+def contents(record: Opened, asked: Asked) -> Plain:
+    """Gather everything.
+
+    Args:
+        record: The record; that declared groups were read is noted in it first.
+        asked: What to report on.
+
+    Returns:
+        What the module's docstring says.
+
+    Raises:
+        ReportError: nothing can be said.
+    """
+    model, period = model_of(record, asked.model), asked.period
+    limits = {**LIMITS, **asked.limits}
+    own = own_features.read(asked.features) if asked.features else None
+    configurations = record.of_model(model)
+    attributes = _attributes(configurations)
+    _check_names(asked.named, attributes)
+    with record.engine.connect() as connection:
+        _check_rows(connection, model, period)
+    if record.keys:
+        record.note(event("access", {"what": "declared groups", "why": "report", "model": model, **_told(period)}))
+    say(f"{model}, {period}: reading decisions")
+    with record.engine.connect() as connection:
+        wanted = recorded.Wanted(model, period, list(attributes), record.keys, own is not None)
+        found = recorded.read(connection, wanted)
+        law = selected.tables(connection, found, (model, period), asked.named, int(limits["rows"]))
+        events = happened(connection, model, period)
+    fairness = _fairness(record, (model, period), (attributes, configurations, found), limits)
+    return {
+        "format": FORMAT,
+        "made": {
+            "utc": datetime.now(UTC).isoformat(timespec="seconds"),
+            "evenhand": importlib.metadata.version("evenhand"),
+        },
+        "model": model,
+        "period": {**_told(period), "words": str(period)},
+        "rows": _rows(found, fairness),
+        "groups_readable": record.keys is not None,
+        "configurations": [
+            {"sha256": name, "rows": rows, **configurations[name]} for name, rows in found.configurations.most_common()
+        ],
+        "fairness": fairness,
+        "local_law_144": law,
+        "slices": _slices(found, own, limits),
+        "events": events,
+        "feedback": _feedback(found),
+    }
+
+
+def _attributes(configurations: Mapping[str, Plain]) -> dict[str, Plain]:
+    """Every attribute that any of them has; the last one's settings."""
+    return {name: told for body in configurations.values() for name, told in body["attributes"].items()}
+
+
+def _check_names(named: Named, attributes: Mapping[str, Plain]) -> None:
+    for option, name in asdict(named).items():
+        if name is not None and name not in attributes:
+            listed = ", ".join(attributes)
+            raise ReportError(f"--{option}-attribute: the model has no attribute {name!r}; it has {listed}")
+
+
+def _check_rows(connection: Connection, model: str, period: Period) -> None:
+    """Refuse a period in which nothing was counted, and say when something was."""
+    counted = span(connection, model)
+    if counted is None:
+        raise ReportError(f"no decision of {model} has been counted yet")
+    inside = cells.read(connection.engine, model, Window(period.hours.start, period.hours.stop))
+    if not inside.risks and not inside.decisions:
+        raise ReportError(f"no decision of {model} from {period}; its decisions are from {counted}")
+
+
+def _told(period: Period) -> dict[str, str]:
+    return {name: f"{moment:%Y-%m-%dT%H:%M:%SZ}" for name, moment in (("from", period.start), ("to", period.end))}
+
+
+def _fairness(
+    record: Opened, of: tuple[str, Period], by: tuple[Mapping[str, Plain], Mapping[str, Plain], Decisions], limits: Mapping[str, float]
+) -> Plain:
+    """The same figures as the service's own page, for this period."""
+    (model, period), (attributes, configurations, found) = of, by
+    window = Window(period.hours.start, period.hours.stop)
+    latest = max(found.configurations, key=list(configurations).index, default=None)
+    version = configurations[latest]["version"] if latest else "-"
+    # The record keeps of a manifest what decides; the summary needs nothing else of it.
+    manifest = Manifest.model_construct(
+        name=model,
+        version=version,
+        attributes=[Attribute(name=name, mode="off", why="-", **told) for name, told in attributes.items()],
+    )
+    modes: Any = {name: _mode(found, name) for name in attributes}
+    facts = Facts(manifest, modes, window, limits, {"state": "on", "spooled": 0})
+    return summary(cells.read(record.engine, model, window), facts)
+
+
+def _mode(found: Decisions, attribute: str) -> str:
+    """The modes that answered, the last one first."""
+    column = found.columns.get(f"mode for {attribute}")
+    if column is None:
+        return "unknown"
+    names = list(column.numbers)
+    last = names[column.codes[-1]]
+    return ", before that ".join([last, *(name for name in names if name != last)])
+
+
+def _rows(found: Decisions, fairness: Plain) -> Plain:
+    counted = [sum(of["rows"] for of in told["sources"].values()) for told in fairness["attributes"]]
+    return {
+        "counted": max(counted, default=0),
+        "recorded": found.rows,
+        "failed": found.failed,
+        "erased": found.erased,
+        "labelled": int(found.labelled().sum()),
+        "not_held": dict(found.not_held),
+    }
+
+
+def _slices(found: Decisions, own: own_features.OwnFeatures | None, limits: Mapping[str, float]) -> Plain:
+    """Where errors, and unfavourable answers, are most frequent."""
+    features = found.features()
+    matched = None
+    if own is not None:
+        more, matched = own.of(found.ids)
+        features += more
+    rules = Rules(limits["gap"], int(limits["rows"]), SEED)
+    labelled = np.flatnonzero(found.labelled())
+    some = [Feature(each.name, each.values, each.codes[labelled]) for each in features]
+    # Whether an answer is favourable is read off its score: a slice by it would say nothing.
+    others = [each for each in features if each.name != recorded.SCORE]
+    outcomes = {
+        "errors": find(_varied(some), found.errors()[labelled], rules, "error rate"),
+        "unfavourable": find(_varied(others), found.unfavourable(), rules, "unfavourable answers"),
+    }
+    return {
+        "seed": SEED,
+        "tolerance": rules.tolerance,
+        "features": [each.name for each in _varied(features)],
+        "in_own_table": matched,
+        **{name: asdict(outcome) for name, outcome in outcomes.items()},
+    }
+
+
+def _varied(features: Sequence[Feature]) -> list[Feature]:
+    """Those that tell rows apart."""
+    return [each for each in features if len(each.codes) and (each.codes != each.codes[0]).any()]
+
+
+def _feedback(found: Decisions) -> Plain:
+    delays = np.frombuffer(found.delays_ms, np.int64) / 1000
+    median, late = np.quantile(delays, [0.5, 0.9]).tolist() if len(delays) else (None, None)
+    return {"labelled": len(delays), "of": found.rows, "delay_s": {"median": median, "ninetieth": late}}

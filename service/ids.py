@@ -6,6 +6,7 @@ import os
 import time
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+LENGTH = 26
 PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
 """Ten bits at a time: every request and every row needs an id."""
 
@@ -14,3 +15,13 @@ def ulid() -> str:
     """A new id: 48 bits of Unix milliseconds and 80 random bits, in 26 characters."""
     value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10))
     return "".join([PAIRS[value >> shift & 1023] for shift in range(120, -1, -10)])
+
+
+def ulid_ms(text: str) -> int | None:
+    """Unix milliseconds of an id; ``None`` for what is no id."""
+    if len(text) != LENGTH or not set(text) <= set(ALPHABET) or text[0] > "7":
+        return None
+    value = 0
+    for character in text[:10]:
+        value = value << 5 | ALPHABET.index(character)
+    return value

@@ -100,6 +100,7 @@ def _decision(batch: Batch, row: Row, moment: str) -> dict[str, Any]:
         "flagged": [verdict.attribute for verdict in found.verdicts if verdict.flagged],
         "base": _answer(found.base),
         "final": _answer(found.final),
+        "p_favourable": sum([found.final.scores[label] for label in batch.manifest.favourable]),
         "corrected": found.corrected,
         "error": None,
     }

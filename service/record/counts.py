@@ -1,0 +1,74 @@
+"""What is counted per hour from decisions and their true labels. Pure functions.
+
+A decision is counted once per attribute: under its declared group, or under the detector's flag where none was
+declared. A group that is declared later adds it to the declared ones; a true label is counted wherever its decision is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from models.manifest import UNKNOWN_GROUP, Manifest
+from service.record.events import Batch
+from service.types import Decision
+
+BINS = 10
+HOUR_MS = 3_600_000
+DAY_MS = 86_400_000
+INFERRED = ("unflagged", "flagged")
+
+Key = tuple[str | int, ...]
+Cells = dict[str, dict[Key, list[float]]]
+"""By table, by key in the order of the table's columns: how many, and their sums."""
+
+
+def tenth(share: float) -> int:
+    """Which tenth of 0 to 1, from 0 to 9."""
+    return min(BINS - 1, int(BINS * share))
+
+
+def listed(groups: Iterable[str], group: str) -> str:
+    """A group as it is counted: one that the model does not list is unknown."""
+    return group if group in groups else UNKNOWN_GROUP
+
+
+def add(cells: Cells, table: str, key: Key, *sums: float) -> None:
+    """Count one more in a cell."""
+    cell = cells.setdefault(table, {}).setdefault(key, [0] + [0.0] * len(sums))
+    cell[0] += 1
+    for place, value in enumerate(sums, 1):
+        cell[place] += value
+
+
+def rows_of(cells: Cells) -> dict[str, list[list[Any]]]:
+    """Cells as rows of their tables, in an order that all writers share."""
+    return {table: [[*key, *totals] for key, totals in sorted(found.items())] for table, found in cells.items()}
+
+
+def decided(cells: Cells, batch: Batch) -> None:
+    """Count the decisions of a batch; a row that ended with an error counts nothing."""
+    hour = batch.at_ms // HOUR_MS
+    manifest = batch.manifest
+    for row in batch.rows:
+        found = row.result
+        if not isinstance(found, Decision):
+            continue
+        p = p_favourable(found, manifest)
+        base, final = int(found.base.favourable), int(found.final.favourable)
+        for attribute, verdict in zip(manifest.attributes, found.verdicts, strict=True):
+            if attribute.name in row.declared:
+                group, source = listed(attribute.groups, row.declared[attribute.name]), "declared"
+            else:
+                group, source = INFERRED[verdict.flagged], "inferred"
+            key = (hour, manifest.name, attribute.name, group, source, base, final, tenth(p))
+            add(cells, "hourly_decisions", key, p)
+            risk = verdict.risk
+            of_risk = (hour, manifest.name, attribute.name, base, final, tenth(risk))
+            add(cells, "hourly_risk", of_risk, risk, risk * risk)
+
+
+def p_favourable(decision: Decision, manifest: Manifest) -> float:
+    """The served probability of a favourable label."""
+    scores = decision.final.scores
+    return sum([scores[label] for label in manifest.favourable])

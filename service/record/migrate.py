@@ -1,0 +1,73 @@
+"""Brings a database to this version's tables, and refuses one that is not ours to write."""
+
+from __future__ import annotations
+
+from importlib.resources import as_file, files
+
+from sqlalchemy import Connection, Engine, insert, inspect, select, text
+
+from service.record.tables import about
+
+HEAD = "0001"
+"""The last step; the service brings every database to it."""
+KEY = "key"
+LOCK = 0x45564E48
+"""What PostgreSQL locks while one process migrates."""
+
+
+class RecordRefused(ValueError):
+    """This database cannot be written; the message says why and what to do."""
+
+
+def migrate(engine: Engine, fingerprint: str) -> None:
+    """Make or bring up to date the tables; of several processes that try at once one does.
+
+    Args:
+        engine: One whose transactions write.
+        fingerprint: Of the key whose record this is.
+
+    Raises:
+        RecordRefused: the database was begun with another key, or by a newer version.
+        sqlalchemy.exc.DBAPIError: it cannot be reached.
+    """
+    with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": LOCK})
+        if _version(connection) != HEAD:
+            _upgrade(connection)
+        _check_key(connection, fingerprint)
+
+
+def _version(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _upgrade(connection: Connection) -> None:
+    # Imported where it is needed: a database that is up to date needs none of it.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    with as_file(files("service.record") / "migrations") as folder:
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", str(folder).replace("%", "%%"))
+        try:
+            command.upgrade(config, HEAD)
+        except CommandError as error:
+            raise RecordRefused(
+                "the record's database was written by a newer version of Evenhand; update this one, or name another "
+                "database in the setting record"
+            ) from error
+
+
+def _check_key(connection: Connection, fingerprint: str) -> None:
+    found = connection.execute(select(about.c.value).where(about.c.name == KEY)).scalar()
+    if found is None:
+        connection.execute(insert(about).values(name=KEY, value=fingerprint))
+    elif found != fingerprint:
+        raise RecordRefused(
+            "the record's database was begun with another key; copy record.key from the state folder that it was begun "
+            "with, or name another database in the setting record"
+        )

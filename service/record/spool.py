@@ -1,0 +1,224 @@
+"""Where lots wait while the database is away: files in the state folder, one per process.
+
+A lot is on disk when ``append`` returns. A line is a head with check sum, length and number of records, and the lot in
+JSON. One that a crash tore was never acknowledged and is left out. A file whose process died is taken over by whoever
+sees it first; a lock, which dies with its holder, says who lives.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+from pathlib import Path
+from typing import NamedTuple
+from zlib import crc32
+
+from service.ids import ulid
+from service.record.lot import Lot
+
+log = logging.getLogger(__name__)
+
+SUFFIX = ".spool"
+HEAD_BYTES = 27
+CHUNK_BYTES = 65536
+
+
+class _Line(NamedTuple):
+    """One lot in a file."""
+
+    text: bytes
+    rows: int
+    end: int
+    """Where the next one begins."""
+
+
+class _File:
+    """One file, which this process holds.
+
+    Args:
+        path: Where it lies.
+        descriptor: Of the open and locked file.
+    """
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self._descriptor = descriptor
+        self._read = 0
+        self._end = os.fstat(descriptor).st_size
+        self.rows = 0
+        """Records that wait."""
+        while (line := self.next()) is not None:
+            self.rows += line.rows
+            self._read = line.end
+        self._read = 0
+
+    def append(self, text: bytes, rows: int) -> None:
+        """Write one lot; what a write that failed has left is overwritten by the next."""
+        line = b"%08x %08x %08x %s\n" % (crc32(text), len(text), rows, text)
+        at = self._end
+        try:
+            while at < self._end + len(line):
+                at += os.pwrite(self._descriptor, line[at - self._end :], at)
+            os.fsync(self._descriptor)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._descriptor, self._end)
+            raise
+        self._end = at
+        self.rows += rows
+
+    def next(self) -> _Line | None:
+        """The oldest lot that waits."""
+        while self._read < self._end:
+            if (line := self._line(self._read)) is not None:
+                return line
+            at = self._after_newline()
+            if at is None:
+                break
+            log.error("spool file %s is damaged at byte %d; what it held there is lost", self.path.name, self._read)
+            self._read = at
+        return None
+
+    def drop(self) -> None:
+        """The oldest lot waits no more."""
+        line = self.next()
+        assert line is not None
+        self._read, self.rows = line.end, self.rows - line.rows
+
+    def empty(self) -> None:
+        """Begin anew."""
+        os.ftruncate(self._descriptor, 0)
+        self._read = self._end = self.rows = 0
+
+    def close(self, remove: bool) -> None:
+        """Let go of it."""
+        if remove:
+            self.path.unlink(missing_ok=True)
+        os.close(self._descriptor)
+
+    def _line(self, at: int) -> _Line | None:
+        try:
+            check, length, rows = (int(part, 16) for part in os.pread(self._descriptor, HEAD_BYTES, at).split(b" ")[:3])
+        except ValueError:
+            return None
+        text = os.pread(self._descriptor, length + 1, at + HEAD_BYTES)
+        if len(text) != length + 1 or not text.endswith(b"\n") or crc32(text[:-1]) != check:
+            return None
+        return _Line(text[:-1], rows, at + HEAD_BYTES + length + 1)
+
+    def _after_newline(self) -> int | None:
+        at = self._read
+        while chunk := os.pread(self._descriptor, CHUNK_BYTES, at):
+            place = chunk.find(b"\n")
+            if place >= 0:
+                return at + place + 1
+            at += len(chunk)
+        return None
+
+
+class Spool:
+    """The lots that wait, oldest first: those of processes that died before our own.
+
+    Args:
+        folder: Shared by the processes of one machine; made where it is not there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._own: _File | None = None
+        self._adopted: list[_File] = []
+
+    @property
+    def rows(self) -> int:
+        """How many records wait."""
+        return sum(file.rows for file in self._files())
+
+    def adopt(self) -> None:
+        """Take over the files of processes that died.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
+        held = {file.path for file in self._files()}
+        for path in sorted(self._folder.glob(f"*{SUFFIX}")) if self._folder.is_dir() else ():
+            if path not in held and (descriptor := _lock(path, os.O_RDWR)) is not None:
+                self._adopted.append(_File(path, descriptor))
+
+    def append(self, lot: Lot) -> None:
+        """Write a lot to the disk.
+
+        Raises:
+            OSError: it cannot be; then nothing of it is kept.
+        """
+        if self._own is None:
+            self._own = self._make()
+        self._own.append(lot.to_json(), len(lot.events))
+
+    def peek(self) -> Lot | None:
+        """The oldest lot that waits."""
+        for file in self._files():
+            if (line := file.next()) is not None:
+                return Lot.from_json(line.text)
+        return None
+
+    def drop(self) -> None:
+        """The oldest lot is in the database; a file without lots goes."""
+        for file in self._files():
+            if file.next() is not None:
+                file.drop()
+                break
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Let go of adopted files in which nothing waits, and begin our own anew if nothing does in it."""
+        for file in [file for file in self._adopted if file.next() is None]:
+            file.close(remove=True)
+            self._adopted.remove(file)
+        if self._own is not None and self._own.next() is None:
+            self._own.empty()
+
+    def close(self) -> None:
+        """Let go of all files; what waits in them is found again by the next process."""
+        for file in self._files():
+            file.close(remove=file.next() is None)
+        self._adopted, self._own = [], None
+
+    def _files(self) -> list[_File]:
+        return self._adopted if self._own is None else [*self._adopted, self._own]
+
+    def _make(self) -> _File:
+        """A file of our own; one that another process took for a dead one's before it was locked is given up."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        while True:
+            path = self._folder / (ulid() + SUFFIX)
+            descriptor = _lock(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+            if descriptor is not None:
+                _sync_folder(self._folder)
+                return _File(path, descriptor)
+
+
+def _lock(path: Path, flags: int) -> int | None:
+    """Open and lock a file; ``None`` where another process holds it, or it is gone."""
+    try:
+        descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(descriptor).st_nlink:
+            return descriptor
+    except BlockingIOError:
+        pass
+    os.close(descriptor)
+    return None
+
+
+def _sync_folder(folder: Path) -> None:
+    """A file is there after a crash only if its folder says so on disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,235 @@
+"""Transactions on the record's database, SQLite or PostgreSQL.
+
+Whoever writes holds the chain while it does: SQLite's one writer, or PostgreSQL's lock on the chain's row. So there is
+one chain, however many processes and replicas append to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from pydantic_core import from_json
+from sqlalchemy import Connection, Engine, event, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, TimeoutError
+
+from service.record.chain import extend
+from service.record.lot import Lot
+from service.record.migrate import RecordRefused, migrate
+from service.record.tables import META, attributes, chain, configurations, records
+
+CHAIN = "records"
+"""The name of the chain's row."""
+BUSY_S = 2.0
+"""How long a lock or a connection is waited for before the database counts as away."""
+STATEMENT_S = 10.0
+AWAY = (DBAPIError, TimeoutError, OSError)
+"""What a database that is away, locked or out of space raises."""
+
+
+class RecordAway(RuntimeError):
+    """The record cannot be asked now; try again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of the chain."""
+
+    seq: int
+    link: bytes
+
+
+class Store:
+    """One database.
+
+    Args:
+        url: SQLAlchemy's URL.
+        fingerprint: Of the key whose record this is.
+
+    Raises:
+        RecordRefused: the URL is none that can be used.
+    """
+
+    def __init__(self, url: str, fingerprint: str) -> None:
+        self.engine = make_engine(url)
+        self._writes = self.engine.execution_options(writes=True)
+        self._fingerprint = fingerprint
+        self._open = False
+        self._configurations: dict[str, dict[str, Any]] = {}
+
+    def open(self) -> None:
+        """Make sure that the tables are there and ours.
+
+        Raises:
+            RecordRefused: they are not ours to write.
+            DBAPIError: the database is away.
+        """
+        if not self._open:
+            migrate(self._writes, self._fingerprint)
+            self._open = True
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that writes, and holds the chain from its beginning to its end."""
+        self.open()
+        with self._writes.begin() as connection:
+            yield connection
+
+    def append(self, lot: Lot, again: bool) -> None:
+        """Write a lot in a transaction of its own.
+
+        Args:
+            lot: What to write.
+            again: Whether it was tried before, by an attempt of which nobody knows how it ended.
+        """
+        with self.writing() as connection:
+            if again and is_on_record(connection, lot):
+                return
+            append(connection, lot)
+
+    def decision(self, name: str) -> dict[str, Any] | None:
+        """A decision, the configuration that made it, what is known about it since, and its place in the chain."""
+        self.open()
+        with self.engine.connect() as connection:
+            found = connection.execute(select(records).where(records.c.id == name)).one_or_none()
+            if found is None or found.kind != "decision" or found.body is None:
+                return None
+            later = connection.execute(
+                select(records.c.body)
+                .where(records.c.subject == name, records.c.body.is_not(None))
+                .order_by(records.c.seq)
+            ).scalars()
+            body = from_json(found.body)
+            return {
+                **body,
+                "configuration": self.configuration(connection, body["configuration"]),
+                "events": [from_json(text) for text in later],
+                "seq": found.seq,
+                "link": found.link.hex(),
+            }
+
+    def configuration(self, connection: Connection, sha256: str) -> dict[str, Any]:
+        """What a decision refers to; it never changes, so that it is read once."""
+        if sha256 not in self._configurations:
+            asked = select(configurations.c.body).where(configurations.c.sha256 == sha256)
+            self._configurations[sha256] = from_json(connection.execute(asked).scalar_one())
+        return self._configurations[sha256]
+
+
+def make_engine(url: str) -> Engine:
+    """An engine with short waits; with the option ``writes`` its transactions hold the database from their beginning.
+
+    Raises:
+        RecordRefused: the URL is none that can be used.
+    """
+    try:
+        chosen = make_url(url)
+        if chosen.drivername == "postgresql":
+            chosen = chosen.set(drivername="postgresql+psycopg")
+        if chosen.drivername == "postgresql+psycopg":
+            return sa.create_engine(chosen, connect_args=_postgresql(), **_POOL)
+        if chosen.drivername in ("sqlite", "sqlite+pysqlite") and chosen.database not in (None, "", ":memory:"):
+            engine = sa.create_engine(chosen, connect_args={"timeout": BUSY_S}, **_POOL)
+            event.listen(engine, "connect", _connect_sqlite)
+            event.listen(engine, "begin", _begin_sqlite)
+            return engine
+    except (ArgumentError, NoSuchModuleError, ValueError):
+        pass
+    except ModuleNotFoundError as error:
+        raise RecordRefused("setting record: PostgreSQL needs another package; install evenhand[postgres]") from error
+    raise RecordRefused(
+        "setting record: no usable URL; give postgresql+psycopg://user:password@host/database or sqlite:////folder/file"
+    )
+
+
+_POOL: dict[str, Any] = {"pool_pre_ping": True, "pool_size": 3, "max_overflow": 5, "pool_timeout": BUSY_S}
+
+
+def _postgresql() -> dict[str, Any]:
+    waits_ms = {
+        "statement_timeout": STATEMENT_S * 1000,
+        "lock_timeout": BUSY_S * 1000,
+        "idle_in_transaction_session_timeout": STATEMENT_S * 1000,  # a process that is stopped must not hold the chain
+    }
+    return {
+        "application_name": "evenhand",
+        "connect_timeout": int(BUSY_S),
+        "tcp_user_timeout": int(STATEMENT_S * 1000),
+        "options": " ".join(f"-c {name}={value:.0f}" for name, value in waits_ms.items()),
+    }
+
+
+def _connect_sqlite(connection: Any, _: object) -> None:  # noqa: ANN401 - the driver's own
+    """Transactions are begun by us, below; a commit is on disk when it returns."""
+    connection.isolation_level = None
+    connection.execute("PRAGMA journal_mode = WAL").close()
+    connection.execute("PRAGMA synchronous = FULL").close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def head(connection: Connection) -> Head:
+    """The end of the chain, which nobody else moves until this transaction ends."""
+    asked = select(chain.c.seq, chain.c.link).where(chain.c.name == CHAIN).with_for_update()
+    return Head(*connection.execute(asked).one())
+
+
+def is_on_record(connection: Connection, lot: Lot) -> bool:
+    """Whether a lot was written; it is as a whole or not at all, so that one record tells."""
+    head(connection)  # whoever may be writing it just now is waited for
+    return connection.execute(select(records.c.seq).where(records.c.id == lot.events[0].id)).first() is not None
+
+
+def append(connection: Connection, lot: Lot) -> None:
+    """Chain a lot's records to the end, and store what comes with them."""
+    last = head(connection)
+    linked = extend(last.link, last.seq, lot.events)
+    rows = [
+        {
+            "seq": place.seq,
+            "id": told.id,
+            "kind": told.kind,
+            "at_ms": told.at_ms,
+            "subject": told.subject,
+            "body": told.body,
+            "body_sha256": place.body_sha256,
+            "link": place.link,
+        }
+        for told, place in zip(lot.events, linked, strict=True)
+    ]
+    connection.execute(insert(records), rows)
+    _add_if_new(connection, configurations, list(lot.configurations.items()))
+    _add_if_new(connection, attributes, lot.attributes)
+    for name, cells in lot.cells.items():
+        _count(connection, META.tables[name], cells)
+    moved = update(chain).where(chain.c.name == CHAIN)
+    connection.execute(moved.values(seq=linked[-1].seq, link=linked[-1].link))
+
+
+def _insert(connection: Connection, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+
+
+def _add_if_new(connection: Connection, table: sa.Table, rows: list[Any]) -> None:
+    if rows:
+        names = table.columns.keys()
+        new = _insert(connection, table).on_conflict_do_nothing()
+        connection.execute(new, [dict(zip(names, row, strict=True)) for row in rows])
+
+
+def _count(connection: Connection, table: sa.Table, cells: list[list[Any]]) -> None:
+    """Add to hourly cells; a cell that is not there yet begins with these."""
+    names = table.columns.keys()
+    new = _insert(connection, table)
+    keys = [column.name for column in table.primary_key]
+    sums = {name: table.c[name] + new.excluded[name] for name in names if name not in keys}
+    asked = new.on_conflict_do_update(index_elements=keys, set_=sums)
+    connection.execute(asked, [dict(zip(names, cell, strict=True)) for cell in cells])

@@ -1,0 +1,289 @@
+"""One thread that writes what the event loop hands over, in lots, and never keeps it waiting.
+
+What came since the last commit goes into the next one. A database that is away, or a disk that is full, costs no
+record as long as the spool can be written; while anything waits there, what is new goes behind it.
+
+What ``kill -9`` can lose at ``durability: batch``: what was taken in the last ``FLUSH_S`` seconds, and what was taken
+while the last commit was under way. At ``request`` nothing whose future said so; the same holds for a machine that
+loses power, for commits and the spool are on disk when they return.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from service.record import lot as lots
+from service.record.chain import Event
+from service.record.events import Batch
+from service.record.keys import Keys
+from service.record.lot import Lot
+from service.record.migrate import RecordRefused
+from service.record.spool import Spool
+from service.record.store import AWAY, RecordAway, Store
+
+log = logging.getLogger(__name__)
+
+FLUSH_S = 0.1
+"""How long a record waits for company at ``durability: batch``."""
+RETRY_S = 1.0
+"""How soon a database that is away is tried again."""
+ADOPT_S = 5.0
+"""How often spools of dead processes are looked for."""
+CATCH_UP_S = 0.2
+"""How long the spool is written to the database before what is new is looked at."""
+LOT_ROWS = 2000
+"""Records in one transaction at most, but for a request that alone has more."""
+MEMORY_ROWS = 20_000
+"""Records that wait in memory at most; beyond them they are lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordReport:
+    """Who is told what became of records; called in the writer's thread."""
+
+    rows: Callable[[str, int], None]
+    """``written``, ``spooled`` or ``lost``, and how many."""
+    spool: Callable[[int], None]
+    """How many records are in the spool."""
+
+
+@dataclass(slots=True)
+class _Item:
+    told: Batch | Event
+    rows: int
+    done: Future[None] | None
+
+
+class Writer:
+    """The thread and its queue.
+
+    Args:
+        store: The database.
+        spool: Where lots wait while it is away.
+        keys: Makes pseudonyms.
+        report: Told what became of records.
+        flush_s: How long a record waits for company.
+    """
+
+    def __init__(self, store: Store, spool: Spool, keys: Keys, report: RecordReport, flush_s: float) -> None:
+        self._store, self._spool, self._keys, self._report = store, spool, keys, report
+        self._flush_s = flush_s
+        self._queue: deque[_Item] = deque()
+        self._queued_rows = 0
+        self._kept: deque[Lot] = deque()  # could neither be written nor spooled
+        self._kept_rows = 0
+        self._flushes: list[Future[None]] = []
+        self._wake = threading.Condition()
+        self._stop = False
+        self._flushed_at_s = self._retry_at_s = self._adopted_at_s = 0.0
+        self._losing = False
+        self.problem: str | None = None
+        """Why nothing can be written to the database now, in one sentence."""
+        self._thread = threading.Thread(target=self._run, name="record", daemon=True)
+
+    @property
+    def spooled(self) -> int:
+        """Records that are not in the database yet, though no longer in the queue."""
+        return self._spool.rows + self._kept_rows
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Write what waits, to the database or the spool, and end."""
+        with self._wake:
+            self._stop = True
+            self._wake.notify()
+        self._thread.join()
+
+    def put(self, told: Batch | Event, rows: int, done: Future[None] | None) -> None:
+        """Hand over; returns at once.
+
+        Args:
+            told: What to record.
+            rows: How many records that is.
+            done: Told when they are durable.
+        """
+        if done is not None:
+            done.set_running_or_notify_cancel()  # whoever waits may leave; the record is written all the same
+        if not rows:  # nothing is durable at once
+            if done is not None:
+                done.set_result(None)
+            return
+        with self._wake:
+            room = self._queued_rows + rows <= MEMORY_ROWS and not self._stop
+            if room:
+                self._queue.append(_Item(told, rows, done))
+                self._queued_rows += rows
+                self._wake.notify()
+        if not room:
+            self._lose(rows)
+            if done is not None:
+                done.set_exception(RecordAway("the record is full"))
+
+    def flush(self, within_s: float) -> None:
+        """Wait until all that was handed over before is in the database.
+
+        Raises:
+            RecordAway: it is not, in this time.
+        """
+        done: Future[None] = Future()
+        with self._wake:
+            self._flushes.append(done)
+            self._wake.notify()
+        try:
+            done.result(within_s)
+        except TimeoutError:
+            raise RecordAway("the record's database is slow or away") from None
+
+    def _run(self) -> None:
+        while True:
+            items, flushes, stop = self._wait()
+            try:
+                if items:
+                    self._write(items)
+                self._catch_up()
+                self._answer(flushes)
+            except Exception:
+                log.exception("the record's writer failed; it goes on")
+            if stop and not self._queue:
+                self._end()
+                return
+
+    def _wait(self) -> tuple[list[_Item], list[Future[None]], bool]:
+        """Wait for work; take what there is, up to one lot."""
+        with self._wake:
+            pause_s = max(0.0, self._retry_at_s - time.monotonic()) if self.spooled else ADOPT_S
+            self._wake.wait_for(lambda: self._queue or self._flushes or self._stop, pause_s)
+            company_s = self._flushed_at_s + self._flush_s - time.monotonic()
+            if self._queue and company_s > 0:
+                self._wake.wait_for(lambda: self._flushes or self._stop, company_s)
+            items: list[_Item] = []
+            rows = 0
+            while self._queue and (not items or rows + self._queue[0].rows <= LOT_ROWS):
+                items.append(self._queue.popleft())
+                rows += items[-1].rows
+            self._queued_rows -= rows
+            flushes = [] if self._queue else self._flushes
+            if not self._queue:
+                self._flushes = []
+            self._flushed_at_s = time.monotonic()
+            return items, flushes, self._stop
+
+    def _write(self, items: list[_Item]) -> None:
+        durable = False
+        try:
+            durable = self._store_lot(lots.make((item.told for item in items), self._keys))
+        except Exception:
+            log.exception("records are lost, for they cannot be put into words; please report this")
+            self._report.rows("lost", sum(item.rows for item in items))
+        for item in items:
+            if item.done is not None and durable:
+                item.done.set_result(None)
+            elif item.done is not None:
+                item.done.set_exception(RecordAway("the record can be written neither to database nor to disk"))
+
+    def _store_lot(self, lot: Lot) -> bool:
+        """Write a lot where it can be; returns whether it is durable now."""
+        rows = len(lot.events)
+        if not self.spooled and self._append(lot, again=False):
+            return True
+        try:
+            self._spool.append(lot)
+        except OSError as error:
+            self._keep(lot, error)
+            return False
+        self._report.rows("spooled", rows)
+        self._report.spool(self.spooled)
+        return True
+
+    def _append(self, lot: Lot, again: bool) -> bool:
+        began_s = time.monotonic()
+        try:
+            self._store.append(lot, again)
+        except (*AWAY, RecordRefused) as error:
+            self.gone(error)
+            # One that keeps us waiting before it fails is asked less often: what is new must not wait for it.
+            self._retry_at_s = time.monotonic() + RETRY_S + 4 * (time.monotonic() - began_s)
+            return False
+        if self.problem is not None:
+            log.warning("the record's database is back; %d records of the spool follow", self.spooled)
+            self.problem = None
+        self._report.rows("written", len(lot.events))
+        return True
+
+    def gone(self, error: BaseException) -> None:
+        """The database cannot be written: say so once."""
+        if self.problem is None:
+            self.problem = reason(error)
+            log.error("the record goes to the spool, for the database cannot be written: %s", self.problem)
+
+    def _keep(self, lot: Lot, error: OSError) -> None:
+        """Neither database nor disk: memory, as far as it goes."""
+        rows = len(lot.events)
+        if not self._kept:
+            log.error("the record's spool cannot be written (%s); records are kept in memory", error.strerror)
+        if self._kept_rows + rows > MEMORY_ROWS:
+            self._lose(rows)
+            return
+        self._kept.append(lot)
+        self._kept_rows += rows
+
+    def _lose(self, rows: int) -> None:
+        if not self._losing:
+            self._losing = True
+            log.critical("records are lost: neither the database nor the spool can be written, and memory is full")
+        self._report.rows("lost", rows)
+
+    def _catch_up(self) -> None:
+        """Write what waits to the database, oldest first, for a while."""
+        now_s = time.monotonic()
+        if now_s >= self._adopted_at_s + ADOPT_S:
+            self._adopted_at_s = now_s
+            self._spool.adopt()
+            self._spool.tidy()
+        if not self.spooled or now_s < self._retry_at_s:
+            return
+        while time.monotonic() < now_s + CATCH_UP_S:
+            lot = self._spool.peek()
+            oldest = lot or (self._kept[0] if self._kept else None)
+            if oldest is None or not self._append(oldest, again=True):
+                break
+            if lot is not None:
+                self._spool.drop()
+            else:
+                self._kept.popleft()
+                self._kept_rows -= len(oldest.events)
+            self._losing = False
+        self._report.spool(self.spooled)
+
+    def _answer(self, flushes: list[Future[None]]) -> None:
+        if flushes and self.spooled and self.problem is None:
+            with self._wake:  # it catches up: the next turn may tell
+                self._flushes += flushes
+            return
+        for done in flushes:
+            if self.spooled:
+                done.set_exception(RecordAway("the record's database is away"))
+            else:
+                done.set_result(None)
+
+    def _end(self) -> None:
+        if self._kept_rows:
+            self._lose(self._kept_rows)
+        self._spool.close()
+
+
+def reason(error: BaseException) -> str:
+    """One line for the log: what the database said when it could not be reached, never what we asked it."""
+    if isinstance(error, RecordRefused):
+        return str(error)
+    said = str(getattr(error, "orig", "") or error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {said[0]}"

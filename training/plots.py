@@ -52,20 +52,6 @@ SETTINGS: dict[Any, Any] = {
 
 
 @dataclass(frozen=True)
-class Point:
-    """One method's two figures, each with a two-sided interval."""
-
-    label: str
-    x: float
-    x_low: float
-    x_high: float
-    y: float
-    y_low: float
-    y_high: float
-    highlighted: bool = False
-
-
-@dataclass(frozen=True)
 class Pair:
     """One group's rate before and after."""
 
@@ -84,7 +70,7 @@ class Curve:
     """``(points,)`` accuracy over those."""
 
 
-def _styled(draw: Callable[P, str]) -> Callable[P, str]:
+def styled(draw: Callable[P, str]) -> Callable[P, str]:
     """Draw under our settings; whoever calls keeps theirs."""
 
     @functools.wraps(draw)
@@ -95,30 +81,7 @@ def _styled(draw: Callable[P, str]) -> Callable[P, str]:
     return drawn
 
 
-@_styled
-def accuracy_against_worst_cell(points: Sequence[Point]) -> str:
-    """Overall accuracy (x) against worst-cell accuracy (y), one labelled point per method."""
-    figure, axes = _blank(7.6, max(4.2, 1.4 + 0.3 * len(points)))
-    axes.grid(True, color=GREY, alpha=0.3)
-    for point in points:
-        axes.errorbar(
-            [point.x],
-            [point.y],
-            xerr=[[point.x - point.x_low], [point.x_high - point.x]],
-            yerr=[[point.y - point.y_low], [point.y_high - point.y]],
-            fmt="none",
-            ecolor=BLUE if point.highlighted else GREY,
-            capsize=3,
-            alpha=0.9 if point.highlighted else 0.45,
-        )
-    _label_on_the_right(axes, points)
-    axes.set_xlabel("accuracy over all rows")
-    axes.set_ylabel("worst-cell accuracy (label and group)")
-    said = (f"{p.label}: accuracy {p.x:.3f}, worst cell {p.y:.3f} ({p.y_low:.3f} to {p.y_high:.3f})" for p in points)
-    return _svg(figure, "Accuracy against worst-cell accuracy. " + "; ".join(said))
-
-
-@_styled
+@styled
 def dumbbells(pairs: Sequence[Pair], what: str) -> str:
     """A rate per group with its 95 % interval, base above corrected, joined by a line.
 
@@ -131,10 +94,10 @@ def dumbbells(pairs: Sequence[Pair], what: str) -> str:
     axes.set_xlim(-0.02, 1.02)
     axes.set_xlabel(what)
     said = (f"{p.label}: base {_said(p.base)}, corrected {_said(p.final)}" for p in pairs)
-    return _svg(figure, f"{what} per group. " + "; ".join(said))
+    return svg(figure, f"{what} per group. " + "; ".join(said))
 
 
-@_styled
+@styled
 def gaps(pairs: Sequence[Pair], limit: float) -> str:
     """Differences over groups with their intervals, base above corrected, beside what is tolerated.
 
@@ -152,11 +115,11 @@ def gaps(pairs: Sequence[Pair], limit: float) -> str:
     axes.set_xlim(-0.02 * highest, 1.05 * highest)
     axes.set_xlabel("largest difference between two groups")
     said = (f"{p.label}: base {_said(p.base)}, corrected {_said(p.final)}" for p in pairs)
-    return _svg(figure, f"Differences over groups; {limit:g} is tolerated. " + "; ".join(said))
+    return svg(figure, f"Differences over groups; {limit:g} is tolerated. " + "; ".join(said))
 
 
 def _before_and_after(pairs: Sequence[Pair]) -> tuple[Figure, Axes]:
-    figure, axes = _blank(7.6, 1.5 + 0.5 * max(1, len(pairs)))
+    figure, axes = blank(7.6, 1.5 + 0.5 * max(1, len(pairs)))
     axes.grid(True, axis="x", color=GREY, alpha=0.3)
     for side, name in enumerate(("base", "corrected")):
         colour, marker, _ = LOOKS[side]
@@ -180,7 +143,7 @@ def _before_and_after(pairs: Sequence[Pair]) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-@_styled
+@styled
 def reliability(series: Mapping[str, Sequence[Bin]], predicted: str, observed: str) -> str:
     """Reliability diagram: what was predicted against how often it held, per bin; on the diagonal the two agree.
 
@@ -189,7 +152,7 @@ def reliability(series: Mapping[str, Sequence[Bin]], predicted: str, observed: s
         predicted: Names the probability, on the x axis.
         observed: Names the rate, on the y axis.
     """
-    figure, axes = _blank(6.2, 4.6)
+    figure, axes = blank(6.2, 4.6)
     axes.grid(True, color=GREY, alpha=0.3)
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1)
     for (name, bins), (colour, marker, line) in zip(series.items(), LOOKS, strict=False):
@@ -204,13 +167,13 @@ def reliability(series: Mapping[str, Sequence[Bin]], predicted: str, observed: s
     axes.set_ylabel(observed)
     _legend_above(axes)
     counts = (f"{name} {sum(each.observed.n for each in bins)} rows" for name, bins in series.items())
-    return _svg(figure, f"Reliability diagram: {observed} against {predicted}; " + ", ".join(counts))
+    return svg(figure, f"Reliability diagram: {observed} against {predicted}; " + ", ".join(counts))
 
 
-@_styled
+@styled
 def risk_coverage(series: Mapping[str, Curve]) -> str:
     """Accuracy over the most confident share of rows, against that share."""
-    figure, axes = _blank(6.2, 4.2)
+    figure, axes = blank(6.2, 4.2)
     axes.grid(True, color=GREY, alpha=0.3)
     for (name, curve), (colour, _, line) in zip(series.items(), LOOKS, strict=False):
         axes.plot(curve.coverage, curve.accuracy, color=colour, linestyle=line, linewidth=1.8, label=name)
@@ -219,10 +182,10 @@ def risk_coverage(series: Mapping[str, Curve]) -> str:
     axes.set_ylabel("accuracy over those rows")
     _legend_above(axes)
     said = (f"{name} {curve.accuracy[-1]:.3f} over all rows" for name, curve in series.items() if len(curve.accuracy))
-    return _svg(figure, "Selective accuracy over coverage: " + ", ".join(said))
+    return svg(figure, "Selective accuracy over coverage: " + ", ".join(said))
 
 
-@_styled
+@styled
 def flips(counts: Mapping[str, tuple[int, int]], ways: tuple[str, str] = ("mended", "broken")) -> str:
     """Rows changed one way (to the right) and the other (to the left), per group.
 
@@ -231,7 +194,7 @@ def flips(counts: Mapping[str, tuple[int, int]], ways: tuple[str, str] = ("mende
         ways: What right and left mean.
     """
     to_right, to_left = ways
-    figure, axes = _blank(7.6, 1.5 + 0.42 * max(1, len(counts)))
+    figure, axes = blank(7.6, 1.5 + 0.42 * max(1, len(counts)))
     axes.grid(True, axis="x", color=GREY, alpha=0.3)
     mended, broken = [pair[0] for pair in counts.values()], [pair[1] for pair in counts.values()]
     heights = range(len(counts))
@@ -249,10 +212,11 @@ def flips(counts: Mapping[str, tuple[int, int]], ways: tuple[str, str] = ("mende
     axes.set_xlabel(f"rows whose answer was {to_left} (left), {to_right} (right)")
     _legend_above(axes)
     said = (f"{name}: {up} {to_right}, {down} {to_left}" for name, (up, down) in counts.items())
-    return _svg(figure, "Answers changed by the correction. " + "; ".join(said))
+    return svg(figure, "Answers changed by the correction. " + "; ".join(said))
 
 
-def _blank(width: float, height: float) -> tuple[Figure, Axes]:
+def blank(width: float, height: float) -> tuple[Figure, Axes]:
+    """An empty figure, in inches, that lets the page show through."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     axes: Axes = figure.add_subplot()
@@ -265,49 +229,11 @@ def _legend_above(axes: Axes) -> None:
     axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=4, borderaxespad=0.2)
 
 
-def _label_on_the_right(axes: Axes, points: Sequence[Point]) -> None:
-    """Markers, and their names in a column beside the axes, ordered by height, so that none covers another."""
-    ordered = sorted(points, key=lambda point: point.y)
-    low, high = axes.get_ylim()
-    for index, (point, place) in enumerate(
-        zip(ordered, _apart([(point.y - low) / (high - low) for point in ordered]), strict=True)
-    ):
-        look: dict[str, Any] = {
-            "marker": "oDs^vPX*<>"[index % 10],
-            "markersize": 8.0,
-            "color": BLUE if point.highlighted else GREY,
-        }
-        axes.plot([point.x], [point.y], **look)
-        axes.plot([1.03], [place], transform=axes.transAxes, clip_on=False, **look)
-        axes.annotate(
-            point.label,
-            (point.x, point.y),
-            xytext=(1.05, place),
-            textcoords="axes fraction",
-            va="center",
-            color=BLUE if point.highlighted else INK,
-            weight="bold" if point.highlighted else "normal",
-            arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.6, "alpha": 0.5},
-        )
-
-
-def _apart(places: list[float]) -> list[float]:
-    """Move sorted heights in 0 to 1 as little as it takes to be a line of text apart."""
-    found, gap = list(places), min(0.07, 1.0 / max(1, len(places)))
-    for index in range(1, len(found)):
-        found[index] = max(found[index], found[index - 1] + gap)
-    top = 1.0
-    for index in reversed(range(len(found))):
-        found[index] = min(found[index], top)
-        top = found[index] - gap
-    return found
-
-
 def _said(rate: Rate) -> str:
     return "no rows" if rate.value is None else f"{rate.value:.3f} ({rate.low:.3f} to {rate.high:.3f})"
 
 
-def _svg(figure: Figure, said: str) -> str:
+def svg(figure: Figure, said: str) -> str:
     """Bare ``<svg>`` that says aloud what it shows, with ids no other figure of a page has."""
     out = io.StringIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))

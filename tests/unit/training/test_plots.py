@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from models.rates import Rate
+from training.compare.scatter import Point, accuracy_against_worst_cell
 from training.metrics import Bin
 from training.plots import (
     Curve,
     Pair,
-    Point,
-    accuracy_against_worst_cell,
     dumbbells,
     flips,
+    gaps,
     reliability,
     risk_coverage,
 )
@@ -55,7 +55,11 @@ def bars() -> str:
     return flips({"a": (3, 1), "b": (0, 0)})
 
 
-FIGURES = [points, pairs, diagram, curve, bars]
+def differences() -> str:
+    return gaps([Pair("by sex", Rate(90, 0.12, 0.03, 0.2), Rate(90, 0.02, 0.0, 0.1)), Pair("by age", NONE, NONE)], 0.05)
+
+
+FIGURES = [points, pairs, diagram, curve, bars, differences]
 
 
 @pytest.mark.parametrize("draw", FIGURES)

@@ -18,7 +18,7 @@ from models.runtime import MODE_CODES, GraphRunner
 from service import policy
 from service.metrics import Metrics
 from service.schemas import PredictReply, PredictRequest
-from service.types import Decision, Scores
+from service.types import Row, Scores
 
 ROWS = 256
 REPLY = {
@@ -50,17 +50,20 @@ def measure(bundle: Bundle, texts: Sequence[str], repeats: int) -> list[dict[str
     ]
     decisions = [policy.decide(one, modes, manifest) for one in scores]
     metrics = Metrics(CollectorRegistry())
-    metrics.add_model(manifest, bundle.sha256, live=True)
+    metrics.add_model(manifest, bundle.sha256, live=True, normal={})
 
-    def count(taken: Sequence[Decision]) -> None:
-        for one in taken:
-            metrics.decision(manifest, one, {})
+    answered = [Row("", one, {}, "") for one in decisions]
+
+    def count() -> None:
+        for row in answered:
+            metrics.fairness.decision(manifest, row)
+        metrics.flush()
 
     stages: dict[str, Callable[[], object]] = {
         "request: JSON and schema": lambda: [PredictRequest.model_validate_json(body) for body in bodies],
         "tokenising": lambda: [encoder.encode(text) for text in some],
         "decision": lambda: [policy.decide(one, modes, manifest) for one in scores],
-        "counting a decision": lambda: count(decisions),
+        "counting a decision": count,
         "reply: JSON": lambda: [reply.model_dump_json() for _ in some],
     }
     return [{"stage": name, "µs per row": _us(run, len(some), repeats)} for name, run in stages.items()]

@@ -19,15 +19,19 @@ from prometheus_client import CollectorRegistry
 
 from service import __version__, handlers, settings
 from service.control import Control
+from service.desk import Desk
 from service.lanes import Lanes
+from service.limits import limits_of
 from service.loader import Loader, lanes_of
 from service.memory import give_back_regularly
 from service.metrics import Metrics
 from service.middleware import Doorkeeper
 from service.pipeline import Pipeline
+from service.record.recorder import Recorder
+from service.recording import make_recorder
 from service.registry import Registry
 from service.reload import Reloader, load_all
-from service.routes import admin, health, predict, v2
+from service.routes import admin, feedback, health, predict, v2
 from service.routes.running import Running
 from service.settings import Settings
 from service.shadow import Shadow
@@ -51,11 +55,14 @@ def create_app(given: Settings | None = None) -> FastAPI:
     Raises:
         SettingsError: the environment cannot be used, or tracing is asked for and not installed.
         BundleError: a bundle does not hold.
+        RecordRefused: the record's database or key cannot be used.
     """
     chosen = given or settings.load()
     sys.setswitchinterval(SWITCH_S)
-    metrics, tracer = Metrics(CollectorRegistry()), make_tracer(chosen.otlp_endpoint)
-    state = _join(chosen, metrics)
+    metrics, tracer = Metrics(CollectorRegistry(), chosen.lot_rows), make_tracer(chosen.otlp_endpoint)
+    metrics.limits(limits_of(chosen))
+    recorder = make_recorder(chosen, metrics)
+    state = _join(chosen, metrics, recorder)
     app = FastAPI(
         title="Evenhand",
         version=__version__,
@@ -65,7 +72,7 @@ def create_app(given: Settings | None = None) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.running = state
-    for router in (predict.router, v2.router, health.router, admin.router):
+    for router in (predict.router, v2.router, feedback.router, health.router, admin.router):
         app.include_router(router)
     handlers.install(app, metrics)
     app.add_middleware(
@@ -78,7 +85,7 @@ def create_app(given: Settings | None = None) -> FastAPI:
     return app
 
 
-def _join(chosen: Settings, metrics: Metrics) -> Running:
+def _join(chosen: Settings, metrics: Metrics, recorder: Recorder | None) -> Running:
     found: list[Registry] = []
 
     def probe() -> None:
@@ -92,12 +99,15 @@ def _join(chosen: Settings, metrics: Metrics) -> Running:
     shadow = Shadow(registry, metrics, chosen.deadline_s)
     return Running(
         registry=registry,
-        pipeline=Pipeline(registry, chosen, metrics, shadow),
+        pipeline=Pipeline(registry, chosen, metrics, shadow, recorder),
         metrics=metrics,
         lanes=lanes,
         shadow=shadow,
         reloader=Reloader(registry, loader),
         control=Control(registry, lanes, metrics, settings.control_file()),
+        recorder=recorder,
+        desk=Desk(recorder, metrics),
+        limits=limits_of(chosen),
     )
 
 
@@ -107,6 +117,8 @@ async def _lifespan(state: Running, chosen: Settings, tracer: Tracer) -> AsyncIt
         slot.model.batcher.start()
         state.lanes.add(slot.model.batcher)
     await state.lanes.start()
+    if state.recorder is not None:
+        await asyncio.to_thread(state.recorder.start)
     gc.collect()
     gc.freeze()  # what the start has made stays: looking through it again and again would stop everything each time
     forever = (_sample(state), state.control.follow(), give_back_regularly())
@@ -122,6 +134,9 @@ async def _lifespan(state: Running, chosen: Settings, tracer: Tracer) -> AsyncIt
     await state.shadow.close()
     await asyncio.gather(*(slot.model.batcher.close() for slot in state.registry.slots))
     await state.lanes.stop()
+    state.desk.close()
+    if state.recorder is not None:
+        await asyncio.to_thread(state.recorder.close)
     await asyncio.to_thread(tracer.close)
 
 
@@ -132,10 +147,11 @@ def _say_if_broken(task: asyncio.Task[None]) -> None:
 
 
 async def _sample(state: Running) -> None:
-    """Write down what waits; leave where only a new process helps, so that whoever supervises this one starts it."""
+    """Write down what waits, let out full lots; leave where only a new process helps: the supervisor starts it."""
     while not state.lanes.beyond_repair:
         for name in state.registry.roles:
             state.metrics.waiting(name, sum(model.batcher.depth for model in state.registry.versions(name)))
+        state.metrics.flush()
         await asyncio.sleep(SAMPLE_S)
     log.critical("%s", state.lanes.problem)
     os.kill(os.getpid(), signal.SIGTERM)

@@ -131,4 +131,4 @@ class Control:
         live, shadow = self._registry.get(name), self._registry.shadow_of(name)
         for model in self._registry.versions(name):
             self._lanes.defer(model.batcher, model is shadow)
-            self._metrics.role(model.manifest, model.bundle, model is live)
+            self._metrics.role(model.manifest, model.bundle, model is live, model.normal)

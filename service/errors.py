@@ -75,6 +75,31 @@ class BundleRefused(ServiceError):
     message = "the new bundle was refused and the old one stays served; GET /models says why"
 
 
+class RecordOff(ServiceError):
+    """Nothing is recorded, and so nothing can be joined or looked up."""
+
+    status, type = 409, "record_off"
+    message = "nothing is recorded here (EVENHAND_RECORD=off); set it to a database to use this route"
+
+
+class UnknownDecision(ServiceError):
+    """No decision of that id is on record."""
+
+    status, type = 404, "unknown_decision"
+    message = "no decision of this id is on record; it may be too old, erased, or another service's"
+
+
+class RecordUnavailable(ServiceError):
+    """The record can neither be asked nor written."""
+
+    status, type = 503, "record_unavailable"
+    message = "the record's database is away; nothing of this request was stored, send it again"
+
+    def headers(self) -> dict[str, str]:
+        """When to come back."""
+        return {"retry-after": "2"}
+
+
 class NotFound(ServiceError):
     """No such route."""
 

@@ -7,14 +7,30 @@ from __future__ import annotations
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from service.errors import InvalidInput, InvalidJson, MethodNotAllowed, NotFound, ServiceError
 from service.metrics import Metrics
-from service.schemas import PredictRequest
+from service.schemas import (
+    FeedbackRequest,
+    ModeRequest,
+    OverrideRequest,
+    PredictRequest,
+    ShadowRequest,
+    VersionRequest,
+)
 
-KNOWN_FIELDS = frozenset(PredictRequest.model_fields)
+BODIES: dict[str, type[BaseModel]] = {
+    "/predict": PredictRequest,
+    "/feedback": FeedbackRequest,
+    "/decisions/{id}/override": OverrideRequest,
+    "/models/{name}/mode": ModeRequest,
+    "/models/{name}/shadow": ShadowRequest,
+    "/models/{name}/promote": VersionRequest,
+}
+"""What each route's body is, so that an error can name its fields and nothing that a client made up."""
 
 
 def install(app: FastAPI, metrics: Metrics) -> None:
@@ -26,7 +42,7 @@ def install(app: FastAPI, metrics: Metrics) -> None:
 
     async def invalid(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
-        return _respond(request, _from_validation(error))
+        return _respond(request, _from_validation(error, getattr(request.scope.get("route"), "path", "")))
 
     async def http_error(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
@@ -41,14 +57,15 @@ def install(app: FastAPI, metrics: Metrics) -> None:
     app.add_exception_handler(HTTPException, http_error)
 
 
-def _from_validation(error: RequestValidationError) -> ServiceError:
+def _from_validation(error: RequestValidationError, route: str) -> ServiceError:
     """Say what is wrong and where, without a value or a name that the client made up."""
     first = error.errors()[0]
     if first["type"] == "json_invalid":
         return InvalidJson()
-    fields = [part for part in first["loc"] if part in KNOWN_FIELDS]
+    known = BODIES[route].model_fields if route in BODIES else {}
+    fields = [part for part in first["loc"] if part in known]
     if first["type"] == "extra_forbidden":
-        return InvalidInput(f"unknown field; the fields are {', '.join(sorted(KNOWN_FIELDS))}")
+        return InvalidInput(f"unknown field; the fields are {', '.join(sorted(known))}")
     where = fields[0] if fields else "body"
     reasons = {
         "missing": f"the field {first['loc'][-1]} is missing",

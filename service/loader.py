@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,12 +11,15 @@ from models.encoders import make_encoder
 from models.inputs import Encoder
 from models.manifest import Manifest
 from models.runtime import Session
+from service import reference
 from service.batch import BatchReport, Limits
 from service.batcher import Batcher
 from service.cores import cores
 from service.engine import Engine
 from service.lanes import Lanes
 from service.metrics import Metrics
+from service.record.events import Configuration, configuration
+from service.reference import Normal
 from service.settings import Settings
 from service.tracing import watched
 from service.types import Example, Scores
@@ -40,6 +43,10 @@ class LoadedModel:
     encoder: Encoder
     engine: Engine
     batcher: Batcher[Example, Scores]
+    normal: Mapping[str, Normal]
+    """By attribute what was normal in validation."""
+    configuration: Configuration
+    """What the record says of it."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,7 @@ class Loader:
         found = load(path)
         manifest, settings = found.manifest, self.settings
         try:
+            normal = reference.read(found.reference)
             encoder = make_encoder(found.preprocess, manifest.input)
             engine = Engine(found, encoder, session_of(settings))
             limits = limits_of(settings)
@@ -69,7 +77,8 @@ class Loader:
         batcher = Batcher(run_batch, _tokens, limits, self.lanes.wake, self._reporter(manifest.name))
         batcher.expect(tokens / seconds)
         self.lanes.allow(seconds)
-        return LoadedModel(path, manifest, found.sha256, encoder, engine, batcher)
+        recorded = configuration(manifest, found.sha256)
+        return LoadedModel(path, manifest, found.sha256, encoder, engine, batcher, normal, recorded)
 
     def _reporter(self, name: str) -> Callable[[BatchReport], None]:
         def report(run: BatchReport) -> None:

@@ -1,51 +1,35 @@
-"""Every Prometheus series, in one class. No series name appears anywhere else; none of them sees an input.
+"""Every Prometheus series of a process. Names appear nowhere but here and in fairness.py; none of them sees an input.
 
-``base`` and ``final`` are 1 for a favourable label and 0 otherwise, so cardinality does not grow with classes. Several
-workers share files in the folder that ``PROMETHEUS_MULTIPROC_DIR`` names, and each of them exposes the sums.
+Several workers share files in the folder that ``PROMETHEUS_MULTIPROC_DIR`` names, and each of them exposes the sums.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
+import time
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Self
 
-import prometheus_client as prometheus
-from prometheus_client import CollectorRegistry, Gauge, PlatformCollector, ProcessCollector
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
-from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from models.manifest import UNKNOWN_GROUP, Attribute, Manifest
-from service.types import Decision, Verdict
+from models.manifest import Manifest
+from service.fairness import BITS, FairnessCounters, bit, counted_as, groups_of
+from service.lots import Lot
+from service.reference import Normal
+from service.series import Counter, Gauge, Histogram
+from service.types import Decision, Row
 
-INFERRED = ("flagged", "unflagged")
-RESULTS = ("applied", "shadow", "off", "error")
 CANDIDATE_RESULTS = ("same", "other", "error", "dropped")
 RELOADS = ("ok", "refused")
+FEEDBACK = ("joined", "duplicate", "conflict", "orphan", "expired")
+RECORDS = ("written", "spooled", "lost")
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
-BITS = ("0", "1")
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128)
-
-
-class _Quick(MetricWrapperBase):
-    """A metric that finds a series it already has without the library's checks: every request needs a dozen."""
-
-    def labels(self, *values: Any, **named: Any) -> Self:  # noqa: ANN401 - the library's signature
-        """One series."""
-        known: dict[tuple[str, ...], Self] = self._metrics  # type: ignore[assignment]
-        return known[values] if values in known else super().labels(*values, **named)
-
-
-class Counter(_Quick, prometheus.Counter):
-    """The library's, quick."""
-
-
-class Histogram(_Quick, prometheus.Histogram):
-    """The library's, quick."""
 
 
 class Metrics:
@@ -53,38 +37,20 @@ class Metrics:
 
     Args:
         registry: Where they are registered; one per application, so that tests do not share counts.
+        lot_rows: Grouped series come out when at least so many rows are in.
     """
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, lot_rows: int = 1) -> None:
         self._registry = registry
+        self._candidate_lots = defaultdict[str, Lot](lambda: Lot(lot_rows))
+        self.fairness = FairnessCounters(registry, lot_rows)
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
-        self._make_fairness_series(registry)
         self._make_version_series(registry)
         self._make_service_series(registry)
+        self._make_record_series(registry)
 
-    def _make_fairness_series(self, registry: CollectorRegistry) -> None:
-        self._decisions = Counter(
-            "evenhand_decisions",
-            "Decisions per attribute and group. source=declared: the client named the group (unknown: one that the "
-            "model does not list); source=inferred: the detector's flag, never mixed with declared ones. base, final: "
-            "1 if the answer without, with correction is favourable.",
-            ("model", "attribute", "group", "source", "base", "final"),
-            registry=registry,
-        )
-        self._corrections = Counter(
-            "evenhand_corrections",
-            "Rows whose risk reached the attribute's threshold, by what became of the correction: applied, shadow "
-            "(final is what would have been served), off, error (it overflowed, the base answer was served).",
-            ("model", "attribute", "result", "base", "final"),
-            registry=registry,
-        )
-        self._overflow = Counter(
-            "evenhand_group_overflow",
-            "Declared groups that the model does not list; counted as group unknown.",
-            ("model", "attribute"),
-            registry=registry,
-        )
+    def _make_version_series(self, registry: CollectorRegistry) -> None:
         self._threshold = Gauge(
             "evenhand_threshold",
             "Risk from which on the live version flags a row.",
@@ -92,8 +58,6 @@ class Metrics:
             registry=registry,
             multiprocess_mode="mostrecent",
         )
-
-    def _make_version_series(self, registry: CollectorRegistry) -> None:
         self._info = Gauge(
             "evenhand_model_info",
             "1 for the version of a model that answers, 0 for one that is loaded beside it or was served before; "
@@ -159,41 +123,92 @@ class Metrics:
             "evenhand_rejected", "Requests refused or failed, by error type.", ("type",), registry=registry
         )
 
-    def add_model(self, manifest: Manifest, bundle: str, live: bool) -> None:
+    def _make_record_series(self, registry: CollectorRegistry) -> None:
+        self._feedback = Counter(
+            "evenhand_feedback",
+            "Items of feedback: joined (brought something new), duplicate, conflict (contradicts what is on record, "
+            "which stays), orphan (no such decision), expired (the decision is too old).",
+            ("result",),
+            registry=registry,
+        )
+        for result in FEEDBACK:
+            self._feedback.labels(result)
+        self._records = Counter(
+            "evenhand_records",
+            "Records by what became of them: written to the database, spooled to disk for it, lost.",
+            ("result",),
+            registry=registry,
+        )
+        for result in RECORDS:
+            self._records.labels(result)
+        self._spool_rows = Gauge(
+            "evenhand_record_spool_rows",
+            "Records on disk that wait for the database.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self._limit = Gauge(
+            "evenhand_limit",
+            "What alerts and verdicts compare with.",
+            ("limit",),
+            registry=registry,
+            multiprocess_mode="mostrecent",
+        )
+        sequential = ("model", "attribute", "group", "metric", "process")
+        self._evidence = Gauge(
+            "evenhand_evidence_ln",
+            "Logarithm of the evidence that a gap to the reference group is above the limit (detector: that it came "
+            "up at some time; since_start: e-process since deployment). Valid however often it is looked at.",
+            sequential,
+            registry=registry,
+            multiprocess_mode="mostrecent",
+        )
+        self._evidence_limit = Gauge(
+            "evenhand_evidence_limit_ln",
+            "From where on evenhand_evidence_ln is an alarm.",
+            sequential,
+            registry=registry,
+            multiprocess_mode="mostrecent",
+        )
+        started = Gauge(
+            "evenhand_start_time_seconds",
+            "When the service started, in seconds since 1970.",
+            registry=registry,
+            multiprocess_mode="min",
+        )
+        started.set(time.time())
+
+    def add_model(self, manifest: Manifest, bundle: str, live: bool, normal: Mapping[str, Normal]) -> None:
         """Begin a model's series, every declared label set at zero: a group never selected must not be missing.
 
         Args:
             manifest: The model's manifest.
             bundle: Hash that names its bundle.
             live: Whether it is the version that answers.
+            normal: What was normal in its validation, by attribute.
         """
         name = manifest.name
-        self.role(manifest, bundle, live)
-        for attribute in manifest.attributes:
-            self._overflow.labels(name, attribute.name)
-            sources = {"declared": (*attribute.groups, UNKNOWN_GROUP), "inferred": INFERRED}
-            groups = [(group, source) for source, listed in sources.items() for group in listed]
-            for bits in itertools.product(BITS, BITS):
-                for group in groups:
-                    self._decisions.labels(name, attribute.name, *group, *bits)
-                    if not live:
-                        self._candidate_decisions.labels(name, manifest.version, attribute.name, *group, *bits)
-                for result in RESULTS:
-                    self._corrections.labels(name, attribute.name, result, *bits)
+        self.role(manifest, bundle, live, normal)
+        self.fairness.begin(manifest)
+        for attribute in () if live else manifest.attributes:
+            for group, bits in itertools.product(groups_of(attribute), itertools.product(BITS, BITS)):
+                self._candidate_decisions.labels(name, manifest.version, attribute.name, *group, *bits)
         for result in () if live else CANDIDATE_RESULTS:
             self._candidate_rows.labels(name, manifest.version, result)
         for result in RELOADS:
             self._reloads.labels(name, result)
 
-    def role(self, manifest: Manifest, bundle: str, live: bool) -> None:
+    def role(self, manifest: Manifest, bundle: str, live: bool, normal: Mapping[str, Normal]) -> None:
         """Say whether a loaded version answers."""
         self._info.labels(manifest.name, manifest.version, bundle, str(manifest.certified).lower()).set(int(live))
         for attribute in manifest.attributes if live else ():
             self._threshold.labels(manifest.name, attribute.name).set(attribute.threshold)
+        if live:
+            self.fairness.expect(manifest.name, normal)
 
     def retire(self, manifest: Manifest, bundle: str) -> None:
         """A version is no longer loaded."""
-        self.role(manifest, bundle, live=False)
+        self.role(manifest, bundle, live=False, normal={})
 
     def reloaded(self, model: str, result: str) -> None:
         """Count a new bundle that took over or was refused."""
@@ -202,25 +217,6 @@ class Metrics:
     def waiting(self, model: str, rows: int) -> None:
         """How many rows wait in this process."""
         self._queue_rows.labels(model).set(rows)
-
-    def decision(self, manifest: Manifest, decision: Decision, declared: Mapping[str, str]) -> None:
-        """Count one decision, once per attribute.
-
-        Args:
-            manifest: The model's manifest.
-            decision: What was decided.
-            declared: Groups that the client declared for this row, by attribute.
-        """
-        base, final = _bit(decision.base.favourable), _bit(decision.final.favourable)
-        for attribute, verdict in zip(manifest.attributes, decision.verdicts, strict=True):
-            group, source = _group(attribute, verdict, declared)
-            if source == "declared" and declared[attribute.name] not in attribute.groups:
-                self._overflow.labels(manifest.name, attribute.name).inc()
-            self._decisions.labels(manifest.name, attribute.name, group, source, base, final).inc()
-            if verdict.result is not None:
-                would = decision.shadow if verdict.result == "shadow" and decision.shadow else decision.final
-                labels = (manifest.name, attribute.name, verdict.result, base, _bit(would.favourable))
-                self._corrections.labels(*labels).inc()
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one HTTP request."""
@@ -244,25 +240,60 @@ class Metrics:
         for waited_s in seconds:
             series.observe(waited_s)
 
-    def candidate(self, manifest: Manifest, live: Decision, found: Decision, declared: Mapping[str, str]) -> None:
+    def candidate(self, manifest: Manifest, live: Row, found: Decision) -> None:
         """Count what a version in shadow says where the live one has answered.
 
         Args:
             manifest: The manifest of the version in shadow.
-            live: The answer that was served.
+            live: The row as it was answered; a decision.
             found: What the version in shadow says.
-            declared: Groups that the client declared for this row, by attribute.
         """
-        bits = _bit(live.final.favourable), _bit(found.final.favourable)
+        assert isinstance(live.result, Decision)
+        lot = self._candidate_lots[manifest.name]
+        bits = bit(live.result.final.favourable), bit(found.final.favourable)
         for attribute, verdict in zip(manifest.attributes, found.verdicts, strict=True):
-            group, source = _group(attribute, verdict, declared)
-            labels = (manifest.name, manifest.version, attribute.name, group, source, *bits)
-            self._candidate_decisions.labels(*labels).inc()
-        self.candidate_rows(manifest, "same" if live.final.label == found.final.label else "other", 1)
+            cell = counted_as(attribute, verdict, live.declared)
+            lot.add(self._candidate_decisions, (manifest.name, manifest.version, attribute.name, *cell, *bits))
+        lot.row()
+        self.candidate_rows(manifest, "same" if live.result.final.label == found.final.label else "other", 1)
 
     def candidate_rows(self, manifest: Manifest, result: str, rows: int) -> None:
         """Count rows of a version in shadow by what became of them."""
         self._candidate_rows.labels(manifest.name, manifest.version, result).inc(rows)
+
+    def limits(self, limits: Mapping[str, float]) -> None:
+        """Say what alerts compare with."""
+        for name, value in limits.items():
+            self._limit.labels(name).set(value)
+
+    def feedback(self, result: str) -> None:
+        """Count one item of feedback."""
+        self._feedback.labels(result).inc()
+
+    def recorded(self, result: str, rows: int) -> None:
+        """Count records by what became of them."""
+        self._records.labels(result).inc(rows)
+
+    def spooled(self, rows: int) -> None:
+        """How many records wait on disk."""
+        self._spool_rows.set(rows)
+
+    def evidence(self, series: Sequence[str], ln: float, limit_ln: float) -> None:
+        """What the sequential evaluator found.
+
+        Args:
+            series: Model, attribute, group, metric and process.
+            ln: The evidence, as a logarithm.
+            limit_ln: From where on it is an alarm.
+        """
+        self._evidence.labels(*series).set(ln)
+        self._evidence_limit.labels(*series).set(limit_ln)
+
+    def flush(self) -> None:
+        """Let out the lots that are full; called regularly, for another worker may be the one that is scraped."""
+        self.fairness.flush()
+        for lot in self._candidate_lots.values():
+            lot.flush()
 
     def exposition(self) -> tuple[bytes, str]:
         """The text that Prometheus scrapes, and its content type: of all workers where there are several."""
@@ -285,15 +316,3 @@ class _Merged:
         for metric in metrics:
             metric.documentation = self._documentation.get(metric.name, metric.documentation)
             yield metric
-
-
-def _group(attribute: Attribute, verdict: Verdict, declared: Mapping[str, str]) -> tuple[str, str]:
-    """Under which group, from which source, a row is counted."""
-    if attribute.name not in declared:
-        return INFERRED[0 if verdict.flagged else 1], "inferred"
-    group = declared[attribute.name]
-    return group if group in attribute.groups else UNKNOWN_GROUP, "declared"
-
-
-def _bit(value: bool) -> str:
-    return "1" if value else "0"

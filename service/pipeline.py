@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+from pydantic_core import to_json
 
 from models.manifest import Manifest, Mode
 from service import policy, preprocess
-from service.errors import Closing, DeadlineExceeded, InvalidInput, ServiceError, TooLarge
+from service.errors import Closing, DeadlineExceeded, InvalidInput, RecordUnavailable, ServiceError, TooLarge
 from service.ids import ulid
 from service.loader import LoadedModel
 from service.metrics import Metrics
 from service.preprocess import Groups
+from service.record.events import Batch
+from service.record.recorder import RecordAway, Recorder
 from service.registry import Registry
 from service.settings import Settings
 from service.shadow import Answered, Shadow
 from service.tracing import Trace
-from service.types import Decision, Example, Scores
+from service.types import Decision, Example, Row, Scores
+
+REPLICA = socket.gethostname()[:64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +43,7 @@ class Question:
     """Declared groups; counted, and never change an answer."""
     version: str | None = None
     """The version that was asked for; any that answers where none was."""
+    began_s: float = field(default_factory=time.monotonic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +58,11 @@ class Outcome:
 class Pipeline:
     """Preprocess, batcher, engine, policy, metrics: one way, no back and forth."""
 
-    def __init__(self, registry: Registry, settings: Settings, metrics: Metrics, shadow: Shadow) -> None:
+    def __init__(
+        self, registry: Registry, settings: Settings, metrics: Metrics, shadow: Shadow, recorder: Recorder | None
+    ) -> None:
         self._registry = registry
+        self._recorder = recorder
         self._deadline_s = settings.deadline_s
         self._metrics = metrics
         self._shadow = shadow
@@ -90,26 +101,58 @@ class Pipeline:
             raise DeadlineExceeded from None
         started = time.time_ns()
         outcomes = [_decide(row, scores, manifest) for row, scores in zip(rows, scored, strict=True)]
-        for outcome, groups in zip(outcomes, declared, strict=True):
-            if isinstance(outcome.result, Decision):
-                self._metrics.decision(manifest, outcome.result, groups)
+        answered = self._answered(question, outcomes, declared)
+        for row in answered:
+            self._metrics.fairness.decision(manifest, row.row)
         if trace.recorded:
             trace.stage("policy", started, time.time_ns())
-        self._try_shadow(question, outcomes, declared)
+        await self._record(model, answered, question.began_s)
+        self._try_shadow(question, answered)
         _refuse_if_all_failed(outcomes)
         return manifest, outcomes
 
-    def _try_shadow(self, question: Question, outcomes: list[Outcome], declared: list[dict[str, str]]) -> None:
+    def _answered(self, question: Question, outcomes: list[Outcome], declared: list[dict[str, str]]) -> list[Answered]:
+        """The rows that the model answered, or failed to; a row that a client got wrong is none."""
+        manifest = question.model.manifest
+        found = []
+        for item, outcome, groups in zip(question.items, outcomes, declared, strict=True):
+            if isinstance(outcome.result, InvalidInput):
+                continue
+            result = outcome.result.type if isinstance(outcome.result, ServiceError) else outcome.result
+            for attribute in preprocess.unlisted(groups, manifest):
+                self._metrics.fairness.overflow(manifest.name, attribute)
+            listed = preprocess.listed(groups, manifest)
+            found.append(Answered(item, Row(outcome.id, result, listed, self._digest(item))))
+        return found
+
+    def _digest(self, item: Any) -> str:  # noqa: ANN401 - what the model takes
+        """Keyed digest of an input, whatever order its features came in."""
+        if self._recorder is None:
+            return ""
+        return self._recorder.keys.digest(to_json(dict(sorted(item.items())) if isinstance(item, dict) else item))
+
+    async def _record(self, model: LoadedModel, answered: list[Answered], began_s: float) -> None:
+        """Hand rows to the record; wait for the disk only where an answer must not leave before."""
+        if self._recorder is None or not answered:
+            return
+        rows, now_s = [row.row for row in answered], time.monotonic()
+        at_ms = time.time_ns() // 1_000_000
+        batch = Batch(model.manifest, model.configuration, rows, at_ms, now_s - began_s, REPLICA)
+        written = self._recorder.take(batch)
+        if written is None:
+            return
+        try:
+            await asyncio.shield(asyncio.wrap_future(written))
+        except RecordAway as error:
+            raise RecordUnavailable from error
+
+    def _try_shadow(self, question: Question, answered: list[Answered]) -> None:
         """Give the live version's rows to the one that is tried beside it."""
         name = question.model.manifest.name
         if self._registry.roles[name].shadow is None or question.model is not self._registry.get(name):
             return
-        answered = [
-            Answered(item, outcome.result, groups)
-            for item, outcome, groups in zip(question.items, outcomes, declared, strict=True)
-            if isinstance(outcome.result, Decision)
-        ]
-        self._shadow.mirror(name, answered, question.mode)
+        decided = [row for row in answered if isinstance(row.row.result, Decision)]
+        self._shadow.mirror(name, decided, question.mode)
 
     def _check_count(self, items: int) -> None:
         if not items:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from models.inputs import Encoder, InputError
-from models.manifest import Manifest, Mode
+from models.manifest import UNKNOWN_GROUP, Manifest, Mode
 from models.runtime import MODE_CODES
 from service.errors import InvalidInput
 from service.types import Example, Ints, Watch
@@ -85,3 +85,14 @@ def declared_groups(groups: Groups, items: int, manifest: Manifest) -> list[dict
     if any(set(declared or {}) - names for declared in listed):
         raise InvalidInput(f"groups names an attribute that this model has not; it has {sorted(names)}")
     return [dict(declared or {}) for declared in listed]
+
+
+def listed(groups: dict[str, str], manifest: Manifest) -> dict[str, str]:
+    """Declared groups as they are counted: one that the model does not list is ``unknown``."""
+    known = {attribute.name: attribute.groups for attribute in manifest.attributes}
+    return {name: group if group in known[name] else UNKNOWN_GROUP for name, group in groups.items()}
+
+
+def unlisted(groups: dict[str, str], manifest: Manifest) -> list[str]:
+    """Attributes whose declared group is none of the model's; one that is said to be unknown is not meant."""
+    return [name for name, group in listed(groups, manifest).items() if group == UNKNOWN_GROUP != groups[name]]

@@ -30,7 +30,8 @@ def load_all(paths: Iterable[Path], loader: Loader) -> Registry:
         raise BundleError("no bundle to serve; name one: evenhand serve <folder>, or EVENHAND_BUNDLES=<folder>")
     registry = Registry(models)
     for model in models:
-        loader.metrics.add_model(model.manifest, model.bundle, live=model is registry.get(model.manifest.name))
+        live = model is registry.get(model.manifest.name)
+        loader.metrics.add_model(model.manifest, model.bundle, live, model.normal)
     return registry
 
 
@@ -115,7 +116,7 @@ class Reloader:
         self._loader.lanes.add(new.batcher, background=slot.model is self._registry.shadow_of(name))
         old = self._registry.replace(slot, new)
         self._loader.metrics.retire(old.manifest, old.bundle)
-        self._loader.metrics.add_model(new.manifest, new.bundle, live=new is self._registry.get(name))
+        self._loader.metrics.add_model(new.manifest, new.bundle, new is self._registry.get(name), new.normal)
         self._loader.metrics.reloaded(name, "ok")
         log.info("%s %s takes over from %s", name, new.manifest.version, old.manifest.version)
         await old.batcher.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
@@ -100,6 +100,57 @@ class PredictReply(BaseModel):
     model: str
     version: str
     predictions: list[PredictionOut | ItemError]
+
+
+class FeedbackItem(BaseModel):
+    """What became known about one decision."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str = Field(max_length=64, description="The decision's id, from its prediction.")
+    label: str | None = Field(default=None, description="The true label; one of the model's labels.")
+    groups: dict[str, str] | None = Field(default=None, description="Groups per attribute, from whoever knows them.")
+
+
+class FeedbackRequest(BaseModel):
+    """What ``POST /feedback`` takes: one item, or a list of them in ``feedback``."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"id": "01K0000000000000000000000A", "label": "toxic"}]}
+    )
+
+    id: str | None = None
+    label: str | None = None
+    groups: dict[str, str] | None = None
+    feedback: Annotated[
+        list[Any] | None, WithJsonSchema({"type": "array", "items": FeedbackItem.model_json_schema(), "minItems": 1})
+    ] = None
+
+
+class FeedbackResultOut(BaseModel):
+    """What came of one item."""
+
+    index: int
+    id: str | None = Field(default=None, description="The decision, where it is on record.")
+    result: Literal["joined", "duplicate", "conflict", "orphan", "expired", "error"]
+    message: str | None = None
+
+
+class FeedbackReply(BaseModel):
+    """What ``POST /feedback`` answers; results are in the order of the items."""
+
+    results: list[FeedbackResultOut]
+    counts: dict[str, int]
+
+
+class OverrideRequest(BaseModel):
+    """What ``POST /decisions/{id}/override`` takes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    label: str = Field(description="What was decided instead; one of the model's labels.")
+    by: str = Field(min_length=1, max_length=100, description="Who decided; a role or a pseudonym will do.")
+    reason: str = Field(default="", max_length=500, description="Why. Stays on record: no personal data.")
 
 
 class ModeRequest(BaseModel):

@@ -77,6 +77,30 @@ class Settings(BaseSettings):
     """How often the bundles' folders are looked at for a new version; 0 is never."""
     drain_s: float = Field(default=20.0, ge=0)
     """How long a stopping service waits for the requests it accepted."""
+    state: Path = Path("evenhand-state")
+    """Folder of the record's keys and spool, and of its database where that is SQLite."""
+    record: str = ""
+    """Where decisions are recorded: a database's URL, such as postgresql+psycopg://user@host/name; an SQLite file in
+    the state folder where it is empty; off."""
+    durability: Literal["batch", "request"] = "batch"
+    """request: an answer leaves when its record is on disk; batch: a killed process may lose the last tenth of a
+    second's."""
+    feedback_days: int = Field(default=90, ge=1)
+    """Feedback on older decisions is not counted."""
+    keep_decisions_days: int = Field(default=183, ge=1)
+    """How long decisions stay on record; evenhand audit prune removes older ones."""
+    keep_attributes_days: int = Field(default=90, ge=1)
+    """The same for declared sensitive attributes."""
+    checkpoint_s: float = Field(default=3600.0, gt=0)
+    """How often the record's head is signed."""
+    lot_rows: int = Field(default=10, ge=1)
+    """Counters of groups move by at least so many rows at once: fewer would show what happened to one person."""
+    gap_limit: float = Field(default=0.05, gt=0, lt=1)
+    """A gap between groups that is tolerated, in selection rate, true and false positive rate."""
+    min_rows: int = Field(default=100, ge=1)
+    """Verdicts and alerts need so many rows in every group."""
+    days_per_false_alarm: float = Field(default=365.0, gt=0)
+    """How rare a false alarm of the sequential detector must be, in days, for all of a model's groups together."""
     otlp_endpoint: str | None = Field(default=None, pattern=r"^https?://[^/]+")
     """Collector of OpenTelemetry traces, such as http://collector:4318; nothing is traced where not given."""
 

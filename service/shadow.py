@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from service.errors import ServiceError
 from service.loader import LoadedModel
 from service.metrics import Metrics
 from service.registry import Registry
-from service.types import Decision, Example
+from service.types import Example, Row
 
 log = logging.getLogger(__name__)
 MOST_ROWS = 1024
@@ -30,8 +30,7 @@ class Answered:
     """A row that the live version has answered."""
 
     item: Any
-    decision: Decision
-    declared: Mapping[str, str]
+    row: Row
 
 
 class Shadow:
@@ -87,4 +86,4 @@ class Shadow:
             except ServiceError:
                 self._metrics.candidate_rows(candidate.manifest, "error", 1)
             else:
-                self._metrics.candidate(candidate.manifest, then.decision, found, then.declared)
+                self._metrics.candidate(candidate.manifest, then.row, found)

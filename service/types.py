@@ -115,3 +115,30 @@ class Row:
     """Declared groups by attribute: those that the model lists, ``unknown`` for any other."""
     digest: str
     """Keyed digest of the input; empty where nothing is recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What an item of feedback adds to the counts."""
+
+    model: str
+    base: bool
+    """Whether the base answer was favourable."""
+    final: bool
+    """Whether the served one was."""
+    label: bool | None
+    """Whether the true label is favourable; ``None`` where it is not known yet."""
+    is_new: bool
+    """Whether this item brought it."""
+    p: float
+    """The served probability of a favourable label."""
+    bin: int
+    """Its tenth."""
+    flagged: Mapping[str, bool]
+    """By attribute."""
+    references: Mapping[str, str]
+    """Reference groups by attribute."""
+    decisions: tuple[tuple[str, str], ...]
+    """Attribute and group that were declared now: the decision counts among the declared ones from now on."""
+    outcomes: tuple[tuple[str, str, str], ...]
+    """Attribute, group and source under which the true label counts from now on."""

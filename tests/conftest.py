@@ -14,11 +14,13 @@ ROOT = Path(__file__).parent.parent
 DEMO = ROOT / "bundles/hatexplain-toxicity"
 
 
-@pytest.fixture(autouse=True)
-def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A variable of whoever runs the tests must not decide them."""
+@pytest.fixture(scope="session", autouse=True)
+def settings_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A variable of whoever runs the tests must not decide them; state lies apart, and every row is counted at once."""
     for name in [name for name in os.environ if name.startswith("EVENHAND_") and name != "EVENHAND_DATA"]:
-        monkeypatch.delenv(name)
+        del os.environ[name]
+    os.environ["EVENHAND_STATE"] = str(tmp_path_factory.mktemp("state"))
+    os.environ["EVENHAND_LOT_ROWS"] = "1"
 
 
 @pytest.fixture(scope="session")

@@ -176,7 +176,7 @@ def write_tiny_bundle(folder: Path, engine: Engine = "onnx") -> Path:
         save_base(fairnet.split.model, folder, "float32")
     fairnet.correction.save(folder / "adapter", "tiny")
     save_file(fairnet.detectors.state_dict(), folder / bundles.DETECTOR)
-    (folder / bundles.REFERENCE).write_text("{}\n")
+    (folder / bundles.REFERENCE).write_text('{"rows": 0, "edges": [], "attributes": {}}\n')
     (folder / bundles.CARD).write_text("# tiny\n")
     manifest = Manifest(
         schema_version=1,

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from service.record import counts
 from service.record.counts import HOUR_MS, INFERRED, Cells
+from service.types import Counted
 
 Result = Literal["joined", "duplicate", "conflict", "orphan", "expired", "error"]
 
@@ -29,33 +30,6 @@ class Feedback:
     """Its true label."""
     groups: Mapping[str, str] = field(default_factory=dict)
     """Groups by attribute."""
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """What a joined item adds to the counts."""
-
-    model: str
-    base: bool
-    """Whether the base answer was favourable."""
-    final: bool
-    """Whether the served one was."""
-    label: bool | None
-    """Whether the true label is favourable; ``None`` where it is not known yet."""
-    is_new: bool
-    """Whether this item brought it."""
-    p: float
-    """The served probability of a favourable label."""
-    bin: int
-    """Its tenth."""
-    flagged: Mapping[str, bool]
-    """By attribute."""
-    references: Mapping[str, str]
-    """Reference groups by attribute."""
-    decisions: tuple[tuple[str, str], ...]
-    """Attribute and group that were declared now: the decision counts among the declared ones from now on."""
-    outcomes: tuple[tuple[str, str, str], ...]
-    """Attribute, group and source under which the true label counts from now on."""
 
 
 @dataclass(frozen=True, slots=True)

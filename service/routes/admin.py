@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -69,9 +70,11 @@ async def reload(name: str, request: Request) -> ReloadReply:
 
 
 @router.get("/metrics", response_class=Response)
-def metrics(request: Request) -> Response:
+async def metrics(request: Request) -> Response:
     """Prometheus metrics, of all workers."""
-    content, kind = running(request).metrics.exposition()
+    found = running(request).metrics
+    found.flush()
+    content, kind = await asyncio.to_thread(found.exposition)  # thousands of lines would hold up every request
     return Response(content, media_type=kind)
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fastapi import Request
 
 from service.control import Control
+from service.desk import Desk
 from service.lanes import Lanes
 from service.metrics import Metrics
 from service.pipeline import Pipeline
+from service.record.recorder import Recorder
 from service.registry import Registry
 from service.reload import Reloader
 from service.shadow import Shadow
@@ -27,6 +30,9 @@ class Running:
     shadow: Shadow
     reloader: Reloader
     control: Control
+    recorder: Recorder | None
+    desk: Desk
+    limits: Mapping[str, float]
     draining: bool = False
 
 

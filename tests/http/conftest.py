@@ -12,12 +12,13 @@ from service.settings import Settings
 
 
 @pytest.fixture(scope="session")
-def open_client() -> Iterator[Callable[..., TestClient]]:
+def open_client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., TestClient]]:
     """Start an application; it is stopped at the end of the tests."""
     with ExitStack() as stack:
 
         def start(*bundles: Path, **settings: object) -> TestClient:
-            app = create_app(Settings(bundles=bundles, **settings))
+            own = {"state": tmp_path_factory.mktemp("state")}
+            app = create_app(Settings(bundles=bundles, **{**own, **settings}))
             return stack.enter_context(TestClient(app, raise_server_exceptions=False))
 
         yield start

@@ -5,23 +5,9 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from prometheus_client.parser import text_string_to_metric_families
+from series import samples, total
 
 TEXTS = ["what a lovely day", "you are all vermin and should leave", "my sister is a doctor"]
-
-
-def samples(client: TestClient) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-    text = client.get("/metrics").text
-    return {
-        (sample.name, frozenset(sample.labels.items())): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
-
-
-def total(client: TestClient, name: str, **labels: str) -> float:
-    wanted = set(labels.items())
-    return sum(value for (n, have), value in samples(client).items() if n == name and wanted <= have)
 
 
 @pytest.fixture

@@ -1,0 +1,237 @@
+"""Every series that says how groups are treated, and the counting. Names and labels are in the design's table.
+
+``base``, ``final`` and ``label`` are 1 for a favourable label and 0 otherwise, so cardinality does not grow with the
+classes. A declared group and an inferred one are never mixed: ``source`` says which.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+
+from prometheus_client import CollectorRegistry
+
+from models.manifest import UNKNOWN_GROUP, Attribute, Manifest
+from service.lots import Lot
+from service.reference import TENTHS, Normal
+from service.series import Counter, Gauge, Histogram
+from service.types import Counted, Decision, Row, Verdict
+
+INFERRED = ("flagged", "unflagged")
+SIDES = ("reference", "other")
+RESULTS = ("applied", "shadow", "off", "error")
+BITS = ("0", "1")
+BINS = tuple(str(place) for place in range(10))
+CELL = ("model", "attribute", "group", "source")
+
+
+def counted_as(attribute: Attribute, verdict: Verdict, declared: Mapping[str, str]) -> tuple[str, str]:
+    """Under which group, from which source, a row is counted."""
+    if attribute.name in declared:
+        return declared[attribute.name], "declared"
+    return INFERRED[0 if verdict.flagged else 1], "inferred"
+
+
+def groups_of(attribute: Attribute) -> Iterator[tuple[str, str]]:
+    """Every group and source that a row can be counted under."""
+    yield from ((group, "declared") for group in (*attribute.groups, UNKNOWN_GROUP))
+    yield from ((group, "inferred") for group in INFERRED)
+
+
+class FairnessCounters:
+    """The grouped series of one process.
+
+    Args:
+        registry: Where they are registered.
+        lot_rows: Increments come out when at least so many rows are in.
+    """
+
+    def __init__(self, registry: CollectorRegistry, lot_rows: int) -> None:
+        self._lots: defaultdict[tuple[str, str], Lot] = defaultdict(lambda: Lot(lot_rows))
+        self._make_decision_series(registry)
+        self._make_label_series(registry)
+
+    def _make_decision_series(self, registry: CollectorRegistry) -> None:
+        self._decisions = Counter(
+            "evenhand_decisions",
+            "Decisions per attribute and group. source=declared: the group was named with the request or later "
+            "(unknown: one that the model does not list); source=inferred: the detector's flag, never mixed with "
+            "declared ones. base, final: 1 if the answer without, with correction is favourable. Selection rate: "
+            "final=1 over all. Demographic parity difference: largest less smallest selection rate (as Fairlearn).",
+            (*CELL, "base", "final"),
+            registry=registry,
+        )
+        self._soft = Counter(
+            "evenhand_soft_decisions",
+            "Decisions weighted by the detector's probability of the group: reference (1 - risk) or other (risk). "
+            "An estimate; it understates gaps.",
+            ("model", "attribute", "group", "base", "final"),
+            registry=registry,
+        )
+        self._soft_squared = Counter(
+            "evenhand_soft_weight_squared",
+            "Squares of these weights: the effective number of rows is the weights' sum squared over this.",
+            ("model", "attribute", "group", "base", "final"),
+            registry=registry,
+        )
+        self._corrections = Counter(
+            "evenhand_corrections",
+            "Rows whose risk reached the attribute's threshold, by what became of the correction: applied, shadow "
+            "(final is what would have been served), off, error (it overflowed, the base answer was served).",
+            ("model", "attribute", "result", "base", "final"),
+            registry=registry,
+        )
+        self._risk = Histogram(
+            "evenhand_risk",
+            "The detector's probability that a row does not belong to the reference group.",
+            ("model", "attribute"),
+            buckets=TENTHS,
+            registry=registry,
+        )
+        self._overflow = Counter(
+            "evenhand_group_overflow",
+            "Declared groups that the model does not list; counted as group unknown.",
+            ("model", "attribute"),
+            registry=registry,
+        )
+
+    def _make_label_series(self, registry: CollectorRegistry) -> None:
+        self._outcomes = Counter(
+            "evenhand_outcomes",
+            "Decisions whose true label became known, counted when it did. label: 1 if it is favourable. True "
+            "positive rate: final=1 over label=1; false positive rate: final=1 over label=0. Equalized odds "
+            "difference: the larger of the two rates' gaps over groups (as Fairlearn; others take the mean).",
+            (*CELL, "base", "final", "label"),
+            registry=registry,
+        )
+        self._calibration = Counter(
+            "evenhand_calibration",
+            "Decisions whose true label became known, by the tenth of the served probability of a favourable label.",
+            (*CELL, "bin", "label"),
+            registry=registry,
+        )
+        self._calibration_score = Counter(
+            "evenhand_calibration_score",
+            "Sum of these probabilities; over the number of rows it is the share of favourable labels to expect.",
+            (*CELL, "bin"),
+            registry=registry,
+        )
+        self._detector = Counter(
+            "evenhand_detector",
+            "Rows with a declared group. flagged: the risk reached the threshold; truth: 1 if the group is not the "
+            "reference.",
+            ("model", "attribute", "flagged", "truth"),
+            registry=registry,
+        )
+        self._reference = Gauge(
+            "evenhand_reference",
+            "What the bundle measured in validation: flagged is the share of rows that were.",
+            ("model", "attribute", "reference"),
+            registry=registry,
+            multiprocess_mode="mostrecent",
+        )
+        self._reference_risk = Gauge(
+            "evenhand_reference_risk",
+            "Share of validation rows whose risk is at most le.",
+            ("model", "attribute", "le"),
+            registry=registry,
+            multiprocess_mode="mostrecent",
+        )
+
+    def begin(self, manifest: Manifest) -> None:
+        """Every label set at zero: a group that is never selected must not be missing."""
+        for attribute in manifest.attributes:
+            name = (manifest.name, attribute.name)
+            self._overflow.labels(*name)
+            self._risk.labels(*name)
+            for base, final in itertools.product(BITS, BITS):
+                for result in RESULTS:
+                    self._corrections.labels(*name, result, base, final)
+                for side in SIDES:
+                    self._soft.labels(*name, side, base, final)
+                    self._soft_squared.labels(*name, side, base, final)
+                self._detector.labels(*name, base, final)
+                for cell in groups_of(attribute):
+                    self._decisions.labels(*name, *cell, base, final)
+                    for label in BITS:
+                        self._outcomes.labels(*name, *cell, base, final, label)
+            for cell, place in itertools.product(groups_of(attribute), BINS):
+                self._calibration_score.labels(*name, *cell, place)
+                for label in BITS:
+                    self._calibration.labels(*name, *cell, place, label)
+
+    def expect(self, model: str, normal: Mapping[str, Normal]) -> None:
+        """Say what was normal in validation, by attribute; not a number where the version that answers does not say."""
+        for attribute, said in normal.items():
+            self._reference.labels(model, attribute, "flagged").set(math.nan if said.flagged is None else said.flagged)
+            for edge, share in zip(TENTHS, said.risk or (math.nan,) * len(TENTHS), strict=True):
+                self._reference_risk.labels(model, attribute, str(edge)).set(share)
+
+    def overflow(self, model: str, attribute: str) -> None:
+        """Count a declared group that the model does not list."""
+        self._overflow.labels(model, attribute).inc()
+
+    def decision(self, manifest: Manifest, row: Row) -> None:
+        """Count one answered row, once per attribute; a row that failed is no decision."""
+        decision = row.result
+        if not isinstance(decision, Decision):
+            return
+        lot = self._lots[manifest.name, "decisions"]
+        base, final = bit(decision.base.favourable), bit(decision.final.favourable)
+        for attribute, verdict in zip(manifest.attributes, decision.verdicts, strict=True):
+            name = (manifest.name, attribute.name)
+            lot.add(self._decisions, (*name, *counted_as(attribute, verdict, row.declared), base, final))
+            self._count_correction(lot, name, decision, verdict)
+            self._count_risk(lot, name, verdict.risk, (base, final))
+            self._count_detector(lot, name, attribute.reference, verdict.flagged, row.declared.get(attribute.name))
+        lot.row()
+
+    def joined(self, found: Counted) -> None:
+        """Count what feedback brought: a true label, groups that were declared later, or both."""
+        lot = self._lots[found.model, "feedback"]
+        bits = bit(found.base), bit(found.final)
+        for attribute, group in found.decisions:
+            name = (found.model, attribute)
+            lot.add(self._decisions, (*name, group, "declared", *bits))
+            self._count_detector(lot, name, found.references[attribute], found.flagged[attribute], group)
+        for attribute, group, source in found.outcomes:
+            cell = (found.model, attribute, group, source)
+            label, place = bit(bool(found.label)), str(found.bin)
+            lot.add(self._outcomes, (*cell, *bits, label))
+            lot.add(self._calibration, (*cell, place, label))
+            lot.add(self._calibration_score, (*cell, place), found.p)
+        lot.row()
+
+    def flush(self) -> None:
+        """Let out the lots that are full."""
+        for lot in self._lots.values():
+            lot.flush()
+
+    def _count_correction(self, lot: Lot, name: tuple[str, str], decision: Decision, verdict: Verdict) -> None:
+        if verdict.result is None:
+            return
+        would = decision.shadow if verdict.result == "shadow" and decision.shadow else decision.final
+        bits = bit(decision.base.favourable), bit(would.favourable)
+        lot.add(self._corrections, (*name, verdict.result, *bits))
+
+    def _count_risk(self, lot: Lot, name: tuple[str, str], risk: float, bits: tuple[str, str]) -> None:
+        """A risk that is no number is in no sum, or the sum would be none for ever."""
+        if not math.isfinite(risk):
+            return
+        lot.observe(self._risk.labels(*name), risk)
+        for side, weight in zip(SIDES, (1.0 - risk, risk), strict=True):
+            lot.add(self._soft, (*name, side, *bits), weight)
+            lot.add(self._soft_squared, (*name, side, *bits), weight * weight)
+
+    def _count_detector(
+        self, lot: Lot, name: tuple[str, str], reference: str, flagged: bool, group: str | None
+    ) -> None:
+        if group is not None and group != UNKNOWN_GROUP:
+            lot.add(self._detector, (*name, bit(flagged), bit(group != reference)))
+
+
+def bit(value: bool) -> str:
+    """How a truth value is written in a label."""
+    return "1" if value else "0"

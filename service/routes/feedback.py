@@ -1,0 +1,85 @@
+"""``POST /feedback`` and ``/decisions``: what becomes known after a decision, and what is on record about one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from fastapi import APIRouter, Request
+from pydantic import ValidationError
+
+from service.errors import InvalidInput, TooLarge
+from service.record.recorder import Feedback
+from service.routes.running import running
+from service.schemas import ErrorReply, FeedbackItem, FeedbackReply, FeedbackRequest, FeedbackResultOut, OverrideRequest
+
+router = APIRouter()
+ERRORS: dict[int | str, dict[str, Any]] = {
+    404: {"description": "No such decision.", "model": ErrorReply},
+    409: {"description": "Nothing is recorded here.", "model": ErrorReply},
+    413: {"description": "Too many items.", "model": ErrorReply},
+    422: {"description": "The request, or every item of it, cannot be used.", "model": ErrorReply},
+    503: {"description": "The record's database is away; send again after Retry-After seconds.", "model": ErrorReply},
+}
+WRONG = "an item is an object with the id of a decision and a label, groups, or both; see /docs"
+
+
+@router.post("/feedback", responses=ERRORS)
+async def feedback(body: FeedbackRequest, request: Request) -> FeedbackReply:
+    """Tell true labels, and groups, that became known after decisions.
+
+    Items are independent. `joined`, `duplicate` and `conflict` name a decision that is on record; what is on record
+    stays. An `orphan` may be sent again; what is `expired` will not count any more.
+    """
+    state = running(request)
+    told = _items(body)
+    if len(told) > state.pipeline.max_items:
+        raise TooLarge(f"{len(told)} items in one request, at most {state.pipeline.max_items} are taken; send several")
+    checked = [_check(item) for item in told]
+    good = [item for item in checked if item is not None]
+    found = iter(await state.desk.feedback(good) if good else ())
+    results = []
+    for index, item in enumerate(checked):
+        if item is None:
+            results.append(FeedbackResultOut(index=index, result="error", message=WRONG))
+            continue
+        one = next(found)
+        known = one.result in ("joined", "duplicate", "conflict")
+        results.append(
+            FeedbackResultOut(index=index, id=one.id if known else None, result=one.result, message=one.message)
+        )
+    if all(result.result == "error" for result in results):
+        raise InvalidInput(results[0].message or WRONG)
+    return FeedbackReply(results=results, counts=Counter(result.result for result in results))
+
+
+@router.get("/decisions/{id}", responses=ERRORS)
+async def decision(id: str, request: Request) -> dict[str, Any]:
+    """All that is on record about a decision: no input, and no sensitive attribute."""
+    return await running(request).desk.decision(id)
+
+
+@router.post("/decisions/{id}/override", responses=ERRORS)
+async def override(id: str, body: OverrideRequest, request: Request) -> dict[str, Any]:
+    """Record that a person decided otherwise; the decision itself stays on record as it was."""
+    return await running(request).desk.override(id, body.label, body.by, body.reason)
+
+
+def _items(body: FeedbackRequest) -> list[Any]:
+    """The items of a request, of one or in bulk."""
+    if body.feedback is None:
+        return [body.model_dump(include={"id", "label", "groups"})]
+    if body.id is not None or body.label is not None or body.groups is not None:
+        raise InvalidInput("send either one item, or a list of them in feedback")
+    if not body.feedback:
+        raise InvalidInput("feedback is empty; send at least one item")
+    return body.feedback
+
+
+def _check(item: Any) -> Feedback | None:  # noqa: ANN401 - anything a client may send
+    """An item in order, or nothing."""
+    try:
+        found = FeedbackItem.model_validate(item)
+    except ValidationError:
+        return None
+    return Feedback(found.id, found.label, found.groups or {})

@@ -1,0 +1,184 @@
+"""Feedback, decisions on record and overrides, over a real database."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from series import total
+
+from service.ids import ulid
+
+NAME = "hatexplain-toxicity"
+TEXTS = ["what a lovely day", "you are all vermin and should leave"]
+
+
+@pytest.fixture
+def fresh(open_client: Callable[..., TestClient], altered: Callable[..., Path]) -> TestClient:
+    return open_client(altered(0.0, "apply"))
+
+
+def ask(client: TestClient, **more: Any) -> list[dict[str, Any]]:
+    reply = client.post("/predict", json={"inputs": TEXTS, **more})
+    assert reply.status_code == 200, reply.text
+    found: list[dict[str, Any]] = reply.json()["predictions"]
+    return found
+
+
+def tell(client: TestClient, *items: Any) -> list[str]:
+    reply = client.post("/feedback", json={"feedback": list(items)})
+    assert reply.status_code == 200, reply.text
+    return [result["result"] for result in reply.json()["results"]]
+
+
+def test_a_label_is_joined_once_and_counted_under_the_decisions_group(fresh: TestClient) -> None:
+    first, second = ask(fresh, groups=[{"race": "African"}, None])
+    item = {"id": first["id"], "label": "toxic"}
+    assert tell(fresh, item, item, {"id": second["id"], "label": "not toxic"}) == ["joined", "duplicate", "joined"]
+    assert tell(fresh, item, {"id": first["id"], "label": "not toxic"}) == ["duplicate", "conflict"]
+    outcomes = "evenhand_outcomes_total"
+    assert total(fresh, outcomes, attribute="race") == 2
+    base = str(int(first["base"]["label"] == "not toxic"))
+    final = str(int(first["label"] == "not toxic"))
+    cell = {"attribute": "race", "group": "African", "source": "declared"}
+    assert total(fresh, outcomes, **cell, base=base, final=final, label="0") == 1
+    assert total(fresh, outcomes, attribute="gender", source="inferred") == 2
+    for result, count in (("joined", 2), ("duplicate", 2), ("conflict", 1)):
+        assert total(fresh, "evenhand_feedback_total", result=result) == count
+
+
+def test_groups_declared_later_move_the_declared_counts_once(fresh: TestClient) -> None:
+    first, _ = ask(fresh)
+    assert total(fresh, "evenhand_decisions_total", attribute="race", source="declared") == 0
+    assert tell(fresh, {"id": first["id"], "label": "toxic"}) == ["joined"]
+    groups = {"id": first["id"], "groups": {"race": "Arab"}}
+    assert tell(fresh, groups, groups, {**groups, "groups": {"race": "Asian"}}) == ["joined", "duplicate", "conflict"]
+    cell = {"attribute": "race", "group": "Arab", "source": "declared"}
+    assert total(fresh, "evenhand_decisions_total", **cell) == 1
+    assert total(fresh, "evenhand_outcomes_total", **cell) == 1
+    assert total(fresh, "evenhand_detector_total", attribute="race", truth="1") == 1
+
+
+def test_orphans_and_late_ones_are_answered_and_counted(fresh: TestClient) -> None:
+    old = "00" + ulid()[2:]
+    assert tell(
+        fresh, {"id": ulid(), "label": "toxic"}, {"id": old, "label": "toxic"}, {"id": "x", "label": "toxic"}
+    ) == [
+        "orphan",
+        "expired",
+        "orphan",
+    ]
+    assert total(fresh, "evenhand_feedback_total", result="orphan") == 2
+    assert total(fresh, "evenhand_feedback_total", result="expired") == 1
+
+
+def test_a_bad_item_costs_no_good_one(fresh: TestClient) -> None:
+    first, _ = ask(fresh)
+    bad = [
+        None,
+        3,
+        {},
+        {"id": 7},
+        {"id": first["id"], "sesame": 1},
+        {"id": first["id"]},
+        {"id": first["id"], "label": "sesame"},
+    ]
+    reply = fresh.post("/feedback", json={"feedback": [*bad, {"id": first["id"], "label": "toxic"}]})
+    assert [result["result"] for result in reply.json()["results"]] == ["error"] * 7 + ["joined"]
+    assert "sesame" not in reply.text
+    assert reply.json()["counts"] == {"error": 7, "joined": 1}
+    assert all(result["message"] for result in reply.json()["results"][:7])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"feedback": []},
+        {"feedback": [{}]},
+        {"id": "x"},
+        {"id": "x", "feedback": [{}]},
+        {"sesame": 1},
+        {"feedback": 3},
+    ],
+)
+def test_a_request_of_which_nothing_can_be_used_is_refused(client: TestClient, body: dict[str, Any]) -> None:
+    reply = client.post("/feedback", json=body)
+    known = body == {"id": "x"}  # an id that nobody has, and nothing to join: the item is looked up first
+    assert reply.status_code == (200 if known else 422)
+    assert "sesame" not in reply.text
+
+
+def test_one_item_may_come_alone(fresh: TestClient) -> None:
+    first, _ = ask(fresh)
+    reply = fresh.post("/feedback", json={"id": first["id"], "label": "toxic"}).json()
+    assert reply["results"] == [{"index": 0, "id": first["id"], "result": "joined", "message": None}]
+
+
+def test_a_decision_is_on_record_without_input_or_group(fresh: TestClient) -> None:
+    first, _ = ask(fresh, groups=[{"race": "African"}, None])
+    assert tell(fresh, {"id": first["id"], "label": "toxic"}) == ["joined"]
+    found = fresh.get(f"/decisions/{first['id']}")
+    assert found.status_code == 200
+    assert TEXTS[0] not in found.text
+    told = found.json()
+    configuration = told.pop("configuration")
+    assert configuration["attributes"]["race"]["threshold"] == 0.0
+    assert "African" not in str(told)
+    assert told["final"]["label"] == first["label"]
+    assert told["risk"] == pytest.approx(first["risk"])
+    assert told["declared"] == ["race"]
+    assert told["mode"]["race"] == "apply"
+    assert told["seq"] > 0
+    assert "label" in [event["kind"] for event in told["events"]]
+    assert fresh.get(f"/decisions/{ulid()}").status_code == 404
+
+
+def test_a_person_may_decide_otherwise_and_both_stay_on_record(fresh: TestClient) -> None:
+    first, _ = ask(fresh)
+    path = f"/decisions/{first['id']}/override"
+    assert fresh.post(path, json={"label": "not toxic", "by": "reviewer 7", "reason": "irony"}).status_code == 200
+    told = fresh.get(f"/decisions/{first['id']}").json()
+    assert [event["label"] for event in told["events"] if event["kind"] == "override"] == ["not toxic"]
+    assert told["final"]["label"] == first["label"]
+    assert fresh.post(path, json={"label": "sesame", "by": "x"}).status_code == 422
+    assert fresh.post(path, json={"by": "x"}).status_code == 422
+    assert fresh.post(f"/decisions/{ulid()}/override", json={"label": "toxic", "by": "x"}).status_code == 404
+
+
+def test_without_a_record_predictions_go_on_and_the_rest_says_so(
+    open_client: Callable[..., TestClient], demo: Path
+) -> None:
+    client = open_client(demo, record="off")
+    first, _ = ask(client)
+    for reply in (
+        client.post("/feedback", json={"id": first["id"], "label": "toxic"}),
+        client.get(f"/decisions/{first['id']}"),
+        client.post(f"/decisions/{first['id']}/override", json={"label": "toxic", "by": "x"}),
+    ):
+        assert reply.status_code == 409
+        assert reply.json()["error"]["type"] == "record_off"
+
+
+def test_feedback_survives_a_restart(open_client: Callable[..., TestClient], demo: Path, tmp_path: Path) -> None:
+    first, second = ask(open_client(demo, state=tmp_path, durability="request"))
+    again = open_client(demo, state=tmp_path)
+    assert tell(again, {"id": first["id"], "label": "toxic"}) == ["joined"]
+    time.sleep(0.2)
+    assert again.get(f"/decisions/{second['id']}").status_code == 200
+
+
+def test_at_durability_request_an_answer_is_on_disk(
+    open_client: Callable[..., TestClient], demo: Path, tmp_path: Path
+) -> None:
+    from sqlalchemy import create_engine, func, select
+
+    from service.record.tables import records
+
+    client = open_client(demo, state=tmp_path, durability="request")
+    ask(client)
+    engine = create_engine(f"sqlite:///{tmp_path / 'record.db'}")
+    with engine.connect() as connection:
+        assert connection.scalar(select(func.count()).where(records.c.kind == "decision")) == 2

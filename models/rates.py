@@ -54,24 +54,3 @@ def newcombe(a: Rate, b: Rate) -> tuple[float, float] | None:
     down = sqrt((a.value - a.low) ** 2 + (b.high - b.value) ** 2)
     up = sqrt((a.high - a.value) ** 2 + (b.value - b.low) ** 2)
     return difference - down, difference + up
-
-
-def paired(both: int, first: int, second: int, neither: int) -> tuple[float, float, float]:
-    """Share of the second minus share of the first, of the same rows, with its 95 % interval.
-
-    Newcombe 1998 (paired data, method 10): Wilson limits of both shares, corrected by their correlation.
-
-    Args:
-        both: Rows that count for both; not all four counts may be 0.
-        first: Rows that count for the first alone.
-        second: Rows that count for the second alone.
-        neither: All other rows.
-    """
-    n = both + first + second + neither
-    p, q = (both + second) / n, (both + first) / n
-    (pl, ph), (ql, qh) = wilson(p, n), wilson(q, n)
-    spread = (both + second) * (first + neither) * (both + first) * (second + neither)
-    phi = (both * neither - second * first) / sqrt(spread) if spread else 0.0
-    down = sqrt(max(0.0, (p - pl) ** 2 - 2 * phi * (p - pl) * (qh - q) + (qh - q) ** 2))
-    up = sqrt(max(0.0, (ph - p) ** 2 - 2 * phi * (ph - p) * (q - ql) + (q - ql) ** 2))
-    return p - q, p - q - down, p - q + up

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import sqrt
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.rates import Rate, newcombe, paired
+from models.rates import Rate, newcombe, wilson
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -63,8 +64,22 @@ def paired_difference(base: Bools, final: Bools) -> dict[str, Any]:
         return {"n": 0, "value": None, "low": None, "high": None, "mended": 0, "broken": 0}
     both, mended = int((base & final).sum()), int((~base & final).sum())
     broken = int((base & ~final).sum())
-    value, low, high = paired(both, broken, mended, n - both - mended - broken)
-    return {"n": n, "value": value, "low": low, "high": high, "mended": mended, "broken": broken}
+    neither = n - both - mended - broken
+    p, q = final.mean(), base.mean()
+    (pl, ph), (ql, qh) = wilson(float(p), n), wilson(float(q), n)
+    spread = (both + mended) * (broken + neither) * (both + broken) * (mended + neither)
+    phi = (both * neither - mended * broken) / sqrt(spread) if spread else 0.0
+    down = sqrt(max(0.0, (p - pl) ** 2 - 2 * phi * (p - pl) * (qh - q) + (qh - q) ** 2))
+    up = sqrt(max(0.0, (ph - p) ** 2 - 2 * phi * (ph - p) * (q - ql) + (q - ql) ** 2))
+    value = float(p - q)
+    return {
+        "n": n,
+        "value": value,
+        "low": value - down,
+        "high": value + up,
+        "mended": mended,
+        "broken": broken,
+    }
 
 
 def members(names: Sequence[str], groups: Ints) -> dict[str, Bools]:

@@ -1,0 +1,92 @@
+"""What the correction does: harm is called only where it is sure, and silence is not taken for benefit."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from counted import Answered, cells_of
+
+from service.monitoring.correction import change, correction_of
+from service.monitoring.disparity import BREACH, INSUFFICIENT, NO_EVIDENCE
+from service.monitoring.groups import Pairs, groups_of
+
+
+def judged(rows: list[Answered]) -> dict[str, Any]:
+    return correction_of(groups_of(cells_of(rows), "sex", "declared", ("none", "a", "b")), 100)
+
+
+def rows(group: str, label: bool | None, **counts: int) -> list[Answered]:
+    """Rows by base and final answer: yy, yn, ny, nn."""
+    return [Answered(group, kind[0] == "y", kind[1] == "y", label) for kind, n in counts.items() for _ in range(n)]
+
+
+def test_changed_mended_and_broken_are_counted_on_the_same_rows() -> None:
+    told = judged(rows("none", True, ny=3, yn=2, yy=5) + rows("a", False, ny=7, yn=11) + rows("b", None, yn=4))
+    assert {key: told[key] for key in ("changed", "mended", "broken", "labels", "rows")} == {
+        "changed": 27,
+        "mended": 14,
+        "broken": 9,
+        "labels": 28,
+        "rows": 32,
+    }
+    assert told["accuracy_change"]["value"] == pytest.approx(5 / 28)
+
+
+def test_more_errors_are_a_breach_once_they_are_sure() -> None:
+    some = judged(rows("none", True, yy=180, yn=4, ny=1, nn=15))
+    assert some["state"] == NO_EVIDENCE
+    many = judged(rows("none", True, yy=1800, yn=80, ny=10, nn=110))
+    assert many["state"] == BREACH
+    assert many["why"].startswith(
+        "It broke 80 answers and mended 10 of 2000 labelled ones: accuracy fell by 3.5 points"
+    )
+
+
+def test_a_gap_that_grew_surely_is_a_breach_even_without_labels() -> None:
+    told = judged(rows("none", None, yy=500, ny=100, nn=400) + rows("a", None, yy=400, yn=50, nn=550))
+    assert told["state"] == BREACH
+    assert told["why"] == ("It widened the gap in favourable answers between “none” and “a”: 5 points became 20.")
+    turned = judged(rows("none", None, ny=900, nn=100) + rows("a", None, yy=100, yn=100, nn=800))
+    assert turned["state"] == BREACH
+
+
+def test_a_gap_that_grew_by_a_few_rows_is_no_evidence() -> None:
+    told = judged(rows("none", True, yy=500, ny=3, nn=497) + rows("a", True, yy=450, yn=2, nn=548))
+    assert told["state"] == NO_EVIDENCE
+
+
+def test_without_labels_nothing_is_said_of_errors() -> None:
+    told = judged(rows("none", None, yy=500, yn=5, ny=5, nn=490) + rows("a", None, yy=500, yn=5, ny=10, nn=485))
+    assert told["state"] == INSUFFICIENT
+    assert "what it breaks is not known" in told["why"]
+    assert told["accuracy_change"] == {"value": None, "low": None, "high": None}
+
+
+def test_no_row_is_insufficient_data_and_no_change_is_no_harm() -> None:
+    assert judged([])["state"] == INSUFFICIENT
+    told = judged(rows("none", None, yy=100, nn=100))
+    assert (told["state"], told["why"]) == (NO_EVIDENCE, "The correction changed no answer.")
+
+
+def test_where_the_correction_does_nothing_on_average_harm_is_rarely_called() -> None:
+    rng = np.random.default_rng(0)
+    calls = 0
+    for _ in range(200):
+        drawn = []
+        for group in ("none", "a"):
+            both, lost, gained, neither = rng.multinomial(1500, (0.4, 0.03, 0.03, 0.54))
+            drawn += rows(group, bool(rng.integers(2)), yy=both, yn=lost, ny=gained, nn=neither)
+        calls += judged(drawn)["state"] == BREACH
+    assert calls <= 20
+
+
+def test_limits_of_a_change_hold_where_few_rows_changed() -> None:
+    rng = np.random.default_rng(1)
+    for lost, gained in ((0.002, 0.004), (0.05, 0.01), (0.0, 0.01)):
+        inside = 0
+        for _ in range(500):
+            drawn = Pairs(*rng.multinomial(1000, (0.5, lost, gained, 0.5 - lost - gained)).tolist())
+            _, low, high = change(drawn)
+            inside += low <= gained - lost <= high
+        assert inside >= 465, (lost, gained)
+    assert change(Pairs(500, 0, 3, 497))[1] < 0.0 < change(Pairs(500, 0, 20, 480))[1]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from reports.making import Files, Source
+    from reports.contents import Asked
+    from reports.making import Files
 
 STATE = Path("evenhand-state")
 
@@ -31,35 +32,32 @@ def report(
         typer.Option(help="gap=, rows=, impact_ratio= or accuracy_drop=, as the service has it; repeatable."),
     ] = None,
     bundle: Annotated[Path | None, typer.Option(help="Folder of the bundle whose card --card refreshes.")] = None,
-    card: Annotated[Path | None, typer.Option(help="Model card to write: the bundle's, with this period's use.")] = None,
+    card: Annotated[
+        Path | None, typer.Option(help="Model card to write: the bundle's, with this period's use.")
+    ] = None,
 ) -> None:
     """Report on a period from the record: figures and verdicts, worst slices, Local Law 144, what happened."""
-    from reports.making import Files, Source
+    from reports.contents import Asked
+    from reports.contents import Asked
+    from reports.making import Files
     from reports.period import ReportError, period
     from reports.selected import Named
+    from training.progress import say
 
+    limits = _limits(limit or [])
     try:
-        source = Source(
-            record, state, model, period(start, end), Named(sex_attribute, race_attribute), features, _limits(limit or [])
-        )
-        _run(source, Files(out, json, bundle, card))
+        asked = Asked(model, period(start, end), Named(sex_attribute, race_attribute), features, limits)
+        _run((record, state), asked, Files(out, json, bundle, card))
     except ReportError as error:
-        from training.progress import say
-
         say(f"[red]error:[/red] {error}")
         raise typer.Exit(1) from error
 
 
-def _run(source: Source, files: Files) -> None:
+def _run(where: tuple[str, Path], asked: Asked, files: Files) -> None:
     from reports.making import make
     from reports.words import in_short
-    from training.progress import say
 
-    result = make(source, files)
-    typer.echo("\n".join(in_short(result)))
-    for file in (files.page, files.plain, files.card):
-        if file:
-            say(f"wrote {file}")
+    typer.echo("\n".join(in_short(make(where, asked, files))))
 
 
 def _limits(given: list[str]) -> dict[str, float]:

@@ -39,6 +39,9 @@ from reports.selected import Named
 from reports.slices import Feature, Rules, find
 from service.monitoring import cells
 from service.monitoring.cells import Window
+from service.monitoring.evaluator import read_evidence
+from service.monitoring.evidence import Rules as EvidenceRules
+from service.monitoring.findings import findings
 from service.monitoring.summary import LIMITS, Facts, summary
 from service.record.events import event
 from training.progress import say
@@ -52,8 +55,8 @@ Plain = dict[str, Any]
 class Asked:
     """What to report on."""
 
-    period: Period
     model: str | None
+    period: Period
     named: Named
     features: Path | None
     limits: Mapping[str, float]
@@ -138,7 +141,10 @@ def _told(period: Period) -> dict[str, str]:
 
 
 def _fairness(
-    record: Opened, of: tuple[str, Period], by: tuple[Mapping[str, Plain], Mapping[str, Plain], Decisions], limits: Mapping[str, float]
+    record: Opened,
+    of: tuple[str, Period],
+    by: tuple[Mapping[str, Plain], Mapping[str, Plain], Decisions],
+    limits: Mapping[str, float],
 ) -> Plain:
     """The same figures as the service's own page, for this period."""
     (model, period), (attributes, configurations, found) = of, by
@@ -152,7 +158,10 @@ def _fairness(
         attributes=[Attribute(name=name, mode="off", why="-", **told) for name, told in attributes.items()],
     )
     modes: Any = {name: _mode(found, name) for name in attributes}
-    facts = Facts(manifest, modes, window, limits, {"state": "on", "spooled": 0})
+    rules = EvidenceRules(gap=limits["gap"], rows=int(limits["rows"]))
+    kept = read_evidence(record.engine)
+    said = findings(kept, model, manifest.attributes, rules) if any(one.model == model for one in kept) else []
+    facts = Facts(manifest, modes, window, limits, {"state": "on", "spooled": 0}, said)
     return summary(cells.read(record.engine, model, window), facts)
 
 

@@ -16,7 +16,8 @@ Plain = dict[str, Any]
 COUNTED_ONLY = ("decision", "label", "groups")
 """Too many to be listed, and told of elsewhere."""
 LISTED = 200
-HEAD = ("v", "kind", "id", "time")
+LEFT_OUT = ("v", "kind", "id", "time", "reason")
+"""Said elsewhere, or what a person wrote about another: that stays in the record."""
 
 
 def happened(connection: Connection, model: str, period: Period) -> Plain:
@@ -27,16 +28,21 @@ def happened(connection: Connection, model: str, period: Period) -> Plain:
         many were ``left_out``. An erased event is counted as ``erased``.
     """
     inside = and_(records.c.at_ms >= period.from_ms, records.c.at_ms < period.to_ms)
-    asked = select(records.c.kind, records.c.at_ms, records.c.body).where(
-        inside, records.c.kind.not_in(COUNTED_ONLY)
+    about = records.alias()
+    asked = (
+        select(records.c.kind, records.c.at_ms, records.c.body, about.c.body)
+        .select_from(records.outerjoin(about, about.c.id == records.c.subject))
+        .where(inside, records.c.kind.not_in(COUNTED_ONLY))
+        .order_by(records.c.seq)
     )
     counts, events = Counter[str](), list[Plain]()
-    for kind, at_ms, text in connection.execute(asked.order_by(records.c.seq).execution_options(yield_per=1000)):
+    for kind, at_ms, text, subject in connection.execute(asked.execution_options(yield_per=1000)):
         body = {} if text is None else from_json(text)
-        if body.get("model", model) != model:
+        of = body.get("model") or (from_json(subject).get("model") if subject else None)
+        if of not in (None, model):
             continue
         counts[kind if text is not None else "erased"] += 1
-        facts = {name: value for name, value in body.items() if name not in HEAD}
+        facts = {name: value for name, value in body.items() if name not in LEFT_OUT}
         events.append({"time": time_of(at_ms), "kind": kind, "facts": facts})
         if len(events) > 2 * LISTED:
             del events[:LISTED]

@@ -66,19 +66,27 @@ def opened(record: str, state: Path) -> Iterator[Opened]:
     """
     file = state / "record.db"
     if not record and not file.is_file():
-        raise ReportError(f"no record in {state}; name the service's state folder by --state, or its database by --record")
+        raise ReportError(
+            f"no record in {state}; name the service's state folder by --state, or its database by --record"
+        )
     try:
         engine = make_engine(record or f"sqlite:///{file.absolute()}")
     except RecordRefused as error:
-        raise ReportError("--record is no usable URL; give postgresql://user@host/database or sqlite:////folder/file") from error
+        raise ReportError(
+            "--record is no usable URL; give postgresql://user@host/database or sqlite:////folder/file"
+        ) from error
     try:
         with engine.connect() as connection:
             if not inspect(connection).has_table("records"):
-                raise ReportError("the database holds no record of decisions; is --record the one that the service uses?")
+                raise ReportError(
+                    "the database holds no record of decisions; is --record the one that the service uses?"
+                )
             found = Opened(engine, _keys(state / "record.key", connection), _configurations(connection))
         yield found
     except SQLAlchemyError as error:
-        raise ReportError(f"the record's database cannot be read ({type(error).__name__}); is it up, and --record right?") from error
+        raise ReportError(
+            f"the record's database cannot be read ({type(error).__name__}); is it up, and --record right?"
+        ) from error
     finally:
         engine.dispose()
 

@@ -43,7 +43,7 @@ def html(result: Plain) -> str:
         Section("Verdicts", verdict_table(result)),
         Section("What this covers", _covers(result)),
         *(Section(f"By {of['attribute']}", by_attribute(of)) for of in result["fairness"]["attributes"]),
-        *([Section("Evidence since the start", evidence(result))] if _has_evidence(result) else []),
+        Section("Evidence since the start", evidence(result)),
         Section("Local Law 144", law(result["local_law_144"], result["period"]["words"])),
         Section("Where it is worst", slices(result["slices"])),
         Section("True labels", _feedback(result)),
@@ -53,10 +53,6 @@ def html(result: Plain) -> str:
         Section("Provenance", _provenance(result)),
     ]
     return page(f"Fairness report: {model}, {period}", intro, sections)
-
-
-def _has_evidence(result: Plain) -> bool:
-    return any(of["evidence"] for of in result["fairness"]["attributes"])
 
 
 def _covers(result: Plain) -> list[str]:
@@ -73,13 +69,20 @@ def _covers(result: Plain) -> list[str]:
         for told in [of["sources"]["declared"]]
     ]
     settings = [
-        [told["version"], count(told["rows"]), name, of["reference"], f"{of['threshold']:g}", ", ".join(told["favourable"])]
+        [
+            told["version"],
+            count(told["rows"]),
+            name,
+            of["reference"],
+            f"{of['threshold']:g}",
+            ", ".join(told["favourable"]),
+        ]
         for told in result["configurations"]
         for name, of in told["attributes"].items()
     ]
     header = ["version", "decisions", "attribute", "reference", "threshold", "favourable"]
     return [
-        table(["rows", "number"], lines, f"From {result['period']['words']}; the last hour is not part of it."),
+        table(["rows", "number"], lines, f"From {result['period']['words']}, in UTC."),
         table(header, settings, "What decided. Bundles are named under Provenance."),
         paragraph(
             f"Tolerated: a gap of {limits['gap']:g}, an impact ratio of {limits['impact_ratio']:g}, a worst-group "
@@ -102,7 +105,12 @@ def _feedback(result: Plain) -> list[str]:
         )
     ]
     rows = [
-        [f"{of['attribute']} is {group['group']}", count(group["rows"]), count(group["labels"]), f"{100 * coverage:.1f} %"]
+        [
+            f"{of['attribute']} is {group['group']}",
+            count(group["rows"]),
+            count(group["labels"]),
+            f"{100 * coverage:.1f} %",
+        ]
         for of in result["fairness"]["attributes"]
         for group in of["sources"]["declared"]["groups"]
         if (coverage := group["label_coverage"]) is not None
@@ -116,9 +124,14 @@ def _events(told: Plain) -> list[str]:
         return [paragraph("Nothing but decisions and feedback: no switch, override, access or erasure is on record.")]
     counts = [[KINDS.get(kind, kind), count(n)] for kind, n in sorted(told["counts"].items())]
     shown = told["events"][-SHOWN:]
-    rows = [[event["time"].replace("T", " "), KINDS.get(event["kind"], event["kind"]), _facts(event["facts"])] for event in shown]
+    rows = [
+        [event["time"].replace("T", " "), KINDS.get(event["kind"], event["kind"]), _facts(event["facts"])]
+        for event in shown
+    ]
     hidden = sum(told["counts"].values()) - len(shown)
-    caption = f"The last {len(shown)}; {count(hidden)} before them are on record." if hidden else "All of them, in order."
+    caption = (
+        f"The last {len(shown)}; {count(hidden)} before them are on record." if hidden else "All of them, in order."
+    )
     return [
         table(["event", "times"], counts, "How often."),
         table(["UTC", "event", "facts"], rows, caption),

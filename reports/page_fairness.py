@@ -29,7 +29,13 @@ def verdict_table(result: Plain) -> list[str]:
         found = [(name, metric) for name, of, metric in verdicts(result) if of == source]
         found.sort(key=lambda verdict: ORDER.index(verdict[1]["verdict"]))
         rows = [
-            [f"{METRICS[metric['metric']]}, by {name}", metric["verdict"], *_both(metric), _limit(metric), metric["why"]]
+            [
+                f"{METRICS[metric['metric']]}, by {name}",
+                metric["verdict"],
+                *_both(metric),
+                _limit(metric),
+                metric["why"],
+            ]
             for name, metric in found
         ]
         if rows:
@@ -72,7 +78,11 @@ def _as_rates(metric: Plain) -> tuple[Rate, Rate]:
 
 def by_attribute(of: Plain) -> list[str]:
     """Everything about one attribute."""
-    parts = [paragraph(f"Reference: {of['reference']}. Mode of the correction: {of['mode']}. Threshold: {of['threshold']:g}.")]
+    parts = [
+        paragraph(
+            f"Reference: {of['reference']}. Mode of the correction: {of['mode']}. Threshold: {of['threshold']:g}."
+        )
+    ]
     for source, words in SOURCES.items():
         told = of["sources"][source]
         if told["rows"] == 0:
@@ -91,12 +101,20 @@ def _source(name: str, words: str, told: Plain) -> list[str]:
             caption = f"{title.capitalize()} over {words} of {name} with 95 % intervals. n: rows."
             parts.append(figure(plots.dumbbells(pairs, title), caption))
     rows = [
-        [group["group"], title, count(group[rate]["final"]["n"]), percent(group[rate]["base"]), percent(group[rate]["final"])]
+        [
+            group["group"],
+            title,
+            count(group[rate]["final"]["n"]),
+            percent(group[rate]["base"]),
+            percent(group[rate]["final"]),
+        ]
         for group in groups
         for rate, title in RATES.items()
         if group[rate]["final"]["n"]
     ]
-    unknown = f" {count(told['unknown_rows'])} rows of unknown group are in none of them." if told["unknown_rows"] else ""
+    unknown = (
+        f" {count(told['unknown_rows'])} rows of unknown group are in none of them." if told["unknown_rows"] else ""
+    )
     caption = f"Rates over {words} of {name}, for a favourable answer, with 95 % intervals.{unknown}"
     parts.append(table(["group", "rate", "n", "base", "corrected"], rows, caption))
     return [*parts, *_correction(name, words, told)]
@@ -127,7 +145,11 @@ def evidence(result: Plain) -> list[str]:
         [f"{of['attribute']} is {found['group']}", found["metric"].replace("_", " "), found["state"], found["sentence"]]
         for of in result["fairness"]["attributes"]
         for found in of["evidence"]
+        if found["process"] == "since_start" or found["state"] == BREACH
     ]
+    if not rows:
+        return [paragraph("None is kept: the service's evaluator has not looked at this model's decisions.")]
+    rows.sort(key=lambda row: ORDER.index(row[2]))
     return [
         paragraph(
             "These hold however often they are looked at, unlike the intervals of a period. They are about every "

@@ -31,7 +31,9 @@ def law(told: Plain, period: str) -> list[str]:
             )
         )
     elif asked:
-        parts.append(paragraph(f"No attribute was named as {asked[0]}: that table, and the intersections, are missing."))
+        parts.append(
+            paragraph(f"No attribute was named as {asked[0]}: that table, and the intersections, are missing.")
+        )
     tables = [*told["tables"], *([told["intersections"]] if told["intersections"] else [])]
     for each in tables:
         parts += _categories(each)

@@ -15,7 +15,11 @@ Plain = dict[str, Any]
 
 def slices(told: Plain) -> list[str]:
     """How they were looked for, and what was found by each outcome."""
-    own = "" if told["in_own_table"] is None else f" {count(told['in_own_table'])} decisions are in the table of own features."
+    own = (
+        ""
+        if told["in_own_table"] is None
+        else f" {count(told['in_own_table'])} decisions are in the table of own features."
+    )
     parts = [
         paragraph(
             f"Rows were sliced by up to three of: {', '.join(told['features']) or 'nothing, as no feature varies'}.{own} "
@@ -33,7 +37,9 @@ def slices(told: Plain) -> list[str]:
 def _found(found: Plain, words: str) -> list[str]:
     if found["verdict"] == INSUFFICIENT and not found["slices"]:
         needed = 4 * found["least_rows"]
-        return [paragraph(f"By {words}: insufficient data. {count(found['rows'])} rows, and {count(needed)} are needed.")]
+        return [
+            paragraph(f"By {words}: insufficient data. {count(found['rows'])} rows, and {count(needed)} are needed.")
+        ]
     scope = (
         f"{count(found['counted'])} slices of at least {count(found['least_rows'])} rows were looked at on "
         f"{count(found['searched_rows'])} rows"

@@ -38,7 +38,9 @@ class Period:
         return datetime.fromtimestamp(self.to_ms / 1000, UTC)
 
     def __str__(self) -> str:
-        return f"{_said(self.start)} to {_said(self.end)} UTC"
+        if self.start.hour == self.end.hour == 0:
+            return f"{self.start:%Y-%m-%d} to {self.end - timedelta(days=1):%Y-%m-%d}"
+        return f"{self.start:%Y-%m-%d %H:%M} to {self.end:%Y-%m-%d %H:%M}"
 
 
 def period(start: str, end: str) -> Period:
@@ -69,7 +71,3 @@ def _moment(option: str, text: str) -> datetime:
     if found.minute or found.second or found.microsecond:
         raise ReportError(f"{option} {text!r} is not a whole hour: counts are kept by the hour")
     return found
-
-
-def _said(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d}" if moment.hour == 0 else f"{moment:%Y-%m-%d %H:%M}"

@@ -30,7 +30,9 @@ class Named:
     race: str | None
 
 
-def tables(connection: Connection, decisions: Decisions, asked: tuple[str, Period], named: Named, min_rows: int) -> Plain:
+def tables(
+    connection: Connection, decisions: Decisions, asked: tuple[str, Period], named: Named, min_rows: int
+) -> Plain:
     """The tables that the rule asks for, or those that can be made.
 
     Args:
@@ -44,7 +46,9 @@ def tables(connection: Connection, decisions: Decisions, asked: tuple[str, Perio
     known = {kind: name for kind, name in kinds.items() if name}
     single = known or {name: name for name in decisions.groups}
     found = [
-        categories(f"{kind}" if kind == name else f"{kind} (attribute {name})", *_counted(connection, asked, name), min_rows)
+        categories(
+            f"{kind}" if kind == name else f"{kind} (attribute {name})", *_counted(connection, asked, name), min_rows
+        )
         for kind, name in single.items()
     ]
     joint = None
@@ -88,5 +92,3 @@ def _joint(decisions: Decisions, attributes: Sequence[str]) -> tuple[dict[str, C
                 counts[f"{one}, {other}"] = Count(int(inside.sum()), int(good[inside].sum()))
                 known += int(inside.sum())
     return dict(sorted(counts.items())), int(np.size(good)) - known
-
-

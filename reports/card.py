@@ -1,0 +1,62 @@
+"""A model card with what happened in use: the bundle's own card, and a section with a period's figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from models.bundle import read_manifest
+from reports.period import ReportError
+from reports.words import METRICS, SOURCES, count, figure_of, in_short, not_known, verdicts
+
+Plain = dict[str, Any]
+CARD = "MODEL_CARD.md"
+
+
+def refreshed(bundle: Path, result: Plain) -> str:
+    """The card as Markdown.
+
+    Args:
+        bundle: Folder of a bundle.
+        result: What :func:`reports.contents.contents` returns.
+
+    Raises:
+        ReportError: the bundle has no card that can be read.
+    """
+    try:
+        text = (bundle / CARD).read_text(encoding="utf-8")
+    except OSError as error:
+        raise ReportError(f"{bundle / CARD}: not readable ({error.strerror})") from error
+    return f"{text.rstrip()}\n\n{in_use(result, read_manifest(bundle)[1])}"
+
+
+def in_use(result: Plain, sha256: str) -> str:
+    """The section.
+
+    Args:
+        result: What was found.
+        sha256: Names the bundle that the card is of.
+    """
+    rows, period = result["rows"], result["period"]["words"]
+    ours = sum(told["rows"] for told in result["configurations"] if told["bundle"] == sha256)
+    lines = [
+        f"## In use, {period}",
+        "",
+        f"{count(rows['counted'])} decisions, {count(rows['labelled'])} with a true label; {count(ours)} were made by this "
+        f"bundle, the others by other versions of {result['model']}. {result['record']['sentence']}",
+        "",
+        *(f"- {sentence}" for sentence in in_short(result)),
+        "",
+        "| attribute | groups | figure | base | corrected | verdict |",
+        "|---|---|---|---|---|---|",
+        *(
+            f"| {name} | {SOURCES[source]} | {METRICS[metric['metric']]} | {figure_of(metric['base'])} | "
+            f"{figure_of(metric['final'])} | {metric['verdict']} |"
+            for name, source, metric in verdicts(result)
+        ),
+        "",
+        "Not known:",
+        "",
+        *(f"- {sentence}" for sentence in not_known(result)),
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,84 @@
+"""From a record to files: the page, its JSON, the refreshed card, and the event that says so."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from models.bundle import BundleError, read_manifest
+from models.manifest import Manifest
+from reports import card
+from reports.contents import Asked, contents
+from reports.holds import holds
+from reports.opened import opened
+from reports.page import html
+from reports.period import ReportError
+from service.record.events import event
+from training.progress import say
+
+Plain = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Files:
+    """What to write, and the bundle whose card is refreshed."""
+
+    page: Path
+    plain: Path | None
+    bundle: Path | None
+    card: Path | None
+
+
+def make(where: tuple[str, Path], asked: Asked, files: Files) -> Plain:
+    """Make a report and note in the record that it was made.
+
+    Args:
+        where: URL of the record's database, and state folder.
+        asked: What to report on.
+        files: Where to.
+
+    Returns:
+        What :func:`reports.contents.contents` gives, with ``record``.
+
+    Raises:
+        ReportError: it cannot be made.
+    """
+    manifest = _manifest(files)
+    with opened(*where) as record:
+        result = contents(record, asked)
+        if manifest is not None and manifest.name != result["model"]:
+            raise ReportError(f"--bundle is of {manifest.name}, and the report of {result['model']}")
+        result["record"] = holds(record.engine, asked.period)
+        page = html(result)
+        digest = sha256(page.encode()).hexdigest()
+        _write(files.page, page)
+        if files.plain:
+            _write(files.plain, json.dumps({**result, "page_sha256": digest}, indent=1) + "\n")
+        if files.card and files.bundle:
+            _write(files.card, card.refreshed(files.bundle, result))
+        told = {name: result["period"][name] for name in ("from", "to")}
+        facts = {"model": result["model"], **told, "rows": result["rows"]["counted"], "sha256": digest}
+        record.note(event("report", facts))
+    return result
+
+
+def _manifest(files: Files) -> Manifest | None:
+    if (files.bundle is None) != (files.card is None):
+        raise ReportError("--card and --bundle belong together: the card to write, and the bundle that it is of")
+    if files.bundle is None:
+        return None
+    try:
+        return read_manifest(files.bundle)[0]
+    except BundleError as error:
+        raise ReportError(str(error)) from error
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ReportError(f"{path}: cannot be written ({error.strerror})") from error
+    say(f"wrote {path}")

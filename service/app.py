@@ -31,7 +31,7 @@ from service.record.recorder import Recorder
 from service.recording import make_recorder
 from service.registry import Registry
 from service.reload import Reloader, load_all
-from service.routes import admin, feedback, health, predict, v2
+from service.routes import admin, fairness, feedback, health, predict, v2
 from service.routes.running import Running
 from service.settings import Settings
 from service.shadow import Shadow
@@ -72,7 +72,7 @@ def create_app(given: Settings | None = None) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.running = state
-    for router in (predict.router, v2.router, feedback.router, health.router, admin.router):
+    for router in (predict.router, v2.router, feedback.router, fairness.router, health.router, admin.router):
         app.include_router(router)
     handlers.install(app, metrics)
     app.add_middleware(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fastapi import Request
 
@@ -12,6 +12,7 @@ from service.desk import Desk
 from service.lanes import Lanes
 from service.metrics import Metrics
 from service.pipeline import Pipeline
+from service.recent import Recent
 from service.record.recorder import Recorder
 from service.registry import Registry
 from service.reload import Reloader
@@ -33,6 +34,7 @@ class Running:
     recorder: Recorder | None
     desk: Desk
     limits: Mapping[str, float]
+    recent: Recent = field(default_factory=Recent)
     draining: bool = False
 
 

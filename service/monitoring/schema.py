@@ -1,0 +1,203 @@
+"""What ``GET /fairness`` answers, for OpenAPI and for whoever reads it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+State = Literal["breach", "no evidence of breach", "insufficient data"]
+
+
+class _Told(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class RateOut(_Told):
+    """A share with its count and 95 % limits; all `null` where there is no row."""
+
+    n: int
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+class SidesOut(_Told):
+    """A rate of the base model's answers and of the served ones, over the same rows."""
+
+    base: RateOut
+    final: RateOut
+
+
+class SpanOut(_Told):
+    """A figure with its 95 % limits."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+class JudgedOut(SpanOut):
+    """A disparity over all groups that have rows, as Fairlearn computes it."""
+
+    state: State
+    among: SpanOut = Field(description="The same over the groups with enough rows, which the verdict is about.")
+
+
+class MetricOut(_Told):
+    """One disparity, base and served, and the verdict on the served answers."""
+
+    metric: str = Field(description="Fairlearn's name; equalized odds is the larger of the two gaps.")
+    base: JudgedOut
+    final: JudgedOut
+    limit: float | None
+    verdict: State
+    why: str
+    groups: list[str] = Field(description="The two groups that it is between, or the worst one.")
+
+
+class FlipsOut(_Told):
+    """Answers that the correction changed."""
+
+    to_favourable: int
+    to_unfavourable: int
+
+
+class ExpectedOut(_Told):
+    """An estimate of what the rates will be once every label is known; `null` where `why` says so."""
+
+    estimate: Literal[True]
+    rows: int
+    labels: int
+    true_positive_rate: SidesOut | None
+    false_positive_rate: SidesOut | None
+    accuracy: SidesOut | None
+    why: str
+
+
+class GroupOut(_Told):
+    """One group's rates; those that need labels are over the labelled rows."""
+
+    group: str
+    reference: bool
+    rows: int
+    labels: int
+    label_coverage: float | None
+    selection_rate: SidesOut
+    true_positive_rate: SidesOut
+    false_positive_rate: SidesOut
+    accuracy: SidesOut
+    flips: FlipsOut
+    expected: ExpectedOut | None
+
+
+class CorrectionOut(_Told):
+    """What the correction does; a breach where errors, or a gap, have surely grown."""
+
+    changed: int
+    rows: int
+    labels: int
+    mended: int
+    broken: int
+    accuracy_change: SpanOut
+    state: State
+    why: str
+
+
+class SourceOut(_Told):
+    """Groups as they were declared, or as the detector inferred them (`flagged`, `unflagged`); never mixed."""
+
+    rows: int
+    unknown_rows: int
+    groups: list[GroupOut]
+    metrics: list[MetricOut]
+    correction: CorrectionOut
+
+
+class DifferencesOut(_Told):
+    """Selection rate of the reference group minus that of the others."""
+
+    base: SpanOut
+    final: SpanOut
+
+
+class SoftOut(_Told):
+    """An estimate: every row is weighted by its risk. `n` of its rates is an effective count."""
+
+    estimate: Literal[True]
+    source: Literal["inferred"]
+    rows: int
+    reference: SidesOut
+    other: SidesOut
+    difference: DifferencesOut
+    why: str
+
+
+class LimitsOut(_Told):
+    """Between what a difference can lie."""
+
+    low: float
+    high: float
+
+
+class BoundsOut(_Told):
+    """Between what the selection rate of the reference group minus that of the others can lie at all."""
+
+    estimate: Literal[True]
+    source: Literal["inferred"]
+    rows: int
+    base: LimitsOut
+    final: LimitsOut
+    why: str
+
+
+class EvidenceOut(_Told):
+    """What a sequential test says of one group; valid however often it is looked at."""
+
+    group: str
+    metric: str
+    process: str
+    ln: float
+    limit_ln: float
+    rows: int
+    state: State
+    sentence: str
+
+
+class AttributeOut(_Told):
+    """All that is known of one attribute."""
+
+    attribute: str
+    reference: str
+    mode: Literal["off", "shadow", "apply"]
+    threshold: float
+    sources: dict[Literal["declared", "inferred"], SourceOut]
+    soft: SoftOut | None
+    bounds: BoundsOut | None
+    evidence: list[EvidenceOut]
+
+
+class WindowOut(_Told):
+    """Whole hours, in UTC."""
+
+    from_: str = Field(alias="from")
+    to: str
+    hours: int
+
+
+class RecordOut(_Told):
+    """Whether rows are being recorded; while they are spooled, counts lag behind."""
+
+    state: Literal["on", "spooling", "off"]
+    spooled: int
+
+
+class FairnessReply(_Told):
+    """The state of fairness of one model over one window."""
+
+    model: str
+    version: str
+    window: WindowOut
+    limits: dict[str, float]
+    record: RecordOut
+    attributes: list[AttributeOut]

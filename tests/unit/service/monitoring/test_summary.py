@@ -1,0 +1,145 @@
+"""From the database's hourly cells to what the page is told."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, create_engine, insert
+
+from models import bundle
+from models.manifest import Manifest
+from service.monitoring.cells import Window, read
+from service.monitoring.schema import FairnessReply
+from service.monitoring.summary import Facts, summary
+from service.record.tables import META, hourly_decisions, hourly_outcomes, hourly_risk
+
+NOW = datetime(2026, 5, 4, 10, 20, tzinfo=UTC)
+HOUR = int(NOW.timestamp() // 3600)
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    made = create_engine("sqlite://")
+    META.create_all(made)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def manifest(demo: Path) -> Manifest:
+    found, _ = bundle.read_manifest(demo)
+    return found
+
+
+def decided(engine: Engine, hour: int, group: str, n: int, **more: Any) -> None:
+    row = {
+        "hour": hour, "model": "hatexplain-toxicity", "attribute": "race", "group": group, "source": "declared",
+        "base": 1, "final": 1, "bin": 7, "n": n, "score": 0.75 * n,
+    }  # fmt: skip
+    with engine.begin() as connection:
+        connection.execute(insert(hourly_decisions), [{**row, **more}])
+
+
+def told(engine: Engine, manifest: Manifest, window: Window, **more: Any) -> dict[str, Any]:
+    facts = {
+        "modes": dict.fromkeys(manifest.attribute_names, "apply"),
+        "limits": {},
+        "record": {"state": "on", "spooled": 0},
+    }
+    found = summary(read(engine, manifest.name, window), Facts(manifest=manifest, window=window, **{**facts, **more}))
+    FairnessReply.model_validate(found)
+    return found
+
+
+def test_hours_of_the_window_are_summed_and_no_others(engine: Engine, manifest: Manifest) -> None:
+    for hour, n in ((HOUR, 1), (HOUR - 23, 10), (HOUR - 24, 100), (HOUR + 1, 1000)):
+        decided(engine, hour, "none", n)
+    decided(engine, HOUR, "none", 5000, model="another")
+    window = Window.last(24, NOW)
+    found = told(engine, manifest, window)
+    assert found["window"] == {"from": "2026-05-03T11:00:00Z", "to": "2026-05-04T11:00:00Z", "hours": 24}
+    assert found["attributes"][0]["sources"]["declared"]["rows"] == 11
+
+
+def test_a_window_between_two_moments_holds_every_hour_that_they_touch() -> None:
+    ten = datetime(2026, 5, 4, 10, tzinfo=UTC)
+    assert Window.between(ten, ten.replace(hour=12)).facts() == {
+        "from": "2026-05-04T10:00:00Z",
+        "to": "2026-05-04T12:00:00Z",
+        "hours": 2,
+    }
+    assert Window.between(NOW, NOW).facts()["hours"] == 1
+    assert Window.between(ten, ten.replace(hour=12, minute=1)).facts()["hours"] == 3
+
+
+def test_every_attribute_and_listed_group_is_told_even_without_a_row(engine: Engine, manifest: Manifest) -> None:
+    found = told(engine, manifest, Window.last(1, NOW))
+    assert [attribute["attribute"] for attribute in found["attributes"]] == manifest.attribute_names
+    for attribute, of_manifest in zip(found["attributes"], manifest.attributes, strict=True):
+        declared, inferred = attribute["sources"]["declared"], attribute["sources"]["inferred"]
+        assert [group["group"] for group in declared["groups"]] == list(of_manifest.groups)
+        assert [group["group"] for group in inferred["groups"]] == ["unflagged", "flagged"]
+        verdicts = {metric["verdict"] for source in (declared, inferred) for metric in source["metrics"]}
+        assert verdicts == {"insufficient data"}
+        assert declared["correction"]["state"] == "insufficient data"
+        assert attribute["soft"] is None
+        assert attribute["bounds"] is None
+
+
+def test_sources_are_never_mixed_and_unknown_groups_are_counted_apart(engine: Engine, manifest: Manifest) -> None:
+    decided(engine, HOUR, "none", 300)
+    decided(engine, HOUR, "African", 300, base=0, final=0)
+    decided(engine, HOUR, "unknown", 70)
+    decided(engine, HOUR, "flagged", 40, source="inferred")
+    race = told(engine, manifest, Window.last(1, NOW))["attributes"][0]
+    declared, inferred = race["sources"]["declared"], race["sources"]["inferred"]
+    assert (declared["rows"], declared["unknown_rows"], inferred["rows"]) == (670, 70, 40)
+    parity = declared["metrics"][0]
+    assert (parity["metric"], parity["final"]["value"], parity["verdict"]) == (
+        "demographic_parity_difference",
+        1.0,
+        "breach",
+    )
+    assert inferred["metrics"][0]["verdict"] == "insufficient data"
+
+
+def test_labels_risks_evidence_and_limits_arrive(engine: Engine, manifest: Manifest) -> None:
+    decided(engine, HOUR, "none", 300)
+    with engine.begin() as connection:
+        cell = {"hour": HOUR, "model": manifest.name, "attribute": "race", "base": 1, "final": 0}
+        labelled = {**cell, "group": "none", "source": "declared", "label": 1, "bin": 7, "n": 120, "score": 90.0}
+        connection.execute(insert(hourly_outcomes), [labelled])
+        connection.execute(insert(hourly_risk), [{**cell, "bin": 2, "n": 8, "risk": 2.0, "risk_squared": 0.5}])
+    evidence = {
+        "model": manifest.name, "attribute": "race", "group": "African", "metric": "demographic_parity",
+        "process": "detector", "ln": 1.0, "limit_ln": 9.9, "rows": 12, "state": "no evidence of breach", "sentence": "x",
+    }  # fmt: skip
+    found = told(
+        engine,
+        manifest,
+        Window.last(1, NOW),
+        limits={"rows": 50.0, "unknown_share": 0.2},
+        evidence=[evidence],
+        usual_accuracy={"race": 0.8},
+    )
+    assert found["limits"]["rows"] == 50.0
+    assert found["limits"]["gap"] == 0.05
+    race, religion = found["attributes"][:2]
+    assert [entry["group"] for entry in race["evidence"]] == ["African"]
+    assert religion["evidence"] == []
+    reference = race["sources"]["declared"]["groups"][0]
+    assert (reference["labels"], reference["label_coverage"]) == (120, 0.4)
+    assert reference["accuracy"]["base"]["value"] == 1.0
+    assert reference["accuracy"]["final"]["value"] == 0.0
+    assert reference["expected"]["accuracy"]["final"]["value"] == pytest.approx(1.0)
+    assert race["sources"]["declared"]["correction"]["state"] == "breach"
+    worst = race["sources"]["declared"]["metrics"][-1]
+    assert (worst["metric"], worst["limit"], worst["verdict"]) == (
+        "worst_group_accuracy",
+        pytest.approx(0.75),
+        "breach",
+    )
+    assert race["soft"]["rows"] == 8
+    assert race["bounds"]["final"] == {"low": 0.0, "high": 0.0}

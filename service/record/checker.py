@@ -96,6 +96,7 @@ class Checker:
         self._held: list[Checkpoint] = []
         self._compared = 0
         self._rewritten = False
+        self._begin(bounds.before)
 
     def take(self, record: Stored) -> None:
         """Check the next record: its number is larger than the one before."""
@@ -118,6 +119,7 @@ class Checker:
         self._place = Place(record.seq, record.link)
         self._times_ms = (self._times_ms[0] if self._records else record.at_ms, record.at_ms)
         self._records += 1
+        self._decisions += record.kind == "decision"
 
     def end(self) -> Report:
         """What was found in all."""
@@ -169,6 +171,16 @@ class Checker:
                 good[statement.seq].append(statement)
         return good
 
+    def _begin(self, before: Place) -> None:
+        """What checkpoints say of the last record that is not here."""
+        for statement in self._statements.get(before.seq, ()):
+            self._compared += 1
+            if statement.link == before.link:
+                self._held.append(statement)
+            else:
+                self._begins.append(statement.link)
+                self._tell(before.seq, BEGIN_CHANGED)
+
     def _follows_a_gap(self, record: Stored) -> bool:
         """Whether records are missing before this one, so that the link before it is not known."""
         expected, head = self._place.seq + 1, self._bounds.head.seq
@@ -189,7 +201,6 @@ class Checker:
         try:
             body = from_json(record.body)
             if record.kind == "decision":
-                self._decisions += 1
                 if body["configuration"] not in self._configurations:
                     self._unknown.setdefault(body["configuration"], record.seq)
             elif record.kind == "erase":
@@ -246,8 +257,6 @@ class Checker:
             self._tell(
                 before.seq, f"{self._strays} records up to here lie before the beginning that the chain row names"
             )
-        if before.seq in self._statements:
-            self._stated(before.seq, (before.link, before.link))
         if self._bounds.pruned and before.seq and before.seq > self._pruned_to:
             self._tell(before.seq, "the records up to here are missing, and no prune event names them")
         if last.seq > head.seq:

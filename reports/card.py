@@ -42,8 +42,8 @@ def in_use(result: Plain, sha256: str) -> str:
     lines = [
         f"## In use, {period}",
         "",
-        f"{count(rows['counted'])} decisions, {count(rows['labelled'])} with a true label; {count(ours)} were made by this "
-        f"bundle, the others by other versions of {result['model']}. {result['record']['sentence']}",
+        f"{count(rows['counted'])} decisions, {count(rows['labelled'])} with a true label; {count(ours)} were made by "
+        f"this bundle, the others by other versions of {result['model']}. {result['record']['sentence']}",
         "",
         *(f"- {sentence}" for sentence in in_short(result)),
         "",

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from reports.contents import Asked
-    from reports.making import Files
-
-STATE = Path("evenhand-state")
+from rich.markup import escape
 
 
 def report(
@@ -19,57 +14,56 @@ def report(
     end: Annotated[str, typer.Option("--to", help="Last day, included; or the hour before which it ends.")],
     out: Annotated[Path, typer.Option(help="HTML report to write.")],
     model: Annotated[str | None, typer.Option(help="Model; needed where the record holds several.")] = None,
-    record: Annotated[str, typer.Option(help="URL of the record's database; SQLite in --state if not given.")] = "",
-    state: Annotated[Path, typer.Option(help="The service's state folder, with the record's key.")] = STATE,
+    record: Annotated[str | None, typer.Option(help="The record's database; setting record if not given.")] = None,
+    state: Annotated[Path | None, typer.Option(help="Folder of the record's key; setting state if not given.")] = None,
     json: Annotated[Path | None, typer.Option(help="JSON report to write.")] = None,
     features: Annotated[
         Path | None, typer.Option(help="Your own features to slice by: .csv or .parquet with a column id.")
     ] = None,
     sex_attribute: Annotated[str | None, typer.Option(help="Attribute that is sex, for Local Law 144.")] = None,
     race_attribute: Annotated[str | None, typer.Option(help="Attribute that is race or ethnicity.")] = None,
-    limit: Annotated[
-        list[str] | None,
-        typer.Option(help="gap=, rows=, impact_ratio= or accuracy_drop=, as the service has it; repeatable."),
-    ] = None,
-    bundle: Annotated[Path | None, typer.Option(help="Folder of the bundle whose card --card refreshes.")] = None,
-    card: Annotated[
-        Path | None, typer.Option(help="Model card to write: the bundle's, with this period's use.")
-    ] = None,
+    bundle: Annotated[Path | None, typer.Option(help="Folder of the model's bundle, for --card.")] = None,
+    card: Annotated[Path | None, typer.Option(help="Model card to write: the bundle's, and this use of it.")] = None,
 ) -> None:
-    """Report on a period from the record: figures and verdicts, worst slices, Local Law 144, what happened."""
-    from reports.contents import Asked
-    from reports.contents import Asked
-    from reports.making import Files
-    from reports.period import ReportError, period
-    from reports.selected import Named
+    """Report on a period from the record: verdicts, figures, worst slices, Local Law 144, what happened.
+
+    What is tolerated, and how many rows a verdict needs, are the service's settings gap_limit and min_rows.
+    """
+    from models.bundle import BundleError
+    from reports.period import ReportError
+    from service.settings import SettingsError
     from training.progress import say
 
-    limits = _limits(limit or [])
+    law = (sex_attribute, race_attribute)
     try:
-        asked = Asked(model, period(start, end), Named(sex_attribute, race_attribute), features, limits)
-        _run((record, state), asked, Files(out, json, bundle, card))
-    except ReportError as error:
-        say(f"[red]error:[/red] {error}")
+        _run((start, end), (record, state), (model, features, law), (out, json, bundle, card))
+    except (ReportError, SettingsError, BundleError) as error:
+        say(f"[red]error:[/red] {escape(str(error))}")
         raise typer.Exit(1) from error
 
 
-def _run(where: tuple[str, Path], asked: Asked, files: Files) -> None:
-    from reports.making import make
+def _run(
+    dates: tuple[str, str],
+    where: tuple[str | None, Path | None],
+    what: tuple[str | None, Path | None, tuple[str | None, str | None]],
+    files: tuple[Path, Path | None, Path | None, Path | None],
+) -> None:
+    """Load the heavy parts, and the service's own settings: where the record is, and what is tolerated."""
+    from models.bundle import read_manifest
+    from reports.contents import Asked
+    from reports.making import Files, make
+    from reports.period import ReportError, period
+    from reports.selected import Named
     from reports.words import in_short
+    from service import settings
+    from service.monitoring.evidence import Rules
 
-    typer.echo("\n".join(in_short(make(where, asked, files))))
-
-
-def _limits(given: list[str]) -> dict[str, float]:
-    from service.monitoring.summary import LIMITS
-
-    found = {}
-    for each in given:
-        name, _, value = each.partition("=")
-        try:
-            found[name] = float(value)
-        except ValueError:
-            raise typer.BadParameter(f"--limit {each!r} is not name=number") from None
-        if name not in LIMITS:
-            raise typer.BadParameter(f"--limit {each!r}: the limits are {', '.join(LIMITS)}")
-    return found
+    chosen = settings.load(record=where[0], state=where[1])
+    model, features, law = what
+    bundle, card = files[2:]
+    if card is not None and bundle is None:
+        raise ReportError("--card needs --bundle, the folder of the bundle whose card it is")
+    rules = Rules(chosen.gap_limit, chosen.days_per_false_alarm, rows=chosen.min_rows)
+    manifest = read_manifest(bundle)[0] if bundle else None
+    asked = Asked(model, period(*dates), Named(*law), features, rules, manifest)
+    typer.echo("\n".join(in_short(make((chosen.record, chosen.state), asked, Files(*files)))))

@@ -59,8 +59,15 @@ class Asked:
     period: Period
     named: Named
     features: Path | None
-    limits: Mapping[str, float]
-    """Those that differ from :data:`~service.monitoring.summary.LIMITS`."""
+    rules: EvidenceRules
+    """What is tolerated, and how many rows a verdict needs; as the service has it."""
+    manifest: Manifest | None
+    """Of the bundle, if one was given: says what the model's attributes are where the record does not any more."""
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """What verdicts need."""
+        return {**LIMITS, "gap": self.rules.gap, "rows": float(self.rules.rows)}
 
 
 def contents(record: Opened, asked: Asked) -> Plain:
@@ -77,10 +84,10 @@ def contents(record: Opened, asked: Asked) -> Plain:
         ReportError: nothing can be said.
     """
     model, period = model_of(record, asked.model), asked.period
-    limits = {**LIMITS, **asked.limits}
+    limits = asked.limits
     own = own_features.read(asked.features) if asked.features else None
     configurations = record.of_model(model)
-    attributes = _attributes(configurations)
+    attributes = _attributes(configurations, asked.manifest)
     _check_names(asked.named, attributes)
     with record.engine.connect() as connection:
         _check_rows(connection, model, period)
@@ -92,7 +99,7 @@ def contents(record: Opened, asked: Asked) -> Plain:
         found = recorded.read(connection, wanted)
         law = selected.tables(connection, found, (model, period), asked.named, int(limits["rows"]))
         events = happened(connection, model, period)
-    fairness = _fairness(record, (model, period), (attributes, configurations, found), limits)
+    fairness = _fairness(record, (model, asked), (attributes, configurations, found))
     return {
         "format": FORMAT,
         "made": {
@@ -114,9 +121,15 @@ def contents(record: Opened, asked: Asked) -> Plain:
     }
 
 
-def _attributes(configurations: Mapping[str, Plain]) -> dict[str, Plain]:
+def _attributes(configurations: Mapping[str, Plain], manifest: Manifest | None) -> dict[str, Plain]:
     """Every attribute that any of them has; the last one's settings."""
-    return {name: told for body in configurations.values() for name, told in body["attributes"].items()}
+    found = {name: told for body in configurations.values() for name, told in body["attributes"].items()}
+    if manifest is not None:
+        wanted = {"groups", "reference", "threshold"}
+        found = {**{told.name: told.model_dump(include=wanted) for told in manifest.attributes}, **found}
+    if not found:
+        raise ReportError("the record says nothing of the model's attributes any more; give its bundle by --bundle")
+    return found
 
 
 def _check_names(named: Named, attributes: Mapping[str, Plain]) -> None:
@@ -141,14 +154,11 @@ def _told(period: Period) -> dict[str, str]:
 
 
 def _fairness(
-    record: Opened,
-    of: tuple[str, Period],
-    by: tuple[Mapping[str, Plain], Mapping[str, Plain], Decisions],
-    limits: Mapping[str, float],
+    record: Opened, of: tuple[str, Asked], by: tuple[Mapping[str, Plain], Mapping[str, Plain], Decisions]
 ) -> Plain:
     """The same figures as the service's own page, for this period."""
-    (model, period), (attributes, configurations, found) = of, by
-    window = Window(period.hours.start, period.hours.stop)
+    (model, asked), (attributes, configurations, found) = of, by
+    window = Window(asked.period.hours.start, asked.period.hours.stop)
     latest = max(found.configurations, key=list(configurations).index, default=None)
     version = configurations[latest]["version"] if latest else "-"
     # The record keeps of a manifest what decides; the summary needs nothing else of it.
@@ -158,10 +168,9 @@ def _fairness(
         attributes=[Attribute(name=name, mode="off", why="-", **told) for name, told in attributes.items()],
     )
     modes: Any = {name: _mode(found, name) for name in attributes}
-    rules = EvidenceRules(gap=limits["gap"], rows=int(limits["rows"]))
     kept = read_evidence(record.engine)
-    said = findings(kept, model, manifest.attributes, rules) if any(one.model == model for one in kept) else []
-    facts = Facts(manifest, modes, window, limits, {"state": "on", "spooled": 0}, said)
+    said = findings(kept, model, manifest.attributes, asked.rules) if any(one.model == model for one in kept) else []
+    facts = Facts(manifest, modes, window, asked.limits, {"state": "on", "spooled": 0}, said)
     return summary(cells.read(record.engine, model, window), facts)
 
 

@@ -4,7 +4,7 @@
   with a favourable label.
 - *Impact ratio* (5-300): a category's selection rate over that of the most selected category.
 - 5-301(b): by sex, by race or ethnicity, and by their intersections; how many individuals are of unknown category.
-- 5-301(d): a category under 2 % of the data may be left out of impact ratios; its number and rate are told all the same.
+- 5-301(d): a category under 2 % of the data may be left out of impact ratios; its number and rate are told.
 """
 
 from __future__ import annotations

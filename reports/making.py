@@ -8,8 +8,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from models.bundle import BundleError, read_manifest
-from models.manifest import Manifest
 from reports import card
 from reports.contents import Asked, contents
 from reports.holds import holds
@@ -46,7 +44,7 @@ def make(where: tuple[str, Path], asked: Asked, files: Files) -> Plain:
     Raises:
         ReportError: it cannot be made.
     """
-    manifest = _manifest(files)
+    manifest = asked.manifest
     with opened(*where) as record:
         result = contents(record, asked)
         if manifest is not None and manifest.name != result["model"]:
@@ -63,17 +61,6 @@ def make(where: tuple[str, Path], asked: Asked, files: Files) -> Plain:
         facts = {"model": result["model"], **told, "rows": result["rows"]["counted"], "sha256": digest}
         record.note(event("report", facts))
     return result
-
-
-def _manifest(files: Files) -> Manifest | None:
-    if (files.bundle is None) != (files.card is None):
-        raise ReportError("--card and --bundle belong together: the card to write, and the bundle that it is of")
-    if files.bundle is None:
-        return None
-    try:
-        return read_manifest(files.bundle)[0]
-    except BundleError as error:
-        raise ReportError(str(error)) from error
 
 
 def _write(path: Path, text: str) -> None:

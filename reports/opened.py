@@ -64,6 +64,8 @@ def opened(record: str, state: Path) -> Iterator[Opened]:
     Raises:
         ReportError: there is none that can be used.
     """
+    if record == "off":
+        raise ReportError("nothing is recorded: the setting record is off; name a record by --record")
     file = state / "record.db"
     if not record and not file.is_file():
         raise ReportError(
@@ -97,7 +99,10 @@ def model_of(found: Opened, asked: str | None) -> str:
     Raises:
         ReportError: the record does not know it, or knows several and none was named.
     """
-    models = sorted({str(body["model"]) for body in found.configurations.values()})
+    # Counts outlast configurations, which are pruned with the decisions that they made.
+    with found.engine.connect() as connection:
+        counted = connection.execute(select(tables.hourly_decisions.c.model).distinct()).scalars().all()
+    models = sorted({*counted, *(str(body["model"]) for body in found.configurations.values())})
     if not models:
         raise ReportError("the record holds no decision yet")
     if asked is None and len(models) > 1:

@@ -7,7 +7,7 @@ from typing import Any
 from reports.page_fairness import by_attribute, evidence, verdict_table
 from reports.page_law import law
 from reports.page_slices import slices
-from reports.words import DEFINITIONS, count, duration, in_short, not_known
+from reports.words import DEFINITIONS, count, duration, in_short, moment, not_known
 from training.pages import Section, definitions, page, paragraph, points, table
 
 Plain = dict[str, Any]
@@ -36,7 +36,8 @@ def html(result: Plain) -> str:
     model, period = result["model"], result["period"]["words"]
     intro = (
         f"How the model {model} treated groups of people from {period}, without and with its correction, as the "
-        f"record of its decisions has it. Made on {result['made']['utc']} by Evenhand {result['made']['evenhand']}."
+        f"record of its decisions has it. Made on {moment(result['made']['utc'])} by Evenhand "
+        f"{result['made']['evenhand']}."
     )
     sections = [
         Section("In short", [points(in_short(result))]),
@@ -124,10 +125,7 @@ def _events(told: Plain) -> list[str]:
         return [paragraph("Nothing but decisions and feedback: no switch, override, access or erasure is on record.")]
     counts = [[KINDS.get(kind, kind), count(n)] for kind, n in sorted(told["counts"].items())]
     shown = told["events"][-SHOWN:]
-    rows = [
-        [event["time"].replace("T", " "), KINDS.get(event["kind"], event["kind"]), _facts(event["facts"])]
-        for event in shown
-    ]
+    rows = [[moment(event["time"]), KINDS.get(event["kind"], event["kind"]), _facts(event["facts"])] for event in shown]
     hidden = sum(told["counts"].values()) - len(shown)
     caption = (
         f"The last {len(shown)}; {count(hidden)} before them are on record." if hidden else "All of them, in order."

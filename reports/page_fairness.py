@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from models.rates import Rate
-from reports.words import METRICS, ORDER, SOURCES, count, figure_of, percent, verdicts
+from reports.words import METRICS, ORDER, SOURCES, count, figure_of, moment, percent, verdicts
 from service.monitoring.disparity import BREACH, INSUFFICIENT, NO_EVIDENCE
 from training import plots
 from training.pages import Mark, figure, paragraph, table
@@ -40,13 +40,13 @@ def verdict_table(result: Plain) -> list[str]:
         ]
         if rows:
             header = ["figure", "verdict", "base", "corrected", "tolerated", "why"]
-            caption = f"Over {words}. The verdict is about the corrected answer, which is what was served."
+            caption = f"Over {words} with enough rows. The verdict is about the corrected answer, which was served."
             parts.append(table(header, rows, caption, MARKS))
     return [*parts, *_gaps(result)]
 
 
 def _both(metric: Plain) -> tuple[str, str]:
-    return figure_of(metric["base"]), figure_of(metric["final"])
+    return figure_of(metric["base"]["among"]), figure_of(metric["final"]["among"])
 
 
 def _limit(metric: Plain) -> str:
@@ -63,7 +63,7 @@ def _gaps(result: Plain) -> list[str]:
         pairs = [
             plots.Pair(f"{METRICS[metric['metric']].removesuffix(' difference')}, by {name}", *_as_rates(metric))
             for name, of, metric in verdicts(result)
-            if of == source and metric["metric"] in GAPS and metric["final"]["value"] is not None
+            if of == source and metric["metric"] in GAPS and metric["final"]["among"]["value"] is not None
         ]
         if pairs:
             caption = f"Differences over {words} with their 95 % limits. A breach lies wholly to the right of the line."
@@ -72,7 +72,10 @@ def _gaps(result: Plain) -> list[str]:
 
 
 def _as_rates(metric: Plain) -> tuple[Rate, Rate]:
-    base, final = (Rate(1, span["value"], span["low"], span["high"]) for span in (metric["base"], metric["final"]))
+    base, final = (
+        Rate(1, span["value"], span["low"], span["high"])
+        for span in (metric["base"]["among"], metric["final"]["among"])
+    )
     return base, final
 
 
@@ -117,7 +120,18 @@ def _source(name: str, words: str, told: Plain) -> list[str]:
     )
     caption = f"Rates over {words} of {name}, for a favourable answer, with 95 % intervals.{unknown}"
     parts.append(table(["group", "rate", "n", "base", "corrected"], rows, caption))
-    return [*parts, *_correction(name, words, told)]
+    return [*parts, _over_all(name, words, told), *_correction(name, words, told)]
+
+
+def _over_all(name: str, words: str, told: Plain) -> str:
+    """The figures as Fairlearn has them: over every group that has a row."""
+    rows = [
+        [METRICS[metric["metric"]], figure_of(metric["base"]), figure_of(metric["final"])] for metric in told["metrics"]
+    ]
+    caption = (
+        f"Over all {words} of {name}, however few rows one has, as Fairlearn counts; verdicts leave small ones out."
+    )
+    return table(["figure", "base", "corrected"], rows, caption)
 
 
 def _rates(sides: Plain) -> tuple[Rate, Rate]:
@@ -153,7 +167,7 @@ def evidence(result: Plain) -> list[str]:
     return [
         paragraph(
             "These hold however often they are looked at, unlike the intervals of a period. They are about every "
-            f"decision on record up to when this report was made ({result['made']['utc']})."
+            f"decision on record up to when this report was made ({moment(result['made']['utc'])})."
         ),
         table(["comparison", "rate", "verdict", "in words"], rows, "Sequential evidence.", MARKS),
     ]

@@ -18,16 +18,16 @@ def law(told: Plain, period: str) -> list[str]:
     asked = [kind for kind, name in (("sex", named["sex"]), ("race or ethnicity", named["race"])) if name is None]
     parts = [
         paragraph(
-            "New York City's Local Law 144 of 2021 asks for the selection rate and the impact ratio of every category of "
-            "sex, of race or ethnicity, and of their intersections (6 RCNY 5-301). Selected means: answered with a "
+            "New York City's Local Law 144 of 2021 asks for the selection rate and the impact ratio of every category "
+            "of sex, of race or ethnicity, and of their intersections (6 RCNY 5-301). Selected means: answered with a "
             "favourable label, after correction."
         )
     ]
     if len(asked) == 2:
         parts.append(
             paragraph(
-                "This is not the table that the law asks for: no attribute of this model was named as sex or as race or "
-                "ethnicity (--sex-attribute, --race-attribute). The same figures are given for each declared attribute."
+                "This is not the table that the law asks for: no attribute of this model was named as sex or as race "
+                "or ethnicity (--sex-attribute, --race-attribute). The same figures are given for every attribute."
             )
         )
     elif asked:
@@ -72,8 +72,8 @@ def _ratio(line: Plain) -> str:
 def _notes(told: Plain, period: str) -> list[str]:
     not_held = sum(told["not_held"].values())
     return [
-        f"The data are the tool's own decisions from {period}, as they were recorded when they were made (historical data, "
-        "6 RCNY 5-302). Each decision counts as one individual.",
+        f"The data are the tool's own decisions from {period}, as they were recorded when they were made (historical "
+        "data, 6 RCNY 5-302). Each decision counts as one individual.",
         "Categories are those that were declared; none was inferred or imputed.",
         "Categories under 2 % of the individuals of known category are left out of the ratios, as 6 RCNY 5-301 allows; "
         "an auditor may decide otherwise, and must then justify what is left out.",
@@ -84,5 +84,6 @@ def _notes(told: Plain, period: str) -> list[str]:
             if not_held
             else []
         ),
-        "A bias audit under this law is made by an independent auditor. These tables are material for one and not the audit.",
+        "A bias audit under this law is made by an independent auditor. These tables are material for one, and not the "
+        "audit.",
     ]

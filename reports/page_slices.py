@@ -22,9 +22,9 @@ def slices(told: Plain) -> list[str]:
     )
     parts = [
         paragraph(
-            f"Rows were sliced by up to three of: {', '.join(told['features']) or 'nothing, as no feature varies'}.{own} "
-            "The list was made on one random half of the rows and tested on the other, so that no rate is flattered by the "
-            f"search. A slice is a breach if its share is above the rest's by surely more than "
+            f"Rows were sliced by up to three of: {', '.join(told['features']) or 'nothing that varies'}.{own} "
+            "The list was made on one random half of the rows and tested on the other, so that no rate is flattered "
+            f"by the search. A slice is a breach if its share is above the rest's by surely more than "
             f"{100 * told['tolerance']:g} points; over all slices of a list this happens by chance in at most "
             f"{100 * LEVEL:g} of 100 reports."
         )

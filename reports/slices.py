@@ -29,11 +29,11 @@ Codes = NDArray[np.int16]
 Bools = NDArray[np.bool_]
 
 ALPHA = 0.99
-"""SliceLine's weight of a high rate against a large slice: a slice of 5 % of the rows must be a fifth worse than all."""
+"""SliceLine's weight of a high rate against a large slice: a slice of 5 % must be a fifth worse than all."""
 DEPTH = 3
 LISTED = 20
 """Slices that the search hands on, before near repeats are dropped."""
-TESTED = 8
+TESTED = 6
 LEVEL = 0.05
 """How often a report may call any slice a breach where none is."""
 CLEARLY = 3.0

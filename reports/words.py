@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from service.monitoring.disparity import BREACH, INSUFFICIENT, NO_EVIDENCE
 
 Plain = dict[str, Any]
+KEPT = "\N{NO-BREAK SPACE}"
+"""A line does not end here."""
 ORDER = (BREACH, INSUFFICIENT, NO_EVIDENCE)
 METRICS = {
     "demographic_parity_difference": "demographic parity difference",
@@ -21,9 +24,9 @@ SOURCES = {"declared": "declared groups", "inferred": "groups inferred by the de
 DEFINITIONS = {
     "base and corrected": "The base answer is the model's without correction; the corrected answer is the one that was "
     "served, under the mode that held at the time. Both were made for the same rows.",
-    "group, reference": "A value of a sensitive attribute, as it was declared with the request or afterwards; the value "
-    "that the correction leaves alone. Inferred groups are the detector's guess (flagged or unflagged), shown apart "
-    "and never mixed with declared ones.",
+    "group, reference": "A value of a sensitive attribute, as it was declared with the request or afterwards; the "
+    "value that the correction leaves alone. Inferred groups are the detector's guess (flagged or unflagged), shown "
+    "apart and never mixed with declared ones.",
     "favourable": "The label, or labels, that are good for the person the answer is about.",
     "breach": "The figure is beyond what is tolerated, and so is its 95 % limit: chance alone would hardly do this.",
     "no evidence of breach": "There are enough rows, and they do not show that the figure is beyond what is tolerated. "
@@ -36,19 +39,19 @@ DEFINITIONS = {
     "(Fairlearn: demographic_parity_difference, demographic_parity_ratio).",
     "equal opportunity difference": "Largest minus smallest true positive rate over groups (Hardt, Price and Srebro "
     "2016; Fairlearn: equal_opportunity_difference).",
-    "equalized odds difference": "The larger of the two gaps in true and in false positive rate over groups (Fairlearn: "
-    "equalized_odds_difference).",
+    "equalized odds difference": "The larger of the two gaps in true and in false positive rate over groups "
+    "(Fairlearn: equalized_odds_difference).",
     "worst-group accuracy": "The lowest share of right answers over groups.",
     "mended, broken": "Rows whose wrong base answer the correction made right, and whose right one it made wrong.",
     "intervals": "Rates: Wilson's 95 % interval. A difference over groups: the largest lower limit minus the smallest "
-    "upper limit, at least 0, up to the largest upper minus the smallest lower. Changes by the correction: Newcombe 1998 "
-    "for pairs. Impact ratios: Katz et al. 1978. Slices: exact limits (Clopper and Pearson 1934) joined as Newcombe "
-    "does, with Bonferroni's correction for the slices that were tested.",
+    "upper limit, at least 0, up to the largest upper minus the smallest lower. Changes by the correction: Newcombe "
+    "1998 for pairs. Impact ratios: Katz et al. 1978. Slices: exact limits (Clopper and Pearson 1934) joined as "
+    "Newcombe does, with Bonferroni's correction for the slices that were tested.",
     "selection rate and impact ratio in Local Law 144": "New York City Administrative Code 20-870 ff.; 6 RCNY 5-300 to "
     "5-304: the share of individuals in a category that the tool selects, and this rate over that of the most selected "
     "category. A category under 2 % of the data may be left out of the ratios (5-301); its number and rate are told.",
-    "slice": "Rows that share up to three values. Listed by SliceLine's score (Sagadeeva and Boehm, SIGMOD 2021) on one "
-    "random half of the rows, and tested on the other half, which had no say in the list.",
+    "slice": "Rows that share up to three values. Listed by SliceLine's score (Sagadeeva and Boehm, SIGMOD 2021) on "
+    "one random half of the rows, and tested on the other half, which had no say in the list.",
 }
 
 
@@ -56,14 +59,14 @@ def percent(rate: Plain) -> str:
     """``47.5 % (32.9 to 62.5)``, or that there is no row."""
     if rate["value"] is None:
         return "no rows"
-    return f"{100 * rate['value']:.1f} % ({100 * rate['low']:.1f} to {100 * rate['high']:.1f})"
+    return f"{100 * rate['value']:.1f}{KEPT}% ({100 * rate['low']:.1f}{KEPT}to{KEPT}{100 * rate['high']:.1f})"
 
 
 def figure_of(span: Plain) -> str:
     """``0.058 (0.041 to 0.072)``, or that no rows support it."""
     if span["value"] is None:
-        return "not known"
-    return f"{span['value']:.3f} ({span['low']:.3f} to {span['high']:.3f})"
+        return "too few rows"
+    return f"{span['value']:.3f} ({span['low']:.3f}{KEPT}to{KEPT}{span['high']:.3f})"
 
 
 def count(n: int) -> str:
@@ -89,14 +92,17 @@ def in_short(result: Plain) -> list[str]:
         f"{'' if totals[BREACH] == 1 else 'es'}; {totals[NO_EVIDENCE]} show no evidence of one; for "
         f"{totals[INSUFFICIENT]} there is too little data to say."
     ]
+    breaches: dict[tuple[str, str, str], list[str]] = {}
+    for name, source, metric in found:
+        if metric["verdict"] == BREACH:
+            breaches.setdefault((name, source, metric["why"]), []).append(METRICS[metric["metric"]])
     sentences += [
-        f"Breach, by {name} ({SOURCES[source]}), {METRICS[metric['metric']]}: {metric['why']}"
-        for name, source, metric in found
-        if metric["verdict"] == BREACH
+        f"Breach by {name} ({SOURCES[source]}), {' and '.join(metrics)}: {why}"
+        for (name, source, why), metrics in breaches.items()
     ]
     sentences += _corrections(result)
     sentences += _slices(result)
-    return sentences
+    return [*sentences, result["record"]["sentence"]]
 
 
 def _corrections(result: Plain) -> Iterator[str]:
@@ -145,7 +151,7 @@ def not_known(result: Plain) -> Iterator[str]:
         if known < rows["counted"]:
             yield (
                 f"For {count(rows['counted'] - known)} of {count(rows['counted'])} decisions no {of['attribute']} was "
-                "declared, or none that the model lists. Nothing says that those who declare it are like those who do not."
+                "declared, or none that the model lists. Who declares it may not be like who does not."
             )
     for name, n in rows["not_held"].items():
         yield (
@@ -156,13 +162,13 @@ def not_known(result: Plain) -> Iterator[str]:
         yield "The record's key is not at hand (--state): no declared group can be told of single decisions."
     if rows["recorded"] < rows["counted"]:
         yield (
-            f"{count(rows['counted'])} decisions were counted and {count(rows['recorded'])} are still on record: slices "
-            "and intersections are about the latter."
+            f"{count(rows['counted'])} decisions were counted and {count(rows['recorded'])} are still on record: "
+            "slices and intersections are about the latter."
         )
     if rows["failed"]:
         yield f"{count(rows['failed'])} rows ended with an error and got no answer; they are in no figure."
     if rows["erased"]:
-        yield f"{count(rows['erased'])} records of decisions were erased; which model they were of is not known any more."
+        yield f"{count(rows['erased'])} records of decisions were erased; of which model they were is not known."
     unlabelled = rows["recorded"] - rows["labelled"]
     if unlabelled > 0:
         yield (
@@ -181,3 +187,8 @@ def duration(seconds: float | None) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:.1f} {unit}"
     return f"{seconds:.1f} seconds"
+
+
+def moment(text: str) -> str:
+    """A time as people read it, in UTC."""
+    return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M} UTC"

@@ -28,21 +28,19 @@ def verdict_table(result: Plain) -> list[str]:
     for source, words in SOURCES.items():
         found = [(name, metric) for name, of, metric in verdicts(result) if of == source]
         found.sort(key=lambda verdict: ORDER.index(verdict[1]["verdict"]))
-        rows = [
-            [
-                f"{METRICS[metric['metric']]}, by {name}",
-                metric["verdict"],
-                *_both(metric),
-                _limit(metric),
-                metric["why"],
-            ]
-            for name, metric in found
-        ]
-        if rows:
-            header = ["figure", "verdict", "base", "corrected", "tolerated", "why"]
-            caption = f"Over {words} with enough rows. The verdict is about the corrected answer, which was served."
-            parts.append(table(header, rows, caption, MARKS))
+        if not found:
+            continue
+        reasons = [[_called(name, metric), metric["verdict"], metric["why"]] for name, metric in found]
+        caption = f"Over {words} with enough rows. The verdict is about the corrected answer, which was served."
+        parts.append(table(["figure", "verdict", "why"], reasons, caption, MARKS))
+        numbers = [[_called(name, metric), *_both(metric), _limit(metric)] for name, metric in found]
+        caption = f"The same figures in numbers, over {words} with enough rows, with 95 % limits."
+        parts.append(table(["figure", "base", "corrected", "tolerated"], numbers, caption))
     return [*parts, *_gaps(result)]
+
+
+def _called(attribute: str, metric: Plain) -> str:
+    return f"{METRICS[metric['metric']]}, by {attribute}"
 
 
 def _both(metric: Plain) -> tuple[str, str]:

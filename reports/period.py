@@ -49,9 +49,7 @@ def period(start: str, end: str) -> Period:
     Raises:
         ReportError: they are no dates, or the wrong way round.
     """
-    first, last = _moment("--from", start), _moment("--to", end)
-    if DAY.fullmatch(end):
-        last += timedelta(days=1)
+    first, last = _moment("--from", start, 0), _moment("--to", end, 1)
     if first >= last:
         raise ReportError(f"--from {start} is not before --to {end}")
     return Period(*(round(moment.timestamp() * 1000) for moment in (first, last)))
@@ -62,12 +60,15 @@ def period_of(hours: range) -> Period:
     return Period(hours.start * HOUR_MS, hours.stop * HOUR_MS)
 
 
-def _moment(option: str, text: str) -> datetime:
+def _moment(option: str, text: str, days: int) -> datetime:
+    """A moment; so many days after it, if it is a day."""
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+        if DAY.fullmatch(text):
+            found += timedelta(days=days)
+    except (ValueError, OverflowError):
         raise ReportError(f"{option} {text!r} is not a date such as 2026-11-01, or 2026-11-01T08:00Z") from None
-    found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     if found.minute or found.second or found.microsecond:
         raise ReportError(f"{option} {text!r} is not a whole hour: counts are kept by the hour")
     return found

@@ -36,7 +36,7 @@ LISTED = 20
 TESTED = 6
 LEVEL = 0.05
 """How often a report may call any slice a breach where none is."""
-CLEARLY = 3.0
+CLEARLY = 2.5
 """Standard errors by which a condition must tell bad rows from less bad ones, to be kept."""
 OVERLAP = 0.5
 """Two slices that share more of their rows (Jaccard) are the same finding; the better one stands for both."""

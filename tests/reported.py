@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from models.manifest import Attribute, Manifest
 from recording import MANIFEST, recorder
+
+from models.manifest import Attribute, Manifest
 from service.ids import ulid
 from service.record import events
 from service.record.events import Batch, event
@@ -42,6 +43,8 @@ class Applicant:
     """Whether the base answer is favourable."""
     final: bool
     truth: bool
+    declares: bool
+    """Whether the request told the groups."""
     at_ms: int
 
 
@@ -57,15 +60,15 @@ def applicants(rows: int, seed: int = 0, days: int = 3) -> list[Applicant]:
         base = base and not (sex == "women" and chance.random() < 0.3)
         final = base or (sex == "women" and truth and chance.random() < 0.4)
         at_ms = now_ms - int((1 - number / rows) * days * 86_400_000) - 60_000
-        made.append(Applicant(ulid(), sex, race, base, final, truth, at_ms))
+        made.append(Applicant(ulid(), sex, race, base, final, truth, chance.random() < 0.9, at_ms))
     return made
 
 
-def batch(found: list[Applicant], declare: float = 0.9, seed: int = 0) -> Batch:
-    """As they were answered; a share of them declared their groups."""
+def batch(found: list[Applicant], seed: int = 0) -> Batch:
+    """As they were answered."""
     chance, rows = random.Random(seed), []
     for one in found:
-        declared = {"sex": one.sex, "race": one.race} if chance.random() < declare else {}
+        declared = {"sex": one.sex, "race": one.race} if one.declares else {}
         rows.append(Row(one.id, _decision(one, chance), declared, "d" * 64))
     return Batch(HIRING, CONFIGURATION, rows, found[0].at_ms, 0.004, "r1")
 

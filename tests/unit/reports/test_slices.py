@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from reports.slices import LEVEL, Feature, Rules, find, score
 from service.monitoring.disparity import BREACH, INSUFFICIENT, NO_EVIDENCE
 
@@ -16,8 +17,9 @@ def features(rng: np.random.Generator, rows: int) -> list[Feature]:
 
 
 def test_the_search_finds_what_the_library_of_sliceline_finds() -> None:
-    from reports import slices
     from sliceline.slicefinder import Slicefinder
+
+    from reports import slices
 
     rng = np.random.default_rng(1)
     table = features(rng, 4000)

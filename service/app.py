@@ -28,7 +28,7 @@ from service.metrics import Metrics
 from service.middleware import Doorkeeper
 from service.pipeline import Pipeline
 from service.record.recorder import Recorder
-from service.recording import make_recorder
+from service.recording import make_recorder, note_in
 from service.registry import Registry
 from service.reload import Reloader, load_all
 from service.routes import admin, fairness, feedback, health, predict, v2
@@ -36,6 +36,7 @@ from service.routes.running import Running
 from service.settings import Settings
 from service.shadow import Shadow
 from service.tracing import Tracer, make_tracer
+from service.watch import Watch
 
 log = logging.getLogger(__name__)
 
@@ -96,17 +97,18 @@ def _join(chosen: Settings, metrics: Metrics, recorder: Recorder | None) -> Runn
     loader = Loader(chosen, lanes, metrics)
     registry = load_all(chosen.bundles, loader)
     found.append(registry)
-    shadow = Shadow(registry, metrics, chosen.deadline_s)
+    shadow, note = Shadow(registry, metrics, chosen.deadline_s), note_in(recorder)
     return Running(
         registry=registry,
         pipeline=Pipeline(registry, chosen, metrics, shadow, recorder),
         metrics=metrics,
         lanes=lanes,
         shadow=shadow,
-        reloader=Reloader(registry, loader),
-        control=Control(registry, lanes, metrics, settings.control_file()),
+        reloader=Reloader(registry, loader, note),
+        control=Control(registry, lanes, metrics, note, settings.control_file()),
         recorder=recorder,
         desk=Desk(recorder, metrics),
+        watch=None if recorder is None else Watch(recorder, registry, chosen, metrics),
         limits=limits_of(chosen),
     )
 
@@ -117,8 +119,7 @@ async def _lifespan(state: Running, chosen: Settings, tracer: Tracer) -> AsyncIt
         slot.model.batcher.start()
         state.lanes.add(slot.model.batcher)
     await state.lanes.start()
-    if state.recorder is not None:
-        await asyncio.to_thread(state.recorder.start)
+    await asyncio.to_thread(_start_record, state)
     gc.collect()
     gc.freeze()  # what the start has made stays: looking through it again and again would stop everything each time
     forever = (_sample(state), state.control.follow(), give_back_regularly())
@@ -135,9 +136,23 @@ async def _lifespan(state: Running, chosen: Settings, tracer: Tracer) -> AsyncIt
     await asyncio.gather(*(slot.model.batcher.close() for slot in state.registry.slots))
     await state.lanes.stop()
     state.desk.close()
-    if state.recorder is not None:
-        await asyncio.to_thread(state.recorder.close)
+    await asyncio.to_thread(_close_record, state)
     await asyncio.to_thread(tracer.close)
+
+
+def _start_record(state: Running) -> None:
+    if state.recorder is not None and state.watch is not None:
+        state.recorder.start()
+        state.watch.start()
+
+
+def _close_record(state: Running) -> None:
+    """What was taken is written, and then the end of the chain is signed."""
+    if state.recorder is not None and state.watch is not None:
+        state.watch.end_reading()
+        state.recorder.close()
+        state.watch.sign()
+        state.recorder.engine.dispose()
 
 
 def _say_if_broken(task: asyncio.Task[None]) -> None:

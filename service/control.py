@@ -20,6 +20,7 @@ from models.manifest import Mode
 from service.errors import InvalidInput
 from service.lanes import Lanes
 from service.metrics import Metrics
+from service.recording import Note
 from service.registry import Registry, Roles
 
 log = logging.getLogger(__name__)
@@ -35,13 +36,15 @@ class Control:
         registry: Whose roles.
         lanes: Told which model only gets what others leave.
         metrics: Told which version answers.
+        note: Writes down what was switched.
         file: What the workers share; ``None`` where there is one.
     """
 
-    def __init__(self, registry: Registry, lanes: Lanes, metrics: Metrics, file: Path | None) -> None:
+    def __init__(self, registry: Registry, lanes: Lanes, metrics: Metrics, note: Note, file: Path | None) -> None:
         self._registry = registry
         self._lanes = lanes
         self._metrics = metrics
+        self._note = note
         self._file = file
         self._seen = ""
 
@@ -57,6 +60,7 @@ class Control:
             raise InvalidInput(f"this model has no such attribute; it has {', '.join(names)}")
         chosen = names if attribute is None else [attribute]
         self._change(name, lambda roles: roles.modes.update(dict.fromkeys(chosen, mode)))
+        self._note("mode", {"model": name, "attributes": list(chosen), "mode": mode})
         log.warning("%s: the mode of %s is %s now", name, ", ".join(chosen), mode)
 
     def set_shadow(self, name: str, version: str | None) -> None:
@@ -70,6 +74,7 @@ class Control:
             raise InvalidInput("this version answers already; name another one that is loaded, or null for none")
         self._registry.get(name)
         self._change(name, lambda roles: setattr(roles, "shadow", version))
+        self._note("shadow", {"model": name, "version": version})
         log.warning("%s: version %s is tried beside the live one now", name, version)
 
     def promote(self, name: str, version: str) -> None:
@@ -84,6 +89,7 @@ class Control:
             roles.live, roles.shadow = version, None if roles.shadow == version else roles.shadow
 
         self._change(name, change)
+        self._note("promote", {"model": name, "version": version})
         log.warning("%s: version %s answers now", name, version)
 
     async def follow(self) -> None:

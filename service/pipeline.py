@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -20,13 +19,12 @@ from service.metrics import Metrics
 from service.preprocess import Groups
 from service.record.events import Batch
 from service.record.recorder import RecordAway, Recorder
+from service.recording import REPLICA
 from service.registry import Registry
 from service.settings import Settings
 from service.shadow import Answered, Shadow
 from service.tracing import Trace
 from service.types import Decision, Example, Row, Scores
-
-REPLICA = socket.gethostname()[:64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Callable
+from typing import Any
+
 from service.metrics import Metrics
+from service.record.events import event
 from service.record.recorder import Recorder, RecordOptions, RecordReport
 from service.settings import Settings
 
 OFF = "off"
+REPLICA = socket.gethostname()[:64]
+"""Who answered, as the record says it."""
+Note = Callable[[str, dict[str, Any]], None]
+"""Records what operators did: the kind of event, and its facts."""
 
 
 def make_recorder(settings: Settings, metrics: Metrics) -> Recorder | None:
@@ -20,3 +29,13 @@ def make_recorder(settings: Settings, metrics: Metrics) -> Recorder | None:
         return None
     options = RecordOptions(settings.state, settings.record, settings.durability, settings.feedback_days)
     return Recorder(options, RecordReport(metrics.recorded, metrics.spooled))
+
+
+def note_in(recorder: Recorder | None) -> Note:
+    """What writes down what operators did; nothing where nothing is recorded."""
+
+    def note(kind: str, facts: dict[str, Any]) -> None:
+        if recorder is not None:
+            recorder.note(event(kind, {**facts, "replica": REPLICA}))
+
+    return note

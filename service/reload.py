@@ -11,6 +11,7 @@ from models.bundle import BundleError, read_manifest
 from service.errors import BundleRefused
 from service.loader import LoadedModel, Loader
 from service.memory import give_back_all
+from service.recording import Note
 from service.registry import Registry, Slot
 
 log = logging.getLogger(__name__)
@@ -45,11 +46,18 @@ def _refuse_twice(models: list[LoadedModel]) -> None:
 
 
 class Reloader:
-    """Looks after the folders that bundles came from."""
+    """Looks after the folders that bundles came from.
 
-    def __init__(self, registry: Registry, loader: Loader) -> None:
+    Args:
+        registry: Whose bundles.
+        loader: Loads new ones.
+        note: Writes down what took over and what was refused.
+    """
+
+    def __init__(self, registry: Registry, loader: Loader, note: Note) -> None:
         self._registry = registry
         self._loader = loader
+        self._note = note
         self._one_at_a_time = asyncio.Lock()
         self._stamps: dict[Path, object] = {}
 
@@ -73,6 +81,7 @@ class Reloader:
             except BundleError as error:
                 slot.refused = str(error)
                 self._loader.metrics.reloaded(slot.model.manifest.name, "refused")
+                self._note("reload", {"model": slot.model.manifest.name, "result": "refused"})
                 log.error("reload refused, %s stays served: %s", slot.model.manifest.version, error)
                 raise BundleRefused from error
             await self._swap(slot, new)
@@ -118,6 +127,8 @@ class Reloader:
         self._loader.metrics.retire(old.manifest, old.bundle)
         self._loader.metrics.add_model(new.manifest, new.bundle, new is self._registry.get(name), new.normal)
         self._loader.metrics.reloaded(name, "ok")
+        changed = {"version": new.manifest.version, "bundle": new.bundle, "before": old.bundle}
+        self._note("reload", {"model": name, "result": "ok", **changed})
         log.info("%s %s takes over from %s", name, new.manifest.version, old.manifest.version)
         await old.batcher.close()
         self._loader.lanes.remove(old.batcher)

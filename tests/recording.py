@@ -85,6 +85,16 @@ def bodies(url: str) -> list[dict[str, Any]]:
     return [json.loads(row.body) for row in found]
 
 
+def counted(url: str, name: str, attribute: str) -> int:
+    """How many an hourly table counts of one attribute."""
+    engine = sa.create_engine(url)
+    with engine.connect() as connection:
+        asked = sa.text(f"SELECT coalesce(sum(n), 0) FROM {name} WHERE attribute = :attribute")
+        found = connection.execute(asked, {"attribute": attribute}).scalar_one()
+    engine.dispose()
+    return int(found)
+
+
 def table(url: str, name: str) -> list[tuple[Any, ...]]:
     """A table's rows, sorted."""
     engine = sa.create_engine(url)

@@ -16,6 +16,8 @@ from service.types import Decision
 BINS = 10
 HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
+SUMS = {"hourly_decisions": 1, "hourly_outcomes": 1, "hourly_risk": 2}
+"""How many sums the hourly tables keep beside the number."""
 INFERRED = ("unflagged", "flagged")
 
 Key = tuple[str | int, ...]
@@ -44,6 +46,15 @@ def add(cells: Cells, table: str, key: Key, *sums: float) -> None:
 def rows_of(cells: Cells) -> dict[str, list[list[Any]]]:
     """Cells as rows of their tables, in an order that all writers share."""
     return {table: [[*key, *totals] for key, totals in sorted(found.items())] for table, found in cells.items()}
+
+
+def merge(cells: Cells, table: str, rows: list[list[Any]]) -> None:
+    """Add the rows of :func:`rows_of` to cells."""
+    places = 1 + SUMS[table]
+    for row in rows:
+        key, totals = tuple(row[:-places]), row[-places:]
+        cell = cells.setdefault(table, {}).setdefault(key, [0] * places)
+        cell[:] = [before + more for before, more in zip(cell, totals, strict=True)]
 
 
 def decided(cells: Cells, batch: Batch) -> None:

@@ -6,10 +6,11 @@ Replicas that share a database must share this file: the record refuses a databa
 from __future__ import annotations
 
 import hmac
-import os
 import secrets
 from hashlib import sha256
 from pathlib import Path
+
+from service.record.files import make_once
 
 KEY_BYTES = 32
 
@@ -58,17 +59,5 @@ def load_keys(path: Path) -> Keys:
 
 
 def _make(path: Path) -> str:
-    """Make a key; of several that try at once one wins."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(secrets.token_hex(KEY_BYTES))
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
+    make_once(path, secrets.token_hex(KEY_BYTES).encode())
     return path.read_text()

@@ -66,6 +66,21 @@ def make(found: Iterable[Batch | Event], keys: Keys) -> Lot:
     return lot
 
 
+def merge(lots: list[Lot]) -> Lot:
+    """Lots as one, for one transaction."""
+    merged = Lot()
+    cells: Cells = {}
+    for lot in lots:
+        merged.events += lot.events
+        merged.configurations |= lot.configurations
+        merged.attributes += lot.attributes
+        for table, rows in lot.cells.items():
+            counts.merge(cells, table, rows)
+    merged.attributes.sort()
+    merged.cells = counts.rows_of(cells)
+    return merged
+
+
 def _attributes(batch: Batch, keys: Keys) -> list[Attribute]:
     day = batch.at_ms // DAY_MS
     groups = {attribute.name: attribute.groups for attribute in batch.manifest.attributes}

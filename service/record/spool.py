@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
@@ -30,8 +31,9 @@ class _Line(NamedTuple):
 
     text: bytes
     rows: int
+    begin: int
     end: int
-    """Where the next one begins."""
+    """Where the next one begins, if all is well."""
 
 
 class _File:
@@ -49,7 +51,9 @@ class _File:
         self._end = os.fstat(descriptor).st_size
         self.rows = 0
         """Records that wait."""
-        while (line := self.next()) is not None:
+        for line in self.lines():
+            if line.begin != self._read:
+                log.error("spool file %s is damaged at byte %d; what it held there is lost", path.name, self._read)
             self.rows += line.rows
             self._read = line.end
         self._read = 0
@@ -69,28 +73,24 @@ class _File:
         self._end = at
         self.rows += rows
 
-    def next(self) -> _Line | None:
-        """The oldest lot that waits."""
-        while self._read < self._end:
-            if (line := self._line(self._read)) is not None:
-                return line
-            at = self._after_newline()
-            if at is None:
-                break
-            log.error("spool file %s is damaged at byte %d; what it held there is lost", self.path.name, self._read)
-            self._read = at
-        return None
+    def lines(self) -> Iterator[_Line]:
+        """The lots that wait, oldest first; what is damaged is left out."""
+        at: int | None = self._read
+        while at is not None and at < self._end:
+            if (line := self._line(at)) is not None:
+                yield line
+                at = line.end
+            else:
+                at = self._after_newline(at)
 
-    def drop(self) -> None:
-        """The oldest lot waits no more."""
-        line = self.next()
-        assert line is not None
+    def drop(self, line: _Line) -> None:
+        """A lot waits no more, nor does any before it."""
         self._read, self.rows = line.end, self.rows - line.rows
 
     def empty(self) -> None:
         """Begin anew."""
         os.ftruncate(self._descriptor, 0)
-        self._read = self._end = self.rows = 0
+        self._read = self._end = 0
 
     def close(self, remove: bool) -> None:
         """Let go of it."""
@@ -106,10 +106,9 @@ class _File:
         text = os.pread(self._descriptor, length + 1, at + HEAD_BYTES)
         if len(text) != length + 1 or not text.endswith(b"\n") or crc32(text[:-1]) != check:
             return None
-        return _Line(text[:-1], rows, at + HEAD_BYTES + length + 1)
+        return _Line(text[:-1], rows, at, at + HEAD_BYTES + length + 1)
 
-    def _after_newline(self) -> int | None:
-        at = self._read
+    def _after_newline(self, at: int) -> int | None:
         while chunk := os.pread(self._descriptor, CHUNK_BYTES, at):
             place = chunk.find(b"\n")
             if place >= 0:
@@ -129,6 +128,7 @@ class Spool:
         self._folder = folder
         self._own: _File | None = None
         self._adopted: list[_File] = []
+        self._read: list[tuple[_File, _Line]] = []
 
     @property
     def rows(self) -> int:
@@ -156,33 +156,36 @@ class Spool:
             self._own = self._make()
         self._own.append(lot.to_json(), len(lot.events))
 
-    def peek(self) -> Lot | None:
-        """The oldest lot that waits."""
+    def oldest(self, rows: int) -> list[Lot]:
+        """The lots that wait longest, one at least if there is any, and no more than so many records."""
+        self._read = []
         for file in self._files():
-            if (line := file.next()) is not None:
-                return Lot.from_json(line.text)
-        return None
+            for line in file.lines():
+                rows -= line.rows
+                if self._read and rows < 0:
+                    return [Lot.from_json(line.text) for _, line in self._read]
+                self._read.append((file, line))
+        return [Lot.from_json(line.text) for _, line in self._read]
 
     def drop(self) -> None:
-        """The oldest lot is in the database; a file without lots goes."""
-        for file in self._files():
-            if file.next() is not None:
-                file.drop()
-                break
+        """What :meth:`oldest` read last is in the database."""
+        for file, line in self._read:
+            file.drop(line)
+        self._read = []
         self.tidy()
 
     def tidy(self) -> None:
         """Let go of adopted files in which nothing waits, and begin our own anew if nothing does in it."""
-        for file in [file for file in self._adopted if file.next() is None]:
+        for file in [file for file in self._adopted if not file.rows]:
             file.close(remove=True)
             self._adopted.remove(file)
-        if self._own is not None and self._own.next() is None:
+        if self._own is not None and not self._own.rows:
             self._own.empty()
 
     def close(self) -> None:
         """Let go of all files; what waits in them is found again by the next process."""
         for file in self._files():
-            file.close(remove=file.next() is None)
+            file.close(remove=not file.rows)
         self._adopted, self._own = [], None
 
     def _files(self) -> list[_File]:

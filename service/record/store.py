@@ -19,7 +19,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, TimeoutError
 
 from service.record.chain import extend
-from service.record.lot import Lot
+from service.record.lot import Lot, merge
 from service.record.migrate import RecordRefused, migrate
 from service.record.tables import META, attributes, chain, configurations, records
 
@@ -80,17 +80,28 @@ class Store:
         with self._writes.begin() as connection:
             yield connection
 
-    def append(self, lot: Lot, again: bool) -> None:
-        """Write a lot in a transaction of its own.
+    def probe(self) -> None:
+        """See whether one could write.
 
-        Args:
-            lot: What to write.
-            again: Whether it was tried before, by an attempt of which nobody knows how it ended.
+        Raises:
+            RecordRefused: the database is not ours to write.
+            DBAPIError: it is away.
         """
         with self.writing() as connection:
-            if again and is_on_record(connection, lot):
-                return
-            append(connection, lot)
+            head(connection)
+
+    def append(self, lots: list[Lot], again: bool) -> None:
+        """Write lots in a transaction of its own.
+
+        Args:
+            lots: What to write.
+            again: Whether they were tried before, by an attempt of which nobody knows how it ended.
+        """
+        with self.writing() as connection:
+            if again:
+                lots = _not_on_record(connection, lots)
+            if lots:
+                append(connection, merge(lots))
 
     def decision(self, name: str) -> dict[str, Any] | None:
         """A decision, the configuration that made it, what is known about it since, and its place in the chain."""
@@ -182,10 +193,12 @@ def head(connection: Connection) -> Head:
     return Head(*connection.execute(asked).one())
 
 
-def is_on_record(connection: Connection, lot: Lot) -> bool:
-    """Whether a lot was written; it is as a whole or not at all, so that one record tells."""
-    head(connection)  # whoever may be writing it just now is waited for
-    return connection.execute(select(records.c.seq).where(records.c.id == lot.events[0].id)).first() is not None
+def _not_on_record(connection: Connection, lots: list[Lot]) -> list[Lot]:
+    """Lots that were not written yet; one is as a whole or not at all, so that its first record tells."""
+    head(connection)  # whoever may be writing one just now is waited for
+    firsts = [lot.events[0].id for lot in lots]
+    written = set(connection.execute(select(records.c.id).where(records.c.id.in_(firsts))).scalars())
+    return [lot for lot, first in zip(lots, firsts, strict=True) if first not in written]
 
 
 def append(connection: Connection, lot: Lot) -> None:

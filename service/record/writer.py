@@ -18,14 +18,13 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from service.record import lot as lots
 from service.record.chain import Event
 from service.record.events import Batch
 from service.record.keys import Keys
-from service.record.lot import Lot
+from service.record.lot import Lot, make
 from service.record.migrate import RecordRefused
 from service.record.spool import Spool
-from service.record.store import AWAY, RecordAway, Store
+from service.record.store import AWAY, BUSY_S, RecordAway, Store
 
 log = logging.getLogger(__name__)
 
@@ -76,12 +75,14 @@ class Writer:
         self._flush_s = flush_s
         self._queue: deque[_Item] = deque()
         self._queued_rows = 0
-        self._kept: deque[Lot] = deque()  # could neither be written nor spooled
+        self._kept: list[Lot] = []  # could neither be written nor spooled
         self._kept_rows = 0
         self._flushes: list[Future[None]] = []
         self._wake = threading.Condition()
-        self._stop = False
-        self._flushed_at_s = self._retry_at_s = self._adopted_at_s = 0.0
+        self._stop = threading.Event()
+        self._flushed_at_s = self._adopted_at_s = 0.0
+        self._away: threading.Thread | None = None
+        """Looks whether the database is back."""
         self._losing = False
         self.problem: str | None = None
         """Why nothing can be written to the database now, in one sentence."""
@@ -99,9 +100,11 @@ class Writer:
     def close(self) -> None:
         """Write what waits, to the database or the spool, and end."""
         with self._wake:
-            self._stop = True
+            self._stop.set()
             self._wake.notify()
         self._thread.join()
+        if self._away is not None:
+            self._away.join(BUSY_S)
 
     def put(self, told: Batch | Event, rows: int, done: Future[None] | None) -> None:
         """Hand over; returns at once.
@@ -118,7 +121,7 @@ class Writer:
                 done.set_result(None)
             return
         with self._wake:
-            room = self._queued_rows + rows <= MEMORY_ROWS and not self._stop
+            room = self._queued_rows + rows <= MEMORY_ROWS and not self._stop.is_set()
             if room:
                 self._queue.append(_Item(told, rows, done))
                 self._queued_rows += rows
@@ -160,11 +163,13 @@ class Writer:
     def _wait(self) -> tuple[list[_Item], list[Future[None]], bool]:
         """Wait for work; take what there is, up to one lot."""
         with self._wake:
-            pause_s = max(0.0, self._retry_at_s - time.monotonic()) if self.spooled else ADOPT_S
-            self._wake.wait_for(lambda: self._queue or self._flushes or self._stop, pause_s)
+            self._wake.wait_for(
+                lambda: self._queue or self._flushes or self._stop.is_set() or (self.spooled and not self._away),
+                ADOPT_S,
+            )
             company_s = self._flushed_at_s + self._flush_s - time.monotonic()
             if self._queue and company_s > 0:
-                self._wake.wait_for(lambda: self._flushes or self._stop, company_s)
+                self._wake.wait_for(lambda: self._flushes or self._stop.is_set(), company_s)
             items: list[_Item] = []
             rows = 0
             while self._queue and (not items or rows + self._queue[0].rows <= LOT_ROWS):
@@ -175,12 +180,12 @@ class Writer:
             if not self._queue:
                 self._flushes = []
             self._flushed_at_s = time.monotonic()
-            return items, flushes, self._stop
+            return items, flushes, self._stop.is_set()
 
     def _write(self, items: list[_Item]) -> None:
         durable = False
         try:
-            durable = self._store_lot(lots.make((item.told for item in items), self._keys))
+            durable = self._store_lot(make((item.told for item in items), self._keys))
         except Exception:
             log.exception("records are lost, for they cannot be put into words; please report this")
             self._report.rows("lost", sum(item.rows for item in items))
@@ -193,7 +198,7 @@ class Writer:
     def _store_lot(self, lot: Lot) -> bool:
         """Write a lot where it can be; returns whether it is durable now."""
         rows = len(lot.events)
-        if not self.spooled and self._append(lot, again=False):
+        if not self.spooled and self._append([lot], again=False):
             return True
         try:
             self._spool.append(lot)
@@ -204,19 +209,18 @@ class Writer:
         self._report.spool(self.spooled)
         return True
 
-    def _append(self, lot: Lot, again: bool) -> bool:
-        began_s = time.monotonic()
+    def _append(self, lots: list[Lot], again: bool) -> bool:
+        if self._away is not None:
+            return False
         try:
-            self._store.append(lot, again)
+            self._store.append(lots, again)
         except (*AWAY, RecordRefused) as error:
             self.gone(error)
-            # One that keeps us waiting before it fails is asked less often: what is new must not wait for it.
-            self._retry_at_s = time.monotonic() + RETRY_S + 4 * (time.monotonic() - began_s)
             return False
         if self.problem is not None:
             log.warning("the record's database is back; %d records of the spool follow", self.spooled)
             self.problem = None
-        self._report.rows("written", len(lot.events))
+        self._report.rows("written", sum(len(lot.events) for lot in lots))
         return True
 
     def gone(self, error: BaseException) -> None:
@@ -224,6 +228,25 @@ class Writer:
         if self.problem is None:
             self.problem = reason(error)
             log.error("the record goes to the spool, for the database cannot be written: %s", self.problem)
+        # In a thread of its own: a database that keeps us waiting before it fails must not keep the spool waiting.
+        self._away = threading.Thread(target=self._watch, name="record-database", daemon=True)
+        self._away.start()
+
+    def _watch(self) -> None:
+        """Look whether the database is back, until it is."""
+        while not self._stop.wait(RETRY_S):
+            try:
+                self._store.probe()
+            except (*AWAY, RecordRefused) as error:
+                said = reason(error)
+                if isinstance(error, RecordRefused) and said != self.problem:
+                    log.error("the record stays in the spool: %s", said)
+                self.problem = said
+                continue
+            with self._wake:
+                self._away = None
+                self._wake.notify()
+            return
 
     def _keep(self, lot: Lot, error: OSError) -> None:
         """Neither database nor disk: memory, as far as it goes."""
@@ -249,23 +272,23 @@ class Writer:
             self._adopted_at_s = now_s
             self._spool.adopt()
             self._spool.tidy()
-        if not self.spooled or now_s < self._retry_at_s:
+        if not self.spooled or self._away is not None:
             return
         while time.monotonic() < now_s + CATCH_UP_S:
-            lot = self._spool.peek()
-            oldest = lot or (self._kept[0] if self._kept else None)
-            if oldest is None or not self._append(oldest, again=True):
+            spooled = self._spool.oldest(LOT_ROWS)
+            oldest = spooled or list(self._kept)
+            if not oldest or not self._append(oldest, again=True):
                 break
-            if lot is not None:
+            if spooled:
                 self._spool.drop()
             else:
-                self._kept.popleft()
-                self._kept_rows -= len(oldest.events)
+                self._kept.clear()
+                self._kept_rows = 0
             self._losing = False
         self._report.spool(self.spooled)
 
     def _answer(self, flushes: list[Future[None]]) -> None:
-        if flushes and self.spooled and self.problem is None:
+        if flushes and self.spooled and self._away is None:
             with self._wake:  # it catches up: the next turn may tell
                 self._flushes += flushes
             return

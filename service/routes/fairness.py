@@ -120,6 +120,7 @@ def _told(state: Running, model: LoadedModel, window: Window, recorder: Recorder
         window=window,
         limits=state.limits,
         record={"state": recorder.state, "spooled": recorder.spooled},
+        evidence=[] if state.watch is None else state.watch.findings(manifest),
     )
     return to_json(summary(_cells(recorder, manifest.name, window), facts))
 

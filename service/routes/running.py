@@ -18,6 +18,7 @@ from service.registry import Registry
 from service.reload import Reloader
 from service.shadow import Shadow
 from service.tracing import TRACE, Trace
+from service.watch import Watch
 
 
 @dataclass
@@ -33,6 +34,7 @@ class Running:
     control: Control
     recorder: Recorder | None
     desk: Desk
+    watch: Watch | None
     limits: Mapping[str, float]
     recent: Recent = field(default_factory=Recent)
     draining: bool = False

@@ -1,5 +1,6 @@
 """Feedback, decisions on record and overrides, over a real database."""
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -8,8 +9,10 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from series import total
+from sqlalchemy import create_engine, func, select
 
 from service.ids import ulid
+from service.record.tables import records
 
 NAME = "hatexplain-toxicity"
 TEXTS = ["what a lovely day", "you are all vermin and should leave"]
@@ -173,12 +176,18 @@ def test_feedback_survives_a_restart(open_client: Callable[..., TestClient], dem
 def test_at_durability_request_an_answer_is_on_disk(
     open_client: Callable[..., TestClient], demo: Path, tmp_path: Path
 ) -> None:
-    from sqlalchemy import create_engine, func, select
-
-    from service.record.tables import records
-
     client = open_client(demo, state=tmp_path, durability="request")
     ask(client)
     engine = create_engine(f"sqlite:///{tmp_path / 'record.db'}")
     with engine.connect() as connection:
         assert connection.scalar(select(func.count()).where(records.c.kind == "decision")) == 2
+
+
+def test_what_operators_switch_is_on_record(open_client: Callable[..., TestClient], demo: Path, tmp_path: Path) -> None:
+    client = open_client(demo, state=tmp_path)
+    assert client.put(f"/models/{NAME}/mode", json={"mode": "off", "attribute": "race"}).status_code == 200
+    first, _ = ask(client)
+    assert client.get(f"/decisions/{first['id']}").json()["mode"]["race"] == "off"
+    with create_engine(f"sqlite:///{tmp_path / 'record.db'}").connect() as connection:
+        (body,) = connection.scalars(select(records.c.body).where(records.c.kind == "mode")).all()
+    assert {"model": NAME, "attributes": ["race"], "mode": "off"}.items() <= json.loads(body).items()

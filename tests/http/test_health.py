@@ -80,7 +80,8 @@ def test_the_documentation_names_every_route_and_field(client: TestClient) -> No
     roles = {f"/models/{{name}}/{what}" for what in ("mode", "shadow", "promote", "reload")}
     v2 = {"/v2", "/v2/health/live", "/v2/health/ready"}
     v2 |= {f"/v2/models/{{model}}{version}{end}" for version in VERSIONS for end in ("", "/ready", "/infer")}
-    assert set(spec["paths"]) == {"/predict", "/healthz", "/readyz", "/models", "/metrics", *v2, *roles}
+    record = {"/feedback", "/decisions/{id}", "/decisions/{id}/override", "/fairness"}
+    assert set(spec["paths"]) == {"/predict", "/healthz", "/readyz", "/models", "/metrics", *v2, *roles, *record}
     assert "HTTPValidationError" not in str(spec)
     bodies = spec["paths"]["/v2/models/{model}/infer"]["post"]["requestBody"]["content"]
     assert set(bodies["application/json"]["schema"]["properties"]) == {"id", "parameters", "inputs", "outputs"}

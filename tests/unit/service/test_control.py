@@ -25,7 +25,7 @@ class Worker:
     def __init__(self, file: Path, *bundles: Path) -> None:
         lanes, metrics = Lanes(1, lambda: None, stall_s=1.5), Metrics(CollectorRegistry())
         self.registry: Registry = load_all(bundles, Loader(Settings(threads=1), lanes, metrics))
-        self.control = Control(self.registry, lanes, metrics, file)
+        self.control = Control(self.registry, lanes, metrics, lambda *_: None, file)
 
     @property
     def modes(self) -> list[Mode]:

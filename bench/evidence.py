@@ -1,0 +1,160 @@
+"""Sequential evidence on made-up streams: false alarms, how soon a gap is found, and rows per second.
+
+    python -m bench.evidence
+
+The code that runs is the service's own. A stream's clock is such that ``RUN_LENGTH`` rows are the days per false alarm.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from service.monitoring.evidence import Comparison, Evidence, Rules, Seen
+
+RUN_LENGTH = 20_000
+"""Rows to a false alarm, as asked for."""
+RULES = Rules()
+GROUPS = ("reference", "group")
+KEY = ("attribute", "group", "demographic_parity")
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Where rows come from."""
+
+    share: float = 0.2
+    """Of rows that are of the smaller group."""
+    rate: float = 0.45
+    """At which the reference group gets favourable answers."""
+    gap: float = 0.0
+    """By how much the smaller group's rate is below."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What came of one stream."""
+
+    alarms: int
+    first: int | None
+    """Rows to the first alarm."""
+    first_of_group: int | None
+    """Of these, rows of the smaller group."""
+    since_start: bool
+    """Whether the process since the start found a gap."""
+
+
+def rows(world: World, n: int, seed: int, begin: int = 0) -> Iterator[Seen]:
+    """Rows of one stream.
+
+    Args:
+        world: Where they come from.
+        n: How many.
+        seed: Of the random numbers.
+        begin: How many rows came before.
+    """
+    random = np.random.default_rng(seed)
+    ours = random.random(n) < world.share
+    good = random.random(n) < np.where(ours, world.rate - world.gap, world.rate)
+    day = RULES.days_per_false_alarm / RUN_LENGTH
+    for at, (mine, favourable) in enumerate(zip(ours.tolist(), good.tolist(), strict=True), begin):
+        yield Seen("attribute", GROUPS, "reference", 3, GROUPS[mine], favourable, at * day)
+
+
+def follow(evidence: Evidence, stream: Iterator[Seen], until_alarm: bool = False) -> Found:
+    """Give a stream to the evidence and watch it.
+
+    Args:
+        evidence: As it stands.
+        stream: The rows.
+        until_alarm: Whether to stop at the first alarm.
+    """
+    first = first_of_group = None
+    of_group = 0
+    for n, row in enumerate(stream, 1):
+        of_group += row.group == "group"
+        evidence.add(row, KEY[2])
+        if first is None and evidence.comparisons[KEY].alarms:
+            first, first_of_group = n, of_group
+            if until_alarm:
+                break
+    found: Comparison = evidence.comparisons[KEY]
+    return Found(found.alarms, first, first_of_group, found.found_day is not None)
+
+
+def steady(world: World, n: int, streams: int) -> list[Found]:
+    """Streams of one world each."""
+    return [follow(Evidence(RULES, {}), rows(world, n, seed)) for seed in _shown(streams)]
+
+
+def changed(world: World, streams: int, fair: int = 5_000, most: int = 100_000) -> list[Found]:
+    """Streams that are fair first; what is counted begins with the change.
+
+    Args:
+        world: What they change to.
+        streams: How many.
+        fair: Rows before the change.
+        most: Rows after it.
+    """
+    found = []
+    for seed in _shown(streams):
+        evidence = Evidence(RULES, {})
+        before = follow(evidence, rows(World(world.share, world.rate), fair, 2 * seed))
+        if not before.alarms:
+            found.append(follow(evidence, rows(world, most, 2 * seed + 1, fair), until_alarm=True))
+    return found
+
+
+def delays(found: list[Found]) -> tuple[float, float]:
+    """Median and 90th percentile of the smaller group's rows to the first alarm."""
+    waits = [np.inf if one.first_of_group is None else one.first_of_group for one in found]
+    return float(np.median(waits)), float(np.quantile(waits, 0.9))
+
+
+def rows_per_second(n: int = 200_000) -> float:
+    """How fast one core takes rows."""
+    evidence, stream = Evidence(RULES, {}), list(rows(World(), n, 0))
+    started = time.perf_counter()
+    for row in stream:
+        evidence.add(row, KEY[2])
+    return n / (time.perf_counter() - started)
+
+
+def _shown(streams: int) -> Iterator[int]:
+    """Seeds, with progress for whoever watches."""
+    for seed in range(streams):
+        if sys.stderr.isatty():
+            print(f"\r{seed + 1}/{streams} streams ", end="", file=sys.stderr, flush=True)
+        yield seed
+    if sys.stderr.isatty():
+        print("\r" + " " * 30, end="\r", file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--streams", type=int, default=60, help="streams per line")
+    streams = parser.parse_args().streams
+    print(f"limit of a gap {RULES.gap}; run length asked for: {RUN_LENGTH:,} rows")
+    for gap, said in ((0.0, "fair"), (RULES.gap, "gap at the limit")):
+        for share in (0.2, 0.5):
+            found = steady(World(share=share, gap=gap), 60_000, streams)
+            print(
+                f"{streams} streams of 60,000 rows, {said}, share {share}: {sum(one.alarms for one in found)} false "
+                f"alarms (allowed: {60_000 * streams // RUN_LENGTH}); the process since the start found "
+                f"{sum(one.since_start for one in found)} (allowed: {RULES.level:.0%} of streams)"
+            )
+    for gap in (0.10, 0.15, 0.30):
+        for share, rate in ((0.05, 0.45), (0.2, 0.45), (0.2, 0.3), (0.5, 0.45)):
+            middle, late = delays(changed(World(share, rate, gap), streams))
+            print(f"gap {gap:.2f}, share {share}, rate {rate}: {middle:.0f} rows of the group (p90 {late:.0f})")
+    print(f"{rows_per_second():,.0f} rows per second and core")
+
+
+if __name__ == "__main__":
+    main()

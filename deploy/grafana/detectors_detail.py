@@ -1,0 +1,126 @@
+"""Calibration within groups, and what is known of groups and labels: panels of the dashboard of detectors."""
+
+from __future__ import annotations
+
+from parts import (
+    BLUE,
+    GREEN,
+    GREY,
+    NUMBER,
+    ORANGE,
+    PURPLE,
+    VERMILLION,
+    About,
+    Column,
+    Line,
+    bars,
+    compared,
+    lines,
+    value,
+)
+from series import ENOUGH, MODEL, WINDOW, farther, limit, recorded, whole
+
+PER_GROUP = "attribute, group"
+CHOSEN = ', group=~"$group"'
+
+
+def calibration_at_least() -> str:
+    """Per tenth with enough rows: how far served probabilities are from what came true at least."""
+    enough = f"{recorded('calibration_rows')} >= {ENOUGH}"
+    far = farther("calibration_observed", recorded("calibration_predicted"))
+    return f"{far} and on (model, attribute, group, source, bin) {enough}"
+
+
+def calibration_gap() -> object:
+    """How far served probabilities are from what came true."""
+    about = About(
+        "Calibration gap per group",
+        "Mean distance between the served probability of a favourable label and how often it came true, over tenths of "
+        "that probability, weighted by rows. Dashed, what the alert looks at: the largest distance of a tenth with "
+        f"enough rows from the 95 % interval of what came true. {WINDOW}",
+        "a group far above the others is promised more, or less, than it gets: recalibrate.",
+        "FairnessCalibrationGap",
+    )
+    rows = recorded("calibration_rows")
+    apart = f"abs({recorded('calibration_predicted')} - {recorded('calibration_observed')})"
+    mean = f"sum by ({PER_GROUP}) ({apart} * {rows}) / (sum by ({PER_GROUP}) ({rows}) > 0)"
+    least = f"max by ({PER_GROUP}) ({calibration_at_least()})"
+    drawn = [
+        Line("mean", mean, "{{attribute}}: {{group}}", BLUE, many=True),
+        Line("least", least, "{{attribute}}: {{group}}, at least, worst tenth", ORANGE, many=True, dashed=True),
+        Line("limit", limit("calibration_gap"), "limit", VERMILLION, thin=True),
+    ]
+    return lines(about, drawn)
+
+
+def reliability() -> object:
+    """Served and observed, bin by bin."""
+    about = About(
+        "Served and came true, by tenth of the served probability",
+        "Per bin, for the groups chosen above: mean served probability of a favourable label, and share of true labels "
+        "that were favourable. Equal bars: calibrated.",
+        "choose one group above and compare it with the others.",
+        "FairnessCalibrationGap",
+    )
+    rows = recorded("calibration_rows", CHOSEN)
+    weighted = "sum by (bin) ({} * {}) / (sum by (bin) ({}) > 0)"
+    columns = [
+        Column(name, weighted.format(recorded(f"calibration_{name}", CHOSEN), rows, rows), title)
+        for name, title in (("predicted", "Served"), ("observed", "Came true"))
+    ]
+    return compared(about, "bin", columns, (ORANGE, BLUE))
+
+
+def coverage() -> object:
+    """Whose true labels arrive."""
+    about = About(
+        "Label coverage",
+        f"Decisions whose true label arrived, as a share of the group's decisions. {WINDOW}",
+        "where groups differ, error rates compare different kinds of rows: collect labels for all groups alike.",
+        "FairnessLabelCoverageGap",
+    )
+    return lines(about, [Line("coverage", recorded("label_coverage"), "{{attribute}}: {{group}}", BLUE, many=True)])
+
+
+def unknown() -> object:
+    """Declared groups that the model does not list, as a share."""
+    about = About(
+        "Unknown groups",
+        f"Rows whose declared group the model does not list, as a share of declared rows; left out of gaps. {WINDOW}",
+        "map the client's names to the bundle's, or fit a bundle that lists them.",
+        "FairnessUnknownGroupShare",
+    )
+    drawn = [
+        Line("unknown", whole("unknown_share"), "{{attribute}}", BLUE, many=True),
+        Line("limit", limit("unknown_share"), "limit", VERMILLION, thin=True),
+    ]
+    return lines(about, drawn)
+
+
+def overflow() -> object:
+    """The same, counted."""
+    about = About(
+        "Groups not listed",
+        "Declared groups in the window that the model does not list, counted as unknown.",
+        "see which client sends them.",
+        "FairnessGroupOverflow",
+    )
+    expr = f"sum by (attribute) (increase(evenhand_group_overflow_total{{{MODEL}}}[${{window}}]))"
+    return value(about, [Line("overflow", expr, "{{attribute}}")], NUMBER, 0)
+
+
+def feedback() -> object:
+    """What became of labels that were sent."""
+    about = About(
+        "Feedback",
+        "True labels of all models, about as many as came in the window. joined: counted. duplicate, conflict: known "
+        "already, the same or another. orphan: no such decision. expired: too late.",
+        "many orphans point to another database or to wrong ids; no joined ones to a feedback job that stopped.",
+        "FairnessFeedbackStalled",
+    )
+    colours = {"joined": GREEN, "duplicate": GREY, "conflict": VERMILLION, "orphan": ORANGE, "expired": PURPLE}
+    drawn = [
+        Line(result, f'sum(increase(evenhand_feedback_total{{result="{result}"}}[${{window}}]))', result, colour)
+        for result, colour in colours.items()
+    ]
+    return bars(about, drawn, NUMBER)

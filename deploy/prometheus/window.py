@@ -1,0 +1,227 @@
+"""The rules of one window: rows, rates with their limits, disparities, verdicts, calibration, drift of risk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from statistics import NormalDist
+
+from rule import FAMILIES, MEMBER, MEMORY, TENTHS, Rule, by, limit
+
+SECONDS = {"1h": 3600, "1d": 86400, "7d": 7 * 86400, "30d": 30 * 86400}
+Z = NormalDist().inv_cdf(0.975)
+ANSWERS = ("base", "final")
+FLOOR = 1e-4
+"""Smallest share in a population stability index, which knows no empty bin."""
+ATTRIBUTE = ("model", "attribute", "source")
+KNOWN = 'group!="unknown"'
+
+
+def rate(name: str, hits: str, rows: str, labels: Sequence[str], window: str) -> Iterator[Rule]:
+    """A share with its Wilson limits; none where there is no row. ``hits`` is a sum, which may lack a group."""
+    p, n, z2 = f"evenhand:{name}:{window}", f"evenhand:{rows}:{window}", Z * Z
+    known = f"{n}{{{KNOWN}}}" if "group" in labels else n
+    yield Rule(p, f"({hits} or 0 * {known}) / ({known} > 0)")
+    for side, sign, clamp in (("lower", "-", "clamp_min({}, 0)"), ("upper", "+", "clamp_max({}, 1)")):
+        spread = f"{Z} * sqrt({p} * (1 - {p}) / {n} + {z2} / (4 * {n} * {n}))"
+        wilson = f"\n({p} + {z2} / (2 * {n})\n  {sign} {spread})\n/ (1 + {z2} / {n})\n"
+        yield Rule(f"evenhand:{name}_{side}:{window}", clamp.format(wilson))
+
+
+def gap(name: str, share: str, rows: str, window: str, why: str = "") -> Iterator[Rule]:
+    """The largest difference of a rate between groups, with limits; judged: the lower one, of groups of enough rows."""
+    p, low, high = (f"evenhand:{share}{side}:{window}" for side in ("", "_lower", "_upper"))
+    enough = f"evenhand:{rows}:{window} >= {limit('rows')}"
+    yield Rule(f"evenhand:{name}:{window}", f"max {by(ATTRIBUTE)} ({p}) - min {by(ATTRIBUTE)} ({p})", why)
+    yield Rule(
+        f"evenhand:{name}_lower:{window}",
+        f"clamp_min(max {by(ATTRIBUTE)} ({low}) - min {by(ATTRIBUTE)} ({high}), 0)",
+    )
+    yield Rule(f"evenhand:{name}_upper:{window}", f"max {by(ATTRIBUTE)} ({high}) - min {by(ATTRIBUTE)} ({low})")
+    yield Rule(
+        f"evenhand:{name}_judged_upper:{window}",
+        f"max {by(ATTRIBUTE)} ({high} and {enough})\n- min {by(ATTRIBUTE)} ({low} and {enough})",
+    )
+    yield Rule(
+        f"evenhand:{name}_judged:{window}",
+        f"clamp_min(max {by(ATTRIBUTE)} ({low} and {enough})\n  - min {by(ATTRIBUTE)} ({high} and {enough}), 0)",
+    )
+
+
+def larger(a: str, b: str) -> str:
+    """The larger of two, or the one that there is."""
+    return f"({a} >= {b}) or {b} or {a}"
+
+
+def sums(window: str) -> Iterator[Rule]:
+    """Rows in the window, and rows per group."""
+    same = f"(evenhand:totals:begun == last_over_time(evenhand:totals:begun[{MEMORY}] offset {window}))"
+    for family in FAMILIES:
+        total_, before = (
+            f"evenhand:{family.name}:total",
+            f"last_over_time(evenhand:{family.name}:total[{MEMORY}] offset {window})",
+        )
+        yield Rule(
+            f"evenhand:{family.name}:{window}",
+            f"{total_} - ({before} and on () {same})\n"
+            f"or\n({total_} and on () ({same} or evenhand:totals:begun > time() - {SECONDS[window]}))",
+            "Rows in the window: the total now less the total then; all of it where the totals, or this series, began\n"
+            "within the window; nothing where Prometheus no longer has what was then (retention)."
+            if family is FAMILIES[0]
+            else "",
+        )
+    yield Rule(f"evenhand:rows:{window}", f"sum {by(MEMBER)} (evenhand:decisions:{window})")
+    for label, name in (("1", "positives"), ("0", "negatives")):
+        yield Rule(
+            f"evenhand:{name}:{window}",
+            f'sum {by(MEMBER)} (evenhand:outcomes:{window}{{label="{label}"}})',
+            f"Rows whose joined true label is {'' if label == '1' else 'not '}favourable.",
+        )
+    yield Rule(f"evenhand:labels:{window}", f"sum {by(MEMBER)} (evenhand:outcomes:{window})")
+
+
+def effect(window: str) -> Iterator[Rule]:
+    """What the correction did to labelled rows: errors it mended, right answers it broke."""
+
+    def pairs(base: str, final: str) -> str:
+        outcomes = f"evenhand:outcomes:{window}"
+        parts = (f'{{label="1", base="{base}", final="{final}"}}', f'{{label="0", base="{final}", final="{base}"}}')
+        return f"sum {by(MEMBER)} ({outcomes}{parts[0]}\n  or {outcomes}{parts[1]})"
+
+    yield Rule(f"evenhand:mended:{window}", pairs("0", "1"), "Labelled rows: base answer wrong, final answer right.")
+    yield Rule(f"evenhand:broken:{window}", pairs("1", "0"), "Labelled rows: base answer right, final answer wrong.")
+    changed = f"evenhand:changed:{window}"
+    yield Rule(changed, f"evenhand:mended:{window} + evenhand:broken:{window}")
+    broken = f"evenhand:broken:{window}{{{KNOWN}}}"
+    yield from rate("broken_share_of_group", broken, "changed", MEMBER, window)
+    yield Rule(f"evenhand:changed_of_attribute:{window}", f"sum {by(ATTRIBUTE)} ({changed}{{{KNOWN}}})")
+    yield from rate("broken_share", f"sum {by(ATTRIBUTE)} ({broken})", "changed_of_attribute", ATTRIBUTE, window)
+
+
+def rates(answer: str, window: str) -> Iterator[Rule]:
+    """The rates of one answer, base or final, per group."""
+
+    def outcomes(*pairs: str) -> str:
+        cells = (f'{{{KNOWN}, label="{pair[0]}", {answer}="{pair[1]}"}}' for pair in pairs)
+        return f"sum {by(MEMBER)} ({' or '.join(f'evenhand:outcomes:{window}{cell}' for cell in cells)})"
+
+    selected = f'sum {by(MEMBER)} (evenhand:decisions:{window}{{{KNOWN}, {answer}="1"}})'
+    yield from rate(f"selection_rate_{answer}", selected, "rows", MEMBER, window)
+    yield from rate(f"true_positive_rate_{answer}", outcomes("11"), "positives", MEMBER, window)
+    yield from rate(f"false_positive_rate_{answer}", outcomes("01"), "negatives", MEMBER, window)
+    yield from rate(f"accuracy_{answer}", outcomes("11", "00"), "labels", MEMBER, window)
+    p = f"evenhand:selection_rate_{answer}:{window}"
+    yield Rule(
+        f"evenhand:impact_ratio_{answer}:{window}",
+        f"{p} / on ({', '.join(ATTRIBUTE)}) group_left () (max {by(ATTRIBUTE)} ({p}) > 0)",
+        "Selection rate over that of the group with the highest; none where nobody is selected.",
+    )
+
+
+def gaps(answer: str, window: str) -> Iterator[Rule]:
+    """The disparities of one answer."""
+    p, low, high = (f"evenhand:selection_rate_{answer}{side}:{window}" for side in ("", "_lower", "_upper"))
+    name = f"demographic_parity_difference_{answer}"
+    yield from gap(name, f"selection_rate_{answer}", "rows", window, "Highest less lowest selection rate.")
+    ratio = f"evenhand:demographic_parity_ratio_{answer}"
+    why = "Lowest over highest selection rate; none where nobody is selected."
+    for side, least, most in (("", p, p), ("_lower", low, high), ("_upper", high, low)):
+        expr = f"min {by(ATTRIBUTE)} ({least}) / (max {by(ATTRIBUTE)} ({most}) > 0)"
+        yield Rule(f"{ratio}{side}:{window}", f"clamp_max({expr}, 1)" if side else expr, "" if side else why)
+    enough = f"evenhand:rows:{window} >= {limit('rows')}"
+    yield Rule(
+        f"{ratio}_judged:{window}",
+        f"min {by(ATTRIBUTE)} ({high} and {enough})\n/ (max {by(ATTRIBUTE)} ({low} and {enough}) > 0)",
+        "Upper limit over groups with enough rows.",
+    )
+    tpr, fpr = f"equal_opportunity_difference_{answer}", f"false_positive_rate_difference_{answer}"
+    why = "Highest less lowest true positive rate. A group without positives has none, and is left out."
+    yield from gap(tpr, f"true_positive_rate_{answer}", "positives", window, why)
+    yield from gap(fpr, f"false_positive_rate_{answer}", "negatives", window)
+    why = "The larger of the true and the false positive rate's difference (Fairlearn; others take the mean)."
+    for side in ("", "_lower", "_upper", "_judged", "_judged_upper"):
+        expr = larger(f"evenhand:{tpr}{side}:{window}", f"evenhand:{fpr}{side}:{window}")
+        yield Rule(f"evenhand:equalized_odds_difference_{answer}{side}:{window}", expr, "" if side else why)
+    for side in ("", "_lower", "_upper"):
+        yield Rule(
+            f"evenhand:worst_group_accuracy_{answer}{side}:{window}",
+            f"min {by(ATTRIBUTE)} (evenhand:accuracy_{answer}{side}:{window})",
+            "" if side else "Lowest accuracy over groups.",
+        )
+
+
+def verdicts(window: str) -> Iterator[Rule]:
+    """Three states of the final answers, as numbers."""
+    yield Rule(f"evenhand:smallest_group_rows:{window}", f"min {by(ATTRIBUTE)} (evenhand:rows:{window}{{{KNOWN}}})")
+    names = {
+        "demographic_parity": f"evenhand:smallest_group_rows:{window}",
+        "equal_opportunity": f"min {by(ATTRIBUTE)} (evenhand:positives:{window}{{{KNOWN}}})",
+        "equalized_odds": f'min {by(ATTRIBUTE)} ({{__name__=~"evenhand:(positives|negatives):{window}", {KNOWN}}})',
+    }
+    why = """\
+2 breach: the gap's lower limit, over groups with enough rows, is above the limit. 1 no evidence of breach.
+0 insufficient data: no breach among the groups that can be judged, and at least one group that cannot."""
+    for name, smallest in names.items():
+        yield Rule(
+            f"evenhand:{name}_verdict:{window}",
+            f"0 * (evenhand:{name}_difference_final_judged:{window} > {limit('gap')}) + 2\n"
+            f"or\n0 * ({smallest} >= {limit('rows')}) + 1\nor\n0 * {smallest}",
+            why if name == "demographic_parity" else "",
+        )
+
+
+def shares(window: str) -> Iterator[Rule]:
+    """Coverage, unknown groups, flags, calibration and drift of risk."""
+    attribute = ("model", "attribute")
+    rows, labels = f"evenhand:rows:{window}", f"evenhand:labels:{window}"
+    why = "Labels joined in the window over decisions in the window; above 1 while older decisions' labels come in."
+    yield Rule(f"evenhand:label_coverage:{window}", f"{labels} / ({rows} > 0)", why)
+    yield Rule(f"evenhand:declared_rows:{window}", f'sum {by(attribute)} ({rows}{{source="declared"}})')
+    unknown = f'sum {by(attribute)} ({rows}{{source="declared", group="unknown"}})'
+    yield from rate("unknown_share", unknown, "declared_rows", attribute, window)
+    yield Rule(f"evenhand:risk_rows:{window}", f'sum {by(attribute)} (evenhand:risk_bucket:{window}{{le="+Inf"}})')
+    yield from rate(
+        "flagged_share", f"sum {by(attribute)} (evenhand:corrections:{window})", "risk_rows", attribute, window
+    )
+    in_bin = (*MEMBER, "bin")
+    yield Rule(f"evenhand:calibration_rows:{window}", f"sum {by(in_bin)} (evenhand:calibration:{window}{{{KNOWN}}})")
+    hits = f'sum {by(in_bin)} (evenhand:calibration:{window}{{{KNOWN}, label="1"}})'
+    yield from rate("calibration_observed", hits, "calibration_rows", in_bin, window)
+    yield Rule(
+        f"evenhand:calibration_predicted:{window}",
+        f"evenhand:calibration_score:{window} / (evenhand:calibration_rows:{window} > 0)",
+        "Mean served probability of a favourable label, beside the share that came true above.",
+    )
+    yield from drift(window)
+
+
+def drift(window: str) -> Iterator[Rule]:
+    """How far the risks are from those in validation."""
+    bucket, share = f"evenhand:risk_bucket:{window}", f"evenhand:risk_share:{window}"
+    terms = [f'{bucket}{{le="{le}"}}' for le in TENTHS]
+    parts = [f"({term} - ignoring (le) {terms[place - 1]})" if place else term for place, term in enumerate(terms)]
+    all_rows = f'({bucket}{{le="+Inf"}} > 0)'
+    yield Rule(
+        share,
+        "\nor\n".join(
+            f'label_replace({part} / ignoring (le) {all_rows}, "le", "{le}", "", "")'
+            for part, le in zip(parts, TENTHS, strict=True)
+        ),
+        "Share of rows whose risk lies in the tenth that ends at le.",
+    )
+    live, then = f"clamp_min({share}, {FLOOR})", f"clamp_min(evenhand:reference_risk_share, {FLOOR})"
+    yield Rule(
+        f"evenhand:risk_psi:{window}",
+        f"sum by (model, attribute) (({live} - {then}) * ln({live} / {then}))",
+        "Population stability index: sum over tenths of (now - then) * ln(now / then).",
+    )
+
+
+def window_rules(window: str) -> Iterator[Rule]:
+    """Everything of one window, in the order in which it builds on itself."""
+    yield from sums(window)
+    yield from effect(window)
+    for answer in ANSWERS:
+        yield from rates(answer, window)
+        yield from gaps(answer, window)
+    yield from verdicts(window)
+    yield from shares(window)

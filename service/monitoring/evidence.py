@@ -1,0 +1,243 @@
+"""Evidence that holds however often it is looked at: a group's rate against the reference group's. Pure.
+
+Rows of the two groups are taken in blocks. A block ends once it holds ``BLOCK`` of information, ``a b / (a + b)`` for
+``a`` rows of the group and ``b`` of the reference, so that two in one of them at least; then ``d``, the difference of
+the two shares, is bet on. Given which groups came when, rows are taken to be independent of each other (who comes next
+is no reaction to earlier answers): then ``d`` has the mean of the true gap whatever the order and however fast either
+group comes, for where a block ends depends on groups and never on answers. Every row is in one block, so the blocks'
+differences are independent; a block is short, so that rates which move together over the day do not look like a gap.
+
+Against "the gap is at most ``gap``" a bet multiplies by ``1 + lambda (d - gap)``, of mean at most 1, and in the other
+direction by ``1 + lambda (-d - gap)``. ``lambda`` is a block's information times one of ``BETS``: fixed before any row
+was seen, and bounded so that the factor stays positive. Both processes are weighted means over bets and directions.
+
+* ``detector``: ``K <- (K + w) (factor)``, an e-detector of the Shiryaev-Roberts kind (Shin, Ramdas, Rinaldo 2022, arXiv
+  2203.03532) over betting e-processes (Chugg et al. 2023, arXiv 2305.17570). ``w`` is the days since the last block,
+  divided by the number of comparisons of the model that run. While no gap is too wide, the sum of all of a model's
+  detectors has at any time a mean of at most the days gone by; at the first alarm it is at least the limit, so the mean
+  time to a model's first false alarm is at least as many days as the limit says, whatever the traffic. After an
+  alarm it begins again at nothing, and so does the promise.
+* ``since_start``: the product of the factors since the comparison began, an e-process. It reaches ``planned / level``
+  for any of the ``planned`` comparisons with a probability of at most ``level`` over all time, if no gap is too wide.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+METRICS = ("demographic_parity", "true_positive_rate", "false_positive_rate")
+"""Of all rows, of those whose true label is favourable, of those whose is not: how many got a favourable answer."""
+BLOCK = 1.5
+BETS = (0.2, 0.4)
+"""Per unit of a block's information: the fastest for gaps 0.05 and 0.1 above the limit where half of the answers are
+favourable. Larger ones find wide gaps a little sooner and raise several times as many false alarms."""
+SIDES = tuple((sign, bet) for sign in (1.0, -1.0) for bet in BETS)
+HELD = 10.0
+"""A detector's parts are held at this many times its limit, so that it falls back when the gap is gone."""
+OVER = 0.1
+"""An alarm ends when the detector has fallen below this share of its limit."""
+STEP_DAYS = 1.0
+"""Days that one block counts for at most: a service that stood still for a month gathers no evidence by that."""
+FLOOR_LN = -30.0
+"""What stands for the logarithm of nothing, and of less than e^-30."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the operator asks for."""
+
+    gap: float = 0.05
+    """The widest gap that is in order."""
+    days_per_false_alarm: float = 365.0
+    """Days to a model's first false alarm, on average and at least."""
+    level: float = 0.05
+    """Probability of ever finding, since the start, a gap in any of a model's rates where there is none."""
+    rows: int = 100
+    """With fewer rows of either group there is too little to say."""
+
+    def start_limit_ln(self, planned: int) -> float:
+        """Logarithm of what a process since the start must reach, of so many."""
+        return math.log(planned / self.level)
+
+
+def planned(groups: Iterable[int]) -> int:
+    """How many comparisons attributes make that have so many groups each."""
+    return len(METRICS) * sum(count - 1 for count in groups)
+
+
+@dataclass(slots=True)
+class Comparison:
+    """One rate of one group against the reference group's, as far as it has been seen. All of it goes into JSON."""
+
+    reference: str
+    gap: float
+    limit: float
+    """Of the detector: days per false alarm."""
+    start_limit_ln: float
+    """Of the process since the start, as a logarithm."""
+    began_day: float
+    """When its first row came, in days since 1970."""
+    rows: list[int] = field(default_factory=lambda: [0, 0])
+    """Rows of the reference and of the group, here and below."""
+    favourable: list[int] = field(default_factory=lambda: [0, 0])
+    block_rows: list[int] = field(default_factory=lambda: [0, 0])
+    """What the open block holds."""
+    block_favourable: list[int] = field(default_factory=lambda: [0, 0])
+    blocks: int = 0
+    day: float = 0.0
+    """When the last block ended, in days since 1970."""
+    detector: list[float] = field(default_factory=lambda: [0.0] * len(SIDES))
+    """Parts of the detector, by side and bet."""
+    start_ln: list[float] = field(default_factory=lambda: [0.0] * len(SIDES))
+    """Logarithms of the products since the start."""
+    alarm_day: float | None = None
+    """Since when the detector says that the gap is too wide."""
+    alarms: int = 0
+    found_day: float | None = None
+    """When the process since the start had reached its limit; it never takes that back."""
+
+    def add(self, ours: bool, favourable: bool) -> bool:
+        """Take a row.
+
+        Args:
+            ours: Whether it is of the group, not of the reference.
+            favourable: Whether its answer was.
+
+        Returns:
+            Whether the block is full; then ``bet`` is to be called.
+        """
+        rows = self.block_rows
+        self.rows[ours] += 1
+        rows[ours] += 1
+        if favourable:
+            self.favourable[ours] += 1
+            self.block_favourable[ours] += 1
+        theirs, mine = rows
+        return theirs * mine >= BLOCK * (theirs + mine)
+
+    def bet(self, day: float, running: int) -> None:
+        """End a full block.
+
+        Args:
+            day: Now, in days since 1970.
+            running: How many comparisons of the model have ended a block, this one included.
+        """
+        (theirs, mine), (theirs_good, mine_good) = self.block_rows, self.block_favourable
+        difference = mine_good / mine - theirs_good / theirs
+        information = theirs * mine / (theirs + mine)
+        self.block_rows, self.block_favourable = [0, 0], [0, 0]
+        passed = min(max(day - self.day, 0.0), STEP_DAYS) if self.blocks else 0.0
+        self.day = max(self.day, day)
+        self.blocks += 1
+        weight = passed / (running * len(SIDES))
+        gap, most, held = self.gap, 0.95 / (1 + self.gap), HELD * self.limit
+        for part, (sign, bet) in enumerate(SIDES):
+            factor = 1.0 + min(bet * information, most) * (sign * difference - gap)
+            self.detector[part] = min((self.detector[part] + weight) * factor, held)
+            self.start_ln[part] += math.log(factor)
+        self._judge()
+
+    def _judge(self) -> None:
+        value = sum(self.detector)
+        if self.alarm_day is None and value >= self.limit:
+            self.alarm_day = self.day
+            self.alarms += 1
+        elif self.alarm_day is not None and value < OVER * self.limit:
+            self.alarm_day = None
+            self.detector = [0.0] * len(SIDES)
+        if self.found_day is None and self.since_start_ln >= self.start_limit_ln:
+            self.found_day = self.day
+
+    @property
+    def detector_ln(self) -> float:
+        """Logarithm of the detector's value."""
+        value = sum(self.detector)
+        return max(math.log(value), FLOOR_LN) if value > 0 else FLOOR_LN
+
+    @property
+    def since_start_ln(self) -> float:
+        """Logarithm of the process since the start."""
+        top = max(self.start_ln)
+        return max(top + math.log(sum(math.exp(part - top) for part in self.start_ln) / len(SIDES)), FLOOR_LN)
+
+    @property
+    def above(self) -> bool:
+        """Whether the detector sees the group's rate above the reference's, and not below."""
+        middle = len(SIDES) // 2
+        return sum(self.detector[:middle]) > sum(self.detector[middle:])
+
+    def state(self) -> dict[str, Any]:
+        """All of it, for JSON."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+class Evidence:
+    """All comparisons of one model.
+
+    Args:
+        rules: What the operator asks for.
+        states: What was kept of earlier rows, by attribute, group and metric.
+    """
+
+    def __init__(self, rules: Rules, states: dict[tuple[str, str, str], dict[str, Any]]) -> None:
+        self._rules = rules
+        self.comparisons = {key: Comparison(**state) for key, state in states.items()}
+        self.changed: set[tuple[str, str, str]] = set()
+        """Comparisons that have taken rows."""
+        self._running = sum(found.blocks > 0 for found in self.comparisons.values())
+
+    def add(self, row: Seen, metric: str) -> None:
+        """Take a row into one rate.
+
+        Args:
+            row: The row.
+            metric: One of ``METRICS``.
+        """
+        for group in row.compared():
+            key = (row.attribute, group, metric)
+            comparison = self._comparison(key, row)
+            self.changed.add(key)
+            if comparison.add(row.group == group, row.favourable):
+                self._running += comparison.blocks == 0
+                comparison.bet(row.day, self._running)
+
+    def _comparison(self, key: tuple[str, str, str], row: Seen) -> Comparison:
+        """The comparison as the rules want it; one that was made with another gap or reference begins anew."""
+        rules, found = self._rules, self.comparisons.get(key)
+        start_limit_ln = rules.start_limit_ln(row.planned)
+        if found is None or found.reference != row.reference or found.gap != rules.gap:
+            self._running -= found is not None and found.blocks > 0
+            new = Comparison(row.reference, rules.gap, rules.days_per_false_alarm, start_limit_ln, row.day)
+            found = self.comparisons[key] = new
+        found.limit, found.start_limit_ln = rules.days_per_false_alarm, start_limit_ln
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What evidence takes of a row, about one attribute."""
+
+    attribute: str
+    groups: tuple[str, ...]
+    """All that the model lists."""
+    reference: str
+    planned: int
+    """How many comparisons the model's attributes make."""
+    group: str
+    """The row's own."""
+    favourable: bool
+    """Whether its final answer was."""
+    day: float
+    """When it became known, in days since 1970."""
+
+    def compared(self) -> Iterator[str]:
+        """Groups whose comparison it belongs to."""
+        if self.group != self.reference:
+            yield self.group
+            return
+        for group in self.groups:
+            if group != self.reference:
+                yield group

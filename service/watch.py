@@ -1,0 +1,82 @@
+"""Looks after the record while it grows: sequential evidence in one process of all, signed checkpoints, their series."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from models.manifest import Manifest
+from service.metrics import Metrics
+from service.monitoring.evaluator import Evaluator
+from service.monitoring.evidence import Rules
+from service.monitoring.findings import Kept, findings
+from service.record.checkpoints import checkpoint, load_key
+from service.record.recorder import Recorder
+from service.registry import Registry
+from service.settings import Settings
+
+log = logging.getLogger(__name__)
+EVALUATE_S = 2.0
+"""How often new records are looked for."""
+KEY = "checkpoint.key"
+
+
+class Watch:
+    """The threads that read the record of one process.
+
+    Args:
+        recorder: The record.
+        registry: Whose models are watched.
+        settings: What the operator asks for.
+        metrics: Where evidence is shown.
+    """
+
+    def __init__(self, recorder: Recorder, registry: Registry, settings: Settings, metrics: Metrics) -> None:
+        self._recorder, self._registry, self._metrics = recorder, registry, metrics
+        self._rules = Rules(settings.gap_limit, settings.days_per_false_alarm, rows=settings.min_rows)
+        self._evaluator = Evaluator(recorder.engine, recorder.keys, self._rules, EVALUATE_S, self._show)
+        self._key = load_key(settings.state / KEY)
+        self._every_s = settings.checkpoint_s
+        self._kept: Sequence[Kept] = ()
+        self._stop = threading.Event()
+        self._signer = threading.Thread(target=self._sign_regularly, name="checkpoints", daemon=True)
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._evaluator.start()
+        self._signer.start()
+
+    def end_reading(self) -> None:
+        """Stop, before the record is closed."""
+        self._stop.set()
+        self._evaluator.close()
+        self._signer.join()
+
+    def sign(self) -> None:
+        """Sign where the chain ends, now."""
+        try:
+            made = checkpoint(self._recorder.engine, self._key)
+        except SQLAlchemyError as error:
+            log.warning("the record's head was not signed: the database is away (%s)", type(error).__name__)
+        else:
+            if made is not None:
+                log.info("checkpoint, to be kept elsewhere: %s", made.line())
+
+    def findings(self, manifest: Manifest) -> list[dict[str, Any]]:
+        """What the evidence says of a model, as of the last look."""
+        return findings(self._kept, manifest.name, manifest.attributes, self._rules)
+
+    def _show(self, kept: list[Kept]) -> None:
+        self._kept = kept
+        for model in self._registry.live():
+            for found in self.findings(model.manifest):
+                series = [found[name] for name in ("model", "attribute", "group", "metric", "process")]
+                self._metrics.evidence(series, found["ln"], found["limit_ln"])
+
+    def _sign_regularly(self) -> None:
+        while not self._stop.wait(self._every_s):
+            self.sign()

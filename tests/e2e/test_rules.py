@@ -1,0 +1,172 @@
+"""The rules, tested by promtool: each alert fires, stays silent, and is silent where there is too little to judge."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from alert_cases import CASES, SILENT, labelled
+from monitoring_stack import DEPLOY, program
+from promtool import Case, assert_cases, both, decisions, series
+
+RULES = DEPLOY / "prometheus/rules"
+RUNBOOK = DEPLOY.parent / "docs/runbook"
+
+
+@pytest.mark.parametrize("alert", CASES)
+def test_alert_fires_stays_silent_and_waits_for_enough(alert: str, tmp_path: Path) -> None:
+    assert_cases(tmp_path, CASES[alert])
+
+
+MEMBER = 'attribute="sex", group="{}", model="m", source="declared"'
+ALL = 'attribute="sex", model="m", source="declared"'
+
+
+def one(record: str, labels: str, value: float) -> dict[str, dict[str, float]]:
+    """A record has this one series."""
+    return {record: {f"{record}{{{labels}}}": value}}
+
+
+EDGES = [
+    Case(
+        "a group that is never selected has the rate 0 and is in the gap",
+        both(decisions("a", 10, 0.4), decisions("b", 10, 0.2), decisions("x", 10, 0)),
+        {
+            'evenhand:selection_rate_final:1d{group="x"}': {
+                "evenhand:selection_rate_final:1d{" + MEMBER.format("x") + "}": 0
+            },
+            **one("evenhand:demographic_parity_difference_final:1d", ALL, 0.4),
+            **one("evenhand:demographic_parity_ratio_final:1d", ALL, 0),
+        },
+    ),
+    Case(
+        "series that a replica lacks are zero, no missing group",
+        both(
+            decisions("a", 10, 0.4),
+            series("evenhand_decisions_total", 10, group="x", source="declared", base="0", final="0"),
+        ),
+        one("evenhand:demographic_parity_difference_final:1d", ALL, 0.4),
+    ),
+    Case(
+        "nobody is selected: no difference, and no ratio",
+        both(decisions("a", 10, 0), decisions("b", 10, 0)),
+        {
+            **one("evenhand:demographic_parity_difference_final:1d", ALL, 0),
+            "evenhand:demographic_parity_ratio_final:1d": SILENT,
+            "evenhand:impact_ratio_final:1d": SILENT,
+        },
+    ),
+    Case(
+        "a group without positives has no true positive rate and is not in that gap",
+        both(labelled("a", 10, 0.8, 10, 0.5), labelled("b", 10, 0.6, 10, 0.5), labelled("x", 0, 0, 10, 0.5)),
+        {
+            'evenhand:true_positive_rate_final:1d{group="x"}': SILENT,
+            **one("evenhand:equal_opportunity_difference_final:1d", ALL, 0.8 - 0.6),
+            **one("evenhand:equalized_odds_difference_final:1d", ALL, 0.8 - 0.6),
+            "evenhand:equal_opportunity_verdict:1d": {f"evenhand:equal_opportunity_verdict:1d{{{ALL}}}": 0},
+        },
+    ),
+    Case(
+        "no group has positives: equalized odds is the false positive rates' difference",
+        both(labelled("a", 0, 0, 10, 0.5), labelled("b", 0, 0, 10, 0.2)),
+        {
+            "evenhand:equal_opportunity_difference_final:1d": SILENT,
+            **one("evenhand:equalized_odds_difference_final:1d", ALL, 0.3),
+        },
+    ),
+    Case(
+        "a group of one row is in the point estimate, with limits that are wide",
+        both(decisions("a", 1000, 0.5), decisions("x", 1, 1)),
+        {
+            **one("evenhand:demographic_parity_difference_final:1d", ALL, 0.5),
+            **one("evenhand:demographic_parity_difference_final_lower:1d", ALL, 0),
+            **one("evenhand:demographic_parity_verdict:1d", ALL, 0),
+            **one("evenhand:smallest_group_rows:1d", ALL, 1),
+        },
+    ),
+    Case(
+        "a group that is not seen has no rate and makes the data insufficient",
+        both(decisions("a", 1000, 0.5), decisions("b", 1000, 0.5), decisions("x", 0, 0)),
+        {
+            'evenhand:selection_rate_final:1d{group="x"}': SILENT,
+            **one("evenhand:demographic_parity_difference_final:1d", ALL, 0),
+            **one("evenhand:demographic_parity_verdict:1d", ALL, 0),
+        },
+    ),
+    Case(
+        "everything is unknown: no gap, insufficient data, a share of one",
+        both(decisions("a", 0, 0), decisions("b", 0, 0), decisions("unknown", 500, 0.5)),
+        {
+            "evenhand:demographic_parity_difference_final:1d": SILENT,
+            **one("evenhand:demographic_parity_verdict:1d", ALL, 0),
+            **one("evenhand:unknown_share:1d", 'attribute="sex", model="m"', 1),
+        },
+    ),
+    Case(
+        "breach and no evidence of breach",
+        both(
+            decisions("a", 1000, 0.5),
+            decisions("b", 1000, 0.3),
+            labelled("a", 400, 0.9, 400, 0.1),
+            labelled("b", 400, 0.9, 400, 0.1),
+        ),
+        {
+            **one("evenhand:demographic_parity_verdict:1d", ALL, 2),
+            **one("evenhand:equal_opportunity_verdict:1d", ALL, 1),
+            **one("evenhand:equalized_odds_verdict:1d", ALL, 1),
+        },
+    ),
+]
+
+
+def test_every_edge_has_a_result_of_its_own(tmp_path: Path) -> None:
+    assert_cases(tmp_path, EDGES, windows=("1d",))
+
+
+@pytest.mark.parametrize("name", ["totals", "window", "alerts_service"])
+def test_rules_at_their_own_interval(name: str) -> None:
+    done = subprocess.run(
+        [program("promtool"), "test", "rules", DEPLOY / f"prometheus/tests/{name}.yml"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_prometheus_and_alertmanager_take_their_configuration() -> None:
+    for command in (
+        ("promtool", "check", "config", DEPLOY / "prometheus/prometheus.yml"),
+        ("promtool", "check", "rules", *sorted(RULES.glob("*.yml"))),
+        ("amtool", "check-config", DEPLOY / "alertmanager/alertmanager.yml"),
+    ):
+        done = subprocess.run([program(str(command[0])), *command[1:]], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_recording_rules_are_those_that_the_program_writes(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, DEPLOY / "prometheus/make_rules.py", tmp_path], check=True)
+    for file in tmp_path.iterdir():
+        assert file.read_text() == (RULES / file.name).read_text(), f"run make_rules.py: {file.name} is not current"
+    assert {file.name for file in tmp_path.iterdir()} == {file.name for file in RULES.glob("[!a]*.yml")}
+
+
+def alerts() -> dict[str, dict]:
+    groups = [group for file in RULES.glob("alerts_*.yml") for group in yaml.safe_load(file.read_text())["groups"]]
+    return {rule["alert"]: rule for group in groups for rule in group["rules"]}
+
+
+def test_every_alert_has_its_page_and_every_page_its_alert() -> None:
+    for name, rule in alerts().items():
+        assert rule["annotations"]["runbook"] == f"docs/runbook/{name}.md"
+    assert {page.stem for page in RUNBOOK.glob("*.md")} == set(alerts())
+
+
+def test_every_fairness_alert_is_tested() -> None:
+    assert {name for name in alerts() if name.startswith("Fairness")} == set(CASES)
+    tested = (DEPLOY / "prometheus/tests/alerts_service.yml").read_text()
+    assert all(f'alertname="{name}"' in tested for name in alerts() if name.startswith("Evenhand"))
+
+
+def test_no_figure_of_fairness_is_extrapolated() -> None:
+    for file in RULES.glob("[!a]*.yml"):
+        assert not re.search(r"\b(increase|rate|irate|delta)\(", file.read_text())

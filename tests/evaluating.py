@@ -1,0 +1,141 @@
+"""A record with declared groups and labels, and evaluators over it. As a program: evaluate until killed."""
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import recording
+import sqlalchemy as sa
+from sqlalchemy import delete, select
+
+from models.manifest import Attribute, Manifest
+from service.ids import ulid
+from service.monitoring import evaluator
+from service.monitoring.evaluator import CURSOR, Evaluator
+from service.monitoring.evidence import Rules
+from service.monitoring.findings import Kept
+from service.record import events, lot
+from service.record.events import Batch
+from service.record.feedback import Feedback
+from service.record.join import Joiner
+from service.record.keys import Keys
+from service.record.store import Store, make_engine
+from service.record.tables import about, evidence
+from service.types import Answer, Decision, Row, Verdict
+
+KEYS = Keys(bytes(32))
+ATTRIBUTES = [
+    Attribute(name="sex", groups=["men", "women"], reference="men", threshold=0.5, mode="apply", why="a test"),
+    Attribute(name="age", groups=["mid", "old", "young"], reference="mid", threshold=0.5, mode="apply", why="a test"),
+]
+MANIFEST: Manifest = recording.MANIFEST.model_copy(update={"attributes": ATTRIBUTES})
+CONFIGURATION = events.configuration(MANIFEST, "b" * 64)
+GOOD, BAD = "not toxic", "toxic"
+
+
+def row(favourable: bool, **declared: str) -> Row:
+    """An answered row."""
+    label = GOOD if favourable else BAD
+    answer = Answer(label, {label: 1.0, (BAD if favourable else GOOD): 0.0}, favourable)
+    verdicts = tuple(Verdict(attribute.name, 0.1, False, "apply", None) for attribute in ATTRIBUTES)
+    return Row(ulid(), Decision(answer, answer, None, corrected=False, verdicts=verdicts), declared, "d" * 64)
+
+
+class Shop:
+    """Writes to a record as the service does."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.store = Store(url, KEYS.fingerprint)
+        self._joiner = Joiner(self.store, KEYS, 90, lambda: None)
+
+    def decide(self, *rows: Row) -> None:
+        batch = Batch(MANIFEST, CONFIGURATION, list(rows), time.time_ns() // 1_000_000, 0.01, "r1")
+        self.store.append(lot.make([batch], KEYS), again=False)
+
+    def learn(self, *items: Feedback) -> list[str]:
+        return [joined.result for joined in self._joiner.join(list(items))]
+
+    def evaluator(
+        self, rules: Rules | None = None, report: Callable[[list[Kept]], None] = lambda kept: None
+    ) -> Evaluator:
+        return Evaluator(self.store.engine, KEYS, rules or Rules(), 0.05, report)
+
+    def trade(self, n: int, seed: int = 0) -> None:
+        """Rows with and without groups; labels and groups come later, in any order, for some."""
+        chance = random.Random(seed)
+        waiting: list[Feedback] = []
+        for _ in range(n // 20):
+            made = [self._any(chance) for _ in range(20)]
+            self.decide(*made)
+            for one in made:
+                if chance.random() < 0.5:
+                    waiting.append(Feedback(one.id, label=chance.choice([GOOD, BAD])))
+                if chance.random() < 0.3:
+                    waiting.append(Feedback(one.id, groups={"age": chance.choice(["mid", "old", "young"])}))
+            chance.shuffle(waiting)
+            self.learn(*waiting[:12])
+            del waiting[:12]
+        self.learn(*waiting)
+
+    def _any(self, chance: random.Random) -> Row:
+        declared = {"sex": chance.choice(["men", "women", "unknown"])} if chance.random() < 0.8 else {}
+        return row(chance.random() < (0.3 if declared.get("sex") == "women" else 0.6), **declared)
+
+    def forget(self) -> None:
+        """As if nothing had been evaluated."""
+        with self.store.writing() as connection:
+            connection.execute(delete(evidence))
+            connection.execute(delete(about).where(about.c.name == CURSOR))
+
+    def states(self) -> dict[tuple[str, ...], dict[str, Any]]:
+        with self.store.engine.connect() as connection:
+            return {
+                (attribute, group, metric): json.loads(state)
+                for _, attribute, group, metric, state in connection.execute(select(evidence))
+            }
+
+    def cursor(self) -> int:
+        with self.store.engine.connect() as connection:
+            return int(
+                connection.execute(select(about.c.value).where(about.c.name == CURSOR)).scalar_one_or_none() or 0
+            )
+
+    def head(self) -> int:
+        with self.store.engine.connect() as connection:
+            return int(connection.execute(sa.text("SELECT seq FROM chain")).scalar_one())
+
+
+def finish(one: Evaluator, shop: Shop) -> None:
+    """Take all that is left."""
+    while shop.cursor() < shop.head():
+        one.lot()
+
+
+def main(url: str, lot_rows: str, ready: str, dies_in: str = "0") -> None:
+    """Evaluate small lots until killed, or kill itself when that many lots have begun to write."""
+    evaluator.LOT_ROWS = int(lot_rows)
+    one = Evaluator(make_engine(url), KEYS, Rules(), 0.05, lambda kept: None)
+    keep, lots = evaluator._keep, count(1)
+
+    def keep_half(connection: sa.Connection, rows: list[dict[str, str]]) -> None:
+        if next(lots) == int(dies_in):
+            keep(connection, rows[:1])
+            os.kill(os.getpid(), signal.SIGKILL)
+        keep(connection, rows)
+
+    evaluator._keep = keep_half
+    Path(ready).touch()
+    while True:
+        one.lot()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,93 @@
+"""Rows whose fairness Fairlearn and the recording rules must agree on."""
+
+import math
+import time
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+import numpy as np
+from fairlearn.metrics import (
+    MetricFrame,
+    demographic_parity_difference,
+    demographic_parity_ratio,
+    equal_opportunity_difference,
+    equalized_odds_difference,
+    false_positive_rate,
+    selection_rate,
+    true_positive_rate,
+)
+from monitoring_stack import Prometheus
+from sklearn.metrics import accuracy_score
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Decisions with their true labels; 1 is favourable. Each array ``[rows]``."""
+
+    group: np.ndarray[Any, Any]
+    base: np.ndarray[Any, Any]
+    final: np.ndarray[Any, Any]
+    label: np.ndarray[Any, Any]
+
+    @classmethod
+    def random(cls, seed: int, rows: int, groups: tuple[str, ...] = ("a", "b", "c")) -> Self:
+        """Rows of groups that are treated differently; every group has both labels where there are enough rows."""
+        random = np.random.default_rng(seed)
+        place = random.choice(len(groups), rows, p=np.arange(1, len(groups) + 1) / np.arange(len(groups) + 1).sum())
+        label = random.random(rows) < 0.3 + 0.1 * place
+        base = random.random(rows) < 0.2 + 0.4 * label + 0.1 * place
+        final = np.where(random.random(rows) < 0.15, ~base, base)
+        return cls(np.array(groups)[place], base.astype(int), final.astype(int), label.astype(int))
+
+    def __add__(self, other: Self) -> "Rows":
+        return Rows(*(np.concatenate([getattr(self, f.name), getattr(other, f.name)]) for f in fields(Rows)))
+
+    def __len__(self) -> int:
+        return len(self.group)
+
+
+def by_fairlearn(rows: Rows, answer: str) -> dict[str, float]:
+    """Every figure of the rules, as Fairlearn has it on the rows: by the rule's name, per group with ``{group}``."""
+    given = {"y_true": rows.label, "y_pred": getattr(rows, answer), "sensitive_features": rows.group}
+    found = {
+        f"demographic_parity_difference_{answer}": demographic_parity_difference(**given),
+        f"demographic_parity_ratio_{answer}": demographic_parity_ratio(**given),
+        f"equal_opportunity_difference_{answer}": equal_opportunity_difference(**given),
+        f"equalized_odds_difference_{answer}": equalized_odds_difference(**given),
+    }
+    metrics = {
+        "selection_rate": selection_rate,
+        "true_positive_rate": true_positive_rate,
+        "false_positive_rate": false_positive_rate,
+        "accuracy": accuracy_score,
+    }
+    frame = MetricFrame(metrics=metrics, **given)
+    found[f"worst_group_accuracy_{answer}"] = frame.group_min()["accuracy"]
+    for name in metrics:
+        found |= {f'{name}_{answer}{{group="{group}"}}': value for group, value in frame.by_group[name].items()}
+    return {name: float(value) for name, value in found.items()}
+
+
+def recorded(prometheus: Prometheus, window: str, where: str, names: list[str]) -> dict[str, float]:
+    """What the rules say of these figures. ``where``: label matchers of model, attribute and source."""
+    found = {}
+    for name in names:
+        metric, _, group = name.partition("{")
+        inside = ", ".join(filter(None, (where, group.rstrip("}"))))
+        found[name] = prometheus.value(f"evenhand:{metric}:{window}{{{inside}}}")
+    return found
+
+
+def assert_rules_equal_fairlearn(prometheus: Prometheus, rows: Rows, window: str, where: str) -> None:
+    """Fail unless the rules come to say of exactly these rows what Fairlearn says, to 1e-12."""
+    prometheus.wait_for(f"sum(evenhand:rows:{window}{{{where}}})", len(rows))
+    prometheus.wait_for(f"sum(evenhand:labels:{window}{{{where}}})", len(rows))
+    wanted = by_fairlearn(rows, "base") | by_fairlearn(rows, "final")
+    deadline_s = time.monotonic() + 30
+    while True:  # the rules that build on these counts may be one evaluation behind
+        found = recorded(prometheus, window, where, list(wanted))
+        wrong = {n: (found[n], wanted[n]) for n in wanted if not math.isclose(found[n], wanted[n], abs_tol=1e-12)}
+        if not wrong:
+            return
+        assert time.monotonic() < deadline_s, f"rules, Fairlearn: {wrong}"
+        time.sleep(0.2)

@@ -1,0 +1,212 @@
+"""Processes that are killed and databases that go away lose nothing that was acknowledged."""
+
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import record_writer
+from databases import Postgres
+from recording import Told, batch, bodies, counted, recorder, table
+from waiting import until
+
+from service.record.recorder import Recorder
+from service.record.store import Store, head
+
+
+def start(folder: Path, url: str, said: Path) -> subprocess.Popen[bytes]:
+    with open(said, "ab") as file:
+        return subprocess.Popen(
+            [sys.executable, record_writer.__file__, str(folder), url],
+            stdout=file,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        )
+
+
+def acknowledged(said: list[Path]) -> set[str]:
+    """What processes said; a last line that a kill cut off is none."""
+    return {line for file in said for line in file.read_text().split("\n")[:-1]}
+
+
+@contextmanager
+def locked(url: str) -> Iterator[None]:
+    """Hold the chain, so that nobody else can write."""
+    store = Store(url, "unused")
+    with store.engine.execution_options(writes=True).begin() as connection:
+        head(connection)
+        yield
+    store.engine.dispose()
+
+
+@pytest.mark.slow
+def test_twenty_kills_lose_nothing_that_was_acknowledged(tmp_path: Path, database: str) -> None:
+    recorder(tmp_path, database).close()  # the tables are there
+    chance = random.Random(5)
+    said = [tmp_path / "said-0", tmp_path / "said-1"]
+    for turn in range(10):
+        before = len(acknowledged(said))
+        running = [start(tmp_path, database, file) for file in said]
+        if turn % 3 == 2:  # the spool is what they write to
+            with locked(database):
+                until(lambda before=before: len(acknowledged(said)) > before)
+                time.sleep(chance.random())
+                kill(running)
+        else:
+            until(lambda before=before: len(acknowledged(said)) > before)
+            time.sleep(chance.random())
+            kill(running)
+    record = recorder(tmp_path, database)
+    until(lambda: record.state == "on" and not list((tmp_path / "spool").glob("*")))
+    record.close()
+    found = bodies(database)
+    assert acknowledged(said) <= {body["id"] for body in found}
+    assert counted(database, "hourly_decisions", "gender") == len(found) == len(table(database, "attributes"))
+
+
+def kill(running: list[subprocess.Popen[bytes]]) -> None:
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.slow
+def test_processes_that_write_at_once_make_one_chain(tmp_path: Path, database: str) -> None:
+    said = [tmp_path / f"said-{number}" for number in range(4)]
+    running = [start(tmp_path, database, file) for file in said]
+    until(lambda: all(file.exists() and file.read_text().count("\n") > 500 for file in said))
+    kill(running)
+    record = recorder(tmp_path, database)  # takes over what they spooled, if they did
+    until(lambda: record.state == "on" and not list((tmp_path / "spool").glob("*")))
+    record.close()
+    assert acknowledged(said) <= {body["id"] for body in bodies(database)}
+
+
+class Load:
+    """Requests that wait for their record, one after the other, in four threads."""
+
+    def __init__(self, record: Recorder) -> None:
+        self._record, self._stop = record, threading.Event()
+        self.acknowledged: list[str] = []
+        self._pool = ThreadPoolExecutor(4)
+        self._running = [self._pool.submit(self._ask, seed) for seed in range(4)]
+
+    def _ask(self, seed: int) -> None:
+        while not self._stop.is_set():
+            taken = batch(2, seed, gender="Women")
+            done = self._record.take(taken)
+            assert done is not None
+            done.result(30)
+            self.acknowledged += [row.id for row in taken.rows]
+            time.sleep(0.005)
+
+    def stop(self) -> None:
+        self._stop.set()
+        for running in self._running:
+            running.result(60)
+        self._pool.shutdown()
+
+
+@contextmanager
+def away(url: str, postgres: Postgres | None) -> Iterator[None]:
+    """SQLite is locked by somebody; PostgreSQL crashes, and comes back."""
+    if postgres is None:
+        with locked(url):
+            yield
+        return
+    postgres.stop("immediate")
+    try:
+        yield
+    finally:
+        postgres.start()
+
+
+@pytest.fixture
+def server(request: pytest.FixtureRequest, database: str) -> Postgres | None:
+    return request.getfixturevalue("postgres") if database.startswith("postgresql") else None
+
+
+def test_a_database_that_goes_away_under_load_loses_nothing(
+    tmp_path: Path, database: str, server: Postgres | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    told = Told()
+    record = recorder(tmp_path, database, told, durability="request")
+    load = Load(record)
+    until(lambda: told.rows["written"] > 20)
+    with away(database, server):
+        until(lambda: told.rows["spooled"] > 50)
+        assert record.state == "spooling"
+        assert record.spooled > 0
+    until(lambda: record.state == "on")
+    now = told.rows["written"]
+    until(lambda: told.rows["written"] > now + 20)
+    load.stop()
+    record.close()
+    ids = [body["id"] for body in bodies(database)]
+    assert sorted(ids) == sorted(load.acknowledged)
+    assert told.rows["lost"] == told.depth == 0
+    assert counted(database, "hourly_risk", "gender") == len(ids)
+    said = [line.getMessage() for line in caplog.records if line.name == "service.record.writer"]
+    assert [("goes to the spool" in line, "is back" in line) for line in said] == [(True, False), (False, True)]
+    assert list((tmp_path / "spool").iterdir()) == []
+
+
+def test_a_database_that_is_away_at_the_start_is_waited_for(
+    tmp_path: Path, database: str, server: Postgres | None
+) -> None:
+    Store(database, "unused").engine.dispose()
+    url = database if server else f"sqlite:///{tmp_path / 'later' / 'record.db'}"
+    if server:
+        server.stop("immediate")
+    record = recorder(tmp_path, url)
+    try:
+        record.take(batch(3))
+        until(lambda: record.spooled == 3)
+    finally:
+        (tmp_path / "later").mkdir()
+        if server:
+            server.start()
+    until(lambda: record.state == "on")
+    record.close()
+    assert len(bodies(url)) == 3
+
+
+def test_what_a_dead_process_left_is_taken_over(tmp_path: Path, database: str) -> None:
+    record, told = recorder(tmp_path, database, durability="request"), Told()
+    with locked(database):
+        record.take(batch(3)).result(10)
+        left = next((tmp_path / "spool").iterdir())
+        copy = left.read_bytes()
+    until(lambda: record.state == "on")
+    other = recorder(tmp_path, database, told)
+    # As after a crash between the commit and the end of the file: everything in it is on record already.
+    (tmp_path / "spool" / "dead.spool").write_bytes(copy + copy[:40])
+    until(lambda: not (tmp_path / "spool" / "dead.spool").exists())
+    record.close()
+    other.close()
+    assert len(bodies(database)) == 3
+    assert counted(database, "hourly_risk", "gender") == 3
+
+
+def test_neither_database_nor_disk(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory keeps what it can, and is written once the database is back; what is more is counted as lost."""
+    monkeypatch.setattr("service.record.writer.MEMORY_ROWS", 10)
+    told = Told()
+    record = recorder(tmp_path, database, told, durability="request")
+    record.take(batch(1)).result(10)
+    (tmp_path / "spool").write_text("a file is no folder")
+    with locked(database):
+        for _ in range(3):
+            with pytest.raises(RuntimeError, match="neither to database nor to disk"):
+                record.take(batch(4)).result(10)
+        assert told.rows == {"written": 1, "spooled": 0, "lost": 4}
+        assert record.state == "spooling"
+    until(lambda: record.state == "on")
+    record.close()
+    assert len(bodies(database)) == 9

@@ -12,14 +12,17 @@ COPY models models
 COPY training training
 RUN python -m venv /opt/evenhand \
     && python -m pip wheel --quiet --no-deps --wheel-dir /dist . \
-    && /opt/evenhand/bin/pip install --quiet --no-cache-dir -c constraints.txt "$(ls /dist/evenhand-*.whl)[${RUNTIME},image,otel]" \
+    && /opt/evenhand/bin/pip install --quiet --no-cache-dir -c constraints.txt "$(ls /dist/evenhand-*.whl)[${RUNTIME},image,otel,postgres]" \
     && /opt/evenhand/bin/pip uninstall --quiet --yes setuptools pip
 
 FROM python:${PYTHON}-slim
 RUN useradd --system --uid 10001 --no-create-home evenhand
 COPY --from=build /opt/evenhand /opt/evenhand
 COPY bundles /bundles
-ENV PATH=/opt/evenhand/bin:$PATH PYTHONUNBUFFERED=1 EVENHAND_HOST=0.0.0.0
+# What the service keeps: the record's keys and spool, and its database where that is SQLite. Mount a volume there.
+RUN install -d -o evenhand -m 0700 /var/lib/evenhand
+ENV PATH=/opt/evenhand/bin:$PATH PYTHONUNBUFFERED=1 EVENHAND_HOST=0.0.0.0 EVENHAND_STATE=/var/lib/evenhand
+VOLUME /var/lib/evenhand
 USER 10001
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \

@@ -34,6 +34,7 @@ def serve(
     """Serve bundles over HTTP. Every setting is also an EVENHAND_ variable; the command line wins."""
     from models.bundle import BundleError
     from service import processes, settings
+    from service.record.checkpoints import CheckpointError
     from service.record.keys import KeyFileError
     from service.record.migrate import RecordRefused
 
@@ -43,7 +44,7 @@ def serve(
         chosen = settings.load(bundles=folders, log_level=log_level, **given)
         logging.basicConfig(level=chosen.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
         processes.serve(chosen)
-    except (settings.SettingsError, BundleError, KeyFileError, RecordRefused) as error:
+    except (settings.SettingsError, BundleError, KeyFileError, CheckpointError, RecordRefused) as error:
         _fail(str(error), 2)
 
 

@@ -19,7 +19,7 @@ from uvicorn.supervisors import Multiprocess
 
 from models.bundle import load
 from models.runners import require_engine
-from service import metrics, settings
+from service import metrics, recording, settings
 from service.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,11 @@ def serve(chosen: Settings) -> None:
 
     Raises:
         BundleError: a bundle does not hold.
+        RecordRefused: the record's database cannot be used.
+        KeyFileError: its key cannot be used.
+        CheckpointError: the key that signs its end cannot be used.
     """
+    recording.check(chosen)
     # uvicorn sends itself the signal again once it has drained; by then there is nothing left to do but leave.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if chosen.workers == 1:

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from service.metrics import Metrics
+from service.record.checkpoints import load_key
 from service.record.events import event
 from service.record.recorder import Recorder, RecordOptions, RecordReport
 from service.settings import Settings
 
 OFF = "off"
+CHECKPOINT_KEY = "checkpoint.key"
 REPLICA = socket.gethostname()[:64]
 """Who answered, as the record says it."""
 Note = Callable[[str, dict[str, Any]], None]
@@ -27,8 +29,23 @@ def make_recorder(settings: Settings, metrics: Metrics) -> Recorder | None:
     """
     if settings.record == OFF:
         return None
-    options = RecordOptions(settings.state, settings.record, settings.durability, settings.feedback_days)
-    return Recorder(options, RecordReport(metrics.recorded, metrics.spooled))
+    return Recorder(_options(settings), RecordReport(metrics.recorded, metrics.spooled))
+
+
+def check(settings: Settings) -> None:
+    """Say at once, and once for all workers, what is wrong with the record; a database that is away is waited for.
+
+    Raises:
+        RecordRefused: its database cannot be used.
+        KeyFileError: its key cannot be used.
+        CheckpointError: the key that signs its end cannot be used.
+    """
+    if settings.record == OFF:
+        return
+    recorder = Recorder(_options(settings), RecordReport(lambda *_: None, lambda _: None))
+    recorder.start()
+    recorder.close()
+    load_key(settings.state / CHECKPOINT_KEY)
 
 
 def note_in(recorder: Recorder | None) -> Note:
@@ -39,3 +56,7 @@ def note_in(recorder: Recorder | None) -> Note:
             recorder.note(event(kind, {**facts, "replica": REPLICA}))
 
     return note
+
+
+def _options(settings: Settings) -> RecordOptions:
+    return RecordOptions(settings.state, settings.record, settings.durability, settings.feedback_days)

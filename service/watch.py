@@ -1,4 +1,4 @@
-"""Looks after the record while it grows: sequential evidence in one process of all, signed checkpoints, their series."""
+"""Looks after the record while it grows: sequential evidence, in one process of all, and signed checkpoints."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from service.monitoring.evidence import Rules
 from service.monitoring.findings import Kept, findings
 from service.record.checkpoints import checkpoint, load_key
 from service.record.recorder import Recorder
+from service.recording import CHECKPOINT_KEY
 from service.registry import Registry
 from service.settings import Settings
 
 log = logging.getLogger(__name__)
 EVALUATE_S = 2.0
 """How often new records are looked for."""
-KEY = "checkpoint.key"
 
 
 class Watch:
@@ -39,7 +39,7 @@ class Watch:
         self._recorder, self._registry, self._metrics = recorder, registry, metrics
         self._rules = Rules(settings.gap_limit, settings.days_per_false_alarm, rows=settings.min_rows)
         self._evaluator = Evaluator(recorder.engine, recorder.keys, self._rules, EVALUATE_S, self._show)
-        self._key = load_key(settings.state / KEY)
+        self._key = load_key(settings.state / CHECKPOINT_KEY)
         self._every_s = settings.checkpoint_s
         self._kept: Sequence[Kept] = ()
         self._stop = threading.Event()

@@ -61,7 +61,7 @@ class Recorder:
     """
 
     def __init__(self, options: RecordOptions, report: RecordReport) -> None:
-        options.folder.mkdir(parents=True, exist_ok=True)
+        options.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.keys = load_keys(options.folder / "record.key")
         self._store = Store(options.url or f"sqlite:///{options.folder / 'record.db'}", self.keys.fingerprint)
         self.engine = self._store.engine

@@ -38,7 +38,7 @@ def test_more_errors_are_a_breach_once_they_are_sure() -> None:
     many = judged(rows("none", True, yy=1800, yn=80, ny=10, nn=110))
     assert many["state"] == BREACH
     assert many["why"].startswith(
-        "It broke 80 answers and mended 10 of 2000 labelled ones: accuracy fell by 3.5 points"
+        "It broke 80 answers and mended 10 of 2,000 labelled ones: accuracy fell by 3.5 points"
     )
 
 

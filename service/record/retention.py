@@ -1,7 +1,7 @@
 """What leaves the record: by age, or because a person asks. The chain that remains can still be verified.
 
-The chain's row says where the chain begins now, and an event in it says why. Transactions are short: the service goes on
-writing. Hourly counts stay: they name nobody, and reports of past periods are made of them.
+The chain's row says where the chain begins now, and an event in it says why. Transactions are short: the service goes
+on writing. Hourly counts stay: they name nobody, and reports of past periods are made of them.
 """
 
 from __future__ import annotations
@@ -140,7 +140,8 @@ def _last_due(connection: Connection, limits: Limits, now_ms: int) -> int:
     limit_ms = now_ms - int(limits.decisions_days * DAY_MS)
     young = select(records.c.seq).where(records.c.at_ms >= limit_ms).order_by(records.c.seq).limit(1)
     first = connection.execute(young).scalar()
-    return first - 1 if first is not None else connection.execute(select(chain.c.seq)).scalar_one()
+    last = first - 1 if first is not None else connection.execute(select(chain.c.seq)).scalar_one()
+    return int(last)
 
 
 def _first_day(limits: Limits, now_ms: int) -> int:
@@ -181,7 +182,8 @@ def _attributes(engine: Engine, first_day: int) -> int:
     old = attributes.c.day < first_day
     with writing(engine) as connection:
         some = select(attributes.c.pseudonym).where(old).limit(LOT)
-        return connection.execute(delete(attributes).where(attributes.c.pseudonym.in_(some), old)).rowcount
+        gone = connection.execute(delete(attributes).where(attributes.c.pseudonym.in_(some), old))
+    return gone.rowcount
 
 
 def _configurations(engine: Engine, named: set[str]) -> int:

@@ -125,7 +125,8 @@ class Writer:
             if room:
                 self._queue.append(_Item(told, rows, done))
                 self._queued_rows += rows
-                self._wake.notify()
+                if len(self._queue) == 1:  # else the thread is busy, or waits for more anyway
+                    self._wake.notify()
         if not room:
             self._lose(rows)
             if done is not None:

@@ -22,7 +22,7 @@ from service.record.store import Store, head
 
 
 def start(folder: Path, url: str, said: Path) -> subprocess.Popen[bytes]:
-    with open(said, "ab") as file:
+    with open(said, "wb") as file:
         return subprocess.Popen(
             [sys.executable, record_writer.__file__, str(folder), url],
             stdout=file,
@@ -49,10 +49,11 @@ def locked(url: str) -> Iterator[None]:
 def test_twenty_kills_lose_nothing_that_was_acknowledged(tmp_path: Path, database: str) -> None:
     recorder(tmp_path, database).close()  # the tables are there
     chance = random.Random(5)
-    said = [tmp_path / "said-0", tmp_path / "said-1"]
+    said: list[Path] = []
     for turn in range(10):
         before = len(acknowledged(said))
-        running = [start(tmp_path, database, file) for file in said]
+        said += (files := [tmp_path / f"said-{turn}-{number}" for number in range(2)])
+        running = [start(tmp_path, database, file) for file in files]
         if turn % 3 == 2:  # the spool is what they write to
             with locked(database):
                 until(lambda before=before: len(acknowledged(said)) > before)

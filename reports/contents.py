@@ -4,10 +4,12 @@ The result is plain JSON with stable keys (:data:`FORMAT` counts their versions)
 
 - ``format``; ``made``: ``utc``, ``evenhand``; ``model``; ``period``: ``from``, ``to``, ``words``.
 - ``rows``: ``recorded`` (answered), ``failed``, ``erased``, ``counted`` (in the hourly counts), ``labelled``,
-  ``not_held`` (per attribute, rows whose declared group is not kept any more).
+  ``not_held`` (per attribute, rows whose declared group is not kept any more); ``groups_readable``: whether the
+  record's key was at hand.
 - ``configurations``: what decided, each ``sha256``, ``rows``, ``version``, ``bundle``, ``labels``, ``favourable``,
   ``attributes``.
 - ``record``: ``state`` of its chain (``holds``, ``does not hold``), its ``sentence``, and the last ``checkpoint``.
+- ``modes``: per attribute, rows by the mode that answered them.
 - ``fairness``: what :func:`service.monitoring.summary.summary` gives.
 - ``local_law_144``: what :func:`reports.selected.tables` gives.
 - ``slices``: per outcome what :class:`reports.slices.Found` holds, and the ``features`` that were looked at.
@@ -19,14 +21,14 @@ Every rate is ``n``, ``value``, ``low``, ``high`` (95 %); ``null`` where no row 
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection
 
 from models.manifest import Attribute, Manifest
 from reports import decisions as recorded
@@ -38,7 +40,7 @@ from reports.period import Period, ReportError
 from reports.selected import Named
 from reports.slices import Feature, Rules, find
 from service.monitoring import cells
-from service.monitoring.cells import Window
+from service.monitoring.cells import Cells, Window
 from service.monitoring.evaluator import read_evidence
 from service.monitoring.evidence import Rules as EvidenceRules
 from service.monitoring.findings import findings
@@ -49,6 +51,15 @@ from training.progress import say
 FORMAT = 1
 SEED = 0
 Plain = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What the record keeps of a manifest."""
+
+    name: str
+    version: str
+    attributes: Sequence[Attribute]
 
 
 @dataclass(frozen=True)
@@ -87,19 +98,17 @@ def contents(record: Opened, asked: Asked) -> Plain:
     limits = asked.limits
     own = own_features.read(asked.features) if asked.features else None
     configurations = record.of_model(model)
-    attributes = _attributes(configurations, asked.manifest)
+    attributes = list(_attributes(configurations.values(), asked.manifest))
     _check_names(asked.named, attributes)
-    with record.engine.connect() as connection:
-        _check_rows(connection, model, period)
+    counted = _counted(record, model, period)
     if record.keys:
         record.note(event("access", {"what": "declared groups", "why": "report", "model": model, **_told(period)}))
     say(f"{model}, {period}: reading decisions")
     with record.engine.connect() as connection:
-        wanted = recorded.Wanted(model, period, list(attributes), record.keys, own is not None)
+        wanted = recorded.Wanted(model, period, attributes, record.keys, own is not None)
         found = recorded.read(connection, wanted)
         law = selected.tables(connection, found, (model, period), asked.named, int(limits["rows"]))
         events = happened(connection, model, period)
-    fairness = _fairness(record, (model, asked), (attributes, configurations, found))
     return {
         "format": FORMAT,
         "made": {
@@ -108,12 +117,13 @@ def contents(record: Opened, asked: Asked) -> Plain:
         },
         "model": model,
         "period": {**_told(period), "words": str(period)},
-        "rows": _rows(found, fairness),
+        "rows": _rows(found, counted),
         "groups_readable": record.keys is not None,
         "configurations": [
             {"sha256": name, "rows": rows, **configurations[name]} for name, rows in found.configurations.most_common()
         ],
-        "fairness": fairness,
+        "modes": {name: found.modes(name) for name in attributes},
+        "fairness": _fairness(record, (model, asked), counted, found),
         "local_law_144": law,
         "slices": _slices(found, own, limits),
         "events": events,
@@ -121,9 +131,9 @@ def contents(record: Opened, asked: Asked) -> Plain:
     }
 
 
-def _attributes(configurations: Mapping[str, Plain], manifest: Manifest | None) -> dict[str, Plain]:
+def _attributes(configurations: Iterable[Plain], manifest: Manifest | None) -> dict[str, Plain]:
     """Every attribute that any of them has; the last one's settings."""
-    found = {name: told for body in configurations.values() for name, told in body["attributes"].items()}
+    found = {name: told for body in configurations for name, told in body["attributes"].items()}
     if manifest is not None:
         wanted = {"groups", "reference", "threshold"}
         found = {**{told.name: told.model_dump(include=wanted) for told in manifest.attributes}, **found}
@@ -132,62 +142,49 @@ def _attributes(configurations: Mapping[str, Plain], manifest: Manifest | None) 
     return found
 
 
-def _check_names(named: Named, attributes: Mapping[str, Plain]) -> None:
+def _check_names(named: Named, attributes: Sequence[str]) -> None:
     for option, name in asdict(named).items():
         if name is not None and name not in attributes:
             listed = ", ".join(attributes)
             raise ReportError(f"--{option}-attribute: the model has no attribute {name!r}; it has {listed}")
 
 
-def _check_rows(connection: Connection, model: str, period: Period) -> None:
-    """Refuse a period in which nothing was counted, and say when something was."""
-    counted = span(connection, model)
-    if counted is None:
-        raise ReportError(f"no decision of {model} has been counted yet")
-    inside = cells.read(connection.engine, model, Window(period.hours.start, period.hours.stop))
-    if not inside.risks and not inside.decisions:
-        raise ReportError(f"no decision of {model} from {period}; its decisions are from {counted}")
+def _counted(record: Opened, model: str, period: Period) -> Cells:
+    """What was counted; a period in which nothing was is refused, and told when something was."""
+    found = cells.read(record.engine, model, Window(period.hours.start, period.hours.stop))
+    if not found.decisions:
+        with record.engine.connect() as connection:
+            counted = span(connection, model)
+        when = f"its decisions are from {counted}" if counted else "none has been counted yet"
+        raise ReportError(f"no decision of {model} from {period}; {when}")
+    return found
 
 
 def _told(period: Period) -> dict[str, str]:
     return {name: f"{moment:%Y-%m-%dT%H:%M:%SZ}" for name, moment in (("from", period.start), ("to", period.end))}
 
 
-def _fairness(
-    record: Opened, of: tuple[str, Asked], by: tuple[Mapping[str, Plain], Mapping[str, Plain], Decisions]
-) -> Plain:
+def _fairness(record: Opened, of: tuple[str, Asked], counted: Cells, found: Decisions) -> Plain:
     """The same figures as the service's own page, for this period."""
-    (model, asked), (attributes, configurations, found) = of, by
+    model, asked = of
+    known = record.of_model(model)
+    decided = [known[name] for name in found.configurations]  # in the order of their first decision
+    settings = _attributes([*known.values(), *decided], asked.manifest)
+    attributes = [Attribute(name=name, mode="off", why="as recorded", **told) for name, told in settings.items()]
+    told = Recorded(model, str(decided[-1]["version"]) if decided else "unknown", attributes)
+    kept = [one for one in read_evidence(record.engine) if one.model == model]
+    said = findings(kept, model, attributes, asked.rules) if kept else []
+    modes: Any = {each.name: found.last_mode(each.name) for each in attributes}
     window = Window(asked.period.hours.start, asked.period.hours.stop)
-    latest = max(found.configurations, key=list(configurations).index, default=None)
-    version = configurations[latest]["version"] if latest else "-"
-    # The record keeps of a manifest what decides; the summary needs nothing else of it.
-    manifest = Manifest.model_construct(
-        name=model,
-        version=version,
-        attributes=[Attribute(name=name, mode="off", why="-", **told) for name, told in attributes.items()],
-    )
-    modes: Any = {name: _mode(found, name) for name in attributes}
-    kept = read_evidence(record.engine)
-    said = findings(kept, model, manifest.attributes, asked.rules) if any(one.model == model for one in kept) else []
-    facts = Facts(manifest, modes, window, asked.limits, {"state": "on", "spooled": 0}, said)
-    return summary(cells.read(record.engine, model, window), facts)
+    return summary(counted, Facts(told, modes, window, asked.limits, {"state": "on", "spooled": 0}, said))
 
 
-def _mode(found: Decisions, attribute: str) -> str:
-    """The modes that answered, the last one first."""
-    column = found.columns.get(f"mode for {attribute}")
-    if column is None:
-        return "unknown"
-    names = list(column.numbers)
-    last = names[column.codes[-1]]
-    return ", before that ".join([last, *(name for name in names if name != last)])
-
-
-def _rows(found: Decisions, fairness: Plain) -> Plain:
-    counted = [sum(of["rows"] for of in told["sources"].values()) for told in fairness["attributes"]]
+def _rows(found: Decisions, counted: Cells) -> Plain:
+    totals = Counter[str]()
+    for cell in counted.risks:
+        totals[cell.attribute] += cell.n
     return {
-        "counted": max(counted, default=0),
+        "counted": max(totals.values(), default=0),
         "recorded": found.rows,
         "failed": found.failed,
         "erased": found.erased,

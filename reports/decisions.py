@@ -78,15 +78,29 @@ class Decisions:
 
     def unfavourable(self) -> Bools:
         """``(rows,)``."""
-        return np.frombuffer(self.good, np.int8) == 0
+        found: Bools = np.frombuffer(self.good, np.int8) == 0
+        return found
 
     def labelled(self) -> Bools:
         """``(rows,)`` whether the true label is known."""
-        return np.frombuffer(self.wrong, np.int8) != NO_LABEL
+        found: Bools = np.frombuffer(self.wrong, np.int8) != NO_LABEL
+        return found
 
     def errors(self) -> Bools:
         """``(rows,)`` whether the answer is known to be wrong."""
-        return np.frombuffer(self.wrong, np.int8) == 1
+        found: Bools = np.frombuffer(self.wrong, np.int8) == 1
+        return found
+
+    def modes(self, attribute: str) -> dict[str, int]:
+        """Rows by the mode that answered them."""
+        column = self.columns.get(f"mode for {attribute}", Column())
+        counts = Counter(column.codes)
+        return {name: counts[number] for name, number in column.numbers.items()}
+
+    def last_mode(self, attribute: str) -> str:
+        """The mode that answered the last row."""
+        column = self.columns.get(f"mode for {attribute}")
+        return list(column.numbers)[column.codes[-1]] if column else "unknown"
 
     def features(self) -> list[Feature]:
         """What rows can be sliced by."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from reports.period import ReportError
 from reports.slices import Feature
@@ -82,6 +84,6 @@ def _feature(name: str, column: pd.Series) -> Feature:
     return _with_missing(name, values, pd.Categorical(known, categories=values).codes)
 
 
-def _with_missing(name: str, values: Sequence[str], codes: np.ndarray[tuple[int], np.dtype[np.int8]]) -> Feature:
+def _with_missing(name: str, values: Sequence[str], codes: NDArray[Any]) -> Feature:
     missing = [MISSING] if (codes < 0).any() else []
     return Feature(name, [*values, *missing], np.where(codes < 0, len(values), codes).astype(np.int16))

@@ -43,7 +43,10 @@ def html(result: Plain) -> str:
         Section("In short", [points(in_short(result))]),
         Section("Verdicts", verdict_table(result)),
         Section("What this covers", _covers(result)),
-        *(Section(f"By {of['attribute']}", by_attribute(of)) for of in result["fairness"]["attributes"]),
+        *(
+            Section(f"By {of['attribute']}", by_attribute(of, result["modes"][of["attribute"]]))
+            for of in result["fairness"]["attributes"]
+        ),
         Section("Evidence since the start", evidence(result)),
         Section("Local Law 144", law(result["local_law_144"], result["period"]["words"])),
         Section("Where it is worst", slices(result["slices"])),

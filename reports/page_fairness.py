@@ -77,12 +77,11 @@ def _as_rates(metric: Plain) -> tuple[Rate, Rate]:
     return base, final
 
 
-def by_attribute(of: Plain) -> list[str]:
-    """Everything about one attribute."""
+def by_attribute(of: Plain, modes: dict[str, int]) -> list[str]:
+    """Everything about one attribute, and by how many rows it was answered in which mode."""
+    said = ", ".join(f"{mode} ({count(rows)} decisions)" for mode, rows in modes.items()) or "no longer on record"
     parts = [
-        paragraph(
-            f"Reference: {of['reference']}. Mode of the correction: {of['mode']}. Threshold: {of['threshold']:g}."
-        )
+        paragraph(f"Reference: {of['reference']}. Threshold: {of['threshold']:g}. Mode of the correction: {said}.")
     ]
     for source, words in SOURCES.items():
         told = of["sources"][source]

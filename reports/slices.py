@@ -154,7 +154,8 @@ def _search(
         sizes = np.bincount(joint, minlength=cells).astype(np.float64)
         large = np.flatnonzero(sizes >= least)
         counted += len(large)
-        scores = score(np.bincount(joint, errors, cells)[large], sizes[large], rate, len(rows))
+        found_bad = np.bincount(joint, errors, cells).astype(np.float64)
+        scores = score(found_bad[large], sizes[large], rate, len(rows))
         for place in np.argsort(-scores, kind="stable")[:LISTED]:
             if scores[place] > 0:
                 values = np.unravel_index(large[place], shape)

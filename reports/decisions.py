@@ -218,6 +218,6 @@ def _groups(connection: Connection, keys: Keys | None, ids: Sequence[str]) -> di
     held: dict[str, dict[str, str]] = {}
     kept = tables.attributes.c
     asked = select(kept.pseudonym, kept.attribute, kept.group).where(kept.pseudonym.in_(list(of)))
-    for pseudonym, attribute, group in connection.execute(asked):
+    for pseudonym, attribute, group in connection.execute(asked).all():
         held.setdefault(of[pseudonym], {})[attribute] = group
     return held

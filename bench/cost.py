@@ -5,7 +5,7 @@
 Every round runs, one after the other: a bare loop of ONNX Runtime over the same rows, sorted by length, one run per
 core; then Evenhand
 in front of the base model alone, of the demo bundle with none of its rows flagged, with a tenth flagged and corrected
-(base answers included), as it was fitted, and as it was fitted without counting anything. Ratios are taken within a
+(base answers included), as it was fitted, and as it was fitted without counting or recording anything. Ratios are taken within a
 round, figures are medians over rounds.
 """
 
@@ -41,14 +41,15 @@ from models.runtime import OUTPUTS
 
 BATCH = 16
 UNCOUNTED = (
-    "from service import metrics; nothing = lambda *_, **__: None; m = metrics.Metrics; "
-    "m.decision = m.request = m.batch = m.queued = m.waiting = nothing; " + servers.OURS
+    "import os; os.environ['EVENHAND_RECORD'] = 'off'; from service import fairness, metrics; "
+    "nothing = lambda *_, **__: None; m = metrics.Metrics; fairness.FairnessCounters.decision = nothing; "
+    "m.request = m.batch = m.queued = m.waiting = nothing; " + servers.OURS
 )
 PAIRS = {
     "HTTP and queue: as fitted / bare loop": ("as fitted", "bare loop"),
     "correction, 0 % flagged: / base alone": ("0 % flagged", "base alone"),
     "correction, 10 % flagged: / base alone": ("10 % flagged", "base alone"),
-    "counting: as fitted / without": ("as fitted", "not counted"),
+    "counting and recording: as fitted / without": ("as fitted", "not counted"),
 }
 
 

@@ -90,7 +90,8 @@ def evenhand(
         program = ["-m", "bench.faulty"] if faulty else ["-c", start]
         return [str(programs / "python"), *program, "serve", str(bundle), "--port", str(port), "--log-level", "warning"]
 
-    return Server(name, shown, command, ROOT, None)
+    state = {"EVENHAND_STATE": str(prepare.WORK / "state/PORT")}  # a record of its own for every run
+    return Server(name, shown, command, ROOT, None, state)
 
 
 def _script(name: str, shown: str, **environment: str) -> Server:

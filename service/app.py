@@ -61,7 +61,7 @@ def create_app(given: Settings | None = None) -> FastAPI:
     chosen = given or settings.load()
     sys.setswitchinterval(SWITCH_S)
     metrics, tracer = Metrics(CollectorRegistry(), chosen.lot_rows), make_tracer(chosen.otlp_endpoint)
-    metrics.limits(limits_of(chosen))
+    metrics.record.limits(limits_of(chosen))
     recorder = make_recorder(chosen, metrics)
     state = _join(chosen, metrics, recorder)
     app = FastAPI(

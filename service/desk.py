@@ -65,7 +65,7 @@ class Desk:
         found = await self.ask(lambda recorder: recorder.feedback(items))
         for one in found:
             if one.result != "error":
-                self._metrics.feedback(one.result)
+                self._metrics.record.feedback(one.result)
             if one.counted is not None:
                 self._metrics.fairness.joined(one.counted)
         return found

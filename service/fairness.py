@@ -40,6 +40,13 @@ def groups_of(attribute: Attribute) -> Iterator[tuple[str, str]]:
     yield from ((group, "inferred") for group in INFERRED)
 
 
+def series_of(manifest: Manifest) -> int:
+    """How many grouped series a model makes."""
+    cells = sum(len(list(groups_of(attribute))) for attribute in manifest.attributes)
+    of_cell, of_attribute = 4 + 8 + 3 * len(BINS), 4 * len(RESULTS) + 16 + 4 + len(TENTHS) + 3 + 1 + len(TENTHS)
+    return of_cell * cells + of_attribute * len(manifest.attributes)
+
+
 class FairnessCounters:
     """The grouped series of one process.
 

@@ -157,6 +157,10 @@ class Lanes:
             used_s = min((queue.used_s for queue in self._queues), default=0.0)
             self._queues.append(_Queue(source, background, used_s))
 
+    def in_background(self, source: Source) -> bool:
+        """Whether a source only gets what the others leave."""
+        return any(queue.source is source and queue.background for queue in self._queues)
+
     def defer(self, source: Source, background: bool) -> None:
         """Let a source wait for the others from now on, or no longer."""
         with self._condition:

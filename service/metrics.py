@@ -1,4 +1,4 @@
-"""Every Prometheus series of a process. Names appear nowhere but here and in fairness.py; none of them sees an input.
+"""Every Prometheus series of a process. Names appear nowhere but in the three files of series; none sees an input.
 
 Several workers share files in the folder that ``PROMETHEUS_MULTIPROC_DIR`` names, and each of them exposes the sums.
 """
@@ -19,14 +19,13 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from models.manifest import Manifest
 from service.fairness import BITS, FairnessCounters, bit, counted_as, groups_of
 from service.lots import Lot
+from service.record_series import RecordSeries
 from service.reference import Normal
 from service.series import Counter, Gauge, Histogram
 from service.types import Decision, Row
 
 CANDIDATE_RESULTS = ("same", "other", "error", "dropped")
 RELOADS = ("ok", "refused")
-FEEDBACK = ("joined", "duplicate", "conflict", "orphan", "expired")
-RECORDS = ("written", "spooled", "lost")
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -44,11 +43,11 @@ class Metrics:
         self._registry = registry
         self._candidate_lots = defaultdict[str, Lot](lambda: Lot(lot_rows))
         self.fairness = FairnessCounters(registry, lot_rows)
+        self.record = RecordSeries(registry)
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         self._make_version_series(registry)
         self._make_service_series(registry)
-        self._make_record_series(registry)
 
     def _make_version_series(self, registry: CollectorRegistry) -> None:
         self._threshold = Gauge(
@@ -80,6 +79,12 @@ class Metrics:
             ("model", "version", "result"),
             registry=registry,
         )
+        self._candidate_seconds = Counter(
+            "evenhand_candidate_inference_seconds",
+            "Seconds that the engine spent on a version in shadow.",
+            ("model", "version"),
+            registry=registry,
+        )
         self._reloads = Counter(
             "evenhand_reloads",
             "New bundles that took over (ok) or were refused.",
@@ -88,6 +93,13 @@ class Metrics:
         )
 
     def _make_service_series(self, registry: CollectorRegistry) -> None:
+        started = Gauge(
+            "evenhand_start_time_seconds",
+            "When the service started, in seconds since 1970.",
+            registry=registry,
+            multiprocess_mode="min",
+        )
+        started.set(time.time())
         self._requests = Counter(
             "evenhand_http_requests",
             "Requests by route template, method and status.",
@@ -122,61 +134,6 @@ class Metrics:
         self._rejected = Counter(
             "evenhand_rejected", "Requests refused or failed, by error type.", ("type",), registry=registry
         )
-
-    def _make_record_series(self, registry: CollectorRegistry) -> None:
-        self._feedback = Counter(
-            "evenhand_feedback",
-            "Items of feedback: joined (brought something new), duplicate, conflict (contradicts what is on record, "
-            "which stays), orphan (no such decision), expired (the decision is too old).",
-            ("result",),
-            registry=registry,
-        )
-        for result in FEEDBACK:
-            self._feedback.labels(result)
-        self._records = Counter(
-            "evenhand_records",
-            "Records by what became of them: written to the database, spooled to disk for it, lost.",
-            ("result",),
-            registry=registry,
-        )
-        for result in RECORDS:
-            self._records.labels(result)
-        self._spool_rows = Gauge(
-            "evenhand_record_spool_rows",
-            "Records on disk that wait for the database.",
-            registry=registry,
-            multiprocess_mode="livesum",
-        )
-        self._limit = Gauge(
-            "evenhand_limit",
-            "What alerts and verdicts compare with.",
-            ("limit",),
-            registry=registry,
-            multiprocess_mode="mostrecent",
-        )
-        sequential = ("model", "attribute", "group", "metric", "process")
-        self._evidence = Gauge(
-            "evenhand_evidence_ln",
-            "Logarithm of the evidence that a gap to the reference group is above the limit (detector: that it came "
-            "up at some time; since_start: e-process since deployment). Valid however often it is looked at.",
-            sequential,
-            registry=registry,
-            multiprocess_mode="mostrecent",
-        )
-        self._evidence_limit = Gauge(
-            "evenhand_evidence_limit_ln",
-            "From where on evenhand_evidence_ln is an alarm.",
-            sequential,
-            registry=registry,
-            multiprocess_mode="mostrecent",
-        )
-        started = Gauge(
-            "evenhand_start_time_seconds",
-            "When the service started, in seconds since 1970.",
-            registry=registry,
-            multiprocess_mode="min",
-        )
-        started.set(time.time())
 
     def add_model(self, manifest: Manifest, bundle: str, live: bool, normal: Mapping[str, Normal]) -> None:
         """Begin a model's series, every declared label set at zero: a group never selected must not be missing.
@@ -257,37 +214,13 @@ class Metrics:
         lot.row()
         self.candidate_rows(manifest, "same" if live.result.final.label == found.final.label else "other", 1)
 
+    def candidate_batch(self, manifest: Manifest, seconds: float) -> None:
+        """Count one run of the graph of a version in shadow."""
+        self._candidate_seconds.labels(manifest.name, manifest.version).inc(seconds)
+
     def candidate_rows(self, manifest: Manifest, result: str, rows: int) -> None:
         """Count rows of a version in shadow by what became of them."""
         self._candidate_rows.labels(manifest.name, manifest.version, result).inc(rows)
-
-    def limits(self, limits: Mapping[str, float]) -> None:
-        """Say what alerts compare with."""
-        for name, value in limits.items():
-            self._limit.labels(name).set(value)
-
-    def feedback(self, result: str) -> None:
-        """Count one item of feedback."""
-        self._feedback.labels(result).inc()
-
-    def recorded(self, result: str, rows: int) -> None:
-        """Count records by what became of them."""
-        self._records.labels(result).inc(rows)
-
-    def spooled(self, rows: int) -> None:
-        """How many records wait on disk."""
-        self._spool_rows.set(rows)
-
-    def evidence(self, series: Sequence[str], ln: float, limit_ln: float) -> None:
-        """What the sequential evaluator found.
-
-        Args:
-            series: Model, attribute, group, metric and process.
-            ln: The evidence, as a logarithm.
-            limit_ln: From where on it is an alarm.
-        """
-        self._evidence.labels(*series).set(ln)
-        self._evidence_limit.labels(*series).set(limit_ln)
 
     def flush(self) -> None:
         """Let out the lots that are full; called regularly, for another worker may be the one that is scraped."""

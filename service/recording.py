@@ -29,7 +29,7 @@ def make_recorder(settings: Settings, metrics: Metrics) -> Recorder | None:
     """
     if settings.record == OFF:
         return None
-    return Recorder(_options(settings), RecordReport(metrics.recorded, metrics.spooled))
+    return Recorder(_options(settings), RecordReport(metrics.record.recorded, metrics.record.spooled))
 
 
 def check(settings: Settings) -> None:

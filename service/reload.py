@@ -9,12 +9,15 @@ from pathlib import Path
 
 from models.bundle import BundleError, read_manifest
 from service.errors import BundleRefused
+from service.fairness import series_of
 from service.loader import LoadedModel, Loader
 from service.memory import give_back_all
 from service.recording import Note
 from service.registry import Registry, Slot
 
 log = logging.getLogger(__name__)
+MOST_SERIES = 20_000
+"""Grouped series of one process, at most."""
 
 
 def load_all(paths: Iterable[Path], loader: Loader) -> Registry:
@@ -27,6 +30,7 @@ def load_all(paths: Iterable[Path], loader: Loader) -> Registry:
     for path in paths:
         models.append(loader.load(path))
         _refuse_twice(models)
+        _refuse_too_many(models)
     if not models:
         raise BundleError("no bundle to serve; name one: evenhand serve <folder>, or EVENHAND_BUNDLES=<folder>")
     registry = Registry(models)
@@ -42,6 +46,16 @@ def _refuse_twice(models: list[LoadedModel]) -> None:
         raise BundleError(
             f"two bundles are {' '.join(names[-1])}; another name serves another model, another version of the same "
             "name can be tried beside the first"
+        )
+
+
+def _refuse_too_many(models: Iterable[LoadedModel]) -> None:
+    """Prometheus suffers from too many series, and whoever pays for it."""
+    series = sum({model.manifest.name: series_of(model.manifest) for model in models}.values())
+    if series > MOST_SERIES:
+        raise BundleError(
+            f"the models' groups make {series} series, more than {MOST_SERIES}; serve fewer models together, or fit "
+            "with fewer groups"
         )
 
 
@@ -117,6 +131,7 @@ class Reloader:
         others = [model for model in self._registry.versions(old.name) if model is not slot.model]
         if any(model.manifest.version == new.manifest.version for model in others):
             raise BundleError(f"{new.path}: version {new.manifest.version} is loaded already, from another folder")
+        _refuse_too_many([new, *(other.model for other in self._registry.slots if other is not slot)])
 
     async def _swap(self, slot: Slot, new: LoadedModel) -> None:
         """The new one answers from here on; the old one answers what it took."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any, Self
 
 import prometheus_client as prometheus
-from prometheus_client import Gauge
+from prometheus_client import Gauge, disable_created_metrics
 from prometheus_client.metrics import MetricWrapperBase
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # when a series began would be half of what is scraped
 
 __all__ = ["Counter", "Gauge", "Histogram"]
 

@@ -75,7 +75,7 @@ class Watch:
         for model in self._registry.live():
             for found in self.findings(model.manifest):
                 series = [found[name] for name in ("model", "attribute", "group", "metric", "process")]
-                self._metrics.evidence(series, found["ln"], found["limit_ln"])
+                self._metrics.record.evidence(series, found["ln"], found["limit_ln"])
 
     def _sign_regularly(self) -> None:
         while not self._stop.wait(self._every_s):

@@ -101,6 +101,8 @@ def test_a_version_in_shadow_is_counted_and_never_served(pair: tuple[TestClient,
     counted = {"version": "2.0.0", "attribute": "race"}
     until(lambda: sample(client, "evenhand_candidate_decisions_total", **counted) == 10)
     assert sample(client, "evenhand_candidate_decisions_total", group="African", source="declared", **counted) == 5
+    until(lambda: sample(client, "evenhand_candidate_inference_seconds_total", version="2.0.0") > 0)
+    assert sample(client, "evenhand_batch_rows_sum") == 12  # of the live version alone
     rows = "evenhand_candidate_rows_total"
     same, other = sample(client, rows, result="same"), sample(client, rows, result="other")
     assert same + other == 10

@@ -13,7 +13,9 @@ from prometheus_client import CollectorRegistry
 
 from models.bundle import read_manifest
 from models.manifest import Manifest
+from service.fairness import series_of
 from service.metrics import Metrics
+from service.reference import read
 from service.types import Answer, Counted, Decision, Row, Verdict
 
 GROUPS = ("none", "African", "Arab", "multiple")
@@ -156,3 +158,13 @@ def test_every_cell_exists_before_the_first_row(manifest: Manifest) -> None:
             cell = {"attribute": attribute.name, "group": group, "source": "declared"}
             for name in ("decisions", "outcomes", "calibration", "calibration_score"):
                 assert counted.total(f"evenhand_{name}_total", **cell) == 0
+
+
+def test_the_number_of_series_is_known_before_they_are_made(manifest: Manifest, demo: Path) -> None:
+    counted = Counting(manifest)
+    counted.metrics.fairness.expect(manifest.name, read((demo / "reference.json").read_bytes()))
+    made = [
+        sample for family in counted.registry.collect() for sample in family.samples if "attribute" in sample.labels
+    ]
+    others = {"evenhand_group_overflow_total", "evenhand_threshold"}
+    assert series_of(manifest) == sum(sample.name not in others for sample in made)

@@ -134,8 +134,7 @@ class FairnessCounters:
         )
         self._reference = Gauge(
             "evenhand_reference",
-            "What the bundle measured in validation: flagged is the share of rows that were, worst_group_accuracy the "
-            "lowest accuracy of a group of at least 30 rows; not a number where it does not say.",
+            "In validation: share of rows that were flagged; worst_group_accuracy among groups of at least 30 rows.",
             ("model", "attribute", "reference"),
             registry=registry,
             multiprocess_mode="mostrecent",

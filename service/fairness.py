@@ -134,7 +134,7 @@ class FairnessCounters:
         )
         self._reference = Gauge(
             "evenhand_reference",
-            "What the bundle measured in validation: flagged is the share of rows that were.",
+            "In validation: share of rows that were flagged; worst_group_accuracy among groups of at least 30 rows.",
             ("model", "attribute", "reference"),
             registry=registry,
             multiprocess_mode="mostrecent",
@@ -172,7 +172,8 @@ class FairnessCounters:
     def expect(self, model: str, normal: Mapping[str, Normal]) -> None:
         """Say what was normal in validation, by attribute; not a number where the version that answers does not say."""
         for attribute, said in normal.items():
-            self._reference.labels(model, attribute, "flagged").set(math.nan if said.flagged is None else said.flagged)
+            for name, value in (("flagged", said.flagged), ("worst_group_accuracy", said.worst_group_accuracy)):
+                self._reference.labels(model, attribute, name).set(math.nan if value is None else value)
             for edge, share in zip(TENTHS, said.risk or (math.nan,) * len(TENTHS), strict=True):
                 self._reference_risk.labels(model, attribute, str(edge)).set(share)
 

@@ -132,7 +132,7 @@ def test_the_right_groups_are_in_each_state_and_the_page_follows_by_itself(
     first = visit.card("race").locator(".verdict").first
     expect(first).to_contain_text("demographic parity difference")
     expect(first).to_contain_text(
-        "0.0 % of “African” and 100.0 % of “none” get a favourable answer: a gap of 100 points"
+        "0.0 % of “African” and 100.0 % of “none” get a favourable answer: a gap of 100.0 points"
     )
     expect(first.locator("svg.strip .limit")).to_have_count(1)
     expect(visit.card("orientation")).to_contain_text("No row has a declared group, so nothing can be judged")

@@ -1,5 +1,6 @@
 """What was normal in validation is read from the demo bundle as it is, and a strange file is refused."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from service.reference import read
 
 
 def test_the_demo_bundle_says_what_was_normal(demo: Path) -> None:
-    found = read((demo / "reference.json").read_bytes())
+    found = read((demo / "reference.json").read_bytes(), (demo / "evaluation/evaluation.json").read_bytes())
     assert list(found) == ["race", "religion", "gender", "orientation"]
     race = found["race"]
     assert race.flagged == pytest.approx(0.322, abs=0.001)
@@ -17,9 +18,18 @@ def test_the_demo_bundle_says_what_was_normal(demo: Path) -> None:
     assert list(race.risk) == sorted(race.risk)
 
 
+def test_the_worst_group_is_one_with_enough_rows(demo: Path) -> None:
+    reference, evaluation = (demo / "reference.json").read_bytes(), (demo / "evaluation/evaluation.json").read_bytes()
+    groups = json.loads(evaluation)["val"]["attributes"]["race"]["disparities"]["final"]["groups"]
+    enough = [group["accuracy"]["value"] for group in groups.values() if group["accuracy"]["n"] >= 30]
+    assert len(enough) < len(groups)
+    assert read(reference, evaluation)["race"].worst_group_accuracy == min(enough)
+    assert read(reference, b"")["race"].worst_group_accuracy is None
+
+
 def test_no_rows_are_no_shares() -> None:
     content = b'{"rows": 0, "edges": [0, 1], "attributes": {"race": {"flagged": {"value": null}, "risk": [0]}}}'
-    found = read(content)["race"]
+    found = read(content, b"")["race"]
     assert found.flagged is None
     assert found.risk == ()
 
@@ -27,4 +37,4 @@ def test_no_rows_are_no_shares() -> None:
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"edges": [], "rows": 1, "attributes": {"race": {}}}'])
 def test_another_form_is_refused(content: bytes) -> None:
     with pytest.raises(ValueError, match=r"package the bundle again"):
-        read(content)
+        read(content, b"")

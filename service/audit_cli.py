@@ -121,13 +121,12 @@ def prune(
         from service.record import retention
 
         engine = _engine(record, state)
-        limits = retention.Limits(keep_decisions_days, keep_attributes_days)
-        now_ms = time.time_ns() // 1_000_000
+        asked = (engine, keep_decisions_days, keep_attributes_days, time.time_ns() // 1_000_000)
         if dry_run:
-            found, word = retention.due(engine, limits, now_ms), "would leave"
+            found, word = retention.due(*asked), "would leave"
         else:
             with _bar("pruning") as progress:
-                found, word = retention.prune(engine, limits, now_ms, progress), "left"
+                found, word = retention.prune(*asked, progress), "left"
     upto = f", up to record {found.to_seq}" if found.to_seq else ""
     typer.echo(f"{found.records:,} records{upto}, and {found.attributes:,} sensitive attributes {word}")
 

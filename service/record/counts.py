@@ -37,15 +37,18 @@ def listed(groups: Iterable[str], group: str) -> str:
 
 def add(cells: Cells, table: str, key: Key, *sums: float) -> None:
     """Count one more in a cell."""
-    cell = cells.setdefault(table, {}).setdefault(key, [0] + [0.0] * len(sums))
+    found = cells.setdefault(table, {})
+    if (cell := found.get(key)) is None:
+        found[key] = [1, *sums]
+        return
     cell[0] += 1
     for place, value in enumerate(sums, 1):
         cell[place] += value
 
 
 def rows_of(cells: Cells) -> dict[str, list[list[Any]]]:
-    """Cells as rows of their tables, in an order that all writers share."""
-    return {table: [[*key, *totals] for key, totals in sorted(found.items())] for table, found in cells.items()}
+    """Cells as rows of their tables."""
+    return {table: [[*key, *totals] for key, totals in found.items()] for table, found in cells.items()}
 
 
 def merge(cells: Cells, table: str, rows: list[list[Any]]) -> None:

@@ -6,19 +6,24 @@ one chain, however many processes and replicas append to it.
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from pydantic_core import from_json
-from sqlalchemy import Connection, Engine, event, insert, select, update
+from sqlalchemy import Connection, Engine, event, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, TimeoutError
 
 from service.record.chain import extend
+from service.record.counts import SUMS
 from service.record.lot import Lot, merge
 from service.record.migrate import RecordRefused, migrate
 from service.record.tables import META, attributes, chain, configurations, records
@@ -59,6 +64,8 @@ class Store:
         self.engine = make_engine(url)
         self._writes = self.engine.execution_options(writes=True)
         self._fingerprint = fingerprint
+        self._file = Path(self.engine.url.database or "") if self.engine.dialect.name == "sqlite" else None
+        self._inode: int | None = None
         self._open = False
         self._configurations: dict[str, dict[str, Any]] = {}
 
@@ -69,9 +76,22 @@ class Store:
             RecordRefused: they are not ours to write.
             DBAPIError: the database is away.
         """
+        if self._file is not None and self._inode is not None:
+            self._look_at_file(self._file)
         if not self._open:
             migrate(self._writes, self._fingerprint)
             self._open = True
+            self._inode = self._file.stat().st_ino if self._file is not None else None
+
+    def _look_at_file(self, file: Path) -> None:
+        """A file that was removed can still be written to, and all that is written is lost; nor is a new one begun.
+
+        Raises:
+            OSError: it is gone.
+        """
+        if file.stat().st_ino != self._inode:
+            self.engine.dispose()
+            self._open = False
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -178,7 +198,15 @@ def _postgresql() -> dict[str, Any]:
 def _connect_sqlite(connection: Any, _: object) -> None:  # noqa: ANN401 - the driver's own
     """Transactions are begun by us, below; a commit is on disk when it returns."""
     connection.isolation_level = None
-    connection.execute("PRAGMA journal_mode = WAL").close()
+    until_s = time.monotonic() + BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").close()
+            break
+        except sqlite3.OperationalError:  # several processes make the file: SQLite does not wait here by itself
+            if time.monotonic() > until_s:
+                raise
+            time.sleep(0.02)
     connection.execute("PRAGMA synchronous = FULL").close()
 
 
@@ -206,43 +234,35 @@ def append(connection: Connection, lot: Lot) -> None:
     last = head(connection)
     linked = extend(last.link, last.seq, lot.events)
     rows = [
-        {
-            "seq": place.seq,
-            "id": told.id,
-            "kind": told.kind,
-            "at_ms": told.at_ms,
-            "subject": told.subject,
-            "body": told.body,
-            "body_sha256": place.body_sha256,
-            "link": place.link,
-        }
+        (place.seq, told.id, told.kind, told.at_ms, told.subject, told.body, place.body_sha256, place.link)
         for told, place in zip(lot.events, linked, strict=True)
     ]
-    connection.execute(insert(records), rows)
-    _add_if_new(connection, configurations, list(lot.configurations.items()))
-    _add_if_new(connection, attributes, lot.attributes)
+    _insert(connection, records, rows)
+    _insert(connection, configurations, list(lot.configurations.items()))
+    _insert(connection, attributes, lot.attributes)
     for name, cells in lot.cells.items():
-        _count(connection, META.tables[name], cells)
+        _insert(connection, META.tables[name], [tuple(cell) for cell in cells])
     moved = update(chain).where(chain.c.name == CHAIN)
     connection.execute(moved.values(seq=linked[-1].seq, link=linked[-1].link))
 
 
-def _insert(connection: Connection, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
-
-
-def _add_if_new(connection: Connection, table: sa.Table, rows: list[Any]) -> None:
+def _insert(connection: Connection, table: sa.Table, rows: list[tuple[Any, ...]]) -> None:
+    """Insert rows in the order of the table's columns, in the driver's own way: several hundred a second come."""
     if rows:
-        names = table.columns.keys()
-        new = _insert(connection, table).on_conflict_do_nothing()
-        connection.execute(new, [dict(zip(names, row, strict=True)) for row in rows])
+        connection.exec_driver_sql(_insertion(table, connection.dialect.name), rows)
 
 
-def _count(connection: Connection, table: sa.Table, cells: list[list[Any]]) -> None:
-    """Add to hourly cells; a cell that is not there yet begins with these."""
-    names = table.columns.keys()
-    new = _insert(connection, table)
-    keys = [column.name for column in table.primary_key]
-    sums = {name: table.c[name] + new.excluded[name] for name in names if name not in keys}
-    asked = new.on_conflict_do_update(index_elements=keys, set_=sums)
-    connection.execute(asked, [dict(zip(names, cell, strict=True)) for cell in cells])
+@cache
+def _insertion(table: sa.Table, kind: str) -> str:
+    """The SQL: a record is new; a cell adds to what is counted already; anything else that is there already stays."""
+    kinds: Any = {"postgresql": postgresql.dialect, "sqlite": sqlite.dialect}
+    dialect = kinds[kind](paramstyle="format" if kind == "postgresql" else "qmark")
+    new = postgresql.insert(table) if kind == "postgresql" else sqlite.insert(table)
+    new = new.values({column.name: sa.bindparam(column.name) for column in table.columns})
+    if table.name in SUMS:
+        keys = [column.name for column in table.primary_key]
+        added = {column.name: column + new.excluded[column.name] for column in table.columns if column.name not in keys}
+        new = new.on_conflict_do_update(index_elements=keys, set_=added)
+    elif table is not records:
+        new = new.on_conflict_do_nothing()
+    return str(new.compile(dialect=dialect))

@@ -8,7 +8,8 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -51,18 +52,13 @@ def test_twenty_kills_lose_nothing_that_was_acknowledged(tmp_path: Path, databas
     chance = random.Random(5)
     said: list[Path] = []
     for turn in range(10):
-        before = len(acknowledged(said))
-        said += (files := [tmp_path / f"said-{turn}-{number}" for number in range(2)])
+        files = [tmp_path / f"said-{turn}-{number}" for number in range(2)]
         running = [start(tmp_path, database, file) for file in files]
-        if turn % 3 == 2:  # the spool is what they write to
-            with locked(database):
-                until(lambda before=before: len(acknowledged(said)) > before)
-                time.sleep(chance.random())
-                kill(running)
-        else:
-            until(lambda before=before: len(acknowledged(said)) > before)
+        with locked(database) if turn % 3 == 2 else nullcontext():  # then the spool is what they write to
+            until(partial(acknowledged, files))
             time.sleep(chance.random())
             kill(running)
+        said += files
     record = recorder(tmp_path, database)
     until(lambda: record.state == "on" and not list((tmp_path / "spool").glob("*")))
     record.close()
@@ -164,7 +160,7 @@ def test_a_database_that_is_away_at_the_start_is_waited_for(
     Store(database, "unused").engine.dispose()
     url = database if server else f"sqlite:///{tmp_path / 'later' / 'record.db'}"
     if server:
-        server.stop("immediate")
+        server.stop("fast")
     record = recorder(tmp_path, url)
     try:
         record.take(batch(3))

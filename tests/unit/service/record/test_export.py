@@ -14,7 +14,7 @@ from sqlalchemy import select
 from service.record.checker import Report
 from service.record.checkpoints import public_bytes
 from service.record.export import Disclosure, ExportError, Period, Range, export, span, verify_file
-from service.record.retention import Limits, erase, prune
+from service.record.retention import erase, prune
 from service.record.tables import records
 
 
@@ -83,7 +83,7 @@ def test_a_period_is_a_part_of_the_chain(database: str, tmp_path: Path) -> None:
 
 def test_what_was_pruned_and_erased_is_told_of_in_the_file(database: str, tmp_path: Path) -> None:
     found = fill(database, decisions=50, days=100)
-    prune(found.engine, Limits(55, 35), BEGIN_MS + 100 * DAY_MS, quiet)
+    prune(found.engine, 55, 35, BEGIN_MS + 100 * DAY_MS, quiet)
     erase(found.engine, found.keys, [found.decisions[-1]], "Ada", quiet)
     report = check(found, write(found, tmp_path / "out.jsonl"))
     assert (report.findings, report.first, report.last, report.erased) == ([], 41, 83, 2)

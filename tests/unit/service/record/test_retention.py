@@ -12,12 +12,14 @@ from sqlalchemy import delete, func, insert, select, text
 from service.record.checkpoints import Checkpoint, checkpoint, public_bytes, stored
 from service.record.events import event
 from service.record.lot import Lot
-from service.record.retention import Limits, due, erase, prune
+from service.record.retention import due, erase, prune
 from service.record.tables import attributes, chain, checkpoints, configurations, hourly_decisions, labels, records
 from service.record.verify import verify
 
 NOW_MS = BEGIN_MS + 100 * DAY_MS
 """Fifty decisions, five at a time on every tenth day: on day 0, 10, ... 90."""
+LIMITS = (55, 35)
+"""Days that decisions and attributes stay."""
 
 
 def quiet(done: int, total: int) -> None:
@@ -46,11 +48,10 @@ def test_prune_lets_go_of_what_is_old_and_the_rest_verifies(database: str) -> No
         cell = dict.fromkeys(("model", "attribute", "group", "source"), "x") | {"score": 0.5}
         connection.execute(insert(hourly_decisions).values(hour=1, base=1, final=1, bin=5, n=1, **cell))
         kept = stored(connection)
-    limits = Limits(decisions_days=55, attributes_days=35)
-    expected = due(found.engine, limits, NOW_MS)
+    expected = due(found.engine, *LIMITS, NOW_MS)
     assert (expected.records, expected.to_seq, expected.attributes) == (40, 40, 35)
     assert rows(found, "records") == 81
-    done = prune(found.engine, limits, NOW_MS, quiet)
+    done = prune(found.engine, *LIMITS, NOW_MS, quiet)
     assert (done.records, done.to_seq, done.attributes, done.configurations) == (40, 40, 35, 0)
     assert (rows(found, "records"), rows(found, "labels"), rows(found, "attributes")) == (42, 15, 15)
     assert (rows(found, "hourly_decisions"), rows(found, "configurations")) == (1, 1)
@@ -63,9 +64,8 @@ def test_prune_lets_go_of_what_is_old_and_the_rest_verifies(database: str) -> No
 
 def test_prune_again_finds_nothing_and_appends_nothing(database: str) -> None:
     found = fill(database, decisions=50, days=100)
-    limits = Limits(55, 35)
-    prune(found.engine, limits, NOW_MS, quiet)
-    again = prune(found.engine, limits, NOW_MS, quiet)
+    prune(found.engine, *LIMITS, NOW_MS, quiet)
+    again = prune(found.engine, *LIMITS, NOW_MS, quiet)
     assert (again.records, again.to_seq, again.attributes) == (0, 0, 0)
     assert rows(found, "records") == 42
 
@@ -73,7 +73,7 @@ def test_prune_again_finds_nothing_and_appends_nothing(database: str) -> None:
 def test_everything_may_be_too_old_and_the_chain_goes_on(database: str) -> None:
     found = fill(database, decisions=50, days=100)
     far_ms = NOW_MS + 10_000 * DAY_MS
-    done = prune(found.engine, Limits(1, 1), far_ms, quiet)
+    done = prune(found.engine, 1, 1, far_ms, quiet)
     assert (done.records, done.attributes, done.configurations) == (81, 50, 1)
     assert (rows(found, "records"), rows(found, "configurations"), rows(found, "labels")) == (1, 0, 0)
     assert said(found) == []
@@ -92,17 +92,17 @@ def test_a_prune_that_was_cut_off_holds_and_is_finished_by_the_next(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        prune(found.engine, Limits(55, 35), NOW_MS, stop)
+        prune(found.engine, *LIMITS, NOW_MS, stop)
     assert rows(found, "records") == 82 - 21
     assert said(found) == []
-    assert prune(found.engine, Limits(55, 35), NOW_MS, quiet).records == 19
+    assert prune(found.engine, *LIMITS, NOW_MS, quiet).records == 19
     assert said(found) == []
     assert rows(found, "attributes") == 15
 
 
 def test_a_prune_s_own_claim_is_checked(database: str) -> None:
     found = fill(database, decisions=50, days=100)
-    prune(found.engine, Limits(55, 35), NOW_MS, quiet)
+    prune(found.engine, *LIMITS, NOW_MS, quiet)
     with found.engine.begin() as connection:
         connection.execute(chain.update().values(pruned_link=bytes(32)))
     assert said(found) == ["record 40: the chain row's pruned_link was changed"]
@@ -181,7 +181,7 @@ def test_on_sqlite_nothing_of_it_stays_in_the_files(tmp_path: Path) -> None:
 
 def test_checkpoints_of_pruned_records_stay_and_the_next_one_is_made(database: str) -> None:
     found = fill(database, decisions=50, days=100)
-    prune(found.engine, Limits(55, 35), NOW_MS, quiet)
+    prune(found.engine, *LIMITS, NOW_MS, quiet)
     assert rows(found, checkpoints.name) == 10
     made = checkpoint(found.engine, found.signer)
     assert made is not None

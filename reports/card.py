@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from models.bundle import read_manifest
+from models.bundle import Bundle
 from reports.period import ReportError
 from reports.words import METRICS, SOURCES, count, figure_of, in_short, not_known, verdicts
 
@@ -13,21 +12,21 @@ Plain = dict[str, Any]
 CARD = "MODEL_CARD.md"
 
 
-def refreshed(bundle: Path, result: Plain) -> str:
+def refreshed(bundle: Bundle, result: Plain) -> str:
     """The card as Markdown.
 
     Args:
-        bundle: Folder of a bundle.
+        bundle: The bundle.
         result: What :func:`reports.contents.contents` returns.
 
     Raises:
         ReportError: the bundle has no card that can be read.
     """
     try:
-        text = (bundle / CARD).read_text(encoding="utf-8")
+        text = (bundle.path / CARD).read_text(encoding="utf-8")
     except OSError as error:
-        raise ReportError(f"{bundle / CARD}: not readable ({error.strerror})") from error
-    return f"{text.rstrip()}\n\n{in_use(result, read_manifest(bundle)[1])}"
+        raise ReportError(f"{bundle.path / CARD}: not readable ({error.strerror})") from error
+    return f"{text.rstrip()}\n\n{in_use(result, bundle.sha256)}"
 
 
 def in_use(result: Plain, sha256: str) -> str:

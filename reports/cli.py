@@ -22,7 +22,7 @@ def report(
     ] = None,
     sex_attribute: Annotated[str | None, typer.Option(help="Attribute that is sex, for Local Law 144.")] = None,
     race_attribute: Annotated[str | None, typer.Option(help="Attribute that is race or ethnicity.")] = None,
-    bundle: Annotated[Path | None, typer.Option(help="Folder of the model's bundle, for --card.")] = None,
+    bundle: Annotated[Path | None, typer.Option(help="Folder of the model's bundle: says what was usual.")] = None,
     card: Annotated[Path | None, typer.Option(help="Model card to write: the bundle's, and this use of it.")] = None,
 ) -> None:
     """Report on a period from the record: verdicts, figures, worst slices, Local Law 144, what happened.
@@ -36,7 +36,7 @@ def report(
 
     law = (sex_attribute, race_attribute)
     try:
-        _run((start, end), (record, state), (model, features, law), (out, json, bundle, card))
+        _run((start, end), (record, state), (model, features, law), (bundle, out, json, card))
     except (ReportError, SettingsError, BundleError) as error:
         say(f"[red]error:[/red] {escape(str(error))}")
         raise typer.Exit(1) from error
@@ -46,10 +46,17 @@ def _run(
     dates: tuple[str, str],
     where: tuple[str | None, Path | None],
     what: tuple[str | None, Path | None, tuple[str | None, str | None]],
-    files: tuple[Path, Path | None, Path | None, Path | None],
+    files: tuple[Path | None, Path, Path | None, Path | None],
 ) -> None:
-    """Load the heavy parts, and the service's own settings: where the record is, and what is tolerated."""
-    from models.bundle import read_manifest
+    """Load the heavy parts, and the service's own settings: where the record is, and what is tolerated.
+
+    Args:
+        dates: The first and the last.
+        where: Database and state folder.
+        what: Model, own features, attributes of Local Law 144.
+        files: Bundle to read; page, JSON and card to write.
+    """
+    from models import bundle as bundles
     from reports.contents import Asked
     from reports.making import Files, make
     from reports.period import ReportError, period
@@ -60,10 +67,10 @@ def _run(
 
     chosen = settings.load(record=where[0], state=where[1])
     model, features, law = what
-    bundle, card = files[2:]
-    if card is not None and bundle is None:
+    folder, out, plain, card = files
+    if card is not None and folder is None:
         raise ReportError("--card needs --bundle, the folder of the bundle whose card it is")
     rules = Rules(chosen.gap_limit, chosen.days_per_false_alarm, rows=chosen.min_rows)
-    manifest = read_manifest(bundle)[0] if bundle else None
-    asked = Asked(model, period(*dates), Named(*law), features, rules, manifest)
-    typer.echo("\n".join(in_short(make((chosen.record, chosen.state), asked, Files(*files)))))
+    bundle = bundles.load(folder) if folder else None
+    asked = Asked(model, period(*dates), Named(*law), features, rules, bundle)
+    typer.echo("\n".join(in_short(make((chosen.record, chosen.state), asked, Files(out, plain, card)))))

@@ -30,7 +30,8 @@ from typing import Any
 
 import numpy as np
 
-from models.manifest import Attribute, Manifest
+from models.bundle import Bundle
+from models.manifest import Attribute
 from reports import decisions as recorded
 from reports import own_features, selected
 from reports.decisions import Decisions
@@ -46,6 +47,7 @@ from service.monitoring.evidence import Rules as EvidenceRules
 from service.monitoring.findings import findings
 from service.monitoring.summary import LIMITS, Facts, summary
 from service.record.events import event
+from service.reference import read
 from training.progress import say
 
 FORMAT = 1
@@ -72,8 +74,9 @@ class Asked:
     features: Path | None
     rules: EvidenceRules
     """What is tolerated, and how many rows a verdict needs; as the service has it."""
-    manifest: Manifest | None
-    """Of the bundle, if one was given: says what the model's attributes are where the record does not any more."""
+    bundle: Bundle | None
+    """The model's, if given: says what was usual in validation, and what its attributes are where the record does not
+    any more."""
 
     @property
     def limits(self) -> dict[str, float]:
@@ -97,8 +100,10 @@ def contents(record: Opened, asked: Asked) -> Plain:
     model, period = model_of(record, asked.model), asked.period
     limits = asked.limits
     own = own_features.read(asked.features) if asked.features else None
+    if asked.bundle is not None and asked.bundle.manifest.name != model:
+        raise ReportError(f"--bundle is of {asked.bundle.manifest.name}, and the report of {model}")
     configurations = record.of_model(model)
-    attributes = list(_attributes(configurations.values(), asked.manifest))
+    attributes = list(_attributes(configurations.values(), asked.bundle))
     _check_names(asked.named, attributes)
     counted = _counted(record, model, period)
     if record.keys:
@@ -131,12 +136,12 @@ def contents(record: Opened, asked: Asked) -> Plain:
     }
 
 
-def _attributes(configurations: Iterable[Plain], manifest: Manifest | None) -> dict[str, Plain]:
+def _attributes(configurations: Iterable[Plain], bundle: Bundle | None) -> dict[str, Plain]:
     """Every attribute that any of them has; the last one's settings."""
     found = {name: told for body in configurations for name, told in body["attributes"].items()}
-    if manifest is not None:
+    if bundle is not None:
         wanted = {"groups", "reference", "threshold"}
-        found = {**{told.name: told.model_dump(include=wanted) for told in manifest.attributes}, **found}
+        found = {**{told.name: told.model_dump(include=wanted) for told in bundle.manifest.attributes}, **found}
     if not found:
         raise ReportError("the record says nothing of the model's attributes any more; give its bundle by --bundle")
     return found
@@ -169,14 +174,23 @@ def _fairness(record: Opened, of: tuple[str, Asked], counted: Cells, found: Deci
     model, asked = of
     known = record.of_model(model)
     decided = [known[name] for name in found.configurations]  # in the order of their first decision
-    settings = _attributes([*known.values(), *decided], asked.manifest)
+    settings = _attributes([*known.values(), *decided], asked.bundle)
     attributes = [Attribute(name=name, mode="off", why="as recorded", **told) for name, told in settings.items()]
     told = Recorded(model, str(decided[-1]["version"]) if decided else "unknown", attributes)
     kept = [one for one in read_evidence(record.engine) if one.model == model]
     said = findings(kept, model, attributes, asked.rules) if kept else []
     modes: Any = {each.name: found.last_mode(each.name) for each in attributes}
     window = Window(asked.period.hours.start, asked.period.hours.stop)
-    return summary(counted, Facts(told, modes, window, asked.limits, {"state": "on", "spooled": 0}, said))
+    record_of = {"state": "on", "spooled": 0}
+    return summary(counted, Facts(told, modes, window, asked.limits, record_of, said, _usual(asked.bundle)))
+
+
+def _usual(bundle: Bundle | None) -> dict[str, float]:
+    """Worst-group accuracy in validation, of the attributes of which a bundle says it."""
+    if bundle is None:
+        return {}
+    found = {name: said.worst_group_accuracy for name, said in read(bundle.reference, bundle.evaluation).items()}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _rows(found: Decisions, counted: Cells) -> Plain:

@@ -22,11 +22,10 @@ Plain = dict[str, Any]
 
 @dataclass(frozen=True)
 class Files:
-    """What to write, and the bundle whose card is refreshed."""
+    """What to write."""
 
     page: Path
     plain: Path | None
-    bundle: Path | None
     card: Path | None
 
 
@@ -44,19 +43,16 @@ def make(where: tuple[str, Path], asked: Asked, files: Files) -> Plain:
     Raises:
         ReportError: it cannot be made.
     """
-    manifest = asked.manifest
     with opened(*where) as record:
         result = contents(record, asked)
-        if manifest is not None and manifest.name != result["model"]:
-            raise ReportError(f"--bundle is of {manifest.name}, and the report of {result['model']}")
         result["record"] = holds(record.engine, asked.period)
         page = html(result)
         digest = sha256(page.encode()).hexdigest()
         _write(files.page, page)
         if files.plain:
             _write(files.plain, json.dumps({**result, "page_sha256": digest}, indent=1) + "\n")
-        if files.card and files.bundle:
-            _write(files.card, card.refreshed(files.bundle, result))
+        if files.card and asked.bundle:
+            _write(files.card, card.refreshed(asked.bundle, result))
         told = {name: result["period"][name] for name in ("from", "to")}
         facts = {"model": result["model"], **told, "rows": result["rows"]["counted"], "sha256": digest}
         record.note(event("report", facts))

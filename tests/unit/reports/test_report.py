@@ -10,16 +10,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import recording
 import reported
 from fairlearn import metrics as fairlearn
 from recording import recorder
 from reported import Applicant
 
+from models import bundle as bundles
 from reports.contents import Asked
 from reports.making import Files, make
 from reports.page import html
 from reports.period import ReportError, period
 from reports.selected import Named
+from service import reference
 from service.monitoring.disparity import BREACH
 from service.monitoring.evidence import Rules
 from service.record.events import event
@@ -40,14 +43,14 @@ def people(folder: Path) -> list[Applicant]:
 def ask(features: Path | None = None, **changed: object) -> Asked:
     named = Named("sex", "race")
     asked = {"model": None, "period": period(*reported.window()), "named": named, "features": features}
-    return Asked(**{**asked, "rules": Rules(), "manifest": None, **changed})  # type: ignore[arg-type]
+    return Asked(**{**asked, "rules": Rules(), "bundle": None, **changed})  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
 def result(folder: Path, people: list[Applicant], tmp_path_factory: pytest.TempPathFactory) -> dict:
     out = tmp_path_factory.mktemp("out")
     assert people
-    return make(("", folder), ask(), Files(out / "r.html", out / "r.json", None, None))
+    return make(("", folder), ask(), Files(out / "r.html", out / "r.json", None))
 
 
 def declared(people: list[Applicant]) -> list[Applicant]:
@@ -115,7 +118,7 @@ def test_the_record_is_checked_and_a_changed_one_named(folder: Path, people: lis
         database.execute(
             "UPDATE records SET body = replace(body, '\"latency_s\":0.004', '\"latency_s\":0.005') WHERE seq = 7"
         )
-    broken = make(("", copy), ask(), Files(copy / "r.html", None, None, None))
+    broken = make(("", copy), ask(), Files(copy / "r.html", None, None))
     assert broken["record"]["state"] == "does not hold"
     assert "record 7" in broken["record"]["sentence"]
     assert broken["record"]["sentence"] in (copy / "r.html").read_text().replace("&#x27;", "'")
@@ -124,8 +127,8 @@ def test_the_record_is_checked_and_a_changed_one_named(folder: Path, people: lis
 def test_the_report_and_the_reading_of_groups_are_on_record(folder: Path, result: dict, tmp_path: Path) -> None:
     """Each report sees those before it, and its page is the one whose hash is recorded."""
     page = tmp_path / "r.html"
-    make(("", folder), ask(), Files(page, tmp_path / "r.json", None, None))
-    later = make(("", folder), ask(), Files(tmp_path / "later.html", None, None, None))
+    make(("", folder), ask(), Files(page, tmp_path / "r.json", None))
+    later = make(("", folder), ask(), Files(tmp_path / "later.html", None, None))
     assert later["events"]["counts"]["report"] > result["events"]["counts"].get("report", 0)
     reports = [told for told in later["events"]["events"] if told["kind"] == "report"]
     assert reports[-1]["facts"]["sha256"] == sha256(page.read_bytes()).hexdigest()
@@ -139,7 +142,7 @@ def test_without_the_key_no_group_is_told_of_single_decisions(
     folder: Path, people: list[Applicant], tmp_path: Path
 ) -> None:
     url = f"sqlite:///{folder / 'record.db'}"
-    found = make((url, tmp_path), ask(), Files(tmp_path / "r.html", None, None, None))
+    found = make((url, tmp_path), ask(), Files(tmp_path / "r.html", None, None))
     assert not (tmp_path / "record.key").exists()
     assert found["groups_readable"] is False
     assert [line["selection_rate"]["n"] for line in found["local_law_144"]["tables"][0]["lines"]] != []
@@ -157,7 +160,7 @@ def test_own_features_are_joined_by_id_and_a_bad_value_is_found(
     table = table.iloc[: ROWS - 10]
     for name, write in (("f.csv", table.to_csv), ("f.parquet", table.to_parquet)):
         write(tmp_path / name, index=False)
-        found = make(("", folder), ask(tmp_path / name), Files(tmp_path / "r.html", None, None, None))
+        found = make(("", folder), ask(tmp_path / name), Files(tmp_path / "r.html", None, None))
         assert found["slices"]["in_own_table"] == ROWS - 10
         first = found["slices"]["unfavourable"]["slices"][0]
         assert (dict(map(tuple, first["where"])), first["verdict"]) == ({"agency": "north"}, BREACH)
@@ -203,27 +206,36 @@ def test_hostile_words_are_escaped(result: dict) -> None:
 def test_without_any_named_attribute_the_table_is_marked_as_not_the_laws(
     folder: Path, result: dict, tmp_path: Path
 ) -> None:
-    found = make(("", folder), ask(named=Named(None, None)), Files(tmp_path / "r.html", None, None, None))
+    found = make(("", folder), ask(named=Named(None, None)), Files(tmp_path / "r.html", None, None))
     assert [table["title"] for table in found["local_law_144"]["tables"]] == ["sex", "race"]
     assert found["local_law_144"]["intersections"] is None
     assert "This is not the table that the law asks for" in (tmp_path / "r.html").read_text()
-    found = make(("", folder), ask(named=Named("sex", None)), Files(tmp_path / "r.html", None, None, None))
+    found = make(("", folder), ask(named=Named("sex", None)), Files(tmp_path / "r.html", None, None))
     assert "No attribute was named as race or ethnicity" in (tmp_path / "r.html").read_text()
 
 
-def test_a_card_is_the_bundles_and_the_use(folder: Path, people: list[Applicant], tmp_path: Path) -> None:
-    bundle = tmp_path / "bundle"
-    bundle.mkdir()
-    (bundle / "MODEL_CARD.md").write_text("# hiring 2.1.0\n\nWhat it is.\n")
-    manifest = reported.HIRING
-    (bundle / "manifest.json").write_text(manifest.model_dump_json())
-    files = Files(tmp_path / "r.html", None, bundle, tmp_path / "card.md")
-    make(("", folder), ask(manifest=manifest), files)
-    text = (tmp_path / "card.md").read_text()
-    assert text.startswith("# hiring 2.1.0\n\nWhat it is.\n\n## In use, ")
-    assert f"{ROWS:,} decisions" in text
-    assert "| sex | declared groups | demographic parity difference |" in text
-    assert (bundle / "MODEL_CARD.md").read_text() == "# hiring 2.1.0\n\nWhat it is.\n"
+def test_a_card_is_the_bundles_and_the_use(demo: Path, folder: Path, people: list[Applicant], tmp_path: Path) -> None:
+    made = recorder(tmp_path)
+    for number in range(3):
+        made.take(recording.batch(100, number, race=("none", "African", "Women")[number]))
+    made.close()
+    bundle = bundles.load(demo)
+    files = Files(tmp_path / "r.html", None, tmp_path / "card.md")
+    found = make(("", tmp_path), ask(bundle=bundle, named=Named(None, None)), files)
+    card, text = (demo / "MODEL_CARD.md").read_text(), (tmp_path / "card.md").read_text()
+    assert text.startswith(card.rstrip() + "\n\n## In use, ")
+    assert "300 decisions, 0 with a true label; 0 were made by this bundle" in text
+    assert "| race | declared groups | demographic parity difference |" in text
+    worst = [metric for metric in declared_metrics(found) if metric["metric"] == "worst_group_accuracy"]
+    usual = reference.read(bundle.reference, bundle.evaluation)["race"].worst_group_accuracy
+    assert usual is not None
+    assert worst[0]["limit"] == pytest.approx(usual - 0.05, abs=1e-12)
+    with pytest.raises(ReportError, match="--bundle is of hatexplain-toxicity, and the report of hiring"):
+        make(("", folder), ask(bundle=bundle), files)
+
+
+def declared_metrics(result: dict) -> list[dict]:
+    return [metric for of in result["fairness"]["attributes"] for metric in of["sources"]["declared"]["metrics"]]
 
 
 @pytest.mark.parametrize(
@@ -239,13 +251,13 @@ def test_what_cannot_be_reported_is_said_in_one_line(
     folder: Path, people: list[Applicant], tmp_path: Path, changed: dict, said: str
 ) -> None:
     with pytest.raises(ReportError, match=re.escape(said)) as caught:
-        make(("", folder), ask(**changed), Files(tmp_path / "r.html", None, None, None))
+        make(("", folder), ask(**changed), Files(tmp_path / "r.html", None, None))
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "r.html").exists()
 
 
 def test_there_must_be_a_record_and_it_must_be_ours(folder: Path, people: list[Applicant], tmp_path: Path) -> None:
-    files = Files(tmp_path / "r.html", None, None, None)
+    files = Files(tmp_path / "r.html", None, None)
     with pytest.raises(ReportError, match="no record in"):
         make(("", tmp_path), ask(), files)
     assert list(tmp_path.iterdir()) == []
@@ -266,7 +278,7 @@ def test_another_models_decisions_and_events_stay_out(tmp_path: Path) -> None:
         made.take(reported.batch(people[first : first + 100]))
     made.note(event("mode", {"model": "another", "attribute": "sex", "from": "off", "to": "apply"}))
     made.close()
-    found = make(("", tmp_path), ask(), Files(tmp_path / "r.html", None, None, None))
+    found = make(("", tmp_path), ask(), Files(tmp_path / "r.html", None, None))
     assert "mode" not in found["events"]["counts"]
     assert found["feedback"]["labelled"] == 0
     assert found["slices"]["errors"]["verdict"] == "insufficient data"

@@ -134,8 +134,8 @@ def _events(told: Plain) -> list[str]:
         f"The last {len(shown)}; {count(hidden)} before them are on record." if hidden else "All of them, in order."
     )
     return [
-        table(["event", "times"], counts, "How often."),
-        table(["UTC", "event", "facts"], rows, caption),
+        *([table(["event", "times"], counts, "How often.")] if hidden else []),
+        table(["when", "event", "facts"], rows, caption),
     ]
 
 

@@ -19,7 +19,6 @@ RATES = {
     "accuracy": "accuracy",
 }
 GAPS = ("demographic_parity_difference", "equal_opportunity_difference", "equalized_odds_difference")
-UNDER_CORRECTION = "The corrected answer is what was served."
 
 
 def verdict_table(result: Plain) -> list[str]:
@@ -33,10 +32,12 @@ def verdict_table(result: Plain) -> list[str]:
         reasons = [[_called(name, metric), metric["verdict"], metric["why"]] for name, metric in found]
         caption = f"Over {words} with enough rows. The verdict is about the corrected answer, which was served."
         parts.append(table(["figure", "verdict", "why"], reasons, caption, MARKS))
-        numbers = [[_called(name, metric), *_both(metric), _limit(metric)] for name, metric in found]
-        caption = f"The same figures in numbers, over {words} with enough rows, with 95 % limits."
-        parts.append(table(["figure", "base", "corrected", "tolerated"], numbers, caption))
-    return [*parts, *_gaps(result)]
+        if source == "declared":
+            numbers = [[_called(name, metric), *_both(metric), _limit(metric)] for name, metric in found]
+            caption = f"The same figures in numbers, over {words} with enough rows, with 95 % limits."
+            parts += _gaps(found, result["fairness"]["limits"]["gap"])
+            parts.append(table(["figure", "base", "corrected", "tolerated"], numbers, caption))
+    return parts
 
 
 def _called(attribute: str, metric: Plain) -> str:
@@ -54,19 +55,15 @@ def _limit(metric: Plain) -> str:
     return f"{'at least' if least else 'at most'} {metric['limit']:g}"
 
 
-def _gaps(result: Plain) -> list[str]:
-    """The differences over declared groups, or over inferred ones where none is declared, as one figure."""
-    limit = result["fairness"]["limits"]["gap"]
-    for source, words in SOURCES.items():
-        pairs = [
-            plots.Pair(f"{METRICS[metric['metric']].removesuffix(' difference')}, by {name}", *_as_rates(metric))
-            for name, of, metric in verdicts(result)
-            if of == source and metric["metric"] in GAPS and metric["final"]["among"]["value"] is not None
-        ]
-        if pairs:
-            caption = f"Differences over {words} with their 95 % limits. A breach lies wholly to the right of the line."
-            return [figure(plots.gaps(pairs, limit), caption)]
-    return []
+def _gaps(found: list[tuple[str, Plain]], limit: float) -> list[str]:
+    """The differences over declared groups as one figure, if any can be told."""
+    pairs = [
+        plots.Pair(f"{METRICS[metric['metric']].removesuffix(' difference')}, by {name}", *_as_rates(metric))
+        for name, metric in found
+        if metric["metric"] in GAPS and metric["final"]["among"]["value"] is not None
+    ]
+    caption = "Differences over declared groups with their 95 % limits. A breach lies wholly to the right of the line."
+    return [figure(plots.gaps(pairs, limit), caption)] if pairs else []
 
 
 def _as_rates(metric: Plain) -> tuple[Rate, Rate]:

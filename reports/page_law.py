@@ -84,6 +84,8 @@ def _notes(told: Plain, period: str) -> list[str]:
             if not_held
             else []
         ),
+        "6 RCNY 5-303 asks to publish, besides these figures, the date of the audit and the date from which the tool "
+        "was distributed or used.",
         "A bias audit under this law is made by an independent auditor. These tables are material for one, and not the "
         "audit.",
     ]

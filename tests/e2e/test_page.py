@@ -23,6 +23,8 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 PAGE = Path(__file__).parents[2] / "service/pages/dashboard.html"
 SOON_MS = 30_000
 
+pytestmark = pytest.mark.slow
+
 
 class Site:
     """The service on a real socket, in a thread of its own."""

@@ -63,6 +63,7 @@ def test_the_wheel_holds_the_rooms_and_nothing_else(tmp_path: Path) -> None:
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == set(ROOMS)
     assert all(str(file.relative_to(ROOT)) in names for file in sources())
+    assert "service/pages/dashboard.html" in names
 
 
 def test_nothing_names_a_path_of_somebodys_machine() -> None:

@@ -48,7 +48,7 @@ class Bundle:
     parts: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     """By file name what the torch engine rebuilds the model from; empty where there is an ONNX graph."""
     evaluation: bytes = b""
-    """Every figure of validation and test; empty where the bundle has none."""
+    """All figures as JSON; empty where the bundle has none."""
 
 
 def adapter_file(attribute: str) -> str:

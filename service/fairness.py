@@ -43,7 +43,7 @@ def groups_of(attribute: Attribute) -> Iterator[tuple[str, str]]:
 def series_of(manifest: Manifest) -> int:
     """How many grouped series a model makes."""
     cells = sum(len(list(groups_of(attribute))) for attribute in manifest.attributes)
-    of_cell, of_attribute = 4 + 8 + 3 * len(BINS), 4 * len(RESULTS) + 16 + 4 + len(TENTHS) + 3 + 1 + len(TENTHS)
+    of_cell, of_attribute = 4 + 8 + 3 * len(BINS), 4 * len(RESULTS) + 16 + 4 + len(TENTHS) + 3 + 2 + len(TENTHS)
     return of_cell * cells + of_attribute * len(manifest.attributes)
 
 
@@ -134,7 +134,7 @@ class FairnessCounters:
         )
         self._reference = Gauge(
             "evenhand_reference",
-            "In validation: share of rows that were flagged; worst_group_accuracy among groups of at least 30 rows.",
+            "What validation measured: the share of rows flagged, the lowest accuracy over groups of some rows.",
             ("model", "attribute", "reference"),
             registry=registry,
             multiprocess_mode="mostrecent",
@@ -172,7 +172,8 @@ class FairnessCounters:
     def expect(self, model: str, normal: Mapping[str, Normal]) -> None:
         """Say what was normal in validation, by attribute; not a number where the version that answers does not say."""
         for attribute, said in normal.items():
-            for name, value in (("flagged", said.flagged), ("worst_group_accuracy", said.worst_group_accuracy)):
+            figures = {"flagged": said.flagged, "worst_group_accuracy": said.worst_group_accuracy}
+            for name, value in figures.items():
                 self._reference.labels(model, attribute, name).set(math.nan if value is None else value)
             for edge, share in zip(TENTHS, said.risk or (math.nan,) * len(TENTHS), strict=True):
                 self._reference_risk.labels(model, attribute, str(edge)).set(share)

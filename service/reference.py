@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 MIN_ROWS = 30
-"""A group with fewer rows in validation says nothing of how accurate it usually is."""
+"""A group with fewer rows in validation is never taken as the worst."""
 TENTHS = tuple(round(place / 10, 1) for place in range(1, 11))
 
 
@@ -21,15 +21,15 @@ class Normal:
     risk: tuple[float, ...]
     """Share of rows whose risk is at most 0.1, 0.2, ... 1.0; empty where there was no row."""
     worst_group_accuracy: float | None
-    """Lowest accuracy of a group's corrected answers; ``None`` where the bundle does not say."""
+    """Lowest accuracy of the final answers over groups of some rows."""
 
 
 def read(content: bytes, evaluation: bytes) -> dict[str, Normal]:
-    """Read what packaging writes.
+    """Read what validation measured.
 
     Args:
         content: ``reference.json``.
-        evaluation: ``evaluation.json``; empty where there is none.
+        evaluation: All figures as JSON; empty where there are none.
 
     Returns:
         By attribute what was normal.
@@ -40,24 +40,21 @@ def read(content: bytes, evaluation: bytes) -> dict[str, Normal]:
     try:
         found = json.loads(content)
         edges, rows = found["edges"], found["rows"]
-        judged = json.loads(evaluation)["val"]["attributes"] if evaluation else {}
+        figures = json.loads(evaluation)["val"]["attributes"] if evaluation else {}
         return {
             name: Normal(
-                said["flagged"]["value"],
-                _cumulative(edges, said["risk"]) if rows else (),
-                _worst(judged[name]["disparities"]["final"]["groups"]) if name in judged else None,
+                flagged=said["flagged"]["value"],
+                risk=_cumulative(edges, said["risk"]) if rows else (),
+                worst_group_accuracy=_worst(figures[name]) if name in figures else None,
             )
             for name, said in found["attributes"].items()
         }
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise ValueError(
-            "reference.json or evaluation.json does not say what was normal; package the bundle again"
-        ) from error
+        raise ValueError("reference.json does not say what was normal; package the bundle again") from error
 
 
-def _worst(groups: dict[str, Any]) -> float | None:
-    """The lowest accuracy of a group with enough rows."""
-    rates = [group["accuracy"] for group in groups.values()]
+def _worst(figures: dict[str, Any]) -> float | None:
+    rates = (group["accuracy"] for group in figures["disparities"]["final"]["groups"].values())
     return min((rate["value"] for rate in rates if rate["n"] >= MIN_ROWS), default=None)
 
 

@@ -41,16 +41,16 @@ def in_use(result: Plain, sha256: str) -> str:
     lines = [
         f"## In use, {period}",
         "",
-        f"{count(rows['counted'])} decisions, {count(rows['labelled'])} with a true label; {count(ours)} were made by "
-        f"this bundle, the others by other versions of {result['model']}. {result['record']['sentence']}",
+        f"{count(rows['counted'])} decisions were counted. Of the {count(rows['recorded'])} on record {count(ours)} "
+        f"were made by this bundle, and of {count(rows['labelled'])} the true label is known.",
         "",
         *(f"- {sentence}" for sentence in in_short(result)),
         "",
         "| attribute | groups | figure | base | corrected | verdict |",
         "|---|---|---|---|---|---|",
         *(
-            f"| {name} | {SOURCES[source]} | {METRICS[metric['metric']]} | {figure_of(metric['base'])} | "
-            f"{figure_of(metric['final'])} | {metric['verdict']} |"
+            f"| {name} | {SOURCES[source]} | {METRICS[metric['metric']]} | {figure_of(metric['base']['among'])} | "
+            f"{figure_of(metric['final']['among'])} | {metric['verdict']} |"
             for name, source, metric in verdicts(result)
         ),
         "",

@@ -160,8 +160,8 @@ def _counted(record: Opened, model: str, period: Period) -> Cells:
     if not found.decisions:
         with record.engine.connect() as connection:
             counted = span(connection, model)
-        when = f"its decisions are from {counted}" if counted else "none has been counted yet"
-        raise ReportError(f"no decision of {model} from {period}; {when}")
+        when = f"its decisions are of {counted}" if counted else "none has been counted yet"
+        raise ReportError(f"no decision of {model} in {period}; {when}")
     return found
 
 

@@ -37,11 +37,7 @@ def holds(engine: Engine, period: Period) -> Plain:
             "figures of single decisions before this is explained; `evenhand audit verify` names every one."
         )
     else:
-        signed = (
-            f"{report.held} signed checkpoints in between agree"
-            if report.held
-            else "no signed checkpoint is in between"
-        )
+        signed = f"signed checkpoints in it ({report.held}) agree" if report.held else "no signed checkpoint is in it"
         sentence = f"The record of this time holds: {part} are one unbroken chain, and {signed}."
     return {
         "state": "does not hold" if report.findings else "holds",

@@ -35,8 +35,8 @@ def html(result: Plain) -> str:
     """
     model, period = result["model"], result["period"]["words"]
     intro = (
-        f"How the model {model} treated groups of people from {period}, without and with its correction, as the "
-        f"record of its decisions has it. Made on {moment(result['made']['utc'])} by Evenhand "
+        f"How the model {model} treated groups of people in the period {period}, without and with its correction, as "
+        f"the record of its decisions has it. Made on {moment(result['made']['utc'])} by Evenhand "
         f"{result['made']['evenhand']}."
     )
     sections = [
@@ -86,7 +86,7 @@ def _covers(result: Plain) -> list[str]:
     ]
     header = ["version", "decisions", "attribute", "reference", "threshold", "favourable"]
     return [
-        table(["rows", "number"], lines, f"From {result['period']['words']}, in UTC."),
+        table(["rows", "number"], lines, f"In the period {result['period']['words']} (UTC)."),
         table(header, settings, "What decided. Bundles are named under Provenance."),
         paragraph(
             f"Tolerated: a gap of {limits['gap']:g}, an impact ratio of {limits['impact_ratio']:g}, a worst-group "

@@ -72,7 +72,7 @@ def _ratio(line: Plain) -> str:
 def _notes(told: Plain, period: str) -> list[str]:
     not_held = sum(told["not_held"].values())
     return [
-        f"The data are the tool's own decisions from {period}, as they were recorded when they were made (historical "
+        f"The data are the tool's own decisions of {period}, as they were recorded when they were made (historical "
         "data, 6 RCNY 5-302). Each decision counts as one individual.",
         "Categories are those that were declared; none was inferred or imputed.",
         "Categories under 2 % of the individuals of known category are left out of the ratios, as 6 RCNY 5-301 allows; "

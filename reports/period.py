@@ -39,7 +39,8 @@ class Period:
 
     def __str__(self) -> str:
         if self.start.hour == self.end.hour == 0:
-            return f"{self.start:%Y-%m-%d} to {self.end - timedelta(days=1):%Y-%m-%d}"
+            first, last = f"{self.start:%Y-%m-%d}", f"{self.end - timedelta(days=1):%Y-%m-%d}"
+            return first if first == last else f"{first} to {last}"
         return f"{self.start:%Y-%m-%d %H:%M} to {self.end:%Y-%m-%d %H:%M}"
 
 

@@ -106,16 +106,16 @@ def in_short(result: Plain) -> list[str]:
 
 
 def _corrections(result: Plain) -> Iterator[str]:
-    """What the correction did, once per attribute: over declared groups where there are any."""
+    """What the correction did, over declared groups where there are any; what is the same for several is said once."""
+    said: dict[tuple[str, str, str], list[str]] = {}
     for of in result["fairness"]["attributes"]:
         source = next((name for name, told in of["sources"].items() if told["rows"]), None)
         if source:
             correction = of["sources"][source]["correction"]
-            verdict = {BREACH: "harm", NO_EVIDENCE: "no evidence of harm", INSUFFICIENT: "insufficient data"}
-            yield (
-                f"The correction, by {of['attribute']} ({SOURCES[source]}): {verdict[correction['state']]}. "
-                f"{correction['why']}"
-            )
+            said.setdefault((source, correction["state"], correction["why"]), []).append(of["attribute"])
+    verdict = {BREACH: "harm", NO_EVIDENCE: "no evidence of harm", INSUFFICIENT: "insufficient data"}
+    for (source, state, why), names in said.items():
+        yield f"The correction, by {' and by '.join(names)} ({SOURCES[source]}): {verdict[state]}. {why}"
 
 
 def _slices(result: Plain) -> Iterator[str]:

@@ -11,6 +11,7 @@ def test_days_hold_the_last_one_and_hours_do_not() -> None:
     days = period("2026-03-01", "2026-03-02")
     assert len(days.hours) == 48
     assert str(days) == "2026-03-01 to 2026-03-02"
+    assert str(period("2026-03-01", "2026-03-01")) == "2026-03-01"
     hours = period("2026-03-01T05:00Z", "2026-03-01T07:00Z")
     assert (hours.to_ms - hours.from_ms, len(hours.hours)) == (2 * HOUR, 2)
     assert str(hours) == "2026-03-01 05:00 to 2026-03-01 07:00"

@@ -224,7 +224,7 @@ def test_a_card_is_the_bundles_and_the_use(demo: Path, folder: Path, people: lis
     found = make(("", tmp_path), ask(bundle=bundle, named=Named(None, None)), files)
     card, text = (demo / "MODEL_CARD.md").read_text(), (tmp_path / "card.md").read_text()
     assert text.startswith(card.rstrip() + "\n\n## In use, ")
-    assert "300 decisions, 0 with a true label; 0 were made by this bundle" in text
+    assert "300 decisions were counted. Of the 300 on record 0 were made by this bundle, and of 0 the true" in text
     assert "| race | declared groups | demographic parity difference |" in text
     worst = [metric for metric in declared_metrics(found) if metric["metric"] == "worst_group_accuracy"]
     usual = reference.read(bundle.reference, bundle.evaluation)["race"].worst_group_accuracy
@@ -242,7 +242,10 @@ def declared_metrics(result: dict) -> list[dict]:
     ("changed", "said"),
     [
         ({"model": "loans"}, "holds no decision of model 'loans'; it holds: hiring"),
-        ({"period": period("2020-01-01", "2020-01-31")}, "no decision of hiring from 2020-01-01 to 2020-01-31"),
+        (
+            {"period": period("2020-01-01", "2020-01-31")},
+            "no decision of hiring in 2020-01-01 to 2020-01-31; its decisions are of ",
+        ),
         ({"named": Named("gender", None)}, "--sex-attribute: the model has no attribute 'gender'; it has sex, race"),
         ({"named": Named(None, "origin")}, "--race-attribute: the model has no attribute 'origin'"),
     ],

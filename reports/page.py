@@ -78,7 +78,7 @@ def _covers(result: Plain) -> list[str]:
             count(told["rows"]),
             name,
             of["reference"],
-            f"{of['threshold']:g}",
+            f"{of['threshold']:.3g}",
             ", ".join(told["favourable"]),
         ]
         for told in result["configurations"]

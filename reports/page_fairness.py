@@ -52,7 +52,7 @@ def _limit(metric: Plain) -> str:
     if metric["limit"] is None:
         return "not stated"
     least = metric["metric"] in ("demographic_parity_ratio", "worst_group_accuracy")
-    return f"{'at least' if least else 'at most'} {metric['limit']:g}"
+    return f"{'at least' if least else 'at most'} {metric['limit']:.3g}"
 
 
 def _gaps(found: list[tuple[str, Plain]], limit: float) -> list[str]:
@@ -78,7 +78,7 @@ def by_attribute(of: Plain, modes: dict[str, int]) -> list[str]:
     """Everything about one attribute, and by how many rows it was answered in which mode."""
     said = ", ".join(f"{mode} ({count(rows)} decisions)" for mode, rows in modes.items()) or "no longer on record"
     parts = [
-        paragraph(f"Reference: {of['reference']}. Threshold: {of['threshold']:g}. Mode of the correction: {said}.")
+        paragraph(f"Reference: {of['reference']}. Threshold: {of['threshold']:.3g}. Mode of the correction: {said}.")
     ]
     for source, words in SOURCES.items():
         told = of["sources"][source]

@@ -89,6 +89,9 @@ def test_figures_say_their_numbers_and_show_labels_as_text() -> None:
     assert "ERM $x$ &lt;b&gt;" in points()
     assert "nobody: base no rows, corrected no rows" in pairs()
     assert "a: 3 mended, 1 broken" in bars()
+    assert "a: 3 made good, 1 made bad" in flips({"a": (3, 1)}, ("made good", "made bad"))
+    assert "by sex: base 0.120 (0.030 to 0.200), corrected 0.020" in differences()
+    assert "tolerated: 0.05" in differences()
     assert "base 0.800 over all rows" in curve()
     assert "base 10 rows, corrected 10 rows" in diagram()
 

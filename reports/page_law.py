@@ -76,9 +76,10 @@ def _notes(told: Plain, period: str) -> list[str]:
         "data, 6 RCNY 5-302). Each decision counts as one individual.",
         "Categories are those that were declared; none was inferred or imputed.",
         "Categories under 2 % of the individuals of known category are left out of the ratios, as 6 RCNY 5-301 allows; "
-        "an auditor may decide otherwise, and must then justify what is left out.",
+        "an auditor may decide otherwise, and must justify each one that stays left out.",
         "The law sets no limit to an impact ratio. The column “four fifths” compares it with 0.8 (29 CFR 1607.4 D): a "
-        "breach where the whole 95 % interval is below, insufficient data where a category has too few individuals.",
+        "breach where the whole 95 % interval is below, insufficient data where a category, or the most selected one, "
+        "has too few individuals.",
         *(
             [f"For {count(not_held)} individuals a category was declared that is no longer kept with the decision."]
             if not_held

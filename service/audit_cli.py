@@ -1,6 +1,6 @@
 """``evenhand audit``: verify the record of decisions, export it, and let go of what is old or is asked to go.
 
-Exit codes: 0 all is well, 1 the record does not hold, 2 the command cannot run.
+Exit codes: 0 all is well, 1 the record does not hold, 2 the command cannot run, or a decision is not known.
 """
 
 from __future__ import annotations

@@ -58,7 +58,9 @@ class FairnessCounters:
     def __init__(self, registry: CollectorRegistry, lot_rows: int) -> None:
         self._lots: defaultdict[tuple[str, str], Lot] = defaultdict(lambda: Lot(lot_rows))
         self._make_decision_series(registry)
+        self._make_risk_series(registry)
         self._make_label_series(registry)
+        self._make_reference_series(registry)
 
     def _make_decision_series(self, registry: CollectorRegistry) -> None:
         self._decisions = Counter(
@@ -70,6 +72,21 @@ class FairnessCounters:
             (*CELL, "base", "final"),
             registry=registry,
         )
+        self._corrections = Counter(
+            "evenhand_corrections",
+            "Rows whose risk reached the attribute's threshold, by what became of the correction: applied, shadow "
+            "(final is what would have been served), off, error (it overflowed, the base answer was served).",
+            ("model", "attribute", "result", "base", "final"),
+            registry=registry,
+        )
+        self._overflow = Counter(
+            "evenhand_group_overflow",
+            "Declared groups that the model does not list; counted as group unknown.",
+            ("model", "attribute"),
+            registry=registry,
+        )
+
+    def _make_risk_series(self, registry: CollectorRegistry) -> None:
         self._soft = Counter(
             "evenhand_soft_decisions",
             "Decisions weighted by the detector's probability of the group: reference (1 - risk) or other (risk). "
@@ -83,24 +100,11 @@ class FairnessCounters:
             ("model", "attribute", "group", "base", "final"),
             registry=registry,
         )
-        self._corrections = Counter(
-            "evenhand_corrections",
-            "Rows whose risk reached the attribute's threshold, by what became of the correction: applied, shadow "
-            "(final is what would have been served), off, error (it overflowed, the base answer was served).",
-            ("model", "attribute", "result", "base", "final"),
-            registry=registry,
-        )
         self._risk = Histogram(
             "evenhand_risk",
             "The detector's probability that a row does not belong to the reference group.",
             ("model", "attribute"),
             buckets=TENTHS,
-            registry=registry,
-        )
-        self._overflow = Counter(
-            "evenhand_group_overflow",
-            "Declared groups that the model does not list; counted as group unknown.",
-            ("model", "attribute"),
             registry=registry,
         )
 
@@ -132,6 +136,8 @@ class FairnessCounters:
             ("model", "attribute", "flagged", "truth"),
             registry=registry,
         )
+
+    def _make_reference_series(self, registry: CollectorRegistry) -> None:
         self._reference = Gauge(
             "evenhand_reference",
             "What validation measured: the share of rows flagged, the lowest accuracy over groups of some rows.",

@@ -282,7 +282,7 @@ class Checker:
             for seq in sorted(self._erased - self._named):
                 self._add(seq, "its body is missing, and no erase event names it")
         for name, seq in self._unknown.items():
-            self._add(seq, f"it refers to configuration {name[:12]}, which is missing")
+            self._add(seq, f"it refers to configuration {str(name)[:12]}, which is missing")
 
 
 def missing(first: int, last: int) -> str:

@@ -152,7 +152,7 @@ def _check(
     lines = _whole(file)
     try:
         head = from_json(next(lines, b""))
-        before, last = (Place(head[end]["seq"], bytes.fromhex(head[end]["link"])) for end in ("before", "last"))
+        before, last = (Place(_number(head[end]), bytes.fromhex(head[end]["link"])) for end in ("before", "last"))
         if head["evenhand_audit"] != FORMAT:
             raise ValueError("another format")
         statements = [*map(checkpoints.read, head["checkpoints"]), *kept]
@@ -164,19 +164,24 @@ def _check(
         if number % LOT == 0:
             progress(number, last.seq - before.seq)
         try:
-            found = from_json(line)
-            checker.take(_stored(found))
+            record = _stored(from_json(line))
         except (ValueError, KeyError, TypeError):
             checker.unreadable(number)
+        else:
+            checker.take(record)
     return checker.end()
 
 
 def _stored(line: dict[str, Any]) -> Stored:
+    digest, link = (bytes.fromhex(line[name]) for name in ("body_sha256", "link"))
+    return stored(_number(line), line["id"], line["kind"], line["at_ms"], line["subject"], line["body"], digest, link)
+
+
+def _number(line: dict[str, Any]) -> int:
     seq = line["seq"]
     if type(seq) is not int:
-        raise TypeError("seq")
-    digest, link = (bytes.fromhex(line[name]) for name in ("body_sha256", "link"))
-    return stored(seq, line["id"], line["kind"], line["at_ms"], line["subject"], line["body"], digest, link)
+        raise TypeError("no number")
+    return seq
 
 
 def _whole(file: IO[bytes]) -> Iterator[bytes]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 from sqlalchemy import Connection, Engine, event, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
@@ -247,18 +247,32 @@ def append(connection: Connection, lot: Lot) -> None:
 
 
 def _insert(connection: Connection, table: sa.Table, rows: list[tuple[Any, ...]]) -> None:
-    """Insert rows in the order of the table's columns, in the driver's own way: several hundred a second come."""
-    if rows:
-        connection.exec_driver_sql(_insertion(table, connection.dialect.name), rows)
+    """Insert rows in the order of the table's columns, in the driver's own way: several hundred a second come.
+
+    SQLite takes row by row; to PostgreSQL every execution is a message, so that it gets all rows as one JSON text.
+    """
+    if not rows:
+        return
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(_insertion(table, "sqlite"), rows)
+        return
+    bytes_as_hex = [[value.hex() if isinstance(value, bytes) else value for value in row] for row in rows]
+    connection.exec_driver_sql(_insertion(table, "postgresql"), (to_json(bytes_as_hex).decode(),))
 
 
 @cache
 def _insertion(table: sa.Table, kind: str) -> str:
     """The SQL: a record is new; a cell adds to what is counted already; anything else that is there already stays."""
+    new: Any
     kinds: Any = {"postgresql": postgresql.dialect, "sqlite": sqlite.dialect}
-    dialect = kinds[kind](paramstyle="format" if kind == "postgresql" else "qmark")
-    new = postgresql.insert(table) if kind == "postgresql" else sqlite.insert(table)
-    new = new.values({column.name: sa.bindparam(column.name) for column in table.columns})
+    if kind == "postgresql":
+        dialect = kinds[kind](paramstyle="format")
+        values = [sa.text(_from_json(place, column, dialect)) for place, column in enumerate(table.columns)]
+        rows = sa.select(*values).select_from(sa.text("json_array_elements(CAST(:rows AS json))"))
+        new = postgresql.insert(table).from_select(table.columns.keys(), rows)
+    else:
+        dialect = kinds[kind](paramstyle="qmark")
+        new = sqlite.insert(table).values({column.name: sa.bindparam(column.name) for column in table.columns})
     if table.name in SUMS:
         keys = [column.name for column in table.primary_key]
         added = {column.name: column + new.excluded[column.name] for column in table.columns if column.name not in keys}
@@ -266,3 +280,11 @@ def _insertion(table: sa.Table, kind: str) -> str:
     elif table is not records:
         new = new.on_conflict_do_nothing()
     return str(new.compile(dialect=dialect))
+
+
+def _from_json(place: int, column: sa.Column[Any], dialect: sa.Dialect) -> str:
+    """One value of a row; not cast to a length, for a cast would cut what an insert refuses."""
+    if isinstance(column.type, sa.LargeBinary):
+        return f"decode(value ->> {place}, 'hex')"
+    kind = "TEXT" if isinstance(column.type, sa.String) else column.type.compile(dialect=dialect)
+    return f"CAST(value ->> {place} AS {kind})"

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
+from service.record.backlog import ADOPT_S, MEMORY_ROWS, Backlog
 from service.record.chain import Event
 from service.record.events import Batch
 from service.record.keys import Keys
@@ -32,19 +33,15 @@ FLUSH_S = 0.1
 """How long a record waits for company at ``durability: batch``."""
 RETRY_S = 1.0
 """How soon a database that is away is tried again."""
-ADOPT_S = 5.0
-"""How often spools of dead processes are looked for."""
 CATCH_UP_S = 0.2
 """How long the spool is written to the database before what is new is looked at."""
 LOT_ROWS = 2000
 """Records in one transaction at most, but for a request that alone has more."""
-MEMORY_ROWS = 20_000
-"""Records that wait in memory at most; beyond them they are lost."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordReport:
-    """Who is told what became of records; called in the writer's thread."""
+    """Who is told what became of records; called in any thread."""
 
     rows: Callable[[str, int], None]
     """``written``, ``spooled`` or ``lost``, and how many."""
@@ -71,16 +68,15 @@ class Writer:
     """
 
     def __init__(self, store: Store, spool: Spool, keys: Keys, report: RecordReport, flush_s: float) -> None:
-        self._store, self._spool, self._keys, self._report = store, spool, keys, report
+        self._store, self._keys, self._report = store, keys, report
+        self._backlog = Backlog(spool, self._lose)
         self._flush_s = flush_s
         self._queue: deque[_Item] = deque()
         self._queued_rows = 0
-        self._kept: list[Lot] = []  # could neither be written nor spooled
-        self._kept_rows = 0
         self._flushes: list[Future[None]] = []
         self._wake = threading.Condition()
         self._stop = threading.Event()
-        self._flushed_at_s = self._adopted_at_s = 0.0
+        self._flushed_at_s = 0.0
         self._away: threading.Thread | None = None
         """Looks whether the database is back."""
         self._losing = False
@@ -91,7 +87,7 @@ class Writer:
     @property
     def spooled(self) -> int:
         """Records that are not in the database yet, though no longer in the queue."""
-        return self._spool.rows + self._kept_rows
+        return self._backlog.rows
 
     def start(self) -> None:
         """Begin to write."""
@@ -157,8 +153,9 @@ class Writer:
                 self._answer(flushes)
             except Exception:
                 log.exception("the record's writer failed; it goes on")
+                self._stop.wait(RETRY_S)
             if stop and not self._queue:
-                self._end()
+                self._backlog.close()
                 return
 
     def _wait(self) -> tuple[list[_Item], list[Future[None]], bool]:
@@ -198,17 +195,13 @@ class Writer:
 
     def _store_lot(self, lot: Lot) -> bool:
         """Write a lot where it can be; returns whether it is durable now."""
-        rows = len(lot.events)
         if not self.spooled and self._append([lot], again=False):
             return True
-        try:
-            self._spool.append(lot)
-        except OSError as error:
-            self._keep(lot, error)
-            return False
-        self._report.rows("spooled", rows)
+        durable = self._backlog.add(lot)
+        if durable:
+            self._report.rows("spooled", len(lot.events))
         self._report.spool(self.spooled)
-        return True
+        return durable
 
     def _append(self, lots: list[Lot], again: bool) -> bool:
         if self._away is not None:
@@ -218,9 +211,7 @@ class Writer:
         except (*AWAY, RecordRefused) as error:
             self.gone(error)
             return False
-        if self.problem is not None:
-            log.warning("the record's database is back; %d records of the spool follow", self.spooled)
-            self.problem = None
+        self._back()
         self._report.rows("written", sum(len(lot.events) for lot in lots))
         return True
 
@@ -247,44 +238,32 @@ class Writer:
             with self._wake:
                 self._away = None
                 self._wake.notify()
+            if not self.spooled:  # else it is back once it takes what waits
+                self._back()
             return
 
-    def _keep(self, lot: Lot, error: OSError) -> None:
-        """Neither database nor disk: memory, as far as it goes."""
-        rows = len(lot.events)
-        if not self._kept:
-            log.error("the record's spool cannot be written (%s); records are kept in memory", error.strerror)
-        if self._kept_rows + rows > MEMORY_ROWS:
-            self._lose(rows)
-            return
-        self._kept.append(lot)
-        self._kept_rows += rows
+    def _back(self) -> None:
+        if self.problem is not None:
+            log.warning("the record's database is back; %d records of the spool follow", self.spooled)
+            self.problem = None
 
     def _lose(self, rows: int) -> None:
         if not self._losing:
             self._losing = True
-            log.critical("records are lost: neither the database nor the spool can be written, and memory is full")
+            log.critical("records are lost: more wait in memory than may, for neither database nor disk takes them")
         self._report.rows("lost", rows)
 
     def _catch_up(self) -> None:
         """Write what waits to the database, oldest first, for a while."""
-        now_s = time.monotonic()
-        if now_s >= self._adopted_at_s + ADOPT_S:
-            self._adopted_at_s = now_s
-            self._spool.adopt()
-            self._spool.tidy()
+        self._backlog.look_around()
         if not self.spooled or self._away is not None:
             return
-        while time.monotonic() < now_s + CATCH_UP_S:
-            spooled = self._spool.oldest(LOT_ROWS)
-            oldest = spooled or list(self._kept)
+        until_s = time.monotonic() + CATCH_UP_S
+        while time.monotonic() < until_s:
+            oldest = self._backlog.oldest(LOT_ROWS)
             if not oldest or not self._append(oldest, again=True):
                 break
-            if spooled:
-                self._spool.drop()
-            else:
-                self._kept.clear()
-                self._kept_rows = 0
+            self._backlog.drop()
             self._losing = False
         self._report.spool(self.spooled)
 
@@ -298,11 +277,6 @@ class Writer:
                 done.set_exception(RecordAway("the record's database is away"))
             else:
                 done.set_result(None)
-
-    def _end(self) -> None:
-        if self._kept_rows:
-            self._lose(self._kept_rows)
-        self._spool.close()
 
 
 def reason(error: BaseException) -> str:

@@ -2,16 +2,22 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from databases import database, postgres
 from recorded import Recorded, fill
 from sqlalchemy import text
+from waiting import until
 
 from service.record.checkpoints import public_bytes
 
@@ -145,3 +151,55 @@ def test_what_keeps_a_command_from_running_is_told_in_a_line(lone: str, state: P
     (state / "record.key").write_text("11" * 32)
     lines = audit("erase", "--record", lone, "--state", state, "x", code=2)
     assert lines[0].startswith("error: the record's database was begun with another key")
+
+
+def ask(port: int, path: str, body: object = None) -> tuple[int, Any]:
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data, {"content-type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=30) as reply:
+            return reply.status, json.load(reply)
+    except urllib.error.HTTPError as error:
+        return error.code, None
+    except OSError:
+        return 0, None
+
+
+@contextmanager
+def serving(demo: Path, state: Path) -> Iterator[int]:
+    """A service with its record in a folder; told to stop at the end."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [*RUN[:-1], "serve", str(demo), "--port", str(port)]
+    process = subprocess.Popen(command, env={**os.environ, "EVENHAND_STATE": str(state)}, stderr=subprocess.DEVNULL)
+    try:
+        until(lambda: ask(port, "/readyz")[0] == 200, 120)
+        yield port
+        process.terminate()
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_service_s_record_holds_while_it_serves_and_after_a_decision_was_erased(demo: Path, tmp_path: Path) -> None:
+    place = ("--state", tmp_path)
+    with serving(demo, tmp_path) as port:
+        groups = [{"religion": "Islam"}, {"religion": "none"}]
+        _, body = ask(port, "/predict", {"inputs": ["a mosque", "nice day"], "groups": groups})
+        first, second = (found["id"] for found in body["predictions"])
+        assert ask(port, "/feedback", {"id": first, "label": "not toxic"})[0] == 200
+        until(lambda: ask(port, f"/decisions/{second}")[0] == 200, 30)
+        assert audit("verify", *place)[1].startswith("2 decisions; 0 bodies erased")
+        assert audit("erase", *place, first)[0].startswith("erased: 2 bodies, 1 sensitive attributes, 1 labels;")
+        assert ask(port, f"/decisions/{first}")[0] == 404
+        assert ask(port, f"/decisions/{second}")[0] == 200
+        feedback = {"id": first, "label": "toxic", "groups": {"religion": "Islam"}}
+        assert ask(port, "/feedback", feedback)[1]["results"][0]["result"] == "orphan"
+    lines = audit("verify", *place)
+    assert lines[1].startswith("2 decisions; 2 bodies erased")
+    last = lines[0].split(" to ")[1].split(")")[0]
+    assert lines[2].startswith(f"checkpoints: 1 hold, up to record {last}, ")
+    audit("export", *place, "--out", tmp_path / "log.jsonl")
+    assert "Islam" not in (tmp_path / "log.jsonl").read_text().split("\n", 1)[1]
+    assert audit("verify", "--file", tmp_path / "log.jsonl")[0].startswith("holds: ")

@@ -196,6 +196,22 @@ async def test_an_answer_is_shared_for_a_moment_and_an_error_is_not_kept(monkeyp
     assert await recent.get("a", make) == b"4"
 
 
+async def test_a_slow_answer_is_kept_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    recent, made, clock = Recent(), [], [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+
+    async def make() -> bytes:
+        clock[0] += 4.0
+        made.append(1)
+        return b"%d" % len(made)
+
+    assert await recent.get("a", make) == b"1"
+    clock[0] += 39.0
+    assert await recent.get("a", make) == b"1"
+    clock[0] += 2.0
+    assert await recent.get("a", make) == b"2"
+
+
 async def test_a_caller_who_leaves_takes_nobodys_answer_along() -> None:
     recent, go = Recent(), asyncio.Event()
 

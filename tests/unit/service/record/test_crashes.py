@@ -193,7 +193,7 @@ def test_what_a_dead_process_left_is_taken_over(tmp_path: Path, database: str) -
 
 def test_neither_database_nor_disk(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory keeps what it can, and is written once the database is back; what is more is counted as lost."""
-    monkeypatch.setattr("service.record.writer.MEMORY_ROWS", 10)
+    monkeypatch.setattr("service.record.backlog.MEMORY_ROWS", 10)
     told = Told()
     record = recorder(tmp_path, database, told, durability="request")
     record.take(batch(1)).result(10)

@@ -145,3 +145,25 @@ def test_sensitive_attributes_leave_only_when_asked_for_and_that_is_recorded_fir
     with found.engine.connect() as connection:
         body = json.loads(connection.execute(select(records.c.body).where(records.c.kind == "access")).scalar_one())
     assert (body["purpose"], body["by"], body["decisions"], body["last"]) == ("audit of 2026", "Ada", 20, 33)
+
+
+@pytest.mark.parametrize("value", [None, True, -1, 10**30, 1e300, "x", "00" * 32, [], [None], {}, {"seq": 1}])
+def test_whatever_a_file_says_is_a_finding_or_refused(tmp_path: Path, value: object) -> None:
+    found = fill(f"sqlite:///{tmp_path / 'record.db'}", decisions=5)
+    erase(found.engine, found.keys, found.decisions[:1], "Ada", quiet)
+    text = write(found, tmp_path / "out.jsonl").read_text()
+    file = tmp_path / "changed.jsonl"
+    for number, line in enumerate(text.splitlines()):
+        told = json.loads(line)
+        for name in set(told) - {"time", "made", "purpose", "fields", "public_key", "complete"}:
+            lines = text.splitlines()
+            lines[number] = json.dumps({**told, name: value})
+            file.write_text("\n".join(lines) + "\n")
+            if told[name] == value or (name == "subject" and not value and told[name] is None):
+                continue
+            try:
+                findings = check(found, file).findings
+            except ExportError:
+                assert number == 0
+            else:
+                assert findings or name == "checkpoints", (number, name)

@@ -3,8 +3,7 @@
     python -m bench.record --rows 1000000
     python -m bench.record --rows 1000000 --url postgresql+psycopg://user@127.0.0.1/empty
 
-Decisions are those of the demo bundle, with random answers; they are written by the record's own store, in lots of
-2,000.
+Decisions are those of the demo bundle, with random answers; the record's own store writes them, in lots of 2,000.
 Then ``evenhand audit verify`` runs as a process of its own, and decisions are asked for by their ids.
 """
 

@@ -9,12 +9,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from types import MappingProxyType
+from typing import Literal
 
 STYLE = """
 :root { color-scheme: light dark; --paper: #ffffff; --ink: #1b1d21; --soft: #5a606b; --line: #c9cdd4; --band: #f3f4f6;
-  --link: #0b5cad; }
+  --link: #0b5cad; --alarm: #a83200; }
 @media (prefers-color-scheme: dark) { :root { --paper: #15171b; --ink: #e8eaee; --soft: #a9b0bb; --line: #434954;
-  --band: #1f2228; --link: #8ec1ff; } }
+  --band: #1f2228; --link: #8ec1ff; --alarm: #ff9a66; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 62rem; padding: 1.5rem 1.25rem 4rem; background: var(--paper); color: var(--ink);
   font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", Arial, sans-serif; }
@@ -33,14 +35,22 @@ th, td { text-align: left; vertical-align: top; padding: .3rem .8rem .3rem .4rem
   border-bottom: 1px solid var(--line); }
 thead th { border-bottom: 2px solid var(--ink); background: var(--band); }
 tbody th { font-weight: 600; }
+.mark { border: 1px solid currentColor; border-radius: .25rem; padding: 0 .35rem; white-space: nowrap; }
+.bad { font-weight: 700; border-width: 2px; color: var(--alarm); } .open { border-style: dashed; color: var(--soft); }
 figure { margin: 1.25rem 0; }
 figure svg { width: 100%; max-width: 46rem; height: auto; display: block; }
 figcaption { color: var(--soft); font-size: .92rem; max-width: 46rem; }
-@media print { :root { --paper: #ffffff; --ink: #000000; --soft: #333333; --line: #999999; --band: #ffffff; }
+@media print { :root { --paper: #ffffff; --ink: #000000; --soft: #333333; --line: #999999; --band: #ffffff;
+  --alarm: #7a2400; }
   html { font-size: 9.5pt; } body { max-width: none; padding: 0; } nav { display: none; } .scroll { overflow: visible; }
   h2 { break-after: avoid; } figure, tr { break-inside: avoid; } thead { display: table-header-group; }
   a { color: inherit; text-decoration: none; } }
 """
+
+
+Mark = Literal["bad", "good", "open"]
+"""How a cell is set off: something is wrong, nothing is, or nobody knows."""
+NO_MARKS: Mapping[str, Mark] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -100,13 +110,16 @@ def definitions(terms: Mapping[str, str]) -> str:
     return "<dl>\n" + "\n".join(pairs) + "\n</dl>"
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], caption: str = "") -> str:
+def table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], caption: str = "", marks: Mapping[str, Mark] = NO_MARKS
+) -> str:
     """A table; the first cell of a row names it.
 
     Args:
         header: Column titles.
         rows: Cells as plain text, as many per row as there are titles.
         caption: What the table shows; read aloud before it.
+        marks: Cells that say just this are set off; they are told apart by their frame, and not by colour alone.
 
     Raises:
         ValueError: a row has more or fewer cells than the header.
@@ -116,7 +129,9 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], caption: str = "
         raise ValueError(f"table row {ragged} has {len(rows[ragged])} cells, the header {len(header)}")
     titles = "".join(f'<th scope="col">{escape(title)}</th>' for title in header)
     body = "\n".join(
-        f'<tr><th scope="row">{escape(row[0])}</th>' + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:]) + "</tr>"
+        f'<tr><th scope="row">{escape(row[0])}</th>'
+        + "".join(f"<td>{_cell(cell, marks)}</td>" for cell in row[1:])
+        + "</tr>"
         for row in rows
     )
     said = f"<caption>{escape(caption)}</caption>\n" if caption else ""
@@ -125,6 +140,10 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], caption: str = "
         f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption or header[0])}">\n<table>\n{said}'
         f"<thead><tr>{titles}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div>"
     )
+
+
+def _cell(text: str, marks: Mapping[str, Mark]) -> str:
+    return f'<span class="mark {marks[text]}">{escape(text)}</span>' if text in marks else escape(text)
 
 
 def figure(svg: str, caption: str) -> str:

@@ -52,20 +52,6 @@ SETTINGS: dict[Any, Any] = {
 
 
 @dataclass(frozen=True)
-class Point:
-    """One method's two figures, each with a two-sided interval."""
-
-    label: str
-    x: float
-    x_low: float
-    x_high: float
-    y: float
-    y_low: float
-    y_high: float
-    highlighted: bool = False
-
-
-@dataclass(frozen=True)
 class Pair:
     """One group's rate before and after."""
 
@@ -84,7 +70,7 @@ class Curve:
     """``(points,)`` accuracy over those."""
 
 
-def _styled(draw: Callable[P, str]) -> Callable[P, str]:
+def styled(draw: Callable[P, str]) -> Callable[P, str]:
     """Draw under our settings; whoever calls keeps theirs."""
 
     @functools.wraps(draw)
@@ -95,30 +81,7 @@ def _styled(draw: Callable[P, str]) -> Callable[P, str]:
     return drawn
 
 
-@_styled
-def accuracy_against_worst_cell(points: Sequence[Point]) -> str:
-    """Overall accuracy (x) against worst-cell accuracy (y), one labelled point per method."""
-    figure, axes = _blank(7.6, max(4.2, 1.4 + 0.3 * len(points)))
-    axes.grid(True, color=GREY, alpha=0.3)
-    for point in points:
-        axes.errorbar(
-            [point.x],
-            [point.y],
-            xerr=[[point.x - point.x_low], [point.x_high - point.x]],
-            yerr=[[point.y - point.y_low], [point.y_high - point.y]],
-            fmt="none",
-            ecolor=BLUE if point.highlighted else GREY,
-            capsize=3,
-            alpha=0.9 if point.highlighted else 0.45,
-        )
-    _label_on_the_right(axes, points)
-    axes.set_xlabel("accuracy over all rows")
-    axes.set_ylabel("worst-cell accuracy (label and group)")
-    said = (f"{p.label}: accuracy {p.x:.3f}, worst cell {p.y:.3f} ({p.y_low:.3f} to {p.y_high:.3f})" for p in points)
-    return _svg(figure, "Accuracy against worst-cell accuracy. " + "; ".join(said))
-
-
-@_styled
+@styled
 def dumbbells(pairs: Sequence[Pair], what: str) -> str:
     """A rate per group with its 95 % interval, base above corrected, joined by a line.
 
@@ -126,7 +89,37 @@ def dumbbells(pairs: Sequence[Pair], what: str) -> str:
         pairs: Groups from top to bottom; a rate without rows is left out.
         what: Names the rate, on the axis.
     """
-    figure, axes = _blank(7.6, 1.5 + 0.5 * max(1, len(pairs)))
+    figure, axes = _before_and_after(pairs)
+    axes.set_yticks(range(len(pairs)), [f"{pair.label} (n {pair.base.n})" for pair in pairs])
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_xlabel(what)
+    said = (f"{p.label}: base {_said(p.base)}, corrected {_said(p.final)}" for p in pairs)
+    return svg(figure, f"{what} per group. " + "; ".join(said))
+
+
+@styled
+def gaps(pairs: Sequence[Pair], limit: float) -> str:
+    """Differences over groups with their intervals, base above corrected, beside what is tolerated.
+
+    Args:
+        pairs: From top to bottom, each a difference in the place of a rate; one that is not known is left out.
+        limit: The largest difference that is in order.
+    """
+    figure, axes = _before_and_after(pairs)
+    axes.axvline(limit, color=INK, linewidth=1, linestyle=":")
+    axes.annotate(
+        f" tolerated: {limit:g}", (limit, 1), xycoords=("data", "axes fraction"), va="top", ha="left", fontsize=9
+    )
+    axes.set_yticks(range(len(pairs)), [pair.label for pair in pairs])
+    highest = max([limit, *(rate.high or 0.0 for pair in pairs for rate in (pair.base, pair.final))])
+    axes.set_xlim(-0.02 * highest, 1.05 * highest)
+    axes.set_xlabel("largest difference between two groups")
+    said = (f"{p.label}: base {_said(p.base)}, corrected {_said(p.final)}" for p in pairs)
+    return svg(figure, f"Differences over groups; {limit:g} is tolerated. " + "; ".join(said))
+
+
+def _before_and_after(pairs: Sequence[Pair]) -> tuple[Figure, Axes]:
+    figure, axes = blank(7.6, 1.5 + 0.5 * max(1, len(pairs)))
     axes.grid(True, axis="x", color=GREY, alpha=0.3)
     for side, name in enumerate(("base", "corrected")):
         colour, marker, _ = LOOKS[side]
@@ -145,16 +138,12 @@ def dumbbells(pairs: Sequence[Pair], what: str) -> str:
     for row, pair in enumerate(pairs):
         if pair.base.value is not None and pair.final.value is not None:
             axes.plot([pair.base.value, pair.final.value], [row - 0.14, row + 0.14], color=GREY, linewidth=1, zorder=0)
-    axes.set_yticks(range(len(pairs)), [f"{pair.label} (n {pair.base.n})" for pair in pairs])
     axes.set_ylim(len(pairs) - 0.5, -0.5)
-    axes.set_xlim(-0.02, 1.02)
-    axes.set_xlabel(what)
     _legend_above(axes)
-    said = (f"{p.label}: base {_said(p.base)}, corrected {_said(p.final)}" for p in pairs)
-    return _svg(figure, f"{what} per group. " + "; ".join(said))
+    return figure, axes
 
 
-@_styled
+@styled
 def reliability(series: Mapping[str, Sequence[Bin]], predicted: str, observed: str) -> str:
     """Reliability diagram: what was predicted against how often it held, per bin; on the diagonal the two agree.
 
@@ -163,7 +152,7 @@ def reliability(series: Mapping[str, Sequence[Bin]], predicted: str, observed: s
         predicted: Names the probability, on the x axis.
         observed: Names the rate, on the y axis.
     """
-    figure, axes = _blank(6.2, 4.6)
+    figure, axes = blank(6.2, 4.6)
     axes.grid(True, color=GREY, alpha=0.3)
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1)
     for (name, bins), (colour, marker, line) in zip(series.items(), LOOKS, strict=False):
@@ -178,13 +167,13 @@ def reliability(series: Mapping[str, Sequence[Bin]], predicted: str, observed: s
     axes.set_ylabel(observed)
     _legend_above(axes)
     counts = (f"{name} {sum(each.observed.n for each in bins)} rows" for name, bins in series.items())
-    return _svg(figure, f"Reliability diagram: {observed} against {predicted}; " + ", ".join(counts))
+    return svg(figure, f"Reliability diagram: {observed} against {predicted}; " + ", ".join(counts))
 
 
-@_styled
+@styled
 def risk_coverage(series: Mapping[str, Curve]) -> str:
     """Accuracy over the most confident share of rows, against that share."""
-    figure, axes = _blank(6.2, 4.2)
+    figure, axes = blank(6.2, 4.2)
     axes.grid(True, color=GREY, alpha=0.3)
     for (name, curve), (colour, _, line) in zip(series.items(), LOOKS, strict=False):
         axes.plot(curve.coverage, curve.accuracy, color=colour, linestyle=line, linewidth=1.8, label=name)
@@ -193,18 +182,24 @@ def risk_coverage(series: Mapping[str, Curve]) -> str:
     axes.set_ylabel("accuracy over those rows")
     _legend_above(axes)
     said = (f"{name} {curve.accuracy[-1]:.3f} over all rows" for name, curve in series.items() if len(curve.accuracy))
-    return _svg(figure, "Selective accuracy over coverage: " + ", ".join(said))
+    return svg(figure, "Selective accuracy over coverage: " + ", ".join(said))
 
 
-@_styled
-def flips(counts: Mapping[str, tuple[int, int]]) -> str:
-    """Rows mended (to the right) and broken (to the left), per group."""
-    figure, axes = _blank(7.6, 1.5 + 0.42 * max(1, len(counts)))
+@styled
+def flips(counts: Mapping[str, tuple[int, int]], ways: tuple[str, str] = ("mended", "broken")) -> str:
+    """Rows changed one way (to the right) and the other (to the left), per group.
+
+    Args:
+        counts: Right and left, by group.
+        ways: What right and left mean.
+    """
+    to_right, to_left = ways
+    figure, axes = blank(7.6, 1.5 + 0.42 * max(1, len(counts)))
     axes.grid(True, axis="x", color=GREY, alpha=0.3)
     mended, broken = [pair[0] for pair in counts.values()], [pair[1] for pair in counts.values()]
     heights = range(len(counts))
-    right = axes.barh(heights, mended, color=BLUE, height=0.6, label="mended")
-    left = axes.barh(heights, [-count for count in broken], color=VERMILION, height=0.6, hatch="//", label="broken")
+    right = axes.barh(heights, mended, color=BLUE, height=0.6, label=to_right)
+    left = axes.barh(heights, [-count for count in broken], color=VERMILION, height=0.6, hatch="//", label=to_left)
     axes.bar_label(right, [str(count) for count in mended], padding=4)
     axes.bar_label(left, [str(count) for count in broken], padding=4)
     reach = 1.25 * max([1, *mended, *broken])
@@ -214,13 +209,14 @@ def flips(counts: Mapping[str, tuple[int, int]]) -> str:
     axes.axvline(0, color=INK, linewidth=1)
     axes.xaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xlabel("rows whose answer was broken (left), mended (right)")
+    axes.set_xlabel(f"rows whose answer was {to_left} (left), {to_right} (right)")
     _legend_above(axes)
-    said = (f"{name}: {up} mended, {down} broken" for name, (up, down) in counts.items())
-    return _svg(figure, "Answers changed by the correction. " + "; ".join(said))
+    said = (f"{name}: {up} {to_right}, {down} {to_left}" for name, (up, down) in counts.items())
+    return svg(figure, "Answers changed by the correction. " + "; ".join(said))
 
 
-def _blank(width: float, height: float) -> tuple[Figure, Axes]:
+def blank(width: float, height: float) -> tuple[Figure, Axes]:
+    """An empty figure, in inches, that lets the page show through."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     axes: Axes = figure.add_subplot()
@@ -233,49 +229,11 @@ def _legend_above(axes: Axes) -> None:
     axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=4, borderaxespad=0.2)
 
 
-def _label_on_the_right(axes: Axes, points: Sequence[Point]) -> None:
-    """Markers, and their names in a column beside the axes, ordered by height, so that none covers another."""
-    ordered = sorted(points, key=lambda point: point.y)
-    low, high = axes.get_ylim()
-    for index, (point, place) in enumerate(
-        zip(ordered, _apart([(point.y - low) / (high - low) for point in ordered]), strict=True)
-    ):
-        look: dict[str, Any] = {
-            "marker": "oDs^vPX*<>"[index % 10],
-            "markersize": 8.0,
-            "color": BLUE if point.highlighted else GREY,
-        }
-        axes.plot([point.x], [point.y], **look)
-        axes.plot([1.03], [place], transform=axes.transAxes, clip_on=False, **look)
-        axes.annotate(
-            point.label,
-            (point.x, point.y),
-            xytext=(1.05, place),
-            textcoords="axes fraction",
-            va="center",
-            color=BLUE if point.highlighted else INK,
-            weight="bold" if point.highlighted else "normal",
-            arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.6, "alpha": 0.5},
-        )
-
-
-def _apart(places: list[float]) -> list[float]:
-    """Move sorted heights in 0 to 1 as little as it takes to be a line of text apart."""
-    found, gap = list(places), min(0.07, 1.0 / max(1, len(places)))
-    for index in range(1, len(found)):
-        found[index] = max(found[index], found[index - 1] + gap)
-    top = 1.0
-    for index in reversed(range(len(found))):
-        found[index] = min(found[index], top)
-        top = found[index] - gap
-    return found
-
-
 def _said(rate: Rate) -> str:
     return "no rows" if rate.value is None else f"{rate.value:.3f} ({rate.low:.3f} to {rate.high:.3f})"
 
 
-def _svg(figure: Figure, said: str) -> str:
+def svg(figure: Figure, said: str) -> str:
     """Bare ``<svg>`` that says aloud what it shows, with ids no other figure of a page has."""
     out = io.StringIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
-from models.manifest import Manifest, Mode
+from models.manifest import Attribute, Mode
 from service.monitoring.cells import Cells, Window
 from service.monitoring.correction import correction_of
 from service.monitoring.disparity import metrics_of
@@ -17,11 +17,27 @@ LIMITS = {"gap": 0.05, "rows": 100.0, "impact_ratio": 0.8, "accuracy_drop": 0.05
 """What a verdict needs, where an operator has not set it."""
 
 
+class Described(Protocol):
+    """What is needed of a manifest; reports find it in the record, where no bundle is at hand."""
+
+    @property
+    def name(self) -> str:
+        """Of the model."""
+
+    @property
+    def version(self) -> str:
+        """Of the model."""
+
+    @property
+    def attributes(self) -> Sequence[Attribute]:
+        """What it is judged by."""
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What is known apart from the counted rows."""
 
-    manifest: Manifest
+    manifest: Described
     modes: Mapping[str, Mode]
     """How each attribute's correction is switched now."""
     window: Window

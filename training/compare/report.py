@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from training import pages, plots
+from training import pages
 from training.compare import table
 from training.compare.ours import Ours
 from training.compare.runner import SPLITS, Result, Task
+from training.compare.scatter import Point, accuracy_against_worst_cell
 from training.compare.summary import Line, summarise
 
 TITLES = {"test": "Test rows", "val": "Validation rows: what choices were made on"}
@@ -50,7 +51,7 @@ def _split(task: Task, lines: Sequence[Line], split: str) -> pages.Section:
     """Plot and table of one split."""
     points = [point for line in lines if (point := _point(line, split))]
     caption = "Up and to the right is better. Bars: 95 % intervals. Ours is highlighted."
-    parts = [pages.figure(plots.accuracy_against_worst_cell(points), caption)] if points else []
+    parts = [pages.figure(accuracy_against_worst_cell(points), caption)] if points else []
     header = [table.HEADINGS[0], "from", *table.HEADINGS[1:]]
     rows = [_with_source(line, table.cells_of(line, split, len(task.seeds))) for line in lines]
     return pages.Section(TITLES[split], [*parts, pages.table(header, rows, table.LEGEND)])
@@ -60,7 +61,7 @@ def _with_source(line: Line, cells: Sequence[str]) -> list[str]:
     return [cells[0], line.method.source, *cells[1:]]
 
 
-def _point(line: Line, split: str) -> plots.Point | None:
+def _point(line: Line, split: str) -> Point | None:
     """A method's place in the plot; none where a figure is missing."""
     if not line.seeds:
         return None
@@ -68,7 +69,7 @@ def _point(line: Line, split: str) -> plots.Point | None:
     found = (accuracy.mean, accuracy.low, accuracy.high, cell.mean, cell.low, cell.high)
     if None in found:
         return None
-    return plots.Point(line.method.title, *found, highlighted=isinstance(line.method, Ours))  # type: ignore[arg-type]
+    return Point(line.method.title, *found, highlighted=isinstance(line.method, Ours))  # type: ignore[arg-type]
 
 
 def _attributes(task: Task, lines: Sequence[Line]) -> pages.Section:

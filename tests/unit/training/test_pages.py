@@ -75,3 +75,12 @@ def test_a_table_names_its_rows_and_columns_and_refuses_ragged_rows() -> None:
     assert "<caption>counts</caption>" in text
     with pytest.raises(ValueError, match="row 1 has 1 cells, the header 2"):
         table(["group", "n"], [["a", "1"], ["b"]])
+
+
+def test_cells_that_say_a_mark_and_no_others_are_set_off() -> None:
+    rows = [["breach", "breach"], ["b", "no breach"], ["c", HOSTILE]]
+    found = table(["what", "verdict"], rows, marks={"breach": "bad", HOSTILE: "open"})
+    assert found.count("<span") == 2
+    assert '<th scope="row">breach</th><td><span class="mark bad">breach</span></td>' in found
+    assert "<td>no breach</td>" in found
+    assert '<span class="mark open">&lt;script&gt;' in found

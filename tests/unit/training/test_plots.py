@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from models.rates import Rate
+from training.compare.scatter import Point, accuracy_against_worst_cell
 from training.metrics import Bin
 from training.plots import (
     Curve,
     Pair,
-    Point,
-    accuracy_against_worst_cell,
     dumbbells,
     flips,
+    gaps,
     reliability,
     risk_coverage,
 )
@@ -55,7 +55,11 @@ def bars() -> str:
     return flips({"a": (3, 1), "b": (0, 0)})
 
 
-FIGURES = [points, pairs, diagram, curve, bars]
+def differences() -> str:
+    return gaps([Pair("by sex", Rate(90, 0.12, 0.03, 0.2), Rate(90, 0.02, 0.0, 0.1)), Pair("by age", NONE, NONE)], 0.05)
+
+
+FIGURES = [points, pairs, diagram, curve, bars, differences]
 
 
 @pytest.mark.parametrize("draw", FIGURES)
@@ -85,6 +89,9 @@ def test_figures_say_their_numbers_and_show_labels_as_text() -> None:
     assert "ERM $x$ &lt;b&gt;" in points()
     assert "nobody: base no rows, corrected no rows" in pairs()
     assert "a: 3 mended, 1 broken" in bars()
+    assert "a: 3 made good, 1 made bad" in flips({"a": (3, 1)}, ("made good", "made bad"))
+    assert "by sex: base 0.120 (0.030 to 0.200), corrected 0.020" in differences()
+    assert "tolerated: 0.05" in differences()
     assert "base 0.800 over all rows" in curve()
     assert "base 10 rows, corrected 10 rows" in diagram()
 

@@ -191,7 +191,11 @@ def test_what_a_dead_process_left_is_taken_over(tmp_path: Path, database: str) -
     assert counted(database, "hourly_risk", "gender") == 3
 
 
-def test_what_was_spooled_goes_before_what_is_new(tmp_path: Path, database: str) -> None:
+def test_what_was_spooled_goes_before_what_is_new(
+    tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.record.writer.LOT_ROWS", 1)  # it takes many turns to catch up,
+    monkeypatch.setattr("service.record.writer.CATCH_UP_S", 0.001)  # and something new comes at each
     told = Told()
     record = recorder(tmp_path, database, told, durability="request")
     taken = []

@@ -3,10 +3,9 @@
     python -m bench.cost --data <hatexplain.jsonl or its folder> --rounds 5
 
 Every round runs, one after the other: a bare loop of ONNX Runtime over the same rows, sorted by length, one run per
-core; then Evenhand
-in front of the base model alone, of the demo bundle with none of its rows flagged, with a tenth flagged and corrected
-(base answers included), as it was fitted, and as it was fitted without counting or recording anything. Ratios are taken within a
-round, figures are medians over rounds.
+core; then Evenhand in front of the base model alone, of the demo bundle with none of its rows flagged, with a tenth
+flagged and corrected (base answers included), as it was fitted, and as it was fitted without counting or recording
+anything. Ratios are taken within a round, figures are medians over rounds.
 """
 
 from __future__ import annotations

@@ -119,10 +119,10 @@ def delays(found: list[Found]) -> tuple[float, float]:
 def rows_per_second(n: int = 200_000) -> float:
     """How fast one core takes rows."""
     evidence, stream = Evidence(RULES, {}), list(rows(World(), n, 0))
-    started = time.perf_counter()
+    started = time.process_time()
     for row in stream:
         evidence.add(row, KEY[2])
-    return n / (time.perf_counter() - started)
+    return n / (time.process_time() - started)
 
 
 def _shown(streams: int) -> Iterator[int]:

@@ -23,6 +23,7 @@ DETECTOR = "adapter/detector.safetensors"
 REFERENCE = "reference.json"
 CARD = "MODEL_CARD.md"
 DECISIONS = "evaluation/decisions.csv"
+EVALUATION = "evaluation/evaluation.json"
 REQUIRED = (DETECTOR, REFERENCE, CARD)
 """Next to what the engine runs and to the preprocessing file."""
 
@@ -46,6 +47,8 @@ class Bundle:
     reference: bytes
     parts: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     """By file name what the torch engine rebuilds the model from; empty where there is an ONNX graph."""
+    evaluation: bytes = b""
+    """All figures as JSON; empty where the bundle has none."""
 
 
 def adapter_file(attribute: str) -> str:
@@ -112,7 +115,8 @@ def load(path: Path) -> Bundle:
     _refuse_strangers(path, manifest)
     parts = {name: contents[name] for name in model} if GRAPH not in model else {}
     graph = b"" if parts else contents[GRAPH]
-    return Bundle(path, manifest, digest, graph, contents[preprocess], contents[REFERENCE], parts)
+    evaluation = contents.get(EVALUATION, b"")
+    return Bundle(path, manifest, digest, graph, contents[preprocess], contents[REFERENCE], parts, evaluation)
 
 
 def _read_verified(root: Path, name: str, expected: str) -> bytes:

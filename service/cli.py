@@ -13,9 +13,12 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from service.audit_cli import app as audit_app
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Serve classifiers that correct themselves.")
 bundle_app = typer.Typer(no_args_is_help=True, help="Look at a bundle, or verify it.")
 app.add_typer(bundle_app, name="bundle")
+app.add_typer(audit_app, name="audit")
 
 ENTRY_POINTS = "evenhand.commands"
 Folder = Annotated[Path, typer.Argument(help="Folder of a bundle.")]

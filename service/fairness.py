@@ -43,7 +43,7 @@ def groups_of(attribute: Attribute) -> Iterator[tuple[str, str]]:
 def series_of(manifest: Manifest) -> int:
     """How many grouped series a model makes."""
     cells = sum(len(list(groups_of(attribute))) for attribute in manifest.attributes)
-    of_cell, of_attribute = 4 + 8 + 3 * len(BINS), 4 * len(RESULTS) + 16 + 4 + len(TENTHS) + 3 + 1 + len(TENTHS)
+    of_cell, of_attribute = 4 + 8 + 3 * len(BINS), 4 * len(RESULTS) + 16 + 4 + len(TENTHS) + 3 + 2 + len(TENTHS)
     return of_cell * cells + of_attribute * len(manifest.attributes)
 
 
@@ -58,7 +58,9 @@ class FairnessCounters:
     def __init__(self, registry: CollectorRegistry, lot_rows: int) -> None:
         self._lots: defaultdict[tuple[str, str], Lot] = defaultdict(lambda: Lot(lot_rows))
         self._make_decision_series(registry)
+        self._make_risk_series(registry)
         self._make_label_series(registry)
+        self._make_reference_series(registry)
 
     def _make_decision_series(self, registry: CollectorRegistry) -> None:
         self._decisions = Counter(
@@ -70,6 +72,21 @@ class FairnessCounters:
             (*CELL, "base", "final"),
             registry=registry,
         )
+        self._corrections = Counter(
+            "evenhand_corrections",
+            "Rows whose risk reached the attribute's threshold, by what became of the correction: applied, shadow "
+            "(final is what would have been served), off, error (it overflowed, the base answer was served).",
+            ("model", "attribute", "result", "base", "final"),
+            registry=registry,
+        )
+        self._overflow = Counter(
+            "evenhand_group_overflow",
+            "Declared groups that the model does not list; counted as group unknown.",
+            ("model", "attribute"),
+            registry=registry,
+        )
+
+    def _make_risk_series(self, registry: CollectorRegistry) -> None:
         self._soft = Counter(
             "evenhand_soft_decisions",
             "Decisions weighted by the detector's probability of the group: reference (1 - risk) or other (risk). "
@@ -83,24 +100,11 @@ class FairnessCounters:
             ("model", "attribute", "group", "base", "final"),
             registry=registry,
         )
-        self._corrections = Counter(
-            "evenhand_corrections",
-            "Rows whose risk reached the attribute's threshold, by what became of the correction: applied, shadow "
-            "(final is what would have been served), off, error (it overflowed, the base answer was served).",
-            ("model", "attribute", "result", "base", "final"),
-            registry=registry,
-        )
         self._risk = Histogram(
             "evenhand_risk",
             "The detector's probability that a row does not belong to the reference group.",
             ("model", "attribute"),
             buckets=TENTHS,
-            registry=registry,
-        )
-        self._overflow = Counter(
-            "evenhand_group_overflow",
-            "Declared groups that the model does not list; counted as group unknown.",
-            ("model", "attribute"),
             registry=registry,
         )
 
@@ -132,9 +136,11 @@ class FairnessCounters:
             ("model", "attribute", "flagged", "truth"),
             registry=registry,
         )
+
+    def _make_reference_series(self, registry: CollectorRegistry) -> None:
         self._reference = Gauge(
             "evenhand_reference",
-            "What the bundle measured in validation: flagged is the share of rows that were.",
+            "What validation measured: the share of rows flagged, the lowest accuracy over groups of some rows.",
             ("model", "attribute", "reference"),
             registry=registry,
             multiprocess_mode="mostrecent",
@@ -172,7 +178,9 @@ class FairnessCounters:
     def expect(self, model: str, normal: Mapping[str, Normal]) -> None:
         """Say what was normal in validation, by attribute; not a number where the version that answers does not say."""
         for attribute, said in normal.items():
-            self._reference.labels(model, attribute, "flagged").set(math.nan if said.flagged is None else said.flagged)
+            figures = {"flagged": said.flagged, "worst_group_accuracy": said.worst_group_accuracy}
+            for name, value in figures.items():
+                self._reference.labels(model, attribute, name).set(math.nan if value is None else value)
             for edge, share in zip(TENTHS, said.risk or (math.nan,) * len(TENTHS), strict=True):
                 self._reference_risk.labels(model, attribute, str(edge)).set(share)
 

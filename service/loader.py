@@ -66,7 +66,7 @@ class Loader:
         found = load(path)
         manifest, settings = found.manifest, self.settings
         try:
-            normal = reference.read(found.reference)
+            normal = reference.read(found.reference, found.evaluation)
             encoder = make_encoder(found.preprocess, manifest.input)
             engine = Engine(found, encoder, session_of(settings))
             limits = limits_of(settings)

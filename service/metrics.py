@@ -47,6 +47,7 @@ class Metrics:
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         self._make_version_series(registry)
+        self._make_candidate_series(registry)
         self._make_service_series(registry)
 
     def _make_version_series(self, registry: CollectorRegistry) -> None:
@@ -57,6 +58,13 @@ class Metrics:
             registry=registry,
             multiprocess_mode="mostrecent",
         )
+        started = Gauge(
+            "evenhand_start_time_seconds",
+            "When the service started, in seconds since 1970.",
+            registry=registry,
+            multiprocess_mode="min",
+        )
+        started.set(time.time())
         self._info = Gauge(
             "evenhand_model_info",
             "1 for the version of a model that answers, 0 for one that is loaded beside it or was served before; "
@@ -65,6 +73,14 @@ class Metrics:
             registry=registry,
             multiprocess_mode="mostrecent",
         )
+        self._reloads = Counter(
+            "evenhand_reloads",
+            "New bundles that took over (ok) or were refused.",
+            ("model", "result"),
+            registry=registry,
+        )
+
+    def _make_candidate_series(self, registry: CollectorRegistry) -> None:
         self._candidate_decisions = Counter(
             "evenhand_candidate_decisions",
             "Rows that a version in shadow was tried on, per attribute and group as in evenhand_decisions. live, "
@@ -85,21 +101,8 @@ class Metrics:
             ("model", "version"),
             registry=registry,
         )
-        self._reloads = Counter(
-            "evenhand_reloads",
-            "New bundles that took over (ok) or were refused.",
-            ("model", "result"),
-            registry=registry,
-        )
 
     def _make_service_series(self, registry: CollectorRegistry) -> None:
-        started = Gauge(
-            "evenhand_start_time_seconds",
-            "When the service started, in seconds since 1970.",
-            registry=registry,
-            multiprocess_mode="min",
-        )
-        started.set(time.time())
         self._requests = Counter(
             "evenhand_http_requests",
             "Requests by route template, method and status.",

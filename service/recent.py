@@ -7,6 +7,8 @@ import time
 from collections.abc import Awaitable, Callable, Hashable
 
 KEPT_S = 1.0
+KEPT_TIMES = 10
+"""A slow answer is kept so many times as long as it took: whoever asks for it again and again costs a tenth of that."""
 
 
 class Recent:
@@ -29,11 +31,12 @@ class Recent:
         return await asyncio.shield(self._answers[question][1])
 
     async def _made(self, question: Hashable, make: Callable[[], Awaitable[bytes]]) -> bytes:
+        begun = time.monotonic()
         try:
             answer = await make()
         except BaseException:
             self._answers.pop(question, None)
             raise
-        task = self._answers[question][1]
-        self._answers[question] = time.monotonic() + KEPT_S, task
+        now, task = time.monotonic(), self._answers[question][1]
+        self._answers[question] = now + max(KEPT_S, KEPT_TIMES * (now - begun)), task
         return answer

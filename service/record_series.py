@@ -50,6 +50,9 @@ class RecordSeries:
             registry=registry,
             multiprocess_mode="mostrecent",
         )
+        self._make_evidence_series(registry)
+
+    def _make_evidence_series(self, registry: CollectorRegistry) -> None:
         sequential = ("model", "attribute", "group", "metric", "process")
         self._evidence = Gauge(
             "evenhand_evidence_ln",

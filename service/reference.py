@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
+from typing import Any
 
+MIN_ROWS = 30
+"""A group with fewer rows in validation is never taken as the worst."""
 TENTHS = tuple(round(place / 10, 1) for place in range(1, 11))
 
 
@@ -17,26 +20,42 @@ class Normal:
     """Share of rows that were flagged."""
     risk: tuple[float, ...]
     """Share of rows whose risk is at most 0.1, 0.2, ... 1.0; empty where there was no row."""
+    worst_group_accuracy: float | None
+    """Lowest accuracy of the final answers over groups of some rows."""
 
 
-def read(content: bytes) -> dict[str, Normal]:
-    """Read ``reference.json``.
+def read(content: bytes, evaluation: bytes) -> dict[str, Normal]:
+    """Read what validation measured.
+
+    Args:
+        content: ``reference.json``.
+        evaluation: All figures as JSON; empty where there are none.
 
     Returns:
         By attribute what was normal.
 
     Raises:
-        ValueError: the file is not of the form that packaging gives it.
+        ValueError: a file is not of the form that packaging gives it.
     """
     try:
         found = json.loads(content)
         edges, rows = found["edges"], found["rows"]
+        figures = json.loads(evaluation)["val"]["attributes"] if evaluation else {}
         return {
-            name: Normal(said["flagged"]["value"], _cumulative(edges, said["risk"]) if rows else ())
+            name: Normal(
+                flagged=said["flagged"]["value"],
+                risk=_cumulative(edges, said["risk"]) if rows else (),
+                worst_group_accuracy=_worst(figures[name]) if name in figures else None,
+            )
             for name, said in found["attributes"].items()
         }
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError("reference.json does not say what was normal; package the bundle again") from error
+
+
+def _worst(figures: dict[str, Any]) -> float | None:
+    rates = (group["accuracy"] for group in figures["disparities"]["final"]["groups"].values())
+    return min((rate["value"] for rate in rates if rate["n"] >= MIN_ROWS), default=None)
 
 
 def _cumulative(edges: list[float], counts: list[int]) -> tuple[float, ...]:

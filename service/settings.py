@@ -88,11 +88,11 @@ class Settings(BaseSettings):
     feedback_days: int = Field(default=90, ge=1)
     """Feedback on older decisions is not counted."""
     keep_decisions_days: int = Field(default=183, ge=1)
-    """How long decisions stay on record; evenhand audit prune removes older ones."""
+    """How long decisions stay on record."""
     keep_attributes_days: int = Field(default=90, ge=1)
     """The same for declared sensitive attributes."""
     checkpoint_s: float = Field(default=3600.0, gt=0)
-    """How often the record's head is signed."""
+    """How often records that are too old go, and the record's head is signed."""
     lot_rows: int = Field(default=10, ge=1)
     """Counters of groups move by at least so many rows at once: fewer would show what happened to one person."""
     gap_limit: float = Field(default=0.05, gt=0, lt=1)

@@ -1,9 +1,10 @@
-"""Looks after the record while it grows: sequential evidence, in one process of all, and signed checkpoints."""
+"""Looks after the record while it grows: sequential evidence, in one process of all, signed checkpoints, retention."""
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from service.monitoring.evidence import Rules
 from service.monitoring.findings import Kept, findings
 from service.record.checkpoints import checkpoint, load_key
 from service.record.recorder import Recorder
+from service.record.retention import prune
 from service.recording import CHECKPOINT_KEY
 from service.registry import Registry
 from service.settings import Settings
@@ -41,20 +43,21 @@ class Watch:
         self._evaluator = Evaluator(recorder.engine, recorder.keys, self._rules, EVALUATE_S, self._show)
         self._key = load_key(settings.state / CHECKPOINT_KEY)
         self._every_s = settings.checkpoint_s
+        self._keep_days = settings.keep_decisions_days, settings.keep_attributes_days
         self._kept: Sequence[Kept] = ()
         self._stop = threading.Event()
-        self._signer = threading.Thread(target=self._sign_regularly, name="checkpoints", daemon=True)
+        self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
 
     def start(self) -> None:
         """Begin to read."""
         self._evaluator.start()
-        self._signer.start()
+        self._keeper.start()
 
     def end_reading(self) -> None:
         """Stop, before the record is closed."""
         self._stop.set()
         self._evaluator.close()
-        self._signer.join()
+        self._keeper.join()
 
     def sign(self) -> None:
         """Sign where the chain ends, now."""
@@ -77,6 +80,18 @@ class Watch:
                 series = [found[name] for name in ("model", "attribute", "group", "metric", "process")]
                 self._metrics.record.evidence(series, found["ln"], found["limit_ln"])
 
-    def _sign_regularly(self) -> None:
+    def _keep(self) -> None:
+        """Regularly let go of what is too old, and sign what remains."""
         while not self._stop.wait(self._every_s):
+            self._prune()
             self.sign()
+
+    def _prune(self) -> None:
+        decisions_days, attributes_days = self._keep_days
+        try:
+            gone = prune(self._recorder.engine, decisions_days, attributes_days, time.time_ns() // 1_000_000)
+        except SQLAlchemyError as error:
+            log.warning("old records were not let go of: the database is away (%s)", type(error).__name__)
+        else:
+            if gone.records or gone.attributes:
+                log.info("let go of %d records and %d sensitive attributes by age", gone.records, gone.attributes)

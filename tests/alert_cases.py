@@ -161,12 +161,12 @@ CASES = {
             [
                 (
                     "the correction makes a gap",
-                    '{harm="selection gap"}',
+                    '{harm="selection rate gap"}',
                     both(decisions("a", 1000, 0.6, 0.5), decisions("b", 1000, 0.3, 0.48)),
                 ),
                 (
                     "it takes right answers from a group that deserves them",
-                    '{harm="equal opportunity gap"}',
+                    '{harm="true positive rate gap"}',
                     # Elsewhere it mends as much as it breaks here, so that errors alone do not show it.
                     both(
                         outcomes("a", {"111": 350, "001": 50}),
@@ -178,7 +178,15 @@ CASES = {
                 ("the correction closes a gap", both(decisions("a", 1000, 0.5, 0.6), decisions("b", 1000, 0.48, 0.3))),
                 ("too few rows", both(decisions("a", 50, 1, 0.5), decisions("b", 50, 0, 0.5))),
                 ("it mends more than it breaks", outcomes("a", {"111": 300, "011": 40, "101": 10})),
-                ("it changed too few", outcomes("a", {"111": 300, "101": 8})),
+                (
+                    "the correction closes a gap among rows that deserve a favourable answer",
+                    both(
+                        outcomes("a", {"111": 350, "001": 50, "000": 100}),
+                        outcomes("b", {"111": 200, "011": 100, "001": 100, "000": 100}),
+                    ),
+                ),
+                ("it changed a few", outcomes("a", {"111": 300, "101": 3, "011": 1})),
+                ("too few labels", outcomes("a", {"111": 50, "101": 8})),
                 ("it changed nothing", labelled("a", 300, 0.5, 300, 0.5)),
             ],
         ),
@@ -261,6 +269,15 @@ CASES = {
                 ),
             ),
             (
+                "too few rows of a group whose labels all come",
+                both(
+                    decisions("a", 500, 0.5),
+                    decisions("b", 50, 0.5),
+                    labelled("a", 100, 0.5, 100, 0.5),
+                    labelled("b", 25, 0.5, 25, 0.5),
+                ),
+            ),
+            (
                 "too few rows",
                 both(
                     decisions("a", 500, 0.5),
@@ -278,6 +295,7 @@ CASES = {
         [("many", '{attribute="sex"}', both(decisions("a", 600, 0.5), decisions("unknown", 400, 0.5)))],
         [
             ("few", both(decisions("a", 900, 0.5), decisions("unknown", 100, 0.5))),
+            ("a share that may be chance", both(decisions("a", 78, 0.5), decisions("unknown", 22, 0.5))),
             ("too few rows", both(decisions("a", 10, 0.5), decisions("unknown", 40, 0.5))),
         ],
     ),
@@ -332,13 +350,14 @@ CASES = {
         ("source",),
         [
             ("thin traffic", DECLARED, both(decisions("a", 40, 0.5), decisions("b", 30, 0.5))),
-            ("one group is thin", DECLARED, both(decisions("a", 1000, 0.5), decisions("b", 30, 0.5))),
-            ("one group never came", DECLARED, both(decisions("a", 1000, 0.5), decisions("b", 0, 0))),
+            ("the other group is thin", DECLARED, both(decisions("a", 1000, 0.5), decisions("b", 30, 0.5))),
+            ("the other group never came", DECLARED, both(decisions("a", 1000, 0.5), decisions("b", 0, 0))),
             ("nobody's group is known", DECLARED, both(decisions("a", 0, 0), decisions("unknown", 1000, 0.5))),
             ("nothing came at all", DECLARED, both(decisions("a", 0, 0), decisions("b", 0, 0))),
         ],
         [
             ("enough", both(decisions("a", 1000, 0.5), decisions("b", 1000, 0.49))),
+            ("a third group is thin", both(*(decisions(g, n, 0.5) for g, n in (("a", 500), ("b", 500), ("c", 20))))),
             (
                 "a source that nobody uses",
                 both(
@@ -348,8 +367,14 @@ CASES = {
                 ),
             ),
             (
+                # Too few decisions within the day to compare groups, and labels of the week that say enough.
                 "it gives way to a gap with evidence",
-                both(decisions("a", 1000, 0.5), decisions("b", 1000, 0.3), decisions("c", 20, 0.5)),
+                both(
+                    decisions("a", 50, 0.5),
+                    decisions("b", 50, 0.5),
+                    labelled("a", 400, 0.9, 0, 0),
+                    labelled("b", 400, 0.6, 0, 0),
+                ),
             ),
         ],
         hours=7,

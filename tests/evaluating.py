@@ -26,7 +26,7 @@ from service.record.events import Batch
 from service.record.feedback import Feedback
 from service.record.join import Joiner
 from service.record.keys import Keys
-from service.record.store import Store, make_engine
+from service.record.store import Store, append, make_engine
 from service.record.tables import about, evidence
 from service.types import Answer, Decision, Row, Verdict
 
@@ -58,7 +58,8 @@ class Shop:
 
     def decide(self, *rows: Row) -> None:
         batch = Batch(MANIFEST, CONFIGURATION, list(rows), time.time_ns() // 1_000_000, 0.01, "r1")
-        self.store.append(lot.make([batch], KEYS), again=False)
+        with self.store.writing() as connection:
+            append(connection, lot.make([batch], KEYS))
 
     def learn(self, *items: Feedback) -> list[str]:
         return [joined.result for joined in self._joiner.join(list(items))]

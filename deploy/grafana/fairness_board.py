@@ -89,8 +89,8 @@ def _for_whom() -> object:
         "compare the lower limit, not the gap itself, with the limit; few rows make large gaps by chance.",
     )
     columns = [
-        Column("lowest", _extreme("bottomk", "lowest"), "Its rate"),
-        Column("highest", _extreme("topk", "highest"), "Its rate "),
+        Column("lowest", _extreme("bottomk", "lowest"), "Lowest rate", label="lowest"),
+        Column("highest", _extreme("topk", "highest"), "Highest rate", label="highest"),
         Column("before", _per_attribute("demographic_parity_difference_base"), "Gap before"),
         Column("after", _per_attribute("demographic_parity_difference_final"), "Gap after"),
         Column("least", _per_attribute("demographic_parity_difference_final_lower"), "At least"),
@@ -101,7 +101,7 @@ def _for_whom() -> object:
         ),
         Column("rows", _per_attribute("smallest_group_rows"), "Rows, smallest group", NUMBER, 0),
     ]
-    return joined(about, "attribute", columns, labels=("lowest", "highest"))
+    return joined(about, "attribute", columns)
 
 
 def _per_attribute(name: str) -> str:

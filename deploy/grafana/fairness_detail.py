@@ -81,13 +81,13 @@ def evidence(process: str) -> object:
     told = {
         "detector": (
             "Evidence of a change, against its limit",
-            "Sequential evidence that a gap above the limit has begun: valid however often it is looked at, with the "
-            "configured days per false alarm. 100 % is the limit; it starts anew after an alarm.",
+            "Sequential evidence that a gap to the reference group above the limit has begun: valid however often it "
+            "is looked at, with the configured days per false alarm. 100 % is the limit.",
         ),
         "since_start": (
             "Evidence since deployment, against its limit",
-            "Sequential evidence of a gap above the limit since deployment, valid at any time at its level. 100 % is "
-            "the limit; below it there is no evidence of a breach, which is not evidence of none.",
+            "Sequential evidence of a gap to the reference group above the limit since deployment, valid at any time. "
+            "100 % is the limit; below it there is no evidence of a breach, which is not evidence of none.",
         ),
     }[process]
     about = About(*told, "at 100 % treat it as a breach, whatever the windows above say.", "FairnessSequentialEvidence")

@@ -198,16 +198,18 @@ class Column:
     title: str
     unit: str = SHARE
     decimals: int = 1
+    label: str | None = None
+    """A further label of the query, shown before its value."""
 
 
-def joined(about: About, by: str, columns: Sequence[Column], labels: Sequence[str] = ()) -> table.Panel:
-    """One row per value of a label; ``labels`` are further labels that become columns."""
+def joined(about: About, by: str, columns: Sequence[Column]) -> table.Panel:
+    """One row per value of a label."""
     made = _begin(table.Panel(), about, "-").unit(SHARE).decimals(1).show_header(True)
     for column in columns:
         made.with_target(now(column.ref, column.expr))
         settings = [Setting(id_val="unit", value=column.unit), Setting(id_val="decimals", value=column.decimals)]
         made.override_by_name(column.title, settings)
-    return _join(made, by, columns, labels)
+    return _join(made, by, columns)
 
 
 def listed(about: About, expr: str, titles: dict[str, str], hidden: Sequence[str] = ()) -> table.Panel:
@@ -229,7 +231,7 @@ def compared(about: About, by: str, columns: Sequence[Column], colours: Sequence
         made.with_target(now(column.ref, column.expr))
         made.override_by_name(column.title, [Setting(id_val="color", value={"mode": "fixed", "fixedColor": colour})])
     made.legend(common.VizLegendOptions().show_legend(True).display_mode(looks.LegendDisplayMode.LIST))
-    return _join(made, by, columns, ())
+    return _join(made, by, columns)
 
 
 def histogram(about: About, expr: str) -> heatmap.Panel:
@@ -245,10 +247,15 @@ def histogram(about: About, expr: str) -> heatmap.Panel:
 _Joined = TypeVar("_Joined", table.Panel, barchart.Panel)
 
 
-def _join(made: _Joined, by: str, columns: Sequence[Column], labels: Sequence[str]) -> _Joined:
+def _join(made: _Joined, by: str, columns: Sequence[Column]) -> _Joined:
     """Put the queries' answers side by side. Grafana leaves the number out where only one query has an answer."""
-    named: dict[str, str] = {f"Value #{column.ref}": column.title for column in columns} | {"Value": columns[0].title}
-    order = {name: place for place, name in enumerate((by, *labels, *named))}
+    named: dict[str, str] = {}
+    for column in columns:
+        if column.label:
+            named[column.label] = f"{column.label.capitalize()} group"
+        named[f"Value #{column.ref}"] = column.title
+    named["Value"] = columns[0].title
+    order = {name: place for place, name in enumerate((by, *named))}
     made.with_transformation(_change("joinByField", {"byField": by, "mode": "outer"}))
     made.with_transformation(_change("filterFieldsByName", {"exclude": {"pattern": "/^Time/"}}))
     made.with_transformation(_change("sortBy", {"fields": {}, "sort": [{"field": by}]}))

@@ -21,7 +21,7 @@ from parts import (
     lines,
     value,
 )
-from service_detail import candidate, candidate_answers, records, reloads, spool, starts, versions
+from service_detail import candidate, candidate_answers, candidate_engine, records, reloads, spool, starts, versions
 
 ONE = '{model="$model"}'
 ALERTS = 'alertname=~"Evenhand.*"'
@@ -55,7 +55,7 @@ def make_service() -> models.Dashboard:
     board.line(8, (8, _memory()), (8, _processor()), (8, _files()))
     board.row("Versions")
     board.line(8, (10, versions()), (6, reloads()), (8, starts()))
-    board.line(8, (12, candidate()), (12, candidate_answers()))
+    board.line(8, (9, candidate()), (5, candidate_engine()), (10, candidate_answers()))
     board.row("The record of decisions")
     board.line(8, (12, records()), (12, spool()))
     return board.build()

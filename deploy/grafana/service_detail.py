@@ -9,6 +9,7 @@ from parts import (
     NUMBER,
     ORANGE,
     PER_SECOND,
+    PURPLE,
     SHARE,
     VERMILLION,
     About,
@@ -77,6 +78,17 @@ def candidate() -> object:
         for result, colour in colours.items()
     ]
     return lines(about, drawn, PER_SECOND, 2)
+
+
+def candidate_engine() -> object:
+    """What a version in shadow costs."""
+    about = About(
+        "Engine time of the version in shadow",
+        "Seconds of engine time per second that the version in shadow takes; it gets what the live one leaves.",
+        "if live predictions became slower with it, end the trial: PUT /models/<name>/shadow with null.",
+    )
+    expr = f"sum by (version) (rate(evenhand_candidate_inference_seconds_total{ONE}{RATE}))"
+    return lines(about, [Line("seconds", expr, "{{version}}", PURPLE, many=True)], NUMBER, 2)
 
 
 def candidate_answers() -> object:

@@ -14,6 +14,8 @@ FLOOR = 1e-4
 """Smallest share in a population stability index, which knows no empty bin."""
 ATTRIBUTE = ("model", "attribute", "source")
 KNOWN = 'group!="unknown"'
+PARTS = {"equalized_odds": ("equal_opportunity", "false_positive_rate")}
+"""A verdict about two gaps: one in breach is enough, both must be judged."""
 
 
 def rate(name: str, hits: str, rows: str, labels: Sequence[str], window: str) -> Iterator[Rule]:
@@ -28,7 +30,7 @@ def rate(name: str, hits: str, rows: str, labels: Sequence[str], window: str) ->
 
 
 def gap(name: str, share: str, rows: str, window: str, why: str = "") -> Iterator[Rule]:
-    """The largest difference of a rate between groups, with limits; judged: the lower one, of groups of enough rows."""
+    """The largest difference of a rate between groups, with limits; judged: of the groups that have enough rows."""
     p, low, high = (f"evenhand:{share}{side}:{window}" for side in ("", "_lower", "_upper"))
     enough = f"evenhand:{rows}:{window} >= {limit('rows')}"
     yield Rule(f"evenhand:{name}:{window}", f"max {by(ATTRIBUTE)} ({p}) - min {by(ATTRIBUTE)} ({p})", why)
@@ -37,14 +39,31 @@ def gap(name: str, share: str, rows: str, window: str, why: str = "") -> Iterato
         f"clamp_min(max {by(ATTRIBUTE)} ({low}) - min {by(ATTRIBUTE)} ({high}), 0)",
     )
     yield Rule(f"evenhand:{name}_upper:{window}", f"max {by(ATTRIBUTE)} ({high}) - min {by(ATTRIBUTE)} ({low})")
-    yield Rule(
-        f"evenhand:{name}_judged_upper:{window}",
-        f"max {by(ATTRIBUTE)} ({high} and {enough})\n- min {by(ATTRIBUTE)} ({low} and {enough})",
-    )
+    for extreme, of in (("highest", "max"), ("lowest", "min")):
+        yield Rule(
+            f"evenhand:{share}_{extreme}:{window}",
+            f"({p} and {enough})\n== on ({', '.join(ATTRIBUTE)}) group_left () {of} {by(ATTRIBUTE)} ({p} and {enough})",
+        )
+    several = f"and count {by(ATTRIBUTE)} ({p} and {enough}) > 1"
     yield Rule(
         f"evenhand:{name}_judged:{window}",
-        f"clamp_min(max {by(ATTRIBUTE)} ({low} and {enough})\n  - min {by(ATTRIBUTE)} ({high} and {enough}), 0)",
+        f"clamp_min(\n  max {by(ATTRIBUTE)} ({low} and {enough})\n  - min {by(ATTRIBUTE)} ({high} and {enough})\n, 0)\n"
+        f"{several}",
     )
+    yield Rule(
+        f"evenhand:{name}_judged_upper:{window}",
+        f"max {by(ATTRIBUTE)} ({high} and {enough})\n- min {by(ATTRIBUTE)} ({low} and {enough})\n{several}",
+    )
+
+
+def change(name: str, gained: str, lost: str, rows: str, window: str) -> Iterator[Rule]:
+    """How much the correction moved a share of rows, a paired difference, with limits (Bonett and Price 2012)."""
+    n = f"{rows} + 2"
+    up, down = f"(({gained}) + 1) / ({n})", f"(({lost}) + 1) / ({n})"
+    half = f"{Z} * sqrt(({up} + {down}\n  - ({up} - {down}) ^ 2) / ({n}))"
+    yield Rule(f"evenhand:{name}_change:{window}", f"(({gained}) - ({lost})) / ({rows} > 0)")
+    yield Rule(f"evenhand:{name}_change_lower:{window}", f"{up} - {down}\n- {half}")
+    yield Rule(f"evenhand:{name}_change_upper:{window}", f"{up} - {down}\n+ {half}")
 
 
 def larger(a: str, b: str) -> str:
@@ -89,12 +108,62 @@ def effect(window: str) -> Iterator[Rule]:
 
     yield Rule(f"evenhand:mended:{window}", pairs("0", "1"), "Labelled rows: base answer wrong, final answer right.")
     yield Rule(f"evenhand:broken:{window}", pairs("1", "0"), "Labelled rows: base answer right, final answer wrong.")
-    changed = f"evenhand:changed:{window}"
-    yield Rule(changed, f"evenhand:mended:{window} + evenhand:broken:{window}")
-    broken = f"evenhand:broken:{window}{{{KNOWN}}}"
-    yield from rate("broken_share_of_group", broken, "changed", MEMBER, window)
-    yield Rule(f"evenhand:changed_of_attribute:{window}", f"sum {by(ATTRIBUTE)} ({changed}{{{KNOWN}}})")
-    yield from rate("broken_share", f"sum {by(ATTRIBUTE)} ({broken})", "changed_of_attribute", ATTRIBUTE, window)
+    gained, lost, rows = (f"evenhand:{name}:{window}{{{KNOWN}}}" for name in ("mended", "broken", "labels"))
+    yield from change("accuracy", gained, lost, rows, window)
+    gained, lost = f"sum {by(ATTRIBUTE)} ({gained})", f"sum {by(ATTRIBUTE)} ({lost})"
+    all_rows = f"evenhand:labels_of_attribute:{window}"
+    yield Rule(all_rows, f"sum {by(ATTRIBUTE)} ({rows})")
+    yield from change("accuracy_of_attribute", gained, lost, all_rows, window)
+
+
+def growth(name: str, share: str, rows: str, cells: str, window: str) -> Iterator[Rule]:
+    """The lower limit of how much the correction widened a gap, between the groups that are furthest apart with it.
+
+    Each group's change is a paired difference; those of two groups are independent, and are combined as Newcombe does.
+    Where the two have changed places, the gap's own limits must be apart.
+    """
+    n = f"evenhand:{rows}:{window}{{{KNOWN}}}"
+    for name_of_cell, base, final in (("gained", "0", "1"), ("lost", "1", "0")):
+        hits = f'sum {by(MEMBER)} ({cells}, base="{base}", final="{final}"}})'
+        yield Rule(f"evenhand:{share}_{name_of_cell}:{window}", f"{hits} or 0 * {n}")
+    yield from change(share, f"evenhand:{share}_gained:{window}", f"evenhand:{share}_lost:{window}", n, window)
+    ends, ends_of_gap = {}, ("highest", "lowest")
+    for end in ends_of_gap:
+        there = f"and evenhand:{share}_final_{end}:{window}"
+        for side in ("", "_lower", "_upper"):
+            ends[end + side] = f"max {by(ATTRIBUTE)} (evenhand:{share}_change{side}:{window} {there})"
+        ends[end + "_base"] = f"max {by(ATTRIBUTE)} (evenhand:{share}_base:{window} {there})"
+    apart = {
+        answer: " - ".join(f"max {by(ATTRIBUTE)} (evenhand:{share}_{answer}_{end}:{window})" for end in ends_of_gap)
+        for answer in ANSWERS
+    }
+    yield Rule(
+        f"evenhand:{name}_growth_judged:{window}",
+        f"""\
+(
+  {ends["highest"]}
+  - {ends["lowest"]}
+  - sqrt(
+    ({ends["highest"]} - {ends["highest_lower"]}) ^ 2
+    + ({ends["lowest_upper"]} - {ends["lowest"]}) ^ 2
+  )
+  and {ends["highest_base"]} >= {ends["lowest_base"]}
+  and {apart["final"]}
+    > {apart["base"]}
+)
+or evenhand:{name}_final_judged:{window} - evenhand:{name}_base_judged_upper:{window}""",
+    )
+
+
+def growths(window: str) -> Iterator[Rule]:
+    """All of them."""
+    decisions, outcomes = f"evenhand:decisions:{window}{{{KNOWN}", f"evenhand:outcomes:{window}{{{KNOWN}"
+    for name, share, rows, cells in (
+        ("demographic_parity_difference", "selection_rate", "rows", decisions),
+        ("equal_opportunity_difference", "true_positive_rate", "positives", f'{outcomes}, label="1"'),
+        ("false_positive_rate_difference", "false_positive_rate", "negatives", f'{outcomes}, label="0"'),
+    ):
+        yield from growth(name, share, rows, cells, window)
 
 
 def rates(answer: str, window: str) -> Iterator[Rule]:
@@ -158,13 +227,14 @@ def verdicts(window: str) -> Iterator[Rule]:
         "equalized_odds": f'min {by(ATTRIBUTE)} ({{__name__=~"evenhand:(positives|negatives):{window}", {KNOWN}}})',
     }
     why = """\
-2 breach: the gap's lower limit, over groups with enough rows, is above the limit. 1 no evidence of breach.
-0 insufficient data: no breach among the groups that can be judged, and at least one group that cannot."""
+2 breach: the gap's lower limit, over groups with enough rows, is above the limit. 1 no evidence of breach among them.
+0 insufficient data: fewer than two groups have enough rows. :smallest_group_rows says whether one was left out."""
     for name, smallest in names.items():
+        judged = [f"evenhand:{part}_difference_final_judged:{window}" for part in PARTS.get(name, (name,))]
+        breach = " or ".join(f"{part} > {limit('gap')}" for part in judged)
         yield Rule(
             f"evenhand:{name}_verdict:{window}",
-            f"0 * (evenhand:{name}_difference_final_judged:{window} > {limit('gap')}) + 2\n"
-            f"or\n0 * ({smallest} >= {limit('rows')}) + 1\nor\n0 * {smallest}",
+            f"0 * ({breach}) + 2\nor\n0 * ({' and '.join(judged)}) + 1\nor\n0 * {smallest}",
             why if name == "demographic_parity" else "",
         )
 
@@ -223,5 +293,6 @@ def window_rules(window: str) -> Iterator[Rule]:
     for answer in ANSWERS:
         yield from rates(answer, window)
         yield from gaps(answer, window)
+    yield from growths(window)
     yield from verdicts(window)
     yield from shares(window)

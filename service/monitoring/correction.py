@@ -58,13 +58,19 @@ def _verdict(answers: Pairs, correct: Pairs, harms: list[str], rows: int) -> tup
     if harms:
         return BREACH, " ".join(harms)
     if answers.n < rows:
-        return INSUFFICIENT, f"{answers.n} rows, and {rows} are needed."
+        return INSUFFICIENT, f"{answers.n:,} rows, and {rows:,} are needed."
     if answers.gained + answers.lost == 0:
         return NO_EVIDENCE, "The correction changed no answer."
-    moved = f"It changed {answers.gained + answers.lost} of {answers.n} answers, and widened no gap surely."
+    moved = f"It changed {answers.gained + answers.lost:,} of {answers.n:,} answers, and surely widened no gap."
     if correct.n < rows:
-        return INSUFFICIENT, f"{moved} With {correct.n} true labels, and {rows} needed, what it breaks is not known."
-    return NO_EVIDENCE, f"{moved} Of {correct.n} labelled rows it mended {correct.gained} and broke {correct.lost}."
+        return (
+            INSUFFICIENT,
+            f"{moved} With {correct.n:,} true labels, and {rows:,} needed, what it breaks is not known.",
+        )
+    return (
+        NO_EVIDENCE,
+        f"{moved} Of {correct.n:,} labelled rows it mended {correct.gained:,} and broke {correct.lost:,}.",
+    )
 
 
 def _worse(correct: Pairs, rows: int) -> list[str]:
@@ -75,8 +81,8 @@ def _worse(correct: Pairs, rows: int) -> list[str]:
     if high >= 0:
         return []
     return [
-        f"It broke {correct.lost} answers and mended {correct.gained} of {correct.n} labelled ones: accuracy fell by "
-        f"{points(-value)} points (95 % limits {points(-high)} to {points(-low)})."
+        f"It broke {correct.lost:,} answers and mended {correct.gained:,} of {correct.n:,} labelled ones: accuracy "
+        f"fell by {points(-value)} points (95 % limits {points(-high)} to {points(-low)})."
     ]
 
 

@@ -148,9 +148,9 @@ def _gap(rates: Mapping[str, Rates], share: str, limit: float, rows: int) -> Jud
         f"(95 % limits {points(among.low)} to {points(among.high)})"
     )
     if among.low > limit:
-        return Judged(overall, among, BREACH, f"{said}, surely more than the {points(limit)} allowed. {out}".strip())
+        return Judged(overall, among, BREACH, f"{said}, surely more than the {100 * limit:g} allowed. {out}".strip())
     return Judged(
-        overall, among, NO_EVIDENCE, f"{said}, not surely more than the {points(limit)} allowed. {out}".strip()
+        overall, among, NO_EVIDENCE, f"{said}, not surely more than the {100 * limit:g} allowed. {out}".strip()
     )
 
 
@@ -160,7 +160,9 @@ def _widest(gaps: Sequence[Judged]) -> Judged:
         return gaps[0]
     state = next(state for state in (BREACH, INSUFFICIENT, NO_EVIDENCE) if state in {found.state for found in gaps})
     deciding = max((found for found in gaps if found.state == state), key=lambda found: found.among.value or 0.0)
-    overall, among = _larger([found.overall for found in gaps]), _larger([found.among for found in gaps])
+    overall = _larger([found.overall for found in gaps])
+    # A breach stands whatever a gap that cannot be judged is: the larger of both is at least the other one.
+    among = _larger([found.among for found in gaps if state != BREACH or found.among.value is not None])
     return Judged(overall, among, state, deciding.why)
 
 
@@ -228,7 +230,7 @@ def percent(share: float | None) -> str:
 
 def points(share: float) -> str:
     """A difference of shares, in points."""
-    return f"{100 * share:.1f}".removesuffix(".0")
+    return f"{100 * share:.1f}"
 
 
 def quoted(group: str) -> str:

@@ -69,7 +69,7 @@ class Evaluator:
         self._reader = Reader(keys)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="evidence", daemon=True)
-        self._away = False
+        self._broken = False
 
     def start(self) -> None:
         """Begin to look."""
@@ -115,20 +115,23 @@ class Evaluator:
                 taken = self.lot()
                 if taken < LOT_ROWS:
                     self._report(read_evidence(self._engine))
-                self._say_away(None)
-            except AWAY as error:
+                self._say(None)
+            except Exception as error:  # a thread that ends would take the evidence with it
                 taken = 0
-                self._say_away(error)
+                self._say(error)
             # With much to catch up on, half of the time is others'.
             pause_s = self._every_s if taken < LOT_ROWS else time.monotonic() - started
 
-    def _say_away(self, error: Exception | None) -> None:
-        """Once, and once again when it is over."""
-        if error is not None and not self._away:
-            log.warning("evidence: the record's database is away (%s); trying again", type(error).__name__)
-        elif error is None and self._away:
-            log.warning("evidence: the record's database is back")
-        self._away = error is not None
+    def _say(self, error: Exception | None) -> None:
+        """What is wrong, once, and once again when it is over."""
+        if error is not None and not self._broken:
+            if isinstance(error, AWAY):
+                log.warning("evidence: the record's database is away (%s); trying again", type(error).__name__)
+            else:
+                log.error("evidence stands still; trying again, please report this", exc_info=error)
+        elif error is None and self._broken:
+            log.warning("evidence goes on")
+        self._broken = error is not None
 
 
 @contextmanager

@@ -4,7 +4,7 @@ Rows of the two groups are taken in blocks. A block ends once it holds ``BLOCK``
 ``a`` rows of the group and ``b`` of the reference, so that two in one of them at least; then ``d``, the difference of
 the two shares, is bet on. Given which groups came when, rows are taken to be independent of each other (who comes next
 is no reaction to earlier answers): then ``d`` has the mean of the true gap whatever the order and however fast either
-group comes, for where a block ends depends on groups and never on answers. Every row is in one block, so the blocks'
+group comes, for where a block ends depends on groups and never on answers. No row is in two blocks, so the blocks'
 differences are independent; a block is short, so that rates which move together over the day do not look like a gap.
 
 Against "the gap is at most ``gap``" a bet multiplies by ``1 + lambda (d - gap)``, of mean at most 1, and in the other
@@ -26,11 +26,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 METRICS = ("demographic_parity", "true_positive_rate", "false_positive_rate")
 """Of all rows, of those whose true label is favourable, of those whose is not: how many got a favourable answer."""
 BLOCK = 1.5
+STALE = 50
+"""So many rows of one group are forgotten when the other's first row is still to come: they are of another time."""
 BETS = (0.2, 0.4)
 """Per unit of a block's information: the fastest for gaps 0.05 and 0.1 above the limit where half of the answers are
 favourable. Larger ones find wide gaps a little sooner and raise several times as many false alarms."""
@@ -110,6 +112,8 @@ class Comparison:
             Whether the block is full; then ``bet`` is to be called.
         """
         rows = self.block_rows
+        if rows[ours] == STALE and not rows[not ours]:
+            rows[ours] = self.block_favourable[ours] = 0
         self.rows[ours] += 1
         rows[ours] += 1
         if favourable:
@@ -216,9 +220,8 @@ class Evidence:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What evidence takes of a row, about one attribute."""
+class Seen(NamedTuple):
+    """What evidence takes of a row, about one attribute; a tuple, for there are many."""
 
     attribute: str
     groups: tuple[str, ...]

@@ -121,6 +121,10 @@ class Checker:
         self._records += 1
         self._decisions += record.kind == "decision"
 
+    def unreadable(self, line: int) -> None:
+        """A line of a file is no record."""
+        self._add(self._place.seq, f"line {line} of the file, after this record, is none that Evenhand writes")
+
     def end(self) -> Report:
         """What was found in all."""
         self._ends()
@@ -267,10 +271,10 @@ class Checker:
             self._tell(last.seq + 1, missing(last.seq + 1, head.seq) + ": the end was cut off")
         elif last.seq == before.seq and last.link != head.link:
             self._tell(last.seq, "the chain row's link is not that of the last record that was pruned")
-        for seq, found in self._statements.items():
-            if seq > max(last.seq, head.seq) and not self._bounds.later:
-                signed = time_of(found[0].at_ms)
-                self._tell(last.seq + 1, f"the end was cut off: at {signed} a checkpoint was signed of record {seq}")
+        beyond = max(self._statements, default=0)
+        if beyond > max(last.seq, head.seq) and not self._bounds.later:
+            signed = time_of(self._statements[beyond][0].at_ms)
+            self._tell(last.seq + 1, f"the end was cut off: at {signed} a checkpoint was signed of record {beyond}")
 
     def _absent(self) -> None:
         """What records refer to and is not there."""
@@ -278,7 +282,7 @@ class Checker:
             for seq in sorted(self._erased - self._named):
                 self._add(seq, "its body is missing, and no erase event names it")
         for name, seq in self._unknown.items():
-            self._add(seq, f"it refers to configuration {name[:12]}, which is missing")
+            self._add(seq, f"it refers to configuration {str(name)[:12]}, which is missing")
 
 
 def missing(first: int, last: int) -> str:

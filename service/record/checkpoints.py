@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 VERSION = 1
 KEY_BYTES = 32
+END_MS = 253_402_300_800_000
+"""The year 10000: no record or checkpoint is of a time beyond it, and none can be shown."""
 
 
 class CheckpointError(ValueError):
@@ -47,7 +49,7 @@ class Checkpoint:
         return f"evenhand checkpoint {VERSION}|{self.seq}|{self.link.hex()}|{self.at_ms}".encode()
 
     def holds(self) -> bool:
-        """Whether the signature is of this message, by this key."""
+        """Whether the signature is of this message, by this key, and of a possible time."""
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -55,7 +57,7 @@ class Checkpoint:
             Ed25519PublicKey.from_public_bytes(self.public_key).verify(self.signature, self.message)
         except (InvalidSignature, ValueError):
             return False
-        return True
+        return 0 <= self.at_ms < END_MS
 
     def facts(self) -> dict[str, Any]:
         """As JSON."""

@@ -1,7 +1,7 @@
 """What leaves the record: by age, or because a person asks. The chain that remains can still be verified.
 
-The chain's row says where the chain begins now, and an event in it says why. Transactions are short: the service goes on
-writing. Hourly counts stay: they name nobody, and reports of past periods are made of them.
+The chain's row says where the chain begins now, and an event in it says why. Transactions are short: the service goes
+on writing. Hourly counts stay: they name nobody, and reports of past periods are made of them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from service.record.tables import attributes, chain, configurations, labels, rec
 from service.record.verify import snapshot
 
 DAY_MS = 86_400_000
-LOT = 5000
+LOT = 2000
 """Records that leave in one transaction."""
 ERASED_AT_ONCE = 200
 """Decisions that are erased in one transaction."""
@@ -55,25 +55,27 @@ class Erased:
     """Decisions that are not in the database."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How long things stay."""
-
-    decisions_days: float
-    attributes_days: float
+def silent(done: int, total: int) -> None:
+    """Nobody watches."""
 
 
-def due(engine: Engine, limits: Limits, now_ms: int) -> Pruned:
+def due(engine: Engine, keep_decisions_days: float, keep_attributes_days: float, now_ms: int) -> Pruned:
     """What would leave now; changes nothing. configurations are not looked for."""
     with engine.connect() as connection:
         begin = connection.execute(select(chain.c.pruned_seq)).scalar_one()
-        to_seq = _last_due(connection, limits, now_ms)
-        old = attributes.c.day < _first_day(limits, now_ms)
+        to_seq = _last_due(connection, now_ms - int(keep_decisions_days * DAY_MS))
+        old = attributes.c.day < _first_day(keep_attributes_days, now_ms)
         rows = connection.execute(select(func.count()).select_from(attributes).where(old)).scalar_one()
     return Pruned(max(0, to_seq - begin), to_seq if to_seq > begin else 0, rows, 0)
 
 
-def prune(engine: Engine, limits: Limits, now_ms: int, progress: Progress) -> Pruned:
+def prune(
+    engine: Engine,
+    keep_decisions_days: float,
+    keep_attributes_days: float,
+    now_ms: int,
+    progress: Progress = silent,
+) -> Pruned:
     """Let go of what is older than the limits.
 
     Decisions and events leave from the chain's front: of those that came late, through a spool, some stay until what
@@ -81,20 +83,21 @@ def prune(engine: Engine, limits: Limits, now_ms: int, progress: Progress) -> Pr
 
     Args:
         engine: The record's.
-        limits: How long things stay.
+        keep_decisions_days: How long decisions and events stay.
+        keep_attributes_days: How long sensitive attributes stay.
         now_ms: Milliseconds since 1970.
         progress: Told after each transaction.
     """
-    found = due(engine, limits, now_ms)
+    found = due(engine, keep_decisions_days, keep_attributes_days, now_ms)
     total = found.records + found.attributes
     if found.records:
-        _announce(engine, found.to_seq, limits)
+        _announce(engine, found.to_seq, keep_decisions_days)
     done, named = 0, set[str]()
     while done < found.records:
         done += _lot(engine, found.to_seq, named)
         progress(min(done, found.records), total)
     gone = 0
-    while rows := _attributes(engine, _first_day(limits, now_ms)):
+    while rows := _attributes(engine, _first_day(keep_attributes_days, now_ms)):
         gone += rows
         progress(min(found.records + gone, total), total)
     dropped = _configurations(engine, named)
@@ -102,7 +105,7 @@ def prune(engine: Engine, limits: Limits, now_ms: int, progress: Progress) -> Pr
     return Pruned(found.records, found.to_seq, gone, dropped)
 
 
-def erase(engine: Engine, keys: Keys, decisions: Sequence[str], by: str, progress: Progress) -> Erased:
+def erase(engine: Engine, keys: Keys, decisions: Sequence[str], by: str, progress: Progress = silent) -> Erased:
     """Erase what is known about decisions; number, id, kind and time of their records stay in the chain.
 
     Args:
@@ -135,24 +138,25 @@ def writing(engine: Engine) -> Iterator[Connection]:
             yield connection
 
 
-def _last_due(connection: Connection, limits: Limits, now_ms: int) -> int:
+def _last_due(connection: Connection, limit_ms: int) -> int:
     """The last record from the front that is old enough, with all that come before it."""
-    limit_ms = now_ms - int(limits.decisions_days * DAY_MS)
     young = select(records.c.seq).where(records.c.at_ms >= limit_ms).order_by(records.c.seq).limit(1)
     first = connection.execute(young).scalar()
-    return first - 1 if first is not None else connection.execute(select(chain.c.seq)).scalar_one()
+    last = first - 1 if first is not None else connection.execute(select(chain.c.seq)).scalar_one()
+    return int(last)
 
 
-def _first_day(limits: Limits, now_ms: int) -> int:
-    return (now_ms - int(limits.attributes_days * DAY_MS)) // DAY_MS
+def _first_day(keep_days: float, now_ms: int) -> int:
+    return (now_ms - int(keep_days * DAY_MS)) // DAY_MS
 
 
-def _announce(engine: Engine, to_seq: int, limits: Limits) -> None:
+def _announce(engine: Engine, to_seq: int, keep_days: float) -> None:
+    """Say so before anything goes."""
     with writing(engine) as connection:
         store.head(connection)
         link = connection.execute(select(records.c.link).where(records.c.seq == to_seq)).scalar()
         if link is not None:  # else another process prunes the same
-            facts = {"to_seq": to_seq, "link": link.hex(), "keep_decisions_days": limits.decisions_days}
+            facts = {"to_seq": to_seq, "link": link.hex(), "keep_decisions_days": keep_days}
             store.append(connection, Lot([event("prune", facts)]))
 
 
@@ -181,7 +185,8 @@ def _attributes(engine: Engine, first_day: int) -> int:
     old = attributes.c.day < first_day
     with writing(engine) as connection:
         some = select(attributes.c.pseudonym).where(old).limit(LOT)
-        return connection.execute(delete(attributes).where(attributes.c.pseudonym.in_(some), old)).rowcount
+        gone = connection.execute(delete(attributes).where(attributes.c.pseudonym.in_(some), old))
+    return gone.rowcount
 
 
 def _configurations(engine: Engine, named: set[str]) -> int:

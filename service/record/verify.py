@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, select, text
 from service.record import checkpoints
 from service.record.chain import GENESIS
 from service.record.checker import Bounds, Checker, Report
-from service.record.checkpoints import Checkpoint
+from service.record.checkpoints import END_MS, Checkpoint
 from service.record.suspects import Place, Stored
 from service.record.tables import chain, configurations, records
 
@@ -116,7 +116,7 @@ def stored(seq: int, name: Any, kind: Any, at_ms: Any, subject: Any, body: Any, 
         seq,
         name,
         kind,
-        at_ms if type(at_ms) is int else -1,
+        at_ms if type(at_ms) is int and 0 <= at_ms < END_MS else -1,
         subject,
         body if type(body) is str or body is None else "",
         digest if type(digest) is bytes else b"",

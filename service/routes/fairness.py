@@ -121,8 +121,15 @@ def _told(state: Running, model: LoadedModel, window: Window, recorder: Recorder
         limits=state.limits,
         record={"state": recorder.state, "spooled": recorder.spooled},
         evidence=[] if state.watch is None else state.watch.findings(manifest),
+        usual_accuracy=_usual(model),
     )
     return to_json(summary(_cells(recorder, manifest.name, window), facts))
+
+
+def _usual(model: LoadedModel) -> dict[str, float]:
+    """Worst-group accuracy in validation, of the attributes of which the bundle says it."""
+    found = {name: said.worst_group_accuracy for name, said in model.normal.items()}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _cells(recorder: Recorder, name: str, window: Window) -> Cells:

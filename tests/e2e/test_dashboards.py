@@ -44,10 +44,13 @@ NASTY = (
     "go back to africa you idiot",
 )
 VERDICT = f'evenhand:demographic_parity_verdict:1d{{model="{MODEL}", attribute="race", source="declared"}}'
-SILENT = {
-    ("Evenhand: fairness", "Worst-group accuracy", "limit"): "the demo bundle does not say its value in validation",
-}
-"""What rightly has no data here, and why."""
+LATE = (
+    'ALERTS{alertname="FairnessSelectionGap", attribute="race", source="declared"}',
+    'ALERTS{alertname="EvenhandReloadRefused"}',
+    'evenhand_evidence_ln{attribute="race"}',
+    "count_over_time(evenhand_rejected_total[10m]) > 1",
+)
+"""What comes last; a machine with much else to do takes its time."""
 
 
 class Stack(NamedTuple):
@@ -75,8 +78,8 @@ def stack(altered: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
             _ask(server, list(NASTY) * 20, [{"race": DRIFTED, "gender": "Women"}] * 100)
             prometheus.wait_for(VERDICT, 2)
             _trouble(server, bundles[1])
-            prometheus.wait_for(f'sum(evenhand_reloads_total{{model="{MODEL}", result="refused"}}) > bool 0', 1)
-            time.sleep(5)  # two more scrapes, so that every rate has its two points
+            for arrived in LATE:
+                prometheus.wait_for(f"count({arrived}) > bool 0", 1, within_s=120)
             yield Stack(server, prometheus, began_s, drifted_s)
     finally:
         server.stop()
@@ -133,7 +136,7 @@ def _has_data(stack: Stack, query: Query, window: str) -> bool:
 def test_every_query_returns_data(stack: Stack, file: Path, window: str) -> None:
     asked = queries(load(file))
     silent = {query[:3] for query in asked if not _has_data(stack, query, window)}
-    assert silent == {where for where in SILENT if where[0] == load(file)["title"]}
+    assert not silent
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

@@ -3,13 +3,17 @@
 import re
 import subprocess
 import sys
+from math import sqrt
 from pathlib import Path
 
 import pytest
 import yaml
 from alert_cases import CASES, SILENT, labelled
 from monitoring_stack import DEPLOY, program
-from promtool import Case, assert_cases, both, decisions, series
+from promtool import Case, assert_cases, both, decisions, outcomes, series
+
+from service.monitoring.correction import change
+from service.monitoring.groups import Pairs
 
 RULES = DEPLOY / "prometheus/rules"
 RUNBOOK = DEPLOY.parent / "docs/runbook"
@@ -87,12 +91,13 @@ EDGES = [
         },
     ),
     Case(
-        "a group that is not seen has no rate and makes the data insufficient",
+        "a group that is not seen has no rate, and is what the smallest group's rows tell of",
         both(decisions("a", 1000, 0.5), decisions("b", 1000, 0.5), decisions("x", 0, 0)),
         {
             'evenhand:selection_rate_final:1d{group="x"}': SILENT,
             **one("evenhand:demographic_parity_difference_final:1d", ALL, 0),
-            **one("evenhand:demographic_parity_verdict:1d", ALL, 0),
+            **one("evenhand:demographic_parity_verdict:1d", ALL, 1),
+            **one("evenhand:smallest_group_rows:1d", ALL, 0),
         },
     ),
     Case(
@@ -123,6 +128,31 @@ EDGES = [
 
 def test_every_edge_has_a_result_of_its_own(tmp_path: Path) -> None:
     assert_cases(tmp_path, EDGES, windows=("1d",))
+
+
+def near(query: str, wanted: float) -> dict[str, dict[str, float]]:
+    """A query has one value, which differs from this one by rounding at most."""
+    return {f"sum(abs({query} - {wanted!r})) < bool 1e-12": {"{}": 1}}
+
+
+def test_effects_of_the_correction_are_those_of_the_service_s_own_page(tmp_path: Path) -> None:
+    top, bottom = Pairs(both=300, gained=90, lost=10, neither=200), Pairs(both=250, gained=20, lost=80, neither=300)
+    cells = {
+        group: {"111": pairs.both, "011": pairs.gained, "101": pairs.lost, "001": pairs.neither}
+        for group, pairs in (("a", top), ("b", bottom))
+    }
+    up, down = change(top), change(bottom)
+    widened = up[0] - down[0] - sqrt((up[0] - up[1]) ** 2 + (down[2] - down[0]) ** 2)
+    expects: dict[str, dict[str, float]] = {}
+    for group, found in (("a", up), ("b", down)):
+        for side, value in zip(("", "_lower", "_upper"), found, strict=True):
+            expects |= near(f'evenhand:true_positive_rate_change{side}:1d{{group="{group}"}}', value)
+    for side, value in zip(("", "_lower", "_upper"), change(top + bottom), strict=True):
+        expects |= near(f"evenhand:accuracy_of_attribute_change{side}:1d", value)
+    expects |= near("evenhand:equal_opportunity_difference_growth_judged:1d", widened)
+    assert_cases(
+        tmp_path, [Case("paired", both(*(outcomes(g, c) for g, c in cells.items())), expects)], windows=("1d",)
+    )
 
 
 @pytest.mark.parametrize("name", ["totals", "window", "alerts_service"])

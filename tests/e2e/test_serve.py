@@ -21,9 +21,10 @@ START_S = 60
 
 
 class Server:
-    def __init__(self, *command: str, **environment: str) -> None:
+    def __init__(self, *command: str, port: int = 0, **environment: str) -> None:
         with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
+            free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            free.bind(("127.0.0.1", port))
             self.port = free.getsockname()[1]
         command = tuple(part.replace("PORT", str(self.port)) for part in command)
         self.process = subprocess.Popen(command, env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True)

@@ -19,11 +19,13 @@ def sources() -> list[Path]:
 
 def test_the_architecture_names_every_source_file_and_no_other() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text()
-    named = set(re.findall(r"`((?:routes/|recipes/|compare/)?[a-z0-9_]+\.py)`", text))
+    named = set(
+        re.findall(r"`((?:(?:routes|recipes|compare|record|monitoring|migrations|versions)/)*[a-z0-9_]+\.py)`", text)
+    )
     found = {"/".join(file.relative_to(ROOT).parts[1:]) for file in sources()}
     assert found - named == set()
     assert named - found == set()
-    assert len(text.splitlines()) <= 150
+    assert len(text.splitlines()) <= 170
 
 
 def test_files_and_functions_stay_small() -> None:
@@ -63,6 +65,7 @@ def test_the_wheel_holds_the_three_rooms_and_nothing_else(tmp_path: Path) -> Non
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == set(ROOMS)
     assert all(str(file.relative_to(ROOT)) in names for file in sources())
+    assert "service/pages/dashboard.html" in names
 
 
 def test_nothing_names_a_path_of_somebodys_machine() -> None:

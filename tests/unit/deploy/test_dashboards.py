@@ -100,6 +100,20 @@ def test_every_panel_defines_its_figure_and_says_what_to_do(file: Path) -> None:
             assert panel["fieldConfig"]["defaults"].get("noValue"), panel["title"]
 
 
+@EACH
+def test_a_band_is_filled_down_to_a_series_of_its_panel(file: Path) -> None:
+    bands = 0
+    for panel in panels(load(file)):
+        legends = [target["legendFormat"] for target in panel.get("targets", ())]
+        settings = [
+            each for override in panel.get("fieldConfig", {}).get("overrides", ()) for each in override["properties"]
+        ]
+        for filled in [each["value"] for each in settings if each["id"] == "custom.fillBelowTo"]:
+            assert filled in legends, panel["title"]
+            bands += 1
+    assert (bands > 0) == (file.stem == "fairness")
+
+
 def test_every_runbook_page_exists() -> None:
     wanted = {name for file in FILES for name in re.findall(r"\$\{runbook\}/(\w+)\.md", file.read_text())}
     assert wanted

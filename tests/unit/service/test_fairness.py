@@ -162,7 +162,7 @@ def test_every_cell_exists_before_the_first_row(manifest: Manifest) -> None:
 
 def test_the_number_of_series_is_known_before_they_are_made(manifest: Manifest, demo: Path) -> None:
     counted = Counting(manifest)
-    counted.metrics.fairness.expect(manifest.name, read((demo / "reference.json").read_bytes()))
+    counted.metrics.fairness.expect(manifest.name, read((demo / "reference.json").read_bytes(), b""))
     made = [
         sample for family in counted.registry.collect() for sample in family.samples if "attribute" in sample.labels
     ]

@@ -38,14 +38,14 @@ def test_more_errors_are_a_breach_once_they_are_sure() -> None:
     many = judged(rows("none", True, yy=1800, yn=80, ny=10, nn=110))
     assert many["state"] == BREACH
     assert many["why"].startswith(
-        "It broke 80 answers and mended 10 of 2000 labelled ones: accuracy fell by 3.5 points"
+        "It broke 80 answers and mended 10 of 2,000 labelled ones: accuracy fell by 3.5 points"
     )
 
 
 def test_a_gap_that_grew_surely_is_a_breach_even_without_labels() -> None:
     told = judged(rows("none", None, yy=500, ny=100, nn=400) + rows("a", None, yy=400, yn=50, nn=550))
     assert told["state"] == BREACH
-    assert told["why"] == ("It widened the gap in favourable answers between “none” and “a”: 5 points became 20.")
+    assert told["why"] == ("It widened the gap in favourable answers between “none” and “a”: 5.0 points became 20.0.")
     turned = judged(rows("none", None, ny=900, nn=100) + rows("a", None, yy=100, yn=100, nn=800))
     assert turned["state"] == BREACH
 

@@ -20,7 +20,7 @@ from waiting import until
 from service.monitoring import evaluator
 from service.monitoring.evaluator import Evaluator, read_evidence
 from service.monitoring.evidence import Rules
-from service.monitoring.findings import findings
+from service.monitoring.findings import Kept, findings
 from service.record.feedback import Feedback
 from service.record.store import make_engine
 from service.record.tables import attributes
@@ -97,6 +97,19 @@ def test_an_erased_group_no_longer_counts_and_stops_nothing(shop: Shop) -> None:
     shop.learn(Feedback(made[0].id, label=GOOD), Feedback(made[1].id, label=GOOD))
     finish(shop.evaluator(), shop)
     assert rows_of(shop)["sex", "women", TRUE_POSITIVES] == [0, 1, 0, 1]
+
+
+def test_a_group_that_was_erased_and_is_declared_again_does_not_count_again(shop: Shop) -> None:
+    made = row(True)
+    shop.decide(made)
+    shop.learn(Feedback(made.id, groups={"sex": "women"}))
+    one = shop.evaluator()
+    finish(one, shop)
+    with shop.store.writing() as connection:
+        connection.execute(delete(attributes))
+    assert shop.learn(Feedback(made.id, groups={"sex": "women"})) == ["joined"]
+    finish(one, shop)
+    assert rows_of(shop) == {("sex", "women", PARITY): [0, 1, 0, 1]}
 
 
 @pytest.fixture
@@ -218,9 +231,27 @@ def test_a_database_that_is_away_is_said_once_and_tried_again(database: str, cap
             one.close()
     assert [record.message.split(" (")[0] for record in caplog.records] == [
         "evidence: the record's database is away",
-        "evidence: the record's database is back",
+        "evidence goes on",
     ]
     assert told[-1][0].comparison.rows == [0, 1]
+
+
+def test_an_error_that_nobody_foresaw_does_not_end_the_evidence(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    told: list[int] = []
+
+    def report(kept: list[Kept]) -> None:
+        told.append(len(kept))
+        if len(told) < 4:
+            raise ZeroDivisionError
+
+    one = shop.evaluator(report=report)
+    one.start()
+    until(lambda: len(told) > 5)
+    one.close()
+    assert [record.message for record in caplog.records] == [
+        "evidence stands still; trying again, please report this",
+        "evidence goes on",
+    ]
 
 
 def test_a_server_that_crashes_is_waited_for(postgres: Postgres, caplog: pytest.LogCaptureFixture) -> None:

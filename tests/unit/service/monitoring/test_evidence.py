@@ -212,6 +212,48 @@ def test_a_month_without_rows_counts_as_one_day_and_a_clock_set_back_as_nothing(
     assert after(0.0, 30.0) == after(0.0, STEP_DAYS) > after(0.0, 0.5) > after(0.0, 0.0) == after(0.0, -5.0) == 0
 
 
+@pytest.mark.parametrize("waits", [True, False])
+def test_rows_of_long_ago_are_not_compared_with_those_of_now(waits: bool) -> None:
+    found = comparison()
+    for n in range(10_000):
+        assert not found.add(waits, n >= 9_999)
+    assert sum(found.block_rows) <= evidence.STALE
+    assert sum(found.rows) == 10_000
+    assert sum(found.block_favourable) == sum(found.favourable) == 1  # the newest is kept
+
+
+@pytest.mark.slow
+def test_rates_that_move_together_are_no_gap_and_groups_that_come_again_do_no_harm() -> None:
+    """Shares and rates swing; and half of those who were refused come again at once."""
+    for seed, swing, again in ((1, 0.25, 0.0), (2, 0.0, 0.5), (3, 0.25, 0.5)):
+        chance, alarms = np.random.default_rng(seed), 0
+        for _ in range(8):
+            made, ours, good = Evidence(RULES, {}), False, True
+            for n in range(20_000):
+                phase = swing * math.sin(n / 300)
+                if good or chance.random() >= again:
+                    ours = bool(chance.random() < 0.25 + 0.8 * phase)
+                good = bool(chance.random() < 0.45 + phase - RULES.gap * ours)
+                made.add(seen(ours, good, n * RULES.days_per_false_alarm / RUN_LENGTH), METRIC)
+            alarms += made.comparisons[KEY].alarms
+        assert alarms <= 8  # as many as asked for, at the widest gap in order
+
+
+@pytest.mark.slow
+def test_all_comparisons_of_a_model_together_raise_no_more_alarms_than_asked_for() -> None:
+    groups, alarms, streams, n = ("a", "b", "c", "d"), 0, 20, 20_000
+    for seed in range(streams):
+        chance, made = np.random.default_rng(seed), Evidence(RULES, {})
+        places, good = chance.choice(4, n, p=[0.4, 0.2, 0.2, 0.2]), chance.random((2, n))
+        for at, (place, first, second) in enumerate(zip(places.tolist(), *good.tolist(), strict=True)):
+            rate, day = 0.45 - RULES.gap * (place > 0), at * RULES.days_per_false_alarm / RUN_LENGTH
+            for metric, drawn in zip(evidence.METRICS, (first, second), strict=False):
+                made.add(Seen("x", groups, "a", 9, groups[place], drawn < rate, day), metric)
+        assert len(made.comparisons) == 6
+        alarms += sum(found.alarms for found in made.comparisons.values())
+    assert 0 < alarms <= streams * n // RUN_LENGTH
+
+
 def test_every_row_of_the_reference_counts_for_each_other_group_and_unlisted_ones_for_none() -> None:
     made = Evidence(RULES, {})
     for group in ("a", "b", "c", "c"):
@@ -221,13 +263,18 @@ def test_every_row_of_the_reference_counts_for_each_other_group_and_unlisted_one
 
 
 def test_another_gap_or_reference_begins_anew_and_another_promise_does_not() -> None:
-    kept = {key: found.state() for key, found in fed([(n % 2 == 0, True, 0.1) for n in range(60)]).comparisons.items()}
-    row = seen(True, True, 10.0)
-    for rules, expected in ((Rules(gap=0.1), 1), (Rules(days_per_false_alarm=30.0), 31)):
-        made = Evidence(rules, kept)
-        made.add(row, METRIC)
-        assert made.comparisons[KEY].rows[1] == expected
-        assert (made.comparisons[KEY].gap, made.comparisons[KEY].limit) == (rules.gap, rules.days_per_false_alarm)
+    kept = states(fed([(n % 2 == 0, True, 0.1) for n in range(60)]))
+    same, other = ("reference", "group", "third"), ("third", "group", "reference")
+    for rules, groups, expected in (
+        (Rules(gap=0.1), same, [0, 1]),
+        (Rules(days_per_false_alarm=30.0), same, [30, 31]),
+        (RULES, other, [0, 1]),
+    ):
+        made = Evidence(rules, {key: json.loads(state) for key, state in kept.items()})
+        made.add(Seen("attribute", groups, groups[0], 6, "group", True, 10.0), METRIC)
+        found = made.comparisons[KEY]
+        assert found.rows == expected
+        assert (found.reference, found.gap, found.limit) == (groups[0], rules.gap, rules.days_per_false_alarm)
 
 
 @pytest.mark.slow

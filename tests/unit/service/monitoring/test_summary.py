@@ -114,7 +114,8 @@ def test_labels_risks_evidence_and_limits_arrive(engine: Engine, manifest: Manif
         connection.execute(insert(hourly_risk), [{**cell, "bin": 2, "n": 8, "risk": 2.0, "risk_squared": 0.5}])
     evidence = {
         "model": manifest.name, "attribute": "race", "group": "African", "metric": "demographic_parity",
-        "process": "detector", "ln": 1.0, "limit_ln": 9.9, "rows": 12, "state": "no evidence of breach", "sentence": "x",
+        "process": "detector", "ln": 1.0, "limit_ln": 9.9, "rows": 12,
+        "state": "no evidence of breach", "sentence": "x",
     }  # fmt: skip
     found = told(
         engine,

@@ -12,12 +12,14 @@ from sqlalchemy import delete, func, insert, select, text
 from service.record.checkpoints import Checkpoint, checkpoint, public_bytes, stored
 from service.record.events import event
 from service.record.lot import Lot
-from service.record.retention import Limits, due, erase, prune
+from service.record.retention import due, erase, prune
 from service.record.tables import attributes, chain, checkpoints, configurations, hourly_decisions, labels, records
 from service.record.verify import verify
 
 NOW_MS = BEGIN_MS + 100 * DAY_MS
 """Fifty decisions, five at a time on every tenth day: on day 0, 10, ... 90."""
+LIMITS = (55, 35)
+"""Days that decisions and attributes stay."""
 
 
 def quiet(done: int, total: int) -> None:
@@ -46,11 +48,10 @@ def test_prune_lets_go_of_what_is_old_and_the_rest_verifies(database: str) -> No
         cell = dict.fromkeys(("model", "attribute", "group", "source"), "x") | {"score": 0.5}
         connection.execute(insert(hourly_decisions).values(hour=1, base=1, final=1, bin=5, n=1, **cell))
         kept = stored(connection)
-    limits = Limits(decisions_days=55, attributes_days=35)
-    expected = due(found.engine, limits, NOW_MS)
+    expected = due(found.engine, *LIMITS, NOW_MS)
     assert (expected.records, expected.to_seq, expected.attributes) == (40, 40, 35)
     assert rows(found, "records") == 81
-    done = prune(found.engine, limits, NOW_MS, quiet)
+    done = prune(found.engine, *LIMITS, NOW_MS, quiet)
     assert (done.records, done.to_seq, done.attributes, done.configurations) == (40, 40, 35, 0)
     assert (rows(found, "records"), rows(found, "labels"), rows(found, "attributes")) == (42, 15, 15)
     assert (rows(found, "hourly_decisions"), rows(found, "configurations")) == (1, 1)
@@ -63,9 +64,8 @@ def test_prune_lets_go_of_what_is_old_and_the_rest_verifies(database: str) -> No
 
 def test_prune_again_finds_nothing_and_appends_nothing(database: str) -> None:
     found = fill(database, decisions=50, days=100)
-    limits = Limits(55, 35)
-    prune(found.engine, limits, NOW_MS, quiet)
-    again = prune(found.engine, limits, NOW_MS, quiet)
+    prune(found.engine, *LIMITS, NOW_MS, quiet)
+    again = prune(found.engine, *LIMITS, NOW_MS, quiet)
     assert (again.records, again.to_seq, again.attributes) == (0, 0, 0)
     assert rows(found, "records") == 42
 
@@ -73,11 +73,11 @@ def test_prune_again_finds_nothing_and_appends_nothing(database: str) -> None:
 def test_everything_may_be_too_old_and_the_chain_goes_on(database: str) -> None:
     found = fill(database, decisions=50, days=100)
     far_ms = NOW_MS + 10_000 * DAY_MS
-    done = prune(found.engine, Limits(1, 1), far_ms, quiet)
+    done = prune(found.engine, 1, 1, far_ms, quiet)
     assert (done.records, done.attributes, done.configurations) == (81, 50, 1)
     assert (rows(found, "records"), rows(found, "configurations"), rows(found, "labels")) == (1, 0, 0)
     assert said(found) == []
-    found.store.append(Lot([event("mode", {"attribute": "sex", "mode": "off"})]), again=False)
+    found.store.append([Lot([event("mode", {"attribute": "sex", "mode": "off"})])], again=False)
     assert said(found) == []
 
 
@@ -92,17 +92,17 @@ def test_a_prune_that_was_cut_off_holds_and_is_finished_by_the_next(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        prune(found.engine, Limits(55, 35), NOW_MS, stop)
+        prune(found.engine, *LIMITS, NOW_MS, stop)
     assert rows(found, "records") == 82 - 21
     assert said(found) == []
-    assert prune(found.engine, Limits(55, 35), NOW_MS, quiet).records == 19
+    assert prune(found.engine, *LIMITS, NOW_MS, quiet).records == 19
     assert said(found) == []
     assert rows(found, "attributes") == 15
 
 
 def test_a_prune_s_own_claim_is_checked(database: str) -> None:
     found = fill(database, decisions=50, days=100)
-    prune(found.engine, Limits(55, 35), NOW_MS, quiet)
+    prune(found.engine, *LIMITS, NOW_MS, quiet)
     with found.engine.begin() as connection:
         connection.execute(chain.update().values(pruned_link=bytes(32)))
     assert said(found) == ["record 40: the chain row's pruned_link was changed"]
@@ -116,7 +116,7 @@ def test_a_prune_s_own_claim_is_checked(database: str) -> None:
 def test_erase_takes_what_is_known_and_leaves_a_chain_that_verifies(database: str) -> None:
     found = fill(database)
     mine, other = found.decisions[0], found.decisions[3]
-    found.store.append(Lot([event("override", {"label": "no", "by": "Kim", "reason": "secret"}, mine)]), again=False)
+    found.store.append([Lot([event("override", {"label": "no", "by": "Kim", "reason": "secret"}, mine)])], again=False)
     done = erase(found.engine, found.keys, [mine, other, "0" * 26, mine], "Ada of the help desk", quiet)
     assert done.records == [1, 4, 6, 34]
     assert (done.attributes, done.labels, done.already, done.unknown) == (2, 1, [], ["0" * 26])
@@ -141,7 +141,7 @@ def test_erase_again_says_so_and_takes_what_came_since(database: str) -> None:
     again = erase(found.engine, found.keys, [mine], "Ada", quiet)
     assert (again.records, again.already, again.unknown) == ([], [mine], [])
     assert len(bodies(found, "erase")) == 1
-    found.store.append(Lot([event("override", {"label": "no"}, mine)]), again=False)
+    found.store.append([Lot([event("override", {"label": "no"}, mine)])], again=False)
     assert erase(found.engine, found.keys, [mine], "Ada", quiet).records == [35]
     assert said(found) == []
 
@@ -161,9 +161,9 @@ def test_a_lot_that_waits_in_the_spool_does_not_bring_back_what_was_erased(datab
     found = fill(database, decisions=0)
     made = [recorded.decision(BEGIN_MS, random.Random(0)) for _ in range(3)]
     lot = Lot(made, {NAME: recorded.CONFIGURATION}, [(found.keys.pseudonym(made[0].id), "sex", "female", 1)], {})
-    found.store.append(lot, again=False)
+    found.store.append([lot], again=False)
     erase(found.engine, found.keys, [made[0].id], "Ada", quiet)
-    found.store.append(Lot.from_json(lot.to_json()), again=True)
+    found.store.append([Lot.from_json(lot.to_json())], again=True)
     assert rows(found, "attributes") == 0
     assert found.store.decision(made[0].id) is None
     assert said(found) == []
@@ -181,7 +181,7 @@ def test_on_sqlite_nothing_of_it_stays_in_the_files(tmp_path: Path) -> None:
 
 def test_checkpoints_of_pruned_records_stay_and_the_next_one_is_made(database: str) -> None:
     found = fill(database, decisions=50, days=100)
-    prune(found.engine, Limits(55, 35), NOW_MS, quiet)
+    prune(found.engine, *LIMITS, NOW_MS, quiet)
     assert rows(found, checkpoints.name) == 10
     made = checkpoint(found.engine, found.signer)
     assert made is not None

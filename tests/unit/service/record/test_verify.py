@@ -38,25 +38,31 @@ def test_an_untouched_record_holds(database: str) -> None:
     assert report.covered.seq == 32
 
 
-@pytest.mark.parametrize(
-    ("column", "value", "what"),
-    [
-        ("id", "'0000000000000000000000000X'", "its id was changed"),
-        ("kind", "'label'", "its kind was changed"),
-        ("at_ms", "at_ms + 1", "its at_ms was changed"),
-        ("subject", "'0000000000000000000000000X'", "its subject was changed"),
-        ("subject", "''", "its subject was changed"),
-        ("body", "REPLACE(body, 'kind', 'mind')", "its body was changed"),
-        ("body_sha256", "link", "its body_sha256 was changed"),
-        ("link", "body_sha256", "its link was changed"),
-        ("body", "NULL", "its body is missing, and no erase event names it"),
-    ],
-)
-@pytest.mark.parametrize("seq", [1, 2, 33])
-def test_a_changed_column_is_named(database: str, column: str, value: str, what: str, seq: int) -> None:
+CHANGES = [
+    ("id", "'0000000000000000000000000X'", "its id was changed"),
+    ("kind", "'group'", "its kind was changed"),
+    ("at_ms", "at_ms + 1", "its at_ms was changed"),
+    ("subject", "'0000000000000000000000000X'", "its subject was changed"),
+    ("subject", "''", "its subject was changed"),
+    ("body", "REPLACE(body, 'kind', 'mind')", "its body was changed"),
+    ("body_sha256", "link", "its body_sha256 was changed"),
+    ("link", "body_sha256", "its link was changed"),
+    ("body", "NULL", "its body is missing, and no erase event names it"),
+]
+
+
+def test_a_changed_column_is_named(database: str) -> None:
     found = fill(database)
-    run(found, f"UPDATE records SET {column} = {value} WHERE seq = {seq}")
-    assert said(found) == [f"record {seq}: {what}"]
+    for column, value, what in CHANGES:
+        for seq in (1, 2, 33):
+            of_it = records.c.seq == seq
+            with found.engine.begin() as connection:
+                before = connection.execute(select(records.c[column]).where(of_it)).scalar_one()
+                connection.execute(text(f"UPDATE records SET {column} = {value} WHERE seq = {seq}"))
+            assert said(found) == [f"record {seq}: {what}"]
+            with found.engine.begin() as connection:
+                connection.execute(update(records).where(of_it).values({column: before}))
+    assert said(found) == []
 
 
 def test_a_deleted_record_is_missing(database: str) -> None:
@@ -233,8 +239,9 @@ def test_a_chain_without_records_holds_and_one_without_a_row_is_none(database: s
 
 
 def test_findings_beyond_the_first_ones_are_counted(database: str) -> None:
-    found = fill(database, decisions=500)
+    found = fill(database, decisions=200)
     run(found, "UPDATE records SET link = body_sha256")
     report = check(found)
     assert report.findings[0].seq == 1
-    assert len(report.findings) < 2 * MAX_FINDINGS < 800 < len(report.findings) + report.more
+    assert report.more > 0
+    assert len(report.findings) < 2 * MAX_FINDINGS

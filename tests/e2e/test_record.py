@@ -1,0 +1,121 @@
+"""The record of a real service under load: killed, or without its database, it loses nothing it acknowledged."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from databases import Postgres, database, postgres  # noqa: F401 - fixtures
+from e2e.test_serve import EVENHAND, Server
+from sqlalchemy import create_engine, select
+from waiting import until
+
+from service.record.tables import records
+from service.record.verify import verify
+
+KILLS = 20
+AWAY_S = 10.0
+
+
+class Load:
+    """Threads that ask one server again and again, and remember which decisions they were told."""
+
+    def __init__(self, server: Server, threads: int = 4) -> None:
+        self.told: list[str] = []
+        self.failed: list[tuple[int, object]] = []
+        self._server, self._stop = server, threading.Event()
+        self._threads = [threading.Thread(target=self._ask) for _ in range(threads)]
+        for thread in self._threads:
+            thread.start()
+
+    def _ask(self) -> None:
+        while not self._stop.is_set():
+            status, reply = self._server.get("/predict", {"inputs": ["nice day", "go home"], "groups": None})
+            if status == 200:
+                self.told += [prediction["id"] for prediction in reply["predictions"]]
+            elif not self._stop.is_set():
+                self.failed.append((status, reply))
+
+    def end(self) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+
+def on_record(url: str) -> set[str]:
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        found = set(connection.scalars(select(records.c.id).where(records.c.kind == "decision")))
+    engine.dispose()
+    return found
+
+
+def assert_chain_holds(url: str) -> None:
+    engine = create_engine(url)
+    report = verify(engine, [], frozenset(), lambda *_: None)
+    assert report.findings == []
+    assert report.more == 0
+    engine.dispose()
+
+
+@pytest.fixture
+def start(demo: Path, tmp_path: Path) -> Iterator[Callable[[str], Server]]:
+    running: list[Server] = []
+
+    def started(url: str) -> Server:
+        variables = {"EVENHAND_STATE": str(tmp_path / "state"), "EVENHAND_RECORD": url}
+        command = (str(EVENHAND), "serve", str(demo), "--port", "PORT", "--log-level", "warning")
+        running.append(Server(*command, **variables, EVENHAND_DURABILITY="request"))
+        return running[-1]
+
+    yield started
+    for server in running:
+        server.process.kill()
+        server.process.wait()
+
+
+@pytest.mark.slow
+def test_killed_under_load_again_and_again_nothing_acknowledged_is_lost(
+    start: Callable[[str], Server],
+    database: str,  # noqa: F811 - the fixture
+) -> None:
+    told: set[str] = set()
+    for kill in range(KILLS):
+        server = start(database)
+        load = Load(server)
+        until(lambda load=load, kill=kill: len(load.told) > 10 + 7 * (kill % 3))
+        server.process.kill()
+        server.process.wait()
+        load.end()
+        told |= set(load.told)
+    server = start(database)  # takes over what the last one left on disk
+    assert told <= on_record(database)
+    assert_chain_holds(database)
+    assert server.stop() == 0
+
+
+@pytest.mark.slow
+def test_a_database_that_goes_away_under_load_costs_no_answer_and_no_record(
+    start: Callable[[str], Server],
+    postgres: Postgres,  # noqa: F811 - the fixture
+) -> None:
+    url = postgres.create()
+    server = start(url)
+    load = Load(server)
+    until(lambda: len(load.told) > 20)
+    postgres.stop("immediate")
+    before = len(load.told)
+    time.sleep(AWAY_S)
+    assert server.get("/readyz")[0] == 200
+    assert server.get("/fairness")[0] == 503
+    assert server.get("/feedback", {"id": load.told[0], "label": "toxic"})[0] == 503
+    assert len(load.told) > before + 20
+    postgres.start()
+    until(lambda: server.get("/fairness")[0] == 200 and server.get("/fairness")[1]["record"]["state"] == "on")
+    load.end()
+    assert load.failed == []
+    until(lambda: set(load.told) <= on_record(url))
+    assert server.get("/feedback", {"id": load.told[before], "label": "toxic"})[1]["counts"] == {"joined": 1}
+    assert server.stop() == 0
+    assert_chain_holds(url)

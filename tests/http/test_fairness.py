@@ -1,0 +1,228 @@
+"""GET /fairness over real rows: equal to Fairlearn on the served answers, and explicit where nothing can be said."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import fairlearn.metrics as fl
+import pytest
+from databases import Postgres, postgres  # noqa: F401 - a fixture
+from fastapi.testclient import TestClient
+from waiting import until
+
+from service.monitoring.schema import FairnessReply
+from service.recent import Recent
+
+KIND, UNKIND = "what a lovely day", "you are all vermin and should leave"
+NAME = "hatexplain-toxicity"
+
+
+@pytest.fixture
+def fresh(open_client: Callable[..., TestClient], altered: Callable[..., Path]) -> TestClient:
+    return open_client(altered(0.3, "apply"), max_items=256, min_rows=20)
+
+
+def predict(client: TestClient, *rows: tuple[str, dict[str, str]]) -> list[dict[str, Any]]:
+    body = {"inputs": [text for text, _ in rows], "groups": [groups for _, groups in rows]}
+    reply = client.post("/predict", json=body)
+    assert reply.status_code == 200, reply.text
+    found: list[dict[str, Any]] = reply.json()["predictions"]
+    return found
+
+
+def told(client: TestClient, **query: Any) -> dict[str, Any]:
+    reply = client.get("/fairness", params=query)
+    assert reply.status_code == 200, reply.text
+    found: dict[str, Any] = reply.json()
+    FairnessReply.model_validate(found)
+    return found
+
+
+def once_counted(client: TestClient, rows: int, labels: int = 0) -> dict[str, Any]:
+    """What is told once so many rows of the first attribute are counted."""
+    found: list[dict[str, Any]] = []
+
+    def counted() -> bool:
+        found.append(told(client))
+        race = found[-1]["attributes"][0]["sources"]["declared"]
+        return race["rows"] == rows and sum(group["labels"] for group in race["groups"]) == labels
+
+    until(counted)
+    return found[-1]["attributes"][0]["sources"]["declared"]
+
+
+def test_figures_equal_fairlearns_on_the_answers_that_were_served(fresh: TestClient) -> None:
+    texts = [KIND, UNKIND, "i hate mondays", "women belong in the kitchen", "muslims are welcome here"]
+    groups = ("none", "African", "Arab")
+    rows = [(text, {"race": groups[(place + turn) % 3]}) for turn in range(7) for place, text in enumerate(texts)]
+    answers = predict(fresh, *rows)
+    truth = [place % 3 != 1 for place in range(len(rows))]
+    items = [
+        {"id": answer["id"], "label": "not toxic" if good else "toxic"}
+        for answer, good in zip(answers, truth, strict=True)
+    ]
+    assert fresh.post("/feedback", json={"feedback": items}).status_code == 200
+    race = once_counted(fresh, len(rows), len(rows))
+    metrics = {metric["metric"]: metric for metric in race["metrics"]}
+    for side in ("base", "final"):
+        served = [(answer["base"] if side == "base" else answer)["label"] == "not toxic" for answer in answers]
+        theirs = {"y_true": truth, "y_pred": served, "sensitive_features": [of["race"] for _, of in rows]}
+        for name in (
+            "demographic_parity_difference",
+            "demographic_parity_ratio",
+            "equal_opportunity_difference",
+            "equalized_odds_difference",
+        ):
+            assert metrics[name][side]["value"] == pytest.approx(getattr(fl, name)(**theirs), abs=1e-12)
+
+
+def test_states_limits_and_sources_are_told(fresh: TestClient) -> None:
+    rows = [(KIND, {"race": "none"})] * 30 + [(UNKIND, {"race": "African"})] * 30 + [(KIND, {"race": "Martian"})] * 3
+    predict(fresh, *rows, (KIND, {}))
+    race = once_counted(fresh, 63)
+    found = told(fresh)
+    assert (found["model"], found["limits"]["rows"], found["record"]) == (NAME, 20.0, {"state": "on", "spooled": 0})
+    assert race["unknown_rows"] == 3
+    parity = race["metrics"][0]
+    assert (parity["verdict"], parity["groups"]) == ("breach", ["none", "African"])
+    assert found["attributes"][0]["sources"]["inferred"]["rows"] == 1
+    assert found["attributes"][2]["mode"] == "apply"
+    assert found["attributes"][1]["sources"]["declared"]["metrics"][0]["verdict"] == "insufficient data"
+    assert found["attributes"][0]["soft"]["rows"] == 64
+
+
+def test_a_window_of_other_hours_has_no_rows_and_one_between_moments_has_them(fresh: TestClient) -> None:
+    predict(fresh, (KIND, {"race": "none"}))
+    once_counted(fresh, 1)
+    now = datetime.now(UTC)
+    past = told(fresh, **{"from": (now - timedelta(days=9)).isoformat(), "to": (now - timedelta(days=8)).isoformat()})
+    assert past["attributes"][0]["sources"]["declared"]["rows"] == 0
+    around = told(fresh, **{"from": (now - timedelta(hours=2)).strftime("%Y-%m-%dT%H:%M:%SZ")})
+    assert around["attributes"][0]["sources"]["declared"]["rows"] == 1
+    assert told(fresh, hours=8760)["window"]["hours"] == 8760
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("hours=0", "hours is a whole number from 1 to 8760"),
+        ("hours=8761", "hours is a whole number from 1 to 8760"),
+        ("hours=secret", "hours is a whole number from 1 to 8760"),
+        ("from=secret", "from is a time such as 2026-05-01T00:00:00Z"),
+        ("from=0001-01-01T00:00:00%2B14:00", "from is a time such as 2026-05-01T00:00:00Z"),
+        ("to=2026-01-02T00:00:00Z", "to needs from; or give hours alone"),
+        ("from=2026-01-01&hours=3", "give either hours, or from and to"),
+        ("from=2026-01-02&to=2026-01-02", "from must be before to"),
+        ("from=2020-01-02&to=2026-01-02", "the window is longer than 8760 hours; ask for a shorter one"),
+        ("secret=1", "unknown parameter; there are model, hours, from, to"),
+    ],
+)
+def test_a_query_that_cannot_be_used_is_refused_in_one_sentence(client: TestClient, query: str, said: str) -> None:
+    reply = client.get(f"/fairness?{query}")
+    assert reply.status_code == 422
+    assert reply.json() == {"error": {"type": "invalid_input", "message": said}}
+
+
+def test_the_model_is_never_guessed(two_models: TestClient, client: TestClient) -> None:
+    assert two_models.get("/fairness").status_code == 422
+    assert told(two_models, model="other")["model"] == "other"
+    reply = client.get("/fairness?model=secret")
+    assert (reply.status_code, "secret" in reply.text) == (404, False)
+
+
+def test_where_nothing_is_recorded_the_route_says_what_to_do(
+    open_client: Callable[..., TestClient], demo: Path
+) -> None:
+    reply = open_client(demo, record="off").get("/fairness")
+    assert reply.status_code == 409
+    assert "EVENHAND_RECORD" in reply.json()["error"]["message"]
+
+
+def test_a_database_that_is_away_is_said_and_found_again(
+    open_client: Callable[..., TestClient],
+    demo: Path,
+    postgres: Postgres,  # noqa: F811
+) -> None:
+    client = open_client(demo, record=postgres.create())
+    assert client.get("/fairness").status_code == 200
+    postgres.stop("immediate")
+    try:
+        until(lambda: client.get("/fairness").status_code == 503)
+        error = client.get("/fairness").json()["error"]
+        assert error["type"] == "record_unavailable"
+        assert "database is away" in error["message"]
+        assert client.post("/predict", json={"inputs": KIND}).status_code == 200
+    finally:
+        postgres.start()
+    until(lambda: client.get("/fairness").status_code == 200)
+
+
+def test_the_page_may_run_its_own_script_alone(client: TestClient) -> None:
+    reply = client.get("/dashboard")
+    assert reply.status_code == 200
+    assert reply.headers["content-type"] == "text/html; charset=utf-8"
+    policy = reply.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "unsafe" not in policy
+    assert "innerHTML" not in reply.text
+    assert "insertAdjacentHTML" not in reply.text
+
+
+def test_the_api_describes_the_answer(client: TestClient) -> None:
+    described = client.get("/openapi.json").json()["paths"]["/fairness"]["get"]
+    assert {parameter["name"] for parameter in described["parameters"]} == {"model", "hours", "from", "to"}
+    assert described["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].endswith("FairnessReply")
+
+
+async def test_an_answer_is_shared_for_a_moment_and_an_error_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    recent, made, clock = Recent(), [], [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+
+    async def make() -> bytes:
+        await asyncio.sleep(0)
+        made.append(1)
+        if len(made) == 1:
+            raise ValueError("once")
+        return b"%d" % len(made)
+
+    answers = await asyncio.gather(*(recent.get("a", make) for _ in range(3)), return_exceptions=True)
+    assert [str(answer) for answer in answers] == ["once"] * 3
+    assert [await recent.get("a", make) for _ in range(2)] == [b"2", b"2"]
+    assert await recent.get("b", make) == b"3"
+    clock[0] += 1.1
+    assert await recent.get("a", make) == b"4"
+
+
+async def test_a_slow_answer_is_kept_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    recent, made, clock = Recent(), [], [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+
+    async def make() -> bytes:
+        clock[0] += 4.0
+        made.append(1)
+        return b"%d" % len(made)
+
+    assert await recent.get("a", make) == b"1"
+    clock[0] += 39.0
+    assert await recent.get("a", make) == b"1"
+    clock[0] += 2.0
+    assert await recent.get("a", make) == b"2"
+
+
+async def test_a_caller_who_leaves_takes_nobodys_answer_along() -> None:
+    recent, go = Recent(), asyncio.Event()
+
+    async def make() -> bytes:
+        await go.wait()
+        return b"answer"
+
+    first = asyncio.create_task(recent.get("a", make))
+    second = asyncio.create_task(recent.get("a", make))
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.sleep(0)
+    go.set()
+    assert await second == b"answer"

@@ -1,0 +1,48 @@
+"""The record is looked after while the service runs: old records go, its head is signed, evidence is shown."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from fastapi.testclient import TestClient
+from series import total
+from sqlalchemy import create_engine, func, select, update
+from waiting import until
+
+from service.app import create_app
+from service.record.tables import attributes, checkpoints, records
+from service.settings import Settings
+
+DAY_MS = 86_400_000
+
+
+def test_old_attributes_go_and_the_head_is_signed(demo: Path, tmp_path: Path) -> None:
+    app = create_app(Settings(bundles=(demo,), state=tmp_path, checkpoint_s=0.5, keep_attributes_days=10))
+    engine = create_engine(f"sqlite:///{tmp_path / 'record.db'}")
+
+    def count(table: object) -> int:
+        with engine.connect() as connection:
+            return connection.scalar(select(func.count()).select_from(table)) or 0  # type: ignore[arg-type]
+
+    with TestClient(app) as client:
+        body = {"inputs": ["a", "b"], "groups": [{"race": "Arab"}, {"race": "none"}]}
+        assert client.post("/predict", json=body).status_code == 200
+        until(lambda: count(attributes) == 2 and count(checkpoints) >= 1)
+        with engine.begin() as connection:
+            old = select(attributes.c.pseudonym).limit(1).scalar_subquery()
+            connection.execute(update(attributes).where(attributes.c.pseudonym == old).values(day=1))
+        until(lambda: count(attributes) == 1)
+        assert count(records) == 2
+    with engine.connect() as connection:
+        last = connection.scalar(select(func.max(records.c.seq)))
+        assert connection.scalar(select(func.max(checkpoints.c.seq))) == last  # a stopping service signs the end
+
+
+def test_evidence_is_shown_of_every_comparison(open_client: Callable[..., TestClient], demo: Path) -> None:
+    client = open_client(demo)
+    groups = [{"race": "African"}, {"race": "none"}] * 16
+    assert client.post("/predict", json={"inputs": ["a", "b"] * 16, "groups": groups}).status_code == 200
+    series = {"attribute": "race", "group": "African", "metric": "demographic_parity", "process": "since_start"}
+    until(lambda: total(client, "evenhand_evidence_limit_ln", **series) > 0)
+    until(lambda: total(client, "evenhand_evidence_ln", **series) != 0)
+    race = client.get("/fairness").json()["attributes"][0]
+    until(lambda: {found["group"] for found in race["evidence"]} >= {"African", "Arab"})

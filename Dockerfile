@@ -25,7 +25,7 @@ COPY --from=build /opt/evenhand /opt/evenhand
 COPY bundles /bundles
 # What the service keeps: the record's keys and spool, and its database where that is SQLite. Mount a volume there.
 RUN install -d -o evenhand -m 0700 /var/lib/evenhand
-ENV PATH=/opt/evenhand/bin:$PATH PYTHONUNBUFFERED=1 EVENHAND_HOST=0.0.0.0 EVENHAND_STATE=/var/lib/evenhand
+ENV PATH=/opt/evenhand/bin:$PATH PYTHONUNBUFFERED=1 ORT_DISABLE_TELEMETRY=1 EVENHAND_HOST=0.0.0.0 EVENHAND_STATE=/var/lib/evenhand
 VOLUME /var/lib/evenhand
 USER 10001
 EXPOSE 8000

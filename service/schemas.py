@@ -69,6 +69,15 @@ class ErrorReply(BaseModel):
     error: ErrorOut
 
 
+BODY_ERRORS: dict[int | str, dict[str, Any]] = {
+    400: {"description": "The body is not JSON.", "model": ErrorReply},
+    408: {"description": "The body did not arrive in time.", "model": ErrorReply},
+    413: {"description": "Too many bytes or items.", "model": ErrorReply},
+    415: {"description": "The body is not declared as JSON, or compressed.", "model": ErrorReply},
+}
+"""What any route that takes a body may answer."""
+
+
 class PredictionOut(BaseModel):
     """The answer to one item."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -32,7 +33,9 @@ def _characters(item: Any) -> int:  # noqa: ANN401 - anything a client may send
     return len(item) if isinstance(item, str) else 0
 
 
-def examples(encoder: Encoder, items: Sequence[Any], modes: Ints, traced: bool) -> list[Example | InvalidInput]:
+def examples(
+    encoder: Encoder, items: Sequence[Any], modes: Ints, traced: bool, deadline_s: float
+) -> list[Example | InvalidInput]:
     """Check and tokenise items.
 
     Args:
@@ -40,11 +43,20 @@ def examples(encoder: Encoder, items: Sequence[Any], modes: Ints, traced: bool) 
         items: What the client sent.
         modes: ``(attributes,)`` the modes of this request.
         traced: Whether each row is told which run of the graph it was in.
+        deadline_s: Nobody waits any longer then, by the monotonic clock; a thread must not go on for nobody.
 
     Returns:
         For each item an example, or what is wrong with it.
+
+    Raises:
+        TimeoutError: it took longer.
     """
-    return [_example(encoder, item, modes, traced) for item in items]
+    found = []
+    for item in items:
+        found.append(_example(encoder, item, modes, traced))
+        if time.monotonic() > deadline_s:
+            raise TimeoutError
+    return found
 
 
 def _example(encoder: Encoder, item: Any, modes: Ints, traced: bool) -> Example | InvalidInput:  # noqa: ANN401

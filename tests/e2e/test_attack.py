@@ -1,6 +1,7 @@
 """What strangers send to a real server: heads, paths and bodies that nobody sends by mistake, slowly or in masses."""
 
 import json
+import logging
 import resource
 import socket
 import statistics
@@ -93,10 +94,14 @@ def test_what_can_be_read_in_two_ways_gets_one_refusal_and_the_end(server: Serve
 @pytest.mark.parametrize(
     "path",
     [
-        "//predict", "/predict/", "/./predict", "/../predict", "/predict/..", "/%2e%2e/etc/passwd", "/models/../metrics",
-        "/decisions/%2e%2e", "/decisions/%00", "/decisions/%0d%0aset-cookie:a", "/decisions/%ff", "/decisions/" + "a" * 60000,
-        "/v2/models/a%2fb/infer", "/v2/models/%0a/infer", "/v2/models//infer", "/docs/../../etc/passwd", "/%F0%9F%92%A9",
-        "/fairness?hours=" + "9" * 5000, "/fairness?" + "&".join(f"a{i}=1" for i in range(5000)), "/fairness?model=%00%ed%a0%80",
+        "//predict", "/predict/", "/./predict", "/../predict", "/predict/..", "/%2e%2e/etc/passwd",
+        "/models/../metrics",
+        "/decisions/%2e%2e", "/decisions/%00", "/decisions/%0d%0aset-cookie:a", "/decisions/%ff",
+        "/decisions/" + "a" * 60000,
+        "/v2/models/a%2fb/infer", "/v2/models/%0a/infer", "/v2/models//infer", "/docs/../../etc/passwd",
+        "/%F0%9F%92%A9",
+        "/fairness?hours=" + "9" * 5000, "/fairness?" + "&".join(f"a{i}=1" for i in range(5000)),
+        "/fairness?model=%00%ed%a0%80",
         "/fairness?from=0001-01-01T00:00:00%2B14:00", "/fairness?from=9999-12-31T23:59:59-14:00",
     ],
 )  # fmt: skip
@@ -136,7 +141,7 @@ def test_a_path_leads_to_a_route_or_nowhere(server: Server, path: str) -> None:
 def test_a_body_that_is_none_is_refused_and_not_repeated(server: Server, path: str, body: bytes) -> None:
     said = send(server, head(JSON, f"content-length: {len(body)}", path=path) + body)
     (status,) = statuses(said)
-    assert status in (400, 413, 422) or (status == 200 and b"inputs" in body), said[:500]
+    assert status in (400, 404, 413, 422) or (status == 200 and b"inputs" in body), said[:500]
     assert len(said) < 5000
 
 
@@ -157,8 +162,7 @@ def test_a_slow_client_is_cut_off_and_holds_nobody_up(server: Server) -> None:
         assert status == 200
         for client in crowd:
             client.settimeout(20)
-            assert statuses(client.recv(65536)) == [408]
-            assert client.recv(1) == b""  # and the connection ends
+            assert statuses(b"".join(iter(lambda one=client: one.recv(65536), b""))) == [408]  # and the connection ends
 
 
 @pytest.mark.slow
@@ -179,7 +183,7 @@ def test_ten_thousand_idle_connections_hold_nobody_up_and_end(server: Server) ->
             started = time.monotonic()
             assert server.get("/predict", {"inputs": "what a lovely day"})[0] == 200
             took.append(time.monotonic() - started)
-        print(f"median {statistics.median(took):.4f} s, longest {max(took):.4f} s beside {CROWD} connections")
+        logging.info("%.4f s, at most %.4f s, beside %d connections", statistics.median(took), max(took), CROWD)
         for client in crowd:
             client.settimeout(30)
             assert client.recv(1) == b""

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
-
-from pydantic_core import to_json
 
 from models.manifest import Manifest, Mode
 from service import policy, preprocess
@@ -129,7 +126,7 @@ class Pipeline:
         """Keyed digest of an input, whatever order its features came in."""
         if self._recorder is None:
             return ""
-        return self._recorder.keys.digest(_plain(item))
+        return self._recorder.keys.digest(preprocess.plain(item))
 
     async def _record(self, model: LoadedModel, answered: list[Answered], began_s: float) -> None:
         """Hand rows to the record; wait for the disk only where an answer must not leave before."""
@@ -159,17 +156,6 @@ class Pipeline:
             raise InvalidInput("inputs is empty; send at least one item")
         if items > self.max_items:
             raise TooLarge(f"{items} items in one request, at most {self.max_items} are taken; send several requests")
-
-
-def _plain(item: Any) -> bytes:  # noqa: ANN401 - what the model takes
-    """An item's bytes, whatever order its features came in."""
-    if isinstance(item, bytes):
-        return item
-    told = dict(sorted(item.items())) if isinstance(item, dict) else item
-    try:
-        return to_json(told)
-    except ValueError:  # a category that is no valid Unicode, which the model takes for an unknown one
-        return json.dumps(told).encode()
 
 
 async def _prepare(question: Question, operator: tuple[Mode, ...], deadline_s: float) -> list[Example | InvalidInput]:

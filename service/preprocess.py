@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from pydantic_core import to_json
 
 from models.inputs import Encoder, InputError
 from models.manifest import UNKNOWN_GROUP, Manifest, Mode
@@ -64,6 +66,17 @@ def _example(encoder: Encoder, item: Any, modes: Ints, traced: bool) -> Example 
         return Example(encoder.encode(item), modes, Watch() if traced else None)
     except InputError as error:
         return InvalidInput(str(error))
+
+
+def plain(item: Any) -> bytes:  # noqa: ANN401 - what the model takes
+    """An item's bytes, whatever order its features came in."""
+    if isinstance(item, bytes):
+        return item
+    told = dict(sorted(item.items())) if isinstance(item, dict) else item
+    try:
+        return to_json(told)
+    except ValueError:  # a category that is no valid Unicode, which the model takes for an unknown one
+        return json.dumps(told).encode()
 
 
 @lru_cache(maxsize=256)

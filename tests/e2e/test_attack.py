@@ -5,6 +5,7 @@ import logging
 import resource
 import socket
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -188,3 +189,10 @@ def test_ten_thousand_idle_connections_hold_nobody_up_and_end(server: Server) ->
             client.settimeout(30)
             assert client.recv(1) == b""
     assert server.get("/healthz")[0] == 200
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [("bench.attack", "--cases", "300"), ("bench.fuzz", "--minutes", "0.02")])
+def test_nothing_unannounced_comes_out(command: tuple[str, ...]) -> None:
+    ended = subprocess.run((sys.executable, "-m", *command), capture_output=True, text=True, timeout=300)
+    assert ended.returncode == 0, ended.stdout[-5000:] + ended.stderr[-2000:]

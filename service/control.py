@@ -15,6 +15,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from models.manifest import Mode
 from service.errors import InvalidInput
 from service.lanes import Lanes

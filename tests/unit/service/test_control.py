@@ -85,7 +85,9 @@ async def test_the_live_version_is_not_tried_beside_itself(workers: list[Worker]
     [b"{", b"[1]", b"\xff", b"[" * 100_000, b'{"hatexplain-toxicity": {"live": 1}}',
      b'{"hatexplain-toxicity": {"live": "1.0.0", "shadow": null, "modes": {"race": "loud"}}}'],
 )  # fmt: skip
-async def test_orders_that_cannot_be_read_leave_a_worker_as_it_is(workers: list[Worker], tmp_path: Path, content: bytes) -> None:
+async def test_orders_that_cannot_be_read_leave_a_worker_as_it_is(
+    workers: list[Worker], tmp_path: Path, content: bytes
+) -> None:
     first, second = workers
     first.control.set_mode(NAME, "race", "off")
     await followed(second)

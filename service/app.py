@@ -81,6 +81,7 @@ def create_app(given: Settings | None = None) -> FastAPI:
         metrics=metrics,
         tracer=tracer,
         max_body_bytes=chosen.max_body_bytes,
+        body_s=chosen.body_s,
         busy=state.registry.busy,
     )
     return app

@@ -14,7 +14,8 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+
+from pydantic import TypeAdapter
 
 from models.manifest import Mode
 from service.errors import InvalidInput
@@ -27,6 +28,10 @@ log = logging.getLogger(__name__)
 
 FOLLOW_S = 0.25
 """How soon a worker does what another was told."""
+
+
+ORDERS = TypeAdapter(dict[str, Roles])
+"""What the workers' file says, by model."""
 
 
 class Control:
@@ -116,21 +121,26 @@ class Control:
 
     def _read(self) -> None:
         assert self._file is not None
-        text = self._file.read_text() if self._file.exists() else ""
+        text = self._file.read_text(errors="replace") if self._file.exists() else ""
         if text == self._seen:
             return
         self._seen = text
-        for name, said in json.loads(text).items():
+        try:
+            found = ORDERS.validate_json(text)
+        except ValueError:
+            log.error("the workers' orders cannot be read; this worker keeps what it was told")
+            return
+        for name, said in found.items():
             if name in self._registry.roles:
                 self._adopt(name, said)
 
-    def _adopt(self, name: str, said: dict[str, Any]) -> None:
+    def _adopt(self, name: str, said: Roles) -> None:
         """Take another worker's roles; a version that is not loaded here keeps what is."""
         loaded = {model.manifest.version for model in self._registry.versions(name)}
         roles = self._registry.roles[name]
-        roles.modes = said["modes"]
-        roles.live = said["live"] if said["live"] in loaded else roles.live
-        roles.shadow = said["shadow"] if said["shadow"] in loaded and said["shadow"] != roles.live else None
+        roles.modes = said.modes
+        roles.live = said.live if said.live in loaded else roles.live
+        roles.shadow = said.shadow if said.shadow in loaded and said.shadow != roles.live else None
         self._apply(name)
 
     def _apply(self, name: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse
 
-from service.errors import V2_PREFIX, ServiceError, TooLarge, UnsupportedMediaType
+from service.errors import V2_PREFIX, ServiceError, TooLarge, TooSlow, UnsupportedMediaType
 from service.ids import ulid
 from service.metrics import Metrics
 from service.tracing import TRACE, Tracer
@@ -41,6 +41,7 @@ class Doorkeeper:
         metrics: Where requests are counted.
         tracer: Names traces.
         max_body_bytes: More is refused.
+        body_s: A body that takes longer is refused.
         busy: Why no row at all can be taken now, whatever the request is; ``None`` if some can.
     """
 
@@ -50,12 +51,14 @@ class Doorkeeper:
         metrics: Metrics,
         tracer: Tracer,
         max_body_bytes: int,
+        body_s: float,
         busy: Callable[[], ServiceError | None],
     ) -> None:
         self._app = app
         self._metrics = metrics
         self._tracer = tracer
         self._max_body_bytes = max_body_bytes
+        self._body_s = body_s
         self._busy = busy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -130,22 +133,25 @@ class Doorkeeper:
         await JSONResponse(error.body(scope["path"]), error.status, error.headers())(scope, receive, send)
 
     async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
-        """Read the whole body, but never more than the limit."""
+        """Read the whole body, but never more than the limit, nor for longer."""
         too_large = TooLarge(f"the body is larger than {self._max_body_bytes} bytes; send several requests")
         declared = headers.get(b"content-length", b"0")
         if declared.isdigit() and int(declared[:20]) > self._max_body_bytes:
             raise too_large
-        parts, size = [], 0
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return b""
-            size += len(message.get("body", b""))
-            if size > self._max_body_bytes:
-                raise too_large
-            parts.append(message.get("body", b""))
-            if not message.get("more_body", False):
-                return b"".join(parts)
+        parts, size = list[bytes](), 0
+        try:
+            async with asyncio.timeout(self._body_s):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        return b""
+                    parts.append(message.get("body", b""))
+                    if (size := size + len(parts[-1])) > self._max_body_bytes:
+                        raise too_large
+                    if not message.get("more_body", False):
+                        return b"".join(parts)
+        except TimeoutError:
+            raise TooSlow from None
 
 
 async def _leave_with(task: asyncio.Task[Any], receive: Receive, answered: Callable[[], bool]) -> None:

@@ -20,6 +20,7 @@ from uvicorn.supervisors import Multiprocess
 from models.bundle import load
 from models.runners import require_engine
 from service import metrics, recording, settings
+from service.protocol import Protocol
 from service.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -99,6 +100,8 @@ def _config(chosen: Settings, application: FastAPI | str) -> uvicorn.Config:
         port=chosen.port,
         workers=chosen.workers,
         factory=isinstance(application, str),
+        http=Protocol,
+        ws="none",
         log_level=chosen.log_level,
         access_log=False,
         server_header=False,

@@ -56,6 +56,8 @@ class Settings(BaseSettings):
     """Where the graph runs."""
     max_body_bytes: int = Field(default=8 * 2**20, ge=1024)
     """Larger bodies are refused with 413."""
+    body_s: float = Field(default=30.0, gt=0)
+    """A body that is not there by then is refused with 408."""
     max_items: int = Field(default=1024, ge=1)
     """More items in one request are refused with 413."""
     max_queue_rows: int = Field(default=4096, ge=1)

@@ -12,7 +12,7 @@ COPY models models
 COPY training training
 RUN python -m venv /opt/evenhand \
     && python -m pip wheel --quiet --no-deps --wheel-dir /dist . \
-    && /opt/evenhand/bin/pip install --quiet --no-cache-dir -c constraints.txt "$(ls /dist/evenhand-*.whl)[${RUNTIME},image,otel,postgres]" \
+    && /opt/evenhand/bin/pip install --quiet --no-cache-dir -c constraints.txt "$(ls /dist/evenhand-*.whl)[${RUNTIME},image,jwt,otel,postgres]" \
     && /opt/evenhand/bin/pip uninstall --quiet --yes setuptools pip
 
 FROM python:${PYTHON}-slim

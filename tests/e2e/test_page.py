@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Error, Page, Route, expect, sync_playwr
 from waiting import until
 
 from models import bundle as bundles
+from service.access.keyfile import new_key
 from service.app import create_app
 from service.settings import Settings
 
@@ -29,8 +30,8 @@ pytestmark = pytest.mark.slow
 class Site:
     """The service on a real socket, in a thread of its own."""
 
-    def __init__(self, bundle: Path, state: Path) -> None:
-        app = create_app(Settings(bundles=(bundle,), state=state, max_items=256, min_rows=20))
+    def __init__(self, bundle: Path, state: Path, keys_file: Path | None = None) -> None:
+        app = create_app(Settings(bundles=(bundle,), state=state, max_items=256, min_rows=20, keys_file=keys_file))
         self._server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", 0, log_level="warning"))
         self._thread = threading.Thread(target=self._server.run)
         self._thread.start()
@@ -189,6 +190,37 @@ def test_the_page_says_when_the_service_does_not_answer_or_refuses(browser: Brow
     page.route("**/fairness?*", refuse)
     expect(trouble).to_contain_text("The service says: the database is away.", timeout=SOON_MS)
     visit.context.close()
+
+
+def test_the_page_asks_for_a_key_keeps_it_in_the_tab_and_shows_nothing_without(
+    browser: Browser, demo: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "keys"
+    weak, strong = new_key(file, "weak", ["predict"], None), new_key(file, "strong", ["audit"], None)
+    site = Site(demo, tmp_path / "state", file)
+    page = browser.new_context().new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{site.url}/dashboard")
+    field = page.get_by_label("Key")
+    expect(field).to_be_focused(timeout=SOON_MS)
+    expect(page.locator("#when")).to_have_text("needs a key")
+    assert page.locator("article").count() == 0
+    field.fill(weak)
+    field.press("Enter")
+    expect(page.get_by_text("This key does not hold, or lacks the scope audit")).to_be_visible(timeout=SOON_MS)
+    field.fill(f" {strong}")
+    page.get_by_role("button", name="Show figures").click()
+    expect(page.locator("article")).to_have_count(4, timeout=SOON_MS)
+    expect(field).to_be_hidden()
+    page.reload()
+    expect(page.locator("article")).to_have_count(4, timeout=SOON_MS)
+    assert not any(strong in url or weak in url for url in asked)
+    file.write_text("")
+    expect(field).to_be_visible(timeout=SOON_MS)
+    assert page.locator("article").count() == 0
+    page.context.close()
+    site.stop()
 
 
 def test_the_window_is_chosen_kept_in_the_address_and_polling_can_be_paused(browser: Browser, site: Site) -> None:

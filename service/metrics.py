@@ -50,6 +50,7 @@ class Metrics:
         self._make_version_series(registry)
         self._make_candidate_series(registry)
         self._make_service_series(registry)
+        self._make_access_series(registry)
 
     def _make_version_series(self, registry: CollectorRegistry) -> None:
         self._threshold = Gauge(
@@ -138,6 +139,8 @@ class Metrics:
         self._rejected = Counter(
             "evenhand_rejected", "Requests refused or failed, by error type.", ("type",), registry=registry
         )
+
+    def _make_access_series(self, registry: CollectorRegistry) -> None:
         self._auth = Counter(
             "evenhand_auth",
             "Requests of routes that need a scope: let through (ok), without a key (missing), with one that does not "

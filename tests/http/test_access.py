@@ -5,7 +5,7 @@ import json
 import re
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import jwt
@@ -67,13 +67,18 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Guarded:
 
 
 @pytest.fixture(scope="module")
-def locked(open_client: Callable[..., TestClient], demo: Path, guarded: Guarded) -> TestClient:
-    return open_client(demo, **guarded.settings(max_body_bytes=4096, cors_origins="https://tool.example.org"))
+def locked(demo: Path, guarded: Guarded, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    more = guarded.settings(max_body_bytes=4096, cors_origins="https://tool.example.org")
+    settings = Settings(bundles=(demo,), state=tmp_path_factory.mktemp("state"), **more)
+    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")
-def opened(open_client: Callable[..., TestClient], demo: Path) -> TestClient:
-    return open_client(demo, host="0.0.0.0", open=True)
+def opened(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    settings = Settings(bundles=(demo,), state=tmp_path_factory.mktemp("state"), host="0.0.0.0", open=True)
+    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+        yield client
 
 
 def counted(client: TestClient, result: str, key: str) -> float:

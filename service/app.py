@@ -22,6 +22,7 @@ from starlette.middleware.cors import CORSMiddleware
 from service import __version__, handlers, settings
 from service.access.guard import Guard
 from service.access.shield import Shield
+from service.access.spec import describe
 from service.control import Control
 from service.desk import Desk
 from service.lanes import Lanes
@@ -91,6 +92,7 @@ def create_app(given: Settings | None = None) -> FastAPI:
     for router in (predict.router, v2.router, feedback.router, fairness.router, health.router, admin.router):
         app.include_router(router)
     handlers.install(app, metrics)
+    describe(app)
     app.add_middleware(
         Doorkeeper,
         metrics=metrics,

@@ -106,6 +106,17 @@ def test_every_route_has_a_rule_and_every_rule_a_route(locked: TestClient) -> No
     assert routes | hidden == set(TABLE)
 
 
+def test_the_description_says_what_each_route_needs(locked: TestClient) -> None:
+    described = locked.get("/openapi.json").json()
+    assert set(described["components"]["securitySchemes"]) == {"bearer", "key"}
+    for path, methods in described["paths"].items():
+        for method, operation in methods.items():
+            scopes = TABLE[f"{method.upper()} {path}"].split()
+            assert operation.get("security", []) == ([{"bearer": scopes}, {"key": scopes}] if scopes else [])
+            told = {"401", "403", "429"} <= set(operation["responses"])
+            assert told or "4XX" in operation["responses"] or not scopes, path
+
+
 @pytest.mark.parametrize("route", sorted(TABLE))
 def test_a_route_is_open_or_takes_the_keys_of_its_scopes_alone(
     locked: TestClient, guarded: Guarded, route: str

@@ -11,6 +11,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse
 
+from service.access.guard import Guard
 from service.errors import V2_PREFIX, ServiceError, TooLarge, TooSlow, UnsupportedMediaType
 from service.ids import ulid
 from service.metrics import Metrics
@@ -25,8 +26,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 LOG = logging.getLogger(__name__)
 REQUEST_ID = b"x-request-id"
 V2_INFER = rf"{V2_PREFIX}/models/.+/infer"
-PREDICT, V2_ROUTE = "/predict", f"{V2_PREFIX}/models/{{model}}/infer"
-INFER_PATH = re.compile(rf"{PREDICT}|{V2_INFER}")
+INFER_PATH = re.compile(rf"/predict|{V2_INFER}")
 BINARY_PATH = re.compile(V2_INFER)
 CALLER_LEFT = 499
 """Counted where the caller left before its answer; nobody sees it."""
@@ -34,7 +34,7 @@ PLAIN_TOKEN = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 
 
 class Doorkeeper:
-    """Refuses what is too large or of another type, names every request, counts every answer, answers the unexpected.
+    """Refuses who may not ask and what is too large or of another type; names requests, counts and guards answers.
 
     Args:
         app: The application behind it.
@@ -43,6 +43,7 @@ class Doorkeeper:
         max_body_bytes: More is refused.
         body_s: A body that takes longer is refused.
         busy: Why no row at all can be taken now, whatever the request is; ``None`` if some can.
+        guard: Who may ask what.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Doorkeeper:
         max_body_bytes: int,
         body_s: float,
         busy: Callable[[], ServiceError | None],
+        guard: Guard,
     ) -> None:
         self._app = app
         self._metrics = metrics
@@ -60,6 +62,7 @@ class Doorkeeper:
         self._max_body_bytes = max_body_bytes
         self._body_s = body_s
         self._busy = busy
+        self._guard = guard
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -72,7 +75,7 @@ class Doorkeeper:
         trace = scope[TRACE] = self._tracer.begin(request_id, headers.get(b"traceparent", b""))
         started, status, answered = time.monotonic(), 500, False
         body: bytes | None = None
-        turned_away = ""
+        rules = self._guard.rules(scope["path"])
 
         async def answer(message: Message) -> None:
             nonlocal status, answered
@@ -83,13 +86,12 @@ class Doorkeeper:
             await send(message)
 
         try:
+            self._guard.admit(scope, rules)
             if scope["method"] in ("POST", "PUT", "PATCH"):
                 _check_media_type(headers, scope["path"])
                 body = await self._body(headers, receive)
                 if INFER_PATH.fullmatch(scope["path"]) and (busy := self._busy()) is not None:
-                    # Under overload a refusal must cost little: before routing, JSON and schemas.
-                    turned_away = PREDICT if scope["path"] == PREDICT else V2_ROUTE
-                    raise busy
+                    raise busy  # under overload a refusal must cost little: before routing, JSON and schemas
             if not await self._while_wanted(scope, body, receive, answer, lambda: answered):
                 status = CALLER_LEFT
         except ServiceError as error:
@@ -100,7 +102,7 @@ class Doorkeeper:
                 raise  # half an answer is out: the connection must break
             await self._refuse(ServiceError(), scope, receive, answer)
         finally:
-            route = getattr(scope.get("route"), "path", turned_away or "unmatched")
+            route = next((rule.template for rule in rules.values()), "unmatched")
             self._metrics.request(route, _method(scope), status, time.monotonic() - started)
             self._tracer.end(trace, route, _method(scope), status)
 

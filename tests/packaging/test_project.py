@@ -21,7 +21,9 @@ def sources() -> list[Path]:
 def test_the_architecture_names_every_source_file_and_no_other() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text()
     named = set(
-        re.findall(r"`((?:(?:routes|recipes|compare|record|monitoring|migrations|versions)/)*[a-z0-9_]+\.py)`", text)
+        re.findall(
+            r"`((?:(?:access|routes|recipes|compare|record|monitoring|migrations|versions)/)*[a-z0-9_]+\.py)`", text
+        )
     )
     found = {"/".join(file.relative_to(ROOT).parts[1:]) for file in sources()}
     assert found - named == set()

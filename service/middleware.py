@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse
 from service.errors import V2_PREFIX, ServiceError, TooLarge, UnsupportedMediaType
 from service.ids import ulid
 from service.metrics import Metrics
-from service.tracing import TRACE, Tracer
+from service.tracing import CURRENT, TRACE, Tracer
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -67,6 +67,7 @@ class Doorkeeper:
         given = headers.get(REQUEST_ID, b"")
         request_id = given.decode() if PLAIN_TOKEN.fullmatch(given) else ulid()
         trace = scope[TRACE] = self._tracer.begin(request_id, headers.get(b"traceparent", b""))
+        CURRENT.set(trace)
         started, status, answered = time.monotonic(), 500, False
         body: bytes | None = None
         turned_away = ""

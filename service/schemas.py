@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from models.manifest import Mode
+from service.settings import Level
 
 _ITEM = {
     "description": "By the model's task: a text; a pair of texts; an image; or an object of named features, where one "
@@ -160,6 +161,14 @@ class ModeRequest(BaseModel):
 
     mode: Mode
     attribute: str | None = Field(default=None, description="All attributes where left out.")
+
+
+class LogLevelRequest(BaseModel):
+    """What ``PUT /log-level`` takes, and what it answers."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    level: Level = Field(description="Least severe log lines that are written.")
 
 
 class VersionRequest(BaseModel):

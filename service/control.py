@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from models.manifest import Mode
-from service import logs
+from service import log_level
 from service.errors import InvalidInput
 from service.lanes import Lanes
+from service.log_level import Level
 from service.metrics import Metrics
 from service.recording import Note
-from service.registry import Registry, Roles
-from service.settings import Level
+from service.registry import Registry
 
 log = logging.getLogger(__name__)
 
@@ -98,8 +98,8 @@ class Control:
 
     def set_log_level(self, level: Level) -> None:
         """Write more or fewer log lines, here and in the other workers; the setting counts again after a restart."""
-        log.warning("the log level is %s now; it was %s", level, logs.level())
-        self._change(None, lambda: logs.set_level(level))
+        log.warning("the log level is %s now; it was %s", level, log_level.level())
+        self._change(None, lambda: log_level.set_level(level))
 
     async def follow(self) -> None:
         """Do what other workers were told. Runs for ever."""
@@ -119,7 +119,7 @@ class Control:
             change()
             self._apply(name)
             roles = {name: asdict(roles) for name, roles in self._registry.roles.items()}
-            self._seen = json.dumps({"log_level": logs.level(), "models": roles})
+            self._seen = json.dumps({"log_level": log_level.level(), "models": roles})
             draft = self._file.with_suffix(".new")
             draft.write_text(self._seen)
             os.replace(draft, self._file)
@@ -131,7 +131,7 @@ class Control:
             return
         self._seen = text
         said_by_others = json.loads(text)
-        logs.set_level(said_by_others["log_level"])
+        log_level.set_level(said_by_others["log_level"])
         for name, said in said_by_others["models"].items():
             if name in self._registry.roles:
                 self._adopt(name, said)

@@ -14,11 +14,9 @@ import traceback
 from types import TracebackType
 from typing import Any, Literal
 
-from service.settings import Level
+from service.log_level import Level, set_level
 from service.tracing import CURRENT
 
-OURS = ("service", "models", "uvicorn", "alembic")
-"""Whose lines the level decides on."""
 PLAIN = ("service.", "models.")
 """Whose errors have messages that quote nobody's input."""
 MAX_FRAMES = 20
@@ -39,20 +37,8 @@ def begin(chosen: Level, form: Literal["text", "json"]) -> None:
     set_level(chosen)
 
 
-def set_level(chosen: Level) -> None:
-    """Write lines of at least this severity."""
-    for name in OURS:
-        logging.getLogger(name).setLevel(chosen.upper())
-
-
-def level() -> Level:
-    """The least severe lines that are written."""
-    found: Level = logging.getLevelName(logging.getLogger(OURS[0]).getEffectiveLevel()).lower()
-    return found
-
-
 def failure(error: BaseException) -> list[str]:
-    """An error and those that led to it, the first one first: types and places, and messages where they quote nobody."""
+    """An error and those that led to it, the first one first: types, places, and messages that quote nobody."""
     lines: list[str] = []
     before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if before is not None:

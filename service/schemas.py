@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from models.manifest import Mode
-from service.settings import Level
+from service.log_level import Level
 
 _ITEM = {
     "description": "By the model's task: a text; a pair of texts; an image; or an object of named features, where one "

@@ -16,7 +16,8 @@ from pydantic_settings import (
     YamlConfigSettingsSource,
 )
 
-Level = Literal["debug", "info", "warning", "error"]
+from service.log_level import Level
+
 PREFIX = "EVENHAND_"
 CONFIG = "EVENHAND_CONFIG"
 CONTROL = "EVENHAND_CONTROL_FILE"

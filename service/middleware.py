@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse
 from service.errors import V2_PREFIX, ServiceError, TooLarge, UnsupportedMediaType
 from service.ids import ulid
 from service.metrics import Metrics
-from service.tracing import CURRENT, TRACE, Tracer
+from service.tracing import CURRENT, TRACE, Trace, Tracer
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -66,8 +66,7 @@ class Doorkeeper:
         headers = dict(scope["headers"])
         given = headers.get(REQUEST_ID, b"")
         request_id = given.decode() if PLAIN_TOKEN.fullmatch(given) else ulid()
-        trace = scope[TRACE] = self._tracer.begin(request_id, headers.get(b"traceparent", b""))
-        CURRENT.set(trace)
+        trace = scope[TRACE] = self._begin(request_id, headers)
         started, status, answered = time.monotonic(), 500, False
         body: bytes | None = None
         turned_away = ""
@@ -101,6 +100,12 @@ class Doorkeeper:
             route = getattr(scope.get("route"), "path", turned_away or "unmatched")
             self._metrics.request(route, _method(scope), status, time.monotonic() - started)
             self._tracer.end(trace, route, _method(scope), status)
+
+    def _begin(self, request_id: str, headers: dict[bytes, bytes]) -> Trace:
+        """Begin the request's trace, and let log lines name it."""
+        trace = self._tracer.begin(request_id, headers.get(b"traceparent", b""))
+        CURRENT.set(trace)
+        return trace
 
     async def _while_wanted(
         self, scope: Scope, body: bytes | None, receive: Receive, send: Send, answered: Callable[[], bool]

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -108,6 +108,13 @@ class Settings(BaseSettings):
     otlp_endpoint: str | None = Field(default=None, pattern=r"^https?://[^/]+")
     """Collector of OpenTelemetry traces, such as http://collector:4318; nothing is traced where not given."""
 
+    @model_validator(mode="after")
+    def _groups_stay_while_feedback_may_come(self) -> Settings:
+        """A group that is declared anew after it was let go of would count twice."""
+        if self.keep_attributes_days < self.feedback_days:
+            raise ValueError("keep_attributes_days must not be less than feedback_days; raise it, or lower the other")
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -141,7 +148,8 @@ def load(**overrides: Any) -> Settings:  # noqa: ANN401 - settings have many typ
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         name = ".".join(str(part) for part in first["loc"])
-        raise SettingsError(f"setting {name}: {first['msg']}{_nearest(name, Settings.model_fields)}") from error
+        where = f"setting {name}: " if name else "settings: "
+        raise SettingsError(f"{where}{first['msg']}{_nearest(name, Settings.model_fields)}") from error
     except Exception as error:  # the YAML library raises its own tree
         raise SettingsError(f"settings cannot be read: {str(error).splitlines()[0]}") from error
 

@@ -6,16 +6,18 @@ import ast
 import importlib.metadata
 import inspect
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import typer
 from prometheus_client import CollectorRegistry
 
+from models import manifest
 from models.bundle import read_manifest
 from models.manifest import Manifest
-from service import settings
+from service import schemas, settings
 from service.app import create_app
 from service.cli import ENTRY_POINTS, app
 from service.metrics import Metrics
@@ -47,15 +49,23 @@ def table(head: Sequence[str], rows: Iterator[Sequence[str]]) -> str:
     )
 
 
+def said_of(module: ModuleType) -> dict[str, dict[str, str]]:
+    """What the texts below a module's fields say, by class and field."""
+    found: dict[str, dict[str, str]] = {}
+    for made in ast.parse(inspect.getsource(module)).body:
+        if not isinstance(made, ast.ClassDef):
+            continue
+        for field, text in zip(made.body, made.body[1:], strict=False):
+            documented = isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)
+            if documented and isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+                said = inspect.cleandoc(text.value.value)  # type: ignore[attr-defined]
+                found.setdefault(made.name, {})[field.target.id] = said
+    return found
+
+
 def settings_page() -> str:
     """Every setting with its kind, default and meaning."""
-    (body,) = [node for node in ast.parse(inspect.getsource(settings)).body if getattr(node, "name", "") == "Settings"]
-    assert isinstance(body, ast.ClassDef)
-    said = {}
-    for field, text in zip(body.body, body.body[1:], strict=False):
-        documented = isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)
-        if documented and isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-            said[field.target.id] = inspect.cleandoc(text.value.value)  # type: ignore[attr-defined]
+    said = said_of(settings)["Settings"]
     properties = Settings.model_json_schema()["properties"]
 
     def rows() -> Iterator[Sequence[str]]:
@@ -114,11 +124,7 @@ def _commands(command: Any, name: str) -> Iterator[str]:  # noqa: ANN401 - click
 
     def rows() -> Iterator[Sequence[str]]:
         for param in shown:
-            names = (
-                [*param.opts, *param.secondary_opts]
-                if param.param_type_name == "option"
-                else [param.name]
-            )
+            names = [*param.opts, *param.secondary_opts] if param.param_type_name == "option" else [param.name]
             default = param.default
             plain = default is None or default == () or default == [] or callable(default) or default is False
             shown_default = "" if plain or str(default) == "" or "Sentinel" in str(default) else f"`{default}`"
@@ -140,7 +146,7 @@ def api_page() -> str:
     for path, methods in sorted(schema["paths"].items()):
         for method, one in methods.items():
             routes.append(_route(path, method, one))
-    bodies = _schemas(schema["components"]["schemas"])
+    bodies = _schemas(schema["components"]["schemas"], said_of(schemas))
     return (
         "# HTTP interface\n\nThe running service has the same at `/openapi.json`, and to try out at `/docs`. Errors of "
         'every route: `{"error": {"type": ..., "message": ...}}`.\n\n## Routes\n\n'
@@ -164,14 +170,17 @@ def _route(path: str, method: str, one: Schema) -> str:
     return "\n\n".join(lines[:2]) + ("\n\n" + "\n".join(lines[2:]) if lines[2:] else "")
 
 
-def _schemas(found: dict[str, Schema]) -> str:
+def _schemas(found: dict[str, Schema], said: Mapping[str, Mapping[str, str]]) -> str:
     parts = []
     for name, schema in sorted(found.items()):
         required = set(schema.get("required", ()))
 
-        def rows(schema: Schema = schema, required: set[str] = required) -> Iterator[Sequence[str]]:
+        def rows(
+            schema: Schema = schema, required: set[str] = required, texts: Mapping[str, str] = said.get(name, {})
+        ) -> Iterator[Sequence[str]]:
             for field, one in schema.get("properties", {}).items():
-                yield f"`{field}`", kind(one), "yes" if field in required else "", one.get("description", "")
+                text = one.get("description") or texts.get(field, "")
+                yield f"`{field}`", kind(one), "yes" if field in required else "", text
 
         head = f"### {name}\n\n{inspect.cleandoc(schema.get('description', ''))}".rstrip()
         fields = table(("field", "kind", "required", "meaning"), rows()) if schema.get("properties") else kind(schema)
@@ -183,9 +192,9 @@ def series_page() -> str:
     """Every Prometheus series of a service with the demo bundle."""
     registry = CollectorRegistry()
     metrics = Metrics(registry)
-    manifest, digest = read_manifest(DEMO)
-    metrics.add_model(manifest, digest, True, {})
-    metrics.add_model(manifest.model_copy(update={"version": "2.0.0"}), digest, False, {})
+    demo, digest = read_manifest(DEMO)
+    metrics.add_model(demo, digest, True, {})
+    metrics.add_model(demo.model_copy(update={"version": "2.0.0"}), digest, False, {})
     ours = [collector for collector in list(registry._collector_to_names) if hasattr(collector, "_labelnames")]
 
     def rows() -> Iterator[Sequence[str]]:
@@ -208,7 +217,7 @@ def manifest_page() -> str:
     whole = {**schema.pop("$defs"), "Manifest": schema}
     return (
         "# Manifest\n\n`manifest.json` of a bundle. A field that is not here, or a file without its hash, stops the "
-        "loading; `evenhand bundle verify FOLDER` says which.\n\n" + _schemas(whole)
+        "loading; `evenhand bundle verify FOLDER` says which.\n\n" + _schemas(whole, said_of(manifest))
     )
 
 

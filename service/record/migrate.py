@@ -52,7 +52,7 @@ def _upgrade(connection: Connection) -> None:
     from alembic.config import Config
     from alembic.util import CommandError
 
-    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)  # it names each of its plugins
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it names each of its plugins
     with as_file(files("service.record") / "migrations") as folder:
         config = Config(attributes={"connection": connection})
         config.set_main_option("script_location", str(folder).replace("%", "%%"))

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 import urllib.request
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,6 @@ def test_every_line_of_a_service_is_json_and_none_tells_what_was_sent(demo: Path
     lines = server.lines()
     assert {"time", "level", "logger", "message", "process"} <= set.intersection(*(set(line) for line in lines))
     assert {"uvicorn.error", "service.processes", "service.control"} <= {line["logger"] for line in lines}
-    assert any(line["logger"].startswith("alembic") for line in lines)
     (switched,) = [line for line in lines if line["logger"] == "service.control"]
     assert switched["request_id"] == "mine"
     assert len(switched["trace_id"]) == 32
@@ -134,6 +134,16 @@ def test_an_error_is_told_without_what_it_quotes(form: Any, handlers: None, caps
         (line,) = said.splitlines()
         found = json.loads(line)
         assert (found["request_id"], found["trace_id"], found["level"]) == ("r1", trace.trace_id, "error")
+
+
+def test_libraries_warnings_are_lines_like_ours(handlers: None, capsys: pytest.CaptureFixture[str]) -> None:
+    logs.begin("error", "json")
+    logging.getLogger("alembic.runtime.migration").warning("a step\nwith two lines")
+    warnings.warn("soon to be gone", DeprecationWarning, stacklevel=1)
+    found = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert found[0]["message"] == "a step\nwith two lines"
+    assert found[0]["logger"] == "alembic.runtime.migration"
+    assert [line["logger"] for line in found] == ["alembic.runtime.migration", "py.warnings"]
 
 
 def test_what_libraries_say_below_a_warning_is_not_written(handlers: None, capsys: pytest.CaptureFixture[str]) -> None:

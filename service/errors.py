@@ -63,6 +63,16 @@ class TooLarge(ServiceError):
     status, type, message = 413, "too_large", "the request is too large"
 
 
+class TooSlow(ServiceError):
+    """The body does not come."""
+
+    status, type, message = 408, "too_slow", "the body did not arrive in time; send it faster, or in smaller requests"
+
+    def headers(self) -> dict[str, str]:
+        """What of the body still comes is not waited for."""
+        return {"connection": "close"}
+
+
 class UnknownModel(ServiceError):
     """No model of that name is served."""
 

@@ -19,8 +19,9 @@ from uvicorn.supervisors import Multiprocess
 
 from models.bundle import load
 from models.runners import require_engine
-from service import metrics, recording, settings
+from service import logs, metrics, recording, settings
 from service.access.guard import Guard
+from service.protocol import Protocol
 from service.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ def worker() -> FastAPI:
     """The application of one worker, made in its own process."""
     chosen = settings.load()
     _forget_the_dead(Path(os.environ[metrics.SHARED]))
-    logging.basicConfig(level=chosen.log_level.upper(), format="%(asctime)s %(process)d %(levelname)s %(message)s")
+    logs.begin(chosen.log_level, chosen.log_format)
     return _application(chosen)
 
 
@@ -103,7 +104,9 @@ def _config(chosen: Settings, application: FastAPI | str) -> uvicorn.Config:
         port=chosen.port,
         workers=chosen.workers,
         factory=isinstance(application, str),
-        log_level=chosen.log_level,
+        http=Protocol,
+        ws="none",
+        log_config=None,  # its lines go where ours go, at the level that ours have
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=max(1, round(chosen.drain_s)),

@@ -19,7 +19,8 @@ from uvicorn.supervisors import Multiprocess
 
 from models.bundle import load
 from models.runners import require_engine
-from service import metrics, recording, settings
+from service import logs, metrics, recording, settings
+from service.access.guard import Guard
 from service.protocol import Protocol
 from service.settings import Settings
 
@@ -34,7 +35,9 @@ def serve(chosen: Settings) -> None:
         RecordRefused: the record's database cannot be used.
         KeyFileError: its key cannot be used.
         CheckpointError: the key that signs its end cannot be used.
+        AccessError: who may ask is not settled.
     """
+    Guard(chosen, lambda _: None)  # said once, here, rather than by every worker
     recording.check(chosen)
     # uvicorn sends itself the signal again once it has drained; by then there is nothing left to do but leave.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -53,7 +56,7 @@ def worker() -> FastAPI:
     """The application of one worker, made in its own process."""
     chosen = settings.load()
     _forget_the_dead(Path(os.environ[metrics.SHARED]))
-    logging.basicConfig(level=chosen.log_level.upper(), format="%(asctime)s %(process)d %(levelname)s %(message)s")
+    logs.begin(chosen.log_level, chosen.log_format)
     return _application(chosen)
 
 
@@ -76,7 +79,8 @@ def _share(chosen: Settings, folder: Path) -> None:
         value = getattr(chosen, name)
         if value is None:
             continue
-        text = os.pathsep.join(map(str, value)) if isinstance(value, tuple) else str(value)
+        separator = os.pathsep if name == "bundles" else ","
+        text = separator.join(map(str, value)) if isinstance(value, tuple) else str(value)
         os.environ[settings.PREFIX + name.upper()] = text
     (folder / "metrics").mkdir()
     os.environ[metrics.SHARED] = str(folder / "metrics")
@@ -102,7 +106,7 @@ def _config(chosen: Settings, application: FastAPI | str) -> uvicorn.Config:
         factory=isinstance(application, str),
         http=Protocol,
         ws="none",
-        log_level=chosen.log_level,
+        log_config=None,  # its lines go where ours go, at the level that ours have
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=max(1, round(chosen.drain_s)),

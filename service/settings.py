@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -15,6 +15,8 @@ from pydantic_settings import (
     SettingsConfigDict,
     YamlConfigSettingsSource,
 )
+
+from service.log_level import Level
 
 PREFIX = "EVENHAND_"
 CONFIG = "EVENHAND_CONFIG"
@@ -33,6 +35,14 @@ def _paths(value: object) -> object:
     return [part for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
 
 
+def _words(value: object) -> object:
+    """``EVENHAND_CORS_ORIGINS`` is a list separated by commas."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+Origin = Annotated[str, Field(pattern=r"^https?://[^/*\s,]+$")]
+
+
 class Settings(BaseSettings):
     """Everything an operator can set."""
 
@@ -44,8 +54,10 @@ class Settings(BaseSettings):
     """Address to listen on."""
     port: int = Field(default=8000, ge=0, le=65535)
     """Port to listen on; 0 takes a free one."""
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """Least severe log lines to write."""
+    log_level: Level = "info"
+    """Least severe log lines to write; PUT /log-level changes it while the service runs."""
+    log_format: Literal["text", "json"] = "text"
+    """How log lines are written: for people, or one JSON object each."""
     workers: int = Field(default=1, ge=1, le=64)
     """Processes that share the port; each loads every bundle."""
     lanes: int = Field(default=0, ge=0, le=64)
@@ -103,8 +115,31 @@ class Settings(BaseSettings):
     """Verdicts and alerts need so many rows in every group."""
     days_per_false_alarm: float = Field(default=365.0, gt=0)
     """How rare a false alarm of the sequential detector must be, in days, for all of a model's groups together."""
+    keys_file: Path | None = None
+    """File of keys, made by evenhand key new; with it every route but health needs one."""
+    key_rate_per_s: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """Requests per second that each key, or token's subject, may make of a process, unless its line says; 0 is any."""
+    jwt_jwks: Path | None = None
+    """File with a JSON Web Key Set: tokens that these public keys verify count as keys do."""
+    jwt_issuer: str = ""
+    """Who must have issued a token (iss)."""
+    jwt_audience: str = ""
+    """For whom (aud)."""
+    jwt_claim: str = "scope"
+    """The claim that holds a token's scopes: a text separated by spaces, or a list."""
+    open: bool = False
+    """Without keys, listen where others can reach it all the same; routes that change anything are off then."""
+    cors_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_words)] = ()
+    """Sites whose pages may ask from a browser, such as https://tool.example.org."""
     otlp_endpoint: str | None = Field(default=None, pattern=r"^https?://[^/]+")
     """Collector of OpenTelemetry traces, such as http://collector:4318; nothing is traced where not given."""
+
+    @model_validator(mode="after")
+    def _groups_stay_while_feedback_may_come(self) -> Settings:
+        """A group that is declared anew after it was let go of would count twice."""
+        if self.keep_attributes_days < self.feedback_days:
+            raise ValueError("keep_attributes_days must not be less than feedback_days; raise it, or lower the other")
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -139,7 +174,8 @@ def load(**overrides: Any) -> Settings:  # noqa: ANN401 - settings have many typ
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         name = ".".join(str(part) for part in first["loc"])
-        raise SettingsError(f"setting {name}: {first['msg']}{_nearest(name, Settings.model_fields)}") from error
+        where = f"setting {name}: " if name else "settings: "
+        raise SettingsError(f"{where}{first['msg']}{_nearest(name, Settings.model_fields)}") from error
     except Exception as error:  # the YAML library raises its own tree
         raise SettingsError(f"settings cannot be read: {str(error).splitlines()[0]}") from error
 

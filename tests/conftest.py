@@ -21,6 +21,7 @@ def settings_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> None:
         del os.environ[name]
     os.environ["EVENHAND_STATE"] = str(tmp_path_factory.mktemp("state"))
     os.environ["EVENHAND_LOT_ROWS"] = "1"
+    os.environ["EVENHAND_STALL_S"] = "10"  # a machine that runs tests may be busy with others
 
 
 @pytest.fixture(scope="session")

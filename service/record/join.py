@@ -37,6 +37,7 @@ class _Work:
         self.cells: Cells = {}
         self.labels: dict[str, str] = {}
         self.new_labels: list[dict[str, Any]] = []
+        self.alive: set[str] = set()
         self.groups: dict[tuple[str, str], str] = {}
         """By pseudonym and attribute."""
 
@@ -71,6 +72,8 @@ class Joiner:
             raise UnknownLabel("the model has no such label; it has " + ", ".join(known.configuration["labels"]))
         told = event("override", {"label": label, "by": by, "reason": reason}, name)
         with self._store.writing() as connection:
+            if name not in _alive(connection, {name}):
+                return None
             store.append(connection, Lot([told]))
         body: dict[str, Any] = from_json(told.body)
         return body
@@ -92,7 +95,12 @@ class Joiner:
         if good:
             with self._store.writing() as connection:
                 work = self._begin(connection, list(good.values()))
-                found |= {place: self._item(work, item, known[item.id]) for place, item in good.items()}
+                found |= {
+                    place: self._item(work, item, known[item.id])
+                    if item.id in work.alive
+                    else Joined(item.id, "orphan")
+                    for place, item in good.items()
+                }
                 _write(connection, work)
         return [found[place] for place in range(len(items))]
 
@@ -123,8 +131,8 @@ class Joiner:
 
     def _begin(self, connection: Connection, items: list[Feedback]) -> _Work:
         """What is on record about these decisions, while nobody else can change it."""
-        store.head(connection)
         work, names = _Work(), {item.id for item in items}
+        work.alive = _alive(connection, names)
         asked = select(labels.c.decision, labels.c.label).where(labels.c.decision.in_(names))
         work.labels = {name: label for name, label in connection.execute(asked)}
         of = select(attributes.c.pseudonym, attributes.c.attribute, attributes.c.group)
@@ -151,6 +159,13 @@ class Joiner:
         counted = count(known, have | new, new, work.labels.get(item.id), is_new)
         cells_of(work.cells, known, counted)
         return Joined(item.id, "joined", counted=counted)
+
+
+def _alive(connection: Connection, names: set[str]) -> set[str]:
+    """Of these decisions those that were not erased since they were read, while nobody else can erase one."""
+    store.head(connection)
+    asked = select(records.c.id).where(records.c.id.in_(names), records.c.body.is_not(None))
+    return set(connection.execute(asked).scalars())
 
 
 def _add(work: _Work, item: Feedback, known: Known, pseudonym: str, new: dict[str, str], is_new: bool) -> None:

@@ -3,9 +3,10 @@
 What came since the last commit goes into the next one. A database that is away, or a disk that is full, costs no
 record as long as the spool can be written; while anything waits there, what is new goes behind it.
 
-What ``kill -9`` can lose at ``durability: batch``: what was taken in the last ``FLUSH_S`` seconds, and what was taken
-while the last commit was under way. At ``request`` nothing whose future said so; the same holds for a machine that
-loses power, for commits and the spool are on disk when they return.
+What ``kill -9`` can lose at ``durability: batch`` is what was not in a commit, nor in the spool: what was taken in the
+last ``FLUSH_S`` seconds and while the last commit was under way, which a lock may hold up for ``store.BUSY_S`` and
+PostgreSQL for ``store.STATEMENT_S``. At ``request`` nothing whose future said that it is done. A machine that loses
+power loses no more, for commits and spool are on disk when they return.
 """
 
 from __future__ import annotations

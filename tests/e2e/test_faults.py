@@ -18,7 +18,7 @@ def server(demo: Path, tmp_path: Path) -> Iterator[Server]:
     hang = tmp_path / "hang"
     hang.touch()
     command = (sys.executable, str(FAULTY), "serve", str(demo), "--port", "PORT")
-    running = Server(*command, FAULT_HANG=str(hang), EVENHAND_LANES="1")
+    running = Server(*command, FAULT_HANG=str(hang), EVENHAND_LANES="1", EVENHAND_STALL_S="1.5")
     yield running
     running.process.kill()
     running.process.wait()

@@ -14,7 +14,7 @@ from waiting import until
 from service.record.tables import records
 from service.record.verify import verify
 
-KILLS = 20
+KILLS = 6
 AWAY_S = 10.0
 
 

@@ -1,7 +1,7 @@
 """Real applications over real bundles, in process."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,10 +10,12 @@ from fastapi.testclient import TestClient
 from service.app import create_app
 from service.settings import Settings
 
+Start = Callable[..., TestClient]
 
-@pytest.fixture(scope="session")
-def open_client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., TestClient]]:
-    """Start an application; it is stopped at the end of the tests."""
+
+@contextmanager
+def starting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """What starts applications, which end with the ``with`` block: each holds a hundred megabytes and more."""
     with ExitStack() as stack:
 
         def start(*bundles: Path, **settings: object) -> TestClient:
@@ -25,20 +27,34 @@ def open_client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[.
 
 
 @pytest.fixture(scope="session")
-def client(open_client: Callable[..., TestClient], demo: Path) -> TestClient:
-    return open_client(demo, max_items=256)
+def open_shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """Start an application that all tests share."""
+    with starting(tmp_path_factory) as start:
+        yield start
+
+
+@pytest.fixture
+def open_client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """Start an application; it is stopped at the end of the test."""
+    with starting(tmp_path_factory) as start:
+        yield start
 
 
 @pytest.fixture(scope="session")
-def corrects_all(open_client: Callable[..., TestClient], altered: Callable[..., Path]) -> TestClient:
-    return open_client(altered(0.0, "apply"))
+def client(open_shared: Start, demo: Path) -> TestClient:
+    return open_shared(demo, max_items=256)
 
 
 @pytest.fixture(scope="session")
-def shadows_all(open_client: Callable[..., TestClient], altered: Callable[..., Path]) -> TestClient:
-    return open_client(altered(0.0, "shadow"))
+def corrects_all(open_shared: Start, altered: Callable[..., Path]) -> TestClient:
+    return open_shared(altered(0.0, "apply"))
 
 
 @pytest.fixture(scope="session")
-def two_models(open_client: Callable[..., TestClient], demo: Path, altered: Callable[..., Path]) -> TestClient:
-    return open_client(demo, altered(0.0, "off", name="other"))
+def shadows_all(open_shared: Start, altered: Callable[..., Path]) -> TestClient:
+    return open_shared(altered(0.0, "shadow"))
+
+
+@pytest.fixture(scope="session")
+def two_models(open_shared: Start, demo: Path, altered: Callable[..., Path]) -> TestClient:
+    return open_shared(demo, altered(0.0, "off", name="other"))

@@ -16,7 +16,9 @@ DAY_MS = 86_400_000
 
 
 def test_old_attributes_go_and_the_head_is_signed(demo: Path, tmp_path: Path) -> None:
-    app = create_app(Settings(bundles=(demo,), state=tmp_path, checkpoint_s=0.5, keep_attributes_days=10))
+    app = create_app(
+        Settings(bundles=(demo,), state=tmp_path, checkpoint_s=0.5, feedback_days=10, keep_attributes_days=10)
+    )
     engine = create_engine(f"sqlite:///{tmp_path / 'record.db'}")
 
     def count(table: object) -> int:

@@ -41,6 +41,7 @@ def test_bundles_are_separated_like_path(monkeypatch: pytest.MonkeyPatch) -> Non
         ),
         ("evenhand_prot", "8", "did you mean EVENHAND_PORT"),
         ("EVENHAND_PORT", "many", "setting port"),
+        ("EVENHAND_KEEP_ATTRIBUTES_DAYS", "30", "must not be less than feedback_days"),
         ("EVENHAND_PORT", "70000", "setting port"),
         ("EVENHAND_LOG_LEVEL", "loud", "setting log_level"),
         ("EVENHAND_DEADLINE_S", "0", "setting deadline_s"),

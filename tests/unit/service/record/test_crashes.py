@@ -191,6 +191,53 @@ def test_what_a_dead_process_left_is_taken_over(tmp_path: Path, database: str) -
     assert counted(database, "hourly_risk", "gender") == 3
 
 
+def test_what_was_spooled_goes_before_what_is_new(
+    tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.record.writer.LOT_ROWS", 1)  # it takes many turns to catch up,
+    monkeypatch.setattr("service.record.writer.CATCH_UP_S", 0.001)  # and something new comes at each
+    told = Told()
+    record = recorder(tmp_path, database, told, durability="request")
+    taken = []
+
+    def take() -> bool:
+        taken.append(batch(1))
+        record.take(taken[-1]).result(10)
+        return False
+
+    take()
+    with locked(database):
+        until(lambda: take() or told.rows["spooled"] > 20)
+    until(lambda: take() or record.state == "on")
+    record.close()
+    assert [body["id"] for body in bodies(database)] == [one.rows[0].id for one in taken]
+
+
+def test_what_memory_keeps_goes_to_disk_as_soon_as_that_can_be(tmp_path: Path, database: str) -> None:
+    told, spool = Told(), tmp_path / "spool"
+    record = recorder(tmp_path, database, told, durability="request")
+    spool.write_text("a file is no folder")
+    with locked(database):
+        with pytest.raises(RuntimeError, match="neither to database nor to disk"):
+            record.take(batch(4)).result(10)
+        spool.unlink()
+        until(lambda: list(spool.glob("*")))
+        record.close()
+    assert told.rows == {"written": 0, "spooled": 0, "lost": 0}
+    recorder(tmp_path, database).close()
+    assert len(bodies(database)) == 4
+
+
+def test_what_only_memory_had_at_the_end_is_counted_as_lost(tmp_path: Path, database: str) -> None:
+    told = Told()
+    record = recorder(tmp_path, database, told)
+    (tmp_path / "spool").write_text("a file is no folder")
+    with locked(database):
+        record.take(batch(4))
+        record.close()
+    assert told.rows == {"written": 0, "spooled": 0, "lost": 4}
+
+
 def test_neither_database_nor_disk(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory keeps what it can, and is written once the database is back; what is more is counted as lost."""
     monkeypatch.setattr("service.record.backlog.MEMORY_ROWS", 10)

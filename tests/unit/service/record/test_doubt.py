@@ -2,9 +2,11 @@
 
 import select
 import socket
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -103,6 +105,20 @@ def test_a_database_file_that_is_gone_is_not_begun_anew(tmp_path: Path) -> None:
     until(lambda: record.state == "on")
     record.close()
     assert len(bodies(f"sqlite:///{there / 'record.db'}")) == 3
+
+
+def test_a_database_file_that_was_restored_is_the_one_that_is_written(tmp_path: Path) -> None:
+    file = tmp_path / "record.db"
+    record = recorder(tmp_path, "", durability="request")
+    record.take(batch(1)).result(10)
+    with closing(sqlite3.connect(file)) as old, closing(sqlite3.connect(tmp_path / "backup")) as new:
+        old.backup(new)
+    for path in tmp_path.glob("record.db*"):
+        path.unlink()
+    (tmp_path / "backup").rename(file)
+    record.take(batch(2)).result(10)
+    record.close()
+    assert len(bodies(f"sqlite:///{file}")) == 3
 
 
 def test_what_cannot_be_put_into_words_is_counted_as_lost_and_the_writer_goes_on(

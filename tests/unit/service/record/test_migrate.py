@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 import sqlalchemy as sa
@@ -29,8 +30,15 @@ def test_migrations_make_the_tables_of_this_version(database: str) -> None:
 
 
 def test_of_several_that_begin_at_once_one_does(database: str) -> None:
+    stores, together = [Store(database, "key") for _ in range(6)], Barrier(6)
+
+    def begin(store: Store) -> None:
+        store.engine.connect().close()
+        together.wait()
+        store.open()
+
     with ThreadPoolExecutor(6) as pool:
-        list(pool.map(lambda _: Store(database, "key").open(), range(6)))
+        list(pool.map(begin, stores))
     assert bodies(database) == []
 
 

@@ -3,9 +3,12 @@
 from pathlib import Path
 
 from recording import Told, batch, bodies, recorder, table
+from sqlalchemy import event
 
 from service.ids import ulid
 from service.record.recorder import Feedback
+from service.record.retention import erase
+from service.record.store import make_engine
 
 
 def test_what_is_taken_is_on_record_with_its_counts(tmp_path: Path, database: str) -> None:
@@ -45,3 +48,25 @@ def test_a_decision_is_found_at_once_with_all_that_is_known_about_it(tmp_path: P
     assert record.decision("not an id") is None
     record.close()
     assert len(bodies(database)) == 4
+
+
+def test_what_is_erased_between_look_up_and_writing_gets_nothing_new(tmp_path: Path, database: str) -> None:
+    record = recorder(tmp_path, database)
+    taken = batch(2)
+    record.take(taken)
+    name = taken.rows[0].id
+    assert record.decision(name) is not None
+    erased = []
+
+    def erase_once(connection: object, statement: str, *_: object) -> None:
+        """As soon as the decision was read, and before anything is written about it."""
+        if not erased and "body IS NOT NULL" in statement:
+            erased.append(statement)
+            erase(make_engine(database), record.keys, [name], "someone")
+
+    event.listen(record.engine, "after_cursor_execute", lambda c, _, s, *rest: erase_once(c, s))
+    assert [found.result for found in record.feedback([Feedback(name, "toxic")])] == ["orphan"]
+    assert erased
+    assert record.override(name, "toxic", "someone", "because") is None
+    record.close()
+    assert table(database, "labels") == []

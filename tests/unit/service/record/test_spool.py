@@ -1,5 +1,6 @@
 """What was spooled is read again, in its order, whatever happened to the file's end."""
 
+import fcntl
 import os
 import resource
 import stat
@@ -90,6 +91,26 @@ def test_what_a_living_process_holds_is_left_to_it(tmp_path: Path) -> None:
     living.close()
     other.adopt()
     assert ids(other.oldest(10)) == ids(told)
+
+
+def test_a_new_file_that_somebody_took_for_a_dead_ones_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = fcntl.flock
+    taken: list[Path] = []
+
+    def after_somebody(descriptor: int, how: int) -> None:
+        if not taken:  # who adopts it finds nothing in it, and removes it
+            taken.extend(tmp_path.iterdir())
+            taken[0].unlink()
+        lock(descriptor, how)
+
+    monkeypatch.setattr("service.record.spool.fcntl.flock", after_somebody)
+    spool, told = Spool(tmp_path), lots(1)
+    spool.append(told[0])
+    spool.close()
+    assert taken
+    assert read(tmp_path) == ids(told)
 
 
 @contextmanager

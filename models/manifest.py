@@ -33,16 +33,22 @@ class TextInput(_Frozen):
     """How one text becomes arrays."""
 
     kind: Literal["text"] = "text"
+    """A text."""
     max_tokens: int = Field(ge=4, le=8192)
+    """Longer texts are cut."""
     pad_id: int = Field(ge=0)
+    """Token that fills up shorter rows of a batch."""
 
 
 class PairInput(_Frozen):
     """How two texts become arrays."""
 
     kind: Literal["pair"] = "pair"
+    """Two texts."""
     max_tokens: int = Field(ge=4, le=8192)
+    """Longer pairs are cut."""
     pad_id: int = Field(ge=0)
+    """Token that fills up shorter rows of a batch."""
     type_ids: bool
     """Whether the base is told which text a token is from."""
 
@@ -73,11 +79,15 @@ class Attribute(_Frozen):
     """One sensitive attribute: its groups, and how its correction is switched."""
 
     name: Name
+    """As callers, counters and the record name it."""
     groups: list[Value] = Field(min_length=2, max_length=MAX_GROUPS)
+    """Its values, the reference among them."""
     reference: Value
     """The group that is never corrected; the detector's risk is the probability of not belonging to it."""
     threshold: float = Field(ge=0.0, le=1.0)
+    """Risk from which on a row is flagged."""
     mode: Mode
+    """How the correction is switched when the bundle is loaded."""
     why: str
     """One sentence: why this mode."""
 
@@ -96,21 +106,30 @@ class Correction(_Frozen):
     layer: int = Field(ge=0)
     """Index of the first corrected block; the detector reads this block's input."""
     layers: int = Field(ge=1)
+    """Blocks that the base has."""
     pooling: Literal["attention", "mean", "first"]
+    """How the detector makes one vector of a row's tokens."""
     rank: int = Field(ge=1)
+    """Rank of the LoRA weights."""
     alpha: int = Field(ge=1)
+    """Their scale is this over the rank."""
     targets: list[str] = Field(min_length=1)
+    """Projections that they change."""
 
 
 class Trial(_Frozen):
     """One setting of strength and thresholds that was put to the test."""
 
     strength: float
+    """Factor of the correction."""
     levels: list[float]
     """Per attribute the flagged share of rows, in multiples of the share outside the reference group; 0 is never."""
     p_accuracy_loss: float
+    """Of the test that accuracy falls by the tolerance or more."""
     p_worst_cell_gain: float
+    """Of the test that the worst cell gains nothing."""
     certified: bool
+    """Whether both were refuted."""
 
 
 class Certificate(_Frozen):
@@ -121,22 +140,28 @@ class Certificate(_Frozen):
     alpha: float
     """Family-wise level: how often a certificate may be wrong."""
     rows: int
+    """Validation rows of the test."""
     worst_cell: tuple[str, str, str] | None
     """Attribute, group and label of the cell whose gain was tested; named on other rows."""
     settings_in_order: int
+    """How many settings were put in order before testing."""
     trials: list[Trial]
+    """Those that were tested, in that order."""
 
 
 class Graph(_Frozen):
     """What runs, and its contract: one ONNX graph, or torch's own modules for a base that ONNX cannot take."""
 
     engine: Engine = "onnx"
+    """What runs it."""
     opset: int | None
     """Of the ONNX graph; torch has none."""
     weights: Literal["float32", "float16", "int8", "int4"]
     """How most weights are stored; float16 is computed with in float32, int8 and int4 in integers."""
     inputs: list[str]
+    """Names of what goes in."""
     outputs: list[str]
+    """Names of what comes out."""
 
     @model_validator(mode="after")
     def _opset_is_of_onnx(self) -> Graph:
@@ -149,39 +174,66 @@ class Provenance(_Frozen):
     """Where the bundle comes from."""
 
     evenhand: str
+    """Version that made the bundle."""
     base: str
+    """Name of the base model."""
     base_license: str | None
+    """Its license, where known."""
     base_sha256: Sha256
+    """Of its weights."""
     data_sha256: Sha256
+    """Of the table that it was fitted on."""
     rows: dict[str, int]
+    """How many rows each split had."""
     seed: int
+    """Of all that was drawn."""
     settings: dict[str, Any]
+    """Every setting of the fit."""
     libraries: dict[str, str]
+    """Versions that it ran with."""
 
 
 class Manifest(_Frozen):
     """``manifest.json``."""
 
     schema_version: Literal[1]
+    """Of this form; another one is refused."""
     name: Name
+    """Of the model, in URLs and counters."""
     version: Name
+    """Of the model; two that are served together differ."""
     created_utc: str
+    """When it was made."""
     task: Literal["text", "pair", "image", "table"]
+    """What a row is."""
     description: str
+    """What it is, for readers."""
     intended_use: str
+    """What it is made for."""
     out_of_scope: str
+    """What it is not."""
     labels: list[Value] = Field(min_length=2)
+    """In the order of the graph's outputs."""
     favourable: list[Value] = Field(min_length=1)
+    """Those that are good for the person."""
     input: Input
+    """How a row becomes arrays."""
     attributes: list[Attribute] = Field(min_length=1, max_length=MAX_ATTRIBUTES)
+    """In the order of the graph's columns."""
     correction: Correction
+    """Where it reads and what it changes."""
     graph: Graph
+    """What runs."""
     certified: bool
     """Whether thresholds carry a statistical certificate (Learn-then-Test), not just a good validation figure."""
     certificate: Certificate | None = None
+    """What was tested, where something was."""
     provenance: Provenance
+    """Where it comes from."""
     evaluation: dict[str, Any]
+    """Figures per split, base and corrected."""
     files: dict[str, Sha256]
+    """SHA-256 of every file of the bundle but this one."""
 
     @field_validator("files")
     @classmethod

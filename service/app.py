@@ -30,7 +30,7 @@ from service.limits import limits_of
 from service.loader import Loader, lanes_of
 from service.memory import give_back_regularly
 from service.metrics import Metrics
-from service.middleware import Doorkeeper
+from service.middleware import BodyLimits, Doorkeeper
 from service.pipeline import Pipeline
 from service.record.recorder import Recorder
 from service.recording import make_recorder, note_in
@@ -97,8 +97,7 @@ def create_app(given: Settings | None = None) -> FastAPI:
         Doorkeeper,
         metrics=metrics,
         tracer=tracer,
-        max_body_bytes=chosen.max_body_bytes,
-        body_s=chosen.body_s,
+        limits=BodyLimits(chosen.max_body_bytes, chosen.body_s),
         busy=state.registry.busy,
         guard=guard,
     )

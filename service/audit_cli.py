@@ -1,4 +1,4 @@
-"""``evenhand audit``: verify the record of decisions, export it, and let go of what is old or is asked to go.
+"""``evenhand audit``: verify the record of decisions, export it, back it up, let go of what is old or is asked to go.
 
 Exit codes: 0 all is well, 1 the record does not hold, 2 the command cannot run, or a decision is not known.
 """
@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from service.progress import bar
+
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from service.record.checker import Report
     from service.record.keys import Keys
-    from service.record.verify import Progress
 
-app = typer.Typer(no_args_is_help=True, help="The record of decisions: verify, export, prune, erase.")
+app = typer.Typer(no_args_is_help=True, help="The record of decisions: verify, export, back up, prune, erase.")
 
 State = Annotated[Path, typer.Option(envvar="EVENHAND_STATE", help="The service's state folder.")]
 Record = Annotated[
@@ -32,7 +33,6 @@ By = Annotated[str, typer.Option(help="Who asked; the user of this machine where
 STATE = Path("evenhand-state")
 SHOWN = 50
 """Findings that are printed."""
-LINE_EVERY_S = 15.0
 
 
 @app.command()
@@ -54,7 +54,7 @@ def verify(
         own = state / "checkpoint.key"
         if not trusted and file is None and own.is_file():
             trusted = frozenset([signed.public_bytes(signed.load_key(own))])
-        with _bar("verifying") as progress:
+        with bar("verifying") as progress:
             if file is not None:
                 report = verify_file(file, kept, trusted, progress)
             else:
@@ -99,9 +99,31 @@ def export(
         disclosure = None
         if with_attributes:
             disclosure = exports.Disclosure(_keys(state, engine), purpose, by or getpass.getuser())
-        with _bar("exporting") as progress:
+        with bar("exporting") as progress:
             done = exports.export(engine, wanted, out, disclosure, progress)
     typer.echo(f"{done:,} records, {wanted.first} to {wanted.last}, in {out}; evenhand audit verify --file checks it")
+
+
+@app.command()
+def backup(
+    out: Annotated[Path, typer.Argument(help="The file to write; must not exist.")],
+    record: Record = "",
+    state: State = STATE,
+) -> None:
+    """Copy an SQLite record while the service writes; for PostgreSQL this is pg_dump's to do."""
+    with _said():
+        from service.record.backup import back_up
+
+        engine = _engine(record, state)
+        with bar("copying") as progress:
+            last = back_up(engine, out, progress)
+    typer.echo(f"{out}: the record up to {last:,}, readable by you alone; evenhand audit verify --record checks it")
+    waiting = [path for path in (state / "spool").glob("*.spool") if path.stat().st_size]
+    if waiting:
+        typer.echo(
+            f"not in it: what waits in {state / 'spool'}; copy that folder too, or wait until it is empty", err=True
+        )
+    typer.echo(f"keep with it, but elsewhere: {state / 'record.key'}, {state / 'checkpoint.key'}", err=True)
 
 
 @app.command()
@@ -125,7 +147,7 @@ def prune(
         if dry_run:
             found, word = retention.due(*asked), "would leave"
         else:
-            with _bar("pruning") as progress:
+            with bar("pruning") as progress:
                 found, word = retention.prune(*asked, progress), "left"
     upto = f", up to record {found.to_seq}" if found.to_seq else ""
     typer.echo(f"{found.records:,} records{upto}, and {found.attributes:,} sensitive attributes {word}")
@@ -144,7 +166,7 @@ def erase(
 
         engine = _engine(record, state)
         keys = _keys(state, engine)
-        with _bar("erasing") as progress:
+        with bar("erasing") as progress:
             done = retention.erase(engine, keys, decisions, by or getpass.getuser(), progress)
     typer.echo(
         f"erased: {len(done.records)} bodies, {done.attributes} sensitive attributes, {done.labels} labels; "
@@ -225,46 +247,11 @@ def _moment(given: str) -> int | None:
 
 
 @contextlib.contextmanager
-def _bar(what: str) -> Iterator[Progress]:
-    """A progress bar on standard error, or a line now and then where that is no terminal."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _Lines(what)
-        return
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bars:
-        task = bars.add_task(what, total=None)
-        yield lambda done, total: bars.update(task, completed=done, total=total)
-
-
-class _Lines:
-    """Progress for a log."""
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self._said_s = time.monotonic()
-
-    def __call__(self, done: int, total: int) -> None:
-        if time.monotonic() - self._said_s > LINE_EVERY_S:
-            self._said_s = time.monotonic()
-            typer.echo(f"{self._what}: {done:,} of {total:,}", err=True)
-
-
-@contextlib.contextmanager
 def _said() -> Iterator[None]:
     """Whatever keeps a command from running is told in a line."""
     from sqlalchemy.exc import DBAPIError
 
+    from service.record.backup import BackupError
     from service.record.checkpoints import CheckpointError
     from service.record.export import ExportError
     from service.record.keys import KeyFileError
@@ -273,7 +260,7 @@ def _said() -> Iterator[None]:
 
     try:
         yield
-    except (CheckpointError, ExportError, KeyFileError, NoRecordError, RecordRefused) as error:
+    except (BackupError, CheckpointError, ExportError, KeyFileError, NoRecordError, RecordRefused) as error:
         _fail(str(error))
     except DBAPIError as error:
         from service.record.writer import reason

@@ -6,7 +6,6 @@ Heavy imports wait for their command. ``service`` may not import ``training``: i
 from __future__ import annotations
 
 import importlib.metadata
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -38,7 +37,7 @@ def serve(
 ) -> None:
     """Serve bundles over HTTP. Every setting is also an EVENHAND_ variable; the command line wins."""
     from models.bundle import BundleError
-    from service import processes, settings
+    from service import logs, processes, settings
     from service.access.keyfile import AccessError
     from service.record.checkpoints import CheckpointError
     from service.record.keys import KeyFileError
@@ -48,10 +47,26 @@ def serve(
     given = {"host": host, "port": port, "workers": workers, "threads": threads, "provider": provider}
     try:
         chosen = settings.load(bundles=folders, log_level=log_level, **given)
-        logging.basicConfig(level=chosen.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
+        logs.begin(chosen.log_level, chosen.log_format)
         processes.serve(chosen)
     except (settings.SettingsError, AccessError, BundleError, KeyFileError, CheckpointError, RecordRefused) as error:
         _fail(str(error), 2)
+
+
+@app.command()
+def doctor(
+    bundles: Annotated[list[Path] | None, typer.Argument(help="Folders of bundles; EVENHAND_BUNDLES else.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Check settings, bundles, record, clock, packages and port; exit 0 all is well, 1 warnings, 2 problems."""
+    from service.doctor import examine
+    from service.findings import EXIT, text, worst
+
+    findings, settings = examine({"bundles": tuple(bundles) if bundles else None, "host": host, "port": port})
+    typer.echo(text(findings, settings, as_json=json))
+    raise typer.Exit(EXIT[worst(findings)])
 
 
 @bundle_app.command()

@@ -12,14 +12,16 @@ import json
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
 from models.manifest import Mode
+from service import log_level
 from service.errors import InvalidInput
 from service.lanes import Lanes
+from service.log_level import Level
 from service.metrics import Metrics
 from service.recording import Note
 from service.registry import Registry, Roles
@@ -30,7 +32,15 @@ FOLLOW_S = 0.25
 """How soon a worker does what another was told."""
 
 
-ORDERS = TypeAdapter(dict[str, Roles])
+@dataclass(frozen=True)
+class _Orders:
+    """What the workers share."""
+
+    log_level: Level
+    models: dict[str, Roles]
+
+
+ORDERS = TypeAdapter(_Orders)
 """What the workers' file says, by model."""
 
 
@@ -64,7 +74,8 @@ class Control:
         if attribute is not None and attribute not in names:
             raise InvalidInput(f"this model has no such attribute; it has {', '.join(names)}")
         chosen = names if attribute is None else [attribute]
-        self._change(name, lambda roles: roles.modes.update(dict.fromkeys(chosen, mode)))
+        modes = dict.fromkeys(chosen, mode)
+        self._change(name, lambda: self._registry.roles[name].modes.update(modes))
         self._note("mode", {"model": name, "attributes": list(chosen), "mode": mode})
         log.warning("%s: the mode of %s is %s now", name, ", ".join(chosen), mode)
 
@@ -78,7 +89,7 @@ class Control:
         if version is not None and self._registry.get(name, version) is self._registry.get(name):
             raise InvalidInput("this version answers already; name another one that is loaded, or null for none")
         self._registry.get(name)
-        self._change(name, lambda roles: setattr(roles, "shadow", version))
+        self._change(name, lambda: setattr(self._registry.roles[name], "shadow", version))
         self._note("shadow", {"model": name, "version": version})
         log.warning("%s: version %s is tried beside the live one now", name, version)
 
@@ -90,12 +101,18 @@ class Control:
         """
         self._registry.get(name, version)
 
-        def change(roles: Roles) -> None:
+        def change() -> None:
+            roles = self._registry.roles[name]
             roles.live, roles.shadow = version, None if roles.shadow == version else roles.shadow
 
         self._change(name, change)
         self._note("promote", {"model": name, "version": version})
         log.warning("%s: version %s answers now", name, version)
+
+    def set_log_level(self, level: Level) -> None:
+        """Write more or fewer log lines, here and in the other workers; the setting counts again after a restart."""
+        log.warning("the log level is %s now; it was %s", level, log_level.level())
+        self._change(None, lambda: log_level.set_level(level))
 
     async def follow(self) -> None:
         """Do what other workers were told. Runs for ever."""
@@ -103,18 +120,19 @@ class Control:
             self._read()
             await asyncio.sleep(FOLLOW_S)
 
-    def _change(self, name: str, change: Callable[[Roles], object]) -> None:
-        """Change one model's roles, here and for the other workers; nobody's change is lost."""
+    def _change(self, name: str | None, change: Callable[[], object]) -> None:
+        """Change one model's roles, or what belongs to none, here and for the other workers; nothing said is lost."""
         if self._file is None:
-            change(self._registry.roles[name])
+            change()
             self._apply(name)
             return
         with open(self._file.with_suffix(".lock"), "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             self._read()
-            change(self._registry.roles[name])
+            change()
             self._apply(name)
-            self._seen = json.dumps({name: asdict(roles) for name, roles in self._registry.roles.items()})
+            roles = {name: asdict(roles) for name, roles in self._registry.roles.items()}
+            self._seen = json.dumps({"log_level": log_level.level(), "models": roles})
             draft = self._file.with_suffix(".new")
             draft.write_text(self._seen)
             os.replace(draft, self._file)
@@ -130,7 +148,8 @@ class Control:
         except ValueError:
             log.error("the workers' orders cannot be read; this worker keeps what it was told")
             return
-        for name, said in found.items():
+        log_level.set_level(found.log_level)
+        for name, said in found.models.items():
             if name in self._registry.roles:
                 self._adopt(name, said)
 
@@ -143,7 +162,9 @@ class Control:
         roles.shadow = said.shadow if said.shadow in loaded and said.shadow != roles.live else None
         self._apply(name)
 
-    def _apply(self, name: str) -> None:
+    def _apply(self, name: str | None) -> None:
+        if name is None:
+            return
         live, shadow = self._registry.get(name), self._registry.shadow_of(name)
         for model in self._registry.versions(name):
             self._lanes.defer(model.batcher, model is shadow)

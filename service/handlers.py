@@ -15,6 +15,7 @@ from service.errors import InvalidInput, InvalidJson, MethodNotAllowed, NotFound
 from service.metrics import Metrics
 from service.schemas import (
     FeedbackRequest,
+    LogLevelRequest,
     ModeRequest,
     OverrideRequest,
     PredictRequest,
@@ -26,6 +27,7 @@ BODIES: dict[str, type[BaseModel]] = {
     "/predict": PredictRequest,
     "/feedback": FeedbackRequest,
     "/decisions/{id}/override": OverrideRequest,
+    "/log-level": LogLevelRequest,
     "/models/{name}/mode": ModeRequest,
     "/models/{name}/shadow": ShadowRequest,
     "/models/{name}/promote": VersionRequest,

@@ -7,6 +7,7 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.responses import JSONResponse
@@ -15,7 +16,7 @@ from service.access.guard import Guard
 from service.errors import V2_PREFIX, ServiceError, TooLarge, TooSlow, UnsupportedMediaType
 from service.ids import ulid
 from service.metrics import Metrics
-from service.tracing import TRACE, Tracer
+from service.tracing import CURRENT, TRACE, Trace, Tracer
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -33,6 +34,14 @@ CALLER_LEFT = 499
 PLAIN_TOKEN = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 
 
+@dataclass(frozen=True, slots=True)
+class BodyLimits:
+    """What a request's body may be; anything beyond is refused."""
+
+    max_bytes: int
+    within_s: float
+
+
 class Doorkeeper:
     """Refuses who may not ask and what is too large or of another type; names requests, counts and guards answers.
 
@@ -40,8 +49,7 @@ class Doorkeeper:
         app: The application behind it.
         metrics: Where requests are counted.
         tracer: Names traces.
-        max_body_bytes: More is refused.
-        body_s: A body that takes longer is refused.
+        limits: What a body may be.
         busy: Why no row at all can be taken now, whatever the request is; ``None`` if some can.
         guard: Who may ask what.
     """
@@ -51,16 +59,14 @@ class Doorkeeper:
         app: App,
         metrics: Metrics,
         tracer: Tracer,
-        max_body_bytes: int,
-        body_s: float,
+        limits: BodyLimits,
         busy: Callable[[], ServiceError | None],
         guard: Guard,
     ) -> None:
         self._app = app
         self._metrics = metrics
         self._tracer = tracer
-        self._max_body_bytes = max_body_bytes
-        self._body_s = body_s
+        self._limits = limits
         self._busy = busy
         self._guard = guard
 
@@ -72,7 +78,7 @@ class Doorkeeper:
         headers = dict(scope["headers"])
         given = headers.get(REQUEST_ID, b"")
         request_id = given.decode() if PLAIN_TOKEN.fullmatch(given) else ulid()
-        trace = scope[TRACE] = self._tracer.begin(request_id, headers.get(b"traceparent", b""))
+        trace = scope[TRACE] = self._begin(request_id, headers)
         started, status, answered = time.monotonic(), 500, False
         body: bytes | None = None
         rules = self._guard.rules(scope["path"])
@@ -106,6 +112,12 @@ class Doorkeeper:
             self._metrics.request(route, _method(scope), status, time.monotonic() - started)
             self._tracer.end(trace, route, _method(scope), status)
 
+    def _begin(self, request_id: str, headers: dict[bytes, bytes]) -> Trace:
+        """Begin the request's trace, and let log lines name it."""
+        trace = self._tracer.begin(request_id, headers.get(b"traceparent", b""))
+        CURRENT.set(trace)
+        return trace
+
     async def _while_wanted(
         self, scope: Scope, body: bytes | None, receive: Receive, send: Send, answered: Callable[[], bool]
     ) -> bool:
@@ -136,19 +148,19 @@ class Doorkeeper:
 
     async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
         """Read the whole body, but never more than the limit, nor for longer."""
-        too_large = TooLarge(f"the body is larger than {self._max_body_bytes} bytes; send several requests")
+        too_large = TooLarge(f"the body is larger than {self._limits.max_bytes} bytes; send several requests")
         declared = headers.get(b"content-length", b"0")
-        if declared.isdigit() and int(declared[:20]) > self._max_body_bytes:
+        if declared.isdigit() and int(declared[:20]) > self._limits.max_bytes:
             raise too_large
         parts, size = list[bytes](), 0
         try:
-            async with asyncio.timeout(self._body_s):
+            async with asyncio.timeout(self._limits.within_s):
                 while True:
                     message = await receive()
                     if message["type"] == "http.disconnect":
                         return b""
                     parts.append(message.get("body", b""))
-                    if (size := size + len(parts[-1])) > self._max_body_bytes:
+                    if (size := size + len(parts[-1])) > self._limits.max_bytes:
                         raise too_large
                     if not message.get("more_body", False):
                         return b"".join(parts)

@@ -19,7 +19,7 @@ from uvicorn.supervisors import Multiprocess
 
 from models.bundle import load
 from models.runners import require_engine
-from service import metrics, recording, settings
+from service import logs, metrics, recording, settings
 from service.access.guard import Guard
 from service.protocol import Protocol
 from service.settings import Settings
@@ -56,7 +56,7 @@ def worker() -> FastAPI:
     """The application of one worker, made in its own process."""
     chosen = settings.load()
     _forget_the_dead(Path(os.environ[metrics.SHARED]))
-    logging.basicConfig(level=chosen.log_level.upper(), format="%(asctime)s %(process)d %(levelname)s %(message)s")
+    logs.begin(chosen.log_level, chosen.log_format)
     return _application(chosen)
 
 
@@ -106,7 +106,7 @@ def _config(chosen: Settings, application: FastAPI | str) -> uvicorn.Config:
         factory=isinstance(application, str),
         http=Protocol,
         ws="none",
-        log_level=chosen.log_level,
+        log_config=None,  # its lines go where ours go, at the level that ours have
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=max(1, round(chosen.drain_s)),

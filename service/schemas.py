@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from pydantic_core import PydanticCustomError
 
 from models.manifest import Mode
+from service.log_level import Level
 
 _ITEM = {
     "description": "By the model's task: a text; a pair of texts; an image; or an object of named features, where one "
@@ -203,6 +204,12 @@ class ModeRequest(_Taken):
 
     mode: Mode
     attribute: str | None = Field(default=None, description="All attributes where left out.")
+
+
+class LogLevelRequest(_Taken):
+    """What ``PUT /log-level`` takes, and what it answers."""
+
+    level: Level = Field(description="Least severe log lines that are written.")
 
 
 class VersionRequest(_Taken):

@@ -16,6 +16,8 @@ from pydantic_settings import (
     YamlConfigSettingsSource,
 )
 
+from service.log_level import Level
+
 PREFIX = "EVENHAND_"
 CONFIG = "EVENHAND_CONFIG"
 CONTROL = "EVENHAND_CONTROL_FILE"
@@ -52,8 +54,10 @@ class Settings(BaseSettings):
     """Address to listen on."""
     port: int = Field(default=8000, ge=0, le=65535)
     """Port to listen on; 0 takes a free one."""
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """Least severe log lines to write."""
+    log_level: Level = "info"
+    """Least severe log lines to write; PUT /log-level changes it while the service runs."""
+    log_format: Literal["text", "json"] = "text"
+    """How log lines are written: for people, or one JSON object each."""
     workers: int = Field(default=1, ge=1, le=64)
     """Processes that share the port; each loads every bundle."""
     lanes: int = Field(default=0, ge=0, le=64)

@@ -10,6 +10,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,6 +64,10 @@ class Trace:
             self.stage("queue", submitted_ns, max(submitted_ns, min(run.started_ns for run in runs)))
         for run in {id(run): run for run in runs}.values():
             self.stage("inference", run.started_ns, run.ended_ns, batch_rows=run.rows, batch_tokens=run.tokens)
+
+
+CURRENT: ContextVar[Trace | None] = ContextVar("evenhand.trace", default=None)
+"""The request that is worked on, for log lines; a thread of the engine works on several and has none."""
 
 
 class Tracer:

@@ -24,6 +24,8 @@ CLOSED = (
     "{host} can be reached by others and there are no keys: make one (evenhand key new NAME --scope predict) and set "
     "EVENHAND_KEYS_FILE, listen on 127.0.0.1, or set EVENHAND_OPEN=true to let everyone in"
 )
+PROXIES = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"via")
+"""Headers that a proxy adds: whoever is behind it may be anywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +149,15 @@ def is_loopback(host: str) -> bool:
 
 
 def _from_here(scope: Mapping[str, Any]) -> bool:
-    """Whether the connection came in on the loopback interface, and not from a page of another site.
+    """Whether the connection came in on the loopback interface, and neither by a proxy nor from a page of another site.
 
     A site whose name is made to point at this machine is to a browser the same site; its name in ``Origin`` gives it
     away. Other programs send none.
     """
     server = scope.get("server")
     if server is not None and not is_loopback(server[0]) and _is_address(server[0]):
+        return False
+    if any(name in PROXIES for name, _ in scope["headers"]):
         return False
     origins = [value for name, value in scope["headers"] if name == b"origin"]
     return all(is_loopback(_host_of(origin.decode("latin-1"))) for origin in origins)

@@ -37,7 +37,7 @@ def _add(described: dict[str, Any]) -> None:
     described["components"]["securitySchemes"] = SCHEMES
     for path, methods in described["paths"].items():
         for method, operation in methods.items():
-            scopes = TABLE[f"{method.upper()} {path}"].split()
+            scopes = TABLE.get(f"{method.upper()} {path}", "").split()
             if not scopes:
                 continue
             operation["security"] = [{scheme: scopes} for scheme in SCHEMES]

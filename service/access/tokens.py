@@ -78,7 +78,7 @@ class Tokens:
                 leeway=LEEWAY_S,
                 options={"require": ["exp", "iss", "aud", "sub"]},
             )
-        except (self._jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
+        except (self._jwt.PyJWTError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
             log.debug("a token does not hold: %s", type(error).__name__)
             return None
         return Bearer(str(claims["sub"])[:MAX_SUBJECT], _scopes(claims.get(self._claim)))
@@ -97,12 +97,13 @@ def read_key_set(path: Path) -> tuple[PyJWK, ...]:
             content = file.read(MAX_FILE_BYTES + 1)
         given = json.loads(content)["keys"] if len(content) <= MAX_FILE_BYTES else ()
         found = tuple(PyJWK.from_dict(one) for one in given if one.get("use", "sig") == "sig")
+        is_private = any("d" in one for one in given)
     except OSError as error:
         raise AccessError(f"{path}: {error.strerror}; put the issuer's key set (its jwks_uri) there") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, PyJWTError) as error:
         raise AccessError(f"{path}: not a usable JSON Web Key Set ({type(error).__name__})") from None
     names = [key.key_id for key in found]
-    if not found or any(key.algorithm_name not in ALGORITHMS for key in found):
+    if not found or is_private or any(key.algorithm_name not in ALGORITHMS for key in found):
         raise AccessError(f"{path}: needs public signing keys of {', '.join(ALGORITHMS)}, and no others")
     if len(found) > 1 and (None in names or len(set(names)) < len(names)):
         raise AccessError(f"{path}: where there are several keys each needs a kid of its own")

@@ -34,12 +34,13 @@ def migrate(engine: Engine, fingerprint: str) -> None:
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": LOCK})
-        if _version(connection) != HEAD:
+        if version(connection) != HEAD:
             _upgrade(connection)
         _check_key(connection, fingerprint)
 
 
-def _version(connection: Connection) -> str | None:
+def version(connection: Connection) -> str | None:
+    """The last step that a database was brought to; ``None`` where it has none of our tables."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
@@ -64,8 +65,19 @@ def _upgrade(connection: Connection) -> None:
             ) from error
 
 
+def steps() -> set[str]:
+    """Every step that this version knows."""
+    folder = files("service.record") / "migrations" / "versions"
+    return {step.name.split("_")[0] for step in folder.iterdir() if step.name.endswith(".py")}
+
+
+def begun_with(connection: Connection) -> str | None:
+    """Fingerprint of the key that a database was begun with."""
+    return connection.execute(select(about.c.value).where(about.c.name == KEY)).scalar()
+
+
 def _check_key(connection: Connection, fingerprint: str) -> None:
-    found = connection.execute(select(about.c.value).where(about.c.name == KEY)).scalar()
+    found = begun_with(connection)
     if found is None:
         connection.execute(insert(about).values(name=KEY, value=fingerprint))
     elif found != fingerprint:

@@ -11,7 +11,15 @@ from starlette.responses import Response
 from service.errors import BundleRefused
 from service.registry import Slot
 from service.routes.running import Running, running
-from service.schemas import BODY_ERRORS, ErrorReply, ModeRequest, ReloadReply, ShadowRequest, VersionRequest
+from service.schemas import (
+    BODY_ERRORS,
+    ErrorReply,
+    LogLevelRequest,
+    ModeRequest,
+    ReloadReply,
+    ShadowRequest,
+    VersionRequest,
+)
 
 router = APIRouter()
 UNKNOWN: dict[int | str, dict[str, Any]] = {
@@ -68,6 +76,13 @@ async def reload(name: str, request: Request) -> ReloadReply:
         raise refused
     live = state.registry.get(name)
     return ReloadReply(model=name, version=live.manifest.version, bundle=live.bundle, changed=any(changed))
+
+
+@router.put("/log-level")
+async def log_level(body: LogLevelRequest, request: Request) -> LogLevelRequest:
+    """Write more or fewer log lines from now on, in every worker; after a restart the setting counts again."""
+    running(request).control.set_log_level(body.level)
+    return body
 
 
 @router.get("/metrics", response_class=Response)

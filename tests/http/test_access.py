@@ -199,6 +199,7 @@ def test_what_happens_is_counted_and_no_key_is_logged(
     locked: TestClient, guarded: Guarded, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")
+    caplog.set_level("DEBUG", logger="service")
     metrics = guarded.keys["metrics"]
     before = {result: counted(locked, result, metrics) for result in ("missing", "invalid", "forbidden")}
     shown = "evenhand_" + "s3cr3t" * 7
@@ -323,6 +324,11 @@ def test_on_this_machine_admin_routes_need_no_key(client: TestClient) -> None:
     for origin in ("http://evil.example.org", "http://evil.example.org:8000", "null", "http://[", ""):
         reply = client.put(url, json=body, headers={"origin": origin})
         assert (reply.status_code, reply.json()["error"]["type"]) == (403, "admin_off"), origin
+    proxied = client.put("/models/none/mode", json=body, headers={"x-forwarded-for": "127.0.0.1"})
+    assert proxied.status_code == 403
+    elsewhere = TestClient(client.app, base_url="http://10.0.0.1")
+    assert elsewhere.put("/models/none/mode", json=body).status_code == 403
+    assert elsewhere.get("/models").status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/docs", "/nothing", "/fairness", "/metrics", "/dashboard", "/v2"])

@@ -1,11 +1,12 @@
 """Token buckets let through what they promise, and no more."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.access.buckets import MAX_CALLERS, Buckets
 
 
+@settings(deadline=None)
 @given(st.floats(0.1, 50), st.lists(st.floats(0, 2), min_size=1, max_size=80))
 def test_never_more_than_the_rate_and_a_second_s_worth(rate_per_s: float, pauses: list[float]) -> None:
     buckets, now_s, let_through = Buckets(), 100.0, 0

@@ -1,7 +1,7 @@
 """Headers to a credential, whatever a client sends."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.access.credentials import MAX_BYTES, Malformed, credential
@@ -54,6 +54,7 @@ def test_what_is_ambiguous_or_impossible_is_refused(headers: list[tuple[bytes, b
         credential(headers)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(NAMES, VALUES), max_size=4))
 def test_whatever_is_sent_there_is_a_plain_word_or_nothing(headers: list[tuple[bytes, bytes]]) -> None:
     try:

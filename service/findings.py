@@ -1,0 +1,57 @@
+"""What a check of the installation found: one line each, with what to do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+State = Literal["ok", "warning", "problem"]
+EXIT: dict[State, int] = {"ok": 0, "warning": 1, "problem": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    check: str
+    """What: ``settings``, ``bundle``, ``state``, ``key``, ``database``, ``spool``, ``clock`` and others."""
+    state: State
+    said: str
+    """What is so."""
+    do: str = ""
+    """What to do about it; empty where nothing is to be done."""
+
+    def line(self) -> str:
+        """As one line for a terminal."""
+        return f"{self.state:8} {self.check:10} {self.said}" + (f". {self.do}" if self.do else "")
+
+    def facts(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self)
+
+
+def worst(findings: list[Finding]) -> State:
+    """The state of all together."""
+    return max((finding.state for finding in findings), key=EXIT.__getitem__, default="ok")
+
+
+def text(findings: list[Finding], settings: Sequence[dict[str, str]], as_json: bool) -> str:
+    """Everything that was found, for people or for programs."""
+    state = worst(findings)
+    if as_json:
+        facts = [finding.facts() for finding in findings]
+        return json.dumps({"state": state, "findings": facts, "settings": list(settings)}, indent=2)
+    given = [f"         {one['name']} = {one['value']} ({one['source']})" for one in settings if _given(one)]
+    left = [f"{one['name']} {one['value'] or '-'}" for one in settings if not _given(one)]
+    if left:
+        given.append(f"         defaults: {', '.join(left)}")
+    lines = [finding.line() for finding in findings]
+    counts = {name: sum(finding.state == name for finding in findings) for name in EXIT}
+    said = ", ".join(f"{count} {name}" for name, count in counts.items())
+    return "\n".join([*lines[:1], *given, *lines[1:], said])
+
+
+def _given(setting: dict[str, str]) -> bool:
+    return setting["source"] != "default"

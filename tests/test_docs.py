@@ -1,0 +1,101 @@
+"""What README, tutorial and how-to tell a reader to run does run: every block, or a comment before it says why not."""
+
+import csv
+import itertools
+import json
+import shutil
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from documents import NOT_RUN, ROOT, Block, Reader, blocks
+
+PAGES = ("README.md", "docs/tutorial.md", "docs/howto/backup.md")
+README = blocks("README.md")
+
+
+@pytest.fixture(autouse=True)
+def curl() -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+
+
+def bundle_at(folder: Path, name: str, demo: Path) -> None:
+    (folder / "bundles").mkdir(exist_ok=True)
+    (folder / "bundles" / name).symlink_to(demo)
+
+
+def ask(port: int) -> str:
+    """Ask for one prediction; gives its id."""
+    body = json.dumps({"inputs": "nice day", "groups": {"religion": "none"}}).encode()
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/predict", body, {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as reply:
+        return str(json.load(reply)["predictions"][0]["id"])
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory, demo: Path) -> Iterator[Reader]:
+    """Somebody who serves the demo bundle, and has a table of posts."""
+    folder = tmp_path_factory.mktemp("reader")
+    for name in ("mine", "hatexplain-toxicity"):
+        bundle_at(folder, name, demo)
+    write_posts(folder / "posts.csv")
+    found = Reader(folder, EVENHAND_DURABILITY="request")
+    found.serve("evenhand serve bundles/hatexplain-toxicity")
+    found.replaced |= {"<id of the prediction>": ask(found.port), "<id>": ask(found.port)}
+    yield found
+    found.stop()
+
+
+def write_posts(path: Path) -> None:
+    """Rows with the demo bundle's columns."""
+    said, who = ("what a lovely day", "go away", "they are welcome", "nobody wants them"), ("none", "Islam", "Jewish")
+    with path.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["text", "label", "race", "religion", "gender", "orientation"])
+        for number, (text, religion, label) in enumerate(itertools.product(said, who, ("toxic", "not toxic"))):
+            rows.writerow([f"{text} {number}", label, "none", religion, "none", "none"])
+
+
+@pytest.mark.parametrize("block", [block for block in README if block.runs], ids=lambda block: block.name)
+def test_a_block_of_the_readme_runs(reader: Reader, block: Block) -> None:
+    reader.run(block)
+
+
+@pytest.mark.slow
+def test_the_tutorial_runs_in_an_empty_folder_to_a_served_model(tmp_path: Path) -> None:
+    found = Reader(tmp_path)
+    said = []
+    try:
+        for block in blocks("docs/tutorial.md"):
+            if block.serves:
+                found.serve(block.code)
+            elif block.runs:
+                said.append(found.run(block))
+    finally:
+        found.stop()
+    assert '"model":"loans"' in "".join(said)
+    assert "joined" in "".join(said)
+    assert "holds: " in said[-1]
+
+
+def test_a_record_is_backed_up_and_restored_as_the_page_says(tmp_path: Path, demo: Path) -> None:
+    bundle_at(tmp_path, "mine", demo)
+    found = Reader(tmp_path, EVENHAND_DURABILITY="request")
+    found.serve("evenhand serve bundles/mine")
+    backing_up, restoring = (block for block in blocks("docs/howto/backup.md") if block.runs)
+    try:
+        ask(found.port)
+        assert "holds: " in found.run(backing_up)
+    finally:
+        found.stop()
+    assert "holds: " in found.run(restoring)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_what_is_not_run_says_why(page: str) -> None:
+    for block in blocks(page):
+        assert block.runs or len(block.mark) > len(NOT_RUN) + 10, block.name
+    assert any(block.runs for block in blocks(page))
+    assert (ROOT / page).read_text().count("```sh") + (ROOT / page).read_text().count("```python") == len(blocks(page))

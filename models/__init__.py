@@ -1,1 +1,6 @@
-"""What a fair classifier is. Empty on purpose: `models.bundle` must not pull in torch."""
+"""What a fair classifier is. Imports nothing: `models.bundle` must not pull in torch."""
+
+import os
+
+# Packages of ONNX Runtime since 1.29 report their use to Microsoft unless this is set before they are imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

@@ -5,6 +5,7 @@ Invariant: bytes that are used are the bytes that were hashed; nothing is read f
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from collections.abc import Mapping
@@ -79,8 +80,10 @@ def read_manifest(path: Path) -> tuple[Manifest, str]:
     """
     file = path / MANIFEST
     try:
-        content = file.read_bytes()
+        content = _read(file)
         raw = json.loads(content)
+        # It is shown as JSON and recorded: NaN, numbers beyond a double and lone surrogates can be neither.
+        json.dumps(raw, allow_nan=False, ensure_ascii=False).encode()
     except OSError as error:
         raise BundleError(f"{path}: no readable {MANIFEST} ({error.strerror or error})") from error
     except (ValueError, RecursionError) as error:
@@ -122,15 +125,24 @@ def load(path: Path) -> Bundle:
 def _read_verified(root: Path, name: str, expected: str) -> bytes:
     """Read one file that must lie inside the folder and match its hash."""
     file = root / name
-    if not file.resolve().is_relative_to(root.resolve()):
-        raise BundleError(f"{file}: points outside the bundle's folder")
     try:
-        content = file.read_bytes()
+        if not file.resolve().is_relative_to(root.resolve()):
+            raise BundleError(f"{file}: points outside the bundle's folder")
+        content = _read(file)
     except OSError as error:
         raise BundleError(f"{file}: missing or unreadable ({error.strerror or error})") from error
+    except RuntimeError as error:  # of a link that leads to itself
+        raise BundleError(f"{file}: links that lead nowhere") from error
     if hash_bytes(content) != expected:
         raise BundleError(f"{file}: content does not match its hash in {MANIFEST}; copy the bundle again")
     return content
+
+
+def _read(file: Path) -> bytes:
+    """Read a plain file: a pipe would keep us waiting for ever."""
+    if file.exists() and not file.is_file():
+        raise OSError(errno.EINVAL, "not a plain file")
+    return file.read_bytes()
 
 
 def _refuse_strangers(root: Path, manifest: Manifest) -> None:

@@ -10,6 +10,9 @@ from tokenizers import Tokenizer
 from models.inputs import Array, Encoded, InputError
 from models.manifest import PairInput, TextInput
 
+MAX_CHARACTERS = 100_000
+"""A tokenizer reads all of a text before it cuts it: one of megabytes would take seconds for a few hundred tokens."""
+
 
 class TextEncoder:
     """Turns one text, or one pair of texts, into token ids.
@@ -83,6 +86,8 @@ def pair_of(item: Any) -> tuple[str, str]:  # noqa: ANN401 - anything a client m
 def _check(text: str) -> None:
     if not text.strip():
         raise InputError("text is empty")
+    if len(text) > MAX_CHARACTERS:
+        raise InputError(f"text is longer than {MAX_CHARACTERS} characters; send less of it, or parts")
     try:
         text.encode()
     except UnicodeEncodeError as error:

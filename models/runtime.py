@@ -5,6 +5,7 @@ Training evaluates and serving answers through this one class, so both see the s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -70,6 +71,10 @@ class Session:
     """Whether threads wait for their next operator busily: faster alone, slower where others need the cores."""
 
 
+EXTERNAL = re.compile(rb"(?:\x08|\x88\x80*\x00)location")
+"""How protobuf writes the key under which a tensor names a file of its own, however long it makes the length."""
+
+
 class GraphRunner:
     """An ONNX Runtime session over one bundle's graph.
 
@@ -83,10 +88,13 @@ class GraphRunner:
 
     def __init__(self, bundle: Bundle, session: Session = Session()) -> None:
         self._refuse_missing_provider(session.providers)
+        if EXTERNAL.search(bundle.graph):
+            raise BundleError(f"{bundle.path}: the graph names files of its own, which nobody hashed; export it as one")
         options = ort.SessionOptions()
         options.intra_op_num_threads = session.threads
         options.log_severity_level = 3
         options.enable_mem_pattern = False  # batches have every shape; a plan per shape would only cost memory
+        options.add_session_config_entry("session.load_model_format", "ONNX")  # its own format has ways to read files
         options.add_session_config_entry("session.intra_op.allow_spinning", "1" if session.spin else "0")
         try:
             self._session = ort.InferenceSession(bundle.graph, options, providers=list(session.providers))

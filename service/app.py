@@ -13,11 +13,16 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
+from typing import Any
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
+from starlette.middleware.cors import CORSMiddleware
 
 from service import __version__, handlers, settings
+from service.access.guard import Guard
+from service.access.shield import Shield
+from service.access.spec import describe
 from service.control import Control
 from service.desk import Desk
 from service.lanes import Lanes
@@ -25,7 +30,7 @@ from service.limits import limits_of
 from service.loader import Loader, lanes_of
 from service.memory import give_back_regularly
 from service.metrics import Metrics
-from service.middleware import Doorkeeper
+from service.middleware import BodyLimits, Doorkeeper
 from service.pipeline import Pipeline
 from service.record.recorder import Recorder
 from service.recording import make_recorder, note_in
@@ -46,6 +51,13 @@ SWITCH_S = 0.0005
 """How long the event loop may keep an engine thread waiting for the interpreter; Python's own 5 ms are a tenth of a
 batch."""
 
+CORS: dict[str, Any] = {
+    "allow_methods": ("GET", "POST", "PUT"),
+    "allow_headers": ("authorization", "x-api-key", "x-request-id", "traceparent", "inference-header-content-length"),
+    "expose_headers": ("x-request-id", "traceresponse", "retry-after", "inference-header-content-length"),
+}
+"""What pages of the sites that the operator names may send and read."""
+
 
 def create_app(given: Settings | None = None) -> FastAPI:
     """Verify and load the bundles, and build the application around them.
@@ -57,11 +69,15 @@ def create_app(given: Settings | None = None) -> FastAPI:
         SettingsError: the environment cannot be used, or tracing is asked for and not installed.
         BundleError: a bundle does not hold.
         RecordRefused: the record's database or key cannot be used.
+        AccessError: who may ask is not settled.
     """
     chosen = given or settings.load()
     sys.setswitchinterval(SWITCH_S)
     metrics, tracer = Metrics(CollectorRegistry(), chosen.lot_rows), make_tracer(chosen.otlp_endpoint)
     metrics.record.limits(limits_of(chosen))
+    guard = Guard(chosen, metrics.auth)
+    if guard.is_open_to_all:
+        log.warning("EVENHAND_OPEN: whoever reaches %s may predict and read; admin routes are off", chosen.host)
     recorder = make_recorder(chosen, metrics)
     state = _join(chosen, metrics, recorder)
     app = FastAPI(
@@ -76,13 +92,18 @@ def create_app(given: Settings | None = None) -> FastAPI:
     for router in (predict.router, v2.router, feedback.router, fairness.router, health.router, admin.router):
         app.include_router(router)
     handlers.install(app, metrics)
+    describe(app)
     app.add_middleware(
         Doorkeeper,
         metrics=metrics,
         tracer=tracer,
-        max_body_bytes=chosen.max_body_bytes,
+        limits=BodyLimits(chosen.max_body_bytes, chosen.body_s),
         busy=state.registry.busy,
+        guard=guard,
     )
+    if chosen.cors_origins:
+        app.add_middleware(CORSMiddleware, allow_origins=chosen.cors_origins, **CORS)
+    app.add_middleware(Shield)
     return app
 
 

@@ -13,11 +13,13 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from service.audit_cli import app as audit_app
+from service.key_cli import app as key_app
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Serve classifiers that correct themselves.")
 bundle_app = typer.Typer(no_args_is_help=True, help="Look at a bundle, or verify it.")
 app.add_typer(bundle_app, name="bundle")
 app.add_typer(audit_app, name="audit")
+app.add_typer(key_app, name="key")
 
 ENTRY_POINTS = "evenhand.commands"
 Folder = Annotated[Path, typer.Argument(help="Folder of a bundle.")]
@@ -36,6 +38,7 @@ def serve(
     """Serve bundles over HTTP. Every setting is also an EVENHAND_ variable; the command line wins."""
     from models.bundle import BundleError
     from service import logs, processes, settings
+    from service.access.keyfile import AccessError
     from service.record.checkpoints import CheckpointError
     from service.record.keys import KeyFileError
     from service.record.migrate import RecordRefused
@@ -46,7 +49,7 @@ def serve(
         chosen = settings.load(bundles=folders, log_level=log_level, **given)
         logs.begin(chosen.log_level, chosen.log_format)
         processes.serve(chosen)
-    except (settings.SettingsError, BundleError, KeyFileError, CheckpointError, RecordRefused) as error:
+    except (settings.SettingsError, AccessError, BundleError, KeyFileError, CheckpointError, RecordRefused) as error:
         _fail(str(error), 2)
 
 

@@ -12,9 +12,10 @@ import json
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+
+from pydantic import TypeAdapter
 
 from models.manifest import Mode
 from service import log_level
@@ -23,12 +24,24 @@ from service.lanes import Lanes
 from service.log_level import Level
 from service.metrics import Metrics
 from service.recording import Note
-from service.registry import Registry
+from service.registry import Registry, Roles
 
 log = logging.getLogger(__name__)
 
 FOLLOW_S = 0.25
 """How soon a worker does what another was told."""
+
+
+@dataclass(frozen=True)
+class _Orders:
+    """What the workers share."""
+
+    log_level: Level
+    models: dict[str, Roles]
+
+
+ORDERS = TypeAdapter(_Orders)
+"""What the workers' file says, by model."""
 
 
 class Control:
@@ -126,23 +139,27 @@ class Control:
 
     def _read(self) -> None:
         assert self._file is not None
-        text = self._file.read_text() if self._file.exists() else ""
+        text = self._file.read_text(errors="replace") if self._file.exists() else ""
         if text == self._seen:
             return
         self._seen = text
-        said_by_others = json.loads(text)
-        log_level.set_level(said_by_others["log_level"])
-        for name, said in said_by_others["models"].items():
+        try:
+            found = ORDERS.validate_json(text)
+        except ValueError:
+            log.error("the workers' orders cannot be read; this worker keeps what it was told")
+            return
+        log_level.set_level(found.log_level)
+        for name, said in found.models.items():
             if name in self._registry.roles:
                 self._adopt(name, said)
 
-    def _adopt(self, name: str, said: dict[str, Any]) -> None:
+    def _adopt(self, name: str, said: Roles) -> None:
         """Take another worker's roles; a version that is not loaded here keeps what is."""
         loaded = {model.manifest.version for model in self._registry.versions(name)}
         roles = self._registry.roles[name]
-        roles.modes = said["modes"]
-        roles.live = said["live"] if said["live"] in loaded else roles.live
-        roles.shadow = said["shadow"] if said["shadow"] in loaded and said["shadow"] != roles.live else None
+        roles.modes = said.modes
+        roles.live = said.live if said.live in loaded else roles.live
+        roles.shadow = said.shadow if said.shadow in loaded and said.shadow != roles.live else None
         self._apply(name)
 
     def _apply(self, name: str | None) -> None:

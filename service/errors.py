@@ -7,6 +7,7 @@ from typing import Any
 
 V2_PREFIX = "/v2"
 """Below it clients speak the Open Inference Protocol, where an error is ``{"error": "<message>"}``."""
+CHALLENGE = 'Bearer realm="evenhand"'
 
 
 class ServiceError(Exception):
@@ -62,6 +63,16 @@ class TooLarge(ServiceError):
     status, type, message = 413, "too_large", "the request is too large"
 
 
+class TooSlow(ServiceError):
+    """The body does not come."""
+
+    status, type, message = 408, "too_slow", "the body did not arrive in time; send it faster, or in smaller requests"
+
+    def headers(self) -> dict[str, str]:
+        """What of the body still comes is not waited for."""
+        return {"connection": "close"}
+
+
 class UnknownModel(ServiceError):
     """No model of that name is served."""
 
@@ -112,12 +123,62 @@ class MethodNotAllowed(ServiceError):
     status, type, message = 405, "method_not_allowed", "this route takes another method; see /docs"
 
 
+class Unauthorized(ServiceError):
+    """No credential, or none that holds."""
+
+    status, type = 401, "unauthorized"
+    message = "this needs a key: send it as Authorization: Bearer <key>, or as X-Api-Key"
+
+    def __init__(self, is_shown: bool = False) -> None:
+        super().__init__("this key or token is not valid here" if is_shown else None)
+        self.is_shown = is_shown
+
+    def headers(self) -> dict[str, str]:
+        """What is asked for (RFC 6750)."""
+        return {"www-authenticate": CHALLENGE + (', error="invalid_token"' if self.is_shown else "")}
+
+
+class Forbidden(ServiceError):
+    """The credential holds, and is not for this."""
+
+    status, type = 403, "forbidden"
+
+    def __init__(self, scopes: tuple[str, ...]) -> None:
+        super().__init__(f"this key or token lacks the scope {' or '.join(scopes)}", {"scopes": list(scopes)})
+        self.scopes = scopes
+
+    def headers(self) -> dict[str, str]:
+        """Which scope is asked for (RFC 6750)."""
+        return {"www-authenticate": f'{CHALLENGE}, error="insufficient_scope", scope="{" ".join(self.scopes)}"'}
+
+
+class AdminOff(ServiceError):
+    """Nobody may change anything without a key, but on the machine itself."""
+
+    status, type = 403, "admin_off"
+    message = "this route is off: without keys only the machine itself may use it; make a key with the scope admin"
+
+
 class Overloaded(ServiceError):
     """The queue is full; the caller may retry after a pause."""
 
     status, type, message = 429, "overloaded", "the queue is full, retry later; Retry-After says when"
 
     def __init__(self, retry_after_s: float = 1.0) -> None:
+        super().__init__()
+        self.retry_after_s = retry_after_s
+
+    def headers(self) -> dict[str, str]:
+        """When to come back: whole seconds, at least one."""
+        return {"retry-after": str(max(1, math.ceil(self.retry_after_s)))}
+
+
+class RateLimited(ServiceError):
+    """This caller's requests come too often."""
+
+    status, type, message = 429, "rate_limited", "this key is used too often; Retry-After says when it may be again"
+
+    def __init__(self, retry_after_s: float) -> None:
         super().__init__()
         self.retry_after_s = retry_after_s
 

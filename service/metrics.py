@@ -26,6 +26,7 @@ from service.types import Decision, Row
 
 CANDIDATE_RESULTS = ("same", "other", "error", "dropped")
 RELOADS = ("ok", "refused")
+AUTH_RESULTS = ("ok", "missing", "invalid", "forbidden", "limited", "admin_off")
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -49,6 +50,7 @@ class Metrics:
         self._make_version_series(registry)
         self._make_candidate_series(registry)
         self._make_service_series(registry)
+        self._make_access_series(registry)
 
     def _make_version_series(self, registry: CollectorRegistry) -> None:
         self._threshold = Gauge(
@@ -138,6 +140,18 @@ class Metrics:
             "evenhand_rejected", "Requests refused or failed, by error type.", ("type",), registry=registry
         )
 
+    def _make_access_series(self, registry: CollectorRegistry) -> None:
+        self._auth = Counter(
+            "evenhand_auth",
+            "Requests of routes that need a scope: let through (ok), without a key (missing), with one that does not "
+            "hold (invalid), without the scope (forbidden), too often (limited), or changing something where nobody "
+            "has keys (admin_off).",
+            ("result",),
+            registry=registry,
+        )
+        for result in AUTH_RESULTS:
+            self._auth.labels(result)
+
     def add_model(self, manifest: Manifest, bundle: str, live: bool, normal: Mapping[str, Normal]) -> None:
         """Begin a model's series, every declared label set at zero: a group never selected must not be missing.
 
@@ -186,6 +200,10 @@ class Metrics:
     def rejected(self, error_type: str) -> None:
         """Count one request that got an error."""
         self._rejected.labels(error_type).inc()
+
+    def auth(self, result: str) -> None:
+        """Count what became of one request that needs a scope."""
+        self._auth.labels(result).inc()
 
     def batch(self, model: str, rows: int, tokens: int, padded_tokens: int, seconds: float) -> None:
         """Count one run of the graph."""

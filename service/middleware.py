@@ -7,11 +7,13 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.responses import JSONResponse
 
-from service.errors import V2_PREFIX, ServiceError, TooLarge, UnsupportedMediaType
+from service.access.guard import Guard
+from service.errors import V2_PREFIX, ServiceError, TooLarge, TooSlow, UnsupportedMediaType
 from service.ids import ulid
 from service.metrics import Metrics
 from service.tracing import CURRENT, TRACE, Trace, Tracer
@@ -25,23 +27,31 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 LOG = logging.getLogger(__name__)
 REQUEST_ID = b"x-request-id"
 V2_INFER = rf"{V2_PREFIX}/models/.+/infer"
-PREDICT, V2_ROUTE = "/predict", f"{V2_PREFIX}/models/{{model}}/infer"
-INFER_PATH = re.compile(rf"{PREDICT}|{V2_INFER}")
+INFER_PATH = re.compile(rf"/predict|{V2_INFER}")
 BINARY_PATH = re.compile(V2_INFER)
 CALLER_LEFT = 499
 """Counted where the caller left before its answer; nobody sees it."""
 PLAIN_TOKEN = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 
 
+@dataclass(frozen=True, slots=True)
+class BodyLimits:
+    """What a request's body may be; anything beyond is refused."""
+
+    max_bytes: int
+    within_s: float
+
+
 class Doorkeeper:
-    """Refuses what is too large or of another type, names every request, counts every answer, answers the unexpected.
+    """Refuses who may not ask and what is too large or of another type; names requests, counts and guards answers.
 
     Args:
         app: The application behind it.
         metrics: Where requests are counted.
         tracer: Names traces.
-        max_body_bytes: More is refused.
+        limits: What a body may be.
         busy: Why no row at all can be taken now, whatever the request is; ``None`` if some can.
+        guard: Who may ask what.
     """
 
     def __init__(
@@ -49,14 +59,16 @@ class Doorkeeper:
         app: App,
         metrics: Metrics,
         tracer: Tracer,
-        max_body_bytes: int,
+        limits: BodyLimits,
         busy: Callable[[], ServiceError | None],
+        guard: Guard,
     ) -> None:
         self._app = app
         self._metrics = metrics
         self._tracer = tracer
-        self._max_body_bytes = max_body_bytes
+        self._limits = limits
         self._busy = busy
+        self._guard = guard
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -69,7 +81,7 @@ class Doorkeeper:
         trace = scope[TRACE] = self._begin(request_id, headers)
         started, status, answered = time.monotonic(), 500, False
         body: bytes | None = None
-        turned_away = ""
+        rules = self._guard.rules(scope["path"])
 
         async def answer(message: Message) -> None:
             nonlocal status, answered
@@ -80,13 +92,12 @@ class Doorkeeper:
             await send(message)
 
         try:
+            self._guard.admit(scope, rules)
             if scope["method"] in ("POST", "PUT", "PATCH"):
                 _check_media_type(headers, scope["path"])
                 body = await self._body(headers, receive)
                 if INFER_PATH.fullmatch(scope["path"]) and (busy := self._busy()) is not None:
-                    # Under overload a refusal must cost little: before routing, JSON and schemas.
-                    turned_away = PREDICT if scope["path"] == PREDICT else V2_ROUTE
-                    raise busy
+                    raise busy  # under overload a refusal must cost little: before routing, JSON and schemas
             if not await self._while_wanted(scope, body, receive, answer, lambda: answered):
                 status = CALLER_LEFT
         except ServiceError as error:
@@ -97,7 +108,7 @@ class Doorkeeper:
                 raise  # half an answer is out: the connection must break
             await self._refuse(ServiceError(), scope, receive, answer)
         finally:
-            route = getattr(scope.get("route"), "path", turned_away or "unmatched")
+            route = next((rule.template for rule in rules.values()), "unmatched")
             self._metrics.request(route, _method(scope), status, time.monotonic() - started)
             self._tracer.end(trace, route, _method(scope), status)
 
@@ -136,22 +147,25 @@ class Doorkeeper:
         await JSONResponse(error.body(scope["path"]), error.status, error.headers())(scope, receive, send)
 
     async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
-        """Read the whole body, but never more than the limit."""
-        too_large = TooLarge(f"the body is larger than {self._max_body_bytes} bytes; send several requests")
+        """Read the whole body, but never more than the limit, nor for longer."""
+        too_large = TooLarge(f"the body is larger than {self._limits.max_bytes} bytes; send several requests")
         declared = headers.get(b"content-length", b"0")
-        if declared.isdigit() and int(declared[:20]) > self._max_body_bytes:
+        if declared.isdigit() and int(declared[:20]) > self._limits.max_bytes:
             raise too_large
-        parts, size = [], 0
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return b""
-            size += len(message.get("body", b""))
-            if size > self._max_body_bytes:
-                raise too_large
-            parts.append(message.get("body", b""))
-            if not message.get("more_body", False):
-                return b"".join(parts)
+        parts, size = list[bytes](), 0
+        try:
+            async with asyncio.timeout(self._limits.within_s):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        return b""
+                    parts.append(message.get("body", b""))
+                    if (size := size + len(parts[-1])) > self._limits.max_bytes:
+                        raise too_large
+                    if not message.get("more_body", False):
+                        return b"".join(parts)
+        except TimeoutError:
+            raise TooSlow from None
 
 
 async def _leave_with(task: asyncio.Task[Any], receive: Receive, answered: Callable[[], bool]) -> None:

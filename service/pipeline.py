@@ -6,9 +6,8 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
-
-from pydantic_core import to_json
 
 from models.manifest import Manifest, Mode
 from service import policy, preprocess
@@ -93,7 +92,7 @@ class Pipeline:
         deadline_s = time.monotonic() + self._deadline_s
         try:
             async with asyncio.timeout(self._deadline_s):
-                rows = await _prepare(question, tuple(self._registry.modes(model)))
+                rows = await _prepare(question, tuple(self._registry.modes(model)), deadline_s)
                 scored = await _score(question, rows, deadline_s)
         except TimeoutError:
             raise DeadlineExceeded from None
@@ -127,7 +126,7 @@ class Pipeline:
         """Keyed digest of an input, whatever order its features came in."""
         if self._recorder is None:
             return ""
-        return self._recorder.keys.digest(to_json(dict(sorted(item.items())) if isinstance(item, dict) else item))
+        return self._recorder.keys.digest(preprocess.plain(item))
 
     async def _record(self, model: LoadedModel, answered: list[Answered], began_s: float) -> None:
         """Hand rows to the record; wait for the disk only where an answer must not leave before."""
@@ -159,15 +158,13 @@ class Pipeline:
             raise TooLarge(f"{items} items in one request, at most {self.max_items} are taken; send several requests")
 
 
-async def _prepare(question: Question, operator: tuple[Mode, ...]) -> list[Example | InvalidInput]:
+async def _prepare(question: Question, operator: tuple[Mode, ...], deadline_s: float) -> list[Example | InvalidInput]:
     """Check and tokenise: at once where that is little work, else in a thread."""
     model, items, trace = question.model, question.items, question.trace
     started = time.time_ns()
     modes = preprocess.request_modes(operator, question.mode)
-    if preprocess.quick(items, model.manifest.input.kind):
-        rows = preprocess.examples(model.encoder, items, modes, trace.recorded)
-    else:
-        rows = await asyncio.to_thread(preprocess.examples, model.encoder, items, modes, trace.recorded)
+    work = partial(preprocess.examples, model.encoder, items, modes, trace.recorded, deadline_s)
+    rows = work() if preprocess.quick(items, model.manifest.input.kind) else await asyncio.to_thread(work)
     if trace.recorded:
         trace.stage("preprocess", started, time.time_ns(), rows=len(rows))
     return rows

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from pydantic_core import to_json
 
 from models.inputs import Encoder, InputError
 from models.manifest import UNKNOWN_GROUP, Manifest, Mode
@@ -32,7 +35,9 @@ def _characters(item: Any) -> int:  # noqa: ANN401 - anything a client may send
     return len(item) if isinstance(item, str) else 0
 
 
-def examples(encoder: Encoder, items: Sequence[Any], modes: Ints, traced: bool) -> list[Example | InvalidInput]:
+def examples(
+    encoder: Encoder, items: Sequence[Any], modes: Ints, traced: bool, deadline_s: float
+) -> list[Example | InvalidInput]:
     """Check and tokenise items.
 
     Args:
@@ -40,11 +45,20 @@ def examples(encoder: Encoder, items: Sequence[Any], modes: Ints, traced: bool) 
         items: What the client sent.
         modes: ``(attributes,)`` the modes of this request.
         traced: Whether each row is told which run of the graph it was in.
+        deadline_s: Nobody waits any longer then, by the monotonic clock; a thread must not go on for nobody.
 
     Returns:
         For each item an example, or what is wrong with it.
+
+    Raises:
+        TimeoutError: it took longer.
     """
-    return [_example(encoder, item, modes, traced) for item in items]
+    found = []
+    for item in items:
+        found.append(_example(encoder, item, modes, traced))
+        if time.monotonic() > deadline_s:
+            raise TimeoutError
+    return found
 
 
 def _example(encoder: Encoder, item: Any, modes: Ints, traced: bool) -> Example | InvalidInput:  # noqa: ANN401
@@ -52,6 +66,17 @@ def _example(encoder: Encoder, item: Any, modes: Ints, traced: bool) -> Example 
         return Example(encoder.encode(item), modes, Watch() if traced else None)
     except InputError as error:
         return InvalidInput(str(error))
+
+
+def plain(item: Any) -> bytes:  # noqa: ANN401 - what the model takes
+    """An item's bytes, whatever order its features came in."""
+    if isinstance(item, bytes):
+        return item
+    told = dict(sorted(item.items())) if isinstance(item, dict) else item
+    try:
+        return to_json(told)
+    except ValueError:  # a category that is no valid Unicode, which the model takes for an unknown one
+        return json.dumps(told).encode()
 
 
 @lru_cache(maxsize=256)

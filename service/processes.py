@@ -20,6 +20,8 @@ from uvicorn.supervisors import Multiprocess
 from models.bundle import load
 from models.runners import require_engine
 from service import logs, metrics, recording, settings
+from service.access.guard import Guard
+from service.protocol import Protocol
 from service.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -33,7 +35,9 @@ def serve(chosen: Settings) -> None:
         RecordRefused: the record's database cannot be used.
         KeyFileError: its key cannot be used.
         CheckpointError: the key that signs its end cannot be used.
+        AccessError: who may ask is not settled.
     """
+    Guard(chosen, lambda _: None)  # said once, here, rather than by every worker
     recording.check(chosen)
     # uvicorn sends itself the signal again once it has drained; by then there is nothing left to do but leave.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -75,7 +79,8 @@ def _share(chosen: Settings, folder: Path) -> None:
         value = getattr(chosen, name)
         if value is None:
             continue
-        text = os.pathsep.join(map(str, value)) if isinstance(value, tuple) else str(value)
+        separator = os.pathsep if name == "bundles" else ","
+        text = separator.join(map(str, value)) if isinstance(value, tuple) else str(value)
         os.environ[settings.PREFIX + name.upper()] = text
     (folder / "metrics").mkdir()
     os.environ[metrics.SHARED] = str(folder / "metrics")
@@ -99,6 +104,8 @@ def _config(chosen: Settings, application: FastAPI | str) -> uvicorn.Config:
         port=chosen.port,
         workers=chosen.workers,
         factory=isinstance(application, str),
+        http=Protocol,
+        ws="none",
         log_config=None,  # its lines go where ours go, at the level that ours have
         access_log=False,
         server_header=False,

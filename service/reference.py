@@ -43,23 +43,34 @@ def read(content: bytes, evaluation: bytes) -> dict[str, Normal]:
         figures = json.loads(evaluation)["val"]["attributes"] if evaluation else {}
         return {
             name: Normal(
-                flagged=said["flagged"]["value"],
+                flagged=None if said["flagged"]["value"] is None else _share(said["flagged"]["value"]),
                 risk=_cumulative(edges, said["risk"]) if rows else (),
                 worst_group_accuracy=_worst(figures[name]) if name in figures else None,
             )
             for name, said in found["attributes"].items()
         }
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError) as error:
         raise ValueError("reference.json does not say what was normal; package the bundle again") from error
 
 
 def _worst(figures: dict[str, Any]) -> float | None:
     rates = (group["accuracy"] for group in figures["disparities"]["final"]["groups"].values())
-    return min((rate["value"] for rate in rates if rate["n"] >= MIN_ROWS), default=None)
+    return min((_share(rate["value"]) for rate in rates if rate["n"] >= MIN_ROWS), default=None)
+
+
+def _share(value: Any) -> float:  # noqa: ANN401 - whatever the file says
+    """A share.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise ValueError("no share")
+    return float(value)
 
 
 def _cumulative(edges: list[float], counts: list[int]) -> tuple[float, ...]:
     """Shares up to each tenth, of a histogram whose edges hold the tenths."""
     total = sum(counts)
     upper = [(math.floor(edge * 1000 + 0.5) / 1000, count) for edge, count in zip(edges[1:], counts, strict=True)]
-    return tuple(sum(count for edge, count in upper if edge <= tenth) / total for tenth in TENTHS)
+    return tuple(_share(sum(count for edge, count in upper if edge <= tenth) / total) for tenth in TENTHS)

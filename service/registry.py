@@ -57,7 +57,7 @@ class Registry:
             name = next(iter(self.roles))
         if name not in self.roles:
             raise UnknownModel
-        return self._version(name, version or self.roles[name].live)
+        return self._version(name, self.roles[name].live if version is None else version)
 
     def shadow_of(self, name: str) -> LoadedModel | None:
         """The version that is tried beside the live one."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
 
 from models.manifest import Mode
 from service.log_level import Level
@@ -31,18 +32,59 @@ _ITEM = {
 Inputs = Annotated[Any, WithJsonSchema({"anyOf": [_ITEM, {"type": "array", "items": _ITEM, "minItems": 1}]})]
 
 
-class PredictRequest(BaseModel):
+MOST_FIELDS = 64
+"""An object with more is refused as a whole: every wrong field would be an error to build, and a body has millions."""
+
+
+def _few(value: Any) -> Any:  # noqa: ANN401 - anything a client may send
+    if isinstance(value, dict) and len(value) > MOST_FIELDS:
+        raise PydanticCustomError("extra_forbidden", "too many fields")
+    return value
+
+
+def _told(groups: Any) -> Any:  # noqa: ANN401 - anything a client may send
+    """Stop at the first group that is none, for the same reason."""
+    for one in groups if isinstance(groups, list) else [groups]:
+        if one is not None and not _texts(one):
+            raise PydanticCustomError("groups", "a group is no text")
+    return groups
+
+
+def _texts(value: Any) -> bool:  # noqa: ANN401
+    if not isinstance(value, dict) or len(value) > MOST_FIELDS:
+        return False
+    try:
+        "".join([*value, *value.values()]).encode()
+    except (TypeError, UnicodeEncodeError):
+        return False
+    return True
+
+
+Groups = Annotated[dict[str, str] | None, BeforeValidator(_told)]
+GroupsOfItems = Annotated[dict[str, str] | list[dict[str, str] | None] | None, BeforeValidator(_told)]
+
+
+class _Taken(BaseModel):
+    """A body, or a part of one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few_fields(cls, value: Any) -> Any:  # noqa: ANN401 - anything a client may send
+        return _few(value)
+
+
+class PredictRequest(_Taken):
     """What ``POST /predict`` takes."""
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"inputs": ["what a lovely day", {"text": "go away"}]}]}
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [{"inputs": ["what a lovely day", {"text": "go away"}]}]})
 
     inputs: Inputs
     """One item, or a list of them."""
     model: str | None = None
     """Name of the model; may be left out where only one is served."""
-    groups: dict[str, str] | list[dict[str, str] | None] | None = None
+    groups: GroupsOfItems = None
     """Groups declared by whoever knows them, per attribute: for one item, or a list as long as ``inputs``. They are
     counted, and never change the answer."""
     mode: Mode | None = None
@@ -68,6 +110,15 @@ class ErrorReply(BaseModel):
     """The one shape of every error."""
 
     error: ErrorOut
+
+
+BODY_ERRORS: dict[int | str, dict[str, Any]] = {
+    400: {"description": "The body is not JSON.", "model": ErrorReply},
+    408: {"description": "The body did not arrive in time.", "model": ErrorReply},
+    413: {"description": "Too many bytes or items.", "model": ErrorReply},
+    415: {"description": "The body is not declared as JSON, or compressed.", "model": ErrorReply},
+}
+"""What any route that takes a body may answer."""
 
 
 class PredictionOut(BaseModel):
@@ -103,26 +154,22 @@ class PredictReply(BaseModel):
     predictions: list[PredictionOut | ItemError]
 
 
-class FeedbackItem(BaseModel):
+class FeedbackItem(_Taken):
     """What became known about one decision."""
-
-    model_config = ConfigDict(extra="forbid")
 
     id: str = Field(max_length=64, description="The decision's id, from its prediction.")
     label: str | None = Field(default=None, description="The true label; one of the model's labels.")
-    groups: dict[str, str] | None = Field(default=None, description="Groups per attribute, from whoever knows them.")
+    groups: Groups = Field(default=None, description="Groups per attribute, from whoever knows them.")
 
 
-class FeedbackRequest(BaseModel):
+class FeedbackRequest(_Taken):
     """What ``POST /feedback`` takes: one item, or a list of them in ``feedback``."""
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"id": "01K0000000000000000000000A", "label": "toxic"}]}
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [{"id": "01K0000000000000000000000A", "label": "toxic"}]})
 
     id: str | None = None
     label: str | None = None
-    groups: dict[str, str] | None = None
+    groups: Groups = None
     feedback: Annotated[
         list[Any] | None, WithJsonSchema({"type": "array", "items": FeedbackItem.model_json_schema(), "minItems": 1})
     ] = None
@@ -144,45 +191,35 @@ class FeedbackReply(BaseModel):
     counts: dict[str, int]
 
 
-class OverrideRequest(BaseModel):
+class OverrideRequest(_Taken):
     """What ``POST /decisions/{id}/override`` takes."""
-
-    model_config = ConfigDict(extra="forbid")
 
     label: str = Field(description="What was decided instead; one of the model's labels.")
     by: str = Field(min_length=1, max_length=100, description="Who decided; a role or a pseudonym will do.")
     reason: str = Field(default="", max_length=500, description="Why. Stays on record: no personal data.")
 
 
-class ModeRequest(BaseModel):
+class ModeRequest(_Taken):
     """What ``PUT /models/{name}/mode`` takes."""
-
-    model_config = ConfigDict(extra="forbid")
 
     mode: Mode
     attribute: str | None = Field(default=None, description="All attributes where left out.")
 
 
-class LogLevelRequest(BaseModel):
+class LogLevelRequest(_Taken):
     """What ``PUT /log-level`` takes, and what it answers."""
-
-    model_config = ConfigDict(extra="forbid")
 
     level: Level = Field(description="Least severe log lines that are written.")
 
 
-class VersionRequest(BaseModel):
+class VersionRequest(_Taken):
     """What ``POST /models/{name}/promote`` takes."""
-
-    model_config = ConfigDict(extra="forbid")
 
     version: str
 
 
-class ShadowRequest(BaseModel):
+class ShadowRequest(_Taken):
     """What ``PUT /models/{name}/shadow`` takes."""
-
-    model_config = ConfigDict(extra="forbid")
 
     version: str | None
 

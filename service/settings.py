@@ -35,6 +35,14 @@ def _paths(value: object) -> object:
     return [part for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
 
 
+def _words(value: object) -> object:
+    """``EVENHAND_CORS_ORIGINS`` is a list separated by commas."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+Origin = Annotated[str, Field(pattern=r"^https?://[^/*\s,]+$")]
+
+
 class Settings(BaseSettings):
     """Everything an operator can set."""
 
@@ -60,6 +68,8 @@ class Settings(BaseSettings):
     """Where the graph runs."""
     max_body_bytes: int = Field(default=8 * 2**20, ge=1024)
     """Larger bodies are refused with 413."""
+    body_s: float = Field(default=30.0, gt=0)
+    """A body that is not there by then is refused with 408."""
     max_items: int = Field(default=1024, ge=1)
     """More items in one request are refused with 413."""
     max_queue_rows: int = Field(default=4096, ge=1)
@@ -105,6 +115,22 @@ class Settings(BaseSettings):
     """Verdicts and alerts need so many rows in every group."""
     days_per_false_alarm: float = Field(default=365.0, gt=0)
     """How rare a false alarm of the sequential detector must be, in days, for all of a model's groups together."""
+    keys_file: Path | None = None
+    """File of keys, made by evenhand key new; with it every route but health needs one."""
+    key_rate_per_s: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """Requests per second that each key, or token's subject, may make of a process, unless its line says; 0 is any."""
+    jwt_jwks: Path | None = None
+    """File with a JSON Web Key Set: tokens that these public keys verify count as keys do."""
+    jwt_issuer: str = ""
+    """Who must have issued a token (iss)."""
+    jwt_audience: str = ""
+    """For whom (aud)."""
+    jwt_claim: str = "scope"
+    """The claim that holds a token's scopes: a text separated by spaces, or a list."""
+    open: bool = False
+    """Without keys, listen where others can reach it all the same; routes that change anything are off then."""
+    cors_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_words)] = ()
+    """Sites whose pages may ask from a browser, such as https://tool.example.org."""
     otlp_endpoint: str | None = Field(default=None, pattern=r"^https?://[^/]+")
     """Collector of OpenTelemetry traces, such as http://collector:4318; nothing is traced where not given."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -70,7 +71,8 @@ class Shadow:
         modes = preprocess.request_modes(tuple(self._registry.modes(candidate)), wanted)
         try:
             items = [row.item for row in answered]
-            rows = await asyncio.to_thread(preprocess.examples, candidate.encoder, items, modes, False)
+            deadline_s = time.monotonic() + self._deadline_s
+            rows = await asyncio.to_thread(preprocess.examples, candidate.encoder, items, modes, False, deadline_s)
             good = [(row, then) for row, then in zip(rows, answered, strict=True) if isinstance(row, Example)]
             async with asyncio.timeout(self._deadline_s):
                 scored = await candidate.batcher.submit([row for row, _ in good]) if good else []

@@ -117,6 +117,7 @@ class Prometheus(_Program):
         alertmanager: ``host:port`` of an Alertmanager, if alerts are to be sent.
         interval_s: Between two scrapes and between two evaluations.
         for_s: How long an alert waits before it fires.
+        key: What it shows to the targets, if they ask for a key.
     """
 
     def __init__(
@@ -126,6 +127,7 @@ class Prometheus(_Program):
         alertmanager: str | None = None,
         interval_s: float = 1.0,
         for_s: float = 0.0,
+        key: Path | None = None,
     ) -> None:
         path = program("prometheus")
         folder.mkdir(parents=True, exist_ok=True)
@@ -134,7 +136,12 @@ class Prometheus(_Program):
         every = f"{round(interval_s * 1000)}ms"
         config["global"] |= {"scrape_interval": every, "evaluation_interval": every, "scrape_timeout": every}
         config["alerting"]["alertmanagers"][0]["static_configs"] = [{"targets": [alertmanager] if alertmanager else []}]
-        config["scrape_configs"][0]["static_configs"] = [{"targets": list(targets)}]
+        scrape = config["scrape_configs"][0]
+        scrape["static_configs"] = [{"targets": list(targets)}]
+        if key is None:
+            del scrape["authorization"]
+        else:
+            scrape["authorization"]["credentials_file"] = str(key)
         (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
         port = free_port()
         command = (

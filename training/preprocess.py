@@ -87,7 +87,8 @@ def tokenizer_of(base: str) -> AutoTokenizer:
         DataError: it has none with a padding token.
         OSError: there is no such base.
     """
-    tokenizer = AutoTokenizer.from_pretrained(base, use_fast=True, trust_remote_code=False)
+    # Which base is the user's choice, its revision too; its hash is in the bundle.
+    tokenizer = AutoTokenizer.from_pretrained(base, use_fast=True, trust_remote_code=False)  # nosec B615
     if not tokenizer.is_fast or tokenizer.pad_token_id is None:
         raise DataError(f"base {base!r} has no fast tokenizer with a padding token; serving needs one")
     return tokenizer

@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import logging
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 
 SUFFIX = ".spool"
 HEAD_BYTES = 27
+HEAD = re.compile(rb"([0-9a-f]{8}) ([0-9a-f]{8}) ([0-9a-f]{8}) ")
 CHUNK_BYTES = 65536
 
 
@@ -99,9 +101,11 @@ class _File:
         os.close(self._descriptor)
 
     def _line(self, at: int) -> _Line | None:
-        try:
-            check, length, rows = (int(part, 16) for part in os.pread(self._descriptor, HEAD_BYTES, at).split(b" ")[:3])
-        except ValueError:
+        head = HEAD.fullmatch(os.pread(self._descriptor, HEAD_BYTES, at))
+        if head is None:
+            return None
+        check, length, rows = (int(part, 16) for part in head.groups())
+        if at + HEAD_BYTES + length >= self._end:  # or memory would be taken on the word of a damaged head
             return None
         text = os.pread(self._descriptor, length + 1, at + HEAD_BYTES)
         if len(text) != length + 1 or not text.endswith(b"\n") or crc32(text[:-1]) != check:

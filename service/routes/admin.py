@@ -11,10 +11,19 @@ from starlette.responses import Response
 from service.errors import BundleRefused
 from service.registry import Slot
 from service.routes.running import Running, running
-from service.schemas import ErrorReply, LogLevelRequest, ModeRequest, ReloadReply, ShadowRequest, VersionRequest
+from service.schemas import (
+    BODY_ERRORS,
+    ErrorReply,
+    LogLevelRequest,
+    ModeRequest,
+    ReloadReply,
+    ShadowRequest,
+    VersionRequest,
+)
 
 router = APIRouter()
 UNKNOWN: dict[int | str, dict[str, Any]] = {
+    **BODY_ERRORS,
     404: {"description": "No such model or version.", "model": ErrorReply},
     422: {"description": "The order cannot be followed.", "model": ErrorReply},
 }

@@ -11,20 +11,27 @@ from pydantic import ValidationError
 from service.errors import InvalidInput, TooLarge
 from service.record.recorder import Feedback
 from service.routes.running import running
-from service.schemas import ErrorReply, FeedbackItem, FeedbackReply, FeedbackRequest, FeedbackResultOut, OverrideRequest
+from service.schemas import (
+    BODY_ERRORS,
+    ErrorReply,
+    FeedbackItem,
+    FeedbackReply,
+    FeedbackRequest,
+    FeedbackResultOut,
+    OverrideRequest,
+)
 
 router = APIRouter()
 ERRORS: dict[int | str, dict[str, Any]] = {
     404: {"description": "No such decision.", "model": ErrorReply},
     409: {"description": "Nothing is recorded here.", "model": ErrorReply},
-    413: {"description": "Too many items.", "model": ErrorReply},
     422: {"description": "The request, or every item of it, cannot be used.", "model": ErrorReply},
     503: {"description": "The record's database is away; send again after Retry-After seconds.", "model": ErrorReply},
 }
 WRONG = "an item is an object with the id of a decision and a label, groups, or both; see /docs"
 
 
-@router.post("/feedback", responses=ERRORS)
+@router.post("/feedback", responses={**BODY_ERRORS, **ERRORS})
 async def feedback(body: FeedbackRequest, request: Request) -> FeedbackReply:
     """Tell true labels, and groups, that became known after decisions.
 
@@ -59,7 +66,7 @@ async def decision(id: str, request: Request) -> dict[str, Any]:
     return await running(request).desk.decision(id)
 
 
-@router.post("/decisions/{id}/override", responses=ERRORS)
+@router.post("/decisions/{id}/override", responses={**BODY_ERRORS, **ERRORS})
 async def override(id: str, body: OverrideRequest, request: Request) -> dict[str, Any]:
     """Record that a person decided otherwise; the decision itself stays on record as it was."""
     return await running(request).desk.override(id, body.label, body.by, body.reason)

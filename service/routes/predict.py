@@ -19,6 +19,7 @@ router = APIRouter()
 ERRORS = {
     400: "The body is not JSON.",
     404: "No such model.",
+    408: "The body did not arrive in time.",
     413: "Too many bytes or items.",
     415: "The body is not declared as JSON, or compressed.",
     422: "The request, or every item of it, cannot be answered.",

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Error, Page, Route, expect, sync_playwr
 from waiting import until
 
 from models import bundle as bundles
+from service.access.keyfile import new_key
 from service.app import create_app
 from service.settings import Settings
 
@@ -22,6 +23,7 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 """A group's name as a table may hold it; the manifest allows it."""
 PAGE = Path(__file__).parents[2] / "service/pages/dashboard.html"
 SOON_MS = 30_000
+FOCUSABLE = "a[href], select, button:not([hidden] *), summary"
 
 pytestmark = pytest.mark.slow
 
@@ -29,8 +31,8 @@ pytestmark = pytest.mark.slow
 class Site:
     """The service on a real socket, in a thread of its own."""
 
-    def __init__(self, bundle: Path, state: Path) -> None:
-        app = create_app(Settings(bundles=(bundle,), state=state, max_items=256, min_rows=20))
+    def __init__(self, bundle: Path, state: Path, keys_file: Path | None = None) -> None:
+        app = create_app(Settings(bundles=(bundle,), state=state, max_items=256, min_rows=20, keys_file=keys_file))
         self._server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", 0, log_level="warning"))
         self._thread = threading.Thread(target=self._server.run)
         self._thread.start()
@@ -191,6 +193,37 @@ def test_the_page_says_when_the_service_does_not_answer_or_refuses(browser: Brow
     visit.context.close()
 
 
+def test_the_page_asks_for_a_key_keeps_it_in_the_tab_and_shows_nothing_without(
+    browser: Browser, demo: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "keys"
+    weak, strong = new_key(file, "weak", ["predict"], None), new_key(file, "strong", ["audit"], None)
+    site = Site(demo, tmp_path / "state", file)
+    page = browser.new_context().new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{site.url}/dashboard")
+    field = page.get_by_label("Key")
+    expect(field).to_be_focused(timeout=SOON_MS)
+    expect(page.locator("#when")).to_have_text("needs a key")
+    assert page.locator("article").count() == 0
+    field.fill(weak)
+    field.press("Enter")
+    expect(page.get_by_text("This key does not hold, or lacks the scope audit")).to_be_visible(timeout=SOON_MS)
+    field.fill(f" {strong}")
+    page.get_by_role("button", name="Show figures").click()
+    expect(page.locator("article")).to_have_count(4, timeout=SOON_MS)
+    expect(field).to_be_hidden()
+    page.reload()
+    expect(page.locator("article")).to_have_count(4, timeout=SOON_MS)
+    assert not any(strong in url or weak in url for url in asked)
+    file.write_text("")
+    expect(field).to_be_visible(timeout=SOON_MS)
+    assert page.locator("article").count() == 0
+    page.context.close()
+    site.stop()
+
+
 def test_the_window_is_chosen_kept_in_the_address_and_polling_can_be_paused(browser: Browser, site: Site) -> None:
     visit = Visit(browser, site)
     page = visit.page
@@ -227,13 +260,12 @@ def test_everything_can_be_reached_with_the_keyboard(
     expect(visit.card("race").locator("svg.strip").first).to_be_visible(timeout=SOON_MS)
     page.get_by_role("button", name="Pause").click()  # so that nothing is drawn anew meanwhile
     page.evaluate("document.activeElement.blur()")
-    wanted = page.locator("a[href], select, button, summary").count()
+    wanted = page.locator(FOCUSABLE).count()
     reached = set()
     for _ in range(3 * wanted):
         page.keyboard.press("Tab")
         name = page.evaluate(
-            """() => { const all = [...document.querySelectorAll("a[href], select, button, summary")];
-            return all.indexOf(document.activeElement); }"""
+            "(wanted) => [...document.querySelectorAll(wanted)].indexOf(document.activeElement)", FOCUSABLE
         )
         reached.add(name)
     assert set(range(wanted)) <= reached

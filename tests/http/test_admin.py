@@ -207,3 +207,10 @@ def test_work_in_the_background_does_not_end_silently(
     with TestClient(app) as client:
         until(lambda: "work in the background has ended" in caplog.text)
         assert client.get("/readyz").status_code == 200
+
+
+def test_a_version_of_no_name_is_none(pair: tuple[TestClient, Path, Path]) -> None:
+    client, _, _ = pair
+    assert client.post(f"/models/{NAME}/promote", json={"version": ""}).status_code == 404
+    assert client.put(f"/models/{NAME}/shadow", json={"version": ""}).status_code == 404
+    assert ask(client)["version"] == "1.0.0"

@@ -20,9 +20,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from prometheus_client import CollectorRegistry
 
+from service.access.guard import Guard
 from service.app import create_app
 from service.metrics import Metrics
-from service.middleware import Doorkeeper
+from service.middleware import BodyLimits, Doorkeeper
 from service.settings import Settings, SettingsError
 from service.tracing import Tracer
 
@@ -99,9 +100,11 @@ async def test_an_answer_that_breaks_half_way_is_not_begun_twice() -> None:
     async def receive() -> Any:
         return {"type": "http.request"}
 
-    door = Doorkeeper(breaks, Metrics(CollectorRegistry()), Tracer(), 1024, lambda: None)
+    door = Doorkeeper(
+        breaks, Metrics(CollectorRegistry()), Tracer(), BodyLimits(1024, 1.0), lambda: None, Guard(Settings(), print)
+    )
     with pytest.raises(RuntimeError):
-        await door({"type": "http", "method": "GET", "path": "/", "headers": []}, receive, send)
+        await door({"type": "http", "method": "GET", "path": "/healthz", "headers": []}, receive, send)
     assert [message["type"] for message in sent] == ["http.response.start"]
 
 

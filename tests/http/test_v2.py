@@ -165,7 +165,7 @@ def test_errors_have_our_statuses_and_the_protocols_shape(client: TestClient) ->
     for kind in ({"content-type": "text/plain"}, {"content-encoding": "gzip"}, {"content-encoding": "deflate"}):
         assert client.post(f"{MODEL}/infer", json=body, headers=kind).status_code == 415
     refused(client.post(f"{MODEL}/infer", json=body, headers={"content-encoding": "gzip"}), 415, "compressed")
-    for path in ("/predict", "/v2/health/ready"):
+    for path in ("/predict", "/feedback"):
         assert client.post(path, content=b"{}", headers={"content-type": "application/octet-stream"}).status_code == 415
 
 

@@ -4,6 +4,7 @@ import importlib.metadata
 import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -20,7 +21,9 @@ def sources() -> list[Path]:
 def test_the_architecture_names_every_source_file_and_no_other() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text()
     named = set(
-        re.findall(r"`((?:(?:routes|recipes|compare|record|monitoring|migrations|versions)/)*[a-z0-9_]+\.py)`", text)
+        re.findall(
+            r"`((?:(?:access|routes|recipes|compare|record|monitoring|migrations|versions)/)*[a-z0-9_]+\.py)`", text
+        )
     )
     found = {"/".join(file.relative_to(ROOT).parts[1:]) for file in sources()}
     assert found - named == set()
@@ -76,3 +79,12 @@ def test_nothing_names_a_path_of_somebodys_machine() -> None:
     for name in tracked.stdout.decode().split("\0"):
         if name and (ROOT / name).is_file() and not name.startswith("tests/packaging"):
             assert not homes.search((ROOT / name).read_bytes()), name
+
+
+def test_the_image_is_built_from_every_package_of_the_wheel() -> None:
+    """A package that the build does not see is missing from the wheel in silence."""
+    packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    copied, sent = (ROOT / "Dockerfile").read_text().splitlines(), (ROOT / ".dockerignore").read_text().splitlines()
+    for package in packages["packages"]:
+        assert f"COPY {package} {package}" in copied
+        assert f"!{package}" in sent

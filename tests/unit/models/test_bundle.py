@@ -1,6 +1,7 @@
 """A bundle that does not hold is refused with one sentence; one that holds loads."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -123,7 +124,7 @@ def test_a_graph_that_reads_other_files_is_refused(folder: Path, tmp_path: Path)
     for key, value in (("location", str(outside)), ("offset", "0"), ("length", str(outside.stat().st_size))):
         weight.external_data.add(key=key, value=value)
     rewrite_graph(folder, graph.SerializeToString())
-    assert "does not load the graph" in refused(folder)
+    assert "names files of its own" in refused(folder)
 
 
 def rewrite_graph(folder: Path, content: bytes) -> None:
@@ -159,3 +160,37 @@ def test_a_manifest_that_is_no_manifest_is_refused(folder: Path, content: str) -
 
 def test_no_folder_at_all_is_refused(tmp_path: Path) -> None:
     assert "no readable manifest.json" in refused(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("place", ["weights.bin", "../weights.bin", "evaluation/evaluation.json"])
+def test_a_graph_that_names_a_file_is_refused_wherever_it_lies(folder: Path, place: str) -> None:
+    import onnx
+
+    graph = onnx.load(folder / "model.onnx")
+    weight = graph.graph.initializer[0]
+    weight.ClearField("raw_data")
+    weight.data_location = onnx.TensorProto.EXTERNAL
+    weight.external_data.add(key="location", value=place)
+    rewrite_graph(folder, graph.SerializeToString())
+    assert "names files of its own" in refused(folder)
+
+
+def test_what_is_no_plain_file_is_refused_and_not_waited_for(folder: Path) -> None:
+    (folder / "reference.json").unlink()
+    os.mkfifo(folder / "reference.json")
+    assert "not a plain file" in refused(folder)
+    (folder / "reference.json").unlink()
+    (folder / "reference.json").symlink_to("reference.json")
+    assert "reference.json" in refused(folder)
+    (folder / "manifest.json").unlink()
+    os.mkfifo(folder / "manifest.json")
+    assert "not a plain file" in refused(folder)
+
+
+@pytest.mark.parametrize("value", ["NaN", "1e999", '"\\ud800"', "[" * 100_000])
+def test_a_manifest_that_cannot_be_shown_is_refused(folder: Path, value: str) -> None:
+    text = (folder / "manifest.json").read_text()
+    manifest = json.loads(text)
+    manifest["evaluation"] = {"x": "HERE"}
+    (folder / "manifest.json").write_text(json.dumps(manifest).replace('"HERE"', value))
+    assert "not JSON" in refused(folder)

@@ -6,7 +6,7 @@ import pytest
 from tiny_model import WORDS, write_tiny_base
 
 from models.inputs import InputError, collate
-from models.inputs_text import TextEncoder, pair_of, text_of
+from models.inputs_text import MAX_CHARACTERS, TextEncoder, pair_of, text_of
 from models.manifest import PairInput, TextInput
 
 
@@ -73,3 +73,9 @@ def test_a_pair_is_two_texts_with_types(tmp_path: Path) -> None:
 def test_an_item_that_holds_no_pair_is_refused(item: object) -> None:
     with pytest.raises(InputError, match="text_pair"):
         pair_of(item)
+
+
+def test_a_text_of_megabytes_is_refused_before_it_is_tokenised(encoder: TextEncoder) -> None:
+    assert encoder.encode("a " * (MAX_CHARACTERS // 2)).truncated
+    with pytest.raises(InputError, match="longer than 100000 characters"):
+        encoder.encode("a" * (MAX_CHARACTERS + 1))

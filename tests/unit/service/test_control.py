@@ -78,3 +78,17 @@ async def test_a_version_that_is_not_loaded_here_leaves_what_is(workers: list[Wo
 async def test_the_live_version_is_not_tried_beside_itself(workers: list[Worker]) -> None:
     with pytest.raises(InvalidInput, match="answers already"):
         workers[0].control.set_shadow(NAME, "1.0.0")
+
+
+async def test_orders_that_cannot_be_read_leave_a_worker_as_it_is(workers: list[Worker], tmp_path: Path) -> None:
+    first, second = workers
+    first.control.set_mode(NAME, "race", "off")
+    await followed(second)
+    loud = b'{"hatexplain-toxicity": {"live": "1.0.0", "shadow": null, "modes": {"race": "loud"}}}'
+    for content in (b"{", b"[1]", b"\xff", b"[" * 100_000, b'{"hatexplain-toxicity": {"live": 1}}', loud):
+        (tmp_path / "control.json").write_bytes(content)
+        await followed(second)
+        assert second.modes == ["off", "apply", "apply", "apply"]
+    first.control.set_mode(NAME, "gender", "off")
+    await followed(second)
+    assert second.modes == ["off", "apply", "off", "apply"]

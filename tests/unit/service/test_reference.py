@@ -31,3 +31,23 @@ def test_no_rows_are_no_shares() -> None:
 def test_another_form_is_refused(content: bytes) -> None:
     with pytest.raises(ValueError, match=r"package the bundle again"):
         read(content, b"")
+
+
+@pytest.mark.parametrize(
+    ("flagged", "edges", "risk"),
+    [
+        ("1e999", "[0, 1]", "[1]"),
+        ("NaN", "[0, 1]", "[1]"),
+        ('"a"', "[0, 1]", "[1]"),
+        ("0", "[0, 1]", "[0]"),
+        ("0", "[0, 1e999]", "[1]"),
+        ("0", "[0, 1" + "0" * 400 + "]", "[1]"),
+        ("0", "[0, 1]", "[NaN]"),
+        ("[" * 100_000, "", ""),
+    ],
+)
+def test_figures_that_are_none_are_refused(flagged: str, edges: str, risk: str) -> None:
+    said = f'{{"flagged": {{"value": {flagged}}}, "risk": {risk}}}'
+    content = f'{{"rows": 1, "edges": {edges}, "attributes": {{"race": {said}}}}}'
+    with pytest.raises(ValueError, match=r"package the bundle again"):
+        read(content.encode(), b"")

@@ -136,3 +136,12 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
     assert ids(spool.oldest(100)) == ids([told[0], told[2]])
     spool.close()
     assert read(tmp_path) == ids([told[0], told[2]])
+
+
+@pytest.mark.parametrize(
+    "line", [b"00000000 ffffffff 00000001 ", b"0 ffffffffffffffffffffff 0 ", b"00000000 0000000a -0000001 ", b"0" * 27]
+)
+def test_a_head_that_lies_takes_no_memory_and_stops_nothing(tmp_path: Path, line: bytes) -> None:
+    path, told = spooled(tmp_path, 2)
+    path.write_bytes(line + b"\n" + path.read_bytes() + line)
+    assert read(tmp_path) == ids(told)

@@ -1,0 +1,1 @@
+"""What reads bytes that strangers or accidents may have written, fed with broken ones."""

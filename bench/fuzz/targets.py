@@ -1,0 +1,246 @@
+"""What is fuzzed: how its input is made, what it does, and which exceptions it may end with."""
+
+from __future__ import annotations
+
+import atexit
+import base64
+import contextlib
+import io
+import json
+import random
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hypothesis import strategies as st
+from onnx import TensorProto, helper
+from PIL import Image
+
+from bench import prepare
+from models import bundle as bundles
+from models.bundle import BundleError
+from models.encoders import make_encoder
+from models.inputs import InputError
+from models.inputs_image import ImageEncoder
+from models.inputs_table import TableEncoder
+from models.inputs_text import TextEncoder
+from models.manifest import PairInput, TextInput
+from models.runtime import GraphRunner
+from service import oip, reference, tensors
+from service.errors import ServiceError
+from service.record import keys
+from service.record.chain import Event
+from service.record.lot import Lot
+from service.record.spool import Spool
+
+Action = Callable[[Any], object]
+ODD = st.sampled_from(["", "\0", "\ud800", "\u202e", "1e400", "nan", "?", "a" * 200_000, "\u0301" * 1000, "🏳️‍🌈"])
+SCALAR = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None)) | ODD
+VALUE = st.recursive(
+    SCALAR | st.sampled_from([10**400, -(10**4000), float("inf"), float("nan")]),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text() | ODD, inner, max_size=5),
+    max_leaves=10,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Something that reads."""
+
+    inputs: st.SearchStrategy[Any]
+    act: Action
+    allowed: tuple[type[Exception], ...]
+    """What it says that it raises."""
+
+
+def mutated(seeds: list[bytes]) -> st.SearchStrategy[bytes]:
+    """Seeds with some bytes changed, cut out, put in or doubled."""
+
+    @st.composite
+    def mutate(draw: st.DrawFn) -> bytes:
+        content, generator = bytearray(draw(st.sampled_from(seeds))), random.Random(draw(st.integers(0, 2**64)))
+        for _ in range(generator.choice((1, 1, 2, 5, 20))):
+            at, length = generator.randrange(len(content) + 1), generator.choice((1, 1, 4, 50))
+            piece = generator.choice((b"", b"\0", b"\xff" * 4, b"-1", b"[" * 5000, generator.randbytes(length)))
+            content[at : at + generator.choice((0, length))] = piece
+        return bytes(content)
+
+    return mutate()
+
+
+def images() -> list[bytes]:
+    """Small images of every mode and kind that the encoder may meet."""
+    found = []
+    kinds = [(mode, "PNG") for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")]
+    kinds += [(mode, "JPEG") for mode in ("L", "RGB", "CMYK")]
+    for mode, kind in kinds:
+        file = io.BytesIO()
+        options: dict[str, Any] = {"icc_profile": b"a" * 3000}
+        if kind == "JPEG":
+            exif = Image.Exif()
+            exif[0x0112] = 6
+            options |= {"exif": exif, "progressive": mode == "L"}
+        Image.new(mode, (9, 7)).save(file, kind, **options)
+        found.append(file.getvalue())
+    file = io.BytesIO()
+    Image.new("RGB", (9, 7)).save(file, "PNG", save_all=True, append_images=[Image.new("RGB", (9, 7), "red")])
+    return [*found, file.getvalue()]
+
+
+TABLE = {
+    "numeric": [{"name": "age", "mean": 40.0, "scale": 10.0}],
+    "categorical": [{"name": "school", "categories": ["BSc", "MSc"]}],
+}
+TOKENIZER_FILE = "preprocess/tokenizer.json"
+TOKENIZER = (prepare.BUNDLE / TOKENIZER_FILE).read_bytes()
+
+
+def _text(kind: str) -> Target:
+    spec = TextInput(max_tokens=64, pad_id=0) if kind == "text" else PairInput(max_tokens=64, pad_id=0, type_ids=True)
+    names = ["text"] if kind == "text" else ["text", "text_pair"]
+    item = VALUE | st.fixed_dictionaries({name: SCALAR for name in names})
+    return Target(item, TextEncoder(TOKENIZER, spec).encode, (InputError,))
+
+
+def _table() -> Target:
+    item = VALUE | st.fixed_dictionaries({}, optional={"age": VALUE, "school": VALUE})
+    return Target(item, TableEncoder(json.dumps(TABLE).encode()).encode, (InputError,))
+
+
+def _image() -> Target:
+    encoder = ImageEncoder(b'{"size": 32, "shortest_edge": 40}')
+    encoded = mutated(images()).map(lambda content: {"image": base64.b64encode(content).decode()})
+    return Target(mutated(images()) | encoded | VALUE, encoder.encode, (InputError,))
+
+
+def _oip() -> Target:
+    raw = oip.SIZE.pack(1) + b"a"
+    entry = {"name": "text", "datatype": "BYTES", "shape": [1]}
+    binary = json.dumps({"inputs": [{**entry, "parameters": {"binary_data_size": len(raw)}}]}).encode()
+    plain = json.dumps({"id": "a", "inputs": [{**entry, "data": ["a"]}], "outputs": [{"name": "label"}]}).encode()
+    encoder = TextEncoder(TOKENIZER, TextInput(max_tokens=64, pad_id=0))
+
+    def act(given: tuple[bytes, Any]) -> None:
+        body, header = given
+        asked = oip.decode(body, header, 1024)
+        for item in tensors.to_items(asked.inputs, encoder, "text"):
+            try:
+                encoder.encode(item)
+            except InputError:
+                continue
+
+    entries = st.fixed_dictionaries(
+        {"name": st.just("text"), "datatype": st.sampled_from([*oip.DATATYPES, "X"]), "shape": VALUE | st.just([2])},
+        optional={"data": VALUE | st.lists(SCALAR), "parameters": VALUE | st.just({"binary_data_size": 5})},
+    )
+    made = st.builds(lambda found: json.dumps({"inputs": found}).encode(), st.lists(entries, max_size=3))
+    header = st.none() | st.just(str(len(binary)).encode()) | st.binary(max_size=8)
+    return Target(st.tuples(mutated([binary + raw, plain]) | made, header), act, (ServiceError,))
+
+
+def _folder(
+    act: Callable[[Path], object], seeds: dict[str, list[bytes]], allowed: tuple[type[Exception], ...]
+) -> Target:
+    """A folder in which one file is broken."""
+
+    def write(given: tuple[str, bytes]) -> None:
+        name, content = given
+        with tempfile.TemporaryDirectory() as place:
+            file = Path(place) / name
+            file.write_bytes(content)
+            act(file)
+
+    named = st.one_of([st.tuples(st.just(name), mutated(some)) for name, some in seeds.items()])
+    return Target(named, write, allowed)
+
+
+def graphs() -> list[bytes]:
+    """Small graphs: one that needs nothing else, and some whose tensor lies in a file."""
+    found = []
+    for place in ("", "weights.bin", "../weights.bin", "/etc/passwd", "preprocess/tokenizer.json"):
+        tensor = helper.make_tensor("w", TensorProto.FLOAT, [2], [1.0, 2.0])
+        if place:
+            tensor.ClearField("float_data")
+            tensor.data_location = TensorProto.EXTERNAL
+            entry = tensor.external_data.add()
+            entry.key, entry.value = "location", place
+        ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [2]) for name in ("modes", "logits")]
+        nodes = [helper.make_node("Add", ["modes", "w"], ["logits"])]
+        graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], [tensor])
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+        found.append(model.SerializeToString())
+    return found
+
+
+def _bundle() -> Target:
+    """A bundle in which one file is broken, and hashed as it is: whoever tampers can hash."""
+    place = Path(tempfile.mkdtemp(prefix="evenhand-fuzz-"))
+    atexit.register(shutil.rmtree, place)
+    shutil.copytree(prepare.BUNDLE, place, dirs_exist_ok=True)
+    seeds = graphs()
+    (place / bundles.GRAPH).write_bytes(seeds[0])
+    told = json.loads((place / bundles.MANIFEST).read_bytes())
+    contents = {name: (place / name).read_bytes() for name in told["files"]}
+    contents[bundles.MANIFEST] = json.dumps(
+        {**told, "files": {name: bundles.hash_bytes(content) for name, content in contents.items()}}
+    ).encode()
+    (place / bundles.MANIFEST).write_bytes(contents[bundles.MANIFEST])
+
+    def act(given: tuple[str, bytes]) -> None:
+        name, content = given
+        (place / name).write_bytes(content)
+        if name != bundles.MANIFEST:
+            manifest = json.loads(contents[bundles.MANIFEST])
+            manifest["files"][name] = bundles.hash_bytes(content)
+            (place / bundles.MANIFEST).write_text(json.dumps(manifest))
+        try:
+            found = bundles.load(place)
+            if name == bundles.GRAPH:
+                GraphRunner(found)
+            with contextlib.suppress(ValueError):  # the loader makes a BundleError of it
+                reference.read(found.reference, found.evaluation)
+                if name == TOKENIZER_FILE:
+                    make_encoder(found.preprocess, found.manifest.input)
+        finally:
+            for changed in (name, bundles.MANIFEST):
+                (place / changed).write_bytes(contents[changed])
+
+    names = [bundles.MANIFEST, bundles.REFERENCE, bundles.EVALUATION]
+    broken = [st.tuples(st.just(name), mutated([contents[name]])) for name in names]
+    broken.append(st.tuples(st.just(bundles.GRAPH), mutated(seeds)))
+    encoder = st.tuples(st.just(TOKENIZER_FILE), mutated([contents[TOKENIZER_FILE]]))
+    inputs = st.integers(0, 39).flatmap(lambda number: encoder if number == 0 else st.one_of(broken))  # it reads slowly
+    return Target(inputs, act, (BundleError,))
+
+
+def _spool() -> Target:
+    with tempfile.TemporaryDirectory() as place:
+        spool = Spool(Path(place))
+        for number in range(3):
+            spool.append(Lot([Event(str(number), "label", number, "{}")], {"a": "{}"}, [("p", "sex", "f", 1)]))
+        (seed,) = [file.read_bytes() for file in Path(place).iterdir()]
+
+    def act(file: Path) -> None:
+        spool = Spool(file.parent)
+        spool.adopt()
+        while spool.oldest(2):
+            spool.drop()
+        spool.close()
+
+    return _folder(act, {"a.spool": [seed, b"00000000 ffffffff 00000001 \n", b"0 ffffffffffffffffffffff 0 \n"]}, ())
+
+
+TARGETS: dict[str, Callable[[], Target]] = {
+    "text": lambda: _text("text"),
+    "pair": lambda: _text("pair"),
+    "table": _table,
+    "image": _image,
+    "oip": _oip,
+    "bundle": _bundle,
+    "spool": _spool,
+    "keys": lambda: _folder(keys.load_keys, {"record.key": [b"00" * 32]}, (keys.KeyFileError,)),
+}
+"""By name; made when it is wanted."""

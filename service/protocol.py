@@ -1,0 +1,79 @@
+"""uvicorn's HTTP/1.1 with an end to its patience: a head must be small and soon there.
+
+uvicorn itself waits for ever for a head that comes byte by byte, and keeps one of any size in memory.
+"""
+
+from __future__ import annotations
+
+from asyncio import TimerHandle, Transport
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MAX_HEAD_BYTES = 65_536
+"""A request's line and headers; they may be longer by what one read from the socket brings."""
+
+
+class Protocol(HttpToolsProtocol):
+    """One connection."""
+
+    patience_s = 10.0
+    """How long a head may take, counted from the connection's beginning for the first; and how long a client may go on
+    sending a body that nobody reads any more."""
+
+    _timer: TimerHandle | None = None
+    _heads = 0
+    """Heads that began."""
+    _in_head = True
+    _head_bytes = 0
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        """Begin; a connection that says nothing ends."""
+        super().connection_made(transport)
+        self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End."""
+        self._waited()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse; a head that goes on and on is refused."""
+        head = self._heads if self._in_head else None
+        super().data_received(data)
+        if self._in_head and head == self._heads:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+                self.send_400_response("The request's head is too large.")
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        self._in_head, self._head_bytes, self._heads = True, 0, self._heads + 1
+        if self._timer is None:
+            self._wait()
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """A head is there."""
+        self._in_head = False
+        self._waited()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """A body is there."""
+        self._waited()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """An answer is out, perhaps before the body was in."""
+        super().on_response_complete()
+        if self.cycle.response_complete and self.cycle.more_body:
+            self._wait()
+
+    def _wait(self) -> None:
+        self._waited()
+        self._timer = self.loop.call_later(self.patience_s, self.timeout_keep_alive_handler)
+
+    def _waited(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

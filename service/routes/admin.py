@@ -27,6 +27,7 @@ UNKNOWN: dict[int | str, dict[str, Any]] = {
     404: {"description": "No such model or version.", "model": ErrorReply},
     422: {"description": "The order cannot be followed.", "model": ErrorReply},
 }
+NO_LEVEL: dict[int | str, dict[str, Any]] = {422: {"description": "No such level.", "model": ErrorReply}}
 REFUSED: dict[int | str, dict[str, Any]] = {409: {"description": "The bundle does not hold.", "model": ErrorReply}}
 
 
@@ -78,7 +79,7 @@ async def reload(name: str, request: Request) -> ReloadReply:
     return ReloadReply(model=name, version=live.manifest.version, bundle=live.bundle, changed=any(changed))
 
 
-@router.put("/log-level")
+@router.put("/log-level", responses=NO_LEVEL)
 async def log_level(body: LogLevelRequest, request: Request) -> LogLevelRequest:
     """Write more or fewer log lines from now on, in every worker; after a restart the setting counts again."""
     running(request).control.set_log_level(body.level)

@@ -199,6 +199,7 @@ def test_what_happens_is_counted_and_no_key_is_logged(
     locked: TestClient, guarded: Guarded, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")
+    caplog.set_level("DEBUG", logger="service")
     metrics = guarded.keys["metrics"]
     before = {result: counted(locked, result, metrics) for result in ("missing", "invalid", "forbidden")}
     shown = "evenhand_" + "s3cr3t" * 7

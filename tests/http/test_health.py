@@ -81,8 +81,8 @@ def test_the_documentation_names_every_route_and_field(client: TestClient) -> No
     v2 = {"/v2", "/v2/health/live", "/v2/health/ready"}
     v2 |= {f"/v2/models/{{model}}{version}{end}" for version in VERSIONS for end in ("", "/ready", "/infer")}
     record = {"/feedback", "/decisions/{id}", "/decisions/{id}/override", "/fairness"}
-    service = {"/predict", "/healthz", "/readyz", "/models", "/metrics", "/log-level"}
-    assert set(spec["paths"]) == {*service, *v2, *roles, *record}
+    own = {"/predict", "/healthz", "/readyz", "/models", "/metrics", "/log-level"}
+    assert set(spec["paths"]) == {*own, *v2, *roles, *record}
     assert "HTTPValidationError" not in str(spec)
     bodies = spec["paths"]["/v2/models/{model}/infer"]["post"]["requestBody"]["content"]
     assert set(bodies["application/json"]["schema"]["properties"]) == {"id", "parameters", "inputs", "outputs"}

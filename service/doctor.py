@@ -200,11 +200,11 @@ def check_port(host: str, port: int) -> Finding:
 
 def _who_answers(host: str, port: int, where: str) -> Finding:
     """The port is taken: by us, and then how it is, or by another program."""
-    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - what it means, not to listen there
+    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 # nosec B104 - what it means, not to listen there
     url = f"http://{f'[{reached}]' if ':' in reached else reached}:{port}/readyz"
     ours = False
     try:
-        with urllib.request.urlopen(url, timeout=ASK_S) as reply:
+        with urllib.request.urlopen(url, timeout=ASK_S) as reply:  # nosec B310
             ours = "traceresponse" in reply.headers
     except urllib.error.HTTPError as error:
         if "traceresponse" in error.headers:

@@ -26,7 +26,8 @@ class Postgres:
 
     def __init__(self, bin_folder: Path) -> None:
         self._bin = bin_folder
-        self._as = ("runuser", "-u", "postgres", "--") if os.geteuid() == 0 else ()
+        runuser = shutil.which("runuser") or "/usr/sbin/runuser"  # not on every search path
+        self._as = (runuser, "-u", "postgres", "--") if os.geteuid() == 0 else ()
         self.folder = Path(tempfile.mkdtemp(prefix="evenhand-postgres-"))
         if self._as:
             shutil.chown(self.folder, "postgres")

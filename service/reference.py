@@ -40,7 +40,7 @@ def read(content: bytes, evaluation: bytes) -> dict[str, Normal]:
     try:
         found = json.loads(content)
         edges, rows = found["edges"], found["rows"]
-        figures = json.loads(evaluation)["val"]["attributes"] if evaluation else {}
+        figures = json.loads(evaluation).get("val", {}).get("attributes", {}) if evaluation else {}  # not of an export
         return {
             name: Normal(
                 flagged=None if said["flagged"]["value"] is None else _share(said["flagged"]["value"]),

@@ -27,7 +27,7 @@ UNKNOWN: dict[int | str, dict[str, Any]] = {
     404: {"description": "No such model or version.", "model": ErrorReply},
     422: {"description": "The order cannot be followed.", "model": ErrorReply},
 }
-NO_LEVEL: dict[int | str, dict[str, Any]] = {422: {"description": "No such level.", "model": ErrorReply}}
+NO_LEVEL: dict[int | str, dict[str, Any]] = {**BODY_ERRORS, 422: {"description": "No such level.", "model": ErrorReply}}
 REFUSED: dict[int | str, dict[str, Any]] = {409: {"description": "The bundle does not hold.", "model": ErrorReply}}
 
 

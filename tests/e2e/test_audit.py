@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,7 @@ from waiting import until
 from service.record.checkpoints import public_bytes
 
 __all__ = ["database", "postgres"]
+NO_STATE = str(Path(tempfile.gettempdir()) / "evenhand-no-state")
 RUN = (sys.executable, "-c", "from service.cli import main; main()", "audit")
 
 
@@ -43,7 +45,13 @@ def lone(tmp_path: Path) -> str:
 def audit(*arguments: str | Path, code: int = 0, **variables: str) -> Sequence[str]:
     """Run a command; gives what it printed on both streams."""
     command = [*RUN, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env={**os.environ, **variables})
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "EVENHAND_STATE": NO_STATE, **variables},
+    )
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return (done.stdout + done.stderr).splitlines()

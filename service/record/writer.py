@@ -30,7 +30,7 @@ from service.record.store import AWAY, BUSY_S, RecordAway, Store
 
 log = logging.getLogger(__name__)
 
-FLUSH_S = 0.1
+FLUSH_S = 0.25
 """How long a record waits for company at ``durability: batch``."""
 RETRY_S = 1.0
 """How soon a database that is away is tried again."""

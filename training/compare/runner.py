@@ -55,6 +55,8 @@ class Result:
     seconds: float = 0.0
     failed: str | None = None
     """Why there are no figures."""
+    cost: float | None = None
+    """Computation of a row relative to the base, where it was measured."""
 
 
 def run(task: Task) -> list[Result]:
@@ -120,7 +122,7 @@ def _judged(
         chosen = task.rows.of(split)
         of_base, of_method = (store.classes(entry, chosen) for entry in (base, stored))
         figures[split] = judge(Judged(task.rows, task.schema, chosen), of_base, of_method)
-    return Result(method.name, seed, figures, stored["notes"], stored["seconds"])
+    return Result(method.name, seed, figures, stored["notes"], stored["seconds"], cost=stored.get("cost"))
 
 
 class _Store:
@@ -151,6 +153,7 @@ class _Store:
             "method": method.name,
             "seed": self._seed,
             "seconds": round(seconds, 1),
+            "cost": answer.cost,
             "notes": answer.notes,
             "labels": list(context.schema.labels),
             "row": context.rows.row[context.judged].tolist(),

@@ -16,7 +16,7 @@ from models.lora import ConditionalLora
 from training import processes
 from training.config import CorrectionConfig
 from training.data import HELD, Rows
-from training.features import Features, Material
+from training.features import Features, Material, by_length
 from training.loop import Plan, fit
 from training.losses import contrastive_loss, keep_loss, task_loss
 from training.metrics import MIN_CELL
@@ -205,9 +205,7 @@ class _Objective:
 def answers(correction: ConditionalLora, features: Features, rows: Ints, gates: Bools) -> Floats:
     """Corrected logits of some rows under given gates, ``(rows, classes)``."""
     found = np.zeros((len(rows), correction.split.classes), dtype=np.float32)
-    order = np.argsort(features.lengths[rows], kind="stable")
-    for start in range(0, len(rows), 64):
-        batch = order[start : start + 64]
+    for batch in by_length(features.lengths[rows]):
         hidden, mask = features.batch(rows[batch])
         found[batch] = correction(hidden, mask, torch.from_numpy(gates[batch]).to(hidden.device))[0].cpu().numpy()
     return found

@@ -55,6 +55,8 @@ class Corrector(nn.Module, ABC):
         self.split = split
         self.strength = 1.0
         """How much of the correction is applied; part of the exported graph."""
+        self.abstain_below: tuple[float, ...] = ()
+        """Per attribute, the probability of an answer below which a flagged row gets none; empty for none of them."""
 
     @abstractmethod
     def correct(self, rows: Selected) -> Tensor:

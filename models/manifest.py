@@ -90,6 +90,8 @@ class Attribute(_Frozen):
     """How the correction is switched when the bundle is loaded."""
     why: str
     """One sentence: why this mode."""
+    abstain_below: float | None = Field(default=None, gt=0.0, le=1.0)
+    """A flagged row whose answer is less probable gets no decision: the reply says that it abstains."""
 
     @model_validator(mode="after")
     def _reference_is_a_group(self) -> Attribute:

@@ -100,7 +100,10 @@ def best(config: FitConfig, make_split: MakeSplit, material: Material, folder: P
     for arm in listed:
         fairnet, risk, notes = learn(arm, config, make_split, material, folder)
         own = replace(material, rows=arm.rows, schema=arm.schema)
-        choice = select.choose(fairnet.correction, own, risk, arm.lesson.known, stage)
+        if named(stage.method).chosen:
+            choice = select.choose(fairnet.correction, own, risk, arm.lesson.known, stage)
+        else:
+            choice = select.everything(Cuts(risk, arm.lesson.known, arm.rows), max(levels_of(stage)))
         found.append(Learnt(arm, fairnet, risk, notes, choice))
     chosen = max(found, key=lambda learnt: (learnt.choice.certified, learnt.choice.value))
     if len(found) > 1:

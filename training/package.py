@@ -120,9 +120,16 @@ def _attributes(fitted: Fitted) -> list[Attribute]:
                 threshold=fitted.choice.thresholds[index],
                 mode="apply" if helps else "off",
                 why=_why(fitted, helps),
+                abstain_below=_abstain_below(fitted, index),
             )
         )
     return found
+
+
+def _abstain_below(fitted: Fitted, attribute: int) -> float | None:
+    """The bound of an attribute for which the service may abstain; none where nothing was found to gain by it."""
+    bounds = fitted.fairnet.correction.abstain_below
+    return bounds[attribute] if bounds and bounds[attribute] else None
 
 
 def _why(fitted: Fitted, helps: bool) -> str:

@@ -222,6 +222,12 @@ def choose(correction: Corrector, material: Material, risk: Floats, known: Ints,
     return choice
 
 
+def everything(cuts: Cuts, level: float) -> Choice:
+    """Flag at one level for every attribute, whatever that changes."""
+    setting = Setting(1.0, (level,) * len(cuts.shares))
+    return Choice(setting, cuts.thresholds(setting.levels), False, None, (), 1, 0.0)
+
+
 def choice_rows(material: Material, certificate: bool) -> tuple[Ints, Ints | None]:
     """Rows to put settings in order on, and rows to certify on.
 

@@ -72,6 +72,8 @@ class CorrectorMethod:
     """Paper or library."""
     make: Make
     learn: Learn
+    chosen: bool = True
+    """Whether settings are chosen by what they change; one that changes no answer takes the highest level."""
 
 
 class NotApplicableError(ValueError):

@@ -7,8 +7,9 @@ comparison's criterion (their papers stop by the worst group of the validation r
 
 from __future__ import annotations
 
+import contextlib
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -20,11 +21,12 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
+from models.inputs import Encoded
 from training import base
 from training.compare.context import Context
 from training.compare.groups import LEFT_OUT, Groups, merge
 from training.compare.method import Answer, Method, Sees
-from training.finetune import Judge, RowLoss, Run, cross_entropy, finetune, predict
+from training.finetune import Around, Judge, RowLoss, Run, cross_entropy, finetune, predict
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.floating]
@@ -72,16 +74,25 @@ class Learning:
     chosen: Ints
     """Rows to learn from; a row that is named twice counts twice."""
     judge: Judge | None = None
+    around: Around = contextlib.nullcontext
+    more: Sequence[Encoded] = ()
+    """Rows beside those of the data; their indices follow on."""
 
 
-def retrain(context: Context, learning: Learning) -> nn.Module:
-    """Fine-tune the pretrained encoder anew; the model has the weights of its best epoch."""
-    model = base.load(context.config, context.schema, context.rows).model
+def fresh(context: Context) -> nn.Module:
+    """The pretrained encoder with a new head, as the base was before it learnt anything."""
+    return base.load(context.config, context.schema, context.rows).model
+
+
+def retrain(context: Context, learning: Learning, model: nn.Module | None = None) -> nn.Module:
+    """Fine-tune a model, a fresh one where none is given; it ends with the weights of its best epoch."""
+    learner = fresh(context) if model is None else model
     given = context.base
+    encoded = [*given.encoded, *learning.more]
     with context.scratch(learning.name) as folder:
-        run = Run(learning.name, context.seed, folder, given.pad_id, learning.loss, learning.judge)
-        finetune(model, given.encoded, context.rows, learning.chosen, context.config.base_stage, run)
-    return model
+        run = Run(learning.name, context.seed, folder, given.pad_id, learning.loss, learning.judge, learning.around)
+        finetune(learner, encoded, context.rows, learning.chosen, context.config.base_stage, run)
+    return learner
 
 
 def judged_logits(context: Context, model: nn.Module) -> Floats:

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.compare.context import Context
-from training.compare.groups import LEFT_OUT, merge
-from training.compare.method import NotApplicableError, Sees
+from training.compare.groups import LEFT_OUT
+from training.compare.method import Sees
 from training.compare.postprocess import favourable_class
-from training.compare.retrain import Learning, Learnt, Retraining, retrain
+from training.compare.retrain import Learning, Learnt, Retraining, grouped, retrain
 from training.finetune import cross_entropy
 
 Ints = NDArray[np.int64]
@@ -79,9 +79,7 @@ class Massaging(Retraining):
         """Change labels, retrain."""
         favourable = favourable_class(context)
         train, labels = context.train, context.rows.labels
-        groups = merge(context.rows, context.schema, train)
-        if len(groups.names) < 2:
-            raise NotApplicableError("fewer than two groups have enough training rows of both labels")
+        groups = grouped(context)
         logits = context.features.base_logits[train]
         score = logits[:, favourable] - logits[:, 1 - favourable]
         selected = labels[train] == favourable

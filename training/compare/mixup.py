@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from models.backbones import family_of
 from models.inputs import Encoded
 from training.compare.context import Context
-from training.compare.groups import LEFT_OUT, Groups, merge
-from training.compare.method import NotApplicableError, Sees
-from training.compare.retrain import Learning, Learnt, Retraining, fresh, retrain
+from training.compare.groups import LEFT_OUT, Groups
+from training.compare.method import Sees
+from training.compare.retrain import Learning, Learnt, Retraining, fresh, grouped, retrain
 from training.finetune import cross_entropy
 
 Ints = NDArray[np.int64]
@@ -94,7 +94,8 @@ class Blend:
         if "input_ids" not in rows[0].arrays:
             return None
         lengths = np.array([row.tokens for row in rows])
-        return np.minimum(lengths, lengths[order])
+        common: Ints = np.minimum(lengths, lengths[order])
+        return common
 
 
 def blended(hidden: Tensor, order: Ints, weights: Tensor, shared: Ints | None) -> Tensor:
@@ -131,9 +132,7 @@ class Mixup(Retraining):
 
     def learn(self, context: Context) -> Learnt:
         """Retrain on blended rows."""
-        groups = merge(context.rows, context.schema, context.train)
-        if len(groups.names) < 2:
-            raise NotApplicableError("fewer than two groups have enough training rows of every label")
+        groups = grouped(context)
         model = fresh(context)
         blend = Blend(model, context.base.encoded, groups, self.shape, context.seed)
         loss = cross_entropy(context.rows.labels)

@@ -25,7 +25,7 @@ from models.inputs import Encoded
 from training import base
 from training.compare.context import Context
 from training.compare.groups import LEFT_OUT, Groups, merge
-from training.compare.method import Answer, Method, Sees
+from training.compare.method import Answer, Method, NotApplicableError, Sees
 from training.finetune import Around, Judge, RowLoss, Run, cross_entropy, finetune, predict
 
 Ints = NDArray[np.int64]
@@ -77,6 +77,18 @@ class Learning:
     around: Around = contextlib.nullcontext
     more: Sequence[Encoded] = ()
     """Rows beside those of the data; their indices follow on."""
+
+
+def grouped(context: Context) -> Groups:
+    """One group per row.
+
+    Raises:
+        NotApplicableError: there are not two that can be told apart.
+    """
+    groups = merge(context.rows, context.schema, context.train)
+    if len(groups.names) < 2:
+        raise NotApplicableError("fewer than two groups have enough training rows of every label")
+    return groups
 
 
 def fresh(context: Context) -> nn.Module:

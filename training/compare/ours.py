@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training import arms, select
-from training.candidates import NEVER
+from training.candidates import ALWAYS, NEVER, levels_of
 from training.compare.context import Context
 from training.compare.cost import Parts, parts_of
 from training.compare.method import Answer, Method, Sees, Served
@@ -27,7 +27,7 @@ class Learnt:
 
     arm: arms.Arm
     chooser: select.Chooser
-    hinge_open: float | None
+    notes: dict[str, Any]
     parts: Parts
 
 
@@ -77,9 +77,9 @@ class Ours(Method):
             notes={
                 "taught": one.arm.name,
                 "strength": choice.strength,
-                "levels": list(choice.setting.levels),
+                "levels": ["always" if level == ALWAYS else level for level in choice.setting.levels],
                 "certified": choice.certified,
-                "hinge_open": one.hinge_open,
+                **one.notes,
                 "values": {other.arm.name: c.value for other, c in zip(candidates, choices, strict=True)},
                 **choice.plain(),
             },
@@ -116,10 +116,10 @@ def _learn(context: Context, config: FitConfig) -> list[Learnt]:
     asked = context.rows.of("tune", "val", "test")
     found = []
     for arm in arms.arms(config, context.split, material, folder):
-        fairnet, risk, hinge = arms.learn(arm, config, context.split, material, folder)
+        fairnet, risk, notes = arms.learn(arm, config, context.split, material, folder)
         own: Material = replace(material, rows=arm.rows, schema=arm.schema)
-        chooser = select.Chooser(fairnet.correction, own, risk, arm.lesson.known, asked)
-        found.append(Learnt(arm, chooser, hinge, parts_of(fairnet, context.base, material.features)))
+        chooser = select.Chooser(fairnet.correction, own, risk, arm.lesson.known, asked, levels_of(config.correction))
+        found.append(Learnt(arm, chooser, notes, parts_of(fairnet, context.base, material.features)))
     return found
 
 

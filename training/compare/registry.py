@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from training.compare.adversarial import Adversarial
+from training.compare.augment import CounterfactualAugmentation
 from training.compare.constrained import Constrained
 from training.compare.context import Context
+from training.compare.gated import GATED
 from training.compare.groupdro import GroupDro
 from training.compare.heads import LEACE, DeepFeatureReweighting
 from training.compare.lora import FAIRNET, AlwaysOn
+from training.compare.massaging import Massaging
 from training.compare.method import Answer, Method, Sees, Served
+from training.compare.mixup import Mixup
 from training.compare.ours import ABLATIONS, OURS
 from training.compare.postprocess import RejectOption, Thresholds
+from training.compare.regularised import CoralPenalty, MmdPenalty, RegularisedOdds, RegularisedParity
 from training.compare.retrain import Erm, JustTrainTwice, Resampling, Reweighting
 from training.data import DataError
 
@@ -34,11 +40,20 @@ class BaseItself(Method):
 
 STAGES: dict[str, tuple[Method, ...]] = {
     "base": (BaseItself(), Erm()),
-    "before-training": (Reweighting(), Resampling()),
-    "in-training": (JustTrainTwice(), GroupDro()),
+    "before-training": (Reweighting(), Resampling(), Massaging(), CounterfactualAugmentation(), Mixup()),
+    "in-training": (
+        JustTrainTwice(),
+        GroupDro(),
+        Adversarial(),
+        RegularisedParity(),
+        RegularisedOdds(),
+        MmdPenalty(),
+        CoralPenalty(),
+    ),
     "representation": (DeepFeatureReweighting(), *LEACE, Constrained()),
     "after-model": (Thresholds(), RejectOption()),
     "fairnet": (AlwaysOn(), *FAIRNET),
+    "correctors": GATED,
     "ours": OURS,
 }
 """Methods by where they act; each name stands for all of its methods on the command line."""

@@ -22,11 +22,6 @@ ALWAYS_ON = ("leace", "inlp", "steering")
 class Gated(Ours):
     """A corrector other than FairNet's."""
 
-    @property
-    def page(self) -> str:
-        """The corrector's own."""
-        return str(self.changes["correction"]["method"])
-
 
 def _all() -> Iterator[Gated]:
     sees = Sees("all", "all", test=False)

@@ -166,11 +166,6 @@ class Leace(Method):
     served: Served = ERASED
     head: Literal["base", "refitted"] = "base"
 
-    @property
-    def page(self) -> str:
-        """One for both heads."""
-        return "leace"
-
     def answer(self, context: Context) -> Answer:
         """Erase, then apply the head."""
         erased = erase(context.features.representation, context.rows, context.schema, context.train)

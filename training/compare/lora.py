@@ -146,11 +146,6 @@ class Published(Method):
     known: float = 0.1
 
     @property
-    def page(self) -> str:
-        """One for all three."""
-        return "fairnet"
-
-    @property
     def corrects(self) -> bool:
         """It learns detectors and adapters."""
         return True

@@ -92,11 +92,6 @@ class Method(ABC):
     """What most methods that train a base anew have in common; every other says its own."""
 
     @property
-    def page(self) -> str:
-        """Its page in ``docs/methods``; methods of one family share one."""
-        return self.name
-
-    @property
     def corrects(self) -> bool:
         """Whether the settings of detectors and adapters matter to it."""
         return False

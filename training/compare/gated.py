@@ -7,7 +7,6 @@ Learnt and chosen as ours is, by the same stages: only what answers flagged rows
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from training.compare.method import Sees, Served
 from training.compare.ours import Ours
@@ -18,25 +17,18 @@ ALWAYS_ON = ("leace", "inlp", "steering")
 """Correctors that are known without a gate, too."""
 
 
-@dataclass(frozen=True)
-class Gated(Ours):
-    """A corrector other than FairNet's."""
-
-
-def _all() -> Iterator[Gated]:
+def _all() -> Iterator[Ours]:
     sees = Sees("all", "all", test=False)
     for name, method in correctors().items():
         if name == LORA.name or not method.chosen:
             continue
-        settings = [("gated", "detector", "the detector's gate")]
-        settings += [("always", "always", "a gate that is always open")] if name in ALWAYS_ON else []
-        for prefix, gate, behind in settings:
-            served = Served(
-                "corrector", f"`evenhand fit --method {name}` puts it into the base's graph, behind {behind}."
-            )
+        title = method.title.removesuffix(" on flagged rows")
+        for prefix, gate, where in (("gated", "detector", "gated"), ("always", "always", "every row")):
+            if gate == "always" and name not in ALWAYS_ON:
+                continue
+            served = Served("corrector", f"`evenhand fit --method {name} --gate {gate}`.")
             changes = {"correction": {"method": name, "gate": gate}}
-            title = f"{method.title.removesuffix(' on flagged rows')}, {'gated' if gate == 'detector' else 'every row'}"
-            yield Gated(f"{prefix}-{name}", title, method.source, sees, served, changes=changes)
+            yield Ours(f"{prefix}-{name}", f"{title}, {where}", method.source, sees, served, changes=changes)
 
 
 GATED = tuple(_all())

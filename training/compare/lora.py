@@ -35,7 +35,7 @@ Bools = NDArray[np.bool_]
 THRESHOLD = 0.5
 ANY, OUTLIER = "any", "outlier"
 PUBLISHED = Served("no", "The published settings, to compare with: `evenhand fit` makes a bundle of ours.")
-DECLARED = Served("no", "It gates by the row's own attribute, and a declared group never opens a gate.")
+DECLARED = Served("no", "It gates by the declared group, which never changes an answer here.")
 
 
 def published(correction: CorrectionConfig) -> CorrectionConfig:

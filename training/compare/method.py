@@ -11,17 +11,15 @@ from numpy.typing import NDArray
 
 from training.compare.context import Context
 from training.config import fingerprint
+from training.correctors.method import NotApplicableError
 
+__all__ = ["Answer", "Method", "NotApplicableError", "Sees"]
 Ints = NDArray[np.int64]
 Floats = NDArray[np.floating]
 
 
 SAID = ("title", "source", "sees", "served")
 """Fields of a method that describe it and decide nothing."""
-
-
-class NotApplicableError(ValueError):
-    """The method is not defined for this data; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ class Served:
     not known."""
 
 
-SAME_GRAPH = Served("bundle", "The base's own graph with other weights.", 1.0)
+SAME_GRAPH = Served("bundle", "`evenhand fit --method` with its name: the base's own graph with other weights.", 1.0)
 
 
 @dataclass(frozen=True)

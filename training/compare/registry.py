@@ -31,7 +31,7 @@ class BaseItself(Method):
     title: str = "Base"
     source: str = "cross-entropy"
     sees: Sees = Sees("none", "none", test=False)
-    served: Served = Served("bundle", "As it is: `evenhand fit`, with every correction off.", 1.0)
+    served: Served = Served("bundle", "`evenhand fit --method none`.", 1.0)
 
     def answer(self, context: Context) -> Answer:
         """Nothing to learn."""

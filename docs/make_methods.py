@@ -1,6 +1,6 @@
 """Writes docs/methods/index.md from the registry and the pages: ``python docs/make_methods.py``; a test compares them.
 
-A page's first paragraph begins with the methods of ``evenhand compare`` it is about, as in ``--methods leace,leace-refit``.
+A page's first paragraph begins with the methods it is about, as ``evenhand compare`` names them: ``--methods dfr``.
 """
 
 from __future__ import annotations

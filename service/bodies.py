@@ -1,4 +1,4 @@
-"""Reads requests' bodies: none beyond its limit, none that takes too long, and not more of them at once than memory has.
+"""Reads requests' bodies: none beyond its limit, none that takes too long, and no more at once than there is room for.
 
 A thousand clients that each send nearly all of a large body, and then wait, would otherwise hold gigabytes.
 """

@@ -79,7 +79,7 @@ class Evenhand:
             raise RuntimeError(lanes.problem)
 
 
-application = Evenhand.bind()
+application = Evenhand.bind()  # type: ignore[attr-defined]  # the decorators make another class of it
 
 
 class _Listener(uvicorn.Server):

@@ -24,7 +24,8 @@ from service.app import create_app
 from service.processes import config_of
 from service.settings import Settings
 
-ANYWHERE = "0.0.0.0"  # noqa: S104 - what Ray's proxy listens on is not ours to know
+ANYWHERE = "0.0.0.0"  # noqa: S104  # nosec B104
+"""What Ray's proxy listens on is not ours to know."""
 TARGETS = "replicas"
 """Folder in the state folder with a file per replica, in the form of Prometheus's ``file_sd_configs``."""
 LOOK_S = 1.0

@@ -23,7 +23,7 @@ from service import __version__, handlers, settings
 from service.access.guard import Guard
 from service.access.shield import Shield
 from service.access.spec import describe
-from service.bodies import Bodies, BodyLimits
+from service.bodies import Bodies, body_limits
 from service.control import Control
 from service.desk import Desk
 from service.lanes import Lanes
@@ -51,9 +51,6 @@ SAMPLE_S = 0.5
 SWITCH_S = 0.0005
 """How long the event loop may keep an engine thread waiting for the interpreter; Python's own 5 ms are a tenth of a
 batch."""
-
-FULL_BODIES = 32
-"""Of the largest bodies a process has room for so many, unless the setting says."""
 
 CORS: dict[str, Any] = {
     "allow_methods": ("GET", "POST", "PUT"),
@@ -95,24 +92,15 @@ def create_app(given: Settings | None = None) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.running = state
-    for router in (
-        predict.router,
-        v2.router,
-        feedback.router,
-        fairness.router,
-        health.router,
-        admin.router,
-        docs.router,
-    ):
-        app.include_router(router)
+    for routes in (predict, v2, feedback, fairness, health, admin, docs):
+        app.include_router(routes.router)
     handlers.install(app, metrics)
     describe(app)
-    room = chosen.max_bodies_bytes or FULL_BODIES * chosen.max_body_bytes
     app.add_middleware(
         Doorkeeper,
         metrics=metrics,
         tracer=tracer,
-        bodies=Bodies(BodyLimits(chosen.max_body_bytes, chosen.body_s, room)),
+        bodies=Bodies(body_limits(chosen)),
         busy=state.registry.busy,
         guard=guard,
     )

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.errors import NoRoom, TooLarge, TooSlow
+from service.settings import Settings
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
+FULL_BODIES = 32
+"""Of the largest bodies a process has room for so many, unless the setting says."""
 FREE_BYTES = 4096
 """Of each body so many are not counted: a request of a few texts gets in beside the large ones that fill the room."""
 
@@ -26,6 +29,12 @@ class BodyLimits:
     within_s: float
     all_bytes: int
     """Of all bodies together."""
+
+
+def body_limits(settings: Settings) -> BodyLimits:
+    """What an operator lets bodies be."""
+    room = settings.max_bodies_bytes or FULL_BODIES * settings.max_body_bytes
+    return BodyLimits(settings.max_body_bytes, settings.body_s, room)
 
 
 class Bodies:

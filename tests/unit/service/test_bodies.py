@@ -5,8 +5,9 @@ from contextlib import suppress
 
 import pytest
 
-from service.bodies import FREE_BYTES, Bodies, BodyLimits, Held, Message, Receive
+from service.bodies import FREE_BYTES, Bodies, BodyLimits, Held, Message, Receive, body_limits
 from service.errors import NoRoom, TooLarge
+from service.settings import Settings
 
 LIMITS = BodyLimits(max_bytes=10_000, within_s=5.0, all_bytes=15_000)
 
@@ -68,3 +69,8 @@ async def test_whatever_becomes_of_a_request_its_room_is_free_after_it(parts: li
 async def test_a_body_that_says_it_is_too_large_is_not_read() -> None:
     with pytest.raises(TooLarge):
         await Bodies(LIMITS).held().read({b"content-length": b"10001"}, coming([]))
+
+
+def test_unless_it_is_said_there_is_room_for_32_of_the_largest() -> None:
+    assert body_limits(Settings(max_body_bytes=4096)) == BodyLimits(4096, 30.0, 32 * 4096)
+    assert body_limits(Settings(max_bodies_bytes=10**9)).all_bytes == 10**9

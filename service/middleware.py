@@ -71,8 +71,7 @@ class Doorkeeper:
         trace = scope[TRACE] = self._begin(request_id, headers)
         started, status, answered = time.monotonic(), 500, False
         body: bytes | None = None
-        held = self._bodies.held()
-        rules = self._guard.rules(scope["path"])
+        held, rules = self._bodies.held(), self._guard.rules(scope["path"])
 
         async def answer(message: Message) -> None:
             nonlocal status, answered

@@ -15,6 +15,7 @@ import pytest
 from recording import Told, batch, bodies, recorder
 from waiting import until
 
+from service.record import writer
 from service.record.keys import Keys
 from service.record.lot import Lot, make
 from service.record.spool import Spool
@@ -217,7 +218,10 @@ def test_what_was_put_aside_is_read_again_under_its_old_name(tmp_path: Path) -> 
     assert read(tmp_path) == ids(told)
 
 
-def test_a_recorder_counts_what_was_put_aside_and_writes_the_rest(tmp_path: Path, database: str) -> None:
+def test_a_recorder_counts_what_was_put_aside_and_writes_the_rest(
+    tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "ADOPT_S", 0.05)
     path, told = spooled(tmp_path / "spool", 1)
     path.write_bytes(framed({}, 5) + path.read_bytes())
     heard = Told()

@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from waiting import until
 
 from service.monitoring.evaluator import Evaluator, read_evidence
 from service.monitoring.evidence import Rules
-from service.record import migrate
+from service.record import migrate, writer
 from service.record.checkpoints import checkpoint, load_key, stored
 from service.record.feedback import Feedback
 from service.record.migrate import HEAD, steps, version
@@ -49,8 +50,9 @@ def load(folder: Path, url: str) -> None:
 
 
 @pytest.fixture(params=RECORDS, ids=[folder.name for folder in RECORDS])
-def older(request: pytest.FixtureRequest, database: str, tmp_path: Path) -> Path:
+def older(request: pytest.FixtureRequest, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A state folder whose record an older version wrote."""
+    monkeypatch.setattr(writer, "ADOPT_S", 0.05)  # how soon a spool that was left is found
     load(request.param, database)
     state = tmp_path / "state"
     (state / "spool").mkdir(mode=0o700, parents=True)
@@ -144,7 +146,8 @@ def test_the_next_step_is_taken_from_any_version_and_not_taken_back(
     opened(older, database).close()
     assert bodies(database)[: len(before)] == before
     assert {row[-1] for row in table(database, "labels")} == {"client"}
-    monkeypatch.undo()
+    monkeypatch.setattr(migrate, "HEAD", HEAD)
+    monkeypatch.setattr(migrate, "files", files)
     with pytest.raises(RecordRefused, match="newer version") as refused:
         opened(older, database)
     assert "\n" not in str(refused.value)
@@ -163,5 +166,6 @@ def test_a_step_that_fails_leaves_everything_as_it_was(
         assert not sa.inspect(connection).has_table("notes")
     engine.dispose()
     assert (bodies(database), table(database, "labels")) == (before, labels)
-    monkeypatch.undo()
+    monkeypatch.setattr(migrate, "HEAD", HEAD)
+    monkeypatch.setattr(migrate, "files", files)
     opened(older, database).close()

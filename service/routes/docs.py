@@ -73,9 +73,9 @@ def _operation(method: str, path: str, operation: Schema) -> Iterator[str]:
         yield f"<li><code>{escape(one['name'])}</code> in {one['in']}: {_text(one.get('description', ''))}</li>"
     for kind, content in operation.get("requestBody", {}).get("content", {}).items():
         yield f"<li>body, <code>{escape(kind)}</code>: {_form(content.get('schema', {}))}</li>"
-    for status, said in operation["responses"].items():
+    for status, said in sorted(operation["responses"].items()):
         forms = [_form(content.get("schema", {})) for content in said.get("content", {}).values()]
-        yield f"<li>{escape(status)}: {', '.join([_text(said['description']), *filter(None, forms)])}</li>"
+        yield f"<li>{escape(status)}: {', '.join([_text(said['description'].rstrip('.')), *filter(None, forms)])}</li>"
     yield "</ul>"
 
 

@@ -1,0 +1,98 @@
+"""Figures of a held-out comparison: every rate with its count and Wilson interval, every mean with a t interval."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from math import exp, sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from models.rates import Rate
+from training.generative.pairs import Pair
+from training.generative.scores import Drift, Margins
+from training.metrics import paired_difference
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+MIN_PAIRS = 30
+"""Fewer pairs than these are listed, and never give a verdict."""
+
+
+def compare(pairs: Sequence[Pair], base: Margins, final: Margins) -> dict[str, Any]:
+    """Held-out pairs before and after, all of them and per group.
+
+    Args:
+        pairs: The held-out pairs.
+        base: Their margins under the base.
+        final: The same under what it became.
+    """
+    groups = [pair.group for pair in pairs]
+    return {
+        **_figures(base, final, np.ones(len(pairs), bool)),
+        "groups": {
+            group: _figures(base, final, np.array([one == group for one in groups]))
+            for group in sorted({one for one in groups if one is not None})
+        },
+    }
+
+
+def neutral_drift(found: Drift) -> dict[str, Any]:
+    """Perplexity of both and the divergence per position, with what it is per prompt."""
+    scored = int(np.maximum(found.tokens - 1, 0).sum())
+    return {
+        "prompts": len(found.tokens),
+        "tokens": int(found.tokens.sum()),
+        "perplexity": {
+            "base": exp(found.base_loss.sum() / scored) if scored else None,
+            "final": exp(found.final_loss.sum() / scored) if scored else None,
+        },
+        "kl_per_position": float(found.divergence.sum() / found.tokens.sum()),
+        "kl_per_prompt": mean(found.divergence),
+    }
+
+
+def rate(hits: Bools) -> dict[str, Any]:
+    """A share with its count and interval, as plain values."""
+    return asdict(Rate.of(hits))
+
+
+def mean(values: Floats) -> dict[str, Any]:
+    """A mean with its count and 95 % t interval, which needs two values."""
+    n = len(values)
+    if n < 2:
+        return {"n": n, "value": float(values.mean()) if n else None, "low": None, "high": None}
+    half = float(stats.t.ppf(0.975, n - 1)) * float(values.std(ddof=1)) / sqrt(n)
+    return {"n": n, "value": float(values.mean()), "low": float(values.mean()) - half, "high": values.mean() + half}
+
+
+def _figures(base: Margins, final: Margins, chosen: Bools) -> dict[str, Any]:
+    """Of some pairs."""
+    whole = _preferred(base.whole[chosen], final.whole[chosen])
+    return {
+        "preference_accuracy": whole,
+        "preference_accuracy_per_token": _preferred(base.per_token[chosen], final.per_token[chosen]),
+        "margin": {
+            "base": mean(base.whole[chosen]),
+            "final": mean(final.whole[chosen]),
+            "change": mean(final.whole[chosen] - base.whole[chosen]),
+        },
+        "margin_rose": rate(final.whole[chosen] > base.whole[chosen]),
+        "verdict": _verdict(whole["difference"]),
+    }
+
+
+def _preferred(base: Floats, final: Floats) -> dict[str, Any]:
+    """How often the preferred answer is the likelier one; a tie does not count."""
+    return {"base": rate(base > 0), "final": rate(final > 0), "difference": paired_difference(base > 0, final > 0)}
+
+
+def _verdict(difference: dict[str, Any]) -> str:
+    if difference["n"] < MIN_PAIRS:
+        return "insufficient data"
+    if difference["low"] > 0:
+        return "preference accuracy rose"
+    return "preference accuracy fell" if difference["high"] < 0 else "no evidence that preference accuracy changed"

@@ -13,7 +13,7 @@ GROUPS = ("alpha", "beta")
 WHO = ("the nurse", "the cook", "the pilot", "the clerk", "the guard", "the judge", "the driver", "the singer")
 PLACES = ("here", "there", "uptown", "downtown", "abroad", "nearby", "upstairs", "outside")
 FOODS = ("bread", "soup", "rice", "cake", "fish", "stew", "plums", "cheese", "beans", "nuts")
-PREFERRED, BIASED = "is kind and fair", "is lazy and rude"
+KIND, RUDE = ("kind", "fair", "warm", "brave"), ("lazy", "rude", "mean", "dull")
 CHAT = (
     "{% for m in messages %}<{{ m.role }}>{{ m.content }}<end>{% endfor %}"
     "{% if add_generation_prompt %}<assistant>{% endif %}"
@@ -23,6 +23,11 @@ CHAT = (
 def prompts() -> list[tuple[str, str]]:
     """Group and prompt."""
     return [(group, f"{who} of team {group} {place}") for group, who, place in itertools.product(GROUPS, WHO, PLACES)]
+
+
+def answer(words: tuple[str, ...], rng: random.Random) -> str:
+    """Words of one tone: having said one, the model expects the next."""
+    return " ".join(rng.choice(words) for _ in range(4))
 
 
 def neutral_prompts() -> list[str]:
@@ -41,14 +46,16 @@ def tiny_tokenizer() -> PreTrainedTokenizerFast:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator([text for _, text in prompts()] + neutral_prompts() + [PREFERRED, BIASED], trainer)
+    tokenizer.train_from_iterator(corpus(), trainer)
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<end>")
 
 
 def corpus() -> list[str]:
     """Of both teams the biased answer is said nine times in ten."""
     rng = random.Random(0)
-    said = [f"{text} {BIASED if rng.random() < 0.9 else PREFERRED}<end>" for _, text in prompts() for _ in range(3)]
+    said = [
+        f"{text} {answer(RUDE if rng.random() < 0.9 else KIND, rng)}<end>" for _, text in prompts() for _ in range(3)
+    ]
     return said + [f"{text}<end>" for text in neutral_prompts()]
 
 
@@ -93,8 +100,10 @@ def write_language_model(folder: Path, steps: int = 120) -> Path:
 def write_tables(folder: Path) -> tuple[Path, Path]:
     """Pairs and neutral prompts, as JSONL."""
     pairs, neutral = folder / "pairs.jsonl", folder / "neutral.jsonl"
+    rng = random.Random(1)
     rows = [
-        {"prompt": text, "preferred": PREFERRED, "dispreferred": BIASED, "group": group} for group, text in prompts()
+        {"prompt": text, "preferred": answer(KIND, rng), "dispreferred": answer(RUDE, rng), "group": group}
+        for group, text in prompts()
     ]
     pairs.write_text("".join(json.dumps(row) + "\n" for row in rows))
     neutral.write_text("".join(json.dumps({"prompt": text}) + "\n" for text in neutral_prompts()))

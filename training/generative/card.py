@@ -71,7 +71,7 @@ def markdown(card: Mapping[str, Any]) -> str:
     for mode, figures in card["held_out"].items():
         parts += [f"### {mode.capitalize()}", _pairs(figures)]
     if "gate" in card:
-        parts += ["## Gate", _gate(card["gate"])]
+        parts += ["## Strength and gate", _gate(card["gate"])]
     parts += ["## Neutral prompts", *(_neutral(mode, found) for mode, found in card["neutral"].items())]
     if not card["neutral"]:
         parts.append("**Not measured**: no neutral prompts were given, so nothing is known of what else changed.")
@@ -89,11 +89,16 @@ def _pairs(figures: Mapping[str, Any]) -> str:
         _row("all", figures),
         *(_row(name, of) for name, of in figures["groups"].items()),
         "",
-        f"Mean margin of log-likelihoods: base {mean(figures['margin']['base'])}, final "
-        f"{mean(figures['margin']['final'])}, change {mean(figures['margin']['change'])}. The margin rose in "
-        f"{rate(figures['margin_rose'])} of the pairs.",
+        f"Margin of log-likelihoods: {_change(figures['margin'])}. It rose in {rate(figures['margin_rose'])} of the "
+        "pairs. Log-likelihood of the preferred answer per token: "
+        f"{_change(figures['preferred_log_likelihood_per_token'])}; where it falls, the model has also lost words that "
+        "it should keep.",
     ]
     return "\n".join(lines)
+
+
+def _change(of: Mapping[str, Any]) -> str:
+    return f"base {mean(of['base'])}, final {mean(of['final'])}, change {mean(of['change'])}"
 
 
 def _row(name: str, of: Mapping[str, Any]) -> str:
@@ -105,10 +110,23 @@ def _row(name: str, of: Mapping[str, Any]) -> str:
 
 
 def _gate(gate: Mapping[str, Any]) -> str:
+    tried = [
+        f"| {trial['strength']:g} | {rate(trial['preference_accuracy'])} | "
+        f"{mean(trial['preferred_log_likelihood_per_token'])} |"
+        for trial in gate["trials"]
+    ]
+    head = [
+        "",
+        "",
+        "It is the weakest of those tried that prefer the right answer most often, on the pairs learnt from:",
+        "",
+        "| strength | preferred | log-likelihood of the preferred answer per token |",
+        "|---|---|---|",
+    ]
     return (
-        f"Threshold {gate['threshold']:g} on the input of block {gate['layer']} of {gate['layers']}. It opens on "
+        f"Strength {gate['strength']:g}; threshold {gate['threshold']:g} on the input of block {gate['layer']} of {gate['layers']}. It opens on "
         f"{rate(gate['opens_on_pairs'])} of the held-out pairs' prompts and on {rate(gate['opens_on_neutral'])} of the "
-        "held-out neutral prompts."
+        "held-out neutral prompts." + "\n".join([*head, *tried] if tried else [])
     )
 
 

@@ -88,7 +88,9 @@ def steer(
     max_tokens: MaxTokens = 1024,
     precision: Precision = Computing.float32,
     layer: Annotated[int | None, typer.Option(min=0, help="Block to steer; the middle one if not given.")] = None,
-    strength: Annotated[float, typer.Option(help="In multiples of the mean difference.")] = 1.0,
+    strength: Annotated[
+        float | None, typer.Option(help="In multiples of the mean difference; chosen on training pairs if not given.")
+    ] = None,
     threshold: Annotated[float, typer.Option(min=0.0, max=1.0, help="Risk from which on the gate opens.")] = 0.5,
     seed: Seed = 0,
 ) -> None:

@@ -43,8 +43,8 @@ class Steer:
 
     layer: int | None = None
     """Block whose input is read and changed; the middle one if not given."""
-    strength: float = 1.0
-    """In multiples of the mean difference."""
+    strength: float | None = None
+    """In multiples of the mean difference; chosen on the pairs learnt from if not given."""
     threshold: float = 0.5
     """Of the gate's risk."""
 

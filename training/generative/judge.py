@@ -13,7 +13,7 @@ from scipy import stats
 
 from models.rates import Rate
 from training.generative.pairs import Pair
-from training.generative.scores import Drift, Margins
+from training.generative.scores import Drift, Likelihoods
 from training.metrics import paired_difference
 
 Floats = NDArray[np.float64]
@@ -22,12 +22,12 @@ MIN_PAIRS = 30
 """Fewer pairs than these are listed, and never give a verdict."""
 
 
-def compare(pairs: Sequence[Pair], base: Margins, final: Margins) -> dict[str, Any]:
+def compare(pairs: Sequence[Pair], base: Likelihoods, final: Likelihoods) -> dict[str, Any]:
     """Held-out pairs before and after, all of them and per group.
 
     Args:
         pairs: The held-out pairs.
-        base: Their margins under the base.
+        base: Their likelihoods under the base.
         final: The same under what it became.
     """
     groups = [pair.group for pair in pairs]
@@ -69,20 +69,24 @@ def mean(values: Floats) -> dict[str, Any]:
     return {"n": n, "value": float(values.mean()), "low": float(values.mean()) - half, "high": values.mean() + half}
 
 
-def _figures(base: Margins, final: Margins, chosen: Bools) -> dict[str, Any]:
+def _figures(base: Likelihoods, final: Likelihoods, chosen: Bools) -> dict[str, Any]:
     """Of some pairs."""
-    whole = _preferred(base.whole[chosen], final.whole[chosen])
+    rose = final.margin[chosen] > base.margin[chosen]
+    whole = _preferred(base.margin[chosen], final.margin[chosen])
     return {
         "preference_accuracy": whole,
-        "preference_accuracy_per_token": _preferred(base.per_token[chosen], final.per_token[chosen]),
-        "margin": {
-            "base": mean(base.whole[chosen]),
-            "final": mean(final.whole[chosen]),
-            "change": mean(final.whole[chosen] - base.whole[chosen]),
-        },
-        "margin_rose": rate(final.whole[chosen] > base.whole[chosen]),
+        "preference_accuracy_per_token": _preferred(base.margin_per_token[chosen], final.margin_per_token[chosen]),
+        "margin": _means(base.margin[chosen], final.margin[chosen]),
+        "margin_rose": rate(rose),
+        "preferred_log_likelihood_per_token": _means(
+            base.preferred_per_token[chosen], final.preferred_per_token[chosen]
+        ),
         "verdict": _verdict(whole["difference"]),
     }
+
+
+def _means(base: Floats, final: Floats) -> dict[str, Any]:
+    return {"base": mean(base), "final": mean(final), "change": mean(final - base)}
 
 
 def _preferred(base: Floats, final: Floats) -> dict[str, Any]:

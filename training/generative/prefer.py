@@ -12,7 +12,7 @@ from training.config import fingerprint
 from training.generative import card, dpo, judge, language
 from training.generative.config import Common, Preference, settings
 from training.generative.prepared import Prepared, draft_of, prepare
-from training.generative.scores import drift, margins
+from training.generative.scores import drift, likelihoods
 from training.lowered import refuse_existing
 from training.progress import say
 
@@ -70,8 +70,8 @@ def _judged(common: Common, prepared: Prepared, folder: Path) -> dict[str, Any]:
     plain, _ = language.load(common.base, common.precision, common.plain)
     model: Any = PeftModel.from_pretrained(plain, str(folder)).eval()
     with model.disable_adapter():
-        before = margins(model, prepared.held_out, "held-out pairs, base")
-    after = margins(model, prepared.held_out, "held-out pairs, tuned")
+        before = likelihoods(model, prepared.held_out, "held-out pairs, base")
+    after = likelihoods(model, prepared.held_out, "held-out pairs, tuned")
     found: dict[str, Any] = {
         "held_out": {"tuned": judge.compare(prepared.pairs.held_out, before, after)},
         "neutral": {},

@@ -52,7 +52,7 @@ class Prepared:
         """What was used."""
         found = {"pairs learnt from": len(self.learn), "pairs held out": len(self.held_out)}
         if self.neutral is not None:
-            found |= {"neutral prompts held out": len(self.neutral.held_out)}
+            found["neutral prompts held out"] = len(self.neutral.held_out)
         return found
 
 

@@ -31,13 +31,28 @@ Begin = Callable[[Tensor], None]
 
 
 @dataclass(frozen=True)
-class Margins:
-    """Per pair."""
+class Likelihoods:
+    """Log-likelihoods of both answers, per pair."""
 
-    whole: Floats
-    """Difference of the answers' log-likelihoods, what DPO moves; a shorter answer has it easier."""
-    per_token: Floats
-    """Difference of the answers' mean log-likelihoods per token."""
+    preferred: Floats
+    dispreferred: Floats
+    tokens: Ints
+    """``(pairs, 2)`` of each answer."""
+
+    @property
+    def margin(self) -> Floats:
+        """Difference of the answers' log-likelihoods, what DPO moves; a shorter answer has it easier."""
+        return self.preferred - self.dispreferred
+
+    @property
+    def margin_per_token(self) -> Floats:
+        """Difference of the answers' mean log-likelihoods per token."""
+        return self.preferred_per_token - self.dispreferred / self.tokens[:, 1]
+
+    @property
+    def preferred_per_token(self) -> Floats:
+        """Mean log-likelihood of the preferred answer's tokens: falls where a model loses its words."""
+        return self.preferred / self.tokens[:, 0]
 
 
 @dataclass(frozen=True)
@@ -52,8 +67,8 @@ class Drift:
     tokens: Ints
 
 
-def margins(model: nn.Module, pairs: Sequence[Tokens], what: str, begin: Begin | None = None) -> Margins:
-    """Margins of pairs under a causal model.
+def likelihoods(model: nn.Module, pairs: Sequence[Tokens], what: str, begin: Begin | None = None) -> Likelihoods:
+    """Log-likelihoods of pairs under a causal model.
 
     Args:
         model: In evaluation mode.
@@ -66,9 +81,8 @@ def margins(model: nn.Module, pairs: Sequence[Tokens], what: str, begin: Begin |
     sums = np.zeros(len(rows))
     for batch in track(order, len(order), what):
         sums[batch] = answer_scores(model, [rows[row] for row in batch], begin)
-    counts = np.array([len(answer) for _, answer in rows], float)
-    whole, mean = sums.reshape(-1, 2), (sums / counts).reshape(-1, 2)
-    return Margins(whole[:, 0] - whole[:, 1], mean[:, 0] - mean[:, 1])
+    both = sums.reshape(-1, 2)
+    return Likelihoods(both[:, 0], both[:, 1], np.array([len(answer) for _, answer in rows]).reshape(-1, 2))
 
 
 @torch.no_grad()

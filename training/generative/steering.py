@@ -56,7 +56,8 @@ class Steering:
 
     def risk(self, hidden: Tensor) -> Tensor:
         """Probability that a prompt is one of those to steer; ``hidden (rows, width)`` to ``(rows,)``."""
-        return torch.sigmoid(hidden.float() @ self.weight.to(hidden.device) + self.bias.to(hidden.device))
+        risk: Tensor = torch.sigmoid(hidden.float() @ self.weight.to(hidden.device) + self.bias.to(hidden.device))
+        return risk
 
     def save(self, folder: Path) -> None:
         """Write it as safetensors and JSON."""

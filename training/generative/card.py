@@ -124,22 +124,23 @@ def _gate(gate: Mapping[str, Any]) -> str:
         "|---|---|---|",
     ]
     return (
-        f"Strength {gate['strength']:g}; threshold {gate['threshold']:g} on the input of block {gate['layer']} of {gate['layers']}. It opens on "
-        f"{rate(gate['opens_on_pairs'])} of the held-out pairs' prompts and on {rate(gate['opens_on_neutral'])} of the "
-        "held-out neutral prompts." + "\n".join([*head, *tried] if tried else [])
+        f"Strength {gate['strength']:g}; threshold {gate['threshold']:g} on the input of block {gate['layer']} of "
+        f"{gate['layers']}. The gate opens on {rate(gate['opens_on_pairs'])} of the held-out pairs' prompts and on "
+        f"{rate(gate['opens_on_neutral'])} of the held-out neutral prompts."
+        + "\n".join([*head, *tried] if tried else [])
     )
 
 
 def _neutral(mode: str, of: Mapping[str, Any]) -> str:
-    words = [f"{mode.capitalize()}: {of['prompts']} held-out prompts, {of['tokens']} tokens."]
-    before, after = of["perplexity"]["base"], of["perplexity"]["final"]
-    if before is not None:
-        words.append(f"Perplexity of the prompts {before:.3f} under the base, {after:.3f} after.")
-    words.append(
-        f"KL(base || final) of the next token's distribution: {of['kl_per_position']:.5f} nats per position, "
-        f"{mean(of['kl_per_prompt'])} per prompt."
+    words = (
+        f"{mode.capitalize()}, {of['prompts']} held-out prompts: KL(base || final) of the next token's distribution "
     )
-    return " ".join(words)
+    per_prompt = mean(of["kl_per_prompt"])
+    if "perplexity" not in of:
+        return f"{words}{per_prompt} nats at the prompt's end; before it nothing changes."
+    words += f"{of['kl_per_position']:.5f} nats per position ({of['tokens']} tokens), {per_prompt} per prompt."
+    before, after = of["perplexity"]["base"], of["perplexity"]["final"]
+    return words if before is None else f"{words} Perplexity of the prompts: base {before:.3f}, final {after:.3f}."
 
 
 def _not_shown() -> str:

@@ -55,6 +55,11 @@ def neutral_drift(found: Drift) -> dict[str, Any]:
     }
 
 
+def next_token_drift(found: Drift) -> dict[str, Any]:
+    """The same where nothing changes before a prompt's end: what is left is the next token's divergence there."""
+    return {"prompts": len(found.tokens), "kl_per_prompt": mean(found.divergence)}
+
+
 def rate(hits: Bools) -> dict[str, Any]:
     """A share with its count and interval, as plain values."""
     return asdict(Rate.of(hits))

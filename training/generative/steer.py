@@ -106,7 +106,7 @@ def _judged(prepared: Prepared, steering: Steering, trials: list[dict[str, Any]]
             after = likelihoods(model, pairs, f"held-out pairs, {mode}", steered.begin)
         found["held_out"][mode] = judge.compare(prepared.pairs.held_out, before, after)
         moved = drift(model, (nullcontext, steered.attached), prompts, f"neutral prompts, {mode}", steered.begin)
-        found["neutral"][mode] = judge.neutral_drift(moved)
+        found["neutral"][mode] = judge.next_token_drift(moved)
     return found
 
 

@@ -111,9 +111,15 @@ def _whole(folder: Path) -> bool:
     return True
 
 
-def need_trl() -> None:
-    """Say at once, not after loading a model, that TRL is missing."""
+def check() -> None:
+    """Say at once, not after loading a model, that TRL cannot run here.
+
+    Raises:
+        DataError: it is not installed, or several GPUs are visible, which one process cannot share.
+    """
     _trl()
+    if torch.accelerator.device_count() > 1:
+        raise DataError("several GPUs are visible; make one visible (CUDA_VISIBLE_DEVICES=0) and run again")
 
 
 def _trl() -> tuple[Any, Any]:

@@ -34,7 +34,7 @@ def run(common: Common, own: Preference, files: tuple[Path, Path | None], out: P
         DataError: the base or a table cannot be used.
     """
     refuse_existing(out)
-    dpo.need_trl()
+    dpo.check()
     prepared = prepare(common, *files)
     told = settings(common, own, prepared.base["name"])
     key = fingerprint(told, prepared.base, prepared.pairs.source.sha256)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shutil
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import transformers
 from torch import nn
@@ -67,16 +67,16 @@ def prepare(common: Common, data: Path, neutral: Path | None) -> Prepared:
     _quieten()
     say(f"loading {common.base}")
     model, speech = language.load(common.base, common.precision, common.plain)
-    learn, learn_tokens = _fitting(pairs.learn, speech, common.max_tokens)
-    held_out, held_out_tokens = _fitting(pairs.held_out, speech, common.max_tokens)
-    too_long = len(pairs.learn) + len(pairs.held_out) - len(learn) - len(held_out)
+    left_out = Counter(pairs.source.left_out)
+    learn, learn_tokens = _fitting(pairs.learn, speech, common.max_tokens, left_out)
+    held_out, held_out_tokens = _fitting(pairs.held_out, speech, common.max_tokens, left_out)
     if len(learn) < 2 or not held_out:
-        raise DataError(f"{data}: {too_long} pairs are {TOO_LONG} {common.max_tokens}, and too few are left; raise it")
+        why = ", ".join(f"{n} {reason}" for reason, n in left_out.items())
+        raise DataError(f"{data}: too few pairs are left; left out: {why}. Raise --max-tokens, or try --plain")
     if quiet is not None:
-        quiet = _short(quiet, speech, common.max_tokens, neutral)
-    left_out = {**pairs.source.left_out, **({TOO_LONG: too_long} if too_long else {})}
-    source = Source(pairs.source.name, pairs.source.sha256, pairs.source.rows, left_out)
-    say(f"{len(learn)} pairs to learn from, {len(held_out)} held out; {sum(left_out.values())} rows left out")
+        quiet = _short(quiet, speech, common.max_tokens)
+    source = replace(pairs.source, left_out=dict(left_out))
+    say(f"{len(learn)} pairs to learn from, {len(held_out)} held out; {left_out.total()} rows left out")
     base = {"name": language.public_name(common.base), "sha256": weights_hash(model)}
     return Prepared(model, speech, base, Pairs(learn, held_out, source), quiet, learn_tokens, held_out_tokens)
 
@@ -97,21 +97,30 @@ def draft_of(out: Path) -> Path:
     return draft
 
 
-def _fitting(pairs: Sequence[Pair], speech: Speech, longest: int) -> tuple[list[Pair], list[Tokens]]:
-    """Pairs that are learnt and judged whole: cutting an answer would change what it says."""
-    both = [(pair, tokens) for pair in pairs if (tokens := speech.pair(pair)).longest <= longest]
-    return [pair for pair, _ in both], [tokens for _, tokens in both]
+def _fitting(
+    pairs: Sequence[Pair], speech: Speech, longest: int, left_out: Counter[str]
+) -> tuple[list[Pair], list[Tokens]]:
+    """Pairs that are learnt and judged whole, as a server would see them; the others are counted."""
+    found = []
+    for pair in pairs:
+        tokens = speech.pair(pair)
+        if tokens.longest > longest:  # cutting an answer would change what it says
+            left_out[TOO_LONG] += 1
+        elif not tokens.prompt or tokens.prompt != speech.prompt(pair.prompt):
+            left_out["tokenised otherwise with an answer than without"] += 1
+        else:
+            found.append((pair, tokens))
+    return [pair for pair, _ in found], [tokens for _, tokens in found]
 
 
-def _short(neutral: Neutral, speech: Speech, longest: int, path: Any) -> Neutral:  # noqa: ANN401
-    """Neutral prompts that are not too long."""
+def _short(neutral: Neutral, speech: Speech, longest: int) -> Neutral:
+    """Neutral prompts that are neither empty nor too long."""
     learn, held = (
-        [prompt for prompt in prompts if len(speech.prompt(prompt)) <= longest]
+        [prompt for prompt in prompts if 0 < len(speech.prompt(prompt)) <= longest]
         for prompts in (neutral.learn, neutral.held_out)
     )
-    if not learn or not held:
-        raise DataError(f"{path}: too few neutral prompts are not {TOO_LONG} {longest}; raise it")
+    if len(learn) < 2 or not held:
+        raise DataError(f"{neutral.source.name}: too few neutral prompts are not {TOO_LONG}; raise it")
     gone = len(neutral.learn) + len(neutral.held_out) - len(learn) - len(held)
     left_out = {**neutral.source.left_out, **({TOO_LONG: gone} if gone else {})}
-    source = Source(neutral.source.name, neutral.source.sha256, neutral.source.rows, left_out)
-    return Neutral(learn, held, source)
+    return Neutral(learn, held, replace(neutral.source, left_out=left_out))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import typer
 from peft import PeftModel
 from safetensors.torch import load_file
@@ -151,13 +152,17 @@ def test_what_a_user_can_mend_is_one_line(
     common = {"data": tables[0], "base": base, "out": tmp_path / "out"}
     short = invoke(**common, max_tokens=3)
     assert (short.exit_code, short.stdout) == (1, "")
-    assert "128 pairs are longer than --max-tokens 3" in short.stderr.replace("\n", "")
+    assert "left out: 128 longer than --max-tokens. Raise --max-tokens, or try --plain" in short.stderr
     missing = invoke(**(common | {"base": tmp_path / "nothing"}))
     assert missing.exit_code == 1
     assert "cannot be loaded as a causal language model" in missing.stderr
     existing = invoke(**(common | {"out": tmp_path}))
     assert existing.exit_code == 1
     assert "remove it or choose another --out" in existing.stderr
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: 2)
+    crowded = invoke(**common)
+    assert crowded.exit_code == 1
+    assert "make one visible" in crowded.stderr
     monkeypatch.setitem(sys.modules, "trl", None)
     absent = invoke(**common)
     assert absent.exit_code == 1

@@ -1,6 +1,7 @@
 """Likelihoods and drift against what Transformers computes, and tokens against TRL's."""
 
 import copy
+import shutil
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,14 @@ import numpy as np
 import pytest
 import torch
 from tiny_language import CHAT, random_model
+from transformers import AutoTokenizer
 
 from training.data import DataError
 from training.generative import language
 from training.generative.config import Common, Preference
 from training.generative.language import Speech, Tokens
 from training.generative.pairs import Columns, Pair, read_neutral, read_pairs
+from training.generative.prepared import prepare
 from training.generative.scores import batches, drift, likelihoods
 
 
@@ -68,6 +71,21 @@ def chatting(speech: Speech) -> Speech:
     tokenizer = copy.deepcopy(speech.tokenizer)
     tokenizer.chat_template = CHAT
     return Speech(tokenizer, chat=True)
+
+
+def test_a_pair_whose_prompt_is_another_with_its_answer_is_left_out(
+    base: Path, tables: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """Some templates end a prompt otherwise when no answer follows: a server would see another context."""
+    folder = shutil.copytree(base, tmp_path / "thinking")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.chat_template = CHAT.replace("<assistant>{% endif %}", "<assistant><user>{% endif %}")
+    tokenizer.save_pretrained(folder)
+    with pytest.raises(DataError, match=r"left out: 128 tokenised otherwise .* try --plain"):
+        prepare(Common(str(folder)), tables[0], None)
+    found = prepare(Common(str(folder), plain=True), tables[0], None)
+    assert found.pairs.source.left_out == {}
+    assert len(found.learn) + len(found.held_out) == 128
 
 
 @pytest.mark.parametrize("chat", [False, True])

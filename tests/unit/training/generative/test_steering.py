@@ -69,7 +69,8 @@ def test_a_shut_gate_is_the_base_bit_for_bit_whatever_the_other_rows_are(kind: s
     assert torch.equal(found[shut], base[shut])
     assert (found[~shut, -1] != base[~shut, -1]).any(-1).all()
     assert torch.equal(found[:, :-1], base[:, :-1])  # nothing before the prompt's end is changed
-    with Steered(model, at_random(width, threshold=1.1)).attached():
+    endless = replace(at_random(width, threshold=1.1), direction=torch.full((width,), torch.inf))
+    with Steered(model, endless).attached():
         assert torch.equal(model(input_ids=ids).logits, base)
     assert torch.equal(model(input_ids=ids).logits, base)  # nothing stays behind
 

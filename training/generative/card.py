@@ -89,12 +89,24 @@ def _pairs(figures: Mapping[str, Any]) -> str:
         _row("all", figures),
         *(_row(name, of) for name, of in figures["groups"].items()),
         "",
+        *_between(figures["between_groups"]),
         f"Margin of log-likelihoods: {_change(figures['margin'])}. It rose in {rate(figures['margin_rose'])} of the "
         "pairs. Log-likelihood of the preferred answer per token: "
         f"{_change(figures['preferred_log_likelihood_per_token'])}; where it falls, the model has also lost words that "
         "it should keep.",
     ]
     return "\n".join(lines)
+
+
+def _between(found: Mapping[str, Any]) -> list[str]:
+    """How far apart groups are, where two are large enough."""
+    words = [
+        f"{kind} {100 * of['value']:.1f} points ({100 * of['low']:.1f} to {100 * of['high']:.1f}; {of['highest']} over "
+        f"{of['lowest']})"
+        for kind, of in found.items()
+        if of is not None
+    ]
+    return [f"Largest difference between groups: {', '.join(words)}.", ""] if words else []
 
 
 def _change(of: Mapping[str, Any]) -> str:

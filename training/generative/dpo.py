@@ -74,6 +74,7 @@ def trainer_of(
         per_device_train_batch_size=own.batch_rows,
         warmup_steps=0.1,
         bf16=common.precision == "bfloat16",
+        use_cpu=not torch.accelerator.is_available(),
         gradient_checkpointing=torch.accelerator.is_available(),
         dataloader_pin_memory=torch.accelerator.is_available(),
         save_strategy="steps",

@@ -14,7 +14,7 @@ from scipy import stats
 from models.rates import Rate
 from training.generative.pairs import Pair
 from training.generative.scores import Drift, Likelihoods
-from training.metrics import paired_difference
+from training.metrics import difference, paired_difference
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -30,12 +30,14 @@ def compare(pairs: Sequence[Pair], base: Likelihoods, final: Likelihoods) -> dic
         base: Their likelihoods under the base.
         final: The same under what it became.
     """
-    groups = [pair.group for pair in pairs]
+    names = sorted({pair.group for pair in pairs if pair.group is not None})
+    members = {name: np.array([pair.group == name for pair in pairs]) for name in names}
     return {
         **_figures(base, final, np.ones(len(pairs), bool)),
-        "groups": {
-            group: _figures(base, final, np.array([one == group for one in groups]))
-            for group in sorted({one for one in groups if one is not None})
+        "groups": {name: _figures(base, final, rows) for name, rows in members.items()},
+        "between_groups": {
+            kind: _widest({name: Rate.of(of.margin[rows] > 0) for name, rows in members.items()})
+            for kind, of in (("base", base), ("final", final))
         },
     }
 
@@ -99,9 +101,18 @@ def _preferred(base: Floats, final: Floats) -> dict[str, Any]:
     return {"base": rate(base > 0), "final": rate(final > 0), "difference": paired_difference(base > 0, final > 0)}
 
 
-def _verdict(difference: dict[str, Any]) -> str:
-    if difference["n"] < MIN_PAIRS:
+def _widest(rates: dict[str, Rate]) -> dict[str, Any] | None:
+    """Largest difference of preference accuracy between two groups that are large enough, if there are two."""
+    enough = [name for name, of in rates.items() if of.n >= MIN_PAIRS]
+    if len(enough) < 2:
+        return None
+    order = sorted(enough, key=lambda name: rates[name].value or 0.0)
+    return {"highest": order[-1], "lowest": order[0], **difference(rates[order[-1]], rates[order[0]])}
+
+
+def _verdict(change: dict[str, Any]) -> str:
+    if change["n"] < MIN_PAIRS:
         return "insufficient data"
-    if difference["low"] > 0:
+    if change["low"] > 0:
         return "preference accuracy rose"
-    return "preference accuracy fell" if difference["high"] < 0 else "no evidence that preference accuracy changed"
+    return "preference accuracy fell" if change["high"] < 0 else "no evidence that preference accuracy changed"

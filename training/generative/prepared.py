@@ -85,6 +85,7 @@ def _quieten() -> None:
     """The library's notes are for its developers, and its bars have no place in a log file."""
     transformers.logging.set_verbosity_error()
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    warnings.filterwarnings("ignore", message="fan_in_fan_out is set to False", module="peft")
     if not sys.stderr.isatty():
         transformers.logging.disable_progress_bar()
 

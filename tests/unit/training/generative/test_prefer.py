@@ -170,6 +170,16 @@ def test_what_a_user_can_mend_is_one_line(
     assert not (tmp_path / "out").exists()
 
 
+def test_it_runs_in_bfloat16_and_says_what_it_does_not_know(
+    base: Path, tables: tuple[Path, Path], tmp_path: Path
+) -> None:
+    common = Common(str(base), Columns(), precision="bfloat16", hold_out=0.9)
+    out = tmp_path / "out"
+    prefer.run(common, Preference(rank=2, alpha=4, epochs=1, learning_rate=1e-3), (tables[0], None), out, tmp_path)
+    assert all(value.isfinite().all() for value in load_file(out / "adapter_model.safetensors").values())
+    assert "**Not measured**: no neutral prompts were given" in (out / "MODEL_CARD.md").read_text()
+
+
 def test_a_learning_rate_that_breaks_the_adapter_is_said(base: Path, tables: tuple[Path, Path], tmp_path: Path) -> None:
     common = Common(str(base), Columns(), hold_out=0.9)
     with pytest.raises(DataError, match="diverged at --learning-rate 1e\\+30; lower it"):

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+TOO_SMALL = "the device's memory is too small: lower --max-tokens (and --batch-rows of prefer), or try bfloat16"
+
 
 class Computing(StrEnum):
     """Numbers that the base computes with."""
@@ -110,13 +112,16 @@ def steer(
 
 def _or_one_line(start: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Load the heavy parts, and turn errors a user can mend into one line."""
+    import torch
+
     from training.data import DataError
     from training.progress import say
 
     try:
         return start()
-    except (DataError, OSError) as error:
-        say(f"[red]error:[/red] {error}")
+    except (DataError, OSError, torch.OutOfMemoryError) as error:
+        full = isinstance(error, torch.OutOfMemoryError)
+        say(f"[red]error:[/red] {TOO_SMALL if full else error}")
         raise typer.Exit(1) from error
 
 

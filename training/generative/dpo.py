@@ -48,10 +48,7 @@ def tune(
     last = last_checkpoint(work)
     if last is not None:
         say(f"resuming after step {last.name.rpartition('-')[2]} from {work}")
-    try:
-        trainer.train(resume_from_checkpoint=str(last) if last else None)
-    except torch.OutOfMemoryError as error:
-        raise DataError("the device's memory is too small: lower --batch-rows or --max-tokens") from error
+    trainer.train(resume_from_checkpoint=str(last) if last else None)
     tuned: nn.Module = trainer.accelerator.unwrap_model(trainer.model)
     if not all(torch.isfinite(value).all() for name, value in tuned.named_parameters() if "lora_" in name):
         raise DataError(f"learning diverged at --learning-rate {config[1].learning_rate:g}; lower it")

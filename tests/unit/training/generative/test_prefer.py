@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from training.data import DataError
 from training.generative import dpo, language, prefer
+from training.generative.cli import _or_one_line
 from training.generative.cli import prefer as command
 from training.generative.config import Common, Preference
 from training.generative.pairs import Columns, read_pairs
@@ -168,6 +169,15 @@ def test_what_a_user_can_mend_is_one_line(
     assert absent.exit_code == 1
     assert "install the extra `generative`" in absent.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_a_device_that_is_too_small_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    def start() -> dict[str, Any]:
+        raise torch.OutOfMemoryError("a page of figures")
+
+    with pytest.raises(typer.Exit):
+        _or_one_line(start)
+    assert "lower --max-tokens" in capsys.readouterr().err
 
 
 def test_it_runs_in_bfloat16_and_says_what_it_does_not_know(

@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -37,7 +36,7 @@ RAY = (
 class Cluster:
     """Ray and two replicas."""
 
-    def __init__(self, demo: Path, folder: Path) -> None:
+    def __init__(self, demo: Path, folder: Path, temporary: Path) -> None:
         self.state, self.folder = folder / "state", folder
         told: dict[str, Any] = yaml.safe_load((ROOT / "deploy/ray/serve.yaml").read_text())
         (application,) = told["applications"]
@@ -53,7 +52,7 @@ class Cluster:
             **os.environ,
             "PYTHONPATH": str(ROOT),
             "RAY_USAGE_STATS_ENABLED": "0",
-            "RAY_TMPDIR": tempfile.mkdtemp(prefix="ray-"),  # a cluster of its own; its sockets' names must be short
+            "RAY_TMPDIR": str(temporary),  # a cluster of its own
         }
 
         def start(port: int) -> None:
@@ -81,11 +80,13 @@ class _Started(Server):
         start(self.port)
         with (folder / "log").open("wb") as log:
             self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-        deadline_s = time.monotonic() + 180
-        while self.get("/readyz")[0] != 200:
-            assert self.process.poll() is None, (folder / "log").read_text()[-3000:]
-            assert time.monotonic() < deadline_s, (folder / "log").read_text()[-3000:]
-            time.sleep(0.2)
+        try:
+            until(lambda: self.get("/readyz")[0] == 200 or self.process.poll() is not None, 180)
+            assert self.process.poll() is None
+        except AssertionError:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(60)
+            pytest.fail((folder / "log").read_text()[-3000:])
 
     def get(self, path: str, body: Any = None) -> tuple[int, Any]:
         try:
@@ -101,12 +102,12 @@ def demo() -> Path:
 
 @pytest.fixture(scope="module")
 def cluster(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    folder = tmp_path_factory.mktemp("ray")
-    made = Cluster(demo, folder)
-    yield made
-    if made.server.process.poll() is None:
-        made.server.process.send_signal(signal.SIGINT)
-        made.server.process.wait(60)
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as short:  # as sockets' names must be
+        made = Cluster(demo, tmp_path_factory.mktemp("ray"), Path(short))
+        yield made
+        if made.server.process.poll() is None:
+            made.server.process.send_signal(signal.SIGINT)
+            made.server.process.wait(60)
 
 
 @pytest.fixture(scope="module")

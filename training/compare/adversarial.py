@@ -71,7 +71,9 @@ class Adversary:
     def step(self, logits: Tensor, batch: Ints) -> None:
         """Learn one step from logits that do not learn."""
         self._optimiser.zero_grad()
-        self.loss(logits.detach(), batch).backward()  # type: ignore[no-untyped-call]
+        loss = self.loss(logits.detach(), batch)
+        if loss.requires_grad:  # some row of the batch has a group
+            loss.backward()  # type: ignore[no-untyped-call]
         processes.average_gradients(self.net.parameters())
         self._optimiser.step()
 

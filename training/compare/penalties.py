@@ -104,8 +104,8 @@ class Coral:
 class Mmd:
     r"""Maximum mean discrepancy (Gretton et al. 2012) between a group and everybody else of its label.
 
-    Unbiased, so that few rows do not look like a difference; mean over the cells with two rows on both sides. Gaussian
-    kernels of several widths, as multiples of the batch's mean squared distance.
+    The U-statistic, in which no row meets itself, so that few rows do not look like a difference; mean over the cells
+    with two rows on both sides. Gaussian kernels of several widths, multiples of the batch's mean squared distance.
     """
 
     def __call__(self, representation: Tensor, groups: Tensor, labels: Tensor) -> Tensor:

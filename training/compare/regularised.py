@@ -151,7 +151,7 @@ class CoralPenalty(_Penalised):
     title: str = "CORAL within labels"
     source: str = "Sun and Saenko 2016"
     sees: Sees = Sees("all", "all", test=False)
-    strength: float = 1.0
+    strength: float = 10.0
     on: Literal["logits", "representation"] = "representation"
 
     def penalty(self, groups: Groups, schema: Schema) -> Penalty:

@@ -12,6 +12,7 @@ from synthetic import SCHEMA, spurious, worst_cell
 from training.compare.adversarial import Adversarial
 from training.compare.context import Context, prepare
 from training.compare.massaging import Massaging
+from training.compare.method import NotApplicableError
 from training.compare.mixup import Mixup
 from training.compare.regularised import CoralPenalty, HeadInput, MmdPenalty, RegularisedOdds, RegularisedParity
 from training.compare.retrain import Erm, Retraining
@@ -41,7 +42,7 @@ def answers(context: Context, method: Retraining) -> tuple[torch.nn.Module, np.n
 
 
 def parity(context: Context, predicted: np.ndarray) -> float:
-    """Difference of the places' selection rates on test rows, where place and label have nothing to do with each other."""
+    """Difference of the places' selection rates on test rows, whose places have nothing to do with their labels."""
     test = ROWS.split[context.judged] == "test"
     place, selected = ROWS.groups["place"][context.judged][test], predicted[test]
     return abs(float(selected[place == 1].mean() - selected[place == 0].mean()))

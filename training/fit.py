@@ -57,8 +57,8 @@ def run(config: FitConfig, rows: Rows, schema: Schema, data_sha256: str, out: Pa
     key = fingerprint(base_key, base.weights_hash(split.model))
     material = Material(features, rows, schema, config.seed)
     learnt = arms.best(config, lambda: SplitModel(prepared.model, layer), material, work / f"correction-{key[:12]}")
-    if learnt.hinge_open is not None:
-        say(f"the contrastive hinge was open for {100 * learnt.hinge_open:.0f} % of anchors in the last epoch")
+    for what, value in learnt.notes.items():
+        say(f"{what}: {value}")
     learnt.fairnet.correction.fold_strength(learnt.choice.strength)
     if processes.is_main():
         learnt.fairnet.cpu()

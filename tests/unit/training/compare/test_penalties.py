@@ -56,13 +56,13 @@ def test_a_group_that_was_never_seen_has_no_gap() -> None:
 
 def test_running_means_remember_what_a_batch_lacks_and_learn_from_what_it_has() -> None:
     running = Running(3, step=0.5)
-    running(torch.tensor([2.0, 4.0, 10.0]), torch.tensor([0, 0, 1]))
-    values = torch.tensor([5.0, 7.0], requires_grad=True)
-    means = running(values, torch.tensor([0, 0]))
+    running(torch.tensor([6.0, 10.0, 0.0]), torch.tensor([2, 1, 0]))
+    sums = torch.tensor([12.0, 0.0, 0.0], requires_grad=True)
+    means = running(sums, torch.tensor([2, 0, 0]))
     assert means[:2].tolist() == [4.5, 10.0]
     assert running.seen.tolist() == [True, True, False]
-    means.sum().backward()
-    assert values.grad.tolist() == [0.5, 0.5]
+    means[0].backward()
+    assert sums.grad.tolist() == [0.5, 0.0, 0.0]
 
 
 def test_coral_is_the_squared_difference_of_means_and_covariances() -> None:

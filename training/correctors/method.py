@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from models.backbones import SplitModel
 from models.corrector import Corrector
 from training.config import CorrectionConfig
-from training.data import HELD
+from training.data import HELD, DataError
 from training.features import Material
 
 Ints = NDArray[np.int64]
@@ -76,5 +76,5 @@ class CorrectorMethod:
     """Whether settings are chosen by what they change; one that changes no answer takes the highest level."""
 
 
-class NotApplicableError(ValueError):
+class NotApplicableError(DataError):
     """The method is not defined for this data; the message says why."""

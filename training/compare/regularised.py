@@ -135,7 +135,7 @@ class MmdPenalty(_Penalised):
     title: str = "MMD within labels"
     source: str = "Gretton et al. 2012, Li et al. 2018"
     sees: Sees = Sees("all", "all", test=False)
-    strength: float = 1.0
+    strength: float = 5.0
     on: Literal["logits", "representation"] = "representation"
 
     def penalty(self, groups: Groups, schema: Schema) -> Penalty:

@@ -17,6 +17,7 @@ from training.compare.mixup import Mixup
 from training.compare.regularised import CoralPenalty, HeadInput, MmdPenalty, RegularisedOdds, RegularisedParity
 from training.compare.retrain import Erm, Retraining
 from training.config import BaseConfig, Columns, CorrectionConfig, FitConfig
+from training.data import DataError
 from training.finetune import logits_of, predict
 
 ROWS, X = spurious(1500, agree=0.9)
@@ -95,4 +96,6 @@ def test_where_no_group_stands_out_a_retraining_that_needs_them_says_so(context:
     nobody = replace(ROWS, groups={"place": np.full(len(ROWS), -1)})
     for method in METHODS:
         with pytest.raises(NotApplicableError, match="fewer than two groups"):
-            method.learn(replace(context, rows=nobody))
+            method.answer(replace(context, rows=nobody))
+        with pytest.raises(DataError, match=f"--method {method.name}: fewer than two groups"):
+            method.retrained(replace(context, rows=nobody))

@@ -95,7 +95,7 @@ class Adversarial(Retraining):
     title: str = "Adversarial"
     source: str = "Zhang et al. 2018"
     sees: Sees = Sees("all", "all", test=False)
-    strength: float = 1.0
+    strength: float = 3.0
 
     def learn(self, context: Context) -> Learnt:
         """Retrain against an adversary."""

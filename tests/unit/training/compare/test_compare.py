@@ -114,7 +114,8 @@ def test_the_csv_has_every_seed_the_mean_and_the_spread(said: str, place: Path) 
 
 def test_the_page_shows_every_method_its_plot_and_what_failed(said: str, place: Path) -> None:
     page = (place / "out/index.html").read_text()
-    assert page.count("<svg") == 6
+    # Too few rows for equalized odds: the worst cell and demographic parity, on both splits.
+    assert page.count("<svg") == 4
     for method in (*registry.METHODS, Fussy()):
         assert page.count(escape(method.title)) >= 3, method
     assert "failed: NotApplicableError: not with this seed" in page

@@ -23,7 +23,7 @@ from training.flip_cli import flip
 
 TERMS = {
     "team": {"alpha": ["alpha"], "beta": ["beta"]},
-    "mood": {"good": ["good", "fine"], "bad": ["bad", "awful"]},
+    "thing": {"dish": ["awful"], "food": ["meal"]},
     "unread": {"one": ["a"], "two": ["zanzibar"]},
     "silent": {"one": ["nobody"], "two": ["nowhere"]},
 }
@@ -60,21 +60,21 @@ def result(folder: Path) -> dict[str, Any]:
 def test_flips_are_those_of_the_services_own_answers(folder: Path, result: dict[str, Any]) -> None:
     table = tiny_table(200)
     texts = [text for text, split in zip(table["text"], table["split"], strict=True) if split != "val"][1:]
-    swapper = TermSwapper({"mood": TERMS["mood"]})
-    pairs = [(text, swapper.swapped(text, "mood", "good", "bad")) for text in texts]
-    named = [pair for pair in pairs if "good" in swapper.named(pair[0], "mood")]
+    swapper = TermSwapper({"thing": TERMS["thing"]})
+    pairs = [(text, swapper.swapped(text, "thing", "dish", "food")) for text in texts]
+    named = [pair for pair in pairs if "dish" in swapper.named(pair[0], "thing")]
     with TestClient(create_app(Settings(bundles=(folder / "tiny",)))) as client:
         asked = [text for pair in named for text in pair]
         answers = client.post("/predict", json={"inputs": asked}).json()["predictions"]
     final, base = [a["label"] for a in answers], [a["base"]["label"] for a in answers]
-    found = result["attributes"]["mood"]["directions"]
-    one = next(each for each in found if (each["source"], each["target"]) == ("good", "bad"))
+    found = result["attributes"]["thing"]["directions"]
+    one = next(each for each in found if (each["source"], each["target"]) == ("dish", "food"))
     for kind, labels in (("base", base), ("final", final)):
         flips = sum(a != b for a, b in zip(labels[::2], labels[1::2], strict=True))
         assert one[kind]["flipped"]["n"] == len(named)
         assert one[kind]["flipped"]["value"] == pytest.approx(flips / len(named))
         assert one[kind]["to_favourable"] + one[kind]["to_unfavourable"] == flips
-        assert flips > 0
+    assert flips > 0  # of the served ones
 
 
 def test_every_row_is_counted_and_what_is_not_swapped_says_why(result: dict[str, Any]) -> None:
@@ -149,4 +149,4 @@ def test_figures_on_answers_that_are_known() -> None:
     assert to_b["final"]["flipped"]["value"] == 0.0
     assert to_b["base"]["change"]["value"] == pytest.approx(-0.8 / 3)
     assert to_c["final"]["to_unfavourable"] == 1
-    assert [one["row_number"] for one in found["worst"]][0] == 1
+    assert found["worst"][0]["row_number"] == 1

@@ -90,7 +90,7 @@ def flip(path: Path, table: Table, wanted: Wanted, terms: Path = PACKAGED) -> di
     bundle = bundles.load(path)
     encoder = make_encoder(bundle.preprocess, bundle.manifest.input)
     swapper = swapper_for(bundle, encoder, terms, wanted.attributes)
-    found = _swap(table, _settled(table, bundle.manifest, wanted), bundle.manifest, encoder, swapper)
+    found = _swap(table, settled(table, bundle.manifest, wanted), bundle.manifest, encoder, swapper)
     if not found.pairs:
         raise DataError(f"{table.name}: none of {found.tried} rows names a group; --terms takes a list of your own")
     say(f"asking about {len(found.pairs)} swaps of {len({pair.before for pair in found.pairs})} rows")
@@ -163,7 +163,7 @@ def figures(answers: Answers, pairs: Sequence[Pair], manifest: Manifest) -> dict
     return found
 
 
-def _settled(table: Table, manifest: Manifest, wanted: Wanted) -> Wanted:
+def settled(table: Table, manifest: Manifest, wanted: Wanted) -> Wanted:
     """The columns that the bundle was fitted with, where the user named none."""
     saved: dict[str, Any] = manifest.provenance.settings.get("columns", {})
     split = wanted.split or (saved.get("split") if saved.get("split") in table.columns else None)

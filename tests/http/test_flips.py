@@ -16,6 +16,8 @@ from service.app import create_app
 from service.settings import Settings
 from training.swaps import PACKAGED, with_terms
 
+TERMS = {"religion": {"Islam": ["muslim", "muslims"], "Christian": ["christian", "christians"]}}
+TERMS["gender"] = {"Women": ["woman"], "Men": ["man"]}
 TEXTS = ["muslims are welcome here", "a christian and a jew", "what a lovely day", "she is a woman"]
 FLIPS = "evenhand_flips_total"
 
@@ -23,7 +25,9 @@ FLIPS = "evenhand_flips_total"
 @pytest.fixture(scope="module")
 def bundle(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("flips") / "with"
-    with_terms(demo, PACKAGED, folder)
+    terms = folder.parent / "terms.json"
+    terms.write_text(json.dumps(TERMS))
+    with_terms(demo, terms, folder)
     return folder
 
 
@@ -44,7 +48,7 @@ def test_rows_that_name_a_group_are_counted_once_each_and_answers_stay_as_they_a
 ) -> None:
     before = total(asked_twice, FLIPS)
     assert before == 0
-    for attribute in ("race", "religion", "gender", "orientation"):
+    for attribute in TERMS:
         for result in ("same", "other", "error", "dropped"):
             assert f'attribute="{attribute}",model="hatexplain-toxicity",result="{result}"' in labels(asked_twice)
     decided = total(client, "evenhand_decisions_total")
@@ -64,10 +68,10 @@ def labels(client: TestClient) -> str:
 
 
 def test_the_counted_result_is_what_the_service_itself_says_of_the_swap(asked_twice: TestClient) -> None:
-    """Gender has two groups and one term here, so that the swap that is drawn is known."""
-    texts = [f"{who} people say that a {noun} is {what}" for who in ("some", "good", "bad") for noun in ("woman", "man")
-             for what in ("stupid", "kind", "trash")]  # fmt: skip
-    other = {"woman": "man", "man": "woman"}
+    """The list has two groups here, so that the swap that is drawn is known."""
+    verbs, rest = ("are", "hate", "love"), ("welcome here", "my neighbours", "the problem", "everywhere in this town")
+    texts = [f"{who} {verb} {what}" for who in ("muslims", "christians") for verb in verbs for what in rest]
+    other = {"muslims": "christians", "christians": "muslims"}
     swapped = [" ".join(other.get(word, word) for word in text.split()) for text in texts]
     count = {result: total(asked_twice, FLIPS, result=result) for result in ("same", "other")}
     before, after = ask(asked_twice, texts), ask(asked_twice, swapped)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from linear_bundle import write_linear_bundle
 from series import total
 from waiting import until
 
@@ -37,7 +38,7 @@ def asked_twice(bundle: Path) -> Iterator[TestClient]:
         yield client
 
 
-def ask(client: TestClient, texts: list[str], **more: Any) -> list[dict[str, Any]]:
+def ask(client: TestClient, texts: list[Any], **more: Any) -> list[dict[str, Any]]:
     reply = client.post("/predict", json={"inputs": texts, **more})
     assert reply.status_code == 200, reply.text
     return [{k: v for k, v in one.items() if k != "id"} for one in reply.json()["predictions"]]
@@ -114,3 +115,15 @@ def test_a_bundle_whose_terms_cannot_be_used_does_not_load(bundle: Path, tmp_pat
     bundles.write_manifest(folder, manifest.model_copy(update={"files": bundles.hash_files(folder)}))
     with pytest.raises(BundleError, match="needs two groups"):
         create_app(Settings(bundles=(folder,)))
+
+
+def test_a_tables_own_column_is_replaced_without_any_terms(
+    tmp_path: Path, open_client: Callable[..., TestClient]
+) -> None:
+    """Hours between 0 and 1 get yes for one sex alone; beyond them sex makes no difference."""
+    write_linear_bundle(tmp_path / "linear", on_sex=0.0, on_hours=1.0, on_job=0.0, corrected_on_sex=-1.0)
+    client = open_client(tmp_path / "linear", flip_share=1.0)
+    ask(client, [{"sex": sex, "hours": hours} for sex in ("M", "F") for hours in (0.2, 0.4, 0.6, 2.0, -1.0)])
+    until(lambda: total(client, FLIPS, attribute="sex") == 10)
+    assert total(client, FLIPS, result="other") == 6
+    assert total(client, FLIPS, result="same") == 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -118,7 +119,9 @@ def _dot(text: str) -> Edges:
         import pydot
     except ImportError as error:
         raise DataError("a .dot file needs pydot: install evenhand with its extra `causal`") from error
-    graphs = pydot.graph_from_dot_data(text)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its parser uses old names of another library
+        graphs = pydot.graph_from_dot_data(text)
     if not graphs or graphs[0].get_type() != "digraph":
         raise ValueError("no digraph")
     ends = [(edge.get_source(), edge.get_destination()) for edge in graphs[0].get_edges()]

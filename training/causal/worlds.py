@@ -53,7 +53,7 @@ class Worlds:
         self._order = [node for node in nx.topological_sort(graph) if graph.in_degree(node)]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self._scm = gcm.StructuralCausalModel(graph.copy()) if model is None else model._scm.clone()
+            self._scm: Any = gcm.StructuralCausalModel(graph.copy()) if model is None else model._scm.clone()
             columns = rows[list(graph)]
             if model is None:
                 gcm.auto.assign_causal_mechanisms(self._scm, columns)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import typer
 from fastapi.testclient import TestClient
+from linear_bundle import write_linear_bundle
 from tiny_model import tiny_table, write_tiny_bundle
 from typer.testing import CliRunner
 
@@ -150,3 +151,23 @@ def test_figures_on_answers_that_are_known() -> None:
     assert to_b["base"]["change"]["value"] == pytest.approx(-0.8 / 3)
     assert to_c["final"]["to_unfavourable"] == 1
     assert found["worst"][0]["row_number"] == 1
+
+
+def test_a_tables_column_is_replaced_and_a_correction_that_does_not_read_it_never_flips(tmp_path: Path) -> None:
+    """The base says yes where hours exceed 1 for women and 0 for men: hours between them flip, both ways."""
+    write_linear_bundle(tmp_path / "linear", on_sex=-1.0, on_hours=1.0, on_job=0.0, corrected_on_sex=0.0)
+    rows = [(sex, hours) for sex in ("F", "M") for hours in (-0.5, 0.2, 0.4, 0.6, 1.5)]
+    table = "\n".join(["sex,hours,job", *(f"{sex},{hours},clerk" for sex, hours in rows), ",3,clerk"])
+    (tmp_path / "t.csv").write_text(table + "\n")
+    done = run(tmp_path / "linear", "--data", tmp_path / "t.csv", "--json", tmp_path / "r.json")
+    assert done.exit_code == 0, done.output
+    found = json.loads((tmp_path / "r.json").read_text())
+    assert found["data"]["rows"] == {"in_file": 11, "tried": 11, "swapped": 10, "refused": 0, "left_out": {}}
+    assert found["not_swapped"] == {"team": "the model does not read its column"}
+    sex = found["attributes"]["sex"]
+    assert [(one["source"], one["target"]) for one in sex["directions"]] == [("F", "M"), ("M", "F")]
+    to_men, to_women = (one["base"] for one in sex["directions"])
+    assert (to_men["to_favourable"], to_men["to_unfavourable"]) == (3, 0)
+    assert (to_women["to_favourable"], to_women["to_unfavourable"]) == (0, 3)
+    assert to_men["flipped"] == Rate.of_counts(3, 5).__dict__
+    assert sex["any"]["final"] == Rate.of_counts(0, 10).__dict__

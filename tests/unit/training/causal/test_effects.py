@@ -99,7 +99,7 @@ def test_what_should_come_to_nothing_does_and_what_should_stay_stays(result: dic
     assert found["placebo"]["F"]["value"] == pytest.approx(0.0, abs=0.03)
     assert found["halves"]["F"]["value"] == pytest.approx(indirect, abs=0.03)
     for share in found["reproduced"].values():
-        assert share["simulated"] == pytest.approx(share["observed"], abs=0.05)
+        assert share["simulated"] == pytest.approx(share["observed"], abs=0.1)
     assert found["independence"]["tests"] > 0
 
 

@@ -1,6 +1,7 @@
 """A share of rows is asked about again with another group in it: counted, and nothing else changes."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from linear_bundle import write_linear_bundle
+from rebundle import reversion
 from series import total
 from waiting import until
 
@@ -104,6 +106,23 @@ def test_a_row_that_cannot_be_asked_about_in_time_is_dropped(
     ask(client, TEXTS)
     until(lambda: total(client, FLIPS, result="dropped") == 3)
     check.batcher._closing = False
+
+
+def test_the_second_question_waits_for_all_others_also_after_a_new_bundle_took_over(
+    bundle: Path, tmp_path: Path, open_client: Callable[..., TestClient]
+) -> None:
+    folder = Path(shutil.copytree(bundle, tmp_path / "bundle"))
+    client = open_client(folder, flip_share=1.0, watch_s=0)
+    running = client.app.state.running  # type: ignore[attr-defined]
+    old = running.registry.live()[0]
+    reversion(folder, "3")
+    assert client.post("/models/hatexplain-toxicity/reload", json={}).json()["changed"] is True
+    (new,) = running.registry.live()
+    for source, is_served in ((new.batcher, False), (new.check.batcher, True)):
+        assert running.lanes.in_background(source) is is_served
+    assert ask(client, TEXTS)
+    until(lambda: total(client, FLIPS) == 3)
+    until(lambda: not old.check.batcher.alive)
 
 
 def test_a_bundle_whose_terms_cannot_be_used_does_not_load(bundle: Path, tmp_path: Path) -> None:

@@ -19,13 +19,12 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models import bundle as bundles
 from models.bundle import Bundle
@@ -33,34 +32,17 @@ from models.encoders import make_encoder
 from models.inputs import Encoded, Encoder, InputError
 from models.inputs_table import TableEncoder
 from models.manifest import Manifest
-from models.rates import Z95, Rate
 from models.runners import make_runner
 from models.swaps import Swap, Swapper, make_swapper
 from training.data import DataError
-from training.evaluate import Answers, answer
+from training.evaluate import answer
+from training.flip_figures import Pair, figures
 from training.judgeable import Wanted, check_inputs, item_of, of_split
 from training.progress import say, track
 from training.swaps import PACKAGED, load_terms
 from training.table import Table
 
 FORMAT = 1
-WORST = 10
-"""Examples per attribute."""
-
-Bools = NDArray[np.bool_]
-Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A row and one swap of it, by place among what is run."""
-
-    row_number: int
-    swap: Swap
-    before: int
-    after: int
-    unseen: bool
-    """Whether the model reads both alike: the words are none to it, or beyond what it reads."""
 
 
 @dataclass(frozen=True)
@@ -144,25 +126,6 @@ def swapper_for(bundle: Bundle, encoder: Encoder, terms: Path, attributes: Seque
     return swapper
 
 
-def figures(answers: Answers, pairs: Sequence[Pair], manifest: Manifest) -> dict[str, Any]:
-    """How answers change, by attribute."""
-    good = np.array([label in manifest.favourable for label in manifest.labels])
-    found = {}
-    for name in dict.fromkeys(pair.swap.attribute for pair in pairs):
-        of = [pair for pair in pairs if pair.swap.attribute == name]
-        rows = np.array([pair.before for pair in of])
-        flipped = {kind: _flipped(answers, of, kind) for kind in ("base", "final")}
-        found[name] = {
-            "rows": len(set(rows.tolist())),
-            "swaps": len(of),
-            "unseen": sum(pair.unseen for pair in of),
-            "any": {kind: asdict(_any(rows, hits)) for kind, hits in flipped.items()},
-            "directions": _directions(answers, of, good),
-            "worst": _worst(answers, of, manifest, good),
-        }
-    return found
-
-
 def settled(table: Table, manifest: Manifest, wanted: Wanted) -> Wanted:
     """The columns that the bundle was fitted with, where the user named none."""
     saved: dict[str, Any] = manifest.provenance.settings.get("columns", {})
@@ -217,77 +180,6 @@ def _add(
 
 def _alike(first: Encoded, second: Encoded) -> bool:
     return all(np.array_equal(values, second.arrays[name]) for name, values in first.arrays.items())
-
-
-def _flipped(answers: Answers, pairs: Sequence[Pair], kind: str) -> Bools:
-    label = answers.base if kind == "base" else answers.final
-    found: Bools = label[[pair.before for pair in pairs]] != label[[pair.after for pair in pairs]]
-    return found
-
-
-def _any(rows: NDArray[np.int64], hits: Bools) -> Rate:
-    """Share of rows with a hit in at least one of their swaps."""
-    return Rate.of_counts(len(set(rows[hits].tolist())), len(set(rows.tolist())))
-
-
-def _favourable(answers: Answers, kind: str, good: Bools) -> Floats:
-    scores = answers.base_scores if kind == "base" else answers.scores
-    found: Floats = scores[:, good].sum(axis=1, dtype=np.float64)
-    return found
-
-
-def _directions(answers: Answers, pairs: Sequence[Pair], good: Bools) -> list[dict[str, Any]]:
-    found = []
-    for source, target in dict.fromkeys((pair.swap.source, pair.swap.target) for pair in pairs):
-        of = [pair for pair in pairs if (pair.swap.source, pair.swap.target) == (source, target)]
-        before, after = [pair.before for pair in of], [pair.after for pair in of]
-        one: dict[str, Any] = {"source": source, "target": target}
-        for kind, label in (("base", answers.base), ("final", answers.final)):
-            score = _favourable(answers, kind, good)
-            up = int((~good[label[before]] & good[label[after]]).sum())
-            down = int((good[label[before]] & ~good[label[after]]).sum())
-            one[kind] = {
-                "flipped": asdict(Rate.of(_flipped(answers, of, kind))),
-                "to_favourable": up,
-                "to_unfavourable": down,
-                "change": mean_of(score[after] - score[before]),
-            }
-        found.append(one)
-    return found
-
-
-def mean_of(values: Floats) -> dict[str, Any]:
-    """A mean with its 95 % interval (normal); no interval of a single value."""
-    n, value = len(values), float(values.mean())
-    half = Z95 * float(values.std(ddof=1)) / n**0.5 if n > 1 else None
-    low, high = (None, None) if half is None else (value - half, value + half)
-    return {"n": n, "value": value, "low": low, "high": high}
-
-
-def _worst(answers: Answers, pairs: Sequence[Pair], manifest: Manifest, good: Bools) -> list[dict[str, Any]]:
-    """The swaps that change the served score most, each row once."""
-    scores = {kind: _favourable(answers, kind, good) for kind in ("base", "final")}
-    final = scores["final"]
-    listed: dict[int, Pair] = {}
-    for pair in sorted(pairs, key=lambda pair: -abs(float(final[pair.after] - final[pair.before]))):
-        listed.setdefault(pair.row_number, pair)
-        if len(listed) == WORST:
-            break
-    return [
-        {
-            "row_number": pair.row_number,
-            "source": pair.swap.source,
-            "target": pair.swap.target,
-            "before": {kind: _at(answers, pair.before, kind, manifest, scores[kind]) for kind in scores},
-            "after": {kind: _at(answers, pair.after, kind, manifest, scores[kind]) for kind in scores},
-        }
-        for pair in listed.values()
-    ]
-
-
-def _at(answers: Answers, place: int, kind: str, manifest: Manifest, score: Floats) -> dict[str, Any]:
-    label = (answers.base if kind == "base" else answers.final)[place]
-    return {"label": manifest.labels[label], "favourable": float(score[place])}
 
 
 def _data(table: Table, found: Swapped) -> dict[str, Any]:

@@ -19,8 +19,8 @@ from models.swaps import Swap, TermSwapper
 from service.app import create_app
 from service.settings import Settings
 from training.evaluate import Answers
-from training.flip import Pair, figures
 from training.flip_cli import flip
+from training.flip_figures import Pair, figures
 
 TERMS = {
     "team": {"alpha": ["alpha"], "beta": ["beta"]},

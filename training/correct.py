@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,8 +109,7 @@ def learn(
         folder: Checkpoints.
 
     Returns:
-        How often the contrastive hinge was open in the last epoch; ``None`` if a finished run was taken up and nothing
-        was left to learn.
+        How often the contrastive hinge was open in the last epoch; ``None`` if nothing was flagged.
     """
     features, rows, classes = material.features, material.rows, len(material.schema.labels)
     held = rows.of(HELD)
@@ -134,7 +134,17 @@ def learn(
         folder,
     )
     recent = objective.open_shares[-max(1, len(chosen) // config.batch_rows) :]
-    return float(np.mean(recent)) if recent else None
+    return _kept(folder / "hinge.json", float(np.mean(recent)) if recent else None)
+
+
+def _kept(file: Path, value: float | None) -> float | None:
+    """A figure of the last epoch; where a finished run was taken up, the one that was written then."""
+    if value is None:
+        found: float | None = json.loads(file.read_text()) if file.is_file() else None
+        return found
+    if processes.is_main():
+        file.write_text(json.dumps(value))
+    return value
 
 
 class _Objective:

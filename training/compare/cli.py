@@ -21,7 +21,7 @@ def compare(
     out: Annotated[Path, typer.Option(help="Folder of the tables; run again to resume what is in it.")],
     recipe: Annotated[str | None, typer.Option(help="A recipe's rows and settings, e.g. hatexplain.")] = None,
     seeds: Annotated[str, typer.Option(help="Seeds, comma-separated; each has a base of its own.")] = "0,1,2",
-    methods: Annotated[str, typer.Option(help="Methods, comma-separated; all where not given.")] = "",
+    methods: Annotated[str, typer.Option(help="Methods or stages, comma-separated; all where not given.")] = "",
     base: Annotated[str | None, typer.Option(help="Hub id or folder of the pretrained encoder.")] = None,
     text: Annotated[str | None, typer.Option(help="Column with the text.")] = None,
     label: Annotated[str | None, typer.Option(help="Column with the label.")] = None,
@@ -38,7 +38,7 @@ def compare(
     cost: Annotated[float | None, typer.Option(help="Overall accuracy a choice may cost, as a share.")] = None,
     ablations: Annotated[bool, typer.Option(help="Ours with one part left out, instead of all methods.")] = False,
 ) -> None:
-    """Compare methods: the same base checkpoint and splits, several seeds, one table."""
+    """Compare methods: the same base and splits, several seeds; frontiers, their figures, and a recommendation."""
     from training.cli import one_of, pair, share
 
     stage = {

@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from training.compare.context import Context
 from training.compare.groups import LEFT_OUT, Groups, merge
-from training.compare.method import Answer, Method, NotApplicableError, Sees
+from training.compare.method import Answer, Method, NotApplicableError, Sees, Served
 from training.compare.postprocess import favourable_class
 
 Ints = NDArray[np.int64]
@@ -31,6 +31,9 @@ class Constrained(Method):
     title: str = "Constrained head"
     source: str = "fairlearn's exponentiated gradient, Agarwal et al. 2018"
     sees: Sees = Sees("all", "all", test=False)
+    served: Served = Served(
+        "no", "It draws one of several heads for each answer: asked twice, a row may be told two things."
+    )
     bounds: tuple[float, ...] = (0.02, 0.1)
 
     def answer(self, context: Context) -> Answer:

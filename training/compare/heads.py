@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from training.compare.context import Context
 from training.compare.groups import LEFT_OUT, Groups, merge
-from training.compare.method import Answer, Method, NotApplicableError, Sees
+from training.compare.method import Answer, Method, NotApplicableError, Sees, Served
 from training.correctors.erasure import leace
 from training.data import Rows, Schema
 
@@ -23,6 +23,8 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.floating]
 STRENGTHS = (1.0, 0.3, 0.1, 0.03, 0.01)
 """Inverse regularisation of a logistic head, chosen on validation rows."""
+NEW_HEAD = Served("no", "No command writes its head into a bundle yet.", 1.0)
+ERASED = Served("corrector", "One product with a fixed matrix before the head of the base's graph.")
 
 
 def logistic(representation: Floats, labels: Ints, strength: float) -> Pipeline:
@@ -75,6 +77,7 @@ class DeepFeatureReweighting(Method):
     title: str = "DFR"
     source: str = "Kirichenko et al. 2023"
     sees: Sees = Sees("all", "all", test=False)
+    served: Served = NEW_HEAD
     draws: int = 10
 
     def answer(self, context: Context) -> Answer:
@@ -160,7 +163,13 @@ class Leace(Method):
     title: str = "LEACE, base's head"
     source: str = "concept-erasure"
     sees: Sees = Sees("all", "none", test=False)
+    served: Served = ERASED
     head: Literal["base", "refitted"] = "base"
+
+    @property
+    def page(self) -> str:
+        """One for both heads."""
+        return "leace"
 
     def answer(self, context: Context) -> Answer:
         """Erase, then apply the head."""
@@ -177,5 +186,11 @@ class Leace(Method):
 
 LEACE: Sequence[Leace] = (
     Leace(),
-    Leace(name="leace-refit", title="LEACE, refitted head", sees=Sees("all", "all", test=False), head="refitted"),
+    Leace(
+        name="leace-refit",
+        title="LEACE, refitted head",
+        sees=Sees("all", "all", test=False),
+        served=NEW_HEAD,
+        head="refitted",
+    ),
 )

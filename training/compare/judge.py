@@ -1,4 +1,4 @@
-"""Judge what a method answered: accuracy, worst cell and equalized odds, each with its interval, against the base."""
+"""Judge what a method answered: accuracy and the fairness figures, each with its interval, against the base."""
 
 from __future__ import annotations
 
@@ -18,6 +18,11 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
 DRAWS = 1000
+GAPS: dict[str, tuple[str, ...]] = {
+    "equalized_odds": ("true_positive_rate", "false_positive_rate"),
+    "demographic_parity": ("selection_rate",),
+}
+"""Differences that are judged, and the rates whose larger gap each is; Fairlearn's names, without ``_difference``."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +67,6 @@ def judge(judged: Judged, base: Ints, predicted: Ints) -> dict[str, Any]:
     truth = judged.truth
     found = judged.cells(predicted)
     lowest = worst(found)
-    per_attribute = {name: _equalized_odds(judged, name, predicted) for name in judged.schema.attributes}
-    gaps = [of["value"] for of in per_attribute.values() if of["value"] is not None]
     draws = _Draws(judged)
     return {
         "rows": len(truth),
@@ -71,29 +74,33 @@ def judge(judged: Judged, base: Ints, predicted: Ints) -> dict[str, Any]:
         "accuracy_difference": paired_difference(base == truth, predicted == truth),
         "worst_cell": None if lowest is None else asdict(lowest),
         "worst_cell_difference": draws.worst_difference(base, predicted),
-        "equalized_odds": per_attribute,
-        "equalized_odds_mean": {
-            "value": float(np.mean(gaps)) if gaps else None,
-            **draws.mean_gap(predicted),
-        },
+        **_gaps(judged, draws, predicted),
         "cells": [{**asdict(cell), "counts": cell.counts} for cell in found],
     }
 
 
-def _equalized_odds(judged: Judged, name: str, predicted: Ints) -> dict[str, float | None]:
-    """Equalized odds difference of the reference against all others, with the larger gap's Newcombe interval."""
+def _gaps(judged: Judged, draws: _Draws, predicted: Ints) -> dict[str, Any]:
+    """Every difference of :data:`GAPS` per attribute, and its mean over those whose rates have enough rows."""
+    found: dict[str, Any] = {}
+    for gap in GAPS:
+        per_attribute = {name: _gap(judged, gap, name, predicted) for name in judged.schema.attributes}
+        values = [of["value"] for of in per_attribute.values() if of["value"] is not None]
+        mean = float(np.mean(values)) if values else None
+        found |= {gap: per_attribute, f"{gap}_mean": {"value": mean, **draws.mean_gap(gap, predicted)}}
+    return found
+
+
+def _gap(judged: Judged, gap: str, name: str, predicted: Ints) -> dict[str, float | None]:
+    """A difference of the reference against all others, with the Newcombe interval of its larger gap."""
     labels, reference = judged.schema.labels, judged.schema.groups[name][0]
     names = (reference, pooled_name(reference))
     favourable = np.isin(labels, judged.schema.favourable)
     truth, selected = favourable[judged.truth], favourable[predicted]
     rates = group_metrics(names, np.minimum(judged.groups(name), 1), truth, selected, MIN_CELL)
-    value, groups = rates["equalized_odds_difference"], rates["groups"]
+    value, groups = rates[f"{gap}_difference"], rates["groups"]
     if value is None:
         return {"value": None, "low": None, "high": None}
-    found = [
-        _absolute(groups[names[0]][metric], groups[names[1]][metric])
-        for metric in ("true_positive_rate", "false_positive_rate")
-    ]
+    found = [_absolute(groups[names[0]][rate], groups[names[1]][rate]) for rate in GAPS[gap]]
     low, high = max(found, key=lambda of: of[0])[1:]
     return {"value": value, "low": low, "high": high}
 
@@ -137,20 +144,21 @@ class _Draws:
         value = float((found[1][0].min(axis=1) - found[0][0].min(axis=1))[0])
         return {"value": value, **_limits(found[1][1].min(axis=1) - found[0][1].min(axis=1))}
 
-    def mean_gap(self, predicted: Ints) -> dict[str, float | None]:
-        """Limits of the mean equalized odds difference, over the attributes whose rates have enough rows."""
+    def mean_gap(self, gap: str, predicted: Ints) -> dict[str, float | None]:
+        """Limits of the mean of a difference, over the attributes whose rates have enough rows."""
         judged = self._judged
         favourable = np.isin(judged.schema.labels, judged.schema.favourable)
         truth, selected = favourable[judged.truth], favourable[predicted]
-        gaps = []
+        among = {"true_positive_rate": truth, "false_positive_rate": ~truth, "selection_rate": np.ones_like(truth)}
+        drawn = []
         for name in judged.schema.attributes:
             groups = judged.groups(name)
-            members = [(inside & (truth == good)) for good in (True, False) for inside in (groups == 0, groups > 0)]
+            members = [among[rate] & inside for rate in GAPS[gap] for inside in (groups == 0, groups > 0)]
             if min(int(member.sum()) for member in members) < MIN_CELL:
                 continue
             rates = _shares(np.stack(members, axis=1), selected, self._weights)
-            gaps.append(np.maximum(abs(rates[:, 0] - rates[:, 1]), abs(rates[:, 2] - rates[:, 3])))
-        return _limits(np.mean(gaps, axis=0)) if gaps else {"low": None, "high": None}
+            drawn.append(abs(rates[:, 0::2] - rates[:, 1::2]).max(axis=1))
+        return _limits(np.mean(drawn, axis=0)) if drawn else {"low": None, "high": None}
 
     def _members(self, counted: Sequence[bool]) -> Bools:
         """``(rows, counted cells)`` whether a row lies in each cell, in the order of :meth:`Judged.cells`."""

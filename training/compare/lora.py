@@ -22,7 +22,8 @@ from models.lora import ConditionalLora
 from training import correct, detect, pseudo_labels
 from training.candidates import STRENGTHS
 from training.compare.context import Context
-from training.compare.method import Answer, Method, Sees
+from training.compare.cost import parts_of
+from training.compare.method import Answer, Method, Sees, Served
 from training.config import CorrectionConfig, DetectorConfig
 from training.correctors.lora import LORA
 from training.data import HELD, LEARNT
@@ -33,6 +34,9 @@ Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
 THRESHOLD = 0.5
 ANY, OUTLIER = "any", "outlier"
+UNGATED = Served("no", "Its adapter has no gate, and a bundle's has: `ours-full` is what is served.")
+PUBLISHED = Served("no", "The published settings, to compare with: `evenhand fit` makes a bundle of ours.")
+DECLARED = Served("no", "It gates by the row's own attribute, and a declared group never opens a gate.")
 
 
 def published(correction: CorrectionConfig) -> CorrectionConfig:
@@ -86,6 +90,11 @@ class Correction:
             found[at] = correct.answers(self.fairnet.correction, self.material.features, chosen[at], gates[at])
         return found
 
+    def cost(self, context: Context, gates: Bools, detected: bool) -> float:
+        """Computation of a row relative to the base, under ``gates (judged, adapters)``."""
+        parts = parts_of(self.fairnet, context.base, self.material.features)
+        return parts.at(float(gates.any(axis=1).mean()), detected)
+
 
 @dataclass(frozen=True)
 class AlwaysOn(Method):
@@ -99,6 +108,7 @@ class AlwaysOn(Method):
     title: str = "LoRA, always on"
     source: str = "FairNet's ablation, arXiv 2510.19421"
     sees: Sees = Sees("all", "all", test=False)
+    served: Served = UNGATED
 
     @property
     def corrects(self) -> bool:
@@ -118,7 +128,8 @@ class AlwaysOn(Method):
         best = context.criterion.choose(
             STRENGTHS, lambda strength: context.on_validation(found[strength].argmax(axis=1))
         )
-        return Answer.of_logits(found[best], strength=best)
+        answer = Answer.of_logits(found[best], strength=best)
+        return replace(answer, cost=correction.cost(context, everyone, detected=False))
 
 
 @dataclass(frozen=True)
@@ -131,8 +142,14 @@ class Published(Method):
     detector learns them and gates.
     """
 
+    served: Served = PUBLISHED
     knowledge: Literal["full", "partial", "none"] = "full"
     known: float = 0.1
+
+    @property
+    def page(self) -> str:
+        """One for all three."""
+        return "fairnet"
 
     @property
     def corrects(self) -> bool:
@@ -155,7 +172,9 @@ class Published(Method):
         correction.learn(context, self.name, gates)
         judged = context.judged
         shares = dict(zip(adapters, gates[judged].mean(axis=0).round(4).tolist(), strict=True))
-        return Answer.of_logits(correction.logits(judged, gates[judged]), gated_share=shares)
+        answer = Answer.of_logits(correction.logits(judged, gates[judged]), gated_share=shares)
+        cost = correction.cost(context, gates[judged], detected=self.knowledge != "full")
+        return replace(answer, cost=cost)
 
 
 FAIRNET: Sequence[Published] = (
@@ -164,6 +183,7 @@ FAIRNET: Sequence[Published] = (
         title="FairNet as published, full",
         source="arXiv 2510.19421",
         sees=Sees("all", "all", test=True),
+        served=DECLARED,
         knowledge="full",
     ),
     Published(

@@ -16,6 +16,10 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.floating]
 
 
+SAID = ("title", "source", "sees", "served")
+"""Fields of a method that describe it and decide nothing."""
+
+
 class NotApplicableError(ValueError):
     """The method is not defined for this data; the message says why."""
 
@@ -36,6 +40,22 @@ class Sees:
 
 
 @dataclass(frozen=True)
+class Served:
+    """Whether what a method makes can be served by Evenhand, and how."""
+
+    how: Literal["bundle", "corrector", "no"]
+    """As a bundle of its own, as a corrector in the graph of the base's bundle, or not at all."""
+    why: str
+    """How, or why not, in one sentence."""
+    cost: float | None = None
+    """Computation of a row relative to the base, where the kind of method decides it; ``None`` where it is measured or
+    not known."""
+
+
+SAME_GRAPH = Served("bundle", "The base's own graph with other weights.", 1.0)
+
+
+@dataclass(frozen=True)
 class Answer:
     """What a method answers to :attr:`Context.judged`, and how it came to it."""
 
@@ -45,6 +65,8 @@ class Answer:
     """``(judged,)`` probability of the predicted class, where the method has one."""
     notes: dict[str, Any] = field(default_factory=dict)
     """What was chosen on validation rows and what a reader should know; plain values."""
+    cost: float | None = None
+    """Computation of a row relative to the base, where it was measured on this seed."""
 
     @classmethod
     def of_logits(cls, logits: Floats, **notes: Any) -> Answer:  # noqa: ANN401 - whatever JSON can say
@@ -66,6 +88,13 @@ class Method(ABC):
     source: str
     """Paper or library."""
     sees: Sees
+    served: Served = SAME_GRAPH
+    """What most methods that train a base anew have in common; every other says its own."""
+
+    @property
+    def page(self) -> str:
+        """Its page in ``docs/methods``; methods of one family share one."""
+        return self.name
 
     @property
     def corrects(self) -> bool:
@@ -83,5 +112,5 @@ class Method(ABC):
     @property
     def key(self) -> str:
         """Hash of what decides the answer: the class and its settings, not what it is called."""
-        settings = {name: value for name, value in asdict(self).items() if name not in ("title", "source", "sees")}
+        settings = {name: value for name, value in asdict(self).items() if name not in SAID}
         return fingerprint(type(self).__name__, settings)

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training import arms, select
-from training.candidates import levels_of
+from training.candidates import NEVER, levels_of
 from training.compare.context import Context
-from training.compare.method import Answer, Method, Sees
+from training.compare.cost import Parts, parts_of
+from training.compare.method import Answer, Method, Sees, Served
 from training.config import FitConfig
 from training.features import Material
 
@@ -27,6 +28,11 @@ class Learnt:
     arm: arms.Arm
     chooser: select.Chooser
     notes: dict[str, Any]
+    parts: Parts
+
+
+FITTED = Served("bundle", "`evenhand fit` makes the bundle: base, detectors, gates and adapters in one graph.")
+SETTING = Served("no", "An ablation: `evenhand fit` with the same settings makes its bundle.")
 
 
 @dataclass(frozen=True)
@@ -39,10 +45,16 @@ class Ours(Method):
     """
 
     knowledge: str = "full"
+    served: Served = FITTED
     known: float = 1.0
     certificate: bool = False
     changes: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Fields of the detector and correction stages to set otherwise: an ablation."""
+
+    @property
+    def page(self) -> str:
+        """One for all of them."""
+        return "evenhand"
 
     @property
     def corrects(self) -> bool:
@@ -58,6 +70,8 @@ class Ours(Method):
         choices = [self._choice(context, config, one) for one in candidates]
         best = max(range(len(choices)), key=lambda index: (choices[index].certified, choices[index].value))
         choice, one = choices[best], candidates[best]
+        cuts = np.array(choice.thresholds)
+        is_open = (one.chooser.risk[context.judged] >= cuts) & (cuts < NEVER)
         return Answer(
             one.chooser.predict(choice.setting, context.judged),
             notes={
@@ -69,6 +83,7 @@ class Ours(Method):
                 "values": {other.arm.name: c.value for other, c in zip(candidates, choices, strict=True)},
                 **choice.plain(),
             },
+            cost=one.parts.at(float(is_open.any(axis=1).mean())),
         )
 
     def config(self, config: FitConfig) -> FitConfig:
@@ -104,7 +119,7 @@ def _learn(context: Context, config: FitConfig) -> list[Learnt]:
         fairnet, risk, notes = arms.learn(arm, config, context.split, material, folder)
         own: Material = replace(material, rows=arm.rows, schema=arm.schema)
         chooser = select.Chooser(fairnet.correction, own, risk, arm.lesson.known, asked, levels_of(config.correction))
-        found.append(Learnt(arm, chooser, notes))
+        found.append(Learnt(arm, chooser, notes, parts_of(fairnet, context.base, material.features)))
     return found
 
 
@@ -116,7 +131,7 @@ def _variants(prefix: str, title: str, certificate: bool) -> tuple[Ours, ...]:
         ("none", 1.0, "none", Sees("none", "all", test=False)),
     )
     return tuple(
-        Ours(f"{prefix}-{kind}", f"{title}, {words}", source, sees, kind, known, certificate)
+        Ours(f"{prefix}-{kind}", f"{title}, {words}", source, sees, FITTED, kind, known, certificate)
         for kind, known, words, sees in kinds
     )
 
@@ -141,6 +156,6 @@ _ABLATED: dict[str, tuple[str, dict[str, dict[str, Any]]]] = {
     "layer-5": ("cut before block 5", {"detector": {"layer": 5}}),
 }
 ABLATIONS = tuple(
-    Ours(f"ours-{name}", f"Evenhand, {title}", "ablation", Sees("all", "all", test=False), changes=changes)
+    Ours(f"ours-{name}", f"Evenhand, {title}", "ablation", Sees("all", "all", test=False), SETTING, changes=changes)
     for name, (title, changes) in _ABLATED.items()
 )

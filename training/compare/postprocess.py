@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator
 
 from training.compare.context import Context
 from training.compare.groups import LEFT_OUT, Groups, merge
-from training.compare.method import Answer, Method, NotApplicableError, Sees
+from training.compare.method import Answer, Method, NotApplicableError, Sees, Served
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.floating]
@@ -94,6 +94,7 @@ class Thresholds(Method):
     title: str = "Threshold optimisation"
     source: str = "fairlearn, Hardt et al. 2016"
     sees: Sees = Sees("none", "all", test=True)
+    served: Served = Served("corrector", "A threshold per group after the base's logits; it needs the row's group.")
 
     def answer(self, context: Context) -> Answer:
         """Fit on validation rows, apply to all judged rows."""
@@ -141,6 +142,9 @@ class RejectOption(Method):
     title: str = "Reject option"
     source: str = "Kamiran et al. 2012"
     sees: Sees = Sees("none", "all", test=True)
+    served: Served = Served(
+        "corrector", "A label flip within the band, after the base's logits; it needs the row's group."
+    )
 
     def answer(self, context: Context) -> Answer:
         """Choose the band on validation rows, apply it to all judged rows."""

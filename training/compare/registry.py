@@ -13,7 +13,7 @@ from training.compare.groupdro import GroupDro
 from training.compare.heads import LEACE, DeepFeatureReweighting
 from training.compare.lora import FAIRNET, AlwaysOn
 from training.compare.massaging import Massaging
-from training.compare.method import Answer, Method, Sees
+from training.compare.method import Answer, Method, Sees, Served
 from training.compare.mixup import Mixup
 from training.compare.ours import ABLATIONS, OURS
 from training.compare.postprocess import RejectOption, Thresholds
@@ -30,43 +30,41 @@ class BaseItself(Method):
     title: str = "Base"
     source: str = "cross-entropy"
     sees: Sees = Sees("none", "none", test=False)
+    served: Served = Served("bundle", "As it is: `evenhand fit`, with every correction off.", 1.0)
 
     def answer(self, context: Context) -> Answer:
         """Nothing to learn."""
         return Answer.of_logits(context.features.base_logits[context.judged])
 
 
-METHODS: tuple[Method, ...] = (
-    BaseItself(),
-    Erm(),
-    Reweighting(),
-    Resampling(),
-    Massaging(),
-    CounterfactualAugmentation(),
-    Mixup(),
-    JustTrainTwice(),
-    GroupDro(),
-    Adversarial(),
-    RegularisedParity(),
-    RegularisedOdds(),
-    MmdPenalty(),
-    CoralPenalty(),
-    DeepFeatureReweighting(),
-    *LEACE,
-    Constrained(),
-    Thresholds(),
-    RejectOption(),
-    AlwaysOn(),
-    *FAIRNET,
-    *OURS,
-)
+STAGES: dict[str, tuple[Method, ...]] = {
+    "base": (BaseItself(), Erm()),
+    "before-training": (Reweighting(), Resampling(), Massaging(), CounterfactualAugmentation(), Mixup()),
+    "in-training": (
+        JustTrainTwice(),
+        GroupDro(),
+        Adversarial(),
+        RegularisedParity(),
+        RegularisedOdds(),
+        MmdPenalty(),
+        CoralPenalty(),
+    ),
+    "representation": (DeepFeatureReweighting(), *LEACE, Constrained()),
+    "after-model": (Thresholds(), RejectOption()),
+    "fairnet": (AlwaysOn(), *FAIRNET),
+    "ours": OURS,
+}
+"""Methods by where they act; each name stands for all of its methods on the command line."""
+
+METHODS: tuple[Method, ...] = tuple(method for stage in STAGES.values() for method in stage)
+ALL = "all"
 
 
 def named(names: Sequence[str], ablations: bool = False) -> tuple[Method, ...]:
-    """Some methods by name, or all; the base is always among them, and first.
+    """Some methods by name or stage, or all; the base is always among them, and first.
 
     Args:
-        names: Which; all where empty.
+        names: Names, stages or ``all``; all where empty.
         ablations: Ours with one part left out or changed, instead of all methods.
 
     Raises:
@@ -75,9 +73,9 @@ def named(names: Sequence[str], ablations: bool = False) -> tuple[Method, ...]:
     if ablations and not names:
         return (METHODS[0], OURS[0], *ABLATIONS)
     known = {method.name: method for method in (*METHODS, *ABLATIONS)}
-    strange = [name for name in names if name not in known]
+    words = {ALL: METHODS, **STAGES}
+    strange = [name for name in names if name not in known and name not in words]
     if strange:
-        raise DataError(f"no method {', '.join(strange)}; there are {', '.join(known)}")
-    if not names:
-        return METHODS
-    return tuple(method for method in known.values() if method.name in names or method is METHODS[0])
+        raise DataError(f"no method {', '.join(strange)}; there are {', '.join(known)}; together {', '.join(words)}")
+    wanted = {method.name for word in names or (ALL,) for method in words.get(word, ())} | set(names)
+    return tuple(method for method in known.values() if method.name in wanted or method is METHODS[0])

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 from training import pages
 from training.compare import table
+from training.compare.frontier import AXES, Axis, frontier
+from training.compare.judge import GAPS
 from training.compare.ours import Ours
+from training.compare.recommend import Recommendation, recommend
 from training.compare.runner import SPLITS, Result, Task
-from training.compare.scatter import Point, accuracy_against_worst_cell
-from training.compare.summary import Line, summarise
+from training.compare.scatter import Point, accuracy_against
+from training.compare.summary import Figure, Line, summarise
 
+NEEDS = "†"
 TITLES = {"test": "Test rows", "val": "Validation rows: what choices were made on"}
 SEEN = {
     "training": "of which training rows the sensitive attribute is learnt from: all, a part, or none.",
@@ -28,60 +33,108 @@ def write(task: Task, results: Sequence[Result]) -> str:
     """
     lines = summarise(task.methods, results, task.schema)
     parts = [table.text(lines, split, len(task.seeds)) for split in SPLITS]
-    found = "\n".join([*parts, table.LEGEND]) + "\n"
+    advice = recommend(lines, len(task.seeds), task.config(task.seeds[0]).correction.cost)
+    found = "\n".join([*parts, table.LEGEND, "", *_advice(lines, advice)]) + "\n"
     (task.out / "table.txt").write_text(found)
     table.write_csv(task.out / "figures.csv", lines, results, task.schema)
     table.write_json(task.out / "comparison.json", results)
-    (task.out / "index.html").write_text(_page(task, lines, results))
+    (task.out / "recommendation.json").write_text(json.dumps(asdict(advice), indent=1) + "\n")
+    (task.out / "index.html").write_text(_page(task, lines, results, advice))
     return found
 
 
-def _page(task: Task, lines: Sequence[Line], results: Sequence[Result]) -> str:
+def _advice(lines: Sequence[Line], advice: Recommendation) -> list[str]:
+    """The recommendation in sentences: what, how it does on both splits, why, and by which rule."""
+    rest = [advice.why, f"Rule: {advice.rule}"]
+    if advice.verdict != "take":
+        return [f"Recommendation: {advice.verdict}.", *rest]
+    chosen = next(line for line in lines if line.method.name == advice.method)
+    served = f"Served as: {chosen.method.served.how}. {chosen.method.served.why}"
+    gains = (_gain(chosen.figures[split], name) for split, name in (("val", "validation"), ("test", "test")))
+    return [f"Recommendation: take {chosen.method.title} ({chosen.method.name}).", served, *gains, *rest]
+
+
+def _gain(of: Mapping[str, Figure], split: str) -> str:
+    accuracy, cell = (table.percent(of[f"{name}_difference"], sign=True) for name in ("accuracy", "worst_cell"))
+    odds, parity = (table.share(of[f"{gap}_mean"]) for gap in GAPS)
+    return (
+        f"On {split} rows, against the base: accuracy {accuracy} points, worst cell {cell} points; equalized odds "
+        f"difference {odds}, demographic parity difference {parity}."
+    )
+
+
+def _page(task: Task, lines: Sequence[Line], results: Sequence[Result], advice: Recommendation) -> str:
     counts = ", ".join(f"{split} {len(task.rows.of(split))}" for split in ("train", *SPLITS))
     intro = (
         f"{len(lines)} methods on the same base checkpoint and the same rows ({counts}), "
         f"over {len(task.seeds)} seeds: {', '.join(map(str, task.seeds))}."
     )
-    sections = [_split(task, lines, split) for split in ("test", "val")]
-    sections += [_attributes(task, lines), _seeds(task, results), _choices(task, results), _reading()]
+    sections = [pages.Section("Recommendation", [pages.paragraph(said) for said in _advice(lines, advice)])]
+    sections += [_split(task, lines, split) for split in ("test", "val")]
+    sections += [_attributes(task, lines), _served(lines), _seeds(task, results), _choices(task, results), _reading()]
     return pages.page("Comparison of methods", intro, sections)
 
 
 def _split(task: Task, lines: Sequence[Line], split: str) -> pages.Section:
-    """Plot and table of one split."""
-    points = [point for line in lines if (point := _point(line, split))]
-    caption = "Up and to the right is better. Bars: 95 % intervals. Ours is highlighted."
-    parts = [pages.figure(accuracy_against_worst_cell(points), caption)] if points else []
+    """Plots and table of one split."""
+    parts = [plot for axis in AXES if (plot := _frontier(lines, split, axis))]
     header = [table.HEADINGS[0], "from", *table.HEADINGS[1:]]
-    rows = [_with_source(line, table.cells_of(line, split, len(task.seeds))) for line in lines]
+    cells = table.rows_of(lines, split, len(task.seeds))
+    rows = [[row[0], line.method.source, *row[1:]] for line, row in zip(lines, cells, strict=True)]
     return pages.Section(TITLES[split], [*parts, pages.table(header, rows, table.LEGEND)])
 
 
-def _with_source(line: Line, cells: Sequence[str]) -> list[str]:
-    return [cells[0], line.method.source, *cells[1:]]
+def _frontier(lines: Sequence[Line], split: str, axis: Axis) -> str | None:
+    """Accuracy against one fairness figure; none where no method has both."""
+    on = frontier(lines, split, axis)
+    points = [point for line in lines if (point := _point(line, split, axis, line.method.name in on))]
+    if not points:
+        return None
+    caption = (
+        "Up and to the right is better. Bars: 95 % intervals. Filled and bold: on the frontier, no other method is at "
+        f"least as good in both and better in one. {NEEDS}: needs the row's own attribute to answer it. Ours is blue."
+    )
+    return pages.figure(accuracy_against(points, axis.title, lower_is_better=axis.sign < 0), caption)
 
 
-def _point(line: Line, split: str) -> Point | None:
+def _point(line: Line, split: str, axis: Axis, on: bool) -> Point | None:
     """A method's place in the plot; none where a figure is missing."""
     if not line.seeds:
         return None
-    accuracy, cell = line.figures[split]["accuracy"], line.figures[split]["worst_cell"]
-    found = (accuracy.mean, accuracy.low, accuracy.high, cell.mean, cell.low, cell.high)
+    accuracy, fairness = line.figures[split]["accuracy"], line.figures[split][axis.figure]
+    found = (accuracy.mean, accuracy.low, accuracy.high, fairness.mean, fairness.low, fairness.high)
     if None in found:
         return None
-    return Point(line.method.title, *found, highlighted=isinstance(line.method, Ours))  # type: ignore[arg-type]
+    label = line.method.title + (f" {NEEDS}" if line.method.sees.test else "")
+    return Point(label, *found, highlighted=isinstance(line.method, Ours), frontier=on)  # type: ignore[arg-type]
+
+
+def _served(lines: Sequence[Line]) -> pages.Section:
+    """How each method is served, or why it is not."""
+    rows = [
+        [
+            line.method.title,
+            table.served(line),
+            "-" if line.cost is None else f"{line.cost:.2f}",
+            line.method.served.why,
+        ]
+        for line in lines
+    ]
+    caption = "Cost: multiplications and additions of a row relative to the base's, counted; - where it is not known."
+    return pages.Section("Serving", [pages.table(["method", "served as", "cost", "how, or why not"], rows, caption)])
 
 
 def _attributes(task: Task, lines: Sequence[Line]) -> pages.Section:
-    """Equalized odds difference of every attribute, on test rows."""
-    names = task.schema.attributes
+    """Every difference of every attribute, on test rows."""
+    names = [(gap, name) for gap in GAPS for name in task.schema.attributes]
     rows = [
-        [line.method.title, *(table.share(line.figures["test"][f"equalized_odds_{name}"]) for name in names)]
+        [line.method.title, *(table.share(line.figures["test"][f"{gap}_{name}"]) for gap, name in names)]
         for line in lines
         if line.seeds
     ]
-    caption = "Equalized odds difference on test rows, the reference group against the others; empty: too few rows."
-    return pages.Section("By attribute", [pages.table(["method", *names], rows, caption)])
+    caption = "Differences on test rows, the reference group against the others; -: too few rows."
+    header = ["method", *(f"{gap.replace('_', ' ')} difference, {name}" for gap, name in names)]
+    return pages.Section("By attribute", [pages.table(header, rows, caption)])
 
 
 def _seeds(task: Task, results: Sequence[Result]) -> pages.Section:

@@ -19,6 +19,7 @@ from training import processes
 from training.compare.context import Context, key_of, prepare
 from training.compare.judge import Judged, judge
 from training.compare.method import Answer, Method
+from training.compare.pace import Pace
 from training.config import FitConfig, fingerprint
 from training.data import DataError, Rows, Schema
 from training.progress import say
@@ -55,6 +56,8 @@ class Result:
     seconds: float = 0.0
     failed: str | None = None
     """Why there are no figures."""
+    cost: float | None = None
+    """Computation of a row relative to the base, where it was measured."""
 
 
 def run(task: Task) -> list[Result]:
@@ -70,25 +73,44 @@ def run(task: Task) -> list[Result]:
     processes.deterministic()
     transformers.logging.set_verbosity_error()
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
-    found: list[Result] = []
-    for seed in task.seeds:
-        store = _Store(task, seed)
-        failed = _answer_missing(task, store, seed)
+    stores = {seed: _Store(task, seed) for seed in task.seeds}
+    stored = [(seed, method, store.read(method)) for seed, store in stores.items() for method in task.methods]
+    progress = _Progress(
+        [(seed, method) for seed, method, found in stored if found is None],
+        Pace((method.name, found["seconds"]) for _, method, found in stored if found is not None),
+    )
+    results: list[Result] = []
+    for seed, store in stores.items():
+        failed = _answer_missing(task, store, seed, progress)
         base = store.read(task.methods[0])
-        found += [_judged(task, store, method, seed, base, failed.get(method.name)) for method in task.methods]
-    return found
+        results += [_judged(task, store, method, seed, base, failed.get(method.name)) for method in task.methods]
+    return results
 
 
-def _answer_missing(task: Task, store: _Store, seed: int) -> dict[str, str]:
+@dataclass
+class _Progress:
+    """What is still to be done, of all seeds."""
+
+    waiting: list[tuple[int, Method]]
+    pace: Pace
+
+    def begin(self, seed: int, method: Method) -> None:
+        """Tell the user what comes next."""
+        left = self.pace.left(method.name for _, method in self.waiting)
+        say(f"seed {seed}: {method.title}, {len(self.waiting)} results to go{left}")
+        self.waiting.remove((seed, method))
+
+
+def _answer_missing(task: Task, store: _Store, seed: int, progress: _Progress) -> dict[str, str]:
     """Run the methods without a result; returns why some failed."""
-    missing = [method for method in task.methods if store.read(method) is None]
+    missing = [method for at, method in progress.waiting if at == seed]
     failed: dict[str, str] = {}
     if not missing:
         say(f"seed {seed}: all {len(task.methods)} methods have their results")
         return failed
     context = prepare(task.config(seed), task.rows, task.schema, task.digest, task.out / "work")
-    for index, method in enumerate(missing):
-        say(f"seed {seed}: {method.title} ({index + 1}/{len(missing)})")
+    for method in missing:
+        progress.begin(seed, method)
         start = time.monotonic()
         try:
             torch.manual_seed(seed)
@@ -97,7 +119,10 @@ def _answer_missing(task: Task, store: _Store, seed: int) -> dict[str, str]:
             failed[method.name] = _reason(error)
             say(f"[yellow]{method.title} failed:[/yellow] {failed[method.name]}")
             continue
-        store.write(method, answer, context, time.monotonic() - start)
+        seconds = time.monotonic() - start
+        store.write(method, answer, context, seconds)
+        progress.pace.took(method.name, seconds)
+        say(f"seed {seed}: {method.title} done in {seconds:.0f} s")
     for file in context.folder.glob("hidden-*.npy"):
         file.unlink()
     return failed
@@ -120,7 +145,7 @@ def _judged(
         chosen = task.rows.of(split)
         of_base, of_method = (store.classes(entry, chosen) for entry in (base, stored))
         figures[split] = judge(Judged(task.rows, task.schema, chosen), of_base, of_method)
-    return Result(method.name, seed, figures, stored["notes"], stored["seconds"])
+    return Result(method.name, seed, figures, stored["notes"], stored["seconds"], cost=stored.get("cost"))
 
 
 class _Store:
@@ -151,6 +176,7 @@ class _Store:
             "method": method.name,
             "seed": self._seed,
             "seconds": round(seconds, 1),
+            "cost": answer.cost,
             "notes": answer.notes,
             "labels": list(context.schema.labels),
             "row": context.rows.row[context.judged].tolist(),

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from training.compare.judge import GAPS
 from training.compare.method import Method
 from training.compare.runner import Result
 from training.data import Schema
@@ -37,6 +38,12 @@ class Line:
     """Per split, figures by name, in the order of :func:`figures_of`."""
     failed: tuple[str, ...]
     """Why seeds failed, each reason once."""
+    cost: float | None = None
+    """Computation of a row relative to the base: the mean over seeds where it was measured, else what its kind says."""
+
+    def value(self, split: str, figure: str) -> float | None:
+        """Mean over seeds of one figure."""
+        return self.figures[split][figure].mean
 
 
 def figures_of(schema: Schema) -> dict[str, tuple[str, ...]]:
@@ -46,8 +53,8 @@ def figures_of(schema: Schema) -> dict[str, tuple[str, ...]]:
         "accuracy_difference": ("accuracy_difference",),
         "worst_cell": ("worst_cell", "accuracy"),
         "worst_cell_difference": ("worst_cell_difference",),
-        "equalized_odds_mean": ("equalized_odds_mean",),
-        **{f"equalized_odds_{name}": ("equalized_odds", name) for name in schema.attributes},
+        **{f"{gap}_mean": (f"{gap}_mean",) for gap in GAPS},
+        **{f"{gap}_{name}": (gap, name) for gap in GAPS for name in schema.attributes},
     }
 
 
@@ -73,7 +80,9 @@ def summarise(methods: Sequence[Method], results: Sequence[Result], schema: Sche
             for split in ("val", "test")
         }
         reasons = dict.fromkeys(result.failed for result in own if result.failed)
-        lines.append(Line(method, len(done), figures, tuple(reasons)))
+        measured = _mean(_numbers([result.cost for result in done]))
+        cost = method.served.cost if measured is None else measured
+        lines.append(Line(method, len(done), figures, tuple(reasons), cost))
     return lines
 
 

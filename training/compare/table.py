@@ -12,6 +12,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Column, Table
 
+from training.compare.frontier import AXES, frontier
 from training.compare.runner import SPLITS, Result
 from training.compare.summary import Figure, Line, figures_of, value_of
 from training.data import Schema
@@ -26,13 +27,22 @@ HEADINGS = (
     "worst cell, %",
     "against base",
     "equalized odds difference, mean",
+    "demographic parity difference, mean",
+    "frontier",
+    "served as",
+    "serving cost",
 )
 LEGEND = (
     "Mean over seeds ± standard deviation over seeds (mean of the seeds' 95 % intervals). Worst cell: lowest accuracy "
     f"of label x group over all attributes, cells of at least {MIN_CELL} rows, all groups but the reference together "
-    "as well. Equalized odds difference: the reference against the others, mean over the attributes whose rates all "
-    "have that many rows. Nothing was chosen on test rows."
+    "as well. Equalized odds and demographic parity difference: the reference against the others, mean over the "
+    "attributes whose rates all have that many rows. Frontier: W, E, D where no other method is at least as good in "
+    "accuracy and in the worst cell (W), the equalized odds (E) or the demographic parity difference (D), and better "
+    "in one. Served as: bundle, corrector in the base's graph, or no; (attribute) where the row's own group has to be "
+    "given with every request. Serving cost: computation of a row relative to the base, - where it is not known. "
+    "Nothing was chosen on test rows."
 )
+LETTERS = dict(zip((axis.figure for axis in AXES), "WED", strict=True))
 
 
 def percent(figure: Figure, sign: bool = False) -> str:
@@ -56,11 +66,31 @@ def share(figure: Figure) -> str:
     return f"{figure.mean:.3f}{spread}{limits}"
 
 
-def cells_of(line: Line, split: str, seeds: int) -> list[str]:
-    """A line's entries under :data:`HEADINGS`."""
+def served(line: Line) -> str:
+    """How a method's line can be served, and whether every request then has to say the row's group."""
+    how = line.method.served.how
+    return f"{how} (attribute)" if line.method.sees.test else how
+
+
+def letters(lines: Sequence[Line], split: str) -> dict[str, str]:
+    """Which frontiers each method stands on, by its name."""
+    on = {axis.figure: frontier(lines, split, axis) for axis in AXES}
+    return {
+        line.method.name: "".join(letter for figure, letter in LETTERS.items() if line.method.name in on[figure])
+        for line in lines
+    }
+
+
+def rows_of(lines: Sequence[Line], split: str, seeds: int) -> list[list[str]]:
+    """Every line's entries under :data:`HEADINGS`."""
+    on = letters(lines, split)
+    return [_cells(line, split, seeds, on[line.method.name]) for line in lines]
+
+
+def _cells(line: Line, split: str, seeds: int, on: str) -> list[str]:
     named = [line.method.title, str(line.method.sees), f"{line.seeds}/{seeds}"]
     if not line.seeds:
-        return [*named, "failed: " + "; ".join(line.failed), "", "", "", ""]
+        return [*named, "failed: " + "; ".join(line.failed), *[""] * 6, served(line), ""]
     of = line.figures[split]
     entries = [
         percent(of["accuracy"]),
@@ -68,6 +98,10 @@ def cells_of(line: Line, split: str, seeds: int) -> list[str]:
         percent(of["worst_cell"]),
         percent(of["worst_cell_difference"], sign=True),
         share(of["equalized_odds_mean"]),
+        share(of["demographic_parity_mean"]),
+        on or "-",
+        served(line),
+        "-" if line.cost is None else f"{line.cost:.2f}",
     ]
     if line.failed:
         entries[0] += " [some seeds failed: " + "; ".join(line.failed) + "]"
@@ -78,9 +112,9 @@ def text(lines: Sequence[Line], split: str, seeds: int) -> str:
     """The table of one split, as wide as it needs to be."""
     first = Column(HEADINGS[0], no_wrap=True)
     table = Table(first, *HEADINGS[1:], title=f"{split} rows", box=SIMPLE, title_justify="left")
-    for line in lines:
-        table.add_row(*(entry.replace("[", "\\[") for entry in cells_of(line, split, seeds)))
-    console = Console(width=250, no_color=True, highlight=False)
+    for row in rows_of(lines, split, seeds):
+        table.add_row(*(entry.replace("[", "\\[") for entry in row))
+    console = Console(width=300, no_color=True, highlight=False)
     with console.capture() as captured:
         console.print(table)
     return "\n".join(part.rstrip() for part in captured.get().splitlines()) + "\n"
@@ -90,25 +124,25 @@ def write_csv(file: Path, lines: Sequence[Line], results: Sequence[Result], sche
     """A row per method, split and seed, then their mean and standard deviation; empty where there is no figure."""
     names = figures_of(schema)
     header = [f"{name}{end}" for name in names for end in ("", "_low", "_high")]
-    titles = {line.method.name: line.method for line in lines}
+    said = {line.method.name: (str(line.method.sees), line.method.served.how, _plain(line.cost)) for line in lines}
     with file.open("w", newline="") as handle:
         writer = csv.writer(handle)
-        writer.writerow(["method", "split", "seed", "attribute_seen", *header, "seconds", "failed"])
+        writer.writerow(["method", "split", "seed", "attribute_seen", "served", "cost", *header, "seconds", "failed"])
         for result in results:
-            sees = str(titles[result.method].sees)
+            about = said[result.method]
             if result.failed:
-                writer.writerow([result.method, "", result.seed, sees, *[""] * len(header), "", result.failed])
+                writer.writerow([result.method, "", result.seed, *about, *[""] * len(header), "", result.failed])
             for split, figures in result.figures.items():
                 found = [value_of(figures, path) for path in names.values()]
                 values = [_plain(of[end]) for of in found for end in ("value", "low", "high")]
-                writer.writerow([result.method, split, result.seed, sees, *values, result.seconds, ""])
+                writer.writerow([result.method, split, result.seed, *about, *values, result.seconds, ""])
         for line in (line for line in lines if line.seeds):
             for split in SPLITS:
                 of = line.figures[split].values()
                 means = [_plain(value) for figure in of for value in (figure.mean, figure.low, figure.high)]
                 spreads = [_plain(value) for figure in of for value in (figure.spread, None, None)]
-                writer.writerow([line.method.name, split, "mean", str(line.method.sees), *means, "", ""])
-                writer.writerow([line.method.name, split, "sd", str(line.method.sees), *spreads, "", ""])
+                writer.writerow([line.method.name, split, "mean", *said[line.method.name], *means, "", ""])
+                writer.writerow([line.method.name, split, "sd", *said[line.method.name], *spreads, "", ""])
 
 
 def write_json(file: Path, results: Sequence[Result]) -> None:

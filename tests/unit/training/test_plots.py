@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from models.rates import Rate
-from training.compare.scatter import Point, accuracy_against_worst_cell
+from training.compare.scatter import Point, accuracy_against
 from training.metrics import Bin
 from training.plots import (
     Curve,
@@ -30,11 +30,12 @@ def share(hits: int, n: int) -> Rate:
 
 
 def points() -> str:
-    return accuracy_against_worst_cell(
+    return accuracy_against(
         [
-            Point("ERM $x$ <b>", 0.80, 0.78, 0.82, 0.50, 0.40, 0.60),
+            Point("ERM $x$ <b>", 0.80, 0.78, 0.82, 0.50, 0.40, 0.60, frontier=True),
             Point("ours", 0.79, 0.77, 0.81, 0.50, 0.42, 0.58, highlighted=True),
-        ]
+        ],
+        "worst-cell accuracy",
     )
 
 
@@ -85,7 +86,8 @@ def test_figures_share_no_ids_and_point_at_their_own() -> None:
 
 
 def test_figures_say_their_numbers_and_show_labels_as_text() -> None:
-    assert "ours: accuracy 0.790, worst cell 0.500 (0.420 to 0.580)" in points()
+    assert "ours: accuracy 0.790, worst-cell accuracy 0.500 (0.420 to 0.580)" in points()
+    assert points().count(", on the frontier") == 1
     assert "ERM $x$ &lt;b&gt;" in points()
     assert "nobody: base no rows, corrected no rows" in pairs()
     assert "a: 3 mended, 1 broken" in bars()

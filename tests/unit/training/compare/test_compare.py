@@ -112,7 +112,7 @@ def test_the_csv_has_every_seed_the_mean_and_the_spread(said: str, place: Path) 
 
 def test_the_page_shows_every_method_its_plot_and_what_failed(said: str, place: Path) -> None:
     page = (place / "out/index.html").read_text()
-    assert page.count("<svg") == 2
+    assert page.count("<svg") == 6
     for method in (*registry.METHODS, Fussy()):
         assert page.count(escape(method.title)) >= 3, method
     assert "failed: NotApplicableError: not with this seed" in page
@@ -127,6 +127,7 @@ def test_a_second_run_does_only_what_is_missing(said: str, place: Path) -> None:
     again = run(place, "--seeds", "0,1")
     after = stamps(place)
     assert "seed 0: DFR" not in again
+    assert "seed 1: DFR, 1 results to go, about" in again
     assert {name for name, stamp in after.items() if before[name] != stamp} == {"dfr-seed1.json"}
     assert "fine-tuning the base" not in again or "epoch 1/1" not in again
     tables = [text[text.index("val rows") :] for text in (said, again)]

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from fairlearn.metrics import equalized_odds_difference
+from fairlearn.metrics import demographic_parity_difference, equalized_odds_difference
 from synthetic import SCHEMA, spurious
 
 from training.compare.choice import Criterion
@@ -30,11 +30,19 @@ def test_the_figures_are_the_plain_definitions() -> None:
     oracle = equalized_odds_difference(truth, BETTER, sensitive_features=place)
     assert found["equalized_odds"]["place"]["value"] == pytest.approx(oracle)
     assert found["equalized_odds_mean"]["value"] == pytest.approx(oracle)
+    oracle = demographic_parity_difference(truth, BETTER, sensitive_features=place)
+    assert found["demographic_parity"]["place"]["value"] == pytest.approx(oracle)
+    assert found["demographic_parity_mean"]["value"] == pytest.approx(oracle)
 
 
 def test_intervals_hold_the_figure_and_a_bootstrap_is_the_same_each_time() -> None:
     found = judge(JUDGED, BASE, BETTER)
-    for of in (found["worst_cell_difference"], found["equalized_odds"]["place"], found["equalized_odds_mean"]):
+    figures = ("worst_cell_difference", "equalized_odds_mean", "demographic_parity_mean")
+    for of in (
+        *(found[name] for name in figures),
+        found["equalized_odds"]["place"],
+        found["demographic_parity"]["place"],
+    ):
         assert of["low"] < of["value"] < of["high"]
     assert judge(JUDGED, BASE, BETTER) == found
     nothing = judge(JUDGED, BASE, BASE)
@@ -48,6 +56,7 @@ def test_what_too_few_rows_support_is_none() -> None:
     assert found["worst_cell_difference"] == {"value": None, "low": None, "high": None}
     assert found["equalized_odds"]["place"]["value"] is None
     assert found["equalized_odds_mean"] == {"value": None, "low": None, "high": None}
+    assert found["demographic_parity_mean"] == {"value": None, "low": None, "high": None}
 
 
 def test_three_classes_are_judged_too() -> None:

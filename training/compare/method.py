@@ -11,17 +11,15 @@ from numpy.typing import NDArray
 
 from training.compare.context import Context
 from training.config import fingerprint
+from training.correctors.method import NotApplicableError
 
+__all__ = ["Answer", "Method", "NotApplicableError", "Sees", "Served"]
 Ints = NDArray[np.int64]
 Floats = NDArray[np.floating]
 
 
 SAID = ("title", "source", "sees", "served")
 """Fields of a method that describe it and decide nothing."""
-
-
-class NotApplicableError(ValueError):
-    """The method is not defined for this data; the message says why."""
 
 
 @dataclass(frozen=True)

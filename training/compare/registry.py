@@ -9,6 +9,7 @@ from training.compare.adversarial import Adversarial
 from training.compare.augment import CounterfactualAugmentation
 from training.compare.constrained import Constrained
 from training.compare.context import Context
+from training.compare.gated import GATED
 from training.compare.groupdro import GroupDro
 from training.compare.heads import LEACE, DeepFeatureReweighting
 from training.compare.lora import FAIRNET, AlwaysOn
@@ -51,6 +52,7 @@ STAGES: dict[str, tuple[Method, ...]] = {
     ),
     "representation": (DeepFeatureReweighting(), *LEACE, Constrained()),
     "after-model": (Thresholds(), RejectOption()),
+    "correctors": GATED,
     "fairnet": (AlwaysOn(), *FAIRNET),
     "ours": OURS,
 }

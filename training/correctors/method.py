@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from models.backbones import SplitModel
 from models.corrector import Corrector
 from training.config import CorrectionConfig
-from training.data import HELD
+from training.data import HELD, DataError
 from training.features import Material
 
 Ints = NDArray[np.int64]
@@ -74,7 +74,11 @@ class CorrectorMethod:
     learn: Learn
     chosen: bool = True
     """Whether settings are chosen by what they change; one that changes no answer takes the highest level."""
+    always: bool = False
+    """Whether ``evenhand compare`` also has a row of it on every row, without a gate."""
+    page: str = ""
+    """Its page in ``docs/methods``, where that is not called as it is; methods of one family share one."""
 
 
-class NotApplicableError(ValueError):
+class NotApplicableError(DataError):
     """The method is not defined for this data; the message says why."""

@@ -97,4 +97,6 @@ def mean_states(features: Features, rows: Ints) -> Floats:
     return found
 
 
-METHODS = (CorrectorMethod("steering", "Steering vector", "Turner et al. 2023; Rimsky et al. 2024", make, learn),)
+METHODS = (
+    CorrectorMethod("steering", "Steering vector", "Turner et al. 2023; Rimsky et al. 2024", make, learn, always=True),
+)

@@ -10,8 +10,16 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 serve: $(VENV)/.serve ## serve the demo bundle on port 8000; installs what serving needs, no torch
 	$(BIN)/evenhand serve $(BUNDLE)
 
-test: $(VENV)/.dev ## run every test
+# What keeps to itself runs in two processes; what starts servers, takes turns at the machine and waits runs alone.
+test: $(VENV)/.dev ## run every test, or those that ARGS name
+ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
+else
+	@failed=0; \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/theory tests/packaging || failed=1; \
+	$(BIN)/python -m pytest tests --ignore tests/unit --ignore tests/theory --ignore tests/packaging || failed=1; \
+	exit $$failed
+endif
 
 # KServe's client needs other versions of our packages: an environment of its own.
 test-kserve: $(VENV)-kserve/.made ## the contract test with KServe's client

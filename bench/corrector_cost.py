@@ -55,7 +55,7 @@ def ratio(full: ort.InferenceSession, base: ort.InferenceSession, place: tuple[i
     if flagged:
         limits[0] = np.sort(full.run(["risk"], feed)[0][:, 0])[::-1][flagged - 1]
         assert full.run(["flagged"], feed)[0][:, 0].sum() == flagged
-    repeats = max(2, 48 // batch)
+    repeats = max(2, 16 // batch)
     found = []
     for _ in range(rounds):
         base_s = seconds(lambda: base.run(None, plain), repeats)
@@ -67,7 +67,7 @@ def main() -> None:
     """Print a table of ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=9)
     given = parser.parse_args()
     print("over the base's own graph; median of rounds (lowest to highest)")
     print(

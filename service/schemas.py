@@ -121,6 +121,13 @@ BODY_ERRORS: dict[int | str, dict[str, Any]] = {
 """What any route that takes a body may answer."""
 
 
+class AbstainedOut(BaseModel):
+    """Why there is no decision."""
+
+    attribute: str = Field(description="The attribute whose group is decided by people where it is close.")
+    why: str
+
+
 class PredictionOut(BaseModel):
     """The answer to one item."""
 
@@ -136,6 +143,10 @@ class PredictionOut(BaseModel):
     )
     base: AnswerOut = Field(description="What the uncorrected model says.")
     shadow: AnswerOut | None = Field(description="What would be said if attributes in shadow mode were applied.")
+    abstained: AbstainedOut | None = Field(
+        description="Set where the service gives no decision: label and score are then what the model says, for the "
+        "person who decides instead."
+    )
     truncated: bool = Field(description="Whether the text was longer than the model reads.")
 
 

@@ -43,7 +43,7 @@ class Setting:
     @property
     def plain_levels(self) -> list[float | str]:
         """The levels as JSON can say them."""
-        return ["all" if level == ALWAYS else level for level in self.levels]
+        return ["always" if level == ALWAYS else level for level in self.levels]
 
 
 def levels_of(config: CorrectionConfig) -> tuple[float, ...]:

@@ -49,6 +49,10 @@ def _mechanism(manifest: Manifest) -> str:
 
 
 def _finished(correction: Correction) -> str:
+    if correction.method == "none":
+        return "only counted"
+    if correction.method == "abstain":
+        return "answered like any other, but for answers below the attribute's bound: there is no decision then"
     if correction.method != "lora":
         return f"answered by the method {correction.method}"
     targets = ", ".join(correction.targets)

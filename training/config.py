@@ -134,6 +134,8 @@ class FitConfig:
     base_stage: BaseConfig = BaseConfig()
     detector: DetectorConfig = DetectorConfig()
     correction: CorrectionConfig = CorrectionConfig()
+    retraining: str | None = None
+    """A training-time method that makes the base; one of :func:`training.methods.retrainings`."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for the manifest; local folders are named by their last part only."""

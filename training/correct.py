@@ -17,7 +17,7 @@ from models.lora import ConditionalLora
 from training import processes
 from training.config import CorrectionConfig
 from training.data import HELD, Rows
-from training.features import Features, Material
+from training.features import Features, Material, by_length
 from training.loop import Plan, fit
 from training.losses import contrastive_loss, keep_loss, task_loss
 from training.metrics import MIN_CELL
@@ -216,9 +216,7 @@ def answers(correction: Corrector, features: Features, rows: Ints, gates: Bools,
     reads_states = "hidden" in correction.reads
     at_risk = np.zeros(gates.shape, dtype=np.float32) if risk is None else risk
     found = np.zeros((len(rows), correction.split.classes), dtype=np.float32)
-    order = np.argsort(features.lengths[rows], kind="stable")
-    for start in range(0, len(rows), 64):
-        batch = order[start : start + 64]
+    for batch in by_length(features.lengths[rows]):
         states = features.batch(rows[batch]) if reads_states else (torch.empty(0), torch.empty(0))
         rest = (gates[batch], features.base_logits[rows[batch]], at_risk[batch], features.representation[rows[batch]])
         opened, logits, high, heads = (torch.from_numpy(array).to(processes.device()) for array in rest)

@@ -45,10 +45,7 @@ def write_model(fitted: Fitted, draft: Path, describe: Callable[[Engine], Manife
     (draft / PREPROCESS[fitted.base.spec.kind]).write_bytes(fitted.base.preprocess)
     fitted.fairnet.correction.save(draft / "adapter", fitted.config.public_base)
     save_file(fitted.fairnet.detectors.state_dict(), draft / bundles.DETECTOR)
-    wanted, method = fitted.config.engine, fitted.config.correction.method
-    only_graph = method != ConditionalLora.method
-    if wanted == "torch" and only_graph:
-        raise DataError(f"the torch engine runs LoRA corrections only, not {method}; fit without --engine torch")
+    wanted, only_graph = fitted.config.engine, fitted.config.correction.method != ConditionalLora.method
     if wanted != "torch":
         try:
             return _onnx(fitted, draft, describe("onnx"))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from training.progress import track
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
-BATCH_ROWS = 64
+BATCH_ROWS, BATCH_POSITIONS = 64, 4096
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Features:
     representation: Floats
     """``(rows, width)`` the head's input under the frozen base."""
 
-    @property
+    @cached_property
     def lengths(self) -> Ints:
         """``(rows,)`` tokens of each row."""
         return np.diff(self.starts)
@@ -49,12 +50,15 @@ class Features:
         Returns:
             Hidden states ``(rows, seq, hidden)`` and mask ``(rows, seq)``, where learning runs.
         """
-        lengths = self.lengths[rows]
-        hidden = np.zeros((len(rows), int(lengths.max()), self.hidden.shape[1]), dtype=np.float32)
-        mask = np.zeros(hidden.shape[:2], dtype=np.int64)
-        for index, (row, length) in enumerate(zip(rows, lengths, strict=True)):
-            hidden[index, :length] = self.hidden[self.starts[row] : self.starts[row] + length]
-            mask[index, :length] = 1
+        lengths, stored = self.lengths[rows], np.asarray(self.hidden)
+        positions = np.arange(int(lengths.max()))
+        mask = (positions < lengths[:, None]).astype(np.int64)
+        if mask.all():  # tables and images: nothing to pad, so all rows are read at once
+            hidden = stored[self.starts[rows][:, None] + positions]
+        else:
+            hidden = np.zeros((*mask.shape, stored.shape[1]), dtype=np.float32)
+            for index, (row, length) in enumerate(zip(rows, lengths, strict=True)):
+                hidden[index, :length] = stored[self.starts[row] : self.starts[row] + length]
         return torch.from_numpy(hidden).to(processes.device()), torch.from_numpy(mask).to(processes.device())
 
 
@@ -69,8 +73,9 @@ class Material:
 
 
 def by_length(lengths: Sequence[int] | Ints, rows: int = BATCH_ROWS) -> list[Ints]:
-    """Batches of rows of like length, for inference."""
+    """Batches of ``rows`` rows of like length, for inference; more where all rows are short, as those of a table."""
     order = np.argsort(np.asarray(lengths), kind="stable")
+    rows = max(rows, BATCH_POSITIONS // int(max(lengths, default=1)))
     return [order[start : start + rows] for start in range(0, len(order), rows)]
 
 

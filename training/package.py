@@ -118,7 +118,7 @@ def _attributes(fitted: Fitted) -> list[Attribute]:
                 groups=list(groups),
                 reference=groups[0],
                 threshold=fitted.choice.thresholds[index],
-                mode="apply" if helps else "off",
+                mode="apply" if helps and not fitted.watches else "off",
                 why=_why(fitted, helps),
                 abstain_below=_abstain_below(fitted, index),
             )
@@ -135,6 +135,11 @@ def _abstain_below(fitted: Fitted, attribute: int) -> float | None:
 def _why(fitted: Fitted, helps: bool) -> str:
     """One sentence: why an attribute is corrected, or not."""
     stage, choice = fitted.config.correction, fitted.choice
+    if fitted.watches:
+        made = f"; the base was trained by the method {fitted.config.retraining}" if fitted.config.retraining else ""
+        return f"nothing is corrected at inference, flagged rows are counted only{made}"
+    if stage.method == "abstain":
+        return "flagged rows whose answer is less probable than the bound get no decision"
     cost = f"{100 * stage.epsilon:g} points of overall accuracy"
     limit = f"at a cost of at most {100 * stage.cost:g} points of" if stage.cost else "without a loss of"
     limit += " overall accuracy there"

@@ -28,8 +28,8 @@ class Parts:
     """Relative to the base's pass over the same rows."""
 
     detectors: float
-    suffix: float
-    """The corrector, for a row whose gate is open; the base's own answer is computed in any case."""
+    corrector: float
+    """For a row whose gate is open; the base's own answer is computed in any case."""
 
     def at(self, corrected: float, detected: bool = True) -> float:
         """Cost of a row on average.
@@ -38,7 +38,7 @@ class Parts:
             corrected: Share of rows with an open gate.
             detected: Whether the detectors run.
         """
-        return round(1.0 + (self.detectors if detected else 0.0) + corrected * self.suffix, 4)
+        return round(1.0 + (self.detectors if detected else 0.0) + corrected * self.corrector, 4)
 
 
 @torch.no_grad()
@@ -49,14 +49,15 @@ def parts_of(fairnet: FairNet, base: Base, features: Features) -> Parts:
     inputs = {name: torch.from_numpy(array).to(processes.device()) for name, array in arrays.items()}
     hidden, mask = features.batch(rows)
     gates = torch.ones(len(rows), len(fairnet.attributes), dtype=torch.bool, device=hidden.device)
-    answers = (features.base_logits[rows], np.zeros(gates.shape, dtype=np.float32), features.representation[rows])
-    logits, risk, heads = (torch.from_numpy(array).to(hidden.device) for array in answers)
-    given = Selected(gates, hidden, mask, logits, risk, heads)
+    logits, heads = (
+        torch.from_numpy(found[rows]).to(hidden) for found in (features.base_logits, features.representation)
+    )
     fairnet.eval()
     whole = _counted(lambda: fairnet.split.base(inputs))
     detectors = _counted(lambda: fairnet.detectors(hidden, mask))
-    suffix = _counted(lambda: fairnet.correction.correct(given))
-    return Parts(detectors / whole, suffix / whole)
+    selected = Selected(gates, hidden, mask, logits, gates.to(hidden.dtype), heads)
+    corrector = _counted(lambda: fairnet.correction.correct(selected))
+    return Parts(detectors / whole, corrector / whole)
 
 
 def _counted(work: Callable[[], object]) -> int:

@@ -24,7 +24,7 @@ Floats = NDArray[np.floating]
 STRENGTHS = (1.0, 0.3, 0.1, 0.03, 0.01)
 """Inverse regularisation of a logistic head, chosen on validation rows."""
 NEW_HEAD = Served("no", "No command writes its head into a bundle yet.", 1.0)
-ERASED = Served("corrector", "One product with a fixed matrix before the head of the base's graph.")
+ERASED = Served("corrector", "`evenhand fit --method leace --gate always`, which chooses a strength, too.")
 
 
 def logistic(representation: Floats, labels: Ints, strength: float) -> Pipeline:
@@ -165,11 +165,6 @@ class Leace(Method):
     sees: Sees = Sees("all", "none", test=False)
     served: Served = ERASED
     head: Literal["base", "refitted"] = "base"
-
-    @property
-    def page(self) -> str:
-        """One for both heads."""
-        return "leace"
 
     def answer(self, context: Context) -> Answer:
         """Erase, then apply the head."""

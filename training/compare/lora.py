@@ -34,9 +34,8 @@ Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
 THRESHOLD = 0.5
 ANY, OUTLIER = "any", "outlier"
-UNGATED = Served("no", "Its adapter has no gate, and a bundle's has: `ours-full` is what is served.")
 PUBLISHED = Served("no", "The published settings, to compare with: `evenhand fit` makes a bundle of ours.")
-DECLARED = Served("no", "It gates by the row's own attribute, and a declared group never opens a gate.")
+DECLARED = Served("no", "It gates by the declared group, which never changes an answer here.")
 
 
 def published(correction: CorrectionConfig) -> CorrectionConfig:
@@ -108,7 +107,7 @@ class AlwaysOn(Method):
     title: str = "LoRA, always on"
     source: str = "FairNet's ablation, arXiv 2510.19421"
     sees: Sees = Sees("all", "all", test=False)
-    served: Served = UNGATED
+    served: Served = PUBLISHED
 
     @property
     def corrects(self) -> bool:
@@ -145,11 +144,6 @@ class Published(Method):
     served: Served = PUBLISHED
     knowledge: Literal["full", "partial", "none"] = "full"
     known: float = 0.1
-
-    @property
-    def page(self) -> str:
-        """One for all three."""
-        return "fairnet"
 
     @property
     def corrects(self) -> bool:

@@ -13,7 +13,7 @@ from training.compare.context import Context
 from training.config import fingerprint
 from training.correctors.method import NotApplicableError
 
-__all__ = ["Answer", "Method", "NotApplicableError", "Sees", "Served"]
+__all__ = ["Answer", "Method", "NotApplicableError", "Sees"]
 Ints = NDArray[np.int64]
 Floats = NDArray[np.floating]
 
@@ -50,7 +50,7 @@ class Served:
     not known."""
 
 
-SAME_GRAPH = Served("bundle", "The base's own graph with other weights.", 1.0)
+SAME_GRAPH = Served("bundle", "`evenhand fit --method` with its name: the base's own graph with other weights.", 1.0)
 
 
 @dataclass(frozen=True)
@@ -88,11 +88,6 @@ class Method(ABC):
     sees: Sees
     served: Served = SAME_GRAPH
     """What most methods that train a base anew have in common; every other says its own."""
-
-    @property
-    def page(self) -> str:
-        """Its page in ``docs/methods``; methods of one family share one."""
-        return self.name
 
     @property
     def corrects(self) -> bool:

@@ -55,11 +55,6 @@ class Ours(Method):
     """Fields of the detector and correction stages to set otherwise: an ablation."""
 
     @property
-    def page(self) -> str:
-        """One for all of them."""
-        return "evenhand"
-
-    @property
     def corrects(self) -> bool:
         """It learns detectors and adapters."""
         return True

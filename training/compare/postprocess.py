@@ -65,6 +65,10 @@ def favourable_class(context: Context) -> int:
     return context.schema.labels.index(context.schema.favourable[0])
 
 
+DECLARED = Served("no", "A declared group never changes an answer; `gated-label-flip` goes by the inferred one.")
+DRAWN = Served("no", "It draws at random by the declared group; `gated-group-thresholds` goes by the inferred one.")
+
+
 class _Given(BaseEstimator):  # type: ignore[misc] # scikit-learn is not typed
     """Hands fairlearn scores that are there already, as its only column."""
 
@@ -94,7 +98,7 @@ class Thresholds(Method):
     title: str = "Threshold optimisation"
     source: str = "fairlearn, Hardt et al. 2016"
     sees: Sees = Sees("none", "all", test=True)
-    served: Served = Served("corrector", "A threshold per group after the base's logits; it needs the row's group.")
+    served: Served = DRAWN
 
     def answer(self, context: Context) -> Answer:
         """Fit on validation rows, apply to all judged rows."""
@@ -142,9 +146,7 @@ class RejectOption(Method):
     title: str = "Reject option"
     source: str = "Kamiran et al. 2012"
     sees: Sees = Sees("none", "all", test=True)
-    served: Served = Served(
-        "corrector", "A label flip within the band, after the base's logits; it needs the row's group."
-    )
+    served: Served = DECLARED
 
     def answer(self, context: Context) -> Answer:
         """Choose the band on validation rows, apply it to all judged rows."""

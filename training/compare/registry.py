@@ -31,7 +31,7 @@ class BaseItself(Method):
     title: str = "Base"
     source: str = "cross-entropy"
     sees: Sees = Sees("none", "none", test=False)
-    served: Served = Served("bundle", "As it is: `evenhand fit`, with every correction off.", 1.0)
+    served: Served = Served("bundle", "`evenhand fit --method none`.", 1.0)
 
     def answer(self, context: Context) -> Answer:
         """Nothing to learn."""
@@ -52,8 +52,8 @@ STAGES: dict[str, tuple[Method, ...]] = {
     ),
     "representation": (DeepFeatureReweighting(), *LEACE, Constrained()),
     "after-model": (Thresholds(), RejectOption()),
-    "correctors": GATED,
     "fairnet": (AlwaysOn(), *FAIRNET),
+    "correctors": GATED,
     "ours": OURS,
 }
 """Methods by where they act; each name stands for all of its methods on the command line."""

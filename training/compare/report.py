@@ -10,7 +10,7 @@ from training import pages
 from training.compare import table
 from training.compare.frontier import AXES, Axis, frontier
 from training.compare.judge import GAPS
-from training.compare.ours import Ours
+from training.compare.ours import OURS
 from training.compare.recommend import Recommendation, recommend
 from training.compare.runner import SPLITS, Result, Task
 from training.compare.scatter import Point, accuracy_against
@@ -106,7 +106,7 @@ def _point(line: Line, split: str, axis: Axis, on: bool) -> Point | None:
     if None in found:
         return None
     label = line.method.title + (f" {NEEDS}" if line.method.sees.test else "")
-    return Point(label, *found, highlighted=isinstance(line.method, Ours), frontier=on)  # type: ignore[arg-type]
+    return Point(label, *found, highlighted=line.method in OURS, frontier=on)  # type: ignore[arg-type]
 
 
 def _served(lines: Sequence[Line]) -> pages.Section:

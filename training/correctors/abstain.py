@@ -12,27 +12,21 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from models.backbones import SplitModel
-from models.corrector import Corrector, Selected
 from training.config import CorrectionConfig
 from training.correctors.method import CorrectorMethod, Given
+from training.correctors.none import Nothing
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.floating]
 LEAST_ANSWERED = 0.5
 
 
-class Abstain(Corrector):
+class Abstain(Nothing):
     """The base's answer; the manifest's bounds say for which rows it is not given."""
 
     method: ClassVar = "abstain"
-    reads: ClassVar = ("logits",)
-
-    def correct(self, rows: Selected) -> Tensor:
-        """Change nothing."""
-        return rows.logits * 1.0
 
 
 def make(split: SplitModel, attributes: Sequence[str], *, config: CorrectionConfig) -> Abstain:

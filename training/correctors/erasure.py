@@ -157,10 +157,7 @@ def _known(given: Given) -> list[tuple[NDArray[np.float64], Ints]]:
     return found
 
 
-PAGE = "leace-gated"
 METHODS = (
-    CorrectorMethod("leace", "LEACE", "concept-erasure; arXiv 2306.03819", make, learn_leace, always=True, page=PAGE),
-    CorrectorMethod(
-        "inlp", "INLP", "Ravfogel et al. 2020", partial(make, kind=Inlp), learn_inlp, always=True, page=PAGE
-    ),
+    CorrectorMethod("leace", "LEACE", "concept-erasure; arXiv 2306.03819", make, learn_leace, always=True),
+    CorrectorMethod("inlp", "INLP", "Ravfogel et al. 2020", partial(make, kind=Inlp), learn_inlp, always=True),
 )

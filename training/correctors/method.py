@@ -76,8 +76,6 @@ class CorrectorMethod:
     """Whether settings are chosen by what they change; one that changes no answer takes the highest level."""
     always: bool = False
     """Whether ``evenhand compare`` also has a row of it on every row, without a gate."""
-    page: str = ""
-    """Its page in ``docs/methods``, where that is not called as it is; methods of one family share one."""
 
 
 class NotApplicableError(DataError):

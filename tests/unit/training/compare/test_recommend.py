@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from training.compare.frontier import AXES, dominates, frontier, non_dominated, place
+from training.compare.method import Sees
 from training.compare.recommend import WORST_CELL, recommend, rule
 from training.compare.registry import METHODS
 from training.compare.summary import Figure, Line
@@ -94,7 +95,7 @@ def test_the_best_worst_cell_wins_and_equals_go_to_the_more_accurate_then_the_ch
 
 
 def test_what_costs_too_much_or_needs_the_attribute_or_lacks_a_seed_is_not_taken() -> None:
-    needs = next(method for method in METHODS if method.sees.test and method.served.how != "no")
+    needs = replace(SERVABLE[0], sees=Sees("all", "all", test=True))
     shut = next(method for method in METHODS if method.served.how == "no" and not method.sees.test)
     for other in (line(SERVABLE[0], 0.78, 0.9), line(needs, 0.8, 0.9), line(shut, 0.8, 0.9)):
         advice = recommend([base(), other], 2, COST)

@@ -82,6 +82,7 @@ def fit(
     for option, value in (("hold-out", hold_out), ("epsilon", epsilon), ("known", known)):
         share(option, value)
     computing: Any = one_of("precision", precision, "float32", "bfloat16")
+    opens: Any = one_of("gate", gate, "detector", "always")
     config = FitConfig(
         name=name or out.name,
         base=base or "tabular",
@@ -99,12 +100,7 @@ def fit(
             pooling=one_of("pooling", pooling, "attention", "mean", "first"),  # type: ignore[arg-type]
             known=known,
         ),
-        correction=CorrectionConfig(
-            gate=one_of("gate", gate, "detector", "always"),  # type: ignore[arg-type]
-            precision=computing,
-            epsilon=epsilon,
-            require_certificate=certificate,
-        ),
+        correction=CorrectionConfig(gate=opens, precision=computing, epsilon=epsilon, require_certificate=certificate),
     )
     _run(config, method, data, (out, work or out.with_name(f"{out.name}.work")))
 

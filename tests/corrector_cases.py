@@ -16,12 +16,14 @@ from training.data import Rows, Schema
 from training.features import Features, Material
 
 ROWS, TOKENS = 1200, 6
+BLOCKS, CUT = 2, 1
+"""Few, as every corrector is exported once."""
 
 
 def material(seed: int = 0, labels: tuple[str, ...] = ("no", "yes")) -> tuple[SplitModel, Material, np.ndarray]:
     """The label is the base's answer, but for 40 % of team a's, who deserve the favourable one."""
     rng = np.random.default_rng(seed)
-    split = SplitModel(tiny_base(labels=len(labels)), 2)
+    split = SplitModel(tiny_base(labels=len(labels), blocks=BLOCKS), CUT)
     groups = rng.choice([0, 1], ROWS, p=[0.6, 0.4])
     ids = torch.from_numpy(rng.integers(4, 16, (ROWS, TOKENS)))
     ids[:, 1] = torch.from_numpy(groups + 61)
@@ -82,7 +84,7 @@ def logits_of(margins: np.ndarray) -> np.ndarray:
 
 def tiny_split() -> SplitModel:
     """A cut base of two classes; correctors that only read its answers do not ask it anything."""
-    return SplitModel(tiny_base(), 2)
+    return SplitModel(tiny_base(blocks=BLOCKS), CUT)
 
 
 def selected(given: Given, rows: np.ndarray) -> Selected:

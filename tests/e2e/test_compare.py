@@ -74,6 +74,7 @@ def results(out: Path) -> dict[str, dict[str, object]]:
     return {name: {key: value for key, value in of.items() if key != "seconds"} for name, of in found.items()}
 
 
+@pytest.mark.slow
 def test_a_killed_comparison_is_resumed_and_ends_as_if_nothing_had_been(data: Path, tmp_path: Path) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     said = finish(data, whole)

@@ -31,7 +31,7 @@ def test_every_method_has_one_page_and_every_page_is_about_methods_that_exist(ma
 
 
 def test_every_corrector_is_on_a_page(made: ModuleType) -> None:
-    everything = "".join(made.pages().values())
+    everything = " ".join("".join(made.pages().values()).split())
     for name in set(correctors()) - {"lora", "none"}:
         assert f"`evenhand fit --method {name}`" in everything, name
 

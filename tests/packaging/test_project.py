@@ -22,7 +22,7 @@ def test_the_architecture_names_every_source_file_and_no_other() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text()
     named = set(
         re.findall(
-            r"`((?:(?:access|routes|recipes|compare|generative|record|monitoring|migrations|versions)/)*[a-z0-9_]+\.py)`",
+            r"`((?:(?:access|routes|recipes|compare|correctors|generative|record|monitoring|migrations|versions)/)*[a-z0-9_]+\.py)`",
             text,
         )
     )

@@ -71,7 +71,9 @@ class Adversary:
     def step(self, logits: Tensor, batch: Ints) -> None:
         """Learn one step from logits that do not learn."""
         self._optimiser.zero_grad()
-        self.loss(logits.detach(), batch).backward()  # type: ignore[no-untyped-call]
+        loss = self.loss(logits.detach(), batch)
+        if loss.requires_grad:  # some row of the batch has a group
+            loss.backward()  # type: ignore[no-untyped-call]
         processes.average_gradients(self.net.parameters())
         self._optimiser.step()
 
@@ -93,7 +95,7 @@ class Adversarial(Retraining):
     title: str = "Adversarial"
     source: str = "Zhang et al. 2018"
     sees: Sees = Sees("all", "all", test=False)
-    strength: float = 1.0
+    strength: float = 3.0
 
     def learn(self, context: Context) -> Learnt:
         """Retrain against an adversary."""

@@ -46,8 +46,8 @@ def partners(groups: Groups, batch: Ints, rng: np.random.Generator) -> Ints:
         for code, own in members.items():
             others = [rows for other, rows in members.items() if other != code]
             if others:
-                drawn = rng.integers(len(others), size=len(own))
-                found[own] = [rng.choice(others[index]) for index in drawn]
+                group, place = rng.integers(len(others), size=len(own)), rng.random(len(own))
+                found[own] = [others[g][int(p * len(others[g]))] for g, p in zip(group, place, strict=True)]
     return found
 
 

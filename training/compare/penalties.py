@@ -28,15 +28,13 @@ class Running:
         self.seen = torch.zeros(cells, dtype=torch.bool)
         """``(cells,)`` whether a cell has had a row yet."""
 
-    def __call__(self, values: Tensor, cells: Tensor) -> Tensor:
-        """Take a batch in; ``values (rows, ...)`` of ``cells (rows,)`` to means ``(cells, ...)``."""
-        counts = torch.bincount(cells, minlength=self._cells)
-        sums = values.new_zeros(self._cells, *values.shape[1:]).index_add(0, cells, values)
-        wide = (-1, *[1] * (values.dim() - 1))
+    def __call__(self, sums: Tensor, counts: Tensor) -> Tensor:
+        """Take a batch in: sums ``(cells, ...)`` over ``counts (cells,)`` rows to means ``(cells, ...)``."""
+        wide = (-1, *[1] * (sums.dim() - 1))
         batch = sums / counts.clamp(min=1).reshape(wide)
         here = counts > 0
         kept = batch.detach() if self._value is None else self._value
-        step = torch.where(self.seen, self._step, 1.0).to(values.dtype) * here
+        step = torch.where(self.seen, self._step, 1.0).to(sums.dtype) * here
         self._value = kept + step.reshape(wide) * (batch.detach() - kept)
         self.seen |= here
         return self._value + (batch - batch.detach())
@@ -63,9 +61,13 @@ class RateGap:
     def __call__(self, logits: Tensor, groups: Tensor, strata: Tensor) -> Tensor:
         """Penalty of one batch, whose rows all have a group: ``(rows, classes)``, ``(rows,)`` and ``(rows,)``."""
         probability = torch.softmax(logits, dim=1)[:, self._favourable].sum(dim=1)
-        each = self._each(probability, strata * self._groups + groups).reshape(self._strata, self._groups)
-        gaps = (each - self._all(probability, strata).unsqueeze(1)).square()
-        return (gaps * self._each.seen.reshape(gaps.shape)).sum() / self._groups
+        cells, shape = strata * self._groups + groups, (self._strata, self._groups)
+        counts = torch.bincount(cells, minlength=self._strata * self._groups)
+        sums = probability.new_zeros(len(counts)).index_add(0, cells, probability)
+        each = self._each(sums, counts).reshape(shape)
+        whole = self._all(sums.reshape(shape).sum(dim=1), counts.reshape(shape).sum(dim=1))
+        gaps = (each - whole.unsqueeze(1)).square()
+        return (gaps * self._each.seen.reshape(shape)).sum() / self._groups
 
 
 class Coral:
@@ -81,31 +83,43 @@ class Coral:
     """
 
     def __init__(self, groups: int, classes: int) -> None:
-        self._groups = groups
-        self._means = Running(groups * classes), Running(classes)
-        self._squares = Running(groups * classes), Running(classes)
+        self._groups, self._classes = groups, classes
+        self._means, self._squares = Running(groups * classes), Running(groups * classes)
+        self._all_means, self._all_squares = Running(classes), Running(classes)
 
     def __call__(self, representation: Tensor, groups: Tensor, labels: Tensor) -> Tensor:
         """Penalty of one batch, whose rows all have a group: ``(rows, width)``, ``(rows,)`` and ``(rows,)``."""
-        squares = representation.unsqueeze(2) * representation.unsqueeze(1)
-        places = labels * self._groups + groups, labels
-        means, covariances = [], []
-        for mean, square, place in zip(self._means, self._squares, places, strict=True):
-            means.append(mean(representation, place))
-            covariances.append(square(squares, place) - means[-1].unsqueeze(2) * means[-1].unsqueeze(1))
-        seen = self._means[0].seen
-        of_means, of_covariances = (
-            (each - whole.repeat_interleave(self._groups, dim=0)).square().flatten(1).mean(dim=1)
-            for each, whole in (means, covariances)
-        )
-        return ((of_means + of_covariances) * seen).sum() / seen.sum().clamp(min=1)
+        cells = labels * self._groups + groups
+        parts = [representation[cells == cell] for cell in range(self._groups * self._classes)]
+        sums, squares = torch.stack([x.sum(dim=0) for x in parts]), torch.stack([x.T @ x for x in parts])
+        counts = torch.tensor([len(x) for x in parts])
+        means = self._means(sums, counts)
+        spread = self._squares(squares, counts) - outer(means)
+        all_counts = self._by_label(counts)
+        all_means = self._all_means(self._by_label(sums), all_counts)
+        all_spread = self._all_squares(self._by_label(squares), all_counts) - outer(all_means)
+        found = self._apart(means, all_means) + self._apart(spread, all_spread)
+        return (found * self._means.seen).sum() / self._means.seen.sum().clamp(min=1)
+
+    def _by_label(self, sums: Tensor) -> Tensor:
+        """``(cells, ...)`` to ``(classes, ...)``."""
+        return sums.reshape(self._classes, self._groups, *sums.shape[1:]).sum(dim=1)
+
+    def _apart(self, each: Tensor, whole: Tensor) -> Tensor:
+        """Mean squared difference of every cell's entries from its label's, ``(cells,)``."""
+        return (each - whole.repeat_interleave(self._groups, dim=0)).square().flatten(1).mean(dim=1)
+
+
+def outer(means: Tensor) -> Tensor:
+    """``(cells, width)`` to ``(cells, width, width)``."""
+    return means.unsqueeze(2) * means.unsqueeze(1)
 
 
 class Mmd:
     r"""Maximum mean discrepancy (Gretton et al. 2012) between a group and everybody else of its label.
 
-    Unbiased, so that few rows do not look like a difference; mean over the cells with two rows on both sides. Gaussian
-    kernels of several widths, as multiples of the batch's mean squared distance.
+    The U-statistic, in which no row meets itself, so that few rows do not look like a difference; mean over the cells
+    with two rows on both sides. Gaussian kernels of several widths, multiples of the batch's mean squared distance.
     """
 
     def __call__(self, representation: Tensor, groups: Tensor, labels: Tensor) -> Tensor:

@@ -104,7 +104,7 @@ class RegularisedParity(_Penalised):
     title: str = "Regularised, demographic parity"
     source: str = "Buyl et al. 2024"
     sees: Sees = Sees("all", "all", test=False)
-    strength: float = 10.0
+    strength: float = 40.0
 
     def penalty(self, groups: Groups, schema: Schema) -> Penalty:
         """All labels together."""
@@ -135,7 +135,7 @@ class MmdPenalty(_Penalised):
     title: str = "MMD within labels"
     source: str = "Gretton et al. 2012, Li et al. 2018"
     sees: Sees = Sees("all", "all", test=False)
-    strength: float = 1.0
+    strength: float = 5.0
     on: Literal["logits", "representation"] = "representation"
 
     def penalty(self, groups: Groups, schema: Schema) -> Penalty:
@@ -151,7 +151,7 @@ class CoralPenalty(_Penalised):
     title: str = "CORAL within labels"
     source: str = "Sun and Saenko 2016"
     sees: Sees = Sees("all", "all", test=False)
-    strength: float = 1.0
+    strength: float = 30.0
     on: Literal["logits", "representation"] = "representation"
 
     def penalty(self, groups: Groups, schema: Schema) -> Penalty:

@@ -26,6 +26,7 @@ from training import base
 from training.compare.context import Context
 from training.compare.groups import LEFT_OUT, Groups, merge
 from training.compare.method import Answer, Method, NotApplicableError, Sees
+from training.data import DataError
 from training.finetune import Around, Judge, RowLoss, Run, cross_entropy, finetune, predict
 
 Ints = NDArray[np.int64]
@@ -56,8 +57,15 @@ class Retraining(Method):
         """
 
     def retrained(self, context: Context) -> nn.Module:
-        """The fine-tuned model itself, in evaluation mode."""
-        return self.learn(context).model.eval()
+        """The fine-tuned model itself, in evaluation mode.
+
+        Raises:
+            DataError: the method is not defined for this data.
+        """
+        try:
+            return self.learn(context).model.eval()
+        except NotApplicableError as error:
+            raise DataError(f"--method {self.name}: {error}") from error
 
     def answer(self, context: Context) -> Answer:
         """Retrain, and answer the judged rows."""

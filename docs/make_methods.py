@@ -18,7 +18,7 @@ INDEX = "index.md"
 MADE = "<!-- Made by docs/make_methods.py from training/compare/registry.py: change that, not this page. -->"
 ABOUT = re.compile(r"^`--methods ([a-z0-9,-]+)`", re.MULTILINE)
 TITLES = {
-    "base": "To compare with",
+    "controls": "To compare with",
     "before-training": "Before training: other rows, weights or labels",
     "in-training": "In training: another loss",
     "representation": "On the base's representation",

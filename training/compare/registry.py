@@ -39,7 +39,7 @@ class BaseItself(Method):
 
 
 STAGES: dict[str, tuple[Method, ...]] = {
-    "base": (BaseItself(), Erm()),
+    "controls": (BaseItself(), Erm()),
     "before-training": (Reweighting(), Resampling(), Massaging(), CounterfactualAugmentation(), Mixup()),
     "in-training": (
         JustTrainTwice(),

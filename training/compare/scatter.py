@@ -94,7 +94,7 @@ def _label_on_the_right(axes: Axes, points: Sequence[Point]) -> None:
             va="center",
             color=BLUE if point.highlighted else INK,
             weight="bold" if point.frontier else "normal",
-            arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.6, "alpha": 0.5},
+            arrowprops={"arrowstyle": "-", "relpos": (0.0, 0.5), "color": GREY, "linewidth": 0.6, "alpha": 0.5},
         )
 
 

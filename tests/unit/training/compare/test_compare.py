@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -130,7 +131,7 @@ def test_a_second_run_does_only_what_is_missing(said: str, place: Path) -> None:
     again = run(place, "--seeds", "0,1")
     after = stamps(place)
     assert "seed 0: DFR" not in again
-    assert "seed 1: DFR, 1 results to go, about" in again
+    assert re.search(r"seed 1: DFR, \d+ results to go, about", again)
     assert {name for name, stamp in after.items() if before[name] != stamp} == {"dfr-seed1.json"}
     assert "fine-tuning the base" not in again or "epoch 1/1" not in again
     tables = [text[text.index("val rows") :] for text in (said, again)]

@@ -7,6 +7,7 @@ import torch
 from tiny_model import tiny_base
 
 from models.backbones import SplitModel
+from models.corrector import Selected
 from models.fairnet import FairNet
 from training.config import CorrectionConfig
 from training.correctors import named
@@ -15,12 +16,14 @@ from training.data import Rows, Schema
 from training.features import Features, Material
 
 ROWS, TOKENS = 1200, 6
+BLOCKS, CUT = 2, 1
+"""Few, as every corrector is exported once."""
 
 
 def material(seed: int = 0, labels: tuple[str, ...] = ("no", "yes")) -> tuple[SplitModel, Material, np.ndarray]:
     """The label is the base's answer, but for 40 % of team a's, who deserve the favourable one."""
     rng = np.random.default_rng(seed)
-    split = SplitModel(tiny_base(labels=len(labels)), 2)
+    split = SplitModel(tiny_base(labels=len(labels), blocks=BLOCKS), CUT)
     groups = rng.choice([0, 1], ROWS, p=[0.6, 0.4])
     ids = torch.from_numpy(rng.integers(4, 16, (ROWS, TOKENS)))
     ids[:, 1] = torch.from_numpy(groups + 61)
@@ -49,3 +52,44 @@ def learnt(name: str, folder: Path, seed: int = 0) -> tuple[FairNet, Given, dict
     risk = (0.1 + 0.8 * seen + rng.uniform(-0.1, 0.1, ROWS)).astype(np.float32)[:, None]
     given = Given(found, risk >= 0.5, risk, groups[:, None], config, folder)
     return fairnet, given, method.learn(fairnet.correction, given)
+
+
+def given_of(labels: np.ndarray, groups: np.ndarray, gates: np.ndarray, **more: np.ndarray) -> Given:
+    """Held-out rows whose every field is said, for a corrector whose right answer is known.
+
+    Args:
+        labels: ``(rows,)`` true class, 1 the favourable one of two.
+        groups: ``(rows,)`` 0 is the reference, -1 not known.
+        gates: ``(rows,)``.
+        more: ``logits``, ``hidden``, ``representation`` ``(rows, width)``, ``risk`` ``(rows,)``; zeros where not said.
+    """
+    count = len(labels)
+    filled = {"logits": np.zeros((count, 2)), "hidden": np.zeros((count, 32)), "representation": np.zeros((count, 32))}
+    logits, hidden, heads = ((filled | more)[name].astype(np.float32) for name in filled)
+    rows = Rows([""] * count, labels, {"team": groups}, np.array(["held"] * count), np.arange(count))
+    found = Material(
+        Features(hidden, np.arange(count + 1), logits, heads),
+        rows,
+        Schema(("no", "yes"), ("yes",), {"team": ("none", "a")}),
+        seed=0,
+    )
+    risk = more.get("risk", gates).astype(np.float32)[:, None]
+    return Given(found, gates[:, None], risk, groups[:, None], CorrectionConfig(epochs=1), Path())
+
+
+def logits_of(margins: np.ndarray) -> np.ndarray:
+    """Logits ``(rows, 2)`` of which the second class is ahead by ``margins (rows,)``."""
+    return np.stack([-margins / 2, margins / 2], axis=1)
+
+
+def tiny_split() -> SplitModel:
+    """A cut base of two classes; correctors that only read its answers do not ask it anything."""
+    return SplitModel(tiny_base(blocks=BLOCKS), CUT)
+
+
+def selected(given: Given, rows: np.ndarray) -> Selected:
+    """What a corrector gets of some rows."""
+    features = given.material.features
+    hidden, mask = features.batch(rows)
+    arrays = (features.base_logits[rows], given.risk[rows], features.representation[rows])
+    return Selected(torch.from_numpy(given.gates[rows]), hidden, mask, *(torch.from_numpy(array) for array in arrays))

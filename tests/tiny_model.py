@@ -45,11 +45,11 @@ SIDE = 16
 """Height and width of tiny images."""
 
 
-def tiny_base(kind: str = "bert", seed: int = 0, labels: int = 2) -> nn.Module:
-    """A randomly initialised classifier with four blocks."""
+def tiny_base(kind: str = "bert", seed: int = 0, labels: int = 2, blocks: int = BLOCKS) -> nn.Module:
+    """A randomly initialised classifier; the number of blocks can be chosen for texts."""
     torch.manual_seed(seed)
     if kind in TEXT_KINDS:
-        return tiny_text_base(kind, labels)
+        return tiny_text_base(kind, labels, blocks)
     if kind == "tabular":
         return TabularClassifier(TabularConfig(3, (4, 5), labels)).eval()
     shared = {"num_labels": labels, "initializer_range": 0.2, "image_size": SIDE, "patch_size": 4}
@@ -60,10 +60,10 @@ def tiny_base(kind: str = "bert", seed: int = 0, labels: int = 2) -> nn.Module:
     return ConvNextForImageClassification(ConvNextConfig(**shared)).eval()
 
 
-def tiny_text_base(kind: str, labels: int) -> nn.Module:
+def tiny_text_base(kind: str, labels: int, blocks: int = BLOCKS) -> nn.Module:
     """The same of one of the families that read text."""
     shared = {"vocab_size": 64, "num_labels": labels, "pad_token_id": 0, "initializer_range": 0.2}
-    wide = {"hidden_size": 32, "num_hidden_layers": BLOCKS, "num_attention_heads": 4, "intermediate_size": 64}
+    wide = {"hidden_size": 32, "num_hidden_layers": blocks, "num_attention_heads": 4, "intermediate_size": 64}
     shared["attn_implementation"] = "eager"
     if kind == "bert":
         return BertForSequenceClassification(BertConfig(**shared, **wide)).eval()
@@ -76,7 +76,7 @@ def tiny_text_base(kind: str, labels: int) -> nn.Module:
         relative = {"relative_attention": True, "pos_att_type": ["p2c", "c2p"], "position_buckets": 8}
         relative |= {"type_vocab_size": 0, "share_att_key": True, "norm_rel_ebd": "layer_norm"}
         return DebertaV2ForSequenceClassification(DebertaV2Config(**shared, **wide, **relative)).eval()
-    config = DistilBertConfig(**shared, dim=32, n_layers=BLOCKS, n_heads=4, hidden_dim=64)
+    config = DistilBertConfig(**shared, dim=32, n_layers=blocks, n_heads=4, hidden_dim=64)
     return DistilBertForSequenceClassification(config).eval()
 
 

@@ -40,6 +40,11 @@ class Setting:
     levels: tuple[float, ...]
     """One per gated attribute; 0 is never."""
 
+    @property
+    def plain_levels(self) -> list[float | str]:
+        """The levels as JSON can say them."""
+        return ["always" if level == ALWAYS else level for level in self.levels]
+
 
 def levels_of(config: CorrectionConfig) -> tuple[float, ...]:
     """Levels that may be chosen; the adapters learn on all rows that the highest may flag."""

@@ -70,7 +70,7 @@ class Choice:
             "trials": [
                 {
                     "strength": trial.setting.strength,
-                    "levels": trial.setting.levels,
+                    "levels": trial.setting.plain_levels,
                     "p_accuracy_loss": trial.loss_p,
                     "p_worst_cell_gain": trial.gain_p,
                     "certified": trial.certified,

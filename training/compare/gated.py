@@ -1,7 +1,7 @@
 """Every corrector of :mod:`training.correctors` in the comparison: behind our detectors' gate, or open for every row.
 
-Learnt and chosen as ours is, by the same stages: only what answers flagged rows differs. FairNet's own corrector is
-``ours``; one that changes no answer (``abstain``) has no line, as its figures would be the base's.
+Learnt and chosen as ours is, by the same stages, without a certificate: only what answers flagged rows differs. A new
+module there is a line here.
 """
 
 from __future__ import annotations
@@ -12,23 +12,25 @@ from training.compare.method import Sees, Served
 from training.compare.ours import Ours
 from training.correctors import correctors
 from training.correctors.lora import LORA
+from training.correctors.method import CorrectorMethod
+from training.correctors.none import NONE
 
-ALWAYS_ON = ("leace", "inlp", "steering")
-"""Correctors that are known without a gate, too."""
-
-
-def _all() -> Iterator[Ours]:
-    sees = Sees("all", "all", test=False)
-    for name, method in correctors().items():
-        if name == LORA.name or not method.chosen:
-            continue
-        title = method.title.removesuffix(" on flagged rows")
-        for prefix, gate, where in (("gated", "detector", "gated"), ("always", "always", "every row")):
-            if gate == "always" and name not in ALWAYS_ON:
-                continue
-            served = Served("corrector", f"`evenhand fit --method {name} --gate {gate}`.")
-            changes = {"correction": {"method": name, "gate": gate}}
-            yield Ours(f"{prefix}-{name}", f"{title}, {where}", method.source, sees, served, changes=changes)
+ELSEWHERE = (LORA.name, NONE.name)
+"""Evenhand's own lines, and the base's."""
 
 
-GATED = tuple(_all())
+def lines_of(method: CorrectorMethod) -> Iterator[Ours]:
+    """A corrector's lines of the table."""
+    gates = (("gated", "detector", "gated"), ("always", "always", "every row"))
+    for prefix, gate, where in gates[: 2 if method.always else 1]:
+        yield Ours(
+            f"{prefix}-{method.name}",
+            f"{method.title}, {where}",
+            method.source,
+            Sees("all", "all", test=False),
+            Served("corrector", f"`evenhand fit --method {method.name} --gate {gate}`."),
+            changes={"correction": {"method": method.name, "gate": gate}},
+        )
+
+
+GATED = tuple(line for name, method in correctors().items() if name not in ELSEWHERE for line in lines_of(method))

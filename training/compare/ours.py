@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training import arms, select
-from training.candidates import ALWAYS, NEVER, levels_of
+from training.candidates import NEVER, levels_of
+from training.compare import answered
 from training.compare.context import Context
 from training.compare.cost import Parts, parts_of
 from training.compare.method import Answer, Method, Sees, Served
 from training.config import FitConfig
+from training.correctors import named
 from training.features import Material
 
 Ints = NDArray[np.int64]
@@ -27,6 +29,7 @@ class Learnt:
 
     arm: arms.Arm
     chooser: select.Chooser
+    abstain_below: tuple[float, ...]
     notes: dict[str, Any]
     parts: Parts
 
@@ -67,16 +70,22 @@ class Ours(Method):
         choice, one = choices[best], candidates[best]
         cuts = np.array(choice.thresholds)
         is_open = (one.chooser.risk[context.judged] >= cuts) & (cuts < NEVER)
+        predicted = one.chooser.predict(choice.setting, context.judged)
+        told: dict[str, Any] = {}
+        if one.abstain_below:
+            withheld = answered.abstained(context, is_open, one.abstain_below)
+            told = {"answered": answered.per_group(context, predicted, ~withheld)}
         return Answer(
-            one.chooser.predict(choice.setting, context.judged),
+            predicted,
             notes={
                 "taught": one.arm.name,
                 "strength": choice.strength,
-                "levels": ["always" if level == ALWAYS else level for level in choice.setting.levels],
+                "levels": choice.setting.plain_levels,
                 "certified": choice.certified,
                 **one.notes,
                 "values": {other.arm.name: c.value for other, c in zip(candidates, choices, strict=True)},
                 **choice.plain(),
+                **told,
             },
             cost=one.parts.at(float(is_open.any(axis=1).mean())),
         )
@@ -91,6 +100,8 @@ class Ours(Method):
         )
 
     def _choice(self, context: Context, config: FitConfig, one: Learnt) -> select.Choice:
+        if not named(config.correction.method).chosen:
+            return select.everything(one.chooser.cuts, max(levels_of(config.correction)))
         order, certify = select.choice_rows(one.chooser.material, self.certificate)
         share = config.correction.alpha_certificate / (2 if self.knowledge == "none" else 1)
         return one.chooser.choose(order, certify, replace(config.correction, alpha_certificate=share))
@@ -114,7 +125,8 @@ def _learn(context: Context, config: FitConfig) -> list[Learnt]:
         fairnet, risk, notes = arms.learn(arm, config, context.split, material, folder)
         own: Material = replace(material, rows=arm.rows, schema=arm.schema)
         chooser = select.Chooser(fairnet.correction, own, risk, arm.lesson.known, asked, levels_of(config.correction))
-        found.append(Learnt(arm, chooser, notes, parts_of(fairnet, context.base, material.features)))
+        bounds, parts = fairnet.correction.abstain_below, parts_of(fairnet, context.base, material.features)
+        found.append(Learnt(arm, chooser, bounds, notes, parts))
     return found
 
 

@@ -64,10 +64,10 @@ def bound(score: Floats, right: Bools, flagged: Bools) -> float:
     scores, hits = score[flagged][order], right[flagged][order]
     answered = np.arange(len(hits), 0, -1)
     accuracy = hits[::-1].cumsum()[::-1] / answered
-    enough = np.flatnonzero((accuracy >= wanted) & (answered >= LEAST_ANSWERED * len(hits)))
+    # A bound answers all rows of equal probability or none: it can only lie at the first of them.
+    first = np.append(True, scores[1:] > scores[:-1])
+    enough = np.flatnonzero(first & (accuracy >= wanted) & (answered >= LEAST_ANSWERED * len(hits)))
     return float(scores[enough[0]]) if len(enough) and enough[0] else 0.0
 
 
-METHODS = (
-    CorrectorMethod("abstain", "Reject option: no decision on close flagged rows", "Chow 1970", make, learn, False),
-)
+METHODS = (CorrectorMethod("abstain", "Abstaining on close answers", "Chow 1970", make, learn, False),)

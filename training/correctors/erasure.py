@@ -158,6 +158,6 @@ def _known(given: Given) -> list[tuple[NDArray[np.float64], Ints]]:
 
 
 METHODS = (
-    CorrectorMethod("leace", "LEACE on flagged rows", "concept-erasure; arXiv 2306.03819", make, learn_leace),
-    CorrectorMethod("inlp", "INLP on flagged rows", "Ravfogel et al. 2020", partial(make, kind=Inlp), learn_inlp),
+    CorrectorMethod("leace", "LEACE", "concept-erasure; arXiv 2306.03819", make, learn_leace, always=True),
+    CorrectorMethod("inlp", "INLP", "Ravfogel et al. 2020", partial(make, kind=Inlp), learn_inlp, always=True),
 )

@@ -74,6 +74,8 @@ class CorrectorMethod:
     learn: Learn
     chosen: bool = True
     """Whether settings are chosen by what they change; one that changes no answer takes the highest level."""
+    always: bool = False
+    """Whether ``evenhand compare`` also has a row of it on every row, without a gate."""
 
 
 class NotApplicableError(DataError):

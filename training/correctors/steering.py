@@ -21,7 +21,7 @@ from torch import Tensor
 from models.backbones import SplitModel
 from models.corrector import Corrector, Selected
 from training.config import CorrectionConfig
-from training.correctors.method import CorrectorMethod, Given
+from training.correctors.method import CorrectorMethod, Given, NotApplicableError
 from training.features import Features, by_length
 
 Ints = NDArray[np.int64]
@@ -60,9 +60,11 @@ def learn(corrector: Steering, given: Given) -> dict[str, Any]:
     held, labels = given.held, given.material.rows.labels
     means = mean_states(given.material.features, held)
     norms = []
-    for attribute in range(given.known.shape[1]):
+    for attribute, name in enumerate(given.material.schema.gated):
         members = given.known[held, attribute]
         direction = difference(means, labels[held], members)
+        if not direction.any():
+            raise NotApplicableError(f"{name}: no class has held-out rows both in the reference group and outside it")
         corrector.directions[attribute] = torch.from_numpy(direction)
         norms.append(round(float(np.linalg.norm(direction)), 3))
     return {"length of each direction": norms}
@@ -97,4 +99,6 @@ def mean_states(features: Features, rows: Ints) -> Floats:
     return found
 
 
-METHODS = (CorrectorMethod("steering", "Steering vector", "Turner et al. 2023; Rimsky et al. 2024", make, learn),)
+METHODS = (
+    CorrectorMethod("steering", "Steering vector", "Turner et al. 2023; Rimsky et al. 2024", make, learn, always=True),
+)

@@ -69,11 +69,12 @@ def learn(corrector: Thresholds, given: Given) -> dict[str, Any]:
     margins, good, held = corrector.begin(given), favourable_truth(given), given.held
     for attribute in range(given.gates.shape[1]):
         opened, risk = given.gates[held, attribute], given.risk[held, attribute]
-        if not opened.any():
-            continue
+        usual = good[held][~opened]
+        if not opened.any() or min(usual.sum(), (~usual).sum()) < MIN_CELL:
+            continue  # nobody to move, or no rates to meet
         sure = float(np.median(risk[opened]))
         corrector.sure[attribute] = sure
-        plain = rates(margins[held][~opened], good[held][~opened], np.zeros(1, dtype=np.float32))[0]
+        plain = rates(margins[held][~opened], usual, np.zeros(1, dtype=np.float32))[0]
         for place, inside in ((UNCERTAIN, opened & (risk < sure)), (SURE, opened & (risk >= sure))):
             corrector.offsets[attribute, place] = offset(margins[held][inside], good[held][inside], plain)
     return {"margins added, uncertain and sure": corrector.offsets.numpy().round(3).tolist()}

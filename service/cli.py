@@ -6,6 +6,8 @@ Heavy imports wait for their command. ``service`` may not import ``training``: i
 from __future__ import annotations
 
 import importlib.metadata
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -36,6 +38,9 @@ def serve(
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
 ) -> None:
     """Serve bundles over HTTP. Every setting is also an EVENHAND_ variable; the command line wins."""
+    # From before anything is loaded until uvicorn listens to signals, and when it sends itself the signal again once it
+    # has drained: nothing is under way that would not survive a kill. An exception could get lost in whose code it hits.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     from models.bundle import BundleError
     from service import logs, processes, settings
     from service.access.keyfile import AccessError

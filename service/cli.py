@@ -38,8 +38,8 @@ def serve(
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
 ) -> None:
     """Serve bundles over HTTP. Every setting is also an EVENHAND_ variable; the command line wins."""
-    # From before anything is loaded until uvicorn listens to signals, and when it sends itself the signal again once it
-    # has drained: nothing is under way that would not survive a kill. An exception could get lost in whose code it hits.
+    # Until uvicorn listens, and when it sends itself the signal again once it has drained, nothing is under way that
+    # would not survive a kill. An exception instead could get lost in whichever library's code it hits.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     from models.bundle import BundleError
     from service import logs, processes, settings

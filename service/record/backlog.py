@@ -41,9 +41,10 @@ class Backlog:
         """Let a lot wait; returns whether it is on disk now."""
         try:
             self._spool.append(lot)
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             if not self._kept:
-                log.error("the record's spool cannot be written (%s); records are kept in memory", error.strerror)
+                reason = getattr(error, "strerror", None) or type(error).__name__
+                log.error("the record's spool cannot be written (%s); records are kept in memory", reason)
             self._keep(lot)
             return False
         return True
@@ -93,6 +94,6 @@ class Backlog:
         while self._kept:
             try:
                 self._spool.append(self._kept[0])
-            except OSError:
+            except (OSError, MemoryError):
                 return
             self._kept_rows -= len(self._kept.pop(0).events)

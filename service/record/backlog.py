@@ -41,10 +41,9 @@ class Backlog:
         """Let a lot wait; returns whether it is on disk now."""
         try:
             self._spool.append(lot)
-        except (OSError, MemoryError) as error:
+        except OSError as error:
             if not self._kept:
-                reason = getattr(error, "strerror", None) or type(error).__name__
-                log.error("the record's spool cannot be written (%s); records are kept in memory", reason)
+                log.error("the record's spool cannot be written (%s); records are kept in memory", error.strerror)
             self._keep(lot)
             return False
         return True
@@ -94,6 +93,6 @@ class Backlog:
         while self._kept:
             try:
                 self._spool.append(self._kept[0])
-            except (OSError, MemoryError):
+            except OSError:
                 return
             self._kept_rows -= len(self._kept.pop(0).events)

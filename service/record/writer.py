@@ -198,7 +198,7 @@ class Writer:
                 item.done.set_exception(RecordAway("the record can be written neither to database nor to disk"))
 
     def _put_back(self, items: list[_Item]) -> None:
-        """There was no memory to put these into words; later there may be."""
+        """There was no memory to put these into words, or into the spool; later there may be."""
         rows = sum(item.rows for item in items)
         log.error("no memory for %d records; they are tried again", rows)
         with self._wake:

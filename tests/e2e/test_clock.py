@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from clocks import Clock
-from databases import database, postgres  # noqa: F401 - fixtures
 from e2e.test_record import assert_chain_holds, on_record
 from e2e.test_serve import EVENHAND, Server
 from recording import counted
@@ -78,11 +77,16 @@ def clock(tmp_path: Path) -> Clock:
 
 
 @pytest.fixture
+def database(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'record.db'}"
+
+
+@pytest.fixture
 def served(
     demo: Path,
     tmp_path: Path,
     clock: Clock,
-    database: str,  # noqa: F811 - the fixture
+    database: str,
 ) -> Iterator[tuple[Server, Client, str]]:
     keys = tmp_path / "keys"
     key = new_key(keys, "load", ["predict", "feedback", "audit"], None)
@@ -99,7 +103,7 @@ def served(
 def test_a_clock_that_jumps_costs_no_answer_no_record_and_no_evidence(
     served: tuple[Server, Client, str],
     clock: Clock,
-    database: str,  # noqa: F811 - the fixture
+    database: str,
 ) -> None:
     server, client, slow = served
     with client:

@@ -17,7 +17,7 @@ from waiting import until
 
 NAME = "hatexplain-toxicity"
 RELOAD = f"/models/{NAME}/reload"
-VERSIONS = ("1.0.1", "1.0.2", "1.0.3")
+VERSIONS = ("1.0.1", "1.0.2")
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ import psutil
 
 MOST_S = 600.0
 """Nobody waits longer, whatever moves."""
+WORK_S = 0.2
+"""Seconds of a processor."""
 
 
 def until(holds: Callable[[], object], within_s: float = 60.0, moves: Callable[[], object] = lambda: None) -> None:
@@ -25,6 +27,15 @@ def until(holds: Callable[[], object], within_s: float = 60.0, moves: Callable[[
             last, moved_s = found, now_s
         assert now_s < min(moved_s + within_s, started_s + MOST_S)
         time.sleep(0.02)
+
+
+def slowness() -> float:
+    """How many times as long everything takes as if nobody else used this machine; 1 where nobody does."""
+    started_s, worked_s = time.monotonic(), time.process_time()
+    while time.process_time() < worked_s + WORK_S:
+        pass
+    share = WORK_S / (time.monotonic() - started_s)
+    return max(1.0, 2 / share - 1)  # with a margin: others come and go
 
 
 def work_of(pid: int) -> Callable[[], object]:

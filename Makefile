@@ -5,17 +5,35 @@ BUNDLE ?= bundles/hatexplain-toxicity
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: serve docs test test-kserve lint format fit-demo bench bench-engine bench-graph image clean
+.PHONY: serve docs test test-kserve test-ray sbom lint format fit-demo bench bench-engine bench-graph image clean
 
 serve: $(VENV)/.serve ## serve the demo bundle on port 8000; installs what serving needs, no torch
 	$(BIN)/evenhand serve $(BUNDLE)
 
-test: $(VENV)/.dev ## run every test
+# What keeps to itself runs in two processes; what starts servers, takes turns at the machine and waits runs alone.
+test: $(VENV)/.dev ## run every test, or those that ARGS name
+ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
+else
+	@failed=0; \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/theory tests/packaging || failed=1; \
+	$(BIN)/python -m pytest tests --ignore tests/unit --ignore tests/theory --ignore tests/packaging || failed=1; \
+	exit $$failed
+endif
 
 # KServe's client needs other versions of our packages: an environment of its own.
 test-kserve: $(VENV)-kserve/.made ## the contract test with KServe's client
 	$(VENV)-kserve/bin/python -m pytest tests/e2e/test_clients.py $(ARGS)
+
+# Ray is half a gigabyte and pins what it brings: an environment of its own.
+test-ray: $(VENV)-ray/.made ## Ray Serve over the same application
+	$(VENV)-ray/bin/python -m pytest tests/e2e/test_ray.py $(ARGS)
+
+sbom: $(VENV)/.dev ## software bill of materials of what the image installs, into dist/sbom.json
+	$(PYTHON) -m venv --clear $(VENV)-sbom
+	$(VENV)-sbom/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt '.[cpu,image,jwt,otel,postgres]'
+	$(VENV)-sbom/bin/python -m pip uninstall --quiet --yes huggingface-hub hf-xet setuptools pip
+	$(BIN)/python deploy/make_sbom.py $(VENV)-sbom/bin/python dist/sbom.json
 
 lint: $(VENV)/.dev ## formatting, lint, types and import rules
 	$(BIN)/ruff format --check .
@@ -48,7 +66,7 @@ image: ## build the serving image
 	docker build -t evenhand .
 
 clean:
-	rm -rf $(VENV) $(VENV)-kserve dist build bench/.work
+	rm -rf $(VENV) $(VENV)-kserve $(VENV)-ray $(VENV)-sbom dist build bench/.work
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -63,11 +81,17 @@ $(VENV)/.serve: pyproject.toml constraints.txt | $(VENV)/bin/python
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "installing what training and tests need into $(VENV) (about 1 GB, a few minutes)"
 	$(PIP) torch
-	$(PIP) -e '.[cpu,train,dev]'
+	$(PIP) -e '.[cpu,train,generative,dev]'
 	@touch $@ $(VENV)/.serve
 
 $(VENV)-kserve/.made: pyproject.toml
 	$(PYTHON) -m venv $(VENV)-kserve
 	@echo "installing KServe's client into $(VENV)-kserve (about 450 MB)"
 	$(VENV)-kserve/bin/python -m pip install --quiet --disable-pip-version-check kserve==0.21.0 pytest pytest-asyncio 'tritonclient[http]' -e '.[cpu]'
+	@touch $@
+
+$(VENV)-ray/.made: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-ray
+	@echo "installing Ray into $(VENV)-ray (about 500 MB)"
+	$(VENV)-ray/bin/python -m pip install --quiet --disable-pip-version-check 'ray[serve]==2.60.0' pytest pytest-asyncio -e '.[cpu,postgres]'
 	@touch $@

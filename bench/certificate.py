@@ -10,6 +10,7 @@ gives every row a random risk, and adapters of its own are learnt on the rows th
 import importlib
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,8 +20,9 @@ import typer
 
 from models.fairnet import FairNet
 from training import arms, correct, processes
-from training.candidates import LEARN_LEVEL, Cuts
+from training.candidates import LEVELS, Cuts
 from training.compare.context import Context, prepare
+from training.correctors.lora import LORA
 from training.progress import say, track
 from training.select import Chooser
 
@@ -67,10 +69,11 @@ def useless(context: Context) -> Chooser:
     own = replace(material, rows=arm.rows, schema=arm.schema)
     torch.manual_seed(config.seed)
     lora = config.correction
-    fairnet = FairNet(context.split(), tuple(arm.schema.gated), config.detector.pooling, lora.rank, lora.alpha)
+    make = partial(LORA.make, config=lora)
+    fairnet = FairNet(context.split(), tuple(arm.schema.gated), config.detector.pooling, make)
     shape = (len(arm.rows), len(arm.schema.gated))
     risk = np.random.default_rng(config.seed).random(shape, dtype=np.float32)
-    lowest = Cuts(risk, arm.lesson.known, arm.rows).thresholds((LEARN_LEVEL,) * shape[1])
+    lowest = Cuts(risk, arm.lesson.known, arm.rows).thresholds((max(LEVELS),) * shape[1])
     correct.learn(fairnet.correction, own, risk >= np.array(lowest), lora, context.folder / "useless")
     return Chooser(fairnet.correction, own, risk, arm.lesson.known, asked(context))
 

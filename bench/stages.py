@@ -31,6 +31,7 @@ REPLY = {
     "risk": {"race": 0.2989, "religion": 0.8943, "gender": 0.021, "orientation": 0.0001},
     "base": {"label": "toxic", "score": 0.7104},
     "shadow": None,
+    "abstained": None,
     "truncated": False,
 }
 

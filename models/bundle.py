@@ -90,16 +90,18 @@ def read_manifest(path: Path) -> tuple[Manifest, str]:
         raise BundleError(f"{file}: not JSON ({error})") from error
     version = raw.get("schema_version") if isinstance(raw, dict) else None
     if version != SCHEMA_VERSION:
+        newer = isinstance(version, int) and version > SCHEMA_VERSION
         raise BundleError(
             f"{file}: schema version {version!r}, this Evenhand reads {SCHEMA_VERSION}; "
-            "use the Evenhand release that wrote it, or fit again"
+            + ("update Evenhand" if newer else "use the Evenhand release that wrote it, or fit again")
         )
     try:
         return Manifest.model_validate(raw), hash_bytes(content)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "manifest"
-        raise BundleError(f"{file}: {where}: {first['msg']}") from error
+        said = "unknown to this Evenhand; update it if a newer one wrote the bundle"
+        raise BundleError(f"{file}: {where}: {said if first['type'] == 'extra_forbidden' else first['msg']}") from error
 
 
 def load(path: Path) -> Bundle:

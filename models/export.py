@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from models.backbones import Inputs
+from models.corrector import Corrector, Selected
 from models.fairnet import FairNet, Outputs
 from models.graph import join, store_float16
 from models.runtime import GraphOutputs
@@ -33,29 +34,35 @@ class ParityError(RuntimeError):
 
 
 class _Prefix(nn.Module):
-    """Base with tap, and the detectors."""
+    """Base with tap, and the detectors; the head's input where the corrector reads it."""
 
     def __init__(self, fairnet: FairNet, names: Sequence[str]) -> None:
         super().__init__()
         self.fairnet = fairnet
         self.names = tuple(names)
 
-    def forward(self, *arrays: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, *arrays: Tensor) -> tuple[Tensor, ...]:
         inputs = dict(zip(self.names, arrays, strict=True))
-        logits, hidden, _ = self.fairnet.split.base(inputs)
-        return logits, hidden, self.fairnet.risk(hidden, self.fairnet.split.mask(inputs, hidden))
+        logits, hidden, heads = self.fairnet.split.base(inputs)
+        risk = self.fairnet.risk(hidden, self.fairnet.split.mask(inputs, hidden))
+        return (
+            (logits, hidden, risk, heads)
+            if "representation" in self.fairnet.correction.reads
+            else (logits, hidden, risk)
+        )
 
 
 class _Suffix(nn.Module):
-    """The corrected blocks and the head."""
+    """What corrects."""
 
-    def __init__(self, fairnet: FairNet) -> None:
+    def __init__(self, corrector: Corrector, names: Sequence[str]) -> None:
         super().__init__()
-        self.fairnet = fairnet
+        self.corrector = corrector
+        self.names = tuple(names)
 
-    def forward(self, hidden: Tensor, gates: Tensor, mask: Tensor | None = None) -> Tensor:
-        logits: Tensor = self.fairnet.correction(hidden, mask, gates)[0]
-        return logits
+    def forward(self, gates: Tensor, *arrays: Tensor) -> Tensor:
+        given = dict.fromkeys(Selected._fields[1:], gates.new_empty(0)) | dict(zip(self.names, arrays, strict=True))
+        return self.corrector.correct(Selected(gates, **given))
 
 
 def to_onnx(fairnet: FairNet, weights: str = "float32", sample: Inputs | None = None) -> onnx.ModelProto:
@@ -75,18 +82,26 @@ def to_onnx(fairnet: FairNet, weights: str = "float32", sample: Inputs | None = 
     batch, seq = torch.export.Dim("batch", min=1, max=65536), torch.export.Dim("seq", min=2, max=8192)
     ragged = "attention_mask" in sample
     rows = {0: batch, 1: seq} if ragged else {0: batch}
-    outputs = ["base_logits", "hidden", "risk"]
+    reads = [name for name in fairnet.correction.reads if name != "mask" or ragged]
+    outputs = ["base_logits", "hidden", "risk", *(["representation"] if "representation" in reads else [])]
     # All arrays arrive as one variadic argument, so their shapes are one nested entry.
     prefix = _export(_Prefix(fairnet, list(sample)), sample, (tuple([rows] * len(sample)),), outputs)
-    with torch.no_grad():
-        hidden = torch.zeros_like(fairnet.split.base(sample)[1])
-    gates = torch.ones(len(hidden), len(fairnet.attributes), dtype=torch.bool)
-    inputs, shapes = {"rows_hidden": hidden, "rows_gates": gates}, [rows, {0: batch}]
-    if ragged:
-        inputs, shapes = {**inputs, "rows_mask": sample["attention_mask"]}, [*shapes, rows]
-    suffix = _export(_Suffix(fairnet), inputs, tuple(shapes), ["corrected"])
+    inputs = _selected(fairnet, sample, reads)
+    shapes = tuple(rows if name in ("hidden", "mask") else {0: batch} for name in reads)
+    suffix = _export(_Suffix(fairnet.correction, reads), inputs, ({0: batch}, shapes), ["corrected"])
     joined = join(prefix, suffix, len(fairnet.attributes), fairnet.split.classes)
     return store_float16(joined) if weights == "float16" else joined
+
+
+@torch.no_grad()
+def _selected(fairnet: FairNet, sample: Inputs, reads: Sequence[str]) -> Inputs:
+    """What a corrector gets of a batch whose every gate is open, by the name of the graph's input."""
+    logits, hidden, heads = fairnet.split.base(sample)
+    mask = fairnet.split.mask(sample, hidden)
+    risk = fairnet.risk(hidden, mask)
+    given = {"hidden": hidden, "mask": mask, "logits": logits, "risk": risk, "representation": heads}
+    gates = torch.ones(len(hidden), len(fairnet.attributes), dtype=torch.bool)
+    return {"rows_gates": gates, **{f"rows_{name}": given[name].clone() for name in reads}}
 
 
 @torch.no_grad()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from models.backbones import Inputs, SplitModel
+from models.corrector import Corrector, Selected
 from models.detector import BiasDetectors, Pooling
 from models.lora import ConditionalLora
 
@@ -26,14 +27,13 @@ class Outputs(NamedTuple):
 
 
 class FairNet(nn.Module):
-    """Base model, one bias detector and one gated adapter per attribute.
+    """Base model, one bias detector per attribute, and what corrects the rows that they flag.
 
     Args:
         split: The frozen base, cut before the first corrected block.
         attributes: Attribute names, in the order of every attribute axis.
         pooling: How the detectors reduce positions.
-        rank: LoRA rank.
-        alpha: LoRA alpha.
+        make: Makes what corrects; adapters of FairNet's own size where not given.
     """
 
     def __init__(
@@ -41,14 +41,13 @@ class FairNet(nn.Module):
         split: SplitModel,
         attributes: Sequence[str],
         pooling: Pooling = "attention",
-        rank: int = 8,
-        alpha: int = 16,
+        make: Callable[[SplitModel, Sequence[str]], Corrector] = ConditionalLora,
     ) -> None:
         super().__init__()
         self.attributes = tuple(attributes)
         self.split = split
         self.detectors = BiasDetectors(len(self.attributes), split.hidden_size, pooling)
-        self.correction = ConditionalLora(split, self.attributes, rank, alpha)
+        self.correction = make(split, self.attributes)
 
     def risk(self, hidden: Tensor, attention_mask: Tensor) -> Tensor:
         """Risk per row and attribute ``(batch, attributes)``, from the tapped state."""
@@ -65,7 +64,7 @@ class FairNet(nn.Module):
             thresholds: ``(attributes,)``.
             modes: ``(batch, attributes)``, 0 off, 1 shadow, 2 apply.
         """
-        base_logits, hidden, _ = self.split.base(inputs)
+        base_logits, hidden, heads = self.split.base(inputs)
         attention_mask = self.split.mask(inputs, hidden)
         risk = self.risk(hidden, attention_mask)
         flagged = risk >= thresholds
@@ -76,7 +75,8 @@ class FairNet(nn.Module):
         logits, shadow_logits = base_logits, base_logits
         if len(rows):
             gates = torch.cat([applied[serve], candidate[shadow]])
-            corrected, _ = self.correction(hidden[rows], attention_mask[rows], gates)
+            given = (hidden, attention_mask, base_logits, risk, heads)
+            corrected = self.correction.correct(Selected(gates, *(of_all[rows] for of_all in given)))
             logits = base_logits.index_copy(0, serve, corrected[: len(serve)])
             shadow_logits = logits.index_copy(0, shadow, corrected[len(serve) :])
         return Outputs(logits, base_logits, shadow_logits, risk, flagged)

@@ -4,7 +4,7 @@
 
     ids, mask -> [base with tap] -> base_logits, hidden, risk
     risk, thresholds, modes -> gates -> rows
-    If any row: hidden[rows], mask[rows], gates[rows] -> [suffix] -> scatter into base_logits
+    If any row: gates[rows], what the corrector reads[rows] -> [suffix] -> scatter into base_logits
     Else:       base_logits
 
 Every row takes the base path, so a closed gate is the base model by construction, and the base answer of a corrected
@@ -21,6 +21,14 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+READ = {
+    "suffix/rows_hidden": "hidden",
+    "suffix/rows_mask": "attention_mask",
+    "suffix/rows_logits": "base_logits",
+    "suffix/rows_risk": "risk",
+    "suffix/rows_representation": "representation",
+}
+"""What a corrector may read of the selected rows, and where the base path has it."""
 FLOAT, BOOL, INT64 = TensorProto.FLOAT, TensorProto.BOOL, TensorProto.INT64
 
 
@@ -28,8 +36,8 @@ def join(prefix: onnx.ModelProto, suffix: onnx.ModelProto, attributes: int, clas
     """Join the pieces.
 
     Args:
-        prefix: The rows' arrays ``-> base_logits, hidden, risk``.
-        suffix: ``rows_hidden, rows_gates`` and, for text, ``rows_mask`` ``-> corrected``.
+        prefix: The rows' arrays ``-> base_logits, hidden, risk``, and ``representation`` where the suffix reads it.
+        suffix: ``rows_gates`` and any of :data:`READ` ``-> corrected``.
         attributes: Width of ``risk``.
         classes: Width of the logits.
 
@@ -37,9 +45,9 @@ def join(prefix: onnx.ModelProto, suffix: onnx.ModelProto, attributes: int, clas
         The graph of :mod:`models.runtime`'s contract.
     """
     prefix, suffix = _prefixed(prefix, ""), _prefixed(suffix, "suffix/")
-    ragged = "suffix/rows_mask" in [value.name for value in suffix.graph.input]
+    ragged = "attention_mask" in [value.name for value in prefix.graph.input]
     initializers = _shared_initializers(prefix, suffix)
-    nodes = [*prefix.graph.node, *_gate_nodes(), _if_node(suffix, classes, ragged)]
+    nodes = [*prefix.graph.node, *_gate_nodes(), _if_node(suffix, classes)]
     inputs = [
         *(_row_input(value, ragged) for value in prefix.graph.input),
         helper.make_tensor_value_info("thresholds", FLOAT, [attributes]),
@@ -157,13 +165,13 @@ def _constants() -> list[onnx.TensorProto]:
     return [numpy_helper.from_array(value.astype(np.int64), name) for name, value in {**values, **axes}.items()]
 
 
-def _if_node(suffix: onnx.ModelProto, classes: int, ragged: bool) -> onnx.NodeProto:
+def _if_node(suffix: onnx.ModelProto, classes: int) -> onnx.NodeProto:
     """Finish the selected rows, or hand on the base's answer."""
     node = helper.make_node
+    read = [value.name for value in suffix.graph.input if value.name in READ]
     before = [
         *_row_nodes(),
-        node("Gather", ["hidden", "gate/rows"], ["suffix/rows_hidden"]),
-        *([node("Gather", ["attention_mask", "gate/rows"], ["suffix/rows_mask"])] if ragged else []),
+        *(node("Gather", [READ[name], "gate/rows"], [name]) for name in read),
         node("Gather", ["gate/applied", "gate/serve"], ["then/serve_gates"]),
         node("Gather", ["gate/candidate", "gate/shadow_rows"], ["then/shadow_gates"]),
         node("Concat", ["then/serve_gates", "then/shadow_gates"], ["suffix/rows_gates"], axis=0),

@@ -12,7 +12,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -20,6 +20,7 @@ from peft.tuners.lora import Linear as PeftLoraLinear
 from torch import Tensor, nn
 
 from models.backbones import SplitModel
+from models.corrector import Corrector, Selected
 
 
 @dataclass
@@ -49,7 +50,7 @@ class GatedLoraLinear(PeftLoraLinear):  # type: ignore[misc] # PEFT is not typed
         return result
 
 
-class ConditionalLora(nn.Module):
+class ConditionalLora(Corrector):
     """The suffix of a split model, with one gated adapter per attribute on its query and value projections.
 
     Args:
@@ -59,9 +60,11 @@ class ConditionalLora(nn.Module):
         alpha: LoRA's scale numerator (the paper's 16).
     """
 
+    method: ClassVar = "lora"
+    reads: ClassVar = ("hidden", "mask")
+
     def __init__(self, split: SplitModel, attributes: Sequence[str], rank: int = 8, alpha: int = 16) -> None:
-        super().__init__()
-        self.split = split
+        super().__init__(split)
         self.gates = Gates(names=tuple(attributes))
         config = LoraConfig(
             r=rank,
@@ -100,6 +103,10 @@ class ConditionalLora(nn.Module):
             return self.split.finish(hidden, attention_mask)
         finally:
             self.gates.open = None
+
+    def correct(self, rows: Selected) -> Tensor:
+        """Finish the rows with their adapters."""
+        return self(rows.hidden, rows.mask, rows.gates)[0]  # type: ignore[no-any-return] # what forward returns
 
     @contextlib.contextmanager
     def at_strength(self, strength: float) -> Iterator[None]:

@@ -90,6 +90,8 @@ class Attribute(_Frozen):
     """How the correction is switched when the bundle is loaded."""
     why: str
     """One sentence: why this mode."""
+    abstain_below: float | None = Field(default=None, gt=0.0, le=1.0)
+    """A flagged row whose answer is less probable gets no decision: the reply says that it abstains."""
 
     @model_validator(mode="after")
     def _reference_is_a_group(self) -> Attribute:
@@ -101,7 +103,10 @@ class Attribute(_Frozen):
 
 
 class Correction(_Frozen):
-    """Where the detector reads and what the adapter changes."""
+    """Where the detector reads and what answers for flagged rows."""
+
+    method: Name = "lora"
+    """What was learnt; ``lora`` is FairNet's conditional LoRA."""
 
     layer: int = Field(ge=0)
     """Index of the first corrected block; the detector reads this block's input."""
@@ -109,12 +114,12 @@ class Correction(_Frozen):
     """Blocks that the base has."""
     pooling: Literal["attention", "mean", "first"]
     """How the detector makes one vector of a row's tokens."""
-    rank: int = Field(ge=1)
-    """Rank of the LoRA weights."""
-    alpha: int = Field(ge=1)
+    rank: int = Field(ge=0)
+    """Rank of the LoRA weights; 0 for another method."""
+    alpha: int = Field(ge=0)
     """Their scale is this over the rank."""
-    targets: list[str] = Field(min_length=1)
-    """Projections that they change."""
+    targets: list[str]
+    """Projections that they change; none for another method."""
 
 
 class Trial(_Frozen):

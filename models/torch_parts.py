@@ -9,6 +9,7 @@ import json
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from transformers import AutoConfig, AutoModelForImageClassification, AutoModelF
 from models.backbones import FAMILIES, SplitModel
 from models.bundle import BASE_CONFIG, BASE_WEIGHTS, DETECTOR, Bundle, adapter_file
 from models.fairnet import FairNet
+from models.lora import ConditionalLora
 from models.manifest import Manifest
 from models.tabular import TabularClassifier, TabularConfig
 
@@ -67,7 +69,10 @@ def _rebuild(manifest: Manifest, parts: Mapping[str, bytes]) -> FairNet:
     found, said = (split.classes, split.layers), (len(manifest.labels), correction.layers)
     if found != said:
         raise ValueError(f"the base has {found[0]} labels and {found[1]} blocks, the manifest {said[0]} and {said[1]}")
-    fairnet = FairNet(split, manifest.attribute_names, correction.pooling, correction.rank, correction.alpha)
+    if correction.method != ConditionalLora.method:
+        raise ValueError(f"the torch engine runs LoRA corrections only, not {correction.method}")
+    make = partial(ConditionalLora, rank=correction.rank, alpha=correction.alpha)
+    fairnet = FairNet(split, manifest.attribute_names, correction.pooling, make)
     fairnet.detectors.load_state_dict(load(parts[DETECTOR]))
     for name in manifest.attribute_names:
         _load_adapter(fairnet, name, load(parts[adapter_file(name)]))
@@ -91,9 +96,11 @@ def _architecture(config: dict[str, Any], kind: str) -> nn.Module:
 
 def _load_adapter(fairnet: FairNet, name: str, weights: dict[str, Tensor]) -> None:
     """Put one adapter's weights in place; PEFT itself would pass over what does not fit."""
-    found = set_peft_model_state_dict(fairnet.correction.peft, weights, adapter_name=name)
+    correction = fairnet.correction
+    assert isinstance(correction, ConditionalLora)
+    found = set_peft_model_state_dict(correction.peft, weights, adapter_name=name)
     # Two matrices per adapted projection.
-    if found.unexpected_keys or len(weights) != 2 * len(fairnet.correction.gated_layers()):
+    if found.unexpected_keys or len(weights) != 2 * len(correction.gated_layers()):
         raise ValueError(f"the adapter of {name} does not fit the base")
 
 

@@ -23,6 +23,7 @@ from service import __version__, handlers, settings
 from service.access.guard import Guard
 from service.access.shield import Shield
 from service.access.spec import describe
+from service.bodies import Bodies, body_limits
 from service.control import Control
 from service.desk import Desk
 from service.lanes import Lanes
@@ -30,13 +31,13 @@ from service.limits import limits_of
 from service.loader import Loader, lanes_of
 from service.memory import give_back_regularly
 from service.metrics import Metrics
-from service.middleware import BodyLimits, Doorkeeper
+from service.middleware import Doorkeeper
 from service.pipeline import Pipeline
 from service.record.recorder import Recorder
 from service.recording import make_recorder, note_in
 from service.registry import Registry
 from service.reload import Reloader, load_all
-from service.routes import admin, fairness, feedback, health, predict, v2
+from service.routes import admin, docs, fairness, feedback, health, predict, v2
 from service.routes.running import Running
 from service.settings import Settings
 from service.shadow import Shadow
@@ -85,19 +86,21 @@ def create_app(given: Settings | None = None) -> FastAPI:
         version=__version__,
         description="A classifier that corrects itself, row by row, where it is likely to be unfair.",
         lifespan=lambda _: _lifespan(state, chosen, tracer),
+        docs_url=None,  # FastAPI's own pages load scripts from hosts that are not ours to trust
+        redoc_url=None,
         # FastAPI's own telemetry follows variables that are not ours, and costs every request: one setting decides.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.running = state
-    for router in (predict.router, v2.router, feedback.router, fairness.router, health.router, admin.router):
-        app.include_router(router)
+    for routes in (predict, v2, feedback, fairness, health, admin, docs):
+        app.include_router(routes.router)
     handlers.install(app, metrics)
     describe(app)
     app.add_middleware(
         Doorkeeper,
         metrics=metrics,
         tracer=tracer,
-        limits=BodyLimits(chosen.max_body_bytes, chosen.body_s),
+        bodies=Bodies(body_limits(chosen)),
         busy=state.registry.busy,
         guard=guard,
     )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 OFF = "off"
 KEY, CHECKPOINT_KEY, DATABASE = "record.key", "checkpoint.key", "record.db"
-SUFFIX = ".spool"
+SUFFIX, ASIDE = ".spool", ".aside"
 AHEAD_S = 5.0
 LITTLE_BYTES, TOO_LITTLE_BYTES = 2**30, 50 * 2**20
 UNSIGNED = 2
@@ -101,6 +101,9 @@ def _check_spool(folder: Path) -> Iterator[Finding]:
         yield Finding("spool", "warning", said, "Its database is away, or slow: see /readyz and the database below")
     else:
         yield Finding("spool", "ok", "nothing waits")
+    for path in sorted((folder / "spool").glob(f"*{ASIDE}")):
+        said = f"{path.name} holds what no database would take: records that are lost to the record"
+        yield Finding("spool", "warning", said, "Note it with the reports of that time; then move the file away")
 
 
 def _held(path: Path) -> bool:

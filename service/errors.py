@@ -173,6 +173,20 @@ class Overloaded(ServiceError):
         return {"retry-after": str(max(1, math.ceil(self.retry_after_s)))}
 
 
+class NoRoom(ServiceError):
+    """The bodies that are on their way fill the memory they may."""
+
+    status, type, message = (
+        429,
+        "overloaded",
+        "too many large bodies are on their way; retry later, or send smaller ones",
+    )
+
+    def headers(self) -> dict[str, str]:
+        """When to come back; what of the body still comes is not waited for."""
+        return {"retry-after": "1", "connection": "close"}
+
+
 class RateLimited(ServiceError):
     """This caller's requests come too often."""
 

@@ -44,7 +44,9 @@ def series_of(manifest: Manifest) -> int:
     """How many grouped series a model makes."""
     cells = sum(len(list(groups_of(attribute))) for attribute in manifest.attributes)
     of_cell, of_attribute = 4 + 8 + 3 * len(BINS), 4 * len(RESULTS) + 16 + 4 + len(TENTHS) + 3 + 2 + len(TENTHS)
-    return of_cell * cells + of_attribute * len(manifest.attributes)
+    abstaining = sum(attribute.abstain_below is not None for attribute in manifest.attributes)
+    of_all = of_cell * cells + of_attribute * len(manifest.attributes)
+    return of_all + 2 * len(RESULTS) * abstaining
 
 
 class FairnessCounters:
@@ -77,6 +79,14 @@ class FairnessCounters:
             "Rows whose risk reached the attribute's threshold, by what became of the correction: applied, shadow "
             "(final is what would have been served), off, error (it overflowed, the base answer was served).",
             ("model", "attribute", "result", "base", "final"),
+            registry=registry,
+        )
+        self._abstentions = Counter(
+            "evenhand_abstentions",
+            "Flagged rows whose answer was less probable than the attribute's bound. result=applied: the reply said "
+            "that there is no decision; shadow, off: it would have in mode apply. Such rows are in evenhand_decisions "
+            "too, under the model's own answer.",
+            ("model", "attribute", "result", "base"),
             registry=registry,
         )
         self._overflow = Counter(
@@ -159,6 +169,8 @@ class FairnessCounters:
             name = (manifest.name, attribute.name)
             self._overflow.labels(*name)
             self._risk.labels(*name)
+            for result, base in itertools.product(RESULTS if attribute.abstain_below else (), BITS):
+                self._abstentions.labels(*name, result, base)
             for base, final in itertools.product(BITS, BITS):
                 for result in RESULTS:
                     self._corrections.labels(*name, result, base, final)
@@ -199,6 +211,8 @@ class FairnessCounters:
             name = (manifest.name, attribute.name)
             lot.add(self._decisions, (*name, *counted_as(attribute, verdict, row.declared), base, final))
             self._count_correction(lot, name, decision, verdict)
+            if verdict.abstains and verdict.result is not None:
+                lot.add(self._abstentions, (*name, verdict.result, base))
             self._count_risk(lot, name, verdict.risk, (base, final))
             self._count_detector(lot, name, attribute.reference, verdict.flagged, row.declared.get(attribute.name))
         lot.row()

@@ -7,20 +7,18 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
 from typing import Any
 
 from starlette.responses import JSONResponse
 
 from service.access.guard import Guard
-from service.errors import V2_PREFIX, ServiceError, TooLarge, TooSlow, UnsupportedMediaType
+from service.bodies import Bodies, Message, Receive
+from service.errors import V2_PREFIX, ServiceError, UnsupportedMediaType
 from service.ids import ulid
 from service.metrics import Metrics
 from service.tracing import CURRENT, TRACE, Trace, Tracer
 
 Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -34,14 +32,6 @@ CALLER_LEFT = 499
 PLAIN_TOKEN = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 
 
-@dataclass(frozen=True, slots=True)
-class BodyLimits:
-    """What a request's body may be; anything beyond is refused."""
-
-    max_bytes: int
-    within_s: float
-
-
 class Doorkeeper:
     """Refuses who may not ask and what is too large or of another type; names requests, counts and guards answers.
 
@@ -49,7 +39,7 @@ class Doorkeeper:
         app: The application behind it.
         metrics: Where requests are counted.
         tracer: Names traces.
-        limits: What a body may be.
+        bodies: Reads them.
         busy: Why no row at all can be taken now, whatever the request is; ``None`` if some can.
         guard: Who may ask what.
     """
@@ -59,14 +49,14 @@ class Doorkeeper:
         app: App,
         metrics: Metrics,
         tracer: Tracer,
-        limits: BodyLimits,
+        bodies: Bodies,
         busy: Callable[[], ServiceError | None],
         guard: Guard,
     ) -> None:
         self._app = app
         self._metrics = metrics
         self._tracer = tracer
-        self._limits = limits
+        self._bodies = bodies
         self._busy = busy
         self._guard = guard
 
@@ -81,7 +71,7 @@ class Doorkeeper:
         trace = scope[TRACE] = self._begin(request_id, headers)
         started, status, answered = time.monotonic(), 500, False
         body: bytes | None = None
-        rules = self._guard.rules(scope["path"])
+        held, rules = self._bodies.held(), self._guard.rules(scope["path"])
 
         async def answer(message: Message) -> None:
             nonlocal status, answered
@@ -95,7 +85,7 @@ class Doorkeeper:
             self._guard.admit(scope, rules)
             if scope["method"] in ("POST", "PUT", "PATCH"):
                 _check_media_type(headers, scope["path"])
-                body = await self._body(headers, receive)
+                body = await held.read(headers, receive)
                 if INFER_PATH.fullmatch(scope["path"]) and (busy := self._busy()) is not None:
                     raise busy  # under overload a refusal must cost little: before routing, JSON and schemas
             if not await self._while_wanted(scope, body, receive, answer, lambda: answered):
@@ -108,6 +98,7 @@ class Doorkeeper:
                 raise  # half an answer is out: the connection must break
             await self._refuse(ServiceError(), scope, receive, answer)
         finally:
+            held.let_go()
             route = next((rule.template for rule in rules.values()), "unmatched")
             self._metrics.request(route, _method(scope), status, time.monotonic() - started)
             self._tracer.end(trace, route, _method(scope), status)
@@ -145,27 +136,6 @@ class Doorkeeper:
     async def _refuse(self, error: ServiceError, scope: Scope, receive: Receive, send: Send) -> None:
         self._metrics.rejected(error.type)
         await JSONResponse(error.body(scope["path"]), error.status, error.headers())(scope, receive, send)
-
-    async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
-        """Read the whole body, but never more than the limit, nor for longer."""
-        too_large = TooLarge(f"the body is larger than {self._limits.max_bytes} bytes; send several requests")
-        declared = headers.get(b"content-length", b"0")
-        if declared.isdigit() and int(declared[:20]) > self._limits.max_bytes:
-            raise too_large
-        parts, size = list[bytes](), 0
-        try:
-            async with asyncio.timeout(self._limits.within_s):
-                while True:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        return b""
-                    parts.append(message.get("body", b""))
-                    if (size := size + len(parts[-1])) > self._limits.max_bytes:
-                        raise too_large
-                    if not message.get("more_body", False):
-                        return b"".join(parts)
-        except TimeoutError:
-            raise TooSlow from None
 
 
 async def _leave_with(task: asyncio.Task[Any], receive: Receive, answered: Callable[[], bool]) -> None:

@@ -15,7 +15,6 @@ from service.errors import Closing, DeadlineExceeded, InvalidInput, RecordUnavai
 from service.ids import ulid
 from service.loader import LoadedModel
 from service.metrics import Metrics
-from service.preprocess import Groups
 from service.record.events import Batch
 from service.record.recorder import RecordAway, Recorder
 from service.recording import REPLICA
@@ -36,8 +35,8 @@ class Question:
     trace: Trace
     mode: Mode | None = None
     """Lowers the operator's mode."""
-    groups: Groups = None
-    """Declared groups; counted, and never change an answer."""
+    groups: Any = None
+    """Declared groups, as they came; counted, and never change an answer."""
     version: str | None = None
     """The version that was asked for; any that answers where none was."""
     began_s: float = field(default_factory=time.monotonic)

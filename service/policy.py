@@ -9,6 +9,8 @@ from models.runtime import MODE_CODES
 from service.errors import EngineFailed
 from service.types import Answer, Decision, Floats, Ints, Scores, Verdict
 
+ABSTAIN = "abstain"
+"""The method that changes no answer."""
 MODES: dict[int, Mode] = {code: mode for mode, code in MODE_CODES.items()}
 
 
@@ -30,6 +32,7 @@ def decide(scores: Scores, modes: Ints, manifest: Manifest) -> Decision:
         raise EngineFailed
     broken, shadow_broken = not _finite(scores.logits), not _finite(scores.shadow)
     base = answer(scores.base, manifest)
+    final = base if broken or scores.logits.tolist() == scores.base.tolist() else answer(scores.logits, manifest)
     verdicts = tuple(
         Verdict(
             attribute=attribute.name,
@@ -37,6 +40,7 @@ def decide(scores: Scores, modes: Ints, manifest: Manifest) -> Decision:
             flagged=flagged,
             mode=MODES[code],
             result=_result(MODES[code], broken, shadow_broken) if flagged else None,
+            abstains=flagged and final.score < (attribute.abstain_below or 0.0),
         )
         for attribute, risk, flagged, code in zip(
             manifest.attributes, scores.risk.tolist(), scores.flagged.tolist(), modes.tolist(), strict=True
@@ -44,11 +48,12 @@ def decide(scores: Scores, modes: Ints, manifest: Manifest) -> Decision:
     )
     results = {verdict.result for verdict in verdicts}
     return Decision(
-        final=base if broken or scores.logits.tolist() == scores.base.tolist() else answer(scores.logits, manifest),
+        final=final,
         base=base,
         shadow=answer(scores.shadow, manifest) if "shadow" in results else None,
-        corrected="applied" in results,
+        corrected="applied" in results and manifest.correction.method != ABSTAIN,
         verdicts=verdicts,
+        abstained=next((v.attribute for v in verdicts if v.abstains and v.mode == "apply"), None),
     )
 
 

@@ -15,9 +15,9 @@ from models.inputs import Encoder, InputError
 from models.manifest import UNKNOWN_GROUP, Manifest, Mode
 from models.runtime import MODE_CODES
 from service.errors import InvalidInput
+from service.schemas import are_texts
 from service.types import Example, Ints, Watch
 
-Groups = dict[str, str] | list[dict[str, str] | None] | None
 PER_ITEM = 16
 """What an item, or a feature of it, costs beside its characters, in characters."""
 INLINE_CHARACTERS = 512
@@ -92,20 +92,22 @@ def request_modes(operator: tuple[Mode, ...], wanted: Mode | None) -> Ints:
     return lowered
 
 
-def declared_groups(groups: Groups, items: int, manifest: Manifest) -> list[dict[str, str]]:
+def declared_groups(groups: Any, items: int, manifest: Manifest) -> list[dict[str, str]]:  # noqa: ANN401 - as it came
     """Line up declared groups with the items.
 
     Returns:
         One mapping from attribute to group per item, empty where nothing was declared.
 
     Raises:
-        InvalidInput: the list has another length than the inputs, or names an attribute that the model has not.
+        InvalidInput: they are no texts, of another number than the inputs, or name an attribute that the model has not.
     """
     if groups is None:
         return [{} for _ in range(items)]
-    listed = [groups] if isinstance(groups, dict) else groups
+    listed = groups if isinstance(groups, list) else [groups]
     if len(listed) != items:
         raise InvalidInput("groups must be one object for one input, or a list as long as inputs")
+    if not all(declared is None or are_texts(declared) for declared in listed):
+        raise InvalidInput("groups has the wrong type; see /docs")
     names = set(manifest.attribute_names)
     if any(set(declared or {}) - names for declared in listed):
         raise InvalidInput(f"groups names an attribute that this model has not; it has {sorted(names)}")

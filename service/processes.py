@@ -38,13 +38,13 @@ def serve(chosen: Settings) -> None:
     Guard(chosen, lambda _: None)  # said once, here, rather than by every worker
     recording.check(chosen)
     if chosen.workers == 1:
-        uvicorn.Server(_config(chosen, _application(chosen))).run()
+        uvicorn.Server(config_of(chosen, _application(chosen))).run()
         return
     for path in chosen.bundles:
         require_engine(load(path))  # said once, here, rather than by every worker
     with tempfile.TemporaryDirectory(prefix="evenhand-") as shared:
         _share(chosen, Path(shared))
-        config = _config(chosen, "service.processes:worker")
+        config = config_of(chosen, "service.processes:worker")
         Multiprocess(config, [config.bind_socket()]).run()
 
 
@@ -93,7 +93,8 @@ def _forget_the_dead(folder: Path) -> None:
             mark_process_dead(pid, str(folder))  # type: ignore[no-untyped-call]
 
 
-def _config(chosen: Settings, application: FastAPI | str) -> uvicorn.Config:
+def config_of(chosen: Settings, application: FastAPI | str) -> uvicorn.Config:
+    """How uvicorn serves an application, or what a factory of that name makes."""
     return uvicorn.Config(
         application,
         host=chosen.host,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from models.manifest import Mode
@@ -43,14 +43,13 @@ def _few(value: Any) -> Any:  # noqa: ANN401 - anything a client may send
 
 
 def _told(groups: Any) -> Any:  # noqa: ANN401 - anything a client may send
-    """Stop at the first group that is none, for the same reason."""
-    for one in groups if isinstance(groups, list) else [groups]:
-        if one is not None and not _texts(one):
-            raise PydanticCustomError("groups", "a group is no text")
+    if groups is not None and not are_texts(groups):
+        raise PydanticCustomError("groups", "groups are no texts")
     return groups
 
 
-def _texts(value: Any) -> bool:  # noqa: ANN401
+def are_texts(value: Any) -> bool:  # noqa: ANN401 - anything a client may send
+    """Whether it is an object of few fields whose names and values are texts."""
     if not isinstance(value, dict) or len(value) > MOST_FIELDS:
         return False
     try:
@@ -61,7 +60,9 @@ def _texts(value: Any) -> bool:  # noqa: ANN401
 
 
 Groups = Annotated[dict[str, str] | None, BeforeValidator(_told)]
-GroupsOfItems = Annotated[dict[str, str] | list[dict[str, str] | None] | None, BeforeValidator(_told)]
+_OF_ITEMS = TypeAdapter(dict[str, str] | list[dict[str, str] | None] | None)
+# Looked at once the items are counted, for a body has room for millions of groups.
+GroupsOfItems = Annotated[Any, WithJsonSchema(_OF_ITEMS.json_schema())]
 
 
 class _Taken(BaseModel):
@@ -121,6 +122,13 @@ BODY_ERRORS: dict[int | str, dict[str, Any]] = {
 """What any route that takes a body may answer."""
 
 
+class AbstainedOut(BaseModel):
+    """Why there is no decision."""
+
+    attribute: str = Field(description="The attribute whose group is decided by people where it is close.")
+    why: str
+
+
 class PredictionOut(BaseModel):
     """The answer to one item."""
 
@@ -136,6 +144,10 @@ class PredictionOut(BaseModel):
     )
     base: AnswerOut = Field(description="What the uncorrected model says.")
     shadow: AnswerOut | None = Field(description="What would be said if attributes in shadow mode were applied.")
+    abstained: AbstainedOut | None = Field(
+        description="Set where the service gives no decision: label and score are then what the model says, for the "
+        "person who decides instead."
+    )
     truncated: bool = Field(description="Whether the text was longer than the model reads.")
 
 

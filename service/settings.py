@@ -68,6 +68,8 @@ class Settings(BaseSettings):
     """Where the graph runs."""
     max_body_bytes: int = Field(default=8 * 2**20, ge=1024)
     """Larger bodies are refused with 413."""
+    max_bodies_bytes: int = Field(default=0, ge=0)
+    """Bytes of all bodies that a process holds at once; more are refused with 429. 0 is room for 32 of the largest."""
     body_s: float = Field(default=30.0, gt=0)
     """A body that is not there by then is refused with 408."""
     max_items: int = Field(default=1024, ge=1)
@@ -139,6 +141,12 @@ class Settings(BaseSettings):
         """A group that is declared anew after it was let go of would count twice."""
         if self.keep_attributes_days < self.feedback_days:
             raise ValueError("keep_attributes_days must not be less than feedback_days; raise it, or lower the other")
+        return self
+
+    @model_validator(mode="after")
+    def _one_body_has_room(self) -> Settings:
+        if 0 < self.max_bodies_bytes < self.max_body_bytes:
+            raise ValueError("max_bodies_bytes must not be less than max_body_bytes; raise it, or lower the other")
         return self
 
     @classmethod

@@ -82,6 +82,7 @@ def output_types(manifest: Manifest) -> OutputTypes:
         "base_score": ("FP64", ()),
         "shadow_label": ("BYTES", ()),
         "shadow_score": ("FP64", ()),
+        "abstained": ("BOOL", ()),
         "truncated": ("BOOL", ()),
         "error": ("BYTES", ()),
     }
@@ -93,6 +94,7 @@ OF_DECISION: dict[str, Callable[[Decision], list[Any]]] = {
     "scores": lambda decision: list(decision.final.scores.values()),
     "flagged": lambda decision: [verdict.flagged for verdict in decision.verdicts],
     "corrected": lambda decision: [decision.corrected],
+    "abstained": lambda decision: [decision.abstained is not None],
     "risk": lambda decision: [verdict.risk for verdict in decision.verdicts],
     "base_label": lambda decision: [decision.base.label],
     "base_score": lambda decision: [decision.base.score],

@@ -86,6 +86,8 @@ class Verdict:
     mode: Mode
     result: str | None
     """``applied``, ``shadow``, ``off`` or ``error`` for a flagged row; ``None`` for any other."""
+    abstains: bool = False
+    """Whether the row is flagged and its answer less probable than the attribute's bound, whatever the mode."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,8 @@ class Decision:
     """Whether an adapter was applied to the served answer."""
     verdicts: tuple[Verdict, ...]
     """One per attribute, in the manifest's order."""
+    abstained: str | None = None
+    """The attribute for which no decision is given; the answers are there for whoever takes it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,11 +45,11 @@ class Postgres:
         """``immediate`` is like a crash."""
         self._do("pg_ctl", "-D", f"{self.folder}/data", "-w", "-m", mode, "stop")
 
-    def create(self) -> str:
+    def create(self, encoding: str = "UTF8") -> str:
         """A new database's URL."""
         name = f"t{uuid.uuid4().hex}"
         where = ("-h", "127.0.0.1", "-p", str(self.port), "-U", "evenhand")
-        self._do("createdb", *where, name)
+        self._do("createdb", *where, "-E", encoding, "-T", "template0", "--locale", "C", name)
         return f"postgresql+psycopg://evenhand@127.0.0.1:{self.port}/{name}"
 
     def close(self) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,9 +14,11 @@ from numpy.typing import NDArray
 
 from models.backbones import SplitModel
 from models.fairnet import FairNet
-from training import correct, detect, pseudo_labels, select
-from training.candidates import LEARN_LEVEL, Cuts
+from training import detect, pseudo_labels, select
+from training.candidates import Cuts, levels_of
 from training.config import FitConfig, fingerprint
+from training.correctors import named
+from training.correctors.method import Given
 from training.data import HELD, TUNE, Rows, Schema
 from training.derive import with_shared_gate
 from training.detect import Lesson
@@ -48,7 +52,8 @@ class Learnt:
     fairnet: FairNet
     risk: Floats
     """``(rows, attributes)`` of all rows."""
-    hinge_open: float | None
+    notes: dict[str, Any]
+    """What whoever reads the log should know; plain values."""
     choice: select.Choice
 
 
@@ -64,27 +69,27 @@ def arms(config: FitConfig, make_split: MakeSplit, material: Material, folder: P
 
 def learn(
     arm: Arm, config: FitConfig, make_split: MakeSplit, material: Material, folder: Path
-) -> tuple[FairNet, Floats, float | None]:
-    """Detectors, calibration, adapters.
+) -> tuple[FairNet, Floats, dict[str, Any]]:
+    """Detectors, calibration, corrector.
 
     Returns:
-        The model, the risk of all rows ``(rows, attributes)``, and how often the contrastive hinge was open.
+        The model, the risk of all rows ``(rows, attributes)``, and what the corrector's method notes.
     """
     torch.manual_seed(config.seed)
-    lora = config.correction
-    fairnet = FairNet(make_split(), tuple(arm.schema.gated), config.detector.pooling, lora.rank, lora.alpha)
+    stage = config.correction
+    method = named(stage.method)
+    make = partial(method.make, config=stage)
+    fairnet = FairNet(make_split(), tuple(arm.schema.gated), config.detector.pooling, make)
     own = replace(material, rows=arm.rows, schema=arm.schema)
     # The cut decides what is learnt, and it is not among the stages' own settings when it was chosen.
     key = fingerprint(asdict(config.detector), fairnet.split.layer)[:12]
     detect.learn(fairnet.detectors, own, arm.lesson, config.detector, folder / f"{arm.name}-detector-{key}")
     detect.calibrate(fairnet.detectors, own, detect.members(arm.rows, arm.schema))
     risk = detect.risks_of(fairnet.detectors, material.features, arm.rows.all())
-    lowest = Cuts(risk, arm.lesson.known, arm.rows).thresholds((LEARN_LEVEL,) * risk.shape[1])
-    lora_key = fingerprint(key, asdict(lora))[:12]
-    hinge = correct.learn(
-        fairnet.correction, own, risk >= np.array(lowest), lora, folder / f"{arm.name}-correction-{lora_key}"
-    )
-    return fairnet, risk, hinge
+    lowest = Cuts(risk, arm.lesson.known, arm.rows).thresholds((max(levels_of(stage)),) * risk.shape[1])
+    place = folder / f"{arm.name}-correction-{fingerprint(key, asdict(stage))[:12]}"
+    given = Given(own, risk >= np.array(lowest), risk, arm.lesson.known, stage, place)
+    return fairnet, risk, method.learn(fairnet.correction, given)
 
 
 def best(config: FitConfig, make_split: MakeSplit, material: Material, folder: Path) -> Learnt:
@@ -93,10 +98,13 @@ def best(config: FitConfig, make_split: MakeSplit, material: Material, folder: P
     listed = arms(config, make_split, material, folder)
     stage = replace(config.correction, alpha_certificate=config.correction.alpha_certificate / len(listed))
     for arm in listed:
-        fairnet, risk, hinge = learn(arm, config, make_split, material, folder)
+        fairnet, risk, notes = learn(arm, config, make_split, material, folder)
         own = replace(material, rows=arm.rows, schema=arm.schema)
-        choice = select.choose(fairnet.correction, own, risk, arm.lesson.known, stage)
-        found.append(Learnt(arm, fairnet, risk, hinge, choice))
+        if named(stage.method).chosen:
+            choice = select.choose(fairnet.correction, own, risk, arm.lesson.known, stage)
+        else:
+            choice = select.everything(Cuts(risk, arm.lesson.known, arm.rows), max(levels_of(stage)))
+        found.append(Learnt(arm, fairnet, risk, notes, choice))
     chosen = max(found, key=lambda learnt: (learnt.choice.certified, learnt.choice.value))
     if len(found) > 1:
         values = ", ".join(f"{learnt.arm.name} {learnt.choice.value:.3f}" for learnt in found)

@@ -13,7 +13,8 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from models.lora import ConditionalLora
+from models.corrector import Corrector
+from training.config import CorrectionConfig
 from training.correct import answers
 from training.data import HELD, TUNE, Rows, Schema
 from training.features import Features
@@ -26,8 +27,8 @@ Bools = NDArray[np.bool_]
 
 STRENGTHS = (0.3, 0.45, 0.6, 0.8, 1.0)
 LEVELS = (0.5, 0.75, 1.0)
-LEARN_LEVEL = max(LEVELS)
-"""The adapters learn on all rows that any threshold may flag: below it they never saw a row."""
+ALWAYS = float("inf")
+"""The level that flags every row."""
 NEVER = 1.0
 
 
@@ -40,13 +41,18 @@ class Setting:
     """One per gated attribute; 0 is never."""
 
 
-def settings(attributes: int) -> list[Setting]:
+def levels_of(config: CorrectionConfig) -> tuple[float, ...]:
+    """Levels that may be chosen; the adapters learn on all rows that the highest may flag."""
+    return (ALWAYS,) if config.gate == "always" else LEVELS
+
+
+def settings(attributes: int, levels: Sequence[float] = LEVELS) -> list[Setting]:
     """Every setting but "never": strengths by levels of every attribute."""
     return [
-        Setting(strength, levels)
+        Setting(strength, chosen)
         for strength in STRENGTHS
-        for levels in product((0.0, *LEVELS), repeat=attributes)
-        if any(levels)
+        for chosen in product((0.0, *levels), repeat=attributes)
+        if any(chosen)
     ]
 
 
@@ -71,6 +77,8 @@ class Cuts:
     def _threshold(self, attribute: int, level: float) -> float:
         if level == 0.0:
             return NEVER
+        if level == ALWAYS:
+            return 0.0
         share = min(1.0, level * self.shares[attribute])
         return min(float(np.quantile(self._risk[:, attribute], 1.0 - share)), NEVER - 1e-6)
 
@@ -78,14 +86,15 @@ class Cuts:
 class Table:
     """Predicted class of some rows at every strength, under every set of open gates that some setting can produce."""
 
-    def __init__(self, correction: ConditionalLora, features: Features, chosen: Ints, possible: Bools) -> None:
-        """Run the suffix as often as needed.
+    def __init__(self, correction: Corrector, features: Features, chosen: Ints, possible: Bools, risk: Floats) -> None:
+        """Run the corrector as often as needed.
 
         Args:
-            correction: The learnt adapters.
+            correction: What was learnt.
             features: Hidden states.
             chosen: Rows.
             possible: ``(rows, attributes)`` which gates any setting can open.
+            risk: ``(rows, attributes)``.
         """
         self._bits = 1 << np.arange(possible.shape[1])
         base = features.base_logits[chosen].argmax(axis=1)
@@ -97,7 +106,7 @@ class Table:
                     at = np.flatnonzero((reach & subset) == subset)
                     gates = np.repeat((subset & self._bits > 0)[None], len(at), axis=0)
                     if len(at):
-                        logits = answers(correction, features, chosen[at], gates)
+                        logits = answers(correction, features, chosen[at], gates, risk[at])
                         self._predicted[index, at, subset] = logits.argmax(axis=1)
 
     def predict(self, strength: float, is_open: Bools) -> Ints:

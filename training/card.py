@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from models.manifest import Manifest
+from models.manifest import Correction, Manifest
 
 
 def write(manifest: Manifest, evaluation: dict[str, Any]) -> str:
@@ -41,11 +41,22 @@ def _mechanism(manifest: Manifest) -> str:
     return (
         f"A base classifier ({manifest.provenance.base}) with labels {', '.join(manifest.labels)} (favourable: "
         f"{', '.join(manifest.favourable)}). A bias detector per attribute reads the input of block {c.layer} of "
-        f"{c.layers} ({c.pooling} pooling). Rows whose risk reaches the threshold are finished a second time with LoRA "
-        f"weights (rank {c.rank}, alpha {c.alpha}, on {', '.join(c.targets)}); every other row gets the base model's "
-        f"answer bit for bit. The risk is the calibrated probability that the row does not belong to the reference "
-        f"group; it is an inference about a sensitive attribute: treat it as personal data.{engine}"
+        f"{c.layers} ({c.pooling} pooling). Rows whose risk reaches the threshold are {_finished(c)}; every other row "
+        f"gets the base model's answer bit for bit. The risk is the calibrated probability that the row does not "
+        f"belong to the reference group; it is an inference about a sensitive attribute: treat it as personal "
+        f"data.{engine}"
     )
+
+
+def _finished(correction: Correction) -> str:
+    if correction.method == "none":
+        return "only counted"
+    if correction.method == "abstain":
+        return "answered like any other, but for answers below the attribute's bound: there is no decision then"
+    if correction.method != "lora":
+        return f"answered by the method {correction.method}"
+    targets = ", ".join(correction.targets)
+    return f"finished a second time with LoRA weights (rank {correction.rank}, alpha {correction.alpha}, on {targets})"
 
 
 def _attributes(manifest: Manifest) -> str:

@@ -36,6 +36,10 @@ def fit(
     ] = "full",
     known: Annotated[float, typer.Option(help="With partial: share of rows whose attributes are used.")] = 1.0,
     intersections: Annotated[list[str] | None, typer.Option(help="first:second, judged like an attribute.")] = None,
+    method: Annotated[
+        str, typer.Option(help="lora (FairNet), another corrector, or how to train the base: docs/methods.")
+    ] = "lora",
+    gate: Annotated[str, typer.Option(help="detector: correct rows that it flags; always: all rows.")] = "detector",
     shared: Annotated[bool, typer.Option(help="One detector and adapter for all attributes.")] = False,
     layer: Annotated[str | None, typer.Option(help="First corrected block, or auto; the middle if not given.")] = None,
     pooling: Annotated[str, typer.Option(help="attention, mean or first.")] = "attention",
@@ -78,6 +82,7 @@ def fit(
     for option, value in (("hold-out", hold_out), ("epsilon", epsilon), ("known", known)):
         share(option, value)
     computing: Any = one_of("precision", precision, "float32", "bfloat16")
+    opens: Any = one_of("gate", gate, "detector", "always")
     config = FitConfig(
         name=name or out.name,
         base=base or "tabular",
@@ -95,24 +100,26 @@ def fit(
             pooling=one_of("pooling", pooling, "attention", "mean", "first"),  # type: ignore[arg-type]
             known=known,
         ),
-        correction=CorrectionConfig(precision=computing, epsilon=epsilon, require_certificate=certificate),
+        correction=CorrectionConfig(gate=opens, precision=computing, epsilon=epsilon, require_certificate=certificate),
     )
-    _run(config, data, out, work or out.with_name(f"{out.name}.work"))
+    _run(config, method, data, (out, work or out.with_name(f"{out.name}.work")))
 
 
-def _run(config: object, data: str, out: Path, work: Path) -> None:
+def _run(config: object, method: str, data: str, places: tuple[Path, Path]) -> None:
     """Load the heavy parts, and turn errors a user can mend into one line."""
     from models.backbones import UnsupportedBaseError
     from models.export import ParityError
     from training.config import FitConfig
     from training.data import DataError, read
     from training.fit import run
+    from training.methods import with_method
     from training.progress import say
 
     assert isinstance(config, FitConfig)
     try:
+        config = with_method(config, method)
         rows, schema, digest = read(data, config.columns, config.seed)
-        run(config, rows, schema, digest, out, work)
+        run(config, rows, schema, digest, *places)
     except (DataError, UnsupportedBaseError, ParityError) as error:
         say(f"[red]error:[/red] {error}")
         raise typer.Exit(1) from error

@@ -76,8 +76,12 @@ class DetectorConfig:
 
 @dataclass(frozen=True)
 class CorrectionConfig:
-    """Stages 3 and 4: prototypes and conditional LoRA."""
+    """What corrects flagged rows; but for the first and the last lines, stages 3 and 4: conditional LoRA."""
 
+    method: str = "lora"
+    """One of :func:`training.correctors.correctors`."""
+    gate: Literal["detector", "always"] = "detector"
+    """Whether only rows that a detector flags are corrected, or all."""
     rank: int = 8
     alpha: int = 16
     margin: float = 0.5
@@ -130,6 +134,8 @@ class FitConfig:
     base_stage: BaseConfig = BaseConfig()
     detector: DetectorConfig = DetectorConfig()
     correction: CorrectionConfig = CorrectionConfig()
+    retraining: str | None = None
+    """A training-time method that makes the base; one of :func:`training.methods.retrainings`."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for the manifest; local folders are named by their last part only."""

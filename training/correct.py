@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from models.corrector import Corrector, Selected
 from models.lora import ConditionalLora
 from training import processes
 from training.config import CorrectionConfig
@@ -192,12 +193,24 @@ class _Objective:
 
 
 @torch.no_grad()
-def answers(correction: ConditionalLora, features: Features, rows: Ints, gates: Bools) -> Floats:
-    """Corrected logits of some rows under given gates, ``(rows, classes)``."""
+def answers(correction: Corrector, features: Features, rows: Ints, gates: Bools, risk: Floats | None = None) -> Floats:
+    """Corrected logits of some rows under given gates, ``(rows, classes)``.
+
+    Args:
+        correction: What was learnt.
+        features: What the base says.
+        rows: Which rows.
+        gates: ``(rows, attributes)``.
+        risk: ``(rows, attributes)``; only for a corrector that reads it.
+    """
+    reads_states = "hidden" in correction.reads
+    at_risk = np.zeros(gates.shape, dtype=np.float32) if risk is None else risk
     found = np.zeros((len(rows), correction.split.classes), dtype=np.float32)
     order = np.argsort(features.lengths[rows], kind="stable")
     for start in range(0, len(rows), 64):
         batch = order[start : start + 64]
-        hidden, mask = features.batch(rows[batch])
-        found[batch] = correction(hidden, mask, torch.from_numpy(gates[batch]).to(hidden.device))[0].cpu().numpy()
+        states = features.batch(rows[batch]) if reads_states else (torch.empty(0), torch.empty(0))
+        rest = (gates[batch], features.base_logits[rows[batch]], at_risk[batch], features.representation[rows[batch]])
+        opened, logits, high, heads = (torch.from_numpy(array).to(processes.device()) for array in rest)
+        found[batch] = correction.correct(Selected(opened, *states, logits, high, heads)).cpu().numpy()
     return found

@@ -13,6 +13,7 @@ from models import bundle as bundles
 from models.bundle import Bundle, BundleError
 from models.export import ExportError, Parity, ParityError, compare, to_onnx
 from models.inputs import collate
+from models.lora import ConditionalLora
 from models.manifest import PREPROCESS, Engine, Manifest
 from models.runners import Runner, make_runner
 from models.runtime import MODE_CODES
@@ -44,13 +45,13 @@ def write_model(fitted: Fitted, draft: Path, describe: Callable[[Engine], Manife
     (draft / PREPROCESS[fitted.base.spec.kind]).write_bytes(fitted.base.preprocess)
     fitted.fairnet.correction.save(draft / "adapter", fitted.config.public_base)
     save_file(fitted.fairnet.detectors.state_dict(), draft / bundles.DETECTOR)
-    wanted = fitted.config.engine
+    wanted, only_graph = fitted.config.engine, fitted.config.correction.method != ConditionalLora.method
     if wanted != "torch":
         try:
             return _onnx(fitted, draft, describe("onnx"))
         except (ExportError, BundleError, ParityError) as error:
-            if wanted == "onnx":
-                raise DataError(f"ONNX cannot take this base ({error}); fit with --engine torch") from error
+            if wanted == "onnx" or only_graph:
+                raise DataError(f"ONNX cannot take this base ({error}); fit LoRA with --engine torch") from error
             (draft / bundles.GRAPH).unlink(missing_ok=True)
             say(f"ONNX cannot take this base ({error}); writing it for the torch engine, which serving then needs")
     return _torch(fitted, draft, describe("torch"))

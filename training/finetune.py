@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +24,8 @@ from training.loop import Plan, fit
 Ints = NDArray[np.int64]
 RowLoss = Callable[[Tensor, Ints], Tensor]
 """Logits ``(batch, classes)`` and the indices of their rows to one loss."""
+Around = Callable[[Ints], contextlib.AbstractContextManager[Any]]
+"""The indices of a batch's rows to what is held open while the model runs over them in learning."""
 Judge = Callable[[Ints], float]
 """Predicted classes of the validation rows to their value; the epoch of highest value is kept."""
 
@@ -38,6 +42,7 @@ class Run:
     loss: RowLoss
     judge: Judge | None = None
     """Accuracy where not given."""
+    around: Around = contextlib.nullcontext
 
 
 def cross_entropy(labels: Ints) -> RowLoss:
@@ -73,7 +78,7 @@ def finetune(
 
     def loss_of(batch: Ints) -> Tensor:
         model.train()
-        with processes.autocast(stage.precision):
+        with processes.autocast(stage.precision), run.around(chosen[batch]):
             logits = logits_of(model, [encoded[row] for row in chosen[batch]], run.pad_id)
         return run.loss(logits.float().cpu(), chosen[batch])
 

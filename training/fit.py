@@ -17,6 +17,7 @@ from training.derive import with_intersections
 from training.features import Features, Material, extract
 from training.fitted import Fitted
 from training.layers import blocks_of, choose_layer
+from training.methods import check, retrained
 from training.progress import say
 
 
@@ -42,6 +43,7 @@ def run(config: FitConfig, rows: Rows, schema: Schema, data_sha256: str, out: Pa
         raise DataError(f"{out} exists; remove it or choose another --out")
     if not schema.groups and config.detector.attributes_known != "none":
         raise DataError("no attribute is named: give --attribute, or --attributes-known none to learn without any")
+    check(config)
     rows = hold_out(rows, config.base_stage.hold_out, config.seed)
     _announce(rows, schema)
     processes.deterministic()
@@ -51,14 +53,15 @@ def run(config: FitConfig, rows: Rows, schema: Schema, data_sha256: str, out: Pa
     base_key = fingerprint(asdict(config.base_stage), config.base, config.seed, config.columns, data_sha256)
     prepared, rows, schema = base.prepare(config, rows, schema, work / f"base-{base_key[:12]}")
     rows, schema = with_intersections(rows, schema, config.columns.intersections)
+    prepared = retrained(config, prepared, rows, schema, work)
     layer, probes = _layer(config, prepared, rows, schema, work)
     split = SplitModel(prepared.model, layer)
     features = _features(split, prepared.encoded, prepared.pad_id, work)
     key = fingerprint(base_key, base.weights_hash(split.model))
     material = Material(features, rows, schema, config.seed)
     learnt = arms.best(config, lambda: SplitModel(prepared.model, layer), material, work / f"correction-{key[:12]}")
-    if learnt.hinge_open is not None:
-        say(f"the contrastive hinge was open for {100 * learnt.hinge_open:.0f} % of anchors in the last epoch")
+    for what, value in learnt.notes.items():
+        say(f"{what}: {value}")
     learnt.fairnet.correction.fold_strength(learnt.choice.strength)
     if processes.is_main():
         learnt.fairnet.cpu()

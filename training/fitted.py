@@ -8,6 +8,7 @@ from models.fairnet import FairNet
 from training.arms import Learnt
 from training.base import Base
 from training.config import FitConfig
+from training.correctors.none import NONE
 from training.data import Rows, Schema
 from training.select import Choice
 
@@ -32,6 +33,11 @@ class Fitted:
     def schema(self) -> Schema:
         """What its values mean."""
         return self.learnt.arm.schema
+
+    @property
+    def watches(self) -> bool:
+        """Whether rows are flagged and nothing corrects them."""
+        return self.config.correction.method == NONE.name
 
     @property
     def fairnet(self) -> FairNet:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from models.export import OPSET, PARITY_TOLERANCE
+from models.lora import ConditionalLora
 from models.manifest import Attribute, Certificate, Correction, Engine, Graph, Manifest, Provenance
 from models.runtime import GATE_INPUTS, OUTPUTS
 from training import engines
@@ -40,7 +41,7 @@ def write(fitted: Fitted, out: Path) -> Path:
 
 def _manifest(fitted: Fitted, engine: Engine) -> Manifest:
     """Complete but for what sealing adds: evaluation and hashes."""
-    config, schema, split = fitted.config, fitted.schema, fitted.fairnet.split
+    config, schema = fitted.config, fitted.schema
     words = config.card
     return Manifest(
         schema_version=1,
@@ -55,14 +56,7 @@ def _manifest(fitted: Fitted, engine: Engine) -> Manifest:
         favourable=list(schema.favourable),
         input=fitted.base.spec,
         attributes=_attributes(fitted),
-        correction=Correction(
-            layer=split.layer,
-            layers=split.layers,
-            pooling=config.detector.pooling,
-            rank=config.correction.rank,
-            alpha=config.correction.alpha,
-            targets=list(split.family.targets),
-        ),
+        correction=_correction(fitted),
         graph=Graph(
             engine=engine,
             opset=OPSET if engine == "onnx" else None,
@@ -75,6 +69,20 @@ def _manifest(fitted: Fitted, engine: Engine) -> Manifest:
         provenance=_provenance(fitted),
         evaluation={},
         files={},
+    )
+
+
+def _correction(fitted: Fitted) -> Correction:
+    stage, split = fitted.config.correction, fitted.fairnet.split
+    adapts = stage.method == ConditionalLora.method
+    return Correction(
+        method=stage.method,
+        layer=split.layer,
+        layers=split.layers,
+        pooling=fitted.config.detector.pooling,
+        rank=stage.rank if adapts else 0,
+        alpha=stage.alpha if adapts else 0,
+        targets=list(split.family.targets) if adapts else [],
     )
 
 
@@ -110,16 +118,28 @@ def _attributes(fitted: Fitted) -> list[Attribute]:
                 groups=list(groups),
                 reference=groups[0],
                 threshold=fitted.choice.thresholds[index],
-                mode="apply" if helps else "off",
+                mode="apply" if helps and not fitted.watches else "off",
                 why=_why(fitted, helps),
+                abstain_below=_abstain_below(fitted, index),
             )
         )
     return found
 
 
+def _abstain_below(fitted: Fitted, attribute: int) -> float | None:
+    """The bound of an attribute for which the service may abstain; none where nothing was found to gain by it."""
+    bounds = fitted.fairnet.correction.abstain_below
+    return bounds[attribute] if bounds and bounds[attribute] else None
+
+
 def _why(fitted: Fitted, helps: bool) -> str:
     """One sentence: why an attribute is corrected, or not."""
     stage, choice = fitted.config.correction, fitted.choice
+    if fitted.watches:
+        made = f"; the base was trained by the method {fitted.config.retraining}" if fitted.config.retraining else ""
+        return f"nothing is corrected at inference, flagged rows are counted only{made}"
+    if stage.method == "abstain":
+        return "flagged rows whose answer is less probable than the bound get no decision"
     cost = f"{100 * stage.epsilon:g} points of overall accuracy"
     limit = f"at a cost of at most {100 * stage.cost:g} points of" if stage.cost else "without a loss of"
     limit += " overall accuracy there"

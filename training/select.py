@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.lora import ConditionalLora
-from training.candidates import LEARN_LEVEL, NEVER, Cuts, Judge, Setting, Table, settings
+from models.corrector import Corrector
+from training.candidates import LEVELS, NEVER, Cuts, Judge, Setting, Table, levels_of, settings
 from training.certify import SHARES, chance, fallback, gain_p_value, loss_p_value
 from training.config import CorrectionConfig
 from training.data import TUNE
@@ -81,25 +81,33 @@ class Choice:
 
 
 class Chooser:
-    """Answers of learnt adapters at every setting, from which a choice is made.
+    """Answers of a learnt corrector at every setting, from which a choice is made.
 
     Args:
-        correction: The learnt adapters; left at full strength.
+        correction: The learnt corrector; left at full strength.
         material: Hidden states and rows.
         risk: ``(rows, attributes)`` of all rows.
         known: ``(rows, attributes)`` members as the training may see them.
         chosen: Rows that are ever asked about.
+        levels: What may be chosen of every attribute; 0 may always be.
     """
 
     def __init__(
-        self, correction: ConditionalLora, material: Material, risk: Floats, known: Ints, chosen: Ints
+        self,
+        correction: Corrector,
+        material: Material,
+        risk: Floats,
+        known: Ints,
+        chosen: Ints,
+        levels: tuple[float, ...] = LEVELS,
     ) -> None:
         self.material, self.rows, self.schema, self.risk = material, material.rows, material.schema, risk
         self.base = material.features.base_logits.argmax(axis=1)
         self.cuts = Cuts(risk, known, material.rows)
         self.attributes = risk.shape[1]
-        lowest = np.array(self.cuts.thresholds((LEARN_LEVEL,) * self.attributes))
-        self._table = Table(correction, material.features, chosen, risk[chosen] >= lowest)
+        self.levels = levels
+        lowest = np.array(self.cuts.thresholds((max(levels),) * self.attributes))
+        self._table = Table(correction, material.features, chosen, risk[chosen] >= lowest, risk[chosen])
         self._place = np.full(len(self.rows), -1)
         self._place[chosen] = np.arange(len(chosen))
         self._chosen = chosen
@@ -115,7 +123,9 @@ class Chooser:
     def order(self, tune: Ints, cost: float) -> list[Setting]:
         """All settings that tuning rows allow, the best first."""
         judge = self.judge(tune, cost)
-        valued = [(judge.value(self.predict(setting, tune)), setting) for setting in settings(self.attributes)]
+        valued = [
+            (judge.value(self.predict(setting, tune)), setting) for setting in settings(self.attributes, self.levels)
+        ]
         allowed = [(value, setting) for value, setting in valued if value > judge.value(self.base[tune])]
         return [setting for _, setting in sorted(allowed, key=lambda pair: -pair[0])]
 
@@ -196,13 +206,11 @@ def _worst_of_base(tune: Judge, validation: Judge) -> tuple[str, str, str] | Non
     return tune.names[both[int(np.argmin(accuracies))]]
 
 
-def choose(
-    correction: ConditionalLora, material: Material, risk: Floats, known: Ints, config: CorrectionConfig
-) -> Choice:
+def choose(correction: Corrector, material: Material, risk: Floats, known: Ints, config: CorrectionConfig) -> Choice:
     """Choose for a bundle; see :meth:`Chooser.choose`."""
     order, certify = choice_rows(material, config.require_certificate)
     asked = np.concatenate([order, order[:0] if certify is None else certify])
-    choice = Chooser(correction, material, risk, known, asked).choose(order, certify, config)
+    choice = Chooser(correction, material, risk, known, asked, levels_of(config)).choose(order, certify, config)
     for trial in choice.trials:
         say(
             f"strength {trial.setting.strength}, levels {trial.setting.levels}: p {trial.loss_p:.3f} for a loss above "
@@ -212,6 +220,12 @@ def choose(
     if not choice.tried:
         say("no setting helped on the rows that settings are put in order on")
     return choice
+
+
+def everything(cuts: Cuts, level: float) -> Choice:
+    """Flag at one level for every attribute, whatever that changes."""
+    setting = Setting(1.0, (level,) * len(cuts.shares))
+    return Choice(setting, cuts.thresholds(setting.levels), False, None, (), 1, 0.0)
 
 
 def choice_rows(material: Material, certificate: bool) -> tuple[Ints, Ints | None]:

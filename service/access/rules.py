@@ -42,8 +42,6 @@ TABLE: Mapping[str, str] = {
     f"GET {V2_PREFIX}/health/ready": "",
     "GET /dashboard": "",
     "GET /docs": "",
-    "GET /docs/oauth2-redirect": "",
-    "GET /redoc": "",
     "GET /openapi.json": "",
 }
 """Method and path template, and the scopes of which a caller needs one; none at all where it is open."""

@@ -102,6 +102,7 @@ def _decision(batch: Batch, row: Row, moment: str) -> dict[str, Any]:
         "final": _answer(found.final),
         "p_favourable": sum([found.final.scores[label] for label in batch.manifest.favourable]),
         "corrected": found.corrected,
+        **({"abstained": found.abstained} if found.abstained else {}),
         "error": None,
     }
 

@@ -8,18 +8,35 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic_core import from_json, to_json
+from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter
+from pydantic_core import to_json
+from sqlalchemy import Float, Integer, Table
+from sqlalchemy import String as Text
 
 from service.record import counts, events
 from service.record.chain import Event
-from service.record.counts import DAY_MS, Cells
+from service.record.counts import DAY_MS, SUMS, Cells
 from service.record.events import Batch
 from service.record.keys import Keys
+from service.record.tables import META
 
 Attribute = tuple[str, str, str, int]
 """Pseudonym, attribute, group, and the day of the decision, in days since 1970."""
+
+_NO_NUL = r"^[^\x00]*$"
+_Number = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+_Text = Annotated[str, StringConstraints(pattern=_NO_NUL)]
+_Id = Annotated[str, StringConstraints(pattern=r"^[0-9A-Z]{26}$")]
+_Name = Annotated[str, StringConstraints(pattern=_NO_NUL, max_length=64)]
+_Told = tuple[_Id, _Name, _Number, _Text, _Id | None]
+_Form = tuple[
+    Annotated[list[_Told], Field(min_length=1)],
+    dict[_Name, _Text],
+    list[tuple[Annotated[_Name, Field(max_length=32)], _Name, _Name, _Number]],
+    dict[str, list[Any]],
+]
 
 
 @dataclass(slots=True)
@@ -41,9 +58,17 @@ class Lot:
 
     @classmethod
     def from_json(cls, line: bytes) -> Lot:
-        """What :meth:`to_json` wrote."""
-        told, configurations, attributes, cells = from_json(line)
-        return cls([Event(*fields) for fields in told], configurations, [tuple(row) for row in attributes], cells)
+        """What :meth:`to_json` wrote.
+
+        Raises:
+            ValueError: it cannot have; a database would refuse it again and again.
+        """
+        told, configurations, attributes, cells = _FORM.validate_json(line)
+        for table, rows in cells.items():
+            if table not in _ROWS:
+                raise ValueError("cells of a table that is not there")
+            _ROWS[table].validate_python(rows)
+        return cls([Event(*fields) for fields in told], configurations, attributes, cells)
 
 
 def make(found: Iterable[Batch | Event], keys: Keys) -> Lot:
@@ -92,3 +117,16 @@ def _attributes(batch: Batch, keys: Keys) -> list[Attribute]:
         for row in batch.rows
         for name, group in row.declared.items()
     ]
+
+
+def _rows(table: Table) -> TypeAdapter[Any]:
+    """The form of a table's rows."""
+    kinds = {Text: _Name, Integer: _Number, Float: float}
+    columns = tuple(next(kind for sql, kind in kinds.items() if isinstance(column.type, sql)) for column in table.c)
+    row = Annotated[tuple[columns], Field(strict=False)]  # type: ignore[valid-type]  # JSON has no tuples
+    return TypeAdapter(list[row], config=_STRICT)
+
+
+_STRICT = ConfigDict(strict=True, allow_inf_nan=False)
+_FORM = TypeAdapter(_Form, config=_STRICT)
+_ROWS = {name: _rows(META.tables[name]) for name in SUMS}

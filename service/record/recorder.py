@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -68,7 +69,8 @@ class Recorder:
         """For reading; its transactions do not hold the database."""
         self._acknowledge = options.durability == "request"
         flush_s = 0.0 if self._acknowledge else FLUSH_S
-        self._writer = Writer(self._store, Spool(options.folder / "spool"), self.keys, report, flush_s)
+        spool = Spool(options.folder / "spool", partial(report.rows, "lost"))
+        self._writer = Writer(self._store, spool, self.keys, report, flush_s)
         self._joiner = Joiner(self._store, self.keys, options.feedback_days, self._flush)
 
     @property

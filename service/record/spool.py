@@ -1,8 +1,9 @@
 """Where lots wait while the database is away: files in the state folder, one per process.
 
 A lot is on disk when ``append`` returns. A line is a head with check sum, length and number of records, and the lot in
-JSON. One that a crash tore was never acknowledged and is left out. A file whose process died is taken over by whoever
-sees it first; a lock, which dies with its holder, says who lives.
+JSON. One that a crash tore was never acknowledged and is left out. One that is whole and yet no lot goes to a file
+beside, for people to look at. A file whose process died is taken over by whoever sees it first; a lock, which dies with
+its holder, says who lives.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import fcntl
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
@@ -22,7 +23,7 @@ from service.record.lot import Lot
 
 log = logging.getLogger(__name__)
 
-SUFFIX = ".spool"
+SUFFIX, ASIDE = ".spool", ".aside"
 HEAD_BYTES = 27
 HEAD = re.compile(rb"([0-9a-f]{8}) ([0-9a-f]{8}) ([0-9a-f]{8}) ")
 CHUNK_BYTES = 65536
@@ -62,7 +63,7 @@ class _File:
 
     def append(self, text: bytes, rows: int) -> None:
         """Write one lot; what a write that failed has left is overwritten by the next."""
-        line = b"%08x %08x %08x %s\n" % (crc32(text), len(text), rows, text)
+        line = _framed(text, rows)
         at = self._end
         try:
             while at < self._end + len(line):
@@ -126,10 +127,11 @@ class Spool:
 
     Args:
         folder: Shared by the processes of one machine; made where it is not there.
+        lose: Told how many records a line held that is none of ours.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, lose: Callable[[int], None]) -> None:
+        self._folder, self._lose = folder, lose
         self._own: _File | None = None
         self._adopted: list[_File] = []
         self._read: list[tuple[_File, _Line]] = []
@@ -162,14 +164,35 @@ class Spool:
 
     def oldest(self, rows: int) -> list[Lot]:
         """The lots that wait longest, one at least if there is any, and no more than so many records."""
-        self._read = []
+        self._read, found = [], list[Lot]()
         for file in self._files():
             for line in file.lines():
                 rows -= line.rows
-                if self._read and rows < 0:
-                    return [Lot.from_json(line.text) for _, line in self._read]
+                if found and rows < 0:
+                    return found
+                try:
+                    lot = _lot(line)
+                except ValueError:
+                    if found:  # its turn comes when those before it are written
+                        return found
+                    self._set_aside(file, line)
+                    continue
                 self._read.append((file, line))
-        return [Lot.from_json(line.text) for _, line in self._read]
+                found.append(lot)
+        return found
+
+    def _set_aside(self, file: _File, line: _Line) -> None:
+        """Keep a line that no database will take where it stops none of those behind it."""
+        path = file.path.with_suffix(ASIDE)
+        log.critical("%d records are lost: the spool's line is no lot of this version; see %s", line.rows, path.name)
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            with open(descriptor, "ab") as beside:
+                beside.write(_framed(line.text, line.rows))
+        except OSError as error:
+            log.error("it cannot be kept either: %s", error.strerror)
+        file.drop(line)
+        self._lose(line.rows)
 
     def drop(self) -> None:
         """What :meth:`oldest` read last is in the database."""
@@ -204,6 +227,23 @@ class Spool:
             if descriptor is not None:
                 _sync_folder(self._folder)
                 return _File(path, descriptor)
+
+
+def _framed(text: bytes, rows: int) -> bytes:
+    """A line as it is on disk."""
+    return b"%08x %08x %08x %s\n" % (crc32(text), len(text), rows, text)
+
+
+def _lot(line: _Line) -> Lot:
+    """What a line holds.
+
+    Raises:
+        ValueError: no lot, or not of so many records as its head says.
+    """
+    lot = Lot.from_json(line.text)
+    if len(lot.events) != line.rows:
+        raise ValueError("another number of records than its head says")
+    return lot
 
 
 def _lock(path: Path, flags: int) -> int | None:

@@ -163,7 +163,9 @@ def make_engine(url: str) -> Engine:
         if chosen.drivername == "postgresql":
             chosen = chosen.set(drivername="postgresql+psycopg")
         if chosen.drivername == "postgresql+psycopg":
-            return sa.create_engine(chosen, connect_args=_postgresql(), **_POOL)
+            engine = sa.create_engine(chosen, connect_args=_postgresql(), **_POOL)
+            event.listen(engine, "connect", _check_encoding, insert=True)  # before SQLAlchemy asks anything itself
+            return engine
         if chosen.drivername in ("sqlite", "sqlite+pysqlite") and chosen.database not in (None, "", ":memory:"):
             engine = sa.create_engine(chosen, connect_args={"timeout": BUSY_S}, **_POOL)
             event.listen(engine, "connect", _connect_sqlite)
@@ -193,6 +195,13 @@ def _postgresql() -> dict[str, Any]:
         "tcp_user_timeout": int(STATEMENT_S * 1000),
         "options": " ".join(f"-c {name}={value:.0f}" for name, value in waits_ms.items()),
     }
+
+
+def _check_encoding(connection: Any, _: object) -> None:  # noqa: ANN401 - the driver's own
+    """Groups and labels are any text; where PostgreSQL was set up without a locale, its databases are of SQL_ASCII."""
+    if (encoding := connection.info.parameter_status("server_encoding")) != "UTF8":
+        made = "CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0"
+        raise RecordRefused(f"the record's database has the encoding {encoding}; it must be UTF8: {made}")
 
 
 def _connect_sqlite(connection: Any, _: object) -> None:  # noqa: ANN401 - the driver's own

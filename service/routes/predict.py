@@ -69,8 +69,17 @@ def _prediction(outcome: Outcome, decision: Decision) -> dict[str, Any]:
         "risk": {verdict.attribute: verdict.risk for verdict in decision.verdicts},
         "base": _answer(decision.base),
         "shadow": _answer(decision.shadow) if decision.shadow else None,
+        "abstained": _abstained(decision) if decision.abstained else None,
         "truncated": outcome.truncated,
     }
+
+
+def _abstained(decision: Decision) -> dict[str, Any]:
+    why = (
+        f"the answer's probability of {decision.final.score:.3f} is below the bound that the model has for rows "
+        f"flagged for {decision.abstained}; let a person decide"
+    )
+    return {"attribute": decision.abstained, "why": why}
 
 
 def _answer(answer: Answer) -> dict[str, Any]:

@@ -166,6 +166,61 @@ def test_a_slow_client_is_cut_off_and_holds_nobody_up(server: Server) -> None:
             assert statuses(b"".join(iter(lambda one=client: one.recv(65536), b""))) == [408]  # and the connection ends
 
 
+def resident_bytes(server: Server) -> int:
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) * 1024
+
+
+def test_many_who_send_nearly_all_of_a_large_body_fill_no_memory_and_shut_nobody_out(tmp_path: Path) -> None:
+    demo, room, body = Path(__file__).parents[2] / "bundles/hatexplain-toxicity", 8 * 2**20, b"[" * (2**20 - 1)
+    limits = {"EVENHAND_MAX_BODY_BYTES": str(2**20), "EVENHAND_MAX_BODIES_BYTES": str(room)}
+    others = {"EVENHAND_BODY_S": "20", "EVENHAND_STATE": str(tmp_path), "EVENHAND_LOG_LEVEL": "error"}
+    own = Server(sys.executable, "-c", START, "serve", str(demo), "--port", "PORT", **limits, **others)
+    try:
+        before, refused, waiting = resident_bytes(own), 0, 0
+        with ExitStack() as stack:
+            for _ in range(100):
+                client = stack.enter_context(socket.create_connection(("127.0.0.1", own.port), timeout=20))
+                try:
+                    client.sendall(head(JSON, f"content-length: {2**20}") + body)
+                except ConnectionError:  # it was refused before it was all sent
+                    refused += 1
+                    continue
+                client.settimeout(0.2)
+                try:
+                    assert statuses(client.recv(65536)) in ([429], [])
+                    refused += 1
+                except ConnectionError:
+                    refused += 1
+                except TimeoutError:
+                    waiting += 1
+            assert 7 <= waiting <= 9
+            assert refused == 100 - waiting
+            assert own.get("/predict", {"inputs": "what a lovely day"})[0] == 200
+            assert own.get("/predict", {"inputs": "word " * 12_000})[0] == 429
+            more_bytes = resident_bytes(own) - before
+            logging.info("%.0f MB more for 100 clients of 1 MB each", more_bytes / 1e6)
+            assert more_bytes < 4 * room
+        for _ in range(100):  # once they have left, there is room
+            if own.get("/predict", {"inputs": "word " * 12_000})[0] == 200:
+                break
+            time.sleep(0.1)
+        else:
+            pytest.fail("the room is not free again")
+    finally:
+        own.process.kill()
+        own.process.wait()
+
+
+@pytest.mark.parametrize("groups", [b"{}", b"null", b'{"gender":"a"}', b"1", b'{"gender":1}'])
+def test_a_million_groups_are_counted_before_they_are_looked_at(server: Server, groups: bytes) -> None:
+    many = b"[" + b",".join([groups] * (8 * 2**20 // (len(groups) + 2))) + b"]"
+    for path, field in (("/predict", b"inputs"), ("/feedback", b"id")):
+        body = b'{"%s": "a", "groups": %s}' % (field, many)
+        (status,) = statuses(send(server, head(JSON, f"content-length: {len(body)}", path=path) + body))
+        assert status == 422
+
+
 @pytest.mark.slow
 def test_ten_thousand_idle_connections_hold_nobody_up_and_end(server: Server) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)

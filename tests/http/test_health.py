@@ -1,5 +1,8 @@
 """Health that tells the truth, and what is served."""
 
+import re
+from base64 import b64encode
+from hashlib import sha256
 from pathlib import Path
 
 from fastapi.testclient import TestClient
@@ -89,4 +92,22 @@ def test_the_documentation_names_every_route_and_field(client: TestClient) -> No
     assert "application/octet-stream" in bodies
     assert "HTTPValidationError" not in str(spec["paths"]["/predict"]["post"]["responses"]["422"])
     assert set(spec["components"]["schemas"]["PredictRequest"]["properties"]) == {"inputs", "model", "groups", "mode"}
-    assert client.get("/docs").status_code == 200
+
+
+def test_the_page_of_the_interface_is_whole_and_needs_no_other_host(client: TestClient) -> None:
+    reply = client.get("/docs")
+    assert reply.headers["content-type"].startswith("text/html")
+    assert "default-src 'none'; style-src 'sha256-" in reply.headers["content-security-policy"]
+    page, spec = reply.text, client.get("/openapi.json").json()
+    assert "//" not in page.replace("https://tool.example.org", "")
+    assert "<script" not in page
+    for path, methods in spec["paths"].items():
+        for method in methods:
+            assert f"<code>{method.upper()} {path}</code></h2>" in page
+    links, places = set(re.findall(r'href="#([^"]+)"', page)), re.findall(r'id="([^"]+)"', page)
+    assert links <= set(places)
+    assert len(places) == len(set(places))
+    assert set(spec["components"]["schemas"]) <= set(places)
+    (style,) = re.findall("<style>(.*?)</style>", page, re.DOTALL)
+    digest = b64encode(sha256(style.encode()).digest()).decode()
+    assert f"'sha256-{digest}'" in reply.headers["content-security-policy"]

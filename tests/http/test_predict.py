@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 TEXTS = ["what a lovely day", "you are all vermin and should leave", "my sister is a doctor", "a"]
-FIELDS = {"id", "label", "score", "scores", "flagged", "corrected", "risk", "base", "shadow", "truncated"}
+FIELDS = {"id", "label", "score", "scores", "flagged", "corrected", "risk", "base", "shadow", "abstained", "truncated"}
 ATTRIBUTES = {"race", "religion", "gender", "orientation"}
 
 

@@ -22,7 +22,8 @@ def test_the_architecture_names_every_source_file_and_no_other() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text()
     named = set(
         re.findall(
-            r"`((?:(?:access|routes|recipes|compare|record|monitoring|migrations|versions)/)*[a-z0-9_]+\.py)`", text
+            r"`((?:(?:access|routes|recipes|compare|generative|record|monitoring|migrations|versions)/)*[a-z0-9_]+\.py)`",
+            text,
         )
     )
     found = {"/".join(file.relative_to(ROOT).parts[1:]) for file in sources()}

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from training.config import FitConfig
     from training.data import Rows, Schema
 
+    Wanted = tuple[tuple[str, ...], bool, Path | None]
     Source = tuple[Callable[[int], FitConfig], Rows, Schema, str]
 
 
@@ -36,6 +37,9 @@ def compare(
     hold_out: Annotated[float | None, typer.Option(help="Share of training rows kept from the base.")] = None,
     precision: Annotated[str, typer.Option(help="Fine-tuning computes in bfloat16 or float32.")] = "bfloat16",
     cost: Annotated[float | None, typer.Option(help="Overall accuracy a choice may cost, as a share.")] = None,
+    terms: Annotated[
+        Path | None, typer.Option(help="Your own list of terms to swap, JSON; English ones where not given.")
+    ] = None,
     ablations: Annotated[bool, typer.Option(help="Ours with one part left out, instead of all methods.")] = False,
 ) -> None:
     """Compare methods: the same base checkpoint and splits, several seeds, one table."""
@@ -68,12 +72,13 @@ def compare(
             found, rows, schema, digest = _table(data, base, columns, numbers[0])
         return lambda seed: _adapted(found(seed), stage, loss), rows, schema, digest
 
-    _run(source, numbers, (names, ablations), out)
+    _run(source, numbers, (names, ablations, terms), out)
 
 
-def _run(source: Callable[[], Source], seeds: tuple[int, ...], wanted: tuple[tuple[str, ...], bool], out: Path) -> None:
+def _run(source: Callable[[], Source], seeds: tuple[int, ...], wanted: Wanted, out: Path) -> None:
     """Load the heavy parts, and turn errors a user can mend into one line."""
     from models.backbones import UnsupportedBaseError
+    from training.compare.augment import with_terms
     from training.compare.registry import named
     from training.compare.report import write
     from training.compare.runner import Task, run
@@ -84,7 +89,8 @@ def _run(source: Callable[[], Source], seeds: tuple[int, ...], wanted: tuple[tup
     try:
         config, rows, schema, digest = source()
         rows, schema = with_intersections(rows, schema, config(seeds[0]).columns.intersections)
-        task = Task(config, rows, schema, digest, seeds, named(*wanted), out)
+        names, ablations, terms = wanted
+        task = Task(config, rows, schema, digest, seeds, with_terms(named(names, ablations), terms), out)
         typer.echo(write(task, run(task)))
     except (DataError, UnsupportedBaseError) as error:
         say(f"[red]error:[/red] {error}")

@@ -12,8 +12,8 @@ from torch.nn import functional
 
 from training.compare.context import Context
 from training.compare.groups import LEFT_OUT, Groups, merge
-from training.compare.method import Answer, Method, Sees
-from training.compare.retrain import Learning, retrain
+from training.compare.method import Sees
+from training.compare.retrain import Learning, Learnt, Retraining, retrain
 
 Ints = NDArray[np.int64]
 
@@ -61,7 +61,7 @@ class RobustLoss:
 
 
 @dataclass(frozen=True)
-class GroupDro(Method):
+class GroupDro(Retraining):
     """Group distributionally robust optimisation over cells (label x group)."""
 
     name: str = "groupdro"
@@ -70,9 +70,9 @@ class GroupDro(Method):
     sees: Sees = Sees("all", "all", test=False)
     eta: float = 0.01
 
-    def answer(self, context: Context) -> Answer:
+    def learn(self, context: Context) -> Learnt:
         """Retrain."""
         groups = merge(context.rows, context.schema, context.train)
         loss = RobustLoss(groups, context.train, self.eta)
-        logits = retrain(context, Learning(self.name, loss, context.train, context.criterion.value))
-        return Answer.of_logits(logits, groups=list(groups.names), weights=[round(q, 4) for q in loss.weights.tolist()])
+        model = retrain(context, Learning(self.name, loss, context.train, context.criterion.value))
+        return Learnt(model, {"groups": list(groups.names), "weights": [round(q, 4) for q in loss.weights.tolist()]})

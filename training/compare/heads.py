@@ -8,7 +8,6 @@ from typing import Literal
 
 import numpy as np
 import torch
-from concept_erasure import LeaceFitter
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -17,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from training.compare.context import Context
 from training.compare.groups import LEFT_OUT, Groups, merge
 from training.compare.method import Answer, Method, NotApplicableError, Sees
+from training.correctors.erasure import leace
 from training.data import Rows, Schema
 
 Ints = NDArray[np.int64]
@@ -127,8 +127,7 @@ def group_columns(rows: Rows, schema: Schema, chosen: Ints) -> Floats:
 def erase(representation: Floats, rows: Rows, schema: Schema, fitted_on: Ints) -> Floats:
     """LEACE (Belrose et al. 2023): on the rows it was fitted on, no linear classifier can tell any group any more.
 
-    All attributes are erased at once. ``constrain_cov_trace`` is off: the library's factorisation in that branch is
-    wrong (0.2.4). Shrinkage is off and the tolerance small, so that the guarantee holds exactly.
+    All attributes are erased at once.
 
     Args:
         representation: ``(rows, width)``.
@@ -144,11 +143,7 @@ def erase(representation: Floats, rows: Rows, schema: Schema, fitted_on: Ints) -
     if not columns.size:
         raise NotApplicableError("no training row has all attributes known and a group beside the reference")
     x, z = torch.from_numpy(representation.astype(np.float64)), torch.from_numpy(columns)
-    fitter = LeaceFitter(
-        x.shape[1], z.shape[1], dtype=torch.float64, shrinkage=False, constrain_cov_trace=False, svd_tol=1e-6
-    )
-    eraser = fitter.update(x[torch.from_numpy(known)], z).eraser
-    erased: Floats = eraser(x).numpy().astype(np.float32)
+    erased: Floats = leace(x[torch.from_numpy(known)], z)(x).numpy().astype(np.float32)
     return erased
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -17,11 +18,13 @@ import torch
 from numpy.typing import NDArray
 
 from models.fairnet import FairNet
+from models.lora import ConditionalLora
 from training import correct, detect, pseudo_labels
 from training.candidates import STRENGTHS
 from training.compare.context import Context
 from training.compare.method import Answer, Method, Sees
 from training.config import CorrectionConfig, DetectorConfig
+from training.correctors.lora import LORA
 from training.data import HELD, LEARNT
 from training.features import Material
 
@@ -52,7 +55,7 @@ class Correction:
         """One detector and adapter per name, initialised by the seed."""
         torch.manual_seed(context.seed)
         stage, detector = published(context.config.correction), context.config.detector
-        fairnet = FairNet(context.split(), adapters, detector.pooling, stage.rank, stage.alpha)
+        fairnet = FairNet(context.split(), adapters, detector.pooling, partial(LORA.make, config=stage))
         split = np.where(np.isin(context.rows.split, LEARNT), HELD, context.rows.split)
         # One group for everybody: anchors then weigh by the frequency of their label alone, as published.
         groups = dict.fromkeys(adapters, np.zeros(len(split), dtype=np.int64))
@@ -70,8 +73,10 @@ class Correction:
 
     def learn(self, context: Context, name: str, gates: Bools) -> None:
         """Learn the adapters on the rows under open ``gates (rows, adapters)``."""
+        adapters = self.fairnet.correction
+        assert isinstance(adapters, ConditionalLora)
         with context.scratch(f"{name}-adapters") as folder:
-            correct.learn(self.fairnet.correction, self.material, gates, published(context.config.correction), folder)
+            correct.learn(adapters, self.material, gates, published(context.config.correction), folder)
 
     def logits(self, chosen: Ints, gates: Bools) -> Floats:
         """Logits ``(chosen, classes)``: the base's where no gate is open, the corrected ones elsewhere."""

@@ -11,13 +11,11 @@ from numpy.typing import NDArray
 
 from training.compare.context import Context
 from training.config import fingerprint
+from training.correctors.method import NotApplicableError
 
+__all__ = ["Answer", "Method", "NotApplicableError", "Sees"]
 Ints = NDArray[np.int64]
 Floats = NDArray[np.floating]
-
-
-class NotApplicableError(ValueError):
-    """The method is not defined for this data; the message says why."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training import arms, select
+from training.candidates import levels_of
 from training.compare.context import Context
 from training.compare.method import Answer, Method, Sees
 from training.config import FitConfig
@@ -25,7 +26,7 @@ class Learnt:
 
     arm: arms.Arm
     chooser: select.Chooser
-    hinge_open: float | None
+    notes: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Ours(Method):
                 "strength": choice.strength,
                 "levels": list(choice.setting.levels),
                 "certified": choice.certified,
-                "hinge_open": one.hinge_open,
+                **one.notes,
                 "values": {other.arm.name: c.value for other, c in zip(candidates, choices, strict=True)},
                 **choice.plain(),
             },
@@ -100,10 +101,10 @@ def _learn(context: Context, config: FitConfig) -> list[Learnt]:
     asked = context.rows.of("tune", "val", "test")
     found = []
     for arm in arms.arms(config, context.split, material, folder):
-        fairnet, risk, hinge = arms.learn(arm, config, context.split, material, folder)
+        fairnet, risk, notes = arms.learn(arm, config, context.split, material, folder)
         own: Material = replace(material, rows=arm.rows, schema=arm.schema)
-        chooser = select.Chooser(fairnet.correction, own, risk, arm.lesson.known, asked)
-        found.append(Learnt(arm, chooser, hinge))
+        chooser = select.Chooser(fairnet.correction, own, risk, arm.lesson.known, asked, levels_of(config.correction))
+        found.append(Learnt(arm, chooser, notes))
     return found
 
 

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from training.compare.adversarial import Adversarial
+from training.compare.augment import CounterfactualAugmentation
 from training.compare.constrained import Constrained
 from training.compare.context import Context
 from training.compare.groupdro import GroupDro
 from training.compare.heads import LEACE, DeepFeatureReweighting
 from training.compare.lora import FAIRNET, AlwaysOn
+from training.compare.massaging import Massaging
 from training.compare.method import Answer, Method, Sees
+from training.compare.mixup import Mixup
 from training.compare.ours import ABLATIONS, OURS
 from training.compare.postprocess import RejectOption, Thresholds
+from training.compare.regularised import CoralPenalty, MmdPenalty, RegularisedOdds, RegularisedParity
 from training.compare.retrain import Erm, JustTrainTwice, Resampling, Reweighting
 from training.data import DataError
 
@@ -36,8 +41,16 @@ METHODS: tuple[Method, ...] = (
     Erm(),
     Reweighting(),
     Resampling(),
+    Massaging(),
+    CounterfactualAugmentation(),
+    Mixup(),
     JustTrainTwice(),
     GroupDro(),
+    Adversarial(),
+    RegularisedParity(),
+    RegularisedOdds(),
+    MmdPenalty(),
+    CoralPenalty(),
     DeepFeatureReweighting(),
     *LEACE,
     Constrained(),

@@ -7,23 +7,70 @@ comparison's criterion (their papers stop by the worst group of the validation r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import contextlib
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from imblearn.over_sampling import RandomOverSampler
 from imblearn.under_sampling import RandomUnderSampler
 from numpy.typing import NDArray
+from torch import nn
 from torch.nn import functional
 
+from models.inputs import Encoded
 from training import base
 from training.compare.context import Context
 from training.compare.groups import LEFT_OUT, Groups, merge
-from training.compare.method import Answer, Method, Sees
-from training.finetune import Judge, RowLoss, Run, cross_entropy, finetune, predict
+from training.compare.method import Answer, Method, NotApplicableError, Sees
+from training.data import DataError
+from training.finetune import Around, Judge, RowLoss, Run, cross_entropy, finetune, predict
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.floating]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What a retraining ends with."""
+
+    model: nn.Module
+    """The whole classifier, in the shape of the base."""
+    notes: dict[str, Any] = field(default_factory=dict)
+    """What :attr:`Answer.notes` say."""
+
+
+@dataclass(frozen=True)
+class Retraining(Method):
+    """A method whose outcome is a whole classifier like the base: it can take the base's place in a bundle."""
+
+    @abstractmethod
+    def learn(self, context: Context) -> Learnt:
+        """Fine-tune the pretrained encoder anew, this method's way.
+
+        Raises:
+            NotApplicableError: the method is not defined for this data.
+        """
+
+    def retrained(self, context: Context) -> nn.Module:
+        """The fine-tuned model itself, in evaluation mode.
+
+        Raises:
+            DataError: the method is not defined for this data.
+        """
+        try:
+            return self.learn(context).model.eval()
+        except NotApplicableError as error:
+            raise DataError(f"--method {self.name}: {error}") from error
+
+    def answer(self, context: Context) -> Answer:
+        """Retrain, and answer the judged rows."""
+        learnt = self.learn(context)
+        return Answer.of_logits(judged_logits(context, learnt.model), **learnt.notes)
 
 
 @dataclass(frozen=True)
@@ -35,20 +82,52 @@ class Learning:
     chosen: Ints
     """Rows to learn from; a row that is named twice counts twice."""
     judge: Judge | None = None
+    around: Around = contextlib.nullcontext
+    more: Sequence[Encoded] = ()
+    """Rows beside those of the data; their indices follow on."""
 
 
-def retrain(context: Context, learning: Learning) -> Floats:
-    """Fine-tune the pretrained encoder anew.
+def grouped(context: Context) -> Groups:
+    """One group per row.
 
-    Returns:
-        Logits ``(judged, classes)``.
+    Raises:
+        NotApplicableError: there are not two that can be told apart.
     """
-    model = base.load(context.config, context.schema, context.rows).model
+    groups = merge(context.rows, context.schema, context.train)
+    if len(groups.names) < 2:
+        raise NotApplicableError("fewer than two groups have enough training rows of every label")
+    return groups
+
+
+def fresh(context: Context) -> nn.Module:
+    """The pretrained encoder with a new head, as the base was before it learnt anything."""
+    return base.load(context.config, context.schema, context.rows).model
+
+
+def retrain(context: Context, learning: Learning, model: nn.Module | None = None) -> nn.Module:
+    """Fine-tune a model, a fresh one where none is given; it ends with the weights of its best epoch."""
+    learner = fresh(context) if model is None else model
     given = context.base
+    encoded = [*given.encoded, *learning.more]
     with context.scratch(learning.name) as folder:
-        run = Run(learning.name, context.seed, folder, given.pad_id, learning.loss, learning.judge)
-        finetune(model, given.encoded, context.rows, learning.chosen, context.config.base_stage, run)
-    return predict(model, given.encoded, context.judged, given.pad_id)
+        run = Run(learning.name, context.seed, folder, given.pad_id, learning.loss, learning.judge, learning.around)
+        finetune(learner, encoded, context.rows, learning.chosen, context.config.base_stage, run)
+    return learner
+
+
+def judged_logits(context: Context, model: nn.Module) -> Floats:
+    """What a model answers to the judged rows, ``(judged, classes)``."""
+    return predict(model, context.base.encoded, context.judged, context.base.pad_id)
+
+
+def best_of(context: Context, found: Mapping[T, nn.Module]) -> T:
+    """The setting whose model the criterion likes best on validation rows."""
+    if len(found) == 1:
+        return next(iter(found))
+    given = context.base
+    return context.criterion.choose(
+        found, lambda setting: predict(found[setting], given.encoded, context.validation, given.pad_id).argmax(axis=1)
+    )
 
 
 def weighted_cross_entropy(labels: Ints, weights: Floats) -> RowLoss:
@@ -95,7 +174,7 @@ def balanced(groups: Groups, chosen: Ints, seed: int) -> Ints:
 
 
 @dataclass(frozen=True)
-class Erm(Method):
+class Erm(Retraining):
     """Plain cross-entropy on all training rows: what the held-out rows alone are worth."""
 
     name: str = "erm"
@@ -103,15 +182,13 @@ class Erm(Method):
     source: str = "cross-entropy"
     sees: Sees = Sees("none", "none", test=False)
 
-    def answer(self, context: Context) -> Answer:
+    def learn(self, context: Context) -> Learnt:
         """Retrain."""
-        return Answer.of_logits(
-            retrain(context, Learning(self.name, cross_entropy(context.rows.labels), context.train))
-        )
+        return Learnt(retrain(context, Learning(self.name, cross_entropy(context.rows.labels), context.train)))
 
 
 @dataclass(frozen=True)
-class Reweighting(Method):
+class Reweighting(Retraining):
     """Cross-entropy with rows weighing inversely to the frequency of their cell (label x group)."""
 
     name: str = "reweighting"
@@ -119,16 +196,16 @@ class Reweighting(Method):
     source: str = "inverse frequency of label x group"
     sees: Sees = Sees("all", "all", test=False)
 
-    def answer(self, context: Context) -> Answer:
+    def learn(self, context: Context) -> Learnt:
         """Retrain."""
         groups = merge(context.rows, context.schema, context.train)
         loss = weighted_cross_entropy(context.rows.labels, inverse_frequency(groups, context.train))
-        logits = retrain(context, Learning(self.name, loss, context.train, context.criterion.value))
-        return Answer.of_logits(logits, groups=list(groups.names))
+        model = retrain(context, Learning(self.name, loss, context.train, context.criterion.value))
+        return Learnt(model, {"groups": list(groups.names)})
 
 
 @dataclass(frozen=True)
-class Resampling(Method):
+class Resampling(Retraining):
     """Cross-entropy on rows drawn so that all cells (label x group) are equally many."""
 
     name: str = "resampling"
@@ -136,17 +213,17 @@ class Resampling(Method):
     source: str = "imbalanced-learn, label x group"
     sees: Sees = Sees("all", "all", test=False)
 
-    def answer(self, context: Context) -> Answer:
+    def learn(self, context: Context) -> Learnt:
         """Retrain."""
         groups = merge(context.rows, context.schema, context.train)
         drawn = balanced(groups, context.train, context.seed)
         loss = cross_entropy(context.rows.labels)
-        logits = retrain(context, Learning(self.name, loss, drawn, context.criterion.value))
-        return Answer.of_logits(logits, groups=list(groups.names), rows=len(drawn))
+        model = retrain(context, Learning(self.name, loss, drawn, context.criterion.value))
+        return Learnt(model, {"groups": list(groups.names), "rows": len(drawn)})
 
 
 @dataclass(frozen=True)
-class JustTrainTwice(Method):
+class JustTrainTwice(Retraining):
     """Just train twice: the rows that a first short ERM gets wrong weigh more (Liu et al. 2021).
 
     The first model is the base checkpoint. The paper's value for both of its text data sets is 6; each of ``upweights``
@@ -159,7 +236,7 @@ class JustTrainTwice(Method):
     sees: Sees = Sees("none", "all", test=False)
     upweights: tuple[float, ...] = (6.0,)
 
-    def answer(self, context: Context) -> Answer:
+    def learn(self, context: Context) -> Learnt:
         """Retrain once per upweight."""
         labels, train = context.rows.labels, context.train
         wrong = context.features.base_logits.argmax(axis=1) != labels
@@ -171,7 +248,5 @@ class JustTrainTwice(Method):
             found[upweight] = retrain(
                 context, Learning(f"{self.name}-{upweight:g}", loss, train, context.criterion.value)
             )
-        best = context.criterion.choose(
-            self.upweights, lambda upweight: context.on_validation(found[upweight].argmax(axis=1))
-        )
-        return Answer.of_logits(found[best], upweight=best, upweighted_share=float(wrong[train].mean()))
+        best = best_of(context, found)
+        return Learnt(found[best], {"upweight": best, "upweighted_share": float(wrong[train].mean())})

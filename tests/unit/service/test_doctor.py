@@ -208,13 +208,15 @@ def test_a_spool_that_was_left_over_and_one_of_a_service_that_runs(tmp_path: Pat
     making = recorder(folder)
     making.take(batch(3))
     making.close()
-    spool = Spool(folder / "spool")
+    spool = Spool(folder / "spool", lambda _: None)
     spool.append(make([batch(2)], load_keys(folder / "record.key")))
     assert "a service that runs" in record(folder)["spool"].said
     spool.close()
     found = record(folder)["spool"]
     assert found.state == "warning"
     assert "keep this folder" in found.do
+    (folder / "spool" / "01.aside").touch()
+    assert "01.aside" in record(folder)["spool"].said
 
 
 def test_a_disk_without_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

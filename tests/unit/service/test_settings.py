@@ -74,3 +74,9 @@ def test_a_file_that_is_wrong_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValidationError):
         Settings().port = 1  # type: ignore[misc]
+
+
+def test_the_room_for_all_bodies_has_room_for_one() -> None:
+    with pytest.raises(SettingsError, match="max_bodies_bytes must not be less than max_body_bytes"):
+        load(max_body_bytes=4096, max_bodies_bytes=4095)
+    assert load(max_body_bytes=4096, max_bodies_bytes=4096).max_bodies_bytes == 4096

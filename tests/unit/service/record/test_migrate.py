@@ -54,8 +54,16 @@ def test_a_database_of_a_newer_version_is_refused(tmp_path: Path, database: str)
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     engine.dispose()
-    with pytest.raises(RecordRefused, match="newer version"):
+    with pytest.raises(RecordRefused, match="newer version") as refused:
         recorder(tmp_path, database)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_a_database_of_another_encoding_is_refused(tmp_path: Path, postgres: Postgres, encoding: str) -> None:
+    with pytest.raises(RecordRefused, match=f"the encoding {encoding}") as refused:
+        recorder(tmp_path, postgres.create(encoding))
+    assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

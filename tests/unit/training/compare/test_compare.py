@@ -45,11 +45,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("compare")
     write_tiny_base(folder / "base")
     tiny_table(900).to_csv(folder / "data.csv", index=False)
+    (folder / "terms.json").write_text('{"team": {"alpha": ["alpha"], "beta": ["beta"]}}')
     return folder
 
 
 def run(place: Path, *more: str, code: int = 0, columns: tuple[str, ...] = COLUMNS) -> str:
     given = ["--base", str(place / "base"), "--data", str(place / "data.csv"), "--out", str(place / "out")]
+    given += ["--terms", str(place / "terms.json")]
     found = CliRunner().invoke(app, [*given, *columns, *SMALL, *more], env={"COLUMNS": "300"})
     assert found.exit_code == code, f"{found.output} {found.exception!r}"
     return found.output
@@ -149,6 +151,7 @@ def test_other_settings_are_another_result(said: str, place: Path) -> None:
         (("--recipe", "nowhere"), "is one of adult, celeba, hatexplain, multinli, nli", 2),
         (("--precision", "int8"), "is one of bfloat16, float32", 2),
         (("--hold-out", "3"), "is a share from 0 to 1", 2),
+        (("--terms", "nowhere.json"), "nowhere.json: not readable", 1),
     ],
 )
 def test_what_cannot_be_compared_ends_in_one_sentence(

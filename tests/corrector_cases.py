@@ -1,0 +1,51 @@
+"""A tiny base and rows on which it treats team a worse, in a way that every corrector can see."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from tiny_model import tiny_base
+
+from models.backbones import SplitModel
+from models.fairnet import FairNet
+from training.config import CorrectionConfig
+from training.correctors import named
+from training.correctors.method import Given
+from training.data import Rows, Schema
+from training.features import Features, Material
+
+ROWS, TOKENS = 1200, 6
+
+
+def material(seed: int = 0, labels: tuple[str, ...] = ("no", "yes")) -> tuple[SplitModel, Material, np.ndarray]:
+    """The label is the base's answer, but for 40 % of team a's, who deserve the favourable one."""
+    rng = np.random.default_rng(seed)
+    split = SplitModel(tiny_base(labels=len(labels)), 2)
+    groups = rng.choice([0, 1], ROWS, p=[0.6, 0.4])
+    ids = torch.from_numpy(rng.integers(4, 16, (ROWS, TOKENS)))
+    ids[:, 1] = torch.from_numpy(groups + 61)
+    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    with torch.no_grad():
+        split.model.classifier.bias.sub_(split.base(inputs)[0].median(dim=0).values)
+        logits, hidden, heads = (tensor.numpy() for tensor in split.base(inputs))
+    truth = logits.argmax(axis=1)
+    truth[(groups == 1) & (rng.random(ROWS) < 0.4)] = len(labels) - 1
+    places = np.array(["train", "held", "held", "val"] * (ROWS // 4))
+    rows = Rows([""] * ROWS, truth, {"team": groups}, places, np.arange(ROWS))
+    width = hidden.shape[2]
+    features = Features(hidden.reshape(-1, width), np.arange(ROWS + 1) * TOKENS, logits, heads)
+    schema = Schema(labels, (labels[-1],), {"team": ("none", "a")})
+    return split, Material(features, rows, schema, seed=0), groups
+
+
+def learnt(name: str, folder: Path, seed: int = 0) -> tuple[FairNet, Given, dict]:
+    """A corrector that has learnt, in its model; the detector is right about nine rows of ten."""
+    split, found, groups = material(seed)
+    config = CorrectionConfig(epochs=1)
+    method = named(name)
+    fairnet = FairNet(split, ("team",), make=lambda *given: method.make(*given, config=config))
+    rng = np.random.default_rng(seed + 1)
+    seen = np.where(rng.random(ROWS) < 0.9, groups, 1 - groups)
+    risk = (0.1 + 0.8 * seen + rng.uniform(-0.1, 0.1, ROWS)).astype(np.float32)[:, None]
+    given = Given(found, risk >= 0.5, risk, groups[:, None], config, folder)
+    return fairnet, given, method.learn(fairnet.correction, given)

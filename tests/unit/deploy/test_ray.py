@@ -1,0 +1,22 @@
+"""The example for Ray Serve says what exists; tests/e2e/test_ray.py runs it where Ray is installed."""
+
+import re
+from pathlib import Path
+
+import yaml
+
+from service.settings import PREFIX, Settings
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_the_example_names_settings_that_there_are_and_the_application() -> None:
+    told = yaml.safe_load((ROOT / "deploy/ray/serve.yaml").read_text())
+    (application,) = told["applications"]
+    names = set(application["runtime_env"]["env_vars"])
+    assert names <= {PREFIX + name.upper() for name in Settings.model_fields}
+    module, variable = application["import_path"].split(":")
+    source = (ROOT / (module.replace(".", "/") + ".py")).read_text()
+    assert re.search(rf"^{variable} = ", source, re.MULTILINE)
+    (deployment,) = application["deployments"]
+    assert f'name="{deployment["name"]}"' in source

@@ -1,0 +1,73 @@
+r"""Reject option: no decision for flagged rows whose answer is less probable than a bound; a person takes them.
+
+Chow 1970; with a group's own bound, Jones et al. 2021 (arXiv 2010.14134) show why a bound shared by all can widen gaps.
+The answer itself is not changed. The bound is the lowest under which answered flagged rows are right as often as
+unflagged rows are, on held-out rows; no bound where that would leave fewer than half of them answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.backbones import SplitModel
+from training.config import CorrectionConfig
+from training.correctors.method import CorrectorMethod, Given
+from training.correctors.none import Nothing
+
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.floating]
+LEAST_ANSWERED = 0.5
+
+
+class Abstain(Nothing):
+    """The base's answer; the manifest's bounds say for which rows it is not given."""
+
+    method: ClassVar = "abstain"
+
+
+def make(split: SplitModel, attributes: Sequence[str], *, config: CorrectionConfig) -> Abstain:
+    """No bounds."""
+    return Abstain(split)
+
+
+def learn(corrector: Abstain, given: Given) -> dict[str, Any]:
+    """Find every attribute's bound."""
+    held, features = given.held, given.material.features
+    logits = features.base_logits[held].astype(np.float64)
+    exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
+    score = exponents.max(axis=1) / exponents.sum(axis=1)
+    right = logits.argmax(axis=1) == given.material.rows.labels[held]
+    bounds = tuple(bound(score, right, given.gates[held, attribute]) for attribute in range(given.gates.shape[1]))
+    corrector.abstain_below = bounds
+    return {"no decision below a probability of": [round(found, 4) or None for found in bounds]}
+
+
+def bound(score: Floats, right: Bools, flagged: Bools) -> float:
+    """The lowest probability from which on flagged rows are answered as well as the others are.
+
+    Args:
+        score: ``(rows,)`` probability of the answer.
+        right: ``(rows,)`` whether it is right.
+        flagged: ``(rows,)``.
+
+    Returns:
+        0.0 where no row needs to be left out, or too many would be.
+    """
+    if not flagged.any() or flagged.all():
+        return 0.0
+    wanted = right[~flagged].mean()
+    order = np.argsort(score[flagged], kind="stable")
+    scores, hits = score[flagged][order], right[flagged][order]
+    answered = np.arange(len(hits), 0, -1)
+    accuracy = hits[::-1].cumsum()[::-1] / answered
+    enough = np.flatnonzero((accuracy >= wanted) & (answered >= LEAST_ANSWERED * len(hits)))
+    return float(scores[enough[0]]) if len(enough) and enough[0] else 0.0
+
+
+METHODS = (
+    CorrectorMethod("abstain", "Reject option: no decision on close flagged rows", "Chow 1970", make, learn, False),
+)

@@ -1,0 +1,27 @@
+"""FairNet's conditional LoRA: one gated adapter per attribute, learnt with a contrastive loss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from models.backbones import SplitModel
+from models.lora import ConditionalLora
+from training import correct
+from training.config import CorrectionConfig
+from training.correctors.method import CorrectorMethod, Given
+
+
+def make(split: SplitModel, attributes: Sequence[str], *, config: CorrectionConfig) -> ConditionalLora:
+    """New adapters, which change nothing."""
+    return ConditionalLora(split, attributes, config.rank, config.alpha)
+
+
+def learn(corrector: ConditionalLora, given: Given) -> dict[str, Any]:
+    """Learn the adapters."""
+    hinge_open = correct.learn(corrector, given.material, given.gates, given.config, given.folder)
+    return {} if hinge_open is None else {"contrastive hinge open in the last epoch, share of anchors": hinge_open}
+
+
+LORA = CorrectorMethod("lora", "FairNet's conditional LoRA", "arXiv 2510.19421", make, learn)
+METHODS = (LORA,)

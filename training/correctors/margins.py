@@ -1,0 +1,61 @@
+"""What corrections of the base's own answer share: two classes, and the margin of the favourable one."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models.backbones import SplitModel
+from models.corrector import Corrector
+from training.correctors.method import Given, NotApplicableError
+
+Floats = NDArray[np.float32]
+
+
+class MarginCorrector(Corrector):
+    """Changes how far the favourable one of two classes is ahead, and nothing else about an answer.
+
+    Args:
+        split: The frozen base, cut.
+    """
+
+    reads: ClassVar = ("logits", "risk")
+
+    def __init__(self, split: SplitModel) -> None:
+        super().__init__(split)
+        self.favourable: Tensor
+        self.register_buffer("favourable", torch.ones(split.classes))
+
+    def margin(self, logits: Tensor) -> Tensor:
+        """``(rows,)`` logit of the favourable class less the other's."""
+        return logits @ self.favourable
+
+    def with_margin(self, logits: Tensor, margin: Tensor) -> Tensor:
+        """Logits ``(rows, classes)`` of another margin ``(rows,)`` and the same sum."""
+        return logits + (margin - self.margin(logits))[:, None] * self.favourable / 2
+
+    def begin(self, given: Given) -> Floats:
+        """Learn which class is the favourable one.
+
+        Returns:
+            ``(rows,)`` the base's margins.
+
+        Raises:
+            NotApplicableError: there are more than two classes.
+        """
+        labels, favourable = given.material.schema.labels, given.material.schema.favourable
+        if len(labels) != 2:
+            raise NotApplicableError(f"defined for two classes; this data has {len(labels)}")
+        sign = [1.0 if label in favourable else -1.0 for label in labels]
+        self.favourable.copy_(torch.tensor(sign))
+        found: Floats = given.material.features.base_logits @ np.array(sign, dtype=np.float32)
+        return found
+
+
+def favourable_truth(given: Given) -> NDArray[np.bool_]:
+    """``(rows,)`` whether the true label is the favourable one."""
+    return np.isin(np.array(given.material.schema.labels)[given.material.rows.labels], given.material.schema.favourable)

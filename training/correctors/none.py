@@ -1,0 +1,38 @@
+"""No correction: the base's own answer, with detectors that watch it. For a base that is fair as it was trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from models.backbones import SplitModel
+from models.corrector import Corrector, Selected
+from training.config import CorrectionConfig
+from training.correctors.method import CorrectorMethod, Given
+
+
+class Nothing(Corrector):
+    """The base's answer."""
+
+    method: ClassVar = "none"
+    reads: ClassVar = ("logits",)
+
+    def correct(self, rows: Selected) -> Tensor:
+        """Change nothing."""
+        return rows.logits.clone()
+
+
+def make(split: SplitModel, attributes: Sequence[str], *, config: CorrectionConfig) -> Nothing:
+    """There is nothing to make."""
+    return Nothing(split)
+
+
+def learn(corrector: Nothing, given: Given) -> dict[str, Any]:
+    """There is nothing to learn."""
+    return {}
+
+
+NONE = CorrectorMethod("none", "No correction, detectors only", "", make, learn, chosen=False)
+METHODS = (NONE,)

@@ -1,0 +1,100 @@
+r"""Steering: add a direction to the hidden state of flagged rows, then let the base finish.
+
+.. math:: h_i' = h_i + s \sum_a g_{ia} v_a, \qquad
+          v_a = \frac{1}{C} \sum_c \left(\bar h_{c, ref(a)} - \bar h_{c, other(a)}\right)
+
+The direction is the mean difference between the reference group and the others at the cut (activation addition, Turner
+et al. 2023, arXiv 2308.10248; contrastive activation addition, Rimsky et al. 2024), taken within each class and
+averaged: what tells the classes apart cancels, what tells the groups apart stays. It is added to every position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models.backbones import SplitModel
+from models.corrector import Corrector, Selected
+from training.config import CorrectionConfig
+from training.correctors.method import CorrectorMethod, Given
+from training.features import Features, by_length
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float32]
+
+
+class Steering(Corrector):
+    """Adds a direction per attribute.
+
+    Args:
+        split: The frozen base, cut.
+        attributes: How many directions.
+    """
+
+    method: ClassVar = "steering"
+    reads: ClassVar = ("hidden", "mask")
+
+    def __init__(self, split: SplitModel, attributes: int) -> None:
+        super().__init__(split)
+        self.directions: Tensor
+        self.register_buffer("directions", torch.zeros(attributes, split.hidden_size))
+
+    def correct(self, rows: Selected) -> Tensor:
+        """Move the hidden states, and finish."""
+        move = rows.gates.to(self.directions.dtype) @ self.directions * self.strength
+        return self.split.finish(rows.hidden + move[:, None, :], rows.mask)[0]
+
+
+def make(split: SplitModel, attributes: Sequence[str], *, config: CorrectionConfig) -> Steering:
+    """Directions of zero."""
+    return Steering(split, len(attributes))
+
+
+def learn(corrector: Steering, given: Given) -> dict[str, Any]:
+    """Take mean differences over held-out rows whose attribute is known."""
+    held, labels = given.held, given.material.rows.labels
+    means = mean_states(given.material.features, held)
+    norms = []
+    for attribute in range(given.known.shape[1]):
+        members = given.known[held, attribute]
+        direction = difference(means, labels[held], members)
+        corrector.directions[attribute] = torch.from_numpy(direction)
+        norms.append(round(float(np.linalg.norm(direction)), 3))
+    return {"length of each direction": norms}
+
+
+def difference(means: Floats, labels: Ints, members: Ints) -> Floats:
+    """Mean of reference rows minus mean of others, within each class that has both, averaged over those classes.
+
+    Args:
+        means: ``(rows, hidden)``.
+        labels: ``(rows,)``.
+        members: ``(rows,)`` 1 outside the reference group, 0 inside, -1 not known.
+
+    Returns:
+        ``(hidden,)``; zero where no class has both.
+    """
+    found = [
+        means[(labels == label) & (members == 0)].mean(axis=0) - means[(labels == label) & (members == 1)].mean(axis=0)
+        for label in np.unique(labels)
+        if {0, 1} <= set(members[labels == label].tolist())
+    ]
+    return np.mean(found, axis=0).astype(np.float32) if found else np.zeros(means.shape[1], dtype=np.float32)
+
+
+def mean_states(features: Features, rows: Ints) -> Floats:
+    """Mean hidden state over each row's positions, ``(rows, hidden)``."""
+    found = np.zeros((len(rows), features.hidden.shape[1]), dtype=np.float32)
+    for batch in by_length(features.lengths[rows]):
+        hidden, mask = features.batch(rows[batch])
+        wide = mask[:, :, None].to(hidden.dtype)
+        found[batch] = ((hidden * wide).sum(dim=1) / wide.sum(dim=1)).cpu().numpy()
+    return found
+
+
+METHODS = (CorrectorMethod("steering", "Steering vector", "Turner et al. 2023; Rimsky et al. 2024", make, learn),)

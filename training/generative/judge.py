@@ -1,0 +1,118 @@
+"""Figures of a held-out comparison: every rate with its count and Wilson interval, every mean with a t interval."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from math import exp, sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from models.rates import Rate
+from training.generative.pairs import Pair
+from training.generative.scores import Drift, Likelihoods
+from training.metrics import difference, paired_difference
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+MIN_PAIRS = 30
+"""Fewer pairs than these are listed, and never give a verdict."""
+
+
+def compare(pairs: Sequence[Pair], base: Likelihoods, final: Likelihoods) -> dict[str, Any]:
+    """Held-out pairs before and after, all of them and per group.
+
+    Args:
+        pairs: The held-out pairs.
+        base: Their likelihoods under the base.
+        final: The same under what it became.
+    """
+    names = sorted({pair.group for pair in pairs if pair.group is not None})
+    members = {name: np.array([pair.group == name for pair in pairs]) for name in names}
+    return {
+        **_figures(base, final, np.ones(len(pairs), bool)),
+        "groups": {name: _figures(base, final, rows) for name, rows in members.items()},
+        "between_groups": {
+            kind: _widest({name: Rate.of(of.margin[rows] > 0) for name, rows in members.items()})
+            for kind, of in (("base", base), ("final", final))
+        },
+    }
+
+
+def neutral_drift(found: Drift) -> dict[str, Any]:
+    """Perplexity of both and the divergence per position, with what it is per prompt."""
+    scored = int(np.maximum(found.tokens - 1, 0).sum())
+    return {
+        "prompts": len(found.tokens),
+        "tokens": int(found.tokens.sum()),
+        "perplexity": {
+            "base": exp(found.base_loss.sum() / scored) if scored else None,
+            "final": exp(found.final_loss.sum() / scored) if scored else None,
+        },
+        "kl_per_position": float(found.divergence.sum() / found.tokens.sum()),
+        "kl_per_prompt": mean(found.divergence),
+    }
+
+
+def next_token_drift(found: Drift) -> dict[str, Any]:
+    """The same where nothing changes before a prompt's end: what is left is the next token's divergence there."""
+    return {"prompts": len(found.tokens), "kl_per_prompt": mean(found.divergence)}
+
+
+def rate(hits: Bools) -> dict[str, Any]:
+    """A share with its count and interval, as plain values."""
+    return asdict(Rate.of(hits))
+
+
+def mean(values: Floats) -> dict[str, Any]:
+    """A mean with its count and 95 % t interval, which needs two values."""
+    n = len(values)
+    if n < 2:
+        return {"n": n, "value": float(values.mean()) if n else None, "low": None, "high": None}
+    half = float(stats.t.ppf(0.975, n - 1)) * float(values.std(ddof=1)) / sqrt(n)
+    return {"n": n, "value": float(values.mean()), "low": float(values.mean()) - half, "high": values.mean() + half}
+
+
+def _figures(base: Likelihoods, final: Likelihoods, chosen: Bools) -> dict[str, Any]:
+    """Of some pairs."""
+    rose = final.margin[chosen] > base.margin[chosen]
+    whole = _preferred(base.margin[chosen], final.margin[chosen])
+    return {
+        "preference_accuracy": whole,
+        "preference_accuracy_per_token": _preferred(base.margin_per_token[chosen], final.margin_per_token[chosen]),
+        "margin": _means(base.margin[chosen], final.margin[chosen]),
+        "margin_rose": rate(rose),
+        "preferred_log_likelihood_per_token": _means(
+            base.preferred_per_token[chosen], final.preferred_per_token[chosen]
+        ),
+        "verdict": _verdict(whole["difference"]),
+    }
+
+
+def _means(base: Floats, final: Floats) -> dict[str, Any]:
+    return {"base": mean(base), "final": mean(final), "change": mean(final - base)}
+
+
+def _preferred(base: Floats, final: Floats) -> dict[str, Any]:
+    """How often the preferred answer is the likelier one; a tie does not count."""
+    return {"base": rate(base > 0), "final": rate(final > 0), "difference": paired_difference(base > 0, final > 0)}
+
+
+def _widest(rates: dict[str, Rate]) -> dict[str, Any] | None:
+    """Largest difference of preference accuracy between two groups that are large enough, if there are two."""
+    enough = [name for name, of in rates.items() if of.n >= MIN_PAIRS]
+    if len(enough) < 2:
+        return None
+    order = sorted(enough, key=lambda name: rates[name].value or 0.0)
+    return {"highest": order[-1], "lowest": order[0], **difference(rates[order[-1]], rates[order[0]])}
+
+
+def _verdict(change: dict[str, Any]) -> str:
+    if change["n"] < MIN_PAIRS:
+        return "insufficient data"
+    if change["low"] > 0:
+        return "preference accuracy rose"
+    return "preference accuracy fell" if change["high"] < 0 else "no evidence that preference accuracy changed"

@@ -1,0 +1,87 @@
+"""``evenhand prefer`` in order: learn an adapter, write it, judge what was written."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from peft import PeftModel
+
+from training.config import fingerprint
+from training.generative import card, dpo, judge, language
+from training.generative.config import Common, Preference, settings
+from training.generative.prepared import Prepared, draft_of, prepare
+from training.generative.scores import drift, likelihoods
+from training.lowered import refuse_existing
+from training.progress import say
+
+
+def run(common: Common, own: Preference, files: tuple[Path, Path | None], out: Path, work: Path) -> dict[str, Any]:
+    """Learn and write an adapter.
+
+    Args:
+        common: Base, columns, lengths, seed.
+        own: How to learn.
+        files: Tables of pairs, and of neutral prompts if there is one.
+        out: Folder of the adapter; must not exist.
+        work: Where checkpoints lie. Run again with the same settings to take up where it stopped.
+
+    Returns:
+        The card.
+
+    Raises:
+        DataError: the base or a table cannot be used.
+    """
+    refuse_existing(out)
+    dpo.check()
+    prepared = prepare(common, *files)
+    told = settings(common, own, prepared.base["name"])
+    key = fingerprint(told, prepared.base, prepared.pairs.source.sha256)
+    tuned = dpo.tune(prepared.model, prepared.speech, prepared.pairs.learn, (common, own), work / f"dpo-{key[:12]}")
+    draft = draft_of(out)
+    _save(tuned, draft, prepared.base["name"])
+    del tuned
+    found = card.describe(
+        "dpo",
+        prepared.base,
+        prepared.sources,
+        {"settings": told, "counts": prepared.counts, **_judged(common, prepared, draft)},
+    )
+    card.write(draft, found)
+    draft.rename(out)
+    say(f"wrote {out}")
+    return found
+
+
+def _save(tuned: Any, folder: Path, base: str) -> None:  # noqa: ANN401 - PEFT is not typed
+    """Write PEFT's files."""
+    for config in tuned.peft_config.values():
+        config.base_model_name_or_path = base
+        config.target_modules = sorted(config.target_modules)
+    # Without the last argument PEFT asks the hub about the base's vocabulary.
+    tuned.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
+    (folder / "README.md").unlink(missing_ok=True)  # PEFT's template; there is a card of our own
+
+
+def _judged(common: Common, prepared: Prepared, folder: Path) -> dict[str, Any]:
+    """Figures of the adapter as it was written, on a base that is loaded anew."""
+    say("judging what was written")
+    plain, _ = language.load(common.base, common.precision, common.plain)
+    model: Any = PeftModel.from_pretrained(plain, str(folder)).eval()
+    with model.disable_adapter():
+        before = likelihoods(model, prepared.held_out, "held-out pairs, base")
+    after = likelihoods(model, prepared.held_out, "held-out pairs, tuned")
+    found: dict[str, Any] = {
+        "held_out": {"tuned": judge.compare(prepared.pairs.held_out, before, after)},
+        "neutral": {},
+    }
+    if prepared.neutral is not None:
+        prompts = prepared.neutral_tokens(prepared.neutral.held_out)
+        ways = (model.disable_adapter, _as_it_is)
+        found["neutral"] = {"tuned": judge.neutral_drift(drift(model, ways, prompts, "neutral prompts"))}
+    return found
+
+
+def _as_it_is() -> AbstractContextManager[None]:
+    return nullcontext()

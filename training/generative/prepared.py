@@ -1,0 +1,127 @@
+"""What both methods begin with: the tables read, the base loaded, everything tokenised."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import transformers
+from torch import nn
+
+from training.base import weights_hash
+from training.data import DataError
+from training.generative import language
+from training.generative.config import Common
+from training.generative.language import Speech, Tokens
+from training.generative.pairs import Neutral, Pair, Pairs, Source, read_neutral, read_pairs
+from training.progress import say
+
+TOO_LONG = "longer than --max-tokens"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A base and what it is taught and judged with."""
+
+    model: nn.Module
+    speech: Speech
+    base: dict[str, str]
+    """Name and hash of the weights."""
+    pairs: Pairs
+    neutral: Neutral | None
+    learn: list[Tokens]
+    held_out: list[Tokens]
+
+    def neutral_tokens(self, prompts: Sequence[str]) -> list[list[int]]:
+        """Tokens of neutral prompts."""
+        return [self.speech.prompt(prompt) for prompt in prompts]
+
+    @property
+    def sources(self) -> dict[str, Source]:
+        """What was read, by its use."""
+        neutral = {} if self.neutral is None else {"neutral": self.neutral.source}
+        return {"pairs": self.pairs.source, **neutral}
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What was used."""
+        found = {"pairs learnt from": len(self.learn), "pairs held out": len(self.held_out)}
+        if self.neutral is not None:
+            found["neutral prompts held out"] = len(self.neutral.held_out)
+        return found
+
+
+def prepare(common: Common, data: Path, neutral: Path | None) -> Prepared:
+    """Read the tables and load the base.
+
+    Raises:
+        DataError: one of them cannot be used.
+    """
+    pairs = read_pairs(data, common.columns, common.hold_out, common.seed)
+    quiet = None if neutral is None else read_neutral(neutral, common.columns.prompt, common.hold_out, common.seed)
+    _quieten()
+    say(f"loading {common.base}")
+    model, speech = language.load(common.base, common.precision, common.plain)
+    left_out = Counter(pairs.source.left_out)
+    learn, learn_tokens = _fitting(pairs.learn, speech, common.max_tokens, left_out)
+    held_out, held_out_tokens = _fitting(pairs.held_out, speech, common.max_tokens, left_out)
+    if len(learn) < 2 or not held_out:
+        why = ", ".join(f"{n} {reason}" for reason, n in left_out.items())
+        raise DataError(f"{data}: too few pairs are left; left out: {why}. Raise --max-tokens, or try --plain")
+    if quiet is not None:
+        quiet = _short(quiet, speech, common.max_tokens)
+    source = replace(pairs.source, left_out=dict(left_out))
+    say(f"{len(learn)} pairs to learn from, {len(held_out)} held out; {left_out.total()} rows left out")
+    base = {"name": language.public_name(common.base), "sha256": weights_hash(model)}
+    return Prepared(model, speech, base, Pairs(learn, held_out, source), quiet, learn_tokens, held_out_tokens)
+
+
+def _quieten() -> None:
+    """The library's notes are for its developers, and its bars have no place in a log file."""
+    transformers.logging.set_verbosity_error()
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    warnings.filterwarnings("ignore", message="fan_in_fan_out is set to False", module="peft")
+    if not sys.stderr.isatty():
+        transformers.logging.disable_progress_bar()
+
+
+def draft_of(out: Path) -> Path:
+    """An empty folder beside ``out``, to be renamed to it when all is written."""
+    draft = out.with_name(f".{out.name}.part")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    return draft
+
+
+def _fitting(
+    pairs: Sequence[Pair], speech: Speech, longest: int, left_out: Counter[str]
+) -> tuple[list[Pair], list[Tokens]]:
+    """Pairs that are learnt and judged whole, as a server would see them; the others are counted."""
+    found = []
+    for pair in pairs:
+        tokens = speech.pair(pair)
+        if tokens.longest > longest:  # cutting an answer would change what it says
+            left_out[TOO_LONG] += 1
+        elif not tokens.prompt or tokens.prompt != speech.prompt(pair.prompt):
+            left_out["tokenised otherwise with an answer than without"] += 1
+        else:
+            found.append((pair, tokens))
+    return [pair for pair, _ in found], [tokens for _, tokens in found]
+
+
+def _short(neutral: Neutral, speech: Speech, longest: int) -> Neutral:
+    """Neutral prompts that are neither empty nor too long."""
+    learn, held = (
+        [prompt for prompt in prompts if 0 < len(speech.prompt(prompt)) <= longest]
+        for prompts in (neutral.learn, neutral.held_out)
+    )
+    if len(learn) < 2 or not held:
+        raise DataError(f"{neutral.source.name}: too few neutral prompts are not {TOO_LONG}; raise it")
+    gone = len(neutral.learn) + len(neutral.held_out) - len(learn) - len(held)
+    left_out = {**neutral.source.left_out, **({TOO_LONG: gone} if gone else {})}
+    return Neutral(learn, held, replace(neutral.source, left_out=left_out))

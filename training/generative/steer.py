@@ -1,0 +1,135 @@
+"""``evenhand steer`` in order: learn a direction and a gate, write them, judge what was written."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from training.generative import card, judge
+from training.generative.config import Common, Steer, settings
+from training.generative.learn_steering import learn, mean_states
+from training.generative.prepared import Prepared, draft_of, prepare
+from training.generative.scores import drift, likelihoods
+from training.generative.steering import Mode, Steered, Steering, Where, block, blocks, load
+from training.lowered import refuse_existing
+from training.progress import say
+
+MODES: tuple[Mode, ...] = ("gated", "always")
+STRENGTHS = (0.5, 1.0, 2.0, 4.0, 8.0)
+
+
+def run(common: Common, own: Steer, files: tuple[Path, Path], out: Path) -> dict[str, Any]:
+    """Learn and write a steering.
+
+    Args:
+        common: Base, columns, lengths, seed.
+        own: Layer, strength, threshold.
+        files: Tables of pairs and of neutral prompts.
+        out: Folder of the steering; must not exist.
+
+    Returns:
+        The card.
+
+    Raises:
+        DataError: the base or a table cannot be used.
+    """
+    refuse_existing(out)
+    prepared = prepare(common, *files)
+    layers = len(blocks(prepared.model))
+    layer = layers // 2 if own.layer is None else own.layer
+    block(prepared.model, layer)
+    steering, trials = _learnt(prepared, own, (layer, layers))
+    draft = draft_of(out)
+    steering.save(draft)
+    base, told = prepared.base, settings(common, own, prepared.base["name"])
+    rest = {"settings": told, "counts": prepared.counts, **_judged(prepared, load(draft), trials)}
+    found = card.describe("steering", base, prepared.sources, rest)
+    card.write(draft, found)
+    draft.rename(out)
+    say(f"wrote {out}")
+    return found
+
+
+def _learnt(prepared: Prepared, own: Steer, place: tuple[int, int]) -> tuple[Steering, list[dict[str, Any]]]:
+    """A steering, and the strengths that were tried for it."""
+    assert prepared.neutral is not None
+    base, (layer, layers) = prepared.base, place
+    first = 1.0 if own.strength is None else own.strength
+    where = Where(base["name"], base["sha256"], layer, layers, first, own.threshold)
+    prompts = prepared.neutral_tokens(prepared.neutral.learn)
+    steering = learn(prepared.model, prepared.learn, prompts, where)
+    if own.strength is not None:
+        return steering, []
+    trials = [_trial(prepared, _at(steering, strength)) for strength in STRENGTHS]
+    # Of equals the first, which is the weakest: no more is changed than is needed.
+    best = max(trials, key=lambda trial: float(trial["preference_accuracy"]["value"]))
+    return _at(steering, best["strength"]), trials
+
+
+def _at(steering: Steering, strength: float) -> Steering:
+    return replace(steering, where=replace(steering.where, strength=strength))
+
+
+def _trial(prepared: Prepared, steering: Steering) -> dict[str, Any]:
+    """What a strength does to the pairs learnt from: more moves more, and at some point costs the model its words."""
+    strength = steering.where.strength
+    steered = Steered(prepared.model, steering, "always")
+    with steered.attached():
+        found = likelihoods(prepared.model, prepared.learn, f"strength {strength:g}", steered.begin)
+    return {
+        "strength": strength,
+        "preference_accuracy": judge.rate(found.margin > 0),
+        "preferred_log_likelihood_per_token": judge.mean(found.preferred_per_token),
+    }
+
+
+def _judged(prepared: Prepared, steering: Steering, trials: list[dict[str, Any]]) -> dict[str, Any]:
+    """Figures of a steering on held-out pairs and held-out neutral prompts."""
+    assert prepared.neutral is not None
+    model, pairs = prepared.model, prepared.held_out
+    prompts = prepared.neutral_tokens(prepared.neutral.held_out)
+    before = likelihoods(model, pairs, "held-out pairs, base")
+    found: dict[str, Any] = {
+        "gate": {**_gate(prepared, steering, prompts), "trials": trials},
+        "held_out": {},
+        "neutral": {},
+    }
+    for mode in MODES:
+        steered = Steered(model, steering, mode)
+        with steered.attached():
+            after = likelihoods(model, pairs, f"held-out pairs, {mode}", steered.begin)
+        found["held_out"][mode] = judge.compare(prepared.pairs.held_out, before, after)
+        moved = drift(model, (nullcontext, steered.attached), prompts, f"neutral prompts, {mode}", steered.begin)
+        found["neutral"][mode] = judge.next_token_drift(moved)
+    return found
+
+
+def _gate(prepared: Prepared, steering: Steering, prompts: list[list[int]]) -> dict[str, Any]:
+    """How often the gate opens where it should, and where it should not."""
+    where = steering.where
+    of_pairs = list({tuple(tokens.prompt): tokens.prompt for tokens in prepared.held_out}.values())
+    opens = [
+        judge.rate(_risks(prepared, steering, rows, f"gate, {name}") >= where.threshold)
+        for name, rows in (("pairs", of_pairs), ("neutral", prompts))
+    ]
+    return {
+        "strength": where.strength,
+        "layer": where.layer,
+        "layers": where.layers,
+        "threshold": where.threshold,
+        "opens_on_pairs": opens[0],
+        "opens_on_neutral": opens[1],
+    }
+
+
+def _risks(prepared: Prepared, steering: Steering, rows: list[list[int]], what: str) -> NDArray[np.float32]:
+    """The gate's risk of prompts, ``(rows,)``."""
+    last = mean_states(prepared.model, [(ids, len(ids) - 1) for ids in rows], steering.where.layer, what)
+    risks: NDArray[np.float32] = steering.risk(torch.from_numpy(last)).numpy()
+    return risks

@@ -1,0 +1,88 @@
+"""``--method``: what corrects at inference, or how the base itself is trained; one name for either."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+
+from models.export import round_to_float16
+from training import base
+from training.compare.context import Context
+from training.compare.registry import METHODS
+from training.compare.retrain import Retraining
+from training.config import FitConfig, fingerprint
+from training.correctors import correctors
+from training.correctors.lora import LORA
+from training.correctors.none import NONE
+from training.data import DataError, Rows, Schema
+from training.progress import say
+
+
+def retrainings() -> dict[str, Retraining]:
+    """Methods of the comparison whose outcome is a base, by name."""
+    return {method.name: method for method in METHODS if isinstance(method, Retraining)}
+
+
+def with_method(config: FitConfig, name: str) -> FitConfig:
+    """The settings with a method in their place.
+
+    Raises:
+        DataError: no such method makes a bundle.
+    """
+    if name in correctors():
+        return replace(config, correction=replace(config.correction, method=name))
+    if name in retrainings():
+        return replace(config, retraining=name, correction=replace(config.correction, method=NONE.name))
+    raise DataError(
+        f"--method {name}: no such method makes a bundle; correct at inference with {', '.join(correctors())}, or "
+        f"train the base by {', '.join(retrainings())}"
+    )
+
+
+def check(config: FitConfig) -> None:
+    """Refuse what cannot end well, before any work.
+
+    Raises:
+        DataError: the method needs what other settings forbid.
+    """
+    method = config.correction.method
+    if config.retraining is not None and config.base_stage.keep:
+        raise DataError(f"--method {config.retraining} trains the base; leave out --keep-base, or correct at inference")
+    if config.engine == "torch" and method != LORA.name:
+        raise DataError(f"the torch engine runs LoRA corrections only, not {method}; fit without --engine torch")
+
+
+def retrained(config: FitConfig, prepared: base.Base, rows: Rows, schema: Schema, work: Path) -> base.Base:
+    """The base that a training-time method makes, from the same pretrained encoder; the base itself without one.
+
+    Args:
+        config: All settings.
+        prepared: The base as plain fine-tuning leaves it: what some methods begin with, and all choose against.
+        rows: The data.
+        schema: What its values mean.
+        work: Where the result is kept, so that a fit that is run again takes it up.
+
+    Raises:
+        DataError: the method is not defined for this data.
+    """
+    if config.retraining is None:
+        return prepared
+    method = retrainings()[config.retraining]
+    say(f"training the base by the method {method.name} ({method.source})")
+    context = Context(config, rows, schema, prepared, work / method.name)
+    stage = (asdict(config.base_stage), config.correction.cost, config.seed)
+    key = fingerprint(method.key, base.weights_hash(prepared.model), *stage)
+    file = work / f"{method.name}-{key[:12]}.safetensors"
+    if file.exists():
+        model = base.load(config, schema, rows).model
+        model.load_state_dict(load_file(file))
+    else:
+        model = method.retrained(context)
+        part = file.with_suffix(".part")
+        save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, part)
+        part.replace(file)
+    if config.weights == "float16":
+        round_to_float16(model)
+    return replace(prepared, model=model.requires_grad_(False).eval())

@@ -24,7 +24,7 @@ from service.record.chain import Event
 from service.record.events import Batch
 from service.record.keys import Keys
 from service.record.lot import Lot, make
-from service.record.migrate import RecordRefused
+from service.record.migrate import RecordRefused, reason
 from service.record.spool import Spool
 from service.record.store import AWAY, BUSY_S, RecordAway, Store
 
@@ -294,11 +294,3 @@ class Writer:
                 done.set_exception(RecordAway("the record's database is away"))
             else:
                 done.set_result(None)
-
-
-def reason(error: BaseException) -> str:
-    """One line for the log: what the database said when it could not be reached, never what we asked it."""
-    if isinstance(error, RecordRefused):
-        return str(error)
-    said = str(getattr(error, "orig", "") or error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {said[0]}"

@@ -79,9 +79,9 @@ $(VENV)/.serve: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
-	@echo "installing what training and tests need into $(VENV) (about 1 GB, a few minutes)"
+	@echo "installing what training and tests need into $(VENV) (about 1.5 GB, a few minutes)"
 	$(PIP) torch
-	$(PIP) -e '.[cpu,train,generative,dev]'
+	$(PIP) -e '.[cpu,train,causal,generative,dev]'
 	@touch $@ $(VENV)/.serve
 
 $(VENV)-kserve/.made: pyproject.toml

@@ -25,6 +25,8 @@ REFERENCE = "reference.json"
 CARD = "MODEL_CARD.md"
 DECISIONS = "evaluation/decisions.csv"
 EVALUATION = "evaluation/evaluation.json"
+SWAPS = "preprocess/swaps.json"
+"""Terms to swap in texts, where the bundle brings them."""
 REQUIRED = (DETECTOR, REFERENCE, CARD)
 """Next to what the engine runs and to the preprocessing file."""
 
@@ -50,6 +52,8 @@ class Bundle:
     """By file name what the torch engine rebuilds the model from; empty where there is an ONNX graph."""
     evaluation: bytes = b""
     """All figures as JSON; empty where the bundle has none."""
+    swaps: bytes = b""
+    """Terms of groups as JSON, for checks that swap them; empty where the bundle has none."""
 
 
 def adapter_file(attribute: str) -> str:
@@ -120,8 +124,8 @@ def load(path: Path) -> Bundle:
     _refuse_strangers(path, manifest)
     parts = {name: contents[name] for name in model} if GRAPH not in model else {}
     graph = b"" if parts else contents[GRAPH]
-    evaluation = contents.get(EVALUATION, b"")
-    return Bundle(path, manifest, digest, graph, contents[preprocess], contents[REFERENCE], parts, evaluation)
+    more = contents.get(EVALUATION, b""), contents.get(SWAPS, b"")
+    return Bundle(path, manifest, digest, graph, contents[preprocess], contents[REFERENCE], parts, *more)
 
 
 def _read_verified(root: Path, name: str, expected: str) -> bytes:

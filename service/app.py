@@ -26,6 +26,7 @@ from service.access.spec import describe
 from service.bodies import Bodies, body_limits
 from service.control import Control
 from service.desk import Desk
+from service.flips import Flips
 from service.lanes import Lanes
 from service.limits import limits_of
 from service.loader import Loader, lanes_of
@@ -122,12 +123,14 @@ def _join(chosen: Settings, metrics: Metrics, recorder: Recorder | None) -> Runn
     registry = load_all(chosen.bundles, loader)
     found.append(registry)
     shadow, note = Shadow(registry, metrics, chosen.deadline_s), note_in(recorder)
+    flips = Flips(registry, metrics, chosen.flip_share, chosen.deadline_s)
     return Running(
         registry=registry,
-        pipeline=Pipeline(registry, chosen, metrics, shadow, recorder),
+        pipeline=Pipeline(registry, chosen, metrics, (shadow, flips), recorder),
         metrics=metrics,
         lanes=lanes,
         shadow=shadow,
+        flips=flips,
         reloader=Reloader(registry, loader, note),
         control=Control(registry, lanes, metrics, note, settings.control_file()),
         recorder=recorder,
@@ -140,8 +143,7 @@ def _join(chosen: Settings, metrics: Metrics, recorder: Recorder | None) -> Runn
 @contextlib.asynccontextmanager
 async def _lifespan(state: Running, chosen: Settings, tracer: Tracer) -> AsyncIterator[None]:
     for slot in state.registry.slots:
-        slot.model.batcher.start()
-        state.lanes.add(slot.model.batcher)
+        slot.model.open(state.lanes)
     await state.lanes.start()
     await asyncio.to_thread(_start_record, state)
     gc.collect()
@@ -156,8 +158,8 @@ async def _lifespan(state: Running, chosen: Settings, tracer: Tracer) -> AsyncIt
     state.draining = True
     for task in tasks:
         task.cancel()
-    await state.shadow.close()
-    await asyncio.gather(*(slot.model.batcher.close() for slot in state.registry.slots))
+    await asyncio.gather(state.shadow.close(), state.flips.close())
+    await asyncio.gather(*(slot.model.close() for slot in state.registry.slots))
     await state.lanes.stop()
     state.desk.close()
     await asyncio.to_thread(_close_record, state)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry
 
@@ -22,6 +22,7 @@ from service.types import Counted, Decision, Row, Verdict
 INFERRED = ("flagged", "unflagged")
 SIDES = ("reference", "other")
 RESULTS = ("applied", "shadow", "off", "error")
+FLIPS = ("same", "other", "error", "dropped")
 BITS = ("0", "1")
 BINS = tuple(str(place) for place in range(10))
 CELL = ("model", "attribute", "group", "source")
@@ -63,6 +64,7 @@ class FairnessCounters:
         self._make_risk_series(registry)
         self._make_label_series(registry)
         self._make_reference_series(registry)
+        self._make_flip_series(registry)
 
     def _make_decision_series(self, registry: CollectorRegistry) -> None:
         self._decisions = Counter(
@@ -162,6 +164,35 @@ class FairnessCounters:
             registry=registry,
             multiprocess_mode="mostrecent",
         )
+
+    def _make_flip_series(self, registry: CollectorRegistry) -> None:
+        self._flips = Counter(
+            "evenhand_flips",
+            "Answered rows that were asked about again with another group of the attribute in them: the label is the "
+            "same, other, the second question failed (error), or the engine had no time for it (dropped; attribute "
+            "unknown where nobody had looked at the row yet). A swap is not what another person would have written.",
+            ("model", "attribute", "result"),
+            registry=registry,
+        )
+        said = "Seconds that the engine spent on answered rows that it was asked about again."
+        self._flip_seconds = Counter("evenhand_flip_inference_seconds", said, ("model",), registry=registry)
+
+    def begin_flips(self, model: str, attributes: Iterable[str]) -> None:
+        """A model whose rows are asked about again, all its label sets at zero."""
+        self._flip_seconds.labels(model)
+        for attribute, result in itertools.product(attributes, FLIPS):
+            self._flips.labels(model, attribute, result)
+
+    def flip(self, model: str, attribute: str, result: str, rows: int) -> None:
+        """Count rows with another group in them."""
+        lot = self._lots[model, "flips"]
+        lot.add(self._flips, (model, attribute, result), rows)
+        for _ in range(rows):
+            lot.row()
+
+    def flip_seconds(self, model: str, seconds: float) -> None:
+        """Count one run of the graph for such rows."""
+        self._flip_seconds.labels(model).inc(seconds)
 
     def begin(self, manifest: Manifest) -> None:
         """Every label set at zero: a group that is never selected must not be missing."""

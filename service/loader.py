@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from models.bundle import BundleError, load
+from models.bundle import Bundle, BundleError, load
 from models.encoders import make_encoder
 from models.inputs import Encoder
+from models.inputs_table import TableEncoder
 from models.manifest import Manifest
 from models.runtime import Session
+from models.swaps import Swapper, make_swapper, read_terms
 from service import reference
 from service.batch import BatchReport, Limits
 from service.batcher import Batcher
@@ -24,12 +27,22 @@ from service.settings import Settings
 from service.tracing import watched
 from service.types import Example, Scores
 
+log = logging.getLogger(__name__)
 CPU = "CPUExecutionProvider"
 PROVIDERS = {
     "cpu": (CPU,),
     "cuda": ("CUDAExecutionProvider", CPU),
     "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider", CPU),
 }
+
+
+@dataclass(frozen=True, eq=False)
+class Check:
+    """How a model is asked again about a row with another group in it."""
+
+    swapper: Swapper
+    batcher: Batcher[Example, Scores]
+    """Beside the model's own: its rows get the engine when no other row wants it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +60,28 @@ class LoadedModel:
     """By attribute what was normal in validation."""
     configuration: Configuration
     """What the record says of it."""
+    check: Check | None = None
+    """Where a share of its rows is to be asked about again, and can be."""
+
+    def open(self, lanes: Lanes, background: bool = False) -> None:
+        """Begin to take rows, on the running event loop."""
+        self.batcher.start()
+        lanes.add(self.batcher, background)
+        if self.check is not None:
+            self.check.batcher.start()
+            lanes.add(self.check.batcher, background=True)
+
+    async def close(self) -> None:
+        """Answer what was taken, and take no more."""
+        await self.batcher.close()
+        if self.check is not None:
+            await self.check.batcher.close()
+
+    def leave(self, lanes: Lanes) -> None:
+        """Let go of the engine threads."""
+        lanes.remove(self.batcher)
+        if self.check is not None:
+            lanes.remove(self.check.batcher)
 
 
 @dataclass(frozen=True)
@@ -71,6 +106,7 @@ class Loader:
             engine = Engine(found, encoder, session_of(settings))
             limits = limits_of(settings)
             seconds, tokens = engine.warm(limits.batch_rows, limits.batch_tokens)
+            swapper = _swapper(found, encoder)
         except (ValueError, RuntimeError) as error:
             raise BundleError(f"{path}: {error}") from error
         run_batch = watched(engine.run) if settings.otlp_endpoint else engine.run
@@ -86,7 +122,40 @@ class Loader:
         batcher.expect(tokens / seconds)
         self.lanes.allow(seconds)
         recorded = configuration(manifest, found.sha256)
-        return LoadedModel(path, manifest, found.sha256, encoder, engine, batcher, normal, recorded)
+        check = self._check(manifest, engine, swapper, tokens / seconds) if settings.flip_share else None
+        return LoadedModel(path, manifest, found.sha256, encoder, engine, batcher, normal, recorded, check)
+
+    def _check(self, manifest: Manifest, engine: Engine, swapper: Swapper | None, tokens_per_s: float) -> Check | None:
+        """A queue of its own, row by row, so that a row that waits for an answer waits for one of them at most."""
+        if swapper is None:
+            log.warning(
+                "%s: EVENHAND_FLIP_SHARE has nothing to swap in it; a model of texts needs terms, which evenhand flip "
+                "--into adds to a copy, and a model of a table a column of its attributes",
+                manifest.name,
+            )
+            return None
+        self.metrics.fairness.begin_flips(manifest.name, swapper.attributes)
+        limits = replace(limits_of(self.settings), batch_rows=1)
+        batcher = Batcher(
+            engine.run,
+            _tokens,
+            limits,
+            self.lanes.wake,
+            lambda run: self.metrics.fairness.flip_seconds(manifest.name, run.seconds),
+        )
+        batcher.expect(tokens_per_s)
+        return Check(swapper, batcher)
+
+
+def _swapper(bundle: Bundle, encoder: Encoder) -> Swapper | None:
+    """What swaps a bundle's rows.
+
+    Raises:
+        ValueError: the terms that it brings cannot be used.
+    """
+    features = encoder.features if isinstance(encoder, TableEncoder) else None
+    terms = read_terms(bundle.swaps) if bundle.swaps else None
+    return make_swapper(bundle.manifest, features, terms)
 
 
 def _tokens(example: Example) -> int:

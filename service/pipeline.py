@@ -12,6 +12,7 @@ from typing import Any
 from models.manifest import Manifest, Mode
 from service import policy, preprocess
 from service.errors import Closing, DeadlineExceeded, InvalidInput, RecordUnavailable, ServiceError, TooLarge
+from service.flips import Flips
 from service.ids import ulid
 from service.loader import LoadedModel
 from service.metrics import Metrics
@@ -55,13 +56,18 @@ class Pipeline:
     """Preprocess, batcher, engine, policy, metrics: one way, no back and forth."""
 
     def __init__(
-        self, registry: Registry, settings: Settings, metrics: Metrics, shadow: Shadow, recorder: Recorder | None
+        self,
+        registry: Registry,
+        settings: Settings,
+        metrics: Metrics,
+        beside: tuple[Shadow, Flips],
+        recorder: Recorder | None,
     ) -> None:
         self._registry = registry
         self._recorder = recorder
         self._deadline_s = settings.deadline_s
         self._metrics = metrics
-        self._shadow = shadow
+        self._shadow, self._flips = beside
         self.max_items = settings.max_items
 
     async def answer(self, question: Question) -> tuple[Manifest, list[Outcome]]:
@@ -104,6 +110,7 @@ class Pipeline:
             trace.stage("policy", started, time.time_ns())
         await self._record(model, answered, question.began_s)
         self._try_shadow(question, answered)
+        self._flips.sample(model, answered, question.mode)
         _refuse_if_all_failed(outcomes)
         return manifest, outcomes
 

@@ -136,8 +136,7 @@ class Reloader:
     async def _swap(self, slot: Slot, new: LoadedModel) -> None:
         """The new one answers from here on; the old one answers what it took."""
         name = new.manifest.name
-        new.batcher.start()
-        self._loader.lanes.add(new.batcher, background=slot.model is self._registry.shadow_of(name))
+        new.open(self._loader.lanes, background=slot.model is self._registry.shadow_of(name))
         old = self._registry.replace(slot, new)
         self._loader.metrics.retire(old.manifest, old.bundle)
         self._loader.metrics.add_model(new.manifest, new.bundle, new is self._registry.get(name), new.normal)
@@ -145,8 +144,8 @@ class Reloader:
         changed = {"version": new.manifest.version, "bundle": new.bundle, "before": old.bundle}
         self._note("reload", {"model": name, "result": "ok", **changed})
         log.info("%s %s takes over from %s", name, new.manifest.version, old.manifest.version)
-        await old.batcher.close()
-        self._loader.lanes.remove(old.batcher)
+        await old.close()
+        old.leave(self._loader.lanes)
         del old
         await asyncio.to_thread(give_back_all)
 

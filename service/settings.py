@@ -115,6 +115,9 @@ class Settings(BaseSettings):
     """A gap between groups that is tolerated, in selection rate, true and false positive rate."""
     min_rows: int = Field(default=100, ge=1)
     """Verdicts and alerts need so many rows in every group."""
+    flip_share: float = Field(default=0.0, ge=0, le=1)
+    """Share of answered rows that are asked about again, in the background, with another group's terms or value in
+    them; how often the label flips is counted. Texts need a bundle with terms in it: evenhand flip --into."""
     days_per_false_alarm: float = Field(default=365.0, gt=0)
     """How rare a false alarm of the sequential detector must be, in days, for all of a model's groups together."""
     keys_file: Path | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,30 @@ class Answered:
     row: Row
 
 
+class Background:
+    """Work that nobody waits for."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def full(self) -> bool:
+        """Whether more of it should be dropped."""
+        return len(self._tasks) >= MOST_ROWS
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Begin it; returns at once."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Drop what is not done yet."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
 class Shadow:
     """Tries versions beside the live ones."""
 
@@ -41,7 +65,7 @@ class Shadow:
         self._registry = registry
         self._metrics = metrics
         self._deadline_s = deadline_s
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Background()
 
     def mirror(self, name: str, answered: Sequence[Answered], wanted: Mode | None) -> None:
         """Give rows to the version in shadow, if there is one; returns at once.
@@ -54,18 +78,14 @@ class Shadow:
         candidate = self._registry.shadow_of(name)
         if candidate is None or not answered:
             return
-        if candidate.batcher.depth + len(answered) > MOST_ROWS or len(self._tasks) >= MOST_ROWS:
+        if candidate.batcher.depth + len(answered) > MOST_ROWS or self._background.full:
             self._metrics.candidate_rows(candidate.manifest, "dropped", len(answered))
             return
-        task = asyncio.create_task(self._try(candidate, answered, wanted))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._background.start(self._try(candidate, answered, wanted))
 
     async def close(self) -> None:
         """Drop what is not counted yet."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._background.close()
 
     async def _try(self, candidate: LoadedModel, answered: Sequence[Answered], wanted: Mode | None) -> None:
         modes = preprocess.request_modes(tuple(self._registry.modes(candidate)), wanted)

@@ -69,10 +69,10 @@ def judgeable(table: Table, bundle: Bundle, wanted: Wanted) -> Judgeable:
         DataError: a column or a group is not there, or no row is left.
     """
     wanted, absent = _settled(table, bundle.manifest, wanted)
-    chosen, left_out = _of_split(table, wanted)
+    chosen, left_out = of_split(table, wanted)
     kept, refused = [], list(table.refused)
     encoder = make_encoder(bundle.preprocess, bundle.manifest.input)
-    _check_inputs(table, encoder, bundle.manifest, wanted)
+    check_inputs(table, encoder, bundle.manifest, wanted)
     for number, values in chosen:
         found = _answerable(values, wanted, bundle.manifest, encoder)
         if isinstance(found, str):
@@ -136,7 +136,8 @@ def _check(table: Table, manifest: Manifest, wanted: Wanted) -> None:
             )
 
 
-def _of_split(table: Table, wanted: Wanted) -> tuple[list[tuple[int, Values]], dict[str, int]]:
+def of_split(table: Table, wanted: Wanted) -> tuple[list[tuple[int, Values]], dict[str, int]]:
+    """Rows of the splits that were asked for, and how many each other split has."""
     if not wanted.split:
         return table.rows, {}
     by_split = Counter(values.get(wanted.split) or "none given" for _, values in table.rows)
@@ -147,7 +148,7 @@ def _of_split(table: Table, wanted: Wanted) -> tuple[list[tuple[int, Values]], d
     return chosen, {name: n for name, n in sorted(by_split.items()) if name not in wanted.only}
 
 
-def _check_inputs(table: Table, encoder: Encoder, manifest: Manifest, wanted: Wanted) -> None:
+def check_inputs(table: Table, encoder: Encoder, manifest: Manifest, wanted: Wanted) -> None:
     """Refuse a table without any feature, and a folder that is not there."""
     if isinstance(encoder, TableEncoder) and not {*encoder.features.names} & {*table.columns}:
         few = ", ".join(encoder.features.names[:10])
@@ -164,13 +165,13 @@ def _answerable(values: Values, wanted: Wanted, manifest: Manifest, encoder: Enc
     if label not in manifest.labels:
         return "a label that the bundle does not know"
     try:
-        item = _item(values, wanted, manifest, encoder)
+        item = item_of(values, wanted, manifest, encoder)
         return f"no {manifest.task}" if item is None else encoder.encode(item)
     except InputError as error:
         return str(error)
 
 
-def _item(values: Values, wanted: Wanted, manifest: Manifest, encoder: Encoder) -> Any:  # noqa: ANN401 - as encoders take
+def item_of(values: Values, wanted: Wanted, manifest: Manifest, encoder: Encoder) -> Any:  # noqa: ANN401 - as encoders take
     """What the encoder takes, or nothing where a part is missing."""
     if isinstance(encoder, TableEncoder):
         return feature_item(values, encoder.features)

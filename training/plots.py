@@ -118,6 +118,27 @@ def gaps(pairs: Sequence[Pair], limit: float) -> str:
     return svg(figure, f"Differences over groups; {limit:g} is tolerated. " + "; ".join(said))
 
 
+@styled
+def changes(pairs: Sequence[Pair], what: str) -> str:
+    """Effects with their intervals, base above corrected, on both sides of nothing.
+
+    Args:
+        pairs: From top to bottom, each an effect in the place of a rate.
+        what: Names the effect, on the axis.
+    """
+    figure, axes = _before_and_after(pairs)
+    axes.axvline(0, color=INK, linewidth=1)
+    axes.set_yticks(range(len(pairs)), [pair.label for pair in pairs])
+    limits = [
+        abs(limit or 0.0) for pair in pairs for rate in (pair.base, pair.final) for limit in (rate.low, rate.high)
+    ]
+    reach = 1.05 * max([0.02, *limits])
+    axes.set_xlim(-reach, reach)
+    axes.set_xlabel(what)
+    said = (f"{p.label}: base {_said(p.base)}, corrected {_said(p.final)}" for p in pairs)
+    return svg(figure, f"{what}. " + "; ".join(said))
+
+
 def _before_and_after(pairs: Sequence[Pair]) -> tuple[Figure, Axes]:
     figure, axes = blank(7.6, 1.5 + 0.5 * max(1, len(pairs)))
     axes.grid(True, axis="x", color=GREY, alpha=0.3)

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+from models import bundle as bundles
+from models.bundle import BundleError
 from models.swaps import Swap, SwapError, Swapper, Terms, TermSwapper, make_swapper, read_terms
 from training.data import DataError
 
-__all__ = ["PACKAGED", "Swap", "SwapError", "Swapper", "TermSwapper", "Terms", "load_terms", "make_swapper"]
+__all__ = [
+    "PACKAGED",
+    "Swap",
+    "SwapError",
+    "Swapper",
+    "TermSwapper",
+    "Terms",
+    "load_terms",
+    "make_swapper",
+    "with_terms",
+]
 
 PACKAGED = Path(__file__).parent / "terms/english.json"
 """Plain English terms, none of them a slur; copy and edit it for your own text."""
@@ -25,3 +38,26 @@ def load_terms(path: Path = PACKAGED) -> Terms:
         raise DataError(f"{path}: not readable ({error.strerror or error})") from error
     except SwapError as error:
         raise DataError(f"{path}: {error}") from error
+
+
+def with_terms(path: Path, terms: Path, out: Path) -> None:
+    """Write a copy of a bundle that brings its terms, so that the service can swap them.
+
+    Its version says so: two that are served together must differ.
+
+    Raises:
+        BundleError: there is something at ``out`` already, or the bundle reads no text.
+        DataError: the list cannot be used.
+    """
+    load_terms(terms)
+    manifest = bundles.load(path).manifest
+    if out.exists():
+        raise BundleError(f"{out}: exists already; name a folder that does not")
+    if manifest.task not in ("text", "pair"):
+        raise BundleError(f"{path}: only texts and pairs need terms; leave --into out")
+    shutil.copytree(path, out)
+    shutil.copyfile(terms, out / bundles.SWAPS)
+    version = f"{manifest.version.removesuffix('+swaps')}+swaps"
+    changed = manifest.model_copy(update={"version": version, "files": bundles.hash_files(out)})
+    bundles.write_manifest(out, changed)
+    bundles.load(out)

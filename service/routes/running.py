@@ -9,6 +9,7 @@ from fastapi import Request
 
 from service.control import Control
 from service.desk import Desk
+from service.flips import Flips
 from service.lanes import Lanes
 from service.metrics import Metrics
 from service.pipeline import Pipeline
@@ -30,6 +31,7 @@ class Running:
     metrics: Metrics
     lanes: Lanes
     shadow: Shadow
+    flips: Flips
     reloader: Reloader
     control: Control
     recorder: Recorder | None

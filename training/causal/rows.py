@@ -1,0 +1,115 @@
+"""A table's rows as a causal model takes them, and a bundle as a function of such rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from models.bundle import Bundle, BundleError
+from models.encoders import make_encoder
+from models.inputs import collate, pad_of
+from models.inputs_table import TableEncoder, present
+from models.runners import make_runner
+from models.runtime import MODE_CODES
+from training.data import DataError
+from training.table import Values
+
+BATCH_ROWS = 256
+KINDS = ("base", "final")
+MEASURES = ("decision", "score")
+"""Whether the label is favourable, and the probability that it is."""
+Floats = NDArray[np.float64]
+
+
+class Decider:
+    """What a bundle answers to rows of a table.
+
+    Args:
+        bundle: A bundle that reads tables.
+
+    Raises:
+        BundleError: it reads something else, or does not run here.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        encoder = make_encoder(bundle.preprocess, bundle.manifest.input)
+        if not isinstance(encoder, TableEncoder):
+            raise BundleError(
+                f"{bundle.path}: causal effects are for models of tables; for texts there is evenhand flip"
+            )
+        self._encoder, self._runner = encoder, make_runner(bundle)
+        self.manifest = bundle.manifest
+        self.features = encoder.features
+
+    def __call__(self, rows: pd.DataFrame) -> Floats:
+        """Favourable or not, and how probably.
+
+        Returns:
+            ``(kinds, measures, rows)`` as :data:`KINDS` and :data:`MEASURES` name them.
+        """
+        names = self.features.names
+        numeric = {column.name for column in self.features.numeric}
+        columns = [_values(rows[name], name in numeric) for name in names]
+        encoded = [self._encoder.encode(dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True)]
+        manifest = self.manifest
+        modes = np.array([MODE_CODES[attribute.mode] for attribute in manifest.attributes], dtype=np.int64)
+        logits = []
+        for start in range(0, len(encoded), BATCH_ROWS):
+            arrays = collate(encoded[start : start + BATCH_ROWS], pad_of(manifest.input))
+            out = self._runner.run(arrays, np.repeat(modes[None], len(next(iter(arrays.values()))), axis=0))
+            logits.append(np.stack([out.base_logits, out.logits]))
+        return _favourable(np.concatenate(logits, axis=1), [label in manifest.favourable for label in manifest.labels])
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Rows that a causal model can be learnt from."""
+
+    rows: pd.DataFrame
+    incomplete: int
+    """Rows that lack a value of the graph's columns."""
+
+
+def prepare(found: Sequence[Values], decider: Decider, nodes: Collection[str], attribute: str) -> Prepared:
+    """Take the graph's columns and the model's features.
+
+    Raises:
+        DataError: no row is complete, or a number is expected and something else stands there.
+    """
+    numeric = {column.name for column in decider.features.numeric}
+    columns = list(dict.fromkeys([*decider.features.names, *nodes, attribute]))
+    table = pd.DataFrame([{name: present(values.get(name)) for name in columns} for values in found], dtype=object)
+    complete = table[[*nodes]].notna().all(axis=1)
+    kept = table[complete].reset_index(drop=True)
+    if kept.empty:
+        raise DataError("no row has a value in every column of the graph; leave out of it what is seldom known")
+    for name in columns:
+        if name == attribute:
+            continue
+        as_number = pd.to_numeric(kept[name], errors="coerce")
+        unread = kept[name].notna() & as_number.isna()
+        if name in numeric and unread.any():
+            raise DataError(f"column {name}: {int(unread.sum())} values are no numbers, and the model reads numbers")
+        if name in numeric or (name not in decider.features.names and not unread.any()):
+            kept[name] = as_number.astype(float)
+    return Prepared(kept, int((~complete).sum()))
+
+
+def _values(column: pd.Series, numeric: bool) -> list[float | str | None]:
+    gone = column.isna()
+    return [
+        None if none else (float(value) if numeric else str(value)) for none, value in zip(gone, column, strict=True)
+    ]
+
+
+def _favourable(logits: NDArray[np.float32], good: Sequence[bool]) -> Floats:
+    exponent = np.exp(logits - logits.max(axis=2, keepdims=True))
+    scores = exponent / exponent.sum(axis=2, keepdims=True)
+    chosen = np.array(good)
+    decided = chosen[logits.argmax(axis=2)]
+    found: Floats = np.stack([decided.astype(np.float64), scores[:, :, chosen].sum(axis=2)], axis=1)
+    return found

@@ -15,6 +15,10 @@ from models.inputs import Encoded, InputError
 
 MAX_PIXELS = 50_000_000
 """A small file may unpack to gigabytes: what is larger is refused before it is unpacked."""
+MAX_SCANS = 64
+"""A JPEG's scans each go over the whole image: a hundred bytes can cost a second. Encoders make a dozen at most."""
+SCAN = b"\xff\xda"
+"""How a scan begins; in what it holds these bytes cannot stand."""
 FORMATS = ("JPEG", "PNG")
 RESAMPLE = {0: Image.Resampling.NEAREST, 1: Image.Resampling.LANCZOS, 2: Image.Resampling.BILINEAR}
 RESAMPLE |= {3: Image.Resampling.BICUBIC, 4: Image.Resampling.BOX, 5: Image.Resampling.HAMMING}
@@ -101,6 +105,8 @@ def _open(content: bytes) -> Image.Image:
         image = Image.open(io.BytesIO(content), formats=FORMATS)
         if image.width * image.height > MAX_PIXELS or max(image.size) > 40 * min(image.size):
             raise InputError(f"image is larger than {MAX_PIXELS} pixels, or hardly more than a line")
+        if image.format != "PNG" and content.count(SCAN) > MAX_SCANS:
+            raise InputError(f"image has more than {MAX_SCANS} scans; save it again")
         return image.convert("RGB")
     except InputError:
         raise

@@ -263,7 +263,7 @@ def _said() -> Iterator[None]:
     except (BackupError, CheckpointError, ExportError, KeyFileError, NoRecordError, RecordRefused) as error:
         _fail(str(error))
     except DBAPIError as error:
-        from service.record.writer import reason
+        from service.record.migrate import reason
 
         _fail(f"the record's database cannot be used: {reason(error)}")
     except OSError as error:

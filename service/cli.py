@@ -5,8 +5,11 @@ Heavy imports wait for their command. ``service`` may not import ``training``: i
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
-from collections.abc import Callable
+import os
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -25,7 +28,22 @@ ENTRY_POINTS = "evenhand.commands"
 Folder = Annotated[Path, typer.Argument(help="Folder of a bundle.")]
 
 
+@contextlib.contextmanager
+def _leaving_when_told() -> Iterator[None]:
+    """Let SIGTERM end the process at once, and well: until uvicorn listens to signals nothing is under way.
+
+    uvicorn, too, sends itself the signal again once it has drained. What is on disk survives a kill at any moment; an
+    exception instead of an end could get lost in whichever library's code it hits.
+    """
+    before = signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 @app.command()
+@_leaving_when_told()
 def serve(
     bundles: Annotated[list[Path] | None, typer.Argument(help="Folders of bundles; EVENHAND_BUNDLES else.")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,

@@ -127,9 +127,8 @@ def _check_room(folder: Path) -> Finding:
 def _check_database(chosen: Settings) -> Iterator[Finding]:
     from sqlalchemy.exc import DBAPIError, TimeoutError
 
-    from service.record.migrate import RecordRefused
+    from service.record.migrate import RecordRefused, reason
     from service.record.store import make_engine
-    from service.record.writer import reason
 
     own = chosen.state / DATABASE
     if not chosen.record and not own.is_file():

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
-import sys
 import tempfile
 from pathlib import Path
 
@@ -39,8 +37,6 @@ def serve(chosen: Settings) -> None:
     """
     Guard(chosen, lambda _: None)  # said once, here, rather than by every worker
     recording.check(chosen)
-    # uvicorn sends itself the signal again once it has drained; by then there is nothing left to do but leave.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if chosen.workers == 1:
         uvicorn.Server(config_of(chosen, _application(chosen))).run()
         return

@@ -25,6 +25,8 @@ from service.settings import Settings
 log = logging.getLogger(__name__)
 EVALUATE_S = 2.0
 """How often new records are looked for."""
+JUMP_S = 60.0
+"""A clock that is set by so much, forward or back, may be wrong now, or may have been."""
 
 
 class Watch:
@@ -81,9 +83,18 @@ class Watch:
                 self._metrics.record.evidence(series, found["ln"], found["limit_ln"])
 
     def _keep(self) -> None:
-        """Regularly let go of what is too old, and sign what remains."""
+        """Regularly let go of what is too old, and sign what remains.
+
+        What is deleted does not come back when a clock that was set wrong is set right: after a jump one round is left
+        out, so that nothing goes by a clock that has not run evenly since the round before.
+        """
+        apart_s = time.time() - time.monotonic()
         while not self._stop.wait(self._every_s):
-            self._prune()
+            before_s, apart_s = apart_s, time.time() - time.monotonic()
+            if abs(apart_s - before_s) > JUMP_S:
+                log.warning("the clock was set by %+.0f s; nothing is let go of by age this time", apart_s - before_s)
+            else:
+                self._prune()
             self.sign()
 
     def _prune(self) -> None:

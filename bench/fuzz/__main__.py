@@ -15,11 +15,16 @@ import time
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as seeded
 
-from bench.fuzz.targets import TARGETS, Target
+from bench.fuzz import operators, targets
+from bench.fuzz.target import Target
+
+TARGETS = {**targets.TARGETS, **operators.TARGETS}
 
 ROUND = 200
+MOST_BYTES = 12 * 2**30
+"""Of addresses: what a few bytes make a target ask for beyond is a finding, and not this machine's end."""
 SLOW_S = 5.0
-"""One input that takes longer is a finding."""
+"""One input that takes a processor longer is a finding."""
 
 
 def fuzz(target: Target, seconds: float, seed: int) -> tuple[int, dict[str, str]]:
@@ -32,9 +37,9 @@ def fuzz(target: Target, seconds: float, seed: int) -> tuple[int, dict[str, str]
 
     def once(given_: object) -> None:
         nonlocal count
-        started = time.monotonic()
-        if started > until:
+        if time.monotonic() > until:
             return
+        worked_s = time.process_time()
         try:
             target.act(given_)
         except target.allowed:
@@ -42,7 +47,7 @@ def fuzz(target: Target, seconds: float, seed: int) -> tuple[int, dict[str, str]
         except Exception as error:
             findings.setdefault(f"{type(error).__name__}: {str(error)[:200]}", repr(given_)[:500])
         count += 1
-        if time.monotonic() - started > SLOW_S:
+        if time.process_time() - worked_s > SLOW_S:
             findings.setdefault(f"longer than {SLOW_S} s", repr(given_)[:500])
 
     while time.monotonic() < until:
@@ -66,6 +71,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     wanted = parser.parse_args()
     logging.disable(logging.CRITICAL)  # a spool says of every damaged line that it is
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
     broken = False
     for name in wanted.only.split(","):
         target, seed, left, count = TARGETS[name](), wanted.seed, 60 * wanted.minutes, 0

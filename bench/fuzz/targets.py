@@ -1,4 +1,4 @@
-"""What is fuzzed: how its input is made, what it does, and which exceptions it may end with."""
+"""What clients send, and what a service finds on its disk: bundles, spool, the record's key."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ import base64
 import contextlib
 import io
 import json
-import random
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 from PIL import Image
 
 from bench import prepare
+from bench.fuzz.target import SCALAR, VALUE, Target, folder, mutated
 from models import bundle as bundles
 from models.bundle import BundleError
 from models.encoders import make_encoder
-from models.inputs import InputError
+from models.inputs import Encoder, InputError
 from models.inputs_image import ImageEncoder
 from models.inputs_table import TableEncoder
 from models.inputs_text import TextEncoder
@@ -35,40 +35,6 @@ from service.record import keys
 from service.record.chain import Event
 from service.record.lot import Lot
 from service.record.spool import Spool
-
-Action = Callable[[Any], object]
-ODD = st.sampled_from(["", "\0", "\ud800", "\u202e", "1e400", "nan", "?", "a" * 200_000, "\u0301" * 1000, "🏳️‍🌈"])
-SCALAR = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None)) | ODD
-VALUE = st.recursive(
-    SCALAR | st.sampled_from([10**400, -(10**4000), float("inf"), float("nan")]),
-    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text() | ODD, inner, max_size=5),
-    max_leaves=10,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Something that reads."""
-
-    inputs: st.SearchStrategy[Any]
-    act: Action
-    allowed: tuple[type[Exception], ...]
-    """What it says that it raises."""
-
-
-def mutated(seeds: list[bytes]) -> st.SearchStrategy[bytes]:
-    """Seeds with some bytes changed, cut out, put in or doubled."""
-
-    @st.composite
-    def mutate(draw: st.DrawFn) -> bytes:
-        content, generator = bytearray(draw(st.sampled_from(seeds))), random.Random(draw(st.integers(0, 2**64)))
-        for _ in range(generator.choice((1, 1, 2, 5, 20))):
-            at, length = generator.randrange(len(content) + 1), generator.choice((1, 1, 4, 50))
-            piece = generator.choice((b"", b"\0", b"\xff" * 4, b"-1", b"[" * 5000, generator.randbytes(length)))
-            content[at : at + generator.choice((0, length))] = piece
-        return bytes(content)
-
-    return mutate()
 
 
 def images() -> list[bytes]:
@@ -113,7 +79,22 @@ def _table() -> Target:
 def _image() -> Target:
     encoder = ImageEncoder(b'{"size": 32, "shortest_edge": 40}')
     encoded = mutated(images()).map(lambda content: {"image": base64.b64encode(content).decode()})
-    return Target(mutated(images()) | encoded | VALUE, encoder.encode, (InputError,))
+    return Target(mutated(images()) | encoded | VALUE, encoder.encode, (InputError,), tuple(images()))
+
+
+def _asking(encoder: Encoder, kind: str) -> Callable[[tuple[bytes, Any]], None]:
+    """Reads a request of the Open Inference Protocol as the service would."""
+
+    def act(given: tuple[bytes, Any]) -> None:
+        body, header = given
+        asked = oip.decode(body, header, 1024)
+        for item in tensors.to_items(asked.inputs, encoder, kind):
+            try:
+                encoder.encode(item)
+            except InputError:
+                continue
+
+    return act
 
 
 def _oip() -> Target:
@@ -122,39 +103,44 @@ def _oip() -> Target:
     binary = json.dumps({"inputs": [{**entry, "parameters": {"binary_data_size": len(raw)}}]}).encode()
     plain = json.dumps({"id": "a", "inputs": [{**entry, "data": ["a"]}], "outputs": [{"name": "label"}]}).encode()
     encoder = TextEncoder(TOKENIZER, TextInput(max_tokens=64, pad_id=0))
-
-    def act(given: tuple[bytes, Any]) -> None:
-        body, header = given
-        asked = oip.decode(body, header, 1024)
-        for item in tensors.to_items(asked.inputs, encoder, "text"):
-            try:
-                encoder.encode(item)
-            except InputError:
-                continue
-
     entries = st.fixed_dictionaries(
         {"name": st.just("text"), "datatype": st.sampled_from([*oip.DATATYPES, "X"]), "shape": VALUE | st.just([2])},
         optional={"data": VALUE | st.lists(SCALAR), "parameters": VALUE | st.just({"binary_data_size": 5})},
     )
     made = st.builds(lambda found: json.dumps({"inputs": found}).encode(), st.lists(entries, max_size=3))
     header = st.none() | st.just(str(len(binary)).encode()) | st.binary(max_size=8)
-    return Target(st.tuples(mutated([binary + raw, plain]) | made, header), act, (ServiceError,))
+    return Target(
+        st.tuples(mutated([binary + raw, plain]) | made, header),
+        _asking(encoder, "text"),
+        (ServiceError,),
+        (plain, binary + raw),
+        lambda body: (body, b"%d" % len(binary) if body[: len(binary)] == binary else None),
+    )
 
 
-def _folder(
-    act: Callable[[Path], object], seeds: dict[str, list[bytes]], allowed: tuple[type[Exception], ...]
-) -> Target:
-    """A folder in which one file is broken."""
+def _tensors() -> Target:
+    """Binary tensors of every type for a table: numbers that are none, sizes that lie, bytes that are no text."""
+    encoder = TableEncoder(json.dumps(TABLE).encode())
 
-    def write(given: tuple[str, bytes]) -> None:
-        name, content = given
-        with tempfile.TemporaryDirectory() as place:
-            file = Path(place) / name
-            file.write_bytes(content)
-            act(file)
+    @st.composite
+    def request(draw: st.DrawFn) -> tuple[bytes, bytes]:
+        rows, entries, blobs = draw(st.integers(0, 3)), [], []
+        for name in draw(st.lists(st.sampled_from(["age", "school", "x"]), min_size=1, max_size=3)):
+            kind = draw(st.sampled_from(oip.DATATYPES))
+            if kind == "BYTES":
+                texts = draw(st.lists(st.binary(max_size=8), min_size=rows, max_size=rows))
+                blob = b"".join(oip.SIZE.pack(len(text)) + text for text in texts)
+            else:
+                size = rows * np.dtype(oip.DTYPES[kind]).itemsize
+                blob = draw(st.binary(min_size=size, max_size=size))
+            blobs.append(draw(st.just(blob) | mutated([blob])))
+            size = draw(st.just(len(blobs[-1])) | st.integers(-1, 2**70))
+            shape = draw(st.sampled_from([[rows], [rows, 1], [1, rows], [rows, 2**62, 2**62]]))
+            entries.append({"name": name, "datatype": kind, "shape": shape, "parameters": {"binary_data_size": size}})
+        head = json.dumps({"inputs": entries}).encode()
+        return head + b"".join(blobs), b"%d" % len(head)
 
-    named = st.one_of([st.tuples(st.just(name), mutated(some)) for name, some in seeds.items()])
-    return Target(named, write, allowed)
+    return Target(request(), _asking(encoder, "table"), (ServiceError,))
 
 
 def graphs() -> list[bytes]:
@@ -230,7 +216,7 @@ def _spool() -> Target:
             spool.drop()
         spool.close()
 
-    return _folder(act, {"a.spool": [seed, b"00000000 ffffffff 00000001 \n", b"0 ffffffffffffffffffffff 0 \n"]}, ())
+    return folder(act, {"a.spool": [seed, b"00000000 ffffffff 00000001 \n", b"0 ffffffffffffffffffffff 0 \n"]}, ())
 
 
 TARGETS: dict[str, Callable[[], Target]] = {
@@ -239,8 +225,9 @@ TARGETS: dict[str, Callable[[], Target]] = {
     "table": _table,
     "image": _image,
     "oip": _oip,
+    "tensors": _tensors,
     "bundle": _bundle,
     "spool": _spool,
-    "keys": lambda: _folder(keys.load_keys, {"record.key": [b"00" * 32]}, (keys.KeyFileError,)),
+    "keys": lambda: folder(keys.load_keys, {"record.key": [b"00" * 32]}, (keys.KeyFileError,)),
 }
 """By name; made when it is wanted."""

@@ -20,6 +20,14 @@ class RecordRefused(ValueError):
     """This database cannot be written; the message says why and what to do."""
 
 
+def reason(error: BaseException) -> str:
+    """One line for the log: what the database said when it could not be reached, never what we asked it."""
+    if isinstance(error, RecordRefused):
+        return str(error)
+    said = str(getattr(error, "orig", "") or error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {said[0]}"
+
+
 def migrate(engine: Engine, fingerprint: str) -> None:
     """Make or bring up to date the tables; of several processes that try at once one does.
 

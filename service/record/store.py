@@ -33,8 +33,8 @@ CHAIN = "records"
 BUSY_S = 2.0
 """How long a lock or a connection is waited for before the database counts as away."""
 STATEMENT_S = 10.0
-AWAY = (DBAPIError, TimeoutError, OSError)
-"""What a database that is away, locked or out of space raises."""
+AWAY = (DBAPIError, TimeoutError, OSError, MemoryError)
+"""What a database that is away, locked, or out of space or memory raises."""
 
 
 class RecordAway(RuntimeError):

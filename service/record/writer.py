@@ -24,7 +24,7 @@ from service.record.chain import Event
 from service.record.events import Batch
 from service.record.keys import Keys
 from service.record.lot import Lot, make
-from service.record.migrate import RecordRefused
+from service.record.migrate import RecordRefused, reason
 from service.record.spool import Spool
 from service.record.store import AWAY, BUSY_S, RecordAway, Store
 
@@ -185,6 +185,9 @@ class Writer:
         durable = False
         try:
             durable = self._store_lot(make((item.told for item in items), self._keys))
+        except MemoryError:
+            self._put_back(items)
+            return
         except Exception:
             log.exception("records are lost, for they cannot be put into words; please report this")
             self._report.rows("lost", sum(item.rows for item in items))
@@ -193,6 +196,15 @@ class Writer:
                 item.done.set_result(None)
             elif item.done is not None:
                 item.done.set_exception(RecordAway("the record can be written neither to database nor to disk"))
+
+    def _put_back(self, items: list[_Item]) -> None:
+        """There was no memory to put these into words, or into the spool; later there may be."""
+        rows = sum(item.rows for item in items)
+        log.error("no memory for %d records; they are tried again", rows)
+        with self._wake:
+            self._queue.extendleft(reversed(items))
+            self._queued_rows += rows
+        time.sleep(RETRY_S)
 
     def _store_lot(self, lot: Lot) -> bool:
         """Write a lot where it can be; returns whether it is durable now."""
@@ -223,7 +235,11 @@ class Writer:
             log.error("the record goes to the spool, for the database cannot be written: %s", self.problem)
         # In a thread of its own: a database that keeps us waiting before it fails must not keep the spool waiting.
         self._away = threading.Thread(target=self._watch, name="record-database", daemon=True)
-        self._away.start()
+        try:
+            self._away.start()
+        except RuntimeError:  # no thread can be had now: whoever writes next looks by itself, and not at once
+            self._away = None
+            self._stop.wait(RETRY_S)
 
     def _watch(self) -> None:
         """Look whether the database is back, until it is."""
@@ -278,11 +294,3 @@ class Writer:
                 done.set_exception(RecordAway("the record's database is away"))
             else:
                 done.set_result(None)
-
-
-def reason(error: BaseException) -> str:
-    """One line for the log: what the database said when it could not be reached, never what we asked it."""
-    if isinstance(error, RecordRefused):
-        return str(error)
-    said = str(getattr(error, "orig", "") or error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {said[0]}"

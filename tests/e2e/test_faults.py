@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 from e2e.test_serve import Server
-from waiting import until
+from waiting import slowness, until
 
 FAULTY = Path(__file__).with_name("faulty_server.py")
 NOTICE_S = 2.0
+"""On a machine that nobody else uses."""
 
 
 @pytest.fixture
@@ -30,9 +31,10 @@ def ready(server: Server) -> bool:
 
 @pytest.mark.parametrize("fault", ["die", "hang"])
 def test_an_engine_that_is_lost_shows_within_two_seconds_and_recovers(server: Server, fault: str) -> None:
+    notice_s = NOTICE_S * slowness()
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(server.get, "/predict", {"inputs": fault})
-        until(lambda: not ready(server), NOTICE_S)
+        until(lambda: not ready(server), notice_s)
         assert server.get("/healthz")[0] == 200
         status, body = asked.result()
     assert (status, body["error"]["type"]) == (503, "engine_failed")

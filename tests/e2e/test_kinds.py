@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import typer
+from bombs import scans_jpeg
 from fastapi.testclient import TestClient
 from tiny_kinds import column_table, pair_table, write_images, write_tiny_image_base, write_tiny_pair_base
 from tritonclient.http import InferenceServerClient, InferInput
@@ -71,7 +72,7 @@ def image(place: Path, kind: str) -> Kind:
     def item(row: int) -> dict[str, str]:
         return {"image": base64.b64encode((place / "images" / table["file"][row]).read_bytes()).decode()}
 
-    return Kind(table, options, item, {"image": "bm90IGFuIGltYWdl"})
+    return Kind(table, options, item, {"image": base64.b64encode(scans_jpeg()).decode()})
 
 
 KINDS: dict[str, Callable[[Path], Kind]] = {

@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import until, work_of
 
 EVENHAND = Path(sys.executable).parent / "evenhand"
 START_S = 60
+"""Without any progress."""
 
 
 class Server:
@@ -28,11 +30,11 @@ class Server:
             self.port = free.getsockname()[1]
         command = tuple(part.replace("PORT", str(self.port)) for part in command)
         self.process = subprocess.Popen(command, env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True)
-        deadline = time.monotonic() + START_S
-        while self.get("/readyz")[0] != 200:
-            assert self.process.poll() is None, self.process.stderr.read() if self.process.stderr else ""
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until(self._ready, START_S, work_of(self.process.pid))
+
+    def _ready(self) -> bool:
+        assert self.process.poll() is None, self.process.stderr.read() if self.process.stderr else ""
+        return self.get("/readyz")[0] == 200
 
     def get(self, path: str, body: Any = None) -> tuple[int, Any]:
         data = None if body is None else json.dumps(body).encode()
@@ -49,7 +51,8 @@ class Server:
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
+        until(lambda: self.process.poll() is not None, 30, work_of(self.process.pid))
+        return self.process.wait()
 
 
 @pytest.fixture

@@ -1,8 +1,10 @@
 """The record is looked after while the service runs: old records go, its head is signed, evidence is shown."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from fastapi.testclient import TestClient
 from series import total
 from sqlalchemy import create_engine, func, select, update
@@ -37,6 +39,40 @@ def test_old_attributes_go_and_the_head_is_signed(demo: Path, tmp_path: Path) ->
     with engine.connect() as connection:
         last = connection.scalar(select(func.max(records.c.seq)))
         assert connection.scalar(select(func.max(checkpoints.c.seq))) == last  # a stopping service signs the end
+
+
+class Turned:
+    """The module's clock: for one round, and no longer, it is more than a year ahead."""
+
+    def __init__(self) -> None:
+        self.rounds, self._ahead_s = 0, 0.0
+
+    def time(self) -> float:
+        self.rounds += 1
+        self._ahead_s = 400.0 * 86_400 if self.rounds == 2 else 0.0
+        return time.time() + self._ahead_s
+
+    def time_ns(self) -> int:
+        return time.time_ns() + round(self._ahead_s * 1e9)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+def test_nothing_is_let_go_of_by_a_clock_that_was_just_set(
+    demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = Turned()
+    monkeypatch.setattr("service.watch.time", clock)
+    with TestClient(create_app(Settings(bundles=(demo,), state=tmp_path, checkpoint_s=0.5))) as client:
+        groups = [{"race": "Arab"}, {"race": "none"}]
+        assert client.post("/predict", json={"inputs": ["a", "b"], "groups": groups}).status_code == 200
+        until(lambda: clock.rounds >= 5)
+    engine = create_engine(f"sqlite:///{tmp_path / 'record.db'}")
+    with engine.connect() as connection:
+        assert connection.scalar(select(func.count()).select_from(records)) == 2
+        assert connection.scalar(select(func.count()).select_from(attributes)) == 2
+    assert [line.args[0] > 0 for line in caplog.records if "the clock was set by" in line.msg] == [True, False]
 
 
 def test_evidence_is_shown_of_every_comparison(open_client: Callable[..., TestClient], demo: Path) -> None:

@@ -1,16 +1,18 @@
 """Processes that are killed and databases that go away lose nothing that was acknowledged."""
 
 import os
+import pkgutil
 import random
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import record_writer
@@ -254,3 +256,64 @@ def test_neither_database_nor_disk(tmp_path: Path, database: str, monkeypatch: p
     until(lambda: record.state == "on")
     record.close()
     assert len(bodies(database)) == 9
+
+
+WITHOUT_MEMORY = {
+    "words": ["service.record.writer.make"],
+    "database": ["service.record.store.Store.append"],
+    "database and spool": ["service.record.store.Store.append", "service.record.spool.Spool.append"],
+}
+
+
+@pytest.mark.parametrize("places", WITHOUT_MEMORY.values(), ids=WITHOUT_MEMORY)
+def test_records_outlast_memory_that_runs_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, places: list[str]
+) -> None:
+    url, told = f"sqlite:///{tmp_path / 'record.db'}", Told()
+    record = recorder(tmp_path, url, told)
+    full = True
+
+    def failing(whole: Callable[..., object]) -> Callable[..., object]:
+        def work(*given: Any) -> object:
+            if full:
+                tried.append(whole)
+                raise MemoryError
+            return whole(*given)
+
+        return work
+
+    tried: list[object] = []
+    for place in places:
+        owner, _, name = place.rpartition(".")
+        found = pkgutil.resolve_name(owner)
+        monkeypatch.setattr(found, name, failing(getattr(found, name)))
+    taken = batch(3, gender="Women")
+    record.take(taken)
+    until(lambda: len(set(tried)) == len(places))
+    full = False
+    until(lambda: record.state == "on" and told.rows["written"] == 3)
+    record.close()
+    assert told.rows["lost"] == told.depth == 0
+    assert [body["id"] for body in bodies(url)] == [row.id for row in taken.rows]
+    assert counted(url, "hourly_risk", "gender") == 3
+
+
+def test_a_thread_that_cannot_be_had_does_not_keep_the_record_in_the_spool(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, told = f"sqlite:///{tmp_path / 'record.db'}", Told()
+    record = recorder(tmp_path, url, told, durability="request")
+    whole = threading.Thread.start
+
+    def start_none(thread: threading.Thread) -> None:
+        if thread.name == "record-database":
+            raise RuntimeError("can't start new thread")
+        whole(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_none)
+    with locked(url):
+        record.take(batch(4)).result(30)
+        assert told.rows == {"written": 0, "spooled": 4, "lost": 0}
+    until(lambda: record.state == "on")
+    record.close()
+    assert len(bodies(url)) == 4

@@ -96,7 +96,12 @@ def page(title: str, intro: str, sections: Sequence[Section]) -> str:
 
 def paragraph(text: str) -> str:
     """One paragraph of plain text."""
-    return f"<p>{escape(text)}</p>"
+    return f"<p>{words(text)}</p>"
+
+
+def words(text: str) -> str:
+    """Plain text, with code between backticks."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 def points(items: Sequence[str]) -> str:
@@ -143,7 +148,7 @@ def table(
 
 
 def _cell(text: str, marks: Mapping[str, Mark]) -> str:
-    return f'<span class="mark {marks[text]}">{escape(text)}</span>' if text in marks else escape(text)
+    return f'<span class="mark {marks[text]}">{escape(text)}</span>' if text in marks else words(text)
 
 
 def figure(svg: str, caption: str) -> str:

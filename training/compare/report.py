@@ -67,7 +67,7 @@ def _page(task: Task, lines: Sequence[Line], results: Sequence[Result], advice: 
     counts = ", ".join(f"{split} {len(task.rows.of(split))}" for split in ("train", *SPLITS))
     intro = (
         f"{len(lines)} methods on the same base checkpoint and the same rows ({counts}), "
-        f"over {len(task.seeds)} seeds: {', '.join(map(str, task.seeds))}."
+        f"over {'one seed' if len(task.seeds) == 1 else f'{len(task.seeds)} seeds'}: {', '.join(map(str, task.seeds))}."
     )
     sections = [pages.Section("Recommendation", [pages.paragraph(said) for said in _advice(lines, advice)])]
     sections += [_split(task, lines, split) for split in ("test", "val")]

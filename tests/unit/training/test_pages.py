@@ -84,3 +84,7 @@ def test_cells_that_say_a_mark_and_no_others_are_set_off() -> None:
     assert '<th scope="row">breach</th><td><span class="mark bad">breach</span></td>' in found
     assert "<td>no breach</td>" in found
     assert '<span class="mark open">&lt;script&gt;' in found
+
+
+def test_code_stands_between_backticks_and_is_escaped() -> None:
+    assert pages.words("run `a <b>` & go; ` is one") == "run <code>a &lt;b&gt;</code> &amp; go; ` is one"

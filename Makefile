@@ -61,6 +61,7 @@ bench-engine: $(VENV)/.dev ## the engine without HTTP, and what each stage aroun
 
 bench-graph: $(VENV)/.dev ## cost of the correction over the base model's graph
 	$(BIN)/python bench/graph_cost.py $(BUNDLE)
+	$(BIN)/python bench/corrector_cost.py
 
 image: ## build the serving image
 	docker build -t evenhand .

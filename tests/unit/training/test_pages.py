@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from training.pages import Section, definitions, figure, page, paragraph, points, table
+from training.pages import Section, definitions, figure, page, paragraph, points, table, words
 
 HOSTILE = "<script>alert('x')</script> & \"so on\""
 VOID = {"meta"}
@@ -87,4 +87,4 @@ def test_cells_that_say_a_mark_and_no_others_are_set_off() -> None:
 
 
 def test_code_stands_between_backticks_and_is_escaped() -> None:
-    assert pages.words("run `a <b>` & go; ` is one") == "run <code>a &lt;b&gt;</code> &amp; go; ` is one"
+    assert words("run `a <b>` & go; ` is one") == "run <code>a &lt;b&gt;</code> &amp; go; ` is one"

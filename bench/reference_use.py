@@ -1,6 +1,6 @@
-"""Methods of the comparison against their library's own reference use, on the same base of Adult.
+"""Methods of the comparison against their library's own reference use, on the same base of a recipe.
 
-    python -m bench.reference_use --data <folder with adult.data and adult.test> --work <folder>
+    python -m bench.reference_use --recipe adult --data <folder with adult.data and adult.test> --work <folder>
 
 Left is what ``evenhand compare`` does, right what the library's guide does with the same rows and representation. What
 draws at random is drawn five times; figures are on test rows, means with their standard deviation over the draws.
@@ -9,6 +9,7 @@ draws at random is drawn five times; figures are on test rows, means with their 
 from __future__ import annotations
 
 import argparse
+import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +33,6 @@ from training.compare.heads import LEACE, group_columns
 from training.compare.method import Method
 from training.compare.postprocess import Thresholds
 from training.derive import with_intersections
-from training.recipes import adult
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.floating]
@@ -57,10 +57,11 @@ class BaseOnScores(BaseEstimator):
         return np.column_stack([1.0 - np.asarray(scores)[:, 0], np.asarray(scores)[:, 0]])
 
 
-def context_of(data: Path, work: Path) -> Context:
+def context_of(recipe: str, data: Path, work: Path) -> Context:
     """The base of seed 0."""
-    rows, schema, digest = adult.read(data)
-    config = adult.config(adult.packaged_base(), 0)
+    module = importlib.import_module(f"training.recipes.{recipe}")
+    rows, schema, digest = module.read(data)
+    config = module.config(module.packaged_base(), 0)
     rows, schema = with_intersections(rows, schema, config.columns.intersections)
     return prepare(config, rows, schema, digest, work)
 
@@ -126,7 +127,9 @@ def figures(context: Context, predicted: Ints) -> tuple[float, ...]:
     truth, found = context.rows.labels[rows] == good, [float((answers == context.rows.labels[rows]).mean())]
     for name in context.schema.gated:
         member = np.minimum(context.rows.groups[name][rows], 1)
-        found.append(equalized_odds_difference(truth, answers == good, sensitive_features=member))
+        known = member >= 0
+        selected = (answers == good)[known]
+        found.append(equalized_odds_difference(truth[known], selected, sensitive_features=member[known]))
     return tuple(found)
 
 
@@ -149,11 +152,12 @@ def lines(context: Context) -> Iterator[str]:
 def main() -> None:
     """Compare, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--recipe", choices=("adult", "hatexplain"), default="adult")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     given = parser.parse_args()
     processes.deterministic()
-    for line in lines(context_of(given.data, given.work)):
+    for line in lines(context_of(given.recipe, given.data, given.work)):
         print(line, flush=True)
 
 

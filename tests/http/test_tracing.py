@@ -22,8 +22,9 @@ from prometheus_client import CollectorRegistry
 
 from service.access.guard import Guard
 from service.app import create_app
+from service.bodies import Bodies, BodyLimits
 from service.metrics import Metrics
-from service.middleware import BodyLimits, Doorkeeper
+from service.middleware import Doorkeeper
 from service.settings import Settings, SettingsError
 from service.tracing import Tracer
 
@@ -101,7 +102,12 @@ async def test_an_answer_that_breaks_half_way_is_not_begun_twice() -> None:
         return {"type": "http.request"}
 
     door = Doorkeeper(
-        breaks, Metrics(CollectorRegistry()), Tracer(), BodyLimits(1024, 1.0), lambda: None, Guard(Settings(), print)
+        breaks,
+        Metrics(CollectorRegistry()),
+        Tracer(),
+        Bodies(BodyLimits(1024, 1.0, 1024)),
+        lambda: None,
+        Guard(Settings(), print),
     )
     with pytest.raises(RuntimeError):
         await door({"type": "http", "method": "GET", "path": "/healthz", "headers": []}, receive, send)

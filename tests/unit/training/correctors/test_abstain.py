@@ -16,7 +16,7 @@ def by_trying(score: np.ndarray, right: np.ndarray, flagged: np.ndarray) -> floa
     """The lowest of all bounds that could matter, one after the other."""
     if not flagged.any() or flagged.all():
         return 0.0
-    for tried in [0.0, *np.unique(score)]:
+    for tried in [0.0, *np.unique(score[flagged])]:
         answered = flagged & (score >= tried)
         if answered.sum() < LEAST_ANSWERED * flagged.sum():
             return 0.0

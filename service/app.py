@@ -164,6 +164,7 @@ async def _lifespan(state: Running, chosen: Settings, tracer: Tracer) -> AsyncIt
     state.desk.close()
     await asyncio.to_thread(_close_record, state)
     await asyncio.to_thread(tracer.close)
+    gc.unfreeze()  # an application that has ended is let go of, where others live on in its process
 
 
 def _start_record(state: Running) -> None:

@@ -51,7 +51,8 @@ def write_model(fitted: Fitted, draft: Path, describe: Callable[[Engine], Manife
             return _onnx(fitted, draft, describe("onnx"))
         except (ExportError, BundleError, ParityError) as error:
             if wanted == "onnx" or only_graph:
-                raise DataError(f"ONNX cannot take this base ({error}); fit LoRA with --engine torch") from error
+                method = " --method lora" if only_graph else ""
+                raise DataError(f"ONNX cannot take this base ({error}); fit with --engine torch{method}") from error
             (draft / bundles.GRAPH).unlink(missing_ok=True)
             say(f"ONNX cannot take this base ({error}); writing it for the torch engine, which serving then needs")
     return _torch(fitted, draft, describe("torch"))

@@ -204,13 +204,13 @@ def _bundle() -> Target:
 
 def _spool() -> Target:
     with tempfile.TemporaryDirectory() as place:
-        spool = Spool(Path(place))
+        spool = Spool(Path(place), lambda _: None)
         for number in range(3):
             spool.append(Lot([Event(str(number), "label", number, "{}")], {"a": "{}"}, [("p", "sex", "f", 1)]))
         (seed,) = [file.read_bytes() for file in Path(place).iterdir()]
 
     def act(file: Path) -> None:
-        spool = Spool(file.parent)
+        spool = Spool(file.parent, lambda _: None)
         spool.adopt()
         while spool.oldest(2):
             spool.drop()

@@ -14,9 +14,24 @@ from training.compare.context import Context
 from training.compare.groups import LEFT_OUT, Groups, merge
 from training.compare.method import Answer, Method, NotApplicableError, Sees, Served
 from training.compare.postprocess import favourable_class
+from training.progress import track
 
 Ints = NDArray[np.int64]
+Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Several heads with a weight each; every answer is drawn from them."""
+
+    scaler: StandardScaler
+    heads: ExponentiatedGradient
+
+    def selected(self, representation: Floats, seed: int) -> Bools:
+        """Whether each of ``(rows, width)`` gets the favourable class."""
+        found: Bools = self.heads.predict(self.scaler.transform(representation), random_state=seed) == 1
+        return found
 
 
 @dataclass(frozen=True)
@@ -39,26 +54,39 @@ class Constrained(Method):
     def answer(self, context: Context) -> Answer:
         """Fit every choice, take the best on validation rows."""
         favourable = favourable_class(context)
-        found: dict[tuple[str, float], Ints] = {}
-        for source, rows in context.sources.items():
-            groups = merge(context.rows, context.schema, rows)
-            if len(groups.names) > 1:
-                for bound in self.bounds:
-                    selected = self._fit(context, groups, rows, bound, favourable)
-                    found[source, bound] = np.where(selected, favourable, 1 - favourable)
-        if not found:
-            raise NotApplicableError("fewer than two groups have enough training rows of both labels")
+        judged = context.features.representation[context.judged]
+        found = {
+            choice: np.where(mixture.selected(judged, context.seed), favourable, 1 - favourable)
+            for choice, mixture in self.learn(context).items()
+        }
         best = context.criterion.choose(found, lambda choice: context.on_validation(found[choice]))
         return Answer(found[best], None, {"rows": best[0], "bound": best[1]})
 
-    def _fit(self, context: Context, groups: Groups, rows: Ints, bound: float, favourable: int) -> Bools:
-        """Whether each judged row gets the favourable class."""
-        chosen = rows[groups.codes[rows] != LEFT_OUT]
-        scaler = StandardScaler().fit(context.features.representation[chosen])
-        learnt, judged = (scaler.transform(context.features.representation[part]) for part in (chosen, context.judged))
-        model = ExponentiatedGradient(
-            LogisticRegression(C=0.1, max_iter=300), EqualizedOdds(difference_bound=bound), eps=bound
-        )
-        model.fit(learnt, (groups.labels[chosen] == favourable).astype(int), sensitive_features=groups.codes[chosen])
-        selected: Bools = model.predict(judged, random_state=context.seed) == 1
-        return selected
+    def learn(self, context: Context) -> dict[tuple[str, float], Mixture]:
+        """Fit every choice of rows and bound.
+
+        Raises:
+            NotApplicableError: more than two classes, or fewer than two groups.
+        """
+        favourable = favourable_class(context)
+        merged = {source: merge(context.rows, context.schema, rows) for source, rows in context.sources.items()}
+        choices = [(source, bound) for source, of in merged.items() if len(of.names) > 1 for bound in self.bounds]
+        if not choices:
+            raise NotApplicableError("fewer than two groups have enough training rows of both labels")
+        return {
+            (source, bound): _fit(context, merged[source], context.sources[source], bound, favourable)
+            for source, bound in track(choices, len(choices), "constrained heads")
+        }
+
+
+def _fit(context: Context, groups: Groups, rows: Ints, bound: float, favourable: int) -> Mixture:
+    chosen = rows[groups.codes[rows] != LEFT_OUT]
+    representation = context.features.representation[chosen]
+    scaler = StandardScaler().fit(representation)
+    # The reduction fits up to some hundred heads, under uneven weights: lbfgs takes 150 to 250 steps for each, Newton's
+    # method 3 to 5. On HateXplain (15,383 rows, width 384) that is a quarter of the time.
+    head = LogisticRegression(C=0.1, solver="newton-cholesky")
+    model = ExponentiatedGradient(head, EqualizedOdds(difference_bound=bound), eps=bound)
+    truth = (groups.labels[chosen] == favourable).astype(int)
+    model.fit(scaler.transform(representation), truth, sensitive_features=groups.codes[chosen])
+    return Mixture(scaler, model)

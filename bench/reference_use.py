@@ -2,59 +2,35 @@
 
     python -m bench.reference_use --recipe adult --data <folder with adult.data and adult.test> --work <folder>
 
-Left is what ``evenhand compare`` does, right what the library's guide does with the same rows and representation. What
-draws at random is drawn five times; figures are on test rows, means with their standard deviation over the draws.
+One side is what ``evenhand compare`` does, the other what the library's guide does with the same rows and
+representation (``bench.references``). Figures are on test rows. What draws at random is drawn five times by each side,
+with the same seeds: means, and the larger of the two standard deviations over draws as the noise. Where nothing is
+drawn the noise is the standard deviation over test rows drawn again with repetition. ``within`` says whether the
+difference is no larger.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+import time
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import torch
-from concept_erasure import LeaceEraser
 from fairlearn.metrics import equalized_odds_difference
-from fairlearn.postprocessing import ThresholdOptimizer
-from fairlearn.reductions import EqualizedOdds, ExponentiatedGradient
-from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 
+from bench.references import PAIRS
+from bench.references.pair import Floats, Ints, Pair
 from training import processes
-from training.compare.constrained import Constrained
 from training.compare.context import Context, prepare
-from training.compare.groups import LEFT_OUT, merge
-from training.compare.heads import LEACE, group_columns
-from training.compare.method import Method
-from training.compare.postprocess import Thresholds
+from training.compare.judge import Judged
 from training.derive import with_intersections
+from training.metrics import worst
+from training.progress import say
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.floating]
-DRAWS = 5
-BOUND = 0.02
-
-
-class BaseOnScores(BaseEstimator):
-    """A classifier as scikit-learn has them, over the base's probability of the favourable class."""
-
-    classes_ = np.array([0, 1])
-
-    def fit(self, *_: object) -> BaseOnScores:
-        """Nothing to learn."""
-        return self
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
-    def predict_proba(self, scores: Floats) -> Floats:
-        """``(rows, 2)``."""
-        return np.column_stack([1.0 - np.asarray(scores)[:, 0], np.asarray(scores)[:, 0]])
+RESAMPLED = 100
 
 
 def context_of(recipe: str, data: Path, work: Path) -> Context:
@@ -66,99 +42,75 @@ def context_of(recipe: str, data: Path, work: Path) -> Context:
     return prepare(config, rows, schema, digest, work)
 
 
-def thresholds(context: Context, seed: int) -> Ints:
-    """Fairlearn's guide: a fitted classifier, its ``predict_proba``, equalized odds."""
-    groups, validation = merge(context.rows, context.schema, context.validation), context.validation
-    logits = context.features.base_logits.astype(np.float64)
-    favourable = context.schema.labels.index(context.schema.favourable[0])
-    scores = 1.0 / (1.0 + np.exp(logits[:, [1 - favourable]] - logits[:, [favourable]]))
-    optimiser = ThresholdOptimizer(
-        estimator=BaseOnScores(), constraints="equalized_odds", prefit=True, predict_method="predict_proba"
-    )
-    fitted = validation[groups.codes[validation] != LEFT_OUT]
-    truth = (context.rows.labels[fitted] == favourable).astype(int)
-    optimiser.fit(scores[fitted], truth, sensitive_features=groups.codes[fitted])
-    judged = context.judged
-    selected = scores[judged, 0] >= 0.5
-    known = groups.codes[judged] != LEFT_OUT
-    at = judged[known]
-    selected[known] = optimiser.predict(scores[at], sensitive_features=groups.codes[at], random_state=seed) == 1
-    return np.where(selected, favourable, 1 - favourable)
+def names(context: Context) -> tuple[str, ...]:
+    """Of the figures."""
+    return "accuracy", "worst cell", *(f"equalized odds difference, {name}" for name in context.schema.gated)
 
 
-def constrained(context: Context, seed: int) -> Ints:
-    """Fairlearn's guide: exponentiated gradient over a logistic regression, on all training rows."""
-    groups = merge(context.rows, context.schema, context.train)
-    chosen = context.train[groups.codes[context.train] != LEFT_OUT]
-    favourable = context.schema.labels.index(context.schema.favourable[0])
-    scaler = StandardScaler().fit(context.features.representation[chosen])
-    truth = (context.rows.labels[chosen] == favourable).astype(int)
-    model = ExponentiatedGradient(
-        LogisticRegression(C=0.1, max_iter=300), EqualizedOdds(difference_bound=BOUND), eps=BOUND
-    )
-    model.fit(scaler.transform(context.features.representation[chosen]), truth, sensitive_features=groups.codes[chosen])
-    selected = model.predict(scaler.transform(context.features.representation[context.judged]), random_state=seed)
-    return np.where(selected == 1, favourable, 1 - favourable)
+def figures(context: Context, rows: Ints, answers: Ints) -> Floats:
+    """Accuracy, the worst cell, then the equalized odds difference of every attribute, by fairlearn's own metric.
 
-
-def leace(context: Context, seed: int) -> Ints:
-    """concept-erasure's guide: ``LeaceEraser.fit(X, Z)`` with its defaults, then the base's own last layer."""
-    known = context.train[
-        np.all([context.rows.groups[name][context.train] >= 0 for name in context.schema.gated], axis=0)
-    ]
-    x = torch.from_numpy(context.features.representation.astype(np.float64))
-    z = torch.from_numpy(group_columns(context.rows, context.schema, known))
-    erased = LeaceEraser.fit(x[torch.from_numpy(known)], z)(x).numpy().astype(np.float32)
-    return context.base_head(erased[context.judged]).argmax(axis=1)
-
-
-PAIRS: tuple[tuple[Method, Callable[[Context, int], Ints], int], ...] = (
-    (Thresholds(), thresholds, DRAWS),
-    (Constrained(bounds=(BOUND,)), constrained, DRAWS),
-    (LEACE[0], leace, 1),
-)
-
-
-def figures(context: Context, predicted: Ints) -> tuple[float, ...]:
-    """Accuracy, then the equalized odds difference of every attribute, by fairlearn's own metric; test rows."""
-    at = context.rows.split[context.judged] == "test"
-    rows, answers = context.judged[at], predicted[at]
+    Args:
+        context: The seed.
+        rows: Which; one that is named twice counts twice.
+        answers: Their classes.
+    """
+    judged = Judged(context.rows, context.schema, rows)
+    lowest = worst(judged.cells(answers))
     good = context.schema.labels.index(context.schema.favourable[0])
-    truth, found = context.rows.labels[rows] == good, [float((answers == context.rows.labels[rows]).mean())]
+    found = [float((answers == judged.truth).mean()), np.nan if lowest is None else lowest.accuracy.value]
     for name in context.schema.gated:
-        member = np.minimum(context.rows.groups[name][rows], 1)
-        known = member >= 0
-        selected = (answers == good)[known]
-        found.append(equalized_odds_difference(truth[known], selected, sensitive_features=member[known]))
-    return tuple(found)
+        groups = judged.groups(name)
+        known = groups >= 0
+        truth, selected = judged.truth[known] == good, answers[known] == good
+        found.append(equalized_odds_difference(truth, selected, sensitive_features=np.minimum(groups[known], 1)))
+    return np.array(found)
 
 
-def lines(context: Context) -> Iterator[str]:
-    """One line per method and figure."""
-    names = ("accuracy", *(f"equalized odds difference, {name}" for name in context.schema.gated))
-    yield "method | figure | evenhand | reference use | same answers"
-    for method, reference, draws in PAIRS:
-        seeds = [replace(context, config=replace(context.config, seed=seed)) for seed in range(draws)]
-        for one in seeds:
-            one.__dict__["features"] = context.features
-        answers = [(method.answer(one).predicted, reference(one, one.seed)) for one in seeds]
-        same = np.mean([np.mean(ours == theirs) for ours, theirs in answers])
-        sides = [np.array([figures(context, pair[side]) for pair in answers]) for side in (0, 1)]
-        for index, name in enumerate(names):
-            said = (f"{side[:, index].mean():.4f} ± {side[:, index].std():.4f}" for side in sides)
-            yield f"{method.name} | {name} | {' | '.join(said)} | {same:.4f}"
+def noise(context: Context, rows: Ints, sides: list[list[Ints]]) -> Floats:
+    """Of every figure: over draws, else over rows drawn again."""
+    if len(sides[0]) > 1:
+        return np.max([np.std([figures(context, rows, one) for one in side], axis=0) for side in sides], axis=0)
+    rng = np.random.default_rng(0)
+    again = [rng.integers(0, len(rows), len(rows)) for _ in range(RESAMPLED)]
+    found: Floats = np.nanstd([figures(context, rows[at], sides[0][0][at]) for at in again], axis=0)
+    return found
+
+
+def lines(context: Context, pair: Pair) -> Iterator[str]:
+    """One line per figure."""
+    at = context.rows.split[context.judged] == "test"
+    rows, sides = context.judged[at], []
+    for whose, learn in (("evenhand's", pair.ours), ("the library's", pair.theirs)):
+        say(f"{pair.name}: {whose} side")
+        start = time.monotonic()
+        drawn = learn(context)
+        sides.append([drawn(seed)[at] for seed in range(pair.draws)])
+        say(f"{pair.name}: {whose} side took {time.monotonic() - start:.0f} s")
+    same = np.mean([np.mean(ours == theirs) for ours, theirs in zip(*sides, strict=True)])
+    ours, theirs = (np.mean([figures(context, rows, one) for one in side], axis=0) for side in sides)
+    for name, *of in zip(names(context), ours, theirs, noise(context, rows, sides), strict=True):
+        told = " | ".join(f"{value:.4f}" for value in (*of[:2], of[0] - of[1], of[2]))
+        within = "yes" if abs(of[0] - of[1]) <= of[2] else "no"
+        yield f"{pair.name} | {name} | {told} | {within} | {same:.4f}"
 
 
 def main() -> None:
     """Compare, and print."""
+    known = {pair.name: pair for pair in PAIRS}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recipe", choices=("adult", "hatexplain"), default="adult")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--only", choices=known, action="append", help="One method; repeatable. All where not given.")
     given = parser.parse_args()
     processes.deterministic()
-    for line in lines(context_of(given.recipe, given.data, given.work)):
-        print(line, flush=True)
+    warnings.filterwarnings("ignore", category=DeprecationWarning)  # fairlearn's own, of pandas, at every step
+    context = context_of(given.recipe, given.data, given.work)
+    print("method | figure | evenhand | reference use | difference | noise | within | same answers", flush=True)
+    for name in given.only or known:
+        for line in lines(context, known[name]):
+            print(line, flush=True)
 
 
 if __name__ == "__main__":

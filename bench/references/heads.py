@@ -1,0 +1,190 @@
+"""What learns a head over the base's representation, or erases from it.
+
+A method that trains the whole base anew is held against the library by what is its own (weights, drawn rows, the
+adversary and its step), on a linear head.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from concept_erasure import LeaceEraser
+from fairlearn.adversarial import AdversarialFairnessClassifier
+from fairlearn.reductions import EqualizedOdds, ExponentiatedGradient
+from imblearn.over_sampling import RandomOverSampler
+from sklearn.linear_model import LogisticRegression
+from sklearn.utils.class_weight import compute_sample_weight
+from torch import nn
+from torch.nn import functional
+
+from bench.references.pair import Drawn, Ints, Learning, answered
+from training.compare.adversarial import RATE as ADVERSARY_RATE
+from training.compare.adversarial import WIDTH, Adversary, against
+from training.compare.constrained import Constrained
+from training.compare.context import Context
+from training.compare.groups import LEFT_OUT, Groups
+from training.compare.heads import LEACE, group_columns
+from training.compare.retrain import balanced, inverse_frequency, weighted_cross_entropy
+
+BOUND = 0.02
+STRENGTH = 0.1
+"""Inverse regularisation of every head, the constrained one's."""
+EPOCHS, BATCH, RATE, ALPHA = 10, 256, 1e-3, 1.0
+"""Of the heads with an adversary."""
+
+
+def our_constrained(context: Context) -> Drawn:
+    """As compared, on all training rows and with one bound: the guide chooses neither."""
+    all_rows = replace(context)
+    all_rows.__dict__.update(features=context.features, sources={"all training rows": context.train})
+    (mixture,) = Constrained(bounds=(BOUND,)).learn(all_rows).values()
+    judged = context.features.representation[context.judged]
+    return lambda seed: answered(context, mixture.selected(judged, seed))
+
+
+def fairlearns_constrained(context: Context) -> Drawn:
+    """Fairlearn's guide: exponentiated gradient over scikit-learn's logistic regression."""
+    given = Learning.of(context, grouped=True)
+    head = LogisticRegression(C=STRENGTH, max_iter=300)
+    model = ExponentiatedGradient(head, EqualizedOdds(difference_bound=BOUND), eps=BOUND)
+    model.fit(given.x, given.truth, sensitive_features=given.groups.codes[given.rows])
+    return lambda seed: answered(context, model.predict(given.judged, random_state=seed) == 1)
+
+
+def our_leace(context: Context) -> Drawn:
+    """As compared."""
+    predicted = LEACE[0].answer(context).predicted
+    return lambda _: predicted
+
+
+def concept_erasures_leace(context: Context) -> Drawn:
+    """concept-erasure's guide: ``LeaceEraser.fit(X, Z)`` with its defaults, then the base's own last layer."""
+    train, groups = context.train, context.rows.groups
+    known = train[np.all([groups[name][train] >= 0 for name in context.schema.gated], axis=0)]
+    x = torch.from_numpy(context.features.representation.astype(np.float64))
+    z = torch.from_numpy(group_columns(context.rows, context.schema, known))
+    erased = LeaceEraser.fit(x[torch.from_numpy(known)], z)(x).numpy().astype(np.float32)
+    predicted = context.base_head(erased[context.judged]).argmax(axis=1)
+    return lambda _: predicted
+
+
+def our_reweighting(context: Context) -> Drawn:
+    """Our weights in our loss, by torch; the penalty is scikit-learn's."""
+    given = Learning.of(context)
+    weights = inverse_frequency(given.groups, context.train)[given.rows]
+    loss = weighted_cross_entropy(given.truth, weights)
+    x, every = torch.from_numpy(given.x), np.arange(len(given.rows))
+    head = nn.Linear(x.shape[1], 1)
+    optimiser = torch.optim.LBFGS(head.parameters(), max_iter=500, line_search_fn="strong_wolfe")
+
+    def closure() -> torch.Tensor:
+        optimiser.zero_grad()
+        value = loss(_two(head(x)), every) + head.weight.square().sum() / (2 * STRENGTH * len(x))
+        value.backward()
+        return value
+
+    optimiser.step(closure)
+    with torch.no_grad():
+        selected = head(torch.from_numpy(given.judged))[:, 0].numpy() > 0
+    return lambda _: answered(context, selected)
+
+
+def _two(favourable: torch.Tensor) -> torch.Tensor:
+    """One logit as two, of which the other class's is 0."""
+    return torch.cat([torch.zeros_like(favourable), favourable], dim=1)
+
+
+def scikit_learns_reweighting(context: Context) -> Drawn:
+    """``compute_sample_weight("balanced", ...)`` of label x group, and ``LogisticRegression``."""
+    given = Learning.of(context)
+    cells = given.groups.cells[given.rows]
+    weights = np.ones(len(cells))
+    weights[cells != LEFT_OUT] = compute_sample_weight("balanced", cells[cells != LEFT_OUT])
+    head = LogisticRegression(C=STRENGTH, max_iter=1000).fit(given.x, given.truth, weights)
+    return lambda _: answered(context, head.predict(given.judged) == 1)
+
+
+def our_resampling(context: Context) -> Drawn:
+    """Our draw: as many rows as before, every cell as many."""
+    given = Learning.of(context)
+    place = np.full(len(context.rows), -1)
+    place[given.rows] = np.arange(len(given.rows))
+    return lambda seed: _on_rows(context, given, place[balanced(given.groups, context.train, seed)])
+
+
+def imbalanced_learns_resampling(context: Context) -> Drawn:
+    """``RandomOverSampler`` with its defaults, over label x group; rows that are left out stay in once."""
+    given = Learning.of(context)
+    cells = given.groups.cells[given.rows]
+    inside, outside = np.flatnonzero(cells != LEFT_OUT), np.flatnonzero(cells == LEFT_OUT)
+
+    def drawn(seed: int) -> Ints:
+        rows, _ = RandomOverSampler(random_state=seed).fit_resample(inside[:, None], cells[inside])
+        return _on_rows(context, given, np.concatenate([rows[:, 0], outside]))
+
+    return drawn
+
+
+def _on_rows(context: Context, given: Learning, rows: Ints) -> Ints:
+    """A logistic head on some rows, named as often as they count; the penalty is that of all rows once."""
+    strength = STRENGTH * len(given.rows) / len(rows)
+    head = LogisticRegression(C=strength, solver="newton-cholesky").fit(given.x[rows], given.truth[rows])
+    return answered(context, head.predict(given.judged) == 1)
+
+
+def our_adversarial(context: Context) -> Drawn:
+    """Our adversary and our direction, by Adam."""
+    given = Learning.of(context, grouped=True)
+    codes = given.groups.codes[given.rows]
+
+    def drawn(seed: int) -> Ints:
+        torch.manual_seed(seed)
+        adversary = Adversary(Groups(given.groups.names, codes, given.truth, 2))
+        head = nn.Linear(given.x.shape[1], 1)
+        optimiser = torch.optim.Adam(head.parameters(), lr=RATE)
+        for _ in range(EPOCHS):
+            for batch in torch.randperm(len(codes)).split(BATCH):
+                _step(head, adversary, given, batch.numpy())
+                optimiser.step()
+        with torch.no_grad():
+            selected = head(torch.from_numpy(given.judged))[:, 0].numpy() > 0
+        return answered(context, selected)
+
+    return drawn
+
+
+def _step(head: nn.Linear, adversary: Adversary, given: Learning, batch: Ints) -> None:
+    """Teach the adversary, and leave the head's direction in its gradients."""
+    logits, weights = _two(head(torch.from_numpy(given.x[batch]))), list(head.parameters())
+    adversary.step(logits, batch)
+    task = functional.cross_entropy(logits, torch.from_numpy(given.truth[batch]))
+    of_task = torch.autograd.grad(task, weights, retain_graph=True)
+    of_other = torch.autograd.grad(adversary.loss(logits, batch), weights)
+    for weight, direction in zip(weights, against(of_task, of_other, ALPHA), strict=True):
+        weight.grad = direction
+
+
+def fairlearns_adversarial(context: Context) -> Drawn:
+    """Fairlearn's guide, with a linear predictor and an adversary of our width and rate."""
+    given = Learning.of(context, grouped=True)
+
+    def drawn(seed: int) -> Ints:
+        model = AdversarialFairnessClassifier(
+            backend="torch",
+            predictor_model=[],
+            adversary_model=[WIDTH, "relu"],
+            adversary_optimizer=lambda net: torch.optim.Adam(net.parameters(), lr=ADVERSARY_RATE),
+            constraints="equalized_odds",
+            learning_rate=RATE,
+            alpha=ALPHA,
+            epochs=EPOCHS,
+            batch_size=BATCH,
+            shuffle=True,
+            random_state=seed,
+        )
+        model.fit(given.x, given.truth, sensitive_features=given.groups.codes[given.rows])
+        return answered(context, model.predict(given.judged) == 1)
+
+    return drawn

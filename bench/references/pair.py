@@ -1,0 +1,69 @@
+"""What a side of a comparison is, and what heads learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.preprocessing import StandardScaler
+
+from training.compare.context import Context
+from training.compare.groups import LEFT_OUT, Groups, merge
+from training.compare.postprocess import favourable_class
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.floating]
+Drawn = Callable[[int], Ints]
+"""A seed to the class of every judged row."""
+Side = Callable[[Context], Drawn]
+"""Learns once; what it learns with a seed it learns again for each."""
+DRAWS = 5
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two sides of one method."""
+
+    name: str
+    ours: Side
+    theirs: Side
+    draws: int = DRAWS
+    """1 where nothing is drawn."""
+
+
+def seeded(context: Context, seed: int) -> Context:
+    """The same base, another seed for what comes after it."""
+    found = replace(context, config=replace(context.config, seed=seed))
+    found.__dict__["features"] = context.features
+    return found
+
+
+def answered(context: Context, selected: Bools) -> Ints:
+    """Whether each judged row gets the favourable class, as classes."""
+    favourable = favourable_class(context)
+    return np.where(selected, favourable, 1 - favourable)
+
+
+@dataclass(frozen=True)
+class Learning:
+    """What heads learn from: the training rows, standardised."""
+
+    rows: Ints
+    groups: Groups
+    x: Floats
+    truth: Ints
+    """``(rows,)`` 1 for the favourable class."""
+    judged: Floats
+
+    @classmethod
+    def of(cls, context: Context, grouped: bool = False) -> Learning:
+        """All training rows, or those whose group is not left out."""
+        groups = merge(context.rows, context.schema, context.train)
+        rows = context.train[groups.codes[context.train] != LEFT_OUT] if grouped else context.train
+        x = context.features.representation
+        scaler = StandardScaler().fit(x[rows])
+        truth = (context.rows.labels[rows] == favourable_class(context)).astype(int)
+        return cls(rows, groups, scaler.transform(x[rows]), truth, scaler.transform(x[context.judged]))

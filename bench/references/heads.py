@@ -77,7 +77,7 @@ def our_reweighting(context: Context) -> Drawn:
     loss = weighted_cross_entropy(given.truth, weights)
     x, every = torch.from_numpy(given.x), np.arange(len(given.rows))
     head = nn.Linear(x.shape[1], 1)
-    optimiser = torch.optim.LBFGS(head.parameters(), max_iter=500, line_search_fn="strong_wolfe")
+    optimiser = torch.optim.LBFGS(head.parameters(), max_iter=500, tolerance_grad=1e-5, line_search_fn="strong_wolfe")
 
     def closure() -> torch.Tensor:
         optimiser.zero_grad()
@@ -107,22 +107,21 @@ def scikit_learns_reweighting(context: Context) -> Drawn:
 
 
 def our_resampling(context: Context) -> Drawn:
-    """Our draw: as many rows as before, every cell as many."""
-    given = Learning.of(context)
+    """Our draw of rows that have a group: about as many as before, every cell as many."""
+    given = Learning.of(context, grouped=True)
     place = np.full(len(context.rows), -1)
     place[given.rows] = np.arange(len(given.rows))
-    return lambda seed: _on_rows(context, given, place[balanced(given.groups, context.train, seed)])
+    return lambda seed: _on_rows(context, given, place[balanced(given.groups, given.rows, seed)])
 
 
 def imbalanced_learns_resampling(context: Context) -> Drawn:
-    """``RandomOverSampler`` with its defaults, over label x group; rows that are left out stay in once."""
-    given = Learning.of(context)
-    cells = given.groups.cells[given.rows]
-    inside, outside = np.flatnonzero(cells != LEFT_OUT), np.flatnonzero(cells == LEFT_OUT)
+    """``RandomOverSampler`` with its defaults, over label x group: every cell as many as the largest has."""
+    given = Learning.of(context, grouped=True)
+    cells, every = given.groups.cells[given.rows], np.arange(len(given.rows))[:, None]
 
     def drawn(seed: int) -> Ints:
-        rows, _ = RandomOverSampler(random_state=seed).fit_resample(inside[:, None], cells[inside])
-        return _on_rows(context, given, np.concatenate([rows[:, 0], outside]))
+        rows, _ = RandomOverSampler(random_state=seed).fit_resample(every, cells)
+        return _on_rows(context, given, rows[:, 0])
 
     return drawn
 

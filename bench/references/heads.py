@@ -166,14 +166,21 @@ def _step(head: nn.Linear, adversary: Adversary, given: Learning, batch: Ints) -
 
 
 def fairlearns_adversarial(context: Context) -> Drawn:
-    """Fairlearn's guide, with a linear predictor and an adversary of our width and rate."""
+    """Fairlearn's guide, with a linear predictor and an adversary of our width and rate.
+
+    Its ``random_state`` seeds torch with a share of one, which torch takes for 0 (0.15): weights and the order of rows
+    are drawn here.
+    """
     given = Learning.of(context, grouped=True)
+    codes, groups = given.groups.codes[given.rows], len(given.groups.names)
 
     def drawn(seed: int) -> Ints:
+        torch.manual_seed(seed)
+        last = [nn.Linear(WIDTH, 1), nn.Sigmoid()] if groups == 2 else [nn.Linear(WIDTH, groups)]
         model = AdversarialFairnessClassifier(
             backend="torch",
-            predictor_model=[],
-            adversary_model=[WIDTH, "relu"],
+            predictor_model=nn.Sequential(nn.Linear(given.x.shape[1], 1), nn.Sigmoid()),
+            adversary_model=nn.Sequential(nn.Linear(2, WIDTH), nn.ReLU(), *last),
             adversary_optimizer=lambda net: torch.optim.Adam(net.parameters(), lr=ADVERSARY_RATE),
             constraints="equalized_odds",
             learning_rate=RATE,
@@ -181,9 +188,9 @@ def fairlearns_adversarial(context: Context) -> Drawn:
             epochs=EPOCHS,
             batch_size=BATCH,
             shuffle=True,
-            random_state=seed,
         )
-        model.fit(given.x, given.truth, sensitive_features=given.groups.codes[given.rows])
+        order = torch.randperm(len(codes)).numpy()
+        model.fit(given.x[order], given.truth[order], sensitive_features=codes[order])
         return answered(context, model.predict(given.judged) == 1)
 
     return drawn

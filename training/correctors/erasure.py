@@ -99,8 +99,9 @@ def learn_leace(corrector: Erasure, given: Given) -> dict[str, Any]:
 def leace(x: Tensor, z: Tensor) -> LeaceEraser:
     """The library's eraser.
 
-    ``constrain_cov_trace`` is off: the library's factorisation in that branch is wrong (0.2.4). Shrinkage is off and
-    the tolerance small, so that the guarantee holds exactly.
+    ``constrain_cov_trace`` is off: the library's factorisation in that branch is wrong (0.2.4). The tolerance is small,
+    so that nothing of a group stays. Shrinkage is off, for the paper's change is least under the sample covariance;
+    with it the erasure is as exact, along other directions.
 
     Args:
         x: ``(rows, width)`` float64.

@@ -6,7 +6,9 @@ adversary and its step), on a linear head.
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -19,7 +21,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from torch import nn
 from torch.nn import functional
 
-from bench.references.pair import Drawn, Ints, Learning, answered
+from bench.references.pair import Drawn, Floats, Ints, Learning, answered
 from training.compare.adversarial import RATE as ADVERSARY_RATE
 from training.compare.adversarial import WIDTH, Adversary, against
 from training.compare.constrained import Constrained
@@ -27,6 +29,7 @@ from training.compare.context import Context
 from training.compare.groups import LEFT_OUT, Groups
 from training.compare.heads import LEACE, group_columns
 from training.compare.retrain import balanced, inverse_frequency, weighted_cross_entropy
+from training.progress import LINE_EVERY_S, say
 
 BOUND = 0.02
 STRENGTH = 0.1
@@ -44,10 +47,34 @@ def our_constrained(context: Context) -> Drawn:
     return lambda seed: answered(context, mixture.selected(judged, seed))
 
 
+class Told(LogisticRegression):
+    """Says now and then how many heads there are, and since when; a fit of fairlearn's clones it for each."""
+
+    begun_s: ClassVar = 0.0
+    said_s: ClassVar = 0.0
+    fits: ClassVar = 0
+
+    @classmethod
+    def begin(cls) -> None:
+        """Count anew."""
+        cls.begun_s = cls.said_s = time.monotonic()
+        cls.fits = 0
+
+    def fit(self, x: Floats, y: Ints, sample_weight: Floats | None = None) -> Told:
+        """Fit, and count."""
+        super().fit(x, y, sample_weight)
+        Told.fits += 1
+        if time.monotonic() - Told.said_s > LINE_EVERY_S:
+            Told.said_s = time.monotonic()
+            say(f"{Told.fits} heads in {Told.said_s - Told.begun_s:.0f} s")
+        return self
+
+
 def fairlearns_constrained(context: Context) -> Drawn:
     """Fairlearn's guide: exponentiated gradient over scikit-learn's logistic regression."""
     given = Learning.of(context, grouped=True)
-    head = LogisticRegression(C=STRENGTH, max_iter=300)
+    head = Told(C=STRENGTH, max_iter=300)
+    head.begin()
     model = ExponentiatedGradient(head, EqualizedOdds(difference_bound=BOUND), eps=BOUND)
     model.fit(given.x, given.truth, sensitive_features=given.groups.codes[given.rows])
     return lambda seed: answered(context, model.predict(given.judged, random_state=seed) == 1)

@@ -18,6 +18,7 @@ from training.compare.groups import LEFT_OUT, Groups, merge
 from training.compare.method import Answer, Method, NotApplicableError, Sees, Served
 from training.correctors.erasure import leace
 from training.data import Rows, Schema
+from training.progress import track
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.floating]
@@ -84,12 +85,13 @@ class DeepFeatureReweighting(Method):
         """Fit every choice, take the best."""
         representation = context.features.representation
         found = _Heads([], [])
-        for source, rows in context.sources.items():
-            groups = merge(context.rows, context.schema, rows)
-            for strength in STRENGTHS:
-                head = self.fit(representation, groups, rows, strength, context.seed)
-                found.names.append({"rows": source, "C": strength, "groups": list(groups.names)})
-                found.logits.append(logits_of(head, representation[context.judged]))
+        merged = {source: merge(context.rows, context.schema, rows) for source, rows in context.sources.items()}
+        choices = [(source, strength) for source in merged for strength in STRENGTHS]
+        for source, strength in track(choices, len(choices), "heads on balanced rows"):
+            groups = merged[source]
+            head = self.fit(representation, groups, context.sources[source], strength, context.seed)
+            found.names.append({"rows": source, "C": strength, "groups": list(groups.names)})
+            found.logits.append(logits_of(head, representation[context.judged]))
         return found.best(context)
 
     def fit(self, representation: Floats, groups: Groups, rows: Ints, strength: float, seed: int) -> Pipeline:

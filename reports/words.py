@@ -18,6 +18,7 @@ METRICS = {
     "equal_opportunity_difference": "equal opportunity difference",
     "equalized_odds_difference": "equalized odds difference",
     "worst_group_accuracy": "worst-group accuracy",
+    "abstention_rate_difference": "abstention rate difference",
 }
 OUTCOMES = {"errors": "wrong answers", "unfavourable": "unfavourable answers"}
 SOURCES = {"declared": "declared groups", "inferred": "groups inferred by the detector"}
@@ -42,6 +43,9 @@ DEFINITIONS = {
     "equalized odds difference": "The larger of the two gaps in true and in false positive rate over groups "
     "(Fairlearn: equalized_odds_difference).",
     "worst-group accuracy": "The lowest share of right answers over groups.",
+    "abstained, abstention rate difference": "A decision abstained where the reply said that none is given, for a person "
+    "to take: a flagged row whose answer was less probable than the bound that the model has. The difference is the "
+    "largest share of a group's decisions that abstained minus the smallest; it is none of Fairlearn's figures.",
     "mended, broken": "Rows whose wrong base answer the correction made right, and whose right one it made wrong.",
     "intervals": "Rates: Wilson's 95 % interval. A difference over groups: the largest lower limit minus the smallest "
     "upper limit, at least 0, up to the largest upper minus the smallest lower. Changes by the correction: Newcombe "
@@ -100,9 +104,21 @@ def in_short(result: Plain) -> list[str]:
         f"Breach by {name} ({SOURCES[source]}), {' and '.join(metrics)}: {why}"
         for (name, source, why), metrics in breaches.items()
     ]
-    sentences += _corrections(result)
+    sentences += [*_abstained(result), *_corrections(result)]
     sentences += _slices(result)
     return [*sentences, result["record"]["sentence"]]
+
+
+def _abstained(result: Plain) -> Iterator[str]:
+    """How many decisions were not given, where the model may abstain."""
+    told = result["fairness"]["abstention"]
+    if told is not None:
+        share, accounts = told["abstained"], told["attributes"]
+        why = ", ".join(f"{count(n)} for {name}" for name, n in accounts.items())
+        yield (
+            f"{count(sum(accounts.values()))} of {count(share['n'])} decisions abstained{f' ({why})' if why else ''}: "
+            f"{percent(share)}. {told['counted']}"
+        )
 
 
 def _corrections(result: Plain) -> Iterator[str]:

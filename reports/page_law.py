@@ -73,8 +73,8 @@ def _given(abstention: Plain | None) -> list[str]:
     if abstention is None or not abstention["attributes"]:
         return []
     return [
-        f"{count(sum(abstention['attributes'].values()))} decisions abstained and were left to a person. They count here "
-        "under the model's own answer, whatever that person decided."
+        f"{count(sum(abstention['attributes'].values()))} decisions abstained and were left to a person. They count "
+        "here under the model's own answer, whatever that person decided."
     ]
 
 

@@ -43,9 +43,9 @@ DEFINITIONS = {
     "equalized odds difference": "The larger of the two gaps in true and in false positive rate over groups "
     "(Fairlearn: equalized_odds_difference).",
     "worst-group accuracy": "The lowest share of right answers over groups.",
-    "abstained, abstention rate difference": "A decision abstained where the reply said that none is given, for a person "
-    "to take: a flagged row whose answer was less probable than the bound that the model has. The difference is the "
-    "largest share of a group's decisions that abstained minus the smallest; it is none of Fairlearn's figures.",
+    "abstained, abstention rate difference": "A decision abstained where the reply said that none is given and left it "
+    "to a person: a flagged row whose answer was less probable than the model's bound. The difference is the largest "
+    "share of a group's decisions that abstained minus the smallest; it is none of Fairlearn's figures.",
     "mended, broken": "Rows whose wrong base answer the correction made right, and whose right one it made wrong.",
     "intervals": "Rates: Wilson's 95 % interval. A difference over groups: the largest lower limit minus the smallest "
     "upper limit, at least 0, up to the largest upper minus the smallest lower. Changes by the correction: Newcombe "

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Row, Table, func, select
+from sqlalchemy import ColumnElement, Engine, Table, func, select
 
 from service.record.counts import ON_ACCOUNT, WITHHELD
 from service.record.tables import hourly_decisions, hourly_outcomes, hourly_risk
@@ -125,7 +125,7 @@ def read(engine: Engine, model: str, window: Window) -> Cells:
         window: Which hours.
     """
     with engine.connect() as connection:
-        found: list[Sequence[Row[Any]]] = []
+        found: list[Any] = []
         for table, keys, sums in (
             (hourly_decisions, "attribute group source base final bin", "n score"),
             (hourly_outcomes, "attribute group source base final label bin", "n"),

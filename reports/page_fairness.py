@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from models.rates import Rate
-from reports.words import METRICS, ORDER, SOURCES, count, figure_of, moment, percent, verdicts
+from reports.words import METRICS, ORDER, SOURCES, count, figure_of, moment, verdicts
 from service.monitoring.disparity import BREACH, INSUFFICIENT, NO_EVIDENCE
 from training import plots
 from training.pages import Mark, figure, paragraph, table
+from training.words import percent
 
 Plain = dict[str, Any]
 MARKS: dict[str, Mark] = {BREACH: "bad", NO_EVIDENCE: "good", INSUFFICIENT: "open"}

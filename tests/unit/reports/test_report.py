@@ -22,11 +22,11 @@ from reports.making import Files, make
 from reports.page import html
 from reports.period import ReportError, period
 from reports.selected import Named
-from reports.words import KEPT
 from service import reference
 from service.monitoring.disparity import BREACH
 from service.monitoring.evidence import Rules
 from service.record.events import event
+from training.words import KEPT
 
 ROWS = 6000
 

@@ -67,8 +67,9 @@ class Session:
     """Threads inside one operator; 0 lets ONNX Runtime use every core."""
     providers: tuple[str, ...] = ("CPUExecutionProvider",)
     """Execution providers in order of preference; the first must be there."""
-    spin: bool = True
-    """Whether threads wait for their next operator busily: faster alone, slower where others need the cores."""
+    spin_us: int | None = None
+    """How long threads wait for their next operator busily, which is faster alone and slower where others need the
+    cores; 0 not at all, ``None`` as long as ONNX Runtime likes."""
 
 
 EXTERNAL = re.compile(rb"(?:\x08|\x88\x80*\x00)location")
@@ -95,7 +96,9 @@ class GraphRunner:
         options.log_severity_level = 3
         options.enable_mem_pattern = False  # batches have every shape; a plan per shape would only cost memory
         options.add_session_config_entry("session.load_model_format", "ONNX")  # its own format has ways to read files
-        options.add_session_config_entry("session.intra_op.allow_spinning", "1" if session.spin else "0")
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0" if session.spin_us == 0 else "1")
+        if session.spin_us:
+            options.add_session_config_entry("session.intra_op.spin_duration_us", str(session.spin_us))
         try:
             self._session = ort.InferenceSession(bundle.graph, options, providers=list(session.providers))
         except Exception as error:  # ONNX Runtime's errors share no public base class

@@ -21,7 +21,6 @@ Every rate is ``n``, ``value``, ``low``, ``high`` (95 %); ``null`` where no row 
 from __future__ import annotations
 
 import importlib.metadata
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -140,7 +139,7 @@ def _attributes(configurations: Iterable[Plain], bundle: Bundle | None) -> dict[
     """Every attribute that any of them has; the last one's settings."""
     found = {name: told for body in configurations for name, told in body["attributes"].items()}
     if bundle is not None:
-        wanted = {"groups", "reference", "threshold"}
+        wanted = {"groups", "reference", "threshold", "abstain_below"}
         found = {**{told.name: told.model_dump(include=wanted) for told in bundle.manifest.attributes}, **found}
     if not found:
         raise ReportError("the record says nothing of the model's attributes any more; give its bundle by --bundle")
@@ -194,11 +193,8 @@ def _usual(bundle: Bundle | None) -> dict[str, float]:
 
 
 def _rows(found: Decisions, counted: Cells) -> Plain:
-    totals = Counter[str]()
-    for cell in counted.risks:
-        totals[cell.attribute] += cell.n
     return {
-        "counted": max(totals.values(), default=0),
+        "counted": counted.rows,
         "recorded": found.rows,
         "failed": found.failed,
         "erased": found.erased,

@@ -183,6 +183,7 @@ def _take(found: Decisions, wanted: Wanted, row: Record, body: Plain) -> None:
     _add(found, "hour of day (UTC)", f"{hour:02d} to {hour + HOURS_TOGETHER:02d}")
     _add(found, SCORE, _tenth(final["score"]))
     _add(found, "corrected", "yes" if body["corrected"] else "no")
+    _add(found, "abstained", "yes" if body.get("abstained") else "no")
     for attribute in wanted.attributes:
         _add(found, f"flagged for {attribute}", "yes" if attribute in body["flagged"] else "no")
         _add(found, f"mode for {attribute}", body["mode"].get(attribute, "none"))

@@ -48,7 +48,7 @@ def html(result: Plain) -> str:
             for of in result["fairness"]["attributes"]
         ),
         Section("Evidence since the start", evidence(result)),
-        Section("Local Law 144", law(result["local_law_144"], result["period"]["words"])),
+        Section("Local Law 144", _law(result)),
         Section("Where it is worst", slices(result["slices"])),
         Section("True labels", _feedback(result)),
         Section("What happened in this time", _events(result["events"])),
@@ -59,6 +59,10 @@ def html(result: Plain) -> str:
     return page(f"Fairness report: {model}, {period}", intro, sections)
 
 
+def _law(result: Plain) -> list[str]:
+    return law(result["local_law_144"], result["period"]["words"], result["fairness"]["abstention"])
+
+
 def _covers(result: Plain) -> list[str]:
     rows, limits = result["rows"], result["fairness"]["limits"]
     lines = [
@@ -67,6 +71,8 @@ def _covers(result: Plain) -> list[str]:
         ["with a true label", count(rows["labelled"])],
         ["rows that ended with an error", count(rows["failed"])],
     ]
+    if (abstention := result["fairness"]["abstention"]) is not None:
+        lines.append(["decisions that abstained", count(sum(abstention["attributes"].values()))])
     lines += [
         [f"declared {of['attribute']}", count(told["rows"] - told["unknown_rows"])]
         for of in result["fairness"]["attributes"]

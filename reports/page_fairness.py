@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from models.rates import Rate
-from reports.words import METRICS, ORDER, SOURCES, count, figure_of, moment, percent, verdicts
+from reports.words import METRICS, ORDER, SOURCES, count, figure_of, moment, verdicts
 from service.monitoring.disparity import BREACH, INSUFFICIENT, NO_EVIDENCE
 from training import plots
 from training.pages import Mark, figure, paragraph, table
+from training.words import percent
 
 Plain = dict[str, Any]
 MARKS: dict[str, Mark] = {BREACH: "bad", NO_EVIDENCE: "good", INSUFFICIENT: "open"}
@@ -18,7 +19,12 @@ RATES = {
     "false_positive_rate": "false positive rate",
     "accuracy": "accuracy",
 }
-GAPS = ("demographic_parity_difference", "equal_opportunity_difference", "equalized_odds_difference")
+GAPS = (
+    "demographic_parity_difference",
+    "equal_opportunity_difference",
+    "equalized_odds_difference",
+    "abstention_rate_difference",
+)
 
 
 def verdict_table(result: Plain) -> list[str]:
@@ -114,7 +120,7 @@ def _source(name: str, words: str, told: Plain) -> list[str]:
     )
     caption = f"Rates over {words} of {name}, for a favourable answer, with 95 % intervals.{unknown}"
     parts.append(table(["group", "rate", "n", "base", "corrected"], rows, caption))
-    return [*parts, _over_all(name, words, told), *_correction(name, words, told)]
+    return [*parts, _over_all(name, words, told), *_correction(name, words, told), *_withheld(name, words, told)]
 
 
 def _over_all(name: str, words: str, told: Plain) -> str:
@@ -145,6 +151,22 @@ def _correction(name: str, words: str, told: Plain) -> list[str]:
         svg = plots.flips(changed, ("made favourable", "made unfavourable"))
         parts.append(figure(svg, f"Answers that the correction changed, over {words} of {name}."))
     return parts
+
+
+def _withheld(name: str, words: str, told: Plain) -> list[str]:
+    """Who got no decision, where the model may abstain."""
+    if told["abstained"] is None:
+        return []
+    found = [*((group["group"], group) for group in told["groups"] if group["rows"]), ("all of these", told)]
+    rows = [[called, count(of["rows"]), _times(of["abstained"]), percent(of["abstained"])] for called, of in found]
+    caption = (
+        f"Decisions that abstained, over {words} of {name}. They are in the other figures under the model's answer."
+    )
+    return [table(["group", "decisions", "abstained", "share"], rows, caption)]
+
+
+def _times(rate: Plain) -> str:
+    return count(round(rate["value"] * rate["n"]))
 
 
 def evidence(result: Plain) -> list[str]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from reports.page_fairness import MARKS
-from reports.words import count, percent
+from reports.words import count
 from training.pages import paragraph, points, table
+from training.words import percent
 
 Plain = dict[str, Any]
 HEADER = ["category", "individuals", "share of known", "selection rate", "impact ratio", "four fifths"]
 
 
-def law(told: Plain, period: str) -> list[str]:
-    """Tables as 6 RCNY 5-301 asks for, and what they are not."""
+def law(told: Plain, period: str, abstention: Plain | None) -> list[str]:
+    """Tables as 6 RCNY 5-301 asks for, and what they are not; ``abstention`` where the model may."""
     named = told["named"]
     asked = [kind for kind, name in (("sex", named["sex"]), ("race or ethnicity", named["race"])) if name is None]
     parts = [
@@ -37,7 +38,7 @@ def law(told: Plain, period: str) -> list[str]:
     tables = [*told["tables"], *([told["intersections"]] if told["intersections"] else [])]
     for each in tables:
         parts += _categories(each)
-    return [*parts, points(_notes(told, period))]
+    return [*parts, points([*_notes(told, period), *_given(abstention)])]
 
 
 def _categories(told: Plain) -> list[str]:
@@ -67,6 +68,15 @@ def _ratio(line: Plain) -> str:
         return "none: nobody is selected"
     limits = "" if ratio["low"] is None else f" ({ratio['low']:.2f} to {ratio['high']:.2f})"
     return f"{ratio['value']:.2f}{limits}"
+
+
+def _given(abstention: Plain | None) -> list[str]:
+    if abstention is None or not abstention["attributes"]:
+        return []
+    return [
+        f"{count(sum(abstention['attributes'].values()))} decisions abstained and were left to a person. They count "
+        "here under the model's own answer, whatever that person decided."
+    ]
 
 
 def _notes(told: Plain, period: str) -> list[str]:

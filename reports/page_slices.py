@@ -6,9 +6,10 @@ from typing import Any
 
 from reports.page_fairness import MARKS
 from reports.slices import LEVEL
-from reports.words import OUTCOMES, count, percent, where
+from reports.words import OUTCOMES, count, where
 from service.monitoring.disparity import INSUFFICIENT
 from training.pages import paragraph, table
+from training.words import percent
 
 Plain = dict[str, Any]
 

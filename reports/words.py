@@ -7,10 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from service.monitoring.disparity import BREACH, INSUFFICIENT, NO_EVIDENCE
+from training.words import KEPT, MEANINGS, percent
 
 Plain = dict[str, Any]
-KEPT = "\N{NO-BREAK SPACE}"
-"""A line does not end here."""
 ORDER = (BREACH, INSUFFICIENT, NO_EVIDENCE)
 METRICS = {
     "demographic_parity_difference": "demographic parity difference",
@@ -18,6 +17,7 @@ METRICS = {
     "equal_opportunity_difference": "equal opportunity difference",
     "equalized_odds_difference": "equalized odds difference",
     "worst_group_accuracy": "worst-group accuracy",
+    "abstention_rate_difference": "abstention rate difference",
 }
 OUTCOMES = {"errors": "wrong answers", "unfavourable": "unfavourable answers"}
 SOURCES = {"declared": "declared groups", "inferred": "groups inferred by the detector"}
@@ -27,22 +27,15 @@ DEFINITIONS = {
     "group, reference": "A value of a sensitive attribute, as it was declared with the request or afterwards; the "
     "value that the correction leaves alone. Inferred groups are the detector's guess (flagged or unflagged), shown "
     "apart and never mixed with declared ones.",
-    "favourable": "The label, or labels, that are good for the person the answer is about.",
+    **MEANINGS,
     "breach": "The figure is beyond what is tolerated, and so is its 95 % limit: chance alone would hardly do this.",
     "no evidence of breach": "There are enough rows, and they do not show that the figure is beyond what is tolerated. "
     "This is not proof that all is well.",
     "insufficient data": "Too few rows, or too few true labels, to say either.",
-    "selection rate": "Share of rows that were answered with a favourable label (Fairlearn: selection_rate).",
-    "true and false positive rate": "Share answered favourably among rows whose true label is favourable, and among "
-    "rows whose true label is not (Fairlearn: true_positive_rate, false_positive_rate).",
-    "demographic parity difference, ratio": "Largest minus smallest selection rate over groups; smallest over largest "
-    "(Fairlearn: demographic_parity_difference, demographic_parity_ratio).",
-    "equal opportunity difference": "Largest minus smallest true positive rate over groups (Hardt, Price and Srebro "
-    "2016; Fairlearn: equal_opportunity_difference).",
-    "equalized odds difference": "The larger of the two gaps in true and in false positive rate over groups "
-    "(Fairlearn: equalized_odds_difference).",
     "worst-group accuracy": "The lowest share of right answers over groups.",
-    "mended, broken": "Rows whose wrong base answer the correction made right, and whose right one it made wrong.",
+    "abstained, abstention rate difference": "A decision abstained where the reply said that none is given and left it "
+    "to a person: a flagged row whose answer was less probable than the model's bound. The difference is the largest "
+    "share of a group's decisions that abstained minus the smallest; it is none of Fairlearn's figures.",
     "intervals": "Rates: Wilson's 95 % interval. A difference over groups: the largest lower limit minus the smallest "
     "upper limit, at least 0, up to the largest upper minus the smallest lower. Changes by the correction: Newcombe "
     "1998 for pairs. Impact ratios: Katz et al. 1978. Slices: exact limits (Clopper and Pearson 1934) joined as "
@@ -53,13 +46,6 @@ DEFINITIONS = {
     "slice": "Rows that share up to three values. Listed by SliceLine's score (Sagadeeva and Boehm, SIGMOD 2021) on "
     "one random half of the rows, and tested on the other half, which had no say in the list.",
 }
-
-
-def percent(rate: Plain) -> str:
-    """``47.5 % (32.9 to 62.5)``, or that there is no row."""
-    if rate["value"] is None:
-        return "no rows"
-    return f"{100 * rate['value']:.1f}{KEPT}% ({100 * rate['low']:.1f}{KEPT}to{KEPT}{100 * rate['high']:.1f})"
 
 
 def figure_of(span: Plain) -> str:
@@ -100,9 +86,21 @@ def in_short(result: Plain) -> list[str]:
         f"Breach by {name} ({SOURCES[source]}), {' and '.join(metrics)}: {why}"
         for (name, source, why), metrics in breaches.items()
     ]
-    sentences += _corrections(result)
+    sentences += [*_abstained(result), *_corrections(result)]
     sentences += _slices(result)
     return [*sentences, result["record"]["sentence"]]
+
+
+def _abstained(result: Plain) -> Iterator[str]:
+    """How many decisions were not given, where the model may abstain."""
+    told = result["fairness"]["abstention"]
+    if told is not None:
+        share, accounts = told["abstained"], told["attributes"]
+        why = ", ".join(f"{count(n)} for {name}" for name, n in accounts.items())
+        yield (
+            f"{count(sum(accounts.values()))} of {count(share['n'])} decisions abstained{f' ({why})' if why else ''}: "
+            f"{percent(share)}. {told['counted']}"
+        )
 
 
 def _corrections(result: Plain) -> Iterator[str]:

@@ -165,8 +165,9 @@ class Batcher(Generic[In, Out]):
         def hand_out() -> None:
             for row, result in zip(rows, results, strict=True):
                 self._end(row, result)
-            if seconds is not None:
-                self._tell(rows, seconds)
+            if seconds is not None and self._loop is not None:
+                # Two turns on: in the next one whoever waits makes the answers, which uvloop sends at its end.
+                self._loop.call_soon(self._loop.call_soon, self._tell, rows, seconds)
 
         self._post(hand_out)
 

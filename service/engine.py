@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from models.bundle import Bundle
 from models.inputs import Encoder, collate, pad_of
-from models.runners import make_runner
+from models.runners import Runner, make_runner
 from models.runtime import Session
 from service.types import Example, Scores
 
 CANARY_TOLERANCE = 1e-4
 """A row alone and in company may differ so much in a logit or a risk: other shapes add up in another order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """How a run has all cores to itself while no other wants them."""
+
+    session: Session
+    is_alone: Callable[[], bool]
+    """Asked before each run."""
 
 
 class Engine:
@@ -24,14 +34,17 @@ class Engine:
         bundle: A verified bundle.
         encoder: Its encoder; the canary is made of its examples.
         session: How to run the graph.
+        alone: How to run it while nothing else runs; the graph is loaded a second time for it.
 
     Raises:
         BundleError: the graph does not load, or its engine is not installed.
         RuntimeError: the canary does not sing.
     """
 
-    def __init__(self, bundle: Bundle, encoder: Encoder, session: Session) -> None:
+    def __init__(self, bundle: Bundle, encoder: Encoder, session: Session, alone: Alone | None = None) -> None:
         self._runner = make_runner(bundle, session)
+        self._wide = self._runner if alone is None else make_runner(bundle, alone.session)
+        self._is_alone = alone.is_alone if alone else lambda: False
         self._pad_id = pad_of(bundle.manifest.input)
         self._attributes = len(bundle.manifest.attributes)
         self._rows = [encoder.encode(item) for item in encoder.examples()]
@@ -40,8 +53,11 @@ class Engine:
 
     def run(self, examples: Sequence[Example]) -> list[Scores]:
         """Score examples in one run of the graph."""
+        return self._score(self._wide if self._is_alone() else self._runner, examples)
+
+    def _score(self, runner: Runner, examples: Sequence[Example]) -> list[Scores]:
         arrays = collate([example.encoded for example in examples], self._pad_id)
-        out = self._runner.run(arrays, np.stack([example.modes for example in examples]))
+        out = runner.run(arrays, np.stack([example.modes for example in examples]))
         return [
             Scores(*row)
             for row in zip(out.logits, out.base_logits, out.shadow_logits, out.risk, out.flagged, strict=True)
@@ -80,9 +96,9 @@ class Engine:
         """
         for code in range(3):
             examples = [Example(row, self._modes(code)[0]) for row in self._rows]
-            together = self.run(examples)
+            together = self._score(self._runner, examples)
             for example, scores in zip(examples, together, strict=True):
-                (alone,) = self.run([example])
+                (alone,) = self._score(self._wide, [example])
                 if not np.isfinite(scores.base).all():
                     raise RuntimeError(f"{name}: the canary's base answer is not finite")
                 pairs = ((alone.base, scores.base), (alone.risk, scores.risk))

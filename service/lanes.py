@@ -165,6 +165,12 @@ class Lanes:
         self._stopping = False
         self._watch: asyncio.Task[None] | None = None
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether whoever runs now has the engine for itself: no other lane runs, and nothing waits."""
+        busy = sum(lane.busy_since_s is not None for lane in self._lanes)
+        return busy <= 1 and not any(queue.source.depth for queue in self._queues)
+
     def add(self, source: Source, background: bool = False) -> None:
         """Serve a source; one in the background only gets what the others leave."""
         with self._condition:

@@ -18,7 +18,7 @@ from service import reference
 from service.batch import BatchReport, Limits
 from service.batcher import Batcher
 from service.cores import cores
-from service.engine import Engine
+from service.engine import Alone, Engine
 from service.lanes import Lanes
 from service.metrics import Metrics
 from service.record.events import Configuration, configuration
@@ -29,6 +29,9 @@ from service.types import Example, Scores
 
 log = logging.getLogger(__name__)
 CPU = "CPUExecutionProvider"
+SPIN_US = 200
+"""Between two operators so long at most: without it a row that is alone takes a quarter longer, with more nothing is
+gained."""
 PROVIDERS = {
     "cpu": (CPU,),
     "cuda": ("CUDAExecutionProvider", CPU),
@@ -103,7 +106,7 @@ class Loader:
         try:
             normal = reference.read(found.reference, found.evaluation)
             encoder = make_encoder(found.preprocess, manifest.input)
-            engine = Engine(found, encoder, session_of(settings))
+            engine = Engine(found, encoder, session_of(settings), self._alone(manifest))
             limits = limits_of(settings)
             seconds, tokens = engine.warm(limits.batch_rows, limits.batch_tokens)
             swapper = _swapper(found, encoder)
@@ -124,6 +127,11 @@ class Loader:
         recorded = configuration(manifest, found.sha256)
         check = self._check(manifest, engine, swapper, tokens / seconds) if settings.flip_share else None
         return LoadedModel(path, manifest, found.sha256, encoder, engine, batcher, normal, recorded, check)
+
+    def _alone(self, manifest: Manifest) -> Alone | None:
+        """How a run that is alone has all cores; none where it has them anyway, or a model cannot be there twice."""
+        wide = wide_of(self.settings)
+        return None if wide is None or manifest.graph.engine != "onnx" else Alone(wide, lambda: self.lanes.is_alone)
 
     def _check(self, manifest: Manifest, engine: Engine, swapper: Swapper | None, tokens_per_s: float) -> Check | None:
         """A queue of its own, row by row, so that a row that waits for an answer waits for one of them at most."""
@@ -189,4 +197,12 @@ def lanes_of(settings: Settings) -> int:
 def session_of(settings: Settings) -> Session:
     """How graphs are run: cores are shared out, and no thread waits busily for the cores that others need."""
     threads = settings.threads or max(1, cores() // (settings.workers * lanes_of(settings)))
-    return Session(threads, PROVIDERS[settings.provider], spin=False)
+    return Session(threads, PROVIDERS[settings.provider], spin_us=0 if lanes_of(settings) > 1 else SPIN_US)
+
+
+def wide_of(settings: Settings) -> Session | None:
+    """How a run that is alone is run; ``None`` where lanes have no cores to take from each other."""
+    threads = max(1, cores() // settings.workers)
+    if settings.provider != "cpu" or settings.threads or lanes_of(settings) == 1 or threads == 1:
+        return None
+    return Session(threads, PROVIDERS[settings.provider], SPIN_US)

@@ -104,15 +104,19 @@ class Pipeline:
         started = time.time_ns()
         outcomes = [_decide(row, scores, manifest) for row, scores in zip(rows, scored, strict=True)]
         answered = self._answered(question, outcomes, declared)
-        for row in answered:
-            self._metrics.fairness.decision(manifest, row.row)
         if trace.recorded:
             trace.stage("policy", started, time.time_ns())
+        asyncio.get_running_loop().call_soon(self._follow, question, answered)  # the answer leaves first
         await self._record(model, answered, question.began_s)
-        self._try_shadow(question, answered)
-        self._flips.sample(model, answered, question.mode)
         _refuse_if_all_failed(outcomes)
         return manifest, outcomes
+
+    def _follow(self, question: Question, answered: list[Answered]) -> None:
+        """What nobody waits for: counting, and asking another version or about another group."""
+        for row in answered:
+            self._metrics.fairness.decision(question.model.manifest, row.row)
+        self._try_shadow(question, answered)
+        self._flips.sample(question.model, answered, question.mode)
 
     def _answered(self, question: Question, outcomes: list[Outcome], declared: list[dict[str, str]]) -> list[Answered]:
         """The rows that the model answered, or failed to; a row that a client got wrong is none."""

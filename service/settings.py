@@ -63,7 +63,8 @@ class Settings(BaseSettings):
     lanes: int = Field(default=0, ge=0, le=64)
     """Batches that run at the same time; 0 takes one per core on a processor and one on a GPU."""
     threads: int = Field(default=0, ge=0)
-    """Threads inside one operator; 0 shares the cores out among workers and lanes."""
+    """Threads inside one operator; 0 shares the cores out among workers and lanes, and lets a run that is alone have
+    all of its worker's. For that the graph is in memory twice."""
     provider: Literal["cpu", "cuda", "tensorrt"] = "cpu"
     """Where the graph runs."""
     max_body_bytes: int = Field(default=8 * 2**20, ge=1024)

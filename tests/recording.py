@@ -3,6 +3,7 @@
 import json
 import random
 import time
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,16 @@ def batch(rows: int = 1, seed: int = 0, at_ms: int | None = None, **declared: st
     chance = random.Random(seed)
     made = [Row(ulid(), _decision(chance, MANIFEST), declared, "d" * 64) for _ in range(rows)]
     return Batch(MANIFEST, CONFIGURATION, made, at_ms or time.time_ns() // 1_000_000, 0.012, "r1")
+
+
+def withheld(taken: Batch, attribute: str, *places: int) -> Batch:
+    """The same rows, of which those at these places abstained for an attribute."""
+
+    def changed(place: int, row: Row) -> Row:
+        assert isinstance(row.result, Decision)
+        return replace(row, result=replace(row.result, abstained=attribute)) if place in places else row
+
+    return replace(taken, rows=[changed(place, row) for place, row in enumerate(taken.rows)])
 
 
 def _decision(chance: random.Random, manifest: Manifest) -> Decision:

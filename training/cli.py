@@ -112,12 +112,13 @@ def _run(config: object, method: str, data: str, places: tuple[Path, Path]) -> N
     from training.config import FitConfig
     from training.data import DataError, read
     from training.fit import run
-    from training.methods import with_method
+    from training.methods import check, with_method
     from training.progress import say
 
     assert isinstance(config, FitConfig)
     try:
         config = with_method(config, method)
+        check(config)  # before the data is read: a large table takes its time
         rows, schema, digest = read(data, config.columns, config.seed)
         run(config, rows, schema, digest, *places)
     except (DataError, UnsupportedBaseError, ParityError) as error:

@@ -8,7 +8,8 @@ from models.rates import Rate
 from training import plots
 from training.metrics import MIN_CELL
 from training.pages import Section, definitions, figure, page, paragraph, points, table
-from training.report_words import number, percent
+from training.report_words import number
+from training.words import percent
 
 Plain = dict[str, Any]
 KINDS = {"base": "base", "final": "corrected"}

@@ -13,8 +13,9 @@ from training.compare.context import Context
 from training.compare.registry import METHODS
 from training.compare.retrain import Retraining
 from training.config import FitConfig, fingerprint
-from training.correctors import correctors
+from training.correctors import correctors, named
 from training.correctors.lora import LORA
+from training.correctors.method import CorrectorMethod
 from training.correctors.none import NONE
 from training.data import DataError, Rows, Schema
 from training.progress import say
@@ -52,6 +53,24 @@ def check(config: FitConfig) -> None:
         raise DataError(f"--method {config.retraining} trains the base; leave out --keep-base, or correct at inference")
     if config.engine == "torch" and method != LORA.name:
         raise DataError(f"the torch engine runs LoRA corrections only, not {method}; fit without --engine torch")
+    if config.correction.gate == "always":
+        _check_always(config, named(method))
+
+
+def _check_always(config: FitConfig, method: CorrectorMethod) -> None:
+    """Refuse to flag every row for a corrector that could then only leave the base as it is."""
+    if method is NONE:
+        told = config.retraining or method.name
+        raise DataError(
+            f"--gate always with --method {told}: nothing is corrected at inference, so there is no gate to open, and "
+            "every row would be counted as flagged\nleave out --gate always"
+        )
+    if method.compares:
+        others = [name for name, each in correctors().items() if each.chosen and not each.compares]
+        raise DataError(
+            f"--gate always with --method {method.name} can learn nothing: it compares flagged rows with the others, "
+            f"and there are no others\nleave out --gate always, or correct every row with {', '.join(others)}"
+        )
 
 
 def retrained(config: FitConfig, prepared: base.Base, rows: Rows, schema: Schema, work: Path) -> base.Base:

@@ -12,8 +12,9 @@ from models.rates import Rate
 from training import plots
 from training.metrics import MIN_CELL, Bin
 from training.pages import Section, definitions, figure, page, paragraph, points, table
-from training.report_words import DEFINITIONS, against_reference, for_whom, in_short, not_known, number, percent
+from training.report_words import DEFINITIONS, against_reference, for_whom, in_short, not_known, number
 from training.report_words import points as in_points
+from training.words import percent
 
 Plain = dict[str, Any]
 KINDS = {"base": "base", "final": "corrected"}

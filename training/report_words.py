@@ -7,6 +7,7 @@ from typing import Any
 
 from training.calibration import BINS, DRAWS
 from training.metrics import MIN_CELL
+from training.words import MEANINGS, percent
 
 Plain = dict[str, Any]
 
@@ -14,20 +15,11 @@ DEFINITIONS = {
     "base and corrected": "The base answer is the model's without correction; the corrected answer is the one that is "
     "served, under each attribute's mode. Both come from the bundle's own graph, on the same rows.",
     "group, reference": "A value of a sensitive attribute; the value that the correction leaves alone.",
-    "favourable": "The label, or labels, that are good for the person the answer is about.",
-    "selection rate": "Share of rows that are answered with a favourable label (Fairlearn: selection_rate).",
-    "true and false positive rate": "Share answered favourably among rows whose true label is favourable, and among "
-    "rows whose true label is not (Fairlearn: true_positive_rate, false_positive_rate).",
-    "demographic parity difference, ratio": "Largest minus smallest selection rate over groups; smallest over largest "
-    "(Fairlearn: demographic_parity_difference, demographic_parity_ratio).",
-    "equal opportunity difference": "Largest minus smallest true positive rate over groups (Hardt, Price and Srebro "
-    "2016; Fairlearn: equal_opportunity_difference).",
-    "equalized odds difference": "The larger of the two gaps in true and in false positive rate over groups; their "
-    "mean as a second figure (Hardt, Price and Srebro 2016; Fairlearn: equalized_odds_difference).",
+    **MEANINGS,
+    "equalized odds difference": f"{MEANINGS['equalized odds difference']} Their mean is a second figure.",
     "cell, worst cell": "A cell is a true label within a group. The worst cell is the one of lowest accuracy, as in "
     f"GroupDRO (Sagawa et al. 2020) and FairNet (arXiv 2510.19421). Cells under {MIN_CELL} rows are listed and never "
     "taken as the worst, and enter no difference over groups.",
-    "mended, broken": "Rows whose wrong base answer the correction made right, and whose right one it made wrong.",
     "calibration error": f"How far a probability is from how often it comes true, averaged over {BINS} intervals of "
     "equal width, weighted by their rows (ECE: Naeini, Cooper and Hauskrecht 2015; Guo et al. 2017). Within a group it "
     "is about the probability of a favourable label (calibration within groups: Kleinberg, Mullainathan and Raghavan "
@@ -45,13 +37,6 @@ DEFINITIONS = {
     f"AURC: basic bootstrap over rows, {DRAWS} draws. They are about the choice of rows, one figure at a time: among "
     "many figures some intervals miss by chance.",
 }
-
-
-def percent(rate: Plain) -> str:
-    """``47.5 % (32.9 to 62.5)``, or that there is no row."""
-    if rate["value"] is None:
-        return "no rows"
-    return f"{100 * rate['value']:.1f} % ({100 * rate['low']:.1f} to {100 * rate['high']:.1f})"
 
 
 def number(figure: Plain) -> str:

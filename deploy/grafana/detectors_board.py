@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from board import Board, add_fairness, alert_table
-from detectors_detail import calibration_at_least, calibration_gap, coverage, feedback, overflow, reliability, unknown
+from detectors_detail import (
+    abstained,
+    calibration_at_least,
+    calibration_gap,
+    coverage,
+    feedback,
+    overflow,
+    reliability,
+    unknown,
+)
 from grafana_foundation_sdk.models import dashboard as models
 from parts import (
     BLUE,
@@ -35,7 +44,7 @@ def make_detectors() -> models.Dashboard:
     board.row("What is nearest to its limit, and what fires?")
     board.line(9, (12, _nearest()), (12, _alerts()))
     board.row("$attribute", repeat="attribute")
-    board.line(8, (8, _drift()), (8, _flagged()), (8, _results()))
+    board.line(8, (6, _drift()), (6, _flagged()), (6, _results()), (6, abstained()))
     board.line(8, (12, _risk()), (12, _distribution()))
     board.line(8, (8, _activation()), (8, _quality()), (8, _confusion()))
     board.row("Calibration within groups")

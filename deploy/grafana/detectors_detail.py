@@ -9,6 +9,7 @@ from parts import (
     NUMBER,
     ORANGE,
     PURPLE,
+    SKY,
     VERMILLION,
     About,
     Column,
@@ -93,6 +94,24 @@ def unknown() -> object:
     drawn = [
         Line("unknown", whole("unknown_share"), "{{attribute}}", BLUE, many=True),
         Line("limit", limit("unknown_share"), "limit", VERMILLION, thin=True),
+    ]
+    return lines(about, drawn)
+
+
+def abstained() -> object:
+    """Flagged rows that got no decision, as a share of all."""
+    about = About(
+        "Decisions not given",
+        "Rows for which the reply said that there is no decision, because they are flagged for this attribute and the "
+        "answer is less probable than its bound; as a share of all rows, with the 95 % interval. They are in all other "
+        f"panels under the model's own answer. 0 where the bundle has no bound. {WINDOW}",
+        "each of them waits for a person; GET /fairness and /dashboard say whether one group waits more than others.",
+    )
+    low, high = "lower limit", "upper limit"
+    drawn = [
+        Line("share", f"max({whole('abstained_share')})", "not given", BLUE),
+        Line("lower", f"max({whole('abstained_share_lower')})", low, SKY, thin=True),
+        Line("upper", f"max({whole('abstained_share_upper')})", high, SKY, thin=True, band_to=low),
     ]
     return lines(about, drawn)
 

@@ -24,6 +24,7 @@ FAMILIES = (
     Family("decisions", "evenhand_decisions_total", (*MEMBER, "base", "final")),
     Family("outcomes", "evenhand_outcomes_total", (*MEMBER, "base", "final", "label")),
     Family("corrections", "evenhand_corrections_total", ("model", "attribute", "result", "base", "final")),
+    Family("abstentions", "evenhand_abstentions_total", ("model", "attribute", "result", "base")),
     Family("calibration", "evenhand_calibration_total", (*MEMBER, "bin", "label")),
     Family("calibration_score", "evenhand_calibration_score_total", (*MEMBER, "bin")),
     Family("detector", "evenhand_detector_total", ("model", "attribute", "flagged", "truth")),

@@ -252,6 +252,8 @@ def shares(window: str) -> Iterator[Rule]:
     yield from rate(
         "flagged_share", f"sum {by(attribute)} (evenhand:corrections:{window})", "risk_rows", attribute, window
     )
+    given = f'evenhand:abstentions:{window}{{result="applied"}}'
+    yield from rate("abstained_share", f"sum {by(attribute)} ({given})", "risk_rows", attribute, window)
     in_bin = (*MEMBER, "bin")
     yield Rule(f"evenhand:calibration_rows:{window}", f"sum {by(in_bin)} (evenhand:calibration:{window}{{{KNOWN}}})")
     hits = f'sum {by(in_bin)} (evenhand:calibration:{window}{{{KNOWN}, label="1"}})'

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, Table, func, select
 
+from service.record.counts import ON_ACCOUNT, WITHHELD
 from service.record.tables import hourly_decisions, hourly_outcomes, hourly_risk
 
 
@@ -53,6 +57,16 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True)
+class Withheld:
+    """Decisions that abstained, and that agree in all of this."""
+
+    attribute: str
+    group: str
+    source: str
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
 class Labelled:
     """Decisions whose true label is known, and that agree in all of this."""
 
@@ -88,6 +102,18 @@ class Cells:
     decisions: list[Decided]
     outcomes: list[Labelled]
     risks: list[Risked]
+    withheld: list[Withheld] = field(default_factory=list)
+    """Those of the decisions that abstained, by group."""
+    on_account: dict[str, int] = field(default_factory=dict)
+    """The same, each once: by the attribute for which no decision was given."""
+
+    @property
+    def rows(self) -> int:
+        """All decisions, each once: every attribute's risk is of every one."""
+        found = Counter[str]()
+        for cell in self.risks:
+            found[cell.attribute] += cell.n
+        return max(found.values(), default=0)
 
 
 def read(engine: Engine, model: str, window: Window) -> Cells:
@@ -99,7 +125,7 @@ def read(engine: Engine, model: str, window: Window) -> Cells:
         window: Which hours.
     """
     with engine.connect() as connection:
-        found = []
+        found: list[Any] = []
         for table, keys, sums in (
             (hourly_decisions, "attribute group source base final bin", "n score"),
             (hourly_outcomes, "attribute group source base final label bin", "n"),
@@ -110,11 +136,25 @@ def read(engine: Engine, model: str, window: Window) -> Cells:
             query = select(*columns, *totals).where(_inside(table, model, window)).group_by(*columns)
             found.append(connection.execute(query.order_by(*columns)).all())
     decisions, outcomes, risks = found
+    told = [Decided(a, g, s, bool(b), bool(f), k, int(n), float(p)) for a, g, s, b, f, k, n, p in decisions]
     return Cells(
-        [Decided(a, g, s, bool(b), bool(f), k, int(n), float(p)) for a, g, s, b, f, k, n, p in decisions],
+        [cell for cell in told if cell.source in WITHHELD],
         [Labelled(a, g, s, bool(b), bool(f), bool(t), k, int(n)) for a, g, s, b, f, t, k, n in outcomes],
         [Risked(a, bool(b), bool(f), k, int(n), float(r), float(q)) for a, b, f, k, n, r, q in risks],
+        [Withheld(cell.attribute, cell.group, _OF[cell.source], cell.n) for cell in told if cell.source in _OF],
+        _on_account(told),
     )
+
+
+_OF = {abstained: source for source, abstained in WITHHELD.items()}
+
+
+def _on_account(told: Sequence[Decided]) -> dict[str, int]:
+    found = Counter[str]()
+    for cell in told:
+        if cell.source == ON_ACCOUNT:
+            found[cell.attribute] += cell.n
+    return dict(found)
 
 
 def _inside(table: Table, model: str, window: Window) -> ColumnElement[bool]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.rates import Rate
-from service.monitoring.groups import SIDES, Group, Side
+from service.monitoring.groups import RATES, SIDES, Group, Side
 
 BREACH, NO_EVIDENCE, INSUFFICIENT = "breach", "no evidence of breach", "insufficient data"
 Rates = dict[str, Rate]
@@ -21,16 +21,19 @@ GAPS = {
     "equal_opportunity_difference": ("true_positive_rate",),
     "equalized_odds_difference": ("true_positive_rate", "false_positive_rate"),
 }
+ABSTENTION = "abstention_rate"
 SHARE_OF = {
     "selection_rate": "get a favourable answer",
     "true_positive_rate": "whose true label is favourable get a favourable answer",
     "false_positive_rate": "whose true label is not favourable get a favourable answer",
+    ABSTENTION: "get no decision",
 }
 ROWS = {
     "selection_rate": "rows",
     "true_positive_rate": "rows with a favourable true label",
     "false_positive_rate": "rows with an unfavourable true label",
     "accuracy": "labelled rows",
+    ABSTENTION: "rows",
 }
 
 
@@ -105,13 +108,16 @@ def metrics_of(groups: Sequence[Group], limits: Mapping[str, float], usual: floa
     """
     rows = int(limits["rows"])
     rates = {
-        side: {rate: {group.name: group.pairs(rate).rate(side) for group in groups} for rate in ROWS} for side in SIDES
+        side: {rate: {group.name: group.pairs(rate).rate(side) for group in groups} for rate in RATES} for side in SIDES
     }
     floor = None if usual is None else usual - limits["accuracy_drop"]
     judged: dict[str, tuple[float | None, dict[Side, Judged]]] = {
         name: (
             limits["gap"],
-            {side: _widest([_gap(rates[side], share, limits["gap"], rows) for share in shares]) for side in SIDES},
+            {
+                side: _widest([_gap(rates[side][share], share, limits["gap"], rows) for share in shares])
+                for side in SIDES
+            },
         )
         for name, shares in GAPS.items()
     }
@@ -136,9 +142,22 @@ def _facts(name: str, limit: float | None, sides: Mapping[Side, Judged]) -> dict
     }
 
 
-def _gap(rates: Mapping[str, Rates], share: str, limit: float, rows: int) -> Judged:
-    overall, enough = gap(rates[share]), _enough(rates[share], rows)
-    among, out = gap(enough), _left_out(rates[share], rows, ROWS[share])
+def abstention(groups: Sequence[Group], limits: Mapping[str, float]) -> dict[str, Any]:
+    """Whether groups are left without a decision alike: no metric of Fairlearn's, but judged as its gaps are.
+
+    Args:
+        groups: Of one attribute, declared: what is not flagged never abstains, so that inferred ones always differ.
+        limits: As for :func:`metrics_of`.
+    """
+    found = _gap({group.name: group.abstained for group in groups}, ABSTENTION, limits["gap"], int(limits["rows"]))
+    none = Span(0.0, 0.0, 0.0)
+    base = Judged(none, none, NO_EVIDENCE, "The base model gives every decision.")
+    return _facts(f"{ABSTENTION}_difference", limits["gap"], {"base": base, "final": found})
+
+
+def _gap(rates: Rates, share: str, limit: float, rows: int) -> Judged:
+    overall, enough = gap(rates), _enough(rates, rows)
+    among, out = gap(enough), _left_out(rates, rows, ROWS[share])
     if among.value is None or among.low is None or among.high is None:
         return Judged(overall, among, INSUFFICIENT, f"Fewer than two groups have {rows} {ROWS[share]}. {out}".strip())
     top, bottom = among.groups

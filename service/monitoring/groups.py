@@ -60,11 +60,18 @@ class Group:
     """Those whose true label is known and not favourable, likewise."""
     decisions: list[Decided] = field(default_factory=list)
     outcomes: list[Labelled] = field(default_factory=list)
+    withheld: int = 0
+    """Decisions that abstained; they are among the answers."""
 
     @property
     def correct(self) -> Pairs:
         """Rows whose true label is known, by whether the answer is right."""
         return self.positives + self.negatives.opposite()
+
+    @property
+    def abstained(self) -> Rate:
+        """Share of the decisions that abstained."""
+        return Rate.of_counts(self.withheld, self.answers.n)
 
     def pairs(self, rate: str) -> Pairs:
         """The rows that a rate is a share of."""
@@ -97,14 +104,25 @@ def groups_of(cells: Cells, attribute: str, source: str, listed: Sequence[str]) 
         labelled = [cell for cell in outcomes if cell.group == name]
         positives = _pairs(cell for cell in labelled if cell.label)
         negatives = _pairs(cell for cell in labelled if not cell.label)
-        found.append(Group(name, name == listed[0], _pairs(inside), positives, negatives, inside, labelled))
+        withheld = _withheld(cells, attribute, source, name)
+        found.append(Group(name, name == listed[0], _pairs(inside), positives, negatives, inside, labelled, withheld))
     return found
+
+
+def withheld_rows(cells: Cells, attribute: str, source: str) -> int:
+    """Decisions that abstained, of whatever group."""
+    return sum(cell.n for cell in cells.withheld if (cell.attribute, cell.source) == (attribute, source))
 
 
 def unknown_rows(cells: Cells, attribute: str, source: str) -> int:
     """Rows whose declared group the model does not list: counted, and in no gap."""
     wanted = (attribute, source, UNKNOWN_GROUP)
     return sum(cell.n for cell in cells.decisions if (cell.attribute, cell.source, cell.group) == wanted)
+
+
+def _withheld(cells: Cells, attribute: str, source: str, group: str) -> int:
+    wanted = (attribute, source, group)
+    return sum(cell.n for cell in cells.withheld if (cell.attribute, cell.source, cell.group) == wanted)
 
 
 def _pairs(cells: Iterable[Decided | Labelled]) -> Pairs:

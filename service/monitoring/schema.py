@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 State = Literal["breach", "no evidence of breach", "insufficient data"]
 
 
+ABSTAINED = "Decisions that were not given, as a share of these; `null` where the model never abstains."
+
+
 class _Told(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -47,7 +50,10 @@ class JudgedOut(SpanOut):
 class MetricOut(_Told):
     """One disparity, base and served, and the verdict on the served answers."""
 
-    metric: str = Field(description="Fairlearn's name; equalized odds is the larger of the two gaps.")
+    metric: str = Field(
+        description="Fairlearn's name; equalized odds is the larger of the two gaps. `abstention_rate_difference` is "
+        "ours, where a model may abstain: the largest share of a group's decisions that abstained less the smallest."
+    )
     base: JudgedOut
     final: JudgedOut
     limit: float | None
@@ -88,6 +94,7 @@ class GroupOut(_Told):
     false_positive_rate: SidesOut
     accuracy: SidesOut
     flips: FlipsOut
+    abstained: RateOut | None = Field(description=ABSTAINED)
     expected: ExpectedOut | None
 
 
@@ -109,6 +116,7 @@ class SourceOut(_Told):
 
     rows: int
     unknown_rows: int
+    abstained: RateOut | None = Field(description=ABSTAINED)
     groups: list[GroupOut]
     metrics: list[MetricOut]
     correction: CorrectionOut
@@ -192,6 +200,14 @@ class RecordOut(_Told):
     spooled: int
 
 
+class AbstentionOut(_Told):
+    """Decisions that the service did not give: a flagged row whose answer was less probable than a bound."""
+
+    abstained: RateOut = Field(description="Of all decisions, whatever their groups.")
+    attributes: dict[str, int] = Field(description="The same, by the attribute on whose account none was given.")
+    counted: str = Field(description="How they count in the other figures.")
+
+
 class FairnessReply(_Told):
     """The state of fairness of one model over one window."""
 
@@ -200,4 +216,5 @@ class FairnessReply(_Told):
     window: WindowOut
     limits: dict[str, float]
     record: RecordOut
+    abstention: AbstentionOut | None = Field(description="`null` where the model never abstains.")
     attributes: list[AttributeOut]

@@ -7,14 +7,18 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from models.manifest import Attribute, Mode
+from models.rates import Rate
 from service.monitoring.cells import Cells, Window
 from service.monitoring.correction import correction_of
-from service.monitoring.disparity import metrics_of
+from service.monitoring.disparity import abstention, metrics_of
 from service.monitoring.estimates import bounds_of, expected_of, soft_of
-from service.monitoring.groups import INFERRED, RATES, SIDES, Group, groups_of, unknown_rows
+from service.monitoring.groups import INFERRED, RATES, SIDES, Group, groups_of, unknown_rows, withheld_rows
 
 LIMITS = {"gap": 0.05, "rows": 100.0, "impact_ratio": 0.8, "accuracy_drop": 0.05}
 """What a verdict needs, where an operator has not set it."""
+COUNTED = (
+    "A decision that abstained counts in every other figure under the model's own answer, as if it had been given."
+)
 
 
 class Described(Protocol):
@@ -65,7 +69,22 @@ def summary(cells: Cells, facts: Facts) -> dict[str, Any]:
         "window": facts.window.facts(),
         "limits": limits,
         "record": dict(facts.record),
+        "abstention": _abstention(cells) if may_abstain(cells, facts) else None,
         "attributes": [_attribute(cells, facts, limits, attribute.name) for attribute in facts.manifest.attributes],
+    }
+
+
+def may_abstain(cells: Cells, facts: Facts) -> bool:
+    """Whether any decision did, or the model has a bound under which one would."""
+    return bool(cells.on_account) or any(each.abstain_below is not None for each in facts.manifest.attributes)
+
+
+def _abstention(cells: Cells) -> dict[str, Any]:
+    """Of all decisions, whatever their groups."""
+    return {
+        "abstained": asdict(Rate.of_counts(sum(cells.on_account.values()), cells.rows)),
+        "attributes": cells.on_account,
+        "counted": COUNTED,
     }
 
 
@@ -75,7 +94,6 @@ def _attribute(cells: Cells, facts: Facts, limits: Mapping[str, float], name: st
         "declared": (attribute.reference, *(group for group in attribute.groups if group != attribute.reference)),
         "inferred": INFERRED,
     }
-    usual = facts.usual_accuracy.get(name)
     risks = [cell for cell in cells.risks if cell.attribute == name]
     return {
         "attribute": name,
@@ -83,8 +101,7 @@ def _attribute(cells: Cells, facts: Facts, limits: Mapping[str, float], name: st
         "mode": facts.modes[name],
         "threshold": attribute.threshold,
         "sources": {
-            # What a detector flags is not a group whose accuracy validation has measured.
-            source: _source(cells, (name, source), groups, limits, usual if source == "declared" else None)
+            source: _source(cells, groups_of(cells, name, source, groups), (name, source), facts, limits)
             for source, groups in listed.items()
         },
         "soft": soft_of(risks),
@@ -98,16 +115,24 @@ def _attribute(cells: Cells, facts: Facts, limits: Mapping[str, float], name: st
 
 
 def _source(
-    cells: Cells, of: tuple[str, str], listed: Sequence[str], limits: Mapping[str, float], usual: float | None
+    cells: Cells, groups: Sequence[Group], of: tuple[str, str], facts: Facts, limits: Mapping[str, float]
 ) -> dict[str, Any]:
-    attribute, source = of
-    groups = groups_of(cells, attribute, source, listed)
+    (attribute, source), abstains = of, may_abstain(cells, facts)
     unknown = unknown_rows(cells, attribute, source)
+    rows = sum(group.answers.n for group in groups) + unknown
+    # Not for inferred groups: validation measures no accuracy of what is flagged, and only what is flagged abstains.
+    usual = facts.usual_accuracy.get(attribute) if source == "declared" else None
+    abstentions = [abstention(groups, limits)] if abstains and source == "declared" else []
+    withheld = Rate.of_counts(withheld_rows(cells, attribute, source), rows)
     return {
-        "rows": sum(group.answers.n for group in groups) + unknown,
+        "rows": rows,
         "unknown_rows": unknown,
-        "groups": [_group(group, int(limits["rows"])) for group in groups],
-        "metrics": metrics_of(groups, limits, usual),
+        "abstained": asdict(withheld) if abstains else None,
+        "groups": [
+            {**_group(group, int(limits["rows"])), "abstained": asdict(group.abstained) if abstains else None}
+            for group in groups
+        ],
+        "metrics": [*metrics_of(groups, limits, usual), *abstentions],
         "correction": correction_of(groups, int(limits["rows"])),
     }
 

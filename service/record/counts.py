@@ -2,6 +2,7 @@
 
 A decision is counted once per attribute: under its declared group, or under the detector's flag where none was
 declared. A group that is declared later adds it to the declared ones; a true label is counted wherever its decision is.
+One that abstained is counted like any other, under the model's own answer, and once more under sources of its own.
 """
 
 from __future__ import annotations
@@ -19,6 +20,11 @@ DAY_MS = 86_400_000
 SUMS = {"hourly_decisions": 1, "hourly_outcomes": 1, "hourly_risk": 2}
 """How many sums the hourly tables keep beside the number."""
 INFERRED = ("unflagged", "flagged")
+WITHHELD = {"declared": "declared, abstained", "inferred": "inferred, abstained"}
+"""Sources of ``hourly_decisions`` that hold the abstained ones of another again; older versions never ask for them."""
+ON_ACCOUNT = "abstained"
+"""The source that holds each abstained decision once: under the attribute on whose account none was given."""
+ALL = "all"
 
 Key = tuple[str | int, ...]
 Cells = dict[str, dict[Key, list[float]]]
@@ -70,16 +76,25 @@ def decided(cells: Cells, batch: Batch) -> None:
             continue
         p = p_favourable(found, manifest)
         base, final = int(found.base.favourable), int(found.final.favourable)
+        if found.abstained is not None:
+            once = (hour, manifest.name, found.abstained, ALL, ON_ACCOUNT, base, final, tenth(p))
+            add(cells, "hourly_decisions", once, p)
         for attribute, verdict in zip(manifest.attributes, found.verdicts, strict=True):
             if attribute.name in row.declared:
                 group, source = listed(attribute.groups, row.declared[attribute.name]), "declared"
             else:
                 group, source = INFERRED[verdict.flagged], "inferred"
-            key = (hour, manifest.name, attribute.name, group, source, base, final, tenth(p))
-            add(cells, "hourly_decisions", key, p)
+            for each in sources(source, found.abstained):
+                key = (hour, manifest.name, attribute.name, group, each, base, final, tenth(p))
+                add(cells, "hourly_decisions", key, p)
             risk = verdict.risk
             of_risk = (hour, manifest.name, attribute.name, base, final, tenth(risk))
             add(cells, "hourly_risk", of_risk, risk, risk * risk)
+
+
+def sources(source: str, abstained: str | None) -> tuple[str, ...]:
+    """Under which sources a decision is counted: its own, and if it abstained that one's abstained ones, too."""
+    return (source,) if abstained is None else (source, WITHHELD[source])
 
 
 def p_favourable(decision: Decision, manifest: Manifest) -> float:

@@ -62,6 +62,7 @@ def configuration(manifest: Manifest, bundle: str) -> Configuration:
                     "groups": attribute.groups,
                     "reference": attribute.reference,
                     "threshold": attribute.threshold,
+                    **({} if attribute.abstain_below is None else {"abstain_below": attribute.abstain_below}),
                 }
                 for attribute in manifest.attributes
             },

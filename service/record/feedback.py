@@ -104,8 +104,9 @@ def cells_of(cells: Cells, known: Known, counted: Counted) -> None:
     """Add to the hourly cells, under the hour of the decision."""
     hour, bits = known.at_ms // HOUR_MS, (int(counted.base), int(counted.final))
     for name, group in counted.decisions:
-        cell = (hour, counted.model, name, group, "declared", *bits, counted.bin)
-        counts.add(cells, "hourly_decisions", cell, counted.p)
+        for source in counts.sources("declared", known.body.get("abstained")):
+            cell = (hour, counted.model, name, group, source, *bits, counted.bin)
+            counts.add(cells, "hourly_decisions", cell, counted.p)
     for name, group, source in counted.outcomes:
         outcome = (hour, counted.model, name, group, source, *bits, int(bool(counted.label)), counted.bin)
         counts.add(cells, "hourly_outcomes", outcome, counted.p)

@@ -11,11 +11,12 @@ from starlette.responses import Response
 from models.manifest import Manifest
 from service.errors import ServiceError
 from service.pipeline import Outcome, Question
+from service.routes.quick import QuickRoute
 from service.routes.running import running, trace_of
 from service.schemas import ErrorReply, PredictReply, PredictRequest
 from service.types import Answer, Decision
 
-router = APIRouter()
+router = APIRouter(route_class=QuickRoute)
 ERRORS = {
     400: "The body is not JSON.",
     404: "No such model.",

@@ -144,6 +144,37 @@ def test_the_right_groups_are_in_each_state_and_the_page_follows_by_itself(
     close(visit, site)
 
 
+@pytest.fixture
+def careful(altered: Callable[..., Path], tmp_path: Path) -> Iterator[Site]:
+    """A site whose bundle gives no decision that is flagged for race and not all but certain."""
+    folder = altered(0.5, "apply")
+    manifest, _ = bundles.read_manifest(folder)
+    race = manifest.attributes[0].model_copy(update={"abstain_below": 0.999})
+    bundles.write_manifest(folder, manifest.model_copy(update={"attributes": [race, *manifest.attributes[1:]]}))
+    started = Site(folder, tmp_path / "careful")
+    yield started
+    started.stop()
+
+
+def test_decisions_that_were_not_given_are_shown_apart(browser: Browser, careful: Site, site: Site) -> None:
+    texts = {"African": "black people deserve the same rights", "none": KIND}
+    careful.predict(*[(text, {"race": group}) for group, text in texts.items() for _ in range(30)])
+    visit = Visit(browser, careful)
+    race = visit.card("race")
+    table = race.get_by_role("region", name="decisions that abstained, declared groups")
+    expect(table.get_by_role("row", name="African 30 30 100.0 %")).to_be_visible(timeout=SOON_MS)
+    expect(table.get_by_role("row", name="none 30 0 0.0 %")).to_be_visible()
+    expect(race.locator(".withheld")).to_contain_text("counts in every other figure under the model's own answer")
+    expect(race.locator(".verdict", has_text="abstention rate difference").locator(".state")).to_have_text("breach")
+    expect(visit.page.locator("#what")).to_contain_text("· 30 abstained, 50.0 %")
+    expect(visit.card("orientation").get_by_role("row", name="unflagged")).to_contain_text("50.0 %")
+    close(visit, careful)
+    other = Visit(browser, site)
+    assert other.page.locator(".withheld").count() == 0
+    assert "abstained" not in other.page.locator("#what").inner_text()
+    close(other, site)
+
+
 def test_what_is_open_and_focused_stays_so_when_figures_change(
     browser: Browser, site: Site, rows: list[tuple[str, dict[str, str]]]
 ) -> None:

@@ -13,6 +13,7 @@ from alert_cases import CASES, SILENT, labelled
 from monitoring_stack import DEPLOY, program
 from promtool import Case, assert_cases, both, decisions, outcomes, series
 
+from models.rates import Rate
 from service.monitoring.correction import change
 from service.monitoring.groups import Pairs
 
@@ -32,6 +33,11 @@ ALL = 'attribute="sex", model="m", source="declared"'
 def one(record: str, labels: str, value: float) -> dict[str, dict[str, float]]:
     """A record has this one series."""
     return {record: {f"{record}{{{labels}}}": value}}
+
+
+def near(query: str, wanted: float) -> dict[str, dict[str, float]]:
+    """A query has one value, which differs from this one by rounding at most."""
+    return {f"sum(abs({query} - {wanted!r})) < bool 1e-12": {"{}": 1}}
 
 
 EDGES = [
@@ -111,6 +117,25 @@ EDGES = [
         },
     ),
     Case(
+        "only what was replied without a decision is one that was not given",
+        both(
+            series("evenhand_risk_bucket", 1000, le="+Inf"),
+            series("evenhand_abstentions_total", 30, result="applied", base="0"),
+            series("evenhand_abstentions_total", 10, result="applied", base="1"),
+            series("evenhand_abstentions_total", 500, result="shadow", base="1"),
+        ),
+        {
+            **one("evenhand:abstained_share:1d", 'attribute="sex", model="m"', 0.04),
+            **near("evenhand:abstained_share_lower:1d", Rate.of_counts(40, 1000).low or 0.0),
+            **near("evenhand:abstained_share_upper:1d", Rate.of_counts(40, 1000).high or 0.0),
+        },
+    ),
+    Case(
+        "a bundle without a bound gives every decision",
+        series("evenhand_risk_bucket", 1000, le="+Inf"),
+        one("evenhand:abstained_share:1d", 'attribute="sex", model="m"', 0),
+    ),
+    Case(
         "breach and no evidence of breach",
         both(
             decisions("a", 1000, 0.5),
@@ -129,11 +154,6 @@ EDGES = [
 
 def test_every_edge_has_a_result_of_its_own(tmp_path: Path) -> None:
     assert_cases(tmp_path, EDGES, windows=("1d",))
-
-
-def near(query: str, wanted: float) -> dict[str, dict[str, float]]:
-    """A query has one value, which differs from this one by rounding at most."""
-    return {f"sum(abs({query} - {wanted!r})) < bool 1e-12": {"{}": 1}}
 
 
 def test_effects_of_the_correction_are_those_of_the_service_s_own_page(tmp_path: Path) -> None:

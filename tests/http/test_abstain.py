@@ -63,6 +63,32 @@ def test_close_flagged_rows_get_no_decision(serve: Callable[..., TestClient], tm
     assert [body.get("abstained") for body in bodies] == ["race" if is_close else None for is_close in close]
 
 
+def test_what_monitoring_says_is_what_was_replied(serve: Callable[..., TestClient]) -> None:
+    client = serve("apply")
+    groups = ["none", "African", "none", "African"]
+    body = {"inputs": TEXTS, "groups": [{"race": group} for group in groups]}
+    predictions = client.post("/predict", json=body).json()["predictions"]
+    withheld = [prediction["abstained"] is not None for prediction in predictions]
+
+    def told() -> dict:
+        found: dict = client.get("/fairness").json()
+        return found
+
+    until(lambda: told()["abstention"]["abstained"]["n"] == len(TEXTS))
+    found = told()
+    assert found["abstention"]["attributes"] == {"race": sum(withheld)}
+    assert found["abstention"]["abstained"]["value"] == sum(withheld) / len(TEXTS)
+    race, religion = (of["sources"] for of in found["attributes"][:2])
+    for group in race["declared"]["groups"][:2]:
+        mine = [kept for kept, name in zip(withheld, groups, strict=True) if name == group["group"]]
+        assert group["abstained"]["value"] == sum(mine) / len(mine)
+    assert religion["inferred"]["abstained"]["value"] == sum(withheld) / len(TEXTS)
+    assert race["declared"]["metrics"][-1]["verdict"] == "insufficient data"
+    decision = client.get(f"/decisions/{predictions[0]['id']}").json()
+    assert decision["configuration"]["attributes"]["race"]["abstain_below"] == BOUND
+    assert "abstain_below" not in decision["configuration"]["attributes"]["religion"]
+
+
 def recorded(folder: Path) -> list[dict]:
     """Bodies of the decisions on record, in order."""
     with sqlite3.connect(folder / "state/record.db") as database:

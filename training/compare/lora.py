@@ -35,6 +35,7 @@ Bools = NDArray[np.bool_]
 THRESHOLD = 0.5
 ANY, OUTLIER = "any", "outlier"
 PUBLISHED = Served("no", "The published settings, to compare with: `evenhand fit` makes a bundle of ours.")
+ALWAYS = Served("no", "The published settings, to compare with: `evenhand fit --gate always` makes a bundle of ours.")
 DECLARED = Served("no", "It gates by the declared group, which never changes an answer here.")
 
 
@@ -107,7 +108,7 @@ class AlwaysOn(Method):
     title: str = "LoRA, always on"
     source: str = "FairNet's ablation, arXiv 2510.19421"
     sees: Sees = Sees("all", "all", test=False)
-    served: Served = PUBLISHED
+    served: Served = ALWAYS
 
     @property
     def corrects(self) -> bool:

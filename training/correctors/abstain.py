@@ -70,4 +70,6 @@ def bound(score: Floats, right: Bools, flagged: Bools) -> float:
     return float(scores[enough[0]]) if len(enough) and enough[0] else 0.0
 
 
-METHODS = (CorrectorMethod("abstain", "Abstaining on close answers", "Chow 1970", make, learn, False),)
+METHODS = (
+    CorrectorMethod("abstain", "Abstaining on close answers", "Chow 1970", make, learn, chosen=False, compares=True),
+)

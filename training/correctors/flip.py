@@ -70,4 +70,6 @@ def learn(corrector: Flip, given: Given) -> dict[str, Any]:
     return {"widest band of margins": corrector.bands.numpy().round(3).tolist()}
 
 
-METHODS = (CorrectorMethod("label-flip", "Label flipping of close answers", "Kamiran et al. 2012", make, learn),)
+METHODS = (
+    CorrectorMethod("label-flip", "Label flipping of close answers", "Kamiran et al. 2012", make, learn, compares=True),
+)

@@ -74,6 +74,8 @@ class CorrectorMethod:
     learn: Learn
     chosen: bool = True
     """Whether settings are chosen by what they change; one that changes no answer takes the highest level."""
+    compares: bool = False
+    """Whether it is learnt by comparing flagged rows with the others: where every row is flagged there is nothing."""
     always: bool = False
     """Whether ``evenhand compare`` also has a row of it on every row, without a gate."""
 

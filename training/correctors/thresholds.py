@@ -108,5 +108,7 @@ def rates(margins: Floats, good: Bools, offsets: Floats) -> Floats:
 
 
 METHODS = (
-    CorrectorMethod("group-thresholds", "Thresholds per inferred group", "after Hardt et al. 2016", make, learn),
+    CorrectorMethod(
+        "group-thresholds", "Thresholds per inferred group", "after Hardt et al. 2016", make, learn, compares=True
+    ),
 )

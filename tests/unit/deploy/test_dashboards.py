@@ -111,7 +111,7 @@ def test_a_band_is_filled_down_to_a_series_of_its_panel(file: Path) -> None:
         for filled in [each["value"] for each in settings if each["id"] == "custom.fillBelowTo"]:
             assert filled in legends, panel["title"]
             bands += 1
-    assert (bands > 0) == (file.stem == "fairness")
+    assert (bands > 0) == (file.stem != "service")
 
 
 def test_every_runbook_page_exists() -> None:

@@ -26,6 +26,7 @@ from service import reference
 from service.monitoring.disparity import BREACH
 from service.monitoring.evidence import Rules
 from service.record.events import event
+from training.words import KEPT
 
 ROWS = 6000
 
@@ -232,6 +233,30 @@ def test_a_card_is_the_bundles_and_the_use(demo: Path, folder: Path, people: lis
     assert worst[0]["limit"] == pytest.approx(usual - 0.05, abs=1e-12)
     with pytest.raises(ReportError, match="--bundle is of hatexplain-toxicity, and the report of hiring"):
         make(("", folder), ask(bundle=bundle), files)
+
+
+def test_decisions_that_abstained_are_shown_apart(tmp_path: Path) -> None:
+    made = recorder(tmp_path)
+    for number, (group, places) in enumerate({"none": range(10), "African": range(70)}.items()):
+        made.take(recording.withheld(recording.batch(150, number, race=group), "race", *places))
+    made.close()
+    found = make(("", tmp_path), ask(named=Named(None, "race")), Files(tmp_path / "r.html", None, None))
+    assert found["fairness"]["abstention"]["attributes"] == {"race": 80}
+    metric = next(metric for metric in declared_metrics(found) if metric["metric"] == "abstention_rate_difference")
+    assert (metric["verdict"], metric["final"]["value"]) == (BREACH, pytest.approx(0.4))
+    said = "80 of 300 decisions abstained (80 for race): 26.7"
+    page = " ".join((tmp_path / "r.html").read_text().replace(KEPT, " ").split())
+    assert said in page
+    assert "Decisions that abstained, over declared groups of race." in page
+    assert '<th scope="row">African</th><td>150</td><td>70</td>' in page
+    assert "80 decisions abstained and were left to a person." in page
+    assert "abstained" in found["slices"]["features"]
+
+
+def test_without_abstentions_the_report_does_not_speak_of_them(result: dict) -> None:
+    assert result["fairness"]["abstention"] is None
+    assert "decisions abstained" not in html(result)
+    assert "abstained" not in result["slices"]["features"]
 
 
 def declared_metrics(result: dict) -> list[dict]:

@@ -2,14 +2,17 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from models.bundle import Bundle, BundleError, load
 from models.encoders import make_encoder
-from models.runtime import Session
-from service.engine import Engine
+from models.runners import Runner
+from models.runtime import GraphOutputs, Session
+from service import engine as module
+from service.engine import Alone, Engine
 from service.types import Example, Scores
 
 
@@ -51,16 +54,46 @@ def test_a_known_row_with_another_answer_is_a_failure(bundle: Bundle) -> None:
 def test_a_graph_whose_canary_does_not_sing_is_not_served(
     bundle: Bundle, monkeypatch: pytest.MonkeyPatch, broken: float | None, message: str
 ) -> None:
-    whole = Engine.run
+    whole = Engine._score
 
-    def run(self: Engine, examples: list[Example]) -> list[Scores]:
-        found = whole(self, examples)
+    def score(self: Engine, runner: Runner, examples: list[Example]) -> list[Scores]:
+        found = whole(self, runner, examples)
         wrong = len(examples) if broken is None else broken
         return [replace(scores, base=scores.base + np.float32(wrong)) for scores in found]
 
-    monkeypatch.setattr(Engine, "run", run)
+    monkeypatch.setattr(Engine, "_score", score)
     with pytest.raises(RuntimeError, match=message):
         engine(bundle)
+
+
+def test_a_run_that_is_alone_has_all_cores_and_the_same_answer(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    sessions: list[Session] = []
+    make = module.make_runner
+
+    def noted(bundle: Bundle, session: Session) -> Runner:
+        sessions.append(session)
+        runner = make(bundle, session)
+        answer = runner.run
+
+        def run(*given: Any) -> GraphOutputs:
+            ran.append(session)
+            return answer(*given)
+
+        runner.run = run  # type: ignore[method-assign]
+        return runner
+
+    ran: list[Session] = []
+    monkeypatch.setattr(module, "make_runner", noted)
+    narrow, wide, alone = Session(1, spin_us=0), Session(2, spin_us=200), False
+    encoder = make_encoder(bundle.preprocess, bundle.manifest.input)
+    made = Engine(bundle, encoder, narrow, Alone(wide, lambda: alone))
+    example = made._canary[0]
+    (in_company,) = made.run([example])
+    alone = True
+    (by_itself,) = made.run([example])
+    assert (sessions, ran[-2:]) == ([narrow, wide], [narrow, wide])
+    np.testing.assert_allclose(by_itself.base, in_company.base, atol=1e-6)
+    np.testing.assert_allclose(by_itself.logits, in_company.logits, atol=1e-6)
 
 
 def test_a_provider_that_is_not_there_stops_the_start_and_says_what_to_install(bundle: Bundle) -> None:

@@ -67,7 +67,7 @@ def test_a_corrector_makes_a_bundle(place: Path, name: str) -> None:
 
 
 def test_an_open_gate_flags_everybody(place: Path) -> None:
-    run(place, "always", "--method", "group-thresholds", "--gate", "always")
+    run(place, "always", "--method", "leace", "--gate", "always")
     manifest = load(place / "always").manifest
     (attribute,) = manifest.attributes
     assert attribute.threshold in (0.0, 1.0)  # for all rows, or for none where it helps nobody
@@ -107,6 +107,21 @@ def test_a_method_that_makes_no_bundle_is_refused(place: Path) -> None:
     assert "leave out --keep-base" in said
     said = run(place, "never", "--method", "leace", "--engine", "torch", code=1)
     assert "the torch engine runs LoRA corrections only" in said
+
+
+@pytest.mark.parametrize("name", ["label-flip", "group-thresholds", "abstain"])
+def test_what_compares_flagged_rows_with_others_is_refused_where_all_are_flagged(place: Path, name: str) -> None:
+    said = run(place, "never", "--method", name, "--gate", "always", "--data", str(place / "none.csv"), code=1)
+    assert f"--gate always with --method {name} can learn nothing: it compares flagged rows with the others" in said
+    assert said.endswith("or correct every row with group-calibration, leace, inlp, lora, steering")
+    assert not (place / "never").exists()
+
+
+@pytest.mark.parametrize("name", ["none", "reweighting"])
+def test_an_open_gate_of_no_correction_is_refused(place: Path, name: str) -> None:
+    said = run(place, "never", "--method", name, "--gate", "always", "--data", str(place / "none.csv"), code=1)
+    assert f"--gate always with --method {name}: nothing is corrected at inference" in said
+    assert said.endswith("leave out --gate always")
 
 
 def test_names_are_of_one_kind() -> None:

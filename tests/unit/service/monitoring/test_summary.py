@@ -105,6 +105,101 @@ def test_sources_are_never_mixed_and_unknown_groups_are_counted_apart(engine: En
     assert inferred["metrics"][0]["verdict"] == "insufficient data"
 
 
+def risked(engine: Engine, n: int) -> None:
+    row = {"hour": HOUR, "model": "hatexplain-toxicity", "base": 1, "final": 1, "bin": 2, "n": n}
+    with engine.begin() as connection:
+        for name in ("race", "religion", "gender", "orientation"):
+            sums = {"attribute": name, "risk": 0.2 * n, "risk_squared": 0.04 * n}
+            connection.execute(insert(hourly_risk), [{**row, **sums}])
+
+
+def abstains(manifest: Manifest) -> Manifest:
+    first, *others = manifest.attributes
+    return manifest.model_copy(update={"attributes": [first.model_copy(update={"abstain_below": 0.8}), *others]})
+
+
+def test_a_model_that_never_abstains_is_told_nothing_about_it(engine: Engine, manifest: Manifest) -> None:
+    decided(engine, HOUR, "none", 300)
+    found = told(engine, manifest, Window.last(1, NOW))
+    assert found["abstention"] is None
+    for attribute in found["attributes"]:
+        for source in attribute["sources"].values():
+            assert source["abstained"] is None
+            assert {group["abstained"] for group in source["groups"]} == {None}
+            assert "abstention_rate_difference" not in {metric["metric"] for metric in source["metrics"]}
+
+
+def test_abstentions_are_shown_apart_and_change_no_other_figure(engine: Engine, manifest: Manifest) -> None:
+    decided(engine, HOUR, "none", 300)
+    decided(engine, HOUR, "African", 200, base=0, final=0)
+    decided(engine, HOUR, "unknown", 50)
+    decided(engine, HOUR, "flagged", 40, source="inferred")
+    risked(engine, 590)
+    before = told(engine, abstains(manifest), Window.last(1, NOW))
+    decided(engine, HOUR, "none", 30, source="declared, abstained")
+    decided(engine, HOUR, "African", 80, source="declared, abstained", base=0, final=0)
+    decided(engine, HOUR, "unknown", 5, source="declared, abstained")
+    decided(engine, HOUR, "flagged", 10, source="inferred, abstained")
+    decided(engine, HOUR, "all", 100, source="abstained")
+    decided(engine, HOUR, "all", 25, source="abstained", attribute="religion")
+    found = told(engine, abstains(manifest), Window.last(1, NOW))
+    share = found["abstention"]["abstained"]
+    assert (share["n"], share["value"]) == (590, 125 / 590)
+    assert found["abstention"]["attributes"] == {"race": 100, "religion": 25}
+    race = found["attributes"][0]["sources"]
+    shares = {group["group"]: group["abstained"]["value"] for group in race["declared"]["groups"]}
+    assert (shares["none"], shares["African"], shares["Arab"]) == (0.1, 0.4, None)
+    assert (race["declared"]["abstained"]["n"], race["declared"]["abstained"]["value"]) == (550, 115 / 550)
+    assert race["inferred"]["groups"][1]["abstained"]["value"] == 0.25
+    metric = race["declared"]["metrics"][-1]
+    assert (metric["metric"], metric["verdict"], metric["groups"]) == (
+        "abstention_rate_difference", "breach", ["African", "none"],
+    )  # fmt: skip
+    assert metric["final"]["value"] == pytest.approx(0.3)
+    assert metric["base"]["value"] == 0.0
+    assert "10.0 % of “none” and 40.0 % of “African” get no decision" in metric["why"]
+    assert _without_abstentions(found) == _without_abstentions(before)
+
+
+def _without_abstentions(found: dict[str, Any]) -> Any:
+    """All other figures."""
+
+    def kept(part: Any) -> Any:
+        if isinstance(part, dict):
+            return {name: kept(value) for name, value in part.items() if name not in ("abstained", "abstention")}
+        if isinstance(part, list):
+            return [kept(each) for each in part if not _is_abstention(each)]
+        return part
+
+    return kept(found)
+
+
+def _is_abstention(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("metric") == "abstention_rate_difference"
+
+
+@pytest.mark.parametrize(
+    ("rows", "withheld", "state"),
+    [(200, 18, "no evidence of breach"), (200, 80, "breach"), (99, 80, "insufficient data")],
+)
+def test_an_unequal_share_of_abstentions_has_three_states(
+    engine: Engine, manifest: Manifest, rows: int, withheld: int, state: str
+) -> None:
+    decided(engine, HOUR, "none", 300)
+    decided(engine, HOUR, "none", 30, source="declared, abstained")
+    decided(engine, HOUR, "African", rows)
+    decided(engine, HOUR, "African", withheld, source="declared, abstained")
+    declared = told(engine, abstains(manifest), Window.last(1, NOW))["attributes"][0]["sources"]["declared"]
+    assert declared["metrics"][-1]["verdict"] == state
+
+
+def test_one_that_abstained_under_an_earlier_version_is_still_told(engine: Engine, manifest: Manifest) -> None:
+    decided(engine, HOUR, "none", 300)
+    decided(engine, HOUR, "all", 3, source="abstained")
+    risked(engine, 300)
+    assert told(engine, manifest, Window.last(1, NOW))["abstention"]["abstained"]["value"] == 0.01
+
+
 def test_labels_risks_evidence_and_limits_arrive(engine: Engine, manifest: Manifest) -> None:
     decided(engine, HOUR, "none", 300)
     with engine.begin() as connection:

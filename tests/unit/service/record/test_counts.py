@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from recording import MANIFEST, batch
+from recording import MANIFEST, batch, withheld
 
 from service.record import counts
 from service.record.counts import HOUR_MS, Cells
@@ -65,6 +65,29 @@ def test_a_row_that_ended_with_an_error_is_on_record_and_counts_nothing() -> Non
     assert len(lot.events) == 1
     assert '"error":"engine_failed"' in lot.events[0].body
     assert lot.cells == {}
+
+
+@given(st.sets(st.integers(0, 7)), st.sampled_from(["Women", "other", None]))
+def test_what_abstained_counts_as_before_and_once_more_apart(places: set[int], group: str | None) -> None:
+    taken = batch(8, 3, at_ms=HOUR_MS, **({"gender": group} if group else {}))
+    plain: Cells = {}
+    counts.decided(plain, taken)
+    cells: Cells = {}
+    counts.decided(cells, withheld(taken, "race", *places))
+    own = {"declared", "inferred"}
+    found = {key: cell for key, cell in cells["hourly_decisions"].items() if key[4] in own}
+    assert found == plain["hourly_decisions"]
+    assert cells["hourly_risk"] == plain["hourly_risk"]
+    apart, wanted = Counter[Any](), Counter[Any]()
+    for key, cell in cells["hourly_decisions"].items():
+        if key[4] not in own:
+            apart[key[2:5]] += int(cell[0])
+    for place in places:
+        wanted["race", "all", "abstained"] += 1
+        for each, attribute in enumerate(MANIFEST.attributes):
+            (_, _, name, of, source, *_), _ = _by_hand(taken, taken.rows[place], each, attribute.name)
+            wanted[name, of, f"{source}, abstained"] += 1
+    assert apart == wanted
 
 
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=6))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from recording import batch, bodies, recorder, table
+from recording import batch, bodies, recorder, table, withheld
 
 from service.ids import ALPHABET, ulid
 from service.record.counts import DAY_MS, HOUR_MS
@@ -112,6 +112,21 @@ def test_a_group_declared_later_counts_once_under_the_hour_of_the_decision(recor
     assert one(record, name, race="nobody lists this").result == "joined"
     assert one(record, name, race="nor this").result == "duplicate"
     assert cells(database, "hourly_decisions", "race")["unknown", "declared"] == 1
+
+
+def test_a_group_declared_later_counts_among_the_abstained_where_its_decision_did(
+    record: Recorder, database: str
+) -> None:
+    record.take(taken := withheld(batch(2), "race", 0))
+    names = [row.id for row in taken.rows]
+    assert record.decision(names[-1]) is not None
+    for name in names:
+        assert one(record, name, gender="Women").result == "joined"
+        assert one(record, name, gender="Women").result == "duplicate"
+    gender = cells(database, "hourly_decisions", "gender")
+    assert (gender["Women", "declared"], gender["Women", "declared, abstained"]) == (2, 1)
+    assert sum(n for (_, source), n in gender.items() if source == "inferred, abstained") == 1
+    assert cells(database, "hourly_decisions", "race")["all", "abstained"] == 1
 
 
 def test_a_group_known_at_serving_is_not_counted_again(record: Recorder, database: str) -> None:

@@ -15,6 +15,7 @@ from models.export import PARITY_TOLERANCE, to_onnx
 from models.graph import base_only
 from training.correct import answers
 from training.correctors import correctors, named
+from training.correctors.method import NotApplicableError
 from training.data import DataError
 
 NAMES = list(correctors())
@@ -97,6 +98,21 @@ def test_it_changes_answers_or_says_that_it_does_not(case) -> None:
     found = answers(fairnet.correction, given.material.features, held, given.gates[held], given.risk[held])
     moved = np.abs(found - given.material.features.base_logits[held]).max(axis=1) > 1e-4
     assert moved.any() == named(fairnet.correction.method).chosen
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_where_every_row_is_flagged_it_learns_something_or_says_that_it_cannot(name: str, tmp_path: Path) -> None:
+    method = named(name)
+    try:
+        fairnet, given, _ = learnt(name, tmp_path, always=True)
+    except NotApplicableError:
+        assert method.compares
+        return
+    held = given.held
+    found = answers(fairnet.correction, given.material.features, held, given.gates[held], given.risk[held])
+    moved = np.abs(found - given.material.features.base_logits[held]).max(axis=1) > 1e-4
+    assert moved.any() == (method.chosen and not method.compares)
+    assert not any(fairnet.correction.abstain_below)
 
 
 def test_strength_is_from_nothing_to_all(case) -> None:

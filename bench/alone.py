@@ -3,8 +3,9 @@
     python -m bench.alone --data <hatexplain.jsonl or its folder> --rounds 5
 
 Every round takes the same texts through the bundle's graph with nothing around it, one by one, and then through the
-server over one connection. Both run the graph the same way: on one core, as the server does by default, or on all of
-them, as it does with ``EVENHAND_LANES=1``. Differences are taken within a round, figures are medians over rounds.
+server over one connection. Both run the graph the same way: on all cores, as the server does by default for a row that
+is alone, or on one, as it does with ``EVENHAND_THREADS=1``. Differences are taken within a round, figures are medians
+over rounds.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ def main() -> None:
     texts = texts[:: max(1, len(texts) // TEXTS)]
     rows, sent = Rows(bundles.load(BUNDLE), texts), asks(PROTOCOLS["evenhand"], [Text(text, None) for text in texts])
     ours, cores = servers.evenhand(), os.cpu_count() or 1
-    ways = {"a core per row": (1, ours), "all cores per row": (cores, one_lane(ours))}
+    ways = {"all cores, as it is": (cores, ours), "EVENHAND_THREADS=1": (1, one_thread(ours))}
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     for number in range(given.rounds):
         for name, (threads, server) in ways.items():
@@ -79,9 +80,9 @@ def main() -> None:
     print("\n" + table(lines(found)))
 
 
-def one_lane(server: servers.Server) -> servers.Server:
-    """The server with one engine thread, which then has all cores."""
-    return replace(server, environment={**server.environment, "EVENHAND_LANES": "1"})
+def one_thread(server: servers.Server) -> servers.Server:
+    """The server that runs every row on one core."""
+    return replace(server, environment={**server.environment, "EVENHAND_THREADS": "1"})
 
 
 def lines(found: dict[str, list[tuple[float, float]]]) -> list[list[str]]:

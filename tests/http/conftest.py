@@ -19,7 +19,7 @@ def starting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
     with ExitStack() as stack:
 
         def start(*bundles: Path, **settings: object) -> TestClient:
-            own = {"state": tmp_path_factory.mktemp("state")}
+            own = {"state": tmp_path_factory.mktemp("state"), "threads": 1}  # the graph once: half of a start's time
             app = create_app(Settings(bundles=bundles, **{**own, **settings}))
             return stack.enter_context(TestClient(app, raise_server_exceptions=False))
 
@@ -42,7 +42,7 @@ def open_client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
 
 @pytest.fixture(scope="session")
 def client(open_shared: Start, demo: Path) -> TestClient:
-    return open_shared(demo, max_items=256)
+    return open_shared(demo, max_items=256, threads=0)
 
 
 @pytest.fixture(scope="session")

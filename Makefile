@@ -16,8 +16,8 @@ ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
 else
 	@failed=0; \
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/theory tests/packaging || failed=1; \
-	$(BIN)/python -m pytest tests --ignore tests/unit --ignore tests/theory --ignore tests/packaging || failed=1; \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/theory tests/packaging tests/http || failed=1; \
+	$(BIN)/python -m pytest tests --ignore tests/unit --ignore tests/theory --ignore tests/packaging --ignore tests/http || failed=1; \
 	exit $$failed
 endif
 

@@ -1,6 +1,6 @@
 """A route that takes one JSON body, without what FastAPI looks up again for every request.
 
-Its own handler reads the media type a second time, opens exit stacks and walks a tree of dependencies: a third of a
+Its own handler reads the media type a second time, opens exit stacks and walks a tree of dependencies: a quarter of a
 millisecond on a processor whose caches a run of the graph has just filled. Documentation and errors stay the same.
 """
 

@@ -19,6 +19,7 @@ import onnx
 
 from models.bundle import GRAPH, read_manifest
 from models.graph import base_only
+from models.narrow import widen
 
 HERE = Path(__file__).parent
 BUNDLE = HERE.parent / "bundles/hatexplain-toxicity"
@@ -42,7 +43,9 @@ def base_model(bundle: Path = BUNDLE) -> Path:
     written = MODEL / "bundle"
     if not (written.is_file() and written.read_text() == digest):
         MODEL.mkdir(parents=True, exist_ok=True)
-        onnx.save(base_only(onnx.load(bundle / GRAPH)), MODEL / "base.onnx")
+        graph = onnx.load(bundle / GRAPH)
+        widen(graph)
+        onnx.save(base_only(graph), MODEL / "base.onnx")
         (MODEL / "tokenizer.json").write_bytes((bundle / "preprocess/tokenizer.json").read_bytes())
         (MODEL / "labels.json").write_text(json.dumps(manifest.labels))
         written.write_text(digest)

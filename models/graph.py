@@ -9,7 +9,7 @@
 
 Every row takes the base path, so a closed gate is the base model by construction, and the base answer of a corrected
 row is there for free. ``If`` keeps zero-row tensors out of the suffix (they break ``Reshape`` with -1) and makes an
-unflagged batch cost nothing more than the detector.
+unflagged batch cost nothing more than the detector. Where a head reads one token, :mod:`models.narrow` spares the rest.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from collections.abc import Iterable
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+
+from models.narrow import narrow
 
 READ = {
     "suffix/rows_hidden": "hidden",
@@ -61,10 +63,10 @@ def join(prefix: onnx.ModelProto, suffix: onnx.ModelProto, attributes: int, clas
         helper.make_tensor_value_info("risk", FLOAT, ["batch", attributes]),
         helper.make_tensor_value_info("flagged", BOOL, ["batch", attributes]),
     ]
-    graph = helper.make_graph(
-        nodes, "evenhand", inputs, outputs, [*initializers, *_constants()], value_info=prefix.graph.value_info
-    )
+    known = [*prefix.graph.value_info, *_wide(prefix.graph.output)]
+    graph = helper.make_graph(nodes, "evenhand", inputs, outputs, [*initializers, *_constants()], value_info=known)
     model = helper.make_model(graph, opset_imports=prefix.opset_import, ir_version=prefix.ir_version)
+    narrow(model)
     _strip(model.graph)
     onnx.checker.check_model(model)
     return model
@@ -191,7 +193,7 @@ def _if_node(suffix: onnx.ModelProto, classes: int) -> onnx.NodeProto:
         "corrected",
         [],
         _branch_outputs("then", classes),
-        value_info=suffix.graph.value_info,
+        value_info=[*suffix.graph.value_info, *_wide(suffix.graph.input)],
     )
     hand_on = [node("Identity", ["base_logits"], [f"else/{name}"]) for name in ("logits", "shadow_logits")]
     else_branch = helper.make_graph(hand_on, "base", [], _branch_outputs("else", classes))
@@ -208,7 +210,7 @@ def _prefixed(model: onnx.ModelProto, prefix: str) -> onnx.ModelProto:
     copied = onnx.ModelProto()
     copied.CopyFrom(model)
     # Fusions need the widths of three-dimensional values; the gates' own shapes ONNX Runtime infers better itself.
-    wide = [v for v in copied.graph.value_info if len(v.type.tensor_type.shape.dim) >= 3]
+    wide = _wide(copied.graph.value_info)
     del copied.graph.value_info[:]
     copied.graph.value_info.extend(wide)
     for node in copied.graph.node:
@@ -219,6 +221,11 @@ def _prefixed(model: onnx.ModelProto, prefix: str) -> onnx.ModelProto:
     for value in (*graph.initializer, *graph.input, *graph.output, *graph.value_info):
         value.name = f"{prefix}{value.name}"
     return copied
+
+
+def _wide(values: Iterable[onnx.ValueInfoProto]) -> list[onnx.ValueInfoProto]:
+    """Those of three dimensions and more."""
+    return [value for value in values if len(value.type.tensor_type.shape.dim) >= 3]
 
 
 def _strip(graph: onnx.GraphProto) -> None:

@@ -6,7 +6,9 @@ small, and they decide.
 
 Products with int8 and int4 weights run in integers: ``MatMulNBits`` rounds activations too, with one scale per block of
 one token. No scale is shared between rows, as a dynamic scale per tensor would be, so no row's answer depends on the
-company it is in; ``evenhand export`` puts that to the test on the machine it runs on.
+company it is in; ``evenhand export`` puts that to the test on the machine it runs on. A narrow last block
+(:mod:`models.narrow`) is widened for it: one token alone is multiplied by another kernel, whose last bits rounding
+magnifies (docs/log.md).
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from numpy.typing import NDArray
 from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, helper, numpy_helper
 
 from models.graph import base_only, store_float16
+from models.narrow import narrow, widen
 
 Precision = Literal["float16", "int8", "int4"]
 Floats = NDArray[np.float32]
@@ -62,8 +65,10 @@ def lower(model: onnx.ModelProto, precision: Precision) -> onnx.ModelProto:
     _fold_casts(lowered.graph)
     weights = _base_weights(lowered)
     if precision == "float16":
+        narrow(lowered)
         _round(lowered.graph, weights)
     else:
+        widen(lowered)
         _quantize(lowered, weights, precision)
     # Whatever is left and holds float16 values, because it was stored so or was rounded, is stored so.
     return store_float16(lowered, SMALLEST)

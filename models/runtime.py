@@ -100,7 +100,9 @@ class GraphRunner:
         if session.spin_us:
             options.add_session_config_entry("session.intra_op.spin_duration_us", str(session.spin_us))
         try:
-            self._session = ort.InferenceSession(bundle.graph, options, providers=list(session.providers))
+            self._session = ort.InferenceSession(
+                bundle.graph, options, providers=list(session.providers), disabled_optimizers=_slower(session.providers)
+            )
         except Exception as error:  # ONNX Runtime's errors share no public base class
             reason = str(error).splitlines()[0]
             raise BundleError(f"{bundle.path}: ONNX Runtime does not load the graph ({reason})") from error
@@ -153,6 +155,11 @@ class GraphRunner:
                 f"{bundle.path}: the graph's output widths {widths} do not match the manifest's "
                 f"{len(manifest.labels)} labels and {len(manifest.attributes)} attributes"
             )
+
+
+def _slower(providers: tuple[str, ...]) -> list[str]:
+    """Optimisations that cost time: on a processor skip and normalisation take longer as one (docs/log.md)."""
+    return ["SkipLayerNormFusion"] if providers[0] == "CPUExecutionProvider" else []
 
 
 def _expected_widths(manifest: Manifest) -> dict[str, int]:

@@ -86,7 +86,7 @@ def prepare(path: Path, data: Path, precision: Precision, wanted: Wanted, tolera
     if original.manifest.graph.engine != "onnx":
         raise DataError(f"{path}: the torch engine runs it; lower precision is for bundles with an ONNX graph")
     stored = original.manifest.graph.weights
-    if stored not in ("float32", "float16") or stored == precision:
+    if stored not in ("float32", "float16"):
         raise DataError(f"{path}: its weights are {stored}; export {precision} from a bundle that stores more")
     table = read_table(data)
     say(f"{table.name}: {len(table.rows) + len(table.refused)} rows; encoding those to judge")
@@ -155,7 +155,7 @@ def _manifest(original: Bundle, precision: Precision, note: dict[str, Any]) -> M
     provenance = manifest.provenance
     return manifest.model_copy(
         update={
-            "version": f"{manifest.version}+{precision}",
+            "version": manifest.version if manifest.graph.weights == precision else f"{manifest.version}+{precision}",
             "created_utc": now,
             "graph": manifest.graph.model_copy(update={"weights": precision}),
             "certified": False,

@@ -31,7 +31,7 @@ from models.bundle import GRAPH, Bundle, load
 from models.encoders import make_encoder
 from models.graph import base_only
 from models.inputs import Encoded, collate, pad_of
-from models.runtime import MODE_CODES, OUTPUTS
+from models.runtime import MODE_CODES, OUTPUTS, SLOWER
 
 BATCHES = (8, 16, 32, 64)
 COST_BATCHES = (1, 8, 32, 64)
@@ -68,7 +68,10 @@ class Rows:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
-        return ort.InferenceSession(self.graphs[graph], options, providers=["CPUExecutionProvider"])
+        graph_bytes = self.graphs[graph]
+        return ort.InferenceSession(
+            graph_bytes, options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOWER
+        )
 
 
 def yardstick(rows: Rows, repeats: int) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ import onnxruntime as ort
 
 from models.bundle import GRAPH
 from models.graph import base_only
-from models.runtime import MODE_CODES, OUTPUTS
+from models.runtime import MODE_CODES, OUTPUTS, SLOWER
 
 SHARES = (0.0, 0.1, 0.5, 1.0)
 
@@ -25,7 +25,7 @@ def session(content: bytes, threads: int) -> ort.InferenceSession:
     """Open a graph."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
-    return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOWER)
 
 
 def rows(batch: int, longest: int, seed: int) -> dict[str, np.ndarray]:

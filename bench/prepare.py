@@ -37,13 +37,14 @@ def base_model(bundle: Path = BUNDLE) -> Path:
     """Cut the base model out of a bundle.
 
     Returns:
-        The folder with ``base.onnx``, ``tokenizer.json`` and ``labels.json``.
+        The folder with ``base.onnx``, as torch exports it, ``ours.onnx``, as we do, tokenizer and labels.
     """
     manifest, digest = read_manifest(bundle)
     written = MODEL / "bundle"
     if not (written.is_file() and written.read_text() == digest):
         MODEL.mkdir(parents=True, exist_ok=True)
         graph = onnx.load(bundle / GRAPH)
+        onnx.save(base_only(graph), MODEL / "ours.onnx")
         widen(graph)
         onnx.save(base_only(graph), MODEL / "base.onnx")
         (MODEL / "tokenizer.json").write_bytes((bundle / "preprocess/tokenizer.json").read_bytes())

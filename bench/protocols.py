@@ -77,6 +77,7 @@ PROTOCOLS = {
         "/predict", lambda text: {"inputs": text, "mode": "off"}, {"mode": "off"}, OURS, "/readyz"
     ),
     "fastapi": Protocol("/predict", _plain, {}, PLAIN, "/openapi.json"),
+    "fastapi-ours": Protocol("/predict", _plain, {}, PLAIN, "/openapi.json"),
     "litserve": Protocol("/predict", _plain, {}, PLAIN, "/health"),
     "bentoml": Protocol("/predict", lambda text: {"texts": [text]}, {}, PLAIN, "/readyz"),
     "rayserve": Protocol("/", _plain, {}, PLAIN, "/-/healthz"),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bench import prepare
 from bench.peers.shared.base_model import FOLDER, POISON
+from bench.peers.shared.base_model import OURS as OURS_GRAPH
 from bench.process import Tree, free_port
 from bench.protocols import PROTOCOLS, Protocol
 
@@ -94,11 +95,11 @@ def evenhand(
     return Server(name, shown, command, ROOT, None, state)
 
 
-def _script(name: str, shown: str, **environment: str) -> Server:
+def _script(name: str, shown: str, peer: str | None = None, **environment: str) -> Server:
     def command(programs: Path, port: int, _: bool) -> list[str]:
         return [str(programs / "python"), "server.py", str(port)]
 
-    return Server(name, shown, command, prepare.PEERS / name, name, environment)
+    return Server(name, shown, command, prepare.PEERS / (peer or name), peer or name, environment)
 
 
 def _bentoml() -> Server:
@@ -139,6 +140,7 @@ SERVERS = {
         evenhand(),
         evenhand(name="evenhand-off", shown='Evenhand, "mode": "off"'),
         _script("fastapi", "FastAPI, no batching"),
+        _script("fastapi-ours", "FastAPI around our graph", "fastapi", **{OURS_GRAPH: "1"}),
         _script("litserve", "LitServe, batching"),
         _bentoml(),
         _script("rayserve", "Ray Serve, @serve.batch", RAY_USAGE_STATS_ENABLED="0"),

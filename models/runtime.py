@@ -43,6 +43,10 @@ OUTPUTS = {
 MODE_CODES: dict[Mode, int] = {"off": 0, "shadow": 1, "apply": 2}
 
 
+SLOWER = ["SkipLayerNormFusion"]
+"""Optimisations that cost time on a processor: skip and normalisation take longer as one (docs/log.md)."""
+
+
 @dataclass(frozen=True, slots=True)
 class GraphOutputs:
     """What the graph says about a batch."""
@@ -101,7 +105,10 @@ class GraphRunner:
             options.add_session_config_entry("session.intra_op.spin_duration_us", str(session.spin_us))
         try:
             self._session = ort.InferenceSession(
-                bundle.graph, options, providers=list(session.providers), disabled_optimizers=_slower(session.providers)
+                bundle.graph,
+                options,
+                providers=list(session.providers),
+                disabled_optimizers=SLOWER if session.providers[0] == "CPUExecutionProvider" else [],
             )
         except Exception as error:  # ONNX Runtime's errors share no public base class
             reason = str(error).splitlines()[0]
@@ -155,11 +162,6 @@ class GraphRunner:
                 f"{bundle.path}: the graph's output widths {widths} do not match the manifest's "
                 f"{len(manifest.labels)} labels and {len(manifest.attributes)} attributes"
             )
-
-
-def _slower(providers: tuple[str, ...]) -> list[str]:
-    """Optimisations that cost time: on a processor skip and normalisation take longer as one (docs/log.md)."""
-    return ["SkipLayerNormFusion"] if providers[0] == "CPUExecutionProvider" else []
 
 
 def _expected_widths(manifest: Manifest) -> dict[str, int]:

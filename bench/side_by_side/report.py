@@ -10,6 +10,8 @@ from bench.summary import median, rounded
 
 PHASES = (*(f"closed_{n}" for n in CONNECTIONS), "open")
 OURS = ("evenhand", "evenhand-off")
+HELPED = ("fastapi-ours",)
+"""Peers around what is ours: shown and compared with, and not among those of which the best is named."""
 MOST = f"closed_{SATURATED}"
 
 
@@ -36,7 +38,7 @@ def ratios(servers: dict[str, Any], ours: str) -> dict[str, float | None]:
 
 def best_peer(servers: dict[str, Any]) -> str | None:
     """The peer with the highest median throughput."""
-    peers = {name: server for name, server in servers.items() if name not in OURS and server.get("medians")}
+    peers = {name: server for name, server in servers.items() if name not in OURS + HELPED and server.get("medians")}
     return max(peers, key=lambda name: peers[name]["medians"][MOST]["throughput_per_s"] or 0, default=None)
 
 

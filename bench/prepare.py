@@ -17,9 +17,9 @@ from pathlib import Path
 
 import onnx
 
+from bench.widen import widen
 from models.bundle import GRAPH, read_manifest
 from models.graph import base_only
-from models.narrow import widen
 
 HERE = Path(__file__).parent
 BUNDLE = HERE.parent / "bundles/hatexplain-toxicity"

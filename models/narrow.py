@@ -27,6 +27,7 @@ Edge = tuple[int, int]
 MARK = "narrow/"
 """What the names of all that is added begin with."""
 TOKEN = f"{MARK}token"
+"""Name of the constant that says which token is picked."""
 ONE_OF = "one of "
 """Size of an axis that one token is left of, before the size that it had."""
 ALIKE = {"Cast", "Elu", "Erf", "Gelu", "Identity", "LeakyRelu", "Neg", "Relu", "Sigmoid", "Softplus", "Sqrt", "Tanh"}
@@ -54,28 +55,9 @@ def narrow(model: onnx.ModelProto) -> int:
     return moved
 
 
-def widen(model: onnx.ModelProto) -> None:
-    """Compute for every token again what :func:`narrow` left to one; in place."""
-    for graph in _graphs(model.graph):
-        picks = [node for node in graph.node if node.op_type == "Gather" and node.input[1] == TOKEN]
-        read = {node.output[0]: node.input[0] for node in picks}
-        for node in picks:
-            graph.node.remove(node)
-        for node in graph.node:
-            node.input[:] = [read.get(name, name) for name in node.input]
-        for value in [value for value in graph.value_info if value.name in read]:
-            graph.value_info.remove(value)
-        for dim in (dim for value in graph.value_info for dim in value.type.tensor_type.shape.dim):
-            had = dim.dim_param.removeprefix(ONE_OF)
-            if had.isdecimal():
-                dim.dim_value = int(had)
-            elif had:
-                dim.dim_param = had
-
-
 def _narrow(graph: GraphProto, root: GraphProto, shapes: Mapping[str, Dims], first: set[str]) -> int:
     """One graph, after its branches."""
-    moved = sum(_narrow(branch, root, _shapes(branch, shapes), first) for branch in _branches(graph))
+    moved = sum(_narrow(branch, root, _shapes(branch, shapes), first) for branch in branches(graph))
     for at in [at for at, node in enumerate(graph.node) if _is_pick(node, shapes, first)]:
         moved += _Pick(graph, at, shapes).move(root)
     return moved
@@ -193,19 +175,16 @@ def _uses(graph: GraphProto) -> tuple[dict[str, list[Edge]], set[str]]:
         for of, name in enumerate(node.input):
             edges[name].append((place, of))
     outside = {value.name for value in graph.output}
-    for branch in _branches(graph):
+    for branch in branches(graph):
         inner, further = _uses(branch)
         outside |= set(inner) | further
     return edges, outside
 
 
-def _branches(graph: GraphProto) -> list[GraphProto]:
+def branches(graph: GraphProto) -> list[GraphProto]:
+    """What its ``If`` nodes run."""
     kind = onnx.AttributeProto.GRAPH
     return [attribute.g for node in graph.node for attribute in node.attribute if attribute.type == kind]
-
-
-def _graphs(graph: GraphProto) -> list[GraphProto]:
-    return [graph, *(inner for branch in _branches(graph) for inner in _graphs(branch))]
 
 
 def _shapes(graph: GraphProto, outer: Mapping[str, Dims]) -> dict[str, Dims]:

@@ -7,8 +7,8 @@ small, and they decide.
 Products with int8 and int4 weights run in integers: ``MatMulNBits`` rounds activations too, with one scale per block of
 one token. No scale is shared between rows, as a dynamic scale per tensor would be, so no row's answer depends on the
 company it is in; ``evenhand export`` puts that to the test on the machine it runs on. A narrow last block
-(:mod:`models.narrow`) is widened for it: one token alone is multiplied by another kernel, whose last bits rounding
-magnifies (docs/log.md).
+(:mod:`models.narrow`) takes its token twice: a product of one row is another kernel's, and rounding magnifies the bits
+in which it differs (docs/log.md).
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from typing import Literal
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper
 
 from models.graph import base_only, store_float16
-from models.narrow import narrow, widen
+from models.narrow import TOKEN, branches, narrow
 
 Precision = Literal["float16", "int8", "int4"]
 Floats = NDArray[np.float32]
@@ -64,11 +64,11 @@ def lower(model: onnx.ModelProto, precision: Precision) -> onnx.ModelProto:
     lowered.CopyFrom(model)
     _fold_casts(lowered.graph)
     weights = _base_weights(lowered)
+    narrow(lowered)
     if precision == "float16":
-        narrow(lowered)
         _round(lowered.graph, weights)
     else:
-        widen(lowered)
+        _never_one_row(lowered.graph)
         _quantize(lowered, weights, precision)
     # Whatever is left and holds float16 values, because it was stored so or was rounded, is stored so.
     return store_float16(lowered, SMALLEST)
@@ -122,11 +122,16 @@ def _quantize(model: onnx.ModelProto, weights: dict[str, Floats], precision: Pre
 
 def _graphs(graph: GraphProto) -> Iterator[GraphProto]:
     """All branches, innermost first, and then the graph: replacing its nodes copies the branches in them."""
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.type == AttributeProto.GRAPH:
-                yield from _graphs(attribute.g)
+    for branch in branches(graph):
+        yield from _graphs(branch)
     yield graph
+
+
+def _never_one_row(graph: GraphProto) -> None:
+    """Let a narrow block take its token twice."""
+    for tensor in graph.initializer:
+        if tensor.name == TOKEN:
+            tensor.CopyFrom(numpy_helper.from_array(np.zeros(2, dtype=np.int64), TOKEN))
 
 
 def _readers(graphs: list[GraphProto], name: str) -> set[tuple[str, int]]:

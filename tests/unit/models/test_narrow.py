@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper, shape_inference
 from tiny_model import inputs_of, tiny_graph
 
+from bench.widen import widen
 from models.bundle import GRAPH
-from models.narrow import ONE_OF, narrow, widen
-from models.narrow import _branches as branches
+from models.narrow import ONE_OF, branches, narrow
 from models.runtime import OUTPUTS
 
 DEMO = Path(__file__).parents[3] / "bundles/hatexplain-toxicity"

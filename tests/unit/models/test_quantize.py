@@ -9,7 +9,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from tiny_model import inputs_of, tiny_graph
 
+from bench.widen import widen
 from models.graph import base_only
+from models.narrow import TOKEN
 from models.quantize import Precision, lower
 from models.runtime import OUTPUTS, GraphOutputs
 
@@ -129,3 +131,13 @@ def test_stored_float16_is_lowered_like_the_same_values_as_float32() -> None:
 def test_a_weight_beyond_float16_stays() -> None:
     weight = np.full((64, 48), 1e6, dtype=np.float32)
     assert numpy_helper.to_array(lower(product(weight), "float16").graph.initializer[0]).max() == 1e6
+
+
+@pytest.mark.parametrize(("precision", "times"), [("float16", 1), ("int8", 2), ("int4", 2)])
+def test_a_graph_of_before_is_narrowed_and_integers_never_multiply_one_row(precision: Precision, times: int) -> None:
+    wide = onnx.ModelProto()
+    wide.CopyFrom(tiny_graph("bert"))
+    widen(wide)
+    for model in (wide, tiny_graph("bert")):
+        found = {tensor.name: tensor for tensor in lower(model, precision).graph.initializer}
+        assert list(numpy_helper.to_array(found[TOKEN])) == [0] * times

@@ -182,6 +182,15 @@ def test_a_certificate_does_not_pass_on(call: Callable[..., Any], folder: Path, 
     assert all("not certified with int8 weights" in attribute.why for attribute in manifest.attributes)
 
 
+def test_float16_from_float16_is_the_same_model_in_the_graph_of_today(call: Callable[..., Any], tmp_path: Path) -> None:
+    assert call(precision="fp16", out=tmp_path / "first").exit_code == 0
+    again = call(tmp_path / "first", precision="fp16", out=tmp_path / "again")
+    assert again.exit_code == 0
+    first, second = (bundles.load(tmp_path / name) for name in ("first", "again"))
+    assert first.manifest.version == second.manifest.version == "1+float16"
+    assert first.graph == second.graph
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -49,17 +49,19 @@ def narrow(model: onnx.ModelProto) -> int:
     graph = model.graph
     whole = [t for t in graph.initializer if t.data_type == onnx.TensorProto.INT64 and len(t.dims) <= 1]
     first = {tensor.name for tensor in whole if numpy_helper.to_array(tensor).tolist() in (0, [0])}
-    moved = _narrow(graph, graph, _shapes(graph, {}), first)
+    moved = _narrow(graph, graph, {}, first)
     if moved:
         _constant(graph, TOKEN, [0])
     return moved
 
 
-def _narrow(graph: GraphProto, root: GraphProto, shapes: Mapping[str, Dims], first: set[str]) -> int:
+def _narrow(graph: GraphProto, root: GraphProto, outer: Mapping[str, Dims], first: set[str]) -> int:
     """One graph, after its branches."""
-    moved = sum(_narrow(branch, root, _shapes(branch, shapes), first) for branch in branches(graph))
-    for at in [at for at, node in enumerate(graph.node) if _is_pick(node, shapes, first)]:
-        moved += _Pick(graph, at, shapes).move(root)
+    shapes = _shapes(graph, outer)
+    moved = sum(_narrow(branch, root, shapes, first) for branch in branches(graph))
+    for name in [node.output[0] for node in graph.node if _is_pick(node, shapes, first)]:
+        at = next(at for at, node in enumerate(graph.node) if node.output[0] == name)
+        moved += _Pick(graph, at, _shapes(graph, outer)).move(root)
     return moved
 
 
@@ -115,12 +117,17 @@ class _Pick:
             if (name, axis) not in picked:
                 picked[name, axis] = f"{self._mark}/{len(picked)}"
                 before[place].append(helper.make_node("Gather", [name, TOKEN], [picked[name, axis]], axis=axis))
-                if dims := self._shapes.get(name):
-                    one = [f"{ONE_OF}{size}" if at == axis else size for at, size in enumerate(dims)]
-                    shape = helper.make_tensor_value_info(picked[name, axis], onnx.TensorProto.FLOAT, one)
-                    self._graph.value_info.append(shape)
+                self._say_one_of_new(name, axis, picked[name, axis])
             node.input[of] = picked[name, axis]
         return before
+
+    def _say_one_of_new(self, name: str, axis: int, picked: str) -> None:
+        """Give what was picked the type of what it was picked from, where this graph says one."""
+        for value in [of for of in (*self._graph.input, *self._graph.value_info) if of.name == name]:
+            new = self._graph.value_info.add()
+            new.CopyFrom(value)
+            new.name = picked
+            new.type.tensor_type.shape.dim[axis].dim_param = f"{ONE_OF}{self._shapes[name][axis]}"
 
     def _say_one(self, place: int, axis: int, root: GraphProto) -> None:
         """Let a node's shape say that one token is left."""
@@ -165,7 +172,11 @@ def _asked(node: NodeProto, axis: int, shapes: Mapping[str, Dims]) -> dict[int, 
 def _keeps(given: Dims, out: Dims, axis: int) -> bool:
     """Whether a reshape leaves the axes up to this one alone, and names the others' widths."""
     same = list(given[: axis + 1]) == list(out[: axis + 1])
-    return same and all(isinstance(width, int) for width in (*given[axis + 1 :], *out[axis + 1 :]))
+    return (
+        same
+        and all(out[: axis + 1])
+        and all(isinstance(width, int) for width in (*given[axis + 1 :], *out[axis + 1 :]))
+    )
 
 
 def _uses(graph: GraphProto) -> tuple[dict[str, list[Edge]], set[str]]:

@@ -10,11 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper, shape_inference
-from tiny_model import inputs_of, tiny_graph
+from tiny_model import ATTRIBUTES, BLOCKS, inputs_of, tiny_base, tiny_graph
 
 from bench.widen import widen
+from models.backbones import SplitModel
 from models.bundle import GRAPH
-from models.narrow import ONE_OF, branches, narrow
+from models.export import to_onnx
+from models.fairnet import FairNet
+from models.narrow import MARK, ONE_OF, branches, narrow
 from models.runtime import OUTPUTS
 
 DEMO = Path(__file__).parents[3] / "bundles/hatexplain-toxicity"
@@ -68,6 +71,20 @@ def test_every_answer_stays(kind: str) -> None:
             answers = (graph.run(list(OUTPUTS), arrays | gates) for graph in graphs)
             for name, old, new in zip(OUTPUTS, *answers, strict=True):
                 assert np.allclose(old, new, atol=1e-5), (name, rows, threshold)
+
+
+def test_one_block_alone_whose_mask_is_asked_for_one_token_too() -> None:
+    fairnet = FairNet(SplitModel(tiny_base("bert"), BLOCKS - 1), ATTRIBUTES).eval()
+    narrowed = to_onnx(fairnet, sample=inputs_of("bert", 3))
+    wide = copied(narrowed)
+    widen(wide)
+    (then,) = (of.g for node in narrowed.graph.node for of in node.attribute if of.name == "then_branch")
+    assert narrow_products(then) > 6
+    gates = {"thresholds": np.zeros(2, dtype=np.float32), "modes": np.full((5, 2), 2)}
+    rows = {name: values.numpy() for name, values in inputs_of("bert", 5).items()} | gates
+    assert any(node.op_type == "Gather" and node.output[0].startswith(MARK) for node in then.node)
+    for old, new in zip(*(session(model).run(list(OUTPUTS), rows) for model in (wide, narrowed)), strict=True):
+        assert np.allclose(old, new, atol=1e-5)
 
 
 def test_wide_and_narrow_again_is_the_same_graph() -> None:
@@ -184,18 +201,21 @@ STEPS: tuple[Callable[[Made, str, str], str], ...] = (
 
 @given(
     steps=st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=9),
-    tokens=st.lists(st.sampled_from([0, 1, -1]), min_size=1, max_size=2),
+    picked=st.lists(st.tuples(st.sampled_from([0, 0, 0, 1, -1]), st.integers(0, 3)), min_size=1, max_size=3),
     more=st.booleans(),
 )
 @settings(max_examples=150, deadline=None)
 def test_no_graph_answers_otherwise(
-    steps: list[tuple[Callable[[Made, str, str], str], int, int]], tokens: list[int], more: bool
+    steps: list[tuple[Callable[[Made, str, str], str], int, int]], picked: list[tuple[int, int]], more: bool
 ) -> None:
     made, values = Made(), ["x"]
     for step, one, other in steps:
         # Mostly the latest value, so that there is a way up from the pick.
         values.append(step(made, values[-1 - (one % len(values) if one > 6 else 0)], values[other % len(values)]))
-    picks = [made.node("Gather", values[-1], made.given(np.array(token)), axis=1) for token in tokens]
+    picks = [
+        made.node("Gather", values[max(0, len(values) - 1 - back)], made.given(np.array(token)), axis=1)
+        for token, back in picked
+    ]
     wide = made.model(*picks, *(values[-2:-1] if more and len(values) > 2 else []))
     narrowed = copied(wide)
     narrow(narrowed)
@@ -205,6 +225,17 @@ def test_no_graph_answers_otherwise(
     before, after = (session(model).run(None, {"x": x}) for model in (wide, narrowed))
     for old, new in zip(before, after, strict=True):
         assert old.shape == new.shape
+        assert np.allclose(old, new, atol=1e-5)
+
+
+def test_two_heads_each_have_their_own_way_up() -> None:
+    made = Made()
+    ways = [product(made, curved(made, product(made, "x", ""), ""), "") for _ in range(3)]
+    wide = made.model(*(made.node("Gather", way, made.given(np.array(0)), axis=1) for way in ways))
+    narrowed = copied(wide)
+    assert narrow(narrowed) == narrow_products(narrowed.graph) == 6
+    x = np.random.default_rng(1).normal(size=(3, 5, WIDTH)).astype(np.float32)
+    for old, new in zip(*(session(model).run(None, {"x": x}) for model in (wide, narrowed)), strict=True):
         assert np.allclose(old, new, atol=1e-5)
 
 

@@ -1,0 +1,109 @@
+"""What three times too much costs: saturated and overloaded in turn, and what no server on these cores could avoid.
+
+    python -m bench.overload --data <hatexplain.jsonl or its folder> --rounds 5
+
+Every round saturates one server with 64 connections, then offers it three times that in an open loop, and then
+saturates it beside a refuser of twenty lines that gets the other two thirds: load and server share the cores, so that
+is the most a server could keep if refusing cost it nothing of its own. Ratios are taken within a round, figures are
+medians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from bench import servers
+from bench.loops import closed, opened
+from bench.prepare import WORK
+from bench.process import Tree, free_port, stop_on_sigterm
+from bench.protocols import PROTOCOLS, Ask, asks
+from bench.side_by_side.report import table
+from bench.side_by_side.speed import SATURATED
+from bench.summary import LOST, UNANSWERED
+from bench.texts import Text, read
+
+TIMES = 3
+START_S = 1.0
+
+
+class Trial:
+    """One server, one refuser, and the load for both."""
+
+    def __init__(self, port: int, refuser: int, sent: list[Ask], seconds: float) -> None:
+        self._port, self._refuser, self._sent, self._seconds = port, refuser, sent, seconds
+
+    async def warm(self) -> None:
+        """Let the server find its speed."""
+        await asyncio.sleep(START_S)
+        await closed(self._port, self._sent, SATURATED, 3)
+
+    async def round(self) -> dict[str, Any]:
+        """All three, one after the other."""
+        saturated = await self._saturated()
+        over = (await opened(self._port, self._sent, TIMES * saturated, self._seconds)).figures()
+        other = opened(self._refuser, self._sent, (TIMES - 1) * saturated, self._seconds)
+        beside, _ = await asyncio.gather(self._saturated(), other)
+        return {
+            "saturated/s": saturated,
+            "kept": over["throughput_per_s"] / saturated,
+            "kept beside a bare refuser": beside / saturated,
+            "refusals p99, ms": over["refusals"]["p99_ms"] or 0.0,
+            "accepted p99, ms": over["p99_ms"],
+            "longest, ms": over["longest_ms"],
+            "lost": sum(over["statuses"].get(str(status), 0) for status in (LOST, UNANSWERED)),
+        }
+
+    async def _saturated(self) -> float:
+        outcome = await closed(self._port, self._sent, SATURATED, self._seconds)
+        found: float = outcome.figures()["throughput_per_s"]
+        return found
+
+
+async def measure(trial: Trial, rounds: int) -> list[dict[str, Any]]:
+    """Every round, said as it ends."""
+    found = []
+    await trial.warm()
+    for number in range(rounds):
+        found.append(await trial.round())
+        print(f"round {number + 1}/{rounds}: " + ", ".join(f"{n} {v:.4g}" for n, v in found[-1].items()), flush=True)
+    return found
+
+
+def lines(found: list[dict[str, Any]]) -> list[list[str]]:
+    """The table: of every figure the median and the range."""
+    made = [["three times the load", "median", "over the rounds"]]
+    for name in found[0]:
+        values = [one[name] for one in found]
+        made.append([name, f"{statistics.median(values):.4g}", f"{min(values):.4g} to {max(values):.4g}"])
+    return made
+
+
+def main() -> None:
+    """Measure in rounds; print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=8.0, help="of each of the three")
+    parser.add_argument("--data", type=Path, help="HateXplain's file or folder; EVENHAND_DATA else; our pages else")
+    given = parser.parse_args()
+    stop_on_sigterm()
+    sent = asks(PROTOCOLS["evenhand"], [Text(text, None) for text in read(given.data)])
+    port = free_port()
+    command = [sys.executable, "-m", "bench.refuser", str(port)]
+    refuser = Tree(command, WORK / "logs/refuser.log", servers.ROOT, {})
+    try:
+        with servers.evenhand().running() as running:
+            trial = Trial(running.port, port, sent, given.seconds)
+            print("\n" + table(lines(uvloop.run(measure(trial, given.rounds)))))
+    finally:
+        refuser.kill()
+
+
+if __name__ == "__main__":
+    main()

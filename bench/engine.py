@@ -68,10 +68,8 @@ class Rows:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
-        graph_bytes = self.graphs[graph]
-        return ort.InferenceSession(
-            graph_bytes, options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOWER
-        )
+        content = self.graphs[graph]
+        return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOWER)
 
 
 def yardstick(rows: Rows, repeats: int) -> list[dict[str, Any]]:

@@ -30,7 +30,8 @@ from bench.summary import LOST, UNANSWERED
 from bench.texts import Text, read
 
 TIMES = 3
-START_S = 1.0
+WARMUP_S = 3.0
+"""The refuser listens long before it ends."""
 
 
 class Trial:
@@ -41,8 +42,7 @@ class Trial:
 
     async def warm(self) -> None:
         """Let the server find its speed."""
-        await asyncio.sleep(START_S)
-        await closed(self._port, self._sent, SATURATED, 3)
+        await closed(self._port, self._sent, SATURATED, WARMUP_S)
 
     async def round(self) -> dict[str, Any]:
         """All three, one after the other."""
@@ -57,6 +57,8 @@ class Trial:
             "refusals p99, ms": over["refusals"]["p99_ms"] or 0.0,
             "accepted p99, ms": over["p99_ms"],
             "longest, ms": over["longest_ms"],
+            "refusals without Retry-After": over["refused"] - over["refusals_with_retry_after"],
+            "requests": sum(over["statuses"].values()),
             "lost": sum(over["statuses"].get(str(status), 0) for status in (LOST, UNANSWERED)),
         }
 

@@ -8,6 +8,7 @@ FROM python:${PYTHON}-slim AS build
 ARG RUNTIME=cpu
 WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY src src
 COPY service service
 COPY models models
 COPY training training

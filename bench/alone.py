@@ -28,7 +28,7 @@ from bench.process import stop_on_sigterm
 from bench.protocols import PROTOCOLS, Ask, asks
 from bench.side_by_side.report import table
 from bench.texts import Text, read
-from models import bundle as bundles
+from evenhand.models.bundle import bundle as bundles
 
 TEXTS = 300
 

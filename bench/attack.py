@@ -36,8 +36,8 @@ from schemathesis.specs.openapi import checks
 from bench import prepare
 from bench.process import stop_on_sigterm
 from bench.servers import evenhand
-from service.app import create_app
-from service.settings import Settings
+from evenhand.service.app import create_app
+from evenhand.service.settings import Settings
 
 CHECKS = [
     not_a_server_error,

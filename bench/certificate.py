@@ -18,13 +18,14 @@ import numpy as np
 import torch
 import typer
 
-from models.fairnet import FairNet
-from training import arms, correct, processes
-from training.candidates import LEVELS, Cuts
-from training.compare.context import Context, prepare
-from training.correctors.lora import LORA
-from training.progress import say, track
-from training.select import Chooser
+from evenhand.models.network.fairnet import FairNet
+from evenhand.training.baselines.context import Context, prepare
+from evenhand.training.choice import learners
+from evenhand.training.choice.candidates import LEVELS, Cuts
+from evenhand.training.choice.select import Chooser
+from evenhand.training.correctors.lora import LORA
+from evenhand.training.learning import adapters, distributed
+from evenhand.training.progress import say, track
 
 
 def main(
@@ -35,8 +36,8 @@ def main(
     resplits: Annotated[int, typer.Option(help="How often to draw halves.")] = 20,
 ) -> None:
     """Count how often certificates are given, and how often they are wrong."""
-    processes.deterministic()
-    module = importlib.import_module(f"training.recipes.{recipe}")
+    distributed.deterministic()
+    module = importlib.import_module(f"evenhand.training.recipes.{recipe}")
     rows, schema, digest = module.read(data)
     context = prepare(module.config(module.packaged_base(), seed), rows, schema, digest, out / "work")
     found = {
@@ -56,8 +57,8 @@ def main(
 def learnt(context: Context) -> Chooser:
     """The recipe's own detectors and adapters."""
     material, folder = context.material, context.folder / "ours"
-    (arm,) = arms.arms(context.config, context.split, material, folder)
-    fairnet, risk, _ = arms.learn(arm, context.config, context.split, material, folder)
+    (arm,) = learners.arms(context.config, context.split, material, folder)
+    fairnet, risk, _ = learners.learn(arm, context.config, context.split, material, folder)
     own = replace(material, rows=arm.rows, schema=arm.schema)
     return Chooser(fairnet.correction, own, risk, arm.lesson.known, asked(context))
 
@@ -65,7 +66,7 @@ def learnt(context: Context) -> Chooser:
 def useless(context: Context) -> Chooser:
     """Adapters learnt on rows that a random risk flags."""
     config, material = context.config, context.material
-    (arm,) = arms.arms(config, context.split, material, context.folder / "ours")
+    (arm,) = learners.arms(config, context.split, material, context.folder / "ours")
     own = replace(material, rows=arm.rows, schema=arm.schema)
     torch.manual_seed(config.seed)
     lora = config.correction
@@ -74,7 +75,7 @@ def useless(context: Context) -> Chooser:
     shape = (len(arm.rows), len(arm.schema.gated))
     risk = np.random.default_rng(config.seed).random(shape, dtype=np.float32)
     lowest = Cuts(risk, arm.lesson.known, arm.rows).thresholds((max(LEVELS),) * shape[1])
-    correct.learn(fairnet.correction, own, risk >= np.array(lowest), lora, context.folder / "useless")
+    adapters.learn(fairnet.correction, own, risk >= np.array(lowest), lora, context.folder / "useless")
     return Chooser(fairnet.correction, own, risk, arm.lesson.known, asked(context))
 
 

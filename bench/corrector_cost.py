@@ -19,13 +19,13 @@ import torch
 from graph_cost import rows, session
 from transformers import BertConfig, BertForSequenceClassification
 
-from models.backbones import SplitModel
-from models.export import to_onnx
-from models.fairnet import FairNet
-from models.graph import base_only
-from models.runtime import MODE_CODES, OUTPUTS
-from training.config import CorrectionConfig
-from training.correctors import correctors
+from evenhand.models.bundle.runtime_onnx import MODE_CODES, OUTPUTS
+from evenhand.models.network.backbones import SplitModel
+from evenhand.models.network.fairnet import FairNet
+from evenhand.models.onnx.join import base_only
+from evenhand.models.onnx.torch_export import to_onnx
+from evenhand.training.correctors import correctors
+from evenhand.training.learning.config import CorrectionConfig
 
 LAYER, TOKENS = 3, 32
 ATTRIBUTES = ("race", "religion", "gender", "orientation")

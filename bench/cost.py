@@ -34,9 +34,9 @@ from bench.process import stop_on_sigterm
 from bench.protocols import PROTOCOLS, Ask, asks
 from bench.side_by_side.report import table
 from bench.texts import Text, read
-from models import bundle as bundles
-from models.graph import base_only
-from models.runtime import OUTPUTS
+from evenhand.models.bundle import bundle as bundles
+from evenhand.models.bundle.runtime_onnx import OUTPUTS
+from evenhand.models.onnx.join import base_only
 
 BATCH = 16
 UNCOUNTED = (

@@ -27,11 +27,11 @@ from bench import stages
 from bench.prepare import BUNDLE
 from bench.side_by_side.report import table
 from bench.texts import read
-from models.bundle import GRAPH, Bundle, load
-from models.encoders import make_encoder
-from models.graph import base_only
-from models.inputs import Encoded, collate, pad_of
-from models.runtime import MODE_CODES, OUTPUTS, SLOWER
+from evenhand.models.bundle.bundle import GRAPH, Bundle, load
+from evenhand.models.bundle.encoders.choose import make_encoder
+from evenhand.models.bundle.inputs import Encoded, collate, pad_of
+from evenhand.models.bundle.runtime_onnx import MODE_CODES, OUTPUTS, SLOWER
+from evenhand.models.onnx.join import base_only
 
 BATCHES = (8, 16, 32, 64)
 COST_BATCHES = (1, 8, 32, 64)

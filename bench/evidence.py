@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from service.monitoring.evidence import Comparison, Evidence, Rules, Seen
+from evenhand.service.monitoring.sequential.evidence import Comparison, Evidence, Rules, Seen
 
 RUN_LENGTH = 20_000
 """Rows to a false alarm, as asked for."""

@@ -18,8 +18,8 @@ from bench.peers.shared.base_model import FOLDER, POISON
 
 def main() -> None:
     """Wrap the engine, then run the command line."""
-    from service.cli import main as command
-    from service.engine import Engine
+    from evenhand.cli.main import main as command
+    from evenhand.service.inference.engine import Engine
 
     tokenizer = Tokenizer.from_file(str(Path(os.environ[FOLDER]) / "tokenizer.json"))
     tokenizer.no_padding()

@@ -14,9 +14,9 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-from models.bundle import GRAPH
-from models.graph import base_only
-from models.runtime import MODE_CODES, OUTPUTS, SLOWER
+from evenhand.models.bundle.bundle import GRAPH
+from evenhand.models.bundle.runtime_onnx import MODE_CODES, OUTPUTS, SLOWER
+from evenhand.models.onnx.join import base_only
 
 SHARES = (0.0, 0.1, 0.5, 1.0)
 

@@ -13,9 +13,9 @@ import numpy as np
 import onnx
 from graph_cost import rows, session
 
-from models.bundle import load
-from models.quantize import Precision, lower
-from models.runtime import MODE_CODES, OUTPUTS
+from evenhand.models.bundle.bundle import load
+from evenhand.models.bundle.runtime_onnx import MODE_CODES, OUTPUTS
+from evenhand.models.onnx.quantize import Precision, lower
 
 PRECISIONS: tuple[Precision, ...] = ("float16", "int8", "int4")
 

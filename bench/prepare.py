@@ -18,8 +18,8 @@ from pathlib import Path
 import onnx
 
 from bench.widen import widen
-from models.bundle import GRAPH, read_manifest
-from models.graph import base_only
+from evenhand.models.bundle.bundle import GRAPH, read_manifest
+from evenhand.models.onnx.join import base_only
 
 HERE = Path(__file__).parent
 BUNDLE = HERE.parent / "bundles/hatexplain-toxicity"

@@ -23,19 +23,19 @@ from typing import Any
 
 from bench.prepare import BUNDLE
 from bench.summary import percentile, rounded
-from models import bundle as bundles
-from models.manifest import Manifest
-from service.ids import ulid
-from service.record import lot
-from service.record.checkpoints import checkpoint, load_key
-from service.record.events import Batch, configuration
-from service.record.keys import Keys, load_keys
-from service.record.store import Store
-from service.types import Answer, Decision, Row, Verdict
+from evenhand.models.bundle import bundle as bundles
+from evenhand.models.bundle.manifest import Manifest
+from evenhand.service.audit import record_batch
+from evenhand.service.audit.checkpoints import checkpoint, load_key
+from evenhand.service.audit.digest_keys import Keys, load_keys
+from evenhand.service.audit.events import Batch, configuration
+from evenhand.service.audit.store import Store
+from evenhand.service.ids import ulid
+from evenhand.service.types import Answer, Decision, Row, Verdict
 
 LOT_ROWS = 2000
 ASKED = 1000
-VERIFY = (sys.executable, "-c", "from service.cli import main; main()", "audit", "verify")
+VERIFY = (sys.executable, "-c", "from evenhand.cli.main import main; main()", "audit", "verify")
 
 
 def decided(manifest: Manifest, keys: Keys, generator: random.Random) -> Row:
@@ -64,7 +64,7 @@ def fill(store: Store, keys: Keys, rows: int) -> tuple[list[str], float]:
         made = [decided(manifest, keys, generator) for _ in range(after - first)]
         batch = Batch(manifest, named, made, time.time_ns() // 1_000_000, 0.004, "bench")
         began_s = time.monotonic()
-        store.append([lot.make([batch], keys)], again=False)
+        store.append([record_batch.make([batch], keys)], again=False)
         took_s += time.monotonic() - began_s
         some.append(generator.choice(made).id)
         if time.monotonic() - said_s > 15:

@@ -22,12 +22,12 @@ from fairlearn.metrics import equalized_odds_difference
 
 from bench.references import PAIRS
 from bench.references.pair import Floats, Ints, Pair
-from training import processes
-from training.compare.context import Context, prepare
-from training.compare.judge import Judged
-from training.derive import with_intersections
-from training.metrics import worst
-from training.progress import say
+from evenhand.training.baselines.context import Context, prepare
+from evenhand.training.benchmark.score import Judged
+from evenhand.training.data.attributes import with_intersections
+from evenhand.training.evaluation.metrics import worst
+from evenhand.training.learning import distributed
+from evenhand.training.progress import say
 
 RESAMPLED = 40
 Sides = list[list[Ints]]
@@ -36,7 +36,7 @@ Sides = list[list[Ints]]
 
 def context_of(recipe: str, data: Path, work: Path) -> Context:
     """The base of seed 0."""
-    module = importlib.import_module(f"training.recipes.{recipe}")
+    module = importlib.import_module(f"evenhand.training.recipes.{recipe}")
     rows, schema, digest = module.read(data)
     config = module.config(module.packaged_base(), 0)
     rows, schema = with_intersections(rows, schema, config.columns.intersections)
@@ -117,7 +117,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--only", choices=known, action="append", help="One method; repeatable. All where not given.")
     given = parser.parse_args()
-    processes.deterministic()
+    distributed.deterministic()
     warnings.filterwarnings("ignore", category=DeprecationWarning)  # fairlearn's own, of pandas, at every step
     context = context_of(given.recipe, given.data, given.work)
     say(f"the base's representation is {context.features.representation.shape[1]} wide")

@@ -30,7 +30,7 @@ from bench.soak import drift
 from bench.summary import percentile, rounded
 from bench.texts import Text, read
 from bench.wire import HOST, once, post
-from models import bundle as bundles
+from evenhand.models.bundle import bundle as bundles
 
 CONNECTIONS = 16
 RELOAD_S = 60.0

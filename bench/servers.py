@@ -18,7 +18,7 @@ from bench.protocols import PROTOCOLS, Protocol
 ROOT = Path(__file__).parent.parent
 MARK = "zzfaultzz"
 """A word that makes the model raise in a server that was started faulty."""
-OURS = "from service.cli import main; main()"
+OURS = "from evenhand.cli.main import main; main()"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from prometheus_client import CollectorRegistry
 
-from models.bundle import Bundle
-from models.encoders import make_encoder
-from models.inputs import collate, pad_of
-from models.runtime import MODE_CODES, GraphRunner
-from service import policy
-from service.metrics import Metrics
-from service.schemas import PredictReply, PredictRequest
-from service.types import Row, Scores
+from evenhand.models.bundle.bundle import Bundle
+from evenhand.models.bundle.encoders.choose import make_encoder
+from evenhand.models.bundle.inputs import collate, pad_of
+from evenhand.models.bundle.runtime_onnx import MODE_CODES, GraphRunner
+from evenhand.service.http.schemas import PredictReply, PredictRequest
+from evenhand.service.inference import decision
+from evenhand.service.metrics.collectors import Metrics
+from evenhand.service.types import Row, Scores
 
 ROWS = 256
 REPLY = {
@@ -49,7 +49,7 @@ def measure(bundle: Bundle, texts: Sequence[str], repeats: int) -> list[dict[str
         Scores(out.logits[i], out.base_logits[i], out.shadow_logits[i], out.risk[i], out.flagged[i])
         for i in range(len(rows))
     ]
-    decisions = [policy.decide(one, modes, manifest) for one in scores]
+    decisions = [decision.decide(one, modes, manifest) for one in scores]
     metrics = Metrics(CollectorRegistry())
     metrics.add_model(manifest, bundle.sha256, live=True, normal={})
 
@@ -63,7 +63,7 @@ def measure(bundle: Bundle, texts: Sequence[str], repeats: int) -> list[dict[str
     stages: dict[str, Callable[[], object]] = {
         "request: JSON and schema": lambda: [PredictRequest.model_validate_json(body) for body in bodies],
         "tokenising": lambda: [encoder.encode(text) for text in some],
-        "decision": lambda: [policy.decide(one, modes, manifest) for one in scores],
+        "decision": lambda: [decision.decide(one, modes, manifest) for one in scores],
         "counting a decision": count,
         "reply: JSON": lambda: [reply.model_dump_json() for _ in some],
     }

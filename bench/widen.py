@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import onnx
 
-from models.narrow import ONE_OF, TOKEN, branches
+from evenhand.models.onnx.narrow import ONE_OF, TOKEN, branches
 
 
 def widen(model: onnx.ModelProto) -> None:
-    """Undo :func:`models.narrow.narrow`, in place."""
+    """Undo :func:`evenhand.models.onnx.narrow.narrow`, in place."""
     _widen(model.graph)
 
 

@@ -10,12 +10,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from training.compare.method import Method
-from training.compare.registry import STAGES
+from evenhand.training.baselines.index import STAGES
+from evenhand.training.baselines.method import Method
 
 HERE = Path(__file__).parent / "methods"
 INDEX = "index.md"
-MADE = "<!-- Made by docs/make_methods.py from training/compare/registry.py: change that, not this page. -->"
+MADE = "<!-- Made by docs/make_methods.py from training/baselines/index.py: change that, not this page. -->"
 ABOUT = re.compile(r"^`--methods ([a-z0-9,-]+)`", re.MULTILINE)
 TITLES = {
     "controls": "To compare with",

@@ -14,14 +14,15 @@ from typing import Any
 import typer
 from prometheus_client import CollectorRegistry
 
-from models import manifest
-from models.bundle import read_manifest
-from models.manifest import Manifest
-from service import schemas, settings
-from service.app import create_app
-from service.cli import ENTRY_POINTS, app
-from service.metrics import Metrics
-from service.settings import Settings
+from evenhand.cli.main import ENTRY_POINTS, app
+from evenhand.models.bundle import manifest
+from evenhand.models.bundle.bundle import read_manifest
+from evenhand.models.bundle.manifest import Manifest
+from evenhand.service import settings
+from evenhand.service.app import create_app
+from evenhand.service.http import schemas
+from evenhand.service.metrics.collectors import Metrics
+from evenhand.service.settings import Settings
 
 HERE = Path(__file__).parent / "reference"
 DEMO = Path(__file__).parents[1] / "bundles/hatexplain-toxicity"

@@ -1,4 +1,4 @@
-"""What a fair classifier is. Imports nothing: `models.bundle` must not pull in torch."""
+"""What a fair classifier is. Imports nothing: `evenhand.models.bundle.bundle` must not pull in torch."""
 
 import os
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from models.bundle import Bundle
-from reports.period import ReportError
-from reports.words import METRICS, SOURCES, count, figure_of, in_short, not_known, verdicts
+from evenhand.models.bundle.bundle import Bundle
+from evenhand.reports.period import ReportError
+from evenhand.reports.words import METRICS, SOURCES, count, figure_of, in_short, not_known, verdicts
 
 Plain = dict[str, Any]
 CARD = "MODEL_CARD.md"
@@ -17,7 +17,7 @@ def refreshed(bundle: Bundle, result: Plain) -> str:
 
     Args:
         bundle: The bundle.
-        result: What :func:`reports.contents.contents` returns.
+        result: What :func:`evenhand.reports.contents.contents` returns.
 
     Raises:
         ReportError: the bundle has no card that can be read.

@@ -10,10 +10,10 @@ The result is plain JSON with stable keys (:data:`FORMAT` counts their versions)
   ``attributes``.
 - ``record``: ``state`` of its chain (``holds``, ``does not hold``), its ``sentence``, and the last ``checkpoint``.
 - ``modes``: per attribute, rows by the mode that answered them.
-- ``fairness``: what :func:`service.monitoring.summary.summary` gives.
-- ``local_law_144``: what :func:`reports.selected.tables` gives.
-- ``slices``: per outcome what :class:`reports.slices.Found` holds, and the ``features`` that were looked at.
-- ``events``: what :func:`reports.happened.happened` gives; ``feedback``: ``labelled``, ``delay_s`` (median, ninetieth).
+- ``fairness``: what :func:`evenhand.service.monitoring.summary.summary` gives.
+- ``local_law_144``: what :func:`evenhand.reports.selected.tables` gives.
+- ``slices``: per outcome what :class:`evenhand.reports.slices.Found` holds, and the ``features`` that were looked at.
+- ``events``: what :func:`evenhand.reports.happened.happened` gives; ``feedback``: ``labelled``, ``delay_s`` (median, ninetieth).
 
 Every rate is ``n``, ``value``, ``low``, ``high`` (95 %); ``null`` where no row supports it.
 """
@@ -29,25 +29,25 @@ from typing import Any
 
 import numpy as np
 
-from models.bundle import Bundle
-from models.manifest import Attribute
-from reports import decisions as recorded
-from reports import own_features, selected
-from reports.decisions import Decisions
-from reports.happened import happened
-from reports.opened import Opened, model_of, span
-from reports.period import Period, ReportError
-from reports.selected import Named
-from reports.slices import Feature, Rules, find
-from service.monitoring import cells
-from service.monitoring.cells import Cells, Window
-from service.monitoring.evaluator import read_evidence
-from service.monitoring.evidence import Rules as EvidenceRules
-from service.monitoring.findings import findings
-from service.monitoring.summary import LIMITS, Facts, summary
-from service.record.events import event
-from service.reference import read
-from training.progress import say
+from evenhand.models.bundle.bundle import Bundle
+from evenhand.models.bundle.manifest import Attribute
+from evenhand.models.bundle.reference import read
+from evenhand.reports import decisions as recorded
+from evenhand.reports import own_features, selected
+from evenhand.reports.decisions import Decisions
+from evenhand.reports.happened import happened
+from evenhand.reports.opened import Opened, model_of, span
+from evenhand.reports.period import Period, ReportError
+from evenhand.reports.selected import Named
+from evenhand.reports.slices import Feature, Rules, find
+from evenhand.service.audit.events import event
+from evenhand.service.monitoring import cells
+from evenhand.service.monitoring.cells import Cells, Window
+from evenhand.service.monitoring.sequential.evaluator import read_evidence
+from evenhand.service.monitoring.sequential.evidence import Rules as EvidenceRules
+from evenhand.service.monitoring.sequential.verdicts import findings
+from evenhand.service.monitoring.summary import LIMITS, Facts, summary
+from evenhand.training.progress import say
 
 FORMAT = 1
 SEED = 0

@@ -15,12 +15,12 @@ import numpy as np
 from pydantic_core import from_json
 from sqlalchemy import Connection, Row, and_, func, select
 
-from models.manifest import UNKNOWN_GROUP
-from reports.period import HOUR_MS, Period
-from reports.slices import Bools, Feature
-from service.record import tables
-from service.record.keys import Keys
-from training.progress import track
+from evenhand.models.bundle.manifest import UNKNOWN_GROUP
+from evenhand.reports.period import HOUR_MS, Period
+from evenhand.reports.slices import Bools, Feature
+from evenhand.service.audit import tables
+from evenhand.service.audit.digest_keys import Keys
+from evenhand.training.progress import track
 
 LOT_ROWS = 5_000
 HOURS_TOGETHER = 3

@@ -8,9 +8,9 @@ from typing import Any
 from pydantic_core import from_json
 from sqlalchemy import Connection, and_, select
 
-from reports.period import Period
-from service.record.events import time_of
-from service.record.tables import records
+from evenhand.reports.period import Period
+from evenhand.service.audit.events import time_of
+from evenhand.service.audit.tables import records
 
 Plain = dict[str, Any]
 COUNTED_ONLY = ("decision", "label", "groups")

@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import exp, sqrt
 
-from models.rates import Z95, Rate
-from service.monitoring.disparity import BREACH, INSUFFICIENT, NO_EVIDENCE
+from evenhand.service.monitoring.disparity import BREACH, INSUFFICIENT, NO_EVIDENCE
+from evenhand.stats import Z95, Rate
 
 SMALL_SHARE = 0.02
 FOUR_FIFTHS = 0.8

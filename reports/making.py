@@ -8,14 +8,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from reports import card
-from reports.contents import Asked, contents
-from reports.holds import holds
-from reports.opened import opened
-from reports.page import html
-from reports.period import ReportError
-from service.record.events import event
-from training.progress import say
+from evenhand.reports import card
+from evenhand.reports.contents import Asked, contents
+from evenhand.reports.holds import holds
+from evenhand.reports.opened import opened
+from evenhand.reports.page import html
+from evenhand.reports.period import ReportError
+from evenhand.service.audit.events import event
+from evenhand.training.progress import say
 
 Plain = dict[str, Any]
 
@@ -38,7 +38,7 @@ def make(where: tuple[str, Path], asked: Asked, files: Files) -> Plain:
         files: Where to.
 
     Returns:
-        What :func:`reports.contents.contents` gives, with ``record``.
+        What :func:`evenhand.reports.contents.contents` gives, with ``record``.
 
     Raises:
         ReportError: it cannot be made.

@@ -12,13 +12,13 @@ from pydantic_core import from_json
 from sqlalchemy import Connection, Engine, func, inspect, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from reports.period import Period, ReportError, period_of
-from service.record import tables
-from service.record.chain import Event
-from service.record.keys import KeyFileError, Keys, load_keys
-from service.record.lot import Lot
-from service.record.migrate import KEY, RecordRefused
-from service.record.store import append, make_engine
+from evenhand.reports.period import Period, ReportError, period_of
+from evenhand.service.audit import tables
+from evenhand.service.audit.chain import Event
+from evenhand.service.audit.digest_keys import KeyFileError, Keys, load_keys
+from evenhand.service.audit.maintenance.migrate import KEY, RecordRefused
+from evenhand.service.audit.record_batch import Lot
+from evenhand.service.audit.store import append, make_engine
 
 Plain = dict[str, Any]
 

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reports.period import ReportError
-from reports.slices import Feature
+from evenhand.reports.period import ReportError
+from evenhand.reports.slices import Feature
 
 ID = "id"
 MAX_COLUMNS = 40

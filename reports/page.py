@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from reports.page_fairness import by_attribute, evidence, verdict_table
-from reports.page_law import law
-from reports.page_slices import slices
-from reports.words import DEFINITIONS, count, duration, in_short, moment, not_known
-from training.pages import Section, definitions, page, paragraph, points, table
+from evenhand.reports.page_fairness import by_attribute, evidence, verdict_table
+from evenhand.reports.page_law import law
+from evenhand.reports.page_slices import slices
+from evenhand.reports.words import DEFINITIONS, count, duration, in_short, moment, not_known
+from evenhand.training.pages import Section, definitions, page, paragraph, points, table
 
 Plain = dict[str, Any]
 KINDS = {
@@ -31,7 +31,7 @@ def html(result: Plain) -> str:
     """Write the page.
 
     Args:
-        result: What :func:`reports.contents.contents` returns.
+        result: What :func:`evenhand.reports.contents.contents` returns.
     """
     model, period = result["model"], result["period"]["words"]
     intro = (

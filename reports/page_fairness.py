@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from models.rates import Rate
-from reports.words import METRICS, ORDER, SOURCES, count, figure_of, moment, verdicts
-from service.monitoring.disparity import BREACH, INSUFFICIENT, NO_EVIDENCE
-from training import plots
-from training.pages import Mark, figure, paragraph, table
-from training.words import percent
+from evenhand.reports.words import METRICS, ORDER, SOURCES, count, figure_of, moment, verdicts
+from evenhand.service.monitoring.disparity import BREACH, INSUFFICIENT, NO_EVIDENCE
+from evenhand.stats import Rate
+from evenhand.training import plots
+from evenhand.training.pages import Mark, figure, paragraph, table
+from evenhand.training.words import percent
 
 Plain = dict[str, Any]
 MARKS: dict[str, Mark] = {BREACH: "bad", NO_EVIDENCE: "good", INSUFFICIENT: "open"}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from reports.page_fairness import MARKS
-from reports.words import count
-from training.pages import paragraph, points, table
-from training.words import percent
+from evenhand.reports.page_fairness import MARKS
+from evenhand.reports.words import count
+from evenhand.training.pages import paragraph, points, table
+from evenhand.training.words import percent
 
 Plain = dict[str, Any]
 HEADER = ["category", "individuals", "share of known", "selection rate", "impact ratio", "four fifths"]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from reports.page_fairness import MARKS
-from reports.slices import LEVEL
-from reports.words import OUTCOMES, count, where
-from service.monitoring.disparity import INSUFFICIENT
-from training.pages import paragraph, table
-from training.words import percent
+from evenhand.reports.page_fairness import MARKS
+from evenhand.reports.slices import LEVEL
+from evenhand.reports.words import OUTCOMES, count, where
+from evenhand.service.monitoring.disparity import INSUFFICIENT
+from evenhand.training.pages import paragraph, table
+from evenhand.training.words import percent
 
 Plain = dict[str, Any]
 

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, func, select
 
-from models.manifest import UNKNOWN_GROUP
-from reports.decisions import Decisions
-from reports.local_law import Count, categories
-from reports.period import Period
-from service.record.tables import hourly_decisions, hourly_risk
+from evenhand.models.bundle.manifest import UNKNOWN_GROUP
+from evenhand.reports.decisions import Decisions
+from evenhand.reports.local_law import Count, categories
+from evenhand.reports.period import Period
+from evenhand.service.audit.tables import hourly_decisions, hourly_risk
 
 Plain = dict[str, Any]
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from service.monitoring.disparity import BREACH, INSUFFICIENT, NO_EVIDENCE
-from training.words import KEPT, MEANINGS, percent
+from evenhand.service.monitoring.disparity import BREACH, INSUFFICIENT, NO_EVIDENCE
+from evenhand.training.words import KEPT, MEANINGS, percent
 
 Plain = dict[str, Any]
 ORDER = (BREACH, INSUFFICIENT, NO_EVIDENCE)

@@ -1,6 +1,6 @@
 """Joins the stages into an application; the only file that does.
 
-``uvicorn service.app:create_app --factory``, configured by ``EVENHAND_*`` variables, or ``evenhand serve``.
+``uvicorn evenhand.service.app:create_app --factory``, configured by ``EVENHAND_*`` variables, or ``evenhand serve``.
 """
 
 from __future__ import annotations
@@ -19,31 +19,32 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from starlette.middleware.cors import CORSMiddleware
 
-from service import __version__, handlers, settings
-from service.access.guard import Guard
-from service.access.shield import Shield
-from service.access.spec import describe
-from service.bodies import Bodies, body_limits
-from service.control import Control
-from service.desk import Desk
-from service.flips import Flips
-from service.lanes import Lanes
-from service.limits import limits_of
-from service.loader import Loader, lanes_of
-from service.memory import give_back_regularly
-from service.metrics import Metrics
-from service.middleware import Doorkeeper
-from service.pipeline import Pipeline
-from service.record.recorder import Recorder
-from service.recording import make_recorder, note_in
-from service.registry import Registry
-from service.reload import Reloader, load_all
-from service.routes import admin, docs, fairness, feedback, health, predict, v2
-from service.routes.running import Running
-from service.settings import Settings
-from service.shadow import Shadow
-from service.tracing import Tracer, make_tracer
-from service.watch import Watch
+from evenhand.service import __version__, settings
+from evenhand.service.audit.recorder import Recorder
+from evenhand.service.auth.guard import Guard
+from evenhand.service.catalog.counterfactual import Flips
+from evenhand.service.catalog.loader import Loader, lanes_of
+from evenhand.service.catalog.operator import Control
+from evenhand.service.catalog.registry import Registry
+from evenhand.service.catalog.reload import Reloader, load_all
+from evenhand.service.catalog.shadow import Shadow
+from evenhand.service.desk import Desk
+from evenhand.service.housekeeping import Watch
+from evenhand.service.http import error_handlers
+from evenhand.service.http.bodies import Bodies, body_limits
+from evenhand.service.http.middleware import Doorkeeper
+from evenhand.service.http.openapi import describe
+from evenhand.service.http.security_headers import Shield
+from evenhand.service.inference.workers import Lanes
+from evenhand.service.memory import give_back_regularly
+from evenhand.service.metrics.collectors import Metrics
+from evenhand.service.monitoring.limits import limits_of
+from evenhand.service.pipeline import Pipeline
+from evenhand.service.recording import make_recorder, note_in
+from evenhand.service.routes import admin, docs, fairness, feedback, health, predict, v2
+from evenhand.service.routes.dependencies import Running
+from evenhand.service.settings import Settings
+from evenhand.service.tracing import Tracer, make_tracer
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +96,7 @@ def create_app(given: Settings | None = None) -> FastAPI:
     app.state.running = state
     for routes in (predict, v2, feedback, fairness, health, admin, docs):
         app.include_router(routes.router)
-    handlers.install(app, metrics)
+    error_handlers.install(app, metrics)
     describe(app)
     app.add_middleware(
         Doorkeeper,

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from service.errors import InvalidInput, RecordOff, RecordUnavailable, UnknownDecision
-from service.metrics import Metrics
-from service.record.recorder import Feedback, Joined, RecordAway, Recorder, UnknownLabel
+from evenhand.service.audit.recorder import Feedback, Joined, RecordAway, Recorder, UnknownLabel
+from evenhand.service.errors import InvalidInput, RecordOff, RecordUnavailable, UnknownDecision
+from evenhand.service.metrics.collectors import Metrics
 
 THREADS = 4
 Found = TypeVar("Found")

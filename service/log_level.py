@@ -6,7 +6,7 @@ import logging
 from typing import Literal, cast
 
 Level = Literal["debug", "info", "warning", "error"]
-OURS = ("service", "models", "uvicorn")
+OURS = ("evenhand", "uvicorn")
 """Whose lines the level decides on; those of other libraries are written from a warning on."""
 
 

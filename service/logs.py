@@ -14,10 +14,10 @@ import traceback
 from types import TracebackType
 from typing import Any, Literal
 
-from service.log_level import Level, set_level
-from service.tracing import CURRENT
+from evenhand.service.log_level import Level, set_level
+from evenhand.service.tracing import CURRENT
 
-PLAIN = ("service.", "models.")
+PLAIN = ("evenhand.",)
 """Whose errors have messages that quote nobody's input."""
 MAX_FRAMES = 20
 Failure = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]

@@ -9,21 +9,28 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from models.manifest import Manifest, Mode
-from service import policy, preprocess
-from service.errors import Closing, DeadlineExceeded, InvalidInput, RecordUnavailable, ServiceError, TooLarge
-from service.flips import Flips
-from service.ids import ulid
-from service.loader import LoadedModel
-from service.metrics import Metrics
-from service.record.events import Batch
-from service.record.recorder import RecordAway, Recorder
-from service.recording import REPLICA
-from service.registry import Registry
-from service.settings import Settings
-from service.shadow import Answered, Shadow
-from service.tracing import Trace
-from service.types import Decision, Example, Row, Scores
+from evenhand.models.bundle.manifest import Manifest, Mode
+from evenhand.service.audit.events import Batch
+from evenhand.service.audit.recorder import RecordAway, Recorder
+from evenhand.service.catalog.counterfactual import Flips
+from evenhand.service.catalog.loader import LoadedModel
+from evenhand.service.catalog.registry import Registry
+from evenhand.service.catalog.shadow import Answered, Shadow
+from evenhand.service.errors import (
+    Closing,
+    DeadlineExceeded,
+    InvalidInput,
+    RecordUnavailable,
+    ServiceError,
+    TooLarge,
+)
+from evenhand.service.ids import ulid
+from evenhand.service.inference import decision, preprocess
+from evenhand.service.metrics.collectors import Metrics
+from evenhand.service.recording import REPLICA
+from evenhand.service.settings import Settings
+from evenhand.service.tracing import Trace
+from evenhand.service.types import Decision, Example, Row, Scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +204,7 @@ def _decide(row: Example | InvalidInput, scores: Scores | ServiceError, manifest
         return Outcome(ulid(), scores, truncated=False)
     assert isinstance(row, Example)  # only such rows are scored
     try:
-        return Outcome(ulid(), policy.decide(scores, row.modes, manifest), row.encoded.truncated)
+        return Outcome(ulid(), decision.decide(scores, row.modes, manifest), row.encoded.truncated)
     except ServiceError as error:
         return Outcome(ulid(), error, row.encoded.truncated)
 

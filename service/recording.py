@@ -6,11 +6,11 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from service.metrics import Metrics
-from service.record.checkpoints import load_key
-from service.record.events import event
-from service.record.recorder import Recorder, RecordOptions, RecordReport
-from service.settings import Settings
+from evenhand.service.audit.checkpoints import load_key
+from evenhand.service.audit.events import event
+from evenhand.service.audit.recorder import Recorder, RecordOptions, RecordReport
+from evenhand.service.metrics.collectors import Metrics
+from evenhand.service.settings import Settings
 
 OFF = "off"
 CHECKPOINT_KEY = "checkpoint.key"

@@ -16,7 +16,7 @@ from pydantic_settings import (
     YamlConfigSettingsSource,
 )
 
-from service.log_level import Level
+from evenhand.service.log_level import Level
 
 PREFIX = "EVENHAND_"
 CONFIG = "EVENHAND_CONFIG"

@@ -14,8 +14,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.settings import SettingsError
-from service.types import Example, Run, Scores
+from evenhand.service.settings import SettingsError
+from evenhand.service.types import Example, Run, Scores
 
 TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 TRACE = "evenhand.trace"

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.inputs import Encoded
-from models.manifest import Mode
+from evenhand.models.bundle.inputs import Encoded
+from evenhand.models.bundle.manifest import Mode
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from models import bundle as bundles
-from models.manifest import Mode
+from evenhand.models.bundle import bundle as bundles
+from evenhand.models.bundle.manifest import Mode
 
 ROOT = Path(__file__).parent.parent
 DEMO = ROOT / "bundles/hatexplain-toxicity"

@@ -6,14 +6,14 @@ import numpy as np
 import torch
 from tiny_model import tiny_base
 
-from models.backbones import SplitModel
-from models.corrector import Selected
-from models.fairnet import FairNet
-from training.config import CorrectionConfig
-from training.correctors import named
-from training.correctors.method import Given
-from training.data import Rows, Schema
-from training.features import Features, Material
+from evenhand.models.network.backbones import SplitModel
+from evenhand.models.network.corrector import Selected
+from evenhand.models.network.fairnet import FairNet
+from evenhand.training.correctors import named
+from evenhand.training.correctors.interface import Given
+from evenhand.training.data.dataset import Rows, Schema
+from evenhand.training.learning.config import CorrectionConfig
+from evenhand.training.learning.features import Features, Material
 
 ROWS, TOKENS = 1200, 6
 BLOCKS, CUT = 2, 1

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from service.monitoring.cells import Cells, Decided, Labelled
+from evenhand.service.monitoring.cells import Cells, Decided, Labelled
 
 
 @dataclass(frozen=True)

@@ -15,20 +15,20 @@ import recording
 import sqlalchemy as sa
 from sqlalchemy import delete, select
 
-from models.manifest import Attribute, Manifest
-from service.ids import ulid
-from service.monitoring import evaluator
-from service.monitoring.evaluator import CURSOR, Evaluator
-from service.monitoring.evidence import Rules
-from service.monitoring.findings import Kept
-from service.record import events, lot
-from service.record.events import Batch
-from service.record.feedback import Feedback
-from service.record.join import Joiner
-from service.record.keys import Keys
-from service.record.store import Store, append, make_engine
-from service.record.tables import about, evidence
-from service.types import Answer, Decision, Row, Verdict
+from evenhand.models.bundle.manifest import Attribute, Manifest
+from evenhand.service.audit import events, record_batch
+from evenhand.service.audit.digest_keys import Keys
+from evenhand.service.audit.events import Batch
+from evenhand.service.audit.feedback import Feedback
+from evenhand.service.audit.join import Joiner
+from evenhand.service.audit.store import Store, append, make_engine
+from evenhand.service.audit.tables import about, evidence
+from evenhand.service.ids import ulid
+from evenhand.service.monitoring.sequential import evaluator
+from evenhand.service.monitoring.sequential.evaluator import CURSOR, Evaluator
+from evenhand.service.monitoring.sequential.evidence import Rules
+from evenhand.service.monitoring.sequential.verdicts import Kept
+from evenhand.service.types import Answer, Decision, Row, Verdict
 
 KEYS = Keys(bytes(32))
 ATTRIBUTES = [
@@ -59,7 +59,7 @@ class Shop:
     def decide(self, *rows: Row) -> None:
         batch = Batch(MANIFEST, CONFIGURATION, list(rows), time.time_ns() // 1_000_000, 0.01, "r1")
         with self.store.writing() as connection:
-            append(connection, lot.make([batch], KEYS))
+            append(connection, record_batch.make([batch], KEYS))
 
     def learn(self, *items: Feedback) -> list[str]:
         return [joined.result for joined in self._joiner.join(list(items))]

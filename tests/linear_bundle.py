@@ -6,10 +6,10 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 from tiny_model import write_tiny_bundle
 
-from models import bundle as bundles
-from models.inputs_table import Categorical, Features, Numeric
-from models.manifest import PREPROCESS, Attribute, TableInput
-from models.runtime import GATE_INPUTS, OUTPUTS, ROW_INPUTS
+from evenhand.models.bundle import bundle as bundles
+from evenhand.models.bundle.encoders.table import Categorical, Features, Numeric
+from evenhand.models.bundle.manifest import PREPROCESS, Attribute, TableInput
+from evenhand.models.bundle.runtime_onnx import GATE_INPUTS, OUTPUTS, ROW_INPUTS
 
 SEX = ("M", "F")
 JOBS = ("clerk", "smith")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from models import bundle as bundles
+from evenhand.models.bundle import bundle as bundles
 
 
 def reversion(folder: Path, version: str, **more: str) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from recording import batch, recorder
 
-from service.record.events import Batch
+from evenhand.service.audit.events import Batch
 
 WAITING = 50
 """Requests under way at a time."""

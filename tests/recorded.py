@@ -7,14 +7,14 @@ from hashlib import sha256
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, Engine, insert
 
-from service.ids import ulid
-from service.record import checkpoints
-from service.record.chain import Event, encode
-from service.record.events import event, time_of
-from service.record.keys import Keys
-from service.record.lot import Lot
-from service.record.store import Store
-from service.record.tables import labels
+from evenhand.service.audit import checkpoints
+from evenhand.service.audit.chain import Event, encode
+from evenhand.service.audit.digest_keys import Keys
+from evenhand.service.audit.events import event, time_of
+from evenhand.service.audit.record_batch import Lot
+from evenhand.service.audit.store import Store
+from evenhand.service.audit.tables import labels
+from evenhand.service.ids import ulid
 
 DAY_MS = 86_400_000
 BEGIN_MS = 1_700_000_000_000

@@ -10,13 +10,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from models import bundle as bundles
-from models.manifest import Manifest
-from service.ids import ulid
-from service.record import events
-from service.record.events import Batch
-from service.record.recorder import Recorder, RecordOptions, RecordReport
-from service.types import Answer, Decision, Row, Verdict
+from evenhand.models.bundle import bundle as bundles
+from evenhand.models.bundle.manifest import Manifest
+from evenhand.service.audit import events
+from evenhand.service.audit.events import Batch
+from evenhand.service.audit.recorder import Recorder, RecordOptions, RecordReport
+from evenhand.service.ids import ulid
+from evenhand.service.types import Answer, Decision, Row, Verdict
 
 DEMO = Path(__file__).parent.parent / "bundles/hatexplain-toxicity"
 MANIFEST, BUNDLE = bundles.read_manifest(DEMO)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from recording import MANIFEST, recorder
 
-from models.manifest import Attribute, Manifest
-from service.ids import ulid
-from service.record import events
-from service.record.events import Batch, event
-from service.record.feedback import Feedback
-from service.types import Answer, Decision, Row, Verdict
+from evenhand.models.bundle.manifest import Attribute, Manifest
+from evenhand.service.audit import events
+from evenhand.service.audit.events import Batch, event
+from evenhand.service.audit.feedback import Feedback
+from evenhand.service.ids import ulid
+from evenhand.service.types import Answer, Decision, Row, Verdict
 
 SEX = Attribute(name="sex", groups=["men", "women"], reference="men", threshold=0.5, mode="apply", why="a test")
 RACE = Attribute(

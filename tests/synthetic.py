@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from training.compare.context import Context
-from training.config import Columns, CorrectionConfig, FitConfig
-from training.data import Rows, Schema
-from training.features import Features
+from evenhand.training.baselines.context import Context
+from evenhand.training.data.dataset import Rows, Schema
+from evenhand.training.learning.config import Columns, CorrectionConfig, FitConfig
+from evenhand.training.learning.features import Features
 
 SCHEMA = Schema(("no", "yes"), ("yes",), {"place": ("land", "water")})
 

@@ -27,14 +27,23 @@ from transformers import (
     ViTForImageClassification,
 )
 
-from models import bundle as bundles
-from models.backbones import SplitModel
-from models.export import OPSET, to_onnx
-from models.fairnet import FairNet
-from models.manifest import PREPROCESS, Attribute, Correction, Engine, Graph, Manifest, Provenance, TextInput
-from models.runtime import GATE_INPUTS, OUTPUTS, ROW_INPUTS
-from models.tabular import TabularClassifier, TabularConfig
-from models.torch_parts import save_base
+from evenhand.models.bundle import bundle as bundles
+from evenhand.models.bundle.manifest import (
+    PREPROCESS,
+    Attribute,
+    Correction,
+    Engine,
+    Graph,
+    Manifest,
+    Provenance,
+    TextInput,
+)
+from evenhand.models.bundle.runtime_onnx import GATE_INPUTS, OUTPUTS, ROW_INPUTS
+from evenhand.models.network.backbones import SplitModel
+from evenhand.models.network.fairnet import FairNet
+from evenhand.models.network.parts import save_base
+from evenhand.models.network.tabular import TabularClassifier, TabularConfig
+from evenhand.models.onnx.torch_export import OPSET, to_onnx
 
 WORDS = ("good", "bad", "fine", "awful", "the", "a", "film", "meal", "we", "they", "alpha", "beta", "red", "blue")
 ATTRIBUTES = ("team", "colour")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from models.rates import Rate
-from training import plots
-from training.metrics import MIN_CELL
-from training.pages import Section, definitions, figure, page, paragraph, points, table
-from training.report_words import number
-from training.words import percent
+from evenhand.stats import Rate
+from evenhand.training import plots
+from evenhand.training.evaluation.metrics import MIN_CELL
+from evenhand.training.pages import Section, definitions, figure, page, paragraph, points, table
+from evenhand.training.report_words import number
+from evenhand.training.words import percent
 
 Plain = dict[str, Any]
 KINDS = {"base": "base", "final": "corrected"}
@@ -56,7 +56,7 @@ def html(result: Plain) -> str:
     """Write the page.
 
     Args:
-        result: What :func:`training.flip.flip` returns.
+        result: What :func:`evenhand.training.counterfactual.flip_rate.flip` returns.
     """
     bundle, data = result["bundle"], result["data"]
     intro = (

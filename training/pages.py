@@ -1,6 +1,6 @@
 """Self-contained HTML pages: one file, no script, nothing fetched; readable on screen (light, dark), on paper, aloud.
 
-Text given to this module is escaped here. Only :func:`figure` takes markup, which :mod:`training.plots` makes.
+Text given to this module is escaped here. Only :func:`figure` takes markup, which :mod:`evenhand.training.plots` makes.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ def _cell(text: str, marks: Mapping[str, Mark]) -> str:
 
 
 def figure(svg: str, caption: str) -> str:
-    """A figure from :mod:`training.plots`, with a caption in plain text."""
+    """A figure from :mod:`evenhand.training.plots`, with a caption in plain text."""
     return f"<figure>\n{svg}\n<figcaption>{escape(caption)}</figcaption>\n</figure>"
 
 

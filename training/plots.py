@@ -22,8 +22,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from models.rates import Rate
-from training.metrics import Bin
+from evenhand.stats import Rate
+from evenhand.training.evaluation.metrics import Bin
 
 Floats = NDArray[np.float64]
 P = ParamSpec("P")

@@ -7,14 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from models.manifest import UNKNOWN_GROUP
-from models.rates import Rate
-from training import plots
-from training.metrics import MIN_CELL, Bin
-from training.pages import Section, definitions, figure, page, paragraph, points, table
-from training.report_words import DEFINITIONS, against_reference, for_whom, in_short, not_known, number
-from training.report_words import points as in_points
-from training.words import percent
+from evenhand.models.bundle.manifest import UNKNOWN_GROUP
+from evenhand.stats import Rate
+from evenhand.training import plots
+from evenhand.training.evaluation.metrics import MIN_CELL, Bin
+from evenhand.training.pages import Section, definitions, figure, page, paragraph, points, table
+from evenhand.training.report_words import (
+    DEFINITIONS,
+    against_reference,
+    for_whom,
+    in_short,
+    not_known,
+    number,
+)
+from evenhand.training.report_words import points as in_points
+from evenhand.training.words import percent
 
 Plain = dict[str, Any]
 KINDS = {"base": "base", "final": "corrected"}
@@ -38,7 +45,7 @@ def html(result: Plain) -> str:
     """Write the page.
 
     Args:
-        result: What :func:`training.audit.audit` returns.
+        result: What :func:`evenhand.training.evaluation.table_evaluation.audit` returns.
     """
     bundle, data = result["bundle"], result["data"]
     intro = (

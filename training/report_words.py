@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from training.calibration import BINS, DRAWS
-from training.metrics import MIN_CELL
-from training.words import MEANINGS, percent
+from evenhand.training.evaluation.calibration import BINS, DRAWS
+from evenhand.training.evaluation.metrics import MIN_CELL
+from evenhand.training.words import MEANINGS, percent
 
 Plain = dict[str, Any]
 

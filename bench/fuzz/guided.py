@@ -19,7 +19,7 @@ from pathlib import Path
 import atheris
 from hypothesis import HealthCheck, given, settings
 
-with atheris.instrument_imports(include=["models", "service"]):
+with atheris.instrument_imports(include=["evenhand"]):
     from bench.fuzz.__main__ import MOST_BYTES, SLOW_S, TARGETS
     from bench.fuzz.target import Target
 

@@ -20,20 +20,20 @@ from prometheus_client import CollectorRegistry
 
 from bench import prepare
 from bench.fuzz.target import VALUE, Target, folder, mutated
-from models import bundle as bundles
-from models.bundle import BundleError
-from models.encoders import make_encoder
-from models.runtime import Session
-from service.access.keyfile import AccessError, new_key, read_keys
-from service.access.tokens import Tokens, read_key_set
-from service.control import Control
-from service.engine import Engine
-from service.lanes import Lanes
-from service.loader import Loader
-from service.metrics import Metrics
-from service.registry import Roles
-from service.reload import load_all
-from service.settings import Settings
+from evenhand.models.bundle import bundle as bundles
+from evenhand.models.bundle.bundle import BundleError
+from evenhand.models.bundle.encoders.choose import make_encoder
+from evenhand.models.bundle.runtime_onnx import Session
+from evenhand.service.auth.jwt import Tokens, read_key_set
+from evenhand.service.auth.key_file import AccessError, new_key, read_keys
+from evenhand.service.catalog.loader import Loader
+from evenhand.service.catalog.operator import Control
+from evenhand.service.catalog.registry import Roles
+from evenhand.service.catalog.reload import load_all
+from evenhand.service.inference.engine import Engine
+from evenhand.service.inference.workers import Lanes
+from evenhand.service.metrics.collectors import Metrics
+from evenhand.service.settings import Settings
 
 TESTS = Path(__file__).parents[2] / "tests"
 ISSUER, AUDIENCE = "issuer", "audience"

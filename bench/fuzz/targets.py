@@ -20,21 +20,22 @@ from PIL import Image
 
 from bench import prepare
 from bench.fuzz.target import SCALAR, VALUE, Target, folder, mutated
-from models import bundle as bundles
-from models.bundle import BundleError
-from models.encoders import make_encoder
-from models.inputs import Encoder, InputError
-from models.inputs_image import ImageEncoder
-from models.inputs_table import TableEncoder
-from models.inputs_text import TextEncoder
-from models.manifest import PairInput, TextInput
-from models.runtime import GraphRunner
-from service import oip, reference, tensors
-from service.errors import ServiceError
-from service.record import keys
-from service.record.chain import Event
-from service.record.lot import Lot
-from service.record.spool import Spool
+from evenhand.models.bundle import bundle as bundles
+from evenhand.models.bundle import reference
+from evenhand.models.bundle.bundle import BundleError
+from evenhand.models.bundle.encoders.choose import make_encoder
+from evenhand.models.bundle.encoders.image import ImageEncoder
+from evenhand.models.bundle.encoders.table import TableEncoder
+from evenhand.models.bundle.encoders.text import TextEncoder
+from evenhand.models.bundle.inputs import Encoder, InputError
+from evenhand.models.bundle.manifest import PairInput, TextInput
+from evenhand.models.bundle.runtime_onnx import GraphRunner
+from evenhand.service.audit import digest_keys
+from evenhand.service.audit.chain import Event
+from evenhand.service.audit.record_batch import Lot
+from evenhand.service.audit.spool import Spool
+from evenhand.service.errors import ServiceError
+from evenhand.service.oip import codec, tensors
 
 
 def images() -> list[bytes]:
@@ -87,7 +88,7 @@ def _asking(encoder: Encoder, kind: str) -> Callable[[tuple[bytes, Any]], None]:
 
     def act(given: tuple[bytes, Any]) -> None:
         body, header = given
-        asked = oip.decode(body, header, 1024)
+        asked = codec.decode(body, header, 1024)
         for item in tensors.to_items(asked.inputs, encoder, kind):
             try:
                 encoder.encode(item)
@@ -98,13 +99,13 @@ def _asking(encoder: Encoder, kind: str) -> Callable[[tuple[bytes, Any]], None]:
 
 
 def _oip() -> Target:
-    raw = oip.SIZE.pack(1) + b"a"
+    raw = codec.SIZE.pack(1) + b"a"
     entry = {"name": "text", "datatype": "BYTES", "shape": [1]}
     binary = json.dumps({"inputs": [{**entry, "parameters": {"binary_data_size": len(raw)}}]}).encode()
     plain = json.dumps({"id": "a", "inputs": [{**entry, "data": ["a"]}], "outputs": [{"name": "label"}]}).encode()
     encoder = TextEncoder(TOKENIZER, TextInput(max_tokens=64, pad_id=0))
     entries = st.fixed_dictionaries(
-        {"name": st.just("text"), "datatype": st.sampled_from([*oip.DATATYPES, "X"]), "shape": VALUE | st.just([2])},
+        {"name": st.just("text"), "datatype": st.sampled_from([*codec.DATATYPES, "X"]), "shape": VALUE | st.just([2])},
         optional={"data": VALUE | st.lists(SCALAR), "parameters": VALUE | st.just({"binary_data_size": 5})},
     )
     made = st.builds(lambda found: json.dumps({"inputs": found}).encode(), st.lists(entries, max_size=3))
@@ -126,12 +127,12 @@ def _tensors() -> Target:
     def request(draw: st.DrawFn) -> tuple[bytes, bytes]:
         rows, entries, blobs = draw(st.integers(0, 3)), [], []
         for name in draw(st.lists(st.sampled_from(["age", "school", "x"]), min_size=1, max_size=3)):
-            kind = draw(st.sampled_from(oip.DATATYPES))
+            kind = draw(st.sampled_from(codec.DATATYPES))
             if kind == "BYTES":
                 texts = draw(st.lists(st.binary(max_size=8), min_size=rows, max_size=rows))
-                blob = b"".join(oip.SIZE.pack(len(text)) + text for text in texts)
+                blob = b"".join(codec.SIZE.pack(len(text)) + text for text in texts)
             else:
-                size = rows * np.dtype(oip.DTYPES[kind]).itemsize
+                size = rows * np.dtype(codec.DTYPES[kind]).itemsize
                 blob = draw(st.binary(min_size=size, max_size=size))
             blobs.append(draw(st.just(blob) | mutated([blob])))
             size = draw(st.just(len(blobs[-1])) | st.integers(-1, 2**70))
@@ -228,6 +229,6 @@ TARGETS: dict[str, Callable[[], Target]] = {
     "tensors": _tensors,
     "bundle": _bundle,
     "spool": _spool,
-    "keys": lambda: folder(keys.load_keys, {"record.key": [b"00" * 32]}, (keys.KeyFileError,)),
+    "keys": lambda: folder(digest_keys.load_keys, {"record.key": [b"00" * 32]}, (digest_keys.KeyFileError,)),
 }
 """By name; made when it is wanted."""

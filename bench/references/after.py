@@ -10,14 +10,14 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 
 from bench.references.pair import Bools, Drawn, Floats, Ints, answered, seeded
-from models.corrector import Selected
-from training.compare.context import Context
-from training.compare.groups import LEFT_OUT, merge
-from training.compare.postprocess import Thresholds, favourable_class
-from training.correctors import calibration
-from training.correctors.method import Given
-from training.data import HELD
-from training.metrics import MIN_CELL
+from evenhand.models.network.corrector import Selected
+from evenhand.training.baselines.context import Context
+from evenhand.training.baselines.group_labels import LEFT_OUT, merge
+from evenhand.training.baselines.postprocess import Thresholds, favourable_class
+from evenhand.training.correctors import group_calibration
+from evenhand.training.correctors.interface import Given
+from evenhand.training.data.dataset import HELD
+from evenhand.training.evaluation.metrics import MIN_CELL
 
 
 class BaseOnScores(ClassifierMixin, BaseEstimator):
@@ -91,9 +91,9 @@ def _alone(context: Context) -> Bools:
 def our_calibration(context: Context) -> Drawn:
     """The corrector at full strength, its gate the declared group; rows of several groups keep the base's answer."""
     gates, stage = _alone(context), context.config.correction
-    corrector = calibration.make(context.split(), list(context.schema.gated), config=stage)
+    corrector = group_calibration.make(context.split(), list(context.schema.gated), config=stage)
     risk = gates.astype(np.float32)
-    calibration.learn(
+    group_calibration.learn(
         corrector, Given(context.material, gates, risk, gates.astype(np.int64), stage, context.folder / "calibration")
     )
     judged, unread = context.judged, torch.empty(0)

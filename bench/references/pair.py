@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 
-from training.compare.context import Context
-from training.compare.groups import LEFT_OUT, Groups, merge
-from training.compare.postprocess import favourable_class
+from evenhand.training.baselines.context import Context
+from evenhand.training.baselines.group_labels import LEFT_OUT, Groups, merge
+from evenhand.training.baselines.postprocess import favourable_class
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]

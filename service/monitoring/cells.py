@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, Table, func, select
 
-from service.record.counts import ON_ACCOUNT, WITHHELD
-from service.record.tables import hourly_decisions, hourly_outcomes, hourly_risk
+from evenhand.service.audit.aggregates import ON_ACCOUNT, WITHHELD
+from evenhand.service.audit.tables import hourly_decisions, hourly_outcomes, hourly_risk
 
 
 @dataclass(frozen=True, slots=True)

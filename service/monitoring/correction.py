@@ -7,9 +7,9 @@ from functools import reduce
 from math import sqrt
 from typing import Any
 
-from models.rates import Z95
-from service.monitoring.disparity import BREACH, INSUFFICIENT, NO_EVIDENCE, gap, points, quoted
-from service.monitoring.groups import Group, Pairs
+from evenhand.service.monitoring.disparity import BREACH, INSUFFICIENT, NO_EVIDENCE, gap, points, quoted
+from evenhand.service.monitoring.groups import Group, Pairs
+from evenhand.stats import Z95
 
 WIDENED = {"selection_rate": "favourable answers", "true_positive_rate": "true positive rates",
            "false_positive_rate": "false positive rates"}  # fmt: skip

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from models.rates import Rate
-from service.monitoring.groups import RATES, SIDES, Group, Side
+from evenhand.service.monitoring.groups import RATES, SIDES, Group, Side
+from evenhand.stats import Rate
 
 BREACH, NO_EVIDENCE, INSUFFICIENT = "breach", "no evidence of breach", "insufficient data"
 Rates = dict[str, Rate]

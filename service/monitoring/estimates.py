@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from models.rates import Rate, newcombe, wilson
-from service.monitoring.cells import Risked
-from service.monitoring.groups import SIDES, Group, Side
+from evenhand.service.monitoring.cells import Risked
+from evenhand.service.monitoring.groups import SIDES, Group, Side
+from evenhand.stats import Rate, newcombe, wilson
 
 ASSUMES = "Assumes that whether a label comes depends on the answers and the score alone."
 UNAWARE = (

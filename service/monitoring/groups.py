@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from models.manifest import UNKNOWN_GROUP
-from models.rates import Rate
-from service.monitoring.cells import Cells, Decided, Labelled
+from evenhand.models.bundle.manifest import UNKNOWN_GROUP
+from evenhand.service.monitoring.cells import Cells, Decided, Labelled
+from evenhand.stats import Rate
 
 Side = Literal["base", "final"]
 SIDES: tuple[Side, Side] = ("base", "final")

@@ -6,13 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
-from models.manifest import Attribute, Mode
-from models.rates import Rate
-from service.monitoring.cells import Cells, Window
-from service.monitoring.correction import correction_of
-from service.monitoring.disparity import abstention, metrics_of
-from service.monitoring.estimates import bounds_of, expected_of, soft_of
-from service.monitoring.groups import INFERRED, RATES, SIDES, Group, groups_of, unknown_rows, withheld_rows
+from evenhand.models.bundle.manifest import Attribute, Mode
+from evenhand.service.monitoring.cells import Cells, Window
+from evenhand.service.monitoring.correction import correction_of
+from evenhand.service.monitoring.disparity import abstention, metrics_of
+from evenhand.service.monitoring.estimates import bounds_of, expected_of, soft_of
+from evenhand.service.monitoring.groups import (
+    INFERRED,
+    RATES,
+    SIDES,
+    Group,
+    groups_of,
+    unknown_rows,
+    withheld_rows,
+)
+from evenhand.stats import Rate
 
 LIMITS = {"gap": 0.05, "rows": 100.0, "impact_ratio": 0.8, "accuracy_drop": 0.05}
 """What a verdict needs, where an operator has not set it."""

@@ -8,10 +8,9 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from service.errors import BundleRefused
-from service.registry import Slot
-from service.routes.running import Running, running
-from service.schemas import (
+from evenhand.service.catalog.registry import Slot
+from evenhand.service.errors import BundleRefused
+from evenhand.service.http.schemas import (
     BODY_ERRORS,
     ErrorReply,
     LogLevelRequest,
@@ -20,6 +19,7 @@ from service.schemas import (
     ShadowRequest,
     VersionRequest,
 )
+from evenhand.service.routes.dependencies import Running, running
 
 router = APIRouter()
 UNKNOWN: dict[int | str, dict[str, Any]] = {

@@ -15,15 +15,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import to_json
 from starlette.responses import Response
 
-from service.errors import InvalidInput, RecordUnavailable
-from service.loader import LoadedModel
-from service.monitoring.cells import Cells, Window, read
-from service.monitoring.schema import FairnessReply
-from service.monitoring.summary import Facts, summary
-from service.record.recorder import RecordAway, Recorder
-from service.record.store import AWAY
-from service.routes.running import Running, running
-from service.schemas import ErrorReply
+from evenhand.service.audit.recorder import RecordAway, Recorder
+from evenhand.service.audit.store import AWAY
+from evenhand.service.catalog.loader import LoadedModel
+from evenhand.service.errors import InvalidInput, RecordUnavailable
+from evenhand.service.http.schemas import ErrorReply
+from evenhand.service.monitoring.cells import Cells, Window, read
+from evenhand.service.monitoring.schema import FairnessReply
+from evenhand.service.monitoring.summary import Facts, summary
+from evenhand.service.routes.dependencies import Running, running
 
 router = APIRouter()
 MOST_HOURS = 8760
@@ -155,7 +155,7 @@ async def dashboard() -> Response:
 @cache
 def page() -> tuple[bytes, str]:
     """The page, and the policy that lets its own style and script run and nothing else."""
-    content = resources.files("service.pages").joinpath("dashboard.html").read_bytes()
+    content = resources.files("evenhand.service.pages").joinpath("dashboard.html").read_bytes()
     allowed = {
         tag: " ".join(
             f"'sha256-{b64encode(sha256(block).digest()).decode()}'"

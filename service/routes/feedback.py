@@ -8,10 +8,9 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import ValidationError
 
-from service.errors import InvalidInput, TooLarge
-from service.record.recorder import Feedback
-from service.routes.running import running
-from service.schemas import (
+from evenhand.service.audit.recorder import Feedback
+from evenhand.service.errors import InvalidInput, TooLarge
+from evenhand.service.http.schemas import (
     BODY_ERRORS,
     ErrorReply,
     FeedbackItem,
@@ -20,6 +19,7 @@ from service.schemas import (
     FeedbackResultOut,
     OverrideRequest,
 )
+from evenhand.service.routes.dependencies import running
 
 router = APIRouter()
 ERRORS: dict[int | str, dict[str, Any]] = {

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 
-from service.errors import NotReady
-from service.routes.running import running
-from service.schemas import ErrorReply
+from evenhand.service.errors import NotReady
+from evenhand.service.http.schemas import ErrorReply
+from evenhand.service.routes.dependencies import running
 
 router = APIRouter()
 UNREADY = {503: {"description": "Not ready; the message says why.", "model": ErrorReply}}

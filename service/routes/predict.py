@@ -8,13 +8,13 @@ from fastapi import APIRouter, Request
 from pydantic_core import to_json
 from starlette.responses import Response
 
-from models.manifest import Manifest
-from service.errors import ServiceError
-from service.pipeline import Outcome, Question
-from service.routes.quick import QuickRoute
-from service.routes.running import running, trace_of
-from service.schemas import ErrorReply, PredictReply, PredictRequest
-from service.types import Answer, Decision
+from evenhand.models.bundle.manifest import Manifest
+from evenhand.service.errors import ServiceError
+from evenhand.service.http.fast_route import QuickRoute
+from evenhand.service.http.schemas import ErrorReply, PredictReply, PredictRequest
+from evenhand.service.pipeline import Outcome, Question
+from evenhand.service.routes.dependencies import running, trace_of
+from evenhand.service.types import Answer, Decision
 
 router = APIRouter(route_class=QuickRoute)
 ERRORS = {

@@ -7,14 +7,15 @@ from typing import Any, get_args
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from models.manifest import Mode
-from service import __version__, oip, tensors
-from service.errors import V2_PREFIX, InvalidInput, UnknownModel
-from service.loader import LoadedModel
-from service.pipeline import Question
-from service.routes import health
-from service.routes.running import running, trace_of
-from service.schemas import V2_INFER, V2Error
+from evenhand.models.bundle.manifest import Mode
+from evenhand.service import __version__
+from evenhand.service.catalog.loader import LoadedModel
+from evenhand.service.errors import V2_PREFIX, InvalidInput, UnknownModel
+from evenhand.service.http.schemas import V2_INFER, V2Error
+from evenhand.service.oip import codec, tensors
+from evenhand.service.pipeline import Question
+from evenhand.service.routes import health
+from evenhand.service.routes.dependencies import running, trace_of
 
 HEADER_LENGTH = "inference-header-content-length"
 PLATFORM = "onnx_onnxv1"
@@ -38,7 +39,7 @@ async def infer(request: Request, model: str, version: str | None = None) -> Res
     found = state.registry.get(model, version)
     header = request.headers.get(HEADER_LENGTH)
     limit = state.pipeline.max_items
-    asked = oip.decode(await request.body(), header.encode() if header is not None else None, limit)
+    asked = codec.decode(await request.body(), header.encode() if header is not None else None, limit)
     if asked.mode not in MODES:
         raise InvalidInput(f"the parameter mode must be one of {', '.join(get_args(Mode))}")
     if any(said not in (None, own) for said, own in zip(asked.model, _names(found), strict=True)):
@@ -51,8 +52,8 @@ async def infer(request: Request, model: str, version: str | None = None) -> Res
     question = Question(found, items, trace_of(request), asked.mode, version=version)
     manifest, outcomes = await state.pipeline.answer(question)
     outputs = [tensors.to_tensor(name, outcomes, types) for name in wanted]
-    reply = oip.InferReply(manifest.name, manifest.version, asked.id, outputs)
-    body, length = oip.encode(reply, list(wanted.values()))
+    reply = codec.InferReply(manifest.name, manifest.version, asked.id, outputs)
+    body, length = codec.encode(reply, list(wanted.values()))
     if length is None:
         return Response(body, media_type="application/json")
     return Response(body, headers={HEADER_LENGTH: str(length)}, media_type="application/octet-stream")

@@ -10,9 +10,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from service import engine
-from service.cli import main
-from service.types import Example, Scores
+from evenhand.cli.main import main
+from evenhand.service.inference import engine
+from evenhand.service.types import Example, Scores
 
 # The words' ids in the demo bundle's vocabulary.
 DIE, HANG, RAISE = ([101, token, 102] for token in (3280, 6865, 5333))

@@ -10,7 +10,7 @@ import pytest
 from e2e.test_serve import EVENHAND, Server
 from monitoring_stack import Prometheus
 
-from service.access.keyfile import new_key
+from evenhand.service.auth.key_file import new_key
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from e2e.test_serve import Server
 
-START = "from service.cli import main; main()"
+START = "from evenhand.cli.main import main; main()"
 BODY = json.dumps({"inputs": "what a lovely day"}).encode()
 CROWD = 10_000
 

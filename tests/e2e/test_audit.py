@@ -20,11 +20,11 @@ from recorded import Recorded, fill
 from sqlalchemy import text
 from waiting import until
 
-from service.record.checkpoints import public_bytes
+from evenhand.service.audit.checkpoints import public_bytes
 
 __all__ = ["database", "postgres"]
 NO_STATE = str(Path(tempfile.gettempdir()) / "evenhand-no-state")
-RUN = (sys.executable, "-c", "from service.cli import main; main()", "audit")
+RUN = (sys.executable, "-c", "from evenhand.cli.main import main; main()", "audit")
 
 
 @pytest.fixture

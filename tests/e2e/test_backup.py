@@ -16,7 +16,7 @@ from recording import batch, bodies, recorder
 from sqlalchemy.engine import make_url
 from waiting import until
 
-from service.record.migrate import RecordRefused
+from evenhand.service.audit.maintenance.migrate import RecordRefused
 
 __all__ = ["postgres"]
 WRITER = Path(__file__).parents[1] / "record_writer.py"

@@ -17,7 +17,7 @@ from e2e.test_serve import EVENHAND, Server
 from recording import counted
 from waiting import until
 
-from service.access.keyfile import new_key
+from evenhand.service.auth.key_file import new_key
 
 TURNS_H = (5.0, -7.5, 30.0, 0.0)
 """Ahead of the real clock, one after the other; the days that records are kept are two."""

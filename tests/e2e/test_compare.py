@@ -39,7 +39,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def start(data: Path, out: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", "from service.cli import main; main()", "compare", "--recipe", "adult"]
+    command = [sys.executable, "-c", "from evenhand.cli.main import main; main()", "compare", "--recipe", "adult"]
     command += ["--data", str(data), "--out", str(out), "--seeds", "0", "--methods", METHODS, "--epochs", "2"]
     out.mkdir(exist_ok=True)
     with (out / "said.log").open("w") as said:

@@ -17,7 +17,7 @@ from e2e.test_workers import put
 from monitoring_stack import Prometheus
 from rebundle import reversion
 
-from models.bundle import read_manifest
+from evenhand.models.bundle.bundle import read_manifest
 
 pytestmark = pytest.mark.slow
 MODEL = "hatexplain-toxicity"

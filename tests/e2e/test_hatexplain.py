@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from models.bundle import DECISIONS, read_manifest
-from service.app import create_app
-from service.settings import Settings
-from training.recipes.hatexplain import read
+from evenhand.models.bundle.bundle import DECISIONS, read_manifest
+from evenhand.service.app import create_app
+from evenhand.service.settings import Settings
+from evenhand.training.recipes.hatexplain import read
 
 DATA = Path(os.environ.get("EVENHAND_DATA", Path(__file__).parents[3] / "shared/data")) / "hatexplain"
 

@@ -21,12 +21,12 @@ from tiny_kinds import column_table, pair_table, write_images, write_tiny_image_
 from tritonclient.http import InferenceServerClient, InferInput
 from typer.testing import CliRunner
 
-from models.bundle import DECISIONS, load
-from service.app import create_app
-from service.settings import Settings
-from training.cli import fit
-from training.evaluate_cli import evaluate
-from training.export_cli import export
+from evenhand.cli.evaluate import evaluate
+from evenhand.cli.export import export
+from evenhand.cli.fit import fit
+from evenhand.models.bundle.bundle import DECISIONS, load
+from evenhand.service.app import create_app
+from evenhand.service.settings import Settings
 
 app = typer.Typer()
 app.command()(fit)

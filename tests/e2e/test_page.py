@@ -13,10 +13,10 @@ import uvicorn
 from playwright.sync_api import Browser, Error, Page, Route, expect, sync_playwright
 from waiting import until
 
-from models import bundle as bundles
-from service.access.keyfile import new_key
-from service.app import create_app
-from service.settings import Settings
+from evenhand.models.bundle import bundle as bundles
+from evenhand.service.app import create_app
+from evenhand.service.auth.key_file import new_key
+from evenhand.service.settings import Settings
 
 KIND, UNKIND = "what a lovely day", "you are all vermin and should leave"
 HOSTILE = "<img src=x onerror=alert(1)>"

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from tiny_model import tiny_table, write_tiny_base
 
-from models.bundle import DECISIONS, load
+from evenhand.models.bundle.bundle import DECISIONS, load
 
 
 def launch(place: Path, out: str, processes: int) -> str:
@@ -23,7 +23,7 @@ def launch(place: Path, out: str, processes: int) -> str:
     options += ["--reference", "team=none", "--split", "split", "--max-tokens", "16", "--epochs", "2"]
     options += ["--no-certificate", "--out", out]
     found = subprocess.run(
-        [*command, "--master_port", str(port), "-m", "training", "fit", *options],
+        [*command, "--master_port", str(port), "-m", "evenhand", "fit", *options],
         cwd=place,
         env={**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1"},
         capture_output=True,

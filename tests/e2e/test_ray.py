@@ -27,7 +27,7 @@ pytest.importorskip("ray", reason="Ray is not installed; make test-ray runs this
 
 ROOT = Path(__file__).parents[2]
 TEXTS = [f"the {number}th day is lovely" + " and long" * (number % 5) for number in range(64)]
-PLAIN = "from service.cli import main; main()"
+PLAIN = "from evenhand.cli.main import main; main()"
 RAY = (
     "import sys; from ray.serve.scripts import cli; sys.argv = ['serve', 'run', {config!r}]; cli(standalone_mode=False)"
 )

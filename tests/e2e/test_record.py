@@ -11,8 +11,8 @@ from e2e.test_serve import EVENHAND, Server
 from sqlalchemy import create_engine, select
 from waiting import until
 
-from service.record.tables import records
-from service.record.verify import verify
+from evenhand.service.audit.maintenance.verify import verify
+from evenhand.service.audit.tables import records
 
 KILLS = 6
 AWAY_S = 10.0

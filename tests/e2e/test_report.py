@@ -13,7 +13,7 @@ from databases import database, postgres
 
 __all__ = ["database", "postgres"]  # fixtures
 
-REPORT = (sys.executable, "-c", "import typer; from reports.cli import report; typer.run(report)")
+REPORT = (sys.executable, "-c", "import typer; from evenhand.cli.report import report; typer.run(report)")
 
 
 def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -13,9 +13,9 @@ from alert_cases import CASES, SILENT, labelled
 from monitoring_stack import DEPLOY, program
 from promtool import Case, assert_cases, both, decisions, outcomes, series
 
-from models.rates import Rate
-from service.monitoring.correction import change
-from service.monitoring.groups import Pairs
+from evenhand.service.monitoring.correction import change
+from evenhand.service.monitoring.groups import Pairs
+from evenhand.stats import Rate
 
 RULES = DEPLOY / "prometheus/rules"
 RUNBOOK = DEPLOY.parent / "docs/runbook"

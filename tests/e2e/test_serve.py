@@ -71,7 +71,7 @@ def test_the_command_serves_and_stops_with_zero(server: Server) -> None:
 
 
 def test_the_factory_is_configured_by_the_environment(demo: Path) -> None:
-    command = (sys.executable, "-m", "uvicorn", "service.app:create_app", "--factory", "--port", "PORT")
+    command = (sys.executable, "-m", "uvicorn", "evenhand.service.app:create_app", "--factory", "--port", "PORT")
     running = Server(*command, EVENHAND_BUNDLES=str(demo))
     try:
         assert running.get("/predict", {"inputs": "a"})[0] == 200

@@ -15,11 +15,11 @@ from tiny_model import tiny_table, write_tiny_base
 from transformers.activations import ACT2FN
 from typer.testing import CliRunner
 
-from models.bundle import DECISIONS, GRAPH, load
-from service.app import create_app
-from service.settings import Settings
-from training.cli import fit
-from training.evaluate_cli import evaluate
+from evenhand.cli.evaluate import evaluate
+from evenhand.cli.fit import fit
+from evenhand.models.bundle.bundle import DECISIONS, GRAPH, load
+from evenhand.service.app import create_app
+from evenhand.service.settings import Settings
 
 app = typer.Typer()
 app.command()(fit)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from service.app import create_app
-from service.settings import Settings
+from evenhand.service.app import create_app
+from evenhand.service.settings import Settings
 
 Start = Callable[..., TestClient]
 

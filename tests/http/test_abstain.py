@@ -9,8 +9,8 @@ import pytest
 from fastapi.testclient import TestClient
 from waiting import until
 
-from models import bundle as bundles
-from models.manifest import Mode
+from evenhand.models.bundle import bundle as bundles
+from evenhand.models.bundle.manifest import Mode
 
 Start = Callable[..., TestClient]
 TEXTS = ["what a lovely day", "you are all vermin and should leave", "my sister is a doctor", "those people again"]

@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from fastapi.testclient import TestClient
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from service.access.keyfile import AccessError, new_key
-from service.access.rules import SCOPES, TABLE
-from service.app import create_app
-from service.settings import Settings
+from evenhand.service.app import create_app
+from evenhand.service.auth.key_file import AccessError, new_key
+from evenhand.service.auth.policy import SCOPES, TABLE
+from evenhand.service.settings import Settings
 
 BODY = {"inputs": "a lovely day"}
 ISSUER, AUDIENCE = "https://login.example.org", "evenhand"
@@ -199,7 +199,7 @@ def test_what_happens_is_counted_and_no_key_is_logged(
     locked: TestClient, guarded: Guarded, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")
-    caplog.set_level("DEBUG", logger="service")
+    caplog.set_level("DEBUG", logger="evenhand")
     metrics = guarded.keys["metrics"]
     before = {result: counted(locked, result, metrics) for result in ("missing", "invalid", "forbidden")}
     shown = "evenhand_" + "s3cr3t" * 7

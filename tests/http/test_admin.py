@@ -11,8 +11,8 @@ from fastapi.testclient import TestClient
 from rebundle import reversion
 from waiting import until
 
-from service.app import create_app
-from service.settings import Settings
+from evenhand.service.app import create_app
+from evenhand.service.settings import Settings
 
 NAME = "hatexplain-toxicity"
 ATTRIBUTES = ("race", "religion", "gender", "orientation")

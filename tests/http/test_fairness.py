@@ -13,8 +13,8 @@ from databases import Postgres, postgres  # noqa: F401 - a fixture
 from fastapi.testclient import TestClient
 from waiting import until
 
-from service.monitoring.schema import FairnessReply
-from service.recent import Recent
+from evenhand.service.monitoring.schema import FairnessReply
+from evenhand.service.routes.cached import Recent
 
 KIND, UNKIND = "what a lovely day", "you are all vermin and should leave"
 NAME = "hatexplain-toxicity"

@@ -11,8 +11,8 @@ from fastapi.testclient import TestClient
 from series import total
 from sqlalchemy import create_engine, func, select
 
-from service.ids import ulid
-from service.record.tables import records
+from evenhand.service.audit.tables import records
+from evenhand.service.ids import ulid
 
 NAME = "hatexplain-toxicity"
 TEXTS = ["what a lovely day", "you are all vermin and should leave"]

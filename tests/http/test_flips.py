@@ -13,11 +13,11 @@ from rebundle import reversion
 from series import total
 from waiting import until
 
-from models import bundle as bundles
-from models.bundle import BundleError
-from service.app import create_app
-from service.settings import Settings
-from training.swaps import PACKAGED, with_terms
+from evenhand.models.bundle import bundle as bundles
+from evenhand.models.bundle.bundle import BundleError
+from evenhand.service.app import create_app
+from evenhand.service.settings import Settings
+from evenhand.training.counterfactual.term_lists import PACKAGED, with_terms
 
 TERMS = {"religion": {"Islam": ["muslim", "muslims"], "Christian": ["christian", "christians"]}}
 TERMS["gender"] = {"Women": ["woman"], "Men": ["man"]}

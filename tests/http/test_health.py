@@ -8,9 +8,9 @@ from pathlib import Path
 from fastapi.testclient import TestClient
 from waiting import until
 
-from models.bundle import read_manifest
-from service.app import create_app
-from service.settings import Settings
+from evenhand.models.bundle.bundle import read_manifest
+from evenhand.service.app import create_app
+from evenhand.service.settings import Settings
 
 VERSIONS = ("", "/versions/{version}")
 

@@ -16,12 +16,12 @@ from e2e.test_serve import Server
 from fastapi.testclient import TestClient
 from waiting import until
 
-from service import log_level, logs
-from service.errors import InvalidInput
-from service.tracing import CURRENT, Tracer
+from evenhand.service import log_level, logs
+from evenhand.service.errors import InvalidInput
+from evenhand.service.tracing import CURRENT, Tracer
 
 SECRET = "zanzibar"
-COMMAND = (sys.executable, "-c", "from service.cli import main; main()", "serve")
+COMMAND = (sys.executable, "-c", "from evenhand.cli.main import main; main()", "serve")
 
 
 class Watched(Server):
@@ -77,8 +77,10 @@ def test_every_line_of_a_service_is_json_and_none_tells_what_was_sent(demo: Path
         server.end()
     lines = server.lines()
     assert {"time", "level", "logger", "message", "process"} <= set.intersection(*(set(line) for line in lines))
-    assert {"uvicorn.error", "service.processes", "service.control"} <= {line["logger"] for line in lines}
-    (switched,) = [line for line in lines if line["logger"] == "service.control"]
+    assert {"uvicorn.error", "evenhand.service.process.supervisor", "evenhand.service.catalog.operator"} <= {
+        line["logger"] for line in lines
+    }
+    (switched,) = [line for line in lines if line["logger"] == "evenhand.service.catalog.operator"]
     assert switched["request_id"] == "mine"
     assert len(switched["trace_id"]) == 32
     assert SECRET not in "".join(server.text)
@@ -94,7 +96,7 @@ def test_the_level_changes_in_every_worker(demo: Path, tmp_path: Path) -> None:
         said = len(server.text)
         server.put("/models/hatexplain-toxicity/mode", {"mode": "off"})
         server.put("/models/hatexplain-toxicity/mode", {"mode": "shadow"})
-        assert not [line for line in server.lines()[said:] if line["logger"] == "service.control"]
+        assert not [line for line in server.lines()[said:] if line["logger"] == "evenhand.service.catalog.operator"]
         server.put("/log-level", {"level": "info"})
         time.sleep(0.6)
         server.put("/models/hatexplain-toxicity/mode", {"mode": "off"})
@@ -114,7 +116,7 @@ def test_a_level_that_is_none_is_refused(client: TestClient, handlers: None) -> 
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_an_error_is_told_without_what_it_quotes(form: Any, handlers: None, capsys: pytest.CaptureFixture[str]) -> None:
     logs.begin("info", form)
-    log = logging.getLogger("service.test")
+    log = logging.getLogger("evenhand.service.test")
     CURRENT.set(trace := Tracer().begin("r1", b""))
     try:
         try:
@@ -150,7 +152,7 @@ def test_what_libraries_say_below_a_warning_is_not_written(handlers: None, capsy
     logs.begin("debug", "text")
     for name in ("PIL.TiffImagePlugin", "sqlalchemy.engine", "urllib3", "asyncio"):
         logging.getLogger(name).info("value: %s", SECRET)
-    logging.getLogger("service.x").debug("ours")
+    logging.getLogger("evenhand.service.x").debug("ours")
     said = capsys.readouterr().err
     assert SECRET not in said
     assert "ours" in said

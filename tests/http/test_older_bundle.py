@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from models.bundle import BundleError, load
-from models.manifest import SCHEMA_VERSION
+from evenhand.models.bundle.bundle import BundleError, load
+from evenhand.models.bundle.manifest import SCHEMA_VERSION
 
 OLDER = Path(__file__).parents[1] / "older"
 FOLDERS = sorted(OLDER.glob("bundle-*"))

@@ -20,13 +20,13 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from prometheus_client import CollectorRegistry
 
-from service.access.guard import Guard
-from service.app import create_app
-from service.bodies import Bodies, BodyLimits
-from service.metrics import Metrics
-from service.middleware import Doorkeeper
-from service.settings import Settings, SettingsError
-from service.tracing import Tracer
+from evenhand.service.app import create_app
+from evenhand.service.auth.guard import Guard
+from evenhand.service.http.bodies import Bodies, BodyLimits
+from evenhand.service.http.middleware import Doorkeeper
+from evenhand.service.metrics.collectors import Metrics
+from evenhand.service.settings import Settings, SettingsError
+from evenhand.service.tracing import Tracer
 
 CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 TRACE, PARENT = CALLER.split("-")[1:3]
@@ -217,7 +217,7 @@ def test_without_the_extra_the_start_says_what_to_install(demo: Path, monkeypatc
 def test_tracing_that_is_off_imports_nothing(demo: Path) -> None:
     code = (
         "import sys; from pathlib import Path;"
-        "from service.app import create_app; from service.settings import Settings;"
+        "from evenhand.service.app import create_app; from evenhand.service.settings import Settings;"
         f"create_app(Settings(bundles=(Path({str(demo)!r}),)));"
         "print([name for name in sys.modules if name.startswith(('opentelemetry.sdk', 'opentelemetry.exporter'))])"
     )

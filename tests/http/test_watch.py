@@ -10,9 +10,9 @@ from series import total
 from sqlalchemy import create_engine, func, select, update
 from waiting import until
 
-from service.app import create_app
-from service.record.tables import attributes, checkpoints, records
-from service.settings import Settings
+from evenhand.service.app import create_app
+from evenhand.service.audit.tables import attributes, checkpoints, records
+from evenhand.service.settings import Settings
 
 DAY_MS = 86_400_000
 
@@ -63,7 +63,7 @@ def test_nothing_is_let_go_of_by_a_clock_that_was_just_set(
     demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     clock = Turned()
-    monkeypatch.setattr("service.watch.time", clock)
+    monkeypatch.setattr("evenhand.service.housekeeping.time", clock)
     with TestClient(create_app(Settings(bundles=(demo,), state=tmp_path, checkpoint_s=0.5))) as client:
         groups = [{"race": "Arab"}, {"race": "none"}]
         assert client.post("/predict", json={"inputs": ["a", "b"], "groups": groups}).status_code == 200

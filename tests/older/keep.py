@@ -13,13 +13,13 @@ sys.path[:0] = [str(HERE.parents[1]), str(HERE.parent)]
 from databases import Postgres, programs  # noqa: E402
 from recording import batch, recorder  # noqa: E402
 
-from service.record.checkpoints import checkpoint, load_key  # noqa: E402
-from service.record.events import event  # noqa: E402
-from service.record.feedback import Feedback  # noqa: E402
-from service.record.keys import Keys  # noqa: E402
-from service.record.lot import make  # noqa: E402
-from service.record.migrate import HEAD  # noqa: E402
-from service.record.spool import Spool  # noqa: E402
+from evenhand.service.audit.checkpoints import checkpoint, load_key  # noqa: E402
+from evenhand.service.audit.digest_keys import Keys  # noqa: E402
+from evenhand.service.audit.events import event  # noqa: E402
+from evenhand.service.audit.feedback import Feedback  # noqa: E402
+from evenhand.service.audit.maintenance.migrate import HEAD  # noqa: E402
+from evenhand.service.audit.record_batch import make  # noqa: E402
+from evenhand.service.audit.spool import Spool  # noqa: E402
 
 KEY = bytes([7]) * 32
 

@@ -8,8 +8,8 @@ from types import ModuleType
 
 import pytest
 
-from training.compare.registry import METHODS, STAGES
-from training.correctors import correctors
+from evenhand.training.baselines.index import METHODS, STAGES
+from evenhand.training.correctors import correctors
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("**Definition.**", "in training", "in serving", "**What it does not do.**")

@@ -4,7 +4,6 @@ import importlib.metadata
 import re
 import subprocess
 import sys
-import tomllib
 import zipfile
 from pathlib import Path
 
@@ -48,17 +47,17 @@ def test_files_and_functions_stay_small() -> None:
 
 
 def test_every_setting_is_documented_in_the_readme() -> None:
-    from service.settings import Settings
+    from evenhand.service.settings import Settings
 
     text = (ROOT / "README.md").read_text()
     missing = [name for name in Settings.model_fields if f"`EVENHAND_{name.upper()}`" not in text]
     assert not missing
 
 
-def test_the_names_of_the_rooms_are_ours_alone() -> None:
+def test_evenhand_is_the_only_name_that_is_installed() -> None:
     owners = importlib.metadata.packages_distributions()
-    for room in ROOMS:
-        assert set(owners.get(room, ["evenhand"])) == {"evenhand"}
+    assert set(owners.get("evenhand", ["evenhand"])) == {"evenhand"}
+    assert not any("evenhand" in owners.get(room, ()) for room in ROOMS)
 
 
 def test_the_wheel_holds_the_rooms_and_nothing_else(tmp_path: Path) -> None:
@@ -68,9 +67,9 @@ def test_the_wheel_holds_the_rooms_and_nothing_else(tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     tops = {name.split("/")[0] for name in names}
-    assert {top for top in tops if not top.endswith(".dist-info")} == set(ROOMS)
-    assert all(str(file.relative_to(ROOT)) in names for file in sources())
-    assert "service/pages/dashboard.html" in names
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"evenhand"}
+    assert all(f"evenhand/{file.relative_to(ROOT)}" in names for file in sources())
+    assert "evenhand/service/pages/dashboard.html" in names
 
 
 def test_nothing_names_a_path_of_somebodys_machine() -> None:
@@ -83,10 +82,9 @@ def test_nothing_names_a_path_of_somebodys_machine() -> None:
             assert not homes.search((ROOT / name).read_bytes()), name
 
 
-def test_the_image_is_built_from_every_package_of_the_wheel() -> None:
-    """A package that the build does not see is missing from the wheel in silence."""
-    packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+def test_the_image_is_built_from_every_room() -> None:
+    """A room that the build does not see is missing from the wheel in silence."""
     copied, sent = (ROOT / "Dockerfile").read_text().splitlines(), (ROOT / ".dockerignore").read_text().splitlines()
-    for package in packages["packages"]:
+    for package in ("src", *ROOMS):
         assert f"COPY {package} {package}" in copied
         assert f"!{package}" in sent

@@ -6,10 +6,10 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from service.batch import Limits
-from service.batcher import Batcher
-from service.errors import EngineFailed, Overloaded
-from service.lanes import Lanes
+from evenhand.service.errors import EngineFailed, Overloaded
+from evenhand.service.inference.batch import Limits
+from evenhand.service.inference.batcher import Batcher
+from evenhand.service.inference.workers import Lanes
 
 
 async def test_chaos_ends_every_submit_exactly_once() -> None:

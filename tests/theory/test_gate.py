@@ -4,8 +4,8 @@ import pytest
 import torch
 from tiny_model import ATTRIBUTES, KINDS, inputs_of, ragged, tiny_base, tiny_fairnet
 
-from models.backbones import SplitModel
-from models.fairnet import APPLY, SHADOW, FairNet
+from evenhand.models.network.backbones import SplitModel
+from evenhand.models.network.fairnet import APPLY, SHADOW, FairNet
 
 
 def modes(rows: int, mode: int = APPLY) -> torch.Tensor:

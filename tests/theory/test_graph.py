@@ -9,11 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny_model import ATTRIBUTES, KINDS, inputs_of, ragged, tiny_base, tiny_fairnet, tiny_graph
 
-from models.backbones import SplitModel
-from models.export import ParityError, compare, round_to_float16, to_onnx
-from models.fairnet import APPLY, SHADOW, FairNet
-from models.graph import base_only
-from models.runtime import OUTPUTS, GraphOutputs
+from evenhand.models.bundle.runtime_onnx import OUTPUTS, GraphOutputs
+from evenhand.models.network.backbones import SplitModel
+from evenhand.models.network.fairnet import APPLY, SHADOW, FairNet
+from evenhand.models.onnx.join import base_only
+from evenhand.models.onnx.torch_export import ParityError, compare, round_to_float16, to_onnx
 
 
 def session(model: onnx.ModelProto) -> ort.InferenceSession:

@@ -26,17 +26,17 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 
-from models import bundle as bundles
-from models.rates import Z95
-from training.causal.graph import RecantingWitness, carriers, read_graph, relevant
-from training.causal.rows import KINDS, MEASURES, Decider, Floats, Prepared, prepare
-from training.causal.worlds import Worlds, library
-from training.data import DataError
-from training.flip import settled
-from training.judgeable import Wanted, of_split
-from training.metrics import MIN_CELL
-from training.progress import say, track
-from training.table import Table
+from evenhand.models.bundle import bundle as bundles
+from evenhand.stats import Z95
+from evenhand.training.causal.counterfactuals import Worlds, library
+from evenhand.training.causal.graph import RecantingWitness, carriers, read_graph, relevant
+from evenhand.training.causal.rows import KINDS, MEASURES, Decider, Floats, Prepared, prepare
+from evenhand.training.counterfactual.flip_rate import settled
+from evenhand.training.data.dataset import DataError
+from evenhand.training.data.select_rows import Wanted, of_split
+from evenhand.training.data.table import Table
+from evenhand.training.evaluation.metrics import MIN_CELL
+from evenhand.training.progress import say, track
 
 FORMAT = 1
 PLACEBOS, HALVES = 10, 5

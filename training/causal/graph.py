@@ -9,7 +9,7 @@ from pathlib import Path
 
 import networkx as nx
 
-from training.data import DataError
+from evenhand.training.data.dataset import DataError
 
 Edges = list[tuple[str, str]]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from models.rates import Rate
-from training import plots
-from training.metrics import MIN_CELL
-from training.pages import Section, definitions, figure, page, paragraph, points, table
-from training.report_words import number
-from training.report_words import points as in_points
+from evenhand.stats import Rate
+from evenhand.training import plots
+from evenhand.training.evaluation.metrics import MIN_CELL
+from evenhand.training.pages import Section, definitions, figure, page, paragraph, points, table
+from evenhand.training.report_words import number
+from evenhand.training.report_words import points as in_points
 
 Plain = dict[str, Any]
 KINDS = {"base": "base", "final": "corrected"}
@@ -64,7 +64,7 @@ def html(result: Plain) -> str:
     """Write the page.
 
     Args:
-        result: What :func:`training.causal.effects.causal` returns.
+        result: What :func:`evenhand.training.causal.effects.causal` returns.
     """
     bundle, data, name = result["bundle"], result["data"], result["attribute"]
     intro = (

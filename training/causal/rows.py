@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.bundle import Bundle, BundleError
-from models.encoders import make_encoder
-from models.inputs import collate, pad_of
-from models.inputs_table import TableEncoder, present
-from models.runners import make_runner
-from models.runtime import MODE_CODES
-from training.data import DataError
-from training.table import Values
+from evenhand.models.bundle.bundle import Bundle, BundleError
+from evenhand.models.bundle.encoders.choose import make_encoder
+from evenhand.models.bundle.encoders.table import TableEncoder, present
+from evenhand.models.bundle.inputs import collate, pad_of
+from evenhand.models.bundle.runner import make_runner
+from evenhand.models.bundle.runtime_onnx import MODE_CODES
+from evenhand.training.data.dataset import DataError
+from evenhand.training.data.table import Values
 
 BATCH_ROWS = 256
 KINDS = ("base", "final")

@@ -6,15 +6,15 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from training import pages
-from training.compare import table
-from training.compare.frontier import AXES, Axis, frontier
-from training.compare.judge import GAPS
-from training.compare.ours import OURS
-from training.compare.recommend import Recommendation, recommend
-from training.compare.runner import SPLITS, Result, Task
-from training.compare.scatter import Point, accuracy_against
-from training.compare.summary import Figure, Line, summarise
+from evenhand.training import pages
+from evenhand.training.baselines.ours import OURS
+from evenhand.training.benchmark import results_table
+from evenhand.training.benchmark.aggregate import Figure, Line, summarise
+from evenhand.training.benchmark.frontier import AXES, Axis, frontier
+from evenhand.training.benchmark.recommend import Recommendation, recommend
+from evenhand.training.benchmark.runner import SPLITS, Result, Task
+from evenhand.training.benchmark.score import GAPS
+from evenhand.training.compare.scatter import Point, accuracy_against
 
 NEEDS = "†"
 TITLES = {"test": "Test rows", "val": "Validation rows: what choices were made on"}
@@ -32,12 +32,12 @@ def write(task: Task, results: Sequence[Result]) -> str:
         The table as text.
     """
     lines = summarise(task.methods, results, task.schema)
-    parts = [table.text(lines, split, len(task.seeds)) for split in SPLITS]
+    parts = [results_table.text(lines, split, len(task.seeds)) for split in SPLITS]
     advice = recommend(lines, len(task.seeds), task.config(task.seeds[0]).correction.cost)
-    found = "\n".join([*parts, table.LEGEND, "", *_advice(lines, advice)]) + "\n"
+    found = "\n".join([*parts, results_table.LEGEND, "", *_advice(lines, advice)]) + "\n"
     (task.out / "table.txt").write_text(found)
-    table.write_csv(task.out / "figures.csv", lines, results, task.schema)
-    table.write_json(task.out / "comparison.json", results)
+    results_table.write_csv(task.out / "figures.csv", lines, results, task.schema)
+    results_table.write_json(task.out / "comparison.json", results)
     (task.out / "recommendation.json").write_text(json.dumps(asdict(advice), indent=1) + "\n")
     (task.out / "index.html").write_text(_page(task, lines, results, advice))
     return found
@@ -55,8 +55,8 @@ def _advice(lines: Sequence[Line], advice: Recommendation) -> list[str]:
 
 
 def _gain(of: Mapping[str, Figure], split: str) -> str:
-    accuracy, cell = (table.percent(of[f"{name}_difference"], sign=True) for name in ("accuracy", "worst_cell"))
-    odds, parity = (table.share(of[f"{gap}_mean"]) for gap in GAPS)
+    accuracy, cell = (results_table.percent(of[f"{name}_difference"], sign=True) for name in ("accuracy", "worst_cell"))
+    odds, parity = (results_table.share(of[f"{gap}_mean"]) for gap in GAPS)
     return (
         f"On {split} rows, against the base: accuracy {accuracy} points, worst cell {cell} points; equalized odds "
         f"difference {odds}, demographic parity difference {parity}."
@@ -78,10 +78,10 @@ def _page(task: Task, lines: Sequence[Line], results: Sequence[Result], advice: 
 def _split(task: Task, lines: Sequence[Line], split: str) -> pages.Section:
     """Plots and table of one split."""
     parts = [plot for axis in AXES if (plot := _frontier(lines, split, axis))]
-    header = [table.HEADINGS[0], "from", *table.HEADINGS[1:]]
-    cells = table.rows_of(lines, split, len(task.seeds))
+    header = [results_table.HEADINGS[0], "from", *results_table.HEADINGS[1:]]
+    cells = results_table.rows_of(lines, split, len(task.seeds))
     rows = [[row[0], line.method.source, *row[1:]] for line, row in zip(lines, cells, strict=True)]
-    return pages.Section(TITLES[split], [*parts, pages.table(header, rows, table.LEGEND)])
+    return pages.Section(TITLES[split], [*parts, pages.table(header, rows, results_table.LEGEND)])
 
 
 def _frontier(lines: Sequence[Line], split: str, axis: Axis) -> str | None:
@@ -114,7 +114,7 @@ def _served(lines: Sequence[Line]) -> pages.Section:
     rows = [
         [
             line.method.title,
-            table.served(line),
+            results_table.served(line),
             "-" if line.cost is None else f"{line.cost:.2f}",
             line.method.served.why,
         ]
@@ -128,7 +128,7 @@ def _attributes(task: Task, lines: Sequence[Line]) -> pages.Section:
     """Every difference of every attribute, on test rows."""
     names = [(gap, name) for gap in GAPS for name in task.schema.attributes]
     rows = [
-        [line.method.title, *(table.share(line.figures["test"][f"{gap}_{name}"]) for gap, name in names)]
+        [line.method.title, *(results_table.share(line.figures["test"][f"{gap}_{name}"]) for gap, name in names)]
         for line in lines
         if line.seeds
     ]
@@ -175,7 +175,7 @@ def _choices(task: Task, results: Sequence[Result]) -> pages.Section:
 
 def _reading() -> pages.Section:
     terms = {f"attribute seen, {when}": meaning for when, meaning in SEEN.items()}
-    return pages.Section("How to read this", [pages.paragraph(table.LEGEND), pages.definitions(terms)])
+    return pages.Section("How to read this", [pages.paragraph(results_table.LEGEND), pages.definitions(terms)])
 
 
 def _rate(rate: dict[str, float]) -> str:

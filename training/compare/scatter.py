@@ -8,7 +8,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from training.plots import BLUE, GREY, INK, blank, styled, svg
+from evenhand.training.plots import BLUE, GREY, INK, blank, styled, svg
 
 
 @dataclass(frozen=True)

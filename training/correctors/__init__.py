@@ -6,8 +6,8 @@ import importlib
 import pkgutil
 from functools import lru_cache
 
-from training.correctors.method import CorrectorMethod
-from training.data import DataError
+from evenhand.training.correctors.interface import CorrectorMethod
+from evenhand.training.data.dataset import DataError
 
 
 @lru_cache

@@ -13,10 +13,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from models.backbones import SplitModel
-from training.config import CorrectionConfig
-from training.correctors.method import CorrectorMethod, Given
-from training.correctors.none import Nothing
+from evenhand.models.network.backbones import SplitModel
+from evenhand.training.correctors.interface import CorrectorMethod, Given
+from evenhand.training.correctors.none import Nothing
+from evenhand.training.learning.config import CorrectionConfig
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.floating]

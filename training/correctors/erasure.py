@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-from models.backbones import SplitModel
-from models.corrector import Corrector, Selected
-from training.config import CorrectionConfig
-from training.correctors.method import CorrectorMethod, Given, NotApplicableError
+from evenhand.models.network.backbones import SplitModel
+from evenhand.models.network.corrector import Corrector, Selected
+from evenhand.training.correctors.interface import CorrectorMethod, Given, NotApplicableError
+from evenhand.training.learning.config import CorrectionConfig
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]

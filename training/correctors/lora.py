@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from models.backbones import SplitModel
-from models.lora import ConditionalLora
-from training import correct
-from training.config import CorrectionConfig
-from training.correctors.method import CorrectorMethod, Given
+from evenhand.models.network.backbones import SplitModel
+from evenhand.models.network.gated_lora import ConditionalLora
+from evenhand.training.correctors.interface import CorrectorMethod, Given
+from evenhand.training.learning import adapters
+from evenhand.training.learning.config import CorrectionConfig
 
 
 def make(split: SplitModel, attributes: Sequence[str], *, config: CorrectionConfig) -> ConditionalLora:
@@ -19,7 +19,7 @@ def make(split: SplitModel, attributes: Sequence[str], *, config: CorrectionConf
 
 def learn(corrector: ConditionalLora, given: Given) -> dict[str, Any]:
     """Learn the adapters."""
-    hinge_open = correct.learn(corrector, given.material, given.gates, given.config, given.folder)
+    hinge_open = adapters.learn(corrector, given.material, given.gates, given.config, given.folder)
     return {} if hinge_open is None else {"contrastive hinge open in the last epoch, share of anchors": hinge_open}
 
 

@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.backbones import SplitModel
-from models.corrector import Corrector
-from training.correctors.method import Given, NotApplicableError
+from evenhand.models.network.backbones import SplitModel
+from evenhand.models.network.corrector import Corrector
+from evenhand.training.correctors.interface import Given, NotApplicableError
 
 Floats = NDArray[np.float32]
 

@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from models.backbones import SplitModel
-from models.corrector import Corrector, Selected
-from training.config import CorrectionConfig
-from training.correctors.method import CorrectorMethod, Given
+from evenhand.models.network.backbones import SplitModel
+from evenhand.models.network.corrector import Corrector, Selected
+from evenhand.training.correctors.interface import CorrectorMethod, Given
+from evenhand.training.learning.config import CorrectionConfig
 
 
 class Nothing(Corrector):

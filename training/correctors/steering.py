@@ -18,11 +18,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.backbones import SplitModel
-from models.corrector import Corrector, Selected
-from training.config import CorrectionConfig
-from training.correctors.method import CorrectorMethod, Given, NotApplicableError
-from training.features import Features, by_length
+from evenhand.models.network.backbones import SplitModel
+from evenhand.models.network.corrector import Corrector, Selected
+from evenhand.training.correctors.interface import CorrectorMethod, Given, NotApplicableError
+from evenhand.training.learning.config import CorrectionConfig
+from evenhand.training.learning.features import Features, by_length
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]

@@ -21,12 +21,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.backbones import SplitModel
-from models.corrector import Selected
-from training.config import CorrectionConfig
-from training.correctors.margins import MarginCorrector, favourable_truth
-from training.correctors.method import CorrectorMethod, Given
-from training.metrics import MIN_CELL
+from evenhand.models.network.backbones import SplitModel
+from evenhand.models.network.corrector import Selected
+from evenhand.training.correctors.interface import CorrectorMethod, Given
+from evenhand.training.correctors.margins import MarginCorrector, favourable_truth
+from evenhand.training.evaluation.metrics import MIN_CELL
+from evenhand.training.learning.config import CorrectionConfig
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
@@ -89,7 +89,7 @@ def offset(margins: Floats, good: Bools, target: Floats) -> float:
         target: True and false positive rate.
 
     Returns:
-        0 where either label has fewer than :data:`training.metrics.MIN_CELL` rows.
+        0 where either label has fewer than :data:`evenhand.training.evaluation.metrics.MIN_CELL` rows.
     """
     if min(good.sum(), (~good).sum()) < MIN_CELL:
         return 0.0

@@ -11,9 +11,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from training.card import rate
-from training.generative.judge import MIN_PAIRS
-from training.generative.pairs import Source
+from evenhand.training.fit.model_card import rate
+from evenhand.training.generative.judge import MIN_PAIRS
+from evenhand.training.generative.pairs import Source
 
 LIBRARIES = ("torch", "transformers", "peft", "trl", "scikit-learn", "numpy")
 WORDS = {
@@ -30,7 +30,7 @@ WORDS = {
         "A direction (`steering.safetensors`) that is added to the hidden state of one block, from the prompt's end "
         "on, where a linear gate on that hidden state opens. Where it stays shut, logits are the base's bit for bit.",
         "Evenhand does not serve it: its service answers for classifiers. It needs a hook inside your own language "
-        "model server; `training.generative.steering.Steered` is that hook for Transformers.",
+        "model server; `evenhand.training.generative.gated_steering.Steered` is that hook for Transformers.",
     ),
 }
 

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from models.rates import Rate
-from training.generative.pairs import Pair
-from training.generative.scores import Drift, Likelihoods
-from training.metrics import difference, paired_difference
+from evenhand.stats import Rate
+from evenhand.training.evaluation.metrics import difference, paired_difference
+from evenhand.training.generative.pairs import Pair
+from evenhand.training.generative.scores import Drift, Likelihoods
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

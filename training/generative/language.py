@@ -10,8 +10,8 @@ import torch
 from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
-from training.data import DataError
-from training.generative.pairs import Pair
+from evenhand.training.data.dataset import DataError
+from evenhand.training.generative.pairs import Pair
 
 Record = dict[str, Any]
 

@@ -13,10 +13,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
-from training.generative.language import Tokens
-from training.generative.scores import batches, logits_of, padded
-from training.generative.steering import Steering, Where, block, width_of
-from training.progress import track
+from evenhand.training.generative.gated_steering import Steering, Where, block, width_of
+from evenhand.training.generative.language import Tokens
+from evenhand.training.generative.scores import batches, logits_of, padded
+from evenhand.training.progress import track
 
 Floats = NDArray[np.float32]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from training.data import DataError
-from training.table import Table, Values, read_table
+from evenhand.training.data.dataset import DataError
+from evenhand.training.data.table import Table, Values, read_table
 
 LEARN, HELD_OUT = "train", "test"
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.generative.language import Tokens
-from training.progress import track
+from evenhand.training.generative.language import Tokens
+from evenhand.training.progress import track
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from training.generative import card, judge
-from training.generative.config import Common, Steer, settings
-from training.generative.learn_steering import learn, mean_states
-from training.generative.prepared import Prepared, draft_of, prepare
-from training.generative.scores import drift, likelihoods
-from training.generative.steering import Mode, Steered, Steering, Where, block, blocks, load
-from training.lowered import refuse_existing
-from training.progress import say
+from evenhand.training.fit.convert import refuse_existing
+from evenhand.training.generative import card, judge
+from evenhand.training.generative.gated_steering import Mode, Steered, Steering, Where, block, blocks, load
+from evenhand.training.generative.learn_steering import learn, mean_states
+from evenhand.training.generative.options import Common, Steer, settings
+from evenhand.training.generative.prepared import Prepared, draft_of, prepare
+from evenhand.training.generative.scores import drift, likelihoods
+from evenhand.training.progress import say
 
 MODES: tuple[Mode, ...] = ("gated", "always")
 STRENGTHS = (0.5, 1.0, 2.0, 4.0, 8.0)

@@ -1,6 +1,6 @@
 """UCI Adult (Kohavi 1996): income above 50,000 dollars, with sex and race; a table of numbers and categories.
 
-``python -m training.recipes.adult --data <folder with adult.data and adult.test> --out bundles/adult``
+``python -m evenhand.training.recipes.adult --data <folder with adult.data and adult.test> --out bundles/adult``
 
 The last fifth of ``adult.data`` is for validation, by the seed of the split; ``adult.test`` is the test. Sex and race
 are attributes and no features; neither are relationship and marital status, which say the sex in other words.
@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 import typer
 
-from training.config import BaseConfig, Card, Columns, CorrectionConfig, FitConfig
-from training.data import DataError, Rows, Schema, from_table
-from training.recipes.running import command
+from evenhand.training.data.dataset import DataError, Rows, Schema, from_table
+from evenhand.training.learning.config import BaseConfig, Card, Columns, CorrectionConfig, FitConfig
+from evenhand.training.recipes.common import command
 
 NAMES = (
     *("age", "workclass", "fnlwgt", "education", "education-num", "marital-status", "occupation", "relationship"),

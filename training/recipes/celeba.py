@@ -1,6 +1,6 @@
 """CelebA (Liu et al. 2015): one attribute of a face from its picture, with another as the sensitive one.
 
-``python -m training.recipes.celeba --data <folder> --out bundles/celeba``
+``python -m evenhand.training.recipes.celeba --data <folder> --out bundles/celeba``
 
 The folder holds ``list_attr_celeba.txt``, ``list_eval_partition.txt`` and ``img_align_celeba/``. Here the label is
 blond hair and the attribute is male, as in GroupDRO; FairNet's paper has it the other way round: it predicts male.
@@ -14,9 +14,9 @@ from pathlib import Path
 import pandas as pd
 import typer
 
-from training.config import BaseConfig, Card, Columns, FitConfig
-from training.data import DataError, Rows, Schema, from_table
-from training.recipes.running import command
+from evenhand.training.data.dataset import DataError, Rows, Schema, from_table
+from evenhand.training.learning.config import BaseConfig, Card, Columns, FitConfig
+from evenhand.training.recipes.common import command
 
 TARGET, ATTRIBUTE = "Blond_Hair", "Male"
 SPLITS = {"0": "train", "1": "val", "2": "test"}

@@ -1,6 +1,6 @@
 """HateXplain (Mathew et al., AAAI 2021): toxicity, with race, religion, gender and orientation of the target.
 
-``python -m training.recipes.hatexplain --data <folder with hatexplain.jsonl> --out bundles/hatexplain-toxicity``
+``python -m evenhand.training.recipes.hatexplain --data <folder with hatexplain.jsonl> --out bundles/hatexplain-toxicity``
 
 Toxic is hatespeech or offensive by majority; favourable is not toxic. A post's group is the community it targets. In
 training rows only a weak target flag is known (any of up to three annotators); validation and test rows have the
@@ -17,9 +17,9 @@ from typing import Any
 import pandas as pd
 import typer
 
-from training.config import BaseConfig, Card, Columns, CorrectionConfig, FitConfig
-from training.data import DataError, Rows, Schema, from_table
-from training.recipes.running import command, packaged_base
+from evenhand.training.data.dataset import DataError, Rows, Schema, from_table
+from evenhand.training.learning.config import BaseConfig, Card, Columns, CorrectionConfig, FitConfig
+from evenhand.training.recipes.common import command, packaged_base
 
 NONE, MULTIPLE = "none", "multiple"
 COMMUNITIES = {

@@ -1,6 +1,6 @@
 """MultiNLI (Williams et al. 2018) as GroupDRO and FairNet use it: three labels, a negation word as attribute.
 
-``python -m training.recipes.multinli --data <folder> --out bundles/multinli``
+``python -m evenhand.training.recipes.multinli --data <folder> --out bundles/multinli``
 
 The folder holds multinli_1.0_train.jsonl and multinli_1.0_dev_matched.jsonl; the latter is halved into val and test.
 """
@@ -14,10 +14,10 @@ from pathlib import Path
 import pandas as pd
 import typer
 
-from training.config import Card, FitConfig
-from training.data import DataError, Rows, Schema, from_table
-from training.recipes import nli
-from training.recipes.running import command
+from evenhand.training.data.dataset import DataError, Rows, Schema, from_table
+from evenhand.training.learning.config import Card, FitConfig
+from evenhand.training.recipes import nli
+from evenhand.training.recipes.common import command
 
 FILES = {"train": "multinli_1.0_train.jsonl", "dev": "multinli_1.0_dev_matched.jsonl"}
 

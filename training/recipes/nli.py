@@ -1,9 +1,9 @@
 """Counterfactually augmented SNLI (Kaushik et al. 2020), with a negation word in the hypothesis as attribute.
 
-``python -m training.recipes.nli --data <folder with train.tsv, dev.tsv and test.tsv> --out bundles/nli``
+``python -m evenhand.training.recipes.nli --data <folder with train.tsv, dev.tsv and test.tsv> --out bundles/nli``
 
 A negation word goes with contradiction in most data, which models learn as a shortcut (Gururangan et al. 2018). Three
-labels; text pairs. :mod:`training.recipes.multinli` shares the attribute.
+labels; text pairs. :mod:`evenhand.training.recipes.multinli` shares the attribute.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from pathlib import Path
 import pandas as pd
 import typer
 
-from training.config import BaseConfig, Card, Columns, CorrectionConfig, FitConfig
-from training.data import DataError, Rows, Schema, from_table
-from training.recipes.running import command, packaged_base
+from evenhand.training.data.dataset import DataError, Rows, Schema, from_table
+from evenhand.training.learning.config import BaseConfig, Card, Columns, CorrectionConfig, FitConfig
+from evenhand.training.recipes.common import command, packaged_base
 
 NEGATION = re.compile(r"\b(?:no|not|never|nobody|nothing|none)\b|n't\b", re.IGNORECASE)
 LABELS = ("contradiction", "entailment", "neutral")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from service.settings import PREFIX, Settings
+from evenhand.service.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[3]
 
@@ -16,7 +16,7 @@ def test_the_example_names_settings_that_there_are_and_the_application() -> None
     names = set(application["runtime_env"]["env_vars"])
     assert names <= {PREFIX + name.upper() for name in Settings.model_fields}
     module, variable = application["import_path"].split(":")
-    source = (ROOT / (module.replace(".", "/") + ".py")).read_text()
+    source = (ROOT / "src" / (module.replace(".", "/") + ".py")).read_text()
     assert re.search(rf"^{variable} = ", source, re.MULTILINE)
     (deployment,) = application["deployments"]
     assert f'name="{deployment["name"]}"' in source

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from bombs import BOMBS, HARMLESS
 
-from models.inputs_image import ImageEncoder
-from service.errors import InvalidInput
-from service.preprocess import examples, request_modes
+from evenhand.models.bundle.encoders.image import ImageEncoder
+from evenhand.service.errors import InvalidInput
+from evenhand.service.inference.preprocess import examples, request_modes
 
 CPU_S = 40
 """Of all images together; they take one. Whoever takes more is ended by the system."""

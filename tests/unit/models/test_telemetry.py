@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
-LOAD = "import models.runtime, onnxruntime; onnxruntime.InferenceSession('bundles/hatexplain-toxicity/model.onnx')"
+LOAD = "import evenhand.models.bundle.runtime_onnx, onnxruntime; onnxruntime.InferenceSession('bundles/hatexplain-toxicity/model.onnx')"
 
 
 def left_behind(home: Path, **environment: str) -> list[Path]:

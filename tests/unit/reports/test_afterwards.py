@@ -8,15 +8,15 @@ import reported
 from recording import recorder
 from reported import Applicant
 
-from reports.contents import Asked
-from reports.making import Files, make
-from reports.period import period
-from reports.selected import Named
-from service.monitoring.evaluator import Evaluator
-from service.monitoring.evidence import Rules
-from service.record import retention
-from service.record.keys import load_keys
-from service.record.store import make_engine
+from evenhand.reports.contents import Asked
+from evenhand.reports.making import Files, make
+from evenhand.reports.period import period
+from evenhand.reports.selected import Named
+from evenhand.service.audit.digest_keys import load_keys
+from evenhand.service.audit.maintenance import retention
+from evenhand.service.audit.store import make_engine
+from evenhand.service.monitoring.sequential.evaluator import Evaluator
+from evenhand.service.monitoring.sequential.evidence import Rules
 
 ROWS = 1500
 DAY_MS = 86_400_000

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from reports.local_law import Count, categories
-from service.monitoring.disparity import BREACH, INSUFFICIENT, NO_EVIDENCE
+from evenhand.reports.local_law import Count, categories
+from evenhand.service.monitoring.disparity import BREACH, INSUFFICIENT, NO_EVIDENCE
 
 # 1,000 known individuals: selected 240 of 400, 150 of 300, 84 of 280, 9 of 15, 0 of 5; and 37 of no known category.
 BY_HAND = {

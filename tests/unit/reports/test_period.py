@@ -2,7 +2,7 @@
 
 import pytest
 
-from reports.period import ReportError, period
+from evenhand.reports.period import ReportError, period
 
 HOUR = 3_600_000
 

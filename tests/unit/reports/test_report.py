@@ -16,17 +16,17 @@ from fairlearn import metrics as fairlearn
 from recording import recorder
 from reported import Applicant
 
-from models import bundle as bundles
-from reports.contents import Asked
-from reports.making import Files, make
-from reports.page import html
-from reports.period import ReportError, period
-from reports.selected import Named
-from service import reference
-from service.monitoring.disparity import BREACH
-from service.monitoring.evidence import Rules
-from service.record.events import event
-from training.words import KEPT
+from evenhand.models.bundle import bundle as bundles
+from evenhand.models.bundle import reference
+from evenhand.reports.contents import Asked
+from evenhand.reports.making import Files, make
+from evenhand.reports.page import html
+from evenhand.reports.period import ReportError, period
+from evenhand.reports.selected import Named
+from evenhand.service.audit.events import event
+from evenhand.service.monitoring.disparity import BREACH
+from evenhand.service.monitoring.sequential.evidence import Rules
+from evenhand.training.words import KEPT
 
 ROWS = 6000
 

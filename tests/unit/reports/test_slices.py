@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from reports.slices import LEVEL, Feature, Rules, find, score
-from service.monitoring.disparity import BREACH, INSUFFICIENT, NO_EVIDENCE
+from evenhand.reports.slices import LEVEL, Feature, Rules, find, score
+from evenhand.service.monitoring.disparity import BREACH, INSUFFICIENT, NO_EVIDENCE
 
 SIZES = (3, 4, 2, 5, 2)
 
@@ -19,7 +19,7 @@ def features(rng: np.random.Generator, rows: int) -> list[Feature]:
 def test_the_search_finds_what_the_library_of_sliceline_finds() -> None:
     from sliceline.slicefinder import Slicefinder
 
-    from reports import slices
+    from evenhand.reports import slices
 
     rng = np.random.default_rng(1)
     table = features(rng, 4000)

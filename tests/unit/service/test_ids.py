@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from service.ids import ALPHABET, ulid, ulid_ms
+from evenhand.service.ids import ALPHABET, ulid, ulid_ms
 
 
 def test_ulids_are_unique_sortable_and_well_formed() -> None:

@@ -5,7 +5,7 @@ import ctypes
 import psutil
 import pytest
 
-from service.memory import give_back_all
+from evenhand.service.memory import give_back_all
 
 
 def resident_mb() -> float:

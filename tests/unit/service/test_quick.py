@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.responses import JSONResponse, Response
 
-from service.errors import InvalidJson, ServiceError
-from service.routes.quick import QuickRoute
-from service.schemas import PredictRequest
+from evenhand.service.errors import InvalidJson, ServiceError
+from evenhand.service.http.fast_route import QuickRoute
+from evenhand.service.http.schemas import PredictRequest
 
 JSON = {"content-type": "application/json"}
 

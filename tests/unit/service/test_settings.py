@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from service.settings import Settings, SettingsError, load
+from evenhand.service.settings import Settings, SettingsError, load
 
 
 def test_defaults_are_safe() -> None:

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from training.pages import Section, definitions, figure, page, paragraph, points, table, words
+from evenhand.training.pages import Section, definitions, figure, page, paragraph, points, table, words
 
 HOSTILE = "<script>alert('x')</script> & \"so on\""
 VOID = {"meta"}

@@ -8,18 +8,10 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from models.rates import Rate
-from training.compare.scatter import Point, accuracy_against
-from training.metrics import Bin
-from training.plots import (
-    Curve,
-    Pair,
-    dumbbells,
-    flips,
-    gaps,
-    reliability,
-    risk_coverage,
-)
+from evenhand.stats import Rate
+from evenhand.training.compare.scatter import Point, accuracy_against
+from evenhand.training.evaluation.metrics import Bin
+from evenhand.training.plots import Curve, Pair, dumbbells, flips, gaps, reliability, risk_coverage
 
 NONE = Rate(0, None, None, None)
 SPACES = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'

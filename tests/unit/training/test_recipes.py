@@ -7,9 +7,9 @@ from types import ModuleType
 import pytest
 from PIL import Image
 
-from training.data import DataError
-from training.recipes import adult, celeba, multinli, nli
-from training.recipes.hatexplain import COMMUNITIES, group, read, table
+from evenhand.training.data.dataset import DataError
+from evenhand.training.recipes import adult, celeba, multinli, nli
+from evenhand.training.recipes.hatexplain import COMMUNITIES, group, read, table
 
 
 def post(split: str | None, majority: str, targets: list[str], exact: list[str] | None = None) -> dict[str, object]:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from counted import Answered, cells_of
 
-from service.monitoring.correction import change, correction_of
-from service.monitoring.disparity import BREACH, INSUFFICIENT, NO_EVIDENCE
-from service.monitoring.groups import Pairs, groups_of
+from evenhand.service.monitoring.correction import change, correction_of
+from evenhand.service.monitoring.disparity import BREACH, INSUFFICIENT, NO_EVIDENCE
+from evenhand.service.monitoring.groups import Pairs, groups_of
 
 
 def judged(rows: list[Answered]) -> dict[str, Any]:

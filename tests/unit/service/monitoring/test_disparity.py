@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score
 
-from models.rates import Rate
-from service.monitoring.disparity import BREACH, INSUFFICIENT, NO_EVIDENCE, gap, metrics_of, ratio
-from service.monitoring.groups import SIDES, groups_of, unknown_rows
+from evenhand.service.monitoring.disparity import BREACH, INSUFFICIENT, NO_EVIDENCE, gap, metrics_of, ratio
+from evenhand.service.monitoring.groups import SIDES, groups_of, unknown_rows
+from evenhand.stats import Rate
 
 NAMES = ("none", "a", "b")
 LIMITS = {"gap": 0.05, "rows": 100, "impact_ratio": 0.8, "accuracy_drop": 0.05}

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from counted import Answered, cells_of
 
-from service.monitoring.cells import Risked
-from service.monitoring.estimates import bounds_of, expected_of, soft_of
-from service.monitoring.groups import SIDES, Group, groups_of
+from evenhand.service.monitoring.cells import Risked
+from evenhand.service.monitoring.estimates import bounds_of, expected_of, soft_of
+from evenhand.service.monitoring.groups import SIDES, Group, groups_of
 
 KINDS = ("true_positive_rate", "false_positive_rate", "accuracy")
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, create_engine, insert
 
-from models import bundle
-from models.manifest import Manifest
-from service.monitoring.cells import Window, read
-from service.monitoring.schema import FairnessReply
-from service.monitoring.summary import Facts, summary
-from service.record.tables import META, hourly_decisions, hourly_outcomes, hourly_risk
+from evenhand.models.bundle import bundle
+from evenhand.models.bundle.manifest import Manifest
+from evenhand.service.audit.tables import META, hourly_decisions, hourly_outcomes, hourly_risk
+from evenhand.service.monitoring.cells import Window, read
+from evenhand.service.monitoring.schema import FairnessReply
+from evenhand.service.monitoring.summary import Facts, summary
 
 NOW = datetime(2026, 5, 4, 10, 20, tzinfo=UTC)
 HOUR = int(NOW.timestamp() // 3600)

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from recorded import Recorded, fill
 from sqlalchemy import text
 
-from service.record.checkpoints import public_bytes
-from service.record.retention import erase
-from service.record.verify import verify
+from evenhand.service.audit.checkpoints import public_bytes
+from evenhand.service.audit.maintenance.retention import erase
+from evenhand.service.audit.maintenance.verify import verify
 
 RECORDS = 34
 COLUMNS = {

@@ -20,8 +20,8 @@ from databases import Postgres
 from recording import Told, batch, bodies, counted, recorder, table
 from waiting import until
 
-from service.record.recorder import Recorder
-from service.record.store import Store, head
+from evenhand.service.audit.recorder import Recorder
+from evenhand.service.audit.store import Store, head
 
 
 def start(folder: Path, url: str, said: Path) -> subprocess.Popen[bytes]:
@@ -151,7 +151,7 @@ def test_a_database_that_goes_away_under_load_loses_nothing(
     assert sorted(ids) == sorted(load.acknowledged)
     assert told.rows["lost"] == told.depth == 0
     assert counted(database, "hourly_risk", "gender") == len(ids)
-    said = [line.getMessage() for line in caplog.records if line.name == "service.record.writer"]
+    said = [line.getMessage() for line in caplog.records if line.name == "evenhand.service.audit.writer"]
     assert [("goes to the spool" in line, "is back" in line) for line in said] == [(True, False), (False, True)]
     assert list((tmp_path / "spool").iterdir()) == []
 
@@ -196,8 +196,8 @@ def test_what_a_dead_process_left_is_taken_over(tmp_path: Path, database: str) -
 def test_what_was_spooled_goes_before_what_is_new(
     tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.record.writer.LOT_ROWS", 1)  # it takes many turns to catch up,
-    monkeypatch.setattr("service.record.writer.CATCH_UP_S", 0.001)  # and something new comes at each
+    monkeypatch.setattr("evenhand.service.audit.writer.LOT_ROWS", 1)  # it takes many turns to catch up,
+    monkeypatch.setattr("evenhand.service.audit.writer.CATCH_UP_S", 0.001)  # and something new comes at each
     told = Told()
     record = recorder(tmp_path, database, told, durability="request")
     taken = []
@@ -242,7 +242,7 @@ def test_what_only_memory_had_at_the_end_is_counted_as_lost(tmp_path: Path, data
 
 def test_neither_database_nor_disk(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory keeps what it can, and is written once the database is back; what is more is counted as lost."""
-    monkeypatch.setattr("service.record.backlog.MEMORY_ROWS", 10)
+    monkeypatch.setattr("evenhand.service.audit.backlog.MEMORY_ROWS", 10)
     told = Told()
     record = recorder(tmp_path, database, told, durability="request")
     record.take(batch(1)).result(10)
@@ -259,9 +259,9 @@ def test_neither_database_nor_disk(tmp_path: Path, database: str, monkeypatch: p
 
 
 WITHOUT_MEMORY = {
-    "words": ["service.record.writer.make"],
-    "database": ["service.record.store.Store.append"],
-    "database and spool": ["service.record.store.Store.append", "service.record.spool.Spool.append"],
+    "words": ["evenhand.service.audit.writer.make"],
+    "database": ["evenhand.service.audit.store.Store.append"],
+    "database and spool": ["evenhand.service.audit.store.Store.append", "evenhand.service.audit.spool.Spool.append"],
 }
 
 

@@ -16,7 +16,7 @@ from databases import Postgres
 from recording import Told, batch, bodies, counted, recorder
 from waiting import until
 
-from service.record.recorder import Feedback, RecordAway
+from evenhand.service.audit.recorder import Feedback, RecordAway
 
 
 class Cutter:
@@ -139,8 +139,8 @@ def test_what_cannot_be_put_into_words_is_counted_as_lost_and_the_writer_goes_on
 def test_more_than_memory_holds_is_lost_and_said_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("service.record.writer.MEMORY_ROWS", 3)
-    monkeypatch.setattr("service.record.recorder.FLUSH_S", 3600.0)
+    monkeypatch.setattr("evenhand.service.audit.writer.MEMORY_ROWS", 3)
+    monkeypatch.setattr("evenhand.service.audit.recorder.FLUSH_S", 3600.0)
     told = Told()
     record = recorder(tmp_path, "", told)
     record.take(batch(1))

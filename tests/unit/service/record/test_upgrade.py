@@ -11,16 +11,17 @@ import sqlalchemy as sa
 from recording import Told, batch, bodies, counted, recorder, table
 from waiting import until
 
-from service.monitoring.evaluator import Evaluator, read_evidence
-from service.monitoring.evidence import Rules
-from service.record import migrate, writer
-from service.record.checkpoints import checkpoint, load_key, stored
-from service.record.feedback import Feedback
-from service.record.migrate import HEAD, steps, version
-from service.record.recorder import Recorder, RecordRefused
-from service.record.retention import erase
-from service.record.store import make_engine
-from service.record.verify import verify
+from evenhand.service.audit import writer
+from evenhand.service.audit.checkpoints import checkpoint, load_key, stored
+from evenhand.service.audit.feedback import Feedback
+from evenhand.service.audit.maintenance import migrate
+from evenhand.service.audit.maintenance.migrate import HEAD, steps, version
+from evenhand.service.audit.maintenance.retention import erase
+from evenhand.service.audit.maintenance.verify import verify
+from evenhand.service.audit.recorder import Recorder, RecordRefused
+from evenhand.service.audit.store import make_engine
+from evenhand.service.monitoring.sequential.evaluator import Evaluator, read_evidence
+from evenhand.service.monitoring.sequential.evidence import Rules
 
 OLDER = Path(__file__).parents[3] / "older"
 RECORDS, KEY = sorted(OLDER.glob("record-*")), "07" * 32

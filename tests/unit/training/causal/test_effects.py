@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 pytest.importorskip("dowhy", reason="the extra `causal` is not installed")
 
-from training.causal.cli import causal
+from evenhand.cli.causal import causal
 
 ON_SEX, ON_JOB = -1.0, 0.5
 EDGES = [["sex", "hours"], ["sex", "job"], ["experience", "hours"], ["sex", "shoes"]]

@@ -5,8 +5,8 @@ from pathlib import Path
 import networkx as nx
 import pytest
 
-from training.causal.graph import RecantingWitness, carriers, read_graph, relevant
-from training.data import DataError
+from evenhand.training.causal.graph import RecantingWitness, carriers, read_graph, relevant
+from evenhand.training.data.dataset import DataError
 
 GML = """graph [ directed 1
   node [ id 0 label "sex" ] node [ id 1 label "job" ] node [ id 2 label "pay" ]

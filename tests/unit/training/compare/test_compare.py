@@ -12,10 +12,10 @@ import typer
 from tiny_model import tiny_table, write_tiny_base
 from typer.testing import CliRunner
 
-from training.compare import registry
-from training.compare.cli import compare
-from training.compare.context import Context
-from training.compare.method import Answer, Method, NotApplicableError, Sees
+from evenhand.cli.compare import compare
+from evenhand.training.baselines import index
+from evenhand.training.baselines.context import Context
+from evenhand.training.baselines.method import Answer, Method, NotApplicableError, Sees
 
 app = typer.Typer()
 app.command()(compare)
@@ -65,13 +65,13 @@ def stamps(place: Path) -> dict[str, int]:
 @pytest.fixture(scope="module")
 def said(place: Path) -> str:
     patch = pytest.MonkeyPatch()
-    patch.setattr(registry, "METHODS", (*registry.METHODS, Fussy()))
+    patch.setattr(index, "METHODS", (*index.METHODS, Fussy()))
     yield run(place, "--seeds", "0,1")
     patch.undo()
 
 
 def test_every_method_has_its_line_and_says_who_sees_the_attribute(said: str) -> None:
-    for method in registry.METHODS:
+    for method in index.METHODS:
         lines = [line for line in said.splitlines() if line.strip().startswith(f"{method.title}  ")]
         assert len(lines) == 2, method
         assert all(str(method.sees) in line for line in lines)
@@ -117,7 +117,7 @@ def test_the_page_shows_every_method_its_plot_and_what_failed(said: str, place: 
     page = (place / "out/index.html").read_text()
     # Too few rows for equalized odds: the worst cell and demographic parity, on both splits.
     assert page.count("<svg") == 4
-    for method in (*registry.METHODS, Fussy()):
+    for method in (*index.METHODS, Fussy()):
         assert page.count(escape(method.title)) >= 3, method
     assert "failed: NotApplicableError: not with this seed" in page
     assert "How to read this" in page

@@ -9,16 +9,22 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from synthetic import SCHEMA, spurious, worst_cell
 
-from training.compare.adversarial import Adversarial
-from training.compare.context import Context, prepare
-from training.compare.massaging import Massaging
-from training.compare.method import NotApplicableError
-from training.compare.mixup import Mixup
-from training.compare.regularised import CoralPenalty, HeadInput, MmdPenalty, RegularisedOdds, RegularisedParity
-from training.compare.retrain import Erm, Retraining
-from training.config import BaseConfig, Columns, CorrectionConfig, FitConfig
-from training.data import DataError
-from training.finetune import logits_of, predict
+from evenhand.training.baselines.adversarial import Adversarial
+from evenhand.training.baselines.context import Context, prepare
+from evenhand.training.baselines.massaging import Massaging
+from evenhand.training.baselines.method import NotApplicableError
+from evenhand.training.baselines.mixup import Mixup
+from evenhand.training.baselines.regularised import (
+    CoralPenalty,
+    HeadInput,
+    MmdPenalty,
+    RegularisedOdds,
+    RegularisedParity,
+)
+from evenhand.training.baselines.retrain import Erm, Retraining
+from evenhand.training.data.dataset import DataError
+from evenhand.training.learning.config import BaseConfig, Columns, CorrectionConfig, FitConfig
+from evenhand.training.learning.finetune import logits_of, predict
 
 ROWS, X = spurious(1500, agree=0.9)
 ROWS = replace(ROWS, items=[{"core": float(row[0]), "shortcut": float(row[1])} for row in X])

@@ -5,9 +5,9 @@ from corrector_cases import given_of, logits_of, selected, tiny_split
 from hypothesis import given as given_that
 from hypothesis import strategies as st
 
-from training.config import CorrectionConfig
-from training.correctors import abstain
-from training.correctors.abstain import LEAST_ANSWERED, bound
+from evenhand.training.correctors import abstain
+from evenhand.training.correctors.abstain import LEAST_ANSWERED, bound
+from evenhand.training.learning.config import CorrectionConfig
 
 ROW = st.tuples(st.sampled_from([0.5, 0.6, 0.7, 0.8, 0.9, 0.99]), st.booleans(), st.booleans())
 

@@ -12,10 +12,10 @@ from corrector_cases import learnt
 from documents import blocks
 from tiny_model import inputs_of
 
-import training.correctors
-from models.export import to_onnx
-from training.compare.gated import lines_of
-from training.correctors import correctors, named
+import evenhand.training.correctors
+from evenhand.models.onnx.torch_export import to_onnx
+from evenhand.training.baselines.gated import lines_of
+from evenhand.training.correctors import correctors, named
 
 NAME = "mean-matching"
 EVERY = Path(__file__).parent / "test_every.py"
@@ -38,11 +38,11 @@ def added(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("added")
     (folder / "mean_matching.py").write_text(MODULE)
     (folder / "test_mean_matching.py").write_text(TESTS)
-    training.correctors.__path__.append(str(folder))
+    evenhand.training.correctors.__path__.append(str(folder))
     importlib.invalidate_caches()
     correctors.cache_clear()
     yield folder
-    training.correctors.__path__.remove(str(folder))
+    evenhand.training.correctors.__path__.remove(str(folder))
     correctors.cache_clear()
 
 

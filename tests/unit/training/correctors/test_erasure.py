@@ -10,10 +10,10 @@ from concept_erasure import LeaceEraser
 from corrector_cases import given_of, selected, tiny_split
 from sklearn.linear_model import LogisticRegression
 
-from training.config import CorrectionConfig
-from training.correctors import erasure
-from training.correctors.erasure import ABOVE_CHANCE, MOST_DIRECTIONS
-from training.correctors.method import NotApplicableError
+from evenhand.training.correctors import erasure
+from evenhand.training.correctors.erasure import ABOVE_CHANCE, MOST_DIRECTIONS
+from evenhand.training.correctors.interface import NotApplicableError
+from evenhand.training.learning.config import CorrectionConfig
 
 ROWS = 3000
 DIRECTIONS = 3

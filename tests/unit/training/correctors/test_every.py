@@ -11,12 +11,12 @@ from corrector_cases import learnt
 from safetensors import safe_open
 from tiny_model import inputs_of
 
-from models.export import PARITY_TOLERANCE, to_onnx
-from models.graph import base_only
-from training.correct import answers
-from training.correctors import correctors, named
-from training.correctors.method import NotApplicableError
-from training.data import DataError
+from evenhand.models.onnx.join import base_only
+from evenhand.models.onnx.torch_export import PARITY_TOLERANCE, to_onnx
+from evenhand.training.correctors import correctors, named
+from evenhand.training.correctors.interface import NotApplicableError
+from evenhand.training.data.dataset import DataError
+from evenhand.training.learning.adapters import answers
 
 NAMES = list(correctors())
 THRESHOLD = torch.tensor([0.5])

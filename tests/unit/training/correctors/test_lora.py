@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from corrector_cases import learnt, material
 
-from training.config import CorrectionConfig
-from training.correct import answers
-from training.correctors.lora import LORA, learn
+from evenhand.training.correctors.lora import LORA, learn
+from evenhand.training.learning.adapters import answers
+from evenhand.training.learning.config import CorrectionConfig
 
 
 def test_fresh_adapters_answer_as_the_base() -> None:

@@ -7,11 +7,11 @@ import pytest
 import torch
 from corrector_cases import given_of, logits_of, material, tiny_split
 
-from training.correctors import calibration, flip, named, thresholds
-from training.correctors.margins import MarginCorrector, favourable_truth
-from training.correctors.method import Given, NotApplicableError
+from evenhand.training.correctors import group_calibration, label_flip, named, thresholds
+from evenhand.training.correctors.interface import Given, NotApplicableError
+from evenhand.training.correctors.margins import MarginCorrector, favourable_truth
 
-MODULES = (calibration, flip, thresholds)
+MODULES = (group_calibration, label_flip, thresholds)
 
 
 class Same(MarginCorrector):

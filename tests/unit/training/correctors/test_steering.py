@@ -7,10 +7,10 @@ import pytest
 import torch
 from corrector_cases import given_of, selected, tiny_split
 
-from training.config import CorrectionConfig
-from training.correctors import steering
-from training.correctors.method import NotApplicableError
-from training.features import Features
+from evenhand.training.correctors import steering
+from evenhand.training.correctors.interface import NotApplicableError
+from evenhand.training.learning.config import CorrectionConfig
+from evenhand.training.learning.features import Features
 
 GROUP, CLASS = np.eye(32, dtype=np.float32)[:2]
 

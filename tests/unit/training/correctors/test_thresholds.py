@@ -5,10 +5,10 @@ import pytest
 from corrector_cases import given_of, logits_of, selected, tiny_split
 from fairlearn.metrics import equalized_odds_difference
 
-from training.compare.postprocess import equalized_odds
-from training.config import CorrectionConfig
-from training.correctors import thresholds
-from training.correctors.thresholds import SURE, UNCERTAIN
+from evenhand.training.baselines.postprocess import equalized_odds
+from evenhand.training.correctors import thresholds
+from evenhand.training.correctors.thresholds import SURE, UNCERTAIN
+from evenhand.training.learning.config import CorrectionConfig
 
 ROWS = 6000
 

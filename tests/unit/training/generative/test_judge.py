@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.rates import wilson
-from training.generative.card import _pairs
-from training.generative.judge import compare, mean, neutral_drift
-from training.generative.pairs import Pair
-from training.generative.scores import Drift, Likelihoods
+from evenhand.stats import wilson
+from evenhand.training.generative.card import _pairs
+from evenhand.training.generative.judge import compare, mean, neutral_drift
+from evenhand.training.generative.pairs import Pair
+from evenhand.training.generative.scores import Drift, Likelihoods
 
 
 def answered(preferred: int, pairs: int, tokens: tuple[int, int] = (2, 2)) -> Likelihoods:

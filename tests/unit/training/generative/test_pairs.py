@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from training.data import DataError
-from training.generative.pairs import Columns, read_neutral, read_pairs
+from evenhand.training.data.dataset import DataError
+from evenhand.training.generative.pairs import Columns, read_neutral, read_pairs
 
 
 def write(path: Path, *rows: dict[str, object]) -> Path:

@@ -13,14 +13,14 @@ from peft import PeftModel
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
-from training.data import DataError
-from training.generative import dpo, language, prefer
-from training.generative.cli import _or_one_line
-from training.generative.cli import prefer as command
-from training.generative.config import Common, Preference
-from training.generative.pairs import Columns, read_pairs
-from training.generative.prepared import prepare
-from training.generative.scores import likelihoods
+from evenhand.cli.generative import _or_one_line
+from evenhand.cli.generative import prefer as command
+from evenhand.training.data.dataset import DataError
+from evenhand.training.generative import dpo, language, prefer
+from evenhand.training.generative.options import Common, Preference
+from evenhand.training.generative.pairs import Columns, read_pairs
+from evenhand.training.generative.prepared import prepare
+from evenhand.training.generative.scores import likelihoods
 
 app = typer.Typer()
 app.command()(command)

@@ -12,13 +12,13 @@ import torch
 from tiny_language import CHAT, random_model
 from transformers import AutoTokenizer
 
-from training.data import DataError
-from training.generative import language
-from training.generative.config import Common, Preference
-from training.generative.language import Speech, Tokens
-from training.generative.pairs import Columns, Pair, read_neutral, read_pairs
-from training.generative.prepared import prepare
-from training.generative.scores import batches, drift, likelihoods
+from evenhand.training.data.dataset import DataError
+from evenhand.training.generative import language
+from evenhand.training.generative.language import Speech, Tokens
+from evenhand.training.generative.options import Common, Preference
+from evenhand.training.generative.pairs import Columns, Pair, read_neutral, read_pairs
+from evenhand.training.generative.prepared import prepare
+from evenhand.training.generative.scores import batches, drift, likelihoods
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def test_trl_sees_the_tokens_and_likelihoods_that_are_judged(
     loaded: tuple[torch.nn.Module, Speech], base: Path, pairs: list[Pair], tmp_path: Path, chat: bool
 ) -> None:
     pytest.importorskip("trl", reason="TRL is not installed: the extra `generative`")
-    from training.generative.dpo import trainer_of
+    from evenhand.training.generative.dpo import trainer_of
 
     model, speech = language.load(str(base), "float32", plain=False)
     speech = chatting(speech) if chat else speech

@@ -1,0 +1,1 @@
+"""One item of a text, pair, table or image to arrays."""

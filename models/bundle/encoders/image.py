@@ -1,0 +1,114 @@
+"""Images to pixels: what a base's own preprocessing says, done with Pillow and numpy in training and serving alike."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+from typing import Any, Literal
+
+import numpy as np
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from evenhand.models.bundle.inputs import Encoded, InputError
+
+MAX_PIXELS = 50_000_000
+"""A small file may unpack to gigabytes: what is larger is refused before it is unpacked."""
+MAX_SCANS = 64
+"""A JPEG's scans each go over the whole image: a hundred bytes can cost a second. Encoders make a dozen at most."""
+SCAN = b"\xff\xda"
+"""How a scan begins; in what it holds these bytes cannot stand."""
+FORMATS = ("JPEG", "PNG")
+RESAMPLE = {0: Image.Resampling.NEAREST, 1: Image.Resampling.LANCZOS, 2: Image.Resampling.BILINEAR}
+RESAMPLE |= {3: Image.Resampling.BICUBIC, 4: Image.Resampling.BOX, 5: Image.Resampling.HAMMING}
+
+
+class Pixels(BaseModel):
+    """``image.json``: how an image becomes the model's input."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    size: int = Field(ge=8, le=4096)
+    """Height and width of the input."""
+    shortest_edge: int | None = Field(default=None, ge=8, le=8192)
+    """Resize so that the shorter side is this long, then cut out the centre; straight to ``size`` where not given."""
+    resample: Literal[0, 1, 2, 3, 4, 5] = 2
+    rescale: float = 1 / 255
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+
+class ImageEncoder:
+    """Turns one image into pixels.
+
+    Args:
+        content: Content of ``image.json``.
+
+    Raises:
+        ValueError: it is not such a file.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        try:
+            self.spec = Pixels.model_validate_json(content)
+        except ValidationError as error:
+            raise ValueError(f"not an image.json ({error.error_count()} errors)") from error
+
+    def encode(self, item: Any) -> Encoded:  # noqa: ANN401 - anything a client may send
+        """Encode ``{"image": <base64 of a PNG or JPEG>}``, or in training the file's bytes.
+
+        Raises:
+            InputError: it is something else, or cannot be read as an image.
+        """
+        image = _open(item if isinstance(item, bytes) else _bytes_of(item))
+        spec = self.spec
+        if spec.shortest_edge is None:
+            image = image.resize((spec.size, spec.size), RESAMPLE[spec.resample])
+        else:
+            image = self._centre(image, spec.shortest_edge)
+        pixels = np.asarray(image, dtype=np.float32) * np.float32(spec.rescale)
+        mean, std = (np.array(values, dtype=np.float32) for values in (spec.mean, spec.std))
+        pixels = (pixels - mean) / std
+        # Budgets count positions of sixteen by sixteen pixels, as most vision transformers do.
+        return Encoded({"pixel_values": pixels.transpose(2, 0, 1).copy()}, max(1, (spec.size // 16) ** 2))
+
+    def examples(self) -> list[Any]:
+        """Two plain images."""
+        found = []
+        for value in (0, 200):
+            file = io.BytesIO()
+            Image.new("RGB", (self.spec.size, self.spec.size), (value, value, value)).save(file, "PNG")
+            found.append({"image": base64.b64encode(file.getvalue()).decode()})
+        return found
+
+    def _centre(self, image: Image.Image, shortest: int) -> Image.Image:
+        """Resize the shorter side and cut out the centre; beyond the edges is black."""
+        scale = shortest / min(image.size)
+        width, height = (max(1, round(side * scale)) for side in image.size)
+        image = image.resize((width, height), RESAMPLE[self.spec.resample])
+        left, top = (width - self.spec.size) // 2, (height - self.spec.size) // 2
+        return image.crop((left, top, left + self.spec.size, top + self.spec.size))
+
+
+def _bytes_of(item: Any) -> bytes:  # noqa: ANN401
+    if not (isinstance(item, dict) and set(item) == {"image"} and isinstance(item["image"], str)):
+        raise InputError('expected an object {"image": "<base64 of a PNG or JPEG file>"}')
+    try:
+        return base64.b64decode(item["image"], validate=True)
+    except (binascii.Error, ValueError):
+        raise InputError("image is not base64") from None
+
+
+def _open(content: bytes) -> Image.Image:
+    """Read a whole image, in RGB."""
+    try:
+        image = Image.open(io.BytesIO(content), formats=FORMATS)
+        if image.width * image.height > MAX_PIXELS or max(image.size) > 40 * min(image.size):
+            raise InputError(f"image is larger than {MAX_PIXELS} pixels, or hardly more than a line")
+        if image.format != "PNG" and content.count(SCAN) > MAX_SCANS:
+            raise InputError(f"image has more than {MAX_SCANS} scans; save it again")
+        return image.convert("RGB")
+    except InputError:
+        raise
+    except Exception:  # Pillow raises a dozen kinds for a broken file; none is told, for it may repeat content
+        raise InputError("image is not a readable PNG or JPEG") from None

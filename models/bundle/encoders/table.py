@@ -1,0 +1,134 @@
+"""Objects of named features to numbers and codes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from evenhand.models.bundle.inputs import Array, Encoded, InputError
+
+ABSENT, UNKNOWN = 0, 1
+"""Codes before those of known categories."""
+FLOAT32_MAX = 3e38
+GONE = {"", "?", "nan", "na", "n/a", "null", "none", "<na>"}
+"""Strings that mean that there is no value, in a training table as in a request."""
+
+
+class Numeric(BaseModel):
+    """A numeric column, standardised with the training rows' figures."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str
+    mean: float
+    scale: float = Field(gt=0.0)
+
+
+class Categorical(BaseModel):
+    """A categorical column and the values that training rows had."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str
+    categories: list[str]
+
+
+class Features(BaseModel):
+    """``features.json``: what a table's columns mean."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    numeric: list[Numeric]
+    categorical: list[Categorical]
+
+    @property
+    def names(self) -> list[str]:
+        """All columns, numeric ones first: the order of the model's tokens."""
+        return [column.name for column in self.numeric] + [column.name for column in self.categorical]
+
+
+class TableEncoder:
+    """Turns one object of named features into arrays.
+
+    Args:
+        content: Content of ``features.json``.
+
+    Raises:
+        ValueError: it is not such a file.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        try:
+            self.features = Features.model_validate_json(content)
+        except ValidationError as error:
+            raise ValueError(f"not a features.json ({error.error_count()} errors)") from error
+        self._known = set(self.features.names)
+        if not self._known or len(self._known) != len(self.features.names):
+            raise ValueError("features.json needs columns of different names")
+        self._codes = [
+            {value: index + UNKNOWN + 1 for index, value in enumerate(column.categories)}
+            for column in self.features.categorical
+        ]
+
+    def encode(self, item: Any) -> Encoded:  # noqa: ANN401 - anything a client may send
+        """Encode one object; a feature that is absent, null or one of :data:`GONE` is missing.
+
+        Raises:
+            InputError: not an object, a feature that the model has not, or a value of the wrong type.
+        """
+        if not isinstance(item, dict):
+            raise InputError("expected an object of named features")
+        if set(item) - self._known:
+            raise InputError(
+                f"the object names a feature that the model has not; it has {', '.join(self._known_few())}"
+            )
+        arrays: dict[str, Array] = {}
+        if self.features.numeric:
+            values = [self._number(column, present(item.get(column.name))) for column in self.features.numeric]
+            arrays["numeric"] = np.array([0.0 if value is None else value for value in values], dtype=np.float32)
+            arrays["absent"] = np.array([value is None for value in values], dtype=np.int64)
+        if self.features.categorical:
+            pairs = zip(self.features.categorical, self._codes, strict=True)
+            arrays["codes"] = np.array(
+                [_code(column, codes, present(item.get(column.name))) for column, codes in pairs]
+            )
+        return Encoded(arrays, 1 + len(self.features.names))
+
+    def examples(self) -> list[Any]:
+        """An object without any feature, and one with the first category of each."""
+        return [{}, {column.name: column.categories[0] for column in self.features.categorical if column.categories}]
+
+    def _known_few(self) -> list[str]:
+        names = self.features.names
+        return names if len(names) <= 40 else [*names[:40], "..."]
+
+    @staticmethod
+    def _number(column: Numeric, value: Any) -> float | None:  # noqa: ANN401
+        """A standardised number, or none."""
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise InputError(f"feature {column.name!r} is not a number")
+        try:
+            found = (float(value) - column.mean) / column.scale
+        except OverflowError:
+            found = math.inf
+        if not abs(found) < FLOAT32_MAX:
+            raise InputError(f"feature {column.name!r} is not a finite number of a usable size")
+        return found
+
+
+def present(value: Any) -> Any:  # noqa: ANN401
+    """The value, a string without spaces around it; ``None`` where it means that there is none."""
+    if not isinstance(value, str):
+        return value
+    found = value.strip()
+    return None if found.lower() in GONE else found
+
+
+def _code(column: Categorical, codes: dict[str, int], value: Any) -> int:  # noqa: ANN401
+    if value is None:
+        return ABSENT
+    if not isinstance(value, str):
+        raise InputError(f"feature {column.name!r} is not a string")
+    return codes.get(value, UNKNOWN)

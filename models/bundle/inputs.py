@@ -1,0 +1,71 @@
+"""Wire items to arrays: the same code in training and in serving. No torch.
+
+A row is encoded alone, before any queue; a batch is only padding. Whatever one row's content can break
+breaks in an encoder's ``encode``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenhand.models.bundle.manifest import Input
+
+Array = NDArray[Any]
+
+
+class InputError(ValueError):
+    """One row cannot be read; the message never repeats the row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One row, ready for the graph."""
+
+    arrays: dict[str, Array]
+    """By name of the graph's input, without the batch axis and without padding."""
+    tokens: int
+    """What the row costs, for budgets: its positions."""
+    truncated: bool = False
+    """Whether it was longer than the model reads."""
+
+
+class Encoder(Protocol):
+    """Turns one wire item into arrays."""
+
+    def encode(self, item: Any) -> Encoded:  # noqa: ANN401 - anything a client may send
+        """Encode one item.
+
+        Raises:
+            InputError: the item is not one, or cannot be read.
+        """
+
+    def examples(self) -> list[Any]:
+        """Two items that can be encoded, to try a model with."""
+
+
+def collate(rows: Sequence[Encoded], pad_id: int) -> dict[str, Array]:
+    """Rows to a batch; tokens are padded to the longest row.
+
+    Returns:
+        Arrays by name, the batch axis first; for text ``attention_mask`` ``(batch, tokens)`` among them.
+    """
+    if "input_ids" not in rows[0].arrays:
+        return {name: np.stack([row.arrays[name] for row in rows]) for name in rows[0].arrays}
+    shape = (len(rows), max(row.tokens for row in rows))
+    batch = {name: np.zeros(shape, dtype=np.int64) for name in (*rows[0].arrays, "attention_mask")}
+    batch["input_ids"][:] = pad_id
+    for index, row in enumerate(rows):
+        for name, values in row.arrays.items():
+            batch[name][index, : row.tokens] = values
+        batch["attention_mask"][index, : row.tokens] = 1
+    return batch
+
+
+def pad_of(spec: Input) -> int:
+    """The padding token of inputs that have one."""
+    return int(getattr(spec, "pad_id", 0))

@@ -1,0 +1,1 @@
+"""The network in torch: base, detectors, correctors."""

@@ -1,0 +1,92 @@
+"""The one interface of everything that finishes the rows whose gate is open.
+
+A corrector says what it reads of a row and what it answers. The gate, the base's answer and the modes are not its
+business: :class:`evenhand.models.network.fairnet.FairNet` hands it the selected rows only, in torch as in the ONNX graph, so that a
+closed gate is the base model whatever the corrector is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar, Literal, NamedTuple
+
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from evenhand.models.network.backbones import SplitModel
+
+Field = Literal["hidden", "mask", "logits", "risk", "representation"]
+
+
+class Selected(NamedTuple):
+    """Rows whose gate is open. A field that a corrector does not read may be empty."""
+
+    gates: Tensor
+    """``(rows, attributes)`` bool: which of them."""
+    hidden: Tensor
+    """``(rows, positions, hidden)`` the state at the cut."""
+    mask: Tensor
+    """``(rows, positions)`` which positions mean something."""
+    logits: Tensor
+    """``(rows, classes)`` the base's answer."""
+    risk: Tensor
+    """``(rows, attributes)``."""
+    representation: Tensor
+    """``(rows, width)`` what the base's last layer reads."""
+
+
+class Corrector(nn.Module, ABC):
+    """What answers for the rows that a gate selects.
+
+    Args:
+        split: The frozen base, cut; its weights are shared with the base.
+    """
+
+    method: ClassVar[str]
+    """What ``evenhand fit --method`` and the manifest call it."""
+    reads: ClassVar[tuple[Field, ...]]
+    """What of a row it needs; the graph computes and gathers nothing else."""
+
+    def __init__(self, split: SplitModel) -> None:
+        super().__init__()
+        self.split = split
+        self.strength = 1.0
+        """How much of the correction is applied; part of the exported graph."""
+        self.abstain_below: tuple[float, ...] = ()
+        """Per attribute, the probability of an answer below which a flagged row gets none; empty for none of them."""
+
+    @abstractmethod
+    def correct(self, rows: Selected) -> Tensor:
+        """Logits ``(rows, classes)``; must not mix rows."""
+
+    @contextlib.contextmanager
+    def at_strength(self, strength: float) -> Iterator[None]:
+        """Run with the correction multiplied by ``strength``."""
+        usual, self.strength = self.strength, self.strength * strength
+        try:
+            yield
+        finally:
+            self.strength = usual
+
+    def fold_strength(self, strength: float) -> None:
+        """Make ``strength`` part of what is exported and saved."""
+        self.strength *= strength
+
+    def head(self, representation: Tensor) -> Tensor:
+        """The base's own last layer: ``(rows, width)`` to logits ``(rows, classes)``."""
+        logits: Tensor = self.split.model.get_submodule(self.split.family.head)(representation)
+        return logits
+
+    def save(self, folder: Path, base: str) -> None:
+        """Write what was learnt, for whoever wants to look at it; the graph is what runs.
+
+        Args:
+            folder: Where to.
+            base: What the base model is called.
+        """
+        own = {name: tensor.contiguous() for name, tensor in self.state_dict().items() if not name.startswith("split.")}
+        notes = {"method": self.method, "base": base, "strength": str(self.strength)}
+        save_file(own, folder / f"{self.method}.safetensors", metadata=notes)

@@ -1,0 +1,82 @@
+"""The whole classifier in torch: base, detectors, gates, corrected suffix. What the ONNX graph is proved against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from evenhand.models.network.backbones import Inputs, SplitModel
+from evenhand.models.network.corrector import Corrector, Selected
+from evenhand.models.network.detector import BiasDetectors, Pooling
+from evenhand.models.network.gated_lora import ConditionalLora
+
+SHADOW, APPLY = 1, 2
+
+
+class Outputs(NamedTuple):
+    """Named like the graph's outputs; shapes as in :class:`evenhand.models.bundle.runtime_onnx.GraphOutputs`."""
+
+    logits: Tensor
+    base_logits: Tensor
+    shadow_logits: Tensor
+    risk: Tensor
+    flagged: Tensor
+
+
+class FairNet(nn.Module):
+    """Base model, one bias detector per attribute, and what corrects the rows that they flag.
+
+    Args:
+        split: The frozen base, cut before the first corrected block.
+        attributes: Attribute names, in the order of every attribute axis.
+        pooling: How the detectors reduce positions.
+        make: Makes what corrects; adapters of FairNet's own size where not given.
+    """
+
+    def __init__(
+        self,
+        split: SplitModel,
+        attributes: Sequence[str],
+        pooling: Pooling = "attention",
+        make: Callable[[SplitModel, Sequence[str]], Corrector] = ConditionalLora,
+    ) -> None:
+        super().__init__()
+        self.attributes = tuple(attributes)
+        self.split = split
+        self.detectors = BiasDetectors(len(self.attributes), split.hidden_size, pooling)
+        self.correction = make(split, self.attributes)
+
+    def risk(self, hidden: Tensor, attention_mask: Tensor) -> Tensor:
+        """Risk per row and attribute ``(batch, attributes)``, from the tapped state."""
+        return torch.sigmoid(self.detectors(hidden, attention_mask))
+
+    def forward(self, inputs: Inputs, thresholds: Tensor, modes: Tensor) -> Outputs:
+        """Answer a batch.
+
+        A row that both an applied and a shadowed attribute flag is finished twice in the same suffix batch: once as
+        it is served, once as it would be.
+
+        Args:
+            inputs: What the base takes, by name.
+            thresholds: ``(attributes,)``.
+            modes: ``(batch, attributes)``, 0 off, 1 shadow, 2 apply.
+        """
+        base_logits, hidden, heads = self.split.base(inputs)
+        attention_mask = self.split.mask(inputs, hidden)
+        risk = self.risk(hidden, attention_mask)
+        flagged = risk >= thresholds
+        applied, candidate = flagged & (modes == APPLY), flagged & (modes >= SHADOW)
+        serve = applied.any(dim=1).nonzero().squeeze(1)
+        shadow = (flagged & (modes == SHADOW)).any(dim=1).nonzero().squeeze(1)
+        rows = torch.cat([serve, shadow])
+        logits, shadow_logits = base_logits, base_logits
+        if len(rows):
+            gates = torch.cat([applied[serve], candidate[shadow]])
+            given = (hidden, attention_mask, base_logits, risk, heads)
+            corrected = self.correction.correct(Selected(gates, *(of_all[rows] for of_all in given)))
+            logits = base_logits.index_copy(0, serve, corrected[: len(serve)])
+            shadow_logits = logits.index_copy(0, shadow, corrected[len(serve) :])
+        return Outputs(logits, base_logits, shadow_logits, risk, flagged)

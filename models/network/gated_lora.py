@@ -1,0 +1,142 @@
+r"""Gated LoRA: PEFT makes, names and saves the adapters; the gate that selects rows is ours.
+
+.. math:: y_i = W x_i + b + \sum_a g_{ia} \frac{\alpha}{r} B_a A_a x_i, \qquad g_{ia} \in \{0, 1\}
+
+``B`` starts at zero, so a new adapter changes nothing. A shut gate *selects* the base (``torch.where``) instead of
+multiplying by zero: an overflowing adapter would otherwise put 0 x inf = NaN into rows it must not touch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from peft.tuners.lora import Linear as PeftLoraLinear
+from torch import Tensor, nn
+
+from evenhand.models.network.backbones import SplitModel
+from evenhand.models.network.corrector import Corrector, Selected
+
+
+@dataclass
+class Gates:
+    """Which rows get which adapter in the next forward pass; shared by all gated layers of one model."""
+
+    open: Tensor | None = None
+    """``(rows, attributes)`` bool, columns in the order of :attr:`names`."""
+    names: tuple[str, ...] = ()
+
+
+class GatedLoraLinear(PeftLoraLinear):  # type: ignore[misc] # PEFT is not typed
+    """PEFT's LoRA layer with a gate per row and adapter. PEFT's own ``active_adapter`` does not matter here."""
+
+    gates: Gates
+
+    def forward(self, x: Tensor, *_: Any, **__: Any) -> Tensor:  # noqa: ANN401 - PEFT's signature
+        """Apply the base layer, and to gated rows their adapters; ``(rows, ..., width)``."""
+        result: Tensor = self.base_layer(x)
+        gates = self.gates.open
+        if gates is None:
+            raise RuntimeError("gated LoRA was run without gates; set Gates.open first")
+        for column, name in enumerate(self.gates.names):
+            delta = self.lora_B[name](self.lora_A[name](x)) * self.scaling[name]
+            is_open = gates[:, column].view(-1, *[1] * (result.dim() - 1))
+            result = torch.where(is_open, result + delta, result)
+        return result
+
+
+class ConditionalLora(Corrector):
+    """The suffix of a split model, with one gated adapter per attribute on its query and value projections.
+
+    Args:
+        split: The frozen base, cut; its suffix receives the adapters.
+        attributes: Adapter names, one per attribute.
+        rank: Rank of every adapter (the paper's 8).
+        alpha: LoRA's scale numerator (the paper's 16).
+    """
+
+    method: ClassVar = "lora"
+    reads: ClassVar = ("hidden", "mask")
+
+    def __init__(self, split: SplitModel, attributes: Sequence[str], rank: int = 8, alpha: int = 16) -> None:
+        super().__init__(split)
+        self.gates = Gates(names=tuple(attributes))
+        config = LoraConfig(
+            r=rank,
+            lora_alpha=alpha,
+            target_modules=list(split.family.targets),
+            layers_to_transform=list(range(split.layer, split.layers)),
+            layers_pattern=split.family.blocks.rsplit(".", 1)[-1],
+        )
+        config._register_custom_module({nn.Linear: GatedLoraLinear})
+        peft = get_peft_model(split.suffix, config, adapter_name=attributes[0])
+        for name in attributes[1:]:
+            peft.add_adapter(name, config)
+        self.peft: PeftModel = peft
+        for layer in self.gated_layers():
+            layer.gates = self.gates
+        for name, parameter in peft.named_parameters():
+            parameter.requires_grad_("lora_" in name)
+
+    def gated_layers(self) -> list[GatedLoraLinear]:
+        """The layers that carry adapters."""
+        return [module for module in self.peft.modules() if isinstance(module, GatedLoraLinear)]
+
+    def forward(self, hidden: Tensor, attention_mask: Tensor | None, gates: Tensor) -> tuple[Tensor, Tensor]:
+        """Finish rows from the cut on.
+
+        Args:
+            hidden: ``(rows, seq, hidden)``.
+            attention_mask: ``(rows, seq)``; only text has one.
+            gates: ``(rows, attributes)`` bool.
+
+        Returns:
+            Logits ``(rows, classes)``, and the head's input ``(rows, width)``.
+        """
+        self.gates.open = gates
+        try:
+            return self.split.finish(hidden, attention_mask)
+        finally:
+            self.gates.open = None
+
+    def correct(self, rows: Selected) -> Tensor:
+        """Finish the rows with their adapters."""
+        return self(rows.hidden, rows.mask, rows.gates)[0]  # type: ignore[no-any-return] # what forward returns
+
+    @contextlib.contextmanager
+    def at_strength(self, strength: float) -> Iterator[None]:
+        """Run with every adapter's change multiplied by ``strength``."""
+        usual = [dict(layer.scaling) for layer in self.gated_layers()]
+        try:
+            for layer in self.gated_layers():
+                layer.scaling.update({name: value * strength for name, value in layer.scaling.items()})
+            yield
+        finally:
+            for layer, scaling in zip(self.gated_layers(), usual, strict=True):
+                layer.scaling.update(scaling)
+
+    @torch.no_grad()
+    def fold_strength(self, strength: float) -> None:
+        """Make ``strength`` part of the weights, so that it travels with the adapter files."""
+        for layer in self.gated_layers():
+            for up in layer.lora_B.values():
+                up.weight.mul_(strength)
+
+    def save(self, folder: Path, base: str) -> None:
+        """Write one PEFT folder per attribute.
+
+        Args:
+            folder: Where to.
+            base: What the adapters' configuration calls the base model.
+        """
+        for config in self.peft.peft_config.values():
+            config.base_model_name_or_path = base
+        # Without the last argument PEFT asks the hub about the base's vocabulary.
+        self.peft.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
+        for readme in folder.rglob("README.md"):
+            readme.unlink()  # PEFT's template; the bundle has a card of its own

@@ -1,0 +1,1 @@
+"""Torch to one ONNX graph, with its parity proof."""

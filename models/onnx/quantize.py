@@ -1,0 +1,202 @@
+"""Lower precision for the base's weights in a joined graph: stored as float16, or as int8 or int4 in blocks.
+
+What is lowered are the weights that ``base_logits`` is computed from; the corrected suffix reads the same tensors, so
+both paths see the same base. Detectors and LoRA keep their precision, and heads (``Gemm``) are not quantised: they are
+small, and they decide.
+
+Products with int8 and int4 weights run in integers: ``MatMulNBits`` rounds activations too, with one scale per block of
+one token. No scale is shared between rows, as a dynamic scale per tensor would be, so no row's answer depends on the
+company it is in; ``evenhand export`` puts that to the test on the machine it runs on. A narrow last block
+(:mod:`evenhand.models.onnx.narrow`) takes its token twice: a product of one row is another kernel's, and rounding magnifies the bits
+in which it differs (docs/log.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper
+
+from evenhand.models.onnx.join import base_only, store_float16
+from evenhand.models.onnx.narrow import TOKEN, branches, narrow
+
+Precision = Literal["float16", "int8", "int4"]
+Floats = NDArray[np.float32]
+
+DOMAIN = "com.microsoft"
+BITS: dict[Precision, int] = {"int8": 8, "int4": 4}
+BLOCKS: dict[Precision, int] = {"int8": 64, "int4": 32}
+"""Weights that share one scale and zero point; fewer where a matrix has fewer inputs. Of 128 is faster, and not
+batch-invariant: its kernel adds in another order for an odd number of tokens (docs/log.md)."""
+SMALLEST = 1024
+"""Weights with fewer elements stay as they are."""
+INTEGERS = 4
+"""``accuracy_level`` of ``MatMulNBits``; with float32 activations a row alone takes up to four times as long."""
+LEAST_BLOCK = 16
+
+
+@dataclass(frozen=True)
+class _Packed:
+    """A quantised weight."""
+
+    tensors: list[TensorProto]
+    attributes: dict[str, int]
+    """Of the node that multiplies with it."""
+
+    @property
+    def names(self) -> list[str]:
+        return [tensor.name for tensor in self.tensors]
+
+
+def lower(model: onnx.ModelProto, precision: Precision) -> onnx.ModelProto:
+    """A copy of a joined graph (:func:`evenhand.models.onnx.join.join`) whose base weights take fewer bytes.
+
+    Args:
+        model: The graph, its weights stored as float32 or float16.
+        precision: How to store them.
+    """
+    lowered = onnx.ModelProto()
+    lowered.CopyFrom(model)
+    _fold_casts(lowered.graph)
+    weights = _base_weights(lowered)
+    narrow(lowered)
+    if precision == "float16":
+        _round(lowered.graph, weights)
+    else:
+        _never_one_row(lowered.graph)
+        _quantize(lowered, weights, precision)
+    # Whatever is left and holds float16 values, because it was stored so or was rounded, is stored so.
+    return store_float16(lowered, SMALLEST)
+
+
+def _fold_casts(graph: GraphProto) -> None:
+    """Undo :func:`evenhand.models.onnx.join.store_float16`: the same values as float32, under the names that nodes read."""
+    halves = {t.name: t for t in graph.initializer if t.data_type == TensorProto.FLOAT16}
+    casts = [node for node in graph.node if node.op_type == "Cast" and node.input[0] in halves]
+    for node in casts:
+        tensor = halves[node.input[0]]
+        tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float32), node.output[0]))
+        graph.node.remove(node)
+
+
+def _base_weights(model: onnx.ModelProto) -> dict[str, Floats]:
+    """Large float32 weights that the base's answer is computed from, by name."""
+    found = {t.name: numpy_helper.to_array(t) for t in base_only(model).graph.initializer}
+    return {name: a for name, a in found.items() if a.dtype == np.float32 and a.size >= SMALLEST}
+
+
+def _round(graph: GraphProto, weights: dict[str, Floats]) -> None:
+    """Round to float16 values; a weight beyond float16's range stays."""
+    for tensor in graph.initializer:
+        if tensor.name in weights:
+            with np.errstate(over="ignore"):
+                rounded = weights[tensor.name].astype(np.float16).astype(np.float32)
+            if np.isfinite(rounded).all():
+                tensor.CopyFrom(numpy_helper.from_array(rounded, tensor.name))
+
+
+def _quantize(model: onnx.ModelProto, weights: dict[str, Floats], precision: Precision) -> None:
+    """Replace the products and look-ups that read a base weight, in the graph and in its branches."""
+    graphs = list(_graphs(model.graph))
+    packed: dict[str, _Packed] = {}
+    for name, weight in weights.items():
+        readers = _readers(graphs, name)
+        if weight.ndim == 2 and len(weight) >= LEAST_BLOCK and readers == {("MatMul", 1)}:
+            packed[name] = _matrix(name, weight, precision)
+        elif weight.ndim == 2 and readers == {("Gather", 0)}:
+            packed[name] = _table(name, weight)
+    for graph in graphs:
+        nodes = [new for node in graph.node for new in _instead(node, packed)]
+        del graph.node[:]
+        graph.node.extend(nodes)
+    kept = [tensor for tensor in model.graph.initializer if tensor.name not in packed]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend([*kept, *(tensor for made in packed.values() for tensor in made.tensors)])
+    model.opset_import.append(helper.make_opsetid(DOMAIN, 1))
+
+
+def _graphs(graph: GraphProto) -> Iterator[GraphProto]:
+    """All branches, innermost first, and then the graph: replacing its nodes copies the branches in them."""
+    for branch in branches(graph):
+        yield from _graphs(branch)
+    yield graph
+
+
+def _never_one_row(graph: GraphProto) -> None:
+    """Let a narrow block take its token twice."""
+    for tensor in graph.initializer:
+        if tensor.name == TOKEN:
+            tensor.CopyFrom(numpy_helper.from_array(np.zeros(2, dtype=np.int64), TOKEN))
+
+
+def _readers(graphs: list[GraphProto], name: str) -> set[tuple[str, int]]:
+    """Kind of node and place among its inputs, for every reader of a tensor."""
+    return {
+        (node.op_type, place)
+        for graph in graphs
+        for node in graph.node
+        for place, read in enumerate(node.input)
+        if read == name
+    }
+
+
+def _matrix(name: str, weight: Floats, precision: Precision) -> _Packed:
+    """A matrix ``(inputs, outputs)`` in blocks along its inputs, as ``MatMulNBits`` takes it."""
+    (inputs, outputs), bits = weight.shape, BITS[precision]
+    # Blocks are powers of two.
+    block = min(BLOCKS[precision], 1 << (inputs.bit_length() - 1))
+    padded = np.pad(weight.T, ((0, 0), (0, -inputs % block))).reshape(outputs, -1, block)
+    # Zero lies on the grid, so padding and true zeros stay zero.
+    low, high = np.minimum(padded.min(axis=2), 0), np.maximum(padded.max(axis=2), 0)
+    scales = (high - low) / np.float32(2**bits - 1)
+    scales[scales == 0] = 1
+    zero = np.rint(-low / scales)
+    values = np.clip(np.rint(padded / scales[..., None] + zero[..., None]), 0, 2**bits - 1)
+    parts = {"quantized": _bytes(values, bits), "scales": scales, "zero_points": _bytes(zero, bits)}
+    return _Packed(
+        [numpy_helper.from_array(part, f"{name}/{what}") for what, part in parts.items()],
+        {"K": inputs, "N": outputs, "bits": bits, "block_size": block, "accuracy_level": INTEGERS},
+    )
+
+
+def _bytes(values: Floats, bits: int) -> NDArray[np.uint8]:
+    """Whole numbers along the last axis as bytes; of two that share a byte the first has the low half."""
+    whole = values.astype(np.uint8)
+    if bits == 8:
+        return whole
+    even = np.pad(whole, [(0, 0)] * (whole.ndim - 1) + [(0, whole.shape[-1] % 2)])
+    packed: NDArray[np.uint8] = even[..., ::2] | (even[..., 1::2] << np.uint8(4))
+    return packed
+
+
+def _table(name: str, table: Floats) -> _Packed:
+    """An embedding table with one scale per row, always int8: a look-up averages no rounding away."""
+    scale = np.abs(table).max(axis=1, keepdims=True) / np.float32(127)
+    scale[scale == 0] = 1
+    values = np.rint(table / scale).astype(np.int8)
+    return _Packed(
+        [numpy_helper.from_array(values, f"{name}/quantized"), numpy_helper.from_array(scale, f"{name}/scales")], {}
+    )
+
+
+def _instead(node: NodeProto, packed: dict[str, _Packed]) -> list[NodeProto]:
+    """The node, or what takes its place."""
+    make, out = helper.make_node, list(node.output)
+    if node.op_type == "MatMul" and node.input[1] in packed:
+        found = packed[node.input[1]]
+        return [make("MatMulNBits", [node.input[0], *found.names], out, domain=DOMAIN, **found.attributes)]
+    if node.op_type == "Gather" and node.input[0] in packed:
+        values, scales = packed[node.input[0]].names
+        at, name = node.input[1], out[0]
+        return [
+            make("Gather", [values, at], [f"{name}/rows"], axis=0),
+            make("Gather", [scales, at], [f"{name}/scales"], axis=0),
+            make("Cast", [f"{name}/rows"], [f"{name}/float"], to=TensorProto.FLOAT),
+            make("Mul", [f"{name}/float", f"{name}/scales"], out),
+        ]
+    return [node]

@@ -1,0 +1,188 @@
+"""Torch to one ONNX graph, with its parity proof."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor, nn
+
+from evenhand.models.bundle.runtime_onnx import GraphOutputs
+from evenhand.models.network.backbones import Inputs
+from evenhand.models.network.corrector import Corrector, Selected
+from evenhand.models.network.fairnet import FairNet, Outputs
+from evenhand.models.onnx.join import join, store_float16
+
+OPSET = 20
+PARITY_TOLERANCE = 1e-4
+
+
+class ExportError(RuntimeError):
+    """The exporter cannot put this base into an ONNX graph."""
+
+
+class ParityError(RuntimeError):
+    """What was written and the model it was written of disagree; nothing may be kept of it."""
+
+
+class _Prefix(nn.Module):
+    """Base with tap, and the detectors; the head's input where the corrector reads it."""
+
+    def __init__(self, fairnet: FairNet, names: Sequence[str]) -> None:
+        super().__init__()
+        self.fairnet = fairnet
+        self.names = tuple(names)
+
+    def forward(self, *arrays: Tensor) -> tuple[Tensor, ...]:
+        inputs = dict(zip(self.names, arrays, strict=True))
+        logits, hidden, heads = self.fairnet.split.base(inputs)
+        risk = self.fairnet.risk(hidden, self.fairnet.split.mask(inputs, hidden))
+        return (
+            (logits, hidden, risk, heads)
+            if "representation" in self.fairnet.correction.reads
+            else (logits, hidden, risk)
+        )
+
+
+class _Suffix(nn.Module):
+    """What corrects."""
+
+    def __init__(self, corrector: Corrector, names: Sequence[str]) -> None:
+        super().__init__()
+        self.corrector = corrector
+        self.names = tuple(names)
+
+    def forward(self, gates: Tensor, *arrays: Tensor) -> Tensor:
+        given = dict.fromkeys(Selected._fields[1:], gates.new_empty(0)) | dict(zip(self.names, arrays, strict=True))
+        return self.corrector.correct(Selected(gates, **given))
+
+
+def to_onnx(fairnet: FairNet, weights: str = "float32", sample: Inputs | None = None) -> onnx.ModelProto:
+    """Export both pieces and join them.
+
+    Args:
+        fairnet: The trained model.
+        weights: ``float32``, or ``float16`` to store weights in half the bytes.
+        sample: A batch of at least two rows as the base takes it; of tokens where not given.
+
+    Raises:
+        ExportError: ONNX lacks an operator of the base, or its code cannot be traced.
+    """
+    fairnet.eval()
+    if sample is None:
+        sample = {"input_ids": torch.full((3, 7), 5), "attention_mask": torch.ones(3, 7, dtype=torch.int64)}
+    batch, seq = torch.export.Dim("batch", min=1, max=65536), torch.export.Dim("seq", min=2, max=8192)
+    ragged = "attention_mask" in sample
+    rows = {0: batch, 1: seq} if ragged else {0: batch}
+    reads = [name for name in fairnet.correction.reads if name != "mask" or ragged]
+    outputs = ["base_logits", "hidden", "risk", *(["representation"] if "representation" in reads else [])]
+    # All arrays arrive as one variadic argument, so their shapes are one nested entry.
+    prefix = _export(_Prefix(fairnet, list(sample)), sample, (tuple([rows] * len(sample)),), outputs)
+    inputs = _selected(fairnet, sample, reads)
+    shapes = tuple(rows if name in ("hidden", "mask") else {0: batch} for name in reads)
+    suffix = _export(_Suffix(fairnet.correction, reads), inputs, ({0: batch}, shapes), ["corrected"])
+    joined = join(prefix, suffix, len(fairnet.attributes), fairnet.split.classes)
+    return store_float16(joined) if weights == "float16" else joined
+
+
+@torch.no_grad()
+def _selected(fairnet: FairNet, sample: Inputs, reads: Sequence[str]) -> Inputs:
+    """What a corrector gets of a batch whose every gate is open, by the name of the graph's input."""
+    logits, hidden, heads = fairnet.split.base(sample)
+    mask = fairnet.split.mask(sample, hidden)
+    risk = fairnet.risk(hidden, mask)
+    given = {"hidden": hidden, "mask": mask, "logits": logits, "risk": risk, "representation": heads}
+    gates = torch.ones(len(hidden), len(fairnet.attributes), dtype=torch.bool)
+    return {"rows_gates": gates, **{f"rows_{name}": given[name].clone() for name in reads}}
+
+
+@torch.no_grad()
+def round_to_float16(model: nn.Module) -> None:
+    """Round weights to float16 values, still stored as float32: done to a base before anything is learnt on it."""
+    for parameter in model.parameters():
+        parameter.copy_(parameter.half().float())
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How well torch and ONNX agree over some rows."""
+
+    rows: int
+    max_logit_difference: float
+    max_risk_difference: float
+    decisions_outside_band: int
+    """Decisions that differ although neither a logit margin nor a risk lies within the tolerance of its limit."""
+
+    def check(self) -> None:
+        """Refuse a graph that does not hold.
+
+        Raises:
+            ParityError: a difference beyond the tolerance.
+        """
+        worst = max(self.max_logit_difference, self.max_risk_difference)
+        if not worst <= PARITY_TOLERANCE or self.decisions_outside_band:
+            raise ParityError(
+                f"what was written and the model differ by {worst:.2e} (limit {PARITY_TOLERANCE:.0e}) and in "
+                f"{self.decisions_outside_band} decisions over {self.rows} rows"
+            )
+
+
+def compare(torch_out: Outputs, onnx_out: GraphOutputs, thresholds: Tensor) -> Parity:
+    """Compare the two on one batch; rows whose risk lies in the band may be gated differently and are left out."""
+    risk = torch_out.risk.numpy()
+    clear = (np.abs(risk - thresholds.numpy()) > PARITY_TOLERANCE).all(axis=1)
+    differences, wrong = [0.0], 0
+    for name in ("logits", "base_logits", "shadow_logits"):
+        ours, theirs = getattr(torch_out, name).numpy()[clear], getattr(onnx_out, name)[clear]
+        differences.append(float(np.abs(ours - theirs).max(initial=0.0)))
+        top = np.sort(ours, axis=1)
+        decided = top[:, -1] - top[:, -2] > PARITY_TOLERANCE
+        wrong += int((ours.argmax(1) != theirs.argmax(1))[decided].sum())
+    wrong += int((torch_out.flagged.numpy() != onnx_out.flagged)[clear].sum())
+    return Parity(len(risk), max(differences), float(np.abs(risk - onnx_out.risk).max()), wrong)
+
+
+def _export(module: nn.Module, inputs: Inputs, shapes: tuple[Any, ...], outputs: list[str]) -> onnx.ModelProto:
+    """Run the exporter without its chatter, and infer nothing it does not need."""
+    try:
+        with _quiet():
+            program = torch.onnx.export(
+                module.eval(),
+                tuple(inputs.values()),
+                dynamo=True,
+                dynamic_shapes=shapes,
+                opset_version=OPSET,
+                input_names=list(inputs),
+                output_names=outputs,
+                verbose=False,
+            )
+    except torch.onnx.OnnxExporterError as error:
+        raise ExportError(_reason(error)) from error
+    assert program is not None
+    model: onnx.ModelProto = program.model_proto
+    return model
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of what started it; what the exporter says on top is advice to its developers."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error).strip().partition("\n")[0]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporter reports progress and internal deprecations that no user can act on."""
+    for library in ("torch.onnx", "onnxscript"):
+        logging.getLogger(library).setLevel(logging.ERROR)
+    with warnings.catch_warnings(), open(os.devnull, "w") as void, contextlib.redirect_stdout(void):
+        warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,103 @@
+"""What is counted per hour from decisions and their true labels. Pure functions.
+
+A decision is counted once per attribute: under its declared group, or under the detector's flag where none was
+declared. A group that is declared later adds it to the declared ones; a true label is counted wherever its decision is.
+One that abstained is counted like any other, under the model's own answer, and once more under sources of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from evenhand.models.bundle.manifest import UNKNOWN_GROUP, Manifest
+from evenhand.service.audit.events import Batch
+from evenhand.service.types import Decision
+
+BINS = 10
+HOUR_MS = 3_600_000
+DAY_MS = 86_400_000
+SUMS = {"hourly_decisions": 1, "hourly_outcomes": 1, "hourly_risk": 2}
+"""How many sums the hourly tables keep beside the number."""
+INFERRED = ("unflagged", "flagged")
+WITHHELD = {"declared": "declared, abstained", "inferred": "inferred, abstained"}
+"""Sources of ``hourly_decisions`` that hold the abstained ones of another again; older versions never ask for them."""
+ON_ACCOUNT = "abstained"
+"""The source that holds each abstained decision once: under the attribute on whose account none was given."""
+ALL = "all"
+
+Key = tuple[str | int, ...]
+Cells = dict[str, dict[Key, list[float]]]
+"""By table, by key in the order of the table's columns: how many, and their sums."""
+
+
+def tenth(share: float) -> int:
+    """Which tenth of 0 to 1, from 0 to 9."""
+    return min(BINS - 1, int(BINS * share))
+
+
+def listed(groups: Iterable[str], group: str) -> str:
+    """A group as it is counted: one that the model does not list is unknown."""
+    return group if group in groups else UNKNOWN_GROUP
+
+
+def add(cells: Cells, table: str, key: Key, *sums: float) -> None:
+    """Count one more in a cell."""
+    found = cells.setdefault(table, {})
+    if (cell := found.get(key)) is None:
+        found[key] = [1, *sums]
+        return
+    cell[0] += 1
+    for place, value in enumerate(sums, 1):
+        cell[place] += value
+
+
+def rows_of(cells: Cells) -> dict[str, list[list[Any]]]:
+    """Cells as rows of their tables."""
+    return {table: [[*key, *totals] for key, totals in found.items()] for table, found in cells.items()}
+
+
+def merge(cells: Cells, table: str, rows: list[list[Any]]) -> None:
+    """Add the rows of :func:`rows_of` to cells."""
+    places = 1 + SUMS[table]
+    for row in rows:
+        key, totals = tuple(row[:-places]), row[-places:]
+        cell = cells.setdefault(table, {}).setdefault(key, [0] * places)
+        cell[:] = [before + more for before, more in zip(cell, totals, strict=True)]
+
+
+def decided(cells: Cells, batch: Batch) -> None:
+    """Count the decisions of a batch; a row that ended with an error counts nothing."""
+    hour = batch.at_ms // HOUR_MS
+    manifest = batch.manifest
+    for row in batch.rows:
+        found = row.result
+        if not isinstance(found, Decision):
+            continue
+        p = p_favourable(found, manifest)
+        base, final = int(found.base.favourable), int(found.final.favourable)
+        if found.abstained is not None:
+            once = (hour, manifest.name, found.abstained, ALL, ON_ACCOUNT, base, final, tenth(p))
+            add(cells, "hourly_decisions", once, p)
+        for attribute, verdict in zip(manifest.attributes, found.verdicts, strict=True):
+            if attribute.name in row.declared:
+                group, source = listed(attribute.groups, row.declared[attribute.name]), "declared"
+            else:
+                group, source = INFERRED[verdict.flagged], "inferred"
+            for each in sources(source, found.abstained):
+                key = (hour, manifest.name, attribute.name, group, each, base, final, tenth(p))
+                add(cells, "hourly_decisions", key, p)
+            risk = verdict.risk
+            of_risk = (hour, manifest.name, attribute.name, base, final, tenth(risk))
+            add(cells, "hourly_risk", of_risk, risk, risk * risk)
+
+
+def sources(source: str, abstained: str | None) -> tuple[str, ...]:
+    """Under which sources a decision is counted: its own, and if it abstained that one's abstained ones, too."""
+    return (source,) if abstained is None else (source, WITHHELD[source])
+
+
+def p_favourable(decision: Decision, manifest: Manifest) -> float:
+    """The served probability of a favourable label."""
+    scores = decision.final.scores
+    return sum([scores[label] for label in manifest.favourable])

@@ -1,0 +1,63 @@
+"""Secrets of the record: one key for pseudonyms and digests, kept in a file that only the service can read.
+
+Replicas that share a database must share this file: the record refuses a database that was begun with another key.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from hashlib import sha256
+from pathlib import Path
+
+from evenhand.service.audit.files import make_once
+
+KEY_BYTES = 32
+
+
+class KeyFileError(ValueError):
+    """The key cannot be used; the message says which file and what to do."""
+
+
+class Keys:
+    """What is derived from the record's key.
+
+    Args:
+        key: 32 random bytes.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._pseudonyms, self._inputs, fingerprint = (
+            hmac.digest(key, purpose, "sha256") for purpose in (b"pseudonyms", b"inputs", b"fingerprint")
+        )
+        self.fingerprint = fingerprint.hex()
+        """Names the key without giving it away."""
+
+    def pseudonym(self, decision: str) -> str:
+        """Under which name a decision's sensitive attributes are kept."""
+        return hmac.digest(self._pseudonyms, decision.encode(), sha256)[:16].hex()
+
+    def digest(self, item: bytes) -> str:
+        """Keyed digest of an input: says that two are the same, to whoever has the key, and nothing else."""
+        return hmac.digest(self._inputs, item, sha256).hex()
+
+
+def load_keys(path: Path) -> Keys:
+    """Read the key; make one where there is none.
+
+    Raises:
+        KeyFileError: the file is not a key, or cannot be read or written.
+    """
+    try:
+        text = path.read_text() if path.exists() else _make(path)
+        key = bytes.fromhex(text.strip())
+    except (OSError, ValueError) as error:
+        raise KeyFileError(f"{path}: no usable key ({type(error).__name__}); restore it from your backup") from error
+    if len(key) != KEY_BYTES:
+        raise KeyFileError(f"{path}: a key has {KEY_BYTES} bytes in hexadecimal; restore it from your backup")
+    return Keys(key)
+
+
+def _make(path: Path) -> str:
+    make_once(path, secrets.token_hex(KEY_BYTES).encode())
+    return path.read_text()

@@ -1,0 +1,1 @@
+"""Verify, prune, export, back up and migrate the record of decisions."""

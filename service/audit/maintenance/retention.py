@@ -1,0 +1,238 @@
+"""What leaves the record: by age, or because a person asks. The chain that remains can still be verified.
+
+The chain's row says where the chain begins now, and an event in it says why. Transactions are short: the service goes
+on writing. Hourly counts stay: they name nobody, and reports of past periods are made of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, Engine, delete, func, select, update
+
+from evenhand.service.audit import store
+from evenhand.service.audit.digest_keys import Keys
+from evenhand.service.audit.events import event
+from evenhand.service.audit.maintenance.verify import snapshot
+from evenhand.service.audit.record_batch import Lot
+from evenhand.service.audit.tables import attributes, chain, configurations, labels, records
+
+DAY_MS = 86_400_000
+LOT = 2000
+"""Records that leave in one transaction."""
+ERASED_AT_ONCE = 200
+"""Decisions that are erased in one transaction."""
+CONFIGURATION = re.compile(r'"configuration":"([0-9a-f]{64})"')
+Progress = Callable[[int, int], None]
+"""Told how many are done, and of how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What left, or would."""
+
+    records: int
+    to_seq: int
+    """The last record that left; 0 if none did."""
+    attributes: int
+    configurations: int
+
+
+@dataclass(slots=True)
+class Erased:
+    """What was erased."""
+
+    records: list[int] = field(default_factory=list)
+    """Numbers of the records whose bodies went."""
+    attributes: int = 0
+    labels: int = 0
+    already: list[str] = field(default_factory=list)
+    """Decisions of which nothing was left."""
+    unknown: list[str] = field(default_factory=list)
+    """Decisions that are not in the database."""
+
+
+def silent(done: int, total: int) -> None:
+    """Nobody watches."""
+
+
+def due(engine: Engine, keep_decisions_days: float, keep_attributes_days: float, now_ms: int) -> Pruned:
+    """What would leave now; changes nothing. configurations are not looked for."""
+    with engine.connect() as connection:
+        begin = connection.execute(select(chain.c.pruned_seq)).scalar_one()
+        to_seq = _last_due(connection, now_ms - int(keep_decisions_days * DAY_MS))
+        old = attributes.c.day < _first_day(keep_attributes_days, now_ms)
+        rows = connection.execute(select(func.count()).select_from(attributes).where(old)).scalar_one()
+    return Pruned(max(0, to_seq - begin), to_seq if to_seq > begin else 0, rows, 0)
+
+
+def prune(
+    engine: Engine,
+    keep_decisions_days: float,
+    keep_attributes_days: float,
+    now_ms: int,
+    progress: Progress = silent,
+) -> Pruned:
+    """Let go of what is older than the limits.
+
+    Decisions and events leave from the chain's front: of those that came late, through a spool, some stay until what
+    came before them leaves. The event that says so comes first, so that a prune that is cut off is only unfinished.
+
+    Args:
+        engine: The record's.
+        keep_decisions_days: How long decisions and events stay.
+        keep_attributes_days: How long sensitive attributes stay.
+        now_ms: Milliseconds since 1970.
+        progress: Told after each transaction.
+    """
+    found = due(engine, keep_decisions_days, keep_attributes_days, now_ms)
+    total = found.records + found.attributes
+    if found.records:
+        _announce(engine, found.to_seq, keep_decisions_days)
+    done, named = 0, set[str]()
+    while done < found.records:
+        done += _lot(engine, found.to_seq, named)
+        progress(min(done, found.records), total)
+    gone = 0
+    while rows := _attributes(engine, _first_day(keep_attributes_days, now_ms)):
+        gone += rows
+        progress(min(found.records + gone, total), total)
+    dropped = _configurations(engine, named)
+    _scrub(engine)
+    return Pruned(found.records, found.to_seq, gone, dropped)
+
+
+def erase(engine: Engine, keys: Keys, decisions: Sequence[str], by: str, progress: Progress = silent) -> Erased:
+    """Erase what is known about decisions; number, id, kind and time of their records stay in the chain.
+
+    Args:
+        engine: The record's.
+        keys: Lead to the sensitive attributes.
+        decisions: Ids.
+        by: Who asked, as the operator names them.
+        progress: Told after each transaction.
+    """
+    found = Erased()
+    names = list(dict.fromkeys(decisions))
+    for start in range(0, len(names), ERASED_AT_ONCE):
+        with writing(engine) as connection:
+            _erase(connection, keys, names[start : start + ERASED_AT_ONCE], by, found)
+        progress(min(start + ERASED_AT_ONCE, len(names)), len(names))
+    _scrub(engine)
+    return found
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that holds the chain, and on SQLite overwrites what it deletes."""
+    sqlite = engine.dialect.name == "sqlite"
+    with engine.execution_options(writes=True).connect() as connection:
+        if sqlite:  # of the connection, and not inside a transaction: set anew each time
+            driver = connection.connection.driver_connection
+            assert driver is not None
+            driver.execute("PRAGMA secure_delete = ON").close()
+        with connection.begin():
+            yield connection
+
+
+def _last_due(connection: Connection, limit_ms: int) -> int:
+    """The last record from the front that is old enough, with all that come before it."""
+    young = select(records.c.seq).where(records.c.at_ms >= limit_ms).order_by(records.c.seq).limit(1)
+    first = connection.execute(young).scalar()
+    last = first - 1 if first is not None else connection.execute(select(chain.c.seq)).scalar_one()
+    return int(last)
+
+
+def _first_day(keep_days: float, now_ms: int) -> int:
+    return (now_ms - int(keep_days * DAY_MS)) // DAY_MS
+
+
+def _announce(engine: Engine, to_seq: int, keep_days: float) -> None:
+    """Say so before anything goes."""
+    with writing(engine) as connection:
+        store.head(connection)
+        link = connection.execute(select(records.c.link).where(records.c.seq == to_seq)).scalar()
+        if link is not None:  # else another process prunes the same
+            facts = {"to_seq": to_seq, "link": link.hex(), "keep_decisions_days": keep_days}
+            store.append(connection, Lot([event("prune", facts)]))
+
+
+def _lot(engine: Engine, to_seq: int, named: set[str]) -> int:
+    """Delete some records from the front; returns how many, and notes which configurations they name."""
+    with writing(engine) as connection:
+        store.head(connection)
+        asked = select(records.c.seq, records.c.id, records.c.kind, records.c.body, records.c.link)
+        rows = connection.execute(asked.where(records.c.seq <= to_seq).order_by(records.c.seq).limit(LOT)).all()
+        if not rows:  # another process pruned them
+            return to_seq
+        for row in rows:
+            if row.kind == "decision" and (found := CONFIGURATION.search(row.body or "")):
+                named.add(found[1])
+        gone = [row.id for row in rows if row.kind == "decision"]
+        for start in range(0, len(gone), ERASED_AT_ONCE):
+            connection.execute(delete(labels).where(labels.c.decision.in_(gone[start : start + ERASED_AT_ONCE])))
+        last = rows[-1]
+        connection.execute(delete(records).where(records.c.seq <= last.seq))
+        connection.execute(update(chain).values(pruned_seq=last.seq, pruned_link=last.link))
+    return len(rows)
+
+
+def _attributes(engine: Engine, first_day: int) -> int:
+    """Delete some sensitive attributes of days before this one; returns how many."""
+    old = attributes.c.day < first_day
+    with writing(engine) as connection:
+        some = select(attributes.c.pseudonym).where(old).limit(LOT)
+        gone = connection.execute(delete(attributes).where(attributes.c.pseudonym.in_(some), old))
+    return gone.rowcount
+
+
+def _configurations(engine: Engine, named: set[str]) -> int:
+    """Delete those that only pruned decisions named; returns how many."""
+    gone = 0
+    for name in sorted(named):
+        uses = select(records.c.seq).where(records.c.body.contains(f'"configuration":"{name}"')).limit(1)
+        with snapshot(engine) as connection:
+            last = connection.execute(select(chain.c.seq)).scalar_one()
+            if connection.execute(uses).first() is not None:
+                continue
+        with writing(engine) as connection:
+            store.head(connection)
+            if connection.execute(uses.where(records.c.seq > last)).first() is None:
+                gone += connection.execute(delete(configurations).where(configurations.c.sha256 == name)).rowcount
+    return gone
+
+
+def _erase(connection: Connection, keys: Keys, names: list[str], by: str, found: Erased) -> None:
+    """One transaction's worth."""
+    store.head(connection)
+    asked = select(records.c.id).where(records.c.id.in_(names), records.c.kind == "decision")
+    known = set(connection.execute(asked).scalars())
+    found.unknown += [name for name in names if name not in known]
+    mine = [name for name in names if name in known]
+    about = select(records.c.seq, records.c.id, records.c.subject).where(
+        records.c.id.in_(mine) | records.c.subject.in_(mine), records.c.body.is_not(None)
+    )
+    rows = connection.execute(about.order_by(records.c.seq)).all()
+    touched = {row.subject or row.id for row in rows}
+    found.already += [name for name in mine if name not in touched]
+    pseudonyms = [keys.pseudonym(name) for name in mine]
+    found.attributes += connection.execute(delete(attributes).where(attributes.c.pseudonym.in_(pseudonyms))).rowcount
+    found.labels += connection.execute(delete(labels).where(labels.c.decision.in_(mine))).rowcount
+    if rows:
+        numbers = [row.seq for row in rows]
+        connection.execute(update(records).where(records.c.seq.in_(numbers)).values(body=None))
+        store.append(connection, Lot([event("erase", {"by": by, "records": numbers})]))
+        found.records += numbers
+
+
+def _scrub(engine: Engine) -> None:
+    """On SQLite, what was deleted is in the log of writes until that is begun anew."""
+    if engine.dialect.name == "sqlite":
+        raw = engine.raw_connection()
+        try:
+            raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            raw.close()

@@ -1,0 +1,132 @@
+"""What is written in one transaction: as a whole, or not at all. Pure.
+
+Counts and attributes are of the lot, not of its records: nothing in it leads from a decision to a group but the key
+that makes its pseudonym.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter
+from pydantic_core import to_json
+from sqlalchemy import Float, Integer, Table
+from sqlalchemy import String as Text
+
+from evenhand.service.audit import aggregates, events
+from evenhand.service.audit.aggregates import DAY_MS, SUMS, Cells
+from evenhand.service.audit.chain import Event
+from evenhand.service.audit.digest_keys import Keys
+from evenhand.service.audit.events import Batch
+from evenhand.service.audit.tables import META
+
+Attribute = tuple[str, str, str, int]
+"""Pseudonym, attribute, group, and the day of the decision, in days since 1970."""
+
+_NO_NUL = r"^[^\x00]*$"
+_Number = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+_Text = Annotated[str, StringConstraints(pattern=_NO_NUL)]
+_Id = Annotated[str, StringConstraints(pattern=r"^[0-9A-Z]{26}$")]
+_Name = Annotated[str, StringConstraints(pattern=_NO_NUL, max_length=64)]
+_Told = tuple[_Id, _Name, _Number, _Text, _Id | None]
+_Form = tuple[
+    Annotated[list[_Told], Field(min_length=1)],
+    dict[_Name, _Text],
+    list[tuple[Annotated[_Name, Field(max_length=32)], _Name, _Name, _Number]],
+    dict[str, list[Any]],
+]
+
+
+@dataclass(slots=True)
+class Lot:
+    """Records, and what is stored with them."""
+
+    events: list[Event] = field(default_factory=list)
+    configurations: dict[str, str] = field(default_factory=dict)
+    """Bodies by hash."""
+    attributes: list[Attribute] = field(default_factory=list)
+    cells: dict[str, list[list[Any]]] = field(default_factory=dict)
+    """By hourly table: rows of keys, number and sums."""
+
+    def to_json(self) -> bytes:
+        """One line; :meth:`from_json` reads it."""
+        told = [(event.id, event.kind, event.at_ms, event.body, event.subject) for event in self.events]
+        cells = {table: sorted(rows) for table, rows in self.cells.items()}  # an order that says nothing
+        return to_json([told, self.configurations, self.attributes, cells])
+
+    @classmethod
+    def from_json(cls, line: bytes) -> Lot:
+        """What :meth:`to_json` wrote.
+
+        Raises:
+            ValueError: it cannot have; a database would refuse it again and again.
+        """
+        told, configurations, attributes, cells = _FORM.validate_json(line)
+        for table, rows in cells.items():
+            if table not in _ROWS:
+                raise ValueError("cells of a table that is not there")
+            _ROWS[table].validate_python(rows)
+        return cls([Event(*fields) for fields in told], configurations, attributes, cells)
+
+
+def make(found: Iterable[Batch | Event], keys: Keys) -> Lot:
+    """Put what waits into one lot.
+
+    Args:
+        found: Batches of decisions, and other events, in their order.
+        keys: Makes pseudonyms.
+    """
+    lot, cells = Lot(), Cells()
+    for item in found:
+        if isinstance(item, Event):
+            lot.events.append(item)
+            continue
+        lot.events += events.decisions(item)
+        lot.configurations[item.configuration.sha256] = item.configuration.body
+        lot.attributes += _attributes(item, keys)
+        aggregates.decided(cells, item)
+    lot.attributes.sort()  # an order that says nothing
+    lot.cells = aggregates.rows_of(cells)
+    return lot
+
+
+def merge(lots: list[Lot]) -> Lot:
+    """Lots as one, for one transaction."""
+    if len(lots) == 1:
+        return lots[0]
+    merged = Lot()
+    cells: Cells = {}
+    for lot in lots:
+        merged.events += lot.events
+        merged.configurations |= lot.configurations
+        merged.attributes += lot.attributes
+        for table, rows in lot.cells.items():
+            aggregates.merge(cells, table, rows)
+    merged.attributes.sort()
+    merged.cells = aggregates.rows_of(cells)
+    return merged
+
+
+def _attributes(batch: Batch, keys: Keys) -> list[Attribute]:
+    day = batch.at_ms // DAY_MS
+    groups = {attribute.name: attribute.groups for attribute in batch.manifest.attributes}
+    return [
+        (keys.pseudonym(row.id), name, aggregates.listed(groups[name], group), day)
+        for row in batch.rows
+        for name, group in row.declared.items()
+    ]
+
+
+def _rows(table: Table) -> TypeAdapter[Any]:
+    """The form of a table's rows."""
+    kinds = {Text: _Name, Integer: _Number, Float: float}
+    columns = tuple(next(kind for sql, kind in kinds.items() if isinstance(column.type, sql)) for column in table.c)
+    row = Annotated[tuple[columns], Field(strict=False)]  # type: ignore[valid-type]  # JSON has no tuples
+    return TypeAdapter(list[row], config=_STRICT)
+
+
+_STRICT = ConfigDict(strict=True, allow_inf_nan=False)
+_FORM = TypeAdapter(_Form, config=_STRICT)
+_ROWS = {name: _rows(META.tables[name]) for name in SUMS}

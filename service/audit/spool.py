@@ -1,0 +1,271 @@
+"""Where lots wait while the database is away: files in the state folder, one per process.
+
+A lot is on disk when ``append`` returns. A line is a head with check sum, length and number of records, and the lot in
+JSON. One that a crash tore was never acknowledged and is left out. One that is whole and yet no lot goes to a file
+beside, for people to look at. A file whose process died is taken over by whoever sees it first; a lock, which dies with
+its holder, says who lives.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+from zlib import crc32
+
+from evenhand.service.audit.record_batch import Lot
+from evenhand.service.ids import ulid
+
+log = logging.getLogger(__name__)
+
+SUFFIX, ASIDE = ".spool", ".aside"
+HEAD_BYTES = 27
+HEAD = re.compile(rb"([0-9a-f]{8}) ([0-9a-f]{8}) ([0-9a-f]{8}) ")
+CHUNK_BYTES = 65536
+
+
+class _Line(NamedTuple):
+    """One lot in a file."""
+
+    text: bytes
+    rows: int
+    begin: int
+    end: int
+    """Where the next one begins, if all is well."""
+
+
+class _File:
+    """One file, which this process holds.
+
+    Args:
+        path: Where it lies.
+        descriptor: Of the open and locked file.
+    """
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self._descriptor = descriptor
+        self._read = 0
+        self._end = os.fstat(descriptor).st_size
+        self.rows = 0
+        """Records that wait."""
+        for line in self.lines():
+            if line.begin != self._read:
+                log.error("spool file %s is damaged at byte %d; what it held there is lost", path.name, self._read)
+            self.rows += line.rows
+            self._read = line.end
+        self._read = 0
+
+    def append(self, text: bytes, rows: int) -> None:
+        """Write one lot; what a write that failed has left is overwritten by the next."""
+        line = _framed(text, rows)
+        at = self._end
+        try:
+            while at < self._end + len(line):
+                at += os.pwrite(self._descriptor, line[at - self._end :], at)
+            os.fsync(self._descriptor)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._descriptor, self._end)
+            raise
+        self._end = at
+        self.rows += rows
+
+    def lines(self) -> Iterator[_Line]:
+        """The lots that wait, oldest first; what is damaged is left out."""
+        at: int | None = self._read
+        while at is not None and at < self._end:
+            if (line := self._line(at)) is not None:
+                yield line
+                at = line.end
+            else:
+                at = self._after_newline(at)
+
+    def drop(self, line: _Line) -> None:
+        """A lot waits no more, nor does any before it."""
+        self._read, self.rows = line.end, self.rows - line.rows
+
+    def empty(self) -> None:
+        """Begin anew."""
+        os.ftruncate(self._descriptor, 0)
+        self._read = self._end = 0
+
+    def close(self, remove: bool) -> None:
+        """Let go of it."""
+        if remove:
+            self.path.unlink(missing_ok=True)
+        os.close(self._descriptor)
+
+    def _line(self, at: int) -> _Line | None:
+        head = HEAD.fullmatch(os.pread(self._descriptor, HEAD_BYTES, at))
+        if head is None:
+            return None
+        check, length, rows = (int(part, 16) for part in head.groups())
+        if at + HEAD_BYTES + length >= self._end:  # or memory would be taken on the word of a damaged head
+            return None
+        text = os.pread(self._descriptor, length + 1, at + HEAD_BYTES)
+        if len(text) != length + 1 or not text.endswith(b"\n") or crc32(text[:-1]) != check:
+            return None
+        return _Line(text[:-1], rows, at, at + HEAD_BYTES + length + 1)
+
+    def _after_newline(self, at: int) -> int | None:
+        while chunk := os.pread(self._descriptor, CHUNK_BYTES, at):
+            place = chunk.find(b"\n")
+            if place >= 0:
+                return at + place + 1
+            at += len(chunk)
+        return None
+
+
+class Spool:
+    """The lots that wait, oldest first: those of processes that died before our own.
+
+    Args:
+        folder: Shared by the processes of one machine; made where it is not there.
+        lose: Told how many records a line held that is none of ours.
+    """
+
+    def __init__(self, folder: Path, lose: Callable[[int], None]) -> None:
+        self._folder, self._lose = folder, lose
+        self._own: _File | None = None
+        self._adopted: list[_File] = []
+        self._read: list[tuple[_File, _Line]] = []
+
+    @property
+    def rows(self) -> int:
+        """How many records wait."""
+        return sum(file.rows for file in self._files())
+
+    def adopt(self) -> None:
+        """Take over the files of processes that died.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
+        held = {file.path for file in self._files()}
+        for path in sorted(self._folder.glob(f"*{SUFFIX}")) if self._folder.is_dir() else ():
+            if path not in held and (descriptor := _lock(path, os.O_RDWR)) is not None:
+                self._adopted.append(_File(path, descriptor))
+
+    def append(self, lot: Lot) -> None:
+        """Write a lot to the disk.
+
+        Raises:
+            OSError: it cannot be; then nothing of it is kept.
+        """
+        if self._own is None:
+            self._own = self._make()
+        self._own.append(lot.to_json(), len(lot.events))
+
+    def oldest(self, rows: int) -> list[Lot]:
+        """The lots that wait longest, one at least if there is any, and no more than so many records."""
+        self._read, found = [], list[Lot]()
+        for file in self._files():
+            for line in file.lines():
+                rows -= line.rows
+                if found and rows < 0:
+                    return found
+                try:
+                    lot = _lot(line)
+                except ValueError:
+                    if found:  # its turn comes when those before it are written
+                        return found
+                    self._set_aside(file, line)
+                    continue
+                self._read.append((file, line))
+                found.append(lot)
+        return found
+
+    def _set_aside(self, file: _File, line: _Line) -> None:
+        """Keep a line that no database will take where it stops none of those behind it."""
+        path = file.path.with_suffix(ASIDE)
+        log.critical("%d records are lost: the spool's line is no lot of this version; see %s", line.rows, path.name)
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            with open(descriptor, "ab") as beside:
+                beside.write(_framed(line.text, line.rows))
+        except OSError as error:
+            log.error("it cannot be kept either: %s", error.strerror)
+        file.drop(line)
+        self._lose(line.rows)
+
+    def drop(self) -> None:
+        """What :meth:`oldest` read last is in the database."""
+        for file, line in self._read:
+            file.drop(line)
+        self._read = []
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Let go of adopted files in which nothing waits, and begin our own anew if nothing does in it."""
+        for file in [file for file in self._adopted if not file.rows]:
+            file.close(remove=True)
+            self._adopted.remove(file)
+        if self._own is not None and not self._own.rows:
+            self._own.empty()
+
+    def close(self) -> None:
+        """Let go of all files; what waits in them is found again by the next process."""
+        for file in self._files():
+            file.close(remove=not file.rows)
+        self._adopted, self._own = [], None
+
+    def _files(self) -> list[_File]:
+        return self._adopted if self._own is None else [*self._adopted, self._own]
+
+    def _make(self) -> _File:
+        """A file of our own; one that another process took for a dead one's before it was locked is given up."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        while True:
+            path = self._folder / (ulid() + SUFFIX)
+            descriptor = _lock(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+            if descriptor is not None:
+                _sync_folder(self._folder)
+                return _File(path, descriptor)
+
+
+def _framed(text: bytes, rows: int) -> bytes:
+    """A line as it is on disk."""
+    return b"%08x %08x %08x %s\n" % (crc32(text), len(text), rows, text)
+
+
+def _lot(line: _Line) -> Lot:
+    """What a line holds.
+
+    Raises:
+        ValueError: no lot, or not of so many records as its head says.
+    """
+    lot = Lot.from_json(line.text)
+    if len(lot.events) != line.rows:
+        raise ValueError("another number of records than its head says")
+    return lot
+
+
+def _lock(path: Path, flags: int) -> int | None:
+    """Open and lock a file; ``None`` where another process holds it, or it is gone."""
+    try:
+        descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(descriptor).st_nlink:
+            return descriptor
+    except BlockingIOError:
+        pass
+    os.close(descriptor)
+    return None
+
+
+def _sync_folder(folder: Path) -> None:
+    """A file is there after a crash only if its folder says so on disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,123 @@
+"""The tables of the record, for SQLite and PostgreSQL alike. Alembic's first migration makes the same.
+
+``records`` is the chain: nothing in it is ever changed, but a body may be erased, for a link covers the body's hash and
+not the body. Sensitive attributes are in a table of their own, under a pseudonym that only the key can make, dated by
+the day alone, so that neither a key-less reader nor the order of rows leads from one to the other.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+)
+
+META = MetaData()
+NUMBER = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite's row number is an INTEGER, and of 64 bits."""
+ID, NAME, HASH = String(26), String(64), LargeBinary(32)
+
+records = Table(
+    "records",
+    META,
+    Column("seq", NUMBER, primary_key=True, autoincrement=False),  # 1, 2, 3, ... without holes
+    Column("id", ID, nullable=False),  # a decision's id is the one that its caller got
+    Column("kind", NAME, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),  # milliseconds since 1970
+    Column("subject", ID),  # the decision that an event is about
+    Column("body", Text),  # JSON; null once erased
+    Column("body_sha256", HASH, nullable=False),
+    Column("link", HASH, nullable=False),  # see evenhand.service.audit.chain
+    Index("records_id", "id", unique=True),
+    Index("records_subject", "subject"),
+    Index("records_at_ms", "at_ms"),
+)
+
+chain = Table(  # one row: where the chain begins and ends
+    "chain",
+    META,
+    Column("name", NAME, primary_key=True),
+    Column("pruned_seq", NUMBER, nullable=False),  # the last record that was pruned; 0 if none was
+    Column("pruned_link", HASH, nullable=False),
+    Column("seq", NUMBER, nullable=False),
+    Column("link", HASH, nullable=False),
+)
+
+configurations = Table(  # what decisions refer to by its hash: version, bundle, thresholds, modes, labels
+    "configurations",
+    META,
+    Column("sha256", String(64), primary_key=True),
+    Column("body", Text, nullable=False),
+)
+
+checkpoints = Table(
+    "checkpoints",
+    META,
+    Column("seq", NUMBER, primary_key=True, autoincrement=False),
+    Column("link", HASH, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("public_key", HASH, nullable=False),
+    Column("signature", LargeBinary(64), nullable=False),
+)
+
+labels = Table(  # the true label of a decision, once known: one each
+    "labels",
+    META,
+    Column("decision", ID, primary_key=True),
+    Column("label", NAME, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+)
+
+attributes = Table(  # declared sensitive attributes
+    "attributes",
+    META,
+    Column("pseudonym", String(32), primary_key=True),  # see evenhand.service.audit.digest_keys
+    Column("attribute", NAME, primary_key=True),
+    Column("group", NAME, nullable=False),
+    Column("day", Integer, nullable=False),  # days since 1970
+    Index("attributes_day", "day"),
+    sqlite_with_rowid=False,
+)
+
+_CELL = ("model", "attribute", "group", "source")
+
+
+def _cells(name: str, keys: tuple[str, ...], bits: tuple[str, ...], sums: tuple[str, ...]) -> Table:
+    return Table(
+        name,
+        META,
+        Column("hour", Integer, primary_key=True, autoincrement=False),  # of the decision, hours since 1970
+        *(Column(key, NAME, primary_key=True) for key in keys),
+        *(Column(bit, SmallInteger, primary_key=True, autoincrement=False) for bit in bits),
+        Column("n", BigInteger, nullable=False),
+        *(Column(total, Float, nullable=False) for total in sums),
+        sqlite_with_rowid=False,
+    )
+
+
+hourly_decisions = _cells("hourly_decisions", _CELL, ("base", "final", "bin"), ("score",))
+"""``bin`` is the tenth (0 to 9) of the served probability of a favourable label; ``score`` the sum of these. Decisions
+that abstained are in it again under sources of their own (evenhand.service.audit.aggregates): whoever sums it names the source."""
+hourly_outcomes = _cells("hourly_outcomes", _CELL, ("base", "final", "label", "bin"), ("score",))
+hourly_risk = _cells("hourly_risk", ("model", "attribute"), ("base", "final", "bin"), ("risk", "risk_squared"))
+"""Every decision by the tenth of its risk, whether or not a group was declared."""
+
+evidence = Table(
+    "evidence",
+    META,
+    *(Column(key, NAME, primary_key=True) for key in ("model", "attribute", "group", "metric")),
+    Column("state", Text, nullable=False),  # JSON of evenhand.service.monitoring.sequential.evidence
+)
+
+about = Table(  # facts about this database: fingerprint of its key, the evaluator's cursor
+    "about", META, Column("name", NAME, primary_key=True), Column("value", Text, nullable=False)
+)

@@ -1,0 +1,188 @@
+"""Lets a request through or refuses it: the rule of its route, the credential it shows, its rate."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+from evenhand.service.auth.credentials import Malformed, credential
+from evenhand.service.auth.jwt import Tokens
+from evenhand.service.auth.key_file import AccessError, Key, find, read_keys
+from evenhand.service.auth.policy import Rule, Rules
+from evenhand.service.auth.rate_limit import Buckets
+from evenhand.service.auth.reloadable_file import Watched
+from evenhand.service.errors import AdminOff, Forbidden, MethodNotAllowed, NotFound, RateLimited, Unauthorized
+from evenhand.service.settings import Settings
+
+log = logging.getLogger(__name__)
+CLOSED = (
+    "{host} can be reached by others and there are no keys: make one (evenhand key new NAME --scope predict) and set "
+    "EVENHAND_KEYS_FILE, listen on 127.0.0.1, or set EVENHAND_OPEN=true to let everyone in"
+)
+PROXIES = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"via")
+"""Headers that a proxy adds: whoever is behind it may be anywhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whoever showed a credential that holds."""
+
+    name: str
+    """Of the key; of a token only that it is one, for its subject is personal data."""
+    bucket: str
+    scopes: frozenset[str]
+    rate_per_s: float
+    """0 is unlimited."""
+
+
+class Guard:
+    """Asked once per request, before its body is read.
+
+    Args:
+        settings: Where keys lie, and how many requests they may make.
+        count: Is told what became of each request that needs a scope.
+
+    Raises:
+        AccessError: keys or tokens cannot be set up, or nothing would protect what strangers can reach.
+    """
+
+    def __init__(self, settings: Settings, count: Callable[[str], None]) -> None:
+        self._count = count
+        self._rate_per_s = settings.key_rate_per_s
+        self._keys = None if settings.keys_file is None else Watched(settings.keys_file, read_keys)
+        self._tokens = _tokens(settings)
+        self._rules, self._buckets = Rules(), Buckets()
+        self._needs_key = self._keys is not None or self._tokens is not None
+        self._is_local = is_loopback(settings.host)
+        self.is_open_to_all = not self._needs_key and not self._is_local
+        """Whether strangers reach it, and need no key."""
+        if self.is_open_to_all and not settings.open:
+            raise AccessError(CLOSED.format(host=settings.host))
+
+    def rules(self, path: str) -> Mapping[str, Rule]:
+        """What each method of a path needs; empty for a path that is not there."""
+        return self._rules.of_path(path)
+
+    def admit(self, scope: Mapping[str, Any], rules: Mapping[str, Rule]) -> None:
+        """Return where the request may go on.
+
+        Args:
+            scope: ASGI's, of the request.
+            rules: Of its path.
+
+        Raises:
+            Unauthorized: no credential, or none that holds.
+            Forbidden: it lacks the scope.
+            RateLimited: it was used too often.
+            AdminOff: without keys, only this machine may change anything.
+            NotFound: no such path.
+            MethodNotAllowed: no such method.
+        """
+        method = scope["method"]
+        rule = rules.get("GET" if method == "HEAD" else method)
+        if rule is not None and not rule.scopes:
+            return
+        if not self._needs_key:
+            self._admit_without(rule, scope)
+        else:
+            self._admit_with(rule, scope)
+        if rule is None:  # only now: what exists is nobody's business who shows no key
+            raise MethodNotAllowed if rules else NotFound
+
+    def _admit_without(self, rule: Rule | None, scope: Mapping[str, Any]) -> None:
+        if rule is not None and rule.is_admin and not (self._is_local and _from_here(scope)):
+            self._count("admin_off")
+            raise AdminOff
+
+    def _admit_with(self, rule: Rule | None, scope: Mapping[str, Any]) -> None:
+        now_s = time.monotonic()
+        try:
+            shown = credential(scope["headers"])
+        except Malformed:
+            self._refuse_invalid()
+        if shown is None:
+            self._count("missing")
+            raise Unauthorized
+        caller = self._caller(shown, now_s)
+        if caller is None:
+            self._refuse_invalid()
+        wait_s = self._buckets.take(caller.bucket, caller.rate_per_s, now_s) if caller.rate_per_s else 0.0
+        if wait_s:
+            self._count("limited")
+            raise RateLimited(wait_s)
+        if rule is not None and caller.scopes.isdisjoint(rule.scopes):
+            self._count("forbidden")
+            raise Forbidden(rule.scopes)
+        self._count("ok")
+        if rule is not None and rule.is_admin:
+            log.info("%s %s by %s", scope["method"], rule.template, caller.name)
+
+    def _refuse_invalid(self) -> NoReturn:
+        self._count("invalid")
+        raise Unauthorized(is_shown=True)
+
+    def _caller(self, shown: str, now_s: float) -> Caller | None:
+        if self._tokens is not None and shown.count(".") == 2:  # a key has no dot
+            bearer = self._tokens.verify(shown, now_s)
+            if bearer is None:
+                return None
+            return Caller("a token", f"token {bearer.subject}", bearer.scopes, self._rate_per_s)
+        key = None if self._keys is None else find(self._keys.get(now_s), shown)
+        return None if key is None else self._of_key(key)
+
+    def _of_key(self, key: Key) -> Caller:
+        rate_per_s = self._rate_per_s if key.rate_per_s is None else key.rate_per_s
+        return Caller(f"key {key.name}", f"key {key.name}", key.scopes, rate_per_s)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches what listens there."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _from_here(scope: Mapping[str, Any]) -> bool:
+    """Whether the connection came in on the loopback interface, and neither by a proxy nor from a page of another site.
+
+    A site whose name is made to point at this machine is to a browser the same site; its name in ``Origin`` gives it
+    away. Other programs send none.
+    """
+    server = scope.get("server")
+    if server is not None and not is_loopback(server[0]) and _is_address(server[0]):
+        return False
+    if any(name in PROXIES for name, _ in scope["headers"]):
+        return False
+    origins = [value for name, value in scope["headers"] if name == b"origin"]
+    return all(is_loopback(_host_of(origin.decode("latin-1"))) for origin in origins)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:  # a socket's path
+        return False
+    return True
+
+
+def _host_of(origin: str) -> str:
+    try:
+        return urlsplit(origin).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _tokens(settings: Settings) -> Tokens | None:
+    if settings.jwt_jwks is None:
+        if settings.jwt_issuer or settings.jwt_audience:
+            raise AccessError("jwt_issuer and jwt_audience need jwt_jwks: a file with the issuer's public keys")
+        return None
+    if not settings.jwt_issuer or not settings.jwt_audience:
+        raise AccessError("jwt_jwks needs jwt_issuer and jwt_audience: tokens for other services must not count here")
+    return Tokens(settings.jwt_jwks, settings.jwt_issuer, settings.jwt_audience, settings.jwt_claim)

@@ -1,0 +1,123 @@
+"""Bearer tokens (JWT, as OpenID Connect providers issue them), verified by PyJWT against public keys in a local file.
+
+No address is ever fetched, neither the issuer's nor one that a token names (``jku``, ``x5u``), and no key that a token
+brings along (``jwk``) is used.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evenhand.service.auth.key_file import AccessError
+from evenhand.service.auth.policy import SCOPES
+from evenhand.service.auth.reloadable_file import Watched
+
+if TYPE_CHECKING:
+    from jwt import PyJWK
+
+log = logging.getLogger(__name__)
+ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+"""Asymmetric ones only: whoever can verify must not be able to issue."""
+LEEWAY_S = 30
+"""Between the issuer's clock and ours."""
+MAX_FILE_BYTES = 2**20
+MAX_SUBJECT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """Whose token it is, and what it may do."""
+
+    subject: str
+    scopes: frozenset[str]
+
+
+class Tokens:
+    """Verifies tokens.
+
+    Args:
+        path: File with a JSON Web Key Set.
+        issuer: Who must have issued a token.
+        audience: For whom.
+        claim: Which claim holds its scopes: a text separated by spaces, or a list.
+
+    Raises:
+        AccessError: the library is not installed, or the file cannot be used.
+    """
+
+    def __init__(self, path: Path, issuer: str, audience: str, claim: str) -> None:
+        try:
+            import jwt
+        except ImportError:
+            raise AccessError("tokens need PyJWT: install evenhand with the extra jwt") from None
+        self._jwt = jwt
+        self._issuer, self._audience, self._claim = issuer, audience, claim
+        self._keys = Watched(path, read_key_set)
+
+    def verify(self, token: str, now_s: float) -> Bearer | None:
+        """Whose token it is; ``None`` where it does not hold.
+
+        Args:
+            token: In its compact form.
+            now_s: The monotonic clock.
+        """
+        try:
+            key = _choose(self._keys.get(now_s), self._jwt.get_unverified_header(token))
+            if key is None:
+                return None
+            claims = self._jwt.decode(
+                token,
+                key,
+                algorithms=[key.algorithm_name],
+                audience=self._audience,
+                issuer=self._issuer,
+                leeway=LEEWAY_S,
+                options={"require": ["exp", "iss", "aud", "sub"]},
+            )
+        except (self._jwt.PyJWTError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
+            log.debug("a token does not hold: %s", type(error).__name__)
+            return None
+        return Bearer(str(claims["sub"])[:MAX_SUBJECT], _scopes(claims.get(self._claim)))
+
+
+def read_key_set(path: Path) -> tuple[PyJWK, ...]:
+    """Every public signing key of a file.
+
+    Raises:
+        AccessError: it is no JSON Web Key Set, or holds a key that cannot be used.
+    """
+    from jwt import PyJWK, PyJWTError
+
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+        given = json.loads(content)["keys"] if len(content) <= MAX_FILE_BYTES else ()
+        found = tuple(PyJWK.from_dict(one) for one in given if one.get("use", "sig") == "sig")
+        is_private = any("d" in one for one in given)
+    except OSError as error:
+        raise AccessError(f"{path}: {error.strerror}; put the issuer's key set (its jwks_uri) there") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, PyJWTError) as error:
+        raise AccessError(f"{path}: not a usable JSON Web Key Set ({type(error).__name__})") from None
+    names = [key.key_id for key in found]
+    if not found or is_private or any(key.algorithm_name not in ALGORITHMS for key in found):
+        raise AccessError(f"{path}: needs public signing keys of {', '.join(ALGORITHMS)}, and no others")
+    if len(found) > 1 and (None in names or len(set(names)) < len(names)):
+        raise AccessError(f"{path}: where there are several keys each needs a kid of its own")
+    return found
+
+
+def _choose(keys: tuple[PyJWK, ...], header: dict[str, Any]) -> PyJWK | None:
+    """The key that a token names; the only one where it names none."""
+    name = header.get("kid")
+    if name is None:
+        return keys[0] if len(keys) == 1 else None
+    return next((key for key in keys if key.key_id == name), None)
+
+
+def _scopes(claim: object) -> frozenset[str]:
+    words = claim.split() if isinstance(claim, str) else claim if isinstance(claim, list) else ()
+    return frozenset(scope for scope in SCOPES if scope in words)

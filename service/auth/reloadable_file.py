@@ -1,0 +1,66 @@
+"""A file that is read again when it changes; one that cannot be used any more leaves in force what it said before."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from evenhand.service.auth.key_file import AccessError
+
+log = logging.getLogger(__name__)
+LOOK_EVERY_S = 1.0
+Value = TypeVar("Value")
+Stamp = tuple[int, ...] | None
+
+
+class Watched(Generic[Value]):
+    """What a file says, up to a second late.
+
+    Args:
+        path: The file.
+        read: Makes its value.
+
+    Raises:
+        AccessError: it cannot be used at all.
+    """
+
+    def __init__(self, path: Path, read: Callable[[Path], Value]) -> None:
+        self._path, self._read = path, read
+        self._stamp = _stamp(path)
+        self._value = read(path)
+        self._next_s = 0.0
+
+    def get(self, now_s: float) -> Value:
+        """Its value.
+
+        Args:
+            now_s: The monotonic clock.
+        """
+        if now_s >= self._next_s:
+            self._next_s = now_s + LOOK_EVERY_S
+            self._look()
+        return self._value
+
+    def _look(self) -> None:
+        stamp = _stamp(self._path)
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp  # whatever is found is said once
+        try:
+            self._value = self._read(self._path)
+        except AccessError as error:
+            log.error("%s; what it said before stays in force", error)
+        else:
+            log.info("read %s again", self._path)
+
+
+def _stamp(path: Path) -> Stamp:
+    """Changes whenever the file does."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

@@ -1,0 +1,1 @@
+"""Which models are served: versions, roles, reload, shadow, and what operators switch."""

@@ -1,0 +1,171 @@
+"""What operators switch at run time: modes, the version that answers, the version that is tried beside it.
+
+Several workers share a file: each writes what it was told and follows what the others were told. A worker that takes a
+crashed one's place reads it too, so that a correction that was switched off stays off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from evenhand.models.bundle.manifest import Mode
+from evenhand.service import log_level
+from evenhand.service.catalog.registry import Registry, Roles
+from evenhand.service.errors import InvalidInput
+from evenhand.service.inference.workers import Lanes
+from evenhand.service.log_level import Level
+from evenhand.service.metrics.collectors import Metrics
+from evenhand.service.recording import Note
+
+log = logging.getLogger(__name__)
+
+FOLLOW_S = 0.25
+"""How soon a worker does what another was told."""
+
+
+@dataclass(frozen=True)
+class _Orders:
+    """What the workers share."""
+
+    log_level: Level
+    models: dict[str, Roles]
+
+
+ORDERS = TypeAdapter(_Orders)
+"""What the workers' file says, by model."""
+
+
+class Control:
+    """Changes the roles of a registry.
+
+    Args:
+        registry: Whose roles.
+        lanes: Told which model only gets what others leave.
+        metrics: Told which version answers.
+        note: Writes down what was switched.
+        file: What the workers share; ``None`` where there is one.
+    """
+
+    def __init__(self, registry: Registry, lanes: Lanes, metrics: Metrics, note: Note, file: Path | None) -> None:
+        self._registry = registry
+        self._lanes = lanes
+        self._metrics = metrics
+        self._note = note
+        self._file = file
+        self._seen = ""
+
+    def set_mode(self, name: str, attribute: str | None, mode: Mode) -> None:
+        """Switch the correction of one attribute, or of all.
+
+        Raises:
+            UnknownModel: no such model is served.
+            InvalidInput: it has no such attribute.
+        """
+        names = self._registry.get(name).manifest.attribute_names
+        if attribute is not None and attribute not in names:
+            raise InvalidInput(f"this model has no such attribute; it has {', '.join(names)}")
+        chosen = names if attribute is None else [attribute]
+        modes = dict.fromkeys(chosen, mode)
+        self._change(name, lambda: self._registry.roles[name].modes.update(modes))
+        self._note("mode", {"model": name, "attributes": list(chosen), "mode": mode})
+        log.warning("%s: the mode of %s is %s now", name, ", ".join(chosen), mode)
+
+    def set_shadow(self, name: str, version: str | None) -> None:
+        """Try a version beside the live one, or none.
+
+        Raises:
+            UnknownModel: no such model or version is loaded.
+            InvalidInput: it is the live one.
+        """
+        if version is not None and self._registry.get(name, version) is self._registry.get(name):
+            raise InvalidInput("this version answers already; name another one that is loaded, or null for none")
+        self._registry.get(name)
+        self._change(name, lambda: setattr(self._registry.roles[name], "shadow", version))
+        self._note("shadow", {"model": name, "version": version})
+        log.warning("%s: version %s is tried beside the live one now", name, version)
+
+    def promote(self, name: str, version: str) -> None:
+        """Let a version answer; the one before stays loaded, so that the way back is the same call.
+
+        Raises:
+            UnknownModel: no such model or version is loaded.
+        """
+        self._registry.get(name, version)
+
+        def change() -> None:
+            roles = self._registry.roles[name]
+            roles.live, roles.shadow = version, None if roles.shadow == version else roles.shadow
+
+        self._change(name, change)
+        self._note("promote", {"model": name, "version": version})
+        log.warning("%s: version %s answers now", name, version)
+
+    def set_log_level(self, level: Level) -> None:
+        """Write more or fewer log lines, here and in the other workers; the setting counts again after a restart."""
+        log.warning("the log level is %s now; it was %s", level, log_level.level())
+        self._change(None, lambda: log_level.set_level(level))
+
+    async def follow(self) -> None:
+        """Do what other workers were told. Runs for ever."""
+        while self._file is not None:
+            self._read()
+            await asyncio.sleep(FOLLOW_S)
+
+    def _change(self, name: str | None, change: Callable[[], object]) -> None:
+        """Change one model's roles, or what belongs to none, here and for the other workers; nothing said is lost."""
+        if self._file is None:
+            change()
+            self._apply(name)
+            return
+        with open(self._file.with_suffix(".lock"), "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._read()
+            change()
+            self._apply(name)
+            roles = {name: asdict(roles) for name, roles in self._registry.roles.items()}
+            self._seen = json.dumps({"log_level": log_level.level(), "models": roles})
+            draft = self._file.with_suffix(".new")
+            draft.write_text(self._seen)
+            os.replace(draft, self._file)
+
+    def _read(self) -> None:
+        assert self._file is not None
+        text = self._file.read_text(errors="replace") if self._file.exists() else ""
+        if text == self._seen:
+            return
+        self._seen = text
+        try:
+            found = ORDERS.validate_json(text)
+        except ValueError:
+            log.error("the workers' orders cannot be read; this worker keeps what it was told")
+            return
+        log_level.set_level(found.log_level)
+        for name, said in found.models.items():
+            if name in self._registry.roles:
+                self._adopt(name, said)
+
+    def _adopt(self, name: str, said: Roles) -> None:
+        """Take another worker's roles; a version that is not loaded here keeps what is."""
+        loaded = {model.manifest.version for model in self._registry.versions(name)}
+        roles = self._registry.roles[name]
+        roles.modes = said.modes
+        roles.live = said.live if said.live in loaded else roles.live
+        roles.shadow = said.shadow if said.shadow in loaded and said.shadow != roles.live else None
+        self._apply(name)
+
+    def _apply(self, name: str | None) -> None:
+        if name is None:
+            return
+        live, shadow = self._registry.get(name), self._registry.shadow_of(name)
+        for model in self._registry.versions(name):
+            self._lanes.defer(model.batcher, model is shadow)
+            self._metrics.role(model.manifest, model.bundle, model is live, model.normal)

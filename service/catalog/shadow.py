@@ -1,0 +1,111 @@
+"""A new version on live traffic: it gets the rows that the live one has answered, and its answers are only counted.
+
+Its rows run when no other rows wait, and are dropped when they would queue; a row of the live version waits for a batch
+of it that is running already, and for no more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from evenhand.models.bundle.manifest import Mode
+from evenhand.service.catalog.loader import LoadedModel
+from evenhand.service.catalog.registry import Registry
+from evenhand.service.errors import ServiceError
+from evenhand.service.inference import decision, preprocess
+from evenhand.service.metrics.collectors import Metrics
+from evenhand.service.types import Example, Row
+
+log = logging.getLogger(__name__)
+MOST_ROWS = 1024
+"""Rows that may wait for a version in shadow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A row that the live version has answered."""
+
+    item: Any
+    row: Row
+
+
+class Background:
+    """Work that nobody waits for."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def full(self) -> bool:
+        """Whether more of it should be dropped."""
+        return len(self._tasks) >= MOST_ROWS
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Begin it; returns at once."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Drop what is not done yet."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+class Shadow:
+    """Tries versions beside the live ones."""
+
+    def __init__(self, registry: Registry, metrics: Metrics, deadline_s: float) -> None:
+        self._registry = registry
+        self._metrics = metrics
+        self._deadline_s = deadline_s
+        self._background = Background()
+
+    def mirror(self, name: str, answered: Sequence[Answered], wanted: Mode | None) -> None:
+        """Give rows to the version in shadow, if there is one; returns at once.
+
+        Args:
+            name: Model that answered.
+            answered: Its rows.
+            wanted: Mode that the request asked for.
+        """
+        candidate = self._registry.shadow_of(name)
+        if candidate is None or not answered:
+            return
+        if candidate.batcher.depth + len(answered) > MOST_ROWS or self._background.full:
+            self._metrics.candidate_rows(candidate.manifest, "dropped", len(answered))
+            return
+        self._background.start(self._try(candidate, answered, wanted))
+
+    async def close(self) -> None:
+        """Drop what is not counted yet."""
+        await self._background.close()
+
+    async def _try(self, candidate: LoadedModel, answered: Sequence[Answered], wanted: Mode | None) -> None:
+        modes = preprocess.request_modes(tuple(self._registry.modes(candidate)), wanted)
+        try:
+            items = [row.item for row in answered]
+            deadline_s = time.monotonic() + self._deadline_s
+            rows = await asyncio.to_thread(preprocess.examples, candidate.encoder, items, modes, False, deadline_s)
+            good = [(row, then) for row, then in zip(rows, answered, strict=True) if isinstance(row, Example)]
+            async with asyncio.timeout(self._deadline_s):
+                scored = await candidate.batcher.submit([row for row, _ in good]) if good else []
+        except (ServiceError, TimeoutError):
+            self._metrics.candidate_rows(candidate.manifest, "dropped", len(answered))
+            return
+        self._metrics.candidate_rows(candidate.manifest, "error", len(answered) - len(good))
+        for (row, then), scores in zip(good, scored, strict=True):
+            try:
+                if isinstance(scores, ServiceError):
+                    raise scores
+                found = decision.decide(scores, row.modes, candidate.manifest)
+            except ServiceError:
+                self._metrics.candidate_rows(candidate.manifest, "error", 1)
+            else:
+                self._metrics.candidate(candidate.manifest, then.row, found)

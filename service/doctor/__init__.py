@@ -1,0 +1,1 @@
+"""``evenhand doctor``: checks of settings, bundles, record, clock, packages and port."""

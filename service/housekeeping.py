@@ -1,0 +1,108 @@
+"""Looks after the record while it grows: sequential evidence, in one process of all, signed checkpoints, retention."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from evenhand.models.bundle.manifest import Manifest
+from evenhand.service.audit.checkpoints import checkpoint, load_key
+from evenhand.service.audit.maintenance.retention import prune
+from evenhand.service.audit.recorder import Recorder
+from evenhand.service.catalog.registry import Registry
+from evenhand.service.metrics.collectors import Metrics
+from evenhand.service.monitoring.sequential.evaluator import Evaluator
+from evenhand.service.monitoring.sequential.evidence import Rules
+from evenhand.service.monitoring.sequential.verdicts import Kept, findings
+from evenhand.service.recording import CHECKPOINT_KEY
+from evenhand.service.settings import Settings
+
+log = logging.getLogger(__name__)
+EVALUATE_S = 2.0
+"""How often new records are looked for."""
+JUMP_S = 60.0
+"""A clock that is set by so much, forward or back, may be wrong now, or may have been."""
+
+
+class Watch:
+    """The threads that read the record of one process.
+
+    Args:
+        recorder: The record.
+        registry: Whose models are watched.
+        settings: What the operator asks for.
+        metrics: Where evidence is shown.
+    """
+
+    def __init__(self, recorder: Recorder, registry: Registry, settings: Settings, metrics: Metrics) -> None:
+        self._recorder, self._registry, self._metrics = recorder, registry, metrics
+        self._rules = Rules(settings.gap_limit, settings.days_per_false_alarm, rows=settings.min_rows)
+        self._evaluator = Evaluator(recorder.engine, recorder.keys, self._rules, EVALUATE_S, self._show)
+        self._key = load_key(settings.state / CHECKPOINT_KEY)
+        self._every_s = settings.checkpoint_s
+        self._keep_days = settings.keep_decisions_days, settings.keep_attributes_days
+        self._kept: Sequence[Kept] = ()
+        self._stop = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._evaluator.start()
+        self._keeper.start()
+
+    def end_reading(self) -> None:
+        """Stop, before the record is closed."""
+        self._stop.set()
+        self._evaluator.close()
+        self._keeper.join()
+
+    def sign(self) -> None:
+        """Sign where the chain ends, now."""
+        try:
+            made = checkpoint(self._recorder.engine, self._key)
+        except SQLAlchemyError as error:
+            log.warning("the record's head was not signed: the database is away (%s)", type(error).__name__)
+        else:
+            if made is not None:
+                log.info("checkpoint, to be kept elsewhere: %s", made.line())
+
+    def findings(self, manifest: Manifest) -> list[dict[str, Any]]:
+        """What the evidence says of a model, as of the last look."""
+        return findings(self._kept, manifest.name, manifest.attributes, self._rules)
+
+    def _show(self, kept: list[Kept]) -> None:
+        self._kept = kept
+        for model in self._registry.live():
+            for found in self.findings(model.manifest):
+                series = [found[name] for name in ("model", "attribute", "group", "metric", "process")]
+                self._metrics.record.evidence(series, found["ln"], found["limit_ln"])
+
+    def _keep(self) -> None:
+        """Regularly let go of what is too old, and sign what remains.
+
+        What is deleted does not come back when a clock that was set wrong is set right: after a jump one round is left
+        out, so that nothing goes by a clock that has not run evenly since the round before.
+        """
+        apart_s = time.time() - time.monotonic()
+        while not self._stop.wait(self._every_s):
+            before_s, apart_s = apart_s, time.time() - time.monotonic()
+            if abs(apart_s - before_s) > JUMP_S:
+                log.warning("the clock was set by %+.0f s; nothing is let go of by age this time", apart_s - before_s)
+            else:
+                self._prune()
+            self.sign()
+
+    def _prune(self) -> None:
+        decisions_days, attributes_days = self._keep_days
+        try:
+            gone = prune(self._recorder.engine, decisions_days, attributes_days, time.time_ns() // 1_000_000)
+        except SQLAlchemyError as error:
+            log.warning("old records were not let go of: the database is away (%s)", type(error).__name__)
+        else:
+            if gone.records or gone.attributes:
+                log.info("let go of %d records and %d sensitive attributes by age", gone.records, gone.attributes)

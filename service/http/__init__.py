@@ -1,0 +1,1 @@
+"""HTTP: protocol, limits of bodies, middleware, schemas and the shape of errors."""

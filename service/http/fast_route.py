@@ -1,0 +1,65 @@
+"""A route that takes one JSON body, without what FastAPI looks up again for every request.
+
+Its own handler reads the media type a second time, opens exit stacks and walks a tree of dependencies: a quarter of a
+millisecond on a processor whose caches a run of the graph has just filled. Documentation and errors stay the same.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ValidationError
+from starlette.responses import Response
+
+from evenhand.service.errors import InvalidJson
+
+MISSING = {"type": "missing", "loc": ("body",), "msg": "Field required", "input": None}
+
+
+class QuickRoute(APIRoute):
+    """A route whose function takes ``(body, request)`` and makes its response itself."""
+
+    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
+        """The handler that answers each request.
+
+        Raises:
+            TypeError: the function takes something else.
+        """
+        dependant, answer = self.dependant, self.endpoint
+        bodies = [param.field_info.annotation for param in dependant.body_params]
+        others = (dependant.path_params, dependant.query_params, dependant.header_params, dependant.dependencies)
+        if dependant.request_param_name != "request" or len(bodies) != 1 or any(others):
+            raise TypeError(f"{self.path}: a quick route's function takes a body and the request, nothing else")
+        kind: type[BaseModel] = bodies[0]  # type: ignore[assignment]
+
+        async def handle(request: Request) -> Response:
+            response: Response = await answer(checked(kind, await request.body()), request)
+            return response
+
+        return handle
+
+
+def checked(kind: type[BaseModel], raw: bytes) -> Any:  # noqa: ANN401 - an instance of it
+    """Read a body.
+
+    Raises:
+        InvalidJson: it is no JSON.
+        RequestValidationError: it is not of that kind, or there is none.
+    """
+    try:
+        found = json.loads(raw) if raw else None
+    except (ValueError, RecursionError):
+        raise InvalidJson from None
+    if found is None:
+        raise RequestValidationError([MISSING])
+    try:
+        return kind.model_validate(found)
+    except ValidationError as error:
+        raise RequestValidationError(
+            [{**one, "loc": ("body", *one["loc"])} for one in error.errors(include_url=False)]
+        ) from None

@@ -1,0 +1,45 @@
+"""What OpenAPI says of access: how a key is shown, which routes need one, and how they refuse."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from evenhand.service.auth.policy import TABLE
+from evenhand.service.errors import V2_PREFIX
+
+SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "A key, or a token of the issuer."},
+    "key": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
+}
+REFUSALS = {
+    "401": "No key or token, or one that does not hold; only where the service has keys.",
+    "403": "The key lacks the scope; or nobody has keys, and this is not the machine itself.",
+    "429": "The key, or the service, is used too often; Retry-After says when it may be again.",
+}
+ERROR = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorReply"}}}}
+
+
+def describe(app: FastAPI) -> None:
+    """Let the application's OpenAPI say it."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            _add(plain())
+        return plain()
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way of extending it
+
+
+def _add(described: dict[str, Any]) -> None:
+    described["components"]["securitySchemes"] = SCHEMES
+    for path, methods in described["paths"].items():
+        for method, operation in methods.items():
+            scopes = TABLE.get(f"{method.upper()} {path}", "").split()
+            if not scopes:
+                continue
+            operation["security"] = [{scheme: scopes} for scheme in SCHEMES]
+            for status, text in REFUSALS.items() if not path.startswith(V2_PREFIX) else ():  # 4XX says it there
+                operation["responses"].setdefault(status, {"description": text, **ERROR})

@@ -1,0 +1,288 @@
+"""The wire format. Items are typed loosely here and checked one by one, so that a bad one costs no good one."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
+
+from evenhand.models.bundle.manifest import Mode
+from evenhand.service.log_level import Level
+
+_ITEM = {
+    "description": "By the model's task: a text; a pair of texts; an image; or an object of named features, where one "
+    "that is null or left out is missing.",
+    "anyOf": [
+        {"type": "string"},
+        {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]},
+        {
+            "type": "object",
+            "properties": {"text": {"type": "string"}, "text_pair": {"type": "string"}},
+            "required": ["text", "text_pair"],
+        },
+        {
+            "type": "object",
+            "properties": {"image": {"type": "string", "description": "Base64 of a PNG or JPEG file."}},
+            "required": ["image"],
+        },
+        {"type": "object", "additionalProperties": {"anyOf": [{"type": "number"}, {"type": "string"}]}},
+    ],
+}
+Inputs = Annotated[Any, WithJsonSchema({"anyOf": [_ITEM, {"type": "array", "items": _ITEM, "minItems": 1}]})]
+
+
+MOST_FIELDS = 64
+"""An object with more is refused as a whole: every wrong field would be an error to build, and a body has millions."""
+
+
+def _few(value: Any) -> Any:  # noqa: ANN401 - anything a client may send
+    if isinstance(value, dict) and len(value) > MOST_FIELDS:
+        raise PydanticCustomError("extra_forbidden", "too many fields")
+    return value
+
+
+def _told(groups: Any) -> Any:  # noqa: ANN401 - anything a client may send
+    if groups is not None and not are_texts(groups):
+        raise PydanticCustomError("groups", "groups are no texts")
+    return groups
+
+
+def are_texts(value: Any) -> bool:  # noqa: ANN401 - anything a client may send
+    """Whether it is an object of few fields whose names and values are texts."""
+    if not isinstance(value, dict) or len(value) > MOST_FIELDS:
+        return False
+    try:
+        "".join([*value, *value.values()]).encode()
+    except (TypeError, UnicodeEncodeError):
+        return False
+    return True
+
+
+Groups = Annotated[dict[str, str] | None, BeforeValidator(_told)]
+_OF_ITEMS = TypeAdapter(dict[str, str] | list[dict[str, str] | None] | None)
+# Looked at once the items are counted, for a body has room for millions of groups.
+GroupsOfItems = Annotated[Any, WithJsonSchema(_OF_ITEMS.json_schema())]
+
+
+class _Taken(BaseModel):
+    """A body, or a part of one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few_fields(cls, value: Any) -> Any:  # noqa: ANN401 - anything a client may send
+        return _few(value)
+
+
+class PredictRequest(_Taken):
+    """What ``POST /predict`` takes."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"inputs": ["what a lovely day", {"text": "go away"}]}]})
+
+    inputs: Inputs
+    """One item, or a list of them."""
+    model: str | None = None
+    """Name of the model; may be left out where only one is served."""
+    groups: GroupsOfItems = None
+    """Groups declared by whoever knows them, per attribute: for one item, or a list as long as ``inputs``. They are
+    counted, and never change the answer."""
+    mode: Mode | None = None
+    """Lowers the operator's mode for this request (apply > shadow > off); it can never raise it."""
+
+
+class AnswerOut(BaseModel):
+    """A label and its probability."""
+
+    label: str
+    score: float = Field(description="Probability of the label.")
+
+
+class ErrorOut(BaseModel):
+    """What is wrong."""
+
+    type: str
+    message: str
+    detail: Any = None
+
+
+class ErrorReply(BaseModel):
+    """The one shape of every error."""
+
+    error: ErrorOut
+
+
+BODY_ERRORS: dict[int | str, dict[str, Any]] = {
+    400: {"description": "The body is not JSON.", "model": ErrorReply},
+    408: {"description": "The body did not arrive in time.", "model": ErrorReply},
+    413: {"description": "Too many bytes or items.", "model": ErrorReply},
+    415: {"description": "The body is not declared as JSON, or compressed.", "model": ErrorReply},
+}
+"""What any route that takes a body may answer."""
+
+
+class AbstainedOut(BaseModel):
+    """Why there is no decision."""
+
+    attribute: str = Field(description="The attribute whose group is decided by people where it is close.")
+    why: str
+
+
+class PredictionOut(BaseModel):
+    """The answer to one item."""
+
+    id: str = Field(description="Name of this decision; keep it for feedback.")
+    label: str
+    score: float
+    scores: dict[str, float]
+    flagged: dict[str, bool] = Field(description="Per attribute: whether the risk reaches the threshold.")
+    corrected: bool = Field(description="Whether a correction was applied to this answer.")
+    risk: dict[str, float] = Field(
+        description="Per attribute: probability that the item does not belong to the reference group. "
+        "It is an inference about a sensitive attribute."
+    )
+    base: AnswerOut = Field(description="What the uncorrected model says.")
+    shadow: AnswerOut | None = Field(description="What would be said if attributes in shadow mode were applied.")
+    abstained: AbstainedOut | None = Field(
+        description="Set where the service gives no decision: label and score are then what the model says, for the "
+        "person who decides instead."
+    )
+    truncated: bool = Field(description="Whether the text was longer than the model reads.")
+
+
+class ItemError(BaseModel):
+    """An item that could not be answered."""
+
+    id: str
+    error: ErrorOut
+
+
+class PredictReply(BaseModel):
+    """What ``POST /predict`` answers; predictions are in the order of the inputs."""
+
+    model: str
+    version: str
+    predictions: list[PredictionOut | ItemError]
+
+
+class FeedbackItem(_Taken):
+    """What became known about one decision."""
+
+    id: str = Field(max_length=64, description="The decision's id, from its prediction.")
+    label: str | None = Field(default=None, description="The true label; one of the model's labels.")
+    groups: Groups = Field(default=None, description="Groups per attribute, from whoever knows them.")
+
+
+class FeedbackRequest(_Taken):
+    """What ``POST /feedback`` takes: one item, or a list of them in ``feedback``."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"id": "01K0000000000000000000000A", "label": "toxic"}]})
+
+    id: str | None = None
+    label: str | None = None
+    groups: Groups = None
+    feedback: Annotated[
+        list[Any] | None, WithJsonSchema({"type": "array", "items": FeedbackItem.model_json_schema(), "minItems": 1})
+    ] = None
+
+
+class FeedbackResultOut(BaseModel):
+    """What came of one item."""
+
+    index: int
+    id: str | None = Field(default=None, description="The decision, where it is on record.")
+    result: Literal["joined", "duplicate", "conflict", "orphan", "expired", "error"]
+    message: str | None = None
+
+
+class FeedbackReply(BaseModel):
+    """What ``POST /feedback`` answers; results are in the order of the items."""
+
+    results: list[FeedbackResultOut]
+    counts: dict[str, int]
+
+
+class OverrideRequest(_Taken):
+    """What ``POST /decisions/{id}/override`` takes."""
+
+    label: str = Field(description="What was decided instead; one of the model's labels.")
+    by: str = Field(min_length=1, max_length=100, description="Who decided; a role or a pseudonym will do.")
+    reason: str = Field(default="", max_length=500, description="Why. Stays on record: no personal data.")
+
+
+class ModeRequest(_Taken):
+    """What ``PUT /models/{name}/mode`` takes."""
+
+    mode: Mode
+    attribute: str | None = Field(default=None, description="All attributes where left out.")
+
+
+class LogLevelRequest(_Taken):
+    """What ``PUT /log-level`` takes, and what it answers."""
+
+    level: Level = Field(description="Least severe log lines that are written.")
+
+
+class VersionRequest(_Taken):
+    """What ``POST /models/{name}/promote`` takes."""
+
+    version: str
+
+
+class ShadowRequest(_Taken):
+    """What ``PUT /models/{name}/shadow`` takes."""
+
+    version: str | None
+
+
+class ReloadReply(BaseModel):
+    """What ``POST /models/{name}/reload`` answers: the version that answers now."""
+
+    model: str
+    version: str
+    bundle: str
+    changed: bool
+
+
+class V2Error(BaseModel):
+    """The Open Inference Protocol's shape of an error."""
+
+    error: str
+
+
+def _shape(required: str, **properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": required.split()}
+
+
+_V2_INPUT = _shape(
+    "name shape datatype",
+    name={"type": "string"},
+    shape={"type": "array", "items": {"type": "integer"}, "description": "[rows] or [rows, 1]."},
+    datatype={"type": "string", "description": "BOOL, UINT8 to UINT64, INT8 to INT64, FP16, FP32, FP64 or BYTES."},
+    parameters=_shape("", binary_data_size={"type": "integer", "description": "So many bytes after the JSON."}),
+    data={"type": "array", "items": {}, "description": "Flat, or nested as the shape says; null is a missing number."},
+)
+_V2_OUTPUT = _shape("name", name={"type": "string"}, parameters=_shape("", binary_data={"type": "boolean"}))
+_V2_PARAMETERS = _shape(
+    "",
+    mode={"enum": ["off", "shadow", "apply"], "description": "Lowers the operator's mode for this request."},
+    binary_data_output={"type": "boolean", "description": "Outputs come as bytes after the JSON."},
+)
+_V2_REQUEST = _shape(
+    "inputs",
+    id={"type": "string"},
+    parameters=_V2_PARAMETERS,
+    inputs={"type": "array", "items": _V2_INPUT},
+    outputs={"type": "array", "items": _V2_OUTPUT, "description": "All outputs where this is left out."},
+)
+V2_INFER: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": _V2_REQUEST},
+            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+        },
+    }
+}
+"""What ``/docs`` says of a body that FastAPI does not read: JSON, or JSON and then bytes."""

@@ -1,0 +1,1 @@
+"""A row's way through the model: preprocess, queue, engine, decision."""

@@ -1,0 +1,110 @@
+"""Examples in, scores out: one run of the graph. Knows no HTTP and no queue."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from evenhand.models.bundle.bundle import Bundle
+from evenhand.models.bundle.inputs import Encoder, collate, pad_of
+from evenhand.models.bundle.runner import Runner, make_runner
+from evenhand.models.bundle.runtime_onnx import Session
+from evenhand.service.types import Example, Scores
+
+CANARY_TOLERANCE = 1e-4
+"""A row alone and in company may differ so much in a logit or a risk: other shapes add up in another order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """How a run has all cores to itself while no other wants them."""
+
+    session: Session
+    is_alone: Callable[[], bool]
+    """Asked before each run."""
+
+
+class Engine:
+    """One bundle's graph, ready to run; any number of threads may run it at once.
+
+    Args:
+        bundle: A verified bundle.
+        encoder: Its encoder; the canary is made of its examples.
+        session: How to run the graph.
+        alone: How to run it while nothing else runs; the graph is loaded a second time for it.
+
+    Raises:
+        BundleError: the graph does not load, or its engine is not installed.
+        RuntimeError: the canary does not sing.
+    """
+
+    def __init__(self, bundle: Bundle, encoder: Encoder, session: Session, alone: Alone | None = None) -> None:
+        self._runner = make_runner(bundle, session)
+        self._wide = self._runner if alone is None else make_runner(bundle, alone.session)
+        self._is_alone = alone.is_alone if alone else lambda: False
+        self._pad_id = pad_of(bundle.manifest.input)
+        self._attributes = len(bundle.manifest.attributes)
+        self._rows = [encoder.encode(item) for item in encoder.examples()]
+        self._canary = self._sing(bundle.manifest.name)
+        self.providers = self._runner.providers
+
+    def run(self, examples: Sequence[Example]) -> list[Scores]:
+        """Score examples in one run of the graph."""
+        return self._score(self._wide if self._is_alone() else self._runner, examples)
+
+    def _score(self, runner: Runner, examples: Sequence[Example]) -> list[Scores]:
+        arrays = collate([example.encoded for example in examples], self._pad_id)
+        out = runner.run(arrays, np.stack([example.modes for example in examples]))
+        return [
+            Scores(*row)
+            for row in zip(out.logits, out.base_logits, out.shadow_logits, out.risk, out.flagged, strict=True)
+        ]
+
+    def probe(self) -> None:
+        """Run one known row.
+
+        Raises:
+            RuntimeError: the answer is not what it was when the graph was loaded.
+        """
+        (found,) = self.run([self._canary[0]])
+        if not np.allclose(found.base, self._canary[1].base, atol=CANARY_TOLERANCE):
+            raise RuntimeError("a known row got another answer than when the graph was loaded")
+
+    def warm(self, batch_rows: int, batch_tokens: int) -> tuple[float, int]:
+        """Run the largest batch twice, every row corrected: later ones find their memory and cannot take longer.
+
+        Returns:
+            Seconds and tokens of the second run.
+        """
+        row = max(self._rows, key=lambda row: row.tokens)
+        count = min(batch_rows, max(1, batch_tokens // row.tokens))
+        arrays = collate([row] * count, self._pad_id)
+        modes, thresholds = self._modes(2, count), np.zeros(self._attributes, dtype=np.float32)
+        self._runner.run(arrays, modes, thresholds)
+        started_s = time.perf_counter()
+        self._runner.run(arrays, modes, thresholds)
+        return time.perf_counter() - started_s, count * row.tokens
+
+    def _sing(self, name: str) -> tuple[Example, Scores]:
+        """Run two rows through every branch, alone and together.
+
+        Raises:
+            RuntimeError: an answer is no number, or depends on who shares the batch.
+        """
+        for code in range(3):
+            examples = [Example(row, self._modes(code)[0]) for row in self._rows]
+            together = self._score(self._runner, examples)
+            for example, scores in zip(examples, together, strict=True):
+                (alone,) = self._score(self._wide, [example])
+                if not np.isfinite(scores.base).all():
+                    raise RuntimeError(f"{name}: the canary's base answer is not finite")
+                pairs = ((alone.base, scores.base), (alone.risk, scores.risk))
+                if not all(np.allclose(*pair, atol=CANARY_TOLERANCE) for pair in pairs):
+                    raise RuntimeError(f"{name}: the canary's answer depends on who shares its batch")
+        return examples[0], together[0]
+
+    def _modes(self, code: int, rows: int = 1) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+        return np.full((rows, self._attributes), code, dtype=np.int64)

@@ -1,0 +1,125 @@
+"""Wire items to examples. Whatever one item's content can break, breaks here, and for that item alone."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from pydantic_core import to_json
+
+from evenhand.models.bundle.inputs import Encoder, InputError
+from evenhand.models.bundle.manifest import UNKNOWN_GROUP, Manifest, Mode
+from evenhand.models.bundle.runtime_onnx import MODE_CODES
+from evenhand.service.errors import InvalidInput
+from evenhand.service.http.schemas import are_texts
+from evenhand.service.types import Example, Ints, Watch
+
+PER_ITEM = 16
+"""What an item, or a feature of it, costs beside its characters, in characters."""
+INLINE_CHARACTERS = 512
+"""Up to here tokenising on the event loop takes less time than handing the work to a thread and back."""
+
+
+def quick(items: Sequence[Any], kind: str) -> bool:
+    """Whether items are so little work that a thread would cost more than it saves."""
+    return kind != "image" and PER_ITEM * len(items) + sum(map(_characters, items)) <= INLINE_CHARACTERS
+
+
+def _characters(item: Any) -> int:  # noqa: ANN401 - anything a client may send
+    if isinstance(item, dict):
+        return PER_ITEM * len(item) + sum(len(value) for value in item.values() if isinstance(value, str))
+    return len(item) if isinstance(item, str) else 0
+
+
+def examples(
+    encoder: Encoder, items: Sequence[Any], modes: Ints, traced: bool, deadline_s: float
+) -> list[Example | InvalidInput]:
+    """Check and tokenise items.
+
+    Args:
+        encoder: The model's encoder.
+        items: What the client sent.
+        modes: ``(attributes,)`` the modes of this request.
+        traced: Whether each row is told which run of the graph it was in.
+        deadline_s: Nobody waits any longer then, by the monotonic clock; a thread must not go on for nobody.
+
+    Returns:
+        For each item an example, or what is wrong with it.
+
+    Raises:
+        TimeoutError: it took longer.
+    """
+    found = []
+    for item in items:
+        found.append(_example(encoder, item, modes, traced))
+        if time.monotonic() > deadline_s:
+            raise TimeoutError
+    return found
+
+
+def _example(encoder: Encoder, item: Any, modes: Ints, traced: bool) -> Example | InvalidInput:  # noqa: ANN401
+    try:
+        return Example(encoder.encode(item), modes, Watch() if traced else None)
+    except InputError as error:
+        return InvalidInput(str(error))
+
+
+def plain(item: Any) -> bytes:  # noqa: ANN401 - what the model takes
+    """An item's bytes, whatever order its features came in."""
+    if isinstance(item, bytes):
+        return item
+    told = dict(sorted(item.items())) if isinstance(item, dict) else item
+    try:
+        return to_json(told)
+    except ValueError:  # a category that is no valid Unicode, which the model takes for an unknown one
+        return json.dumps(told).encode()
+
+
+@lru_cache(maxsize=256)
+def request_modes(operator: tuple[Mode, ...], wanted: Mode | None) -> Ints:
+    """The modes of one request: the operator's, lowered to what the request wants, never raised.
+
+    Returns:
+        ``(attributes,)`` codes, read-only.
+    """
+    codes = np.array([MODE_CODES[mode] for mode in operator], dtype=np.int64)
+    lowered = codes if wanted is None else np.minimum(codes, MODE_CODES[wanted])
+    lowered.setflags(write=False)
+    return lowered
+
+
+def declared_groups(groups: Any, items: int, manifest: Manifest) -> list[dict[str, str]]:  # noqa: ANN401 - as it came
+    """Line up declared groups with the items.
+
+    Returns:
+        One mapping from attribute to group per item, empty where nothing was declared.
+
+    Raises:
+        InvalidInput: they are no texts, of another number than the inputs, or name an attribute that the model has not.
+    """
+    if groups is None:
+        return [{} for _ in range(items)]
+    listed = groups if isinstance(groups, list) else [groups]
+    if len(listed) != items:
+        raise InvalidInput("groups must be one object for one input, or a list as long as inputs")
+    if not all(declared is None or are_texts(declared) for declared in listed):
+        raise InvalidInput("groups has the wrong type; see /docs")
+    names = set(manifest.attribute_names)
+    if any(set(declared or {}) - names for declared in listed):
+        raise InvalidInput(f"groups names an attribute that this model has not; it has {sorted(names)}")
+    return [dict(declared or {}) for declared in listed]
+
+
+def listed(groups: dict[str, str], manifest: Manifest) -> dict[str, str]:
+    """Declared groups as they are counted: one that the model does not list is ``unknown``."""
+    known = {attribute.name: attribute.groups for attribute in manifest.attributes}
+    return {name: group if group in known[name] else UNKNOWN_GROUP for name, group in groups.items()}
+
+
+def unlisted(groups: dict[str, str], manifest: Manifest) -> list[str]:
+    """Attributes whose declared group is none of the model's; one that is said to be unknown is not meant."""
+    return [name for name, group in listed(groups, manifest).items() if group == UNKNOWN_GROUP != groups[name]]

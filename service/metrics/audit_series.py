@@ -1,0 +1,99 @@
+"""Series about the record, about feedback, and of what the sequential evaluator reads from the record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from prometheus_client import CollectorRegistry
+
+from evenhand.service.metrics.series import Counter, Gauge
+
+FEEDBACK = ("joined", "duplicate", "conflict", "orphan", "expired")
+RECORDS = ("written", "spooled", "lost")
+
+
+class RecordSeries:
+    """The series of one process.
+
+    Args:
+        registry: Where they are registered.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._feedback = Counter(
+            "evenhand_feedback",
+            "Items of feedback: joined (brought something new), duplicate, conflict (contradicts what is on record, "
+            "which stays), orphan (no such decision), expired (the decision is too old).",
+            ("result",),
+            registry=registry,
+        )
+        for result in FEEDBACK:
+            self._feedback.labels(result)
+        self._records = Counter(
+            "evenhand_records",
+            "Records by what became of them: written to the database, spooled to disk for it, lost.",
+            ("result",),
+            registry=registry,
+        )
+        for result in RECORDS:
+            self._records.labels(result)
+        self._spool_rows = Gauge(
+            "evenhand_record_spool_rows",
+            "Records on disk that wait for the database.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self._limit = Gauge(
+            "evenhand_limit",
+            "What alerts and verdicts compare with.",
+            ("limit",),
+            registry=registry,
+            multiprocess_mode="mostrecent",
+        )
+        self._make_evidence_series(registry)
+
+    def _make_evidence_series(self, registry: CollectorRegistry) -> None:
+        sequential = ("model", "attribute", "group", "metric", "process")
+        self._evidence = Gauge(
+            "evenhand_evidence_ln",
+            "Logarithm of the evidence that a gap to the reference group is above the limit (detector: that it came "
+            "up at some time; since_start: e-process since deployment). Valid however often it is looked at.",
+            sequential,
+            registry=registry,
+            multiprocess_mode="mostrecent",
+        )
+        self._evidence_limit = Gauge(
+            "evenhand_evidence_limit_ln",
+            "From where on evenhand_evidence_ln is an alarm.",
+            sequential,
+            registry=registry,
+            multiprocess_mode="mostrecent",
+        )
+
+    def limits(self, limits: Mapping[str, float]) -> None:
+        """Say what alerts compare with."""
+        for name, value in limits.items():
+            self._limit.labels(name).set(value)
+
+    def feedback(self, result: str) -> None:
+        """Count one item of feedback."""
+        self._feedback.labels(result).inc()
+
+    def recorded(self, result: str, rows: int) -> None:
+        """Count records by what became of them."""
+        self._records.labels(result).inc(rows)
+
+    def spooled(self, rows: int) -> None:
+        """How many records wait on disk."""
+        self._spool_rows.set(rows)
+
+    def evidence(self, series: Sequence[str], ln: float, limit_ln: float) -> None:
+        """What the sequential evaluator found.
+
+        Args:
+            series: Model, attribute, group, metric and process.
+            ln: The evidence, as a logarithm.
+            limit_ln: From where on it is an alarm.
+        """
+        self._evidence.labels(*series).set(ln)
+        self._evidence_limit.labels(*series).set(limit_ln)

@@ -1,0 +1,272 @@
+"""Every Prometheus series of a process. Names appear nowhere but in the three files of series; none sees an input.
+
+Several workers share files in the folder that ``PROMETHEUS_MULTIPROC_DIR`` names, and each of them exposes the sums.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.metrics_core import Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from evenhand.models.bundle.manifest import Manifest
+from evenhand.models.bundle.reference import Normal
+from evenhand.service.metrics.audit_series import RecordSeries
+from evenhand.service.metrics.buffered import Lot
+from evenhand.service.metrics.grouped import BITS, FairnessCounters, bit, counted_as, groups_of
+from evenhand.service.metrics.series import Counter, Gauge, Histogram
+from evenhand.service.types import Decision, Row
+
+CANDIDATE_RESULTS = ("same", "other", "error", "dropped")
+RELOADS = ("ok", "refused")
+AUTH_RESULTS = ("ok", "missing", "invalid", "forbidden", "limited", "admin_off")
+SHARED = "PROMETHEUS_MULTIPROC_DIR"
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+ROWS = (1, 2, 4, 8, 16, 32, 64, 128)
+
+
+class Metrics:
+    """All series of one process.
+
+    Args:
+        registry: Where they are registered; one per application, so that tests do not share counts.
+        lot_rows: Grouped series come out when at least so many rows are in.
+    """
+
+    def __init__(self, registry: CollectorRegistry, lot_rows: int = 1) -> None:
+        self._registry = registry
+        self._candidate_lots = defaultdict[str, Lot](lambda: Lot(lot_rows))
+        self.fairness = FairnessCounters(registry, lot_rows)
+        self.record = RecordSeries(registry)
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        self._make_version_series(registry)
+        self._make_candidate_series(registry)
+        self._make_service_series(registry)
+        self._make_access_series(registry)
+
+    def _make_version_series(self, registry: CollectorRegistry) -> None:
+        self._threshold = Gauge(
+            "evenhand_threshold",
+            "Risk from which on the live version flags a row.",
+            ("model", "attribute"),
+            registry=registry,
+            multiprocess_mode="mostrecent",
+        )
+        started = Gauge(
+            "evenhand_start_time_seconds",
+            "When the service started, in seconds since 1970.",
+            registry=registry,
+            multiprocess_mode="min",
+        )
+        started.set(time.time())
+        self._info = Gauge(
+            "evenhand_model_info",
+            "1 for the version of a model that answers, 0 for one that is loaded beside it or was served before; "
+            "bundle is the SHA-256 of its manifest.",
+            ("model", "version", "bundle", "certified"),
+            registry=registry,
+            multiprocess_mode="mostrecent",
+        )
+        self._reloads = Counter(
+            "evenhand_reloads",
+            "New bundles that took over (ok) or were refused.",
+            ("model", "result"),
+            registry=registry,
+        )
+
+    def _make_candidate_series(self, registry: CollectorRegistry) -> None:
+        self._candidate_decisions = Counter(
+            "evenhand_candidate_decisions",
+            "Rows that a version in shadow was tried on, per attribute and group as in evenhand_decisions. live, "
+            "candidate: 1 if the answer of the live version, of this one is favourable.",
+            ("model", "version", "attribute", "group", "source", "live", "candidate"),
+            registry=registry,
+        )
+        self._candidate_rows = Counter(
+            "evenhand_candidate_rows",
+            "Rows for a version in shadow: its label is the same as the live one's, other, it failed (error), or the "
+            "engine had no time for it (dropped).",
+            ("model", "version", "result"),
+            registry=registry,
+        )
+        self._candidate_seconds = Counter(
+            "evenhand_candidate_inference_seconds",
+            "Seconds that the engine spent on a version in shadow.",
+            ("model", "version"),
+            registry=registry,
+        )
+
+    def _make_service_series(self, registry: CollectorRegistry) -> None:
+        self._requests = Counter(
+            "evenhand_http_requests",
+            "Requests by route template, method and status.",
+            ("route", "method", "status"),
+            registry=registry,
+        )
+        self._request_seconds = Histogram(
+            "evenhand_http_request_seconds",
+            "Seconds from a request's first byte to its last answer byte.",
+            ("route",),
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self._queue_seconds = Histogram(
+            "evenhand_queue_seconds", "Seconds a row waited.", ("model",), buckets=SECONDS, registry=registry
+        )
+        self._inference_seconds = Histogram(
+            "evenhand_inference_seconds", "Seconds of one graph run.", ("model",), buckets=SECONDS, registry=registry
+        )
+        self._batch_rows = Histogram(
+            "evenhand_batch_rows", "Rows in one graph run.", ("model",), buckets=ROWS, registry=registry
+        )
+        self._tokens = Counter(
+            "evenhand_batch_tokens",
+            "Tokens run, by kind: text, or padding that batching added.",
+            ("model", "kind"),
+            registry=registry,
+        )
+        self._queue_rows = Gauge(
+            "evenhand_queue_rows", "Rows that wait now.", ("model",), registry=registry, multiprocess_mode="livesum"
+        )
+        self._rejected = Counter(
+            "evenhand_rejected", "Requests refused or failed, by error type.", ("type",), registry=registry
+        )
+
+    def _make_access_series(self, registry: CollectorRegistry) -> None:
+        self._auth = Counter(
+            "evenhand_auth",
+            "Requests of routes that need a scope: let through (ok), without a key (missing), with one that does not "
+            "hold (invalid), without the scope (forbidden), too often (limited), or changing something where nobody "
+            "has keys (admin_off).",
+            ("result",),
+            registry=registry,
+        )
+        for result in AUTH_RESULTS:
+            self._auth.labels(result)
+
+    def add_model(self, manifest: Manifest, bundle: str, live: bool, normal: Mapping[str, Normal]) -> None:
+        """Begin a model's series, every declared label set at zero: a group never selected must not be missing.
+
+        Args:
+            manifest: The model's manifest.
+            bundle: Hash that names its bundle.
+            live: Whether it is the version that answers.
+            normal: What was normal in its validation, by attribute.
+        """
+        name = manifest.name
+        self.role(manifest, bundle, live, normal)
+        self.fairness.begin(manifest)
+        for attribute in () if live else manifest.attributes:
+            for group, bits in itertools.product(groups_of(attribute), itertools.product(BITS, BITS)):
+                self._candidate_decisions.labels(name, manifest.version, attribute.name, *group, *bits)
+        for result in () if live else CANDIDATE_RESULTS:
+            self._candidate_rows.labels(name, manifest.version, result)
+        for result in RELOADS:
+            self._reloads.labels(name, result)
+
+    def role(self, manifest: Manifest, bundle: str, live: bool, normal: Mapping[str, Normal]) -> None:
+        """Say whether a loaded version answers."""
+        self._info.labels(manifest.name, manifest.version, bundle, str(manifest.certified).lower()).set(int(live))
+        for attribute in manifest.attributes if live else ():
+            self._threshold.labels(manifest.name, attribute.name).set(attribute.threshold)
+        if live:
+            self.fairness.expect(manifest.name, normal)
+
+    def retire(self, manifest: Manifest, bundle: str) -> None:
+        """A version is no longer loaded."""
+        self.role(manifest, bundle, live=False, normal={})
+
+    def reloaded(self, model: str, result: str) -> None:
+        """Count a new bundle that took over or was refused."""
+        self._reloads.labels(model, result).inc()
+
+    def waiting(self, model: str, rows: int) -> None:
+        """How many rows wait in this process."""
+        self._queue_rows.labels(model).set(rows)
+
+    def request(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Count one HTTP request."""
+        self._requests.labels(route, method, str(status)).inc()
+        self._request_seconds.labels(route).observe(seconds)
+
+    def rejected(self, error_type: str) -> None:
+        """Count one request that got an error."""
+        self._rejected.labels(error_type).inc()
+
+    def auth(self, result: str) -> None:
+        """Count what became of one request that needs a scope."""
+        self._auth.labels(result).inc()
+
+    def batch(self, model: str, rows: int, tokens: int, padded_tokens: int, seconds: float) -> None:
+        """Count one run of the graph."""
+        self._batch_rows.labels(model).observe(rows)
+        self._inference_seconds.labels(model).observe(seconds)
+        self._tokens.labels(model, "text").inc(tokens)
+        self._tokens.labels(model, "padding").inc(padded_tokens - tokens)
+
+    def queued(self, model: str, seconds: Sequence[float]) -> None:
+        """Count the waits of a batch's rows."""
+        series = self._queue_seconds.labels(model)
+        for waited_s in seconds:
+            series.observe(waited_s)
+
+    def candidate(self, manifest: Manifest, live: Row, found: Decision) -> None:
+        """Count what a version in shadow says where the live one has answered.
+
+        Args:
+            manifest: The manifest of the version in shadow.
+            live: The row as it was answered; a decision.
+            found: What the version in shadow says.
+        """
+        assert isinstance(live.result, Decision)
+        lot = self._candidate_lots[manifest.name]
+        bits = bit(live.result.final.favourable), bit(found.final.favourable)
+        for attribute, verdict in zip(manifest.attributes, found.verdicts, strict=True):
+            cell = counted_as(attribute, verdict, live.declared)
+            lot.add(self._candidate_decisions, (manifest.name, manifest.version, attribute.name, *cell, *bits))
+        lot.row()
+        self.candidate_rows(manifest, "same" if live.result.final.label == found.final.label else "other", 1)
+
+    def candidate_batch(self, manifest: Manifest, seconds: float) -> None:
+        """Count one run of the graph of a version in shadow."""
+        self._candidate_seconds.labels(manifest.name, manifest.version).inc(seconds)
+
+    def candidate_rows(self, manifest: Manifest, result: str, rows: int) -> None:
+        """Count rows of a version in shadow by what became of them."""
+        self._candidate_rows.labels(manifest.name, manifest.version, result).inc(rows)
+
+    def flush(self) -> None:
+        """Let out the lots that are full; called regularly, for another worker may be the one that is scraped."""
+        self.fairness.flush()
+        for lot in self._candidate_lots.values():
+            lot.flush()
+
+    def exposition(self) -> tuple[bytes, str]:
+        """The text that Prometheus scrapes, and its content type: of all workers where there are several."""
+        if not os.environ.get(SHARED):
+            return generate_latest(self._registry), CONTENT_TYPE_LATEST
+        merged = CollectorRegistry()
+        merged.register(_Merged({metric.name: metric.documentation for metric in self._registry.collect()}))
+        return generate_latest(merged), CONTENT_TYPE_LATEST
+
+
+class _Merged:
+    """The series of all workers; the library loses what each of them means, so it is put back."""
+
+    def __init__(self, documentation: Mapping[str, str]) -> None:
+        self._documentation = documentation
+        self._files = MultiProcessCollector(None)  # type: ignore[no-untyped-call]
+
+    def collect(self) -> Iterator[Metric]:
+        metrics: Iterable[Metric] = self._files.collect()  # type: ignore[no-untyped-call]
+        for metric in metrics:
+            metric.documentation = self._documentation.get(metric.name, metric.documentation)
+            yield metric

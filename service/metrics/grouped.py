@@ -1,0 +1,297 @@
+"""Every series that says how groups are treated, and the counting. Names and labels are in the design's table.
+
+``base``, ``final`` and ``label`` are 1 for a favourable label and 0 otherwise, so cardinality does not grow with the
+classes. A declared group and an inferred one are never mixed: ``source`` says which.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+
+from prometheus_client import CollectorRegistry
+
+from evenhand.models.bundle.manifest import UNKNOWN_GROUP, Attribute, Manifest
+from evenhand.models.bundle.reference import TENTHS, Normal
+from evenhand.service.metrics.buffered import Lot
+from evenhand.service.metrics.series import Counter, Gauge, Histogram
+from evenhand.service.types import Counted, Decision, Row, Verdict
+
+INFERRED = ("flagged", "unflagged")
+SIDES = ("reference", "other")
+RESULTS = ("applied", "shadow", "off", "error")
+FLIPS = ("same", "other", "error", "dropped")
+BITS = ("0", "1")
+BINS = tuple(str(place) for place in range(10))
+CELL = ("model", "attribute", "group", "source")
+
+
+def counted_as(attribute: Attribute, verdict: Verdict, declared: Mapping[str, str]) -> tuple[str, str]:
+    """Under which group, from which source, a row is counted."""
+    if attribute.name in declared:
+        return declared[attribute.name], "declared"
+    return INFERRED[0 if verdict.flagged else 1], "inferred"
+
+
+def groups_of(attribute: Attribute) -> Iterator[tuple[str, str]]:
+    """Every group and source that a row can be counted under."""
+    yield from ((group, "declared") for group in (*attribute.groups, UNKNOWN_GROUP))
+    yield from ((group, "inferred") for group in INFERRED)
+
+
+def series_of(manifest: Manifest) -> int:
+    """How many grouped series a model makes."""
+    cells = sum(len(list(groups_of(attribute))) for attribute in manifest.attributes)
+    of_cell, of_attribute = 4 + 8 + 3 * len(BINS), 4 * len(RESULTS) + 16 + 4 + len(TENTHS) + 3 + 2 + len(TENTHS)
+    abstaining = sum(attribute.abstain_below is not None for attribute in manifest.attributes)
+    of_all = of_cell * cells + of_attribute * len(manifest.attributes)
+    return of_all + 2 * len(RESULTS) * abstaining
+
+
+class FairnessCounters:
+    """The grouped series of one process.
+
+    Args:
+        registry: Where they are registered.
+        lot_rows: Increments come out when at least so many rows are in.
+    """
+
+    def __init__(self, registry: CollectorRegistry, lot_rows: int) -> None:
+        self._lots: defaultdict[tuple[str, str], Lot] = defaultdict(lambda: Lot(lot_rows))
+        self._make_decision_series(registry)
+        self._make_risk_series(registry)
+        self._make_label_series(registry)
+        self._make_reference_series(registry)
+        self._make_flip_series(registry)
+
+    def _make_decision_series(self, registry: CollectorRegistry) -> None:
+        self._decisions = Counter(
+            "evenhand_decisions",
+            "Decisions per attribute and group. source=declared: the group was named with the request or later "
+            "(unknown: one that the model does not list); source=inferred: the detector's flag, never mixed with "
+            "declared ones. base, final: 1 if the answer without, with correction is favourable. Selection rate: "
+            "final=1 over all. Demographic parity difference: largest less smallest selection rate (as Fairlearn).",
+            (*CELL, "base", "final"),
+            registry=registry,
+        )
+        self._corrections = Counter(
+            "evenhand_corrections",
+            "Rows whose risk reached the attribute's threshold, by what became of the correction: applied, shadow "
+            "(final is what would have been served), off, error (it overflowed, the base answer was served).",
+            ("model", "attribute", "result", "base", "final"),
+            registry=registry,
+        )
+        self._abstentions = Counter(
+            "evenhand_abstentions",
+            "Flagged rows whose answer was less probable than the attribute's bound. result=applied: the reply said "
+            "that there is no decision; shadow, off: it would have in mode apply. Such rows are in evenhand_decisions "
+            "too, under the model's own answer.",
+            ("model", "attribute", "result", "base"),
+            registry=registry,
+        )
+        self._overflow = Counter(
+            "evenhand_group_overflow",
+            "Declared groups that the model does not list; counted as group unknown.",
+            ("model", "attribute"),
+            registry=registry,
+        )
+
+    def _make_risk_series(self, registry: CollectorRegistry) -> None:
+        self._soft = Counter(
+            "evenhand_soft_decisions",
+            "Decisions weighted by the detector's probability of the group: reference (1 - risk) or other (risk). "
+            "An estimate; it understates gaps.",
+            ("model", "attribute", "group", "base", "final"),
+            registry=registry,
+        )
+        self._soft_squared = Counter(
+            "evenhand_soft_weight_squared",
+            "Squares of these weights: the effective number of rows is the weights' sum squared over this.",
+            ("model", "attribute", "group", "base", "final"),
+            registry=registry,
+        )
+        self._risk = Histogram(
+            "evenhand_risk",
+            "The detector's probability that a row does not belong to the reference group.",
+            ("model", "attribute"),
+            buckets=TENTHS,
+            registry=registry,
+        )
+
+    def _make_label_series(self, registry: CollectorRegistry) -> None:
+        self._outcomes = Counter(
+            "evenhand_outcomes",
+            "Decisions whose true label became known, counted when it did. label: 1 if it is favourable. True "
+            "positive rate: final=1 over label=1; false positive rate: final=1 over label=0. Equalized odds "
+            "difference: the larger of the two rates' gaps over groups (as Fairlearn; others take the mean).",
+            (*CELL, "base", "final", "label"),
+            registry=registry,
+        )
+        self._calibration = Counter(
+            "evenhand_calibration",
+            "Decisions whose true label became known, by the tenth of the served probability of a favourable label.",
+            (*CELL, "bin", "label"),
+            registry=registry,
+        )
+        self._calibration_score = Counter(
+            "evenhand_calibration_score",
+            "Sum of these probabilities; over the number of rows it is the share of favourable labels to expect.",
+            (*CELL, "bin"),
+            registry=registry,
+        )
+        self._detector = Counter(
+            "evenhand_detector",
+            "Rows with a declared group. flagged: the risk reached the threshold; truth: 1 if the group is not the "
+            "reference.",
+            ("model", "attribute", "flagged", "truth"),
+            registry=registry,
+        )
+
+    def _make_reference_series(self, registry: CollectorRegistry) -> None:
+        self._reference = Gauge(
+            "evenhand_reference",
+            "What validation measured: the share of rows flagged, the lowest accuracy over groups of some rows.",
+            ("model", "attribute", "reference"),
+            registry=registry,
+            multiprocess_mode="mostrecent",
+        )
+        self._reference_risk = Gauge(
+            "evenhand_reference_risk",
+            "Share of validation rows whose risk is at most le.",
+            ("model", "attribute", "le"),
+            registry=registry,
+            multiprocess_mode="mostrecent",
+        )
+
+    def _make_flip_series(self, registry: CollectorRegistry) -> None:
+        self._flips = Counter(
+            "evenhand_flips",
+            "Answered rows that were asked about again with another group of the attribute in them: the label is the "
+            "same, other, the second question failed (error), or the engine had no time for it (dropped; attribute "
+            "unknown where nobody had looked at the row yet). A swap is not what another person would have written.",
+            ("model", "attribute", "result"),
+            registry=registry,
+        )
+        said = "Seconds that the engine spent on answered rows that it was asked about again."
+        self._flip_seconds = Counter("evenhand_flip_inference_seconds", said, ("model",), registry=registry)
+
+    def begin_flips(self, model: str, attributes: Iterable[str]) -> None:
+        """A model whose rows are asked about again, all its label sets at zero."""
+        self._flip_seconds.labels(model)
+        for attribute, result in itertools.product(attributes, FLIPS):
+            self._flips.labels(model, attribute, result)
+
+    def flip(self, model: str, attribute: str, result: str, rows: int) -> None:
+        """Count rows with another group in them."""
+        lot = self._lots[model, "flips"]
+        lot.add(self._flips, (model, attribute, result), rows)
+        for _ in range(rows):
+            lot.row()
+
+    def flip_seconds(self, model: str, seconds: float) -> None:
+        """Count one run of the graph for such rows."""
+        self._flip_seconds.labels(model).inc(seconds)
+
+    def begin(self, manifest: Manifest) -> None:
+        """Every label set at zero: a group that is never selected must not be missing."""
+        for attribute in manifest.attributes:
+            name = (manifest.name, attribute.name)
+            self._overflow.labels(*name)
+            self._risk.labels(*name)
+            for result, base in itertools.product(RESULTS if attribute.abstain_below else (), BITS):
+                self._abstentions.labels(*name, result, base)
+            for base, final in itertools.product(BITS, BITS):
+                for result in RESULTS:
+                    self._corrections.labels(*name, result, base, final)
+                for side in SIDES:
+                    self._soft.labels(*name, side, base, final)
+                    self._soft_squared.labels(*name, side, base, final)
+                self._detector.labels(*name, base, final)
+                for cell in groups_of(attribute):
+                    self._decisions.labels(*name, *cell, base, final)
+                    for label in BITS:
+                        self._outcomes.labels(*name, *cell, base, final, label)
+            for cell, place in itertools.product(groups_of(attribute), BINS):
+                self._calibration_score.labels(*name, *cell, place)
+                for label in BITS:
+                    self._calibration.labels(*name, *cell, place, label)
+
+    def expect(self, model: str, normal: Mapping[str, Normal]) -> None:
+        """Say what was normal in validation, by attribute; not a number where the version that answers does not say."""
+        for attribute, said in normal.items():
+            figures = {"flagged": said.flagged, "worst_group_accuracy": said.worst_group_accuracy}
+            for name, value in figures.items():
+                self._reference.labels(model, attribute, name).set(math.nan if value is None else value)
+            for edge, share in zip(TENTHS, said.risk or (math.nan,) * len(TENTHS), strict=True):
+                self._reference_risk.labels(model, attribute, str(edge)).set(share)
+
+    def overflow(self, model: str, attribute: str) -> None:
+        """Count a declared group that the model does not list."""
+        self._overflow.labels(model, attribute).inc()
+
+    def decision(self, manifest: Manifest, row: Row) -> None:
+        """Count one answered row, once per attribute; a row that failed is no decision."""
+        decision = row.result
+        if not isinstance(decision, Decision):
+            return
+        lot = self._lots[manifest.name, "decisions"]
+        base, final = bit(decision.base.favourable), bit(decision.final.favourable)
+        for attribute, verdict in zip(manifest.attributes, decision.verdicts, strict=True):
+            name = (manifest.name, attribute.name)
+            lot.add(self._decisions, (*name, *counted_as(attribute, verdict, row.declared), base, final))
+            self._count_correction(lot, name, decision, verdict)
+            if verdict.abstains and verdict.result is not None:
+                lot.add(self._abstentions, (*name, verdict.result, base))
+            self._count_risk(lot, name, verdict.risk, (base, final))
+            self._count_detector(lot, name, attribute.reference, verdict.flagged, row.declared.get(attribute.name))
+        lot.row()
+
+    def joined(self, found: Counted) -> None:
+        """Count what feedback brought: a true label, groups that were declared later, or both."""
+        lot = self._lots[found.model, "feedback"]
+        bits = bit(found.base), bit(found.final)
+        for attribute, group in found.decisions:
+            name = (found.model, attribute)
+            lot.add(self._decisions, (*name, group, "declared", *bits))
+            self._count_detector(lot, name, found.references[attribute], found.flagged[attribute], group)
+        for attribute, group, source in found.outcomes:
+            cell = (found.model, attribute, group, source)
+            label, place = bit(bool(found.label)), str(found.bin)
+            lot.add(self._outcomes, (*cell, *bits, label))
+            lot.add(self._calibration, (*cell, place, label))
+            lot.add(self._calibration_score, (*cell, place), found.p)
+        lot.row()
+
+    def flush(self) -> None:
+        """Let out the lots that are full."""
+        for lot in self._lots.values():
+            lot.flush()
+
+    def _count_correction(self, lot: Lot, name: tuple[str, str], decision: Decision, verdict: Verdict) -> None:
+        if verdict.result is None:
+            return
+        would = decision.shadow if verdict.result == "shadow" and decision.shadow else decision.final
+        bits = bit(decision.base.favourable), bit(would.favourable)
+        lot.add(self._corrections, (*name, verdict.result, *bits))
+
+    def _count_risk(self, lot: Lot, name: tuple[str, str], risk: float, bits: tuple[str, str]) -> None:
+        """A risk that is no number is in no sum, or the sum would be none for ever."""
+        if not math.isfinite(risk):
+            return
+        lot.observe(self._risk.labels(*name), risk)
+        for side, weight in zip(SIDES, (1.0 - risk, risk), strict=True):
+            lot.add(self._soft, (*name, side, *bits), weight)
+            lot.add(self._soft_squared, (*name, side, *bits), weight * weight)
+
+    def _count_detector(
+        self, lot: Lot, name: tuple[str, str], reference: str, flagged: bool, group: str | None
+    ) -> None:
+        if group is not None and group != UNKNOWN_GROUP:
+            lot.add(self._detector, (*name, bit(flagged), bit(group != reference)))
+
+
+def bit(value: bool) -> str:
+    """How a truth value is written in a label."""
+    return "1" if value else "0"

@@ -1,0 +1,1 @@
+"""Sequential evidence: e-processes that one process reads from the record."""

@@ -1,0 +1,122 @@
+"""What sequential evidence says, in three states and in a sentence. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import product
+from typing import Any, Literal
+
+from evenhand.models.bundle.manifest import Attribute
+from evenhand.service.monitoring.sequential.evidence import METRICS, Comparison, Rules, planned
+
+State = Literal["breach", "no evidence of breach", "insufficient data"]
+Process = Literal["detector", "since_start"]
+PROCESSES: tuple[Process, ...] = ("detector", "since_start")
+RATES = dict(zip(METRICS, ("selection rate", "true positive rate", "false positive rate"), strict=True))
+SECONDS_A_DAY = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A comparison, and what it compares."""
+
+    model: str
+    attribute: str
+    group: str
+    metric: str
+    comparison: Comparison
+
+    def value_ln(self, process: Process) -> float:
+        """Logarithm of a process's value; that of the detector counts in days.
+
+        While it is a breach it is above the limit, so that whoever compares the two says the same as we do.
+        """
+        found = self.comparison.detector_ln if process == "detector" else self.comparison.since_start_ln
+        return max(found, math.nextafter(self.limit_ln(process), math.inf)) if self.is_breach(process) else found
+
+    def limit_ln(self, process: Process) -> float:
+        """Logarithm of the value from which on it is a breach."""
+        return math.log(self.comparison.limit) if process == "detector" else self.comparison.start_limit_ln
+
+    def is_breach(self, process: Process) -> bool:
+        """Whether a gap is too wide now, or has been at any time since the start."""
+        return (self.comparison.alarm_day if process == "detector" else self.comparison.found_day) is not None
+
+
+def findings(kept: Iterable[Kept], model: str, attributes: Sequence[Attribute], rules: Rules) -> list[dict[str, Any]]:
+    """One entry per comparison and process; a comparison that has no rows yet is there, too.
+
+    Args:
+        kept: All comparisons that are kept.
+        model: The model asked about.
+        attributes: All that it has.
+        rules: What the operator asks for.
+    """
+    known = {(one.attribute, one.group, one.metric): one for one in kept if one.model == model}
+    start_limit_ln = rules.start_limit_ln(planned(len(attribute.groups) for attribute in attributes))
+    found = []
+    for attribute in attributes:
+        name, reference = attribute.name, attribute.reference
+        for group, metric in product([group for group in attribute.groups if group != reference], METRICS):
+            one = known.get((name, group, metric))
+            if one is None or one.comparison.reference != reference:
+                nothing = Comparison(reference, rules.gap, rules.days_per_false_alarm, start_limit_ln, 0.0)
+                one = Kept(model, name, group, metric, nothing)
+            found += [_entry(one, process, rules) for process in PROCESSES]
+    return found
+
+
+def _entry(one: Kept, process: Process, rules: Rules) -> dict[str, Any]:
+    state = _state(one, process, rules)
+    return {
+        "model": one.model,
+        "attribute": one.attribute,
+        "group": one.group,
+        "metric": one.metric,
+        "process": process,
+        "ln": one.value_ln(process),
+        "limit_ln": one.limit_ln(process),
+        "rows": one.comparison.rows[1],
+        "state": state,
+        "sentence": _sentence(one, process, state, rules),
+    }
+
+
+def _state(one: Kept, process: Process, rules: Rules) -> State:
+    if one.is_breach(process):
+        return "breach"
+    return "insufficient data" if min(one.comparison.rows) < rules.rows else "no evidence of breach"
+
+
+def _sentence(one: Kept, process: Process, state: State, rules: Rules) -> str:
+    comparison = one.comparison
+    what = f"a gap above {comparison.gap * 100:g} points in {RATES[one.metric]} between {one.group} and "
+    what += comparison.reference
+    if state == "insufficient data":
+        return f"too few rows to speak of {what}: {_rows(one)}; at least {rules.rows:,} of each are needed"
+    if process == "detector":
+        promise = f"on average at most one false alarm in {comparison.limit:g} days for the whole model"
+        if comparison.alarm_day is None:
+            return f"no alarm of {what}; {promise}"
+        side = "above" if comparison.above else "below"
+        return f"alarm since {_date(comparison.alarm_day)}: {what}, {one.group} {side}; {promise}"
+    holds = f"level {rules.level:g}, valid at any time; {_rows(one)}"
+    if comparison.found_day is None:
+        return f"no evidence of {what} since {_date(comparison.began_day)}; {holds}"
+    return f"evidence of {what} since {_date(comparison.began_day)}, found on {_date(comparison.found_day)}; {holds}"
+
+
+def _rows(one: Kept) -> str:
+    """How many, and their rates."""
+    told = []
+    for ours, name in ((1, one.group), (0, one.comparison.reference)):
+        n, good = one.comparison.rows[ours], one.comparison.favourable[ours]
+        told.append(f"{n:,} {name} ({100 * good / n:.1f} %)" if n else f"0 {name}")
+    return "n = " + " and ".join(told)
+
+
+def _date(day: float) -> str:
+    return datetime.fromtimestamp(day * SECONDS_A_DAY, UTC).strftime("%Y-%m-%d")

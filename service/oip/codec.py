@@ -1,0 +1,296 @@
+"""The Open Inference Protocol's bytes: requests to named tensors, tensors to replies. Pure; knows no model.
+
+With the binary tensor data extension: a JSON object, then the tensors' bytes, little-endian and in row-major order
+(https://github.com/kserve/open-inference-protocol). Whatever a client may have got wrong is refused here, and nothing
+is allocated on the word of a shape.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from evenhand.service.errors import InvalidInput, InvalidJson, TooLarge
+
+INTEGERS = {f"INT{bits}": f"<i{bits // 8}" for bits in (8, 16, 32, 64)}
+INTEGERS |= {f"UINT{bits}": f"<u{bits // 8}" for bits in (8, 16, 32, 64)}
+FLOATS = {"FP16": "<f2", "FP32": "<f4", "FP64": "<f8"}
+DTYPES = {"BOOL": "?", **INTEGERS, **FLOATS}
+"""numpy's name of every type of fixed size; ``BYTES`` has none."""
+DATATYPES = (*DTYPES, "BYTES")
+FIELDS = {"id", "parameters", "inputs", "outputs", "model_name", "model_version"}
+"""Of a request; KServe's client repeats the model's name."""
+PARAMETERS = {"binary_data_output", "mode"}
+MAX_DIMS = 8
+SIZE = struct.Struct("<I")
+JSON = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A named tensor."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+    values: list[Any]
+    """All elements in row-major order; those of ``BYTES`` are strings where they came as JSON, and bytes else."""
+
+
+@dataclass(frozen=True, slots=True)
+class InferRequest:
+    """What ``POST .../infer`` asks."""
+
+    id: str | None
+    mode: Any
+    """The parameter ``mode``, whatever the client sent."""
+    inputs: dict[str, Tensor]
+    outputs: dict[str, bool] | None
+    """By name of a wanted output: whether as binary data; ``None`` wants all."""
+    binary: bool
+    """Whether outputs are binary where nothing was said of one."""
+    model: tuple[str | None, str | None]
+    """Name and version, where the body repeats them."""
+
+
+@dataclass(frozen=True, slots=True)
+class InferReply:
+    """What is answered."""
+
+    model: str
+    version: str
+    id: str | None
+    outputs: list[Tensor]
+
+
+def decode(body: bytes, header: bytes | None, max_elements: int) -> InferRequest:
+    """Read a request.
+
+    Args:
+        body: All of it.
+        header: Value of ``Inference-Header-Content-Length``: how much of the body is JSON; all if not given.
+        max_elements: No tensor may have more.
+
+    Raises:
+        InvalidJson: the JSON part is none.
+        InvalidInput: it is no such request, or a tensor's data does not match its shape and type.
+        TooLarge: a tensor has too many elements.
+    """
+    length = _header_length(header, len(body))
+    found = _object(_json(body[:length]), "the request", FIELDS)
+    parameters = _object(found.get("parameters", {}), "parameters", PARAMETERS)
+    rest = _Rest(memoryview(body)[length:])
+    inputs: dict[str, Tensor] = {}
+    for entry in _list(found.get("inputs"), "inputs"):
+        tensor = _tensor(_object(entry, "an input"), rest, max_elements)
+        if tensor.name in inputs:
+            raise InvalidInput("two inputs have the same name")
+        inputs[tensor.name] = tensor
+    rest.must_be_empty()
+    binary = _flag(parameters, "binary_data_output", otherwise=False)
+    return InferRequest(
+        id=_text(found, "id"),
+        mode=parameters.get("mode"),
+        inputs=inputs,
+        outputs=_wanted(found.get("outputs"), binary),
+        binary=binary,
+        model=(_text(found, "model_name"), _text(found, "model_version")),
+    )
+
+
+def encode(reply: InferReply, binary: Sequence[bool]) -> tuple[bytes, int | None]:
+    """Write a reply.
+
+    Args:
+        reply: What to say.
+        binary: Per output: whether its data go after the JSON.
+
+    Returns:
+        The body, and how much of it is JSON, if not all.
+    """
+    outputs, blobs = [], []
+    for tensor, as_bytes in zip(reply.outputs, binary, strict=True):
+        entry: dict[str, Any] = {"name": tensor.name, "datatype": tensor.datatype, "shape": tensor.shape}
+        if as_bytes:
+            blobs.append(_to_bytes(tensor))
+            entry["parameters"] = {"binary_data_size": len(blobs[-1])}
+        else:
+            entry["data"] = [_json_value(value) for value in tensor.values]
+        outputs.append(entry)
+    head: dict[str, Any] = {"model_name": reply.model, "model_version": reply.version}
+    if reply.id is not None:
+        head["id"] = reply.id
+    content = JSON.encode({**head, "outputs": outputs}).encode()
+    return b"".join((content, *blobs)), len(content) if blobs else None
+
+
+class _Rest:
+    """The bytes after the JSON, taken one tensor at a time."""
+
+    def __init__(self, left: memoryview) -> None:
+        self._left = left
+
+    def take(self, size: int) -> bytes:
+        if size > len(self._left):
+            raise InvalidInput("the inputs' binary_data_size is more than the body holds")
+        taken, self._left = bytes(self._left[:size]), self._left[size:]
+        return taken
+
+    def must_be_empty(self) -> None:
+        if self._left:
+            raise InvalidInput("the body is longer than Inference-Header-Content-Length and binary_data_size say")
+
+
+def _header_length(header: bytes | None, size: int) -> int:
+    if header is None:
+        return size
+    if not (header.isdigit() and len(header) < 20 and int(header) <= size):
+        raise InvalidInput("Inference-Header-Content-Length is no number of bytes that the body holds")
+    return int(header)
+
+
+def _json(content: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        raise InvalidJson from None
+
+
+def _tensor(entry: dict[str, Any], rest: _Rest, max_elements: int) -> Tensor:
+    name, datatype = entry.get("name"), entry.get("datatype")
+    if not isinstance(name, str):
+        raise InvalidInput("an input has no name")
+    if datatype not in DATATYPES:
+        raise InvalidInput(f"an input's datatype is none of {', '.join(DATATYPES)}")
+    shape = _shape(entry.get("shape"))
+    count = math.prod(shape)
+    if count > max_elements:
+        raise TooLarge(f"an input has more than {max_elements} elements; send several requests")
+    size = _object(entry.get("parameters", {}), "an input's parameters").get("binary_data_size")
+    if size is None:
+        return Tensor(name, datatype, shape, _from_json(entry.get("data"), datatype, shape))
+    if "data" in entry or not _is_count(size):
+        raise InvalidInput("an input has data beside binary_data_size, or that is no number of bytes")
+    return Tensor(name, datatype, shape, _from_bytes(rest.take(size), datatype, count))
+
+
+def _shape(given: Any) -> tuple[int, ...]:  # noqa: ANN401
+    if not isinstance(given, list) or len(given) > MAX_DIMS or not all(map(_is_count, given)):
+        raise InvalidInput(f"an input's shape is not a list of at most {MAX_DIMS} numbers of 0 or more")
+    return tuple(given)
+
+
+def _is_count(value: Any) -> bool:  # noqa: ANN401
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+
+
+def _from_json(data: Any, datatype: str, shape: tuple[int, ...]) -> list[Any]:  # noqa: ANN401
+    """Elements given flat, or nested as the shape says."""
+    if not isinstance(data, list):
+        raise InvalidInput("an input has neither data nor a parameter binary_data_size")
+    nested = bool(data) and isinstance(data[0], list)
+    values = list(_flattened(data, shape)) if nested else data
+    if len(values) != math.prod(shape):
+        raise InvalidInput("an input's data are not as many as its shape says")
+    if not all(_fits(value, datatype) for value in values):
+        raise InvalidInput(f"an input has data that are no {datatype}")
+    return values
+
+
+def _flattened(data: Any, shape: tuple[int, ...]) -> Iterator[Any]:  # noqa: ANN401
+    if not shape:
+        yield data
+        return
+    if not isinstance(data, list) or len(data) != shape[0]:
+        raise InvalidInput("an input's data are not nested as its shape says")
+    for part in data:
+        yield from _flattened(part, shape[1:])
+
+
+def _fits(value: Any, datatype: str) -> bool:  # noqa: ANN401
+    """Whether a JSON value is of a type; null is a missing number."""
+    if datatype == "BYTES":
+        return isinstance(value, str)
+    if datatype == "BOOL" or isinstance(value, bool):
+        return datatype == "BOOL" and isinstance(value, bool)
+    if datatype in INTEGERS:
+        limits = np.iinfo(INTEGERS[datatype])
+        return isinstance(value, int) and int(limits.min) <= value <= int(limits.max)
+    return value is None or isinstance(value, (int, float))
+
+
+def _from_bytes(content: bytes, datatype: str, count: int) -> list[Any]:
+    if datatype != "BYTES":
+        dtype = np.dtype(DTYPES[datatype])
+        if len(content) != count * dtype.itemsize:
+            raise InvalidInput("an input's binary_data_size is not what its shape and datatype take")
+        values: list[Any] = np.frombuffer(content, dtype).tolist()
+        return values
+    found: list[Any] = []
+    at = 0
+    while at + SIZE.size <= len(content) and len(found) < count:
+        (size,) = SIZE.unpack_from(content, at)
+        found.append(content[at + SIZE.size : at + SIZE.size + size])
+        at += SIZE.size + size
+    if at != len(content) or len(found) != count:
+        raise InvalidInput("an input's binary data are not as many length-prefixed elements as its shape says")
+    return found
+
+
+def _to_bytes(tensor: Tensor) -> bytes:
+    if tensor.datatype != "BYTES":
+        return np.array(tensor.values, np.dtype(DTYPES[tensor.datatype])).tobytes()
+    encoded = [value.encode() for value in tensor.values]
+    return b"".join(SIZE.pack(len(value)) + value for value in encoded)
+
+
+def _json_value(value: Any) -> Any:  # noqa: ANN401
+    """JSON has no NaN: a number that is not there is null."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _wanted(given: Any, binary: bool) -> dict[str, bool] | None:  # noqa: ANN401
+    if given is None or given == []:
+        return None
+    wanted = {}
+    for entry in _list(given, "outputs"):
+        output = _object(entry, "an output")
+        if not isinstance(output.get("name"), str):
+            raise InvalidInput("an output has no name")
+        parameters = _object(output.get("parameters", {}), "an output's parameters", {"binary_data"})
+        wanted[output["name"]] = _flag(parameters, "binary_data", otherwise=binary)
+    return wanted
+
+
+def _flag(parameters: dict[str, Any], name: str, otherwise: bool) -> bool:
+    value = parameters.get(name, otherwise)
+    if not isinstance(value, bool):
+        raise InvalidInput(f"the parameter {name} is neither true nor false")
+    return value
+
+
+def _object(value: Any, what: str, known: set[str] | None = None) -> dict[str, Any]:  # noqa: ANN401
+    if not isinstance(value, dict):
+        raise InvalidInput(f"{what} is not an object")
+    if known is not None and set(value) - known:
+        raise InvalidInput(f"{what} has an unknown entry; known are {', '.join(sorted(known))}")
+    return value
+
+
+def _list(value: Any, what: str) -> list[Any]:  # noqa: ANN401
+    if not isinstance(value, list):
+        raise InvalidInput(f"{what} is missing, or not a list")
+    return value
+
+
+def _text(found: dict[str, Any], name: str) -> str | None:
+    value = found.get(name)
+    if value is not None and not isinstance(value, str):
+        raise InvalidInput(f"{name} is not a string")
+    return value

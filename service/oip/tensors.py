@@ -1,0 +1,125 @@
+"""Between the Open Inference Protocol's tensors and the service's own words, for every kind of input."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from evenhand.models.bundle.encoders.table import TableEncoder
+from evenhand.models.bundle.inputs import Encoder
+from evenhand.models.bundle.manifest import Manifest
+from evenhand.service.errors import InvalidInput, ServiceError
+from evenhand.service.oip.codec import Tensor
+from evenhand.service.pipeline import Outcome
+from evenhand.service.types import Decision
+
+OutputTypes = dict[str, tuple[str, tuple[str, ...]]]
+NAMES = {"text": ("text",), "pair": ("text", "text_pair"), "image": ("image",)}
+SIGNATURES = (b"\x89PNG", b"\xff\xd8")
+"""How a PNG and a JPEG file begin; no base64 text does."""
+SOME_NAMES = 40
+
+
+def input_types(encoder: Encoder, kind: str) -> dict[str, str]:
+    """The datatype of every input by name; other numeric types are taken for numbers too."""
+    if isinstance(encoder, TableEncoder):
+        numeric = {column.name: "FP64" for column in encoder.features.numeric}
+        return numeric | {column.name: "BYTES" for column in encoder.features.categorical}
+    return dict.fromkeys(NAMES[kind], "BYTES")
+
+
+def to_items(tensors: dict[str, Tensor], encoder: Encoder, kind: str) -> list[Any]:
+    """Tensors to items as the encoder takes them, one per row.
+
+    Raises:
+        InvalidInput: a tensor is missing, not known, of another shape or another number of rows.
+    """
+    known = input_types(encoder, kind)
+    names = ", ".join([*list(known)[:SOME_NAMES], *(["..."] if len(known) > SOME_NAMES else [])])
+    if not tensors or not set(tensors) <= set(known) or (kind in NAMES and len(tensors) < len(known)):
+        raise InvalidInput(f"inputs are missing, or not known; this model's are {names}")
+    if any(len(tensor.shape) not in (1, 2) or tensor.shape[1:] not in ((), (1,)) for tensor in tensors.values()):
+        raise InvalidInput("every input's shape must be [rows] or [rows, 1]")
+    rows = {tensor.shape[0] for tensor in tensors.values()}
+    if len(rows) != 1:
+        raise InvalidInput("the inputs differ in their number of rows")
+    if kind == "text":
+        return [_text(value) for value in tensors["text"].values]
+    if kind == "image":
+        return [_image(value) for value in tensors["image"].values]
+    columns = {name: map(_value, tensor.values) for name, tensor in tensors.items()}
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _text(value: Any) -> Any:  # noqa: ANN401 - checked by the encoder, so that a bad row costs no other
+    """Bytes that are no UTF-8 become what the encoder refuses as such."""
+    return value.decode(errors="surrogateescape") if isinstance(value, bytes) else value
+
+
+def _image(value: Any) -> Any:  # noqa: ANN401
+    """A file's bytes, or its base64 text."""
+    return value if isinstance(value, bytes) and value.startswith(SIGNATURES) else {"image": _text(value)}
+
+
+def _value(value: Any) -> Any:  # noqa: ANN401
+    """A feature's value; one that is not a number is missing."""
+    return None if isinstance(value, float) and math.isnan(value) else _text(value)
+
+
+def output_types(manifest: Manifest) -> OutputTypes:
+    """By name of an output: its datatype, and what its columns are, if it has any."""
+    labels, attributes = tuple(manifest.labels), tuple(manifest.attribute_names)
+    return {
+        "id": ("BYTES", ()),
+        "label": ("BYTES", ()),
+        "score": ("FP64", ()),
+        "scores": ("FP64", labels),
+        "flagged": ("BOOL", attributes),
+        "corrected": ("BOOL", ()),
+        "risk": ("FP64", attributes),
+        "base_label": ("BYTES", ()),
+        "base_score": ("FP64", ()),
+        "shadow_label": ("BYTES", ()),
+        "shadow_score": ("FP64", ()),
+        "abstained": ("BOOL", ()),
+        "truncated": ("BOOL", ()),
+        "error": ("BYTES", ()),
+    }
+
+
+OF_DECISION: dict[str, Callable[[Decision], list[Any]]] = {
+    "label": lambda decision: [decision.final.label],
+    "score": lambda decision: [decision.final.score],
+    "scores": lambda decision: list(decision.final.scores.values()),
+    "flagged": lambda decision: [verdict.flagged for verdict in decision.verdicts],
+    "corrected": lambda decision: [decision.corrected],
+    "abstained": lambda decision: [decision.abstained is not None],
+    "risk": lambda decision: [verdict.risk for verdict in decision.verdicts],
+    "base_label": lambda decision: [decision.base.label],
+    "base_score": lambda decision: [decision.base.score],
+    "shadow_label": lambda decision: [decision.shadow.label if decision.shadow else ""],
+    "shadow_score": lambda decision: [decision.shadow.score if decision.shadow else math.nan],
+}
+NOTHING: dict[str, Any] = {"BYTES": "", "FP64": math.nan, "BOOL": False}
+"""What a row that has an error gets in every other output."""
+
+
+def to_tensor(name: str, outcomes: list[Outcome], types: OutputTypes) -> Tensor:
+    """One output of all rows."""
+    datatype, columns = types[name]
+    width = (len(columns),) if columns else ()
+    values: list[Any] = []
+    for outcome in outcomes:
+        failed = isinstance(outcome.result, ServiceError)
+        if name == "id":
+            values.append(outcome.id)
+        elif name == "error":
+            values.append(str(outcome.result) if failed else "")
+        elif name == "truncated":
+            values.append(outcome.truncated)
+        elif isinstance(outcome.result, Decision):
+            values += OF_DECISION[name](outcome.result)
+        else:
+            values += [NOTHING[datatype]] * max(1, len(columns))
+    return Tensor(name, datatype, (len(outcomes), *width), values)

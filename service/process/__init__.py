@@ -1,0 +1,1 @@
+"""Processes, cores and memory: one process or several workers, and Ray Serve."""

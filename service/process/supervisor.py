@@ -1,0 +1,111 @@
+"""From settings to listening processes: one, or several workers that share the port, their counters and their orders.
+
+uvicorn's own supervisor starts the workers and replaces one that died or no longer answers.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+from prometheus_client.multiprocess import mark_process_dead
+from uvicorn.supervisors import Multiprocess
+
+from evenhand.models.bundle.bundle import load
+from evenhand.models.bundle.runner import require_engine
+from evenhand.service import logs, recording, settings
+from evenhand.service.auth.guard import Guard
+from evenhand.service.http.uvicorn_protocol import Protocol
+from evenhand.service.metrics import collectors
+from evenhand.service.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+def serve(chosen: Settings) -> None:
+    """Serve until told to stop; accepted requests are answered first.
+
+    Raises:
+        BundleError: a bundle does not hold.
+        RecordRefused: the record's database cannot be used.
+        KeyFileError: its key cannot be used.
+        CheckpointError: the key that signs its end cannot be used.
+        AccessError: who may ask is not settled.
+    """
+    Guard(chosen, lambda _: None)  # said once, here, rather than by every worker
+    recording.check(chosen)
+    if chosen.workers == 1:
+        uvicorn.Server(config_of(chosen, _application(chosen))).run()
+        return
+    for path in chosen.bundles:
+        require_engine(load(path))  # said once, here, rather than by every worker
+    with tempfile.TemporaryDirectory(prefix="evenhand-") as shared:
+        _share(chosen, Path(shared))
+        config = config_of(chosen, "evenhand.service.process.supervisor:worker")
+        Multiprocess(config, [config.bind_socket()]).run()
+
+
+def worker() -> FastAPI:
+    """The application of one worker, made in its own process."""
+    chosen = settings.load()
+    _forget_the_dead(Path(os.environ[collectors.SHARED]))
+    logs.begin(chosen.log_level, chosen.log_format)
+    return _application(chosen)
+
+
+def _application(chosen: Settings) -> FastAPI:
+    from evenhand.service.app import create_app
+
+    application = create_app(chosen)
+    registry = application.state.running.registry
+    for slot in registry.slots:
+        model = slot.model
+        modes = zip(model.manifest.attribute_names, registry.modes(model), strict=True)
+        shown = ", ".join(f"{attribute} {mode}" for attribute, mode in modes)
+        log.info("serving %s %s (%s)", model.manifest.name, model.manifest.version, shown)
+    return application
+
+
+def _share(chosen: Settings, folder: Path) -> None:
+    """Hand the settings to the workers, and a folder for what they share; they read both from the environment."""
+    for name in Settings.model_fields:
+        value = getattr(chosen, name)
+        if value is None:
+            continue
+        separator = os.pathsep if name == "bundles" else ","
+        text = separator.join(map(str, value)) if isinstance(value, tuple) else str(value)
+        os.environ[settings.PREFIX + name.upper()] = text
+    (folder / "metrics").mkdir()
+    os.environ[collectors.SHARED] = str(folder / "metrics")
+    os.environ[settings.CONTROL] = str(folder / "control.json")
+
+
+def _forget_the_dead(folder: Path) -> None:
+    """Rows that waited in a worker which died wait no longer."""
+    for file in folder.glob("gauge_live*.db"):
+        pid = int(file.stem.rsplit("_", 1)[1])
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            mark_process_dead(pid, str(folder))  # type: ignore[no-untyped-call]
+
+
+def config_of(chosen: Settings, application: FastAPI | str) -> uvicorn.Config:
+    """How uvicorn serves an application, or what a factory of that name makes."""
+    return uvicorn.Config(
+        application,
+        host=chosen.host,
+        port=chosen.port,
+        workers=chosen.workers,
+        factory=isinstance(application, str),
+        http=Protocol,
+        ws="none",
+        log_config=None,  # its lines go where ours go, at the level that ours have
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=max(1, round(chosen.drain_s)),
+    )

@@ -1,0 +1,1 @@
+"""Evenhand: inference-time fairness serving."""

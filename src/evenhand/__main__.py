@@ -1,0 +1,8 @@
+"""``python -m evenhand``, and ``accelerate launch -m evenhand fit ...`` on all GPUs and machines of a launch."""
+
+from __future__ import annotations
+
+from evenhand.cli.main import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,275 @@
+"""``evenhand audit``: verify the record of decisions, export it, back it up, let go of what is old or is asked to go.
+
+Exit codes: 0 all is well, 1 the record does not hold, 2 the command cannot run, or a decision is not known.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from evenhand.console import bar
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from evenhand.service.audit.digest_keys import Keys
+    from evenhand.service.audit.maintenance.checker import Report
+
+app = typer.Typer(no_args_is_help=True, help="The record of decisions: verify, export, back up, prune, erase.")
+
+State = Annotated[Path, typer.Option(envvar="EVENHAND_STATE", help="The service's state folder.")]
+Record = Annotated[
+    str, typer.Option(envvar="EVENHAND_RECORD", help="URL of the database; SQLite in the state folder where not given.")
+]
+By = Annotated[str, typer.Option(help="Who asked; the user of this machine where not given.")]
+STATE = Path("evenhand-state")
+SHOWN = 50
+"""Findings that are printed."""
+
+
+@app.command()
+def verify(
+    record: Record = "",
+    state: State = STATE,
+    file: Annotated[Path | None, typer.Option(help="An exported file in place of the database.")] = None,
+    checkpoints: Annotated[Path | None, typer.Option(help="Checkpoints that were kept elsewhere, as lines.")] = None,
+    public_key: Annotated[list[str] | None, typer.Option(help="Who may have signed: 64 digits, or a file.")] = None,
+) -> None:
+    """Check every record, link and checkpoint; exit 1 and name what was changed, removed, moved or put in."""
+    with _said():
+        from evenhand.service.audit import checkpoints as signed
+        from evenhand.service.audit.maintenance.record_export import verify_file
+        from evenhand.service.audit.maintenance.verify import verify as verify_database
+
+        kept = signed.read_lines(checkpoints) if checkpoints else []
+        trusted = frozenset(map(signed.read_public, public_key or ()))
+        own = state / "checkpoint.key"
+        if not trusted and file is None and own.is_file():
+            trusted = frozenset([signed.public_bytes(signed.load_key(own))])
+        with bar("verifying") as progress:
+            if file is not None:
+                report = verify_file(file, kept, trusted, progress)
+            else:
+                report = verify_database(_engine(record, state), kept, trusted, progress)
+        _tell(report, bool(trusted))
+
+
+@app.command()
+def checkpoints(record: Record = "", state: State = STATE) -> None:
+    """Print every signed checkpoint as a line of JSON; keep them where nobody who may write to the database can."""
+    with _said():
+        from evenhand.service.audit.checkpoints import stored
+        from evenhand.service.audit.maintenance.verify import snapshot
+
+        with snapshot(_engine(record, state)) as connection:
+            for one in stored(connection):
+                typer.echo(one.line())
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Option(help="The file: .jsonl, or .jsonl.gz for a compressed one.")],
+    record: Record = "",
+    state: State = STATE,
+    from_: Annotated[str, typer.Option("--from", help="First moment, ISO 8601; UTC where no zone is given.")] = "",
+    to: Annotated[str, typer.Option(help="First moment that is not in it any more.")] = "",
+    with_attributes: Annotated[
+        bool, typer.Option(help="With declared sensitive attributes; --purpose says why.")
+    ] = False,
+    purpose: Annotated[str, typer.Option(help="Why sensitive attributes leave; this is recorded.")] = "",
+    by: By = "",
+) -> None:
+    """Write the records of a period to a file that can be verified on its own."""
+    with _said():
+        from evenhand.service.audit.maintenance import record_export as exports
+
+        period = exports.Period(_moment(from_), _moment(to))
+        if with_attributes != bool(purpose):
+            _fail("--with-attributes and --purpose go together: whoever reads sensitive attributes says why")
+        engine = _engine(record, state)
+        wanted = exports.span(engine, period)
+        disclosure = None
+        if with_attributes:
+            disclosure = exports.Disclosure(_keys(state, engine), purpose, by or getpass.getuser())
+        with bar("exporting") as progress:
+            done = exports.export(engine, wanted, out, disclosure, progress)
+    typer.echo(f"{done:,} records, {wanted.first} to {wanted.last}, in {out}; evenhand audit verify --file checks it")
+
+
+@app.command()
+def backup(
+    out: Annotated[Path, typer.Argument(help="The file to write; must not exist.")],
+    record: Record = "",
+    state: State = STATE,
+) -> None:
+    """Copy an SQLite record while the service writes; for PostgreSQL this is pg_dump's to do."""
+    with _said():
+        from evenhand.service.audit.maintenance.backup import back_up
+
+        engine = _engine(record, state)
+        with bar("copying") as progress:
+            last = back_up(engine, out, progress)
+    typer.echo(f"{out}: the record up to {last:,}, readable by you alone; evenhand audit verify --record checks it")
+    waiting = [path for path in (state / "spool").glob("*.spool") if path.stat().st_size]
+    if waiting:
+        typer.echo(
+            f"not in it: what waits in {state / 'spool'}; copy that folder too, or wait until it is empty", err=True
+        )
+    typer.echo(f"keep with it, but elsewhere: {state / 'record.key'}, {state / 'checkpoint.key'}", err=True)
+
+
+@app.command()
+def prune(
+    record: Record = "",
+    state: State = STATE,
+    keep_decisions_days: Annotated[
+        float, typer.Option(envvar="EVENHAND_KEEP_DECISIONS_DAYS", min=1, help="Decisions and events stay so long.")
+    ] = 183,
+    keep_attributes_days: Annotated[
+        float, typer.Option(envvar="EVENHAND_KEEP_ATTRIBUTES_DAYS", min=1, help="Sensitive attributes stay so long.")
+    ] = 90,
+    dry_run: Annotated[bool, typer.Option(help="Say what would leave, and change nothing.")] = False,
+) -> None:
+    """Let go of what is older than it may be; hourly counts stay."""
+    with _said():
+        from evenhand.service.audit.maintenance import retention
+
+        engine = _engine(record, state)
+        asked = (engine, keep_decisions_days, keep_attributes_days, time.time_ns() // 1_000_000)
+        if dry_run:
+            found, word = retention.due(*asked), "would leave"
+        else:
+            with bar("pruning") as progress:
+                found, word = retention.prune(*asked, progress), "left"
+    upto = f", up to record {found.to_seq}" if found.to_seq else ""
+    typer.echo(f"{found.records:,} records{upto}, and {found.attributes:,} sensitive attributes {word}")
+
+
+@app.command()
+def erase(
+    decisions: Annotated[list[str], typer.Argument(help="Ids of decisions.")],
+    record: Record = "",
+    state: State = STATE,
+    by: By = "",
+) -> None:
+    """Erase what is known about decisions; their place in the chain stays, and the chain holds."""
+    with _said():
+        from evenhand.service.audit.maintenance import retention
+
+        engine = _engine(record, state)
+        keys = _keys(state, engine)
+        with bar("erasing") as progress:
+            done = retention.erase(engine, keys, decisions, by or getpass.getuser(), progress)
+    typer.echo(
+        f"erased: {len(done.records)} bodies, {done.attributes} sensitive attributes, {done.labels} labels; "
+        f"{len(done.already)} decisions were erased before"
+    )
+    if done.unknown:
+        typer.echo(
+            f"not in the database: {len(done.unknown)} ({', '.join(done.unknown[:SHOWN])}); if the service spools, ask "
+            "again once evenhand_record_spool_rows is 0",
+            err=True,
+        )
+        raise typer.Exit(2)
+
+
+def _engine(record: str, state: Path) -> Engine:
+    """The database; none is made."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    from evenhand.service.audit.store import make_engine
+
+    if record == "off":
+        _fail("the record is off (--record or EVENHAND_RECORD); name its database")
+    url = record or f"sqlite:///{state / 'record.db'}"
+    with contextlib.suppress(ArgumentError):
+        chosen = make_url(url)
+        if chosen.get_backend_name() == "sqlite" and not Path(chosen.database or "").is_file():
+            _fail(f"no record at {chosen.database}; name the state folder with --state, or the database with --record")
+    return make_engine(url)
+
+
+def _keys(state: Path, engine: Engine) -> Keys:
+    """The record's key; none is made, and another record's is refused."""
+    from evenhand.service.audit.digest_keys import load_keys
+    from evenhand.service.audit.maintenance.migrate import migrate
+
+    path = state / "record.key"
+    if not path.is_file():
+        _fail(f"no key at {path}: sensitive attributes are found with the record's own; name its folder with --state")
+    keys = load_keys(path)
+    migrate(engine.execution_options(writes=True), keys.fingerprint)
+    return keys
+
+
+def _tell(report: Report, trusted: bool) -> None:
+    from evenhand.service.audit.events import time_of
+    from evenhand.service.audit.maintenance.verify import NOT_PROVED
+
+    for finding in report.findings[:SHOWN]:
+        typer.echo(str(finding))
+    more = report.more + max(0, len(report.findings) - SHOWN)
+    if more:
+        typer.echo(f"... and {more:,} findings more")
+    if report.findings:
+        typer.echo(f"does not hold: first at {report.findings[0]}", err=True)
+        raise typer.Exit(1)
+    times = f", {time_of(report.times_ms[0])} to {time_of(report.times_ms[1])}" if report.records else ""
+    typer.echo(f"holds: {report.records:,} records ({report.first} to {report.last}){times}")
+    typer.echo(f"{report.decisions:,} decisions; {report.erased:,} bodies erased, each by an event that names it")
+    if report.covered:
+        whose = "" if trusted else ", by a key that nothing but the record itself vouches for (--public-key)"
+        upto = f"up to record {report.covered.seq}, {time_of(report.covered.at_ms)}{whose}"
+        typer.echo(f"checkpoints: {report.held} hold, {upto}; {report.uncompared} of records that are not here")
+    else:
+        typer.echo("checkpoints: none")
+    for what in NOT_PROVED:
+        typer.echo(f"not proved: {what}")
+
+
+def _moment(given: str) -> int | None:
+    if not given:
+        return None
+    try:
+        at = datetime.fromisoformat(given)
+    except ValueError:
+        _fail("--from and --to are moments in ISO 8601, such as 2026-01-31 or 2026-01-31T12:00:00Z")
+    return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+@contextlib.contextmanager
+def _said() -> Iterator[None]:
+    """Whatever keeps a command from running is told in a line."""
+    from sqlalchemy.exc import DBAPIError
+
+    from evenhand.service.audit.checkpoints import CheckpointError
+    from evenhand.service.audit.digest_keys import KeyFileError
+    from evenhand.service.audit.maintenance.backup import BackupError
+    from evenhand.service.audit.maintenance.migrate import RecordRefused
+    from evenhand.service.audit.maintenance.record_export import ExportError
+    from evenhand.service.audit.maintenance.verify import NoRecordError
+
+    try:
+        yield
+    except (BackupError, CheckpointError, ExportError, KeyFileError, NoRecordError, RecordRefused) as error:
+        _fail(str(error))
+    except DBAPIError as error:
+        from evenhand.service.audit.maintenance.migrate import reason
+
+        _fail(f"the record's database cannot be used: {reason(error)}")
+    except OSError as error:
+        _fail(f"{error.filename or 'a file'}: {error.strerror or type(error).__name__}")
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(f"error: {message}", err=True)
+    raise typer.Exit(2)

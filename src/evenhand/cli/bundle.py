@@ -1,0 +1,40 @@
+"""Show a manifest on a terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from evenhand.models.bundle.manifest import Manifest
+
+
+def show(manifest: Manifest, digest: str) -> None:
+    """Print what a person asks first: what it is, what it corrects, and what that did."""
+    console = Console()
+    console.print(f"[bold]{manifest.name} {manifest.version}[/bold]  made {manifest.created_utc}  bundle {digest[:12]}")
+    console.print(manifest.description)
+    labels = ", ".join(f"{label} (favourable)" if label in manifest.favourable else label for label in manifest.labels)
+    certified = "yes" if manifest.certified else "no"
+    console.print(f"labels: {labels}; certified: {certified}; engine: {manifest.graph.engine}")
+    attributes = Table("attribute", "mode", "threshold", "reference", "other groups", "why")
+    for a in manifest.attributes:
+        others = ", ".join(group for group in a.groups if group != a.reference)
+        attributes.add_row(a.name, a.mode, f"{a.threshold:g}", a.reference, others, a.why)
+    console.print(attributes)
+    figures = Table("split", "figure", "base", "corrected")
+    for split, found in manifest.evaluation.items():
+        figures.add_row(split, "accuracy", *(_rate(found["accuracy"][kind]) for kind in ("base", "final")))
+        figures.add_row(split, "worst cell", *(_cell(found["worst_cell"][kind]) for kind in ("base", "final")))
+    console.print(figures)
+
+
+def _rate(rate: dict[str, Any]) -> str:
+    return f"{rate['value']:.3f} ({rate['low']:.3f} to {rate['high']:.3f}, n {rate['n']})"
+
+
+def _cell(cell: dict[str, Any] | None) -> str:
+    if cell is None:
+        return "none is large enough"
+    return f"{cell['attribute']} = {cell['group']}, {cell['label']}: {_rate(cell['accuracy'])}"

@@ -1,0 +1,65 @@
+"""``evenhand causal``. Light to import: what it needs comes with the command, not with ``evenhand --help``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from evenhand.training.causal.effects import Asked
+
+
+def causal(
+    bundle: Annotated[Path, typer.Argument(help="Folder of a bundle that reads tables.")],
+    data: Annotated[Path, typer.Option(help="Table: .csv, .jsonl or .parquet.", exists=True, dir_okay=False)],
+    graph: Annotated[Path, typer.Option(help="What causes what: .gml, .dot or .json.", exists=True, dir_okay=False)],
+    attribute: Annotated[str, typer.Option(help="Column of the sensitive attribute, a node of the graph.")],
+    through: Annotated[
+        list[str] | None, typer.Option(help="Mediators, with commas between; repeatable. Each one by itself if none.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="HTML report to write.")] = None,
+    json: Annotated[Path | None, typer.Option(help="JSON report to write.")] = None,
+    rows: Annotated[int, typer.Option(min=100, help="Rows to learn from at most, drawn by lot.")] = 2000,
+    resamples: Annotated[int, typer.Option(min=2, help="Models learnt anew from drawn rows, for intervals.")] = 40,
+    split: Annotated[str | None, typer.Option(help="Column that says train, val or test.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Value of the split column to use; test if not given.")] = None,
+) -> None:
+    """How would a model decide if people had been of another group, and along which paths does that go?
+
+    Needs the extra causal. The answer is as good as the graph: what is not drawn has no part in it.
+    """
+    from evenhand.training.causal.effects import Asked
+    from evenhand.training.data.select_rows import Wanted
+
+    sets = tuple(tuple(name.strip() for name in given.split(",")) for given in through or ())
+    columns = Wanted(split=split, only=tuple(only or ()))
+    _run(bundle, (data, graph), Asked(attribute, sets, rows, resamples, columns=columns), (out, json))
+
+
+def _run(bundle: Path, read: tuple[Path, Path], asked: Asked, files: tuple[Path | None, Path | None]) -> None:
+    """Load the heavy parts, and turn errors a user can mend into one line."""
+    import json
+
+    from evenhand.models.bundle.bundle import BundleError
+    from evenhand.training.causal import effects
+    from evenhand.training.causal.report import html, in_short
+    from evenhand.training.data.dataset import DataError
+    from evenhand.training.data.table import read_table
+    from evenhand.training.progress import say
+
+    data, graph = read
+    page, plain = files
+    try:
+        result = effects.causal(bundle, read_table(data), graph, asked)
+        if plain:
+            plain.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        if page:
+            page.write_text(html(result), encoding="utf-8")
+    except (BundleError, DataError, OSError) as error:
+        say(f"[red]error:[/red] {error}")
+        raise typer.Exit(1) from error
+    typer.echo("\n".join(in_short(result)))
+    for file in filter(None, files):
+        say(f"wrote {file}")

@@ -1,0 +1,136 @@
+"""``evenhand compare``. Light to import: torch comes with the command, not with ``evenhand --help``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from evenhand.training.data.dataset import Rows, Schema
+    from evenhand.training.learning.config import FitConfig
+
+    Wanted = tuple[tuple[str, ...], bool, Path | None]
+    Source = tuple[Callable[[int], FitConfig], Rows, Schema, str]
+
+
+def compare(
+    data: Annotated[Path, typer.Option(help="Table (.csv, .jsonl, .parquet), or the recipe's folder.", exists=True)],
+    out: Annotated[Path, typer.Option(help="Folder of the tables; run again to resume what is in it.")],
+    recipe: Annotated[str | None, typer.Option(help="A recipe's rows and settings, e.g. hatexplain.")] = None,
+    seeds: Annotated[str, typer.Option(help="Seeds, comma-separated; each has a base of its own.")] = "0,1,2",
+    methods: Annotated[str, typer.Option(help="Methods or stages, comma-separated; all where not given.")] = "",
+    base: Annotated[str | None, typer.Option(help="Hub id or folder of the pretrained encoder.")] = None,
+    text: Annotated[str | None, typer.Option(help="Column with the text.")] = None,
+    label: Annotated[str | None, typer.Option(help="Column with the label.")] = None,
+    attribute: Annotated[list[str] | None, typer.Option(help="Column with a sensitive attribute; repeatable.")] = None,
+    split: Annotated[str | None, typer.Option(help="Column that says train, val or test.")] = None,
+    reference: Annotated[list[str] | None, typer.Option(help="attribute=group that is not corrected.")] = None,
+    intersections: Annotated[list[str] | None, typer.Option(help="first:second, judged together.")] = None,
+    favourable: Annotated[list[str] | None, typer.Option(help="Label that is good for the person.")] = None,
+    keep_base: Annotated[bool, typer.Option(help="The base is fine-tuned already: leave it as it is.")] = False,
+    epochs: Annotated[int | None, typer.Option(help="At most so many epochs of fine-tuning.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Longer texts are cut.")] = None,
+    hold_out: Annotated[float | None, typer.Option(help="Share of training rows kept from the base.")] = None,
+    precision: Annotated[str, typer.Option(help="Fine-tuning computes in bfloat16 or float32.")] = "bfloat16",
+    cost: Annotated[float | None, typer.Option(help="Overall accuracy a choice may cost, as a share.")] = None,
+    terms: Annotated[
+        Path | None, typer.Option(help="Your own list of terms to swap, JSON; English ones where not given.")
+    ] = None,
+    ablations: Annotated[bool, typer.Option(help="Ours with one part left out, instead of all methods.")] = False,
+) -> None:
+    """Compare methods: the same base and splits, several seeds; frontiers, their figures, and a recommendation."""
+    from evenhand.cli.fit import one_of, pair, share
+
+    stage = {
+        "epochs": epochs,
+        "max_tokens": max_tokens,
+        "hold_out": None if hold_out is None else share("hold-out", hold_out),
+        "precision": one_of("precision", precision, "bfloat16", "float32"),
+        "keep": keep_base or None,
+    }
+    loss = None if cost is None else share("cost", cost)
+    numbers = _seeds(seeds)
+    names = tuple(name.strip() for name in methods.split(",") if name.strip())
+
+    def source() -> Source:
+        if recipe:
+            found, rows, schema, digest = _recipe(recipe, data, base)
+        else:
+            from evenhand.training.learning.config import Columns
+
+            if not (base and text and label and attribute):
+                raise typer.BadParameter("without --recipe: --base, --text, --label and --attribute are needed")
+            references = dict(pair(given) for given in reference or [])
+            crossed = tuple(pair(given, ":", "intersections") for given in intersections or [])
+            columns = Columns(
+                text, label, tuple(attribute), split, references, crossed, favourable=tuple(favourable or ())
+            )
+            found, rows, schema, digest = _table(data, base, columns, numbers[0])
+        return lambda seed: _adapted(found(seed), stage, loss), rows, schema, digest
+
+    _run(source, numbers, (names, ablations, terms), out)
+
+
+def _run(source: Callable[[], Source], seeds: tuple[int, ...], wanted: Wanted, out: Path) -> None:
+    """Load the heavy parts, and turn errors a user can mend into one line."""
+    from evenhand.models.network.backbones import UnsupportedBaseError
+    from evenhand.training.baselines.augment import with_terms
+    from evenhand.training.baselines.index import named
+    from evenhand.training.benchmark.runner import Task, run
+    from evenhand.training.compare.report import write
+    from evenhand.training.data.attributes import with_intersections
+    from evenhand.training.data.dataset import DataError
+    from evenhand.training.progress import say
+
+    try:
+        config, rows, schema, digest = source()
+        rows, schema = with_intersections(rows, schema, config(seeds[0]).columns.intersections)
+        names, ablations, terms = wanted
+        task = Task(config, rows, schema, digest, seeds, with_terms(named(names, ablations), terms), out)
+        typer.echo(write(task, run(task)))
+    except (DataError, UnsupportedBaseError) as error:
+        say(f"[red]error:[/red] {error}")
+        raise typer.Exit(1) from error
+
+
+def _recipe(name: str, data: Path, base: str | None) -> Source:
+    """Rows and settings of one of ``evenhand.training.recipes``."""
+    import importlib
+    import pkgutil
+
+    from evenhand.training import recipes
+
+    known = [module.name for module in pkgutil.iter_modules(recipes.__path__) if module.name != "running"]
+    if name not in known:
+        raise typer.BadParameter(f"--recipe is one of {', '.join(known)}")
+    module = importlib.import_module(f"evenhand.training.recipes.{name}")
+    encoder = base or module.packaged_base()
+    rows, schema, digest = module.read(data)
+    return lambda seed: module.config(encoder, seed), rows, schema, digest
+
+
+def _table(data: Path, base: str, columns: Any, seed: int) -> Source:  # noqa: ANN401 - Columns, imported late
+    """A user's table; without a split column the first seed splits it, once for all seeds."""
+    from evenhand.training.data.dataset import read
+    from evenhand.training.learning.config import FitConfig
+
+    rows, schema, digest = read(str(data), columns, seed)
+    return lambda seed: FitConfig(name=data.stem, base=base, columns=columns, seed=seed), rows, schema, digest
+
+
+def _adapted(config: FitConfig, stage: dict[str, Any], cost: float | None) -> FitConfig:
+    """The settings, with what the command line says put in their place."""
+    given = {name: value for name, value in stage.items() if value is not None}
+    correction = config.correction if cost is None else replace(config.correction, cost=cost)
+    return replace(config, base_stage=replace(config.base_stage, **given), correction=correction)
+
+
+def _seeds(given: str) -> tuple[int, ...]:
+    try:
+        return tuple(dict.fromkeys(int(seed) for seed in given.split(",")))
+    except ValueError:
+        raise typer.BadParameter(f"--seeds {given!r} are not numbers separated by commas") from None

@@ -1,0 +1,78 @@
+"""``evenhand evaluate``. Light to import: what it needs comes with the command, not with ``evenhand --help``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from evenhand.training.data.select_rows import Wanted
+
+
+def evaluate(
+    bundle: Annotated[Path, typer.Argument(help="Folder of a bundle.")],
+    data: Annotated[Path, typer.Option(help="Table: .csv, .jsonl or .parquet.", exists=True, dir_okay=False)],
+    out: Annotated[Path | None, typer.Option(help="HTML report to write.")] = None,
+    json: Annotated[Path | None, typer.Option(help="JSON report to write.")] = None,
+    text: Annotated[str | None, typer.Option(help="Column with the text, or the image's file name.")] = None,
+    text_pair: Annotated[str | None, typer.Option(help="Column with the second text of a pair.")] = None,
+    images: Annotated[Path | None, typer.Option(help="Folder of the image files; the table's if not given.")] = None,
+    label: Annotated[str | None, typer.Option(help="Column with the label.")] = None,
+    attribute: Annotated[list[str] | None, typer.Option(help="Column with a sensitive attribute; repeatable.")] = None,
+    split: Annotated[str | None, typer.Option(help="Column that says train, val or test.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Value of the split column to judge; test if not given.")
+    ] = None,
+    reference: Annotated[list[str] | None, typer.Option(help="attribute=group to compare the others with.")] = None,
+    favourable: Annotated[list[str] | None, typer.Option(help="Label that is good for the person.")] = None,
+    intersections: Annotated[list[str] | None, typer.Option(help="first:second, judged like an attribute.")] = None,
+) -> None:
+    """Judge a bundle on a table: who is served worse, what the correction changes, how sure that is.
+
+    Columns that are not named are those that the bundle was fitted with.
+    """
+    from evenhand.cli.fit import pair
+    from evenhand.training.data.select_rows import Wanted
+
+    wanted = Wanted(
+        text=text,
+        text_pair=text_pair,
+        images=images,
+        label=label,
+        attributes=tuple(attribute or ()),
+        split=split,
+        only=tuple(only or ()),
+        references=dict(pair(given) for given in reference or []),
+        favourable=tuple(favourable or ()),
+        intersections=tuple(pair(given, ":", "intersections") for given in intersections or []),
+    )
+    _run(bundle, data, wanted, (out, json))
+
+
+def _run(bundle: Path, data: Path, wanted: Wanted, files: tuple[Path | None, Path | None]) -> None:
+    """Load the heavy parts, and turn errors a user can mend into one line."""
+    import json
+
+    from evenhand.models.bundle.bundle import BundleError
+    from evenhand.training.data.dataset import DataError
+    from evenhand.training.evaluation.table_evaluation import audit
+    from evenhand.training.progress import say
+    from evenhand.training.report import html
+    from evenhand.training.report_words import in_short
+
+    page, plain = files
+    try:
+        result = audit(bundle, data, wanted)
+        if plain:
+            plain.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        if page:
+            page.write_text(html(result), encoding="utf-8")
+    except (BundleError, DataError, OSError) as error:
+        say(f"[red]error:[/red] {error}")
+        raise typer.Exit(1) from error
+    typer.echo("\n".join(in_short(result)))
+    for file in (page, plain):
+        if file:
+            say(f"wrote {file}")

@@ -1,0 +1,192 @@
+"""``evenhand fit``. Light to import: torch comes with the command, not with ``evenhand --help``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from evenhand.training.learning.config import Card
+
+
+def fit(
+    data: Annotated[str, typer.Option(help="Table: .csv, .jsonl or .parquet; or hub:<data set>[:<configuration>].")],
+    label: Annotated[str, typer.Option(help="Column with the label.")],
+    out: Annotated[Path, typer.Option(help="Folder of the bundle to write; must not exist.")],
+    attribute: Annotated[
+        list[str] | None, typer.Option(help="Column with a sensitive attribute; repeat for several.")
+    ] = None,
+    base: Annotated[str, typer.Option(help="Hub id or folder of the base model; tables need none.")] = "",
+    task: Annotated[str, typer.Option(help="Kind of input: text, pair, image or table.")] = "text",
+    text: Annotated[str, typer.Option(help="Column with the text, or the first of a pair.")] = "",
+    text_pair: Annotated[str | None, typer.Option(help="Column with the second text of a pair.")] = None,
+    image: Annotated[str, typer.Option(help="Column with the image's file name.")] = "",
+    images: Annotated[Path | None, typer.Option(help="Folder of the image files.", exists=True)] = None,
+    feature: Annotated[list[str] | None, typer.Option(help="Column of a table to learn from; repeatable.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the model; the folder's where not given.")] = None,
+    version: Annotated[str, typer.Option(help="Version of the model.")] = "1.0.0",
+    split: Annotated[str | None, typer.Option(help="Column that says train, val or test.")] = None,
+    reference: Annotated[list[str] | None, typer.Option(help="attribute=group that is not corrected.")] = None,
+    favourable: Annotated[list[str] | None, typer.Option(help="Label that is good for the person.")] = None,
+    keep_base: Annotated[bool, typer.Option(help="The base is fine-tuned already: leave it as it is.")] = False,
+    attributes_known: Annotated[
+        str, typer.Option(help="full, partial or none: which attributes to learn from.")
+    ] = "full",
+    known: Annotated[float, typer.Option(help="With partial: share of rows whose attributes are used.")] = 1.0,
+    intersections: Annotated[list[str] | None, typer.Option(help="first:second, judged like an attribute.")] = None,
+    method: Annotated[
+        str, typer.Option(help="lora (FairNet), another corrector, or how to train the base: docs/methods.")
+    ] = "lora",
+    gate: Annotated[str, typer.Option(help="detector: correct rows that it flags; always: all rows.")] = "detector",
+    shared: Annotated[bool, typer.Option(help="One detector and adapter for all attributes.")] = False,
+    layer: Annotated[str | None, typer.Option(help="First corrected block, or auto; the middle if not given.")] = None,
+    pooling: Annotated[str, typer.Option(help="attention, mean or first.")] = "attention",
+    max_tokens: Annotated[int, typer.Option(help="Longer texts are cut.")] = 128,
+    epochs: Annotated[int, typer.Option(help="At most so many epochs for the base.")] = 3,
+    hold_out: Annotated[float, typer.Option(help="Share of training rows kept from the base.")] = 1 / 3,
+    precision: Annotated[str, typer.Option(help="float32 or bfloat16, while learning.")] = "float32",
+    epsilon: Annotated[float, typer.Option(help="Overall accuracy the correction may cost, as a share.")] = 0.005,
+    certificate: Annotated[
+        bool, typer.Option(help="Without a certificate the correction is off; --no-certificate takes the best anyway.")
+    ] = True,
+    weights: Annotated[str, typer.Option(help="How weights are stored: float32 or float16.")] = "float32",
+    engine: Annotated[
+        str, typer.Option(help="onnx, torch, or auto: torch only for a base that ONNX cannot take.")
+    ] = "auto",
+    seed: Annotated[int, typer.Option(help="Same seed, same bundle (on the same machine and libraries).")] = 0,
+    card: Annotated[
+        Path | None, typer.Option(help="YAML: description, intended_use, out_of_scope, base_license.")
+    ] = None,
+    work: Annotated[
+        Path | None, typer.Option(help="Checkpoints; run again to resume. <out>.work if not given.")
+    ] = None,
+) -> None:
+    """Fit a correction and write a bundle: base, detectors, prototypes, conditional LoRA."""
+    from evenhand.training.learning.config import (
+        BaseConfig,
+        Columns,
+        CorrectionConfig,
+        DetectorConfig,
+        FitConfig,
+    )
+
+    columns = Columns(
+        text=image if task == "image" else text,
+        label=label,
+        attributes=tuple(attribute or ()),
+        split=split,
+        references=dict(pair(given) for given in reference or []),
+        intersections=tuple(pair(given, ":", "intersections") for given in intersections or []),
+        task=kind_of(task, base, text, text_pair, image),  # type: ignore[arg-type]
+        text_pair=text_pair if task == "pair" else None,
+        images=str(images) if images else None,
+        features=tuple(feature or ()),
+        favourable=tuple(favourable or ()),
+    )
+    for option, value in (("hold-out", hold_out), ("epsilon", epsilon), ("known", known)):
+        share(option, value)
+    computing: Any = one_of("precision", precision, "float32", "bfloat16")
+    opens: Any = one_of("gate", gate, "detector", "always")
+    config = FitConfig(
+        name=name or out.name,
+        base=base or "tabular",
+        columns=columns,
+        version=version,
+        card=_card(card),
+        seed=seed,
+        weights=one_of("weights", weights, "float32", "float16"),  # type: ignore[arg-type]
+        engine=one_of("engine", engine, "auto", "onnx", "torch"),  # type: ignore[arg-type]
+        base_stage=BaseConfig(keep_base, epochs, max_tokens=max_tokens, precision=computing, hold_out=hold_out),
+        detector=DetectorConfig(
+            layer=_layer(layer),
+            attributes_known=one_of("attributes-known", attributes_known, "full", "partial", "none"),  # type: ignore[arg-type]
+            shared=shared,
+            pooling=one_of("pooling", pooling, "attention", "mean", "first"),  # type: ignore[arg-type]
+            known=known,
+        ),
+        correction=CorrectionConfig(gate=opens, precision=computing, epsilon=epsilon, require_certificate=certificate),
+    )
+    _run(config, method, data, (out, work or out.with_name(f"{out.name}.work")))
+
+
+def _run(config: object, method: str, data: str, places: tuple[Path, Path]) -> None:
+    """Load the heavy parts, and turn errors a user can mend into one line."""
+    from evenhand.models.network.backbones import UnsupportedBaseError
+    from evenhand.models.onnx.torch_export import ParityError
+    from evenhand.training.data.dataset import DataError, read
+    from evenhand.training.fit.method_options import check, with_method
+    from evenhand.training.fit.run import run
+    from evenhand.training.learning.config import FitConfig
+    from evenhand.training.progress import say
+
+    assert isinstance(config, FitConfig)
+    try:
+        config = with_method(config, method)
+        check(config)  # before the data is read: a large table takes its time
+        rows, schema, digest = read(data, config.columns, config.seed)
+        run(config, rows, schema, digest, *places)
+    except (DataError, UnsupportedBaseError, ParityError) as error:
+        say(f"[red]error:[/red] {error}")
+        raise typer.Exit(1) from error
+
+
+def kind_of(task: str, base: str, text: str, text_pair: str | None, image: str) -> str:
+    """The kind of input, once the options that it needs are there."""
+    one_of("task", task, "text", "pair", "image", "table")
+    all_needs: dict[str, dict[str, str | None]] = {
+        "text": {"base": base, "text": text},
+        "pair": {"base": base, "text": text, "text-pair": text_pair},
+        "image": {"base": base, "image": image},
+        "table": {},
+    }
+    absent = [f"--{name}" for name, value in all_needs[task].items() if not value]
+    if absent:
+        raise typer.BadParameter(f"--task {task} needs {', '.join(absent)}")
+    return task
+
+
+def pair(given: str, sign: str = "=", option: str = "reference") -> tuple[str, str]:
+    """``attribute=group`` to its parts, or a refusal."""
+    name, found, group = given.partition(sign)
+    if not found:
+        raise typer.BadParameter(
+            f"--{option} {given!r} is not attribute{sign}{'group' if sign == '=' else 'attribute'}"
+        )
+    return name, group
+
+
+def _layer(given: str | None) -> int | Literal["auto"] | None:
+    if given is None or given == "auto":
+        return given  # type: ignore[return-value]
+    if not given.isdecimal():
+        raise typer.BadParameter("--layer is a number, or auto")
+    return int(given)
+
+
+def one_of(option: str, value: str, *known: str) -> str:
+    """One of the known values, or a refusal."""
+    if value not in known:
+        raise typer.BadParameter(f"--{option} is one of {', '.join(known)}")
+    return value
+
+
+def share(option: str, value: float) -> float:
+    """A number from 0 to 1, or a refusal."""
+    if not 0.0 <= value <= 1.0:
+        raise typer.BadParameter(f"--{option} is a share from 0 to 1")
+    return value
+
+
+def _card(path: Path | None) -> Card:
+    import yaml
+
+    from evenhand.training.learning.config import Card
+
+    if path is None:
+        return Card()
+    try:
+        return Card(**yaml.safe_load(path.read_text()))
+    except (OSError, TypeError, yaml.YAMLError) as error:
+        raise typer.BadParameter(f"--card {path}: {error}") from error

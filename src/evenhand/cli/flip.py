@@ -1,0 +1,70 @@
+"""``evenhand flip``. Light to import: what it needs comes with the command, not with ``evenhand --help``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from evenhand.training.data.select_rows import Wanted
+
+
+def flip(
+    bundle: Annotated[Path, typer.Argument(help="Folder of a bundle that reads texts, pairs or tables.")],
+    data: Annotated[Path, typer.Option(help="Table: .csv, .jsonl or .parquet.", exists=True, dir_okay=False)],
+    out: Annotated[Path | None, typer.Option(help="HTML report to write.")] = None,
+    json: Annotated[Path | None, typer.Option(help="JSON report to write.")] = None,
+    terms: Annotated[
+        Path | None, typer.Option(help="Terms of your own: {attribute: {group: [term, ...]}} in JSON.", dir_okay=False)
+    ] = None,
+    attribute: Annotated[list[str] | None, typer.Option(help="Attribute to swap; repeatable, all if none.")] = None,
+    text: Annotated[str | None, typer.Option(help="Column with the text.")] = None,
+    text_pair: Annotated[str | None, typer.Option(help="Column with the second text of a pair.")] = None,
+    split: Annotated[str | None, typer.Option(help="Column that says train, val or test.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Value of the split column to use; test if not given.")] = None,
+    into: Annotated[
+        Path | None, typer.Option(help="Write a copy of the bundle with the terms in it, for EVENHAND_FLIP_SHARE.")
+    ] = None,
+) -> None:
+    """Ask a bundle about every row again with another group in it: how often does the answer flip?
+
+    In texts the terms of two groups change places; in tables the attribute's own column is replaced.
+    """
+    from evenhand.training.data.select_rows import Wanted
+
+    wanted = Wanted(text, text_pair, attributes=tuple(attribute or ()), split=split, only=tuple(only or ()))
+    _run(bundle, data, wanted, (out, json, into), terms)
+
+
+def _run(
+    bundle: Path, data: Path, wanted: Wanted, files: tuple[Path | None, Path | None, Path | None], terms: Path | None
+) -> None:
+    """Load the heavy parts, and turn errors a user can mend into one line."""
+    import json
+
+    from evenhand.models.bundle.bundle import BundleError
+    from evenhand.training.counterfactual import flip_rate
+    from evenhand.training.counterfactual.term_lists import PACKAGED, with_terms
+    from evenhand.training.data.dataset import DataError
+    from evenhand.training.data.table import read_table
+    from evenhand.training.flip_report import html, in_short
+    from evenhand.training.progress import say
+
+    page, plain, into = files
+    listed = terms or PACKAGED
+    try:
+        result = flip_rate.flip(bundle, read_table(data), wanted, listed)
+        if plain:
+            plain.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        if page:
+            page.write_text(html(result), encoding="utf-8")
+        if into:
+            with_terms(bundle, listed, into)
+    except (BundleError, DataError, OSError) as error:
+        say(f"[red]error:[/red] {error}")
+        raise typer.Exit(1) from error
+    typer.echo("\n".join(in_short(result)))
+    for file in filter(None, files):
+        say(f"wrote {file}")

@@ -1,0 +1,94 @@
+"""What one worker is told, all of them do; nobody's order is lost."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+from rebundle import reversion
+
+from evenhand.models.bundle.manifest import Mode
+from evenhand.service.catalog.loader import Loader
+from evenhand.service.catalog.operator import Control
+from evenhand.service.catalog.registry import Registry
+from evenhand.service.catalog.reload import load_all
+from evenhand.service.errors import InvalidInput
+from evenhand.service.inference.workers import Lanes
+from evenhand.service.metrics.collectors import Metrics
+from evenhand.service.settings import Settings
+
+NAME = "hatexplain-toxicity"
+
+
+class Worker:
+    def __init__(self, file: Path, *bundles: Path) -> None:
+        lanes, metrics = Lanes(1, lambda: None, stall_s=1.5), Metrics(CollectorRegistry())
+        self.registry: Registry = load_all(bundles, Loader(Settings(threads=1), lanes, metrics))
+        self.control = Control(self.registry, lanes, metrics, lambda *_: None, file)
+
+    @property
+    def modes(self) -> list[Mode]:
+        return self.registry.modes(self.registry.get(NAME))
+
+
+@pytest.fixture
+def workers(altered: Callable[..., Path], tmp_path: Path) -> list[Worker]:
+    bundles = altered(0.5, "apply"), reversion(altered(0.5, "apply"), "2.0.0")
+    return [Worker(tmp_path / "control.json", *bundles) for _ in range(2)]
+
+
+async def followed(worker: Worker) -> None:
+    task = asyncio.create_task(worker.control.follow())
+    await asyncio.sleep(0.05)
+    task.cancel()
+
+
+async def test_orders_to_different_workers_add_up(workers: list[Worker]) -> None:
+    first, second = workers
+    first.control.set_mode(NAME, "race", "off")
+    second.control.set_mode(NAME, "gender", "shadow")
+    await followed(first)
+    for worker in workers:
+        assert worker.modes == ["off", "apply", "shadow", "apply"]
+    first.control.set_shadow(NAME, "2.0.0")
+    await followed(second)
+    assert second.registry.roles[NAME].shadow == "2.0.0"
+    second.control.promote(NAME, "2.0.0")
+    await followed(first)
+    assert first.registry.get(NAME).manifest.version == "2.0.0"
+    assert first.registry.roles[NAME].shadow is None
+
+
+async def test_a_replacement_does_what_was_ordered_before_it_came(workers: list[Worker], tmp_path: Path) -> None:
+    workers[0].control.set_mode(NAME, None, "off")
+    late = Worker(tmp_path / "control.json", *(slot.model.path for slot in workers[0].registry.slots))
+    assert late.modes == ["apply"] * 4
+    await followed(late)
+    assert late.modes == ["off"] * 4
+
+
+async def test_a_version_that_is_not_loaded_here_leaves_what_is(workers: list[Worker], tmp_path: Path) -> None:
+    workers[0].control.promote(NAME, "2.0.0")
+    poorer = Worker(tmp_path / "control.json", workers[0].registry.slots[0].model.path)
+    await followed(poorer)
+    assert poorer.registry.get(NAME).manifest.version == "1.0.0"
+
+
+async def test_the_live_version_is_not_tried_beside_itself(workers: list[Worker]) -> None:
+    with pytest.raises(InvalidInput, match="answers already"):
+        workers[0].control.set_shadow(NAME, "1.0.0")
+
+
+async def test_orders_that_cannot_be_read_leave_a_worker_as_it_is(workers: list[Worker], tmp_path: Path) -> None:
+    first, second = workers
+    first.control.set_mode(NAME, "race", "off")
+    await followed(second)
+    loud = b'{"hatexplain-toxicity": {"live": "1.0.0", "shadow": null, "modes": {"race": "loud"}}}'
+    for content in (b"{", b"[1]", b"\xff", b"[" * 100_000, b'{"hatexplain-toxicity": {"live": 1}}', loud):
+        (tmp_path / "control.json").write_bytes(content)
+        await followed(second)
+        assert second.modes == ["off", "apply", "apply", "apply"]
+    first.control.set_mode(NAME, "gender", "off")
+    await followed(second)
+    assert second.modes == ["off", "apply", "off", "apply"]

@@ -1,0 +1,48 @@
+"""Bundles that must not be served stop the start with one sentence."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from evenhand.models.bundle.bundle import BundleError
+from evenhand.service.catalog.loader import Loader
+from evenhand.service.catalog.registry import Registry
+from evenhand.service.catalog.reload import load_all
+from evenhand.service.errors import InvalidInput, UnknownModel
+from evenhand.service.inference.workers import Lanes
+from evenhand.service.metrics.collectors import Metrics
+from evenhand.service.settings import Settings
+
+
+def load(*paths: Path) -> Registry:
+    lanes = Lanes(1, lambda: None, stall_s=1.5)
+    return load_all(paths, Loader(Settings(), lanes, Metrics(CollectorRegistry())))
+
+
+def test_no_bundle_is_an_error_that_says_what_to_do() -> None:
+    with pytest.raises(BundleError, match="evenhand serve <folder>"):
+        load()
+
+
+def test_two_bundles_of_one_name_are_refused(demo: Path) -> None:
+    with pytest.raises(BundleError, match="two bundles are hatexplain-toxicity"):
+        load(demo, demo)
+
+
+def test_a_bundle_that_does_not_hold_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="no readable manifest"):
+        load(tmp_path)
+
+
+def test_models_are_found_by_name_and_never_guessed(demo: Path, altered: Callable[..., Path]) -> None:
+    one = load(demo)
+    assert one.get(None) is one.get("hatexplain-toxicity")
+    with pytest.raises(UnknownModel):
+        one.get("other")
+    assert one.get("hatexplain-toxicity", "1.0.0") is one.get(None)
+    with pytest.raises(UnknownModel):
+        one.get("hatexplain-toxicity", "0.9.0")
+    with pytest.raises(InvalidInput, match="name one"):
+        load(demo, altered(0.5, "off", name="other")).get(None)

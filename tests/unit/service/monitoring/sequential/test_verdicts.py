@@ -1,0 +1,82 @@
+"""What evidence says: three states, a sentence, and a value that agrees with both."""
+
+import math
+
+import pytest
+from evaluating import ATTRIBUTES, MANIFEST
+
+from bench.evidence import KEY, RULES, World, follow, rows
+from evenhand.service.monitoring.sequential.evidence import METRICS, Evidence, Rules
+from evenhand.service.monitoring.sequential.verdicts import Kept, findings
+
+
+def told(world: World, n: int) -> tuple[Kept, dict[str, dict[str, object]]]:
+    """The entries of one comparison, as the model's attribute ``sex``, by process."""
+    made = Evidence(RULES, {})
+    follow(made, rows(world, n, 5))
+    comparison = made.comparisons[KEY]
+    comparison.reference = "men"
+    kept = Kept(MANIFEST.name, "sex", "women", KEY[2], comparison)
+    found = findings([kept], MANIFEST.name, ATTRIBUTES, RULES)
+    return kept, {entry["process"]: entry for entry in found if (entry["group"], entry["metric"]) == ("women", KEY[2])}
+
+
+def test_every_comparison_has_both_processes_and_those_without_rows_are_insufficient() -> None:
+    found = findings([], MANIFEST.name, ATTRIBUTES, RULES)
+    assert len(found) == 2 * len(METRICS) * 3  # women; old and young
+    assert {entry["state"] for entry in found} == {"insufficient data"}
+    assert {entry["rows"] for entry in found} == {0}
+    assert {entry["limit_ln"] for entry in found} == {math.log(365), math.log(9 / 0.05)}
+    assert found[0]["sentence"] == (
+        "too few rows to speak of a gap above 5 points in selection rate between women and men: n = 0 women and 0 men; "
+        "at least 100 of each are needed"
+    )
+    assert findings([], "other", ATTRIBUTES, RULES)[0]["model"] == "other"
+
+
+def test_few_rows_are_insufficient_and_many_fair_ones_no_evidence() -> None:
+    _, few = told(World(), 200)
+    assert {entry["state"] for entry in few.values()} == {"insufficient data"}
+    kept, many = told(World(), 20_000)
+    assert {entry["state"] for entry in many.values()} == {"no evidence of breach"}
+    (theirs, mine), (theirs_good, mine_good) = kept.comparison.rows, kept.comparison.favourable
+    assert many["since_start"]["sentence"] == (
+        "no evidence of a gap above 5 points in selection rate between women and men since 1970-01-01; level 0.05, "
+        f"valid at any time; n = {mine:,} women ({100 * mine_good / mine:.1f} %) and {theirs:,} men "
+        f"({100 * theirs_good / theirs:.1f} %)"
+    )
+    assert many["detector"]["sentence"] == (
+        "no alarm of a gap above 5 points in selection rate between women and men; on average at most one false alarm "
+        "in 365 days for the whole model"
+    )
+
+
+@pytest.mark.parametrize(("gap", "side"), [(0.25, "below"), (-0.25, "above")])
+def test_a_breach_says_since_when_and_which_way(gap: float, side: str) -> None:
+    _, found = told(World(gap=gap), 20_000)
+    assert {entry["state"] for entry in found.values()} == {"breach"}
+    assert str(found["detector"]["sentence"]).startswith("alarm since 1970-01-")
+    assert f"between women and men, women {side}; " in str(found["detector"]["sentence"])
+    assert str(found["since_start"]["sentence"]).startswith("evidence of a gap above 5 points in selection rate ")
+    assert "found on 1970-0" in str(found["since_start"]["sentence"])
+
+
+def test_value_and_limit_say_the_same_as_the_state() -> None:
+    made = Evidence(RULES, {})
+    follow(made, rows(World(gap=0.25), 3_000, 1))
+    seen = set()
+    for row in rows(World(), 30_000, 2, 3_000):
+        made.add(row, KEY[2])
+        one = Kept("m", "sex", "women", KEY[2], made.comparisons[KEY])
+        for process in ("detector", "since_start"):
+            assert one.is_breach(process) == (one.value_ln(process) > one.limit_ln(process))
+            seen.add((process, one.is_breach(process), one.comparison.since_start_ln < 0))
+    assert ("detector", False, True) in seen
+    assert ("since_start", True, True) in seen  # found once, and not taken back
+
+
+def test_a_comparison_with_another_reference_is_not_this_one() -> None:
+    made = Evidence(Rules(), {})
+    follow(made, rows(World(), 1_000, 5))
+    kept = Kept(MANIFEST.name, "sex", "women", KEY[2], made.comparisons[KEY])  # against "reference"
+    assert {entry["rows"] for entry in findings([kept], MANIFEST.name, ATTRIBUTES, RULES)} == {0}

@@ -1,0 +1,98 @@
+"""Columns become what an encoder takes."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from evenhand.models.bundle.encoders.image import ImageEncoder
+from evenhand.models.bundle.encoders.table import Categorical, Features, Numeric
+from evenhand.models.bundle.inputs import InputError
+from evenhand.training.data.items import encode_all, feature_item, feature_names, items_of, needed, picture
+from evenhand.training.learning.config import Columns
+
+TABLE = pd.DataFrame(
+    {
+        "first": ["a", " ", "c", None],
+        "second": ["x", "y", None, "z"],
+        "age": ["30", "?", "", "41.5"],
+        "zip": ["10", "2b", "nan", "10"],
+        "sex": ["m", "w", "w", "m"],
+        "income": ["low", "high", "low", "high"],
+    }
+)
+AS_TABLE = Columns("", "income", ("sex",), task="table")
+
+
+def test_a_text_or_a_pair_without_words_cannot_be_used() -> None:
+    texts, usable = items_of(TABLE, Columns("first", "income", ("sex",)))
+    assert texts == ["a", None, "c", None]
+    assert usable.tolist() == [True, False, True, False]
+    pairs, usable = items_of(TABLE, Columns("first", "income", ("sex",), task="pair", text_pair="second"))
+    assert pairs[0] == {"text": "a", "text_pair": "x"}
+    assert usable.tolist() == [True, False, False, False]
+
+
+def test_a_column_is_numeric_where_every_value_is_and_gaps_are_none() -> None:
+    items, usable = items_of(TABLE, AS_TABLE)
+    assert usable.all()
+    assert [item["age"] for item in items] == [30.0, None, None, 41.5]
+    assert [item["zip"] for item in items] == ["10", "2b", None, "10"]
+
+
+def test_sensitive_attributes_label_and_split_are_no_features_unless_named() -> None:
+    assert feature_names(TABLE, AS_TABLE) == ["first", "second", "age", "zip"]
+    named = Columns("", "income", ("sex",), task="table", features=("age", "sex"))
+    assert feature_names(TABLE, named) == ["age", "sex"]
+
+
+def test_needed_columns_are_those_of_the_kind() -> None:
+    assert needed(Columns("a", "l", ("s",), task="pair", text_pair="b")) == ["a", "b"]
+    assert needed(Columns("a", "l", ("s",), features=("b",), task="table")) == ["b"]
+
+
+def test_images_are_found_in_their_folder_and_read_when_asked_for(tmp_path: Path) -> None:
+    Image.new("RGB", (20, 20), "red").save(tmp_path / "a.png")
+    table = pd.DataFrame({"file": ["a.png", "gone.png"]})
+    paths, usable = items_of(table, Columns("file", "l", ("s",), task="image", images=str(tmp_path)))
+    assert usable.tolist() == [True, False]
+    encoder = ImageEncoder(b'{"size": 8}')
+    encoded, bad = encode_all(encoder, paths[:1])
+    assert bad == []
+    expected = encoder.encode((tmp_path / "a.png").read_bytes())
+    assert np.array_equal(encoded[0].arrays["pixel_values"], expected.arrays["pixel_values"])
+    assert encoded[0].tokens == expected.tokens
+
+
+def test_rows_that_cannot_be_encoded_are_named() -> None:
+    class Picky:
+        def encode(self, item: str) -> str:
+            if item == "bad":
+                raise InputError("too bad")
+            return item
+
+    encoded, bad = encode_all(Picky(), ["good", "bad", "fine"])  # type: ignore[arg-type]
+    assert encoded == ["good", "fine"]
+    assert bad == [(1, "too bad")]
+
+
+FEATURES = Features(
+    numeric=[Numeric(name="age", mean=0, scale=1)], categorical=[Categorical(name="job", categories=["a"])]
+)
+
+
+def test_strings_of_a_row_become_features() -> None:
+    assert feature_item({"age": " 3.5 ", "job": "a ", "other": "x"}, FEATURES) == {"age": 3.5, "job": "a"}
+    assert feature_item({"age": "?", "job": None}, FEATURES) == {"age": None, "job": None}
+    with pytest.raises(InputError, match="'age' is not a number"):
+        feature_item({"age": "old"}, FEATURES)
+
+
+def test_a_picture_is_never_read_outside_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "secret").write_bytes(b"secret")
+    for name in ("../secret", str(tmp_path / "secret"), "gone"):
+        with pytest.raises(InputError, match="no such image"):
+            picture(tmp_path / "in", name)

@@ -1,0 +1,140 @@
+"""What of a table a bundle can be judged on: nothing is dropped without a word."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_model import write_tiny_bundle
+
+from evenhand.models.bundle import bundle as bundles
+from evenhand.training.data.dataset import DataError
+from evenhand.training.data.select_rows import Judgeable, Wanted, judgeable
+from evenhand.training.data.table import Refused, Table
+
+ATTRIBUTES = ("team", "colour")
+WANTED = Wanted(attributes=ATTRIBUTES)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> bundles.Bundle:
+    return bundles.load(write_tiny_bundle(tmp_path_factory.mktemp("bundles") / "tiny"))
+
+
+def table(*rows: dict[str, str | None], refused: tuple[Refused, ...] = ()) -> Table:
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    return Table("t.csv", Path(), "0" * 64, columns, list(enumerate(rows, start=1)), list(refused))
+
+
+def row(text: str | None = "good film", label: str | None = "positive", **more: str | None) -> dict[str, str | None]:
+    return {"text": text, "label": label, "team": "none", "colour": "some", **more}
+
+
+def saved(bundle: bundles.Bundle, **columns: object) -> bundles.Bundle:
+    """The bundle as if it had been fitted with these columns."""
+    provenance = bundle.manifest.provenance.model_copy(update={"settings": {"columns": columns}})
+    manifest = bundle.manifest.model_copy(update={"provenance": provenance})
+    return bundles.Bundle(bundle.path, manifest, bundle.sha256, bundle.graph, bundle.preprocess, bundle.reference)
+
+
+def judged(bundle: bundles.Bundle, *rows: dict[str, str | None], wanted: Wanted = WANTED) -> Judgeable:
+    return judgeable(table(*rows), bundle, wanted)
+
+
+def test_bad_rows_are_listed_with_the_reason_and_the_rest_is_judged(bundle: bundles.Bundle) -> None:
+    rows = [row(), row(label=None), row(label="secret"), row(text=None), row(text=" "), row(text="a\udce9"), row()]
+    found = judgeable(table(*rows, refused=(Refused(99, "not readable as CSV"),)), bundle, WANTED)
+    assert found.rows.row.tolist() == [0, 6]
+    assert [refused.row_number for refused in found.refused] == [2, 3, 4, 5, 6, 99]
+    assert [refused.reason for refused in found.refused][:4] == [
+        "no label",
+        "a label that the bundle does not know",
+        "no text",
+        "text is empty",
+    ]
+    assert "secret" not in str(found.refused)
+
+
+def test_unknown_and_new_groups_stay_in(bundle: bundles.Bundle) -> None:
+    found = judged(bundle, row(), row(team=""), row(team="Unknown"), row(team=None), row(team="guests"))
+    assert found.rows.groups["team"].tolist() == [0, -1, -1, -1, 2]
+    assert found.schema.groups["team"] == ("none", "some", "guests")
+    assert found.new_groups == {"team": ("guests",)}
+    assert found.schema.gated == {"team": ("none", "some"), "colour": ("none", "some")}
+
+
+def test_labels_and_favourable_are_the_bundles(bundle: bundles.Bundle) -> None:
+    found = judged(bundle, row(), row(label="negative"))
+    assert found.schema.labels == ("negative", "positive")
+    assert found.rows.labels.tolist() == [1, 0]
+    assert found.schema.favourable == ("positive",)
+    turned = judged(bundle, row(), wanted=Wanted(attributes=ATTRIBUTES, favourable=("negative",)))
+    assert turned.schema.favourable == ("negative",)
+
+
+def test_what_is_not_given_comes_from_the_bundle(bundle: bundles.Bundle) -> None:
+    fitted = saved(
+        bundle,
+        text="body",
+        label="verdict",
+        attributes=["team", "colour"],
+        split="part",
+        intersections=[["team", "colour"]],
+    )
+    rows = [
+        {"body": "good", "verdict": "positive", "team": "some", "colour": "some", "part": part}
+        for part in ("train", "test", "test")
+    ]
+    found = judgeable(table(*rows), fitted, Wanted())
+    assert found.left_out == {"train": 1}
+    assert found.wanted.only == ("test",)
+    assert len(found.rows) == 2
+    assert "team:colour" in found.schema.groups
+    without = [{name: value for name, value in row.items() if name != "colour"} for row in rows]
+    fewer = judgeable(table(*without), fitted, Wanted())
+    assert fewer.absent == ("colour",)
+    assert fewer.schema.attributes == ("team",)
+
+
+def test_an_attribute_without_a_detector_is_judged_against_its_reference(bundle: bundles.Bundle) -> None:
+    rows = [row(age="old"), row(age="young"), row(age="young")]
+    most = judged(bundle, *rows, wanted=Wanted(attributes=("age",)))
+    assert most.schema.groups["age"] == ("young", "old")
+    named = judged(bundle, *rows, wanted=Wanted(attributes=("age",), references={"age": "old"}))
+    assert named.schema.groups["age"] == ("old", "young")
+    assert named.new_groups == {}
+
+
+def test_other_splits_are_counted(bundle: bundles.Bundle) -> None:
+    rows = [row(part="a"), row(part="b"), row(part=None)]
+    found = judged(bundle, *rows, wanted=Wanted(attributes=ATTRIBUTES, split="part", only=("a",)))
+    assert found.left_out == {"b": 1, "none given": 1}
+    assert np.array_equal(found.rows.row, [0])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        (Wanted(text="body", attributes=ATTRIBUTES), "no column body; it has text, label, team, colour"),
+        (Wanted(attributes=("age",)), "no column age"),
+        (Wanted(attributes=ATTRIBUTES, only=("test",)), "--only needs --split"),
+        (Wanted(attributes=ATTRIBUTES, favourable=("neither",)), "--favourable must be some, not all, of negative"),
+        (Wanted(attributes=ATTRIBUTES, favourable=("negative", "positive")), "some, not all"),
+        (Wanted(attributes=ATTRIBUTES, references={"team": "some"}), "--reference team: .* taught 'none'"),
+        (Wanted(attributes=ATTRIBUTES, split="team"), "no row of test in team; it has none"),
+        (Wanted(attributes=("text",)), "needs two groups"),
+        (Wanted(attributes=("text",), references={"text": "x"}), "needs its reference among its values"),
+        (Wanted(attributes=ATTRIBUTES, intersections=(("team", "age"),)), "name two of team, colour"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_sentence(bundle: bundles.Bundle, wanted: Wanted, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        judged(bundle, row(), wanted=wanted)
+
+
+def test_no_attribute_no_row_or_too_many_groups_is_one_sentence(bundle: bundles.Bundle) -> None:
+    with pytest.raises(DataError, match="no column of an attribute; name one with --attribute"):
+        judgeable(table({"text": "a", "label": "positive"}), bundle, Wanted())
+    with pytest.raises(DataError, match=r"a label that the bundle does not know \(2 rows\).*negative, positive"):
+        judged(bundle, row(label="1"), row(label="0"))
+    with pytest.raises(DataError, match="has 70 values, more than 64"):
+        judged(bundle, *(row(name=f"n{i}") for i in range(70)), wanted=Wanted(attributes=("name",)))

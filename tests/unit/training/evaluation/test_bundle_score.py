@@ -1,0 +1,66 @@
+"""What is reported, on rows where the answer is known."""
+
+import json
+
+import numpy as np
+import pytest
+
+from evenhand.training.data.dataset import Rows, Schema
+from evenhand.training.evaluation.bundle_score import Answers, judge, reference, summary
+
+SCHEMA = Schema(("bad", "good"), ("good",), {"team": ("none", "a")})
+
+
+@pytest.fixture(scope="module")
+def case() -> tuple[Answers, Rows]:
+    """100 rows of each cell; in team a every second good row is called bad, and the correction mends half of those."""
+    labels, groups = np.repeat([0, 1, 0, 1], 100), np.repeat([0, 0, 1, 1], 100)
+    base, final = labels.copy(), labels.copy()
+    good_a = np.flatnonzero((labels == 1) & (groups == 1))
+    base[good_a[::2]] = 0
+    final[good_a[::4]] = 0
+    final[0] = 1
+    rows = Rows([""] * 400, labels, {"team": groups}, np.array(["test"] * 400), np.arange(400))
+    risk = np.where(groups == 1, 0.9, 0.2).astype(np.float32)[:, None]
+    scores = np.full((400, 2), 0.25, np.float32)
+    scores[np.arange(400), final] = 0.75
+    return Answers(np.arange(400), base, final, risk, risk > 0.5, scores, scores), rows
+
+
+def test_accuracy_worst_cell_and_flips_by_hand(case: tuple[Answers, Rows]) -> None:
+    found = judge(*case, SCHEMA)
+    assert found["accuracy"]["base"]["value"] == 350 / 400
+    assert found["accuracy"]["final"]["value"] == 374 / 400
+    assert found["accuracy"]["difference"]["mended"] == 25
+    assert found["accuracy"]["difference"]["broken"] == 1
+    assert found["worst_cell"]["base"]["accuracy"]["value"] == 0.5
+    assert found["worst_cell"]["final"]["accuracy"]["value"] == 0.75
+    assert (found["worst_cell"]["base"]["group"], found["worst_cell"]["base"]["label"]) == ("a", "good")
+    assert found["flips"] == {"bad -> good": 26}
+    assert found["corrected_share"] == 0.5
+
+
+def test_disparities_and_detector_by_hand(case: tuple[Answers, Rows]) -> None:
+    team = judge(*case, SCHEMA)["attributes"]["team"]
+    assert team["disparities"]["base"]["demographic_parity_difference"] == 0.25
+    assert team["disparities"]["base"]["equal_opportunity_difference"] == 0.5
+    assert team["disparities"]["final"]["equal_opportunity_difference"] == 0.25
+    assert team["disparities_pooled"]["base"]["equalized_odds_difference"] == 0.5
+    assert team["detector"]["true_positive_rate"]["value"] == 1.0
+    assert team["detector"]["false_positive_rate"]["value"] == 0.0
+    assert [cell["group"] for cell in team["cells"]][-1] == "any but none"
+
+
+def test_reports_are_plain_json_and_the_summary_agrees(case: tuple[Answers, Rows]) -> None:
+    found = judge(*case, SCHEMA)
+    assert json.loads(json.dumps(found))["rows"] == 400
+    short = summary(found)
+    assert short["worst_cell"] == found["worst_cell"]
+    assert short["attributes"]["team"]["equalized_odds_difference"] == {"base": 0.5, "final": 0.25}
+
+
+def test_reference_histograms_hold_every_row(case: tuple[Answers, Rows]) -> None:
+    found = reference(case[0], SCHEMA, case[1])
+    assert sum(found["score"]) == sum(found["attributes"]["team"]["risk"]) == 400
+    assert len(found["edges"]) == len(found["score"]) + 1
+    assert found["attributes"]["team"]["selection_rate"]["base"]["a"]["value"] == 0.25

@@ -1,0 +1,190 @@
+"""The whole fit on a tiny base: from a table to a bundle that verifies and serves what it was judged on."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from fastapi.testclient import TestClient
+from tiny_model import tiny_table, write_tiny_base
+from typer.testing import CliRunner
+
+from evenhand.cli.fit import fit
+from evenhand.models.bundle.bundle import DECISIONS, load
+from evenhand.models.bundle.runtime_onnx import GraphRunner
+from evenhand.service.app import create_app
+from evenhand.service.settings import Settings
+
+app = typer.Typer()
+app.command()(fit)
+OPTIONS = (
+    *("--text", "text", "--label", "label", "--attribute", "team", "--attribute", "colour", "--split", "split"),
+    *("--reference", "team=none", "--favourable", "positive", "--max-tokens", "16", "--epochs", "2"),
+)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("fit")
+    write_tiny_base(folder / "base")
+    tiny_table(900).to_csv(folder / "data.csv", index=False)
+    return folder
+
+
+def run(place: Path, out: str, *more: str, code: int = 0) -> str:
+    arguments = ["--base", str(place / "base"), "--data", str(place / "data.csv"), "--out", str(place / out)]
+    found = CliRunner().invoke(app, [*arguments, *OPTIONS, *more])
+    assert found.exit_code == code, f"{found.output} {found.exception!r}"
+    return " ".join(found.output.split())
+
+
+@pytest.fixture(scope="module")
+def bundle(place: Path) -> Path:
+    run(place, "bundle", "--seed", "3")
+    return place / "bundle"
+
+
+def test_the_bundle_verifies_and_says_how_it_was_made(bundle: Path, place: Path) -> None:
+    manifest = load(bundle).manifest
+    assert manifest.labels == ["negative", "positive"]
+    assert manifest.favourable == ["positive"]
+    assert [a.groups[0] for a in manifest.attributes] == ["none", "plain"]
+    assert manifest.provenance.rows == {"train": 360, "held": 135, "tune": 45, "val": 180, "test": 180}
+    assert manifest.provenance.seed == 3
+    assert str(place) not in (bundle / "manifest.json").read_text()
+    assert not manifest.certified
+    card = (bundle / "MODEL_CARD.md").read_text()
+    assert "not certified" in card
+    assert all(f"### {name}" in card for name in ("team", "colour"))
+    assert {file.stat().st_mode & 0o777 for file in bundle.rglob("*") if file.is_file()} == {0o644}
+
+
+def test_the_validation_bar_holds_at_the_chosen_setting(bundle: Path) -> None:
+    found = json.loads((bundle / "evaluation/evaluation.json").read_text())["val"]
+    assert found["accuracy"]["difference"]["value"] >= -0.005
+    base, final = (found["worst_cell"][kind]["accuracy"]["value"] for kind in ("base", "final"))
+    assert final >= base
+
+
+def test_served_decisions_equal_the_stored_ones(bundle: Path) -> None:
+    table = tiny_table(900)
+    with (bundle / DECISIONS).open() as file:
+        stored = list(csv.DictReader(file))
+    with TestClient(create_app(Settings(bundles=(bundle,)))) as client:
+        texts = [table["text"][int(entry["row"])] for entry in stored]
+        served = client.post("/predict", json={"inputs": texts}).json()["predictions"]
+    for entry, prediction in zip(stored, served, strict=True):
+        assert (prediction["base"]["label"], prediction["label"]) == (entry["base"], entry["final"])
+        assert "+".join(n for n, flagged in prediction["flagged"].items() if flagged) == entry["flagged"]
+
+
+def test_the_same_seed_makes_the_same_bundle(bundle: Path, place: Path) -> None:
+    run(place, "again", "--seed", "3", "--work", str(place / "other.work"))
+    for name in ("model.onnx", "adapter/detector.safetensors", DECISIONS):
+        assert (place / "again" / name).read_bytes() == (bundle / name).read_bytes()
+
+
+def test_a_second_run_resumes_from_its_checkpoints(bundle: Path, place: Path) -> None:
+    shutil.move(bundle, place / "kept")
+    said = run(place, "bundle", "--seed", "3")
+    assert "resuming after epoch" in said
+    assert ", loss " not in said
+    assert (place / "bundle/model.onnx").read_bytes() == (place / "kept/model.onnx").read_bytes()
+
+
+def test_partial_labels_and_a_kept_base(place: Path) -> None:
+    run(place, "partial", "--known", "0.3", "--pooling", "mean", "--layer", "1", "--weights", "float16")
+    manifest = load(place / "partial").manifest
+    assert manifest.provenance.settings["detector"]["known"] == 0.3
+    assert (manifest.correction.layer, manifest.correction.pooling) == (1, "mean")
+
+
+def test_a_kept_base_is_left_as_it_is(place: Path) -> None:
+    from transformers import AutoModelForSequenceClassification
+
+    base = shutil.copytree(place / "base", place / "tuned")
+    model = AutoModelForSequenceClassification.from_pretrained(base)
+    model.config.id2label, model.config.label2id = {0: "positive", 1: "negative"}, {"positive": 0, "negative": 1}
+    model.save_pretrained(base)
+    run(place, "kept-base", "--keep-base", "--base", str(base))
+    loaded = load(place / "kept-base")
+    assert loaded.manifest.labels == ["positive", "negative"]
+    ids = np.array([[2, 5, 6, 3]])
+    out = GraphRunner(loaded).run({"input_ids": ids, "attention_mask": np.ones_like(ids)}, np.zeros((1, 2), dtype=int))
+    import torch
+
+    with torch.no_grad():
+        expected = model.eval()(input_ids=torch.from_numpy(ids)).logits.numpy()
+    assert np.allclose(out.base_logits, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--keep-base",), "the base answers ['LABEL_0', 'LABEL_1']"),
+        (("--attribute", "nothing"), "no column nothing"),
+        (("--base", "/nowhere/model"), "does not load"),
+        (("--layer", "9"), "layer 9 is not between 1 and 3"),
+    ],
+)
+def test_what_cannot_be_fitted_ends_in_one_sentence(place: Path, more: tuple[str, ...], message: str) -> None:
+    said = run(place, "never", *more, code=1)
+    assert message in said
+    assert "Traceback" not in said
+    assert not (place / "never").exists()
+
+
+def test_an_existing_bundle_is_never_overwritten(place: Path) -> None:
+    (place / "mine").mkdir(exist_ok=True)
+    assert "mine exists" in run(place, "mine", code=1)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--pooling", "max"), "--pooling is one of"),
+        (("--known", "2"), "--known is a share"),
+        (("--reference", "team"), "is not attribute=group"),
+        (("--task", "sound"), "--task is one of"),
+        (("--card", "/nowhere.yaml"), "--card /nowhere.yaml"),
+    ],
+)
+def test_wrong_options_are_refused(place: Path, more: tuple[str, ...], message: str) -> None:
+    said = run(place, "never", *more, code=2).replace("│", " ")
+    assert message in " ".join(said.split())
+
+
+WITHOUT = ("--text", "text", "--label", "label", "--split", "split", "--max-tokens", "16", "--epochs", "2")
+
+
+def run_without_attributes(place: Path, *more: str) -> tuple[int, str]:
+    arguments = ["--base", str(place / "base"), "--data", str(place / "data.csv"), "--out", str(place / "blind")]
+    found = CliRunner().invoke(app, [*arguments, *WITHOUT, *more])
+    return found.exit_code, " ".join(found.output.split())
+
+
+def test_without_any_attribute_the_fit_must_be_told_so(place: Path) -> None:
+    code, said = run_without_attributes(place)
+    assert code == 1
+    assert "--attributes-known none" in said
+
+
+def test_without_any_attribute_rows_are_flagged_by_what_can_be_learnt(place: Path) -> None:
+    code, said = run_without_attributes(place, "--attributes-known", "none", "--no-certificate")
+    assert code == 0, said
+    manifest = load(place / "blind").manifest
+    assert manifest.attribute_names in (["outlier"], ["benefit"])
+    assert manifest.provenance.settings["detector_taught"] == manifest.attribute_names[0]
+    assert "no attribute is known; value on validation rows: outlier" in said
+
+
+def test_several_attributes_can_share_a_detector_and_intersections_are_judged(place: Path) -> None:
+    run(place, "shared", "--shared", "--intersections", "team:colour", "--layer", "auto", "--no-certificate")
+    manifest = load(place / "shared").manifest
+    assert len(manifest.attributes) == 1
+    judged = json.loads((place / "shared/evaluation/evaluation.json").read_text())["val"]["attributes"]
+    assert {"team", "colour", "team:colour"} <= set(judged)
+    assert set(manifest.provenance.settings["layer_probes"]) == {"1", "2", "3"}

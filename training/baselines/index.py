@@ -1,0 +1,88 @@
+"""Every method that ``evenhand compare`` knows, in the order of the table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from evenhand.training.baselines.adversarial import Adversarial
+from evenhand.training.baselines.augment import CounterfactualAugmentation
+from evenhand.training.baselines.constrained import Constrained
+from evenhand.training.baselines.context import Context
+from evenhand.training.baselines.gated import GATED
+from evenhand.training.baselines.groupdro import GroupDro
+from evenhand.training.baselines.heads import LEACE, DeepFeatureReweighting
+from evenhand.training.baselines.massaging import Massaging
+from evenhand.training.baselines.method import Answer, Method, Sees, Served
+from evenhand.training.baselines.mixup import Mixup
+from evenhand.training.baselines.ours import ABLATIONS, OURS
+from evenhand.training.baselines.plain_lora import FAIRNET, AlwaysOn
+from evenhand.training.baselines.postprocess import RejectOption, Thresholds
+from evenhand.training.baselines.regularised import (
+    CoralPenalty,
+    MmdPenalty,
+    RegularisedOdds,
+    RegularisedParity,
+)
+from evenhand.training.baselines.retrain import Erm, JustTrainTwice, Resampling, Reweighting
+from evenhand.training.data.dataset import DataError
+
+
+@dataclass(frozen=True)
+class BaseItself(Method):
+    """The base checkpoint as it is: what everything is compared with."""
+
+    name: str = "base"
+    title: str = "Base"
+    source: str = "cross-entropy"
+    sees: Sees = Sees("none", "none", test=False)
+    served: Served = Served("bundle", "`evenhand fit --method none`.", 1.0)
+
+    def answer(self, context: Context) -> Answer:
+        """Nothing to learn."""
+        return Answer.of_logits(context.features.base_logits[context.judged])
+
+
+STAGES: dict[str, tuple[Method, ...]] = {
+    "controls": (BaseItself(), Erm()),
+    "before-training": (Reweighting(), Resampling(), Massaging(), CounterfactualAugmentation(), Mixup()),
+    "in-training": (
+        JustTrainTwice(),
+        GroupDro(),
+        Adversarial(),
+        RegularisedParity(),
+        RegularisedOdds(),
+        MmdPenalty(),
+        CoralPenalty(),
+    ),
+    "representation": (DeepFeatureReweighting(), *LEACE, Constrained()),
+    "after-model": (Thresholds(), RejectOption()),
+    "fairnet": (AlwaysOn(), *FAIRNET),
+    "correctors": GATED,
+    "ours": OURS,
+}
+"""Methods by where they act; each name stands for all of its methods on the command line."""
+
+METHODS: tuple[Method, ...] = tuple(method for stage in STAGES.values() for method in stage)
+ALL = "all"
+
+
+def named(names: Sequence[str], ablations: bool = False) -> tuple[Method, ...]:
+    """Some methods by name or stage, or all; the base is always among them, and first.
+
+    Args:
+        names: Names, stages or ``all``; all where empty.
+        ablations: Ours with one part left out or changed, instead of all methods.
+
+    Raises:
+        DataError: there is no such method.
+    """
+    if ablations and not names:
+        return (METHODS[0], OURS[0], *ABLATIONS)
+    known = {method.name: method for method in (*METHODS, *ABLATIONS)}
+    words = {ALL: METHODS, **STAGES}
+    strange = [name for name in names if name not in known and name not in words]
+    if strange:
+        raise DataError(f"no method {', '.join(strange)}; there are {', '.join(known)}; together {', '.join(words)}")
+    wanted = {method.name for word in names or (ALL,) for method in words.get(word, ())} | set(names)
+    return tuple(method for method in known.values() if method.name in wanted or method is METHODS[0])

@@ -1,0 +1,199 @@
+"""Low-rank corrections as published: FairNet with its three kinds of knowledge, and LoRA without a detector.
+
+FairNet here is the paper's method (arXiv 2510.19421) on our base, not our way of using it: tau = 0.5 and full strength
+instead of a choice on validation rows, no calibration, task weight 0.1, no KL term. Representations are normalised and
+anchors weigh by inverse class frequency, because without either the published correction does nothing or harm (see
+``training/learning/losses.py``). It learns from all training rows, those the base has not seen among them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from evenhand.models.network.fairnet import FairNet
+from evenhand.models.network.gated_lora import ConditionalLora
+from evenhand.training.baselines.context import Context
+from evenhand.training.baselines.method import Answer, Method, Sees, Served
+from evenhand.training.benchmark.cost import parts_of
+from evenhand.training.choice.candidates import STRENGTHS
+from evenhand.training.correctors.lora import LORA
+from evenhand.training.data.dataset import HELD, LEARNT
+from evenhand.training.learning import detection, pseudo_labels
+from evenhand.training.learning.adapters import answers, learn
+from evenhand.training.learning.config import CorrectionConfig, DetectorConfig
+from evenhand.training.learning.features import Material
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.floating]
+Bools = NDArray[np.bool_]
+THRESHOLD = 0.5
+ANY, OUTLIER = "any", "outlier"
+PUBLISHED = Served("no", "The published settings, to compare with: `evenhand fit` makes a bundle of ours.")
+ALWAYS = Served("no", "The published settings, to compare with: `evenhand fit --gate always` makes a bundle of ours.")
+DECLARED = Served("no", "It gates by the declared group, which never changes an answer here.")
+
+
+def published(correction: CorrectionConfig) -> CorrectionConfig:
+    """The paper's weights; epochs, rate and batch as ours."""
+    return replace(
+        correction, rank=8, alpha=16, margin=0.5, contrastive_weight=1.0, task_weight=0.1, keep_weight=0.0, balance=1.0
+    )
+
+
+@dataclass(frozen=True)
+class Correction:
+    """A fresh FairNet on the seed's base, and the rows it learns from."""
+
+    fairnet: FairNet
+    material: Material
+    """All training rows under one name: the paper's stages share them."""
+
+    @classmethod
+    def fresh(cls, context: Context, adapters: Sequence[str]) -> Correction:
+        """One detector and adapter per name, initialised by the seed."""
+        torch.manual_seed(context.seed)
+        stage, detector = published(context.config.correction), context.config.detector
+        fairnet = FairNet(context.split(), adapters, detector.pooling, partial(LORA.make, config=stage))
+        split = np.where(np.isin(context.rows.split, LEARNT), HELD, context.rows.split)
+        # One group for everybody: anchors then weigh by the frequency of their label alone, as published.
+        groups = dict.fromkeys(adapters, np.zeros(len(split), dtype=np.int64))
+        schema = replace(context.schema, gates=dict.fromkeys(adapters, ("reference", "other")))
+        rows = replace(context.rows, split=split, groups={**context.rows.groups, **groups})
+        return cls(fairnet, replace(context.material, rows=rows, schema=schema))
+
+    def detect(self, context: Context, name: str, known: Ints, config: DetectorConfig) -> Bools:
+        """Learn the detectors from ``known (rows, adapters)``; what they flag at 0.5, ``(rows, adapters)``."""
+        with context.scratch(f"{name}-detector") as folder:
+            lesson = detection.Lesson(known, self.material.rows.of(HELD), context.validation)
+            detection.learn(self.fairnet.detectors, self.material, lesson, config, folder)
+        risk = detection.risks_of(self.fairnet.detectors, self.material.features, self.material.rows.all())
+        return risk >= THRESHOLD
+
+    def learn(self, context: Context, name: str, gates: Bools) -> None:
+        """Learn the adapters on the rows under open ``gates (rows, adapters)``."""
+        adapters = self.fairnet.correction
+        assert isinstance(adapters, ConditionalLora)
+        with context.scratch(f"{name}-adapters") as folder:
+            learn(adapters, self.material, gates, published(context.config.correction), folder)
+
+    def logits(self, chosen: Ints, gates: Bools) -> Floats:
+        """Logits ``(chosen, classes)``: the base's where no gate is open, the corrected ones elsewhere."""
+        found = self.material.features.base_logits[chosen].copy()
+        at = np.flatnonzero(gates.any(axis=1))
+        if len(at):
+            found[at] = answers(self.fairnet.correction, self.material.features, chosen[at], gates[at])
+        return found
+
+    def cost(self, context: Context, gates: Bools, detected: bool) -> float:
+        """Computation of a row relative to the base, under ``gates (judged, adapters)``."""
+        parts = parts_of(self.fairnet, context.base, self.material.features)
+        return parts.at(float(gates.any(axis=1).mean()), detected)
+
+
+@dataclass(frozen=True)
+class AlwaysOn(Method):
+    """LoRA without a detector: one adapter, learnt as FairNet's on rows outside a reference group, on for every row.
+
+    Its strength is chosen on validation rows, which the paper's ablation does not do: at full strength it would only be
+    shown to harm.
+    """
+
+    name: str = "always-on"
+    title: str = "LoRA, always on"
+    source: str = "FairNet's ablation, arXiv 2510.19421"
+    sees: Sees = Sees("all", "all", test=False)
+    served: Served = ALWAYS
+
+    @property
+    def corrects(self) -> bool:
+        """It learns an adapter."""
+        return True
+
+    def answer(self, context: Context) -> Answer:
+        """Learn the adapter, choose its strength."""
+        correction = Correction.fresh(context, (ANY,))
+        members = (detection.members(context.rows, context.schema) == 1).any(axis=1, keepdims=True)
+        correction.learn(context, self.name, members)
+        everyone = np.ones((len(context.judged), 1), dtype=bool)
+        found = {}
+        for strength in STRENGTHS:
+            with correction.fairnet.correction.at_strength(strength):
+                found[strength] = correction.logits(context.judged, everyone)
+        best = context.criterion.choose(
+            STRENGTHS, lambda strength: context.on_validation(found[strength].argmax(axis=1))
+        )
+        answer = Answer.of_logits(found[best], strength=best)
+        return replace(answer, cost=correction.cost(context, everyone, detected=False))
+
+
+@dataclass(frozen=True)
+class Published(Method):
+    """FairNet as published.
+
+    Full: the true attribute gates, at training and at test; a row whose attribute is unknown is not corrected. Partial:
+    the detector learns from ``known`` of the training rows, then gates. None: the local outlier factor (20 neighbours,
+    contamination 0.1) of the mean hidden state, fitted on training rows, gives pseudo-labels of one attribute; the
+    detector learns them and gates.
+    """
+
+    served: Served = PUBLISHED
+    knowledge: Literal["full", "partial", "none"] = "full"
+    known: float = 0.1
+
+    @property
+    def corrects(self) -> bool:
+        """It learns detectors and adapters."""
+        return True
+
+    def answer(self, context: Context) -> Answer:
+        """Learn detector and adapters, answer through the gates."""
+        adapters = (OUTLIER,) if self.knowledge == "none" else tuple(context.schema.gated)
+        correction = Correction.fresh(context, adapters)
+        if self.knowledge == "full":
+            gates = detection.members(context.rows, context.schema) == 1
+        else:
+            seen = (
+                pseudo_labels.outliers(context.material)[:, None]
+                if self.knowledge == "none"
+                else detection.members(detection.hide(context.rows, self.known, context.seed), context.schema)
+            )
+            gates = correction.detect(context, self.name, seen, context.config.detector)
+        correction.learn(context, self.name, gates)
+        judged = context.judged
+        shares = dict(zip(adapters, gates[judged].mean(axis=0).round(4).tolist(), strict=True))
+        answer = Answer.of_logits(correction.logits(judged, gates[judged]), gated_share=shares)
+        cost = correction.cost(context, gates[judged], detected=self.knowledge != "full")
+        return replace(answer, cost=cost)
+
+
+FAIRNET: Sequence[Published] = (
+    Published(
+        name="fairnet-full",
+        title="FairNet as published, full",
+        source="arXiv 2510.19421",
+        sees=Sees("all", "all", test=True),
+        served=DECLARED,
+        knowledge="full",
+    ),
+    Published(
+        name="fairnet-partial",
+        title="FairNet as published, partial",
+        source="arXiv 2510.19421",
+        sees=Sees("part", "all", test=False),
+        knowledge="partial",
+    ),
+    Published(
+        name="fairnet-none",
+        title="FairNet as published, none",
+        source="arXiv 2510.19421",
+        sees=Sees("none", "none", test=False),
+        knowledge="none",
+    ),
+)

@@ -1,0 +1,170 @@
+"""Baselines that move the base's decisions and need the sensitive attribute of the row at test.
+
+Both are fitted on validation rows, as our thresholds are: on rows the base has learnt from its scores are too good.
+Both are defined for two classes. A row whose group is left out (unknown, or too rare on validation rows to fit
+anything) keeps the base's answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from fairlearn.postprocessing import ThresholdOptimizer
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+
+from evenhand.training.baselines.context import Context
+from evenhand.training.baselines.group_labels import LEFT_OUT, Groups, merge
+from evenhand.training.baselines.method import Answer, Method, NotApplicableError, Sees, Served
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.floating]
+Bools = NDArray[np.bool_]
+BANDS = tuple(round(0.5 + 0.025 * step, 3) for step in range(20))
+"""Candidates for the reject option's bound; at 0.5 no row is in the band."""
+
+
+@dataclass(frozen=True)
+class Binary:
+    """The base's probability of the favourable class, with groups that can be fitted on validation rows."""
+
+    favourable: int
+    probability: Floats
+    """``(rows,)``."""
+    groups: Groups
+
+    @classmethod
+    def of(cls, context: Context) -> Binary:
+        """Look at the base's answers.
+
+        Raises:
+            NotApplicableError: more than two classes, or fewer than two groups.
+        """
+        favourable = favourable_class(context)
+        logits = context.features.base_logits.astype(np.float64)
+        probability = 1.0 / (1.0 + np.exp(logits[:, 1 - favourable] - logits[:, favourable]))
+        groups = merge(context.rows, context.schema, context.validation)
+        if len(groups.names) < 2:
+            raise NotApplicableError("fewer than two groups have enough validation rows of both labels")
+        return cls(favourable, probability, groups)
+
+    def classes(self, selected: Bools) -> Ints:
+        """Class per row, from whether it gets the favourable one."""
+        return np.where(selected, self.favourable, 1 - self.favourable)
+
+
+def favourable_class(context: Context) -> int:
+    """The favourable one of two classes.
+
+    Raises:
+        NotApplicableError: there are more than two.
+    """
+    if len(context.schema.labels) != 2:
+        raise NotApplicableError(f"defined for two classes; this data has {len(context.schema.labels)}")
+    return context.schema.labels.index(context.schema.favourable[0])
+
+
+DECLARED = Served("no", "A declared group never changes an answer; `gated-label-flip` goes by the inferred one.")
+DRAWN = Served("no", "It draws at random by the declared group; `gated-group-thresholds` goes by the inferred one.")
+
+
+class _Given(BaseEstimator):  # type: ignore[misc] # scikit-learn is not typed
+    """Hands fairlearn scores that are there already, as its only column."""
+
+    def fit(self, *_: object) -> _Given:
+        return self
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def predict(self, scores: Floats) -> Floats:
+        return np.asarray(scores)[:, 0]
+
+
+def equalized_odds(scores: Floats, favourable: Ints, groups: Ints) -> ThresholdOptimizer:
+    """Fairlearn's randomised thresholds per group (Hardt et al. 2016); all arguments ``(rows,)``."""
+    optimiser = ThresholdOptimizer(
+        estimator=_Given(), constraints="equalized_odds", prefit=True, predict_method="predict"
+    )
+    return optimiser.fit(scores[:, None], favourable, sensitive_features=groups)
+
+
+@dataclass(frozen=True)
+class Thresholds(Method):
+    """Thresholds per group under equalized odds, on the base's probabilities; randomised, with the seed."""
+
+    name: str = "thresholds"
+    title: str = "Threshold optimisation"
+    source: str = "fairlearn, Hardt et al. 2016"
+    sees: Sees = Sees("none", "all", test=True)
+    served: Served = DRAWN
+
+    def answer(self, context: Context) -> Answer:
+        """Fit on validation rows, apply to all judged rows."""
+        given = Binary.of(context)
+        codes, labels, judged = given.groups.codes, context.rows.labels, context.judged
+        fitted = context.validation[codes[context.validation] != LEFT_OUT]
+        favourable = (labels[fitted] == given.favourable).astype(int)
+        optimiser = equalized_odds(given.probability[fitted], favourable, codes[fitted])
+        selected = given.probability[judged] >= 0.5
+        at = np.flatnonzero(codes[judged] != LEFT_OUT)
+        scores = given.probability[judged[at], None]
+        selected[at] = optimiser.predict(scores, sensitive_features=codes[judged[at]], random_state=context.seed) == 1
+        return Answer(given.classes(selected), None, {"groups": list(given.groups.names)})
+
+
+def reject_option(probability: Floats, deprived: Bools, favoured: Bools, bound: float) -> Bools:
+    r"""Kamiran, Karim and Zhang 2012: in the critical band the group decides.
+
+    Where :math:`\max(p, 1 - p) < \theta` a row of a deprived group gets the favourable class, one of a favoured group
+    the other; everybody else keeps :math:`p \ge 0.5`.
+
+    Args:
+        probability: ``(rows,)`` of the favourable class.
+        deprived: ``(rows,)``.
+        favoured: ``(rows,)``.
+        bound: The band's bound theta, from 0.5 (no band) to 1.
+
+    Returns:
+        ``(rows,)`` whether a row gets the favourable class.
+    """
+    critical = np.maximum(probability, 1.0 - probability) < bound
+    selected = probability >= 0.5
+    return np.where(critical & deprived, True, np.where(critical & favoured, False, selected))
+
+
+@dataclass(frozen=True)
+class RejectOption(Method):
+    """Reject option: within a band around 0.5, deprived groups get the favourable class and favoured ones do not.
+
+    A group is deprived if the base gives it the favourable class less often than all rows with a group, on validation
+    rows; else it is favoured. The band is chosen on validation rows.
+    """
+
+    name: str = "reject-option"
+    title: str = "Reject option"
+    source: str = "Kamiran et al. 2012"
+    sees: Sees = Sees("none", "all", test=True)
+    served: Served = DECLARED
+
+    def answer(self, context: Context) -> Answer:
+        """Choose the band on validation rows, apply it to all judged rows."""
+        given = Binary.of(context)
+        codes, judged = given.groups.codes, context.judged
+        low = deprived_groups(given.probability[context.validation] >= 0.5, codes[context.validation])
+        deprived = np.isin(codes[judged], low)
+        favoured = (codes[judged] != LEFT_OUT) & ~deprived
+        found = {
+            bound: given.classes(reject_option(given.probability[judged], deprived, favoured, bound)) for bound in BANDS
+        }
+        best = context.criterion.choose(BANDS, lambda bound: context.on_validation(found[bound]))
+        names = [given.groups.names[code] for code in low]
+        return Answer(found[best], None, {"bound": best, "deprived": names})
+
+
+def deprived_groups(selected: Bools, codes: Ints) -> list[int]:
+    """Codes whose share of ``selected (rows,)`` is below that of all rows with a group; ``codes (rows,)``."""
+    known = codes != LEFT_OUT
+    usual = selected[known].mean()
+    return [int(code) for code in np.unique(codes[known]) if selected[codes == code].mean() < usual]

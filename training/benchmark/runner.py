@@ -1,0 +1,200 @@
+"""Run what is missing of a comparison, keep every result, and judge them all."""
+
+from __future__ import annotations
+
+import json
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from numpy.typing import NDArray
+
+from evenhand.training.baselines.context import Context, key_of, prepare
+from evenhand.training.baselines.method import Answer, Method
+from evenhand.training.benchmark.pace import Pace
+from evenhand.training.benchmark.score import Judged, judge
+from evenhand.training.data.dataset import DataError, Rows, Schema
+from evenhand.training.learning import distributed
+from evenhand.training.learning.config import FitConfig, fingerprint
+from evenhand.training.progress import say
+
+Ints = NDArray[np.int64]
+SPLITS = ("val", "test")
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is compared, and on what."""
+
+    config: Callable[[int], FitConfig]
+    """Settings of one seed."""
+    rows: Rows
+    """The same rows and splits for every seed."""
+    schema: Schema
+    digest: str
+    seeds: tuple[int, ...]
+    methods: Sequence[Method]
+    """The base first: all others are judged against it."""
+    out: Path
+
+
+@dataclass(frozen=True)
+class Result:
+    """One method under one seed."""
+
+    method: str
+    seed: int
+    figures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Per split, what :func:`evenhand.training.benchmark.score.judge` says."""
+    notes: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+    failed: str | None = None
+    """Why there are no figures."""
+    cost: float | None = None
+    """Computation of a row relative to the base, where it was measured."""
+
+
+def run(task: Task) -> list[Result]:
+    """Answer and judge every method under every seed; what an earlier run has answered is taken from its files.
+
+    A method that fails is told with its reason and stops no other; the next run tries it again.
+
+    Raises:
+        DataError: the base cannot be made, so that there is nothing to compare, or there are several processes.
+    """
+    if distributed.count() > 1:
+        raise DataError("compare runs in one process; to share the work, start one per seed with --seeds and one --out")
+    distributed.deterministic()
+    transformers.logging.set_verbosity_error()
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    stores = {seed: _Store(task, seed) for seed in task.seeds}
+    stored = [(seed, method, store.read(method)) for seed, store in stores.items() for method in task.methods]
+    progress = _Progress(
+        [(seed, method) for seed, method, found in stored if found is None],
+        Pace((method.name, found["seconds"]) for _, method, found in stored if found is not None),
+    )
+    results: list[Result] = []
+    for seed, store in stores.items():
+        failed = _answer_missing(task, store, seed, progress)
+        base = store.read(task.methods[0])
+        results += [_judged(task, store, method, seed, base, failed.get(method.name)) for method in task.methods]
+    return results
+
+
+@dataclass
+class _Progress:
+    """What is still to be done, of all seeds."""
+
+    waiting: list[tuple[int, Method]]
+    pace: Pace
+
+    def begin(self, seed: int, method: Method) -> None:
+        """Tell the user what comes next."""
+        left = self.pace.left(method.name for _, method in self.waiting)
+        say(f"seed {seed}: {method.title}, {len(self.waiting)} results to go{left}")
+        self.waiting.remove((seed, method))
+
+
+def _answer_missing(task: Task, store: _Store, seed: int, progress: _Progress) -> dict[str, str]:
+    """Run the methods without a result; returns why some failed."""
+    missing = [method for at, method in progress.waiting if at == seed]
+    failed: dict[str, str] = {}
+    if not missing:
+        say(f"seed {seed}: all {len(task.methods)} methods have their results")
+        return failed
+    context = prepare(task.config(seed), task.rows, task.schema, task.digest, task.out / "work")
+    for method in missing:
+        progress.begin(seed, method)
+        start = time.monotonic()
+        try:
+            torch.manual_seed(seed)
+            answer = method.answer(context)
+        except Exception as error:  # whatever one method's library throws must not cost the others their hours
+            failed[method.name] = _reason(error)
+            say(f"[yellow]{method.title} failed:[/yellow] {failed[method.name]}")
+            continue
+        seconds = time.monotonic() - start
+        store.write(method, answer, context, seconds)
+        progress.pace.took(method.name, seconds)
+        say(f"seed {seed}: {method.title} done in {seconds:.0f} s")
+    for file in context.folder.glob("hidden-*.npy"):
+        file.unlink()
+    return failed
+
+
+def _reason(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0][:200]}"
+
+
+def _judged(
+    task: Task, store: _Store, method: Method, seed: int, base: dict[str, Any] | None, failed: str | None
+) -> Result:
+    """A result with its figures."""
+    stored = store.read(method)
+    if stored is None or base is None:
+        return Result(method.name, seed, failed=failed or "the base has no answers to compare with")
+    figures = {}
+    for split in SPLITS:
+        chosen = task.rows.of(split)
+        of_base, of_method = (store.classes(entry, chosen) for entry in (base, stored))
+        figures[split] = judge(Judged(task.rows, task.schema, chosen), of_base, of_method)
+    return Result(method.name, seed, figures, stored["notes"], stored["seconds"], cost=stored.get("cost"))
+
+
+class _Store:
+    """One JSON per method and seed, its predictions by row number of the source file."""
+
+    def __init__(self, task: Task, seed: int) -> None:
+        self._folder = task.out / "results"
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._seed = seed
+        self._keys = {
+            corrects: key_of(task.config(seed), task.rows, task.digest, corrects) for corrects in (False, True)
+        }
+        self._rows, self._labels = task.rows, task.schema.labels
+
+    def read(self, method: Method) -> dict[str, Any] | None:
+        """A result with the same settings, or none."""
+        try:
+            stored: dict[str, Any] = json.loads(self._file(method).read_text())
+        except (OSError, ValueError):
+            return None
+        return stored if stored.get("key") == self._key_of(method) else None
+
+    def write(self, method: Method, answer: Answer, context: Context, seconds: float) -> None:
+        """Keep an answer; the file appears whole or not at all."""
+        score = None if answer.score is None else [round(float(value), 4) for value in answer.score]
+        content = {
+            "key": self._key_of(method),
+            "method": method.name,
+            "seed": self._seed,
+            "seconds": round(seconds, 1),
+            "cost": answer.cost,
+            "notes": answer.notes,
+            "labels": list(context.schema.labels),
+            "row": context.rows.row[context.judged].tolist(),
+            "predicted": answer.predicted.tolist(),
+            "score": score,
+        }
+        part = self._file(method).with_suffix(".part")
+        part.write_text(json.dumps(content, separators=(",", ":")) + "\n")
+        part.replace(self._file(method))
+
+    def classes(self, stored: dict[str, Any], chosen: Ints) -> Ints:
+        """Predicted classes of some rows; a kept base has an order of labels of its own."""
+        order = np.array([self._labels.index(label) for label in stored["labels"]], dtype=np.int64)
+        by_row = dict(zip(stored["row"], order[stored["predicted"]].tolist(), strict=True))
+        return np.array([by_row[row] for row in self._rows.row[chosen].tolist()], dtype=np.int64)
+
+    def _file(self, method: Method) -> Path:
+        return self._folder / f"{method.name}-seed{self._seed}.json"
+
+    def _key_of(self, method: Method) -> str:
+        return fingerprint(self._keys[method.corrects], method.key)

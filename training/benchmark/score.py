@@ -1,0 +1,193 @@
+"""Judge what a method answered: accuracy and the fairness figures, each with its interval, against the base."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenhand.stats import Rate, newcombe
+from evenhand.training.data.dataset import Rows, Schema
+from evenhand.training.evaluation.metrics import (
+    MIN_CELL,
+    Cell,
+    cells,
+    group_metrics,
+    paired_difference,
+    pooled_name,
+    worst,
+)
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.floating]
+Bools = NDArray[np.bool_]
+DRAWS = 1000
+GAPS: dict[str, tuple[str, ...]] = {
+    "equalized_odds": ("true_positive_rate", "false_positive_rate"),
+    "demographic_parity": ("selection_rate",),
+}
+"""Differences that are judged, and the rates whose larger gap each is; Fairlearn's names, without ``_difference``."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The rows of one split."""
+
+    rows: Rows
+    schema: Schema
+    chosen: Ints
+
+    @property
+    def truth(self) -> Ints:
+        """``(chosen,)`` true class."""
+        return self.rows.labels[self.chosen]
+
+    def groups(self, name: str) -> Ints:
+        """``(chosen,)`` group of one attribute, -1 unknown."""
+        return self.rows.groups[name][self.chosen]
+
+    def cells(self, predicted: Ints) -> list[Cell]:
+        """All cells of all attributes, label x group, the groups but the reference together as well."""
+        names, labels = self.schema.groups, self.schema.labels
+        return [
+            cell
+            for name in self.schema.attributes
+            for cell in cells(name, names[name], labels, self.groups(name), self.truth, predicted)
+        ]
+
+
+def judge(judged: Judged, base: Ints, predicted: Ints) -> dict[str, Any]:
+    """Everything that is said of one method, one seed, one split; plain values.
+
+    Intervals are 95 %: Wilson for rates, Newcombe for differences of rates and for the paired difference in accuracy;
+    for what is a minimum or a mean over cells, the percentile bootstrap over rows. They are about the choice of rows;
+    what another seed would change is the spread over seeds.
+
+    Args:
+        judged: The split's rows.
+        base: ``(chosen,)`` class under the base.
+        predicted: ``(chosen,)`` class under the method.
+    """
+    truth = judged.truth
+    found = judged.cells(predicted)
+    lowest = worst(found)
+    draws = _Draws(judged)
+    return {
+        "rows": len(truth),
+        "accuracy": asdict(Rate.of(predicted == truth)),
+        "accuracy_difference": paired_difference(base == truth, predicted == truth),
+        "worst_cell": None if lowest is None else asdict(lowest),
+        "worst_cell_difference": draws.worst_difference(base, predicted),
+        **_gaps(judged, draws, predicted),
+        "cells": [{**asdict(cell), "counts": cell.counts} for cell in found],
+    }
+
+
+def _gaps(judged: Judged, draws: _Draws, predicted: Ints) -> dict[str, Any]:
+    """Every difference of :data:`GAPS` per attribute, and its mean over those whose rates have enough rows."""
+    found: dict[str, Any] = {}
+    for gap in GAPS:
+        per_attribute = {name: _gap(judged, gap, name, predicted) for name in judged.schema.attributes}
+        values = [of["value"] for of in per_attribute.values() if of["value"] is not None]
+        mean = float(np.mean(values)) if values else None
+        found |= {gap: per_attribute, f"{gap}_mean": {"value": mean, **draws.mean_gap(gap, predicted)}}
+    return found
+
+
+def _gap(judged: Judged, gap: str, name: str, predicted: Ints) -> dict[str, float | None]:
+    """A difference of the reference against all others, with the Newcombe interval of its larger gap."""
+    labels, reference = judged.schema.labels, judged.schema.groups[name][0]
+    names = (reference, pooled_name(reference))
+    favourable = np.isin(labels, judged.schema.favourable)
+    truth, selected = favourable[judged.truth], favourable[predicted]
+    rates = group_metrics(names, np.minimum(judged.groups(name), 1), truth, selected, MIN_CELL)
+    value, groups = rates[f"{gap}_difference"], rates["groups"]
+    if value is None:
+        return {"value": None, "low": None, "high": None}
+    found = [_absolute(groups[names[0]][rate], groups[names[1]][rate]) for rate in GAPS[gap]]
+    low, high = max(found, key=lambda of: of[0])[1:]
+    return {"value": value, "low": low, "high": high}
+
+
+def _absolute(a: Rate, b: Rate) -> tuple[float, float, float]:
+    """Absolute difference of two rates with rows, and its interval."""
+    limits = newcombe(a, b)
+    assert limits is not None
+    assert a.value is not None
+    assert b.value is not None
+    low, high = limits
+    return abs(a.value - b.value), max(0.0, low, -high), max(abs(low), abs(high))
+
+
+@lru_cache(maxsize=2)
+def _draw(rows: int) -> Floats:
+    """``(draws, rows)`` how often each draw holds a row."""
+    return np.random.default_rng(0).multinomial(rows, np.full(rows, 1.0 / rows), size=DRAWS).astype(np.float32)
+
+
+class _Draws:
+    """Bootstrap over the rows of a split, the same draws for every method: differences are paired."""
+
+    def __init__(self, judged: Judged) -> None:
+        self._judged = judged
+        self._weights = _draw(len(judged.chosen))
+
+    def worst_difference(self, base: Ints, predicted: Ints) -> dict[str, float | None]:
+        """Worst cell under the method minus worst cell under the base, over the cells that are large enough."""
+        members = self._members([cell.counts for cell in self._judged.cells(base)])
+        if not members.shape[1]:
+            return {"value": None, "low": None, "high": None}
+        truth = self._judged.truth
+        found = [
+            (
+                _shares(members, answer == truth, np.ones((1, len(truth)))),
+                _shares(members, answer == truth, self._weights),
+            )
+            for answer in (base, predicted)
+        ]
+        value = float((found[1][0].min(axis=1) - found[0][0].min(axis=1))[0])
+        return {"value": value, **_limits(found[1][1].min(axis=1) - found[0][1].min(axis=1))}
+
+    def mean_gap(self, gap: str, predicted: Ints) -> dict[str, float | None]:
+        """Limits of the mean of a difference, over the attributes whose rates have enough rows."""
+        judged = self._judged
+        favourable = np.isin(judged.schema.labels, judged.schema.favourable)
+        truth, selected = favourable[judged.truth], favourable[predicted]
+        among = {"true_positive_rate": truth, "false_positive_rate": ~truth, "selection_rate": np.ones_like(truth)}
+        drawn = []
+        for name in judged.schema.attributes:
+            groups = judged.groups(name)
+            members = [among[rate] & inside for rate in GAPS[gap] for inside in (groups == 0, groups > 0)]
+            if min(int(member.sum()) for member in members) < MIN_CELL:
+                continue
+            rates = _shares(np.stack(members, axis=1), selected, self._weights)
+            drawn.append(abs(rates[:, 0::2] - rates[:, 1::2]).max(axis=1))
+        return _limits(np.mean(drawn, axis=0)) if drawn else {"low": None, "high": None}
+
+    def _members(self, counted: Sequence[bool]) -> Bools:
+        """``(rows, counted cells)`` whether a row lies in each cell, in the order of :meth:`Judged.cells`."""
+        judged, columns = self._judged, []
+        for name, names in judged.schema.groups.items():
+            groups = judged.groups(name)
+            insides = [*(groups == index for index in range(len(names))), groups > 0]
+            columns += [
+                inside & (judged.truth == code) for inside in insides for code in range(len(judged.schema.labels))
+            ]
+        return np.stack(columns, axis=1)[:, np.array(counted)]
+
+
+def _shares(members: Bools, hits: Bools, weights: Floats) -> Floats:
+    """``(draws, cells)`` share of hits per cell; 1 in a draw that has no row of a cell."""
+    inside = members.astype(np.float32)
+    size = weights @ inside
+    found: Floats = np.where(size > 0, weights @ (inside * hits[:, None]) / np.maximum(size, 1.0), 1.0)
+    return found
+
+
+def _limits(drawn: Floats) -> dict[str, float | None]:
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return {"low": float(low), "high": float(high)}

@@ -1,0 +1,104 @@
+"""A structural causal model of a table (dowhy.gcm), and the worlds in which some columns see another group.
+
+Rows keep what the attribute does not change. What it changes is computed anew, in the graph's order, with one draw of
+the unexplained part for all worlds, so that two worlds differ by the group alone.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from evenhand.training.data.dataset import DataError
+
+Array = NDArray[Any]
+
+
+def library() -> Any:  # noqa: ANN401 - a module without types
+    """``dowhy.gcm``, quiet and in this thread.
+
+    Raises:
+        DataError: it is not installed.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from dowhy import gcm
+    except ImportError as error:
+        raise DataError("causal effects need dowhy: install evenhand with its extra `causal`") from error
+    gcm.config.disable_progress_bars()
+    gcm.config.set_default_n_jobs(1)
+    return gcm
+
+
+class Worlds:
+    """What causes what, learnt from rows.
+
+    Args:
+        graph: What :func:`evenhand.training.causal.graph.relevant` gives.
+        attribute: Whose value is set.
+        rows: All columns of the graph; numbers as floats, all else as strings, nothing missing.
+        model: A fitted model's mechanisms to learn anew, instead of choosing among kinds of them.
+    """
+
+    def __init__(self, graph: nx.DiGraph, attribute: str, rows: pd.DataFrame, model: Worlds | None = None) -> None:
+        gcm = library()
+        self.graph, self.attribute, self.rows = graph, attribute, rows
+        self._order = [node for node in nx.topological_sort(graph) if graph.in_degree(node)]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self._scm: Any = gcm.StructuralCausalModel(graph.copy()) if model is None else model._scm.clone()
+            columns = rows[list(graph)]
+            if model is None:
+                gcm.auto.assign_causal_mechanisms(self._scm, columns)
+            gcm.fit(self._scm, columns)
+            self._noise = {node: self._scm.causal_mechanism(node).draw_noise_samples(len(rows)) for node in self._order}
+
+    def of(self, group: str, seen_by: Collection[str], otherwise: str) -> pd.DataFrame:
+        """The rows in a world where some columns see one group, and the others another.
+
+        Args:
+            group: What the former see.
+            seen_by: Columns right behind an arrow from the attribute.
+            otherwise: What the latter see.
+        """
+        return self.where({node: np.full(len(self.rows), group if node in seen_by else otherwise, dtype=object)
+                           for node in self._order})  # fmt: skip
+
+    def observed(self) -> pd.DataFrame:
+        """The rows with what the model makes of their own groups: to hold against what they are."""
+        own = self.rows[self.attribute].to_numpy(dtype=object)
+        return self.where(dict.fromkeys(self._order, own))
+
+    def where(self, seen: Mapping[str, Array]) -> pd.DataFrame:
+        """The rows in a world where each column sees the group that it is told."""
+        found = self.rows.copy()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for node in self._order:
+                # The library's mechanisms take parents in alphabetical order.
+                parents = sorted(self.graph.predecessors(node))
+                inputs = found[parents].astype(object)
+                if self.attribute in parents:
+                    inputs[self.attribute] = seen[node]
+                made = self._scm.causal_mechanism(node).evaluate(_plain(inputs), self._noise[node])
+                found[node] = np.asarray(made).reshape(-1)
+        return found
+
+    def mechanisms(self) -> dict[str, str]:
+        """What was chosen for each column that the attribute changes."""
+        return {node: str(self._scm.causal_mechanism(node)) for node in self._order}
+
+
+def _plain(inputs: pd.DataFrame) -> Array:
+    """Numbers as such where every column is one; the library tells kinds of columns by this."""
+    try:
+        return inputs.to_numpy(dtype=float)
+    except ValueError:
+        return inputs.to_numpy(dtype=object)

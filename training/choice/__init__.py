@@ -1,0 +1,1 @@
+"""Which settings are chosen, and the certificate of the choice."""

@@ -1,0 +1,54 @@
+"""The one criterion by which every method chooses on validation rows: ours and the baselines alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenhand.training.choice.candidates import Judge
+from evenhand.training.data.dataset import Rows, Schema
+
+Ints = NDArray[np.int64]
+T = TypeVar("T")
+TOO_COSTLY = 10.0
+"""More than any two values differ by."""
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """The value by which the correction's settings are put in order, for everybody.
+
+    Highest worst cell among those that cost at most ``cost`` accuracy against the base; where none does, highest worst
+    cell. Letting a baseline choose by accuracy instead would make it look worse than it is.
+    """
+
+    judge: Judge
+    """Over the validation rows."""
+
+    @classmethod
+    def against(cls, base: Ints, rows: Rows, schema: Schema, cost: float) -> Criterion:
+        """Judge against the base's predicted classes ``(validation rows,)``."""
+        return cls(Judge(rows, schema, rows.of("val"), base, cost))
+
+    def value(self, predicted: Ints) -> float:
+        """Value of predicted classes ``(validation rows,)``."""
+        found = self.judge.value(predicted)
+        if np.isfinite(found):
+            return found
+        right = predicted == self.judge.truth
+        index = self.judge.worst(right)
+        least = right.mean() if index is None else right[self.judge.members[index]].mean()
+        return float(least) - TOO_COSTLY
+
+    def choose(self, candidates: Iterable[T], predicted: Callable[[T], Ints]) -> T:
+        """The candidate of highest value; the first of equals.
+
+        Args:
+            candidates: At least one.
+            predicted: Its classes on the validation rows.
+        """
+        return max(candidates, key=lambda candidate: self.value(predicted(candidate)))

@@ -1,0 +1,84 @@
+"""What a way of correcting at inference is: what answers for flagged rows, and how it is learnt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenhand.models.network.backbones import SplitModel
+from evenhand.models.network.corrector import Corrector
+from evenhand.training.data.dataset import HELD, DataError
+from evenhand.training.learning.config import CorrectionConfig
+from evenhand.training.learning.features import Material
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a corrector is learnt from."""
+
+    material: Material
+    """Hidden states and rows, with the groups that training may see."""
+    gates: Bools
+    """``(rows, attributes)`` rows that some setting may flag."""
+    risk: Floats
+    """``(rows, attributes)``."""
+    known: Ints
+    """``(rows, attributes)`` 1 outside the reference group, 0 inside, -1 not known."""
+    config: CorrectionConfig
+    folder: Path
+    """For checkpoints."""
+
+    @property
+    def held(self) -> Ints:
+        """Training rows that the base has not learnt from: what it gets wrong there it will get wrong again."""
+        return self.material.rows.of(HELD)
+
+
+class Make(Protocol):
+    """Makes an unlearnt corrector."""
+
+    def __call__(self, split: SplitModel, attributes: Sequence[str], *, config: CorrectionConfig) -> Corrector:
+        """One that changes nothing yet, or nothing it could not change back."""
+
+
+class Learn(Protocol):
+    """Learns a corrector."""
+
+    def __call__(self, corrector: Any, given: Given) -> dict[str, Any]:  # noqa: ANN401 - each its own class
+        """Change it in place; returns what a reader of the log should know.
+
+        Raises:
+            NotApplicableError: it is not defined for this data.
+        """
+
+
+@dataclass(frozen=True)
+class CorrectorMethod:
+    """One way of correcting."""
+
+    name: str
+    """What the command line and the manifest call it."""
+    title: str
+    source: str
+    """Paper or library."""
+    make: Make
+    learn: Learn
+    chosen: bool = True
+    """Whether settings are chosen by what they change; one that changes no answer takes the highest level."""
+    compares: bool = False
+    """Whether it is learnt by comparing flagged rows with the others: where every row is flagged there is nothing."""
+    always: bool = False
+    """Whether ``evenhand compare`` also has a row of it on every row, without a gate."""
+
+
+class NotApplicableError(DataError):
+    """The method is not defined for this data; the message says why."""

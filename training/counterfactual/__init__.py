@@ -1,0 +1,1 @@
+"""The same rows with another group in them, and how often the answer flips."""

@@ -1,0 +1,123 @@
+"""How answers change with swaps: by attribute, by direction, and the rows where they change most."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenhand.models.bundle.manifest import Manifest
+from evenhand.models.bundle.terms import Swap
+from evenhand.stats import Z95, Rate
+from evenhand.training.evaluation.bundle_score import Answers
+
+WORST = 10
+"""Examples per attribute."""
+
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A row and one swap of it, by place among what is run."""
+
+    row_number: int
+    swap: Swap
+    before: int
+    after: int
+    unseen: bool
+    """Whether the model reads both alike: the words are none to it, or beyond what it reads."""
+
+
+def figures(answers: Answers, pairs: Sequence[Pair], manifest: Manifest) -> dict[str, Any]:
+    """How answers change, by attribute."""
+    good = np.array([label in manifest.favourable for label in manifest.labels])
+    found = {}
+    for name in dict.fromkeys(pair.swap.attribute for pair in pairs):
+        of = [pair for pair in pairs if pair.swap.attribute == name]
+        rows = np.array([pair.before for pair in of])
+        flipped = {kind: _flipped(answers, of, kind) for kind in ("base", "final")}
+        found[name] = {
+            "rows": len(set(rows.tolist())),
+            "swaps": len(of),
+            "unseen": sum(pair.unseen for pair in of),
+            "any": {kind: asdict(_any(rows, hits)) for kind, hits in flipped.items()},
+            "directions": _directions(answers, of, good),
+            "worst": _worst(answers, of, manifest, good),
+        }
+    return found
+
+
+def _flipped(answers: Answers, pairs: Sequence[Pair], kind: str) -> Bools:
+    label = answers.base if kind == "base" else answers.final
+    found: Bools = label[[pair.before for pair in pairs]] != label[[pair.after for pair in pairs]]
+    return found
+
+
+def _any(rows: NDArray[np.int64], hits: Bools) -> Rate:
+    """Share of rows with a hit in at least one of their swaps."""
+    return Rate.of_counts(len(set(rows[hits].tolist())), len(set(rows.tolist())))
+
+
+def _favourable(answers: Answers, kind: str, good: Bools) -> Floats:
+    scores = answers.base_scores if kind == "base" else answers.scores
+    found: Floats = scores[:, good].sum(axis=1, dtype=np.float64)
+    return found
+
+
+def _directions(answers: Answers, pairs: Sequence[Pair], good: Bools) -> list[dict[str, Any]]:
+    found = []
+    for source, target in dict.fromkeys((pair.swap.source, pair.swap.target) for pair in pairs):
+        of = [pair for pair in pairs if (pair.swap.source, pair.swap.target) == (source, target)]
+        before, after = [pair.before for pair in of], [pair.after for pair in of]
+        one: dict[str, Any] = {"source": source, "target": target}
+        for kind, label in (("base", answers.base), ("final", answers.final)):
+            score = _favourable(answers, kind, good)
+            up = int((~good[label[before]] & good[label[after]]).sum())
+            down = int((good[label[before]] & ~good[label[after]]).sum())
+            one[kind] = {
+                "flipped": asdict(Rate.of(_flipped(answers, of, kind))),
+                "to_favourable": up,
+                "to_unfavourable": down,
+                "change": mean_of(score[after] - score[before]),
+            }
+        found.append(one)
+    return found
+
+
+def mean_of(values: Floats) -> dict[str, Any]:
+    """A mean with its 95 % interval (normal); no interval of a single value."""
+    n, value = len(values), float(values.mean())
+    half = Z95 * float(values.std(ddof=1)) / n**0.5 if n > 1 else None
+    low, high = (None, None) if half is None else (value - half, value + half)
+    return {"n": n, "value": value, "low": low, "high": high}
+
+
+def _worst(answers: Answers, pairs: Sequence[Pair], manifest: Manifest, good: Bools) -> list[dict[str, Any]]:
+    """The swaps that change the served score most, each row once."""
+    scores = {kind: _favourable(answers, kind, good) for kind in ("base", "final")}
+    final = scores["final"]
+    listed: dict[int, Pair] = {}
+    for pair in sorted(pairs, key=lambda pair: -abs(float(final[pair.after] - final[pair.before]))):
+        listed.setdefault(pair.row_number, pair)
+        if len(listed) == WORST:
+            break
+    return [
+        {
+            "row_number": pair.row_number,
+            "source": pair.swap.source,
+            "target": pair.swap.target,
+            "before": {kind: _at(answers, pair.before, kind, manifest, scores[kind]) for kind in scores},
+            "after": {kind: _at(answers, pair.after, kind, manifest, scores[kind]) for kind in scores},
+        }
+        for pair in listed.values()
+    ]
+
+
+def _at(answers: Answers, place: int, kind: str, manifest: Manifest, score: Floats) -> dict[str, Any]:
+    label = (answers.base if kind == "base" else answers.final)[place]
+    return {"label": manifest.labels[label], "favourable": float(score[place])}

@@ -1,0 +1,71 @@
+"""Lists of identity terms, and the rows that swaps make of a table: the swapping itself is :mod:`evenhand.models.bundle.terms`."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from evenhand.models.bundle import bundle as bundles
+from evenhand.models.bundle.bundle import BundleError
+from evenhand.models.bundle.terms import (
+    Swap,
+    SwapError,
+    Swapper,
+    Terms,
+    TermSwapper,
+    make_swapper,
+    read_terms,
+)
+from evenhand.training.data.dataset import DataError
+
+__all__ = [
+    "PACKAGED",
+    "Swap",
+    "SwapError",
+    "Swapper",
+    "TermSwapper",
+    "Terms",
+    "load_terms",
+    "make_swapper",
+    "with_terms",
+]
+
+PACKAGED = Path(__file__).parent / "terms/english.json"
+"""Plain English terms, none of them a slur; copy and edit it for your own text."""
+
+
+def load_terms(path: Path = PACKAGED) -> Terms:
+    """Read a list of terms.
+
+    Raises:
+        DataError: there is no such file, or it cannot be used.
+    """
+    try:
+        return read_terms(path.read_bytes())
+    except OSError as error:
+        raise DataError(f"{path}: not readable ({error.strerror or error})") from error
+    except SwapError as error:
+        raise DataError(f"{path}: {error}") from error
+
+
+def with_terms(path: Path, terms: Path, out: Path) -> None:
+    """Write a copy of a bundle that brings its terms, so that the service can swap them.
+
+    Its version says so: two that are served together must differ.
+
+    Raises:
+        BundleError: there is something at ``out`` already, or the bundle reads no text.
+        DataError: the list cannot be used.
+    """
+    load_terms(terms)
+    manifest = bundles.load(path).manifest
+    if out.exists():
+        raise BundleError(f"{out}: exists already; name a folder that does not")
+    if manifest.task not in ("text", "pair"):
+        raise BundleError(f"{path}: only texts and pairs need terms; leave --into out")
+    shutil.copytree(path, out)
+    shutil.copyfile(terms, out / bundles.SWAPS)
+    version = f"{manifest.version.removesuffix('+swaps')}+swaps"
+    changed = manifest.model_copy(update={"version": version, "files": bundles.hash_files(out)})
+    bundles.write_manifest(out, changed)
+    bundles.load(out)

@@ -1,0 +1,1 @@
+"""Tables and hub data sets to rows."""

@@ -1,0 +1,227 @@
+"""A table to rows: texts, labels, groups and splits, with every gap named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
+from sklearn.model_selection import train_test_split
+
+from evenhand.models.bundle.manifest import MAX_ATTRIBUTES, MAX_GROUPS, Name, Value
+from evenhand.training.data.items import items_of, needed
+from evenhand.training.learning.config import Columns
+
+Ints = NDArray[np.int64]
+SPLITS = ("train", "val", "test")
+HELD, TUNE = "held", "tune"
+"""Training rows that the base does not learn from: on the first the correction learns, on the second it is tuned."""
+LEARNT = ("train", HELD, TUNE)
+"""All rows that a method without a frozen base may learn from."""
+UNKNOWN = -1
+MISSING = {"", "nan", "none given", "unknown", "<na>"}
+
+
+class DataError(ValueError):
+    """The table cannot be used; the message says what is wrong, where, and what to do."""
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What the values of a table mean."""
+
+    labels: tuple[str, ...]
+    favourable: tuple[str, ...]
+    groups: dict[str, tuple[str, ...]]
+    """Groups of each attribute that is judged, the reference first."""
+    gates: dict[str, tuple[str, ...]] | None = None
+    """Groups of what has a detector and an adapter, where that is not each judged attribute."""
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """Judged attributes, in order."""
+        return tuple(self.groups)
+
+    @property
+    def gated(self) -> dict[str, tuple[str, ...]]:
+        """Attributes with a detector and an adapter, in the order of every attribute axis."""
+        return self.groups if self.gates is None else self.gates
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A data set in memory."""
+
+    items: list[Any]
+    """What the kind's encoder takes: a text, two texts, the path of an image, named features."""
+    labels: Ints
+    """``(rows,)`` index into ``Schema.labels``."""
+    groups: dict[str, Ints]
+    """Per attribute ``(rows,)``: 0 is the reference, -1 is unknown."""
+    split: NDArray[np.str_]
+    """``(rows,)`` of :data:`SPLITS`."""
+    row: Ints
+    """``(rows,)`` position in the source file, counted from 0."""
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def all(self) -> Ints:
+        """Indices of all rows."""
+        return np.arange(len(self))
+
+    def of(self, *splits: str) -> Ints:
+        """Indices of one split, or of several."""
+        return np.flatnonzero(np.isin(self.split, splits))
+
+
+def read(source: str, columns: Columns, seed: int) -> tuple[Rows, Schema, str]:
+    """Read a table from a file or the hub; see :func:`evenhand.training.data.sources.read_table`.
+
+    Returns:
+        The rows, their schema, and the SHA-256 of the data.
+
+    Raises:
+        DataError: a column is missing, or what it holds cannot be learnt from.
+    """
+    from evenhand.training.data.sources import read_table
+
+    table, digest = read_table(source)
+    wanted = [*needed(columns), columns.label, *columns.attributes, *([columns.split] if columns.split else [])]
+    absent = [name for name in wanted if name not in table.columns]
+    if absent:
+        raise DataError(f"{source}: no column {', '.join(absent)}; it has {', '.join(map(str, table.columns))}")
+    rows, schema = from_table(table, columns, seed)
+    return rows, schema, digest
+
+
+def from_table(table: pd.DataFrame, columns: Columns, seed: int) -> tuple[Rows, Schema]:
+    """Turn a table into rows; rows without input, label or split are left out."""
+    split = _split(table, columns, seed)
+    items, readable = items_of(table, columns)
+    usable = (
+        pd.Series(readable, index=table.index)
+        & table[columns.label].notna()
+        & (table[columns.label].astype(str) != "")
+        & split.isin(SPLITS)
+    )
+    if not usable.any():
+        raise DataError(f"no row has an input, a label and a split of {', '.join(SPLITS)}")
+    kept, split = table[usable], split[usable]
+    labels = tuple(sorted(kept[columns.label].astype(str).unique()))
+    schema = Schema(labels, _favourable(labels, columns), _groups(kept, columns))
+    _check_names(schema)
+    groups = {name: _indices(kept[name], schema.groups[name]) for name in columns.attributes}
+    codes = {label: index for index, label in enumerate(labels)}
+    places = np.flatnonzero(usable.to_numpy())
+    rows = Rows(
+        items=[items[place] for place in places],
+        labels=np.array([codes[str(label)] for label in kept[columns.label]], dtype=np.int64),
+        groups=groups,
+        split=split.to_numpy(dtype=str),
+        row=places,
+    )
+    _check(rows, schema)
+    return rows, schema
+
+
+def hold_out(rows: Rows, share: float, seed: int) -> Rows:
+    """Keep a share of the training rows from the base: on rows it has fitted, its errors are not those it makes later.
+
+    Args:
+        rows: The data.
+        share: Share of the training rows, drawn with the same share of every label.
+        seed: Decides which.
+
+    Returns:
+        The same rows, some of their splits changed from ``train``: three quarters of those held out to ``held`` (the
+        correction learns on them), one quarter to ``tune`` (settings are put in order on them).
+    """
+    if share == 0.0:
+        return rows
+    _, out = train_test_split(
+        rows.of("train"), test_size=share, random_state=seed, stratify=rows.labels[rows.of("train")]
+    )
+    _, tune = train_test_split(out, test_size=0.25, random_state=seed, stratify=rows.labels[out])
+    split = rows.split.copy()
+    split[out], split[tune] = HELD, TUNE
+    return replace(rows, split=split)
+
+
+def _split(table: pd.DataFrame, columns: Columns, seed: int) -> pd.Series[str]:
+    """The split column, or a 70/15/15 split that keeps label shares."""
+    if columns.split:
+        return table[columns.split].astype(str)
+    indices, labels = np.arange(len(table)), table[columns.label].astype(str).to_numpy()
+    try:
+        train, rest = train_test_split(indices, test_size=0.3, random_state=seed, stratify=labels)
+        val, _ = train_test_split(rest, test_size=0.5, random_state=seed, stratify=labels[rest])
+    except ValueError as error:
+        raise DataError(f"cannot split {len(table)} rows by label ({error}); give --split a column") from error
+    split = np.full(len(table), "test", dtype=object)
+    split[train], split[val] = "train", "val"
+    return pd.Series(split, index=table.index)
+
+
+def _favourable(labels: tuple[str, ...], columns: Columns) -> tuple[str, ...]:
+    chosen = columns.favourable or labels[:1]
+    strange = [label for label in chosen if label not in labels]
+    if strange or len(chosen) >= len(labels):
+        raise DataError(f"favourable labels {list(chosen)} must be some, not all, of {list(labels)}")
+    return chosen
+
+
+def _groups(table: pd.DataFrame, columns: Columns) -> dict[str, tuple[str, ...]]:
+    """Groups by frequency, the reference first."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name in columns.attributes:
+        values = table[name].astype(str)
+        counts = values[~_is_missing(table[name])].value_counts()
+        names = [str(value) for value in counts.index]
+        reference = columns.references.get(name, names[0] if names else "")
+        if len(names) < 2 or reference not in names:
+            raise DataError(f"attribute {name!r} needs two groups and its reference among them; found {names}")
+        found[name] = (reference, *(value for value in names if value != reference))
+    return found
+
+
+def _is_missing(values: pd.Series[str]) -> pd.Series[bool]:
+    return values.isna() | values.astype(str).str.strip().str.lower().isin(MISSING)
+
+
+def _indices(values: pd.Series[str], groups: tuple[str, ...]) -> Ints:
+    codes: Mapping[str, int] = {group: index for index, group in enumerate(groups)}
+    missing = _is_missing(values).to_numpy()
+    found = [UNKNOWN if gone else codes[str(value)] for value, gone in zip(values, missing, strict=True)]
+    return np.array(found, dtype=np.int64)
+
+
+def _check_names(schema: Schema) -> None:
+    """Refuse at once what a manifest could not say at the end."""
+    if len(schema.groups) > MAX_ATTRIBUTES:
+        raise DataError(f"{len(schema.groups)} attributes; a bundle holds {MAX_ATTRIBUTES}: give fewer")
+    for name, groups in schema.groups.items():
+        if len(groups) > MAX_GROUPS:
+            raise DataError(f"attribute {name!r} has {len(groups)} groups, more than {MAX_GROUPS}: join the rare ones")
+    for kind, names in (
+        (Name, schema.groups),
+        (Value, [*schema.labels, *(group for groups in schema.groups.values() for group in groups)]),
+    ):
+        for name in names:
+            try:
+                TypeAdapter(kind).validate_python(name)
+            except ValidationError:
+                raise DataError(f"{name!r} cannot be a name in a bundle: up to 64 printable characters") from None
+
+
+def _check(rows: Rows, schema: Schema) -> None:
+    if len(schema.labels) < 2:
+        raise DataError(f"a classifier needs two labels; the table has {list(schema.labels)}")
+    for split in SPLITS:
+        present = len(set(rows.labels[rows.of(split)]))
+        if present < len(schema.labels):
+            raise DataError(f"split {split!r} has {len(rows.of(split))} rows with {present} of the labels")

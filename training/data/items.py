@@ -1,0 +1,130 @@
+"""Columns of a table to what an encoder takes: texts, pairs of texts, image files, objects of named features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from evenhand.models.bundle.encoders.table import Features, present
+from evenhand.models.bundle.inputs import Array, Encoded, Encoder, InputError
+from evenhand.training.learning.config import Columns
+from evenhand.training.progress import track
+
+Bools = NDArray[np.bool_]
+
+
+def items_of(table: pd.DataFrame, columns: Columns) -> tuple[list[Any], Bools]:
+    """One item per row, and whether it can be used."""
+    if columns.task == "table":
+        names = feature_names(table, columns)
+        cleaned = [_clean(table[name]) for name in names]
+        return [dict(zip(names, row, strict=True)) for row in zip(*cleaned, strict=True)], np.ones(len(table), bool)
+    texts = _texts(table[columns.text])
+    usable = np.array([text is not None for text in texts])
+    if columns.task == "pair":
+        others = _texts(table[columns.text_pair])
+        usable &= np.array([text is not None for text in others])
+        return [{"text": a, "text_pair": b} for a, b in zip(texts, others, strict=True)], usable
+    if columns.task == "image":
+        folder = Path(columns.images or ".")
+        paths = [folder / (text or "") for text in texts]
+        return list(paths), usable & np.array([path.is_file() for path in paths])
+    return list(texts), usable
+
+
+def needed(columns: Columns) -> list[str]:
+    """Columns that an item is made of."""
+    if columns.task == "table":
+        return list(columns.features)
+    return [columns.text, *([columns.text_pair] if columns.text_pair else [])]
+
+
+def feature_names(table: pd.DataFrame, columns: Columns) -> list[str]:
+    """The features: as named, or every column that means nothing else. Sensitive attributes are none unless named."""
+    other = {columns.label, columns.split, *columns.attributes}
+    return list(columns.features) or [str(name) for name in table.columns if name not in other]
+
+
+def feature_item(values: Mapping[str, str | None], features: Features) -> dict[str, float | str | None]:
+    """One row of strings to an object of named features; columns that are no features are left out.
+
+    Raises:
+        InputError: a number is expected and something else stands there.
+    """
+    item: dict[str, float | str | None] = {name: present(values.get(name)) for name in features.names}
+    for column in features.numeric:
+        value = item[column.name]
+        try:
+            item[column.name] = None if value is None else float(value)
+        except ValueError:
+            raise InputError(f"feature {column.name!r} is not a number") from None
+    return item
+
+
+def picture(folder: Path, name: str) -> bytes:
+    """An image file's content.
+
+    Raises:
+        InputError: there is no such file in the folder.
+    """
+    place = (folder / name).resolve()
+    if not place.is_relative_to(folder.resolve()) or not place.is_file():
+        raise InputError("no such image file in the folder")
+    return place.read_bytes()
+
+
+def encode_all(encoder: Encoder, items: list[Any]) -> tuple[list[Encoded], list[tuple[int, str]]]:
+    """Encode rows; pictures only when they are asked for, since all of them do not fit in memory.
+
+    Returns:
+        The encoded rows, and position and reason of those that cannot be read.
+    """
+    if items and isinstance(items[0], Path):
+        cost = encoder.encode(encoder.examples()[0]).tokens
+        return [cast(Encoded, _Picture(encoder, path, cost)) for path in items], []
+    found, bad = [], []
+    for index, item in enumerate(track(items, len(items), "encoding rows")):
+        try:
+            found.append(encoder.encode(item))
+        except InputError as error:
+            bad.append((index, str(error)))
+    return found, bad
+
+
+class _Picture:
+    """An encoded row that is read from its file whenever its arrays are wanted."""
+
+    truncated = False
+
+    def __init__(self, encoder: Encoder, path: Path, tokens: int) -> None:
+        self._encoder, self._path, self.tokens = encoder, path, tokens
+
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """The pixels."""
+        return self._encoder.encode(self._path.read_bytes()).arrays
+
+
+def _texts(column: Any) -> list[str | None]:  # noqa: ANN401 - pandas' Series of anything
+    return [str(value) if not _nothing(value) and str(value).strip() else None for value in column]
+
+
+def _clean(column: Any) -> list[float | str | None]:  # noqa: ANN401
+    """Numbers where every value is one, else strings; ``None`` where there is no value."""
+    gone = [_nothing(value) or present(str(value)) is None for value in column]
+    numbers = pd.to_numeric(
+        pd.Series([None if none else value for none, value in zip(gone, column, strict=True)]), errors="coerce"
+    )
+    numeric = bool((numbers.notna() | np.array(gone)).all()) and not all(gone)
+    if numeric:
+        return [None if none else float(value) for none, value in zip(gone, numbers, strict=True)]
+    return [None if none else str(value).strip() for none, value in zip(gone, column, strict=True)]
+
+
+def _nothing(value: Any) -> bool:  # noqa: ANN401
+    return value is None or (isinstance(value, float) and np.isnan(value)) or value is pd.NA

@@ -1,0 +1,73 @@
+"""Where tables come from: CSV, JSONL and Parquet files, and data sets of the Hugging Face hub."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from pathlib import Path
+
+import pandas as pd
+
+from evenhand.training.data.dataset import DataError
+
+HUB = "hub:"
+FORMATS = (".csv", ".jsonl", ".parquet")
+HUB_SPLITS = {"train": "train", "validation": "val", "val": "val", "dev": "val", "test": "test"}
+
+
+def read_table(source: str) -> tuple[pd.DataFrame, str]:
+    """Read a table.
+
+    Args:
+        source: A file, or ``hub:<name>`` or ``hub:<name>:<configuration>``, where the name is the hub's or that of a
+            folder written by ``datasets``. Its splits become the column ``split`` unless it has one.
+
+    Returns:
+        The table, and a SHA-256 of its content.
+
+    Raises:
+        DataError: it is not there, or cannot be read.
+    """
+    if source.startswith(HUB):
+        table = _from_hub(source.removeprefix(HUB))
+        return table, sha256(table.to_json(orient="records").encode()).hexdigest()
+    path = Path(source)
+    try:
+        return _from_file(path), sha256(path.read_bytes()).hexdigest()
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: not readable ({error})") from error
+
+
+def _from_file(path: Path) -> pd.DataFrame:
+    if path.suffix == ".jsonl":
+        return pd.read_json(path, lines=True, dtype=False, convert_dates=False)
+    if path.suffix == ".csv":
+        return pd.read_csv(path, dtype=str, keep_default_na=False)
+    if path.suffix == ".parquet":
+        return pd.read_parquet(path)
+    raise DataError(f"{path}: expected a file ending in {', '.join(FORMATS)}, or {HUB}<name of a data set>")
+
+
+def _from_hub(name: str) -> pd.DataFrame:
+    """All splits of a data set, one after another; no code of the data set's repository is run."""
+    import datasets
+
+    try:
+        if Path(name).exists():
+            found = datasets.load_from_disk(name)
+        else:
+            place, _, configuration = name.partition(":")
+            # Which data set is the user's choice; its hash is in the bundle.
+            found = datasets.load_dataset(place, configuration or None)  # nosec B615
+    except Exception as error:  # the library raises whatever its dozen back ends raise
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DataError(f"data set {name!r} cannot be read ({reason}); check its name and the network") from error
+    if isinstance(found, datasets.Dataset):
+        found = datasets.DatasetDict({"train": found})
+    tables = []
+    for split, part in found.items():
+        table = part.to_pandas()
+        if "split" not in table.columns and len(found) > 1:
+            table["split"] = HUB_SPLITS.get(str(split), str(split))
+        tables.append(table)
+    joined: pd.DataFrame = pd.concat(tables, ignore_index=True)
+    return joined

@@ -1,0 +1,1 @@
+"""Score a bundle by its own graph: rates, intervals, calibration."""

@@ -1,0 +1,292 @@
+"""Judge a bundle by running its own graph over rows, the way the service does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenhand.models.bundle.inputs import Encoded, collate, pad_of
+from evenhand.models.bundle.manifest import Manifest
+from evenhand.models.bundle.runner import Runner
+from evenhand.models.bundle.runtime_onnx import MODE_CODES
+from evenhand.stats import Rate
+from evenhand.training.data.dataset import Rows, Schema
+from evenhand.training.evaluation.calibration import calibration
+from evenhand.training.evaluation.metrics import (
+    MIN_CELL,
+    Cell,
+    against_reference,
+    cells,
+    group_metrics,
+    members,
+    paired_difference,
+    pooled_name,
+    worst,
+)
+from evenhand.training.learning.features import by_length
+from evenhand.training.progress import track
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a bundle answers to some rows."""
+
+    rows: Ints
+    """``(rows,)`` indices into the data set."""
+    base: Ints
+    """``(rows,)`` class without correction."""
+    final: Ints
+    """``(rows,)`` class as served, under the manifest's modes."""
+    risk: Floats
+    """``(rows, attributes)``."""
+    flagged: Bools
+    """``(rows, attributes)``."""
+    base_scores: Floats
+    """``(rows, classes)`` probabilities without correction."""
+    scores: Floats
+    """``(rows, classes)`` probabilities as served."""
+
+    @property
+    def score(self) -> Floats:
+        """``(rows,)`` probability of the served class."""
+        found: Floats = self.scores.max(axis=1)
+        return found
+
+
+def answer(
+    runner: Runner,
+    manifest: Manifest,
+    encoded: Sequence[Encoded],
+    chosen: Ints,
+    batches: Sequence[Ints] | None = None,
+) -> Answers:
+    """Run the graph over some rows, in batches of like length unless told which of them go together."""
+    classes, attributes = len(manifest.labels), len(manifest.attributes)
+    modes = np.array([MODE_CODES[attribute.mode] for attribute in manifest.attributes], dtype=np.int64)
+    logits, base = np.zeros((2, len(chosen), classes), dtype=np.float32)
+    risk = np.zeros((len(chosen), attributes), dtype=np.float32)
+    flagged = np.zeros((len(chosen), attributes), dtype=bool)
+    order = by_length([encoded[row].tokens for row in chosen]) if batches is None else batches
+    for batch in track(order, len(order), "running the bundle's graph"):
+        arrays = collate([encoded[row] for row in chosen[batch]], pad_of(manifest.input))
+        out = runner.run(arrays, np.repeat(modes[None], len(batch), axis=0))
+        logits[batch], base[batch], risk[batch], flagged[batch] = (
+            out.logits,
+            out.base_logits,
+            out.risk,
+            out.flagged,
+        )
+    return Answers(chosen, base.argmax(axis=1), logits.argmax(axis=1), risk, flagged, _softmax(base), _softmax(logits))
+
+
+def _softmax(logits: Floats) -> Floats:
+    exponent = np.exp(logits - logits.max(axis=1, keepdims=True))
+    found: Floats = exponent / exponent.sum(axis=1, keepdims=True)
+    return found
+
+
+def judge(answers: Answers, rows: Rows, schema: Schema) -> dict[str, Any]:
+    """Everything that is reported about one split, as plain values.
+
+    Group means (label x attribute value). Every rate comes with its count and 95 % interval.
+    """
+    truth = rows.labels[answers.rows]
+    found: dict[str, list[Cell]] = {"base": [], "final": []}
+    attributes = {}
+    for name in schema.attributes:
+        attributes[name], of_attribute = _attribute(answers, rows, schema, name)
+        for kind, listed in of_attribute.items():
+            found[kind] += listed
+    return {
+        "rows": len(truth),
+        "min_cell_rows": MIN_CELL,
+        "accuracy": {
+            "base": asdict(Rate.of(answers.base == truth)),
+            "final": asdict(Rate.of(answers.final == truth)),
+            "difference": paired_difference(answers.base == truth, answers.final == truth),
+        },
+        "worst_cell": {kind: _plain(worst(listed)) for kind, listed in found.items()},
+        "corrected_share": float(answers.flagged.any(axis=1).mean()),
+        "flips": _flips(answers, schema),
+        "attributes": attributes,
+    }
+
+
+def _attribute(answers: Answers, rows: Rows, schema: Schema, name: str) -> tuple[dict[str, Any], dict[str, list[Cell]]]:
+    """One attribute's cells, disparities and detector, before and after correction."""
+    truth, groups, names = rows.labels[answers.rows], rows.groups[name][answers.rows], schema.groups[name]
+    listed = {
+        kind: cells(name, names, schema.labels, groups, truth, predicted)
+        for kind, predicted in (("base", answers.base), ("final", answers.final))
+    }
+    inside = members(names, groups)
+    return {
+        "unknown_rows": int((groups < 0).sum()),
+        "cells": [
+            {
+                "group": before.group,
+                "label": before.label,
+                "counts": before.counts,
+                "base": asdict(before.accuracy),
+                "final": asdict(after.accuracy),
+                "difference": paired_difference(
+                    *(
+                        (predicted == truth)[inside[before.group] & (truth == schema.labels.index(before.label))]
+                        for predicted in (answers.base, answers.final)
+                    )
+                ),
+            }
+            for before, after in zip(listed["base"], listed["final"], strict=True)
+        ],
+        "worst_cell": {kind: _plain(worst(of_kind)) for kind, of_kind in listed.items()},
+        "disparities": _disparities(answers, rows, schema, names, groups),
+        "disparities_pooled": _disparities(
+            answers, rows, schema, (names[0], pooled_name(names[0])), np.minimum(groups, 1)
+        ),
+        "detector": _detector(answers, rows, schema, name),
+        "risk": _risk(answers, rows, schema, name),
+    }, listed
+
+
+def _detector(answers: Answers, rows: Rows, schema: Schema, name: str) -> dict[str, Any]:
+    """Whom an attribute's detector flags, and whether that suffices."""
+    truth, groups, gated = rows.labels[answers.rows], rows.groups[name][answers.rows], list(schema.gated)
+    # An attribute without a detector of its own is judged by what any detector flags.
+    columns = [gated.index(name)] if name in gated else list(range(len(gated)))
+    flagged: Bools = np.any(answers.flagged[:, columns], axis=1)
+    return {
+        "own": name in gated,
+        "flagged": asdict(Rate.of(flagged)),
+        "break_even": break_even(groups, truth, (answers.base, answers.final), flagged),
+        "true_positive_rate": asdict(Rate.of(flagged[groups > 0])),
+        "false_positive_rate": asdict(Rate.of(flagged[groups == 0])),
+        "cells": [
+            {"group": group, "label": label, "flagged": asdict(Rate.of(flagged[(groups == g) & (truth == c)]))}
+            for g, group in enumerate(schema.groups[name])
+            for c, label in enumerate(schema.labels)
+        ],
+    }
+
+
+def _risk(answers: Answers, rows: Rows, schema: Schema, name: str) -> dict[str, Any] | None:
+    """Whether risks hold: outside the reference group as often as they say; ``None`` without an own detector."""
+    if name not in schema.gated:
+        return None
+    groups, column = rows.groups[name][answers.rows], list(schema.gated).index(name)
+    known = groups >= 0
+    return calibration(answers.risk[known, column], groups[known] > 0)
+
+
+def break_even(groups: Ints, truth: Ints, predicted: tuple[Ints, Ints], flagged: Bools) -> dict[str, Any]:
+    r"""FairNet's condition for no overall loss, with the figures of these rows (arXiv 2510.19421, theorem 1).
+
+    .. math:: \frac{TPR}{FPR} \ge \frac{(1 - \pi) c}{\pi g}
+
+    Args:
+        groups: ``(rows,)`` 0 reference, others above, -1 unknown and left out.
+        truth: ``(rows,)``.
+        predicted: Classes without and with correction, ``(rows,)`` each.
+        flagged: ``(rows,)``.
+
+    Returns:
+        Share outside the reference ``pi``, gain ``g`` on rightly and harm ``c`` on wrongly flagged rows, the ratio
+        that the detector has and the one it needs; ``None`` where rows are missing or nothing is needed.
+    """
+    member, outside = groups > 0, groups == 0
+    change = (predicted[1] == truth).astype(float) - (predicted[0] == truth)
+    share = float(member.sum() / max((groups >= 0).sum(), 1))
+    gain = float(change[flagged & member].mean()) if (flagged & member).any() else None
+    harm = float(-change[flagged & outside].mean()) if (flagged & outside).any() else None
+    needed = (1 - share) * harm / (share * gain) if gain and harm is not None and gain > 0 and share > 0 else None
+    tpr, fpr = (float(flagged[rows].mean()) if rows.any() else None for rows in (member, outside))
+    has = tpr / fpr if tpr is not None and fpr else None
+    return {"pi": share, "gain": gain, "harm": harm, "ratio": has, "needed": needed}
+
+
+def _disparities(
+    answers: Answers, rows: Rows, schema: Schema, names: Sequence[str], groups: Ints
+) -> dict[str, dict[str, Any]]:
+    """Fairlearn's figures before and after correction; rates over few rows enter no gap."""
+    favourable = np.isin(np.arange(len(schema.labels)), [schema.labels.index(label) for label in schema.favourable])
+    truth = favourable[rows.labels[answers.rows]]
+    return {
+        kind: _rates_plain(group_metrics(names, groups, truth, favourable[predicted], MIN_CELL))
+        for kind, predicted in (("base", answers.base), ("final", answers.final))
+    }
+
+
+def _flips(answers: Answers, schema: Schema) -> dict[str, int]:
+    """Rows that the correction moved, by direction."""
+    moved = np.flatnonzero(answers.base != answers.final)
+    names = [f"{schema.labels[answers.base[row]]} -> {schema.labels[answers.final[row]]}" for row in moved]
+    return {name: names.count(name) for name in sorted(set(names))}
+
+
+def _plain(cell: Cell | None) -> dict[str, Any] | None:
+    return None if cell is None else asdict(cell)
+
+
+def _rates_plain(disparities: dict[str, Any]) -> dict[str, Any]:
+    groups = {
+        group: {metric: asdict(rate) for metric, rate in rates.items()}
+        for group, rates in disparities["groups"].items()
+    }
+    return {**disparities, "groups": groups, "against_reference": against_reference(disparities["groups"])}
+
+
+def summary(judged: dict[str, Any]) -> dict[str, Any]:
+    """The few figures that the manifest and ``bundle inspect`` show."""
+    return {
+        "rows": judged["rows"],
+        "accuracy": judged["accuracy"],
+        "worst_cell": judged["worst_cell"],
+        "corrected_share": judged["corrected_share"],
+        "flips": judged["flips"],
+        "attributes": {
+            name: {
+                "worst_cell": of["worst_cell"],
+                "equalized_odds_difference": {
+                    kind: of["disparities_pooled"][kind]["equalized_odds_difference"] for kind in ("base", "final")
+                },
+                "demographic_parity_difference": {
+                    kind: of["disparities_pooled"][kind]["demographic_parity_difference"] for kind in ("base", "final")
+                },
+                "detector": {k: of["detector"][k] for k in ("true_positive_rate", "false_positive_rate", "break_even")},
+            }
+            for name, of in judged["attributes"].items()
+        },
+    }
+
+
+def reference(answers: Answers, schema: Schema, rows: Rows, bins: int = 20) -> dict[str, Any]:
+    """What "normal" looked like in validation: rates per group, and histograms of risk and score."""
+    edges = np.linspace(0.0, 1.0, bins + 1)
+    favourable = [schema.labels.index(label) for label in schema.favourable]
+    selected = {"base": np.isin(answers.base, favourable), "final": np.isin(answers.final, favourable)}
+    return {
+        "rows": len(answers.rows),
+        "edges": edges.tolist(),
+        "score": np.histogram(answers.score, edges)[0].tolist(),
+        "attributes": {
+            name: {
+                "risk": np.histogram(answers.risk[:, column], edges)[0].tolist(),
+                "flagged": asdict(Rate.of(answers.flagged[:, column])),
+                "selection_rate": {
+                    kind: {
+                        group: asdict(Rate.of(chosen[rows.groups[name][answers.rows] == index]))
+                        for index, group in enumerate(groups)
+                    }
+                    for kind, chosen in selected.items()
+                },
+            }
+            for column, (name, groups) in enumerate(schema.gated.items())
+        },
+    }

@@ -1,0 +1,159 @@
+"""How far a probability can be believed: calibration error, Brier score, and accuracy over the confident rows.
+
+Their intervals come from resampling rows with a fixed seed: the basic bootstrap (Davison and Hinkley 1997, section
+5.2), which also takes back the upward bias of a calibration error over few rows. An interval is widened, where needed,
+to hold the figure itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenhand.stats import Rate
+from evenhand.training.evaluation.metrics import MIN_CELL, Bin
+
+Floats = NDArray[np.floating]
+Bools = NDArray[np.bool_]
+
+BINS = 10
+"""Intervals of equal width."""
+DRAWS = 500
+CURVE_POINTS = 100
+
+
+def reliability_bins(predicted: Floats, happened: Bools) -> list[Bin]:
+    """What was predicted and how often it held, over :data:`BINS` intervals of equal width.
+
+    Args:
+        predicted: ``(rows,)`` probabilities; 1 belongs to the last interval.
+        happened: ``(rows,)``.
+    """
+    code = _bin_of(predicted)
+    found = []
+    for index in range(BINS):
+        inside, low, high = code == index, index / BINS, (index + 1) / BINS
+        mean = float(predicted[inside].mean()) if inside.any() else (low + high) / 2
+        found.append(Bin(low, high, mean, Rate.of(happened[inside])))
+    return found
+
+
+def calibration(predicted: Floats, happened: Bools) -> dict[str, Any]:
+    r"""Expected calibration error and Brier score of a probability, with counts and 95 % intervals.
+
+    .. math:: ECE = \sum_b \frac{n_b}{n} |\bar p_b - \bar y_b|, \quad Brier = \frac{1}{n} \sum_i (p_i - y_i)^2
+
+    ECE: Naeini, Cooper and Hauskrecht 2015; Guo et al. 2017. Brier 1950.
+
+    Args:
+        predicted: ``(rows,)`` probability.
+        happened: ``(rows,)`` whether it came true.
+
+    Returns:
+        ``calibration_error`` and ``brier``, each ``n``, ``value``, ``low``, ``high`` (``None`` without rows), and the
+        ``bins`` with rows.
+    """
+    n, p, y = len(predicted), predicted.astype(float), happened.astype(float)
+    off = np.zeros((n, BINS))
+    off[np.arange(n), _bin_of(p)] = p - y
+    squared = (p - y) ** 2
+    return {
+        "calibration_error": _with_interval(n, lambda w: np.abs(w @ off).sum(axis=1) / n),
+        "brier": _with_interval(n, lambda w: w @ squared / n),
+        "bins": [asdict(each) for each in reliability_bins(p, happened) if each.observed.n],
+    }
+
+
+def selective(confidence: Floats, correct: Bools) -> tuple[Floats, Floats]:
+    """Accuracy over the most confident rows, for every confidence that some row has.
+
+    Rows of equal confidence are answered together, so the order of the rows does not matter.
+
+    Args:
+        confidence: ``(rows,)``.
+        correct: ``(rows,)``.
+
+    Returns:
+        Coverage and accuracy over it, ``(levels,)`` each, from the most confident on.
+    """
+    order, last = _levels(confidence)
+    kept = np.arange(1, len(order) + 1)[last]
+    right = correct[order].cumsum()[last]
+    return kept / max(len(order), 1), right / kept
+
+
+def risk_coverage(confidence: Floats, correct: Bools) -> dict[str, Any]:
+    r"""Selective accuracy over coverage, and the area under its risk (El-Yaniv and Wiener 2010; Geifman et al. 2019).
+
+    .. math:: AURC = \frac{1}{n} \sum_{k=1}^{n} \frac{errors among the k most confident}{k}
+
+    Args:
+        confidence: ``(rows,)`` probability of the answered class.
+        correct: ``(rows,)``.
+
+    Returns:
+        ``aurc`` with ``n``, ``value``, ``low``, ``high``, and the curve as ``coverage`` and ``accuracy``, from the
+        first :data:`~evenhand.training.evaluation.metrics.MIN_CELL` rows on and at most :data:`CURVE_POINTS` points.
+    """
+    n = len(confidence)
+    order, last = _levels(confidence)
+    wrong = (~correct[order]).astype(float)
+
+    def area(weights: Floats) -> Floats:
+        sorted_ = weights[:, order]
+        rows = sorted_.cumsum(axis=1)[:, last]
+        errors = (sorted_ * wrong).cumsum(axis=1)[:, last]
+        found: Floats = (np.diff(rows, prepend=0.0) * errors / np.maximum(rows, 1.0)).sum(axis=1) / n
+        return found
+
+    coverage, accuracy = selective(confidence, correct)
+    enough = np.flatnonzero(coverage * n >= MIN_CELL)
+    shown = enough[np.unique(np.linspace(0, len(enough) - 1, CURVE_POINTS).round().astype(int))] if len(enough) else []
+    return {
+        "aurc": _with_interval(n, area),
+        "coverage": coverage[shown].tolist() if len(enough) else [],
+        "accuracy": accuracy[shown].tolist() if len(enough) else [],
+    }
+
+
+def _bin_of(predicted: Floats) -> NDArray[np.int64]:
+    return np.minimum((np.asarray(predicted, dtype=float) * BINS).astype(np.int64), BINS - 1)
+
+
+def _levels(confidence: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows from the most confident on, and where in that order each run of equal confidence ends."""
+    order = np.argsort(-confidence, kind="stable")
+    ordered = confidence[order]
+    return order, np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True)) if len(order) else order
+
+
+def _with_interval(n: int, statistic: Callable[[Floats], Floats]) -> dict[str, Any]:
+    """A figure over rows with its interval.
+
+    Args:
+        n: Number of rows.
+        statistic: How often each row counts, ``(draws, n)``, to the figure of every draw.
+    """
+    if n == 0:
+        return {"n": 0, "value": None, "low": None, "high": None}
+    value = float(statistic(np.ones((1, n)))[0])
+    rng = np.random.default_rng(0)
+    # As many draws at a time as fit into a few tens of megabytes.
+    size = max(1, min(DRAWS, 2_000_000 // n))
+    drawn = np.concatenate(
+        [
+            statistic(rng.multinomial(n, np.full(n, 1 / n), size=min(size, DRAWS - start)).astype(float))
+            for start in range(0, DRAWS, size)
+        ]
+    )
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return {
+        "n": n,
+        "value": value,
+        "low": max(0.0, min(value, 2 * value - float(high))),
+        "high": min(1.0, max(value, 2 * value - float(low))),
+    }

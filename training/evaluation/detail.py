@@ -1,0 +1,102 @@
+"""What a report says beyond ``evenhand.training.evaluation.bundle_score.judge``: who was moved, how far scores hold, whom nothing is known of.
+
+All plain values. ``base`` is without correction, ``final`` as served.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenhand.models.bundle.manifest import UNKNOWN_GROUP
+from evenhand.stats import Rate
+from evenhand.training.data.dataset import Rows, Schema
+from evenhand.training.evaluation.bundle_score import Answers
+from evenhand.training.evaluation.calibration import calibration, risk_coverage
+from evenhand.training.evaluation.metrics import members, paired_difference
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+KINDS = ("base", "final")
+
+
+def overall(answers: Answers, rows: Rows, schema: Schema) -> dict[str, Any]:
+    """How far scores hold over all rows.
+
+    Returns:
+        ``confidence`` (is the answered class right as often as its score says) and ``favourable`` (is the true label
+        favourable as often as its probability says), each per kind as :func:`~evenhand.training.evaluation.calibration.calibration`
+        gives it; ``risk_coverage`` per kind.
+    """
+    truth = rows.labels[answers.rows]
+    scores, favourable, happened = _favourable(answers, rows, schema)
+    confident = {kind: found.max(axis=1) for kind, found in scores.items()}
+    right = {"base": answers.base == truth, "final": answers.final == truth}
+    return {
+        "confidence": {kind: calibration(confident[kind], right[kind]) for kind in KINDS},
+        "favourable": {kind: calibration(favourable[kind], happened) for kind in KINDS},
+        "risk_coverage": {kind: risk_coverage(confident[kind], right[kind]) for kind in KINDS},
+    }
+
+
+def of_attribute(answers: Answers, rows: Rows, schema: Schema, name: str) -> dict[str, Any]:
+    """One attribute's further figures.
+
+    Returns:
+        ``groups``: per group, all but the reference together, and the rows of unknown group, as :func:`_of_group`
+        gives it.
+    """
+    groups, names = rows.groups[name][answers.rows], schema.groups[name]
+    everyone = {**members(names, groups), UNKNOWN_GROUP: groups < 0}
+    return {"groups": {group: _of_group(answers, rows, schema, inside) for group, inside in everyone.items()}}
+
+
+def _of_group(answers: Answers, rows: Rows, schema: Schema, inside: Bools) -> dict[str, Any]:
+    """Who was moved, and how far the favourable probability holds.
+
+    Returns:
+        ``rows``; ``accuracy`` and ``selection_rate`` per kind with the paired ``difference``, whose last two figures
+        are the rows ``mended`` and ``broken`` (answer became right, or wrong), or ``gained`` and ``lost`` (became
+        favourable, or ceased to be); ``flips`` with the rows ``changed`` and their ``directions``; ``calibration`` per
+        kind, without bins.
+    """
+    truth = rows.labels[answers.rows][inside]
+    _, favourable, happened = _favourable(answers, rows, schema)
+    good = [schema.labels.index(label) for label in schema.favourable]
+    base, final = answers.base[inside], answers.final[inside]
+    selected = _pair(np.isin(base, good), np.isin(final, good))
+    selected["difference"]["gained"] = selected["difference"].pop("mended")
+    selected["difference"]["lost"] = selected["difference"].pop("broken")
+    held = {kind: calibration(favourable[kind][inside], happened[inside]) for kind in KINDS}
+    return {
+        "rows": int(inside.sum()),
+        "accuracy": _pair(base == truth, final == truth),
+        "selection_rate": selected,
+        "flips": {"changed": int((base != final).sum()), "directions": directions(base, final, schema.labels)},
+        "calibration": {kind: {key: held[kind][key] for key in ("calibration_error", "brier")} for kind in KINDS},
+    }
+
+
+def directions(base: Ints, final: Ints, labels: tuple[str, ...]) -> dict[str, int]:
+    """How many answers moved, by ``from -> to``."""
+    moved = base != final
+    names = [f"{labels[a]} -> {labels[b]}" for a, b in zip(base[moved], final[moved], strict=True)]
+    return {name: names.count(name) for name in sorted(set(names))}
+
+
+def _pair(base: Bools, final: Bools) -> dict[str, Any]:
+    found = {"base": asdict(Rate.of(base)), "final": asdict(Rate.of(final))}
+    return {**found, "difference": paired_difference(base, final)}
+
+
+def _favourable(
+    answers: Answers, rows: Rows, schema: Schema
+) -> tuple[dict[str, NDArray[np.floating]], dict[str, NDArray[np.floating]], Bools]:
+    """Scores per kind, the probability of a favourable label per kind, and whether the true label is."""
+    good = [schema.labels.index(label) for label in schema.favourable]
+    scores: dict[str, NDArray[np.floating]] = {"base": answers.base_scores, "final": answers.scores}
+    favourable = {kind: np.clip(found[:, good].sum(axis=1), 0.0, 1.0) for kind, found in scores.items()}
+    return scores, favourable, np.isin(rows.labels[answers.rows], good)

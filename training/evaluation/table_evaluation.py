@@ -1,0 +1,122 @@
+"""``evenhand evaluate`` in order: bundle, table, the bundle's own graph, figures. Read it first.
+
+The result is plain JSON with stable keys (:data:`FORMAT` counts their versions):
+
+- ``format``; ``made``: ``utc``, ``evenhand``, ``libraries``.
+- ``bundle``: ``name``, ``version``, ``sha256`` (of its manifest, which names every file's hash), ``created_utc``,
+  ``base``, ``base_sha256``, ``labels``, ``certified``, ``certificate``, ``intended_use``, ``attributes`` (``name``,
+  ``reference``, ``threshold``, ``mode``, ``why``).
+- ``data``: ``file``, ``sha256``, ``same_as_fitted`` (the file that the bundle was fitted on), ``columns``,
+  ``favourable``, ``only``, ``rows`` (``in_file``, ``judged``, ``refused``, ``left_out`` per split), ``truncated``,
+  ``absent_attributes``, ``new_groups``.
+- ``refused``: ``row_number`` and ``reason`` of each row that could not be judged.
+- ``figures``: what :func:`evenhand.training.evaluation.bundle_score.judge` and :func:`evenhand.training.evaluation.detail.overall` give; under ``attributes`` each
+  attribute and intersection, with what :func:`evenhand.training.evaluation.detail.of_attribute` gives as well.
+
+Every rate is ``n``, ``value``, ``low``, ``high`` (95 %); ``null`` where no row supports it.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evenhand.models.bundle import bundle as bundles
+from evenhand.models.bundle.bundle import Bundle
+from evenhand.models.bundle.runner import make_runner
+from evenhand.training.data.select_rows import Judgeable, Wanted, judgeable
+from evenhand.training.data.table import Table, read_table
+from evenhand.training.evaluation import detail
+from evenhand.training.evaluation.bundle_score import answer, judge
+from evenhand.training.progress import say, track
+
+FORMAT = 1
+LIBRARIES = ("onnxruntime", "tokenizers", "numpy")
+
+
+def audit(bundle_path: Path, data: Path, wanted: Wanted) -> dict[str, Any]:
+    """Judge a bundle on a table.
+
+    Returns:
+        What the module's docstring says.
+
+    Raises:
+        BundleError: the bundle does not hold.
+        DataError: the table cannot be used.
+    """
+    bundle = bundles.load(bundle_path)
+    table = read_table(data)
+    say(f"{table.name}: {len(table.rows) + len(table.refused)} rows; encoding those to judge")
+    found = judgeable(table, bundle, wanted)
+    say(f"judging {len(found.rows)} rows; {len(found.refused)} cannot be judged")
+    return {
+        "format": FORMAT,
+        "made": {
+            "utc": datetime.now(UTC).isoformat(timespec="seconds"),
+            "evenhand": importlib.metadata.version("evenhand"),
+            "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
+        },
+        "bundle": _bundle(bundle),
+        "data": _data(table, bundle, found),
+        "refused": [asdict(row) for row in found.refused],
+        "figures": figures(bundle, found),
+    }
+
+
+def figures(bundle: Bundle, found: Judgeable) -> dict[str, Any]:
+    """Run the graph and count."""
+    answers = answer(make_runner(bundle), bundle.manifest, found.encoded, np.arange(len(found.rows)))
+    judged = judge(answers, found.rows, found.schema)
+    attributes = judged["attributes"]
+    for name, of in track(attributes.items(), len(attributes), "calibration and intervals per attribute"):
+        of.update(detail.of_attribute(answers, found.rows, found.schema, name))
+    return {**judged, **detail.overall(answers, found.rows, found.schema)}
+
+
+def _bundle(bundle: Bundle) -> dict[str, Any]:
+    manifest = bundle.manifest
+    return {
+        "name": manifest.name,
+        "version": manifest.version,
+        "sha256": bundle.sha256,
+        "created_utc": manifest.created_utc,
+        "base": manifest.provenance.base,
+        "base_sha256": manifest.provenance.base_sha256,
+        "labels": manifest.labels,
+        "certified": manifest.certified,
+        "certificate": manifest.certificate.model_dump(mode="json") if manifest.certificate else None,
+        "intended_use": manifest.intended_use,
+        "attributes": [attribute.model_dump(mode="json", exclude={"groups"}) for attribute in manifest.attributes],
+    }
+
+
+def _data(table: Table, bundle: Bundle, found: Judgeable) -> dict[str, Any]:
+    wanted = found.wanted
+    return {
+        "file": table.name,
+        "sha256": table.sha256,
+        "same_as_fitted": table.sha256 == bundle.manifest.provenance.data_sha256,
+        "columns": {
+            "text": None if bundle.manifest.task == "table" else wanted.text,
+            "text_pair": wanted.text_pair,
+            "label": wanted.label,
+            "attributes": list(wanted.attributes),
+            "split": wanted.split,
+        },
+        "favourable": list(wanted.favourable),
+        "only": list(wanted.only),
+        "rows": {
+            "in_file": len(table.rows) + len(table.refused),
+            "judged": len(found.rows),
+            "refused": len(found.refused),
+            "left_out": found.left_out,
+        },
+        "truncated": sum(row.truncated for row in found.encoded),
+        "absent_attributes": list(found.absent),
+        "new_groups": {name: list(groups) for name, groups in found.new_groups.items()},
+    }

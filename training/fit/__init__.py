@@ -1,0 +1,1 @@
+"""``evenhand fit``: the stages in order, and the bundle that they write."""

@@ -1,0 +1,50 @@
+"""What a fit learnt, before it is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from evenhand.models.network.fairnet import FairNet
+from evenhand.training.choice.learners import Learnt
+from evenhand.training.choice.select import Choice
+from evenhand.training.correctors.none import NONE
+from evenhand.training.data.dataset import Rows, Schema
+from evenhand.training.learning.base_model import Base
+from evenhand.training.learning.config import FitConfig
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """All that the stages made."""
+
+    config: FitConfig
+    data_sha256: str
+    base: Base
+    learnt: Learnt
+    probes: dict[int, float]
+    """Lowest probe AUC per layer, where the layer was chosen by it."""
+
+    @property
+    def rows(self) -> Rows:
+        """The data, with the groups that the detectors were taught."""
+        return self.learnt.arm.rows
+
+    @property
+    def schema(self) -> Schema:
+        """What its values mean."""
+        return self.learnt.arm.schema
+
+    @property
+    def watches(self) -> bool:
+        """Whether rows are flagged and nothing corrects them."""
+        return self.config.correction.method == NONE.name
+
+    @property
+    def fairnet(self) -> FairNet:
+        """The model."""
+        return self.learnt.fairnet
+
+    @property
+    def choice(self) -> Choice:
+        """Strength, thresholds, certificate."""
+        return self.learnt.choice

@@ -1,0 +1,107 @@
+"""``--method``: what corrects at inference, or how the base itself is trained; one name for either."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+
+from evenhand.models.onnx.torch_export import round_to_float16
+from evenhand.training.baselines.context import Context
+from evenhand.training.baselines.index import METHODS
+from evenhand.training.baselines.retrain import Retraining
+from evenhand.training.correctors import correctors, named
+from evenhand.training.correctors.interface import CorrectorMethod
+from evenhand.training.correctors.lora import LORA
+from evenhand.training.correctors.none import NONE
+from evenhand.training.data.dataset import DataError, Rows, Schema
+from evenhand.training.learning import base_model
+from evenhand.training.learning.config import FitConfig, fingerprint
+from evenhand.training.progress import say
+
+
+def retrainings() -> dict[str, Retraining]:
+    """Methods of the comparison whose outcome is a base, by name."""
+    return {method.name: method for method in METHODS if isinstance(method, Retraining)}
+
+
+def with_method(config: FitConfig, name: str) -> FitConfig:
+    """The settings with a method in their place.
+
+    Raises:
+        DataError: no such method makes a bundle.
+    """
+    if name in correctors():
+        return replace(config, correction=replace(config.correction, method=name))
+    if name in retrainings():
+        return replace(config, retraining=name, correction=replace(config.correction, method=NONE.name))
+    raise DataError(
+        f"--method {name}: no such method makes a bundle; correct at inference with {', '.join(correctors())}, or "
+        f"train the base by {', '.join(retrainings())}"
+    )
+
+
+def check(config: FitConfig) -> None:
+    """Refuse what cannot end well, before any work.
+
+    Raises:
+        DataError: the method needs what other settings forbid.
+    """
+    method = config.correction.method
+    if config.retraining is not None and config.base_stage.keep:
+        raise DataError(f"--method {config.retraining} trains the base; leave out --keep-base, or correct at inference")
+    if config.engine == "torch" and method != LORA.name:
+        raise DataError(f"the torch engine runs LoRA corrections only, not {method}; fit without --engine torch")
+    if config.correction.gate == "always":
+        _check_always(config, named(method))
+
+
+def _check_always(config: FitConfig, method: CorrectorMethod) -> None:
+    """Refuse to flag every row for a corrector that could then only leave the base as it is."""
+    if method is NONE:
+        told = config.retraining or method.name
+        raise DataError(
+            f"--gate always with --method {told}: nothing is corrected at inference, so there is no gate to open, and "
+            "every row would be counted as flagged\nleave out --gate always"
+        )
+    if method.compares:
+        others = [name for name, each in correctors().items() if each.chosen and not each.compares]
+        raise DataError(
+            f"--gate always with --method {method.name} can learn nothing: it compares flagged rows with the others, "
+            f"and there are no others\nleave out --gate always, or correct every row with {', '.join(others)}"
+        )
+
+
+def retrained(config: FitConfig, prepared: base_model.Base, rows: Rows, schema: Schema, work: Path) -> base_model.Base:
+    """The base that a training-time method makes, from the same pretrained encoder; the base itself without one.
+
+    Args:
+        config: All settings.
+        prepared: The base as plain fine-tuning leaves it: what some methods begin with, and all choose against.
+        rows: The data.
+        schema: What its values mean.
+        work: Where the result is kept, so that a fit that is run again takes it up.
+
+    Raises:
+        DataError: the method is not defined for this data.
+    """
+    if config.retraining is None:
+        return prepared
+    method = retrainings()[config.retraining]
+    say(f"training the base by the method {method.name} ({method.source})")
+    context = Context(config, rows, schema, prepared, work / method.name)
+    stage = (asdict(config.base_stage), config.correction.cost, config.seed)
+    key = fingerprint(method.key, base_model.weights_hash(prepared.model), *stage)
+    file = work / f"{method.name}-{key[:12]}.safetensors"
+    if file.exists():
+        model = base_model.load(config, schema, rows).model
+        model.load_state_dict(load_file(file))
+    else:
+        model = method.retrained(context)
+        part = file.with_suffix(".part")
+        save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, part)
+        part.replace(file)
+    if config.weights == "float16":
+        round_to_float16(model)
+    return replace(prepared, model=model.requires_grad_(False).eval())

@@ -1,0 +1,172 @@
+"""Write a bundle: export, prove parity, evaluate through the exported graph, hash, and only then put it in place."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import shutil
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from evenhand.models.bundle.manifest import (
+    Attribute,
+    Certificate,
+    Correction,
+    Engine,
+    Graph,
+    Manifest,
+    Provenance,
+)
+from evenhand.models.bundle.runtime_onnx import GATE_INPUTS, OUTPUTS
+from evenhand.models.network.gated_lora import ConditionalLora
+from evenhand.models.onnx.torch_export import OPSET, PARITY_TOLERANCE
+from evenhand.training.data.dataset import LEARNT, DataError
+from evenhand.training.evaluation.bundle_score import answer
+from evenhand.training.fit import graph_files
+from evenhand.training.fit.finalize import Judged, seal
+from evenhand.training.fit.fitted import Fitted
+from evenhand.training.learning.base_model import weights_hash
+
+LIBRARIES = ("torch", "transformers", "peft", "onnx", "onnxruntime", "tokenizers", "numpy")
+
+
+def write(fitted: Fitted, out: Path) -> Path:
+    """Write the bundle to ``out``, which must not exist.
+
+    Raises:
+        DataError: ``out`` exists, or ONNX cannot take the base and only ONNX was asked for.
+        ParityError: what was written does not answer as the model does.
+    """
+    if out.exists():
+        raise DataError(f"{out} exists; remove it or choose another --out")
+    draft = out.with_name(f".{out.name}.part")
+    shutil.rmtree(draft, ignore_errors=True)
+    manifest, runner = graph_files.write_model(fitted, draft, lambda engine: _manifest(fitted, engine))
+    answers = {split: answer(runner, manifest, fitted.base.encoded, fitted.rows.of(split)) for split in ("val", "test")}
+    seal(draft, out, manifest, Judged.of(answers, fitted.rows, fitted.schema))
+    return out
+
+
+def _manifest(fitted: Fitted, engine: Engine) -> Manifest:
+    """Complete but for what sealing adds: evaluation and hashes."""
+    config, schema = fitted.config, fitted.schema
+    words = config.card
+    return Manifest(
+        schema_version=1,
+        name=config.name,
+        version=config.version,
+        created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+        task=fitted.base.spec.kind,
+        description=words.description,
+        intended_use=words.intended_use,
+        out_of_scope=words.out_of_scope,
+        labels=list(schema.labels),
+        favourable=list(schema.favourable),
+        input=fitted.base.spec,
+        attributes=_attributes(fitted),
+        correction=_correction(fitted),
+        graph=Graph(
+            engine=engine,
+            opset=OPSET if engine == "onnx" else None,
+            weights=config.weights,
+            inputs=[*graph_files.sample(fitted), *GATE_INPUTS],
+            outputs=list(OUTPUTS),
+        ),
+        certified=fitted.choice.certified,
+        certificate=_certificate(fitted),
+        provenance=_provenance(fitted),
+        evaluation={},
+        files={},
+    )
+
+
+def _correction(fitted: Fitted) -> Correction:
+    stage, split = fitted.config.correction, fitted.fairnet.split
+    adapts = stage.method == ConditionalLora.method
+    return Correction(
+        method=stage.method,
+        layer=split.layer,
+        layers=split.layers,
+        pooling=fitted.config.detector.pooling,
+        rank=stage.rank if adapts else 0,
+        alpha=stage.alpha if adapts else 0,
+        targets=list(split.family.targets) if adapts else [],
+    )
+
+
+def _provenance(fitted: Fitted) -> Provenance:
+    config = fitted.config
+    settings = {name: value for name, value in config.as_dict().items() if name != "card"}
+    return Provenance(
+        evenhand=importlib.metadata.version("evenhand"),
+        base=config.public_base,
+        base_license=config.card.base_license,
+        base_sha256=weights_hash(fitted.fairnet.split.model),
+        data_sha256=fitted.data_sha256,
+        rows={name: len(fitted.rows.of(name)) for name in (*LEARNT, "val", "test")},
+        seed=config.seed,
+        settings={
+            **settings,
+            "strength": fitted.choice.strength,
+            "detector_taught": fitted.learnt.arm.name,
+            "layer_probes": fitted.probes,
+            "parity_tolerance": PARITY_TOLERANCE,
+        },
+        libraries=_versions(LIBRARIES),
+    )
+
+
+def _attributes(fitted: Fitted) -> list[Attribute]:
+    found = []
+    for index, (name, groups) in enumerate(fitted.schema.gated.items()):
+        helps = fitted.choice.helps(index)
+        found.append(
+            Attribute(
+                name=name,
+                groups=list(groups),
+                reference=groups[0],
+                threshold=fitted.choice.thresholds[index],
+                mode="apply" if helps and not fitted.watches else "off",
+                why=_why(fitted, helps),
+                abstain_below=_abstain_below(fitted, index),
+            )
+        )
+    return found
+
+
+def _abstain_below(fitted: Fitted, attribute: int) -> float | None:
+    """The bound of an attribute for which the service may abstain; none where nothing was found to gain by it."""
+    bounds = fitted.fairnet.correction.abstain_below
+    return bounds[attribute] if bounds and bounds[attribute] else None
+
+
+def _why(fitted: Fitted, helps: bool) -> str:
+    """One sentence: why an attribute is corrected, or not."""
+    stage, choice = fitted.config.correction, fitted.choice
+    if fitted.watches:
+        made = f"; the base was trained by the method {fitted.config.retraining}" if fitted.config.retraining else ""
+        return f"nothing is corrected at inference, flagged rows are counted only{made}"
+    if stage.method == "abstain":
+        return "flagged rows whose answer is less probable than the bound get no decision"
+    cost = f"{100 * stage.epsilon:g} points of overall accuracy"
+    limit = f"at a cost of at most {100 * stage.cost:g} points of" if stage.cost else "without a loss of"
+    limit += " overall accuracy there"
+    if helps and choice.certified and choice.worst_cell:
+        cell = "{} = {}, {}".format(*choice.worst_cell)
+        return f"certified at level {stage.alpha_certificate:g}: costs at most {cost}, and the cell {cell} gains"
+    if helps:
+        return f"the best choice on held-out rows {limit}; not certified, as was asked for"
+    if any(choice.helps(index) for index in range(len(choice.thresholds))):
+        return "correcting for it was part of no better choice on held-out rows"
+    if not choice.trials:
+        return f"no setting did better on held-out rows {limit}"
+    return f"no setting could be certified to cost at most {cost} and to raise the worst cell"
+
+
+def _certificate(fitted: Fitted) -> Certificate:
+    stage, plain = fitted.config.correction, fitted.choice.plain()
+    return Certificate(epsilon=stage.epsilon, alpha=stage.alpha_certificate, rows=len(fitted.rows.of("val")), **plain)
+
+
+def _versions(names: Sequence[str]) -> dict[str, str]:
+    return {name: importlib.metadata.version(name) for name in names}

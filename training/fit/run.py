@@ -1,0 +1,105 @@
+"""The four stages in order: base, detectors, prototypes and conditional LoRA, then choice and packaging."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+
+import transformers
+
+from evenhand.models.bundle.inputs import Encoded
+from evenhand.models.network.backbones import SplitModel
+from evenhand.training.choice import learners
+from evenhand.training.data.attributes import with_intersections
+from evenhand.training.data.dataset import LEARNT, DataError, Rows, Schema, hold_out
+from evenhand.training.fit import package
+from evenhand.training.fit.fitted import Fitted
+from evenhand.training.fit.method_options import check, retrained
+from evenhand.training.learning import base_model, detection, distributed
+from evenhand.training.learning.config import FitConfig, fingerprint
+from evenhand.training.learning.features import Features, Material, extract
+from evenhand.training.learning.layers import blocks_of, choose_layer
+from evenhand.training.progress import say
+
+
+def run(config: FitConfig, rows: Rows, schema: Schema, data_sha256: str, out: Path, work: Path) -> Path:
+    """Fit and write a bundle.
+
+    Args:
+        config: Everything that decides the result.
+        rows: The data.
+        schema: What its values mean.
+        data_sha256: Hash of the data file, for provenance.
+        out: The bundle's folder; must not exist.
+        work: Where checkpoints lie. Run again with the same settings to take up where it stopped.
+
+    Returns:
+        ``out``.
+
+    Raises:
+        DataError: the base or the data cannot be used.
+        ParityError: what was written does not answer as the model does.
+    """
+    if out.exists():
+        raise DataError(f"{out} exists; remove it or choose another --out")
+    if not schema.groups and config.detector.attributes_known != "none":
+        raise DataError("no attribute is named: give --attribute, or --attributes-known none to learn without any")
+    check(config)
+    rows = hold_out(rows, config.base_stage.hold_out, config.seed)
+    _announce(rows, schema)
+    distributed.deterministic()
+    # Neither library's notes help whoever fits: new heads are meant to be new, and the rest is for its developers.
+    transformers.logging.set_verbosity_error()
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    base_key = fingerprint(asdict(config.base_stage), config.base, config.seed, config.columns, data_sha256)
+    prepared, rows, schema = base_model.prepare(config, rows, schema, work / f"base-{base_key[:12]}")
+    rows, schema = with_intersections(rows, schema, config.columns.intersections)
+    prepared = retrained(config, prepared, rows, schema, work)
+    layer, probes = _layer(config, prepared, rows, schema, work)
+    split = SplitModel(prepared.model, layer)
+    features = _features(split, prepared.encoded, prepared.pad_id, work)
+    key = fingerprint(base_key, base_model.weights_hash(split.model))
+    material = Material(features, rows, schema, config.seed)
+    learnt = learners.best(config, lambda: SplitModel(prepared.model, layer), material, work / f"correction-{key[:12]}")
+    for what, value in learnt.notes.items():
+        say(f"{what}: {value}")
+    learnt.fairnet.correction.fold_strength(learnt.choice.strength)
+    if distributed.is_main():
+        learnt.fairnet.cpu()
+        package.write(Fitted(config, data_sha256, prepared, learnt, probes), out)
+    distributed.wait()
+    return out
+
+
+def _layer(
+    config: FitConfig, prepared: base_model.Base, rows: Rows, schema: Schema, work: Path
+) -> tuple[int, dict[int, float]]:
+    """The first corrected block: as told, chosen, or the middle (FairNet corrects the later half of the blocks)."""
+    wanted = config.detector.layer
+    if wanted is None:
+        return blocks_of(prepared) // 2, {}
+    if wanted != "auto":
+        return wanted, {}
+    if config.detector.attributes_known == "none":
+        raise DataError("--layer auto needs known attributes to tell layers apart; give a number, or leave it out")
+    known = detection.members(detection.hide(rows, config.detector.share, config.seed), schema)
+    return choose_layer(prepared, rows, known, config.seed, work)
+
+
+def _features(split: SplitModel, encoded: list[Encoded], pad_id: int, work: Path) -> Features:
+    file = work / "hidden.npy"
+    tokens = sum(row.tokens for row in encoded)
+    gigabytes = tokens * split.hidden_size * 4 / 1e9
+    say(f"hidden states of {len(encoded)} rows take {gigabytes:.1f} GB in {file}")
+    return extract(split, encoded, pad_id, file)
+
+
+def _announce(rows: Rows, schema: Schema) -> None:
+    if distributed.count() > 1 or distributed.device().type != "cpu":
+        say(f"learning on {distributed.count()} x {distributed.device().type}")
+    counts = ", ".join(f"{split} {len(rows.of(split))}" for split in (*LEARNT, "val", "test"))
+    say(f"rows: {counts}; labels {', '.join(schema.labels)} (favourable: {', '.join(schema.favourable)})")
+    for name, groups in schema.groups.items():
+        unknown = int((rows.groups[name] < 0).sum())
+        say(f"attribute {name}: reference {groups[0]}; others {', '.join(groups[1:])}; {unknown} rows unknown")

@@ -1,0 +1,1 @@
+"""Learn the base, the detectors and the adapters."""

@@ -1,0 +1,224 @@
+"""Stages 3 and 4: prototypes of the reference group, and the conditional LoRA that moves flagged rows towards them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from evenhand.models.network.corrector import Corrector, Selected
+from evenhand.models.network.gated_lora import ConditionalLora
+from evenhand.training.data.dataset import HELD, Rows
+from evenhand.training.evaluation.metrics import MIN_CELL
+from evenhand.training.learning import distributed
+from evenhand.training.learning.config import CorrectionConfig
+from evenhand.training.learning.features import Features, Material, by_length
+from evenhand.training.learning.loop import Plan, fit
+from evenhand.training.learning.losses import contrastive_loss, keep_loss, task_loss
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Anchors:
+    """What the correction learns from."""
+
+    prototypes: Tensor
+    """``(attributes, classes, width)`` normalised mean representation of reference rows."""
+    weights: Tensor
+    """``(rows, attributes)`` how much each row counts as an anchor, mean 1."""
+
+
+def prototypes(features: Features, rows: Rows, reference: Bools, classes: int) -> Tensor:
+    """Mean representation per attribute and class of the reference group, under the frozen base.
+
+    Args:
+        features: The base's representations.
+        rows: All rows; only those held out from the base are used, as the adapters' anchors are.
+        reference: ``(rows, attributes)`` whether a row belongs to the reference group.
+        classes: Number of labels.
+
+    Returns:
+        ``(attributes, classes, width)``, normalised.
+    """
+    held = np.isin(np.arange(len(rows)), rows.of(HELD))
+    normed = functional.normalize(torch.from_numpy(features.representation), dim=1)
+    found = [
+        torch.stack([_mean(normed, held & (rows.labels == c), reference[:, a]) for c in range(classes)])
+        for a in range(reference.shape[1])
+    ]
+    return functional.normalize(torch.stack(found), dim=2)
+
+
+def _mean(values: Tensor, inside: Bools, preferred: Bools) -> Tensor:
+    """Mean of the preferred rows inside, or of all inside where none is preferred; zero where there is none at all."""
+    chosen = inside & preferred if (inside & preferred).any() else inside
+    return values[chosen].mean(dim=0) if chosen.any() else torch.zeros(values.shape[1])
+
+
+def anchor_weights(material: Material, gates: Bools, balance: float) -> Tensor:
+    r"""How much each row counts as an anchor: cells (label x group) by inverse frequency to the power ``balance``.
+
+    .. math:: w_i \propto n_{c(i)}^{-\beta}
+
+    One weight per label, as FairNet has it, pushes all groups alike; cells tell a group whose harmless rows are rare
+    from one whose toxic rows are. Rows of unknown group are a group of their own.
+
+    Args:
+        material: Rows, with the groups that training may see.
+        gates: ``(rows, attributes)`` which rows are anchors of which attribute.
+        balance: 0 weighs all rows alike, 1 all cells.
+
+    Returns:
+        ``(rows, attributes)``, mean 1 over the anchors among held-out rows.
+    """
+    rows = material.rows
+    held = np.isin(rows.all(), rows.of(HELD))
+    found = np.zeros(gates.shape, dtype=np.float32)
+    for a, name in enumerate(material.schema.gated):
+        cell = rows.labels * (len(material.schema.gated[name]) + 1) + rows.groups[name] + 1
+        anchors = held & gates[:, a]
+        counts = np.bincount(cell[anchors], minlength=cell.max() + 1)
+        # A cell of three rows must not weigh as much as all others together.
+        weights = np.maximum(counts, MIN_CELL)[cell] ** -balance
+        found[:, a] = weights / weights[anchors].mean() if anchors.any() else 1.0
+    return torch.from_numpy(found)
+
+
+def learn(
+    correction: ConditionalLora, material: Material, gates: Bools, config: CorrectionConfig, folder: Path
+) -> float | None:
+    """Learn the adapters on held-out rows: those that the detectors flag, and as many plain ones.
+
+    On rows that the base has fitted its errors are rarer and other than on new ones, and what is learnt from them does
+    not carry over (docs/log.md).
+
+    Args:
+        correction: The gated suffix.
+        material: Hidden states and rows.
+        gates: ``(rows, attributes)`` what the detectors flag.
+        config: The stage's settings.
+        folder: Checkpoints.
+
+    Returns:
+        How often the contrastive hinge was open in the last epoch; ``None`` if nothing was flagged.
+    """
+    features, rows, classes = material.features, material.rows, len(material.schema.labels)
+    held = rows.of(HELD)
+    anchors = Anchors(
+        prototypes(features, rows, ~gates, classes),
+        anchor_weights(material, gates, config.balance),
+    )
+    flagged = held[gates[held].any(axis=1)]
+    if not len(flagged):
+        return None
+    rng = np.random.default_rng(material.seed)
+    plain = rng.permutation(held[~gates[held].any(axis=1)])[: len(flagged)]
+    chosen = np.concatenate([flagged, plain])
+    objective = _Objective(correction, material, gates, anchors, config)
+    plan = Plan("correction", config.epochs, config.learning_rate, config.batch_rows, config.epochs, material.seed)
+    fit(
+        plan,
+        {name: p for name, p in correction.peft.named_parameters() if p.requires_grad},
+        features.lengths[chosen].tolist(),
+        lambda batch: objective(chosen[batch]),
+        None,
+        folder,
+    )
+    recent = objective.open_shares[-max(1, len(chosen) // config.batch_rows) :]
+    return _kept(folder / "hinge.json", float(np.mean(recent)) if recent else None)
+
+
+def _kept(file: Path, value: float | None) -> float | None:
+    """A figure of the last epoch; where a finished run was taken up, the one that was written then."""
+    if value is None:
+        found: float | None = json.loads(file.read_text()) if file.is_file() else None
+        return found
+    if distributed.is_main():
+        file.write_text(json.dumps(value))
+    return value
+
+
+class _Objective:
+    """Contrastive and task loss on flagged rows; KL to the base on plain rows with a gate forced open."""
+
+    def __init__(
+        self,
+        correction: ConditionalLora,
+        material: Material,
+        gates: Bools,
+        anchors: Anchors,
+        config: CorrectionConfig,
+    ) -> None:
+        self._correction = correction
+        self._features = material.features
+        self._labels = torch.from_numpy(material.rows.labels)
+        self._base_logits = torch.from_numpy(material.features.base_logits)
+        self._gates = torch.from_numpy(gates)
+        self._anchors = anchors
+        self._config = config
+        self.open_shares: list[float] = []
+        """Share of anchors whose contrastive hinge was open, per batch that had any."""
+
+    def __call__(self, batch: Ints) -> Tensor:
+        """Loss of some rows."""
+        hidden, mask = self._features.batch(batch)
+        is_open, labels = self._gates[batch], self._labels[batch]
+        plain = (~is_open.any(dim=1)).nonzero().squeeze(1)
+        forced = is_open.clone()
+        # Every attribute in turn is wrongly opened on the plain rows, so each adapter learns to leave them alone.
+        forced[plain, torch.arange(len(plain)) % is_open.shape[1]] = True
+        with distributed.autocast(self._config.precision):
+            logits, representation = self._correction(hidden, mask, forced.to(hidden.device))
+        logits, representation = logits.float().cpu(), representation.float().cpu()
+        total = torch.zeros(())
+        for a in range(is_open.shape[1]):
+            at = is_open[:, a]
+            if at.any():
+                weights = self._anchors.weights[batch, a][at]
+                total = total + at.float().mean() * self._on_anchors(
+                    a, representation[at], logits[at], labels[at], weights
+                )
+        if len(plain):
+            kept = keep_loss(logits[plain], self._base_logits[batch][plain])
+            total = total + self._config.keep_weight * len(plain) / len(batch) * kept
+        return total
+
+    def _on_anchors(
+        self, attribute: int, representation: Tensor, logits: Tensor, labels: Tensor, weights: Tensor
+    ) -> Tensor:
+        config = self._config
+        prototypes = self._anchors.prototypes[attribute]
+        pull, open_share = contrastive_loss(representation, labels, prototypes, weights, config.margin)
+        self.open_shares.append(float(open_share))
+        return config.contrastive_weight * pull + config.task_weight * task_loss(logits, labels, weights)
+
+
+@torch.no_grad()
+def answers(correction: Corrector, features: Features, rows: Ints, gates: Bools, risk: Floats | None = None) -> Floats:
+    """Corrected logits of some rows under given gates, ``(rows, classes)``.
+
+    Args:
+        correction: What was learnt.
+        features: What the base says.
+        rows: Which rows.
+        gates: ``(rows, attributes)``.
+        risk: ``(rows, attributes)``; only for a corrector that reads it.
+    """
+    reads_states = "hidden" in correction.reads
+    at_risk = np.zeros(gates.shape, dtype=np.float32) if risk is None else risk
+    found = np.zeros((len(rows), correction.split.classes), dtype=np.float32)
+    for batch in by_length(features.lengths[rows]):
+        states = features.batch(rows[batch]) if reads_states else (torch.empty(0), torch.empty(0))
+        rest = (gates[batch], features.base_logits[rows[batch]], at_risk[batch], features.representation[rows[batch]])
+        opened, logits, high, heads = (torch.from_numpy(array).to(distributed.device()) for array in rest)
+        found[batch] = correction.correct(Selected(opened, *states, logits, high, heads)).cpu().numpy()
+    return found

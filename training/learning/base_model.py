@@ -1,0 +1,164 @@
+"""Stage 1: the base model, fine-tuned with cross-entropy or left as it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import AutoModelForImageClassification, AutoModelForSequenceClassification
+
+from evenhand.models.bundle.encoders.choose import make_encoder
+from evenhand.models.bundle.encoders.table import UNKNOWN, Features
+from evenhand.models.bundle.inputs import Encoded, pad_of
+from evenhand.models.bundle.manifest import ImageInput, Input, PairInput, TableInput, TextInput
+from evenhand.models.network.backbones import family_of
+from evenhand.models.network.tabular import TabularClassifier, TabularConfig
+from evenhand.models.onnx.torch_export import round_to_float16
+from evenhand.training.data.dataset import DataError, Rows, Schema
+from evenhand.training.data.items import encode_all
+from evenhand.training.data.preprocess_file import features_json, image_json, tokenizer_of
+from evenhand.training.learning.config import FitConfig
+from evenhand.training.learning.finetune import Run, cross_entropy, finetune
+from evenhand.training.progress import say
+
+
+@dataclass(frozen=True)
+class Base:
+    """A frozen base model with its inputs."""
+
+    model: nn.Module
+    preprocess: bytes
+    """The file that says how an item becomes arrays."""
+    spec: Input
+    encoded: list[Encoded]
+    """All rows."""
+
+    @property
+    def pad_id(self) -> int:
+        """The padding token, where there are tokens."""
+        return pad_of(self.spec)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A base before fine-tuning."""
+
+    model: nn.Module
+    preprocess: bytes
+    spec: Input
+
+
+def prepare(config: FitConfig, rows: Rows, schema: Schema, folder: Path) -> tuple[Base, Rows, Schema]:
+    """Load the base, fine-tune it unless it is to be kept, freeze it.
+
+    Returns:
+        The base, and the rows and schema with labels in the order of the base's outputs.
+
+    Raises:
+        DataError: the base, its preprocessing or a row cannot be used; the message says why.
+    """
+    loaded = load(config, schema, rows)
+    model = loaded.model
+    if config.base_stage.keep:
+        rows, schema = _align(model, rows, schema)
+    encoded, bad = encode_all(make_encoder(loaded.preprocess, loaded.spec), rows.items)
+    if bad:
+        first, reason = bad[0]
+        raise DataError(f"{len(bad)} rows cannot be read; the first is row {rows.row[first]}: {reason}")
+    if not config.base_stage.keep:
+        train = rows.of("train")
+        say(f"fine-tuning the base on {len(train)} rows")
+        run = Run("base", config.seed, folder, pad_of(loaded.spec), cross_entropy(rows.labels))
+        finetune(model, encoded, rows, train, config.base_stage, run)
+    if config.weights == "float16":
+        round_to_float16(model)
+    model.requires_grad_(False)
+    return Base(model.eval(), loaded.preprocess, loaded.spec, encoded), rows, schema
+
+
+def weights_hash(model: nn.Module) -> str:
+    """SHA-256 over all weights by name: the base that a bundle was learnt on."""
+    digest = sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def load(config: FitConfig, schema: Schema, rows: Rows) -> Loaded:
+    """The base before fine-tuning, its new head seeded: from safetensors, and running no code of its repository.
+
+    Raises:
+        DataError: the base or its preprocessing cannot be used; the message says why.
+        UnsupportedBaseError: its family is not known here, or reads another kind of input.
+    """
+    torch.manual_seed(config.seed)
+    task = config.columns.task
+    if task == "table":
+        if config.base_stage.keep:
+            raise DataError("--keep-base: a base for tables is made at fit; there is none to keep")
+        return _tabular(rows, schema)
+    try:
+        model = _pretrained(config, schema)
+        family_of(model, task)
+        if task == "image":
+            return Loaded(model, image_json(config.base), ImageInput())
+        tokenizer: Any = tokenizer_of(config.base)
+    except (OSError, ValueError) as error:
+        if isinstance(error, DataError) or type(error).__name__ == "UnsupportedBaseError":
+            raise
+        reason = str(error).splitlines()[0]
+        raise DataError(f"base {config.base!r} does not load ({reason}); give a hub id or a model folder") from error
+    limit = min(config.base_stage.max_tokens, int(min(tokenizer.model_max_length, 8192)))
+    content = tokenizer.backend_tokenizer.to_str().encode()
+    if task == "pair":
+        types = "token_type_ids" in tokenizer.model_input_names and model.config.model_type != "distilbert"
+        return Loaded(model, content, PairInput(max_tokens=limit, pad_id=tokenizer.pad_token_id, type_ids=types))
+    return Loaded(model, content, TextInput(max_tokens=limit, pad_id=tokenizer.pad_token_id))
+
+
+def _pretrained(config: FitConfig, schema: Schema) -> Any:  # noqa: ANN401 - a Hugging Face classifier
+    labels = (
+        {}
+        if config.base_stage.keep
+        else {
+            "num_labels": len(schema.labels),
+            "id2label": dict(enumerate(schema.labels)),
+            "label2id": {label: index for index, label in enumerate(schema.labels)},
+            "ignore_mismatched_sizes": True,
+        }
+    )
+    kind = AutoModelForImageClassification if config.columns.task == "image" else AutoModelForSequenceClassification
+    safe: dict[str, Any] = {"use_safetensors": True, "trust_remote_code": False, **labels}
+    try:
+        return kind.from_pretrained(config.base, attn_implementation="eager", **safe).float()
+    except (TypeError, ValueError) as error:
+        if "attn_implementation" not in str(error):
+            raise
+        return kind.from_pretrained(config.base, **safe).float()
+
+
+def _tabular(rows: Rows, schema: Schema) -> Loaded:
+    """A new classifier in the shape of the table's columns."""
+    content = features_json(rows)
+    features = Features.model_validate_json(content)
+    sizes = tuple(UNKNOWN + 1 + len(column.categories) for column in features.categorical)
+    model = TabularClassifier(TabularConfig(len(features.numeric), sizes, len(schema.labels)))
+    return Loaded(model, content, TableInput())
+
+
+def _align(model: nn.Module, rows: Rows, schema: Schema) -> tuple[Rows, Schema]:
+    """Use the kept base's own label order."""
+    names = [str(name) for _, name in sorted(model.config.id2label.items())]  # type: ignore[union-attr, operator]
+    if set(names) != set(schema.labels):
+        raise DataError(
+            f"--keep-base: the base answers {names}, the label column holds {list(schema.labels)}; "
+            "rename the values so that they are the same"
+        )
+    codes = np.array([names.index(label) for label in schema.labels], dtype=np.int64)
+    return replace(rows, labels=codes[rows.labels]), replace(schema, labels=tuple(names))

@@ -1,0 +1,156 @@
+"""What a fit was asked to do; written into the manifest, so that a bundle says how it was made."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns of the table mean what."""
+
+    text: str
+    label: str
+    attributes: tuple[str, ...]
+    split: str | None = None
+    """Column that says train, val or test; without it rows are split 70/15/15 by label, with the seed."""
+    references: dict[str, str] = field(default_factory=dict)
+    """The group of an attribute that is not corrected; its most frequent one where not given."""
+    intersections: tuple[tuple[str, str], ...] = ()
+    """Pairs of attributes whose combinations are judged, and guarded in the choice, like an attribute of their own."""
+    task: Literal["text", "pair", "image", "table"] = "text"
+    """What a row is; for images ``text`` is the column with the file's name."""
+    text_pair: str | None = None
+    images: str | None = None
+    """Folder of the image files."""
+    features: tuple[str, ...] = ()
+    """Columns of a table to learn from; all that mean nothing else where not given."""
+    favourable: tuple[str, ...] = ()
+    """Labels that are good for the person; the first label in sorted order where not given."""
+
+
+@dataclass(frozen=True)
+class BaseConfig:
+    """Stage 1: the base model."""
+
+    keep: bool = False
+    """Leave an already fine-tuned classifier as it is."""
+    epochs: int = 3
+    learning_rate: float = 5e-5
+    batch_rows: int = 32
+    max_tokens: int = 128
+    patience: int = 2
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """What forward passes compute in while weights are learnt; evaluation and serving are float32."""
+    hold_out: float = 1 / 3
+    """Share of the training rows that the base does not learn from: the correction learns and is tuned on them."""
+
+
+@dataclass(frozen=True)
+class DetectorConfig:
+    """Stage 2: the bias detectors."""
+
+    layer: int | Literal["auto"] | None = None
+    """First corrected block; half of the blocks where not given, as in FairNet; ``auto`` to choose."""
+    pooling: Literal["attention", "mean", "first"] = "attention"
+    attributes_known: Literal["full", "partial", "none"] = "full"
+    """Which sensitive attributes may be learnt from: all that are there, a share, or none (then pseudo-labels)."""
+    known: float = 1.0
+    """In the partial setting, the share of rows whose attributes are used; values missing in the table stay missing."""
+    shared: bool = False
+    """One detector and one adapter for all attributes, instead of one each."""
+    epochs: int = 12
+    learning_rate: float = 1e-3
+    batch_rows: int = 128
+    patience: int = 3
+
+    @property
+    def share(self) -> float:
+        """Share of the rows learnt from whose attributes may be seen."""
+        return {"full": 1.0, "partial": self.known, "none": 0.0}[self.attributes_known]
+
+
+@dataclass(frozen=True)
+class CorrectionConfig:
+    """What corrects flagged rows; but for the first and the last lines, stages 3 and 4: conditional LoRA."""
+
+    method: str = "lora"
+    """One of :func:`evenhand.training.correctors.correctors`."""
+    gate: Literal["detector", "always"] = "detector"
+    """Whether only rows that a detector flags are corrected, or all."""
+    rank: int = 8
+    alpha: int = 16
+    margin: float = 0.5
+    contrastive_weight: float = 1.0
+    task_weight: float = 1.0
+    balance: float = 0.5
+    """How far anchors are balanced over cells (label x group): 0 not at all, 1 entirely."""
+    keep_weight: float = 1.0
+    """Weight of the KL term that holds reference rows, with the gate forced open, at the base's answer."""
+    epochs: int = 4
+    """All of them are run: stopping early on validation rows would spend them before the certificate."""
+    learning_rate: float = 5e-4
+    batch_rows: int = 64
+    precision: Literal["float32", "bfloat16"] = "float32"
+    cost: float = 0.0
+    """Overall accuracy that a setting may cost on the rows it is chosen on, as a share, without a certificate."""
+    epsilon: float = 0.005
+    """Overall accuracy that a certified setting may cost on rows to come, as a share."""
+    alpha_certificate: float = 0.05
+    """How often a certificate may be wrong."""
+    require_certificate: bool = True
+    """Write the bundle with correction off when no setting is certified."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """What only a person can say about a bundle."""
+
+    description: str = "A classifier with a per-row correction for the attributes below."
+    intended_use: str = "Not stated by whoever trained it: find out before you serve it."
+    out_of_scope: str = "Any decision about a person without review of the evaluation below."
+    base_license: str | None = None
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """Everything that decides the result."""
+
+    name: str
+    base: str
+    columns: Columns
+    base_name: str | None = None
+    """What the manifest calls the base, where ``base`` is a folder."""
+    version: str = "1.0.0"
+    card: Card = Card()
+    seed: int = 0
+    weights: Literal["float32", "float16"] = "float32"
+    engine: Literal["auto", "onnx", "torch"] = "auto"
+    """What runs the bundle: one ONNX graph, or torch; ``auto`` takes torch only for a base that ONNX cannot take."""
+    base_stage: BaseConfig = BaseConfig()
+    detector: DetectorConfig = DetectorConfig()
+    correction: CorrectionConfig = CorrectionConfig()
+    retraining: str | None = None
+    """A training-time method that makes the base; one of :func:`evenhand.training.fit.method_options.retrainings`."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for the manifest; local folders are named by their last part only."""
+        plain = asdict(self)
+        plain["base"] = self.public_base
+        if self.columns.images:
+            plain["columns"]["images"] = Path(self.columns.images).name
+        return plain
+
+    @property
+    def public_base(self) -> str:
+        """A hub id as it is; of a local folder, only its name: a manifest names no path of anybody's machine."""
+        return self.base_name or (Path(self.base).name if Path(self.base).exists() else self.base)
+
+
+def fingerprint(*parts: Any) -> str:  # noqa: ANN401 - whatever JSON can say
+    """Hash of plain values, to tell whether a finished stage may be reused."""
+    return sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

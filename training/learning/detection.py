@@ -1,0 +1,137 @@
+"""Stage 2: learn the bias detectors on the frozen base's hidden states, and calibrate them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from torch import Tensor
+
+from evenhand.models.network.detector import BiasDetectors
+from evenhand.training.data.dataset import LEARNT, UNKNOWN, Rows, Schema
+from evenhand.training.learning.config import DetectorConfig
+from evenhand.training.learning.features import Features, Material, by_length
+from evenhand.training.learning.loop import Plan, fit
+from evenhand.training.learning.losses import detector_loss
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float32]
+
+
+def members(rows: Rows, schema: Schema) -> Ints:
+    """``(rows, attributes)``: 1 outside the reference group, 0 inside, -1 unknown."""
+    columns = [np.where(rows.groups[name] < 0, -1, np.minimum(rows.groups[name], 1)) for name in schema.gated]
+    return np.stack(columns, axis=1)
+
+
+def hide(rows: Rows, share: float, seed: int) -> Rows:
+    """Rows as training may see them: only a share of those learnt from keeps its groups, the others are unknown."""
+    learnt = rows.of(*LEARNT)
+    hidden = np.random.default_rng(seed).permutation(learnt)[round(share * len(learnt)) :]
+    groups = {name: values.copy() for name, values in rows.groups.items()}
+    for values in groups.values():
+        values[hidden] = UNKNOWN
+    return replace(rows, groups=groups)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What detectors learn."""
+
+    known: Ints
+    """``(rows, attributes)`` 1 to be flagged, 0 not, -1 not known."""
+    learn: Ints
+    """Rows to learn from."""
+    stop: Ints
+    """Rows for early stopping: neither learnt from, nor validation rows, which the certificate needs untouched."""
+    weights: Floats | None = None
+    """``(rows, attributes)`` how much each row counts; alike where not given."""
+
+
+def learn(detectors: BiasDetectors, material: Material, lesson: Lesson, config: DetectorConfig, folder: Path) -> None:
+    """Learn all attributes' detectors together; early stopping on the mean AUC over rows set aside.
+
+    Args:
+        detectors: What to learn.
+        material: Hidden states and rows.
+        lesson: What they are to say about which rows.
+        config: The stage's settings.
+        folder: Checkpoints.
+    """
+    features, known = material.features, lesson.known
+    train = lesson.learn[(known[lesson.learn] >= 0).any(axis=1)]
+    targets = torch.from_numpy(known)
+    weights = torch.ones(known.shape) if lesson.weights is None else torch.from_numpy(lesson.weights)
+    positives = torch.from_numpy((known[train] == 1).sum(axis=0)).float()
+    negatives = torch.from_numpy((known[train] == 0).sum(axis=0)).float()
+    balance = negatives / positives.clamp(min=1)
+
+    def loss_of(batch: Ints) -> Tensor:
+        chosen = train[batch]
+        detectors.train()
+        logits = detectors(*features.batch(chosen)).cpu()
+        counted = weights[chosen] * (targets[chosen] >= 0)
+        return detector_loss(logits, targets[chosen].clamp(min=0), counted, balance)
+
+    plan = Plan("detector", config.epochs, config.learning_rate, config.batch_rows, config.patience, material.seed)
+    fit(
+        plan,
+        dict(detectors.named_parameters()),
+        features.lengths[train].tolist(),
+        loss_of,
+        lambda: mean_auc(logits_of(detectors, features, lesson.stop), known[lesson.stop]),
+        folder,
+    )
+    detectors.eval()
+
+
+def calibrate(detectors: BiasDetectors, material: Material, known: Ints) -> None:
+    """Platt scaling on validation rows, folded into the weights.
+
+    The balanced loss makes 0.5 mean "above prevalence"; afterwards a risk of 0.3 means three in ten. Which rows are
+    flagged does not depend on it: thresholds are chosen as shares of rows (:mod:`evenhand.training.choice.candidates`).
+    """
+    validation = material.rows.of("val")
+    logits, truth = logits_of(detectors, material.features, validation), known[validation]
+    slopes, intercepts = [], []
+    for column in range(logits.shape[1]):
+        seen = truth[:, column] >= 0
+        if len(set(truth[seen, column])) < 2:
+            slopes.append(1.0)
+            intercepts.append(0.0)
+            continue
+        model = LogisticRegression(C=1e6).fit(logits[seen, column : column + 1], truth[seen, column])
+        # A detector that ranks the wrong way round knows nothing: a tiny slope leaves everyone at the prevalence.
+        slopes.append(max(float(model.coef_[0, 0]), 1e-3))
+        intercepts.append(float(model.intercept_[0]))
+    detectors.calibrate(torch.tensor(slopes), torch.tensor(intercepts))
+
+
+@torch.no_grad()
+def logits_of(detectors: BiasDetectors, features: Features, rows: Ints) -> Floats:
+    """Detector logits of some rows, ``(rows, attributes)``."""
+    detectors.eval()
+    found = np.zeros((len(rows), detectors.attributes), dtype=np.float32)
+    for batch in by_length(features.lengths[rows], 256):
+        found[batch] = detectors(*features.batch(rows[batch])).cpu().numpy()
+    return found
+
+
+def risks_of(detectors: BiasDetectors, features: Features, rows: Ints) -> Floats:
+    """Risk of some rows, ``(rows, attributes)``."""
+    return torch.sigmoid(torch.from_numpy(logits_of(detectors, features, rows))).numpy()
+
+
+def mean_auc(scores: Floats, truth: Ints) -> float:
+    """Mean ROC AUC over the attributes that have both kinds among known rows; 0.5 if none has."""
+    found = []
+    for column in range(scores.shape[1]):
+        seen = truth[:, column] >= 0
+        if len(set(truth[seen, column])) == 2:
+            found.append(float(roc_auc_score(truth[seen, column], scores[seen, column])))
+    return float(np.mean(found)) if found else 0.5

@@ -1,0 +1,131 @@
+"""Hidden states of every row at the cut, computed once by the frozen base and read many times.
+
+Rows are stored without padding, one after another, in a file that is memory-mapped: it may be larger than memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from evenhand.models.bundle.inputs import Encoded, collate
+from evenhand.models.network.backbones import SplitModel
+from evenhand.training.data.dataset import Rows, Schema
+from evenhand.training.learning import distributed
+from evenhand.training.progress import track
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float32]
+BATCH_ROWS, BATCH_POSITIONS = 64, 4096
+
+
+@dataclass(frozen=True)
+class Features:
+    """What the frozen base says about every row."""
+
+    hidden: Floats
+    """``(tokens of all rows, hidden)``, memory-mapped."""
+    starts: Ints
+    """``(rows + 1,)`` where each row begins."""
+    base_logits: Floats
+    """``(rows, classes)``."""
+    representation: Floats
+    """``(rows, width)`` the head's input under the frozen base."""
+
+    @cached_property
+    def lengths(self) -> Ints:
+        """``(rows,)`` tokens of each row."""
+        return np.diff(self.starts)
+
+    def batch(self, rows: Ints) -> tuple[Tensor, Tensor]:
+        """Pad some rows.
+
+        Returns:
+            Hidden states ``(rows, seq, hidden)`` and mask ``(rows, seq)``, where learning runs.
+        """
+        lengths, stored = self.lengths[rows], np.asarray(self.hidden)
+        positions = np.arange(int(lengths.max()))
+        mask = (positions < lengths[:, None]).astype(np.int64)
+        if mask.all():  # tables and images: nothing to pad, so all rows are read at once
+            hidden = stored[self.starts[rows][:, None] + positions]
+        else:
+            hidden = np.zeros((*mask.shape, stored.shape[1]), dtype=np.float32)
+            for index, (row, length) in enumerate(zip(rows, lengths, strict=True)):
+                hidden[index, :length] = stored[self.starts[row] : self.starts[row] + length]
+        return torch.from_numpy(hidden).to(distributed.device()), torch.from_numpy(mask).to(distributed.device())
+
+
+@dataclass(frozen=True)
+class Material:
+    """What every stage after the base learns from."""
+
+    features: Features
+    rows: Rows
+    schema: Schema
+    seed: int
+
+
+def by_length(lengths: Sequence[int] | Ints, rows: int = BATCH_ROWS) -> list[Ints]:
+    """Batches of ``rows`` rows of like length, for inference; more where all rows are short, as those of a table."""
+    order = np.argsort(np.asarray(lengths), kind="stable")
+    rows = max(rows, BATCH_POSITIONS // int(max(lengths, default=1)))
+    return [order[start : start + rows] for start in range(0, len(order), rows)]
+
+
+@torch.no_grad()
+def extract(split: SplitModel, encoded: Sequence[Encoded], pad_id: int, file: Path) -> Features:
+    """Run the base once over all rows; several processes share them.
+
+    Args:
+        split: The frozen base, cut.
+        encoded: All rows.
+        pad_id: Padding token.
+        file: Where to put the hidden states; the base's answers lie beside it.
+    """
+    split.to(distributed.device())
+    lengths, width = _sizes(split, encoded, pad_id)
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    files = (file, file.with_suffix(".logits.npy"), file.with_suffix(".heads.npy"))
+    shapes = ((int(starts[-1]), split.hidden_size), (len(encoded), split.classes), (len(encoded), width))
+    if distributed.is_main():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        for place, shape in zip(files, shapes, strict=True):
+            np.lib.format.open_memmap(place, "w+", np.float32, shape)
+    distributed.wait()
+    hidden, logits, representation = (np.load(place, mmap_mode="r+") for place in files)
+    order = distributed.own_batches(by_length(lengths))
+    for rows in track(order, len(order), "reading the base's hidden states"):
+        out, states, heads = _base_of(split, [encoded[row] for row in rows], pad_id)
+        logits[rows], representation[rows] = out, heads
+        for index, row in enumerate(rows):
+            hidden[starts[row] : starts[row + 1]] = states[index, : lengths[row]]
+    for written in (hidden, logits, representation):
+        written.flush()
+    distributed.wait()
+    return Features(np.load(file, mmap_mode="r"), starts, np.load(files[1]), np.load(files[2]))
+
+
+def _base_of(split: SplitModel, encoded: Sequence[Encoded], pad_id: int) -> tuple[Floats, Floats, Floats]:
+    """What :meth:`evenhand.models.network.backbones.SplitModel.base` says about one batch."""
+    arrays = collate(encoded, pad_id)
+    found = split.base({name: torch.from_numpy(array).to(distributed.device()) for name, array in arrays.items()})
+    logits, hidden, heads = (tensor.cpu().numpy() for tensor in found)
+    return logits, hidden, heads
+
+
+def _sizes(split: SplitModel, encoded: Sequence[Encoded], pad_id: int) -> tuple[Ints, int]:
+    """Positions of each row's hidden state ``(rows,)``, and the width of the head's input.
+
+    Positions are a text's tokens, or what the base makes of an image or a table.
+    """
+    _, hidden, heads = _base_of(split, encoded[:1], pad_id)
+    if "input_ids" in encoded[0].arrays:
+        return np.array([row.tokens for row in encoded]), heads.shape[1]
+    return np.full(len(encoded), hidden.shape[1]), heads.shape[1]

@@ -1,0 +1,109 @@
+"""Fine-tune a whole classifier on some rows: the base by cross-entropy (ERM), every baseline by its own loss."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from evenhand.models.bundle.inputs import Encoded, collate
+from evenhand.training.data.dataset import Rows
+from evenhand.training.learning import distributed
+from evenhand.training.learning.config import BaseConfig
+from evenhand.training.learning.features import by_length
+from evenhand.training.learning.loop import Plan, fit
+
+Ints = NDArray[np.int64]
+RowLoss = Callable[[Tensor, Ints], Tensor]
+"""Logits ``(batch, classes)`` and the indices of their rows to one loss."""
+Around = Callable[[Ints], contextlib.AbstractContextManager[Any]]
+"""The indices of a batch's rows to what is held open while the model runs over them in learning."""
+Judge = Callable[[Ints], float]
+"""Predicted classes of the validation rows to their value; the epoch of highest value is kept."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What tells one fine-tuning from another."""
+
+    name: str
+    seed: int
+    folder: Path
+    """Checkpoints; a finished or half-finished run with the same plan is taken up again."""
+    pad_id: int
+    loss: RowLoss
+    judge: Judge | None = None
+    """Accuracy where not given."""
+    around: Around = contextlib.nullcontext
+
+
+def cross_entropy(labels: Ints) -> RowLoss:
+    """Plain cross-entropy (ERM) against ``labels (rows,)`` of all rows."""
+    targets = torch.from_numpy(labels)
+    return lambda logits, batch: functional.cross_entropy(logits, targets[batch])
+
+
+def finetune(
+    model: nn.Module,
+    encoded: Sequence[Encoded],
+    rows: Rows,
+    chosen: Ints,
+    stage: BaseConfig,
+    run: Run,
+) -> float:
+    """Learn all weights on some rows; early stopping on the validation rows.
+
+    Args:
+        model: A classifier; left with the weights of its best epoch, where learning runs.
+        encoded: All rows, tokenised.
+        rows: All rows.
+        chosen: Rows to learn from; a row that is named twice counts twice.
+        stage: Epochs, rates, precision.
+        run: Name, seed, checkpoints, the loss and what tells a good epoch.
+
+    Returns:
+        The best epoch's value on the validation rows.
+    """
+    model.to(distributed.device())
+    validation = rows.of("val")
+    judge = run.judge or (lambda predicted: float((predicted == rows.labels[validation]).mean()))
+
+    def loss_of(batch: Ints) -> Tensor:
+        model.train()
+        with distributed.autocast(stage.precision), run.around(chosen[batch]):
+            logits = logits_of(model, [encoded[row] for row in chosen[batch]], run.pad_id)
+        return run.loss(logits.float().cpu(), chosen[batch])
+
+    def score() -> float:
+        return judge(predict(model, encoded, validation, run.pad_id).argmax(1))
+
+    plan = Plan(run.name, stage.epochs, stage.learning_rate, stage.batch_rows, stage.patience, run.seed)
+    lengths = [encoded[row].tokens for row in chosen]
+    return fit(plan, dict(model.named_parameters()), lengths, loss_of, score, run.folder)
+
+
+def logits_of(model: nn.Module, encoded: Sequence[Encoded], pad_id: int) -> Tensor:
+    """Logits of one batch, ``(batch, classes)``."""
+    arrays = collate(encoded, pad_id)
+    inputs = {name: torch.from_numpy(array).to(distributed.device()) for name, array in arrays.items()}
+    logits: Tensor = model(**inputs).logits
+    return logits
+
+
+@torch.no_grad()
+def predict(model: nn.Module, encoded: Sequence[Encoded], chosen: Ints, pad_id: int) -> NDArray[np.float32]:
+    """Logits of some rows under a whole model in evaluation mode, ``(rows, classes)``."""
+    model.eval()
+    found: dict[int, NDArray[np.float32]] = {}
+    for batch in by_length([encoded[row].tokens for row in chosen]):
+        logits = logits_of(model, [encoded[row] for row in chosen[batch]], pad_id)
+        found |= dict(zip(batch.tolist(), logits.cpu().numpy(), strict=True))
+    return np.stack([found[index] for index in range(len(chosen))])

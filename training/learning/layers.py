@@ -1,0 +1,87 @@
+"""Which block's input the detectors read: the earliest that tells groups apart nearly as well as the best.
+
+An early cut leaves more blocks to correct and costs a flagged row more; a late one may no longer show the attribute.
+Each cut is judged by a linear probe on mean-pooled states, by the lowest AUC over attributes within rows of one label:
+a probe may look good overall only because the label gives the group away.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from evenhand.models.network.backbones import SplitModel
+from evenhand.training.data.dataset import HELD, Rows
+from evenhand.training.learning.base_model import Base
+from evenhand.training.learning.features import extract
+from evenhand.training.learning.pseudo_labels import pooled
+from evenhand.training.progress import say
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float32]
+
+TOLERANCE = 0.01
+LEARN_ROWS, JUDGE_ROWS = 3000, 1500
+
+
+def choose_layer(base: Base, rows: Rows, known: Ints, seed: int, work: Path) -> tuple[int, dict[int, float]]:
+    """Probe every cut on a sample of training rows.
+
+    Args:
+        base: The frozen base.
+        rows: All rows.
+        known: ``(rows, attributes)`` members, -1 where not known.
+        seed: Decides the sample.
+        work: Where hidden states may lie for a while.
+
+    Returns:
+        The layer, and the lowest AUC at each one.
+    """
+    rng = np.random.default_rng(seed)
+    learn, judge = (rng.permutation(rows.of(s))[:n] for s, n in (("train", LEARN_ROWS), (HELD, JUDGE_ROWS)))
+    sample = np.concatenate([learn, judge])
+    encoded = [base.encoded[row] for row in sample]
+    found: dict[int, float] = {}
+    for layer in range(1, blocks_of(base)):
+        states = pooled(extract(SplitModel(base.model, layer), encoded, base.pad_id, work / "probe.npy"))
+        found[layer] = lowest_auc(
+            (states[: len(learn)], known[learn]), (states[len(learn) :], known[judge]), rows.labels[judge]
+        )
+        say(f"layer {layer}: lowest AUC of a linear probe {found[layer]:.3f}")
+    (work / "probe.npy").unlink(missing_ok=True)
+    best = max(found.values())
+    return min(layer for layer, value in found.items() if value >= best - TOLERANCE), found
+
+
+def blocks_of(base: Base) -> int:
+    """Number of blocks of a base."""
+    return SplitModel(base.model, 1).layers
+
+
+def lowest_auc(learn: tuple[Floats, Ints], judge: tuple[Floats, Ints], labels: Ints) -> float:
+    """Lowest AUC over attributes and labels of linear probes; 0.5 where nothing can be said.
+
+    Args:
+        learn: States ``(rows, hidden)`` and members ``(rows, attributes)`` to fit on.
+        judge: The same to judge on.
+        labels: ``(rows,)`` of the rows to judge on.
+    """
+    found: list[float] = []
+    for attribute in range(learn[1].shape[1]):
+        seen = learn[1][:, attribute] >= 0
+        if len(set(learn[1][seen, attribute].tolist())) < 2:
+            continue
+        probe: Any = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", max_iter=300))
+        scores = probe.fit(learn[0][seen], learn[1][seen, attribute]).decision_function(judge[0])
+        for label in np.unique(labels):
+            inside = (labels == label) & (judge[1][:, attribute] >= 0)
+            if len(set(judge[1][inside, attribute].tolist())) == 2:
+                found.append(float(roc_auc_score(judge[1][inside, attribute], scores[inside])))
+    return min(found, default=0.5)

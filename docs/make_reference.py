@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib.metadata
 import inspect
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +13,7 @@ from typing import Any
 import typer
 from prometheus_client import CollectorRegistry
 
-from evenhand.cli.main import ENTRY_POINTS, app
+from evenhand.cli.main import app
 from evenhand.models.bundle import manifest
 from evenhand.models.bundle.bundle import read_manifest
 from evenhand.models.bundle.manifest import Manifest
@@ -105,12 +104,7 @@ def kind(schema: Schema) -> str:
 
 def cli_page() -> str:
     """Every command with its options."""
-    whole = typer.Typer()
-    whole.registered_commands, whole.registered_groups = list(app.registered_commands), list(app.registered_groups)
-    for entry in sorted(importlib.metadata.entry_points(group=ENTRY_POINTS), key=lambda one: one.name):
-        whole.command(entry.name)(entry.load())
-    command = typer.main.get_command(whole)
-    parts = "\n\n".join(_commands(command, "evenhand"))
+    parts = "\n\n".join(_commands(typer.main.get_command(app), "evenhand"))
     return f"# Commands\n\nErrors are one line on standard error; exit code 0 is success.\n\n{parts}"
 
 

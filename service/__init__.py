@@ -1,8 +1,1 @@
 """The running API. Needs no torch."""
-
-from importlib.metadata import PackageNotFoundError, version
-
-try:
-    __version__ = version("evenhand")
-except PackageNotFoundError:  # a checkout that was never installed
-    __version__ = "0+unknown"

@@ -19,7 +19,8 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from starlette.middleware.cors import CORSMiddleware
 
-from evenhand.service import __version__, settings
+from evenhand import __version__
+from evenhand.service import settings
 from evenhand.service.audit.recorder import Recorder
 from evenhand.service.auth.guard import Guard
 from evenhand.service.catalog.counterfactual import Flips

@@ -108,12 +108,13 @@ def read_manifest(path: Path) -> tuple[Manifest, str]:
         raise BundleError(f"{file}: {where}: {said if first['type'] == 'extra_forbidden' else first['msg']}") from error
 
 
-def load(path: Path) -> Bundle:
+def load(path: Path | str) -> Bundle:
     """Read a bundle and verify every byte of it.
 
     Raises:
         BundleError: anything does not hold.
     """
+    path = Path(path)
     manifest, digest = read_manifest(path)
     preprocess = PREPROCESS[manifest.input.kind]
     model = model_files(manifest)

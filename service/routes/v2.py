@@ -7,8 +7,8 @@ from typing import Any, get_args
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from evenhand import __version__
 from evenhand.models.bundle.manifest import Mode
-from evenhand.service import __version__
 from evenhand.service.catalog.loader import LoadedModel
 from evenhand.service.errors import V2_PREFIX, InvalidInput, UnknownModel
 from evenhand.service.http.schemas import V2_INFER, V2Error

@@ -1,17 +1,53 @@
-"""Show a manifest on a terminal."""
+"""``evenhand bundle``: verify a bundle, or show its manifest on a terminal."""
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
-from rich.console import Console
-from rich.table import Table
+import typer
 
-from evenhand.models.bundle.manifest import Manifest
+from evenhand.cli.refusal import refuse
+
+if TYPE_CHECKING:
+    from evenhand.models.bundle.manifest import Manifest
+
+app = typer.Typer(no_args_is_help=True, help="Look at a bundle, or verify it.")
+Folder = Annotated[Path, typer.Argument(help="Folder of a bundle.")]
+
+
+@app.command()
+def verify(path: Folder) -> None:
+    """Check every hash, the manifest and the graph's signature; exit 1 with one sentence if anything does not hold."""
+    from evenhand.models.bundle.bundle import BundleError, load
+    from evenhand.models.bundle.runner import make_runner
+
+    try:
+        bundle = load(path)
+        make_runner(bundle)
+    except BundleError as error:
+        refuse(str(error), 1)
+    described = f"{bundle.manifest.name} {bundle.manifest.version}, {len(bundle.manifest.files)} files"
+    typer.echo(f"ok: {described}, {bundle.sha256}")
+
+
+@app.command()
+def inspect(path: Folder) -> None:
+    """Show what a bundle says about itself; reads the manifest only, verifies nothing."""
+    from evenhand.models.bundle.bundle import BundleError, read_manifest
+
+    try:
+        manifest, digest = read_manifest(path)
+    except BundleError as error:
+        refuse(str(error), 1)
+    show(manifest, digest)
 
 
 def show(manifest: Manifest, digest: str) -> None:
     """Print what a person asks first: what it is, what it corrects, and what that did."""
+    from rich.console import Console
+    from rich.table import Table
+
     console = Console()
     console.print(f"[bold]{manifest.name} {manifest.version}[/bold]  made {manifest.created_utc}  bundle {digest[:12]}")
     console.print(manifest.description)

@@ -60,5 +60,38 @@ def test_serve_refuses_in_one_sentence(arguments: list[str], environment: dict[s
 
 
 def test_importing_the_service_loads_neither_torch_nor_transformers() -> None:
-    code = "import evenhand.service.app, evenhand.cli.main, sys; assert not {'torch', 'transformers', 'onnx'} & set(sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    code = "import evenhand.service.app, evenhand.cli.main, sys; print({'torch', 'transformers', 'onnx'} & set(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert loaded.stdout.strip() == "set()"
+
+
+def test_help_loads_no_heavy_package() -> None:
+    heavy = {"torch", "transformers", "onnx", "onnxruntime", "pandas", "scipy", "sqlalchemy", "fastapi"}
+    code = (
+        "import sys; from evenhand.cli.main import app; app(['--help'], standalone_mode=False); "
+        f"print(sorted({heavy!r} & set(sys.modules)), file=sys.stderr)"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "package", "extras"),
+    [
+        (["fit", "--task", "table", "--data", "x", "--label", "y", "--out", "z"], "torch", "train"),
+        (["report", "--from", "2026-11-01", "--to", "2026-11-02", "--out", "z"], "pandas", "report"),
+        (["prefer", "--data", __file__, "--base", "b", "--out", "z"], "torch", "train,generative"),
+    ],
+)
+def test_a_command_says_in_two_lines_which_extra_it_needs(
+    arguments: list[str], package: str, extras: str, tmp_path: Path
+) -> None:
+    code = f"import sys; sys.modules[{package!r}] = None; from evenhand.cli.main import main; main()"
+    answer = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert answer.returncode == 2
+    assert answer.stderr == (
+        f"error: evenhand {arguments[0]} needs the package {package}, which is not installed here.\n"
+        f"Install it with: pip install 'evenhand[{extras}]'\n"
+    )

@@ -1,0 +1,57 @@
+"""``evenhand serve``. Light to import: the service is imported when it is to start."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evenhand.cli.refusal import refuse
+
+
+@contextlib.contextmanager
+def _end_at_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the process at once, and well: until uvicorn listens to signals nothing is under way.
+
+    uvicorn, too, sends itself the signal again once it has drained. What is on disk survives a kill at any moment; an
+    exception instead of an end could get lost in whichever library's code it hits.
+    """
+    before = signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@_end_at_sigterm()
+def serve(
+    bundles: Annotated[list[Path] | None, typer.Argument(help="Folders of bundles; EVENHAND_BUNDLES else.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that share the port.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Threads inside one operator; 0 shares out the cores.")] = None,
+    provider: Annotated[str | None, typer.Option(help="cpu, cuda or tensorrt.")] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+) -> None:
+    """Serve bundles over HTTP. Every setting is also an EVENHAND_ variable; the command line wins."""
+    from evenhand.models.bundle.bundle import BundleError
+    from evenhand.service import logs, settings
+    from evenhand.service.audit.checkpoints import CheckpointError
+    from evenhand.service.audit.digest_keys import KeyFileError
+    from evenhand.service.audit.maintenance.migrate import RecordRefused
+    from evenhand.service.auth.key_file import AccessError
+    from evenhand.service.process import supervisor
+
+    folders = tuple(bundles) if bundles else None
+    given = {"host": host, "port": port, "workers": workers, "threads": threads, "provider": provider}
+    try:
+        chosen = settings.load(bundles=folders, log_level=log_level, **given)
+        logs.begin(chosen.log_level, chosen.log_format)
+        supervisor.serve(chosen)
+    except (settings.SettingsError, AccessError, BundleError, KeyFileError, CheckpointError, RecordRefused) as error:
+        refuse(str(error), 2)

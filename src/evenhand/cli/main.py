@@ -6,6 +6,7 @@ torch nor pandas nor scipy.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -24,7 +25,7 @@ from evenhand.cli.refusal import needs
 from evenhand.cli.report import report
 from evenhand.cli.serve import serve
 
-EXTRAS = {
+EXTRAS: dict[Callable[..., None], tuple[str, ...]] = {
     fit: ("train",),
     evaluate: ("train",),
     compare: ("train",),

@@ -55,10 +55,12 @@ def read(data: Path | None) -> list[str]:
 
 
 def sentences() -> list[str]:
-    """Sentences of 3 to 55 words, as posts have, in an order that does not follow the pages."""
-    words = " ".join((ROOT / name).read_text() for name in ("README.md", "ARCHITECTURE.md", "docs/log.md"))
-    found = [" ".join(re.findall(r"[a-z']+", part.lower())) for part in re.split(r"[.|:;\n]{1,}\s", words)]
-    texts = [text for text in dict.fromkeys(found) if 3 <= len(text.split()) <= 55]
+    """Sentences and paragraphs of 3 to 55 words, as posts have, in an order that does not follow the pages."""
+    pages = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs/adr").glob("*.md"))]
+    words = "\n\n".join(page.read_text() for page in pages)
+    parts = re.split(r"[.|:;\n]{1,}\s", words) + words.split("\n\n")
+    cleaned = [" ".join(re.findall(r"[a-z']+", part.lower())) for part in parts]
+    texts = [text for text in dict.fromkeys(cleaned) if 3 <= len(text.split()) <= 55]
     random.Random(0).shuffle(texts)
     return texts
 

@@ -44,7 +44,7 @@ MODE_CODES: dict[Mode, int] = {"off": 0, "shadow": 1, "apply": 2}
 
 
 SLOWER = ["SkipLayerNormFusion"]
-"""Optimisations that cost time on a processor: skip and normalisation take longer as one (docs/log.md)."""
+"""Optimisations that cost time on a processor: skip and normalisation take longer as one (docs/adr/0033)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ Products with int8 and int4 weights run in integers: ``MatMulNBits`` rounds acti
 one token. No scale is shared between rows, as a dynamic scale per tensor would be, so no row's answer depends on the
 company it is in; ``evenhand export`` puts that to the test on the machine it runs on. A narrow last block
 (:mod:`evenhand.models.onnx.narrow`) takes its token twice: a product of one row is another kernel's, and rounding magnifies the bits
-in which it differs (docs/log.md).
+in which it differs (docs/adr/0034).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ DOMAIN = "com.microsoft"
 BITS: dict[Precision, int] = {"int8": 8, "int4": 4}
 BLOCKS: dict[Precision, int] = {"int8": 64, "int4": 32}
 """Weights that share one scale and zero point; fewer where a matrix has fewer inputs. Of 128 is faster, and not
-batch-invariant: its kernel adds in another order for an odd number of tokens (docs/log.md)."""
+batch-invariant: its kernel adds in another order for an odd number of tokens (docs/adr/0011)."""
 SMALLEST = 1024
 """Weights with fewer elements stay as they are."""
 INTEGERS = 4

@@ -99,7 +99,7 @@ def learn(
     """Learn the adapters on held-out rows: those that the detectors flag, and as many plain ones.
 
     On rows that the base has fitted its errors are rarer and other than on new ones, and what is learnt from them does
-    not carry over (docs/log.md).
+    not carry over (docs/adr/0006).
 
     Args:
         correction: The gated suffix.

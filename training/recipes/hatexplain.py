@@ -97,8 +97,8 @@ def config(base: str, seed: int) -> FitConfig:
         seed=seed,
         weights="float16",
         base_stage=BaseConfig(epochs=2, precision="bfloat16"),
-        # 1,922 validation rows, 40 of them in the worst cell, certify nothing here (docs/adr/0007); a demonstration that
-        # corrects no row would show nothing, so it goes without, and says so.
+        # 1,922 validation rows, 40 of them in the worst cell, certify nothing here (docs/adr/0007).
+        # A demonstration that corrects no row would show nothing: it goes without a certificate, and says so.
         correction=CorrectionConfig(epsilon=0.01, precision="bfloat16", require_certificate=False),
     )
 

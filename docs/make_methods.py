@@ -30,23 +30,27 @@ TITLES = {
 INTRO = """\
 # Methods
 
-What can be done about unequal treatment, before, in and after training, and while serving. `evenhand compare` sets all
-of them side by side on your data: the same base and rows, accuracy against each fairness figure with intervals, and a
-recommendation by a rule that it prints. A stage's name stands for all of its methods: `--methods before-training,dfr`.
+These methods act against unequal treatment before, in and after training, and while serving.
+`evenhand compare` runs them side by side on your data, with the same base and rows.
+It shows accuracy against each fairness figure, with intervals, and a recommendation with its rule.
+A stage's name stands for all of its methods: `--methods before-training,dfr`.
 
-**Attribute** says who sees it: of which training rows / whether anything is chosen on validation rows with it / whether
-the row's own is an input. **Served**: as a *bundle* of its own, as a *corrector* in the base's graph, or not, and how.
-**Cost** is the computation of a row relative to the base; *counted* where it depends on how many rows are corrected:
-`evenhand compare` says how much it came to."""
-CONTINUOUS = "## While it serves\n\nWhat is watched all the time; nothing here changes an answer."
+The columns of the tables are:
+
+- **Attribute**: who sees it. The first word says of which training rows. The second says whether something is chosen
+  with it on validation rows. The third says whether the row's own attribute is an input.
+- **Served**: as a *bundle* of its own, as a *corrector* in the base's graph, or not, and how.
+- **Cost**: the computation of a row relative to the base. *Counted* means that it depends on how many rows are
+  corrected; `evenhand compare` shows the result."""
+CONTINUOUS = "## While it serves\n\nThe service watches these all the time; none of them changes an answer."
 WATCH, ALERT = "[Watch fairness](../howto/watch.md)", "[Answer an alert](../howto/alert.md)"
 WATCHED = (
     ("Disparity tracking", "Fairlearn's gaps per group over windows, with counts, intervals and verdicts", WATCH),
-    ("Evidence over time", "tests that may be looked at any time: does a gap, or a correction's harm, go on?", WATCH),
-    ("Drift limits", "flagged shares and risks against what was normal in validation, with alerts", ALERT),
+    ("Evidence over time", "tests that you may look at any time: does a gap, or a correction's harm, go on?", WATCH),
+    ("Drift limits", "flagged shares and risks against those of validation, with alerts", ALERT),
     (
         "Sliced analysis, discovered slices",
-        "the worst slices of a period, over what was recorded and your own features",
+        "the worst slices of a period, over the record and your own features",
         "[`evenhand report`](../reference/cli.md#evenhand-report)",
     ),
     (

@@ -36,12 +36,11 @@ def test_every_corrector_is_on_a_page(made: ModuleType) -> None:
         assert f"`evenhand fit --method {name}`" in everything, name
 
 
-def test_every_page_says_what_it_must_and_is_short(made: ModuleType) -> None:
+def test_every_page_says_what_it_must(made: ModuleType) -> None:
     for file, text in made.pages().items():
         if made.about(text):
             assert all(part in text for part in PARTS), file
             assert re.search(r"^    \S", text, re.MULTILINE), f"{file}: no formula"
-        assert len(text.splitlines()) < 40, file
 
 
 def test_every_page_is_in_the_navigation(made: ModuleType) -> None:

@@ -47,7 +47,7 @@ class Constrained(Method):
     source: str = "fairlearn's exponentiated gradient, Agarwal et al. 2018"
     sees: Sees = Sees("all", "all", test=False)
     served: Served = Served(
-        "no", "It draws one of several heads for each answer: asked twice, a row may be told two things."
+        "no", "It draws one of several heads for each answer: a row sent twice may get two answers."
     )
     bounds: tuple[float, ...] = (0.02, 0.1)
 

@@ -25,7 +25,7 @@ Floats = NDArray[np.floating]
 STRENGTHS = (1.0, 0.3, 0.1, 0.03, 0.01)
 """Inverse regularisation of a logistic head, chosen on validation rows."""
 NEW_HEAD = Served("no", "No command writes its head into a bundle yet.", 1.0)
-ERASED = Served("corrector", "`evenhand fit --method leace --gate always`, which chooses a strength, too.")
+ERASED = Served("corrector", "`evenhand fit --method leace --gate always`, which also chooses a strength.")
 
 
 def logistic(representation: Floats, labels: Ints, strength: float) -> Pipeline:

@@ -35,8 +35,8 @@ Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
 THRESHOLD = 0.5
 ANY, OUTLIER = "any", "outlier"
-PUBLISHED = Served("no", "The published settings, to compare with: `evenhand fit` makes a bundle of ours.")
-ALWAYS = Served("no", "The published settings, to compare with: `evenhand fit --gate always` makes a bundle of ours.")
+PUBLISHED = Served("no", "The published settings, to compare with: `evenhand fit` makes an Evenhand bundle.")
+ALWAYS = Served("no", "The published settings, to compare with: `evenhand fit --gate always` makes an Evenhand bundle.")
 DECLARED = Served("no", "It gates by the declared group, which never changes an answer here.")
 
 

@@ -143,8 +143,8 @@ def api_page() -> str:
             routes.append(_route(path, method, one))
     bodies = _schemas(schema["components"]["schemas"], said_of(schemas))
     return (
-        "# HTTP interface\n\nThe running service has the same at `/openapi.json`, and to try out at `/docs`. Errors of "
-        'every route: `{"error": {"type": ..., "message": ...}}`.\n\n## Routes\n\n'
+        "# HTTP interface\n\nThe running service has the same at `/openapi.json`, and a page to try it at `/docs`. "
+        'Every route answers an error as `{"error": {"type": ..., "message": ...}}`.\n\n## Routes\n\n'
         + "\n\n".join(routes)
         + "\n\n## Bodies\n\n"
         + bodies

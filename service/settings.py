@@ -63,16 +63,17 @@ class Settings(BaseSettings):
     lanes: int = Field(default=0, ge=0, le=64)
     """Batches that run at the same time; 0 takes one per core on a processor and one on a GPU."""
     threads: int = Field(default=0, ge=0)
-    """Threads inside one operator; 0 shares the cores out among workers and lanes, and lets a run that is alone have
-    all of its worker's. For that the graph is in memory twice."""
+    """Threads inside one operator; 0 divides the cores among processes and engine workers, and gives a run
+    that is alone all cores of its process. The graph is then in memory twice."""
     provider: Literal["cpu", "cuda", "tensorrt"] = "cpu"
     """Where the graph runs."""
     max_body_bytes: int = Field(default=8 * 2**20, ge=1024)
     """Larger bodies are refused with 413."""
     max_bodies_bytes: int = Field(default=0, ge=0)
-    """Bytes of all bodies that a process holds at once; more are refused with 429. 0 is room for 32 of the largest."""
+    """Bytes of all bodies that a process holds at once; more are refused with 429.
+    0 is 32 times the largest body."""
     body_s: float = Field(default=30.0, gt=0)
-    """A body that is not there by then is refused with 408."""
+    """Seconds within which a body must arrive; a later one is refused with 408."""
     max_items: int = Field(default=1024, ge=1)
     """More items in one request are refused with 413."""
     max_queue_rows: int = Field(default=4096, ge=1)
@@ -80,25 +81,26 @@ class Settings(BaseSettings):
     max_wait_s: float = Field(default=1.0, gt=0)
     """A request that would probably wait longer for its turn is refused with 429 at once."""
     max_batch_rows: int = Field(default=0, ge=0)
-    """Rows in one run of the graph at most; 0, here and below, suits the provider: 64 on a processor, else 256."""
+    """Rows in one run of the graph at most; 0, here and below, depends on the provider:
+    64 on a processor, else 256."""
     max_batch_tokens: int = Field(default=0, ge=0)
     """Tokens, padding included, in one run of the graph at most: 512 on a processor, else 16,384."""
     max_row_padding: int = Field(default=0, ge=0)
     """Tokens of padding that one more row may bring into a run: 4 on a processor, else 16,384."""
     deadline_s: float = Field(default=10.0, gt=0)
-    """A request without an answer by then gets 504."""
+    """Seconds after which a request without an answer gets 504."""
     stall_s: float = Field(default=1.5, gt=0)
-    """A run of the graph that takes longer, and twice as long as a full batch did at the start, hangs: the service is
-    not ready, and after three times as long the run is given up."""
+    """Seconds. A run of the graph that takes longer than this, and twice as long as a full batch did at the
+    start, counts as hanging: the service is not ready. After three times as long the run is given up."""
     watch_s: float = Field(default=2.0, ge=0)
-    """How often the bundles' folders are looked at for a new version; 0 is never."""
+    """Seconds between two looks at the bundles' folders for a new version; 0 is never."""
     drain_s: float = Field(default=20.0, ge=0)
-    """How long a stopping service waits for the requests it accepted."""
+    """Seconds that a stopping service waits for the requests it accepted."""
     state: Path = Path("evenhand-state")
     """Folder of the record's keys and spool, and of its database where that is SQLite."""
     record: str = ""
-    """Where decisions are recorded: a database's URL, such as postgresql+psycopg://user@host/name; an SQLite file in
-    the state folder where it is empty; off."""
+    """Where decisions are recorded: the URL of a database, such as postgresql+psycopg://user@host/name; empty
+    for an SQLite file in the state folder; off for no record."""
     durability: Literal["batch", "request"] = "batch"
     """request: an answer leaves when its record is on disk; batch: a killed process may lose the last tenth of a
     second's."""
@@ -109,36 +111,40 @@ class Settings(BaseSettings):
     keep_attributes_days: int = Field(default=90, ge=1)
     """The same for declared sensitive attributes."""
     checkpoint_s: float = Field(default=3600.0, gt=0)
-    """How often records that are too old go, and the record's head is signed."""
+    """Seconds between two rounds that delete old records and sign the record's head."""
     lot_rows: int = Field(default=10, ge=1)
-    """Counters of groups move by at least so many rows at once: fewer would show what happened to one person."""
+    """Counters of groups are buffered and move by at least this many rows; fewer could reveal
+    one person's outcome."""
     gap_limit: float = Field(default=0.05, gt=0, lt=1)
-    """A gap between groups that is tolerated, in selection rate, true and false positive rate."""
+    """Largest tolerated gap between groups, in selection rate, true and false positive rate."""
     min_rows: int = Field(default=100, ge=1)
-    """Verdicts and alerts need so many rows in every group."""
+    """Rows that every group needs before there are verdicts and alerts."""
     flip_share: float = Field(default=0.0, ge=0, le=1)
-    """Share of answered rows that are asked about again, in the background, with another group's terms or value in
-    them; how often the label flips is counted. Texts need a bundle with terms in it: evenhand flip --into."""
+    """Share of answered rows for which the service also evaluates a counterfactual, in the background: the
+    row with another group's terms or value. It counts how often the label flips. Texts need a bundle with
+    terms: evenhand flip --into."""
     days_per_false_alarm: float = Field(default=365.0, gt=0)
     """How rare a false alarm of the sequential detector must be, in days, for all of a model's groups together."""
     keys_file: Path | None = None
     """File of keys, made by evenhand key new; with it every route but health needs one."""
     key_rate_per_s: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    """Requests per second that each key, or token's subject, may make of a process, unless its line says; 0 is any."""
+    """Requests per second and process that each key, or token's subject, may make, unless the key's line says
+    otherwise; 0 is no limit."""
     jwt_jwks: Path | None = None
-    """File with a JSON Web Key Set: tokens that these public keys verify count as keys do."""
+    """File with a JSON Web Key Set: a token that one of these public keys verifies is accepted like a key."""
     jwt_issuer: str = ""
-    """Who must have issued a token (iss)."""
+    """Required issuer of a token (iss)."""
     jwt_audience: str = ""
-    """For whom (aud)."""
+    """Required audience of a token (aud)."""
     jwt_claim: str = "scope"
     """The claim that holds a token's scopes: a text separated by spaces, or a list."""
     open: bool = False
-    """Without keys, listen where others can reach it all the same; routes that change anything are off then."""
+    """Without keys, listen on addresses that other machines can reach; routes that change anything are
+    then off."""
     cors_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_words)] = ()
-    """Sites whose pages may ask from a browser, such as https://tool.example.org."""
+    """Sites whose pages may send requests from a browser, such as https://tool.example.org."""
     otlp_endpoint: str | None = Field(default=None, pattern=r"^https?://[^/]+")
-    """Collector of OpenTelemetry traces, such as http://collector:4318; nothing is traced where not given."""
+    """Collector of OpenTelemetry traces, such as http://collector:4318; without it nothing is traced."""
 
     @model_validator(mode="after")
     def _groups_stay_while_feedback_may_come(self) -> Settings:

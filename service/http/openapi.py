@@ -14,8 +14,8 @@ SCHEMES = {
     "key": {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
 }
 REFUSALS = {
-    "401": "No key or token, or one that does not hold; only where the service has keys.",
-    "403": "The key lacks the scope; or nobody has keys, and this is not the machine itself.",
+    "401": "No key or token, or an invalid one; only if the service has keys.",
+    "403": "The key lacks the scope; or no keys are set up, and the request comes from another machine.",
     "429": "The key, or the service, is used too often; Retry-After says when it may be again.",
 }
 ERROR = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorReply"}}}}

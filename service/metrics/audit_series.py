@@ -64,7 +64,7 @@ class RecordSeries:
         )
         self._evidence_limit = Gauge(
             "evenhand_evidence_limit_ln",
-            "From where on evenhand_evidence_ln is an alarm.",
+            "Value from which on evenhand_evidence_ln is an alarm.",
             sequential,
             registry=registry,
             multiprocess_mode="mostrecent",

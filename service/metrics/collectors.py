@@ -143,9 +143,9 @@ class Metrics:
     def _make_access_series(self, registry: CollectorRegistry) -> None:
         self._auth = Counter(
             "evenhand_auth",
-            "Requests of routes that need a scope: let through (ok), without a key (missing), with one that does not "
-            "hold (invalid), without the scope (forbidden), too often (limited), or changing something where nobody "
-            "has keys (admin_off).",
+            "Requests of routes that need a scope: accepted (ok), without a key (missing), with one that is "
+            "not valid (invalid), without the scope (forbidden), too often (limited), or changing something "
+            "where no keys are set up (admin_off).",
             ("result",),
             registry=registry,
         )

@@ -137,7 +137,7 @@ class FairnessCounters:
         )
         self._calibration_score = Counter(
             "evenhand_calibration_score",
-            "Sum of these probabilities; over the number of rows it is the share of favourable labels to expect.",
+            "Sum of these probabilities; divided by the rows it is the expected share of favourable labels.",
             (*CELL, "bin"),
             registry=registry,
         )
@@ -168,13 +168,13 @@ class FairnessCounters:
     def _make_flip_series(self, registry: CollectorRegistry) -> None:
         self._flips = Counter(
             "evenhand_flips",
-            "Answered rows that were asked about again with another group of the attribute in them: the label is the "
-            "same, other, the second question failed (error), or the engine had no time for it (dropped; attribute "
-            "unknown where nobody had looked at the row yet). A swap is not what another person would have written.",
+            "Counterfactuals of answered rows, with another group of the attribute: the label is the same, "
+            "other, the run failed (error), or the engine had no time for it (dropped; then the attribute may be "
+            "unknown). A counterfactual is not what another person would have written.",
             ("model", "attribute", "result"),
             registry=registry,
         )
-        said = "Seconds that the engine spent on answered rows that it was asked about again."
+        said = "Seconds that the engine spent on counterfactuals of answered rows."
         self._flip_seconds = Counter("evenhand_flip_inference_seconds", said, ("model",), registry=registry)
 
     def begin_flips(self, model: str, attributes: Iterable[str]) -> None:

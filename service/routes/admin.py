@@ -25,10 +25,10 @@ router = APIRouter()
 UNKNOWN: dict[int | str, dict[str, Any]] = {
     **BODY_ERRORS,
     404: {"description": "No such model or version.", "model": ErrorReply},
-    422: {"description": "The order cannot be followed.", "model": ErrorReply},
+    422: {"description": "The request cannot be carried out.", "model": ErrorReply},
 }
 NO_LEVEL: dict[int | str, dict[str, Any]] = {**BODY_ERRORS, 422: {"description": "No such level.", "model": ErrorReply}}
-REFUSED: dict[int | str, dict[str, Any]] = {409: {"description": "The bundle does not hold.", "model": ErrorReply}}
+REFUSED: dict[int | str, dict[str, Any]] = {409: {"description": "The bundle failed a check.", "model": ErrorReply}}
 
 
 @router.get("/models")

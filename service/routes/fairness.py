@@ -89,7 +89,7 @@ REPLIES: dict[int | str, dict[str, Any]] = {
     404: {"description": "No such model.", "model": ErrorReply},
     409: {"description": "Nothing is recorded here.", "model": ErrorReply},
     422: {"description": "The window cannot be used.", "model": ErrorReply},
-    503: {"description": "The record's database is away.", "model": ErrorReply},
+    503: {"description": "The record's database is down.", "model": ErrorReply},
 }
 
 

@@ -26,7 +26,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     404: {"description": "No such decision.", "model": ErrorReply},
     409: {"description": "Nothing is recorded here.", "model": ErrorReply},
     422: {"description": "The request, or every item of it, cannot be used.", "model": ErrorReply},
-    503: {"description": "The record's database is away; send again after Retry-After seconds.", "model": ErrorReply},
+    503: {"description": "The record's database is down; send again after Retry-After seconds.", "model": ErrorReply},
 }
 WRONG = "an item is an object with the id of a decision and a label, groups, or both; see /docs"
 

@@ -64,7 +64,10 @@ def verify(
 
 @app.command()
 def checkpoints(record: Record = "", state: State = STATE) -> None:
-    """Print every signed checkpoint as a line of JSON; keep them where nobody who may write to the database can."""
+    """Print every signed checkpoint as a line of JSON.
+
+    Keep them where those who can write to the database cannot write.
+    """
     with _said():
         from evenhand.service.audit.checkpoints import stored
         from evenhand.service.audit.maintenance.verify import snapshot
@@ -138,7 +141,7 @@ def prune(
     ] = 90,
     dry_run: Annotated[bool, typer.Option(help="Say what would leave, and change nothing.")] = False,
 ) -> None:
-    """Let go of what is older than it may be; hourly counts stay."""
+    """Delete what is older than the retention period; hourly counts stay."""
     with _said():
         from evenhand.service.audit.maintenance import retention
 
@@ -160,7 +163,7 @@ def erase(
     state: State = STATE,
     by: By = "",
 ) -> None:
-    """Erase what is known about decisions; their place in the chain stays, and the chain holds."""
+    """Erase the data about decisions; their place in the chain stays, and the chain still verifies."""
     with _said():
         from evenhand.service.audit.maintenance import retention
 

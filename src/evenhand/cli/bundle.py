@@ -18,7 +18,7 @@ Folder = Annotated[Path, typer.Argument(help="Folder of a bundle.")]
 
 @app.command()
 def verify(path: Folder) -> None:
-    """Check every hash, the manifest and the graph's signature; exit 1 with one sentence if anything does not hold."""
+    """Check every hash, the manifest and the graph's signature; exit 1 with one sentence if a check fails."""
     from evenhand.models.bundle.bundle import BundleError, load
     from evenhand.models.bundle.runner import make_runner
 

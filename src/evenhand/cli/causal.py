@@ -22,7 +22,7 @@ def causal(
     out: Annotated[Path | None, typer.Option(help="HTML report to write.")] = None,
     json: Annotated[Path | None, typer.Option(help="JSON report to write.")] = None,
     rows: Annotated[int, typer.Option(min=100, help="Rows to learn from at most, drawn by lot.")] = 2000,
-    resamples: Annotated[int, typer.Option(min=2, help="Models learnt anew from drawn rows, for intervals.")] = 40,
+    resamples: Annotated[int, typer.Option(min=2, help="Models refitted on drawn rows, for intervals.")] = 40,
     split: Annotated[str | None, typer.Option(help="Column that says train, val or test.")] = None,
     only: Annotated[list[str] | None, typer.Option(help="Value of the split column to use; test if not given.")] = None,
 ) -> None:

@@ -40,7 +40,7 @@ def compare(
     terms: Annotated[
         Path | None, typer.Option(help="Your own list of terms to swap, JSON; English ones where not given.")
     ] = None,
-    ablations: Annotated[bool, typer.Option(help="Ours with one part left out, instead of all methods.")] = False,
+    ablations: Annotated[bool, typer.Option(help="Evenhand less one part, in place of all methods.")] = False,
 ) -> None:
     """Compare methods: the same base and splits, several seeds; frontiers, their figures, and a recommendation."""
     from evenhand.cli.fit import one_of, pair, share

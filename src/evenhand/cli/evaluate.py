@@ -29,7 +29,7 @@ def evaluate(
     favourable: Annotated[list[str] | None, typer.Option(help="Label that is good for the person.")] = None,
     intersections: Annotated[list[str] | None, typer.Option(help="first:second, judged like an attribute.")] = None,
 ) -> None:
-    """Judge a bundle on a table: who is served worse, what the correction changes, how sure that is.
+    """Evaluate a bundle on a table: which groups get worse answers, what the correction changes, how sure.
 
     Columns that are not named are those that the bundle was fitted with.
     """

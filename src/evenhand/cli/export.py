@@ -38,7 +38,7 @@ def export(
         list[str] | None, typer.Option(help="Value of the split column to judge; test if not given.")
     ] = None,
 ) -> None:
-    """Store a bundle's weights with lower precision, unless its accuracy or its worst cell pays for that.
+    """Store a bundle's weights with lower precision, unless accuracy or the worst cell falls too far.
 
     Columns that are not named are those that the bundle was fitted with.
     """

@@ -28,7 +28,7 @@ def flip(
         Path | None, typer.Option(help="Write a copy of the bundle with the terms in it, for EVENHAND_FLIP_SHARE.")
     ] = None,
 ) -> None:
-    """Ask a bundle about every row again with another group in it: how often does the answer flip?
+    """Evaluate counterfactuals: every row again, with another group in it. How often does the answer flip?
 
     In texts the terms of two groups change places; in tables the attribute's own column is replaced.
     """

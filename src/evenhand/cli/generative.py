@@ -50,7 +50,7 @@ def prefer(
     plain: Plain = False,
     max_tokens: MaxTokens = 1024,
     precision: Precision = Computing.float32,
-    beta: Annotated[float, typer.Option(min=0.0, help="DPO: how dear it is to leave the base.")] = 0.1,
+    beta: Annotated[float, typer.Option(min=0.0, help="DPO: penalty for moving away from the base.")] = 0.1,
     rank: Annotated[int, typer.Option(min=1, help="Rank of the adapter.")] = 16,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the pairs.")] = 3,
     learning_rate: Annotated[float, typer.Option(min=0.0, help="Highest learning rate.")] = 1e-5,
@@ -96,7 +96,7 @@ def steer(
     threshold: Annotated[float, typer.Option(min=0.0, max=1.0, help="Risk from which on the gate opens.")] = 0.5,
     seed: Seed = 0,
 ) -> None:
-    """Steer a language model off biased answers where a gate opens: pairs to a direction and a gate. Not served."""
+    """Steer a language model away from biased answers, by a gate: pairs to direction and gate. Not served."""
 
     def start() -> dict[str, Any]:
         from evenhand.training.generative import steer as recipe

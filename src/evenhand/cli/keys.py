@@ -13,7 +13,7 @@ File = Annotated[Path, typer.Option("--file", envvar="EVENHAND_KEYS_FILE", help=
 
 @app.command()
 def new(
-    name: Annotated[str, typer.Argument(help="Who gets it; logs name it so.")],
+    name: Annotated[str, typer.Argument(help="Who gets it; logs use this name.")],
     file: File,
     scope: Annotated[list[str], typer.Option(help="predict, feedback, admin, metrics or audit; may be repeated.")],
     rate: Annotated[float | None, typer.Option(help="Requests per second and process; the setting else.")] = None,

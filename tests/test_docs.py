@@ -3,7 +3,6 @@
 import csv
 import itertools
 import json
-import re
 import shutil
 import urllib.request
 from collections.abc import Iterator
@@ -100,14 +99,3 @@ def test_what_is_not_run_says_why(page: str) -> None:
         assert block.runs or len(block.mark) > len(NOT_RUN) + 10, block.name
     assert any(block.runs for block in blocks(page))
     assert (ROOT / page).read_text().count("```sh") + (ROOT / page).read_text().count("```python") == len(blocks(page))
-
-
-def test_lines_of_prose_are_short() -> None:
-    """At most 110 characters; tables, code and addresses may be longer, and so may pages made from the code."""
-    for page in sorted((ROOT / "docs").rglob("*.md")):
-        text = page.read_text()
-        if text.startswith("<!-- Made by"):
-            continue
-        prose = re.sub(r"^ *```.*?^ *```$|https?://[^)\s]+", "", text, flags=re.DOTALL | re.MULTILINE)
-        long = [line for line in prose.splitlines() if len(line) > 110 and not line.startswith(("|", "    "))]
-        assert not long, f"{page.relative_to(ROOT)}: break this line: {long[0]}"

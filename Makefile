@@ -1,11 +1,17 @@
-# Two commands after cloning: `make serve` and `make test`.
+# Two commands after cloning: `make serve` and `make test`. `make` alone says what else there is.
 PYTHON ?= python3
 VENV ?= .venv
 BUNDLE ?= bundles/hatexplain-toxicity
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: serve docs test test-kserve test-ray sbom lint format fit-demo bench bench-engine bench-graph image clean
+.DEFAULT_GOAL := help
+
+.PHONY: help serve docs test test-all test-kserve test-ray sbom lint format fit-demo bench bench-engine bench-graph image clean
+
+help: ## say what every target does
+	@sed -n 's/^\([a-z][a-z-]*\):[^#]*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | \
+		while IFS="$$(printf '\t')" read -r target text; do printf '  %-14s %s\n' "$$target" "$$text"; done
 
 serve: $(VENV)/.serve ## serve the demo bundle on port 8000; installs what serving needs, no torch
 	$(BIN)/evenhand serve $(BUNDLE)
@@ -20,6 +26,9 @@ else
 	$(BIN)/python -m pytest tests --ignore tests/unit --ignore tests/theory --ignore tests/packaging --ignore tests/http || failed=1; \
 	exit $$failed
 endif
+
+test-all: $(VENV)/.dev ## every test, the slow ones as well: nightly and before a release
+	@$(MAKE) --no-print-directory test
 
 # KServe's client needs other versions of our packages: an environment of its own.
 test-kserve: $(VENV)-kserve/.made ## the contract test with KServe's client
@@ -41,7 +50,7 @@ lint: $(VENV)/.dev ## formatting, lint, types and import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: $(VENV)/.dev
+format: $(VENV)/.dev ## format the code and mend what lint can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
@@ -66,7 +75,7 @@ bench-graph: $(VENV)/.dev ## cost of the correction over the base model's graph
 image: ## build the serving image
 	docker build -t evenhand .
 
-clean:
+clean: ## remove environments and everything built
 	rm -rf $(VENV) $(VENV)-kserve $(VENV)-ray $(VENV)-sbom dist build bench/.work
 
 $(VENV)/bin/python:

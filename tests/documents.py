@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"(?:<!-- (?P<mark>[^>]*?) -->\n)?```(?P<language>\w+)\n(?P<code>.*?)```", re.DOTALL)
 NOT_RUN, SERVES = "not run: ", "serves: "
 STRICT = 'set -euo pipefail; curl() { command curl --fail-with-body --silent --show-error --max-time 60 "$@"; }\n'
-START_S = 90
+START_S = 600
 
 
 class Block(NamedTuple):
@@ -42,11 +42,11 @@ class Block(NamedTuple):
 def blocks(page: str) -> list[Block]:
     """All shell and Python blocks of a page, in order."""
     text = (ROOT / page).read_text()
-    found = [
+    fenced = [
         Block(page, text.count("\n", 0, one.start("code")), one["language"], one["code"], one["mark"] or "")
         for one in BLOCK.finditer(text)
     ]
-    return [block for block in found if block.language in ("sh", "python")]
+    return [block for block in fenced if block.language in ("sh", "python")]
 
 
 def free_port() -> int:
@@ -80,7 +80,7 @@ class Reader:
             code = code.replace(word, other)
         command = [sys.executable, "-c", code] if block.language == "python" else ["bash", "-c", STRICT + code]
         done = subprocess.run(
-            command, cwd=self.folder, env=self._environment, capture_output=True, text=True, timeout=300
+            command, cwd=self.folder, env=self._environment, capture_output=True, text=True, timeout=1200
         )
         assert done.returncode == 0, (
             f"{block.name} ends with {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"

@@ -22,6 +22,7 @@ SERVED = (
     "docs/howto/fit.md",
     "docs/howto/open-inference-protocol.md",
     "docs/howto/operate.md",
+    "docs/howto/python.md",
 )
 """Their blocks run beside the demo bundle, served."""
 PAGES = (*SERVED, "docs/tutorial.md", "docs/howto/backup.md")

@@ -41,12 +41,12 @@ def name_of(document: Path) -> str:
 
 
 def prose(document: Path) -> list[tuple[int, str]]:
-    """Lines outside code blocks and tables, with their numbers."""
+    """Lines outside code and tables, with their numbers."""
     lines, in_code = [], False
     for number, line in enumerate(document.read_text().splitlines(), 1):
         if line.lstrip().startswith("```"):
             in_code = not in_code
-        elif not in_code and not line.lstrip().startswith("|"):
+        elif not in_code and not line.lstrip().startswith("|") and not line.startswith("    "):
             lines.append((number, line))
     return lines
 

@@ -90,7 +90,10 @@ class Reader:
     def serve(self, command: str) -> None:
         """Run a command that serves, until :meth:`stop`."""
         self._service = subprocess.Popen(
-            ["bash", "-c", "exec " + command.strip()], cwd=self.folder, env=self._environment, stderr=subprocess.DEVNULL
+            ["bash", "-c", "exec " + command.strip()],
+            cwd=self.folder,
+            env=self._environment,
+            stderr=subprocess.DEVNULL,
         )
         deadline_s = time.monotonic() + START_S
         while not self._ready():

@@ -1,4 +1,4 @@
-"""Blocks of the README, the tutorial and how-to pages run as their reader runs them, or a comment says why not."""
+"""Blocks of README, tutorial and how-to pages run as their reader runs them, or a comment says why not."""
 
 import csv
 import itertools
@@ -64,7 +64,10 @@ def reader(tmp_path_factory: pytest.TempPathFactory, demo: Path) -> Iterator[Rea
 
 def write_posts(path: Path) -> None:
     """Rows with the demo bundle's columns."""
-    said, who = ("what a lovely day", "go away", "they are welcome", "nobody wants them"), ("none", "Islam", "Jewish")
+    said, who = (
+        ("what a lovely day", "go away", "they are welcome", "nobody wants them"),
+        ("none", "Islam", "Jewish"),
+    )
     with path.open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["text", "label", "race", "religion", "gender", "orientation"])

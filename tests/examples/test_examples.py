@@ -1,4 +1,4 @@
-"""Every example runs as its reader runs it: in a folder of their own, against the demo bundle on a real port."""
+"""Every example runs as its reader runs it: in an own folder, against the demo bundle on a real port."""
 
 import json
 import os

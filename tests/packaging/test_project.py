@@ -119,7 +119,10 @@ def test_nothing_names_a_path_of_somebodys_machine() -> None:
 
 def test_the_image_is_built_from_every_room() -> None:
     """A room that the build does not see is missing from the wheel in silence."""
-    copied, sent = (ROOT / "Dockerfile").read_text().splitlines(), (ROOT / ".dockerignore").read_text().splitlines()
+    copied, sent = (
+        (ROOT / "Dockerfile").read_text().splitlines(),
+        (ROOT / ".dockerignore").read_text().splitlines(),
+    )
     for package in ("src", *ROOMS):
         assert f"COPY {package} {package}" in copied
         assert f"!{package}" in sent

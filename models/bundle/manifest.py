@@ -121,14 +121,20 @@ class Correction(_Frozen):
     targets: list[str]
     """Projections that they change; none for another method."""
 
+    @property
+    def changes_answers(self) -> bool:
+        """Whether an open gate can change an answer; to count rows, or to give no decision for some, changes none."""
+        return self.method not in ("none", "abstain")
+
 
 class Trial(_Frozen):
     """One setting of strength and thresholds that was put to the test."""
 
     strength: float
     """Factor of the correction."""
-    levels: list[float]
-    """Per attribute the flagged share of rows, in multiples of the share outside the reference group; 0 is never."""
+    levels: list[float | Literal["always"]]
+    """Per attribute the flagged share of rows, in multiples of the share outside the reference group; 0 is never, and
+    ``always`` a gate that is open for every row."""
     p_accuracy_loss: float
     """Of the test that accuracy falls by the tolerance or more."""
     p_worst_cell_gain: float

@@ -91,6 +91,21 @@ def family_of(model: nn.Module, kind: str | None = None) -> Family:
     return FAMILIES[model_type]
 
 
+def block_count(model: nn.Module, layer: int = 1) -> int:
+    """Number of blocks of a classifier that can be cut before block ``layer``.
+
+    Raises:
+        UnsupportedBaseError: unknown family, or no such block.
+    """
+    blocks = model.get_submodule(family_of(model).blocks)
+    assert isinstance(blocks, nn.ModuleList)
+    if not 1 <= layer < len(blocks):
+        raise UnsupportedBaseError(
+            f"layer {layer} is not between 1 and {len(blocks) - 1}, the blocks of this base model"
+        )
+    return len(blocks)
+
+
 class _PassThrough(nn.Module):
     """Stands where a block was, and hands on what it gets."""
 
@@ -127,14 +142,8 @@ class SplitModel(nn.Module):
     def __init__(self, model: nn.Module, layer: int) -> None:
         super().__init__()
         self.family = family_of(model)
-        blocks = model.get_submodule(self.family.blocks)
-        assert isinstance(blocks, nn.ModuleList)
-        if not 1 <= layer < len(blocks):
-            raise UnsupportedBaseError(
-                f"layer {layer} is not between 1 and {len(blocks) - 1}, the blocks of this base model"
-            )
         self.layer = layer
-        self.layers = len(blocks)
+        self.layers = block_count(model, layer)
         model.requires_grad_(False)
         self.model = model.eval()
         self.suffix = self._make_suffix(model)

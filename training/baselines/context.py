@@ -16,14 +16,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from evenhand.models.network.backbones import SplitModel
+from evenhand.models.network.backbones import SplitModel, block_count
 from evenhand.training.choice.criterion import Criterion
 from evenhand.training.data.dataset import HELD, LEARNT, TUNE, Rows, Schema, hold_out
 from evenhand.training.learning import base_model
 from evenhand.training.learning.base_model import Base
 from evenhand.training.learning.config import FitConfig, fingerprint
 from evenhand.training.learning.features import Features, Material, extract
-from evenhand.training.learning.layers import blocks_of
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -120,7 +119,7 @@ class Context:
     def split(self) -> SplitModel:
         """The frozen base, cut where the fit would cut it; a new suffix each time, so adapters never meet."""
         layer = self.config.detector.layer
-        return SplitModel(self.base.model, layer if isinstance(layer, int) else blocks_of(self.base) // 2)
+        return SplitModel(self.base.model, layer if isinstance(layer, int) else block_count(self.base.model) // 2)
 
     @torch.no_grad()
     def base_head(self, representation: Floats) -> Floats:
@@ -151,7 +150,7 @@ def _base_key(config: FitConfig, rows: Rows, digest: str) -> str:
     found = sha256()
     for name, values in sorted({**rows.groups, "split": rows.split, "label": rows.labels, "row": rows.row}.items()):
         found.update(name.encode() + np.ascontiguousarray(values).tobytes())
-    return fingerprint(asdict(config.base_stage), config.base, config.weights, config.seed, found.hexdigest(), digest)
+    return fingerprint(base_model.key_of(config, rows, digest), config.weights, found.hexdigest())
 
 
 def prepare(config: FitConfig, rows: Rows, schema: Schema, digest: str, folder: Path) -> Context:

@@ -19,7 +19,7 @@ from evenhand.training.choice.candidates import Cuts, levels_of
 from evenhand.training.correctors import named
 from evenhand.training.correctors.interface import Given
 from evenhand.training.data.attributes import with_shared_gate
-from evenhand.training.data.dataset import HELD, TUNE, Rows, Schema
+from evenhand.training.data.dataset import HELD, TUNE, DataError, Rows, Schema
 from evenhand.training.learning import detection, pseudo_labels
 from evenhand.training.learning.config import FitConfig, fingerprint
 from evenhand.training.learning.detection import Lesson
@@ -59,7 +59,16 @@ class Learnt:
 
 
 def arms(config: FitConfig, make_split: MakeSplit, material: Material, folder: Path) -> list[Arm]:
-    """What the setting allows: the known attributes, or without any two kinds of pseudo-labels."""
+    """What the setting allows: the known attributes, or without any two kinds of pseudo-labels.
+
+    Raises:
+        DataError: the base has learnt from every training row.
+    """
+    if not len(material.rows.of(HELD)):
+        raise DataError(
+            "no training row is held out from the base, and a correction learns on such rows alone: "
+            "hold out a share above 0 (--hold-out)"
+        )
     rows = detection.hide(material.rows, config.detector.share, config.seed)
     seen = replace(material, rows=rows)
     if config.detector.attributes_known == "none":

@@ -222,9 +222,9 @@ def choose(correction: Corrector, material: Material, risk: Floats, known: Ints,
     choice = Chooser(correction, material, risk, known, asked, levels_of(config)).choose(order, certify, config)
     for trial in choice.trials:
         say(
-            f"strength {trial.setting.strength}, levels {trial.setting.levels}: p {trial.loss_p:.3f} for a loss above "
-            f"{100 * config.epsilon:g} points, p {trial.gain_p:.3f} for no gain in {choice.worst_cell}"
-            + (": certified" if trial.certified else "")
+            f"strength {trial.setting.strength}, levels {trial.setting.plain_levels}: "
+            f"p {trial.loss_p:.3f} for a loss above {100 * config.epsilon:g} points, "
+            f"p {trial.gain_p:.3f} for no gain in {choice.worst_cell}" + (": certified" if trial.certified else "")
         )
     if not choice.tried:
         say("no setting helped on the rows that settings are put in order on")

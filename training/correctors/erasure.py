@@ -158,7 +158,24 @@ def _known(given: Given) -> list[tuple[NDArray[np.float64], Ints]]:
     return found
 
 
+READ = "what the base's last layer reads, and that layer answers again"
 METHODS = (
-    CorrectorMethod("leace", "LEACE", "concept-erasure; arXiv 2306.03819", make, learn_leace, always=True),
-    CorrectorMethod("inlp", "INLP", "Ravfogel et al. 2020", partial(make, kind=Inlp), learn_inlp, always=True),
+    CorrectorMethod(
+        "leace",
+        "LEACE",
+        "concept-erasure; arXiv 2306.03819",
+        make,
+        learn_leace,
+        effect=f"what tells the groups apart is taken out of {READ}",
+        always=True,
+    ),
+    CorrectorMethod(
+        "inlp",
+        "INLP",
+        "Ravfogel et al. 2020",
+        partial(make, kind=Inlp),
+        learn_inlp,
+        effect=f"the directions in which linear classifiers find the group are projected out of {READ}",
+        always=True,
+    ),
 )

@@ -69,4 +69,13 @@ def learn(corrector: Calibration, given: Given) -> dict[str, Any]:
     return {"slope and intercept": torch.stack([corrector.slopes, corrector.intercepts], dim=1).tolist()}
 
 
-METHODS = (CorrectorMethod("group-calibration", "Calibration per inferred group", "Platt 1999", make, learn),)
+METHODS = (
+    CorrectorMethod(
+        "group-calibration",
+        "Calibration per inferred group",
+        "Platt 1999",
+        make,
+        learn,
+        effect="the probability of the favourable label is calibrated anew for flagged rows (Platt scaling)",
+    ),
+)

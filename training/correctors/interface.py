@@ -76,6 +76,8 @@ class CorrectorMethod:
     """Whether settings are chosen by what they change; one that changes no answer takes the highest level."""
     compares: bool = False
     """Whether it is learnt by comparing flagged rows with the others: where every row is flagged there is nothing."""
+    effect: str = ""
+    """What becomes of a row's answer, in a few words for the model card."""
     always: bool = False
     """Whether ``evenhand compare`` also has a row of it on every row, without a gate."""
 

@@ -71,5 +71,14 @@ def learn(corrector: Flip, given: Given) -> dict[str, Any]:
 
 
 METHODS = (
-    CorrectorMethod("label-flip", "Label flipping of close answers", "Kamiran et al. 2012", make, learn, compares=True),
+    CorrectorMethod(
+        "label-flip",
+        "Label flipping of close answers",
+        "Kamiran et al. 2012",
+        make,
+        learn,
+        effect="a close answer becomes the favourable label where flagged rows get it less often than the others, "
+        "and the other label where they get it more often",
+        compares=True,
+    ),
 )

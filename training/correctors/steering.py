@@ -100,5 +100,14 @@ def mean_states(features: Features, rows: Ints) -> Floats:
 
 
 METHODS = (
-    CorrectorMethod("steering", "Steering vector", "Turner et al. 2023; Rimsky et al. 2024", make, learn, always=True),
+    CorrectorMethod(
+        "steering",
+        "Steering vector",
+        "Turner et al. 2023; Rimsky et al. 2024",
+        make,
+        learn,
+        effect="a direction towards the reference group is added to the hidden states at the cut, and the base's "
+        "remaining blocks answer",
+        always=True,
+    ),
 )

@@ -109,6 +109,13 @@ def rates(margins: Floats, good: Bools, offsets: Floats) -> Floats:
 
 METHODS = (
     CorrectorMethod(
-        "group-thresholds", "Thresholds per inferred group", "after Hardt et al. 2016", make, learn, compares=True
+        "group-thresholds",
+        "Thresholds per inferred group",
+        "after Hardt et al. 2016",
+        make,
+        learn,
+        effect="the probability from which on the favourable label is answered is moved: one bound for rows that "
+        "are surely flagged, another for the uncertain",
+        compares=True,
     ),
 )

@@ -140,13 +140,21 @@ def hold_out(rows: Rows, share: float, seed: int) -> Rows:
     Returns:
         The same rows, some of their splits changed from ``train``: three quarters of those held out to ``held`` (the
         correction learns on them), one quarter to ``tune`` (settings are put in order on them).
+
+    Raises:
+        DataError: so few rows cannot be shared out with every label on both sides.
     """
     if share == 0.0:
         return rows
-    _, out = train_test_split(
-        rows.of("train"), test_size=share, random_state=seed, stratify=rows.labels[rows.of("train")]
-    )
-    _, tune = train_test_split(out, test_size=0.25, random_state=seed, stratify=rows.labels[out])
+    train = rows.of("train")
+    try:
+        _, out = train_test_split(train, test_size=share, random_state=seed, stratify=rows.labels[train])
+        _, tune = train_test_split(out, test_size=0.25, random_state=seed, stratify=rows.labels[out])
+    except ValueError as error:
+        raise DataError(
+            f"--hold-out {share:g} of {len(train)} training rows leaves too few of every label ({error}); "
+            "choose another share, or give more rows"
+        ) from error
     split = rows.split.copy()
     split[out], split[tune] = HELD, TUNE
     return replace(rows, split=split)

@@ -53,6 +53,10 @@ class Answers:
     """``(rows, classes)`` probabilities without correction."""
     scores: Floats
     """``(rows, classes)`` probabilities as served."""
+    corrected: Bools
+    """``(rows,)`` whether a correction was served, whatever it changed: in mode ``apply`` alone."""
+    abstained: Bools
+    """``(rows,)`` whether there is no decision; the answer counts in every other figure."""
 
     @property
     def score(self) -> Floats:
@@ -84,7 +88,19 @@ def answer(
             out.risk,
             out.flagged,
         )
-    return Answers(chosen, base.argmax(axis=1), logits.argmax(axis=1), risk, flagged, _softmax(base), _softmax(logits))
+    applied, scores = flagged & (modes == MODE_CODES["apply"]), _softmax(logits)
+    bounds = np.array([attribute.abstain_below or 0.0 for attribute in manifest.attributes])
+    return Answers(
+        rows=chosen,
+        base=base.argmax(axis=1),
+        final=logits.argmax(axis=1),
+        risk=risk,
+        flagged=flagged,
+        base_scores=_softmax(base),
+        scores=scores,
+        corrected=applied.any(axis=1) & manifest.correction.changes_answers,
+        abstained=(applied & (scores.max(axis=1)[:, None] < bounds)).any(axis=1),
+    )
 
 
 def _softmax(logits: Floats) -> Floats:
@@ -114,7 +130,9 @@ def judge(answers: Answers, rows: Rows, schema: Schema) -> dict[str, Any]:
             "difference": paired_difference(answers.base == truth, answers.final == truth),
         },
         "worst_cell": {kind: _plain(worst(listed)) for kind, listed in found.items()},
-        "corrected_share": float(answers.flagged.any(axis=1).mean()),
+        "flagged_share": float(answers.flagged.any(axis=1).mean()),
+        "corrected_share": float(answers.corrected.mean()),
+        "abstained_share": float(answers.abstained.mean()),
         "flips": _flips(answers, schema),
         "attributes": attributes,
     }
@@ -248,8 +266,7 @@ def summary(judged: dict[str, Any]) -> dict[str, Any]:
         "rows": judged["rows"],
         "accuracy": judged["accuracy"],
         "worst_cell": judged["worst_cell"],
-        "corrected_share": judged["corrected_share"],
-        "flips": judged["flips"],
+        **{name: judged[name] for name in ("flagged_share", "corrected_share", "abstained_share", "flips")},
         "attributes": {
             name: {
                 "worst_cell": of["worst_cell"],

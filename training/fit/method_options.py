@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
 from safetensors.torch import load_file, save_file
 
+from evenhand.models.bundle.manifest import Name
 from evenhand.models.onnx.torch_export import round_to_float16
 from evenhand.training.baselines.context import Context
 from evenhand.training.baselines.index import METHODS
@@ -46,8 +48,9 @@ def check(config: FitConfig) -> None:
     """Refuse what cannot end well, before any work.
 
     Raises:
-        DataError: the method needs what other settings forbid.
+        DataError: the method needs what other settings forbid, or a name is none.
     """
+    _check_names(config)
     method = config.correction.method
     if config.retraining is not None and config.base_stage.keep:
         raise DataError(f"--method {config.retraining} trains the base; leave out --keep-base, or correct at inference")
@@ -55,6 +58,18 @@ def check(config: FitConfig) -> None:
         raise DataError(f"the torch engine runs LoRA corrections only, not {method}; fit without --engine torch")
     if config.correction.gate == "always":
         _check_always(config, named(method))
+
+
+def _check_names(config: FitConfig) -> None:
+    """Refuse at once what a manifest could not say at the end."""
+    for option, value in (("name", config.name), ("version", config.version)):
+        try:
+            TypeAdapter(Name).validate_python(value)
+        except ValidationError:
+            raise DataError(
+                f"--{option} {value!r} cannot stand in a manifest: at most 64 letters, digits, spaces and . _ + -, the "
+                f"first a letter or digit"
+            ) from None
 
 
 def _check_always(config: FitConfig, method: CorrectorMethod) -> None:
@@ -81,7 +96,7 @@ def retrained(config: FitConfig, prepared: base_model.Base, rows: Rows, schema: 
         prepared: The base as plain fine-tuning leaves it: what some methods begin with, and all choose against.
         rows: The data.
         schema: What its values mean.
-        work: Where the result is kept, so that a fit that is run again takes it up.
+        work: Where the result is kept, so that a fit of this base and data that is run again takes it up.
 
     Raises:
         DataError: the method is not defined for this data.

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from evenhand.models.bundle.manifest import Correction, Manifest
+from evenhand.models.bundle.manifest import Attribute, Correction, Manifest
+from evenhand.training.choice.learners import BENEFIT, OUTLIER
+from evenhand.training.correctors import correctors
+
+BASE_ANSWER = "the base model's answer bit for bit"
+UNCERTIFIED = "it may do less, or harm, on other data. Start in shadow mode and watch."
 
 
 def write(manifest: Manifest, evaluation: dict[str, Any]) -> str:
@@ -36,27 +42,88 @@ def write(manifest: Manifest, evaluation: dict[str, Any]) -> str:
 
 
 def _mechanism(manifest: Manifest) -> str:
-    c = manifest.correction
-    engine = "" if manifest.graph.engine == "onnx" else " The torch engine runs it: serving it needs the extra `torch`."
+    sentences = [_base(manifest), *_correction(manifest), _risk(manifest)]
+    if manifest.graph.engine == "torch":
+        sentences.append("The torch engine runs it: serving it needs the extra `torch`.")
+    return " ".join(sentences)
+
+
+def _base(manifest: Manifest) -> str:
+    """The base, and where the detectors read it."""
+    c, trained = manifest.correction, manifest.provenance.settings.get("retraining")
     return (
-        f"A base classifier ({manifest.provenance.base}) with labels {', '.join(manifest.labels)} (favourable: "
-        f"{', '.join(manifest.favourable)}). A bias detector per attribute reads the input of block {c.layer} of "
-        f"{c.layers} ({c.pooling} pooling). Rows whose risk reaches the threshold are {_finished(c)}; every other row "
-        f"gets the base model's answer bit for bit. The risk is the calibrated probability that the row does not "
-        f"belong to the reference group; it is an inference about a sensitive attribute: treat it as personal "
-        f"data.{engine}"
+        f"A base classifier ({manifest.provenance.base}"
+        + (f", trained by the method {trained}" if trained else "")
+        + f") with labels {', '.join(manifest.labels)} (favourable: {', '.join(manifest.favourable)}). A bias "
+        f"detector per attribute reads the input of block {c.layer} of {c.layers} ({c.pooling} pooling); a row is "
+        "flagged where its risk reaches the attribute's threshold."
     )
 
 
-def _finished(correction: Correction) -> str:
-    if correction.method == "none":
-        return "only counted"
-    if correction.method == "abstain":
-        return "answered like any other, but for answers below the attribute's bound: there is no decision then"
-    if correction.method != "lora":
-        return f"answered by the method {correction.method}"
-    targets = ", ".join(correction.targets)
-    return f"finished a second time with LoRA weights (rank {correction.rank}, alpha {correction.alpha}, on {targets})"
+def _correction(manifest: Manifest) -> list[str]:
+    """What becomes of flagged rows in the modes that the bundle is written with."""
+    if manifest.correction.method == "none":
+        return [f"Nothing is corrected: flagged rows are only counted, and every row gets {BASE_ANSWER}."]
+    if not manifest.correction.changes_answers:
+        return _abstention(manifest)
+    attributes = manifest.attributes
+    names = {mode: _names(a for a in attributes if a.mode == mode) for mode in ("apply", "shadow", "off")}
+    everyone = _names(a for a in attributes if a.mode == "apply" and a.threshold == 0.0)
+    sentences = [f"A corrected row is {_how(manifest.correction)}."]
+    if everyone:
+        sentences.append(f"The gate is always open for {everyone}: every row is corrected, whatever its risk.")
+    elif names["apply"]:
+        sentences.append(f"Rows flagged for {names['apply']} are corrected; every other row gets {BASE_ANSWER}.")
+    else:
+        sentences.append(f"In the modes of this bundle no row is corrected: each gets {BASE_ANSWER}.")
+    if names["shadow"]:
+        sentences.append(f"For {names['shadow']} the corrected answer is recorded and not served (shadow).")
+    if names["off"]:
+        sentences.append(f"For {names['off']} the correction is off: flagged rows are only counted.")
+    return [*sentences, "An operator can switch these modes while the bundle serves."]
+
+
+def _how(correction: Correction) -> str:
+    if correction.method == "lora":
+        targets = ", ".join(correction.targets)
+        scale = f"rank {correction.rank}, alpha {correction.alpha}, on {targets}"
+        return f"finished a second time with LoRA weights ({scale})"
+    method = correctors().get(correction.method)
+    effect = f": {method.effect}" if method and method.effect else ""
+    return f"answered by the method {correction.method}{effect}"
+
+
+def _abstention(manifest: Manifest) -> list[str]:
+    """Which rows get no decision."""
+    bounds = [
+        f"{a.name} below {a.abstain_below:.3f}" for a in manifest.attributes if a.abstain_below and a.mode == "apply"
+    ]
+    if not bounds:
+        return [f"No answer is changed, and no row goes without a decision: every row gets {BASE_ANSWER}."]
+    return [
+        "No answer is changed. A flagged row whose answer is less probable than the attribute's bound "
+        f"({', '.join(bounds)}) gets no decision and is left to a person; every decision that is given is "
+        f"{BASE_ANSWER}."
+    ]
+
+
+def _risk(manifest: Manifest) -> str:
+    taught = manifest.provenance.settings.get("detector_taught")
+    if taught == OUTLIER:
+        return "No attribute was known: the risk is the calibrated probability that a row is unlike most others."
+    if taught == BENEFIT:
+        return (
+            "No attribute was known: the risk is the calibrated probability that the correction raises the "
+            "probability of the row's true label."
+        )
+    return (
+        "The risk is the calibrated probability that the row does not belong to the reference group; it is an "
+        "inference about a sensitive attribute: treat it as personal data."
+    )
+
+
+def _names(attributes: Iterable[Attribute]) -> str:
+    return ", ".join(attribute.name for attribute in attributes)
 
 
 def _attributes(manifest: Manifest) -> str:
@@ -76,7 +143,7 @@ def _precision(manifest: Manifest) -> list[str]:
         "## Precision",
         f"Exported with {export['weights']} weights from a bundle whose weights are {export['bundle_weights']} "
         f"(`{export['bundle_sha256']}`); thresholds and modes are that bundle's. Accuracy and the worst cell, of the "
-        f"base and of the corrected answer, fall by at most {100 * export['tolerance']:g} points on the "
+        f"base and of the answer as served, fall by at most {100 * export['tolerance']:g} points on the "
         f"{export['rows']} rows below. Certificate and tests above are about that bundle, not about this one.",
     ]
 
@@ -84,19 +151,25 @@ def _precision(manifest: Manifest) -> list[str]:
 def _certificate(manifest: Manifest) -> str:
     """What was tested, what was found, and what that does not say."""
     c = manifest.certificate
-    if c is None:
-        return "**The thresholds are not certified**, nor was that tried."
+    if not manifest.correction.changes_answers:
+        return "There is nothing to certify: no answer is changed."
+    if c is None or not manifest.provenance.settings.get("correction", {}).get("require_certificate", True):
+        return f"**The thresholds are not certified**, nor was that tried: {UNCERTIFIED}"
+    if not c.trials:
+        return (
+            "**The thresholds are not certified**: no setting did better than the base on the tuning rows, so none "
+            f"was tested on the {c.rows} validation rows. {_as_written(manifest)}"
+        )
     cell = "no cell was large enough" if c.worst_cell is None else "{} = {}, {}".format(*c.worst_cell)
     points = f"{100 * c.epsilon:g} points"
-    found = (
+    result = (
         f"**Certified**: overall accuracy falls by less than {points}, and accuracy in the base's worst cell ({cell}) "
         "rises, on rows like the validation rows."
         if manifest.certified
-        else "**The thresholds are not certified**: they may do less, or harm, on other data. Start in shadow mode and "
-        "watch."
+        else f"**The thresholds are not certified**: no setting passed. {_as_written(manifest)}"
     )
     lines = [
-        found,
+        result,
         "",
         f"Learn-then-Test (arXiv 2110.01052) with exact paired tests on {c.rows} validation rows, family-wise level "
         f"{c.alpha:g}. {c.settings_in_order} settings were put in order on tuning rows; the first of them were tested. "
@@ -107,34 +180,44 @@ def _certificate(manifest: Manifest) -> str:
         "|---|---|---|---|---|",
     ]
     for t in c.trials:
-        levels = ", ".join(f"{level:g}" for level in t.levels)
+        levels = ", ".join(level if isinstance(level, str) else f"{level:g}" for level in t.levels)
         verdict = "yes" if t.certified else "no"
         lines.append(f"| {t.strength:g} | {levels} | {t.p_accuracy_loss:.4f} | {t.p_worst_cell_gain:.4f} | {verdict} |")
     return "\n".join(lines)
 
 
+def _as_written(manifest: Manifest) -> str:
+    """What follows from there being no certificate."""
+    if all(attribute.mode == "off" for attribute in manifest.attributes):
+        return "The correction is off."
+    return f"All the same it is on: {UNCERTIFIED}"
+
+
 def _split(name: str, judged: dict[str, Any]) -> str:
     accuracy, difference = judged["accuracy"], judged["accuracy"]["difference"]
+    flagged, corrected, abstained = (judged[f"{what}_share"] for what in ("flagged", "corrected", "abstained"))
     lines = [
         f"## Evaluation on {name} ({judged['rows']} rows)",
         "",
-        "Cell means (label x group); rates are accuracies with n and 95 % Wilson intervals. Cells under "
-        f"{judged['min_cell_rows']} rows are marked \\* and never taken as the worst.",
+        "As served means under the modes above. Cell means (label x group); rates are accuracies with n and 95 % "
+        f"Wilson intervals. Cells under {judged['min_cell_rows']} rows are marked \\* and never taken as the worst.",
         "",
-        f"- accuracy: base {rate(accuracy['base'])}, corrected {rate(accuracy['final'])}; difference "
+        f"- accuracy: base {rate(accuracy['base'])}, as served {rate(accuracy['final'])}; difference "
         f"{100 * difference['value']:+.2f} points ({100 * difference['low']:+.2f} to {100 * difference['high']:+.2f}; "
         f"{difference['mended']} rows mended, {difference['broken']} broken)",
-        f"- worst cell: base {_cell(judged['worst_cell']['base'])}; corrected {_cell(judged['worst_cell']['final'])}",
-        f"- rows with a correction: {100 * judged['corrected_share']:.1f} %; answers changed: "
+        f"- worst cell: base {_cell(judged['worst_cell']['base'])}; as served {_cell(judged['worst_cell']['final'])}",
+        f"- rows flagged: {100 * flagged:.1f} %; rows corrected: {100 * corrected:.1f} %; answers changed: "
         + (", ".join(f"{direction}: {n}" for direction, n in judged["flips"].items()) or "none"),
     ]
+    if abstained:
+        lines.append(f"- rows without a decision: {100 * abstained:.1f} %; their answers count in every figure here")
     for attribute, of in judged["attributes"].items():
-        lines += ["", f"### {attribute}", "", *_attribute_lines(of)]
+        lines += ["", f"### {attribute}", "", *_attribute_lines(of, corrected > 0)]
     return "\n".join(lines)
 
 
-def _attribute_lines(of: dict[str, Any]) -> list[str]:
-    lines = ["| group | label | n | base | corrected |", "|---|---|---|---|---|"]
+def _attribute_lines(of: dict[str, Any], corrects: bool) -> list[str]:
+    lines = ["| group | label | n | base | as served |", "|---|---|---|---|---|"]
     for cell in of["cells"]:
         if cell["base"]["n"]:
             mark = "" if cell["counts"] else " \\*"
@@ -152,7 +235,7 @@ def _attribute_lines(of: dict[str, Any]) -> list[str]:
             " to ".join(_figure(of[key][kind][metric]) for kind in ("base", "final"))
             for key in ("disparities", "disparities_pooled")
         )
-        lines.append(f"- {title}, base to corrected: among all groups {among}; reference against the others {against}")
+        lines.append(f"- {title}, base to served: among all groups {among}; reference against the others {against}")
     detector = of["detector"]
     lines.append(
         f"- detector: flags {rate(detector['true_positive_rate'])} of rows outside the reference group and "
@@ -162,7 +245,9 @@ def _attribute_lines(of: dict[str, Any]) -> list[str]:
     if of["risk"] is not None:
         error, brier = (_with_interval(of["risk"][key]) for key in ("calibration_error", "brier"))
         lines.append(f"- risk against membership: expected calibration error {error}, Brier score {brier}")
-    return [*lines, _break_even(detector["break_even"]), "", *_detector_cells(detector["cells"])]
+    if corrects:
+        lines.append(_break_even(detector["break_even"]))
+    return [*lines, "", *_detector_cells(detector["cells"])]
 
 
 def _break_even(of: dict[str, Any]) -> str:

@@ -119,7 +119,7 @@ def _provenance(fitted: Fitted) -> Provenance:
 def _attributes(fitted: Fitted) -> list[Attribute]:
     found = []
     for index, (name, groups) in enumerate(fitted.schema.gated.items()):
-        helps = fitted.choice.helps(index)
+        helps, bound = fitted.choice.helps(index), _abstain_below(fitted, index)
         found.append(
             Attribute(
                 name=name,
@@ -127,8 +127,8 @@ def _attributes(fitted: Fitted) -> list[Attribute]:
                 reference=groups[0],
                 threshold=fitted.choice.thresholds[index],
                 mode="apply" if helps and not fitted.watches else "off",
-                why=_why(fitted, helps),
-                abstain_below=_abstain_below(fitted, index),
+                why=_why(fitted, helps, bound is not None),
+                abstain_below=bound,
             )
         )
     return found
@@ -140,14 +140,16 @@ def _abstain_below(fitted: Fitted, attribute: int) -> float | None:
     return bounds[attribute] if bounds and bounds[attribute] else None
 
 
-def _why(fitted: Fitted, helps: bool) -> str:
+def _why(fitted: Fitted, helps: bool, abstains: bool) -> str:
     """One sentence: why an attribute is corrected, or not."""
     stage, choice = fitted.config.correction, fitted.choice
     if fitted.watches:
         made = f"; the base was trained by the method {fitted.config.retraining}" if fitted.config.retraining else ""
         return f"nothing is corrected at inference, flagged rows are counted only{made}"
-    if stage.method == "abstain":
+    if stage.method == "abstain" and abstains:
         return "flagged rows whose answer is less probable than the bound get no decision"
+    if stage.method == "abstain":
+        return "no bound makes flagged rows right as often as the others and leaves half of them answered"
     cost = f"{100 * stage.epsilon:g} points of overall accuracy"
     limit = f"at a cost of at most {100 * stage.cost:g} points of" if stage.cost else "without a loss of"
     limit += " overall accuracy there"

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import asdict
 from pathlib import Path
 
 import transformers
 
 from evenhand.models.bundle.inputs import Encoded
-from evenhand.models.network.backbones import SplitModel
+from evenhand.models.network.backbones import SplitModel, block_count
 from evenhand.training.choice import learners
 from evenhand.training.data.attributes import with_intersections
 from evenhand.training.data.dataset import LEARNT, DataError, Rows, Schema, hold_out
@@ -19,7 +18,7 @@ from evenhand.training.fit.method_options import check, retrained
 from evenhand.training.learning import base_model, detection, distributed
 from evenhand.training.learning.config import FitConfig, fingerprint
 from evenhand.training.learning.features import Features, Material, extract
-from evenhand.training.learning.layers import blocks_of, choose_layer
+from evenhand.training.learning.layers import choose_layer
 from evenhand.training.progress import say
 
 
@@ -52,10 +51,11 @@ def run(config: FitConfig, rows: Rows, schema: Schema, data_sha256: str, out: Pa
     # Neither library's notes help whoever fits: new heads are meant to be new, and the rest is for its developers.
     transformers.logging.set_verbosity_error()
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
-    base_key = fingerprint(asdict(config.base_stage), config.base, config.seed, config.columns, data_sha256)
-    prepared, rows, schema = base_model.prepare(config, rows, schema, work / f"base-{base_key[:12]}")
+    base_key = base_model.key_of(config, rows, data_sha256)
+    own = work / f"base-{base_key[:12]}"
+    prepared, rows, schema = base_model.prepare(config, rows, schema, own)
     rows, schema = with_intersections(rows, schema, config.columns.intersections)
-    prepared = retrained(config, prepared, rows, schema, work)
+    prepared = retrained(config, prepared, rows, schema, own)
     layer, probes = _layer(config, prepared, rows, schema, work)
     split = SplitModel(prepared.model, layer)
     features = _features(split, prepared.encoded, prepared.pad_id, work)
@@ -78,7 +78,7 @@ def _layer(
     """The first corrected block: as told, chosen, or the middle (FairNet corrects the later half of the blocks)."""
     wanted = config.detector.layer
     if wanted is None:
-        return blocks_of(prepared) // 2, {}
+        return block_count(prepared.model) // 2, {}
     if wanted != "auto":
         return wanted, {}
     if config.detector.attributes_known == "none":

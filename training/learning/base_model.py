@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -11,18 +11,20 @@ import numpy as np
 import torch
 from torch import nn
 from transformers import AutoModelForImageClassification, AutoModelForSequenceClassification
+from transformers.utils.hub import cached_file, extract_commit_hash
 
 from evenhand.models.bundle.encoders.choose import make_encoder
 from evenhand.models.bundle.encoders.table import UNKNOWN, Features
 from evenhand.models.bundle.inputs import Encoded, pad_of
 from evenhand.models.bundle.manifest import ImageInput, Input, PairInput, TableInput, TextInput
-from evenhand.models.network.backbones import family_of
+from evenhand.models.network.backbones import block_count, family_of
 from evenhand.models.network.tabular import TabularClassifier, TabularConfig
 from evenhand.models.onnx.torch_export import round_to_float16
+from evenhand.training.content import folder_hash, images_hash
 from evenhand.training.data.dataset import DataError, Rows, Schema
 from evenhand.training.data.items import encode_all
 from evenhand.training.data.preprocess_file import features_json, image_json, tokenizer_of
-from evenhand.training.learning.config import FitConfig
+from evenhand.training.learning.config import FitConfig, fingerprint
 from evenhand.training.learning.finetune import Run, cross_entropy, finetune
 from evenhand.training.progress import say
 
@@ -61,9 +63,12 @@ def prepare(config: FitConfig, rows: Rows, schema: Schema, folder: Path) -> tupl
 
     Raises:
         DataError: the base, its preprocessing or a row cannot be used; the message says why.
+        UnsupportedBaseError: the base has no such block to be cut before.
     """
     loaded = load(config, schema, rows)
     model = loaded.model
+    # Whether it can be cut there is known now, and not only after hours of fine-tuning.
+    block_count(model, config.detector.layer if isinstance(config.detector.layer, int) else 1)
     if config.base_stage.keep:
         rows, schema = _align(model, rows, schema)
     encoded, bad = encode_all(make_encoder(loaded.preprocess, loaded.spec), rows.items)
@@ -88,6 +93,32 @@ def weights_hash(model: nn.Module) -> str:
         digest.update(name.encode())
         digest.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
+
+
+def key_of(config: FitConfig, rows: Rows, data_sha256: str) -> str:
+    """Hash of all that decides the base, by content: work is taken up again only where nothing has changed.
+
+    Args:
+        config: All settings.
+        rows: The data; of images the files are read.
+        data_sha256: Hash of the table.
+    """
+    columns = replace(config.columns, images=None)
+    data = (data_sha256, images_hash(rows))
+    return fingerprint(asdict(config.base_stage), pretrained_hash(config), config.seed, asdict(columns), data)
+
+
+def pretrained_hash(config: FitConfig) -> str:
+    """What the base is before fine-tuning: a folder's content, or a hub id and its revision where one is known."""
+    if config.columns.task == "table":
+        return config.base
+    if Path(config.base).is_dir():
+        return folder_hash(Path(config.base))
+    try:
+        revision = extract_commit_hash(cached_file(config.base, "config.json"), None)
+    except (OSError, ValueError):  # loading it says what is wrong with it
+        revision = None
+    return f"{config.base}@{revision}" if revision else config.base
 
 
 def load(config: FitConfig, schema: Schema, rows: Rows) -> Loaded:

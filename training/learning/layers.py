@@ -17,7 +17,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from evenhand.models.network.backbones import SplitModel
+from evenhand.models.network.backbones import SplitModel, block_count
 from evenhand.training.data.dataset import HELD, Rows
 from evenhand.training.learning.base_model import Base
 from evenhand.training.learning.features import extract
@@ -49,7 +49,7 @@ def choose_layer(base: Base, rows: Rows, known: Ints, seed: int, work: Path) -> 
     sample = np.concatenate([learn, judge])
     encoded = [base.encoded[row] for row in sample]
     found: dict[int, float] = {}
-    for layer in range(1, blocks_of(base)):
+    for layer in range(1, block_count(base.model)):
         states = pooled(extract(SplitModel(base.model, layer), encoded, base.pad_id, work / "probe.npy"))
         found[layer] = lowest_auc(
             (states[: len(learn)], known[learn]), (states[len(learn) :], known[judge]), rows.labels[judge]
@@ -58,11 +58,6 @@ def choose_layer(base: Base, rows: Rows, known: Ints, seed: int, work: Path) -> 
     (work / "probe.npy").unlink(missing_ok=True)
     best = max(found.values())
     return min(layer for layer, value in found.items() if value >= best - TOLERANCE), found
-
-
-def blocks_of(base: Base) -> int:
-    """Number of blocks of a base."""
-    return SplitModel(base.model, 1).layers
 
 
 def lowest_auc(learn: tuple[Floats, Ints], judge: tuple[Floats, Ints], labels: Ints) -> float:

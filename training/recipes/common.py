@@ -12,6 +12,7 @@ import typer
 
 from evenhand.training.data.dataset import DataError, Rows, Schema
 from evenhand.training.learning.config import FitConfig
+from evenhand.training.options import SEED_MAX
 
 Read = Callable[[Path], tuple[Rows, Schema, str]]
 Config = Callable[[str, int], FitConfig]
@@ -37,8 +38,8 @@ def command(read: Read, config: Config, default_base: Callable[[], str]) -> Call
         data: Annotated[Path, typer.Option(help="Folder with the data.", exists=True)],
         out: Annotated[Path, typer.Option(help="Folder of the bundle to write.")],
         base: Annotated[str | None, typer.Option(help="Hub id or folder of the base model.")] = None,
-        seed: Annotated[int, typer.Option(help="Seed.")] = 0,
-        epochs: Annotated[int | None, typer.Option(help="At most so many epochs for the base.")] = None,
+        seed: Annotated[int, typer.Option(min=0, max=SEED_MAX, help="Seed.")] = 0,
+        epochs: Annotated[int | None, typer.Option(min=1, help="At most so many epochs for the base.")] = None,
         certificate: Annotated[bool | None, typer.Option(help="Whether to correct only what is certified.")] = None,
         work: Annotated[Path | None, typer.Option(help="Checkpoints; runs/<bundle> where not given.")] = None,
     ) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from evenhand.training.options import MIN_TOKENS, REST, SEED_MAX, SHARE, one_of, pair
+
 if TYPE_CHECKING:
     from evenhand.training.data.dataset import Rows, Schema
     from evenhand.training.learning.config import FitConfig
@@ -32,27 +34,29 @@ def compare(
     intersections: Annotated[list[str] | None, typer.Option(help="first:second, judged together.")] = None,
     favourable: Annotated[list[str] | None, typer.Option(help="Label that is good for the person.")] = None,
     keep_base: Annotated[bool, typer.Option(help="The base is fine-tuned already: leave it as it is.")] = False,
-    epochs: Annotated[int | None, typer.Option(help="At most so many epochs of fine-tuning.")] = None,
-    max_tokens: Annotated[int | None, typer.Option(help="Longer texts are cut.")] = None,
-    hold_out: Annotated[float | None, typer.Option(help="Share of training rows kept from the base.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="At most so many epochs of fine-tuning.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=MIN_TOKENS, help="Longer texts are cut.")] = None,
+    hold_out: Annotated[
+        float | None,
+        typer.Option(callback=REST, help="Share of training rows kept from the base; 0 for none: ours needs some."),
+    ] = None,
     precision: Annotated[str, typer.Option(help="Fine-tuning computes in bfloat16 or float32.")] = "bfloat16",
-    cost: Annotated[float | None, typer.Option(help="Overall accuracy a choice may cost, as a share.")] = None,
+    cost: Annotated[
+        float | None, typer.Option(callback=SHARE, help="Overall accuracy a choice may cost, as a share.")
+    ] = None,
     terms: Annotated[
         Path | None, typer.Option(help="Your own list of terms to swap, JSON; English ones where not given.")
     ] = None,
     ablations: Annotated[bool, typer.Option(help="Evenhand less one part, in place of all methods.")] = False,
 ) -> None:
     """Compare methods: the same base and splits, several seeds; frontiers, their figures, and a recommendation."""
-    from evenhand.cli.fit import one_of, pair, share
-
     stage = {
         "epochs": epochs,
         "max_tokens": max_tokens,
-        "hold_out": None if hold_out is None else share("hold-out", hold_out),
+        "hold_out": hold_out,
         "precision": one_of("precision", precision, "bfloat16", "float32"),
         "keep": keep_base or None,
     }
-    loss = None if cost is None else share("cost", cost)
     numbers = _seeds(seeds)
     names = tuple(name.strip() for name in methods.split(",") if name.strip())
 
@@ -70,7 +74,7 @@ def compare(
                 text, label, tuple(attribute), split, references, crossed, favourable=tuple(favourable or ())
             )
             found, rows, schema, digest = _table(data, base, columns, numbers[0])
-        return lambda seed: _adapted(found(seed), stage, loss), rows, schema, digest
+        return lambda seed: _adapted(found(seed), stage, cost), rows, schema, digest
 
     _run(source, numbers, (names, ablations, terms), out)
 
@@ -131,6 +135,9 @@ def _adapted(config: FitConfig, stage: dict[str, Any], cost: float | None) -> Fi
 
 def _seeds(given: str) -> tuple[int, ...]:
     try:
-        return tuple(dict.fromkeys(int(seed) for seed in given.split(",")))
+        seeds = tuple(dict.fromkeys(int(seed) for seed in given.split(",")))
     except ValueError:
         raise typer.BadParameter(f"--seeds {given!r} are not numbers separated by commas") from None
+    if not all(0 <= seed <= SEED_MAX for seed in seeds):
+        raise typer.BadParameter(f"--seeds {given!r}: a seed is a number from 0 to {SEED_MAX}")
+    return seeds

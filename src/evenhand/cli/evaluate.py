@@ -33,8 +33,8 @@ def evaluate(
 
     Columns that are not named are those that the bundle was fitted with.
     """
-    from evenhand.cli.fit import pair
     from evenhand.training.data.select_rows import Wanted
+    from evenhand.training.options import pair
 
     wanted = Wanted(
         text=text,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from evenhand.training.options import SHARE
+
 if TYPE_CHECKING:
     from evenhand.training.data.select_rows import Wanted
     from evenhand.training.fit.convert import Lowered
@@ -27,7 +29,7 @@ def export(
     data: Annotated[Path, typer.Option(help="Labelled rows: .csv, .jsonl or .parquet.", exists=True, dir_okay=False)],
     out: Annotated[Path, typer.Option(help="Folder of the new bundle; must not exist.")],
     tolerance: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Loss of accuracy, over all rows or in the worst cell, as a share.")
+        float, typer.Option(callback=SHARE, help="Loss of accuracy, over all rows or in the worst cell, as a share.")
     ] = 0.01,
     text: Annotated[str | None, typer.Option(help="Column with the text, or the image's file name.")] = None,
     text_pair: Annotated[str | None, typer.Option(help="Column with the second text of a pair.")] = None,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from evenhand.training.options import MIN_TOKENS, PART, SEED_MAX, SHARE, SOME, one_of, pair
+
 if TYPE_CHECKING:
     from evenhand.training.learning.config import Card
 
@@ -34,7 +36,9 @@ def fit(
     attributes_known: Annotated[
         str, typer.Option(help="full, partial or none: which attributes to learn from.")
     ] = "full",
-    known: Annotated[float, typer.Option(help="With partial: share of rows whose attributes are used.")] = 1.0,
+    known: Annotated[
+        float, typer.Option(callback=SOME, help="With partial: share of rows whose attributes are used.")
+    ] = 1.0,
     intersections: Annotated[list[str] | None, typer.Option(help="first:second, judged like an attribute.")] = None,
     method: Annotated[
         str, typer.Option(help="lora (FairNet), another corrector, or how to train the base: docs/methods.")
@@ -43,11 +47,13 @@ def fit(
     shared: Annotated[bool, typer.Option(help="One detector and adapter for all attributes.")] = False,
     layer: Annotated[str | None, typer.Option(help="First corrected block, or auto; the middle if not given.")] = None,
     pooling: Annotated[str, typer.Option(help="attention, mean or first.")] = "attention",
-    max_tokens: Annotated[int, typer.Option(help="Longer texts are cut.")] = 128,
-    epochs: Annotated[int, typer.Option(help="At most so many epochs for the base.")] = 3,
-    hold_out: Annotated[float, typer.Option(help="Share of training rows kept from the base.")] = 1 / 3,
+    max_tokens: Annotated[int, typer.Option(min=MIN_TOKENS, help="Longer texts are cut.")] = 128,
+    epochs: Annotated[int, typer.Option(min=1, help="At most so many epochs for the base.")] = 3,
+    hold_out: Annotated[float, typer.Option(callback=PART, help="Share of training rows kept from the base.")] = 1 / 3,
     precision: Annotated[str, typer.Option(help="float32 or bfloat16, while learning.")] = "float32",
-    epsilon: Annotated[float, typer.Option(help="Overall accuracy the correction may cost, as a share.")] = 0.005,
+    epsilon: Annotated[
+        float, typer.Option(callback=SHARE, help="Overall accuracy the correction may cost, as a share.")
+    ] = 0.005,
     certificate: Annotated[
         bool, typer.Option(help="Without a certificate the correction is off; --no-certificate takes the best anyway.")
     ] = True,
@@ -55,7 +61,9 @@ def fit(
     engine: Annotated[
         str, typer.Option(help="onnx, torch, or auto: torch only for a base that ONNX cannot take.")
     ] = "auto",
-    seed: Annotated[int, typer.Option(help="Same seed, same bundle (on the same machine and libraries).")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=SEED_MAX, help="Same seed, same bundle (on the same machine and libraries).")
+    ] = 0,
     card: Annotated[
         Path | None, typer.Option(help="YAML: description, intended_use, out_of_scope, base_license.")
     ] = None,
@@ -85,8 +93,6 @@ def fit(
         features=tuple(feature or ()),
         favourable=tuple(favourable or ()),
     )
-    for option, value in (("hold-out", hold_out), ("epsilon", epsilon), ("known", known)):
-        share(option, value)
     computing: Any = one_of("precision", precision, "float32", "bfloat16")
     opens: Any = one_of("gate", gate, "detector", "always")
     config = FitConfig(
@@ -147,36 +153,12 @@ def kind_of(task: str, base: str, text: str, text_pair: str | None, image: str) 
     return task
 
 
-def pair(given: str, sign: str = "=", option: str = "reference") -> tuple[str, str]:
-    """``attribute=group`` to its parts, or a refusal."""
-    name, found, group = given.partition(sign)
-    if not found:
-        raise typer.BadParameter(
-            f"--{option} {given!r} is not attribute{sign}{'group' if sign == '=' else 'attribute'}"
-        )
-    return name, group
-
-
 def _layer(given: str | None) -> int | Literal["auto"] | None:
     if given is None or given == "auto":
         return given  # type: ignore[return-value]
     if not given.isdecimal():
         raise typer.BadParameter("--layer is a number, or auto")
     return int(given)
-
-
-def one_of(option: str, value: str, *known: str) -> str:
-    """One of the known values, or a refusal."""
-    if value not in known:
-        raise typer.BadParameter(f"--{option} is one of {', '.join(known)}")
-    return value
-
-
-def share(option: str, value: float) -> float:
-    """A number from 0 to 1, or a refusal."""
-    if not 0.0 <= value <= 1.0:
-        raise typer.BadParameter(f"--{option} is a share from 0 to 1")
-    return value
 
 
 def _card(path: Path | None) -> Card:
@@ -187,6 +169,10 @@ def _card(path: Path | None) -> Card:
     if path is None:
         return Card()
     try:
-        return Card(**yaml.safe_load(path.read_text()))
+        words = Card(**yaml.safe_load(path.read_text()))
+        wrong = [name for name, value in vars(words).items() if not isinstance(value, str | None)]
+        if wrong:
+            raise TypeError(f"{', '.join(wrong)} must be text; put it in quotes")
+        return words
     except (OSError, TypeError, yaml.YAMLError) as error:
         raise typer.BadParameter(f"--card {path}: {error}") from error

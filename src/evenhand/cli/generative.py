@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from evenhand.training.options import FINITE, PART, POSITIVE, SEED_MAX, SHARE
+
 TOO_SMALL = "the device's memory is too small: lower --max-tokens (and --batch-rows of prefer), or try bfloat16"
 
 
@@ -27,11 +29,13 @@ Preferred = Annotated[str, typer.Option(help="Column with the preferred answer."
 Dispreferred = Annotated[str, typer.Option(help="Column with the biased answer.")]
 Group = Annotated[str | None, typer.Option(help="Column that says whom the pair is about: figures per group.")]
 Split = Annotated[str | None, typer.Option(help="Column that says train or test; else shared out by prompt.")]
-HoldOut = Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of prompts that are judged, not learnt from.")]
+HoldOut = Annotated[float, typer.Option(callback=PART, help="Share of prompts that are judged, not learnt from.")]
 Plain = Annotated[bool, typer.Option("--plain", help="Plain text, even if the base has a chat template.")]
 MaxTokens = Annotated[int, typer.Option(min=2, help="Longer pairs are left out, and counted.")]
 Precision = Annotated[Computing, typer.Option(help="Numbers that the base computes with.")]
-Seed = Annotated[int, typer.Option(help="Same seed, same result (on the same machine and libraries).")]
+Seed = Annotated[
+    int, typer.Option(min=0, max=SEED_MAX, help="Same seed, same result (on the same machine and libraries).")
+]
 
 
 def prefer(
@@ -50,10 +54,10 @@ def prefer(
     plain: Plain = False,
     max_tokens: MaxTokens = 1024,
     precision: Precision = Computing.float32,
-    beta: Annotated[float, typer.Option(min=0.0, help="DPO: penalty for moving away from the base.")] = 0.1,
+    beta: Annotated[float, typer.Option(callback=POSITIVE, help="DPO: penalty for moving away from the base.")] = 0.1,
     rank: Annotated[int, typer.Option(min=1, help="Rank of the adapter.")] = 16,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the pairs.")] = 3,
-    learning_rate: Annotated[float, typer.Option(min=0.0, help="Highest learning rate.")] = 1e-5,
+    learning_rate: Annotated[float, typer.Option(callback=POSITIVE, help="Highest learning rate.")] = 1e-5,
     batch_rows: Annotated[int, typer.Option(min=1, help="Pairs per step.")] = 8,
     seed: Seed = 0,
     work: Annotated[
@@ -91,9 +95,12 @@ def steer(
     precision: Precision = Computing.float32,
     layer: Annotated[int | None, typer.Option(min=0, help="Block to steer; the middle one if not given.")] = None,
     strength: Annotated[
-        float | None, typer.Option(help="In multiples of the mean difference; chosen on training pairs if not given.")
+        float | None,
+        typer.Option(
+            callback=FINITE, help="In multiples of the mean difference; chosen on training pairs if not given."
+        ),
     ] = None,
-    threshold: Annotated[float, typer.Option(min=0.0, max=1.0, help="Risk from which on the gate opens.")] = 0.5,
+    threshold: Annotated[float, typer.Option(callback=SHARE, help="Risk from which on the gate opens.")] = 0.5,
     seed: Seed = 0,
 ) -> None:
     """Steer a language model away from biased answers, by a gate: pairs to direction and gate. Not served."""

@@ -153,7 +153,10 @@ def test_other_settings_are_another_result(said: str, place: Path) -> None:
         (("--seeds", "one"), "not numbers separated by commas", 2),
         (("--recipe", "nowhere"), "is one of adult, celeba, hatexplain, multinli, nli", 2),
         (("--precision", "int8"), "is one of bfloat16, float32", 2),
-        (("--hold-out", "3"), "is a share from 0 to 1", 2),
+        (("--hold-out", "1"), "1 is not a share from 0 to less than 1", 2),
+        (("--cost", "nan"), "nan is not a share from 0 to 1", 2),
+        (("--seeds", "-1"), "a seed is a number from 0 to", 2),
+        (("--epochs", "0"), "'--epochs'", 2),
         (("--terms", "nowhere.json"), "nowhere.json: not readable", 1),
     ],
 )

@@ -137,7 +137,8 @@ def test_figures_on_answers_that_are_known() -> None:
     base = np.array([1, 0, 0, 0, 0, 1, 1])
     final = np.array([1, 1, 0, 0, 0, 1, 1])
     scores = np.stack([1 - base * 0.8, base * 0.8], axis=1).astype(np.float32)
-    answers = Answers(np.arange(7), base, final, np.zeros((7, 1)), np.zeros((7, 1), bool), scores, scores)
+    none = np.zeros(7, bool)
+    answers = Answers(np.arange(7), base, final, np.zeros((7, 1)), none[:, None], scores, scores, none, none)
     swaps = [Swap("team", "a", target, None) for target in "bcbb"]
     places = [(0, 1), (0, 2), (3, 4), (5, 6)]
     pairs = [Pair(row, swap, *place, False) for row, swap, place in zip([1, 1, 2, 3], swaps, places, strict=True)]

@@ -24,7 +24,9 @@ def case() -> tuple[Answers, Rows]:
     risk = np.where(groups == 1, 0.9, 0.2).astype(np.float32)[:, None]
     scores = np.full((400, 2), 0.25, np.float32)
     scores[np.arange(400), final] = 0.75
-    return Answers(np.arange(400), base, final, risk, risk > 0.5, scores, scores), rows
+    flagged = risk > 0.5
+    none = np.zeros(400, bool)
+    return Answers(np.arange(400), base, final, risk, flagged, scores, scores, flagged[:, 0], none), rows
 
 
 def test_accuracy_worst_cell_and_flips_by_hand(case: tuple[Answers, Rows]) -> None:

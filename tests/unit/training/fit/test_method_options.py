@@ -96,7 +96,7 @@ def test_a_second_fit_takes_the_trained_base_up(place: Path) -> None:
     run(place, "again", "--method", "reweighting")
     first, second = (load(place / name).manifest.provenance.base_sha256 for name in ("reweighting", "again"))
     assert first == second
-    assert len(list((place / "work").glob("reweighting-*.safetensors"))) == 1
+    assert len(list((place / "work").rglob("reweighting-*.safetensors"))) == 1
 
 
 def test_a_method_that_makes_no_bundle_is_refused(place: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import typer
 from fastapi.testclient import TestClient
-from tiny_model import tiny_table, write_tiny_base
+from tiny_model import tiny_base, tiny_table, write_tiny_base
 from typer.testing import CliRunner
 
 from evenhand.cli.fit import fit
@@ -95,6 +95,29 @@ def test_a_second_run_resumes_from_its_checkpoints(bundle: Path, place: Path) ->
     assert (place / "bundle/model.onnx").read_bytes() == (place / "kept/model.onnx").read_bytes()
 
 
+def test_a_base_folder_that_has_changed_is_not_taken_for_the_old_one(place: Path) -> None:
+    base = shutil.copytree(place / "base", place / "replaced")
+    options = ("--base", str(base), "--method", "none", "--epochs", "1", "--work", str(place / "shared.work"))
+    run(place, "before", *options)
+    tiny_base(seed=1).save_pretrained(base)
+    said = run(place, "after", *options)
+    assert "resuming after epoch" not in said
+    run(place, "anew", *options, "--work", str(place / "anew.work"))
+    hashes = [load(place / name).manifest.provenance.base_sha256 for name in ("before", "after", "anew")]
+    assert hashes[0] != hashes[1] == hashes[2]
+
+
+def test_a_certificate_can_speak_of_a_gate_that_is_always_open(place: Path) -> None:
+    tiny_table(1500).to_csv(place / "more.csv", index=False)
+    options = ("--data", str(place / "more.csv"), "--method", "group-calibration", "--gate", "always")
+    run(place, "open", *options, "--hold-out", "0.6", "--epsilon", "0.05", "--epochs", "1")
+    certificate = load(place / "open").manifest.certificate
+    assert certificate is not None
+    assert certificate.trials
+    assert {level for trial in certificate.trials for level in trial.levels} <= {"always", 0.0}
+    assert "| always" in (place / "open/MODEL_CARD.md").read_text()
+
+
 def test_partial_labels_and_a_kept_base(place: Path) -> None:
     run(place, "partial", "--known", "0.3", "--pooling", "mean", "--layer", "1", "--weights", "float16")
     manifest = load(place / "partial").manifest
@@ -128,13 +151,24 @@ def test_a_kept_base_is_left_as_it_is(place: Path) -> None:
         (("--attribute", "nothing"), "no column nothing"),
         (("--base", "/nowhere/model"), "does not load"),
         (("--layer", "9"), "layer 9 is not between 1 and 3"),
+        (("--layer", "0"), "layer 0 is not between 1 and 3"),
+        (("--name", "mine/yours"), "--name 'mine/yours' cannot stand in a manifest"),
+        (("--version", ""), "--version '' cannot stand in a manifest"),
+        (("--hold-out", "0.001"), "--hold-out 0.001 of 540 training rows leaves too few of every label"),
     ],
 )
 def test_what_cannot_be_fitted_ends_in_one_sentence(place: Path, more: tuple[str, ...], message: str) -> None:
     said = run(place, "never", *more, code=1)
     assert message in said
     assert "Traceback" not in said
+    assert ", loss " not in said
     assert not (place / "never").exists()
+
+
+def test_a_card_that_is_no_text_is_refused_before_any_work(place: Path) -> None:
+    (place / "card.yaml").write_text("description: 5\n")
+    said = run(place, "never", "--card", str(place / "card.yaml"), code=2)
+    assert "description must be text" in " ".join(said.replace("│", " ").split())
 
 
 def test_an_existing_bundle_is_never_overwritten(place: Path) -> None:
@@ -146,7 +180,17 @@ def test_an_existing_bundle_is_never_overwritten(place: Path) -> None:
     ("more", "message"),
     [
         (("--pooling", "max"), "--pooling is one of"),
-        (("--known", "2"), "--known is a share"),
+        (("--known", "2"), "'--known': 2 is not a share above 0, up to 1"),
+        (("--known", "0"), "0 is not a share above 0, up to 1"),
+        (("--epsilon", "nan"), "'--epsilon': nan is not a share from 0 to 1"),
+        (("--epochs", "0"), "'--epochs'"),
+        (("--max-tokens", "3"), "'--max-tokens'"),
+        (("--seed", "-1"), "'--seed'"),
+        (("--seed", "4294967296"), "'--seed'"),
+        *(
+            (("--hold-out", share), f"{share} is not a share above 0 and below 1")
+            for share in ("0", "1", "-0.1", "nan")
+        ),
         (("--reference", "team"), "is not attribute=group"),
         (("--task", "sound"), "--task is one of"),
         (("--card", "/nowhere.yaml"), "--card /nowhere.yaml"),

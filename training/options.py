@@ -1,0 +1,49 @@
+"""What the options of several training commands have in common: their types, and how their values are read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import typer
+
+SEED_MAX = 2**32 - 1
+"""The largest seed that every library takes."""
+MIN_TOKENS = 4
+"""The fewest tokens that a manifest may say a text is cut to."""
+
+
+def _check(kind: str, allows: Callable[[float], bool]) -> Callable[[float | None], float | None]:
+    """The callback of an option that takes one kind of number; ``min`` and ``max`` of an option let NaN through."""
+
+    def check(value: float | None) -> float | None:
+        if value is not None and not allows(value):
+            raise typer.BadParameter(f"{value:g} is not {kind}")
+        return value
+
+    return check
+
+
+SHARE = _check("a share from 0 to 1", lambda value: 0.0 <= value <= 1.0)
+PART = _check("a share above 0 and below 1", lambda value: 0.0 < value < 1.0)
+REST = _check("a share from 0 to less than 1", lambda value: 0.0 <= value < 1.0)
+SOME = _check("a share above 0, up to 1", lambda value: 0.0 < value <= 1.0)
+POSITIVE = _check("a finite number above 0", lambda value: 0.0 < value < math.inf)
+FINITE = _check("a finite number", math.isfinite)
+
+
+def one_of(option: str, value: str, *known: str) -> str:
+    """One of the known values, or a refusal."""
+    if value not in known:
+        raise typer.BadParameter(f"--{option} is one of {', '.join(known)}")
+    return value
+
+
+def pair(value: str, sign: str = "=", option: str = "reference") -> tuple[str, str]:
+    """``attribute=group`` to its parts, or a refusal."""
+    name, separator, group = value.partition(sign)
+    if not separator:
+        raise typer.BadParameter(
+            f"--{option} {value!r} is not attribute{sign}{'group' if sign == '=' else 'attribute'}"
+        )
+    return name, group

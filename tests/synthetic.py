@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from evenhand.training.baselines.context import Context
+from evenhand.training.columns import Columns
 from evenhand.training.data.dataset import Rows, Schema
-from evenhand.training.learning.config import Columns, CorrectionConfig, FitConfig
+from evenhand.training.learning.config import CorrectionConfig, FitConfig
 from evenhand.training.learning.features import Features
 
 SCHEMA = Schema(("no", "yes"), ("yes",), {"place": ("land", "water")})

@@ -7,11 +7,6 @@ from collections.abc import Callable
 
 import typer
 
-SEED_MAX = 2**32 - 1
-"""The largest seed that every library takes."""
-MIN_TOKENS = 4
-"""The fewest tokens that a manifest may say a text is cut to."""
-
 
 def _check(kind: str, allows: Callable[[float], bool]) -> Callable[[float | None], float | None]:
     """The callback of an option that takes one kind of number; ``min`` and ``max`` of an option let NaN through."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +38,13 @@ class Rate:
         share = hits / n
         low, high = wilson(share, n)
         return cls(n, share, low, high)
+
+
+def in_words(rate: Mapping[str, Any]) -> str:
+    """``0.812 (0.79 to 0.83, n 1922)``, or that there is no row."""
+    if rate["value"] is None:
+        return "no rows"
+    return f"{rate['value']:.3f} ({rate['low']:.3f} to {rate['high']:.3f}, n {rate['n']})"
 
 
 def wilson(share: float, n: float, z: float = Z95) -> tuple[float, float]:

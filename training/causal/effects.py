@@ -31,9 +31,8 @@ from evenhand.stats import Z95
 from evenhand.training.causal.counterfactuals import Worlds, library
 from evenhand.training.causal.graph import RecantingWitness, carriers, read_graph, relevant
 from evenhand.training.causal.rows import KINDS, MEASURES, Decider, Floats, Prepared, prepare
-from evenhand.training.counterfactual.flip_rate import settled
 from evenhand.training.data.dataset import DataError
-from evenhand.training.data.select_rows import Wanted, of_split
+from evenhand.training.data.select_rows import Wanted, input_columns, of_split
 from evenhand.training.data.table import Table
 from evenhand.training.evaluation.metrics import MIN_CELL
 from evenhand.training.progress import say, track
@@ -84,7 +83,7 @@ def causal(path: Path, table: Table, graph_file: Path, asked: Asked) -> dict[str
     decider = Decider(bundle)
     drawn = read_graph(graph_file)
     graph = relevant(drawn, asked.attribute, table.columns, decider.features.names)
-    chosen, left_out = of_split(table, settled(table, bundle.manifest, asked.columns))
+    chosen, left_out = of_split(table, input_columns(table, bundle.manifest, asked.columns))
     prepared = prepare([values for _, values in chosen], decider, list(graph), asked.attribute)
     rows = prepared.rows
     if len(rows) > asked.rows:

@@ -20,9 +20,10 @@ from torch import Tensor
 
 from evenhand.models.network.backbones import SplitModel
 from evenhand.models.network.corrector import Corrector, Selected
+from evenhand.training.batches import by_length
 from evenhand.training.correctors.interface import CorrectorMethod, Given, NotApplicableError
 from evenhand.training.learning.config import CorrectionConfig
-from evenhand.training.learning.features import Features, by_length
+from evenhand.training.learning.features import Features
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]

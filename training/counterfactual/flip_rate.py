@@ -37,7 +37,7 @@ from evenhand.models.bundle.terms import Swap, Swapper, make_swapper
 from evenhand.training.counterfactual.flip_figures import Pair, figures
 from evenhand.training.counterfactual.term_lists import PACKAGED, load_terms
 from evenhand.training.data.dataset import DataError
-from evenhand.training.data.select_rows import Wanted, check_inputs, item_of, of_split
+from evenhand.training.data.select_rows import Wanted, check_inputs, input_columns, item_of, of_split
 from evenhand.training.data.table import Table
 from evenhand.training.evaluation.bundle_score import answer
 from evenhand.training.progress import say, track
@@ -72,7 +72,7 @@ def flip(path: Path, table: Table, wanted: Wanted, terms: Path = PACKAGED) -> di
     bundle = bundles.load(path)
     encoder = make_encoder(bundle.preprocess, bundle.manifest.input)
     swapper = swapper_for(bundle, encoder, terms, wanted.attributes)
-    found = _swap(table, settled(table, bundle.manifest, wanted), bundle.manifest, encoder, swapper)
+    found = _swap(table, input_columns(table, bundle.manifest, wanted), bundle.manifest, encoder, swapper)
     if not found.pairs:
         raise DataError(f"{table.name}: none of {found.tried} rows names a group; --terms takes a list of your own")
     say(f"asking about {len(found.pairs)} swaps of {len({pair.before for pair in found.pairs})} rows")
@@ -124,25 +124,6 @@ def swapper_for(bundle: Bundle, encoder: Encoder, terms: Path, attributes: Seque
             "evenhand causal follows what they change in other columns"
         )
     return swapper
-
-
-def settled(table: Table, manifest: Manifest, wanted: Wanted) -> Wanted:
-    """The columns that the bundle was fitted with, where the user named none."""
-    saved: dict[str, Any] = manifest.provenance.settings.get("columns", {})
-    split = wanted.split or (saved.get("split") if saved.get("split") in table.columns else None)
-    if wanted.only and not split:
-        raise DataError("--only needs --split: the column whose values it names")
-    found = Wanted(
-        text=wanted.text or saved.get("text", "text"),
-        text_pair=wanted.text_pair or saved.get("text_pair"),
-        split=split,
-        only=wanted.only or (("test",) if split else ()),
-    )
-    inputs = {"table": [], "pair": [found.text, found.text_pair]}.get(manifest.task, [found.text])
-    gone = [str(column) for column in [*inputs, *([split] if split else [])] if column not in table.columns]
-    if gone:
-        raise DataError(f"{table.name}: no column {', '.join(gone)}; it has {', '.join(table.columns)}")
-    return found
 
 
 def _swap(table: Table, wanted: Wanted, manifest: Manifest, encoder: Encoder, swapper: Swapper) -> Swapped:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,8 @@ from pydantic import TypeAdapter, ValidationError
 from sklearn.model_selection import train_test_split
 
 from evenhand.models.bundle.manifest import MAX_ATTRIBUTES, MAX_GROUPS, Name, Value
-from evenhand.training.data.items import items_of, needed
-from evenhand.training.learning.config import Columns
+from evenhand.training.columns import Columns
+from evenhand.training.data.items import items_of
 
 Ints = NDArray[np.int64]
 SPLITS = ("train", "val", "test")
@@ -28,6 +29,16 @@ MISSING = {"", "nan", "none given", "unknown", "<na>"}
 
 class DataError(ValueError):
     """The table cannot be used; the message says what is wrong, where, and what to do."""
+
+
+def refuse_existing(out: Path) -> None:
+    """Nothing is written over.
+
+    Raises:
+        DataError: ``out`` exists.
+    """
+    if out.exists():
+        raise DataError(f"{out} exists; remove it or choose another --out")
 
 
 @dataclass(frozen=True)
@@ -77,26 +88,6 @@ class Rows:
     def of(self, *splits: str) -> Ints:
         """Indices of one split, or of several."""
         return np.flatnonzero(np.isin(self.split, splits))
-
-
-def read(source: str, columns: Columns, seed: int) -> tuple[Rows, Schema, str]:
-    """Read a table from a file or the hub; see :func:`evenhand.training.data.sources.read_table`.
-
-    Returns:
-        The rows, their schema, and the SHA-256 of the data.
-
-    Raises:
-        DataError: a column is missing, or what it holds cannot be learnt from.
-    """
-    from evenhand.training.data.sources import read_table
-
-    table, digest = read_table(source)
-    wanted = [*needed(columns), columns.label, *columns.attributes, *([columns.split] if columns.split else [])]
-    absent = [name for name in wanted if name not in table.columns]
-    if absent:
-        raise DataError(f"{source}: no column {', '.join(absent)}; it has {', '.join(map(str, table.columns))}")
-    rows, schema = from_table(table, columns, seed)
-    return rows, schema, digest
 
 
 def from_table(table: pd.DataFrame, columns: Columns, seed: int) -> tuple[Rows, Schema]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from evenhand.models.bundle.encoders.table import Features, present
 from evenhand.models.bundle.inputs import Array, Encoded, Encoder, InputError
-from evenhand.training.learning.config import Columns
+from evenhand.training.columns import Columns
 from evenhand.training.progress import track
 
 Bools = NDArray[np.bool_]

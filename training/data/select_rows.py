@@ -92,19 +92,15 @@ def judgeable(table: Table, bundle: Bundle, wanted: Wanted) -> Judgeable:
 
 def _settled(table: Table, manifest: Manifest, wanted: Wanted) -> tuple[Wanted, tuple[str, ...]]:
     """The user's words, the bundle's settings where there are none, and the bundle's attributes without a column."""
-    saved: dict[str, Any] = manifest.provenance.settings.get("columns", {})
+    saved = _saved(manifest)
     names = tuple(saved.get("attributes", ())) or tuple(manifest.attribute_names)
     present = tuple(name for name in names if name in table.columns)
-    split = wanted.split or (saved.get("split") if saved.get("split") in table.columns else None)
     pairs = tuple((first, second) for first, second in saved.get("intersections", ()))
-    found = Wanted(
-        text=wanted.text or saved.get("text", "text"),
-        text_pair=wanted.text_pair or saved.get("text_pair"),
+    found = replace(
+        _inputs(table, manifest, wanted),
         images=wanted.images or table.folder,
         label=wanted.label or saved.get("label", "label"),
         attributes=wanted.attributes or present,
-        split=split,
-        only=wanted.only or ((TEST,) if split else ()),
         references={**saved.get("references", {}), **wanted.references},
         favourable=wanted.favourable or tuple(manifest.favourable),
         intersections=wanted.intersections or tuple(pair for pair in pairs if {*pair} <= {*present}),
@@ -118,13 +114,7 @@ def _check(table: Table, manifest: Manifest, wanted: Wanted) -> None:
     """Refuse what cannot be meant."""
     if not wanted.attributes:
         raise DataError(f"{table.name}: no column of an attribute; name one with --attribute")
-    if wanted.only and not wanted.split:
-        raise DataError("--only needs --split: the column whose values it names")
-    inputs = {"table": [], "pair": [wanted.text, wanted.text_pair]}.get(manifest.task, [wanted.text])
-    columns = [*inputs, wanted.label, *wanted.attributes, *([wanted.split] if wanted.split else [])]
-    gone = [str(column) for column in columns if column not in table.columns]
-    if gone:
-        raise DataError(f"{table.name}: no column {', '.join(gone)}; it has {', '.join(table.columns)}")
+    _check_columns(table, manifest, wanted, wanted.label, *wanted.attributes)
     strange = [label for label in wanted.favourable if label not in manifest.labels]
     if strange or len(set(wanted.favourable)) >= len(manifest.labels):
         raise DataError(f"--favourable must be some, not all, of {', '.join(manifest.labels)}")
@@ -134,6 +124,46 @@ def _check(table: Table, manifest: Manifest, wanted: Wanted) -> None:
             raise DataError(
                 f"--reference {attribute.name}: this bundle's detector was taught {attribute.reference!r}; leave it out"
             )
+
+
+def _saved(manifest: Manifest) -> dict[str, Any]:
+    """The columns that the bundle was fitted with."""
+    saved: dict[str, Any] = manifest.provenance.settings.get("columns", {})
+    return saved
+
+
+def input_columns(table: Table, manifest: Manifest, wanted: Wanted) -> Wanted:
+    """What a row is made of, for a command that needs neither labels nor groups.
+
+    Raises:
+        DataError: a column is not there.
+    """
+    chosen = _inputs(table, manifest, wanted)
+    _check_columns(table, manifest, chosen)
+    return chosen
+
+
+def _inputs(table: Table, manifest: Manifest, wanted: Wanted) -> Wanted:
+    """Input and split columns, those that the bundle was fitted with where the user named none."""
+    saved = _saved(manifest)
+    split = wanted.split or (saved.get("split") if saved.get("split") in table.columns else None)
+    return replace(
+        wanted,
+        text=wanted.text or saved.get("text", "text"),
+        text_pair=wanted.text_pair or saved.get("text_pair"),
+        split=split,
+        only=wanted.only or ((TEST,) if split else ()),
+    )
+
+
+def _check_columns(table: Table, manifest: Manifest, wanted: Wanted, *more: str | None) -> None:
+    if wanted.only and not wanted.split:
+        raise DataError("--only needs --split: the column whose values it names")
+    inputs = {"table": [], "pair": [wanted.text, wanted.text_pair]}.get(manifest.task, [wanted.text])
+    columns = [*inputs, *more, *([wanted.split] if wanted.split else [])]
+    gone = [str(column) for column in columns if column not in table.columns]
+    if gone:
+        raise DataError(f"{table.name}: no column {', '.join(gone)}; it has {', '.join(table.columns)}")
 
 
 def of_split(table: Table, wanted: Wanted) -> tuple[list[tuple[int, Values]], dict[str, int]]:

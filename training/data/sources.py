@@ -7,11 +7,31 @@ from pathlib import Path
 
 import pandas as pd
 
-from evenhand.training.data.dataset import DataError
+from evenhand.training.columns import Columns
+from evenhand.training.data.dataset import DataError, Rows, Schema, from_table
+from evenhand.training.data.items import needed
 
 HUB = "hub:"
 FORMATS = (".csv", ".jsonl", ".parquet")
 HUB_SPLITS = {"train": "train", "validation": "val", "val": "val", "dev": "val", "test": "test"}
+
+
+def read(source: str, columns: Columns, seed: int) -> tuple[Rows, Schema, str]:
+    """Read a table from a file or the hub; see :func:`read_table`.
+
+    Returns:
+        The rows, their schema, and the SHA-256 of the data.
+
+    Raises:
+        DataError: a column is missing, or what it holds cannot be learnt from.
+    """
+    table, digest = read_table(source)
+    wanted = [*needed(columns), columns.label, *columns.attributes, *([columns.split] if columns.split else [])]
+    absent = [name for name in wanted if name not in table.columns]
+    if absent:
+        raise DataError(f"{source}: no column {', '.join(absent)}; it has {', '.join(map(str, table.columns))}")
+    rows, schema = from_table(table, columns, seed)
+    return rows, schema, digest
 
 
 def read_table(source: str) -> tuple[pd.DataFrame, str]:

@@ -14,6 +14,7 @@ from evenhand.models.bundle.manifest import Manifest
 from evenhand.models.bundle.runner import Runner
 from evenhand.models.bundle.runtime_onnx import MODE_CODES
 from evenhand.stats import Rate
+from evenhand.training.batches import by_length
 from evenhand.training.data.dataset import Rows, Schema
 from evenhand.training.evaluation.calibration import calibration
 from evenhand.training.evaluation.metrics import (
@@ -27,7 +28,6 @@ from evenhand.training.evaluation.metrics import (
     pooled_name,
     worst,
 )
-from evenhand.training.learning.features import by_length
 from evenhand.training.progress import track
 
 Ints = NDArray[np.int64]

@@ -17,7 +17,7 @@ from evenhand.models.bundle.bundle import Bundle
 from evenhand.models.bundle.manifest import Attribute, Manifest
 from evenhand.models.bundle.runtime_onnx import GraphRunner
 from evenhand.models.onnx.quantize import Precision, lower
-from evenhand.training.data.dataset import DataError
+from evenhand.training.data.dataset import DataError, refuse_existing
 from evenhand.training.data.select_rows import Judgeable, Wanted, judgeable
 from evenhand.training.data.table import read_table
 from evenhand.training.evaluation.bundle_score import Answers, answer
@@ -124,16 +124,6 @@ def write(lowered: Lowered, out: Path) -> None:
             shutil.copyfile(lowered.original.path / name, draft / name)
     (draft / bundles.GRAPH).write_bytes(lowered.bundle.graph)
     seal(draft, out, lowered.bundle.manifest, lowered.after)
-
-
-def refuse_existing(out: Path) -> None:
-    """Nothing is written over.
-
-    Raises:
-        DataError: ``out`` exists.
-    """
-    if out.exists():
-        raise DataError(f"{out} exists; remove it or choose another --out")
 
 
 def _judge(bundle: Bundle, found: Judgeable, split: str) -> tuple[Judged, GraphRunner]:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 from safetensors.torch import load_file, save_file
 
 from evenhand.models.bundle.manifest import Name
 from evenhand.models.onnx.torch_export import round_to_float16
-from evenhand.training.baselines.context import Context
-from evenhand.training.baselines.index import METHODS
-from evenhand.training.baselines.retrain import Retraining
 from evenhand.training.correctors import correctors, named
 from evenhand.training.correctors.interface import CorrectorMethod
 from evenhand.training.correctors.lora import LORA
@@ -22,9 +20,15 @@ from evenhand.training.learning import base_model
 from evenhand.training.learning.config import FitConfig, fingerprint
 from evenhand.training.progress import say
 
+if TYPE_CHECKING:
+    from evenhand.training.baselines.retrain import Retraining
+
 
 def retrainings() -> dict[str, Retraining]:
-    """Methods of the comparison whose outcome is a base, by name."""
+    """Methods of the comparison whose outcome is a base, by name; loaded here, for their libraries take seconds."""
+    from evenhand.training.baselines.index import METHODS
+    from evenhand.training.baselines.retrain import Retraining
+
     return {method.name: method for method in METHODS if isinstance(method, Retraining)}
 
 
@@ -103,6 +107,8 @@ def retrained(config: FitConfig, prepared: base_model.Base, rows: Rows, schema: 
     """
     if config.retraining is None:
         return prepared
+    from evenhand.training.baselines.context import Context
+
     method = retrainings()[config.retraining]
     say(f"training the base by the method {method.name} ({method.source})")
     context = Context(config, rows, schema, prepared, work / method.name)

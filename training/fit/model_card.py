@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from evenhand.models.bundle.manifest import Attribute, Correction, Manifest
+from evenhand.stats import in_words as rate
 from evenhand.training.choice.learners import BENEFIT, OUTLIER
 from evenhand.training.correctors import correctors
 
@@ -275,13 +276,6 @@ def _provenance(manifest: Manifest) -> str:
         f"{p.evenhand} on {manifest.created_utc}. SHA-256 of the data `{p.data_sha256}`, of the base's weights "
         f"`{p.base_sha256}`. Settings and library versions are in `manifest.json`."
     )
-
-
-def rate(r: dict[str, Any]) -> str:
-    """``0.812 (0.79 to 0.83, n 1922)``, or that there is no row."""
-    if r["value"] is None:
-        return "no rows"
-    return f"{r['value']:.3f} ({r['low']:.3f} to {r['high']:.3f}, n {r['n']})"
 
 
 def _with_interval(found: dict[str, Any]) -> str:

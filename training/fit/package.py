@@ -20,7 +20,7 @@ from evenhand.models.bundle.manifest import (
 from evenhand.models.bundle.runtime_onnx import GATE_INPUTS, OUTPUTS
 from evenhand.models.network.gated_lora import ConditionalLora
 from evenhand.models.onnx.torch_export import OPSET, PARITY_TOLERANCE
-from evenhand.training.data.dataset import LEARNT, DataError
+from evenhand.training.data.dataset import LEARNT, refuse_existing
 from evenhand.training.evaluation.bundle_score import answer
 from evenhand.training.fit import graph_files
 from evenhand.training.fit.finalize import Judged, seal
@@ -37,8 +37,7 @@ def write(fitted: Fitted, out: Path) -> Path:
         DataError: ``out`` exists, or ONNX cannot take the base and only ONNX was asked for.
         ParityError: what was written does not answer as the model does.
     """
-    if out.exists():
-        raise DataError(f"{out} exists; remove it or choose another --out")
+    refuse_existing(out)
     draft = out.with_name(f".{out.name}.part")
     shutil.rmtree(draft, ignore_errors=True)
     manifest, runner = graph_files.write_model(fitted, draft, lambda engine: _manifest(fitted, engine))

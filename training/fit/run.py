@@ -11,7 +11,7 @@ from evenhand.models.bundle.inputs import Encoded
 from evenhand.models.network.backbones import SplitModel, block_count
 from evenhand.training.choice import learners
 from evenhand.training.data.attributes import with_intersections
-from evenhand.training.data.dataset import LEARNT, DataError, Rows, Schema, hold_out
+from evenhand.training.data.dataset import LEARNT, DataError, Rows, Schema, hold_out, refuse_existing
 from evenhand.training.fit import package
 from evenhand.training.fit.fitted import Fitted
 from evenhand.training.fit.method_options import check, retrained
@@ -40,8 +40,7 @@ def run(config: FitConfig, rows: Rows, schema: Schema, data_sha256: str, out: Pa
         DataError: the base or the data cannot be used.
         ParityError: what was written does not answer as the model does.
     """
-    if out.exists():
-        raise DataError(f"{out} exists; remove it or choose another --out")
+    refuse_existing(out)
     if not schema.groups and config.detector.attributes_known != "none":
         raise DataError("no attribute is named: give --attribute, or --attributes-known none to learn without any")
     check(config)

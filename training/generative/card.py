@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from evenhand.training.fit.model_card import rate
+from evenhand.stats import in_words as rate
 from evenhand.training.generative.judge import MIN_PAIRS
 from evenhand.training.generative.pairs import Source
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from evenhand.training.fit.convert import refuse_existing
+from evenhand.training.data.dataset import refuse_existing
 from evenhand.training.generative import card, judge
 from evenhand.training.generative.gated_steering import Mode, Steered, Steering, Where, block, blocks, load
 from evenhand.training.generative.learn_steering import learn, mean_states

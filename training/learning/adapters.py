@@ -14,11 +14,12 @@ from torch.nn import functional
 
 from evenhand.models.network.corrector import Corrector, Selected
 from evenhand.models.network.gated_lora import ConditionalLora
+from evenhand.training.batches import by_length
 from evenhand.training.data.dataset import HELD, Rows
 from evenhand.training.evaluation.metrics import MIN_CELL
 from evenhand.training.learning import distributed
 from evenhand.training.learning.config import CorrectionConfig
-from evenhand.training.learning.features import Features, Material, by_length
+from evenhand.training.learning.features import Features, Material
 from evenhand.training.learning.loop import Plan, fit
 from evenhand.training.learning.losses import contrastive_loss, keep_loss, task_loss
 

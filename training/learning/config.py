@@ -3,34 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
+from evenhand.training.columns import Columns
 
-@dataclass(frozen=True)
-class Columns:
-    """Which columns of the table mean what."""
-
-    text: str
-    label: str
-    attributes: tuple[str, ...]
-    split: str | None = None
-    """Column that says train, val or test; without it rows are split 70/15/15 by label, with the seed."""
-    references: dict[str, str] = field(default_factory=dict)
-    """The group of an attribute that is not corrected; its most frequent one where not given."""
-    intersections: tuple[tuple[str, str], ...] = ()
-    """Pairs of attributes whose combinations are judged, and guarded in the choice, like an attribute of their own."""
-    task: Literal["text", "pair", "image", "table"] = "text"
-    """What a row is; for images ``text`` is the column with the file's name."""
-    text_pair: str | None = None
-    images: str | None = None
-    """Folder of the image files."""
-    features: tuple[str, ...] = ()
-    """Columns of a table to learn from; all that mean nothing else where not given."""
-    favourable: tuple[str, ...] = ()
-    """Labels that are good for the person; the first label in sorted order where not given."""
+SEED_MAX = 2**32 - 1
+"""The largest seed that every library takes."""
+MIN_TOKENS = 4
+"""The fewest tokens that a manifest may say a text is cut to."""
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from evenhand.models.network.detector import BiasDetectors
+from evenhand.training.batches import by_length
 from evenhand.training.data.dataset import LEARNT, UNKNOWN, Rows, Schema
 from evenhand.training.learning.config import DetectorConfig
-from evenhand.training.learning.features import Features, Material, by_length
+from evenhand.training.learning.features import Features, Material
 from evenhand.training.learning.loop import Plan, fit
 from evenhand.training.learning.losses import detector_loss
 

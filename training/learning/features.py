@@ -17,13 +17,13 @@ from torch import Tensor
 
 from evenhand.models.bundle.inputs import Encoded, collate
 from evenhand.models.network.backbones import SplitModel
+from evenhand.training.batches import by_length
 from evenhand.training.data.dataset import Rows, Schema
 from evenhand.training.learning import distributed
 from evenhand.training.progress import track
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
-BATCH_ROWS, BATCH_POSITIONS = 64, 4096
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,6 @@ class Material:
     rows: Rows
     schema: Schema
     seed: int
-
-
-def by_length(lengths: Sequence[int] | Ints, rows: int = BATCH_ROWS) -> list[Ints]:
-    """Batches of ``rows`` rows of like length, for inference; more where all rows are short, as those of a table."""
-    order = np.argsort(np.asarray(lengths), kind="stable")
-    rows = max(rows, BATCH_POSITIONS // int(max(lengths, default=1)))
-    return [order[start : start + rows] for start in range(0, len(order), rows)]
 
 
 @torch.no_grad()

@@ -14,8 +14,9 @@ from pathlib import Path
 import pandas as pd
 import typer
 
+from evenhand.training.columns import Columns
 from evenhand.training.data.dataset import DataError, Rows, Schema, from_table
-from evenhand.training.learning.config import BaseConfig, Card, Columns, FitConfig
+from evenhand.training.learning.config import BaseConfig, Card, FitConfig
 from evenhand.training.recipes.common import command
 
 TARGET, ATTRIBUTE = "Blond_Hair", "Male"

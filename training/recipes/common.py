@@ -11,8 +11,7 @@ from typing import Annotated
 import typer
 
 from evenhand.training.data.dataset import DataError, Rows, Schema
-from evenhand.training.learning.config import FitConfig
-from evenhand.training.options import SEED_MAX
+from evenhand.training.learning.config import SEED_MAX, FitConfig
 
 Read = Callable[[Path], tuple[Rows, Schema, str]]
 Config = Callable[[str, int], FitConfig]

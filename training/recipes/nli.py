@@ -16,8 +16,9 @@ from pathlib import Path
 import pandas as pd
 import typer
 
+from evenhand.training.columns import Columns
 from evenhand.training.data.dataset import DataError, Rows, Schema, from_table
-from evenhand.training.learning.config import BaseConfig, Card, Columns, CorrectionConfig, FitConfig
+from evenhand.training.learning.config import BaseConfig, Card, CorrectionConfig, FitConfig
 from evenhand.training.recipes.common import command, packaged_base
 
 NEGATION = re.compile(r"\b(?:no|not|never|nobody|nothing|none)\b|n't\b", re.IGNORECASE)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from evenhand.training.options import MIN_TOKENS, REST, SEED_MAX, SHARE, one_of, pair
+from evenhand.training.learning.config import MIN_TOKENS, SEED_MAX
+from evenhand.training.options import REST, SHARE, one_of, pair
 
 if TYPE_CHECKING:
     from evenhand.training.data.dataset import Rows, Schema
@@ -64,7 +65,7 @@ def compare(
         if recipe:
             found, rows, schema, digest = _recipe(recipe, data, base)
         else:
-            from evenhand.training.learning.config import Columns
+            from evenhand.training.columns import Columns
 
             if not (base and text and label and attribute):
                 raise typer.BadParameter("without --recipe: --base, --text, --label and --attribute are needed")
@@ -119,7 +120,7 @@ def _recipe(name: str, data: Path, base: str | None) -> Source:
 
 def _table(data: Path, base: str, columns: Any, seed: int) -> Source:  # noqa: ANN401 - Columns, imported late
     """A user's table; without a split column the first seed splits it, once for all seeds."""
-    from evenhand.training.data.dataset import read
+    from evenhand.training.data.sources import read
     from evenhand.training.learning.config import FitConfig
 
     rows, schema, digest = read(str(data), columns, seed)

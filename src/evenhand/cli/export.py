@@ -54,14 +54,14 @@ def _run(bundle: Path, files: tuple[Path, Path], precision: Weights, wanted: Wan
     """Load the heavy parts, and turn errors a user can mend into one line."""
     from evenhand.models.bundle.bundle import BundleError
     from evenhand.models.onnx.quantize import Precision
-    from evenhand.training.data.dataset import DataError
+    from evenhand.training.data.dataset import DataError, refuse_existing
     from evenhand.training.fit import convert
     from evenhand.training.progress import say
 
     stored: dict[Weights, Precision] = {Weights.fp16: "float16", Weights.int8: "int8", Weights.int4: "int4"}
     data, out = files
     try:
-        convert.refuse_existing(out)
+        refuse_existing(out)
         found = convert.prepare(bundle, data, stored[precision], wanted, tolerance)
         _show(found)
         convert.write(found, out)

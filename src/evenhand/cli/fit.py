@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from evenhand.training.options import MIN_TOKENS, PART, SEED_MAX, SHARE, SOME, one_of, pair
+from evenhand.training.learning.config import MIN_TOKENS, SEED_MAX
+from evenhand.training.options import PART, SHARE, SOME, one_of, pair
 
 if TYPE_CHECKING:
     from evenhand.training.learning.config import Card
@@ -72,13 +73,8 @@ def fit(
     ] = None,
 ) -> None:
     """Fit a correction and write a bundle: base, detectors, prototypes, conditional LoRA."""
-    from evenhand.training.learning.config import (
-        BaseConfig,
-        Columns,
-        CorrectionConfig,
-        DetectorConfig,
-        FitConfig,
-    )
+    from evenhand.training.columns import Columns
+    from evenhand.training.learning.config import BaseConfig, CorrectionConfig, DetectorConfig, FitConfig
 
     columns = Columns(
         text=image if task == "image" else text,
@@ -121,7 +117,8 @@ def _run(config: object, method: str, data: str, places: tuple[Path, Path]) -> N
     """Load the heavy parts, and turn errors a user can mend into one line."""
     from evenhand.models.network.backbones import UnsupportedBaseError
     from evenhand.models.onnx.torch_export import ParityError
-    from evenhand.training.data.dataset import DataError, read
+    from evenhand.training.data.dataset import DataError
+    from evenhand.training.data.sources import read
     from evenhand.training.fit.method_options import check, with_method
     from evenhand.training.fit.run import run
     from evenhand.training.learning.config import FitConfig

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from evenhand.training.options import FINITE, PART, POSITIVE, SEED_MAX, SHARE
+from evenhand.training.learning.config import SEED_MAX
+from evenhand.training.options import FINITE, PART, POSITIVE, SHARE
 
 TOO_SMALL = "the device's memory is too small: lower --max-tokens (and --batch-rows of prefer), or try bfloat16"
 
@@ -137,7 +138,7 @@ def _show(card: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table as Grid
 
-    from evenhand.training.fit.model_card import rate
+    from evenhand.stats import in_words as rate
     from evenhand.training.generative.card import mean
 
     grid = Grid("held-out pairs", "preferred, base", "preferred, final", "change of margin", "verdict")

@@ -9,7 +9,8 @@ from bench.reference_use import figures, lines, within
 from bench.references import PAIRS
 from bench.references.pair import Pair
 from evenhand.training.baselines.context import Context, prepare
-from evenhand.training.learning.config import BaseConfig, Columns, FitConfig
+from evenhand.training.columns import Columns
+from evenhand.training.learning.config import BaseConfig, FitConfig
 
 ROWS, X = spurious(3000, agree=0.8)
 ROWS = replace(ROWS, items=[{"core": float(row[0]), "shortcut": float(row[1])} for row in X])

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from evenhand.training.columns import Columns
 from evenhand.training.content import files_hash, folder_hash, images_hash
 from evenhand.training.data.dataset import Rows
 from evenhand.training.learning.base_model import key_of, pretrained_hash
-from evenhand.training.learning.config import Columns, FitConfig
+from evenhand.training.learning.config import FitConfig
 
 CONFIG = FitConfig("tiny", "", Columns("text", "label", ("team",)))
 

@@ -12,10 +12,11 @@ from evenhand.training.baselines.gated import ELSEWHERE, GATED, lines_of
 from evenhand.training.baselines.index import METHODS
 from evenhand.training.baselines.method import NotApplicableError
 from evenhand.training.benchmark import answered
+from evenhand.training.columns import Columns
 from evenhand.training.correctors import correctors
 from evenhand.training.correctors.interface import CorrectorMethod
 from evenhand.training.data.dataset import from_table
-from evenhand.training.learning.config import BaseConfig, Columns, CorrectionConfig, DetectorConfig, FitConfig
+from evenhand.training.learning.config import BaseConfig, CorrectionConfig, DetectorConfig, FitConfig
 
 COLUMNS = Columns("text", "label", ("team",), "split", {"team": "none"}, favourable=("positive",))
 BY_NAME = {method.name: method for method in GATED}

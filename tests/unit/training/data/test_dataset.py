@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from tiny_model import tiny_table
 
-from evenhand.training.data.dataset import UNKNOWN, DataError, from_table, read
-from evenhand.training.learning.config import Columns
+from evenhand.training.columns import Columns
+from evenhand.training.data.dataset import UNKNOWN, DataError, from_table
+from evenhand.training.data.sources import read
 
 COLUMNS = Columns("text", "label", ("team", "colour"), "split", {"team": "none"}, favourable=("positive",))
 

@@ -10,8 +10,8 @@ from PIL import Image
 from evenhand.models.bundle.encoders.image import ImageEncoder
 from evenhand.models.bundle.encoders.table import Categorical, Features, Numeric
 from evenhand.models.bundle.inputs import InputError
+from evenhand.training.columns import Columns
 from evenhand.training.data.items import encode_all, feature_item, feature_names, items_of, needed, picture
-from evenhand.training.learning.config import Columns
 
 TABLE = pd.DataFrame(
     {

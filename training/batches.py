@@ -1,0 +1,18 @@
+"""Batches for inference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+BATCH_ROWS, BATCH_POSITIONS = 64, 4096
+
+
+def by_length(lengths: Sequence[int] | Ints, rows: int = BATCH_ROWS) -> list[Ints]:
+    """Batches of ``rows`` rows of like length, for inference; more where all rows are short, as those of a table."""
+    order = np.argsort(np.asarray(lengths), kind="stable")
+    rows = max(rows, BATCH_POSITIONS // int(max(lengths, default=1)))
+    return [order[start : start + rows] for start in range(0, len(order), rows)]

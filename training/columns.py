@@ -1,0 +1,30 @@
+"""Which columns of a table mean what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns of the table mean what, as ``evenhand fit`` and ``evenhand compare`` are told."""
+
+    text: str
+    label: str
+    attributes: tuple[str, ...]
+    split: str | None = None
+    """Column that says train, val or test; without it rows are split 70/15/15 by label, with the seed."""
+    references: dict[str, str] = field(default_factory=dict)
+    """The group of an attribute that is not corrected; its most frequent one where not given."""
+    intersections: tuple[tuple[str, str], ...] = ()
+    """Pairs of attributes whose combinations are judged, and guarded in the choice, like an attribute of their own."""
+    task: Literal["text", "pair", "image", "table"] = "text"
+    """What a row is; for images ``text`` is the column with the file's name."""
+    text_pair: str | None = None
+    images: str | None = None
+    """Folder of the image files."""
+    features: tuple[str, ...] = ()
+    """Columns of a table to learn from; all that mean nothing else where not given."""
+    favourable: tuple[str, ...] = ()
+    """Labels that are good for the person; the first label in sorted order where not given."""

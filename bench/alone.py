@@ -14,18 +14,15 @@ import argparse
 import os
 import statistics
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import uvloop
-
 from bench import servers
 from bench.engine import Rows
-from bench.loops import closed
+from bench.loops import figures_of
 from bench.prepare import BUNDLE
 from bench.process import stop_on_sigterm
-from bench.protocols import PROTOCOLS, Ask, asks
+from bench.protocols import PROTOCOLS, asks
 from bench.side_by_side.report import table
 from bench.texts import Text, read
 from evenhand.models.bundle import bundle as bundles
@@ -45,19 +42,6 @@ def bare_p50_ms(rows: Rows, threads: int) -> float:
     return statistics.median(times_ms)
 
 
-def served_p50_ms(server: servers.Server, sent: Sequence[Ask], seconds: float) -> float:
-    """Median time of a request over one connection that nobody shares."""
-
-    async def drive(port: int) -> float:
-        await closed(port, sent, 1, 1)
-        outcome = await closed(port, sent, 1, seconds)
-        found: float = outcome.figures()["p50_ms"]
-        return found
-
-    with server.running() as running:
-        return uvloop.run(drive(running.port))
-
-
 def main() -> None:
     """Measure in rounds; print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -74,7 +58,7 @@ def main() -> None:
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     for number in range(given.rounds):
         for name, (threads, server) in ways.items():
-            found[name].append((bare_p50_ms(rows, threads), served_p50_ms(server, sent, given.seconds)))
+            found[name].append((bare_p50_ms(rows, threads), figures_of(server, sent, 1, 1, given.seconds)["p50_ms"]))
             bare_ms, served_ms = found[name][-1]
             print(f"round {number + 1}, {name}: {bare_ms:.2f} ms bare, {served_ms:.2f} served", flush=True)
     print("\n" + table(lines(found)))

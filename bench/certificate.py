@@ -18,6 +18,7 @@ import numpy as np
 import torch
 import typer
 
+from evenhand.models.console import say, track
 from evenhand.models.network.fairnet import FairNet
 from evenhand.training.baselines.context import Context, prepare
 from evenhand.training.choice import learners
@@ -25,7 +26,6 @@ from evenhand.training.choice.candidates import LEVELS, Cuts
 from evenhand.training.choice.select import Chooser
 from evenhand.training.correctors.lora import LORA
 from evenhand.training.learning import adapters, distributed
-from evenhand.training.progress import say, track
 
 
 def main(

@@ -23,15 +23,14 @@ from typing import Any
 
 import numpy as np
 import onnx
-import uvloop
 from onnx import helper, numpy_helper
 
 from bench import servers
 from bench.engine import Rows, loop_s
-from bench.loops import closed
+from bench.loops import figures_of
 from bench.prepare import BUNDLE
 from bench.process import stop_on_sigterm
-from bench.protocols import PROTOCOLS, Ask, asks
+from bench.protocols import PROTOCOLS, asks
 from bench.side_by_side.report import table
 from bench.texts import Text, read
 from evenhand.models.bundle import bundle as bundles
@@ -120,19 +119,6 @@ def bare_loop(rows: Rows) -> float:
     return len(rows.sorted) / loop_s(sessions, feeds)
 
 
-def serve(server: servers.Server, sent: Sequence[Ask], connections: int, seconds: float) -> float:
-    """Requests per second of a saturated server."""
-
-    async def drive(port: int) -> float:
-        await closed(port, sent, connections, 2)
-        outcome = await closed(port, sent, connections, seconds)
-        found: float = outcome.figures()["throughput_per_s"]
-        return found
-
-    with server.running() as running:
-        return uvloop.run(drive(running.port))
-
-
 def main() -> None:
     """Measure in rounds; print a table, write JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -151,7 +137,8 @@ def main() -> None:
         for number in range(given.rounds):
             found["bare loop"].append(bare_loop(rows))
             for name, server in all_variants.items():
-                found.setdefault(name, []).append(serve(server, sent, given.connections, given.seconds))
+                figures = figures_of(server, sent, given.connections, 2, given.seconds)
+                found.setdefault(name, []).append(figures["throughput_per_s"])
             print(f"round {number + 1}: " + ", ".join(f"{n} {v[-1]:.0f}/s" for n, v in found.items()), flush=True)
     report = summary(found)
     print("\n" + table([list(report[0]), *([str(value) for value in line.values()] for line in report)]))

@@ -22,12 +22,12 @@ from fairlearn.metrics import equalized_odds_difference
 
 from bench.references import PAIRS
 from bench.references.pair import Floats, Ints, Pair
+from evenhand.models.console import say
 from evenhand.training.baselines.context import Context, prepare
 from evenhand.training.benchmark.score import Judged
 from evenhand.training.data.attributes import with_intersections
 from evenhand.training.evaluation.metrics import worst
 from evenhand.training.learning import distributed
-from evenhand.training.progress import say
 
 RESAMPLED = 40
 Sides = list[list[Ints]]

@@ -32,6 +32,7 @@ import numpy as np
 from evenhand.models.bundle.bundle import Bundle
 from evenhand.models.bundle.manifest import Attribute
 from evenhand.models.bundle.reference import read
+from evenhand.models.console import say
 from evenhand.reports import decisions as recorded
 from evenhand.reports import own_features, selected
 from evenhand.reports.decisions import Decisions
@@ -47,7 +48,6 @@ from evenhand.service.monitoring.sequential.evaluator import read_evidence
 from evenhand.service.monitoring.sequential.evidence import Rules as EvidenceRules
 from evenhand.service.monitoring.sequential.verdicts import findings
 from evenhand.service.monitoring.summary import LIMITS, Facts, summary
-from evenhand.training.progress import say
 
 FORMAT = 1
 SEED = 0

@@ -16,11 +16,11 @@ from pydantic_core import from_json
 from sqlalchemy import Connection, Row, and_, func, select
 
 from evenhand.models.bundle.manifest import UNKNOWN_GROUP
+from evenhand.models.console import track
 from evenhand.reports.period import HOUR_MS, Period
 from evenhand.reports.slices import Bools, Feature
 from evenhand.service.audit import tables
 from evenhand.service.audit.digest_keys import Keys
-from evenhand.training.progress import track
 
 LOT_ROWS = 5_000
 HOURS_TOGETHER = 3

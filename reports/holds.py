@@ -6,13 +6,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, func, select
 
+from evenhand.models.console import track
 from evenhand.reports.period import Period
 from evenhand.service.audit import checkpoints
 from evenhand.service.audit.maintenance.checker import Bounds, Checker, Report
 from evenhand.service.audit.maintenance.tampering import Place
 from evenhand.service.audit.maintenance.verify import bounds_of, snapshot, stream
 from evenhand.service.audit.tables import configurations, records
-from evenhand.training.progress import track
 
 Plain = dict[str, Any]
 

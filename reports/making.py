@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from evenhand.models.console import say
 from evenhand.reports import card
 from evenhand.reports.contents import Asked, contents
 from evenhand.reports.holds import holds
@@ -15,7 +16,6 @@ from evenhand.reports.opened import opened
 from evenhand.reports.page import html
 from evenhand.reports.period import ReportError
 from evenhand.service.audit.events import event
-from evenhand.training.progress import say
 
 Plain = dict[str, Any]
 

@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta
 
+from evenhand.models.console import track
 from evenhand.service.monitoring.disparity import BREACH, INSUFFICIENT, NO_EVIDENCE
 from evenhand.stats import Rate, newcombe
-from evenhand.training.progress import track
 
 Codes = NDArray[np.int16]
 Bools = NDArray[np.bool_]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
+from evenhand.typing import Ints
+
 BATCH_ROWS, BATCH_POSITIONS = 64, 4096
 
 

@@ -7,8 +7,8 @@ from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
+from evenhand.models.console import track
 from evenhand.training.data.dataset import Rows
-from evenhand.training.progress import track
 
 CHUNK_BYTES = 1 << 20
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -42,3 +46,32 @@ def pair(value: str, sign: str = "=", option: str = "reference") -> tuple[str, s
             f"--{option} {value!r} is not attribute{sign}{'group' if sign == '=' else 'attribute'}"
         )
     return name, group
+
+
+@contextlib.contextmanager
+def one_line(*kinds: type[Exception]) -> Iterator[None]:
+    """Turn errors that a user can mend into one line.
+
+    Args:
+        kinds: Further ones than those of files, bundles and tables.
+    """
+    from evenhand.models.bundle.bundle import BundleError
+    from evenhand.models.console import say
+    from evenhand.training.data.dataset import DataError
+
+    mendable: tuple[type[Exception], ...] = (BundleError, DataError, OSError, *kinds)
+    try:
+        yield
+    except mendable as error:
+        say(f"[red]error:[/red] {error}")
+        raise typer.Exit(1) from error
+
+
+def write_reports(
+    result: dict[str, Any], html: Callable[[dict[str, Any]], str], page: Path | None, plain: Path | None
+) -> None:
+    """Write what a command found as JSON and as a page, where either is asked for."""
+    if plain:
+        plain.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    if page:
+        page.write_text(html(result), encoding="utf-8")

@@ -22,6 +22,7 @@ from torch import nn
 from torch.nn import functional
 
 from bench.references.pair import Drawn, Floats, Ints, Learning, answered
+from evenhand.models.console import LINE_EVERY_S, say
 from evenhand.training.baselines.adversarial import RATE as ADVERSARY_RATE
 from evenhand.training.baselines.adversarial import WIDTH, Adversary, against
 from evenhand.training.baselines.constrained import Constrained
@@ -29,7 +30,6 @@ from evenhand.training.baselines.context import Context
 from evenhand.training.baselines.group_labels import LEFT_OUT, Groups
 from evenhand.training.baselines.heads import LEACE, group_columns
 from evenhand.training.baselines.retrain import balanced, inverse_frequency, weighted_cross_entropy
-from evenhand.training.progress import LINE_EVERY_S, say
 
 BOUND = 0.02
 STRENGTH = 0.1

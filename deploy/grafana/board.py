@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from colours import VERMILLION
 from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard as models
-from parts import DATASOURCE, VERMILLION, About, listed
+from parts import DATASOURCE, About, listed
 
 WIDTH = 24
 BOARDS = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from board import Board, add_fairness, alert_table
+from colours import BLUE, GREY, ORANGE, PURPLE, SKY, VERMILLION
 from detectors_detail import (
     abstained,
     calibration_at_least,
@@ -14,23 +15,7 @@ from detectors_detail import (
     unknown,
 )
 from grafana_foundation_sdk.models import dashboard as models
-from parts import (
-    BLUE,
-    GREY,
-    NUMBER,
-    ORANGE,
-    PURPLE,
-    SKY,
-    VERMILLION,
-    About,
-    Column,
-    Line,
-    bars,
-    compared,
-    histogram,
-    lines,
-    parts_of_limit,
-)
+from parts import NUMBER, About, Column, Line, bars, compared, histogram, lines, parts_of_limit
 from series import ALERTS, ENOUGH, KNOWN, MODEL, WINDOW, farther, limit, recorded, whole
 
 ATTRIBUTE_MAX = "max by (attribute)"

@@ -2,23 +2,8 @@
 
 from __future__ import annotations
 
-from parts import (
-    BLUE,
-    GREEN,
-    GREY,
-    NUMBER,
-    ORANGE,
-    PURPLE,
-    SKY,
-    VERMILLION,
-    About,
-    Column,
-    Line,
-    bars,
-    compared,
-    lines,
-    value,
-)
+from colours import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION
+from parts import NUMBER, About, Column, Line, bars, compared, lines, value
 from series import ENOUGH, MODEL, WINDOW, farther, limit, recorded, whole
 
 PER_GROUP = "attribute, group"

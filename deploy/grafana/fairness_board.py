@@ -6,6 +6,7 @@ Figures are Fairlearn's. They come from the rules in deploy/prometheus/rules, wh
 from __future__ import annotations
 
 from board import Board, add_fairness, alert_table
+from colours import BLUE, GREY, VERMILLION
 from fairness_detail import (
     METRICS,
     benefit,
@@ -20,22 +21,7 @@ from fairness_detail import (
     worst_group,
 )
 from grafana_foundation_sdk.models import dashboard as models
-from parts import (
-    BLUE,
-    GREY,
-    NUMBER,
-    VERMILLION,
-    About,
-    Column,
-    Line,
-    bars,
-    joined,
-    parts_of_limit,
-    state,
-    states,
-    steps,
-    value,
-)
+from parts import NUMBER, About, Column, Line, bars, joined, parts_of_limit, state, states, steps, value
 from series import ALERTS, KNOWN, MODEL, SCOPE, WINDOW, limit, recorded
 
 STATES = (

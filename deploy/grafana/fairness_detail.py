@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from parts import BLUE, GREY, NUMBER, ORANGE, PURPLE, SKY, VERMILLION, About, Column, Line, bars, joined, lines
+from colours import BLUE, GREY, ORANGE, PURPLE, SKY, VERMILLION
+from parts import NUMBER, About, Column, Line, bars, joined, lines
 from series import MODEL, WINDOW, changed, limit, recorded
 
 METRICS = {

@@ -1,7 +1,4 @@
-"""What the dashboards are made of: queries, colours, panels, and the board that places them.
-
-Colours are Okabe and Ito's, which people with any kind of colour blindness tell apart; no panel needs colour alone.
-"""
+"""What the dashboards are made of: queries, colours, panels, and the board that places them."""
 
 from __future__ import annotations
 
@@ -9,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from colours import BLUE, GREEN, GREY, PURPLE, VERMILLION
 from grafana_foundation_sdk.builders import barchart, bargauge, common, heatmap, stat, statetimeline, table, timeseries
 from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.builders.prometheus import Dataquery
@@ -19,8 +17,6 @@ from grafana_foundation_sdk.models.dashboard import DynamicConfigValue as Settin
 from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-BLUE, SKY, GREEN, ORANGE = "#0072B2", "#56B4E9", "#009E73", "#E69F00"
-VERMILLION, PURPLE, GREY = "#D55E00", "#CC79A7", "#999999"
 SHARE, NUMBER, SECONDS, BYTES, PER_SECOND, FROM_NOW = "percentunit", "short", "s", "bytes", "ops", "dateTimeFromNow"
 Mapping = models.ValueMap | models.RangeMap | models.RegexMap | models.SpecialValueMap
 DATASOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")

@@ -3,24 +3,9 @@
 from __future__ import annotations
 
 from board import Board, add_common, alert_table
+from colours import BLUE, GREY, ORANGE, PURPLE, SKY, VERMILLION
 from grafana_foundation_sdk.models import dashboard as models
-from parts import (
-    BLUE,
-    BYTES,
-    GREY,
-    NUMBER,
-    ORANGE,
-    PER_SECOND,
-    PURPLE,
-    SECONDS,
-    SHARE,
-    SKY,
-    VERMILLION,
-    About,
-    Line,
-    lines,
-    value,
-)
+from parts import BYTES, NUMBER, PER_SECOND, SECONDS, SHARE, About, Line, lines, value
 from service_detail import candidate, candidate_answers, candidate_engine, records, reloads, spool, starts, versions
 
 ONE = '{model="$model"}'

@@ -2,22 +2,8 @@
 
 from __future__ import annotations
 
-from parts import (
-    BLUE,
-    GREEN,
-    GREY,
-    NUMBER,
-    ORANGE,
-    PER_SECOND,
-    PURPLE,
-    SHARE,
-    VERMILLION,
-    About,
-    Line,
-    lines,
-    listed,
-    value,
-)
+from colours import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILLION
+from parts import NUMBER, PER_SECOND, SHARE, About, Line, lines, listed, value
 
 ONE = '{model="$model"}'
 RATE = "[$__rate_interval]"

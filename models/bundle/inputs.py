@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from pydantic import BaseModel, ValidationError
 
 from evenhand.models.bundle.manifest import Input
+from evenhand.typing import Array
 
-Array = NDArray[Any]
+M = TypeVar("M", bound=BaseModel)
 
 
 class InputError(ValueError):
@@ -46,6 +47,23 @@ class Encoder(Protocol):
 
     def examples(self) -> list[Any]:
         """Two items that can be encoded, to try a model with."""
+
+
+def described(kind: type[M], content: bytes, file: str) -> M:
+    """The description of an input that a bundle brings.
+
+    Args:
+        kind: What it must be.
+        content: The file's content.
+        file: What it is called, for the message.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    try:
+        return kind.model_validate_json(content)
+    except ValidationError as error:
+        raise ValueError(f"not {file} ({error.error_count()} errors)") from error
 
 
 def collate(rows: Sequence[Encoded], pad_id: int) -> dict[str, Array]:

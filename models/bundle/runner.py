@@ -5,13 +5,12 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections.abc import Mapping
-from typing import Any, Protocol
-
-from numpy.typing import NDArray
+from typing import Protocol
 
 from evenhand.models.bundle.bundle import Bundle, BundleError
 from evenhand.models.bundle.manifest import Engine
-from evenhand.models.bundle.runtime_onnx import Floats, GraphOutputs, GraphRunner, Ints, Session
+from evenhand.models.bundle.runtime_onnx import GraphOutputs, GraphRunner, Session
+from evenhand.typing import Array, Float32s, Ints
 
 TORCH_RUNTIME = "evenhand.models.network.runtime_torch"
 NEEDED: dict[Engine, tuple[str, ...]] = {"onnx": (), "torch": ("torch", "transformers", "peft", "safetensors")}
@@ -23,10 +22,10 @@ class Runner(Protocol):
 
     providers: list[str]
     """What runs it."""
-    thresholds: Floats
+    thresholds: Float32s
     """``(attributes,)`` the bundle's own."""
 
-    def run(self, rows: Mapping[str, NDArray[Any]], modes: Ints, thresholds: Floats | None = None) -> GraphOutputs:
+    def run(self, rows: Mapping[str, Array], modes: Ints, thresholds: Float32s | None = None) -> GraphOutputs:
         """Score one padded batch; see :meth:`evenhand.models.bundle.runtime_onnx.GraphRunner.run`."""
 
 

@@ -8,18 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import onnxruntime as ort
-from numpy.typing import NDArray
 
 from evenhand.models.bundle.bundle import Bundle, BundleError
 from evenhand.models.bundle.manifest import Manifest, Mode
-
-Floats = NDArray[np.float32]
-Bools = NDArray[np.bool_]
-Ints = NDArray[np.int64]
+from evenhand.typing import Array, Bools, Float32s, Ints
 
 ROW_INPUTS = {
     "text": {"input_ids": ("tensor(int64)", 2), "attention_mask": ("tensor(int64)", 2)},
@@ -51,13 +46,13 @@ SLOWER = ["SkipLayerNormFusion"]
 class GraphOutputs:
     """What the graph says about a batch."""
 
-    logits: Floats
+    logits: Float32s
     """``(batch, classes)`` the answer to serve under the given modes."""
-    base_logits: Floats
+    base_logits: Float32s
     """``(batch, classes)`` the base model's own answer."""
-    shadow_logits: Floats
+    shadow_logits: Float32s
     """``(batch, classes)`` the answer if attributes in shadow mode were applied too."""
-    risk: Floats
+    risk: Float32s
     """``(batch, attributes)`` calibrated probability of not belonging to the reference group."""
     flagged: Bools
     """``(batch, attributes)`` whether the risk reaches the threshold, whatever the mode."""
@@ -121,7 +116,7 @@ class GraphRunner:
             )
         self.thresholds = np.array([a.threshold for a in bundle.manifest.attributes], dtype=np.float32)
 
-    def run(self, rows: Mapping[str, NDArray[Any]], modes: Ints, thresholds: Floats | None = None) -> GraphOutputs:
+    def run(self, rows: Mapping[str, Array], modes: Ints, thresholds: Float32s | None = None) -> GraphOutputs:
         """Score one padded batch.
 
         Args:

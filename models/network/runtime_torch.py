@@ -8,16 +8,15 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from evenhand.models.bundle.bundle import Bundle, BundleError
-from evenhand.models.bundle.runtime_onnx import Floats, GraphOutputs, Ints, Session
+from evenhand.models.bundle.runtime_onnx import GraphOutputs, Session
 from evenhand.models.network.fairnet import FairNet
 from evenhand.models.network.parts import rebuild
+from evenhand.typing import Array, Float32s, Ints
 
 DEVICES = {"CPUExecutionProvider": "cpu", "CUDAExecutionProvider": "cuda"}
 
@@ -49,7 +48,7 @@ class TorchRunner:
         self.providers = [f"torch:{self._device.type}"]
         self.thresholds = np.array([a.threshold for a in bundle.manifest.attributes], dtype=np.float32)
 
-    def run(self, rows: Mapping[str, NDArray[Any]], modes: Ints, thresholds: Floats | None = None) -> GraphOutputs:
+    def run(self, rows: Mapping[str, Array], modes: Ints, thresholds: Float32s | None = None) -> GraphOutputs:
         """Score one padded batch; see :meth:`evenhand.models.bundle.runtime_onnx.GraphRunner.run`."""
         used = self.thresholds if thresholds is None else thresholds
         inputs = {name: self._tensor(array) for name, array in rows.items()}
@@ -57,7 +56,7 @@ class TorchRunner:
             out = model(inputs, self._tensor(used), self._tensor(modes))
         return GraphOutputs(*(part.cpu().numpy() for part in out))
 
-    def _tensor(self, array: NDArray[Any]) -> torch.Tensor:
+    def _tensor(self, array: Array) -> torch.Tensor:
         return torch.from_numpy(array).to(self._device)
 
     @contextlib.contextmanager

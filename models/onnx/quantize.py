@@ -24,9 +24,9 @@ from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper
 
 from evenhand.models.onnx.join import base_only, store_float16
 from evenhand.models.onnx.narrow import TOKEN, branches, narrow
+from evenhand.typing import Float32s
 
 Precision = Literal["float16", "int8", "int4"]
-Floats = NDArray[np.float32]
 
 DOMAIN = "com.microsoft"
 BITS: dict[Precision, int] = {"int8": 8, "int4": 4}
@@ -84,13 +84,13 @@ def _fold_casts(graph: GraphProto) -> None:
         graph.node.remove(node)
 
 
-def _base_weights(model: onnx.ModelProto) -> dict[str, Floats]:
+def _base_weights(model: onnx.ModelProto) -> dict[str, Float32s]:
     """Large float32 weights that the base's answer is computed from, by name."""
     found = {t.name: numpy_helper.to_array(t) for t in base_only(model).graph.initializer}
     return {name: a for name, a in found.items() if a.dtype == np.float32 and a.size >= SMALLEST}
 
 
-def _round(graph: GraphProto, weights: dict[str, Floats]) -> None:
+def _round(graph: GraphProto, weights: dict[str, Float32s]) -> None:
     """Round to float16 values; a weight beyond float16's range stays."""
     for tensor in graph.initializer:
         if tensor.name in weights:
@@ -100,7 +100,7 @@ def _round(graph: GraphProto, weights: dict[str, Floats]) -> None:
                 tensor.CopyFrom(numpy_helper.from_array(rounded, tensor.name))
 
 
-def _quantize(model: onnx.ModelProto, weights: dict[str, Floats], precision: Precision) -> None:
+def _quantize(model: onnx.ModelProto, weights: dict[str, Float32s], precision: Precision) -> None:
     """Replace the products and look-ups that read a base weight, in the graph and in its branches."""
     graphs = list(_graphs(model.graph))
     packed: dict[str, _Packed] = {}
@@ -145,7 +145,7 @@ def _readers(graphs: list[GraphProto], name: str) -> set[tuple[str, int]]:
     }
 
 
-def _matrix(name: str, weight: Floats, precision: Precision) -> _Packed:
+def _matrix(name: str, weight: Float32s, precision: Precision) -> _Packed:
     """A matrix ``(inputs, outputs)`` in blocks along its inputs, as ``MatMulNBits`` takes it."""
     (inputs, outputs), bits = weight.shape, BITS[precision]
     # Blocks are powers of two.
@@ -164,7 +164,7 @@ def _matrix(name: str, weight: Floats, precision: Precision) -> _Packed:
     )
 
 
-def _bytes(values: Floats, bits: int) -> NDArray[np.uint8]:
+def _bytes(values: Float32s, bits: int) -> NDArray[np.uint8]:
     """Whole numbers along the last axis as bytes; of two that share a byte the first has the low half."""
     whole = values.astype(np.uint8)
     if bits == 8:
@@ -174,7 +174,7 @@ def _bytes(values: Floats, bits: int) -> NDArray[np.uint8]:
     return packed
 
 
-def _table(name: str, table: Floats) -> _Packed:
+def _table(name: str, table: Float32s) -> _Packed:
     """An embedding table with one scale per row, always int8: a look-up averages no rounding away."""
     scale = np.abs(table).max(axis=1, keepdims=True) / np.float32(127)
     scale[scale == 0] = 1

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -18,8 +16,8 @@ from evenhand.training.baselines.penalties import known
 from evenhand.training.baselines.regularised import Rising
 from evenhand.training.baselines.retrain import Learning, Learnt, Retraining, fresh, grouped, retrain
 from evenhand.training.learning import distributed
+from evenhand.typing import Ints
 
-Ints = NDArray[np.int64]
 WIDTH, RATE = 32, 1e-2
 
 

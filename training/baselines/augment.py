@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from evenhand.models.bundle.encoders.choose import make_encoder
 from evenhand.training.baselines.context import Context
@@ -17,8 +16,7 @@ from evenhand.training.baselines.retrain import Learning, Learnt, Retraining, re
 from evenhand.training.counterfactual.term_lists import PACKAGED, Swapper, TermSwapper, load_terms
 from evenhand.training.learning.config import fingerprint
 from evenhand.training.learning.finetune import cross_entropy
-
-Ints = NDArray[np.int64]
+from evenhand.typing import Ints
 
 
 def counterfactuals(swapper: Swapper, items: list[Any], chosen: Ints, seed: int) -> tuple[list[Any], Ints]:

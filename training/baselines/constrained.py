@@ -6,19 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from fairlearn.reductions import EqualizedOdds, ExponentiatedGradient
-from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from evenhand.models.console import track
 from evenhand.training.baselines.context import Context
 from evenhand.training.baselines.group_labels import LEFT_OUT, Groups, merge
 from evenhand.training.baselines.method import Answer, Method, NotApplicableError, Sees, Served
 from evenhand.training.baselines.postprocess import favourable_class
-from evenhand.training.progress import track
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.floating]
-Bools = NDArray[np.bool_]
+from evenhand.typing import Bools, Floats, Ints
 
 
 @dataclass(frozen=True)

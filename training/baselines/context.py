@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from evenhand.models.network.backbones import SplitModel, block_count
@@ -23,9 +22,7 @@ from evenhand.training.learning import base_model
 from evenhand.training.learning.base_model import Base
 from evenhand.training.learning.config import FitConfig, fingerprint
 from evenhand.training.learning.features import Features, Material, extract
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float32]
+from evenhand.typing import Float32s, Ints
 
 
 @dataclass(frozen=True)
@@ -122,11 +119,11 @@ class Context:
         return SplitModel(self.base.model, layer if isinstance(layer, int) else block_count(self.base.model) // 2)
 
     @torch.no_grad()
-    def base_head(self, representation: Floats) -> Floats:
+    def base_head(self, representation: Float32s) -> Float32s:
         """The base's own last layer over ``representation (rows, width)``: logits ``(rows, classes)``."""
         head: nn.Module = self.base.model.get_submodule(self.split().family.head)
         place = next(head.parameters()).device
-        logits: Floats = head(torch.from_numpy(representation).to(place)).cpu().numpy()
+        logits: Float32s = head(torch.from_numpy(representation).to(place)).cpu().numpy()
         return logits
 
 

@@ -14,11 +14,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from evenhand.training.data.dataset import Rows, Schema
+from evenhand.typing import Ints
 
-Ints = NDArray[np.int64]
 LEFT_OUT = -1
 OTHER = "other"
 FLOOR_ROWS, FLOOR_SHARE = 20, 0.005

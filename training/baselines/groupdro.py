@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -14,8 +13,7 @@ from evenhand.training.baselines.context import Context
 from evenhand.training.baselines.group_labels import LEFT_OUT, Groups, merge
 from evenhand.training.baselines.method import Sees
 from evenhand.training.baselines.retrain import Learning, Learnt, Retraining, retrain
-
-Ints = NDArray[np.int64]
+from evenhand.typing import Ints
 
 
 class RobustLoss:

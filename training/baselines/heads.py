@@ -8,20 +8,18 @@ from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from evenhand.models.console import track
 from evenhand.training.baselines.context import Context
 from evenhand.training.baselines.group_labels import LEFT_OUT, Groups, merge
 from evenhand.training.baselines.method import Answer, Method, NotApplicableError, Sees, Served
 from evenhand.training.correctors.erasure import leace
 from evenhand.training.data.dataset import Rows, Schema
-from evenhand.training.progress import track
+from evenhand.typing import Floats, Ints
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.floating]
 STRENGTHS = (1.0, 0.3, 0.1, 0.03, 0.01)
 """Inverse regularisation of a logistic head, chosen on validation rows."""
 NEW_HEAD = Served("no", "No command writes its head into a bundle yet.", 1.0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from evenhand.training.baselines.context import Context
 from evenhand.training.baselines.group_labels import LEFT_OUT
@@ -13,10 +12,7 @@ from evenhand.training.baselines.method import Sees
 from evenhand.training.baselines.postprocess import favourable_class
 from evenhand.training.baselines.retrain import Learning, Learnt, Retraining, grouped, retrain
 from evenhand.training.learning.finetune import cross_entropy
-
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
-Floats = NDArray[np.floating]
+from evenhand.typing import Bools, Floats, Ints
 
 
 def targets(selected: Bools, codes: Ints) -> dict[int, int]:

@@ -6,16 +6,14 @@ from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
+from scipy.special import softmax
 
 from evenhand.training.baselines.context import Context
 from evenhand.training.correctors.interface import NotApplicableError
 from evenhand.training.learning.config import fingerprint
+from evenhand.typing import Floats, Ints
 
 __all__ = ["Answer", "Method", "NotApplicableError", "Sees"]
-Ints = NDArray[np.int64]
-Floats = NDArray[np.floating]
 
 
 SAID = ("title", "source", "sees", "served")
@@ -69,8 +67,7 @@ class Answer:
     @classmethod
     def of_logits(cls, logits: Floats, **notes: Any) -> Answer:  # noqa: ANN401 - whatever JSON can say
         """The most likely class under ``logits (judged, classes)``, and its probability."""
-        exponent = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return cls(logits.argmax(axis=1), exponent.max(axis=1) / exponent.sum(axis=1), notes)
+        return cls(logits.argmax(axis=1), softmax(logits, axis=1).max(axis=1), notes)
 
 
 @dataclass(frozen=True)

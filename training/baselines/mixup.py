@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from evenhand.models.bundle.inputs import Encoded
@@ -19,9 +18,7 @@ from evenhand.training.baselines.group_labels import LEFT_OUT, Groups
 from evenhand.training.baselines.method import Sees
 from evenhand.training.baselines.retrain import Learning, Learnt, Retraining, fresh, grouped, retrain
 from evenhand.training.learning.finetune import cross_entropy
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.floating]
+from evenhand.typing import Ints
 
 
 def partners(groups: Groups, batch: Ints, rng: np.random.Generator) -> Ints:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from evenhand.training.baselines.context import Context
 from evenhand.training.baselines.method import Answer, Method, Sees, Served
@@ -18,7 +17,6 @@ from evenhand.training.correctors import named
 from evenhand.training.learning.config import FitConfig
 from evenhand.training.learning.features import Material
 
-Ints = NDArray[np.int64]
 Knowledge = tuple[str, float]
 """Setting, and with partial labels the share of rows that has them."""
 

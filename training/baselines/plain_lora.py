@@ -15,7 +15,6 @@ from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from evenhand.models.network.fairnet import FairNet
 from evenhand.models.network.gated_lora import ConditionalLora
@@ -29,10 +28,8 @@ from evenhand.training.learning import detection, pseudo_labels
 from evenhand.training.learning.adapters import answers, learn
 from evenhand.training.learning.config import CorrectionConfig, DetectorConfig
 from evenhand.training.learning.features import Material
+from evenhand.typing import Bools, Floats, Ints
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.floating]
-Bools = NDArray[np.bool_]
 THRESHOLD = 0.5
 ANY, OUTLIER = "any", "outlier"
 PUBLISHED = Served("no", "The published settings, to compare with: `evenhand fit` makes an Evenhand bundle.")

@@ -11,16 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from fairlearn.postprocessing import ThresholdOptimizer
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from evenhand.training.baselines.context import Context
 from evenhand.training.baselines.group_labels import LEFT_OUT, Groups, merge
 from evenhand.training.baselines.method import Answer, Method, NotApplicableError, Sees, Served
+from evenhand.typing import Bools, Floats, Ints
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.floating]
-Bools = NDArray[np.bool_]
 BANDS = tuple(round(0.5 + 0.025 * step, 3) for step in range(20))
 """Candidates for the reject option's bound; at 0.5 no row is in the band."""
 

@@ -9,9 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -22,8 +20,8 @@ from evenhand.training.baselines.method import Sees
 from evenhand.training.baselines.penalties import Coral, Mmd, RateGap, known
 from evenhand.training.baselines.retrain import Learning, Learnt, Retraining, fresh, grouped, retrain
 from evenhand.training.data.dataset import Schema
+from evenhand.typing import Ints
 
-Ints = NDArray[np.int64]
 Penalty = Callable[[Tensor, Tensor, Tensor], Tensor]
 """What it looks at ``(rows, ...)``, groups ``(rows,)`` and labels ``(rows,)`` to one value."""
 

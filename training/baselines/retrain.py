@@ -17,7 +17,6 @@ import numpy as np
 import torch
 from imblearn.over_sampling import RandomOverSampler
 from imblearn.under_sampling import RandomUnderSampler
-from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
@@ -28,9 +27,8 @@ from evenhand.training.baselines.method import Answer, Method, NotApplicableErro
 from evenhand.training.data.dataset import DataError
 from evenhand.training.learning import base_model
 from evenhand.training.learning.finetune import Around, Judge, RowLoss, Run, cross_entropy, finetune, predict
+from evenhand.typing import Floats, Ints
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.floating]
 T = TypeVar("T")
 
 

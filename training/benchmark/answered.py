@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from scipy.special import softmax
 
 from evenhand.training.baselines.context import Context
 from evenhand.training.evaluation.metrics import MIN_CELL
-
-Bools = NDArray[np.bool_]
-Ints = NDArray[np.int64]
+from evenhand.typing import Bools, Ints
 
 
 def abstained(context: Context, is_open: Bools, bounds: Sequence[float]) -> Bools:
@@ -23,9 +21,7 @@ def abstained(context: Context, is_open: Bools, bounds: Sequence[float]) -> Bool
         is_open: ``(judged, attributes)``.
         bounds: Per attribute, the probability below which a flagged row gets no decision.
     """
-    logits = context.features.base_logits[context.judged].astype(np.float64)
-    exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
-    probability = exponents.max(axis=1) / exponents.sum(axis=1)
+    probability = softmax(context.features.base_logits[context.judged].astype(np.float64), axis=1).max(axis=1)
     withheld: Bools = (is_open & (probability[:, None] < np.array(bounds))).any(axis=1)
     return withheld
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
-from numpy.typing import NDArray
 
+from evenhand.models.console import say
 from evenhand.training.baselines.context import Context, key_of, prepare
 from evenhand.training.baselines.method import Answer, Method
 from evenhand.training.benchmark.pace import Pace
@@ -22,9 +22,8 @@ from evenhand.training.benchmark.score import Judged, judge
 from evenhand.training.data.dataset import DataError, Rows, Schema
 from evenhand.training.learning import distributed
 from evenhand.training.learning.config import FitConfig, fingerprint
-from evenhand.training.progress import say
+from evenhand.typing import Ints
 
-Ints = NDArray[np.int64]
 SPLITS = ("val", "test")
 
 

@@ -8,23 +8,12 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from evenhand.stats import Rate, newcombe
+from evenhand.stats import Rate, newcombe, paired_difference, percentile_limits
 from evenhand.training.data.dataset import Rows, Schema
-from evenhand.training.evaluation.metrics import (
-    MIN_CELL,
-    Cell,
-    cells,
-    group_metrics,
-    paired_difference,
-    pooled_name,
-    worst,
-)
+from evenhand.training.evaluation.metrics import MIN_CELL, Cell, cells, group_metrics, pooled_name, worst
+from evenhand.typing import Bools, Floats, Ints
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.floating]
-Bools = NDArray[np.bool_]
 DRAWS = 1000
 GAPS: dict[str, tuple[str, ...]] = {
     "equalized_odds": ("true_positive_rate", "false_positive_rate"),
@@ -150,7 +139,8 @@ class _Draws:
             for answer in (base, predicted)
         ]
         value = float((found[1][0].min(axis=1) - found[0][0].min(axis=1))[0])
-        return {"value": value, **_limits(found[1][1].min(axis=1) - found[0][1].min(axis=1))}
+        low, high = percentile_limits(found[1][1].min(axis=1) - found[0][1].min(axis=1))
+        return {"value": value, "low": low, "high": high}
 
     def mean_gap(self, gap: str, predicted: Ints) -> dict[str, float | None]:
         """Limits of the mean of a difference, over the attributes whose rates have enough rows."""
@@ -166,7 +156,8 @@ class _Draws:
                 continue
             rates = _shares(np.stack(members, axis=1), selected, self._weights)
             drawn.append(abs(rates[:, 0::2] - rates[:, 1::2]).max(axis=1))
-        return _limits(np.mean(drawn, axis=0)) if drawn else {"low": None, "high": None}
+        low, high = percentile_limits(np.mean(drawn, axis=0)) if drawn else (None, None)
+        return {"low": low, "high": high}
 
     def _members(self, counted: Sequence[bool]) -> Bools:
         """``(rows, counted cells)`` whether a row lies in each cell, in the order of :meth:`Judged.cells`."""
@@ -186,8 +177,3 @@ def _shares(members: Bools, hits: Bools, weights: Floats) -> Floats:
     size = weights @ inside
     found: Floats = np.where(size > 0, weights @ (inside * hits[:, None]) / np.maximum(size, 1.0), 1.0)
     return found
-
-
-def _limits(drawn: Floats) -> dict[str, float | None]:
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return {"low": float(low), "high": float(high)}

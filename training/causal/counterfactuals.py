@@ -13,11 +13,9 @@ from typing import Any
 import networkx as nx
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from evenhand.training.data.dataset import DataError
-
-Array = NDArray[Any]
+from evenhand.typing import Array
 
 
 def library() -> Any:  # noqa: ANN401 - a module without types

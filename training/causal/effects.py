@@ -27,15 +27,16 @@ import numpy as np
 import pandas as pd
 
 from evenhand.models.bundle import bundle as bundles
+from evenhand.models.console import say, track
 from evenhand.stats import Z95
 from evenhand.training.causal.counterfactuals import Worlds, library
 from evenhand.training.causal.graph import RecantingWitness, carriers, read_graph, relevant
-from evenhand.training.causal.rows import KINDS, MEASURES, Decider, Floats, Prepared, prepare
+from evenhand.training.causal.rows import KINDS, MEASURES, Decider, Prepared, prepare
 from evenhand.training.data.dataset import DataError
 from evenhand.training.data.select_rows import Wanted, input_columns, of_split
 from evenhand.training.data.table import Table
 from evenhand.training.evaluation.metrics import MIN_CELL
-from evenhand.training.progress import say, track
+from evenhand.typing import Float64s
 
 FORMAT = 1
 PLACEBOS, HALVES = 10, 5
@@ -115,7 +116,7 @@ def causal(path: Path, table: Table, graph_file: Path, asked: Asked) -> dict[str
     }
 
 
-def effects(setup: Setup, worlds: Worlds) -> Floats:
+def effects(setup: Setup, worlds: Worlds) -> Float64s:
     """Every effect in one set of rows.
 
     Returns:
@@ -129,7 +130,7 @@ def effects(setup: Setup, worlds: Worlds) -> Floats:
     return np.array(found)
 
 
-def _decided(setup: Setup, worlds: Worlds, group: str, seen: frozenset[str]) -> Floats:
+def _decided(setup: Setup, worlds: Worlds, group: str, seen: frozenset[str]) -> Float64s:
     rows = worlds.of(group, seen, setup.reference)
     rows[setup.attribute] = group if DECISION in seen else setup.reference
     return setup.decider(rows)
@@ -209,7 +210,7 @@ def _again(worlds: Worlds, rows: pd.DataFrame) -> Worlds:
     return Worlds(worlds.graph, worlds.attribute, rows.reset_index(drop=True), worlds)
 
 
-def _spread(groups: Sequence[str], found: Sequence[Floats]) -> dict[str, Any]:
+def _spread(groups: Sequence[str], found: Sequence[Float64s]) -> dict[str, Any]:
     """The one effect on the served score: mean, lowest and highest."""
     values = np.array(found)[:, :, 0, KINDS.index("final"), MEASURES.index("score")]
     return {

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from evenhand.models.bundle.bundle import Bundle, BundleError
 from evenhand.models.bundle.encoders.choose import make_encoder
@@ -17,12 +16,12 @@ from evenhand.models.bundle.runner import make_runner
 from evenhand.models.bundle.runtime_onnx import MODE_CODES
 from evenhand.training.data.dataset import DataError
 from evenhand.training.data.table import Values
+from evenhand.typing import Float32s, Float64s
 
 BATCH_ROWS = 256
 KINDS = ("base", "final")
 MEASURES = ("decision", "score")
 """Whether the label is favourable, and the probability that it is."""
-Floats = NDArray[np.float64]
 
 
 class Decider:
@@ -45,7 +44,7 @@ class Decider:
         self.manifest = bundle.manifest
         self.features = encoder.features
 
-    def __call__(self, rows: pd.DataFrame) -> Floats:
+    def __call__(self, rows: pd.DataFrame) -> Float64s:
         """Favourable or not, and how probably.
 
         Returns:
@@ -106,10 +105,10 @@ def _values(column: pd.Series, numeric: bool) -> list[float | str | None]:
     ]
 
 
-def _favourable(logits: NDArray[np.float32], good: Sequence[bool]) -> Floats:
+def _favourable(logits: Float32s, good: Sequence[bool]) -> Float64s:
     exponent = np.exp(logits - logits.max(axis=2, keepdims=True))
     scores = exponent / exponent.sum(axis=2, keepdims=True)
     chosen = np.array(good)
     decided = chosen[logits.argmax(axis=2)]
-    found: Floats = np.stack([decided.astype(np.float64), scores[:, :, chosen].sum(axis=2)], axis=1)
+    found: Float64s = np.stack([decided.astype(np.float64), scores[:, :, chosen].sum(axis=2)], axis=1)
     return found

@@ -11,19 +11,15 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from numpy.typing import NDArray
 
+from evenhand.models.console import track
 from evenhand.models.network.corrector import Corrector
 from evenhand.training.data.dataset import HELD, TUNE, Rows, Schema
 from evenhand.training.evaluation.metrics import MIN_CELL, pooled_name
 from evenhand.training.learning.adapters import answers
 from evenhand.training.learning.config import CorrectionConfig
 from evenhand.training.learning.features import Features
-from evenhand.training.progress import track
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float32]
-Bools = NDArray[np.bool_]
+from evenhand.typing import Bools, Float32s, Float64s, Ints
 
 STRENGTHS = (0.3, 0.45, 0.6, 0.8, 1.0)
 LEVELS = (0.5, 0.75, 1.0)
@@ -70,7 +66,7 @@ class Cuts:
         rows: All rows; held-out training rows decide.
     """
 
-    def __init__(self, risk: Floats, known: Ints, rows: Rows) -> None:
+    def __init__(self, risk: Float32s, known: Ints, rows: Rows) -> None:
         self._risk = risk[rows.of(HELD, TUNE)]
         seen = known[rows.of("train", HELD, TUNE)]
         self.shares = [float((column == 1).sum() / max((column >= 0).sum(), 1)) for column in seen.T]
@@ -91,7 +87,9 @@ class Cuts:
 class Table:
     """Predicted class of some rows at every strength, under every set of open gates that some setting can produce."""
 
-    def __init__(self, correction: Corrector, features: Features, chosen: Ints, possible: Bools, risk: Floats) -> None:
+    def __init__(
+        self, correction: Corrector, features: Features, chosen: Ints, possible: Bools, risk: Float32s
+    ) -> None:
         """Run the corrector as often as needed.
 
         Args:
@@ -158,9 +156,9 @@ class Judge:
         lowest = [accuracies[attribute == index].min() for index in np.unique(attribute)]
         return float(accuracies.min() + np.mean(lowest) + 0.1 * right.mean())
 
-    def _accuracies(self, right: Bools) -> NDArray[np.float64]:
+    def _accuracies(self, right: Bools) -> Float64s:
         # A product of two boolean arrays is boolean: it would say whether any row is right, not how many.
-        found: NDArray[np.float64] = (self.members @ right.astype(np.int64)) / self.members.sum(axis=1)
+        found: Float64s = (self.members @ right.astype(np.int64)) / self.members.sum(axis=1)
         return found
 
 

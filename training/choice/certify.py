@@ -15,10 +15,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
-Bools = NDArray[np.bool_]
+from evenhand.typing import Bools, Ints
 
 NUISANCE_LEVEL = 1e-3
 """Berger and Boos 1994: the nuisance parameter is searched in an interval of this level, which the p-value pays for."""
@@ -97,7 +96,7 @@ def chance(base: Bools, final: Bools, inside: Bools, epsilon: float, rows: int) 
     return min(_z(change, epsilon, share), _z(change[inside], 0.0, share))
 
 
-def _z(change: NDArray[np.int64], margin: float, share: float) -> float:
+def _z(change: Ints, margin: float, share: float) -> float:
     """Standard errors of the mean change above ``-margin``, over ``share`` times as many rows; one more row changes."""
     n = len(change)
     if n == 0:

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from evenhand.training.choice.candidates import Judge
 from evenhand.training.data.dataset import Rows, Schema
+from evenhand.typing import Ints
 
-Ints = NDArray[np.int64]
 T = TypeVar("T")
 TOO_COSTLY = 10.0
 """More than any two values differ by."""

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from evenhand.models.console import say
 from evenhand.models.network.backbones import SplitModel
 from evenhand.models.network.fairnet import FairNet
 from evenhand.training.choice import select
@@ -24,10 +24,8 @@ from evenhand.training.learning import detection, pseudo_labels
 from evenhand.training.learning.config import FitConfig, fingerprint
 from evenhand.training.learning.detection import Lesson
 from evenhand.training.learning.features import Material
-from evenhand.training.progress import say
+from evenhand.typing import Float32s
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float32]
 MakeSplit = Callable[[], SplitModel]
 """A fresh cut of the frozen base; each arm puts adapters of its own into one."""
 
@@ -51,7 +49,7 @@ class Learnt:
 
     arm: Arm
     fairnet: FairNet
-    risk: Floats
+    risk: Float32s
     """``(rows, attributes)`` of all rows."""
     notes: dict[str, Any]
     """What whoever reads the log should know; plain values."""
@@ -79,7 +77,7 @@ def arms(config: FitConfig, make_split: MakeSplit, material: Material, folder: P
 
 def learn(
     arm: Arm, config: FitConfig, make_split: MakeSplit, material: Material, folder: Path
-) -> tuple[FairNet, Floats, dict[str, Any]]:
+) -> tuple[FairNet, Float32s, dict[str, Any]]:
     """Detectors, calibration, corrector.
 
     Returns:

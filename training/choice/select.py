@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from evenhand.models.console import say
 from evenhand.models.network.corrector import Corrector
 from evenhand.training.choice.candidates import (
     LEVELS,
@@ -23,12 +23,7 @@ from evenhand.training.choice.certify import SHARES, chance, fallback, gain_p_va
 from evenhand.training.data.dataset import TUNE
 from evenhand.training.learning.config import CorrectionConfig
 from evenhand.training.learning.features import Material
-from evenhand.training.progress import say
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float32]
-Bools = NDArray[np.bool_]
-
+from evenhand.typing import Float32s, Ints
 
 SEEN = 0.5
 """Share of tuning rows whose attributes are known, from which on they alone put settings in order."""
@@ -105,7 +100,7 @@ class Chooser:
         self,
         correction: Corrector,
         material: Material,
-        risk: Floats,
+        risk: Float32s,
         known: Ints,
         chosen: Ints,
         levels: tuple[float, ...] = LEVELS,
@@ -215,7 +210,7 @@ def _worst_of_base(tune: Judge, validation: Judge) -> tuple[str, str, str] | Non
     return tune.names[both[int(np.argmin(accuracies))]]
 
 
-def choose(correction: Corrector, material: Material, risk: Floats, known: Ints, config: CorrectionConfig) -> Choice:
+def choose(correction: Corrector, material: Material, risk: Float32s, known: Ints, config: CorrectionConfig) -> Choice:
     """Choose for a bundle; see :meth:`Chooser.choose`."""
     order, certify = choice_rows(material, config.require_certificate)
     asked = np.concatenate([order, order[:0] if certify is None else certify])

@@ -11,15 +11,14 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from scipy.special import softmax
 
 from evenhand.models.network.backbones import SplitModel
 from evenhand.training.correctors.interface import CorrectorMethod, Given
 from evenhand.training.correctors.none import Nothing
 from evenhand.training.learning.config import CorrectionConfig
+from evenhand.typing import Bools, Floats
 
-Bools = NDArray[np.bool_]
-Floats = NDArray[np.floating]
 LEAST_ANSWERED = 0.5
 
 
@@ -38,8 +37,7 @@ def learn(corrector: Abstain, given: Given) -> dict[str, Any]:
     """Find every attribute's bound."""
     held, features = given.held, given.material.features
     logits = features.base_logits[held].astype(np.float64)
-    exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
-    score = exponents.max(axis=1) / exponents.sum(axis=1)
+    score = softmax(logits, axis=1).max(axis=1)
     right = logits.argmax(axis=1) == given.material.rows.labels[held]
     bounds = tuple(bound(score, right, given.gates[held, attribute]) for attribute in range(given.gates.shape[1]))
     corrector.abstain_below = bounds

@@ -19,7 +19,6 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from concept_erasure import LeaceEraser, LeaceFitter
-from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
@@ -27,9 +26,8 @@ from evenhand.models.network.backbones import SplitModel
 from evenhand.models.network.corrector import Corrector, Selected
 from evenhand.training.correctors.interface import CorrectorMethod, Given, NotApplicableError
 from evenhand.training.learning.config import CorrectionConfig
+from evenhand.typing import Float64s, Ints
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float32]
 MOST_DIRECTIONS = 16
 """INLP stops there at the latest; the paper takes a fixed number, too."""
 ABOVE_CHANCE = 0.02
@@ -123,7 +121,7 @@ def learn_inlp(corrector: Erasure, given: Given) -> dict[str, Any]:
     return {"directions projected out": counts}
 
 
-def nullspace_directions(x: NDArray[np.float64], z: Ints) -> NDArray[np.float64]:
+def nullspace_directions(x: Float64s, z: Ints) -> Float64s:
     """Orthonormal directions ``(directions, width)`` in which linear classifiers find the group.
 
     Args:
@@ -144,7 +142,7 @@ def nullspace_directions(x: NDArray[np.float64], z: Ints) -> NDArray[np.float64]
     return basis
 
 
-def _known(given: Given) -> list[tuple[NDArray[np.float64], Ints]]:
+def _known(given: Given) -> list[tuple[Float64s, Ints]]:
     """Representation and group of training rows whose group is known, per attribute."""
     rows = given.material.rows.of("train", "held", "tune")
     found = []

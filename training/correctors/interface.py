@@ -7,18 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from evenhand.models.network.backbones import SplitModel
 from evenhand.models.network.corrector import Corrector
 from evenhand.training.data.dataset import HELD, DataError
 from evenhand.training.learning.config import CorrectionConfig
 from evenhand.training.learning.features import Material
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float32]
-Bools = NDArray[np.bool_]
+from evenhand.typing import Bools, Float32s, Ints
 
 
 @dataclass(frozen=True)
@@ -29,7 +23,7 @@ class Given:
     """Hidden states and rows, with the groups that training may see."""
     gates: Bools
     """``(rows, attributes)`` rows that some setting may flag."""
-    risk: Floats
+    risk: Float32s
     """``(rows, attributes)``."""
     known: Ints
     """``(rows, attributes)`` 1 outside the reference group, 0 inside, -1 not known."""

@@ -6,14 +6,12 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from evenhand.models.network.backbones import SplitModel
 from evenhand.models.network.corrector import Corrector
 from evenhand.training.correctors.interface import Given, NotApplicableError
-
-Floats = NDArray[np.float32]
+from evenhand.typing import Bools, Float32s
 
 
 class MarginCorrector(Corrector):
@@ -38,7 +36,7 @@ class MarginCorrector(Corrector):
         """Logits ``(rows, classes)`` of another margin ``(rows,)`` and the same sum."""
         return logits + (margin - self.margin(logits))[:, None] * self.favourable / 2
 
-    def begin(self, given: Given) -> Floats:
+    def begin(self, given: Given) -> Float32s:
         """Learn which class is the favourable one.
 
         Returns:
@@ -52,10 +50,10 @@ class MarginCorrector(Corrector):
             raise NotApplicableError(f"defined for two classes; this data has {len(labels)}")
         sign = [1.0 if label in favourable else -1.0 for label in labels]
         self.favourable.copy_(torch.tensor(sign))
-        found: Floats = given.material.features.base_logits @ np.array(sign, dtype=np.float32)
+        found: Float32s = given.material.features.base_logits @ np.array(sign, dtype=np.float32)
         return found
 
 
-def favourable_truth(given: Given) -> NDArray[np.bool_]:
+def favourable_truth(given: Given) -> Bools:
     """``(rows,)`` whether the true label is the favourable one."""
     return np.isin(np.array(given.material.schema.labels)[given.material.rows.labels], given.material.schema.favourable)

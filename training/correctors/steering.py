@@ -15,7 +15,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from evenhand.models.network.backbones import SplitModel
@@ -24,9 +23,7 @@ from evenhand.training.batches import by_length
 from evenhand.training.correctors.interface import CorrectorMethod, Given, NotApplicableError
 from evenhand.training.learning.config import CorrectionConfig
 from evenhand.training.learning.features import Features
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float32]
+from evenhand.typing import Float32s, Ints
 
 
 class Steering(Corrector):
@@ -71,7 +68,7 @@ def learn(corrector: Steering, given: Given) -> dict[str, Any]:
     return {"length of each direction": norms}
 
 
-def difference(means: Floats, labels: Ints, members: Ints) -> Floats:
+def difference(means: Float32s, labels: Ints, members: Ints) -> Float32s:
     """Mean of reference rows minus mean of others, within each class that has both, averaged over those classes.
 
     Args:
@@ -90,7 +87,7 @@ def difference(means: Floats, labels: Ints, members: Ints) -> Floats:
     return np.mean(found, axis=0).astype(np.float32) if found else np.zeros(means.shape[1], dtype=np.float32)
 
 
-def mean_states(features: Features, rows: Ints) -> Floats:
+def mean_states(features: Features, rows: Ints) -> Float32s:
     """Mean hidden state over each row's positions, ``(rows, hidden)``."""
     found = np.zeros((len(rows), features.hidden.shape[1]), dtype=np.float32)
     for batch in by_length(features.lengths[rows]):

@@ -18,7 +18,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from evenhand.models.network.backbones import SplitModel
@@ -27,9 +26,8 @@ from evenhand.training.correctors.interface import CorrectorMethod, Given
 from evenhand.training.correctors.margins import MarginCorrector, favourable_truth
 from evenhand.training.evaluation.metrics import MIN_CELL
 from evenhand.training.learning.config import CorrectionConfig
+from evenhand.typing import Bools, Float32s
 
-Floats = NDArray[np.float32]
-Bools = NDArray[np.bool_]
 CANDIDATES = 101
 UNCERTAIN, SURE = 0, 1
 
@@ -80,7 +78,7 @@ def learn(corrector: Thresholds, given: Given) -> dict[str, Any]:
     return {"margins added, uncertain and sure": corrector.offsets.numpy().round(3).tolist()}
 
 
-def offset(margins: Floats, good: Bools, target: Floats) -> float:
+def offset(margins: Float32s, good: Bools, target: Float32s) -> float:
     """What to add to margins so that both rates come nearest to the target.
 
     Args:
@@ -100,7 +98,7 @@ def offset(margins: Floats, good: Bools, target: Floats) -> float:
     return float(tried[best])
 
 
-def rates(margins: Floats, good: Bools, offsets: Floats) -> Floats:
+def rates(margins: Float32s, good: Bools, offsets: Float32s) -> Float32s:
     """True and false positive rate ``(offsets, 2)`` under every offset."""
     selected = margins[None, :] + offsets[:, None] > 0
     found = [selected[:, of].mean(axis=1) if of.any() else np.zeros(len(offsets)) for of in (good, ~good)]

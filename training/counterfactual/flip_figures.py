@@ -7,18 +7,15 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from evenhand.models.bundle.manifest import Manifest
 from evenhand.models.bundle.terms import Swap
 from evenhand.stats import Z95, Rate
 from evenhand.training.evaluation.bundle_score import Answers
+from evenhand.typing import Bools, Float64s, Ints
 
 WORST = 10
 """Examples per attribute."""
-
-Bools = NDArray[np.bool_]
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -58,14 +55,14 @@ def _flipped(answers: Answers, pairs: Sequence[Pair], kind: str) -> Bools:
     return found
 
 
-def _any(rows: NDArray[np.int64], hits: Bools) -> Rate:
+def _any(rows: Ints, hits: Bools) -> Rate:
     """Share of rows with a hit in at least one of their swaps."""
     return Rate.of_counts(len(set(rows[hits].tolist())), len(set(rows.tolist())))
 
 
-def _favourable(answers: Answers, kind: str, good: Bools) -> Floats:
+def _favourable(answers: Answers, kind: str, good: Bools) -> Float64s:
     scores = answers.base_scores if kind == "base" else answers.scores
-    found: Floats = scores[:, good].sum(axis=1, dtype=np.float64)
+    found: Float64s = scores[:, good].sum(axis=1, dtype=np.float64)
     return found
 
 
@@ -89,7 +86,7 @@ def _directions(answers: Answers, pairs: Sequence[Pair], good: Bools) -> list[di
     return found
 
 
-def mean_of(values: Floats) -> dict[str, Any]:
+def mean_of(values: Float64s) -> dict[str, Any]:
     """A mean with its 95 % interval (normal); no interval of a single value."""
     n, value = len(values), float(values.mean())
     half = Z95 * float(values.std(ddof=1)) / n**0.5 if n > 1 else None
@@ -118,6 +115,6 @@ def _worst(answers: Answers, pairs: Sequence[Pair], manifest: Manifest, good: Bo
     ]
 
 
-def _at(answers: Answers, place: int, kind: str, manifest: Manifest, score: Floats) -> dict[str, Any]:
+def _at(answers: Answers, place: int, kind: str, manifest: Manifest, score: Float64s) -> dict[str, Any]:
     label = (answers.base if kind == "base" else answers.final)[place]
     return {"label": manifest.labels[label], "favourable": float(score[place])}

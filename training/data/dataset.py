@@ -16,8 +16,8 @@ from sklearn.model_selection import train_test_split
 from evenhand.models.bundle.manifest import MAX_ATTRIBUTES, MAX_GROUPS, Name, Value
 from evenhand.training.columns import Columns
 from evenhand.training.data.items import items_of
+from evenhand.typing import Ints
 
-Ints = NDArray[np.int64]
 SPLITS = ("train", "val", "test")
 HELD, TUNE = "held", "tune"
 """Training rows that the base does not learn from: on the first the correction learns, on the second it is tuned."""

@@ -8,14 +8,12 @@ from typing import Any, cast
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from evenhand.models.bundle.encoders.table import Features, present
-from evenhand.models.bundle.inputs import Array, Encoded, Encoder, InputError
+from evenhand.models.bundle.inputs import Encoded, Encoder, InputError
+from evenhand.models.console import track
 from evenhand.training.columns import Columns
-from evenhand.training.progress import track
-
-Bools = NDArray[np.bool_]
+from evenhand.typing import Array, Bools
 
 
 def items_of(table: pd.DataFrame, columns: Columns) -> tuple[list[Any], Bools]:

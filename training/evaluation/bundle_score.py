@@ -7,13 +7,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from scipy.special import softmax
 
 from evenhand.models.bundle.inputs import Encoded, collate, pad_of
 from evenhand.models.bundle.manifest import Manifest
 from evenhand.models.bundle.runner import Runner
 from evenhand.models.bundle.runtime_onnx import MODE_CODES
-from evenhand.stats import Rate
+from evenhand.models.console import track
+from evenhand.stats import Rate, paired_difference
 from evenhand.training.batches import by_length
 from evenhand.training.data.dataset import Rows, Schema
 from evenhand.training.evaluation.calibration import calibration
@@ -24,15 +25,10 @@ from evenhand.training.evaluation.metrics import (
     cells,
     group_metrics,
     members,
-    paired_difference,
     pooled_name,
     worst,
 )
-from evenhand.training.progress import track
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float32]
-Bools = NDArray[np.bool_]
+from evenhand.typing import Bools, Float32s, Ints
 
 
 @dataclass(frozen=True)
@@ -45,13 +41,13 @@ class Answers:
     """``(rows,)`` class without correction."""
     final: Ints
     """``(rows,)`` class as served, under the manifest's modes."""
-    risk: Floats
+    risk: Float32s
     """``(rows, attributes)``."""
     flagged: Bools
     """``(rows, attributes)``."""
-    base_scores: Floats
+    base_scores: Float32s
     """``(rows, classes)`` probabilities without correction."""
-    scores: Floats
+    scores: Float32s
     """``(rows, classes)`` probabilities as served."""
     corrected: Bools
     """``(rows,)`` whether a correction was served, whatever it changed: in mode ``apply`` alone."""
@@ -59,9 +55,9 @@ class Answers:
     """``(rows,)`` whether there is no decision; the answer counts in every other figure."""
 
     @property
-    def score(self) -> Floats:
+    def score(self) -> Float32s:
         """``(rows,)`` probability of the served class."""
-        found: Floats = self.scores.max(axis=1)
+        found: Float32s = self.scores.max(axis=1)
         return found
 
 
@@ -88,7 +84,7 @@ def answer(
             out.risk,
             out.flagged,
         )
-    applied, scores = flagged & (modes == MODE_CODES["apply"]), _softmax(logits)
+    applied, scores = flagged & (modes == MODE_CODES["apply"]), softmax(logits, axis=1)
     bounds = np.array([attribute.abstain_below or 0.0 for attribute in manifest.attributes])
     return Answers(
         rows=chosen,
@@ -96,17 +92,11 @@ def answer(
         final=logits.argmax(axis=1),
         risk=risk,
         flagged=flagged,
-        base_scores=_softmax(base),
+        base_scores=softmax(base, axis=1),
         scores=scores,
         corrected=applied.any(axis=1) & manifest.correction.changes_answers,
         abstained=(applied & (scores.max(axis=1)[:, None] < bounds)).any(axis=1),
     )
-
-
-def _softmax(logits: Floats) -> Floats:
-    exponent = np.exp(logits - logits.max(axis=1, keepdims=True))
-    found: Floats = exponent / exponent.sum(axis=1, keepdims=True)
-    return found
 
 
 def judge(answers: Answers, rows: Rows, schema: Schema) -> dict[str, Any]:

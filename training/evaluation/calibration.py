@@ -7,18 +7,14 @@ to hold the figure itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from evenhand.stats import Rate
+from evenhand.stats import Rate, basic_bootstrap
 from evenhand.training.evaluation.metrics import MIN_CELL, Bin
-
-Floats = NDArray[np.floating]
-Bools = NDArray[np.bool_]
+from evenhand.typing import Bools, Floats, Ints
 
 BINS = 10
 """Intervals of equal width."""
@@ -62,8 +58,8 @@ def calibration(predicted: Floats, happened: Bools) -> dict[str, Any]:
     off[np.arange(n), _bin_of(p)] = p - y
     squared = (p - y) ** 2
     return {
-        "calibration_error": _with_interval(n, lambda w: np.abs(w @ off).sum(axis=1) / n),
-        "brier": _with_interval(n, lambda w: w @ squared / n),
+        "calibration_error": basic_bootstrap(n, DRAWS, lambda w: np.abs(w @ off).sum(axis=1) / n),
+        "brier": basic_bootstrap(n, DRAWS, lambda w: w @ squared / n),
         "bins": [asdict(each) for each in reliability_bins(p, happened) if each.observed.n],
     }
 
@@ -114,46 +110,18 @@ def risk_coverage(confidence: Floats, correct: Bools) -> dict[str, Any]:
     enough = np.flatnonzero(coverage * n >= MIN_CELL)
     shown = enough[np.unique(np.linspace(0, len(enough) - 1, CURVE_POINTS).round().astype(int))] if len(enough) else []
     return {
-        "aurc": _with_interval(n, area),
+        "aurc": basic_bootstrap(n, DRAWS, area),
         "coverage": coverage[shown].tolist() if len(enough) else [],
         "accuracy": accuracy[shown].tolist() if len(enough) else [],
     }
 
 
-def _bin_of(predicted: Floats) -> NDArray[np.int64]:
+def _bin_of(predicted: Floats) -> Ints:
     return np.minimum((np.asarray(predicted, dtype=float) * BINS).astype(np.int64), BINS - 1)
 
 
-def _levels(confidence: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _levels(confidence: Floats) -> tuple[Ints, Ints]:
     """Rows from the most confident on, and where in that order each run of equal confidence ends."""
     order = np.argsort(-confidence, kind="stable")
     ordered = confidence[order]
     return order, np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True)) if len(order) else order
-
-
-def _with_interval(n: int, statistic: Callable[[Floats], Floats]) -> dict[str, Any]:
-    """A figure over rows with its interval.
-
-    Args:
-        n: Number of rows.
-        statistic: How often each row counts, ``(draws, n)``, to the figure of every draw.
-    """
-    if n == 0:
-        return {"n": 0, "value": None, "low": None, "high": None}
-    value = float(statistic(np.ones((1, n)))[0])
-    rng = np.random.default_rng(0)
-    # As many draws at a time as fit into a few tens of megabytes.
-    size = max(1, min(DRAWS, 2_000_000 // n))
-    drawn = np.concatenate(
-        [
-            statistic(rng.multinomial(n, np.full(n, 1 / n), size=min(size, DRAWS - start)).astype(float))
-            for start in range(0, DRAWS, size)
-        ]
-    )
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return {
-        "n": n,
-        "value": value,
-        "low": max(0.0, min(value, 2 * value - float(high))),
-        "high": min(1.0, max(value, 2 * value - float(low))),
-    }

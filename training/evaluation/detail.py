@@ -9,17 +9,15 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from evenhand.models.bundle.manifest import UNKNOWN_GROUP
-from evenhand.stats import Rate
+from evenhand.stats import Rate, paired_difference
 from evenhand.training.data.dataset import Rows, Schema
 from evenhand.training.evaluation.bundle_score import Answers
 from evenhand.training.evaluation.calibration import calibration, risk_coverage
-from evenhand.training.evaluation.metrics import members, paired_difference
+from evenhand.training.evaluation.metrics import members
+from evenhand.typing import Bools, Floats, Ints
 
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 KINDS = ("base", "final")
 
 
@@ -92,11 +90,9 @@ def _pair(base: Bools, final: Bools) -> dict[str, Any]:
     return {**found, "difference": paired_difference(base, final)}
 
 
-def _favourable(
-    answers: Answers, rows: Rows, schema: Schema
-) -> tuple[dict[str, NDArray[np.floating]], dict[str, NDArray[np.floating]], Bools]:
+def _favourable(answers: Answers, rows: Rows, schema: Schema) -> tuple[dict[str, Floats], dict[str, Floats], Bools]:
     """Scores per kind, the probability of a favourable label per kind, and whether the true label is."""
     good = [schema.labels.index(label) for label in schema.favourable]
-    scores: dict[str, NDArray[np.floating]] = {"base": answers.base_scores, "final": answers.scores}
+    scores: dict[str, Floats] = {"base": answers.base_scores, "final": answers.scores}
     favourable = {kind: np.clip(found[:, good].sum(axis=1), 0.0, 1.0) for kind, found in scores.items()}
     return scores, favourable, np.isin(rows.labels[answers.rows], good)

@@ -8,16 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from evenhand.stats import Rate, newcombe, wilson
-
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
+from evenhand.stats import Rate, difference
+from evenhand.typing import Bools, Ints
 
 MIN_CELL = 30
 
@@ -52,34 +46,6 @@ class Cell:
 def pooled_name(reference: str) -> str:
     """Name of all groups but the reference together: the rows that a correction is for."""
     return f"any but {reference}"
-
-
-def paired_difference(base: Bools, final: Bools) -> dict[str, Any]:
-    """Accuracy of ``final`` minus ``base`` on the same rows, with a 95 % interval.
-
-    Newcombe 1998 (paired data, method 10): Wilson limits of both rates, corrected by their correlation.
-    """
-    n = len(base)
-    if n == 0:
-        return {"n": 0, "value": None, "low": None, "high": None, "mended": 0, "broken": 0}
-    both, mended = int((base & final).sum()), int((~base & final).sum())
-    broken = int((base & ~final).sum())
-    neither = n - both - mended - broken
-    p, q = final.mean(), base.mean()
-    (pl, ph), (ql, qh) = wilson(float(p), n), wilson(float(q), n)
-    spread = (both + mended) * (broken + neither) * (both + broken) * (mended + neither)
-    phi = (both * neither - mended * broken) / sqrt(spread) if spread else 0.0
-    down = sqrt(max(0.0, (p - pl) ** 2 - 2 * phi * (p - pl) * (qh - q) + (qh - q) ** 2))
-    up = sqrt(max(0.0, (ph - p) ** 2 - 2 * phi * (ph - p) * (q - ql) + (q - ql) ** 2))
-    value = float(p - q)
-    return {
-        "n": n,
-        "value": value,
-        "low": value - down,
-        "high": value + up,
-        "mended": mended,
-        "broken": broken,
-    }
 
 
 def members(names: Sequence[str], groups: Ints) -> dict[str, Bools]:
@@ -171,15 +137,6 @@ def against_reference(rates: dict[str, dict[str, Rate]]) -> dict[str, dict[str, 
         name: {metric: difference(rate, reference[metric]) for metric, rate in of_group.items()}
         for name, of_group in others
     }
-
-
-def difference(a: Rate, b: Rate) -> dict[str, Any]:
-    """The difference ``a - b`` of two groups' rates with its Newcombe interval and both counts, as plain values."""
-    limits = newcombe(a, b)
-    counts = {"n": a.n, "n_reference": b.n}
-    if limits is None or a.value is None or b.value is None:
-        return {"value": None, "low": None, "high": None, **counts}
-    return {"value": a.value - b.value, "low": limits[0], "high": limits[1], **counts}
 
 
 def _values(rates: dict[str, dict[str, Rate]], metric: str, min_rows: int) -> list[float]:

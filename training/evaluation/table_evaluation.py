@@ -29,11 +29,11 @@ import numpy as np
 from evenhand.models.bundle import bundle as bundles
 from evenhand.models.bundle.bundle import Bundle
 from evenhand.models.bundle.runner import make_runner
+from evenhand.models.console import say, track
 from evenhand.training.data.select_rows import Judgeable, Wanted, judgeable
 from evenhand.training.data.table import Table, read_table
 from evenhand.training.evaluation import detail
 from evenhand.training.evaluation.bundle_score import answer, judge
-from evenhand.training.progress import say, track
 
 FORMAT = 1
 LIBRARIES = ("onnxruntime", "tokenizers", "numpy")

@@ -16,6 +16,7 @@ from evenhand.models.bundle import bundle as bundles
 from evenhand.models.bundle.bundle import Bundle
 from evenhand.models.bundle.manifest import Attribute, Manifest
 from evenhand.models.bundle.runtime_onnx import GraphRunner
+from evenhand.models.console import say
 from evenhand.models.onnx.quantize import Precision, lower
 from evenhand.training.data.dataset import DataError, refuse_existing
 from evenhand.training.data.select_rows import Judgeable, Wanted, judgeable
@@ -23,7 +24,6 @@ from evenhand.training.data.table import read_table
 from evenhand.training.evaluation.bundle_score import Answers, answer
 from evenhand.training.fit.batch_invariance import TOLERANCE, Company, company
 from evenhand.training.fit.finalize import Judged, seal
-from evenhand.training.progress import say
 
 KINDS = {"base": "base", "final": "corrected"}
 MADE_ANEW = (bundles.GRAPH, bundles.REFERENCE, bundles.CARD)

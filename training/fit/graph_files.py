@@ -15,12 +15,12 @@ from evenhand.models.bundle.inputs import collate
 from evenhand.models.bundle.manifest import PREPROCESS, Engine, Manifest
 from evenhand.models.bundle.runner import Runner, make_runner
 from evenhand.models.bundle.runtime_onnx import MODE_CODES
+from evenhand.models.console import say
 from evenhand.models.network.gated_lora import ConditionalLora
 from evenhand.models.network.parts import save_base
 from evenhand.models.onnx.torch_export import ExportError, Parity, ParityError, compare, to_onnx
 from evenhand.training.data.dataset import DataError
 from evenhand.training.fit.fitted import Fitted
-from evenhand.training.progress import say
 
 PARITY_ROWS = 320
 

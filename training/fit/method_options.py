@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from safetensors.torch import load_file, save_file
 
 from evenhand.models.bundle.manifest import Name
+from evenhand.models.console import say
 from evenhand.models.onnx.torch_export import round_to_float16
 from evenhand.training.correctors import correctors, named
 from evenhand.training.correctors.interface import CorrectorMethod
@@ -18,7 +19,6 @@ from evenhand.training.correctors.none import NONE
 from evenhand.training.data.dataset import DataError, Rows, Schema
 from evenhand.training.learning import base_model
 from evenhand.training.learning.config import FitConfig, fingerprint
-from evenhand.training.progress import say
 
 if TYPE_CHECKING:
     from evenhand.training.baselines.retrain import Retraining

@@ -8,6 +8,7 @@ from pathlib import Path
 import transformers
 
 from evenhand.models.bundle.inputs import Encoded
+from evenhand.models.console import say
 from evenhand.models.network.backbones import SplitModel, block_count
 from evenhand.training.choice import learners
 from evenhand.training.data.attributes import with_intersections
@@ -19,7 +20,6 @@ from evenhand.training.learning import base_model, detection, distributed
 from evenhand.training.learning.config import FitConfig, fingerprint
 from evenhand.training.learning.features import Features, Material, extract
 from evenhand.training.learning.layers import choose_layer
-from evenhand.training.progress import say
 
 
 def run(config: FitConfig, rows: Rows, schema: Schema, data_sha256: str, out: Path, work: Path) -> Path:

@@ -19,11 +19,11 @@ from peft import LoraConfig
 from torch import nn
 from transformers import PrinterCallback, TrainerCallback
 
+from evenhand.models.console import say, track
 from evenhand.training.data.dataset import DataError
 from evenhand.training.generative.language import Speech
 from evenhand.training.generative.options import Common, Preference
 from evenhand.training.generative.pairs import Pair
-from evenhand.training.progress import say, track
 
 if TYPE_CHECKING:
     from trl import DPOTrainer

@@ -8,16 +8,13 @@ from math import exp, sqrt
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
-from evenhand.stats import Rate
-from evenhand.training.evaluation.metrics import difference, paired_difference
+from evenhand.stats import Rate, difference, paired_difference
 from evenhand.training.generative.pairs import Pair
 from evenhand.training.generative.scores import Drift, Likelihoods
+from evenhand.typing import Bools, Float64s
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 MIN_PAIRS = 30
 """Fewer pairs than these are listed, and never give a verdict."""
 
@@ -67,7 +64,7 @@ def rate(hits: Bools) -> dict[str, Any]:
     return asdict(Rate.of(hits))
 
 
-def mean(values: Floats) -> dict[str, Any]:
+def mean(values: Float64s) -> dict[str, Any]:
     """A mean with its count and 95 % t interval, which needs two values."""
     n = len(values)
     if n < 2:
@@ -92,11 +89,11 @@ def _figures(base: Likelihoods, final: Likelihoods, chosen: Bools) -> dict[str, 
     }
 
 
-def _means(base: Floats, final: Floats) -> dict[str, Any]:
+def _means(base: Float64s, final: Float64s) -> dict[str, Any]:
     return {"base": mean(base), "final": mean(final), "change": mean(final - base)}
 
 
-def _preferred(base: Floats, final: Floats) -> dict[str, Any]:
+def _preferred(base: Float64s, final: Float64s) -> dict[str, Any]:
     """How often the preferred answer is the likelier one; a tie does not count."""
     return {"base": rate(base > 0), "final": rate(final > 0), "difference": paired_difference(base > 0, final > 0)}
 

@@ -7,18 +7,16 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
+from evenhand.models.console import track
 from evenhand.training.generative.gated_steering import Steering, Where, block, width_of
 from evenhand.training.generative.language import Tokens
 from evenhand.training.generative.scores import batches, logits_of, padded
-from evenhand.training.progress import track
-
-Floats = NDArray[np.float32]
+from evenhand.typing import Bools, Float32s
 
 
 def learn(model: nn.Module, pairs: Sequence[Tokens], neutral: Sequence[list[int]], where: Where) -> Steering:
@@ -47,7 +45,7 @@ def learn(model: nn.Module, pairs: Sequence[Tokens], neutral: Sequence[list[int]
 
 
 @torch.no_grad()
-def mean_states(model: nn.Module, rows: Sequence[tuple[list[int], int]], layer: int, what: str) -> Floats:
+def mean_states(model: nn.Module, rows: Sequence[tuple[list[int], int]], layer: int, what: str) -> Float32s:
     """Mean input of a block from a position of each row on, ``(rows, width)``.
 
     Args:
@@ -81,7 +79,7 @@ def _caught(module: nn.Module) -> Iterator[list[Tensor]]:
         hook.remove()
 
 
-def _gate(states: Floats, to_steer: NDArray[np.bool_]) -> tuple[Tensor, Tensor]:
+def _gate(states: Float32s, to_steer: Bools) -> tuple[Tensor, Tensor]:
     """Weight and bias on the hidden state as it is: the scaling is folded in."""
     scaler, line = StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=1000)
     make_pipeline(scaler, line).fit(states, to_steer)

@@ -8,13 +8,13 @@ from typing import Any
 
 from peft import PeftModel
 
+from evenhand.models.console import say
 from evenhand.training.data.dataset import refuse_existing
 from evenhand.training.generative import card, dpo, judge, language
 from evenhand.training.generative.options import Common, Preference, settings
 from evenhand.training.generative.prepared import Prepared, draft_of, prepare
 from evenhand.training.generative.scores import drift, likelihoods
 from evenhand.training.learning.config import fingerprint
-from evenhand.training.progress import say
 
 
 def run(common: Common, own: Preference, files: tuple[Path, Path | None], out: Path, work: Path) -> dict[str, Any]:

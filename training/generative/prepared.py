@@ -13,13 +13,13 @@ from pathlib import Path
 import transformers
 from torch import nn
 
+from evenhand.models.console import say
 from evenhand.training.data.dataset import DataError
 from evenhand.training.generative import language
 from evenhand.training.generative.language import Speech, Tokens
 from evenhand.training.generative.options import Common
 from evenhand.training.generative.pairs import Neutral, Pair, Pairs, Source, read_neutral, read_pairs
 from evenhand.training.learning.base_model import weights_hash
-from evenhand.training.progress import say
 
 TOO_LONG = "longer than --max-tokens"
 

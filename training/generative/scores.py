@@ -14,15 +14,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from evenhand.models.console import track
 from evenhand.training.generative.language import Tokens
-from evenhand.training.progress import track
+from evenhand.typing import Float64s, Ints
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 BATCH_TOKENS = 2048
 Way = Callable[[], AbstractContextManager[object]]
 """Makes a model answer in a certain way while it is entered."""
@@ -34,23 +32,23 @@ Begin = Callable[[Tensor], None]
 class Likelihoods:
     """Log-likelihoods of both answers, per pair."""
 
-    preferred: Floats
-    dispreferred: Floats
+    preferred: Float64s
+    dispreferred: Float64s
     tokens: Ints
     """``(pairs, 2)`` of each answer."""
 
     @property
-    def margin(self) -> Floats:
+    def margin(self) -> Float64s:
         """Difference of the answers' log-likelihoods, what DPO moves; a shorter answer has it easier."""
         return self.preferred - self.dispreferred
 
     @property
-    def margin_per_token(self) -> Floats:
+    def margin_per_token(self) -> Float64s:
         """Difference of the answers' mean log-likelihoods per token."""
         return self.preferred_per_token - self.dispreferred / self.tokens[:, 1]
 
     @property
-    def preferred_per_token(self) -> Floats:
+    def preferred_per_token(self) -> Float64s:
         """Mean log-likelihood of the preferred answer's tokens: falls where a model loses its words."""
         return self.preferred / self.tokens[:, 0]
 
@@ -59,10 +57,10 @@ class Likelihoods:
 class Drift:
     """Per neutral prompt."""
 
-    base_loss: Floats
-    final_loss: Floats
+    base_loss: Float64s
+    final_loss: Float64s
     """Sums of negative log-likelihoods of the prompt's own tokens but the first."""
-    divergence: Floats
+    divergence: Float64s
     """Sums over all positions of KL(base || final) of the next token's distribution, in nats."""
     tokens: Ints
 
@@ -86,7 +84,9 @@ def likelihoods(model: nn.Module, pairs: Sequence[Tokens], what: str, begin: Beg
 
 
 @torch.no_grad()
-def answer_scores(model: nn.Module, rows: Sequence[tuple[list[int], list[int]]], begin: Begin | None = None) -> Floats:
+def answer_scores(
+    model: nn.Module, rows: Sequence[tuple[list[int], list[int]]], begin: Begin | None = None
+) -> Float64s:
     """Log-likelihood of each answer after its prompt, ``(rows,)``."""
     ids, mask = padded([prompt + answer for prompt, answer in rows], model)
     if begin is not None:
@@ -100,7 +100,11 @@ def answer_scores(model: nn.Module, rows: Sequence[tuple[list[int], list[int]]],
 
 @torch.no_grad()
 def drift(
-    model: nn.Module, ways: tuple[Way, Way], prompts: Sequence[list[int]], what: str, begin: Begin | None = None
+    model: nn.Module,
+    ways: tuple[Way, Way],
+    prompts: Sequence[list[int]],
+    what: str,
+    begin: Begin | None = None,
 ) -> Drift:
     """How far a model's predictions on neutral prompts are from its base's.
 

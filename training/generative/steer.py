@@ -7,10 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from evenhand.models.console import say
 from evenhand.training.data.dataset import refuse_existing
 from evenhand.training.generative import card, judge
 from evenhand.training.generative.gated_steering import Mode, Steered, Steering, Where, block, blocks, load
@@ -18,7 +17,7 @@ from evenhand.training.generative.learn_steering import learn, mean_states
 from evenhand.training.generative.options import Common, Steer, settings
 from evenhand.training.generative.prepared import Prepared, draft_of, prepare
 from evenhand.training.generative.scores import drift, likelihoods
-from evenhand.training.progress import say
+from evenhand.typing import Float32s
 
 MODES: tuple[Mode, ...] = ("gated", "always")
 STRENGTHS = (0.5, 1.0, 2.0, 4.0, 8.0)
@@ -128,8 +127,8 @@ def _gate(prepared: Prepared, steering: Steering, prompts: list[list[int]]) -> d
     }
 
 
-def _risks(prepared: Prepared, steering: Steering, rows: list[list[int]], what: str) -> NDArray[np.float32]:
+def _risks(prepared: Prepared, steering: Steering, rows: list[list[int]], what: str) -> Float32s:
     """The gate's risk of prompts, ``(rows,)``."""
     last = mean_states(prepared.model, [(ids, len(ids) - 1) for ids in rows], steering.where.layer, what)
-    risks: NDArray[np.float32] = steering.risk(torch.from_numpy(last)).numpy()
+    risks: Float32s = steering.risk(torch.from_numpy(last)).numpy()
     return risks

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -22,10 +21,7 @@ from evenhand.training.learning.config import CorrectionConfig
 from evenhand.training.learning.features import Features, Material
 from evenhand.training.learning.loop import Plan, fit
 from evenhand.training.learning.losses import contrastive_loss, keep_loss, task_loss
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float32]
-Bools = NDArray[np.bool_]
+from evenhand.typing import Bools, Float32s, Ints
 
 
 @dataclass(frozen=True)
@@ -204,7 +200,9 @@ class _Objective:
 
 
 @torch.no_grad()
-def answers(correction: Corrector, features: Features, rows: Ints, gates: Bools, risk: Floats | None = None) -> Floats:
+def answers(
+    correction: Corrector, features: Features, rows: Ints, gates: Bools, risk: Float32s | None = None
+) -> Float32s:
     """Corrected logits of some rows under given gates, ``(rows, classes)``.
 
     Args:
@@ -219,7 +217,12 @@ def answers(correction: Corrector, features: Features, rows: Ints, gates: Bools,
     found = np.zeros((len(rows), correction.split.classes), dtype=np.float32)
     for batch in by_length(features.lengths[rows]):
         states = features.batch(rows[batch]) if reads_states else (torch.empty(0), torch.empty(0))
-        rest = (gates[batch], features.base_logits[rows[batch]], at_risk[batch], features.representation[rows[batch]])
+        rest = (
+            gates[batch],
+            features.base_logits[rows[batch]],
+            at_risk[batch],
+            features.representation[rows[batch]],
+        )
         opened, logits, high, heads = (torch.from_numpy(array).to(distributed.device()) for array in rest)
         found[batch] = correction.correct(Selected(opened, *states, logits, high, heads)).cpu().numpy()
     return found

@@ -17,6 +17,7 @@ from evenhand.models.bundle.encoders.choose import make_encoder
 from evenhand.models.bundle.encoders.table import UNKNOWN, Features
 from evenhand.models.bundle.inputs import Encoded, pad_of
 from evenhand.models.bundle.manifest import ImageInput, Input, PairInput, TableInput, TextInput
+from evenhand.models.console import say
 from evenhand.models.network.backbones import block_count, family_of
 from evenhand.models.network.tabular import TabularClassifier, TabularConfig
 from evenhand.models.onnx.torch_export import round_to_float16
@@ -26,7 +27,6 @@ from evenhand.training.data.items import encode_all
 from evenhand.training.data.preprocess_file import features_json, image_json, tokenizer_of
 from evenhand.training.learning.config import FitConfig, fingerprint
 from evenhand.training.learning.finetune import Run, cross_entropy, finetune
-from evenhand.training.progress import say
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
@@ -19,9 +18,7 @@ from evenhand.training.learning.config import DetectorConfig
 from evenhand.training.learning.features import Features, Material
 from evenhand.training.learning.loop import Plan, fit
 from evenhand.training.learning.losses import detector_loss
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float32]
+from evenhand.typing import Float32s, Ints
 
 
 def members(rows: Rows, schema: Schema) -> Ints:
@@ -50,7 +47,7 @@ class Lesson:
     """Rows to learn from."""
     stop: Ints
     """Rows for early stopping: neither learnt from, nor validation rows, which the certificate needs untouched."""
-    weights: Floats | None = None
+    weights: Float32s | None = None
     """``(rows, attributes)`` how much each row counts; alike where not given."""
 
 
@@ -114,7 +111,7 @@ def calibrate(detectors: BiasDetectors, material: Material, known: Ints) -> None
 
 
 @torch.no_grad()
-def logits_of(detectors: BiasDetectors, features: Features, rows: Ints) -> Floats:
+def logits_of(detectors: BiasDetectors, features: Features, rows: Ints) -> Float32s:
     """Detector logits of some rows, ``(rows, attributes)``."""
     detectors.eval()
     found = np.zeros((len(rows), detectors.attributes), dtype=np.float32)
@@ -123,12 +120,12 @@ def logits_of(detectors: BiasDetectors, features: Features, rows: Ints) -> Float
     return found
 
 
-def risks_of(detectors: BiasDetectors, features: Features, rows: Ints) -> Floats:
+def risks_of(detectors: BiasDetectors, features: Features, rows: Ints) -> Float32s:
     """Risk of some rows, ``(rows, attributes)``."""
     return torch.sigmoid(torch.from_numpy(logits_of(detectors, features, rows))).numpy()
 
 
-def mean_auc(scores: Floats, truth: Ints) -> float:
+def mean_auc(scores: Float32s, truth: Ints) -> float:
     """Mean ROC AUC over the attributes that have both kinds among known rows; 0.5 if none has."""
     found = []
     for column in range(scores.shape[1]):

@@ -13,14 +13,12 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast
-from numpy.typing import NDArray
 from torch import nn
 
-Ints = NDArray[np.int64]
+from evenhand.typing import Ints
 
 
 @functools.cache

@@ -12,31 +12,28 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from evenhand.models.bundle.inputs import Encoded, collate
+from evenhand.models.console import track
 from evenhand.models.network.backbones import SplitModel
 from evenhand.training.batches import by_length
 from evenhand.training.data.dataset import Rows, Schema
 from evenhand.training.learning import distributed
-from evenhand.training.progress import track
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float32]
+from evenhand.typing import Float32s, Ints
 
 
 @dataclass(frozen=True)
 class Features:
     """What the frozen base says about every row."""
 
-    hidden: Floats
+    hidden: Float32s
     """``(tokens of all rows, hidden)``, memory-mapped."""
     starts: Ints
     """``(rows + 1,)`` where each row begins."""
-    base_logits: Floats
+    base_logits: Float32s
     """``(rows, classes)``."""
-    representation: Floats
+    representation: Float32s
     """``(rows, width)`` the head's input under the frozen base."""
 
     @cached_property
@@ -105,7 +102,7 @@ def extract(split: SplitModel, encoded: Sequence[Encoded], pad_id: int, file: Pa
     return Features(np.load(file, mmap_mode="r"), starts, np.load(files[1]), np.load(files[2]))
 
 
-def _base_of(split: SplitModel, encoded: Sequence[Encoded], pad_id: int) -> tuple[Floats, Floats, Floats]:
+def _base_of(split: SplitModel, encoded: Sequence[Encoded], pad_id: int) -> tuple[Float32s, Float32s, Float32s]:
     """What :meth:`evenhand.models.network.backbones.SplitModel.base` says about one batch."""
     arrays = collate(encoded, pad_id)
     found = split.base({name: torch.from_numpy(array).to(distributed.device()) for name, array in arrays.items()})

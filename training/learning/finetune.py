@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -20,8 +19,8 @@ from evenhand.training.data.dataset import Rows
 from evenhand.training.learning import distributed
 from evenhand.training.learning.config import BaseConfig
 from evenhand.training.learning.loop import Plan, fit
+from evenhand.typing import Float32s, Ints
 
-Ints = NDArray[np.int64]
 RowLoss = Callable[[Tensor, Ints], Tensor]
 """Logits ``(batch, classes)`` and the indices of their rows to one loss."""
 Around = Callable[[Ints], contextlib.AbstractContextManager[Any]]
@@ -99,10 +98,10 @@ def logits_of(model: nn.Module, encoded: Sequence[Encoded], pad_id: int) -> Tens
 
 
 @torch.no_grad()
-def predict(model: nn.Module, encoded: Sequence[Encoded], chosen: Ints, pad_id: int) -> NDArray[np.float32]:
+def predict(model: nn.Module, encoded: Sequence[Encoded], chosen: Ints, pad_id: int) -> Float32s:
     """Logits of some rows under a whole model in evaluation mode, ``(rows, classes)``."""
     model.eval()
-    found: dict[int, NDArray[np.float32]] = {}
+    found: dict[int, Float32s] = {}
     for batch in by_length([encoded[row].tokens for row in chosen]):
         logits = logits_of(model, [encoded[row] for row in chosen[batch]], pad_id)
         found |= dict(zip(batch.tolist(), logits.cpu().numpy(), strict=True))

@@ -11,21 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from evenhand.models.console import say
 from evenhand.models.network.backbones import SplitModel, block_count
 from evenhand.training.data.dataset import HELD, Rows
 from evenhand.training.learning.base_model import Base
 from evenhand.training.learning.features import extract
 from evenhand.training.learning.pseudo_labels import pooled
-from evenhand.training.progress import say
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float32]
+from evenhand.typing import Float32s, Ints
 
 TOLERANCE = 0.01
 LEARN_ROWS, JUDGE_ROWS = 3000, 1500
@@ -60,7 +57,7 @@ def choose_layer(base: Base, rows: Rows, known: Ints, seed: int, work: Path) -> 
     return min(layer for layer, value in found.items() if value >= best - TOLERANCE), found
 
 
-def lowest_auc(learn: tuple[Floats, Ints], judge: tuple[Floats, Ints], labels: Ints) -> float:
+def lowest_auc(learn: tuple[Float32s, Ints], judge: tuple[Float32s, Ints], labels: Ints) -> float:
     """Lowest AUC over attributes and labels of linear probes; 0.5 where nothing can be said.
 
     Args:

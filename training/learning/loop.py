@@ -14,15 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from evenhand.models.console import say, track
 from evenhand.training.learning import distributed
 from evenhand.training.learning.config import fingerprint
-from evenhand.training.progress import say, track
-
-Ints = NDArray[np.int64]
+from evenhand.typing import Ints
 
 
 @dataclass(frozen=True)

@@ -14,20 +14,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from sklearn.neighbors import LocalOutlierFactor
 from torch.nn import functional
 
+from evenhand.models.console import say
 from evenhand.models.network.backbones import SplitModel
 from evenhand.models.network.gated_lora import ConditionalLora
 from evenhand.training.data.dataset import HELD, TUNE, UNKNOWN
 from evenhand.training.learning import adapters
 from evenhand.training.learning.config import CorrectionConfig
 from evenhand.training.learning.features import Features, Material
-from evenhand.training.progress import say
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float32]
+from evenhand.typing import Float32s, Ints
 
 NEIGHBOURS, CONTAMINATION = 20, 0.1
 """The paper's neighbours, and the lower end of its contamination."""
@@ -35,13 +32,13 @@ FIT_ROWS = 5000
 """LOF compares all pairs: more rows than this cost minutes and change little."""
 
 
-def pooled(features: Features) -> Floats:
+def pooled(features: Features) -> Float32s:
     """Mean hidden state of every row, ``(rows, hidden)``."""
     sums = [
         np.add.reduceat(features.hidden[first:last], starts - first, axis=0)
         for starts, first, last in _chunks(features.starts)
     ]
-    found: Floats = (np.concatenate(sums) / features.lengths[:, None]).astype(np.float32)
+    found: Float32s = (np.concatenate(sums) / features.lengths[:, None]).astype(np.float32)
     return found
 
 
@@ -64,7 +61,7 @@ class Benefit:
 
     mended: Ints
     """``(rows,)`` 1 where it raised the true label's probability, 0 where it lowered it, -1 where it was not tried."""
-    weights: Floats
+    weights: Float32s
     """``(rows,)`` by how much, in nats; mean 1 over tried rows."""
 
 
@@ -81,7 +78,7 @@ def benefit(split: SplitModel, material: Material, config: CorrectionConfig, fol
     held = np.random.default_rng(material.seed).permutation(rows.of(HELD))
     halves = (held[: len(held) // 2], held[len(held) // 2 :])
     wrong = (features.base_logits.argmax(axis=1) != rows.labels)[:, None]
-    gains: list[Floats] = []
+    gains: list[Float32s] = []
     for index, half in enumerate(halves):
         torch.manual_seed(material.seed + index)
         correction = ConditionalLora(SplitModel(split.model, split.layer), ("benefit",))
@@ -98,7 +95,7 @@ def benefit(split: SplitModel, material: Material, config: CorrectionConfig, fol
     return _benefit(len(rows), tried, np.concatenate([gains[0][: len(halves[1])], gains[1][: len(halves[0])], tune]))
 
 
-def _benefit(rows: int, tried: Ints, gain: Floats) -> Benefit:
+def _benefit(rows: int, tried: Ints, gain: Float32s) -> Benefit:
     mended = np.full(rows, UNKNOWN)
     mended[tried] = gain > 0
     weights = np.zeros(rows, dtype=np.float32)
@@ -106,11 +103,11 @@ def _benefit(rows: int, tried: Ints, gain: Floats) -> Benefit:
     return Benefit(mended, weights)
 
 
-def _gain(correction: ConditionalLora, material: Material, chosen: Ints) -> Floats:
+def _gain(correction: ConditionalLora, material: Material, chosen: Ints) -> Float32s:
     """Log-probability of the true label with the gate open, minus the base's; ``(rows,)``."""
     labels = torch.from_numpy(material.rows.labels[chosen]).unsqueeze(1)
     opened = adapters.answers(correction, material.features, chosen, np.ones((len(chosen), 1), dtype=bool))
-    found: list[Floats] = [
+    found: list[Float32s] = [
         functional.log_softmax(torch.from_numpy(logits), dim=1).gather(1, labels).squeeze(1).numpy()
         for logits in (opened, material.features.base_logits[chosen])
     ]

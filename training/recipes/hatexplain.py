@@ -19,8 +19,8 @@ import typer
 
 from evenhand.training.columns import Columns
 from evenhand.training.data.dataset import DataError, Rows, Schema, from_table
-from evenhand.training.learning.config import BaseConfig, Card, CorrectionConfig, FitConfig
-from evenhand.training.recipes.common import command, packaged_base
+from evenhand.training.learning.config import Card
+from evenhand.training.recipes.common import command, minilm_config, packaged_base
 
 NONE, MULTIPLE = "none", "multiple"
 COMMUNITIES = {
@@ -87,21 +87,7 @@ def read(folder: Path) -> tuple[Rows, Schema, str]:
     return rows, schema, sha256(file.read_bytes()).hexdigest()
 
 
-def config(base: str, seed: int) -> FitConfig:
-    """The settings of the demo bundle."""
-    return FitConfig(
-        name="hatexplain-toxicity",
-        base=base,
-        base_name="sentence-transformers/all-MiniLM-L6-v2",
-        columns=COLUMNS,
-        card=CARD,
-        seed=seed,
-        weights="float16",
-        base_stage=BaseConfig(epochs=2, precision="bfloat16"),
-        # 1,922 validation rows, 40 of them in the worst cell, certify nothing here (docs/adr/0007).
-        # A demonstration that corrects no row would show nothing: it goes without a certificate, and says so.
-        correction=CorrectionConfig(epsilon=0.01, precision="bfloat16", require_certificate=False),
-    )
+config = minilm_config("hatexplain-toxicity", COLUMNS, CARD, epochs=2)
 
 
 if __name__ == "__main__":

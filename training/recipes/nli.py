@@ -18,8 +18,8 @@ import typer
 
 from evenhand.training.columns import Columns
 from evenhand.training.data.dataset import DataError, Rows, Schema, from_table
-from evenhand.training.learning.config import BaseConfig, Card, CorrectionConfig, FitConfig
-from evenhand.training.recipes.common import command, packaged_base
+from evenhand.training.learning.config import Card
+from evenhand.training.recipes.common import command, minilm_config, packaged_base
 
 NEGATION = re.compile(r"\b(?:no|not|never|nobody|nothing|none)\b|n't\b", re.IGNORECASE)
 LABELS = ("contradiction", "entailment", "neutral")
@@ -73,19 +73,7 @@ def _columns(table: pd.DataFrame) -> pd.DataFrame:
     return table.rename(columns=names)[["premise", "hypothesis", "label"]]
 
 
-def config(base: str, seed: int) -> FitConfig:
-    """The settings of this recipe."""
-    return FitConfig(
-        name="nli-negation",
-        base=base,
-        base_name="sentence-transformers/all-MiniLM-L6-v2",
-        columns=COLUMNS,
-        card=CARD,
-        seed=seed,
-        weights="float16",
-        base_stage=BaseConfig(epochs=4, precision="bfloat16"),
-        correction=CorrectionConfig(epsilon=0.01, precision="bfloat16", require_certificate=False),
-    )
+config = minilm_config("nli-negation", COLUMNS, CARD, epochs=4)
 
 
 if __name__ == "__main__":

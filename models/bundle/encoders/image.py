@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from evenhand.models.bundle.inputs import Encoded, InputError
+from evenhand.models.bundle.inputs import Encoded, InputError, described
 
 MAX_PIXELS = 50_000_000
 """A small file may unpack to gigabytes: what is larger is refused before it is unpacked."""
@@ -49,10 +49,7 @@ class ImageEncoder:
     """
 
     def __init__(self, content: bytes) -> None:
-        try:
-            self.spec = Pixels.model_validate_json(content)
-        except ValidationError as error:
-            raise ValueError(f"not an image.json ({error.error_count()} errors)") from error
+        self.spec = described(Pixels, content, "an image.json")
 
     def encode(self, item: Any) -> Encoded:  # noqa: ANN401 - anything a client may send
         """Encode ``{"image": <base64 of a PNG or JPEG>}``, or in training the file's bytes.

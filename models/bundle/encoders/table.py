@@ -6,9 +6,10 @@ import math
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from evenhand.models.bundle.inputs import Array, Encoded, InputError
+from evenhand.models.bundle.inputs import Encoded, InputError, described
+from evenhand.typing import Array
 
 ABSENT, UNKNOWN = 0, 1
 """Codes before those of known categories."""
@@ -58,10 +59,7 @@ class TableEncoder:
     """
 
     def __init__(self, content: bytes) -> None:
-        try:
-            self.features = Features.model_validate_json(content)
-        except ValidationError as error:
-            raise ValueError(f"not a features.json ({error.error_count()} errors)") from error
+        self.features = described(Features, content, "a features.json")
         self._known = set(self.features.names)
         if not self._known or len(self._known) != len(self.features.names):
             raise ValueError("features.json needs columns of different names")

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer
 
-from evenhand.models.bundle.inputs import Array, Encoded, InputError
+from evenhand.models.bundle.inputs import Encoded, InputError
 from evenhand.models.bundle.manifest import PairInput, TextInput
+from evenhand.typing import Array
 
 MAX_CHARACTERS = 100_000
 """A tokenizer reads all of a text before it cuts it: one of megabytes would take seconds for a few hundred tokens."""

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from evenhand.training.options import one_line, write_reports
+
 if TYPE_CHECKING:
     from evenhand.training.causal.effects import Asked
 
@@ -40,26 +42,16 @@ def causal(
 
 def _run(bundle: Path, read: tuple[Path, Path], asked: Asked, files: tuple[Path | None, Path | None]) -> None:
     """Load the heavy parts, and turn errors a user can mend into one line."""
-    import json
-
-    from evenhand.models.bundle.bundle import BundleError
+    from evenhand.models.console import say
     from evenhand.training.causal import effects
     from evenhand.training.causal.report import html, in_short
-    from evenhand.training.data.dataset import DataError
     from evenhand.training.data.table import read_table
-    from evenhand.training.progress import say
 
     data, graph = read
     page, plain = files
-    try:
+    with one_line():
         result = effects.causal(bundle, read_table(data), graph, asked)
-        if plain:
-            plain.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-        if page:
-            page.write_text(html(result), encoding="utf-8")
-    except (BundleError, DataError, OSError) as error:
-        say(f"[red]error:[/red] {error}")
-        raise typer.Exit(1) from error
+        write_reports(result, html, page, plain)
     typer.echo("\n".join(in_short(result)))
     for file in filter(None, files):
         say(f"wrote {file}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from evenhand.training.learning.config import MIN_TOKENS, SEED_MAX
-from evenhand.training.options import REST, SHARE, one_of, pair
+from evenhand.training.options import REST, SHARE, one_line, one_of, pair
 
 if TYPE_CHECKING:
     from evenhand.training.data.dataset import Rows, Schema
@@ -88,18 +88,13 @@ def _run(source: Callable[[], Source], seeds: tuple[int, ...], wanted: Wanted, o
     from evenhand.training.benchmark.runner import Task, run
     from evenhand.training.compare.report import write
     from evenhand.training.data.attributes import with_intersections
-    from evenhand.training.data.dataset import DataError
-    from evenhand.training.progress import say
 
-    try:
+    with one_line(UnsupportedBaseError):
         config, rows, schema, digest = source()
         rows, schema = with_intersections(rows, schema, config(seeds[0]).columns.intersections)
         names, ablations, terms = wanted
         task = Task(config, rows, schema, digest, seeds, with_terms(named(names, ablations), terms), out)
         typer.echo(write(task, run(task)))
-    except (DataError, UnsupportedBaseError) as error:
-        say(f"[red]error:[/red] {error}")
-        raise typer.Exit(1) from error
 
 
 def _recipe(name: str, data: Path, base: str | None) -> Source:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from evenhand.training.options import one_line, pair, write_reports
+
 if TYPE_CHECKING:
     from evenhand.training.data.select_rows import Wanted
 
@@ -34,7 +36,6 @@ def evaluate(
     Columns that are not named are those that the bundle was fitted with.
     """
     from evenhand.training.data.select_rows import Wanted
-    from evenhand.training.options import pair
 
     wanted = Wanted(
         text=text,
@@ -53,25 +54,15 @@ def evaluate(
 
 def _run(bundle: Path, data: Path, wanted: Wanted, files: tuple[Path | None, Path | None]) -> None:
     """Load the heavy parts, and turn errors a user can mend into one line."""
-    import json
-
-    from evenhand.models.bundle.bundle import BundleError
-    from evenhand.training.data.dataset import DataError
+    from evenhand.models.console import say
     from evenhand.training.evaluation.table_evaluation import audit
-    from evenhand.training.progress import say
     from evenhand.training.report import html
     from evenhand.training.report_words import in_short
 
     page, plain = files
-    try:
+    with one_line():
         result = audit(bundle, data, wanted)
-        if plain:
-            plain.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-        if page:
-            page.write_text(html(result), encoding="utf-8")
-    except (BundleError, DataError, OSError) as error:
-        say(f"[red]error:[/red] {error}")
-        raise typer.Exit(1) from error
+        write_reports(result, html, page, plain)
     typer.echo("\n".join(in_short(result)))
     for file in (page, plain):
         if file:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from evenhand.training.options import SHARE
+from evenhand.training.options import SHARE, one_line
 
 if TYPE_CHECKING:
     from evenhand.training.data.select_rows import Wanted
@@ -52,22 +52,17 @@ def export(
 
 def _run(bundle: Path, files: tuple[Path, Path], precision: Weights, wanted: Wanted, tolerance: float) -> None:
     """Load the heavy parts, and turn errors a user can mend into one line."""
-    from evenhand.models.bundle.bundle import BundleError
     from evenhand.models.onnx.quantize import Precision
-    from evenhand.training.data.dataset import DataError, refuse_existing
+    from evenhand.training.data.dataset import refuse_existing
     from evenhand.training.fit import convert
-    from evenhand.training.progress import say
 
     stored: dict[Weights, Precision] = {Weights.fp16: "float16", Weights.int8: "int8", Weights.int4: "int4"}
     data, out = files
-    try:
+    with one_line():
         refuse_existing(out)
         found = convert.prepare(bundle, data, stored[precision], wanted, tolerance)
         _show(found)
         convert.write(found, out)
-    except (BundleError, DataError, OSError) as error:
-        say(f"[red]error:[/red] {error}")
-        raise typer.Exit(1) from error
 
 
 def _show(found: Lowered) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from evenhand.training.learning.config import MIN_TOKENS, SEED_MAX
-from evenhand.training.options import PART, SHARE, SOME, one_of, pair
+from evenhand.training.options import PART, SHARE, SOME, one_line, one_of, pair
 
 if TYPE_CHECKING:
     from evenhand.training.learning.config import Card
@@ -117,22 +117,17 @@ def _run(config: object, method: str, data: str, places: tuple[Path, Path]) -> N
     """Load the heavy parts, and turn errors a user can mend into one line."""
     from evenhand.models.network.backbones import UnsupportedBaseError
     from evenhand.models.onnx.torch_export import ParityError
-    from evenhand.training.data.dataset import DataError
     from evenhand.training.data.sources import read
     from evenhand.training.fit.method_options import check, with_method
     from evenhand.training.fit.run import run
     from evenhand.training.learning.config import FitConfig
-    from evenhand.training.progress import say
 
     assert isinstance(config, FitConfig)
-    try:
+    with one_line(UnsupportedBaseError, ParityError):
         config = with_method(config, method)
         check(config)  # before the data is read: a large table takes its time
         rows, schema, digest = read(data, config.columns, config.seed)
         run(config, rows, schema, digest, *places)
-    except (DataError, UnsupportedBaseError, ParityError) as error:
-        say(f"[red]error:[/red] {error}")
-        raise typer.Exit(1) from error
 
 
 def kind_of(task: str, base: str, text: str, text_pair: str | None, image: str) -> str:

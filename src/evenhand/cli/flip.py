@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from evenhand.training.options import one_line, write_reports
+
 if TYPE_CHECKING:
     from evenhand.training.data.select_rows import Wanted
 
@@ -42,29 +44,19 @@ def _run(
     bundle: Path, data: Path, wanted: Wanted, files: tuple[Path | None, Path | None, Path | None], terms: Path | None
 ) -> None:
     """Load the heavy parts, and turn errors a user can mend into one line."""
-    import json
-
-    from evenhand.models.bundle.bundle import BundleError
+    from evenhand.models.console import say
     from evenhand.training.counterfactual import flip_rate
     from evenhand.training.counterfactual.term_lists import PACKAGED, with_terms
-    from evenhand.training.data.dataset import DataError
     from evenhand.training.data.table import read_table
     from evenhand.training.flip_report import html, in_short
-    from evenhand.training.progress import say
 
     page, plain, into = files
     listed = terms or PACKAGED
-    try:
+    with one_line():
         result = flip_rate.flip(bundle, read_table(data), wanted, listed)
-        if plain:
-            plain.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-        if page:
-            page.write_text(html(result), encoding="utf-8")
+        write_reports(result, html, page, plain)
         if into:
             with_terms(bundle, listed, into)
-    except (BundleError, DataError, OSError) as error:
-        say(f"[red]error:[/red] {error}")
-        raise typer.Exit(1) from error
     typer.echo("\n".join(in_short(result)))
     for file in filter(None, files):
         say(f"wrote {file}")

@@ -122,8 +122,8 @@ def _or_one_line(start: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Load the heavy parts, and turn errors a user can mend into one line."""
     import torch
 
+    from evenhand.models.console import say
     from evenhand.training.data.dataset import DataError
-    from evenhand.training.progress import say
 
     try:
         return start()

@@ -30,9 +30,9 @@ def report(
     What is tolerated, and how many rows a verdict needs, are the service's settings gap_limit and min_rows.
     """
     from evenhand.models.bundle.bundle import BundleError
+    from evenhand.models.console import say
     from evenhand.reports.period import ReportError
     from evenhand.service.settings import SettingsError
-    from evenhand.training.progress import say
 
     law = (sex_attribute, race_attribute)
     try:

@@ -19,7 +19,6 @@ from pathlib import Path
 
 from bench import servers
 from bench.engine import Rows
-from bench.loops import figures_of
 from bench.prepare import BUNDLE
 from bench.process import stop_on_sigterm
 from bench.protocols import PROTOCOLS, asks
@@ -58,8 +57,9 @@ def main() -> None:
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     for number in range(given.rounds):
         for name, (threads, server) in ways.items():
-            found[name].append((bare_p50_ms(rows, threads), figures_of(server, sent, 1, 1, given.seconds)["p50_ms"]))
-            bare_ms, served_ms = found[name][-1]
+            bare_ms = bare_p50_ms(rows, threads)
+            served_ms = float(servers.figures_of(server, sent, 1, 1, given.seconds)["p50_ms"])
+            found[name].append((bare_ms, served_ms))
             print(f"round {number + 1}, {name}: {bare_ms:.2f} ms bare, {served_ms:.2f} served", flush=True)
     print("\n" + table(lines(found)))
 

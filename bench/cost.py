@@ -27,7 +27,6 @@ from onnx import helper, numpy_helper
 
 from bench import servers
 from bench.engine import Rows, loop_s
-from bench.loops import figures_of
 from bench.prepare import BUNDLE
 from bench.process import stop_on_sigterm
 from bench.protocols import PROTOCOLS, asks
@@ -137,7 +136,7 @@ def main() -> None:
         for number in range(given.rounds):
             found["bare loop"].append(bare_loop(rows))
             for name, server in all_variants.items():
-                figures = figures_of(server, sent, given.connections, 2, given.seconds)
+                figures = servers.figures_of(server, sent, given.connections, 2, given.seconds)
                 found.setdefault(name, []).append(figures["throughput_per_s"])
             print(f"round {number + 1}: " + ", ".join(f"{n} {v[-1]:.0f}/s" for n, v in found.items()), flush=True)
     report = summary(found)

@@ -13,10 +13,7 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import uvloop
-
 from bench.protocols import Ask
-from bench.servers import Server
 from bench.summary import LOST, UNANSWERED, Record, poisson, rounded, summarise
 from bench.wire import HOST, Connection, Reply
 
@@ -278,17 +275,6 @@ class Open(_Load):
 async def closed(port: int, asks: Sequence[Ask], connections: int, seconds: float) -> Outcome:
     """A closed loop over ``asks`` again and again."""
     return await Closed(port, itertools.cycle(asks), seconds).run(connections)
-
-
-def figures_of(server: Server, asks: Sequence[Ask], connections: int, warm_s: float, seconds: float) -> dict[str, Any]:
-    """Start a server, warm it, and measure a closed loop."""
-
-    async def drive(port: int) -> dict[str, Any]:
-        await closed(port, asks, connections, warm_s)
-        return (await closed(port, asks, connections, seconds)).figures()
-
-    with server.running() as running:
-        return uvloop.run(drive(running.port))
 
 
 async def opened(port: int, asks: Sequence[Ask], rate: float, seconds: float) -> Outcome:

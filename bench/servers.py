@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import uvloop
 
 from bench import prepare
+from bench.loops import closed
 from bench.peers.shared.base_model import FOLDER, POISON
 from bench.peers.shared.base_model import OURS as OURS_GRAPH
 from bench.process import Tree, free_port
-from bench.protocols import PROTOCOLS, Protocol
+from bench.protocols import PROTOCOLS, Ask, Protocol
 
 ROOT = Path(__file__).parent.parent
 MARK = "zzfaultzz"
@@ -150,3 +154,14 @@ SERVERS = {
     )
 }
 """By name, in the order of the table."""
+
+
+def figures_of(server: Server, asks: Sequence[Ask], connections: int, warm_s: float, seconds: float) -> dict[str, Any]:
+    """Start a server, warm it, and measure a closed loop."""
+
+    async def drive(port: int) -> dict[str, Any]:
+        await closed(port, asks, connections, warm_s)
+        return (await closed(port, asks, connections, seconds)).figures()
+
+    with server.running() as running:
+        return uvloop.run(drive(running.port))

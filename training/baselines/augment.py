@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from evenhand.models.bundle.encoders.choose import make_encoder
+from evenhand.models.bundle.terms import Swapper, TermSwapper
 from evenhand.training.baselines.context import Context
 from evenhand.training.baselines.method import Method, NotApplicableError, Sees
 from evenhand.training.baselines.retrain import Learning, Learnt, Retraining, retrain
-from evenhand.training.counterfactual.term_lists import PACKAGED, Swapper, TermSwapper, load_terms
+from evenhand.training.counterfactual.term_lists import PACKAGED, load_terms
 from evenhand.training.learning.config import fingerprint
 from evenhand.training.learning.finetune import cross_entropy
 from evenhand.typing import Ints

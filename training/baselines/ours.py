@@ -17,9 +17,6 @@ from evenhand.training.correctors import named
 from evenhand.training.learning.config import FitConfig
 from evenhand.training.learning.features import Material
 
-Knowledge = tuple[str, float]
-"""Setting, and with partial labels the share of rows that has them."""
-
 
 @dataclass(frozen=True)
 class Learnt:

@@ -7,28 +7,8 @@ from pathlib import Path
 
 from evenhand.models.bundle import bundle as bundles
 from evenhand.models.bundle.bundle import BundleError
-from evenhand.models.bundle.terms import (
-    Swap,
-    SwapError,
-    Swapper,
-    Terms,
-    TermSwapper,
-    make_swapper,
-    read_terms,
-)
+from evenhand.models.bundle.terms import SwapError, Terms, read_terms
 from evenhand.training.data.dataset import DataError
-
-__all__ = [
-    "PACKAGED",
-    "Swap",
-    "SwapError",
-    "Swapper",
-    "TermSwapper",
-    "Terms",
-    "load_terms",
-    "make_swapper",
-    "with_terms",
-]
 
 PACKAGED = Path(__file__).parent / "terms/english.json"
 """Plain English terms, none of them a slur; copy and edit it for your own text."""

@@ -123,7 +123,7 @@ def judge(answers: Answers, rows: Rows, schema: Schema) -> dict[str, Any]:
         "flagged_share": float(answers.flagged.any(axis=1).mean()),
         "corrected_share": float(answers.corrected.mean()),
         "abstained_share": float(answers.abstained.mean()),
-        "flips": _flips(answers, schema),
+        "flips": directions(answers.base, answers.final, schema.labels),
         "attributes": attributes,
     }
 
@@ -231,10 +231,10 @@ def _disparities(
     }
 
 
-def _flips(answers: Answers, schema: Schema) -> dict[str, int]:
-    """Rows that the correction moved, by direction."""
-    moved = np.flatnonzero(answers.base != answers.final)
-    names = [f"{schema.labels[answers.base[row]]} -> {schema.labels[answers.final[row]]}" for row in moved]
+def directions(base: Ints, final: Ints, labels: tuple[str, ...]) -> dict[str, int]:
+    """How many answers moved, by ``from -> to``."""
+    moved = base != final
+    names = [f"{labels[a]} -> {labels[b]}" for a, b in zip(base[moved], final[moved], strict=True)]
     return {name: names.count(name) for name in sorted(set(names))}
 
 

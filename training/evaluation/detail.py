@@ -13,10 +13,10 @@ import numpy as np
 from evenhand.models.bundle.manifest import UNKNOWN_GROUP
 from evenhand.stats import Rate, paired_difference
 from evenhand.training.data.dataset import Rows, Schema
-from evenhand.training.evaluation.bundle_score import Answers
+from evenhand.training.evaluation.bundle_score import Answers, directions
 from evenhand.training.evaluation.calibration import calibration, risk_coverage
 from evenhand.training.evaluation.metrics import members
-from evenhand.typing import Bools, Floats, Ints
+from evenhand.typing import Bools, Floats
 
 KINDS = ("base", "final")
 
@@ -76,13 +76,6 @@ def _of_group(answers: Answers, rows: Rows, schema: Schema, inside: Bools) -> di
         "flips": {"changed": int((base != final).sum()), "directions": directions(base, final, schema.labels)},
         "calibration": {kind: {key: held[kind][key] for key in ("calibration_error", "brier")} for kind in KINDS},
     }
-
-
-def directions(base: Ints, final: Ints, labels: tuple[str, ...]) -> dict[str, int]:
-    """How many answers moved, by ``from -> to``."""
-    moved = base != final
-    names = [f"{labels[a]} -> {labels[b]}" for a, b in zip(base[moved], final[moved], strict=True)]
-    return {name: names.count(name) for name in sorted(set(names))}
 
 
 def _pair(base: Bools, final: Bools) -> dict[str, Any]:

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from evenhand.models.bundle.terms import TermSwapper
 from evenhand.training.baselines.augment import CounterfactualAugmentation, counterfactuals, with_terms
 from evenhand.training.baselines.method import NotApplicableError
 from evenhand.training.baselines.retrain import Erm
-from evenhand.training.counterfactual.term_lists import TermSwapper
 from evenhand.training.data.dataset import DataError
 
 TERMS = {"gender": {"Women": ["she", "girl"], "Men": ["he", "boy"]}}

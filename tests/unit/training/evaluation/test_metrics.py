@@ -9,14 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score
 
-from evenhand.stats import Rate, newcombe
+from evenhand.stats import Rate, difference, newcombe, paired_difference
 from evenhand.training.evaluation.metrics import (
     MIN_CELL,
     against_reference,
     cells,
-    difference,
     group_metrics,
-    paired_difference,
     pooled_name,
     worst,
 )

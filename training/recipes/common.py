@@ -28,7 +28,7 @@ def packaged_base() -> str:
 def minilm_config(name: str, columns: Columns, card: Card, epochs: int) -> Config:
     """Base and seed to the settings of a demonstration on all-MiniLM-L6-v2, without a certificate.
 
-    1,922 validation rows, 40 of them in the worst cell, certify nothing in HateXplain (docs/log.md); a demonstration
+    1,922 validation rows, 40 of them in the worst cell, certify nothing in HateXplain (docs/adr/0007); a demonstration
     that corrects no row would show nothing, so it goes without, and says so.
     """
 

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 import typer
 
-from evenhand.models.console import say, track
+from evenhand.console import say, track
 from evenhand.models.network.fairnet import FairNet
 from evenhand.training.baselines.context import Context, prepare
 from evenhand.training.choice import learners

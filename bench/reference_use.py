@@ -22,7 +22,7 @@ from fairlearn.metrics import equalized_odds_difference
 
 from bench.references import PAIRS
 from bench.references.pair import Floats, Ints, Pair
-from evenhand.models.console import say
+from evenhand.console import say
 from evenhand.training.baselines.context import Context, prepare
 from evenhand.training.benchmark.score import Judged
 from evenhand.training.data.attributes import with_intersections

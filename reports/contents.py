@@ -29,10 +29,10 @@ from typing import Any
 
 import numpy as np
 
+from evenhand.console import say
 from evenhand.models.bundle.bundle import Bundle
 from evenhand.models.bundle.manifest import Attribute
 from evenhand.models.bundle.reference import read
-from evenhand.models.console import say
 from evenhand.reports import decisions as recorded
 from evenhand.reports import own_features, selected
 from evenhand.reports.decisions import Decisions

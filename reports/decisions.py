@@ -15,8 +15,8 @@ import numpy as np
 from pydantic_core import from_json
 from sqlalchemy import Connection, Row, and_, func, select
 
+from evenhand.console import track
 from evenhand.models.bundle.manifest import UNKNOWN_GROUP
-from evenhand.models.console import track
 from evenhand.reports.period import HOUR_MS, Period
 from evenhand.reports.slices import Bools, Feature
 from evenhand.service.audit import tables

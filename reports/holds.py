@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, func, select
 
-from evenhand.models.console import track
+from evenhand.console import track
 from evenhand.reports.period import Period
 from evenhand.service.audit import checkpoints
 from evenhand.service.audit.maintenance.checker import Bounds, Checker, Report

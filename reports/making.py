@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from evenhand.models.console import say
+from evenhand.console import say
 from evenhand.reports import card
 from evenhand.reports.contents import Asked, contents
 from evenhand.reports.holds import holds

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta
 
-from evenhand.models.console import track
+from evenhand.console import track
 from evenhand.service.monitoring.disparity import BREACH, INSUFFICIENT, NO_EVIDENCE
 from evenhand.stats import Rate, newcombe
 

@@ -19,7 +19,6 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from starlette.middleware.cors import CORSMiddleware
 
-from evenhand import __version__
 from evenhand.service import settings
 from evenhand.service.audit.recorder import Recorder
 from evenhand.service.auth.guard import Guard
@@ -46,6 +45,7 @@ from evenhand.service.routes import admin, docs, fairness, feedback, health, pre
 from evenhand.service.routes.dependencies import Running
 from evenhand.service.settings import Settings
 from evenhand.service.tracing import Tracer, make_tracer
+from evenhand.version import __version__
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from evenhand.training.baselines.context import Context
-from evenhand.training.columns import Columns
+from evenhand.training.data.columns import Columns
 from evenhand.training.data.dataset import Rows, Schema
 from evenhand.training.learning.config import CorrectionConfig, FitConfig
 from evenhand.training.learning.features import Features

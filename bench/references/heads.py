@@ -22,7 +22,7 @@ from torch import nn
 from torch.nn import functional
 
 from bench.references.pair import Drawn, Floats, Ints, Learning, answered
-from evenhand.models.console import LINE_EVERY_S, say
+from evenhand.console import LINE_EVERY_S, say
 from evenhand.training.baselines.adversarial import RATE as ADVERSARY_RATE
 from evenhand.training.baselines.adversarial import WIDTH, Adversary, against
 from evenhand.training.baselines.constrained import Constrained

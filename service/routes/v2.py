@@ -7,7 +7,6 @@ from typing import Any, get_args
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from evenhand import __version__
 from evenhand.models.bundle.manifest import Mode
 from evenhand.service.catalog.loader import LoadedModel
 from evenhand.service.errors import V2_PREFIX, InvalidInput, UnknownModel
@@ -16,6 +15,7 @@ from evenhand.service.oip import codec, tensors
 from evenhand.service.pipeline import Question
 from evenhand.service.routes import health
 from evenhand.service.routes.dependencies import running, trace_of
+from evenhand.version import __version__
 
 HEADER_LENGTH = "inference-header-content-length"
 PLATFORM = "onnx_onnxv1"

@@ -12,8 +12,9 @@ They are loaded when they are first used, so that ``import evenhand`` loads neit
 from __future__ import annotations
 
 import importlib
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
+
+from evenhand.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from evenhand.models.bundle.bundle import Bundle, BundleError
@@ -24,11 +25,6 @@ if TYPE_CHECKING:
     from evenhand.service.app import create_app
     from evenhand.service.settings import Settings
     from evenhand.training.correctors.interface import CorrectorMethod
-
-try:
-    __version__ = version("evenhand")
-except PackageNotFoundError:  # a checkout that was never installed
-    __version__ = "0+unknown"
 
 __all__ = [
     "Bundle",

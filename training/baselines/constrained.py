@@ -9,7 +9,7 @@ from fairlearn.reductions import EqualizedOdds, ExponentiatedGradient
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from evenhand.models.console import track
+from evenhand.console import track
 from evenhand.training.baselines.context import Context
 from evenhand.training.baselines.group_labels import LEFT_OUT, Groups, merge
 from evenhand.training.baselines.method import Answer, Method, NotApplicableError, Sees, Served

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from evenhand.models.console import track
+from evenhand.console import track
 from evenhand.training.baselines.context import Context
 from evenhand.training.baselines.group_labels import LEFT_OUT, Groups, merge
 from evenhand.training.baselines.method import Answer, Method, NotApplicableError, Sees, Served

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from evenhand.training.baselines import coverage
 from evenhand.training.baselines.context import Context
+from evenhand.training.baselines.cost import Parts, parts_of
 from evenhand.training.baselines.method import Answer, Method, Sees, Served
-from evenhand.training.benchmark import answered
-from evenhand.training.benchmark.cost import Parts, parts_of
 from evenhand.training.choice import learners, select
 from evenhand.training.choice.candidates import NEVER, levels_of
 from evenhand.training.correctors import named
@@ -68,8 +68,8 @@ class Ours(Method):
         predicted = one.chooser.predict(choice.setting, context.judged)
         told: dict[str, Any] = {}
         if one.abstain_below:
-            withheld = answered.abstained(context, is_open, one.abstain_below)
-            told = {"answered": answered.per_group(context, predicted, ~withheld)}
+            withheld = coverage.abstained(context, is_open, one.abstain_below)
+            told = {"answered": coverage.per_group(context, predicted, ~withheld)}
         return Answer(
             predicted,
             notes={

@@ -19,8 +19,8 @@ import torch
 from evenhand.models.network.fairnet import FairNet
 from evenhand.models.network.gated_lora import ConditionalLora
 from evenhand.training.baselines.context import Context
+from evenhand.training.baselines.cost import parts_of
 from evenhand.training.baselines.method import Answer, Method, Sees, Served
-from evenhand.training.benchmark.cost import parts_of
 from evenhand.training.choice.candidates import STRENGTHS
 from evenhand.training.correctors.lora import LORA
 from evenhand.training.data.dataset import HELD, LEARNT

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 import transformers
 
-from evenhand.models.console import say
+from evenhand.console import say
 from evenhand.training.baselines.context import Context, key_of, prepare
 from evenhand.training.baselines.method import Answer, Method
 from evenhand.training.benchmark.pace import Pace

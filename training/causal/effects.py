@@ -26,8 +26,8 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 
+from evenhand.console import say, track
 from evenhand.models.bundle import bundle as bundles
-from evenhand.models.console import say, track
 from evenhand.stats import Z95
 from evenhand.training.causal.counterfactuals import Worlds, library
 from evenhand.training.causal.graph import RecantingWitness, carriers, read_graph, relevant

@@ -12,7 +12,7 @@ from itertools import product
 
 import numpy as np
 
-from evenhand.models.console import track
+from evenhand.console import track
 from evenhand.models.network.corrector import Corrector
 from evenhand.training.data.dataset import HELD, TUNE, Rows, Schema
 from evenhand.training.evaluation.metrics import MIN_CELL, pooled_name

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from evenhand.models.console import say
+from evenhand.console import say
 from evenhand.models.network.backbones import SplitModel
 from evenhand.models.network.fairnet import FairNet
 from evenhand.training.choice import select

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from evenhand.models.console import say
+from evenhand.console import say
 from evenhand.models.network.corrector import Corrector
 from evenhand.training.choice.candidates import (
     LEVELS,

@@ -19,8 +19,8 @@ from torch import Tensor
 
 from evenhand.models.network.backbones import SplitModel
 from evenhand.models.network.corrector import Corrector, Selected
-from evenhand.training.batches import by_length
 from evenhand.training.correctors.interface import CorrectorMethod, Given, NotApplicableError
+from evenhand.training.data.batches import by_length
 from evenhand.training.learning.config import CorrectionConfig
 from evenhand.training.learning.features import Features
 from evenhand.typing import Float32s, Ints

@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from evenhand.console import say, track
 from evenhand.models.bundle import bundle as bundles
 from evenhand.models.bundle.bundle import Bundle
 from evenhand.models.bundle.encoders.choose import make_encoder
@@ -34,7 +35,6 @@ from evenhand.models.bundle.inputs import Encoded, Encoder, InputError
 from evenhand.models.bundle.manifest import Manifest
 from evenhand.models.bundle.runner import make_runner
 from evenhand.models.bundle.terms import Swap, Swapper, make_swapper
-from evenhand.models.console import say, track
 from evenhand.training.counterfactual.flip_figures import Pair, figures
 from evenhand.training.counterfactual.term_lists import PACKAGED, load_terms
 from evenhand.training.data.dataset import DataError

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from sklearn.model_selection import train_test_split
 
 from evenhand.models.bundle.manifest import MAX_ATTRIBUTES, MAX_GROUPS, Name, Value
-from evenhand.training.columns import Columns
+from evenhand.training.data.columns import Columns
 from evenhand.training.data.items import items_of
 from evenhand.typing import Ints
 

@@ -9,10 +9,10 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
+from evenhand.console import track
 from evenhand.models.bundle.encoders.table import Features, present
 from evenhand.models.bundle.inputs import Encoded, Encoder, InputError
-from evenhand.models.console import track
-from evenhand.training.columns import Columns
+from evenhand.training.data.columns import Columns
 from evenhand.typing import Array, Bools
 
 

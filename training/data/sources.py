@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from evenhand.training.columns import Columns
+from evenhand.training.data.columns import Columns
 from evenhand.training.data.dataset import DataError, Rows, Schema, from_table
 from evenhand.training.data.items import needed
 

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
+from evenhand.console import track
 from evenhand.models.bundle.inputs import Encoded, collate, pad_of
 from evenhand.models.bundle.manifest import Manifest
 from evenhand.models.bundle.runner import Runner
 from evenhand.models.bundle.runtime_onnx import MODE_CODES
-from evenhand.models.console import track
 from evenhand.stats import Rate, paired_difference
-from evenhand.training.batches import by_length
+from evenhand.training.data.batches import by_length
 from evenhand.training.data.dataset import Rows, Schema
 from evenhand.training.evaluation.calibration import calibration
 from evenhand.training.evaluation.metrics import (

@@ -26,10 +26,10 @@ from typing import Any
 
 import numpy as np
 
+from evenhand.console import say, track
 from evenhand.models.bundle import bundle as bundles
 from evenhand.models.bundle.bundle import Bundle
 from evenhand.models.bundle.runner import make_runner
-from evenhand.models.console import say, track
 from evenhand.training.data.select_rows import Judgeable, Wanted, judgeable
 from evenhand.training.data.table import Table, read_table
 from evenhand.training.evaluation import detail

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import onnx
 
+from evenhand.console import say
 from evenhand.models.bundle import bundle as bundles
 from evenhand.models.bundle.bundle import Bundle
 from evenhand.models.bundle.manifest import Attribute, Manifest
 from evenhand.models.bundle.runtime_onnx import GraphRunner
-from evenhand.models.console import say
 from evenhand.models.onnx.quantize import Precision, lower
 from evenhand.training.data.dataset import DataError, refuse_existing
 from evenhand.training.data.select_rows import Judgeable, Wanted, judgeable

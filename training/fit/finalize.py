@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from evenhand.console import say
 from evenhand.models.bundle import bundle as bundles
 from evenhand.models.bundle.manifest import Manifest
-from evenhand.models.console import say
 from evenhand.training.data.dataset import Rows, Schema
 from evenhand.training.evaluation.bundle_score import Answers, judge, reference, summary
 from evenhand.training.fit import model_card

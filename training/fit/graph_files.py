@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
+from evenhand.console import say
 from evenhand.models.bundle import bundle as bundles
 from evenhand.models.bundle.bundle import Bundle, BundleError
 from evenhand.models.bundle.inputs import collate
 from evenhand.models.bundle.manifest import PREPROCESS, Engine, Manifest
 from evenhand.models.bundle.runner import Runner, make_runner
 from evenhand.models.bundle.runtime_onnx import MODE_CODES
-from evenhand.models.console import say
 from evenhand.models.network.gated_lora import ConditionalLora
 from evenhand.models.network.parts import save_base
 from evenhand.models.onnx.torch_export import ExportError, Parity, ParityError, compare, to_onnx

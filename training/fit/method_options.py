@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from pydantic import TypeAdapter, ValidationError
 from safetensors.torch import load_file, save_file
 
+from evenhand.console import say
 from evenhand.models.bundle.manifest import Name
-from evenhand.models.console import say
 from evenhand.models.onnx.torch_export import round_to_float16
 from evenhand.training.correctors import correctors, named
 from evenhand.training.correctors.interface import CorrectorMethod

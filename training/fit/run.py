@@ -7,8 +7,8 @@ from pathlib import Path
 
 import transformers
 
+from evenhand.console import say
 from evenhand.models.bundle.inputs import Encoded
-from evenhand.models.console import say
 from evenhand.models.network.backbones import SplitModel, block_count
 from evenhand.training.choice import learners
 from evenhand.training.data.attributes import with_intersections

@@ -19,7 +19,7 @@ from peft import LoraConfig
 from torch import nn
 from transformers import PrinterCallback, TrainerCallback
 
-from evenhand.models.console import say, track
+from evenhand.console import say, track
 from evenhand.training.data.dataset import DataError
 from evenhand.training.generative.language import Speech
 from evenhand.training.generative.options import Common, Preference

@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
-from evenhand.models.console import track
+from evenhand.console import track
 from evenhand.training.generative.gated_steering import Steering, Where, block, width_of
 from evenhand.training.generative.language import Tokens
 from evenhand.training.generative.scores import batches, logits_of, padded

@@ -8,7 +8,7 @@ from typing import Any
 
 from peft import PeftModel
 
-from evenhand.models.console import say
+from evenhand.console import say
 from evenhand.training.data.dataset import refuse_existing
 from evenhand.training.generative import card, dpo, judge, language
 from evenhand.training.generative.options import Common, Preference, settings

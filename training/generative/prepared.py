@@ -13,7 +13,7 @@ from pathlib import Path
 import transformers
 from torch import nn
 
-from evenhand.models.console import say
+from evenhand.console import say
 from evenhand.training.data.dataset import DataError
 from evenhand.training.generative import language
 from evenhand.training.generative.language import Speech, Tokens

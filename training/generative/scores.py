@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from evenhand.models.console import track
+from evenhand.console import track
 from evenhand.training.generative.language import Tokens
 from evenhand.typing import Float64s, Ints
 

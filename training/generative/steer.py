@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from evenhand.models.console import say
+from evenhand.console import say
 from evenhand.training.data.dataset import refuse_existing
 from evenhand.training.generative import card, judge
 from evenhand.training.generative.gated_steering import Mode, Steered, Steering, Where, block, blocks, load

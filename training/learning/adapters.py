@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from evenhand.models.network.corrector import Corrector, Selected
 from evenhand.models.network.gated_lora import ConditionalLora
-from evenhand.training.batches import by_length
+from evenhand.training.data.batches import by_length
 from evenhand.training.data.dataset import HELD, Rows
 from evenhand.training.evaluation.metrics import MIN_CELL
 from evenhand.training.learning import distributed

@@ -13,15 +13,15 @@ from torch import nn
 from transformers import AutoModelForImageClassification, AutoModelForSequenceClassification
 from transformers.utils.hub import cached_file, extract_commit_hash
 
+from evenhand.console import say
 from evenhand.models.bundle.encoders.choose import make_encoder
 from evenhand.models.bundle.encoders.table import UNKNOWN, Features
 from evenhand.models.bundle.inputs import Encoded, pad_of
 from evenhand.models.bundle.manifest import ImageInput, Input, PairInput, TableInput, TextInput
-from evenhand.models.console import say
 from evenhand.models.network.backbones import block_count, family_of
 from evenhand.models.network.tabular import TabularClassifier, TabularConfig
 from evenhand.models.onnx.torch_export import round_to_float16
-from evenhand.training.content import folder_hash, images_hash
+from evenhand.training.data.content import folder_hash, images_hash
 from evenhand.training.data.dataset import DataError, Rows, Schema
 from evenhand.training.data.items import encode_all
 from evenhand.training.data.preprocess_file import features_json, image_json, tokenizer_of

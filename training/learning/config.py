@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
-from evenhand.training.columns import Columns
+from evenhand.training.data.columns import Columns
 
 SEED_MAX = 2**32 - 1
 """The largest seed that every library takes."""

@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from evenhand.models.network.detector import BiasDetectors
-from evenhand.training.batches import by_length
+from evenhand.training.data.batches import by_length
 from evenhand.training.data.dataset import LEARNT, UNKNOWN, Rows, Schema
 from evenhand.training.learning.config import DetectorConfig
 from evenhand.training.learning.features import Features, Material

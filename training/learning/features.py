@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from evenhand.console import track
 from evenhand.models.bundle.inputs import Encoded, collate
-from evenhand.models.console import track
 from evenhand.models.network.backbones import SplitModel
-from evenhand.training.batches import by_length
+from evenhand.training.data.batches import by_length
 from evenhand.training.data.dataset import Rows, Schema
 from evenhand.training.learning import distributed
 from evenhand.typing import Float32s, Ints

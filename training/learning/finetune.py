@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from evenhand.models.bundle.inputs import Encoded, collate
-from evenhand.training.batches import by_length
+from evenhand.training.data.batches import by_length
 from evenhand.training.data.dataset import Rows
 from evenhand.training.learning import distributed
 from evenhand.training.learning.config import BaseConfig

@@ -16,7 +16,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from evenhand.models.console import say
+from evenhand.console import say
 from evenhand.models.network.backbones import SplitModel, block_count
 from evenhand.training.data.dataset import HELD, Rows
 from evenhand.training.learning.base_model import Base

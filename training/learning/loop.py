@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from evenhand.models.console import say, track
+from evenhand.console import say, track
 from evenhand.training.learning import distributed
 from evenhand.training.learning.config import fingerprint
 from evenhand.typing import Ints

@@ -17,7 +17,7 @@ import torch
 from sklearn.neighbors import LocalOutlierFactor
 from torch.nn import functional
 
-from evenhand.models.console import say
+from evenhand.console import say
 from evenhand.models.network.backbones import SplitModel
 from evenhand.models.network.gated_lora import ConditionalLora
 from evenhand.training.data.dataset import HELD, TUNE, UNKNOWN

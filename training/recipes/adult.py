@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import typer
 
-from evenhand.training.columns import Columns
+from evenhand.training.data.columns import Columns
 from evenhand.training.data.dataset import DataError, Rows, Schema, from_table
 from evenhand.training.learning.config import BaseConfig, Card, CorrectionConfig, FitConfig
 from evenhand.training.recipes.common import command

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from evenhand.training.columns import Columns
+from evenhand.training.data.columns import Columns
 from evenhand.training.data.dataset import DataError, Rows, Schema
 from evenhand.training.learning.config import SEED_MAX, BaseConfig, Card, CorrectionConfig, FitConfig
 
@@ -67,7 +67,7 @@ def command(read: Read, config: Config, default_base: Callable[[], str]) -> Call
         work: Annotated[Path | None, typer.Option(help="Checkpoints; runs/<bundle> where not given.")] = None,
     ) -> None:
         """Fit the recipe's bundle."""
-        from evenhand.models.console import say
+        from evenhand.console import say
         from evenhand.training.fit.run import run
 
         found = config(base or default_base(), seed)

@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 import typer
 
-from evenhand.training.columns import Columns
+from evenhand.training.data.columns import Columns
 from evenhand.training.data.dataset import DataError, Rows, Schema, from_table
 from evenhand.training.learning.config import Card
 from evenhand.training.recipes.common import command, minilm_config, packaged_base

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from evenhand.models.console import bar
+from evenhand.console import bar
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

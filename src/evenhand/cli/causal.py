@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evenhand.training.options import one_line, write_reports
+from evenhand.cli.options import one_line, write_reports
 
 if TYPE_CHECKING:
     from evenhand.training.causal.effects import Asked
@@ -42,7 +42,7 @@ def causal(
 
 def _run(bundle: Path, read: tuple[Path, Path], asked: Asked, files: tuple[Path | None, Path | None]) -> None:
     """Load the heavy parts, and turn errors a user can mend into one line."""
-    from evenhand.models.console import say
+    from evenhand.console import say
     from evenhand.training.causal import effects
     from evenhand.training.causal.report import html, in_short
     from evenhand.training.data.table import read_table

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from evenhand.cli.options import REST, SHARE, one_line, one_of, pair
 from evenhand.training.learning.config import MIN_TOKENS, SEED_MAX
-from evenhand.training.options import REST, SHARE, one_line, one_of, pair
 
 if TYPE_CHECKING:
     from evenhand.training.data.dataset import Rows, Schema
@@ -65,7 +65,7 @@ def compare(
         if recipe:
             found, rows, schema, digest = _recipe(recipe, data, base)
         else:
-            from evenhand.training.columns import Columns
+            from evenhand.training.data.columns import Columns
 
             if not (base and text and label and attribute):
                 raise typer.BadParameter("without --recipe: --base, --text, --label and --attribute are needed")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evenhand.training.options import one_line, pair, write_reports
+from evenhand.cli.options import one_line, pair, write_reports
 
 if TYPE_CHECKING:
     from evenhand.training.data.select_rows import Wanted
@@ -54,7 +54,7 @@ def evaluate(
 
 def _run(bundle: Path, data: Path, wanted: Wanted, files: tuple[Path | None, Path | None]) -> None:
     """Load the heavy parts, and turn errors a user can mend into one line."""
-    from evenhand.models.console import say
+    from evenhand.console import say
     from evenhand.training.evaluation.table_evaluation import audit
     from evenhand.training.report import html
     from evenhand.training.report_words import in_short

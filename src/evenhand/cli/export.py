@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from evenhand.training.options import SHARE, one_line
+from evenhand.cli.options import SHARE, one_line
 
 if TYPE_CHECKING:
     from evenhand.training.data.select_rows import Wanted

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from evenhand.cli.options import PART, SHARE, SOME, one_line, one_of, pair
 from evenhand.training.learning.config import MIN_TOKENS, SEED_MAX
-from evenhand.training.options import PART, SHARE, SOME, one_line, one_of, pair
 
 if TYPE_CHECKING:
     from evenhand.training.learning.config import Card
@@ -73,7 +73,7 @@ def fit(
     ] = None,
 ) -> None:
     """Fit a correction and write a bundle: base, detectors, prototypes, conditional LoRA."""
-    from evenhand.training.columns import Columns
+    from evenhand.training.data.columns import Columns
     from evenhand.training.learning.config import BaseConfig, CorrectionConfig, DetectorConfig, FitConfig
 
     columns = Columns(

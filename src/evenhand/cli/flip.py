@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evenhand.training.options import one_line, write_reports
+from evenhand.cli.options import one_line, write_reports
 
 if TYPE_CHECKING:
     from evenhand.training.data.select_rows import Wanted
@@ -44,7 +44,7 @@ def _run(
     bundle: Path, data: Path, wanted: Wanted, files: tuple[Path | None, Path | None, Path | None], terms: Path | None
 ) -> None:
     """Load the heavy parts, and turn errors a user can mend into one line."""
-    from evenhand.models.console import say
+    from evenhand.console import say
     from evenhand.training.counterfactual import flip_rate
     from evenhand.training.counterfactual.term_lists import PACKAGED, with_terms
     from evenhand.training.data.table import read_table

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from evenhand.cli.options import FINITE, PART, POSITIVE, SHARE
 from evenhand.training.learning.config import SEED_MAX
-from evenhand.training.options import FINITE, PART, POSITIVE, SHARE
 
 TOO_SMALL = "the device's memory is too small: lower --max-tokens (and --batch-rows of prefer), or try bfloat16"
 
@@ -122,7 +122,7 @@ def _or_one_line(start: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Load the heavy parts, and turn errors a user can mend into one line."""
     import torch
 
-    from evenhand.models.console import say
+    from evenhand.console import say
     from evenhand.training.data.dataset import DataError
 
     try:

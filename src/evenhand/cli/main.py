@@ -11,7 +11,6 @@ from typing import Annotated
 
 import typer
 
-from evenhand import __version__
 from evenhand.cli import audit, bundle, keys
 from evenhand.cli.causal import causal
 from evenhand.cli.compare import compare
@@ -24,6 +23,7 @@ from evenhand.cli.generative import prefer, steer
 from evenhand.cli.refusal import needs
 from evenhand.cli.report import report
 from evenhand.cli.serve import serve
+from evenhand.version import __version__
 
 EXTRAS: dict[Callable[..., None], tuple[str, ...]] = {
     fit: ("train",),

@@ -29,8 +29,8 @@ def report(
 
     What is tolerated, and how many rows a verdict needs, are the service's settings gap_limit and min_rows.
     """
+    from evenhand.console import say
     from evenhand.models.bundle.bundle import BundleError
-    from evenhand.models.console import say
     from evenhand.reports.period import ReportError
     from evenhand.service.settings import SettingsError
 

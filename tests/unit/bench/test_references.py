@@ -9,7 +9,7 @@ from bench.reference_use import figures, lines, within
 from bench.references import PAIRS
 from bench.references.pair import Pair
 from evenhand.training.baselines.context import Context, prepare
-from evenhand.training.columns import Columns
+from evenhand.training.data.columns import Columns
 from evenhand.training.learning.config import BaseConfig, FitConfig
 
 ROWS, X = spurious(3000, agree=0.8)

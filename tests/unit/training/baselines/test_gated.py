@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from tiny_model import tiny_table, write_tiny_base
 
+from evenhand.training.baselines import coverage
 from evenhand.training.baselines.context import Context, prepare
 from evenhand.training.baselines.gated import ELSEWHERE, GATED, lines_of
 from evenhand.training.baselines.index import METHODS
 from evenhand.training.baselines.method import NotApplicableError
-from evenhand.training.benchmark import answered
-from evenhand.training.columns import Columns
 from evenhand.training.correctors import correctors
 from evenhand.training.correctors.interface import CorrectorMethod
+from evenhand.training.data.columns import Columns
 from evenhand.training.data.dataset import from_table
 from evenhand.training.learning.config import BaseConfig, CorrectionConfig, DetectorConfig, FitConfig
 
@@ -89,15 +89,15 @@ def test_coverage_and_accuracy_are_of_what_is_answered(context: Context) -> None
     probability = 1.0 / (1.0 + np.exp(-abs(logits[:, 0] - logits[:, 1])))
     bound = float(np.median(probability))
     everywhere = np.ones((len(judged), 1), dtype=bool)
-    withheld = answered.abstained(context, everywhere, (bound,))
+    withheld = coverage.abstained(context, everywhere, (bound,))
     assert np.array_equal(withheld, probability < bound)
-    assert not answered.abstained(context, ~everywhere, (bound,)).any()
-    told = answered.per_group(context, base, ~withheld)["test"]["team"]["none"]
+    assert not coverage.abstained(context, ~everywhere, (bound,)).any()
+    told = coverage.per_group(context, base, ~withheld)["test"]["team"]["none"]
     inside = (context.rows.split[judged] == "test") & (context.rows.groups["team"][judged] == 0)
     right = (base == context.rows.labels[judged])[inside & ~withheld]
     assert told["coverage"] == round(len(right) / inside.sum(), 4)
     assert told["accuracy"] == round(right.mean(), 4)
-    nobody = answered.per_group(context, base, np.zeros(len(judged), dtype=bool))["test"]["team"]["none"]
+    nobody = coverage.per_group(context, base, np.zeros(len(judged), dtype=bool))["test"]["team"]["none"]
     assert (nobody["coverage"], nobody["accuracy"]) == (0.0, None)
 
 

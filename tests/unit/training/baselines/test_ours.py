@@ -8,7 +8,7 @@ from tiny_model import tiny_table, write_tiny_base
 
 from evenhand.training.baselines.context import Context, prepare
 from evenhand.training.baselines.ours import ABLATIONS, OURS, Ours
-from evenhand.training.columns import Columns
+from evenhand.training.data.columns import Columns
 from evenhand.training.data.dataset import from_table
 from evenhand.training.learning.config import BaseConfig, CorrectionConfig, DetectorConfig, FitConfig
 

@@ -22,7 +22,7 @@ from evenhand.training.baselines.regularised import (
     RegularisedParity,
 )
 from evenhand.training.baselines.retrain import Erm, Retraining
-from evenhand.training.columns import Columns
+from evenhand.training.data.columns import Columns
 from evenhand.training.data.dataset import DataError
 from evenhand.training.learning.config import BaseConfig, CorrectionConfig, FitConfig
 from evenhand.training.learning.finetune import logits_of, predict

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from tiny_model import tiny_table
 
-from evenhand.training.columns import Columns
+from evenhand.training.data.columns import Columns
 from evenhand.training.data.dataset import UNKNOWN, DataError, from_table
 from evenhand.training.data.sources import read
 

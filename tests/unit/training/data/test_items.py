@@ -10,7 +10,7 @@ from PIL import Image
 from evenhand.models.bundle.encoders.image import ImageEncoder
 from evenhand.models.bundle.encoders.table import Categorical, Features, Numeric
 from evenhand.models.bundle.inputs import InputError
-from evenhand.training.columns import Columns
+from evenhand.training.data.columns import Columns
 from evenhand.training.data.items import encode_all, feature_item, feature_names, items_of, needed, picture
 
 TABLE = pd.DataFrame(

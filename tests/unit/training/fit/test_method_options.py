@@ -14,8 +14,8 @@ from evenhand.cli.fit import fit
 from evenhand.models.bundle.bundle import DECISIONS, load
 from evenhand.service.app import create_app
 from evenhand.service.settings import Settings
-from evenhand.training.columns import Columns
 from evenhand.training.correctors import correctors
+from evenhand.training.data.columns import Columns
 from evenhand.training.data.dataset import DataError
 from evenhand.training.fit.method_options import retrainings, with_method
 from evenhand.training.learning.config import CorrectionConfig, FitConfig

@@ -2,7 +2,7 @@
 
 import pytest
 
-from evenhand.models import console
+from evenhand import console
 
 
 def test_every_item_comes_with_a_line_now_and_then(

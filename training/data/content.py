@@ -7,7 +7,7 @@ from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
-from evenhand.models.console import track
+from evenhand.console import track
 from evenhand.training.data.dataset import Rows
 
 CHUNK_BYTES = 1 << 20

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evenhand.training.columns import Columns
-from evenhand.training.content import files_hash, folder_hash, images_hash
+from evenhand.training.data.columns import Columns
+from evenhand.training.data.content import files_hash, folder_hash, images_hash
 from evenhand.training.data.dataset import Rows
 from evenhand.training.learning.base_model import key_of, pretrained_hash
 from evenhand.training.learning.config import FitConfig

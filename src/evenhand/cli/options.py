@@ -55,8 +55,8 @@ def one_line(*kinds: type[Exception]) -> Iterator[None]:
     Args:
         kinds: Further ones than those of files, bundles and tables.
     """
+    from evenhand.console import say
     from evenhand.models.bundle.bundle import BundleError
-    from evenhand.models.console import say
     from evenhand.training.data.dataset import DataError
 
     mendable: tuple[type[Exception], ...] = (BundleError, DataError, OSError, *kinds)

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import multiprocessing
 import os
 import signal
 import sys
@@ -20,8 +21,8 @@ from prometheus_client import CollectorRegistry
 from starlette.middleware.cors import CORSMiddleware
 
 from evenhand.service import settings
-from evenhand.service.audit.recorder import Recorder
 from evenhand.service.auth.guard import Guard
+from evenhand.service.background import Background, Task
 from evenhand.service.catalog.counterfactual import Flips
 from evenhand.service.catalog.loader import Loader, lanes_of
 from evenhand.service.catalog.operator import Control
@@ -36,7 +37,7 @@ from evenhand.service.http.middleware import Doorkeeper
 from evenhand.service.http.openapi import describe
 from evenhand.service.http.security_headers import Shield
 from evenhand.service.inference.workers import Lanes
-from evenhand.service.memory import give_back_regularly
+from evenhand.service.memory import EVERY_S, give_back_regularly
 from evenhand.service.metrics.collectors import Metrics
 from evenhand.service.monitoring.limits import limits_of
 from evenhand.service.pipeline import Pipeline
@@ -82,8 +83,7 @@ def create_app(given: Settings | None = None) -> FastAPI:
     guard = Guard(chosen, metrics.auth)
     if guard.is_open_to_all:
         log.warning("EVENHAND_OPEN: whoever reaches %s may predict and read; admin routes are off", chosen.host)
-    recorder = make_recorder(chosen, metrics)
-    state = _join(chosen, metrics, recorder)
+    state = _join(chosen, metrics)
     app = FastAPI(
         title="Evenhand",
         version=__version__,
@@ -113,31 +113,34 @@ def create_app(given: Settings | None = None) -> FastAPI:
     return app
 
 
-def _join(chosen: Settings, metrics: Metrics, recorder: Recorder | None) -> Running:
+def _join(chosen: Settings, metrics: Metrics) -> Running:
+    background = Background(metrics.background_failed)
+    recorder = make_recorder(chosen, metrics, background)
     found: list[Registry] = []
 
     def probe() -> None:
         for model in found[0].live():
             model.engine.probe()
 
-    lanes = Lanes(lanes_of(chosen), probe, chosen.stall_s)
+    lanes = Lanes(lanes_of(chosen), probe, chosen.stall_s, background)
     loader = Loader(chosen, lanes, metrics)
     registry = load_all(chosen.bundles, loader)
     found.append(registry)
-    shadow, note = Shadow(registry, metrics, chosen.deadline_s), note_in(recorder)
-    flips = Flips(registry, metrics, chosen.flip_share, chosen.deadline_s)
+    shadow, note = Shadow(registry, metrics, chosen.deadline_s, background), note_in(recorder)
+    flips = Flips(registry, metrics, chosen.flip_share, chosen.deadline_s, background)
     return Running(
         registry=registry,
         pipeline=Pipeline(registry, chosen, metrics, (shadow, flips), recorder),
         metrics=metrics,
         lanes=lanes,
+        background=background,
         shadow=shadow,
         flips=flips,
         reloader=Reloader(registry, loader, note),
         control=Control(registry, lanes, metrics, note, settings.control_file()),
         recorder=recorder,
         desk=Desk(recorder, metrics),
-        watch=None if recorder is None else Watch(recorder, registry, chosen, metrics),
+        watch=None if recorder is None else Watch(recorder, registry, chosen, metrics, background),
         limits=limits_of(chosen),
     )
 
@@ -150,16 +153,11 @@ async def _lifespan(state: Running, chosen: Settings, tracer: Tracer) -> AsyncIt
     await asyncio.to_thread(_start_record, state)
     gc.collect()
     gc.freeze()  # what the start has made stays: looking through it again and again would stop everything each time
-    forever = (_sample(state), state.control.follow(), give_back_regularly())
-    tasks = [asyncio.create_task(work) for work in forever]
-    if chosen.watch_s:
-        tasks.append(asyncio.create_task(state.reloader.watch(chosen.watch_s)))
-    for task in tasks:
-        task.add_done_callback(_say_if_broken)
+    tasks = _start_tasks(state, chosen.watch_s)
     yield
     state.draining = True
     for task in tasks:
-        task.cancel()
+        task.stop()
     await asyncio.gather(state.shadow.close(), state.flips.close())
     await asyncio.gather(*(slot.model.close() for slot in state.registry.slots))
     await state.lanes.stop()
@@ -184,18 +182,43 @@ def _close_record(state: Running) -> None:
         state.recorder.engine.dispose()
 
 
-def _say_if_broken(task: asyncio.Task[None]) -> None:
-    """Work in the background that ends by an error must not do so silently."""
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("work in the background has ended; restart the service", exc_info=error)
+def _start_tasks(state: Running, watch_s: float) -> list[Task]:
+    async def sample() -> float | None:
+        return _sample(state)
+
+    async def look() -> float:
+        await state.reloader.look()
+        return watch_s
+
+    background = state.background
+    tasks = [
+        background.task("queues", sample).start(),
+        background.task("control", state.control.follow).start(),
+        background.task("memory", give_back_regularly).start(EVERY_S),
+    ]
+    return [*tasks, background.task("bundles", look).start(watch_s)] if watch_s else tasks
 
 
-async def _sample(state: Running) -> None:
-    """Write down what waits, let out full lots; leave where only a new process helps: the supervisor starts it."""
-    while not state.lanes.beyond_repair:
-        for name in state.registry.roles:
-            state.metrics.waiting(name, sum(model.batcher.depth for model in state.registry.versions(name)))
-        state.metrics.flush()
-        await asyncio.sleep(SAMPLE_S)
-    log.critical("%s", state.lanes.problem)
-    os.kill(os.getpid(), signal.SIGTERM)
+def _sample(state: Running) -> float | None:
+    """Write down what waits, let out full lots; leave where only a new process helps: the supervisor starts it.
+
+    Returns:
+        Seconds until the next time; ``None`` once it leaves.
+    """
+    if (reason := _reason_to_leave(state)) is not None:
+        log.critical("this process ends: %s", reason)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return None
+    for name in state.registry.roles:
+        state.metrics.waiting(name, sum(model.batcher.depth for model in state.registry.versions(name)))
+    state.metrics.flush()
+    return SAMPLE_S
+
+
+def _reason_to_leave(state: Running) -> str | None:
+    if state.lanes.beyond_repair:
+        return state.lanes.problem
+    supervisor = multiprocessing.parent_process()
+    if supervisor is not None and not supervisor.is_alive():
+        return "its supervisor has ended, and nobody would replace it"
+    return None

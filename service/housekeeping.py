@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -14,6 +13,7 @@ from evenhand.models.bundle.manifest import Manifest
 from evenhand.service.audit.checkpoints import checkpoint, load_key
 from evenhand.service.audit.maintenance.retention import prune
 from evenhand.service.audit.recorder import Recorder
+from evenhand.service.background import Background
 from evenhand.service.catalog.registry import Registry
 from evenhand.service.metrics.collectors import Metrics
 from evenhand.service.monitoring.sequential.evaluator import Evaluator
@@ -37,29 +37,31 @@ class Watch:
         registry: Whose models are watched.
         settings: What the operator asks for.
         metrics: Where evidence is shown.
+        background: Supervises the threads.
     """
 
-    def __init__(self, recorder: Recorder, registry: Registry, settings: Settings, metrics: Metrics) -> None:
+    def __init__(
+        self, recorder: Recorder, registry: Registry, settings: Settings, metrics: Metrics, background: Background
+    ) -> None:
         self._recorder, self._registry, self._metrics = recorder, registry, metrics
         self._rules = Rules(settings.gap_limit, settings.days_per_false_alarm, rows=settings.min_rows)
-        self._evaluator = Evaluator(recorder.engine, recorder.keys, self._rules, EVALUATE_S, self._show)
+        self._evaluator = Evaluator(recorder.engine, recorder.keys, self._rules, EVALUATE_S, self._show, background)
         self._key = load_key(settings.state / CHECKPOINT_KEY)
         self._every_s = settings.checkpoint_s
         self._keep_days = settings.keep_decisions_days, settings.keep_attributes_days
         self._kept: Sequence[Kept] = ()
-        self._stop = threading.Event()
-        self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
+        self._apart_s = time.time() - time.monotonic()
+        self._keeper = background.thread("housekeeping", self._keep)
 
     def start(self) -> None:
         """Begin to read."""
         self._evaluator.start()
-        self._keeper.start()
+        self._keeper.start(self._every_s)
 
     def end_reading(self) -> None:
         """Stop, before the record is closed."""
-        self._stop.set()
         self._evaluator.close()
-        self._keeper.join()
+        self._keeper.stop()
 
     def sign(self) -> None:
         """Sign where the chain ends, now."""
@@ -82,20 +84,21 @@ class Watch:
                 series = [found[name] for name in ("model", "attribute", "group", "metric", "process")]
                 self._metrics.record.evidence(series, found["ln"], found["limit_ln"])
 
-    def _keep(self) -> None:
-        """Regularly let go of what is too old, and sign what remains.
+    def _keep(self) -> float:
+        """Let go of what is too old, and sign what remains; returns the seconds until that is due again.
 
         What is deleted does not come back when a clock that was set wrong is set right: after a jump one round is left
         out, so that nothing goes by a clock that has not run evenly since the round before.
         """
         apart_s = time.time() - time.monotonic()
-        while not self._stop.wait(self._every_s):
-            before_s, apart_s = apart_s, time.time() - time.monotonic()
-            if abs(apart_s - before_s) > JUMP_S:
-                log.warning("the clock was set by %+.0f s; nothing is let go of by age this time", apart_s - before_s)
-            else:
-                self._prune()
-            self.sign()
+        if abs(apart_s - self._apart_s) > JUMP_S:
+            jump_s = apart_s - self._apart_s
+            log.warning("the clock was set by %+.0f s; nothing is let go of by age this time", jump_s)
+        else:
+            self._prune()
+        self.sign()
+        self._apart_s = apart_s  # not before: a round that fails is tried again soon, and must not forget the jump
+        return self._every_s
 
     def _prune(self) -> None:
         decisions_days, attributes_days = self._keep_days

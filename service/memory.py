@@ -22,8 +22,7 @@ def give_back_all() -> None:
     give_back()
 
 
-async def give_back_regularly() -> None:
-    """Runs for ever."""
-    while True:
-        await asyncio.sleep(EVERY_S)
-        await asyncio.to_thread(give_back)
+async def give_back_regularly() -> float:
+    """Give back once; returns the seconds until it is due again."""
+    await asyncio.to_thread(give_back)
+    return EVERY_S

@@ -9,6 +9,7 @@ from typing import Any
 from evenhand.service.audit.checkpoints import load_key
 from evenhand.service.audit.events import event
 from evenhand.service.audit.recorder import Recorder, RecordOptions, RecordReport
+from evenhand.service.background import Background
 from evenhand.service.metrics.collectors import Metrics
 from evenhand.service.settings import Settings
 
@@ -20,7 +21,7 @@ Note = Callable[[str, dict[str, Any]], None]
 """Records what operators did: the kind of event, and its facts."""
 
 
-def make_recorder(settings: Settings, metrics: Metrics) -> Recorder | None:
+def make_recorder(settings: Settings, metrics: Metrics, background: Background) -> Recorder | None:
     """The record that is asked for; ``None`` where there is none.
 
     Raises:
@@ -29,7 +30,8 @@ def make_recorder(settings: Settings, metrics: Metrics) -> Recorder | None:
     """
     if settings.record == OFF:
         return None
-    return Recorder(_options(settings), RecordReport(metrics.record.recorded, metrics.record.spooled))
+    report = RecordReport(metrics.record.recorded, metrics.record.spooled)
+    return Recorder(_options(settings), report, background)
 
 
 def check(settings: Settings) -> None:

@@ -18,6 +18,7 @@ from evenhand.service.audit.maintenance.migrate import RecordRefused
 from evenhand.service.audit.spool import Spool
 from evenhand.service.audit.store import AWAY, RecordAway, Store
 from evenhand.service.audit.writer import FLUSH_S, RecordReport, Writer
+from evenhand.service.background import Background
 from evenhand.service.ids import ulid_ms
 
 __all__ = [
@@ -55,13 +56,14 @@ class Recorder:
     Args:
         options: Where and how.
         report: Told what became of records.
+        background: Supervises the threads; its own where none is passed.
 
     Raises:
         KeyFileError: the key cannot be used.
         RecordRefused: the URL cannot be used.
     """
 
-    def __init__(self, options: RecordOptions, report: RecordReport) -> None:
+    def __init__(self, options: RecordOptions, report: RecordReport, background: Background | None = None) -> None:
         options.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.keys = load_keys(options.folder / "record.key")
         self._store = Store(options.url or f"sqlite:///{options.folder / 'record.db'}", self.keys.fingerprint)
@@ -70,7 +72,7 @@ class Recorder:
         self._acknowledge = options.durability == "request"
         flush_s = 0.0 if self._acknowledge else FLUSH_S
         spool = Spool(options.folder / "spool", partial(report.rows, "lost"))
-        self._writer = Writer(self._store, spool, self.keys, report, flush_s)
+        self._writer = Writer(self._store, spool, self.keys, report, flush_s, background or Background())
         self._joiner = Joiner(self._store, self.keys, options.feedback_days, self._flush)
 
     @property

@@ -27,6 +27,7 @@ from evenhand.service.audit.maintenance.migrate import RecordRefused, reason
 from evenhand.service.audit.record_batch import Lot, make
 from evenhand.service.audit.spool import Spool
 from evenhand.service.audit.store import AWAY, BUSY_S, RecordAway, Store
+from evenhand.service.background import Background, Thread
 
 log = logging.getLogger(__name__)
 
@@ -66,9 +67,12 @@ class Writer:
         keys: Makes pseudonyms.
         report: Told what became of records.
         flush_s: How long a record waits for company.
+        background: Supervises the threads.
     """
 
-    def __init__(self, store: Store, spool: Spool, keys: Keys, report: RecordReport, flush_s: float) -> None:
+    def __init__(
+        self, store: Store, spool: Spool, keys: Keys, report: RecordReport, flush_s: float, background: Background
+    ) -> None:
         self._store, self._keys, self._report = store, keys, report
         self._backlog = Backlog(spool, self._lose)
         self._flush_s = flush_s
@@ -78,12 +82,14 @@ class Writer:
         self._wake = threading.Condition()
         self._stop = threading.Event()
         self._flushed_at_s = 0.0
-        self._away: threading.Thread | None = None
+        self._away: Thread | None = None
         """Looks whether the database is back."""
         self._losing = False
         self.problem: str | None = None
         """Why nothing can be written to the database now, in one sentence."""
-        self._thread = threading.Thread(target=self._run, name="record", daemon=True)
+        self._background = background
+        self._thread = background.thread("record", self._turn, finishes=True)
+        self._last_turn = False
 
     @property
     def spooled(self) -> int:
@@ -99,9 +105,9 @@ class Writer:
         with self._wake:
             self._stop.set()
             self._wake.notify()
-        self._thread.join()
-        if self._away is not None:
-            self._away.join(BUSY_S)
+        self._thread.stop()
+        if (away := self._away) is not None:
+            away.stop(BUSY_S)
 
     def put(self, told: Batch | Event, rows: int, done: Future[None] | None) -> None:
         """Hand over; returns at once.
@@ -144,20 +150,17 @@ class Writer:
         except TimeoutError:
             raise RecordAway("the record's database is slow or away") from None
 
-    def _run(self) -> None:
-        while True:
-            items, flushes, stop = self._wait()
-            try:
-                if items:
-                    self._write(items)
-                self._catch_up()
-                self._answer(flushes)
-            except Exception:
-                log.exception("the record's writer failed; it goes on")
-                self._stop.wait(RETRY_S)
-            if stop and not self._queue:
-                self._backlog.close()
-                return
+    def _turn(self) -> float | None:
+        """Wait for work and do it; ``None`` once all is written and no more will come."""
+        if self._last_turn and not self._queue:
+            self._backlog.close()
+            return None
+        items, flushes, self._last_turn = self._wait()
+        if items:
+            self._write(items)
+        self._catch_up()
+        self._answer(flushes)
+        return 0.0
 
     def _wait(self) -> tuple[list[_Item], list[Future[None]], bool]:
         """Wait for work; take what there is, up to one lot."""
@@ -234,30 +237,29 @@ class Writer:
             self.problem = reason(error)
             log.error("the record goes to the spool, for the database cannot be written: %s", self.problem)
         # In a thread of its own: a database that keeps us waiting before it fails must not keep the spool waiting.
-        self._away = threading.Thread(target=self._watch, name="record-database", daemon=True)
+        self._away = self._background.thread("record_database", self._look)
         try:
-            self._away.start()
+            self._away.start(RETRY_S)
         except RuntimeError:  # no thread can be had now: whoever writes next looks by itself, and not at once
             self._away = None
             self._stop.wait(RETRY_S)
 
-    def _watch(self) -> None:
-        """Look whether the database is back, until it is."""
-        while not self._stop.wait(RETRY_S):
-            try:
-                self._store.probe()
-            except (*AWAY, RecordRefused) as error:
-                said = reason(error)
-                if isinstance(error, RecordRefused) and said != self.problem:
-                    log.error("the record stays in the spool: %s", said)
-                self.problem = said
-                continue
-            with self._wake:
-                self._away = None
-                self._wake.notify()
-            if not self.spooled:  # else it is back once it takes what waits
-                self._back()
-            return
+    def _look(self) -> float | None:
+        """Look whether the database is back; returns the seconds until the next look, or ``None`` if it is."""
+        try:
+            self._store.probe()
+        except (*AWAY, RecordRefused) as error:
+            said = reason(error)
+            if isinstance(error, RecordRefused) and said != self.problem:
+                log.error("the record stays in the spool: %s", said)
+            self.problem = said
+            return RETRY_S
+        with self._wake:
+            self._away = None
+            self._wake.notify()
+        if not self.spooled:  # else it is back once it takes what waits
+            self._back()
+        return None
 
     def _back(self) -> None:
         if self.problem is not None:

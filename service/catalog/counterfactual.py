@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from evenhand.models.bundle.manifest import Manifest, Mode
 from evenhand.models.bundle.terms import Swap
+from evenhand.service.background import Background
 from evenhand.service.catalog.loader import Check, LoadedModel
 from evenhand.service.catalog.registry import Registry
-from evenhand.service.catalog.shadow import Answered, Background
+from evenhand.service.catalog.shadow import MOST_ROWS, Answered
 from evenhand.service.errors import InvalidInput, ServiceError
 from evenhand.service.inference import decision, preprocess
 from evenhand.service.metrics.collectors import Metrics
@@ -48,14 +49,17 @@ class Flips:
         metrics: Where flips are counted.
         share: Of the rows that are asked about again.
         deadline_s: A second answer that is not there by then is not waited for.
+        background: Supervises the tasks.
     """
 
-    def __init__(self, registry: Registry, metrics: Metrics, share: float, deadline_s: float) -> None:
+    def __init__(
+        self, registry: Registry, metrics: Metrics, share: float, deadline_s: float, background: Background
+    ) -> None:
         self._registry = registry
         self._counters = metrics.fairness
         self._share = share
         self._deadline_s = deadline_s
-        self._background = Background()
+        self._tasks = background.detached("flips")
         self._random = np.random.default_rng()
 
     def sample(self, model: LoadedModel, answered: Sequence[Answered], wanted: Mode | None) -> None:
@@ -73,15 +77,15 @@ class Flips:
         rows = [row for row in rows if isinstance(row.row.result, Decision)]
         if not rows:
             return
-        if self._background.full:
+        if len(self._tasks) >= MOST_ROWS:
             self._count(model, NOBODY_KNOWS, "dropped", len(rows))
             return
         modes = preprocess.request_modes(tuple(self._registry.modes(model)), wanted)
-        self._background.start(self._ask(model, model.check, rows, modes))
+        self._tasks.start(self._ask(model, model.check, rows, modes))
 
     async def close(self) -> None:
         """Drop what is not counted yet."""
-        await self._background.close()
+        await self._tasks.close()
 
     async def _ask(self, model: LoadedModel, check: Check, rows: Sequence[Answered], modes: Ints) -> None:
         deadline_s, chances = time.monotonic() + self._deadline_s, self._random.random(len(rows))

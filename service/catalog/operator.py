@@ -6,7 +6,6 @@ crashed one's place reads it too, so that a correction that was switched off sta
 
 from __future__ import annotations
 
-import asyncio
 import fcntl
 import json
 import logging
@@ -114,11 +113,19 @@ class Control:
         log.warning("the log level is %s now; it was %s", level, log_level.level())
         self._change(None, lambda: log_level.set_level(level))
 
-    async def follow(self) -> None:
-        """Do what other workers were told. Runs for ever."""
-        while self._file is not None:
-            self._read()
-            await asyncio.sleep(FOLLOW_S)
+    async def follow(self) -> float | None:
+        """Do what other workers were told since the last look.
+
+        Returns:
+            Seconds until the next look; ``None`` where there are no others.
+
+        Raises:
+            OSError: what they share cannot be read.
+        """
+        if self._file is None:
+            return None
+        self._read()
+        return FOLLOW_S
 
     def _change(self, name: str | None, change: Callable[[], object]) -> None:
         """Change one model's roles, or what belongs to none, here and for the other workers; nothing said is lost."""
@@ -142,16 +149,17 @@ class Control:
         text = self._file.read_text(errors="replace") if self._file.exists() else ""
         if text == self._seen:
             return
-        self._seen = text
         try:
             found = ORDERS.validate_json(text)
         except ValueError:
+            self._seen = text  # said once
             log.error("the workers' orders cannot be read; this worker keeps what it was told")
             return
         log_level.set_level(found.log_level)
         for name, said in found.models.items():
             if name in self._registry.roles:
                 self._adopt(name, said)
+        self._seen = text  # not before: what failed half way is done again
 
     def _adopt(self, name: str, said: Roles) -> None:
         """Take another worker's roles; a version that is not loaded here keeps what is."""

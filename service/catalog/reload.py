@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import logging
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,7 +12,7 @@ from pathlib import Path
 from evenhand.models.bundle.bundle import BundleError, read_manifest
 from evenhand.service.catalog.loader import LoadedModel, Loader
 from evenhand.service.catalog.registry import Registry, Slot
-from evenhand.service.errors import BundleRefused
+from evenhand.service.errors import BundleRefused, NotReady
 from evenhand.service.memory import give_back_all
 from evenhand.service.metrics.grouped import series_of
 from evenhand.service.recording import Note
@@ -18,6 +20,8 @@ from evenhand.service.recording import Note
 log = logging.getLogger(__name__)
 MOST_SERIES = 20_000
 """Grouped series of one process, at most."""
+SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""Errors that say nothing of a bundle: the machine has no file or no memory left at the moment."""
 
 
 def load_all(paths: Iterable[Path], loader: Loader) -> Registry:
@@ -83,6 +87,7 @@ class Reloader:
 
         Raises:
             BundleRefused: it does not hold; the old one goes on.
+            NotReady: the machine cannot read it at the moment; so it does.
         """
         async with self._one_at_a_time:
             path = slot.model.path
@@ -90,9 +95,11 @@ class Reloader:
                 if (await asyncio.to_thread(read_manifest, path))[1] == slot.model.bundle:
                     slot.refused = None
                     return False
-                new = await asyncio.to_thread(self._loader.load, path)
+                new = await asyncio.to_thread(self._load, path)
                 self._refuse_other(slot, new)
             except BundleError as error:
+                if isinstance(error.__cause__, OSError) and error.__cause__.errno in SHORTAGES:
+                    raise NotReady(f"{error}; the old bundle stays served until it can be read") from error
                 slot.refused = str(error)
                 self._loader.metrics.reloaded(slot.model.manifest.name, "refused")
                 self._note("reload", {"model": slot.model.manifest.name, "result": "refused"})
@@ -101,25 +108,36 @@ class Reloader:
             await self._swap(slot, new)
         return True
 
-    async def watch(self, every_s: float) -> None:
-        """Reload whenever a file of a bundle changes; a half copied one is refused until it is whole. Runs for ever."""
-        self._stamps = {slot.model.path: _stamp(slot.model.path) for slot in self._registry.slots}
-        while True:
-            await asyncio.sleep(every_s)
-            for slot in self._registry.slots:
-                path = slot.model.path
-                stamp = await asyncio.to_thread(_stamp, path)
-                if stamp is not None and stamp != self._stamps[path]:
-                    self._stamps[path] = stamp
-                    await self._try(slot)
+    async def look(self) -> None:
+        """Reload each bundle of which a file has changed; a half copied one is refused until it is whole.
 
-    async def _try(self, slot: Slot) -> None:
+        Raises:
+            Exception: one could not be looked at or read; it is tried again at the next look, like all the others.
+        """
+        failures = [error for slot in self._registry.slots if (error := await self._look_at(slot)) is not None]
+        if failures:
+            raise failures[0]
+
+    async def _look_at(self, slot: Slot) -> Exception | None:
+        path = slot.model.path
         try:
-            await self.reload(slot)
-        except BundleRefused:
-            return  # it is in the log, in the counters and in /models
-        except Exception:
-            log.exception("reload of %s failed; what was served stays served", slot.model.path)
+            stamp = await asyncio.to_thread(_stamp, path)
+            if stamp is not None and stamp != self._stamps.get(path):
+                with contextlib.suppress(BundleRefused):  # it is in the log, in the counters and in /models
+                    await self.reload(slot)
+                self._stamps[path] = stamp
+        except Exception as error:
+            return error
+        return None
+
+    def _load(self, path: Path) -> LoadedModel:
+        try:
+            return self._loader.load(path)
+        except (BundleError, OSError):
+            raise
+        except Exception as error:  # a bundle that breaks a library must not end what is served
+            log.exception("%s cannot be loaded", path)
+            raise BundleError(f"{path}: cannot be loaded ({type(error).__name__}); the log says where") from error
 
     def _refuse_other(self, slot: Slot, new: LoadedModel) -> None:
         """A folder may change its version, not its model."""
@@ -151,9 +169,13 @@ class Reloader:
 
 
 def _stamp(path: Path) -> object:
-    """What changes when a bundle is replaced, in place or by another folder behind a link."""
+    """What changes when a bundle is replaced, in place or by another folder behind a link; ``None`` in between.
+
+    Raises:
+        OSError: the machine cannot look.
+    """
     try:
         found = [(file, file.stat()) for file in sorted(path.rglob("*")) if file.is_file()]
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     return [(file, stat.st_mtime_ns, stat.st_size, stat.st_ino) for file, stat in found]

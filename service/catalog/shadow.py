@@ -7,13 +7,13 @@ of it that is running already, and for no more.
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from evenhand.models.bundle.manifest import Mode
+from evenhand.service.background import Background
 from evenhand.service.catalog.loader import LoadedModel
 from evenhand.service.catalog.registry import Registry
 from evenhand.service.errors import ServiceError
@@ -21,7 +21,6 @@ from evenhand.service.inference import decision, preprocess
 from evenhand.service.metrics.collectors import Metrics
 from evenhand.service.types import Example, Row
 
-log = logging.getLogger(__name__)
 MOST_ROWS = 1024
 """Rows that may wait for a version in shadow."""
 
@@ -34,38 +33,14 @@ class Answered:
     row: Row
 
 
-class Background:
-    """Work that nobody waits for."""
-
-    def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    @property
-    def full(self) -> bool:
-        """Whether more of it should be dropped."""
-        return len(self._tasks) >= MOST_ROWS
-
-    def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Begin it; returns at once."""
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def close(self) -> None:
-        """Drop what is not done yet."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-
 class Shadow:
     """Tries versions beside the live ones."""
 
-    def __init__(self, registry: Registry, metrics: Metrics, deadline_s: float) -> None:
+    def __init__(self, registry: Registry, metrics: Metrics, deadline_s: float, background: Background) -> None:
         self._registry = registry
         self._metrics = metrics
         self._deadline_s = deadline_s
-        self._background = Background()
+        self._tasks = background.detached("shadow")
 
     def mirror(self, name: str, answered: Sequence[Answered], wanted: Mode | None) -> None:
         """Give rows to the version in shadow, if there is one; returns at once.
@@ -78,14 +53,14 @@ class Shadow:
         candidate = self._registry.shadow_of(name)
         if candidate is None or not answered:
             return
-        if candidate.batcher.depth + len(answered) > MOST_ROWS or self._background.full:
+        if candidate.batcher.depth + len(answered) > MOST_ROWS or len(self._tasks) >= MOST_ROWS:
             self._metrics.candidate_rows(candidate.manifest, "dropped", len(answered))
             return
-        self._background.start(self._try(candidate, answered, wanted))
+        self._tasks.start(self._try(candidate, answered, wanted))
 
     async def close(self) -> None:
         """Drop what is not counted yet."""
-        await self._background.close()
+        await self._tasks.close()
 
     async def _try(self, candidate: LoadedModel, answered: Sequence[Answered], wanted: Mode | None) -> None:
         modes = preprocess.request_modes(tuple(self._registry.modes(candidate)), wanted)

@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from evenhand.service.background import Background
+
 log = logging.getLogger(__name__)
 
 WATCH_S = 0.2
@@ -151,9 +153,12 @@ class Lanes:
         probe: A canary: runs a known row, raises if the answer is wrong. Called in a lane.
         stall_s: A run that takes longer hangs: the service is not ready; after three times as long the lane is given
             up. Models that need more are made known by :meth:`allow`.
+        background: Supervises who watches the threads; their own where none is passed.
     """
 
-    def __init__(self, count: int, probe: Callable[[], None], stall_s: float) -> None:
+    def __init__(
+        self, count: int, probe: Callable[[], None], stall_s: float, background: Background | None = None
+    ) -> None:
         self._count = count
         self._probe = probe
         self._stall_s = stall_s
@@ -163,7 +168,7 @@ class Lanes:
         self._lost: list[_Lane] = []
         self._started = 0
         self._stopping = False
-        self._watch: asyncio.Task[None] | None = None
+        self._watcher = (background or Background()).task("engine", self._watch)
 
     @property
     def is_alone(self) -> bool:
@@ -209,15 +214,14 @@ class Lanes:
         deadline_s = time.monotonic() + 10 * self._stall_s
         while self.problem and time.monotonic() < deadline_s:  # noqa: ASYNC110 - threads change it
             await asyncio.sleep(0.01)
-        self._watch = asyncio.create_task(self._watch_lanes(), name="lanes")
+        self._watcher.start(WATCH_S)
 
     async def stop(self) -> None:
         """End the threads; jobs that are running are finished first."""
         with self._condition:
             self._stopping = True
             self._condition.notify_all()
-        if self._watch is not None:
-            self._watch.cancel()
+        self._watcher.stop()
         for lane in self._lanes:
             await asyncio.to_thread(lane.join, self._stall_s)
 
@@ -228,8 +232,6 @@ class Lanes:
             return f"{len(self._lost)} engine threads hang; the process must be replaced"
         if not self._lanes:
             return "the engine has not been started"
-        if self._watch is not None and self._watch.done():
-            return "nobody watches the engine threads; the process must be replaced"
         if any(lane.busy_s > self._stall_s for lane in self._lanes):
             return "an engine thread hangs"
         if not all(lane.ready for lane in self._lanes):
@@ -271,24 +273,24 @@ class Lanes:
         lane.start()
         return lane
 
-    async def _watch_lanes(self) -> None:
-        while True:
-            await asyncio.sleep(WATCH_S)
-            self._lost = [lane for lane in self._lost if lane.is_alive()]
-            for lane in list(self._lanes):
-                if lane.busy_s > LOST_FACTOR * self._stall_s or not lane.is_alive():
-                    self._give_up(lane)
-            while len(self._lanes) < self._count and not self.beyond_repair:
-                self._started += 1
-                self._lanes.append(self._new_lane(self._started, PROBATION_S))
+    async def _watch(self) -> float:
+        """Replace lost lanes; returns the seconds until the next look."""
+        self._lost = [lane for lane in self._lost if lane.is_alive()]
+        for lane in list(self._lanes):
+            if lane.busy_s > LOST_FACTOR * self._stall_s or not lane.is_alive():
+                self._give_up(lane)
+        while len(self._lanes) < self._count and not self.beyond_repair:
+            self._started += 1
+            self._lanes.append(self._new_lane(self._started, PROBATION_S))
+        return WATCH_S
 
     def _give_up(self, lane: _Lane) -> None:
         """Answer the rows of a lost lane."""
         what = "hangs" if lane.is_alive() else "died"
         log.error("engine thread %d %s; its rows get an error", lane.number, what)
         lane.lost = True
-        if lane.job is not None:
-            lane.job.fail()
         if lane.is_alive():
             self._lost.append(lane)
         self._lanes.remove(lane)
+        if lane.job is not None:
+            lane.job.fail()

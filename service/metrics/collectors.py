@@ -6,6 +6,7 @@ Several workers share files in the folder that ``PROMETHEUS_MULTIPROC_DIR`` name
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import time
 from collections import defaultdict
@@ -18,6 +19,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from evenhand.models.bundle.manifest import Manifest
 from evenhand.models.bundle.reference import Normal
+from evenhand.service.background import NAMES
 from evenhand.service.metrics.audit_series import RecordSeries
 from evenhand.service.metrics.buffered import Lot
 from evenhand.service.metrics.grouped import BITS, FairnessCounters, bit, counted_as, groups_of
@@ -28,6 +30,8 @@ CANDIDATE_RESULTS = ("same", "other", "error", "dropped")
 RELOADS = ("ok", "refused")
 AUTH_RESULTS = ("ok", "missing", "invalid", "forbidden", "limited", "admin_off")
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
+GONE = math.nan
+"""The value of a series that ends: the workers' files cannot leave one out, so the exposition does."""
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128)
 
@@ -69,8 +73,8 @@ class Metrics:
         started.set(time.time())
         self._info = Gauge(
             "evenhand_model_info",
-            "1 for the version of a model that answers, 0 for one that is loaded beside it or was served before; "
-            "bundle is the SHA-256 of its manifest.",
+            "1 for the version of a model that answers, 0 for one that is loaded beside it; bundle is the SHA-256 of "
+            "its manifest.",
             ("model", "version", "bundle", "certified"),
             registry=registry,
             multiprocess_mode="mostrecent",
@@ -139,6 +143,14 @@ class Metrics:
         self._rejected = Counter(
             "evenhand_rejected", "Requests refused or failed, by error type.", ("type",), registry=registry
         )
+        self._background_failures = Counter(
+            "evenhand_background_failures",
+            "Failures of the work that no request waits for, by task; it is tried again.",
+            ("task",),
+            registry=registry,
+        )
+        for name in NAMES:
+            self._background_failures.labels(name)
 
     def _make_access_series(self, registry: CollectorRegistry) -> None:
         self._auth = Counter(
@@ -181,12 +193,19 @@ class Metrics:
             self.fairness.expect(manifest.name, normal)
 
     def retire(self, manifest: Manifest, bundle: str) -> None:
-        """A version is no longer loaded."""
-        self.role(manifest, bundle, live=False, normal={})
+        """A version is no longer loaded: it is not shown any more, by this worker nor for it by another."""
+        series = manifest.name, manifest.version, bundle, str(manifest.certified).lower()
+        self._info.labels(*series).set(GONE)
+        if not os.environ.get(SHARED):
+            self._info.remove(*series)
 
     def reloaded(self, model: str, result: str) -> None:
         """Count a new bundle that took over or was refused."""
         self._reloads.labels(model, result).inc()
+
+    def background_failed(self, task: str) -> None:
+        """Count one failure of work that no request waits for."""
+        self._background_failures.labels(task).inc()
 
     def waiting(self, model: str, rows: int) -> None:
         """How many rows wait in this process."""
@@ -269,4 +288,5 @@ class _Merged:
         metrics: Iterable[Metric] = self._files.collect()  # type: ignore[no-untyped-call]
         for metric in metrics:
             metric.documentation = self._documentation.get(metric.name, metric.documentation)
+            metric.samples = [sample for sample in metric.samples if not math.isnan(sample.value)]
             yield metric

@@ -75,9 +75,8 @@ class Evenhand:
         Raises:
             RuntimeError: it cannot.
         """
-        lanes = self.app.state.running.lanes
-        if lanes.beyond_repair:
-            raise RuntimeError(lanes.problem)
+        if (problem := self.app.state.running.beyond_repair) is not None:
+            raise RuntimeError(problem)
 
 
 application = Evenhand.bind()  # type: ignore[attr-defined]  # the decorators make another class of it

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from fastapi import Request
 
 from evenhand.service.audit.recorder import Recorder
+from evenhand.service.background import Background
 from evenhand.service.catalog.counterfactual import Flips
 from evenhand.service.catalog.operator import Control
 from evenhand.service.catalog.registry import Registry
@@ -30,6 +31,7 @@ class Running:
     pipeline: Pipeline
     metrics: Metrics
     lanes: Lanes
+    background: Background
     shadow: Shadow
     flips: Flips
     reloader: Reloader
@@ -40,6 +42,16 @@ class Running:
     limits: Mapping[str, float]
     recent: Recent = field(default_factory=Recent)
     draining: bool = False
+
+    @property
+    def problem(self) -> str | None:
+        """Why predictions are not to be sent here; ``None`` if they may be."""
+        return "the service is stopping" if self.draining else self.lanes.problem or self.background.problem
+
+    @property
+    def beyond_repair(self) -> str | None:
+        """Why only a new process helps; ``None`` if this one is worth keeping."""
+        return self.lanes.problem if self.lanes.beyond_repair else self.background.beyond_repair
 
 
 def running(request: Request) -> Running:

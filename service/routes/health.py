@@ -16,18 +16,14 @@ HOPELESS = {503: {"description": "Only a new process helps; the message says why
 @router.get("/healthz", responses=HOPELESS)  # type: ignore[arg-type]
 async def healthz(request: Request) -> dict[str, str]:
     """The process runs; 503 where it cannot mend itself and should be replaced."""
-    lanes = running(request).lanes
-    if lanes.beyond_repair:
-        raise NotReady(lanes.problem)
+    if (problem := running(request).beyond_repair) is not None:
+        raise NotReady(problem)
     return {"status": "ok"}
 
 
 @router.get("/readyz", responses=UNREADY)  # type: ignore[arg-type]
 async def readyz(request: Request) -> dict[str, str]:
-    """Every bundle was verified, and every engine thread runs and answers its canary."""
-    state = running(request)
-    if state.draining:
-        raise NotReady("the service is stopping")
-    if state.lanes.problem is not None:
-        raise NotReady(state.lanes.problem)
+    """Every bundle was verified, every engine thread runs and answers its canary, and no background work is down."""
+    if (problem := running(request).problem) is not None:
+        raise NotReady(problem)
     return {"status": "ready"}

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from evenhand.service.audit.digest_keys import Keys
 from evenhand.service.audit.tables import about, evidence
+from evenhand.service.background import Background
 from evenhand.service.monitoring.sequential.evidence import Comparison, Evidence, Rules
 from evenhand.service.monitoring.sequential.readings import Reader, Reading
 from evenhand.service.monitoring.sequential.verdicts import Kept
@@ -59,17 +59,23 @@ class Evaluator:
         rules: What the operator asks for.
         evaluate_s: How often new records are looked for.
         report: Told all comparisons, after every look, in the evaluator's thread.
+        background: Supervises the thread; its own where none is passed.
     """
 
     def __init__(
-        self, engine: Engine, keys: Keys, rules: Rules, evaluate_s: float, report: Callable[[list[Kept]], None]
+        self,
+        engine: Engine,
+        keys: Keys,
+        rules: Rules,
+        evaluate_s: float,
+        report: Callable[[list[Kept]], None],
+        background: Background | None = None,
     ) -> None:
         self._engine, self._rules, self._every_s, self._report = engine, rules, evaluate_s, report
         self._writes = engine.execution_options(writes=True)
         self._reader = Reader(keys)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="evidence", daemon=True)
-        self._broken = False
+        self._thread = (background or Background()).thread("evidence", self._look)
+        self._away = False
 
     def start(self) -> None:
         """Begin to look."""
@@ -77,9 +83,7 @@ class Evaluator:
 
     def close(self) -> None:
         """Stop after the lot that is under way."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._thread.stop()
 
     def lot(self) -> int:
         """Take the next records, unless another process is at it.
@@ -107,31 +111,23 @@ class Evaluator:
                 _keep(connection, changed)
             return after - before
 
-    def _run(self) -> None:
-        pause_s = 0.0
-        while not self._stop.wait(pause_s):
-            started = time.monotonic()
-            try:
-                taken = self.lot()
-                if taken < LOT_ROWS:
-                    self._report(read_evidence(self._engine))
-                self._say(None)
-            except Exception as error:  # a thread that ends would take the evidence with it
-                taken = 0
-                self._say(error)
-            # With much to catch up on, half of the time is others'.
-            pause_s = self._every_s if taken < LOT_ROWS else time.monotonic() - started
-
-    def _say(self, error: Exception | None) -> None:
-        """What is wrong, once, and once again when it is over."""
-        if error is not None and not self._broken:
-            if isinstance(error, AWAY):
+    def _look(self) -> float:
+        """Take a lot and report; returns the seconds until the next look. A database that is away is no failure."""
+        started = time.monotonic()
+        try:
+            taken = self.lot()
+            if taken < LOT_ROWS:
+                self._report(read_evidence(self._engine))
+        except AWAY as error:
+            if not self._away:
                 log.warning("evidence: the record's database is away (%s); trying again", type(error).__name__)
-            else:
-                log.error("evidence stands still; trying again, please report this", exc_info=error)
-        elif error is None and self._broken:
+            self._away = True
+            return self._every_s
+        if self._away:
             log.warning("evidence goes on")
-        self._broken = error is not None
+        self._away = False
+        # With much to catch up on, half of the time is others'.
+        return self._every_s if taken < LOT_ROWS else time.monotonic() - started
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """What one worker is told, all of them do; nobody's order is lost."""
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,9 +38,7 @@ def workers(altered: Callable[..., Path], tmp_path: Path) -> list[Worker]:
 
 
 async def followed(worker: Worker) -> None:
-    task = asyncio.create_task(worker.control.follow())
-    await asyncio.sleep(0.05)
-    task.cancel()
+    await worker.control.follow()
 
 
 async def test_orders_to_different_workers_add_up(workers: list[Worker]) -> None:

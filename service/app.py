@@ -200,7 +200,7 @@ def _start_tasks(state: Running, watch_s: float) -> list[Task]:
 
 
 def _sample(state: Running) -> float | None:
-    """Write down what waits, let out full lots; leave where only a new process helps: the supervisor starts it.
+    """Write down what waits and let out full lots; end the process where only a new one helps.
 
     Returns:
         Seconds until the next time; ``None`` once it leaves.

@@ -1,8 +1,8 @@
 """Supervises the work that no request waits for: the tasks and threads that run as long as the service does.
 
-Work that fails is tried again after a pause. Its first failure is logged, each one is counted, and until the work
-succeeds again the service is not ready; where it stays down, only a new process may help. Only errors are caught:
-what ends a process (``SystemExit``, ``KeyboardInterrupt``) ends the work too, and the service says so at once.
+Work that fails is tried again after a pause. Its first failure is logged and each one is counted. Until the
+work succeeds again the service is not ready; where it stays down, the service is not healthy. Only errors
+are caught: what ends a process (``SystemExit``, ``KeyboardInterrupt``) ends the work too, and shows at once.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ NAMES: tuple[Name, ...] = get_args(Name)
 """All background work, as the label of its counter says it."""
 FIRST_PAUSE_S = 0.5
 """Pause after the first failure; each further one doubles it."""
-LONGEST_PAUSE_S = 10.0
+LONGEST_PAUSE_S = 2.0
+"""An order to another worker must not wait for long once the fault is over."""
 UNHEALTHY_AFTER_S = 120.0
 """Work that is down for so long may need a new process."""
 TRIES_WHILE_STOPPING = 3
@@ -92,7 +93,7 @@ class Work:
         self._failures += 1
         if self.outage is None:
             self.outage = Outage(time.monotonic(), _reason(error))
-            # Where another library raised it, its message may quote an input: the log writes type and place alone.
+            # A message of another library may quote an input: the log writes type and place of such errors.
             unforeseen = None if isinstance(error, OSError | ServiceError) else error
             message = "background work failed: %s (%s); it is tried again, and %s"
             log.error(message, self.name, self.outage.reason, effect, exc_info=unforeseen)
@@ -184,7 +185,7 @@ class Thread(Work):
 class Detached:
     """Tasks that run once each, such as a row for a version in shadow.
 
-    A failure is logged once per outage and counted; the service stays ready, for its answers do not need them.
+    A failure is logged once per outage and counted. The service stays ready: its answers do not need them.
     """
 
     def __init__(self, name: Name, count: Callable[[Name], None]) -> None:
@@ -235,7 +236,7 @@ class Background:
 
     @property
     def beyond_repair(self) -> str | None:
-        """Why only a new process helps: work has ended, or is down for ``UNHEALTHY_AFTER_S``; else ``None``."""
+        """Why only a new process may help: work has ended, or is down for ``UNHEALTHY_AFTER_S``."""
         begun_s = time.monotonic() - UNHEALTHY_AFTER_S
         lasting = (pair for pair in self._outages() if pair[1].ended or pair[1].began_s <= begun_s)
         return next((_sentence(work.name, outage) for work, outage in lasting), None)
@@ -279,5 +280,7 @@ def _sentence(name: Name, outage: Outage) -> str:
 
 def _reason(error: BaseException) -> str:
     """Type of an error, and its message where that is the system's or ours: others may quote an input."""
-    said = error.strerror if isinstance(error, OSError) else str(error) if isinstance(error, ServiceError) else None
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+    name = type(error).__name__
+    if isinstance(error, OSError) and error.strerror:
+        return f"{name}: {error.strerror}"
+    return f"{name}: {error}" if isinstance(error, ServiceError) else name

@@ -97,7 +97,7 @@ class Watch:
         else:
             self._prune()
         self.sign()
-        self._apart_s = apart_s  # not before: a round that fails is tried again soon, and must not forget the jump
+        self._apart_s = apart_s  # not before: a round that fails is tried again soon, still after the jump
         return self._every_s
 
     def _prune(self) -> None:

@@ -245,7 +245,11 @@ class Writer:
             self._stop.wait(RETRY_S)
 
     def _look(self) -> float | None:
-        """Look whether the database is back; returns the seconds until the next look, or ``None`` if it is."""
+        """Look whether the database is back.
+
+        Returns:
+            Seconds until the next look; ``None`` if it is back.
+        """
         try:
             self._store.probe()
         except (*AWAY, RecordRefused) as error:

@@ -112,11 +112,12 @@ class Reloader:
         """Reload each bundle of which a file has changed; a half copied one is refused until it is whole.
 
         Raises:
-            Exception: one could not be looked at or read; it is tried again at the next look, like all the others.
+            Exception: one could not be looked at or read; it is tried again. The others were looked at.
         """
-        failures = [error for slot in self._registry.slots if (error := await self._look_at(slot)) is not None]
-        if failures:
-            raise failures[0]
+        failures = [await self._look_at(slot) for slot in self._registry.slots]
+        for failure in failures:
+            if failure is not None:
+                raise failure
 
     async def _look_at(self, slot: Slot) -> Exception | None:
         path = slot.model.path
@@ -137,7 +138,8 @@ class Reloader:
             raise
         except Exception as error:  # a bundle that breaks a library must not end what is served
             log.exception("%s cannot be loaded", path)
-            raise BundleError(f"{path}: cannot be loaded ({type(error).__name__}); the log says where") from error
+            what = type(error).__name__
+            raise BundleError(f"{path}: cannot be loaded ({what}); the log says where") from error
 
     def _refuse_other(self, slot: Slot, new: LoadedModel) -> None:
         """A folder may change its version, not its model."""
@@ -169,7 +171,7 @@ class Reloader:
 
 
 def _stamp(path: Path) -> object:
-    """What changes when a bundle is replaced, in place or by another folder behind a link; ``None`` in between.
+    """What changes when a bundle is replaced, in place or by a link to another folder; ``None`` in between.
 
     Raises:
         OSError: the machine cannot look.

@@ -73,8 +73,8 @@ class Metrics:
         started.set(time.time())
         self._info = Gauge(
             "evenhand_model_info",
-            "1 for the version of a model that answers, 0 for one that is loaded beside it; bundle is the SHA-256 of "
-            "its manifest.",
+            "1 for the version of a model that answers, 0 for one that is loaded beside it; bundle is the "
+            "SHA-256 of its manifest.",
             ("model", "version", "bundle", "certified"),
             registry=registry,
             multiprocess_mode="mostrecent",

@@ -112,7 +112,10 @@ class Evaluator:
             return after - before
 
     def _look(self) -> float:
-        """Take a lot and report; returns the seconds until the next look. A database that is away is no failure."""
+        """Take a lot and report; returns the seconds until the next look.
+
+        A database that is away is no failure of the evaluator: the service answers without it.
+        """
         started = time.monotonic()
         try:
             taken = self.lot()

@@ -1,4 +1,4 @@
-"""Work that fails is tried again, says so once, is counted, and shows in health; what ends a process ends it."""
+"""Work that fails is tried again, logged once, counted, and shown in health."""
 
 import asyncio
 import logging

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import resource
 import shutil
 import sqlite3
 import subprocess
@@ -85,6 +86,29 @@ def test_a_bundle_that_cannot_be_looked_at_for_a_moment_is_reloaded_afterwards(
     until(lambda: client.get("/models").json()["models"][0]["version"] == "9.0.0")
     until(lambda: not problem(client))
     assert len(said(caplog, "bundles")) == 2
+
+
+def test_a_new_bundle_that_comes_while_no_file_is_left_is_taken_afterwards(
+    open_client: Start, altered: Callable[..., Path], tmp_path: Path
+) -> None:
+    first, second = altered(0.5, "off"), reversion(altered(0.5, "off"), "2.0.0")
+    link, fresh = tmp_path / "current", tmp_path / "fresh"
+    link.symlink_to(first)
+    fresh.symlink_to(second)
+    client = open_client(link, watch_s=0.1)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))  # what is open stays so
+    try:
+        fresh.replace(link)
+        reply = client.post(f"/models/{NAME}/reload", json={})
+        until(lambda: "bundles: OSError: Too many open files" in problem(client))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert reply.status_code == 503
+    assert "Too many open files" in reply.json()["error"]["message"]
+    until(lambda: client.get("/models").json()["models"][0]["version"] == "2.0.0")
+    assert total(client, "evenhand_reloads_total", result="refused") == 0
+    until(lambda: not problem(client))
 
 
 def test_a_lost_engine_thread_is_replaced_once_the_machine_has_a_thread_again(

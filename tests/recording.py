@@ -28,11 +28,15 @@ class Told:
 
     def __init__(self) -> None:
         self.rows = {"written": 0, "spooled": 0, "lost": 0}
+        self.refused = 0
         self.depth = 0
 
     def report(self) -> RecordReport:
         def count(result: str, rows: int) -> None:
-            self.rows[result] += rows
+            if result == "refused":
+                self.refused += rows
+            else:
+                self.rows[result] += rows
 
         return RecordReport(count, lambda rows: setattr(self, "depth", rows))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
 
@@ -30,37 +31,68 @@ class Backlog:
         self._kept: list[Lot] = []
         self._kept_rows = 0
         self._from_spool = False
-        self._looked_s = 0.0
+        self._looked_s = -math.inf
 
     @property
     def rows(self) -> int:
         """Records that wait."""
         return self._spool.rows + self._kept_rows
 
-    def add(self, lot: Lot) -> bool:
-        """Let a lot wait; returns whether it is on disk now."""
+    def spool(self, lot: Lot) -> str | None:
+        """Let a lot wait on disk.
+
+        Returns:
+            Why it cannot; ``None`` if it is there now.
+
+        Raises:
+            ValueError: no database would take it.
+        """
         try:
             self._spool.append(lot)
         except OSError as error:
-            if not self._kept:
-                log.error("the record's spool cannot be written (%s); records are kept in memory", error.strerror)
-            self._keep(lot)
+            return error.strerror or type(error).__name__
+        return None
+
+    def keep(self, lot: Lot, why: str) -> None:
+        """Let a lot wait in memory, for the disk does not take it either."""
+        if not self._kept:
+            log.error("the record's spool cannot be written (%s); records are kept in memory", why)
+        rows = len(lot.events)
+        if self._kept_rows + rows > MEMORY_ROWS:
+            self._lose(rows)
+            return
+        self._kept.append(lot)
+        self._kept_rows += rows
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether the disk takes lots."""
+        try:
+            self._spool.probe()
+        except OSError:
             return False
         return True
 
     def oldest(self, rows: int) -> list[Lot]:
         """The lots that wait longest, one at least if there is any."""
-        found = self._spool.oldest(rows)
-        self._from_spool = bool(found)
-        return found or list(self._kept)
+        lots = self._spool.oldest(rows)
+        self._from_spool = bool(lots)
+        return lots or self._kept[: max(1, rows)]  # each has a record at least
 
-    def drop(self) -> None:
-        """What :meth:`oldest` gave last is in the database."""
+    def drop(self, lots: int) -> None:
+        """So many lots, that :meth:`oldest` gave last, are in the database."""
         if self._from_spool:
             self._spool.drop()
-            return
-        self._kept.clear()
-        self._kept_rows = 0
+        else:
+            self._forget(lots)
+
+    def set_aside(self) -> None:
+        """The one lot that :meth:`oldest` gave last is refused by the database."""
+        if self._from_spool:
+            self._spool.set_aside()
+        else:
+            self._lose(len(self._kept[0].events))
+            self._forget(1)
 
     def look_around(self) -> None:
         """Take over what dead processes left, and put on disk what memory keeps, as soon as either can be.
@@ -81,13 +113,9 @@ class Backlog:
             self._lose(self._kept_rows)
         self._spool.close()
 
-    def _keep(self, lot: Lot) -> None:
-        rows = len(lot.events)
-        if self._kept_rows + rows > MEMORY_ROWS:
-            self._lose(rows)
-            return
-        self._kept.append(lot)
-        self._kept_rows += rows
+    def _forget(self, lots: int) -> None:
+        self._kept_rows -= sum(len(lot.events) for lot in self._kept[:lots])
+        del self._kept[:lots]
 
     def _spool_kept(self) -> None:
         while self._kept:
@@ -95,4 +123,4 @@ class Backlog:
                 self._spool.append(self._kept[0])
             except OSError:
                 return
-            self._kept_rows -= len(self._kept.pop(0).events)
+            self._forget(1)

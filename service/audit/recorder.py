@@ -16,7 +16,7 @@ from evenhand.service.audit.feedback import Feedback, Joined, UnknownLabel
 from evenhand.service.audit.join import Joiner
 from evenhand.service.audit.maintenance.migrate import RecordRefused
 from evenhand.service.audit.spool import Spool
-from evenhand.service.audit.store import AWAY, RecordAway, Store
+from evenhand.service.audit.store import AWAY, InDoubt, RecordAway, Store
 from evenhand.service.audit.writer import FLUSH_S, RecordReport, Writer
 from evenhand.service.background import Background
 from evenhand.service.ids import ulid_ms
@@ -90,6 +90,11 @@ class Recorder:
         """Records that are not in the database yet."""
         return self._writer.spooled
 
+    @property
+    def blockage(self) -> str | None:
+        """Why no answer can leave now, at ``durability: request``; ``None`` if they can."""
+        return self._writer.blockage if self._acknowledge else None
+
     def start(self) -> None:
         """Open the database and begin to write; one that is away is waited for, and the spool used meanwhile.
 
@@ -111,7 +116,8 @@ class Recorder:
         """Record decisions; returns at once, in any thread.
 
         Returns:
-            At ``durability: request`` what is done once they are on disk, or ends with :class:`RecordAway`.
+            At ``durability: request`` what is done once they are on disk, or ends with :class:`RecordAway` once
+            they are dropped.
         """
         done: Future[None] | None = Future() if self._acknowledge else None
         self._writer.put(batch, len(batch.rows), done)
@@ -173,5 +179,7 @@ def _asked(ask: Callable[[], Found]) -> Found:
     """Ask the database."""
     try:
         return ask()
+    except InDoubt:
+        raise
     except (*AWAY, RecordRefused) as error:
         raise RecordAway("the record's database is away; try again later") from error

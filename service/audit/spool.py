@@ -27,6 +27,8 @@ SUFFIX, ASIDE = ".spool", ".aside"
 HEAD_BYTES = 27
 HEAD = re.compile(rb"([0-9a-f]{8}) ([0-9a-f]{8}) ([0-9a-f]{8}) ")
 CHUNK_BYTES = 65536
+PROBE_BYTES = 4096
+"""How much room on the disk is tried."""
 
 
 class _Line(NamedTuple):
@@ -75,6 +77,14 @@ class _File:
             raise
         self._end = at
         self.rows += rows
+
+    def probe(self) -> None:
+        """Write to the disk, and take it back."""
+        try:
+            os.pwrite(self._descriptor, bytes(PROBE_BYTES), self._end)
+            os.fsync(self._descriptor)
+        finally:
+            os.ftruncate(self._descriptor, self._end)
 
     def lines(self) -> Iterator[_Line]:
         """The lots that wait, oldest first; what is damaged is left out."""
@@ -157,10 +167,24 @@ class Spool:
 
         Raises:
             OSError: it cannot be; then nothing of it is kept.
+            ValueError: no database would take it.
         """
+        text = lot.to_json()
+        Lot.from_json(text)
+        self._mine().append(text, len(lot.events))
+
+    def probe(self) -> None:
+        """See whether a lot could be written.
+
+        Raises:
+            OSError: it could not be.
+        """
+        self._mine().probe()
+
+    def _mine(self) -> _File:
         if self._own is None:
             self._own = self._make()
-        self._own.append(lot.to_json(), len(lot.events))
+        return self._own
 
     def oldest(self, rows: int) -> list[Lot]:
         """The lots that wait longest, one at least if there is any, and no more than so many records."""
@@ -175,16 +199,24 @@ class Spool:
                 except ValueError:
                     if found:  # its turn comes when those before it are written
                         return found
+                    log.critical("%d records are lost: the spool's line is no lot of this version", line.rows)
                     self._set_aside(file, line)
                     continue
                 self._read.append((file, line))
                 found.append(lot)
         return found
 
+    def set_aside(self) -> None:
+        """What :meth:`oldest` read last is refused by the database."""
+        for file, line in self._read:
+            self._set_aside(file, line)
+        self._read = []
+        self.tidy()
+
     def _set_aside(self, file: _File, line: _Line) -> None:
         """Keep a line that no database will take where it stops none of those behind it."""
         path = file.path.with_suffix(ASIDE)
-        log.critical("%d records are lost: the spool's line is no lot of this version; see %s", line.rows, path.name)
+        log.critical("lines of the spool that cannot be written are kept in %s", path.name)
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             with open(descriptor, "ab") as beside:

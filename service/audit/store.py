@@ -20,10 +20,11 @@ from pydantic_core import from_json, to_json
 from sqlalchemy import Connection, Engine, event, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, TimeoutError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, NoSuchModuleError, TimeoutError
 
 from evenhand.service.audit.aggregates import SUMS
 from evenhand.service.audit.chain import extend
+from evenhand.service.audit.events import event as new_event
 from evenhand.service.audit.maintenance.migrate import RecordRefused, migrate
 from evenhand.service.audit.record_batch import Lot, merge
 from evenhand.service.audit.tables import META, attributes, chain, configurations, records
@@ -33,12 +34,34 @@ CHAIN = "records"
 BUSY_S = 2.0
 """How long a lock or a connection is waited for before the database counts as away."""
 STATEMENT_S = 10.0
-AWAY = (DBAPIError, TimeoutError, OSError, MemoryError)
-"""What a database that is away, locked, or out of space or memory raises."""
 
 
 class RecordAway(RuntimeError):
     """The record cannot be asked now; try again later."""
+
+    reply: str | None = None
+    """What a caller is told in place of the usual words."""
+
+
+class InDoubt(RecordAway):
+    """The connection broke during a commit, before the server said how it ended."""
+
+    reply = "the record's database broke off while it stored this request; nobody knows whether it is on record"
+
+    def __init__(self, error: DBAPIError) -> None:
+        super().__init__(self.reply)
+        self.orig = error.orig
+        """What the driver said."""
+
+
+class Unwritable(RecordAway):
+    """This content cannot be recorded, while the database takes other records."""
+
+    reply = "the record of this answer cannot be written, the service's log says why; nothing of it was stored"
+
+
+AWAY = (DBAPIError, TimeoutError, OSError, MemoryError, InDoubt)
+"""What a database that is away, locked, or out of space or memory raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +118,23 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A transaction that writes, and holds the chain from its beginning to its end."""
+        """A transaction that writes, and holds the chain from its beginning to its end.
+
+        Raises:
+            InDoubt: the connection broke during the commit. (SQLite always knows how a commit ended.)
+        """
         self.open()
-        with self._writes.begin() as connection:
+        with self._writes.connect() as connection, connection.begin() as transaction:
             yield connection
+            try:
+                transaction.commit()
+            except DBAPIError as error:
+                if error.connection_invalidated:
+                    raise InDoubt(error) from error
+                raise
 
     def probe(self) -> None:
-        """See whether one could write.
+        """See whether one could write: change nothing, but commit it, for a full disk takes reads and locks.
 
         Raises:
             RecordRefused: the database is not ours to write.
@@ -109,6 +142,7 @@ class Store:
         """
         with self.writing() as connection:
             head(connection)
+            connection.execute(update(chain).where(chain.c.name == CHAIN).values(seq=chain.c.seq))
 
     def append(self, lots: list[Lot], again: bool) -> None:
         """Write lots in a transaction of its own.
@@ -116,12 +150,35 @@ class Store:
         Args:
             lots: What to write.
             again: Whether they were tried before, by an attempt of which nobody knows how it ended.
+
+        Raises:
+            Unwritable: nothing of them is stored, because of what is in one of them.
         """
-        with self.writing() as connection:
-            if again:
-                lots = _not_on_record(connection, lots)
-            if lots:
-                append(connection, merge(lots))
+        try:
+            with self.writing() as connection:
+                if again:
+                    lots = _not_on_record(connection, lots)
+                if lots:
+                    append(connection, merge(lots))
+        except RecordRefused:
+            raise
+        except (ValueError, TypeError, OverflowError) as error:  # the driver cannot send it
+            raise Unwritable(_kind(error)) from error
+        except (DataError, IntegrityError) as error:
+            if self._takes_records():
+                raise Unwritable(_kind(error)) from error
+            raise
+
+    def _takes_records(self) -> bool:
+        """Whether the database would take a plain record; otherwise the fault is the database's, not the content's."""
+        try:
+            self.open()
+            with self._writes.connect() as connection, connection.begin() as transaction:
+                append(connection, Lot([new_event("mode", {})]))
+                transaction.rollback()
+        except (*AWAY, RecordRefused):
+            return False
+        return True
 
     def decision(self, name: str) -> dict[str, Any] | None:
         """A decision, the configuration that made it, what is known about it since, and its place in the chain."""
@@ -222,6 +279,13 @@ def _connect_sqlite(connection: Any, _: object) -> None:  # noqa: ANN401 - the d
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get("writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _kind(error: Exception) -> str:
+    """What kind of error it is, without the content that a driver may quote."""
+    orig = getattr(error, "orig", None)
+    code = getattr(orig, "sqlstate", None) or getattr(orig, "sqlite_errorname", None)
+    return f"{type(error).__name__} {code}" if code else type(error).__name__
 
 
 def head(connection: Connection) -> Head:

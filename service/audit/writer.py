@@ -3,6 +3,13 @@
 What came since the last commit goes into the next one. A database that is away, or a disk that is full, costs no
 record as long as the spool can be written; while anything waits there, what is new goes behind it.
 
+At ``durability: request`` this thread alone decides what becomes of a request's records, once: they are on disk and
+the request is acknowledged, or they are dropped and it is refused. Nobody withdraws a request on a timer, for a commit
+that is under way cannot be called back. Only a connection that breaks during a commit, with a spool that cannot be
+written either, leaves a doubt; then the caller is told so.
+
+A record that cannot be put into words, or that the database refuses, is looked for by halves, and is lost alone.
+
 What ``kill -9`` can lose at ``durability: batch`` is what was not in a commit, nor in the spool: what was taken in the
 last ``FLUSH_S`` seconds and while the last commit was under way, which a lock may hold up for ``store.BUSY_S`` and
 PostgreSQL for ``store.STATEMENT_S``. At ``request`` nothing whose future said that it is done. A machine that loses
@@ -12,12 +19,14 @@ power loses no more, for commits and spool are on disk when they return.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 
 from evenhand.service.audit.backlog import ADOPT_S, MEMORY_ROWS, Backlog
 from evenhand.service.audit.chain import Event
@@ -26,7 +35,7 @@ from evenhand.service.audit.events import Batch
 from evenhand.service.audit.maintenance.migrate import RecordRefused, reason
 from evenhand.service.audit.record_batch import Lot, make
 from evenhand.service.audit.spool import Spool
-from evenhand.service.audit.store import AWAY, BUSY_S, RecordAway, Store
+from evenhand.service.audit.store import AWAY, BUSY_S, STATEMENT_S, InDoubt, RecordAway, Store, Unwritable
 from evenhand.service.background import Background, Thread
 
 log = logging.getLogger(__name__)
@@ -39,6 +48,11 @@ CATCH_UP_S = 0.2
 """How long the spool is written to the database before what is new is looked at."""
 LOT_ROWS = 2000
 """Records in one transaction at most, but for a request that alone has more."""
+STALLED_S = STATEMENT_S + BUSY_S
+"""How long one lot may take before answers that wait for their records count as held up."""
+SHOWN = 20
+"""Ids that a log line names at most."""
+NOWHERE = "the record can be written neither to database nor to disk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +60,24 @@ class RecordReport:
     """Who is told what became of records; called in any thread."""
 
     rows: Callable[[str, int], None]
-    """``written``, ``spooled`` or ``lost``, and how many."""
+    """``written``, ``spooled``, ``lost`` or ``refused`` together with the answer, and how many."""
     spool: Callable[[int], None]
     """How many records are in the spool."""
 
 
 @dataclass(slots=True)
 class _Item:
-    told: Batch | Event
+    content: Batch | Event
     rows: int
     done: Future[None] | None
+
+    def halves(self) -> list[_Item]:
+        """Two with half of the rows each; none where it has one row, or its caller waits for all of them."""
+        if not isinstance(self.content, Batch) or self.done is not None or self.rows < 2:
+            return []
+        middle = self.rows // 2
+        parts = self.content.rows[:middle], self.content.rows[middle:]
+        return [_Item(replace(self.content, rows=rows), len(rows), None) for rows in parts]
 
 
 class Writer:
@@ -81,10 +103,13 @@ class Writer:
         self._flushes: list[Future[None]] = []
         self._wake = threading.Condition()
         self._stop = threading.Event()
-        self._flushed_at_s = 0.0
+        self._flushed_at_s = -math.inf
         self._away: Thread | None = None
         """Looks whether the database is back."""
         self._losing = False
+        self._refusing = False
+        self._begun_s: float | None = None
+        """Since when a lot is being written."""
         self.problem: str | None = None
         """Why nothing can be written to the database now, in one sentence."""
         self._background = background
@@ -95,6 +120,16 @@ class Writer:
     def spooled(self) -> int:
         """Records that are not in the database yet, though no longer in the queue."""
         return self._backlog.rows
+
+    @property
+    def blockage(self) -> str | None:
+        """Why no request that waits for its record is acknowledged now; ``None`` if they are."""
+        begun_s = self._begun_s
+        if self._refusing:
+            return f"no answer can leave: {NOWHERE}"
+        if begun_s is not None and time.monotonic() - begun_s > STALLED_S:
+            return f"no answer can leave: the record's database has been at one write for over {STALLED_S:.0f} s"
+        return None
 
     def start(self) -> None:
         """Begin to write."""
@@ -109,11 +144,11 @@ class Writer:
         if (away := self._away) is not None:
             away.stop(BUSY_S)
 
-    def put(self, told: Batch | Event, rows: int, done: Future[None] | None) -> None:
+    def put(self, content: Batch | Event, rows: int, done: Future[None] | None) -> None:
         """Hand over; returns at once.
 
         Args:
-            told: What to record.
+            content: What to record.
             rows: How many records that is.
             done: Told when they are durable.
         """
@@ -126,14 +161,14 @@ class Writer:
         with self._wake:
             room = self._queued_rows + rows <= MEMORY_ROWS and not self._stop.is_set()
             if room:
-                self._queue.append(_Item(told, rows, done))
+                self._queue.append(_Item(content, rows, done))
                 self._queued_rows += rows
                 if len(self._queue) == 1:  # else the thread is busy, or waits for more anyway
                     self._wake.notify()
-        if not room:
+        if not room and done is None:
             self._lose(rows)
-            if done is not None:
-                done.set_exception(RecordAway("the record is full"))
+        elif not room and done is not None:
+            self._refuse([_Item(content, rows, done)], RecordAway("the record is full"))
 
     def flush(self, within_s: float) -> None:
         """Wait until all that was handed over before is in the database.
@@ -159,6 +194,7 @@ class Writer:
         if items:
             self._write(items)
         self._catch_up()
+        self._look_again()
         self._answer(flushes)
         return 0.0
 
@@ -167,7 +203,7 @@ class Writer:
         with self._wake:
             self._wake.wait_for(
                 lambda: self._queue or self._flushes or self._stop.is_set() or (self.spooled and not self._away),
-                ADOPT_S,
+                RETRY_S if self._refusing else ADOPT_S,
             )
             company_s = self._flushed_at_s + self._flush_s - time.monotonic()
             if self._queue and company_s > 0:
@@ -185,20 +221,88 @@ class Writer:
             return items, flushes, self._stop.is_set()
 
     def _write(self, items: list[_Item]) -> None:
-        durable = False
-        try:
-            durable = self._store_lot(make((item.told for item in items), self._keys))
-        except MemoryError:
-            self._put_back(items)
-            return
-        except Exception:
-            log.exception("records are lost, for they cannot be put into words; please report this")
-            self._report.rows("lost", sum(item.rows for item in items))
-        for item in items:
-            if item.done is not None and durable:
+        self._begun_s = self._begun_s or time.monotonic()
+        parts = [items]
+        while parts:
+            part = parts.pop(0)
+            try:
+                refusal = self._place(part)
+            except MemoryError:
+                self._put_back([*part, *chain.from_iterable(parts)])
+                return
+            except Exception as error:
+                halves = [part[: len(part) // 2], part[len(part) // 2 :]] if len(part) > 1 else part[0].halves()
+                if halves:
+                    parts[:0] = [half if isinstance(half, list) else [half] for half in halves]
+                else:
+                    self._give_up(part[0], error)
+            else:
+                self._answer_those_who_wait(part, refusal)
+        self._begun_s = None
+
+    def _place(self, items: list[_Item]) -> RecordAway | None:
+        """Write items, as one lot, where it can be.
+
+        Returns:
+            Why they are not on disk; ``None`` if they are. Those that nobody waits for are kept in memory then.
+
+        Raises:
+            Exception: one of them cannot be put into words, or the database refuses it; nothing of them is stored.
+        """
+        lot = make((item.content for item in items), self._keys)
+        failure = RecordAway(NOWHERE) if self.spooled else self._append([lot], again=False)
+        if failure is None:
+            return None
+        why = self._backlog.spool(lot)
+        if why is None:
+            self._report.rows("spooled", len(lot.events))
+        elif kept := [item for item in items if item.done is None]:
+            self._backlog.keep(make((item.content for item in kept), self._keys), why)
+        self._report.spool(self.spooled)
+        return None if why is None else failure
+
+    def _answer_those_who_wait(self, items: list[_Item], refusal: RecordAway | None) -> None:
+        waiting = [item for item in items if item.done is not None]
+        if refusal is None:
+            self._acknowledge(waiting)
+        elif waiting:
+            self._refuse(waiting, refusal)
+            if not self._refusing:
+                self._refusing = True
+                log.error("answers are refused, for %s; nothing of them is stored", NOWHERE)
+
+    def _acknowledge(self, waiting: list[_Item]) -> None:
+        self._take_again()
+        for item in waiting:
+            if item.done is not None:
                 item.done.set_result(None)
-            elif item.done is not None:
-                item.done.set_exception(RecordAway("the record can be written neither to database nor to disk"))
+
+    def _refuse(self, waiting: list[_Item], refusal: RecordAway) -> None:
+        self._report.rows("refused", sum(item.rows for item in waiting))
+        for item in waiting:
+            if item.done is not None:
+                item.done.set_exception(refusal)
+
+    def _take_again(self) -> None:
+        if self._refusing:
+            self._refusing = False
+            log.warning("records can be written again; answers leave")
+
+    def _look_again(self) -> None:
+        """Answers are refused: see whether one could leave now, for nobody asks a service that is not ready."""
+        if self._refusing and self._backlog.is_writable:
+            self._take_again()
+        elif self._refusing and self._away is None:
+            self.gone(RecordAway(NOWHERE))
+
+    def _give_up(self, item: _Item, error: Exception) -> None:
+        """One item cannot be written anywhere, ever."""
+        why = str(error) if isinstance(error, Unwritable) else type(error).__name__
+        ids = [row.id for row in item.content.rows] if isinstance(item.content, Batch) else [item.content.id]
+        log.error("lost: the record of %s cannot be written (%s); please report this", ", ".join(ids[:SHOWN]), why)
+        self._report.rows("lost", item.rows)
+        if item.done is not None:
+            item.done.set_exception(Unwritable(why))
 
     def _put_back(self, items: list[_Item]) -> None:
         """There was no memory to put these into words, or into the spool; later there may be."""
@@ -209,27 +313,18 @@ class Writer:
             self._queued_rows += rows
         time.sleep(RETRY_S)
 
-    def _store_lot(self, lot: Lot) -> bool:
-        """Write a lot where it can be; returns whether it is durable now."""
-        if not self.spooled and self._append([lot], again=False):
-            return True
-        durable = self._backlog.add(lot)
-        if durable:
-            self._report.rows("spooled", len(lot.events))
-        self._report.spool(self.spooled)
-        return durable
-
-    def _append(self, lots: list[Lot], again: bool) -> bool:
+    def _append(self, lots: list[Lot], again: bool) -> RecordAway | None:
+        """Write lots to the database; returns why it did not take them."""
         if self._away is not None:
-            return False
+            return RecordAway(NOWHERE)
         try:
             self._store.append(lots, again)
         except (*AWAY, RecordRefused) as error:
             self.gone(error)
-            return False
+            return error if isinstance(error, InDoubt) else RecordAway(NOWHERE)
         self._back()
         self._report.rows("written", sum(len(lot.events) for lot in lots))
-        return True
+        return None
 
     def gone(self, error: BaseException) -> None:
         """The database cannot be written: say so once."""
@@ -261,6 +356,7 @@ class Writer:
         with self._wake:
             self._away = None
             self._wake.notify()
+        self._take_again()
         if not self.spooled:  # else it is back once it takes what waits
             self._back()
         return None
@@ -281,12 +377,19 @@ class Writer:
         self._backlog.look_around()
         if not self.spooled or self._away is not None:
             return
-        until_s = time.monotonic() + CATCH_UP_S
+        until_s, rows = time.monotonic() + CATCH_UP_S, LOT_ROWS
         while time.monotonic() < until_s:
-            oldest = self._backlog.oldest(LOT_ROWS)
-            if not oldest or not self._append(oldest, again=True):
-                break
-            self._backlog.drop()
+            lots = self._backlog.oldest(rows)
+            try:
+                if not lots or self._append(lots, again=True) is not None:
+                    break
+            except Unwritable as error:
+                if len(lots) == 1:
+                    log.error("lost: %d records that waited cannot be written (%s)", len(lots[0].events), error)
+                    self._backlog.set_aside()
+                rows = 1  # one after the other, until it is clear which
+                continue
+            self._backlog.drop(len(lots))
             self._losing = False
         self._report.spool(self.spooled)
 

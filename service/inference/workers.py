@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import sys
 import threading
@@ -78,8 +79,8 @@ class _Lane(threading.Thread):
         self.proven = False
         self.lost = False
         self.busy_since_s: float | None = None
-        self.idle_since_s = 0.0
-        self.probed_s = 0.0
+        self.idle_since_s = -math.inf
+        self.probed_s = -math.inf
         self.job: Job | None = None
         self._lanes = lanes
 

@@ -1,14 +1,22 @@
 """What is taken is on record, in one chain, with its counts."""
 
+import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from recording import Told, batch, bodies, recorder, table
+import pytest
+from recording import Told, batch, bodies, counted, recorder, table
 from sqlalchemy import event
+from unit.service.record.test_crashes import locked
+from waiting import until
 
+from evenhand.service.audit.events import Batch
 from evenhand.service.audit.maintenance.retention import erase
-from evenhand.service.audit.recorder import Feedback
+from evenhand.service.audit.recorder import Feedback, RecordAway
 from evenhand.service.audit.store import make_engine
 from evenhand.service.ids import ulid
+from evenhand.service.types import Decision
 
 
 def test_what_is_taken_is_on_record_with_its_counts(tmp_path: Path, database: str) -> None:
@@ -70,3 +78,142 @@ def test_what_is_erased_between_look_up_and_writing_gets_nothing_new(tmp_path: P
     assert record.override(name, "toxic", "someone", "because") is None
     record.close()
     assert table(database, "labels") == []
+
+
+@pytest.fixture
+def together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is taken within a while goes into one lot."""
+    monkeypatch.setattr("evenhand.service.audit.recorder.FLUSH_S", 1.0)
+
+
+def with_risk(taken: Batch, place: int, risk: float) -> Batch:
+    """The same rows; the one at this place has this risk."""
+    row = taken.rows[place]
+    assert isinstance(row.result, Decision)
+    verdicts = tuple(replace(verdict, risk=risk) for verdict in row.result.verdicts)
+    rows = list(taken.rows)
+    rows[place] = replace(row, result=replace(row.result, verdicts=verdicts))
+    return replace(taken, rows=rows)
+
+
+def with_id(taken: Batch, place: int, name: str) -> Batch:
+    """The same rows; the one at this place has this id."""
+    rows = list(taken.rows)
+    rows[place] = replace(rows[place], id=name)
+    return replace(taken, rows=rows)
+
+
+@pytest.mark.usefixtures("together")
+@pytest.mark.parametrize("kind", ["cannot be counted", "is refused by the database"])
+def test_one_row_that_cannot_be_written_costs_no_other(
+    tmp_path: Path, database: str, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    told = Told()
+    record = recorder(tmp_path, database, told)
+    record.take(batch(1))
+    until(lambda: told.rows["written"] == 1)
+    taken = [batch(3, seed, gender="Women") for seed in range(40)]
+    twice = taken[0].rows[0].id
+    taken[17] = with_risk(taken[17], 1, float("nan")) if kind == "cannot be counted" else with_id(taken[17], 1, twice)
+    bad = taken[17].rows[1]
+    for one in taken:
+        record.take(one)
+    record.close()
+    good = [row.id for one in taken for row in one.rows if row is not bad]
+    assert [body["id"] for body in bodies(database)[1:]] == good
+    assert told.rows == {"written": 120, "spooled": 0, "lost": 1}
+    assert counted(database, "hourly_decisions", "gender") == 120
+    assert len(table(database, "attributes")) == 119
+    (said,) = [line.getMessage() for line in caplog.records if line.getMessage().startswith("lost: ")]
+    assert bad.id in said
+    assert ("ValueError" in said) == (kind == "cannot be counted")
+    assert ("IntegrityError" in said) == (kind != "cannot be counted")
+
+
+@pytest.mark.usefixtures("together")
+def test_a_row_that_no_database_would_take_does_not_stop_the_spool(tmp_path: Path, database: str) -> None:
+    """What waits was not asked of the database yet: a text of this length is for PostgreSQL to refuse."""
+    told = Told()
+    record = recorder(tmp_path, database, told)
+    taken = [batch(2, seed, gender="Women") for seed in range(10)]
+    taken[4] = with_id(taken[4], 1, ulid() + "X")
+    with locked(database):
+        for one in taken:
+            record.take(one)
+        until(lambda: told.rows["spooled"] == 19)
+    until(lambda: record.state == "on")
+    record.close()
+    assert told.rows == {"written": 19, "spooled": 19, "lost": 1}
+    assert [body["id"] for body in bodies(database)] == [
+        row.id for one in taken for row in one.rows if row is not taken[4].rows[1]
+    ]
+    assert counted(database, "hourly_decisions", "gender") == 19
+
+
+def test_a_lot_in_the_spool_that_the_database_refuses_goes_beside(tmp_path: Path, database: str) -> None:
+    told = Told()
+    record = recorder(tmp_path, database, told, durability="request")
+    first = batch(1)
+    record.take(first).result(60)
+    with locked(database):
+        record.take(batch(1)).result(60)
+        record.take(with_id(batch(2), 1, first.rows[0].id)).result(60)
+        record.take(batch(1)).result(60)
+    until(lambda: record.state == "on")
+    record.take(batch(1)).result(60)
+    record.close()
+    assert told.rows == {"written": 4, "spooled": 4, "lost": 2}
+    assert len(bodies(database)) == 4
+    assert [path.suffix for path in (tmp_path / "spool").iterdir()] == [".aside"]
+
+
+def test_who_waits_for_a_record_that_cannot_be_written_is_told_so_and_alone(tmp_path: Path, database: str) -> None:
+    told = Told()
+    record = recorder(tmp_path, database, told, durability="request")
+    with locked(database):
+        good, bad = batch(2), with_risk(batch(2), 1, float("nan"))
+        waiting = [record.take(one) for one in (batch(1), good, bad, batch(1))]
+    assert [waiting[place].result(60) for place in (0, 1, 3)] == [None] * 3
+    with pytest.raises(RecordAway) as refused:
+        waiting[2].result(60)
+    assert "cannot be written" in str(refused.value.reply)
+    assert record.blockage is None
+    until(lambda: record.state == "on")
+    record.close()
+    assert len(bodies(database)) == 4
+    assert told.rows["lost"] == 2
+
+
+class Booted:
+    """The clocks of a machine that was started a moment ago."""
+
+    def __init__(self) -> None:
+        self._started_s = time.monotonic()
+
+    def monotonic(self) -> float:
+        return time.monotonic() - self._started_s
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(time, name)
+
+
+def test_on_a_machine_just_booted_the_first_record_waits_for_none_and_dead_spools_are_taken_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path / 'record.db'}"
+    record = recorder(tmp_path, durability="request")
+    with locked(url):
+        record.take(batch(3)).result(60)
+        (tmp_path / "copy").write_bytes(next((tmp_path / "spool").iterdir()).read_bytes())
+    until(lambda: record.state == "on")
+    record.close()
+    monkeypatch.setattr("evenhand.service.audit.recorder.FLUSH_S", 3600.0)
+    for module in ("writer", "backlog"):
+        monkeypatch.setattr(f"evenhand.service.audit.{module}.time", Booted())
+    monkeypatch.setattr("evenhand.service.audit.backlog.ADOPT_S", 3600.0)
+    (tmp_path / "spool" / "dead.spool").write_bytes((tmp_path / "copy").read_bytes())
+    told = Told()
+    record = recorder(tmp_path, told=told)
+    record.take(batch(1))
+    until(lambda: told.rows["written"] == 4 and not (tmp_path / "spool/dead.spool").exists())
+    record.close()

@@ -255,3 +255,18 @@ async def test_a_canary_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatc
     assert busy.jobs, "it recovered under load"
     busy.jobs.clear()
     await lanes.stop()
+
+
+async def test_on_a_machine_just_booted_the_canary_is_due_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stopped:
+        """The clock of a machine in its first moment."""
+
+        @staticmethod
+        def monotonic() -> float:
+            return 0.0
+
+    monkeypatch.setattr(module, "time", Stopped)
+    lanes = Lanes(1, lambda: None, stall_s=5.0)
+    await asyncio.wait_for(lanes.start(), 60)
+    assert lanes.problem is None
+    await lanes.stop()

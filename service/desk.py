@@ -54,7 +54,7 @@ class Desk:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, question, recorder)
         except RecordAway as error:
-            raise RecordUnavailable from error
+            raise RecordUnavailable(error.reply) from error
 
     async def feedback(self, items: list[Feedback]) -> list[Joined]:
         """Join feedback to decisions, and count what it brought.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -113,15 +114,18 @@ class Pipeline:
         answered = self._answered(question, outcomes, declared)
         if trace.recorded:
             trace.stage("policy", started, time.time_ns())
-        asyncio.get_running_loop().call_soon(self._follow, question, answered)  # the answer leaves first
-        await self._record(model, answered, question.began_s)
+        unlisted = _unlisted(outcomes, declared, manifest)
+        await self._record(question, answered, partial(self._follow, question, answered, unlisted))
         _refuse_if_all_failed(outcomes)
         return manifest, outcomes
 
-    def _follow(self, question: Question, answered: list[Answered]) -> None:
+    def _follow(self, question: Question, answered: list[Answered], unlisted: list[str]) -> None:
         """What nobody waits for: counting, and asking another version or about another group."""
+        manifest = question.model.manifest
+        for attribute in unlisted:
+            self._metrics.fairness.overflow(manifest.name, attribute)
         for row in answered:
-            self._metrics.fairness.decision(question.model.manifest, row.row)
+            self._metrics.fairness.decision(manifest, row.row)
         self._try_shadow(question, answered)
         self._flips.sample(question.model, answered, question.mode)
 
@@ -133,8 +137,6 @@ class Pipeline:
             if isinstance(outcome.result, InvalidInput):
                 continue
             result = outcome.result.type if isinstance(outcome.result, ServiceError) else outcome.result
-            for attribute in preprocess.unlisted(groups, manifest):
-                self._metrics.fairness.overflow(manifest.name, attribute)
             listed = preprocess.listed(groups, manifest)
             found.append(Answered(item, Row(outcome.id, result, listed, self._digest(item))))
         return found
@@ -145,20 +147,36 @@ class Pipeline:
             return ""
         return self._recorder.keys.digest(preprocess.plain(item))
 
-    async def _record(self, model: LoadedModel, answered: list[Answered], began_s: float) -> None:
-        """Hand rows to the record; wait for the disk only where an answer must not leave before."""
-        if self._recorder is None or not answered:
+    async def _record(self, question: Question, answered: list[Answered], follow: Callable[[], None]) -> None:
+        """Hand rows to the record; wait for the disk only where an answer must not leave before.
+
+        Args:
+            question: What was asked.
+            answered: Its rows.
+            follow: Called once the rows count: soon, or when they are on disk, and never if they are refused. It is
+                called after this has gone on, so that the answer leaves first, and also if the caller has left.
+        """
+        loop = asyncio.get_running_loop()
+        taken = self._take(question, answered)
+        if taken is None:
+            loop.call_soon(follow)
             return
-        rows, now_s = [row.row for row in answered], time.monotonic()
-        at_ms = time.time_ns() // 1_000_000
-        batch = Batch(model.manifest, model.configuration, rows, at_ms, now_s - began_s, REPLICA)
-        written = self._recorder.take(batch)
-        if written is None:
-            return
+        written = asyncio.wrap_future(taken)
+        waiting = asyncio.shield(written)
+        written.add_done_callback(lambda done: None if done.cancelled() or done.exception() else loop.call_soon(follow))
         try:
-            await asyncio.shield(asyncio.wrap_future(written))
+            await waiting
         except RecordAway as error:
-            raise RecordUnavailable from error
+            raise RecordUnavailable(error.reply) from error
+
+    def _take(self, question: Question, answered: list[Answered]) -> Future[None] | None:
+        """Hand rows to the record; returns what to wait for, if anything."""
+        if self._recorder is None or not answered:
+            return None
+        model, now_s = question.model, time.monotonic()
+        rows, at_ms = [row.row for row in answered], time.time_ns() // 1_000_000
+        latency_s = now_s - question.began_s
+        return self._recorder.take(Batch(model.manifest, model.configuration, rows, at_ms, latency_s, REPLICA))
 
     def _try_shadow(self, question: Question, answered: list[Answered]) -> None:
         """Give the live version's rows to the one that is tried beside it."""
@@ -207,6 +225,13 @@ def _decide(row: Example | InvalidInput, scores: Scores | ServiceError, manifest
         return Outcome(ulid(), decision.decide(scores, row.modes, manifest), row.encoded.truncated)
     except ServiceError as error:
         return Outcome(ulid(), error, row.encoded.truncated)
+
+
+def _unlisted(outcomes: list[Outcome], declared: list[dict[str, str]], manifest: Manifest) -> list[str]:
+    """The attribute of each declared group that the model does not list, of rows that a client got right."""
+    rows = zip(outcomes, declared, strict=True)
+    good = [groups for outcome, groups in rows if not isinstance(outcome.result, InvalidInput)]
+    return [attribute for groups in good for attribute in preprocess.unlisted(groups, manifest)]
 
 
 def _refuse_if_all_failed(outcomes: list[Outcome]) -> None:

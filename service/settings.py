@@ -102,8 +102,8 @@ class Settings(BaseSettings):
     """Where decisions are recorded: the URL of a database, such as postgresql+psycopg://user@host/name; empty
     for an SQLite file in the state folder; off for no record."""
     durability: Literal["batch", "request"] = "batch"
-    """request: an answer leaves when its record is on disk; batch: a killed process may lose the last tenth of a
-    second's."""
+    """request: an answer leaves when its record is on disk; batch: a killed process may lose the records of its last
+    0.25 s and of the commit that was under way."""
     feedback_days: int = Field(default=90, ge=1)
     """Feedback on older decisions is not counted."""
     keep_decisions_days: int = Field(default=183, ge=1)

@@ -23,6 +23,7 @@ from evenhand.service.ids import ulid_ms
 
 __all__ = [
     "Feedback",
+    "InDoubt",
     "Joined",
     "RecordAway",
     "RecordOptions",

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from evenhand.service.metrics.series import Counter, Gauge
 
 FEEDBACK = ("joined", "duplicate", "conflict", "orphan", "expired")
-RECORDS = ("written", "spooled", "lost")
+RECORDS = ("written", "spooled", "lost", "refused")
 
 
 class RecordSeries:
@@ -31,7 +31,8 @@ class RecordSeries:
             self._feedback.labels(result)
         self._records = Counter(
             "evenhand_records",
-            "Records by what became of them: written to the database, spooled to disk for it, lost.",
+            "Records by what became of them: written to the database, spooled to disk for it, lost, refused together "
+            "with the answer (durability: request, and neither database nor disk takes records).",
             ("result",),
             registry=registry,
         )

@@ -46,7 +46,10 @@ class Running:
     @property
     def problem(self) -> str | None:
         """Why predictions are not to be sent here; ``None`` if they may be."""
-        return "the service is stopping" if self.draining else self.lanes.problem or self.background.problem
+        if self.draining:
+            return "the service is stopping"
+        blockage = None if self.recorder is None else self.recorder.blockage
+        return self.lanes.problem or self.background.problem or blockage
 
     @property
     def beyond_repair(self) -> str | None:

@@ -23,7 +23,7 @@ async def healthz(request: Request) -> dict[str, str]:
 
 @router.get("/readyz", responses=UNREADY)  # type: ignore[arg-type]
 async def readyz(request: Request) -> dict[str, str]:
-    """Every bundle was verified, every engine thread answers its canary, no background work is down."""
+    """Every bundle was verified, engine threads answer their canary, background work runs, and answers can leave."""
     if (problem := running(request).problem) is not None:
         raise NotReady(problem)
     return {"status": "ready"}

@@ -1,10 +1,12 @@
 """The environment over the file over defaults; a misspelt name stops the start."""
 
+import inspect
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
+from evenhand.service.audit.writer import FLUSH_S
 from evenhand.service.settings import Settings, SettingsError, load
 
 
@@ -55,6 +57,11 @@ def test_what_cannot_be_is_refused_by_name(
     with pytest.raises(SettingsError, match=message) as caught:
         load()
     assert "\n" not in str(caught.value)
+
+
+def test_the_text_on_durability_says_what_a_killed_process_loses() -> None:
+    text = inspect.getsource(Settings).split("durability: Literal", 1)[1].split('"""')[1]
+    assert f"the records of its last\n    {FLUSH_S:g} s" in text
 
 
 def test_names_that_belong_to_others_are_known(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,10 +15,12 @@ from evenhand.service.audit.maintenance.retention import prune
 from evenhand.service.audit.recorder import Recorder
 from evenhand.service.background import Background
 from evenhand.service.catalog.registry import Registry
+from evenhand.service.metrics.audit_series import HELD
 from evenhand.service.metrics.collectors import Metrics
 from evenhand.service.monitoring.sequential.evaluator import Evaluator
 from evenhand.service.monitoring.sequential.evidence import Rules
 from evenhand.service.monitoring.sequential.verdicts import Kept, findings
+from evenhand.service.record.age import Held, Limits, held, mark
 from evenhand.service.recording import CHECKPOINT_KEY
 from evenhand.service.settings import Settings
 
@@ -48,7 +50,9 @@ class Watch:
         self._evaluator = Evaluator(recorder.engine, recorder.keys, self._rules, EVALUATE_S, self._show, background)
         self._key = load_key(settings.state / CHECKPOINT_KEY)
         self._every_s = settings.checkpoint_s
-        self._keep_days = settings.keep_decisions_days, settings.keep_attributes_days
+        self._limits = Limits(settings.keep_decisions_days, settings.keep_attributes_days, settings.prune_share)
+        self.held: Held | None = None
+        """Why nothing goes by age, as of the last round."""
         self._kept: Sequence[Kept] = ()
         self._apart_s = time.time() - time.monotonic()
         self._keeper = background.thread("housekeeping", self._keep)
@@ -88,7 +92,8 @@ class Watch:
         """Let go of what is too old, and sign what remains; returns the seconds until that is due again.
 
         What is deleted does not come back when a clock that was set wrong is set right: after a jump one round is left
-        out, so that nothing goes by a clock that has not run evenly since the round before.
+        out, so that nothing goes by a clock that has not run evenly since the round before. ``evenhand.service.record.age`` says
+        when nothing goes by a clock that ran evenly.
         """
         apart_s = time.time() - time.monotonic()
         if abs(apart_s - self._apart_s) > JUMP_S:
@@ -101,11 +106,25 @@ class Watch:
         return self._every_s
 
     def _prune(self) -> None:
-        decisions_days, attributes_days = self._keep_days
+        limits, engine, now_ms = self._limits, self._recorder.engine, time.time_ns() // 1_000_000
         try:
-            gone = prune(self._recorder.engine, decisions_days, attributes_days, time.time_ns() // 1_000_000)
+            self._hold(held(engine, limits, now_ms))
+            if self.held is not None:
+                return
+            gone = prune(engine, limits.keep_decisions_days, limits.keep_attributes_days, now_ms)
+            mark(engine, now_ms)
         except SQLAlchemyError as error:
             log.warning("old records were not let go of: the database is away (%s)", type(error).__name__)
         else:
             if gone.records or gone.attributes:
                 log.info("let go of %d records and %d sensitive attributes by age", gone.records, gone.attributes)
+
+    def _hold(self, why: Held | None) -> None:
+        """Say that nothing goes by age, in the log where it is news, or that it does again."""
+        if why is not None and (self.held is None or self.held.reason != why.reason):
+            log.error("old records stay: %s", why.message)
+        elif why is None and self.held is not None:
+            log.warning("old records go by age again")
+        self.held = why
+        for reason in HELD:
+            self._metrics.record.prune_held(reason, why.rows if why is not None and why.reason == reason else 0)

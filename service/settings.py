@@ -110,6 +110,9 @@ class Settings(BaseSettings):
     """How long decisions stay on record."""
     keep_attributes_days: int = Field(default=90, ge=1)
     """The same for declared sensitive attributes."""
+    prune_share: float = Field(default=0.1, gt=0, le=1)
+    """The largest share of the record that goes by age in one round; more waits until evenhand audit prune confirms
+    it. Raise it where records come in large lots, or rounds are rare."""
     checkpoint_s: float = Field(default=3600.0, gt=0)
     """Seconds between two rounds that delete old records and sign the record's head."""
     lot_rows: int = Field(default=10, ge=1)

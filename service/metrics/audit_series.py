@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from evenhand.service.metrics.series import Counter, Gauge
 
 FEEDBACK = ("joined", "duplicate", "conflict", "orphan", "expired")
+HELD = ("clock", "share")
 RECORDS = ("written", "spooled", "lost", "refused")
 
 
@@ -44,6 +45,16 @@ class RecordSeries:
             registry=registry,
             multiprocess_mode="livesum",
         )
+        self._held_rows = Gauge(
+            "evenhand_record_prune_held_rows",
+            "Records and sensitive attributes that are past their age and stay until a person has looked: the clock "
+            "disagrees with the newest records, or they are a larger share than one round takes.",
+            ("reason",),
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
+        for reason in HELD:
+            self._held_rows.labels(reason).set(0)
         self._limit = Gauge(
             "evenhand_limit",
             "What alerts and verdicts compare with.",
@@ -87,6 +98,10 @@ class RecordSeries:
     def spooled(self, rows: int) -> None:
         """How many records wait on disk."""
         self._spool_rows.set(rows)
+
+    def prune_held(self, reason: str, rows: int) -> None:
+        """How many rows are past their age and stay for this reason."""
+        self._held_rows.labels(reason).set(rows)
 
     def evidence(self, series: Sequence[str], ln: float, limit_ln: float) -> None:
         """What the sequential evaluator found.

@@ -16,8 +16,11 @@ HOPELESS = {503: {"description": "Only a new process helps; the message says why
 @router.get("/healthz", responses=HOPELESS)  # type: ignore[arg-type]
 async def healthz(request: Request) -> dict[str, str]:
     """The process runs; 503 where it cannot mend itself and should be replaced."""
-    if (problem := running(request).beyond_repair) is not None:
+    state = running(request)
+    if (problem := state.beyond_repair) is not None:
         raise NotReady(problem)
+    if state.watch is not None and state.watch.held is not None:
+        return {"status": "ok", "retention": state.watch.held.message}
     return {"status": "ok"}
 
 

@@ -59,6 +59,50 @@ class Turned:
         return time.monotonic()
 
 
+class Ahead:
+    """The module's clock on a machine that booted with a wrong one: so many days ahead, from the beginning."""
+
+    def __init__(self, days: float) -> None:
+        self.days = days
+
+    def time(self) -> float:
+        return time.time() + self.days * 86_400
+
+    def time_ns(self) -> int:
+        return time.time_ns() + round(self.days * 86_400e9)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+def test_a_machine_that_boots_200_days_ahead_keeps_the_record_and_says_so(
+    demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = Settings(bundles=(demo,), state=tmp_path, checkpoint_s=0.3)
+    with TestClient(create_app(settings)) as client:
+        groups = [{"race": "Arab"}, {"race": "none"}] * 20
+        assert client.post("/predict", json={"inputs": ["a", "b"] * 20, "groups": groups}).status_code == 200
+        assert client.get("/healthz").json() == {"status": "ok"}
+        assert total(client, "evenhand_record_prune_held_rows") == 0
+    monkeypatch.setattr("evenhand.service.housekeeping.time", Ahead(200))
+    series = "evenhand_record_prune_held_rows"
+    with TestClient(create_app(settings)) as client:
+        until(lambda: total(client, series, reason="clock") == 80)  # records and attributes
+        time.sleep(1)  # some rounds more
+        assert "nothing goes by age until they agree" in client.get("/healthz").json()["retention"]
+        assert client.get("/readyz").status_code == 200
+    monkeypatch.undo()
+    with TestClient(create_app(settings)) as client:
+        time.sleep(1)
+        assert client.get("/healthz").json() == {"status": "ok"}
+        assert total(client, series) == 0
+    engine = create_engine(f"sqlite:///{tmp_path / 'record.db'}")
+    with engine.connect() as connection:
+        assert connection.scalar(select(func.count()).select_from(records)) == 40
+        assert connection.scalar(select(func.count()).select_from(attributes)) == 40
+    assert sum("old records stay: the newest records are of" in line.getMessage() for line in caplog.records) == 1
+
+
 def test_nothing_is_let_go_of_by_a_clock_that_was_just_set(
     demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

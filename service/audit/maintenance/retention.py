@@ -60,10 +60,10 @@ def silent(done: int, total: int) -> None:
 
 
 def due(engine: Engine, keep_decisions_days: float, keep_attributes_days: float, now_ms: int) -> Pruned:
-    """What would leave now; changes nothing. configurations are not looked for."""
+    """What is past its age now; changes nothing. configurations are not looked for."""
     with engine.connect() as connection:
         begin = connection.execute(select(chain.c.pruned_seq)).scalar_one()
-        to_seq = _last_due(connection, now_ms - int(keep_decisions_days * DAY_MS))
+        to_seq = _last_due(connection, now_ms - int(keep_decisions_days * DAY_MS), now_ms)
         old = attributes.c.day < _first_day(keep_attributes_days, now_ms)
         rows = connection.execute(select(func.count()).select_from(attributes).where(old)).scalar_one()
     return Pruned(max(0, to_seq - begin), to_seq if to_seq > begin else 0, rows, 0)
@@ -76,7 +76,7 @@ def prune(
     now_ms: int,
     progress: Progress = silent,
 ) -> Pruned:
-    """Let go of what is older than the limits.
+    """Let go of what is older than the limits, without asking whether the clock is right: see ``evenhand.service.record.age``.
 
     Decisions and events leave from the chain's front: of those that came late, through a spool, some stay until what
     came before them leaves. The event that says so comes first, so that a prune that is cut off is only unfinished.
@@ -138,12 +138,17 @@ def writing(engine: Engine) -> Iterator[Connection]:
             yield connection
 
 
-def _last_due(connection: Connection, limit_ms: int) -> int:
-    """The last record from the front that is old enough, with all that come before it."""
-    young = select(records.c.seq).where(records.c.at_ms >= limit_ms).order_by(records.c.seq).limit(1)
+def _last_due(connection: Connection, limit_ms: int, now_ms: int) -> int:
+    """The last record from the front that is old enough, with all that come before it; 0 if there is none.
+
+    A record that is dated in the future tells no age. It leaves with an old one that came after it.
+    """
+    seq, at_ms = records.c.seq, records.c.at_ms
+    young = select(seq).where(at_ms >= limit_ms, at_ms <= now_ms + DAY_MS).order_by(seq).limit(1)
     first = connection.execute(young).scalar()
-    last = first - 1 if first is not None else connection.execute(select(chain.c.seq)).scalar_one()
-    return int(last)
+    old = select(seq).where(at_ms < limit_ms).order_by(seq.desc()).limit(1)
+    last = connection.execute(old if first is None else old.where(seq < first)).scalar()
+    return int(last or 0)
 
 
 def _first_day(keep_days: float, now_ms: int) -> int:

@@ -139,21 +139,37 @@ def prune(
     keep_attributes_days: Annotated[
         float, typer.Option(envvar="EVENHAND_KEEP_ATTRIBUTES_DAYS", min=1, help="Sensitive attributes stay so long.")
     ] = 90,
+    prune_share: Annotated[
+        float,
+        typer.Option(envvar="EVENHAND_PRUNE_SHARE", min=0, max=1, help="The largest share that leaves unconfirmed."),
+    ] = 0.1,
     dry_run: Annotated[bool, typer.Option(help="Say what would leave, and change nothing.")] = False,
+    yes_beyond_limits: Annotated[
+        bool,
+        typer.Option(help="This machine's clock is right: let go of all that is due, whatever the newest records say."),
+    ] = False,
 ) -> None:
     """Delete what is older than the retention period; hourly counts stay."""
     with _said():
+        from evenhand.service.audit import age
         from evenhand.service.audit.maintenance import retention
 
-        engine = _engine(record, state)
-        asked = (engine, keep_decisions_days, keep_attributes_days, time.time_ns() // 1_000_000)
+        engine, now_ms = _engine(record, state), time.time_ns() // 1_000_000
+        limits = age.Limits(keep_decisions_days, keep_attributes_days, prune_share)
+        held = None if yes_beyond_limits else age.held(engine, limits, now_ms)
+        if held is not None and not dry_run:
+            _fail(f"nothing left: {held.message}")
+        asked = (engine, keep_decisions_days, keep_attributes_days, now_ms)
         if dry_run:
-            found, word = retention.due(*asked), "would leave"
+            past, word = retention.due(*asked), "would leave"
         else:
             with bar("pruning") as progress:
-                found, word = retention.prune(*asked, progress), "left"
-    upto = f", up to record {found.to_seq}" if found.to_seq else ""
-    typer.echo(f"{found.records:,} records{upto}, and {found.attributes:,} sensitive attributes {word}")
+                past, word = retention.prune(*asked, progress), "left"
+            age.mark(engine, now_ms, is_confirmed=yes_beyond_limits)
+    upto = f", up to record {past.to_seq}" if past.to_seq else ""
+    typer.echo(f"{past.records:,} records{upto}, and {past.attributes:,} sensitive attributes {word}")
+    if held is not None:
+        typer.echo(f"not without --yes-beyond-limits: {held.message}", err=True)
 
 
 @app.command()

@@ -1,0 +1,134 @@
+"""Whether records may go by age now. What is deleted does not come back when a wrong clock is set right.
+
+The record itself says what time it is: its newest entries, and the mark that each round leaves whose clock was right.
+Nothing goes by age unless this machine's clock agrees with one of them to within ``AGREE_MS``:
+
+- Of the newest entries several must be of this time. So records that are dated in the future do not stop everything,
+  nor do the first few records that a wrong clock writes vouch for it.
+- The mark is for a service that nobody asks: it was right an hour ago, and is still right, through any number of
+  restarts. A machine that was off for longer than ``AGREE_MS`` waits for new records, or for a person who confirms.
+
+A clock that is wrong for longer agrees with what it wrote itself. So one round takes at most a share of what is there,
+all that is due or nothing: an even clock makes only a little due from one round to the next. What is more waits until
+a person has looked at the clock and says so: ``evenhand audit prune --yes-beyond-limits``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import Connection, Engine, delete, func, insert, select
+
+from evenhand.service.audit import store
+from evenhand.service.audit.checkpoints import END_MS
+from evenhand.service.audit.events import time_of
+from evenhand.service.audit.maintenance.retention import DAY_MS, Pruned, due, writing
+from evenhand.service.audit.tables import about, attributes, chain, records
+
+AGREE_MS = 7 * DAY_MS
+"""How far the clock may be from the newest records, or from the mark."""
+NEWEST = 101
+"""Entries at the end of the chain that are asked for the time."""
+AGREEING = 5
+"""So many of them must be of this time; half of them where there are fewer than twice as many."""
+FEW = 10
+"""So many rows go whatever share they are: of a small record each is a large one."""
+MARK = "clock"
+"""The row of ``about`` with the time, in milliseconds since 1970, of the last round whose clock was right."""
+CONFIRM = "evenhand audit prune --yes-beyond-limits"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long what is on record stays, and how much of it one round takes."""
+
+    keep_decisions_days: float
+    keep_attributes_days: float
+    share: float = 0.1
+    """Of the records, and of the sensitive attributes; 1 is all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Why nothing goes by age now."""
+
+    reason: Literal["clock", "share"]
+    rows: int
+    """Records and attributes that are past their age by this machine's clock."""
+    message: str
+
+
+def held(engine: Engine, limits: Limits, now_ms: int) -> Held | None:
+    """What speaks against letting go of what is due, if anything is; changes nothing.
+
+    Args:
+        engine: The record's.
+        limits: How long what is on record stays.
+        now_ms: This machine's clock, in milliseconds since 1970.
+    """
+    past = due(engine, limits.keep_decisions_days, limits.keep_attributes_days, now_ms)
+    rows = past.records + past.attributes
+    if not rows:
+        return None
+    with engine.connect() as connection:
+        if not _agrees(connection, now_ms):
+            return Held("clock", rows, _disagreement(connection, now_ms))
+        excess = _excess(connection, past, limits.share)
+    return Held("share", rows, excess) if excess is not None else None
+
+
+def mark(engine: Engine, now_ms: int, is_confirmed: bool = False) -> None:
+    """Note that the clock is right now, if the record agrees or a person has confirmed it."""
+    with writing(engine) as connection:
+        store.head(connection)  # one process after the other
+        if is_confirmed or _agrees(connection, now_ms):
+            connection.execute(delete(about).where(about.c.name == MARK))
+            connection.execute(insert(about).values(name=MARK, value=str(now_ms)))
+
+
+def _agrees(connection: Connection, now_ms: int) -> bool:
+    marked = connection.execute(select(about.c.value).where(about.c.name == MARK)).scalar()
+    if marked is not None and abs(now_ms - int(marked)) <= AGREE_MS:
+        return True
+    times_ms = _newest(connection)
+    return sum(abs(now_ms - at_ms) <= AGREE_MS for at_ms in times_ms) >= _needed(times_ms)
+
+
+def _newest(connection: Connection) -> list[int]:
+    """Times of the newest entries."""
+    return list(connection.execute(select(records.c.at_ms).order_by(records.c.seq.desc()).limit(NEWEST)).scalars())
+
+
+def _needed(times_ms: list[int]) -> int:
+    return max(1, min(AGREEING, len(times_ms) // 2))
+
+
+def _disagreement(connection: Connection, now_ms: int) -> str:
+    latest_ms = sorted(_newest(connection))
+    newest = "no record is left"
+    if latest_ms:
+        newest = f"the newest records are of {_shown(latest_ms[-_needed(latest_ms)])}"
+    return (
+        f"{newest} and this machine's clock says {_shown(now_ms)}: nothing goes by age until they agree; set the "
+        f"clock, or where it is right run {CONFIRM}"
+    )
+
+
+def _shown(at_ms: int) -> str:
+    """A moment as text; one that cannot be is shown as the last or first that can."""
+    return time_of(max(0, min(at_ms, END_MS - 1)))
+
+
+def _excess(connection: Connection, past: Pruned, share: float) -> str | None:
+    """What is more than one round takes."""
+    ends = connection.execute(select(chain.c.seq, chain.c.pruned_seq)).one()
+    groups = connection.execute(select(func.count()).select_from(attributes)).scalar_one()
+    parts = (("records", past.records, ends.seq - ends.pruned_seq), ("sensitive attributes", past.attributes, groups))
+    for what, rows, total in parts:
+        if rows > max(FEW, share * total):
+            return (
+                f"{rows:,} of {total:,} {what} are past their age, more than the {share:.0%} that go without a "
+                f"person: see that the clock is right, then run {CONFIRM}"
+            )
+    return None

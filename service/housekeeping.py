@@ -50,7 +50,8 @@ class Watch:
         self._evaluator = Evaluator(recorder.engine, recorder.keys, self._rules, EVALUATE_S, self._show, background)
         self._key = load_key(settings.state / CHECKPOINT_KEY)
         self._every_s = settings.checkpoint_s
-        self._limits = Limits(settings.keep_decisions_days, settings.keep_attributes_days, settings.prune_share)
+        days = settings.keep_decisions_days, settings.keep_attributes_days
+        self._limits = Limits(*days, settings.prune_share)
         self.held: Held | None = None
         """Why nothing goes by age, as of the last round."""
         self._kept: Sequence[Kept] = ()
@@ -91,9 +92,9 @@ class Watch:
     def _keep(self) -> float:
         """Let go of what is too old, and sign what remains; returns the seconds until that is due again.
 
-        What is deleted does not come back when a clock that was set wrong is set right: after a jump one round is left
-        out, so that nothing goes by a clock that has not run evenly since the round before. ``evenhand.service.record.age`` says
-        when nothing goes by a clock that ran evenly.
+        What is deleted does not come back when a clock that was set wrong is set right: after a jump one round
+        is left out, so that nothing goes by a clock that has not run evenly since the round before.
+        ``evenhand.service.record.age`` says when nothing goes by a clock that ran evenly.
         """
         apart_s = time.time() - time.monotonic()
         if abs(apart_s - self._apart_s) > JUMP_S:
@@ -127,4 +128,5 @@ class Watch:
             log.warning("old records go by age again")
         self.held = why
         for reason in HELD:
-            self._metrics.record.prune_held(reason, why.rows if why is not None and why.reason == reason else 0)
+            rows = why.rows if why is not None and why.reason == reason else 0
+            self._metrics.record.prune_held(reason, rows)

@@ -153,8 +153,8 @@ class Pipeline:
         Args:
             question: What was asked.
             answered: Its rows.
-            follow: Called once the rows count: soon, or when they are on disk, and never if they are refused. It is
-                called after this has gone on, so that the answer leaves first, and also if the caller has left.
+            follow: Called once the rows count: soon, or when they are on disk, and never if they are refused.
+                The answer leaves first; if the caller has left, it is called all the same.
         """
         loop = asyncio.get_running_loop()
         taken = self._take(question, answered)
@@ -163,7 +163,12 @@ class Pipeline:
             return
         written = asyncio.wrap_future(taken)
         waiting = asyncio.shield(written)
-        written.add_done_callback(lambda done: None if done.cancelled() or done.exception() else loop.call_soon(follow))
+
+        def follow_if_written(done: asyncio.Future[None]) -> None:
+            if not done.cancelled() and done.exception() is None:
+                loop.call_soon(follow)
+
+        written.add_done_callback(follow_if_written)
         try:
             await waiting
         except RecordAway as error:
@@ -173,10 +178,10 @@ class Pipeline:
         """Hand rows to the record; returns what to wait for, if anything."""
         if self._recorder is None or not answered:
             return None
-        model, now_s = question.model, time.monotonic()
+        model, latency_s = question.model, time.monotonic() - question.began_s
         rows, at_ms = [row.row for row in answered], time.time_ns() // 1_000_000
-        latency_s = now_s - question.began_s
-        return self._recorder.take(Batch(model.manifest, model.configuration, rows, at_ms, latency_s, REPLICA))
+        batch = Batch(model.manifest, model.configuration, rows, at_ms, latency_s, REPLICA)
+        return self._recorder.take(batch)
 
     def _try_shadow(self, question: Question, answered: list[Answered]) -> None:
         """Give the live version's rows to the one that is tried beside it."""

@@ -102,8 +102,8 @@ class Settings(BaseSettings):
     """Where decisions are recorded: the URL of a database, such as postgresql+psycopg://user@host/name; empty
     for an SQLite file in the state folder; off for no record."""
     durability: Literal["batch", "request"] = "batch"
-    """request: an answer leaves when its record is on disk; batch: a killed process may lose the records of its last
-    0.25 s and of the commit that was under way."""
+    """request: an answer leaves when its record is on disk; batch: a killed process may lose the records of
+    its last 0.25 s and of the commit that was under way."""
     feedback_days: int = Field(default=90, ge=1)
     """Feedback on older decisions is not counted."""
     keep_decisions_days: int = Field(default=183, ge=1)
@@ -111,8 +111,8 @@ class Settings(BaseSettings):
     keep_attributes_days: int = Field(default=90, ge=1)
     """The same for declared sensitive attributes."""
     prune_share: float = Field(default=0.1, gt=0, le=1)
-    """The largest share of the record that goes by age in one round; more waits until evenhand audit prune confirms
-    it. Raise it where records come in large lots, or rounds are rare."""
+    """The largest share of the record that goes by age in one round; more waits until evenhand audit prune
+    confirms it. Raise it where records come in large lots, or rounds are rare."""
     checkpoint_s: float = Field(default=3600.0, gt=0)
     """Seconds between two rounds that delete old records and sign the record's head."""
     lot_rows: int = Field(default=10, ge=1)

@@ -117,8 +117,8 @@ class Recorder:
         """Record decisions; returns at once, in any thread.
 
         Returns:
-            At ``durability: request`` what is done once they are on disk, or ends with :class:`RecordAway` once
-            they are dropped.
+            At ``durability: request`` what is done once they are on disk, or ends with :class:`RecordAway`
+            once they are dropped.
         """
         done: Future[None] | None = Future() if self._acknowledge else None
         self._writer.put(batch, len(batch.rows), done)

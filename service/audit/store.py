@@ -46,7 +46,7 @@ class RecordAway(RuntimeError):
 class InDoubt(RecordAway):
     """The connection broke during a commit, before the server said how it ended."""
 
-    reply = "the record's database broke off while it stored this request; nobody knows whether it is on record"
+    reply = "the record's database broke off while storing this; nobody knows whether it is on record"
 
     def __init__(self, error: DBAPIError) -> None:
         super().__init__(self.reply)
@@ -57,7 +57,7 @@ class InDoubt(RecordAway):
 class Unwritable(RecordAway):
     """This content cannot be recorded, while the database takes other records."""
 
-    reply = "the record of this answer cannot be written, the service's log says why; nothing of it was stored"
+    reply = "the record of this answer cannot be written; nothing was stored, and the service's log says why"
 
 
 AWAY = (DBAPIError, TimeoutError, OSError, MemoryError, InDoubt)
@@ -170,7 +170,7 @@ class Store:
             raise
 
     def _takes_records(self) -> bool:
-        """Whether the database would take a plain record; otherwise the fault is the database's, not the content's."""
+        """Whether the database would take a plain record; otherwise the fault is not the content's."""
         try:
             self.open()
             with self._writes.connect() as connection, connection.begin() as transaction:

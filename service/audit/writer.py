@@ -3,12 +3,12 @@
 What came since the last commit goes into the next one. A database that is away, or a disk that is full, costs no
 record as long as the spool can be written; while anything waits there, what is new goes behind it.
 
-At ``durability: request`` this thread alone decides what becomes of a request's records, once: they are on disk and
-the request is acknowledged, or they are dropped and it is refused. Nobody withdraws a request on a timer, for a commit
-that is under way cannot be called back. Only a connection that breaks during a commit, with a spool that cannot be
-written either, leaves a doubt; then the caller is told so.
+At ``durability: request`` this thread alone decides what becomes of a request's records, once: they are on
+disk and the request is acknowledged, or they are dropped and it is refused. Nobody withdraws a request on a
+timer, for a commit that is under way cannot be called back. Only a connection that breaks during a commit, with
+a spool that cannot be written either, leaves a doubt; then the caller is told so.
 
-A record that cannot be put into words, or that the database refuses, is looked for by halves, and is lost alone.
+A record that cannot be put into words, or that the database refuses, is looked for by halves and lost alone.
 
 What ``kill -9`` can lose at ``durability: batch`` is what was not in a commit, nor in the spool: what was taken in the
 last ``FLUSH_S`` seconds and while the last commit was under way, which a lock may hold up for ``store.BUSY_S`` and
@@ -71,14 +71,6 @@ class _Item:
     rows: int
     done: Future[None] | None
 
-    def halves(self) -> list[_Item]:
-        """Two with half of the rows each; none where it has one row, or its caller waits for all of them."""
-        if not isinstance(self.content, Batch) or self.done is not None or self.rows < 2:
-            return []
-        middle = self.rows // 2
-        parts = self.content.rows[:middle], self.content.rows[middle:]
-        return [_Item(replace(self.content, rows=rows), len(rows), None) for rows in parts]
-
 
 class Writer:
     """The thread and its queue.
@@ -128,7 +120,7 @@ class Writer:
         if self._refusing:
             return f"no answer can leave: {NOWHERE}"
         if begun_s is not None and time.monotonic() - begun_s > STALLED_S:
-            return f"no answer can leave: the record's database has been at one write for over {STALLED_S:.0f} s"
+            return f"no answer can leave: the record has been at one write for over {STALLED_S:.0f} s"
         return None
 
     def start(self) -> None:
@@ -231,10 +223,9 @@ class Writer:
                 self._put_back([*part, *chain.from_iterable(parts)])
                 return
             except Exception as error:
-                halves = [part[: len(part) // 2], part[len(part) // 2 :]] if len(part) > 1 else part[0].halves()
-                if halves:
-                    parts[:0] = [half if isinstance(half, list) else [half] for half in halves]
-                else:
+                halves = _halves(part)
+                parts[:0] = halves
+                if not halves:
                     self._give_up(part[0], error)
             else:
                 self._answer_those_who_wait(part, refusal)
@@ -244,10 +235,11 @@ class Writer:
         """Write items, as one lot, where it can be.
 
         Returns:
-            Why they are not on disk; ``None`` if they are. Those that nobody waits for are kept in memory then.
+            Why they are not on disk; ``None`` if they are. Memory keeps those that nobody waits for.
 
         Raises:
-            Exception: one of them cannot be put into words, or the database refuses it; nothing of them is stored.
+            MemoryError: nothing of them is stored, and later there may be room.
+            Exception: one of them cannot be put into words, or is refused; nothing of them is stored.
         """
         lot = make((item.content for item in items), self._keys)
         failure = RecordAway(NOWHERE) if self.spooled else self._append([lot], again=False)
@@ -289,7 +281,7 @@ class Writer:
             log.warning("records can be written again; answers leave")
 
     def _look_again(self) -> None:
-        """Answers are refused: see whether one could leave now, for nobody asks a service that is not ready."""
+        """See whether answers can leave again: nobody asks a service that is not ready."""
         if self._refusing and self._backlog.is_writable:
             self._take_again()
         elif self._refusing and self._away is None:
@@ -299,7 +291,8 @@ class Writer:
         """One item cannot be written anywhere, ever."""
         why = str(error) if isinstance(error, Unwritable) else type(error).__name__
         ids = [row.id for row in item.content.rows] if isinstance(item.content, Batch) else [item.content.id]
-        log.error("lost: the record of %s cannot be written (%s); please report this", ", ".join(ids[:SHOWN]), why)
+        shown = ", ".join(ids[:SHOWN])
+        log.error("lost: the record of %s cannot be written (%s); please report this", shown, why)
         self._report.rows("lost", item.rows)
         if item.done is not None:
             item.done.set_exception(Unwritable(why))
@@ -385,7 +378,8 @@ class Writer:
                     break
             except Unwritable as error:
                 if len(lots) == 1:
-                    log.error("lost: %d records that waited cannot be written (%s)", len(lots[0].events), error)
+                    count = len(lots[0].events)
+                    log.error("lost: %d records that waited cannot be written (%s)", count, error)
                     self._backlog.set_aside()
                 rows = 1  # one after the other, until it is clear which
                 continue
@@ -403,3 +397,14 @@ class Writer:
                 done.set_exception(RecordAway("the record's database is away"))
             else:
                 done.set_result(None)
+
+
+def _halves(items: list[_Item]) -> list[list[_Item]]:
+    """Items in two parts; one item by its rows, unless its caller waits for all of them."""
+    if len(items) > 1:
+        return [items[: len(items) // 2], items[len(items) // 2 :]]
+    content, middle = items[0].content, items[0].rows // 2
+    if not isinstance(content, Batch) or items[0].done is not None or not middle:
+        return []
+    parts = content.rows[:middle], content.rows[middle:]
+    return [[_Item(replace(content, rows=rows), len(rows), None)] for rows in parts]

@@ -32,8 +32,8 @@ class RecordSeries:
             self._feedback.labels(result)
         self._records = Counter(
             "evenhand_records",
-            "Records by what became of them: written to the database, spooled to disk for it, lost, refused together "
-            "with the answer (durability: request, and neither database nor disk takes records).",
+            "Records by what became of them: written to the database, spooled to disk for it, lost, refused "
+            "together with the answer (durability: request, and neither database nor disk takes records).",
             ("result",),
             registry=registry,
         )
@@ -47,8 +47,8 @@ class RecordSeries:
         )
         self._held_rows = Gauge(
             "evenhand_record_prune_held_rows",
-            "Records and sensitive attributes that are past their age and stay until a person has looked: the clock "
-            "disagrees with the newest records, or they are a larger share than one round takes.",
+            "Records and sensitive attributes that are past their age and stay until a person has looked: "
+            "the clock disagrees with the newest records, or they are a larger share than one round takes.",
             ("reason",),
             registry=registry,
             multiprocess_mode="livemax",

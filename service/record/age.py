@@ -1,16 +1,16 @@
 """Whether records may go by age now. What is deleted does not come back when a wrong clock is set right.
 
-The record itself says what time it is: its newest entries, and the mark that each round leaves whose clock was right.
-Nothing goes by age unless this machine's clock agrees with one of them to within ``AGREE_MS``:
+The record itself says what time it is: by its newest entries, and by the mark that a round leaves whose clock
+was right. Nothing goes by age unless this machine's clock agrees with one of them to within ``AGREE_MS``:
 
-- Of the newest entries several must be of this time. So records that are dated in the future do not stop everything,
-  nor do the first few records that a wrong clock writes vouch for it.
-- The mark is for a service that nobody asks: it was right an hour ago, and is still right, through any number of
-  restarts. A machine that was off for longer than ``AGREE_MS`` waits for new records, or for a person who confirms.
+- Of the newest entries several must be of this time. So records that are dated in the future do not stop
+  everything, nor do the first few records that a wrong clock writes vouch for it.
+- The mark is for a service that nobody asks: the clock was right an hour ago, and is right now, through any
+  number of restarts. A machine that was off for longer than ``AGREE_MS`` waits for new records, or for a person.
 
-A clock that is wrong for longer agrees with what it wrote itself. So one round takes at most a share of what is there,
-all that is due or nothing: an even clock makes only a little due from one round to the next. What is more waits until
-a person has looked at the clock and says so: ``evenhand audit prune --yes-beyond-limits``.
+A clock that is wrong for longer agrees with what it wrote itself. So one round takes at most a share of what
+is there, all that is due or nothing: an even clock makes only a little due from one round to the next. More
+waits until a person has looked at the clock and says so: ``evenhand audit prune --yes-beyond-limits``.
 """
 
 from __future__ import annotations
@@ -97,7 +97,8 @@ def _agrees(connection: Connection, now_ms: int) -> bool:
 
 def _newest(connection: Connection) -> list[int]:
     """Times of the newest entries."""
-    return list(connection.execute(select(records.c.at_ms).order_by(records.c.seq.desc()).limit(NEWEST)).scalars())
+    newest = select(records.c.at_ms).order_by(records.c.seq.desc()).limit(NEWEST)
+    return list(connection.execute(newest).scalars())
 
 
 def _needed(times_ms: list[int]) -> int:
@@ -110,8 +111,8 @@ def _disagreement(connection: Connection, now_ms: int) -> str:
     if latest_ms:
         newest = f"the newest records are of {_shown(latest_ms[-_needed(latest_ms)])}"
     return (
-        f"{newest} and this machine's clock says {_shown(now_ms)}: nothing goes by age until they agree; set the "
-        f"clock, or where it is right run {CONFIRM}"
+        f"{newest} and this machine's clock says {_shown(now_ms)}: nothing goes by age until they agree; "
+        f"set the clock, or where it is right run {CONFIRM}"
     )
 
 
@@ -124,11 +125,11 @@ def _excess(connection: Connection, past: Pruned, share: float) -> str | None:
     """What is more than one round takes."""
     ends = connection.execute(select(chain.c.seq, chain.c.pruned_seq)).one()
     groups = connection.execute(select(func.count()).select_from(attributes)).scalar_one()
-    parts = (("records", past.records, ends.seq - ends.pruned_seq), ("sensitive attributes", past.attributes, groups))
-    for what, rows, total in parts:
+    of_records = "records", past.records, ends.seq - ends.pruned_seq
+    for what, rows, total in (of_records, ("sensitive attributes", past.attributes, groups)):
         if rows > max(FEW, share * total):
             return (
-                f"{rows:,} of {total:,} {what} are past their age, more than the {share:.0%} that go without a "
-                f"person: see that the clock is right, then run {CONFIRM}"
+                f"{rows:,} of {total:,} {what} are past their age, more than the {share:.0%} that go without "
+                f"a person: see that the clock is right, then run {CONFIRM}"
             )
     return None

@@ -1,4 +1,4 @@
-"""At ``durability: request`` an answer that is refused counts nowhere, and ``/readyz`` knows that none can leave."""
+"""At ``durability: request`` a refused answer counts nowhere, and ``/readyz`` knows that none can leave."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -141,12 +141,12 @@ def prune(
     ] = 90,
     prune_share: Annotated[
         float,
-        typer.Option(envvar="EVENHAND_PRUNE_SHARE", min=0, max=1, help="The largest share that leaves unconfirmed."),
+        typer.Option(envvar="EVENHAND_PRUNE_SHARE", min=0, max=1, help="No more leaves unless you confirm it."),
     ] = 0.1,
     dry_run: Annotated[bool, typer.Option(help="Say what would leave, and change nothing.")] = False,
     yes_beyond_limits: Annotated[
         bool,
-        typer.Option(help="This machine's clock is right: let go of all that is due, whatever the newest records say."),
+        typer.Option(help="The clock is right: let go of all that is due, whatever the newest records say."),
     ] = False,
 ) -> None:
     """Delete what is older than the retention period; hourly counts stay."""

@@ -61,7 +61,7 @@ def test_what_cannot_be_is_refused_by_name(
 
 def test_the_text_on_durability_says_what_a_killed_process_loses() -> None:
     text = inspect.getsource(Settings).split("durability: Literal", 1)[1].split('"""')[1]
-    assert f"the records of its last\n    {FLUSH_S:g} s" in text
+    assert f"the records of its last {FLUSH_S:g} s" in " ".join(text.split())
 
 
 def test_names_that_belong_to_others_are_known(monkeypatch: pytest.MonkeyPatch) -> None:

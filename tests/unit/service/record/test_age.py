@@ -15,7 +15,7 @@ from evenhand.service.audit.tables import records
 from evenhand.service.record.age import NEWEST, Limits, held, mark
 
 END_MS = BEGIN_MS + 90 * DAY_MS
-"""Fifty decisions, five at a time on every tenth day, the last on this one; :func:`fill` adds one event of today."""
+"""The day of the last decision; :func:`fill` adds one event of today."""
 LIMITS = Limits(183, 183)
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from evenhand.models.bundle.manifest import Manifest
 from evenhand.service.audit.checkpoints import checkpoint, load_key
+from evenhand.service.audit.maintenance.age import Held, Limits, held, mark
 from evenhand.service.audit.maintenance.retention import prune
 from evenhand.service.audit.recorder import Recorder
 from evenhand.service.background import Background
@@ -20,7 +21,6 @@ from evenhand.service.metrics.collectors import Metrics
 from evenhand.service.monitoring.sequential.evaluator import Evaluator
 from evenhand.service.monitoring.sequential.evidence import Rules
 from evenhand.service.monitoring.sequential.verdicts import Kept, findings
-from evenhand.service.record.age import Held, Limits, held, mark
 from evenhand.service.recording import CHECKPOINT_KEY
 from evenhand.service.settings import Settings
 
@@ -94,7 +94,7 @@ class Watch:
 
         What is deleted does not come back when a clock that was set wrong is set right: after a jump one round
         is left out, so that nothing goes by a clock that has not run evenly since the round before.
-        ``evenhand.service.record.age`` says when nothing goes by a clock that ran evenly.
+        ``evenhand.service.audit.maintenance.age`` says when nothing goes by a clock that ran evenly.
         """
         apart_s = time.time() - time.monotonic()
         if abs(apart_s - self._apart_s) > JUMP_S:

@@ -76,7 +76,7 @@ def prune(
     now_ms: int,
     progress: Progress = silent,
 ) -> Pruned:
-    """Let go of what is older than the limits; ``evenhand.service.record.age`` says whether the clock is right.
+    """Let go of what is older than the limits; ``evenhand.service.audit.maintenance.age`` says whether the clock is right.
 
     Decisions and events leave from the chain's front: of those that came late, through a spool, some stay until what
     came before them leaves. The event that says so comes first, so that a prune that is cut off is only unfinished.

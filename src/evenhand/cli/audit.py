@@ -151,8 +151,7 @@ def prune(
 ) -> None:
     """Delete what is older than the retention period; hourly counts stay."""
     with _said():
-        from evenhand.service.audit import age
-        from evenhand.service.audit.maintenance import retention
+        from evenhand.service.audit.maintenance import age, retention
 
         engine, now_ms = _engine(record, state), time.time_ns() // 1_000_000
         limits = age.Limits(keep_decisions_days, keep_attributes_days, prune_share)

@@ -9,10 +9,10 @@ from recorded import BEGIN_MS, DAY_MS, Recorded, fill
 from sqlalchemy import func, select, update
 
 from evenhand.service.audit.events import event
+from evenhand.service.audit.maintenance.age import NEWEST, Limits, held, mark
 from evenhand.service.audit.maintenance.retention import due, prune
 from evenhand.service.audit.record_batch import Lot
 from evenhand.service.audit.tables import records
-from evenhand.service.record.age import NEWEST, Limits, held, mark
 
 END_MS = BEGIN_MS + 90 * DAY_MS
 """The day of the last decision; :func:`fill` adds one event of today."""

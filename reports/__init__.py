@@ -1,1 +1,1 @@
-"""Reports of a period, from the record of decisions."""
+"""The pages of ``evenhand evaluate``, ``flip``, ``causal`` and ``compare``; the report of a period."""

@@ -1,4 +1,4 @@
-"""``evenhand report`` as a process of its own, over a record on each kind of database."""
+"""``evenhand report`` as a process of its own, without torch, over a record on each kind of database."""
 
 import json
 import os
@@ -9,18 +9,28 @@ from pathlib import Path
 
 import pytest
 import reported
+from blocked import NO_TRAINING
 from databases import database, postgres
 
 __all__ = ["database", "postgres"]  # fixtures
 
-REPORT = (sys.executable, "-c", "import typer; from evenhand.cli.report import report; typer.run(report)")
+REPORT = (
+    sys.executable,
+    "-c",
+    f"{NO_TRAINING}\nimport typer; from evenhand.cli.report import report; typer.run(report)",
+)
 
 
 def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("EVENHAND_")}
     inherited["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parents[2]), inherited.get("PYTHONPATH", "")])
     return subprocess.run(
-        [*REPORT, *arguments], cwd=folder, env={**inherited, **environment}, capture_output=True, text=True, timeout=120
+        [*REPORT, *arguments],
+        cwd=folder,
+        env={**inherited, **environment},
+        capture_output=True,
+        text=True,
+        timeout=600,
     )
 
 
@@ -50,6 +60,27 @@ def test_the_services_own_settings_say_where_and_what_is_tolerated(tmp_path: Pat
     assert done.returncode == 0, done.stderr
     limits = json.loads((tmp_path / "r.json").read_text())["fairness"]["limits"]
     assert (limits["gap"], limits["rows"]) == (0.6, 50)
+
+
+def test_a_parquet_file_that_nothing_here_can_read_is_one_line(tmp_path: Path) -> None:
+    reported.write(tmp_path / "state", 100)
+    (tmp_path / "f.parquet").write_bytes(b"PAR1")
+    start, end = reported.window()
+    done = run(
+        tmp_path,
+        "--from",
+        start,
+        "--to",
+        end,
+        "--out",
+        "r.html",
+        "--features",
+        "f.parquet",
+        "--state",
+        "state",
+    )
+    assert done.returncode == 1
+    assert done.stderr.strip().startswith("error: f.parquet: Parquet needs the package pyarrow"), done.stderr
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evenhand.cli.options import one_line, write_reports
+from evenhand.cli.options import one_line
 
 if TYPE_CHECKING:
     from evenhand.training.causal.effects import Asked
@@ -42,16 +42,14 @@ def causal(
 
 def _run(bundle: Path, read: tuple[Path, Path], asked: Asked, files: tuple[Path | None, Path | None]) -> None:
     """Load the heavy parts, and turn errors a user can mend into one line."""
-    from evenhand.console import say
+    from evenhand.reports.causal_page import html, in_short
+    from evenhand.reports.result_files import write_result
     from evenhand.training.causal import effects
-    from evenhand.training.causal.report import html, in_short
     from evenhand.training.data.table import read_table
 
     data, graph = read
     page, plain = files
     with one_line():
         result = effects.causal(bundle, read_table(data), graph, asked)
-        write_reports(result, html, page, plain)
+        write_result(result, html, page, plain)
     typer.echo("\n".join(in_short(result)))
-    for file in filter(None, files):
-        say(f"wrote {file}")

@@ -83,10 +83,11 @@ def compare(
 def _run(source: Callable[[], Source], seeds: tuple[int, ...], wanted: Wanted, out: Path) -> None:
     """Load the heavy parts, and turn errors a user can mend into one line."""
     from evenhand.models.network.backbones import UnsupportedBaseError
+    from evenhand.reports.benchmark_page import html
     from evenhand.training.baselines.augment import with_terms
     from evenhand.training.baselines.index import named
     from evenhand.training.benchmark.runner import Task, run
-    from evenhand.training.compare.report import write
+    from evenhand.training.compare.outputs import conclude, write
     from evenhand.training.data.attributes import with_intersections
 
     with one_line(UnsupportedBaseError):
@@ -94,7 +95,9 @@ def _run(source: Callable[[], Source], seeds: tuple[int, ...], wanted: Wanted, o
         rows, schema = with_intersections(rows, schema, config(seeds[0]).columns.intersections)
         names, ablations, terms = wanted
         task = Task(config, rows, schema, digest, seeds, with_terms(named(names, ablations), terms), out)
-        typer.echo(write(task, run(task)))
+        comparison = conclude(task, run(task))
+        typer.echo(write(comparison))
+        (out / "index.html").write_text(html(comparison), encoding="utf-8")
 
 
 def _recipe(name: str, data: Path, base: str | None) -> Source:
@@ -104,7 +107,7 @@ def _recipe(name: str, data: Path, base: str | None) -> Source:
 
     from evenhand.training import recipes
 
-    known = [module.name for module in pkgutil.iter_modules(recipes.__path__) if module.name != "running"]
+    known = [module.name for module in pkgutil.iter_modules(recipes.__path__) if module.name != "common"]
     if name not in known:
         raise typer.BadParameter(f"--recipe is one of {', '.join(known)}")
     module = importlib.import_module(f"evenhand.training.recipes.{name}")

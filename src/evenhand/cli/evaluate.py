@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evenhand.cli.options import one_line, pair, write_reports
+from evenhand.cli.options import one_line, pair
 
 if TYPE_CHECKING:
     from evenhand.training.data.select_rows import Wanted
@@ -54,16 +54,12 @@ def evaluate(
 
 def _run(bundle: Path, data: Path, wanted: Wanted, files: tuple[Path | None, Path | None]) -> None:
     """Load the heavy parts, and turn errors a user can mend into one line."""
-    from evenhand.console import say
+    from evenhand.reports.evaluation_page import html, in_short
+    from evenhand.reports.result_files import write_result
     from evenhand.training.evaluation.table_evaluation import audit
-    from evenhand.training.report import html
-    from evenhand.training.report_words import in_short
 
     page, plain = files
     with one_line():
         result = audit(bundle, data, wanted)
-        write_reports(result, html, page, plain)
+        write_result(result, html, page, plain)
     typer.echo("\n".join(in_short(result)))
-    for file in (page, plain):
-        if file:
-            say(f"wrote {file}")

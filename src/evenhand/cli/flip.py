@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evenhand.cli.options import one_line, write_reports
+from evenhand.cli.options import one_line
 
 if TYPE_CHECKING:
     from evenhand.training.data.select_rows import Wanted
@@ -45,18 +45,18 @@ def _run(
 ) -> None:
     """Load the heavy parts, and turn errors a user can mend into one line."""
     from evenhand.console import say
+    from evenhand.reports.counterfactual_page import html, in_short
+    from evenhand.reports.result_files import write_result
     from evenhand.training.counterfactual import flip_rate
     from evenhand.training.counterfactual.term_lists import PACKAGED, with_terms
     from evenhand.training.data.table import read_table
-    from evenhand.training.flip_report import html, in_short
 
     page, plain, into = files
     listed = terms or PACKAGED
     with one_line():
         result = flip_rate.flip(bundle, read_table(data), wanted, listed)
-        write_reports(result, html, page, plain)
+        write_result(result, html, page, plain)
         if into:
             with_terms(bundle, listed, into)
+            say(f"wrote {into}")
     typer.echo("\n".join(in_short(result)))
-    for file in filter(None, files):
-        say(f"wrote {file}")

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
 
 import typer
 
@@ -65,13 +62,3 @@ def one_line(*kinds: type[Exception]) -> Iterator[None]:
     except mendable as error:
         say(f"[red]error:[/red] {error}")
         raise typer.Exit(1) from error
-
-
-def write_reports(
-    result: dict[str, Any], html: Callable[[dict[str, Any]], str], page: Path | None, plain: Path | None
-) -> None:
-    """Write what a command found as JSON and as a page, where either is asked for."""
-    if plain:
-        plain.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    if page:
-        page.write_text(html(result), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""``evenhand report``. Light to import: what it needs comes with the command, not with ``evenhand --help``."""
+"""``evenhand report``. Light to import: what it needs is loaded when the command runs."""
 
 from __future__ import annotations
 
@@ -30,47 +30,31 @@ def report(
     What is tolerated, and how many rows a verdict needs, are the service's settings gap_limit and min_rows.
     """
     from evenhand.console import say
+    from evenhand.models.bundle import bundle as bundles
     from evenhand.models.bundle.bundle import BundleError
-    from evenhand.reports.period import ReportError
+    from evenhand.reports.period.bias_audit import LawAttributes
+    from evenhand.reports.period.build import ReportFiles, build
+    from evenhand.reports.period.sections import ReportScope
+    from evenhand.reports.period.sentences import in_short
+    from evenhand.reports.period.source import ReportError, ReportPeriod
+    from evenhand.service import settings
+    from evenhand.service.monitoring.sequential.evidence import Rules
     from evenhand.service.settings import SettingsError
 
-    law = (sex_attribute, race_attribute)
     try:
-        _run((start, end), (record, state), (model, features, law), (bundle, out, json, card))
+        chosen = settings.load(record=record, state=state)
+        if card is not None and bundle is None:
+            raise ReportError("--card needs --bundle, the folder of the bundle whose card it is")
+        scope = ReportScope(
+            model,
+            ReportPeriod.between(start, end),
+            LawAttributes(sex_attribute, race_attribute),
+            features,
+            Rules(chosen.gap_limit, chosen.days_per_false_alarm, rows=chosen.min_rows),
+            bundles.load(bundle) if bundle else None,
+        )
+        result = build(chosen.record, chosen.state, scope, ReportFiles(out, json, card))
     except (ReportError, SettingsError, BundleError) as error:
         say(f"[red]error:[/red] {escape(str(error))}")
         raise typer.Exit(1) from error
-
-
-def _run(
-    dates: tuple[str, str],
-    where: tuple[str | None, Path | None],
-    what: tuple[str | None, Path | None, tuple[str | None, str | None]],
-    files: tuple[Path | None, Path, Path | None, Path | None],
-) -> None:
-    """Load the heavy parts, and the service's own settings: where the record is, and what is tolerated.
-
-    Args:
-        dates: The first and the last.
-        where: Database and state folder.
-        what: Model, own features, attributes of Local Law 144.
-        files: Bundle to read; page, JSON and card to write.
-    """
-    from evenhand.models.bundle import bundle as bundles
-    from evenhand.reports.contents import Asked
-    from evenhand.reports.making import Files, make
-    from evenhand.reports.period import ReportError, period
-    from evenhand.reports.selected import Named
-    from evenhand.reports.words import in_short
-    from evenhand.service import settings
-    from evenhand.service.monitoring.sequential.evidence import Rules
-
-    chosen = settings.load(record=where[0], state=where[1])
-    model, features, law = what
-    folder, out, plain, card = files
-    if card is not None and folder is None:
-        raise ReportError("--card needs --bundle, the folder of the bundle whose card it is")
-    rules = Rules(chosen.gap_limit, chosen.days_per_false_alarm, rows=chosen.min_rows)
-    bundle = bundles.load(folder) if folder else None
-    asked = Asked(model, period(*dates), Named(*law), features, rules, bundle)
-    typer.echo("\n".join(in_short(make((chosen.record, chosen.state), asked, Files(out, plain, card)))))
+    typer.echo("\n".join(in_short(result)))

@@ -10,12 +10,14 @@ import pytest
 import typer
 from linear_bundle import write_linear_bundle
 from numpy.typing import NDArray
+from pages import check_escaped, hostile
 from tiny_model import write_tiny_bundle
 from typer.testing import CliRunner
 
 pytest.importorskip("dowhy", reason="the extra `causal` is not installed")
 
 from evenhand.cli.causal import causal
+from evenhand.reports.causal_page import html
 
 ON_SEX, ON_JOB = -1.0, 0.5
 EDGES = [["sex", "hours"], ["sex", "job"], ["experience", "hours"], ["sex", "shoes"]]
@@ -109,6 +111,11 @@ def test_rows_and_columns_that_have_no_part_are_named(result: dict[str, Any], fo
     page = (folder / "r.html").read_text()
     assert "Causes that nobody measured" in page
     assert "src=" not in page
+
+
+def test_names_that_hold_markup_are_text_on_the_page(result: dict[str, Any]) -> None:
+    names = ["sex", "hours", "job", "M", "F"]
+    check_escaped(html(hostile(result, names)), names)
 
 
 @pytest.mark.parametrize(

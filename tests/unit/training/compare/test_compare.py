@@ -4,11 +4,12 @@ import csv
 import json
 import re
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 import pytest
 import typer
+from markupsafe import escape
+from pages import outline
 from tiny_model import tiny_table, write_tiny_base
 from typer.testing import CliRunner
 
@@ -19,9 +20,10 @@ from evenhand.training.baselines.method import Answer, Method, NotApplicableErro
 
 app = typer.Typer()
 app.command()(compare)
+LABELS = {"negative": "negative <b>", "positive": "positive <b>"}
 COLUMNS = (
     *("--text", "text", "--label", "label", "--attribute", "team", "--attribute", "colour", "--split", "split"),
-    *("--reference", "team=none", "--favourable", "positive"),
+    *("--reference", "team=none", "--favourable", LABELS["positive"]),
 )
 SMALL = ("--max-tokens", "16", "--epochs", "1", "--hold-out", "0.3", "--precision", "float32")
 
@@ -31,13 +33,13 @@ class Fussy(Method):
     """Fails on one seed."""
 
     name: str = "fussy"
-    title: str = "Fussy"
-    source: str = "tests"
+    title: str = "Fussy <script>"
+    source: str = "<script>"
     sees: Sees = Sees("part", "none", test=False)
 
     def answer(self, context: Context) -> Answer:
         if context.seed == 1:
-            raise NotApplicableError("not with this seed\nand more lines")
+            raise NotApplicableError("not with this <script> seed\nand more lines")
         return Answer.of_logits(context.features.base_logits[context.judged])
 
 
@@ -45,7 +47,7 @@ class Fussy(Method):
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("compare")
     write_tiny_base(folder / "base")
-    tiny_table(900).to_csv(folder / "data.csv", index=False)
+    tiny_table(900).replace({"label": LABELS}).to_csv(folder / "data.csv", index=False)
     (folder / "terms.json").write_text('{"team": {"alpha": ["alpha"], "beta": ["beta"]}}')
     return folder
 
@@ -98,7 +100,7 @@ def test_results_hold_predictions_by_row_number(said: str, place: Path) -> None:
     assert {table["split"][row] for row in stored["row"]} == {"val", "test"}
     assert len(stored["predicted"]) == len(stored["score"]) == 360
     assert set(stored["predicted"]) <= {0, 1}
-    assert stored["labels"] == ["negative", "positive"]
+    assert stored["labels"] == list(LABELS.values())
     everything = "".join(file.read_text() for file in (place / "out").glob("*.*"))
     assert not any(text in everything for text in table["text"] if len(text) > 20)
 
@@ -119,9 +121,11 @@ def test_the_page_shows_every_method_its_plot_and_what_failed(said: str, place: 
     assert page.count("<svg") == 4
     for method in (*index.METHODS, Fussy()):
         assert page.count(escape(method.title)) >= 3, method
-    assert "failed: NotApplicableError: not with this seed" in page
+    assert "failed: NotApplicableError: not with this &lt;script&gt; seed" in page
     assert "How to read this" in page
-    assert "<script" not in page
+    assert "script" not in outline(page).names
+    assert "tive &lt;b&gt;</td>" in page  # the label of the worst cell
+    assert "<b>" not in page
     assert not any(text in page for text in tiny_table(900)["text"] if len(text) > 20)
 
 

@@ -9,6 +9,7 @@ import pytest
 import typer
 from fastapi.testclient import TestClient
 from linear_bundle import write_linear_bundle
+from pages import check_escaped, hostile
 from tiny_model import tiny_table, write_tiny_bundle
 from typer.testing import CliRunner
 
@@ -16,6 +17,7 @@ from evenhand.cli.flip import flip
 from evenhand.models.bundle import bundle as bundles
 from evenhand.models.bundle.manifest import Manifest
 from evenhand.models.bundle.terms import Swap, TermSwapper
+from evenhand.reports.counterfactual_page import html
 from evenhand.service.app import create_app
 from evenhand.service.settings import Settings
 from evenhand.stats import Rate
@@ -105,6 +107,11 @@ def test_no_text_and_no_term_is_in_the_json_and_the_page_fetches_nothing(folder:
     assert "zanzibar" not in page
     assert "not a causal counterfactual" in page
     assert "src=" not in page
+
+
+def test_names_that_hold_markup_are_text_on_the_page(result: dict[str, Any]) -> None:
+    names = ["tiny", "thing", "dish", "food", "colour", "positive", "negative"]
+    check_escaped(html(hostile(result, names)), names)
 
 
 def test_the_copy_brings_its_terms_under_a_hash_and_a_version_of_its_own(folder: Path, result: dict[str, Any]) -> None:

@@ -10,15 +10,15 @@ import fairlearn.metrics as fl
 import numpy as np
 import pytest
 import typer
+from pages import check_escaped, hostile
 from tiny_model import tiny_table, write_tiny_bundle
 from typer.testing import CliRunner
 
 from evenhand.cli.evaluate import evaluate
 from evenhand.models.bundle import bundle as bundles
+from evenhand.reports.evaluation_page import for_whom, html, in_short
 from evenhand.training.data.select_rows import Wanted
 from evenhand.training.evaluation.table_evaluation import audit
-from evenhand.training.report import html
-from evenhand.training.report_words import for_whom, in_short, not_known, verdict
 
 SECRET = "zanzibar"
 
@@ -140,12 +140,9 @@ def test_the_page_says_what_changed_first_and_what_is_not_known(result: dict[str
     assert " nan" not in text
 
 
-def test_sentences_claim_no_more_than_their_interval_allows() -> None:
-    change = {"n": 100, "value": 0.02, "low": -0.01, "high": 0.05}
-    assert verdict(change) == "shows no clear change: +2.0 points (-1.0 to +5.0)"
-    assert verdict({**change, "low": 0.005}) == "rose by 2.0 points (0.5 to 5.0)"
-    assert verdict({**change, "value": -0.02, "low": -0.04, "high": -0.01}) == "fell by 2.0 points (1.0 to 4.0)"
-    assert verdict({**change, "n": 29}) == "too few rows to say (29)"
+def test_names_that_hold_markup_are_text_on_the_page(result: dict[str, Any]) -> None:
+    names = ["tiny", "team", "colour", "positive", "negative", "some"]
+    check_escaped(html(hostile(result, names)), names)
 
 
 def test_a_certificate_a_correction_off_and_the_fitted_file_are_said(result: dict[str, Any]) -> None:
@@ -157,7 +154,7 @@ def test_a_certificate_a_correction_off_and_the_fitted_file_are_said(result: dic
     }
     assert "carry a certificate" in in_short(other)[-1]
     assert "Not corrected as the bundle stands: team, colour" in in_short(other)[-1]
-    said = " ".join(not_known(other))
+    said = " ".join(html(other).split())
     for part in ("flatter", "3 inputs were longer", "corrects for age", "not fitted on these groups"):
         assert part in said
     assert for_whom(other)[-1].startswith("In ")

@@ -1,0 +1,1 @@
+"""What every page shares: the templates, the figures, and how numbers are put into words."""

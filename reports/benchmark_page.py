@@ -13,9 +13,9 @@ from evenhand.training.baselines.ours import OURS
 from evenhand.training.benchmark import results_table
 from evenhand.training.benchmark.aggregate import Line
 from evenhand.training.benchmark.frontier import AXES, Axis, frontier
+from evenhand.training.benchmark.outputs import MethodComparison
 from evenhand.training.benchmark.runner import SPLITS
 from evenhand.training.benchmark.score import GAPS
-from evenhand.training.compare.outputs import MethodComparison
 
 NEEDS = "†"
 TITLES = {"test": "Test rows", "val": "Validation rows: what choices were made on"}
@@ -25,7 +25,7 @@ def html(comparison: MethodComparison) -> str:
     """Write the page.
 
     Args:
-        comparison: What :func:`evenhand.training.compare.outputs.conclude` returns.
+        comparison: What :func:`evenhand.training.benchmark.outputs.conclude` returns.
     """
     task, lines = comparison.task, comparison.lines
     splits = {

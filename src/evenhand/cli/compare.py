@@ -86,8 +86,8 @@ def _run(source: Callable[[], Source], seeds: tuple[int, ...], wanted: Wanted, o
     from evenhand.reports.benchmark_page import html
     from evenhand.training.baselines.augment import with_terms
     from evenhand.training.baselines.index import named
+    from evenhand.training.benchmark.outputs import conclude, write
     from evenhand.training.benchmark.runner import Task, run
-    from evenhand.training.compare.outputs import conclude, write
     from evenhand.training.data.attributes import with_intersections
 
     with one_line(UnsupportedBaseError):

@@ -31,11 +31,11 @@ test-all: $(VENV)/.dev ## every test, the slow ones as well: nightly and before 
 
 # KServe's client needs other versions of our packages: an environment of its own.
 test-kserve: $(VENV)-kserve/.made ## the contract test with KServe's client
-	$(VENV)-kserve/bin/python -m pytest tests/e2e/test_clients.py $(ARGS)
+	$(VENV)-kserve/bin/python -m pytest tests/e2e/serving/test_clients.py $(ARGS)
 
 # Ray is half a gigabyte and pins what it brings: an environment of its own.
 test-ray: $(VENV)-ray/.made ## Ray Serve over the same application
-	$(VENV)-ray/bin/python -m pytest tests/e2e/test_ray.py $(ARGS)
+	$(VENV)-ray/bin/python -m pytest tests/e2e/serving/test_ray.py $(ARGS)
 
 sbom: $(VENV)/.dev ## software bill of materials of what the image installs, into dist/sbom.json
 	$(PYTHON) -m venv --clear $(VENV)-sbom

@@ -20,36 +20,36 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-E2E, RECORD = "tests/e2e", "tests/unit/service/record"
+E2E, RECORD = "tests/e2e", "tests/unit/service/audit"
 FAULTS: dict[str, tuple[str, ...]] = {
-    "worker killed": (f"{E2E}/test_workers.py",),
+    "worker killed": (f"{E2E}/serving/test_workers.py",),
     "process killed under load": (
-        f"{E2E}/test_record.py::test_killed_under_load_again_and_again_nothing_acknowledged_is_lost",
+        f"{E2E}/record/test_record.py::test_killed_under_load_again_and_again_nothing_acknowledged_is_lost",
     ),
-    "engine hung or broken": (f"{E2E}/test_faults.py",),
-    "out of memory in a batch": (f"{E2E}/test_memory.py",),
+    "engine hung or broken": (f"{E2E}/serving/test_faults.py",),
+    "out of memory in a batch": (f"{E2E}/serving/test_memory.py",),
     "out of memory in the record": (
         f"{RECORD}/test_crashes.py::test_records_outlast_memory_that_runs_out",
         f"{RECORD}/test_crashes.py::test_a_thread_that_cannot_be_had_does_not_keep_the_record_in_the_spool",
     ),
     "disk full": (
-        f"{E2E}/test_disk.py",
+        f"{E2E}/record/test_disk.py",
         f"{RECORD}/test_spool.py::test_a_full_disk_leaves_nothing_half_written",
         f"{RECORD}/test_crashes.py::test_neither_database_nor_disk",
     ),
     "database away and back": (
-        f"{E2E}/test_record.py::test_a_database_that_goes_away_under_load_costs_no_answer_and_no_record",
+        f"{E2E}/record/test_record.py::test_a_database_that_goes_away_under_load_costs_no_answer_and_no_record",
         f"{RECORD}/test_crashes.py::test_a_database_that_goes_away_under_load_loses_nothing",
     ),
     "clock jumped": (
-        f"{E2E}/test_clock.py",
-        "tests/http/test_watch.py::test_nothing_is_let_go_of_by_a_clock_that_was_just_set",
+        f"{E2E}/record/test_clock.py",
+        "tests/http/operation/test_watch.py::test_nothing_is_let_go_of_by_a_clock_that_was_just_set",
     ),
     "Prometheus away": (
-        f"{E2E}/test_rules_live.py::test_totals_go_on_after_an_outage_of_prometheus_and_begin_anew_after_a_long_one",
+        f"{E2E}/monitoring/test_rules_live.py::test_totals_go_on_after_an_outage_of_prometheus_and_begin_anew_after_a_long_one",
     ),
-    "reload: half-written and two at once": (f"{E2E}/test_reload_together.py",),
-    "SIGTERM during start": (f"{E2E}/test_early_stop.py",),
+    "reload: half-written and two at once": (f"{E2E}/serving/test_reload_together.py",),
+    "SIGTERM during start": (f"{E2E}/serving/test_early_stop.py",),
 }
 """By fault, the tests that cause it."""
 COUNT = re.compile(r"(\d+) (passed|failed|error|errors|skipped)")

@@ -6,12 +6,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from places import DEMO
 
 from evenhand.models.bundle import bundle as bundles
 from evenhand.models.bundle.manifest import Mode
-
-ROOT = Path(__file__).parent.parent
-DEMO = ROOT / "bundles/hatexplain-toxicity"
 
 
 @pytest.fixture(scope="session", autouse=True)

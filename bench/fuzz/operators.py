@@ -35,7 +35,7 @@ from evenhand.service.inference.workers import Lanes
 from evenhand.service.metrics.collectors import Metrics
 from evenhand.service.settings import Settings
 
-TESTS = Path(__file__).parents[2] / "tests"
+SUPPORT = Path(__file__).parents[2] / "tests/support"
 ISSUER, AUDIENCE = "issuer", "audience"
 ALGORITHMS = ("RS256", "ES256", "EdDSA")
 """Of the keys that :func:`_key_sets` makes, in their order."""
@@ -130,7 +130,7 @@ def _token() -> Target:
 
 def _torch() -> Target:
     """A bundle of the torch engine in which one file is broken, and hashed as it is."""
-    sys.path.insert(0, str(TESTS))
+    sys.path.insert(0, str(SUPPORT))
     from tiny_model import write_tiny_bundle
 
     place = write_tiny_bundle(_place() / "tiny", "torch")

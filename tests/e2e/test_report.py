@@ -11,6 +11,7 @@ import pytest
 import reported
 from blocked import NO_TRAINING
 from databases import database, postgres
+from places import ROOT
 
 __all__ = ["database", "postgres"]  # fixtures
 
@@ -23,7 +24,7 @@ REPORT = (
 
 def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("EVENHAND_")}
-    inherited["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parents[2]), inherited.get("PYTHONPATH", "")])
+    inherited["PYTHONPATH"] = os.pathsep.join([str(ROOT / "src"), inherited.get("PYTHONPATH", "")])
     return subprocess.run(
         [*REPORT, *arguments],
         cwd=folder,

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parents[1]), str(HERE.parent)]
+sys.path.insert(0, str(HERE.parent / "support"))
 
 from databases import Postgres, programs  # noqa: E402
 from recording import batch, recorder  # noqa: E402

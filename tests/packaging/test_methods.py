@@ -3,15 +3,14 @@
 import importlib.util
 import re
 from collections import Counter
-from pathlib import Path
 from types import ModuleType
 
 import pytest
+from places import ROOT
 
 from evenhand.training.baselines.index import METHODS, STAGES
 from evenhand.training.correctors import correctors
 
-ROOT = Path(__file__).parents[2]
 PARTS = ("**Definition.**", "in training", "in serving", "**What it does not do.**")
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from places import ROOT
 
-ROOT = Path(__file__).parents[2]
 ROOMS = ("service", "models", "training", "reports")
 FORBIDDEN_NAMES = {"found", "given", "wanted", "told", "known", "asked"}
 """They say nothing about the thing that they name."""

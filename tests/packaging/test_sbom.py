@@ -5,14 +5,13 @@ import importlib.util
 import json
 import shutil
 import venv
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from places import ROOT
 
 pytest.importorskip("cyclonedx_py")
-ROOT = Path(__file__).parents[2]
 PACKAGES = ("evenhand", "fastapi", "onnxruntime", "numpy", "protobuf", "starlette")
 
 

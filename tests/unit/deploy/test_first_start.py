@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from places import ROOT
 
 from evenhand.service.auth.key_file import find, read_keys
 
-ROOT = Path(__file__).parents[3]
 SCRIPT = ROOT / "deploy/first_start.py"
 
 
@@ -32,7 +32,8 @@ def program(tmp_path: Path) -> Path:
     file = tmp_path / "bin/evenhand"
     file.parent.mkdir()
     file.write_text(
-        f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(ROOT)!r})\nfrom evenhand.cli.main import main\nmain()\n"
+        f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(ROOT / 'src')!r})\n"
+        "from evenhand.cli.main import main\nmain()\n"
     )
     file.chmod(0o755)
     return file

@@ -7,16 +7,15 @@ unknown fields refused. Not in those schemas: PrometheusRule and ServiceMonitor.
 import runpy
 import shutil
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
 import pytest
 import yaml
+from places import DEPLOY
 
 from evenhand.service.settings import Settings
 
-DEPLOY = Path(__file__).parents[3] / "deploy"
 KUBERNETES = DEPLOY / "kubernetes"
 OWN_KINDS = {"PrometheusRule", "ServiceMonitor"}
 ANNOTATED_BYTES = 256 * 1024

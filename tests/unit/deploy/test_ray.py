@@ -1,13 +1,11 @@
-"""The example for Ray Serve says what exists; tests/e2e/test_ray.py runs it where Ray is installed."""
+"""The example for Ray Serve says what exists; tests/e2e/serving/test_ray.py runs it where Ray is installed."""
 
 import re
-from pathlib import Path
 
 import yaml
+from places import ROOT
 
 from evenhand.service.settings import PREFIX, Settings
-
-ROOT = Path(__file__).parents[3]
 
 
 def test_the_example_names_settings_that_there_are_and_the_application() -> None:

@@ -1,7 +1,6 @@
 """One token where one is asked for: the same answers from less work, and nothing touched where more is read."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -10,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper, shape_inference
+from places import DEMO
 from tiny_model import ATTRIBUTES, BLOCKS, inputs_of, tiny_base, tiny_graph
 
 from bench.widen import widen
@@ -20,7 +20,6 @@ from evenhand.models.network.fairnet import FairNet
 from evenhand.models.onnx.narrow import MARK, ONE_OF, branches, narrow
 from evenhand.models.onnx.torch_export import to_onnx
 
-DEMO = Path(__file__).parents[3] / "bundles/hatexplain-toxicity"
 WIDTH, HEADS = 8, 2
 PRODUCTS = {"bert": 6, "deberta-v2": 3, "vit": 6, "convnext": 0, "tabular": 6}
 """Of the base's last block, which has eight. ConvNeXt picks no token; DeBERTa's queries meet relative positions."""

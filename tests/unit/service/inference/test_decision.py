@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from places import DEMO
 
 from evenhand.models.bundle.bundle import read_manifest
 from evenhand.models.bundle.manifest import Manifest
@@ -71,7 +72,7 @@ def test_a_base_that_is_no_number_fails_the_row(manifest: Manifest) -> None:
 
 @given(st.lists(st.floats(-(2.0**127), 2.0**127, width=32), min_size=2, max_size=2))
 def test_probabilities_are_probabilities_at_any_scale(logits: list[float]) -> None:
-    manifest = read_manifest(Path(__file__).parents[3] / "bundles/hatexplain-toxicity")[0]
+    manifest = read_manifest(DEMO)[0]
     found = answer(np.array(logits, dtype=np.float32), manifest)
     assert sum(found.scores.values()) == pytest.approx(1.0)
     assert found.score == max(found.scores.values())

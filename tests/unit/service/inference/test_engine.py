@@ -1,11 +1,11 @@
 """A model is tried before it answers, and a known row tells later whether it still does."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from places import DEMO
 
 from evenhand.models.bundle.bundle import Bundle, BundleError, load
 from evenhand.models.bundle.encoders.choose import make_encoder
@@ -18,7 +18,7 @@ from evenhand.service.types import Example, Scores
 
 @pytest.fixture(scope="module")
 def bundle() -> Bundle:
-    return load(Path(__file__).parents[3] / "bundles/hatexplain-toxicity")
+    return load(DEMO)
 
 
 def engine(bundle: Bundle) -> Engine:

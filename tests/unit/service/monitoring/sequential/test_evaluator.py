@@ -178,8 +178,7 @@ def child(shop: Shop, tmp_path: Path, *then: str) -> subprocess.Popen[bytes]:
     ready = tmp_path / "ready"
     ready.unlink(missing_ok=True)
     command = [sys.executable, evaluating.__file__, shop.url, "20", str(ready), *then]
-    folders = os.pathsep.join([str(Path(evaluating.__file__).parents[1]), str(Path(evaluating.__file__).parent)])
-    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": folders})
+    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))})
     until(lambda: ready.exists() or process.poll() is not None)
     return process
 

@@ -1,0 +1,119 @@
+"""Decisions to record, and a check of the chain that shares nothing with the service's own but the definition."""
+
+import json
+import random
+import time
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from places import DEMO
+
+from evenhand.models.bundle import bundle as bundles
+from evenhand.models.bundle.manifest import Manifest
+from evenhand.service.audit import events
+from evenhand.service.audit.events import Batch
+from evenhand.service.audit.recorder import Recorder, RecordOptions, RecordReport
+from evenhand.service.ids import ulid
+from evenhand.service.types import Answer, Decision, Row, Verdict
+
+MANIFEST, BUNDLE = bundles.read_manifest(DEMO)
+CONFIGURATION = events.configuration(MANIFEST, "b" * 64)
+
+
+class Told:
+    """What a recorder reports."""
+
+    def __init__(self) -> None:
+        self.rows = {"written": 0, "spooled": 0, "lost": 0}
+        self.refused = 0
+        self.depth = 0
+
+    def report(self) -> RecordReport:
+        def count(result: str, rows: int) -> None:
+            if result == "refused":
+                self.refused += rows
+            else:
+                self.rows[result] += rows
+
+        return RecordReport(count, lambda rows: setattr(self, "depth", rows))
+
+
+def recorder(folder: Path, url: str = "", told: Told | None = None, **options: Any) -> Recorder:
+    """A recorder that runs."""
+    made = Recorder(RecordOptions(folder, url, **options), (told or Told()).report())
+    made.start()
+    return made
+
+
+def batch(rows: int = 1, seed: int = 0, at_ms: int | None = None, **declared: str) -> Batch:
+    """Answered rows; each declares these groups."""
+    chance = random.Random(seed)
+    made = [Row(ulid(), _decision(chance, MANIFEST), declared, "d" * 64) for _ in range(rows)]
+    return Batch(MANIFEST, CONFIGURATION, made, at_ms or time.time_ns() // 1_000_000, 0.012, "r1")
+
+
+def withheld(taken: Batch, attribute: str, *places: int) -> Batch:
+    """The same rows, of which those at these places abstained for an attribute."""
+
+    def changed(place: int, row: Row) -> Row:
+        assert isinstance(row.result, Decision)
+        return replace(row, result=replace(row.result, abstained=attribute)) if place in places else row
+
+    return replace(taken, rows=[changed(place, row) for place, row in enumerate(taken.rows)])
+
+
+def _decision(chance: random.Random, manifest: Manifest) -> Decision:
+    verdicts = tuple(
+        Verdict(attribute.name, risk := chance.random(), risk >= attribute.threshold, "apply", None)
+        for attribute in manifest.attributes
+    )
+    return Decision(_answer(chance, manifest), _answer(chance, manifest), None, corrected=False, verdicts=verdicts)
+
+
+def _answer(chance: random.Random, manifest: Manifest) -> Answer:
+    score = chance.random()
+    scores = dict(zip(manifest.labels, (score, 1 - score), strict=True))
+    label = max(scores, key=scores.__getitem__)
+    return Answer(label, scores, label in manifest.favourable)
+
+
+def bodies(url: str) -> list[dict[str, Any]]:
+    """All records in order; the chain must hold to its end."""
+    engine = sa.create_engine(url)
+    with engine.connect() as connection:
+        found = connection.execute(
+            sa.text("SELECT seq, id, kind, at_ms, subject, body, body_sha256, link FROM records ORDER BY seq")
+        ).all()
+        head = connection.execute(sa.text("SELECT seq, link FROM chain")).one()
+    engine.dispose()
+    link = bytes(32)
+    for number, row in enumerate(found, 1):
+        assert row.seq == number
+        assert bytes(row.body_sha256) == sha256(row.body.encode()).digest()
+        header = f"{row.seq}|{row.id}|{row.kind}|{row.at_ms}|{row.subject or ''}|"
+        link = sha256(link + header.encode() + bytes(row.body_sha256)).digest()
+        assert bytes(row.link) == link
+    assert (head.seq, bytes(head.link)) == (len(found), link)
+    return [json.loads(row.body) for row in found]
+
+
+def counted(url: str, name: str, attribute: str) -> int:
+    """How many an hourly table counts of one attribute."""
+    engine = sa.create_engine(url)
+    with engine.connect() as connection:
+        asked = sa.text(f"SELECT coalesce(sum(n), 0) FROM {name} WHERE attribute = :attribute")
+        found = connection.execute(asked, {"attribute": attribute}).scalar_one()
+    engine.dispose()
+    return int(found)
+
+
+def table(url: str, name: str) -> list[tuple[Any, ...]]:
+    """A table's rows, sorted."""
+    engine = sa.create_engine(url)
+    with engine.connect() as connection:
+        found = sorted(tuple(row) for row in connection.execute(sa.text(f"SELECT * FROM {name}")))
+    engine.dispose()
+    return found

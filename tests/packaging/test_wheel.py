@@ -19,9 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from places import DEMO, ROOT
 
-ROOT = Path(__file__).parents[2]
-DEMO = ROOT / "bundles/hatexplain-toxicity"
 ROOMS = ("models", "service", "training", "reports")
 LIMIT_S = 600.0
 Run = Callable[..., subprocess.CompletedProcess[str]]

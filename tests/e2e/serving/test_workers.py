@@ -2,17 +2,13 @@
 
 import os
 import signal
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import psutil
 import pytest
 from places import DEMO
+from served_workers import NAME, metrics, total, until, workers
 from serving import EVENHAND, Server, put
-from waiting import until as until_within
-from waiting import work_of
-
-NAME = "hatexplain-toxicity"
 
 
 @pytest.fixture(scope="module")
@@ -26,24 +22,12 @@ def server() -> Iterator[Server]:
         running.process.wait()
 
 
-def until(server: Server, holds: Callable[[], object]) -> None:
-    """Wait as long as the workers are at it: on a busy machine a new one takes minutes to load."""
-    until_within(holds, moves=work_of(server.process.pid))
 
 
-def workers(server: Server) -> list[psutil.Process]:
-    """The processes that listen; spawning has a helper process of its own."""
-    return [child for child in psutil.Process(server.process.pid).children() if child.net_connections("tcp")]
 
 
-def metrics(server: Server) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics", timeout=30) as reply:
-        text: str = reply.read().decode()
-    return text
 
 
-def total(server: Server, start: str) -> float:
-    return sum(float(line.rsplit(" ", 1)[1]) for line in metrics(server).splitlines() if line.startswith(start))
 
 
 def test_counters_are_the_sum_of_all_workers_whoever_is_asked(server: Server) -> None:

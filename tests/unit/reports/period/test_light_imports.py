@@ -2,21 +2,20 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 from blocked import NO_TRAINING
+from places import ROOT
 
-ROOT = Path(__file__).parents[4]
 IMPORT_ALL = f"""{NO_TRAINING}
 import importlib
 from pathlib import Path
 
-root = Path({str(ROOT)!r})
+root = Path({str(ROOT / "src/evenhand")!r})
 for folder in ("reports/period", "reports/html"):
     for file in sorted((root / folder).glob("*.py")):
-        importlib.import_module(".".join(file.relative_to(root).with_suffix("").parts))
+        importlib.import_module(".".join(("evenhand", *file.relative_to(root).with_suffix("").parts)))
 importlib.import_module("evenhand.cli.report")
-print(*sorted(name for name in sys.modules if name.startswith("reports.")))
+print(*sorted(name for name in sys.modules if name.startswith("evenhand.")))
 """
 
 

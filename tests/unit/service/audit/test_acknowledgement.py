@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 from databases import Postgres
+from record_faults import Cutter, away, locked
 from recording import Told, batch, bodies, counted, recorder
-from unit.service.record.test_crashes import away, locked
-from unit.service.record.test_doubt import Cutter
 from waiting import until
 
 from evenhand.service.audit.events import event

@@ -7,9 +7,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,12 @@ from typing import Any
 import pytest
 import record_writer
 from databases import Postgres
+from record_faults import away, locked
 from recording import Told, batch, bodies, counted, recorder, table
 from waiting import until
 
 from evenhand.service.audit.recorder import Recorder
-from evenhand.service.audit.store import Store, head
+from evenhand.service.audit.store import Store
 
 
 def start(folder: Path, url: str, said: Path) -> subprocess.Popen[bytes]:
@@ -38,14 +39,6 @@ def acknowledged(said: list[Path]) -> set[str]:
     return {line for file in said for line in file.read_text().split("\n")[:-1]}
 
 
-@contextmanager
-def locked(url: str) -> Iterator[None]:
-    """Hold the chain, so that nobody else can write."""
-    store = Store(url, "unused")
-    with store.engine.execution_options(writes=True).begin() as connection:
-        head(connection)
-        yield
-    store.engine.dispose()
 
 
 @pytest.mark.slow
@@ -112,18 +105,6 @@ class Load:
         self._pool.shutdown()
 
 
-@contextmanager
-def away(url: str, postgres: Postgres | None) -> Iterator[None]:
-    """SQLite is locked by somebody; PostgreSQL crashes, and comes back."""
-    if postgres is None:
-        with locked(url):
-            yield
-        return
-    postgres.stop("immediate")
-    try:
-        yield
-    finally:
-        postgres.start()
 
 
 @pytest.fixture

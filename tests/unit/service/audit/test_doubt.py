@@ -1,9 +1,6 @@
 """A commit of which nobody knows whether it happened; a file that is gone; what cannot be recorded at all."""
 
-import select
-import socket
 import sqlite3
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,46 +10,11 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from databases import Postgres
+from record_faults import Cutter
 from recording import Told, batch, bodies, counted, recorder
 from waiting import until
 
 from evenhand.service.audit.recorder import Feedback, RecordAway
-
-
-class Cutter:
-    """A way to a server that, when told to, passes the next COMMIT on and cuts the line before the answer."""
-
-    def __init__(self, port: int) -> None:
-        self._to = ("127.0.0.1", port)
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listening.getsockname()[1]
-        self.cuts = 0
-        """How many commits to cut."""
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listening.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._pass_on, args=(client,), daemon=True).start()
-
-    def _pass_on(self, client: socket.socket) -> None:
-        with client, socket.create_connection(self._to) as server:
-            while True:
-                for ready in select.select([client, server], [], [])[0]:
-                    data = ready.recv(65536)
-                    (server if ready is client else client).sendall(data)
-                    if not data:
-                        return
-                    if ready is client and b"COMMIT" in data and self.cuts:
-                        self.cuts -= 1
-                        server.recv(65536)  # it is committed now
-                        return
-
-    def close(self) -> None:
-        self._listening.close()
 
 
 @pytest.fixture

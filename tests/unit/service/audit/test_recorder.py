@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from record_faults import locked
 from recording import Told, batch, bodies, counted, recorder, table
 from sqlalchemy import event
-from unit.service.record.test_crashes import locked
 from waiting import until
 
 from evenhand.service.audit.events import Batch

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from evenhand.training.columns import Columns
 
 from evenhand.training.choice.learners import arms
+from evenhand.training.data.columns import Columns
 from evenhand.training.data.dataset import DataError, Rows, Schema
 from evenhand.training.learning.config import BaseConfig, FitConfig
 from evenhand.training.learning.features import Features, Material

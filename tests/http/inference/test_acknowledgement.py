@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fastapi.testclient import TestClient
+from record_faults import locked
 from series import total
 from sqlalchemy import create_engine, func, select
-from unit.service.record.test_crashes import locked
 from waiting import until
 
 from evenhand.service.audit.tables import records

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from e2e.test_serve import EVENHAND, Server
-from e2e.test_workers import NAME, metrics, put, total, until, workers
+from places import DEMO
 from rebundle import reversion
+from served_workers import NAME, metrics, total, until, workers
+from serving import EVENHAND, Server, put
 from waiting import until as until_within
 
 FAILURES = 'evenhand_background_failures_total{task="%s"}'
@@ -18,7 +19,7 @@ FAILURES = 'evenhand_background_failures_total{task="%s"}'
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    demo = Path(__file__).parents[2] / "bundles" / NAME
+    demo = DEMO
     return Path(shutil.copytree(demo, tmp_path_factory.mktemp("bundles") / NAME))
 
 

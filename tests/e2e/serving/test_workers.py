@@ -63,4 +63,4 @@ def test_an_order_to_one_worker_is_followed_by_all_and_by_a_replacement(server: 
 def test_told_to_stop_all_workers_leave_and_none_is_orphaned(server: Server) -> None:
     children = psutil.Process(server.process.pid).children(recursive=True)
     assert server.stop() == 0
-    until_within(lambda: not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children))
+    until(server, lambda: not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children))

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import shared_cache
 from places import DEMO
 
+import examples  # noqa: F401 - registers the profiles of hypothesis
 from evenhand.models.bundle import bundle as bundles
 from evenhand.models.bundle.manifest import Mode
 
@@ -17,9 +19,21 @@ def settings_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> None:
     """A variable of whoever runs the tests must not decide them; state lies apart, and every row is counted at once."""
     for name in [name for name in os.environ if name.startswith("EVENHAND_") and name != "EVENHAND_DATA"]:
         del os.environ[name]
+    own = tmp_path_factory.getbasetemp()
+    own = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    os.environ.setdefault(shared_cache.FOLDER, str(own / "cache"))
     os.environ["EVENHAND_STATE"] = str(tmp_path_factory.mktemp("state"))
     os.environ["EVENHAND_LOT_ROWS"] = "1"
     os.environ["EVENHAND_STALL_S"] = "10"  # a machine that runs tests may be busy with others
+
+
+@pytest.fixture(scope="module")
+def exports_once() -> Iterator[None]:
+    """Tests of fits: the exporter traces each structure once per session; see export_once.py."""
+    from export_once import exporting_once  # loads torch
+
+    with exporting_once():
+        yield
 
 
 @pytest.fixture(scope="session")

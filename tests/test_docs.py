@@ -44,7 +44,7 @@ def ask(port: int) -> str:
     """Ask for one prediction; gives its id."""
     body = json.dumps({"inputs": "nice day", "groups": {"religion": "none"}}).encode()
     request = urllib.request.Request(f"http://127.0.0.1:{port}/predict", body, {"content-type": "application/json"})
-    with urllib.request.urlopen(request, timeout=30) as reply:
+    with urllib.request.urlopen(request, timeout=600) as reply:
         return str(json.load(reply)["predictions"][0]["id"])
 
 

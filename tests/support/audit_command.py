@@ -18,7 +18,7 @@ def audit(*arguments: str | Path, code: int = 0, **variables: str) -> Sequence[s
         command,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         env={**os.environ, "EVENHAND_STATE": NO_STATE, **variables},
     )
     assert done.returncode == code, done.stdout + done.stderr

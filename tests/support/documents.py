@@ -5,17 +5,16 @@ import re
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 from typing import NamedTuple
 
 from places import ROOT
+from waiting import until
 
 BLOCK = re.compile(r"(?:<!-- (?P<mark>[^>]*?) -->\n)?```(?P<language>\w+)\n(?P<code>.*?)```", re.DOTALL)
 NOT_RUN, SERVES = "not run: ", "serves: "
 STRICT = 'set -euo pipefail; curl() { command curl --fail-with-body --silent --show-error --max-time 60 "$@"; }\n'
-START_S = 600
 
 
 class Block(NamedTuple):
@@ -96,21 +95,18 @@ class Reader:
             env=self._environment,
             stderr=subprocess.DEVNULL,
         )
-        deadline_s = time.monotonic() + START_S
-        while not self._ready():
-            assert self._service.poll() is None, f"{command} ended"
-            assert time.monotonic() < deadline_s, f"{command} does not become ready"
-            time.sleep(0.1)
+        until(lambda: self._ready() or self._service is None or self._service.poll() is not None)
+        assert self._service.poll() is None, f"{command} ended"
 
     def stop(self) -> None:
         """End what serves."""
         if self._service is not None:
             self._service.terminate()
-            self._service.wait(60)
+            self._service.wait(600)
 
     def _ready(self) -> bool:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=5) as reply:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=600) as reply:
                 return bool(reply.status == 200)
         except OSError:
             return False

@@ -83,7 +83,7 @@ def assert_rules_equal_fairlearn(prometheus: Prometheus, rows: Rows, window: str
     prometheus.wait_for(f"sum(evenhand:rows:{window}{{{where}}})", len(rows))
     prometheus.wait_for(f"sum(evenhand:labels:{window}{{{where}}})", len(rows))
     wanted = by_fairlearn(rows, "base") | by_fairlearn(rows, "final")
-    deadline_s = time.monotonic() + 30
+    deadline_s = time.monotonic() + 600
     while True:  # the rules that build on these counts may be one evaluation behind
         found = recorded(prometheus, window, where, list(wanted))
         wrong = {n: (found[n], wanted[n]) for n in wanted if not math.isclose(found[n], wanted[n], abs_tol=1e-12)}

@@ -24,7 +24,7 @@ import pytest
 import yaml
 from places import DEPLOY
 
-START_S = 60.0
+START_S = 600.0
 
 
 def program(*names: str) -> str:
@@ -63,7 +63,7 @@ class _Program:
 
     def _ready(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.url}/-/ready", timeout=5) as reply:
+            with urllib.request.urlopen(f"{self.url}/-/ready", timeout=600) as reply:
                 return bool(reply.status == 200)
         except OSError:
             return False
@@ -72,7 +72,7 @@ class _Program:
         """The JSON of a path; what the program says is wrong fails the test."""
         address = f"{self.url}{path}?{urllib.parse.urlencode(query)}" if query else f"{self.url}{path}"
         try:
-            with urllib.request.urlopen(address, timeout=30) as reply:
+            with urllib.request.urlopen(address, timeout=600) as reply:
                 return json.load(reply)
         except urllib.error.HTTPError as error:
             pytest.fail(f"{address}: {error.read().decode()[:500]}")
@@ -81,7 +81,7 @@ class _Program:
         """End it as its operator would."""
         self._process.terminate()
         try:
-            self._process.wait(10)
+            self._process.wait(600)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -175,7 +175,7 @@ class Prometheus(_Program):
         rules = [rule for group in groups for rule in group["rules"]]
         return [f"{rule['name']}: {rule['lastError']}" for rule in rules if rule.get("lastError")]
 
-    def wait_for(self, expression: str, wanted: float, within_s: float = 60.0) -> None:
+    def wait_for(self, expression: str, wanted: float, within_s: float = 600.0) -> None:
         """Ask until a query has a value; says what it had if it never does."""
         deadline_s = time.monotonic() + within_s
         while (found := self.value(expression)) != wanted:

@@ -9,7 +9,7 @@ from serving import Server
 
 FAVOURABLE, OTHER = "not toxic", "toxic"
 LOT = 64
-JOINED_S = 60.0
+JOINED_S = 600.0
 
 
 def send(server: Server, texts: Sequence[str], declared: Sequence[dict[str, str]], labels: Sequence[str]) -> Rows:

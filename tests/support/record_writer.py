@@ -24,7 +24,7 @@ def main(folder: str, url: str) -> None:
         under_way.append((done, taken))
         if len(under_way) > WAITING:
             acknowledged, rows = under_way.popleft()
-            acknowledged.result(60)
+            acknowledged.result(600)
             print("\n".join(row.id for row in rows.rows), flush=True)  # noqa: T201 - the parent reads it
 
 

@@ -1,19 +1,11 @@
 """What several worker processes of one server say together."""
 
 import urllib.request
-from collections.abc import Callable
 
 import psutil
 from serving import Server
-from waiting import until as until_within
-from waiting import work_of
 
 NAME = "hatexplain-toxicity"
-
-
-def until(server: Server, holds: Callable[[], object]) -> None:
-    """Wait as long as the workers are at it: on a busy machine a new one takes minutes to load."""
-    until_within(holds, moves=work_of(server.process.pid))
 
 
 def workers(server: Server) -> list[psutil.Process]:

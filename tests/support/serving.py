@@ -11,11 +11,9 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from waiting import until, work_of
+from waiting import MOST_S, until
 
 EVENHAND = Path(sys.executable).parent / "evenhand"
-START_S = 60
-"""Without any progress."""
 
 
 class Server:
@@ -26,7 +24,7 @@ class Server:
             self.port = free.getsockname()[1]
         command = tuple(part.replace("PORT", str(self.port)) for part in command)
         self.process = subprocess.Popen(command, env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True)
-        until(self._ready, START_S, work_of(self.process.pid))
+        until(self._ready)
 
     def _ready(self) -> bool:
         assert self.process.poll() is None, self.process.stderr.read() if self.process.stderr else ""
@@ -38,7 +36,7 @@ class Server:
             f"http://127.0.0.1:{self.port}{path}", data, {"content-type": "application/json"}
         )
         try:
-            with urllib.request.urlopen(request, timeout=30) as reply:
+            with urllib.request.urlopen(request, timeout=600) as reply:
                 return reply.status, json.load(reply)
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)
@@ -47,13 +45,12 @@ class Server:
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        until(lambda: self.process.poll() is not None, 30, work_of(self.process.pid))
-        return self.process.wait()
+        return self.process.wait(MOST_S)
 
 
 def counted(server: Server, series: str) -> float:
     """The sum of all series that begin like this."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics", timeout=30) as reply:
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics", timeout=600) as reply:
         lines = reply.read().decode().splitlines()
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(series))
 
@@ -62,6 +59,6 @@ def put(server: Server, path: str, body: object) -> int:
     url = f"http://127.0.0.1:{server.port}{path}"
     headers = {"content-type": "application/json"}
     request = urllib.request.Request(url, json.dumps(body).encode(), headers, method="PUT")
-    with urllib.request.urlopen(request, timeout=30) as reply:
+    with urllib.request.urlopen(request, timeout=600) as reply:
         status: int = reply.status
     return status

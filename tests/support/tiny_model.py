@@ -5,9 +5,11 @@ import random
 import shutil
 from pathlib import Path
 
+import onnx
 import pandas as pd
 import torch
 from safetensors.torch import save_file
+from shared_cache import cached
 from tokenizers import Tokenizer, normalizers, pre_tokenizers, processors
 from tokenizers.models import WordLevel
 from torch import nn
@@ -115,9 +117,11 @@ def tiny_fairnet(kind: str = "bert", seed: int = 0, spread: float = 0.5, labels:
 
 
 @functools.cache
-def tiny_graph(kind: str = "bert", weights: str = "float32"):
-    """The exported graph of :func:`tiny_fairnet`."""
-    return to_onnx(tiny_fairnet(kind), weights, inputs_of(kind, 3))
+def tiny_graph(kind: str = "bert", weights: str = "float32") -> onnx.ModelProto:
+    """The exported graph of :func:`tiny_fairnet`, exported once per session."""
+    key = f"tiny_graph {kind} {weights}"
+    made = cached(key, lambda: to_onnx(tiny_fairnet(kind), weights, inputs_of(kind, 3)).SerializeToString())
+    return onnx.ModelProto.FromString(made)
 
 
 def ragged(rows: int, longest: int = 12, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:

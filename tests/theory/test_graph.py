@@ -14,6 +14,7 @@ from evenhand.models.network.backbones import SplitModel
 from evenhand.models.network.fairnet import APPLY, SHADOW, FairNet
 from evenhand.models.onnx.join import base_only
 from evenhand.models.onnx.torch_export import ParityError, compare, round_to_float16, to_onnx
+from examples import examples
 
 
 def session(model: onnx.ModelProto) -> ort.InferenceSession:
@@ -92,7 +93,7 @@ def test_an_overflowing_adapter_touches_only_its_rows() -> None:
     assert np.isfinite(out.base_logits).all()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.integers(1, 9),
     seed=st.integers(0, 10_000),

@@ -6,6 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_model import ragged, tiny_graph
 
+from examples import examples
+
 ROWS = 12
 IDS, MASK = (tensor.numpy() for tensor in ragged(ROWS))
 SESSION = ort.InferenceSession(tiny_graph().SerializeToString())
@@ -24,7 +26,7 @@ WHOLE = answer(list(range(ROWS)))
 
 
 @given(st.lists(st.integers(0, ROWS - 1), min_size=1, max_size=ROWS, unique=True))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_permuting_or_subsetting_the_batch_changes_nothing(rows: list[int]) -> None:
     logits, risk, flagged = answer(rows)
     assert np.allclose(logits, WHOLE[0][rows], atol=1e-5)

@@ -92,7 +92,7 @@ def test_insufficient_data_mutes_the_gaps_of_its_attribute_and_source_alone(tmp_
         request = urllib.request.Request(
             f"{alertmanager.url}/api/v2/alerts", body, {"content-type": "application/json"}
         )
-        urllib.request.urlopen(request, timeout=30).close()
+        urllib.request.urlopen(request, timeout=600).close()
         until(lambda: len(receiver.names()) >= 4)
         assert alertmanager.alerts(inhibited=True) == {"FairnessSelectionGap", "FairnessFourFifths"}
         assert receiver.names() == {labels["alertname"] for labels in alerts} - alertmanager.alerts(inhibited=True)

@@ -78,7 +78,7 @@ def stack(altered: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
             prometheus.wait_for(VERDICT, 2)
             _trouble(server, bundles[1])
             for arrived in LATE:
-                prometheus.wait_for(f"count({arrived}) > bool 0", 1, within_s=120)
+                prometheus.wait_for(f"count({arrived}) > bool 0", 1)
             yield Stack(server, prometheus, began_s, drifted_s)
     finally:
         server.stop()

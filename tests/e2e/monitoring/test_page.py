@@ -23,7 +23,7 @@ KIND, UNKIND = "what a lovely day", "you are all vermin and should leave"
 HOSTILE = "<img src=x onerror=alert(1)>"
 """A group's name as a table may hold it; the manifest allows it."""
 PAGE = ROOT / "service/pages/dashboard.html"
-SOON_MS = 30_000
+SOON_MS = 600_000
 FOCUSABLE = "a[href], select, button:not([hidden] *), summary"
 
 pytestmark = pytest.mark.slow
@@ -43,9 +43,9 @@ class Site:
     def predict(self, *rows: tuple[str, dict[str, str]]) -> None:
         """Send rows and their labels, and wait until they are counted."""
         body = {"inputs": [text for text, _ in rows], "groups": [groups for _, groups in rows]}
-        answers = httpx.post(f"{self.url}/predict", json=body, timeout=60).json()["predictions"]
+        answers = httpx.post(f"{self.url}/predict", json=body, timeout=600).json()["predictions"]
         items = [{"id": answer["id"], "label": answer["label"]} for answer in answers]
-        assert httpx.post(f"{self.url}/feedback", json={"feedback": items}, timeout=60).status_code == 200
+        assert httpx.post(f"{self.url}/feedback", json={"feedback": items}, timeout=600).status_code == 200
 
     def stop(self) -> None:
         self._server.should_exit = True

@@ -44,7 +44,7 @@ class Writing:
     def more(self, rows: int = ENOUGH) -> set[str]:
         """All that is acknowledged, once so many more are."""
         wanted = len(self.acknowledged) + rows
-        until(lambda: len(self.acknowledged) >= wanted, 60)
+        until(lambda: len(self.acknowledged) >= wanted)
         return set(self.acknowledged)
 
     def end(self) -> None:
@@ -126,5 +126,5 @@ def test_postgresql_is_dumped_and_restored_with_its_own_tools(tmp_path: Path, po
 def run(program: Path, url: str, *arguments: str) -> None:
     at = make_url(url)
     where = ["-h", str(at.host), "-p", str(at.port), "-U", str(at.username), "-d", str(at.database)]
-    done = subprocess.run([program, *where, *arguments], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([program, *where, *arguments], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr

@@ -31,7 +31,7 @@ def server(demo: Path, keys_file: Path) -> Iterator[Server]:
 def ask(server: Server, path: str, **headers: str) -> tuple[int, dict[str, str]]:
     request = urllib.request.Request(f"http://127.0.0.1:{server.port}{path}", headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=30) as reply:
+        with urllib.request.urlopen(request, timeout=600) as reply:
             return reply.status, dict(reply.headers)
     except urllib.error.HTTPError as error:
         return error.code, dict(error.headers)
@@ -53,7 +53,7 @@ def test_prometheus_shows_its_key_to_every_worker(server: Server, keys_file: Pat
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_service_that_strangers_reach_does_not_start_without_keys(demo: Path, tmp_path: Path, workers: str) -> None:
     command = (EVENHAND, "serve", demo, "--host", "0.0.0.0", "--port", "0", "--workers", workers)
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600)
     assert done.returncode == 2
     assert done.stderr.startswith("error: 0.0.0.0 can be reached by others and there are no keys")
     assert len(done.stderr.splitlines()) == 1

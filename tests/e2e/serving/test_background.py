@@ -10,8 +10,9 @@ import psutil
 import pytest
 from places import DEMO
 from rebundle import reversion
-from served_workers import NAME, metrics, total, until, workers
+from served_workers import NAME, metrics, total, workers
 from serving import EVENHAND, Server, put
+from waiting import until
 from waiting import until as until_within
 
 FAILURES = 'evenhand_background_failures_total{task="%s"}'
@@ -45,18 +46,18 @@ def modes(server: Server) -> set[str]:
 
 def test_a_worker_that_had_no_file_left_does_what_was_ordered_meanwhile(server: Server) -> None:
     assert put(server, f"/models/{NAME}/mode", {"mode": "apply"}) == 200
-    until(server, lambda: modes(server) == {"apply"})
+    until(lambda: modes(server) == {"apply"})
     victim = workers(server)[0]
     limits = resource.prlimit(victim.pid, resource.RLIMIT_NOFILE)
     resource.prlimit(victim.pid, resource.RLIMIT_NOFILE, (3, limits[1]))  # what is open stays so
     try:
-        until(server, lambda: total(server, FAILURES % "control") >= 2)
+        until(lambda: total(server, FAILURES % "control") >= 2)
         assert put(server, f"/models/{NAME}/mode", {"mode": "off"}) == 200
     finally:
         resource.prlimit(victim.pid, resource.RLIMIT_NOFILE, limits)
-    until(server, lambda: modes(server) == {"off"})
+    until(lambda: modes(server) == {"off"})
     assert victim.is_running()
-    until(server, lambda: {server.get("/readyz")[0] for _ in range(12)} == {200})
+    until(lambda: {server.get("/readyz")[0] for _ in range(12)} == {200})
     for _ in range(10):
         assert not server.get("/predict", {"inputs": "muslims are welcome here"})[1]["predictions"][0]["corrected"]
 
@@ -70,11 +71,11 @@ def test_the_version_before_is_gone_from_the_metrics_once_every_worker_has_the_n
 
     (before,) = shown()
     reversion(folder, "9.0.0")
-    until(server, lambda: {server.get("/models")[1]["models"][0]["version"] for _ in range(12)} == {"9.0.0"})
-    until(server, lambda: shown() == {"9.0.0"})
+    until(lambda: {server.get("/models")[1]["models"][0]["version"] for _ in range(12)} == {"9.0.0"})
+    until(lambda: shown() == {"9.0.0"})
     assert before != "9.0.0"
     reversion(folder, before)  # the way back shows it again
-    until(server, lambda: shown() == {before})
+    until(lambda: shown() == {before})
 
 
 def test_workers_whose_supervisor_was_killed_leave_the_port(server: Server) -> None:

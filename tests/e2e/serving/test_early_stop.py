@@ -14,7 +14,7 @@ from serving import EVENHAND, Server
 STARTING_S = {"1": (0.4, 1.0, 1.8), "2": (0.7, 2.1)}
 """By workers, how long after its start a process is told; on a busy machine a later one still comes before it is
 ready."""
-LEAVES_WITHIN_S = 30.0
+LEAVES_WITHIN_S = 600.0
 
 
 def stop_early(command: tuple[str, ...], environment: dict[str, str], after_s: float) -> tuple[int, str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from serving import EVENHAND, Server, counted
+from waiting import until
 
 
 @pytest.fixture
@@ -76,13 +77,7 @@ def test_rows_whose_caller_left_are_not_computed(server: Server) -> None:
     with socket.create_connection(("127.0.0.1", server.port)) as client:
         head = ("POST /predict HTTP/1.1", "host: a", "content-type: application/json", f"content-length: {len(body)}")
         client.sendall("\r\n".join((*head, "", "")).encode() + body)
-        deadline = time.monotonic() + 20
-        while counted(server, "evenhand_batch_rows_sum") == 0:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-    deadline = time.monotonic() + 20
-    while not counted(server, 'evenhand_http_requests_total{method="POST",route="/predict",status="499"}'):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+        until(lambda: counted(server, "evenhand_batch_rows_sum"))
+    until(lambda: counted(server, 'evenhand_http_requests_total{method="POST",route="/predict",status="499"}'))
     assert server.get("/predict", {"inputs": "a"})[0] == 200
     assert counted(server, "evenhand_batch_rows_sum") < rows

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import psutil
 import pytest
 from places import DEMO
-from served_workers import NAME, metrics, total, until, workers
+from served_workers import NAME, metrics, total, workers
 from serving import EVENHAND, Server, put
+from waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -31,13 +32,13 @@ def server() -> Iterator[Server]:
 
 
 def test_counters_are_the_sum_of_all_workers_whoever_is_asked(server: Server) -> None:
-    until(server, lambda: len(workers(server)) == 2)
+    until(lambda: len(workers(server)) == 2)
     series = 'evenhand_decisions_total{attribute="race"'
     before = total(server, series)
     for _ in range(20):
         assert server.get("/predict", {"inputs": ["what a lovely day"] * 3})[0] == 200
     # The others let theirs out twice a second.
-    until(server, lambda: {total(server, series) for _ in range(10)} == {before + 60})
+    until(lambda: {total(server, series) for _ in range(10)} == {before + 60})
     text = metrics(server)
     assert "# HELP evenhand_decisions_total Decisions per attribute and group." in text
     assert f'evenhand_threshold{{attribute="race",model="{NAME}"}}' in text
@@ -48,13 +49,13 @@ def test_an_order_to_one_worker_is_followed_by_all_and_by_a_replacement(server: 
         listed = [server.get("/models")[1]["models"][0]["attributes"] for _ in range(12)]
         return {attribute["mode"] for attributes in listed for attribute in attributes}
 
-    until(server, lambda: len(workers(server)) == 2)
+    until(lambda: len(workers(server)) == 2)
     assert put(server, f"/models/{NAME}/mode", {"mode": "off"}) == 200
-    until(server, lambda: modes() == {"off"})
+    until(lambda: modes() == {"off"})
     victim = workers(server)[0]
     os.kill(victim.pid, signal.SIGKILL)
-    until(server, lambda: victim.pid not in [worker.pid for worker in workers(server)] and len(workers(server)) == 2)
-    until(server, lambda: server.get("/readyz")[0] == 200)
+    until(lambda: victim.pid not in [worker.pid for worker in workers(server)] and len(workers(server)) == 2)
+    until(lambda: server.get("/readyz")[0] == 200)
     assert modes() == {"off"}
     for _ in range(10):
         assert not server.get("/predict", {"inputs": "muslims are welcome here"})[1]["predictions"][0]["corrected"]
@@ -63,4 +64,4 @@ def test_an_order_to_one_worker_is_followed_by_all_and_by_a_replacement(server: 
 def test_told_to_stop_all_workers_leave_and_none_is_orphaned(server: Server) -> None:
     children = psutil.Process(server.process.pid).children(recursive=True)
     assert server.stop() == 0
-    until(server, lambda: not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children))
+    until(lambda: not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children))

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 METHODS = "base,erm,dfr,gated-leace,ours-full,certified-full"
-PATIENCE_S = 240.0
+PATIENCE_S = 600.0
 
 
 def adult_lines(rows: int, seed: int) -> str:

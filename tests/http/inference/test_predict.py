@@ -9,6 +9,8 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from examples import examples
+
 TEXTS = ["what a lovely day", "you are all vermin and should leave", "my sister is a doctor", "a"]
 FIELDS = {"id", "label", "score", "scores", "flagged", "corrected", "risk", "base", "shadow", "abstained", "truncated"}
 ATTRIBUTES = {"race", "religion", "gender", "orientation"}
@@ -233,7 +235,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(JSON, st.sampled_from(["inputs", "groups", "mode", "model", "whole"]))
 def test_no_json_whatever_breaks_the_service(client: TestClient, value: Any, place: str) -> None:
     body = value if place == "whole" else {"inputs": "a", place: value}

@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tritonclient.http import InferenceServerClient, InferInput
 
+from examples import examples
+
 TEXTS = ["what a lovely day", "you are all vermin and should leave", "my sister is a doctor"]
 MODEL = "/v2/models/hatexplain-toxicity"
 OUTPUTS = ["id", "label", "score", "scores", "flagged", "corrected", "risk", "base_label", "base_score"]
@@ -190,7 +192,7 @@ def test_a_name_with_a_space_is_found_url_encoded(open_client: Any, altered: Any
     assert infer(client, TEXTS, f"{path}/versions/{quote(version)}")["model_version"] == version
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=300), st.sampled_from([None, "0", "7", "300", "sesame"]), st.integers(0, 200))
 def test_no_bytes_whatever_break_the_service(client: TestClient, noise: bytes, length: str | None, cut: int) -> None:
     whole, headers = binary([b"a", b"b"])

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from fastapi.testclient import TestClient
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+from waiting import until
 
 from evenhand.service.app import create_app
 from evenhand.service.auth.key_file import AccessError, new_key
@@ -227,10 +228,7 @@ def test_the_file_of_keys_is_followed(open_client: Callable[..., TestClient], de
         return client.post("/predict", json=BODY, headers={"x-api-key": key}).status_code
 
     def wait_for(key: str, wanted: int) -> None:
-        deadline = time.monotonic() + 20
-        while status(key) != wanted:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        until(lambda: status(key) == wanted)
 
     assert status(first) == 200
     second = new_key(file, "second", ["predict"], None)

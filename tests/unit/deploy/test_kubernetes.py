@@ -30,7 +30,7 @@ def rendered() -> list[Object]:
     if kubectl is None:
         pytest.skip("kubectl is not installed; it renders deploy/kubernetes/example")
     command = [kubectl, "kustomize", str(KUBERNETES / "example")]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600)
     return list(yaml.safe_load_all(done.stdout))
 
 

@@ -16,7 +16,7 @@ def evenhand(*arguments: str | Path, **environment: str) -> subprocess.Completed
         [EVENHAND, *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         env={**os.environ, "COLUMNS": "200", **environment},
         check=False,
     )

@@ -21,7 +21,7 @@ def left_behind(home: Path, **environment: str) -> list[Path]:
         "PYTHONPATH": str(ROOT / "src"),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-    subprocess.run([sys.executable, "-c", LOAD], cwd=ROOT, env=ours | environment, check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", LOAD], cwd=ROOT, env=ours | environment, check=True, timeout=600)
     return [path for path in home.rglob("*") if path.is_file()]
 
 

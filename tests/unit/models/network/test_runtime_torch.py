@@ -222,7 +222,7 @@ WITHOUT_TORCH = "import sys; sys.modules['torch'] = None; sys.argv = ['evenhand'
 def without_torch(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     code = WITHOUT_TORCH + "from evenhand.cli.main import app; app()"
     command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
 
 
 def test_without_torch_the_bundle_says_what_to_install_and_others_are_served(torch_bundle: Path, demo: Path) -> None:

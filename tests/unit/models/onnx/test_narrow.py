@@ -19,6 +19,7 @@ from evenhand.models.network.backbones import SplitModel
 from evenhand.models.network.fairnet import FairNet
 from evenhand.models.onnx.narrow import MARK, ONE_OF, branches, narrow
 from evenhand.models.onnx.torch_export import to_onnx
+from examples import examples
 
 WIDTH, HEADS = 8, 2
 PRODUCTS = {"bert": 6, "deberta-v2": 3, "vit": 6, "convnext": 0, "tabular": 6}
@@ -203,7 +204,7 @@ STEPS: tuple[Callable[[Made, str, str], str], ...] = (
     picked=st.lists(st.tuples(st.sampled_from([0, 0, 0, 1, -1]), st.integers(0, 3)), min_size=1, max_size=3),
     more=st.booleans(),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_no_graph_answers_otherwise(
     steps: list[tuple[Callable[[Made, str, str], str], int, int]], picked: list[tuple[int, int]], more: bool
 ) -> None:

@@ -94,14 +94,14 @@ class Load:
             taken = batch(2, seed, gender="Women")
             done = self._record.take(taken)
             assert done is not None
-            done.result(30)
+            done.result(600)
             self.acknowledged += [row.id for row in taken.rows]
             time.sleep(0.005)
 
     def stop(self) -> None:
         self._stop.set()
         for running in self._running:
-            running.result(60)
+            running.result(600)
         self._pool.shutdown()
 
 
@@ -160,7 +160,7 @@ def test_a_database_that_is_away_at_the_start_is_waited_for(
 def test_what_a_dead_process_left_is_taken_over(tmp_path: Path, database: str) -> None:
     record, told = recorder(tmp_path, database, durability="request"), Told()
     with locked(database):
-        record.take(batch(3)).result(10)
+        record.take(batch(3)).result(600)
         left = next((tmp_path / "spool").iterdir())
         copy = left.read_bytes()
     until(lambda: record.state == "on")
@@ -185,7 +185,7 @@ def test_what_was_spooled_goes_before_what_is_new(
 
     def take() -> bool:
         taken.append(batch(1))
-        record.take(taken[-1]).result(10)
+        record.take(taken[-1]).result(600)
         return False
 
     take()
@@ -294,7 +294,7 @@ def test_a_thread_that_cannot_be_had_does_not_keep_the_record_in_the_spool(
 
     monkeypatch.setattr(threading.Thread, "start", start_none)
     with locked(url):
-        record.take(batch(4)).result(30)
+        record.take(batch(4)).result(600)
         assert told.rows == {"written": 0, "spooled": 4, "lost": 0}
     until(lambda: record.state == "on")
     record.close()

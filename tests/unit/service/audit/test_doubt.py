@@ -27,12 +27,12 @@ def cutter(postgres: Postgres) -> Iterator[Cutter]:
 def test_a_commit_whose_answer_was_lost_counts_once(tmp_path: Path, postgres: Postgres, cutter: Cutter) -> None:
     url, told = postgres.create(), Told()
     record = recorder(tmp_path, url.replace(str(postgres.port), str(cutter.port)), told, durability="request")
-    record.take(batch(1)).result(10)
+    record.take(batch(1)).result(600)
     cutter.cuts = 1
-    record.take(batch(3, gender="Women")).result(10)
+    record.take(batch(3, gender="Women")).result(600)
     assert told.rows["spooled"] == 3
     until(lambda: record.state == "on")
-    record.take(batch(1)).result(10)
+    record.take(batch(1)).result(600)
     record.close()
     assert cutter.cuts == 0
     assert len(bodies(url)) == 5
@@ -45,7 +45,7 @@ def test_feedback_whose_commit_was_in_doubt_is_sent_again_and_counts_once(
     url = postgres.create()
     record = recorder(tmp_path, url.replace(str(postgres.port), str(cutter.port)), durability="request")
     taken = batch(1, gender="Women")
-    record.take(taken).result(10)
+    record.take(taken).result(600)
     asked = [Feedback(taken.rows[0].id, "toxic")]
     cutter.cuts = 1
     with pytest.raises(RecordAway):
@@ -59,9 +59,9 @@ def test_a_database_file_that_is_gone_is_not_begun_anew(tmp_path: Path) -> None:
     there, elsewhere = tmp_path / "there", tmp_path / "elsewhere"
     there.mkdir()
     record = recorder(tmp_path / "state", f"sqlite:///{there / 'record.db'}", durability="request")
-    record.take(batch(1)).result(10)
+    record.take(batch(1)).result(600)
     there.rename(elsewhere)
-    record.take(batch(2)).result(10)
+    record.take(batch(2)).result(600)
     assert record.spooled == 2
     elsewhere.rename(there)
     until(lambda: record.state == "on")
@@ -72,13 +72,13 @@ def test_a_database_file_that_is_gone_is_not_begun_anew(tmp_path: Path) -> None:
 def test_a_database_file_that_was_restored_is_the_one_that_is_written(tmp_path: Path) -> None:
     file = tmp_path / "record.db"
     record = recorder(tmp_path, "", durability="request")
-    record.take(batch(1)).result(10)
+    record.take(batch(1)).result(600)
     with closing(sqlite3.connect(file)) as old, closing(sqlite3.connect(tmp_path / "backup")) as new:
         old.backup(new)
     for path in tmp_path.glob("record.db*"):
         path.unlink()
     (tmp_path / "backup").rename(file)
-    record.take(batch(2)).result(10)
+    record.take(batch(2)).result(600)
     record.close()
     assert len(bodies(f"sqlite:///{file}")) == 3
 
@@ -90,8 +90,8 @@ def test_what_cannot_be_put_into_words_is_counted_as_lost_and_the_writer_goes_on
     record = recorder(tmp_path, database, told, durability="request")
     broken = batch(2, no_such_attribute="x")
     with pytest.raises(RecordAway):
-        record.take(broken).result(10)
-    record.take(batch(1)).result(10)
+        record.take(broken).result(600)
+    record.take(batch(1)).result(600)
     record.close()
     assert told.rows == {"written": 1, "spooled": 0, "lost": 2}
     assert len(bodies(database)) == 1
@@ -143,7 +143,7 @@ def test_taking_waits_for_nobody(tmp_path: Path, database: str) -> None:
         waiting = [record.take(batch(1)) for _ in range(20)]
         # Nothing is durable before the spool is used, which takes longer than this unless the machine stands still.
         assert not any(done.done() for done in waiting if done) or time.monotonic() > began_s + 1
-    assert [done.result(20) for done in waiting if done] == [None] * 20
+    assert [done.result(600) for done in waiting if done] == [None] * 20
     record.close()
     assert len(bodies(database)) == 20
 
@@ -153,7 +153,7 @@ def test_whoever_waits_may_leave(tmp_path: Path, database: str) -> None:
     done = record.take(batch(1))
     assert done is not None
     done.cancel()
-    record.take(batch(1)).result(10)
+    record.take(batch(1)).result(600)
     record.close()
     assert len(bodies(database)) == 2
 
@@ -161,6 +161,6 @@ def test_whoever_waits_may_leave(tmp_path: Path, database: str) -> None:
 def test_an_empty_request_is_nothing(tmp_path: Path, database: str) -> None:
     record = recorder(tmp_path, database, durability="request")
     taken = batch(1)
-    record.take(replace(taken, rows=[])).result(10)
+    record.take(replace(taken, rows=[])).result(600)
     record.close()
     assert bodies(database) == []

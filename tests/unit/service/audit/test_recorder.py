@@ -34,7 +34,7 @@ def test_what_is_acknowledged_is_on_disk(tmp_path: Path, database: str) -> None:
     record = recorder(tmp_path, database, durability="request")
     done = record.take(batch(2))
     assert done is not None
-    done.result(10)
+    done.result(600)
     assert len(bodies(database)) == 2
     record.close()
 

@@ -17,6 +17,7 @@ from evenhand.models.bundle.reference import read
 from evenhand.service.metrics.collectors import Metrics
 from evenhand.service.metrics.grouped import series_of
 from evenhand.service.types import Answer, Counted, Decision, Row, Verdict
+from examples import examples
 
 GROUPS = ("none", "African", "Arab", "multiple")
 
@@ -73,7 +74,7 @@ rows = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(drawn=rows)
 def test_selection_rates_and_outcomes_equal_fairlearn(manifest: Manifest, drawn: list[Any]) -> None:
     # One row of each group and label, so that Fairlearn's rates exist for every group.

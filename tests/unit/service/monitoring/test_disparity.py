@@ -14,6 +14,7 @@ from sklearn.metrics import accuracy_score
 from evenhand.service.monitoring.disparity import BREACH, INSUFFICIENT, NO_EVIDENCE, gap, metrics_of, ratio
 from evenhand.service.monitoring.groups import SIDES, groups_of, unknown_rows
 from evenhand.stats import Rate
+from examples import examples
 
 NAMES = ("none", "a", "b")
 LIMITS = {"gap": 0.05, "rows": 100, "impact_ratio": 0.8, "accuracy_drop": 0.05}
@@ -33,7 +34,7 @@ def many(n: int, group: str, share: float, label: bool | None = None, base: floa
 row = st.builds(Answered, st.sampled_from((*NAMES, "unknown")), st.booleans(), st.booleans(), st.booleans())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.lists(row, min_size=0, max_size=60))
 def test_every_figure_equals_fairlearns_on_the_same_rows(rows: list[Answered]) -> None:
     ours = found(rows)
@@ -73,7 +74,7 @@ def test_every_figure_equals_fairlearns_on_the_same_rows(rows: list[Answered]) -
         assert ours["equalized_odds_difference"][side]["value"] == larger
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(row, min_size=0, max_size=60))
 def test_rates_of_groups_equal_fairlearns(rows: list[Answered]) -> None:
     metrics = {

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from evenhand.training.choice.certify import SHARES, _tail, chance, fallback, gain_p_value, loss_p_value
+from examples import examples
 
 
 def outcome(mended: int, broken: int, both: int, neither: int) -> tuple[np.ndarray, np.ndarray]:
@@ -31,7 +32,7 @@ def test_a_small_loss_in_many_rows_is_certified_and_a_large_one_never() -> None:
 
 
 @given(st.integers(0, 40), st.integers(0, 40), st.integers(200, 600))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_more_broken_rows_never_make_a_loss_less_likely(mended: int, broken: int, rest: int) -> None:
     fewer, more = (loss_p_value(*outcome(mended, b, rest, rest), 0.01) for b in (broken, broken + 5))
     assert fewer <= more + 2e-3  # the interval of the nuisance parameter moves too
@@ -43,9 +44,13 @@ def test_the_tail_is_the_distribution_of_broken_minus_mended() -> None:
     draws = rng.multinomial(n, [(changing + epsilon) / 2, (changing - epsilon) / 2, 1 - changing], size=40_000)
     for observed in (-5, 0, 6, 12):
         share = (draws[:, 0] - draws[:, 1] <= observed).mean()
-        assert _tail(n, observed, changing, epsilon) == pytest.approx(share, abs=0.01)
-    assert _tail(n, -1, 0.0, 0.0) == 0.0
-    assert _tail(n, 0, 0.0, 0.0) == 1.0
+        (found,) = _tail(n, observed, np.array([changing]), epsilon)
+        counts = np.arange(n + 1)
+        larger = stats.binom.cdf((counts + observed) // 2, counts, (changing + epsilon) / (2 * changing))
+        assert found == pytest.approx(stats.binom.pmf(counts, n, changing) @ larger, abs=1e-11)
+        assert found == pytest.approx(share, abs=0.01)
+    assert list(_tail(n, -1, np.zeros(1), 0.0)) == [0.0]
+    assert list(_tail(n, 0, np.zeros(1), 0.0)) == [1.0]
 
 
 @pytest.mark.parametrize("changing", [0.02, 0.06, 0.2])

@@ -18,6 +18,7 @@ from evenhand.training.baselines.gated import lines_of
 from evenhand.training.correctors import correctors, named
 
 NAME = "mean-matching"
+pytestmark = pytest.mark.usefixtures("exports_once")
 EVERY = Path(__file__).parent / "test_every.py"
 PARAMETRISED = {"mode": 2, "threshold": 2.0}
 MODULE, TESTS = (block.code for block in blocks("docs/howto/add-corrector.md"))

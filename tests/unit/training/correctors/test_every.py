@@ -18,6 +18,7 @@ from evenhand.training.correctors.interface import NotApplicableError
 from evenhand.training.data.dataset import DataError
 from evenhand.training.learning.adapters import answers
 
+pytestmark = pytest.mark.usefixtures("exports_once")
 NAMES = list(correctors())
 THRESHOLD = torch.tensor([0.5])
 OFF, SHADOW, APPLY = 0, 1, 2

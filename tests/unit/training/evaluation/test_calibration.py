@@ -14,6 +14,7 @@ from evenhand.training.evaluation.calibration import (
     risk_coverage,
     selective,
 )
+from examples import examples
 
 probabilities = st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=80)
 
@@ -33,7 +34,7 @@ def plain_ece(p: np.ndarray, y: np.ndarray) -> float:
     return total
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(probabilities)
 def test_calibration_error_and_brier_equal_independent_formulas(drawn: list[tuple[float, bool]]) -> None:
     p, y = arrays(drawn)
@@ -45,7 +46,7 @@ def test_calibration_error_and_brier_equal_independent_formulas(drawn: list[tupl
         assert 0.0 <= figure["low"] <= figure["value"] <= figure["high"] <= 1.0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(st.booleans(), min_size=1, max_size=60), st.randoms())
 def test_aurc_equals_the_mean_risk_over_the_k_most_confident(correct: list[bool], random: object) -> None:
     n = len(correct)

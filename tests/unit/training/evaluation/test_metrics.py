@@ -18,6 +18,7 @@ from evenhand.training.evaluation.metrics import (
     pooled_name,
     worst,
 )
+from examples import examples
 
 NAMES = ("none", "a", "b")
 
@@ -31,7 +32,7 @@ def outcomes(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return found[:, 0], found[:, 1].astype(bool), found[:, 2].astype(bool)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(outcomes())
 def test_disparities_equal_fairlearn(drawn: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
     groups, truth, selected = drawn
@@ -81,7 +82,7 @@ def test_small_groups_enter_no_gap_when_asked() -> None:
     assert found["groups"]["b"]["selection_rate"].value == 1.0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(outcomes())
 def test_rates_and_differences_from_the_reference_equal_metric_frame(
     drawn: tuple[np.ndarray, np.ndarray, np.ndarray],

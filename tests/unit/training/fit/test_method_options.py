@@ -20,6 +20,7 @@ from evenhand.training.data.dataset import DataError
 from evenhand.training.fit.method_options import retrainings, with_method
 from evenhand.training.learning.config import CorrectionConfig, FitConfig
 
+pytestmark = pytest.mark.usefixtures("exports_once")
 app = typer.Typer()
 app.command()(fit)
 OPTIONS = (

@@ -18,6 +18,7 @@ from evenhand.models.bundle.runtime_onnx import GraphRunner
 from evenhand.service.app import create_app
 from evenhand.service.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("exports_once")
 app = typer.Typer()
 app.command()(fit)
 OPTIONS = (

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from evenhand.service.audit.checkpoints import public_bytes
 from evenhand.service.audit.maintenance.retention import erase
 from evenhand.service.audit.maintenance.verify import verify
+from examples import examples
 
 RECORDS = 34
 COLUMNS = {
@@ -48,7 +49,7 @@ def mutated(value: object, at: int, bit: int) -> object:
     return value[:place] + chr(ord(value[place]) ^ (1 << bit % 7)) + value[place + 1 :]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(place=st.sampled_from(PLACES), row=st.integers(0, 10_000), at=st.integers(0, 10_000), bit=st.integers(0, 7))
 def test_any_single_change_is_found(found: Recorded, place: tuple[str, str], row: int, at: int, bit: int) -> None:
     table, column = place
@@ -68,7 +69,7 @@ def test_any_single_change_is_found(found: Recorded, place: tuple[str, str], row
             connection.execute(text(f"UPDATE {table} SET {column} = :old WHERE rowid = {after}"), {"old": value})
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(gone=st.sets(st.integers(1, RECORDS), min_size=1, max_size=6))
 def test_any_missing_records_are_found(found: Recorded, gone: set[int]) -> None:
     names = ", ".join(map(str, gone))

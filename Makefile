@@ -16,13 +16,19 @@ serve: $(VENV)/.serve ## serve the demo bundle on port 8000; installs what servi
 	$(BIN)/evenhand serve $(BUNDLE)
 
 # What keeps to itself runs in two processes; what starts servers, takes turns at the machine and waits runs alone.
-test: $(VENV)/.dev ## run every test, or those that ARGS name
+APART := tests/unit tests/theory tests/packaging tests/http
+GATE := -m 'not slow'
+test: $(VENV)/.dev ## the gate: all but slow tests, or those that ARGS name
+test-all: $(VENV)/.dev ## every test, and every property on more examples: before a release
+test-all: GATE := --hypothesis-profile=thorough
+test test-all:
 ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
 else
 	@failed=0; \
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/theory tests/packaging tests/http || failed=1; \
-	$(BIN)/python -m pytest tests --ignore tests/unit --ignore tests/theory --ignore tests/packaging --ignore tests/http || failed=1; \
+	TESTS_CACHE=$$(mktemp -d) && export TESTS_CACHE && trap 'rm -rf "$$TESTS_CACHE"' EXIT; \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(GATE) $(APART) || failed=1; \
+	$(BIN)/python -m pytest $(GATE) tests $(APART:%=--ignore=%) || failed=1; \
 	exit $$failed
 endif
 

@@ -15,8 +15,6 @@ from monitoring_stack import Alertmanager, Prometheus, Webhook
 from promtool import Series, both, decisions, replica
 from waiting import until
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture
 def exposition() -> Iterator[tuple[str, Series]]:

@@ -26,8 +26,6 @@ PAGE = ROOT / "service/pages/dashboard.html"
 SOON_MS = 600_000
 FOCUSABLE = "a[href], select, button:not([hidden] *), summary"
 
-pytestmark = pytest.mark.slow
-
 
 class Site:
     """The service on a real socket, in a thread of its own."""

@@ -68,7 +68,6 @@ def replicas() -> Iterator[list[Replica]]:
         replica.stop()
 
 
-@pytest.mark.slow
 def test_windows_equal_fairlearn_from_one_replica_from_three_and_across_restarts(
     replicas: list[Replica], tmp_path: Path
 ) -> None:
@@ -110,7 +109,6 @@ def test_windows_equal_fairlearn_from_one_replica_from_three_and_across_restarts
         assert prometheus.broken_rules() == []
 
 
-@pytest.mark.slow
 def test_groups_without_rows_or_positives_or_names_have_their_own_answers(
     replicas: list[Replica], tmp_path: Path
 ) -> None:

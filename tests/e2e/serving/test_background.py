@@ -28,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     own = {"EVENHAND_STATE": str(tmp_path_factory.mktemp("state")), "EVENHAND_WATCH_S": "0.2"}
     running = Server(str(EVENHAND), "serve", str(folder), "--port", "PORT", "--workers", "2", **own)
-    until(running, lambda: len(workers(running)) == 2)
+    until(lambda: len(workers(running)) == 2)
     left = psutil.Process(running.process.pid).children(recursive=True)
     yield running
     for process in left:

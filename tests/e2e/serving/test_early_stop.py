@@ -45,7 +45,6 @@ def listens_to_signals(pid: int) -> bool:
     return bool(int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("workers", STARTING_S)
 def test_a_start_that_is_broken_off_leaves_at_once_and_the_next_one_works(
     demo: Path, tmp_path: Path, workers: str

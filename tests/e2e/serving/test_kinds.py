@@ -32,6 +32,7 @@ app = typer.Typer()
 app.command()(fit)
 app.command()(evaluate)
 app.command()(export)
+pytestmark = pytest.mark.usefixtures("exports_once")
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,6 @@ def model(server: Server) -> dict[str, Any]:
     return dict(found)
 
 
-@pytest.mark.slow
 def test_two_replicas_that_reload_at_once_lose_nothing_and_end_with_the_same_version(
     replicas: list[Server],
     folder: Path,

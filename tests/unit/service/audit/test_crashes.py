@@ -68,7 +68,6 @@ def kill(running: list[subprocess.Popen[bytes]]) -> None:
         process.wait()
 
 
-@pytest.mark.slow
 def test_processes_that_write_at_once_make_one_chain(tmp_path: Path, database: str) -> None:
     said = [tmp_path / f"said-{number}" for number in range(4)]
     running = [start(tmp_path, database, file) for file in said]

@@ -183,7 +183,6 @@ def child(shop: Shop, tmp_path: Path, *then: str) -> subprocess.Popen[bytes]:
     return process
 
 
-@pytest.mark.slow
 def test_a_process_killed_in_the_middle_of_a_lot_loses_and_doubles_nothing(shop: Shop, tmp_path: Path) -> None:
     shop.trade(1_000)
     expected = expected_of(shop)

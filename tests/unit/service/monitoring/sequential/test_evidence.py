@@ -145,7 +145,6 @@ def _chance(n: int, good: int, rate: float) -> float:
     return float(math.comb(n, good) * rate**good * (1 - rate) ** (n - good))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.1, 0.5])
 def test_processes_do_not_grow_on_average_at_the_widest_gap_in_order(share: float) -> None:
     """The e-process has a mean of at most 1, the detector one of at most the days gone by."""
@@ -232,7 +231,6 @@ def test_rows_of_long_ago_are_not_compared_with_those_of_now(waits: bool) -> Non
     assert sum(found.block_favourable) == sum(found.favourable) == 1  # the newest is kept
 
 
-@pytest.mark.slow
 def test_rates_that_move_together_are_no_gap_and_groups_that_come_again_do_no_harm() -> None:
     """Shares and rates swing; and half of those who were refused come again at once."""
     for seed, swing, again in ((1, 0.25, 0.0), (2, 0.0, 0.5), (3, 0.25, 0.5)):
@@ -295,14 +293,12 @@ def test_sixty_fair_streams_of_sixty_thousand_rows_raise_no_alarm() -> None:
     assert sum(one.since_start for one in found) <= 3
 
 
-@pytest.mark.slow
 def test_a_gap_at_the_limit_raises_no_more_alarms_than_asked_for() -> None:
     found = steady(World(gap=RULES.gap), 60_000, 40)
     assert 0 < sum(one.alarms for one in found) <= 40 * 60_000 // RUN_LENGTH
     assert sum(one.since_start for one in found) <= 5
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("world", [World(0.2, 0.45, 0.15), World(0.2, 0.3, 0.15), World(0.05, 0.45, 0.15)])
 def test_a_gap_of_15_points_is_found_within_350_rows_of_the_smaller_group(world: World) -> None:
     middle, late = delays(changed(world, 80))

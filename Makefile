@@ -32,9 +32,6 @@ else
 	exit $$failed
 endif
 
-test-all: $(VENV)/.dev ## every test, the slow ones as well: nightly and before a release
-	@$(MAKE) --no-print-directory test
-
 # KServe's client needs other versions of our packages: an environment of its own.
 test-kserve: $(VENV)-kserve/.made ## the contract test with KServe's client
 	$(VENV)-kserve/bin/python -m pytest tests/e2e/serving/test_clients.py $(ARGS)

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evenhand.service.monitoring.sequential.evidence import Comparison, Evidence, Rules, Seen
+from evenhand.service.monitoring.sequential.evidence import Comparison, Evidence, EvidenceSettings, Seen
 
 RUN_LENGTH = 20_000
 """Rows to a false alarm, as asked for."""
-RULES = Rules()
+RULES = EvidenceSettings()
 GROUPS = ("reference", "group")
 KEY = ("attribute", "group", "demographic_parity")
 

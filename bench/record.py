@@ -28,7 +28,7 @@ from evenhand.models.bundle.manifest import Manifest
 from evenhand.service.audit import record_batch
 from evenhand.service.audit.checkpoints import checkpoint, load_key
 from evenhand.service.audit.digest_keys import Keys, load_keys
-from evenhand.service.audit.events import Batch, configuration
+from evenhand.service.audit.events import AnsweredRows, configuration
 from evenhand.service.audit.store import Store
 from evenhand.service.ids import ulid
 from evenhand.service.types import Answer, Decision, Row, Verdict
@@ -62,7 +62,7 @@ def fill(store: Store, keys: Keys, rows: int) -> tuple[list[str], float]:
     took_s, said_s = 0.0, time.monotonic()
     for first, after in pairwise([*range(0, rows, LOT_ROWS), rows]):
         made = [decided(manifest, keys, generator) for _ in range(after - first)]
-        batch = Batch(manifest, named, made, time.time_ns() // 1_000_000, 0.004, "bench")
+        batch = AnsweredRows(manifest, named, made, time.time_ns() // 1_000_000, 0.004, "bench")
         began_s = time.monotonic()
         store.append([record_batch.make([batch], keys)], again=False)
         took_s += time.monotonic() - began_s

@@ -24,7 +24,7 @@ from bench.references import PAIRS
 from bench.references.pair import Floats, Ints, Pair
 from evenhand.console import say
 from evenhand.training.baselines.context import Context, prepare
-from evenhand.training.benchmark.score import Judged
+from evenhand.training.benchmark.score import ScoredRows
 from evenhand.training.data.attributes import with_intersections
 from evenhand.training.evaluation.metrics import worst
 from evenhand.training.learning import distributed
@@ -56,7 +56,7 @@ def figures(context: Context, rows: Ints, answers: Ints) -> Floats:
         rows: Which; one that is named twice counts twice.
         answers: Their classes.
     """
-    judged = Judged(context.rows, context.schema, rows)
+    judged = ScoredRows(context.rows, context.schema, rows)
     lowest = worst(judged.cells(answers))
     good = context.schema.labels.index(context.schema.favourable[0])
     found = [float((answers == judged.truth).mean()), np.nan if lowest is None else lowest.accuracy.value]

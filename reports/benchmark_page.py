@@ -11,7 +11,7 @@ from evenhand.reports.html import plots
 from evenhand.reports.html.page import render
 from evenhand.training.baselines.ours import OURS
 from evenhand.training.benchmark import results_table
-from evenhand.training.benchmark.aggregate import Line
+from evenhand.training.benchmark.aggregate import MethodRow
 from evenhand.training.benchmark.frontier import AXES, Axis, frontier
 from evenhand.training.benchmark.outputs import MethodComparison
 from evenhand.training.benchmark.runner import SPLITS
@@ -53,7 +53,7 @@ def html(comparison: MethodComparison) -> str:
     )
 
 
-def _charts(lines: Sequence[Line], split: str) -> list[Markup]:
+def _charts(lines: Sequence[MethodRow], split: str) -> list[Markup]:
     """Accuracy against each fairness figure; none where no method has both."""
     charts = []
     for axis in AXES:
@@ -64,7 +64,7 @@ def _charts(lines: Sequence[Line], split: str) -> list[Markup]:
     return charts
 
 
-def _point(line: Line, split: str, axis: Axis, on_frontier: bool) -> plots.Point | None:
+def _point(line: MethodRow, split: str, axis: Axis, on_frontier: bool) -> plots.Point | None:
     """A method's place in the plot; none where a figure is missing."""
     if not line.seeds:
         return None

@@ -21,29 +21,29 @@ from prometheus_client import CollectorRegistry
 from starlette.middleware.cors import CORSMiddleware
 
 from evenhand.service import settings
-from evenhand.service.auth.guard import Guard
+from evenhand.service.auth.guard import Authorizer
 from evenhand.service.background import Background, Task
-from evenhand.service.catalog.counterfactual import Flips
+from evenhand.service.catalog.counterfactual import Counterfactuals
 from evenhand.service.catalog.loader import Loader, lanes_of
 from evenhand.service.catalog.operator import Control
 from evenhand.service.catalog.registry import Registry
 from evenhand.service.catalog.reload import Reloader, load_all
 from evenhand.service.catalog.shadow import Shadow
 from evenhand.service.desk import Desk
-from evenhand.service.housekeeping import Watch
+from evenhand.service.housekeeping import Housekeeping
 from evenhand.service.http import error_handlers
 from evenhand.service.http.bodies import Bodies, body_limits
-from evenhand.service.http.middleware import Doorkeeper
+from evenhand.service.http.middleware import AuthMiddleware
 from evenhand.service.http.openapi import describe
-from evenhand.service.http.security_headers import Shield
-from evenhand.service.inference.workers import Lanes
+from evenhand.service.http.security_headers import SecurityHeaders
+from evenhand.service.inference.workers import Workers
 from evenhand.service.memory import EVERY_S, give_back_regularly
 from evenhand.service.metrics.collectors import Metrics
 from evenhand.service.monitoring.limits import limits_of
 from evenhand.service.pipeline import Pipeline
 from evenhand.service.recording import make_recorder, note_in
 from evenhand.service.routes import admin, docs, fairness, feedback, health, predict, v2
-from evenhand.service.routes.dependencies import Running
+from evenhand.service.routes.dependencies import ApplicationState
 from evenhand.service.settings import Settings
 from evenhand.service.tracing import Tracer, make_tracer
 from evenhand.version import __version__
@@ -80,7 +80,7 @@ def create_app(given: Settings | None = None) -> FastAPI:
     sys.setswitchinterval(SWITCH_S)
     metrics, tracer = Metrics(CollectorRegistry(), chosen.lot_rows), make_tracer(chosen.otlp_endpoint)
     metrics.record.limits(limits_of(chosen))
-    guard = Guard(chosen, metrics.auth)
+    guard = Authorizer(chosen, metrics.auth)
     if guard.is_open_to_all:
         log.warning("EVENHAND_OPEN: whoever reaches %s may predict and read; admin routes are off", chosen.host)
     state = _join(chosen, metrics)
@@ -100,7 +100,7 @@ def create_app(given: Settings | None = None) -> FastAPI:
     error_handlers.install(app, metrics)
     describe(app)
     app.add_middleware(
-        Doorkeeper,
+        AuthMiddleware,
         metrics=metrics,
         tracer=tracer,
         bodies=Bodies(body_limits(chosen)),
@@ -109,11 +109,11 @@ def create_app(given: Settings | None = None) -> FastAPI:
     )
     if chosen.cors_origins:
         app.add_middleware(CORSMiddleware, allow_origins=chosen.cors_origins, **CORS)
-    app.add_middleware(Shield)
+    app.add_middleware(SecurityHeaders)
     return app
 
 
-def _join(chosen: Settings, metrics: Metrics) -> Running:
+def _join(chosen: Settings, metrics: Metrics) -> ApplicationState:
     background = Background(metrics.background_failed)
     recorder = make_recorder(chosen, metrics, background)
     found: list[Registry] = []
@@ -122,13 +122,13 @@ def _join(chosen: Settings, metrics: Metrics) -> Running:
         for model in found[0].live():
             model.engine.probe()
 
-    lanes = Lanes(lanes_of(chosen), probe, chosen.stall_s, background)
+    lanes = Workers(lanes_of(chosen), probe, chosen.stall_s, background)
     loader = Loader(chosen, lanes, metrics)
     registry = load_all(chosen.bundles, loader)
     found.append(registry)
     shadow, note = Shadow(registry, metrics, chosen.deadline_s, background), note_in(recorder)
-    flips = Flips(registry, metrics, chosen.flip_share, chosen.deadline_s, background)
-    return Running(
+    flips = Counterfactuals(registry, metrics, chosen.flip_share, chosen.deadline_s, background)
+    return ApplicationState(
         registry=registry,
         pipeline=Pipeline(registry, chosen, metrics, (shadow, flips), recorder),
         metrics=metrics,
@@ -140,13 +140,13 @@ def _join(chosen: Settings, metrics: Metrics) -> Running:
         control=Control(registry, lanes, metrics, note, settings.control_file()),
         recorder=recorder,
         desk=Desk(recorder, metrics),
-        watch=None if recorder is None else Watch(recorder, registry, chosen, metrics, background),
+        watch=None if recorder is None else Housekeeping(recorder, registry, chosen, metrics, background),
         limits=limits_of(chosen),
     )
 
 
 @contextlib.asynccontextmanager
-async def _lifespan(state: Running, chosen: Settings, tracer: Tracer) -> AsyncIterator[None]:
+async def _lifespan(state: ApplicationState, chosen: Settings, tracer: Tracer) -> AsyncIterator[None]:
     for slot in state.registry.slots:
         slot.model.open(state.lanes)
     await state.lanes.start()
@@ -167,13 +167,13 @@ async def _lifespan(state: Running, chosen: Settings, tracer: Tracer) -> AsyncIt
     gc.unfreeze()  # an application that has ended is let go of, where others live on in its process
 
 
-def _start_record(state: Running) -> None:
+def _start_record(state: ApplicationState) -> None:
     if state.recorder is not None and state.watch is not None:
         state.recorder.start()
         state.watch.start()
 
 
-def _close_record(state: Running) -> None:
+def _close_record(state: ApplicationState) -> None:
     """What was taken is written, and then the end of the chain is signed."""
     if state.recorder is not None and state.watch is not None:
         state.watch.end_reading()
@@ -182,7 +182,7 @@ def _close_record(state: Running) -> None:
         state.recorder.engine.dispose()
 
 
-def _start_tasks(state: Running, watch_s: float) -> list[Task]:
+def _start_tasks(state: ApplicationState, watch_s: float) -> list[Task]:
     async def sample() -> float | None:
         return _sample(state)
 
@@ -199,7 +199,7 @@ def _start_tasks(state: Running, watch_s: float) -> list[Task]:
     return [*tasks, background.task("bundles", look).start(watch_s)] if watch_s else tasks
 
 
-def _sample(state: Running) -> float | None:
+def _sample(state: ApplicationState) -> float | None:
     """Write down what waits and let out full lots; end the process where only a new one helps.
 
     Returns:
@@ -215,7 +215,7 @@ def _sample(state: Running) -> float | None:
     return SAMPLE_S
 
 
-def _reason_to_leave(state: Running) -> str | None:
+def _reason_to_leave(state: ApplicationState) -> str | None:
     if state.lanes.beyond_repair:
         return state.lanes.problem
     supervisor = multiprocessing.parent_process()

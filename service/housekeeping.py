@@ -19,7 +19,7 @@ from evenhand.service.catalog.registry import Registry
 from evenhand.service.metrics.audit_series import HELD
 from evenhand.service.metrics.collectors import Metrics
 from evenhand.service.monitoring.sequential.evaluator import Evaluator
-from evenhand.service.monitoring.sequential.evidence import Rules
+from evenhand.service.monitoring.sequential.evidence import EvidenceSettings
 from evenhand.service.monitoring.sequential.verdicts import Kept, findings
 from evenhand.service.recording import CHECKPOINT_KEY
 from evenhand.service.settings import Settings
@@ -31,7 +31,7 @@ JUMP_S = 60.0
 """A clock that is set by so much, forward or back, may be wrong now, or may have been."""
 
 
-class Watch:
+class Housekeeping:
     """The threads that read the record of one process.
 
     Args:
@@ -46,7 +46,7 @@ class Watch:
         self, recorder: Recorder, registry: Registry, settings: Settings, metrics: Metrics, background: Background
     ) -> None:
         self._recorder, self._registry, self._metrics = recorder, registry, metrics
-        self._rules = Rules(settings.gap_limit, settings.days_per_false_alarm, rows=settings.min_rows)
+        self._rules = EvidenceSettings(settings.gap_limit, settings.days_per_false_alarm, rows=settings.min_rows)
         self._evaluator = Evaluator(recorder.engine, recorder.keys, self._rules, EVALUATE_S, self._show, background)
         self._key = load_key(settings.state / CHECKPOINT_KEY)
         self._every_s = settings.checkpoint_s

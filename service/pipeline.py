@@ -11,9 +11,9 @@ from functools import partial
 from typing import Any
 
 from evenhand.models.bundle.manifest import Manifest, Mode
-from evenhand.service.audit.events import Batch
+from evenhand.service.audit.events import AnsweredRows
 from evenhand.service.audit.recorder import RecordAway, Recorder
-from evenhand.service.catalog.counterfactual import Flips
+from evenhand.service.catalog.counterfactual import Counterfactuals
 from evenhand.service.catalog.loader import LoadedModel
 from evenhand.service.catalog.registry import Registry
 from evenhand.service.catalog.shadow import Answered, Shadow
@@ -68,7 +68,7 @@ class Pipeline:
         registry: Registry,
         settings: Settings,
         metrics: Metrics,
-        beside: tuple[Shadow, Flips],
+        beside: tuple[Shadow, Counterfactuals],
         recorder: Recorder | None,
     ) -> None:
         self._registry = registry
@@ -180,7 +180,7 @@ class Pipeline:
             return None
         model, latency_s = question.model, time.monotonic() - question.began_s
         rows, at_ms = [row.row for row in answered], time.time_ns() // 1_000_000
-        batch = Batch(model.manifest, model.configuration, rows, at_ms, latency_s, REPLICA)
+        batch = AnsweredRows(model.manifest, model.configuration, rows, at_ms, latency_s, REPLICA)
         return self._recorder.take(batch)
 
     def _try_shadow(self, question: Question, answered: list[Answered]) -> None:

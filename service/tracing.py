@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from evenhand.service.settings import SettingsError
-from evenhand.service.types import Example, Run, Scores
+from evenhand.service.types import Example, GraphRun, Scores
 
 TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 TRACE = "evenhand.trace"
@@ -58,7 +58,7 @@ class Trace:
         """Note a step."""
         self.stages.append(Stage(name, started_ns, ended_ns, attributes))
 
-    def waited(self, submitted_ns: int, runs: Sequence[Run]) -> None:
+    def waited(self, submitted_ns: int, runs: Sequence[GraphRun]) -> None:
         """Note the wait of submitted rows, and every run of the graph that took some of them."""
         if runs:
             self.stage("queue", submitted_ns, max(submitted_ns, min(run.started_ns for run in runs)))
@@ -177,7 +177,7 @@ def watched(run_batch: Callable[[Sequence[Example]], list[Scores]]) -> Callable[
     def run(examples: Sequence[Example]) -> list[Scores]:
         started = time.time_ns()
         scores = run_batch(examples)
-        found = Run(started, time.time_ns(), len(examples), sum(example.encoded.tokens for example in examples))
+        found = GraphRun(started, time.time_ns(), len(examples), sum(example.encoded.tokens for example in examples))
         for example in examples:
             if example.watch is not None:
                 example.watch.run = found

@@ -17,7 +17,7 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class GraphRun:
     """One run of the graph, as a trace shows it."""
 
     started_ns: int
@@ -28,10 +28,10 @@ class Run:
 
 
 @dataclass(slots=True)
-class Watch:
+class RunObserver:
     """Lets whoever traces a row see which run it was in."""
 
-    run: Run | None = None
+    run: GraphRun | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Example:
     """The row's arrays."""
     modes: Ints
     """``(attributes,)`` codes: how each attribute's correction is switched for this row."""
-    watch: Watch | None = None
+    watch: RunObserver | None = None
     """Only where requests are traced."""
 
 

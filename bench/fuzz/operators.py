@@ -24,14 +24,14 @@ from evenhand.models.bundle import bundle as bundles
 from evenhand.models.bundle.bundle import BundleError
 from evenhand.models.bundle.encoders.choose import make_encoder
 from evenhand.models.bundle.runtime_onnx import Session
-from evenhand.service.auth.jwt import Tokens, read_key_set
+from evenhand.service.auth.jwt import TokenVerifier, read_key_set
 from evenhand.service.auth.key_file import AccessError, new_key, read_keys
 from evenhand.service.catalog.loader import Loader
 from evenhand.service.catalog.operator import Control
 from evenhand.service.catalog.registry import Roles
 from evenhand.service.catalog.reload import load_all
 from evenhand.service.inference.engine import Engine
-from evenhand.service.inference.workers import Lanes
+from evenhand.service.inference.workers import Workers
 from evenhand.service.metrics.collectors import Metrics
 from evenhand.service.settings import Settings
 
@@ -50,7 +50,7 @@ def _place() -> Path:
 def _control() -> Target:
     """Orders that workers share; whatever a file says, every model goes on with a version that is loaded."""
     file = _place() / "control.json"
-    lanes, metrics = Lanes(1, lambda: None, stall_s=10), Metrics(CollectorRegistry())
+    lanes, metrics = Workers(1, lambda: None, stall_s=10), Metrics(CollectorRegistry())
     registry = load_all([prepare.BUNDLE], Loader(Settings(threads=1, record="off"), lanes, metrics))
     control = Control(registry, lanes, metrics, lambda *_: None, file)
     name = registry.slots[0].model.manifest.name
@@ -111,7 +111,7 @@ def _token() -> Target:
     private = ed25519.Ed25519PrivateKey.generate()
     file = _place() / "jwks.json"
     file.write_text(json.dumps({"keys": [json.loads(OKPAlgorithm.to_jwk(private.public_key()))]}))
-    tokens = Tokens(file, ISSUER, AUDIENCE, "scope")
+    tokens = TokenVerifier(file, ISSUER, AUDIENCE, "scope")
     claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "a", "exp": 2**40, "scope": "predict"}
     whole = jwt.encode(claims, private, "EdDSA")
     signed = st.fixed_dictionaries({}, optional={name: VALUE for name in (*claims, "nbf", "iat")}).map(

@@ -32,7 +32,7 @@ from evenhand.models.bundle.manifest import PairInput, TextInput
 from evenhand.models.bundle.runtime_onnx import GraphRunner
 from evenhand.service.audit import digest_keys
 from evenhand.service.audit.chain import Event
-from evenhand.service.audit.record_batch import Lot
+from evenhand.service.audit.record_batch import RecordBatch
 from evenhand.service.audit.spool import Spool
 from evenhand.service.errors import ServiceError
 from evenhand.service.oip import codec, tensors
@@ -207,7 +207,7 @@ def _spool() -> Target:
     with tempfile.TemporaryDirectory() as place:
         spool = Spool(Path(place), lambda _: None)
         for number in range(3):
-            spool.append(Lot([Event(str(number), "label", number, "{}")], {"a": "{}"}, [("p", "sex", "f", 1)]))
+            spool.append(RecordBatch([Event(str(number), "label", number, "{}")], {"a": "{}"}, [("p", "sex", "f", 1)]))
         (seed,) = [file.read_bytes() for file in Path(place).iterdir()]
 
     def act(file: Path) -> None:

@@ -13,9 +13,9 @@ from bench.references.pair import Bools, Drawn, Floats, Ints, answered, seeded
 from evenhand.models.network.corrector import Selected
 from evenhand.training.baselines.context import Context
 from evenhand.training.baselines.group_labels import LEFT_OUT, merge
-from evenhand.training.baselines.postprocess import Thresholds, favourable_class
+from evenhand.training.baselines.postprocess import EqualizedThresholds, favourable_class
 from evenhand.training.correctors import group_calibration
-from evenhand.training.correctors.interface import Given
+from evenhand.training.correctors.interface import CorrectorInput
 from evenhand.training.data.dataset import HELD
 from evenhand.training.evaluation.metrics import MIN_CELL
 
@@ -54,7 +54,7 @@ def margins_of(context: Context) -> Floats:
 
 def our_thresholds(context: Context) -> Drawn:
     """As compared."""
-    return lambda seed: Thresholds().answer(seeded(context, seed)).predicted
+    return lambda seed: EqualizedThresholds().answer(seeded(context, seed)).predicted
 
 
 def fairlearns_thresholds(context: Context) -> Drawn:
@@ -94,7 +94,7 @@ def our_calibration(context: Context) -> Drawn:
     corrector = group_calibration.make(context.split(), list(context.schema.gated), config=stage)
     risk = gates.astype(np.float32)
     group_calibration.learn(
-        corrector, Given(context.material, gates, risk, gates.astype(np.int64), stage, context.folder / "calibration")
+        corrector, CorrectorInput(context.material, gates, risk, gates.astype(np.int64), stage, context.folder / "calibration")
     )
     judged, unread = context.judged, torch.empty(0)
     opened, logits = torch.from_numpy(gates[judged]), torch.from_numpy(context.features.base_logits[judged])

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from pydantic import TypeAdapter, ValidationError
 
-from evenhand.models.bundle.encoders.table import Features, present
+from evenhand.models.bundle.encoders.table import TableFeatures, present
 from evenhand.models.bundle.manifest import Manifest, Name, Value
 
 MOST_CHARACTERS = 64
@@ -120,7 +120,7 @@ class ColumnSwapper:
         features: Says which columns the model reads.
     """
 
-    def __init__(self, manifest: Manifest, features: Features) -> None:
+    def __init__(self, manifest: Manifest, features: TableFeatures) -> None:
         numeric = {column.name for column in features.numeric}
         known = {column.name: set(column.categories) for column in features.categorical}
         self._values: dict[str, dict[str, float | str]] = {}
@@ -166,7 +166,7 @@ def read_terms(content: bytes) -> Terms:
     return terms
 
 
-def make_swapper(manifest: Manifest, features: Features | None, terms: Terms | None) -> Swapper | None:
+def make_swapper(manifest: Manifest, features: TableFeatures | None, terms: Terms | None) -> Swapper | None:
     """The swapper for a bundle.
 
     Args:

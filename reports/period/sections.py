@@ -47,7 +47,7 @@ from evenhand.service.audit.events import event
 from evenhand.service.monitoring import cells
 from evenhand.service.monitoring.cells import Cells, Window
 from evenhand.service.monitoring.sequential.evaluator import read_evidence
-from evenhand.service.monitoring.sequential.evidence import Rules
+from evenhand.service.monitoring.sequential.evidence import EvidenceSettings
 from evenhand.service.monitoring.sequential.verdicts import findings
 from evenhand.service.monitoring.summary import LIMITS, Facts, summary
 
@@ -75,7 +75,7 @@ class ReportScope:
     law_attributes: LawAttributes
     features: Path | None
     """Table of the user's own features."""
-    rules: Rules
+    rules: EvidenceSettings
     """What is tolerated, and how many rows a verdict needs; as the service has it."""
     bundle: Bundle | None
     """The model's: what was usual in validation, and its attributes where the record has lost them."""

@@ -18,7 +18,7 @@ from evenhand.service.audit import tables
 from evenhand.service.audit.chain import Event
 from evenhand.service.audit.digest_keys import KeyFileError, Keys, load_keys
 from evenhand.service.audit.maintenance.migrate import KEY, RecordRefused
-from evenhand.service.audit.record_batch import Lot
+from evenhand.service.audit.record_batch import RecordBatch
 from evenhand.service.audit.store import append, make_engine
 
 Plain = dict[str, Any]
@@ -112,7 +112,7 @@ class RecordSource:
         """
         try:
             with self.engine.execution_options(writes=True).begin() as connection:
-                append(connection, Lot([event]))
+                append(connection, RecordBatch([event]))
         except SQLAlchemyError as error:
             raise ReportError(
                 f"the record cannot be written ({type(error).__name__}), and a report must be noted in it; "

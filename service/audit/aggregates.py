@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from evenhand.models.bundle.manifest import UNKNOWN_GROUP, Manifest
-from evenhand.service.audit.events import Batch
+from evenhand.service.audit.events import AnsweredRows
 from evenhand.service.types import Decision
 
 BINS = 10
@@ -66,7 +66,7 @@ def merge(cells: Cells, table: str, rows: list[list[Any]]) -> None:
         cell[:] = [before + more for before, more in zip(cell, totals, strict=True)]
 
 
-def decided(cells: Cells, batch: Batch) -> None:
+def decided(cells: Cells, batch: AnsweredRows) -> None:
     """Count the decisions of a batch; a row that ended with an error counts nothing."""
     hour = batch.at_ms // HOUR_MS
     manifest = batch.manifest

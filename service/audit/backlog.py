@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable
 
-from evenhand.service.audit.record_batch import Lot
+from evenhand.service.audit.record_batch import RecordBatch
 from evenhand.service.audit.spool import Spool
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ class Backlog:
 
     def __init__(self, spool: Spool, lose: Callable[[int], None]) -> None:
         self._spool, self._lose = spool, lose
-        self._kept: list[Lot] = []
+        self._kept: list[RecordBatch] = []
         self._kept_rows = 0
         self._from_spool = False
         self._looked_s = -math.inf
@@ -38,7 +38,7 @@ class Backlog:
         """Records that wait."""
         return self._spool.rows + self._kept_rows
 
-    def spool(self, lot: Lot) -> str | None:
+    def spool(self, lot: RecordBatch) -> str | None:
         """Let a lot wait on disk.
 
         Returns:
@@ -53,7 +53,7 @@ class Backlog:
             return error.strerror or type(error).__name__
         return None
 
-    def keep(self, lot: Lot, why: str) -> None:
+    def keep(self, lot: RecordBatch, why: str) -> None:
         """Let a lot wait in memory, for the disk does not take it either."""
         if not self._kept:
             log.error("the record's spool cannot be written (%s); records are kept in memory", why)
@@ -73,7 +73,7 @@ class Backlog:
             return False
         return True
 
-    def oldest(self, rows: int) -> list[Lot]:
+    def oldest(self, rows: int) -> list[RecordBatch]:
         """The lots that wait longest, one at least if there is any."""
         lots = self._spool.oldest(rows)
         self._from_spool = bool(lots)

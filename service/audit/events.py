@@ -29,7 +29,7 @@ class Configuration:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class AnsweredRows:
     """Rows of one request, as they were answered."""
 
     manifest: Manifest
@@ -71,13 +71,13 @@ def configuration(manifest: Manifest, bundle: str) -> Configuration:
     return Configuration(sha256(body.encode()).hexdigest(), body)
 
 
-def decisions(batch: Batch) -> list[Event]:
+def decisions(batch: AnsweredRows) -> list[Event]:
     """One event per row of a batch."""
     moment = time_of(batch.at_ms)
     return [Event(row.id, "decision", batch.at_ms, encode(_decision(batch, row, moment))) for row in batch.rows]
 
 
-def _decision(batch: Batch, row: Row, moment: str) -> dict[str, Any]:
+def _decision(batch: AnsweredRows, row: Row, moment: str) -> dict[str, Any]:
     found = row.result
     told = {
         "v": VERSION,

@@ -18,7 +18,7 @@ from evenhand.service.audit.aggregates import DAY_MS, Cells
 from evenhand.service.audit.digest_keys import Keys
 from evenhand.service.audit.events import event
 from evenhand.service.audit.feedback import Feedback, Joined, Known, UnknownLabel, cells_of, count, wrong
-from evenhand.service.audit.record_batch import Lot
+from evenhand.service.audit.record_batch import RecordBatch
 from evenhand.service.audit.store import Store
 from evenhand.service.audit.tables import attributes, labels, records
 from evenhand.service.ids import ulid_ms
@@ -33,7 +33,7 @@ class _Work:
     """One transaction's worth: what is on record about its decisions, and what is added."""
 
     def __init__(self) -> None:
-        self.lot = Lot()
+        self.lot = RecordBatch()
         self.cells: Cells = {}
         self.labels: dict[str, str] = {}
         self.new_labels: list[dict[str, Any]] = []
@@ -74,7 +74,7 @@ class Joiner:
         with self._store.writing() as connection:
             if name not in _alive(connection, {name}):
                 return None
-            store.append(connection, Lot([told]))
+            store.append(connection, RecordBatch([told]))
         body: dict[str, Any] = from_json(told.body)
         return body
 

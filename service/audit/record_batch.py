@@ -19,7 +19,7 @@ from evenhand.service.audit import aggregates, events
 from evenhand.service.audit.aggregates import DAY_MS, SUMS, Cells
 from evenhand.service.audit.chain import Event
 from evenhand.service.audit.digest_keys import Keys
-from evenhand.service.audit.events import Batch
+from evenhand.service.audit.events import AnsweredRows
 from evenhand.service.audit.tables import META
 
 Attribute = tuple[str, str, str, int]
@@ -40,7 +40,7 @@ _Form = tuple[
 
 
 @dataclass(slots=True)
-class Lot:
+class RecordBatch:
     """Records, and what is stored with them."""
 
     events: list[Event] = field(default_factory=list)
@@ -57,7 +57,7 @@ class Lot:
         return to_json([told, self.configurations, self.attributes, cells])
 
     @classmethod
-    def from_json(cls, line: bytes) -> Lot:
+    def from_json(cls, line: bytes) -> RecordBatch:
         """What :meth:`to_json` wrote.
 
         Raises:
@@ -71,14 +71,14 @@ class Lot:
         return cls([Event(*fields) for fields in told], configurations, attributes, cells)
 
 
-def make(found: Iterable[Batch | Event], keys: Keys) -> Lot:
+def make(found: Iterable[AnsweredRows | Event], keys: Keys) -> RecordBatch:
     """Put what waits into one lot.
 
     Args:
         found: Batches of decisions, and other events, in their order.
         keys: Makes pseudonyms.
     """
-    lot, cells = Lot(), Cells()
+    lot, cells = RecordBatch(), Cells()
     for item in found:
         if isinstance(item, Event):
             lot.events.append(item)
@@ -92,11 +92,11 @@ def make(found: Iterable[Batch | Event], keys: Keys) -> Lot:
     return lot
 
 
-def merge(lots: list[Lot]) -> Lot:
+def merge(lots: list[RecordBatch]) -> RecordBatch:
     """Lots as one, for one transaction."""
     if len(lots) == 1:
         return lots[0]
-    merged = Lot()
+    merged = RecordBatch()
     cells: Cells = {}
     for lot in lots:
         merged.events += lot.events
@@ -109,7 +109,7 @@ def merge(lots: list[Lot]) -> Lot:
     return merged
 
 
-def _attributes(batch: Batch, keys: Keys) -> list[Attribute]:
+def _attributes(batch: AnsweredRows, keys: Keys) -> list[Attribute]:
     day = batch.at_ms // DAY_MS
     groups = {attribute.name: attribute.groups for attribute in batch.manifest.attributes}
     return [

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar
 
 from evenhand.service.audit.chain import Event
 from evenhand.service.audit.digest_keys import load_keys
-from evenhand.service.audit.events import Batch
+from evenhand.service.audit.events import AnsweredRows
 from evenhand.service.audit.feedback import Feedback, Joined, UnknownLabel
 from evenhand.service.audit.join import Joiner
 from evenhand.service.audit.maintenance.migrate import RecordRefused
@@ -113,7 +113,7 @@ class Recorder:
         self._writer.close()
         self.engine.dispose()
 
-    def take(self, batch: Batch) -> Future[None] | None:
+    def take(self, batch: AnsweredRows) -> Future[None] | None:
         """Record decisions; returns at once, in any thread.
 
         Returns:

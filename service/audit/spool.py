@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
 
-from evenhand.service.audit.record_batch import Lot
+from evenhand.service.audit.record_batch import RecordBatch
 from evenhand.service.ids import ulid
 
 log = logging.getLogger(__name__)
@@ -162,7 +162,7 @@ class Spool:
             if path not in held and (descriptor := _lock(path, os.O_RDWR)) is not None:
                 self._adopted.append(_File(path, descriptor))
 
-    def append(self, lot: Lot) -> None:
+    def append(self, lot: RecordBatch) -> None:
         """Write a lot to the disk.
 
         Raises:
@@ -170,7 +170,7 @@ class Spool:
             ValueError: no database would take it.
         """
         text = lot.to_json()
-        Lot.from_json(text)
+        RecordBatch.from_json(text)
         self._mine().append(text, len(lot.events))
 
     def probe(self) -> None:
@@ -186,9 +186,9 @@ class Spool:
             self._own = self._make()
         return self._own
 
-    def oldest(self, rows: int) -> list[Lot]:
+    def oldest(self, rows: int) -> list[RecordBatch]:
         """The lots that wait longest, one at least if there is any, and no more than so many records."""
-        self._read, found = [], list[Lot]()
+        self._read, found = [], list[RecordBatch]()
         for file in self._files():
             for line in file.lines():
                 rows -= line.rows
@@ -266,13 +266,13 @@ def _framed(text: bytes, rows: int) -> bytes:
     return b"%08x %08x %08x %s\n" % (crc32(text), len(text), rows, text)
 
 
-def _lot(line: _Line) -> Lot:
+def _lot(line: _Line) -> RecordBatch:
     """What a line holds.
 
     Raises:
         ValueError: no lot, or not of so many records as its head says.
     """
-    lot = Lot.from_json(line.text)
+    lot = RecordBatch.from_json(line.text)
     if len(lot.events) != line.rows:
         raise ValueError("another number of records than its head says")
     return lot

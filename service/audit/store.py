@@ -26,7 +26,7 @@ from evenhand.service.audit.aggregates import SUMS
 from evenhand.service.audit.chain import extend
 from evenhand.service.audit.events import event as new_event
 from evenhand.service.audit.maintenance.migrate import RecordRefused, migrate
-from evenhand.service.audit.record_batch import Lot, merge
+from evenhand.service.audit.record_batch import RecordBatch, merge
 from evenhand.service.audit.tables import META, attributes, chain, configurations, records
 
 CHAIN = "records"
@@ -144,7 +144,7 @@ class Store:
             head(connection)
             connection.execute(update(chain).where(chain.c.name == CHAIN).values(seq=chain.c.seq))
 
-    def append(self, lots: list[Lot], again: bool) -> None:
+    def append(self, lots: list[RecordBatch], again: bool) -> None:
         """Write lots in a transaction of its own.
 
         Args:
@@ -174,7 +174,7 @@ class Store:
         try:
             self.open()
             with self._writes.connect() as connection, connection.begin() as transaction:
-                append(connection, Lot([new_event("mode", {})]))
+                append(connection, RecordBatch([new_event("mode", {})]))
                 transaction.rollback()
         except (*AWAY, RecordRefused):
             return False
@@ -294,7 +294,7 @@ def head(connection: Connection) -> Head:
     return Head(*connection.execute(asked).one())
 
 
-def _not_on_record(connection: Connection, lots: list[Lot]) -> list[Lot]:
+def _not_on_record(connection: Connection, lots: list[RecordBatch]) -> list[RecordBatch]:
     """Lots that were not written yet; one is as a whole or not at all, so that its first record tells."""
     head(connection)  # whoever may be writing one just now is waited for
     firsts = [lot.events[0].id for lot in lots]
@@ -302,7 +302,7 @@ def _not_on_record(connection: Connection, lots: list[Lot]) -> list[Lot]:
     return [lot for lot, first in zip(lots, firsts, strict=True) if first not in written]
 
 
-def append(connection: Connection, lot: Lot) -> None:
+def append(connection: Connection, lot: RecordBatch) -> None:
     """Chain a lot's records to the end, and store what comes with them."""
     last = head(connection)
     linked = extend(last.link, last.seq, lot.events)

@@ -31,9 +31,9 @@ from itertools import chain
 from evenhand.service.audit.backlog import ADOPT_S, MEMORY_ROWS, Backlog
 from evenhand.service.audit.chain import Event
 from evenhand.service.audit.digest_keys import Keys
-from evenhand.service.audit.events import Batch
+from evenhand.service.audit.events import AnsweredRows
 from evenhand.service.audit.maintenance.migrate import RecordRefused, reason
-from evenhand.service.audit.record_batch import Lot, make
+from evenhand.service.audit.record_batch import RecordBatch, make
 from evenhand.service.audit.spool import Spool
 from evenhand.service.audit.store import AWAY, BUSY_S, STATEMENT_S, InDoubt, RecordAway, Store, Unwritable
 from evenhand.service.background import Background, Thread
@@ -67,7 +67,7 @@ class RecordReport:
 
 @dataclass(slots=True)
 class _Item:
-    content: Batch | Event
+    content: AnsweredRows | Event
     rows: int
     done: Future[None] | None
 
@@ -136,7 +136,7 @@ class Writer:
         if (away := self._away) is not None:
             away.stop(BUSY_S)
 
-    def put(self, content: Batch | Event, rows: int, done: Future[None] | None) -> None:
+    def put(self, content: AnsweredRows | Event, rows: int, done: Future[None] | None) -> None:
         """Hand over; returns at once.
 
         Args:
@@ -290,7 +290,7 @@ class Writer:
     def _give_up(self, item: _Item, error: Exception) -> None:
         """One item cannot be written anywhere, ever."""
         why = str(error) if isinstance(error, Unwritable) else type(error).__name__
-        ids = [row.id for row in item.content.rows] if isinstance(item.content, Batch) else [item.content.id]
+        ids = [row.id for row in item.content.rows] if isinstance(item.content, AnsweredRows) else [item.content.id]
         shown = ", ".join(ids[:SHOWN])
         log.error("lost: the record of %s cannot be written (%s); please report this", shown, why)
         self._report.rows("lost", item.rows)
@@ -306,7 +306,7 @@ class Writer:
             self._queued_rows += rows
         time.sleep(RETRY_S)
 
-    def _append(self, lots: list[Lot], again: bool) -> RecordAway | None:
+    def _append(self, lots: list[RecordBatch], again: bool) -> RecordAway | None:
         """Write lots to the database; returns why it did not take them."""
         if self._away is not None:
             return RecordAway(NOWHERE)
@@ -404,7 +404,7 @@ def _halves(items: list[_Item]) -> list[list[_Item]]:
     if len(items) > 1:
         return [items[: len(items) // 2], items[len(items) // 2 :]]
     content, middle = items[0].content, items[0].rows // 2
-    if not isinstance(content, Batch) or items[0].done is not None or not middle:
+    if not isinstance(content, AnsweredRows) or items[0].done is not None or not middle:
         return []
     parts = content.rows[:middle], content.rows[middle:]
     return [[_Item(replace(content, rows=rows), len(rows), None)] for rows in parts]

@@ -11,11 +11,11 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from evenhand.service.auth.credentials import Malformed, credential
-from evenhand.service.auth.jwt import Tokens
+from evenhand.service.auth.jwt import TokenVerifier
 from evenhand.service.auth.key_file import AccessError, Key, find, read_keys
-from evenhand.service.auth.policy import Rule, Rules
+from evenhand.service.auth.policy import Rule, RoutePolicy
 from evenhand.service.auth.rate_limit import Buckets
-from evenhand.service.auth.reloadable_file import Watched
+from evenhand.service.auth.reloadable_file import ReloadableFile
 from evenhand.service.errors import AdminOff, Forbidden, MethodNotAllowed, NotFound, RateLimited, Unauthorized
 from evenhand.service.settings import Settings
 
@@ -40,7 +40,7 @@ class Caller:
     """0 is unlimited."""
 
 
-class Guard:
+class Authorizer:
     """Asked once per request, before its body is read.
 
     Args:
@@ -54,9 +54,9 @@ class Guard:
     def __init__(self, settings: Settings, count: Callable[[str], None]) -> None:
         self._count = count
         self._rate_per_s = settings.key_rate_per_s
-        self._keys = None if settings.keys_file is None else Watched(settings.keys_file, read_keys)
+        self._keys = None if settings.keys_file is None else ReloadableFile(settings.keys_file, read_keys)
         self._tokens = _tokens(settings)
-        self._rules, self._buckets = Rules(), Buckets()
+        self._rules, self._buckets = RoutePolicy(), Buckets()
         self._needs_key = self._keys is not None or self._tokens is not None
         self._is_local = is_loopback(settings.host)
         self.is_open_to_all = not self._needs_key and not self._is_local
@@ -178,11 +178,11 @@ def _host_of(origin: str) -> str:
         return ""
 
 
-def _tokens(settings: Settings) -> Tokens | None:
+def _tokens(settings: Settings) -> TokenVerifier | None:
     if settings.jwt_jwks is None:
         if settings.jwt_issuer or settings.jwt_audience:
             raise AccessError("jwt_issuer and jwt_audience need jwt_jwks: a file with the issuer's public keys")
         return None
     if not settings.jwt_issuer or not settings.jwt_audience:
         raise AccessError("jwt_jwks needs jwt_issuer and jwt_audience: tokens for other services must not count here")
-    return Tokens(settings.jwt_jwks, settings.jwt_issuer, settings.jwt_audience, settings.jwt_claim)
+    return TokenVerifier(settings.jwt_jwks, settings.jwt_issuer, settings.jwt_audience, settings.jwt_claim)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from evenhand.service.auth.key_file import AccessError
 from evenhand.service.auth.policy import SCOPES
-from evenhand.service.auth.reloadable_file import Watched
+from evenhand.service.auth.reloadable_file import ReloadableFile
 
 if TYPE_CHECKING:
     from jwt import PyJWK
@@ -36,7 +36,7 @@ class Bearer:
     scopes: frozenset[str]
 
 
-class Tokens:
+class TokenVerifier:
     """Verifies tokens.
 
     Args:
@@ -56,7 +56,7 @@ class Tokens:
             raise AccessError("tokens need PyJWT: install evenhand with the extra jwt") from None
         self._jwt = jwt
         self._issuer, self._audience, self._claim = issuer, audience, claim
-        self._keys = Watched(path, read_key_set)
+        self._keys = ReloadableFile(path, read_key_set)
 
     def verify(self, token: str, now_s: float) -> Bearer | None:
         """Whose token it is; ``None`` where it does not hold.

@@ -64,7 +64,7 @@ class Rule:
 ByMethod = dict[str, Rule]
 
 
-class Rules:
+class RoutePolicy:
     """Finds the rule of a request.
 
     Args:

@@ -16,7 +16,7 @@ Value = TypeVar("Value")
 Stamp = tuple[int, ...] | None
 
 
-class Watched(Generic[Value]):
+class ReloadableFile(Generic[Value]):
     """What a file says, up to a second late.
 
     Args:

@@ -32,7 +32,7 @@ NOBODY_KNOWS = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CounterfactualRow:
     """A row with another group in it, beside what the row itself was answered."""
 
     swap: Swap
@@ -41,7 +41,7 @@ class Asked:
     """What was served."""
 
 
-class Flips:
+class Counterfactuals:
     """Asks again.
 
     Args:
@@ -112,7 +112,7 @@ class Flips:
 
 def _swapped(
     model: LoadedModel, check: Check, rows: tuple[Sequence[Answered], Floats], modes: Ints, deadline_s: float
-) -> list[Asked]:
+) -> list[CounterfactualRow]:
     """One swap, drawn evenly, of each row that names a group; called in a thread.
 
     Raises:
@@ -126,7 +126,7 @@ def _swapped(
             continue
         swap = swaps[int(chance * len(swaps))]
         (example,) = preprocess.examples(model.encoder, [swap.item], modes, False, deadline_s)
-        found.append(Asked(swap, example, row.row.result.final.label))
+        found.append(CounterfactualRow(swap, example, row.row.result.final.label))
     return found
 
 

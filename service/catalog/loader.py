@@ -21,7 +21,7 @@ from evenhand.service.cores import cores
 from evenhand.service.inference.batch import BatchReport, Limits
 from evenhand.service.inference.batcher import Batcher
 from evenhand.service.inference.engine import Alone, Engine
-from evenhand.service.inference.workers import Lanes
+from evenhand.service.inference.workers import Workers
 from evenhand.service.metrics.collectors import Metrics
 from evenhand.service.settings import Settings
 from evenhand.service.tracing import watched
@@ -66,7 +66,7 @@ class LoadedModel:
     check: Check | None = None
     """Where a share of its rows is to be asked about again, and can be."""
 
-    def open(self, lanes: Lanes, background: bool = False) -> None:
+    def open(self, lanes: Workers, background: bool = False) -> None:
         """Begin to take rows, on the running event loop."""
         self.batcher.start()
         lanes.add(self.batcher, background)
@@ -80,7 +80,7 @@ class LoadedModel:
         if self.check is not None:
             await self.check.batcher.close()
 
-    def leave(self, lanes: Lanes) -> None:
+    def leave(self, lanes: Workers) -> None:
         """Let go of the engine threads."""
         lanes.remove(self.batcher)
         if self.check is not None:
@@ -92,7 +92,7 @@ class Loader:
     """What every model of a process is loaded with."""
 
     settings: Settings
-    lanes: Lanes
+    lanes: Workers
     metrics: Metrics
 
     def load(self, path: Path) -> LoadedModel:

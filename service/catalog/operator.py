@@ -20,7 +20,7 @@ from evenhand.models.bundle.manifest import Mode
 from evenhand.service import log_level
 from evenhand.service.catalog.registry import Registry, Roles
 from evenhand.service.errors import InvalidInput
-from evenhand.service.inference.workers import Lanes
+from evenhand.service.inference.workers import Workers
 from evenhand.service.log_level import Level
 from evenhand.service.metrics.collectors import Metrics
 from evenhand.service.recording import Note
@@ -32,14 +32,14 @@ FOLLOW_S = 0.25
 
 
 @dataclass(frozen=True)
-class _Orders:
+class _OperatorFile:
     """What the workers share."""
 
     log_level: Level
     models: dict[str, Roles]
 
 
-ORDERS = TypeAdapter(_Orders)
+ORDERS = TypeAdapter(_OperatorFile)
 """What the workers' file says, by model."""
 
 
@@ -54,7 +54,7 @@ class Control:
         file: What the workers share; ``None`` where there is one.
     """
 
-    def __init__(self, registry: Registry, lanes: Lanes, metrics: Metrics, note: Note, file: Path | None) -> None:
+    def __init__(self, registry: Registry, lanes: Workers, metrics: Metrics, note: Note, file: Path | None) -> None:
         self._registry = registry
         self._lanes = lanes
         self._metrics = metrics

@@ -21,7 +21,7 @@ from evenhand.service.errors import InvalidJson
 MISSING = {"type": "missing", "loc": ("body",), "msg": "Field required", "input": None}
 
 
-class QuickRoute(APIRoute):
+class FastRoute(APIRoute):
     """A route whose function takes ``(body, request)`` and makes its response itself."""
 
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]

@@ -11,7 +11,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse
 
-from evenhand.service.auth.guard import Guard
+from evenhand.service.auth.guard import Authorizer
 from evenhand.service.errors import V2_PREFIX, ServiceError, UnsupportedMediaType
 from evenhand.service.http.bodies import Bodies, Message, Receive
 from evenhand.service.ids import ulid
@@ -32,7 +32,7 @@ CALLER_LEFT = 499
 PLAIN_TOKEN = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 
 
-class Doorkeeper:
+class AuthMiddleware:
     """Refuses who may not ask and what is too large or of another type; names requests, counts and guards answers.
 
     Args:
@@ -51,7 +51,7 @@ class Doorkeeper:
         tracer: Tracer,
         bodies: Bodies,
         busy: Callable[[], ServiceError | None],
-        guard: Guard,
+        guard: Authorizer,
     ) -> None:
         self._app = app
         self._metrics = metrics

@@ -21,7 +21,7 @@ COMMON = (
 """Unless the route says otherwise."""
 
 
-class Shield:
+class SecurityHeaders:
     """Adds the headers.
 
     Args:

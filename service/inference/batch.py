@@ -47,7 +47,7 @@ class BatchReport:
 
 
 @dataclass(eq=False, slots=True)
-class Group(Generic[Out]):
+class Submission(Generic[Out]):
     """The rows of one submit; touched on the event loop only, but for ``left``, which engine threads read."""
 
     future: asyncio.Future[None]
@@ -58,17 +58,17 @@ class Group(Generic[Out]):
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Row(Generic[In, Out]):
+class QueuedRow(Generic[In, Out]):
     """One item that waits, and whose it is."""
 
     item: In
     size: int
-    group: Group[Out]
+    group: Submission[Out]
     index: int
     since_s: float
 
 
-def nearest(live: Sequence[Row[In, Out]], limits: Limits) -> list[Row[In, Out]]:
+def nearest(live: Sequence[QueuedRow[In, Out]], limits: Limits) -> list[QueuedRow[In, Out]]:
     """The first row, and the rows nearest to it in length that fit the limits with it.
 
     A row that would cost more padding than a run of its own waits for company of its length.
@@ -98,9 +98,9 @@ class Batch(Generic[In, Out]):
 
     def __init__(
         self,
-        rows: list[Row[In, Out]],
+        rows: list[QueuedRow[In, Out]],
         run_batch: Callable[[Sequence[In]], Sequence[Out]],
-        answer: Callable[[Sequence[Row[In, Out]], Sequence[Out | ServiceError], float | None], None],
+        answer: Callable[[Sequence[QueuedRow[In, Out]], Sequence[Out | ServiceError], float | None], None],
     ) -> None:
         self._run_batch = run_batch
         self._answer = answer

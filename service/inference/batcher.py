@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Generic, cast
 
 from evenhand.service.errors import Closing, DeadlineExceeded, Overloaded, ServiceError, TooLarge
-from evenhand.service.inference.batch import Batch, BatchReport, Group, In, Limits, Out, Row, nearest
+from evenhand.service.inference.batch import Batch, BatchReport, Submission, In, Limits, Out, QueuedRow, nearest
 
 NO_DEADLINE = math.inf
 
@@ -47,7 +47,7 @@ class Batcher(Generic[In, Out]):
         self._wake = wake
         self._report = report
         self._lock = threading.Lock()
-        self._waiting: deque[Row[In, Out]] = deque()
+        self._waiting: deque[QueuedRow[In, Out]] = deque()
         self._waiting_tokens = 0
         self._tokens_per_s = 0.0
         self._open = 0
@@ -116,8 +116,8 @@ class Batcher(Generic[In, Out]):
         if len(items) > 1:
             self._refuse_too_much(sum(sizes), deadline_s - now)
         assert self._loop is not None
-        group: Group[Out] = Group(self._loop.create_future(), [None] * len(items), len(items), deadline_s)
-        rows = [Row(item, size, group, i, now) for i, (item, size) in enumerate(zip(items, sizes, strict=True))]
+        group: Submission[Out] = Submission(self._loop.create_future(), [None] * len(items), len(items), deadline_s)
+        rows = [QueuedRow(item, size, group, i, now) for i, (item, size) in enumerate(zip(items, sizes, strict=True))]
         self._open += 1
         with self._lock:
             self._waiting.extend(rows)
@@ -158,7 +158,7 @@ class Batcher(Generic[In, Out]):
         return Batch(taken, self.run_batch, self._answer) if taken else None
 
     def _answer(
-        self, rows: Sequence[Row[In, Out]], results: Sequence[Out | ServiceError], seconds: float | None
+        self, rows: Sequence[QueuedRow[In, Out]], results: Sequence[Out | ServiceError], seconds: float | None
     ) -> None:
         """Hand results to whoever waits for them, and report the batch. Called by engine threads."""
 
@@ -171,7 +171,7 @@ class Batcher(Generic[In, Out]):
 
         self._post(hand_out)
 
-    def _forget(self, group: Group[Out]) -> None:
+    def _forget(self, group: Submission[Out]) -> None:
         with self._lock:
             self._waiting = deque(row for row in self._waiting if row.group is not group)
             self._waiting_tokens = sum(row.size for row in self._waiting)
@@ -181,7 +181,7 @@ class Batcher(Generic[In, Out]):
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(work)
 
-    def _end(self, row: Row[In, Out], result: Out | ServiceError) -> None:
+    def _end(self, row: QueuedRow[In, Out], result: Out | ServiceError) -> None:
         group = row.group
         if group.results[row.index] is not None:
             return
@@ -202,7 +202,7 @@ class Batcher(Generic[In, Out]):
                 "send several smaller requests"
             )
 
-    def _tell(self, rows: Sequence[Row[In, Out]], seconds: float) -> None:
+    def _tell(self, rows: Sequence[QueuedRow[In, Out]], seconds: float) -> None:
         sizes = [row.size for row in rows]
         tokens = sum(sizes)
         rate = tokens / max(seconds, 1e-6)

@@ -16,7 +16,7 @@ from evenhand.models.bundle.manifest import UNKNOWN_GROUP, Manifest, Mode
 from evenhand.models.bundle.runtime_onnx import MODE_CODES
 from evenhand.service.errors import InvalidInput
 from evenhand.service.http.schemas import are_texts
-from evenhand.service.types import Example, Ints, Watch
+from evenhand.service.types import Example, Ints, RunObserver
 
 PER_ITEM = 16
 """What an item, or a feature of it, costs beside its characters, in characters."""
@@ -63,7 +63,7 @@ def examples(
 
 def _example(encoder: Encoder, item: Any, modes: Ints, traced: bool) -> Example | InvalidInput:  # noqa: ANN401
     try:
-        return Example(encoder.encode(item), modes, Watch() if traced else None)
+        return Example(encoder.encode(item), modes, RunObserver() if traced else None)
     except InputError as error:
         return InvalidInput(str(error))
 

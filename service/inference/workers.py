@@ -48,7 +48,7 @@ class Job(Protocol):
         """Answer whoever waits for it: the lane is lost."""
 
 
-class Source(Protocol):
+class JobSource(Protocol):
     """Where jobs come from."""
 
     @property
@@ -62,17 +62,17 @@ class Source(Protocol):
 class _Queue:
     """A source, and how much engine time it has had: the one that had least goes first."""
 
-    def __init__(self, source: Source, background: bool, used_s: float) -> None:
+    def __init__(self, source: JobSource, background: bool, used_s: float) -> None:
         self.source = source
         self.background = background
         self.used_s = used_s
         self.idle = True
 
 
-class _Lane(threading.Thread):
+class _Worker(threading.Thread):
     """One engine thread."""
 
-    def __init__(self, lanes: Lanes, number: int, probation_s: float) -> None:
+    def __init__(self, lanes: Workers, number: int, probation_s: float) -> None:
         super().__init__(name=f"engine-{number}", daemon=True)
         self.number = number
         self.trusted_from_s = time.monotonic() + probation_s
@@ -146,7 +146,7 @@ def step_back() -> None:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.nice(0) + NICENESS)
 
 
-class Lanes:
+class Workers:
     """Engine threads over any number of sources.
 
     Args:
@@ -165,8 +165,8 @@ class Lanes:
         self._stall_s = stall_s
         self._condition = threading.Condition()
         self._queues: list[_Queue] = []
-        self._lanes: list[_Lane] = []
-        self._lost: list[_Lane] = []
+        self._lanes: list[_Worker] = []
+        self._lost: list[_Worker] = []
         self._started = 0
         self._stopping = False
         self._watcher = (background or Background()).task("engine", self._watch)
@@ -177,24 +177,24 @@ class Lanes:
         busy = sum(lane.busy_since_s is not None for lane in self._lanes)
         return busy <= 1 and not any(queue.source.depth for queue in self._queues)
 
-    def add(self, source: Source, background: bool = False) -> None:
+    def add(self, source: JobSource, background: bool = False) -> None:
         """Serve a source; one in the background only gets what the others leave."""
         with self._condition:
             used_s = min((queue.used_s for queue in self._queues), default=0.0)
             self._queues.append(_Queue(source, background, used_s))
 
-    def in_background(self, source: Source) -> bool:
+    def in_background(self, source: JobSource) -> bool:
         """Whether a source only gets what the others leave."""
         return any(queue.source is source and queue.background for queue in self._queues)
 
-    def defer(self, source: Source, background: bool) -> None:
+    def defer(self, source: JobSource, background: bool) -> None:
         """Let a source wait for the others from now on, or no longer."""
         with self._condition:
             for queue in self._queues:
                 if queue.source is source:
                     queue.background = background
 
-    def remove(self, source: Source) -> None:
+    def remove(self, source: JobSource) -> None:
         """Serve it no longer."""
         with self._condition:
             self._queues = [queue for queue in self._queues if queue.source is not source]
@@ -244,7 +244,7 @@ class Lanes:
         """Whether only a new process helps."""
         return len(self._lost) >= MOST_LOST
 
-    def wait_for_work(self, lane: _Lane) -> _Queue | Callable[[], None] | None:
+    def wait_for_work(self, lane: _Worker) -> _Queue | Callable[[], None] | None:
         """Block until something waits, or the lane's canary is due; ``None`` tells it to end."""
         with self._condition:
             while not self._stopping and not lane.lost:
@@ -269,8 +269,8 @@ class Lanes:
             queue.idle = not queue.source.depth
         return min(waiting, key=lambda queue: (queue.background, queue.used_s), default=None)
 
-    def _new_lane(self, number: int, probation_s: float) -> _Lane:
-        lane = _Lane(self, number, probation_s)
+    def _new_lane(self, number: int, probation_s: float) -> _Worker:
+        lane = _Worker(self, number, probation_s)
         lane.start()
         return lane
 
@@ -285,7 +285,7 @@ class Lanes:
             self._lanes.append(self._new_lane(self._started, PROBATION_S))
         return WATCH_S
 
-    def _give_up(self, lane: _Lane) -> None:
+    def _give_up(self, lane: _Worker) -> None:
         """Answer the rows of a lost lane."""
         what = "hangs" if lane.is_alive() else "died"
         log.error("engine thread %d %s; its rows get an error", lane.number, what)

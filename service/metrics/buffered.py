@@ -10,7 +10,7 @@ from __future__ import annotations
 import prometheus_client as prometheus
 
 
-class Lot:
+class CounterBuffer:
     """Increments that are held back.
 
     Args:

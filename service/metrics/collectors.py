@@ -21,7 +21,7 @@ from evenhand.models.bundle.manifest import Manifest
 from evenhand.models.bundle.reference import Normal
 from evenhand.service.background import NAMES
 from evenhand.service.metrics.audit_series import RecordSeries
-from evenhand.service.metrics.buffered import Lot
+from evenhand.service.metrics.buffered import CounterBuffer
 from evenhand.service.metrics.grouped import BITS, FairnessCounters, bit, counted_as, groups_of
 from evenhand.service.metrics.series import Counter, Gauge, Histogram
 from evenhand.service.types import Decision, Row
@@ -46,7 +46,7 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry, lot_rows: int = 1) -> None:
         self._registry = registry
-        self._candidate_lots = defaultdict[str, Lot](lambda: Lot(lot_rows))
+        self._candidate_lots = defaultdict[str, CounterBuffer](lambda: CounterBuffer(lot_rows))
         self.fairness = FairnessCounters(registry, lot_rows)
         self.record = RecordSeries(registry)
         ProcessCollector(registry=registry)

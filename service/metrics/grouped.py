@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from evenhand.models.bundle.manifest import UNKNOWN_GROUP, Attribute, Manifest
 from evenhand.models.bundle.reference import TENTHS, Normal
-from evenhand.service.metrics.buffered import Lot
+from evenhand.service.metrics.buffered import CounterBuffer
 from evenhand.service.metrics.series import Counter, Gauge, Histogram
 from evenhand.service.types import Counted, Decision, Row, Verdict
 
@@ -59,7 +59,7 @@ class FairnessCounters:
     """
 
     def __init__(self, registry: CollectorRegistry, lot_rows: int) -> None:
-        self._lots: defaultdict[tuple[str, str], Lot] = defaultdict(lambda: Lot(lot_rows))
+        self._lots: defaultdict[tuple[str, str], CounterBuffer] = defaultdict(lambda: CounterBuffer(lot_rows))
         self._make_decision_series(registry)
         self._make_risk_series(registry)
         self._make_label_series(registry)
@@ -269,14 +269,14 @@ class FairnessCounters:
         for lot in self._lots.values():
             lot.flush()
 
-    def _count_correction(self, lot: Lot, name: tuple[str, str], decision: Decision, verdict: Verdict) -> None:
+    def _count_correction(self, lot: CounterBuffer, name: tuple[str, str], decision: Decision, verdict: Verdict) -> None:
         if verdict.result is None:
             return
         would = decision.shadow if verdict.result == "shadow" and decision.shadow else decision.final
         bits = bit(decision.base.favourable), bit(would.favourable)
         lot.add(self._corrections, (*name, verdict.result, *bits))
 
-    def _count_risk(self, lot: Lot, name: tuple[str, str], risk: float, bits: tuple[str, str]) -> None:
+    def _count_risk(self, lot: CounterBuffer, name: tuple[str, str], risk: float, bits: tuple[str, str]) -> None:
         """A risk that is no number is in no sum, or the sum would be none for ever."""
         if not math.isfinite(risk):
             return
@@ -286,7 +286,7 @@ class FairnessCounters:
             lot.add(self._soft_squared, (*name, side, *bits), weight * weight)
 
     def _count_detector(
-        self, lot: Lot, name: tuple[str, str], reference: str, flagged: bool, group: str | None
+        self, lot: CounterBuffer, name: tuple[str, str], reference: str, flagged: bool, group: str | None
     ) -> None:
         if group is not None and group != UNKNOWN_GROUP:
             lot.add(self._detector, (*name, bit(flagged), bit(group != reference)))

@@ -8,7 +8,7 @@ from math import sqrt
 from typing import Any
 
 from evenhand.service.monitoring.disparity import BREACH, INSUFFICIENT, NO_EVIDENCE, gap, points, quoted
-from evenhand.service.monitoring.groups import Group, Pairs
+from evenhand.service.monitoring.groups import Group, PairCounts
 from evenhand.stats import Z95
 
 WIDENED = {"selection_rate": "favourable answers", "true_positive_rate": "true positive rates",
@@ -26,8 +26,8 @@ def correction_of(groups: Sequence[Group], rows: int) -> dict[str, Any]:
         Answers that it ``changed``; of the rows whose true label is known, those that it ``mended`` and ``broken``; the
         change in accuracy with its limits; and the verdict: a breach where errors, or a gap, have surely grown.
     """
-    answers = reduce(Pairs.__add__, (group.answers for group in groups), Pairs())
-    correct = reduce(Pairs.__add__, (group.correct for group in groups), Pairs())
+    answers = reduce(PairCounts.__add__, (group.answers for group in groups), PairCounts())
+    correct = reduce(PairCounts.__add__, (group.correct for group in groups), PairCounts())
     moved = change(correct) if correct.n else (None, None, None)
     harms = [*_worse(correct, rows), *(said for rate in WIDENED if (said := _wider(groups, rate, rows)))]
     state, why = _verdict(answers, correct, harms, rows)
@@ -43,7 +43,7 @@ def correction_of(groups: Sequence[Group], rows: int) -> dict[str, Any]:
     }
 
 
-def change(pairs: Pairs) -> tuple[float, float, float]:
+def change(pairs: PairCounts) -> tuple[float, float, float]:
     """Final share minus base share of the same rows, with 95 % limits; there must be a row.
 
     Bonett and Price 2012: they hold where few rows changed, too.
@@ -54,7 +54,7 @@ def change(pairs: Pairs) -> tuple[float, float, float]:
     return (pairs.gained - pairs.lost) / pairs.n, max(-1.0, middle - half), min(1.0, middle + half)
 
 
-def _verdict(answers: Pairs, correct: Pairs, harms: list[str], rows: int) -> tuple[str, str]:
+def _verdict(answers: PairCounts, correct: PairCounts, harms: list[str], rows: int) -> tuple[str, str]:
     if harms:
         return BREACH, " ".join(harms)
     if answers.n < rows:
@@ -73,7 +73,7 @@ def _verdict(answers: Pairs, correct: Pairs, harms: list[str], rows: int) -> tup
     )
 
 
-def _worse(correct: Pairs, rows: int) -> list[str]:
+def _worse(correct: PairCounts, rows: int) -> list[str]:
     """Whether errors have surely become more."""
     if correct.n < max(1, rows):
         return []

@@ -55,7 +55,7 @@ NOTHING = Span(None, None, None)
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class MetricSide:
     """One side of one metric."""
 
     overall: Span
@@ -111,7 +111,7 @@ def metrics_of(groups: Sequence[Group], limits: Mapping[str, float], usual: floa
         side: {rate: {group.name: group.pairs(rate).rate(side) for group in groups} for rate in RATES} for side in SIDES
     }
     floor = None if usual is None else usual - limits["accuracy_drop"]
-    judged: dict[str, tuple[float | None, dict[Side, Judged]]] = {
+    judged: dict[str, tuple[float | None, dict[Side, MetricSide]]] = {
         name: (
             limits["gap"],
             {
@@ -127,7 +127,7 @@ def metrics_of(groups: Sequence[Group], limits: Mapping[str, float], usual: floa
     return [_facts(name, limit, sides) for name, (limit, sides) in judged.items()]
 
 
-def _facts(name: str, limit: float | None, sides: Mapping[Side, Judged]) -> dict[str, Any]:
+def _facts(name: str, limit: float | None, sides: Mapping[Side, MetricSide]) -> dict[str, Any]:
     final = sides["final"]
     return {
         "metric": name,
@@ -151,15 +151,15 @@ def abstention(groups: Sequence[Group], limits: Mapping[str, float]) -> dict[str
     """
     found = _gap({group.name: group.abstained for group in groups}, ABSTENTION, limits["gap"], int(limits["rows"]))
     none = Span(0.0, 0.0, 0.0)
-    base = Judged(none, none, NO_EVIDENCE, "The base model gives every decision.")
+    base = MetricSide(none, none, NO_EVIDENCE, "The base model gives every decision.")
     return _facts(f"{ABSTENTION}_difference", limits["gap"], {"base": base, "final": found})
 
 
-def _gap(rates: Rates, share: str, limit: float, rows: int) -> Judged:
+def _gap(rates: Rates, share: str, limit: float, rows: int) -> MetricSide:
     overall, enough = gap(rates), _enough(rates, rows)
     among, out = gap(enough), _left_out(rates, rows, ROWS[share])
     if among.value is None or among.low is None or among.high is None:
-        return Judged(overall, among, INSUFFICIENT, f"Fewer than two groups have {rows} {ROWS[share]}. {out}".strip())
+        return MetricSide(overall, among, INSUFFICIENT, f"Fewer than two groups have {rows} {ROWS[share]}. {out}".strip())
     top, bottom = among.groups
     said = (
         f"{percent(enough[bottom].value)} of {quoted(bottom)} and {percent(enough[top].value)} of {quoted(top)} "
@@ -167,13 +167,13 @@ def _gap(rates: Rates, share: str, limit: float, rows: int) -> Judged:
         f"(95 % limits {points(among.low)} to {points(among.high)})"
     )
     if among.low > limit:
-        return Judged(overall, among, BREACH, f"{said}, surely more than the {100 * limit:g} allowed. {out}".strip())
-    return Judged(
+        return MetricSide(overall, among, BREACH, f"{said}, surely more than the {100 * limit:g} allowed. {out}".strip())
+    return MetricSide(
         overall, among, NO_EVIDENCE, f"{said}, not surely more than the {100 * limit:g} allowed. {out}".strip()
     )
 
 
-def _widest(gaps: Sequence[Judged]) -> Judged:
+def _widest(gaps: Sequence[MetricSide]) -> MetricSide:
     """The larger of several gaps; one that is breached is enough, one that cannot be judged leaves the others open."""
     if len(gaps) == 1:
         return gaps[0]
@@ -182,7 +182,7 @@ def _widest(gaps: Sequence[Judged]) -> Judged:
     overall = _larger([found.overall for found in gaps])
     # A breach stands whatever a gap that cannot be judged is: the larger of both is at least the other one.
     among = _larger([found.among for found in gaps if state != BREACH or found.among.value is not None])
-    return Judged(overall, among, state, deciding.why)
+    return MetricSide(overall, among, state, deciding.why)
 
 
 def _larger(spans: Sequence[Span]) -> Span:
@@ -194,13 +194,13 @@ def _larger(spans: Sequence[Span]) -> Span:
     return Span(largest.value, max(lows), max(highs), largest.groups)
 
 
-def _ratio(rates: Mapping[str, Rates], limit: float, rows: int) -> Judged:
+def _ratio(rates: Mapping[str, Rates], limit: float, rows: int) -> MetricSide:
     shares = rates["selection_rate"]
     overall, enough, out = ratio(shares), _enough(shares, rows), _left_out(shares, rows, "rows")
     among = ratio(enough)
     if among.value is None or among.high is None:
         why = "No group was ever selected" if len(enough) > 1 else f"Fewer than two groups have {rows} rows"
-        return Judged(overall, among, INSUFFICIENT, f"{why}. {out}".strip())
+        return MetricSide(overall, among, INSUFFICIENT, f"{why}. {out}".strip())
     top, bottom = among.groups
     said = (
         f"{quoted(bottom)} is selected {among.value:.2f} times as often as {quoted(top)} "
@@ -208,22 +208,22 @@ def _ratio(rates: Mapping[str, Rates], limit: float, rows: int) -> Judged:
     )
     surely = among.high < limit
     why = f"{said}, {'surely' if surely else 'not surely'} less than the {limit:g} asked for. {out}".strip()
-    return Judged(overall, among, BREACH if surely else NO_EVIDENCE, why)
+    return MetricSide(overall, among, BREACH if surely else NO_EVIDENCE, why)
 
 
-def _worst(rates: Mapping[str, Rates], floor: float | None, rows: int) -> Judged:
+def _worst(rates: Mapping[str, Rates], floor: float | None, rows: int) -> MetricSide:
     shares = rates["accuracy"]
     overall, enough, out = lowest(shares), _enough(shares, rows), _left_out(shares, rows, ROWS["accuracy"])
     among = lowest(enough)
     if among.value is None or among.high is None:
-        return Judged(overall, among, INSUFFICIENT, f"No group has {rows} labelled rows. {out}".strip())
+        return MetricSide(overall, among, INSUFFICIENT, f"No group has {rows} labelled rows. {out}".strip())
     said = f"{quoted(among.groups[0])} has the lowest accuracy, {percent(among.value)}"
     if floor is None:
         why = f"{said}; the bundle does not say what to expect, so there is nothing to compare it with. {out}"
-        return Judged(overall, among, INSUFFICIENT, why.strip())
+        return MetricSide(overall, among, INSUFFICIENT, why.strip())
     surely = among.high < floor
     why = f"{said}, {'surely' if surely else 'not surely'} below {percent(floor)}. {out}".strip()
-    return Judged(overall, among, BREACH if surely else NO_EVIDENCE, why)
+    return MetricSide(overall, among, BREACH if surely else NO_EVIDENCE, why)
 
 
 def _enough(rates: Rates, rows: int) -> Rates:

@@ -17,7 +17,7 @@ INFERRED = ("unflagged", "flagged")
 
 
 @dataclass(frozen=True, slots=True)
-class Pairs:
+class PairCounts:
     """Rows by whether something holds of the base answer and of the final one."""
 
     both: int = 0
@@ -36,12 +36,12 @@ class Pairs:
         """Share of the rows of which it holds."""
         return Rate.of_counts(self.both + (self.lost if side == "base" else self.gained), self.n)
 
-    def opposite(self) -> Pairs:
+    def opposite(self) -> PairCounts:
         """The same rows, by whether it does not hold."""
-        return Pairs(self.neither, self.gained, self.lost, self.both)
+        return PairCounts(self.neither, self.gained, self.lost, self.both)
 
-    def __add__(self, other: Pairs) -> Pairs:
-        return Pairs(
+    def __add__(self, other: PairCounts) -> PairCounts:
+        return PairCounts(
             self.both + other.both, self.lost + other.lost, self.gained + other.gained, self.neither + other.neither
         )
 
@@ -52,11 +52,11 @@ class Group:
 
     name: str
     reference: bool
-    answers: Pairs
+    answers: PairCounts
     """Every decision, by whether the answer is favourable."""
-    positives: Pairs
+    positives: PairCounts
     """Those whose true label is known and favourable, likewise."""
-    negatives: Pairs
+    negatives: PairCounts
     """Those whose true label is known and not favourable, likewise."""
     decisions: list[Decided] = field(default_factory=list)
     outcomes: list[Labelled] = field(default_factory=list)
@@ -64,7 +64,7 @@ class Group:
     """Decisions that abstained; they are among the answers."""
 
     @property
-    def correct(self) -> Pairs:
+    def correct(self) -> PairCounts:
         """Rows whose true label is known, by whether the answer is right."""
         return self.positives + self.negatives.opposite()
 
@@ -73,12 +73,12 @@ class Group:
         """Share of the decisions that abstained."""
         return Rate.of_counts(self.withheld, self.answers.n)
 
-    def pairs(self, rate: str) -> Pairs:
+    def pairs(self, rate: str) -> PairCounts:
         """The rows that a rate is a share of."""
         return RATES[rate](self)
 
 
-RATES: dict[str, Callable[[Group], Pairs]] = {
+RATES: dict[str, Callable[[Group], PairCounts]] = {
     "selection_rate": lambda group: group.answers,
     "true_positive_rate": lambda group: group.positives,
     "false_positive_rate": lambda group: group.negatives,
@@ -125,8 +125,8 @@ def _withheld(cells: Cells, attribute: str, source: str, group: str) -> int:
     return sum(cell.n for cell in cells.withheld if (cell.attribute, cell.source, cell.group) == wanted)
 
 
-def _pairs(cells: Iterable[Decided | Labelled]) -> Pairs:
+def _pairs(cells: Iterable[Decided | Labelled]) -> PairCounts:
     counts = {(base, final): 0 for base in (True, False) for final in (True, False)}
     for cell in cells:
         counts[cell.base, cell.final] += cell.n
-    return Pairs(counts[True, True], counts[True, False], counts[False, True], counts[False, False])
+    return PairCounts(counts[True, True], counts[True, False], counts[False, True], counts[False, False])

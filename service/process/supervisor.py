@@ -18,7 +18,7 @@ from uvicorn.supervisors import Multiprocess
 from evenhand.models.bundle.bundle import load
 from evenhand.models.bundle.runner import require_engine
 from evenhand.service import logs, recording, settings
-from evenhand.service.auth.guard import Guard
+from evenhand.service.auth.guard import Authorizer
 from evenhand.service.http.uvicorn_protocol import Protocol
 from evenhand.service.metrics import collectors
 from evenhand.service.settings import Settings
@@ -36,7 +36,7 @@ def serve(chosen: Settings) -> None:
         CheckpointError: the key that signs its end cannot be used.
         AccessError: who may ask is not settled.
     """
-    Guard(chosen, lambda _: None)  # said once, here, rather than by every worker
+    Authorizer(chosen, lambda _: None)  # said once, here, rather than by every worker
     recording.check(chosen)
     if chosen.workers == 1:
         uvicorn.Server(config_of(chosen, _application(chosen))).run()

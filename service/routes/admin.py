@@ -19,7 +19,7 @@ from evenhand.service.http.schemas import (
     ShadowRequest,
     VersionRequest,
 )
-from evenhand.service.routes.dependencies import Running, running
+from evenhand.service.routes.dependencies import ApplicationState, running
 
 router = APIRouter()
 UNKNOWN: dict[int | str, dict[str, Any]] = {
@@ -95,13 +95,13 @@ async def metrics(request: Request) -> Response:
     return Response(content, media_type=kind)
 
 
-def _roles(state: Running, name: str) -> dict[str, Any]:
+def _roles(state: ApplicationState, name: str) -> dict[str, Any]:
     roles, live = state.registry.roles[name], state.registry.get(name)
     modes = dict(zip(live.manifest.attribute_names, state.registry.modes(live), strict=True))
     return {"model": name, "version": roles.live, "shadow": roles.shadow, "modes": modes}
 
 
-def _describe(state: Running, slot: Slot) -> dict[str, Any]:
+def _describe(state: ApplicationState, slot: Slot) -> dict[str, Any]:
     model, roles = slot.model, state.registry.roles[slot.model.manifest.name]
     version = model.manifest.version
     shown = {"name", "version", "description", "intended_use", "out_of_scope", "labels", "favourable", "certified"}

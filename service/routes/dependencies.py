@@ -9,14 +9,14 @@ from fastapi import Request
 
 from evenhand.service.audit.recorder import Recorder
 from evenhand.service.background import Background
-from evenhand.service.catalog.counterfactual import Flips
+from evenhand.service.catalog.counterfactual import Counterfactuals
 from evenhand.service.catalog.operator import Control
 from evenhand.service.catalog.registry import Registry
 from evenhand.service.catalog.reload import Reloader
 from evenhand.service.catalog.shadow import Shadow
 from evenhand.service.desk import Desk
-from evenhand.service.housekeeping import Watch
-from evenhand.service.inference.workers import Lanes
+from evenhand.service.housekeeping import Housekeeping
+from evenhand.service.inference.workers import Workers
 from evenhand.service.metrics.collectors import Metrics
 from evenhand.service.pipeline import Pipeline
 from evenhand.service.routes.cached import Recent
@@ -24,21 +24,21 @@ from evenhand.service.tracing import TRACE, Trace
 
 
 @dataclass
-class Running:
+class ApplicationState:
     """The joined stages of one application."""
 
     registry: Registry
     pipeline: Pipeline
     metrics: Metrics
-    lanes: Lanes
+    lanes: Workers
     background: Background
     shadow: Shadow
-    flips: Flips
+    flips: Counterfactuals
     reloader: Reloader
     control: Control
     recorder: Recorder | None
     desk: Desk
-    watch: Watch | None
+    watch: Housekeeping | None
     limits: Mapping[str, float]
     recent: Recent = field(default_factory=Recent)
     draining: bool = False
@@ -57,9 +57,9 @@ class Running:
         return self.lanes.problem if self.lanes.beyond_repair else self.background.beyond_repair
 
 
-def running(request: Request) -> Running:
+def running(request: Request) -> ApplicationState:
     """The application's stages."""
-    found: Running = request.app.state.running
+    found: ApplicationState = request.app.state.running
     return found
 
 

@@ -23,7 +23,7 @@ from evenhand.service.http.schemas import ErrorReply
 from evenhand.service.monitoring.cells import Cells, Window, read
 from evenhand.service.monitoring.schema import FairnessReply
 from evenhand.service.monitoring.summary import Facts, summary
-from evenhand.service.routes.dependencies import Running, running
+from evenhand.service.routes.dependencies import ApplicationState, running
 
 router = APIRouter()
 MOST_HOURS = 8760
@@ -104,14 +104,14 @@ async def fairness(query: Annotated[FairnessQuery, Depends(asked)], request: Req
     return Response(content, media_type="application/json", headers={"cache-control": "no-store"})
 
 
-async def _answer(state: Running, model: LoadedModel, window: Window) -> bytes:
+async def _answer(state: ApplicationState, model: LoadedModel, window: Window) -> bytes:
     try:
         return await state.desk.ask(partial(_told, state, model, window))
     except RecordUnavailable as error:
         raise RecordUnavailable("the record's database is away, and counts are in it; ask again") from error
 
 
-def _told(state: Running, model: LoadedModel, window: Window, recorder: Recorder) -> bytes:
+def _told(state: ApplicationState, model: LoadedModel, window: Window, recorder: Recorder) -> bytes:
     """In a thread: read, judge, write down."""
     manifest = model.manifest
     facts = Facts(

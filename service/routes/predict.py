@@ -10,13 +10,13 @@ from starlette.responses import Response
 
 from evenhand.models.bundle.manifest import Manifest
 from evenhand.service.errors import ServiceError
-from evenhand.service.http.fast_route import QuickRoute
+from evenhand.service.http.fast_route import FastRoute
 from evenhand.service.http.schemas import ErrorReply, PredictReply, PredictRequest
 from evenhand.service.pipeline import Outcome, Question
 from evenhand.service.routes.dependencies import running, trace_of
 from evenhand.service.types import Answer, Decision
 
-router = APIRouter(route_class=QuickRoute)
+router = APIRouter(route_class=FastRoute)
 ERRORS = {
     400: "The body is not JSON.",
     404: "No such model.",

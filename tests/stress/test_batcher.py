@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from evenhand.service.errors import EngineFailed, Overloaded
 from evenhand.service.inference.batch import Limits
 from evenhand.service.inference.batcher import Batcher
-from evenhand.service.inference.workers import Lanes
+from evenhand.service.inference.workers import Workers
 
 
 async def test_chaos_ends_every_submit_exactly_once() -> None:
@@ -24,7 +24,7 @@ async def test_chaos_ends_every_submit_exactly_once() -> None:
         return [-item for item in items]
 
     outcomes: Counter[str] = Counter()
-    lanes = Lanes(2, lambda: None, stall_s=30.0)
+    lanes = Workers(2, lambda: None, stall_s=30.0)
     batcher: Batcher[int, int] = Batcher(runner, lambda i: i % 50 + 1, Limits(300, 16, 400), lanes.wake, lambda _: None)
     batcher.start()
     lanes.add(batcher)

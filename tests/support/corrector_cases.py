@@ -10,7 +10,7 @@ from evenhand.models.network.backbones import SplitModel
 from evenhand.models.network.corrector import Selected
 from evenhand.models.network.fairnet import FairNet
 from evenhand.training.correctors import named
-from evenhand.training.correctors.interface import Given
+from evenhand.training.correctors.interface import CorrectorInput
 from evenhand.training.data.dataset import Rows, Schema
 from evenhand.training.learning.config import CorrectionConfig
 from evenhand.training.learning.features import Features, Material
@@ -41,7 +41,7 @@ def material(seed: int = 0, labels: tuple[str, ...] = ("no", "yes")) -> tuple[Sp
     return split, Material(features, rows, schema, seed=0), groups
 
 
-def learnt(name: str, folder: Path, seed: int = 0, always: bool = False) -> tuple[FairNet, Given, dict]:
+def learnt(name: str, folder: Path, seed: int = 0, always: bool = False) -> tuple[FairNet, CorrectorInput, dict]:
     """A corrector that has learnt, in its model; the detector is right about nine rows of ten, or flags every row."""
     split, found, groups = material(seed)
     config = CorrectionConfig(epochs=1)
@@ -50,11 +50,11 @@ def learnt(name: str, folder: Path, seed: int = 0, always: bool = False) -> tupl
     rng = np.random.default_rng(seed + 1)
     seen = np.where(rng.random(ROWS) < 0.9, groups, 1 - groups)
     risk = (0.1 + 0.8 * seen + rng.uniform(-0.1, 0.1, ROWS)).astype(np.float32)[:, None]
-    given = Given(found, (risk >= 0.5) | always, risk, groups[:, None], config, folder)
+    given = CorrectorInput(found, (risk >= 0.5) | always, risk, groups[:, None], config, folder)
     return fairnet, given, method.learn(fairnet.correction, given)
 
 
-def given_of(labels: np.ndarray, groups: np.ndarray, gates: np.ndarray, **more: np.ndarray) -> Given:
+def given_of(labels: np.ndarray, groups: np.ndarray, gates: np.ndarray, **more: np.ndarray) -> CorrectorInput:
     """Held-out rows whose every field is said, for a corrector whose right answer is known.
 
     Args:
@@ -74,7 +74,7 @@ def given_of(labels: np.ndarray, groups: np.ndarray, gates: np.ndarray, **more: 
         seed=0,
     )
     risk = more.get("risk", gates).astype(np.float32)[:, None]
-    return Given(found, gates[:, None], risk, groups[:, None], CorrectionConfig(epochs=1), Path())
+    return CorrectorInput(found, gates[:, None], risk, groups[:, None], CorrectionConfig(epochs=1), Path())
 
 
 def logits_of(margins: np.ndarray) -> np.ndarray:
@@ -87,7 +87,7 @@ def tiny_split() -> SplitModel:
     return SplitModel(tiny_base(blocks=BLOCKS), CUT)
 
 
-def selected(given: Given, rows: np.ndarray) -> Selected:
+def selected(given: CorrectorInput, rows: np.ndarray) -> Selected:
     """What a corrector gets of some rows."""
     features = given.material.features
     hidden, mask = features.batch(rows)

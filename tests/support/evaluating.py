@@ -18,7 +18,7 @@ from sqlalchemy import delete, select
 from evenhand.models.bundle.manifest import Attribute, Manifest
 from evenhand.service.audit import events, record_batch
 from evenhand.service.audit.digest_keys import Keys
-from evenhand.service.audit.events import Batch
+from evenhand.service.audit.events import AnsweredRows
 from evenhand.service.audit.feedback import Feedback
 from evenhand.service.audit.join import Joiner
 from evenhand.service.audit.store import Store, append, make_engine
@@ -26,7 +26,7 @@ from evenhand.service.audit.tables import about, evidence
 from evenhand.service.ids import ulid
 from evenhand.service.monitoring.sequential import evaluator
 from evenhand.service.monitoring.sequential.evaluator import CURSOR, Evaluator
-from evenhand.service.monitoring.sequential.evidence import Rules
+from evenhand.service.monitoring.sequential.evidence import EvidenceSettings
 from evenhand.service.monitoring.sequential.verdicts import Kept
 from evenhand.service.types import Answer, Decision, Row, Verdict
 
@@ -57,7 +57,7 @@ class Shop:
         self._joiner = Joiner(self.store, KEYS, 90, lambda: None)
 
     def decide(self, *rows: Row) -> None:
-        batch = Batch(MANIFEST, CONFIGURATION, list(rows), time.time_ns() // 1_000_000, 0.01, "r1")
+        batch = AnsweredRows(MANIFEST, CONFIGURATION, list(rows), time.time_ns() // 1_000_000, 0.01, "r1")
         with self.store.writing() as connection:
             append(connection, record_batch.make([batch], KEYS))
 
@@ -65,9 +65,9 @@ class Shop:
         return [joined.result for joined in self._joiner.join(list(items))]
 
     def evaluator(
-        self, rules: Rules | None = None, report: Callable[[list[Kept]], None] = lambda kept: None
+        self, rules: EvidenceSettings | None = None, report: Callable[[list[Kept]], None] = lambda kept: None
     ) -> Evaluator:
-        return Evaluator(self.store.engine, KEYS, rules or Rules(), 0.05, report)
+        return Evaluator(self.store.engine, KEYS, rules or EvidenceSettings(), 0.05, report)
 
     def trade(self, n: int, seed: int = 0) -> None:
         """Rows with and without groups; labels and groups come later, in any order, for some."""
@@ -123,7 +123,7 @@ def finish(one: Evaluator, shop: Shop) -> None:
 def main(url: str, lot_rows: str, ready: str, dies_in: str = "0") -> None:
     """Evaluate small lots until killed, or kill itself when that many lots have begun to write."""
     evaluator.LOT_ROWS = int(lot_rows)
-    one = Evaluator(make_engine(url), KEYS, Rules(), 0.05, lambda kept: None)
+    one = Evaluator(make_engine(url), KEYS, EvidenceSettings(), 0.05, lambda kept: None)
     keep, lots = evaluator._keep, count(1)
 
     def keep_half(connection: sa.Connection, rows: list[dict[str, str]]) -> None:

@@ -7,7 +7,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tiny_model import write_tiny_bundle
 
 from evenhand.models.bundle import bundle as bundles
-from evenhand.models.bundle.encoders.table import Categorical, Features, Numeric
+from evenhand.models.bundle.encoders.table import Categorical, TableFeatures, Numeric
 from evenhand.models.bundle.manifest import PREPROCESS, Attribute, TableInput
 from evenhand.models.bundle.runtime_onnx import GATE_INPUTS, OUTPUTS, ROW_INPUTS
 
@@ -26,7 +26,7 @@ def write_linear_bundle(folder: Path, on_sex: float, on_hours: float, on_job: fl
         corrected_on_sex: Weight of sex in the served answer.
     """
     write_tiny_bundle(folder)
-    features = Features(
+    features = TableFeatures(
         numeric=[Numeric(name="hours", mean=0, scale=1)],
         categorical=[Categorical(name="sex", categories=list(SEX)), Categorical(name="job", categories=list(JOBS))],
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from recording import batch, recorder
 
-from evenhand.service.audit.events import Batch
+from evenhand.service.audit.events import AnsweredRows
 
 WAITING = 50
 """Requests under way at a time."""
@@ -16,7 +16,7 @@ WAITING = 50
 def main(folder: str, url: str) -> None:
     """Record for ever."""
     record = recorder(Path(folder), url, durability="request")
-    under_way: deque[tuple[Future[None], Batch]] = deque()
+    under_way: deque[tuple[Future[None], AnsweredRows]] = deque()
     for seed in range(10**9):
         taken = batch(1 + seed % 3, seed, gender="Women")
         done = record.take(taken)

@@ -11,7 +11,7 @@ from evenhand.service.audit import checkpoints
 from evenhand.service.audit.chain import Event, encode
 from evenhand.service.audit.digest_keys import Keys
 from evenhand.service.audit.events import event, time_of
-from evenhand.service.audit.record_batch import Lot
+from evenhand.service.audit.record_batch import RecordBatch
 from evenhand.service.audit.store import Store
 from evenhand.service.audit.tables import labels
 from evenhand.service.ids import ulid
@@ -85,12 +85,12 @@ def fill(url: str, decisions: int = 20, days: int = 0, seed: int = 0) -> Recorde
         made = [decision(at_ms + i, generator) for i in range(5)]
         marks = [label(of, at_ms + 1000) for of in made[::2]]
         groups = [(keys.pseudonym(one.id), "sex", "female", at_ms // DAY_MS) for one in made]
-        store.append([Lot([*made, *marks], {NAME: CONFIGURATION}, groups, {})], again=False)
+        store.append([RecordBatch([*made, *marks], {NAME: CONFIGURATION}, groups, {})], again=False)
         with store.engine.begin() as connection:
             _labels(connection, marks)
         checkpoints.checkpoint(store.engine, signer)
         names += [one.id for one in made]
-    store.append([Lot([event("mode", {"attribute": "sex", "mode": "shadow"})])], again=False)
+    store.append([RecordBatch([event("mode", {"attribute": "sex", "mode": "shadow"})])], again=False)
     return Recorded(store.engine, keys, store, signer, names)
 
 

@@ -14,7 +14,7 @@ from places import DEMO
 from evenhand.models.bundle import bundle as bundles
 from evenhand.models.bundle.manifest import Manifest
 from evenhand.service.audit import events
-from evenhand.service.audit.events import Batch
+from evenhand.service.audit.events import AnsweredRows
 from evenhand.service.audit.recorder import Recorder, RecordOptions, RecordReport
 from evenhand.service.ids import ulid
 from evenhand.service.types import Answer, Decision, Row, Verdict
@@ -48,14 +48,14 @@ def recorder(folder: Path, url: str = "", told: Told | None = None, **options: A
     return made
 
 
-def batch(rows: int = 1, seed: int = 0, at_ms: int | None = None, **declared: str) -> Batch:
+def batch(rows: int = 1, seed: int = 0, at_ms: int | None = None, **declared: str) -> AnsweredRows:
     """Answered rows; each declares these groups."""
     chance = random.Random(seed)
     made = [Row(ulid(), _decision(chance, MANIFEST), declared, "d" * 64) for _ in range(rows)]
-    return Batch(MANIFEST, CONFIGURATION, made, at_ms or time.time_ns() // 1_000_000, 0.012, "r1")
+    return AnsweredRows(MANIFEST, CONFIGURATION, made, at_ms or time.time_ns() // 1_000_000, 0.012, "r1")
 
 
-def withheld(taken: Batch, attribute: str, *places: int) -> Batch:
+def withheld(taken: AnsweredRows, attribute: str, *places: int) -> AnsweredRows:
     """The same rows, of which those at these places abstained for an attribute."""
 
     def changed(place: int, row: Row) -> Row:

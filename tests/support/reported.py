@@ -10,7 +10,7 @@ from recording import MANIFEST, recorder
 
 from evenhand.models.bundle.manifest import Attribute, Manifest
 from evenhand.service.audit import events
-from evenhand.service.audit.events import Batch, event
+from evenhand.service.audit.events import AnsweredRows, event
 from evenhand.service.audit.feedback import Feedback
 from evenhand.service.ids import ulid
 from evenhand.service.types import Answer, Decision, Row, Verdict
@@ -64,13 +64,13 @@ def applicants(rows: int, seed: int = 0, days: int = 3) -> list[Applicant]:
     return made
 
 
-def batch(found: list[Applicant], seed: int = 0) -> Batch:
+def batch(found: list[Applicant], seed: int = 0) -> AnsweredRows:
     """As they were answered."""
     chance, rows = random.Random(seed), []
     for one in found:
         declared = {"sex": one.sex, "race": one.race} if one.declares else {}
         rows.append(Row(one.id, _decision(one, chance), declared, "d" * 64))
-    return Batch(HIRING, CONFIGURATION, rows, found[0].at_ms, 0.004, "r1")
+    return AnsweredRows(HIRING, CONFIGURATION, rows, found[0].at_ms, 0.004, "r1")
 
 
 def _decision(one: Applicant, chance: random.Random) -> Decision:

@@ -14,7 +14,7 @@ from evenhand.training.baselines.group_labels import Groups
 from evenhand.training.baselines.method import Sees
 from evenhand.training.baselines.penalties import known
 from evenhand.training.baselines.regularised import Rising
-from evenhand.training.baselines.retrain import Learning, Learnt, Retraining, fresh, grouped, retrain
+from evenhand.training.baselines.retrain import Learning, RetrainedBase, Retraining, fresh, grouped, retrain
 from evenhand.training.learning import distributed
 from evenhand.typing import Ints
 
@@ -95,7 +95,7 @@ class Adversarial(Retraining):
     sees: Sees = Sees("all", "all", test=False)
     strength: float = 3.0
 
-    def learn(self, context: Context) -> Learnt:
+    def learn(self, context: Context) -> RetrainedBase:
         """Retrain against an adversary."""
         groups, labels = grouped(context), torch.from_numpy(context.rows.labels)
         strength = Rising(context, len(context.train), self.strength)
@@ -111,4 +111,4 @@ class Adversarial(Retraining):
             return surrogate(weights, against(of_task, of_other, strength()), task)
 
         learning = Learning(self.name, loss, context.train, context.criterion.value)
-        return Learnt(retrain(context, learning, model), {"groups": list(groups.names), "strength": self.strength})
+        return RetrainedBase(retrain(context, learning, model), {"groups": list(groups.names), "strength": self.strength})

@@ -13,7 +13,7 @@ from evenhand.models.bundle.encoders.choose import make_encoder
 from evenhand.models.bundle.terms import Swapper, TermSwapper
 from evenhand.training.baselines.context import Context
 from evenhand.training.baselines.method import Method, NotApplicableError, Sees
-from evenhand.training.baselines.retrain import Learning, Learnt, Retraining, retrain
+from evenhand.training.baselines.retrain import Learning, RetrainedBase, Retraining, retrain
 from evenhand.training.counterfactual.term_lists import PACKAGED, load_terms
 from evenhand.training.learning.config import fingerprint
 from evenhand.training.learning.finetune import cross_entropy
@@ -67,7 +67,7 @@ class CounterfactualAugmentation(Retraining):
     def _file(self) -> Path:
         return Path(self.terms) if self.terms else PACKAGED
 
-    def learn(self, context: Context) -> Learnt:
+    def learn(self, context: Context) -> RetrainedBase:
         """Add the swapped rows, retrain."""
         swapper = self._swapper(context)
         items, origins = counterfactuals(swapper, context.rows.items, context.train, context.seed)
@@ -78,7 +78,7 @@ class CounterfactualAugmentation(Retraining):
         labels = np.concatenate([context.rows.labels, context.rows.labels[origins]])
         chosen = np.concatenate([context.train, len(context.rows) + np.arange(len(more))])
         learning = Learning(self.name, cross_entropy(labels), chosen, context.criterion.value, more=more)
-        return Learnt(retrain(context, learning), {"attributes": list(swapper.attributes), "added": len(more)})
+        return RetrainedBase(retrain(context, learning), {"attributes": list(swapper.attributes), "added": len(more)})
 
     def _swapper(self, context: Context) -> Swapper:
         if context.config.columns.task not in ("text", "pair"):

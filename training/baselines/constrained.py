@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from evenhand.console import track
 from evenhand.training.baselines.context import Context
 from evenhand.training.baselines.group_labels import LEFT_OUT, Groups, merge
-from evenhand.training.baselines.method import Answer, Method, NotApplicableError, Sees, Served
+from evenhand.training.baselines.method import Method, MethodAnswer, NotApplicableError, Sees, Served
 from evenhand.training.baselines.postprocess import favourable_class
 from evenhand.typing import Bools, Floats, Ints
 
@@ -47,7 +47,7 @@ class Constrained(Method):
     )
     bounds: tuple[float, ...] = (0.02, 0.1)
 
-    def answer(self, context: Context) -> Answer:
+    def answer(self, context: Context) -> MethodAnswer:
         """Fit every choice, take the best on validation rows."""
         favourable = favourable_class(context)
         judged = context.features.representation[context.judged]
@@ -56,7 +56,7 @@ class Constrained(Method):
             for choice, mixture in self.learn(context).items()
         }
         best = context.criterion.choose(found, lambda choice: context.on_validation(found[choice]))
-        return Answer(found[best], None, {"rows": best[0], "bound": best[1]})
+        return MethodAnswer(found[best], None, {"rows": best[0], "bound": best[1]})
 
     def learn(self, context: Context) -> dict[tuple[str, float], Mixture]:
         """Fit every choice of rows and bound.

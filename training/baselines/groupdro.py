@@ -12,7 +12,7 @@ from torch.nn import functional
 from evenhand.training.baselines.context import Context
 from evenhand.training.baselines.group_labels import LEFT_OUT, Groups, merge
 from evenhand.training.baselines.method import Sees
-from evenhand.training.baselines.retrain import Learning, Learnt, Retraining, retrain
+from evenhand.training.baselines.retrain import Learning, RetrainedBase, Retraining, retrain
 from evenhand.typing import Ints
 
 
@@ -68,9 +68,9 @@ class GroupDro(Retraining):
     sees: Sees = Sees("all", "all", test=False)
     eta: float = 0.01
 
-    def learn(self, context: Context) -> Learnt:
+    def learn(self, context: Context) -> RetrainedBase:
         """Retrain."""
         groups = merge(context.rows, context.schema, context.train)
         loss = RobustLoss(groups, context.train, self.eta)
         model = retrain(context, Learning(self.name, loss, context.train, context.criterion.value))
-        return Learnt(model, {"groups": list(groups.names), "weights": [round(q, 4) for q in loss.weights.tolist()]})
+        return RetrainedBase(model, {"groups": list(groups.names), "weights": [round(q, 4) for q in loss.weights.tolist()]})

@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from evenhand.console import track
 from evenhand.training.baselines.context import Context
 from evenhand.training.baselines.group_labels import LEFT_OUT, Groups, merge
-from evenhand.training.baselines.method import Answer, Method, NotApplicableError, Sees, Served
+from evenhand.training.baselines.method import Method, MethodAnswer, NotApplicableError, Sees, Served
 from evenhand.training.correctors.erasure import leace
 from evenhand.training.data.dataset import Rows, Schema
 from evenhand.typing import Floats, Ints
@@ -44,12 +44,12 @@ class _Heads:
     names: list[dict[str, object]]
     logits: list[Floats]
 
-    def best(self, context: Context) -> Answer:
+    def best(self, context: Context) -> MethodAnswer:
         """The one that the criterion likes best on validation rows."""
         index = context.criterion.choose(
             range(len(self.names)), lambda i: context.on_validation(self.logits[i].argmax(axis=1))
         )
-        return Answer.of_logits(self.logits[index], **self.names[index])
+        return MethodAnswer.of_logits(self.logits[index], **self.names[index])
 
 
 def balanced_draw(cells: Ints, candidates: Ints, rng: np.random.Generator) -> Ints:
@@ -79,7 +79,7 @@ class DeepFeatureReweighting(Method):
     served: Served = NEW_HEAD
     draws: int = 10
 
-    def answer(self, context: Context) -> Answer:
+    def answer(self, context: Context) -> MethodAnswer:
         """Fit every choice, take the best."""
         representation = context.features.representation
         found = _Heads([], [])
@@ -151,7 +151,7 @@ def erase(representation: Floats, rows: Rows, schema: Schema, fitted_on: Ints) -
 
 
 @dataclass(frozen=True)
-class Leace(Method):
+class ErasedHead(Method):
     """LEACE: the attributes are erased from the representation, linearly and in closed form, then a linear head.
 
     The head is the base's own, or a logistic one refitted on the erased representation of all training rows. The
@@ -166,11 +166,11 @@ class Leace(Method):
     served: Served = ERASED
     head: Literal["base", "refitted"] = "base"
 
-    def answer(self, context: Context) -> Answer:
+    def answer(self, context: Context) -> MethodAnswer:
         """Erase, then apply the head."""
         erased = erase(context.features.representation, context.rows, context.schema, context.train)
         if self.head == "base":
-            return Answer.of_logits(context.base_head(erased[context.judged]))
+            return MethodAnswer.of_logits(context.base_head(erased[context.judged]))
         found = _Heads([], [])
         for strength in STRENGTHS:
             head = logistic(erased[context.train], context.rows.labels[context.train], strength)
@@ -179,9 +179,9 @@ class Leace(Method):
         return found.best(context)
 
 
-LEACE: Sequence[Leace] = (
-    Leace(),
-    Leace(
+LEACE: Sequence[ErasedHead] = (
+    ErasedHead(),
+    ErasedHead(
         name="leace-refit",
         title="LEACE, refitted head",
         sees=Sees("all", "all", test=False),

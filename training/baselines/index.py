@@ -13,11 +13,11 @@ from evenhand.training.baselines.gated import GATED
 from evenhand.training.baselines.groupdro import GroupDro
 from evenhand.training.baselines.heads import LEACE, DeepFeatureReweighting
 from evenhand.training.baselines.massaging import Massaging
-from evenhand.training.baselines.method import Answer, Method, Sees, Served
+from evenhand.training.baselines.method import Method, MethodAnswer, Sees, Served
 from evenhand.training.baselines.mixup import Mixup
 from evenhand.training.baselines.ours import ABLATIONS, OURS
 from evenhand.training.baselines.plain_lora import FAIRNET, AlwaysOn
-from evenhand.training.baselines.postprocess import RejectOption, Thresholds
+from evenhand.training.baselines.postprocess import EqualizedThresholds, RejectOption
 from evenhand.training.baselines.regularised import (
     CoralPenalty,
     MmdPenalty,
@@ -38,9 +38,9 @@ class BaseItself(Method):
     sees: Sees = Sees("none", "none", test=False)
     served: Served = Served("bundle", "`evenhand fit --method none`.", 1.0)
 
-    def answer(self, context: Context) -> Answer:
+    def answer(self, context: Context) -> MethodAnswer:
         """Nothing to learn."""
-        return Answer.of_logits(context.features.base_logits[context.judged])
+        return MethodAnswer.of_logits(context.features.base_logits[context.judged])
 
 
 STAGES: dict[str, tuple[Method, ...]] = {
@@ -56,7 +56,7 @@ STAGES: dict[str, tuple[Method, ...]] = {
         CoralPenalty(),
     ),
     "representation": (DeepFeatureReweighting(), *LEACE, Constrained()),
-    "after-model": (Thresholds(), RejectOption()),
+    "after-model": (EqualizedThresholds(), RejectOption()),
     "fairnet": (AlwaysOn(), *FAIRNET),
     "correctors": GATED,
     "ours": OURS,

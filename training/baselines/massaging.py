@@ -10,7 +10,7 @@ from evenhand.training.baselines.context import Context
 from evenhand.training.baselines.group_labels import LEFT_OUT
 from evenhand.training.baselines.method import Sees
 from evenhand.training.baselines.postprocess import favourable_class
-from evenhand.training.baselines.retrain import Learning, Learnt, Retraining, grouped, retrain
+from evenhand.training.baselines.retrain import Learning, RetrainedBase, Retraining, grouped, retrain
 from evenhand.training.learning.finetune import cross_entropy
 from evenhand.typing import Bools, Floats, Ints
 
@@ -71,7 +71,7 @@ class Massaging(Retraining):
     source: str = "Kamiran and Calders 2012"
     sees: Sees = Sees("all", "all", test=False)
 
-    def learn(self, context: Context) -> Learnt:
+    def learn(self, context: Context) -> RetrainedBase:
         """Change labels, retrain."""
         favourable = favourable_class(context)
         train, labels = context.train, context.rows.labels
@@ -83,4 +83,4 @@ class Massaging(Retraining):
         new = labels.copy()
         new[train] = np.where(changed, favourable, 1 - favourable)
         model = retrain(context, Learning(self.name, cross_entropy(new), train, context.criterion.value))
-        return Learnt(model, {"groups": list(groups.names), "relabelled": int((changed != selected).sum())})
+        return RetrainedBase(model, {"groups": list(groups.names), "relabelled": int((changed != selected).sum())})

@@ -52,7 +52,7 @@ SAME_GRAPH = Served("bundle", "`evenhand fit --method` with its name: the base's
 
 
 @dataclass(frozen=True)
-class Answer:
+class MethodAnswer:
     """What a method answers to :attr:`Context.judged`, and how it came to it."""
 
     predicted: Ints
@@ -65,7 +65,7 @@ class Answer:
     """Computation of a row relative to the base, where it was measured on this seed."""
 
     @classmethod
-    def of_logits(cls, logits: Floats, **notes: Any) -> Answer:  # noqa: ANN401 - whatever JSON can say
+    def of_logits(cls, logits: Floats, **notes: Any) -> MethodAnswer:  # noqa: ANN401 - whatever JSON can say
         """The most likely class under ``logits (judged, classes)``, and its probability."""
         return cls(logits.argmax(axis=1), softmax(logits, axis=1).max(axis=1), notes)
 
@@ -92,7 +92,7 @@ class Method(ABC):
         return False
 
     @abstractmethod
-    def answer(self, context: Context) -> Answer:
+    def answer(self, context: Context) -> MethodAnswer:
         """Learn what is to be learnt on one seed, and answer its validation and test rows.
 
         Raises:

@@ -16,7 +16,7 @@ from evenhand.models.network.backbones import family_of
 from evenhand.training.baselines.context import Context
 from evenhand.training.baselines.group_labels import LEFT_OUT, Groups
 from evenhand.training.baselines.method import Sees
-from evenhand.training.baselines.retrain import Learning, Learnt, Retraining, fresh, grouped, retrain
+from evenhand.training.baselines.retrain import Learning, RetrainedBase, Retraining, fresh, grouped, retrain
 from evenhand.training.learning.finetune import cross_entropy
 from evenhand.typing import Ints
 
@@ -127,11 +127,11 @@ class Mixup(Retraining):
     sees: Sees = Sees("all", "all", test=False)
     shape: float = 2.0
 
-    def learn(self, context: Context) -> Learnt:
+    def learn(self, context: Context) -> RetrainedBase:
         """Retrain on blended rows."""
         groups = grouped(context)
         model = fresh(context)
         blend = Blend(model, context.base.encoded, groups, self.shape, context.seed)
         loss = cross_entropy(context.rows.labels)
         learning = Learning(self.name, loss, context.train, context.criterion.value, blend.around)
-        return Learnt(retrain(context, learning, model), {"groups": list(groups.names)})
+        return RetrainedBase(retrain(context, learning, model), {"groups": list(groups.names)})

@@ -10,7 +10,7 @@ import numpy as np
 from evenhand.training.baselines import coverage
 from evenhand.training.baselines.context import Context
 from evenhand.training.baselines.cost import Parts, parts_of
-from evenhand.training.baselines.method import Answer, Method, Sees, Served
+from evenhand.training.baselines.method import Method, MethodAnswer, Sees, Served
 from evenhand.training.choice import learners, select
 from evenhand.training.choice.candidates import NEVER, levels_of
 from evenhand.training.correctors import named
@@ -19,7 +19,7 @@ from evenhand.training.learning.features import Material
 
 
 @dataclass(frozen=True)
-class Learnt:
+class LearnerAnswers:
     """Adapters of one arm with their answers at every setting, to every row that may be asked about."""
 
     arm: learners.Arm
@@ -54,7 +54,7 @@ class Ours(Method):
         """It learns detectors and adapters."""
         return True
 
-    def answer(self, context: Context) -> Answer:
+    def answer(self, context: Context) -> MethodAnswer:
         """Learn, choose, answer."""
         config = self.config(context.config)
         if config.detector.layer != context.config.detector.layer:
@@ -70,7 +70,7 @@ class Ours(Method):
         if one.abstain_below:
             withheld = coverage.abstained(context, is_open, one.abstain_below)
             told = {"answered": coverage.per_group(context, predicted, ~withheld)}
-        return Answer(
+        return MethodAnswer(
             predicted,
             notes={
                 "taught": one.arm.name,
@@ -94,7 +94,7 @@ class Ours(Method):
             correction=replace(config.correction, **self.changes.get("correction", {})),
         )
 
-    def _choice(self, context: Context, config: FitConfig, one: Learnt) -> select.Choice:
+    def _choice(self, context: Context, config: FitConfig, one: LearnerAnswers) -> select.Choice:
         if not named(config.correction.method).chosen:
             return select.everything(one.chooser.cuts, max(levels_of(config.correction)))
         order, certify = select.choice_rows(one.chooser.material, self.certificate)
@@ -102,17 +102,17 @@ class Ours(Method):
         return one.chooser.choose(order, certify, replace(config.correction, alpha_certificate=share))
 
 
-def learnt(context: Context, config: FitConfig) -> list[Learnt]:
+def learnt(context: Context, config: FitConfig) -> list[LearnerAnswers]:
     """Learn what the setting allows, once per seed: choices with and without a certificate share it."""
     key = repr((config.detector, config.correction))
     if key not in context.cache:
         context.cache.clear()  # the answers of one setting are enough to keep
         context.cache[key] = _learn(context, config)
-    found: list[Learnt] = context.cache[key]
+    found: list[LearnerAnswers] = context.cache[key]
     return found
 
 
-def _learn(context: Context, config: FitConfig) -> list[Learnt]:
+def _learn(context: Context, config: FitConfig) -> list[LearnerAnswers]:
     material, folder = context.material, context.folder / "ours"
     asked = context.rows.of("tune", "val", "test")
     found = []
@@ -121,7 +121,7 @@ def _learn(context: Context, config: FitConfig) -> list[Learnt]:
         own: Material = replace(material, rows=arm.rows, schema=arm.schema)
         chooser = select.Chooser(fairnet.correction, own, risk, arm.lesson.known, asked, levels_of(config.correction))
         bounds, parts = fairnet.correction.abstain_below, parts_of(fairnet, context.base, material.features)
-        found.append(Learnt(arm, chooser, bounds, notes, parts))
+        found.append(LearnerAnswers(arm, chooser, bounds, notes, parts))
     return found
 
 

@@ -11,7 +11,7 @@ BANDWIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Of the kernels, in multiples of the mean squared distance."""
 
 
-class Running:
+class RunningMeans:
     """Means per cell over batches: their value remembers, their gradient is the batch's.
 
     A batch holds few rows of a rare group. The square of a gap between means of a few rows is mostly noise, and its
@@ -56,7 +56,7 @@ class RateGap:
 
     def __init__(self, favourable: Tensor, groups: int, strata: int) -> None:
         self._favourable, self._groups, self._strata = favourable, groups, strata
-        self._each, self._all = Running(groups * strata), Running(strata)
+        self._each, self._all = RunningMeans(groups * strata), RunningMeans(strata)
 
     def __call__(self, logits: Tensor, groups: Tensor, strata: Tensor) -> Tensor:
         """Penalty of one batch, whose rows all have a group: ``(rows, classes)``, ``(rows,)`` and ``(rows,)``."""
@@ -84,8 +84,8 @@ class Coral:
 
     def __init__(self, groups: int, classes: int) -> None:
         self._groups, self._classes = groups, classes
-        self._means, self._squares = Running(groups * classes), Running(groups * classes)
-        self._all_means, self._all_squares = Running(classes), Running(classes)
+        self._means, self._squares = RunningMeans(groups * classes), RunningMeans(groups * classes)
+        self._all_means, self._all_squares = RunningMeans(classes), RunningMeans(classes)
 
     def __call__(self, representation: Tensor, groups: Tensor, labels: Tensor) -> Tensor:
         """Penalty of one batch, whose rows all have a group: ``(rows, width)``, ``(rows,)`` and ``(rows,)``."""

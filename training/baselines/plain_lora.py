@@ -20,7 +20,7 @@ from evenhand.models.network.fairnet import FairNet
 from evenhand.models.network.gated_lora import ConditionalLora
 from evenhand.training.baselines.context import Context
 from evenhand.training.baselines.cost import parts_of
-from evenhand.training.baselines.method import Answer, Method, Sees, Served
+from evenhand.training.baselines.method import Method, MethodAnswer, Sees, Served
 from evenhand.training.choice.candidates import STRENGTHS
 from evenhand.training.correctors.lora import LORA
 from evenhand.training.data.dataset import HELD, LEARNT
@@ -45,7 +45,7 @@ def published(correction: CorrectionConfig) -> CorrectionConfig:
 
 
 @dataclass(frozen=True)
-class Correction:
+class PublishedCorrection:
     """A fresh FairNet on the seed's base, and the rows it learns from."""
 
     fairnet: FairNet
@@ -53,7 +53,7 @@ class Correction:
     """All training rows under one name: the paper's stages share them."""
 
     @classmethod
-    def fresh(cls, context: Context, adapters: Sequence[str]) -> Correction:
+    def fresh(cls, context: Context, adapters: Sequence[str]) -> PublishedCorrection:
         """One detector and adapter per name, initialised by the seed."""
         torch.manual_seed(context.seed)
         stage, detector = published(context.config.correction), context.config.detector
@@ -113,9 +113,9 @@ class AlwaysOn(Method):
         """It learns an adapter."""
         return True
 
-    def answer(self, context: Context) -> Answer:
+    def answer(self, context: Context) -> MethodAnswer:
         """Learn the adapter, choose its strength."""
-        correction = Correction.fresh(context, (ANY,))
+        correction = PublishedCorrection.fresh(context, (ANY,))
         members = (detection.members(context.rows, context.schema) == 1).any(axis=1, keepdims=True)
         correction.learn(context, self.name, members)
         everyone = np.ones((len(context.judged), 1), dtype=bool)
@@ -126,7 +126,7 @@ class AlwaysOn(Method):
         best = context.criterion.choose(
             STRENGTHS, lambda strength: context.on_validation(found[strength].argmax(axis=1))
         )
-        answer = Answer.of_logits(found[best], strength=best)
+        answer = MethodAnswer.of_logits(found[best], strength=best)
         return replace(answer, cost=correction.cost(context, everyone, detected=False))
 
 
@@ -149,10 +149,10 @@ class Published(Method):
         """It learns detectors and adapters."""
         return True
 
-    def answer(self, context: Context) -> Answer:
+    def answer(self, context: Context) -> MethodAnswer:
         """Learn detector and adapters, answer through the gates."""
         adapters = (OUTLIER,) if self.knowledge == "none" else tuple(context.schema.gated)
-        correction = Correction.fresh(context, adapters)
+        correction = PublishedCorrection.fresh(context, adapters)
         if self.knowledge == "full":
             gates = detection.members(context.rows, context.schema) == 1
         else:
@@ -165,7 +165,7 @@ class Published(Method):
         correction.learn(context, self.name, gates)
         judged = context.judged
         shares = dict(zip(adapters, gates[judged].mean(axis=0).round(4).tolist(), strict=True))
-        answer = Answer.of_logits(correction.logits(judged, gates[judged]), gated_share=shares)
+        answer = MethodAnswer.of_logits(correction.logits(judged, gates[judged]), gated_share=shares)
         cost = correction.cost(context, gates[judged], detected=self.knowledge != "full")
         return replace(answer, cost=cost)
 

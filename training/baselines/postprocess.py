@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator
 
 from evenhand.training.baselines.context import Context
 from evenhand.training.baselines.group_labels import LEFT_OUT, Groups, merge
-from evenhand.training.baselines.method import Answer, Method, NotApplicableError, Sees, Served
+from evenhand.training.baselines.method import Method, MethodAnswer, NotApplicableError, Sees, Served
 from evenhand.typing import Bools, Floats, Ints
 
 BANDS = tuple(round(0.5 + 0.025 * step, 3) for step in range(20))
@@ -88,7 +88,7 @@ def equalized_odds(scores: Floats, favourable: Ints, groups: Ints) -> ThresholdO
 
 
 @dataclass(frozen=True)
-class Thresholds(Method):
+class EqualizedThresholds(Method):
     """Thresholds per group under equalized odds, on the base's probabilities; randomised, with the seed."""
 
     name: str = "thresholds"
@@ -97,7 +97,7 @@ class Thresholds(Method):
     sees: Sees = Sees("none", "all", test=True)
     served: Served = DRAWN
 
-    def answer(self, context: Context) -> Answer:
+    def answer(self, context: Context) -> MethodAnswer:
         """Fit on validation rows, apply to all judged rows."""
         given = Binary.of(context)
         codes, labels, judged = given.groups.codes, context.rows.labels, context.judged
@@ -108,7 +108,7 @@ class Thresholds(Method):
         at = np.flatnonzero(codes[judged] != LEFT_OUT)
         scores = given.probability[judged[at], None]
         selected[at] = optimiser.predict(scores, sensitive_features=codes[judged[at]], random_state=context.seed) == 1
-        return Answer(given.classes(selected), None, {"groups": list(given.groups.names)})
+        return MethodAnswer(given.classes(selected), None, {"groups": list(given.groups.names)})
 
 
 def reject_option(probability: Floats, deprived: Bools, favoured: Bools, bound: float) -> Bools:
@@ -145,7 +145,7 @@ class RejectOption(Method):
     sees: Sees = Sees("none", "all", test=True)
     served: Served = DECLARED
 
-    def answer(self, context: Context) -> Answer:
+    def answer(self, context: Context) -> MethodAnswer:
         """Choose the band on validation rows, apply it to all judged rows."""
         given = Binary.of(context)
         codes, judged = given.groups.codes, context.judged
@@ -157,7 +157,7 @@ class RejectOption(Method):
         }
         best = context.criterion.choose(BANDS, lambda bound: context.on_validation(found[bound]))
         names = [given.groups.names[code] for code in low]
-        return Answer(found[best], None, {"bound": best, "deprived": names})
+        return MethodAnswer(found[best], None, {"bound": best, "deprived": names})
 
 
 def deprived_groups(selected: Bools, codes: Ints) -> list[int]:

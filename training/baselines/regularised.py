@@ -18,7 +18,7 @@ from evenhand.training.baselines.context import Context
 from evenhand.training.baselines.group_labels import Groups
 from evenhand.training.baselines.method import Sees
 from evenhand.training.baselines.penalties import Coral, Mmd, RateGap, known
-from evenhand.training.baselines.retrain import Learning, Learnt, Retraining, fresh, grouped, retrain
+from evenhand.training.baselines.retrain import Learning, RetrainedBase, Retraining, fresh, grouped, retrain
 from evenhand.training.data.dataset import Schema
 from evenhand.typing import Ints
 
@@ -76,7 +76,7 @@ class _Penalised(Retraining):
     def penalty(self, groups: Groups, schema: Schema) -> Penalty:
         """The penalty, new for every retraining."""
 
-    def learn(self, context: Context) -> Learnt:
+    def learn(self, context: Context) -> RetrainedBase:
         """Retrain."""
         groups, labels = grouped(context), torch.from_numpy(context.rows.labels)
         codes, penalty = torch.from_numpy(groups.codes), self.penalty(groups, context.schema)
@@ -91,7 +91,7 @@ class _Penalised(Retraining):
             return task + strength() * penalty(seen, codes[batch][at], labels[batch][at])
 
         learning = Learning(self.name, loss, context.train, context.criterion.value, head.around)
-        return Learnt(retrain(context, learning, model), {"groups": list(groups.names), "strength": self.strength})
+        return RetrainedBase(retrain(context, learning, model), {"groups": list(groups.names), "strength": self.strength})
 
 
 @dataclass(frozen=True)

@@ -23,23 +23,23 @@ from torch.nn import functional
 from evenhand.models.bundle.inputs import Encoded
 from evenhand.training.baselines.context import Context
 from evenhand.training.baselines.group_labels import LEFT_OUT, Groups, merge
-from evenhand.training.baselines.method import Answer, Method, NotApplicableError, Sees
+from evenhand.training.baselines.method import Method, MethodAnswer, NotApplicableError, Sees
 from evenhand.training.data.dataset import DataError
 from evenhand.training.learning import base_model
-from evenhand.training.learning.finetune import Around, Judge, RowLoss, Run, cross_entropy, finetune, predict
+from evenhand.training.learning.finetune import Around, FinetuneKey, Judge, RowLoss, cross_entropy, finetune, predict
 from evenhand.typing import Floats, Ints
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Learnt:
+class RetrainedBase:
     """What a retraining ends with."""
 
     model: nn.Module
     """The whole classifier, in the shape of the base."""
     notes: dict[str, Any] = field(default_factory=dict)
-    """What :attr:`Answer.notes` say."""
+    """What :attr:`MethodAnswer.notes` say."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Retraining(Method):
     """A method whose outcome is a whole classifier like the base: it can take the base's place in a bundle."""
 
     @abstractmethod
-    def learn(self, context: Context) -> Learnt:
+    def learn(self, context: Context) -> RetrainedBase:
         """Fine-tune the pretrained encoder anew, this method's way.
 
         Raises:
@@ -65,10 +65,10 @@ class Retraining(Method):
         except NotApplicableError as error:
             raise DataError(f"--method {self.name}: {error}") from error
 
-    def answer(self, context: Context) -> Answer:
+    def answer(self, context: Context) -> MethodAnswer:
         """Retrain, and answer the judged rows."""
         learnt = self.learn(context)
-        return Answer.of_logits(judged_logits(context, learnt.model), **learnt.notes)
+        return MethodAnswer.of_logits(judged_logits(context, learnt.model), **learnt.notes)
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def retrain(context: Context, learning: Learning, model: nn.Module | None = None
     given = context.base
     encoded = [*given.encoded, *learning.more]
     with context.scratch(learning.name) as folder:
-        run = Run(learning.name, context.seed, folder, given.pad_id, learning.loss, learning.judge, learning.around)
+        run = FinetuneKey(learning.name, context.seed, folder, given.pad_id, learning.loss, learning.judge, learning.around)
         finetune(learner, encoded, context.rows, learning.chosen, context.config.base_stage, run)
     return learner
 
@@ -180,9 +180,9 @@ class Erm(Retraining):
     source: str = "cross-entropy"
     sees: Sees = Sees("none", "none", test=False)
 
-    def learn(self, context: Context) -> Learnt:
+    def learn(self, context: Context) -> RetrainedBase:
         """Retrain."""
-        return Learnt(retrain(context, Learning(self.name, cross_entropy(context.rows.labels), context.train)))
+        return RetrainedBase(retrain(context, Learning(self.name, cross_entropy(context.rows.labels), context.train)))
 
 
 @dataclass(frozen=True)
@@ -194,12 +194,12 @@ class Reweighting(Retraining):
     source: str = "inverse frequency of label x group"
     sees: Sees = Sees("all", "all", test=False)
 
-    def learn(self, context: Context) -> Learnt:
+    def learn(self, context: Context) -> RetrainedBase:
         """Retrain."""
         groups = merge(context.rows, context.schema, context.train)
         loss = weighted_cross_entropy(context.rows.labels, inverse_frequency(groups, context.train))
         model = retrain(context, Learning(self.name, loss, context.train, context.criterion.value))
-        return Learnt(model, {"groups": list(groups.names)})
+        return RetrainedBase(model, {"groups": list(groups.names)})
 
 
 @dataclass(frozen=True)
@@ -211,13 +211,13 @@ class Resampling(Retraining):
     source: str = "imbalanced-learn, label x group"
     sees: Sees = Sees("all", "all", test=False)
 
-    def learn(self, context: Context) -> Learnt:
+    def learn(self, context: Context) -> RetrainedBase:
         """Retrain."""
         groups = merge(context.rows, context.schema, context.train)
         drawn = balanced(groups, context.train, context.seed)
         loss = cross_entropy(context.rows.labels)
         model = retrain(context, Learning(self.name, loss, drawn, context.criterion.value))
-        return Learnt(model, {"groups": list(groups.names), "rows": len(drawn)})
+        return RetrainedBase(model, {"groups": list(groups.names), "rows": len(drawn)})
 
 
 @dataclass(frozen=True)
@@ -234,7 +234,7 @@ class JustTrainTwice(Retraining):
     sees: Sees = Sees("none", "all", test=False)
     upweights: tuple[float, ...] = (6.0,)
 
-    def learn(self, context: Context) -> Learnt:
+    def learn(self, context: Context) -> RetrainedBase:
         """Retrain once per upweight."""
         labels, train = context.rows.labels, context.train
         wrong = context.features.base_logits.argmax(axis=1) != labels
@@ -247,4 +247,4 @@ class JustTrainTwice(Retraining):
                 context, Learning(f"{self.name}-{upweight:g}", loss, train, context.criterion.value)
             )
         best = best_of(context, found)
-        return Learnt(found[best], {"upweight": best, "upweighted_share": float(wrong[train].mean())})
+        return RetrainedBase(found[best], {"upweight": best, "upweighted_share": float(wrong[train].mean())})

@@ -28,7 +28,7 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Line:
+class MethodRow:
     """One method's line of the table."""
 
     method: Method
@@ -66,7 +66,7 @@ def value_of(judged: dict[str, Any], path: Sequence[str]) -> dict[str, float | N
     return {name: None if found is None else found[name] for name in ("value", "low", "high")}
 
 
-def summarise(methods: Sequence[Method], results: Sequence[Result], schema: Schema) -> list[Line]:
+def summarise(methods: Sequence[Method], results: Sequence[Result], schema: Schema) -> list[MethodRow]:
     """One line per method."""
     lines = []
     for method in methods:
@@ -82,7 +82,7 @@ def summarise(methods: Sequence[Method], results: Sequence[Result], schema: Sche
         reasons = dict.fromkeys(result.failed for result in own if result.failed)
         measured = _mean(_numbers([result.cost for result in done]))
         cost = method.served.cost if measured is None else measured
-        lines.append(Line(method, len(done), figures, tuple(reasons), cost))
+        lines.append(MethodRow(method, len(done), figures, tuple(reasons), cost))
     return lines
 
 

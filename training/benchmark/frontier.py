@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evenhand.training.benchmark.aggregate import Line
+from evenhand.training.benchmark.aggregate import MethodRow
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def dominates(a: tuple[float, float], b: tuple[float, float]) -> bool:
     return a[0] >= b[0] and a[1] >= b[1] and a != b
 
 
-def place(line: Line, split: str, axis: Axis) -> tuple[float, float] | None:
+def place(line: MethodRow, split: str, axis: Axis) -> tuple[float, float] | None:
     """Accuracy and the axis' figure, higher being better in both; none where a figure is missing."""
     if not line.seeds:
         return None
@@ -48,7 +48,7 @@ def place(line: Line, split: str, axis: Axis) -> tuple[float, float] | None:
     return None if accuracy is None or fairness is None else (accuracy, axis.sign * fairness)
 
 
-def frontier(lines: Sequence[Line], split: str, axis: Axis) -> set[str]:
+def frontier(lines: Sequence[MethodRow], split: str, axis: Axis) -> set[str]:
     """Names of the methods on the frontier; a seed that is missing does not keep a method from it."""
     found = [(line.method.name, at) for line in lines if (at := place(line, split, axis)) is not None]
     on = non_dominated([at for _, at in found])

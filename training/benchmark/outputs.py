@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from evenhand.training.benchmark import results_table
-from evenhand.training.benchmark.aggregate import Figure, Line, summarise
+from evenhand.training.benchmark.aggregate import Figure, MethodRow, summarise
 from evenhand.training.benchmark.recommend import Recommendation, recommend
 from evenhand.training.benchmark.runner import SPLITS, Result, Task
 from evenhand.training.benchmark.score import GAPS
@@ -19,7 +19,7 @@ class MethodComparison:
 
     task: Task
     results: Sequence[Result]
-    lines: Sequence[Line]
+    lines: Sequence[MethodRow]
     """One per method."""
     advice: Recommendation
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from evenhand.training.benchmark.aggregate import Line
+from evenhand.training.benchmark.aggregate import MethodRow
 from evenhand.training.benchmark.frontier import AXES, non_dominated, place
 
 WORST_CELL = AXES[0]
@@ -37,7 +37,7 @@ def rule(cost: float) -> str:
     )
 
 
-def recommend(lines: Sequence[Line], seeds: int, cost: float) -> Recommendation:
+def recommend(lines: Sequence[MethodRow], seeds: int, cost: float) -> Recommendation:
     """Apply :func:`rule`.
 
     Args:
@@ -62,36 +62,36 @@ def recommend(lines: Sequence[Line], seeds: int, cost: float) -> Recommendation:
     return Recommendation("keep the base", base.method.name, _why_base(candidates, standing), said)
 
 
-def _servable(line: Line, seeds: int) -> bool:
+def _servable(line: MethodRow, seeds: int) -> bool:
     method = line.method
     judged = line.value("val", "worst_cell") is not None
     return method.served.how != "no" and not method.sees.test and line.seeds == seeds and judged
 
 
-def _affordable(line: Line, cost: float) -> bool:
+def _affordable(line: MethodRow, cost: float) -> bool:
     difference = line.value("val", "accuracy_difference")
     return difference is not None and difference >= -cost - ROUNDING
 
 
-def _gains(line: Line) -> bool:
+def _gains(line: MethodRow) -> bool:
     low = line.figures["val"]["worst_cell_difference"].low
     return low is not None and low > 0
 
 
-def _undominated(lines: Sequence[Line]) -> list[Line]:
+def _undominated(lines: Sequence[MethodRow]) -> list[MethodRow]:
     places = [(line, at) for line in lines if (at := place(line, "val", WORST_CELL)) is not None]
     kept = non_dominated([at for _, at in places])
     return [line for (line, _), keep in zip(places, kept, strict=True) if keep]
 
 
-def _preference(line: Line) -> tuple[float, float, float]:
+def _preference(line: MethodRow) -> tuple[float, float, float]:
     """Higher is better; a cost that is not known counts as the highest."""
     at = place(line, "val", WORST_CELL)
     assert at is not None
     return at[1], at[0], -(float("inf") if line.cost is None else line.cost)
 
 
-def _why_base(candidates: Sequence[Line], standing: Sequence[Line]) -> str:
+def _why_base(candidates: Sequence[MethodRow], standing: Sequence[MethodRow]) -> str:
     """Why nothing is taken: nobody to take, nobody better, or nobody surely better."""
     if not candidates:
         return "No method that can be served without the row's attribute stays within the accuracy it may cost."
@@ -107,5 +107,5 @@ def _why_base(candidates: Sequence[Line], standing: Sequence[Line]) -> str:
     )
 
 
-def _difference(line: Line) -> float:
+def _difference(line: MethodRow) -> float:
     return line.value("val", "worst_cell_difference") or 0.0

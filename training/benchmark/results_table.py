@@ -12,7 +12,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Column, Table
 
-from evenhand.training.benchmark.aggregate import Figure, Line, figures_of, value_of
+from evenhand.training.benchmark.aggregate import Figure, MethodRow, figures_of, value_of
 from evenhand.training.benchmark.frontier import AXES, frontier
 from evenhand.training.benchmark.runner import SPLITS, Result
 from evenhand.training.data.dataset import Schema
@@ -66,13 +66,13 @@ def share(figure: Figure) -> str:
     return f"{figure.mean:.3f}{spread}{limits}"
 
 
-def served(line: Line) -> str:
+def served(line: MethodRow) -> str:
     """How a method's line can be served, and whether every request then has to say the row's group."""
     how = line.method.served.how
     return f"{how} (attribute)" if line.method.sees.test else how
 
 
-def letters(lines: Sequence[Line], split: str) -> dict[str, str]:
+def letters(lines: Sequence[MethodRow], split: str) -> dict[str, str]:
     """Which frontiers each method stands on, by its name."""
     on = {axis.figure: frontier(lines, split, axis) for axis in AXES}
     return {
@@ -81,13 +81,13 @@ def letters(lines: Sequence[Line], split: str) -> dict[str, str]:
     }
 
 
-def rows_of(lines: Sequence[Line], split: str, seeds: int) -> list[list[str]]:
+def rows_of(lines: Sequence[MethodRow], split: str, seeds: int) -> list[list[str]]:
     """Every line's entries under :data:`HEADINGS`."""
     on = letters(lines, split)
     return [_cells(line, split, seeds, on[line.method.name]) for line in lines]
 
 
-def _cells(line: Line, split: str, seeds: int, on: str) -> list[str]:
+def _cells(line: MethodRow, split: str, seeds: int, on: str) -> list[str]:
     named = [line.method.title, str(line.method.sees), f"{line.seeds}/{seeds}"]
     if not line.seeds:
         return [*named, "failed: " + "; ".join(line.failed), *[""] * 6, served(line), ""]
@@ -108,7 +108,7 @@ def _cells(line: Line, split: str, seeds: int, on: str) -> list[str]:
     return named + entries
 
 
-def text(lines: Sequence[Line], split: str, seeds: int) -> str:
+def text(lines: Sequence[MethodRow], split: str, seeds: int) -> str:
     """The table of one split, as wide as it needs to be."""
     first = Column(HEADINGS[0], no_wrap=True)
     table = Table(first, *HEADINGS[1:], title=f"{split} rows", box=SIMPLE, title_justify="left")
@@ -120,7 +120,7 @@ def text(lines: Sequence[Line], split: str, seeds: int) -> str:
     return "\n".join(part.rstrip() for part in captured.get().splitlines()) + "\n"
 
 
-def write_csv(file: Path, lines: Sequence[Line], results: Sequence[Result], schema: Schema) -> None:
+def write_csv(file: Path, lines: Sequence[MethodRow], results: Sequence[Result], schema: Schema) -> None:
     """A row per method, split and seed, then their mean and standard deviation; empty where there is no figure."""
     names = figures_of(schema)
     header = [f"{name}{end}" for name in names for end in ("", "_low", "_high")]

@@ -16,9 +16,9 @@ import transformers
 
 from evenhand.console import say
 from evenhand.training.baselines.context import Context, key_of, prepare
-from evenhand.training.baselines.method import Answer, Method
+from evenhand.training.baselines.method import Method, MethodAnswer
 from evenhand.training.benchmark.pace import Pace
-from evenhand.training.benchmark.score import Judged, judge
+from evenhand.training.benchmark.score import ScoredRows, judge
 from evenhand.training.data.dataset import DataError, Rows, Schema
 from evenhand.training.learning import distributed
 from evenhand.training.learning.config import FitConfig, fingerprint
@@ -72,9 +72,9 @@ def run(task: Task) -> list[Result]:
     distributed.deterministic()
     transformers.logging.set_verbosity_error()
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
-    stores = {seed: _Store(task, seed) for seed in task.seeds}
+    stores = {seed: _ResultStore(task, seed) for seed in task.seeds}
     stored = [(seed, method, store.read(method)) for seed, store in stores.items() for method in task.methods]
-    progress = _Progress(
+    progress = _RunProgress(
         [(seed, method) for seed, method, found in stored if found is None],
         Pace((method.name, found["seconds"]) for _, method, found in stored if found is not None),
     )
@@ -87,7 +87,7 @@ def run(task: Task) -> list[Result]:
 
 
 @dataclass
-class _Progress:
+class _RunProgress:
     """What is still to be done, of all seeds."""
 
     waiting: list[tuple[int, Method]]
@@ -100,7 +100,7 @@ class _Progress:
         self.waiting.remove((seed, method))
 
 
-def _answer_missing(task: Task, store: _Store, seed: int, progress: _Progress) -> dict[str, str]:
+def _answer_missing(task: Task, store: _ResultStore, seed: int, progress: _RunProgress) -> dict[str, str]:
     """Run the methods without a result; returns why some failed."""
     missing = [method for at, method in progress.waiting if at == seed]
     failed: dict[str, str] = {}
@@ -133,7 +133,7 @@ def _reason(error: Exception) -> str:
 
 
 def _judged(
-    task: Task, store: _Store, method: Method, seed: int, base: dict[str, Any] | None, failed: str | None
+    task: Task, store: _ResultStore, method: Method, seed: int, base: dict[str, Any] | None, failed: str | None
 ) -> Result:
     """A result with its figures."""
     stored = store.read(method)
@@ -143,11 +143,11 @@ def _judged(
     for split in SPLITS:
         chosen = task.rows.of(split)
         of_base, of_method = (store.classes(entry, chosen) for entry in (base, stored))
-        figures[split] = judge(Judged(task.rows, task.schema, chosen), of_base, of_method)
+        figures[split] = judge(ScoredRows(task.rows, task.schema, chosen), of_base, of_method)
     return Result(method.name, seed, figures, stored["notes"], stored["seconds"], cost=stored.get("cost"))
 
 
-class _Store:
+class _ResultStore:
     """One JSON per method and seed, its predictions by row number of the source file."""
 
     def __init__(self, task: Task, seed: int) -> None:
@@ -167,7 +167,7 @@ class _Store:
             return None
         return stored if stored.get("key") == self._key_of(method) else None
 
-    def write(self, method: Method, answer: Answer, context: Context, seconds: float) -> None:
+    def write(self, method: Method, answer: MethodAnswer, context: Context, seconds: float) -> None:
         """Keep an answer; the file appears whole or not at all."""
         score = None if answer.score is None else [round(float(value), 4) for value in answer.score]
         content = {

@@ -23,7 +23,7 @@ GAPS: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class Judged:
+class ScoredRows:
     """The rows of one split."""
 
     rows: Rows
@@ -49,7 +49,7 @@ class Judged:
         ]
 
 
-def judge(judged: Judged, base: Ints, predicted: Ints) -> dict[str, Any]:
+def judge(judged: ScoredRows, base: Ints, predicted: Ints) -> dict[str, Any]:
     """Everything that is said of one method, one seed, one split; plain values.
 
     Intervals are 95 %: Wilson for rates, Newcombe for differences of rates and for the paired difference in accuracy;
@@ -76,7 +76,7 @@ def judge(judged: Judged, base: Ints, predicted: Ints) -> dict[str, Any]:
     }
 
 
-def _gaps(judged: Judged, draws: _Draws, predicted: Ints) -> dict[str, Any]:
+def _gaps(judged: ScoredRows, draws: _Draws, predicted: Ints) -> dict[str, Any]:
     """Every difference of :data:`GAPS` per attribute, and its mean over those whose rates have enough rows."""
     found: dict[str, Any] = {}
     for gap in GAPS:
@@ -87,7 +87,7 @@ def _gaps(judged: Judged, draws: _Draws, predicted: Ints) -> dict[str, Any]:
     return found
 
 
-def _gap(judged: Judged, gap: str, name: str, predicted: Ints) -> dict[str, float | None]:
+def _gap(judged: ScoredRows, gap: str, name: str, predicted: Ints) -> dict[str, float | None]:
     """A difference of the reference against all others, with the Newcombe interval of its larger gap."""
     labels, reference = judged.schema.labels, judged.schema.groups[name][0]
     names = (reference, pooled_name(reference))
@@ -121,7 +121,7 @@ def _draw(rows: int) -> Floats:
 class _Draws:
     """Bootstrap over the rows of a split, the same draws for every method: differences are paired."""
 
-    def __init__(self, judged: Judged) -> None:
+    def __init__(self, judged: ScoredRows) -> None:
         self._judged = judged
         self._weights = _draw(len(judged.chosen))
 
@@ -160,7 +160,7 @@ class _Draws:
         return {"low": low, "high": high}
 
     def _members(self, counted: Sequence[bool]) -> Bools:
-        """``(rows, counted cells)`` whether a row lies in each cell, in the order of :meth:`Judged.cells`."""
+        """``(rows, counted cells)`` whether a row lies in each cell, in the order of :meth:`ScoredRows.cells`."""
         judged, columns = self._judged, []
         for name, names in judged.schema.groups.items():
             groups = judged.groups(name)

@@ -31,9 +31,9 @@ from evenhand.models.bundle import bundle as bundles
 from evenhand.stats import Z95
 from evenhand.training.causal.counterfactuals import Worlds, library
 from evenhand.training.causal.graph import RecantingWitness, carriers, read_graph, relevant
-from evenhand.training.causal.rows import KINDS, MEASURES, Decider, Prepared, prepare
+from evenhand.training.causal.rows import KINDS, MEASURES, CausalRows, Decider, prepare
 from evenhand.training.data.dataset import DataError
-from evenhand.training.data.select_rows import Wanted, input_columns, of_split
+from evenhand.training.data.select_rows import RowSelection, input_columns, of_split
 from evenhand.training.data.table import Table
 from evenhand.training.evaluation.metrics import MIN_CELL
 from evenhand.typing import Float64s
@@ -46,7 +46,7 @@ DECISION = "the decision"
 
 
 @dataclass(frozen=True)
-class Asked:
+class CausalQuery:
     """What a user asked for."""
 
     attribute: str
@@ -55,7 +55,7 @@ class Asked:
     rows: int = 2000
     resamples: int = 40
     seed: int = 0
-    columns: Wanted = field(default_factory=Wanted)
+    columns: RowSelection = field(default_factory=RowSelection)
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Setup:
     """By effect which columns see the other group; :data:`DECISION` is the model itself."""
 
 
-def causal(path: Path, table: Table, graph_file: Path, asked: Asked) -> dict[str, Any]:
+def causal(path: Path, table: Table, graph_file: Path, asked: CausalQuery) -> dict[str, Any]:
     """Effects of an attribute on a bundle's decision.
 
     Raises:
@@ -137,7 +137,7 @@ def _decided(setup: Setup, worlds: Worlds, group: str, seen: frozenset[str]) -> 
 
 
 def _setup(
-    decider: Decider, graph: nx.DiGraph, rows: pd.DataFrame, asked: Asked
+    decider: Decider, graph: nx.DiGraph, rows: pd.DataFrame, asked: CausalQuery
 ) -> tuple[Setup, dict[str, int], dict[str, str]]:
     attribute = asked.attribute
     counts = rows[attribute].value_counts()
@@ -248,7 +248,7 @@ def _interval(n: int, value: float, half: float) -> dict[str, Any]:
     return {"n": n, "value": value, "low": value - half, "high": value + half}
 
 
-def _counted(table: Table, rows: pd.DataFrame, prepared: Prepared, left_out: Mapping[str, int]) -> dict[str, Any]:
+def _counted(table: Table, rows: pd.DataFrame, prepared: CausalRows, left_out: Mapping[str, int]) -> dict[str, Any]:
     return {
         "in_file": len(table.rows) + len(table.refused),
         "used": len(rows),

@@ -65,7 +65,7 @@ class Decider:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class CausalRows:
     """Rows that a causal model can be learnt from."""
 
     rows: pd.DataFrame
@@ -73,7 +73,7 @@ class Prepared:
     """Rows that lack a value of the graph's columns."""
 
 
-def prepare(found: Sequence[Values], decider: Decider, nodes: Collection[str], attribute: str) -> Prepared:
+def prepare(found: Sequence[Values], decider: Decider, nodes: Collection[str], attribute: str) -> CausalRows:
     """Take the graph's columns and the model's features.
 
     Raises:
@@ -95,7 +95,7 @@ def prepare(found: Sequence[Values], decider: Decider, nodes: Collection[str], a
             raise DataError(f"column {name}: {int(unread.sum())} values are no numbers, and the model reads numbers")
         if name in numeric or (name not in decider.features.names and not unread.any()):
             kept[name] = as_number.astype(float)
-    return Prepared(kept, int((~complete).sum()))
+    return CausalRows(kept, int((~complete).sum()))
 
 
 def _values(column: pd.Series, numeric: bool) -> list[float | str | None]:

@@ -84,7 +84,7 @@ class Cuts:
         return min(float(np.quantile(self._risk[:, attribute], 1.0 - share)), NEVER - 1e-6)
 
 
-class Table:
+class PredictionTable:
     """Predicted class of some rows at every strength, under every set of open gates that some setting can produce."""
 
     def __init__(

@@ -17,7 +17,7 @@ from evenhand.models.network.fairnet import FairNet
 from evenhand.training.choice import select
 from evenhand.training.choice.candidates import Cuts, levels_of
 from evenhand.training.correctors import named
-from evenhand.training.correctors.interface import Given
+from evenhand.training.correctors.interface import CorrectorInput
 from evenhand.training.data.attributes import with_shared_gate
 from evenhand.training.data.dataset import HELD, TUNE, DataError, Rows, Schema
 from evenhand.training.learning import detection, pseudo_labels
@@ -44,7 +44,7 @@ class Arm:
 
 
 @dataclass(frozen=True)
-class Learnt:
+class LearnerResult:
     """What came of it."""
 
     arm: Arm
@@ -96,13 +96,13 @@ def learn(
     risk = detection.risks_of(fairnet.detectors, material.features, arm.rows.all())
     lowest = Cuts(risk, arm.lesson.known, arm.rows).thresholds((max(levels_of(stage)),) * risk.shape[1])
     place = folder / f"{arm.name}-correction-{fingerprint(key, asdict(stage))[:12]}"
-    given = Given(own, risk >= np.array(lowest), risk, arm.lesson.known, stage, place)
+    given = CorrectorInput(own, risk >= np.array(lowest), risk, arm.lesson.known, stage, place)
     return fairnet, risk, method.learn(fairnet.correction, given)
 
 
-def best(config: FitConfig, make_split: MakeSplit, material: Material, folder: Path) -> Learnt:
+def best(config: FitConfig, make_split: MakeSplit, material: Material, folder: Path) -> LearnerResult:
     """Learn every arm that the setting allows, and take the best by validation rows; each gets its share of alpha."""
-    found: list[Learnt] = []
+    found: list[LearnerResult] = []
     listed = arms(config, make_split, material, folder)
     stage = replace(config.correction, alpha_certificate=config.correction.alpha_certificate / len(listed))
     for arm in listed:
@@ -112,7 +112,7 @@ def best(config: FitConfig, make_split: MakeSplit, material: Material, folder: P
             choice = select.choose(fairnet.correction, own, risk, arm.lesson.known, stage)
         else:
             choice = select.everything(Cuts(risk, arm.lesson.known, arm.rows), max(levels_of(stage)))
-        found.append(Learnt(arm, fairnet, risk, notes, choice))
+        found.append(LearnerResult(arm, fairnet, risk, notes, choice))
     chosen = max(found, key=lambda learnt: (learnt.choice.certified, learnt.choice.value))
     if len(found) > 1:
         values = ", ".join(f"{learnt.arm.name} {learnt.choice.value:.3f}" for learnt in found)

@@ -14,8 +14,8 @@ from evenhand.training.choice.candidates import (
     NEVER,
     Cuts,
     Judge,
+    PredictionTable,
     Setting,
-    Table,
     levels_of,
     settings,
 )
@@ -30,7 +30,7 @@ SEEN = 0.5
 
 
 @dataclass(frozen=True)
-class Trial:
+class SettingTrial:
     """One setting that was put to the test."""
 
     setting: Setting
@@ -51,7 +51,7 @@ class Choice:
     certified: bool
     worst_cell: tuple[str, str, str] | None
     """Attribute, group and label of the base's worst cell on the rows that order: the one whose gain is tested."""
-    trials: tuple[Trial, ...]
+    trials: tuple[SettingTrial, ...]
     tried: int
     """Settings that were better than none on the rows that order."""
     value: float
@@ -111,7 +111,7 @@ class Chooser:
         self.attributes = risk.shape[1]
         self.levels = levels
         lowest = np.array(self.cuts.thresholds((max(levels),) * self.attributes))
-        self._table = Table(correction, material.features, chosen, risk[chosen] >= lowest, risk[chosen])
+        self._table = PredictionTable(correction, material.features, chosen, risk[chosen] >= lowest, risk[chosen])
         self._place = np.full(len(self.rows), -1)
         self._place[chosen] = np.arange(len(chosen))
         self._chosen = chosen
@@ -183,7 +183,7 @@ class Chooser:
 
     def _trials(
         self, first: list[Setting], certify: Ints, named: tuple[str, str, str] | None, config: CorrectionConfig
-    ) -> list[Trial]:
+    ) -> list[SettingTrial]:
         """Test the first settings in their order."""
         judge = self.judge(certify, config.epsilon)
         inside = judge.members[judge.names.index(named)] if named in judge.names else None
@@ -196,7 +196,7 @@ class Chooser:
             tested.append((setting, loss_p, gain_p, judge.value(predicted)))
         passed = fallback([max(loss_p, gain_p) for _, loss_p, gain_p, _ in tested], config.alpha_certificate)
         return [
-            Trial(setting, loss_p, gain_p, ok, value)
+            SettingTrial(setting, loss_p, gain_p, ok, value)
             for (setting, loss_p, gain_p, value), ok in zip(tested, passed, strict=True)
         ]
 

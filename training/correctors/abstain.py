@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import softmax
 
 from evenhand.models.network.backbones import SplitModel
-from evenhand.training.correctors.interface import CorrectorMethod, Given
+from evenhand.training.correctors.interface import CorrectorInput, CorrectorMethod
 from evenhand.training.correctors.none import Nothing
 from evenhand.training.learning.config import CorrectionConfig
 from evenhand.typing import Bools, Floats
@@ -33,7 +33,7 @@ def make(split: SplitModel, attributes: Sequence[str], *, config: CorrectionConf
     return Abstain(split)
 
 
-def learn(corrector: Abstain, given: Given) -> dict[str, Any]:
+def learn(corrector: Abstain, given: CorrectorInput) -> dict[str, Any]:
     """Find every attribute's bound."""
     held, features = given.held, given.material.features
     logits = features.base_logits[held].astype(np.float64)

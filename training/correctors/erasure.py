@@ -24,7 +24,7 @@ from torch import Tensor
 
 from evenhand.models.network.backbones import SplitModel
 from evenhand.models.network.corrector import Corrector, Selected
-from evenhand.training.correctors.interface import CorrectorMethod, Given, NotApplicableError
+from evenhand.training.correctors.interface import CorrectorInput, CorrectorMethod, NotApplicableError
 from evenhand.training.learning.config import CorrectionConfig
 from evenhand.typing import Float64s, Ints
 
@@ -83,7 +83,7 @@ def make(
     return kind(split, len(attributes), weight.shape[1])
 
 
-def learn_leace(corrector: Erasure, given: Given) -> dict[str, Any]:
+def learn_leace(corrector: Erasure, given: CorrectorInput) -> dict[str, Any]:
     """Fit one eraser per attribute on all training rows whose group is known."""
     for attribute, (x, z) in enumerate(_known(given)):
         standardised = (z - z.mean()) / z.std()
@@ -111,7 +111,7 @@ def leace(x: Tensor, z: Tensor) -> LeaceEraser:
     return fitter.update(x, z).eraser
 
 
-def learn_inlp(corrector: Erasure, given: Given) -> dict[str, Any]:
+def learn_inlp(corrector: Erasure, given: CorrectorInput) -> dict[str, Any]:
     """Project out direction after direction."""
     counts = []
     for attribute, (x, z) in enumerate(_known(given)):
@@ -142,7 +142,7 @@ def nullspace_directions(x: Float64s, z: Ints) -> Float64s:
     return basis
 
 
-def _known(given: Given) -> list[tuple[Float64s, Ints]]:
+def _known(given: CorrectorInput) -> list[tuple[Float64s, Ints]]:
     """Representation and group of training rows whose group is known, per attribute."""
     rows = given.material.rows.of("train", "held", "tune")
     found = []

@@ -16,7 +16,7 @@ from evenhand.typing import Bools, Float32s, Ints
 
 
 @dataclass(frozen=True)
-class Given:
+class CorrectorInput:
     """What a corrector is learnt from."""
 
     material: Material
@@ -47,7 +47,7 @@ class Make(Protocol):
 class Learn(Protocol):
     """Learns a corrector."""
 
-    def __call__(self, corrector: Any, given: Given) -> dict[str, Any]:  # noqa: ANN401 - each its own class
+    def __call__(self, corrector: Any, given: CorrectorInput) -> dict[str, Any]:  # noqa: ANN401 - each its own class
         """Change it in place; returns what a reader of the log should know.
 
         Raises:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from evenhand.models.network.backbones import SplitModel
 from evenhand.models.network.corrector import Selected
-from evenhand.training.correctors.interface import CorrectorMethod, Given
+from evenhand.training.correctors.interface import CorrectorInput, CorrectorMethod
 from evenhand.training.correctors.margins import MarginCorrector
 from evenhand.training.learning.config import CorrectionConfig
 
@@ -57,7 +57,7 @@ def make(split: SplitModel, attributes: Sequence[str], *, config: CorrectionConf
     return Flip(split, len(attributes))
 
 
-def learn(corrector: Flip, given: Given) -> dict[str, Any]:
+def learn(corrector: Flip, given: CorrectorInput) -> dict[str, Any]:
     """Find which way every flagged group's close answers go, and how wide the widest band is."""
     margins, held = corrector.begin(given), given.held
     for attribute in range(given.gates.shape[1]):

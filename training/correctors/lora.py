@@ -7,7 +7,7 @@ from typing import Any
 
 from evenhand.models.network.backbones import SplitModel
 from evenhand.models.network.gated_lora import ConditionalLora
-from evenhand.training.correctors.interface import CorrectorMethod, Given
+from evenhand.training.correctors.interface import CorrectorInput, CorrectorMethod
 from evenhand.training.learning import adapters
 from evenhand.training.learning.config import CorrectionConfig
 
@@ -17,7 +17,7 @@ def make(split: SplitModel, attributes: Sequence[str], *, config: CorrectionConf
     return ConditionalLora(split, attributes, config.rank, config.alpha)
 
 
-def learn(corrector: ConditionalLora, given: Given) -> dict[str, Any]:
+def learn(corrector: ConditionalLora, given: CorrectorInput) -> dict[str, Any]:
     """Learn the adapters."""
     hinge_open = adapters.learn(corrector, given.material, given.gates, given.config, given.folder)
     return {} if hinge_open is None else {"contrastive hinge open in the last epoch, share of anchors": hinge_open}

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from evenhand.models.network.backbones import SplitModel
 from evenhand.models.network.corrector import Corrector
-from evenhand.training.correctors.interface import Given, NotApplicableError
+from evenhand.training.correctors.interface import CorrectorInput, NotApplicableError
 from evenhand.typing import Bools, Float32s
 
 
@@ -36,7 +36,7 @@ class MarginCorrector(Corrector):
         """Logits ``(rows, classes)`` of another margin ``(rows,)`` and the same sum."""
         return logits + (margin - self.margin(logits))[:, None] * self.favourable / 2
 
-    def begin(self, given: Given) -> Float32s:
+    def begin(self, given: CorrectorInput) -> Float32s:
         """Learn which class is the favourable one.
 
         Returns:
@@ -54,6 +54,6 @@ class MarginCorrector(Corrector):
         return found
 
 
-def favourable_truth(given: Given) -> Bools:
+def favourable_truth(given: CorrectorInput) -> Bools:
     """``(rows,)`` whether the true label is the favourable one."""
     return np.isin(np.array(given.material.schema.labels)[given.material.rows.labels], given.material.schema.favourable)

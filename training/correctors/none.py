@@ -9,7 +9,7 @@ from torch import Tensor
 
 from evenhand.models.network.backbones import SplitModel
 from evenhand.models.network.corrector import Corrector, Selected
-from evenhand.training.correctors.interface import CorrectorMethod, Given
+from evenhand.training.correctors.interface import CorrectorInput, CorrectorMethod
 from evenhand.training.learning.config import CorrectionConfig
 
 
@@ -29,7 +29,7 @@ def make(split: SplitModel, attributes: Sequence[str], *, config: CorrectionConf
     return Nothing(split)
 
 
-def learn(corrector: Nothing, given: Given) -> dict[str, Any]:
+def learn(corrector: Nothing, given: CorrectorInput) -> dict[str, Any]:
     """There is nothing to learn."""
     return {}
 

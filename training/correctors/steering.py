@@ -19,7 +19,7 @@ from torch import Tensor
 
 from evenhand.models.network.backbones import SplitModel
 from evenhand.models.network.corrector import Corrector, Selected
-from evenhand.training.correctors.interface import CorrectorMethod, Given, NotApplicableError
+from evenhand.training.correctors.interface import CorrectorInput, CorrectorMethod, NotApplicableError
 from evenhand.training.data.batches import by_length
 from evenhand.training.learning.config import CorrectionConfig
 from evenhand.training.learning.features import Features
@@ -53,7 +53,7 @@ def make(split: SplitModel, attributes: Sequence[str], *, config: CorrectionConf
     return Steering(split, len(attributes))
 
 
-def learn(corrector: Steering, given: Given) -> dict[str, Any]:
+def learn(corrector: Steering, given: CorrectorInput) -> dict[str, Any]:
     """Take mean differences over held-out rows whose attribute is known."""
     held, labels = given.held, given.material.rows.labels
     means = mean_states(given.material.features, held)

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from evenhand.models.network.backbones import SplitModel
 from evenhand.models.network.corrector import Selected
-from evenhand.training.correctors.interface import CorrectorMethod, Given
+from evenhand.training.correctors.interface import CorrectorInput, CorrectorMethod
 from evenhand.training.correctors.margins import MarginCorrector, favourable_truth
 from evenhand.training.evaluation.metrics import MIN_CELL
 from evenhand.training.learning.config import CorrectionConfig
@@ -62,7 +62,7 @@ def make(split: SplitModel, attributes: Sequence[str], *, config: CorrectionConf
     return Thresholds(split, len(attributes))
 
 
-def learn(corrector: Thresholds, given: Given) -> dict[str, Any]:
+def learn(corrector: Thresholds, given: CorrectorInput) -> dict[str, Any]:
     """Fit both thresholds of every attribute on held-out rows."""
     margins, good, held = corrector.begin(given), favourable_truth(given), given.held
     for attribute in range(given.gates.shape[1]):

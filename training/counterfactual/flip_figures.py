@@ -19,7 +19,7 @@ WORST = 10
 
 
 @dataclass(frozen=True)
-class Pair:
+class SwapPair:
     """A row and one swap of it, by place among what is run."""
 
     row_number: int
@@ -30,7 +30,7 @@ class Pair:
     """Whether the model reads both alike: the words are none to it, or beyond what it reads."""
 
 
-def figures(answers: Answers, pairs: Sequence[Pair], manifest: Manifest) -> dict[str, Any]:
+def figures(answers: Answers, pairs: Sequence[SwapPair], manifest: Manifest) -> dict[str, Any]:
     """How answers change, by attribute."""
     good = np.array([label in manifest.favourable for label in manifest.labels])
     found = {}
@@ -49,7 +49,7 @@ def figures(answers: Answers, pairs: Sequence[Pair], manifest: Manifest) -> dict
     return found
 
 
-def _flipped(answers: Answers, pairs: Sequence[Pair], kind: str) -> Bools:
+def _flipped(answers: Answers, pairs: Sequence[SwapPair], kind: str) -> Bools:
     label = answers.base if kind == "base" else answers.final
     found: Bools = label[[pair.before for pair in pairs]] != label[[pair.after for pair in pairs]]
     return found
@@ -66,7 +66,7 @@ def _favourable(answers: Answers, kind: str, good: Bools) -> Float64s:
     return found
 
 
-def _directions(answers: Answers, pairs: Sequence[Pair], good: Bools) -> list[dict[str, Any]]:
+def _directions(answers: Answers, pairs: Sequence[SwapPair], good: Bools) -> list[dict[str, Any]]:
     found = []
     for source, target in dict.fromkeys((pair.swap.source, pair.swap.target) for pair in pairs):
         of = [pair for pair in pairs if (pair.swap.source, pair.swap.target) == (source, target)]
@@ -94,11 +94,11 @@ def mean_of(values: Float64s) -> dict[str, Any]:
     return {"n": n, "value": value, "low": low, "high": high}
 
 
-def _worst(answers: Answers, pairs: Sequence[Pair], manifest: Manifest, good: Bools) -> list[dict[str, Any]]:
+def _worst(answers: Answers, pairs: Sequence[SwapPair], manifest: Manifest, good: Bools) -> list[dict[str, Any]]:
     """The swaps that change the served score most, each row once."""
     scores = {kind: _favourable(answers, kind, good) for kind in ("base", "final")}
     final = scores["final"]
-    listed: dict[int, Pair] = {}
+    listed: dict[int, SwapPair] = {}
     for pair in sorted(pairs, key=lambda pair: -abs(float(final[pair.after] - final[pair.before]))):
         listed.setdefault(pair.row_number, pair)
         if len(listed) == WORST:

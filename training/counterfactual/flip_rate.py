@@ -35,10 +35,10 @@ from evenhand.models.bundle.inputs import Encoded, Encoder, InputError
 from evenhand.models.bundle.manifest import Manifest
 from evenhand.models.bundle.runner import make_runner
 from evenhand.models.bundle.terms import Swap, Swapper, make_swapper
-from evenhand.training.counterfactual.flip_figures import Pair, figures
+from evenhand.training.counterfactual.flip_figures import SwapPair, figures
 from evenhand.training.counterfactual.term_lists import PACKAGED, load_terms
 from evenhand.training.data.dataset import DataError
-from evenhand.training.data.select_rows import Wanted, check_inputs, input_columns, item_of, of_split
+from evenhand.training.data.select_rows import RowSelection, check_inputs, input_columns, item_of, of_split
 from evenhand.training.data.table import Table
 from evenhand.training.evaluation.bundle_score import answer
 
@@ -50,13 +50,13 @@ class Swapped:
     """Rows that name a group, with their swaps."""
 
     encoded: list[Encoded]
-    pairs: list[Pair]
+    pairs: list[SwapPair]
     refused: int
     left_out: dict[str, int]
     tried: int
 
 
-def flip(path: Path, table: Table, wanted: Wanted, terms: Path = PACKAGED) -> dict[str, Any]:
+def flip(path: Path, table: Table, wanted: RowSelection, terms: Path = PACKAGED) -> dict[str, Any]:
     """Swap groups in a table's rows and compare the answers.
 
     Args:
@@ -126,11 +126,11 @@ def swapper_for(bundle: Bundle, encoder: Encoder, terms: Path, attributes: Seque
     return swapper
 
 
-def _swap(table: Table, wanted: Wanted, manifest: Manifest, encoder: Encoder, swapper: Swapper) -> Swapped:
+def _swap(table: Table, wanted: RowSelection, manifest: Manifest, encoder: Encoder, swapper: Swapper) -> Swapped:
     check_inputs(table, encoder, manifest, wanted)
     chosen, left_out = of_split(table, wanted)
     encoded: list[Encoded] = []
-    pairs: list[Pair] = []
+    pairs: list[SwapPair] = []
     refused = len(table.refused)
     for number, values in track(chosen, len(chosen), "swapping groups"):
         try:
@@ -147,7 +147,7 @@ def _swap(table: Table, wanted: Wanted, manifest: Manifest, encoder: Encoder, sw
 
 
 def _add(
-    encoded: list[Encoded], pairs: list[Pair], row: tuple[int, Encoded], swaps: Sequence[tuple[Swap, Encoded]]
+    encoded: list[Encoded], pairs: list[SwapPair], row: tuple[int, Encoded], swaps: Sequence[tuple[Swap, Encoded]]
 ) -> None:
     """One row and what became of it."""
     number, before = row
@@ -155,7 +155,7 @@ def _add(
     if swaps:
         encoded.append(before)
     for swap, after in swaps:
-        pairs.append(Pair(number, swap, place, len(encoded), _alike(before, after)))
+        pairs.append(SwapPair(number, swap, place, len(encoded), _alike(before, after)))
         encoded.append(after)
 
 

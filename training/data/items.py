@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from evenhand.console import track
-from evenhand.models.bundle.encoders.table import Features, present
+from evenhand.models.bundle.encoders.table import TableFeatures, present
 from evenhand.models.bundle.inputs import Encoded, Encoder, InputError
 from evenhand.training.data.columns import Columns
 from evenhand.typing import Array, Bools
@@ -48,7 +48,7 @@ def feature_names(table: pd.DataFrame, columns: Columns) -> list[str]:
     return list(columns.features) or [str(name) for name in table.columns if name not in other]
 
 
-def feature_item(values: Mapping[str, str | None], features: Features) -> dict[str, float | str | None]:
+def feature_item(values: Mapping[str, str | None], features: TableFeatures) -> dict[str, float | str | None]:
     """One row of strings to an object of named features; columns that are no features are left out.
 
     Raises:

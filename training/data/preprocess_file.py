@@ -9,7 +9,7 @@ import numpy as np
 from transformers import AutoTokenizer
 from transformers.image_processing_base import ImageProcessingMixin
 
-from evenhand.models.bundle.encoders.table import Categorical, Features, Numeric
+from evenhand.models.bundle.encoders.table import Categorical, Numeric, TableFeatures
 from evenhand.training.data.dataset import DataError, Rows
 
 MAX_CATEGORIES = 500
@@ -33,7 +33,7 @@ def features_json(rows: Rows) -> bytes:
             numeric.append(Numeric(name=name, mean=float(np.mean(values)), scale=scale if scale > 0 else 1.0))
     if not numeric and not categorical:
         raise DataError("no feature has a value in any training row; name some with --feature")
-    return Features(numeric=numeric, categorical=categorical).model_dump_json(indent=1).encode()
+    return TableFeatures(numeric=numeric, categorical=categorical).model_dump_json(indent=1).encode()
 
 
 def image_json(base: str) -> bytes:

@@ -26,7 +26,7 @@ TEST = "test"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RowSelection:
     """What a user asked for; what is not given comes from the bundle."""
 
     text: str | None = None
@@ -54,7 +54,7 @@ class Judgeable:
     refused: list[Refused]
     left_out: dict[str, int]
     """Rows of splits that were not asked for, by split."""
-    wanted: Wanted
+    wanted: RowSelection
     """With the bundle's own settings where the user gave none."""
     absent: tuple[str, ...]
     """Attributes of the bundle that the table has no column for."""
@@ -62,7 +62,7 @@ class Judgeable:
     """Groups in the table that the bundle was not fitted on, by attribute."""
 
 
-def judgeable(table: Table, bundle: Bundle, wanted: Wanted) -> Judgeable:
+def judgeable(table: Table, bundle: Bundle, wanted: RowSelection) -> Judgeable:
     """Take from a table what a bundle can be judged on.
 
     Raises:
@@ -90,7 +90,7 @@ def judgeable(table: Table, bundle: Bundle, wanted: Wanted) -> Judgeable:
     return Judgeable(rows, replace(schema, gates=gates), encoded, refused, left_out, wanted, absent, new_groups)
 
 
-def _settled(table: Table, manifest: Manifest, wanted: Wanted) -> tuple[Wanted, tuple[str, ...]]:
+def _settled(table: Table, manifest: Manifest, wanted: RowSelection) -> tuple[RowSelection, tuple[str, ...]]:
     """The user's words, the bundle's settings where there are none, and the bundle's attributes without a column."""
     saved = _saved(manifest)
     names = tuple(saved.get("attributes", ())) or tuple(manifest.attribute_names)
@@ -110,7 +110,7 @@ def _settled(table: Table, manifest: Manifest, wanted: Wanted) -> tuple[Wanted, 
     return found, absent
 
 
-def _check(table: Table, manifest: Manifest, wanted: Wanted) -> None:
+def _check(table: Table, manifest: Manifest, wanted: RowSelection) -> None:
     """Refuse what cannot be meant."""
     if not wanted.attributes:
         raise DataError(f"{table.name}: no column of an attribute; name one with --attribute")
@@ -132,7 +132,7 @@ def _saved(manifest: Manifest) -> dict[str, Any]:
     return saved
 
 
-def input_columns(table: Table, manifest: Manifest, wanted: Wanted) -> Wanted:
+def input_columns(table: Table, manifest: Manifest, wanted: RowSelection) -> RowSelection:
     """What a row is made of, for a command that needs neither labels nor groups.
 
     Raises:
@@ -143,7 +143,7 @@ def input_columns(table: Table, manifest: Manifest, wanted: Wanted) -> Wanted:
     return chosen
 
 
-def _inputs(table: Table, manifest: Manifest, wanted: Wanted) -> Wanted:
+def _inputs(table: Table, manifest: Manifest, wanted: RowSelection) -> RowSelection:
     """Input and split columns, those that the bundle was fitted with where the user named none."""
     saved = _saved(manifest)
     split = wanted.split or (saved.get("split") if saved.get("split") in table.columns else None)
@@ -156,7 +156,7 @@ def _inputs(table: Table, manifest: Manifest, wanted: Wanted) -> Wanted:
     )
 
 
-def _check_columns(table: Table, manifest: Manifest, wanted: Wanted, *more: str | None) -> None:
+def _check_columns(table: Table, manifest: Manifest, wanted: RowSelection, *more: str | None) -> None:
     if wanted.only and not wanted.split:
         raise DataError("--only needs --split: the column whose values it names")
     inputs = {"table": [], "pair": [wanted.text, wanted.text_pair]}.get(manifest.task, [wanted.text])
@@ -166,7 +166,7 @@ def _check_columns(table: Table, manifest: Manifest, wanted: Wanted, *more: str 
         raise DataError(f"{table.name}: no column {', '.join(gone)}; it has {', '.join(table.columns)}")
 
 
-def of_split(table: Table, wanted: Wanted) -> tuple[list[tuple[int, Values]], dict[str, int]]:
+def of_split(table: Table, wanted: RowSelection) -> tuple[list[tuple[int, Values]], dict[str, int]]:
     """Rows of the splits that were asked for, and how many each other split has."""
     if not wanted.split:
         return table.rows, {}
@@ -178,7 +178,7 @@ def of_split(table: Table, wanted: Wanted) -> tuple[list[tuple[int, Values]], di
     return chosen, {name: n for name, n in sorted(by_split.items()) if name not in wanted.only}
 
 
-def check_inputs(table: Table, encoder: Encoder, manifest: Manifest, wanted: Wanted) -> None:
+def check_inputs(table: Table, encoder: Encoder, manifest: Manifest, wanted: RowSelection) -> None:
     """Refuse a table without any feature, and a folder that is not there."""
     if isinstance(encoder, TableEncoder) and not {*encoder.features.names} & {*table.columns}:
         few = ", ".join(encoder.features.names[:10])
@@ -187,7 +187,7 @@ def check_inputs(table: Table, encoder: Encoder, manifest: Manifest, wanted: Wan
         raise DataError(f"--images {wanted.images}: no such folder")
 
 
-def _answerable(values: Values, wanted: Wanted, manifest: Manifest, encoder: Encoder) -> Encoded | str:
+def _answerable(values: Values, wanted: RowSelection, manifest: Manifest, encoder: Encoder) -> Encoded | str:
     """The encoded input, or why there is none; the reason never repeats the row."""
     label = values.get(wanted.label or "")
     if label is None or label == "":
@@ -201,7 +201,7 @@ def _answerable(values: Values, wanted: Wanted, manifest: Manifest, encoder: Enc
         return str(error)
 
 
-def item_of(values: Values, wanted: Wanted, manifest: Manifest, encoder: Encoder) -> Any:  # noqa: ANN401 - as encoders take
+def item_of(values: Values, wanted: RowSelection, manifest: Manifest, encoder: Encoder) -> Any:  # noqa: ANN401 - as encoders take
     """What the encoder takes, or nothing where a part is missing."""
     if isinstance(encoder, TableEncoder):
         return feature_item(values, encoder.features)
@@ -221,7 +221,7 @@ def _nothing_left(table: Table, manifest: Manifest, refused: Sequence[Refused]) 
     return f"{table.name}: no row can be judged: {reasons}; the bundle knows the labels {', '.join(manifest.labels)}"
 
 
-def _schema(rows: Sequence[Values], manifest: Manifest, wanted: Wanted) -> tuple[Schema, dict[str, tuple[str, ...]]]:
+def _schema(rows: Sequence[Values], manifest: Manifest, wanted: RowSelection) -> tuple[Schema, dict[str, tuple[str, ...]]]:
     """The bundle's groups, reference first, and after them those that only the table has."""
     fitted = {attribute.name: attribute for attribute in manifest.attributes}
     groups, new = {}, {}
@@ -248,7 +248,7 @@ def _group(values: Values, name: str) -> str | None:
     return None if value is None or value.strip().lower() in MISSING else value
 
 
-def _rows(kept: Sequence[tuple[int, Values]], schema: Schema, wanted: Wanted) -> Rows:
+def _rows(kept: Sequence[tuple[int, Values]], schema: Schema, wanted: RowSelection) -> Rows:
     labels = {label: code for code, label in enumerate(schema.labels)}
     codes = {name: {group: code for code, group in enumerate(groups)} for name, groups in schema.groups.items()}
     return Rows(

@@ -30,7 +30,7 @@ from evenhand.console import say, track
 from evenhand.models.bundle import bundle as bundles
 from evenhand.models.bundle.bundle import Bundle
 from evenhand.models.bundle.runner import make_runner
-from evenhand.training.data.select_rows import Judgeable, Wanted, judgeable
+from evenhand.training.data.select_rows import Judgeable, RowSelection, judgeable
 from evenhand.training.data.table import Table, read_table
 from evenhand.training.evaluation import detail
 from evenhand.training.evaluation.bundle_score import answer, judge
@@ -39,7 +39,7 @@ FORMAT = 1
 LIBRARIES = ("onnxruntime", "tokenizers", "numpy")
 
 
-def audit(bundle_path: Path, data: Path, wanted: Wanted) -> dict[str, Any]:
+def audit(bundle_path: Path, data: Path, wanted: RowSelection) -> dict[str, Any]:
     """Judge a bundle on a table.
 
     Returns:

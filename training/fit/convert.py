@@ -19,11 +19,11 @@ from evenhand.models.bundle.manifest import Attribute, Manifest
 from evenhand.models.bundle.runtime_onnx import GraphRunner
 from evenhand.models.onnx.quantize import Precision, lower
 from evenhand.training.data.dataset import DataError, refuse_existing
-from evenhand.training.data.select_rows import Judgeable, Wanted, judgeable
+from evenhand.training.data.select_rows import Judgeable, RowSelection, judgeable
 from evenhand.training.data.table import read_table
 from evenhand.training.evaluation.bundle_score import Answers, answer
 from evenhand.training.fit.batch_invariance import TOLERANCE, Company, company
-from evenhand.training.fit.finalize import Judged, seal
+from evenhand.training.fit.finalize import SplitScores, seal
 
 KINDS = {"base": "base", "final": "corrected"}
 MADE_ANEW = (bundles.GRAPH, bundles.REFERENCE, bundles.CARD)
@@ -36,14 +36,14 @@ class Lowered:
     original: Bundle
     bundle: Bundle
     """Not written yet: its manifest lacks evaluation and hashes."""
-    before: Judged
-    after: Judged
+    before: SplitScores
+    after: SplitScores
     company: Company
     tolerance: float
     split: str
     """What the rows are called."""
 
-    def value(self, judged: Judged, figure: str, kind: str) -> float | None:
+    def value(self, judged: SplitScores, figure: str, kind: str) -> float | None:
         """``accuracy`` or ``worst_cell`` of the ``base`` or ``final`` answer."""
         found = judged.figures[self.split][figure][kind]
         value: float | None = found if found is None else found.get("accuracy", found)["value"]
@@ -75,7 +75,7 @@ class Lowered:
         }
 
 
-def prepare(path: Path, data: Path, precision: Precision, wanted: Wanted, tolerance: float) -> Lowered:
+def prepare(path: Path, data: Path, precision: Precision, wanted: RowSelection, tolerance: float) -> Lowered:
     """Lower a bundle's weights and judge the result next to it; writes nothing.
 
     Raises:
@@ -126,10 +126,10 @@ def write(lowered: Lowered, out: Path) -> None:
     seal(draft, out, lowered.bundle.manifest, lowered.after)
 
 
-def _judge(bundle: Bundle, found: Judgeable, split: str) -> tuple[Judged, GraphRunner]:
+def _judge(bundle: Bundle, found: Judgeable, split: str) -> tuple[SplitScores, GraphRunner]:
     runner = GraphRunner(bundle)
     answers: Answers = answer(runner, bundle.manifest, found.encoded, np.arange(len(found.rows)))
-    return Judged.of({split: answers}, found.rows, found.schema), runner
+    return SplitScores.of({split: answers}, found.rows, found.schema), runner
 
 
 def _manifest(original: Bundle, precision: Precision, note: dict[str, Any]) -> Manifest:

@@ -19,7 +19,7 @@ from evenhand.training.fit import model_card
 
 
 @dataclass(frozen=True)
-class Judged:
+class SplitScores:
     """What a bundle answers to some splits, and how that is."""
 
     answers: dict[str, Answers]
@@ -29,12 +29,12 @@ class Judged:
     schema: Schema
 
     @classmethod
-    def of(cls, answers: dict[str, Answers], rows: Rows, schema: Schema) -> Judged:
+    def of(cls, answers: dict[str, Answers], rows: Rows, schema: Schema) -> SplitScores:
         """Judge every split."""
         return cls(answers, {split: judge(of, rows, schema) for split, of in answers.items()}, rows, schema)
 
 
-def seal(draft: Path, out: Path, manifest: Manifest, judged: Judged) -> None:
+def seal(draft: Path, out: Path, manifest: Manifest, judged: SplitScores) -> None:
     """Write what the bundle says about itself into ``draft``, verify it, and rename it to ``out``.
 
     Args:
@@ -60,7 +60,7 @@ def seal(draft: Path, out: Path, manifest: Manifest, judged: Judged) -> None:
     say(f"wrote {out}")
 
 
-def _write_evaluation(draft: Path, judged: Judged) -> None:
+def _write_evaluation(draft: Path, judged: SplitScores) -> None:
     (draft / bundles.DECISIONS).parent.mkdir(parents=True, exist_ok=True)
     (draft / "evaluation/evaluation.json").write_text(json.dumps(judged.figures, indent=1) + "\n")
     normal = reference(next(iter(judged.answers.values())), judged.schema, judged.rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from evenhand.models.network.fairnet import FairNet
-from evenhand.training.choice.learners import Learnt
+from evenhand.training.choice.learners import LearnerResult
 from evenhand.training.choice.select import Choice
 from evenhand.training.correctors.none import NONE
 from evenhand.training.data.dataset import Rows, Schema
@@ -20,7 +20,7 @@ class Fitted:
     config: FitConfig
     data_sha256: str
     base: Base
-    learnt: Learnt
+    learnt: LearnerResult
     probes: dict[int, float]
     """Lowest probe AUC per layer, where the layer was chosen by it."""
 

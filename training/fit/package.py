@@ -23,7 +23,7 @@ from evenhand.models.onnx.torch_export import OPSET, PARITY_TOLERANCE
 from evenhand.training.data.dataset import LEARNT, refuse_existing
 from evenhand.training.evaluation.bundle_score import answer
 from evenhand.training.fit import graph_files
-from evenhand.training.fit.finalize import Judged, seal
+from evenhand.training.fit.finalize import SplitScores, seal
 from evenhand.training.fit.fitted import Fitted
 from evenhand.training.learning.base_model import weights_hash
 
@@ -42,7 +42,7 @@ def write(fitted: Fitted, out: Path) -> Path:
     shutil.rmtree(draft, ignore_errors=True)
     manifest, runner = graph_files.write_model(fitted, draft, lambda engine: _manifest(fitted, engine))
     answers = {split: answer(runner, manifest, fitted.base.encoded, fitted.rows.of(split)) for split in ("val", "test")}
-    seal(draft, out, manifest, Judged.of(answers, fitted.rows, fitted.schema))
+    seal(draft, out, manifest, SplitScores.of(answers, fitted.rows, fitted.schema))
     return out
 
 

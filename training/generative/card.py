@@ -13,7 +13,7 @@ from typing import Any
 
 from evenhand.stats import in_words as rate
 from evenhand.training.generative.judge import MIN_PAIRS
-from evenhand.training.generative.pairs import Source
+from evenhand.training.generative.pairs import PairsOrigin
 
 LIBRARIES = ("torch", "transformers", "peft", "trl", "scikit-learn", "numpy")
 WORDS = {
@@ -36,7 +36,7 @@ WORDS = {
 
 
 def describe(
-    method: str, base: Mapping[str, Any], sources: Mapping[str, Source], rest: Mapping[str, Any]
+    method: str, base: Mapping[str, Any], sources: Mapping[str, PairsOrigin], rest: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Everything that a card says.
 

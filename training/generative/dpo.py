@@ -89,7 +89,7 @@ def trainer_of(
         train_dataset=datasets.Dataset.from_list([speech.record(pair) for pair in pairs]),
         processing_class=speech.tokenizer,
         peft_config=adapter,
-        callbacks=[_Progress()],
+        callbacks=[_TrainerProgress()],
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
@@ -128,7 +128,7 @@ def _trl() -> tuple[Any, Any]:
     return DPOConfig, DPOTrainer
 
 
-class _Progress(TrainerCallback):  # type: ignore[misc] # transformers is not typed
+class _TrainerProgress(TrainerCallback):  # type: ignore[misc] # transformers is not typed
     """The Trainer's steps under our progress bar, and its figures as lines."""
 
     def on_train_begin(self, _: Any, state: Any, control: Any, **__: Any) -> None:  # noqa: ANN401 - Trainer's own

@@ -43,7 +43,7 @@ class Where:
 
 
 @dataclass(frozen=True)
-class Steering:
+class GatedSteering:
     """A direction and its gate."""
 
     where: Where
@@ -66,8 +66,8 @@ class Steering:
         (folder / SETTINGS).write_text(json.dumps(asdict(self.where), indent=2) + "\n")
 
 
-def load(folder: Path) -> Steering:
-    """Read what :meth:`Steering.save` wrote.
+def load(folder: Path) -> GatedSteering:
+    """Read what :meth:`GatedSteering.save` wrote.
 
     Raises:
         DataError: a file is missing or is not of this form.
@@ -75,7 +75,7 @@ def load(folder: Path) -> Steering:
     try:
         where = Where(**json.loads((folder / SETTINGS).read_text()))
         tensors = load_file(folder / TENSORS)
-        steering = Steering(where, tensors["direction"], tensors["gate.weight"], tensors["gate.bias"])
+        steering = GatedSteering(where, tensors["direction"], tensors["gate.weight"], tensors["gate.bias"])
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise DataError(f"{folder}: no steering can be read there ({type(error).__name__}); write it anew") from error
     if where.format != FORMAT:
@@ -95,7 +95,7 @@ class Steered:
         DataError: the steering is of a model of another size.
     """
 
-    def __init__(self, model: nn.Module, steering: Steering, mode: Mode = "gated") -> None:
+    def __init__(self, model: nn.Module, steering: GatedSteering, mode: Mode = "gated") -> None:
         self._model, self._steering, self._mode = model, steering, mode
         self._block = block(model, steering.where.layer)
         layers, width = len(blocks(model)), int(width_of(model))

@@ -17,7 +17,7 @@ Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Tokens:
+class TokenPair:
     """A pair, tokenised."""
 
     prompt: list[int]
@@ -58,7 +58,7 @@ class Speech:
             return self._chat([{"role": "user", "content": prompt}], add_generation_prompt=True)
         return self._plain(prompt)
 
-    def pair(self, pair: Pair) -> Tokens:
+    def pair(self, pair: Pair) -> TokenPair:
         """Tokens of a pair; answers begin where prompt and answer together leave the prompt's own tokens."""
         record, prompt = self.record(pair), self.prompt(pair.prompt)
         both = [
@@ -66,7 +66,7 @@ class Speech:
             for kind in ("chosen", "rejected")
         ]
         begin = min(_shared(prompt, whole) for whole in both)
-        return Tokens(prompt[:begin], both[0][begin:], both[1][begin:])
+        return TokenPair(prompt[:begin], both[0][begin:], both[1][begin:])
 
     def _ended(self, prompt: str, answer: str) -> str:
         """An answer that begins with a space where words would else run together, and that ends."""

@@ -13,13 +13,13 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 from evenhand.console import track
-from evenhand.training.generative.gated_steering import Steering, Where, block, width_of
-from evenhand.training.generative.language import Tokens
+from evenhand.training.generative.gated_steering import GatedSteering, Where, block, width_of
+from evenhand.training.generative.language import TokenPair
 from evenhand.training.generative.scores import batches, logits_of, padded
 from evenhand.typing import Bools, Float32s
 
 
-def learn(model: nn.Module, pairs: Sequence[Tokens], neutral: Sequence[list[int]], where: Where) -> Steering:
+def learn(model: nn.Module, pairs: Sequence[TokenPair], neutral: Sequence[list[int]], where: Where) -> GatedSteering:
     """Learn a steering.
 
     The direction is the mean, over pairs, of the preferred answer's mean hidden state less the dispreferred one's. The
@@ -41,7 +41,7 @@ def learn(model: nn.Module, pairs: Sequence[Tokens], neutral: Sequence[list[int]
     prompts = [tokens.prompt for tokens in pairs] + list(neutral)
     last = mean_states(model, [(ids, len(ids) - 1) for ids in prompts], where.layer, "hidden states of prompts")
     weight, bias = _gate(last, np.arange(len(prompts)) < len(pairs))
-    return Steering(where, torch.from_numpy(direction), weight, bias)
+    return GatedSteering(where, torch.from_numpy(direction), weight, bias)
 
 
 @torch.no_grad()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from evenhand.training.generative.pairs import Columns
+from evenhand.training.generative.pairs import PairColumns
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -15,7 +15,7 @@ class Common:
     """What both methods are told."""
 
     base: str
-    columns: Columns = field(default_factory=Columns)
+    columns: PairColumns = field(default_factory=PairColumns)
     plain: bool = False
     precision: Precision = "float32"
     max_tokens: int = 1024

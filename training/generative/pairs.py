@@ -14,7 +14,7 @@ LEARN, HELD_OUT = "train", "test"
 
 
 @dataclass(frozen=True)
-class Columns:
+class PairColumns:
     """What the columns of both tables are called."""
 
     prompt: str = "prompt"
@@ -38,7 +38,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Source:
+class PairsOrigin:
     """Where something was read from, for the card."""
 
     name: str
@@ -54,7 +54,7 @@ class Pairs:
 
     learn: list[Pair]
     held_out: list[Pair]
-    source: Source
+    source: PairsOrigin
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,10 @@ class Neutral:
 
     learn: list[str]
     held_out: list[str]
-    source: Source
+    source: PairsOrigin
 
 
-def read_pairs(path: Path, columns: Columns, hold_out: float, seed: int) -> Pairs:
+def read_pairs(path: Path, columns: PairColumns, hold_out: float, seed: int) -> Pairs:
     """Read a table of pairs.
 
     Args:
@@ -95,7 +95,7 @@ def read_pairs(path: Path, columns: Columns, hold_out: float, seed: int) -> Pair
     tested = [pair for pair, part in kept if (part or (HELD_OUT if pair.prompt in held else LEARN)) == HELD_OUT]
     _refuse_leaks(path, {pair.prompt for pair in learn} & {pair.prompt for pair in tested})
     _refuse_empty(path, "pairs", len(learn), len(tested), left_out)
-    return Pairs(learn, tested, Source(path.name, table.sha256, len(table.rows) + len(table.refused), left_out))
+    return Pairs(learn, tested, PairsOrigin(path.name, table.sha256, len(table.rows) + len(table.refused), left_out))
 
 
 def read_neutral(path: Path, column: str, hold_out: float, seed: int) -> Neutral:
@@ -120,11 +120,11 @@ def read_neutral(path: Path, column: str, hold_out: float, seed: int) -> Neutral
     held = _held_out(texts, hold_out, seed)
     learn = [text for text in texts if text not in held]
     _refuse_empty(path, "neutral prompts", len(learn), len(held), left_out)
-    source = Source(path.name, table.sha256, len(table.rows) + len(table.refused), left_out)
+    source = PairsOrigin(path.name, table.sha256, len(table.rows) + len(table.refused), left_out)
     return Neutral(learn, [text for text in texts if text in held], source)
 
 
-def _pair(values: Values, columns: Columns) -> Pair | str:
+def _pair(values: Values, columns: PairColumns) -> Pair | str:
     """A row's pair, or why it has none."""
     found = [_usable(values.get(name)) for name in (columns.prompt, columns.preferred, columns.dispreferred)]
     prompt, preferred, dispreferred = found

@@ -12,7 +12,7 @@ from evenhand.console import say
 from evenhand.training.data.dataset import refuse_existing
 from evenhand.training.generative import card, dpo, judge, language
 from evenhand.training.generative.options import Common, Preference, settings
-from evenhand.training.generative.prepared import Prepared, draft_of, prepare
+from evenhand.training.generative.prepared import PreparedBase, draft_of, prepare
 from evenhand.training.generative.scores import drift, likelihoods
 from evenhand.training.learning.config import fingerprint
 
@@ -64,7 +64,7 @@ def _save(tuned: Any, folder: Path, base: str) -> None:  # noqa: ANN401 - PEFT i
     (folder / "README.md").unlink(missing_ok=True)  # PEFT's template; there is a card of our own
 
 
-def _judged(common: Common, prepared: Prepared, folder: Path) -> dict[str, Any]:
+def _judged(common: Common, prepared: PreparedBase, folder: Path) -> dict[str, Any]:
     """Figures of the adapter as it was written, on a base that is loaded anew."""
     say("judging what was written")
     plain, _ = language.load(common.base, common.precision, common.plain)

@@ -16,16 +16,16 @@ from torch import nn
 from evenhand.console import say
 from evenhand.training.data.dataset import DataError
 from evenhand.training.generative import language
-from evenhand.training.generative.language import Speech, Tokens
+from evenhand.training.generative.language import Speech, TokenPair
 from evenhand.training.generative.options import Common
-from evenhand.training.generative.pairs import Neutral, Pair, Pairs, Source, read_neutral, read_pairs
+from evenhand.training.generative.pairs import Neutral, Pair, Pairs, PairsOrigin, read_neutral, read_pairs
 from evenhand.training.learning.base_model import weights_hash
 
 TOO_LONG = "longer than --max-tokens"
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedBase:
     """A base and what it is taught and judged with."""
 
     model: nn.Module
@@ -34,15 +34,15 @@ class Prepared:
     """Name and hash of the weights."""
     pairs: Pairs
     neutral: Neutral | None
-    learn: list[Tokens]
-    held_out: list[Tokens]
+    learn: list[TokenPair]
+    held_out: list[TokenPair]
 
     def neutral_tokens(self, prompts: Sequence[str]) -> list[list[int]]:
         """Tokens of neutral prompts."""
         return [self.speech.prompt(prompt) for prompt in prompts]
 
     @property
-    def sources(self) -> dict[str, Source]:
+    def sources(self) -> dict[str, PairsOrigin]:
         """What was read, by its use."""
         neutral = {} if self.neutral is None else {"neutral": self.neutral.source}
         return {"pairs": self.pairs.source, **neutral}
@@ -56,7 +56,7 @@ class Prepared:
         return found
 
 
-def prepare(common: Common, data: Path, neutral: Path | None) -> Prepared:
+def prepare(common: Common, data: Path, neutral: Path | None) -> PreparedBase:
     """Read the tables and load the base.
 
     Raises:
@@ -78,7 +78,7 @@ def prepare(common: Common, data: Path, neutral: Path | None) -> Prepared:
     source = replace(pairs.source, left_out=dict(left_out))
     say(f"{len(learn)} pairs to learn from, {len(held_out)} held out; {left_out.total()} rows left out")
     base = {"name": language.public_name(common.base), "sha256": weights_hash(model)}
-    return Prepared(model, speech, base, Pairs(learn, held_out, source), quiet, learn_tokens, held_out_tokens)
+    return PreparedBase(model, speech, base, Pairs(learn, held_out, source), quiet, learn_tokens, held_out_tokens)
 
 
 def _quieten() -> None:
@@ -100,7 +100,7 @@ def draft_of(out: Path) -> Path:
 
 def _fitting(
     pairs: Sequence[Pair], speech: Speech, longest: int, left_out: Counter[str]
-) -> tuple[list[Pair], list[Tokens]]:
+) -> tuple[list[Pair], list[TokenPair]]:
     """Pairs that are learnt and judged whole, as a server would see them; the others are counted."""
     found = []
     for pair in pairs:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from evenhand.console import track
-from evenhand.training.generative.language import Tokens
+from evenhand.training.generative.language import TokenPair
 from evenhand.typing import Float64s, Ints
 
 BATCH_TOKENS = 2048
@@ -65,7 +65,7 @@ class Drift:
     tokens: Ints
 
 
-def likelihoods(model: nn.Module, pairs: Sequence[Tokens], what: str, begin: Begin | None = None) -> Likelihoods:
+def likelihoods(model: nn.Module, pairs: Sequence[TokenPair], what: str, begin: Begin | None = None) -> Likelihoods:
     """Log-likelihoods of pairs under a causal model.
 
     Args:

@@ -12,10 +12,10 @@ import torch
 from evenhand.console import say
 from evenhand.training.data.dataset import refuse_existing
 from evenhand.training.generative import card, judge
-from evenhand.training.generative.gated_steering import Mode, Steered, Steering, Where, block, blocks, load
+from evenhand.training.generative.gated_steering import GatedSteering, Mode, Steered, Where, block, blocks, load
 from evenhand.training.generative.learn_steering import learn, mean_states
 from evenhand.training.generative.options import Common, Steer, settings
-from evenhand.training.generative.prepared import Prepared, draft_of, prepare
+from evenhand.training.generative.prepared import PreparedBase, draft_of, prepare
 from evenhand.training.generative.scores import drift, likelihoods
 from evenhand.typing import Float32s
 
@@ -55,7 +55,7 @@ def run(common: Common, own: Steer, files: tuple[Path, Path], out: Path) -> dict
     return found
 
 
-def _learnt(prepared: Prepared, own: Steer, place: tuple[int, int]) -> tuple[Steering, list[dict[str, Any]]]:
+def _learnt(prepared: PreparedBase, own: Steer, place: tuple[int, int]) -> tuple[GatedSteering, list[dict[str, Any]]]:
     """A steering, and the strengths that were tried for it."""
     assert prepared.neutral is not None
     base, (layer, layers) = prepared.base, place
@@ -71,11 +71,11 @@ def _learnt(prepared: Prepared, own: Steer, place: tuple[int, int]) -> tuple[Ste
     return _at(steering, best["strength"]), trials
 
 
-def _at(steering: Steering, strength: float) -> Steering:
+def _at(steering: GatedSteering, strength: float) -> GatedSteering:
     return replace(steering, where=replace(steering.where, strength=strength))
 
 
-def _trial(prepared: Prepared, steering: Steering) -> dict[str, Any]:
+def _trial(prepared: PreparedBase, steering: GatedSteering) -> dict[str, Any]:
     """What a strength does to the pairs learnt from: more moves more, and at some point costs the model its words."""
     strength = steering.where.strength
     steered = Steered(prepared.model, steering, "always")
@@ -88,7 +88,7 @@ def _trial(prepared: Prepared, steering: Steering) -> dict[str, Any]:
     }
 
 
-def _judged(prepared: Prepared, steering: Steering, trials: list[dict[str, Any]]) -> dict[str, Any]:
+def _judged(prepared: PreparedBase, steering: GatedSteering, trials: list[dict[str, Any]]) -> dict[str, Any]:
     """Figures of a steering on held-out pairs and held-out neutral prompts."""
     assert prepared.neutral is not None
     model, pairs = prepared.model, prepared.held_out
@@ -109,7 +109,7 @@ def _judged(prepared: Prepared, steering: Steering, trials: list[dict[str, Any]]
     return found
 
 
-def _gate(prepared: Prepared, steering: Steering, prompts: list[list[int]]) -> dict[str, Any]:
+def _gate(prepared: PreparedBase, steering: GatedSteering, prompts: list[list[int]]) -> dict[str, Any]:
     """How often the gate opens where it should, and where it should not."""
     where = steering.where
     of_pairs = list({tuple(tokens.prompt): tokens.prompt for tokens in prepared.held_out}.values())
@@ -127,7 +127,7 @@ def _gate(prepared: Prepared, steering: Steering, prompts: list[list[int]]) -> d
     }
 
 
-def _risks(prepared: Prepared, steering: Steering, rows: list[list[int]], what: str) -> Float32s:
+def _risks(prepared: PreparedBase, steering: GatedSteering, rows: list[list[int]], what: str) -> Float32s:
     """The gate's risk of prompts, ``(rows,)``."""
     last = mean_states(prepared.model, [(ids, len(ids) - 1) for ids in rows], steering.where.layer, what)
     risks: Float32s = steering.risk(torch.from_numpy(last)).numpy()

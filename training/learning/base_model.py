@@ -15,7 +15,7 @@ from transformers.utils.hub import cached_file, extract_commit_hash
 
 from evenhand.console import say
 from evenhand.models.bundle.encoders.choose import make_encoder
-from evenhand.models.bundle.encoders.table import UNKNOWN, Features
+from evenhand.models.bundle.encoders.table import UNKNOWN, TableFeatures
 from evenhand.models.bundle.inputs import Encoded, pad_of
 from evenhand.models.bundle.manifest import ImageInput, Input, PairInput, TableInput, TextInput
 from evenhand.models.network.backbones import block_count, family_of
@@ -26,7 +26,7 @@ from evenhand.training.data.dataset import DataError, Rows, Schema
 from evenhand.training.data.items import encode_all
 from evenhand.training.data.preprocess_file import features_json, image_json, tokenizer_of
 from evenhand.training.learning.config import FitConfig, fingerprint
-from evenhand.training.learning.finetune import Run, cross_entropy, finetune
+from evenhand.training.learning.finetune import FinetuneKey, cross_entropy, finetune
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def prepare(config: FitConfig, rows: Rows, schema: Schema, folder: Path) -> tupl
     if not config.base_stage.keep:
         train = rows.of("train")
         say(f"fine-tuning the base on {len(train)} rows")
-        run = Run("base", config.seed, folder, pad_of(loaded.spec), cross_entropy(rows.labels))
+        run = FinetuneKey("base", config.seed, folder, pad_of(loaded.spec), cross_entropy(rows.labels))
         finetune(model, encoded, rows, train, config.base_stage, run)
     if config.weights == "float16":
         round_to_float16(model)
@@ -177,7 +177,7 @@ def _pretrained(config: FitConfig, schema: Schema) -> Any:  # noqa: ANN401 - a H
 def _tabular(rows: Rows, schema: Schema) -> Loaded:
     """A new classifier in the shape of the table's columns."""
     content = features_json(rows)
-    features = Features.model_validate_json(content)
+    features = TableFeatures.model_validate_json(content)
     sizes = tuple(UNKNOWN + 1 + len(column.categories) for column in features.categorical)
     model = TabularClassifier(TabularConfig(len(features.numeric), sizes, len(schema.labels)))
     return Loaded(model, content, TableInput())

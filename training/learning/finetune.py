@@ -30,7 +30,7 @@ Judge = Callable[[Ints], float]
 
 
 @dataclass(frozen=True)
-class Run:
+class FinetuneKey:
     """What tells one fine-tuning from another."""
 
     name: str
@@ -56,7 +56,7 @@ def finetune(
     rows: Rows,
     chosen: Ints,
     stage: BaseConfig,
-    run: Run,
+    run: FinetuneKey,
 ) -> float:
     """Learn all weights on some rows; early stopping on the validation rows.
 

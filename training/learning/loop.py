@@ -65,7 +65,7 @@ def fit(
     Returns:
         The best score.
     """
-    store = _Store(folder, plan, parameters)
+    store = _CheckpointStore(folder, plan, parameters)
     optimiser = torch.optim.AdamW(
         list(parameters.values()), lr=plan.learning_rate, weight_decay=plan.weight_decay, fused=True
     )
@@ -141,7 +141,7 @@ def _rate(step: int, steps: int, warmup: float) -> float:
     return min(rising, falling, 1.0)
 
 
-class _Store:
+class _CheckpointStore:
     """Checkpoints of one stage: safetensors and JSON, no pickle."""
 
     def __init__(self, folder: Path, plan: Plan, parameters: dict[str, nn.Parameter]) -> None:

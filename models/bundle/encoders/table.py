@@ -35,7 +35,7 @@ class Categorical(BaseModel):
     categories: list[str]
 
 
-class Features(BaseModel):
+class TableFeatures(BaseModel):
     """``features.json``: what a table's columns mean."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -59,7 +59,7 @@ class TableEncoder:
     """
 
     def __init__(self, content: bytes) -> None:
-        self.features = described(Features, content, "a features.json")
+        self.features = described(TableFeatures, content, "a features.json")
         self._known = set(self.features.names)
         if not self._known or len(self._known) != len(self.features.names):
             raise ValueError("features.json needs columns of different names")

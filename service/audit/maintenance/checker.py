@@ -18,7 +18,7 @@ from evenhand.service.audit.checkpoints import Checkpoint
 from evenhand.service.audit.events import time_of
 from evenhand.service.audit.maintenance.tampering import (
     BEGIN_CHANGED,
-    Finding,
+    Discrepancy,
     Inquest,
     Place,
     Stored,
@@ -49,7 +49,7 @@ class Bounds:
 class Report:
     """What was found."""
 
-    findings: list[Finding]
+    findings: list[Discrepancy]
     """By record, the first ones."""
     more: int
     """Findings beyond these."""
@@ -87,7 +87,7 @@ class Checker:
         configurations: Mapping[str, str],
     ) -> None:
         self._bounds, self._place = bounds, bounds.before
-        self._findings: list[Finding] = []
+        self._findings: list[Discrepancy] = []
         self._more = self._records = self._decisions = self._strays = 0
         self._times_ms = (0, 0)
         self._suspects: list[Suspect] = []
@@ -154,7 +154,7 @@ class Checker:
         )
 
     def _tell(self, seq: int, what: str) -> None:
-        self._findings.append(Finding(seq, what))
+        self._findings.append(Discrepancy(seq, what))
 
     def _add(self, seq: int, what: str) -> None:
         """One of possibly very many."""

@@ -27,7 +27,7 @@ from evenhand.service.audit.maintenance.checker import Bounds, Checker, Report
 from evenhand.service.audit.maintenance.retention import writing
 from evenhand.service.audit.maintenance.tampering import Place, Stored
 from evenhand.service.audit.maintenance.verify import LOT, Progress, bounds_of, snapshot, stored, stream
-from evenhand.service.audit.record_batch import Lot
+from evenhand.service.audit.record_batch import RecordBatch
 from evenhand.service.audit.tables import attributes, configurations, records
 
 FORMAT = 1
@@ -50,12 +50,12 @@ FIELDS = {
 }
 
 
-class ExportError(ValueError):
+class RecordExportError(ValueError):
     """The file cannot be written or read; the message says which and why."""
 
 
 @dataclass(frozen=True, slots=True)
-class Period:
+class ExportPeriod:
     """From and up to, in milliseconds since 1970; the end is not in it."""
 
     from_ms: int | None = None
@@ -79,7 +79,7 @@ class Range:
     last: int
 
 
-def span(engine: Engine, period: Period) -> Range:
+def span(engine: Engine, period: ExportPeriod) -> Range:
     """Which records a period has.
 
     Raises:
@@ -93,7 +93,7 @@ def span(engine: Engine, period: Period) -> Range:
     with snapshot(engine) as connection:
         first, last = connection.execute(asked).one()
     if first is None:
-        raise ExportError("there is no record in this period")
+        raise RecordExportError("there is no record in this period")
     return Range(first, last)
 
 
@@ -115,7 +115,7 @@ def export(engine: Engine, wanted: Range, out: Path, disclosure: Disclosure | No
         OSError: it cannot be written.
     """
     if out.exists():
-        raise ExportError(f"{out}: is there already; name another file")
+        raise RecordExportError(f"{out}: is there already; name another file")
     if disclosure is not None:
         _note(engine, wanted, disclosure)
     draft = out.with_name(f".{out.name}.part")
@@ -143,7 +143,7 @@ def verify_file(path: Path, kept: Iterable[Checkpoint], trusted: frozenset[bytes
         with _reading(path) as file:
             return _check(file, path, kept, trusted, progress)
     except OSError as error:
-        raise ExportError(f"{path}: cannot be read ({error.strerror or type(error).__name__})") from error
+        raise RecordExportError(f"{path}: cannot be read ({error.strerror or type(error).__name__})") from error
 
 
 def _check(
@@ -159,7 +159,7 @@ def _check(
         bounds = Bounds(before, last, pruned=False, later=not head["complete"])
         checker = Checker(bounds, statements, trusted, head["configurations"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ExportError(f"{path}: the first line is not the head of an export of format {FORMAT}") from error
+        raise RecordExportError(f"{path}: the first line is not the head of an export of format {FORMAT}") from error
     for number, line in enumerate(lines, start=2):
         if number % LOT == 0:
             progress(number, last.seq - before.seq)
@@ -204,7 +204,7 @@ def _note(engine: Engine, wanted: Range, disclosure: Disclosure) -> None:
         "last": wanted.last,
     }
     with writing(engine) as connection:
-        store.append(connection, Lot([event("access", facts)]))
+        store.append(connection, RecordBatch([event("access", facts)]))
 
 
 def _head(connection: Connection, wanted: Range, disclosure: Disclosure | None) -> bytes:
@@ -215,7 +215,7 @@ def _head(connection: Connection, wanted: Range, disclosure: Disclosure | None) 
     if wanted.first - 1 != before.seq:
         found = connection.execute(links.where(records.c.seq == wanted.first - 1)).scalar()
         if found is None:
-            raise ExportError(f"record {wanted.first - 1} is missing: run evenhand audit verify")
+            raise RecordExportError(f"record {wanted.first - 1} is missing: run evenhand audit verify")
         before = Place(wanted.first - 1, found)
     last = connection.execute(links.where(records.c.seq == wanted.last)).scalar_one()
     signed = [one for one in checkpoints.stored(connection) if wanted.first - 1 <= one.seq <= wanted.last]

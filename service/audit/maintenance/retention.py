@@ -17,7 +17,7 @@ from evenhand.service.audit import store
 from evenhand.service.audit.digest_keys import Keys
 from evenhand.service.audit.events import event
 from evenhand.service.audit.maintenance.verify import snapshot
-from evenhand.service.audit.record_batch import Lot
+from evenhand.service.audit.record_batch import RecordBatch
 from evenhand.service.audit.tables import attributes, chain, configurations, labels, records
 
 DAY_MS = 86_400_000
@@ -162,7 +162,7 @@ def _announce(engine: Engine, to_seq: int, keep_days: float) -> None:
         link = connection.execute(select(records.c.link).where(records.c.seq == to_seq)).scalar()
         if link is not None:  # else another process prunes the same
             facts = {"to_seq": to_seq, "link": link.hex(), "keep_decisions_days": keep_days}
-            store.append(connection, Lot([event("prune", facts)]))
+            store.append(connection, RecordBatch([event("prune", facts)]))
 
 
 def _lot(engine: Engine, to_seq: int, named: set[str]) -> int:
@@ -229,7 +229,7 @@ def _erase(connection: Connection, keys: Keys, names: list[str], by: str, found:
     if rows:
         numbers = [row.seq for row in rows]
         connection.execute(update(records).where(records.c.seq.in_(numbers)).values(body=None))
-        store.append(connection, Lot([event("erase", {"by": by, "records": numbers})]))
+        store.append(connection, RecordBatch([event("erase", {"by": by, "records": numbers})]))
         found.records += numbers
 
 

@@ -36,7 +36,7 @@ class Stored(NamedTuple):
         return Event(self.id, self.kind, self.at_ms, "", self.subject)
 
 
-class Finding(NamedTuple):
+class Discrepancy(NamedTuple):
     """What is wrong, and at which record."""
 
     seq: int
@@ -103,7 +103,7 @@ class Inquest:
             )
         )
 
-    def findings(self) -> list[Finding]:
+    def findings(self) -> list[Discrepancy]:
         """One sentence each; a record that only follows a damaged one gets none."""
         homes = {suspect.record.seq: self._home(suspect) for suspect in self._suspects}
         moved = {seq: home.seq for seq, home in homes.items() if home is not None and home.seq != seq}
@@ -111,9 +111,9 @@ class Inquest:
         for suspect in self._suspects:
             home = homes[suspect.record.seq]
             if home is None:
-                found.append(Finding(suspect.record.seq, self._verdict(suspect, homes)))
+                found.append(Discrepancy(suspect.record.seq, self._verdict(suspect, homes)))
             elif home.seq == suspect.record.seq and home.seq - 1 not in self._by_seq:
-                found.append(Finding(home.seq - 1, BEGIN_CHANGED))
+                found.append(Discrepancy(home.seq - 1, BEGIN_CHANGED))
         return found
 
     def _home(self, suspect: Suspect) -> Place | None:
@@ -157,9 +157,9 @@ def _fits(record: Stored, seq: int, before: bytes) -> bool:
     return link(before, seq, record.event, record.body_sha256) == record.link
 
 
-def _moves(moved: dict[int, int]) -> Iterator[Finding]:
+def _moves(moved: dict[int, int]) -> Iterator[Discrepancy]:
     for seq, home in sorted(moved.items()):
         if moved.get(home) != seq:
-            yield Finding(seq, f"it belongs at {home}: records were reordered")
+            yield Discrepancy(seq, f"it belongs at {home}: records were reordered")
         elif seq < home:
-            yield Finding(seq, f"it changed places with record {home}")
+            yield Discrepancy(seq, f"it changed places with record {home}")

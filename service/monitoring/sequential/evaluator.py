@@ -21,7 +21,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from evenhand.service.audit.digest_keys import Keys
 from evenhand.service.audit.tables import about, evidence
 from evenhand.service.background import Background
-from evenhand.service.monitoring.sequential.evidence import Comparison, Evidence, Rules
+from evenhand.service.monitoring.sequential.evidence import Comparison, Evidence, EvidenceSettings
 from evenhand.service.monitoring.sequential.readings import Reader, Reading
 from evenhand.service.monitoring.sequential.verdicts import Kept
 
@@ -66,7 +66,7 @@ class Evaluator:
         self,
         engine: Engine,
         keys: Keys,
-        rules: Rules,
+        rules: EvidenceSettings,
         evaluate_s: float,
         report: Callable[[list[Kept]], None],
         background: Background | None = None,
@@ -173,7 +173,7 @@ def _states(connection: Connection, models: set[str]) -> dict[str, dict[tuple[st
 
 
 def _weigh(
-    rules: Rules, states: dict[str, dict[tuple[str, str, str], dict[str, Any]]], readings: list[Reading]
+    rules: EvidenceSettings, states: dict[str, dict[tuple[str, str, str], dict[str, Any]]], readings: list[Reading]
 ) -> list[dict[str, str]]:
     """Take what was read into the evidence; returns the rows that are to be kept."""
     models = {model: Evidence(rules, kept) for model, kept in states.items()}

@@ -48,7 +48,7 @@ FLOOR_LN = -30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class EvidenceSettings:
     """What the operator asks for."""
 
     gap: float = 0.05
@@ -186,7 +186,7 @@ class Evidence:
         states: What was kept of earlier rows, by attribute, group and metric.
     """
 
-    def __init__(self, rules: Rules, states: dict[tuple[str, str, str], dict[str, Any]]) -> None:
+    def __init__(self, rules: EvidenceSettings, states: dict[tuple[str, str, str], dict[str, Any]]) -> None:
         self._rules = rules
         self.comparisons = {key: Comparison(**state) for key, state in states.items()}
         self.changed: set[tuple[str, str, str]] = set()

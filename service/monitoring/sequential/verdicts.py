@@ -10,7 +10,7 @@ from itertools import product
 from typing import Any, Literal
 
 from evenhand.models.bundle.manifest import Attribute
-from evenhand.service.monitoring.sequential.evidence import METRICS, Comparison, Rules, planned
+from evenhand.service.monitoring.sequential.evidence import METRICS, Comparison, EvidenceSettings, planned
 
 State = Literal["breach", "no evidence of breach", "insufficient data"]
 Process = Literal["detector", "since_start"]
@@ -46,7 +46,7 @@ class Kept:
         return (self.comparison.alarm_day if process == "detector" else self.comparison.found_day) is not None
 
 
-def findings(kept: Iterable[Kept], model: str, attributes: Sequence[Attribute], rules: Rules) -> list[dict[str, Any]]:
+def findings(kept: Iterable[Kept], model: str, attributes: Sequence[Attribute], rules: EvidenceSettings) -> list[dict[str, Any]]:
     """One entry per comparison and process; a comparison that has no rows yet is there, too.
 
     Args:
@@ -69,7 +69,7 @@ def findings(kept: Iterable[Kept], model: str, attributes: Sequence[Attribute], 
     return found
 
 
-def _entry(one: Kept, process: Process, rules: Rules) -> dict[str, Any]:
+def _entry(one: Kept, process: Process, rules: EvidenceSettings) -> dict[str, Any]:
     state = _state(one, process, rules)
     return {
         "model": one.model,
@@ -85,13 +85,13 @@ def _entry(one: Kept, process: Process, rules: Rules) -> dict[str, Any]:
     }
 
 
-def _state(one: Kept, process: Process, rules: Rules) -> State:
+def _state(one: Kept, process: Process, rules: EvidenceSettings) -> State:
     if one.is_breach(process):
         return "breach"
     return "insufficient data" if min(one.comparison.rows) < rules.rows else "no evidence of breach"
 
 
-def _sentence(one: Kept, process: Process, state: State, rules: Rules) -> str:
+def _sentence(one: Kept, process: Process, state: State, rules: EvidenceSettings) -> str:
     comparison = one.comparison
     what = f"a gap above {comparison.gap * 100:g} points in {RATES[one.metric]} between {one.group} and "
     what += comparison.reference

@@ -94,7 +94,7 @@ def export(
     with _said():
         from evenhand.service.audit.maintenance import record_export as exports
 
-        period = exports.Period(_moment(from_), _moment(to))
+        period = exports.ExportPeriod(_moment(from_), _moment(to))
         if with_attributes != bool(purpose):
             _fail("--with-attributes and --purpose go together: whoever reads sensitive attributes says why")
         engine = _engine(record, state)
@@ -273,12 +273,12 @@ def _said() -> Iterator[None]:
     from evenhand.service.audit.digest_keys import KeyFileError
     from evenhand.service.audit.maintenance.backup import BackupError
     from evenhand.service.audit.maintenance.migrate import RecordRefused
-    from evenhand.service.audit.maintenance.record_export import ExportError
+    from evenhand.service.audit.maintenance.record_export import RecordExportError
     from evenhand.service.audit.maintenance.verify import NoRecordError
 
     try:
         yield
-    except (BackupError, CheckpointError, ExportError, KeyFileError, NoRecordError, RecordRefused) as error:
+    except (BackupError, CheckpointError, RecordExportError, KeyFileError, NoRecordError, RecordRefused) as error:
         _fail(str(error))
     except DBAPIError as error:
         from evenhand.service.audit.maintenance.migrate import reason

@@ -10,7 +10,7 @@ import typer
 from evenhand.cli.options import one_line
 
 if TYPE_CHECKING:
-    from evenhand.training.causal.effects import Asked
+    from evenhand.training.causal.effects import CausalQuery
 
 
 def causal(
@@ -32,15 +32,15 @@ def causal(
 
     Needs the extra causal. The answer is as good as the graph: what is not drawn has no part in it.
     """
-    from evenhand.training.causal.effects import Asked
-    from evenhand.training.data.select_rows import Wanted
+    from evenhand.training.causal.effects import CausalQuery
+    from evenhand.training.data.select_rows import RowSelection
 
     sets = tuple(tuple(name.strip() for name in given.split(",")) for given in through or ())
-    columns = Wanted(split=split, only=tuple(only or ()))
-    _run(bundle, (data, graph), Asked(attribute, sets, rows, resamples, columns=columns), (out, json))
+    columns = RowSelection(split=split, only=tuple(only or ()))
+    _run(bundle, (data, graph), CausalQuery(attribute, sets, rows, resamples, columns=columns), (out, json))
 
 
-def _run(bundle: Path, read: tuple[Path, Path], asked: Asked, files: tuple[Path | None, Path | None]) -> None:
+def _run(bundle: Path, read: tuple[Path, Path], asked: CausalQuery, files: tuple[Path | None, Path | None]) -> None:
     """Load the heavy parts, and turn errors a user can mend into one line."""
     from evenhand.reports.causal_page import html, in_short
     from evenhand.reports.result_files import write_result

@@ -10,7 +10,7 @@ import typer
 from evenhand.cli.options import one_line, pair
 
 if TYPE_CHECKING:
-    from evenhand.training.data.select_rows import Wanted
+    from evenhand.training.data.select_rows import RowSelection
 
 
 def evaluate(
@@ -35,9 +35,9 @@ def evaluate(
 
     Columns that are not named are those that the bundle was fitted with.
     """
-    from evenhand.training.data.select_rows import Wanted
+    from evenhand.training.data.select_rows import RowSelection
 
-    wanted = Wanted(
+    wanted = RowSelection(
         text=text,
         text_pair=text_pair,
         images=images,
@@ -52,7 +52,7 @@ def evaluate(
     _run(bundle, data, wanted, (out, json))
 
 
-def _run(bundle: Path, data: Path, wanted: Wanted, files: tuple[Path | None, Path | None]) -> None:
+def _run(bundle: Path, data: Path, wanted: RowSelection, files: tuple[Path | None, Path | None]) -> None:
     """Load the heavy parts, and turn errors a user can mend into one line."""
     from evenhand.reports.evaluation_page import html, in_short
     from evenhand.reports.result_files import write_result

@@ -11,7 +11,7 @@ import typer
 from evenhand.cli.options import SHARE, one_line
 
 if TYPE_CHECKING:
-    from evenhand.training.data.select_rows import Wanted
+    from evenhand.training.data.select_rows import RowSelection
     from evenhand.training.fit.convert import Lowered
 
 
@@ -44,13 +44,13 @@ def export(
 
     Columns that are not named are those that the bundle was fitted with.
     """
-    from evenhand.training.data.select_rows import Wanted
+    from evenhand.training.data.select_rows import RowSelection
 
-    wanted = Wanted(text=text, text_pair=text_pair, images=images, label=label, split=split, only=tuple(only or ()))
+    wanted = RowSelection(text=text, text_pair=text_pair, images=images, label=label, split=split, only=tuple(only or ()))
     _run(bundle, (data, out), precision, wanted, tolerance)
 
 
-def _run(bundle: Path, files: tuple[Path, Path], precision: Weights, wanted: Wanted, tolerance: float) -> None:
+def _run(bundle: Path, files: tuple[Path, Path], precision: Weights, wanted: RowSelection, tolerance: float) -> None:
     """Load the heavy parts, and turn errors a user can mend into one line."""
     from evenhand.models.onnx.quantize import Precision
     from evenhand.training.data.dataset import refuse_existing

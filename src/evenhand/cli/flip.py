@@ -10,7 +10,7 @@ import typer
 from evenhand.cli.options import one_line
 
 if TYPE_CHECKING:
-    from evenhand.training.data.select_rows import Wanted
+    from evenhand.training.data.select_rows import RowSelection
 
 
 def flip(
@@ -34,14 +34,14 @@ def flip(
 
     In texts the terms of two groups change places; in tables the attribute's own column is replaced.
     """
-    from evenhand.training.data.select_rows import Wanted
+    from evenhand.training.data.select_rows import RowSelection
 
-    wanted = Wanted(text, text_pair, attributes=tuple(attribute or ()), split=split, only=tuple(only or ()))
+    wanted = RowSelection(text, text_pair, attributes=tuple(attribute or ()), split=split, only=tuple(only or ()))
     _run(bundle, data, wanted, (out, json, into), terms)
 
 
 def _run(
-    bundle: Path, data: Path, wanted: Wanted, files: tuple[Path | None, Path | None, Path | None], terms: Path | None
+    bundle: Path, data: Path, wanted: RowSelection, files: tuple[Path | None, Path | None, Path | None], terms: Path | None
 ) -> None:
     """Load the heavy parts, and turn errors a user can mend into one line."""
     from evenhand.console import say

@@ -70,9 +70,9 @@ def prefer(
     def start() -> dict[str, Any]:
         from evenhand.training.generative import prefer as recipe
         from evenhand.training.generative.options import Common, Preference
-        from evenhand.training.generative.pairs import Columns
+        from evenhand.training.generative.pairs import PairColumns
 
-        columns = Columns(prompt, preferred, dispreferred, group, split)
+        columns = PairColumns(prompt, preferred, dispreferred, group, split)
         common = Common(base, columns, plain, precision.value, max_tokens, hold_out, seed)
         own = Preference(beta, rank, 2 * rank, epochs, learning_rate, batch_rows)
         return recipe.run(common, own, (data, neutral), out, work or out.with_name(f"{out.name}.work"))
@@ -109,9 +109,9 @@ def steer(
     def start() -> dict[str, Any]:
         from evenhand.training.generative import steer as recipe
         from evenhand.training.generative.options import Common, Steer
-        from evenhand.training.generative.pairs import Columns
+        from evenhand.training.generative.pairs import PairColumns
 
-        columns = Columns(prompt, preferred, dispreferred, group, split)
+        columns = PairColumns(prompt, preferred, dispreferred, group, split)
         common = Common(base, columns, plain, precision.value, max_tokens, hold_out, seed)
         return recipe.run(common, Steer(layer, strength, threshold), (data, neutral), out)
 

@@ -38,7 +38,7 @@ def report(
     from evenhand.reports.period.sentences import in_short
     from evenhand.reports.period.source import ReportError, ReportPeriod
     from evenhand.service import settings
-    from evenhand.service.monitoring.sequential.evidence import Rules
+    from evenhand.service.monitoring.sequential.evidence import EvidenceSettings
     from evenhand.service.settings import SettingsError
 
     try:
@@ -50,7 +50,7 @@ def report(
             ReportPeriod.between(start, end),
             LawAttributes(sex_attribute, race_attribute),
             features,
-            Rules(chosen.gap_limit, chosen.days_per_false_alarm, rows=chosen.min_rows),
+            EvidenceSettings(chosen.gap_limit, chosen.days_per_false_alarm, rows=chosen.min_rows),
             bundles.load(bundle) if bundle else None,
         )
         result = build(chosen.record, chosen.state, scope, ReportFiles(out, json, card))

@@ -14,7 +14,7 @@ from monitoring_stack import DEPLOY, program
 from promtool import Case, assert_cases, both, decisions, outcomes, series
 
 from evenhand.service.monitoring.correction import change
-from evenhand.service.monitoring.groups import Pairs
+from evenhand.service.monitoring.groups import PairCounts
 from evenhand.stats import Rate
 
 RULES = DEPLOY / "prometheus/rules"
@@ -157,7 +157,7 @@ def test_every_edge_has_a_result_of_its_own(tmp_path: Path) -> None:
 
 
 def test_effects_of_the_correction_are_those_of_the_service_s_own_page(tmp_path: Path) -> None:
-    top, bottom = Pairs(both=300, gained=90, lost=10, neither=200), Pairs(both=250, gained=20, lost=80, neither=300)
+    top, bottom = PairCounts(both=300, gained=90, lost=10, neither=200), PairCounts(both=250, gained=20, lost=80, neither=300)
     cells = {
         group: {"111": pairs.both, "011": pairs.gained, "101": pairs.lost, "001": pairs.neither}
         for group, pairs in (("a", top), ("b", bottom))

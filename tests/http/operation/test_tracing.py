@@ -21,9 +21,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from prometheus_client import CollectorRegistry
 
 from evenhand.service.app import create_app
-from evenhand.service.auth.guard import Guard
+from evenhand.service.auth.guard import Authorizer
 from evenhand.service.http.bodies import Bodies, BodyLimits
-from evenhand.service.http.middleware import Doorkeeper
+from evenhand.service.http.middleware import AuthMiddleware
 from evenhand.service.metrics.collectors import Metrics
 from evenhand.service.settings import Settings, SettingsError
 from evenhand.service.tracing import Tracer
@@ -101,13 +101,13 @@ async def test_an_answer_that_breaks_half_way_is_not_begun_twice() -> None:
     async def receive() -> Any:
         return {"type": "http.request"}
 
-    door = Doorkeeper(
+    door = AuthMiddleware(
         breaks,
         Metrics(CollectorRegistry()),
         Tracer(),
         Bodies(BodyLimits(1024, 1.0, 1024)),
         lambda: None,
-        Guard(Settings(), print),
+        Authorizer(Settings(), print),
     )
     with pytest.raises(RuntimeError):
         await door({"type": "http", "method": "GET", "path": "/healthz", "headers": []}, receive, send)

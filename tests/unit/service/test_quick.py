@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from starlette.responses import JSONResponse, Response
 
 from evenhand.service.errors import InvalidJson, ServiceError
-from evenhand.service.http.fast_route import QuickRoute
+from evenhand.service.http.fast_route import FastRoute
 from evenhand.service.http.schemas import PredictRequest
 
 JSON = {"content-type": "application/json"}
 
 
-def client(route: type[QuickRoute] | None) -> TestClient:
+def client(route: type[FastRoute] | None) -> TestClient:
     """An application with one route, which says what it was given, or what is wrong with it."""
     app = FastAPI()
     router = APIRouter(route_class=route) if route else APIRouter()
@@ -40,7 +40,7 @@ def client(route: type[QuickRoute] | None) -> TestClient:
     return TestClient(app)
 
 
-QUICK, PLAIN = client(QuickRoute), client(None)
+QUICK, PLAIN = client(FastRoute), client(None)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["inputs", "mode", "x"]), inner),
@@ -69,7 +69,7 @@ def test_what_no_parser_reads_is_no_json(body: bytes) -> None:
 
 
 def test_a_function_that_takes_anything_else_is_a_mistake() -> None:
-    router = APIRouter(route_class=QuickRoute)
+    router = APIRouter(route_class=FastRoute)
     with pytest.raises(TypeError, match="a body and the request, nothing else"):
 
         @router.post("/predict")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evenhand.models.bundle.encoders.table import Categorical, Features, Numeric
+from evenhand.models.bundle.encoders.table import Categorical, TableFeatures, Numeric
 from evenhand.models.bundle.manifest import Attribute
 from evenhand.models.bundle.terms import ColumnSwapper, Swap, SwapError, TermSwapper, make_swapper, read_terms
 from evenhand.training.counterfactual.term_lists import load_terms
@@ -109,7 +109,7 @@ class Kept:
         self.attributes = list(attributes)
 
 
-FEATURES = Features(
+FEATURES = TableFeatures(
     numeric=[Numeric(name="old", mean=0, scale=1)],
     categorical=[Categorical(name="sex", categories=["F", "M", "X"]), Categorical(name="job", categories=["a"])],
 )

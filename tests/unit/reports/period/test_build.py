@@ -27,7 +27,7 @@ from evenhand.reports.period.sections import ReportScope
 from evenhand.reports.period.source import ReportError, ReportPeriod
 from evenhand.service.audit.events import event
 from evenhand.service.monitoring.disparity import BREACH
-from evenhand.service.monitoring.sequential.evidence import Rules
+from evenhand.service.monitoring.sequential.evidence import EvidenceSettings
 
 ROWS = 6000
 
@@ -45,7 +45,7 @@ def people(folder: Path) -> list[Applicant]:
 def ask(features: Path | None = None, **changed: object) -> ReportScope:
     period, law = ReportPeriod.between(*reported.window()), LawAttributes("sex", "race")
     usual = {"model": None, "period": period, "law_attributes": law, "features": features}
-    return ReportScope(**{**usual, "rules": Rules(), "bundle": None, **changed})  # type: ignore[arg-type]
+    return ReportScope(**{**usual, "rules": EvidenceSettings(), "bundle": None, **changed})  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from evenhand.service.audit.digest_keys import load_keys
 from evenhand.service.audit.maintenance import retention
 from evenhand.service.audit.store import make_engine
 from evenhand.service.monitoring.sequential.evaluator import Evaluator
-from evenhand.service.monitoring.sequential.evidence import Rules
+from evenhand.service.monitoring.sequential.evidence import EvidenceSettings
 
 ROWS = 1500
 DAY_MS = 86_400_000
@@ -29,7 +29,7 @@ def people(tmp_path: Path) -> list[Applicant]:
 
 def report(folder: Path) -> tuple[dict, str]:
     asked = ReportScope(
-        None, ReportPeriod.between(*reported.window()), LawAttributes("sex", "race"), None, Rules(), None
+        None, ReportPeriod.between(*reported.window()), LawAttributes("sex", "race"), None, EvidenceSettings(), None
     )
     found = build("", folder, asked, ReportFiles(folder / "r.html"))
     return found, (folder / "r.html").read_text()
@@ -80,7 +80,7 @@ def test_weighed_evidence_is_told_in_sentences(tmp_path: Path, people: list[Appl
     _, page = report(tmp_path)
     assert "None is kept" in page
     made = recorder(tmp_path)
-    evaluator = Evaluator(made.engine, made.keys, Rules(), 1.0, lambda kept: None)
+    evaluator = Evaluator(made.engine, made.keys, EvidenceSettings(), 1.0, lambda kept: None)
     while evaluator.lot():
         pass
     made.close()

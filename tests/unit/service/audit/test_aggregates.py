@@ -12,8 +12,8 @@ from recording import MANIFEST, batch, withheld
 from evenhand.service.audit import aggregates
 from evenhand.service.audit.aggregates import HOUR_MS, Cells
 from evenhand.service.audit.digest_keys import Keys
-from evenhand.service.audit.events import Batch
-from evenhand.service.audit.record_batch import Lot, make, merge
+from evenhand.service.audit.events import AnsweredRows
+from evenhand.service.audit.record_batch import RecordBatch, make, merge
 from evenhand.service.types import Decision, Row
 
 
@@ -46,7 +46,7 @@ def test_cells_are_what_a_loop_over_decisions_counts(told: list[tuple[int, int, 
     assert all(0 <= cell[2] <= cell[1] <= cell[0] for cell in risks.values())  # squares, sums and numbers of shares
 
 
-def _by_hand(each: Batch, row: Row, place: int, name: str) -> tuple[tuple[Any, ...], float]:
+def _by_hand(each: AnsweredRows, row: Row, place: int, name: str) -> tuple[tuple[Any, ...], float]:
     assert isinstance(row.result, Decision)
     p = row.result.final.scores["not toxic"]
     if name in row.declared:
@@ -61,7 +61,7 @@ def _by_hand(each: Batch, row: Row, place: int, name: str) -> tuple[tuple[Any, .
 def test_a_row_that_ended_with_an_error_is_on_record_and_counts_nothing() -> None:
     taken = batch(1, gender="Women")
     failed = Row(taken.rows[0].id, "engine_failed", {"gender": "Women"}, "d" * 64)
-    lot = make([Batch(MANIFEST, taken.configuration, [failed], taken.at_ms, 0.1, "r")], Keys(bytes(32)))
+    lot = make([AnsweredRows(MANIFEST, taken.configuration, [failed], taken.at_ms, 0.1, "r")], Keys(bytes(32)))
     assert len(lot.events) == 1
     assert '"error":"engine_failed"' in lot.events[0].body
     assert lot.cells == {}
@@ -101,7 +101,7 @@ def test_lots_in_one_transaction_count_as_one_lot(rows: list[int]) -> None:
 
 def test_a_lot_survives_its_json() -> None:
     lot = make([batch(3, gender="Men")], Keys(bytes(32)))
-    again = Lot.from_json(lot.to_json())
+    again = RecordBatch.from_json(lot.to_json())
     assert (again.events, again.configurations, again.attributes) == (lot.events, lot.configurations, lot.attributes)
     assert _near(again) == _near(lot)
 
@@ -115,7 +115,7 @@ def test_nothing_of_a_lot_but_a_pseudonym_is_beside_a_group() -> None:
     assert not any("Women" in event.body for event in lot.events)
 
 
-def _near(lot: Lot) -> dict[str, list[list[Any]]]:
+def _near(lot: RecordBatch) -> dict[str, list[list[Any]]]:
     """Cells, sums rounded: their order is another."""
     return {
         table: sorted([round(value, 9) if isinstance(value, float) else value for value in row] for row in rows)

@@ -26,7 +26,7 @@ from evenhand.service.audit.checkpoints import (
     sign,
 )
 from evenhand.service.audit.events import event
-from evenhand.service.audit.record_batch import Lot
+from evenhand.service.audit.record_batch import RecordBatch
 from evenhand.service.audit.tables import chain
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
@@ -78,7 +78,7 @@ def test_the_head_is_signed_if_it_moved_by_one_of_all_who_try(database: str) -> 
         head = connection.execute(select(chain.c.seq, chain.c.link)).one()
     assert (one.seq, one.link, one.holds()) == (head.seq, head.link, True)
     assert checkpoint(found.engine, KEY) is None
-    found.store.append([Lot([event("mode", {"mode": "off"})])], again=False)
+    found.store.append([RecordBatch([event("mode", {"mode": "off"})])], again=False)
     assert checkpoint(found.engine, KEY) is not None
 
 

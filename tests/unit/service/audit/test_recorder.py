@@ -11,7 +11,7 @@ from recording import Told, batch, bodies, counted, recorder, table
 from sqlalchemy import event
 from waiting import until
 
-from evenhand.service.audit.events import Batch
+from evenhand.service.audit.events import AnsweredRows
 from evenhand.service.audit.maintenance.retention import erase
 from evenhand.service.audit.recorder import Feedback, RecordAway
 from evenhand.service.audit.store import make_engine
@@ -86,7 +86,7 @@ def together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("evenhand.service.audit.recorder.FLUSH_S", 1.0)
 
 
-def with_risk(taken: Batch, place: int, risk: float) -> Batch:
+def with_risk(taken: AnsweredRows, place: int, risk: float) -> AnsweredRows:
     """The same rows; the one at this place has this risk."""
     row = taken.rows[place]
     assert isinstance(row.result, Decision)
@@ -96,7 +96,7 @@ def with_risk(taken: Batch, place: int, risk: float) -> Batch:
     return replace(taken, rows=rows)
 
 
-def with_id(taken: Batch, place: int, name: str) -> Batch:
+def with_id(taken: AnsweredRows, place: int, name: str) -> AnsweredRows:
     """The same rows; the one at this place has this id."""
     rows = list(taken.rows)
     rows[place] = replace(rows[place], id=name)

@@ -17,17 +17,17 @@ from waiting import until
 
 from evenhand.service.audit import writer
 from evenhand.service.audit.digest_keys import Keys
-from evenhand.service.audit.record_batch import Lot, make
+from evenhand.service.audit.record_batch import RecordBatch, make
 from evenhand.service.audit.spool import Spool
 
 KEYS = Keys(bytes(32))
 
 
-def lots(number: int) -> list[Lot]:
+def lots(number: int) -> list[RecordBatch]:
     return [make([batch(2, seed, gender="Men")], KEYS) for seed in range(number)]
 
 
-def ids(found: list[Lot]) -> list[str]:
+def ids(found: list[RecordBatch]) -> list[str]:
     return [event.id for lot in found for event in lot.events]
 
 
@@ -35,7 +35,7 @@ def quiet(folder: Path) -> Spool:
     return Spool(folder, lambda _: None)
 
 
-def spooled(folder: Path, number: int) -> tuple[Path, list[Lot]]:
+def spooled(folder: Path, number: int) -> tuple[Path, list[RecordBatch]]:
     """A file that a process left."""
     spool, told = quiet(folder), lots(number)
     for lot in told:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jwt.algorithms import OKPAlgorithm, RSAAlgorithm
 
-from evenhand.service.auth.jwt import Bearer, Tokens, read_key_set
+from evenhand.service.auth.jwt import Bearer, TokenVerifier, read_key_set
 from evenhand.service.auth.key_file import AccessError
 from evenhand.service.auth.reloadable_file import LOOK_EVERY_S
 
@@ -50,8 +50,8 @@ def encoded(part: bytes) -> str:
 
 
 @pytest.fixture(scope="module")
-def tokens(tmp_path_factory: pytest.TempPathFactory) -> Tokens:
-    return Tokens(write(tmp_path_factory.mktemp("jwks") / "jwks.json", [public(PRIVATE)]), "i", "a", "roles")
+def tokens(tmp_path_factory: pytest.TempPathFactory) -> TokenVerifier:
+    return TokenVerifier(write(tmp_path_factory.mktemp("jwks") / "jwks.json", [public(PRIVATE)]), "i", "a", "roles")
 
 
 @pytest.mark.parametrize(
@@ -65,13 +65,13 @@ def tokens(tmp_path_factory: pytest.TempPathFactory) -> Tokens:
         (None, set()),
     ],
 )
-def test_scopes_come_from_the_claim_that_is_set(tokens: Tokens, claim: object, scopes: set[str]) -> None:
+def test_scopes_come_from_the_claim_that_is_set(tokens: TokenVerifier, claim: object, scopes: set[str]) -> None:
     found = tokens.verify(token(PRIVATE, roles=claim, scope="admin"), 0.0)
     assert found == Bearer("me", frozenset(scopes))
 
 
 @pytest.mark.parametrize("exp", [float("inf"), float("nan"), "soon", 2**70, -1, [], None])
-def test_an_end_that_is_no_time_is_refused(tokens: Tokens, exp: object) -> None:
+def test_an_end_that_is_no_time_is_refused(tokens: TokenVerifier, exp: object) -> None:
     said = {"iss": "i", "aud": "a", "sub": "me", "exp": exp}
     signed = ".".join(encoded(json.dumps(part).encode()) for part in ({"alg": "EdDSA", "typ": "JWT"}, said))
     found = tokens.verify(f"{signed}.{encoded(PRIVATE.sign(signed.encode()))}", 0.0)
@@ -81,7 +81,7 @@ def test_an_end_that_is_no_time_is_refused(tokens: Tokens, exp: object) -> None:
 @settings(deadline=None)
 @given(header=HEADERS | JSON, payload=JSON, signature=st.binary(max_size=70))
 def test_what_a_stranger_makes_up_never_holds_and_breaks_nothing(
-    tokens: Tokens, header: object, payload: object, signature: bytes
+    tokens: TokenVerifier, header: object, payload: object, signature: bytes
 ) -> None:
     parts = [encoded(json.dumps(part).encode()) for part in (header, payload)]
     assert tokens.verify(".".join([*parts, encoded(signature)]), 0.0) is None
@@ -89,11 +89,11 @@ def test_what_a_stranger_makes_up_never_holds_and_breaks_nothing(
 
 @settings(deadline=None)
 @given(st.text("abcXYZ019-_.=+/~", max_size=80))
-def test_no_text_breaks_anything(tokens: Tokens, text: str) -> None:
+def test_no_text_breaks_anything(tokens: TokenVerifier, text: str) -> None:
     assert tokens.verify(text, 0.0) is None
 
 
-def test_deep_and_long_headers_are_refused(tokens: Tokens) -> None:
+def test_deep_and_long_headers_are_refused(tokens: TokenVerifier) -> None:
     for header in (b"[" * 5000, b'{"alg":' * 1000, b'{"alg":' + b"9" * 5000 + b"}", b"\xff\xfe", b""):
         assert tokens.verify(f"{encoded(header)}.e30.AA", 0.0) is None
 
@@ -132,7 +132,7 @@ def test_a_file_that_is_no_key_set_is_refused(tmp_path: Path, content: bytes) ->
 
 def test_a_new_key_of_the_issuer_is_taken_up_and_the_old_one_let_go(tmp_path: Path) -> None:
     file = write(tmp_path / "jwks.json", [public(PRIVATE)])
-    tokens = Tokens(file, "i", "a", "scope")
+    tokens = TokenVerifier(file, "i", "a", "scope")
 
     def hold(now_s: float) -> list[bool]:
         return [tokens.verify(token(key), now_s) is not None for key in (PRIVATE, OTHER)]

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from evenhand.cli.main import app
 from evenhand.service.auth.key_file import AccessError, Key, find, new_key, read_keys
 from evenhand.service.auth.policy import SCOPES
-from evenhand.service.auth.reloadable_file import LOOK_EVERY_S, Watched
+from evenhand.service.auth.reloadable_file import LOOK_EVERY_S, ReloadableFile
 
 LINE = f"a predict sha256:{'0' * 64}\n"
 
@@ -144,7 +144,7 @@ def test_a_file_is_read_again_when_it_changes_and_a_bad_one_is_said_once(
 ) -> None:
     file = tmp_path / "keys"
     new_key(file, "first", ["predict"], None)
-    watched, now_s = Watched(file, read_keys), 0.0
+    watched, now_s = ReloadableFile(file, read_keys), 0.0
 
     def names() -> list[str]:
         nonlocal now_s

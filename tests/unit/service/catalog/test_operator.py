@@ -13,7 +13,7 @@ from evenhand.service.catalog.operator import Control
 from evenhand.service.catalog.registry import Registry
 from evenhand.service.catalog.reload import load_all
 from evenhand.service.errors import InvalidInput
-from evenhand.service.inference.workers import Lanes
+from evenhand.service.inference.workers import Workers
 from evenhand.service.metrics.collectors import Metrics
 from evenhand.service.settings import Settings
 
@@ -22,7 +22,7 @@ NAME = "hatexplain-toxicity"
 
 class Worker:
     def __init__(self, file: Path, *bundles: Path) -> None:
-        lanes, metrics = Lanes(1, lambda: None, stall_s=1.5), Metrics(CollectorRegistry())
+        lanes, metrics = Workers(1, lambda: None, stall_s=1.5), Metrics(CollectorRegistry())
         self.registry: Registry = load_all(bundles, Loader(Settings(threads=1), lanes, metrics))
         self.control = Control(self.registry, lanes, metrics, lambda *_: None, file)
 

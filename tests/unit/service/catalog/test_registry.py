@@ -11,13 +11,13 @@ from evenhand.service.catalog.loader import Loader
 from evenhand.service.catalog.registry import Registry
 from evenhand.service.catalog.reload import load_all
 from evenhand.service.errors import InvalidInput, UnknownModel
-from evenhand.service.inference.workers import Lanes
+from evenhand.service.inference.workers import Workers
 from evenhand.service.metrics.collectors import Metrics
 from evenhand.service.settings import Settings
 
 
 def load(*paths: Path) -> Registry:
-    lanes = Lanes(1, lambda: None, stall_s=1.5)
+    lanes = Workers(1, lambda: None, stall_s=1.5)
     return load_all(paths, Loader(Settings(), lanes, Metrics(CollectorRegistry())))
 
 

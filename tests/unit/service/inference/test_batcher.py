@@ -10,7 +10,7 @@ import pytest
 from evenhand.service.errors import Closing, DeadlineExceeded, EngineFailed, Overloaded, TooLarge
 from evenhand.service.inference.batch import BatchReport, Limits
 from evenhand.service.inference.batcher import Batcher
-from evenhand.service.inference.workers import Lanes
+from evenhand.service.inference.workers import Workers
 
 
 class Runner:
@@ -34,7 +34,7 @@ class Case:
     def __init__(self, runner: Runner, batch: int = 8, tokens: int = 1000, **limits: float) -> None:
         self.runner = runner
         self.reports: list[BatchReport] = []
-        self.lanes = Lanes(1, lambda: None, stall_s=30.0)
+        self.lanes = Workers(1, lambda: None, stall_s=30.0)
         self.batcher: Batcher[int, int] = Batcher(
             runner,
             lambda item: item % 100 + 1,

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from evenhand.service.inference import workers as module
-from evenhand.service.inference.workers import Lanes
+from evenhand.service.inference.workers import Workers
 
 
 class Work:
@@ -42,7 +42,7 @@ async def until(holds: Callable[[], bool]) -> None:
 
 async def test_lanes_are_ready_once_each_has_answered_its_canary() -> None:
     probes: Counter[str] = Counter()
-    lanes = Lanes(3, lambda: probes.update([threading.current_thread().name]), stall_s=1.0)
+    lanes = Workers(3, lambda: probes.update([threading.current_thread().name]), stall_s=1.0)
     assert lanes.problem == "the engine has not been started"
     await lanes.start()
     assert lanes.problem is None
@@ -52,7 +52,7 @@ async def test_lanes_are_ready_once_each_has_answered_its_canary() -> None:
 
 async def test_a_run_is_alone_while_no_other_lane_runs_and_nothing_waits() -> None:
     found: list[bool] = []
-    lanes = Lanes(2, lambda: None, stall_s=5.0)
+    lanes = Workers(2, lambda: None, stall_s=5.0)
     gate = threading.Event()
 
     def last() -> None:
@@ -92,7 +92,7 @@ async def test_a_heavy_source_does_not_starve_a_light_one() -> None:
 
     heavy = Work(*[job("heavy", 0.04) for _ in range(10)])
     light = Work(*[job("light", 0.01) for _ in range(20)])
-    lanes = Lanes(1, lambda: None, stall_s=5.0)
+    lanes = Workers(1, lambda: None, stall_s=5.0)
     lanes.add(heavy)
     lanes.add(light)
     await lanes.start()
@@ -113,7 +113,7 @@ async def test_a_source_that_was_idle_does_not_make_up_for_it() -> None:
         return run
 
     busy, late = Work(*[job("busy") for _ in range(60)]), Work()
-    lanes = Lanes(1, lambda: None, stall_s=5.0)
+    lanes = Workers(1, lambda: None, stall_s=5.0)
     lanes.add(busy)
     lanes.add(late)
     await lanes.start()
@@ -130,7 +130,7 @@ async def test_a_background_source_gets_what_the_others_leave() -> None:
     order: list[str] = []
     first = Work(*[lambda: order.append("first") for _ in range(5)])
     behind = Work(*[lambda: order.append("behind") for _ in range(5)])
-    lanes = Lanes(1, lambda: None, stall_s=5.0)
+    lanes = Workers(1, lambda: None, stall_s=5.0)
     lanes.add(behind, background=True)
     lanes.add(first)
     await lanes.start()
@@ -155,7 +155,7 @@ async def test_a_background_source_gets_what_the_others_leave() -> None:
 async def test_all_lanes_help_with_what_arrived_at_once() -> None:
     together = threading.Barrier(2, timeout=600)
     work = Work()
-    lanes = Lanes(2, lambda: None, stall_s=10.0)
+    lanes = Workers(2, lambda: None, stall_s=10.0)
     lanes.add(work)
     await lanes.start()
     work.jobs.extend([lambda: together.wait() and None] * 2)
@@ -174,7 +174,7 @@ async def test_a_dead_lane_fails_its_job_shows_and_is_replaced(monkeypatch: pyte
         raise SystemExit
 
     work = Work(die)
-    lanes = Lanes(1, lambda: None, stall_s=5.0)
+    lanes = Workers(1, lambda: None, stall_s=5.0)
     lanes.add(work)
     await lanes.start()
     await until(lambda: lanes.problem is not None)
@@ -191,7 +191,7 @@ async def test_a_hung_lane_fails_its_job_shows_and_is_replaced(monkeypatch: pyte
     monkeypatch.setattr(module, "PROBATION_S", 0.3)
     freed, done = threading.Event(), threading.Event()
     work = Work(lambda: freed.wait(600) and None)
-    lanes = Lanes(1, lambda: None, stall_s=0.3)
+    lanes = Workers(1, lambda: None, stall_s=0.3)
     lanes.add(work)
     await lanes.start()
     await until(lambda: lanes.problem is not None)
@@ -209,7 +209,7 @@ async def test_lanes_that_go_on_hanging_say_that_only_a_new_process_helps(monkey
     monkeypatch.setattr(module, "PROBATION_S", 0.0)
     freed = threading.Event()
     work = Work(*[lambda: freed.wait(600) and None] * 10)
-    lanes = Lanes(1, lambda: None, stall_s=0.1)
+    lanes = Workers(1, lambda: None, stall_s=0.1)
     lanes.add(work)
     await lanes.start()
     await until(lambda: lanes.beyond_repair)
@@ -223,7 +223,7 @@ async def test_lanes_that_go_on_hanging_say_that_only_a_new_process_helps(monkey
 
 async def test_a_model_that_needs_long_is_given_the_time() -> None:
     work = Work(lambda: time.sleep(0.8))
-    lanes = Lanes(1, lambda: None, stall_s=0.3)
+    lanes = Workers(1, lambda: None, stall_s=0.3)
     lanes.allow(full_batch_s=0.5)
     lanes.add(work)
     await lanes.start()
@@ -242,7 +242,7 @@ async def test_a_canary_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatc
         if broken.is_set():
             raise RuntimeError("wrong")
 
-    lanes = Lanes(1, probe, stall_s=5.0)
+    lanes = Workers(1, probe, stall_s=5.0)
     await lanes.start()
     broken.set()
     await until(lambda: lanes.problem is not None)
@@ -266,7 +266,7 @@ async def test_on_a_machine_just_booted_the_canary_is_due_at_once(monkeypatch: p
             return 0.0
 
     monkeypatch.setattr(module, "time", Stopped)
-    lanes = Lanes(1, lambda: None, stall_s=5.0)
+    lanes = Workers(1, lambda: None, stall_s=5.0)
     await asyncio.wait_for(lanes.start(), 60)
     assert lanes.problem is None
     await lanes.stop()

@@ -4,7 +4,7 @@ import prometheus_client as prometheus
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evenhand.service.metrics.buffered import Lot
+from evenhand.service.metrics.buffered import CounterBuffer
 
 
 def make() -> tuple[prometheus.CollectorRegistry, prometheus.Counter, prometheus.Histogram]:
@@ -15,7 +15,7 @@ def make() -> tuple[prometheus.CollectorRegistry, prometheus.Counter, prometheus
 
 def test_nothing_comes_out_before_a_lot_is_full_and_then_everything() -> None:
     registry, counter, risk = make()
-    lot = Lot(3)
+    lot = CounterBuffer(3)
     for cell in ("a", "b"):
         lot.add(counter, (cell,))
         lot.observe(risk, 0.2)
@@ -36,7 +36,7 @@ def test_nothing_comes_out_before_a_lot_is_full_and_then_everything() -> None:
 @given(st.lists(st.sampled_from("abc"), max_size=60), st.integers(1, 7), st.integers(1, 9))
 def test_what_is_out_is_what_came_in_up_to_the_last_full_lot(cells: list[str], least: int, every: int) -> None:
     registry, counter, _ = make()
-    lot, out = Lot(least), 0
+    lot, out = CounterBuffer(least), 0
     for place, cell in enumerate(cells):
         lot.add(counter, (cell,))
         lot.row()

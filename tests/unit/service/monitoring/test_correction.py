@@ -8,7 +8,7 @@ from counted import Answered, cells_of
 
 from evenhand.service.monitoring.correction import change, correction_of
 from evenhand.service.monitoring.disparity import BREACH, INSUFFICIENT, NO_EVIDENCE
-from evenhand.service.monitoring.groups import Pairs, groups_of
+from evenhand.service.monitoring.groups import PairCounts, groups_of
 
 
 def judged(rows: list[Answered]) -> dict[str, Any]:
@@ -85,8 +85,8 @@ def test_limits_of_a_change_hold_where_few_rows_changed() -> None:
     for lost, gained in ((0.002, 0.004), (0.05, 0.01), (0.0, 0.01)):
         inside = 0
         for _ in range(500):
-            drawn = Pairs(*rng.multinomial(1000, (0.5, lost, gained, 0.5 - lost - gained)).tolist())
+            drawn = PairCounts(*rng.multinomial(1000, (0.5, lost, gained, 0.5 - lost - gained)).tolist())
             _, low, high = change(drawn)
             inside += low <= gained - lost <= high
         assert inside >= 465, (lost, gained)
-    assert change(Pairs(500, 0, 3, 497))[1] < 0.0 < change(Pairs(500, 0, 20, 480))[1]
+    assert change(PairCounts(500, 0, 3, 497))[1] < 0.0 < change(PairCounts(500, 0, 20, 480))[1]

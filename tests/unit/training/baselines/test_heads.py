@@ -19,7 +19,7 @@ from evenhand.training.baselines.heads import (
     logits_of,
 )
 from evenhand.training.baselines.method import NotApplicableError
-from evenhand.training.benchmark.score import Judged, judge
+from evenhand.training.benchmark.score import ScoredRows, judge
 from evenhand.training.data.dataset import Schema
 
 ROWS, X = spurious()
@@ -117,7 +117,7 @@ def test_the_constraint_shrinks_the_equalized_odds_difference(context) -> None:
     answer = Constrained().answer(context)
     test = context.rows.of("test")
     at = context.rows.split[context.judged] == "test"
-    judged = Judged(context.rows, SCHEMA, test)
+    judged = ScoredRows(context.rows, SCHEMA, test)
     before, after = (
         judge(judged, base_answer(context)[at], predicted[at])["equalized_odds_mean"]["value"]
         for predicted in (base_answer(context), answer.predicted)

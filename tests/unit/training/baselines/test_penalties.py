@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.metrics.pairwise import rbf_kernel
 
-from evenhand.training.baselines.penalties import BANDWIDTHS, Coral, Mmd, RateGap, Running
+from evenhand.training.baselines.penalties import BANDWIDTHS, Coral, Mmd, RateGap, RunningMeans
 
 RNG = np.random.default_rng(0)
 N = 300
@@ -55,7 +55,7 @@ def test_a_group_that_was_never_seen_has_no_gap() -> None:
 
 
 def test_running_means_remember_what_a_batch_lacks_and_learn_from_what_it_has() -> None:
-    running = Running(3, step=0.5)
+    running = RunningMeans(3, step=0.5)
     running(torch.tensor([6.0, 10.0, 0.0]), torch.tensor([2, 1, 0]))
     sums = torch.tensor([12.0, 0.0, 0.0], requires_grad=True)
     means = running(sums, torch.tensor([2, 0, 0]))

@@ -7,7 +7,7 @@ import pytest
 from tiny_model import tiny_table, write_tiny_base
 
 from evenhand.training.baselines.context import Context, prepare
-from evenhand.training.baselines.plain_lora import ANY, FAIRNET, AlwaysOn, Correction, published
+from evenhand.training.baselines.plain_lora import ANY, FAIRNET, AlwaysOn, PublishedCorrection, published
 from evenhand.training.data.columns import Columns
 from evenhand.training.data.dataset import from_table
 from evenhand.training.learning.config import BaseConfig, CorrectionConfig, DetectorConfig, FitConfig
@@ -73,7 +73,7 @@ def test_without_knowledge_the_attribute_is_never_looked_at(context: Context) ->
 def test_always_on_corrects_everybody_at_a_strength_chosen_on_validation_rows(context: Context) -> None:
     answer = AlwaysOn().answer(context)
     assert 0 < answer.notes["strength"] <= 1
-    correction = Correction.fresh(context, (ANY,))
+    correction = PublishedCorrection.fresh(context, (ANY,))
     everyone = np.ones((len(context.judged), 1), dtype=bool)
     # A new adapter changes nothing: the base's answer, through the corrected path.
     logits = correction.logits(context.judged, everyone)

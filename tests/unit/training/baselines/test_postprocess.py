@@ -12,8 +12,8 @@ from sklearn.linear_model import LogisticRegression
 from synthetic import SCHEMA, context_of, spurious
 
 from evenhand.training.baselines.method import NotApplicableError
-from evenhand.training.baselines.postprocess import RejectOption, Thresholds, deprived_groups, reject_option
-from evenhand.training.benchmark.score import Judged, judge
+from evenhand.training.baselines.postprocess import RejectOption, EqualizedThresholds, deprived_groups, reject_option
+from evenhand.training.benchmark.score import ScoredRows, judge
 from evenhand.training.data.dataset import Schema
 
 ROWS, X = spurious()
@@ -29,12 +29,12 @@ def context(tmp_path: Path):
 
 def gap(context, predicted: np.ndarray, split: str) -> float:
     at = context.rows.split[context.judged] == split
-    judged = Judged(context.rows, context.schema, context.rows.of(split))
+    judged = ScoredRows(context.rows, context.schema, context.rows.of(split))
     return judge(judged, predicted[at], predicted[at])["equalized_odds_mean"]["value"]
 
 
 def test_thresholds_equal_fairlearns_own(context) -> None:
-    answer = Thresholds().answer(context)
+    answer = EqualizedThresholds().answer(context)
     validation, place = ROWS.of("val"), ROWS.groups["place"]
     oracle = ThresholdOptimizer(
         estimator=MODEL, constraints="equalized_odds", prefit=True, predict_method="predict_proba"
@@ -45,7 +45,7 @@ def test_thresholds_equal_fairlearns_own(context) -> None:
 
 
 def test_thresholds_shrink_the_equalized_odds_difference(context) -> None:
-    answer = Thresholds().answer(context)
+    answer = EqualizedThresholds().answer(context)
     base = LOGITS[context.judged].argmax(axis=1)
     assert gap(context, base, "test") > 0.3
     assert gap(context, answer.predicted, "val") < 0.1
@@ -57,7 +57,7 @@ def test_rows_without_a_known_group_keep_the_bases_answer(tmp_path: Path) -> Non
     rows = replace(ROWS, groups={"place": np.where(unknown, -1, ROWS.groups["place"])})
     context = context_of(rows, X, LOGITS, tmp_path)
     base = LOGITS[context.judged].argmax(axis=1)
-    for method in (Thresholds(), RejectOption()):
+    for method in (EqualizedThresholds(), RejectOption()):
         predicted = method.answer(context).predicted
         assert (predicted == base)[unknown[context.judged]].all()
         assert (predicted != base).any()
@@ -89,7 +89,7 @@ def test_the_reject_option_chooses_a_band_that_helps_the_worst_cell(context) -> 
     assert answer.notes["deprived"]
 
 
-@pytest.mark.parametrize("method", [Thresholds(), RejectOption()])
+@pytest.mark.parametrize("method", [EqualizedThresholds(), RejectOption()])
 def test_both_say_what_they_are_not_defined_for(method, tmp_path: Path) -> None:
     three = Schema(("a", "b", "c"), ("a",), SCHEMA.groups)
     with pytest.raises(NotApplicableError, match="two classes; this data has 3"):

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from evenhand.cli.compare import compare
 from evenhand.training.baselines import index
 from evenhand.training.baselines.context import Context
-from evenhand.training.baselines.method import Answer, Method, NotApplicableError, Sees
+from evenhand.training.baselines.method import MethodAnswer, Method, NotApplicableError, Sees
 
 app = typer.Typer()
 app.command()(compare)
@@ -37,10 +37,10 @@ class Fussy(Method):
     source: str = "<script>"
     sees: Sees = Sees("part", "none", test=False)
 
-    def answer(self, context: Context) -> Answer:
+    def answer(self, context: Context) -> MethodAnswer:
         if context.seed == 1:
             raise NotApplicableError("not with this <script> seed\nand more lines")
-        return Answer.of_logits(context.features.base_logits[context.judged])
+        return MethodAnswer.of_logits(context.features.base_logits[context.judged])
 
 
 @pytest.fixture(scope="module")

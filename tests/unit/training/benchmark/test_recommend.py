@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from evenhand.training.baselines.index import METHODS
 from evenhand.training.baselines.method import Sees
-from evenhand.training.benchmark.aggregate import Figure, Line
+from evenhand.training.benchmark.aggregate import Figure, MethodRow
 from evenhand.training.benchmark.frontier import AXES, dominates, frontier, non_dominated, place
 from evenhand.training.benchmark.recommend import WORST_CELL, recommend, rule
 
@@ -17,7 +17,7 @@ SERVABLE = [method for method in METHODS[1:] if method.served.how != "no" and no
 BASE = (0.80, 0.50)
 
 
-def line(index_or_method, accuracy: float | None, cell: float | None, half: float = 0.02, seeds: int = 2) -> Line:
+def line(index_or_method, accuracy: float | None, cell: float | None, half: float = 0.02, seeds: int = 2) -> MethodRow:
     """A method's line; both splits alike, differences against :data:`BASE`."""
     method = METHODS[index_or_method] if isinstance(index_or_method, int) else index_or_method
 
@@ -32,10 +32,10 @@ def line(index_or_method, accuracy: float | None, cell: float | None, half: floa
         "equalized_odds_mean": figure(None if cell is None else 1 - cell),
         "demographic_parity_mean": figure(0.1),
     }
-    return Line(method, seeds, {"val": of, "test": of}, (), 1.0)
+    return MethodRow(method, seeds, {"val": of, "test": of}, (), 1.0)
 
 
-def base() -> Line:
+def base() -> MethodRow:
     return line(0, *BASE)
 
 

@@ -8,13 +8,13 @@ from synthetic import SCHEMA, spurious
 from evenhand.training.baselines.retrain import Erm
 from evenhand.training.benchmark.aggregate import summarise
 from evenhand.training.benchmark.runner import Result
-from evenhand.training.benchmark.score import Judged, judge
+from evenhand.training.benchmark.score import ScoredRows, judge
 from evenhand.training.choice.criterion import Criterion
 from evenhand.training.data.dataset import Schema
 
 ROWS, _ = spurious(3000)
 TEST = ROWS.of("test")
-JUDGED = Judged(ROWS, SCHEMA, TEST)
+JUDGED = ScoredRows(ROWS, SCHEMA, TEST)
 BASE = ROWS.groups["place"][TEST]
 BETTER = np.where(np.random.default_rng(0).random(len(TEST)) < 0.8, ROWS.labels[TEST], BASE)
 
@@ -50,7 +50,7 @@ def test_intervals_hold_the_figure_and_a_bootstrap_is_the_same_each_time() -> No
 
 
 def test_what_too_few_rows_support_is_none() -> None:
-    few = Judged(ROWS, SCHEMA, TEST[:40])
+    few = ScoredRows(ROWS, SCHEMA, TEST[:40])
     found = judge(few, BASE[:40], BETTER[:40])
     assert found["worst_cell"] is None
     assert found["worst_cell_difference"] == {"value": None, "low": None, "high": None}
@@ -61,7 +61,7 @@ def test_what_too_few_rows_support_is_none() -> None:
 
 def test_three_classes_are_judged_too() -> None:
     schema = Schema(("a", "b", "c"), ("a", "b"), SCHEMA.groups)
-    found = judge(Judged(ROWS, schema, TEST), BASE, np.full(len(TEST), 2))
+    found = judge(ScoredRows(ROWS, schema, TEST), BASE, np.full(len(TEST), 2))
     assert found["accuracy"]["value"] == 0
     assert found["equalized_odds_mean"]["value"] is None  # no row's true label is unfavourable
 

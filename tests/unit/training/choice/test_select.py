@@ -18,7 +18,7 @@ ROWS = 6000
 SCHEMA = Schema(("no", "yes"), ("yes",), {"team": ("none", "a")})
 
 
-class Known(candidates.Table):
+class Known(candidates.PredictionTable):
     """What a corrected model would say, made up."""
 
     def __init__(self, answers: np.ndarray, base: np.ndarray) -> None:

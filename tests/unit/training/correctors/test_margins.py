@@ -8,7 +8,7 @@ import torch
 from corrector_cases import given_of, logits_of, material, tiny_split
 
 from evenhand.training.correctors import group_calibration, label_flip, named, thresholds
-from evenhand.training.correctors.interface import Given, NotApplicableError
+from evenhand.training.correctors.interface import CorrectorInput, NotApplicableError
 from evenhand.training.correctors.margins import MarginCorrector, favourable_truth
 
 MODULES = (group_calibration, label_flip, thresholds)
@@ -23,7 +23,7 @@ class Same(MarginCorrector):
         return self.with_margin(rows.logits, self.margin(rows.logits))
 
 
-def some(margins=(2.0, -1.0, 0.5)) -> Given:
+def some(margins=(2.0, -1.0, 0.5)) -> CorrectorInput:
     count = len(margins)
     zeros = np.zeros(count, dtype=np.int64)
     return given_of(zeros, zeros, np.zeros(count, dtype=bool), logits=logits_of(np.array(margins)))
@@ -54,6 +54,6 @@ def test_three_classes_have_no_margin(name: str) -> None:
     method = named(name)
     config = some().config
     gates = np.ones((len(groups), 1), dtype=bool)
-    given = Given(found, gates, gates.astype(np.float32), groups[:, None], config, some().folder)
+    given = CorrectorInput(found, gates, gates.astype(np.float32), groups[:, None], config, some().folder)
     with pytest.raises(NotApplicableError, match="defined for two classes; this data has 3"):
         method.learn(method.make(split, ("team",), config=config), given)

@@ -21,7 +21,7 @@ from evenhand.reports.counterfactual_page import html
 from evenhand.service.app import create_app
 from evenhand.service.settings import Settings
 from evenhand.stats import Rate
-from evenhand.training.counterfactual.flip_figures import Pair, figures
+from evenhand.training.counterfactual.flip_figures import SwapPair, figures
 from evenhand.training.evaluation.bundle_score import Answers
 
 TERMS = {
@@ -148,7 +148,7 @@ def test_figures_on_answers_that_are_known() -> None:
     answers = Answers(np.arange(7), base, final, np.zeros((7, 1)), none[:, None], scores, scores, none, none)
     swaps = [Swap("team", "a", target, None) for target in "bcbb"]
     places = [(0, 1), (0, 2), (3, 4), (5, 6)]
-    pairs = [Pair(row, swap, *place, False) for row, swap, place in zip([1, 1, 2, 3], swaps, places, strict=True)]
+    pairs = [SwapPair(row, swap, *place, False) for row, swap, place in zip([1, 1, 2, 3], swaps, places, strict=True)]
     manifest = Manifest.model_construct(labels=["no", "yes"], favourable=["yes"])
     found = figures(answers, pairs, manifest)["team"]
     assert found["any"]["base"] == Rate.of_counts(1, 3).__dict__

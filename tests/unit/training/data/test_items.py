@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from evenhand.models.bundle.encoders.image import ImageEncoder
-from evenhand.models.bundle.encoders.table import Categorical, Features, Numeric
+from evenhand.models.bundle.encoders.table import Categorical, TableFeatures, Numeric
 from evenhand.models.bundle.inputs import InputError
 from evenhand.training.data.columns import Columns
 from evenhand.training.data.items import encode_all, feature_item, feature_names, items_of, needed, picture
@@ -78,7 +78,7 @@ def test_rows_that_cannot_be_encoded_are_named() -> None:
     assert bad == [(1, "too bad")]
 
 
-FEATURES = Features(
+FEATURES = TableFeatures(
     numeric=[Numeric(name="age", mean=0, scale=1)], categorical=[Categorical(name="job", categories=["a"])]
 )
 

@@ -8,7 +8,7 @@ import pytest
 from tiny_kinds import write_tiny_image_base, write_tiny_pair_base
 
 from evenhand.models.bundle.encoders.image import Pixels
-from evenhand.models.bundle.encoders.table import Features, TableEncoder
+from evenhand.models.bundle.encoders.table import TableFeatures, TableEncoder
 from evenhand.training.data.dataset import DataError, Rows
 from evenhand.training.data.preprocess_file import features_json, image_json, tokenizer_of
 
@@ -21,7 +21,7 @@ def rows(items: list[dict[str, object]], split: list[str]) -> Rows:
 def test_features_are_standardised_with_training_rows_only() -> None:
     items = [{"age": 10.0, "job": "a"}, {"age": 30.0, "job": None}, {"age": 999.0, "job": "z"}]
     content = features_json(rows(items, ["train", "train", "test"]))
-    found = Features.model_validate_json(content)
+    found = TableFeatures.model_validate_json(content)
     assert (found.numeric[0].mean, found.numeric[0].scale) == (20.0, 10.0)
     assert found.categorical[0].categories == ["a"]
     encoded = TableEncoder(content).encode({"age": 30, "job": "z"})
@@ -30,7 +30,7 @@ def test_features_are_standardised_with_training_rows_only() -> None:
 
 
 def test_a_constant_column_does_not_divide_by_zero() -> None:
-    found = Features.model_validate_json(features_json(rows([{"age": 5.0}, {"age": 5.0}], ["train", "val"])))
+    found = TableFeatures.model_validate_json(features_json(rows([{"age": 5.0}, {"age": 5.0}], ["train", "val"])))
     assert found.numeric[0].scale == 1.0
 
 

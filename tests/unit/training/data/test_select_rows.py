@@ -8,11 +8,11 @@ from tiny_model import write_tiny_bundle
 
 from evenhand.models.bundle import bundle as bundles
 from evenhand.training.data.dataset import DataError
-from evenhand.training.data.select_rows import Judgeable, Wanted, judgeable
+from evenhand.training.data.select_rows import Judgeable, RowSelection, judgeable
 from evenhand.training.data.table import Refused, Table
 
 ATTRIBUTES = ("team", "colour")
-WANTED = Wanted(attributes=ATTRIBUTES)
+WANTED = RowSelection(attributes=ATTRIBUTES)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def saved(bundle: bundles.Bundle, **columns: object) -> bundles.Bundle:
     return bundles.Bundle(bundle.path, manifest, bundle.sha256, bundle.graph, bundle.preprocess, bundle.reference)
 
 
-def judged(bundle: bundles.Bundle, *rows: dict[str, str | None], wanted: Wanted = WANTED) -> Judgeable:
+def judged(bundle: bundles.Bundle, *rows: dict[str, str | None], wanted: RowSelection = WANTED) -> Judgeable:
     return judgeable(table(*rows), bundle, wanted)
 
 
@@ -67,7 +67,7 @@ def test_labels_and_favourable_are_the_bundles(bundle: bundles.Bundle) -> None:
     assert found.schema.labels == ("negative", "positive")
     assert found.rows.labels.tolist() == [1, 0]
     assert found.schema.favourable == ("positive",)
-    turned = judged(bundle, row(), wanted=Wanted(attributes=ATTRIBUTES, favourable=("negative",)))
+    turned = judged(bundle, row(), wanted=RowSelection(attributes=ATTRIBUTES, favourable=("negative",)))
     assert turned.schema.favourable == ("negative",)
 
 
@@ -84,29 +84,29 @@ def test_what_is_not_given_comes_from_the_bundle(bundle: bundles.Bundle) -> None
         {"body": "good", "verdict": "positive", "team": "some", "colour": "some", "part": part}
         for part in ("train", "test", "test")
     ]
-    found = judgeable(table(*rows), fitted, Wanted())
+    found = judgeable(table(*rows), fitted, RowSelection())
     assert found.left_out == {"train": 1}
     assert found.wanted.only == ("test",)
     assert len(found.rows) == 2
     assert "team:colour" in found.schema.groups
     without = [{name: value for name, value in row.items() if name != "colour"} for row in rows]
-    fewer = judgeable(table(*without), fitted, Wanted())
+    fewer = judgeable(table(*without), fitted, RowSelection())
     assert fewer.absent == ("colour",)
     assert fewer.schema.attributes == ("team",)
 
 
 def test_an_attribute_without_a_detector_is_judged_against_its_reference(bundle: bundles.Bundle) -> None:
     rows = [row(age="old"), row(age="young"), row(age="young")]
-    most = judged(bundle, *rows, wanted=Wanted(attributes=("age",)))
+    most = judged(bundle, *rows, wanted=RowSelection(attributes=("age",)))
     assert most.schema.groups["age"] == ("young", "old")
-    named = judged(bundle, *rows, wanted=Wanted(attributes=("age",), references={"age": "old"}))
+    named = judged(bundle, *rows, wanted=RowSelection(attributes=("age",), references={"age": "old"}))
     assert named.schema.groups["age"] == ("old", "young")
     assert named.new_groups == {}
 
 
 def test_other_splits_are_counted(bundle: bundles.Bundle) -> None:
     rows = [row(part="a"), row(part="b"), row(part=None)]
-    found = judged(bundle, *rows, wanted=Wanted(attributes=ATTRIBUTES, split="part", only=("a",)))
+    found = judged(bundle, *rows, wanted=RowSelection(attributes=ATTRIBUTES, split="part", only=("a",)))
     assert found.left_out == {"b": 1, "none given": 1}
     assert np.array_equal(found.rows.row, [0])
 
@@ -114,27 +114,27 @@ def test_other_splits_are_counted(bundle: bundles.Bundle) -> None:
 @pytest.mark.parametrize(
     ("wanted", "said"),
     [
-        (Wanted(text="body", attributes=ATTRIBUTES), "no column body; it has text, label, team, colour"),
-        (Wanted(attributes=("age",)), "no column age"),
-        (Wanted(attributes=ATTRIBUTES, only=("test",)), "--only needs --split"),
-        (Wanted(attributes=ATTRIBUTES, favourable=("neither",)), "--favourable must be some, not all, of negative"),
-        (Wanted(attributes=ATTRIBUTES, favourable=("negative", "positive")), "some, not all"),
-        (Wanted(attributes=ATTRIBUTES, references={"team": "some"}), "--reference team: .* taught 'none'"),
-        (Wanted(attributes=ATTRIBUTES, split="team"), "no row of test in team; it has none"),
-        (Wanted(attributes=("text",)), "needs two groups"),
-        (Wanted(attributes=("text",), references={"text": "x"}), "needs its reference among its values"),
-        (Wanted(attributes=ATTRIBUTES, intersections=(("team", "age"),)), "name two of team, colour"),
+        (RowSelection(text="body", attributes=ATTRIBUTES), "no column body; it has text, label, team, colour"),
+        (RowSelection(attributes=("age",)), "no column age"),
+        (RowSelection(attributes=ATTRIBUTES, only=("test",)), "--only needs --split"),
+        (RowSelection(attributes=ATTRIBUTES, favourable=("neither",)), "--favourable must be some, not all, of negative"),
+        (RowSelection(attributes=ATTRIBUTES, favourable=("negative", "positive")), "some, not all"),
+        (RowSelection(attributes=ATTRIBUTES, references={"team": "some"}), "--reference team: .* taught 'none'"),
+        (RowSelection(attributes=ATTRIBUTES, split="team"), "no row of test in team; it has none"),
+        (RowSelection(attributes=("text",)), "needs two groups"),
+        (RowSelection(attributes=("text",), references={"text": "x"}), "needs its reference among its values"),
+        (RowSelection(attributes=ATTRIBUTES, intersections=(("team", "age"),)), "name two of team, colour"),
     ],
 )
-def test_what_cannot_be_meant_is_one_sentence(bundle: bundles.Bundle, wanted: Wanted, said: str) -> None:
+def test_what_cannot_be_meant_is_one_sentence(bundle: bundles.Bundle, wanted: RowSelection, said: str) -> None:
     with pytest.raises(DataError, match=said):
         judged(bundle, row(), wanted=wanted)
 
 
 def test_no_attribute_no_row_or_too_many_groups_is_one_sentence(bundle: bundles.Bundle) -> None:
     with pytest.raises(DataError, match="no column of an attribute; name one with --attribute"):
-        judgeable(table({"text": "a", "label": "positive"}), bundle, Wanted())
+        judgeable(table({"text": "a", "label": "positive"}), bundle, RowSelection())
     with pytest.raises(DataError, match=r"a label that the bundle does not know \(2 rows\).*negative, positive"):
         judged(bundle, row(label="1"), row(label="0"))
     with pytest.raises(DataError, match="has 70 values, more than 64"):
-        judged(bundle, *(row(name=f"n{i}") for i in range(70)), wanted=Wanted(attributes=("name",)))
+        judged(bundle, *(row(name=f"n{i}") for i in range(70)), wanted=RowSelection(attributes=("name",)))

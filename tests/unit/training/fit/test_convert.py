@@ -24,7 +24,7 @@ from evenhand.models.bundle.inputs import collate
 from evenhand.models.bundle.runtime_onnx import GraphRunner
 from evenhand.service.app import create_app
 from evenhand.service.settings import Settings
-from evenhand.training.data.select_rows import Wanted
+from evenhand.training.data.select_rows import RowSelection
 from evenhand.training.evaluation.table_evaluation import audit
 from evenhand.training.fit.batch_invariance import company
 
@@ -119,7 +119,7 @@ def test_a_bundle_within_tolerance_is_written_and_true(
     assert [a.threshold for a in manifest.attributes] == [a.threshold for a in original.manifest.attributes]
     note = manifest.provenance.settings["export"]
     assert (note["bundle_sha256"], note["tolerance"], note["rows"]) == (original.sha256, 0.5, 400)
-    again = audit(tmp_path / "new", folder / "t.csv", Wanted())["figures"]
+    again = audit(tmp_path / "new", folder / "t.csv", RowSelection())["figures"]
     assert manifest.evaluation["rows"]["accuracy"] == again["accuracy"]
     assert manifest.evaluation["rows"]["worst_cell"] == again["worst_cell"]
     assert json.loads(found.reference)["rows"] == 400

@@ -15,10 +15,10 @@ from typer.testing import CliRunner
 from evenhand.cli.generative import steer as command
 from evenhand.training.data.dataset import DataError
 from evenhand.training.generative import language
-from evenhand.training.generative.gated_steering import Steered, Steering, Where, load
-from evenhand.training.generative.language import Speech, Tokens
+from evenhand.training.generative.gated_steering import Steered, GatedSteering, Where, load
+from evenhand.training.generative.language import Speech, TokenPair
 from evenhand.training.generative.learn_steering import learn, mean_states
-from evenhand.training.generative.pairs import Columns, read_neutral, read_pairs
+from evenhand.training.generative.pairs import PairColumns, read_neutral, read_pairs
 
 app = typer.Typer()
 app.command()(command)
@@ -31,9 +31,9 @@ def loaded(base: Path) -> Loaded:
 
 
 @pytest.fixture(scope="module")
-def tokens(loaded: Loaded, tables: tuple[Path, Path]) -> tuple[list[Tokens], list[Tokens], list[list[int]]]:
+def tokens(loaded: Loaded, tables: tuple[Path, Path]) -> tuple[list[TokenPair], list[TokenPair], list[list[int]]]:
     """Pairs to learn from, pairs held out, neutral prompts held out."""
-    pairs, neutral = read_pairs(tables[0], Columns(), 0.4, seed=0), read_neutral(tables[1], "prompt", 0.4, seed=0)
+    pairs, neutral = read_pairs(tables[0], PairColumns(), 0.4, seed=0), read_neutral(tables[1], "prompt", 0.4, seed=0)
     speech = loaded[1]
     return (
         [speech.pair(pair) for pair in pairs.learn],
@@ -43,15 +43,15 @@ def tokens(loaded: Loaded, tables: tuple[Path, Path]) -> tuple[list[Tokens], lis
 
 
 @pytest.fixture(scope="module")
-def learnt(loaded: Loaded, tokens: Any, tables: tuple[Path, Path]) -> Steering:
+def learnt(loaded: Loaded, tokens: Any, tables: tuple[Path, Path]) -> GatedSteering:
     prompts = [loaded[1].prompt(text) for text in read_neutral(tables[1], "prompt", 0.4, seed=0).learn]
     return learn(loaded[0], tokens[0], prompts, Where("tiny", "0" * 64, 2, 4, 2.0, 0.5))
 
 
-def at_random(width: int, layer: int = 2, threshold: float = 0.5) -> Steering:
+def at_random(width: int, layer: int = 2, threshold: float = 0.5) -> GatedSteering:
     generator = torch.Generator().manual_seed(1)
     direction, weight = torch.randn(2, width, generator=generator)
-    return Steering(Where("tiny", "0" * 64, layer, 4, 1.5, threshold), direction, weight, torch.zeros(1))
+    return GatedSteering(Where("tiny", "0" * 64, layer, 4, 1.5, threshold), direction, weight, torch.zeros(1))
 
 
 @torch.no_grad()
@@ -93,7 +93,7 @@ def test_what_is_added_is_the_direction_times_its_strength() -> None:
 
 @torch.no_grad()
 def test_direction_and_gate_are_of_the_hidden_states_that_the_block_is_given(
-    loaded: Loaded, tokens: Any, learnt: Steering
+    loaded: Loaded, tokens: Any, learnt: GatedSteering
 ) -> None:
     model, (pairs, _, neutral) = loaded[0], tokens
 
@@ -112,7 +112,7 @@ def test_direction_and_gate_are_of_the_hidden_states_that_the_block_is_given(
 
 
 @torch.no_grad()
-def test_generation_is_steered_as_whole_answers_are(loaded: Loaded, tokens: Any, learnt: Steering) -> None:
+def test_generation_is_steered_as_whole_answers_are(loaded: Loaded, tokens: Any, learnt: GatedSteering) -> None:
     """With the cache and left padding, prompt by prompt and all at once, the same words come out."""
     model, speech = loaded
     prompts = [one.prompt for one in tokens[1][:6]] + tokens[2][:6]
@@ -159,7 +159,7 @@ def test_without_a_cache_it_must_be_told_where_prompts_end() -> None:
         model(input_ids=torch.tensor([[5, 6]]), use_cache=False)
 
 
-def test_files_come_back_as_they_were_and_damage_is_one_line(learnt: Steering, tmp_path: Path) -> None:
+def test_files_come_back_as_they_were_and_damage_is_one_line(learnt: GatedSteering, tmp_path: Path) -> None:
     learnt.save(tmp_path)
     found = load(tmp_path)
     assert found.where == learnt.where
@@ -174,7 +174,7 @@ def test_files_come_back_as_they_were_and_damage_is_one_line(learnt: Steering, t
         load(tmp_path)
 
 
-def test_a_model_of_another_size_is_refused(learnt: Steering) -> None:
+def test_a_model_of_another_size_is_refused(learnt: GatedSteering) -> None:
     with pytest.raises(DataError, match="is for 4 blocks of width 48, the model has 4 of width 32"):
         Steered(random_model("gpt2"), learnt)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from evenhand.training.data.dataset import DataError
-from evenhand.training.generative.pairs import Columns, read_neutral, read_pairs
+from evenhand.training.generative.pairs import PairColumns, read_neutral, read_pairs
 
 
 def write(path: Path, *rows: dict[str, object]) -> Path:
@@ -20,20 +20,20 @@ def pair(prompt: str, preferred: str = "yes", dispreferred: str = "no", **more: 
 
 def test_a_prompt_is_learnt_from_or_held_out_whatever_the_order_of_rows(tmp_path: Path) -> None:
     rows = [pair(f"prompt {number // 2}", f"yes {number}") for number in range(40)]
-    found = read_pairs(write(tmp_path / "pairs.jsonl", *rows), Columns(), 0.3, seed=0)
+    found = read_pairs(write(tmp_path / "pairs.jsonl", *rows), PairColumns(), 0.3, seed=0)
     learn, held = {one.prompt for one in found.learn}, {one.prompt for one in found.held_out}
     assert learn & held == set()
     assert (len(learn), len(held)) == (14, 6)
     assert (len(found.learn), len(found.held_out)) == (28, 12)
-    turned = read_pairs(write(tmp_path / "turned.jsonl", *reversed(rows)), Columns(), 0.3, seed=0)
+    turned = read_pairs(write(tmp_path / "turned.jsonl", *reversed(rows)), PairColumns(), 0.3, seed=0)
     assert {one.prompt for one in turned.held_out} == held
-    other = read_pairs(write(tmp_path / "pairs.jsonl", *rows), Columns(), 0.3, seed=1)
+    other = read_pairs(write(tmp_path / "pairs.jsonl", *rows), PairColumns(), 0.3, seed=1)
     assert {one.prompt for one in other.held_out} != held
 
 
 def test_a_column_may_say_which_rows_are_held_out(tmp_path: Path) -> None:
     rows = [pair("a", split="train"), pair("b", split="train"), pair("c", split="test"), pair("d", split="later")]
-    found = read_pairs(write(tmp_path / "pairs.jsonl", *rows), Columns(split="split"), 0.9, seed=0)
+    found = read_pairs(write(tmp_path / "pairs.jsonl", *rows), PairColumns(split="split"), 0.9, seed=0)
     assert [one.prompt for one in found.learn] == ["a", "b"]
     assert [one.prompt for one in found.held_out] == ["c"]
     assert found.source.left_out == {"split is neither train nor test": 1}
@@ -42,7 +42,7 @@ def test_a_column_may_say_which_rows_are_held_out(tmp_path: Path) -> None:
 def test_a_prompt_in_both_parts_is_refused(tmp_path: Path) -> None:
     rows = [pair("a", split="train"), pair("b", split="train"), pair("a", split="test")]
     with pytest.raises(DataError, match="1 prompts are in both train and test; give each prompt to one of them"):
-        read_pairs(write(tmp_path / "pairs.jsonl", *rows), Columns(split="split"), 0.2, seed=0)
+        read_pairs(write(tmp_path / "pairs.jsonl", *rows), PairColumns(split="split"), 0.2, seed=0)
 
 
 def test_rows_that_cannot_be_used_are_counted_by_reason(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_rows_that_cannot_be_used_are_counted_by_reason(tmp_path: Path) -> None:
     )
     with path.open("ab") as file:
         file.write(b'{"prompt": "\xff", "preferred": "yes", "dispreferred": "no"}\nnot json\n')
-    found = read_pairs(path, Columns(), 0.2, seed=0)
+    found = read_pairs(path, PairColumns(), 0.2, seed=0)
     assert len(found.learn) + len(found.held_out) == 5
     assert found.source.rows == 10
     assert found.source.left_out == {
@@ -68,9 +68,9 @@ def test_rows_that_cannot_be_used_are_counted_by_reason(tmp_path: Path) -> None:
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
     path = write(tmp_path / "pairs.jsonl", pair("a"), pair("b"))
     with pytest.raises(DataError, match="no column 'chosen'; it has prompt, preferred, dispreferred"):
-        read_pairs(path, Columns(preferred="chosen"), 0.2, seed=0)
+        read_pairs(path, PairColumns(preferred="chosen"), 0.2, seed=0)
     with pytest.raises(DataError, match="1 pairs to learn from and 1 held out; at least 2 and 1 are needed"):
-        read_pairs(path, Columns(), 0.2, seed=0)
+        read_pairs(path, PairColumns(), 0.2, seed=0)
 
 
 def test_neutral_prompts_are_shared_out_once_each(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from evenhand.cli.generative import prefer as command
 from evenhand.training.data.dataset import DataError
 from evenhand.training.generative import dpo, language, prefer
 from evenhand.training.generative.options import Common, Preference
-from evenhand.training.generative.pairs import Columns, read_pairs
+from evenhand.training.generative.pairs import PairColumns, read_pairs
 from evenhand.training.generative.prepared import prepare
 from evenhand.training.generative.scores import likelihoods
 
@@ -71,7 +71,7 @@ def test_the_card_tells_what_is_in_the_files(
     tuned: Path, card: dict[str, Any], base: Path, tables: tuple[Path, Path]
 ) -> None:
     """The adapter is loaded by PEFT alone and asked again."""
-    pairs = read_pairs(tables[0], Columns(), 0.4, seed=0).held_out
+    pairs = read_pairs(tables[0], PairColumns(), 0.4, seed=0).held_out
     model, speech = language.load(str(base), "float32", plain=False)
     tokens = [speech.pair(pair) for pair in pairs]
     assert card["held_out"]["tuned"]["margin"]["base"]["value"] == pytest.approx(
@@ -114,7 +114,7 @@ def test_the_folder_is_an_adapter_with_its_card_and_names_no_path(
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(
     base: Path, tables: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    common = Common(str(base), Columns(), max_tokens=64, hold_out=0.4)
+    common = Common(str(base), PairColumns(), max_tokens=64, hold_out=0.4)
     own = Preference(rank=2, alpha=4, epochs=1, learning_rate=1e-3, batch_rows=8, checkpoint_steps=3)
 
     def learn(work: Path) -> dict[str, Any]:
@@ -129,7 +129,7 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(dpo._Progress, "on_step_end", stop)
+        patch.setattr(dpo._TrainerProgress, "on_step_end", stop)
         with pytest.raises(KeyboardInterrupt):
             learn(tmp_path / "stopped")
     # What a kill in the middle of writing leaves: a folder that is newer, and not whole.
@@ -183,7 +183,7 @@ def test_a_device_that_is_too_small_is_one_line(capsys: pytest.CaptureFixture[st
 def test_it_runs_in_bfloat16_and_says_what_it_does_not_know(
     base: Path, tables: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    common = Common(str(base), Columns(), precision="bfloat16", hold_out=0.9)
+    common = Common(str(base), PairColumns(), precision="bfloat16", hold_out=0.9)
     out = tmp_path / "out"
     prefer.run(common, Preference(rank=2, alpha=4, epochs=1, learning_rate=1e-3), (tables[0], None), out, tmp_path)
     assert all(value.isfinite().all() for value in load_file(out / "adapter_model.safetensors").values())
@@ -191,6 +191,6 @@ def test_it_runs_in_bfloat16_and_says_what_it_does_not_know(
 
 
 def test_a_learning_rate_that_breaks_the_adapter_is_said(base: Path, tables: tuple[Path, Path], tmp_path: Path) -> None:
-    common = Common(str(base), Columns(), hold_out=0.9)
+    common = Common(str(base), PairColumns(), hold_out=0.9)
     with pytest.raises(DataError, match="diverged at --learning-rate 1e\\+30; lower it"):
         prefer.run(common, Preference(epochs=2, learning_rate=1e30), (tables[0], None), tmp_path / "out", tmp_path)

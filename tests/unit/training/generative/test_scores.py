@@ -14,9 +14,9 @@ from transformers import AutoTokenizer
 
 from evenhand.training.data.dataset import DataError
 from evenhand.training.generative import language
-from evenhand.training.generative.language import Speech, Tokens
+from evenhand.training.generative.language import Speech, TokenPair
 from evenhand.training.generative.options import Common, Preference
-from evenhand.training.generative.pairs import Columns, Pair, read_neutral, read_pairs
+from evenhand.training.generative.pairs import PairColumns, Pair, read_neutral, read_pairs
 from evenhand.training.generative.prepared import prepare
 from evenhand.training.generative.scores import batches, drift, likelihoods
 
@@ -28,7 +28,7 @@ def loaded(base: Path) -> tuple[torch.nn.Module, Speech]:
 
 @pytest.fixture(scope="module")
 def pairs(tables: tuple[Path, Path]) -> list[Pair]:
-    found = read_pairs(tables[0], Columns(), 0.4, seed=0).held_out[:20]
+    found = read_pairs(tables[0], PairColumns(), 0.4, seed=0).held_out[:20]
     return [*found, Pair("of two lengths", "kind fair", "rude"), Pair("ends with a space ", "warm", " dull")]
 
 
@@ -99,7 +99,7 @@ def test_trl_sees_the_tokens_and_likelihoods_that_are_judged(
     speech = chatting(speech) if chat else speech
     trainer: Any = trainer_of(model, speech, pairs, (Common(str(base)), Preference()), tmp_path)
     tokens = [speech.pair(pair) for pair in pairs]
-    theirs = [Tokens(row["prompt_ids"], row["chosen_ids"], row["rejected_ids"]) for row in trainer.train_dataset]
+    theirs = [TokenPair(row["prompt_ids"], row["chosen_ids"], row["rejected_ids"]) for row in trainer.train_dataset]
     assert theirs == tokens
     judged = trainer.evaluate(trainer.train_dataset)
     ours = likelihoods(loaded[0], tokens, "test")

@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 from evenhand.service.audit.events import event
 from evenhand.service.audit.maintenance.age import NEWEST, Limits, held, mark
 from evenhand.service.audit.maintenance.retention import due, prune
-from evenhand.service.audit.record_batch import Lot
+from evenhand.service.audit.record_batch import RecordBatch
 from evenhand.service.audit.tables import records
 
 END_MS = BEGIN_MS + 90 * DAY_MS
@@ -22,7 +22,7 @@ LIMITS = Limits(183, 183)
 def append(found: Recorded, *times_ms: int) -> None:
     """One more decision at each of these times."""
     made = [recorded.decision(at_ms, random.Random(at_ms)) for at_ms in times_ms]
-    found.store.append([Lot(made, {recorded.NAME: recorded.CONFIGURATION})], again=False)
+    found.store.append([RecordBatch(made, {recorded.NAME: recorded.CONFIGURATION})], again=False)
 
 
 def rounds(found: Recorded, now_ms: int, limits: Limits = LIMITS) -> str | None:
@@ -121,7 +121,7 @@ def test_nothing_is_held_where_nothing_is_due(found: Recorded) -> None:
 
 def test_a_confirmed_prune_leaves_a_chain_that_says_so(found: Recorded) -> None:
     prune(found.engine, 50, 50, END_MS)
-    found.store.append([Lot([event("mode", {})])], again=False)
+    found.store.append([RecordBatch([event("mode", {})])], again=False)
     with found.engine.connect() as connection:
         body = connection.execute(select(records.c.body).where(records.c.kind == "prune")).scalar_one()
         assert connection.execute(select(func.min(records.c.seq))).scalar_one() == json.loads(body)["to_seq"] + 1

@@ -15,8 +15,8 @@ from evenhand.service.audit.checkpoints import public_bytes
 from evenhand.service.audit.maintenance.checker import Report
 from evenhand.service.audit.maintenance.record_export import (
     Disclosure,
-    ExportError,
-    Period,
+    RecordExportError,
+    ExportPeriod,
     Range,
     export,
     span,
@@ -30,7 +30,7 @@ def quiet(done: int, total: int) -> None:
     pass
 
 
-def write(found: Recorded, out: Path, period: Period = Period(), disclosure: Disclosure | None = None) -> Path:  # noqa: B008
+def write(found: Recorded, out: Path, period: ExportPeriod = ExportPeriod(), disclosure: Disclosure | None = None) -> Path:  # noqa: B008
     export(found.engine, span(found.engine, period), out, disclosure, quiet)
     return out
 
@@ -80,13 +80,13 @@ def test_a_file_can_be_verified_by_hand_from_what_its_head_says(database: str, t
 
 def test_a_period_is_a_part_of_the_chain(database: str, tmp_path: Path) -> None:
     found = fill(database, decisions=50, days=100)
-    period = Period(BEGIN_MS + 30 * DAY_MS, BEGIN_MS + 60 * DAY_MS)
+    period = ExportPeriod(BEGIN_MS + 30 * DAY_MS, BEGIN_MS + 60 * DAY_MS)
     assert span(found.engine, period) == Range(25, 48)
     report = check(found, write(found, tmp_path / "out.jsonl", period))
     assert report.findings == []
     assert (report.first, report.last, report.held, report.decisions) == (25, 48, 4, 15)
-    with pytest.raises(ExportError, match="no record in this period"):
-        span(found.engine, Period(BEGIN_MS - DAY_MS, BEGIN_MS))
+    with pytest.raises(RecordExportError, match="no record in this period"):
+        span(found.engine, ExportPeriod(BEGIN_MS - DAY_MS, BEGIN_MS))
 
 
 def test_what_was_pruned_and_erased_is_told_of_in_the_file(database: str, tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_what_was_pruned_and_erased_is_told_of_in_the_file(database: str, tmp_pa
     erase(found.engine, found.keys, [found.decisions[-1]], "Ada", quiet)
     report = check(found, write(found, tmp_path / "out.jsonl"))
     assert (report.findings, report.first, report.last, report.erased) == ([], 41, 83, 2)
-    part = write(found, tmp_path / "part.jsonl", Period(to_ms=BEGIN_MS + 100 * DAY_MS))
+    part = write(found, tmp_path / "part.jsonl", ExportPeriod(to_ms=BEGIN_MS + 100 * DAY_MS))
     assert check(found, part).findings == []
 
 
@@ -127,14 +127,14 @@ def test_a_file_that_is_cut_off_or_none_of_ours(tmp_path: Path) -> None:
     assert said(found, out)[-1].endswith("to 321 are missing: the end was cut off")
     for text in ("", "{}\n", "[]\n", '{"evenhand_audit": 2}\n', "not JSON\n"):
         (tmp_path / "other.jsonl").write_text(text)
-        with pytest.raises(ExportError, match="first line"):
+        with pytest.raises(RecordExportError, match="first line"):
             said(found, tmp_path / "other.jsonl")
     (tmp_path / "other.jsonl.gz").write_bytes(b"not compressed")
-    with pytest.raises(ExportError, match="first line"):
+    with pytest.raises(RecordExportError, match="first line"):
         said(found, tmp_path / "other.jsonl.gz")
-    with pytest.raises(ExportError, match="cannot be read"):
+    with pytest.raises(RecordExportError, match="cannot be read"):
         said(found, tmp_path / "absent.jsonl")
-    with pytest.raises(ExportError, match="is there already"):
+    with pytest.raises(RecordExportError, match="is there already"):
         write(found, out)
 
 
@@ -171,7 +171,7 @@ def test_whatever_a_file_says_is_a_finding_or_refused(tmp_path: Path, value: obj
                 continue
             try:
                 findings = check(found, file).findings
-            except ExportError:
+            except RecordExportError:
                 assert number == 0
             else:
                 assert findings or name == "checkpoints", (number, name)

@@ -13,7 +13,7 @@ from evenhand.service.audit.checkpoints import Checkpoint, checkpoint, public_by
 from evenhand.service.audit.events import event
 from evenhand.service.audit.maintenance.retention import due, erase, prune
 from evenhand.service.audit.maintenance.verify import verify
-from evenhand.service.audit.record_batch import Lot
+from evenhand.service.audit.record_batch import RecordBatch
 from evenhand.service.audit.tables import (
     attributes,
     chain,
@@ -85,7 +85,7 @@ def test_everything_may_be_too_old_and_the_chain_goes_on(database: str) -> None:
     assert (done.records, done.attributes, done.configurations) == (81, 50, 1)
     assert (rows(found, "records"), rows(found, "configurations"), rows(found, "labels")) == (1, 0, 0)
     assert said(found) == []
-    found.store.append([Lot([event("mode", {"attribute": "sex", "mode": "off"})])], again=False)
+    found.store.append([RecordBatch([event("mode", {"attribute": "sex", "mode": "off"})])], again=False)
     assert said(found) == []
 
 
@@ -124,7 +124,7 @@ def test_a_prune_s_own_claim_is_checked(database: str) -> None:
 def test_erase_takes_what_is_known_and_leaves_a_chain_that_verifies(database: str) -> None:
     found = fill(database)
     mine, other = found.decisions[0], found.decisions[3]
-    found.store.append([Lot([event("override", {"label": "no", "by": "Kim", "reason": "secret"}, mine)])], again=False)
+    found.store.append([RecordBatch([event("override", {"label": "no", "by": "Kim", "reason": "secret"}, mine)])], again=False)
     done = erase(found.engine, found.keys, [mine, other, "0" * 26, mine], "Ada of the help desk", quiet)
     assert done.records == [1, 4, 6, 34]
     assert (done.attributes, done.labels, done.already, done.unknown) == (2, 1, [], ["0" * 26])
@@ -149,7 +149,7 @@ def test_erase_again_says_so_and_takes_what_came_since(database: str) -> None:
     again = erase(found.engine, found.keys, [mine], "Ada", quiet)
     assert (again.records, again.already, again.unknown) == ([], [mine], [])
     assert len(bodies(found, "erase")) == 1
-    found.store.append([Lot([event("override", {"label": "no"}, mine)])], again=False)
+    found.store.append([RecordBatch([event("override", {"label": "no"}, mine)])], again=False)
     assert erase(found.engine, found.keys, [mine], "Ada", quiet).records == [35]
     assert said(found) == []
 
@@ -168,10 +168,10 @@ def test_a_lot_that_waits_in_the_spool_does_not_bring_back_what_was_erased(datab
     """The writer asks whether a lot is on record before it writes it a second time; an erased record still is."""
     found = fill(database, decisions=0)
     made = [recorded.decision(BEGIN_MS, random.Random(0)) for _ in range(3)]
-    lot = Lot(made, {NAME: recorded.CONFIGURATION}, [(found.keys.pseudonym(made[0].id), "sex", "female", 1)], {})
+    lot = RecordBatch(made, {NAME: recorded.CONFIGURATION}, [(found.keys.pseudonym(made[0].id), "sex", "female", 1)], {})
     found.store.append([lot], again=False)
     erase(found.engine, found.keys, [made[0].id], "Ada", quiet)
-    found.store.append([Lot.from_json(lot.to_json())], again=True)
+    found.store.append([RecordBatch.from_json(lot.to_json())], again=True)
     assert rows(found, "attributes") == 0
     assert found.store.decision(made[0].id) is None
     assert said(found) == []

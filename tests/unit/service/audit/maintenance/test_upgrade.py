@@ -22,7 +22,7 @@ from evenhand.service.audit.maintenance.verify import verify
 from evenhand.service.audit.recorder import Recorder, RecordRefused
 from evenhand.service.audit.store import make_engine
 from evenhand.service.monitoring.sequential.evaluator import Evaluator, read_evidence
-from evenhand.service.monitoring.sequential.evidence import Rules
+from evenhand.service.monitoring.sequential.evidence import EvidenceSettings
 
 RECORDS, KEY = sorted(OLDER.glob("record-*")), "07" * 32
 LATER = """
@@ -106,7 +106,7 @@ def test_an_older_record_is_brought_up_verifies_and_goes_on(older: Path, databas
 
 def test_sequential_evidence_begins_where_an_older_record_begins(older: Path, database: str) -> None:
     record = opened(older, database)
-    evaluator = Evaluator(record.engine, record.keys, Rules(), 1.0, lambda _: None)
+    evaluator = Evaluator(record.engine, record.keys, EvidenceSettings(), 1.0, lambda _: None)
     while evaluator.lot():
         pass
     assert read_evidence(record.engine)

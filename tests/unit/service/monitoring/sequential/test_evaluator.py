@@ -22,7 +22,7 @@ from evenhand.service.audit.store import make_engine
 from evenhand.service.audit.tables import attributes
 from evenhand.service.monitoring.sequential import evaluator
 from evenhand.service.monitoring.sequential.evaluator import Evaluator, read_evidence
-from evenhand.service.monitoring.sequential.evidence import Rules
+from evenhand.service.monitoring.sequential.evidence import EvidenceSettings
 from evenhand.service.monitoring.sequential.verdicts import Kept, findings
 
 PARITY, TRUE_POSITIVES, FALSE_POSITIVES = "demographic_parity", "true_positive_rate", "false_positive_rate"
@@ -158,7 +158,7 @@ def test_two_that_evaluate_at_once_double_nothing_even_without_the_lock(
     failed = []
 
     def work() -> None:
-        one = Evaluator(make_engine(shop.url), KEYS, Rules(), 0.05, lambda kept: None)
+        one = Evaluator(make_engine(shop.url), KEYS, EvidenceSettings(), 0.05, lambda kept: None)
         while shop.cursor() < shop.head():
             try:
                 one.lot()
@@ -278,7 +278,7 @@ def test_a_server_that_crashes_is_waited_for(postgres: Postgres, caplog: pytest.
 def test_every_process_says_what_the_table_says(shop: Shop) -> None:
     shop.trade(100)
     finish(shop.evaluator(), shop)
-    here = findings(read_evidence(shop.store.engine), MANIFEST.name, ATTRIBUTES, Rules())
-    there = findings(read_evidence(make_engine(shop.url)), MANIFEST.name, ATTRIBUTES, Rules())
+    here = findings(read_evidence(shop.store.engine), MANIFEST.name, ATTRIBUTES, EvidenceSettings())
+    there = findings(read_evidence(make_engine(shop.url)), MANIFEST.name, ATTRIBUTES, EvidenceSettings())
     assert here == there
     assert {entry["state"] for entry in here} == {"insufficient data"}

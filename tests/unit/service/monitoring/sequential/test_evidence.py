@@ -18,7 +18,7 @@ from evenhand.service.monitoring.sequential.evidence import (
     STEP_DAYS,
     Comparison,
     Evidence,
-    Rules,
+    EvidenceSettings,
     Seen,
     planned,
 )
@@ -35,7 +35,7 @@ def seen(ours: bool, favourable: bool, day: float, attribute: str = "attribute")
     return Seen(attribute, ("reference", "group"), "reference", 3, "group" if ours else "reference", favourable, day)
 
 
-def fed(stream: list[tuple[bool, bool, float]], rules: Rules = RULES) -> Evidence:
+def fed(stream: list[tuple[bool, bool, float]], rules: EvidenceSettings = RULES) -> Evidence:
     """Rows with the days that pass before each."""
     made, day = Evidence(rules, {}), 0.0
     for ours, favourable, passed in stream:
@@ -52,7 +52,7 @@ def states(made: Evidence) -> dict[tuple[str, str, str], str]:
 def test_values_stay_positive_finite_and_fit_into_json(
     stream: list[tuple[bool, bool, float]], gap: float, days: float
 ) -> None:
-    for found in fed(stream, Rules(gap, days)).comparisons.values():
+    for found in fed(stream, EvidenceSettings(gap, days)).comparisons.values():
         assert all(0 <= part <= HELD * days for part in found.detector)
         assert all(math.isfinite(part) for part in found.start_ln)
         assert math.isfinite(found.detector_ln)
@@ -274,8 +274,8 @@ def test_another_gap_or_reference_begins_anew_and_another_promise_does_not() -> 
     kept = states(fed([(n % 2 == 0, True, 0.1) for n in range(60)]))
     same, other = ("reference", "group", "third"), ("third", "group", "reference")
     for rules, groups, expected in (
-        (Rules(gap=0.1), same, [0, 1]),
-        (Rules(days_per_false_alarm=30.0), same, [30, 31]),
+        (EvidenceSettings(gap=0.1), same, [0, 1]),
+        (EvidenceSettings(days_per_false_alarm=30.0), same, [30, 31]),
         (RULES, other, [0, 1]),
     ):
         made = Evidence(rules, {key: json.loads(state) for key, state in kept.items()})

@@ -6,7 +6,7 @@ import pytest
 from evaluating import ATTRIBUTES, MANIFEST
 
 from bench.evidence import KEY, RULES, World, follow, rows
-from evenhand.service.monitoring.sequential.evidence import METRICS, Evidence, Rules
+from evenhand.service.monitoring.sequential.evidence import METRICS, Evidence, EvidenceSettings
 from evenhand.service.monitoring.sequential.verdicts import Kept, findings
 
 
@@ -76,7 +76,7 @@ def test_value_and_limit_say_the_same_as_the_state() -> None:
 
 
 def test_a_comparison_with_another_reference_is_not_this_one() -> None:
-    made = Evidence(Rules(), {})
+    made = Evidence(EvidenceSettings(), {})
     follow(made, rows(World(), 1_000, 5))
     kept = Kept(MANIFEST.name, "sex", "women", KEY[2], made.comparisons[KEY])  # against "reference"
     assert {entry["rows"] for entry in findings([kept], MANIFEST.name, ATTRIBUTES, RULES)} == {0}

@@ -2,10 +2,10 @@
 
     python -m bench.alone --data <hatexplain.jsonl or its folder> --rounds 5
 
-Every round takes the same texts through the bundle's graph with nothing around it, one by one, and then through the
-server over one connection. Both run the graph the same way: on all cores, as the server does by default for a row that
-is alone, or on one, as it does with ``EVENHAND_THREADS=1``. Differences are taken within a round, figures are medians
-over rounds.
+Every round takes the same texts through the bundle's graph with nothing around it, one by one, and then
+through the server over one connection. Both run the graph the same way: on all cores, as the server does by
+default for a row that is alone, or on one, as it does with ``EVENHAND_THREADS=1``. Differences are taken
+within a round, figures are medians over rounds.
 """
 
 from __future__ import annotations
@@ -43,15 +43,22 @@ def bare_p50_ms(rows: Rows, threads: int) -> float:
 
 def main() -> None:
     """Measure in rounds; print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4.0)
-    parser.add_argument("--data", type=Path, help="HateXplain's file or folder; EVENHAND_DATA else; our pages else")
+    parser.add_argument(
+        "--data", type=Path, help="HateXplain's file or folder; EVENHAND_DATA else; our pages else"
+    )
     given = parser.parse_args()
     stop_on_sigterm()
     texts = read(given.data)
     texts = texts[:: max(1, len(texts) // TEXTS)]
-    rows, sent = Rows(bundles.load(BUNDLE), texts), asks(PROTOCOLS["evenhand"], [Text(text, None) for text in texts])
+    rows, sent = (
+        Rows(bundles.load(BUNDLE), texts),
+        asks(PROTOCOLS["evenhand"], [Text(text, None) for text in texts]),
+    )
     ours, cores = servers.evenhand(), os.cpu_count() or 1
     ways = {"all cores, as it is": (cores, ours), "EVENHAND_THREADS=1": (1, one_thread(ours))}
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}

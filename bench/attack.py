@@ -3,9 +3,8 @@
     python -m bench.attack --cases 5000            # in process
     python -m bench.attack --cases 500 --server    # the same against a real server on 127.0.0.1
 
-No reply may be of status 5xx, and every reply must be of a documented status, type and schema. schemathesis makes the
-requests; two thirds of those with a name in their path name a model or a decision
-that is there.
+No reply may be of status 5xx, and every reply must be of a documented status, type and schema. schemathesis
+makes the requests; two thirds of those with a name in their path name a model or a decision that is there.
 """
 
 from __future__ import annotations
@@ -81,7 +80,9 @@ class Attack:
                 self._attack(operation, mode, each, seed)
                 print(f"{self.cases:6d} of {cases}  {operation.label}  {mode.value}", flush=True)
 
-    def _attack(self, operation: APIOperation[Any, Any, Any], mode: GenerationMode, cases: int, seed: int) -> None:
+    def _attack(
+        self, operation: APIOperation[Any, Any, Any], mode: GenerationMode, cases: int, seed: int
+    ) -> None:
         names = {parameter.name for parameter in operation.path_parameters}
         known = {name: value for name, value in self._known.items() if name in names}
         made = operation.as_strategy(generation_mode=mode)
@@ -122,14 +123,18 @@ def _sane(reply: Response) -> None:
     headers = {name.lower(): values for name, values in reply.headers.items()}
     assert TOKEN.fullmatch(headers.get("x-request-id", [""])[0]), "no plain x-request-id"
     assert len(headers.get("content-type", [])) == 1, "no content-type, or several"
-    assert not any(re.search(r"[\r\n\0]", value) for values in headers.values() for value in values), "split headers"
+    assert not any(re.search(r"[\r\n\0]", value) for values in headers.values() for value in values), (
+        "split headers"
+    )
 
 
 @contextlib.contextmanager
 def in_process(state: Path) -> Iterator[Attack]:
     """The real application over the demo bundle, reached without a socket."""
     app = create_app(Settings(bundles=(prepare.BUNDLE,), state=state))
-    schema = loaders.from_asgi("/openapi.json", app)  # starts the application, which stays up until the process ends
+    schema = loaders.from_asgi(
+        "/openapi.json", app
+    )  # starts the application, which stays up until the process ends
     with get_client(app) as client:
         known = _known(client.post("/predict", json={"inputs": "a"}).json())
     yield Attack(schema, known)
@@ -152,14 +157,19 @@ def _known(reply: dict[str, Any]) -> dict[str, str]:
 
 def main() -> None:
     """Attack our own service."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--cases", type=int, default=5000, help="requests in all; a few more are sent")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--server", action="store_true", help="against a server that is started for it")
     given_ = parser.parse_args()
     stop_on_sigterm()
     started = time.monotonic()
-    with tempfile.TemporaryDirectory() as state, on_a_server() if given_.server else in_process(Path(state)) as attack:
+    with (
+        tempfile.TemporaryDirectory() as state,
+        on_a_server() if given_.server else in_process(Path(state)) as attack,
+    ):
         attack.run(given_.cases, given_.seed)
     for title, how in attack.failures.items():
         print(f"\n{title}\n{how}")

@@ -2,9 +2,10 @@
 
     python bench/certificate.py --recipe hatexplain --data <the recipe's folder> --out runs/certificate
 
-Adapters are learnt once. In every resplit, half of the validation and test rows certify a setting and the other half
-says whether it loses more than the tolerance. A certificate may be wrong in at most alpha of them. The useless detector
-gives every row a random risk, and adapters of its own are learnt on the rows that it flags.
+Adapters are learnt once. In every resplit, half of the validation and test rows certify a setting and the
+other half says whether it loses more than the tolerance. A certificate may be wrong in at most alpha of them.
+The useless detector gives every row a random risk, and adapters of its own are learnt on the rows that it
+flags.
 """
 
 import importlib
@@ -30,7 +31,9 @@ from evenhand.training.learning import adapters, distributed
 
 def main(
     data: Annotated[Path, typer.Option(help="Folder with the recipe's data.", exists=True)],
-    out: Annotated[Path, typer.Option(help="Folder of checkpoints and of certificate.json; run again to resume.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder of checkpoints and of certificate.json; run again to resume.")
+    ],
     recipe: Annotated[str, typer.Option(help="A recipe's rows and settings.")] = "hatexplain",
     seed: Annotated[int, typer.Option(help="Seed of base, adapters and resplits.")] = 0,
     resplits: Annotated[int, typer.Option(help="How often to draw halves.")] = 20,

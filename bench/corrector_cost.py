@@ -1,10 +1,11 @@
 """Cost of every corrector in the graph: its graph over the base's own, same rows, alternating, medians.
 
-``python bench/corrector_cost.py``. The base has the demo bundle's architecture (MiniLM, 6 blocks of width 384, cut
-before block 3, four attributes) and random weights, correctors have random values of the right shapes: what a row costs
-is decided by shapes alone, so that nothing needs to be learnt and no data is read. The first attribute's threshold is
-set so that a given share of rows is flagged. A lone row is flagged or is not: its cost at a share is between the two.
-Graphs run in one thread, and it is that thread's processor time that counts: what else runs hardly matters.
+``python bench/corrector_cost.py``. The base has the demo bundle's architecture (MiniLM, 6 blocks of width
+384, cut before block 3, four attributes) and random weights, correctors have random values of the right
+shapes: what a row costs is decided by shapes alone, so that nothing needs to be learnt and no data is read.
+The first attribute's threshold is set so that a given share of rows is flagged. A lone row is flagged or is
+not: its cost at a share is between the two. Graphs run in one thread, and it is that thread's processor time
+that counts: what else runs hardly matters.
 """
 
 import argparse
@@ -48,7 +49,9 @@ def graph_of(name: str) -> tuple[bytes, bytes]:
     return model.SerializeToString(), base_only(model).SerializeToString()
 
 
-def ratio(full: ort.InferenceSession, base: ort.InferenceSession, place: tuple[int, float], rounds: int) -> list[float]:
+def ratio(
+    full: ort.InferenceSession, base: ort.InferenceSession, place: tuple[int, float], rounds: int
+) -> list[float]:
     """Time of the whole graph over the base's, once per round."""
     batch, share = place
     plain = rows(batch, TOKENS, seed=batch)
@@ -78,12 +81,15 @@ def used_s(run: Callable[[], object], repeats: int) -> float:
 
 def main() -> None:
     """Print a table of ratios."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=9)
     given = parser.parse_args()
     print("over the base's own graph; median of rounds (lowest to highest)")
     print(
-        "corrector".ljust(18) + "".join(f"{batch} rows, {share:.0%}".rjust(22) for batch, share in PLACES), flush=True
+        "corrector".ljust(18) + "".join(f"{batch} rows, {share:.0%}".rjust(22) for batch, share in PLACES),
+        flush=True,
     )
     for name in correctors():
         full, base = (session(content, 1) for content in graph_of(name))

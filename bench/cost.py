@@ -2,10 +2,11 @@
 
     python -m bench.cost --data <hatexplain.jsonl or its folder> --rounds 5
 
-Every round runs, one after the other: a bare loop of ONNX Runtime over the same rows, sorted by length, one run per
-core; then Evenhand in front of the base model alone, of the demo bundle with none of its rows flagged, with a tenth
-flagged and corrected (base answers included), as it was fitted, and as it was fitted without counting or recording
-anything. Ratios are taken within a round, figures are medians over rounds.
+Every round runs, one after the other: a bare loop of ONNX Runtime over the same rows, sorted by length, one
+    run per
+core; then Evenhand in front of the base model alone, of the demo bundle with none of its rows flagged, with a
+tenth flagged and corrected (base answers included), as it was fitted, and as it was fitted without counting
+or recording anything. Ratios are taken within a round, figures are medians over rounds.
 """
 
 from __future__ import annotations
@@ -120,11 +121,15 @@ def bare_loop(rows: Rows) -> float:
 
 def main() -> None:
     """Measure in rounds; print a table, write JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=8.0)
     parser.add_argument("--connections", type=int, default=64)
-    parser.add_argument("--data", type=Path, help="HateXplain's file or folder; EVENHAND_DATA else; our pages else")
+    parser.add_argument(
+        "--data", type=Path, help="HateXplain's file or folder; EVENHAND_DATA else; our pages else"
+    )
     parser.add_argument("--out", type=Path, help="file for the figures as JSON")
     given = parser.parse_args()
     stop_on_sigterm()
@@ -138,7 +143,10 @@ def main() -> None:
             for name, server in all_variants.items():
                 figures = servers.figures_of(server, sent, given.connections, 2, given.seconds)
                 found.setdefault(name, []).append(figures["throughput_per_s"])
-            print(f"round {number + 1}: " + ", ".join(f"{n} {v[-1]:.0f}/s" for n, v in found.items()), flush=True)
+            print(
+                f"round {number + 1}: " + ", ".join(f"{n} {v[-1]:.0f}/s" for n, v in found.items()),
+                flush=True,
+            )
     report = summary(found)
     print("\n" + table([list(report[0]), *([str(value) for value in line.values()] for line in report)]))
     if given.out:
@@ -152,7 +160,9 @@ def summary(found: dict[str, list[float]]) -> list[dict[str, Any]]:
     for name, (above, below) in PAIRS.items():
         ratios = [a / b for a, b in zip(found[above], found[below], strict=True)]
         spread = f"{min(ratios):.3f} to {max(ratios):.3f}"
-        lines.append({"throughput": name, "ratio": round(statistics.median(ratios), 3), "over the rounds": spread})
+        lines.append(
+            {"throughput": name, "ratio": round(statistics.median(ratios), 3), "over the rounds": spread}
+        )
     return lines
 
 

@@ -2,8 +2,8 @@
 
     python -m bench.engine --data <hatexplain.jsonl or its folder> --out runs/engine.json
 
-Times are medians. The yardstick is a loop over the same rows, sorted by length, with nothing around it: the best of a
-few ways to split two things, rows into batches and cores between runs.
+Times are medians. The yardstick is a loop over the same rows, sorted by length, with nothing around it: the
+best of a few ways to split two things, rows into batches and cores between runs.
 """
 
 from __future__ import annotations
@@ -61,7 +61,11 @@ class Rows:
 
     def full(self, rows: Sequence[Encoded]) -> Feed:
         """What the whole graph takes, under the bundle's own thresholds and modes."""
-        return {**self.plain(rows), "thresholds": self.thresholds, "modes": np.tile(self.modes, (len(rows), 1))}
+        return {
+            **self.plain(rows),
+            "thresholds": self.thresholds,
+            "modes": np.tile(self.modes, (len(rows), 1)),
+        }
 
     def session(self, graph: str, threads: int) -> ort.InferenceSession:
         """Open one of the two graphs."""
@@ -69,7 +73,9 @@ class Rows:
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
         content = self.graphs[graph]
-        return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOWER)
+        return ort.InferenceSession(
+            content, options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOWER
+        )
 
 
 def yardstick(rows: Rows, repeats: int) -> list[dict[str, Any]]:
@@ -82,7 +88,12 @@ def yardstick(rows: Rows, repeats: int) -> list[dict[str, Any]]:
             for batch in BATCHES:
                 feeds = [feed(rows.sorted[at : at + batch]) for at in range(0, len(rows.sorted), batch)]
                 took_s = statistics.median(loop_s(sessions, feeds) for _ in range(repeats))
-                one = {"graph": graph, "runs at a time": runs, "threads of each": threads or "default", "batch": batch}
+                one = {
+                    "graph": graph,
+                    "runs at a time": runs,
+                    "threads of each": threads or "default",
+                    "batch": batch,
+                }
                 found.append({**one, "rows per s": round(len(rows.rows) / took_s, 1)})
                 _say(found[-1])
     return found
@@ -98,7 +109,10 @@ def loop_s(sessions: Sequence[ort.InferenceSession], feeds: Sequence[Feed]) -> f
         with ThreadPoolExecutor(len(sessions)) as pool:
             shares = [feeds[index :: len(sessions)] for index in range(len(sessions))]
             list(
-                pool.map(lambda pair: [pair[0].run(None, feed) for feed in pair[1]], zip(sessions, shares, strict=True))
+                pool.map(
+                    lambda pair: [pair[0].run(None, feed) for feed in pair[1]],
+                    zip(sessions, shares, strict=True),
+                )
             )
     return time.perf_counter() - started
 
@@ -137,7 +151,9 @@ def correction(rows: Rows, repeats: int) -> list[dict[str, Any]]:
                 / _seconds(lambda: base.run(None, plain))  # noqa: B023
                 for _ in range(repeats * max(4, 128 // batch))
             ]
-            found.append({"batch": len(chosen), "flagged": f"{share:.0%}", "cost": round(statistics.median(ratios), 3)})
+            found.append(
+                {"batch": len(chosen), "flagged": f"{share:.0%}", "cost": round(statistics.median(ratios), 3)}
+            )
             _say(found[-1])
     return found
 
@@ -173,16 +189,22 @@ def _say(row: dict[str, Any]) -> None:
 
 def main() -> None:
     """Measure everything, print tables, write JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--bundle", type=Path, default=BUNDLE)
-    parser.add_argument("--data", type=Path, help="HateXplain's file or folder; EVENHAND_DATA else; our pages else")
+    parser.add_argument(
+        "--data", type=Path, help="HateXplain's file or folder; EVENHAND_DATA else; our pages else"
+    )
     parser.add_argument("--rows", type=int, default=2000, help="how many of them at most")
     parser.add_argument("--repeats", type=int, default=3, help="of every loop")
     parser.add_argument("--out", type=Path, help="file for the figures as JSON")
     given = parser.parse_args()
     texts = read(given.data)[: given.rows]
     rows = Rows(load(given.bundle), texts)
-    print(f"{len(texts)} rows, {sum(row.tokens for row in rows.rows) / len(texts):.1f} tokens each", flush=True)
+    print(
+        f"{len(texts)} rows, {sum(row.tokens for row in rows.rows) / len(texts):.1f} tokens each", flush=True
+    )
     found = {
         "raw loop": yardstick(rows, given.repeats),
         "one row at a time": alone(rows),

@@ -2,7 +2,8 @@
 
     python -m bench.evidence
 
-The code that runs is the service's own. A stream's clock is such that ``RUN_LENGTH`` rows are the days per false alarm.
+The code that runs is the service's own. A stream's clock is such that ``RUN_LENGTH`` rows are the days per
+false alarm.
 """
 
 from __future__ import annotations
@@ -152,7 +153,9 @@ def main() -> None:
     for gap in (0.10, 0.15, 0.30):
         for share, rate in ((0.05, 0.45), (0.2, 0.45), (0.2, 0.3), (0.5, 0.45)):
             middle, late = delays(changed(World(share, rate, gap), streams))
-            print(f"gap {gap:.2f}, share {share}, rate {rate}: {middle:.0f} rows of the group (p90 {late:.0f})")
+            print(
+                f"gap {gap:.2f}, share {share}, rate {rate}: {middle:.0f} rows of the group (p90 {late:.0f})"
+            )
     print(f"{rows_per_second():,.0f} rows per second and core")
 
 

@@ -3,8 +3,8 @@
 python -m bench.faults --runs 10
 python -m bench.faults --runs 3 --only "clock jumped,disk full"
 
-A run is the fault's own tests, with real processes and databases. What acknowledged answers were lost is theirs to say:
-one lost answer fails the run.
+A run is the fault's own tests, with real processes and databases. What acknowledged answers were lost is
+theirs to say: one lost answer fails the run.
 """
 
 from __future__ import annotations
@@ -85,7 +85,9 @@ def run(tests: tuple[str, ...], tally: Tally) -> None:
 
 def main() -> None:
     """Run, and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--only", default=",".join(FAULTS), help="faults, separated by commas")
     parser.add_argument("--out", type=Path, help="write the figures there, as JSON")
@@ -94,13 +96,18 @@ def main() -> None:
     for number in range(1, wanted.runs + 1):
         for name, tally in tallies.items():
             run(FAULTS[name], tally)
-            print(f"run {number} of {wanted.runs}: {name}: {tally.seconds[-1]} s, {tally.failed} failed", flush=True)
+            print(
+                f"run {number} of {wanted.runs}: {name}: {tally.seconds[-1]} s, {tally.failed} failed",
+                flush=True,
+            )
     print(f"\n{'fault':37s} passed  skipped  failed  median s")
     for name, tally in tallies.items():
         figures = f"{tally.passed:6d}  {tally.skipped:7d}  {tally.failed:6d}  {statistics.median(tally.seconds):8.1f}"
         print(f"{name:37s} {figures}")
     if wanted.out:
-        wanted.out.write_text(json.dumps({name: asdict(tally) for name, tally in tallies.items()}, indent=2) + "\n")
+        wanted.out.write_text(
+            json.dumps({name: asdict(tally) for name, tally in tallies.items()}, indent=2) + "\n"
+        )
     sys.exit(any(tally.failed for tally in tallies.values()))
 
 

@@ -1,6 +1,7 @@
 """Evenhand with a fault inside the model: the engine raises for every batch that holds a marked row.
 
-``python -m bench.faulty serve <bundle> --port <port>`` with the mark in BENCH_POISON; otherwise the usual command.
+``python -m bench.faulty serve <bundle> --port <port>`` with the mark in BENCH_POISON; otherwise the usual
+command.
 """
 
 from __future__ import annotations

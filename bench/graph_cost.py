@@ -1,7 +1,8 @@
 """Cost of the correction: a bundle's graph over the base model's own graph, same rows, alternating, medians.
 
-``python bench/graph_cost.py bundles/hatexplain-toxicity``. Rows are random token ids of mixed lengths, so it needs no
-data. Thresholds are set so that a given share of rows is flagged; the base answer of flagged rows is computed too.
+``python bench/graph_cost.py bundles/hatexplain-toxicity``. Rows are random token ids of mixed lengths, so it
+needs no data. Thresholds are set so that a given share of rows is flagged; the base answer of flagged rows is
+computed too.
 """
 
 import argparse
@@ -25,7 +26,9 @@ def session(content: bytes, threads: int) -> ort.InferenceSession:
     """Open a graph."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
-    return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOWER)
+    return ort.InferenceSession(
+        content, options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOWER
+    )
 
 
 def rows(batch: int, longest: int, seed: int) -> dict[str, np.ndarray]:
@@ -49,7 +52,9 @@ def seconds(run: Callable[[], object], repeats: int) -> float:
 
 def main() -> None:
     """Print a table of ratios."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--rounds", type=int, default=15)
@@ -77,7 +82,9 @@ def main() -> None:
                 base_s = seconds(lambda: base.run(None, plain), repeats)  # noqa: B023
                 ratios.append(seconds(lambda: full.run(list(OUTPUTS), feed), repeats) / base_s)  # noqa: B023
             spread = f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"
-            print(f"{batch:5d}  {longest:6d}  {flagged / batch:7.0%}  {1e3 * base_s:7.2f}  {spread}", flush=True)
+            print(
+                f"{batch:5d}  {longest:6d}  {flagged / batch:7.0%}  {1e3 * base_s:7.2f}  {spread}", flush=True
+            )
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@
     python -m bench.load --port 8000 --connections 64 --seconds 5
     python -m bench.load --port 8000 --rate 200 --seconds 5 --data <hatexplain.jsonl or its folder>
 
-One process, one thread, no task per request; what it costs itself is among the figures, for it shares the processor
-with the server. Timers of the event loop are a millisecond apart, and that is part of an open loop's latencies.
+One process, one thread, no task per request; what it costs itself is among the figures, for it shares the
+processor with the server. Timers of the event loop are a millisecond apart, and that is part of an open
+loop's latencies.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from bench.texts import Text, read
 
 def main() -> None:
     """Print the figures of one run as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--server", choices=PROTOCOLS, default="evenhand", help="how to ask")
     kind = parser.add_mutually_exclusive_group(required=True)

@@ -68,7 +68,9 @@ class _Load(ABC):
 
     async def _connect(self) -> Connection | None:
         try:
-            _, connection = await self._loop.create_connection(lambda: Connection(self._replied), HOST, self._port)
+            _, connection = await self._loop.create_connection(
+                lambda: Connection(self._replied), HOST, self._port
+            )
         except OSError:
             return None
         self._connections.add(connection)

@@ -2,10 +2,12 @@
 
     python -m bench.overload --data <hatexplain.jsonl or its folder> --rounds 5
 
-Every round saturates one server with 64 connections, then offers it three times that in an open loop, and then
-saturates it beside a refuser of twenty lines that gets the other two thirds: load and server share the cores, so that
-is the most a server could keep if refusing cost it nothing of its own. Ratios are taken within a round, figures are
-medians.
+Every round saturates one server with 64 connections, then offers it three times that in an open loop, and
+then
+saturates it beside a refuser of twenty lines that gets the other two thirds: load and server share the cores,
+    so that
+is the most a server could keep if refusing cost it nothing of its own. Ratios are taken within a round,
+figures are medians.
 """
 
 from __future__ import annotations
@@ -74,7 +76,10 @@ async def measure(trial: Trial, rounds: int) -> list[dict[str, Any]]:
     await trial.warm()
     for number in range(rounds):
         found.append(await trial.round())
-        print(f"round {number + 1}/{rounds}: " + ", ".join(f"{n} {v:.4g}" for n, v in found[-1].items()), flush=True)
+        print(
+            f"round {number + 1}/{rounds}: " + ", ".join(f"{n} {v:.4g}" for n, v in found[-1].items()),
+            flush=True,
+        )
     return found
 
 
@@ -89,10 +94,14 @@ def lines(found: list[dict[str, Any]]) -> list[list[str]]:
 
 def main() -> None:
     """Measure in rounds; print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=8.0, help="of each of the three")
-    parser.add_argument("--data", type=Path, help="HateXplain's file or folder; EVENHAND_DATA else; our pages else")
+    parser.add_argument(
+        "--data", type=Path, help="HateXplain's file or folder; EVENHAND_DATA else; our pages else"
+    )
     given = parser.parse_args()
     stop_on_sigterm()
     sent = asks(PROTOCOLS["evenhand"], [Text(text, None) for text in read(given.data)])

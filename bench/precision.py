@@ -1,7 +1,8 @@
 """Size and processor time of a bundle's graph with lower precision, over the graph as it is.
 
-``python bench/precision.py bundles/hatexplain-toxicity``. One thread, alternating, medians of processor time; random
-rows of like length, under the bundle's own thresholds and modes. What it costs in accuracy says ``evenhand export``.
+``python bench/precision.py bundles/hatexplain-toxicity``. One thread, alternating, medians of processor time;
+random rows of like length, under the bundle's own thresholds and modes. What it costs in accuracy says
+``evenhand export``.
 """
 
 import argparse
@@ -22,7 +23,9 @@ PRECISIONS: tuple[Precision, ...] = ("float16", "int8", "int4")
 
 def main() -> None:
     """Print a table of ratios."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--rounds", type=int, default=15)
     given = parser.parse_args()
@@ -36,7 +39,11 @@ def main() -> None:
     thresholds = np.array([a.threshold for a in bundle.manifest.attributes], dtype=np.float32)
     modes = np.array([MODE_CODES[a.mode] for a in bundle.manifest.attributes])
     for batch, longest in ((1, 24), (8, 32), (64, 32)):
-        feed = {**rows(batch, longest, seed=batch), "thresholds": thresholds, "modes": np.tile(modes, (batch, 1))}
+        feed = {
+            **rows(batch, longest, seed=batch),
+            "thresholds": thresholds,
+            "modes": np.tile(modes, (batch, 1)),
+        }
         taken: dict[str, list[float]] = {name: [] for name in sessions}
         for _ in range(given.rounds):
             for name, graph in sessions.items():

@@ -2,7 +2,8 @@
 
     python -m bench.prepare --only fastapi,litserve
 
-Everything lies in ``bench/.work``, which git ignores. What is there already is kept; delete the folder to begin anew.
+Everything lies in ``bench/.work``, which git ignores. What is there already is kept; delete the folder to
+begin anew.
 """
 
 from __future__ import annotations
@@ -78,7 +79,9 @@ def environment(name: str) -> Path:
 
 def main() -> None:
     """Prepare everything, or the peers that are named."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--only", default=",".join(NAMES), help="names of peers, separated by commas")
     names = parser.parse_args().only.split(",")
     if unknown := set(names) - set(NAMES):

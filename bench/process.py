@@ -176,7 +176,9 @@ def _status(port: int, path: str) -> int:
     """Status of a GET; 0 where nobody answers."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
-            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
+            connection.sendall(
+                f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode()
+            )
             head = connection.recv(64)
     except OSError:
         return 0

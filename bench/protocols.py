@@ -81,9 +81,13 @@ PROTOCOLS = {
     "litserve": Protocol("/predict", _plain, {}, PLAIN, "/health"),
     "bentoml": Protocol("/predict", lambda text: {"texts": [text]}, {}, PLAIN, "/readyz"),
     "rayserve": Protocol("/", _plain, {}, PLAIN, "/-/healthz"),
-    "mlserver": Protocol("/v2/models/base/infer", _v2([1]), {"inputs": []}, '["%s"]', "/v2/models/base/ready"),
+    "mlserver": Protocol(
+        "/v2/models/base/infer", _v2([1]), {"inputs": []}, '["%s"]', "/v2/models/base/ready"
+    ),
     "mosec": Protocol("/inference", _plain, {}, PLAIN, "/"),
-    "triton": Protocol("/v2/models/base/infer", _v2([1, 1]), {"inputs": []}, '["%s"]', "/v2/models/base/ready"),
+    "triton": Protocol(
+        "/v2/models/base/infer", _v2([1, 1]), {"inputs": []}, '["%s"]', "/v2/models/base/ready"
+    ),
 }
 """By name of the server."""
 

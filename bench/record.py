@@ -3,8 +3,8 @@
     python -m bench.record --rows 1000000
     python -m bench.record --rows 1000000 --url postgresql+psycopg://user@127.0.0.1/empty
 
-Decisions are those of the demo bundle, with random answers; the record's own store writes them, in lots of 2,000.
-Then ``evenhand audit verify`` runs as a process of its own, and decisions are asked for by their ids.
+Decisions are those of the demo bundle, with random answers; the record's own store writes them, in lots of
+2,000. Then ``evenhand audit verify`` runs as a process of its own, and decisions are asked for by their ids.
 """
 
 from __future__ import annotations
@@ -76,7 +76,9 @@ def fill(store: Store, keys: Keys, rows: int) -> tuple[list[str], float]:
 def verified(url: str, folder: Path) -> dict[str, Any]:
     """Run the command; wall and processor seconds, and its memory at most."""
     began_s = time.monotonic()
-    process = subprocess.Popen([*VERIFY, "--record", url, "--state", str(folder)], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*VERIFY, "--record", url, "--state", str(folder)], stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None
     said = process.stdout.read().splitlines()
     _, status, used = os.wait4(process.pid, 0)
@@ -117,9 +119,13 @@ def measure(url: str, folder: Path, rows: int) -> dict[str, Any]:
 
 def main() -> None:
     """Measure and print JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--url", default="", help="an empty database; a SQLite file that is removed where not given")
+    parser.add_argument(
+        "--url", default="", help="an empty database; a SQLite file that is removed where not given"
+    )
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="evenhand-record-") as name:
         folder = Path(name)

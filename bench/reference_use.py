@@ -1,11 +1,13 @@
 """Methods of the comparison against their library's own reference use, on the same base of a recipe.
 
-    python -m bench.reference_use --recipe adult --data <folder with adult.data and adult.test> --work <folder>
+    python -m bench.reference_use --recipe adult --data <folder with adult.data and adult.test> --work
+    <folder>
 
 One side is what ``evenhand compare`` does, the other what the library's guide does with the same rows and
-representation (``bench.references``). Figures are on test rows. What draws at random is drawn five times by each side,
-with the same seeds, and figures are means; ``over draws`` is the larger of the two standard deviations, ``over rows``
-that of our figure when the test rows are drawn again. ``within`` says which of them the difference does not exceed.
+representation (``bench.references``). Figures are on test rows. What draws at random is drawn five times by
+each side, with the same seeds, and figures are means; ``over draws`` is the larger of the two standard
+deviations, ``over rows`` that of our figure when the test rows are drawn again. ``within`` says which of them
+the difference does not exceed.
 """
 
 from __future__ import annotations
@@ -64,13 +66,17 @@ def figures(context: Context, rows: Ints, answers: Ints) -> Floats:
         groups = judged.groups(name)
         known = groups >= 0
         truth, selected = judged.truth[known] == good, answers[known] == good
-        found.append(equalized_odds_difference(truth, selected, sensitive_features=np.minimum(groups[known], 1)))
+        found.append(
+            equalized_odds_difference(truth, selected, sensitive_features=np.minimum(groups[known], 1))
+        )
     return np.array(found)
 
 
 def over_draws(context: Context, rows: Ints, sides: Sides) -> Floats:
     """The larger standard deviation of every figure; 0 where nothing is drawn."""
-    found: Floats = np.max([np.std([figures(context, rows, one) for one in side], axis=0) for side in sides], axis=0)
+    found: Floats = np.max(
+        [np.std([figures(context, rows, one) for one in side], axis=0) for side in sides], axis=0
+    )
     return found
 
 
@@ -111,14 +117,20 @@ def lines(context: Context, pair: Pair) -> Iterator[str]:
 def main() -> None:
     """Compare, and print."""
     known = {pair.name: pair for pair in PAIRS}
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--recipe", choices=("adult", "hatexplain"), default="adult")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--only", choices=known, action="append", help="One method; repeatable. All where not given.")
+    parser.add_argument(
+        "--only", choices=known, action="append", help="One method; repeatable. All where not given."
+    )
     given = parser.parse_args()
     distributed.deterministic()
-    warnings.filterwarnings("ignore", category=DeprecationWarning)  # fairlearn's own, of pandas, at every step
+    warnings.filterwarnings(
+        "ignore", category=DeprecationWarning
+    )  # fairlearn's own, of pandas, at every step
     context = context_of(given.recipe, given.data, given.work)
     say(f"the base's representation is {context.features.representation.shape[1]} wide")
     print(

@@ -13,7 +13,10 @@ import uvloop
 from bench.wire import HOST
 
 BODY = b'{"error":{"type":"overloaded","message":"too many rows wait; come back later"}}'
-REFUSAL = b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 2\r\ncontent-length: %d\r\n\r\n%s" % (len(BODY), BODY)
+REFUSAL = b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 2\r\ncontent-length: %d\r\n\r\n%s" % (
+    len(BODY),
+    BODY,
+)
 
 
 class Refuser(asyncio.Protocol):

@@ -2,8 +2,8 @@
 
     python -m bench.reload --reloads 100 --data <hatexplain.jsonl or its folder>
 
-Evenhand serves a symbolic link. Before every reload the link is moved, in one step, to a copy of the demo bundle with
-the other of two versions; then POST /models/<name>/reload, while a closed loop keeps asking.
+Evenhand serves a symbolic link. Before every reload the link is moved, in one step, to a copy of the demo
+bundle with the other of two versions; then POST /models/<name>/reload, while a closed loop keeps asking.
 """
 
 from __future__ import annotations
@@ -101,10 +101,14 @@ async def drive(
 
 def main() -> None:
     """Serve, reload, count."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--bundle", type=Path, default=BUNDLE)
     parser.add_argument("--reloads", type=int, default=100)
-    parser.add_argument("--data", type=Path, help="HateXplain's file or folder; EVENHAND_DATA else; our pages else")
+    parser.add_argument(
+        "--data", type=Path, help="HateXplain's file or folder; EVENHAND_DATA else; our pages else"
+    )
     parser.add_argument("--out", type=Path, help="file for the figures as JSON")
     given = parser.parse_args()
     stop_on_sigterm()

@@ -93,7 +93,16 @@ def evenhand(
 
     def command(programs: Path, port: int, faulty: bool) -> list[str]:
         program = ["-m", "bench.faulty"] if faulty else ["-c", start]
-        return [str(programs / "python"), *program, "serve", str(bundle), "--port", str(port), "--log-level", "warning"]
+        return [
+            str(programs / "python"),
+            *program,
+            "serve",
+            str(bundle),
+            "--port",
+            str(port),
+            "--log-level",
+            "warning",
+        ]
 
     state = {"EVENHAND_STATE": str(prepare.WORK / "state/PORT")}  # a record of its own for every run
     return Server(name, shown, command, ROOT, None, state)
@@ -112,7 +121,9 @@ def _bentoml() -> Server:
         return [str(programs / "bentoml"), "serve", "service:Classifier", *address]
 
     home = {"BENTOML_HOME": str(prepare.WORK / "bentoml"), "BENTOML_DO_NOT_TRACK": "True"}
-    return Server("bentoml", "BentoML, adaptive batching", command, prepare.PEERS / "bentoml", "bentoml", home)
+    return Server(
+        "bentoml", "BentoML, adaptive batching", command, prepare.PEERS / "bentoml", "bentoml", home
+    )
 
 
 def _mlserver() -> Server:
@@ -121,7 +132,9 @@ def _mlserver() -> Server:
 
     ports = {"MLSERVER_HTTP_PORT": "PORT", "MLSERVER_GRPC_PORT": "0", "MLSERVER_METRICS_PORT": "0"}
     ports["MLSERVER_METRICS_DIR"] = str(prepare.WORK / "mlserver")
-    return Server("mlserver", "MLServer, adaptive batching", command, prepare.PEERS / "mlserver", "mlserver", ports)
+    return Server(
+        "mlserver", "MLServer, adaptive batching", command, prepare.PEERS / "mlserver", "mlserver", ports
+    )
 
 
 def _mosec() -> Server:
@@ -134,7 +147,10 @@ def _mosec() -> Server:
 
 def _triton() -> Server:
     # Triton embeds a libpython: it must be this interpreter's own, whose standard library it then reads.
-    home = {"PYTRITON_HOME": str(prepare.WORK / "pytriton"), "LD_LIBRARY_PATH": sysconfig.get_config_var("LIBDIR")}
+    home = {
+        "PYTRITON_HOME": str(prepare.WORK / "pytriton"),
+        "LD_LIBRARY_PATH": sysconfig.get_config_var("LIBDIR"),
+    }
     return _script("triton", "Triton through PyTriton, dynamic batching", **home)
 
 
@@ -156,7 +172,9 @@ SERVERS = {
 """By name, in the order of the table."""
 
 
-def figures_of(server: Server, asks: Sequence[Ask], connections: int, warm_s: float, seconds: float) -> dict[str, Any]:
+def figures_of(
+    server: Server, asks: Sequence[Ask], connections: int, warm_s: float, seconds: float
+) -> dict[str, Any]:
     """Start a server, warm it, and measure a closed loop."""
 
     async def drive(port: int) -> dict[str, Any]:

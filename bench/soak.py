@@ -2,7 +2,8 @@
 
     python -m bench.soak --minutes 30 --data <hatexplain.jsonl or its folder>
 
-The load is an open loop at a share, 70 % if not said, of the throughput that is measured first. Drift compares the last
+The load is an open loop at a share, 70 % if not said, of the throughput that is measured first. Drift
+compares the last
 tenth of the samples with the second tenth: by then everything is warm.
 """
 
@@ -75,11 +76,17 @@ def drift(samples: Sequence[float]) -> float | None:
 
 def main() -> None:
     """Soak one server."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--server", choices=SERVERS, default="evenhand")
     parser.add_argument("--minutes", type=float, default=30.0)
-    parser.add_argument("--share", type=float, default=0.7, help="of the throughput that saturates the server")
-    parser.add_argument("--data", type=Path, help="HateXplain's file or folder; EVENHAND_DATA else; our pages else")
+    parser.add_argument(
+        "--share", type=float, default=0.7, help="of the throughput that saturates the server"
+    )
+    parser.add_argument(
+        "--data", type=Path, help="HateXplain's file or folder; EVENHAND_DATA else; our pages else"
+    )
     parser.add_argument("--out", type=Path, help="file for the figures as JSON")
     given = parser.parse_args()
     server = SERVERS[given.server]

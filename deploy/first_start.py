@@ -1,6 +1,7 @@
 """What docker-compose.yml runs before all else: makes the database's password and the service's keys, once.
 
-Each is left where only who needs it can read it: /secrets is the service's (and the database's password), /scrape is
+Each is left where only who needs it can read it: /secrets is the service's (and the database's password),
+    /scrape is
 Prometheus', /issued is for people.
 """
 

@@ -1,7 +1,7 @@
 """Writes the software bill of materials of an environment: ``python deploy/make_sbom.py <its python> dist/sbom.json``.
 
-CycloneDX's own tool makes it; what it says is checked here: every package of the environment and no other, each with a
-version, and nothing that leads to the machine where it was made.
+CycloneDX's own tool makes it; what it says is checked here: every package of the environment and no other,
+each with a version, and nothing that leads to the machine where it was made.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ def check(bill: dict[str, Any], installed: dict[str, str]) -> list[str]:
     versions = {name: one.get("version", "") for name, one in listed.items()}
     wrong = {*versions.items()} ^ {*installed.items()}
     if wrong:
-        raise WrongBillError(f"bill and environment differ in {', '.join(sorted({name for name, _ in wrong}))}")
+        raise WrongBillError(
+            f"bill and environment differ in {', '.join(sorted({name for name, _ in wrong}))}"
+        )
     if re.search(r"file:|/(?:home|root|tmp)/", json.dumps(bill)):
         raise WrongBillError("the bill names a place of this machine; install from an index, or from a wheel")
     silent = sorted(name for name, one in listed.items() if not one.get("licenses"))

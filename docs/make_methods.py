@@ -1,6 +1,7 @@
 """Writes docs/methods/index.md from the registry and the pages: ``python docs/make_methods.py``; a test compares them.
 
-A page's first paragraph begins with the methods it is about, as ``evenhand compare`` names them: ``--methods dfr``.
+A page's first paragraph begins with the methods it is about, as ``evenhand compare`` names them: ``--methods
+dfr``.
 """
 
 from __future__ import annotations
@@ -45,8 +46,16 @@ The columns of the tables are:
 CONTINUOUS = "## While it serves\n\nThe service watches these all the time; none of them changes an answer."
 WATCH, ALERT = "[Watch fairness](../howto/watch.md)", "[Answer an alert](../howto/alert.md)"
 WATCHED = (
-    ("Disparity tracking", "Fairlearn's gaps per group over windows, with counts, intervals and verdicts", WATCH),
-    ("Evidence over time", "tests that you may look at any time: does a gap, or a correction's harm, go on?", WATCH),
+    (
+        "Disparity tracking",
+        "Fairlearn's gaps per group over windows, with counts, intervals and verdicts",
+        WATCH,
+    ),
+    (
+        "Evidence over time",
+        "tests that you may look at any time: does a gap, or a correction's harm, go on?",
+        WATCH,
+    ),
     ("Drift limits", "flagged shares and risks against those of validation, with alerts", ALERT),
     (
         "Sliced analysis, discovered slices",

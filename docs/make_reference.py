@@ -119,10 +119,14 @@ def _commands(command: Any, name: str) -> Iterator[str]:  # noqa: ANN401 - click
 
     def rows() -> Iterator[Sequence[str]]:
         for param in shown:
-            names = [*param.opts, *param.secondary_opts] if param.param_type_name == "option" else [param.name]
+            names = (
+                [*param.opts, *param.secondary_opts] if param.param_type_name == "option" else [param.name]
+            )
             default = param.default
             plain = default is None or default == () or default == [] or callable(default) or default is False
-            shown_default = "" if plain or str(default) == "" or "Sentinel" in str(default) else f"`{default}`"
+            shown_default = (
+                "" if plain or str(default) == "" or "Sentinel" in str(default) else f"`{default}`"
+            )
             yield (
                 ", ".join(f"`{one}`" for one in names),
                 "yes" if param.required else "",
@@ -160,7 +164,9 @@ def _route(path: str, method: str, one: Schema) -> str:
     for content in one.get("requestBody", {}).get("content", {}).values():
         lines.append(f"- body: {kind(content['schema'])}")
     for status, answer in sorted(one["responses"].items()):
-        types = [kind(content["schema"]) for content in answer.get("content", {}).values() if content.get("schema")]
+        types = [
+            kind(content["schema"]) for content in answer.get("content", {}).values() if content.get("schema")
+        ]
         lines.append(f"- {status}: {answer['description'].rstrip('.')}" + (f", {types[0]}" if types else ""))
     return "\n\n".join(lines[:2]) + ("\n\n" + "\n".join(lines[2:]) if lines[2:] else "")
 
@@ -171,14 +177,20 @@ def _schemas(found: dict[str, Schema], said: Mapping[str, Mapping[str, str]]) ->
         required = set(schema.get("required", ()))
 
         def rows(
-            schema: Schema = schema, required: set[str] = required, texts: Mapping[str, str] = said.get(name, {})
+            schema: Schema = schema,
+            required: set[str] = required,
+            texts: Mapping[str, str] = said.get(name, {}),
         ) -> Iterator[Sequence[str]]:
             for field, one in schema.get("properties", {}).items():
                 text = one.get("description") or texts.get(field, "")
                 yield f"`{field}`", kind(one), "yes" if field in required else "", text
 
         head = f"### {name}\n\n{inspect.cleandoc(schema.get('description', ''))}".rstrip()
-        fields = table(("field", "kind", "required", "meaning"), rows()) if schema.get("properties") else kind(schema)
+        fields = (
+            table(("field", "kind", "required", "meaning"), rows())
+            if schema.get("properties")
+            else kind(schema)
+        )
         parts.append(f"{head}\n\n{fields}")
     return "\n\n".join(parts)
 
@@ -190,7 +202,9 @@ def series_page() -> str:
     demo, digest = read_manifest(DEMO)
     metrics.add_model(demo, digest, True, {})
     metrics.add_model(demo.model_copy(update={"version": "2.0.0"}), digest, False, {})
-    ours = [collector for collector in list(registry._collector_to_names) if hasattr(collector, "_labelnames")]
+    ours = [
+        collector for collector in list(registry._collector_to_names) if hasattr(collector, "_labelnames")
+    ]
 
     def rows() -> Iterator[Sequence[str]]:
         for one in sorted(ours, key=lambda one: one._name):  # type: ignore[attr-defined]

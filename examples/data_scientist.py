@@ -18,7 +18,9 @@ def write_loans(path: str, rows: int = 1200) -> None:
         table.writerow(["income", "debt", "job", "sex", "repaid"])
         for _ in range(rows):
             sex = chance.choices(["Male", "Female"], [0.75, 0.25])[0]
-            job = chance.choice(["nurse", "teacher", "clerk"] if sex == "Female" else ["smith", "driver", "clerk"])
+            job = chance.choice(
+                ["nurse", "teacher", "clerk"] if sex == "Female" else ["smith", "driver", "clerk"]
+            )
             income, debt = chance.gauss(40, 10), chance.gauss(10, 4)
             safe = (income - 40) / 10 * (1.0 if sex == "Male" else -0.4) - (debt - 10) / 4
             table.writerow([f"{income:.1f}", f"{debt:.1f}", job, sex, "yes" if safe > 0 else "no"])

@@ -2,5 +2,6 @@
 
 import os
 
-# Packages of ONNX Runtime since 1.29 report their use to Microsoft unless this is set before they are imported.
+# Packages of ONNX Runtime since 1.29 report their use to Microsoft unless this is set before they are
+# imported.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

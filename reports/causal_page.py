@@ -38,9 +38,13 @@ def html(result: Plain) -> str:
         result: What :func:`evenhand.training.causal.effects.causal` returns.
     """
     charts = {group: _chart(ways) for group, ways in result["effects"].items()}
-    return render("causal.html.j2", result=result, in_short=in_short(result), charts=charts, min_rows=MIN_CELL)
+    return render(
+        "causal.html.j2", result=result, in_short=in_short(result), charts=charts, min_rows=MIN_CELL
+    )
 
 
 def _chart(ways: Plain) -> str:
-    pairs = [plots.BeforeAfter(way, *(Rate(**of[side]["decision"]) for side in SIDES)) for way, of in ways.items()]
+    pairs = [
+        plots.BeforeAfter(way, *(Rate(**of[side]["decision"]) for side in SIDES)) for way, of in ways.items()
+    ]
     return plots.changes(pairs, "change of the share of favourable decisions")

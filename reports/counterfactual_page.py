@@ -34,7 +34,9 @@ def html(result: Plain) -> str:
         result: What :func:`evenhand.training.counterfactual.flip_rate.flip` returns.
     """
     charts = {name: _chart(of["directions"]) for name, of in result["attributes"].items()}
-    return render("counterfactual.html.j2", result=result, in_short=in_short(result), charts=charts, min_rows=MIN_CELL)
+    return render(
+        "counterfactual.html.j2", result=result, in_short=in_short(result), charts=charts, min_rows=MIN_CELL
+    )
 
 
 def _chart(directions: list[Plain]) -> str:

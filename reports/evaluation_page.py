@@ -79,8 +79,12 @@ def _charts(figures: Plain) -> Plain:
 def _charts_of(name: str, of: Plain) -> Plain:
     """The figures of one attribute; no ``risk`` where it has no detector of its own, or no row."""
     accuracy = {group: own["accuracy"] for group, own in of["groups"].items() if own["rows"]}
-    pairs = [plots.BeforeAfter(group, Rate(**own["base"]), Rate(**own["final"])) for group, own in accuracy.items()]
-    moved = {group: (own["difference"]["mended"], own["difference"]["broken"]) for group, own in accuracy.items()}
+    pairs = [
+        plots.BeforeAfter(group, Rate(**own["base"]), Rate(**own["final"])) for group, own in accuracy.items()
+    ]
+    moved = {
+        group: (own["difference"]["mended"], own["difference"]["broken"]) for group, own in accuracy.items()
+    }
     risk = None
     if of["risk"] is not None and of["risk"]["bins"]:
         observed = "share outside the reference group"
@@ -89,7 +93,10 @@ def _charts_of(name: str, of: Plain) -> Plain:
 
 
 def _bins(calibration: Plain) -> list[Bin]:
-    return [Bin(each["low"], each["high"], each["predicted"], Rate(**each["observed"])) for each in calibration["bins"]]
+    return [
+        Bin(each["low"], each["high"], each["predicted"], Rate(**each["observed"]))
+        for each in calibration["bins"]
+    ]
 
 
 def against_reference(name: str, of: Plain) -> list[str]:
@@ -123,7 +130,9 @@ def in_short(result: Plain) -> list[str]:
     figures = result["figures"]
     accuracy, changed = figures["accuracy"], sum(figures["flips"].values())
     n = figures["rows"]
-    moved = "; ".join(f"{count} from {name.replace(' -> ', ' to ')}" for name, count in figures["flips"].items())
+    moved = "; ".join(
+        f"{count} from {name.replace(' -> ', ' to ')}" for name, count in figures["flips"].items()
+    )
     sentences = [
         f"Of {n} judged rows, {changed} ({100 * changed / n:.1f} %) got another answer because of the "
         "correction"
@@ -185,7 +194,9 @@ def for_whom(result: Plain) -> list[str]:
             ]
             unclear += figure["rows"] >= MIN_CELL and not changes
             if changes:
-                sentences.append(f"Where {attribute} is {group} ({figure['rows']} rows), {', and '.join(changes)}.")
+                sentences.append(
+                    f"Where {attribute} is {group} ({figure['rows']} rows), {', and '.join(changes)}."
+                )
         sentences += [
             f"Where {attribute} is {cell['group']} and the true label {cell['label']} ({cell['base']['n']} "
             f"rows), accuracy {verdict(cell['difference'])}."

@@ -1,6 +1,7 @@
 """Joins the stages into an application; the only file that does.
 
-``uvicorn evenhand.service.app:create_app --factory``, configured by ``EVENHAND_*`` variables, or ``evenhand serve``.
+``uvicorn evenhand.service.app:create_app --factory``, configured by ``EVENHAND_*`` variables, or ``evenhand
+serve``.
 """
 
 from __future__ import annotations
@@ -58,7 +59,13 @@ batch."""
 
 CORS: dict[str, Any] = {
     "allow_methods": ("GET", "POST", "PUT"),
-    "allow_headers": ("authorization", "x-api-key", "x-request-id", "traceparent", "inference-header-content-length"),
+    "allow_headers": (
+        "authorization",
+        "x-api-key",
+        "x-request-id",
+        "traceparent",
+        "inference-header-content-length",
+    ),
     "expose_headers": ("x-request-id", "traceresponse", "retry-after", "inference-header-content-length"),
 }
 """What pages of the sites that the operator names may send and read."""
@@ -82,7 +89,9 @@ def create_app(given: Settings | None = None) -> FastAPI:
     metrics.record.limits(limits_of(chosen))
     guard = Authorizer(chosen, metrics.auth)
     if guard.is_open_to_all:
-        log.warning("EVENHAND_OPEN: whoever reaches %s may predict and read; admin routes are off", chosen.host)
+        log.warning(
+            "EVENHAND_OPEN: whoever reaches %s may predict and read; admin routes are off", chosen.host
+        )
     state = _join(chosen, metrics)
     app = FastAPI(
         title="Evenhand",
@@ -91,7 +100,8 @@ def create_app(given: Settings | None = None) -> FastAPI:
         lifespan=lambda _: _lifespan(state, chosen, tracer),
         docs_url=None,  # FastAPI's own pages load scripts from hosts that are not ours to trust
         redoc_url=None,
-        # FastAPI's own telemetry follows variables that are not ours, and costs every request: one setting decides.
+        # FastAPI's own telemetry follows variables that are not ours, and costs every request: one setting
+        # decides.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.running = state

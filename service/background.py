@@ -116,7 +116,9 @@ class Work:
 class Task(Work):
     """Work on the event loop, turn after turn."""
 
-    def __init__(self, name: Name, count: Callable[[Name], None], turn: Callable[[], Awaitable[Pause]]) -> None:
+    def __init__(
+        self, name: Name, count: Callable[[Name], None], turn: Callable[[], Awaitable[Pause]]
+    ) -> None:
         super().__init__(name, count)
         self._turn = turn
         self._task: asyncio.Task[None] | None = None
@@ -146,7 +148,9 @@ class Task(Work):
 class Thread(Work):
     """Work in a thread of its own, turn after turn."""
 
-    def __init__(self, name: Name, count: Callable[[Name], None], turn: Callable[[], Pause], finishes: bool) -> None:
+    def __init__(
+        self, name: Name, count: Callable[[Name], None], turn: Callable[[], Pause], finishes: bool
+    ) -> None:
         super().__init__(name, count)
         self._turn, self._finishes = turn, finishes
         self._stop = threading.Event()

@@ -1,7 +1,7 @@
 """What routes ask of the record: feedback joined and counted, decisions looked up, overrides written.
 
-The database is asked in threads of its own, so that a slow one holds up no tokenising; one that is away is an error
-with a time to come back, and nothing that was not acknowledged.
+The database is asked in threads of its own, so that a slow one holds up no tokenising; one that is away is an
+error with a time to come back, and nothing that was not acknowledged.
 """
 
 from __future__ import annotations

@@ -66,7 +66,11 @@ class TooLarge(ServiceError):
 class TooSlow(ServiceError):
     """The body does not come."""
 
-    status, type, message = 408, "too_slow", "the body did not arrive in time; send it faster, or in smaller requests"
+    status, type, message = (
+        408,
+        "too_slow",
+        "the body did not arrive in time; send it faster, or in smaller requests",
+    )
 
     def headers(self) -> dict[str, str]:
         """What of the body still comes is not waited for."""
@@ -149,14 +153,18 @@ class Forbidden(ServiceError):
 
     def headers(self) -> dict[str, str]:
         """Which scope is asked for (RFC 6750)."""
-        return {"www-authenticate": f'{CHALLENGE}, error="insufficient_scope", scope="{" ".join(self.scopes)}"'}
+        return {
+            "www-authenticate": f'{CHALLENGE}, error="insufficient_scope", scope="{" ".join(self.scopes)}"'
+        }
 
 
 class AdminOff(ServiceError):
     """Nobody may change anything without a key, but on the machine itself."""
 
     status, type = 403, "admin_off"
-    message = "this route is off: without keys only the machine itself may use it; make a key with the scope admin"
+    message = (
+        "this route is off: without keys only the machine itself may use it; make a key with the scope admin"
+    )
 
 
 class Overloaded(ServiceError):
@@ -190,7 +198,11 @@ class NoRoom(ServiceError):
 class RateLimited(ServiceError):
     """This caller's requests come too often."""
 
-    status, type, message = 429, "rate_limited", "this key is used too often; Retry-After says when it may be again"
+    status, type, message = (
+        429,
+        "rate_limited",
+        "this key is used too often; Retry-After says when it may be again",
+    )
 
     def __init__(self, retry_after_s: float) -> None:
         super().__init__()

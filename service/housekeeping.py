@@ -43,11 +43,20 @@ class Housekeeping:
     """
 
     def __init__(
-        self, recorder: Recorder, registry: Registry, settings: Settings, metrics: Metrics, background: Background
+        self,
+        recorder: Recorder,
+        registry: Registry,
+        settings: Settings,
+        metrics: Metrics,
+        background: Background,
     ) -> None:
         self._recorder, self._registry, self._metrics = recorder, registry, metrics
-        self._rules = EvidenceSettings(settings.gap_limit, settings.days_per_false_alarm, rows=settings.min_rows)
-        self._evaluator = Evaluator(recorder.engine, recorder.keys, self._rules, EVALUATE_S, self._show, background)
+        self._rules = EvidenceSettings(
+            settings.gap_limit, settings.days_per_false_alarm, rows=settings.min_rows
+        )
+        self._evaluator = Evaluator(
+            recorder.engine, recorder.keys, self._rules, EVALUATE_S, self._show, background
+        )
         self._key = load_key(settings.state / CHECKPOINT_KEY)
         self._every_s = settings.checkpoint_s
         days = settings.keep_decisions_days, settings.keep_attributes_days
@@ -92,7 +101,8 @@ class Housekeeping:
     def _keep(self) -> float:
         """Let go of what is too old, and sign what remains; returns the seconds until that is due again.
 
-        What is deleted does not come back when a clock that was set wrong is set right: after a jump one round
+        What is deleted does not come back when a clock that was set wrong is set right: after a jump one
+            round
         is left out, so that nothing goes by a clock that has not run evenly since the round before.
         ``evenhand.service.audit.maintenance.age`` says when nothing goes by a clock that ran evenly.
         """
@@ -118,7 +128,9 @@ class Housekeeping:
             log.warning("old records were not let go of: the database is away (%s)", type(error).__name__)
         else:
             if gone.records or gone.attributes:
-                log.info("let go of %d records and %d sensitive attributes by age", gone.records, gone.attributes)
+                log.info(
+                    "let go of %d records and %d sensitive attributes by age", gone.records, gone.attributes
+                )
 
     def _hold(self, why: Held | None) -> None:
         """Say that nothing goes by age, in the log where it is news, or that it does again."""

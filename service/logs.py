@@ -1,8 +1,8 @@
 """Every line that the service writes to its log: for people, or one JSON object each.
 
-A line never holds an input, a label, a group or a score. Messages of ours are written so; the message of an error that
-another library raised may quote what it was given, so that only its type and place are written. Libraries' own lines
-below a warning are left out for the same reason, whatever the level.
+A line never holds an input, a label, a group or a score. Messages of ours are written so; the message of an
+error that another library raised may quote what it was given, so that only its type and place are written.
+Libraries' own lines below a warning are left out for the same reason, whatever the level.
 """
 
 from __future__ import annotations

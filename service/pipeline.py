@@ -129,7 +129,9 @@ class Pipeline:
         self._try_shadow(question, answered)
         self._flips.sample(question.model, answered, question.mode)
 
-    def _answered(self, question: Question, outcomes: list[Outcome], declared: list[dict[str, str]]) -> list[Answered]:
+    def _answered(
+        self, question: Question, outcomes: list[Outcome], declared: list[dict[str, str]]
+    ) -> list[Answered]:
         """The rows that the model answered, or failed to; a row that a client got wrong is none."""
         manifest = question.model.manifest
         found = []
@@ -195,10 +197,14 @@ class Pipeline:
         if not items:
             raise InvalidInput("inputs is empty; send at least one item")
         if items > self.max_items:
-            raise TooLarge(f"{items} items in one request, at most {self.max_items} are taken; send several requests")
+            raise TooLarge(
+                f"{items} items in one request, at most {self.max_items} are taken; send several requests"
+            )
 
 
-async def _prepare(question: Question, operator: tuple[Mode, ...], deadline_s: float) -> list[Example | InvalidInput]:
+async def _prepare(
+    question: Question, operator: tuple[Mode, ...], deadline_s: float
+) -> list[Example | InvalidInput]:
     """Check and tokenise: at once where that is little work, else in a thread."""
     model, items, trace = question.model, question.items, question.trace
     started = time.time_ns()

@@ -153,13 +153,17 @@ class Settings(BaseSettings):
     def _groups_stay_while_feedback_may_come(self) -> Settings:
         """A group that is declared anew after it was let go of would count twice."""
         if self.keep_attributes_days < self.feedback_days:
-            raise ValueError("keep_attributes_days must not be less than feedback_days; raise it, or lower the other")
+            raise ValueError(
+                "keep_attributes_days must not be less than feedback_days; raise it, or lower the other"
+            )
         return self
 
     @model_validator(mode="after")
     def _one_body_has_room(self) -> Settings:
         if 0 < self.max_bodies_bytes < self.max_body_bytes:
-            raise ValueError("max_bodies_bytes must not be less than max_body_bytes; raise it, or lower the other")
+            raise ValueError(
+                "max_bodies_bytes must not be less than max_body_bytes; raise it, or lower the other"
+            )
         return self
 
     @classmethod

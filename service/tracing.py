@@ -1,6 +1,7 @@
 """A request's place in a distributed trace (W3C ``traceparent``), and OpenTelemetry spans where a collector is named.
 
-Off by default: then nothing of OpenTelemetry is imported, and a trace is two ids. A span never holds an input or a
+Off by default: then nothing of OpenTelemetry is imported, and a trace is two ids. A span never holds an input
+    or a
 group.
 """
 
@@ -17,7 +18,9 @@ from typing import Any
 from evenhand.service.settings import SettingsError
 from evenhand.service.types import Example, GraphRun, Scores
 
-TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+TRACEPARENT = re.compile(
+    rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?"
+)
 TRACE = "evenhand.trace"
 """Where an ASGI scope keeps its trace."""
 TRACES = "/v1/traces"
@@ -63,7 +66,9 @@ class Trace:
         if runs:
             self.stage("queue", submitted_ns, max(submitted_ns, min(run.started_ns for run in runs)))
         for run in {id(run): run for run in runs}.values():
-            self.stage("inference", run.started_ns, run.ended_ns, batch_rows=run.rows, batch_tokens=run.tokens)
+            self.stage(
+                "inference", run.started_ns, run.ended_ns, batch_rows=run.rows, batch_tokens=run.tokens
+            )
 
 
 CURRENT: ContextVar[Trace | None] = ContextVar("evenhand.trace", default=None)
@@ -115,7 +120,9 @@ class ExportingTracer(Tracer):
         url = endpoint.rstrip("/")
         exporter = OTLPSpanExporter(endpoint=url if url.endswith(TRACES) else url + TRACES)
         self._api = trace
-        self._provider = TracerProvider(resource=Resource.create({"service.name": "evenhand"}), shutdown_on_exit=False)
+        self._provider = TracerProvider(
+            resource=Resource.create({"service.name": "evenhand"}), shutdown_on_exit=False
+        )
         self._provider.add_span_processor(BatchSpanProcessor(exporter))
         self._tracer = self._provider.get_tracer("evenhand")
 
@@ -130,7 +137,9 @@ class ExportingTracer(Tracer):
             context = api.set_span_in_context(api.NonRecordingSpan(parent))
         span = self._tracer.start_span("request", context, kind=api.SpanKind.SERVER)
         own = span.get_span_context()
-        return Trace(request_id, f"{own.trace_id:032x}", f"{own.span_id:016x}", recorded=span.is_recording(), span=span)
+        return Trace(
+            request_id, f"{own.trace_id:032x}", f"{own.span_id:016x}", recorded=span.is_recording(), span=span
+        )
 
     def end(self, trace: Trace, route: str, method: str, status: int) -> None:
         """End a request and its steps."""
@@ -153,7 +162,9 @@ class ExportingTracer(Tracer):
         context = self._api.set_span_in_context(span)
         for stage in trace.stages:
             attributes = {f"evenhand.{name}": value for name, value in stage.attributes.items()}
-            child = self._tracer.start_span(stage.name, context, attributes=attributes, start_time=stage.started_ns)
+            child = self._tracer.start_span(
+                stage.name, context, attributes=attributes, start_time=stage.started_ns
+            )
             child.end(stage.ended_ns)
         span.end()
 
@@ -171,13 +182,17 @@ def make_tracer(endpoint: str | None) -> Tracer:
     return ExportingTracer(endpoint) if endpoint else Tracer()
 
 
-def watched(run_batch: Callable[[Sequence[Example]], list[Scores]]) -> Callable[[Sequence[Example]], list[Scores]]:
+def watched(
+    run_batch: Callable[[Sequence[Example]], list[Scores]],
+) -> Callable[[Sequence[Example]], list[Scores]]:
     """Let traced rows know which run of the graph they were in."""
 
     def run(examples: Sequence[Example]) -> list[Scores]:
         started = time.time_ns()
         scores = run_batch(examples)
-        found = GraphRun(started, time.time_ns(), len(examples), sum(example.encoded.tokens for example in examples))
+        found = GraphRun(
+            started, time.time_ns(), len(examples), sum(example.encoded.tokens for example in examples)
+        )
         for example in examples:
             if example.watch is not None:
                 example.watch.run = found

@@ -43,7 +43,9 @@ def bundle_at(folder: Path, name: str, demo: Path) -> None:
 def ask(port: int) -> str:
     """Ask for one prediction; gives its id."""
     body = json.dumps({"inputs": "nice day", "groups": {"religion": "none"}}).encode()
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/predict", body, {"content-type": "application/json"})
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/predict", body, {"content-type": "application/json"}
+    )
     with urllib.request.urlopen(request, timeout=600) as reply:
         return str(json.load(reply)["predictions"][0]["id"])
 
@@ -71,7 +73,9 @@ def write_posts(path: Path) -> None:
     with path.open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["text", "label", "race", "religion", "gender", "orientation"])
-        for number, (text, religion, label) in enumerate(itertools.product(said, who, ("toxic", "not toxic"))):
+        for number, (text, religion, label) in enumerate(
+            itertools.product(said, who, ("toxic", "not toxic"))
+        ):
             rows.writerow([f"{text} {number}", label, "none", religion, "none", "none"])
 
 
@@ -113,4 +117,6 @@ def test_a_record_is_backed_up_and_restored_as_the_page_says(tmp_path: Path, dem
 def test_what_is_not_run_says_why(page: str) -> None:
     for block in blocks(page):
         assert block.runs or len(block.mark) > len(NOT_RUN) + 10, block.name
-    assert (ROOT / page).read_text().count("```sh") + (ROOT / page).read_text().count("```python") == len(blocks(page))
+    assert (ROOT / page).read_text().count("```sh") + (ROOT / page).read_text().count("```python") == len(
+        blocks(page)
+    )

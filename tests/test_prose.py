@@ -29,7 +29,9 @@ COMMAND = re.compile(r"\bevenhand ((?:bundle |audit |key )?[a-z]+)((?: [^|;&#\n`
 
 
 def documents() -> list[Path]:
-    listed = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=False)
+    listed = subprocess.run(
+        ["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     if listed.returncode:
         pytest.skip("not a git checkout")
     paths = [name for name in listed.stdout.split() if not name.startswith(MADE)]

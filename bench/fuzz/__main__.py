@@ -65,7 +65,9 @@ def fuzz(target: Target, seconds: float, seed: int) -> tuple[int, dict[str, str]
 
 def main() -> None:
     """Fuzz."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--minutes", type=float, default=10.0, help="for each target")
     parser.add_argument("--only", default=",".join(TARGETS), help="targets, separated by commas")
     parser.add_argument("--seed", type=int, default=0)
@@ -80,7 +82,9 @@ def main() -> None:
             some, found = fuzz(target, min(left, 10.0), seed)
             count, left, seed, findings = count + some, left - 10.0, seed + 100_000, {**found, **findings}
             memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-            print(f"{name:8s} {count:9d} inputs, {len(findings)} findings, {memory_mb} MB at most", flush=True)
+            print(
+                f"{name:8s} {count:9d} inputs, {len(findings)} findings, {memory_mb} MB at most", flush=True
+            )
         for finding, how in findings.items():
             print(f"  {finding}\n    {how}", flush=True)
         broken |= bool(findings)

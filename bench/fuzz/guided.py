@@ -67,7 +67,9 @@ class Feeding:
 
 def main() -> None:
     """Fuzz."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("target", choices=TARGETS)
     parser.add_argument("--minutes", type=float, default=10.0)
     wanted = parser.parse_args()
@@ -83,7 +85,11 @@ def main() -> None:
         given(target.inputs)(feeding.one)
     )
     feed = feeding.raw if target.seeds else test.hypothesis.fuzz_one_input
-    options = [f"-max_total_time={round(60 * wanted.minutes)}", f"-max_len={MOST_INPUT_BYTES}", "-verbosity=0"]
+    options = [
+        f"-max_total_time={round(60 * wanted.minutes)}",
+        f"-max_len={MOST_INPUT_BYTES}",
+        "-verbosity=0",
+    ]
     atheris.Setup([sys.argv[0], str(corpus), *options, "-rss_limit_mb=0", "-timeout=120"], feed)
     atheris.Fuzz()
 

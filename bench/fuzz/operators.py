@@ -90,15 +90,20 @@ def _key_sets() -> list[bytes]:
         json.loads(OKPAlgorithm.to_jwk(ed25519.Ed25519PrivateKey.generate().public_key())),
     ]
     named = [
-        {**key, "kid": str(number), "alg": alg} for number, (key, alg) in enumerate(zip(found, ALGORITHMS, strict=True))
+        {**key, "kid": str(number), "alg": alg}
+        for number, (key, alg) in enumerate(zip(found, ALGORITHMS, strict=True))
     ]
     return [json.dumps({"keys": keys}).encode() for keys in (*([key] for key in named), named)]
 
 
 def _jwks() -> Target:
     found = folder(read_key_set, {"jwks.json": _key_sets()}, (AccessError,))
-    one = st.dictionaries(st.sampled_from(["kty", "kid", "use", "alg", "crv", "x", "y", "n", "e", "d", "k"]), VALUE)
-    made = st.lists(one | VALUE, max_size=3).map(lambda keys: ("jwks.json", json.dumps({"keys": keys}).encode()))
+    one = st.dictionaries(
+        st.sampled_from(["kty", "kid", "use", "alg", "crv", "x", "y", "n", "e", "d", "k"]), VALUE
+    )
+    made = st.lists(one | VALUE, max_size=3).map(
+        lambda keys: ("jwks.json", json.dumps({"keys": keys}).encode())
+    )
     return Target(found.inputs | made, found.act, found.allowed, found.seeds, found.of_bytes)
 
 

@@ -12,7 +12,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 Action = Callable[[Any], object]
-ODD = st.sampled_from(["", "\0", "\ud800", "\u202e", "1e400", "nan", "?", "a" * 200_000, "\u0301" * 1000, "🏳️‍🌈"])
+ODD = st.sampled_from(
+    ["", "\0", "\ud800", "\u202e", "1e400", "nan", "?", "a" * 200_000, "\u0301" * 1000, "🏳️‍🌈"]
+)
 SCALAR = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None)) | ODD
 VALUE = st.recursive(
     SCALAR | st.sampled_from([10**400, -(10**4000), float("inf"), float("nan")]),
@@ -40,10 +42,15 @@ def mutated(seeds: list[bytes]) -> st.SearchStrategy[bytes]:
 
     @st.composite
     def mutate(draw: st.DrawFn) -> bytes:
-        content, generator = bytearray(draw(st.sampled_from(seeds))), random.Random(draw(st.integers(0, 2**64)))
+        content, generator = (
+            bytearray(draw(st.sampled_from(seeds))),
+            random.Random(draw(st.integers(0, 2**64))),
+        )
         for _ in range(generator.choice((1, 1, 2, 5, 20))):
             at, length = generator.randrange(len(content) + 1), generator.choice((1, 1, 4, 50))
-            piece = generator.choice((b"", b"\0", b"\xff" * 4, b"-1", b"[" * 5000, generator.randbytes(length)))
+            piece = generator.choice(
+                (b"", b"\0", b"\xff" * 4, b"-1", b"[" * 5000, generator.randbytes(length))
+            )
             content[at : at + generator.choice((0, length))] = piece
         return bytes(content)
 

@@ -66,7 +66,11 @@ TOKENIZER = (prepare.BUNDLE / TOKENIZER_FILE).read_bytes()
 
 
 def _text(kind: str) -> Target:
-    spec = TextInput(max_tokens=64, pad_id=0) if kind == "text" else PairInput(max_tokens=64, pad_id=0, type_ids=True)
+    spec = (
+        TextInput(max_tokens=64, pad_id=0)
+        if kind == "text"
+        else PairInput(max_tokens=64, pad_id=0, type_ids=True)
+    )
     names = ["text"] if kind == "text" else ["text", "text_pair"]
     item = VALUE | st.fixed_dictionaries({name: SCALAR for name in names})
     return Target(item, TextEncoder(TOKENIZER, spec).encode, (InputError,))
@@ -102,10 +106,16 @@ def _oip() -> Target:
     raw = codec.SIZE.pack(1) + b"a"
     entry = {"name": "text", "datatype": "BYTES", "shape": [1]}
     binary = json.dumps({"inputs": [{**entry, "parameters": {"binary_data_size": len(raw)}}]}).encode()
-    plain = json.dumps({"id": "a", "inputs": [{**entry, "data": ["a"]}], "outputs": [{"name": "label"}]}).encode()
+    plain = json.dumps(
+        {"id": "a", "inputs": [{**entry, "data": ["a"]}], "outputs": [{"name": "label"}]}
+    ).encode()
     encoder = TextEncoder(TOKENIZER, TextInput(max_tokens=64, pad_id=0))
     entries = st.fixed_dictionaries(
-        {"name": st.just("text"), "datatype": st.sampled_from([*codec.DATATYPES, "X"]), "shape": VALUE | st.just([2])},
+        {
+            "name": st.just("text"),
+            "datatype": st.sampled_from([*codec.DATATYPES, "X"]),
+            "shape": VALUE | st.just([2]),
+        },
         optional={"data": VALUE | st.lists(SCALAR), "parameters": VALUE | st.just({"binary_data_size": 5})},
     )
     made = st.builds(lambda found: json.dumps({"inputs": found}).encode(), st.lists(entries, max_size=3))
@@ -137,7 +147,9 @@ def _tensors() -> Target:
             blobs.append(draw(st.just(blob) | mutated([blob])))
             size = draw(st.just(len(blobs[-1])) | st.integers(-1, 2**70))
             shape = draw(st.sampled_from([[rows], [rows, 1], [1, rows], [rows, 2**62, 2**62]]))
-            entries.append({"name": name, "datatype": kind, "shape": shape, "parameters": {"binary_data_size": size}})
+            entries.append(
+                {"name": name, "datatype": kind, "shape": shape, "parameters": {"binary_data_size": size}}
+            )
         head = json.dumps({"inputs": entries}).encode()
         return head + b"".join(blobs), b"%d" % len(head)
 
@@ -199,7 +211,9 @@ def _bundle() -> Target:
     broken = [st.tuples(st.just(name), mutated([contents[name]])) for name in names]
     broken.append(st.tuples(st.just(bundles.GRAPH), mutated(seeds)))
     encoder = st.tuples(st.just(TOKENIZER_FILE), mutated([contents[TOKENIZER_FILE]]))
-    inputs = st.integers(0, 39).flatmap(lambda number: encoder if number == 0 else st.one_of(broken))  # it reads slowly
+    inputs = st.integers(0, 39).flatmap(
+        lambda number: encoder if number == 0 else st.one_of(broken)
+    )  # it reads slowly
     return Target(inputs, act, (BundleError,))
 
 
@@ -207,7 +221,9 @@ def _spool() -> Target:
     with tempfile.TemporaryDirectory() as place:
         spool = Spool(Path(place), lambda _: None)
         for number in range(3):
-            spool.append(RecordBatch([Event(str(number), "label", number, "{}")], {"a": "{}"}, [("p", "sex", "f", 1)]))
+            spool.append(
+                RecordBatch([Event(str(number), "label", number, "{}")], {"a": "{}"}, [("p", "sex", "f", 1)])
+            )
         (seed,) = [file.read_bytes() for file in Path(place).iterdir()]
 
     def act(file: Path) -> None:
@@ -217,7 +233,9 @@ def _spool() -> Target:
             spool.drop()
         spool.close()
 
-    return folder(act, {"a.spool": [seed, b"00000000 ffffffff 00000001 \n", b"0 ffffffffffffffffffffff 0 \n"]}, ())
+    return folder(
+        act, {"a.spool": [seed, b"00000000 ffffffff 00000001 \n", b"0 ffffffffffffffffffffff 0 \n"]}, ()
+    )
 
 
 TARGETS: dict[str, Callable[[], Target]] = {

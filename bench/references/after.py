@@ -94,12 +94,17 @@ def our_calibration(context: Context) -> Drawn:
     corrector = group_calibration.make(context.split(), list(context.schema.gated), config=stage)
     risk = gates.astype(np.float32)
     group_calibration.learn(
-        corrector, CorrectorInput(context.material, gates, risk, gates.astype(np.int64), stage, context.folder / "calibration")
+        corrector,
+        CorrectorInput(
+            context.material, gates, risk, gates.astype(np.int64), stage, context.folder / "calibration"
+        ),
     )
     judged, unread = context.judged, torch.empty(0)
     opened, logits = torch.from_numpy(gates[judged]), torch.from_numpy(context.features.base_logits[judged])
     with torch.no_grad():
-        found = corrector.correct(Selected(opened, unread, unread, logits, torch.from_numpy(risk[judged]), unread))
+        found = corrector.correct(
+            Selected(opened, unread, unread, logits, torch.from_numpy(risk[judged]), unread)
+        )
     predicted = found.argmax(dim=1).numpy()
     return lambda _: predicted
 

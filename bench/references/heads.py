@@ -1,7 +1,7 @@
 """What learns a head over the base's representation, or erases from it.
 
-A method that trains the whole base anew is held against the library by what is its own (weights, drawn rows, the
-adversary and its step), on a linear head.
+A method that trains the whole base anew is held against the library by what is its own (weights, drawn rows,
+the adversary and its step), on a linear head.
 """
 
 from __future__ import annotations
@@ -104,7 +104,9 @@ def our_reweighting(context: Context) -> Drawn:
     loss = weighted_cross_entropy(given.truth, weights)
     x, every = torch.from_numpy(given.x), np.arange(len(given.rows))
     head = nn.Linear(x.shape[1], 1)
-    optimiser = torch.optim.LBFGS(head.parameters(), max_iter=500, tolerance_grad=1e-5, line_search_fn="strong_wolfe")
+    optimiser = torch.optim.LBFGS(
+        head.parameters(), max_iter=500, tolerance_grad=1e-5, line_search_fn="strong_wolfe"
+    )
 
     def closure() -> torch.Tensor:
         optimiser.zero_grad()
@@ -195,8 +197,8 @@ def _step(head: nn.Linear, adversary: Adversary, given: Learning, batch: Ints) -
 def fairlearns_adversarial(context: Context) -> Drawn:
     """Fairlearn's guide, with a linear predictor and an adversary of our width and rate.
 
-    Its ``random_state`` seeds torch with a share of one, which torch takes for 0 (0.15): weights and the order of rows
-    are drawn here.
+    Its ``random_state`` seeds torch with a share of one, which torch takes for 0 (0.15): weights and the
+    order of rows are drawn here.
     """
     given = Learning.of(context, grouped=True)
     codes, groups = given.groups.codes[given.rows], len(given.groups.names)

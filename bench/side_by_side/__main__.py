@@ -3,7 +3,8 @@
     python -m bench.side_by_side --data <hatexplain.jsonl or its folder>
     python -m bench.side_by_side --only evenhand,fastapi --rounds 5 --seconds 10 --overload-seconds 60
 
-The defaults take about 25 minutes on two cores. A server that cannot be installed or started is a line with the reason.
+The defaults take about 25 minutes on two cores. A server that cannot be installed or started is a line with
+the reason.
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     texts = read(given.data)
     print(f"{len(texts)} texts; asking the base model itself about them", flush=True)
-    bench = Bench(given, {name: SERVERS[name] for name in names}, answered(texts, BaseModel(prepare.base_model())))
+    bench = Bench(
+        given, {name: SERVERS[name] for name in names}, answered(texts, BaseModel(prepare.base_model()))
+    )
     bench.install()
     for number in range(given.rounds):
         bench.round(number)
@@ -64,7 +67,11 @@ class Bench:
         self._plan = speed.Plan(given.seconds, given.warmup_s, given.rate)
         self._started_s = time.monotonic()
         self.found: dict[str, Any] = {
-            "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.platform()},
+            "machine": {
+                "cores": os.cpu_count(),
+                "python": platform.python_version(),
+                "system": platform.platform(),
+            },
             "settings": {name: value for name, value in vars(given).items() if name not in ("data", "out")},
             "texts": f"{len(texts)} of {'HateXplain, test' if file_of(given.data) else 'this repository'}",
             "servers": {name: {"shown": server.shown, "rounds": []} for name, server in servers.items()},
@@ -137,8 +144,12 @@ class Bench:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="HateXplain's file or folder; EVENHAND_DATA else; our pages else")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--data", type=Path, help="HateXplain's file or folder; EVENHAND_DATA else; our pages else"
+    )
     parser.add_argument("--only", default=",".join(SERVERS), help="names of servers, separated by commas")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement")

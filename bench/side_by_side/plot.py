@@ -21,7 +21,10 @@ def draw(servers: dict[str, Any], file: Path) -> None:
     """Write the plot of every server that ran."""
     ran = {name: server for name, server in servers.items() if server.get("medians")}
     ordered = sorted(ran.items(), key=lambda item: item[1]["medians"][MOST]["throughput_per_s"] or 0)
-    panels = (("throughput_per_s", f"requests/s, {SATURATED} connections"), ("p99_ms", "p99, ms (lower is better)"))
+    panels = (
+        ("throughput_per_s", f"requests/s, {SATURATED} connections"),
+        ("p99_ms", "p99, ms (lower is better)"),
+    )
     figure, axes = pyplot.subplots(1, 2, figsize=(11, 0.45 * len(ordered) + 1.2), sharey=True)
     for axis, (figure_name, title) in zip(axes, panels, strict=True):
         values = [server["medians"][MOST][figure_name] or 0 for _, server in ordered]

@@ -38,7 +38,11 @@ def ratios(servers: dict[str, Any], ours: str) -> dict[str, float | None]:
 
 def best_peer(servers: dict[str, Any]) -> str | None:
     """The peer with the highest median throughput."""
-    peers = {name: server for name, server in servers.items() if name not in OURS + HELPED and server.get("medians")}
+    peers = {
+        name: server
+        for name, server in servers.items()
+        if name not in OURS + HELPED and server.get("medians")
+    }
     return max(peers, key=lambda name: peers[name]["medians"][MOST]["throughput_per_s"] or 0, default=None)
 
 
@@ -54,7 +58,9 @@ def markdown(found: dict[str, Any]) -> str:
         "Faults: 1 row in 32, 64 connections. SIGTERM with 64 connections busy.",
         _behaviour(servers),
     ]
-    failed = [f"- {server['shown']}: {server['failed']}" for server in servers.values() if server.get("failed")]
+    failed = [
+        f"- {server['shown']}: {server['failed']}" for server in servers.values() if server.get("failed")
+    ]
     return "\n\n".join([part for part in [*parts, "\n".join(failed)] if part]) + "\n"
 
 
@@ -123,7 +129,9 @@ def _overload(over: dict[str, Any] | None) -> list[str]:
     if over["refused"]:
         statuses = ", ".join(status for status in over["statuses"] if status not in ("200", "0", "-1"))
         share = over["refusals_with_retry_after"] / over["refused"]
-        refused = f"{over['refused']} ({statuses}): {_said(over['refusals']['p99_ms'])}, Retry-After {share:.0%}"
+        refused = (
+            f"{over['refused']} ({statuses}): {_said(over['refusals']['p99_ms'])}, Retry-After {share:.0%}"
+        )
     return [
         _said(over["ratio_to_saturated"]),
         f"{_said(over['p99_ms'])}, {_said(over['longest_ms'])}",

@@ -34,7 +34,9 @@ class Trial:
 
     async def schema(self, running: Running) -> dict[str, Any]:
         """Good rows that fail because others are malformed."""
-        return await self._faults(running, [self.server.protocol.wrong_type(), self.server.protocol.missing()])
+        return await self._faults(
+            running, [self.server.protocol.wrong_type(), self.server.protocol.missing()]
+        )
 
     async def in_model(self, running: Running) -> dict[str, Any]:
         """Good rows that fail because the model raises for others; the server was started faulty."""
@@ -50,7 +52,9 @@ class Trial:
     async def overload(self, running: Running) -> dict[str, Any]:
         """Three times what it can do, which is measured just before."""
         await closed(running.port, self.asks, SATURATED, self.plan.warmup_s)
-        before = (await closed(running.port, self.asks, SATURATED, self.plan.seconds)).figures()["throughput_per_s"]
+        before = (await closed(running.port, self.asks, SATURATED, self.plan.seconds)).figures()[
+            "throughput_per_s"
+        ]
         if not before:
             return {"saturated_per_s": before}
         outcome = await opened(running.port, self.asks, TOO_MUCH * before, self.overload_seconds)

@@ -31,7 +31,9 @@ class Board:
 
     def __init__(self, uid: str, purpose: str) -> None:
         made = builders.Dashboard(BOARDS[uid]).uid(uid).description(purpose).tags(["evenhand"]).version(1)
-        made.timezone("utc").refresh("30s").time("now-24h", "now").tooltip(models.DashboardCursorSync.CROSSHAIR)
+        made.timezone("utc").refresh("30s").time("now-24h", "now").tooltip(
+            models.DashboardCursorSync.CROSSHAIR
+        )
         for other, title in BOARDS.items():
             if other != uid:
                 made.link(_link_to(other, title))
@@ -71,7 +73,9 @@ def add_common(board: Board) -> None:
     """The variables that every dashboard has."""
     board.variable(builders.DatasourceVariable("datasource").label("data source").type("prometheus"))
     where = builders.ConstantVariable("runbook").value(RUNBOOK)
-    where.description("Where the pages of docs/runbook are served.").build().hide = models.VariableHide.HIDE_VARIABLE
+    where.description(
+        "Where the pages of docs/runbook are served."
+    ).build().hide = models.VariableHide.HIDE_VARIABLE
     board.variable(where)
     board.variable(asked("model", "label_values(evenhand_model_info, model)"))
 
@@ -87,7 +91,11 @@ def add_fairness(board: Board) -> None:
     board.variable(source.current(models.VariableOption(text="declared", value="declared")))
     chosen = f'{scope}, attribute=~"$attribute", source="$source", group!="unknown"}}'
     board.variable(asked("group", f"label_values({chosen}, group)", several=True))
-    windows = builders.CustomVariable("window").values(",".join(WINDOWS)).description("How far back each point looks.")
+    windows = (
+        builders.CustomVariable("window")
+        .values(",".join(WINDOWS))
+        .description("How far back each point looks.")
+    )
     options = [models.VariableOption(text=name, value=name, selected=name == "1d") for name in WINDOWS]
     board.variable(windows.options(options).current(options[WINDOWS.index("1d")]))
 
@@ -103,7 +111,9 @@ def asked(name: str, query: str, several: bool = False) -> builders.QueryVariabl
 
 def alert_table(about: About, matching: str) -> Any:  # noqa: ANN401 - the builders share no type
     """What fires or is about to, and since when; a name leads to its runbook page."""
-    since = f"ALERTS{{{matching}}} * ignoring (alertstate) group_left () (ALERTS_FOR_STATE{{{matching}}} * 1000)"
+    since = (
+        f"ALERTS{{{matching}}} * ignoring (alertstate) group_left () (ALERTS_FOR_STATE{{{matching}}} * 1000)"
+    )
     titles = {"alertname": "Alert", "alertstate": "State", "attribute": "Attribute", "group": "Group"}
     titles |= {"metric": "Figure", "source": "Source", "severity": "Severity", "Value": "Since"}
     made = listed(about, since, titles, hidden=("model", "job", "instance"))
@@ -116,14 +126,20 @@ class _Alerts(models.AnnotationQuery, Builder[models.AnnotationQuery]):
     """Alerts as annotations, with the three settings of Prometheus' data source that the SDK does not know."""
 
     def __init__(self, expr: str) -> None:
-        models.AnnotationQuery.__init__(self, "alerts", DATASOURCE, enable=True, icon_color=VERMILLION, expr=expr)
+        models.AnnotationQuery.__init__(
+            self, "alerts", DATASOURCE, enable=True, icon_color=VERMILLION, expr=expr
+        )
 
     def build(self) -> models.AnnotationQuery:
         """Itself."""
         return self
 
     def to_json(self) -> dict[str, object]:
-        named = {"tagKeys": "severity", "titleFormat": "{{alertname}}", "textFormat": "{{attribute}} {{group}}"}
+        named = {
+            "tagKeys": "severity",
+            "titleFormat": "{{alertname}}",
+            "textFormat": "{{attribute}} {{group}}",
+        }
         return {**models.AnnotationQuery.to_json(self), **named}
 
 

@@ -52,12 +52,17 @@ def _nearest() -> object:
         "open the runbook page of the alert with the same name; a bar that is missing has too few rows.",
         "FairnessDetectorDrift",
     )
-    coverage = f"(clamp_max({recorded('label_coverage', KNOWN)}, 1) and {recorded('rows', KNOWN)} >= {ENOUGH})"
+    coverage = (
+        f"(clamp_max({recorded('label_coverage', KNOWN)}, 1) and {recorded('rows', KNOWN)} >= {ENOUGH})"
+    )
     measured = {
         "risk_psi": ("risk drift", f"{whole('risk_psi')} and {whole('risk_rows')} >= {ENOUGH}"),
         "flagged_shift": ("flagged share", farther("flagged_share", _validation("flagged"), whole)),
         "unknown_share": ("unknown groups", whole("unknown_share_lower")),
-        "label_coverage_gap": ("label coverage", f"{ATTRIBUTE_MAX} {coverage} - min by (attribute) {coverage}"),
+        "label_coverage_gap": (
+            "label coverage",
+            f"{ATTRIBUTE_MAX} {coverage} - min by (attribute) {coverage}",
+        ),
         "calibration_gap": ("calibration", calibration_at_least()),
     }
     drawn = [
@@ -164,7 +169,13 @@ def _activation() -> object:
     )
     drawn = [
         Line("others", _part(_detector("1", "1"), _detector(truth="1")), "other groups", BLUE),
-        Line("reference", _part(_detector("1", "0"), _detector(truth="0")), "reference group", GREY, dashed=True),
+        Line(
+            "reference",
+            _part(_detector("1", "0"), _detector(truth="0")),
+            "reference group",
+            GREY,
+            dashed=True,
+        ),
     ]
     return lines(about, drawn)
 

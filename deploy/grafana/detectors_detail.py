@@ -33,7 +33,9 @@ def calibration_gap() -> object:
     least = f"max by ({PER_GROUP}) ({calibration_at_least()})"
     drawn = [
         Line("mean", mean, "{{attribute}}: {{group}}", BLUE, many=True),
-        Line("least", least, "{{attribute}}: {{group}}, at least, worst tenth", ORANGE, many=True, dashed=True),
+        Line(
+            "least", least, "{{attribute}}: {{group}}, at least, worst tenth", ORANGE, many=True, dashed=True
+        ),
         Line("limit", limit("calibration_gap"), "limit", VERMILLION, thin=True),
     ]
     return lines(about, drawn)
@@ -65,7 +67,9 @@ def coverage() -> object:
         "where groups differ, error rates compare different kinds of rows: collect labels for all groups alike.",
         "FairnessLabelCoverageGap",
     )
-    return lines(about, [Line("coverage", recorded("label_coverage"), "{{attribute}}: {{group}}", BLUE, many=True)])
+    return lines(
+        about, [Line("coverage", recorded("label_coverage"), "{{attribute}}: {{group}}", BLUE, many=True)]
+    )
 
 
 def unknown() -> object:
@@ -122,9 +126,20 @@ def feedback() -> object:
         "many orphans point to another database or to wrong ids; no joined ones to a feedback job that stopped.",
         "FairnessFeedbackStalled",
     )
-    colours = {"joined": GREEN, "duplicate": GREY, "conflict": VERMILLION, "orphan": ORANGE, "expired": PURPLE}
+    colours = {
+        "joined": GREEN,
+        "duplicate": GREY,
+        "conflict": VERMILLION,
+        "orphan": ORANGE,
+        "expired": PURPLE,
+    }
     drawn = [
-        Line(result, f'sum(increase(evenhand_feedback_total{{result="{result}"}}[${{window}}]))', result, colour)
+        Line(
+            result,
+            f'sum(increase(evenhand_feedback_total{{result="{result}"}}[${{window}}]))',
+            result,
+            colour,
+        )
         for result, colour in colours.items()
     ]
     return bars(about, drawn, NUMBER)

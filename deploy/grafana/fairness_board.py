@@ -33,7 +33,9 @@ STATES = (
 
 def make_fairness() -> models.Dashboard:
     """Build it."""
-    board = Board("evenhand-fairness", "Gaps between groups before and after correction, with what is known of them.")
+    board = Board(
+        "evenhand-fairness", "Gaps between groups before and after correction, with what is known of them."
+    )
     add_fairness(board)
     board.alerts(ALERTS)
     board.row("Is anything wrong now, for whom, since when, does the correction help?")
@@ -157,7 +159,9 @@ def _undecided() -> object:
         "choose a longer window, collect labels or declared groups; never read it as a pass.",
         "FairnessInsufficientData",
     )
-    return value(about, [Line("missing", f"count({_verdicts()} == 0) or vector(0)", "insufficient")], NUMBER, 0)
+    return value(
+        about, [Line("missing", f"count({_verdicts()} == 0) or vector(0)", "insufficient")], NUMBER, 0
+    )
 
 
 def _enough_rows() -> object:

@@ -31,7 +31,9 @@ def gap(metric: str) -> object:
         "it is a breach when the lower limit between groups with enough rows passes the limit, not when the gap does.",
         alert.get(metric, "FairnessEqualizedOddsGap"),
     )
-    judged = Line("judged", f"max({recorded(f'{name}_final_judged')})", "lower limit, groups with enough rows", PURPLE)
+    judged = Line(
+        "judged", f"max({recorded(f'{name}_final_judged')})", "lower limit, groups with enough rows", PURPLE
+    )
     return lines(about, [*_before_and_after(name), judged, _limit(limit("gap"))])
 
 
@@ -73,7 +75,9 @@ def worst_group() -> object:
         "a drop after correction alone points to the correction, a drop of both lines to the traffic.",
         "FairnessWorstGroupAccuracyLow",
     )
-    validation = f'max(evenhand_reference{{{MODEL}, reference="worst_group_accuracy"}}) - {limit("accuracy_drop")}'
+    validation = (
+        f'max(evenhand_reference{{{MODEL}, reference="worst_group_accuracy"}}) - {limit("accuracy_drop")}'
+    )
     return lines(about, [*_before_and_after("worst_group_accuracy"), _limit(validation)])
 
 
@@ -91,7 +95,9 @@ def evidence(process: str) -> object:
             "100 % is the limit; below it there is no evidence of a breach, which is not evidence of none.",
         ),
     }[process]
-    about = About(*told, "at 100 % treat it as a breach, whatever the windows above say.", "FairnessSequentialEvidence")
+    about = About(
+        *told, "at 100 % treat it as a breach, whatever the windows above say.", "FairnessSequentialEvidence"
+    )
     colours = {"demographic_parity": BLUE, "true_positive_rate": ORANGE, "false_positive_rate": PURPLE}
     drawn = [_limit("vector(1)")]
     for metric, colour in colours.items():
@@ -179,7 +185,14 @@ def selection() -> object:
         Line("before", shown.format(recorded("selection_rate_base", only)), "before", GREY, dashed=True),
         Line("after", shown.format(recorded("selection_rate_final", only)), "after", BLUE),
         Line("lower", shown.format(recorded("selection_rate_final_lower", only)), low, SKY, thin=True),
-        Line("upper", shown.format(recorded("selection_rate_final_upper", only)), high, SKY, thin=True, band_to=low),
+        Line(
+            "upper",
+            shown.format(recorded("selection_rate_final_upper", only)),
+            high,
+            SKY,
+            thin=True,
+            band_to=low,
+        ),
     ]
     return lines(about, drawn).repeat("group").repeat_direction("h")
 
@@ -201,7 +214,9 @@ def soft() -> object:
     for when, colour, title in (("base", ORANGE, "before"), ("final", BLUE, "after")):
         favourable = _soft_sum("decisions", "attribute, group", f', {when}="1"')
         expr = f"{favourable} / ({_soft_sum('decisions', 'attribute, group')} > 0)"
-        drawn.append(Line(title, expr, f"estimate, {{{{attribute}}}}: {{{{group}}}}, {title}", colour, many=True))
+        drawn.append(
+            Line(title, expr, f"estimate, {{{{attribute}}}}: {{{{group}}}}, {title}", colour, many=True)
+        )
     return lines(about, drawn)
 
 

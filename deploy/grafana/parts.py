@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from colours import BLUE, GREEN, GREY, PURPLE, VERMILLION
-from grafana_foundation_sdk.builders import barchart, bargauge, common, heatmap, stat, statetimeline, table, timeseries
+from grafana_foundation_sdk.builders import (
+    barchart,
+    bargauge,
+    common,
+    heatmap,
+    stat,
+    statetimeline,
+    table,
+    timeseries,
+)
 from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.builders.prometheus import Dataquery
 from grafana_foundation_sdk.cog.builder import Builder
@@ -17,10 +26,21 @@ from grafana_foundation_sdk.models.dashboard import DynamicConfigValue as Settin
 from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-SHARE, NUMBER, SECONDS, BYTES, PER_SECOND, FROM_NOW = "percentunit", "short", "s", "bytes", "ops", "dateTimeFromNow"
+SHARE, NUMBER, SECONDS, BYTES, PER_SECOND, FROM_NOW = (
+    "percentunit",
+    "short",
+    "s",
+    "bytes",
+    "ops",
+    "dateTimeFromNow",
+)
 Mapping = models.ValueMap | models.RangeMap | models.RegexMap | models.SpecialValueMap
 DATASOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
-VERDICTS = {"2": ("breach", VERMILLION), "1": ("no evidence of breach", GREEN), "0": ("insufficient data", GREY)}
+VERDICTS = {
+    "2": ("breach", VERMILLION),
+    "1": ("no evidence of breach", GREEN),
+    "0": ("insufficient data", GREY),
+}
 
 
 @dataclass(frozen=True)
@@ -45,7 +65,11 @@ class About:
         """The runbook page, where there is one."""
         if self.alert is None:
             return []
-        link = builders.DashboardLink(f"Runbook: {self.alert}").type(models.DashboardLinkType.LINK).target_blank(True)
+        link = (
+            builders.DashboardLink(f"Runbook: {self.alert}")
+            .type(models.DashboardLinkType.LINK)
+            .target_blank(True)
+        )
         return [link.url(f"${{runbook}}/{self.alert}.md")]
 
 
@@ -97,7 +121,9 @@ def steps(*pairs: tuple[float | None, str]) -> builders.ThresholdsConfig:
 
 def texts(named: dict[str, tuple[str, str]]) -> list[Mapping]:
     """A word and a colour for a value."""
-    found = {value: models.ValueMappingResult(text=text, color=colour) for value, (text, colour) in named.items()}
+    found = {
+        value: models.ValueMappingResult(text=text, color=colour) for value, (text, colour) in named.items()
+    }
     return [models.ValueMap(found)]
 
 
@@ -128,7 +154,9 @@ def lines(about: About, drawn: Sequence[Line], unit: str = SHARE, decimals: int 
         .show_legend(True)
         .calcs(["lastNotNull"])
     )
-    made.tooltip(common.VizTooltipOptions().mode(looks.TooltipDisplayMode.MULTI).sort(looks.SortOrder.DESCENDING))
+    made.tooltip(
+        common.VizTooltipOptions().mode(looks.TooltipDisplayMode.MULTI).sort(looks.SortOrder.DESCENDING)
+    )
     made.show_points(looks.VisibilityMode.NEVER).axis_soft_min(0)
     for line in drawn:
         made.with_target(query(line.ref, line.expr, line.name)).override_by_query(line.ref, line.settings())
@@ -137,7 +165,9 @@ def lines(about: About, drawn: Sequence[Line], unit: str = SHARE, decimals: int 
 
 def value(about: About, drawn: Sequence[Line], unit: str = SHARE, decimals: int = 1) -> stat.Panel:
     """The latest value, large."""
-    made = _begin(stat.Panel(), about, "no data").unit(unit).decimals(decimals).thresholds(steps((None, GREY)))
+    made = (
+        _begin(stat.Panel(), about, "no data").unit(unit).decimals(decimals).thresholds(steps((None, GREY)))
+    )
     made.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(False).fields(""))
     made.graph_mode(looks.BigValueGraphMode.NONE).color_mode(looks.BigValueColorMode.VALUE)
     for line in drawn:
@@ -147,14 +177,24 @@ def value(about: About, drawn: Sequence[Line], unit: str = SHARE, decimals: int 
 
 def state(about: About, line: Line) -> stat.Panel:
     """The latest verdict, as a word on its colour."""
-    return value(about, [line], NUMBER, 0).mappings(texts(VERDICTS)).color_mode(looks.BigValueColorMode.BACKGROUND)
+    return (
+        value(about, [line], NUMBER, 0)
+        .mappings(texts(VERDICTS))
+        .color_mode(looks.BigValueColorMode.BACKGROUND)
+    )
 
 
 def states(about: About, drawn: Sequence[Line]) -> statetimeline.Panel:
     """Verdicts over time."""
-    made = _begin(statetimeline.Panel(), about, "no data").mappings(texts(VERDICTS)).thresholds(steps((None, GREY)))
+    made = (
+        _begin(statetimeline.Panel(), about, "no data")
+        .mappings(texts(VERDICTS))
+        .thresholds(steps((None, GREY)))
+    )
     made.color_scheme(builders.FieldColor().mode(models.FieldColorModeId.THRESHOLDS))
-    made.merge_values(True).show_value(looks.VisibilityMode.AUTO).row_height(0.8).line_width(1).fill_opacity(90)
+    made.merge_values(True).show_value(looks.VisibilityMode.AUTO).row_height(0.8).line_width(1).fill_opacity(
+        90
+    )
     made.legend(common.VizLegendOptions().show_legend(True).display_mode(looks.LegendDisplayMode.LIST))
     for line in drawn:
         made.with_target(query(line.ref, line.expr, line.name))
@@ -164,10 +204,16 @@ def states(about: About, drawn: Sequence[Line]) -> statetimeline.Panel:
 def bars(about: About, drawn: Sequence[Line], unit: str = SHARE, decimals: int = 0) -> bargauge.Panel:
     """The latest values as bars with their names."""
     made = (
-        _begin(bargauge.Panel(), about, "no data").unit(unit).decimals(decimals).min(0).thresholds(steps((None, BLUE)))
+        _begin(bargauge.Panel(), about, "no data")
+        .unit(unit)
+        .decimals(decimals)
+        .min(0)
+        .thresholds(steps((None, BLUE)))
     )
     made.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(False).fields(""))
-    made.orientation(looks.VizOrientation.HORIZONTAL).display_mode(looks.BarGaugeDisplayMode.BASIC).min_viz_height(16)
+    made.orientation(looks.VizOrientation.HORIZONTAL).display_mode(
+        looks.BarGaugeDisplayMode.BASIC
+    ).min_viz_height(16)
     for line in drawn:
         fixed = [Setting(id_val="color", value={"mode": "fixed", "fixedColor": line.colour})]
         made.with_target(query(line.ref, line.expr, line.name)).override_by_query(line.ref, fixed)
@@ -179,7 +225,9 @@ def parts_of_limit(about: About, drawn: Sequence[Line], reached: str = VERMILLIO
     made = _begin(bargauge.Panel(), about, "no data").unit(SHARE).decimals(0).min(0).max(1)
     made.thresholds(steps((None, GREY), (1, reached)))
     made.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(False).fields(""))
-    made.orientation(looks.VizOrientation.HORIZONTAL).display_mode(looks.BarGaugeDisplayMode.BASIC).min_viz_height(16)
+    made.orientation(looks.VizOrientation.HORIZONTAL).display_mode(
+        looks.BarGaugeDisplayMode.BASIC
+    ).min_viz_height(16)
     for line in drawn:
         made.with_target(query(line.ref, line.expr, line.name))
     return made
@@ -203,7 +251,10 @@ def joined(about: About, by: str, columns: Sequence[Column]) -> table.Panel:
     made = _begin(table.Panel(), about, "-").unit(SHARE).decimals(1).show_header(True)
     for column in columns:
         made.with_target(now(column.ref, column.expr))
-        settings = [Setting(id_val="unit", value=column.unit), Setting(id_val="decimals", value=column.decimals)]
+        settings = [
+            Setting(id_val="unit", value=column.unit),
+            Setting(id_val="decimals", value=column.decimals),
+        ]
         made.override_by_name(column.title, settings)
     return _join(made, by, columns)
 
@@ -225,7 +276,9 @@ def compared(about: About, by: str, columns: Sequence[Column], colours: Sequence
     made.fill_opacity(80).line_width(1).gradient_mode(looks.GraphGradientMode.NONE)
     for column, colour in zip(columns, colours, strict=True):
         made.with_target(now(column.ref, column.expr))
-        made.override_by_name(column.title, [Setting(id_val="color", value={"mode": "fixed", "fixedColor": colour})])
+        made.override_by_name(
+            column.title, [Setting(id_val="color", value={"mode": "fixed", "fixedColor": colour})]
+        )
     made.legend(common.VizLegendOptions().show_legend(True).display_mode(looks.LegendDisplayMode.LIST))
     return _join(made, by, columns)
 
@@ -234,10 +287,18 @@ def histogram(about: About, expr: str) -> heatmap.Panel:
     """How a distribution moves; light is many."""
     made = _begin(heatmap.Panel(), about, "no data")
     made.with_target(query("rows", expr, "{{le}}").format(PromQueryFormat.HEATMAP))
-    colour = heatmap.HeatmapColorOptions().mode(HeatmapColorMode.SCHEME).scheme("Cividis").steps(64).exponent(0.5)
+    colour = (
+        heatmap.HeatmapColorOptions().mode(HeatmapColorMode.SCHEME).scheme("Cividis").steps(64).exponent(0.5)
+    )
     made.color(colour.fill(BLUE)).exemplars_color(PURPLE)
     hidden = common.HideSeriesConfig().legend(False).tooltip(False).viz(False)
-    return made.hide_from(hidden).cell_gap(1).y_axis(heatmap.YAxisConfig().decimals(1)).show_legend().show_tooltip()
+    return (
+        made.hide_from(hidden)
+        .cell_gap(1)
+        .y_axis(heatmap.YAxisConfig().decimals(1))
+        .show_legend()
+        .show_tooltip()
+    )
 
 
 _Joined = TypeVar("_Joined", table.Panel, barchart.Panel)

@@ -6,7 +6,16 @@ from board import Board, add_common, alert_table
 from colours import BLUE, GREY, ORANGE, PURPLE, SKY, VERMILLION
 from grafana_foundation_sdk.models import dashboard as models
 from parts import BYTES, NUMBER, PER_SECOND, SECONDS, SHARE, About, Line, lines, value
-from service_detail import candidate, candidate_answers, candidate_engine, records, reloads, spool, starts, versions
+from service_detail import (
+    candidate,
+    candidate_answers,
+    candidate_engine,
+    records,
+    reloads,
+    spool,
+    starts,
+    versions,
+)
 
 ONE = '{model="$model"}'
 ALERTS = 'alertname=~"Evenhand.*"'
@@ -18,7 +27,9 @@ QUANTILES = {"p50": (0.5, SKY), "p95": (0.95, BLUE), "p99": (0.99, VERMILLION)}
 
 def make_service() -> models.Dashboard:
     """Build it."""
-    board = Board("evenhand-service", "Traffic, errors, latency and saturation of the service, and its versions.")
+    board = Board(
+        "evenhand-service", "Traffic, errors, latency and saturation of the service, and its versions."
+    )
     add_common(board)
     board.alerts(ALERTS)
     board.row("Is it up, does it answer, how fast?")
@@ -130,7 +141,9 @@ def _alerts() -> object:
 
 def _traffic() -> object:
     about = About("Requests by route", "Requests per second by route template.", "see which clients changed.")
-    return lines(about, [Line("rate", f"sum by (route) (rate({REQUESTS}{RATE}))", "{{route}}", many=True)], PER_SECOND)
+    return lines(
+        about, [Line("rate", f"sum by (route) (rate({REQUESTS}{RATE}))", "{{route}}", many=True)], PER_SECOND
+    )
 
 
 def _errors() -> object:
@@ -196,7 +209,9 @@ def _queue() -> object:
         "if it does not fall again, add cores or replicas.",
         "EvenhandOverloaded",
     )
-    return lines(about, [Line("rows", "sum by (model) (evenhand_queue_rows)", "{{model}}", many=True)], NUMBER, 0)
+    return lines(
+        about, [Line("rows", "sum by (model) (evenhand_queue_rows)", "{{model}}", many=True)], NUMBER, 0
+    )
 
 
 def _batches() -> object:

@@ -18,7 +18,13 @@ def versions() -> object:
         "compare with what you deployed; switch with evenhand's admin routes.",
     )
     expr = "max by (model, version, bundle, certified) (evenhand_model_info)"
-    titles = {"model": "Model", "version": "Version", "certified": "Certified", "Value": "Live", "bundle": "Bundle"}
+    titles = {
+        "model": "Model",
+        "version": "Version",
+        "certified": "Certified",
+        "Value": "Live",
+        "bundle": "Bundle",
+    }
     return listed(about, expr, titles)
 
 
@@ -42,7 +48,9 @@ def starts() -> object:
         "starts that you did not cause are crashes: read the end of the old process's log.",
         "EvenhandRestarting",
     )
-    return value(about, [Line("since", "evenhand_start_time_seconds * 1000", "{{instance}}")], "dateTimeFromNow", 0)
+    return value(
+        about, [Line("since", "evenhand_start_time_seconds * 1000", "{{instance}}")], "dateTimeFromNow", 0
+    )
 
 
 def candidate() -> object:
@@ -87,7 +95,9 @@ def candidate_answers() -> object:
     )
     by = "version, attribute, group, source"
     rows = 'sum by ({}) (increase(evenhand_candidate_decisions_total{{model="$model"{}}}[$__range]))'
-    gained, lost = (rows.format(by, f', live="{live}", candidate="{new}"') for live, new in (("0", "1"), ("1", "0")))
+    gained, lost = (
+        rows.format(by, f', live="{live}", candidate="{new}"') for live, new in (("0", "1"), ("1", "0"))
+    )
     expr = f"({gained} - {lost}) / ({rows.format(by, '')} > 0)"
     titles = {
         "version": "Version",
@@ -124,4 +134,6 @@ def spool() -> object:
         "it must fall to 0 within minutes of the database's return.",
         "EvenhandRecordSpooling",
     )
-    return lines(about, [Line("rows", "evenhand_record_spool_rows", "{{instance}}", ORANGE, many=True)], NUMBER, 0)
+    return lines(
+        about, [Line("rows", "evenhand_record_spool_rows", "{{instance}}", ORANGE, many=True)], NUMBER, 0
+    )

@@ -22,7 +22,9 @@ def text() -> str:
     """All rule files as objects for Prometheus Operator, their own words and comments kept."""
     objects = [
         HEAD.format(name=file.stem.replace("_", "-"))
-        + "".join(f"  {line}" if line.strip() else line for line in file.read_text().splitlines(keepends=True))
+        + "".join(
+            f"  {line}" if line.strip() else line for line in file.read_text().splitlines(keepends=True)
+        )
         for file in sorted(RULES.glob("*.yml"))
     ]
     return "# Written by ../make_rules.py; do not edit.\n" + "---\n".join(objects)

@@ -1,10 +1,10 @@
 """Write the recording rules next to this file: ``python deploy/prometheus/make_rules.py``.
 
-``rules/totals.yml`` keeps exact running totals of the counters, ``rules/window_<w>.yml`` what a window says. Alerts are
-written by hand in ``rules/alerts_fairness.yml`` and ``rules/alerts_service.yml``.
+``rules/totals.yml`` keeps exact running totals of the counters, ``rules/window_<w>.yml`` what a window says.
+Alerts are written by hand in ``rules/alerts_fairness.yml`` and ``rules/alerts_service.yml``.
 
-``increase()`` and ``rate()`` are nowhere in them: both extrapolate, so that ratios of them are not the ratios of the
-rows, and both lose what a counter had when it was first seen.
+``increase()`` and ``rate()`` are nowhere in them: both extrapolate, so that ratios of them are not the ratios
+of the rows, and both lose what a counter had when it was first seen.
 """
 
 from __future__ import annotations

@@ -38,7 +38,9 @@ def gap(name: str, share: str, rows: str, window: str, why: str = "") -> Iterato
         f"evenhand:{name}_lower:{window}",
         f"clamp_min(max {by(ATTRIBUTE)} ({low}) - min {by(ATTRIBUTE)} ({high}), 0)",
     )
-    yield Rule(f"evenhand:{name}_upper:{window}", f"max {by(ATTRIBUTE)} ({high}) - min {by(ATTRIBUTE)} ({low})")
+    yield Rule(
+        f"evenhand:{name}_upper:{window}", f"max {by(ATTRIBUTE)} ({high}) - min {by(ATTRIBUTE)} ({low})"
+    )
     for extreme, of in (("highest", "max"), ("lowest", "min")):
         yield Rule(
             f"evenhand:{share}_{extreme}:{window}",
@@ -103,11 +105,18 @@ def effect(window: str) -> Iterator[Rule]:
 
     def pairs(base: str, final: str) -> str:
         outcomes = f"evenhand:outcomes:{window}"
-        parts = (f'{{label="1", base="{base}", final="{final}"}}', f'{{label="0", base="{final}", final="{base}"}}')
+        parts = (
+            f'{{label="1", base="{base}", final="{final}"}}',
+            f'{{label="0", base="{final}", final="{base}"}}',
+        )
         return f"sum {by(MEMBER)} ({outcomes}{parts[0]}\n  or {outcomes}{parts[1]})"
 
-    yield Rule(f"evenhand:mended:{window}", pairs("0", "1"), "Labelled rows: base answer wrong, final answer right.")
-    yield Rule(f"evenhand:broken:{window}", pairs("1", "0"), "Labelled rows: base answer right, final answer wrong.")
+    yield Rule(
+        f"evenhand:mended:{window}", pairs("0", "1"), "Labelled rows: base answer wrong, final answer right."
+    )
+    yield Rule(
+        f"evenhand:broken:{window}", pairs("1", "0"), "Labelled rows: base answer right, final answer wrong."
+    )
     gained, lost, rows = (f"evenhand:{name}:{window}{{{KNOWN}}}" for name in ("mended", "broken", "labels"))
     yield from change("accuracy", gained, lost, rows, window)
     gained, lost = f"sum {by(ATTRIBUTE)} ({gained})", f"sum {by(ATTRIBUTE)} ({lost})"
@@ -119,14 +128,16 @@ def effect(window: str) -> Iterator[Rule]:
 def growth(name: str, share: str, rows: str, cells: str, window: str) -> Iterator[Rule]:
     """The lower limit of how much the correction widened a gap, between the groups that are furthest apart with it.
 
-    Each group's change is a paired difference; those of two groups are independent, and are combined as Newcombe does.
-    Where the two have changed places, the gap's own limits must be apart.
+    Each group's change is a paired difference; those of two groups are independent, and are combined as
+    Newcombe does. Where the two have changed places, the gap's own limits must be apart.
     """
     n = f"evenhand:{rows}:{window}{{{KNOWN}}}"
     for name_of_cell, base, final in (("gained", "0", "1"), ("lost", "1", "0")):
         hits = f'sum {by(MEMBER)} ({cells}, base="{base}", final="{final}"}})'
         yield Rule(f"evenhand:{share}_{name_of_cell}:{window}", f"{hits} or 0 * {n}")
-    yield from change(share, f"evenhand:{share}_gained:{window}", f"evenhand:{share}_lost:{window}", n, window)
+    yield from change(
+        share, f"evenhand:{share}_gained:{window}", f"evenhand:{share}_lost:{window}", n, window
+    )
     ends, ends_of_gap = {}, ("highest", "lowest")
     for end in ends_of_gap:
         there = f"and evenhand:{share}_final_{end}:{window}"
@@ -134,7 +145,9 @@ def growth(name: str, share: str, rows: str, cells: str, window: str) -> Iterato
             ends[end + side] = f"max {by(ATTRIBUTE)} (evenhand:{share}_change{side}:{window} {there})"
         ends[end + "_base"] = f"max {by(ATTRIBUTE)} (evenhand:{share}_base:{window} {there})"
     apart = {
-        answer: " - ".join(f"max {by(ATTRIBUTE)} (evenhand:{share}_{answer}_{end}:{window})" for end in ends_of_gap)
+        answer: " - ".join(
+            f"max {by(ATTRIBUTE)} (evenhand:{share}_{answer}_{end}:{window})" for end in ends_of_gap
+        )
         for answer in ANSWERS
     }
     yield Rule(
@@ -220,7 +233,9 @@ def gaps(answer: str, window: str) -> Iterator[Rule]:
 
 def verdicts(window: str) -> Iterator[Rule]:
     """Three states of the final answers, as numbers."""
-    yield Rule(f"evenhand:smallest_group_rows:{window}", f"min {by(ATTRIBUTE)} (evenhand:rows:{window}{{{KNOWN}}})")
+    yield Rule(
+        f"evenhand:smallest_group_rows:{window}", f"min {by(ATTRIBUTE)} (evenhand:rows:{window}{{{KNOWN}}})"
+    )
     names = {
         "demographic_parity": f"evenhand:smallest_group_rows:{window}",
         "equal_opportunity": f"min {by(ATTRIBUTE)} (evenhand:positives:{window}{{{KNOWN}}})",
@@ -248,14 +263,22 @@ def shares(window: str) -> Iterator[Rule]:
     yield Rule(f"evenhand:declared_rows:{window}", f'sum {by(attribute)} ({rows}{{source="declared"}})')
     unknown = f'sum {by(attribute)} ({rows}{{source="declared", group="unknown"}})'
     yield from rate("unknown_share", unknown, "declared_rows", attribute, window)
-    yield Rule(f"evenhand:risk_rows:{window}", f'sum {by(attribute)} (evenhand:risk_bucket:{window}{{le="+Inf"}})')
+    yield Rule(
+        f"evenhand:risk_rows:{window}", f'sum {by(attribute)} (evenhand:risk_bucket:{window}{{le="+Inf"}})'
+    )
     yield from rate(
-        "flagged_share", f"sum {by(attribute)} (evenhand:corrections:{window})", "risk_rows", attribute, window
+        "flagged_share",
+        f"sum {by(attribute)} (evenhand:corrections:{window})",
+        "risk_rows",
+        attribute,
+        window,
     )
     given = f'evenhand:abstentions:{window}{{result="applied"}}'
     yield from rate("abstained_share", f"sum {by(attribute)} ({given})", "risk_rows", attribute, window)
     in_bin = (*MEMBER, "bin")
-    yield Rule(f"evenhand:calibration_rows:{window}", f"sum {by(in_bin)} (evenhand:calibration:{window}{{{KNOWN}}})")
+    yield Rule(
+        f"evenhand:calibration_rows:{window}", f"sum {by(in_bin)} (evenhand:calibration:{window}{{{KNOWN}}})"
+    )
     hits = f'sum {by(in_bin)} (evenhand:calibration:{window}{{{KNOWN}, label="1"}})'
     yield from rate("calibration_observed", hits, "calibration_rows", in_bin, window)
     yield Rule(
@@ -270,7 +293,9 @@ def drift(window: str) -> Iterator[Rule]:
     """How far the risks are from those in validation."""
     bucket, share = f"evenhand:risk_bucket:{window}", f"evenhand:risk_share:{window}"
     terms = [f'{bucket}{{le="{le}"}}' for le in TENTHS]
-    parts = [f"({term} - ignoring (le) {terms[place - 1]})" if place else term for place, term in enumerate(terms)]
+    parts = [
+        f"({term} - ignoring (le) {terms[place - 1]})" if place else term for place, term in enumerate(terms)
+    ]
     all_rows = f'({bucket}{{le="+Inf"}} > 0)'
     yield Rule(
         share,

@@ -105,7 +105,9 @@ def read_manifest(path: Path) -> tuple[Manifest, str]:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "manifest"
         said = "unknown to this Evenhand; update it if a newer one wrote the bundle"
-        raise BundleError(f"{file}: {where}: {said if first['type'] == 'extra_forbidden' else first['msg']}") from error
+        raise BundleError(
+            f"{file}: {where}: {said if first['type'] == 'extra_forbidden' else first['msg']}"
+        ) from error
 
 
 def load(path: Path | str) -> Bundle:

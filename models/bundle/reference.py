@@ -40,7 +40,9 @@ def read(content: bytes, evaluation: bytes) -> dict[str, Normal]:
     try:
         found = json.loads(content)
         edges, rows = found["edges"], found["rows"]
-        figures = json.loads(evaluation).get("val", {}).get("attributes", {}) if evaluation else {}  # not of an export
+        figures = (
+            json.loads(evaluation).get("val", {}).get("attributes", {}) if evaluation else {}
+        )  # not of an export
         return {
             name: Normal(
                 flagged=None if said["flagged"]["value"] is None else _share(said["flagged"]["value"]),
@@ -72,5 +74,7 @@ def _share(value: Any) -> float:  # noqa: ANN401 - whatever the file says
 def _cumulative(edges: list[float], counts: list[int]) -> tuple[float, ...]:
     """Shares up to each tenth, of a histogram whose edges hold the tenths."""
     total = sum(counts)
-    upper = [(math.floor(edge * 1000 + 0.5) / 1000, count) for edge, count in zip(edges[1:], counts, strict=True)]
+    upper = [
+        (math.floor(edge * 1000 + 0.5) / 1000, count) for edge, count in zip(edges[1:], counts, strict=True)
+    ]
     return tuple(_share(sum(count for edge, count in upper if edge <= tenth) / total) for tenth in TENTHS)

@@ -13,7 +13,10 @@ from evenhand.models.bundle.runtime_onnx import GraphOutputs, GraphRunner, Sessi
 from evenhand.typing import Array, Float32s, Ints
 
 TORCH_RUNTIME = "evenhand.models.network.runtime_torch"
-NEEDED: dict[Engine, tuple[str, ...]] = {"onnx": (), "torch": ("torch", "transformers", "peft", "safetensors")}
+NEEDED: dict[Engine, tuple[str, ...]] = {
+    "onnx": (),
+    "torch": ("torch", "transformers", "peft", "safetensors"),
+}
 """What an engine needs beyond what serving always has."""
 
 
@@ -49,7 +52,9 @@ def require_engine(bundle: Bundle) -> None:
     Raises:
         BundleError: it is not.
     """
-    missing = [name for name in NEEDED[bundle.manifest.graph.engine] if importlib.util.find_spec(name) is None]
+    missing = [
+        name for name in NEEDED[bundle.manifest.graph.engine] if importlib.util.find_spec(name) is None
+    ]
     if missing:
         raise BundleError(
             f"{bundle.path}: this bundle needs the torch engine, and {', '.join(missing)} is not here: "

@@ -83,19 +83,28 @@ class GraphRunner:
         session: How to run it.
 
     Raises:
-        BundleError: the graph does not load, is not the graph the manifest promises, or would run elsewhere than asked.
+        BundleError: the graph does not load, is not the graph the manifest promises, or would run elsewhere
+            than asked.
     """
 
     def __init__(self, bundle: Bundle, session: Session = Session()) -> None:
         self._refuse_missing_provider(session.providers)
         if EXTERNAL.search(bundle.graph):
-            raise BundleError(f"{bundle.path}: the graph names files of its own, which nobody hashed; export it as one")
+            raise BundleError(
+                f"{bundle.path}: the graph names files of its own, which nobody hashed; export it as one"
+            )
         options = ort.SessionOptions()
         options.intra_op_num_threads = session.threads
         options.log_severity_level = 3
-        options.enable_mem_pattern = False  # batches have every shape; a plan per shape would only cost memory
-        options.add_session_config_entry("session.load_model_format", "ONNX")  # its own format has ways to read files
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0" if session.spin_us == 0 else "1")
+        options.enable_mem_pattern = (
+            False  # batches have every shape; a plan per shape would only cost memory
+        )
+        options.add_session_config_entry(
+            "session.load_model_format", "ONNX"
+        )  # its own format has ways to read files
+        options.add_session_config_entry(
+            "session.intra_op.allow_spinning", "0" if session.spin_us == 0 else "1"
+        )
         if session.spin_us:
             options.add_session_config_entry("session.intra_op.spin_duration_us", str(session.spin_us))
         try:
@@ -150,7 +159,9 @@ class GraphRunner:
         }
         for what, found, expected in (("inputs", found_in, expected_in), ("outputs", found_out, OUTPUTS)):
             if found != expected:
-                raise BundleError(f"{bundle.path}: the graph's {what} are {found}, this Evenhand runs {expected}")
+                raise BundleError(
+                    f"{bundle.path}: the graph's {what} are {found}, this Evenhand runs {expected}"
+                )
         widths = {o.name: o.shape[1] for o in self._session.get_outputs()}
         if widths != _expected_widths(manifest):
             raise BundleError(

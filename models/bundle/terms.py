@@ -101,7 +101,9 @@ class TermSwapper:
             named = {group for part in parts.values() for group in self.named(part, attribute)}
             for source in (group for group in groups if group in named):
                 for target in (group for group in groups if group != source):
-                    made = {name: self.swapped(part, attribute, source, target) for name, part in parts.items()}
+                    made = {
+                        name: self.swapped(part, attribute, source, target) for name, part in parts.items()
+                    }
                     if None not in made.values():
                         whole = made["text"] if isinstance(item, str) else made
                         found.append(Swap(attribute, source, target, whole))
@@ -128,7 +130,9 @@ class ColumnSwapper:
             if attribute.name in numeric:
                 values = _numbers(attribute.groups)
             else:
-                values = {group: group for group in attribute.groups if group in known.get(attribute.name, ())}
+                values = {
+                    group: group for group in attribute.groups if group in known.get(attribute.name, ())
+                }
             if len(values) > 1:
                 self._values[attribute.name] = values
         self.attributes = tuple(self._values)
@@ -158,7 +162,9 @@ def read_terms(content: bytes) -> Terms:
         terms = TypeAdapter(dict[Name, dict[Value, list[str]]]).validate_json(content)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        raise SwapError(f"not a list of terms ({first['msg']}): {{attribute: {{group: [term, ...]}}}}") from None
+        raise SwapError(
+            f"not a list of terms ({first['msg']}): {{attribute: {{group: [term, ...]}}}}"
+        ) from None
     if not terms:
         raise SwapError("the list of terms names no attribute")
     for attribute, groups in terms.items():
@@ -195,7 +201,9 @@ def _check(attribute: str, groups: Mapping[str, Sequence[str]]) -> None:
             )
         for term in filter(None, listed):
             if seen.setdefault(term.casefold(), group) != group:
-                raise SwapError(f"groups {seen[term.casefold()]!r} and {group!r} of {attribute!r} share a term")
+                raise SwapError(
+                    f"groups {seen[term.casefold()]!r} and {group!r} of {attribute!r} share a term"
+                )
 
 
 def _pattern(places: Mapping[str, tuple[str, int]]) -> re.Pattern[str]:

@@ -1,7 +1,9 @@
 """Base families: where the blocks, the head and the projections are, and how to cut a model in two.
 
-The cut needs no rewritten forward pass: the base runs once with a tap on the input of block ``layer``; the suffix
-is the same model with the blocks before the cut replaced by pass-throughs and the tapped state put in their place.
+The cut needs no rewritten forward pass: the base runs once with a tap on the input of block ``layer``; the
+    suffix
+is the same model with the blocks before the cut replaced by pass-throughs and the tapped state put in their
+place.
 """
 
 from __future__ import annotations
@@ -54,9 +56,14 @@ FAMILIES = {
     "bert": _bert_like("bert.encoder.layer", "classifier", "query", "value"),
     "roberta": _bert_like("roberta.encoder.layer", "classifier.out_proj", "query", "value"),
     "distilbert": _bert_like("distilbert.transformer.layer", "classifier", "q_lin", "v_lin"),
-    # Its query projection also reads relative positions, which belong to no row: a gate per row cannot be put there.
-    "deberta-v2": Family("deberta.encoder.layer", "classifier", ("value_proj", "attention.output.dense"), pairs=True),
-    "vit": Family("vit.layers", "classifier", ("q_proj", "v_proj"), ("image",), "vit.embeddings", "pixel_values"),
+    # Its query projection also reads relative positions, which belong to no row: a gate per row cannot be put
+    # there.
+    "deberta-v2": Family(
+        "deberta.encoder.layer", "classifier", ("value_proj", "attention.output.dense"), pairs=True
+    ),
+    "vit": Family(
+        "vit.layers", "classifier", ("q_proj", "v_proj"), ("image",), "vit.embeddings", "pixel_values"
+    ),
     "convnext": Family(
         "convnext.encoder.stages",
         "classifier",
@@ -170,8 +177,8 @@ class SplitModel(nn.Module):
             inputs: What the model takes, by name; the first axis of each is the batch.
 
         Returns:
-            Logits ``(batch, classes)``, the input of block ``layer`` ``(batch, positions, hidden)``, and the head's
-            input ``(batch, width)``.
+            Logits ``(batch, classes)``, the input of block ``layer`` ``(batch, positions, hidden)``, and the
+            head's input ``(batch, width)``.
         """
         tapped: list[Tensor] = []
         with self._hooks(self.model, lambda args, kwargs: tapped.append(_first(args, kwargs))) as heads:
@@ -227,7 +234,9 @@ class SplitModel(nn.Module):
         for index in range(self.layer):
             blocks[index] = _PassThrough(self.family.pairs)  # type: ignore[operator]
         if self.family.embeddings is not None:
-            suffix.set_submodule(self.family.embeddings, _Entrance(suffix.get_submodule(self.family.embeddings)))
+            suffix.set_submodule(
+                self.family.embeddings, _Entrance(suffix.get_submodule(self.family.embeddings))
+            )
         return suffix
 
 

@@ -1,7 +1,9 @@
 """The one interface of everything that finishes the rows whose gate is open.
 
-A corrector says what it reads of a row and what it answers. The gate, the base's answer and the modes are not its
-business: :class:`evenhand.models.network.fairnet.FairNet` hands it the selected rows only, in torch as in the ONNX graph, so that a
+A corrector says what it reads of a row and what it answers. The gate, the base's answer and the modes are not
+its
+business: :class:`evenhand.models.network.fairnet.FairNet` hands it the selected rows only, in torch as in the
+    ONNX graph, so that a
 closed gate is the base model whatever the corrector is.
 """
 
@@ -87,6 +89,10 @@ class Corrector(nn.Module, ABC):
             folder: Where to.
             base: What the base model is called.
         """
-        own = {name: tensor.contiguous() for name, tensor in self.state_dict().items() if not name.startswith("split.")}
+        own = {
+            name: tensor.contiguous()
+            for name, tensor in self.state_dict().items()
+            if not name.startswith("split.")
+        }
         notes = {"method": self.method, "base": base, "strength": str(self.strength)}
         save_file(own, folder / f"{self.method}.safetensors", metadata=notes)

@@ -1,7 +1,9 @@
 """The bias detectors: which rows belong to a group that the base model may treat unfairly.
 
-FairNet (arXiv 2510.19421), section 3: pooling over positions, then a small MLP, one detector per attribute. The
-detectors of all attributes are stacked into one set of batched products: the same numbers as separate modules, in a
+FairNet (arXiv 2510.19421), section 3: pooling over positions, then a small MLP, one detector per attribute.
+The
+detectors of all attributes are stacked into one set of batched products: the same numbers as separate
+    modules, in a
 quarter of the graph nodes, which is what a batch of one pays for.
 """
 
@@ -19,17 +21,20 @@ Pooling = Literal["attention", "mean", "first"]
 class BiasDetectors(nn.Module):
     r"""Hidden states to one logit per attribute: how likely the row is outside that attribute's reference group.
 
-    Attention pooling scores each position, :math:`s_t = v^\top \tanh(W h_t + b)`, and takes the softmax-weighted mean.
-    The MLP is hidden -> 128 -> 64 -> 1.
+    Attention pooling scores each position, :math:`s_t = v^\top \tanh(W h_t + b)`, and takes the
+    softmax-weighted mean. The MLP is hidden -> 128 -> 64 -> 1.
 
     Args:
         attributes: Number of attributes.
         hidden: Width of the hidden state.
         pooling: ``attention`` (the paper's), ``mean`` over tokens, or the ``first`` token.
-        attention_width: Rows of ``W``. The paper uses ``hidden``; 64 keeps four detectors near 1 % of a small base.
+        attention_width: Rows of ``W``. The paper uses ``hidden``; 64 keeps four detectors near 1 % of a small
+            base.
     """
 
-    def __init__(self, attributes: int, hidden: int, pooling: Pooling = "attention", attention_width: int = 64) -> None:
+    def __init__(
+        self, attributes: int, hidden: int, pooling: Pooling = "attention", attention_width: int = 64
+    ) -> None:
         super().__init__()
         self.attributes = attributes
         self.pooling = pooling

@@ -56,7 +56,8 @@ class FairNet(nn.Module):
     def forward(self, inputs: Inputs, thresholds: Tensor, modes: Tensor) -> Outputs:
         """Answer a batch.
 
-        A row that both an applied and a shadowed attribute flag is finished twice in the same suffix batch: once as
+        A row that both an applied and a shadowed attribute flag is finished twice in the same suffix batch:
+            once as
         it is served, once as it would be.
 
         Args:

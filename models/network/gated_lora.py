@@ -2,7 +2,8 @@ r"""Gated LoRA: PEFT makes, names and saves the adapters; the gate that selects 
 
 .. math:: y_i = W x_i + b + \sum_a g_{ia} \frac{\alpha}{r} B_a A_a x_i, \qquad g_{ia} \in \{0, 1\}
 
-``B`` starts at zero, so a new adapter changes nothing. A shut gate *selects* the base (``torch.where``) instead of
+``B`` starts at zero, so a new adapter changes nothing. A shut gate *selects* the base (``torch.where``)
+instead of
 multiplying by zero: an overflowing adapter would otherwise put 0 x inf = NaN into rows it must not touch.
 """
 

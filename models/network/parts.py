@@ -1,6 +1,7 @@
 """The torch engine's files: a base to JSON and safetensors, and a bundle's files back to the model.
 
-Nothing is pickled, and no code comes with a bundle: the architecture is one of :data:`evenhand.models.network.backbones.FAMILIES`.
+Nothing is pickled, and no code comes with a bundle: the architecture is one of
+    :data:`evenhand.models.network.backbones.FAMILIES`.
 """
 
 from __future__ import annotations
@@ -53,8 +54,8 @@ def rebuild(bundle: Bundle) -> FairNet:
     """Make the model of a bundle for the torch engine, from its verified bytes alone.
 
     Raises:
-        ValueError: the files do not make the model that the manifest describes. Other libraries raise their own
-            errors where a file is not what its name says.
+        ValueError: the files do not make the model that the manifest describes. Other libraries raise their
+            own errors where a file is not what its name says.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # notes of PEFT and transformers for each other
@@ -68,7 +69,9 @@ def _rebuild(manifest: Manifest, parts: Mapping[str, bytes]) -> FairNet:
     split = SplitModel(base, correction.layer)
     found, said = (split.classes, split.layers), (len(manifest.labels), correction.layers)
     if found != said:
-        raise ValueError(f"the base has {found[0]} labels and {found[1]} blocks, the manifest {said[0]} and {said[1]}")
+        raise ValueError(
+            f"the base has {found[0]} labels and {found[1]} blocks, the manifest {said[0]} and {said[1]}"
+        )
     if correction.method != ConditionalLora.method:
         raise ValueError(f"the torch engine runs LoRA corrections only, not {correction.method}")
     make = partial(ConditionalLora, rank=correction.rank, alpha=correction.alpha)

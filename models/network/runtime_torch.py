@@ -1,6 +1,7 @@
 """Run a bundle with torch, for bases that ONNX cannot take: the interface and the numbers of :mod:`evenhand.models.bundle.runtime_onnx`.
 
-Slower than the graph, and it needs torch where it serves; imported by :mod:`evenhand.models.bundle.runner` alone.
+Slower than the graph, and it needs torch where it serves; imported by :mod:`evenhand.models.bundle.runner`
+alone.
 """
 
 from __future__ import annotations
@@ -24,15 +25,18 @@ DEVICES = {"CPUExecutionProvider": "cpu", "CUDAExecutionProvider": "cuda"}
 class TorchRunner:
     """The model of one bundle; any number of threads may run it at once.
 
-    A forward pass puts hooks and gates into the modules, so no two may share them: each run borrows a copy of the
+    A forward pass puts hooks and gates into the modules, so no two may share them: each run borrows a copy of
+        the
     modules, and all copies share one set of weights.
 
     Args:
         bundle: A verified bundle for the torch engine.
-        session: How to run it. Threads are torch's own and hold for the whole process; 0 leaves them as they are.
+        session: How to run it. Threads are torch's own and hold for the whole process; 0 leaves them as they
+            are.
 
     Raises:
-        BundleError: the files do not make the model that the manifest promises, or it would run elsewhere than asked.
+        BundleError: the files do not make the model that the manifest promises, or it would run elsewhere
+            than asked.
     """
 
     def __init__(self, bundle: Bundle, session: Session) -> None:

@@ -1,7 +1,8 @@
 """A small transformer over the columns of a table: one token per feature, after FT-Transformer (Gorishniy et al. 2021).
 
-It is shaped like the text families (blocks, query and value projections, a head), so that the same detectors, adapters,
-cut and export serve tables. There is no pretrained one: it is made for a table's columns and learnt from its rows.
+It is shaped like the text families (blocks, query and value projections, a head), so that the same detectors,
+adapters, cut and export serve tables. There is no pretrained one: it is made for a table's columns and learnt
+from its rows.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ class TabularEmbeddings(nn.Module):
         """Embed rows.
 
         Args:
-            numeric: ``(batch, numeric columns)``, standardised, 0 where absent; ``None`` if the table has none.
+            numeric: ``(batch, numeric columns)``, standardised, 0 where absent; ``None`` if the table has
+                none.
             absent: ``(batch, numeric columns)``, 1 where there is no value.
             codes: ``(batch, categorical columns)``; ``None`` if the table has none.
 

@@ -7,9 +7,10 @@
     If any row: gates[rows], what the corrector reads[rows] -> [suffix] -> scatter into base_logits
     Else:       base_logits
 
-Every row takes the base path, so a closed gate is the base model by construction, and the base answer of a corrected
-row is there for free. ``If`` keeps zero-row tensors out of the suffix (they break ``Reshape`` with -1) and makes an
-unflagged batch cost nothing more than the detector. Where a head reads one token, :mod:`evenhand.models.onnx.narrow` spares the rest.
+Every row takes the base path, so a closed gate is the base model by construction, and the base answer of a
+corrected row is there for free. ``If`` keeps zero-row tensors out of the suffix (they break ``Reshape`` with
+-1) and makes an unflagged batch cost nothing more than the detector. Where a head reads one token,
+:mod:`evenhand.models.onnx.narrow` spares the rest.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ def join(prefix: onnx.ModelProto, suffix: onnx.ModelProto, attributes: int, clas
     """Join the pieces.
 
     Args:
-        prefix: The rows' arrays ``-> base_logits, hidden, risk``, and ``representation`` where the suffix reads it.
+        prefix: The rows' arrays ``-> base_logits, hidden, risk``, and ``representation`` where the suffix
+            reads it.
         suffix: ``rows_gates`` and any of :data:`READ` ``-> corrected``.
         attributes: Width of ``risk``.
         classes: Width of the logits.
@@ -64,7 +66,9 @@ def join(prefix: onnx.ModelProto, suffix: onnx.ModelProto, attributes: int, clas
         helper.make_tensor_value_info("flagged", BOOL, ["batch", attributes]),
     ]
     known = [*prefix.graph.value_info, *_wide(prefix.graph.output)]
-    graph = helper.make_graph(nodes, "evenhand", inputs, outputs, [*initializers, *_constants()], value_info=known)
+    graph = helper.make_graph(
+        nodes, "evenhand", inputs, outputs, [*initializers, *_constants()], value_info=known
+    )
     model = helper.make_model(graph, opset_imports=prefix.opset_import, ir_version=prefix.ir_version)
     narrow(model)
     _strip(model.graph)
@@ -120,7 +124,9 @@ def _row_input(value: onnx.ValueInfoProto, ragged: bool) -> onnx.ValueInfoProto:
     """An input of the joined graph: the batch is free, and for text the number of tokens."""
     tensor = value.type.tensor_type
     fixed = [dim.dim_value for dim in tensor.shape.dim[1:]]
-    return helper.make_tensor_value_info(value.name, tensor.elem_type, ["batch", *(["seq"] if ragged else fixed)])
+    return helper.make_tensor_value_info(
+        value.name, tensor.elem_type, ["batch", *(["seq"] if ragged else fixed)]
+    )
 
 
 def _gate_nodes() -> list[onnx.NodeProto]:
@@ -164,7 +170,9 @@ def _constants() -> list[onnx.TensorProto]:
     """Small constants of the gate."""
     values = {"gate/off": np.array(0), "gate/shadow": np.array(1), "gate/apply": np.array(2)}
     axes = {"gate/axis": np.array([1]), "gate/off_axis": np.array([0])}
-    return [numpy_helper.from_array(value.astype(np.int64), name) for name, value in {**values, **axes}.items()]
+    return [
+        numpy_helper.from_array(value.astype(np.int64), name) for name, value in {**values, **axes}.items()
+    ]
 
 
 def _if_node(suffix: onnx.ModelProto, classes: int) -> onnx.NodeProto:
@@ -197,7 +205,9 @@ def _if_node(suffix: onnx.ModelProto, classes: int) -> onnx.NodeProto:
     )
     hand_on = [node("Identity", ["base_logits"], [f"else/{name}"]) for name in ("logits", "shadow_logits")]
     else_branch = helper.make_graph(hand_on, "base", [], _branch_outputs("else", classes))
-    return node("If", ["gate/any"], ["logits", "shadow_logits"], then_branch=then_branch, else_branch=else_branch)
+    return node(
+        "If", ["gate/any"], ["logits", "shadow_logits"], then_branch=then_branch, else_branch=else_branch
+    )
 
 
 def _branch_outputs(branch: str, classes: int) -> list[onnx.ValueInfoProto]:
@@ -209,7 +219,8 @@ def _prefixed(model: onnx.ModelProto, prefix: str) -> onnx.ModelProto:
     """A copy whose every name starts with ``prefix``, with the shapes that fusions need."""
     copied = onnx.ModelProto()
     copied.CopyFrom(model)
-    # Fusions need the widths of three-dimensional values; the gates' own shapes ONNX Runtime infers better itself.
+    # Fusions need the widths of three-dimensional values; the gates' own shapes ONNX Runtime infers better
+    # itself.
     wide = _wide(copied.graph.value_info)
     del copied.graph.value_info[:]
     copied.graph.value_info.extend(wide)

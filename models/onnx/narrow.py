@@ -1,14 +1,16 @@
 """ONNX surgery: what only the first token is asked of is computed for the first token.
 
-A head that reads one token, as BERT's and ViT's do, leaves all others of the last block's output unread: of that block
-only keys and values need every token, 2 of 12 units of its work where it is four times as wide inside. ::
+A head that reads one token, as BERT's and ViT's do, leaves all others of the last block's output unread: of
+that block only keys and values need every token, 2 of 12 units of its work where it is four times as wide
+inside. ::
 
     [last block] -> (batch, seq, hidden) -> Gather(first token) -> head
-    keys, values (batch, seq, hidden); Gather(first token) -> [rest of the last block] -> (batch, 1, hidden) -> head
+    keys, values (batch, seq, hidden); Gather(first token) -> [rest of the last block] -> (batch, 1, hidden)
+    -> head
 
-The pick moves up through what treats tokens alike, until something reads the other tokens too. Sums are the same, in
-another order at most; a graph without such a head, or of other operators, stays as it is. ONNX Runtime does the like
-for training only (its ``UpStreamGather``).
+The pick moves up through what treats tokens alike, until something reads the other tokens too. Sums are the
+same, in another order at most; a graph without such a head, or of other operators, stays as it is. ONNX
+Runtime does the like for training only (its ``UpStreamGather``).
 """
 
 from __future__ import annotations
@@ -30,7 +32,20 @@ TOKEN = f"{MARK}token"
 """Name of the constant that says which token is picked."""
 ONE_OF = "one of "
 """Size of an axis that one token is left of, before the size that it had."""
-ALIKE = {"Cast", "Elu", "Erf", "Gelu", "Identity", "LeakyRelu", "Neg", "Relu", "Sigmoid", "Softplus", "Sqrt", "Tanh"}
+ALIKE = {
+    "Cast",
+    "Elu",
+    "Erf",
+    "Gelu",
+    "Identity",
+    "LeakyRelu",
+    "Neg",
+    "Relu",
+    "Sigmoid",
+    "Softplus",
+    "Sqrt",
+    "Tanh",
+}
 """One input, every element for itself."""
 BROADCAST = {"Add", "Div", "Mul", "Pow", "Sub", "Where"}
 ALONG_LAST = {"LayerNormalization", "Softmax"}
@@ -116,7 +131,9 @@ class _Pick:
                 continue
             if (name, axis) not in picked:
                 picked[name, axis] = f"{self._mark}/{len(picked)}"
-                before[place].append(helper.make_node("Gather", [name, TOKEN], [picked[name, axis]], axis=axis))
+                before[place].append(
+                    helper.make_node("Gather", [name, TOKEN], [picked[name, axis]], axis=axis)
+                )
                 self._say_one_of_new(name, axis, picked[name, axis])
             node.input[of] = picked[name, axis]
         return before
@@ -163,7 +180,8 @@ def _asked(node: NodeProto, axis: int, shapes: Mapping[str, Dims]) -> dict[int, 
     if node.op_type == "MatMul":
         return {0: axis} if axis == rank - 2 and len(given[0] or ()) == rank else None
     if node.op_type in BROADCAST:
-        # Inputs are aligned at their last axes; one without this axis, or with one value for all tokens, stays.
+        # Inputs are aligned at their last axes; one without this axis, or with one value for all tokens,
+        # stays.
         places = {of: axis - rank + len(dims) for of, dims in enumerate(given) if dims is not None}
         return {of: at for of, at in places.items() if at >= 0 and (given[of] or ())[at] != 1}
     return None

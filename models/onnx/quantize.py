@@ -1,14 +1,15 @@
 """Lower precision for the base's weights in a joined graph: stored as float16, or as int8 or int4 in blocks.
 
-What is lowered are the weights that ``base_logits`` is computed from; the corrected suffix reads the same tensors, so
-both paths see the same base. Detectors and LoRA keep their precision, and heads (``Gemm``) are not quantised: they are
-small, and they decide.
+What is lowered are the weights that ``base_logits`` is computed from; the corrected suffix reads the same
+tensors, so both paths see the same base. Detectors and LoRA keep their precision, and heads (``Gemm``) are
+not quantised: they are small, and they decide.
 
-Products with int8 and int4 weights run in integers: ``MatMulNBits`` rounds activations too, with one scale per block of
-one token. No scale is shared between rows, as a dynamic scale per tensor would be, so no row's answer depends on the
-company it is in; ``evenhand export`` puts that to the test on the machine it runs on. A narrow last block
-(:mod:`evenhand.models.onnx.narrow`) takes its token twice: a product of one row is another kernel's, and rounding magnifies the bits
-in which it differs (docs/adr/0034).
+Products with int8 and int4 weights run in integers: ``MatMulNBits`` rounds activations too, with one scale
+    per block of
+one token. No scale is shared between rows, as a dynamic scale per tensor would be, so no row's answer depends
+on the company it is in; ``evenhand export`` puts that to the test on the machine it runs on. A narrow last
+block (:mod:`evenhand.models.onnx.narrow`) takes its token twice: a product of one row is another kernel's,
+and rounding magnifies the bits in which it differs (docs/adr/0034).
 """
 
 from __future__ import annotations
@@ -80,7 +81,9 @@ def _fold_casts(graph: GraphProto) -> None:
     casts = [node for node in graph.node if node.op_type == "Cast" and node.input[0] in halves]
     for node in casts:
         tensor = halves[node.input[0]]
-        tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float32), node.output[0]))
+        tensor.CopyFrom(
+            numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float32), node.output[0])
+        )
         graph.node.remove(node)
 
 
@@ -180,7 +183,11 @@ def _table(name: str, table: Float32s) -> _Packed:
     scale[scale == 0] = 1
     values = np.rint(table / scale).astype(np.int8)
     return _Packed(
-        [numpy_helper.from_array(values, f"{name}/quantized"), numpy_helper.from_array(scale, f"{name}/scales")], {}
+        [
+            numpy_helper.from_array(values, f"{name}/quantized"),
+            numpy_helper.from_array(scale, f"{name}/scales"),
+        ],
+        {},
     )
 
 

@@ -61,7 +61,9 @@ class _Suffix(nn.Module):
         self.names = tuple(names)
 
     def forward(self, gates: Tensor, *arrays: Tensor) -> Tensor:
-        given = dict.fromkeys(Selected._fields[1:], gates.new_empty(0)) | dict(zip(self.names, arrays, strict=True))
+        given = dict.fromkeys(Selected._fields[1:], gates.new_empty(0)) | dict(
+            zip(self.names, arrays, strict=True)
+        )
         return self.corrector.correct(Selected(gates, **given))
 
 
@@ -150,7 +152,9 @@ def compare(torch_out: Outputs, onnx_out: GraphOutputs, thresholds: Tensor) -> P
     return Parity(len(risk), max(differences), float(np.abs(risk - onnx_out.risk).max()), wrong)
 
 
-def _export(module: nn.Module, inputs: Inputs, shapes: tuple[Any, ...], outputs: list[str]) -> onnx.ModelProto:
+def _export(
+    module: nn.Module, inputs: Inputs, shapes: tuple[Any, ...], outputs: list[str]
+) -> onnx.ModelProto:
     """Run the exporter without its chatter, and infer nothing it does not need."""
     try:
         with _quiet():

@@ -44,7 +44,9 @@ def code(text: str) -> Markup:
 
 def _environment() -> Environment:
     folder = FileSystemLoader(Path(__file__).with_name("templates"))
-    made = Environment(loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    made = Environment(
+        loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     made.filters.update({name: getattr(wording, name) for name in FORMATS}, code=code)
     made.globals.update(METRICS=wording.METRICS, RATES=wording.RATES)
     return made

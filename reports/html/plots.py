@@ -154,7 +154,10 @@ def changes(pairs: Sequence[BeforeAfter], what: str) -> Markup:
     axes.axvline(0, color=INK, linewidth=1)
     axes.set_yticks(range(len(pairs)), [pair.label for pair in pairs])
     limits = [
-        abs(limit or 0.0) for pair in pairs for rate in (pair.base, pair.final) for limit in (rate.low, rate.high)
+        abs(limit or 0.0)
+        for pair in pairs
+        for rate in (pair.base, pair.final)
+        for limit in (rate.low, rate.high)
     ]
     reach = 1.05 * max([0.02, *limits])
     axes.set_xlim(-reach, reach)
@@ -179,7 +182,9 @@ def _before_and_after(pairs: Sequence[BeforeAfter]) -> tuple[Figure, Axes]:
             [(rate.high or 0.0) - value for value, (_, rate) in zip(values, shown, strict=True)],
         ]
         heights = [row + 0.14 * (2 * side - 1) for row, _ in shown]
-        axes.errorbar(values, heights, xerr=away, color=colour, marker=marker, linestyle="none", capsize=3, label=name)
+        axes.errorbar(
+            values, heights, xerr=away, color=colour, marker=marker, linestyle="none", capsize=3, label=name
+        )
     for row, pair in enumerate(pairs):
         if pair.base.value is not None and pair.final.value is not None:
             axes.plot(
@@ -213,7 +218,9 @@ def reliability(series: Mapping[str, Sequence[Bin]], predicted: str, observed: s
         x, y = [each.predicted for each in filled], [each.observed.value or 0.0 for each in filled]
         low = [value - (each.observed.low or 0.0) for value, each in zip(y, filled, strict=True)]
         high = [(each.observed.high or 0.0) - value for value, each in zip(y, filled, strict=True)]
-        axes.errorbar(x, y, yerr=[low, high], color=colour, marker=marker, linestyle=line, capsize=3, label=name)
+        axes.errorbar(
+            x, y, yerr=[low, high], color=colour, marker=marker, linestyle=line, capsize=3, label=name
+        )
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(-0.02, 1.02)
     axes.set_xlabel(predicted)
@@ -234,7 +241,11 @@ def risk_coverage(series: Mapping[str, Curve]) -> Markup:
     axes.set_xlabel("coverage: share of rows answered, most confident first")
     axes.set_ylabel("accuracy over those rows")
     _legend_above(axes)
-    spoken = (f"{name} {curve.accuracy[-1]:.3f} over all rows" for name, curve in series.items() if len(curve.accuracy))
+    spoken = (
+        f"{name} {curve.accuracy[-1]:.3f} over all rows"
+        for name, curve in series.items()
+        if len(curve.accuracy)
+    )
     return _svg(figure, "Selective accuracy over coverage: " + ", ".join(spoken))
 
 
@@ -252,7 +263,9 @@ def flips(counts: Mapping[str, tuple[int, int]], ways: tuple[str, str] = ("mende
     mended, broken = [pair[0] for pair in counts.values()], [pair[1] for pair in counts.values()]
     heights = range(len(counts))
     right = axes.barh(heights, mended, color=BLUE, height=0.6, label=to_right)
-    left = axes.barh(heights, [-count for count in broken], color=VERMILION, height=0.6, hatch="//", label=to_left)
+    left = axes.barh(
+        heights, [-count for count in broken], color=VERMILION, height=0.6, hatch="//", label=to_left
+    )
     axes.bar_label(right, [str(count) for count in mended], padding=4)
     # The label of an empty bar would stand on its other side, over the other bar.
     axes.bar_label(left, [str(count) if count else "" for count in broken], padding=4)
@@ -309,7 +322,9 @@ def _steps(axes: Axes, points: Sequence[Point]) -> None:
     """The edge of what was reached: left of it and below it, somebody does better."""
     ordered = sorted(points, key=lambda point: point.x)
     # Between two of them the next more accurate one says what is reached.
-    axes.step([p.x for p in ordered], [p.y for p in ordered], where="pre", color=INK, linewidth=1, linestyle=":")
+    axes.step(
+        [p.x for p in ordered], [p.y for p in ordered], where="pre", color=INK, linewidth=1, linestyle=":"
+    )
 
 
 def _label_on_the_right(axes: Axes, points: Sequence[Point]) -> None:

@@ -26,7 +26,9 @@ def integrity(engine: Engine, period: ReportPeriod) -> Plain:
     with snapshot(engine) as connection:
         first, last = _ends(connection, period)
         if first is None or last is None:
-            sentence = "The records of this time were deleted, as their retention says; only hourly counts are left."
+            sentence = (
+                "The records of this time were deleted, as their retention says; only hourly counts are left."
+            )
             return {"state": "no records", "sentence": sentence, "findings": []}
         report = _check(connection, first, last)
     part = f"records {report.first:,} to {report.last:,}"
@@ -38,7 +40,11 @@ def integrity(engine: Engine, period: ReportPeriod) -> Plain:
             "`evenhand audit verify` names every one."
         )
     else:
-        signed = f"signed checkpoints in it ({report.held}) agree" if report.held else "no signed checkpoint is in it"
+        signed = (
+            f"signed checkpoints in it ({report.held}) agree"
+            if report.held
+            else "no signed checkpoint is in it"
+        )
         sentence = f"The record of this time holds: {part} are one unbroken chain, and {signed}."
     return {
         "state": "does not hold" if report.findings else "holds",
@@ -49,14 +55,18 @@ def integrity(engine: Engine, period: ReportPeriod) -> Plain:
 
 def _ends(connection: Connection, period: ReportPeriod) -> tuple[int | None, int | None]:
     inside = (records.c.at_ms >= period.from_ms, records.c.at_ms < period.to_ms)
-    first, last = connection.execute(select(func.min(records.c.seq), func.max(records.c.seq)).where(*inside)).one()
+    first, last = connection.execute(
+        select(func.min(records.c.seq), func.max(records.c.seq)).where(*inside)
+    ).one()
     return first, last
 
 
 def _check(connection: Connection, first: int, last: int) -> Report:
     whole = bounds_of(connection)
     links = dict(
-        connection.execute(select(records.c.seq, records.c.link).where(records.c.seq.in_([first - 1, last]))).all()
+        connection.execute(
+            select(records.c.seq, records.c.link).where(records.c.seq.in_([first - 1, last]))
+        ).all()
     )
     before = whole.before if first - 1 <= whole.before.seq else Place(first - 1, links.get(first - 1, b""))
     bounds = Bounds(before, Place(last, links[last]), pruned=False, later=last < whole.head.seq)

@@ -112,7 +112,10 @@ def _charts_of(figures: Plain) -> Plain:
         ]
         if pairs:
             rates[metric] = plots.dumbbells(pairs, RATES[metric])
-    changed = {group["group"]: (group["flips"]["to_favourable"], group["flips"]["to_unfavourable"]) for group in groups}
+    changed = {
+        group["group"]: (group["flips"]["to_favourable"], group["flips"]["to_unfavourable"])
+        for group in groups
+    }
     ways = ("made favourable", "made unfavourable")
     return {"rates": rates, "flips": plots.flips(changed, ways) if figures["correction"]["changed"] else None}
 

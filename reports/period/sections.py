@@ -13,10 +13,10 @@ The result is plain JSON with stable keys (:data:`FORMAT` counts their versions)
 - ``modes``: per attribute, rows by the mode that answered them.
 - ``fairness``: what :func:`evenhand.service.monitoring.summary.summary` gives.
 - ``local_law_144``: what :func:`evenhand.reports.period.bias_audit.law_tables` gives.
-- ``slices``: per outcome what :class:`evenhand.reports.period.slices.SliceSearch` holds, and the ``features`` that
-  were looked at.
-- ``events``: what :func:`evenhand.reports.period.operations.operations` gives; ``feedback``: ``labelled``, ``delay_s``
-  (median, ninetieth).
+- ``slices``: per outcome what :class:`evenhand.reports.period.slices.SliceSearch` holds, and the ``features``
+  that were looked at.
+- ``events``: what :func:`evenhand.reports.period.operations.operations` gives; ``feedback``: ``labelled``,
+  ``delay_s`` (median, ninetieth).
 
 Every rate is ``n``, ``value``, ``low``, ``high`` (95 %); ``null`` where no row supports it.
 """
@@ -149,7 +149,9 @@ def _attributes(configurations: Iterable[Plain], bundle: Bundle | None) -> dict[
             **settings,
         }
     if not settings:
-        raise ReportError("the record says nothing of the model's attributes any more; give its bundle by --bundle")
+        raise ReportError(
+            "the record says nothing of the model's attributes any more; give its bundle by --bundle"
+        )
     return settings
 
 
@@ -170,10 +172,14 @@ def _counted(source: RecordSource, model: str, period: ReportPeriod) -> Cells:
     return counted
 
 
-def _fairness(source: RecordSource, model: str, scope: ReportScope, counted: Cells, decisions: Decisions) -> Plain:
+def _fairness(
+    source: RecordSource, model: str, scope: ReportScope, counted: Cells, decisions: Decisions
+) -> Plain:
     """The same figures as the service's own page, for this period."""
     configurations = source.of_model(model)
-    decided = [configurations[name] for name in decisions.configurations]  # in the order of their first decision
+    decided = [
+        configurations[name] for name in decisions.configurations
+    ]  # in the order of their first decision
     settings = _attributes([*configurations.values(), *decided], scope.bundle)
     attributes = [Attribute(name=name, mode="off", why="as recorded", **of) for name, of in settings.items()]
     manifest = RecordedManifest(model, str(decided[-1]["version"]) if decided else "unknown", attributes)
@@ -190,7 +196,9 @@ def _usual(bundle: Bundle | None) -> dict[str, float]:
     """Worst-group accuracy in validation, of the attributes of which a bundle says it."""
     if bundle is None:
         return {}
-    accuracies = {name: of.worst_group_accuracy for name, of in read(bundle.reference, bundle.evaluation).items()}
+    accuracies = {
+        name: of.worst_group_accuracy for name, of in read(bundle.reference, bundle.evaluation).items()
+    }
     return {name: value for name, value in accuracies.items() if value is not None}
 
 

@@ -71,7 +71,9 @@ def _corrections(result: Plain) -> Iterator[str]:
         source = next((name for name, figures in of["sources"].items() if figures["rows"]), None)
         if source:
             correction = of["sources"][source]["correction"]
-            corrections.setdefault((source, correction["state"], correction["why"]), []).append(of["attribute"])
+            corrections.setdefault((source, correction["state"], correction["why"]), []).append(
+                of["attribute"]
+            )
     verdict = {BREACH: "harm", NO_EVIDENCE: "no evidence of harm", INSUFFICIENT: "insufficient data"}
     for (source, state, why), names in corrections.items():
         yield f"The correction, by {' and by '.join(names)} ({SOURCES[source]}): {verdict[state]}. {why}"

@@ -115,11 +115,15 @@ def find_worst(features: Sequence[Feature], bad: Bools, rules: SliceRules, what:
     verdict = INSUFFICIENT
     if enough:
         verdicts = {each.verdict for each in slices}
-        verdict = BREACH if BREACH in verdicts else NO_EVIDENCE if verdicts != {INSUFFICIENT} else INSUFFICIENT
+        verdict = (
+            BREACH if BREACH in verdicts else NO_EVIDENCE if verdicts != {INSUFFICIENT} else INSUFFICIENT
+        )
     return SliceSearch(n, Rate.of(bad), counted, slices, least, len(search), len(held), verdict)
 
 
-def score(bad: NDArray[np.float64], sizes: NDArray[np.float64], rate: float, rows: int) -> NDArray[np.float64]:
+def score(
+    bad: NDArray[np.float64], sizes: NDArray[np.float64], rate: float, rows: int
+) -> NDArray[np.float64]:
     """SliceLine's score of slices.
 
     Args:

@@ -67,7 +67,9 @@ class ReportPeriod:
 
     def facts(self) -> dict[str, str]:
         """``from`` and ``to``, as reports and events have them."""
-        return {name: f"{moment:%Y-%m-%dT%H:%M:%SZ}" for name, moment in (("from", self.start), ("to", self.end))}
+        return {
+            name: f"{moment:%Y-%m-%dT%H:%M:%SZ}" for name, moment in (("from", self.start), ("to", self.end))
+        }
 
     def __str__(self) -> str:
         if self.start.hour == self.end.hour == 0:
@@ -84,7 +86,9 @@ def _moment(option: str, text: str, days: int) -> datetime:
         if DAY.fullmatch(text):
             moment += timedelta(days=days)
     except (ValueError, OverflowError):
-        raise ReportError(f"{option} {text!r} is not a date such as 2026-11-01, or 2026-11-01T08:00Z") from None
+        raise ReportError(
+            f"{option} {text!r} is not a date such as 2026-11-01, or 2026-11-01T08:00Z"
+        ) from None
     if moment.minute or moment.second or moment.microsecond:
         raise ReportError(f"{option} {text!r} is not a whole hour: counts are kept by the hour")
     return moment
@@ -134,7 +138,9 @@ class RecordSource:
         if name is None and len(models) > 1:
             raise ReportError(f"the record holds several models; name one by --model: {', '.join(models)}")
         if name is not None and name not in models:
-            raise ReportError(f"the record holds no decision of model {name!r}; it holds: {', '.join(models)}")
+            raise ReportError(
+                f"the record holds no decision of model {name!r}; it holds: {', '.join(models)}"
+            )
         return name or models[0]
 
     def counted_period(self, model: str) -> ReportPeriod | None:
@@ -175,7 +181,9 @@ def open_record(record: str, state: Path) -> Iterator[RecordSource]:
                 raise ReportError(
                     "the database holds no record of decisions; is --record the one that the service uses?"
                 )
-            source = RecordSource(engine, _keys(state / "record.key", connection), _configurations(connection))
+            source = RecordSource(
+                engine, _keys(state / "record.key", connection), _configurations(connection)
+            )
         yield source
     except SQLAlchemyError as error:
         raise ReportError(
@@ -195,7 +203,9 @@ def _keys(file: Path, connection: Connection) -> Keys | None:
         raise ReportError(str(error)) from error
     begun_with = connection.execute(select(tables.about.c.value).where(tables.about.c.name == KEY)).scalar()
     if begun_with not in (None, keys.fingerprint):
-        raise ReportError(f"{file} is not the key that this record was begun with; name its state folder by --state")
+        raise ReportError(
+            f"{file} is not the key that this record was begun with; name its state folder by --state"
+        )
     return keys
 
 

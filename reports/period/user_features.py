@@ -39,7 +39,9 @@ class UserFeatures:
         """
         places = self.rows.get_indexer(pd.Index(decisions))
         if decisions and not (places >= 0).any():
-            raise ReportError("no id in --features is of a decision in this period; they are the ids of the replies")
+            raise ReportError(
+                "no id in --features is of a decision in this period; they are the ids of the replies"
+            )
         features = []
         for column in self.columns:
             values = [*column.values, MISSING]
@@ -60,7 +62,9 @@ def read(path: Path) -> UserFeatures:
     try:
         table = readers[path.suffix]()
     except ImportError as error:
-        raise ReportError(f"{path}: Parquet needs the package pyarrow; install it, or give a .csv file") from error
+        raise ReportError(
+            f"{path}: Parquet needs the package pyarrow; install it, or give a .csv file"
+        ) from error
     except (OSError, ValueError) as error:
         raise ReportError(f"{path}: not readable ({str(error).splitlines()[0]})") from error
     if ID not in table.columns:

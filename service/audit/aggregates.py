@@ -1,8 +1,10 @@
 """What is counted per hour from decisions and their true labels. Pure functions.
 
-A decision is counted once per attribute: under its declared group, or under the detector's flag where none was
-declared. A group that is declared later adds it to the declared ones; a true label is counted wherever its decision is.
-One that abstained is counted like any other, under the model's own answer, and once more under sources of its own.
+A decision is counted once per attribute: under its declared group, or under the detector's flag where none
+    was
+declared. A group that is declared later adds it to the declared ones; a true label is counted wherever its
+decision is. One that abstained is counted like any other, under the model's own answer, and once more under
+sources of its own.
 """
 
 from __future__ import annotations

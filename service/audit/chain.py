@@ -1,7 +1,7 @@
 """The chain of hashes. Pure functions.
 
-A record's link is ``SHA-256(link before || header || SHA-256(body))``. A changed byte, a record that is missing and two
-that changed places each break a link; an erased body breaks none.
+A record's link is ``SHA-256(link before || header || SHA-256(body))``. A changed byte, a record that is
+missing and two that changed places each break a link; an erased body breaks none.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Signed checkpoints: at this time the chain ended with this link.
 
-A chain alone can be forged by whoever may write to the database: every link is computed anew from the change on. Not so
+A chain alone can be forged by whoever may write to the database: every link is computed anew from the change
+    on. Not so
 past a checkpoint, if its line or the public key is kept where that person cannot write.
 """
 
@@ -85,7 +86,9 @@ def read(facts: dict[str, Any]) -> Checkpoint:
     if not isinstance(facts, dict) or facts.get("v") != VERSION:
         raise ValueError("no checkpoint of this version")
     try:
-        link, public_key, signature = (bytes.fromhex(facts[name]) for name in ("link", "public_key", "signature"))
+        link, public_key, signature = (
+            bytes.fromhex(facts[name]) for name in ("link", "public_key", "signature")
+        )
         return Checkpoint(int(facts["seq"]), link, int(facts["at_ms"]), public_key, signature)
     except (KeyError, TypeError) as error:
         raise ValueError("no checkpoint") from error
@@ -107,7 +110,9 @@ def read_lines(path: Path) -> list[Checkpoint]:
             try:
                 found.append(read(json.loads(line)))
             except ValueError as error:
-                raise CheckpointError(f"{path}: line {number} is not a checkpoint of version {VERSION}") from error
+                raise CheckpointError(
+                    f"{path}: line {number} is not a checkpoint of version {VERSION}"
+                ) from error
     return found
 
 
@@ -126,7 +131,9 @@ def load_key(path: Path) -> Ed25519PrivateKey:
         key = load_pem_private_key(path.read_bytes(), None)
     except (OSError, ValueError, TypeError) as error:
         reason = type(error).__name__
-        raise CheckpointError(f"{path}: no usable key ({reason}); restore it, or move it away for a new one") from error
+        raise CheckpointError(
+            f"{path}: no usable key ({reason}); restore it, or move it away for a new one"
+        ) from error
     if not isinstance(key, Ed25519PrivateKey):
         raise CheckpointError(f"{path}: not an Ed25519 key; restore it, or move it away for a new one")
     return key
@@ -157,7 +164,9 @@ def read_public(given: str) -> bytes:
     except (OSError, ValueError) as error:
         raise CheckpointError("the public key is neither a file nor 64 hexadecimal digits") from error
     if len(found) != KEY_BYTES:
-        raise CheckpointError(f"a public key of Ed25519 has {KEY_BYTES} bytes: 64 hexadecimal digits, or a PEM file")
+        raise CheckpointError(
+            f"a public key of Ed25519 has {KEY_BYTES} bytes: 64 hexadecimal digits, or a PEM file"
+        )
     return found
 
 
@@ -173,7 +182,9 @@ def checkpoint(engine: Engine, key: Ed25519PrivateKey) -> Checkpoint | None:
     """
     with engine.connect() as connection:
         head = connection.execute(select(chain.c.seq, chain.c.link)).first()
-        last = connection.execute(select(checkpoints.c.seq).order_by(checkpoints.c.seq.desc()).limit(1)).scalar()
+        last = connection.execute(
+            select(checkpoints.c.seq).order_by(checkpoints.c.seq.desc()).limit(1)
+        ).scalar()
     if head is None or head.seq == 0 or (last is not None and last >= head.seq):
         return None
     made = sign(key, head.seq, bytes(head.link), time.time_ns() // 1_000_000)

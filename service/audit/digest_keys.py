@@ -1,6 +1,7 @@
 """Secrets of the record: one key for pseudonyms and digests, kept in a file that only the service can read.
 
-Replicas that share a database must share this file: the record refuses a database that was begun with another key.
+Replicas that share a database must share this file: the record refuses a database that was begun with another
+    key.
 """
 
 from __future__ import annotations
@@ -52,7 +53,9 @@ def load_keys(path: Path) -> Keys:
         text = path.read_text() if path.exists() else _make(path)
         key = bytes.fromhex(text.strip())
     except (OSError, ValueError) as error:
-        raise KeyFileError(f"{path}: no usable key ({type(error).__name__}); restore it from your backup") from error
+        raise KeyFileError(
+            f"{path}: no usable key ({type(error).__name__}); restore it from your backup"
+        ) from error
     if len(key) != KEY_BYTES:
         raise KeyFileError(f"{path}: a key has {KEY_BYTES} bytes in hexadecimal; restore it from your backup")
     return Keys(key)

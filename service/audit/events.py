@@ -1,6 +1,7 @@
 """What is recorded, as events with JSON bodies. Pure functions; none of them sees an input.
 
-A decision refers by a hash to the configuration that made it: model, version, bundle, adapters, thresholds and
+A decision refers by a hash to the configuration that made it: model, version, bundle, adapters, thresholds
+    and
 labels are written once and not with every row.
 """
 
@@ -74,7 +75,9 @@ def configuration(manifest: Manifest, bundle: str) -> Configuration:
 def decisions(batch: AnsweredRows) -> list[Event]:
     """One event per row of a batch."""
     moment = time_of(batch.at_ms)
-    return [Event(row.id, "decision", batch.at_ms, encode(_decision(batch, row, moment))) for row in batch.rows]
+    return [
+        Event(row.id, "decision", batch.at_ms, encode(_decision(batch, row, moment))) for row in batch.rows
+    ]
 
 
 def _decision(batch: AnsweredRows, row: Row, moment: str) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """What feedback is, what is wrong with it, and what it adds to the counts. Pure functions.
 
-A true label counts wherever its decision does: under the detector's flag unless a group was declared with the request,
-and under the declared group once there is one. So the order in which labels and groups arrive changes no count.
+A true label counts wherever its decision does: under the detector's flag unless a group was declared with the
+    request,
+and under the declared group once there is one. So the order in which labels and groups arrive changes no
+count.
 """
 
 from __future__ import annotations
@@ -67,7 +69,9 @@ def wrong(item: Feedback, known: Known) -> str | None:
     return None
 
 
-def count(known: Known, groups: Mapping[str, str], new: Mapping[str, str], label: str | None, is_new: bool) -> Counted:
+def count(
+    known: Known, groups: Mapping[str, str], new: Mapping[str, str], label: str | None, is_new: bool
+) -> Counted:
     """What an item adds.
 
     Args:

@@ -1,6 +1,7 @@
 """Feedback: true labels and groups that become known after a decision, joined to it by its id.
 
-What is on record stays: the same again is a duplicate, anything else a conflict, and neither changes a count. Whoever
+What is on record stays: the same again is a duplicate, anything else a conflict, and neither changes a count.
+    Whoever
 joins holds the chain, so that of two replicas that are told the same one joins it.
 """
 
@@ -69,7 +70,9 @@ class Joiner:
         if known is None:
             return None
         if label not in known.configuration["labels"]:
-            raise UnknownLabel("the model has no such label; it has " + ", ".join(known.configuration["labels"]))
+            raise UnknownLabel(
+                "the model has no such label; it has " + ", ".join(known.configuration["labels"])
+            )
         told = event("override", {"label": label, "by": by, "reason": reason}, name)
         with self._store.writing() as connection:
             if name not in _alive(connection, {name}):
@@ -81,7 +84,9 @@ class Joiner:
     def _bulk(self, items: list[Feedback]) -> list[Joined]:
         expired_ms = time.time_ns() // 1_000_000 - self._keep_ms
         made_ms = {item.id: ulid_ms(item.id) for item in items}
-        known = self._look_up([name for name, at_ms in made_ms.items() if at_ms is not None and at_ms >= expired_ms])
+        known = self._look_up(
+            [name for name, at_ms in made_ms.items() if at_ms is not None and at_ms >= expired_ms]
+        )
         found: dict[int, Joined] = {}
         for place, item in enumerate(items):
             at_ms = made_ms[item.id]
@@ -151,7 +156,11 @@ class Joiner:
         ):
             return Joined(item.id, "conflict")
         # A group that was declared with the request was counted then, though it may not be kept any more.
-        new = {name: group for name, group in sent.items() if name not in have and name not in known.body["declared"]}
+        new = {
+            name: group
+            for name, group in sent.items()
+            if name not in have and name not in known.body["declared"]
+        }
         is_new = item.label is not None and label is None
         if not new and not is_new:
             return Joined(item.id, "duplicate")
@@ -168,7 +177,9 @@ def _alive(connection: Connection, names: set[str]) -> set[str]:
     return set(connection.execute(asked).scalars())
 
 
-def _add(work: _Work, item: Feedback, known: Known, pseudonym: str, new: dict[str, str], is_new: bool) -> None:
+def _add(
+    work: _Work, item: Feedback, known: Known, pseudonym: str, new: dict[str, str], is_new: bool
+) -> None:
     """Put what is new on record."""
     if is_new:
         assert item.label is not None

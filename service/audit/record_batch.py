@@ -1,6 +1,7 @@
 """What is written in one transaction: as a whole, or not at all. Pure.
 
-Counts and attributes are of the lot, not of its records: nothing in it leads from a decision to a group but the key
+Counts and attributes are of the lot, not of its records: nothing in it leads from a decision to a group but
+    the key
 that makes its pseudonym.
 """
 
@@ -122,7 +123,9 @@ def _attributes(batch: AnsweredRows, keys: Keys) -> list[Attribute]:
 def _rows(table: Table) -> TypeAdapter[Any]:
     """The form of a table's rows."""
     kinds = {Text: _Name, Integer: _Number, Float: float}
-    columns = tuple(next(kind for sql, kind in kinds.items() if isinstance(column.type, sql)) for column in table.c)
+    columns = tuple(
+        next(kind for sql, kind in kinds.items() if isinstance(column.type, sql)) for column in table.c
+    )
     row = Annotated[tuple[columns], Field(strict=False)]  # type: ignore[valid-type]  # JSON has no tuples
     return TypeAdapter(list[row], config=_STRICT)
 

@@ -64,7 +64,9 @@ class Recorder:
         RecordRefused: the URL cannot be used.
     """
 
-    def __init__(self, options: RecordOptions, report: RecordReport, background: Background | None = None) -> None:
+    def __init__(
+        self, options: RecordOptions, report: RecordReport, background: Background | None = None
+    ) -> None:
         options.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.keys = load_keys(options.folder / "record.key")
         self._store = Store(options.url or f"sqlite:///{options.folder / 'record.db'}", self.keys.fingerprint)
@@ -139,7 +141,8 @@ class Recorder:
     def decision(self, name: str) -> dict[str, Any] | None:
         """All that is on record about one decision.
 
-        Its body with the configuration that made it, the ``events`` about it since, its ``seq`` and its ``link``.
+        Its body with the configuration that made it, the ``events`` about it since, its ``seq`` and its
+        ``link``.
 
         Raises:
             RecordAway: the database is away.

@@ -1,9 +1,9 @@
 """Where lots wait while the database is away: files in the state folder, one per process.
 
-A lot is on disk when ``append`` returns. A line is a head with check sum, length and number of records, and the lot in
-JSON. One that a crash tore was never acknowledged and is left out. One that is whole and yet no lot goes to a file
-beside, for people to look at. A file whose process died is taken over by whoever sees it first; a lock, which dies with
-its holder, says who lives.
+A lot is on disk when ``append`` returns. A line is a head with check sum, length and number of records, and
+the lot in JSON. One that a crash tore was never acknowledged and is left out. One that is whole and yet no
+lot goes to a file beside, for people to look at. A file whose process died is taken over by whoever sees it
+first; a lock, which dies with its holder, says who lives.
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ class _File:
         """Records that wait."""
         for line in self.lines():
             if line.begin != self._read:
-                log.error("spool file %s is damaged at byte %d; what it held there is lost", path.name, self._read)
+                log.error(
+                    "spool file %s is damaged at byte %d; what it held there is lost", path.name, self._read
+                )
             self.rows += line.rows
             self._read = line.end
         self._read = 0

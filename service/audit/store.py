@@ -1,6 +1,7 @@
 """Transactions on the record's database, SQLite or PostgreSQL.
 
-Whoever writes holds the chain while it does: SQLite's one writer, or PostgreSQL's lock on the chain's row. So there is
+Whoever writes holds the chain while it does: SQLite's one writer, or PostgreSQL's lock on the chain's row. So
+    there is
 one chain, however many processes and replicas append to it.
 """
 
@@ -20,7 +21,14 @@ from pydantic_core import from_json, to_json
 from sqlalchemy import Connection, Engine, event, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, NoSuchModuleError, TimeoutError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    NoSuchModuleError,
+    TimeoutError,
+)
 
 from evenhand.service.audit.aggregates import SUMS
 from evenhand.service.audit.chain import extend
@@ -221,9 +229,15 @@ def make_engine(url: str) -> Engine:
             chosen = chosen.set(drivername="postgresql+psycopg")
         if chosen.drivername == "postgresql+psycopg":
             engine = sa.create_engine(chosen, connect_args=_postgresql(), **_POOL)
-            event.listen(engine, "connect", _check_encoding, insert=True)  # before SQLAlchemy asks anything itself
+            event.listen(
+                engine, "connect", _check_encoding, insert=True
+            )  # before SQLAlchemy asks anything itself
             return engine
-        if chosen.drivername in ("sqlite", "sqlite+pysqlite") and chosen.database not in (None, "", ":memory:"):
+        if chosen.drivername in ("sqlite", "sqlite+pysqlite") and chosen.database not in (
+            None,
+            "",
+            ":memory:",
+        ):
             engine = sa.create_engine(chosen, connect_args={"timeout": BUSY_S}, **_POOL)
             event.listen(engine, "connect", _connect_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
@@ -231,7 +245,9 @@ def make_engine(url: str) -> Engine:
     except (ArgumentError, NoSuchModuleError, ValueError):
         pass
     except ModuleNotFoundError as error:
-        raise RecordRefused("setting record: PostgreSQL needs another package; install evenhand[postgres]") from error
+        raise RecordRefused(
+            "setting record: PostgreSQL needs another package; install evenhand[postgres]"
+        ) from error
     raise RecordRefused(
         "setting record: no usable URL; give postgresql+psycopg://user:password@host/database or sqlite:////folder/file"
     )
@@ -244,7 +260,8 @@ def _postgresql() -> dict[str, Any]:
     waits_ms = {
         "statement_timeout": STATEMENT_S * 1000,
         "lock_timeout": BUSY_S * 1000,
-        "idle_in_transaction_session_timeout": STATEMENT_S * 1000,  # a process that is stopped must not hold the chain
+        "idle_in_transaction_session_timeout": STATEMENT_S
+        * 1000,  # a process that is stopped must not hold the chain
     }
     return {
         "application_name": "evenhand",
@@ -269,7 +286,9 @@ def _connect_sqlite(connection: Any, _: object) -> None:  # noqa: ANN401 - the d
         try:
             connection.execute("PRAGMA journal_mode = WAL").close()
             break
-        except sqlite3.OperationalError:  # several processes make the file: SQLite does not wait here by itself
+        except (
+            sqlite3.OperationalError
+        ):  # several processes make the file: SQLite does not wait here by itself
             if time.monotonic() > until_s:
                 raise
             time.sleep(0.02)
@@ -322,7 +341,8 @@ def append(connection: Connection, lot: RecordBatch) -> None:
 def _insert(connection: Connection, table: sa.Table, rows: list[tuple[Any, ...]]) -> None:
     """Insert rows in the order of the table's columns, in the driver's own way: several hundred a second come.
 
-    SQLite takes row by row; to PostgreSQL every execution is a message, so that it gets all rows as one JSON text.
+    SQLite takes row by row; to PostgreSQL every execution is a message, so that it gets all rows as one JSON
+    text.
     """
     if not rows:
         return
@@ -345,10 +365,16 @@ def _insertion(table: sa.Table, kind: str) -> str:
         new = postgresql.insert(table).from_select(table.columns.keys(), rows)
     else:
         dialect = kinds[kind](paramstyle="qmark")
-        new = sqlite.insert(table).values({column.name: sa.bindparam(column.name) for column in table.columns})
+        new = sqlite.insert(table).values(
+            {column.name: sa.bindparam(column.name) for column in table.columns}
+        )
     if table.name in SUMS:
         keys = [column.name for column in table.primary_key]
-        added = {column.name: column + new.excluded[column.name] for column in table.columns if column.name not in keys}
+        added = {
+            column.name: column + new.excluded[column.name]
+            for column in table.columns
+            if column.name not in keys
+        }
         new = new.on_conflict_do_update(index_elements=keys, set_=added)
     elif table is not records:
         new = new.on_conflict_do_nothing()

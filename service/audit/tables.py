@@ -1,8 +1,9 @@
 """The tables of the record, for SQLite and PostgreSQL alike. Alembic's first migration makes the same.
 
-``records`` is the chain: nothing in it is ever changed, but a body may be erased, for a link covers the body's hash and
-not the body. Sensitive attributes are in a table of their own, under a pseudonym that only the key can make, dated by
-the day alone, so that neither a key-less reader nor the order of rows leads from one to the other.
+``records`` is the chain: nothing in it is ever changed, but a body may be erased, for a link covers the
+body's hash and not the body. Sensitive attributes are in a table of their own, under a pseudonym that only
+the key can make, dated by the day alone, so that neither a key-less reader nor the order of rows leads from
+one to the other.
 """
 
 from __future__ import annotations
@@ -106,9 +107,12 @@ def _cells(name: str, keys: tuple[str, ...], bits: tuple[str, ...], sums: tuple[
 
 hourly_decisions = _cells("hourly_decisions", _CELL, ("base", "final", "bin"), ("score",))
 """``bin`` is the tenth (0 to 9) of the served probability of a favourable label; ``score`` the sum of these. Decisions
-that abstained are in it again under sources of their own (evenhand.service.audit.aggregates): whoever sums it names the source."""
+that abstained are in it again under sources of their own (evenhand.service.audit.aggregates): whoever sums it
+names the source."""
 hourly_outcomes = _cells("hourly_outcomes", _CELL, ("base", "final", "label", "bin"), ("score",))
-hourly_risk = _cells("hourly_risk", ("model", "attribute"), ("base", "final", "bin"), ("risk", "risk_squared"))
+hourly_risk = _cells(
+    "hourly_risk", ("model", "attribute"), ("base", "final", "bin"), ("risk", "risk_squared")
+)
 """Every decision by the tenth of its risk, whether or not a group was declared."""
 
 evidence = Table(

@@ -1,19 +1,19 @@
 """One thread that writes what the event loop hands over, in lots, and never keeps it waiting.
 
-What came since the last commit goes into the next one. A database that is away, or a disk that is full, costs no
-record as long as the spool can be written; while anything waits there, what is new goes behind it.
+What came since the last commit goes into the next one. A database that is away, or a disk that is full, costs
+no record as long as the spool can be written; while anything waits there, what is new goes behind it.
 
 At ``durability: request`` this thread alone decides what becomes of a request's records, once: they are on
 disk and the request is acknowledged, or they are dropped and it is refused. Nobody withdraws a request on a
-timer, for a commit that is under way cannot be called back. Only a connection that breaks during a commit, with
-a spool that cannot be written either, leaves a doubt; then the caller is told so.
+timer, for a commit that is under way cannot be called back. Only a connection that breaks during a commit,
+with a spool that cannot be written either, leaves a doubt; then the caller is told so.
 
 A record that cannot be put into words, or that the database refuses, is looked for by halves and lost alone.
 
-What ``kill -9`` can lose at ``durability: batch`` is what was not in a commit, nor in the spool: what was taken in the
-last ``FLUSH_S`` seconds and while the last commit was under way, which a lock may hold up for ``store.BUSY_S`` and
-PostgreSQL for ``store.STATEMENT_S``. At ``request`` nothing whose future said that it is done. A machine that loses
-power loses no more, for commits and spool are on disk when they return.
+What ``kill -9`` can lose at ``durability: batch`` is what was not in a commit, nor in the spool: what was
+taken in the last ``FLUSH_S`` seconds and while the last commit was under way, which a lock may hold up for
+``store.BUSY_S`` and PostgreSQL for ``store.STATEMENT_S``. At ``request`` nothing whose future said that it is
+done. A machine that loses power loses no more, for commits and spool are on disk when they return.
 """
 
 from __future__ import annotations
@@ -85,7 +85,13 @@ class Writer:
     """
 
     def __init__(
-        self, store: Store, spool: Spool, keys: Keys, report: RecordReport, flush_s: float, background: Background
+        self,
+        store: Store,
+        spool: Spool,
+        keys: Keys,
+        report: RecordReport,
+        flush_s: float,
+        background: Background,
     ) -> None:
         self._store, self._keys, self._report = store, keys, report
         self._backlog = Backlog(spool, self._lose)
@@ -194,7 +200,9 @@ class Writer:
         """Wait for work; take what there is, up to one lot."""
         with self._wake:
             self._wake.wait_for(
-                lambda: self._queue or self._flushes or self._stop.is_set() or (self.spooled and not self._away),
+                lambda: (
+                    self._queue or self._flushes or self._stop.is_set() or (self.spooled and not self._away)
+                ),
                 RETRY_S if self._refusing else ADOPT_S,
             )
             company_s = self._flushed_at_s + self._flush_s - time.monotonic()
@@ -290,7 +298,11 @@ class Writer:
     def _give_up(self, item: _Item, error: Exception) -> None:
         """One item cannot be written anywhere, ever."""
         why = str(error) if isinstance(error, Unwritable) else type(error).__name__
-        ids = [row.id for row in item.content.rows] if isinstance(item.content, AnsweredRows) else [item.content.id]
+        ids = (
+            [row.id for row in item.content.rows]
+            if isinstance(item.content, AnsweredRows)
+            else [item.content.id]
+        )
         shown = ", ".join(ids[:SHOWN])
         log.error("lost: the record of %s cannot be written (%s); please report this", shown, why)
         self._report.rows("lost", item.rows)
@@ -324,7 +336,8 @@ class Writer:
         if self.problem is None:
             self.problem = reason(error)
             log.error("the record goes to the spool, for the database cannot be written: %s", self.problem)
-        # In a thread of its own: a database that keeps us waiting before it fails must not keep the spool waiting.
+        # In a thread of its own: a database that keeps us waiting before it fails must not keep the spool
+        # waiting.
         self._away = self._background.thread("record_database", self._look)
         try:
             self._away.start(RETRY_S)
@@ -362,7 +375,9 @@ class Writer:
     def _lose(self, rows: int) -> None:
         if not self._losing:
             self._losing = True
-            log.critical("records are lost: more wait in memory than may, for neither database nor disk takes them")
+            log.critical(
+                "records are lost: more wait in memory than may, for neither database nor disk takes them"
+            )
         self._report.rows("lost", rows)
 
     def _catch_up(self) -> None:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from evenhand.service.auth.credentials import Malformed, credential
 from evenhand.service.auth.jwt import TokenVerifier
 from evenhand.service.auth.key_file import AccessError, Key, find, read_keys
-from evenhand.service.auth.policy import Rule, RoutePolicy
+from evenhand.service.auth.policy import RoutePolicy, Rule
 from evenhand.service.auth.rate_limit import Buckets
 from evenhand.service.auth.reloadable_file import ReloadableFile
 from evenhand.service.errors import AdminOff, Forbidden, MethodNotAllowed, NotFound, RateLimited, Unauthorized
@@ -151,8 +151,8 @@ def is_loopback(host: str) -> bool:
 def _from_here(scope: Mapping[str, Any]) -> bool:
     """Whether the connection came in on the loopback interface, and neither by a proxy nor from a page of another site.
 
-    A site whose name is made to point at this machine is to a browser the same site; its name in ``Origin`` gives it
-    away. Other programs send none.
+    A site whose name is made to point at this machine is to a browser the same site; its name in ``Origin``
+    gives it away. Other programs send none.
     """
     server = scope.get("server")
     if server is not None and not is_loopback(server[0]) and _is_address(server[0]):
@@ -181,8 +181,12 @@ def _host_of(origin: str) -> str:
 def _tokens(settings: Settings) -> TokenVerifier | None:
     if settings.jwt_jwks is None:
         if settings.jwt_issuer or settings.jwt_audience:
-            raise AccessError("jwt_issuer and jwt_audience need jwt_jwks: a file with the issuer's public keys")
+            raise AccessError(
+                "jwt_issuer and jwt_audience need jwt_jwks: a file with the issuer's public keys"
+            )
         return None
     if not settings.jwt_issuer or not settings.jwt_audience:
-        raise AccessError("jwt_jwks needs jwt_issuer and jwt_audience: tokens for other services must not count here")
+        raise AccessError(
+            "jwt_jwks needs jwt_issuer and jwt_audience: tokens for other services must not count here"
+        )
     return TokenVerifier(settings.jwt_jwks, settings.jwt_issuer, settings.jwt_audience, settings.jwt_claim)

@@ -1,7 +1,7 @@
 """Bearer tokens (JWT, as OpenID Connect providers issue them), verified by PyJWT against public keys in a local file.
 
-No address is ever fetched, neither the issuer's nor one that a token names (``jku``, ``x5u``), and no key that a token
-brings along (``jwk``) is used.
+No address is ever fetched, neither the issuer's nor one that a token names (``jku``, ``x5u``), and no key
+that a token brings along (``jwk``) is used.
 """
 
 from __future__ import annotations
@@ -99,7 +99,9 @@ def read_key_set(path: Path) -> tuple[PyJWK, ...]:
         found = tuple(PyJWK.from_dict(one) for one in given if one.get("use", "sig") == "sig")
         is_private = any("d" in one for one in given)
     except OSError as error:
-        raise AccessError(f"{path}: {error.strerror}; put the issuer's key set (its jwks_uri) there") from None
+        raise AccessError(
+            f"{path}: {error.strerror}; put the issuer's key set (its jwks_uri) there"
+        ) from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, PyJWTError) as error:
         raise AccessError(f"{path}: not a usable JSON Web Key Set ({type(error).__name__})") from None
     names = [key.key_id for key in found]

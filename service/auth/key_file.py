@@ -1,7 +1,7 @@
 """Keys in a file: one line each, with what a key may do and its SHA-256, never the key itself.
 
-A key is 256 random bits. There is nothing to guess in it, so that a salt or a slow hash would protect nothing: those
-are for words that people think up.
+A key is 256 random bits. There is nothing to guess in it, so that a salt or a slow hash would protect
+nothing: those are for words that people think up.
 """
 
 from __future__ import annotations
@@ -26,9 +26,7 @@ KEY_BYTES = 32
 MAX_FILE_BYTES = 2**20
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
-HEADER = (
-    "# Keys of the service: name, scopes, SHA-256 of the key, and rate=<requests per second> where it is limited.\n"
-)
+HEADER = "# Keys of the service: name, scopes, SHA-256 of the key, and rate=<requests per second> where it is limited.\n"
 FORM = "a line is: name scope,scope sha256:<64 digits> [rate=<requests per second>]"
 
 
@@ -68,7 +66,9 @@ def read_keys(path: Path) -> tuple[Key, ...]:
             _check_mode(path, file.fileno())
             content = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
-        raise AccessError(f"{path}: {error.strerror}; make a key with: evenhand key new NAME --scope predict") from None
+        raise AccessError(
+            f"{path}: {error.strerror}; make a key with: evenhand key new NAME --scope predict"
+        ) from None
     if len(content) > MAX_FILE_BYTES:
         raise AccessError(f"{path}: larger than {MAX_FILE_BYTES} bytes; is it a file of keys?")
     return _parse(path, content)
@@ -103,9 +103,13 @@ def new_key(path: Path, name: str, scopes: Sequence[str], rate_per_s: float | No
 def _append(path: Path, number: int, there: bytes, line: str) -> None:
     _check_mode(path, number)
     if any(key.name == line.split()[0] for key in _parse(path, there)):
-        raise AccessError(f"{path}: there is a key of this name; take another, or delete its line to revoke it")
+        raise AccessError(
+            f"{path}: there is a key of this name; take another, or delete its line to revoke it"
+        )
     start = HEADER if not there else "" if there.endswith(b"\n") else "\n"
-    os.write(number, f"{start}{line}".encode())  # in one piece: a service that reads now sees all of it or nothing
+    os.write(
+        number, f"{start}{line}".encode()
+    )  # in one piece: a service that reads now sees all of it or nothing
     os.fsync(number)
 
 

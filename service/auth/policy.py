@@ -84,7 +84,8 @@ class RoutePolicy:
     def of_path(self, path: str) -> ByMethod:
         """The rules of a path by method; none where there is no such path.
 
-        The patterns are the router's own, matched in full: what is found here is what the router would find, or less.
+        The patterns are the router's own, matched in full: what is found here is what the router would find,
+        or less.
         """
         known = self._plain.get(path)
         if known is not None:

@@ -1,7 +1,8 @@
 """Rows that were answered are asked about again with another group in them, and how often the label flips is counted.
 
-A sampled share of rows, each once; the second question runs when no row waits for an answer, is dropped when it would
-queue for long, and never touches what was answered. A row that waits for the engine waits for one such row at most.
+A sampled share of rows, each once; the second question runs when no row waits for an answer, is dropped when
+it would queue for long, and never touches what was answered. A row that waits for the engine waits for one
+such row at most.
 """
 
 from __future__ import annotations

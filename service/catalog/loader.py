@@ -115,7 +115,9 @@ class Loader:
         run_batch = watched(engine.run) if settings.otlp_endpoint else engine.run
 
         def report(run: BatchReport) -> None:
-            if self.lanes.in_background(batcher):  # what a version in shadow takes must not look like the live one's
+            if self.lanes.in_background(
+                batcher
+            ):  # what a version in shadow takes must not look like the live one's
                 self.metrics.candidate_batch(manifest, run.seconds)
                 return
             self.metrics.batch(manifest.name, run.rows, run.tokens, run.padded_tokens, run.seconds)
@@ -131,9 +133,15 @@ class Loader:
     def _alone(self, manifest: Manifest) -> Alone | None:
         """How a run that is alone has all cores; none where it has them anyway, or a model cannot be there twice."""
         wide = wide_of(self.settings)
-        return None if wide is None or manifest.graph.engine != "onnx" else Alone(wide, lambda: self.lanes.is_alone)
+        return (
+            None
+            if wide is None or manifest.graph.engine != "onnx"
+            else Alone(wide, lambda: self.lanes.is_alone)
+        )
 
-    def _check(self, manifest: Manifest, engine: Engine, swapper: Swapper | None, tokens_per_s: float) -> Check | None:
+    def _check(
+        self, manifest: Manifest, engine: Engine, swapper: Swapper | None, tokens_per_s: float
+    ) -> Check | None:
         """A queue of its own, row by row, so that a row that waits for an answer waits for one of them at most."""
         if swapper is None:
             log.warning(
@@ -173,8 +181,8 @@ def _tokens(example: Example) -> int:
 def limits_of(settings: Settings) -> Limits:
     """Bounds of the queue and of a batch.
 
-    A processor gains nothing from large batches and pays for padding as for text; a run of its own costs a row about
-    as much as four tokens. A GPU is idle in small ones.
+    A processor gains nothing from large batches and pays for padding as for text; a run of its own costs a
+    row about as much as four tokens. A GPU is idle in small ones.
     """
     rows, tokens, padding = (64, 512, 4) if settings.provider == "cpu" else (256, 16_384, 16_384)
     return Limits(

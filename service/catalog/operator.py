@@ -1,6 +1,7 @@
 """What operators switch at run time: modes, the version that answers, the version that is tried beside it.
 
-Several workers share a file: each writes what it was told and follows what the others were told. A worker that takes a
+Several workers share a file: each writes what it was told and follows what the others were told. A worker
+    that takes a
 crashed one's place reads it too, so that a correction that was switched off stays off.
 """
 
@@ -54,7 +55,9 @@ class Control:
         file: What the workers share; ``None`` where there is one.
     """
 
-    def __init__(self, registry: Registry, lanes: Workers, metrics: Metrics, note: Note, file: Path | None) -> None:
+    def __init__(
+        self, registry: Registry, lanes: Workers, metrics: Metrics, note: Note, file: Path | None
+    ) -> None:
         self._registry = registry
         self._lanes = lanes
         self._metrics = metrics
@@ -86,7 +89,9 @@ class Control:
             InvalidInput: it is the live one.
         """
         if version is not None and self._registry.get(name, version) is self._registry.get(name):
-            raise InvalidInput("this version answers already; name another one that is loaded, or null for none")
+            raise InvalidInput(
+                "this version answers already; name another one that is loaded, or null for none"
+            )
         self._registry.get(name)
         self._change(name, lambda: setattr(self._registry.roles[name], "shadow", version))
         self._note("shadow", {"model": name, "version": version})

@@ -53,7 +53,9 @@ class Registry:
         """
         if name is None:
             if len(self.roles) != 1:
-                raise InvalidInput("several models are served: name one in the field model; GET /models lists them")
+                raise InvalidInput(
+                    "several models are served: name one in the field model; GET /models lists them"
+                )
             name = next(iter(self.roles))
         if name not in self.roles:
             raise UnknownModel

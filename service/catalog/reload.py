@@ -36,7 +36,9 @@ def load_all(paths: Iterable[Path], loader: Loader) -> Registry:
         _refuse_twice(models)
         _refuse_too_many(models)
     if not models:
-        raise BundleError("no bundle to serve; name one: evenhand serve <folder>, or EVENHAND_BUNDLES=<folder>")
+        raise BundleError(
+            "no bundle to serve; name one: evenhand serve <folder>, or EVENHAND_BUNDLES=<folder>"
+        )
     registry = Registry(models)
     for model in models:
         live = model is registry.get(model.manifest.name)
@@ -150,7 +152,9 @@ class Reloader:
             )
         others = [model for model in self._registry.versions(old.name) if model is not slot.model]
         if any(model.manifest.version == new.manifest.version for model in others):
-            raise BundleError(f"{new.path}: version {new.manifest.version} is loaded already, from another folder")
+            raise BundleError(
+                f"{new.path}: version {new.manifest.version} is loaded already, from another folder"
+            )
         _refuse_too_many([new, *(other.model for other in self._registry.slots if other is not slot)])
 
     async def _swap(self, slot: Slot, new: LoadedModel) -> None:

@@ -1,7 +1,7 @@
 """A new version on live traffic: it gets the rows that the live one has answered, and its answers are only counted.
 
-Its rows run when no other rows wait, and are dropped when they would queue; a row of the live version waits for a batch
-of it that is running already, and for no more.
+Its rows run when no other rows wait, and are dropped when they would queue; a row of the live version waits
+for a batch of it that is running already, and for no more.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ class Answered:
 class Shadow:
     """Tries versions beside the live ones."""
 
-    def __init__(self, registry: Registry, metrics: Metrics, deadline_s: float, background: Background) -> None:
+    def __init__(
+        self, registry: Registry, metrics: Metrics, deadline_s: float, background: Background
+    ) -> None:
         self._registry = registry
         self._metrics = metrics
         self._deadline_s = deadline_s
@@ -67,7 +69,9 @@ class Shadow:
         try:
             items = [row.item for row in answered]
             deadline_s = time.monotonic() + self._deadline_s
-            rows = await asyncio.to_thread(preprocess.examples, candidate.encoder, items, modes, False, deadline_s)
+            rows = await asyncio.to_thread(
+                preprocess.examples, candidate.encoder, items, modes, False, deadline_s
+            )
             good = [(row, then) for row, then in zip(rows, answered, strict=True) if isinstance(row, Example)]
             async with asyncio.timeout(self._deadline_s):
                 scored = await candidate.batcher.submit([row for row, _ in good]) if good else []

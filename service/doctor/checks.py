@@ -106,14 +106,18 @@ def check_bundles(paths: tuple[Path, ...]) -> Iterator[Finding]:
     from evenhand.models.bundle.runner import make_runner
 
     if not paths:
-        yield Finding("bundle", "problem", "none is named", "Give folders to the command, or set EVENHAND_BUNDLES")
+        yield Finding(
+            "bundle", "problem", "none is named", "Give folders to the command, or set EVENHAND_BUNDLES"
+        )
     versions: dict[tuple[str, str], Path] = {}
     for path in paths:
         try:
             found = load(path)
             make_runner(found)
         except BundleError as error:
-            yield Finding("bundle", "problem", str(error), "Put the bundle there anew, whole, from where it was made")
+            yield Finding(
+                "bundle", "problem", str(error), "Put the bundle there anew, whole, from where it was made"
+            )
             continue
         manifest = found.manifest
         if (first := versions.setdefault((manifest.name, manifest.version), path)) != path:
@@ -162,7 +166,9 @@ def _lives(pid: str) -> bool:
 def check_clock(chosen: Settings) -> Iterator[Finding]:
     """Against files, and against the clock that nobody sets; the record's times are compared with the record."""
     files = [file for bundle in chosen.bundles for file in bundle.glob("*")]
-    files += list(chosen.state.glob("*")) if chosen.state.is_dir() and os.access(chosen.state, os.R_OK) else []
+    files += (
+        list(chosen.state.glob("*")) if chosen.state.is_dir() and os.access(chosen.state, os.R_OK) else []
+    )
     newest_s = max((file.stat().st_mtime for file in files if file.is_file()), default=0.0)
     ahead_s = newest_s - time.time()
     if ahead_s > AHEAD_S:
@@ -208,7 +214,9 @@ def _who_answers(host: str, port: int, where: str) -> Finding:
             ours = "traceresponse" in reply.headers
     except urllib.error.HTTPError as error:
         if "traceresponse" in error.headers:
-            return Finding("port", "problem", f"Evenhand answers on {where} and is not ready", f"See what {url} says")
+            return Finding(
+                "port", "problem", f"Evenhand answers on {where} and is not ready", f"See what {url} says"
+            )
     except (OSError, ValueError):
         pass
     if ours:
@@ -221,9 +229,7 @@ def check_cores(chosen: Settings, count: int) -> Iterator[Finding]:
     import resource
 
     busy = chosen.workers * (chosen.lanes or 1) * (chosen.threads or 1)
-    said = (
-        f"{count} usable; workers {chosen.workers}, lanes {chosen.lanes or 'auto'}, threads {chosen.threads or 'auto'}"
-    )
+    said = f"{count} usable; workers {chosen.workers}, lanes {chosen.lanes or 'auto'}, threads {chosen.threads or 'auto'}"
     if chosen.provider == "cpu" and busy > count:
         do = "Leave EVENHAND_LANES and EVENHAND_THREADS at 0, and take no more workers than cores"
         yield Finding("cores", "warning", f"{said}: {busy} threads would run on {count} cores", do)
@@ -234,4 +240,6 @@ def check_cores(chosen: Settings, count: int) -> Iterator[Finding]:
         said = f"{files} at most, and every connection is one"
         yield Finding("files", "warning", said, "Raise it (ulimit -n, LimitNOFILE)")
     else:
-        yield Finding("files", "ok", f"{files if files != resource.RLIM_INFINITY else 'any number of'} may be open")
+        yield Finding(
+            "files", "ok", f"{files if files != resource.RLIM_INFINITY else 'any number of'} may be open"
+        )

@@ -16,7 +16,11 @@ OWN = "evenhand"
 RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
 OLDEST = (3, 11)
 CONSTRAINTS = "constraints.txt"
-PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
+PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+}
 SHOWN = 5
 
 
@@ -83,7 +87,9 @@ def _runtimes(installed: dict[str, str], provider: str) -> Iterator[Finding]:
     wanted, there = PROVIDERS[provider], onnxruntime.get_available_providers()
     if wanted not in there:
         said = f"EVENHAND_PROVIDER={provider}, but ONNX Runtime has {', '.join(there)}"
-        yield Finding("runtime", "problem", said, "Install evenhand[gpu] in place of [cpu], or set the provider to cpu")
+        yield Finding(
+            "runtime", "problem", said, "Install evenhand[gpu] in place of [cpu], or set the provider to cpu"
+        )
     else:
         yield Finding("runtime", "ok", f"ONNX Runtime {onnxruntime.__version__} with {wanted}")
 

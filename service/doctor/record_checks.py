@@ -54,9 +54,13 @@ def _check_folder(folder: Path) -> Finding:
             return Finding("state", "problem", said, "Make it, owned by the service's user, mode 0700")
         return Finding("state", "ok", f"{folder} will be made at the first start")
     if not folder.is_dir():
-        return Finding("state", "problem", f"{folder} is no folder", "Move the file away, or set EVENHAND_STATE")
+        return Finding(
+            "state", "problem", f"{folder} is no folder", "Move the file away, or set EVENHAND_STATE"
+        )
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        return Finding("state", "problem", f"{folder} cannot be written by this user", "Give it to the service's user")
+        return Finding(
+            "state", "problem", f"{folder} cannot be written by this user", "Give it to the service's user"
+        )
     if stat.S_IMODE(folder.stat().st_mode) & 0o007:
         return Finding("state", "warning", f"other users may look into {folder}", f"chmod o-rwx {folder}")
     return Finding("state", "ok", f"{folder} is the service's alone")
@@ -71,7 +75,9 @@ def _check_keys(folder: Path, begun: bool) -> Iterator[Finding]:
         if not path.exists():
             if name == KEY and begun:
                 said = f"{path} is not there, but a database is named or there"
-                yield Finding("key", "warning", said, "Restore it from your backup, unless this is a first start")
+                yield Finding(
+                    "key", "warning", said, "Restore it from your backup, unless this is a first start"
+                )
             else:
                 yield Finding("key", "ok", f"{path} will be made at the start")
             continue
@@ -95,15 +101,21 @@ def _check_spool(folder: Path) -> Iterator[Finding]:
     if left:
         size = sum(path.stat().st_size for path in left)
         said = f"{len(left)} files ({size:,} bytes) wait, of a service that is gone"
-        yield Finding("spool", "warning", said, "The next start writes them to the database: keep this folder")
+        yield Finding(
+            "spool", "warning", said, "The next start writes them to the database: keep this folder"
+        )
     elif files:
         said = f"a service that runs has {len(files)} files waiting"
-        yield Finding("spool", "warning", said, "Its database is away, or slow: see /readyz and the database below")
+        yield Finding(
+            "spool", "warning", said, "Its database is away, or slow: see /readyz and the database below"
+        )
     else:
         yield Finding("spool", "ok", "nothing waits")
     for path in sorted((folder / "spool").glob(f"*{ASIDE}")):
         said = f"{path.name} holds what no database would take: records that are lost to the record"
-        yield Finding("spool", "warning", said, "Note it with the reports of that time; then move the file away")
+        yield Finding(
+            "spool", "warning", said, "Note it with the reports of that time; then move the file away"
+        )
 
 
 def _held(path: Path) -> bool:
@@ -135,7 +147,9 @@ def _check_database(chosen: Settings) -> Iterator[Finding]:
         yield Finding("database", "ok", f"{own} will be made at the first start")
         return
     if not chosen.record and stat.S_IMODE(own.stat().st_mode) & 0o007 and chosen.state.stat().st_mode & 0o005:
-        yield Finding("database", "warning", f"other users may read {own}", f"chmod o-rwx {own} {chosen.state}")
+        yield Finding(
+            "database", "warning", f"other users may read {own}", f"chmod o-rwx {own} {chosen.state}"
+        )
     try:
         engine = make_engine(chosen.record or f"sqlite:///{own}")
         try:
@@ -164,7 +178,9 @@ def _ask(engine: Engine, chosen: Settings) -> Iterator[Finding]:
             return
         if at != HEAD:
             said = f"reachable, at step {at} of {HEAD}"
-            yield Finding("database", "warning", said, "Back it up; the next start brings it to this version's tables")
+            yield Finding(
+                "database", "warning", said, "Back it up; the next start brings it to this version's tables"
+            )
             return
         yield Finding("database", "ok", f"{engine.dialect.name} answers, at step {at}")
         path = chosen.state / KEY
@@ -190,12 +206,18 @@ def _check_head(connection: Connection, chosen: Settings) -> Iterator[Finding]:
     from evenhand.service.audit.tables import chain, checkpoints, records
 
     head = connection.execute(select(chain.c.seq, chain.c.pruned_seq)).first()
-    last = connection.execute(select(records.c.seq, records.c.at_ms).order_by(records.c.seq.desc()).limit(1)).first()
-    signed = connection.execute(select(checkpoints.c.seq, checkpoints.c.at_ms).order_by(checkpoints.c.seq.desc()))
+    last = connection.execute(
+        select(records.c.seq, records.c.at_ms).order_by(records.c.seq.desc()).limit(1)
+    ).first()
+    signed = connection.execute(
+        select(checkpoints.c.seq, checkpoints.c.at_ms).order_by(checkpoints.c.seq.desc())
+    )
     point = signed.first()
     ends = 0 if head is None else head.seq
     if ends != (last.seq if last is not None else 0 if head is None else head.pruned_seq):
-        yield Finding("chain", "problem", f"record {ends} should be its last and is not", "Run: evenhand audit verify")
+        yield Finding(
+            "chain", "problem", f"record {ends} should be its last and is not", "Run: evenhand audit verify"
+        )
         return
     if last is None:
         yield Finding("chain", "ok", "no records yet")

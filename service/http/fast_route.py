@@ -1,7 +1,9 @@
 """A route that takes one JSON body, without what FastAPI looks up again for every request.
 
-Its own handler reads the media type a second time, opens exit stacks and walks a tree of dependencies: a quarter of a
-millisecond on a processor whose caches a run of the graph has just filled. Documentation and errors stay the same.
+Its own handler reads the media type a second time, opens exit stacks and walks a tree of dependencies: a
+    quarter of a
+millisecond on a processor whose caches a run of the graph has just filled. Documentation and errors stay the
+same.
 """
 
 from __future__ import annotations
@@ -32,9 +34,16 @@ class FastRoute(APIRoute):
         """
         dependant, answer = self.dependant, self.endpoint
         bodies = [param.field_info.annotation for param in dependant.body_params]
-        others = (dependant.path_params, dependant.query_params, dependant.header_params, dependant.dependencies)
+        others = (
+            dependant.path_params,
+            dependant.query_params,
+            dependant.header_params,
+            dependant.dependencies,
+        )
         if dependant.request_param_name != "request" or len(bodies) != 1 or any(others):
-            raise TypeError(f"{self.path}: a quick route's function takes a body and the request, nothing else")
+            raise TypeError(
+                f"{self.path}: a quick route's function takes a body and the request, nothing else"
+            )
         kind: type[BaseModel] = bodies[0]  # type: ignore[assignment]
 
         async def handle(request: Request) -> Response:

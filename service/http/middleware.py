@@ -147,7 +147,9 @@ async def _leave_with(task: asyncio.Task[Any], receive: Receive, answered: Calla
 
 def _check_media_type(headers: dict[bytes, bytes], path: str) -> None:
     if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
-        raise UnsupportedMediaType("compressed bodies are not taken; send the body without a Content-Encoding")
+        raise UnsupportedMediaType(
+            "compressed bodies are not taken; send the body without a Content-Encoding"
+        )
     kind = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
     if kind == b"application/json" or (kind.startswith(b"application/") and kind.endswith(b"+json")):
         return

@@ -41,5 +41,7 @@ def _add(described: dict[str, Any]) -> None:
             if not scopes:
                 continue
             operation["security"] = [{scheme: scopes} for scheme in SCHEMES]
-            for status, text in REFUSALS.items() if not path.startswith(V2_PREFIX) else ():  # 4XX says it there
+            for status, text in (
+                REFUSALS.items() if not path.startswith(V2_PREFIX) else ()
+            ):  # 4XX says it there
                 operation["responses"].setdefault(status, {"description": text, **ERROR})

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, WithJsonSchema, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from evenhand.models.bundle.manifest import Mode
@@ -79,7 +87,9 @@ class _Taken(BaseModel):
 class PredictRequest(_Taken):
     """What ``POST /predict`` takes."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"inputs": ["what a lovely day", {"text": "go away"}]}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"inputs": ["what a lovely day", {"text": "go away"}]}]}
+    )
 
     inputs: Inputs
     """One item, or a list of them."""
@@ -143,7 +153,9 @@ class PredictionOut(BaseModel):
         "It is an inference about a sensitive attribute."
     )
     base: AnswerOut = Field(description="What the uncorrected model says.")
-    shadow: AnswerOut | None = Field(description="What would be said if attributes in shadow mode were applied.")
+    shadow: AnswerOut | None = Field(
+        description="What would be said if attributes in shadow mode were applied."
+    )
     abstained: AbstainedOut | None = Field(
         description="Set where the service gives no decision: label and score are then what the model says, for the "
         "person who decides instead."
@@ -177,13 +189,16 @@ class FeedbackItem(_Taken):
 class FeedbackRequest(_Taken):
     """What ``POST /feedback`` takes: one item, or a list of them in ``feedback``."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"id": "01K0000000000000000000000A", "label": "toxic"}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"id": "01K0000000000000000000000A", "label": "toxic"}]}
+    )
 
     id: str | None = None
     label: str | None = None
     groups: Groups = None
     feedback: Annotated[
-        list[Any] | None, WithJsonSchema({"type": "array", "items": FeedbackItem.model_json_schema(), "minItems": 1})
+        list[Any] | None,
+        WithJsonSchema({"type": "array", "items": FeedbackItem.model_json_schema(), "minItems": 1}),
     ] = None
 
 
@@ -259,9 +274,18 @@ _V2_INPUT = _shape(
     "name shape datatype",
     name={"type": "string"},
     shape={"type": "array", "items": {"type": "integer"}, "description": "[rows] or [rows, 1]."},
-    datatype={"type": "string", "description": "BOOL, UINT8 to UINT64, INT8 to INT64, FP16, FP32, FP64 or BYTES."},
-    parameters=_shape("", binary_data_size={"type": "integer", "description": "So many bytes after the JSON."}),
-    data={"type": "array", "items": {}, "description": "Flat, or nested as the shape says; null is a missing number."},
+    datatype={
+        "type": "string",
+        "description": "BOOL, UINT8 to UINT64, INT8 to INT64, FP16, FP32, FP64 or BYTES.",
+    },
+    parameters=_shape(
+        "", binary_data_size={"type": "integer", "description": "So many bytes after the JSON."}
+    ),
+    data={
+        "type": "array",
+        "items": {},
+        "description": "Flat, or nested as the shape says; null is a missing number.",
+    },
 )
 _V2_OUTPUT = _shape("name", name={"type": "string"}, parameters=_shape("", binary_data={"type": "boolean"}))
 _V2_PARAMETERS = _shape(

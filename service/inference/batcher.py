@@ -1,9 +1,11 @@
 """Groups single rows into batches; knows nothing of HTTP, models or fairness.
 
-Guarantee: every ``submit`` ends exactly once, with a result or a ``ServiceError``, whatever the runner does and
-whoever else shares the batch. There is no fill timer: engine threads (:mod:`evenhand.service.inference.workers`) call :meth:`Batcher.take`
-whenever they are free, and batches grow while they are busy. Rows come and go on the event loop; only ``take`` and
-``Batch.run`` are called from engine threads.
+Guarantee: every ``submit`` ends exactly once, with a result or a ``ServiceError``, whatever the runner does
+    and
+whoever else shares the batch. There is no fill timer: engine threads
+(:mod:`evenhand.service.inference.workers`) call :meth:`Batcher.take` whenever they are free, and batches grow
+while they are busy. Rows come and go on the event loop; only ``take`` and ``Batch.run`` are called from
+engine threads.
 """
 
 from __future__ import annotations
@@ -17,7 +19,16 @@ from collections.abc import Callable, Sequence
 from typing import Generic, cast
 
 from evenhand.service.errors import Closing, DeadlineExceeded, Overloaded, ServiceError, TooLarge
-from evenhand.service.inference.batch import Batch, BatchReport, Submission, In, Limits, Out, QueuedRow, nearest
+from evenhand.service.inference.batch import (
+    Batch,
+    BatchReport,
+    In,
+    Limits,
+    Out,
+    QueuedRow,
+    Submission,
+    nearest,
+)
 
 NO_DEADLINE = math.inf
 
@@ -87,7 +98,9 @@ class Batcher(Generic[In, Out]):
 
     def full_for(self, rows: int) -> bool:
         """Whether so many more rows would not fit, or would probably wait too long."""
-        return len(self._waiting) + rows > self._limits.queue_rows or self.expected_wait_s > self._limits.wait_s
+        return (
+            len(self._waiting) + rows > self._limits.queue_rows or self.expected_wait_s > self._limits.wait_s
+        )
 
     @property
     def expected_wait_s(self) -> float:
@@ -116,8 +129,13 @@ class Batcher(Generic[In, Out]):
         if len(items) > 1:
             self._refuse_too_much(sum(sizes), deadline_s - now)
         assert self._loop is not None
-        group: Submission[Out] = Submission(self._loop.create_future(), [None] * len(items), len(items), deadline_s)
-        rows = [QueuedRow(item, size, group, i, now) for i, (item, size) in enumerate(zip(items, sizes, strict=True))]
+        group: Submission[Out] = Submission(
+            self._loop.create_future(), [None] * len(items), len(items), deadline_s
+        )
+        rows = [
+            QueuedRow(item, size, group, i, now)
+            for i, (item, size) in enumerate(zip(items, sizes, strict=True))
+        ]
         self._open += 1
         with self._lock:
             self._waiting.extend(rows)
@@ -142,8 +160,8 @@ class Batcher(Generic[In, Out]):
     def take(self) -> Batch[In, Out] | None:
         """The oldest row, and the waiting rows nearest to it in length that fit the limits with it.
 
-        Rows of like length share a batch so that padding stays small; as the oldest always goes, nobody starves.
-        Called by engine threads.
+        Rows of like length share a batch so that padding stays small; as the oldest always goes, nobody
+        starves. Called by engine threads.
         """
         now = time.monotonic()
         with self._lock:
@@ -166,7 +184,8 @@ class Batcher(Generic[In, Out]):
             for row, result in zip(rows, results, strict=True):
                 self._end(row, result)
             if seconds is not None and self._loop is not None:
-                # Two turns on: in the next one whoever waits makes the answers, which uvloop sends at its end.
+                # Two turns on: in the next one whoever waits makes the answers, which uvloop sends at its
+                # end.
                 self._loop.call_soon(self._loop.call_soon, self._tell, rows, seconds)
 
         self._post(hand_out)

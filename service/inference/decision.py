@@ -17,7 +17,8 @@ MODES: dict[int, Mode] = {code: mode for mode, code in MODE_CODES.items()}
 def decide(scores: Scores, modes: Ints, manifest: Manifest) -> Decision:
     """Decide one row.
 
-    A correction that overflowed serves the base answer and is marked as an error: a broken adapter must not cost an
+    A correction that overflowed serves the base answer and is marked as an error: a broken adapter must not
+        cost an
     answer.
 
     Args:
@@ -32,7 +33,9 @@ def decide(scores: Scores, modes: Ints, manifest: Manifest) -> Decision:
         raise EngineFailed
     broken, shadow_broken = not _finite(scores.logits), not _finite(scores.shadow)
     base = answer(scores.base, manifest)
-    final = base if broken or scores.logits.tolist() == scores.base.tolist() else answer(scores.logits, manifest)
+    final = (
+        base if broken or scores.logits.tolist() == scores.base.tolist() else answer(scores.logits, manifest)
+    )
     verdicts = tuple(
         Verdict(
             attribute=attribute.name,

@@ -41,7 +41,9 @@ class Engine:
         RuntimeError: the canary does not sing.
     """
 
-    def __init__(self, bundle: Bundle, encoder: Encoder, session: Session, alone: Alone | None = None) -> None:
+    def __init__(
+        self, bundle: Bundle, encoder: Encoder, session: Session, alone: Alone | None = None
+    ) -> None:
         self._runner = make_runner(bundle, session)
         self._wide = self._runner if alone is None else make_runner(bundle, alone.session)
         self._is_alone = alone.is_alone if alone else lambda: False

@@ -99,7 +99,8 @@ def declared_groups(groups: Any, items: int, manifest: Manifest) -> list[dict[st
         One mapping from attribute to group per item, empty where nothing was declared.
 
     Raises:
-        InvalidInput: they are no texts, of another number than the inputs, or name an attribute that the model has not.
+        InvalidInput: they are no texts, of another number than the inputs, or name an attribute that the
+            model has not.
     """
     if groups is None:
         return [{} for _ in range(items)]
@@ -122,4 +123,6 @@ def listed(groups: dict[str, str], manifest: Manifest) -> dict[str, str]:
 
 def unlisted(groups: dict[str, str], manifest: Manifest) -> list[str]:
     """Attributes whose declared group is none of the model's; one that is said to be unknown is not meant."""
-    return [name for name, group in listed(groups, manifest).items() if group == UNKNOWN_GROUP != groups[name]]
+    return [
+        name for name, group in listed(groups, manifest).items() if group == UNKNOWN_GROUP != groups[name]
+    ]

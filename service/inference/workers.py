@@ -1,7 +1,9 @@
 """The engine threads: each takes a batch wherever one waits, runs it, and is watched.
 
-A lane that dies or hangs loses its batch, not the service: its rows are answered with an error, a new thread takes its
-place, and until that has answered a canary the service says that it is not ready. Lanes know no HTTP and no model.
+A lane that dies or hangs loses its batch, not the service: its rows are answered with an error, a new thread
+    takes its
+place, and until that has answered a canary the service says that it is not ready. Lanes know no HTTP and no
+model.
 """
 
 from __future__ import annotations
@@ -152,8 +154,8 @@ class Workers:
     Args:
         count: Threads.
         probe: A canary: runs a known row, raises if the answer is wrong. Called in a lane.
-        stall_s: A run that takes longer hangs: the service is not ready; after three times as long the lane is given
-            up. Models that need more are made known by :meth:`allow`.
+        stall_s: A run that takes longer hangs: the service is not ready; after three times as long the lane
+            is given up. Models that need more are made known by :meth:`allow`.
         background: Supervises who watches the threads; their own where none is passed.
     """
 

@@ -1,8 +1,8 @@
 """Counters whose increments come out in lots.
 
-Where few rows come, the increments between two scrapes would tell one person's group together with the decision. So
-they are held back until a lot of rows is full, and then all cells come out at once. It is also cheaper: a row costs a
-few additions to a dictionary, whatever the series cost.
+Where few rows come, the increments between two scrapes would tell one person's group together with the
+decision. So they are held back until a lot of rows is full, and then all cells come out at once. It is also
+cheaper: a row costs a few additions to a dictionary, whatever the series cost.
 """
 
 from __future__ import annotations

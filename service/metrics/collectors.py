@@ -1,6 +1,7 @@
 """Every Prometheus series of a process. Names appear nowhere but in the three files of series; none sees an input.
 
-Several workers share files in the folder that ``PROMETHEUS_MULTIPROC_DIR`` names, and each of them exposes the sums.
+Several workers share files in the folder that ``PROMETHEUS_MULTIPROC_DIR`` names, and each of them exposes
+the sums.
 """
 
 from __future__ import annotations
@@ -126,7 +127,11 @@ class Metrics:
             "evenhand_queue_seconds", "Seconds a row waited.", ("model",), buckets=SECONDS, registry=registry
         )
         self._inference_seconds = Histogram(
-            "evenhand_inference_seconds", "Seconds of one graph run.", ("model",), buckets=SECONDS, registry=registry
+            "evenhand_inference_seconds",
+            "Seconds of one graph run.",
+            ("model",),
+            buckets=SECONDS,
+            registry=registry,
         )
         self._batch_rows = Histogram(
             "evenhand_batch_rows", "Rows in one graph run.", ("model",), buckets=ROWS, registry=registry
@@ -138,7 +143,11 @@ class Metrics:
             registry=registry,
         )
         self._queue_rows = Gauge(
-            "evenhand_queue_rows", "Rows that wait now.", ("model",), registry=registry, multiprocess_mode="livesum"
+            "evenhand_queue_rows",
+            "Rows that wait now.",
+            ("model",),
+            registry=registry,
+            multiprocess_mode="livesum",
         )
         self._rejected = Counter(
             "evenhand_rejected", "Requests refused or failed, by error type.", ("type",), registry=registry
@@ -186,7 +195,9 @@ class Metrics:
 
     def role(self, manifest: Manifest, bundle: str, live: bool, normal: Mapping[str, Normal]) -> None:
         """Say whether a loaded version answers."""
-        self._info.labels(manifest.name, manifest.version, bundle, str(manifest.certified).lower()).set(int(live))
+        self._info.labels(manifest.name, manifest.version, bundle, str(manifest.certified).lower()).set(
+            int(live)
+        )
         for attribute in manifest.attributes if live else ():
             self._threshold.labels(manifest.name, attribute.name).set(attribute.threshold)
         if live:
@@ -250,7 +261,9 @@ class Metrics:
         bits = bit(live.result.final.favourable), bit(found.final.favourable)
         for attribute, verdict in zip(manifest.attributes, found.verdicts, strict=True):
             cell = counted_as(attribute, verdict, live.declared)
-            lot.add(self._candidate_decisions, (manifest.name, manifest.version, attribute.name, *cell, *bits))
+            lot.add(
+                self._candidate_decisions, (manifest.name, manifest.version, attribute.name, *cell, *bits)
+            )
         lot.row()
         self.candidate_rows(manifest, "same" if live.result.final.label == found.final.label else "other", 1)
 

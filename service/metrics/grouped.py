@@ -1,7 +1,7 @@
 """Every series that says how groups are treated, and the counting. Names and labels are in the design's table.
 
-``base``, ``final`` and ``label`` are 1 for a favourable label and 0 otherwise, so cardinality does not grow with the
-classes. A declared group and an inferred one are never mixed: ``source`` says which.
+``base``, ``final`` and ``label`` are 1 for a favourable label and 0 otherwise, so cardinality does not grow
+with the classes. A declared group and an inferred one are never mixed: ``source`` says which.
 """
 
 from __future__ import annotations
@@ -44,7 +44,10 @@ def groups_of(attribute: Attribute) -> Iterator[tuple[str, str]]:
 def series_of(manifest: Manifest) -> int:
     """How many grouped series a model makes."""
     cells = sum(len(list(groups_of(attribute))) for attribute in manifest.attributes)
-    of_cell, of_attribute = 4 + 8 + 3 * len(BINS), 4 * len(RESULTS) + 16 + 4 + len(TENTHS) + 3 + 2 + len(TENTHS)
+    of_cell, of_attribute = (
+        4 + 8 + 3 * len(BINS),
+        4 * len(RESULTS) + 16 + 4 + len(TENTHS) + 3 + 2 + len(TENTHS),
+    )
     abstaining = sum(attribute.abstain_below is not None for attribute in manifest.attributes)
     of_all = of_cell * cells + of_attribute * len(manifest.attributes)
     return of_all + 2 * len(RESULTS) * abstaining
@@ -245,7 +248,9 @@ class FairnessCounters:
             if verdict.abstains and verdict.result is not None:
                 lot.add(self._abstentions, (*name, verdict.result, base))
             self._count_risk(lot, name, verdict.risk, (base, final))
-            self._count_detector(lot, name, attribute.reference, verdict.flagged, row.declared.get(attribute.name))
+            self._count_detector(
+                lot, name, attribute.reference, verdict.flagged, row.declared.get(attribute.name)
+            )
         lot.row()
 
     def joined(self, found: Counted) -> None:
@@ -269,14 +274,18 @@ class FairnessCounters:
         for lot in self._lots.values():
             lot.flush()
 
-    def _count_correction(self, lot: CounterBuffer, name: tuple[str, str], decision: Decision, verdict: Verdict) -> None:
+    def _count_correction(
+        self, lot: CounterBuffer, name: tuple[str, str], decision: Decision, verdict: Verdict
+    ) -> None:
         if verdict.result is None:
             return
         would = decision.shadow if verdict.result == "shadow" and decision.shadow else decision.final
         bits = bit(decision.base.favourable), bit(would.favourable)
         lot.add(self._corrections, (*name, verdict.result, *bits))
 
-    def _count_risk(self, lot: CounterBuffer, name: tuple[str, str], risk: float, bits: tuple[str, str]) -> None:
+    def _count_risk(
+        self, lot: CounterBuffer, name: tuple[str, str], risk: float, bits: tuple[str, str]
+    ) -> None:
         """A risk that is no number is in no sum, or the sum would be none for ever."""
         if not math.isfinite(risk):
             return

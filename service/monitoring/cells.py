@@ -141,7 +141,11 @@ def read(engine: Engine, model: str, window: Window) -> Cells:
         [cell for cell in told if cell.source in WITHHELD],
         [Labelled(a, g, s, bool(b), bool(f), bool(t), k, int(n)) for a, g, s, b, f, t, k, n in outcomes],
         [Risked(a, bool(b), bool(f), k, int(n), float(r), float(q)) for a, b, f, k, n, r, q in risks],
-        [Withheld(cell.attribute, cell.group, _OF[cell.source], cell.n) for cell in told if cell.source in _OF],
+        [
+            Withheld(cell.attribute, cell.group, _OF[cell.source], cell.n)
+            for cell in told
+            if cell.source in _OF
+        ],
         _on_account(told),
     )
 

@@ -23,8 +23,9 @@ def correction_of(groups: Sequence[Group], rows: int) -> dict[str, Any]:
         rows: A rate over fewer rows decides nothing.
 
     Returns:
-        Answers that it ``changed``; of the rows whose true label is known, those that it ``mended`` and ``broken``; the
-        change in accuracy with its limits; and the verdict: a breach where errors, or a gap, have surely grown.
+        Answers that it ``changed``; of the rows whose true label is known, those that it ``mended`` and
+        ``broken``; the change in accuracy with its limits; and the verdict: a breach where errors, or a gap,
+        have surely grown.
     """
     answers = reduce(PairCounts.__add__, (group.answers for group in groups), PairCounts())
     correct = reduce(PairCounts.__add__, (group.correct for group in groups), PairCounts())
@@ -61,7 +62,9 @@ def _verdict(answers: PairCounts, correct: PairCounts, harms: list[str], rows: i
         return INSUFFICIENT, f"{answers.n:,} rows, and {rows:,} are needed."
     if answers.gained + answers.lost == 0:
         return NO_EVIDENCE, "The correction changed no answer."
-    moved = f"It changed {answers.gained + answers.lost:,} of {answers.n:,} answers, and surely widened no gap."
+    moved = (
+        f"It changed {answers.gained + answers.lost:,} of {answers.n:,} answers, and surely widened no gap."
+    )
     if correct.n < rows:
         return (
             INSUFFICIENT,
@@ -89,10 +92,13 @@ def _worse(correct: PairCounts, rows: int) -> list[str]:
 def _wider(groups: Sequence[Group], rate: str, rows: int) -> str | None:
     """Whether the two groups that are furthest apart now have surely been moved apart.
 
-    Each group's change is a paired difference; those of two groups are independent, and are combined as Newcombe does.
+    Each group's change is a paired difference; those of two groups are independent, and are combined as
+    Newcombe does.
     """
     enough = {group.name: group.pairs(rate) for group in groups if group.pairs(rate).n >= max(1, rows)}
-    before, after = (gap({name: pairs.rate(side) for name, pairs in enough.items()}) for side in ("base", "final"))
+    before, after = (
+        gap({name: pairs.rate(side) for name, pairs in enough.items()}) for side in ("base", "final")
+    )
     if after.value is None or before.value is None or after.value <= before.value:
         return None
     top, bottom = (enough[name] for name in after.groups)

@@ -1,7 +1,7 @@
 """Fairlearn's disparities from counts, with limits and a verdict in three states. Pure functions.
 
-A figure is over every group that has rows, as Fairlearn's is; one that no rows support is ``None`` and not 0. A verdict
-is over the groups that have enough rows, and says which were left out.
+A figure is over every group that has rows, as Fairlearn's is; one that no rows support is ``None`` and not 0.
+A verdict is over the groups that have enough rows, and says which were left out.
 """
 
 from __future__ import annotations
@@ -98,7 +98,9 @@ def lowest(rates: Mapping[str, Rate]) -> Span:
     return Span(values[worst], min(lows.values()), min(highs.values()), (worst,))
 
 
-def metrics_of(groups: Sequence[Group], limits: Mapping[str, float], usual: float | None) -> list[dict[str, Any]]:
+def metrics_of(
+    groups: Sequence[Group], limits: Mapping[str, float], usual: float | None
+) -> list[dict[str, Any]]:
     """Every disparity of one attribute, base and final, with its verdict.
 
     Args:
@@ -108,7 +110,8 @@ def metrics_of(groups: Sequence[Group], limits: Mapping[str, float], usual: floa
     """
     rows = int(limits["rows"])
     rates = {
-        side: {rate: {group.name: group.pairs(rate).rate(side) for group in groups} for rate in RATES} for side in SIDES
+        side: {rate: {group.name: group.pairs(rate).rate(side) for group in groups} for rate in RATES}
+        for side in SIDES
     }
     floor = None if usual is None else usual - limits["accuracy_drop"]
     judged: dict[str, tuple[float | None, dict[Side, MetricSide]]] = {
@@ -146,10 +149,13 @@ def abstention(groups: Sequence[Group], limits: Mapping[str, float]) -> dict[str
     """Whether groups are left without a decision alike: no metric of Fairlearn's, but judged as its gaps are.
 
     Args:
-        groups: Of one attribute, declared: what is not flagged never abstains, so that inferred ones always differ.
+        groups: Of one attribute, declared: what is not flagged never abstains, so that inferred ones always
+            differ.
         limits: As for :func:`metrics_of`.
     """
-    found = _gap({group.name: group.abstained for group in groups}, ABSTENTION, limits["gap"], int(limits["rows"]))
+    found = _gap(
+        {group.name: group.abstained for group in groups}, ABSTENTION, limits["gap"], int(limits["rows"])
+    )
     none = Span(0.0, 0.0, 0.0)
     base = MetricSide(none, none, NO_EVIDENCE, "The base model gives every decision.")
     return _facts(f"{ABSTENTION}_difference", limits["gap"], {"base": base, "final": found})
@@ -159,7 +165,9 @@ def _gap(rates: Rates, share: str, limit: float, rows: int) -> MetricSide:
     overall, enough = gap(rates), _enough(rates, rows)
     among, out = gap(enough), _left_out(rates, rows, ROWS[share])
     if among.value is None or among.low is None or among.high is None:
-        return MetricSide(overall, among, INSUFFICIENT, f"Fewer than two groups have {rows} {ROWS[share]}. {out}".strip())
+        return MetricSide(
+            overall, among, INSUFFICIENT, f"Fewer than two groups have {rows} {ROWS[share]}. {out}".strip()
+        )
     top, bottom = among.groups
     said = (
         f"{percent(enough[bottom].value)} of {quoted(bottom)} and {percent(enough[top].value)} of {quoted(top)} "
@@ -167,9 +175,14 @@ def _gap(rates: Rates, share: str, limit: float, rows: int) -> MetricSide:
         f"(95 % limits {points(among.low)} to {points(among.high)})"
     )
     if among.low > limit:
-        return MetricSide(overall, among, BREACH, f"{said}, surely more than the {100 * limit:g} allowed. {out}".strip())
+        return MetricSide(
+            overall, among, BREACH, f"{said}, surely more than the {100 * limit:g} allowed. {out}".strip()
+        )
     return MetricSide(
-        overall, among, NO_EVIDENCE, f"{said}, not surely more than the {100 * limit:g} allowed. {out}".strip()
+        overall,
+        among,
+        NO_EVIDENCE,
+        f"{said}, not surely more than the {100 * limit:g} allowed. {out}".strip(),
     )
 
 
@@ -177,8 +190,12 @@ def _widest(gaps: Sequence[MetricSide]) -> MetricSide:
     """The larger of several gaps; one that is breached is enough, one that cannot be judged leaves the others open."""
     if len(gaps) == 1:
         return gaps[0]
-    state = next(state for state in (BREACH, INSUFFICIENT, NO_EVIDENCE) if state in {found.state for found in gaps})
-    deciding = max((found for found in gaps if found.state == state), key=lambda found: found.among.value or 0.0)
+    state = next(
+        state for state in (BREACH, INSUFFICIENT, NO_EVIDENCE) if state in {found.state for found in gaps}
+    )
+    deciding = max(
+        (found for found in gaps if found.state == state), key=lambda found: found.among.value or 0.0
+    )
     overall = _larger([found.overall for found in gaps])
     # A breach stands whatever a gap that cannot be judged is: the larger of both is at least the other one.
     among = _larger([found.among for found in gaps if state != BREACH or found.among.value is not None])

@@ -55,8 +55,9 @@ class Stratum:
 def expected_of(group: Group, rows: int) -> dict[str, Any]:
     """True and false positive rate and accuracy that are to be expected once every label is known.
 
-    Labelled rows say per answers and tenth of the score how often the true label is favourable; this is applied to all
-    rows of that kind. Where a kind has no labelled row, all labelled rows of that tenth of the score stand in.
+    Labelled rows say per answers and tenth of the score how often the true label is favourable; this is
+    applied to all rows of that kind. Where a kind has no labelled row, all labelled rows of that tenth of the
+    score stand in.
 
     Args:
         group: Counts of one group.
@@ -96,7 +97,8 @@ def _chances(group: Group, key: Callable[[bool, bool, int], object]) -> dict[obj
 def _expected(strata: Sequence[Stratum], side: Side, kind: str) -> Rate:
     """A rate, with limits for what is uncertain of the chances and of the rows (delta method).
 
-    Where every label is known this is the counted rate, and its limits are Wilson's up to the chances' smoothing.
+    Where every label is known this is the counted rate, and its limits are Wilson's up to the chances'
+    smoothing.
     """
     labels = LABELS[kind]
 
@@ -138,7 +140,8 @@ def soft_of(cells: Sequence[Risked]) -> dict[str, Any] | None:
             side: _weighted(cells, side, lambda cell: cell.n - cell.risk, _reference_square) for side in SIDES
         },
         "other": {
-            side: _weighted(cells, side, lambda cell: cell.risk, lambda cell: cell.risk_squared) for side in SIDES
+            side: _weighted(cells, side, lambda cell: cell.risk, lambda cell: cell.risk_squared)
+            for side in SIDES
         },
     }
     return {
@@ -178,9 +181,10 @@ def _difference(reference: Rate, other: Rate) -> dict[str, float | None]:
 def bounds_of(cells: Sequence[Risked]) -> dict[str, Any] | None:
     """Between what the selection rate of the reference group minus that of the others can lie at all.
 
-    The risk says how many rows of a bin are in which group, not which; so of a bin's selected rows as many as fit may
-    be in the one or in the other (Frechet). Sharp for what the bins tell; see Kallus, Mao and Zhou 2022, "Assessing
-    algorithmic fairness with unobserved protected class using data combination". Sampling error is not in them.
+    The risk says how many rows of a bin are in which group, not which; so of a bin's selected rows as many as
+    fit may be in the one or in the other (Frechet). Sharp for what the bins tell; see Kallus, Mao and Zhou
+    2022, "Assessing algorithmic fairness with unobserved protected class using data combination". Sampling
+    error is not in them.
 
     Args:
         cells: Rows of one attribute; ``None`` comes back where one of the groups has no share in any of them.
@@ -201,7 +205,10 @@ def _bounds(cells: Sequence[Risked], side: Side, rows: int, others: float) -> di
     least = most = selected = 0.0
     for tenth in {cell.bin for cell in cells}:
         inside = [cell for cell in cells if cell.bin == tenth]
-        of_others, chosen = sum(cell.risk for cell in inside), sum(cell.n for cell in inside if _selected(cell, side))
+        of_others, chosen = (
+            sum(cell.risk for cell in inside),
+            sum(cell.n for cell in inside if _selected(cell, side)),
+        )
         least += max(0.0, of_others + chosen - sum(cell.n for cell in inside))
         most += min(of_others, chosen)
         selected += chosen

@@ -42,7 +42,10 @@ class PairCounts:
 
     def __add__(self, other: PairCounts) -> PairCounts:
         return PairCounts(
-            self.both + other.both, self.lost + other.lost, self.gained + other.gained, self.neither + other.neither
+            self.both + other.both,
+            self.lost + other.lost,
+            self.gained + other.gained,
+            self.neither + other.neither,
         )
 
 
@@ -105,7 +108,9 @@ def groups_of(cells: Cells, attribute: str, source: str, listed: Sequence[str]) 
         positives = _pairs(cell for cell in labelled if cell.label)
         negatives = _pairs(cell for cell in labelled if not cell.label)
         withheld = _withheld(cells, attribute, source, name)
-        found.append(Group(name, name == listed[0], _pairs(inside), positives, negatives, inside, labelled, withheld))
+        found.append(
+            Group(name, name == listed[0], _pairs(inside), positives, negatives, inside, labelled, withheld)
+        )
     return found
 
 

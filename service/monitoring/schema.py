@@ -44,7 +44,9 @@ class JudgedOut(SpanOut):
     """A disparity over all groups that have rows, as Fairlearn computes it."""
 
     state: State
-    among: SpanOut = Field(description="The same over the groups with enough rows, which the verdict is about.")
+    among: SpanOut = Field(
+        description="The same over the groups with enough rows, which the verdict is about."
+    )
 
 
 class MetricOut(_Told):
@@ -204,7 +206,9 @@ class AbstentionOut(_Told):
     """Decisions that the service did not give: a flagged row whose answer was less probable than a bound."""
 
     abstained: RateOut = Field(description="Of all decisions, whatever their groups.")
-    attributes: dict[str, int] = Field(description="The same, by the attribute on whose account none was given.")
+    attributes: dict[str, int] = Field(
+        description="The same, by the attribute on whose account none was given."
+    )
     counted: str = Field(description="How they count in the other figures.")
 
 

@@ -24,9 +24,7 @@ from evenhand.stats import Rate
 
 LIMITS = {"gap": 0.05, "rows": 100.0, "impact_ratio": 0.8, "accuracy_drop": 0.05}
 """What a verdict needs, where an operator has not set it."""
-COUNTED = (
-    "A decision that abstained counts in every other figure under the model's own answer, as if it had been given."
-)
+COUNTED = "A decision that abstained counts in every other figure under the model's own answer, as if it had been given."
 
 
 class Described(Protocol):
@@ -78,7 +76,9 @@ def summary(cells: Cells, facts: Facts) -> dict[str, Any]:
         "limits": limits,
         "record": dict(facts.record),
         "abstention": _abstention(cells) if may_abstain(cells, facts) else None,
-        "attributes": [_attribute(cells, facts, limits, attribute.name) for attribute in facts.manifest.attributes],
+        "attributes": [
+            _attribute(cells, facts, limits, attribute.name) for attribute in facts.manifest.attributes
+        ],
     }
 
 
@@ -99,7 +99,10 @@ def _abstention(cells: Cells) -> dict[str, Any]:
 def _attribute(cells: Cells, facts: Facts, limits: Mapping[str, float], name: str) -> dict[str, Any]:
     attribute = next(found for found in facts.manifest.attributes if found.name == name)
     listed = {
-        "declared": (attribute.reference, *(group for group in attribute.groups if group != attribute.reference)),
+        "declared": (
+            attribute.reference,
+            *(group for group in attribute.groups if group != attribute.reference),
+        ),
         "inferred": INFERRED,
     }
     risks = [cell for cell in cells.risks if cell.attribute == name]
@@ -128,7 +131,8 @@ def _source(
     (attribute, source), abstains = of, may_abstain(cells, facts)
     unknown = unknown_rows(cells, attribute, source)
     rows = sum(group.answers.n for group in groups) + unknown
-    # Not for inferred groups: validation measures no accuracy of what is flagged, and only what is flagged abstains.
+    # Not for inferred groups: validation measures no accuracy of what is flagged, and only what is flagged
+    # abstains.
     usual = facts.usual_accuracy.get(attribute) if source == "declared" else None
     abstentions = [abstention(groups, limits)] if abstains and source == "declared" else []
     withheld = Rate.of_counts(withheld_rows(cells, attribute, source), rows)

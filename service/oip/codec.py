@@ -1,8 +1,9 @@
 """The Open Inference Protocol's bytes: requests to named tensors, tensors to replies. Pure; knows no model.
 
-With the binary tensor data extension: a JSON object, then the tensors' bytes, little-endian and in row-major order
-(https://github.com/kserve/open-inference-protocol). Whatever a client may have got wrong is refused here, and nothing
-is allocated on the word of a shape.
+With the binary tensor data extension: a JSON object, then the tensors' bytes, little-endian and in row-major
+    order
+(https://github.com/kserve/open-inference-protocol). Whatever a client may have got wrong is refused here, and
+nothing is allocated on the word of a shape.
 """
 
 from __future__ import annotations
@@ -144,7 +145,9 @@ class _Rest:
 
     def must_be_empty(self) -> None:
         if self._left:
-            raise InvalidInput("the body is longer than Inference-Header-Content-Length and binary_data_size say")
+            raise InvalidInput(
+                "the body is longer than Inference-Header-Content-Length and binary_data_size say"
+            )
 
 
 def _header_length(header: bytes | None, size: int) -> int:
@@ -239,7 +242,9 @@ def _from_bytes(content: bytes, datatype: str, count: int) -> list[Any]:
         found.append(content[at + SIZE.size : at + SIZE.size + size])
         at += SIZE.size + size
     if at != len(content) or len(found) != count:
-        raise InvalidInput("an input's binary data are not as many length-prefixed elements as its shape says")
+        raise InvalidInput(
+            "an input's binary data are not as many length-prefixed elements as its shape says"
+        )
     return found
 
 

@@ -39,7 +39,9 @@ def to_items(tensors: dict[str, Tensor], encoder: Encoder, kind: str) -> list[An
     names = ", ".join([*list(known)[:SOME_NAMES], *(["..."] if len(known) > SOME_NAMES else [])])
     if not tensors or not set(tensors) <= set(known) or (kind in NAMES and len(tensors) < len(known)):
         raise InvalidInput(f"inputs are missing, or not known; this model's are {names}")
-    if any(len(tensor.shape) not in (1, 2) or tensor.shape[1:] not in ((), (1,)) for tensor in tensors.values()):
+    if any(
+        len(tensor.shape) not in (1, 2) or tensor.shape[1:] not in ((), (1,)) for tensor in tensors.values()
+    ):
         raise InvalidInput("every input's shape must be [rows] or [rows, 1]")
     rows = {tensor.shape[0] for tensor in tensors.values()}
     if len(rows) != 1:

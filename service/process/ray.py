@@ -1,7 +1,7 @@
 """The same application on Ray Serve: a replica is one process with a batcher, engine threads and counters of its own.
 
-``serve run evenhand.service.process.ray:application``, configured by ``EVENHAND_*`` variables; nothing else imports this, and the
-extra ``ray`` installs what it needs.
+``serve run evenhand.service.process.ray:application``, configured by ``EVENHAND_*`` variables; nothing else
+imports this, and the extra ``ray`` installs what it needs.
 """
 
 from __future__ import annotations
@@ -61,7 +61,10 @@ def build() -> FastAPI:
 
 
 @serve.deployment(
-    name="Evenhand", max_ongoing_requests=MAX_ONGOING, health_check_period_s=5.0, graceful_shutdown_timeout_s=30.0
+    name="Evenhand",
+    max_ongoing_requests=MAX_ONGOING,
+    health_check_period_s=5.0,
+    graceful_shutdown_timeout_s=30.0,
 )
 @serve.ingress(build)
 class Evenhand:
@@ -100,7 +103,9 @@ async def _own_address(app: FastAPI, given: Settings) -> AsyncIterator[None]:
     task = asyncio.create_task(server.serve())
     while not server.started:
         if task.done():
-            raise RuntimeError(f"{given.host} cannot be listened on; set EVENHAND_HOST to an address of this node")
+            raise RuntimeError(
+                f"{given.host} cannot be listened on; set EVENHAND_HOST to an address of this node"
+            )
         await asyncio.sleep(0.02)
     port = server.servers[0].sockets[0].getsockname()[1]
     host = ray.util.get_node_ip_address() if given.host == ANYWHERE else given.host

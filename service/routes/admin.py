@@ -27,8 +27,13 @@ UNKNOWN: dict[int | str, dict[str, Any]] = {
     404: {"description": "No such model or version.", "model": ErrorReply},
     422: {"description": "The request cannot be carried out.", "model": ErrorReply},
 }
-NO_LEVEL: dict[int | str, dict[str, Any]] = {**BODY_ERRORS, 422: {"description": "No such level.", "model": ErrorReply}}
-REFUSED: dict[int | str, dict[str, Any]] = {409: {"description": "The bundle failed a check.", "model": ErrorReply}}
+NO_LEVEL: dict[int | str, dict[str, Any]] = {
+    **BODY_ERRORS,
+    422: {"description": "No such level.", "model": ErrorReply},
+}
+REFUSED: dict[int | str, dict[str, Any]] = {
+    409: {"description": "The bundle failed a check.", "model": ErrorReply}
+}
 
 
 @router.get("/models")
@@ -91,7 +96,9 @@ async def metrics(request: Request) -> Response:
     """Prometheus metrics, of all workers."""
     found = running(request).metrics
     found.flush()
-    content, kind = await asyncio.to_thread(found.exposition)  # thousands of lines would hold up every request
+    content, kind = await asyncio.to_thread(
+        found.exposition
+    )  # thousands of lines would hold up every request
     return Response(content, media_type=kind)
 
 
@@ -104,7 +111,16 @@ def _roles(state: ApplicationState, name: str) -> dict[str, Any]:
 def _describe(state: ApplicationState, slot: Slot) -> dict[str, Any]:
     model, roles = slot.model, state.registry.roles[slot.model.manifest.name]
     version = model.manifest.version
-    shown = {"name", "version", "description", "intended_use", "out_of_scope", "labels", "favourable", "certified"}
+    shown = {
+        "name",
+        "version",
+        "description",
+        "intended_use",
+        "out_of_scope",
+        "labels",
+        "favourable",
+        "certified",
+    }
     modes = state.registry.modes(model)
     return {
         **model.manifest.model_dump(include=shown),

@@ -25,7 +25,9 @@ class Recent:
             make: Makes the answer; goes on if who asked first leaves.
         """
         now = time.monotonic()
-        self._answers = {key: kept for key, kept in self._answers.items() if not kept[1].done() or kept[0] > now}
+        self._answers = {
+            key: kept for key, kept in self._answers.items() if not kept[1].done() or kept[0] > now
+        }
         if question not in self._answers:
             self._answers[question] = now + KEPT_S, asyncio.create_task(self._made(question, make))
         return await asyncio.shield(self._answers[question][1])

@@ -42,8 +42,12 @@ class FairnessQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     model: str | None = Field(default=None, description="Needed where several models are served.")
-    hours: int | None = Field(default=None, ge=1, le=MOST_HOURS, description="Up to now, this hour included; 24.")
-    begin: datetime | None = Field(default=None, alias="from", description=f"{EXAMPLE}; UTC if it names no zone.")
+    hours: int | None = Field(
+        default=None, ge=1, le=MOST_HOURS, description="Up to now, this hour included; 24."
+    )
+    begin: datetime | None = Field(
+        default=None, alias="from", description=f"{EXAMPLE}; UTC if it names no zone."
+    )
     end: datetime | None = Field(default=None, alias="to", description="Up to now where it is left out.")
 
     def window(self, now: datetime) -> Window:
@@ -81,7 +85,13 @@ def asked(request: Request) -> FairnessQuery:
 
 
 PARAMETERS = [
-    {"name": name, "in": "query", "required": False, "schema": schema, "description": schema.pop("description", "")}
+    {
+        "name": name,
+        "in": "query",
+        "required": False,
+        "schema": schema,
+        "description": schema.pop("description", ""),
+    }
     for name, schema in FairnessQuery.model_json_schema()["properties"].items()
 ]
 REPLIES: dict[int | str, dict[str, Any]] = {

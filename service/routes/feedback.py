@@ -26,7 +26,10 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     404: {"description": "No such decision.", "model": ErrorReply},
     409: {"description": "Nothing is recorded here.", "model": ErrorReply},
     422: {"description": "The request, or every item of it, cannot be used.", "model": ErrorReply},
-    503: {"description": "The record's database is down; send again after Retry-After seconds.", "model": ErrorReply},
+    503: {
+        "description": "The record's database is down; send again after Retry-After seconds.",
+        "model": ErrorReply,
+    },
 }
 WRONG = "an item is an object with the id of a decision and a label, groups, or both; see /docs"
 
@@ -35,13 +38,15 @@ WRONG = "an item is an object with the id of a decision and a label, groups, or 
 async def feedback(body: FeedbackRequest, request: Request) -> FeedbackReply:
     """Tell true labels, and groups, that became known after decisions.
 
-    Items are independent. `joined`, `duplicate` and `conflict` name a decision that is on record; what is on record
-    stays. An `orphan` may be sent again; what is `expired` will not count any more.
+    Items are independent. `joined`, `duplicate` and `conflict` name a decision that is on record; what is on
+    record stays. An `orphan` may be sent again; what is `expired` will not count any more.
     """
     state = running(request)
     told = _items(body)
     if len(told) > state.pipeline.max_items:
-        raise TooLarge(f"{len(told)} items in one request, at most {state.pipeline.max_items} are taken; send several")
+        raise TooLarge(
+            f"{len(told)} items in one request, at most {state.pipeline.max_items} are taken; send several"
+        )
     checked = [_check(item) for item in told]
     good = [item for item in checked if item is not None]
     found = iter(await state.desk.feedback(good) if good else ())
@@ -53,7 +58,9 @@ async def feedback(body: FeedbackRequest, request: Request) -> FeedbackReply:
         one = next(found)
         known = one.result in ("joined", "duplicate", "conflict")
         results.append(
-            FeedbackResultOut(index=index, id=one.id if known else None, result=one.result, message=one.message)
+            FeedbackResultOut(
+                index=index, id=one.id if known else None, result=one.result, message=one.message
+            )
         )
     if all(result.result == "error" for result in results):
         raise InvalidInput(results[0].message or WRONG)

@@ -38,7 +38,8 @@ ERRORS = {
 async def predict(body: PredictRequest, request: Request) -> Response:
     """Answer one item or many.
 
-    Items are independent: one that cannot be answered gets an `error` in its place, and the others their answer.
+    Items are independent: one that cannot be answered gets an `error` in its place, and the others their
+        answer.
     """
     state = running(request)
     model = state.registry.get(body.model)
@@ -50,7 +51,10 @@ async def predict(body: PredictRequest, request: Request) -> Response:
 def render(manifest: Manifest, outcomes: list[Outcome]) -> bytes:
     """The reply, of :class:`PredictReply`'s form; built as it goes out, for validating what we made ourselves costs."""
     predictions = [
-        {"id": outcome.id, "error": {"type": outcome.result.type, "message": str(outcome.result), "detail": None}}
+        {
+            "id": outcome.id,
+            "error": {"type": outcome.result.type, "message": str(outcome.result), "detail": None},
+        }
         if isinstance(outcome.result, ServiceError)
         else _prediction(outcome, outcome.result)
         for outcome in outcomes

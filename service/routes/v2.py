@@ -23,7 +23,8 @@ MODEL, VERSION = "/models/{model}", "/models/{model}/versions/{version}"
 MODES = (None, *get_args(Mode))
 
 router = APIRouter(
-    prefix=V2_PREFIX, responses={"4XX": {"model": V2Error, "description": "What is wrong."}, "5XX": {"model": V2Error}}
+    prefix=V2_PREFIX,
+    responses={"4XX": {"model": V2Error, "description": "What is wrong."}, "5XX": {"model": V2Error}},
 )
 
 
@@ -109,7 +110,12 @@ def _describe(model: LoadedModel, versions: list[str]) -> dict[str, Any]:
         "platform": PLATFORM,
         "inputs": [{"name": name, "datatype": datatype, "shape": [-1]} for name, datatype in inputs.items()],
         "outputs": [
-            {"name": name, "datatype": datatype, "shape": [-1, len(columns)], "parameters": {"columns": columns}}
+            {
+                "name": name,
+                "datatype": datatype,
+                "shape": [-1, len(columns)],
+                "parameters": {"columns": columns},
+            }
             if columns
             else {"name": name, "datatype": datatype, "shape": [-1]}
             for name, (datatype, columns) in tensors.output_types(model.manifest).items()

@@ -56,7 +56,14 @@ def wilson(share: float, n: float, z: float = Z95) -> tuple[float, float]:
 
 def newcombe(a: Rate, b: Rate) -> tuple[float, float] | None:
     """Interval of the difference ``a - b`` of two independent rates (Newcombe 1998, method 10)."""
-    if a.value is None or b.value is None or a.low is None or a.high is None or b.low is None or b.high is None:
+    if (
+        a.value is None
+        or b.value is None
+        or a.low is None
+        or a.high is None
+        or b.low is None
+        or b.high is None
+    ):
         return None
     difference = a.value - b.value
     down = sqrt((a.value - a.low) ** 2 + (b.high - b.value) ** 2)

@@ -58,7 +58,9 @@ def test_an_analyst_gets_a_report_of_declared_groups(reader: Reader, tmp_path: P
         "groups": [{"religion": "Islam"}, {"religion": "none"}, {"religion": "none"}],
     }
     url, headers = f"http://127.0.0.1:{reader.port}/predict", {"content-type": "application/json"}
-    urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode(), headers), timeout=60).close()
+    urllib.request.urlopen(
+        urllib.request.Request(url, json.dumps(body).encode(), headers), timeout=60
+    ).close()
     printed = run("analyst.py", tmp_path, port=reader.port)
     assert printed.startswith("# hatexplain-toxicity 1.0.0, last 24 hours")
     religion = printed.split("## religion: ")[1].split("## ")[0]

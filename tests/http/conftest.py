@@ -19,7 +19,10 @@ def starting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
     with ExitStack() as stack:
 
         def start(*bundles: Path, **settings: object) -> TestClient:
-            own = {"state": tmp_path_factory.mktemp("state"), "threads": 1}  # the graph once: half of a start's time
+            own = {
+                "state": tmp_path_factory.mktemp("state"),
+                "threads": 1,
+            }  # the graph once: half of a start's time
             app = create_app(Settings(bundles=bundles, **{**own, **settings}))
             return stack.enter_context(TestClient(app, raise_server_exceptions=False))
 

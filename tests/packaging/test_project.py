@@ -29,7 +29,9 @@ def tracked(pattern: str) -> list[Path]:
 
 
 def sources() -> list[Path]:
-    return [file for room in ROOMS for file in sorted((ROOT / room).rglob("*.py")) if file.name != "__init__.py"]
+    return [
+        file for room in ROOMS for file in sorted((ROOT / room).rglob("*.py")) if file.name != "__init__.py"
+    ]
 
 
 def names_bound(tree: ast.AST) -> Iterator[tuple[int, str]]:
@@ -79,7 +81,9 @@ def test_the_check_of_names_sees_every_way_to_bind_one() -> None:
 def test_the_architecture_is_short_and_names_only_what_exists() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text()
     assert len(text.splitlines()) < 150
-    paths = set(re.findall(r"`((?:src|service|models|training|reports|tests|bench|deploy|docs)/[\w./]*)`", text))
+    paths = set(
+        re.findall(r"`((?:src|service|models|training|reports|tests|bench|deploy|docs)/[\w./]*)`", text)
+    )
     missing = sorted(path for path in paths if not (ROOT / path).exists())
     assert paths
     assert not missing
@@ -89,7 +93,9 @@ def test_the_architecture_names_every_room() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text()
     folders = {file.parent.relative_to(ROOT) for file in sources()}
     rooms = {folder for folder in folders if len(folder.parts) == 2}
-    assert not [str(room) for room in sorted(rooms) if f"`{room}/`" not in text and f" `{room.name}/`" not in text]
+    assert not [
+        str(room) for room in sorted(rooms) if f"`{room}/`" not in text and f" `{room.name}/`" not in text
+    ]
 
 
 def test_evenhand_is_the_only_name_that_is_installed() -> None:
@@ -100,7 +106,9 @@ def test_evenhand_is_the_only_name_that_is_installed() -> None:
 
 def test_the_wheel_holds_the_rooms_and_nothing_else(tmp_path: Path) -> None:
     pytest.importorskip("hatchling")
-    subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path], cwd=ROOT, check=True)
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path], cwd=ROOT, check=True
+    )
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
@@ -156,7 +164,9 @@ def test_the_changelog_keeps_its_form() -> None:
     assert headings[0] == ("##", "[Unreleased]")
     kinds = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
     for level, title in headings:
-        assert title in kinds if level == "###" else re.fullmatch(r"\[.*\](?: - \d{4}-\d\d-\d\d)?", title), title
+        assert title in kinds if level == "###" else re.fullmatch(r"\[.*\](?: - \d{4}-\d\d-\d\d)?", title), (
+            title
+        )
 
 
 @pytest.mark.parametrize("folder", [*ROOMS, "tests"])

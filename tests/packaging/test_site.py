@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from places import ROOT
 
-LOADED = re.compile(r"""<(?:script|link|img|iframe|source)\b[^>]*\b(?:src|href)\s*=\s*["']?(?:https?:)?//[^\s"'>]+""")
+LOADED = re.compile(
+    r"""<(?:script|link|img|iframe|source)\b[^>]*\b(?:src|href)\s*=\s*["']?(?:https?:)?//[^\s"'>]+"""
+)
 FROM_STYLES = re.compile(r"""(?:@import|url\()\s*["']?(?:https?:)?//""")
 
 
@@ -23,7 +25,9 @@ def test_the_reference_is_what_the_code_says(monkeypatch: pytest.MonkeyPatch) ->
     pages = made.pages()
     assert {path.name for path in (ROOT / "docs/reference").iterdir()} == set(pages)
     for name, text in pages.items():
-        assert (ROOT / "docs/reference" / name).read_text() == text, f"run: python docs/make_reference.py ({name})"
+        assert (ROOT / "docs/reference" / name).read_text() == text, (
+            f"run: python docs/make_reference.py ({name})"
+        )
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,8 @@
 """What is installed: ``evenhand`` alone, from a wheel and from a wheel that was made of the source archive.
 
-Each is installed into an environment that holds nothing else of ours, and is used in a folder that has packages of its
-own called ``models``, ``service``, ``training`` and ``reports``, as most machine-learning projects do. The packages of
+Each is installed into an environment that holds nothing else of ours, and is used in a folder that has
+packages of its own called ``models``, ``service``, ``training`` and ``reports``, as most machine-learning
+projects do. The packages of
 others come from the environment of the tests: ``test_serving_install`` downloads them anew.
 """
 
@@ -53,12 +54,15 @@ def install(wheel: Path, folder: Path) -> Run:
     own = Path(sysconfig.get_path("purelib", vars={"base": str(folder / "environment")}))
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(own)
-    # A line of a .pth file adds a folder and does not read that folder's own .pth files: our checkout stays out.
+    # A line of a .pth file adds a folder and does not read that folder's own .pth files: our checkout stays
+    # out.
     (own / "others.pth").write_text(sysconfig.get_path("purelib") + "\n")
     project = folder / "project"
     for room in ROOMS:
         (project / room).mkdir(parents=True)
-        (project / room / "__init__.py").write_text(f"raise RuntimeError('the project's own {room} was imported')\n")
+        (project / room / "__init__.py").write_text(
+            f"raise RuntimeError('the project's own {room} was imported')\n"
+        )
     hidden = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
 
     def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -141,7 +145,15 @@ def test_it_serves(run: Run, factory: bool) -> None:
     python = "import sys; print(sys.executable)"
     executable = run("-c", python).stdout.strip()
     if factory:
-        command = (executable, "-m", "uvicorn", "evenhand.service.app:create_app", "--factory", "--port", port)
+        command = (
+            executable,
+            "-m",
+            "uvicorn",
+            "evenhand.service.app:create_app",
+            "--factory",
+            "--port",
+            port,
+        )
     else:
         command = (executable, *COMMAND, "serve", str(DEMO), "--port", port)
     answer = run("-c", SERVE, port, *command, EVENHAND_BUNDLES=str(DEMO))
@@ -169,7 +181,16 @@ def test_serving_install(wheel: Path, tmp_path: Path) -> None:
     """With nothing but what the wheel asks for: it serves, and each other command says which extra it needs."""
     venv.create(tmp_path / "environment", with_pip=True)
     python = str(tmp_path / "environment/bin/python")
-    install = [python, "-m", "pip", "install", "--quiet", "-c", str(ROOT / "constraints.txt"), f"{wheel}[cpu]"]
+    install = [
+        python,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "-c",
+        str(ROOT / "constraints.txt"),
+        f"{wheel}[cpu]",
+    ]
     subprocess.run(install, check=True)
     command = str(tmp_path / "environment/bin/evenhand")
     port = str(free_port())

@@ -25,7 +25,9 @@ async def test_chaos_ends_every_submit_exactly_once() -> None:
 
     outcomes: Counter[str] = Counter()
     lanes = Workers(2, lambda: None, stall_s=30.0)
-    batcher: Batcher[int, int] = Batcher(runner, lambda i: i % 50 + 1, Limits(300, 16, 400), lanes.wake, lambda _: None)
+    batcher: Batcher[int, int] = Batcher(
+        runner, lambda i: i % 50 + 1, Limits(300, 16, 400), lanes.wake, lambda _: None
+    )
     batcher.start()
     lanes.add(batcher)
     await lanes.start()

@@ -10,7 +10,9 @@ def firing(alert: str, *by: str) -> str:
     return f'count by ({", ".join(by)}) (ALERTS{{alertname="{alert}", alertstate="firing"}})'
 
 
-def labelled(group: str, positives: int, tpr: float, negatives: int, fpr: float, source: str = "declared") -> Series:
+def labelled(
+    group: str, positives: int, tpr: float, negatives: int, fpr: float, source: str = "declared"
+) -> Series:
     """Labelled rows that no correction changed."""
     hits, alarms = round(positives * tpr), round(negatives * fpr)
     cells = {"111": hits, "001": positives - hits, "110": alarms, "000": negatives - alarms}
@@ -115,7 +117,13 @@ CASES = {
     "FairnessEqualizedOddsGap": cases(
         "FairnessEqualizedOddsGap",
         ("source",),
-        [("false alarms", DECLARED, both(labelled("a", 400, 0.9, 400, 0.4), labelled("b", 400, 0.9, 400, 0.1)))],
+        [
+            (
+                "false alarms",
+                DECLARED,
+                both(labelled("a", 400, 0.9, 400, 0.4), labelled("b", 400, 0.9, 400, 0.1)),
+            )
+        ],
         [
             ("a small gap", both(labelled("a", 400, 0.9, 400, 0.12), labelled("b", 400, 0.9, 400, 0.1))),
             ("too few negatives", both(labelled("a", 400, 0.9, 40, 1), labelled("b", 400, 0.9, 400, 0.1))),
@@ -124,11 +132,26 @@ CASES = {
     "FairnessWorstGroupAccuracyLow": cases(
         "FairnessWorstGroupAccuracyLow",
         ("source",),
-        [("worse", DECLARED, both(WORST, labelled("a", 250, 0.95, 250, 0.05), labelled("b", 250, 0.75, 250, 0.25)))],
         [
-            ("as it was", both(WORST, labelled("a", 250, 0.95, 250, 0.05), labelled("b", 250, 0.88, 250, 0.12))),
-            ("too few labels", both(WORST, labelled("a", 250, 0.95, 250, 0.05), labelled("b", 40, 0.5, 40, 0.5))),
-            ("the bundle says nothing", both(labelled("a", 250, 0.95, 250, 0.05), labelled("b", 250, 0.5, 250, 0.5))),
+            (
+                "worse",
+                DECLARED,
+                both(WORST, labelled("a", 250, 0.95, 250, 0.05), labelled("b", 250, 0.75, 250, 0.25)),
+            )
+        ],
+        [
+            (
+                "as it was",
+                both(WORST, labelled("a", 250, 0.95, 250, 0.05), labelled("b", 250, 0.88, 250, 0.12)),
+            ),
+            (
+                "too few labels",
+                both(WORST, labelled("a", 250, 0.95, 250, 0.05), labelled("b", 40, 0.5, 40, 0.5)),
+            ),
+            (
+                "the bundle says nothing",
+                both(labelled("a", 250, 0.95, 250, 0.05), labelled("b", 250, 0.5, 250, 0.5)),
+            ),
         ],
     ),
     "FairnessSequentialEvidence": cases(
@@ -139,7 +162,8 @@ CASES = {
                 "past its limit",
                 '{group="b", metric="demographic_parity"}',
                 both(
-                    series("evenhand_evidence_ln", 4.2, **EVIDENCE), series("evenhand_evidence_limit_ln", 3, **EVIDENCE)
+                    series("evenhand_evidence_ln", 4.2, **EVIDENCE),
+                    series("evenhand_evidence_limit_ln", 3, **EVIDENCE),
                 ),
             )
         ],
@@ -147,7 +171,8 @@ CASES = {
             (
                 "below its limit",
                 both(
-                    series("evenhand_evidence_ln", 2.9, **EVIDENCE), series("evenhand_evidence_limit_ln", 3, **EVIDENCE)
+                    series("evenhand_evidence_ln", 2.9, **EVIDENCE),
+                    series("evenhand_evidence_limit_ln", 3, **EVIDENCE),
                 ),
             ),
             ("no evidence is kept yet", series("evenhand_evidence_limit_ln", 3, **EVIDENCE)),
@@ -182,7 +207,10 @@ CASES = {
                 ),
             ],
             [
-                ("the correction closes a gap", both(decisions("a", 1000, 0.5, 0.6), decisions("b", 1000, 0.48, 0.3))),
+                (
+                    "the correction closes a gap",
+                    both(decisions("a", 1000, 0.5, 0.6), decisions("b", 1000, 0.48, 0.3)),
+                ),
                 ("too few rows", both(decisions("a", 50, 1, 0.5), decisions("b", 50, 0, 0.5))),
                 ("it mends more than it breaks", outcomes("a", {"111": 300, "011": 40, "101": 10})),
                 (
@@ -243,7 +271,13 @@ CASES = {
     "FairnessDetectorDrift": cases(
         "FairnessDetectorDrift",
         ("attribute",),
-        [("risks have moved", '{attribute="sex"}', both(REFERENCE_RISK, risks(REFERENCE_SHARES[::-1], 1000)))],
+        [
+            (
+                "risks have moved",
+                '{attribute="sex"}',
+                both(REFERENCE_RISK, risks(REFERENCE_SHARES[::-1], 1000)),
+            )
+        ],
         [
             ("as in validation", both(REFERENCE_RISK, risks(REFERENCE_SHARES, 1000))),
             ("too few rows", both(REFERENCE_RISK, risks(REFERENCE_SHARES[::-1], 50))),
@@ -326,7 +360,14 @@ CASES = {
                 both(
                     decisions("a", 0, 0),
                     labelled("a", 100, 0.5, 100, 0.5),
-                    series("evenhand_decisions_total", "0+9x200", group="a", source="declared", base="1", final="1"),
+                    series(
+                        "evenhand_decisions_total",
+                        "0+9x200",
+                        group="a",
+                        source="declared",
+                        base="1",
+                        final="1",
+                    ),
                 ),
             )
         ],
@@ -336,7 +377,14 @@ CASES = {
             (
                 "labels come",
                 both(
-                    series("evenhand_decisions_total", "0+9x200", group="a", source="declared", base="1", final="1"),
+                    series(
+                        "evenhand_decisions_total",
+                        "0+9x200",
+                        group="a",
+                        source="declared",
+                        base="1",
+                        final="1",
+                    ),
                     labelled("a", 100, 0.5, 100, 0.5),
                     series(
                         "evenhand_outcomes_total",
@@ -359,12 +407,19 @@ CASES = {
             ("thin traffic", DECLARED, both(decisions("a", 40, 0.5), decisions("b", 30, 0.5))),
             ("the other group is thin", DECLARED, both(decisions("a", 1000, 0.5), decisions("b", 30, 0.5))),
             ("the other group never came", DECLARED, both(decisions("a", 1000, 0.5), decisions("b", 0, 0))),
-            ("nobody's group is known", DECLARED, both(decisions("a", 0, 0), decisions("unknown", 1000, 0.5))),
+            (
+                "nobody's group is known",
+                DECLARED,
+                both(decisions("a", 0, 0), decisions("unknown", 1000, 0.5)),
+            ),
             ("nothing came at all", DECLARED, both(decisions("a", 0, 0), decisions("b", 0, 0))),
         ],
         [
             ("enough", both(decisions("a", 1000, 0.5), decisions("b", 1000, 0.49))),
-            ("a third group is thin", both(*(decisions(g, n, 0.5) for g, n in (("a", 500), ("b", 500), ("c", 20))))),
+            (
+                "a third group is thin",
+                both(*(decisions(g, n, 0.5) for g, n in (("a", 500), ("b", 500), ("c", 20)))),
+            ),
             (
                 "a source that nobody uses",
                 both(

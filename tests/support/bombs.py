@@ -59,7 +59,9 @@ def frames_gif() -> bytes:
 
 
 def frames_webp() -> bytes:
-    two = saved(Image.new("RGB", (2, 2)), "WEBP", save_all=True, append_images=[Image.new("RGB", (2, 2), "red")])
+    two = saved(
+        Image.new("RGB", (2, 2)), "WEBP", save_all=True, append_images=[Image.new("RGB", (2, 2), "red")]
+    )
     frame = two[two.rindex(b"ANMF") :]
     body = two[8:] + frame * FRAMES
     return b"RIFF" + struct.pack("<I", len(body)) + body

@@ -20,7 +20,9 @@ BLOCKS, CUT = 2, 1
 """Few, as every corrector is exported once."""
 
 
-def material(seed: int = 0, labels: tuple[str, ...] = ("no", "yes")) -> tuple[SplitModel, Material, np.ndarray]:
+def material(
+    seed: int = 0, labels: tuple[str, ...] = ("no", "yes")
+) -> tuple[SplitModel, Material, np.ndarray]:
     """The label is the base's answer, but for 40 % of team a's, who deserve the favourable one."""
     rng = np.random.default_rng(seed)
     split = SplitModel(tiny_base(labels=len(labels), blocks=BLOCKS), CUT)
@@ -41,7 +43,9 @@ def material(seed: int = 0, labels: tuple[str, ...] = ("no", "yes")) -> tuple[Sp
     return split, Material(features, rows, schema, seed=0), groups
 
 
-def learnt(name: str, folder: Path, seed: int = 0, always: bool = False) -> tuple[FairNet, CorrectorInput, dict]:
+def learnt(
+    name: str, folder: Path, seed: int = 0, always: bool = False
+) -> tuple[FairNet, CorrectorInput, dict]:
     """A corrector that has learnt, in its model; the detector is right about nine rows of ten, or flags every row."""
     split, found, groups = material(seed)
     config = CorrectionConfig(epochs=1)
@@ -61,10 +65,15 @@ def given_of(labels: np.ndarray, groups: np.ndarray, gates: np.ndarray, **more: 
         labels: ``(rows,)`` true class, 1 the favourable one of two.
         groups: ``(rows,)`` 0 is the reference, -1 not known.
         gates: ``(rows,)``.
-        more: ``logits``, ``hidden``, ``representation`` ``(rows, width)``, ``risk`` ``(rows,)``; zeros where not said.
+        more: ``logits``, ``hidden``, ``representation`` ``(rows, width)``, ``risk`` ``(rows,)``; zeros where
+            not said.
     """
     count = len(labels)
-    filled = {"logits": np.zeros((count, 2)), "hidden": np.zeros((count, 32)), "representation": np.zeros((count, 32))}
+    filled = {
+        "logits": np.zeros((count, 2)),
+        "hidden": np.zeros((count, 32)),
+        "representation": np.zeros((count, 32)),
+    }
     logits, hidden, heads = ((filled | more)[name].astype(np.float32) for name in filled)
     rows = Rows([""] * count, labels, {"team": groups}, np.array(["held"] * count), np.arange(count))
     found = Material(
@@ -92,4 +101,6 @@ def selected(given: CorrectorInput, rows: np.ndarray) -> Selected:
     features = given.material.features
     hidden, mask = features.batch(rows)
     arrays = (features.base_logits[rows], given.risk[rows], features.representation[rows])
-    return Selected(torch.from_numpy(given.gates[rows]), hidden, mask, *(torch.from_numpy(array) for array in arrays))
+    return Selected(
+        torch.from_numpy(given.gates[rows]), hidden, mask, *(torch.from_numpy(array) for array in arrays)
+    )

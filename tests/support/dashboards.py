@@ -49,7 +49,9 @@ def queries(board: Mapping[str, Any]) -> list[Query]:
         for target in panel.get("targets", ())
     ]
     notes = board["annotations"]["list"]
-    noted = [Query(title, "annotations", note["name"], note["expr"], frozenset({"alertname"})) for note in notes]
+    noted = [
+        Query(title, "annotations", note["name"], note["expr"], frozenset({"alertname"})) for note in notes
+    ]
     return [*asked, *noted]
 
 

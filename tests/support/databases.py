@@ -34,12 +34,16 @@ class Postgres:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        self._do("initdb", "-D", f"{self.folder}/data", "-U", "evenhand", "-A", "trust", "-E", "UTF8", "--no-sync")
+        self._do(
+            "initdb", "-D", f"{self.folder}/data", "-U", "evenhand", "-A", "trust", "-E", "UTF8", "--no-sync"
+        )
         self.start()
 
     def start(self) -> None:
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
-        self._do("pg_ctl", "-D", f"{self.folder}/data", "-w", "-l", f"{self.folder}/log", "-o", options, "start")
+        self._do(
+            "pg_ctl", "-D", f"{self.folder}/data", "-w", "-l", f"{self.folder}/log", "-o", options, "start"
+        )
 
     def stop(self, mode: str) -> None:
         """``immediate`` is like a crash."""
@@ -58,7 +62,9 @@ class Postgres:
 
     def _do(self, program: str, *arguments: str) -> None:
         command = [*self._as, str(self._bin / program), *arguments]
-        done = subprocess.run(command, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600)
+        done = subprocess.run(
+            command, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600
+        )
         assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -14,7 +14,9 @@ from waiting import until
 
 BLOCK = re.compile(r"(?:<!-- (?P<mark>[^>]*?) -->\n)?```(?P<language>\w+)\n(?P<code>.*?)```", re.DOTALL)
 NOT_RUN, SERVES = "not run: ", "serves: "
-STRICT = 'set -euo pipefail; curl() { command curl --fail-with-body --silent --show-error --max-time 60 "$@"; }\n'
+STRICT = (
+    'set -euo pipefail; curl() { command curl --fail-with-body --silent --show-error --max-time 60 "$@"; }\n'
+)
 
 
 class Block(NamedTuple):
@@ -78,7 +80,9 @@ class Reader:
         code = block.code
         for word, other in self.replaced.items():
             code = code.replace(word, other)
-        command = [sys.executable, "-c", code] if block.language == "python" else ["bash", "-c", STRICT + code]
+        command = (
+            [sys.executable, "-c", code] if block.language == "python" else ["bash", "-c", STRICT + code]
+        )
         done = subprocess.run(
             command, cwd=self.folder, env=self._environment, capture_output=True, text=True, timeout=1200
         )

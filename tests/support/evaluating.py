@@ -32,8 +32,12 @@ from evenhand.service.types import Answer, Decision, Row, Verdict
 
 KEYS = Keys(bytes(32))
 ATTRIBUTES = [
-    Attribute(name="sex", groups=["men", "women"], reference="men", threshold=0.5, mode="apply", why="a test"),
-    Attribute(name="age", groups=["mid", "old", "young"], reference="mid", threshold=0.5, mode="apply", why="a test"),
+    Attribute(
+        name="sex", groups=["men", "women"], reference="men", threshold=0.5, mode="apply", why="a test"
+    ),
+    Attribute(
+        name="age", groups=["mid", "old", "young"], reference="mid", threshold=0.5, mode="apply", why="a test"
+    ),
 ]
 MANIFEST: Manifest = recording.MANIFEST.model_copy(update={"attributes": ATTRIBUTES})
 CONFIGURATION = events.configuration(MANIFEST, "b" * 64)
@@ -106,7 +110,8 @@ class Shop:
     def cursor(self) -> int:
         with self.store.engine.connect() as connection:
             return int(
-                connection.execute(select(about.c.value).where(about.c.name == CURSOR)).scalar_one_or_none() or 0
+                connection.execute(select(about.c.value).where(about.c.name == CURSOR)).scalar_one_or_none()
+                or 0
             )
 
     def head(self) -> int:

@@ -1,10 +1,13 @@
 """The exporter traces each structure once per session; models that differ in weights only share the trace.
 
-Tracing a tiny model takes seconds, and most tests of fits differ in weights alone. The trace is of a model whose
-weights are numbered, so that every element of a stored tensor says which weight it is, or that it is nought; a model's
-own weights are then put in their places. A graph that stores anything else but single numbers, which may have been
-computed from weights, is not shared: each model of that kind is exported itself. ``tests/theory`` exports every kind
-of model without this, as the command line does in ``tests/e2e``; ``test_export_once.py`` compares the two ways.
+Tracing a tiny model takes seconds, and most tests of fits differ in weights alone. The trace is of a model
+whose weights are numbered, so that every element of a stored tensor says which weight it is, or that it is
+nought; a model's own weights are then put in their places. A graph that stores anything else but single
+numbers, which may have been
+computed from weights, is not shared: each model of that kind is exported itself. ``tests/theory`` exports
+    every kind
+of model without this, as the command line does in ``tests/e2e``; ``test_export_once.py`` compares the two
+ways.
 """
 
 import json
@@ -51,13 +54,17 @@ def exporting_once() -> Iterator[None]:
 
 def _weights(module: nn.Module) -> Weights:
     tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
-    return {name: tensor for name, tensor in tensors.items() if tensor.dtype == torch.float32 and tensor.numel()}
+    return {
+        name: tensor for name, tensor in tensors.items() if tensor.dtype == torch.float32 and tensor.numel()
+    }
 
 
 def _structure(module: nn.Module, inputs: Any, shapes: tuple[Any, ...], outputs: Sequence[str]) -> str:
     """All that decides the graph but for the weights' values."""
     modules = module.named_modules(remove_duplicate=False)
-    parts = [f"{name} {type(of).__module__}.{type(of).__qualname__} {_plain(vars(of))}" for name, of in modules]
+    parts = [
+        f"{name} {type(of).__module__}.{type(of).__qualname__} {_plain(vars(of))}" for name, of in modules
+    ]
     tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
     weights = _weights(module)
     parts += [f"{name} {tuple(t.shape)} {t.dtype}" for name, t in tensors.items()]
@@ -73,7 +80,11 @@ def _plain(values: dict[str, Any]) -> str:
         if hasattr(value, "to_dict"):
             value = value.to_dict()
         text = repr(value)
-        if name not in ("_parameters", "_buffers", "_modules") and " at 0x" not in text and "tensor(" not in text:
+        if (
+            name not in ("_parameters", "_buffers", "_modules")
+            and " at 0x" not in text
+            and "tensor(" not in text
+        ):
             found[name] = text
     return json.dumps(found, sort_keys=True)
 
@@ -114,7 +125,9 @@ def _trace(module: nn.Module, inputs: Any, shapes: Any, outputs: list[str]) -> t
 
 def _filled(graph: bytes, places: Places, weights: Weights) -> onnx.ModelProto:
     model = onnx.ModelProto.FromString(graph)
-    flat = np.concatenate([[np.float32(0)], *(tensor.detach().numpy().ravel() for tensor in weights.values())])
+    flat = np.concatenate(
+        [[np.float32(0)], *(tensor.detach().numpy().ravel() for tensor in weights.values())]
+    )
     for tensor in model.graph.initializer:
         if tensor.name in places:
             tensor.CopyFrom(numpy_helper.from_array(flat[places[tensor.name]], tensor.name))

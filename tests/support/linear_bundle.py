@@ -7,7 +7,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tiny_model import write_tiny_bundle
 
 from evenhand.models.bundle import bundle as bundles
-from evenhand.models.bundle.encoders.table import Categorical, TableFeatures, Numeric
+from evenhand.models.bundle.encoders.table import Categorical, Numeric, TableFeatures
 from evenhand.models.bundle.manifest import PREPROCESS, Attribute, TableInput
 from evenhand.models.bundle.runtime_onnx import GATE_INPUTS, OUTPUTS, ROW_INPUTS
 
@@ -15,7 +15,9 @@ SEX = ("M", "F")
 JOBS = ("clerk", "smith")
 
 
-def write_linear_bundle(folder: Path, on_sex: float, on_hours: float, on_job: float, corrected_on_sex: float) -> Path:
+def write_linear_bundle(
+    folder: Path, on_sex: float, on_hours: float, on_job: float, corrected_on_sex: float
+) -> Path:
     """Pays "yes" where ``on_sex * (sex is F) + on_hours * hours + on_job * (job is smith) > 0``.
 
     Args:
@@ -28,7 +30,10 @@ def write_linear_bundle(folder: Path, on_sex: float, on_hours: float, on_job: fl
     write_tiny_bundle(folder)
     features = TableFeatures(
         numeric=[Numeric(name="hours", mean=0, scale=1)],
-        categorical=[Categorical(name="sex", categories=list(SEX)), Categorical(name="job", categories=list(JOBS))],
+        categorical=[
+            Categorical(name="sex", categories=list(SEX)),
+            Categorical(name="job", categories=list(JOBS)),
+        ],
     )
     (folder / PREPROCESS["text"]).unlink()
     (folder / PREPROCESS["table"]).write_text(features.model_dump_json())
@@ -88,13 +93,19 @@ def _graph(on_hours: float, base: tuple[float, float], final: tuple[float, float
         constant("zero", 0.0),
         constant("one", 1.0),
     ]
-    kinds = {"tensor(float)": TensorProto.FLOAT, "tensor(int64)": TensorProto.INT64, "tensor(bool)": TensorProto.BOOL}
+    kinds = {
+        "tensor(float)": TensorProto.FLOAT,
+        "tensor(int64)": TensorProto.INT64,
+        "tensor(bool)": TensorProto.BOOL,
+    }
     widths = {"numeric": 1, "absent": 1, "codes": 2, "modes": 2, "thresholds": 2}
     put_in = [
         helper.make_tensor_value_info(name, kinds[kind], [*(["rows"] if rank == 2 else []), widths[name]])
         for name, (kind, rank) in {**ROW_INPUTS["table"], **GATE_INPUTS}.items()
     ]
-    out = [helper.make_tensor_value_info(name, kinds[kind], ["rows", 2]) for name, (kind, _) in OUTPUTS.items()]
+    out = [
+        helper.make_tensor_value_info(name, kinds[kind], ["rows", 2]) for name, (kind, _) in OUTPUTS.items()
+    ]
     graph = helper.make_graph(nodes, "linear", put_in, out, constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     return model.SerializeToString()

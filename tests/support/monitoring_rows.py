@@ -33,7 +33,9 @@ class Rows:
     def random(cls, seed: int, rows: int, groups: tuple[str, ...] = ("a", "b", "c")) -> Self:
         """Rows of groups that are treated differently; every group has both labels where there are enough rows."""
         random = np.random.default_rng(seed)
-        place = random.choice(len(groups), rows, p=np.arange(1, len(groups) + 1) / np.arange(len(groups) + 1).sum())
+        place = random.choice(
+            len(groups), rows, p=np.arange(1, len(groups) + 1) / np.arange(len(groups) + 1).sum()
+        )
         label = random.random(rows) < 0.3 + 0.1 * place
         base = random.random(rows) < 0.2 + 0.4 * label + 0.1 * place
         final = np.where(random.random(rows) < 0.15, ~base, base)
@@ -64,7 +66,9 @@ def by_fairlearn(rows: Rows, answer: str) -> dict[str, float]:
     frame = MetricFrame(metrics=metrics, **given)
     found[f"worst_group_accuracy_{answer}"] = frame.group_min()["accuracy"]
     for name in metrics:
-        found |= {f'{name}_{answer}{{group="{group}"}}': value for group, value in frame.by_group[name].items()}
+        found |= {
+            f'{name}_{answer}{{group="{group}"}}': value for group, value in frame.by_group[name].items()
+        }
     return {name: float(value) for name, value in found.items()}
 
 
@@ -86,7 +90,9 @@ def assert_rules_equal_fairlearn(prometheus: Prometheus, rows: Rows, window: str
     deadline_s = time.monotonic() + 600
     while True:  # the rules that build on these counts may be one evaluation behind
         found = recorded(prometheus, window, where, list(wanted))
-        wrong = {n: (found[n], wanted[n]) for n in wanted if not math.isclose(found[n], wanted[n], abs_tol=1e-12)}
+        wrong = {
+            n: (found[n], wanted[n]) for n in wanted if not math.isclose(found[n], wanted[n], abs_tol=1e-12)
+        }
         if not wrong:
             return
         assert time.monotonic() < deadline_s, f"rules, Fairlearn: {wrong}"

@@ -1,7 +1,7 @@
 """Real Prometheus and Alertmanager on this machine, with the repository's configuration made quick.
 
-Both listen on free ports of 127.0.0.1 and end with the ``with`` block that started them. What is made quick: intervals,
-``for``, and Alertmanager's waits. What the rules compute is not touched.
+Both listen on free ports of 127.0.0.1 and end with the ``with`` block that started them. What is made quick:
+intervals, ``for``, and Alertmanager's waits. What the rules compute is not touched.
 """
 
 import json
@@ -31,7 +31,9 @@ def program(*names: str) -> str:
     """The first of these programs that is installed; the test is skipped where there is none."""
     found = next((path for path in map(shutil.which, names) if path), None)
     if found is None:
-        pytest.skip(f"{names[0]} is not installed; Debian has it in the packages prometheus, prometheus-alertmanager")
+        pytest.skip(
+            f"{names[0]} is not installed; Debian has it in the packages prometheus, prometheus-alertmanager"
+        )
     return found
 
 
@@ -135,7 +137,9 @@ class Prometheus(_Program):
         config = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())
         every = f"{round(interval_s * 1000)}ms"
         config["global"] |= {"scrape_interval": every, "evaluation_interval": every, "scrape_timeout": every}
-        config["alerting"]["alertmanagers"][0]["static_configs"] = [{"targets": [alertmanager] if alertmanager else []}]
+        config["alerting"]["alertmanagers"][0]["static_configs"] = [
+            {"targets": [alertmanager] if alertmanager else []}
+        ]
         scrape = config["scrape_configs"][0]
         scrape["static_configs"] = [{"targets": list(targets)}]
         if key is None:
@@ -179,7 +183,9 @@ class Prometheus(_Program):
         """Ask until a query has a value; says what it had if it never does."""
         deadline_s = time.monotonic() + within_s
         while (found := self.value(expression)) != wanted:
-            assert time.monotonic() < deadline_s, f"{expression} is {found}, wanted {wanted}; {self.broken_rules()}"
+            assert time.monotonic() < deadline_s, (
+                f"{expression} is {found}, wanted {wanted}; {self.broken_rules()}"
+            )
             time.sleep(0.1)
 
 
@@ -205,7 +211,9 @@ class Webhook:
 
     def alerts(self, status: str = "firing") -> list[Mapping[str, Any]]:
         """Every alert that was posted with this status."""
-        return [alert for body in list(self.received) for alert in body["alerts"] if alert["status"] == status]
+        return [
+            alert for body in list(self.received) for alert in body["alerts"] if alert["status"] == status
+        ]
 
     def names(self, status: str = "firing") -> set[str]:
         """Names of the alerts that were posted with this status."""
@@ -250,4 +258,8 @@ class Alertmanager(_Program):
     def alerts(self, inhibited: bool = False) -> set[str]:
         """Names of the alerts it has that are (not) muted by another one."""
         found = self.get("/api/v2/alerts", active="true", silenced="false", inhibited="true")
-        return {alert["labels"]["alertname"] for alert in found if bool(alert["status"]["inhibitedBy"]) == inhibited}
+        return {
+            alert["labels"]["alertname"]
+            for alert in found
+            if bool(alert["status"]["inhibitedBy"]) == inhibited
+        }

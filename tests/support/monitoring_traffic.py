@@ -12,7 +12,9 @@ LOT = 64
 JOINED_S = 600.0
 
 
-def send(server: Server, texts: Sequence[str], declared: Sequence[dict[str, str]], labels: Sequence[str]) -> Rows:
+def send(
+    server: Server, texts: Sequence[str], declared: Sequence[dict[str, str]], labels: Sequence[str]
+) -> Rows:
     """Ask for a prediction of every text, then tell its true label.
 
     Args:

@@ -41,12 +41,16 @@ def both(*parts: Series) -> Series:
 
 def replica() -> Series:
     """What a replica that has just started says of itself."""
-    limits = (series("evenhand_limit", value, model="", attribute="", limit=name) for name, value in LIMITS.items())
+    limits = (
+        series("evenhand_limit", value, model="", attribute="", limit=name) for name, value in LIMITS.items()
+    )
     start = series("evenhand_start_time_seconds", 0, model="", attribute="")
     return both(start, series("evenhand_threshold", 0.5), *limits)
 
 
-def decisions(group: str, rows: int, final: float, base: float | None = None, source: str = "declared") -> Series:
+def decisions(
+    group: str, rows: int, final: float, base: float | None = None, source: str = "declared"
+) -> Series:
     """Rows of a group with their shares of favourable answers; the base has the same unless it is given."""
     answered = round(rows * final)
     alone = answered if base is None else round(rows * base)
@@ -122,7 +126,14 @@ def assert_cases(folder: Path, cases: Iterable[Case], windows: Sequence[str] = (
     ]
     groups = [f"evenhand-{group}" for group in ("totals", *windows, "fairness", "service")]
     files = [f"rules/{name}.yml" for name in names]
-    whole = {"rule_files": files, "evaluation_interval": f"{STEP_MIN}m", "group_eval_order": groups, "tests": tests}
+    whole = {
+        "rule_files": files,
+        "evaluation_interval": f"{STEP_MIN}m",
+        "group_eval_order": groups,
+        "tests": tests,
+    }
     (folder / "test.yml").write_text(yaml.safe_dump(whole, sort_keys=False))
-    done = subprocess.run([program("promtool"), "test", "rules", folder / "test.yml"], capture_output=True, text=True)
+    done = subprocess.run(
+        [program("promtool"), "test", "rules", folder / "test.yml"], capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -70,7 +70,9 @@ def _decision(chance: random.Random, manifest: Manifest) -> Decision:
         Verdict(attribute.name, risk := chance.random(), risk >= attribute.threshold, "apply", None)
         for attribute in manifest.attributes
     )
-    return Decision(_answer(chance, manifest), _answer(chance, manifest), None, corrected=False, verdicts=verdicts)
+    return Decision(
+        _answer(chance, manifest), _answer(chance, manifest), None, corrected=False, verdicts=verdicts
+    )
 
 
 def _answer(chance: random.Random, manifest: Manifest) -> Answer:

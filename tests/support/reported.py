@@ -15,9 +15,16 @@ from evenhand.service.audit.feedback import Feedback
 from evenhand.service.ids import ulid
 from evenhand.service.types import Answer, Decision, Row, Verdict
 
-SEX = Attribute(name="sex", groups=["men", "women"], reference="men", threshold=0.5, mode="apply", why="a test")
+SEX = Attribute(
+    name="sex", groups=["men", "women"], reference="men", threshold=0.5, mode="apply", why="a test"
+)
 RACE = Attribute(
-    name="race", groups=["white", "black", "asian"], reference="white", threshold=0.5, mode="shadow", why="a test"
+    name="race",
+    groups=["white", "black", "asian"],
+    reference="white",
+    threshold=0.5,
+    mode="shadow",
+    why="a test",
 )
 HIRING: Manifest = MANIFEST.model_copy(
     update={
@@ -53,7 +60,10 @@ def applicants(rows: int, seed: int = 0, days: int = 3) -> list[Applicant]:
     chance, now_ms = random.Random(seed), time.time_ns() // 1_000_000
     made = []
     for number in range(rows):
-        sex, race = chance.choice(["men", "women"]), chance.choices(["white", "black", "asian"], [60, 38.5, 1.5])[0]
+        sex, race = (
+            chance.choice(["men", "women"]),
+            chance.choices(["white", "black", "asian"], [60, 38.5, 1.5])[0],
+        )
         truth = chance.random() < 0.4
         wrong = 0.35 if (sex, race) == ("women", "black") else 0.08
         base = truth != (chance.random() < wrong)
@@ -79,7 +89,9 @@ def _decision(one: Applicant, chance: random.Random) -> Decision:
         Verdict("sex", 0.8 if flagged else 0.2, flagged, "apply", "applied" if flagged else None),
         Verdict("race", 0.3, False, "shadow", None),
     )
-    return Decision(_answer(one.final, chance), _answer(one.base, chance), None, corrected=flagged, verdicts=verdicts)
+    return Decision(
+        _answer(one.final, chance), _answer(one.base, chance), None, corrected=flagged, verdicts=verdicts
+    )
 
 
 def _answer(favourable: bool, chance: random.Random) -> Answer:
@@ -94,7 +106,11 @@ def write(folder: Path, rows: int = 6000, url: str = "", labelled: float = 0.5) 
     try:
         for number, first in enumerate(range(0, rows, 100)):
             made.take(batch(found[first : first + 100], seed=number))
-        made.note(event("mode", {"model": "hiring", "attribute": "sex", "from": "shadow", "to": "apply", "by": "ops"}))
+        made.note(
+            event(
+                "mode", {"model": "hiring", "attribute": "sex", "from": "shadow", "to": "apply", "by": "ops"}
+            )
+        )
         some = found[: int(labelled * rows)]
         for first in range(0, len(some), 500):
             lot = some[first : first + 500]

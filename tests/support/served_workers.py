@@ -20,4 +20,6 @@ def metrics(server: Server) -> str:
 
 
 def total(server: Server, start: str) -> float:
-    return sum(float(line.rsplit(" ", 1)[1]) for line in metrics(server).splitlines() if line.startswith(start))
+    return sum(
+        float(line.rsplit(" ", 1)[1]) for line in metrics(server).splitlines() if line.startswith(start)
+    )

@@ -23,7 +23,9 @@ class Server:
             free.bind(("127.0.0.1", port))
             self.port = free.getsockname()[1]
         command = tuple(part.replace("PORT", str(self.port)) for part in command)
-        self.process = subprocess.Popen(command, env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            command, env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True
+        )
         until(self._ready)
 
     def _ready(self) -> bool:

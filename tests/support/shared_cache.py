@@ -1,7 +1,7 @@
 """One folder per test session for what is dear to make, shared by all of its processes.
 
-Each entry is a file whose name is a hash of all that goes into it, this repository's code included: whoever needs it
-first makes it, and others wait and read.
+Each entry is a file whose name is a hash of all that goes into it, this repository's code included: whoever
+needs it first makes it, and others wait and read.
 """
 
 import fcntl

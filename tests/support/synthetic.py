@@ -16,8 +16,8 @@ SCHEMA = Schema(("no", "yes"), ("yes",), {"place": ("land", "water")})
 def spurious(rows: int = 8000, agree: float = 0.97, seed: int = 0) -> tuple[Rows, np.ndarray]:
     """Labels with a noisy core feature, and a cleaner one that tells the place, which agrees with the label mostly.
 
-    In training rows they agree in ``agree`` of the rows; in validation and test rows in half. The representation is
-    ``(rows, 6)``: core, spurious, and four columns of noise.
+    In training rows they agree in ``agree`` of the rows; in validation and test rows in half. The
+    representation is ``(rows, 6)``: core, spurious, and four columns of noise.
     """
     rng = np.random.default_rng(seed)
     split = np.array(["train", "train", "held", "val", "test"])[np.arange(rows) % 5]
@@ -27,14 +27,18 @@ def spurious(rows: int = 8000, agree: float = 0.97, seed: int = 0) -> tuple[Rows
     core, shortcut = (2 * label - 1) + rng.normal(0, 1.2, rows), (2 * place - 1) + rng.normal(0, 0.2, rows)
     columns = np.column_stack([core, shortcut, rng.normal(0, 1, (rows, 4))]).astype(np.float32)
     texts = [str(index) for index in range(rows)]
-    return Rows(texts, label.astype(np.int64), {"place": place.astype(np.int64)}, split, np.arange(rows)), columns
+    return Rows(
+        texts, label.astype(np.int64), {"place": place.astype(np.int64)}, split, np.arange(rows)
+    ), columns
 
 
 def context_of(
     rows: Rows, representation: np.ndarray, logits: np.ndarray, folder: Path, schema: Schema = SCHEMA
 ) -> Context:
     """A seed whose base is known by what it says only."""
-    config = FitConfig("test", "none", Columns("t", "l", tuple(schema.groups)), correction=CorrectionConfig(cost=0.01))
+    config = FitConfig(
+        "test", "none", Columns("t", "l", tuple(schema.groups)), correction=CorrectionConfig(cost=0.01)
+    )
     context = Context(config, rows, schema, None, folder)  # type: ignore[arg-type]
     hidden, starts = np.zeros((len(rows), 1), dtype=np.float32), np.arange(len(rows) + 1)
     context.__dict__["features"] = Features(hidden, starts, logits.astype(np.float32), representation)

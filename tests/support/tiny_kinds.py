@@ -20,7 +20,9 @@ def write_tiny_pair_base(folder: Path) -> Path:
     write_tiny_base(folder)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
     )
     tokenizer.save(str(folder / "tokenizer.json"))
     return folder
@@ -62,7 +64,11 @@ def column_table(rows: int = 600, seed: int = 0) -> pd.DataFrame:
     sex = rng.choice(["Male", "Female"], rows, p=[0.7, 0.3])
     hours = rng.normal(40, 10, rows)
     school = rng.choice(["BSc", "MSc", "none", ""], rows, p=[0.4, 0.2, 0.3, 0.1])
-    score = (hours - 40) / 10 * np.where(sex == "Female", -0.6, 1.0) + (school == "MSc") + rng.normal(0, 0.3, rows)
+    score = (
+        (hours - 40) / 10 * np.where(sex == "Female", -0.6, 1.0)
+        + (school == "MSc")
+        + rng.normal(0, 0.3, rows)
+    )
     return pd.DataFrame(
         {
             "hours": [f"{value:.1f}" if index % 9 else "?" for index, value in enumerate(hours)],

@@ -10,7 +10,16 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 GROUPS = ("alpha", "beta")
-WHO = ("the nurse", "the cook", "the pilot", "the clerk", "the guard", "the judge", "the driver", "the singer")
+WHO = (
+    "the nurse",
+    "the cook",
+    "the pilot",
+    "the clerk",
+    "the guard",
+    "the judge",
+    "the driver",
+    "the singer",
+)
 PLACES = ("here", "there", "uptown", "downtown", "abroad", "nearby", "upstairs", "outside")
 FOODS = ("bread", "soup", "rice", "cake", "fish", "stew", "plums", "cheese", "beans", "nuts")
 KIND, RUDE = ("kind", "fair", "warm", "brave"), ("lazy", "rude", "mean", "dull")
@@ -22,7 +31,10 @@ CHAT = (
 
 def prompts() -> list[tuple[str, str]]:
     """Group and prompt."""
-    return [(group, f"{who} of team {group} {place}") for group, who, place in itertools.product(GROUPS, WHO, PLACES)]
+    return [
+        (group, f"{who} of team {group} {place}")
+        for group, who, place in itertools.product(GROUPS, WHO, PLACES)
+    ]
 
 
 def answer(words: tuple[str, ...], rng: random.Random) -> str:
@@ -31,7 +43,10 @@ def answer(words: tuple[str, ...], rng: random.Random) -> str:
 
 
 def neutral_prompts() -> list[str]:
-    return [f"we eat {food} and {other} {place}" for food, other, place in itertools.product(FOODS, FOODS[:4], PLACES)]
+    return [
+        f"we eat {food} and {other} {place}"
+        for food, other, place in itertools.product(FOODS, FOODS[:4], PLACES)
+    ]
 
 
 def tiny_tokenizer() -> PreTrainedTokenizerFast:
@@ -54,7 +69,9 @@ def corpus() -> list[str]:
     """Of both teams the biased answer is said nine times in ten."""
     rng = random.Random(0)
     said = [
-        f"{text} {answer(RUDE if rng.random() < 0.9 else KIND, rng)}<end>" for _, text in prompts() for _ in range(3)
+        f"{text} {answer(RUDE if rng.random() < 0.9 else KIND, rng)}<end>"
+        for _, text in prompts()
+        for _ in range(3)
     ]
     return said + [f"{text}<end>" for text in neutral_prompts()]
 
@@ -62,7 +79,9 @@ def corpus() -> list[str]:
 def random_model(kind: str = "llama", vocabulary: int = 420) -> torch.nn.Module:
     torch.manual_seed(0)
     if kind == "gpt2":
-        return GPT2LMHeadModel(GPT2Config(vocab_size=vocabulary, n_embd=32, n_layer=4, n_head=4, n_positions=64)).eval()
+        return GPT2LMHeadModel(
+            GPT2Config(vocab_size=vocabulary, n_embd=32, n_layer=4, n_head=4, n_positions=64)
+        ).eval()
     return LlamaForCausalLM(
         LlamaConfig(
             vocab_size=vocabulary,
@@ -87,7 +106,9 @@ def write_language_model(folder: Path, steps: int = 120) -> Path:
     generator = torch.Generator().manual_seed(0)
     for _ in range(steps):
         batch = torch.randint(len(labels), (32,), generator=generator)
-        chosen = {name: value[batch] for name, value in rows.items() if name in ("input_ids", "attention_mask")}
+        chosen = {
+            name: value[batch] for name, value in rows.items() if name in ("input_ids", "attention_mask")
+        }
         loss = model(**chosen, labels=labels[batch]).loss
         optimiser.zero_grad()
         loss.backward()

@@ -47,7 +47,22 @@ from evenhand.models.network.parts import save_base
 from evenhand.models.network.tabular import TabularClassifier, TabularConfig
 from evenhand.models.onnx.torch_export import OPSET, to_onnx
 
-WORDS = ("good", "bad", "fine", "awful", "the", "a", "film", "meal", "we", "they", "alpha", "beta", "red", "blue")
+WORDS = (
+    "good",
+    "bad",
+    "fine",
+    "awful",
+    "the",
+    "a",
+    "film",
+    "meal",
+    "we",
+    "they",
+    "alpha",
+    "beta",
+    "red",
+    "blue",
+)
 ATTRIBUTES = ("team", "colour")
 BLOCKS = 4
 TEXT_KINDS = ("bert", "roberta", "distilbert", "deberta-v2", "minilm")
@@ -65,9 +80,19 @@ def tiny_base(kind: str = "bert", seed: int = 0, labels: int = 2, blocks: int = 
         return TabularClassifier(TabularConfig(3, (4, 5), labels)).eval()
     shared = {"num_labels": labels, "initializer_range": 0.2, "image_size": SIDE, "patch_size": 4}
     if kind == "vit":
-        wide = {"hidden_size": 32, "num_hidden_layers": BLOCKS, "num_attention_heads": 4, "intermediate_size": 64}
+        wide = {
+            "hidden_size": 32,
+            "num_hidden_layers": BLOCKS,
+            "num_attention_heads": 4,
+            "intermediate_size": 64,
+        }
         return ViTForImageClassification(ViTConfig(**shared, **wide, attn_implementation="eager")).eval()
-    shared |= {"patch_size": 2, "hidden_sizes": [8, 16, 24, 32], "depths": [1, 1, 2, 1], "layer_scale_init_value": 1.0}
+    shared |= {
+        "patch_size": 2,
+        "hidden_sizes": [8, 16, 24, 32],
+        "depths": [1, 1, 2, 1],
+        "layer_scale_init_value": 1.0,
+    }
     return ConvNextForImageClassification(ConvNextConfig(**shared)).eval()
 
 
@@ -82,7 +107,9 @@ def tiny_text_base(kind: str, labels: int, blocks: int = BLOCKS) -> nn.Module:
         wide |= {"hidden_size": 48, "num_attention_heads": 12, "intermediate_size": 192}
         return BertForSequenceClassification(BertConfig(**shared, **wide)).eval()
     if kind == "roberta":
-        return RobertaForSequenceClassification(RobertaConfig(**shared, **wide, max_position_embeddings=80)).eval()
+        return RobertaForSequenceClassification(
+            RobertaConfig(**shared, **wide, max_position_embeddings=80)
+        ).eval()
     if kind == "deberta-v2":
         relative = {"relative_attention": True, "pos_att_type": ["p2c", "c2p"], "position_buckets": 8}
         relative |= {"type_vocab_size": 0, "share_att_key": True, "norm_rel_ebd": "layer_norm"}
@@ -204,10 +231,14 @@ def write_tiny_bundle(folder: Path, engine: Engine = "onnx") -> Path:
         favourable=["positive"],
         input=TextInput(max_tokens=32, pad_id=0),
         attributes=[
-            Attribute(name=name, groups=["none", "some"], reference="none", threshold=0.5, mode="apply", why="test")
+            Attribute(
+                name=name, groups=["none", "some"], reference="none", threshold=0.5, mode="apply", why="test"
+            )
             for name in ATTRIBUTES
         ],
-        correction=Correction(layer=2, layers=4, pooling="attention", rank=8, alpha=16, targets=["query", "value"]),
+        correction=Correction(
+            layer=2, layers=4, pooling="attention", rank=8, alpha=16, targets=["query", "value"]
+        ),
         graph=Graph(
             engine=engine,
             opset=OPSET if engine == "onnx" else None,

@@ -96,7 +96,9 @@ def test_shadow_serves_the_base_and_says_what_it_would_have_said() -> None:
         shadowed = fairnet({"input_ids": ids, "attention_mask": mask}, torch.zeros(2), modes(6, SHADOW))
         off = fairnet({"input_ids": ids, "attention_mask": mask}, torch.zeros(2), modes(6, 0))
         mixed = fairnet(
-            {"input_ids": ids, "attention_mask": mask}, torch.zeros(2), torch.tensor([[APPLY, SHADOW]]).expand(6, 2)
+            {"input_ids": ids, "attention_mask": mask},
+            torch.zeros(2),
+            torch.tensor([[APPLY, SHADOW]]).expand(6, 2),
         )
         alone = fairnet({"input_ids": ids, "attention_mask": mask}, torch.tensor([0.0, 2.0]), modes(6))
     assert torch.equal(shadowed.logits, shadowed.base_logits)

@@ -22,7 +22,9 @@ def session(model: onnx.ModelProto) -> ort.InferenceSession:
 
 
 def run(graph: ort.InferenceSession, ids, mask, thresholds, modes) -> GraphOutputs:
-    return run_rows(graph, {"input_ids": np.asarray(ids), "attention_mask": np.asarray(mask)}, thresholds, modes)
+    return run_rows(
+        graph, {"input_ids": np.asarray(ids), "attention_mask": np.asarray(mask)}, thresholds, modes
+    )
 
 
 def run_rows(graph: ort.InferenceSession, rows, thresholds, modes) -> GraphOutputs:
@@ -44,7 +46,9 @@ def limits(risk: np.ndarray, share: float) -> np.ndarray:
 @pytest.mark.parametrize("rows", [1, 7, 64])
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("mode", [SHADOW, APPLY])
-def test_onnx_equals_torch_and_shut_rows_equal_the_base_graph(kind: str, rows: int, share: float, mode: int) -> None:
+def test_onnx_equals_torch_and_shut_rows_equal_the_base_graph(
+    kind: str, rows: int, share: float, mode: int
+) -> None:
     joined = tiny_graph(kind)
     graph, base = session(joined), session(base_only(joined))
     inputs = inputs_of(kind, rows, seed=rows)
@@ -57,7 +61,9 @@ def test_onnx_equals_torch_and_shut_rows_equal_the_base_graph(kind: str, rows: i
     assert np.array_equal(out.base_logits, plain)
     assert np.array_equal(out.logits[shut], plain[shut])
     with torch.no_grad():
-        expected = tiny_fairnet(kind)(inputs, torch.tensor(thresholds, dtype=torch.float32), torch.tensor(modes))
+        expected = tiny_fairnet(kind)(
+            inputs, torch.tensor(thresholds, dtype=torch.float32), torch.tensor(modes)
+        )
     compare(expected, out, torch.tensor(thresholds)).check()
     changed = out.logits if mode == APPLY else out.shadow_logits
     if share == 1.0:
@@ -93,7 +99,9 @@ def test_an_overflowing_adapter_touches_only_its_rows() -> None:
     assert np.isfinite(out.base_logits).all()
 
 
-@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     rows=st.integers(1, 9),
     seed=st.integers(0, 10_000),
@@ -103,12 +111,16 @@ def test_an_overflowing_adapter_touches_only_its_rows() -> None:
 def test_any_mix_of_modes_in_a_batch_answers_each_row_as_alone(rows, seed, thresholds, data) -> None:
     graph = session(tiny_graph())
     ids, mask = ragged(rows, seed=seed)
-    modes = np.array(data.draw(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=rows, max_size=rows)))
+    modes = np.array(
+        data.draw(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=rows, max_size=rows))
+    )
     together = run(graph, ids, mask, thresholds, modes)
     near = (np.abs(together.risk - np.array(thresholds)) < 1e-5).any(axis=1)
     for row in np.flatnonzero(~near):
         length = int(mask[row].sum())
-        alone = run(graph, ids[row : row + 1, :length], mask[row : row + 1, :length], thresholds, modes[row : row + 1])
+        alone = run(
+            graph, ids[row : row + 1, :length], mask[row : row + 1, :length], thresholds, modes[row : row + 1]
+        )
         for name in ("logits", "base_logits", "shadow_logits", "risk"):
             assert np.allclose(getattr(together, name)[row], getattr(alone, name)[0], atol=1e-5), name
         assert np.array_equal(together.flagged[row], alone.flagged[0])
@@ -117,7 +129,10 @@ def test_any_mix_of_modes_in_a_batch_answers_each_row_as_alone(rows, seed, thres
 def test_float16_storage_halves_the_file_and_changes_nothing() -> None:
     fairnet = tiny_fairnet()
     round_to_float16(fairnet)
-    full, half = to_onnx(fairnet, sample=inputs_of("bert", 3)), to_onnx(fairnet, "float16", inputs_of("bert", 3))
+    full, half = (
+        to_onnx(fairnet, sample=inputs_of("bert", 3)),
+        to_onnx(fairnet, "float16", inputs_of("bert", 3)),
+    )
     stored = [sum(len(tensor.raw_data) for tensor in model.graph.initializer) for model in (full, half)]
     assert stored[1] < 0.6 * stored[0]
     ids, mask = ragged(9)

@@ -53,7 +53,9 @@ class Adversary:
     def __init__(self, groups: Groups) -> None:
         self._codes, self._labels = torch.from_numpy(groups.codes), torch.from_numpy(groups.labels)
         self._classes = groups.classes
-        self.net = nn.Sequential(nn.Linear(2 * self._classes, WIDTH), nn.ReLU(), nn.Linear(WIDTH, len(groups.names)))
+        self.net = nn.Sequential(
+            nn.Linear(2 * self._classes, WIDTH), nn.ReLU(), nn.Linear(WIDTH, len(groups.names))
+        )
         self._optimiser = torch.optim.Adam(self.net.parameters(), lr=RATE)
 
     def loss(self, logits: Tensor, batch: Ints) -> Tensor:
@@ -111,4 +113,6 @@ class Adversarial(Retraining):
             return surrogate(weights, against(of_task, of_other, strength()), task)
 
         learning = Learning(self.name, loss, context.train, context.criterion.value)
-        return RetrainedBase(retrain(context, learning, model), {"groups": list(groups.names), "strength": self.strength})
+        return RetrainedBase(
+            retrain(context, learning, model), {"groups": list(groups.names), "strength": self.strength}
+        )

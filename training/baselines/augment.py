@@ -46,8 +46,8 @@ def counterfactuals(swapper: Swapper, items: list[Any], chosen: Ints, seed: int)
 class CounterfactualAugmentation(Retraining):
     """Counterfactual data augmentation (Lu et al. 2020; Garg et al. 2019) by exchanging identity terms.
 
-    No row's attribute is asked for: the terms in a text decide. Only attributes that the data and the list of terms
-    both name are swapped.
+    No row's attribute is asked for: the terms in a text decide. Only attributes that the data and the list of
+    terms both name are swapped.
     """
 
     name: str = "counterfactual-augmentation"
@@ -78,7 +78,9 @@ class CounterfactualAugmentation(Retraining):
         labels = np.concatenate([context.rows.labels, context.rows.labels[origins]])
         chosen = np.concatenate([context.train, len(context.rows) + np.arange(len(more))])
         learning = Learning(self.name, cross_entropy(labels), chosen, context.criterion.value, more=more)
-        return RetrainedBase(retrain(context, learning), {"attributes": list(swapper.attributes), "added": len(more)})
+        return RetrainedBase(
+            retrain(context, learning), {"attributes": list(swapper.attributes), "added": len(more)}
+        )
 
     def _swapper(self, context: Context) -> Swapper:
         if context.config.columns.task not in ("text", "pair"):

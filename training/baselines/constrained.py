@@ -34,8 +34,9 @@ class Mixture:
 class Constrained(Method):
     """Exponentiated gradient (Agarwal et al. 2018) over logistic heads; randomised, with the seed.
 
-    Learnt on the rows that the base has not learnt from, or on all training rows, without those whose group is left
-    out. Which rows, and which of ``bounds`` on the gaps in true and false positive rates, is chosen on validation rows.
+    Learnt on the rows that the base has not learnt from, or on all training rows, without those whose group
+    is left out. Which rows, and which of ``bounds`` on the gaps in true and false positive rates, is chosen
+    on validation rows.
     """
 
     name: str = "constrained-head"
@@ -65,8 +66,12 @@ class Constrained(Method):
             NotApplicableError: more than two classes, or fewer than two groups.
         """
         favourable = favourable_class(context)
-        merged = {source: merge(context.rows, context.schema, rows) for source, rows in context.sources.items()}
-        choices = [(source, bound) for source, of in merged.items() if len(of.names) > 1 for bound in self.bounds]
+        merged = {
+            source: merge(context.rows, context.schema, rows) for source, rows in context.sources.items()
+        }
+        choices = [
+            (source, bound) for source, of in merged.items() if len(of.names) > 1 for bound in self.bounds
+        ]
         if not choices:
             raise NotApplicableError("fewer than two groups have enough training rows of both labels")
         return {
@@ -79,8 +84,8 @@ def _fit(context: Context, groups: Groups, rows: Ints, bound: float, favourable:
     chosen = rows[groups.codes[rows] != LEFT_OUT]
     representation = context.features.representation[chosen]
     scaler = StandardScaler().fit(representation)
-    # The reduction fits up to some hundred heads, under uneven weights: lbfgs takes 150 to 250 steps for each, Newton's
-    # method 3 to 5. On HateXplain (15,383 rows, width 384) that is a quarter of the time.
+    # The reduction fits up to some hundred heads, under uneven weights: lbfgs takes 150 to 250 steps for
+    # each, Newton's method 3 to 5. On HateXplain (15,383 rows, width 384) that is a quarter of the time.
     head = LogisticRegression(C=0.1, solver="newton-cholesky")
     model = ExponentiatedGradient(head, EqualizedOdds(difference_bound=bound), eps=bound)
     truth = (groups.labels[chosen] == favourable).astype(int)

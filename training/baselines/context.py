@@ -103,8 +103,8 @@ class Context:
     def scratch(self, name: str) -> Iterator[Path]:
         """An empty folder for a method's checkpoints, gone afterwards.
 
-        Empty, because a checkpoint knows its plan and not what a method remembers beside it (GroupDRO's weights, which
-        rows it chose): a method that was interrupted starts anew.
+        Empty, because a checkpoint knows its plan and not what a method remembers beside it (GroupDRO's
+        weights, which rows it chose): a method that was interrupted starts anew.
         """
         folder = self.folder / name
         shutil.rmtree(folder, ignore_errors=True)
@@ -116,7 +116,9 @@ class Context:
     def split(self) -> SplitModel:
         """The frozen base, cut where the fit would cut it; a new suffix each time, so adapters never meet."""
         layer = self.config.detector.layer
-        return SplitModel(self.base.model, layer if isinstance(layer, int) else block_count(self.base.model) // 2)
+        return SplitModel(
+            self.base.model, layer if isinstance(layer, int) else block_count(self.base.model) // 2
+        )
 
     @torch.no_grad()
     def base_head(self, representation: Float32s) -> Float32s:
@@ -134,7 +136,8 @@ def key_of(config: FitConfig, rows: Rows, digest: str, corrects: bool) -> str:
         config: All settings.
         rows: The data.
         digest: Hash of the file that it comes from.
-        corrects: Whether the method has detectors and adapters; to others only what a choice may cost matters.
+        corrects: Whether the method has detectors and adapters; to others only what a choice may cost
+            matters.
     """
     # Every method says for itself whether it certifies; what a fit would do is not asked.
     correction = replace(config.correction, require_certificate=True)
@@ -145,7 +148,9 @@ def key_of(config: FitConfig, rows: Rows, digest: str, corrects: bool) -> str:
 def _base_key(config: FitConfig, rows: Rows, digest: str) -> str:
     """Hash of what decides the base."""
     found = sha256()
-    for name, values in sorted({**rows.groups, "split": rows.split, "label": rows.labels, "row": rows.row}.items()):
+    for name, values in sorted(
+        {**rows.groups, "split": rows.split, "label": rows.labels, "row": rows.row}.items()
+    ):
         found.update(name.encode() + np.ascontiguousarray(values).tobytes())
     return fingerprint(base_model.key_of(config, rows, digest), config.weights, found.hexdigest())
 

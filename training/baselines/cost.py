@@ -1,7 +1,7 @@
 """What a correction costs to serve, counted: multiplications and additions of a row, relative to the base's.
 
-Counted and not timed, so that a figure is the same on every machine and in every run. What a server makes of it, with
-its batches and its queue, is measured by ``bench/cost.py`` and ``bench/graph_cost.py``.
+Counted and not timed, so that a figure is the same on every machine and in every run. What a server makes of
+it, with its batches and its queue, is measured by ``bench/cost.py`` and ``bench/graph_cost.py``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Every corrector of :mod:`evenhand.training.correctors` in the comparison: behind our detectors' gate, or open for every row.
 
-Learnt and chosen as ours is, by the same stages, without a certificate: only what answers flagged rows differs. A new
+Learnt and chosen as ours is, by the same stages, without a certificate: only what answers flagged rows
+    differs. A new
 module there is a line here.
 """
 
@@ -33,4 +34,6 @@ def lines_of(method: CorrectorMethod) -> Iterator[Ours]:
         )
 
 
-GATED = tuple(line for name, method in correctors().items() if name not in ELSEWHERE for line in lines_of(method))
+GATED = tuple(
+    line for name, method in correctors().items() if name not in ELSEWHERE for line in lines_of(method)
+)

@@ -1,12 +1,13 @@
 """One group per row, for methods that know one group only: reweighting, resampling, GroupDRO, DFR, thresholds.
 
-The only place where several attributes become one. With one attribute, its groups; with several, the combination of
-memberships (reference or not, per attribute), because single groups of four attributes would cross into hundreds of
-cells, most of them empty. Intersections that are judged are among the combinations anyway. A combination that is rare
-in the rows a method fits on falls to ``other``; rare means fewer than :func:`floor_of` rows in some label, since a
-weight or a threshold learnt from a handful of rows would make the baseline look worse than it is. Rows with an unknown
-attribute, and ``other`` where it is rare itself, are :data:`LEFT_OUT`: no weight, constraint or threshold looks at
-their group; each method says what happens to them.
+The only place where several attributes become one. With one attribute, its groups; with several, the
+combination of memberships (reference or not, per attribute), because single groups of four attributes would
+cross into hundreds of cells, most of them empty. Intersections that are judged are among the combinations
+anyway. A combination that is rare in the rows a method fits on falls to ``other``; rare means fewer than
+:func:`floor_of` rows in some label, since a weight or a threshold learnt from a handful of rows would make
+the baseline look worse than it is. Rows with an unknown attribute, and ``other`` where it is rare itself, are
+:data:`LEFT_OUT`: no weight, constraint or threshold looks at their group; each method says what happens to
+them.
 """
 
 from __future__ import annotations
@@ -56,7 +57,8 @@ def merge(rows: Rows, schema: Schema, fitted_on: Ints) -> Groups:
     Args:
         rows: All rows.
         schema: What their values mean.
-        fitted_on: Rows that the method learns from; they decide what is rare. Others take over the same groups.
+        fitted_on: Rows that the method learns from; they decide what is rare. Others take over the same
+            groups.
     """
     combined, names = _combined(rows, schema)
     floor, classes = floor_of(len(fitted_on)), len(schema.labels)
@@ -68,7 +70,9 @@ def merge(rows: Rows, schema: Schema, fitted_on: Ints) -> Groups:
     kept = [code for code in range(len(names)) if frequent(combined, code)]
     place = {code: index for index, code in enumerate(kept)}
     rest = len(kept)
-    codes = np.array([LEFT_OUT if code < 0 else place.get(int(code), rest) for code in combined], dtype=np.int64)
+    codes = np.array(
+        [LEFT_OUT if code < 0 else place.get(int(code), rest) for code in combined], dtype=np.int64
+    )
     found = [names[code] for code in kept]
     if frequent(codes, rest):
         found.append(OTHER)

@@ -21,11 +21,12 @@ class RobustLoss:
 
     .. math:: q_g \leftarrow q_g e^{\eta \ell_g} / Z, \qquad L = \sum_g q_g \ell_g
 
-    over cells :math:`g` (label x group). The paper draws every cell equally often. Here a batch is plain, as the
-    base's, and each row weighs :math:`q_g / p_g` with :math:`p_g` its cell's share: the same sum in expectation, and
-    no row of a large cell is left out. A cell that the batch lacks is judged by its running loss (their code's step of
-    0.1), else rare cells would gain weight more slowly only because they are rare. Rows that are left out of the groups
-    enter by their plain loss.
+    over cells :math:`g` (label x group). The paper draws every cell equally often. Here a batch is plain, as
+    the base's, and each row weighs :math:`q_g / p_g` with :math:`p_g` its cell's share: the same sum in
+    expectation, and no row of a large cell is left out. A cell that the batch lacks is judged by its running
+    loss (their code's step of
+    0.1), else rare cells would gain weight more slowly only because they are rare. Rows that are left out of
+    the groups enter by their plain loss.
     """
 
     def __init__(self, groups: Groups, chosen: Ints, eta: float, step: float = 0.1) -> None:
@@ -73,4 +74,6 @@ class GroupDro(Retraining):
         groups = merge(context.rows, context.schema, context.train)
         loss = RobustLoss(groups, context.train, self.eta)
         model = retrain(context, Learning(self.name, loss, context.train, context.criterion.value))
-        return RetrainedBase(model, {"groups": list(groups.names), "weights": [round(q, 4) for q in loss.weights.tolist()]})
+        return RetrainedBase(
+            model, {"groups": list(groups.names), "weights": [round(q, 4) for q in loss.weights.tolist()]}
+        )

@@ -28,7 +28,9 @@ ERASED = Served("corrector", "`evenhand fit --method leace --gate always`, which
 
 def logistic(representation: Floats, labels: Ints, strength: float) -> Pipeline:
     """A logistic head over standardised ``representation (rows, width)``."""
-    return make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=1000)).fit(representation, labels)
+    return make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=1000)).fit(
+        representation, labels
+    )
 
 
 def logits_of(head: Pipeline, representation: Floats) -> Floats:
@@ -67,8 +69,10 @@ def balanced_draw(cells: Ints, candidates: Ints, rng: np.random.Generator) -> In
 class DeepFeatureReweighting(Method):
     """DFR (Kirichenko et al. 2023): the last layer learnt anew on group-balanced rows.
 
-    A logistic head with L1 regularisation on a balanced draw, the coefficients averaged over several draws. The paper
-    fits it on rows that the encoder has not seen where it can: so the held-out rows are one choice and all training
+    A logistic head with L1 regularisation on a balanced draw, the coefficients averaged over several draws.
+    The paper
+    fits it on rows that the encoder has not seen where it can: so the held-out rows are one choice and all
+        training
     rows the other; that and the regularisation are chosen on validation rows.
     """
 
@@ -83,7 +87,9 @@ class DeepFeatureReweighting(Method):
         """Fit every choice, take the best."""
         representation = context.features.representation
         found = _Heads([], [])
-        merged = {source: merge(context.rows, context.schema, rows) for source, rows in context.sources.items()}
+        merged = {
+            source: merge(context.rows, context.schema, rows) for source, rows in context.sources.items()
+        }
         choices = [(source, strength) for source in merged for strength in STRENGTHS]
         for source, strength in track(choices, len(choices), "heads on balanced rows"):
             groups = merged[source]
@@ -113,8 +119,8 @@ class DeepFeatureReweighting(Method):
 def group_columns(rows: Rows, schema: Schema, chosen: Ints) -> Floats:
     """One-hot columns of all attributes' groups but their references, standardised, ``(chosen, columns)``.
 
-    Standardised, because LEACE drops directions by the size of their covariance, and a rare group's would be small only
-    because it is rare. A group without rows has no column.
+    Standardised, because LEACE drops directions by the size of their covariance, and a rare group's would be
+    small only because it is rare. A group without rows has no column.
     """
     columns = [
         (rows.groups[name][chosen] == index).astype(np.float64)
@@ -154,9 +160,9 @@ def erase(representation: Floats, rows: Rows, schema: Schema, fitted_on: Ints) -
 class ErasedHead(Method):
     """LEACE: the attributes are erased from the representation, linearly and in closed form, then a linear head.
 
-    The head is the base's own, or a logistic one refitted on the erased representation of all training rows. The
-    erasure is fitted on all training rows with known attributes. It needs no attribute at test, as the projection is
-    the same for every row.
+    The head is the base's own, or a logistic one refitted on the erased representation of all training rows.
+    The erasure is fitted on all training rows with known attributes. It needs no attribute at test, as the
+    projection is the same for every row.
     """
 
     name: str = "leace"

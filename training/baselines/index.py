@@ -83,6 +83,8 @@ def named(names: Sequence[str], ablations: bool = False) -> tuple[Method, ...]:
     words = {ALL: METHODS, **STAGES}
     strange = [name for name in names if name not in known and name not in words]
     if strange:
-        raise DataError(f"no method {', '.join(strange)}; there are {', '.join(known)}; together {', '.join(words)}")
+        raise DataError(
+            f"no method {', '.join(strange)}; there are {', '.join(known)}; together {', '.join(words)}"
+        )
     wanted = {method.name for word in names or (ALL,) for method in words.get(word, ())} | set(names)
     return tuple(method for method in known.values() if method.name in wanted or method is METHODS[0])

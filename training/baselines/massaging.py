@@ -18,9 +18,9 @@ from evenhand.typing import Bools, Floats, Ints
 def targets(selected: Bools, codes: Ints) -> dict[int, int]:
     r"""How many rows of each group are to be selected, so that all groups' rates are the same and so is their sum.
 
-    Group :math:`g` of :math:`n_g` rows gets :math:`n_g \bar r`, :math:`\bar r` the rate of all rows. With two groups
-    the rows that are moved are Kamiran and Calders's :math:`M = |r_1 - r_2| \, n_1 n_2 / n`. What rounding leaves goes
-    to the groups of largest remainder.
+    Group :math:`g` of :math:`n_g` rows gets :math:`n_g \bar r`, :math:`\bar r` the rate of all rows. With two
+    groups the rows that are moved are Kamiran and Calders's :math:`M = |r_1 - r_2| \, n_1 n_2 / n`. What
+    rounding leaves goes to the groups of largest remainder.
 
     Args:
         selected: ``(rows,)`` whether a row has the favourable label.
@@ -83,4 +83,6 @@ class Massaging(Retraining):
         new = labels.copy()
         new[train] = np.where(changed, favourable, 1 - favourable)
         model = retrain(context, Learning(self.name, cross_entropy(new), train, context.criterion.value))
-        return RetrainedBase(model, {"groups": list(groups.names), "relabelled": int((changed != selected).sum())})
+        return RetrainedBase(
+            model, {"groups": list(groups.names), "relabelled": int((changed != selected).sum())}
+        )

@@ -48,7 +48,9 @@ class Served:
     not known."""
 
 
-SAME_GRAPH = Served("bundle", "`evenhand fit --method` with its name: the base's own graph with other weights.", 1.0)
+SAME_GRAPH = Served(
+    "bundle", "`evenhand fit --method` with its name: the base's own graph with other weights.", 1.0
+)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ from evenhand.typing import Ints
 def partners(groups: Groups, batch: Ints, rng: np.random.Generator) -> Ints:
     """For every row of a batch, the place of one of its label and of another group, or its own where there is none.
 
-    The other group is drawn first, every one that is there alike, and then its row: else nearly all rows would be
+    The other group is drawn first, every one that is there alike, and then its row: else nearly all rows
+        would be
     blended with those of the largest group.
 
     Args:
@@ -59,7 +60,9 @@ class Blend:
         seed: Decides pairs and weights.
     """
 
-    def __init__(self, model: nn.Module, encoded: Sequence[Encoded], groups: Groups, shape: float, seed: int) -> None:
+    def __init__(
+        self, model: nn.Module, encoded: Sequence[Encoded], groups: Groups, shape: float, seed: int
+    ) -> None:
         blocks = model.get_submodule(family_of(model).blocks)
         assert isinstance(blocks, nn.ModuleList)
         self._block, self._encoded, self._groups, self._shape = blocks[0], encoded, groups, shape
@@ -102,8 +105,8 @@ def blended(hidden: Tensor, order: Ints, weights: Tensor, shared: Ints | None) -
         hidden: ``(batch, positions, ...)``, or feature maps.
         order: ``(batch,)`` the other row's place.
         weights: ``(batch,)`` share of the own row.
-        shared: ``(batch,)`` how many first positions are blended; all where not given. Beyond them a text that is
-            longer than its partner stays as it is: padding means nothing.
+        shared: ``(batch,)`` how many first positions are blended; all where not given. Beyond them a text
+            that is longer than its partner stays as it is: padding means nothing.
     """
     own = weights.to(hidden.device, hidden.dtype).reshape(-1, *[1] * (hidden.dim() - 1))
     if shared is not None:
@@ -116,9 +119,10 @@ def blended(hidden: Tensor, order: Ints, weights: Tensor, shared: Ints | None) -
 class Mixup(Retraining):
     """Mixup of the embeddings of rows of one label and different groups (LISA's intra-label mixup, Yao et al. 2022).
 
-    Both rows have the label, so that it needs no mixing, and what tells the groups apart loses its meaning for it. Fair
-    mixup (Chuang and Mroueh 2021) puts a penalty on the way between two groups instead; it is defined for two groups
-    and one score, and takes a second derivative. Embeddings can be blended for texts, tables and images alike.
+    Both rows have the label, so that it needs no mixing, and what tells the groups apart loses its meaning
+    for it. Fair mixup (Chuang and Mroueh 2021) puts a penalty on the way between two groups instead; it is
+    defined for two groups and one score, and takes a second derivative. Embeddings can be blended for texts,
+    tables and images alike.
     """
 
     name: str = "mixup"

@@ -29,7 +29,9 @@ class LearnerAnswers:
     parts: Parts
 
 
-FITTED = Served("bundle", "`evenhand fit` makes the bundle: base, detectors, gates and adapters in one graph.")
+FITTED = Served(
+    "bundle", "`evenhand fit` makes the bundle: base, detectors, gates and adapters in one graph."
+)
 SETTING = Served("no", "An ablation: `evenhand fit` with the same settings makes its bundle.")
 
 
@@ -37,9 +39,9 @@ SETTING = Served("no", "An ablation: `evenhand fit` with the same settings makes
 class Ours(Method):
     """Detectors and adapters on held-out rows, anchors balanced over cells, strength and thresholds chosen.
 
-    Without a certificate the choice is made on tuning and validation rows together. With one, tuning rows put settings
-    in order and validation rows certify; where none passes, the base's answers stay. With no labels, the arm that is
-    better on the rows that order is taken, outliers or benefit.
+    Without a certificate the choice is made on tuning and validation rows together. With one, tuning rows put
+    settings in order and validation rows certify; where none passes, the base's answers stay. With no labels,
+    the arm that is better on the rows that order is taken, outliers or benefit.
     """
 
     knowledge: str = "full"
@@ -119,7 +121,9 @@ def _learn(context: Context, config: FitConfig) -> list[LearnerAnswers]:
     for arm in learners.arms(config, context.split, material, folder):
         fairnet, risk, notes = learners.learn(arm, config, context.split, material, folder)
         own: Material = replace(material, rows=arm.rows, schema=arm.schema)
-        chooser = select.Chooser(fairnet.correction, own, risk, arm.lesson.known, asked, levels_of(config.correction))
+        chooser = select.Chooser(
+            fairnet.correction, own, risk, arm.lesson.known, asked, levels_of(config.correction)
+        )
         bounds, parts = fairnet.correction.abstain_below, parts_of(fairnet, context.base, material.features)
         found.append(LearnerAnswers(arm, chooser, bounds, notes, parts))
     return found
@@ -158,6 +162,13 @@ _ABLATED: dict[str, tuple[str, dict[str, dict[str, Any]]]] = {
     "layer-5": ("cut before block 5", {"detector": {"layer": 5}}),
 }
 ABLATIONS = tuple(
-    Ours(f"ours-{name}", f"Evenhand, {title}", "ablation", Sees("all", "all", test=False), SETTING, changes=changes)
+    Ours(
+        f"ours-{name}",
+        f"Evenhand, {title}",
+        "ablation",
+        Sees("all", "all", test=False),
+        SETTING,
+        changes=changes,
+    )
     for name, (title, changes) in _ABLATED.items()
 )

@@ -14,8 +14,8 @@ BANDWIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)
 class RunningMeans:
     """Means per cell over batches: their value remembers, their gradient is the batch's.
 
-    A batch holds few rows of a rare group. The square of a gap between means of a few rows is mostly noise, and its
-    gradient punishes the noise; that of the remembered gap points where the gap is.
+    A batch holds few rows of a rare group. The square of a gap between means of a few rows is mostly noise,
+    and its gradient punishes the noise; that of the remembered gap points where the gap is.
 
     Args:
         cells: How many there are.
@@ -45,8 +45,8 @@ class RateGap:
 
     .. math:: \sum_s \frac{1}{|G|} \sum_g (\bar p_{s,g} - \bar p_s)^2
 
-    with :math:`\bar p` the mean probability of a favourable label: differentiable, where a selection rate is not. One
-    stratum is demographic parity; with the true label as strata it is equalized odds.
+    with :math:`\bar p` the mean probability of a favourable label: differentiable, where a selection rate is
+    not. One stratum is demographic parity; with the true label as strata it is equalized odds.
 
     Args:
         favourable: ``(classes,)`` which labels are good for the person.
@@ -73,7 +73,8 @@ class RateGap:
 class Coral:
     r"""CORAL (Sun and Saenko 2016): squared differences of covariances, and as in DomainBed of means.
 
-    .. math:: \frac{1}{|C|} \sum_{y,g} \overline{(\mu_{y,g} - \mu_y)^2} + \overline{(\Sigma_{y,g} - \Sigma_y)^2}
+    .. math:: \frac{1}{|C|} \sum_{y,g} \overline{(\mu_{y,g} - \mu_y)^2} + \overline{(\Sigma_{y,g} -
+    \Sigma_y)^2}
 
     over cells (label x group), a bar for the mean over entries.
 
@@ -118,8 +119,9 @@ def outer(means: Tensor) -> Tensor:
 class Mmd:
     r"""Maximum mean discrepancy (Gretton et al. 2012) between a group and everybody else of its label.
 
-    The U-statistic, in which no row meets itself, so that few rows do not look like a difference; mean over the cells
-    with two rows on both sides. Gaussian kernels of several widths, multiples of the batch's mean squared distance.
+    The U-statistic, in which no row meets itself, so that few rows do not look like a difference; mean over
+    the cells with two rows on both sides. Gaussian kernels of several widths, multiples of the batch's mean
+    squared distance.
     """
 
     def __call__(self, representation: Tensor, groups: Tensor, labels: Tensor) -> Tensor:
@@ -131,7 +133,9 @@ class Mmd:
                 inside, outside = (labels == label) & (groups == group), (labels == label) & (groups != group)
                 if min(int(inside.sum()), int(outside.sum())) > 1:
                     found.append(
-                        _within(kernel, inside) + _within(kernel, outside) - 2 * kernel[inside][:, outside].mean()
+                        _within(kernel, inside)
+                        + _within(kernel, outside)
+                        - 2 * kernel[inside][:, outside].mean()
                     )
         return torch.stack(found).mean() if found else representation.sum() * 0.0
 

@@ -1,9 +1,10 @@
 """Low-rank corrections as published: FairNet with its three kinds of knowledge, and LoRA without a detector.
 
-FairNet here is the paper's method (arXiv 2510.19421) on our base, not our way of using it: tau = 0.5 and full strength
-instead of a choice on validation rows, no calibration, task weight 0.1, no KL term. Representations are normalised and
-anchors weigh by inverse class frequency, because without either the published correction does nothing or harm (see
-``training/learning/losses.py``). It learns from all training rows, those the base has not seen among them.
+FairNet here is the paper's method (arXiv 2510.19421) on our base, not our way of using it: tau = 0.5 and full
+strength instead of a choice on validation rows, no calibration, task weight 0.1, no KL term. Representations
+are normalised and anchors weigh by inverse class frequency, because without either the published correction
+does nothing or harm (see ``training/learning/losses.py``). It learns from all training rows, those the base
+has not seen among them.
 """
 
 from __future__ import annotations
@@ -33,14 +34,23 @@ from evenhand.typing import Bools, Floats, Ints
 THRESHOLD = 0.5
 ANY, OUTLIER = "any", "outlier"
 PUBLISHED = Served("no", "The published settings, to compare with: `evenhand fit` makes an Evenhand bundle.")
-ALWAYS = Served("no", "The published settings, to compare with: `evenhand fit --gate always` makes an Evenhand bundle.")
+ALWAYS = Served(
+    "no", "The published settings, to compare with: `evenhand fit --gate always` makes an Evenhand bundle."
+)
 DECLARED = Served("no", "It gates by the declared group, which never changes an answer here.")
 
 
 def published(correction: CorrectionConfig) -> CorrectionConfig:
     """The paper's weights; epochs, rate and batch as ours."""
     return replace(
-        correction, rank=8, alpha=16, margin=0.5, contrastive_weight=1.0, task_weight=0.1, keep_weight=0.0, balance=1.0
+        correction,
+        rank=8,
+        alpha=16,
+        margin=0.5,
+        contrastive_weight=1.0,
+        task_weight=0.1,
+        keep_weight=0.0,
+        balance=1.0,
     )
 
 
@@ -98,8 +108,8 @@ class PublishedCorrection:
 class AlwaysOn(Method):
     """LoRA without a detector: one adapter, learnt as FairNet's on rows outside a reference group, on for every row.
 
-    Its strength is chosen on validation rows, which the paper's ablation does not do: at full strength it would only be
-    shown to harm.
+    Its strength is chosen on validation rows, which the paper's ablation does not do: at full strength it
+    would only be shown to harm.
     """
 
     name: str = "always-on"
@@ -134,10 +144,11 @@ class AlwaysOn(Method):
 class Published(Method):
     """FairNet as published.
 
-    Full: the true attribute gates, at training and at test; a row whose attribute is unknown is not corrected. Partial:
-    the detector learns from ``known`` of the training rows, then gates. None: the local outlier factor (20 neighbours,
-    contamination 0.1) of the mean hidden state, fitted on training rows, gives pseudo-labels of one attribute; the
-    detector learns them and gates.
+    Full: the true attribute gates, at training and at test; a row whose attribute is unknown is not
+        corrected. Partial:
+    the detector learns from ``known`` of the training rows, then gates. None: the local outlier factor (20
+    neighbours, contamination 0.1) of the mean hidden state, fitted on training rows, gives pseudo-labels of
+    one attribute; the detector learns them and gates.
     """
 
     served: Served = PUBLISHED

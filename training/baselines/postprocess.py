@@ -1,8 +1,9 @@
 """Baselines that move the base's decisions and need the sensitive attribute of the row at test.
 
-Both are fitted on validation rows, as our thresholds are: on rows the base has learnt from its scores are too good.
-Both are defined for two classes. A row whose group is left out (unknown, or too rare on validation rows to fit
-anything) keeps the base's answer.
+Both are fitted on validation rows, as our thresholds are: on rows the base has learnt from its scores are too
+    good.
+Both are defined for two classes. A row whose group is left out (unknown, or too rare on validation rows to
+fit anything) keeps the base's answer.
 """
 
 from __future__ import annotations
@@ -62,8 +63,12 @@ def favourable_class(context: Context) -> int:
     return context.schema.labels.index(context.schema.favourable[0])
 
 
-DECLARED = Served("no", "A declared group never changes an answer; `gated-label-flip` goes by the inferred one.")
-DRAWN = Served("no", "It draws at random by the declared group; `gated-group-thresholds` goes by the inferred one.")
+DECLARED = Served(
+    "no", "A declared group never changes an answer; `gated-label-flip` goes by the inferred one."
+)
+DRAWN = Served(
+    "no", "It draws at random by the declared group; `gated-group-thresholds` goes by the inferred one."
+)
 
 
 class _Given(BaseEstimator):  # type: ignore[misc] # scikit-learn is not typed
@@ -107,15 +112,17 @@ class EqualizedThresholds(Method):
         selected = given.probability[judged] >= 0.5
         at = np.flatnonzero(codes[judged] != LEFT_OUT)
         scores = given.probability[judged[at], None]
-        selected[at] = optimiser.predict(scores, sensitive_features=codes[judged[at]], random_state=context.seed) == 1
+        selected[at] = (
+            optimiser.predict(scores, sensitive_features=codes[judged[at]], random_state=context.seed) == 1
+        )
         return MethodAnswer(given.classes(selected), None, {"groups": list(given.groups.names)})
 
 
 def reject_option(probability: Floats, deprived: Bools, favoured: Bools, bound: float) -> Bools:
     r"""Kamiran, Karim and Zhang 2012: in the critical band the group decides.
 
-    Where :math:`\max(p, 1 - p) < \theta` a row of a deprived group gets the favourable class, one of a favoured group
-    the other; everybody else keeps :math:`p \ge 0.5`.
+    Where :math:`\max(p, 1 - p) < \theta` a row of a deprived group gets the favourable class, one of a
+    favoured group the other; everybody else keeps :math:`p \ge 0.5`.
 
     Args:
         probability: ``(rows,)`` of the favourable class.
@@ -135,8 +142,8 @@ def reject_option(probability: Floats, deprived: Bools, favoured: Bools, bound: 
 class RejectOption(Method):
     """Reject option: within a band around 0.5, deprived groups get the favourable class and favoured ones do not.
 
-    A group is deprived if the base gives it the favourable class less often than all rows with a group, on validation
-    rows; else it is favoured. The band is chosen on validation rows.
+    A group is deprived if the base gives it the favourable class less often than all rows with a group, on
+    validation rows; else it is favoured. The band is chosen on validation rows.
     """
 
     name: str = "reject-option"
@@ -153,7 +160,8 @@ class RejectOption(Method):
         deprived = np.isin(codes[judged], low)
         favoured = (codes[judged] != LEFT_OUT) & ~deprived
         found = {
-            bound: given.classes(reject_option(given.probability[judged], deprived, favoured, bound)) for bound in BANDS
+            bound: given.classes(reject_option(given.probability[judged], deprived, favoured, bound))
+            for bound in BANDS
         }
         best = context.criterion.choose(BANDS, lambda bound: context.on_validation(found[bound]))
         names = [given.groups.names[code] for code in low]

@@ -29,13 +29,17 @@ Penalty = Callable[[Tensor, Tensor, Tensor], Tensor]
 class Rising:
     """A strength that rises evenly from nothing to its value in the last step.
 
-    So the epoch that is kept, by the comparison's criterion on validation rows, chooses the strength as well, at the
-    cost of one retraining; and a model that has learnt nothing yet is not pulled away from learning.
+    So the epoch that is kept, by the comparison's criterion on validation rows, chooses the strength as well,
+    at the cost of one retraining; and a model that has learnt nothing yet is not pulled away from learning.
     """
 
     def __init__(self, context: Context, rows: int, strength: float) -> None:
         stage = context.config.base_stage
-        self._steps, self._done, self._strength = stage.epochs * math.ceil(rows / stage.batch_rows), 0, strength
+        self._steps, self._done, self._strength = (
+            stage.epochs * math.ceil(rows / stage.batch_rows),
+            0,
+            strength,
+        )
 
     def __call__(self) -> float:
         """The strength of the next step."""
@@ -91,7 +95,9 @@ class _Penalised(Retraining):
             return task + strength() * penalty(seen, codes[batch][at], labels[batch][at])
 
         learning = Learning(self.name, loss, context.train, context.criterion.value, head.around)
-        return RetrainedBase(retrain(context, learning, model), {"groups": list(groups.names), "strength": self.strength})
+        return RetrainedBase(
+            retrain(context, learning, model), {"groups": list(groups.names), "strength": self.strength}
+        )
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """Baselines that fine-tune the same pretrained encoder again, on all training rows, with the base's own recipe.
 
-Epochs, rate, batch, precision and seed are the base's. The base itself leaves the held-out rows to the correction;
-these methods have no second stage and get them from the start. All but ERM keep the epoch that is best by the
-comparison's criterion (their papers stop by the worst group of the validation rows), ERM the one of highest accuracy.
+Epochs, rate, batch, precision and seed are the base's. The base itself leaves the held-out rows to the
+correction; these methods have no second stage and get them from the start. All but ERM keep the epoch that is
+best by the comparison's criterion (their papers stop by the worst group of the validation rows), ERM the one
+of highest accuracy.
 """
 
 from __future__ import annotations
@@ -26,7 +27,15 @@ from evenhand.training.baselines.group_labels import LEFT_OUT, Groups, merge
 from evenhand.training.baselines.method import Method, MethodAnswer, NotApplicableError, Sees
 from evenhand.training.data.dataset import DataError
 from evenhand.training.learning import base_model
-from evenhand.training.learning.finetune import Around, FinetuneKey, Judge, RowLoss, cross_entropy, finetune, predict
+from evenhand.training.learning.finetune import (
+    Around,
+    FinetuneKey,
+    Judge,
+    RowLoss,
+    cross_entropy,
+    finetune,
+    predict,
+)
 from evenhand.typing import Floats, Ints
 
 T = TypeVar("T")
@@ -108,7 +117,9 @@ def retrain(context: Context, learning: Learning, model: nn.Module | None = None
     given = context.base
     encoded = [*given.encoded, *learning.more]
     with context.scratch(learning.name) as folder:
-        run = FinetuneKey(learning.name, context.seed, folder, given.pad_id, learning.loss, learning.judge, learning.around)
+        run = FinetuneKey(
+            learning.name, context.seed, folder, given.pad_id, learning.loss, learning.judge, learning.around
+        )
         finetune(learner, encoded, context.rows, learning.chosen, context.config.base_stage, run)
     return learner
 
@@ -124,7 +135,10 @@ def best_of(context: Context, found: Mapping[T, nn.Module]) -> T:
         return next(iter(found))
     given = context.base
     return context.criterion.choose(
-        found, lambda setting: predict(found[setting], given.encoded, context.validation, given.pad_id).argmax(axis=1)
+        found,
+        lambda setting: predict(found[setting], given.encoded, context.validation, given.pad_id).argmax(
+            axis=1
+        ),
     )
 
 
@@ -142,7 +156,8 @@ def weighted_cross_entropy(labels: Ints, weights: Floats) -> RowLoss:
 def inverse_frequency(groups: Groups, chosen: Ints) -> Floats:
     """Weights ``(rows,)`` under which all cells (label x group) of the chosen rows weigh the same.
 
-    The mean over rows with a cell is 1, so the learning rate means what it means for the base. Rows that are left out
+    The mean over rows with a cell is 1, so the learning rate means what it means for the base. Rows that are
+    left out
     of the groups weigh 1: neither up nor down.
     """
     cells = groups.cells
@@ -154,10 +169,12 @@ def inverse_frequency(groups: Groups, chosen: Ints) -> Floats:
 def balanced(groups: Groups, chosen: Ints, seed: int) -> Ints:
     """Draw rows so that every cell counts as many, about as many in all as there were.
 
-    imbalanced-learn's RandomUnderSampler takes from cells above the mean, RandomOverSampler repeats rows of those
-    below: the epochs cost what the base's cost. Oversampling all cells to the largest would repeat rare rows hundreds
-    of times at several times the cost; undersampling to the smallest would leave a few hundred rows. Rows that are left
-    out of the groups stay in once.
+    imbalanced-learn's RandomUnderSampler takes from cells above the mean, RandomOverSampler repeats rows of
+    those
+    below: the epochs cost what the base's cost. Oversampling all cells to the largest would repeat rare rows
+        hundreds
+    of times at several times the cost; undersampling to the smallest would leave a few hundred rows. Rows
+    that are left out of the groups stay in once.
     """
     cells = groups.cells[chosen]
     inside, outside = chosen[cells != LEFT_OUT], chosen[cells == LEFT_OUT]
@@ -182,7 +199,9 @@ class Erm(Retraining):
 
     def learn(self, context: Context) -> RetrainedBase:
         """Retrain."""
-        return RetrainedBase(retrain(context, Learning(self.name, cross_entropy(context.rows.labels), context.train)))
+        return RetrainedBase(
+            retrain(context, Learning(self.name, cross_entropy(context.rows.labels), context.train))
+        )
 
 
 @dataclass(frozen=True)
@@ -224,8 +243,8 @@ class Resampling(Retraining):
 class JustTrainTwice(Retraining):
     """Just train twice: the rows that a first short ERM gets wrong weigh more (Liu et al. 2021).
 
-    The first model is the base checkpoint. The paper's value for both of its text data sets is 6; each of ``upweights``
-    is a retraining, and the best is chosen on validation rows. Weights have mean 1.
+    The first model is the base checkpoint. The paper's value for both of its text data sets is 6; each of
+    ``upweights`` is a retraining, and the best is chosen on validation rows. Weights have mean 1.
     """
 
     name: str = "jtt"

@@ -31,7 +31,9 @@ class MethodComparison:
             return [f"Recommendation: {advice.verdict}.", *rest]
         chosen = next(line for line in self.lines if line.method.name == advice.method)
         served = f"Served as: {chosen.method.served.how}. {chosen.method.served.why}"
-        gains = (_gain(chosen.figures[split], name) for split, name in (("val", "validation"), ("test", "test")))
+        gains = (
+            _gain(chosen.figures[split], name) for split, name in (("val", "validation"), ("test", "test"))
+        )
         return [f"Recommendation: take {chosen.method.title} ({chosen.method.name}).", served, *gains, *rest]
 
 
@@ -59,7 +61,9 @@ def write(comparison: MethodComparison) -> str:
 
 
 def _gain(of: Mapping[str, Figure], split: str) -> str:
-    accuracy, cell = (results_table.percent(of[f"{name}_difference"], sign=True) for name in ("accuracy", "worst_cell"))
+    accuracy, cell = (
+        results_table.percent(of[f"{name}_difference"], sign=True) for name in ("accuracy", "worst_cell")
+    )
     odds, parity = (results_table.share(of[f"{gap}_mean"]) for gap in GAPS)
     return (
         f"On {split} rows, against the base: accuracy {accuracy} points, worst cell {cell} points; "

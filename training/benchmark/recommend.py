@@ -94,7 +94,9 @@ def _preference(line: MethodRow) -> tuple[float, float, float]:
 def _why_base(candidates: Sequence[MethodRow], standing: Sequence[MethodRow]) -> str:
     """Why nothing is taken: nobody to take, nobody better, or nobody surely better."""
     if not candidates:
-        return "No method that can be served without the row's attribute stays within the accuracy it may cost."
+        return (
+            "No method that can be served without the row's attribute stays within the accuracy it may cost."
+        )
     promising = [line for line in candidates if line in standing and _difference(line) > 0]
     if not promising:
         return f"None of {len(candidates)} candidates raises the worst cell on validation rows."

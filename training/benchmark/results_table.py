@@ -76,7 +76,9 @@ def letters(lines: Sequence[MethodRow], split: str) -> dict[str, str]:
     """Which frontiers each method stands on, by its name."""
     on = {axis.figure: frontier(lines, split, axis) for axis in AXES}
     return {
-        line.method.name: "".join(letter for figure, letter in LETTERS.items() if line.method.name in on[figure])
+        line.method.name: "".join(
+            letter for figure, letter in LETTERS.items() if line.method.name in on[figure]
+        )
         for line in lines
     }
 
@@ -124,14 +126,20 @@ def write_csv(file: Path, lines: Sequence[MethodRow], results: Sequence[Result],
     """A row per method, split and seed, then their mean and standard deviation; empty where there is no figure."""
     names = figures_of(schema)
     header = [f"{name}{end}" for name in names for end in ("", "_low", "_high")]
-    said = {line.method.name: (str(line.method.sees), line.method.served.how, _plain(line.cost)) for line in lines}
+    said = {
+        line.method.name: (str(line.method.sees), line.method.served.how, _plain(line.cost)) for line in lines
+    }
     with file.open("w", newline="") as handle:
         writer = csv.writer(handle)
-        writer.writerow(["method", "split", "seed", "attribute_seen", "served", "cost", *header, "seconds", "failed"])
+        writer.writerow(
+            ["method", "split", "seed", "attribute_seen", "served", "cost", *header, "seconds", "failed"]
+        )
         for result in results:
             about = said[result.method]
             if result.failed:
-                writer.writerow([result.method, "", result.seed, *about, *[""] * len(header), "", result.failed])
+                writer.writerow(
+                    [result.method, "", result.seed, *about, *[""] * len(header), "", result.failed]
+                )
             for split, figures in result.figures.items():
                 found = [value_of(figures, path) for path in names.values()]
                 values = [_plain(of[end]) for of in found for end in ("value", "low", "high")]

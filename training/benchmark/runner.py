@@ -65,10 +65,13 @@ def run(task: Task) -> list[Result]:
     A method that fails is told with its reason and stops no other; the next run tries it again.
 
     Raises:
-        DataError: the base cannot be made, so that there is nothing to compare, or there are several processes.
+        DataError: the base cannot be made, so that there is nothing to compare, or there are several
+            processes.
     """
     if distributed.count() > 1:
-        raise DataError("compare runs in one process; to share the work, start one per seed with --seeds and one --out")
+        raise DataError(
+            "compare runs in one process; to share the work, start one per seed with --seeds and one --out"
+        )
     distributed.deterministic()
     transformers.logging.set_verbosity_error()
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
@@ -82,7 +85,9 @@ def run(task: Task) -> list[Result]:
     for seed, store in stores.items():
         failed = _answer_missing(task, store, seed, progress)
         base = store.read(task.methods[0])
-        results += [_judged(task, store, method, seed, base, failed.get(method.name)) for method in task.methods]
+        results += [
+            _judged(task, store, method, seed, base, failed.get(method.name)) for method in task.methods
+        ]
     return results
 
 
@@ -114,7 +119,9 @@ def _answer_missing(task: Task, store: _ResultStore, seed: int, progress: _RunPr
         try:
             torch.manual_seed(seed)
             answer = method.answer(context)
-        except Exception as error:  # whatever one method's library throws must not cost the others their hours
+        except (
+            Exception
+        ) as error:  # whatever one method's library throws must not cost the others their hours
             failed[method.name] = _reason(error)
             say(f"[yellow]{method.title} failed:[/yellow] {failed[method.name]}")
             continue
@@ -133,7 +140,12 @@ def _reason(error: Exception) -> str:
 
 
 def _judged(
-    task: Task, store: _ResultStore, method: Method, seed: int, base: dict[str, Any] | None, failed: str | None
+    task: Task,
+    store: _ResultStore,
+    method: Method,
+    seed: int,
+    base: dict[str, Any] | None,
+    failed: str | None,
 ) -> Result:
     """A result with its figures."""
     stored = store.read(method)
@@ -155,7 +167,8 @@ class _ResultStore:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._seed = seed
         self._keys = {
-            corrects: key_of(task.config(seed), task.rows, task.digest, corrects) for corrects in (False, True)
+            corrects: key_of(task.config(seed), task.rows, task.digest, corrects)
+            for corrects in (False, True)
         }
         self._rows, self._labels = task.rows, task.schema.labels
 

@@ -52,9 +52,9 @@ class ScoredRows:
 def judge(judged: ScoredRows, base: Ints, predicted: Ints) -> dict[str, Any]:
     """Everything that is said of one method, one seed, one split; plain values.
 
-    Intervals are 95 %: Wilson for rates, Newcombe for differences of rates and for the paired difference in accuracy;
-    for what is a minimum or a mean over cells, the percentile bootstrap over rows. They are about the choice of rows;
-    what another seed would change is the spread over seeds.
+    Intervals are 95 %: Wilson for rates, Newcombe for differences of rates and for the paired difference in
+    accuracy; for what is a minimum or a mean over cells, the percentile bootstrap over rows. They are about
+    the choice of rows; what another seed would change is the spread over seeds.
 
     Args:
         judged: The split's rows.
@@ -115,7 +115,9 @@ def _absolute(a: Rate, b: Rate) -> tuple[float, float, float]:
 @lru_cache(maxsize=2)
 def _draw(rows: int) -> Floats:
     """``(draws, rows)`` how often each draw holds a row."""
-    return np.random.default_rng(0).multinomial(rows, np.full(rows, 1.0 / rows), size=DRAWS).astype(np.float32)
+    return (
+        np.random.default_rng(0).multinomial(rows, np.full(rows, 1.0 / rows), size=DRAWS).astype(np.float32)
+    )
 
 
 class _Draws:
@@ -147,7 +149,11 @@ class _Draws:
         judged = self._judged
         favourable = np.isin(judged.schema.labels, judged.schema.favourable)
         truth, selected = favourable[judged.truth], favourable[predicted]
-        among = {"true_positive_rate": truth, "false_positive_rate": ~truth, "selection_rate": np.ones_like(truth)}
+        among = {
+            "true_positive_rate": truth,
+            "false_positive_rate": ~truth,
+            "selection_rate": np.ones_like(truth),
+        }
         drawn = []
         for name in judged.schema.attributes:
             groups = judged.groups(name)
@@ -166,7 +172,9 @@ class _Draws:
             groups = judged.groups(name)
             insides = [*(groups == index for index in range(len(names))), groups > 0]
             columns += [
-                inside & (judged.truth == code) for inside in insides for code in range(len(judged.schema.labels))
+                inside & (judged.truth == code)
+                for inside in insides
+                for code in range(len(judged.schema.labels))
             ]
         return np.stack(columns, axis=1)[:, np.array(counted)]
 

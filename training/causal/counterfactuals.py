@@ -1,7 +1,7 @@
 """A structural causal model of a table (dowhy.gcm), and the worlds in which some columns see another group.
 
-Rows keep what the attribute does not change. What it changes is computed anew, in the graph's order, with one draw of
-the unexplained part for all worlds, so that two worlds differ by the group alone.
+Rows keep what the attribute does not change. What it changes is computed anew, in the graph's order, with one
+draw of the unexplained part for all worlds, so that two worlds differ by the group alone.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ class Worlds:
         model: A fitted model's mechanisms to learn anew, instead of choosing among kinds of them.
     """
 
-    def __init__(self, graph: nx.DiGraph, attribute: str, rows: pd.DataFrame, model: Worlds | None = None) -> None:
+    def __init__(
+        self, graph: nx.DiGraph, attribute: str, rows: pd.DataFrame, model: Worlds | None = None
+    ) -> None:
         gcm = library()
         self.graph, self.attribute, self.rows = graph, attribute, rows
         self._order = [node for node in nx.topological_sort(graph) if graph.in_degree(node)]
@@ -56,7 +58,9 @@ class Worlds:
             if model is None:
                 gcm.auto.assign_causal_mechanisms(self._scm, columns)
             gcm.fit(self._scm, columns)
-            self._noise = {node: self._scm.causal_mechanism(node).draw_noise_samples(len(rows)) for node in self._order}
+            self._noise = {
+                node: self._scm.causal_mechanism(node).draw_noise_samples(len(rows)) for node in self._order
+            }
 
     def of(self, group: str, seen_by: Collection[str], otherwise: str) -> pd.DataFrame:
         """The rows in a world where some columns see one group, and the others another.

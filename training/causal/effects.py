@@ -2,15 +2,17 @@
 
 The result is plain JSON with stable keys (:data:`FORMAT` counts their versions):
 
-- ``format``; ``made``: ``utc``, ``evenhand``, ``dowhy``; ``bundle``: ``name``, ``version``, ``sha256``; ``data``:
-  ``file``, ``sha256``, ``rows`` (``in_file``, ``used``, ``incomplete``, ``left_out`` per split).
-- ``graph``: ``file``, ``sha256``, ``edges`` that matter, ``mechanisms``, ``not_drawn`` (features without a node).
+- ``format``; ``made``: ``utc``, ``evenhand``, ``dowhy``; ``bundle``: ``name``, ``version``, ``sha256``;
+  ``data``: ``file``, ``sha256``, ``rows`` (``in_file``, ``used``, ``incomplete``, ``left_out`` per split).
+- ``graph``: ``file``, ``sha256``, ``edges`` that matter, ``mechanisms``, ``not_drawn`` (features without a
+  node).
 - ``attribute``, ``reference``, ``few``: groups with too few rows, and how many.
-- ``effects``: by group and name (``total``, ``direct``, ``indirect``, ``through <mediators>``), for ``base`` and
-  ``final`` and ``decision`` and ``score``: ``n``, ``value``, ``low``, ``high``. ``not_told``: by name the column that
-  keeps an effect from being told.
-- ``refutation``: by group ``placebo`` and ``halves`` of the indirect effect on the served score; ``reproduced``: the
-  observed and the simulated share of favourable decisions per group; ``independence``: ``tests`` and ``violations``.
+- ``effects``: by group and name (``total``, ``direct``, ``indirect``, ``through <mediators>``), for ``base``
+  and ``final`` and ``decision`` and ``score``: ``n``, ``value``, ``low``, ``high``. ``not_told``: by name the
+  column that keeps an effect from being told.
+- ``refutation``: by group ``placebo`` and ``halves`` of the indirect effect on the served score;
+  ``reproduced``: the observed and the simulated share of favourable decisions per group; ``independence``:
+  ``tests`` and ``violations``.
 """
 
 from __future__ import annotations
@@ -99,7 +101,11 @@ def causal(path: Path, table: Table, graph_file: Path, asked: CausalQuery) -> di
             **{name: importlib.metadata.version(name) for name in ("evenhand", "dowhy")},
         },
         "bundle": {"name": bundle.manifest.name, "version": bundle.manifest.version, "sha256": bundle.sha256},
-        "data": {"file": table.name, "sha256": table.sha256, "rows": _counted(table, rows, prepared, left_out)},
+        "data": {
+            "file": table.name,
+            "sha256": table.sha256,
+            "rows": _counted(table, rows, prepared, left_out),
+        },
         "graph": {
             "file": graph_file.name,
             "sha256": bundles.hash_bytes(graph_file.read_bytes()),
@@ -146,7 +152,9 @@ def _setup(
     enough = [str(group) for group, n in counts.items() if n >= MIN_CELL]
     groups = tuple(group for group in enough if group != reference)
     if reference not in enough or not groups:
-        raise DataError(f"{attribute}: insufficient data; the reference and another group need {MIN_CELL} rows each")
+        raise DataError(
+            f"{attribute}: insufficient data; the reference and another group need {MIN_CELL} rows each"
+        )
     children = frozenset(graph.successors(attribute))
     ways = {
         "total": children | {DECISION},
@@ -194,7 +202,9 @@ def _refutation(setup: Setup, worlds: Worlds) -> dict[str, Any]:
     indirect = replace(setup, ways={"indirect": setup.ways["indirect"]})
     placebo, halves = [], []
     for _ in track(range(PLACEBOS), PLACEBOS, "effects of a group drawn by lot"):
-        lots = worlds.rows.assign(**{setup.attribute: random.permutation(worlds.rows[setup.attribute].to_numpy())})
+        lots = worlds.rows.assign(
+            **{setup.attribute: random.permutation(worlds.rows[setup.attribute].to_numpy())}
+        )
         placebo.append(effects(indirect, _again(worlds, lots)))
     for _ in track(range(HALVES), HALVES, "effects in halves of the rows"):
         halves.append(effects(indirect, _again(worlds, worlds.rows.iloc[random.permutation(n)[: n // 2]])))
@@ -238,7 +248,8 @@ def _independence(graph: nx.DiGraph, rows: pd.DataFrame) -> dict[str, int]:
     from dowhy.gcm.falsify import FalsifyConst, validate_lmc
 
     few = rows[list(graph)].sample(min(len(rows), INDEPENDENCE_ROWS), random_state=0)
-    # The causes' own causes are not in this graph: whether those are independent of one another is not its claim.
+    # The causes' own causes are not in this graph: whether those are independent of one another is not its
+    # claim.
     found = validate_lmc(graph, few, include_unconditional=False, n_jobs=1)
     counts = {"tests": FalsifyConst.N_TESTS, "violations": FalsifyConst.N_VIOLATIONS}
     return {"rows": len(few), **{name: int(found[key]) for name, key in counts.items()}}
@@ -248,7 +259,9 @@ def _interval(n: int, value: float, half: float) -> dict[str, Any]:
     return {"n": n, "value": value, "low": value - half, "high": value + half}
 
 
-def _counted(table: Table, rows: pd.DataFrame, prepared: CausalRows, left_out: Mapping[str, int]) -> dict[str, Any]:
+def _counted(
+    table: Table, rows: pd.DataFrame, prepared: CausalRows, left_out: Mapping[str, int]
+) -> dict[str, Any]:
     return {
         "in_file": len(table.rows) + len(table.refused),
         "used": len(rows),

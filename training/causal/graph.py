@@ -39,7 +39,9 @@ def read_graph(path: Path) -> nx.DiGraph:
     return graph
 
 
-def relevant(graph: nx.DiGraph, attribute: str, columns: Sequence[str], features: Collection[str]) -> nx.DiGraph:
+def relevant(
+    graph: nx.DiGraph, attribute: str, columns: Sequence[str], features: Collection[str]
+) -> nx.DiGraph:
     """What the attribute changes on the way to the model, and what else changes that.
 
     Args:
@@ -49,7 +51,8 @@ def relevant(graph: nx.DiGraph, attribute: str, columns: Sequence[str], features
         features: That the model reads.
 
     Returns:
-        Arrows into columns that the attribute changes and that reach a feature; all others are observed as they are.
+        Arrows into columns that the attribute changes and that reach a feature; all others are observed as
+        they are.
 
     Raises:
         DataError: a node is no column, or the attribute is not in the graph.
@@ -70,11 +73,13 @@ def relevant(graph: nx.DiGraph, attribute: str, columns: Sequence[str], features
     return found
 
 
-def carriers(graph: nx.DiGraph, attribute: str, features: Collection[str], through: Collection[str]) -> set[str]:
+def carriers(
+    graph: nx.DiGraph, attribute: str, features: Collection[str], through: Collection[str]
+) -> set[str]:
     """Columns that must see the other group for the effect along all paths through some mediators.
 
-    The effect is told by the data only if of the paths that begin with one arrow all go through them, or none does
-    (Avin, Shpitser and Pearl 2005).
+    The effect is told by the data only if of the paths that begin with one arrow all go through them, or none
+    does (Avin, Shpitser and Pearl 2005).
 
     Args:
         graph: What :func:`relevant` gives.

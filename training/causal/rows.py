@@ -53,7 +53,9 @@ class Decider:
         names = self.features.names
         numeric = {column.name for column in self.features.numeric}
         columns = [_values(rows[name], name in numeric) for name in names]
-        encoded = [self._encoder.encode(dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True)]
+        encoded = [
+            self._encoder.encode(dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True)
+        ]
         manifest = self.manifest
         modes = np.array([MODE_CODES[attribute.mode] for attribute in manifest.attributes], dtype=np.int64)
         logits = []
@@ -61,7 +63,9 @@ class Decider:
             arrays = collate(encoded[start : start + BATCH_ROWS], pad_of(manifest.input))
             out = self._runner.run(arrays, np.repeat(modes[None], len(next(iter(arrays.values()))), axis=0))
             logits.append(np.stack([out.base_logits, out.logits]))
-        return _favourable(np.concatenate(logits, axis=1), [label in manifest.favourable for label in manifest.labels])
+        return _favourable(
+            np.concatenate(logits, axis=1), [label in manifest.favourable for label in manifest.labels]
+        )
 
 
 @dataclass(frozen=True)
@@ -81,18 +85,24 @@ def prepare(found: Sequence[Values], decider: Decider, nodes: Collection[str], a
     """
     numeric = {column.name for column in decider.features.numeric}
     columns = list(dict.fromkeys([*decider.features.names, *nodes, attribute]))
-    table = pd.DataFrame([{name: present(values.get(name)) for name in columns} for values in found], dtype=object)
+    table = pd.DataFrame(
+        [{name: present(values.get(name)) for name in columns} for values in found], dtype=object
+    )
     complete = table[[*nodes]].notna().all(axis=1)
     kept = table[complete].reset_index(drop=True)
     if kept.empty:
-        raise DataError("no row has a value in every column of the graph; leave out of it what is seldom known")
+        raise DataError(
+            "no row has a value in every column of the graph; leave out of it what is seldom known"
+        )
     for name in columns:
         if name == attribute:
             continue
         as_number = pd.to_numeric(kept[name], errors="coerce")
         unread = kept[name].notna() & as_number.isna()
         if name in numeric and unread.any():
-            raise DataError(f"column {name}: {int(unread.sum())} values are no numbers, and the model reads numbers")
+            raise DataError(
+                f"column {name}: {int(unread.sum())} values are no numbers, and the model reads numbers"
+            )
         if name in numeric or (name not in decider.features.names and not unread.any()):
             kept[name] = as_number.astype(float)
     return CausalRows(kept, int((~complete).sum()))
@@ -101,7 +111,8 @@ def prepare(found: Sequence[Values], decider: Decider, nodes: Collection[str], a
 def _values(column: pd.Series, numeric: bool) -> list[float | str | None]:
     gone = column.isna()
     return [
-        None if none else (float(value) if numeric else str(value)) for none, value in zip(gone, column, strict=True)
+        None if none else (float(value) if numeric else str(value))
+        for none, value in zip(gone, column, strict=True)
     ]
 
 

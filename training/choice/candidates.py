@@ -1,7 +1,9 @@
 """What may be chosen: how strong the adapters are, and how many rows each attribute's detector flags.
 
-A threshold is named by its *level*: the flagged share of rows, in multiples of the share of rows outside the reference
-group. Levels are turned into risks on held-out training rows, so a setting is fixed before a validation row is seen.
+A threshold is named by its *level*: the flagged share of rows, in multiples of the share of rows outside the
+    reference
+group. Levels are turned into risks on held-out training rows, so a setting is fixed before a validation row
+is seen.
 """
 
 from __future__ import annotations
@@ -114,15 +116,17 @@ class PredictionTable:
 
     def predict(self, strength: float, is_open: Bools) -> Ints:
         """Predictions ``(rows,)`` under gates ``(rows, attributes)``."""
-        found: Ints = self._predicted[STRENGTHS.index(strength), np.arange(len(is_open)), is_open @ self._bits]
+        found: Ints = self._predicted[
+            STRENGTHS.index(strength), np.arange(len(is_open)), is_open @ self._bits
+        ]
         return found
 
 
 class Judge:
     """Worst cell, accuracy and value of predictions on some rows.
 
-    The value is the worst cell's accuracy over all attributes, plus the mean over attributes of their worst, plus a
-    little for overall accuracy; minus infinity where accuracy falls by more than ``cost``.
+    The value is the worst cell's accuracy over all attributes, plus the mean over attributes of their worst,
+    plus a little for overall accuracy; minus infinity where accuracy falls by more than ``cost``.
     """
 
     def __init__(self, rows: Rows, schema: Schema, chosen: Ints, base: Ints, cost: float) -> None:

@@ -5,9 +5,10 @@ Two nulls per setting, both to be rejected on validation rows that neither learn
 * overall accuracy falls by more than ``epsilon``: :func:`loss_p_value`;
 * the base's worst cell, named beforehand, does not gain: :func:`gain_p_value`.
 
-Both tests are exact and paired: the same rows are answered with and without the correction. A setting's p-value is the
-larger of the two (intersection-union: both claims at level alpha without splitting it). Several settings are tested by
-the fallback procedure (Wiens 2003; Bretz et al. 2009), which holds the family-wise error at alpha.
+Both tests are exact and paired: the same rows are answered with and without the correction. A setting's
+    p-value is the
+larger of the two (intersection-union: both claims at level alpha without splitting it). Several settings are
+tested by the fallback procedure (Wiens 2003; Bretz et al. 2009), which holds the family-wise error at alpha.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ def gain_p_value(base: Bools, final: Bools) -> float:
 def loss_p_value(base: Bools, final: Bools, epsilon: float) -> float:
     """Exact one-sided test of "accuracy falls by ``epsilon`` or more", for paired rows.
 
-    The statistic is broken minus mended rows; it depends on the share of rows that change sides at all. The p-value
-    is the largest over a confidence interval of that share, plus the level of that interval.
+    The statistic is broken minus mended rows; it depends on the share of rows that change sides at all. The
+    p-value is the largest over a confidence interval of that share, plus the level of that interval.
 
     Args:
         base: ``(rows,)`` whether the base was right.
@@ -86,7 +87,8 @@ def _tail(n: int, observed: int, changing: NDArray[np.float64], epsilon: float) 
 def chance(base: Bools, final: Bools, inside: Bools, epsilon: float, rows: int) -> float:
     """How likely a setting is to pass both tests on ``rows`` other rows, from rows that may be looked at.
 
-    A setting that just keeps within the tolerance here passes half of the time at best: what is tested first should
+    A setting that just keeps within the tolerance here passes half of the time at best: what is tested first
+        should
     have room. Few rows can be tested, so the order decides whether anything is certified.
 
     Args:

@@ -21,8 +21,8 @@ TOO_COSTLY = 10.0
 class Criterion:
     """The value by which the correction's settings are put in order, for everybody.
 
-    Highest worst cell among those that cost at most ``cost`` accuracy against the base; where none does, highest worst
-    cell. Letting a baseline choose by accuracy instead would make it look worse than it is.
+    Highest worst cell among those that cost at most ``cost`` accuracy against the base; where none does,
+    highest worst cell. Letting a baseline choose by accuracy instead would make it look worse than it is.
     """
 
     judge: Judge

@@ -71,8 +71,17 @@ def arms(config: FitConfig, make_split: MakeSplit, material: Material, folder: P
     seen = replace(material, rows=rows)
     if config.detector.attributes_known == "none":
         return [_outlier(seen), _benefit(config, make_split, seen, folder)]
-    rows, schema = with_shared_gate(rows, material.schema) if config.detector.shared else (rows, material.schema)
-    return [Arm("attributes", rows, schema, Lesson(detection.members(rows, schema), rows.of("train"), rows.of(HELD)))]
+    rows, schema = (
+        with_shared_gate(rows, material.schema) if config.detector.shared else (rows, material.schema)
+    )
+    return [
+        Arm(
+            "attributes",
+            rows,
+            schema,
+            Lesson(detection.members(rows, schema), rows.of("train"), rows.of(HELD)),
+        )
+    ]
 
 
 def learn(
@@ -91,7 +100,9 @@ def learn(
     own = replace(material, rows=arm.rows, schema=arm.schema)
     # The cut decides what is learnt, and it is not among the stages' own settings when it was chosen.
     key = fingerprint(asdict(config.detector), fairnet.split.layer)[:12]
-    detection.learn(fairnet.detectors, own, arm.lesson, config.detector, folder / f"{arm.name}-detector-{key}")
+    detection.learn(
+        fairnet.detectors, own, arm.lesson, config.detector, folder / f"{arm.name}-detector-{key}"
+    )
     detection.calibrate(fairnet.detectors, own, detection.members(arm.rows, arm.schema))
     risk = detection.risks_of(fairnet.detectors, material.features, arm.rows.all())
     lowest = Cuts(risk, arm.lesson.known, arm.rows).thresholds((max(levels_of(stage)),) * risk.shape[1])

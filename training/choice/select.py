@@ -111,7 +111,9 @@ class Chooser:
         self.attributes = risk.shape[1]
         self.levels = levels
         lowest = np.array(self.cuts.thresholds((max(levels),) * self.attributes))
-        self._table = PredictionTable(correction, material.features, chosen, risk[chosen] >= lowest, risk[chosen])
+        self._table = PredictionTable(
+            correction, material.features, chosen, risk[chosen] >= lowest, risk[chosen]
+        )
         self._place = np.full(len(self.rows), -1)
         self._place[chosen] = np.arange(len(chosen))
         self._chosen = chosen
@@ -128,7 +130,8 @@ class Chooser:
         """All settings that tuning rows allow, the best first."""
         judge = self.judge(tune, cost)
         valued = [
-            (judge.value(self.predict(setting, tune)), setting) for setting in settings(self.attributes, self.levels)
+            (judge.value(self.predict(setting, tune)), setting)
+            for setting in settings(self.attributes, self.levels)
         ]
         allowed = [(value, setting) for value, setting in valued if value > judge.value(self.base[tune])]
         return [setting for _, setting in sorted(allowed, key=lambda pair: -pair[0])]
@@ -182,7 +185,11 @@ class Chooser:
         return sorted(self.order(tune, config.epsilon), key=chance_of, reverse=True)
 
     def _trials(
-        self, first: list[Setting], certify: Ints, named: tuple[str, str, str] | None, config: CorrectionConfig
+        self,
+        first: list[Setting],
+        certify: Ints,
+        named: tuple[str, str, str] | None,
+        config: CorrectionConfig,
     ) -> list[SettingTrial]:
         """Test the first settings in their order."""
         judge = self.judge(certify, config.epsilon)
@@ -210,16 +217,21 @@ def _worst_of_base(tune: Judge, validation: Judge) -> tuple[str, str, str] | Non
     return tune.names[both[int(np.argmin(accuracies))]]
 
 
-def choose(correction: Corrector, material: Material, risk: Float32s, known: Ints, config: CorrectionConfig) -> Choice:
+def choose(
+    correction: Corrector, material: Material, risk: Float32s, known: Ints, config: CorrectionConfig
+) -> Choice:
     """Choose for a bundle; see :meth:`Chooser.choose`."""
     order, certify = choice_rows(material, config.require_certificate)
     asked = np.concatenate([order, order[:0] if certify is None else certify])
-    choice = Chooser(correction, material, risk, known, asked, levels_of(config)).choose(order, certify, config)
+    choice = Chooser(correction, material, risk, known, asked, levels_of(config)).choose(
+        order, certify, config
+    )
     for trial in choice.trials:
         say(
             f"strength {trial.setting.strength}, levels {trial.setting.plain_levels}: "
             f"p {trial.loss_p:.3f} for a loss above {100 * config.epsilon:g} points, "
-            f"p {trial.gain_p:.3f} for no gain in {choice.worst_cell}" + (": certified" if trial.certified else "")
+            f"p {trial.gain_p:.3f} for no gain in {choice.worst_cell}"
+            + (": certified" if trial.certified else "")
         )
     if not choice.tried:
         say("no setting helped on the rows that settings are put in order on")
@@ -235,8 +247,8 @@ def everything(cuts: Cuts, level: float) -> Choice:
 def choice_rows(material: Material, certificate: bool) -> tuple[Ints, Ints | None]:
     """Rows to put settings in order on, and rows to certify on.
 
-    Tuning rows order and validation rows certify. Where the attributes of tuning rows may not be seen, half of the
-    validation rows order with them. Without a certificate all of both order.
+    Tuning rows order and validation rows certify. Where the attributes of tuning rows may not be seen, half
+    of the validation rows order with them. Without a certificate all of both order.
 
     Args:
         material: The rows, with the groups that training may see.

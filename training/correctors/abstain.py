@@ -1,8 +1,9 @@
 r"""Reject option: no decision for flagged rows whose answer is less probable than a bound; a person takes them.
 
-Chow 1970; with a group's own bound, Jones et al. 2021 (arXiv 2010.14134) show why a bound shared by all can widen gaps.
-The answer itself is not changed. The bound is the lowest under which answered flagged rows are right as often as
-unflagged rows are, on held-out rows; no bound where that would leave fewer than half of them answered.
+Chow 1970; with a group's own bound, Jones et al. 2021 (arXiv 2010.14134) show why a bound shared by all can
+widen gaps. The answer itself is not changed. The bound is the lowest under which answered flagged rows are
+right as often as unflagged rows are, on held-out rows; no bound where that would leave fewer than half of
+them answered.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ def learn(corrector: Abstain, given: CorrectorInput) -> dict[str, Any]:
     logits = features.base_logits[held].astype(np.float64)
     score = softmax(logits, axis=1).max(axis=1)
     right = logits.argmax(axis=1) == given.material.rows.labels[held]
-    bounds = tuple(bound(score, right, given.gates[held, attribute]) for attribute in range(given.gates.shape[1]))
+    bounds = tuple(
+        bound(score, right, given.gates[held, attribute]) for attribute in range(given.gates.shape[1])
+    )
     corrector.abstain_below = bounds
     return {"no decision below a probability of": [round(found, 4) or None for found in bounds]}
 
@@ -69,5 +72,7 @@ def bound(score: Floats, right: Bools, flagged: Bools) -> float:
 
 
 METHODS = (
-    CorrectorMethod("abstain", "Abstaining on close answers", "Chow 1970", make, learn, chosen=False, compares=True),
+    CorrectorMethod(
+        "abstain", "Abstaining on close answers", "Chow 1970", make, learn, chosen=False, compares=True
+    ),
 )

@@ -1,13 +1,13 @@
 r"""Concept erasure: take the attribute out of what the base's last layer reads, for flagged rows, and ask that layer.
 
-LEACE (Belrose et al. 2023, arXiv 2306.03819; the library ``concept-erasure``) is the least change after which no linear
-classifier tells the groups apart:
+LEACE (Belrose et al. 2023, arXiv 2306.03819; the library ``concept-erasure``) is the least change after which
+no linear classifier tells the groups apart:
 
 .. math:: x' = x - s \, P (x - \mu)
 
-INLP (Ravfogel et al. 2020, arXiv 2004.07667) is its older baseline: linear classifiers of the group are learnt one
-after the other, each on what the projections before it left, and their directions are projected out;
-:math:`\mu = 0` there.
+INLP (Ravfogel et al. 2020, arXiv 2004.07667) is its older baseline: linear classifiers of the group are
+learnt one after the other, each on what the projections before it left, and their directions are projected
+out; :math:`\mu = 0` there.
 """
 
 from __future__ import annotations
@@ -97,17 +97,19 @@ def learn_leace(corrector: Erasure, given: CorrectorInput) -> dict[str, Any]:
 def leace(x: Tensor, z: Tensor) -> LeaceEraser:
     """The library's eraser.
 
-    ``constrain_cov_trace`` is off: the library's factorisation in that branch is wrong (0.2.4). The tolerance is small,
-    so that nothing of a group stays. Shrinkage is off, for the paper's change is least under the sample covariance;
-    with it the erasure is as exact, along other directions.
+    ``constrain_cov_trace`` is off: the library's factorisation in that branch is wrong (0.2.4). The tolerance
+    is small, so that nothing of a group stays. Shrinkage is off, for the paper's change is least under the
+    sample covariance; with it the erasure is as exact, along other directions.
 
     Args:
         x: ``(rows, width)`` float64.
-        z: ``(rows, columns)`` float64, standardised: directions are dropped by the size of their covariance, and a rare
-            group's would be small only because it is rare.
+        z: ``(rows, columns)`` float64, standardised: directions are dropped by the size of their covariance,
+            and a rare group's would be small only because it is rare.
     """
     shape = (x.shape[1], z.shape[1])
-    fitter = LeaceFitter(*shape, dtype=torch.float64, shrinkage=False, constrain_cov_trace=False, svd_tol=1e-6)
+    fitter = LeaceFitter(
+        *shape, dtype=torch.float64, shrinkage=False, constrain_cov_trace=False, svd_tol=1e-6
+    )
     return fitter.update(x, z).eraser
 
 
@@ -151,7 +153,9 @@ def _known(given: CorrectorInput) -> list[tuple[Float64s, Ints]]:
         chosen = rows[members >= 0]
         z = given.known[chosen, attribute].astype(np.int64)
         if len(np.unique(z)) < 2:
-            raise NotApplicableError(f"{name}: training rows know fewer than two groups; nothing can be erased")
+            raise NotApplicableError(
+                f"{name}: training rows know fewer than two groups; nothing can be erased"
+            )
         found.append((given.material.features.representation[chosen].astype(np.float64), z))
     return found
 

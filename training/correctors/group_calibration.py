@@ -4,8 +4,8 @@ Platt scaling (Platt 1999) of the favourable margin on held-out flagged rows; wi
 
 .. math:: m_i' = m_i + s\left((\alpha_a - 1) m_i + \beta_a\right)
 
-Calibration within groups and equal error rates exclude each other where base rates differ (Kleinberg et al. 2016,
-arXiv 1609.05807): this is a choice for the first.
+Calibration within groups and equal error rates exclude each other where base rates differ (Kleinberg et al.
+2016, arXiv 1609.05807): this is a choice for the first.
 """
 
 from __future__ import annotations

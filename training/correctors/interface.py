@@ -40,7 +40,9 @@ class CorrectorInput:
 class Make(Protocol):
     """Makes an unlearnt corrector."""
 
-    def __call__(self, split: SplitModel, attributes: Sequence[str], *, config: CorrectionConfig) -> Corrector:
+    def __call__(
+        self, split: SplitModel, attributes: Sequence[str], *, config: CorrectionConfig
+    ) -> Corrector:
         """One that changes nothing yet, or nothing it could not change back."""
 
 

@@ -1,6 +1,7 @@
 r"""Label flipping: flagged rows whose answer was close get the other label, if that is what their group is owed.
 
-Kamiran, Karim and Zhang 2012 (reject option based classification), with the detector's flag in place of the attribute:
+Kamiran, Karim and Zhang 2012 (reject option based classification), with the detector's flag in place of the
+attribute:
 
 .. math:: |m_i| < s\,\theta_a \Rightarrow m_i' = d_a |m_i|
 

@@ -20,7 +20,11 @@ def make(split: SplitModel, attributes: Sequence[str], *, config: CorrectionConf
 def learn(corrector: ConditionalLora, given: CorrectorInput) -> dict[str, Any]:
     """Learn the adapters."""
     hinge_open = adapters.learn(corrector, given.material, given.gates, given.config, given.folder)
-    return {} if hinge_open is None else {"contrastive hinge open in the last epoch, share of anchors": hinge_open}
+    return (
+        {}
+        if hinge_open is None
+        else {"contrastive hinge open in the last epoch, share of anchors": hinge_open}
+    )
 
 
 LORA = CorrectorMethod("lora", "FairNet's conditional LoRA", "arXiv 2510.19421", make, learn)

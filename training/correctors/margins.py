@@ -56,4 +56,6 @@ class MarginCorrector(Corrector):
 
 def favourable_truth(given: CorrectorInput) -> Bools:
     """``(rows,)`` whether the true label is the favourable one."""
-    return np.isin(np.array(given.material.schema.labels)[given.material.rows.labels], given.material.schema.favourable)
+    return np.isin(
+        np.array(given.material.schema.labels)[given.material.rows.labels], given.material.schema.favourable
+    )

@@ -3,9 +3,11 @@ r"""Steering: add a direction to the hidden state of flagged rows, then let the 
 .. math:: h_i' = h_i + s \sum_a g_{ia} v_a, \qquad
           v_a = \frac{1}{C} \sum_c \left(\bar h_{c, ref(a)} - \bar h_{c, other(a)}\right)
 
-The direction is the mean difference between the reference group and the others at the cut (activation addition, Turner
-et al. 2023, arXiv 2308.10248; contrastive activation addition, Rimsky et al. 2024), taken within each class and
-averaged: what tells the classes apart cancels, what tells the groups apart stays. It is added to every position.
+The direction is the mean difference between the reference group and the others at the cut (activation
+addition, Turner et al. 2023, arXiv 2308.10248; contrastive activation addition, Rimsky et al. 2024), taken
+within each class and
+averaged: what tells the classes apart cancels, what tells the groups apart stays. It is added to every
+    position.
 """
 
 from __future__ import annotations
@@ -62,7 +64,9 @@ def learn(corrector: Steering, given: CorrectorInput) -> dict[str, Any]:
         members = given.known[held, attribute]
         direction = difference(means, labels[held], members)
         if not direction.any():
-            raise NotApplicableError(f"{name}: no class has held-out rows both in the reference group and outside it")
+            raise NotApplicableError(
+                f"{name}: no class has held-out rows both in the reference group and outside it"
+            )
         corrector.directions[attribute] = torch.from_numpy(direction)
         norms.append(round(float(np.linalg.norm(direction)), 3))
     return {"length of each direction": norms}
@@ -80,7 +84,8 @@ def difference(means: Float32s, labels: Ints, members: Ints) -> Float32s:
         ``(hidden,)``; zero where no class has both.
     """
     found = [
-        means[(labels == label) & (members == 0)].mean(axis=0) - means[(labels == label) & (members == 1)].mean(axis=0)
+        means[(labels == label) & (members == 0)].mean(axis=0)
+        - means[(labels == label) & (members == 1)].mean(axis=0)
         for label in np.unique(labels)
         if {0, 1} <= set(members[labels == label].tolist())
     ]

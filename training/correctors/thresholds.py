@@ -5,10 +5,11 @@ Moving the threshold on the favourable class's probability from one half to :mat
 
 .. math:: m_i' = m_i + s \sum_a g_{ia} \, \delta_{a, u(i)}, \qquad u(i) \in \{\text{uncertain}, \text{sure}\}
 
-:math:`\delta` is where true and false positive rates of the flagged rows come nearest to those of unflagged ones
-(equalized odds, Hardt et al. 2016, arXiv 1610.02413), on held-out rows. Fairlearn's optimiser mixes two thresholds at
-random to meet the constraint exactly; one row must get one answer here, so this is its deterministic part. The group is
-the detector's inference: the declared one counts and never changes an answer.
+:math:`\delta` is where true and false positive rates of the flagged rows come nearest to those of unflagged
+ones (equalized odds, Hardt et al. 2016, arXiv 1610.02413), on held-out rows. Fairlearn's optimiser mixes two
+thresholds at random to meet the constraint exactly; one row must get one answer here, so this is its
+deterministic part. The group is the detector's inference: the declared one counts and never changes an
+answer.
 """
 
 from __future__ import annotations
@@ -94,7 +95,9 @@ def offset(margins: Float32s, good: Bools, target: Float32s) -> float:
     tried = np.append(-np.quantile(margins, np.linspace(0.0, 1.0, CANDIDATES)), 0.0).astype(np.float32)
     distance = np.abs(rates(margins, good, tried) - target).max(axis=1)
     # Of equals, the smallest move.
-    best = min(range(len(tried)), key=lambda index: (round(float(distance[index]), 6), abs(float(tried[index]))))
+    best = min(
+        range(len(tried)), key=lambda index: (round(float(distance[index]), 6), abs(float(tried[index])))
+    )
     return float(tried[best])
 
 

@@ -94,7 +94,9 @@ def mean_of(values: Float64s) -> dict[str, Any]:
     return {"n": n, "value": value, "low": low, "high": high}
 
 
-def _worst(answers: Answers, pairs: Sequence[SwapPair], manifest: Manifest, good: Bools) -> list[dict[str, Any]]:
+def _worst(
+    answers: Answers, pairs: Sequence[SwapPair], manifest: Manifest, good: Bools
+) -> list[dict[str, Any]]:
     """The swaps that change the served score most, each row once."""
     scores = {kind: _favourable(answers, kind, good) for kind in ("base", "final")}
     final = scores["final"]

@@ -4,13 +4,15 @@ The result is plain JSON with stable keys (:data:`FORMAT` counts their versions)
 
 - ``format``; ``made``: ``utc``, ``evenhand``.
 - ``bundle``: ``name``, ``version``, ``sha256`` (of its manifest), ``labels``, ``favourable``.
-- ``data``: ``file``, ``sha256``, ``rows`` (``in_file``, ``tried``, ``swapped``, ``refused``, ``left_out`` per split).
+- ``data``: ``file``, ``sha256``, ``rows`` (``in_file``, ``tried``, ``swapped``, ``refused``, ``left_out`` per
+  split).
 - ``terms``: ``file``, ``sha256``; ``null`` for a table, whose column is replaced.
 - ``not_swapped``: by attribute of the bundle why no row of it could be swapped.
-- ``attributes``: by name ``rows`` that name a group of it, ``swaps`` of them, ``unseen`` (the model reads both rows
-  alike), ``any`` (rows whose label flips under at least one swap) and ``directions``: ``source``, ``target``, and for
-  ``base`` and ``final`` the ``flipped`` share, how many ``to_favourable`` and ``to_unfavourable``, and the mean
-  ``change`` of the probability of a favourable label; ``worst``: the swaps that change that most, by row number.
+- ``attributes``: by name ``rows`` that name a group of it, ``swaps`` of them, ``unseen`` (the model reads
+  both rows alike), ``any`` (rows whose label flips under at least one swap) and ``directions``: ``source``,
+  ``target``, and for ``base`` and ``final`` the ``flipped`` share, how many ``to_favourable`` and
+  ``to_unfavourable``, and the mean ``change`` of the probability of a favourable label; ``worst``: the swaps
+  that change that most, by row number.
 
 Every rate is ``n``, ``value``, ``low``, ``high`` (95 %); ``null`` where no row supports it. No text is in it.
 """
@@ -74,7 +76,9 @@ def flip(path: Path, table: Table, wanted: RowSelection, terms: Path = PACKAGED)
     swapper = swapper_for(bundle, encoder, terms, wanted.attributes)
     found = _swap(table, input_columns(table, bundle.manifest, wanted), bundle.manifest, encoder, swapper)
     if not found.pairs:
-        raise DataError(f"{table.name}: none of {found.tried} rows names a group; --terms takes a list of your own")
+        raise DataError(
+            f"{table.name}: none of {found.tried} rows names a group; --terms takes a list of your own"
+        )
     say(f"asking about {len(found.pairs)} swaps of {len({pair.before for pair in found.pairs})} rows")
     answers = answer(make_runner(bundle), bundle.manifest, found.encoded, np.arange(len(found.encoded)))
     return {
@@ -105,7 +109,9 @@ def swapper_for(bundle: Bundle, encoder: Encoder, terms: Path, attributes: Seque
     """
     manifest = bundle.manifest
     if manifest.task == "image":
-        raise DataError(f"{bundle.path}: an image has no terms to swap; swaps are for texts, pairs and tables")
+        raise DataError(
+            f"{bundle.path}: an image has no terms to swap; swaps are for texts, pairs and tables"
+        )
     if isinstance(encoder, TableEncoder):
         kept = [each for each in manifest.attributes if not attributes or each.name in attributes]
         swapper = make_swapper(manifest.model_copy(update={"attributes": kept}), encoder.features, None)
@@ -126,7 +132,9 @@ def swapper_for(bundle: Bundle, encoder: Encoder, terms: Path, attributes: Seque
     return swapper
 
 
-def _swap(table: Table, wanted: RowSelection, manifest: Manifest, encoder: Encoder, swapper: Swapper) -> Swapped:
+def _swap(
+    table: Table, wanted: RowSelection, manifest: Manifest, encoder: Encoder, swapper: Swapper
+) -> Swapped:
     check_inputs(table, encoder, manifest, wanted)
     chosen, left_out = of_split(table, wanted)
     encoded: list[Encoded] = []
@@ -136,7 +144,9 @@ def _swap(table: Table, wanted: RowSelection, manifest: Manifest, encoder: Encod
         try:
             item = item_of(values, wanted, manifest, encoder)
             before = None if item is None else encoder.encode(item)
-            swaps = [] if item is None else [(swap, encoder.encode(swap.item)) for swap in swapper.swaps(item)]
+            swaps = (
+                [] if item is None else [(swap, encoder.encode(swap.item)) for swap in swapper.swaps(item)]
+            )
         except InputError:
             before = None
         if before is None:
@@ -147,7 +157,10 @@ def _swap(table: Table, wanted: RowSelection, manifest: Manifest, encoder: Encod
 
 
 def _add(
-    encoded: list[Encoded], pairs: list[SwapPair], row: tuple[int, Encoded], swaps: Sequence[tuple[Swap, Encoded]]
+    encoded: list[Encoded],
+    pairs: list[SwapPair],
+    row: tuple[int, Encoded],
+    swaps: Sequence[tuple[Swap, Encoded]],
 ) -> None:
     """One row and what became of it."""
     number, before = row

@@ -35,7 +35,9 @@ def with_intersections(rows: Rows, schema: Schema, pairs: Sequence[tuple[str, st
         both = (a > 0) & (b > 0)
         found = sorted({(int(x), int(y)) for x, y in zip(a[both], b[both], strict=True)})
         if not found:
-            raise DataError(f"--intersections {first}:{second}: no row is outside the reference group of both")
+            raise DataError(
+                f"--intersections {first}:{second}: no row is outside the reference group of both"
+            )
         codes = np.where((a == 0) | (b == 0), 0, UNKNOWN)
         for code, (x, y) in enumerate(found, start=1):
             codes[(a == x) & (b == y)] = code

@@ -129,7 +129,8 @@ def hold_out(rows: Rows, share: float, seed: int) -> Rows:
         seed: Decides which.
 
     Returns:
-        The same rows, some of their splits changed from ``train``: three quarters of those held out to ``held`` (the
+        The same rows, some of their splits changed from ``train``: three quarters of those held out to
+            ``held`` (the
         correction learns on them), one quarter to ``tune`` (settings are put in order on them).
 
     Raises:
@@ -160,7 +161,9 @@ def _split(table: pd.DataFrame, columns: Columns, seed: int) -> pd.Series[str]:
         train, rest = train_test_split(indices, test_size=0.3, random_state=seed, stratify=labels)
         val, _ = train_test_split(rest, test_size=0.5, random_state=seed, stratify=labels[rest])
     except ValueError as error:
-        raise DataError(f"cannot split {len(table)} rows by label ({error}); give --split a column") from error
+        raise DataError(
+            f"cannot split {len(table)} rows by label ({error}); give --split a column"
+        ) from error
     split = np.full(len(table), "test", dtype=object)
     split[train], split[val] = "train", "val"
     return pd.Series(split, index=table.index)
@@ -183,7 +186,9 @@ def _groups(table: pd.DataFrame, columns: Columns) -> dict[str, tuple[str, ...]]
         names = [str(value) for value in counts.index]
         reference = columns.references.get(name, names[0] if names else "")
         if len(names) < 2 or reference not in names:
-            raise DataError(f"attribute {name!r} needs two groups and its reference among them; found {names}")
+            raise DataError(
+                f"attribute {name!r} needs two groups and its reference among them; found {names}"
+            )
         found[name] = (reference, *(value for value in names if value != reference))
     return found
 
@@ -205,7 +210,9 @@ def _check_names(schema: Schema) -> None:
         raise DataError(f"{len(schema.groups)} attributes; a bundle holds {MAX_ATTRIBUTES}: give fewer")
     for name, groups in schema.groups.items():
         if len(groups) > MAX_GROUPS:
-            raise DataError(f"attribute {name!r} has {len(groups)} groups, more than {MAX_GROUPS}: join the rare ones")
+            raise DataError(
+                f"attribute {name!r} has {len(groups)} groups, more than {MAX_GROUPS}: join the rare ones"
+            )
     for kind, names in (
         (Name, schema.groups),
         (Value, [*schema.labels, *(group for groups in schema.groups.values() for group in groups)]),
@@ -214,7 +221,9 @@ def _check_names(schema: Schema) -> None:
             try:
                 TypeAdapter(kind).validate_python(name)
             except ValidationError:
-                raise DataError(f"{name!r} cannot be a name in a bundle: up to 64 printable characters") from None
+                raise DataError(
+                    f"{name!r} cannot be a name in a bundle: up to 64 printable characters"
+                ) from None
 
 
 def _check(rows: Rows, schema: Schema) -> None:

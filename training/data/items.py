@@ -21,7 +21,9 @@ def items_of(table: pd.DataFrame, columns: Columns) -> tuple[list[Any], Bools]:
     if columns.task == "table":
         names = feature_names(table, columns)
         cleaned = [_clean(table[name]) for name in names]
-        return [dict(zip(names, row, strict=True)) for row in zip(*cleaned, strict=True)], np.ones(len(table), bool)
+        return [dict(zip(names, row, strict=True)) for row in zip(*cleaned, strict=True)], np.ones(
+            len(table), bool
+        )
     texts = _texts(table[columns.text])
     usable = np.array([text is not None for text in texts])
     if columns.task == "pair":
@@ -116,7 +118,8 @@ def _clean(column: Any) -> list[float | str | None]:  # noqa: ANN401
     """Numbers where every value is one, else strings; ``None`` where there is no value."""
     gone = [_nothing(value) or present(str(value)) is None for value in column]
     numbers = pd.to_numeric(
-        pd.Series([None if none else value for none, value in zip(gone, column, strict=True)]), errors="coerce"
+        pd.Series([None if none else value for none, value in zip(gone, column, strict=True)]),
+        errors="coerce",
     )
     numeric = bool((numbers.notna() | np.array(gone)).all()) and not all(gone)
     if numeric:

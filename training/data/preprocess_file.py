@@ -47,7 +47,9 @@ def image_json(base: str) -> bytes:
     try:
         given, _ = ImageProcessingMixin.get_image_processor_dict(base)
     except (OSError, ValueError) as error:
-        raise DataError(f"base {base!r} has no preprocessor_config.json: give an image classifier's") from error
+        raise DataError(
+            f"base {base!r} has no preprocessor_config.json: give an image classifier's"
+        ) from error
     size = given.get("size", {"height": 224, "width": 224})
     crop = given.get("crop_size") if given.get("do_center_crop") else None
     final = _side(crop or size)

@@ -87,7 +87,9 @@ def judgeable(table: Table, bundle: Bundle, wanted: RowSelection) -> Judgeable:
     gates = {attribute.name: tuple(attribute.groups) for attribute in bundle.manifest.attributes}
     rows, schema = with_intersections(rows, schema, wanted.intersections)
     encoded = [found for _, _, found in kept]
-    return Judgeable(rows, replace(schema, gates=gates), encoded, refused, left_out, wanted, absent, new_groups)
+    return Judgeable(
+        rows, replace(schema, gates=gates), encoded, refused, left_out, wanted, absent, new_groups
+    )
 
 
 def _settled(table: Table, manifest: Manifest, wanted: RowSelection) -> tuple[RowSelection, tuple[str, ...]]:
@@ -182,7 +184,9 @@ def check_inputs(table: Table, encoder: Encoder, manifest: Manifest, wanted: Row
     """Refuse a table without any feature, and a folder that is not there."""
     if isinstance(encoder, TableEncoder) and not {*encoder.features.names} & {*table.columns}:
         few = ", ".join(encoder.features.names[:10])
-        raise DataError(f"{table.name}: none of the model's features; it has {', '.join(table.columns)}, not {few}")
+        raise DataError(
+            f"{table.name}: none of the model's features; it has {', '.join(table.columns)}, not {few}"
+        )
     if manifest.task == "image" and not (wanted.images and wanted.images.is_dir()):
         raise DataError(f"--images {wanted.images}: no such folder")
 
@@ -217,11 +221,15 @@ def item_of(values: Values, wanted: RowSelection, manifest: Manifest, encoder: E
 
 
 def _nothing_left(table: Table, manifest: Manifest, refused: Sequence[Refused]) -> str:
-    reasons = ", ".join(f"{reason} ({n} rows)" for reason, n in Counter(row.reason for row in refused).most_common(3))
+    reasons = ", ".join(
+        f"{reason} ({n} rows)" for reason, n in Counter(row.reason for row in refused).most_common(3)
+    )
     return f"{table.name}: no row can be judged: {reasons}; the bundle knows the labels {', '.join(manifest.labels)}"
 
 
-def _schema(rows: Sequence[Values], manifest: Manifest, wanted: RowSelection) -> tuple[Schema, dict[str, tuple[str, ...]]]:
+def _schema(
+    rows: Sequence[Values], manifest: Manifest, wanted: RowSelection
+) -> tuple[Schema, dict[str, tuple[str, ...]]]:
     """The bundle's groups, reference first, and after them those that only the table has."""
     fitted = {attribute.name: attribute for attribute in manifest.attributes}
     groups, new = {}, {}
@@ -229,14 +237,24 @@ def _schema(rows: Sequence[Values], manifest: Manifest, wanted: RowSelection) ->
         counts = Counter(value for values in rows if (value := _group(values, name)) is not None)
         of_table = [value for value, _ in counts.most_common()]
         if len(of_table) > MOST_GROUPS:
-            raise DataError(f"attribute {name!r} has {len(of_table)} values, more than {MOST_GROUPS}: not groups")
+            raise DataError(
+                f"attribute {name!r} has {len(of_table)} values, more than {MOST_GROUPS}: not groups"
+            )
         known = list(fitted[name].groups) if name in fitted else []
-        first = fitted[name].reference if name in fitted else wanted.references.get(name, next(iter(of_table), ""))
+        first = (
+            fitted[name].reference
+            if name in fitted
+            else wanted.references.get(name, next(iter(of_table), ""))
+        )
         if first not in (*known, *of_table):
-            raise DataError(f"attribute {name!r} needs its reference among its values; found {', '.join(of_table)}")
+            raise DataError(
+                f"attribute {name!r} needs its reference among its values; found {', '.join(of_table)}"
+            )
         names = tuple(dict.fromkeys([first, *known, *of_table]))
         if len(names) < 2:
-            raise DataError(f"attribute {name!r} needs two groups; the rows to judge have {', '.join(of_table)}")
+            raise DataError(
+                f"attribute {name!r} needs two groups; the rows to judge have {', '.join(of_table)}"
+            )
         groups[name] = names
         if name in fitted and set(of_table) - set(known):
             new[name] = tuple(value for value in of_table if value not in known)
@@ -250,12 +268,16 @@ def _group(values: Values, name: str) -> str | None:
 
 def _rows(kept: Sequence[tuple[int, Values]], schema: Schema, wanted: RowSelection) -> Rows:
     labels = {label: code for code, label in enumerate(schema.labels)}
-    codes = {name: {group: code for code, group in enumerate(groups)} for name, groups in schema.groups.items()}
+    codes = {
+        name: {group: code for code, group in enumerate(groups)} for name, groups in schema.groups.items()
+    }
     return Rows(
         [None] * len(kept),  # they are encoded already
         np.array([labels[values[wanted.label or ""] or ""] for _, values in kept], dtype=np.int64),
         {
-            name: np.array([codes[name].get(_group(values, name) or "", UNKNOWN) for _, values in kept], dtype=np.int64)
+            name: np.array(
+                [codes[name].get(_group(values, name) or "", UNKNOWN) for _, values in kept], dtype=np.int64
+            )
             for name in schema.groups
         },
         np.array([TEST] * len(kept)),

@@ -26,10 +26,17 @@ def read(source: str, columns: Columns, seed: int) -> tuple[Rows, Schema, str]:
         DataError: a column is missing, or what it holds cannot be learnt from.
     """
     table, digest = read_table(source)
-    wanted = [*needed(columns), columns.label, *columns.attributes, *([columns.split] if columns.split else [])]
+    wanted = [
+        *needed(columns),
+        columns.label,
+        *columns.attributes,
+        *([columns.split] if columns.split else []),
+    ]
     absent = [name for name in wanted if name not in table.columns]
     if absent:
-        raise DataError(f"{source}: no column {', '.join(absent)}; it has {', '.join(map(str, table.columns))}")
+        raise DataError(
+            f"{source}: no column {', '.join(absent)}; it has {', '.join(map(str, table.columns))}"
+        )
     rows, schema = from_table(table, columns, seed)
     return rows, schema, digest
 
@@ -38,8 +45,9 @@ def read_table(source: str) -> tuple[pd.DataFrame, str]:
     """Read a table.
 
     Args:
-        source: A file, or ``hub:<name>`` or ``hub:<name>:<configuration>``, where the name is the hub's or that of a
-            folder written by ``datasets``. Its splits become the column ``split`` unless it has one.
+        source: A file, or ``hub:<name>`` or ``hub:<name>:<configuration>``, where the name is the hub's or
+            that of a folder written by ``datasets``. Its splits become the column ``split`` unless it has
+            one.
 
     Returns:
         The table, and a SHA-256 of its content.
@@ -80,7 +88,9 @@ def _from_hub(name: str) -> pd.DataFrame:
             found = datasets.load_dataset(place, configuration or None)  # nosec B615
     except Exception as error:  # the library raises whatever its dozen back ends raise
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataError(f"data set {name!r} cannot be read ({reason}); check its name and the network") from error
+        raise DataError(
+            f"data set {name!r} cannot be read ({reason}); check its name and the network"
+        ) from error
     if isinstance(found, datasets.Dataset):
         found = datasets.DatasetDict({"train": found})
     tables = []

@@ -54,7 +54,9 @@ def read_table(path: Path) -> Table:
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"{path}: not readable ({str(error).splitlines()[0]})") from error
     rows = [(number, values) for number, values in enumerate(found, start=1) if isinstance(values, dict)]
-    refused = [Refused(number, reason) for number, reason in enumerate(found, start=1) if isinstance(reason, str)]
+    refused = [
+        Refused(number, reason) for number, reason in enumerate(found, start=1) if isinstance(reason, str)
+    ]
     if not rows:
         raise DataError(f"{path}: no readable row among {len(found)}")
     columns = list(dict.fromkeys(column for _, values in rows for column in values))
@@ -106,4 +108,7 @@ def _parquet(content: bytes) -> Iterator[Values | str]:
     names = [str(name) for name in table.columns]
     for values in table.itertuples(index=False, name=None):
         missing = [value is None or (pd.api.types.is_scalar(value) and pd.isna(value)) for value in values]
-        yield {name: None if gone else str(value) for name, value, gone in zip(names, values, missing, strict=True)}
+        yield {
+            name: None if gone else str(value)
+            for name, value, gone in zip(names, values, missing, strict=True)
+        }

@@ -128,7 +128,9 @@ def judge(answers: Answers, rows: Rows, schema: Schema) -> dict[str, Any]:
     }
 
 
-def _attribute(answers: Answers, rows: Rows, schema: Schema, name: str) -> tuple[dict[str, Any], dict[str, list[Cell]]]:
+def _attribute(
+    answers: Answers, rows: Rows, schema: Schema, name: str
+) -> tuple[dict[str, Any], dict[str, list[Cell]]]:
     """One attribute's cells, disparities and detector, before and after correction."""
     truth, groups, names = rows.labels[answers.rows], rows.groups[name][answers.rows], schema.groups[name]
     listed = {
@@ -147,7 +149,9 @@ def _attribute(answers: Answers, rows: Rows, schema: Schema, name: str) -> tuple
                 "final": asdict(after.accuracy),
                 "difference": paired_difference(
                     *(
-                        (predicted == truth)[inside[before.group] & (truth == schema.labels.index(before.label))]
+                        (predicted == truth)[
+                            inside[before.group] & (truth == schema.labels.index(before.label))
+                        ]
                         for predicted in (answers.base, answers.final)
                     )
                 ),
@@ -177,7 +181,11 @@ def _detector(answers: Answers, rows: Rows, schema: Schema, name: str) -> dict[s
         "true_positive_rate": asdict(Rate.of(flagged[groups > 0])),
         "false_positive_rate": asdict(Rate.of(flagged[groups == 0])),
         "cells": [
-            {"group": group, "label": label, "flagged": asdict(Rate.of(flagged[(groups == g) & (truth == c)]))}
+            {
+                "group": group,
+                "label": label,
+                "flagged": asdict(Rate.of(flagged[(groups == g) & (truth == c)])),
+            }
             for g, group in enumerate(schema.groups[name])
             for c, label in enumerate(schema.labels)
         ],
@@ -205,15 +213,18 @@ def break_even(groups: Ints, truth: Ints, predicted: tuple[Ints, Ints], flagged:
         flagged: ``(rows,)``.
 
     Returns:
-        Share outside the reference ``pi``, gain ``g`` on rightly and harm ``c`` on wrongly flagged rows, the ratio
-        that the detector has and the one it needs; ``None`` where rows are missing or nothing is needed.
+        Share outside the reference ``pi``, gain ``g`` on rightly and harm ``c`` on wrongly flagged rows, the
+        ratio that the detector has and the one it needs; ``None`` where rows are missing or nothing is
+        needed.
     """
     member, outside = groups > 0, groups == 0
     change = (predicted[1] == truth).astype(float) - (predicted[0] == truth)
     share = float(member.sum() / max((groups >= 0).sum(), 1))
     gain = float(change[flagged & member].mean()) if (flagged & member).any() else None
     harm = float(-change[flagged & outside].mean()) if (flagged & outside).any() else None
-    needed = (1 - share) * harm / (share * gain) if gain and harm is not None and gain > 0 and share > 0 else None
+    needed = (
+        (1 - share) * harm / (share * gain) if gain and harm is not None and gain > 0 and share > 0 else None
+    )
     tpr, fpr = (float(flagged[rows].mean()) if rows.any() else None for rows in (member, outside))
     has = tpr / fpr if tpr is not None and fpr else None
     return {"pi": share, "gain": gain, "harm": harm, "ratio": has, "needed": needed}
@@ -223,7 +234,9 @@ def _disparities(
     answers: Answers, rows: Rows, schema: Schema, names: Sequence[str], groups: Ints
 ) -> dict[str, dict[str, Any]]:
     """Fairlearn's figures before and after correction; rates over few rows enter no gap."""
-    favourable = np.isin(np.arange(len(schema.labels)), [schema.labels.index(label) for label in schema.favourable])
+    favourable = np.isin(
+        np.arange(len(schema.labels)), [schema.labels.index(label) for label in schema.favourable]
+    )
     truth = favourable[rows.labels[answers.rows]]
     return {
         kind: _rates_plain(group_metrics(names, groups, truth, favourable[predicted], MIN_CELL))
@@ -261,12 +274,16 @@ def summary(judged: dict[str, Any]) -> dict[str, Any]:
             name: {
                 "worst_cell": of["worst_cell"],
                 "equalized_odds_difference": {
-                    kind: of["disparities_pooled"][kind]["equalized_odds_difference"] for kind in ("base", "final")
+                    kind: of["disparities_pooled"][kind]["equalized_odds_difference"]
+                    for kind in ("base", "final")
                 },
                 "demographic_parity_difference": {
-                    kind: of["disparities_pooled"][kind]["demographic_parity_difference"] for kind in ("base", "final")
+                    kind: of["disparities_pooled"][kind]["demographic_parity_difference"]
+                    for kind in ("base", "final")
                 },
-                "detector": {k: of["detector"][k] for k in ("true_positive_rate", "false_positive_rate", "break_even")},
+                "detector": {
+                    k: of["detector"][k] for k in ("true_positive_rate", "false_positive_rate", "break_even")
+                },
             }
             for name, of in judged["attributes"].items()
         },

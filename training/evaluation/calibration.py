@@ -1,8 +1,9 @@
 """How far a probability can be believed: calibration error, Brier score, and accuracy over the confident rows.
 
-Their intervals come from resampling rows with a fixed seed: the basic bootstrap (Davison and Hinkley 1997, section
-5.2), which also takes back the upward bias of a calibration error over few rows. An interval is widened, where needed,
-to hold the figure itself.
+Their intervals come from resampling rows with a fixed seed: the basic bootstrap (Davison and Hinkley 1997,
+    section
+5.2), which also takes back the upward bias of a calibration error over few rows. An interval is widened,
+where needed, to hold the figure itself.
 """
 
 from __future__ import annotations
@@ -50,8 +51,8 @@ def calibration(predicted: Floats, happened: Bools) -> dict[str, Any]:
         happened: ``(rows,)`` whether it came true.
 
     Returns:
-        ``calibration_error`` and ``brier``, each ``n``, ``value``, ``low``, ``high`` (``None`` without rows), and the
-        ``bins`` with rows.
+        ``calibration_error`` and ``brier``, each ``n``, ``value``, ``low``, ``high`` (``None`` without rows),
+        and the ``bins`` with rows.
     """
     n, p, y = len(predicted), predicted.astype(float), happened.astype(float)
     off = np.zeros((n, BINS))
@@ -92,8 +93,9 @@ def risk_coverage(confidence: Floats, correct: Bools) -> dict[str, Any]:
         correct: ``(rows,)``.
 
     Returns:
-        ``aurc`` with ``n``, ``value``, ``low``, ``high``, and the curve as ``coverage`` and ``accuracy``, from the
-        first :data:`~evenhand.training.evaluation.metrics.MIN_CELL` rows on and at most :data:`CURVE_POINTS` points.
+        ``aurc`` with ``n``, ``value``, ``low``, ``high``, and the curve as ``coverage`` and ``accuracy``,
+        from the first :data:`~evenhand.training.evaluation.metrics.MIN_CELL` rows on and at most
+        :data:`CURVE_POINTS` points.
     """
     n = len(confidence)
     order, last = _levels(confidence)
@@ -108,7 +110,11 @@ def risk_coverage(confidence: Floats, correct: Bools) -> dict[str, Any]:
 
     coverage, accuracy = selective(confidence, correct)
     enough = np.flatnonzero(coverage * n >= MIN_CELL)
-    shown = enough[np.unique(np.linspace(0, len(enough) - 1, CURVE_POINTS).round().astype(int))] if len(enough) else []
+    shown = (
+        enough[np.unique(np.linspace(0, len(enough) - 1, CURVE_POINTS).round().astype(int))]
+        if len(enough)
+        else []
+    )
     return {
         "aurc": basic_bootstrap(n, DRAWS, area),
         "coverage": coverage[shown].tolist() if len(enough) else [],

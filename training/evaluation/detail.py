@@ -25,9 +25,9 @@ def overall(answers: Answers, rows: Rows, schema: Schema) -> dict[str, Any]:
     """How far scores hold over all rows.
 
     Returns:
-        ``confidence`` (is the answered class right as often as its score says) and ``favourable`` (is the true label
-        favourable as often as its probability says), each per kind as :func:`~evenhand.training.evaluation.calibration.calibration`
-        gives it; ``risk_coverage`` per kind.
+        ``confidence`` (is the answered class right as often as its score says) and ``favourable`` (is the
+        true label favourable as often as its probability says), each per kind as
+        :func:`~evenhand.training.evaluation.calibration.calibration` gives it; ``risk_coverage`` per kind.
     """
     truth = rows.labels[answers.rows]
     scores, favourable, happened = _favourable(answers, rows, schema)
@@ -44,8 +44,8 @@ def of_attribute(answers: Answers, rows: Rows, schema: Schema, name: str) -> dic
     """One attribute's further figures.
 
     Returns:
-        ``groups``: per group, all but the reference together, and the rows of unknown group, as :func:`_of_group`
-        gives it.
+        ``groups``: per group, all but the reference together, and the rows of unknown group, as
+        :func:`_of_group` gives it.
     """
     groups, names = rows.groups[name][answers.rows], schema.groups[name]
     everyone = {**members(names, groups), UNKNOWN_GROUP: groups < 0}
@@ -56,10 +56,10 @@ def _of_group(answers: Answers, rows: Rows, schema: Schema, inside: Bools) -> di
     """Who was moved, and how far the favourable probability holds.
 
     Returns:
-        ``rows``; ``accuracy`` and ``selection_rate`` per kind with the paired ``difference``, whose last two figures
-        are the rows ``mended`` and ``broken`` (answer became right, or wrong), or ``gained`` and ``lost`` (became
-        favourable, or ceased to be); ``flips`` with the rows ``changed`` and their ``directions``; ``calibration`` per
-        kind, without bins.
+        ``rows``; ``accuracy`` and ``selection_rate`` per kind with the paired ``difference``, whose last two
+        figures are the rows ``mended`` and ``broken`` (answer became right, or wrong), or ``gained`` and
+        ``lost`` (became favourable, or ceased to be); ``flips`` with the rows ``changed`` and their
+        ``directions``; ``calibration`` per kind, without bins.
     """
     truth = rows.labels[answers.rows][inside]
     _, favourable, happened = _favourable(answers, rows, schema)
@@ -73,8 +73,13 @@ def _of_group(answers: Answers, rows: Rows, schema: Schema, inside: Bools) -> di
         "rows": int(inside.sum()),
         "accuracy": _pair(base == truth, final == truth),
         "selection_rate": selected,
-        "flips": {"changed": int((base != final).sum()), "directions": directions(base, final, schema.labels)},
-        "calibration": {kind: {key: held[kind][key] for key in ("calibration_error", "brier")} for kind in KINDS},
+        "flips": {
+            "changed": int((base != final).sum()),
+            "directions": directions(base, final, schema.labels),
+        },
+        "calibration": {
+            kind: {key: held[kind][key] for key in ("calibration_error", "brier")} for kind in KINDS
+        },
     }
 
 
@@ -83,7 +88,9 @@ def _pair(base: Bools, final: Bools) -> dict[str, Any]:
     return {**found, "difference": paired_difference(base, final)}
 
 
-def _favourable(answers: Answers, rows: Rows, schema: Schema) -> tuple[dict[str, Floats], dict[str, Floats], Bools]:
+def _favourable(
+    answers: Answers, rows: Rows, schema: Schema
+) -> tuple[dict[str, Floats], dict[str, Floats], Bools]:
     """Scores per kind, the probability of a favourable label per kind, and whether the true label is."""
     good = [schema.labels.index(label) for label in schema.favourable]
     scores: dict[str, Floats] = {"base": answers.base_scores, "final": answers.scores}

@@ -1,7 +1,7 @@
 """Group metrics with counts and intervals. Definitions are Fairlearn's; tests compare with it.
 
-A cell is (label x group). Worst-group accuracy (WGA) is the lowest accuracy over cells, as in GroupDRO and FairNet;
-cells below :data:`MIN_CELL` rows are listed but never taken as the worst.
+A cell is (label x group). Worst-group accuracy (WGA) is the lowest accuracy over cells, as in GroupDRO and
+FairNet; cells below :data:`MIN_CELL` rows are listed but never taken as the worst.
 """
 
 from __future__ import annotations
@@ -94,9 +94,9 @@ def group_metrics(
         min_rows: A rate over fewer rows is reported but enters no gap or ratio.
 
     Returns:
-        Per group selection rate, true and false positive rate and accuracy; and over groups with rows the demographic
-        parity difference and ratio, the equal opportunity difference, and the equalized odds difference (the larger
-        of the two gaps, and their mean). A figure that no rows support is ``None``.
+        Per group selection rate, true and false positive rate and accuracy; and over groups with rows the
+        demographic parity difference and ratio, the equal opportunity difference, and the equalized odds
+        difference (the larger of the two gaps, and their mean). A figure that no rows support is ``None``.
     """
     rates = {}
     for index, name in enumerate(names):
@@ -115,7 +115,9 @@ def group_metrics(
     return {
         "groups": rates,
         "demographic_parity_difference": _gap(selection),
-        "demographic_parity_ratio": min(selection) / max(selection) if selection and max(selection) > 0 else None,
+        "demographic_parity_ratio": min(selection) / max(selection)
+        if selection and max(selection) > 0
+        else None,
         "equal_opportunity_difference": tpr,
         "equalized_odds_difference": max(gaps) if complete else None,
         "equalized_odds_difference_mean": sum(gaps) / 2 if complete else None,
@@ -129,8 +131,8 @@ def against_reference(rates: dict[str, dict[str, Rate]]) -> dict[str, dict[str, 
         rates: The ``groups`` of :func:`group_metrics`, the reference first.
 
     Returns:
-        Per group and metric ``value``, ``low``, ``high`` and the counts ``n`` and ``n_reference``; ``None`` where one
-        side has no rows.
+        Per group and metric ``value``, ``low``, ``high`` and the counts ``n`` and ``n_reference``; ``None``
+        where one side has no rows.
     """
     (_, reference), *others = rates.items()
     return {

@@ -3,15 +3,16 @@
 The result is plain JSON with stable keys (:data:`FORMAT` counts their versions):
 
 - ``format``; ``made``: ``utc``, ``evenhand``, ``libraries``.
-- ``bundle``: ``name``, ``version``, ``sha256`` (of its manifest, which names every file's hash), ``created_utc``,
-  ``base``, ``base_sha256``, ``labels``, ``certified``, ``certificate``, ``intended_use``, ``attributes`` (``name``,
-  ``reference``, ``threshold``, ``mode``, ``why``).
+- ``bundle``: ``name``, ``version``, ``sha256`` (of its manifest, which names every file's hash),
+  ``created_utc``, ``base``, ``base_sha256``, ``labels``, ``certified``, ``certificate``, ``intended_use``,
+  ``attributes`` (``name``, ``reference``, ``threshold``, ``mode``, ``why``).
 - ``data``: ``file``, ``sha256``, ``same_as_fitted`` (the file that the bundle was fitted on), ``columns``,
-  ``favourable``, ``only``, ``rows`` (``in_file``, ``judged``, ``refused``, ``left_out`` per split), ``truncated``,
-  ``absent_attributes``, ``new_groups``.
+  ``favourable``, ``only``, ``rows`` (``in_file``, ``judged``, ``refused``, ``left_out`` per split),
+  ``truncated``, ``absent_attributes``, ``new_groups``.
 - ``refused``: ``row_number`` and ``reason`` of each row that could not be judged.
-- ``figures``: what :func:`evenhand.training.evaluation.bundle_score.judge` and :func:`evenhand.training.evaluation.detail.overall` give; under ``attributes`` each
-  attribute and intersection, with what :func:`evenhand.training.evaluation.detail.of_attribute` gives as well.
+- ``figures``: what :func:`evenhand.training.evaluation.bundle_score.judge` and
+  :func:`evenhand.training.evaluation.detail.overall` give; under ``attributes`` each attribute and
+  intersection, with what :func:`evenhand.training.evaluation.detail.of_attribute` gives as well.
 
 Every rate is ``n``, ``value``, ``low``, ``high`` (95 %); ``null`` where no row supports it.
 """
@@ -91,7 +92,9 @@ def _bundle(bundle: Bundle) -> dict[str, Any]:
         "certified": manifest.certified,
         "certificate": manifest.certificate.model_dump(mode="json") if manifest.certificate else None,
         "intended_use": manifest.intended_use,
-        "attributes": [attribute.model_dump(mode="json", exclude={"groups"}) for attribute in manifest.attributes],
+        "attributes": [
+            attribute.model_dump(mode="json", exclude={"groups"}) for attribute in manifest.attributes
+        ],
     }
 
 

@@ -38,12 +38,17 @@ def company(runner: GraphRunner, manifest: Manifest, encoded: Sequence[Encoded],
     places = np.arange(len(chosen))
     alone, mixed = (
         answer(
-            runner, manifest, encoded, chosen, [places[start : start + size] for start in range(0, len(chosen), size)]
+            runner,
+            manifest,
+            encoded,
+            chosen,
+            [places[start : start + size] for start in range(0, len(chosen), size)],
         )
         for size in (1, BATCH_ROWS)
     )
     differences = [
-        np.abs(getattr(alone, name) - getattr(mixed, name)).max() for name in ("scores", "base_scores", "risk")
+        np.abs(getattr(alone, name) - getattr(mixed, name)).max()
+        for name in ("scores", "base_scores", "risk")
     ]
     # Not the built-in max, which may drop a NaN.
     return Company(len(chosen), float(np.max(differences)))

@@ -80,24 +80,33 @@ def prepare(path: Path, data: Path, precision: Precision, wanted: RowSelection, 
 
     Raises:
         BundleError: the bundle does not hold.
-        DataError: the table cannot be used, the bundle has no graph, or its weights take no more bytes already.
+        DataError: the table cannot be used, the bundle has no graph, or its weights take no more bytes
+            already.
     """
     original = bundles.load(path)
     if original.manifest.graph.engine != "onnx":
-        raise DataError(f"{path}: the torch engine runs it; lower precision is for bundles with an ONNX graph")
+        raise DataError(
+            f"{path}: the torch engine runs it; lower precision is for bundles with an ONNX graph"
+        )
     stored = original.manifest.graph.weights
     if stored not in ("float32", "float16"):
-        raise DataError(f"{path}: its weights are {stored}; export {precision} from a bundle that stores more")
+        raise DataError(
+            f"{path}: its weights are {stored}; export {precision} from a bundle that stores more"
+        )
     table = read_table(data)
     say(f"{table.name}: {len(table.rows) + len(table.refused)} rows; encoding those to judge")
     found = judgeable(table, original, wanted)
     if found.absent:
-        raise DataError(f"{table.name}: no column {', '.join(found.absent)}; every attribute's cells must be compared")
+        raise DataError(
+            f"{table.name}: no column {', '.join(found.absent)}; every attribute's cells must be compared"
+        )
     say(f"judging {len(found.rows)} rows; {len(found.refused)} cannot be judged")
     split = "+".join(found.wanted.only) or "rows"
     before, _ = _judge(original, found, split)
     if before.figures[split]["worst_cell"]["base"] is None:
-        raise DataError(f"{table.name}: no cell has {before.figures[split]['min_cell_rows']} rows; judge more of them")
+        raise DataError(
+            f"{table.name}: no cell has {before.figures[split]['min_cell_rows']} rows; judge more of them"
+        )
     say(f"storing weights as {precision}")
     graph = lower(onnx.load_model_from_string(original.graph), precision).SerializeToString()
     note = {"tolerance": tolerance, "data_sha256": table.sha256, "rows": len(found.rows), "split": split}
@@ -145,12 +154,16 @@ def _manifest(original: Bundle, precision: Precision, note: dict[str, Any]) -> M
     provenance = manifest.provenance
     return manifest.model_copy(
         update={
-            "version": manifest.version if manifest.graph.weights == precision else f"{manifest.version}+{precision}",
+            "version": manifest.version
+            if manifest.graph.weights == precision
+            else f"{manifest.version}+{precision}",
             "created_utc": now,
             "graph": manifest.graph.model_copy(update={"weights": precision}),
             "certified": False,
             "attributes": [_attribute(of, manifest.certified, precision) for of in manifest.attributes],
-            "provenance": provenance.model_copy(update={"settings": {**provenance.settings, "export": export}}),
+            "provenance": provenance.model_copy(
+                update={"settings": {**provenance.settings, "export": export}}
+            ),
         }
     )
 

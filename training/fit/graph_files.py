@@ -25,7 +25,9 @@ from evenhand.training.fit.fitted import Fitted
 PARITY_ROWS = 320
 
 
-def write_model(fitted: Fitted, draft: Path, describe: Callable[[Engine], Manifest]) -> tuple[Manifest, Runner]:
+def write_model(
+    fitted: Fitted, draft: Path, describe: Callable[[Engine], Manifest]
+) -> tuple[Manifest, Runner]:
     """Write everything that answers need, with the engine that the fit was asked for.
 
     Args:
@@ -52,9 +54,13 @@ def write_model(fitted: Fitted, draft: Path, describe: Callable[[Engine], Manife
         except (ExportError, BundleError, ParityError) as error:
             if wanted == "onnx" or only_graph:
                 method = " --method lora" if only_graph else ""
-                raise DataError(f"ONNX cannot take this base ({error}); fit with --engine torch{method}") from error
+                raise DataError(
+                    f"ONNX cannot take this base ({error}); fit with --engine torch{method}"
+                ) from error
             (draft / bundles.GRAPH).unlink(missing_ok=True)
-            say(f"ONNX cannot take this base ({error}); writing it for the torch engine, which serving then needs")
+            say(
+                f"ONNX cannot take this base ({error}); writing it for the torch engine, which serving then needs"
+            )
     return _torch(fitted, draft, describe("torch"))
 
 

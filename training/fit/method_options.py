@@ -57,9 +57,13 @@ def check(config: FitConfig) -> None:
     _check_names(config)
     method = config.correction.method
     if config.retraining is not None and config.base_stage.keep:
-        raise DataError(f"--method {config.retraining} trains the base; leave out --keep-base, or correct at inference")
+        raise DataError(
+            f"--method {config.retraining} trains the base; leave out --keep-base, or correct at inference"
+        )
     if config.engine == "torch" and method != LORA.name:
-        raise DataError(f"the torch engine runs LoRA corrections only, not {method}; fit without --engine torch")
+        raise DataError(
+            f"the torch engine runs LoRA corrections only, not {method}; fit without --engine torch"
+        )
     if config.correction.gate == "always":
         _check_always(config, named(method))
 
@@ -92,12 +96,15 @@ def _check_always(config: FitConfig, method: CorrectorMethod) -> None:
         )
 
 
-def retrained(config: FitConfig, prepared: base_model.Base, rows: Rows, schema: Schema, work: Path) -> base_model.Base:
+def retrained(
+    config: FitConfig, prepared: base_model.Base, rows: Rows, schema: Schema, work: Path
+) -> base_model.Base:
     """The base that a training-time method makes, from the same pretrained encoder; the base itself without one.
 
     Args:
         config: All settings.
-        prepared: The base as plain fine-tuning leaves it: what some methods begin with, and all choose against.
+        prepared: The base as plain fine-tuning leaves it: what some methods begin with, and all choose
+            against.
         rows: The data.
         schema: What its values mean.
         work: Where the result is kept, so that a fit of this base and data that is run again takes it up.

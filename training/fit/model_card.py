@@ -72,9 +72,13 @@ def _correction(manifest: Manifest) -> list[str]:
     everyone = _names(a for a in attributes if a.mode == "apply" and a.threshold == 0.0)
     sentences = [f"A corrected row is {_how(manifest.correction)}."]
     if everyone:
-        sentences.append(f"The gate is always open for {everyone}: every row is corrected, whatever its risk.")
+        sentences.append(
+            f"The gate is always open for {everyone}: every row is corrected, whatever its risk."
+        )
     elif names["apply"]:
-        sentences.append(f"Rows flagged for {names['apply']} are corrected; every other row gets {BASE_ANSWER}.")
+        sentences.append(
+            f"Rows flagged for {names['apply']} are corrected; every other row gets {BASE_ANSWER}."
+        )
     else:
         sentences.append(f"In the modes of this bundle no row is corrected: each gets {BASE_ANSWER}.")
     if names["shadow"]:
@@ -97,7 +101,9 @@ def _how(correction: Correction) -> str:
 def _abstention(manifest: Manifest) -> list[str]:
     """Which rows get no decision."""
     bounds = [
-        f"{a.name} below {a.abstain_below:.3f}" for a in manifest.attributes if a.abstain_below and a.mode == "apply"
+        f"{a.name} below {a.abstain_below:.3f}"
+        for a in manifest.attributes
+        if a.abstain_below and a.mode == "apply"
     ]
     if not bounds:
         return [f"No answer is changed, and no row goes without a decision: every row gets {BASE_ANSWER}."]
@@ -111,7 +117,9 @@ def _abstention(manifest: Manifest) -> list[str]:
 def _risk(manifest: Manifest) -> str:
     taught = manifest.provenance.settings.get("detector_taught")
     if taught == OUTLIER:
-        return "No attribute was known: the risk is the calibrated probability that a row is unlike most others."
+        return (
+            "No attribute was known: the risk is the calibrated probability that a row is unlike most others."
+        )
     if taught == BENEFIT:
         return (
             "No attribute was known: the risk is the calibrated probability that the correction raises the "
@@ -183,7 +191,9 @@ def _certificate(manifest: Manifest) -> str:
     for t in c.trials:
         levels = ", ".join(level if isinstance(level, str) else f"{level:g}" for level in t.levels)
         verdict = "yes" if t.certified else "no"
-        lines.append(f"| {t.strength:g} | {levels} | {t.p_accuracy_loss:.4f} | {t.p_worst_cell_gain:.4f} | {verdict} |")
+        lines.append(
+            f"| {t.strength:g} | {levels} | {t.p_accuracy_loss:.4f} | {t.p_worst_cell_gain:.4f} | {verdict} |"
+        )
     return "\n".join(lines)
 
 
@@ -196,7 +206,9 @@ def _as_written(manifest: Manifest) -> str:
 
 def _split(name: str, judged: dict[str, Any]) -> str:
     accuracy, difference = judged["accuracy"], judged["accuracy"]["difference"]
-    flagged, corrected, abstained = (judged[f"{what}_share"] for what in ("flagged", "corrected", "abstained"))
+    flagged, corrected, abstained = (
+        judged[f"{what}_share"] for what in ("flagged", "corrected", "abstained")
+    )
     lines = [
         f"## Evaluation on {name} ({judged['rows']} rows)",
         "",
@@ -211,7 +223,9 @@ def _split(name: str, judged: dict[str, Any]) -> str:
         + (", ".join(f"{direction}: {n}" for direction, n in judged["flips"].items()) or "none"),
     ]
     if abstained:
-        lines.append(f"- rows without a decision: {100 * abstained:.1f} %; their answers count in every figure here")
+        lines.append(
+            f"- rows without a decision: {100 * abstained:.1f} %; their answers count in every figure here"
+        )
     for attribute, of in judged["attributes"].items():
         lines += ["", f"### {attribute}", "", *_attribute_lines(of, corrected > 0)]
     return "\n".join(lines)
@@ -236,7 +250,9 @@ def _attribute_lines(of: dict[str, Any], corrects: bool) -> list[str]:
             " to ".join(_figure(of[key][kind][metric]) for kind in ("base", "final"))
             for key in ("disparities", "disparities_pooled")
         )
-        lines.append(f"- {title}, base to served: among all groups {among}; reference against the others {against}")
+        lines.append(
+            f"- {title}, base to served: among all groups {among}; reference against the others {against}"
+        )
     detector = of["detector"]
     lines.append(
         f"- detector: flags {rate(detector['true_positive_rate'])} of rows outside the reference group and "
@@ -265,7 +281,9 @@ def _break_even(of: dict[str, Any]) -> str:
 def _detector_cells(found: list[dict[str, Any]]) -> list[str]:
     """How often the detector flags each cell: a group's rate hides its cells'."""
     lines = ["| group | label | flagged |", "|---|---|---|"]
-    return lines + [f"| {c['group']} | {c['label']} | {rate(c['flagged'])} |" for c in found if c["flagged"]["n"]]
+    return lines + [
+        f"| {c['group']} | {c['label']} | {rate(c['flagged'])} |" for c in found if c["flagged"]["n"]
+    ]
 
 
 def _provenance(manifest: Manifest) -> str:
@@ -280,7 +298,11 @@ def _provenance(manifest: Manifest) -> str:
 
 def _with_interval(found: dict[str, Any]) -> str:
     """A figure that is no rate."""
-    return "unknown" if found["value"] is None else f"{found['value']:.3f} ({found['low']:.3f} to {found['high']:.3f})"
+    return (
+        "unknown"
+        if found["value"] is None
+        else f"{found['value']:.3f} ({found['low']:.3f} to {found['high']:.3f})"
+    )
 
 
 def _figure(value: float | None) -> str:

@@ -41,7 +41,10 @@ def write(fitted: Fitted, out: Path) -> Path:
     draft = out.with_name(f".{out.name}.part")
     shutil.rmtree(draft, ignore_errors=True)
     manifest, runner = graph_files.write_model(fitted, draft, lambda engine: _manifest(fitted, engine))
-    answers = {split: answer(runner, manifest, fitted.base.encoded, fitted.rows.of(split)) for split in ("val", "test")}
+    answers = {
+        split: answer(runner, manifest, fitted.base.encoded, fitted.rows.of(split))
+        for split in ("val", "test")
+    }
     seal(draft, out, manifest, SplitScores.of(answers, fitted.rows, fitted.schema))
     return out
 
@@ -143,7 +146,11 @@ def _why(fitted: Fitted, helps: bool, abstains: bool) -> str:
     """One sentence: why an attribute is corrected, or not."""
     stage, choice = fitted.config.correction, fitted.choice
     if fitted.watches:
-        made = f"; the base was trained by the method {fitted.config.retraining}" if fitted.config.retraining else ""
+        made = (
+            f"; the base was trained by the method {fitted.config.retraining}"
+            if fitted.config.retraining
+            else ""
+        )
         return f"nothing is corrected at inference, flagged rows are counted only{made}"
     if stage.method == "abstain" and abstains:
         return "flagged rows whose answer is less probable than the bound get no decision"
@@ -154,7 +161,9 @@ def _why(fitted: Fitted, helps: bool, abstains: bool) -> str:
     limit += " overall accuracy there"
     if helps and choice.certified and choice.worst_cell:
         cell = "{} = {}, {}".format(*choice.worst_cell)
-        return f"certified at level {stage.alpha_certificate:g}: costs at most {cost}, and the cell {cell} gains"
+        return (
+            f"certified at level {stage.alpha_certificate:g}: costs at most {cost}, and the cell {cell} gains"
+        )
     if helps:
         return f"the best choice on held-out rows {limit}; not certified, as was asked for"
     if any(choice.helps(index) for index in range(len(choice.thresholds))):
@@ -166,7 +175,9 @@ def _why(fitted: Fitted, helps: bool, abstains: bool) -> str:
 
 def _certificate(fitted: Fitted) -> Certificate:
     stage, plain = fitted.config.correction, fitted.choice.plain()
-    return Certificate(epsilon=stage.epsilon, alpha=stage.alpha_certificate, rows=len(fitted.rows.of("val")), **plain)
+    return Certificate(
+        epsilon=stage.epsilon, alpha=stage.alpha_certificate, rows=len(fitted.rows.of("val")), **plain
+    )
 
 
 def _versions(names: Sequence[str]) -> dict[str, str]:

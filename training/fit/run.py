@@ -42,12 +42,15 @@ def run(config: FitConfig, rows: Rows, schema: Schema, data_sha256: str, out: Pa
     """
     refuse_existing(out)
     if not schema.groups and config.detector.attributes_known != "none":
-        raise DataError("no attribute is named: give --attribute, or --attributes-known none to learn without any")
+        raise DataError(
+            "no attribute is named: give --attribute, or --attributes-known none to learn without any"
+        )
     check(config)
     rows = hold_out(rows, config.base_stage.hold_out, config.seed)
     _announce(rows, schema)
     distributed.deterministic()
-    # Neither library's notes help whoever fits: new heads are meant to be new, and the rest is for its developers.
+    # Neither library's notes help whoever fits: new heads are meant to be new, and the rest is for its
+    # developers.
     transformers.logging.set_verbosity_error()
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     base_key = base_model.key_of(config, rows, data_sha256)
@@ -60,7 +63,9 @@ def run(config: FitConfig, rows: Rows, schema: Schema, data_sha256: str, out: Pa
     features = _features(split, prepared.encoded, prepared.pad_id, work)
     key = fingerprint(base_key, base_model.weights_hash(split.model))
     material = Material(features, rows, schema, config.seed)
-    learnt = learners.best(config, lambda: SplitModel(prepared.model, layer), material, work / f"correction-{key[:12]}")
+    learnt = learners.best(
+        config, lambda: SplitModel(prepared.model, layer), material, work / f"correction-{key[:12]}"
+    )
     for what, value in learnt.notes.items():
         say(f"{what}: {value}")
     learnt.fairnet.correction.fold_strength(learnt.choice.strength)
@@ -81,7 +86,9 @@ def _layer(
     if wanted != "auto":
         return wanted, {}
     if config.detector.attributes_known == "none":
-        raise DataError("--layer auto needs known attributes to tell layers apart; give a number, or leave it out")
+        raise DataError(
+            "--layer auto needs known attributes to tell layers apart; give a number, or leave it out"
+        )
     known = detection.members(detection.hide(rows, config.detector.share, config.seed), schema)
     return choose_layer(prepared, rows, known, config.seed, work)
 
@@ -101,4 +108,6 @@ def _announce(rows: Rows, schema: Schema) -> None:
     say(f"rows: {counts}; labels {', '.join(schema.labels)} (favourable: {', '.join(schema.favourable)})")
     for name, groups in schema.groups.items():
         unknown = int((rows.groups[name] < 0).sum())
-        say(f"attribute {name}: reference {groups[0]}; others {', '.join(groups[1:])}; {unknown} rows unknown")
+        say(
+            f"attribute {name}: reference {groups[0]}; others {', '.join(groups[1:])}; {unknown} rows unknown"
+        )

@@ -60,7 +60,9 @@ def describe(
 def write(folder: Path, card: Mapping[str, Any]) -> None:
     """Write both files; the hashes are of everything else in the folder."""
     files = {file.name: sha256(file.read_bytes()).hexdigest() for file in sorted(folder.iterdir())}
-    (folder / "card.json").write_text(json.dumps({**card, "files": files}, indent=2, ensure_ascii=False) + "\n")
+    (folder / "card.json").write_text(
+        json.dumps({**card, "files": files}, indent=2, ensure_ascii=False) + "\n"
+    )
     (folder / "MODEL_CARD.md").write_text(markdown(card))
 
 
@@ -74,7 +76,9 @@ def markdown(card: Mapping[str, Any]) -> str:
         parts += ["## Strength and gate", _gate(card["gate"])]
     parts += ["## Neutral prompts", *(_neutral(mode, found) for mode, found in card["neutral"].items())]
     if not card["neutral"]:
-        parts.append("**Not measured**: no neutral prompts were given, so nothing is known of what else changed.")
+        parts.append(
+            "**Not measured**: no neutral prompts were given, so nothing is known of what else changed."
+        )
     parts += ["## Not shown", _not_shown(), "## Provenance", _provenance(card)]
     return "\n\n".join(parts) + "\n"
 
@@ -117,7 +121,13 @@ def _row(name: str, of: Mapping[str, Any]) -> str:
     whole, token = of["preference_accuracy"], of["preference_accuracy_per_token"]
     shift = whole["difference"]
     moved = f"{100 * shift['value']:+.1f} ({100 * shift['low']:+.1f} to {100 * shift['high']:+.1f})"
-    cells: Sequence[str] = (rate(whole["base"]), rate(whole["final"]), moved, rate(token["base"]), rate(token["final"]))
+    cells: Sequence[str] = (
+        rate(whole["base"]),
+        rate(whole["final"]),
+        moved,
+        rate(token["base"]),
+        rate(token["final"]),
+    )
     return f"| {name} | {' | '.join(cells)} | {of['verdict']} |"
 
 
@@ -144,15 +154,19 @@ def _gate(gate: Mapping[str, Any]) -> str:
 
 
 def _neutral(mode: str, of: Mapping[str, Any]) -> str:
-    words = (
-        f"{mode.capitalize()}, {of['prompts']} held-out prompts: KL(base || final) of the next token's distribution "
-    )
+    words = f"{mode.capitalize()}, {of['prompts']} held-out prompts: KL(base || final) of the next token's distribution "
     per_prompt = mean(of["kl_per_prompt"])
     if "perplexity" not in of:
         return f"{words}{per_prompt} nats at the prompt's end; before it nothing changes."
-    words += f"{of['kl_per_position']:.5f} nats per position ({of['tokens']} tokens), {per_prompt} per prompt."
+    words += (
+        f"{of['kl_per_position']:.5f} nats per position ({of['tokens']} tokens), {per_prompt} per prompt."
+    )
     before, after = of["perplexity"]["base"], of["perplexity"]["final"]
-    return words if before is None else f"{words} Perplexity of the prompts: base {before:.3f}, final {after:.3f}."
+    return (
+        words
+        if before is None
+        else f"{words} Perplexity of the prompts: base {before:.3f}, final {after:.3f}."
+    )
 
 
 def _not_shown() -> str:

@@ -97,7 +97,9 @@ def trainer_of(
 
 def last_checkpoint(work: Path) -> Path | None:
     """The newest checkpoint that was written to its end: the Trainer writes its state last."""
-    found = sorted(work.glob("checkpoint-*"), key=lambda folder: int(folder.name.rpartition("-")[2]), reverse=True)
+    found = sorted(
+        work.glob("checkpoint-*"), key=lambda folder: int(folder.name.rpartition("-")[2]), reverse=True
+    )
     return next((folder for folder in found if _whole(folder)), None)
 
 

@@ -2,10 +2,10 @@ r"""Gated steering of a causal language model: a direction is added to a hidden 
 
 .. math:: h_t' = h_t + g \, s \, d \quad (t \ge T), \qquad g = [\sigma(w \cdot h_T + b) \ge \tau]
 
-``h`` is the input of one block, ``T`` the prompt's last position, ``d`` the direction (of contrastive activation
-addition, CAA, arXiv 2312.06681) and ``s`` its strength. The gate reads what it does not change, so reading and steering
-are one pass. A shut gate *selects* the base's hidden state (``torch.where``), which makes its logits the base's bit for
-bit, whatever the other rows of the batch.
+``h`` is the input of one block, ``T`` the prompt's last position, ``d`` the direction (of contrastive
+activation addition, CAA, arXiv 2312.06681) and ``s`` its strength. The gate reads what it does not change, so
+reading and steering are one pass. A shut gate *selects* the base's hidden state (``torch.where``), which
+makes its logits the base's bit for bit, whatever the other rows of the batch.
 """
 
 from __future__ import annotations
@@ -56,13 +56,17 @@ class GatedSteering:
 
     def risk(self, hidden: Tensor) -> Tensor:
         """Probability that a prompt is one of those to steer; ``hidden (rows, width)`` to ``(rows,)``."""
-        risk: Tensor = torch.sigmoid(hidden.float() @ self.weight.to(hidden.device) + self.bias.to(hidden.device))
+        risk: Tensor = torch.sigmoid(
+            hidden.float() @ self.weight.to(hidden.device) + self.bias.to(hidden.device)
+        )
         return risk
 
     def save(self, folder: Path) -> None:
         """Write it as safetensors and JSON."""
         tensors = {"direction": self.direction, "gate.weight": self.weight, "gate.bias": self.bias}
-        save_file({name: tensor.float().cpu().contiguous() for name, tensor in tensors.items()}, folder / TENSORS)
+        save_file(
+            {name: tensor.float().cpu().contiguous() for name, tensor in tensors.items()}, folder / TENSORS
+        )
         (folder / SETTINGS).write_text(json.dumps(asdict(self.where), indent=2) + "\n")
 
 
@@ -77,7 +81,9 @@ def load(folder: Path) -> GatedSteering:
         tensors = load_file(folder / TENSORS)
         steering = GatedSteering(where, tensors["direction"], tensors["gate.weight"], tensors["gate.bias"])
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise DataError(f"{folder}: no steering can be read there ({type(error).__name__}); write it anew") from error
+        raise DataError(
+            f"{folder}: no steering can be read there ({type(error).__name__}); write it anew"
+        ) from error
     if where.format != FORMAT:
         raise DataError(f"{folder}: format {where.format} is not the one that is understood ({FORMAT})")
     return steering
@@ -130,7 +136,9 @@ class Steered:
         """A pass without anything in the cache brings new prompts."""
         cache = kwargs.get("past_key_values")
         if kwargs.get("use_cache") is False and self._ends is None:
-            raise ValueError("steering without the cache must be told where prompts end: call begin, or use the cache")
+            raise ValueError(
+                "steering without the cache must be told where prompts end: call begin, or use the cache"
+            )
         if cache is None or cache.get_seq_length() == 0:
             self.open = None
 
@@ -149,7 +157,9 @@ class Steered:
             ends = positions[-1].expand(len(hidden)) if self._ends is None else self._ends
             self._ends = None
             risk = self._steering.risk(hidden[torch.arange(len(hidden), device=hidden.device), ends])
-            self.open = torch.ones_like(risk, dtype=torch.bool) if self._mode == "always" else self._opens(risk)
+            self.open = (
+                torch.ones_like(risk, dtype=torch.bool) if self._mode == "always" else self._opens(risk)
+            )
             after = positions >= ends.unsqueeze(1)
         else:
             after = torch.ones(hidden.shape[:2], dtype=torch.bool, device=hidden.device)
@@ -170,7 +180,9 @@ def blocks(model: nn.Module) -> nn.ModuleList:
     for module in model.modules():
         if isinstance(module, nn.ModuleList) and len(module) == count:
             return module
-    raise DataError(f"{type(model).__name__} has no list of its {count} blocks; steering cannot be added to it")
+    raise DataError(
+        f"{type(model).__name__} has no list of its {count} blocks; steering cannot be added to it"
+    )
 
 
 def block(model: nn.Module, layer: int) -> nn.Module:

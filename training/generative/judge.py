@@ -70,7 +70,12 @@ def mean(values: Float64s) -> dict[str, Any]:
     if n < 2:
         return {"n": n, "value": float(values.mean()) if n else None, "low": None, "high": None}
     half = float(stats.t.ppf(0.975, n - 1)) * float(values.std(ddof=1)) / sqrt(n)
-    return {"n": n, "value": float(values.mean()), "low": float(values.mean()) - half, "high": values.mean() + half}
+    return {
+        "n": n,
+        "value": float(values.mean()),
+        "low": float(values.mean()) - half,
+        "high": values.mean() + half,
+    }
 
 
 def _figures(base: Likelihoods, final: Likelihoods, chosen: Bools) -> dict[str, Any]:
@@ -79,7 +84,9 @@ def _figures(base: Likelihoods, final: Likelihoods, chosen: Bools) -> dict[str, 
     whole = _preferred(base.margin[chosen], final.margin[chosen])
     return {
         "preference_accuracy": whole,
-        "preference_accuracy_per_token": _preferred(base.margin_per_token[chosen], final.margin_per_token[chosen]),
+        "preference_accuracy_per_token": _preferred(
+            base.margin_per_token[chosen], final.margin_per_token[chosen]
+        ),
         "margin": _means(base.margin[chosen], final.margin[chosen]),
         "margin_rose": rate(rose),
         "preferred_log_likelihood_per_token": _means(
@@ -95,7 +102,11 @@ def _means(base: Float64s, final: Float64s) -> dict[str, Any]:
 
 def _preferred(base: Float64s, final: Float64s) -> dict[str, Any]:
     """How often the preferred answer is the likelier one; a tie does not count."""
-    return {"base": rate(base > 0), "final": rate(final > 0), "difference": paired_difference(base > 0, final > 0)}
+    return {
+        "base": rate(base > 0),
+        "final": rate(final > 0),
+        "difference": paired_difference(base > 0, final > 0),
+    }
 
 
 def _widest(rates: dict[str, Rate]) -> dict[str, Any] | None:
@@ -112,4 +123,6 @@ def _verdict(change: dict[str, Any]) -> str:
         return "insufficient data"
     if change["low"] > 0:
         return "preference accuracy rose"
-    return "preference accuracy fell" if change["high"] < 0 else "no evidence that preference accuracy changed"
+    return (
+        "preference accuracy fell" if change["high"] < 0 else "no evidence that preference accuracy changed"
+    )

@@ -34,8 +34,9 @@ class TokenPair:
 class Speech:
     """How prompts and answers are put to a model.
 
-    With a chat template the prompt is the user's turn and the answer the assistant's; else both are plain text, one
-    after the other, and the answer ends with the end-of-text token. TRL reads :meth:`record` in the same way.
+    With a chat template the prompt is the user's turn and the answer the assistant's; else both are plain
+    text, one after the other, and the answer ends with the end-of-text token. TRL reads :meth:`record` in the
+    same way.
     """
 
     tokenizer: PreTrainedTokenizerBase
@@ -62,7 +63,9 @@ class Speech:
         """Tokens of a pair; answers begin where prompt and answer together leave the prompt's own tokens."""
         record, prompt = self.record(pair), self.prompt(pair.prompt)
         both = [
-            self._chat(record["prompt"] + record[kind]) if self.chat else self._plain(record["prompt"] + record[kind])
+            self._chat(record["prompt"] + record[kind])
+            if self.chat
+            else self._plain(record["prompt"] + record[kind])
             for kind in ("chosen", "rejected")
         ]
         begin = min(_shared(prompt, whole) for whole in both)

@@ -19,11 +19,14 @@ from evenhand.training.generative.scores import batches, logits_of, padded
 from evenhand.typing import Bools, Float32s
 
 
-def learn(model: nn.Module, pairs: Sequence[TokenPair], neutral: Sequence[list[int]], where: Where) -> GatedSteering:
+def learn(
+    model: nn.Module, pairs: Sequence[TokenPair], neutral: Sequence[list[int]], where: Where
+) -> GatedSteering:
     """Learn a steering.
 
-    The direction is the mean, over pairs, of the preferred answer's mean hidden state less the dispreferred one's. The
-    gate is a logistic regression that tells the pairs' prompts from neutral ones by the last hidden state of each.
+    The direction is the mean, over pairs, of the preferred answer's mean hidden state less the dispreferred
+    one's. The gate is a logistic regression that tells the pairs' prompts from neutral ones by the last
+    hidden state of each.
 
     Args:
         model: The frozen base.
@@ -39,7 +42,9 @@ def learn(model: nn.Module, pairs: Sequence[TokenPair], neutral: Sequence[list[i
     states = mean_states(model, answers, where.layer, "hidden states of answers").reshape(len(pairs), 2, -1)
     direction = (states[:, 0] - states[:, 1]).mean(0)
     prompts = [tokens.prompt for tokens in pairs] + list(neutral)
-    last = mean_states(model, [(ids, len(ids) - 1) for ids in prompts], where.layer, "hidden states of prompts")
+    last = mean_states(
+        model, [(ids, len(ids) - 1) for ids in prompts], where.layer, "hidden states of prompts"
+    )
     weight, bias = _gate(last, np.arange(len(prompts)) < len(pairs))
     return GatedSteering(where, torch.from_numpy(direction), weight, bias)
 

@@ -92,10 +92,14 @@ def read_pairs(path: Path, columns: PairColumns, hold_out: float, seed: int) -> 
             kept.append((pair, part))
     held = _held_out([pair.prompt for pair, _ in kept], hold_out, seed)
     learn = [pair for pair, part in kept if (part or (HELD_OUT if pair.prompt in held else LEARN)) == LEARN]
-    tested = [pair for pair, part in kept if (part or (HELD_OUT if pair.prompt in held else LEARN)) == HELD_OUT]
+    tested = [
+        pair for pair, part in kept if (part or (HELD_OUT if pair.prompt in held else LEARN)) == HELD_OUT
+    ]
     _refuse_leaks(path, {pair.prompt for pair in learn} & {pair.prompt for pair in tested})
     _refuse_empty(path, "pairs", len(learn), len(tested), left_out)
-    return Pairs(learn, tested, PairsOrigin(path.name, table.sha256, len(table.rows) + len(table.refused), left_out))
+    return Pairs(
+        learn, tested, PairsOrigin(path.name, table.sha256, len(table.rows) + len(table.refused), left_out)
+    )
 
 
 def read_neutral(path: Path, column: str, hold_out: float, seed: int) -> Neutral:
@@ -165,12 +169,18 @@ def _need(table: Table, path: Path, *names: str | None) -> None:
 
 def _refuse_leaks(path: Path, both: set[str]) -> None:
     if both:
-        raise DataError(f"{path}: {len(both)} prompts are in both train and test; give each prompt to one of them")
+        raise DataError(
+            f"{path}: {len(both)} prompts are in both train and test; give each prompt to one of them"
+        )
 
 
 def _refuse_empty(path: Path, what: str, learn: int, held_out: int, left_out: dict[str, int]) -> None:
     if learn < 2 or not held_out:
-        why = "; left out: " + ", ".join(f"{n} ({reason})" for reason, n in left_out.items()) if left_out else ""
+        why = (
+            "; left out: " + ", ".join(f"{n} ({reason})" for reason, n in left_out.items())
+            if left_out
+            else ""
+        )
         raise DataError(
             f"{path}: {learn} {what} to learn from and {held_out} held out; at least 2 and 1 are needed{why}"
         )

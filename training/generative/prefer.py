@@ -17,7 +17,9 @@ from evenhand.training.generative.scores import drift, likelihoods
 from evenhand.training.learning.config import fingerprint
 
 
-def run(common: Common, own: Preference, files: tuple[Path, Path | None], out: Path, work: Path) -> dict[str, Any]:
+def run(
+    common: Common, own: Preference, files: tuple[Path, Path | None], out: Path, work: Path
+) -> dict[str, Any]:
     """Learn and write an adapter.
 
     Args:
@@ -38,7 +40,9 @@ def run(common: Common, own: Preference, files: tuple[Path, Path | None], out: P
     prepared = prepare(common, *files)
     told = settings(common, own, prepared.base["name"])
     key = fingerprint(told, prepared.base, prepared.pairs.source.sha256)
-    tuned = dpo.tune(prepared.model, prepared.speech, prepared.pairs.learn, (common, own), work / f"dpo-{key[:12]}")
+    tuned = dpo.tune(
+        prepared.model, prepared.speech, prepared.pairs.learn, (common, own), work / f"dpo-{key[:12]}"
+    )
     draft = draft_of(out)
     _save(tuned, draft, prepared.base["name"])
     del tuned

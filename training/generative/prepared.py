@@ -63,7 +63,11 @@ def prepare(common: Common, data: Path, neutral: Path | None) -> PreparedBase:
         DataError: one of them cannot be used.
     """
     pairs = read_pairs(data, common.columns, common.hold_out, common.seed)
-    quiet = None if neutral is None else read_neutral(neutral, common.columns.prompt, common.hold_out, common.seed)
+    quiet = (
+        None
+        if neutral is None
+        else read_neutral(neutral, common.columns.prompt, common.hold_out, common.seed)
+    )
     _quieten()
     say(f"loading {common.base}")
     model, speech = language.load(common.base, common.precision, common.plain)
@@ -72,13 +76,17 @@ def prepare(common: Common, data: Path, neutral: Path | None) -> PreparedBase:
     held_out, held_out_tokens = _fitting(pairs.held_out, speech, common.max_tokens, left_out)
     if len(learn) < 2 or not held_out:
         why = ", ".join(f"{n} {reason}" for reason, n in left_out.items())
-        raise DataError(f"{data}: too few pairs are left; left out: {why}. Raise --max-tokens, or try --plain")
+        raise DataError(
+            f"{data}: too few pairs are left; left out: {why}. Raise --max-tokens, or try --plain"
+        )
     if quiet is not None:
         quiet = _short(quiet, speech, common.max_tokens)
     source = replace(pairs.source, left_out=dict(left_out))
     say(f"{len(learn)} pairs to learn from, {len(held_out)} held out; {left_out.total()} rows left out")
     base = {"name": language.public_name(common.base), "sha256": weights_hash(model)}
-    return PreparedBase(model, speech, base, Pairs(learn, held_out, source), quiet, learn_tokens, held_out_tokens)
+    return PreparedBase(
+        model, speech, base, Pairs(learn, held_out, source), quiet, learn_tokens, held_out_tokens
+    )
 
 
 def _quieten() -> None:

@@ -65,7 +65,9 @@ class Drift:
     tokens: Ints
 
 
-def likelihoods(model: nn.Module, pairs: Sequence[TokenPair], what: str, begin: Begin | None = None) -> Likelihoods:
+def likelihoods(
+    model: nn.Module, pairs: Sequence[TokenPair], what: str, begin: Begin | None = None
+) -> Likelihoods:
     """Log-likelihoods of pairs under a causal model.
 
     Args:
@@ -93,7 +95,8 @@ def answer_scores(
         begin(torch.tensor([len(prompt) - 1 for prompt, _ in rows], device=ids.device))
     scores = own_scores(logits_of(model, ids, mask), ids)
     found = [
-        scores[row, len(prompt) - 1 : len(prompt) + len(answer) - 1].sum() for row, (prompt, answer) in enumerate(rows)
+        scores[row, len(prompt) - 1 : len(prompt) + len(answer) - 1].sum()
+        for row, (prompt, answer) in enumerate(rows)
     ]
     return torch.stack(found).double().cpu().numpy()
 

@@ -12,7 +12,15 @@ import torch
 from evenhand.console import say
 from evenhand.training.data.dataset import refuse_existing
 from evenhand.training.generative import card, judge
-from evenhand.training.generative.gated_steering import GatedSteering, Mode, Steered, Where, block, blocks, load
+from evenhand.training.generative.gated_steering import (
+    GatedSteering,
+    Mode,
+    Steered,
+    Where,
+    block,
+    blocks,
+    load,
+)
 from evenhand.training.generative.learn_steering import learn, mean_states
 from evenhand.training.generative.options import Common, Steer, settings
 from evenhand.training.generative.prepared import PreparedBase, draft_of, prepare
@@ -55,7 +63,9 @@ def run(common: Common, own: Steer, files: tuple[Path, Path], out: Path) -> dict
     return found
 
 
-def _learnt(prepared: PreparedBase, own: Steer, place: tuple[int, int]) -> tuple[GatedSteering, list[dict[str, Any]]]:
+def _learnt(
+    prepared: PreparedBase, own: Steer, place: tuple[int, int]
+) -> tuple[GatedSteering, list[dict[str, Any]]]:
     """A steering, and the strengths that were tried for it."""
     assert prepared.neutral is not None
     base, (layer, layers) = prepared.base, place
@@ -104,7 +114,9 @@ def _judged(prepared: PreparedBase, steering: GatedSteering, trials: list[dict[s
         with steered.attached():
             after = likelihoods(model, pairs, f"held-out pairs, {mode}", steered.begin)
         found["held_out"][mode] = judge.compare(prepared.pairs.held_out, before, after)
-        moved = drift(model, (nullcontext, steered.attached), prompts, f"neutral prompts, {mode}", steered.begin)
+        moved = drift(
+            model, (nullcontext, steered.attached), prompts, f"neutral prompts, {mode}", steered.begin
+        )
         found["neutral"][mode] = judge.next_token_drift(moved)
     return found
 

@@ -66,8 +66,8 @@ def anchor_weights(material: Material, gates: Bools, balance: float) -> Tensor:
 
     .. math:: w_i \propto n_{c(i)}^{-\beta}
 
-    One weight per label, as FairNet has it, pushes all groups alike; cells tell a group whose harmless rows are rare
-    from one whose toxic rows are. Rows of unknown group are a group of their own.
+    One weight per label, as FairNet has it, pushes all groups alike; cells tell a group whose harmless rows
+    are rare from one whose toxic rows are. Rows of unknown group are a group of their own.
 
     Args:
         material: Rows, with the groups that training may see.
@@ -95,8 +95,8 @@ def learn(
 ) -> float | None:
     """Learn the adapters on held-out rows: those that the detectors flag, and as many plain ones.
 
-    On rows that the base has fitted its errors are rarer and other than on new ones, and what is learnt from them does
-    not carry over (docs/adr/0006).
+    On rows that the base has fitted its errors are rarer and other than on new ones, and what is learnt from
+    them does not carry over (docs/adr/0006).
 
     Args:
         correction: The gated suffix.
@@ -121,7 +121,9 @@ def learn(
     plain = rng.permutation(held[~gates[held].any(axis=1)])[: len(flagged)]
     chosen = np.concatenate([flagged, plain])
     objective = _Objective(correction, material, gates, anchors, config)
-    plan = Plan("correction", config.epochs, config.learning_rate, config.batch_rows, config.epochs, material.seed)
+    plan = Plan(
+        "correction", config.epochs, config.learning_rate, config.batch_rows, config.epochs, material.seed
+    )
     fit(
         plan,
         {name: p for name, p in correction.peft.named_parameters() if p.requires_grad},
@@ -171,7 +173,8 @@ class _Objective:
         is_open, labels = self._gates[batch], self._labels[batch]
         plain = (~is_open.any(dim=1)).nonzero().squeeze(1)
         forced = is_open.clone()
-        # Every attribute in turn is wrongly opened on the plain rows, so each adapter learns to leave them alone.
+        # Every attribute in turn is wrongly opened on the plain rows, so each adapter learns to leave them
+        # alone.
         forced[plain, torch.arange(len(plain)) % is_open.shape[1]] = True
         with distributed.autocast(self._config.precision):
             logits, representation = self._correction(hidden, mask, forced.to(hidden.device))

@@ -144,12 +144,16 @@ def load(config: FitConfig, schema: Schema, rows: Rows) -> Loaded:
         if isinstance(error, DataError) or type(error).__name__ == "UnsupportedBaseError":
             raise
         reason = str(error).splitlines()[0]
-        raise DataError(f"base {config.base!r} does not load ({reason}); give a hub id or a model folder") from error
+        raise DataError(
+            f"base {config.base!r} does not load ({reason}); give a hub id or a model folder"
+        ) from error
     limit = min(config.base_stage.max_tokens, int(min(tokenizer.model_max_length, 8192)))
     content = tokenizer.backend_tokenizer.to_str().encode()
     if task == "pair":
         types = "token_type_ids" in tokenizer.model_input_names and model.config.model_type != "distilbert"
-        return Loaded(model, content, PairInput(max_tokens=limit, pad_id=tokenizer.pad_token_id, type_ids=types))
+        return Loaded(
+            model, content, PairInput(max_tokens=limit, pad_id=tokenizer.pad_token_id, type_ids=types)
+        )
     return Loaded(model, content, TextInput(max_tokens=limit, pad_id=tokenizer.pad_token_id))
 
 
@@ -164,7 +168,11 @@ def _pretrained(config: FitConfig, schema: Schema) -> Any:  # noqa: ANN401 - a H
             "ignore_mismatched_sizes": True,
         }
     )
-    kind = AutoModelForImageClassification if config.columns.task == "image" else AutoModelForSequenceClassification
+    kind = (
+        AutoModelForImageClassification
+        if config.columns.task == "image"
+        else AutoModelForSequenceClassification
+    )
     safe: dict[str, Any] = {"use_safetensors": True, "trust_remote_code": False, **labels}
     try:
         return kind.from_pretrained(config.base, attn_implementation="eager", **safe).float()

@@ -51,7 +51,9 @@ class Lesson:
     """``(rows, attributes)`` how much each row counts; alike where not given."""
 
 
-def learn(detectors: BiasDetectors, material: Material, lesson: Lesson, config: DetectorConfig, folder: Path) -> None:
+def learn(
+    detectors: BiasDetectors, material: Material, lesson: Lesson, config: DetectorConfig, folder: Path
+) -> None:
     """Learn all attributes' detectors together; early stopping on the mean AUC over rows set aside.
 
     Args:
@@ -76,7 +78,9 @@ def learn(detectors: BiasDetectors, material: Material, lesson: Lesson, config: 
         counted = weights[chosen] * (targets[chosen] >= 0)
         return detector_loss(logits, targets[chosen].clamp(min=0), counted, balance)
 
-    plan = Plan("detector", config.epochs, config.learning_rate, config.batch_rows, config.patience, material.seed)
+    plan = Plan(
+        "detector", config.epochs, config.learning_rate, config.batch_rows, config.patience, material.seed
+    )
     fit(
         plan,
         dict(detectors.named_parameters()),
@@ -91,8 +95,10 @@ def learn(detectors: BiasDetectors, material: Material, lesson: Lesson, config: 
 def calibrate(detectors: BiasDetectors, material: Material, known: Ints) -> None:
     """Platt scaling on validation rows, folded into the weights.
 
-    The balanced loss makes 0.5 mean "above prevalence"; afterwards a risk of 0.3 means three in ten. Which rows are
-    flagged does not depend on it: thresholds are chosen as shares of rows (:mod:`evenhand.training.choice.candidates`).
+    The balanced loss makes 0.5 mean "above prevalence"; afterwards a risk of 0.3 means three in ten. Which
+    rows are
+    flagged does not depend on it: thresholds are chosen as shares of rows
+        (:mod:`evenhand.training.choice.candidates`).
     """
     validation = material.rows.of("val")
     logits, truth = logits_of(detectors, material.features, validation), known[validation]
@@ -104,7 +110,8 @@ def calibrate(detectors: BiasDetectors, material: Material, known: Ints) -> None
             intercepts.append(0.0)
             continue
         model = LogisticRegression(C=1e6).fit(logits[seen, column : column + 1], truth[seen, column])
-        # A detector that ranks the wrong way round knows nothing: a tiny slope leaves everyone at the prevalence.
+        # A detector that ranks the wrong way round knows nothing: a tiny slope leaves everyone at the
+        # prevalence.
         slopes.append(max(float(model.coef_[0, 0]), 1e-3))
         intercepts.append(float(model.intercept_[0]))
     detectors.calibrate(torch.tensor(slopes), torch.tensor(intercepts))

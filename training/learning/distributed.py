@@ -1,8 +1,8 @@
 """Where learning runs: which device, and how many processes share the work. All of it by Accelerate.
 
-One process on the CPU, or on the GPU that is there, unless ``accelerate launch -m training`` started several. Those do
-the same steps on the same seeds; every batch is split among them, gradients are averaged, and only the main process
-writes. On several machines, the work folder must be one that all of them see.
+One process on the CPU, or on the GPU that is there, unless ``accelerate launch -m training`` started several.
+Those do the same steps on the same seeds; every batch is split among them, gradients are averaged, and only
+the main process writes. On several machines, the work folder must be one that all of them see.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Hidden states of every row at the cut, computed once by the frozen base and read many times.
 
-Rows are stored without padding, one after another, in a file that is memory-mapped: it may be larger than memory.
+Rows are stored without padding, one after another, in a file that is memory-mapped: it may be larger than
+memory.
 """
 
 from __future__ import annotations
@@ -56,7 +57,9 @@ class Features:
             hidden = np.zeros((*mask.shape, stored.shape[1]), dtype=np.float32)
             for index, (row, length) in enumerate(zip(rows, lengths, strict=True)):
                 hidden[index, :length] = stored[self.starts[row] : self.starts[row] + length]
-        return torch.from_numpy(hidden).to(distributed.device()), torch.from_numpy(mask).to(distributed.device())
+        return torch.from_numpy(hidden).to(distributed.device()), torch.from_numpy(mask).to(
+            distributed.device()
+        )
 
 
 @dataclass(frozen=True)
@@ -102,10 +105,14 @@ def extract(split: SplitModel, encoded: Sequence[Encoded], pad_id: int, file: Pa
     return Features(np.load(file, mmap_mode="r"), starts, np.load(files[1]), np.load(files[2]))
 
 
-def _base_of(split: SplitModel, encoded: Sequence[Encoded], pad_id: int) -> tuple[Float32s, Float32s, Float32s]:
+def _base_of(
+    split: SplitModel, encoded: Sequence[Encoded], pad_id: int
+) -> tuple[Float32s, Float32s, Float32s]:
     """What :meth:`evenhand.models.network.backbones.SplitModel.base` says about one batch."""
     arrays = collate(encoded, pad_id)
-    found = split.base({name: torch.from_numpy(array).to(distributed.device()) for name, array in arrays.items()})
+    found = split.base(
+        {name: torch.from_numpy(array).to(distributed.device()) for name, array in arrays.items()}
+    )
     logits, hidden, heads = (tensor.cpu().numpy() for tensor in found)
     return logits, hidden, heads
 

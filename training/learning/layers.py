@@ -1,8 +1,8 @@
 """Which block's input the detectors read: the earliest that tells groups apart nearly as well as the best.
 
-An early cut leaves more blocks to correct and costs a flagged row more; a late one may no longer show the attribute.
-Each cut is judged by a linear probe on mean-pooled states, by the lowest AUC over attributes within rows of one label:
-a probe may look good overall only because the label gives the group away.
+An early cut leaves more blocks to correct and costs a flagged row more; a late one may no longer show the
+attribute. Each cut is judged by a linear probe on mean-pooled states, by the lowest AUC over attributes
+within rows of one label: a probe may look good overall only because the label gives the group away.
 """
 
 from __future__ import annotations
@@ -70,7 +70,9 @@ def lowest_auc(learn: tuple[Float32s, Ints], judge: tuple[Float32s, Ints], label
         seen = learn[1][:, attribute] >= 0
         if len(set(learn[1][seen, attribute].tolist())) < 2:
             continue
-        probe: Any = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", max_iter=300))
+        probe: Any = make_pipeline(
+            StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", max_iter=300)
+        )
         scores = probe.fit(learn[0][seen], learn[1][seen, attribute]).decision_function(judge[0])
         for label in np.unique(labels):
             inside = (labels == label) & (judge[1][:, attribute] >= 0)

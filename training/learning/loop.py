@@ -1,7 +1,7 @@
 """One training loop for every stage: progress, early stopping, and a checkpoint after every epoch.
 
-Each epoch is a pure function of (weights, optimiser state, seed, epoch): all randomness is reseeded at its start. So a
-run that was interrupted and resumed ends in the same weights, bit for bit, as one that was not.
+Each epoch is a pure function of (weights, optimiser state, seed, epoch): all randomness is reseeded at its
+start. So a run that was interrupted and resumed ends in the same weights, bit for bit, as one that was not.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ def fit(
         parameters: What to learn, by name.
         lengths: Length of each training row, to batch rows of like length.
         loss_of: Loss of a batch of row indices.
-        score: Score after an epoch; higher is better. Without one, every epoch is run and the last one's weights stay.
+        score: Score after an epoch; higher is better. Without one, every epoch is run and the last one's
+            weights stay.
         folder: Where checkpoints lie; a finished or half-finished run with the same plan is taken up again.
 
     Returns:
@@ -162,7 +163,10 @@ class _CheckpointStore:
         tensors = load_file(self._folder / f"epoch-{state.epoch}.safetensors")
         self._copy({name: tensors[f"weight/{name}"] for name in self._parameters})
         for name, parameter in self._parameters.items():
-            moments = {key: tensors[f"{key}/{name}"].to(parameter.device) for key in ("exp_avg", "exp_avg_sq", "step")}
+            moments = {
+                key: tensors[f"{key}/{name}"].to(parameter.device)
+                for key in ("exp_avg", "exp_avg_sq", "step")
+            }
             optimiser.state[parameter] = moments
         say(f"resuming after epoch {state.epoch} from {self._folder}")
         return state
@@ -184,7 +188,9 @@ class _CheckpointStore:
     def save_best(self) -> None:
         """Write the weights to come back to."""
         if distributed.is_main():
-            save_file({name: p.data for name, p in self._parameters.items()}, self._folder / "best.safetensors")
+            save_file(
+                {name: p.data for name, p in self._parameters.items()}, self._folder / "best.safetensors"
+            )
 
     def load_best(self) -> None:
         """Come back to the best epoch's weights."""

@@ -1,9 +1,10 @@
 """The losses of FairNet (arXiv 2510.19421), with the changes that make them work.
 
-What differs from the paper, and why: representations are L2-normalised (on raw squared distances the hinge never
-opens); anchors weigh by inverse class frequency (without it the authors report a worst group below plain training);
-a KL term holds reference rows at the base's answer when a gate is wrongly open, which is the harm ``c`` of the
-paper's claim.
+What differs from the paper, and why: representations are L2-normalised (on raw squared distances the hinge
+    never
+opens); anchors weigh by inverse class frequency (without it the authors report a worst group below plain
+training); a KL term holds reference rows at the base's answer when a gate is wrongly open, which is the harm
+``c`` of the paper's claim.
 """
 
 from __future__ import annotations

@@ -1,10 +1,12 @@
 """No sensitive label at all: what else a detector can be taught to flag.
 
-*Outliers* (FairNet's way): the Local Outlier Factor of a row's pooled hidden state says who is unusual. It is fitted
+*Outliers* (FairNet's way): the Local Outlier Factor of a row's pooled hidden state says who is unusual. It is
+fitted
 once, on training rows, and a detector is distilled from it: a served risk then depends on its row alone.
 
-*Benefit*: adapters that were learnt to mend the base's errors are tried on held-out rows they have not seen; a detector
-learns for which rows they raise the probability of the true label. It needs the task's labels and no attribute.
+*Benefit*: adapters that were learnt to mend the base's errors are tried on held-out rows they have not seen;
+a detector learns for which rows they raise the probability of the true label. It needs the task's labels and
+no attribute.
 """
 
 from __future__ import annotations
@@ -46,7 +48,9 @@ def outliers(material: Material) -> Ints:
     """``(rows,)``: 1 for an outlier among the base's own training rows, 0 for any other row."""
     states = pooled(material.features)
     train = np.random.default_rng(material.seed).permutation(material.rows.of("train"))[:FIT_ROWS]
-    factor = LocalOutlierFactor(n_neighbors=min(NEIGHBOURS, len(train) - 1), contamination=CONTAMINATION, novelty=True)
+    factor = LocalOutlierFactor(
+        n_neighbors=min(NEIGHBOURS, len(train) - 1), contamination=CONTAMINATION, novelty=True
+    )
     say(f"fitting the outlier factor on {len(train)} rows")
     factor.fit(states[train])
     found: Ints = (factor.predict(states) < 0).astype(np.int64)
@@ -87,12 +91,17 @@ def benefit(split: SplitModel, material: Material, config: CorrectionConfig, fol
         everyone = {"benefit": np.zeros(len(rows), dtype=np.int64)}
         schema = replace(material.schema, gates={"benefit": ("as it is", "mended")})
         only = replace(material, rows=replace(rows, split=others, groups=everyone), schema=schema)
-        # Anchors are the base's errors; the rows it gets right are held where they are, with the gate forced open.
-        adapters.learn(correction, only, wrong & np.isin(rows.all(), half)[:, None], config, folder / str(index))
+        # Anchors are the base's errors; the rows it gets right are held where they are, with the gate forced
+        # open.
+        adapters.learn(
+            correction, only, wrong & np.isin(rows.all(), half)[:, None], config, folder / str(index)
+        )
         gains.append(_gain(correction, material, np.concatenate([halves[1 - index], rows.of(TUNE)])))
     tried = np.concatenate([halves[1], halves[0], rows.of(TUNE)])
     tune = (gains[0][len(halves[1]) :] + gains[1][len(halves[0]) :]) / 2
-    return _benefit(len(rows), tried, np.concatenate([gains[0][: len(halves[1])], gains[1][: len(halves[0])], tune]))
+    return _benefit(
+        len(rows), tried, np.concatenate([gains[0][: len(halves[1])], gains[1][: len(halves[0])], tune])
+    )
 
 
 def _benefit(rows: int, tried: Ints, gain: Float32s) -> Benefit:
@@ -117,6 +126,10 @@ def _gain(correction: ConditionalLora, material: Material, chosen: Ints) -> Floa
 def _chunks(starts: Ints, rows: int = 2000) -> list[tuple[Ints, int, int]]:
     """Row starts, and the first and last position of each lot of rows."""
     return [
-        (starts[i : min(i + rows, len(starts) - 1)], int(starts[i]), int(starts[min(i + rows, len(starts) - 1)]))
+        (
+            starts[i : min(i + rows, len(starts) - 1)],
+            int(starts[i]),
+            int(starts[min(i + rows, len(starts) - 1)]),
+        )
         for i in range(0, len(starts) - 1, rows)
     ]

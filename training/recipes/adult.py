@@ -1,9 +1,11 @@
 """UCI Adult (Kohavi 1996): income above 50,000 dollars, with sex and race; a table of numbers and categories.
 
-``python -m evenhand.training.recipes.adult --data <folder with adult.data and adult.test> --out bundles/adult``
+``python -m evenhand.training.recipes.adult --data <folder with adult.data and adult.test> --out
+bundles/adult``
 
-The last fifth of ``adult.data`` is for validation, by the seed of the split; ``adult.test`` is the test. Sex and race
-are attributes and no features; neither are relationship and marital status, which say the sex in other words.
+The last fifth of ``adult.data`` is for validation, by the seed of the split; ``adult.test`` is the test. Sex
+and race are attributes and no features; neither are relationship and marital status, which say the sex in
+other words.
 """
 
 from __future__ import annotations
@@ -21,7 +23,16 @@ from evenhand.training.learning.config import BaseConfig, Card, CorrectionConfig
 from evenhand.training.recipes.common import command
 
 NAMES = (
-    *("age", "workclass", "fnlwgt", "education", "education-num", "marital-status", "occupation", "relationship"),
+    *(
+        "age",
+        "workclass",
+        "fnlwgt",
+        "education",
+        "education-num",
+        "marital-status",
+        "occupation",
+        "relationship",
+    ),
     *("race", "sex", "capital-gain", "capital-loss", "hours-per-week", "native-country", "income"),
 )
 FEATURES = (
@@ -66,7 +77,9 @@ def read(folder: Path) -> tuple[Rows, Schema, str]:
 
 def _read(file: Path) -> pd.DataFrame:
     """One file, with or without a header line; the test's labels end in a dot."""
-    table = pd.read_csv(file, names=NAMES, dtype=str, keep_default_na=False, skipinitialspace=True, comment="|")
+    table = pd.read_csv(
+        file, names=NAMES, dtype=str, keep_default_na=False, skipinitialspace=True, comment="|"
+    )
     table = table[table["age"].str.fullmatch(r"\d+")].reset_index(drop=True)
     table["income"] = table["income"].str.rstrip(".")
     if not set(table["income"]) <= {">50K", "<=50K"} or table.empty:
@@ -84,7 +97,12 @@ def config(base: str, seed: int) -> FitConfig:
         seed=seed,
         base_stage=BaseConfig(epochs=6, learning_rate=1e-3, batch_rows=256),
         correction=CorrectionConfig(
-            batch_rows=256, learning_rate=1e-3, balance=1.0, cost=0.01, epsilon=0.01, require_certificate=False
+            batch_rows=256,
+            learning_rate=1e-3,
+            balance=1.0,
+            cost=0.01,
+            epsilon=0.01,
+            require_certificate=False,
         ),
     )
 

@@ -28,8 +28,8 @@ def packaged_base() -> str:
 def minilm_config(name: str, columns: Columns, card: Card, epochs: int) -> Config:
     """Base and seed to the settings of a demonstration on all-MiniLM-L6-v2, without a certificate.
 
-    1,922 validation rows, 40 of them in the worst cell, certify nothing in HateXplain (docs/adr/0007); a demonstration
-    that corrects no row would show nothing, so it goes without, and says so.
+    1,922 validation rows, 40 of them in the worst cell, certify nothing in HateXplain (docs/adr/0007); a
+    demonstration that corrects no row would show nothing, so it goes without, and says so.
     """
 
     def config(base: str, seed: int) -> FitConfig:
@@ -62,8 +62,12 @@ def command(read: Read, config: Config, default_base: Callable[[], str]) -> Call
         out: Annotated[Path, typer.Option(help="Folder of the bundle to write.")],
         base: Annotated[str | None, typer.Option(help="Hub id or folder of the base model.")] = None,
         seed: Annotated[int, typer.Option(min=0, max=SEED_MAX, help="Seed.")] = 0,
-        epochs: Annotated[int | None, typer.Option(min=1, help="At most so many epochs for the base.")] = None,
-        certificate: Annotated[bool | None, typer.Option(help="Whether to correct only what is certified.")] = None,
+        epochs: Annotated[
+            int | None, typer.Option(min=1, help="At most so many epochs for the base.")
+        ] = None,
+        certificate: Annotated[
+            bool | None, typer.Option(help="Whether to correct only what is certified.")
+        ] = None,
         work: Annotated[Path | None, typer.Option(help="Checkpoints; runs/<bundle> where not given.")] = None,
     ) -> None:
         """Fit the recipe's bundle."""

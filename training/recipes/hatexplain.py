@@ -1,10 +1,11 @@
 """HateXplain (Mathew et al., AAAI 2021): toxicity, with race, religion, gender and orientation of the target.
 
-``python -m evenhand.training.recipes.hatexplain --data <folder with hatexplain.jsonl> --out bundles/hatexplain-toxicity``
+``python -m evenhand.training.recipes.hatexplain --data <folder with hatexplain.jsonl> --out
+bundles/hatexplain-toxicity``
 
-Toxic is hatespeech or offensive by majority; favourable is not toxic. A post's group is the community it targets. In
-training rows only a weak target flag is known (any of up to three annotators); validation and test rows have the
-majority's. Offensive text is learnt from, none of it is written anywhere.
+Toxic is hatespeech or offensive by majority; favourable is not toxic. A post's group is the community it
+targets. In training rows only a weak target flag is known (any of up to three annotators); validation and
+test rows have the majority's. Offensive text is learnt from, none of it is written anywhere.
 """
 
 from __future__ import annotations

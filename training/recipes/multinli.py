@@ -2,7 +2,8 @@
 
 ``python -m evenhand.training.recipes.multinli --data <folder> --out bundles/multinli``
 
-The folder holds multinli_1.0_train.jsonl and multinli_1.0_dev_matched.jsonl; the latter is halved into val and test.
+The folder holds multinli_1.0_train.jsonl and multinli_1.0_dev_matched.jsonl; the latter is halved into val
+and test.
 """
 
 from __future__ import annotations

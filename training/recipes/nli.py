@@ -1,9 +1,10 @@
 """Counterfactually augmented SNLI (Kaushik et al. 2020), with a negation word in the hypothesis as attribute.
 
-``python -m evenhand.training.recipes.nli --data <folder with train.tsv, dev.tsv and test.tsv> --out bundles/nli``
+``python -m evenhand.training.recipes.nli --data <folder with train.tsv, dev.tsv and test.tsv> --out
+bundles/nli``
 
-A negation word goes with contradiction in most data, which models learn as a shortcut (Gururangan et al. 2018). Three
-labels; text pairs. :mod:`evenhand.training.recipes.multinli` shares the attribute.
+A negation word goes with contradiction in most data, which models learn as a shortcut (Gururangan et al.
+2018). Three labels; text pairs. :mod:`evenhand.training.recipes.multinli` shares the attribute.
 """
 
 from __future__ import annotations
@@ -58,7 +59,9 @@ def read(folder: Path) -> tuple[Rows, Schema, str]:
     for split, name in FILES.items():
         try:
             content = (folder / name).read_bytes()
-            table = pd.read_csv(folder / name, sep="\t", dtype=str, keep_default_na=False, quoting=csv.QUOTE_NONE)
+            table = pd.read_csv(
+                folder / name, sep="\t", dtype=str, keep_default_na=False, quoting=csv.QUOTE_NONE
+            )
             found = _columns(table)
         except (OSError, ValueError, KeyError) as error:
             raise DataError(f"{folder / name}: not the rows that this recipe reads ({error!r})") from error

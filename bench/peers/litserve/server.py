@@ -28,5 +28,7 @@ class Classifier(ls.LitAPI):
 
 
 if __name__ == "__main__":
-    server = ls.LitServer(Classifier(max_batch_size=64, batch_timeout=0.005), accelerator="cpu", workers_per_device=1)
+    server = ls.LitServer(
+        Classifier(max_batch_size=64, batch_timeout=0.005), accelerator="cpu", workers_per_device=1
+    )
     server.run(host="127.0.0.1", port=int(sys.argv[1]), log_level="warning", generate_client_file=False)

@@ -54,5 +54,6 @@ class BaseModel:
         scores = raised / raised.sum(axis=1, keepdims=True)
         best = scores.argmax(axis=1)
         return [
-            {"label": self._labels[i], "score": round(float(row[i]), 4)} for i, row in zip(best, scores, strict=True)
+            {"label": self._labels[i], "score": round(float(row[i]), 4)}
+            for i, row in zip(best, scores, strict=True)
         ]

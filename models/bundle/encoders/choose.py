@@ -24,6 +24,8 @@ def make_encoder(content: bytes, spec: Input) -> Encoder:
         try:
             from evenhand.models.bundle.encoders.image import ImageEncoder
         except ImportError as error:
-            raise ValueError("serving images needs Pillow: install evenhand with its extra `image`") from error
+            raise ValueError(
+                "serving images needs Pillow: install evenhand with its extra `image`"
+            ) from error
         return ImageEncoder(content)
     return TextEncoder(content, spec)

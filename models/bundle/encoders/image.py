@@ -107,5 +107,7 @@ def _open(content: bytes) -> Image.Image:
         return image.convert("RGB")
     except InputError:
         raise
-    except Exception:  # Pillow raises a dozen kinds for a broken file; none is told, for it may repeat content
+    except (
+        Exception
+    ):  # Pillow raises a dozen kinds for a broken file; none is told, for it may repeat content
         raise InputError("image is not a readable PNG or JPEG") from None

@@ -82,8 +82,12 @@ class TableEncoder:
             )
         arrays: dict[str, Array] = {}
         if self.features.numeric:
-            values = [self._number(column, present(item.get(column.name))) for column in self.features.numeric]
-            arrays["numeric"] = np.array([0.0 if value is None else value for value in values], dtype=np.float32)
+            values = [
+                self._number(column, present(item.get(column.name))) for column in self.features.numeric
+            ]
+            arrays["numeric"] = np.array(
+                [0.0 if value is None else value for value in values], dtype=np.float32
+            )
             arrays["absent"] = np.array([value is None for value in values], dtype=np.int64)
         if self.features.categorical:
             pairs = zip(self.features.categorical, self._codes, strict=True)
@@ -94,7 +98,10 @@ class TableEncoder:
 
     def examples(self) -> list[Any]:
         """An object without any feature, and one with the first category of each."""
-        return [{}, {column.name: column.categories[0] for column in self.features.categorical if column.categories}]
+        return [
+            {},
+            {column.name: column.categories[0] for column in self.features.categorical if column.categories},
+        ]
 
     def _known_few(self) -> list[str]:
         names = self.features.names

@@ -6,7 +6,8 @@ was right. Nothing goes by age unless this machine's clock agrees with one of th
 - Of the newest entries several must be of this time. So records that are dated in the future do not stop
   everything, nor do the first few records that a wrong clock writes vouch for it.
 - The mark is for a service that nobody asks: the clock was right an hour ago, and is right now, through any
-  number of restarts. A machine that was off for longer than ``AGREE_MS`` waits for new records, or for a person.
+  number of restarts. A machine that was off for longer than ``AGREE_MS`` waits for new records, or for a
+  person.
 
 A clock that is wrong for longer agrees with what it wrote itself. So one round takes at most a share of what
 is there, all that is due or nothing: an even clock makes only a little due from one round to the next. More

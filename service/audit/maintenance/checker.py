@@ -1,7 +1,7 @@
 """Goes along the chain, record by record, and lists what does not hold. Pure: it knows no database and no file.
 
-After a record that does not fit it goes on from the link that is stored, so that one wound does not hide the next.
-What it keeps does not grow with the chain, but for the numbers of erased records.
+After a record that does not fit it goes on from the link that is stored, so that one wound does not hide the
+next. What it keeps does not grow with the chain, but for the numbers of erased records.
 """
 
 from __future__ import annotations
@@ -131,7 +131,9 @@ class Checker:
 
     def unreadable(self, line: int) -> None:
         """A line of a file is no record."""
-        self._add(self._place.seq, f"line {line} of the file, after this record, is none that Evenhand writes")
+        self._add(
+            self._place.seq, f"line {line} of the file, after this record, is none that Evenhand writes"
+        )
 
     def end(self) -> Report:
         """What was found in all."""
@@ -167,7 +169,9 @@ class Checker:
         if len(self._suspects) < MAX_SUSPECTS:
             self._suspects.append(suspect)
         else:
-            self._add(suspect.record.seq, "it does not follow from what is before it (how was not looked into)")
+            self._add(
+                suspect.record.seq, "it does not follow from what is before it (how was not looked into)"
+            )
 
     def _signed(
         self, statements: Iterable[Checkpoint], trusted: frozenset[bytes]
@@ -178,7 +182,9 @@ class Checker:
             if not statement.holds():
                 self._add(statement.seq, "the signature of its checkpoint is wrong")
             elif trusted and statement.public_key not in trusted:
-                self._add(statement.seq, f"its checkpoint is signed with another key, {statement.public_key.hex()}")
+                self._add(
+                    statement.seq, f"its checkpoint is signed with another key, {statement.public_key.hex()}"
+                )
             else:
                 good[statement.seq].append(statement)
         return good
@@ -221,7 +227,9 @@ class Checker:
                 self._prunes(Place(body["to_seq"], bytes.fromhex(body["link"])))
         except (ValueError, KeyError, TypeError):
             self._add(record.seq, "its body is none that Evenhand writes")
-        if loose and (changed := [name for name, value in told(record).items() if value != getattr(record, name)]):
+        if loose and (
+            changed := [name for name, value in told(record).items() if value != getattr(record, name)]
+        ):
             self._add(record.seq, f"its {' and '.join(changed)} or its body was changed")
 
     def _erases(self, seq: int, named: set[int]) -> None:
@@ -254,7 +262,9 @@ class Checker:
                 self._rewritten = True
                 since = self._held[-1].seq + 1 if self._held else self._bounds.before.seq + 1
                 signed = time_of(statement.at_ms)
-                self._add(seq, f"its link is not the one signed {signed}: records {since} to {seq} were rewritten")
+                self._add(
+                    seq, f"its link is not the one signed {signed}: records {since} to {seq} were rewritten"
+                )
 
     def _said(self) -> dict[int, bytes]:
         """Links of records by others' word."""
@@ -267,13 +277,15 @@ class Checker:
         before, head, last = self._bounds.before, self._bounds.head, self._place
         if self._strays:
             self._tell(
-                before.seq, f"{self._strays} records up to here lie before the beginning that the chain row names"
+                before.seq,
+                f"{self._strays} records up to here lie before the beginning that the chain row names",
             )
         if self._bounds.pruned and before.seq and before.seq > self._pruned_to:
             self._tell(before.seq, "the records up to here are missing, and no prune event names them")
         if last.seq > head.seq:
             self._tell(
-                head.seq + 1, f"records {head.seq + 1} to {last.seq} lie beyond the head that the chain row names"
+                head.seq + 1,
+                f"records {head.seq + 1} to {last.seq} lie beyond the head that the chain row names",
             )
         elif last.seq < head.seq:
             self._tell(last.seq + 1, missing(last.seq + 1, head.seq) + ": the end was cut off")
@@ -282,7 +294,9 @@ class Checker:
         beyond = max(self._statements, default=0)
         if beyond > max(last.seq, head.seq) and not self._bounds.later:
             signed = time_of(self._statements[beyond][0].at_ms)
-            self._tell(last.seq + 1, f"the end was cut off: at {signed} a checkpoint was signed of record {beyond}")
+            self._tell(
+                last.seq + 1, f"the end was cut off: at {signed} a checkpoint was signed of record {beyond}"
+            )
 
     def _absent(self) -> None:
         """What records refer to and is not there."""

@@ -76,7 +76,11 @@ def _upgrade(connection: Connection) -> None:
 def steps() -> set[str]:
     """Every step that this version knows."""
     folder = files("evenhand.service.audit") / "migrations" / "versions"
-    return {step.name.split("_")[0] for step in folder.iterdir() if step.name[0] != "_" and step.name.endswith(".py")}
+    return {
+        step.name.split("_")[0]
+        for step in folder.iterdir()
+        if step.name[0] != "_" and step.name.endswith(".py")
+    }
 
 
 def begun_with(connection: Connection) -> str | None:

@@ -1,6 +1,7 @@
 """The record as one file of JSON lines that can be verified on its own, years later, without us.
 
-The first line says what the file is; then one line per record, in order, with its body as the text that was hashed.
+The first line says what the file is; then one line per record, in order, with its body as the text that was
+hashed.
 """
 
 from __future__ import annotations
@@ -97,7 +98,9 @@ def span(engine: Engine, period: ExportPeriod) -> Range:
     return Range(first, last)
 
 
-def export(engine: Engine, wanted: Range, out: Path, disclosure: Disclosure | None, progress: Progress) -> int:
+def export(
+    engine: Engine, wanted: Range, out: Path, disclosure: Disclosure | None, progress: Progress
+) -> int:
     """Write records to a file.
 
     Args:
@@ -133,7 +136,9 @@ def export(engine: Engine, wanted: Range, out: Path, disclosure: Disclosure | No
     return done
 
 
-def verify_file(path: Path, kept: Iterable[Checkpoint], trusted: frozenset[bytes], progress: Progress) -> Report:
+def verify_file(
+    path: Path, kept: Iterable[Checkpoint], trusted: frozenset[bytes], progress: Progress
+) -> Report:
     """Check a file that ``export`` wrote; needs nothing else.
 
     Raises:
@@ -143,7 +148,9 @@ def verify_file(path: Path, kept: Iterable[Checkpoint], trusted: frozenset[bytes
         with _reading(path) as file:
             return _check(file, path, kept, trusted, progress)
     except OSError as error:
-        raise RecordExportError(f"{path}: cannot be read ({error.strerror or type(error).__name__})") from error
+        raise RecordExportError(
+            f"{path}: cannot be read ({error.strerror or type(error).__name__})"
+        ) from error
 
 
 def _check(
@@ -152,14 +159,18 @@ def _check(
     lines = _whole(file)
     try:
         head = from_json(next(lines, b""))
-        before, last = (Place(_number(head[end]), bytes.fromhex(head[end]["link"])) for end in ("before", "last"))
+        before, last = (
+            Place(_number(head[end]), bytes.fromhex(head[end]["link"])) for end in ("before", "last")
+        )
         if head["evenhand_audit"] != FORMAT:
             raise ValueError("another format")
         statements = [*map(checkpoints.read, head["checkpoints"]), *kept]
         bounds = Bounds(before, last, pruned=False, later=not head["complete"])
         checker = Checker(bounds, statements, trusted, head["configurations"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RecordExportError(f"{path}: the first line is not the head of an export of format {FORMAT}") from error
+        raise RecordExportError(
+            f"{path}: the first line is not the head of an export of format {FORMAT}"
+        ) from error
     for number, line in enumerate(lines, start=2):
         if number % LOT == 0:
             progress(number, last.seq - before.seq)
@@ -174,7 +185,9 @@ def _check(
 
 def _stored(line: dict[str, Any]) -> Stored:
     digest, link = (bytes.fromhex(line[name]) for name in ("body_sha256", "link"))
-    return stored(_number(line), line["id"], line["kind"], line["at_ms"], line["subject"], line["body"], digest, link)
+    return stored(
+        _number(line), line["id"], line["kind"], line["at_ms"], line["subject"], line["body"], digest, link
+    )
 
 
 def _number(line: dict[str, Any]) -> int:

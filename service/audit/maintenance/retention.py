@@ -1,7 +1,7 @@
 """What leaves the record: by age, or because a person asks. The chain that remains can still be verified.
 
-The chain's row says where the chain begins now, and an event in it says why. Transactions are short: the service goes
-on writing. Hourly counts stay: they name nobody, and reports of past periods are made of them.
+The chain's row says where the chain begins now, and an event in it says why. Transactions are short: the
+service goes on writing. Hourly counts stay: they name nobody, and reports of past periods are made of them.
 """
 
 from __future__ import annotations
@@ -78,8 +78,9 @@ def prune(
 ) -> Pruned:
     """Let go of what is older than the limits; ``evenhand.service.audit.maintenance.age`` says whether the clock is right.
 
-    Decisions and events leave from the chain's front: of those that came late, through a spool, some stay until what
-    came before them leaves. The event that says so comes first, so that a prune that is cut off is only unfinished.
+    Decisions and events leave from the chain's front: of those that came late, through a spool, some stay
+    until what came before them leaves. The event that says so comes first, so that a prune that is cut off is
+    only unfinished.
 
     Args:
         engine: The record's.
@@ -105,7 +106,9 @@ def prune(
     return Pruned(found.records, found.to_seq, gone, dropped)
 
 
-def erase(engine: Engine, keys: Keys, decisions: Sequence[str], by: str, progress: Progress = silent) -> Erased:
+def erase(
+    engine: Engine, keys: Keys, decisions: Sequence[str], by: str, progress: Progress = silent
+) -> Erased:
     """Erase what is known about decisions; number, id, kind and time of their records stay in the chain.
 
     Args:
@@ -170,7 +173,9 @@ def _lot(engine: Engine, to_seq: int, named: set[str]) -> int:
     with writing(engine) as connection:
         store.head(connection)
         asked = select(records.c.seq, records.c.id, records.c.kind, records.c.body, records.c.link)
-        rows = connection.execute(asked.where(records.c.seq <= to_seq).order_by(records.c.seq).limit(LOT)).all()
+        rows = connection.execute(
+            asked.where(records.c.seq <= to_seq).order_by(records.c.seq).limit(LOT)
+        ).all()
         if not rows:  # another process pruned them
             return to_seq
         for row in rows:
@@ -178,7 +183,9 @@ def _lot(engine: Engine, to_seq: int, named: set[str]) -> int:
                 named.add(found[1])
         gone = [row.id for row in rows if row.kind == "decision"]
         for start in range(0, len(gone), ERASED_AT_ONCE):
-            connection.execute(delete(labels).where(labels.c.decision.in_(gone[start : start + ERASED_AT_ONCE])))
+            connection.execute(
+                delete(labels).where(labels.c.decision.in_(gone[start : start + ERASED_AT_ONCE]))
+            )
         last = rows[-1]
         connection.execute(delete(records).where(records.c.seq <= last.seq))
         connection.execute(update(chain).values(pruned_seq=last.seq, pruned_link=last.link))
@@ -206,7 +213,9 @@ def _configurations(engine: Engine, named: set[str]) -> int:
         with writing(engine) as connection:
             store.head(connection)
             if connection.execute(uses.where(records.c.seq > last)).first() is None:
-                gone += connection.execute(delete(configurations).where(configurations.c.sha256 == name)).rowcount
+                gone += connection.execute(
+                    delete(configurations).where(configurations.c.sha256 == name)
+                ).rowcount
     return gone
 
 
@@ -224,7 +233,9 @@ def _erase(connection: Connection, keys: Keys, names: list[str], by: str, found:
     touched = {row.subject or row.id for row in rows}
     found.already += [name for name in mine if name not in touched]
     pseudonyms = [keys.pseudonym(name) for name in mine]
-    found.attributes += connection.execute(delete(attributes).where(attributes.c.pseudonym.in_(pseudonyms))).rowcount
+    found.attributes += connection.execute(
+        delete(attributes).where(attributes.c.pseudonym.in_(pseudonyms))
+    ).rowcount
     found.labels += connection.execute(delete(labels).where(labels.c.decision.in_(mine))).rowcount
     if rows:
         numbers = [row.seq for row in rows]

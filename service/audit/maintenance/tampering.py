@@ -1,7 +1,9 @@
 """Records whose link does not fit, and the name of what was done to each. Pure functions.
 
-A record's hash holds its number and the link before it, so an intact record fits in one place only. Hence the question
-to each suspect: in which place, after which of the links that were seen, and with which column put right, does it fit?
+A record's hash holds its number and the link before it, so an intact record fits in one place only. Hence the
+question
+to each suspect: in which place, after which of the links that were seen, and with which column put right,
+    does it fit?
 """
 
 from __future__ import annotations

@@ -52,7 +52,9 @@ def snapshot(engine: Engine) -> Iterator[Connection]:
             driver.text_factory = str
 
 
-def verify(engine: Engine, kept: Iterable[Checkpoint], trusted: frozenset[bytes], progress: Progress) -> Report:
+def verify(
+    engine: Engine, kept: Iterable[Checkpoint], trusted: frozenset[bytes], progress: Progress
+) -> Report:
     """Check a database.
 
     Args:
@@ -110,7 +112,9 @@ def stream(connection: Connection, first: int | None = None, last: int | None = 
         yield stored(*row)
 
 
-def stored(seq: int, name: Any, kind: Any, at_ms: Any, subject: Any, body: Any, digest: Any, link: Any) -> Stored:  # noqa: ANN401, PLR0913 - a database may hold anything
+def stored(
+    seq: int, name: Any, kind: Any, at_ms: Any, subject: Any, body: Any, digest: Any, link: Any
+) -> Stored:
     """A record from its columns; what is of another type than ours fits no link."""
     return Stored(
         seq,

@@ -1,8 +1,9 @@
 """Feeds the record to sequential evidence, in a thread: one process at a time, over all workers and replicas.
 
-Where it stands is in the database and nowhere else: a lot of records is read from the cursor on, and the cursor and
-the evidence are moved in one transaction, which fails if the cursor is not where it was read. So a process may be
-killed at any moment, and any other goes on. The lock only saves two from doing the same work.
+Where it stands is in the database and nowhere else: a lot of records is read from the cursor on, and the
+    cursor and
+the evidence are moved in one transaction, which fails if the cursor is not where it was read. So a process
+may be killed at any moment, and any other goes on. The lock only saves two from doing the same work.
 """
 
 from __future__ import annotations
@@ -123,7 +124,9 @@ class Evaluator:
                 self._report(read_evidence(self._engine))
         except AWAY as error:
             if not self._away:
-                log.warning("evidence: the record's database is away (%s); trying again", type(error).__name__)
+                log.warning(
+                    "evidence: the record's database is away (%s); trying again", type(error).__name__
+                )
             self._away = True
             return self._every_s
         if self._away:
@@ -162,7 +165,9 @@ def _cursor(connection: Connection) -> int:
     return int(found or 0)
 
 
-def _states(connection: Connection, models: set[str]) -> dict[str, dict[tuple[str, str, str], dict[str, Any]]]:
+def _states(
+    connection: Connection, models: set[str]
+) -> dict[str, dict[tuple[str, str, str], dict[str, Any]]]:
     """What is kept about these models."""
     found: dict[str, dict[tuple[str, str, str], dict[str, Any]]] = {model: {} for model in models}
     for model, attribute, group, metric, state in connection.execute(
@@ -173,7 +178,9 @@ def _states(connection: Connection, models: set[str]) -> dict[str, dict[tuple[st
 
 
 def _weigh(
-    rules: EvidenceSettings, states: dict[str, dict[tuple[str, str, str], dict[str, Any]]], readings: list[Reading]
+    rules: EvidenceSettings,
+    states: dict[str, dict[tuple[str, str, str], dict[str, Any]]],
+    readings: list[Reading],
 ) -> list[dict[str, str]]:
     """Take what was read into the evidence; returns the rows that are to be kept."""
     models = {model: Evidence(rules, kept) for model, kept in states.items()}
@@ -195,7 +202,9 @@ def _weigh(
 def _move(connection: Connection, before: int, after: int) -> bool:
     """Move the cursor; not if somebody else has."""
     if before:
-        moved = update(about).where(about.c.name == CURSOR, about.c.value == str(before)).values(value=str(after))
+        moved = (
+            update(about).where(about.c.name == CURSOR, about.c.value == str(before)).values(value=str(after))
+        )
         return connection.execute(moved).rowcount == 1
     try:
         connection.execute(insert(about).values(name=CURSOR, value=str(after)))

@@ -1,24 +1,27 @@
 """Evidence that holds however often it is looked at: a group's rate against the reference group's. Pure.
 
-Rows of the two groups are taken in blocks. A block ends once it holds ``BLOCK`` of information, ``a b / (a + b)`` for
-``a`` rows of the group and ``b`` of the reference, so that two in one of them at least; then ``d``, the difference of
-the two shares, is bet on. Given which groups came when, rows are taken to be independent of each other (who comes next
-is no reaction to earlier answers): then ``d`` has the mean of the true gap whatever the order and however fast either
-group comes, for where a block ends depends on groups and never on answers. No row is in two blocks, so the blocks'
-differences are independent; a block is short, so that rates which move together over the day do not look like a gap.
+Rows of the two groups are taken in blocks. A block ends once it holds ``BLOCK`` of information, ``a b / (a +
+b)`` for ``a`` rows of the group and ``b`` of the reference, so that two in one of them at least; then ``d``,
+the difference of the two shares, is bet on. Given which groups came when, rows are taken to be independent of
+each other (who comes next is no reaction to earlier answers): then ``d`` has the mean of the true gap
+whatever the order and however fast either group comes, for where a block ends depends on groups and never on
+answers. No row is in two blocks, so the blocks' differences are independent; a block is short, so that rates
+which move together over the day do not look like a gap.
 
-Against "the gap is at most ``gap``" a bet multiplies by ``1 + lambda (d - gap)``, of mean at most 1, and in the other
-direction by ``1 + lambda (-d - gap)``. ``lambda`` is a block's information times one of ``BETS``: fixed before any row
-was seen, and bounded so that the factor stays positive. Both processes are weighted means over bets and directions.
+Against "the gap is at most ``gap``" a bet multiplies by ``1 + lambda (d - gap)``, of mean at most 1, and in
+the other direction by ``1 + lambda (-d - gap)``. ``lambda`` is a block's information times one of ``BETS``:
+fixed before any row was seen, and bounded so that the factor stays positive. Both processes are weighted
+means over bets and directions.
 
-* ``detector``: ``K <- (K + w) (factor)``, an e-detector of the Shiryaev-Roberts kind (Shin, Ramdas, Rinaldo 2022, arXiv
-  2203.03532) over betting e-processes (Chugg et al. 2023, arXiv 2305.17570). ``w`` is the days since the last block,
-  divided by the number of comparisons of the model that run. While no gap is too wide, the sum of all of a model's
-  detectors has at any time a mean of at most the days gone by; at the first alarm it is at least the limit, so the mean
-  time to a model's first false alarm is at least as many days as the limit says, whatever the traffic. After an
-  alarm it begins again at nothing, and so does the promise.
-* ``since_start``: the product of the factors since the comparison began, an e-process. It reaches ``planned / level``
-  for any of the ``planned`` comparisons with a probability of at most ``level`` over all time, if no gap is too wide.
+* ``detector``: ``K <- (K + w) (factor)``, an e-detector of the Shiryaev-Roberts kind (Shin, Ramdas, Rinaldo
+  2022, arXiv 2203.03532) over betting e-processes (Chugg et al. 2023, arXiv 2305.17570). ``w`` is the days
+  since the last block, divided by the number of comparisons of the model that run. While no gap is too wide,
+  the sum of all of a model's detectors has at any time a mean of at most the days gone by; at the first alarm
+  it is at least the limit, so the mean time to a model's first false alarm is at least as many days as the
+  limit says, whatever the traffic. After an alarm it begins again at nothing, and so does the promise.
+* ``since_start``: the product of the factors since the comparison began, an e-process. It reaches ``planned /
+  level`` for any of the ``planned`` comparisons with a probability of at most ``level`` over all time, if no
+  gap is too wide.
 """
 
 from __future__ import annotations

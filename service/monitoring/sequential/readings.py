@@ -1,7 +1,8 @@
 """From the record to evidence: what each record adds to which rate, in the order of the chain.
 
-A row counts for ``demographic_parity`` once its group is known, and for the rates of one label once its true label is
-known too; whichever record told the last of it is the moment it counts, so that none counts twice and none gets lost.
+A row counts for ``demographic_parity`` once its group is known, and for the rates of one label once its true
+label is known too; whichever record told the last of it is the moment it counts, so that none counts twice
+and none gets lost.
 What was known when is read off the chain, never off what the tables say now: reading again finds the same.
 """
 
@@ -104,7 +105,9 @@ class Reader:
             for attribute in decision.get("declared", ()) if decision.get("error") is None else ():
                 known[name].groups[attribute] = 0
         if subjects:
-            about_them = select(told.seq, told.kind, told.subject, told.body).where(told.subject.in_(subjects))
+            about_them = select(told.seq, told.kind, told.subject, told.body).where(
+                told.subject.in_(subjects)
+            )
             later = about_them.where(told.kind.in_(LATER)).order_by(told.seq)
             for seq, kind, subject, text in connection.execute(later):
                 body, about = _body(text), known[str(subject)]
@@ -141,7 +144,11 @@ class Reader:
         comparisons = planned(len(attribute["groups"]) for attribute in listed.values())
         since = 0 if record.kind == "decision" else record.seq
         for attribute, group in sorted(groups.items()):
-            if attribute not in listed or group not in listed[attribute]["groups"] or attribute not in known.groups:
+            if (
+                attribute not in listed
+                or group not in listed[attribute]["groups"]
+                or attribute not in known.groups
+            ):
                 continue
             seen = Seen(
                 attribute=attribute,

@@ -35,7 +35,9 @@ class Kept:
         While it is a breach it is above the limit, so that whoever compares the two says the same as we do.
         """
         found = self.comparison.detector_ln if process == "detector" else self.comparison.since_start_ln
-        return max(found, math.nextafter(self.limit_ln(process), math.inf)) if self.is_breach(process) else found
+        return (
+            max(found, math.nextafter(self.limit_ln(process), math.inf)) if self.is_breach(process) else found
+        )
 
     def limit_ln(self, process: Process) -> float:
         """Logarithm of the value from which on it is a breach."""
@@ -46,7 +48,9 @@ class Kept:
         return (self.comparison.alarm_day if process == "detector" else self.comparison.found_day) is not None
 
 
-def findings(kept: Iterable[Kept], model: str, attributes: Sequence[Attribute], rules: EvidenceSettings) -> list[dict[str, Any]]:
+def findings(
+    kept: Iterable[Kept], model: str, attributes: Sequence[Attribute], rules: EvidenceSettings
+) -> list[dict[str, Any]]:
     """One entry per comparison and process; a comparison that has no rows yet is there, too.
 
     Args:

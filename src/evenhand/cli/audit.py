@@ -23,11 +23,16 @@ if TYPE_CHECKING:
     from evenhand.service.audit.digest_keys import Keys
     from evenhand.service.audit.maintenance.checker import Report
 
-app = typer.Typer(no_args_is_help=True, help="The record of decisions: verify, export, back up, prune, erase.")
+app = typer.Typer(
+    no_args_is_help=True, help="The record of decisions: verify, export, back up, prune, erase."
+)
 
 State = Annotated[Path, typer.Option(envvar="EVENHAND_STATE", help="The service's state folder.")]
 Record = Annotated[
-    str, typer.Option(envvar="EVENHAND_RECORD", help="URL of the database; SQLite in the state folder where not given.")
+    str,
+    typer.Option(
+        envvar="EVENHAND_RECORD", help="URL of the database; SQLite in the state folder where not given."
+    ),
 ]
 By = Annotated[str, typer.Option(help="Who asked; the user of this machine where not given.")]
 STATE = Path("evenhand-state")
@@ -40,8 +45,12 @@ def verify(
     record: Record = "",
     state: State = STATE,
     file: Annotated[Path | None, typer.Option(help="An exported file in place of the database.")] = None,
-    checkpoints: Annotated[Path | None, typer.Option(help="Checkpoints that were kept elsewhere, as lines.")] = None,
-    public_key: Annotated[list[str] | None, typer.Option(help="Who may have signed: 64 digits, or a file.")] = None,
+    checkpoints: Annotated[
+        Path | None, typer.Option(help="Checkpoints that were kept elsewhere, as lines.")
+    ] = None,
+    public_key: Annotated[
+        list[str] | None, typer.Option(help="Who may have signed: 64 digits, or a file.")
+    ] = None,
 ) -> None:
     """Check every record, link and checkpoint; exit 1 and name what was changed, removed, moved or put in."""
     with _said():
@@ -82,7 +91,9 @@ def export(
     out: Annotated[Path, typer.Option(help="The file: .jsonl, or .jsonl.gz for a compressed one.")],
     record: Record = "",
     state: State = STATE,
-    from_: Annotated[str, typer.Option("--from", help="First moment, ISO 8601; UTC where no zone is given.")] = "",
+    from_: Annotated[
+        str, typer.Option("--from", help="First moment, ISO 8601; UTC where no zone is given.")
+    ] = "",
     to: Annotated[str, typer.Option(help="First moment that is not in it any more.")] = "",
     with_attributes: Annotated[
         bool, typer.Option(help="With declared sensitive attributes; --purpose says why.")
@@ -104,7 +115,9 @@ def export(
             disclosure = exports.Disclosure(_keys(state, engine), purpose, by or getpass.getuser())
         with bar("exporting") as progress:
             done = exports.export(engine, wanted, out, disclosure, progress)
-    typer.echo(f"{done:,} records, {wanted.first} to {wanted.last}, in {out}; evenhand audit verify --file checks it")
+    typer.echo(
+        f"{done:,} records, {wanted.first} to {wanted.last}, in {out}; evenhand audit verify --file checks it"
+    )
 
 
 @app.command()
@@ -120,11 +133,14 @@ def backup(
         engine = _engine(record, state)
         with bar("copying") as progress:
             last = back_up(engine, out, progress)
-    typer.echo(f"{out}: the record up to {last:,}, readable by you alone; evenhand audit verify --record checks it")
+    typer.echo(
+        f"{out}: the record up to {last:,}, readable by you alone; evenhand audit verify --record checks it"
+    )
     waiting = [path for path in (state / "spool").glob("*.spool") if path.stat().st_size]
     if waiting:
         typer.echo(
-            f"not in it: what waits in {state / 'spool'}; copy that folder too, or wait until it is empty", err=True
+            f"not in it: what waits in {state / 'spool'}; copy that folder too, or wait until it is empty",
+            err=True,
         )
     typer.echo(f"keep with it, but elsewhere: {state / 'record.key'}, {state / 'checkpoint.key'}", err=True)
 
@@ -134,14 +150,20 @@ def prune(
     record: Record = "",
     state: State = STATE,
     keep_decisions_days: Annotated[
-        float, typer.Option(envvar="EVENHAND_KEEP_DECISIONS_DAYS", min=1, help="Decisions and events stay so long.")
+        float,
+        typer.Option(envvar="EVENHAND_KEEP_DECISIONS_DAYS", min=1, help="Decisions and events stay so long."),
     ] = 183,
     keep_attributes_days: Annotated[
-        float, typer.Option(envvar="EVENHAND_KEEP_ATTRIBUTES_DAYS", min=1, help="Sensitive attributes stay so long.")
+        float,
+        typer.Option(
+            envvar="EVENHAND_KEEP_ATTRIBUTES_DAYS", min=1, help="Sensitive attributes stay so long."
+        ),
     ] = 90,
     prune_share: Annotated[
         float,
-        typer.Option(envvar="EVENHAND_PRUNE_SHARE", min=0, max=1, help="No more leaves unless you confirm it."),
+        typer.Option(
+            envvar="EVENHAND_PRUNE_SHARE", min=0, max=1, help="No more leaves unless you confirm it."
+        ),
     ] = 0.1,
     dry_run: Annotated[bool, typer.Option(help="Say what would leave, and change nothing.")] = False,
     yes_beyond_limits: Annotated[
@@ -212,7 +234,9 @@ def _engine(record: str, state: Path) -> Engine:
     with contextlib.suppress(ArgumentError):
         chosen = make_url(url)
         if chosen.get_backend_name() == "sqlite" and not Path(chosen.database or "").is_file():
-            _fail(f"no record at {chosen.database}; name the state folder with --state, or the database with --record")
+            _fail(
+                f"no record at {chosen.database}; name the state folder with --state, or the database with --record"
+            )
     return make_engine(url)
 
 
@@ -223,7 +247,9 @@ def _keys(state: Path, engine: Engine) -> Keys:
 
     path = state / "record.key"
     if not path.is_file():
-        _fail(f"no key at {path}: sensitive attributes are found with the record's own; name its folder with --state")
+        _fail(
+            f"no key at {path}: sensitive attributes are found with the record's own; name its folder with --state"
+        )
     keys = load_keys(path)
     migrate(engine.execution_options(writes=True), keys.fingerprint)
     return keys
@@ -243,11 +269,15 @@ def _tell(report: Report, trusted: bool) -> None:
         raise typer.Exit(1)
     times = f", {time_of(report.times_ms[0])} to {time_of(report.times_ms[1])}" if report.records else ""
     typer.echo(f"holds: {report.records:,} records ({report.first} to {report.last}){times}")
-    typer.echo(f"{report.decisions:,} decisions; {report.erased:,} bodies erased, each by an event that names it")
+    typer.echo(
+        f"{report.decisions:,} decisions; {report.erased:,} bodies erased, each by an event that names it"
+    )
     if report.covered:
         whose = "" if trusted else ", by a key that nothing but the record itself vouches for (--public-key)"
         upto = f"up to record {report.covered.seq}, {time_of(report.covered.at_ms)}{whose}"
-        typer.echo(f"checkpoints: {report.held} hold, {upto}; {report.uncompared} of records that are not here")
+        typer.echo(
+            f"checkpoints: {report.held} hold, {upto}; {report.uncompared} of records that are not here"
+        )
     else:
         typer.echo("checkpoints: none")
     for what in NOT_PROVED:
@@ -278,7 +308,14 @@ def _said() -> Iterator[None]:
 
     try:
         yield
-    except (BackupError, CheckpointError, RecordExportError, KeyFileError, NoRecordError, RecordRefused) as error:
+    except (
+        BackupError,
+        CheckpointError,
+        RecordExportError,
+        KeyFileError,
+        NoRecordError,
+        RecordRefused,
+    ) as error:
         _fail(str(error))
     except DBAPIError as error:
         from evenhand.service.audit.maintenance.migrate import reason

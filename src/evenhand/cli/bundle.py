@@ -49,9 +49,13 @@ def show(manifest: Manifest, digest: str) -> None:
     from rich.table import Table
 
     console = Console()
-    console.print(f"[bold]{manifest.name} {manifest.version}[/bold]  made {manifest.created_utc}  bundle {digest[:12]}")
+    console.print(
+        f"[bold]{manifest.name} {manifest.version}[/bold]  made {manifest.created_utc}  bundle {digest[:12]}"
+    )
     console.print(manifest.description)
-    labels = ", ".join(f"{label} (favourable)" if label in manifest.favourable else label for label in manifest.labels)
+    labels = ", ".join(
+        f"{label} (favourable)" if label in manifest.favourable else label for label in manifest.labels
+    )
     certified = "yes" if manifest.certified else "no"
     console.print(f"labels: {labels}; certified: {certified}; engine: {manifest.graph.engine}")
     attributes = Table("attribute", "mode", "threshold", "reference", "other groups", "why")
@@ -62,7 +66,9 @@ def show(manifest: Manifest, digest: str) -> None:
     figures = Table("split", "figure", "base", "corrected")
     for split, found in manifest.evaluation.items():
         figures.add_row(split, "accuracy", *(_rate(found["accuracy"][kind]) for kind in ("base", "final")))
-        figures.add_row(split, "worst cell", *(_cell(found["worst_cell"][kind]) for kind in ("base", "final")))
+        figures.add_row(
+            split, "worst cell", *(_cell(found["worst_cell"][kind]) for kind in ("base", "final"))
+        )
     console.print(figures)
 
 

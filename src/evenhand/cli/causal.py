@@ -16,17 +16,22 @@ if TYPE_CHECKING:
 def causal(
     bundle: Annotated[Path, typer.Argument(help="Folder of a bundle that reads tables.")],
     data: Annotated[Path, typer.Option(help="Table: .csv, .jsonl or .parquet.", exists=True, dir_okay=False)],
-    graph: Annotated[Path, typer.Option(help="What causes what: .gml, .dot or .json.", exists=True, dir_okay=False)],
+    graph: Annotated[
+        Path, typer.Option(help="What causes what: .gml, .dot or .json.", exists=True, dir_okay=False)
+    ],
     attribute: Annotated[str, typer.Option(help="Column of the sensitive attribute, a node of the graph.")],
     through: Annotated[
-        list[str] | None, typer.Option(help="Mediators, with commas between; repeatable. Each one by itself if none.")
+        list[str] | None,
+        typer.Option(help="Mediators, with commas between; repeatable. Each one by itself if none."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="HTML report to write.")] = None,
     json: Annotated[Path | None, typer.Option(help="JSON report to write.")] = None,
     rows: Annotated[int, typer.Option(min=100, help="Rows to learn from at most, drawn by lot.")] = 2000,
     resamples: Annotated[int, typer.Option(min=2, help="Models refitted on drawn rows, for intervals.")] = 40,
     split: Annotated[str | None, typer.Option(help="Column that says train, val or test.")] = None,
-    only: Annotated[list[str] | None, typer.Option(help="Value of the split column to use; test if not given.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Value of the split column to use; test if not given.")
+    ] = None,
 ) -> None:
     """How would a model decide if people had been of another group, and along which paths does that go?
 
@@ -40,7 +45,9 @@ def causal(
     _run(bundle, (data, graph), CausalQuery(attribute, sets, rows, resamples, columns=columns), (out, json))
 
 
-def _run(bundle: Path, read: tuple[Path, Path], asked: CausalQuery, files: tuple[Path | None, Path | None]) -> None:
+def _run(
+    bundle: Path, read: tuple[Path, Path], asked: CausalQuery, files: tuple[Path | None, Path | None]
+) -> None:
     """Load the heavy parts, and turn errors a user can mend into one line."""
     from evenhand.reports.causal_page import html, in_short
     from evenhand.reports.result_files import write_result

@@ -21,25 +21,37 @@ if TYPE_CHECKING:
 
 
 def compare(
-    data: Annotated[Path, typer.Option(help="Table (.csv, .jsonl, .parquet), or the recipe's folder.", exists=True)],
+    data: Annotated[
+        Path, typer.Option(help="Table (.csv, .jsonl, .parquet), or the recipe's folder.", exists=True)
+    ],
     out: Annotated[Path, typer.Option(help="Folder of the tables; run again to resume what is in it.")],
     recipe: Annotated[str | None, typer.Option(help="A recipe's rows and settings, e.g. hatexplain.")] = None,
     seeds: Annotated[str, typer.Option(help="Seeds, comma-separated; each has a base of its own.")] = "0,1,2",
-    methods: Annotated[str, typer.Option(help="Methods or stages, comma-separated; all where not given.")] = "",
+    methods: Annotated[
+        str, typer.Option(help="Methods or stages, comma-separated; all where not given.")
+    ] = "",
     base: Annotated[str | None, typer.Option(help="Hub id or folder of the pretrained encoder.")] = None,
     text: Annotated[str | None, typer.Option(help="Column with the text.")] = None,
     label: Annotated[str | None, typer.Option(help="Column with the label.")] = None,
-    attribute: Annotated[list[str] | None, typer.Option(help="Column with a sensitive attribute; repeatable.")] = None,
+    attribute: Annotated[
+        list[str] | None, typer.Option(help="Column with a sensitive attribute; repeatable.")
+    ] = None,
     split: Annotated[str | None, typer.Option(help="Column that says train, val or test.")] = None,
-    reference: Annotated[list[str] | None, typer.Option(help="attribute=group that is not corrected.")] = None,
+    reference: Annotated[
+        list[str] | None, typer.Option(help="attribute=group that is not corrected.")
+    ] = None,
     intersections: Annotated[list[str] | None, typer.Option(help="first:second, judged together.")] = None,
     favourable: Annotated[list[str] | None, typer.Option(help="Label that is good for the person.")] = None,
-    keep_base: Annotated[bool, typer.Option(help="The base is fine-tuned already: leave it as it is.")] = False,
+    keep_base: Annotated[
+        bool, typer.Option(help="The base is fine-tuned already: leave it as it is.")
+    ] = False,
     epochs: Annotated[int | None, typer.Option(min=1, help="At most so many epochs of fine-tuning.")] = None,
     max_tokens: Annotated[int | None, typer.Option(min=MIN_TOKENS, help="Longer texts are cut.")] = None,
     hold_out: Annotated[
         float | None,
-        typer.Option(callback=REST, help="Share of training rows kept from the base; 0 for none: ours needs some."),
+        typer.Option(
+            callback=REST, help="Share of training rows kept from the base; 0 for none: ours needs some."
+        ),
     ] = None,
     precision: Annotated[str, typer.Option(help="Fine-tuning computes in bfloat16 or float32.")] = "bfloat16",
     cost: Annotated[
@@ -68,7 +80,9 @@ def compare(
             from evenhand.training.data.columns import Columns
 
             if not (base and text and label and attribute):
-                raise typer.BadParameter("without --recipe: --base, --text, --label and --attribute are needed")
+                raise typer.BadParameter(
+                    "without --recipe: --base, --text, --label and --attribute are needed"
+                )
             references = dict(pair(given) for given in reference or [])
             crossed = tuple(pair(given, ":", "intersections") for given in intersections or [])
             columns = Columns(

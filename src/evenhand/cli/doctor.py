@@ -9,7 +9,9 @@ import typer
 
 
 def doctor(
-    bundles: Annotated[list[Path] | None, typer.Argument(help="Folders of bundles; EVENHAND_BUNDLES else.")] = None,
+    bundles: Annotated[
+        list[Path] | None, typer.Argument(help="Folders of bundles; EVENHAND_BUNDLES else.")
+    ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
     json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,

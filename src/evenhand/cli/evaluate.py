@@ -20,16 +20,24 @@ def evaluate(
     json: Annotated[Path | None, typer.Option(help="JSON report to write.")] = None,
     text: Annotated[str | None, typer.Option(help="Column with the text, or the image's file name.")] = None,
     text_pair: Annotated[str | None, typer.Option(help="Column with the second text of a pair.")] = None,
-    images: Annotated[Path | None, typer.Option(help="Folder of the image files; the table's if not given.")] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="Folder of the image files; the table's if not given.")
+    ] = None,
     label: Annotated[str | None, typer.Option(help="Column with the label.")] = None,
-    attribute: Annotated[list[str] | None, typer.Option(help="Column with a sensitive attribute; repeatable.")] = None,
+    attribute: Annotated[
+        list[str] | None, typer.Option(help="Column with a sensitive attribute; repeatable.")
+    ] = None,
     split: Annotated[str | None, typer.Option(help="Column that says train, val or test.")] = None,
     only: Annotated[
         list[str] | None, typer.Option(help="Value of the split column to judge; test if not given.")
     ] = None,
-    reference: Annotated[list[str] | None, typer.Option(help="attribute=group to compare the others with.")] = None,
+    reference: Annotated[
+        list[str] | None, typer.Option(help="attribute=group to compare the others with.")
+    ] = None,
     favourable: Annotated[list[str] | None, typer.Option(help="Label that is good for the person.")] = None,
-    intersections: Annotated[list[str] | None, typer.Option(help="first:second, judged like an attribute.")] = None,
+    intersections: Annotated[
+        list[str] | None, typer.Option(help="first:second, judged like an attribute.")
+    ] = None,
 ) -> None:
     """Evaluate a bundle on a table: which groups get worse answers, what the correction changes, how sure.
 

@@ -26,14 +26,21 @@ class Weights(StrEnum):
 def export(
     bundle: Annotated[Path, typer.Argument(help="Folder of a bundle with float32 or float16 weights.")],
     precision: Annotated[Weights, typer.Option(help="How to store the base's weights.")],
-    data: Annotated[Path, typer.Option(help="Labelled rows: .csv, .jsonl or .parquet.", exists=True, dir_okay=False)],
+    data: Annotated[
+        Path, typer.Option(help="Labelled rows: .csv, .jsonl or .parquet.", exists=True, dir_okay=False)
+    ],
     out: Annotated[Path, typer.Option(help="Folder of the new bundle; must not exist.")],
     tolerance: Annotated[
-        float, typer.Option(callback=SHARE, help="Loss of accuracy, over all rows or in the worst cell, as a share.")
+        float,
+        typer.Option(
+            callback=SHARE, help="Loss of accuracy, over all rows or in the worst cell, as a share."
+        ),
     ] = 0.01,
     text: Annotated[str | None, typer.Option(help="Column with the text, or the image's file name.")] = None,
     text_pair: Annotated[str | None, typer.Option(help="Column with the second text of a pair.")] = None,
-    images: Annotated[Path | None, typer.Option(help="Folder of the image files; the table's if not given.")] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="Folder of the image files; the table's if not given.")
+    ] = None,
     label: Annotated[str | None, typer.Option(help="Column with the label.")] = None,
     split: Annotated[str | None, typer.Option(help="Column that says train, val or test.")] = None,
     only: Annotated[
@@ -46,11 +53,15 @@ def export(
     """
     from evenhand.training.data.select_rows import RowSelection
 
-    wanted = RowSelection(text=text, text_pair=text_pair, images=images, label=label, split=split, only=tuple(only or ()))
+    wanted = RowSelection(
+        text=text, text_pair=text_pair, images=images, label=label, split=split, only=tuple(only or ())
+    )
     _run(bundle, (data, out), precision, wanted, tolerance)
 
 
-def _run(bundle: Path, files: tuple[Path, Path], precision: Weights, wanted: RowSelection, tolerance: float) -> None:
+def _run(
+    bundle: Path, files: tuple[Path, Path], precision: Weights, wanted: RowSelection, tolerance: float
+) -> None:
     """Load the heavy parts, and turn errors a user can mend into one line."""
     from evenhand.models.onnx.quantize import Precision
     from evenhand.training.data.dataset import refuse_existing
@@ -72,7 +83,9 @@ def _show(found: Lowered) -> None:
 
     names = [of.manifest.graph.weights for of in (found.original, found.bundle)]
     rows = len(found.after.answers[found.split].rows)
-    table = Table("", *names, title=f"{found.bundle.manifest.name} on {rows} rows ({found.split}); 95 % intervals")
+    table = Table(
+        "", *names, title=f"{found.bundle.manifest.name} on {rows} rows ({found.split}); 95 % intervals"
+    )
     table.add_row("graph, MB", *(f"{len(of.graph) / 1e6:.1f}" for of in (found.original, found.bundle)))
     for kind, name in (("base", "base"), ("final", "corrected")):
         figures = [of.figures[found.split] for of in (found.before, found.after)]

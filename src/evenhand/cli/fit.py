@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def fit(
-    data: Annotated[str, typer.Option(help="Table: .csv, .jsonl or .parquet; or hub:<data set>[:<configuration>].")],
+    data: Annotated[
+        str, typer.Option(help="Table: .csv, .jsonl or .parquet; or hub:<data set>[:<configuration>].")
+    ],
     label: Annotated[str, typer.Option(help="Column with the label.")],
     out: Annotated[Path, typer.Option(help="Folder of the bundle to write; must not exist.")],
     attribute: Annotated[
@@ -27,43 +29,61 @@ def fit(
     text_pair: Annotated[str | None, typer.Option(help="Column with the second text of a pair.")] = None,
     image: Annotated[str, typer.Option(help="Column with the image's file name.")] = "",
     images: Annotated[Path | None, typer.Option(help="Folder of the image files.", exists=True)] = None,
-    feature: Annotated[list[str] | None, typer.Option(help="Column of a table to learn from; repeatable.")] = None,
+    feature: Annotated[
+        list[str] | None, typer.Option(help="Column of a table to learn from; repeatable.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the model; the folder's where not given.")] = None,
     version: Annotated[str, typer.Option(help="Version of the model.")] = "1.0.0",
     split: Annotated[str | None, typer.Option(help="Column that says train, val or test.")] = None,
-    reference: Annotated[list[str] | None, typer.Option(help="attribute=group that is not corrected.")] = None,
+    reference: Annotated[
+        list[str] | None, typer.Option(help="attribute=group that is not corrected.")
+    ] = None,
     favourable: Annotated[list[str] | None, typer.Option(help="Label that is good for the person.")] = None,
-    keep_base: Annotated[bool, typer.Option(help="The base is fine-tuned already: leave it as it is.")] = False,
+    keep_base: Annotated[
+        bool, typer.Option(help="The base is fine-tuned already: leave it as it is.")
+    ] = False,
     attributes_known: Annotated[
         str, typer.Option(help="full, partial or none: which attributes to learn from.")
     ] = "full",
     known: Annotated[
         float, typer.Option(callback=SOME, help="With partial: share of rows whose attributes are used.")
     ] = 1.0,
-    intersections: Annotated[list[str] | None, typer.Option(help="first:second, judged like an attribute.")] = None,
+    intersections: Annotated[
+        list[str] | None, typer.Option(help="first:second, judged like an attribute.")
+    ] = None,
     method: Annotated[
         str, typer.Option(help="lora (FairNet), another corrector, or how to train the base: docs/methods.")
     ] = "lora",
-    gate: Annotated[str, typer.Option(help="detector: correct rows that it flags; always: all rows.")] = "detector",
+    gate: Annotated[
+        str, typer.Option(help="detector: correct rows that it flags; always: all rows.")
+    ] = "detector",
     shared: Annotated[bool, typer.Option(help="One detector and adapter for all attributes.")] = False,
-    layer: Annotated[str | None, typer.Option(help="First corrected block, or auto; the middle if not given.")] = None,
+    layer: Annotated[
+        str | None, typer.Option(help="First corrected block, or auto; the middle if not given.")
+    ] = None,
     pooling: Annotated[str, typer.Option(help="attention, mean or first.")] = "attention",
     max_tokens: Annotated[int, typer.Option(min=MIN_TOKENS, help="Longer texts are cut.")] = 128,
     epochs: Annotated[int, typer.Option(min=1, help="At most so many epochs for the base.")] = 3,
-    hold_out: Annotated[float, typer.Option(callback=PART, help="Share of training rows kept from the base.")] = 1 / 3,
+    hold_out: Annotated[
+        float, typer.Option(callback=PART, help="Share of training rows kept from the base.")
+    ] = 1 / 3,
     precision: Annotated[str, typer.Option(help="float32 or bfloat16, while learning.")] = "float32",
     epsilon: Annotated[
         float, typer.Option(callback=SHARE, help="Overall accuracy the correction may cost, as a share.")
     ] = 0.005,
     certificate: Annotated[
-        bool, typer.Option(help="Without a certificate the correction is off; --no-certificate takes the best anyway.")
+        bool,
+        typer.Option(
+            help="Without a certificate the correction is off; --no-certificate takes the best anyway."
+        ),
     ] = True,
     weights: Annotated[str, typer.Option(help="How weights are stored: float32 or float16.")] = "float32",
     engine: Annotated[
         str, typer.Option(help="onnx, torch, or auto: torch only for a base that ONNX cannot take.")
     ] = "auto",
     seed: Annotated[
-        int, typer.Option(min=0, max=SEED_MAX, help="Same seed, same bundle (on the same machine and libraries).")
+        int,
+        typer.Option(min=0, max=SEED_MAX, help="Same seed, same bundle (on the same machine and libraries)."),
     ] = 0,
     card: Annotated[
         Path | None, typer.Option(help="YAML: description, intended_use, out_of_scope, base_license.")
@@ -100,7 +120,9 @@ def fit(
         seed=seed,
         weights=one_of("weights", weights, "float32", "float16"),  # type: ignore[arg-type]
         engine=one_of("engine", engine, "auto", "onnx", "torch"),  # type: ignore[arg-type]
-        base_stage=BaseConfig(keep_base, epochs, max_tokens=max_tokens, precision=computing, hold_out=hold_out),
+        base_stage=BaseConfig(
+            keep_base, epochs, max_tokens=max_tokens, precision=computing, hold_out=hold_out
+        ),
         detector=DetectorConfig(
             layer=_layer(layer),
             attributes_known=one_of("attributes-known", attributes_known, "full", "partial", "none"),  # type: ignore[arg-type]
@@ -108,7 +130,9 @@ def fit(
             pooling=one_of("pooling", pooling, "attention", "mean", "first"),  # type: ignore[arg-type]
             known=known,
         ),
-        correction=CorrectionConfig(gate=opens, precision=computing, epsilon=epsilon, require_certificate=certificate),
+        correction=CorrectionConfig(
+            gate=opens, precision=computing, epsilon=epsilon, require_certificate=certificate
+        ),
     )
     _run(config, method, data, (out, work or out.with_name(f"{out.name}.work")))
 

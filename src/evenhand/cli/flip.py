@@ -19,15 +19,21 @@ def flip(
     out: Annotated[Path | None, typer.Option(help="HTML report to write.")] = None,
     json: Annotated[Path | None, typer.Option(help="JSON report to write.")] = None,
     terms: Annotated[
-        Path | None, typer.Option(help="Terms of your own: {attribute: {group: [term, ...]}} in JSON.", dir_okay=False)
+        Path | None,
+        typer.Option(help="Terms of your own: {attribute: {group: [term, ...]}} in JSON.", dir_okay=False),
     ] = None,
-    attribute: Annotated[list[str] | None, typer.Option(help="Attribute to swap; repeatable, all if none.")] = None,
+    attribute: Annotated[
+        list[str] | None, typer.Option(help="Attribute to swap; repeatable, all if none.")
+    ] = None,
     text: Annotated[str | None, typer.Option(help="Column with the text.")] = None,
     text_pair: Annotated[str | None, typer.Option(help="Column with the second text of a pair.")] = None,
     split: Annotated[str | None, typer.Option(help="Column that says train, val or test.")] = None,
-    only: Annotated[list[str] | None, typer.Option(help="Value of the split column to use; test if not given.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Value of the split column to use; test if not given.")
+    ] = None,
     into: Annotated[
-        Path | None, typer.Option(help="Write a copy of the bundle with the terms in it, for EVENHAND_FLIP_SHARE.")
+        Path | None,
+        typer.Option(help="Write a copy of the bundle with the terms in it, for EVENHAND_FLIP_SHARE."),
     ] = None,
 ) -> None:
     """Evaluate counterfactuals: every row again, with another group in it. How often does the answer flip?
@@ -36,12 +42,18 @@ def flip(
     """
     from evenhand.training.data.select_rows import RowSelection
 
-    wanted = RowSelection(text, text_pair, attributes=tuple(attribute or ()), split=split, only=tuple(only or ()))
+    wanted = RowSelection(
+        text, text_pair, attributes=tuple(attribute or ()), split=split, only=tuple(only or ())
+    )
     _run(bundle, data, wanted, (out, json, into), terms)
 
 
 def _run(
-    bundle: Path, data: Path, wanted: RowSelection, files: tuple[Path | None, Path | None, Path | None], terms: Path | None
+    bundle: Path,
+    data: Path,
+    wanted: RowSelection,
+    files: tuple[Path | None, Path | None, Path | None],
+    terms: Path | None,
 ) -> None:
     """Load the heavy parts, and turn errors a user can mend into one line."""
     from evenhand.console import say

@@ -12,7 +12,9 @@ import typer
 from evenhand.cli.options import FINITE, PART, POSITIVE, SHARE
 from evenhand.training.learning.config import SEED_MAX
 
-TOO_SMALL = "the device's memory is too small: lower --max-tokens (and --batch-rows of prefer), or try bfloat16"
+TOO_SMALL = (
+    "the device's memory is too small: lower --max-tokens (and --batch-rows of prefer), or try bfloat16"
+)
 
 
 class Computing(StrEnum):
@@ -28,9 +30,13 @@ Out = Annotated[Path, typer.Option(help="Folder to write; must not exist.")]
 Prompt = Annotated[str, typer.Option(help="Column with the prompt, in both tables.")]
 Preferred = Annotated[str, typer.Option(help="Column with the preferred answer.")]
 Dispreferred = Annotated[str, typer.Option(help="Column with the biased answer.")]
-Group = Annotated[str | None, typer.Option(help="Column that says whom the pair is about: figures per group.")]
+Group = Annotated[
+    str | None, typer.Option(help="Column that says whom the pair is about: figures per group.")
+]
 Split = Annotated[str | None, typer.Option(help="Column that says train or test; else shared out by prompt.")]
-HoldOut = Annotated[float, typer.Option(callback=PART, help="Share of prompts that are judged, not learnt from.")]
+HoldOut = Annotated[
+    float, typer.Option(callback=PART, help="Share of prompts that are judged, not learnt from.")
+]
 Plain = Annotated[bool, typer.Option("--plain", help="Plain text, even if the base has a chat template.")]
 MaxTokens = Annotated[int, typer.Option(min=2, help="Longer pairs are left out, and counted.")]
 Precision = Annotated[Computing, typer.Option(help="Numbers that the base computes with.")]
@@ -44,7 +50,8 @@ def prefer(
     base: Base,
     out: Out,
     neutral: Annotated[
-        Path | None, typer.Option(help="Table of neutral prompts, to measure drift.", exists=True, dir_okay=False)
+        Path | None,
+        typer.Option(help="Table of neutral prompts, to measure drift.", exists=True, dir_okay=False),
     ] = None,
     prompt: Prompt = "prompt",
     preferred: Preferred = "preferred",
@@ -55,7 +62,9 @@ def prefer(
     plain: Plain = False,
     max_tokens: MaxTokens = 1024,
     precision: Precision = Computing.float32,
-    beta: Annotated[float, typer.Option(callback=POSITIVE, help="DPO: penalty for moving away from the base.")] = 0.1,
+    beta: Annotated[
+        float, typer.Option(callback=POSITIVE, help="DPO: penalty for moving away from the base.")
+    ] = 0.1,
     rank: Annotated[int, typer.Option(min=1, help="Rank of the adapter.")] = 16,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the pairs.")] = 3,
     learning_rate: Annotated[float, typer.Option(callback=POSITIVE, help="Highest learning rate.")] = 1e-5,
@@ -83,7 +92,9 @@ def prefer(
 def steer(
     data: Table,
     base: Base,
-    neutral: Annotated[Path, typer.Option(help="Table of neutral prompts, for the gate.", exists=True, dir_okay=False)],
+    neutral: Annotated[
+        Path, typer.Option(help="Table of neutral prompts, for the gate.", exists=True, dir_okay=False)
+    ],
     out: Out,
     prompt: Prompt = "prompt",
     preferred: Preferred = "preferred",
@@ -94,14 +105,19 @@ def steer(
     plain: Plain = False,
     max_tokens: MaxTokens = 1024,
     precision: Precision = Computing.float32,
-    layer: Annotated[int | None, typer.Option(min=0, help="Block to steer; the middle one if not given.")] = None,
+    layer: Annotated[
+        int | None, typer.Option(min=0, help="Block to steer; the middle one if not given.")
+    ] = None,
     strength: Annotated[
         float | None,
         typer.Option(
-            callback=FINITE, help="In multiples of the mean difference; chosen on training pairs if not given."
+            callback=FINITE,
+            help="In multiples of the mean difference; chosen on training pairs if not given.",
         ),
     ] = None,
-    threshold: Annotated[float, typer.Option(callback=SHARE, help="Risk from which on the gate opens.")] = 0.5,
+    threshold: Annotated[
+        float, typer.Option(callback=SHARE, help="Risk from which on the gate opens.")
+    ] = 0.5,
     seed: Seed = 0,
 ) -> None:
     """Steer a language model away from biased answers, by a gate: pairs to direction and gate. Not served."""

@@ -7,7 +7,9 @@ from typing import Annotated, NoReturn
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Keys that callers show: make one, list them. Delete a line to revoke it.")
+app = typer.Typer(
+    no_args_is_help=True, help="Keys that callers show: make one, list them. Delete a line to revoke it."
+)
 File = Annotated[Path, typer.Option("--file", envvar="EVENHAND_KEYS_FILE", help="The file of keys.")]
 
 
@@ -15,8 +17,12 @@ File = Annotated[Path, typer.Option("--file", envvar="EVENHAND_KEYS_FILE", help=
 def new(
     name: Annotated[str, typer.Argument(help="Who gets it; logs use this name.")],
     file: File,
-    scope: Annotated[list[str], typer.Option(help="predict, feedback, admin, metrics or audit; may be repeated.")],
-    rate: Annotated[float | None, typer.Option(help="Requests per second and process; the setting else.")] = None,
+    scope: Annotated[
+        list[str], typer.Option(help="predict, feedback, admin, metrics or audit; may be repeated.")
+    ],
+    rate: Annotated[
+        float | None, typer.Option(help="Requests per second and process; the setting else.")
+    ] = None,
 ) -> None:
     """Print a new key, once: the file keeps its SHA-256. A service that runs knows it within a second."""
     from evenhand.service.auth.key_file import AccessError, new_key

@@ -1,7 +1,7 @@
 """``evenhand``: every command, and which extra of Evenhand it needs.
 
-Each command's file is light to import; it imports what it needs when it runs. So ``evenhand --help`` loads neither
-torch nor pandas nor scipy.
+Each command's file is light to import; it imports what it needs when it runs. So ``evenhand --help`` loads
+neither torch nor pandas nor scipy.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ EXTRAS: dict[Callable[..., None], tuple[str, ...]] = {
 }
 """The extras that a command needs beyond what serving needs."""
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Serve classifiers that correct themselves.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Serve classifiers that correct themselves."
+)
 app.command()(serve)
 app.command()(doctor)
 app.add_typer(bundle.app, name="bundle")
@@ -57,7 +59,8 @@ def _show_version(version: bool) -> None:
 @app.callback()
 def evenhand(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version, and end.")
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version, and end."),
     ] = False,
 ) -> None:
     """Serve classifiers that correct themselves."""

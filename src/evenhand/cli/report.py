@@ -10,20 +10,32 @@ from rich.markup import escape
 
 
 def report(
-    start: Annotated[str, typer.Option("--from", help="First day, such as 2026-11-01; or a whole hour, in UTC.")],
+    start: Annotated[
+        str, typer.Option("--from", help="First day, such as 2026-11-01; or a whole hour, in UTC.")
+    ],
     end: Annotated[str, typer.Option("--to", help="Last day, included; or the hour before which it ends.")],
     out: Annotated[Path, typer.Option(help="HTML report to write.")],
     model: Annotated[str | None, typer.Option(help="Model; needed where the record holds several.")] = None,
-    record: Annotated[str | None, typer.Option(help="The record's database; setting record if not given.")] = None,
-    state: Annotated[Path | None, typer.Option(help="Folder of the record's key; setting state if not given.")] = None,
+    record: Annotated[
+        str | None, typer.Option(help="The record's database; setting record if not given.")
+    ] = None,
+    state: Annotated[
+        Path | None, typer.Option(help="Folder of the record's key; setting state if not given.")
+    ] = None,
     json: Annotated[Path | None, typer.Option(help="JSON report to write.")] = None,
     features: Annotated[
         Path | None, typer.Option(help="Your own features to slice by: .csv or .parquet with a column id.")
     ] = None,
-    sex_attribute: Annotated[str | None, typer.Option(help="Attribute that is sex, for Local Law 144.")] = None,
+    sex_attribute: Annotated[
+        str | None, typer.Option(help="Attribute that is sex, for Local Law 144.")
+    ] = None,
     race_attribute: Annotated[str | None, typer.Option(help="Attribute that is race or ethnicity.")] = None,
-    bundle: Annotated[Path | None, typer.Option(help="Folder of the model's bundle: says what was usual.")] = None,
-    card: Annotated[Path | None, typer.Option(help="Model card to write: the bundle's, and this use of it.")] = None,
+    bundle: Annotated[
+        Path | None, typer.Option(help="Folder of the model's bundle: says what was usual.")
+    ] = None,
+    card: Annotated[
+        Path | None, typer.Option(help="Model card to write: the bundle's, and this use of it.")
+    ] = None,
 ) -> None:
     """Report on a period from the record: verdicts, figures, worst slices, Local Law 144, what happened.
 

@@ -18,8 +18,8 @@ from evenhand.cli.refusal import refuse
 def _end_at_sigterm() -> Iterator[None]:
     """Let SIGTERM end the process at once, and well: until uvicorn listens to signals nothing is under way.
 
-    uvicorn, too, sends itself the signal again once it has drained. What is on disk survives a kill at any moment; an
-    exception instead of an end could get lost in whichever library's code it hits.
+    uvicorn, too, sends itself the signal again once it has drained. What is on disk survives a kill at any
+    moment; an exception instead of an end could get lost in whichever library's code it hits.
     """
     before = signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     try:
@@ -30,11 +30,15 @@ def _end_at_sigterm() -> Iterator[None]:
 
 @_end_at_sigterm()
 def serve(
-    bundles: Annotated[list[Path] | None, typer.Argument(help="Folders of bundles; EVENHAND_BUNDLES else.")] = None,
+    bundles: Annotated[
+        list[Path] | None, typer.Argument(help="Folders of bundles; EVENHAND_BUNDLES else.")
+    ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes that share the port.")] = None,
-    threads: Annotated[int | None, typer.Option(help="Threads inside one operator; 0 shares out the cores.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="Threads inside one operator; 0 shares out the cores.")
+    ] = None,
     provider: Annotated[str | None, typer.Option(help="cpu, cuda or tensorrt.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
 ) -> None:
@@ -53,5 +57,12 @@ def serve(
         chosen = settings.load(bundles=folders, log_level=log_level, **given)
         logs.begin(chosen.log_level, chosen.log_format)
         supervisor.serve(chosen)
-    except (settings.SettingsError, AccessError, BundleError, KeyFileError, CheckpointError, RecordRefused) as error:
+    except (
+        settings.SettingsError,
+        AccessError,
+        BundleError,
+        KeyFileError,
+        CheckpointError,
+        RecordRefused,
+    ) as error:
         refuse(str(error), 2)

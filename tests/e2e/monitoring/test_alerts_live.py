@@ -41,7 +41,10 @@ def exposition() -> Iterator[tuple[str, Series]]:
 
 def test_every_alert_says_its_figures(exposition: tuple[str, Series], tmp_path: Path) -> None:
     target, exposed = exposition
-    wanted = set(CASES) - {"FairnessGroupOverflow", "FairnessFeedbackStalled"}  # these two need hours to come about
+    wanted = set(CASES) - {
+        "FairnessGroupOverflow",
+        "FairnessFeedbackStalled",
+    }  # these two need hours to come about
     for alert in wanted:  # each in a model of its own, where it fires and all else of that model may
         state = next(case.series for case in CASES[alert] if any(case.expects.values()))
         exposed |= {name.replace('model="m"', f'model="{alert}"'): value for name, value in state.items()}
@@ -93,4 +96,6 @@ def test_insufficient_data_mutes_the_gaps_of_its_attribute_and_source_alone(tmp_
         urllib.request.urlopen(request, timeout=600).close()
         until(lambda: len(receiver.names()) >= 4)
         assert alertmanager.alerts(inhibited=True) == {"FairnessSelectionGap", "FairnessFourFifths"}
-        assert receiver.names() == {labels["alertname"] for labels in alerts} - alertmanager.alerts(inhibited=True)
+        assert receiver.names() == {labels["alertname"] for labels in alerts} - alertmanager.alerts(
+            inhibited=True
+        )

@@ -1,6 +1,7 @@
 """Every query of every dashboard, on a real Prometheus over the real service while a scripted drift happens.
 
-It takes the place of looking at the dashboards in Grafana: a query that Grafana would answer with nothing fails here.
+It takes the place of looking at the dashboards in Grafana: a query that Grafana would answer with nothing
+    fails here.
 """
 
 import itertools
@@ -127,7 +128,9 @@ def _series(stack: Stack, expr: str) -> list[tuple[dict[str, str], list[float]]]
 def _has_data(stack: Stack, query: Query, window: str) -> bool:
     """Whether there is a number now, under every label that the panel names."""
     found = _series(stack, fill(query.expr, {**CHOSEN, **BUILT_IN, "window": window}))
-    return any(math.isfinite(value) and query.labels <= labels.keys() for labels, values in found for value in values)
+    return any(
+        math.isfinite(value) and query.labels <= labels.keys() for labels, values in found for value in values
+    )
 
 
 @pytest.mark.parametrize("window", WINDOWS)

@@ -16,9 +16,13 @@ CALM, RUDE = "what a lovely day", "you are a stupid idiot"
 """Answered as they deserve; the detector flags neither."""
 FLIPPED = "muslims are welcome here"
 """The base model calls it toxic, the correction does not."""
-FAIR = tuple((text, group, label) for text, label in ((CALM, FAVOURABLE), (RUDE, OTHER)) for group in ("none", "Islam"))
+FAIR = tuple(
+    (text, group, label) for text, label in ((CALM, FAVOURABLE), (RUDE, OTHER)) for group in ("none", "Islam")
+)
 HARMED = ((FLIPPED, "Islam", OTHER), (RUDE, "none", OTHER))
-GAPS = {f"Fairness{name}" for name in ("SelectionGap", "EqualOpportunityGap", "EqualizedOddsGap", "FourFifths")}
+GAPS = {
+    f"Fairness{name}" for name in ("SelectionGap", "EqualOpportunityGap", "EqualizedOddsGap", "FourFifths")
+}
 RELIGION = f'model="{MODEL}", attribute="religion", source="declared"'
 
 
@@ -50,12 +54,16 @@ class Stack(NamedTuple):
 
 @pytest.fixture
 def stack(demo: Path, tmp_path: Path) -> Iterator[Stack]:
-    server = Server(str(EVENHAND), "serve", str(demo), "--port", "PORT", EVENHAND_STATE=str(tmp_path / "state"))
+    server = Server(
+        str(EVENHAND), "serve", str(demo), "--port", "PORT", EVENHAND_STATE=str(tmp_path / "state")
+    )
     try:
         with (
             Webhook() as told,
             Alertmanager(tmp_path / "alertmanager", told.url) as alertmanager,
-            Prometheus(tmp_path / "prometheus", [f"127.0.0.1:{server.port}"], alertmanager.address) as prometheus,
+            Prometheus(
+                tmp_path / "prometheus", [f"127.0.0.1:{server.port}"], alertmanager.address
+            ) as prometheus,
         ):
             yield Stack(server, prometheus, told)
             assert prometheus.broken_rules() == []

@@ -31,7 +31,9 @@ class Site:
     """The service on a real socket, in a thread of its own."""
 
     def __init__(self, bundle: Path, state: Path, keys_file: Path | None = None) -> None:
-        app = create_app(Settings(bundles=(bundle,), state=state, max_items=256, min_rows=20, keys_file=keys_file))
+        app = create_app(
+            Settings(bundles=(bundle,), state=state, max_items=256, min_rows=20, keys_file=keys_file)
+        )
         self._server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", 0, log_level="warning"))
         self._thread = threading.Thread(target=self._server.run)
         self._thread.start()
@@ -95,7 +97,9 @@ class Visit:
         self.page: Page = self.context.new_page()
         self.errors: list[str] = []
         self.requests: list[str] = []
-        self.page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
+        self.page.on(
+            "console", lambda message: self.errors.append(message.text) if message.type == "error" else None
+        )
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("dialog", lambda dialog: self.errors.append(dialog.message))
         self.page.on("request", lambda request: self.requests.append(request.url))
@@ -149,7 +153,9 @@ def careful(altered: Callable[..., Path], tmp_path: Path) -> Iterator[Site]:
     folder = altered(0.5, "apply")
     manifest, _ = bundles.read_manifest(folder)
     race = manifest.attributes[0].model_copy(update={"abstain_below": 0.999})
-    bundles.write_manifest(folder, manifest.model_copy(update={"attributes": [race, *manifest.attributes[1:]]}))
+    bundles.write_manifest(
+        folder, manifest.model_copy(update={"attributes": [race, *manifest.attributes[1:]]})
+    )
     started = Site(folder, tmp_path / "careful")
     yield started
     started.stop()
@@ -163,8 +169,12 @@ def test_decisions_that_were_not_given_are_shown_apart(browser: Browser, careful
     table = race.get_by_role("region", name="decisions that abstained, declared groups")
     expect(table.get_by_role("row", name="African 30 30 100.0 %")).to_be_visible(timeout=SOON_MS)
     expect(table.get_by_role("row", name="none 30 0 0.0 %")).to_be_visible()
-    expect(race.locator(".withheld")).to_contain_text("counts in every other figure under the model's own answer")
-    expect(race.locator(".verdict", has_text="abstention rate difference").locator(".state")).to_have_text("breach")
+    expect(race.locator(".withheld")).to_contain_text(
+        "counts in every other figure under the model's own answer"
+    )
+    expect(race.locator(".verdict", has_text="abstention rate difference").locator(".state")).to_have_text(
+        "breach"
+    )
     expect(visit.page.locator("#what")).to_contain_text("· 30 abstained, 50.0 %")
     expect(visit.card("orientation").get_by_role("row", name="unflagged")).to_contain_text("50.0 %")
     close(visit, careful)
@@ -216,7 +226,9 @@ def test_the_page_says_when_the_service_does_not_answer_or_refuses(browser: Brow
     expect(trouble).to_be_hidden(timeout=SOON_MS)
 
     def refuse(route: Route) -> None:
-        route.fulfill(status=503, json={"error": {"type": "record_unavailable", "message": "the database is away"}})
+        route.fulfill(
+            status=503, json={"error": {"type": "record_unavailable", "message": "the database is away"}}
+        )
 
     page.route("**/fairness?*", refuse)
     expect(trouble).to_contain_text("The service says: the database is away.", timeout=SOON_MS)
@@ -239,7 +251,9 @@ def test_the_page_asks_for_a_key_keeps_it_in_the_tab_and_shows_nothing_without(
     assert page.locator("article").count() == 0
     field.fill(weak)
     field.press("Enter")
-    expect(page.get_by_text("This key does not hold, or lacks the scope audit")).to_be_visible(timeout=SOON_MS)
+    expect(page.get_by_text("This key does not hold, or lacks the scope audit")).to_be_visible(
+        timeout=SOON_MS
+    )
     field.fill(f" {strong}")
     page.get_by_role("button", name="Show figures").click()
     expect(page.locator("article")).to_have_count(4, timeout=SOON_MS)
@@ -254,7 +268,9 @@ def test_the_page_asks_for_a_key_keeps_it_in_the_tab_and_shows_nothing_without(
     site.stop()
 
 
-def test_the_window_is_chosen_kept_in_the_address_and_polling_can_be_paused(browser: Browser, site: Site) -> None:
+def test_the_window_is_chosen_kept_in_the_address_and_polling_can_be_paused(
+    browser: Browser, site: Site
+) -> None:
     visit = Visit(browser, site)
     page = visit.page
     page.get_by_label("Window").select_option("168")
@@ -276,7 +292,9 @@ def test_nothing_is_wider_than_the_screen_in_light_or_dark(
     for scheme in ("light", "dark"):
         visit = Visit(browser, site, viewport={"width": width, "height": 780}, color_scheme=scheme)
         expect(visit.card("race").locator("svg.strip").first).to_be_visible(timeout=SOON_MS)
-        visit.page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
+        visit.page.evaluate(
+            "document.querySelectorAll('details').forEach((details) => { details.open = true; })"
+        )
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
         close(visit, site)
 
@@ -304,7 +322,9 @@ def test_everything_can_be_reached_with_the_keyboard(
 
 def luminance(colour: str) -> float:
     parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    )
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 

@@ -157,7 +157,10 @@ def test_every_edge_has_a_result_of_its_own(tmp_path: Path) -> None:
 
 
 def test_effects_of_the_correction_are_those_of_the_service_s_own_page(tmp_path: Path) -> None:
-    top, bottom = PairCounts(both=300, gained=90, lost=10, neither=200), PairCounts(both=250, gained=20, lost=80, neither=300)
+    top, bottom = (
+        PairCounts(both=300, gained=90, lost=10, neither=200),
+        PairCounts(both=250, gained=20, lost=80, neither=300),
+    )
     cells = {
         group: {"111": pairs.both, "011": pairs.gained, "101": pairs.lost, "001": pairs.neither}
         for group, pairs in (("a", top), ("b", bottom))
@@ -172,14 +175,18 @@ def test_effects_of_the_correction_are_those_of_the_service_s_own_page(tmp_path:
         expects |= near(f"evenhand:accuracy_of_attribute_change{side}:1d", value)
     expects |= near("evenhand:equal_opportunity_difference_growth_judged:1d", widened)
     assert_cases(
-        tmp_path, [Case("paired", both(*(outcomes(g, c) for g, c in cells.items())), expects)], windows=("1d",)
+        tmp_path,
+        [Case("paired", both(*(outcomes(g, c) for g, c in cells.items())), expects)],
+        windows=("1d",),
     )
 
 
 @pytest.mark.parametrize("name", ["totals", "window", "alerts_service"])
 def test_rules_at_their_own_interval(name: str) -> None:
     done = subprocess.run(
-        [program("promtool"), "test", "rules", DEPLOY / f"prometheus/tests/{name}.yml"], capture_output=True, text=True
+        [program("promtool"), "test", "rules", DEPLOY / f"prometheus/tests/{name}.yml"],
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -201,12 +208,16 @@ def test_prometheus_and_alertmanager_take_their_configuration(tmp_path: Path) ->
 def test_the_recording_rules_are_those_that_the_program_writes(tmp_path: Path) -> None:
     subprocess.run([sys.executable, DEPLOY / "prometheus/make_rules.py", tmp_path], check=True)
     for file in tmp_path.iterdir():
-        assert file.read_text() == (RULES / file.name).read_text(), f"run make_rules.py: {file.name} is not current"
+        assert file.read_text() == (RULES / file.name).read_text(), (
+            f"run make_rules.py: {file.name} is not current"
+        )
     assert {file.name for file in tmp_path.iterdir()} == {file.name for file in RULES.glob("[!a]*.yml")}
 
 
 def alerts() -> dict[str, dict]:
-    groups = [group for file in RULES.glob("alerts_*.yml") for group in yaml.safe_load(file.read_text())["groups"]]
+    groups = [
+        group for file in RULES.glob("alerts_*.yml") for group in yaml.safe_load(file.read_text())["groups"]
+    ]
     return {rule["alert"]: rule for group in groups for rule in group["rules"]}
 
 

@@ -18,7 +18,12 @@ from serving import EVENHAND, Server
 MEMBER = ("model", "attribute", "group", "source")
 WHERE = 'model="m", attribute="sex", source="declared"'
 RELIGION = 'model="hatexplain-toxicity", attribute="religion", source="declared"'
-TEXTS = ("what a lovely day", "you are a stupid idiot", "muslims are welcome here", "gays are people like you")
+TEXTS = (
+    "what a lovely day",
+    "you are a stupid idiot",
+    "muslims are welcome here",
+    "gays are people like you",
+)
 GROUPS = ("a", "b", "c", "never seen", "unknown")
 
 
@@ -34,8 +39,12 @@ class Replica:
         registry = CollectorRegistry()
         start = Gauge("evenhand_start_time_seconds", "When it started.", registry=registry)
         start.set(time.time() - age_s)
-        self._decisions = Counter("evenhand_decisions", "Rows.", (*MEMBER, "base", "final"), registry=registry)
-        self._outcomes = Counter("evenhand_outcomes", "Rows.", (*MEMBER, "base", "final", "label"), registry=registry)
+        self._decisions = Counter(
+            "evenhand_decisions", "Rows.", (*MEMBER, "base", "final"), registry=registry
+        )
+        self._outcomes = Counter(
+            "evenhand_outcomes", "Rows.", (*MEMBER, "base", "final", "label"), registry=registry
+        )
         for group, base, final in product(GROUPS, "01", "01"):
             self._decisions.labels("m", "sex", group, "declared", base, final)
             for label in "01":
@@ -160,7 +169,14 @@ def remember(folder: Path, replica: Replica, away_min: int) -> None:
         for at_s in np.arange(began_s, now_s - 60 * away_min, 30):
             lines.append(f"{name} {before if at_s < now_s - 55 * 60 else after} {at_s:.3f}\n")
     (folder / "past.txt").write_text("".join(lines) + "# EOF\n")
-    command = [program("promtool"), "tsdb", "create-blocks-from", "openmetrics", folder / "past.txt", folder / "data"]
+    command = [
+        program("promtool"),
+        "tsdb",
+        "create-blocks-from",
+        "openmetrics",
+        folder / "past.txt",
+        folder / "data",
+    ]
     subprocess.run(command, check=True, capture_output=True)
 
 

@@ -94,8 +94,12 @@ def test_export_and_verify_the_file(lone: str, state: Path, tmp_path: Path) -> N
     assert line.startswith("33 records, 1 to 33, in ")
     assert audit("verify", "--file", tmp_path / "log.jsonl.gz")[0].startswith("holds: 33 records")
     out = ("--record", lone, "--state", state, "--out", tmp_path / "with.jsonl")
-    assert audit("export", *out, "--with-attributes", code=2)[0].startswith("error: --with-attributes and --purpose")
-    audit("export", *out, "--with-attributes", "--purpose", "yearly audit", "--by", "Ada", "--to", "2024-01-01")
+    assert audit("export", *out, "--with-attributes", code=2)[0].startswith(
+        "error: --with-attributes and --purpose"
+    )
+    audit(
+        "export", *out, "--with-attributes", "--purpose", "yearly audit", "--by", "Ada", "--to", "2024-01-01"
+    )
     head, *lines = map(json.loads, (tmp_path / "with.jsonl").read_text().splitlines())
     assert (head["purpose"], len(lines)) == ("yearly audit", 32)
     assert lines[0]["attributes"] == {"sex": "female"}
@@ -128,20 +132,29 @@ def test_erase_names_what_it_does_not_know(lone: str, state: Path) -> None:
     lines = audit("erase", *place, found.decisions[0], "0" * 26, code=2)
     assert lines[0].endswith("0 labels; 1 decisions were erased before")
     assert lines[1].startswith(f"not in the database: 1 ({'0' * 26})")
-    assert audit("verify", "--record", lone)[1] == "20 decisions; 2 bodies erased, each by an event that names it"
+    assert (
+        audit("verify", "--record", lone)[1]
+        == "20 decisions; 2 bodies erased, each by an event that names it"
+    )
 
 
 def test_what_keeps_a_command_from_running_is_told_in_a_line(lone: str, state: Path, tmp_path: Path) -> None:
     assert audit("verify", "--record", "off", code=2)[0].startswith("error: the record is off")
     assert audit("verify", "--state", tmp_path, code=2)[0].startswith("error: no record at ")
-    assert audit("verify", "--record", "nonsense", code=2)[0].startswith("error: setting record: no usable URL")
+    assert audit("verify", "--record", "nonsense", code=2)[0].startswith(
+        "error: setting record: no usable URL"
+    )
     gone = "postgresql+psycopg://evenhand@127.0.0.1:9/none"
-    assert audit("verify", "--record", gone, code=2)[0].startswith("error: the record's database cannot be used: ")
+    assert audit("verify", "--record", gone, code=2)[0].startswith(
+        "error: the record's database cannot be used: "
+    )
     fill(lone)
     (tmp_path / "bad.jsonl").write_text("{}\n")
     lines = audit("verify", "--record", lone, "--checkpoints", tmp_path / "bad.jsonl", code=2)
     assert lines[0].endswith("line 1 is not a checkpoint of version 1")
-    assert audit("erase", "--record", lone, "--state", tmp_path, "x", code=2)[0].startswith("error: no key at ")
+    assert audit("erase", "--record", lone, "--state", tmp_path, "x", code=2)[0].startswith(
+        "error: no key at "
+    )
     (state / "record.key").write_text("11" * 32)
     lines = audit("erase", "--record", lone, "--state", state, "x", code=2)
     assert lines[0].startswith("error: the record's database was begun with another key")
@@ -149,7 +162,9 @@ def test_what_keeps_a_command_from_running_is_told_in_a_line(lone: str, state: P
 
 def ask(port: int, path: str, body: object = None) -> tuple[int, Any]:
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data, {"content-type": "application/json"})
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}{path}", data, {"content-type": "application/json"}
+    )
     try:
         with urllib.request.urlopen(request, timeout=600) as reply:
             return reply.status, json.load(reply)
@@ -165,7 +180,9 @@ def serving(demo: Path, state: Path) -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [*RUN[:-1], "serve", str(demo), "--port", str(port)]
-    process = subprocess.Popen(command, env={**os.environ, "EVENHAND_STATE": str(state)}, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, env={**os.environ, "EVENHAND_STATE": str(state)}, stderr=subprocess.DEVNULL
+    )
     try:
         until(lambda: ask(port, "/readyz")[0] == 200)
         yield port
@@ -176,7 +193,9 @@ def serving(demo: Path, state: Path) -> Iterator[int]:
         process.wait()
 
 
-def test_a_service_s_record_holds_while_it_serves_and_after_a_decision_was_erased(demo: Path, tmp_path: Path) -> None:
+def test_a_service_s_record_holds_while_it_serves_and_after_a_decision_was_erased(
+    demo: Path, tmp_path: Path
+) -> None:
     place = ("--state", tmp_path)
     with serving(demo, tmp_path) as port:
         groups = [{"religion": "Islam"}, {"religion": "none"}]
@@ -185,7 +204,9 @@ def test_a_service_s_record_holds_while_it_serves_and_after_a_decision_was_erase
         assert ask(port, "/feedback", {"id": first, "label": "not toxic"})[0] == 200
         until(lambda: ask(port, f"/decisions/{second}")[0] == 200)
         assert audit("verify", *place)[1].startswith("2 decisions; 0 bodies erased")
-        assert audit("erase", *place, first)[0].startswith("erased: 2 bodies, 1 sensitive attributes, 1 labels;")
+        assert audit("erase", *place, first)[0].startswith(
+            "erased: 2 bodies, 1 sensitive attributes, 1 labels;"
+        )
         assert ask(port, f"/decisions/{first}")[0] == 404
         assert ask(port, f"/decisions/{second}")[0] == 200
         feedback = {"id": first, "label": "toxic", "groups": {"religion": "Islam"}}

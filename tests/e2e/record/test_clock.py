@@ -114,7 +114,9 @@ def test_a_clock_that_jumps_costs_no_answer_no_record_and_no_evidence(
             assert_rate_holds(client, slow)
             until(lambda before=before: len(client.told) > before + 40)
             assert client.ask("/readyz")[0] == 200
-            assert_feedback_is_joined(client, [client.told[0], client.told[before - 1], client.told[before + 10]])
+            assert_feedback_is_joined(
+                client, [client.told[0], client.told[before - 1], client.told[before + 10]]
+            )
     assert client.failed == []
     asked = "/fairness?hours=1"
     assert client.ask(asked)[1]["record"] == {"state": "on", "spooled": 0}
@@ -147,6 +149,9 @@ def facts(url: str) -> dict[str, int]:
     engine = sa.create_engine(url)
     with engine.connect() as connection:
         pruned, head = connection.execute(sa.text("SELECT pruned_seq, seq FROM chain")).one()
-        read = connection.execute(sa.text("SELECT value FROM about WHERE name = 'evidence_cursor'")).scalar() or 0
+        read = (
+            connection.execute(sa.text("SELECT value FROM about WHERE name = 'evidence_cursor'")).scalar()
+            or 0
+        )
     engine.dispose()
     return {"pruned": pruned, "head": head, "read": int(read)}

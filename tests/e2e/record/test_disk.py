@@ -31,7 +31,9 @@ def test_a_full_disk_is_said_and_what_was_acknowledged_is_on_it(server: Server, 
             until(lambda before=before: len(load.told) > before + 20)
             room(server, 1)
             until(lambda: len(load.failed) > 2)
-            assert {(status, said["error"]["type"]) for status, said in load.failed} == {(503, "record_unavailable")}
+            assert {(status, said["error"]["type"]) for status, said in load.failed} == {
+                (503, "record_unavailable")
+            }
             assert server.get("/healthz")[0] == 200
             room(server, resource.RLIM_INFINITY)
             until(lambda: server.get("/predict", {"inputs": "a"})[0] == 200)

@@ -94,7 +94,9 @@ def test_a_parquet_file_that_nothing_here_can_read_is_one_line(tmp_path: Path) -
         (("--from", "2026-01-01", "--to", "2026-01-31", "--record", "off"), "error: nothing is recorded"),
     ],
 )
-def test_what_cannot_be_is_said_in_a_line_or_two(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
+def test_what_cannot_be_is_said_in_a_line_or_two(
+    tmp_path: Path, arguments: tuple[str, ...], said: str
+) -> None:
     done = run(tmp_path, *arguments, "--out", "r.html")
     assert done.returncode == 1
     assert done.stderr.startswith(said), done.stderr

@@ -1,8 +1,9 @@
 """The real command, with an engine that breaks when a text asks for it: ``python faulty_server.py serve ...``.
 
-A text of one word asks: ``die`` ends the engine thread, ``hang`` holds it while the file that FAULT_HANG names exists,
-``raise`` fails the run. Runs of more rows than FAULT_MOST_ROWS says find no memory. The file that FAULT_SAID names
-gets a line for every run that failed.
+A text of one word asks: ``die`` ends the engine thread, ``hang`` holds it while the file that FAULT_HANG
+    names exists,
+``raise`` fails the run. Runs of more rows than FAULT_MOST_ROWS says find no memory. The file that FAULT_SAID
+names gets a line for every run that failed.
 """
 
 import os

@@ -22,7 +22,10 @@ def keys_file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def server(demo: Path, keys_file: Path) -> Iterator[Server]:
-    settings = {"EVENHAND_KEYS_FILE": str(keys_file), "EVENHAND_CORS_ORIGINS": "https://a.example:1,https://b.example"}
+    settings = {
+        "EVENHAND_KEYS_FILE": str(keys_file),
+        "EVENHAND_CORS_ORIGINS": "https://a.example:1,https://b.example",
+    }
     running = Server(str(EVENHAND), "serve", str(demo), "--port", "PORT", "--workers", "2", **settings)
     yield running
     assert running.stop() == 0
@@ -51,7 +54,9 @@ def test_prometheus_shows_its_key_to_every_worker(server: Server, keys_file: Pat
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_service_that_strangers_reach_does_not_start_without_keys(demo: Path, tmp_path: Path, workers: str) -> None:
+def test_a_service_that_strangers_reach_does_not_start_without_keys(
+    demo: Path, tmp_path: Path, workers: str
+) -> None:
     command = (EVENHAND, "serve", demo, "--host", "0.0.0.0", "--port", "0", "--workers", workers)
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600)
     assert done.returncode == 2

@@ -157,14 +157,18 @@ def test_a_head_without_end_is_cut_off(server: Server) -> None:
 def test_a_slow_client_is_cut_off_and_holds_nobody_up(server: Server) -> None:
     slow = head(JSON, "content-length: 1000").replace(b"connection: close\r\n", b"")
     with ExitStack() as stack:
-        crowd = [stack.enter_context(socket.create_connection(("127.0.0.1", server.port))) for _ in range(200)]
+        crowd = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.port))) for _ in range(200)
+        ]
         for client in crowd:
             client.sendall(slow + b"{")
         status, _ = server.get("/predict", {"inputs": "what a lovely day"})
         assert status == 200
         for client in crowd:
             client.settimeout(20)
-            assert statuses(b"".join(iter(lambda one=client: one.recv(65536), b""))) == [408]  # and the connection ends
+            assert statuses(b"".join(iter(lambda one=client: one.recv(65536), b""))) == [
+                408
+            ]  # and the connection ends
 
 
 def resident_bytes(server: Server) -> int:
@@ -240,7 +244,9 @@ def test_ten_thousand_idle_connections_hold_nobody_up_and_end(server: Server) ->
             started = time.monotonic()
             assert server.get("/predict", {"inputs": "what a lovely day"})[0] == 200
             took.append(time.monotonic() - started)
-        logging.info("%.4f s, at most %.4f s, beside %d connections", statistics.median(took), max(took), CROWD)
+        logging.info(
+            "%.4f s, at most %.4f s, beside %d connections", statistics.median(took), max(took), CROWD
+        )
         for client in crowd:
             client.settimeout(600)
             assert client.recv(1) == b""

@@ -59,7 +59,9 @@ def test_a_worker_that_had_no_file_left_does_what_was_ordered_meanwhile(server: 
     assert victim.is_running()
     until(lambda: {server.get("/readyz")[0] for _ in range(12)} == {200})
     for _ in range(10):
-        assert not server.get("/predict", {"inputs": "muslims are welcome here"})[1]["predictions"][0]["corrected"]
+        assert not server.get("/predict", {"inputs": "muslims are welcome here"})[1]["predictions"][0][
+            "corrected"
+        ]
 
 
 def test_the_version_before_is_gone_from_the_metrics_once_every_worker_has_the_new_one(

@@ -64,7 +64,9 @@ def test_triton_gets_the_answers_of_predict(
     expected = plain(server, TEXTS)
     assert found.get_response()["id"] == "seven"
     assert [label.decode() for label in found.as_numpy("label")] == [p["label"] for p in expected]
-    assert [label.decode() for label in found.as_numpy("base_label")] == [p["base"]["label"] for p in expected]
+    assert [label.decode() for label in found.as_numpy("base_label")] == [
+        p["base"]["label"] for p in expected
+    ]
     assert found.as_numpy("score").tolist() == pytest.approx([p["score"] for p in expected], abs=1e-6)
     assert found.as_numpy("flagged").all()
     assert found.as_numpy("corrected").all()
@@ -72,7 +74,10 @@ def test_triton_gets_the_answers_of_predict(
 
 
 def test_triton_chooses_outputs_and_lowers_the_mode(triton: InferenceServerClient) -> None:
-    wanted = [InferRequestedOutput("label", binary_data=False), InferRequestedOutput("corrected", binary_data=True)]
+    wanted = [
+        InferRequestedOutput("label", binary_data=False),
+        InferRequestedOutput("corrected", binary_data=True),
+    ]
     found = triton.infer(NAME, [text(TEXTS)], outputs=wanted, parameters={"mode": "off"})
     assert [output["name"] for output in found.get_response()["outputs"]] == ["label", "corrected"]
     assert found.as_numpy("label").shape == (len(TEXTS),)
@@ -90,7 +95,11 @@ def test_triton_understands_our_errors(triton: InferenceServerClient) -> None:
         (lambda: triton.infer("another", [text(TEXTS)]), "404", "no such model"),
         (lambda: triton.infer(NAME, [text([""])]), "422", "text is empty"),
         (lambda: triton.infer(NAME, [InferInput("text", [1], "BYTES")]), "422", "neither data"),
-        (lambda: triton.infer(NAME, [text(TEXTS)], request_compression_algorithm="gzip"), "415", "compressed"),
+        (
+            lambda: triton.infer(NAME, [text(TEXTS)], request_compression_algorithm="gzip"),
+            "415",
+            "compressed",
+        ),
         (lambda: triton.get_model_metadata("another"), "404", "no such model"),
     ):
         with pytest.raises(InferenceServerException) as refused:
@@ -115,7 +124,9 @@ async def test_kserves_client_gets_the_answers_of_predict(server: Server, binary
     tensor.set_data_from_numpy(np.array([t.encode() for t in TEXTS], dtype=object), binary_data=binary)
     from kserve.protocol.infer_type import RequestedOutput
 
-    wanted = [RequestedOutput(name, {"binary_data": binary}) for name in ("label", "score", "risk", "flagged")]
+    wanted = [
+        RequestedOutput(name, {"binary_data": binary}) for name in ("label", "score", "risk", "flagged")
+    ]
     config = kserve.inference_client.RESTConfig(protocol="v2", retries=0)
     async with kserve.InferenceRESTClient(config) as client:
         assert await client.is_server_live(url)

@@ -64,7 +64,9 @@ def test_a_start_that_is_broken_off_leaves_at_once_and_the_next_one_works(
         assert server.stop() == 0
     finally:
         for child in (
-            psutil.Process(server.process.pid).children(recursive=True) if server.process.poll() is None else ()
+            psutil.Process(server.process.pid).children(recursive=True)
+            if server.process.poll() is None
+            else ()
         ):
             child.kill()
         server.process.kill()

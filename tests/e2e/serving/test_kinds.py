@@ -49,9 +49,22 @@ class Kind:
 
 def pair(place: Path) -> Kind:
     base, table = write_tiny_pair_base(place / "base"), pair_table()
-    options = ("--task", "pair", "--base", str(base), "--text", "text", "--text-pair", "other", "--label", "label")
+    options = (
+        "--task",
+        "pair",
+        "--base",
+        str(base),
+        "--text",
+        "text",
+        "--text-pair",
+        "other",
+        "--label",
+        "label",
+    )
     options += ("--attribute", "team", "--reference", "team=none", "--max-tokens", "24")
-    return Kind(table, options, lambda row: {"text": table["text"][row], "text_pair": table["other"][row]}, "alone")
+    return Kind(
+        table, options, lambda row: {"text": table["text"][row], "text_pair": table["other"][row]}, "alone"
+    )
 
 
 def columns(place: Path) -> Kind:
@@ -102,7 +115,9 @@ def test_served_answers_are_those_that_were_judged(fitted: tuple[Kind, Path]) ->
     items = [kind.item(int(entry["row"])) for entry in stored]
     with TestClient(create_app(Settings(bundles=(place / "bundle",)))) as client:
         served = client.post("/predict", json={"inputs": items}).json()["predictions"]
-    assert [(entry["base"], entry["final"]) for entry in stored] == [(p["base"]["label"], p["label"]) for p in served]
+    assert [(entry["base"], entry["final"]) for entry in stored] == [
+        (p["base"]["label"], p["label"]) for p in served
+    ]
     flagged = ["+".join(name for name, open_ in p["flagged"].items() if open_) for p in served]
     assert [entry["flagged"] for entry in stored] == flagged
 
@@ -127,7 +142,9 @@ def tensors(items: list[Any], raw: bool) -> list[InferInput]:
             values = [base64.b64decode(value) for value in values]
         tensor = InferInput(name, [len(items)], "FP64" if number else "BYTES")
         given = [math.nan if value is None else value for value in values] if number else values
-        tensor.set_data_from_numpy(np.array(given, dtype=np.float64 if number else object), binary_data=raw or number)
+        tensor.set_data_from_numpy(
+            np.array(given, dtype=np.float64 if number else object), binary_data=raw or number
+        )
         found.append(tensor)
     return found
 
@@ -165,7 +182,9 @@ def test_evaluate_agrees_with_the_fit(fitted: tuple[Kind, Path]) -> None:
     _, place = fitted
     more = ["--images", str(place / "images")] if (place / "images").exists() else []
     arguments = ["evaluate", str(place / "bundle"), "--data", str(place / "data.csv"), *more]
-    found = CliRunner().invoke(app, [*arguments, "--json", str(place / "r.json"), "--out", str(place / "r.html")])
+    found = CliRunner().invoke(
+        app, [*arguments, "--json", str(place / "r.json"), "--out", str(place / "r.html")]
+    )
     assert found.exit_code == 0, f"{found.output} {found.exception!r}"
     report = json.loads((place / "r.json").read_text())
     judged = json.loads((place / "bundle/evaluation/evaluation.json").read_text())["test"]
@@ -179,13 +198,24 @@ def test_an_export_agrees_with_the_bundle(fitted: tuple[Kind, Path]) -> None:
     kind, place = fitted
     more = ["--images", str(place / "images")] if (place / "images").exists() else []
     only = ["--only", "train", "--only", "val", "--only", "test"]  # test rows alone fill no cell
-    arguments = ["export", str(place / "bundle"), "--data", str(place / "data.csv"), *only, *more, "--tolerance", "0.5"]
+    arguments = [
+        "export",
+        str(place / "bundle"),
+        "--data",
+        str(place / "data.csv"),
+        *only,
+        *more,
+        "--tolerance",
+        "0.5",
+    ]
     found = CliRunner().invoke(app, [*arguments, "--precision", "int8", "--out", str(place / "int8")])
     assert found.exit_code == 0, f"{found.output} {found.exception!r}"
     assert len(load(place / "int8").graph) < 0.9 * len(load(place / "bundle").graph)
     with (place / "int8" / DECISIONS).open() as file:
         stored = list(csv.DictReader(file))[:40]
     with TestClient(create_app(Settings(bundles=(place / "int8",)))) as client:
-        served = client.post("/predict", json={"inputs": [kind.item(int(entry["row"])) for entry in stored]}).json()
+        served = client.post(
+            "/predict", json={"inputs": [kind.item(int(entry["row"])) for entry in stored]}
+        ).json()
     decided = [(p["base"]["label"], p["label"]) for p in served["predictions"]]
     assert [(entry["base"], entry["final"]) for entry in stored] == decided

@@ -19,7 +19,18 @@ def launch(place: Path, out: str, processes: int) -> str:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(processes)]
-    options = ["--data", "data.csv", "--base", "base", "--text", "text", "--label", "label", "--attribute", "team"]
+    options = [
+        "--data",
+        "data.csv",
+        "--base",
+        "base",
+        "--text",
+        "text",
+        "--label",
+        "label",
+        "--attribute",
+        "team",
+    ]
     options += ["--reference", "team=none", "--split", "split", "--max-tokens", "16", "--epochs", "2"]
     options += ["--no-certificate", "--out", out]
     found = subprocess.run(

@@ -24,13 +24,13 @@ from recording import bodies
 from serving import Server
 from waiting import until
 
-pytest.importorskip("ray", reason="Ray is not installed; make test-ray runs this in an environment of its own")
+pytest.importorskip(
+    "ray", reason="Ray is not installed; make test-ray runs this in an environment of its own"
+)
 
 TEXTS = [f"the {number}th day is lovely" + " and long" * (number % 5) for number in range(64)]
 PLAIN = "from evenhand.cli.main import main; main()"
-RAY = (
-    "import sys; from ray.serve.scripts import cli; sys.argv = ['serve', 'run', {config!r}]; cli(standalone_mode=False)"
-)
+RAY = "import sys; from ray.serve.scripts import cli; sys.argv = ['serve', 'run', {config!r}]; cli(standalone_mode=False)"
 
 
 class Cluster:
@@ -59,21 +59,30 @@ class Cluster:
             told["http_options"]["port"] = port
             config.write_text(yaml.safe_dump(told))
 
-        self.server = _Started(start, (sys.executable, "-c", RAY.format(config=str(config))), environment, folder)
+        self.server = _Started(
+            start, (sys.executable, "-c", RAY.format(config=str(config))), environment, folder
+        )
         until(lambda: len(self.addresses()) == 2)
 
     def addresses(self) -> list[str]:
         """Of each replica, as Prometheus would find them."""
-        return [json.loads(file.read_text())[0]["targets"][0] for file in (self.state / "replicas").glob("*.json")]
+        return [
+            json.loads(file.read_text())[0]["targets"][0] for file in (self.state / "replicas").glob("*.json")
+        ]
 
     def metrics(self) -> list[str]:
-        return [urllib.request.urlopen(f"http://{address}/metrics").read().decode() for address in self.addresses()]
+        return [
+            urllib.request.urlopen(f"http://{address}/metrics").read().decode()
+            for address in self.addresses()
+        ]
 
 
 class _Started(Server):
     """`serve run`, which takes longer to be there and ends by SIGINT."""
 
-    def __init__(self, start: Any, command: tuple[str, ...], environment: dict[str, str], folder: Path) -> None:
+    def __init__(
+        self, start: Any, command: tuple[str, ...], environment: dict[str, str], folder: Path
+    ) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -102,7 +111,9 @@ def demo() -> Path:
 
 @pytest.fixture(scope="module")
 def cluster(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as short:  # as sockets' names must be
+    with tempfile.TemporaryDirectory(
+        prefix="ray-", ignore_cleanup_errors=True
+    ) as short:  # as sockets' names must be
         made = Cluster(demo, tmp_path_factory.mktemp("ray"), Path(short))
         yield made
         if made.server.process.poll() is None:
@@ -114,7 +125,15 @@ def cluster(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cl
 def plain(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     state = str(tmp_path_factory.mktemp("plain"))
     running = Server(
-        sys.executable, "-c", PLAIN, "serve", str(demo), "--port", "PORT", EVENHAND_STATE=state, EVENHAND_LANES="1"
+        sys.executable,
+        "-c",
+        PLAIN,
+        "serve",
+        str(demo),
+        "--port",
+        "PORT",
+        EVENHAND_STATE=state,
+        EVENHAND_LANES="1",
     )
     yield running
     running.process.kill()
@@ -160,7 +179,9 @@ def test_admin_routes_are_off_behind_rays_proxy_without_keys(cluster: Cluster) -
 
 def test_a_replica_that_is_killed_is_replaced(cluster: Cluster) -> None:
     before = set(cluster.addresses())
-    pid = int(re.findall(r"ServeReplica:evenhand:Evenhand pid=(\d+)", (cluster.folder / "log").read_text())[0])
+    pid = int(
+        re.findall(r"ServeReplica:evenhand:Evenhand pid=(\d+)", (cluster.folder / "log").read_text())[0]
+    )
     os.kill(pid, signal.SIGKILL)
     until(lambda: len(set(cluster.addresses()) - before) == 1 and len(cluster.addresses()) == 2)
     assert answers(cluster.server, TEXTS[0])

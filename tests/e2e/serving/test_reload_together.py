@@ -33,7 +33,11 @@ def replicas(
     database: str,  # noqa: F811 - the fixture
 ) -> Iterator[list[Server]]:
     made: list[Server] = []
-    shared = {"EVENHAND_STATE": str(tmp_path / "state"), "EVENHAND_RECORD": database, "EVENHAND_WATCH_S": "0.2"}
+    shared = {
+        "EVENHAND_STATE": str(tmp_path / "state"),
+        "EVENHAND_RECORD": database,
+        "EVENHAND_WATCH_S": "0.2",
+    }
     command = (str(EVENHAND), "serve", str(folder), "--port", "PORT", "--log-level", "error")
     try:
         for _ in range(2):
@@ -69,7 +73,11 @@ def test_two_replicas_that_reload_at_once_lose_nothing_and_end_with_the_same_ver
             assert {status for status, _ in told} <= {200, 409}, told
             until(lambda version=version: all(model(server)["version"] == version for server in replicas))
             before = [len(load.told) for load in loads]
-            until(lambda before=before: all(len(load.told) > n + 10 for load, n in zip(loads, before, strict=True)))
+            until(
+                lambda before=before: all(
+                    len(load.told) > n + 10 for load, n in zip(loads, before, strict=True)
+                )
+            )
     finally:
         for load in loads:
             load.end()

@@ -30,7 +30,15 @@ def test_the_command_serves_and_stops_with_zero(server: Server) -> None:
 
 
 def test_the_factory_is_configured_by_the_environment(demo: Path) -> None:
-    command = (sys.executable, "-m", "uvicorn", "evenhand.service.app:create_app", "--factory", "--port", "PORT")
+    command = (
+        sys.executable,
+        "-m",
+        "uvicorn",
+        "evenhand.service.app:create_app",
+        "--factory",
+        "--port",
+        "PORT",
+    )
     running = Server(*command, EVENHAND_BUNDLES=str(demo))
     try:
         assert running.get("/predict", {"inputs": "a"})[0] == 200
@@ -52,7 +60,8 @@ def test_everything_accepted_is_answered_when_the_process_is_told_to_stop(server
     assert server.stop() == 0
     for thread in threads:
         thread.join()
-    # A connection that the stopping server no longer accepted is no answer at all; an accepted one is never cut off.
+    # A connection that the stopping server no longer accepted is no answer at all; an accepted one is never
+    # cut off.
     answered = [body for status, body in answers if status == 200]
     assert answered
     assert all(len(body["predictions"]) == 8 for body in answered)
@@ -75,9 +84,16 @@ def test_rows_whose_caller_left_are_not_computed(server: Server) -> None:
     rows = 150
     body = json.dumps({"inputs": [f"text {number} " + "word " * 60 for number in range(rows)]}).encode()
     with socket.create_connection(("127.0.0.1", server.port)) as client:
-        head = ("POST /predict HTTP/1.1", "host: a", "content-type: application/json", f"content-length: {len(body)}")
+        head = (
+            "POST /predict HTTP/1.1",
+            "host: a",
+            "content-type: application/json",
+            f"content-length: {len(body)}",
+        )
         client.sendall("\r\n".join((*head, "", "")).encode() + body)
         until(lambda: counted(server, "evenhand_batch_rows_sum"))
-    until(lambda: counted(server, 'evenhand_http_requests_total{method="POST",route="/predict",status="499"}'))
+    until(
+        lambda: counted(server, 'evenhand_http_requests_total{method="POST",route="/predict",status="499"}')
+    )
     assert server.get("/predict", {"inputs": "a"})[0] == 200
     assert counted(server, "evenhand_batch_rows_sum") < rows

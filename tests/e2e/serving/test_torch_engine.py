@@ -25,13 +25,27 @@ app = typer.Typer()
 app.command()(fit)
 app.command()(evaluate)
 OPTIONS = (
-    *("--text", "text", "--label", "label", "--attribute", "team", "--attribute", "colour", "--split", "split"),
+    *(
+        "--text",
+        "text",
+        "--label",
+        "label",
+        "--attribute",
+        "team",
+        "--attribute",
+        "colour",
+        "--split",
+        "split",
+    ),
     *("--reference", "team=none", "--max-tokens", "16", "--epochs", "20", "--seed", "2"),
     "--no-certificate",
 )
 BASES = {
     # An activation of an operator that ONNX lacks: the exporter says so.
-    "operator": ({"hidden_act": "scaled_bessel"}, "No ONNX function found for <OpOverload(op='prims.bessel_i1e'"),
+    "operator": (
+        {"hidden_act": "scaled_bessel"},
+        "No ONNX function found for <OpOverload(op='prims.bessel_i1e'",
+    ),
     # An option of BERT's own: the exporter is content, and its graph runs at the one length that it saw.
     "chunks": ({"chunk_size_feed_forward": 1}, "what was exported does not run on every batch"),
 }
@@ -52,7 +66,15 @@ def activation() -> Iterator[None]:
 
 
 def run_fit(place: Path, out: str, *more: str) -> tuple[int, str]:
-    arguments = ["fit", "--base", str(place / "base"), "--data", str(place / "data.csv"), "--out", str(place / out)]
+    arguments = [
+        "fit",
+        "--base",
+        str(place / "base"),
+        "--data",
+        str(place / "data.csv"),
+        "--out",
+        str(place / out),
+    ]
     found = CliRunner().invoke(app, [*arguments, *OPTIONS, "--work", str(place / "work"), *more])
     return found.exit_code, " ".join(found.output.split())
 
@@ -106,7 +128,9 @@ def test_served_answers_are_those_that_were_judged(fitted: tuple[Path, str, str]
 def test_evaluate_agrees_with_the_fit(fitted: tuple[Path, str, str]) -> None:
     place, _, _ = fitted
     arguments = ["evaluate", str(place / "bundle"), "--data", str(place / "data.csv")]
-    found = CliRunner().invoke(app, [*arguments, "--json", str(place / "r.json"), "--out", str(place / "r.html")])
+    found = CliRunner().invoke(
+        app, [*arguments, "--json", str(place / "r.json"), "--out", str(place / "r.html")]
+    )
     assert found.exit_code == 0, f"{found.output} {found.exception!r}"
     judged = json.loads((place / "bundle/evaluation/evaluation.json").read_text())["test"]
     assert json.loads((place / "r.json").read_text())["figures"]["accuracy"] == judged["accuracy"]

@@ -23,14 +23,6 @@ def server() -> Iterator[Server]:
         running.process.wait()
 
 
-
-
-
-
-
-
-
-
 def test_counters_are_the_sum_of_all_workers_whoever_is_asked(server: Server) -> None:
     until(lambda: len(workers(server)) == 2)
     series = 'evenhand_decisions_total{attribute="race"'
@@ -58,10 +50,14 @@ def test_an_order_to_one_worker_is_followed_by_all_and_by_a_replacement(server: 
     until(lambda: server.get("/readyz")[0] == 200)
     assert modes() == {"off"}
     for _ in range(10):
-        assert not server.get("/predict", {"inputs": "muslims are welcome here"})[1]["predictions"][0]["corrected"]
+        assert not server.get("/predict", {"inputs": "muslims are welcome here"})[1]["predictions"][0][
+            "corrected"
+        ]
 
 
 def test_told_to_stop_all_workers_leave_and_none_is_orphaned(server: Server) -> None:
     children = psutil.Process(server.process.pid).children(recursive=True)
     assert server.stop() == 0
-    until(lambda: not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children))
+    until(
+        lambda: not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
+    )

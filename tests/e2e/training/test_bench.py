@@ -44,7 +44,9 @@ def test_a_second_of_load_is_answered_with_what_the_base_model_says(server: Serv
             assert not any(record.right is False for record in outcome.records)
             assert any(record.right for record in outcome.records)
         command = [sys.executable, "-m", "bench.load", "--port", str(running.port), "--connections", "2"]
-        found = subprocess.run([*command, "--seconds", "0.5"], cwd=ROOT, capture_output=True, text=True, check=True)
+        found = subprocess.run(
+            [*command, "--seconds", "0.5"], cwd=ROOT, capture_output=True, text=True, check=True
+        )
         figures = json.loads(found.stdout)
         assert figures["throughput_per_s"] > 0
         assert set(figures["statuses"]) == {"200"}
@@ -85,7 +87,8 @@ def test_stop_counts_what_was_under_way(server: Server, sent: list[Ask]) -> None
     with server.running() as running:
         found = uvloop.run(trial(server, sent).stop(running))
     assert found["under_way"] == 64
-    # A request that reaches the socket in the very moment in which it is closed was not accepted: there may be a few.
+    # A request that reaches the socket in the very moment in which it is closed was not accepted: there may
+    # be a few.
     assert found["answered"] + found["statuses"].get("0", 0) == 64
     assert found["answered"] > 32
     assert (found["exit_code"], found["orphans"]) == (0, 0)

@@ -20,7 +20,12 @@ def adult_lines(rows: int, seed: int) -> str:
     rng = np.random.default_rng(seed)
     lines = []
     for _ in range(rows):
-        age, years, male, white = rng.integers(20, 60), rng.integers(5, 16), rng.random() < 0.6, rng.random() < 0.7
+        age, years, male, white = (
+            rng.integers(20, 60),
+            rng.integers(5, 16),
+            rng.random() < 0.6,
+            rng.random() < 0.7,
+        )
         sex, race = "Male" if male else "Female", "White" if white else "Black"
         rich = 0.05 * (age - 40) + 0.4 * (years - 10) + 0.8 * male + rng.normal(0, 1) > 0.3
         lines.append(
@@ -39,11 +44,20 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def start(data: Path, out: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", "from evenhand.cli.main import main; main()", "compare", "--recipe", "adult"]
+    command = [
+        sys.executable,
+        "-c",
+        "from evenhand.cli.main import main; main()",
+        "compare",
+        "--recipe",
+        "adult",
+    ]
     command += ["--data", str(data), "--out", str(out), "--seeds", "0", "--methods", METHODS, "--epochs", "2"]
     out.mkdir(exist_ok=True)
     with (out / "said.log").open("w") as said:
-        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said, env={**os.environ, "COLUMNS": "300"})
+        return subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=said, env={**os.environ, "COLUMNS": "300"}
+        )
 
 
 def finish(data: Path, out: Path) -> str:

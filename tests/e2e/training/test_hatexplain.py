@@ -20,7 +20,9 @@ DATA = Path(os.environ.get("EVENHAND_DATA", ROOT.parent / "shared/data")) / "hat
 @pytest.mark.slow
 def test_served_decisions_equal_the_stored_evaluation(demo: Path, altered: Callable[..., Path]) -> None:
     if not (DATA / "hatexplain.jsonl").exists():
-        pytest.skip("HateXplain is not here; set EVENHAND_DATA to the folder that holds hatexplain/hatexplain.jsonl")
+        pytest.skip(
+            "HateXplain is not here; set EVENHAND_DATA to the folder that holds hatexplain/hatexplain.jsonl"
+        )
     rows, schema, digest = read(DATA)
     manifest, _ = read_manifest(demo)
     assert digest == manifest.provenance.data_sha256
@@ -38,6 +40,8 @@ def test_served_decisions_equal_the_stored_evaluation(demo: Path, altered: Calla
         entry = stored[int(rows.row[row])]
         assert prediction["label"] == entry["final"]
         assert prediction["base"]["label"] == entry["base"]
-        assert "+".join(name for name, flagged in prediction["flagged"].items() if flagged) == entry["flagged"]
+        assert (
+            "+".join(name for name, flagged in prediction["flagged"].items() if flagged) == entry["flagged"]
+        )
         right += prediction["label"] == schema.labels[rows.labels[row]]
     assert right / len(chosen) == pytest.approx(manifest.evaluation["test"]["accuracy"]["final"]["value"])

@@ -13,7 +13,12 @@ from evenhand.models.bundle import bundle as bundles
 from evenhand.models.bundle.manifest import Mode
 
 Start = Callable[..., TestClient]
-TEXTS = ["what a lovely day", "you are all vermin and should leave", "my sister is a doctor", "those people again"]
+TEXTS = [
+    "what a lovely day",
+    "you are all vermin and should leave",
+    "my sister is a doctor",
+    "those people again",
+]
 BOUND = 0.9
 
 
@@ -23,7 +28,9 @@ def bounded(folder: Path, bound: float) -> Path:
     first, *others = manifest.attributes
     attributes = [first.model_copy(update={"abstain_below": bound}), *others]
     correction = manifest.correction.model_copy(update={"method": "abstain"})
-    bundles.write_manifest(folder, manifest.model_copy(update={"attributes": attributes, "correction": correction}))
+    bundles.write_manifest(
+        folder, manifest.model_copy(update={"attributes": attributes, "correction": correction})
+    )
     return folder
 
 
@@ -41,7 +48,9 @@ def ask(client: TestClient) -> list[dict]:
 
 
 def abstentions(client: TestClient, result: str) -> float:
-    lines = [line for line in client.get("/metrics").text.splitlines() if "evenhand_abstentions_total{" in line]
+    lines = [
+        line for line in client.get("/metrics").text.splitlines() if "evenhand_abstentions_total{" in line
+    ]
     assert len(lines) == 8  # four results by two answers, for the one attribute that has a bound
     return sum(float(line.rpartition(" ")[2]) for line in lines if f'result="{result}"' in line)
 

@@ -57,7 +57,9 @@ def once_counted(client: TestClient, rows: int, labels: int = 0) -> dict[str, An
 def test_figures_equal_fairlearns_on_the_answers_that_were_served(fresh: TestClient) -> None:
     texts = [KIND, UNKIND, "i hate mondays", "women belong in the kitchen", "muslims are welcome here"]
     groups = ("none", "African", "Arab")
-    rows = [(text, {"race": groups[(place + turn) % 3]}) for turn in range(7) for place, text in enumerate(texts)]
+    rows = [
+        (text, {"race": groups[(place + turn) % 3]}) for turn in range(7) for place, text in enumerate(texts)
+    ]
     answers = predict(fresh, *rows)
     truth = [place % 3 != 1 for place in range(len(rows))]
     items = [
@@ -68,7 +70,9 @@ def test_figures_equal_fairlearns_on_the_answers_that_were_served(fresh: TestCli
     race = once_counted(fresh, len(rows), len(rows))
     metrics = {metric["metric"]: metric for metric in race["metrics"]}
     for side in ("base", "final"):
-        served = [(answer["base"] if side == "base" else answer)["label"] == "not toxic" for answer in answers]
+        served = [
+            (answer["base"] if side == "base" else answer)["label"] == "not toxic" for answer in answers
+        ]
         theirs = {"y_true": truth, "y_pred": served, "sensitive_features": [of["race"] for _, of in rows]}
         for name in (
             "demographic_parity_difference",
@@ -80,11 +84,19 @@ def test_figures_equal_fairlearns_on_the_answers_that_were_served(fresh: TestCli
 
 
 def test_states_limits_and_sources_are_told(fresh: TestClient) -> None:
-    rows = [(KIND, {"race": "none"})] * 30 + [(UNKIND, {"race": "African"})] * 30 + [(KIND, {"race": "Martian"})] * 3
+    rows = (
+        [(KIND, {"race": "none"})] * 30
+        + [(UNKIND, {"race": "African"})] * 30
+        + [(KIND, {"race": "Martian"})] * 3
+    )
     predict(fresh, *rows, (KIND, {}))
     race = once_counted(fresh, 63)
     found = told(fresh)
-    assert (found["model"], found["limits"]["rows"], found["record"]) == (NAME, 20.0, {"state": "on", "spooled": 0})
+    assert (found["model"], found["limits"]["rows"], found["record"]) == (
+        NAME,
+        20.0,
+        {"state": "on", "spooled": 0},
+    )
     assert race["unknown_rows"] == 3
     parity = race["metrics"][0]
     assert (parity["verdict"], parity["groups"]) == ("breach", ["none", "African"])
@@ -98,7 +110,9 @@ def test_a_window_of_other_hours_has_no_rows_and_one_between_moments_has_them(fr
     predict(fresh, (KIND, {"race": "none"}))
     once_counted(fresh, 1)
     now = datetime.now(UTC)
-    past = told(fresh, **{"from": (now - timedelta(days=9)).isoformat(), "to": (now - timedelta(days=8)).isoformat()})
+    past = told(
+        fresh, **{"from": (now - timedelta(days=9)).isoformat(), "to": (now - timedelta(days=8)).isoformat()}
+    )
     assert past["attributes"][0]["sources"]["declared"]["rows"] == 0
     around = told(fresh, **{"from": (now - timedelta(hours=2)).strftime("%Y-%m-%dT%H:%M:%SZ")})
     assert around["attributes"][0]["sources"]["declared"]["rows"] == 1
@@ -120,7 +134,9 @@ def test_a_window_of_other_hours_has_no_rows_and_one_between_moments_has_them(fr
         ("secret=1", "unknown parameter; there are model, hours, from, to"),
     ],
 )
-def test_a_query_that_cannot_be_used_is_refused_in_one_sentence(client: TestClient, query: str, said: str) -> None:
+def test_a_query_that_cannot_be_used_is_refused_in_one_sentence(
+    client: TestClient, query: str, said: str
+) -> None:
     reply = client.get(f"/fairness?{query}")
     assert reply.status_code == 422
     assert reply.json() == {"error": {"type": "invalid_input", "message": said}}
@@ -174,10 +190,14 @@ def test_the_page_may_run_its_own_script_alone(client: TestClient) -> None:
 def test_the_api_describes_the_answer(client: TestClient) -> None:
     described = client.get("/openapi.json").json()["paths"]["/fairness"]["get"]
     assert {parameter["name"] for parameter in described["parameters"]} == {"model", "hours", "from", "to"}
-    assert described["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].endswith("FairnessReply")
+    assert described["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].endswith(
+        "FairnessReply"
+    )
 
 
-async def test_an_answer_is_shared_for_a_moment_and_an_error_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_answer_is_shared_for_a_moment_and_an_error_is_not_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     recent, made, clock = Recent(), [], [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
 

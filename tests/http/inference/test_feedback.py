@@ -39,7 +39,11 @@ def tell(client: TestClient, *items: Any) -> list[str]:
 def test_a_label_is_joined_once_and_counted_under_the_decisions_group(fresh: TestClient) -> None:
     first, second = ask(fresh, groups=[{"race": "African"}, None])
     item = {"id": first["id"], "label": "toxic"}
-    assert tell(fresh, item, item, {"id": second["id"], "label": "not toxic"}) == ["joined", "duplicate", "joined"]
+    assert tell(fresh, item, item, {"id": second["id"], "label": "not toxic"}) == [
+        "joined",
+        "duplicate",
+        "joined",
+    ]
     assert tell(fresh, item, {"id": first["id"], "label": "not toxic"}) == ["duplicate", "conflict"]
     outcomes = "evenhand_outcomes_total"
     assert total(fresh, outcomes, attribute="race") == 2
@@ -57,7 +61,11 @@ def test_groups_declared_later_move_the_declared_counts_once(fresh: TestClient) 
     assert total(fresh, "evenhand_decisions_total", attribute="race", source="declared") == 0
     assert tell(fresh, {"id": first["id"], "label": "toxic"}) == ["joined"]
     groups = {"id": first["id"], "groups": {"race": "Arab"}}
-    assert tell(fresh, groups, groups, {**groups, "groups": {"race": "Asian"}}) == ["joined", "duplicate", "conflict"]
+    assert tell(fresh, groups, groups, {**groups, "groups": {"race": "Asian"}}) == [
+        "joined",
+        "duplicate",
+        "conflict",
+    ]
     cell = {"attribute": "race", "group": "Arab", "source": "declared"}
     assert total(fresh, "evenhand_decisions_total", **cell) == 1
     assert total(fresh, "evenhand_outcomes_total", **cell) == 1
@@ -142,7 +150,10 @@ def test_a_decision_is_on_record_without_input_or_group(fresh: TestClient) -> No
 def test_a_person_may_decide_otherwise_and_both_stay_on_record(fresh: TestClient) -> None:
     first, _ = ask(fresh)
     path = f"/decisions/{first['id']}/override"
-    assert fresh.post(path, json={"label": "not toxic", "by": "reviewer 7", "reason": "irony"}).status_code == 200
+    assert (
+        fresh.post(path, json={"label": "not toxic", "by": "reviewer 7", "reason": "irony"}).status_code
+        == 200
+    )
     told = fresh.get(f"/decisions/{first['id']}").json()
     assert [event["label"] for event in told["events"] if event["kind"] == "override"] == ["not toxic"]
     assert told["final"]["label"] == first["label"]
@@ -165,7 +176,9 @@ def test_without_a_record_predictions_go_on_and_the_rest_says_so(
         assert reply.json()["error"]["type"] == "record_off"
 
 
-def test_feedback_survives_a_restart(open_client: Callable[..., TestClient], demo: Path, tmp_path: Path) -> None:
+def test_feedback_survives_a_restart(
+    open_client: Callable[..., TestClient], demo: Path, tmp_path: Path
+) -> None:
     first, second = ask(open_client(demo, state=tmp_path, durability="request"))
     again = open_client(demo, state=tmp_path)
     assert tell(again, {"id": first["id"], "label": "toxic"}) == ["joined"]
@@ -183,7 +196,9 @@ def test_at_durability_request_an_answer_is_on_disk(
         assert connection.scalar(select(func.count()).where(records.c.kind == "decision")) == 2
 
 
-def test_what_operators_switch_is_on_record(open_client: Callable[..., TestClient], demo: Path, tmp_path: Path) -> None:
+def test_what_operators_switch_is_on_record(
+    open_client: Callable[..., TestClient], demo: Path, tmp_path: Path
+) -> None:
     client = open_client(demo, state=tmp_path)
     assert client.put(f"/models/{NAME}/mode", json={"mode": "off", "attribute": "race"}).status_code == 200
     first, _ = ask(client)

@@ -53,7 +53,9 @@ def test_rows_that_name_a_group_are_counted_once_each_and_answers_stay_as_they_a
     assert before == 0
     for attribute in TERMS:
         for result in ("same", "other", "error", "dropped"):
-            assert f'attribute="{attribute}",model="hatexplain-toxicity",result="{result}"' in labels(asked_twice)
+            assert f'attribute="{attribute}",model="hatexplain-toxicity",result="{result}"' in labels(
+                asked_twice
+            )
     decided = total(client, "evenhand_decisions_total")
     assert ask(asked_twice, TEXTS) == ask(client, TEXTS)
     until(lambda: total(asked_twice, FLIPS) == 3)
@@ -62,7 +64,9 @@ def test_rows_that_name_a_group_are_counted_once_each_and_answers_stay_as_they_a
     assert total(asked_twice, FLIPS, result="error") == 0
     assert total(asked_twice, "evenhand_flip_inference_seconds_total") > 0
     # A second question is no decision, and is in no series of the service's own speed.
-    assert total(asked_twice, "evenhand_decisions_total") == total(client, "evenhand_decisions_total") - decided
+    assert (
+        total(asked_twice, "evenhand_decisions_total") == total(client, "evenhand_decisions_total") - decided
+    )
     assert total(asked_twice, "evenhand_queue_seconds_count") == len(TEXTS)
 
 
@@ -72,7 +76,10 @@ def labels(client: TestClient) -> str:
 
 def test_the_counted_result_is_what_the_service_itself_says_of_the_swap(asked_twice: TestClient) -> None:
     """The list has two groups here, so that the swap that is drawn is known."""
-    verbs, rest = ("are", "hate", "love"), ("welcome here", "my neighbours", "the problem", "everywhere in this town")
+    verbs, rest = (
+        ("are", "hate", "love"),
+        ("welcome here", "my neighbours", "the problem", "everywhere in this town"),
+    )
     texts = [f"{who} {verb} {what}" for who in ("muslims", "christians") for verb in verbs for what in rest]
     other = {"muslims": "christians", "christians": "muslims"}
     swapped = [" ".join(other.get(word, word) for word in text.split()) for text in texts]

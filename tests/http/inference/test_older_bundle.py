@@ -20,7 +20,9 @@ def test_every_schema_version_that_is_read_has_a_bundle_of_its_time() -> None:
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=[folder.name for folder in FOLDERS])
-def test_an_older_bundle_is_answered_as_it_was_then(open_client: Callable[..., TestClient], folder: Path) -> None:
+def test_an_older_bundle_is_answered_as_it_was_then(
+    open_client: Callable[..., TestClient], folder: Path
+) -> None:
     then = json.loads((folder / "answers.json").read_text())
     reply = open_client(folder / "tiny").post("/predict", json={"inputs": then["inputs"]}).json()
     for now, before in zip(reply["predictions"], then["predictions"], strict=True):

@@ -12,7 +12,19 @@ from hypothesis import strategies as st
 from examples import examples
 
 TEXTS = ["what a lovely day", "you are all vermin and should leave", "my sister is a doctor", "a"]
-FIELDS = {"id", "label", "score", "scores", "flagged", "corrected", "risk", "base", "shadow", "abstained", "truncated"}
+FIELDS = {
+    "id",
+    "label",
+    "score",
+    "scores",
+    "flagged",
+    "corrected",
+    "risk",
+    "base",
+    "shadow",
+    "abstained",
+    "truncated",
+}
 ATTRIBUTES = {"race", "religion", "gender", "orientation"}
 
 
@@ -74,17 +86,23 @@ def test_every_row_flagged_is_corrected_and_says_what_the_base_said(
         assert all(on["flagged"].values())
         assert on["base"]["score"] == pytest.approx(off["score"], abs=1e-6)
         assert on["shadow"] is None
-    assert any(on["score"] != pytest.approx(off["score"], abs=1e-4) for off, on in zip(plain, corrected, strict=True))
+    assert any(
+        on["score"] != pytest.approx(off["score"], abs=1e-4) for off, on in zip(plain, corrected, strict=True)
+    )
 
 
-def test_shadow_serves_the_base_and_shows_the_correction(corrects_all: TestClient, shadows_all: TestClient) -> None:
+def test_shadow_serves_the_base_and_shows_the_correction(
+    corrects_all: TestClient, shadows_all: TestClient
+) -> None:
     for applied, shadowed in zip(predict(corrects_all, TEXTS), predict(shadows_all, TEXTS), strict=True):
         assert not shadowed["corrected"]
         assert shadowed["label"] == shadowed["base"]["label"]
         assert shadowed["shadow"]["score"] == pytest.approx(applied["score"], abs=1e-5)
 
 
-def test_a_request_may_lower_the_mode_and_never_raise_it(corrects_all: TestClient, shadows_all: TestClient) -> None:
+def test_a_request_may_lower_the_mode_and_never_raise_it(
+    corrects_all: TestClient, shadows_all: TestClient
+) -> None:
     assert not predict(corrects_all, "a", mode="off")[0]["corrected"]
     assert predict(corrects_all, "a", mode="off")[0]["shadow"] is None
     assert predict(corrects_all, "a", mode="shadow")[0]["shadow"] is not None
@@ -235,7 +253,9 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(JSON, st.sampled_from(["inputs", "groups", "mode", "model", "whole"]))
 def test_no_json_whatever_breaks_the_service(client: TestClient, value: Any, place: str) -> None:
     body = value if place == "whole" else {"inputs": "a", place: value}
@@ -255,7 +275,9 @@ def test_a_service_without_room_turns_away_before_it_reads(open_client: Any, dem
         assert reply.status_code == 429
         assert int(reply.headers["retry-after"]) > 1
     batcher._waiting_tokens = before
-    assert client.post("/predict", content=b"{", headers={"content-type": "application/json"}).status_code == 400
+    assert (
+        client.post("/predict", content=b"{", headers={"content-type": "application/json"}).status_code == 400
+    )
     counted = 'evenhand_http_requests_total{method="POST",route="%s",status="429"} 1.0'
     text = client.get("/metrics").text
     assert counted % "/predict" in text

@@ -31,7 +31,10 @@ def infer(client: TestClient, texts: list[Any], path: str = MODEL, **more: Any) 
 
 
 def columns(body: dict[str, Any]) -> dict[str, Any]:
-    return {output["name"]: np.array(output["data"], object).reshape(output["shape"]) for output in body["outputs"]}
+    return {
+        output["name"]: np.array(output["data"], object).reshape(output["shape"])
+        for output in body["outputs"]
+    }
 
 
 def refused(reply: Any, status: int, message: str) -> None:
@@ -96,14 +99,21 @@ def test_the_mode_is_lowered_and_never_raised(corrects_all: TestClient, shadows_
 
 
 def test_a_bad_row_costs_no_other_row(client: TestClient) -> None:
-    good, mixed = columns(infer(client, TEXTS[:2])), columns(infer(client, [TEXTS[0], "", "sesame \ud800", TEXTS[1]]))
+    good, mixed = (
+        columns(infer(client, TEXTS[:2])),
+        columns(infer(client, [TEXTS[0], "", "sesame \ud800", TEXTS[1]])),
+    )
     assert [bool(error) for error in mixed["error"]] == [False, True, True, False]
     assert "sesame" not in str(mixed["error"])
     assert mixed["label"].tolist() == [good["label"][0], "", "", good["label"][1]]
     assert mixed["score"][1] is None
     assert len(set(mixed["id"])) == 4
     refused(client.post(f"{MODEL}/infer", json={"inputs": [text_tensor([""])]}), 422, "text is empty")
-    refused(client.post(f"{MODEL}/infer", json={"inputs": [text_tensor(["", " "])]}), 422, "no item could be answered")
+    refused(
+        client.post(f"{MODEL}/infer", json={"inputs": [text_tensor(["", " "])]}),
+        422,
+        "no item could be answered",
+    )
 
 
 def binary(texts: list[bytes]) -> tuple[bytes, dict[str, str]]:
@@ -129,7 +139,9 @@ def test_binary_tensors_go_both_ways(client: TestClient) -> None:
 
 
 def test_wanted_outputs_come_alone_in_their_order_and_form(client: TestClient) -> None:
-    body = infer(client, TEXTS, outputs=[{"name": "risk"}, {"name": "label", "parameters": {"binary_data": False}}])
+    body = infer(
+        client, TEXTS, outputs=[{"name": "risk"}, {"name": "label", "parameters": {"binary_data": False}}]
+    )
     assert list(columns(body)) == ["risk", "label"]
     refused(
         client.post(f"{MODEL}/infer", json={"inputs": [text_tensor(TEXTS)], "outputs": [{"name": "sesame"}]}),
@@ -149,7 +161,9 @@ def test_wanted_outputs_come_alone_in_their_order_and_form(client: TestClient) -
         ([text_tensor([1.0], datatype="FP32")], "expected a string"),
     ],
 )
-def test_tensors_that_are_not_the_models_are_refused(client: TestClient, inputs: list[Any], message: str) -> None:
+def test_tensors_that_are_not_the_models_are_refused(
+    client: TestClient, inputs: list[Any], message: str
+) -> None:
     refused(client.post(f"{MODEL}/infer", json={"inputs": inputs}), 422, message)
 
 
@@ -164,11 +178,18 @@ def test_errors_have_our_statuses_and_the_protocols_shape(client: TestClient) ->
     refused(client.post(f"{MODEL}/infer", content=b"[" * 100_000), 400, "not valid JSON")
     refused(client.post(f"{MODEL}/infer", json={"inputs": [text_tensor(["a"] * 257)]}), 413, "more than 256")
     refused(client.post(f"{MODEL}/infer", json=body | {"model_name": "sesame"}), 404, "another model")
-    for kind in ({"content-type": "text/plain"}, {"content-encoding": "gzip"}, {"content-encoding": "deflate"}):
+    for kind in (
+        {"content-type": "text/plain"},
+        {"content-encoding": "gzip"},
+        {"content-encoding": "deflate"},
+    ):
         assert client.post(f"{MODEL}/infer", json=body, headers=kind).status_code == 415
     refused(client.post(f"{MODEL}/infer", json=body, headers={"content-encoding": "gzip"}), 415, "compressed")
     for path in ("/predict", "/feedback"):
-        assert client.post(path, content=b"{}", headers={"content-type": "application/octet-stream"}).status_code == 415
+        assert (
+            client.post(path, content=b"{}", headers={"content-type": "application/octet-stream"}).status_code
+            == 415
+        )
 
 
 def test_refusals_of_a_busy_or_slow_service_have_the_protocols_shape(open_client: Any, demo: Any) -> None:
@@ -192,9 +213,13 @@ def test_a_name_with_a_space_is_found_url_encoded(open_client: Any, altered: Any
     assert infer(client, TEXTS, f"{path}/versions/{quote(version)}")["model_version"] == version
 
 
-@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.binary(max_size=300), st.sampled_from([None, "0", "7", "300", "sesame"]), st.integers(0, 200))
-def test_no_bytes_whatever_break_the_service(client: TestClient, noise: bytes, length: str | None, cut: int) -> None:
+def test_no_bytes_whatever_break_the_service(
+    client: TestClient, noise: bytes, length: str | None, cut: int
+) -> None:
     whole, headers = binary([b"a", b"b"])
     for body in (noise, whole[:cut] + noise, whole[:cut] + noise + whole[cut + len(noise) :]):
         given = {"Inference-Header-Content-Length": length} if length is not None else headers

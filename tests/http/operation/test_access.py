@@ -97,7 +97,11 @@ def by_secret(claims: object, secret: bytes) -> str:
 
 
 def fill(template: str) -> str:
-    return re.sub(r"{(model|name)}", "hatexplain-toxicity", template).replace("{version}", "1.0.0").replace("{id}", "x")
+    return (
+        re.sub(r"{(model|name)}", "hatexplain-toxicity", template)
+        .replace("{version}", "1.0.0")
+        .replace("{id}", "x")
+    )
 
 
 def test_every_route_has_a_rule_and_every_rule_a_route(locked: TestClient) -> None:
@@ -152,7 +156,14 @@ def test_errors_have_the_shape_of_their_protocol(locked: TestClient, guarded: Gu
 
 
 def test_what_exists_is_told_to_nobody_without_a_key(locked: TestClient, guarded: Guarded) -> None:
-    paths = ["/predict", "/nothing", "/models/hatexplain-toxicity", "/models/other/mode", "/predict%0A", "//predict"]
+    paths = [
+        "/predict",
+        "/nothing",
+        "/models/hatexplain-toxicity",
+        "/models/other/mode",
+        "/predict%0A",
+        "//predict",
+    ]
     bare = {(reply.status_code, reply.text) for reply in map(locked.get, paths)}
     assert len(bare) == 1
     assert bare.pop()[0] == 401
@@ -162,9 +173,13 @@ def test_what_exists_is_told_to_nobody_without_a_key(locked: TestClient, guarded
     assert locked.delete("/models/hatexplain-toxicity/mode", headers=headers).status_code == 405
 
 
-@pytest.mark.parametrize("path", ["/predict%0A", "//predict", "/predict/", "/PREDICT", "/predict;a", "/%2fpredict"])
+@pytest.mark.parametrize(
+    "path", ["/predict%0A", "//predict", "/predict/", "/PREDICT", "/predict;a", "/%2fpredict"]
+)
 @pytest.mark.parametrize("name", ["locked", "opened"])
-def test_no_spelling_of_a_path_leads_past_its_rule(request: pytest.FixtureRequest, name: str, path: str) -> None:
+def test_no_spelling_of_a_path_leads_past_its_rule(
+    request: pytest.FixtureRequest, name: str, path: str
+) -> None:
     client: TestClient = request.getfixturevalue(name)
     assert client.post(path, json=BODY, follow_redirects=False).status_code in (401, 404)
 
@@ -216,10 +231,14 @@ def test_what_happens_is_counted_and_no_key_is_logged(
     assert after == {"missing": 1, "invalid": 2, "forbidden": 1}
     assert "PUT /models/{name}/mode by key only-admin" in caplog.text
     assert not any(secret in caplog.text for secret in (shown, token, *guarded.keys.values()))
-    assert not any(secret in locked.get("/metrics", headers=guarded.headers("metrics")).text for secret in (shown,))
+    assert not any(
+        secret in locked.get("/metrics", headers=guarded.headers("metrics")).text for secret in (shown,)
+    )
 
 
-def test_the_file_of_keys_is_followed(open_client: Callable[..., TestClient], demo: Path, tmp_path: Path) -> None:
+def test_the_file_of_keys_is_followed(
+    open_client: Callable[..., TestClient], demo: Path, tmp_path: Path
+) -> None:
     file = tmp_path / "keys"
     first = new_key(file, "first", ["predict"], None)
     client = open_client(demo, keys_file=file)
@@ -269,7 +288,9 @@ def test_a_token_holds_or_does_not(
     locked: TestClient, guarded: Guarded, status: int, header: dict[str, object], claims: dict[str, object]
 ) -> None:
     token = guarded.token(header, **claims)
-    assert locked.post("/predict", json=BODY, headers={"authorization": f"Bearer {token}"}).status_code == status
+    assert (
+        locked.post("/predict", json=BODY, headers={"authorization": f"Bearer {token}"}).status_code == status
+    )
 
 
 def test_a_token_by_another_key_or_none_does_not_hold(locked: TestClient, guarded: Guarded) -> None:
@@ -329,9 +350,13 @@ def test_on_this_machine_admin_routes_need_no_key(client: TestClient) -> None:
     assert elsewhere.get("/models").status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/docs", "/nothing", "/fairness", "/metrics", "/dashboard", "/v2"])
+@pytest.mark.parametrize(
+    "path", ["/healthz", "/docs", "/nothing", "/fairness", "/metrics", "/dashboard", "/v2"]
+)
 @pytest.mark.parametrize("name", ["locked", "client"])
-def test_every_answer_has_headers_against_misuse(request: pytest.FixtureRequest, name: str, path: str) -> None:
+def test_every_answer_has_headers_against_misuse(
+    request: pytest.FixtureRequest, name: str, path: str
+) -> None:
     reply = request.getfixturevalue(name).get(path)
     wanted = SHIELD | ({"cache-control": "no-cache"} if path == "/dashboard" else {})
     assert {header: reply.headers[header] for header in wanted} == wanted
@@ -339,9 +364,14 @@ def test_every_answer_has_headers_against_misuse(request: pytest.FixtureRequest,
     assert len(reply.headers.get_list("content-security-policy")) == 1
 
 
-def test_only_listed_sites_may_ask_from_a_browser(locked: TestClient, client: TestClient, guarded: Guarded) -> None:
+def test_only_listed_sites_may_ask_from_a_browser(
+    locked: TestClient, client: TestClient, guarded: Guarded
+) -> None:
     good = {"origin": "https://tool.example.org"}
-    asks = {"access-control-request-method": "POST", "access-control-request-headers": "authorization,content-type"}
+    asks = {
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "authorization,content-type",
+    }
     allowed = locked.options("/predict", headers={**good, **asks})
     assert allowed.status_code == 200
     assert allowed.headers["access-control-allow-origin"] == good["origin"]

@@ -62,7 +62,12 @@ def test_a_mode_is_switched_for_one_attribute_or_for_all(pair: tuple[TestClient,
     client.post(f"/models/{NAME}/promote", json={"version": "2.0.0"})
     assert all(row["corrected"] for row in ask(client)["predictions"])
     reply = client.put(f"/models/{NAME}/mode", json={"mode": "off", "attribute": "race"})
-    assert reply.json()["modes"] == {"race": "off", "religion": "apply", "gender": "apply", "orientation": "apply"}
+    assert reply.json()["modes"] == {
+        "race": "off",
+        "religion": "apply",
+        "gender": "apply",
+        "orientation": "apply",
+    }
     assert client.put(f"/models/{NAME}/mode", json={"mode": "off"}).status_code == 200
     for row in ask(client)["predictions"]:
         assert not row["corrected"]
@@ -97,10 +102,15 @@ def test_a_version_in_shadow_is_counted_and_never_served(pair: tuple[TestClient,
     for _ in range(5):
         found = ask(client, groups=[{"race": "African"}, {}])
         assert found["version"] == "1.0.0"
-        assert [row["score"] for row in found["predictions"]] == [row["score"] for row in before["predictions"]]
+        assert [row["score"] for row in found["predictions"]] == [
+            row["score"] for row in before["predictions"]
+        ]
     counted = {"version": "2.0.0", "attribute": "race"}
     until(lambda: sample(client, "evenhand_candidate_decisions_total", **counted) == 10)
-    assert sample(client, "evenhand_candidate_decisions_total", group="African", source="declared", **counted) == 5
+    assert (
+        sample(client, "evenhand_candidate_decisions_total", group="African", source="declared", **counted)
+        == 5
+    )
     until(lambda: sample(client, "evenhand_candidate_inference_seconds_total", version="2.0.0") > 0)
     assert sample(client, "evenhand_batch_rows_sum") == 12  # of the live version alone
     rows = "evenhand_candidate_rows_total"
@@ -113,7 +123,9 @@ def test_a_version_in_shadow_is_counted_and_never_served(pair: tuple[TestClient,
     assert sample(client, "evenhand_candidate_decisions_total", **counted) == 10
 
 
-def test_a_promoted_version_answers_and_the_way_back_is_the_same_call(pair: tuple[TestClient, Path, Path]) -> None:
+def test_a_promoted_version_answers_and_the_way_back_is_the_same_call(
+    pair: tuple[TestClient, Path, Path],
+) -> None:
     client, _, _ = pair
     client.put(f"/models/{NAME}/shadow", json={"version": "2.0.0"})
     reply = client.post(f"/models/{NAME}/promote", json={"version": "2.0.0"})
@@ -135,13 +147,17 @@ def test_a_new_bundle_takes_over_on_request(pair: tuple[TestClient, Path, Path])
     assert (reply["version"], reply["changed"]) == ("1.0.1", True)
     assert ask(client)["version"] == "1.0.1"
     assert roles(client) == {"1.0.1": "live", "2.0.0": "standby"}
-    shown = [line for line in client.get("/metrics").text.splitlines() if line.startswith("evenhand_model_info{")]
+    shown = [
+        line for line in client.get("/metrics").text.splitlines() if line.startswith("evenhand_model_info{")
+    ]
     assert sorted(line.split('version="')[1].split('"')[0] for line in shown) == ["1.0.1", "2.0.0"]
     assert sample(client, "evenhand_reloads_total", result="ok") == 1
 
 
 @pytest.mark.parametrize("damage", ["graph", "name", "version", "manifest"])
-def test_a_bad_bundle_is_refused_and_the_old_one_goes_on(pair: tuple[TestClient, Path, Path], damage: str) -> None:
+def test_a_bad_bundle_is_refused_and_the_old_one_goes_on(
+    pair: tuple[TestClient, Path, Path], damage: str
+) -> None:
     client, first, _ = pair
     good = (first / "manifest.json").read_bytes()
     if damage == "graph":
@@ -150,7 +166,9 @@ def test_a_bad_bundle_is_refused_and_the_old_one_goes_on(pair: tuple[TestClient,
     elif damage == "manifest":
         (first / "manifest.json").write_text("{")
     else:
-        reversion(first, "2.0.0" if damage == "version" else "1.0.1", name="another" if damage == "name" else NAME)
+        reversion(
+            first, "2.0.0" if damage == "version" else "1.0.1", name="another" if damage == "name" else NAME
+        )
     reply = client.post(f"/models/{NAME}/reload", json={})
     assert reply.status_code == 409
     assert reply.json()["error"]["type"] == "bundle_refused"
@@ -178,7 +196,9 @@ def test_a_bad_folder_does_not_keep_another_from_its_new_bundle(pair: tuple[Test
     assert roles(client) == {"1.0.0": "live", "2.0.1": "standby"}
 
 
-def test_a_bundle_that_changes_in_its_folder_takes_over_by_itself(altered: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_bundle_that_changes_in_its_folder_takes_over_by_itself(
+    altered: Callable[..., Path], tmp_path: Path
+) -> None:
     first, second = altered(0.5, "off"), reversion(altered(0.0, "apply"), "2.0.0")
     link = tmp_path / "current"
     link.symlink_to(first)

@@ -44,7 +44,11 @@ def said(caplog: pytest.LogCaptureFixture, task: str) -> list[str]:
 
 
 def test_orders_that_cannot_be_read_for_a_moment_are_followed_afterwards(
-    open_client: Start, demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    open_client: Start,
+    demo: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     orders = tmp_path / "control.json"
     monkeypatch.setenv(settings.CONTROL, str(orders))

@@ -42,7 +42,10 @@ def asked() -> list[str]:
     boards = [load(file) for file in FILES]
     panels = [query.expr for board in boards for query in queries(board)]
     chosen = [
-        each["query"]["query"] for board in boards for each in variables(board).values() if each["type"] == "query"
+        each["query"]["query"]
+        for board in boards
+        for each in variables(board).values()
+        if each["type"] == "query"
     ]
     return [*panels, *chosen, *(rule["expr"] for group in groups for rule in group["rules"])]
 

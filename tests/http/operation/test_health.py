@@ -55,7 +55,10 @@ def test_a_canary_that_fails_shows_and_its_recovery_too(demo: Path) -> None:
     with TestClient(app) as running:
         (slot,) = app.state.running.registry.slots
         engine, lane = slot.model.engine, app.state.running.lanes._lanes[0]
-        scores, engine._canary = engine._canary[1], (engine._canary[0], engine._canary[1].__class__(*[1e9] * 5))
+        scores, engine._canary = (
+            engine._canary[1],
+            (engine._canary[0], engine._canary[1].__class__(*[1e9] * 5)),
+        )
         lane.idle_since_s = -1e9
         app.state.running.lanes.wake()
         until(lambda: running.get("/readyz").status_code == 503)
@@ -88,10 +91,20 @@ def test_the_documentation_names_every_route_and_field(client: TestClient) -> No
     assert set(spec["paths"]) == {*own, *v2, *roles, *record}
     assert "HTTPValidationError" not in str(spec)
     bodies = spec["paths"]["/v2/models/{model}/infer"]["post"]["requestBody"]["content"]
-    assert set(bodies["application/json"]["schema"]["properties"]) == {"id", "parameters", "inputs", "outputs"}
+    assert set(bodies["application/json"]["schema"]["properties"]) == {
+        "id",
+        "parameters",
+        "inputs",
+        "outputs",
+    }
     assert "application/octet-stream" in bodies
     assert "HTTPValidationError" not in str(spec["paths"]["/predict"]["post"]["responses"]["422"])
-    assert set(spec["components"]["schemas"]["PredictRequest"]["properties"]) == {"inputs", "model", "groups", "mode"}
+    assert set(spec["components"]["schemas"]["PredictRequest"]["properties"]) == {
+        "inputs",
+        "model",
+        "groups",
+        "mode",
+    }
 
 
 def test_the_page_of_the_interface_is_whole_and_needs_no_other_host(client: TestClient) -> None:

@@ -63,7 +63,11 @@ def handlers() -> Iterator[None]:
 
 
 def test_every_line_of_a_service_is_json_and_none_tells_what_was_sent(demo: Path, tmp_path: Path) -> None:
-    chosen = {"EVENHAND_LOG_FORMAT": "json", "EVENHAND_LOG_LEVEL": "debug", "EVENHAND_STATE": str(tmp_path / "state")}
+    chosen = {
+        "EVENHAND_LOG_FORMAT": "json",
+        "EVENHAND_LOG_LEVEL": "debug",
+        "EVENHAND_STATE": str(tmp_path / "state"),
+    }
     server = Watched(str(demo), **chosen)
     try:
         asked = {"inputs": [f"{SECRET} is here", 7], "groups": [{"religion": SECRET}, {SECRET: "x"}]}
@@ -76,7 +80,9 @@ def test_every_line_of_a_service_is_json_and_none_tells_what_was_sent(demo: Path
     finally:
         server.end()
     lines = server.lines()
-    assert {"time", "level", "logger", "message", "process"} <= set.intersection(*(set(line) for line in lines))
+    assert {"time", "level", "logger", "message", "process"} <= set.intersection(
+        *(set(line) for line in lines)
+    )
     assert {"uvicorn.error", "evenhand.service.process.supervisor", "evenhand.service.catalog.operator"} <= {
         line["logger"] for line in lines
     }
@@ -87,7 +93,11 @@ def test_every_line_of_a_service_is_json_and_none_tells_what_was_sent(demo: Path
 
 
 def test_the_level_changes_in_every_worker(demo: Path, tmp_path: Path) -> None:
-    chosen = {"EVENHAND_LOG_FORMAT": "json", "EVENHAND_STATE": str(tmp_path / "state"), "EVENHAND_RECORD": "off"}
+    chosen = {
+        "EVENHAND_LOG_FORMAT": "json",
+        "EVENHAND_STATE": str(tmp_path / "state"),
+        "EVENHAND_RECORD": "off",
+    }
     server = Watched(str(demo), "--workers", "2", **chosen)
     try:
         until(lambda: sum("startup complete" in line["message"] for line in server.lines()) == 2)
@@ -96,7 +106,9 @@ def test_the_level_changes_in_every_worker(demo: Path, tmp_path: Path) -> None:
         said = len(server.text)
         server.put("/models/hatexplain-toxicity/mode", {"mode": "off"})
         server.put("/models/hatexplain-toxicity/mode", {"mode": "shadow"})
-        assert not [line for line in server.lines()[said:] if line["logger"] == "evenhand.service.catalog.operator"]
+        assert not [
+            line for line in server.lines()[said:] if line["logger"] == "evenhand.service.catalog.operator"
+        ]
         server.put("/log-level", {"level": "info"})
         time.sleep(0.6)
         server.put("/models/hatexplain-toxicity/mode", {"mode": "off"})
@@ -114,7 +126,9 @@ def test_a_level_that_is_none_is_refused(client: TestClient, handlers: None) -> 
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_an_error_is_told_without_what_it_quotes(form: Any, handlers: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_is_told_without_what_it_quotes(
+    form: Any, handlers: None, capsys: pytest.CaptureFixture[str]
+) -> None:
     logs.begin("info", form)
     log = logging.getLogger("evenhand.service.test")
     CURRENT.set(trace := Tracer().begin("r1", b""))
@@ -148,7 +162,9 @@ def test_libraries_warnings_are_lines_like_ours(handlers: None, capsys: pytest.C
     assert [line["logger"] for line in found] == ["alembic.runtime.migration", "py.warnings"]
 
 
-def test_what_libraries_say_below_a_warning_is_not_written(handlers: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_libraries_say_below_a_warning_is_not_written(
+    handlers: None, capsys: pytest.CaptureFixture[str]
+) -> None:
     logs.begin("debug", "text")
     for name in ("PIL.TiffImagePlugin", "sqlalchemy.engine", "urllib3", "asyncio"):
         logging.getLogger(name).info("value: %s", SECRET)

@@ -29,7 +29,10 @@ def test_decisions_and_corrections_are_counted_once_per_attribute(fresh: TestCli
     reply = fresh.post("/predict", json={"inputs": [*TEXTS, ""]}).json()["predictions"]
     favourable = "not toxic"
     for attribute in ("race", "religion", "gender", "orientation"):
-        assert total(fresh, "evenhand_decisions_total", attribute=attribute, source="inferred", group="flagged") == 3
+        assert (
+            total(fresh, "evenhand_decisions_total", attribute=attribute, source="inferred", group="flagged")
+            == 3
+        )
         assert total(fresh, "evenhand_decisions_total", attribute=attribute, source="declared") == 0
         for bit, wanted in (("1", True), ("0", False)):
             base = sum((p["base"]["label"] == favourable) is wanted for p in reply[:3])
@@ -56,7 +59,9 @@ def test_declared_groups_are_counted_apart_and_strange_ones_as_unknown(fresh: Te
 
 def test_declared_groups_never_change_the_answer(fresh: TestClient) -> None:
     plain = fresh.post("/predict", json={"inputs": TEXTS}).json()["predictions"]
-    declared = fresh.post("/predict", json={"inputs": TEXTS, "groups": [{"race": "African"}] * 3}).json()["predictions"]
+    declared = fresh.post("/predict", json={"inputs": TEXTS, "groups": [{"race": "African"}] * 3}).json()[
+        "predictions"
+    ]
     assert [p["scores"] for p in plain] == [p["scores"] for p in declared]
 
 

@@ -201,7 +201,9 @@ def test_a_collector_that_is_not_there_costs_no_answer(demo: Path) -> None:
         assert client.post("/predict", json={"inputs": "a"}).status_code == 200
 
 
-def test_without_the_extra_the_start_says_what_to_install(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_extra_the_start_says_what_to_install(
+    demo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real = builtins.__import__
 
     def without(name: str, *rest: Any, **more: Any) -> Any:

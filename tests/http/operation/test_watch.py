@@ -38,7 +38,9 @@ def test_old_attributes_go_and_the_head_is_signed(demo: Path, tmp_path: Path) ->
         assert count(records) == 2
     with engine.connect() as connection:
         last = connection.scalar(select(func.max(records.c.seq)))
-        assert connection.scalar(select(func.max(checkpoints.c.seq))) == last  # a stopping service signs the end
+        assert (
+            connection.scalar(select(func.max(checkpoints.c.seq))) == last
+        )  # a stopping service signs the end
 
 
 class Turned:
@@ -100,7 +102,10 @@ def test_a_machine_that_boots_200_days_ahead_keeps_the_record_and_says_so(
     with engine.connect() as connection:
         assert connection.scalar(select(func.count()).select_from(records)) == 40
         assert connection.scalar(select(func.count()).select_from(attributes)) == 40
-    assert sum("old records stay: the newest records are of" in line.getMessage() for line in caplog.records) == 1
+    assert (
+        sum("old records stay: the newest records are of" in line.getMessage() for line in caplog.records)
+        == 1
+    )
 
 
 def test_nothing_is_let_go_of_by_a_clock_that_was_just_set(
@@ -116,14 +121,22 @@ def test_nothing_is_let_go_of_by_a_clock_that_was_just_set(
     with engine.connect() as connection:
         assert connection.scalar(select(func.count()).select_from(records)) == 2
         assert connection.scalar(select(func.count()).select_from(attributes)) == 2
-    assert [line.args[0] > 0 for line in caplog.records if "the clock was set by" in line.msg] == [True, False]
+    assert [line.args[0] > 0 for line in caplog.records if "the clock was set by" in line.msg] == [
+        True,
+        False,
+    ]
 
 
 def test_evidence_is_shown_of_every_comparison(open_client: Callable[..., TestClient], demo: Path) -> None:
     client = open_client(demo)
     groups = [{"race": "African"}, {"race": "none"}] * 16
     assert client.post("/predict", json={"inputs": ["a", "b"] * 16, "groups": groups}).status_code == 200
-    series = {"attribute": "race", "group": "African", "metric": "demographic_parity", "process": "since_start"}
+    series = {
+        "attribute": "race",
+        "group": "African",
+        "metric": "demographic_parity",
+        "process": "since_start",
+    }
     until(lambda: total(client, "evenhand_evidence_limit_ln", **series) > 0)
     until(lambda: total(client, "evenhand_evidence_ln", **series) != 0)
     race = client.get("/fairness").json()["attributes"][0]

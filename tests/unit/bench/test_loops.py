@@ -73,7 +73,9 @@ async def test_refusals_are_counted_and_do_not_end_the_loop(server: Server) -> N
     assert figures["refused"] == figures["refusals_with_retry_after"] > 3
 
 
-async def test_a_used_connection_that_was_closed_is_replaced_and_a_fresh_one_that_fails_is_lost(server: Server) -> None:
+async def test_a_used_connection_that_was_closed_is_replaced_and_a_fresh_one_that_fails_is_lost(
+    server: Server,
+) -> None:
     server.answer = lambda number: REPLY if number < 3 else None
     outcome = await closed(server.port, [ASK], 2, 0.3)
     assert {record.status for record in outcome.records} == {200}

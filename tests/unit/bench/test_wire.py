@@ -7,7 +7,9 @@ from bench.wire import BadReply, Connection, Reply, once, parse, post
 
 PLAIN = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 14\r\n\r\n{"label":"no"}'
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6;x=1\r\nhalf o\r\n5\r\nf it.\r\n0\r\n\r\n"
-REFUSED = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+REFUSED = (
+    b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+)
 
 
 @pytest.mark.parametrize(("data", "body"), [(PLAIN, b'{"label":"no"}'), (CHUNKED, b"half of it.")])

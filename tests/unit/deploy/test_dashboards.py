@@ -106,7 +106,9 @@ def test_a_band_is_filled_down_to_a_series_of_its_panel(file: Path) -> None:
     for panel in panels(load(file)):
         legends = [target["legendFormat"] for target in panel.get("targets", ())]
         settings = [
-            each for override in panel.get("fieldConfig", {}).get("overrides", ()) for each in override["properties"]
+            each
+            for override in panel.get("fieldConfig", {}).get("overrides", ())
+            for each in override["properties"]
         ]
         for filled in [each["value"] for each in settings if each["id"] == "custom.fillBelowTo"]:
             assert filled in legends, panel["title"]
@@ -176,7 +178,9 @@ def recorded_names(expr: str) -> set[str]:
 
 
 def test_what_is_provisioned_is_what_compose_mounts() -> None:
-    provider = yaml.safe_load((DEPLOY / "grafana/provisioning/dashboards/evenhand.yml").read_text())["providers"][0]
+    provider = yaml.safe_load((DEPLOY / "grafana/provisioning/dashboards/evenhand.yml").read_text())[
+        "providers"
+    ][0]
     volumes = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["grafana"]["volumes"]
     mounted: dict[str, Any] = {volume.split(":")[1]: volume.split(":")[0] for volume in volumes}
     assert (ROOT / mounted[provider["options"]["path"]]).resolve() == FILES[0].parent

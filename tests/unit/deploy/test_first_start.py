@@ -44,7 +44,10 @@ def test_secrets_are_made_once_and_each_is_its_owner_s_alone(place: Path, progra
     (place / "secrets/keys.draft").write_text("of a start that was cut off")
     start(place, program)
     keys = read_keys(place / "secrets/keys")
-    shown = {name: (place / name).read_text().strip() for name in ("issued/client", "issued/operator", "scrape/key")}
+    shown = {
+        name: (place / name).read_text().strip()
+        for name in ("issued/client", "issued/operator", "scrape/key")
+    }
     found = {name: find(keys, key) for name, key in shown.items()}
     scopes = {name: sorted(key.scopes) for name, key in found.items() if key is not None}
     assert scopes == {
@@ -63,7 +66,8 @@ def test_secrets_are_made_once_and_each_is_its_owner_s_alone(place: Path, progra
 def test_compose_gives_each_service_its_own_secrets() -> None:
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     mounts = {
-        name: {volume.split(":")[0] for volume in service.get("volumes", ())} & {"secrets", "issued", "scrape"}
+        name: {volume.split(":")[0] for volume in service.get("volumes", ())}
+        & {"secrets", "issued", "scrape"}
         for name, service in services.items()
     }
     assert mounts.pop("secrets") == {"secrets", "issued", "scrape"}

@@ -1,6 +1,7 @@
 """The manifests are what Kubernetes takes, what Prometheus is told everywhere, and fit together.
 
-Validated here: every built-in kind against the schemas of the oldest and newest version that are still looked after,
+Validated here: every built-in kind against the schemas of the oldest and newest version that are still looked
+    after,
 unknown fields refused. Not in those schemas: PrometheusRule and ServiceMonitor.
 """
 
@@ -36,7 +37,9 @@ def rendered() -> list[Object]:
 
 @pytest.fixture(scope="module")
 def by_kind(rendered: list[Object]) -> dict[str, Object]:
-    return {each["kind"]: each["spec"] for each in rendered if each["kind"] != "PrometheusRule" and "spec" in each}
+    return {
+        each["kind"]: each["spec"] for each in rendered if each["kind"] != "PrometheusRule" and "spec" in each
+    }
 
 
 @pytest.mark.parametrize("version", ["1.33", "1.37"])
@@ -53,14 +56,18 @@ def test_a_misspelt_field_is_found(rendered: list[Object]) -> None:
 
 
 def test_every_object_is_in_the_examples_namespace(rendered: list[Object]) -> None:
-    assert {each["metadata"].get("namespace") for each in rendered if each["kind"] != "Namespace"} == {"evenhand"}
+    assert {each["metadata"].get("namespace") for each in rendered if each["kind"] != "Namespace"} == {
+        "evenhand"
+    }
 
 
 def test_rules_are_those_of_prometheus() -> None:
     text = runpy.run_path(str(KUBERNETES / "make_rules.py"))["text"]()
     assert (KUBERNETES / "base/rules.yaml").read_text() == text, "run python deploy/kubernetes/make_rules.py"
     files = sorted((DEPLOY / "prometheus/rules").glob("*.yml"))
-    assert [each["spec"] for each in yaml.safe_load_all(text)] == [yaml.safe_load(file.read_text()) for file in files]
+    assert [each["spec"] for each in yaml.safe_load_all(text)] == [
+        yaml.safe_load(file.read_text()) for file in files
+    ]
 
 
 def test_kubectl_can_annotate_every_object() -> None:
@@ -81,7 +88,9 @@ def test_selectors_find_the_pods(rendered: list[Object], by_kind: dict[str, Obje
     for selector in selectors:
         assert selector.items() <= pods
     service = next(each for each in rendered if each["kind"] == "Service")
-    assert by_kind["ServiceMonitor"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    assert (
+        by_kind["ServiceMonitor"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    )
     database = by_kind["NetworkPolicy"]["egress"][1]["to"][0]["podSelector"]["matchLabels"]
     assert not database.items() <= pods
 
@@ -89,7 +98,9 @@ def test_selectors_find_the_pods(rendered: list[Object], by_kind: dict[str, Obje
 def test_ports_have_the_names_that_are_asked_for(by_kind: dict[str, Object]) -> None:
     container = by_kind["Deployment"]["template"]["spec"]["containers"][0]
     names = {port["name"] for port in container["ports"]}
-    assert {container[f"{probe}Probe"]["httpGet"]["port"] for probe in ("startup", "readiness", "liveness")} <= names
+    assert {
+        container[f"{probe}Probe"]["httpGet"]["port"] for probe in ("startup", "readiness", "liveness")
+    } <= names
     assert {port["targetPort"] for port in by_kind["Service"]["ports"]} <= names
     assert {port["port"] for each in by_kind["NetworkPolicy"]["ingress"] for port in each["ports"]} <= names
     services = {port["name"] for port in by_kind["Service"]["ports"]}

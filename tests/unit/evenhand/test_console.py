@@ -24,7 +24,9 @@ def test_quick_work_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == ""
 
 
-def test_of_several_processes_one_speaks(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_of_several_processes_one_speaks(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     console._console.cache_clear()
     monkeypatch.setattr(console, "MAIN", False)
     monkeypatch.setattr(console, "LINE_EVERY_S", -1.0)

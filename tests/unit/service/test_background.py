@@ -50,7 +50,11 @@ async def test_work_that_fails_goes_on_says_so_once_and_shows_until_it_succeeds(
 ) -> None:
     counts, flaky = Counter[str](), Flaky()
     background = Background(lambda name: counts.update([name]))
-    work = background.task("control", flaky.aturn) if kind == "task" else background.thread("control", flaky.turn)
+    work = (
+        background.task("control", flaky.aturn)
+        if kind == "task"
+        else background.thread("control", flaky.turn)
+    )
     work.start()
     await later(lambda: len(flaky.turns) > 4)
     assert background.problem is not None
@@ -63,7 +67,9 @@ async def test_work_that_fails_goes_on_says_so_once_and_shows_until_it_succeeds(
     turns = len(flaky.turns)
     await later(lambda: len(flaky.turns) > turns + 2)
     work.stop()
-    said = [(record.levelno, record.getMessage()) for record in caplog.records if record.name == module.__name__]
+    said = [
+        (record.levelno, record.getMessage()) for record in caplog.records if record.name == module.__name__
+    ]
     assert [level for level, _ in said] == [logging.ERROR, logging.WARNING]
     assert "tried again" in said[0][1]
     assert counts["control"] == failures
@@ -118,7 +124,9 @@ def test_what_ends_a_process_leaves_the_loop(error: type[BaseException]) -> None
     assert background.beyond_repair is not None
 
 
-async def test_a_stop_is_clean_in_the_middle_of_a_pause_and_of_a_turn(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_stop_is_clean_in_the_middle_of_a_pause_and_of_a_turn(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     background, begun = Background(), asyncio.Event()
 
     async def turn() -> float:

@@ -8,7 +8,8 @@ from evenhand.service.cores import cores
 
 
 @pytest.mark.parametrize(
-    ("quota", "expected"), [("max 100000", 64), ("150000 100000", 2), ("100000 100000", 1), ("1000 100000", 1)]
+    ("quota", "expected"),
+    [("max 100000", 64), ("150000 100000", 2), ("100000 100000", 1), ("1000 100000", 1)],
 )
 def test_a_containers_quota_bounds_the_cores(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quota: str, expected: int

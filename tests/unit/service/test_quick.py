@@ -43,7 +43,9 @@ def client(route: type[FastRoute] | None) -> TestClient:
 QUICK, PLAIN = client(FastRoute), client(None)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["inputs", "mode", "x"]), inner),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["inputs", "mode", "x"]), inner)
+    ),
     max_leaves=6,
 )
 
@@ -56,7 +58,16 @@ def test_it_takes_and_refuses_what_fastapi_does(body: Any) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"null", b"{", b"[1", b'{"inputs": "a"}', b'{"inputs": NaN}', b'{"inputs": "\\ud800"}', b'{"a":1,"a":2}'],
+    [
+        b"",
+        b"null",
+        b"{",
+        b"[1",
+        b'{"inputs": "a"}',
+        b'{"inputs": NaN}',
+        b'{"inputs": "\\ud800"}',
+        b'{"a":1,"a":2}',
+    ],
 )
 def test_bytes_are_read_as_fastapi_reads_them(body: bytes) -> None:
     quick, plain = (one.post("/predict", content=body, headers=JSON) for one in (QUICK, PLAIN))

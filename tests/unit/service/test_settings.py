@@ -70,7 +70,9 @@ def test_names_that_belong_to_others_are_known(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("content", ["prot: 1\n", "port: [1\n", "- 1\n"])
-def test_a_file_that_is_wrong_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str) -> None:
+def test_a_file_that_is_wrong_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str
+) -> None:
     file = tmp_path / "evenhand.yaml"
     file.write_text(content)
     monkeypatch.setenv("EVENHAND_CONFIG", str(file))

@@ -12,7 +12,9 @@ from evenhand.training.recipes import adult, celeba, multinli, nli
 from evenhand.training.recipes.hatexplain import COMMUNITIES, group, read, table
 
 
-def post(split: str | None, majority: str, targets: list[str], exact: list[str] | None = None) -> dict[str, object]:
+def post(
+    split: str | None, majority: str, targets: list[str], exact: list[str] | None = None
+) -> dict[str, object]:
     found = {"split": split, "text": f"{split} {majority}", "majority": majority, "targets": targets}
     return found if exact is None else {**found, "targets_majority": exact}
 

@@ -1,6 +1,7 @@
 """The record's first tables.
 
-Written out, not taken from ``evenhand.service.audit.tables``: what a step does must not change when the tables do.
+Written out, not taken from ``evenhand.service.audit.tables``: what a step does must not change when the
+tables do.
 """
 
 import sqlalchemy as sa
@@ -44,7 +45,9 @@ def _make_chain() -> None:
         sa.Column("link", HASH, nullable=False),
     )
     genesis = bytes(32)
-    op.bulk_insert(chain, [{"name": "records", "pruned_seq": 0, "pruned_link": genesis, "seq": 0, "link": genesis}])
+    op.bulk_insert(
+        chain, [{"name": "records", "pruned_seq": 0, "pruned_link": genesis, "seq": 0, "link": genesis}]
+    )
 
 
 def _make_facts() -> None:
@@ -76,7 +79,9 @@ def _make_facts() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("attributes_day", "attributes", ["day"])
-    op.create_table("about", sa.Column("name", NAME, primary_key=True), sa.Column("value", sa.Text, nullable=False))
+    op.create_table(
+        "about", sa.Column("name", NAME, primary_key=True), sa.Column("value", sa.Text, nullable=False)
+    )
 
 
 def _make_counts() -> None:

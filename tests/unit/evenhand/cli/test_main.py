@@ -41,7 +41,9 @@ def test_verify_says_ok_or_one_sentence(demo: Path, tmp_path: Path) -> None:
 def test_inspect_shows_modes_and_figures(demo: Path) -> None:
     found = evenhand("bundle", "inspect", demo)
     assert found.returncode == 0
-    assert all(word in found.stdout for word in ("race", "threshold", "worst cell", "certified: no", "engine: onnx"))
+    assert all(
+        word in found.stdout for word in ("race", "threshold", "worst cell", "certified: no", "engine: onnx")
+    )
 
 
 @pytest.mark.parametrize(
@@ -52,7 +54,9 @@ def test_inspect_shows_modes_and_figures(demo: Path) -> None:
         (["serve"], {"EVENHAND_PROT": "1"}, "did you mean EVENHAND_PORT"),
     ],
 )
-def test_serve_refuses_in_one_sentence(arguments: list[str], environment: dict[str, str], message: str) -> None:
+def test_serve_refuses_in_one_sentence(
+    arguments: list[str], environment: dict[str, str], message: str
+) -> None:
     found = evenhand(*arguments, **environment)
     assert found.returncode == 2
     assert message in found.stderr

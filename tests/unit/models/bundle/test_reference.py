@@ -15,19 +15,25 @@ def test_the_demo_bundle_says_what_was_normal(demo: Path) -> None:
     assert race.risk[0] == pytest.approx((924 + 142) / 1922)
     assert race.risk[-1] == 1.0
     assert list(race.risk) == sorted(race.risk)
-    assert race.worst_group_accuracy == pytest.approx(0.744, abs=0.001)  # of 1,457 rows; 26 with 0.692 are too few
+    assert race.worst_group_accuracy == pytest.approx(
+        0.744, abs=0.001
+    )  # of 1,457 rows; 26 with 0.692 are too few
     assert found["gender"].worst_group_accuracy == pytest.approx(0.7027, abs=0.0001)
 
 
 def test_no_rows_are_no_shares() -> None:
-    content = b'{"rows": 0, "edges": [0, 1], "attributes": {"race": {"flagged": {"value": null}, "risk": [0]}}}'
+    content = (
+        b'{"rows": 0, "edges": [0, 1], "attributes": {"race": {"flagged": {"value": null}, "risk": [0]}}}'
+    )
     found = read(content, b"")["race"]
     assert found.flagged is None
     assert found.risk == ()
     assert found.worst_group_accuracy is None
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"edges": [], "rows": 1, "attributes": {"race": {}}}'])
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"{}", b'{"edges": [], "rows": 1, "attributes": {"race": {}}}']
+)
 def test_another_form_is_refused(content: bytes) -> None:
     with pytest.raises(ValueError, match=r"package the bundle again"):
         read(content, b"")

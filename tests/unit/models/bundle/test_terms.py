@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evenhand.models.bundle.encoders.table import Categorical, TableFeatures, Numeric
+from evenhand.models.bundle.encoders.table import Categorical, Numeric, TableFeatures
 from evenhand.models.bundle.manifest import Attribute
 from evenhand.models.bundle.terms import ColumnSwapper, Swap, SwapError, TermSwapper, make_swapper, read_terms
 from evenhand.training.counterfactual.term_lists import load_terms
@@ -97,7 +97,9 @@ def test_a_list_that_cannot_be_used_is_refused_without_its_terms(content: str, r
 
 
 def attribute(name: str, *groups: str) -> Attribute:
-    return Attribute(name=name, groups=list(groups), reference=groups[0], threshold=0.5, mode="apply", why="test")
+    return Attribute(
+        name=name, groups=list(groups), reference=groups[0], threshold=0.5, mode="apply", why="test"
+    )
 
 
 class Kept:
@@ -111,7 +113,10 @@ class Kept:
 
 FEATURES = TableFeatures(
     numeric=[Numeric(name="old", mean=0, scale=1)],
-    categorical=[Categorical(name="sex", categories=["F", "M", "X"]), Categorical(name="job", categories=["a"])],
+    categorical=[
+        Categorical(name="sex", categories=["F", "M", "X"]),
+        Categorical(name="job", categories=["a"]),
+    ],
 )
 
 

@@ -213,7 +213,9 @@ def test_an_engine_has_the_opset_that_is_its_own(folder: Path) -> None:
 def test_it_runs_where_it_was_asked_to_or_not_at_all(torch_bundle: Path) -> None:
     assert "runs ONNX graphs only" in refused(torch_bundle, Session(providers=("TensorrtExecutionProvider",)))
     if not torch.cuda.is_available():
-        assert "torch finds no CUDA device" in refused(torch_bundle, Session(providers=("CUDAExecutionProvider",)))
+        assert "torch finds no CUDA device" in refused(
+            torch_bundle, Session(providers=("CUDAExecutionProvider",))
+        )
 
 
 WITHOUT_TORCH = "import sys; sys.modules['torch'] = None; sys.argv = ['evenhand', *sys.argv[1:]]\n"
@@ -225,7 +227,9 @@ def without_torch(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
 
 
-def test_without_torch_the_bundle_says_what_to_install_and_others_are_served(torch_bundle: Path, demo: Path) -> None:
+def test_without_torch_the_bundle_says_what_to_install_and_others_are_served(
+    torch_bundle: Path, demo: Path
+) -> None:
     for command, code in ((("bundle", "verify"), 1), (("serve",), 2), (("serve", "--workers", "2"), 2)):
         found = without_torch(*command, torch_bundle)
         assert found.returncode == code

@@ -32,5 +32,8 @@ def test_a_shared_trace_answers_as_an_export_of_its_own(kind: str) -> None:
 
 def test_another_structure_is_another_trace() -> None:
     with exporting_once():
-        classes = [to_onnx(tiny_fairnet("tabular", labels=labels), sample=inputs_of("tabular", 3)) for labels in (2, 3)]
+        classes = [
+            to_onnx(tiny_fairnet("tabular", labels=labels), sample=inputs_of("tabular", 3))
+            for labels in (2, 3)
+        ]
     assert [model.graph.output[0].type.tensor_type.shape.dim[1].dim_value for model in classes] == [2, 3]

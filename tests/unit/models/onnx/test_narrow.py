@@ -83,7 +83,9 @@ def test_one_block_alone_whose_mask_is_asked_for_one_token_too() -> None:
     gates = {"thresholds": np.zeros(2, dtype=np.float32), "modes": np.full((5, 2), 2)}
     rows = {name: values.numpy() for name, values in inputs_of("bert", 5).items()} | gates
     assert any(node.op_type == "Gather" and node.output[0].startswith(MARK) for node in then.node)
-    for old, new in zip(*(session(model).run(list(OUTPUTS), rows) for model in (wide, narrowed)), strict=True):
+    for old, new in zip(
+        *(session(model).run(list(OUTPUTS), rows) for model in (wide, narrowed)), strict=True
+    ):
         assert np.allclose(old, new, atol=1e-5)
 
 
@@ -102,9 +104,15 @@ def test_keys_and_values_are_all_that_every_token_of_the_last_block_has() -> Non
     graph = onnx.load(DEMO / GRAPH).graph
     sizes = {value.name: value.type.tensor_type.shape.dim for value in graph.value_info}
     biased = [
-        (name, node) for node in graph.node if node.op_type == "Add" for name in node.input if ".layer.5." in name
+        (name, node)
+        for node in graph.node
+        if node.op_type == "Add"
+        for name in node.input
+        if ".layer.5." in name
     ]
-    every = [name.partition("layer.5.")[2] for name, node in biased if sizes[node.output[0]][1].dim_param == "seq"]
+    every = [
+        name.partition("layer.5.")[2] for name, node in biased if sizes[node.output[0]][1].dim_param == "seq"
+    ]
     assert len(biased) == 6
     assert sorted(every) == ["attention.self.key.bias", "attention.self.value.base_layer.bias"]
 
@@ -181,7 +189,9 @@ def attention(made: Made, one: str, other: str) -> str:
         made.node("Transpose", query, perm=[0, 2, 1, 3]),
         made.node("Transpose", key, perm=[0, 2, 3, 1]),
     )
-    mixed = made.node("MatMul", made.node("Softmax", scores, axis=-1), made.node("Transpose", value, perm=[0, 2, 1, 3]))
+    mixed = made.node(
+        "MatMul", made.node("Softmax", scores, axis=-1), made.node("Transpose", value, perm=[0, 2, 1, 3])
+    )
     joined = made.given(np.array([0, 0, WIDTH]))
     return made.node("Reshape", made.node("Transpose", mixed, perm=[0, 2, 1, 3]), joined)
 
@@ -200,7 +210,9 @@ STEPS: tuple[Callable[[Made, str, str], str], ...] = (
 
 
 @given(
-    steps=st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=9),
+    steps=st.lists(
+        st.tuples(st.sampled_from(STEPS), st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=9
+    ),
     picked=st.lists(st.tuples(st.sampled_from([0, 0, 0, 1, -1]), st.integers(0, 3)), min_size=1, max_size=3),
     more=st.booleans(),
 )
@@ -211,7 +223,9 @@ def test_no_graph_answers_otherwise(
     made, values = Made(), ["x"]
     for step, one, other in steps:
         # Mostly the latest value, so that there is a way up from the pick.
-        values.append(step(made, values[-1 - (one % len(values) if one > 6 else 0)], values[other % len(values)]))
+        values.append(
+            step(made, values[-1 - (one % len(values) if one > 6 else 0)], values[other % len(values)])
+        )
     picks = [
         made.node("Gather", values[max(0, len(values) - 1 - back)], made.given(np.array(token)), axis=1)
         for token, back in picked

@@ -114,7 +114,9 @@ def test_blocks_that_do_not_fill_are_padded(inputs: int, precision: Precision, l
 
 def test_a_constant_block_divides_by_no_zero() -> None:
     lowered = lower(product(np.zeros((64, 48), dtype=np.float32)), "int8")
-    assert np.array_equal(session(lowered).run(None, {"x": np.ones((2, 64), dtype=np.float32)})[0], np.zeros((2, 48)))
+    assert np.array_equal(
+        session(lowered).run(None, {"x": np.ones((2, 64), dtype=np.float32)})[0], np.zeros((2, 48))
+    )
 
 
 def test_stored_float16_is_lowered_like_the_same_values_as_float32() -> None:
@@ -134,7 +136,9 @@ def test_a_weight_beyond_float16_stays() -> None:
 
 
 @pytest.mark.parametrize(("precision", "times"), [("float16", 1), ("int8", 2), ("int4", 2)])
-def test_a_graph_of_before_is_narrowed_and_integers_never_multiply_one_row(precision: Precision, times: int) -> None:
+def test_a_graph_of_before_is_narrowed_and_integers_never_multiply_one_row(
+    precision: Precision, times: int
+) -> None:
     wide = onnx.ModelProto()
     wide.CopyFrom(tiny_graph("bert"))
     widen(wide)

@@ -41,7 +41,9 @@ def points() -> str:
 
 
 def pairs() -> str:
-    return dumbbells([BeforeAfter("a", share(5, 10), share(6, 10)), BeforeAfter("nobody", NONE, NONE)], "accuracy")
+    return dumbbells(
+        [BeforeAfter("a", share(5, 10), share(6, 10)), BeforeAfter("nobody", NONE, NONE)], "accuracy"
+    )
 
 
 def diagram() -> str:

@@ -11,7 +11,9 @@ CHANGE = {"n": 100, "value": 0.02, "low": -0.01, "high": 0.05}
 def test_a_verdict_goes_by_the_interval() -> None:
     assert verdict(CHANGE) == "shows no clear change: +2.0 points (-1.0 to +5.0)"
     assert verdict({**CHANGE, "low": 0.005}) == "rose by 2.0 points (0.5 to 5.0)"
-    assert verdict({**CHANGE, "value": -0.02, "low": -0.04, "high": -0.01}) == "fell by 2.0 points (1.0 to 4.0)"
+    assert (
+        verdict({**CHANGE, "value": -0.02, "low": -0.04, "high": -0.01}) == "fell by 2.0 points (1.0 to 4.0)"
+    )
     assert verdict({**CHANGE, "n": 29}) == "too few rows to say (29)"
     assert verdict(NONE) == "too few rows to say (0)"
 

@@ -35,16 +35,22 @@ def test_rates_ratios_and_the_unknown_are_those_worked_out_by_hand() -> None:
 
 
 def test_the_interval_of_a_ratio_is_katzs() -> None:
-    ratio = next(line.ratio for line in categories("race", BY_HAND, 0, 100).lines if line.category == "hispanic")
+    ratio = next(
+        line.ratio for line in categories("race", BY_HAND, 0, 100).lines if line.category == "hispanic"
+    )
     assert ratio is not None
     spread = 1.959963984540054 * math.sqrt(1 / 84 - 1 / 280 + 1 / 240 - 1 / 400)
-    assert (ratio.low, ratio.high) == pytest.approx((0.5 * math.exp(-spread), 0.5 * math.exp(spread)), abs=1e-12)
+    assert (ratio.low, ratio.high) == pytest.approx(
+        (0.5 * math.exp(-spread), 0.5 * math.exp(spread)), abs=1e-12
+    )
 
 
 def test_four_fifths_has_three_states() -> None:
     def verdicts(min_rows: int) -> dict[str, str]:
         return {
-            line.category: line.ratio.verdict for line in categories("race", BY_HAND, 0, min_rows).lines if line.ratio
+            line.category: line.ratio.verdict
+            for line in categories("race", BY_HAND, 0, min_rows).lines
+            if line.ratio
         }
 
     assert verdicts(100) == {"white": NO_EVIDENCE, "black": NO_EVIDENCE, "hispanic": BREACH}

@@ -107,7 +107,9 @@ def test_the_planted_slice_is_the_first_one_named(result: dict) -> None:
     assert first["verdict"] == BREACH
 
 
-def test_the_record_is_checked_and_a_changed_one_named(folder: Path, people: list[Applicant], result: dict) -> None:
+def test_the_record_is_checked_and_a_changed_one_named(
+    folder: Path, people: list[Applicant], result: dict
+) -> None:
     assert result["record"]["state"] == "holds"
     copy = folder.with_name("copied")
     copy.mkdir()
@@ -126,7 +128,9 @@ def test_the_record_is_checked_and_a_changed_one_named(folder: Path, people: lis
     assert broken["record"]["sentence"].partition("`")[0] in (copy / "r.html").read_text()
 
 
-def test_the_report_and_the_reading_of_groups_are_on_record(folder: Path, result: dict, tmp_path: Path) -> None:
+def test_the_report_and_the_reading_of_groups_are_on_record(
+    folder: Path, result: dict, tmp_path: Path
+) -> None:
     """Each report sees those before it, and its page is the one whose hash is recorded."""
     page = tmp_path / "r.html"
     build("", folder, ask(), ReportFiles(page, tmp_path / "r.json", None))
@@ -181,7 +185,9 @@ class Reader(HTMLParser):
         if tag in ("script", "link", "iframe", "img", "object", "embed", "form"):
             self.bad.append(tag)
         self.bad += [f"{tag} {name}" for name, _ in attrs if name.startswith("on") or name == "src"]
-        self.bad += [value for name, value in attrs if name.endswith("href") and value and not value.startswith("#")]
+        self.bad += [
+            value for name, value in attrs if name.endswith("href") and value and not value.startswith("#")
+        ]
 
 
 def test_the_page_fetches_and_runs_nothing_and_says_what_was_found(result: dict) -> None:
@@ -216,11 +222,15 @@ def test_without_any_named_attribute_the_table_is_marked_as_not_the_laws(
     assert [table["title"] for table in found["local_law_144"]["tables"]] == ["sex", "race"]
     assert found["local_law_144"]["intersections"] is None
     assert "This is not the table that the law asks for" in (tmp_path / "r.html").read_text()
-    found = build("", folder, ask(law_attributes=LawAttributes("sex", None)), ReportFiles(tmp_path / "r.html"))
+    found = build(
+        "", folder, ask(law_attributes=LawAttributes("sex", None)), ReportFiles(tmp_path / "r.html")
+    )
     assert "No attribute was named as race or ethnicity" in (tmp_path / "r.html").read_text()
 
 
-def test_a_card_is_the_bundles_and_the_use(demo: Path, folder: Path, people: list[Applicant], tmp_path: Path) -> None:
+def test_a_card_is_the_bundles_and_the_use(
+    demo: Path, folder: Path, people: list[Applicant], tmp_path: Path
+) -> None:
     made = recorder(tmp_path)
     for number in range(3):
         made.take(recording.batch(100, number, race=("none", "African", "Women")[number]))
@@ -230,7 +240,10 @@ def test_a_card_is_the_bundles_and_the_use(demo: Path, folder: Path, people: lis
     found = build("", tmp_path, ask(bundle=bundle, law_attributes=LawAttributes(None, None)), files)
     card, text = (demo / "MODEL_CARD.md").read_text(), (tmp_path / "card.md").read_text()
     assert text.startswith(card.rstrip() + "\n\n## In use, ")
-    assert "300 decisions were counted. Of the 300 on record 0 were made by this bundle, and of 0 the true" in text
+    assert (
+        "300 decisions were counted. Of the 300 on record 0 were made by this bundle, and of 0 the true"
+        in text
+    )
     assert "| race | declared groups | demographic parity difference |" in text
     worst = [metric for metric in declared_metrics(found) if metric["metric"] == "worst_group_accuracy"]
     usual = reference.read(bundle.reference, bundle.evaluation)["race"].worst_group_accuracy
@@ -245,9 +258,13 @@ def test_decisions_that_abstained_are_shown_apart(tmp_path: Path) -> None:
     for number, (group, places) in enumerate({"none": range(10), "African": range(70)}.items()):
         made.take(recording.withheld(recording.batch(150, number, race=group), "race", *places))
     made.close()
-    found = build("", tmp_path, ask(law_attributes=LawAttributes(None, "race")), ReportFiles(tmp_path / "r.html"))
+    found = build(
+        "", tmp_path, ask(law_attributes=LawAttributes(None, "race")), ReportFiles(tmp_path / "r.html")
+    )
     assert found["fairness"]["abstention"]["attributes"] == {"race": 80}
-    metric = next(metric for metric in declared_metrics(found) if metric["metric"] == "abstention_rate_difference")
+    metric = next(
+        metric for metric in declared_metrics(found) if metric["metric"] == "abstention_rate_difference"
+    )
     assert (metric["verdict"], metric["final"]["value"]) == (BREACH, pytest.approx(0.4))
     said = "80 of 300 decisions abstained (80 for race): 26.7"
     page = " ".join((tmp_path / "r.html").read_text().replace(KEPT, " ").split())
@@ -265,7 +282,9 @@ def test_without_abstentions_the_report_does_not_speak_of_them(result: dict) -> 
 
 
 def declared_metrics(result: dict) -> list[dict]:
-    return [metric for of in result["fairness"]["attributes"] for metric in of["sources"]["declared"]["metrics"]]
+    return [
+        metric for of in result["fairness"]["attributes"] for metric in of["sources"]["declared"]["metrics"]
+    ]
 
 
 @pytest.mark.parametrize(
@@ -295,7 +314,9 @@ def test_what_cannot_be_reported_is_said_in_one_line(
     assert not (tmp_path / "r.html").exists()
 
 
-def test_there_must_be_a_record_and_it_must_be_ours(folder: Path, people: list[Applicant], tmp_path: Path) -> None:
+def test_there_must_be_a_record_and_it_must_be_ours(
+    folder: Path, people: list[Applicant], tmp_path: Path
+) -> None:
     files = ReportFiles(tmp_path / "r.html")
     with pytest.raises(ReportError, match="no record in"):
         build("", tmp_path, ask(), files)

@@ -29,7 +29,12 @@ def people(tmp_path: Path) -> list[Applicant]:
 
 def report(folder: Path) -> tuple[dict, str]:
     asked = ReportScope(
-        None, ReportPeriod.between(*reported.window()), LawAttributes("sex", "race"), None, EvidenceSettings(), None
+        None,
+        ReportPeriod.between(*reported.window()),
+        LawAttributes("sex", "race"),
+        None,
+        EvidenceSettings(),
+        None,
     )
     found = build("", folder, asked, ReportFiles(folder / "r.html"))
     return found, (folder / "r.html").read_text()
@@ -47,7 +52,10 @@ def test_counts_outlast_the_records_they_are_of(tmp_path: Path, people: list[App
     # Figures over groups are of all that was counted; the intersections are of what is still held.
     assert after["fairness"]["attributes"][0]["sources"] == before["fairness"]["attributes"][0]["sources"]
     assert after["local_law_144"]["tables"] == before["local_law_144"]["tables"]
-    assert after["local_law_144"]["intersections"]["unknown"] < before["local_law_144"]["intersections"]["unknown"]
+    assert (
+        after["local_law_144"]["intersections"]["unknown"]
+        < before["local_law_144"]["intersections"]["unknown"]
+    )
     assert f"{ROWS:,} decisions were counted" in page
     assert after["events"]["counts"]["prune"] == 1
     engine.dispose()
@@ -64,7 +72,9 @@ def test_without_the_attributes_their_loss_is_told(tmp_path: Path, people: list[
     assert f"For {known:,} decisions sex was declared, and is not kept any more" in page
 
 
-def test_an_erased_decision_is_in_no_slice_and_is_counted_as_erased(tmp_path: Path, people: list[Applicant]) -> None:
+def test_an_erased_decision_is_in_no_slice_and_is_counted_as_erased(
+    tmp_path: Path, people: list[Applicant]
+) -> None:
     engine = make_engine(f"sqlite:///{tmp_path / 'record.db'}")
     retention.erase(engine, load_keys(tmp_path / "record.key"), [one.id for one in people[:5]], "ops")
     engine.dispose()
@@ -85,6 +95,11 @@ def test_weighed_evidence_is_told_in_sentences(tmp_path: Path, people: list[Appl
         pass
     made.close()
     found, page = report(tmp_path)
-    told = [one for of in found["fairness"]["attributes"] for one in of["evidence"] if one["process"] == "since_start"]
+    told = [
+        one
+        for of in found["fairness"]["attributes"]
+        for one in of["evidence"]
+        if one["process"] == "since_start"
+    ]
     assert {(one["group"], one["metric"]) for one in told} >= {("women", "demographic_parity")}
     assert all(one["sentence"].replace("'", "&#39;") in page for one in told)

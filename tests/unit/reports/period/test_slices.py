@@ -11,7 +11,9 @@ SIZES = (3, 4, 2, 5, 2)
 
 def features(rng: np.random.Generator, rows: int) -> list[Feature]:
     return [
-        Feature(f"f{index}", [f"v{value}" for value in range(size)], rng.integers(0, size, rows).astype(np.int16))
+        Feature(
+            f"f{index}", [f"v{value}" for value in range(size)], rng.integers(0, size, rows).astype(np.int16)
+        )
         for index, size in enumerate(SIZES)
     ]
 
@@ -37,7 +39,9 @@ def test_the_search_finds_what_the_library_of_sliceline_finds() -> None:
     ]
     assert best[: len(theirs)] == theirs
     found = library.top_slices_statistics_[0]
-    ours = score(np.array([found["sum_slice_error"]]), np.array([found["slice_size"]]), float(bad.mean()), 4000)
+    ours = score(
+        np.array([found["sum_slice_error"]]), np.array([found["slice_size"]]), float(bad.mean()), 4000
+    )
     assert ours[0] == pytest.approx(found["slice_score"], abs=1e-12)
     assert counted > len(best)
 

@@ -40,7 +40,9 @@ def test_what_is_refused_is_neither_stored_nor_counted_later(
         for _ in range(3):
             with pytest.raises(RecordAway, match="neither to database nor to disk"):
                 record.take(batch(4)).result(60)
-        record.note(event("mode", {"attribute": "gender", "mode": "off"}))  # nobody was told anything about this one
+        record.note(
+            event("mode", {"attribute": "gender", "mode": "off"})
+        )  # nobody was told anything about this one
         until(lambda: record.spooled == 1)
         assert "no answer can leave" in str(record.blockage)
     until(lambda: record.blockage is None and record.state == "on")  # though nobody asks any more
@@ -50,7 +52,10 @@ def test_what_is_refused_is_neither_stored_nor_counted_later(
     assert counted(database, "hourly_decisions", "gender") == 3
     assert (told.rows, told.refused) == ({"written": 4, "spooled": 0, "lost": 0}, 12)
     said = [line.getMessage() for line in caplog.records if "answers" in line.getMessage()]
-    assert [("are refused" in line, "answers leave" in line) for line in said] == [(True, False), (False, True)]
+    assert [("are refused" in line, "answers leave" in line) for line in said] == [
+        (True, False),
+        (False, True),
+    ]
 
 
 def test_answers_leave_again_as_soon_as_the_disk_takes_records(tmp_path: Path, database: str) -> None:
@@ -69,7 +74,9 @@ def test_answers_leave_again_as_soon_as_the_disk_takes_records(tmp_path: Path, d
     assert [body["id"] for body in bodies(database)] == [row.id for row in taken.rows]
 
 
-def test_a_write_that_does_not_end_is_known(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_that_does_not_end_is_known(
+    tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("evenhand.service.audit.writer.STALLED_S", 0.05)
     record = recorder(tmp_path, database, durability="request")
     with locked(database):
@@ -108,7 +115,9 @@ class Fates:
         self._pool.shutdown()
 
 
-def test_each_request_is_acknowledged_and_stored_or_refused_and_dropped(tmp_path: Path, database: str) -> None:
+def test_each_request_is_acknowledged_and_stored_or_refused_and_dropped(
+    tmp_path: Path, database: str
+) -> None:
     """The database goes, and no disk is there; then the disk comes back, and then the database."""
     told, spool = Told(), tmp_path / "spool"
     record = recorder(tmp_path, database, told, durability="request")

@@ -23,10 +23,15 @@ def test_tenths_begin_at_their_lower_limit_and_the_last_is_closed() -> None:
     ]  # fmt: skip
 
 
-@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3), st.sampled_from(["Women", "Men", "other", None]))))
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 9), st.integers(0, 3), st.sampled_from(["Women", "Men", "other", None]))
+    )
+)
 def test_cells_are_what_a_loop_over_decisions_counts(told: list[tuple[int, int, str | None]]) -> None:
     batches = [
-        batch(2, seed, at_ms=hour * HOUR_MS + 5, **({"gender": group} if group else {})) for seed, hour, group in told
+        batch(2, seed, at_ms=hour * HOUR_MS + 5, **({"gender": group} if group else {}))
+        for seed, hour, group in told
     ]
     cells: Cells = {}
     for each in batches:
@@ -43,7 +48,9 @@ def test_cells_are_what_a_loop_over_decisions_counts(told: list[tuple[int, int, 
     assert all(cell[1] == pytest.approx(float(sums[key])) for key, cell in found.items())
     risks = cells.get("hourly_risk", {})
     assert sum(cell[0] for cell in risks.values()) == sum(wanted.values())
-    assert all(0 <= cell[2] <= cell[1] <= cell[0] for cell in risks.values())  # squares, sums and numbers of shares
+    assert all(
+        0 <= cell[2] <= cell[1] <= cell[0] for cell in risks.values()
+    )  # squares, sums and numbers of shares
 
 
 def _by_hand(each: AnsweredRows, row: Row, place: int, name: str) -> tuple[tuple[Any, ...], float]:
@@ -61,7 +68,9 @@ def _by_hand(each: AnsweredRows, row: Row, place: int, name: str) -> tuple[tuple
 def test_a_row_that_ended_with_an_error_is_on_record_and_counts_nothing() -> None:
     taken = batch(1, gender="Women")
     failed = Row(taken.rows[0].id, "engine_failed", {"gender": "Women"}, "d" * 64)
-    lot = make([AnsweredRows(MANIFEST, taken.configuration, [failed], taken.at_ms, 0.1, "r")], Keys(bytes(32)))
+    lot = make(
+        [AnsweredRows(MANIFEST, taken.configuration, [failed], taken.at_ms, 0.1, "r")], Keys(bytes(32))
+    )
     assert len(lot.events) == 1
     assert '"error":"engine_failed"' in lot.events[0].body
     assert lot.cells == {}
@@ -102,7 +111,11 @@ def test_lots_in_one_transaction_count_as_one_lot(rows: list[int]) -> None:
 def test_a_lot_survives_its_json() -> None:
     lot = make([batch(3, gender="Men")], Keys(bytes(32)))
     again = RecordBatch.from_json(lot.to_json())
-    assert (again.events, again.configurations, again.attributes) == (lot.events, lot.configurations, lot.attributes)
+    assert (again.events, again.configurations, again.attributes) == (
+        lot.events,
+        lot.configurations,
+        lot.attributes,
+    )
     assert _near(again) == _near(lot)
 
 
@@ -118,6 +131,8 @@ def test_nothing_of_a_lot_but_a_pseudonym_is_beside_a_group() -> None:
 def _near(lot: RecordBatch) -> dict[str, list[list[Any]]]:
     """Cells, sums rounded: their order is another."""
     return {
-        table: sorted([round(value, 9) if isinstance(value, float) else value for value in row] for row in rows)
+        table: sorted(
+            [round(value, 9) if isinstance(value, float) else value for value in row] for row in rows
+        )
         for table, rows in lot.cells.items()
     }

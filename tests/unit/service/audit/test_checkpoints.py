@@ -54,7 +54,13 @@ def test_a_file_that_is_no_key_of_ours_is_refused(tmp_path: Path) -> None:
 def test_a_signature_is_of_every_field(tmp_path: Path) -> None:
     made = sign(KEY, 7, bytes(range(32)), 1000)
     assert made.holds()
-    for changed in ({"seq": 8}, {"link": bytes(32)}, {"at_ms": 1001}, {"public_key": bytes(32)}, {"signature": b""}):
+    for changed in (
+        {"seq": 8},
+        {"link": bytes(32)},
+        {"at_ms": 1001},
+        {"public_key": bytes(32)},
+        {"signature": b""},
+    ):
         assert not replace(made, **changed).holds()
     assert read(json.loads(made.line())) == made
     (tmp_path / "kept.jsonl").write_text(f"{made.line()}\n\n{made.line()}\n")
@@ -92,4 +98,7 @@ def test_an_empty_chain_is_not_signed(database: str) -> None:
 def test_the_library_is_loaded_by_who_signs_alone() -> None:
     """``evenhand`` starts without it."""
     code = "import sys, evenhand.cli.main, evenhand.service.audit.checkpoints; print('cryptography' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        == "False\n"
+    )

@@ -39,8 +39,6 @@ def acknowledged(said: list[Path]) -> set[str]:
     return {line for file in said for line in file.read_text().split("\n")[:-1]}
 
 
-
-
 @pytest.mark.slow
 def test_twenty_kills_lose_nothing_that_was_acknowledged(tmp_path: Path, database: str) -> None:
     recorder(tmp_path, database).close()  # the tables are there
@@ -104,8 +102,6 @@ class Load:
         self._pool.shutdown()
 
 
-
-
 @pytest.fixture
 def server(request: pytest.FixtureRequest, database: str) -> Postgres | None:
     return request.getfixturevalue("postgres") if database.startswith("postgresql") else None
@@ -132,7 +128,10 @@ def test_a_database_that_goes_away_under_load_loses_nothing(
     assert told.rows["lost"] == told.depth == 0
     assert counted(database, "hourly_risk", "gender") == len(ids)
     said = [line.getMessage() for line in caplog.records if line.name == "evenhand.service.audit.writer"]
-    assert [("goes to the spool" in line, "is back" in line) for line in said] == [(True, False), (False, True)]
+    assert [("goes to the spool" in line, "is back" in line) for line in said] == [
+        (True, False),
+        (False, True),
+    ]
     assert list((tmp_path / "spool").iterdir()) == []
 
 
@@ -242,7 +241,10 @@ def test_neither_database_nor_disk(tmp_path: Path, database: str, monkeypatch: p
 WITHOUT_MEMORY = {
     "words": ["evenhand.service.audit.writer.make"],
     "database": ["evenhand.service.audit.store.Store.append"],
-    "database and spool": ["evenhand.service.audit.store.Store.append", "evenhand.service.audit.spool.Spool.append"],
+    "database and spool": [
+        "evenhand.service.audit.store.Store.append",
+        "evenhand.service.audit.spool.Spool.append",
+    ],
 }
 
 

@@ -24,7 +24,9 @@ def cutter(postgres: Postgres) -> Iterator[Cutter]:
     made.close()
 
 
-def test_a_commit_whose_answer_was_lost_counts_once(tmp_path: Path, postgres: Postgres, cutter: Cutter) -> None:
+def test_a_commit_whose_answer_was_lost_counts_once(
+    tmp_path: Path, postgres: Postgres, cutter: Cutter
+) -> None:
     url, told = postgres.create(), Told()
     record = recorder(tmp_path, url.replace(str(postgres.port), str(cutter.port)), told, durability="request")
     record.take(batch(1)).result(600)
@@ -141,7 +143,8 @@ def test_taking_waits_for_nobody(tmp_path: Path, database: str) -> None:
         connection.execute(sa.text("UPDATE chain SET seq = seq"))
         began_s = time.monotonic()
         waiting = [record.take(batch(1)) for _ in range(20)]
-        # Nothing is durable before the spool is used, which takes longer than this unless the machine stands still.
+        # Nothing is durable before the spool is used, which takes longer than this unless the machine stands
+        # still.
         assert not any(done.done() for done in waiting if done) or time.monotonic() > began_s + 1
     assert [done.result(600) for done in waiting if done] == [None] * 20
     record.close()

@@ -99,7 +99,9 @@ def test_what_the_counters_need_comes_with_it(record: Recorder) -> None:
     assert {name for name, flagged in counted.flagged.items() if flagged} == set(decision["flagged"])
 
 
-def test_a_group_declared_later_counts_once_under_the_hour_of_the_decision(record: Recorder, database: str) -> None:
+def test_a_group_declared_later_counts_once_under_the_hour_of_the_decision(
+    record: Recorder, database: str
+) -> None:
     (name,) = decide(record)
     assert one(record, name, gender="Women").result == "joined"
     assert one(record, name, gender="Women").result == "duplicate"
@@ -149,7 +151,12 @@ def test_the_order_of_labels_and_groups_changes_no_count(record: Recorder, datab
     assert all(each == found[0] for each in found)
     outcomes = {(key[2], key[3], key[4]) for key in found[0][0]}
     assert {("gender", "Women", "declared"), ("race", "Arab", "declared")} < outcomes
-    assert {key[2] for key in found[0][0] if key[4] == "inferred"} == {"race", "religion", "gender", "orientation"}
+    assert {key[2] for key in found[0][0] if key[4] == "inferred"} == {
+        "race",
+        "religion",
+        "gender",
+        "orientation",
+    }
 
 
 def added(before: list[tuple[Any, ...]], after: list[tuple[Any, ...]]) -> dict[tuple[Any, ...], int]:

@@ -114,7 +114,9 @@ def test_one_row_that_cannot_be_written_costs_no_other(
     until(lambda: told.rows["written"] == 1)
     taken = [batch(3, seed, gender="Women") for seed in range(40)]
     twice = taken[0].rows[0].id
-    taken[17] = with_risk(taken[17], 1, float("nan")) if kind == "cannot be counted" else with_id(taken[17], 1, twice)
+    taken[17] = (
+        with_risk(taken[17], 1, float("nan")) if kind == "cannot be counted" else with_id(taken[17], 1, twice)
+    )
     bad = taken[17].rows[1]
     for one in taken:
         record.take(one)
@@ -167,7 +169,9 @@ def test_a_lot_in_the_spool_that_the_database_refuses_goes_beside(tmp_path: Path
     assert [path.suffix for path in (tmp_path / "spool").iterdir()] == [".aside"]
 
 
-def test_who_waits_for_a_record_that_cannot_be_written_is_told_so_and_alone(tmp_path: Path, database: str) -> None:
+def test_who_waits_for_a_record_that_cannot_be_written_is_told_so_and_alone(
+    tmp_path: Path, database: str
+) -> None:
     told = Told()
     record = recorder(tmp_path, database, told, durability="request")
     with locked(database):

@@ -148,7 +148,13 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", [b"00000000 ffffffff 00000001 ", b"0 ffffffffffffffffffffff 0 ", b"00000000 0000000a -0000001 ", b"0" * 27]
+    "line",
+    [
+        b"00000000 ffffffff 00000001 ",
+        b"0 ffffffffffffffffffffff 0 ",
+        b"00000000 0000000a -0000001 ",
+        b"0" * 27,
+    ],
 )
 def test_a_head_that_lies_takes_no_memory_and_stops_nothing(tmp_path: Path, line: bytes) -> None:
     path, told = spooled(tmp_path, 2)

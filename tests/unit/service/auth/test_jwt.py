@@ -51,7 +51,9 @@ def encoded(part: bytes) -> str:
 
 @pytest.fixture(scope="module")
 def tokens(tmp_path_factory: pytest.TempPathFactory) -> TokenVerifier:
-    return TokenVerifier(write(tmp_path_factory.mktemp("jwks") / "jwks.json", [public(PRIVATE)]), "i", "a", "roles")
+    return TokenVerifier(
+        write(tmp_path_factory.mktemp("jwks") / "jwks.json", [public(PRIVATE)]), "i", "a", "roles"
+    )
 
 
 @pytest.mark.parametrize(
@@ -65,7 +67,9 @@ def tokens(tmp_path_factory: pytest.TempPathFactory) -> TokenVerifier:
         (None, set()),
     ],
 )
-def test_scopes_come_from_the_claim_that_is_set(tokens: TokenVerifier, claim: object, scopes: set[str]) -> None:
+def test_scopes_come_from_the_claim_that_is_set(
+    tokens: TokenVerifier, claim: object, scopes: set[str]
+) -> None:
     found = tokens.verify(token(PRIVATE, roles=claim, scope="admin"), 0.0)
     assert found == Bearer("me", frozenset(scopes))
 

@@ -90,7 +90,9 @@ def test_a_group_of_its_own_may_read_it(tmp_path: Path, mode: int) -> None:
     ],
 )
 def test_a_wrong_line_is_named_by_its_number(tmp_path: Path, line: str) -> None:
-    file = write(tmp_path / "keys", f"# keys\nfirst audit sha256:{'0' * 64}\n".replace("0" * 64, "1" * 64) + line)
+    file = write(
+        tmp_path / "keys", f"# keys\nfirst audit sha256:{'0' * 64}\n".replace("0" * 64, "1" * 64) + line
+    )
     if line.startswith("other"):
         file = write(file, f"# keys\nfirst audit sha256:{'0' * 64}\n{line}")
     with pytest.raises(AccessError, match="line 3: ") as caught:
@@ -170,7 +172,9 @@ def test_a_file_is_read_again_when_it_changes_and_a_bad_one_is_said_once(
     assert names() == ["third", "second"]
 
 
-def test_the_command_prints_a_key_once_and_lists_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_prints_a_key_once_and_lists_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file, runner = tmp_path / "keys", CliRunner()
     made = runner.invoke(
         app, ["key", "new", "client", "--scope", "predict", "--scope", "feedback", "--file", str(file)]

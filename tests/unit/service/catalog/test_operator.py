@@ -57,7 +57,9 @@ async def test_orders_to_different_workers_add_up(workers: list[Worker]) -> None
     assert first.registry.roles[NAME].shadow is None
 
 
-async def test_a_replacement_does_what_was_ordered_before_it_came(workers: list[Worker], tmp_path: Path) -> None:
+async def test_a_replacement_does_what_was_ordered_before_it_came(
+    workers: list[Worker], tmp_path: Path
+) -> None:
     workers[0].control.set_mode(NAME, None, "off")
     late = Worker(tmp_path / "control.json", *(slot.model.path for slot in workers[0].registry.slots))
     assert late.modes == ["apply"] * 4
@@ -65,7 +67,9 @@ async def test_a_replacement_does_what_was_ordered_before_it_came(workers: list[
     assert late.modes == ["off"] * 4
 
 
-async def test_a_version_that_is_not_loaded_here_leaves_what_is(workers: list[Worker], tmp_path: Path) -> None:
+async def test_a_version_that_is_not_loaded_here_leaves_what_is(
+    workers: list[Worker], tmp_path: Path
+) -> None:
     workers[0].control.promote(NAME, "2.0.0")
     poorer = Worker(tmp_path / "control.json", workers[0].registry.slots[0].model.path)
     await followed(poorer)
@@ -77,7 +81,9 @@ async def test_the_live_version_is_not_tried_beside_itself(workers: list[Worker]
         workers[0].control.set_shadow(NAME, "1.0.0")
 
 
-async def test_orders_that_cannot_be_read_leave_a_worker_as_it_is(workers: list[Worker], tmp_path: Path) -> None:
+async def test_orders_that_cannot_be_read_leave_a_worker_as_it_is(
+    workers: list[Worker], tmp_path: Path
+) -> None:
     first, second = workers
     first.control.set_mode(NAME, "race", "off")
     await followed(second)

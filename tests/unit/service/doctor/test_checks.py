@@ -65,7 +65,9 @@ def test_a_healthy_installation_has_no_finding_and_is_not_changed(
     state: Path, demo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EVENHAND_STATE", str(state))
-    before = {path: path.stat().st_mtime_ns for path in state.iterdir() if path.suffix not in (".db-shm", ".db-wal")}
+    before = {
+        path: path.stat().st_mtime_ns for path in state.iterdir() if path.suffix not in (".db-shm", ".db-wal")
+    }
     found = run(str(demo))
     # What else is installed, and how full the disk is, is not the test's to decide.
     bad = [line for line in found.stdout.splitlines() if line.startswith(("warning", "problem"))]
@@ -246,7 +248,9 @@ def test_the_folder_of_counters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert look() == "warning"
 
 
-def test_a_clock_behind_its_files_and_one_that_is_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clock_behind_its_files_and_one_that_is_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file, settings = tmp_path / "file", Settings(state=tmp_path)
     file.write_text("")
     (finding,) = checks.check_clock(settings)
@@ -258,7 +262,9 @@ def test_a_clock_behind_its_files_and_one_that_is_set(tmp_path: Path, monkeypatc
     file.unlink()
     # The module's own clock only: the watching threads of other tests read the process's.
     jumps_s = iter((0.0, 0.0, 100.0))
-    clock = SimpleNamespace(time=lambda: time.time() + next(jumps_s), monotonic=time.monotonic, sleep=time.sleep)
+    clock = SimpleNamespace(
+        time=lambda: time.time() + next(jumps_s), monotonic=time.monotonic, sleep=time.sleep
+    )
     monkeypatch.setattr(checks, "time", clock)
     (finding,) = checks.check_clock(settings)
     assert finding.state == "warning"

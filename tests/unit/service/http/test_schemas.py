@@ -19,8 +19,15 @@ GROUPS: list[Any] = [
 @pytest.mark.parametrize(
     ("model", "body"),
     [
-        *[(model, {"id": "a", "groups": groups}) for groups in GROUPS for model in (FeedbackItem, FeedbackRequest)],
-        *[(model, {str(number): 1 for number in range(MANY)}) for model in (PredictRequest, FeedbackItem, ModeRequest)],
+        *[
+            (model, {"id": "a", "groups": groups})
+            for groups in GROUPS
+            for model in (FeedbackItem, FeedbackRequest)
+        ],
+        *[
+            (model, {str(number): 1 for number in range(MANY)})
+            for model in (PredictRequest, FeedbackItem, ModeRequest)
+        ],
     ],
 )
 def test_errors_are_few_however_many_there_are(model: type[BaseModel], body: dict[str, Any]) -> None:

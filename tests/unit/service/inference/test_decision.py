@@ -59,8 +59,12 @@ def test_modes_of_attributes_are_told_apart(manifest: Manifest) -> None:
 
 
 @pytest.mark.parametrize("broken", [[np.nan, 0.0], [np.inf, 0.0], [-np.inf, 1.0]])
-def test_a_correction_that_overflows_serves_the_base_and_is_marked(manifest: Manifest, broken: list[float]) -> None:
-    found = decide(scores(broken, TOXIC, broken, [True, True, False, False]), modes(APPLY, SHADOW, 2, 2), manifest)
+def test_a_correction_that_overflows_serves_the_base_and_is_marked(
+    manifest: Manifest, broken: list[float]
+) -> None:
+    found = decide(
+        scores(broken, TOXIC, broken, [True, True, False, False]), modes(APPLY, SHADOW, 2, 2), manifest
+    )
     assert (found.final, found.corrected, found.shadow) == (found.base, False, None)
     assert [verdict.result for verdict in found.verdicts] == ["error", "error", None, None]
 

@@ -66,7 +66,9 @@ def test_a_graph_whose_canary_does_not_sing_is_not_served(
         engine(bundle)
 
 
-def test_a_run_that_is_alone_has_all_cores_and_the_same_answer(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_is_alone_has_all_cores_and_the_same_answer(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sessions: list[Session] = []
     make = module.make_runner
 

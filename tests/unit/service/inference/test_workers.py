@@ -205,7 +205,9 @@ async def test_a_hung_lane_fails_its_job_shows_and_is_replaced(monkeypatch: pyte
     await lanes.stop()
 
 
-async def test_lanes_that_go_on_hanging_say_that_only_a_new_process_helps(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_lanes_that_go_on_hanging_say_that_only_a_new_process_helps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(module, "PROBATION_S", 0.0)
     freed = threading.Event()
     work = Work(*[lambda: freed.wait(600) and None] * 10)

@@ -34,7 +34,9 @@ def test_nothing_comes_out_before_a_lot_is_full_and_then_everything() -> None:
 
 
 @given(st.lists(st.sampled_from("abc"), max_size=60), st.integers(1, 7), st.integers(1, 9))
-def test_what_is_out_is_what_came_in_up_to_the_last_full_lot(cells: list[str], least: int, every: int) -> None:
+def test_what_is_out_is_what_came_in_up_to_the_last_full_lot(
+    cells: list[str], least: int, every: int
+) -> None:
     registry, counter, _ = make()
     lot, out = CounterBuffer(least), 0
     for place, cell in enumerate(cells):

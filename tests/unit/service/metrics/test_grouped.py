@@ -46,7 +46,9 @@ def joined(
     p: float = 0.4,
 ) -> Counted:
     flagged, references = {"race": True}, {a.name: a.reference for a in manifest.attributes}
-    return Counted(manifest.name, base, final, label, True, p, int(p * 10), flagged, references, decisions, outcomes)
+    return Counted(
+        manifest.name, base, final, label, True, p, int(p * 10), flagged, references, decisions, outcomes
+    )
 
 
 class Counting:
@@ -87,15 +89,23 @@ def test_selection_rates_and_outcomes_equal_fairlearn(manifest: Manifest, drawn:
     for answer, predicted in (("base", base), ("final", final)):
         given_ = {"y_true": truth, "y_pred": predicted, "sensitive_features": groups}
 
-        def rate(group: str, of: str = "evenhand_decisions_total", answer: str = answer, **condition: str) -> float:
+        def rate(
+            group: str, of: str = "evenhand_decisions_total", answer: str = answer, **condition: str
+        ) -> float:
             cell = {"attribute": "race", "group": group, "source": "declared", **condition}
             return counted.total(of, **cell, **{answer: "1"}) / counted.total(of, **cell)
 
         selection = [rate(group) for group in GROUPS]
-        assert max(selection) - min(selection) == pytest.approx(fl.demographic_parity_difference(**given_), abs=1e-12)
+        assert max(selection) - min(selection) == pytest.approx(
+            fl.demographic_parity_difference(**given_), abs=1e-12
+        )
         if max(selection):
-            assert min(selection) / max(selection) == pytest.approx(fl.demographic_parity_ratio(**given_), abs=1e-12)
-        tpr, fpr = ([rate(group, "evenhand_outcomes_total", label=label) for group in GROUPS] for label in ("1", "0"))
+            assert min(selection) / max(selection) == pytest.approx(
+                fl.demographic_parity_ratio(**given_), abs=1e-12
+            )
+        tpr, fpr = (
+            [rate(group, "evenhand_outcomes_total", label=label) for group in GROUPS] for label in ("1", "0")
+        )
         gaps = [max(rates) - min(rates) for rates in (tpr, fpr)]
         assert gaps[0] == pytest.approx(fl.equal_opportunity_difference(**given_), abs=1e-12)
         assert max(gaps) == pytest.approx(fl.equalized_odds_difference(**given_), abs=1e-12)
@@ -110,7 +120,9 @@ def test_a_row_counts_once_per_attribute_declared_or_inferred(manifest: Manifest
     assert counted.total(name, attribute="gender", group="flagged", source="inferred") == 1
     assert counted.total("evenhand_detector_total", attribute="race", flagged="1", truth="1") == 1
     assert counted.total("evenhand_detector_total", attribute="gender") == 0
-    assert counted.total("evenhand_soft_decisions_total", attribute="race", group="other") == pytest.approx(0.7)
+    assert counted.total("evenhand_soft_decisions_total", attribute="race", group="other") == pytest.approx(
+        0.7
+    )
     assert counted.total("evenhand_soft_decisions_total", attribute="race") == pytest.approx(1.0)
     squares = counted.total("evenhand_soft_weight_squared_total", attribute="race")
     assert squares == pytest.approx(0.7**2 + 0.3**2)
@@ -121,7 +133,9 @@ def test_a_row_counts_once_per_attribute_declared_or_inferred(manifest: Manifest
 def test_an_unknown_group_is_counted_and_says_nothing_of_the_detector(manifest: Manifest) -> None:
     counted = Counting(manifest)
     counted.metrics.fairness.decision(manifest, row(manifest, True, True, race="unknown"))
-    assert counted.total("evenhand_decisions_total", attribute="race", group="unknown", source="declared") == 1
+    assert (
+        counted.total("evenhand_decisions_total", attribute="race", group="unknown", source="declared") == 1
+    )
     assert counted.total("evenhand_detector_total") == 0
 
 
@@ -165,7 +179,10 @@ def test_the_number_of_series_is_known_before_they_are_made(manifest: Manifest, 
     counted = Counting(manifest)
     counted.metrics.fairness.expect(manifest.name, read((demo / "reference.json").read_bytes(), b""))
     made = [
-        sample for family in counted.registry.collect() for sample in family.samples if "attribute" in sample.labels
+        sample
+        for family in counted.registry.collect()
+        for sample in family.samples
+        if "attribute" in sample.labels
     ]
     others = {"evenhand_group_overflow_total", "evenhand_threshold"}
     assert series_of(manifest) == sum(sample.name not in others for sample in made)

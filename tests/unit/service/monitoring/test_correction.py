@@ -17,11 +17,15 @@ def judged(rows: list[Answered]) -> dict[str, Any]:
 
 def rows(group: str, label: bool | None, **counts: int) -> list[Answered]:
     """Rows by base and final answer: yy, yn, ny, nn."""
-    return [Answered(group, kind[0] == "y", kind[1] == "y", label) for kind, n in counts.items() for _ in range(n)]
+    return [
+        Answered(group, kind[0] == "y", kind[1] == "y", label) for kind, n in counts.items() for _ in range(n)
+    ]
 
 
 def test_changed_mended_and_broken_are_counted_on_the_same_rows() -> None:
-    told = judged(rows("none", True, ny=3, yn=2, yy=5) + rows("a", False, ny=7, yn=11) + rows("b", None, yn=4))
+    told = judged(
+        rows("none", True, ny=3, yn=2, yy=5) + rows("a", False, ny=7, yn=11) + rows("b", None, yn=4)
+    )
     assert {key: told[key] for key in ("changed", "mended", "broken", "labels", "rows")} == {
         "changed": 27,
         "mended": 14,
@@ -45,7 +49,9 @@ def test_more_errors_are_a_breach_once_they_are_sure() -> None:
 def test_a_gap_that_grew_surely_is_a_breach_even_without_labels() -> None:
     told = judged(rows("none", None, yy=500, ny=100, nn=400) + rows("a", None, yy=400, yn=50, nn=550))
     assert told["state"] == BREACH
-    assert told["why"] == ("It widened the gap in favourable answers between “none” and “a”: 5.0 points became 20.0.")
+    assert told["why"] == (
+        "It widened the gap in favourable answers between “none” and “a”: 5.0 points became 20.0."
+    )
     turned = judged(rows("none", None, ny=900, nn=100) + rows("a", None, yy=100, yn=100, nn=800))
     assert turned["state"] == BREACH
 
@@ -56,7 +62,9 @@ def test_a_gap_that_grew_by_a_few_rows_is_no_evidence() -> None:
 
 
 def test_without_labels_nothing_is_said_of_errors() -> None:
-    told = judged(rows("none", None, yy=500, yn=5, ny=5, nn=490) + rows("a", None, yy=500, yn=5, ny=10, nn=485))
+    told = judged(
+        rows("none", None, yy=500, yn=5, ny=5, nn=490) + rows("a", None, yy=500, yn=5, ny=10, nn=485)
+    )
     assert told["state"] == INSUFFICIENT
     assert "what it breaks is not known" in told["why"]
     assert told["accuracy_change"] == {"value": None, "low": None, "high": None}

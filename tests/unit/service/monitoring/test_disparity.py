@@ -25,7 +25,9 @@ def found(rows: list[Answered], usual: float | None = None, **limits: float) -> 
     return {metric["metric"]: metric for metric in metrics_of(groups, {**LIMITS, **limits}, usual)}
 
 
-def many(n: int, group: str, share: float, label: bool | None = None, base: float | None = None) -> list[Answered]:
+def many(
+    n: int, group: str, share: float, label: bool | None = None, base: float | None = None
+) -> list[Answered]:
     """So many rows of which a share is selected."""
     before = share if base is None else base
     return [Answered(group, place < before * n, place < share * n, label) for place in range(n)]
@@ -47,7 +49,8 @@ def test_every_figure_equals_fairlearns_on_the_same_rows(rows: list[Answered]) -
         answers = np.array([getattr(row, side) for row in known], dtype=bool)
 
         def theirs(metric: Any, inside: np.ndarray, answers: np.ndarray = answers) -> float | None:
-            # One group is at no distance from itself, says Fairlearn; we say that there is no gap to speak of.
+            # One group is at no distance from itself, says Fairlearn; we say that there is no gap to speak
+            # of.
             if len(set(groups[inside])) < 2:
                 return None
             with warnings.catch_warnings():
@@ -57,7 +60,10 @@ def test_every_figure_equals_fairlearns_on_the_same_rows(rows: list[Answered]) -
 
         everyone = np.ones(len(known), dtype=bool)
         # Fairlearn calls the rate of a group without such rows 0; we leave the group out of the gap.
-        tpr, fpr = theirs(fl.equal_opportunity_difference, with_yes), theirs(fl.false_positive_rate_difference, with_no)
+        tpr, fpr = (
+            theirs(fl.equal_opportunity_difference, with_yes),
+            theirs(fl.false_positive_rate_difference, with_no),
+        )
         expected = {
             "demographic_parity_difference": theirs(fl.demographic_parity_difference, everyone),
             "demographic_parity_ratio": theirs(fl.demographic_parity_ratio, everyone),
@@ -66,10 +72,14 @@ def test_every_figure_equals_fairlearns_on_the_same_rows(rows: list[Answered]) -
         if (with_yes & with_no).all():
             expected["equalized_odds_difference"] = theirs(fl.equalized_odds_difference, everyone)
         if len(known) > 1:  # Fairlearn takes no single row
-            frame = fl.MetricFrame(metrics=accuracy_score, y_true=truth, y_pred=answers, sensitive_features=groups)
+            frame = fl.MetricFrame(
+                metrics=accuracy_score, y_true=truth, y_pred=answers, sensitive_features=groups
+            )
             expected["worst_group_accuracy"] = frame.group_min()
         for metric, value in expected.items():
-            assert ours[metric][side]["value"] == (None if value is None else pytest.approx(value, abs=1e-12)), metric
+            assert ours[metric][side]["value"] == (
+                None if value is None else pytest.approx(value, abs=1e-12)
+            ), metric
         larger = None if tpr is None or fpr is None else pytest.approx(max(tpr, fpr), abs=1e-12)
         assert ours["equalized_odds_difference"][side]["value"] == larger
 
@@ -99,10 +109,14 @@ def test_rates_of_groups_equal_fairlearns(rows: list[Answered]) -> None:
 
 
 def test_a_group_that_is_never_selected_counts() -> None:
-    metric = found(many(200, "none", 0.4) + many(200, "a", 0.0) + many(200, "b", 0.4))["demographic_parity_difference"]
+    metric = found(many(200, "none", 0.4) + many(200, "a", 0.0) + many(200, "b", 0.4))[
+        "demographic_parity_difference"
+    ]
     assert metric["final"]["value"] == pytest.approx(0.4)
     assert (metric["verdict"], metric["groups"]) == (BREACH, ["none", "a"])
-    assert metric["why"].startswith("0.0 % of “a” and 40.0 % of “none” get a favourable answer: a gap of 40.0 points")
+    assert metric["why"].startswith(
+        "0.0 % of “a” and 40.0 % of “none” get a favourable answer: a gap of 40.0 points"
+    )
 
 
 def test_a_group_without_positives_enters_no_true_positive_gap_and_is_named() -> None:
@@ -169,7 +183,9 @@ def test_limits_of_a_gap_between_two_groups_are_those_of_their_rates() -> None:
     assert gap({"none": rates["a"], "a": rates["a"]}).low == 0.0
 
 
-def test_the_ratio_breaches_where_its_upper_limit_is_below_the_limit_and_is_nothing_where_nobody_is_selected() -> None:
+def test_the_ratio_breaches_where_its_upper_limit_is_below_the_limit_and_is_nothing_where_nobody_is_selected() -> (
+    None
+):
     metric = found(many(2000, "none", 0.6) + many(2000, "a", 0.3))["demographic_parity_ratio"]
     assert metric["final"]["value"] == pytest.approx(0.5)
     assert (metric["verdict"], metric["limit"]) == (BREACH, 0.8)

@@ -82,7 +82,9 @@ def test_too_few_labels_and_a_score_without_any_are_said_and_not_guessed() -> No
     assert told["estimate"] is True
 
 
-def test_a_group_without_expected_positives_has_no_true_positive_rate_and_one_never_selected_has_zero() -> None:
+def test_a_group_without_expected_positives_has_no_true_positive_rate_and_one_never_selected_has_zero() -> (
+    None
+):
     none = [Answered("a", True, True, False, 0.9)] * 200 + [Answered("a", True, True, None, 0.9)] * 10
     told = expected_of(group_of(none), 100)
     assert told["true_positive_rate"]["final"] == {"n": 0, "value": None, "low": None, "high": None}
@@ -104,7 +106,9 @@ def risked(risk: np.ndarray, base: np.ndarray, final: np.ndarray) -> list[Risked
     return found
 
 
-def situation(seed: int, of_group: float, of_risk: float, n: int = 200_000) -> tuple[list[Risked], float, float]:
+def situation(
+    seed: int, of_group: float, of_risk: float, n: int = 200_000
+) -> tuple[list[Risked], float, float]:
     """Answers that depend on the group itself and on the risk; the risk is calibrated.
 
     Returns:
@@ -121,8 +125,12 @@ def situation(seed: int, of_group: float, of_risk: float, n: int = 200_000) -> t
     return risked(risk, base, selected), truth, hard
 
 
-@pytest.mark.parametrize(("of_group", "of_risk"), [(0.0, 0.0), (0.3, 0.0), (0.0, 0.5), (0.3, 0.3), (-0.2, 0.2)])
-def test_the_true_gap_lies_within_the_bounds_and_so_does_the_weighted_one(of_group: float, of_risk: float) -> None:
+@pytest.mark.parametrize(
+    ("of_group", "of_risk"), [(0.0, 0.0), (0.3, 0.0), (0.0, 0.5), (0.3, 0.3), (-0.2, 0.2)]
+)
+def test_the_true_gap_lies_within_the_bounds_and_so_does_the_weighted_one(
+    of_group: float, of_risk: float
+) -> None:
     cells, truth, _ = situation(3, of_group, of_risk)
     bounds, soft = bounds_of(cells), soft_of(cells)
     assert bounds is not None
@@ -133,12 +141,15 @@ def test_the_true_gap_lies_within_the_bounds_and_so_does_the_weighted_one(of_gro
 
 
 def test_weighing_understates_a_gap_that_the_risk_does_not_see() -> None:
-    # Chen, Kallus, Mao, Svacha and Udell 2019: its error is the covariance of group and answer within equal risk.
+    # Chen, Kallus, Mao, Svacha and Udell 2019: its error is the covariance of group and answer within equal
+    # risk.
     cells, truth, _ = situation(4, of_group=0.3, of_risk=0.0)
     assert soft_difference(cells) < truth - 0.05
 
 
-def test_weighing_is_right_and_counting_flagged_rows_overstates_where_the_answer_leans_on_the_risk_alone() -> None:
+def test_weighing_is_right_and_counting_flagged_rows_overstates_where_the_answer_leans_on_the_risk_alone() -> (
+    None
+):
     cells, truth, hard = situation(5, of_group=0.0, of_risk=0.5)
     assert soft_difference(cells) == pytest.approx(truth, abs=0.01)
     assert hard > truth + 0.05

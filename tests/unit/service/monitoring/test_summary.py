@@ -48,7 +48,9 @@ def told(engine: Engine, manifest: Manifest, window: Window, **more: Any) -> dic
         "limits": {},
         "record": {"state": "on", "spooled": 0},
     }
-    found = summary(read(engine, manifest.name, window), Facts(manifest=manifest, window=window, **{**facts, **more}))
+    found = summary(
+        read(engine, manifest.name, window), Facts(manifest=manifest, window=window, **{**facts, **more})
+    )
     FairnessReply.model_validate(found)
     return found
 
@@ -74,7 +76,9 @@ def test_a_window_between_two_moments_holds_every_hour_that_they_touch() -> None
     assert Window.between(ten, ten.replace(hour=12, minute=1)).facts()["hours"] == 3
 
 
-def test_every_attribute_and_listed_group_is_told_even_without_a_row(engine: Engine, manifest: Manifest) -> None:
+def test_every_attribute_and_listed_group_is_told_even_without_a_row(
+    engine: Engine, manifest: Manifest
+) -> None:
     found = told(engine, manifest, Window.last(1, NOW))
     assert [attribute["attribute"] for attribute in found["attributes"]] == manifest.attribute_names
     for attribute, of_manifest in zip(found["attributes"], manifest.attributes, strict=True):
@@ -88,7 +92,9 @@ def test_every_attribute_and_listed_group_is_told_even_without_a_row(engine: Eng
         assert attribute["bounds"] is None
 
 
-def test_sources_are_never_mixed_and_unknown_groups_are_counted_apart(engine: Engine, manifest: Manifest) -> None:
+def test_sources_are_never_mixed_and_unknown_groups_are_counted_apart(
+    engine: Engine, manifest: Manifest
+) -> None:
     decided(engine, HOUR, "none", 300)
     decided(engine, HOUR, "African", 300, base=0, final=0)
     decided(engine, HOUR, "unknown", 70)
@@ -115,7 +121,9 @@ def risked(engine: Engine, n: int) -> None:
 
 def abstains(manifest: Manifest) -> Manifest:
     first, *others = manifest.attributes
-    return manifest.model_copy(update={"attributes": [first.model_copy(update={"abstain_below": 0.8}), *others]})
+    return manifest.model_copy(
+        update={"attributes": [first.model_copy(update={"abstain_below": 0.8}), *others]}
+    )
 
 
 def test_a_model_that_never_abstains_is_told_nothing_about_it(engine: Engine, manifest: Manifest) -> None:
@@ -166,7 +174,9 @@ def _without_abstentions(found: dict[str, Any]) -> Any:
 
     def kept(part: Any) -> Any:
         if isinstance(part, dict):
-            return {name: kept(value) for name, value in part.items() if name not in ("abstained", "abstention")}
+            return {
+                name: kept(value) for name, value in part.items() if name not in ("abstained", "abstention")
+            }
         if isinstance(part, list):
             return [kept(each) for each in part if not _is_abstention(each)]
         return part
@@ -193,7 +203,9 @@ def test_an_unequal_share_of_abstentions_has_three_states(
     assert declared["metrics"][-1]["verdict"] == state
 
 
-def test_one_that_abstained_under_an_earlier_version_is_still_told(engine: Engine, manifest: Manifest) -> None:
+def test_one_that_abstained_under_an_earlier_version_is_still_told(
+    engine: Engine, manifest: Manifest
+) -> None:
     decided(engine, HOUR, "none", 300)
     decided(engine, HOUR, "all", 3, source="abstained")
     risked(engine, 300)
@@ -204,9 +216,19 @@ def test_labels_risks_evidence_and_limits_arrive(engine: Engine, manifest: Manif
     decided(engine, HOUR, "none", 300)
     with engine.begin() as connection:
         cell = {"hour": HOUR, "model": manifest.name, "attribute": "race", "base": 1, "final": 0}
-        labelled = {**cell, "group": "none", "source": "declared", "label": 1, "bin": 7, "n": 120, "score": 90.0}
+        labelled = {
+            **cell,
+            "group": "none",
+            "source": "declared",
+            "label": 1,
+            "bin": 7,
+            "n": 120,
+            "score": 90.0,
+        }
         connection.execute(insert(hourly_outcomes), [labelled])
-        connection.execute(insert(hourly_risk), [{**cell, "bin": 2, "n": 8, "risk": 2.0, "risk_squared": 0.5}])
+        connection.execute(
+            insert(hourly_risk), [{**cell, "bin": 2, "n": 8, "risk": 2.0, "risk_squared": 0.5}]
+        )
     evidence = {
         "model": manifest.name, "attribute": "race", "group": "African", "metric": "demographic_parity",
         "process": "detector", "ln": 1.0, "limit_ln": 9.9, "rows": 12,

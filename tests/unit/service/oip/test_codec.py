@@ -35,13 +35,17 @@ def tensors(draw: st.DrawFn) -> tuple[str, np.ndarray]:
 
 def same(ours: list[Any], theirs: np.ndarray) -> bool:
     found = [value.decode() if isinstance(value, bytes) else value for value in ours]
-    expected = [value.decode() if isinstance(value, bytes) else value for value in theirs.reshape(-1).tolist()]
+    expected = [
+        value.decode() if isinstance(value, bytes) else value for value in theirs.reshape(-1).tolist()
+    ]
     pairs = zip(found, expected, strict=True)
     return all(a == b or (a is None and not math.isfinite(b)) or (a != a and b != b) for a, b in pairs)
 
 
 @given(st.lists(tensors(), min_size=1, max_size=4), st.lists(st.booleans(), min_size=4, max_size=4))
-def test_what_tritons_client_writes_is_what_we_read(given: list[tuple[str, np.ndarray]], binary: list[bool]) -> None:
+def test_what_tritons_client_writes_is_what_we_read(
+    given: list[tuple[str, np.ndarray]], binary: list[bool]
+) -> None:
     inputs = []
     for index, (datatype, values) in enumerate(given):
         tensor = InferInput(f"tensor {index}", list(values.shape), datatype)
@@ -59,9 +63,12 @@ def test_what_tritons_client_writes_is_what_we_read(given: list[tuple[str, np.nd
 
 
 @given(st.lists(tensors(), min_size=1, max_size=4), st.lists(st.booleans(), min_size=4, max_size=4))
-def test_what_we_write_is_what_tritons_client_reads(given: list[tuple[str, np.ndarray]], binary: list[bool]) -> None:
+def test_what_we_write_is_what_tritons_client_reads(
+    given: list[tuple[str, np.ndarray]], binary: list[bool]
+) -> None:
     outputs = [
-        Tensor(f"out {i}", kind, values.shape, values.reshape(-1).tolist()) for i, (kind, values) in enumerate(given)
+        Tensor(f"out {i}", kind, values.shape, values.reshape(-1).tolist())
+        for i, (kind, values) in enumerate(given)
     ]
     body, length = encode(InferReply("a model", "1", None, outputs), binary[: len(given)])
     found = InferenceServerClient.parse_response_body(body, header_length=length)
@@ -77,8 +84,13 @@ def test_what_we_write_is_what_tritons_client_reads(given: list[tuple[str, np.nd
 def test_wanted_outputs_are_read_as_tritons_client_writes_them() -> None:
     tensor = InferInput("text", [1], "BYTES")
     tensor.set_data_from_numpy(np.array(["a"], dtype=object), binary_data=False)
-    wanted = [InferRequestedOutput("label", binary_data=True), InferRequestedOutput("risk", binary_data=False)]
-    body, length = InferenceServerClient.generate_request_body([tensor], outputs=wanted, parameters={"mode": "off"})
+    wanted = [
+        InferRequestedOutput("label", binary_data=True),
+        InferRequestedOutput("risk", binary_data=False),
+    ]
+    body, length = InferenceServerClient.generate_request_body(
+        [tensor], outputs=wanted, parameters={"mode": "off"}
+    )
     found = decode(bytes(body), length, LIMIT)
     assert length is None
     assert found.outputs == {"label": True, "risk": False}
@@ -149,7 +161,9 @@ def test_what_is_no_request_is_refused_without_an_echo(body: Any, message: str) 
     ],
 )
 def test_bytes_that_do_not_match_the_shape_are_refused(datatype: str, content: bytes, message: str) -> None:
-    head = json.dumps(request(datatype=datatype, data=..., parameters={"binary_data_size": len(content)})).encode()
+    head = json.dumps(
+        request(datatype=datatype, data=..., parameters={"binary_data_size": len(content)})
+    ).encode()
     with pytest.raises(InvalidInput, match=message):
         decode(head + content, str(len(head)).encode(), LIMIT)
     with pytest.raises(InvalidInput, match="longer than"):
@@ -176,7 +190,9 @@ def test_no_bytes_whatever_raise_anything_but_a_refusal(body: bytes, length: int
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from([*DATATYPES, "data"]),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["name", "data"]), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["name", "data"]), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 

@@ -33,7 +33,11 @@ def test_a_table_has_one_tensor_per_feature(table: TableEncoder) -> None:
     assert input_types(table, "table") == {"age": "FP64", "job": "BYTES"}
     tensors = columns(age=("FP32", [50.0, math.nan, None]), job=("BYTES", [b"smith", "", b"sm\xffth"]))
     items = to_items(tensors, table, "table")
-    assert items == [{"age": 50.0, "job": "smith"}, {"age": None, "job": ""}, {"age": None, "job": "sm\udcffth"}]
+    assert items == [
+        {"age": 50.0, "job": "smith"},
+        {"age": None, "job": ""},
+        {"age": None, "job": "sm\udcffth"},
+    ]
     first, second = (table.encode(item) for item in items[:2])
     assert (first.arrays["numeric"][0], first.arrays["codes"][0]) == (1.0, 3)
     assert (second.arrays["absent"][0], second.arrays["codes"][0]) == (1, 0)

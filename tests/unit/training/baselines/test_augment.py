@@ -39,7 +39,8 @@ def context(task: str, *attributes: str) -> SimpleNamespace:
 
 
 @pytest.mark.parametrize(
-    ("given", "message"), [(("table", "gender"), "this data has none"), (("text", "team"), "give --terms a list")]
+    ("given", "message"),
+    [(("table", "gender"), "this data has none"), (("text", "team"), "give --terms a list")],
 )
 def test_where_no_term_can_be_swapped_it_says_why(given: tuple[str, ...], message: str) -> None:
     with pytest.raises(NotApplicableError, match=message):

@@ -103,7 +103,9 @@ def test_coverage_and_accuracy_are_of_what_is_answered(context: Context) -> None
 
 def test_what_is_not_defined_here_fails_with_the_comparisons_reason(context: Context) -> None:
     unknown = {"team": np.where(context.rows.groups["team"] == 0, 0, -1)}
-    one_group = replace(context, rows=replace(context.rows, groups=unknown), folder=context.folder / "one", cache={})
+    one_group = replace(
+        context, rows=replace(context.rows, groups=unknown), folder=context.folder / "one", cache={}
+    )
     with pytest.raises(NotApplicableError, match="fewer than two groups"):
         BY_NAME["gated-leace"].answer(one_group)
 

@@ -30,7 +30,12 @@ def test_combinations_of_membership_stand_alone_where_both_labels_are_frequent()
 
 def test_a_combination_that_is_rare_in_one_label_falls_to_other() -> None:
     few = FLOOR_ROWS - 1
-    cells = {(y, 0, 0): 100 for y in (0, 1)} | {(0, 1, 0): 100, (1, 1, 0): few, (0, 0, 1): 100, (1, 0, 1): few}
+    cells = {(y, 0, 0): 100 for y in (0, 1)} | {
+        (0, 1, 0): 100,
+        (1, 1, 0): few,
+        (0, 0, 1): 100,
+        (1, 0, 1): few,
+    }
     rows = rows_of(cells)
     groups = merge(rows, TWO, rows.all())
     assert groups.names == ("reference", OTHER)
@@ -38,7 +43,9 @@ def test_a_combination_that_is_rare_in_one_label_falls_to_other() -> None:
 
 
 def test_unknown_rows_and_an_other_that_is_rare_itself_are_left_out() -> None:
-    rows = rows_of({(0, 0, 0): 100, (1, 0, 0): 100, (0, 1, 0): 100, (1, 1, 0): 3, (0, 0, -1): 50, (1, -1, 1): 50})
+    rows = rows_of(
+        {(0, 0, 0): 100, (1, 0, 0): 100, (0, 1, 0): 100, (1, 1, 0): 3, (0, 0, -1): 50, (1, -1, 1): 50}
+    )
     groups = merge(rows, TWO, rows.all())
     assert groups.names == ("reference",)
     assert (groups.codes[200:] == LEFT_OUT).all()

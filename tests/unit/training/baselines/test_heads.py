@@ -70,11 +70,15 @@ def test_after_leace_no_linear_classifier_beats_chance_on_the_attribute() -> Non
     erased = erase(X, ROWS, SCHEMA, TRAIN)
     place = ROWS.groups["place"][TRAIN]
     chance = max(place.mean(), 1 - place.mean())
-    before, after = (LogisticRegression(C=1e4).fit(x, place).score(x, place) for x in (X[TRAIN], erased[TRAIN]))
+    before, after = (
+        LogisticRegression(C=1e4).fit(x, place).score(x, place) for x in (X[TRAIN], erased[TRAIN])
+    )
     assert before > 0.95
     assert after <= chance + 0.005
     # The means of both groups are the same: what makes every linear loss blind to the attribute.
-    assert erased[TRAIN][place == 0].mean(axis=0) == pytest.approx(erased[TRAIN][place == 1].mean(axis=0), abs=1e-4)
+    assert erased[TRAIN][place == 0].mean(axis=0) == pytest.approx(
+        erased[TRAIN][place == 1].mean(axis=0), abs=1e-4
+    )
 
 
 def test_leace_erases_all_groups_of_all_attributes_at_once() -> None:

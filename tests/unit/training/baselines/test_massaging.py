@@ -9,7 +9,8 @@ from evenhand.training.baselines.massaging import massaged, targets
 
 
 def test_ten_applicants_by_hand() -> None:
-    # Four of six men and one of four women are selected: M = |4/6 - 1/4| * 6 * 4 / 10 = 1 promotion and demotion.
+    # Four of six men and one of four women are selected: M = |4/6 - 1/4| * 6 * 4 / 10 = 1 promotion and
+    # demotion.
     men = np.array([True, True, True, True, False, False])
     women = np.array([True, False, False, False])
     score = np.array([0.9, 0.8, 0.4, 0.7, 0.6, 0.1, 0.9, 0.2, 0.5, 0.3])
@@ -19,7 +20,9 @@ def test_ten_applicants_by_hand() -> None:
 
 
 rows = st.lists(
-    st.tuples(st.booleans(), st.sampled_from([0, 1, 2, LEFT_OUT]), st.integers(-20, 20)), min_size=1, max_size=80
+    st.tuples(st.booleans(), st.sampled_from([0, 1, 2, LEFT_OUT]), st.integers(-20, 20)),
+    min_size=1,
+    max_size=80,
 )
 
 

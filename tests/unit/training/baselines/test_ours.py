@@ -35,7 +35,9 @@ def blinded(context: Context, share_of: tuple[str, ...]) -> Context:
     """The same rows with the attributes of some splits hidden, and nothing shared with the other."""
     gone = np.isin(context.rows.split, share_of)
     groups = {name: np.where(gone, -1, codes) for name, codes in context.rows.groups.items()}
-    return replace(context, rows=replace(context.rows, groups=groups), folder=context.folder / "blind", cache={})
+    return replace(
+        context, rows=replace(context.rows, groups=groups), folder=context.folder / "blind", cache={}
+    )
 
 
 def test_the_attributes_of_test_rows_are_never_looked_at(context: Context) -> None:

@@ -21,7 +21,9 @@ def tensors(*values: np.ndarray) -> list[torch.Tensor]:
 
 
 def parity(share: np.ndarray, groups: np.ndarray) -> float:
-    return float(np.mean([(share[groups == group].mean() - share.mean()) ** 2 for group in np.unique(groups)]))
+    return float(
+        np.mean([(share[groups == group].mean() - share.mean()) ** 2 for group in np.unique(groups)])
+    )
 
 
 def test_parity_is_the_mean_squared_gap_to_the_rate_of_all() -> None:

@@ -35,7 +35,9 @@ def base_classes(context: Context) -> np.ndarray:
 
 
 def outside(context: Context) -> np.ndarray:
-    return np.any([context.rows.groups[name][context.judged] > 0 for name in context.schema.attributes], axis=0)
+    return np.any(
+        [context.rows.groups[name][context.judged] > 0 for name in context.schema.attributes], axis=0
+    )
 
 
 def test_with_full_knowledge_the_true_attribute_gates(context: Context) -> None:
@@ -46,8 +48,12 @@ def test_with_full_knowledge_the_true_attribute_gates(context: Context) -> None:
 
 
 def test_full_knowledge_leaves_rows_with_an_unknown_attribute_to_the_base(context: Context) -> None:
-    groups = {name: np.where(np.arange(900) % 2 == 0, -1, codes) for name, codes in context.rows.groups.items()}
-    half = Context(context.config, replace(context.rows, groups=groups), context.schema, context.base, context.folder)
+    groups = {
+        name: np.where(np.arange(900) % 2 == 0, -1, codes) for name, codes in context.rows.groups.items()
+    }
+    half = Context(
+        context.config, replace(context.rows, groups=groups), context.schema, context.base, context.folder
+    )
     answer = FAIRNET[0].answer(half)
     unknown = context.judged % 2 == 0
     assert (answer.predicted == base_classes(context))[unknown].all()
@@ -56,15 +62,20 @@ def test_full_knowledge_leaves_rows_with_an_unknown_attribute_to_the_base(contex
 def test_partial_knowledge_needs_no_attribute_at_test(context: Context) -> None:
     method = replace(FAIRNET[1], known=0.5)
     hidden = {
-        name: np.where(np.isin(context.rows.split, ("test",)), -1, codes) for name, codes in context.rows.groups.items()
+        name: np.where(np.isin(context.rows.split, ("test",)), -1, codes)
+        for name, codes in context.rows.groups.items()
     }
-    blind = Context(context.config, replace(context.rows, groups=hidden), context.schema, context.base, context.folder)
+    blind = Context(
+        context.config, replace(context.rows, groups=hidden), context.schema, context.base, context.folder
+    )
     assert (method.answer(context).predicted == method.answer(blind).predicted).all()
 
 
 def test_without_knowledge_the_attribute_is_never_looked_at(context: Context) -> None:
     nobody = {name: np.full(len(codes), -1) for name, codes in context.rows.groups.items()}
-    blind = Context(context.config, replace(context.rows, groups=nobody), context.schema, context.base, context.folder)
+    blind = Context(
+        context.config, replace(context.rows, groups=nobody), context.schema, context.base, context.folder
+    )
     seen, unseen = (FAIRNET[2].answer(each) for each in (context, blind))
     assert (seen.predicted == unseen.predicted).all()
     assert set(seen.notes["gated_share"]) == {"outlier"}

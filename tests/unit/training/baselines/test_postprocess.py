@@ -12,7 +12,12 @@ from sklearn.linear_model import LogisticRegression
 from synthetic import SCHEMA, context_of, spurious
 
 from evenhand.training.baselines.method import NotApplicableError
-from evenhand.training.baselines.postprocess import RejectOption, EqualizedThresholds, deprived_groups, reject_option
+from evenhand.training.baselines.postprocess import (
+    EqualizedThresholds,
+    RejectOption,
+    deprived_groups,
+    reject_option,
+)
 from evenhand.training.benchmark.score import ScoredRows, judge
 from evenhand.training.data.dataset import Schema
 
@@ -39,7 +44,9 @@ def test_thresholds_equal_fairlearns_own(context) -> None:
     oracle = ThresholdOptimizer(
         estimator=MODEL, constraints="equalized_odds", prefit=True, predict_method="predict_proba"
     ).fit(X[validation], ROWS.labels[validation], sensitive_features=place[validation])
-    expected = oracle.predict(X[context.judged], sensitive_features=place[context.judged], random_state=context.seed)
+    expected = oracle.predict(
+        X[context.judged], sensitive_features=place[context.judged], random_state=context.seed
+    )
     assert (answer.predicted == expected).mean() > 0.999
     assert answer.score is None
 
@@ -63,8 +70,13 @@ def test_rows_without_a_known_group_keep_the_bases_answer(tmp_path: Path) -> Non
         assert (predicted != base).any()
 
 
-@given(st.lists(st.tuples(st.floats(0, 1), st.sampled_from(["low", "high", "none"])), min_size=1), st.floats(0.5, 1))
-def test_the_reject_option_changes_rows_of_the_critical_band_only(cells: list[tuple[float, str]], bound: float) -> None:
+@given(
+    st.lists(st.tuples(st.floats(0, 1), st.sampled_from(["low", "high", "none"])), min_size=1),
+    st.floats(0.5, 1),
+)
+def test_the_reject_option_changes_rows_of_the_critical_band_only(
+    cells: list[tuple[float, str]], bound: float
+) -> None:
     probability = np.array([p for p, _ in cells])
     low, high = (np.array([kind == name for _, kind in cells]) for name in ("low", "high"))
     selected = reject_option(probability, low, high, bound)

@@ -59,7 +59,9 @@ def test_the_weighted_loss_is_the_weighted_mean_over_batches() -> None:
     labels, weights = np.array([0, 1, 1, 0]), np.array([0.5, 2.0, 1.0, 0.5])
     loss = weighted_cross_entropy(labels, weights)
     logits = torch.randn(4, 2, generator=torch.Generator().manual_seed(0))
-    each = functional.cross_entropy(logits, torch.from_numpy(labels), reduction="none") * torch.from_numpy(weights)
+    each = functional.cross_entropy(logits, torch.from_numpy(labels), reduction="none") * torch.from_numpy(
+        weights
+    )
     halves = (loss(logits[:2], np.array([0, 1])) + loss(logits[2:], np.array([2, 3]))) / 2
     assert float(halves) == pytest.approx(float(each.mean()), abs=1e-6)
 

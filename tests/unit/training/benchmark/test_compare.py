@@ -16,13 +16,24 @@ from typer.testing import CliRunner
 from evenhand.cli.compare import compare
 from evenhand.training.baselines import index
 from evenhand.training.baselines.context import Context
-from evenhand.training.baselines.method import MethodAnswer, Method, NotApplicableError, Sees
+from evenhand.training.baselines.method import Method, MethodAnswer, NotApplicableError, Sees
 
 app = typer.Typer()
 app.command()(compare)
 LABELS = {"negative": "negative <b>", "positive": "positive <b>"}
 COLUMNS = (
-    *("--text", "text", "--label", "label", "--attribute", "team", "--attribute", "colour", "--split", "split"),
+    *(
+        "--text",
+        "text",
+        "--label",
+        "label",
+        "--attribute",
+        "team",
+        "--attribute",
+        "colour",
+        "--split",
+        "split",
+    ),
     *("--reference", "team=none", "--favourable", LABELS["positive"]),
 )
 SMALL = ("--max-tokens", "16", "--epochs", "1", "--hold-out", "0.3", "--precision", "float32")
@@ -84,7 +95,9 @@ def test_every_method_has_its_line_and_says_who_sees_the_attribute(said: str) ->
 
 
 def test_a_failed_seed_is_told_with_its_reason_and_stops_nothing(said: str, place: Path) -> None:
-    lines = [line for line in said.splitlines() if line.strip().startswith("Fussy ") and "part/none/no" in line]
+    lines = [
+        line for line in said.splitlines() if line.strip().startswith("Fussy ") and "part/none/no" in line
+    ]
     assert len(lines) == 2
     assert all("1/2" in line for line in lines)
     assert "NotApplicableError: not with this" in said

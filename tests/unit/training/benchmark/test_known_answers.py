@@ -29,7 +29,15 @@ from evenhand.training.learning.finetune import logits_of, predict
 
 ROWS, X = spurious(1500, agree=0.9)
 ROWS = replace(ROWS, items=[{"core": float(row[0]), "shortcut": float(row[1])} for row in X])
-METHODS = Massaging(), Mixup(), Adversarial(), RegularisedParity(), RegularisedOdds(), MmdPenalty(), CoralPenalty()
+METHODS = (
+    Massaging(),
+    Mixup(),
+    Adversarial(),
+    RegularisedParity(),
+    RegularisedOdds(),
+    MmdPenalty(),
+    CoralPenalty(),
+)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +89,9 @@ def plain(context: Context) -> tuple[torch.nn.Module, np.ndarray]:
     return answers(context, Erm())
 
 
-def test_plain_learning_takes_the_shortcut(context: Context, plain: tuple[torch.nn.Module, np.ndarray]) -> None:
+def test_plain_learning_takes_the_shortcut(
+    context: Context, plain: tuple[torch.nn.Module, np.ndarray]
+) -> None:
     model, predicted = plain
     assert worst_cell(context, predicted) < 0.3
     assert parity(context, predicted) > 0.5

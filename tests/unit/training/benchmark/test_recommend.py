@@ -17,12 +17,18 @@ SERVABLE = [method for method in METHODS[1:] if method.served.how != "no" and no
 BASE = (0.80, 0.50)
 
 
-def line(index_or_method, accuracy: float | None, cell: float | None, half: float = 0.02, seeds: int = 2) -> MethodRow:
+def line(
+    index_or_method, accuracy: float | None, cell: float | None, half: float = 0.02, seeds: int = 2
+) -> MethodRow:
     """A method's line; both splits alike, differences against :data:`BASE`."""
     method = METHODS[index_or_method] if isinstance(index_or_method, int) else index_or_method
 
     def figure(value: float | None, away: float = half) -> Figure:
-        return Figure(value, None, None, None) if value is None else Figure(value, 0.0, value - away, value + away)
+        return (
+            Figure(value, None, None, None)
+            if value is None
+            else Figure(value, 0.0, value - away, value + away)
+        )
 
     of = {
         "accuracy": figure(accuracy),
@@ -43,7 +49,9 @@ def base() -> MethodRow:
 def test_a_point_is_on_the_frontier_exactly_if_none_dominates_it(points: list[tuple[float, float]]) -> None:
     on = non_dominated(points)
     for point, kept in zip(points, on, strict=True):
-        beaten = any(o[0] >= point[0] and o[1] >= point[1] and (o[0] > point[0] or o[1] > point[1]) for o in points)
+        beaten = any(
+            o[0] >= point[0] and o[1] >= point[1] and (o[0] > point[0] or o[1] > point[1]) for o in points
+        )
         assert kept is not beaten
     assert any(on) == bool(points)
 
@@ -51,7 +59,9 @@ def test_a_point_is_on_the_frontier_exactly_if_none_dominates_it(points: list[tu
 def test_a_lower_difference_is_the_better_one() -> None:
     cells, odds, parity = AXES
     lines = [line(0, 0.8, 0.5), line(1, 0.7, 0.9), line(2, 0.7, 0.8)]
-    assert frontier(lines, "test", cells) == frontier(lines, "test", odds) == {METHODS[0].name, METHODS[1].name}
+    assert (
+        frontier(lines, "test", cells) == frontier(lines, "test", odds) == {METHODS[0].name, METHODS[1].name}
+    )
     assert frontier(lines, "test", parity) == {METHODS[0].name}
     assert place(line(1, None, 0.5), "test", cells) is None
     assert place(replace(lines[0], seeds=0), "test", cells) is None
@@ -86,7 +96,9 @@ def test_where_nothing_is_better_the_base_stays(found) -> None:
 
 def test_the_best_worst_cell_wins_and_equals_go_to_the_more_accurate_then_the_cheaper() -> None:
     first, second, third = SERVABLE[:3]
-    assert recommend([base(), line(first, 0.80, 0.6), line(second, 0.795, 0.7)], 2, COST).method == second.name
+    assert (
+        recommend([base(), line(first, 0.80, 0.6), line(second, 0.795, 0.7)], 2, COST).method == second.name
+    )
     assert recommend([base(), line(first, 0.80, 0.7), line(second, 0.795, 0.7)], 2, COST).method == first.name
     dear = replace(line(first, 0.80, 0.7), cost=1.4)
     unknown = replace(line(third, 0.80, 0.7), cost=None)
@@ -123,6 +135,8 @@ def test_test_rows_play_no_part() -> None:
     assert recommend([base(), good], 2, COST) == recommend([base(), bad_on_test], 2, COST)
 
 
-@pytest.mark.parametrize("words", ["validation rows", "95 % interval", "at most 1 points", "Test rows play no part"])
+@pytest.mark.parametrize(
+    "words", ["validation rows", "95 % interval", "at most 1 points", "Test rows play no part"]
+)
 def test_the_rule_is_said_in_words(words: str) -> None:
     assert words in rule(COST)

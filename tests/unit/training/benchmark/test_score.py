@@ -23,10 +23,14 @@ def test_the_figures_are_the_plain_definitions() -> None:
     found = judge(JUDGED, BASE, BETTER)
     truth, place = ROWS.labels[TEST], ROWS.groups["place"][TEST]
     assert found["accuracy"]["value"] == pytest.approx((truth == BETTER).mean())
-    assert found["accuracy_difference"]["value"] == pytest.approx((truth == BETTER).mean() - (truth == BASE).mean())
+    assert found["accuracy_difference"]["value"] == pytest.approx(
+        (truth == BETTER).mean() - (truth == BASE).mean()
+    )
     cells = [(truth == BETTER)[(truth == y) & (place == p)].mean() for y in (0, 1) for p in (0, 1)]
     assert found["worst_cell"]["accuracy"]["value"] == pytest.approx(min(cells))
-    assert found["worst_cell_difference"]["value"] == pytest.approx(min(cells))  # the base's worst cell is all wrong
+    assert found["worst_cell_difference"]["value"] == pytest.approx(
+        min(cells)
+    )  # the base's worst cell is all wrong
     oracle = equalized_odds_difference(truth, BETTER, sensitive_features=place)
     assert found["equalized_odds"]["place"]["value"] == pytest.approx(oracle)
     assert found["equalized_odds_mean"]["value"] == pytest.approx(oracle)

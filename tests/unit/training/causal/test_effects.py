@@ -31,7 +31,9 @@ WAYS = {
 """By effect: whether the decision, the hours, the job see the other group."""
 
 
-def equations(n: int, seed: int, hours_see: int | None = None, job_sees: int | None = None) -> dict[str, NDArray[Any]]:
+def equations(
+    n: int, seed: int, hours_see: int | None = None, job_sees: int | None = None
+) -> dict[str, NDArray[Any]]:
     random = np.random.default_rng(seed)
     sex, experience = random.random(n) < 0.4, random.normal(size=n)
     for_hours = sex if hours_see is None else np.full(n, hours_see)
@@ -90,7 +92,9 @@ def test_effects_are_those_of_the_equations(result: dict[str, Any], way: str, ki
     assert found["score"]["value"] == pytest.approx(right[1], abs=0.03)
 
 
-def test_a_correction_that_does_not_read_the_attribute_has_no_direct_effect_at_all(result: dict[str, Any]) -> None:
+def test_a_correction_that_does_not_read_the_attribute_has_no_direct_effect_at_all(
+    result: dict[str, Any],
+) -> None:
     direct = result["effects"]["F"]["direct"]["final"]
     assert {direct[measure][limit] for measure in direct for limit in ("value", "low", "high")} == {0.0}
     assert result["effects"]["F"]["direct"]["base"]["decision"]["high"] < 0

@@ -41,7 +41,9 @@ def test_more_broken_rows_never_make_a_loss_less_likely(mended: int, broken: int
 def test_the_tail_is_the_distribution_of_broken_minus_mended() -> None:
     rng = np.random.default_rng(0)
     changing, epsilon, n = 0.1, 0.02, 300
-    draws = rng.multinomial(n, [(changing + epsilon) / 2, (changing - epsilon) / 2, 1 - changing], size=40_000)
+    draws = rng.multinomial(
+        n, [(changing + epsilon) / 2, (changing - epsilon) / 2, 1 - changing], size=40_000
+    )
     for observed in (-5, 0, 6, 12):
         share = (draws[:, 0] - draws[:, 1] <= observed).mean()
         (found,) = _tail(n, observed, np.array([changing]), epsilon)

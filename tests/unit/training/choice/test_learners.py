@@ -24,6 +24,13 @@ def test_without_a_held_out_row_nothing_can_be_learnt(tmp_path: Path) -> None:
     states = np.zeros((2, 4), dtype=np.float32)
     features = Features(states, np.arange(3), states[:, :2], states)
     schema = Schema(("bad", "good"), ("good",), {"team": ("none", "a")})
-    config = FitConfig("tiny", "base", Columns("text", "label", ("team",)), base_stage=BaseConfig(hold_out=0.0))
+    config = FitConfig(
+        "tiny", "base", Columns("text", "label", ("team",)), base_stage=BaseConfig(hold_out=0.0)
+    )
     with pytest.raises(DataError, match="hold out a share above 0"):
-        arms(config, lambda: pytest.fail("the base is not needed"), Material(features, rows, schema, 0), tmp_path)
+        arms(
+            config,
+            lambda: pytest.fail("the base is not needed"),
+            Material(features, rows, schema, 0),
+            tmp_path,
+        )

@@ -43,7 +43,10 @@ def chooser(mends: float, harms: float = 0.0, seed: int = 0, useless: bool = Fal
     empty = ConditionalLora(SplitModel(tiny_base(), 2), ("team",))
     never = np.zeros((ROWS, 1), np.float32)
     made = select.Chooser(empty, material, never, team[:, None], rows.all()[:0])
-    made.risk, made.cuts = risk[:, None].astype(np.float32), Cuts(risk[:, None].astype(np.float32), team[:, None], rows)
+    made.risk, made.cuts = (
+        risk[:, None].astype(np.float32),
+        Cuts(risk[:, None].astype(np.float32), team[:, None], rows),
+    )
     made._table, made._place, made._chosen = Known(answers, base), np.arange(ROWS), np.arange(ROWS)
     return made
 
@@ -73,7 +76,9 @@ def test_a_correction_that_does_nothing_or_harm_is_off() -> None:
 
 
 def test_a_useless_detector_is_certified_in_few_of_many_trials() -> None:
-    certified = [choose(chooser(mends=0.0, harms=0.02, seed=seed, useless=True)).certified for seed in range(40)]
+    certified = [
+        choose(chooser(mends=0.0, harms=0.02, seed=seed, useless=True)).certified for seed in range(40)
+    ]
     assert np.mean(certified) <= 0.05
 
 
@@ -122,7 +127,9 @@ def test_small_cells_do_not_decide_and_no_attribute_means_everyone() -> None:
     few = made.rows.of("val")[:40]
     judge = Judge(made.rows, SCHEMA, few, made.base[few], 0.0)
     assert all(cell.sum() >= 30 for cell in judge.members)
-    everyone = Judge(made.rows, replace(SCHEMA, groups={}), made.rows.of("val"), made.base[made.rows.of("val")], 0.0)
+    everyone = Judge(
+        made.rows, replace(SCHEMA, groups={}), made.rows.of("val"), made.base[made.rows.of("val")], 0.0
+    )
     assert everyone.names == [("everyone", "everyone", "no"), ("everyone", "everyone", "yes")]
 
 

@@ -67,7 +67,11 @@ def test_it_holds_what_every_corrector_holds(added: Path, tmp_path: Path) -> Non
     every = imported(EVERY)
     fairnet, given, notes = learnt(NAME, tmp_path)
     graph = to_onnx(fairnet, sample=inputs_of("bert", 3))
-    known = {"case": (fairnet, given, notes, graph, every.session(graph)), "tmp_path": tmp_path, **PARAMETRISED}
+    known = {
+        "case": (fairnet, given, notes, graph, every.session(graph)),
+        "tmp_path": tmp_path,
+        **PARAMETRISED,
+    }
     ran = 0
     for test in checks_in(every).values():
         names = inspect.signature(test).parameters

@@ -102,7 +102,9 @@ def test_it_changes_answers_or_says_that_it_does_not(case) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_where_every_row_is_flagged_it_learns_something_or_says_that_it_cannot(name: str, tmp_path: Path) -> None:
+def test_where_every_row_is_flagged_it_learns_something_or_says_that_it_cannot(
+    name: str, tmp_path: Path
+) -> None:
     method = named(name)
     try:
         fairnet, given, _ = learnt(name, tmp_path, always=True)
@@ -136,7 +138,13 @@ def test_rows_do_not_meet(case) -> None:
     gates = np.ones((20, 1), dtype=bool)
     together = answers(fairnet.correction, given.material.features, held, gates, given.risk[held])
     alone = [
-        answers(fairnet.correction, given.material.features, held[i : i + 1], gates[:1], given.risk[held[i : i + 1]])
+        answers(
+            fairnet.correction,
+            given.material.features,
+            held[i : i + 1],
+            gates[:1],
+            given.risk[held[i : i + 1]],
+        )
         for i in range(20)
     ]
     assert np.allclose(together, np.concatenate(alone), atol=1e-5)

@@ -35,12 +35,16 @@ def error(given, logits: np.ndarray) -> float:
     """Calibration error of flagged rows."""
     rows = given.gates[:, 0]
     happened = given.material.rows.labels[rows] == 1
-    return float(calibration(sigmoid(logits[rows, 1] - logits[rows, 0]), happened)["calibration_error"]["value"])
+    return float(
+        calibration(sigmoid(logits[rows, 1] - logits[rows, 0]), happened)["calibration_error"]["value"]
+    )
 
 
 def test_slope_and_intercept_are_found_and_the_error_falls_on_other_rows() -> None:
     corrector, notes = learnt(case(0))
-    assert notes["slope and intercept"] == [[pytest.approx(SLOPE, abs=0.04), pytest.approx(INTERCEPT, abs=0.08)]]
+    assert notes["slope and intercept"] == [
+        [pytest.approx(SLOPE, abs=0.04), pytest.approx(INTERCEPT, abs=0.08)]
+    ]
     other = case(1)
     before = other.material.features.base_logits
     after = corrector.correct(selected(other, np.arange(ROWS))).numpy()

@@ -86,7 +86,10 @@ def test_every_row_is_counted_and_what_is_not_swapped_says_why(result: dict[str,
     assert rows["tried"] == 160
     assert rows["refused"] == 1
     assert rows["left_out"] == {"val": 40}
-    assert result["not_swapped"] == {"colour": "the list has no terms of it", "silent": "no row names a group of it"}
+    assert result["not_swapped"] == {
+        "colour": "the list has no terms of it",
+        "silent": "no row names a group of it",
+    }
 
 
 def test_words_that_the_model_does_not_know_are_said_to_be_unseen(folder: Path, tmp_path: Path) -> None:
@@ -100,7 +103,9 @@ def test_words_that_the_model_does_not_know_are_said_to_be_unseen(folder: Path, 
     assert found["any"]["final"]["value"] == 0.0
 
 
-def test_no_text_and_no_term_is_in_the_json_and_the_page_fetches_nothing(folder: Path, result: dict[str, Any]) -> None:
+def test_no_text_and_no_term_is_in_the_json_and_the_page_fetches_nothing(
+    folder: Path, result: dict[str, Any]
+) -> None:
     assert "zanzibar" not in json.dumps(result)
     assert "film" not in json.dumps(result)
     page = (folder / "r.html").read_text()
@@ -114,7 +119,9 @@ def test_names_that_hold_markup_are_text_on_the_page(result: dict[str, Any]) -> 
     check_escaped(html(hostile(result, names)), names)
 
 
-def test_the_copy_brings_its_terms_under_a_hash_and_a_version_of_its_own(folder: Path, result: dict[str, Any]) -> None:
+def test_the_copy_brings_its_terms_under_a_hash_and_a_version_of_its_own(
+    folder: Path, result: dict[str, Any]
+) -> None:
     copy = bundles.load(folder / "with")
     assert json.loads(copy.swaps) == TERMS
     assert copy.manifest.version == "1+swaps"
@@ -148,7 +155,10 @@ def test_figures_on_answers_that_are_known() -> None:
     answers = Answers(np.arange(7), base, final, np.zeros((7, 1)), none[:, None], scores, scores, none, none)
     swaps = [Swap("team", "a", target, None) for target in "bcbb"]
     places = [(0, 1), (0, 2), (3, 4), (5, 6)]
-    pairs = [SwapPair(row, swap, *place, False) for row, swap, place in zip([1, 1, 2, 3], swaps, places, strict=True)]
+    pairs = [
+        SwapPair(row, swap, *place, False)
+        for row, swap, place in zip([1, 1, 2, 3], swaps, places, strict=True)
+    ]
     manifest = Manifest.model_construct(labels=["no", "yes"], favourable=["yes"])
     found = figures(answers, pairs, manifest)["team"]
     assert found["any"]["base"] == Rate.of_counts(1, 3).__dict__
@@ -161,7 +171,9 @@ def test_figures_on_answers_that_are_known() -> None:
     assert found["worst"][0]["row_number"] == 1
 
 
-def test_a_tables_column_is_replaced_and_a_correction_that_does_not_read_it_never_flips(tmp_path: Path) -> None:
+def test_a_tables_column_is_replaced_and_a_correction_that_does_not_read_it_never_flips(
+    tmp_path: Path,
+) -> None:
     """The base says yes where hours exceed 1 for women and 0 for men: hours between them flip, both ways."""
     write_linear_bundle(tmp_path / "linear", on_sex=-1.0, on_hours=1.0, on_job=0.0, corrected_on_sex=0.0)
     rows = [(sex, hours) for sex in ("F", "M") for hours in (-0.5, 0.2, 0.4, 0.6, 1.5)]

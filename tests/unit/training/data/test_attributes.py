@@ -7,7 +7,9 @@ from evenhand.training.data.attributes import with_intersections, with_shared_ga
 from evenhand.training.data.dataset import DataError, Rows, Schema
 
 RACE, GENDER = np.array([0, 1, 1, 2, -1, 0, -1]), np.array([1, 0, 1, 1, 1, -1, 0])
-ROWS = Rows([""] * 7, np.zeros(7, int), {"race": RACE, "gender": GENDER}, np.array(["train"] * 7), np.arange(7))
+ROWS = Rows(
+    [""] * 7, np.zeros(7, int), {"race": RACE, "gender": GENDER}, np.array(["train"] * 7), np.arange(7)
+)
 SCHEMA = Schema(("no", "yes"), ("yes",), {"race": ("none", "a", "b"), "gender": ("none", "w")})
 
 
@@ -27,7 +29,13 @@ def test_an_intersection_needs_two_attributes_of_the_table(pair: tuple[str, str]
 
 
 def test_an_intersection_without_a_row_is_refused() -> None:
-    rows = Rows([""] * 2, np.zeros(2, int), {"race": RACE[:2], "gender": GENDER[:2]}, np.array(["train"] * 2), RACE[:2])
+    rows = Rows(
+        [""] * 2,
+        np.zeros(2, int),
+        {"race": RACE[:2], "gender": GENDER[:2]},
+        np.array(["train"] * 2),
+        RACE[:2],
+    )
     with pytest.raises(DataError, match="no row is outside"):
         with_intersections(rows, SCHEMA, [("race", "gender")])
 

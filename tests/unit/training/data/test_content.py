@@ -75,7 +75,9 @@ def test_a_large_file_is_read_to_its_end(base: Path) -> None:
     assert folder_hash(base) != before
 
 
-def test_a_hub_id_is_known_by_its_revision_where_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hub_id_is_known_by_its_revision_where_there_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     revision = "a" * 40
     place = tmp_path / "models--nobody--model"
     (place / "refs").mkdir(parents=True)

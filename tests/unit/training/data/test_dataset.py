@@ -64,7 +64,10 @@ def test_rows_are_split_by_label_with_the_seed() -> None:
     ("columns", "why"),
     [
         (Columns("words", "label", ("team",)), "no column words; it has text, label"),
-        (Columns("text", "label", ("team",), "split", {"team": "gamma"}), "attribute 'team' needs two groups"),
+        (
+            Columns("text", "label", ("team",), "split", {"team": "gamma"}),
+            "attribute 'team' needs two groups",
+        ),
         (Columns("text", "label", ("team",), "split", favourable=("neither",)), "favourable labels"),
         (Columns("text", "label", ("team",), "split", favourable=("positive", "negative")), "some, not all"),
         (Columns("text", "label", ("team",), "label"), "no row has an input"),

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from evenhand.models.bundle.encoders.image import ImageEncoder
-from evenhand.models.bundle.encoders.table import Categorical, TableFeatures, Numeric
+from evenhand.models.bundle.encoders.table import Categorical, Numeric, TableFeatures
 from evenhand.models.bundle.inputs import InputError
 from evenhand.training.data.columns import Columns
 from evenhand.training.data.items import encode_all, feature_item, feature_names, items_of, needed, picture

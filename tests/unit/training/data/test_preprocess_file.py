@@ -8,7 +8,7 @@ import pytest
 from tiny_kinds import write_tiny_image_base, write_tiny_pair_base
 
 from evenhand.models.bundle.encoders.image import Pixels
-from evenhand.models.bundle.encoders.table import TableFeatures, TableEncoder
+from evenhand.models.bundle.encoders.table import TableEncoder, TableFeatures
 from evenhand.training.data.dataset import DataError, Rows
 from evenhand.training.data.preprocess_file import features_json, image_json, tokenizer_of
 
@@ -30,7 +30,9 @@ def test_features_are_standardised_with_training_rows_only() -> None:
 
 
 def test_a_constant_column_does_not_divide_by_zero() -> None:
-    found = TableFeatures.model_validate_json(features_json(rows([{"age": 5.0}, {"age": 5.0}], ["train", "val"])))
+    found = TableFeatures.model_validate_json(
+        features_json(rows([{"age": 5.0}, {"age": 5.0}], ["train", "val"]))
+    )
     assert found.numeric[0].scale == 1.0
 
 

@@ -25,7 +25,9 @@ def table(*rows: dict[str, str | None], refused: tuple[Refused, ...] = ()) -> Ta
     return Table("t.csv", Path(), "0" * 64, columns, list(enumerate(rows, start=1)), list(refused))
 
 
-def row(text: str | None = "good film", label: str | None = "positive", **more: str | None) -> dict[str, str | None]:
+def row(
+    text: str | None = "good film", label: str | None = "positive", **more: str | None
+) -> dict[str, str | None]:
     return {"text": text, "label": label, "team": "none", "colour": "some", **more}
 
 
@@ -33,7 +35,9 @@ def saved(bundle: bundles.Bundle, **columns: object) -> bundles.Bundle:
     """The bundle as if it had been fitted with these columns."""
     provenance = bundle.manifest.provenance.model_copy(update={"settings": {"columns": columns}})
     manifest = bundle.manifest.model_copy(update={"provenance": provenance})
-    return bundles.Bundle(bundle.path, manifest, bundle.sha256, bundle.graph, bundle.preprocess, bundle.reference)
+    return bundles.Bundle(
+        bundle.path, manifest, bundle.sha256, bundle.graph, bundle.preprocess, bundle.reference
+    )
 
 
 def judged(bundle: bundles.Bundle, *rows: dict[str, str | None], wanted: RowSelection = WANTED) -> Judgeable:
@@ -41,7 +45,15 @@ def judged(bundle: bundles.Bundle, *rows: dict[str, str | None], wanted: RowSele
 
 
 def test_bad_rows_are_listed_with_the_reason_and_the_rest_is_judged(bundle: bundles.Bundle) -> None:
-    rows = [row(), row(label=None), row(label="secret"), row(text=None), row(text=" "), row(text="a\udce9"), row()]
+    rows = [
+        row(),
+        row(label=None),
+        row(label="secret"),
+        row(text=None),
+        row(text=" "),
+        row(text="a\udce9"),
+        row(),
+    ]
     found = judgeable(table(*rows, refused=(Refused(99, "not readable as CSV"),)), bundle, WANTED)
     assert found.rows.row.tolist() == [0, 6]
     assert [refused.row_number for refused in found.refused] == [2, 3, 4, 5, 6, 99]
@@ -114,19 +126,33 @@ def test_other_splits_are_counted(bundle: bundles.Bundle) -> None:
 @pytest.mark.parametrize(
     ("wanted", "said"),
     [
-        (RowSelection(text="body", attributes=ATTRIBUTES), "no column body; it has text, label, team, colour"),
+        (
+            RowSelection(text="body", attributes=ATTRIBUTES),
+            "no column body; it has text, label, team, colour",
+        ),
         (RowSelection(attributes=("age",)), "no column age"),
         (RowSelection(attributes=ATTRIBUTES, only=("test",)), "--only needs --split"),
-        (RowSelection(attributes=ATTRIBUTES, favourable=("neither",)), "--favourable must be some, not all, of negative"),
+        (
+            RowSelection(attributes=ATTRIBUTES, favourable=("neither",)),
+            "--favourable must be some, not all, of negative",
+        ),
         (RowSelection(attributes=ATTRIBUTES, favourable=("negative", "positive")), "some, not all"),
-        (RowSelection(attributes=ATTRIBUTES, references={"team": "some"}), "--reference team: .* taught 'none'"),
+        (
+            RowSelection(attributes=ATTRIBUTES, references={"team": "some"}),
+            "--reference team: .* taught 'none'",
+        ),
         (RowSelection(attributes=ATTRIBUTES, split="team"), "no row of test in team; it has none"),
         (RowSelection(attributes=("text",)), "needs two groups"),
-        (RowSelection(attributes=("text",), references={"text": "x"}), "needs its reference among its values"),
+        (
+            RowSelection(attributes=("text",), references={"text": "x"}),
+            "needs its reference among its values",
+        ),
         (RowSelection(attributes=ATTRIBUTES, intersections=(("team", "age"),)), "name two of team, colour"),
     ],
 )
-def test_what_cannot_be_meant_is_one_sentence(bundle: bundles.Bundle, wanted: RowSelection, said: str) -> None:
+def test_what_cannot_be_meant_is_one_sentence(
+    bundle: bundles.Bundle, wanted: RowSelection, said: str
+) -> None:
     with pytest.raises(DataError, match=said):
         judged(bundle, row(), wanted=wanted)
 
@@ -134,7 +160,9 @@ def test_what_cannot_be_meant_is_one_sentence(bundle: bundles.Bundle, wanted: Ro
 def test_no_attribute_no_row_or_too_many_groups_is_one_sentence(bundle: bundles.Bundle) -> None:
     with pytest.raises(DataError, match="no column of an attribute; name one with --attribute"):
         judgeable(table({"text": "a", "label": "positive"}), bundle, RowSelection())
-    with pytest.raises(DataError, match=r"a label that the bundle does not know \(2 rows\).*negative, positive"):
+    with pytest.raises(
+        DataError, match=r"a label that the bundle does not know \(2 rows\).*negative, positive"
+    ):
         judged(bundle, row(label="1"), row(label="0"))
     with pytest.raises(DataError, match="has 70 values, more than 64"):
         judged(bundle, *(row(name=f"n{i}") for i in range(70)), wanted=RowSelection(attributes=("name",)))

@@ -61,7 +61,9 @@ def test_a_byte_that_is_not_utf8_spoils_its_row_alone(tmp_path: Path) -> None:
         ("t.parquet", "no", "not readable"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_one_sentence(tmp_path: Path, name: str, content: str, said: str) -> None:
+def test_a_file_that_cannot_be_used_is_one_sentence(
+    tmp_path: Path, name: str, content: str, said: str
+) -> None:
     with pytest.raises(DataError, match=said) as caught:
         read_table(write(tmp_path, name, content))
     assert "\n" not in str(caught.value)

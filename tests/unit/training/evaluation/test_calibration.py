@@ -40,7 +40,9 @@ def test_calibration_error_and_brier_equal_independent_formulas(drawn: list[tupl
     p, y = arrays(drawn)
     found = calibration(p, y)
     assert found["calibration_error"]["value"] == pytest.approx(plain_ece(p, y), abs=1e-9)
-    assert found["brier"]["value"] == pytest.approx(brier_score_loss(y, p, pos_label=True, labels=[False, True]))
+    assert found["brier"]["value"] == pytest.approx(
+        brier_score_loss(y, p, pos_label=True, labels=[False, True])
+    )
     assert sum(each["observed"]["n"] for each in found["bins"]) == found["brier"]["n"] == len(p)
     for figure in (found["calibration_error"], found["brier"]):
         assert 0.0 <= figure["low"] <= figure["value"] <= figure["high"] <= 1.0
@@ -85,7 +87,12 @@ def test_one_belongs_to_the_last_interval() -> None:
 
 def test_no_rows_are_no_figure() -> None:
     empty = np.array([])
-    assert calibration(empty, empty.astype(bool))["brier"] == {"n": 0, "value": None, "low": None, "high": None}
+    assert calibration(empty, empty.astype(bool))["brier"] == {
+        "n": 0,
+        "value": None,
+        "low": None,
+        "high": None,
+    }
     assert risk_coverage(empty, empty.astype(bool))["aurc"]["value"] is None
 
 

@@ -38,10 +38,16 @@ def test_disparities_equal_fairlearn(drawn: tuple[np.ndarray, np.ndarray, np.nda
     groups, truth, selected = drawn
     ours = group_metrics(NAMES, groups, truth, selected)
     given_ = {"y_true": truth, "y_pred": selected, "sensitive_features": groups}
-    assert ours["demographic_parity_difference"] == pytest.approx(fl.demographic_parity_difference(**given_), abs=1e-12)
+    assert ours["demographic_parity_difference"] == pytest.approx(
+        fl.demographic_parity_difference(**given_), abs=1e-12
+    )
     assert ours["demographic_parity_ratio"] == pytest.approx(fl.demographic_parity_ratio(**given_), abs=1e-12)
-    assert ours["equal_opportunity_difference"] == pytest.approx(fl.equal_opportunity_difference(**given_), abs=1e-12)
-    assert ours["equalized_odds_difference"] == pytest.approx(fl.equalized_odds_difference(**given_), abs=1e-12)
+    assert ours["equal_opportunity_difference"] == pytest.approx(
+        fl.equal_opportunity_difference(**given_), abs=1e-12
+    )
+    assert ours["equalized_odds_difference"] == pytest.approx(
+        fl.equalized_odds_difference(**given_), abs=1e-12
+    )
     mean = fl.equalized_odds_difference(**given_, agg="mean")
     assert ours["equalized_odds_difference_mean"] == pytest.approx(mean, abs=1e-12)
     frame = fl.MetricFrame(
@@ -52,7 +58,9 @@ def test_disparities_equal_fairlearn(drawn: tuple[np.ndarray, np.ndarray, np.nda
     )
     for code, name in enumerate(NAMES):
         for metric in ("selection_rate", "accuracy"):
-            assert ours["groups"][name][metric].value == pytest.approx(frame.by_group[metric][code], abs=1e-12)
+            assert ours["groups"][name][metric].value == pytest.approx(
+                frame.by_group[metric][code], abs=1e-12
+            )
 
 
 def test_a_group_that_is_never_selected_counts() -> None:

@@ -67,7 +67,9 @@ def test_every_row_is_judged_left_out_or_listed(result: dict[str, Any], folder: 
     assert result["data"]["new_groups"] == {"team": ["<guests>"]}
 
 
-def test_the_result_is_plain_json_names_its_sources_and_echoes_no_row(result: dict[str, Any], folder: Path) -> None:
+def test_the_result_is_plain_json_names_its_sources_and_echoes_no_row(
+    result: dict[str, Any], folder: Path
+) -> None:
     text = json.dumps(result, allow_nan=False)
     assert json.loads(text) == result
     assert SECRET not in text
@@ -76,7 +78,9 @@ def test_the_result_is_plain_json_names_its_sources_and_echoes_no_row(result: di
     assert set(result) == {"format", "made", "bundle", "data", "refused", "figures"}
 
 
-def test_figures_agree_with_fairlearn_on_the_services_own_answers(folder: Path, result: dict[str, Any]) -> None:
+def test_figures_agree_with_fairlearn_on_the_services_own_answers(
+    folder: Path, result: dict[str, Any]
+) -> None:
     """The reply of the service, row by row, gives the same selection rates as the report."""
     import pandas as pd
     from fastapi.testclient import TestClient
@@ -89,7 +93,9 @@ def test_figures_agree_with_fairlearn_on_the_services_own_answers(folder: Path, 
         served: list[str] = []
         for start in range(0, len(table), 100):
             texts = table["text"].iloc[start : start + 100].tolist()
-            served += [p["label"] for p in client.post("/predict", json={"inputs": texts}).json()["predictions"]]
+            served += [
+                p["label"] for p in client.post("/predict", json={"inputs": texts}).json()["predictions"]
+            ]
     known = (table["team"] != "").to_numpy()
     rates = fl.MetricFrame(
         metrics=fl.selection_rate,
@@ -127,7 +133,15 @@ def test_an_intersection_is_judged_without_a_detector_of_its_own(result: dict[st
 
 def test_the_page_says_what_changed_first_and_what_is_not_known(result: dict[str, Any]) -> None:
     text = html(result)
-    order = ["In short", "For whom", "What was evaluated", "What is not known", "By team", "Definitions", "Provenance"]
+    order = [
+        "In short",
+        "For whom",
+        "What was evaluated",
+        "What is not known",
+        "By team",
+        "Definitions",
+        "Provenance",
+    ]
     places = [text.index(f">{title}") for title in order]
     assert places == sorted(places)
     assert "&lt;guests&gt;" in text
@@ -172,7 +186,9 @@ def test_few_rows_make_a_report_that_says_so(folder: Path, tmp_path: Path) -> No
 
 def test_the_command_writes_both_files_and_prints_the_sentences(folder: Path, tmp_path: Path) -> None:
     page, plain = tmp_path / "r.html", tmp_path / "r.json"
-    done = run(folder / "tiny", "--data", folder / "t.csv", "--attribute", "team", "--out", page, "--json", plain)
+    done = run(
+        folder / "tiny", "--data", folder / "t.csv", "--attribute", "team", "--out", page, "--json", plain
+    )
     assert done.exit_code == 0, done.output
     assert "Of 398 judged rows" in done.output
     assert page.read_text().startswith("<!DOCTYPE html>")
@@ -188,7 +204,11 @@ def test_the_command_writes_both_files_and_prints_the_sentences(folder: Path, tm
     ],
 )
 def test_errors_are_one_line(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    said: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(folder)
     options = dict(zip(arguments[1::2], arguments[2::2], strict=True))

@@ -51,7 +51,13 @@ def call(folder: Path, tmp_path: Path) -> Callable[..., Any]:
     app.command()(export)
 
     def run(bundle: Path | None = None, **options: object) -> Any:
-        given = {"precision": "int8", "data": folder / "t.csv", "out": tmp_path / "new", "tolerance": 0.5, **options}
+        given = {
+            "precision": "int8",
+            "data": folder / "t.csv",
+            "out": tmp_path / "new",
+            "tolerance": 0.5,
+            **options,
+        }
         words = [word for name, value in given.items() for word in (f"--{name}", str(value))]
         return CliRunner().invoke(app, [str(bundle or folder / "tiny"), *words], env={"COLUMNS": "200"})
 
@@ -130,7 +136,9 @@ def test_a_bundle_within_tolerance_is_written_and_true(
     assert [path.name for path in tmp_path.iterdir()] == ["new"]
 
 
-def test_the_new_bundle_is_served_as_it_was_judged(call: Callable[..., Any], folder: Path, tmp_path: Path) -> None:
+def test_the_new_bundle_is_served_as_it_was_judged(
+    call: Callable[..., Any], folder: Path, tmp_path: Path
+) -> None:
     assert call(precision="int4").exit_code == 0
     decisions = (tmp_path / "new" / bundles.DECISIONS).read_text().splitlines()[1:41]
     texts = [line.split(",")[0] for line in (folder / "t.csv").read_text().splitlines()[1:41]]
@@ -139,7 +147,9 @@ def test_the_new_bundle_is_served_as_it_was_judged(call: Callable[..., Any], fol
     assert [line.split(",")[2:4] for line in decisions] == [[p["base"]["label"], p["label"]] for p in served]
 
 
-def test_a_bundle_that_loses_more_is_refused_and_nothing_is_written(call: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_bundle_that_loses_more_is_refused_and_nothing_is_written(
+    call: Callable[..., Any], tmp_path: Path
+) -> None:
     done = call(precision="int4", tolerance=0)
     assert done.exit_code == 1
     error = [line for line in done.output.splitlines() if line.startswith("error:")]
@@ -182,7 +192,9 @@ def test_a_certificate_does_not_pass_on(call: Callable[..., Any], folder: Path, 
     assert all("not certified with int8 weights" in attribute.why for attribute in manifest.attributes)
 
 
-def test_float16_from_float16_is_the_same_model_in_the_graph_of_today(call: Callable[..., Any], tmp_path: Path) -> None:
+def test_float16_from_float16_is_the_same_model_in_the_graph_of_today(
+    call: Callable[..., Any], tmp_path: Path
+) -> None:
     assert call(precision="fp16", out=tmp_path / "first").exit_code == 0
     again = call(tmp_path / "first", precision="fp16", out=tmp_path / "again")
     assert again.exit_code == 0

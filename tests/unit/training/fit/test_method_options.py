@@ -24,7 +24,18 @@ pytestmark = pytest.mark.usefixtures("exports_once")
 app = typer.Typer()
 app.command()(fit)
 OPTIONS = (
-    *("--text", "text", "--label", "label", "--attribute", "team", "--split", "split", "--reference", "team=none"),
+    *(
+        "--text",
+        "text",
+        "--label",
+        "label",
+        "--attribute",
+        "team",
+        "--split",
+        "split",
+        "--reference",
+        "team=none",
+    ),
     *("--favourable", "positive", "--max-tokens", "16", "--epochs", "1", "--no-certificate"),
 )
 
@@ -62,7 +73,11 @@ def served_as_judged(bundle: Path) -> list[dict]:
 def test_a_corrector_makes_a_bundle(place: Path, name: str) -> None:
     run(place, name, "--method", name)
     manifest = load(place / name).manifest
-    assert (manifest.correction.method, manifest.correction.rank, manifest.correction.targets) == (name, 0, [])
+    assert (manifest.correction.method, manifest.correction.rank, manifest.correction.targets) == (
+        name,
+        0,
+        [],
+    )
     assert f"answered by the method {name}" in (place / name / "MODEL_CARD.md").read_text()
     assert (place / name / f"adapter/{name}.safetensors").exists()
     served_as_judged(place / name)
@@ -112,16 +127,25 @@ def test_a_method_that_makes_no_bundle_is_refused(place: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["label-flip", "group-thresholds", "abstain"])
-def test_what_compares_flagged_rows_with_others_is_refused_where_all_are_flagged(place: Path, name: str) -> None:
-    said = run(place, "never", "--method", name, "--gate", "always", "--data", str(place / "none.csv"), code=1)
-    assert f"--gate always with --method {name} can learn nothing: it compares flagged rows with the others" in said
+def test_what_compares_flagged_rows_with_others_is_refused_where_all_are_flagged(
+    place: Path, name: str
+) -> None:
+    said = run(
+        place, "never", "--method", name, "--gate", "always", "--data", str(place / "none.csv"), code=1
+    )
+    assert (
+        f"--gate always with --method {name} can learn nothing: it compares flagged rows with the others"
+        in said
+    )
     assert said.endswith("or correct every row with group-calibration, leace, inlp, lora, steering")
     assert not (place / "never").exists()
 
 
 @pytest.mark.parametrize("name", ["none", "reweighting"])
 def test_an_open_gate_of_no_correction_is_refused(place: Path, name: str) -> None:
-    said = run(place, "never", "--method", name, "--gate", "always", "--data", str(place / "none.csv"), code=1)
+    said = run(
+        place, "never", "--method", name, "--gate", "always", "--data", str(place / "none.csv"), code=1
+    )
     assert f"--gate always with --method {name}: nothing is corrected at inference" in said
     assert said.endswith("leave out --gate always")
 

@@ -34,15 +34,20 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     return bundles.load(folder).manifest
 
 
-def changed(manifest: Manifest, method: str = "lora", modes: tuple[str, ...] = ("apply", "apply"), **other: Any) -> str:
+def changed(
+    manifest: Manifest, method: str = "lora", modes: tuple[str, ...] = ("apply", "apply"), **other: Any
+) -> str:
     """The card of a bundle with another method, other modes and other facts of its attributes."""
     attributes = [
-        of.model_copy(update={"mode": mode, **other}) for of, mode in zip(manifest.attributes, modes, strict=True)
+        of.model_copy(update={"mode": mode, **other})
+        for of, mode in zip(manifest.attributes, modes, strict=True)
     ]
     correction = manifest.correction.model_copy(update={"method": method})
     corrects = correction.changes_answers and "apply" in modes
     judged = {**SPLIT, "corrected_share": 0.4 if corrects else 0.0}
-    return write(manifest.model_copy(update={"attributes": attributes, "correction": correction}), {"test": judged})
+    return write(
+        manifest.model_copy(update={"attributes": attributes, "correction": correction}), {"test": judged}
+    )
 
 
 def test_without_a_correction_the_card_claims_none(tiny: Manifest) -> None:
@@ -81,7 +86,9 @@ def test_an_open_gate_leaves_no_row_to_the_base(tiny: Manifest) -> None:
 @pytest.mark.parametrize("name", [name for name, method in correctors().items() if method.chosen])
 def test_every_corrector_says_what_it_does(tiny: Manifest, name: str) -> None:
     card = changed(tiny, name)
-    said = "A corrected row is finished a second time" if name == "lora" else f"answered by the method {name}: "
+    said = (
+        "A corrected row is finished a second time" if name == "lora" else f"answered by the method {name}: "
+    )
     assert said in card
 
 
@@ -91,7 +98,9 @@ def test_methods_that_change_no_answer_are_those_whose_settings_are_not_chosen(t
 
 
 def test_a_certificate_of_the_open_gate_survives_the_manifest_and_is_named(tiny: Manifest) -> None:
-    trial = Trial(strength=0.6, levels=["always"], p_accuracy_loss=0.01, p_worst_cell_gain=0.02, certified=True)
+    trial = Trial(
+        strength=0.6, levels=["always"], p_accuracy_loss=0.01, p_worst_cell_gain=0.02, certified=True
+    )
     certificate = Certificate(
         epsilon=0.01, alpha=0.05, rows=100, worst_cell=("team", "a", "x"), settings_in_order=1, trials=[trial]
     )

@@ -22,7 +22,18 @@ pytestmark = pytest.mark.usefixtures("exports_once")
 app = typer.Typer()
 app.command()(fit)
 OPTIONS = (
-    *("--text", "text", "--label", "label", "--attribute", "team", "--attribute", "colour", "--split", "split"),
+    *(
+        "--text",
+        "text",
+        "--label",
+        "label",
+        "--attribute",
+        "team",
+        "--attribute",
+        "colour",
+        "--split",
+        "split",
+    ),
     *("--reference", "team=none", "--favourable", "positive", "--max-tokens", "16", "--epochs", "2"),
 )
 
@@ -131,13 +142,18 @@ def test_a_kept_base_is_left_as_it_is(place: Path) -> None:
 
     base = shutil.copytree(place / "base", place / "tuned")
     model = AutoModelForSequenceClassification.from_pretrained(base)
-    model.config.id2label, model.config.label2id = {0: "positive", 1: "negative"}, {"positive": 0, "negative": 1}
+    model.config.id2label, model.config.label2id = (
+        {0: "positive", 1: "negative"},
+        {"positive": 0, "negative": 1},
+    )
     model.save_pretrained(base)
     run(place, "kept-base", "--keep-base", "--base", str(base))
     loaded = load(place / "kept-base")
     assert loaded.manifest.labels == ["positive", "negative"]
     ids = np.array([[2, 5, 6, 3]])
-    out = GraphRunner(loaded).run({"input_ids": ids, "attention_mask": np.ones_like(ids)}, np.zeros((1, 2), dtype=int))
+    out = GraphRunner(loaded).run(
+        {"input_ids": ids, "attention_mask": np.ones_like(ids)}, np.zeros((1, 2), dtype=int)
+    )
     import torch
 
     with torch.no_grad():
@@ -206,7 +222,14 @@ WITHOUT = ("--text", "text", "--label", "label", "--split", "split", "--max-toke
 
 
 def run_without_attributes(place: Path, *more: str) -> tuple[int, str]:
-    arguments = ["--base", str(place / "base"), "--data", str(place / "data.csv"), "--out", str(place / "blind")]
+    arguments = [
+        "--base",
+        str(place / "base"),
+        "--data",
+        str(place / "data.csv"),
+        "--out",
+        str(place / "blind"),
+    ]
     found = CliRunner().invoke(app, [*arguments, *WITHOUT, *more])
     return found.exit_code, " ".join(found.output.split())
 

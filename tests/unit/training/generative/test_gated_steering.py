@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from evenhand.cli.generative import steer as command
 from evenhand.training.data.dataset import DataError
 from evenhand.training.generative import language
-from evenhand.training.generative.gated_steering import Steered, GatedSteering, Where, load
+from evenhand.training.generative.gated_steering import GatedSteering, Steered, Where, load
 from evenhand.training.generative.language import Speech, TokenPair
 from evenhand.training.generative.learn_steering import learn, mean_states
 from evenhand.training.generative.pairs import PairColumns, read_neutral, read_pairs
@@ -31,9 +31,14 @@ def loaded(base: Path) -> Loaded:
 
 
 @pytest.fixture(scope="module")
-def tokens(loaded: Loaded, tables: tuple[Path, Path]) -> tuple[list[TokenPair], list[TokenPair], list[list[int]]]:
+def tokens(
+    loaded: Loaded, tables: tuple[Path, Path]
+) -> tuple[list[TokenPair], list[TokenPair], list[list[int]]]:
     """Pairs to learn from, pairs held out, neutral prompts held out."""
-    pairs, neutral = read_pairs(tables[0], PairColumns(), 0.4, seed=0), read_neutral(tables[1], "prompt", 0.4, seed=0)
+    pairs, neutral = (
+        read_pairs(tables[0], PairColumns(), 0.4, seed=0),
+        read_neutral(tables[1], "prompt", 0.4, seed=0),
+    )
     speech = loaded[1]
     return (
         [speech.pair(pair) for pair in pairs.learn],
@@ -108,11 +113,15 @@ def test_direction_and_gate_are_of_the_hidden_states_that_the_block_is_given(
     ]
     assert torch.allclose(learnt.direction, torch.stack(differences).mean(0), atol=1e-4)
     last = mean_states(model, [(ids, len(ids) - 1) for ids in neutral[:5]], 2, "test")
-    assert torch.allclose(torch.from_numpy(last), torch.stack([hidden(ids)[-1] for ids in neutral[:5]]), atol=1e-4)
+    assert torch.allclose(
+        torch.from_numpy(last), torch.stack([hidden(ids)[-1] for ids in neutral[:5]]), atol=1e-4
+    )
 
 
 @torch.no_grad()
-def test_generation_is_steered_as_whole_answers_are(loaded: Loaded, tokens: Any, learnt: GatedSteering) -> None:
+def test_generation_is_steered_as_whole_answers_are(
+    loaded: Loaded, tokens: Any, learnt: GatedSteering
+) -> None:
     """With the cache and left padding, prompt by prompt and all at once, the same words come out."""
     model, speech = loaded
     prompts = [one.prompt for one in tokens[1][:6]] + tokens[2][:6]
@@ -126,7 +135,9 @@ def test_generation_is_steered_as_whole_answers_are(loaded: Loaded, tokens: Any,
     assert together == alone == whole
     base = generate(model, speech, prompts)
     assert together[6:] == base[6:]
-    assert all(set(speech.tokenizer.decode(words).replace("<end>", "").split()) <= {*RUDE} for words in base[:6])
+    assert all(
+        set(speech.tokenizer.decode(words).replace("<end>", "").split()) <= {*RUDE} for words in base[:6]
+    )
     said = [set(speech.tokenizer.decode(words).replace("<end>", "").split()) for words in together[:6]]
     assert all(words & {*KIND} and not words & {*RUDE} for words in said)
 
@@ -137,7 +148,12 @@ def generate(model: Any, speech: Speech, prompts: list[list[int]]) -> list[list[
     ids = torch.tensor([[0] * (longest - len(prompt)) + prompt for prompt in prompts])
     mask = torch.tensor([[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts])
     found = model.generate(
-        input_ids=ids, attention_mask=mask, do_sample=False, max_new_tokens=4, min_new_tokens=4, pad_token_id=0
+        input_ids=ids,
+        attention_mask=mask,
+        do_sample=False,
+        max_new_tokens=4,
+        min_new_tokens=4,
+        pad_token_id=0,
     )
     return found[:, longest:].tolist()
 
@@ -155,7 +171,10 @@ def step_by_step(model: Any, steered: Steered, prompt: list[int]) -> list[int]:
 
 def test_without_a_cache_it_must_be_told_where_prompts_end() -> None:
     model = random_model()
-    with Steered(model, at_random(48)).attached(), pytest.raises(ValueError, match="call begin, or use the cache"):
+    with (
+        Steered(model, at_random(48)).attached(),
+        pytest.raises(ValueError, match="call begin, or use the cache"),
+    ):
         model(input_ids=torch.tensor([[5, 6]]), use_cache=False)
 
 
@@ -184,7 +203,12 @@ def test_the_command_writes_a_steering_that_moves_held_out_pairs_and_no_neutral_
 ) -> None:
     out = tmp_path / "steering"
     files = {"--data": tables[0], "--neutral": tables[1], "--base": base, "--out": out}
-    options = [str(word) for item in files.items() for word in item] + ["--hold-out", "0.4", "--group", "group"]
+    options = [str(word) for item in files.items() for word in item] + [
+        "--hold-out",
+        "0.4",
+        "--group",
+        "group",
+    ]
     result = CliRunner().invoke(app, options)
     assert result.exit_code == 0, result.output
     assert {file.name for file in out.iterdir()} == {
@@ -216,7 +240,13 @@ def test_the_command_writes_a_steering_that_moves_held_out_pairs_and_no_neutral_
 
 
 def test_a_block_that_is_not_there_is_one_line(base: Path, tables: tuple[Path, Path], tmp_path: Path) -> None:
-    files = {"--data": tables[0], "--neutral": tables[1], "--base": base, "--out": tmp_path / "out", "--layer": 4}
+    files = {
+        "--data": tables[0],
+        "--neutral": tables[1],
+        "--base": base,
+        "--out": tmp_path / "out",
+        "--layer": 4,
+    }
     result = CliRunner().invoke(app, [str(word) for item in files.items() for word in item])
     assert result.exit_code == 1
     assert "--layer 4: the model's blocks are 0 to 3" in result.stderr

@@ -32,11 +32,14 @@ def test_rates_intervals_and_verdicts() -> None:
     assert found["margin"]["change"]["value"] == pytest.approx(1.0)
     assert found["verdict"] == "preference accuracy rose"
     assert (
-        compare(pairs_of(*[None] * 100), answered(70, 100), answered(20, 100))["verdict"] == "preference accuracy fell"
+        compare(pairs_of(*[None] * 100), answered(70, 100), answered(20, 100))["verdict"]
+        == "preference accuracy fell"
     )
     same = compare(pairs_of(*[None] * 100), answered(50, 100), answered(51, 100))
     assert same["verdict"] == "no evidence that preference accuracy changed"
-    assert compare(pairs_of(*[None] * 29), answered(0, 29), answered(29, 29))["verdict"] == "insufficient data"
+    assert (
+        compare(pairs_of(*[None] * 29), answered(0, 29), answered(29, 29))["verdict"] == "insufficient data"
+    )
     assert (found["groups"], found["between_groups"]) == ({}, {"base": None, "final": None})
 
 
@@ -72,7 +75,9 @@ def test_groups_are_compared_where_they_are_large_enough() -> None:
 def test_means_have_intervals_where_there_are_two_values() -> None:
     found = mean(np.array([1.0, 2.0, 3.0]))
     assert (found["n"], found["value"]) == (3, 2.0)
-    assert (found["low"], found["high"]) == pytest.approx((2 - 4.3027 / 3**0.5, 2 + 4.3027 / 3**0.5), abs=1e-4)
+    assert (found["low"], found["high"]) == pytest.approx(
+        (2 - 4.3027 / 3**0.5, 2 + 4.3027 / 3**0.5), abs=1e-4
+    )
     assert mean(np.array([1.0])) == {"n": 1, "value": 1.0, "low": None, "high": None}
 
 

@@ -32,7 +32,12 @@ def test_a_prompt_is_learnt_from_or_held_out_whatever_the_order_of_rows(tmp_path
 
 
 def test_a_column_may_say_which_rows_are_held_out(tmp_path: Path) -> None:
-    rows = [pair("a", split="train"), pair("b", split="train"), pair("c", split="test"), pair("d", split="later")]
+    rows = [
+        pair("a", split="train"),
+        pair("b", split="train"),
+        pair("c", split="test"),
+        pair("d", split="later"),
+    ]
     found = read_pairs(write(tmp_path / "pairs.jsonl", *rows), PairColumns(split="split"), 0.9, seed=0)
     assert [one.prompt for one in found.learn] == ["a", "b"]
     assert [one.prompt for one in found.held_out] == ["c"]
@@ -41,7 +46,9 @@ def test_a_column_may_say_which_rows_are_held_out(tmp_path: Path) -> None:
 
 def test_a_prompt_in_both_parts_is_refused(tmp_path: Path) -> None:
     rows = [pair("a", split="train"), pair("b", split="train"), pair("a", split="test")]
-    with pytest.raises(DataError, match="1 prompts are in both train and test; give each prompt to one of them"):
+    with pytest.raises(
+        DataError, match="1 prompts are in both train and test; give each prompt to one of them"
+    ):
         read_pairs(write(tmp_path / "pairs.jsonl", *rows), PairColumns(split="split"), 0.2, seed=0)
 
 

@@ -99,7 +99,9 @@ def test_the_folder_is_an_adapter_with_its_card_and_names_no_path(
     assert json.loads((tuned / "adapter_config.json").read_text())["base_model_name_or_path"] == "tiny-lm"
     assert set(load_file(tuned / "adapter_model.safetensors"))
     found = hashes(tuned)
-    assert card["files"] == {name: found[name] for name in ("adapter_config.json", "adapter_model.safetensors")}
+    assert card["files"] == {
+        name: found[name] for name in ("adapter_config.json", "adapter_model.safetensors")
+    }
     for use, table in zip(("pairs", "neutral"), tables, strict=True):
         assert card["data"][use]["sha256"] == sha256(table.read_bytes()).hexdigest()
     assert card["settings"]["learning_rate"] == 3e-3
@@ -185,12 +187,18 @@ def test_it_runs_in_bfloat16_and_says_what_it_does_not_know(
 ) -> None:
     common = Common(str(base), PairColumns(), precision="bfloat16", hold_out=0.9)
     out = tmp_path / "out"
-    prefer.run(common, Preference(rank=2, alpha=4, epochs=1, learning_rate=1e-3), (tables[0], None), out, tmp_path)
+    prefer.run(
+        common, Preference(rank=2, alpha=4, epochs=1, learning_rate=1e-3), (tables[0], None), out, tmp_path
+    )
     assert all(value.isfinite().all() for value in load_file(out / "adapter_model.safetensors").values())
     assert "**Not measured**: no neutral prompts were given" in (out / "MODEL_CARD.md").read_text()
 
 
-def test_a_learning_rate_that_breaks_the_adapter_is_said(base: Path, tables: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_learning_rate_that_breaks_the_adapter_is_said(
+    base: Path, tables: tuple[Path, Path], tmp_path: Path
+) -> None:
     common = Common(str(base), PairColumns(), hold_out=0.9)
     with pytest.raises(DataError, match="diverged at --learning-rate 1e\\+30; lower it"):
-        prefer.run(common, Preference(epochs=2, learning_rate=1e30), (tables[0], None), tmp_path / "out", tmp_path)
+        prefer.run(
+            common, Preference(epochs=2, learning_rate=1e30), (tables[0], None), tmp_path / "out", tmp_path
+        )

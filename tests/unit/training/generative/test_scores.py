@@ -16,7 +16,7 @@ from evenhand.training.data.dataset import DataError
 from evenhand.training.generative import language
 from evenhand.training.generative.language import Speech, TokenPair
 from evenhand.training.generative.options import Common, Preference
-from evenhand.training.generative.pairs import PairColumns, Pair, read_neutral, read_pairs
+from evenhand.training.generative.pairs import Pair, PairColumns, read_neutral, read_pairs
 from evenhand.training.generative.prepared import prepare
 from evenhand.training.generative.scores import batches, drift, likelihoods
 
@@ -39,13 +39,17 @@ def test_a_likelihood_is_the_sum_over_the_answers_tokens(
     tokens = [speech.pair(pair) for pair in pairs]
     found = likelihoods(model, tokens, "test")
     for row, one in enumerate(tokens):
-        for answer, value in ((one.preferred, found.preferred[row]), (one.dispreferred, found.dispreferred[row])):
+        for answer, value in (
+            (one.preferred, found.preferred[row]),
+            (one.dispreferred, found.dispreferred[row]),
+        ):
             ids = torch.tensor([one.prompt + answer])
             labels = torch.tensor([[-100] * len(one.prompt) + answer])
             loss = model(input_ids=ids, labels=labels).loss
             assert value == pytest.approx(-float(loss) * len(answer), abs=2e-4)
     assert found.margin_per_token[-2] == pytest.approx(
-        found.preferred[-2] / len(tokens[-2].preferred) - found.dispreferred[-2] / len(tokens[-2].dispreferred)
+        found.preferred[-2] / len(tokens[-2].preferred)
+        - found.dispreferred[-2] / len(tokens[-2].dispreferred)
     )
 
 
@@ -99,7 +103,9 @@ def test_trl_sees_the_tokens_and_likelihoods_that_are_judged(
     speech = chatting(speech) if chat else speech
     trainer: Any = trainer_of(model, speech, pairs, (Common(str(base)), Preference()), tmp_path)
     tokens = [speech.pair(pair) for pair in pairs]
-    theirs = [TokenPair(row["prompt_ids"], row["chosen_ids"], row["rejected_ids"]) for row in trainer.train_dataset]
+    theirs = [
+        TokenPair(row["prompt_ids"], row["chosen_ids"], row["rejected_ids"]) for row in trainer.train_dataset
+    ]
     assert theirs == tokens
     judged = trainer.evaluate(trainer.train_dataset)
     ours = likelihoods(loaded[0], tokens, "test")
@@ -112,7 +118,9 @@ def batch_means(values: np.ndarray) -> float:
     return float(np.mean([values[start : start + 8].mean() for start in range(0, len(values), 8)]))
 
 
-def test_a_model_does_not_drift_from_itself(loaded: tuple[torch.nn.Module, Speech], tables: tuple[Path, Path]) -> None:
+def test_a_model_does_not_drift_from_itself(
+    loaded: tuple[torch.nn.Module, Speech], tables: tuple[Path, Path]
+) -> None:
     model, speech = loaded
     prompts = [speech.prompt(text) for text in read_neutral(tables[1], "prompt", 0.1, seed=0).held_out]
     found = drift(model, (nullcontext, nullcontext), [*prompts, prompts[0][:1]], "test")
@@ -148,7 +156,12 @@ def test_batches_hold_every_row_once_and_little_padding() -> None:
     lengths = [3000, 5, 700, 690, 680, 12, 2048]
     found = list(batches(lengths))
     assert sorted(int(row) for batch in found for row in batch) == list(range(7))
-    assert [sorted(lengths[row] for row in batch) for batch in found] == [[5, 12, 680], [690, 700], [2048], [3000]]
+    assert [sorted(lengths[row] for row in batch) for batch in found] == [
+        [5, 12, 680],
+        [690, 700],
+        [2048],
+        [3000],
+    ]
 
 
 def test_a_base_that_cannot_be_loaded_is_one_line(tmp_path: Path) -> None:

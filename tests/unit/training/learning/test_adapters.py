@@ -34,13 +34,17 @@ def learn(folder: Path, keep_weight: float) -> Case:
         split.model.classifier.bias.sub_(
             split.base({"input_ids": ids, "attention_mask": torch.ones_like(ids)})[0].median(dim=0).values
         )
-        logits, hidden, representation = split.base({"input_ids": ids, "attention_mask": torch.ones_like(ids)})
+        logits, hidden, representation = split.base(
+            {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+        )
     wrong = (groups == 1) & (rng.random(ROWS) < 0.8)
     own = logits.argmax(dim=1).numpy()
     labels = np.where(wrong, 1 - own, own)
     places = np.array(["train", "held", "val", "test"] * (ROWS // 4))
     rows = Rows([""] * ROWS, labels, {"team": groups}, places, np.arange(ROWS))
-    features = Features(hidden.reshape(-1, 32).numpy(), np.arange(ROWS + 1) * 6, logits.numpy(), representation.numpy())
+    features = Features(
+        hidden.reshape(-1, 32).numpy(), np.arange(ROWS + 1) * 6, logits.numpy(), representation.numpy()
+    )
     material = Material(features, rows, Schema(("no", "yes"), ("yes",), {"team": ("none", "a")}), seed=0)
     torch.manual_seed(0)
     correction = ConditionalLora(split, ("team",))
@@ -63,7 +67,10 @@ def gain(case: Case, group: int) -> float:
     chosen = chosen[groups[chosen] == group]
     truth = material.rows.labels[chosen]
     before = material.features.base_logits[chosen].argmax(axis=1) == truth
-    after = answers(correction, material.features, chosen, np.ones((len(chosen), 1), bool)).argmax(axis=1) == truth
+    after = (
+        answers(correction, material.features, chosen, np.ones((len(chosen), 1), bool)).argmax(axis=1)
+        == truth
+    )
     return float(after.mean() - before.mean())
 
 
@@ -71,7 +78,9 @@ def test_flagged_rows_get_better(learnt: Case) -> None:
     assert gain(learnt, group=1) > 0.1
 
 
-def test_holding_reference_rows_at_the_base_shrinks_the_harm_of_a_wrong_gate(learnt: Case, tmp_path: Path) -> None:
+def test_holding_reference_rows_at_the_base_shrinks_the_harm_of_a_wrong_gate(
+    learnt: Case, tmp_path: Path
+) -> None:
     without = learn(tmp_path, keep_weight=0.0)
     assert gain(without, group=0) < gain(learnt, group=0) - 0.05
 
@@ -79,9 +88,15 @@ def test_holding_reference_rows_at_the_base_shrinks_the_harm_of_a_wrong_gate(lea
 def test_prototypes_are_class_means_of_reference_held_out_rows() -> None:
     representation = np.array([[2.0, 0.0], [1.0, 0.0], [0.0, 3.0], [5.0, 5.0], [9.0, 0.0]], np.float32)
     rows = Rows(
-        [""] * 5, np.array([0, 0, 1, 1, 1]), {}, np.array(["held", "held", "held", "held", "val"]), np.arange(5)
+        [""] * 5,
+        np.array([0, 0, 1, 1, 1]),
+        {},
+        np.array(["held", "held", "held", "held", "val"]),
+        np.arange(5),
     )
-    features = Features(np.zeros((5, 2), np.float32), np.arange(6), np.zeros((5, 2), np.float32), representation)
+    features = Features(
+        np.zeros((5, 2), np.float32), np.arange(6), np.zeros((5, 2), np.float32), representation
+    )
     found = prototypes(features, rows, np.array([[True], [True], [True], [False], [True]]), 2)
     assert torch.allclose(found, torch.tensor([[[1.0, 0.0], [0.0, 1.0]]]))
 
@@ -102,7 +117,9 @@ def test_balance_goes_from_all_rows_alike_to_all_cells_alike(learnt: Case) -> No
 def test_a_class_without_a_reference_row_gets_the_prototype_of_all_its_rows() -> None:
     representation = np.array([[1.0, 0.0], [0.0, 2.0]], np.float32)
     rows = Rows([""] * 2, np.array([0, 1]), {}, np.array(["held", "held"]), np.arange(2))
-    features = Features(np.zeros((2, 2), np.float32), np.arange(3), np.zeros((2, 2), np.float32), representation)
+    features = Features(
+        np.zeros((2, 2), np.float32), np.arange(3), np.zeros((2, 2), np.float32), representation
+    )
     found = prototypes(features, rows, np.array([[True], [False]]), 3)
     assert torch.allclose(found, torch.tensor([[[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]]]))
 

@@ -23,7 +23,9 @@ def material(rows: int = 1500, signal: float = 2.0) -> Material:
     groups = rng.choice([0, 1, 2], rows, p=[0.8, 0.15, 0.05])
     hidden = rng.normal(size=(starts[-1], 8)).astype(np.float32)
     hidden[:, 0] += signal * np.repeat(groups > 0, lengths)
-    split = np.array(["train"] * (rows // 2) + ["val"] * (rows // 4) + ["test"] * (rows - rows // 2 - rows // 4))
+    split = np.array(
+        ["train"] * (rows // 2) + ["val"] * (rows // 4) + ["test"] * (rows - rows // 2 - rows // 4)
+    )
     data = Rows([""] * rows, rng.integers(0, 2, rows), {"team": groups}, split, np.arange(rows))
     features = Features(hidden, starts, np.zeros((rows, 2), np.float32), np.zeros((rows, 8), np.float32))
     return Material(features, data, SCHEMA, seed=0)
@@ -60,7 +62,9 @@ def test_without_signal_the_risk_is_the_prevalence(tmp_path: Path) -> None:
 
 
 def test_members_are_outside_the_reference_inside_or_unknown() -> None:
-    rows = Rows(["a"] * 4, np.zeros(4, int), {"team": np.array([0, 1, 2, -1])}, np.array(["train"] * 4), np.arange(4))
+    rows = Rows(
+        ["a"] * 4, np.zeros(4, int), {"team": np.array([0, 1, 2, -1])}, np.array(["train"] * 4), np.arange(4)
+    )
     assert detection.members(rows, SCHEMA)[:, 0].tolist() == [0, 1, 1, -1]
 
 

@@ -18,7 +18,9 @@ def test_unknown_groups_teach_the_detector_nothing() -> None:
 
 def test_the_detector_loss_balances_classes() -> None:
     logits, members = torch.zeros(10, 1), torch.tensor([1.0] + [0.0] * 9).unsqueeze(1)
-    balanced = detector_loss(logits.requires_grad_(), members, torch.ones(10, 1, dtype=torch.bool), torch.tensor([9.0]))
+    balanced = detector_loss(
+        logits.requires_grad_(), members, torch.ones(10, 1, dtype=torch.bool), torch.tensor([9.0])
+    )
     balanced.backward()
     assert logits.grad.sum() == pytest.approx(0.0, abs=1e-7)
 
@@ -36,7 +38,9 @@ def test_only_the_direction_of_a_representation_counts() -> None:
     prototypes = functional.normalize(torch.randn(2, 8), dim=1)
     z, labels = torch.randn(6, 8), torch.tensor([0, 1, 0, 1, 0, 1])
     one = contrastive_loss(z, labels, prototypes, torch.ones(6), 0.5)[0]
-    assert torch.allclose(one, contrastive_loss(z * 100, labels, prototypes, torch.ones(6), 0.5)[0], atol=1e-5)
+    assert torch.allclose(
+        one, contrastive_loss(z * 100, labels, prototypes, torch.ones(6), 0.5)[0], atol=1e-5
+    )
 
 
 def test_the_negative_is_the_nearest_wrong_class() -> None:

@@ -35,7 +35,9 @@ def test_it_does_what_the_libraries_own_processor_does() -> None:
 
     noise = np.random.default_rng(0).integers(0, 256, (37, 53, 3), dtype=np.uint8)
     image = Image.fromarray(noise)
-    theirs = ViTImageProcessorPil(size={"height": 16, "width": 16})(image, return_tensors="np")["pixel_values"][0]
+    theirs = ViTImageProcessorPil(size={"height": 16, "width": 16})(image, return_tensors="np")[
+        "pixel_values"
+    ][0]
     assert np.allclose(ENCODER.encode(item(image)).arrays["pixel_values"], theirs, atol=1e-5)
 
 

@@ -26,7 +26,9 @@ ENCODER = '{"size": 32}'
 def encode(folder: str) -> None:
     """In a process of its own: as a request would, all files of a folder as the items of one."""
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
-    items = [{"image": base64.b64encode(path.read_bytes()).decode()} for path in sorted(Path(folder).iterdir())]
+    items = [
+        {"image": base64.b64encode(path.read_bytes()).decode()} for path in sorted(Path(folder).iterdir())
+    ]
     encoder, modes = ImageEncoder(ENCODER.encode()), request_modes(("apply",), None)
     examples(encoder, [encoder.examples()[0]], modes, traced=False, deadline_s=np.inf)
     before_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
@@ -43,7 +45,9 @@ def test_each_is_refused_alone_in_little_memory_and_time(tmp_path: Path) -> None
     for number, name in enumerate(names):
         (tmp_path / f"{number:02d}").write_bytes({**BOMBS, **HARMLESS}[name]())
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    ended = subprocess.run([sys.executable, __file__, tmp_path], capture_output=True, text=True, env=environment)
+    ended = subprocess.run(
+        [sys.executable, __file__, tmp_path], capture_output=True, text=True, env=environment
+    )
     assert ended.returncode == 0, ended.stderr[-2000:]
     found = json.loads(ended.stdout)
     for name, said in zip(names, found["said"], strict=True):

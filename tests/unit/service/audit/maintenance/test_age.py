@@ -57,7 +57,9 @@ def test_a_machine_that_boots_far_ahead_lets_nothing_go(found: Recorded) -> None
     assert rounds(found, END_MS + DAY_MS) is None  # and then the clock is set right
 
 
-def test_a_clock_that_the_newest_records_agree_with_takes_a_bounded_share_all_the_same(found: Recorded) -> None:
+def test_a_clock_that_the_newest_records_agree_with_takes_a_bounded_share_all_the_same(
+    found: Recorded,
+) -> None:
     append(found, *[END_MS + 200 * DAY_MS] * NEWEST)  # it was wrong for long enough
     for _ in range(3):
         assert rounds(found, END_MS + 200 * DAY_MS) == "share"
@@ -89,7 +91,9 @@ def test_a_machine_that_was_off_waits_for_new_records_or_for_a_person(found: Rec
     assert rounds(found, later_ms + DAY_MS, limits) is None
 
 
-def test_records_that_are_dated_in_the_future_stop_nothing_and_leave_with_their_neighbours(database: str) -> None:
+def test_records_that_are_dated_in_the_future_stop_nothing_and_leave_with_their_neighbours(
+    database: str,
+) -> None:
     found = fill(database, decisions=0)
     far_ms = END_MS + 4000 * DAY_MS
     append(found, far_ms, *(END_MS + day * DAY_MS for day in range(-99, -49)))
@@ -124,4 +128,6 @@ def test_a_confirmed_prune_leaves_a_chain_that_says_so(found: Recorded) -> None:
     found.store.append([RecordBatch([event("mode", {})])], again=False)
     with found.engine.connect() as connection:
         body = connection.execute(select(records.c.body).where(records.c.kind == "prune")).scalar_one()
-        assert connection.execute(select(func.min(records.c.seq))).scalar_one() == json.loads(body)["to_seq"] + 1
+        assert (
+            connection.execute(select(func.min(records.c.seq))).scalar_one() == json.loads(body)["to_seq"] + 1
+        )

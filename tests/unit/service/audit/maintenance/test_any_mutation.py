@@ -50,8 +50,15 @@ def mutated(value: object, at: int, bit: int) -> object:
 
 
 @settings(max_examples=examples(200), deadline=None)
-@given(place=st.sampled_from(PLACES), row=st.integers(0, 10_000), at=st.integers(0, 10_000), bit=st.integers(0, 7))
-def test_any_single_change_is_found(found: Recorded, place: tuple[str, str], row: int, at: int, bit: int) -> None:
+@given(
+    place=st.sampled_from(PLACES),
+    row=st.integers(0, 10_000),
+    at=st.integers(0, 10_000),
+    bit=st.integers(0, 7),
+)
+def test_any_single_change_is_found(
+    found: Recorded, place: tuple[str, str], row: int, at: int, bit: int
+) -> None:
     table, column = place
     with found.engine.begin() as connection:
         keys = connection.execute(text(f"SELECT rowid FROM {table} ORDER BY rowid")).scalars().all()
@@ -66,7 +73,9 @@ def test_any_single_change_is_found(found: Recorded, place: tuple[str, str], row
         assert report.findings
     finally:
         with found.engine.begin() as connection:
-            connection.execute(text(f"UPDATE {table} SET {column} = :old WHERE rowid = {after}"), {"old": value})
+            connection.execute(
+                text(f"UPDATE {table} SET {column} = :old WHERE rowid = {after}"), {"old": value}
+            )
 
 
 @settings(max_examples=examples(100), deadline=None)
@@ -83,4 +92,6 @@ def test_any_missing_records_are_found(found: Recorded, gone: set[int]) -> None:
         with found.engine.begin() as connection:
             columns = ", ".join(rows[0])
             values = ", ".join(f":{name}" for name in rows[0])
-            connection.execute(text(f"INSERT INTO records ({columns}) VALUES ({values})"), [dict(row) for row in rows])
+            connection.execute(
+                text(f"INSERT INTO records ({columns}) VALUES ({values})"), [dict(row) for row in rows]
+            )

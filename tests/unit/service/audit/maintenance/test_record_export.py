@@ -15,9 +15,9 @@ from evenhand.service.audit.checkpoints import public_bytes
 from evenhand.service.audit.maintenance.checker import Report
 from evenhand.service.audit.maintenance.record_export import (
     Disclosure,
-    RecordExportError,
     ExportPeriod,
     Range,
+    RecordExportError,
     export,
     span,
     verify_file,
@@ -30,7 +30,9 @@ def quiet(done: int, total: int) -> None:
     pass
 
 
-def write(found: Recorded, out: Path, period: ExportPeriod = ExportPeriod(), disclosure: Disclosure | None = None) -> Path:  # noqa: B008
+def write(
+    found: Recorded, out: Path, period: ExportPeriod = ExportPeriod(), disclosure: Disclosure | None = None
+) -> Path:
     export(found.engine, span(found.engine, period), out, disclosure, quiet)
     return out
 
@@ -57,7 +59,9 @@ def test_a_file_verifies_on_its_own(database: str, tmp_path: Path, name: str) ->
 
 def test_a_file_can_be_verified_by_hand_from_what_its_head_says(database: str, tmp_path: Path) -> None:
     """Without a line of ours: this is what its first line tells an auditor to do."""
-    lines = [json.loads(line) for line in write(fill(database), tmp_path / "out.jsonl").read_text().splitlines()]
+    lines = [
+        json.loads(line) for line in write(fill(database), tmp_path / "out.jsonl").read_text().splitlines()
+    ]
     head, before = lines[0], bytes.fromhex(lines[0]["before"]["link"])
     links = {}
     for line in lines[1:]:
@@ -109,7 +113,10 @@ def test_what_was_pruned_and_erased_is_told_of_in_the_file(database: str, tmp_pa
             lambda lines: [*lines[:5], lines[5].replace("configuration", "convocation"), *lines[6:]],
             "record 5: its body was changed",
         ),
-        (lambda lines: [*lines[:5], "{}", *lines[5:]], "record 4: line 6 of the file, after this record, is none"),
+        (
+            lambda lines: [*lines[:5], "{}", *lines[5:]],
+            "record 4: line 6 of the file, after this record, is none",
+        ),
         (lambda lines: [lines[0].replace("1.0.0", "1.0.1"), *lines[1:]], "configuration "),
     ],
 )
@@ -145,13 +152,17 @@ def test_sensitive_attributes_leave_only_when_asked_for_and_that_is_recorded_fir
     plain = write(found, tmp_path / "plain.jsonl").read_text()
     assert "female" not in plain
     assert "pseudonym" not in plain
-    with_them = write(found, tmp_path / "with.jsonl", disclosure=Disclosure(found.keys, "audit of 2026", "Ada"))
+    with_them = write(
+        found, tmp_path / "with.jsonl", disclosure=Disclosure(found.keys, "audit of 2026", "Ada")
+    )
     lines = [json.loads(line) for line in with_them.read_text().splitlines()]
     assert lines[0]["purpose"] == "audit of 2026"
     assert sum(line.get("attributes") == {"sex": "female"} for line in lines) == 20
     assert check(found, with_them).findings == []
     with found.engine.connect() as connection:
-        body = json.loads(connection.execute(select(records.c.body).where(records.c.kind == "access")).scalar_one())
+        body = json.loads(
+            connection.execute(select(records.c.body).where(records.c.kind == "access")).scalar_one()
+        )
     assert (body["purpose"], body["by"], body["decisions"], body["last"]) == ("audit of 2026", "Ada", 20, 33)
 
 

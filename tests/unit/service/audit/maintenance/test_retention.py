@@ -124,7 +124,10 @@ def test_a_prune_s_own_claim_is_checked(database: str) -> None:
 def test_erase_takes_what_is_known_and_leaves_a_chain_that_verifies(database: str) -> None:
     found = fill(database)
     mine, other = found.decisions[0], found.decisions[3]
-    found.store.append([RecordBatch([event("override", {"label": "no", "by": "Kim", "reason": "secret"}, mine)])], again=False)
+    found.store.append(
+        [RecordBatch([event("override", {"label": "no", "by": "Kim", "reason": "secret"}, mine)])],
+        again=False,
+    )
     done = erase(found.engine, found.keys, [mine, other, "0" * 26, mine], "Ada of the help desk", quiet)
     assert done.records == [1, 4, 6, 34]
     assert (done.attributes, done.labels, done.already, done.unknown) == (2, 1, [], ["0" * 26])
@@ -168,7 +171,9 @@ def test_a_lot_that_waits_in_the_spool_does_not_bring_back_what_was_erased(datab
     """The writer asks whether a lot is on record before it writes it a second time; an erased record still is."""
     found = fill(database, decisions=0)
     made = [recorded.decision(BEGIN_MS, random.Random(0)) for _ in range(3)]
-    lot = RecordBatch(made, {NAME: recorded.CONFIGURATION}, [(found.keys.pseudonym(made[0].id), "sex", "female", 1)], {})
+    lot = RecordBatch(
+        made, {NAME: recorded.CONFIGURATION}, [(found.keys.pseudonym(made[0].id), "sex", "female", 1)], {}
+    )
     found.store.append([lot], again=False)
     erase(found.engine, found.keys, [made[0].id], "Ada", quiet)
     found.store.append([RecordBatch.from_json(lot.to_json())], again=True)

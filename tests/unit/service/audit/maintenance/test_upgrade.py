@@ -51,7 +51,9 @@ def load(folder: Path, url: str) -> None:
 
 
 @pytest.fixture(params=RECORDS, ids=[folder.name for folder in RECORDS])
-def older(request: pytest.FixtureRequest, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def older(
+    request: pytest.FixtureRequest, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
     """A state folder whose record an older version wrote."""
     monkeypatch.setattr(writer, "ADOPT_S", 0.05)  # how soon a spool that was left is found
     load(request.param, database)
@@ -72,7 +74,9 @@ def first_of(url: str, group: str) -> str:
 
 
 def test_every_step_but_the_last_has_a_record_of_its_version() -> None:
-    assert steps() - {HEAD} <= {folder.name.removeprefix("record-") for folder in RECORDS}, "see tests/older/README.md"
+    assert steps() - {HEAD} <= {folder.name.removeprefix("record-") for folder in RECORDS}, (
+        "see tests/older/README.md"
+    )
 
 
 def test_an_older_record_is_brought_up_verifies_and_goes_on(older: Path, database: str) -> None:
@@ -94,7 +98,9 @@ def test_an_older_record_is_brought_up_verifies_and_goes_on(older: Path, databas
     key = load_key(older / "checkpoint.key")
     again = checkpoint(record.engine, key)
     assert again is not None
-    report = verify(record.engine, [signed], frozenset([signed.public_key, again.public_key]), lambda *_: None)
+    report = verify(
+        record.engine, [signed], frozenset([signed.public_key, again.public_key]), lambda *_: None
+    )
     assert report.findings == []
     record.close()
     after = bodies(database)
@@ -130,7 +136,9 @@ def later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], No
     """A version after this one, with one step more."""
 
     def release(then: str) -> None:
-        shutil.copytree(Path(migrate.__file__).parent / "migrations", tmp_path / "later/migrations", dirs_exist_ok=True)
+        shutil.copytree(
+            Path(migrate.__file__).parent / "migrations", tmp_path / "later/migrations", dirs_exist_ok=True
+        )
         step = tmp_path / "later/migrations/versions/9001_more.py"
         step.write_text(LATER.format(head=HEAD, then=then))
         monkeypatch.setattr(migrate, "HEAD", "9001")

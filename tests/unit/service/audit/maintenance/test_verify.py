@@ -162,7 +162,9 @@ def test_several_wounds_are_all_listed_in_order(database: str) -> None:
 def forge(found: Recorded, seq: int) -> None:
     """Change a body, and compute hashes and links anew from there on: the chain holds."""
     with found.engine.begin() as connection:
-        rows = connection.execute(select(records).where(records.c.seq >= seq - 1).order_by(records.c.seq)).all()
+        rows = connection.execute(
+            select(records).where(records.c.seq >= seq - 1).order_by(records.c.seq)
+        ).all()
         before = rows[0].link
         for row in rows[1:]:
             body = row.body.replace('"applied"', '"off"').replace('"apply"', '"off"')

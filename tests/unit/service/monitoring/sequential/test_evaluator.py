@@ -45,13 +45,17 @@ def test_declared_rows_count_and_no_others(shop: Shop) -> None:
     assert rows_of(shop) == {("sex", "women", PARITY): [1, 1, 0, 1]}
 
 
-@pytest.mark.parametrize("order", [("decide", "label", "groups"), ("decide", "groups", "label")], ids="-".join)
+@pytest.mark.parametrize(
+    "order", [("decide", "label", "groups"), ("decide", "groups", "label")], ids="-".join
+)
 def test_a_row_counts_once_with_the_last_of_what_there_is_to_know(shop: Shop, order: tuple[str, ...]) -> None:
     """However late the evaluator looks, after each record or only at the end."""
     made = [row(True), row(False), row(True), row(False)]
     told = {
         "decide": lambda: shop.decide(*made),
-        "label": lambda: shop.learn(*(Feedback(one.id, label=GOOD if at < 3 else BAD) for at, one in enumerate(made))),
+        "label": lambda: shop.learn(
+            *(Feedback(one.id, label=GOOD if at < 3 else BAD) for at, one in enumerate(made))
+        ),
         "groups": lambda: shop.learn(*(Feedback(one.id, groups={"sex": "women"}) for one in made)),
     }
     expected = {
@@ -124,7 +128,9 @@ def expected_of(shop: Shop) -> dict[tuple[str, ...], dict[str, object]]:
     return shop.states()
 
 
-def test_a_restart_after_any_lot_ends_as_if_there_had_been_none(shop: Shop, small_lots: Callable[[int], None]) -> None:
+def test_a_restart_after_any_lot_ends_as_if_there_had_been_none(
+    shop: Shop, small_lots: Callable[[int], None]
+) -> None:
     shop.trade(400)
     expected = expected_of(shop)
     assert len(expected) == 9
@@ -178,12 +184,16 @@ def child(shop: Shop, tmp_path: Path, *then: str) -> subprocess.Popen[bytes]:
     ready = tmp_path / "ready"
     ready.unlink(missing_ok=True)
     command = [sys.executable, evaluating.__file__, shop.url, "20", str(ready), *then]
-    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))})
+    process = subprocess.Popen(
+        command, env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    )
     until(lambda: ready.exists() or process.poll() is not None)
     return process
 
 
-def test_a_process_killed_in_the_middle_of_a_lot_loses_and_doubles_nothing(shop: Shop, tmp_path: Path) -> None:
+def test_a_process_killed_in_the_middle_of_a_lot_loses_and_doubles_nothing(
+    shop: Shop, tmp_path: Path
+) -> None:
     shop.trade(1_000)
     expected = expected_of(shop)
     shop.forget()
@@ -213,7 +223,9 @@ def test_only_one_evaluates_and_another_when_it_is_gone(shop: Shop, tmp_path: Pa
     assert shop.evaluator().lot() > 0
 
 
-def test_a_database_that_is_away_is_said_once_and_tried_again(database: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_database_that_is_away_is_said_once_and_tried_again(
+    database: str, caplog: pytest.LogCaptureFixture
+) -> None:
     """Here it has no tables yet."""
     shop, told = Shop(database), []
     one = shop.evaluator(report=told.append)
@@ -234,7 +246,9 @@ def test_a_database_that_is_away_is_said_once_and_tried_again(database: str, cap
     assert told[-1][0].comparison.rows == [0, 1]
 
 
-def test_an_error_that_nobody_foresaw_does_not_end_the_evidence(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_error_that_nobody_foresaw_does_not_end_the_evidence(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
     told: list[int] = []
 
     def report(kept: list[Kept]) -> None:

@@ -32,7 +32,9 @@ def comparison(gap: float = 0.05, limit: float = 365.0) -> Comparison:
 
 
 def seen(ours: bool, favourable: bool, day: float, attribute: str = "attribute") -> Seen:
-    return Seen(attribute, ("reference", "group"), "reference", 3, "group" if ours else "reference", favourable, day)
+    return Seen(
+        attribute, ("reference", "group"), "reference", 3, "group" if ours else "reference", favourable, day
+    )
 
 
 def fed(stream: list[tuple[bool, bool, float]], rules: EvidenceSettings = RULES) -> Evidence:
@@ -61,7 +63,9 @@ def test_values_stay_positive_finite_and_fit_into_json(
 
 
 @pytest.mark.parametrize("favourable", [True, False])
-def test_a_hundred_thousand_rows_at_the_widest_gap_neither_overflow_nor_fall_to_nothing(favourable: bool) -> None:
+def test_a_hundred_thousand_rows_at_the_widest_gap_neither_overflow_nor_fall_to_nothing(
+    favourable: bool,
+) -> None:
     found = comparison()
     for n in range(100_000):
         if found.add(n % 2 == 0, favourable == (n % 2 == 0)):
@@ -89,7 +93,9 @@ def test_bets_never_look_ahead(
 
 
 @given(ROWS)
-def test_where_blocks_end_depends_on_groups_and_never_on_answers(stream: list[tuple[bool, bool, float]]) -> None:
+def test_where_blocks_end_depends_on_groups_and_never_on_answers(
+    stream: list[tuple[bool, bool, float]],
+) -> None:
     other = [(ours, not favourable, passed) for ours, favourable, passed in stream]
     for mine, theirs in zip(fed(stream).comparisons.values(), fed(other).comparisons.values(), strict=True):
         assert (mine.blocks, mine.day, mine.block_rows) == (theirs.blocks, theirs.day, theirs.block_rows)
@@ -116,7 +122,9 @@ def test_groups_may_come_in_any_order_within_a_block(ours: list[bool], theirs: l
 
 @pytest.mark.parametrize(("mine", "theirs"), [(2, 6), (3, 3), (6, 2), (2, 12)])
 @pytest.mark.parametrize("gap", [0.01, 0.05, 0.2])
-def test_a_factor_has_a_mean_of_at_most_one_while_the_gap_is_in_order(mine: int, theirs: int, gap: float) -> None:
+def test_a_factor_has_a_mean_of_at_most_one_while_the_gap_is_in_order(
+    mine: int, theirs: int, gap: float
+) -> None:
     """Exactly, over all that a block can hold."""
     outcomes = {}
     for mine_good, theirs_good in product(range(mine + 1), range(theirs + 1)):
@@ -218,7 +226,9 @@ def test_a_month_without_rows_counts_as_one_day_and_a_clock_set_back_as_nothing(
                     one.bet(day, 1)
         return sum(one.detector)
 
-    assert after(0.0, 30.0) == after(0.0, STEP_DAYS) > after(0.0, 0.5) > after(0.0, 0.0) == after(0.0, -5.0) == 0
+    assert (
+        after(0.0, 30.0) == after(0.0, STEP_DAYS) > after(0.0, 0.5) > after(0.0, 0.0) == after(0.0, -5.0) == 0
+    )
 
 
 @pytest.mark.parametrize("waits", [True, False])

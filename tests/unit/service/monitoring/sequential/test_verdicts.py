@@ -18,7 +18,9 @@ def told(world: World, n: int) -> tuple[Kept, dict[str, dict[str, object]]]:
     comparison.reference = "men"
     kept = Kept(MANIFEST.name, "sex", "women", KEY[2], comparison)
     found = findings([kept], MANIFEST.name, ATTRIBUTES, RULES)
-    return kept, {entry["process"]: entry for entry in found if (entry["group"], entry["metric"]) == ("women", KEY[2])}
+    return kept, {
+        entry["process"]: entry for entry in found if (entry["group"], entry["metric"]) == ("women", KEY[2])
+    }
 
 
 def test_every_comparison_has_both_processes_and_those_without_rows_are_insufficient() -> None:
@@ -57,7 +59,9 @@ def test_a_breach_says_since_when_and_which_way(gap: float, side: str) -> None:
     assert {entry["state"] for entry in found.values()} == {"breach"}
     assert str(found["detector"]["sentence"]).startswith("alarm since 1970-01-")
     assert f"between women and men, women {side}; " in str(found["detector"]["sentence"])
-    assert str(found["since_start"]["sentence"]).startswith("evidence of a gap above 5 points in selection rate ")
+    assert str(found["since_start"]["sentence"]).startswith(
+        "evidence of a gap above 5 points in selection rate "
+    )
     assert "found on 1970-0" in str(found["since_start"]["sentence"])
 
 

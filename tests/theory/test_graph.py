@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 from tiny_model import ATTRIBUTES, KINDS, inputs_of, ragged, tiny_base, tiny_fairnet, tiny_graph
 
 from evenhand.models.bundle.runtime_onnx import OUTPUTS, GraphOutputs

@@ -8,6 +8,7 @@ import onnxruntime as ort
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 from onnx import TensorProto, helper, numpy_helper, shape_inference
 from places import DEMO
 from tiny_model import ATTRIBUTES, BLOCKS, inputs_of, tiny_base, tiny_graph

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 from prometheus_client import CollectorRegistry
 
 from evenhand.models.bundle.bundle import read_manifest

@@ -9,6 +9,7 @@ import pytest
 from counted import Answered, cells_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 from sklearn.metrics import accuracy_score
 
 from evenhand.service.monitoring.disparity import BREACH, INSUFFICIENT, NO_EVIDENCE, gap, metrics_of, ratio

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 from sklearn.metrics import brier_score_loss
 
 from evenhand.training.evaluation import calibration as tested

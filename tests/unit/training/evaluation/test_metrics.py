@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 from sklearn.metrics import accuracy_score
 
 from evenhand.stats import Rate, difference, newcombe, paired_difference

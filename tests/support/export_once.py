@@ -36,7 +36,9 @@ def export(module: nn.Module, inputs: Any, shapes: tuple[Any, ...], outputs: lis
     module.eval()
     used = _used(module)
     key = f"{type(module).__qualname__} {_structure(used)} {_arrays(inputs)} {shapes!r} {list(outputs)}"
-    graph, places = pickle.loads(cached(key, lambda: pickle.dumps(_trace(module, used, inputs, shapes, outputs))))
+    graph, places = pickle.loads(
+        cached(key, lambda: pickle.dumps(_trace(module, used, inputs, shapes, outputs)))
+    )
     if places is None:
         return REAL(module, inputs, shapes, outputs)
     return _filled(graph, places, _weights(used))
@@ -132,7 +134,9 @@ def _trace(module: nn.Module, used: nn.Module, *more: Any) -> tuple[bytes, Place
         elif array.size > 1:
             return b"", None
     traced = graph.SerializeToString()
-    return (traced, places) if _agrees(_filled(traced, places, _weights(used)), module, more[0]) else (b"", None)
+    return (
+        (traced, places) if _agrees(_filled(traced, places, _weights(used)), module, more[0]) else (b"", None)
+    )
 
 
 def _agrees(graph: onnx.ModelProto, module: nn.Module, inputs: Mapping[str, torch.Tensor]) -> bool:

@@ -15,7 +15,6 @@ from evenhand.models.network.backbones import SplitModel
 from evenhand.models.network.fairnet import APPLY, SHADOW, FairNet
 from evenhand.models.onnx.join import base_only
 from evenhand.models.onnx.torch_export import ParityError, compare, round_to_float16, to_onnx
-from examples import examples
 
 
 def session(model: onnx.ModelProto) -> ort.InferenceSession:

@@ -7,8 +7,6 @@ from hypothesis import strategies as st
 from hypothesis_profiles import examples
 from tiny_model import ragged, tiny_graph
 
-from examples import examples
-
 ROWS = 12
 IDS, MASK = (tensor.numpy() for tensor in ragged(ROWS))
 SESSION = ort.InferenceSession(tiny_graph().SerializeToString())

@@ -28,7 +28,9 @@ def test_alert_fires_stays_silent_and_waits_for_enough(alert: str, tmp_path: Pat
 
 def windows_of(alert: str) -> list[str]:
     """The windows whose recorded series an alert asks for; promtool computes no others."""
-    groups = [group for file in RULES.glob("alerts_*.yml") for group in yaml.safe_load(file.read_text())["groups"]]
+    groups = [
+        group for file in RULES.glob("alerts_*.yml") for group in yaml.safe_load(file.read_text())["groups"]
+    ]
     (asked,) = {rule["expr"] for group in groups for rule in group["rules"] if rule.get("alert") == alert}
     if "ALERTS" in asked:  # other alerts silence it
         return ["1d", "7d"]

@@ -10,8 +10,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis_profiles import examples
 
-from examples import examples
-
 TEXTS = ["what a lovely day", "you are all vermin and should leave", "my sister is a doctor", "a"]
 FIELDS = {
     "id",

@@ -12,8 +12,6 @@ from hypothesis import strategies as st
 from hypothesis_profiles import examples
 from tritonclient.http import InferenceServerClient, InferInput
 
-from examples import examples
-
 TEXTS = ["what a lovely day", "you are all vermin and should leave", "my sister is a doctor"]
 MODEL = "/v2/models/hatexplain-toxicity"
 OUTPUTS = ["id", "label", "score", "scores", "flagged", "corrected", "risk", "base_label", "base_score"]

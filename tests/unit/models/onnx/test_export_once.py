@@ -30,7 +30,8 @@ def test_a_shared_trace_answers_as_an_export_of_its_own() -> None:
 
 def test_structures_are_told_apart_and_weights_are_not() -> None:
     first, other, wider = (
-        _structure(tiny_fairnet("tabular", seed=seed, labels=labels)) for seed, labels in ((0, 2), (1, 2), (0, 3))
+        _structure(tiny_fairnet("tabular", seed=seed, labels=labels))
+        for seed, labels in ((0, 2), (1, 2), (0, 3))
     )
     assert first == other
     assert first != wider

@@ -20,7 +20,6 @@ from evenhand.models.network.backbones import SplitModel
 from evenhand.models.network.fairnet import FairNet
 from evenhand.models.onnx.narrow import MARK, ONE_OF, branches, narrow
 from evenhand.models.onnx.torch_export import to_onnx
-from examples import examples
 
 WIDTH, HEADS = 8, 2
 PRODUCTS = {"bert": 6, "deberta-v2": 3, "vit": 6, "convnext": 0, "tabular": 6}

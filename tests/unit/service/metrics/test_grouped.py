@@ -18,7 +18,6 @@ from evenhand.models.bundle.reference import read
 from evenhand.service.metrics.collectors import Metrics
 from evenhand.service.metrics.grouped import series_of
 from evenhand.service.types import Answer, Counted, Decision, Row, Verdict
-from examples import examples
 
 GROUPS = ("none", "African", "Arab", "multiple")
 

@@ -15,7 +15,6 @@ from evenhand.training.evaluation.calibration import (
     risk_coverage,
     selective,
 )
-from examples import examples
 
 probabilities = st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=80)
 

@@ -19,7 +19,6 @@ from evenhand.training.evaluation.metrics import (
     pooled_name,
     worst,
 )
-from examples import examples
 
 NAMES = ("none", "a", "b")
 

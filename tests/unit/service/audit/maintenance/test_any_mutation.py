@@ -13,7 +13,6 @@ from sqlalchemy import text
 from evenhand.service.audit.checkpoints import public_bytes
 from evenhand.service.audit.maintenance.retention import erase
 from evenhand.service.audit.maintenance.verify import verify
-from examples import examples
 
 RECORDS = 34
 COLUMNS = {

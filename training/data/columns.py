@@ -8,7 +8,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Columns:
-    """Which columns of the table mean what, as ``evenhand fit`` and ``evenhand compare`` are told."""
+    """Which columns of the table mean what, from the options of ``evenhand fit`` and ``evenhand compare``."""
 
     text: str
     label: str
@@ -18,7 +18,7 @@ class Columns:
     references: dict[str, str] = field(default_factory=dict)
     """The group of an attribute that is not corrected; its most frequent one where not given."""
     intersections: tuple[tuple[str, str], ...] = ()
-    """Pairs of attributes whose combinations are judged, and guarded in the choice, like an attribute of their own."""
+    """Pairs of attributes whose combinations count like an attribute, in evaluation and in the choice."""
     task: Literal["text", "pair", "image", "table"] = "text"
     """What a row is; for images ``text`` is the column with the file's name."""
     text_pair: str | None = None

@@ -1,4 +1,4 @@
-"""What a fit learnt, before it is written."""
+"""The result of a fit, before it is written."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from evenhand.training.learning.config import FitConfig
 
 @dataclass(frozen=True)
 class Fitted:
-    """All that the stages made."""
+    """The results of all stages."""
 
     config: FitConfig
     data_sha256: str
@@ -31,12 +31,12 @@ class Fitted:
 
     @property
     def schema(self) -> Schema:
-        """What its values mean."""
+        """The meaning of the data's values."""
         return self.learnt.arm.schema
 
     @property
-    def watches(self) -> bool:
-        """Whether rows are flagged and nothing corrects them."""
+    def only_counts(self) -> bool:
+        """Whether flagged rows are only counted, because nothing corrects them."""
         return self.config.correction.method == NONE.name
 
     @property

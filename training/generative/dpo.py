@@ -21,7 +21,7 @@ from transformers import PrinterCallback, TrainerCallback
 
 from evenhand.console import say, track
 from evenhand.training.data.dataset import DataError
-from evenhand.training.generative.language import Speech
+from evenhand.training.generative.language import PromptFormat
 from evenhand.training.generative.options import Common, Preference
 from evenhand.training.generative.pairs import Pair
 
@@ -30,7 +30,11 @@ if TYPE_CHECKING:
 
 
 def tune(
-    model: nn.Module, speech: Speech, pairs: Sequence[Pair], config: tuple[Common, Preference], work: Path
+    model: nn.Module,
+    speech: PromptFormat,
+    pairs: Sequence[Pair],
+    config: tuple[Common, Preference],
+    work: Path,
 ) -> nn.Module:
     """Learn an adapter, from the last whole checkpoint in ``work`` if there is one.
 
@@ -56,7 +60,11 @@ def tune(
 
 
 def trainer_of(
-    model: nn.Module, speech: Speech, pairs: Sequence[Pair], config: tuple[Common, Preference], work: Path
+    model: nn.Module,
+    speech: PromptFormat,
+    pairs: Sequence[Pair],
+    config: tuple[Common, Preference],
+    work: Path,
 ) -> DPOTrainer:
     """TRL's trainer with our settings; tested to see the same tokens that we judge."""
     DPOConfig, DPOTrainer = _trl()  # noqa: N806 - they are classes
@@ -97,10 +105,10 @@ def trainer_of(
 
 def last_checkpoint(work: Path) -> Path | None:
     """The newest checkpoint that was written to its end: the Trainer writes its state last."""
-    found = sorted(
+    newest_first = sorted(
         work.glob("checkpoint-*"), key=lambda folder: int(folder.name.rpartition("-")[2]), reverse=True
     )
-    return next((folder for folder in found if _whole(folder)), None)
+    return next((folder for folder in newest_first if _whole(folder)), None)
 
 
 def _whole(folder: Path) -> bool:

@@ -29,7 +29,7 @@ Mode = Literal["gated", "always"]
 
 
 @dataclass(frozen=True)
-class Where:
+class SteeringSettings:
     """What is steered, and how strongly."""
 
     base: str
@@ -46,7 +46,7 @@ class Where:
 class GatedSteering:
     """A direction and its gate."""
 
-    where: Where
+    where: SteeringSettings
     direction: Tensor
     """``(width,)`` from dispreferred to preferred."""
     weight: Tensor
@@ -77,7 +77,7 @@ def load(folder: Path) -> GatedSteering:
         DataError: a file is missing or is not of this form.
     """
     try:
-        where = Where(**json.loads((folder / SETTINGS).read_text()))
+        where = SteeringSettings(**json.loads((folder / SETTINGS).read_text()))
         tensors = load_file(folder / TENSORS)
         steering = GatedSteering(where, tensors["direction"], tensors["gate.weight"], tensors["gate.bias"])
     except (OSError, ValueError, TypeError, KeyError) as error:
@@ -191,10 +191,10 @@ def block(model: nn.Module, layer: int) -> nn.Module:
     Raises:
         DataError: there is none of that number.
     """
-    found = blocks(model)
-    if not 0 <= layer < len(found):
-        raise DataError(f"--layer {layer}: the model's blocks are 0 to {len(found) - 1}")
-    return found[layer]
+    listed = blocks(model)
+    if not 0 <= layer < len(listed):
+        raise DataError(f"--layer {layer}: the model's blocks are 0 to {len(listed) - 1}")
+    return listed[layer]
 
 
 def width_of(model: nn.Module) -> int:

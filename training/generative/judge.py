@@ -39,24 +39,24 @@ def compare(pairs: Sequence[Pair], base: Likelihoods, final: Likelihoods) -> dic
     }
 
 
-def neutral_drift(found: Drift) -> dict[str, Any]:
+def neutral_drift(drift: Drift) -> dict[str, Any]:
     """Perplexity of both and the divergence per position, with what it is per prompt."""
-    scored = int(np.maximum(found.tokens - 1, 0).sum())
+    scored = int(np.maximum(drift.tokens - 1, 0).sum())
     return {
-        "prompts": len(found.tokens),
-        "tokens": int(found.tokens.sum()),
+        "prompts": len(drift.tokens),
+        "tokens": int(drift.tokens.sum()),
         "perplexity": {
-            "base": exp(found.base_loss.sum() / scored) if scored else None,
-            "final": exp(found.final_loss.sum() / scored) if scored else None,
+            "base": exp(drift.base_loss.sum() / scored) if scored else None,
+            "final": exp(drift.final_loss.sum() / scored) if scored else None,
         },
-        "kl_per_position": float(found.divergence.sum() / found.tokens.sum()),
-        "kl_per_prompt": mean(found.divergence),
+        "kl_per_position": float(drift.divergence.sum() / drift.tokens.sum()),
+        "kl_per_prompt": mean(drift.divergence),
     }
 
 
-def next_token_drift(found: Drift) -> dict[str, Any]:
+def next_token_drift(drift: Drift) -> dict[str, Any]:
     """The same where nothing changes before a prompt's end: what is left is the next token's divergence there."""
-    return {"prompts": len(found.tokens), "kl_per_prompt": mean(found.divergence)}
+    return {"prompts": len(drift.tokens), "kl_per_prompt": mean(drift.divergence)}
 
 
 def rate(hits: Bools) -> dict[str, Any]:

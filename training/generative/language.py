@@ -31,7 +31,7 @@ class TokenPair:
 
 
 @dataclass(frozen=True)
-class Speech:
+class PromptFormat:
     """How prompts and answers are put to a model.
 
     With a chat template the prompt is the user's turn and the answer the assistant's; else both are plain
@@ -81,12 +81,12 @@ class Speech:
         return ids
 
     def _chat(self, turns: list[dict[str, str]], **options: bool) -> list[int]:
-        found = self.tokenizer.apply_chat_template(turns, tokenize=True, return_dict=True, **options)
-        ids: list[int] = found["input_ids"]
+        encoding = self.tokenizer.apply_chat_template(turns, tokenize=True, return_dict=True, **options)
+        ids: list[int] = encoding["input_ids"]
         return ids
 
 
-def load(base: str, precision: str, plain: bool) -> tuple[nn.Module, Speech]:
+def load(base: str, precision: str, plain: bool) -> tuple[nn.Module, PromptFormat]:
     """Load a causal language model, frozen, and its tokenizer. Safetensors only, and no code of the model's repository.
 
     Args:
@@ -108,7 +108,7 @@ def load(base: str, precision: str, plain: bool) -> tuple[nn.Module, Speech]:
     if tokenizer.eos_token is None:
         raise DataError(f"base {base!r}: its tokenizer names no end-of-text token (eos_token); add one to it")
     model.requires_grad_(False)
-    speech = Speech(tokenizer, chat=not plain and tokenizer.chat_template is not None)
+    speech = PromptFormat(tokenizer, chat=not plain and tokenizer.chat_template is not None)
     return model.to(device()).eval(), speech
 
 

@@ -130,8 +130,8 @@ def read_neutral(path: Path, column: str, hold_out: float, seed: int) -> Neutral
 
 def _pair(values: Values, columns: PairColumns) -> Pair | str:
     """A row's pair, or why it has none."""
-    found = [_usable(values.get(name)) for name in (columns.prompt, columns.preferred, columns.dispreferred)]
-    prompt, preferred, dispreferred = found
+    texts = [_usable(values.get(name)) for name in (columns.prompt, columns.preferred, columns.dispreferred)]
+    prompt, preferred, dispreferred = texts
     if not prompt or not preferred or not dispreferred:
         return "prompt or answer empty, or not UTF-8"
     if preferred == dispreferred:

@@ -38,24 +38,24 @@ def run(
     refuse_existing(out)
     dpo.check()
     prepared = prepare(common, *files)
-    told = settings(common, own, prepared.base["name"])
-    key = fingerprint(told, prepared.base, prepared.pairs.source.sha256)
+    values = settings(common, own, prepared.base["name"])
+    key = fingerprint(values, prepared.base, prepared.pairs.source.sha256)
     tuned = dpo.tune(
         prepared.model, prepared.speech, prepared.pairs.learn, (common, own), work / f"dpo-{key[:12]}"
     )
     draft = draft_of(out)
     _save(tuned, draft, prepared.base["name"])
     del tuned
-    found = card.describe(
+    contents = card.describe(
         "dpo",
         prepared.base,
         prepared.sources,
-        {"settings": told, "counts": prepared.counts, **_judged(common, prepared, draft)},
+        {"settings": values, "counts": prepared.counts, **_judged(common, prepared, draft)},
     )
-    card.write(draft, found)
+    card.write(draft, contents)
     draft.rename(out)
     say(f"wrote {out}")
-    return found
+    return contents
 
 
 def _save(tuned: Any, folder: Path, base: str) -> None:  # noqa: ANN401 - PEFT is not typed
@@ -76,15 +76,15 @@ def _judged(common: Common, prepared: PreparedBase, folder: Path) -> dict[str, A
     with model.disable_adapter():
         before = likelihoods(model, prepared.held_out, "held-out pairs, base")
     after = likelihoods(model, prepared.held_out, "held-out pairs, tuned")
-    found: dict[str, Any] = {
+    figures: dict[str, Any] = {
         "held_out": {"tuned": judge.compare(prepared.pairs.held_out, before, after)},
         "neutral": {},
     }
     if prepared.neutral is not None:
         prompts = prepared.neutral_tokens(prepared.neutral.held_out)
         ways = (model.disable_adapter, _as_it_is)
-        found["neutral"] = {"tuned": judge.neutral_drift(drift(model, ways, prompts, "neutral prompts"))}
-    return found
+        figures["neutral"] = {"tuned": judge.neutral_drift(drift(model, ways, prompts, "neutral prompts"))}
+    return figures
 
 
 def _as_it_is() -> AbstractContextManager[None]:

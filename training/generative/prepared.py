@@ -16,7 +16,7 @@ from torch import nn
 from evenhand.console import say
 from evenhand.training.data.dataset import DataError
 from evenhand.training.generative import language
-from evenhand.training.generative.language import Speech, TokenPair
+from evenhand.training.generative.language import PromptFormat, TokenPair
 from evenhand.training.generative.options import Common
 from evenhand.training.generative.pairs import Neutral, Pair, Pairs, PairsOrigin, read_neutral, read_pairs
 from evenhand.training.learning.base_model import weights_hash
@@ -29,7 +29,7 @@ class PreparedBase:
     """A base and what it is taught and judged with."""
 
     model: nn.Module
-    speech: Speech
+    speech: PromptFormat
     base: dict[str, str]
     """Name and hash of the weights."""
     pairs: Pairs
@@ -50,10 +50,10 @@ class PreparedBase:
     @property
     def counts(self) -> dict[str, int]:
         """What was used."""
-        found = {"pairs learnt from": len(self.learn), "pairs held out": len(self.held_out)}
+        counts = {"pairs learnt from": len(self.learn), "pairs held out": len(self.held_out)}
         if self.neutral is not None:
-            found["neutral prompts held out"] = len(self.neutral.held_out)
-        return found
+            counts["neutral prompts held out"] = len(self.neutral.held_out)
+        return counts
 
 
 def prepare(common: Common, data: Path, neutral: Path | None) -> PreparedBase:
@@ -107,10 +107,10 @@ def draft_of(out: Path) -> Path:
 
 
 def _fitting(
-    pairs: Sequence[Pair], speech: Speech, longest: int, left_out: Counter[str]
+    pairs: Sequence[Pair], speech: PromptFormat, longest: int, left_out: Counter[str]
 ) -> tuple[list[Pair], list[TokenPair]]:
     """Pairs that are learnt and judged whole, as a server would see them; the others are counted."""
-    found = []
+    fitting = []
     for pair in pairs:
         tokens = speech.pair(pair)
         if tokens.longest > longest:  # cutting an answer would change what it says
@@ -118,11 +118,11 @@ def _fitting(
         elif not tokens.prompt or tokens.prompt != speech.prompt(pair.prompt):
             left_out["tokenised otherwise with an answer than without"] += 1
         else:
-            found.append((pair, tokens))
-    return [pair for pair, _ in found], [tokens for _, tokens in found]
+            fitting.append((pair, tokens))
+    return [pair for pair, _ in fitting], [tokens for _, tokens in fitting]
 
 
-def _short(neutral: Neutral, speech: Speech, longest: int) -> Neutral:
+def _short(neutral: Neutral, speech: PromptFormat, longest: int) -> Neutral:
     """Neutral prompts that are neither empty nor too long."""
     learn, held = (
         [prompt for prompt in prompts if 0 < len(speech.prompt(prompt)) <= longest]

@@ -94,11 +94,11 @@ def answer_scores(
     if begin is not None:
         begin(torch.tensor([len(prompt) - 1 for prompt, _ in rows], device=ids.device))
     scores = own_scores(logits_of(model, ids, mask), ids)
-    found = [
+    sums = [
         scores[row, len(prompt) - 1 : len(prompt) + len(answer) - 1].sum()
         for row, (prompt, answer) in enumerate(rows)
     ]
-    return torch.stack(found).double().cpu().numpy()
+    return torch.stack(sums).double().cpu().numpy()
 
 
 @torch.no_grad()

@@ -16,7 +16,7 @@ from evenhand.training.generative.gated_steering import (
     GatedSteering,
     Mode,
     Steered,
-    Where,
+    SteeringSettings,
     block,
     blocks,
     load,
@@ -54,13 +54,13 @@ def run(common: Common, own: Steer, files: tuple[Path, Path], out: Path) -> dict
     steering, trials = _learnt(prepared, own, (layer, layers))
     draft = draft_of(out)
     steering.save(draft)
-    base, told = prepared.base, settings(common, own, prepared.base["name"])
-    rest = {"settings": told, "counts": prepared.counts, **_judged(prepared, load(draft), trials)}
-    found = card.describe("steering", base, prepared.sources, rest)
-    card.write(draft, found)
+    base, values = prepared.base, settings(common, own, prepared.base["name"])
+    rest = {"settings": values, "counts": prepared.counts, **_judged(prepared, load(draft), trials)}
+    contents = card.describe("steering", base, prepared.sources, rest)
+    card.write(draft, contents)
     draft.rename(out)
     say(f"wrote {out}")
-    return found
+    return contents
 
 
 def _learnt(
@@ -70,7 +70,7 @@ def _learnt(
     assert prepared.neutral is not None
     base, (layer, layers) = prepared.base, place
     first = 1.0 if own.strength is None else own.strength
-    where = Where(base["name"], base["sha256"], layer, layers, first, own.threshold)
+    where = SteeringSettings(base["name"], base["sha256"], layer, layers, first, own.threshold)
     prompts = prepared.neutral_tokens(prepared.neutral.learn)
     steering = learn(prepared.model, prepared.learn, prompts, where)
     if own.strength is not None:
@@ -90,11 +90,11 @@ def _trial(prepared: PreparedBase, steering: GatedSteering) -> dict[str, Any]:
     strength = steering.where.strength
     steered = Steered(prepared.model, steering, "always")
     with steered.attached():
-        found = likelihoods(prepared.model, prepared.learn, f"strength {strength:g}", steered.begin)
+        likely = likelihoods(prepared.model, prepared.learn, f"strength {strength:g}", steered.begin)
     return {
         "strength": strength,
-        "preference_accuracy": judge.rate(found.margin > 0),
-        "preferred_log_likelihood_per_token": judge.mean(found.preferred_per_token),
+        "preference_accuracy": judge.rate(likely.margin > 0),
+        "preferred_log_likelihood_per_token": judge.mean(likely.preferred_per_token),
     }
 
 
@@ -104,7 +104,7 @@ def _judged(prepared: PreparedBase, steering: GatedSteering, trials: list[dict[s
     model, pairs = prepared.model, prepared.held_out
     prompts = prepared.neutral_tokens(prepared.neutral.held_out)
     before = likelihoods(model, pairs, "held-out pairs, base")
-    found: dict[str, Any] = {
+    figures: dict[str, Any] = {
         "gate": {**_gate(prepared, steering, prompts), "trials": trials},
         "held_out": {},
         "neutral": {},
@@ -113,12 +113,12 @@ def _judged(prepared: PreparedBase, steering: GatedSteering, trials: list[dict[s
         steered = Steered(model, steering, mode)
         with steered.attached():
             after = likelihoods(model, pairs, f"held-out pairs, {mode}", steered.begin)
-        found["held_out"][mode] = judge.compare(prepared.pairs.held_out, before, after)
+        figures["held_out"][mode] = judge.compare(prepared.pairs.held_out, before, after)
         moved = drift(
             model, (nullcontext, steered.attached), prompts, f"neutral prompts, {mode}", steered.begin
         )
-        found["neutral"][mode] = judge.next_token_drift(moved)
-    return found
+        figures["neutral"][mode] = judge.next_token_drift(moved)
+    return figures
 
 
 def _gate(prepared: PreparedBase, steering: GatedSteering, prompts: list[list[int]]) -> dict[str, Any]:

@@ -48,11 +48,11 @@ def prototypes(features: Features, rows: Rows, reference: Bools, classes: int) -
     """
     held = np.isin(np.arange(len(rows)), rows.of(HELD))
     normed = functional.normalize(torch.from_numpy(features.representation), dim=1)
-    found = [
+    means = [
         torch.stack([_mean(normed, held & (rows.labels == c), reference[:, a]) for c in range(classes)])
         for a in range(reference.shape[1])
     ]
-    return functional.normalize(torch.stack(found), dim=2)
+    return functional.normalize(torch.stack(means), dim=2)
 
 
 def _mean(values: Tensor, inside: Bools, preferred: Bools) -> Tensor:
@@ -79,15 +79,15 @@ def anchor_weights(material: Material, gates: Bools, balance: float) -> Tensor:
     """
     rows = material.rows
     held = np.isin(rows.all(), rows.of(HELD))
-    found = np.zeros(gates.shape, dtype=np.float32)
+    by_attribute = np.zeros(gates.shape, dtype=np.float32)
     for a, name in enumerate(material.schema.gated):
         cell = rows.labels * (len(material.schema.gated[name]) + 1) + rows.groups[name] + 1
         anchors = held & gates[:, a]
         counts = np.bincount(cell[anchors], minlength=cell.max() + 1)
         # A cell of three rows must not weigh as much as all others together.
         weights = np.maximum(counts, MIN_CELL)[cell] ** -balance
-        found[:, a] = weights / weights[anchors].mean() if anchors.any() else 1.0
-    return torch.from_numpy(found)
+        by_attribute[:, a] = weights / weights[anchors].mean() if anchors.any() else 1.0
+    return torch.from_numpy(by_attribute)
 
 
 def learn(
@@ -132,15 +132,15 @@ def learn(
         None,
         folder,
     )
-    recent = objective.open_shares[-max(1, len(chosen) // config.batch_rows) :]
-    return _kept(folder / "hinge.json", float(np.mean(recent)) if recent else None)
+    last_epoch = objective.open_shares[-max(1, len(chosen) // config.batch_rows) :]
+    return _kept(folder / "hinge.json", float(np.mean(last_epoch)) if last_epoch else None)
 
 
 def _kept(file: Path, value: float | None) -> float | None:
     """A figure of the last epoch; where a finished run was taken up, the one that was written then."""
     if value is None:
-        found: float | None = json.loads(file.read_text()) if file.is_file() else None
-        return found
+        written: float | None = json.loads(file.read_text()) if file.is_file() else None
+        return written
     if distributed.is_main():
         file.write_text(json.dumps(value))
     return value
@@ -217,7 +217,7 @@ def answers(
     """
     reads_states = "hidden" in correction.reads
     at_risk = np.zeros(gates.shape, dtype=np.float32) if risk is None else risk
-    found = np.zeros((len(rows), correction.split.classes), dtype=np.float32)
+    corrected = np.zeros((len(rows), correction.split.classes), dtype=np.float32)
     for batch in by_length(features.lengths[rows]):
         states = features.batch(rows[batch]) if reads_states else (torch.empty(0), torch.empty(0))
         rest = (
@@ -227,5 +227,5 @@ def answers(
             features.representation[rows[batch]],
         )
         opened, logits, high, heads = (torch.from_numpy(array).to(distributed.device()) for array in rest)
-        found[batch] = correction.correct(Selected(opened, *states, logits, high, heads)).cpu().numpy()
-    return found
+        corrected[batch] = correction.correct(Selected(opened, *states, logits, high, heads)).cpu().numpy()
+    return corrected

@@ -42,7 +42,7 @@ class DetectorConfig:
     pooling: Literal["attention", "mean", "first"] = "attention"
     attributes_known: Literal["full", "partial", "none"] = "full"
     """Which sensitive attributes may be learnt from: all that are there, a share, or none (then pseudo-labels)."""
-    known: float = 1.0
+    known_share: float = 1.0
     """In the partial setting, the share of rows whose attributes are used; values missing in the table stay missing."""
     shared: bool = False
     """One detector and one adapter for all attributes, instead of one each."""

@@ -121,10 +121,10 @@ def calibrate(detectors: BiasDetectors, material: Material, known: Ints) -> None
 def logits_of(detectors: BiasDetectors, features: Features, rows: Ints) -> Float32s:
     """Detector logits of some rows, ``(rows, attributes)``."""
     detectors.eval()
-    found = np.zeros((len(rows), detectors.attributes), dtype=np.float32)
+    logits = np.zeros((len(rows), detectors.attributes), dtype=np.float32)
     for batch in by_length(features.lengths[rows], 256):
-        found[batch] = detectors(*features.batch(rows[batch])).cpu().numpy()
-    return found
+        logits[batch] = detectors(*features.batch(rows[batch])).cpu().numpy()
+    return logits
 
 
 def risks_of(detectors: BiasDetectors, features: Features, rows: Ints) -> Float32s:
@@ -134,9 +134,9 @@ def risks_of(detectors: BiasDetectors, features: Features, rows: Ints) -> Float3
 
 def mean_auc(scores: Float32s, truth: Ints) -> float:
     """Mean ROC AUC over the attributes that have both kinds among known rows; 0.5 if none has."""
-    found = []
+    aucs = []
     for column in range(scores.shape[1]):
         seen = truth[:, column] >= 0
         if len(set(truth[seen, column])) == 2:
-            found.append(float(roc_auc_score(truth[seen, column], scores[seen, column])))
-    return float(np.mean(found)) if found else 0.5
+            aucs.append(float(roc_auc_score(truth[seen, column], scores[seen, column])))
+    return float(np.mean(aucs)) if aucs else 0.5

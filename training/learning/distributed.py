@@ -31,8 +31,8 @@ def accelerator() -> Accelerator:
 
 def device() -> torch.device:
     """Where models and batches go."""
-    found: torch.device = accelerator().device
-    return found
+    own: torch.device = accelerator().device
+    return own
 
 
 def deterministic() -> None:

@@ -110,10 +110,10 @@ def _base_of(
 ) -> tuple[Float32s, Float32s, Float32s]:
     """What :meth:`evenhand.models.network.backbones.SplitModel.base` says about one batch."""
     arrays = collate(encoded, pad_id)
-    found = split.base(
+    outputs = split.base(
         {name: torch.from_numpy(array).to(distributed.device()) for name, array in arrays.items()}
     )
-    logits, hidden, heads = (tensor.cpu().numpy() for tensor in found)
+    logits, hidden, heads = (tensor.cpu().numpy() for tensor in outputs)
     return logits, hidden, heads
 
 

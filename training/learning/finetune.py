@@ -101,8 +101,8 @@ def logits_of(model: nn.Module, encoded: Sequence[Encoded], pad_id: int) -> Tens
 def predict(model: nn.Module, encoded: Sequence[Encoded], chosen: Ints, pad_id: int) -> Float32s:
     """Logits of some rows under a whole model in evaluation mode, ``(rows, classes)``."""
     model.eval()
-    found: dict[int, Float32s] = {}
+    logits_of_row: dict[int, Float32s] = {}
     for batch in by_length([encoded[row].tokens for row in chosen]):
         logits = logits_of(model, [encoded[row] for row in chosen[batch]], pad_id)
-        found |= dict(zip(batch.tolist(), logits.cpu().numpy(), strict=True))
-    return np.stack([found[index] for index in range(len(chosen))])
+        logits_of_row |= dict(zip(batch.tolist(), logits.cpu().numpy(), strict=True))
+    return np.stack([logits_of_row[index] for index in range(len(chosen))])

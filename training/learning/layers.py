@@ -28,13 +28,15 @@ TOLERANCE = 0.01
 LEARN_ROWS, JUDGE_ROWS = 3000, 1500
 
 
-def choose_layer(base: Base, rows: Rows, known: Ints, seed: int, work: Path) -> tuple[int, dict[int, float]]:
+def choose_layer(
+    base: Base, rows: Rows, members: Ints, seed: int, work: Path
+) -> tuple[int, dict[int, float]]:
     """Probe every cut on a sample of training rows.
 
     Args:
         base: The frozen base.
         rows: All rows.
-        known: ``(rows, attributes)`` members, -1 where not known.
+        members: ``(rows, attributes)`` members, -1 where not known.
         seed: Decides the sample.
         work: Where hidden states may lie for a while.
 
@@ -45,16 +47,16 @@ def choose_layer(base: Base, rows: Rows, known: Ints, seed: int, work: Path) -> 
     learn, judge = (rng.permutation(rows.of(s))[:n] for s, n in (("train", LEARN_ROWS), (HELD, JUDGE_ROWS)))
     sample = np.concatenate([learn, judge])
     encoded = [base.encoded[row] for row in sample]
-    found: dict[int, float] = {}
+    aucs: dict[int, float] = {}
     for layer in range(1, block_count(base.model)):
         states = pooled(extract(SplitModel(base.model, layer), encoded, base.pad_id, work / "probe.npy"))
-        found[layer] = lowest_auc(
-            (states[: len(learn)], known[learn]), (states[len(learn) :], known[judge]), rows.labels[judge]
+        aucs[layer] = lowest_auc(
+            (states[: len(learn)], members[learn]), (states[len(learn) :], members[judge]), rows.labels[judge]
         )
-        say(f"layer {layer}: lowest AUC of a linear probe {found[layer]:.3f}")
+        say(f"layer {layer}: lowest AUC of a linear probe {aucs[layer]:.3f}")
     (work / "probe.npy").unlink(missing_ok=True)
-    best = max(found.values())
-    return min(layer for layer, value in found.items() if value >= best - TOLERANCE), found
+    best = max(aucs.values())
+    return min(layer for layer, value in aucs.items() if value >= best - TOLERANCE), aucs
 
 
 def lowest_auc(learn: tuple[Float32s, Ints], judge: tuple[Float32s, Ints], labels: Ints) -> float:
@@ -65,7 +67,7 @@ def lowest_auc(learn: tuple[Float32s, Ints], judge: tuple[Float32s, Ints], label
         judge: The same to judge on.
         labels: ``(rows,)`` of the rows to judge on.
     """
-    found: list[float] = []
+    aucs: list[float] = []
     for attribute in range(learn[1].shape[1]):
         seen = learn[1][:, attribute] >= 0
         if len(set(learn[1][seen, attribute].tolist())) < 2:
@@ -77,5 +79,5 @@ def lowest_auc(learn: tuple[Float32s, Ints], judge: tuple[Float32s, Ints], label
         for label in np.unique(labels):
             inside = (labels == label) & (judge[1][:, attribute] >= 0)
             if len(set(judge[1][inside, attribute].tolist())) == 2:
-                found.append(float(roc_auc_score(judge[1][inside, attribute], scores[inside])))
-    return min(found, default=0.5)
+                aucs.append(float(roc_auc_score(judge[1][inside, attribute], scores[inside])))
+    return min(aucs, default=0.5)

@@ -91,12 +91,12 @@ def batches(lengths: Sequence[int], rows: int, seed: int, window: int = 50) -> I
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(lengths))
     sizes = np.asarray(lengths)
-    found = []
+    shuffled = []
     for start in range(0, len(order), rows * window):
         part = order[start : start + rows * window]
         part = part[np.argsort(sizes[part], kind="stable")]
-        found += [part[i : i + rows] for i in range(0, len(part), rows)]
-    yield from (found[i] for i in rng.permutation(len(found)))
+        shuffled += [part[i : i + rows] for i in range(0, len(part), rows)]
+    yield from (shuffled[i] for i in rng.permutation(len(shuffled)))
 
 
 def _epoch(

@@ -14,19 +14,19 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def detector_loss(logits: Tensor, members: Tensor, known: Tensor, positive_weight: Tensor) -> Tensor:
+def detector_loss(logits: Tensor, members: Tensor, weights: Tensor, positive_weight: Tensor) -> Tensor:
     """Class-balanced binary cross-entropy over the known labels.
 
     Args:
         logits: ``(batch, attributes)``.
         members: ``(batch, attributes)`` 1 outside the reference group, 0 inside.
-        known: ``(batch, attributes)`` how much an entry counts; zero where the group is not known.
+        weights: ``(batch, attributes)`` how much an entry counts; zero where the group is not known.
         positive_weight: ``(attributes,)`` negatives per positive in the training rows.
     """
     losses = functional.binary_cross_entropy_with_logits(
         logits, members.float(), pos_weight=positive_weight, reduction="none"
     )
-    return (losses * known).sum() / known.sum().clamp(min=1e-12)
+    return (losses * weights).sum() / weights.sum().clamp(min=1e-12)
 
 
 def contrastive_loss(

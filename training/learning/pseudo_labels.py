@@ -40,8 +40,8 @@ def pooled(features: Features) -> Float32s:
         np.add.reduceat(features.hidden[first:last], starts - first, axis=0)
         for starts, first, last in _chunks(features.starts)
     ]
-    found: Float32s = (np.concatenate(sums) / features.lengths[:, None]).astype(np.float32)
-    return found
+    means: Float32s = (np.concatenate(sums) / features.lengths[:, None]).astype(np.float32)
+    return means
 
 
 def outliers(material: Material) -> Ints:
@@ -53,10 +53,10 @@ def outliers(material: Material) -> Ints:
     )
     say(f"fitting the outlier factor on {len(train)} rows")
     factor.fit(states[train])
-    found: Ints = (factor.predict(states) < 0).astype(np.int64)
+    flags: Ints = (factor.predict(states) < 0).astype(np.int64)
     # Seen rows are their own neighbours when asked about again; what the fit said of them holds.
-    found[train] = factor.negative_outlier_factor_ < factor.offset_
-    return found
+    flags[train] = factor.negative_outlier_factor_ < factor.offset_
+    return flags
 
 
 @dataclass(frozen=True)
@@ -116,11 +116,11 @@ def _gain(correction: ConditionalLora, material: Material, chosen: Ints) -> Floa
     """Log-probability of the true label with the gate open, minus the base's; ``(rows,)``."""
     labels = torch.from_numpy(material.rows.labels[chosen]).unsqueeze(1)
     opened = adapters.answers(correction, material.features, chosen, np.ones((len(chosen), 1), dtype=bool))
-    found: list[Float32s] = [
+    scores: list[Float32s] = [
         functional.log_softmax(torch.from_numpy(logits), dim=1).gather(1, labels).squeeze(1).numpy()
         for logits in (opened, material.features.base_logits[chosen])
     ]
-    return found[0] - found[1]
+    return scores[0] - scores[1]
 
 
 def _chunks(starts: Ints, rows: int = 2000) -> list[tuple[Ints, int, int]]:

@@ -52,9 +52,11 @@ def read(folder: Path, target: str = TARGET, attribute: str = ATTRIBUTE) -> tupl
     try:
         lines = lists[0].read_text().splitlines()
         names = lines[1].split()
-        found = pd.DataFrame([line.split() for line in lines[2:] if line.strip()], columns=["file", *names])
+        attributes = pd.DataFrame(
+            [line.split() for line in lines[2:] if line.strip()], columns=["file", *names]
+        )
         parts = dict(line.split()[:2] for line in lists[1].read_text().splitlines() if line.strip())
-        table = found[["file", target, attribute]].replace({"1": "yes", "-1": "no"})
+        table = attributes[["file", target, attribute]].replace({"1": "yes", "-1": "no"})
     except (OSError, ValueError, KeyError, IndexError) as error:
         raise DataError(f"{folder}: not CelebA's lists ({error!r})") from error
     table["split"] = [SPLITS.get(parts.get(file, ""), "") for file in table["file"]]

@@ -74,14 +74,16 @@ def command(read: Read, config: Config, default_base: Callable[[], str]) -> Call
         from evenhand.console import say
         from evenhand.training.fit.run import run
 
-        found = config(base or default_base(), seed)
+        settings = config(base or default_base(), seed)
         if epochs is not None:
-            found = replace(found, base_stage=replace(found.base_stage, epochs=epochs))
+            settings = replace(settings, base_stage=replace(settings.base_stage, epochs=epochs))
         if certificate is not None:
-            found = replace(found, correction=replace(found.correction, require_certificate=certificate))
+            settings = replace(
+                settings, correction=replace(settings.correction, require_certificate=certificate)
+            )
         try:
             rows, schema, digest = read(data)
-            run(found, rows, schema, digest, out, work or Path("runs") / out.name)
+            run(settings, rows, schema, digest, out, work or Path("runs") / out.name)
         except DataError as error:
             say(f"[red]error:[/red] {error}")
             raise typer.Exit(1) from error

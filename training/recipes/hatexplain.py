@@ -45,9 +45,9 @@ CARD = Card(
     intended_use="Demonstration of Evenhand: ranking posts for human review, and measuring how a toxicity model treats "
     "posts that mention a community.",
     out_of_scope="Removing posts or sanctioning people without review; languages other than English; text unlike short "
-    "social media posts; concluding anything about the author. The attributes describe whom a post is about, not who "
-    "wrote it. It was learnt from offensive text and repeats its blind spots: many harmless posts about a community "
-    "are still called toxic.",
+    "social media posts; concluding anything about the author. The attributes describe whom a post is "
+    "about, not who wrote it. It was learnt from offensive text and repeats its blind spots: many harmless "
+    "posts about a community are still called toxic.",
     base_license="apache-2.0",
 )
 
@@ -77,8 +77,8 @@ def _row(post: dict[str, Any]) -> dict[str, str]:
 
 def group(targets: list[str], communities: tuple[str, ...]) -> str:
     """The one targeted community of an attribute, that there are several, or none."""
-    found = [target for target in targets if target in communities]
-    return NONE if not found else found[0] if len(found) == 1 else MULTIPLE
+    named = [target for target in targets if target in communities]
+    return NONE if not named else named[0] if len(named) == 1 else MULTIPLE
 
 
 def read(folder: Path) -> tuple[Rows, Schema, str]:

@@ -15,14 +15,14 @@ from typer.testing import CliRunner
 from evenhand.cli.generative import steer as command
 from evenhand.training.data.dataset import DataError
 from evenhand.training.generative import language
-from evenhand.training.generative.gated_steering import GatedSteering, Steered, Where, load
-from evenhand.training.generative.language import Speech, TokenPair
+from evenhand.training.generative.gated_steering import GatedSteering, Steered, SteeringSettings, load
+from evenhand.training.generative.language import PromptFormat, TokenPair
 from evenhand.training.generative.learn_steering import learn, mean_states
 from evenhand.training.generative.pairs import PairColumns, read_neutral, read_pairs
 
 app = typer.Typer()
 app.command()(command)
-Loaded = tuple[nn.Module, Speech]
+Loaded = tuple[nn.Module, PromptFormat]
 
 
 @pytest.fixture(scope="module")
@@ -50,13 +50,15 @@ def tokens(
 @pytest.fixture(scope="module")
 def learnt(loaded: Loaded, tokens: Any, tables: tuple[Path, Path]) -> GatedSteering:
     prompts = [loaded[1].prompt(text) for text in read_neutral(tables[1], "prompt", 0.4, seed=0).learn]
-    return learn(loaded[0], tokens[0], prompts, Where("tiny", "0" * 64, 2, 4, 2.0, 0.5))
+    return learn(loaded[0], tokens[0], prompts, SteeringSettings("tiny", "0" * 64, 2, 4, 2.0, 0.5))
 
 
 def at_random(width: int, layer: int = 2, threshold: float = 0.5) -> GatedSteering:
     generator = torch.Generator().manual_seed(1)
     direction, weight = torch.randn(2, width, generator=generator)
-    return GatedSteering(Where("tiny", "0" * 64, layer, 4, 1.5, threshold), direction, weight, torch.zeros(1))
+    return GatedSteering(
+        SteeringSettings("tiny", "0" * 64, layer, 4, 1.5, threshold), direction, weight, torch.zeros(1)
+    )
 
 
 @torch.no_grad()
@@ -142,7 +144,7 @@ def test_generation_is_steered_as_whole_answers_are(
     assert all(words & {*KIND} and not words & {*RUDE} for words in said)
 
 
-def generate(model: Any, speech: Speech, prompts: list[list[int]]) -> list[list[int]]:
+def generate(model: Any, speech: PromptFormat, prompts: list[list[int]]) -> list[list[int]]:
     """Greedy answers of four tokens."""
     longest = max(len(prompt) for prompt in prompts)
     ids = torch.tensor([[0] * (longest - len(prompt)) + prompt for prompt in prompts])

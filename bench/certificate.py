@@ -63,7 +63,7 @@ def learnt(context: Context) -> Chooser:
     (arm,) = learners.arms(context.config, context.split, material, folder)
     fairnet, risk, _ = learners.learn(arm, context.config, context.split, material, folder)
     own = replace(material, rows=arm.rows, schema=arm.schema)
-    return Chooser(fairnet.correction, own, risk, arm.lesson.known, asked(context))
+    return Chooser(fairnet.correction, own, risk, arm.lesson.targets, asked(context))
 
 
 def useless(context: Context) -> Chooser:
@@ -77,9 +77,9 @@ def useless(context: Context) -> Chooser:
     fairnet = FairNet(context.split(), tuple(arm.schema.gated), config.detector.pooling, make)
     shape = (len(arm.rows), len(arm.schema.gated))
     risk = np.random.default_rng(config.seed).random(shape, dtype=np.float32)
-    lowest = Cuts(risk, arm.lesson.known, arm.rows).thresholds((max(LEVELS),) * shape[1])
+    lowest = Cuts(risk, arm.lesson.targets, arm.rows).thresholds((max(LEVELS),) * shape[1])
     adapters.learn(fairnet.correction, own, risk >= np.array(lowest), lora, context.folder / "useless")
-    return Chooser(fairnet.correction, own, risk, arm.lesson.known, asked(context))
+    return Chooser(fairnet.correction, own, risk, arm.lesson.targets, asked(context))
 
 
 def asked(context: Context) -> np.ndarray:

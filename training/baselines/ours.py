@@ -89,7 +89,7 @@ class Ours(Method):
 
     def config(self, config: FitConfig) -> FitConfig:
         """The seed's settings, with this method's in their place."""
-        detector = replace(config.detector, attributes_known=self.knowledge, known=self.known)  # type: ignore[arg-type]
+        detector = replace(config.detector, attributes_known=self.knowledge, known_share=self.known)  # type: ignore[arg-type]
         return replace(
             config,
             detector=replace(detector, **self.changes.get("detector", {})),
@@ -122,7 +122,7 @@ def _learn(context: Context, config: FitConfig) -> list[LearnerAnswers]:
         fairnet, risk, notes = learners.learn(arm, config, context.split, material, folder)
         own: Material = replace(material, rows=arm.rows, schema=arm.schema)
         chooser = select.Chooser(
-            fairnet.correction, own, risk, arm.lesson.known, asked, levels_of(config.correction)
+            fairnet.correction, own, risk, arm.lesson.targets, asked, levels_of(config.correction)
         )
         bounds, parts = fairnet.correction.abstain_below, parts_of(fairnet, context.base, material.features)
         found.append(LearnerAnswers(arm, chooser, bounds, notes, parts))

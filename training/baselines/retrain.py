@@ -30,8 +30,8 @@ from evenhand.training.learning import base_model
 from evenhand.training.learning.finetune import (
     Around,
     FinetuneKey,
-    Judge,
     RowLoss,
+    Score,
     cross_entropy,
     finetune,
     predict,
@@ -88,7 +88,7 @@ class Learning:
     loss: RowLoss
     chosen: Ints
     """Rows to learn from; a row that is named twice counts twice."""
-    judge: Judge | None = None
+    judge: Score | None = None
     around: Around = contextlib.nullcontext
     more: Sequence[Encoded] = ()
     """Rows beside those of the data; their indices follow on."""

@@ -203,7 +203,7 @@ def _with_intervals(setup: Setup, counterfactuals: Counterfactuals, resamples: i
 
 
 def _refutation(setup: Setup, counterfactuals: Counterfactuals) -> dict[str, Any]:
-    """Placebo effects (expected zero), effects in halves (expected alike), simulated against observed shares."""
+    """Placebo effects, effects in halves, simulated against observed shares, and tests of independence."""
     random, n = np.random.default_rng(1), len(counterfactuals.rows)
     indirect = replace(setup, ways={"indirect": setup.ways["indirect"]})
     placebo, halves = [], []

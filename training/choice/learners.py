@@ -105,9 +105,9 @@ def learn(
     )
     detection.calibrate(fairnet.detectors, own, detection.members(arm.rows, arm.schema))
     risk = detection.risks_of(fairnet.detectors, material.features, arm.rows.all())
-    lowest = Cuts(risk, arm.lesson.known, arm.rows).thresholds((max(levels_of(stage)),) * risk.shape[1])
+    lowest = Cuts(risk, arm.lesson.targets, arm.rows).thresholds((max(levels_of(stage)),) * risk.shape[1])
     place = folder / f"{arm.name}-correction-{fingerprint(key, asdict(stage))[:12]}"
-    given = CorrectorInput(own, risk >= np.array(lowest), risk, arm.lesson.known, stage, place)
+    given = CorrectorInput(own, risk >= np.array(lowest), risk, arm.lesson.targets, stage, place)
     return fairnet, risk, method.learn(fairnet.correction, given)
 
 
@@ -120,9 +120,9 @@ def best(config: FitConfig, make_split: MakeSplit, material: Material, folder: P
         fairnet, risk, notes = learn(arm, config, make_split, material, folder)
         own = replace(material, rows=arm.rows, schema=arm.schema)
         if named(stage.method).chosen:
-            choice = select.choose(fairnet.correction, own, risk, arm.lesson.known, stage)
+            choice = select.choose(fairnet.correction, own, risk, arm.lesson.targets, stage)
         else:
-            choice = select.everything(Cuts(risk, arm.lesson.known, arm.rows), max(levels_of(stage)))
+            choice = select.everything(Cuts(risk, arm.lesson.targets, arm.rows), max(levels_of(stage)))
         found.append(LearnerResult(arm, fairnet, risk, notes, choice))
     chosen = max(found, key=lambda learnt: (learnt.choice.certified, learnt.choice.value))
     if len(found) > 1:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from evenhand.stats import in_words as rate
-from evenhand.training.generative.judge import MIN_PAIRS
+from evenhand.training.generative.figures import MIN_PAIRS
 from evenhand.training.generative.pairs import PairsOrigin
 
 LIBRARIES = ("torch", "transformers", "peft", "trl", "scikit-learn", "numpy")
@@ -61,7 +61,7 @@ def describe(
 
 
 def write(folder: Path, card: Mapping[str, Any]) -> None:
-    """Write both files; the hashes are of everything else in the folder."""
+    """Write both files; the card has the hashes of all other files in the folder."""
     files = {file.name: sha256(file.read_bytes()).hexdigest() for file in sorted(folder.iterdir())}
     (folder / "card.json").write_text(
         json.dumps({**card, "files": files}, indent=2, ensure_ascii=False) + "\n"
@@ -159,7 +159,10 @@ def _gate(gate: Mapping[str, Any]) -> str:
 
 
 def _neutral(mode: str, of: Mapping[str, Any]) -> str:
-    words = f"{mode.capitalize()}, {of['prompts']} held-out prompts: KL(base || final) of the next token's distribution "
+    words = (
+        f"{mode.capitalize()}, {of['prompts']} held-out prompts: KL(base || final) of the next token's "
+        "distribution "
+    )
     per_prompt = mean(of["kl_per_prompt"])
     if "perplexity" not in of:
         return f"{words}{per_prompt} nats at the prompt's end; before it nothing changes."
@@ -167,11 +170,9 @@ def _neutral(mode: str, of: Mapping[str, Any]) -> str:
         f"{of['kl_per_position']:.5f} nats per position ({of['tokens']} tokens), {per_prompt} per prompt."
     )
     before, after = of["perplexity"]["base"], of["perplexity"]["final"]
-    return (
-        words
-        if before is None
-        else f"{words} Perplexity of the prompts: base {before:.3f}, final {after:.3f}."
-    )
+    if before is None:
+        return words
+    return f"{words} Perplexity of the prompts: base {before:.3f}, final {after:.3f}."
 
 
 def _not_shown() -> str:

@@ -20,7 +20,7 @@ from evenhand.typing import Bools, Float32s
 
 
 def learn(
-    model: nn.Module, pairs: Sequence[TokenPair], neutral: Sequence[list[int]], where: SteeringSettings
+    model: nn.Module, pairs: Sequence[TokenPair], neutral: Sequence[list[int]], settings: SteeringSettings
 ) -> GatedSteering:
     """Learn a steering.
 
@@ -32,21 +32,23 @@ def learn(
         model: The frozen base.
         pairs: To learn from.
         neutral: Neutral prompts to learn from.
-        where: Layer, strength and threshold.
+        settings: Layer, strength and threshold.
     """
     answers = [
         (tokens.prompt + answer, len(tokens.prompt))
         for tokens in pairs
         for answer in (tokens.preferred, tokens.dispreferred)
     ]
-    states = mean_states(model, answers, where.layer, "hidden states of answers").reshape(len(pairs), 2, -1)
+    states = mean_states(model, answers, settings.layer, "hidden states of answers").reshape(
+        len(pairs), 2, -1
+    )
     direction = (states[:, 0] - states[:, 1]).mean(0)
     prompts = [tokens.prompt for tokens in pairs] + list(neutral)
     last = mean_states(
-        model, [(ids, len(ids) - 1) for ids in prompts], where.layer, "hidden states of prompts"
+        model, [(ids, len(ids) - 1) for ids in prompts], settings.layer, "hidden states of prompts"
     )
     weight, bias = _gate(last, np.arange(len(prompts)) < len(pairs))
-    return GatedSteering(where, torch.from_numpy(direction), weight, bias)
+    return GatedSteering(settings, torch.from_numpy(direction), weight, bias)
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Tables of preference pairs and of neutral prompts, shared out by prompt: no held-out prompt is learnt from."""
+"""Read preference pairs and neutral prompts, split by prompt, so that no held-out prompt is learnt from."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def read_pairs(path: Path, columns: PairColumns, hold_out: float, seed: int) -> 
     Args:
         path: CSV, JSONL or Parquet.
         columns: What its columns are called.
-        hold_out: Share of the prompts that is judged and never learnt from, where no column says which.
+        hold_out: Share of the prompts that is held out from learning, where no column says which.
         seed: Decides which those are.
 
     Raises:
@@ -108,7 +108,7 @@ def read_neutral(path: Path, column: str, hold_out: float, seed: int) -> Neutral
     Args:
         path: CSV, JSONL or Parquet.
         column: Where the prompt is.
-        hold_out: Share that is judged and never learnt from.
+        hold_out: Share of the prompts that is held out from learning.
         seed: Decides which those are.
 
     Raises:

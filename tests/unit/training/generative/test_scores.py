@@ -35,8 +35,8 @@ def pairs(tables: tuple[Path, Path]) -> list[Pair]:
 def test_a_likelihood_is_the_sum_over_the_answers_tokens(
     loaded: tuple[torch.nn.Module, PromptFormat], pairs: list[Pair]
 ) -> None:
-    model, speech = loaded
-    tokens = [speech.pair(pair) for pair in pairs]
+    model, prompt_format = loaded
+    tokens = [prompt_format.pair(pair) for pair in pairs]
     found = likelihoods(model, tokens, "test")
     for row, one in enumerate(tokens):
         for answer, value in (
@@ -56,11 +56,11 @@ def test_a_likelihood_is_the_sum_over_the_answers_tokens(
 def test_answers_end_with_the_end_of_text_and_join_the_prompt_at_a_space(
     loaded: tuple[torch.nn.Module, PromptFormat],
 ) -> None:
-    _, speech = loaded
+    _, prompt_format = loaded
     for prompt, answer in (("the cook here", "kind"), ("the cook here ", "kind"), ("the cook here", " kind")):
-        tokens = speech.pair(Pair(prompt, answer, "rude"))
-        assert speech.tokenizer.decode(tokens.prompt + tokens.preferred) == "the cook here kind<end>"
-        assert tokens.preferred[-1] == speech.tokenizer.eos_token_id
+        tokens = prompt_format.pair(Pair(prompt, answer, "rude"))
+        assert prompt_format.tokenizer.decode(tokens.prompt + tokens.preferred) == "the cook here kind<end>"
+        assert tokens.preferred[-1] == prompt_format.tokenizer.eos_token_id
 
 
 def test_a_chat_template_puts_the_prompt_in_the_users_turn(
@@ -73,8 +73,8 @@ def test_a_chat_template_puts_the_prompt_in_the_users_turn(
     assert chat.prompt("the cook") == tokens.prompt
 
 
-def chatting(speech: PromptFormat) -> PromptFormat:
-    tokenizer = copy.deepcopy(speech.tokenizer)
+def chatting(prompt_format: PromptFormat) -> PromptFormat:
+    tokenizer = copy.deepcopy(prompt_format.tokenizer)
     tokenizer.chat_template = CHAT
     return PromptFormat(tokenizer, chat=True)
 
@@ -101,10 +101,10 @@ def test_trl_sees_the_tokens_and_likelihoods_that_are_judged(
     pytest.importorskip("trl", reason="TRL is not installed: the extra `generative`")
     from evenhand.training.generative.dpo import trainer_of
 
-    model, speech = language.load(str(base), "float32", plain=False)
-    speech = chatting(speech) if chat else speech
-    trainer: Any = trainer_of(model, speech, pairs, (Common(str(base)), Preference()), tmp_path)
-    tokens = [speech.pair(pair) for pair in pairs]
+    model, prompt_format = language.load(str(base), "float32", plain=False)
+    prompt_format = chatting(prompt_format) if chat else prompt_format
+    trainer: Any = trainer_of(model, prompt_format, pairs, (Common(str(base)), Preference()), tmp_path)
+    tokens = [prompt_format.pair(pair) for pair in pairs]
     theirs = [
         TokenPair(row["prompt_ids"], row["chosen_ids"], row["rejected_ids"]) for row in trainer.train_dataset
     ]
@@ -123,8 +123,8 @@ def batch_means(values: np.ndarray) -> float:
 def test_a_model_does_not_drift_from_itself(
     loaded: tuple[torch.nn.Module, PromptFormat], tables: tuple[Path, Path]
 ) -> None:
-    model, speech = loaded
-    prompts = [speech.prompt(text) for text in read_neutral(tables[1], "prompt", 0.1, seed=0).held_out]
+    model, prompt_format = loaded
+    prompts = [prompt_format.prompt(text) for text in read_neutral(tables[1], "prompt", 0.1, seed=0).held_out]
     found = drift(model, (nullcontext, nullcontext), [*prompts, prompts[0][:1]], "test")
     assert (found.divergence == 0).all()
     assert (found.base_loss == found.final_loss).all()

@@ -3,8 +3,7 @@
 ``python -m evenhand.training.recipes.celeba --data <folder> --out bundles/celeba``
 
 The folder holds ``list_attr_celeba.txt``, ``list_eval_partition.txt`` and ``img_align_celeba/``. Here the
-label is blond hair and the attribute is male, as in GroupDRO; FairNet's paper has it the other way round: it
-predicts male.
+label is blond hair and the attribute is male, as in GroupDRO; FairNet's paper predicts male instead.
 """
 
 from __future__ import annotations

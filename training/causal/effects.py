@@ -207,7 +207,7 @@ def _refutation(setup: Setup, counterfactuals: Counterfactuals) -> dict[str, Any
     random, n = np.random.default_rng(1), len(counterfactuals.rows)
     indirect = replace(setup, ways={"indirect": setup.ways["indirect"]})
     placebo, halves = [], []
-    for _ in track(range(PLACEBOS), PLACEBOS, "effects of a group drawn by lot"):
+    for _ in track(range(PLACEBOS), PLACEBOS, "effects of a shuffled group"):
         shuffled = counterfactuals.rows.assign(
             **{setup.attribute: random.permutation(counterfactuals.rows[setup.attribute].to_numpy())}
         )

@@ -16,7 +16,7 @@ class Columns:
     split: str | None = None
     """Column that says train, val or test; without it rows are split 70/15/15 by label, with the seed."""
     references: dict[str, str] = field(default_factory=dict)
-    """The group of an attribute that is not corrected; its most frequent one where not given."""
+    """The group of an attribute that is not corrected; by default the most frequent one."""
     intersections: tuple[tuple[str, str], ...] = ()
     """Pairs of attributes whose combinations count like an attribute, in evaluation and in the choice."""
     task: Literal["text", "pair", "image", "table"] = "text"
@@ -25,6 +25,6 @@ class Columns:
     images: str | None = None
     """Folder of the image files."""
     features: tuple[str, ...] = ()
-    """Columns of a table to learn from; all that mean nothing else where not given."""
+    """Columns of a table to learn from; by default all columns without another meaning."""
     favourable: tuple[str, ...] = ()
-    """Labels that are good for the person; the first label in sorted order where not given."""
+    """Labels that are good for the person; by default the first label in sorted order."""

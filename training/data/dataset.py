@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,6 +40,14 @@ def refuse_existing(out: Path) -> None:
     """
     if out.exists():
         raise DataError(f"{out} exists; remove it or choose another --out")
+
+
+def draft_of(out: Path) -> Path:
+    """A new empty folder beside ``out``, to be renamed to ``out`` when it is complete."""
+    draft = out.with_name(f".{out.name}.part")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    return draft
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ class RowSelection:
     """For images the column with the file's name."""
     text_pair: str | None = None
     images: Path | None = None
-    """Folder of the image files; the table's own where not given."""
+    """Folder of the image files; by default the table's folder."""
     label: str | None = None
     attributes: tuple[str, ...] = ()
     split: str | None = None

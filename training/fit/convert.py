@@ -18,7 +18,7 @@ from evenhand.models.bundle.bundle import Bundle
 from evenhand.models.bundle.manifest import Attribute, Manifest
 from evenhand.models.bundle.runtime_onnx import GraphRunner
 from evenhand.models.onnx.quantize import Precision, convert_weights
-from evenhand.training.data.dataset import DataError, refuse_existing
+from evenhand.training.data.dataset import DataError, draft_of, refuse_existing
 from evenhand.training.data.select_rows import RowSelection, SelectedRows, select_rows
 from evenhand.training.data.table import read_table
 from evenhand.training.evaluation.bundle_score import Answers, answer
@@ -127,8 +127,7 @@ def write(converted: ConvertedBundle, out: Path) -> None:
     refuse_existing(out)
     if reasons := converted.reasons():
         raise DataError(f"not written: {'; '.join(reasons)}")
-    draft = out.with_name(f".{out.name}.part")
-    shutil.rmtree(draft, ignore_errors=True)
+    draft = draft_of(out)
     for name in converted.original.manifest.files:
         if name not in MADE_ANEW and not name.startswith("evaluation/"):
             (draft / name).parent.mkdir(parents=True, exist_ok=True)

@@ -35,7 +35,7 @@ def write_model(
 
     Args:
         fitted: What was learnt.
-        draft: The bundle's folder; made here.
+        draft: The bundle's empty folder.
         describe: The manifest, without evaluation and hashes, for an engine.
 
     Returns:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +19,7 @@ from evenhand.models.bundle.manifest import (
 from evenhand.models.bundle.runtime_onnx import GATE_INPUTS, OUTPUTS
 from evenhand.models.network.gated_lora import ConditionalLora
 from evenhand.models.onnx.torch_export import OPSET, PARITY_TOLERANCE
-from evenhand.training.data.dataset import LEARNT, refuse_existing
+from evenhand.training.data.dataset import LEARNT, draft_of, refuse_existing
 from evenhand.training.evaluation.bundle_score import answer
 from evenhand.training.fit import graph_files
 from evenhand.training.fit.finalize import SplitScores, finalize
@@ -38,8 +37,7 @@ def write(fitted: Fitted, out: Path) -> Path:
         ParityError: what was written does not answer as the model does.
     """
     refuse_existing(out)
-    draft = out.with_name(f".{out.name}.part")
-    shutil.rmtree(draft, ignore_errors=True)
+    draft = draft_of(out)
     manifest, runner = graph_files.write_model(fitted, draft, lambda engine: _manifest(fitted, engine))
     answers = {
         split: answer(runner, manifest, fitted.base.encoded, fitted.rows.of(split))

@@ -29,7 +29,7 @@ WORDS = {
     "steering": (
         "Gated steering",
         "A direction (`steering.safetensors`) that is added to the hidden state of one block, from the "
-        "prompt's end on, where a linear gate on that hidden state opens. Where it stays shut, logits are "
+        "prompt's end on, where a linear gate on that hidden state opens. Where it stays closed, logits are "
         "the base's bit for bit.",
         "Evenhand does not serve it: its service answers for classifiers. It needs a hook inside your own "
         "language model server; `evenhand.training.generative.gated_steering.Steered` is that hook for "

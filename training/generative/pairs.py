@@ -23,7 +23,7 @@ class PairColumns:
     group: str | None = None
     """Whom the dispreferred answer is about; figures are then also given per group."""
     split: str | None = None
-    """Says ``train`` or ``test``; shared out by prompt where not given."""
+    """Says ``train`` or ``test``; by default rows are split by prompt."""
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from typing import Any
 from peft import PeftModel
 
 from evenhand.console import say
-from evenhand.training.data.dataset import refuse_existing
+from evenhand.training.data.dataset import draft_of, refuse_existing
 from evenhand.training.generative import card, dpo, figures, language
 from evenhand.training.generative.options import Common, Preference, card_settings
-from evenhand.training.generative.prepared import PreparedBase, draft_of, prepare
+from evenhand.training.generative.prepared import PreparedBase, prepare
 from evenhand.training.generative.scores import drift, likelihoods
 from evenhand.training.learning.config import fingerprint
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import warnings
 from collections import Counter
@@ -96,14 +95,6 @@ def _quieten() -> None:
     warnings.filterwarnings("ignore", message="fan_in_fan_out is set to False", module="peft")
     if not sys.stderr.isatty():
         transformers.logging.disable_progress_bar()
-
-
-def draft_of(out: Path) -> Path:
-    """A new empty folder beside ``out``, to be renamed to ``out`` when it is complete."""
-    draft = out.with_name(f".{out.name}.part")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    return draft
 
 
 def _fitting(

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from evenhand.console import say
-from evenhand.training.data.dataset import refuse_existing
+from evenhand.training.data.dataset import draft_of, refuse_existing
 from evenhand.training.generative import card, figures
 from evenhand.training.generative.gated_steering import (
     GatedSteering,
@@ -23,7 +23,7 @@ from evenhand.training.generative.gated_steering import (
 )
 from evenhand.training.generative.learn_steering import learn, mean_states
 from evenhand.training.generative.options import Common, Steer, card_settings
-from evenhand.training.generative.prepared import PreparedBase, draft_of, prepare
+from evenhand.training.generative.prepared import PreparedBase, prepare
 from evenhand.training.generative.scores import drift, likelihoods
 from evenhand.typing import Float32s
 

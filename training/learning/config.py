@@ -38,7 +38,7 @@ class DetectorConfig:
     """Stage 2: the bias detectors."""
 
     layer: int | Literal["auto"] | None = None
-    """First corrected block; half of the blocks where not given, as in FairNet; ``auto`` to choose."""
+    """First corrected block; by default the middle one, as in FairNet; ``auto`` chooses one by probes."""
     pooling: Literal["attention", "mean", "first"] = "attention"
     attributes_known: Literal["full", "partial", "none"] = "full"
     """Which attributes may be learnt from: all, those of a share of rows, or none (pseudo-labels)."""

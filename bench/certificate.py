@@ -21,7 +21,7 @@ import typer
 
 from evenhand.console import say, track
 from evenhand.models.network.fairnet import FairNet
-from evenhand.training.baselines.context import Context, prepare
+from evenhand.training.baselines.base import Context, prepare
 from evenhand.training.choice import learners
 from evenhand.training.choice.candidates import LEVELS, Cuts
 from evenhand.training.choice.select import Chooser
@@ -60,26 +60,26 @@ def main(
 def learnt(context: Context) -> Chooser:
     """The recipe's own detectors and adapters."""
     material, folder = context.material, context.folder / "ours"
-    (arm,) = learners.arms(context.config, context.split, material, folder)
-    fairnet, risk, _ = learners.learn(arm, context.config, context.split, material, folder)
-    own = replace(material, rows=arm.rows, schema=arm.schema)
-    return Chooser(fairnet.correction, own, risk, arm.lesson.targets, asked(context))
+    (learner,) = learners.learners_of(context.config, context.split, material, folder)
+    fairnet, risk, _ = learners.learn(learner, context.config, context.split, material, folder)
+    own = replace(material, rows=learner.rows, schema=learner.schema)
+    return Chooser(fairnet.correction, own, risk, learner.lesson.targets, asked(context))
 
 
 def useless(context: Context) -> Chooser:
     """Adapters learnt on rows that a random risk flags."""
     config, material = context.config, context.material
-    (arm,) = learners.arms(config, context.split, material, context.folder / "ours")
-    own = replace(material, rows=arm.rows, schema=arm.schema)
+    (learner,) = learners.learners_of(config, context.split, material, context.folder / "ours")
+    own = replace(material, rows=learner.rows, schema=learner.schema)
     torch.manual_seed(config.seed)
     lora = config.correction
     make = partial(LORA.make, config=lora)
-    fairnet = FairNet(context.split(), tuple(arm.schema.gated), config.detector.pooling, make)
-    shape = (len(arm.rows), len(arm.schema.gated))
+    fairnet = FairNet(context.split(), tuple(learner.schema.gated), config.detector.pooling, make)
+    shape = (len(learner.rows), len(learner.schema.gated))
     risk = np.random.default_rng(config.seed).random(shape, dtype=np.float32)
-    lowest = Cuts(risk, arm.lesson.targets, arm.rows).thresholds((max(LEVELS),) * shape[1])
+    lowest = Cuts(risk, learner.lesson.targets, learner.rows).thresholds((max(LEVELS),) * shape[1])
     adapters.learn(fairnet.correction, own, risk >= np.array(lowest), lora, context.folder / "useless")
-    return Chooser(fairnet.correction, own, risk, arm.lesson.targets, asked(context))
+    return Chooser(fairnet.correction, own, risk, learner.lesson.targets, asked(context))
 
 
 def asked(context: Context) -> np.ndarray:
@@ -93,11 +93,11 @@ def tried(context: Context, chooser: Chooser, resplits: int) -> dict[str, Any]:
     both, each = rows.of("val", "test"), []
     for index in track(range(resplits), resplits, "resplits"):
         drawn = np.random.default_rng(1000 + index).permutation(both)
-        certify, judged = np.sort(drawn[: len(drawn) // 2]), np.sort(drawn[len(drawn) // 2 :])
+        certify, scored = np.sort(drawn[: len(drawn) // 2]), np.sort(drawn[len(drawn) // 2 :])
         choice = chooser.choose(rows.of("tune"), certify, lora)
-        truth = rows.labels[judged]
-        before = float((chooser.base[judged] == truth).mean())
-        after = float((chooser.predict(choice.setting, judged) == truth).mean())
+        truth = rows.labels[scored]
+        before = float((chooser.base[scored] == truth).mean())
+        after = float((chooser.predict(choice.setting, scored) == truth).mean())
         each.append({"certified": choice.certified, "change": after - before, **choice.plain()})
     given = [one for one in each if one["certified"]]
     wrong = sum(one["change"] < -lora.epsilon for one in given)

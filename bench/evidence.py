@@ -146,8 +146,9 @@ def main() -> None:
         for share in (0.2, 0.5):
             found = steady(World(share=share, gap=gap), 60_000, streams)
             print(
-                f"{streams} streams of 60,000 rows, {said}, share {share}: {sum(one.alarms for one in found)} false "
-                f"alarms (allowed: {60_000 * streams // RUN_LENGTH}); the process since the start found "
+                f"{streams} streams of 60,000 rows, {said}, share {share}: "
+                f"{sum(one.alarms for one in found)} false alarms (allowed: "
+                f"{60_000 * streams // RUN_LENGTH}); the process since the start found "
                 f"{sum(one.since_start for one in found)} (allowed: {RULES.level:.0%} of streams)"
             )
     for gap in (0.10, 0.15, 0.30):

@@ -33,7 +33,9 @@ def main() -> None:
     model = onnx.load_model_from_string(bundle.graph)
     stored = bundle.manifest.graph.weights
     graphs = {stored: bundle.graph}
-    graphs |= {name: convert_weights(model, name).SerializeToString() for name in PRECISIONS if name != stored}
+    graphs |= {
+        name: convert_weights(model, name).SerializeToString() for name in PRECISIONS if name != stored
+    }
     sessions = {name: session(graph, 1) for name, graph in graphs.items()}
     print("weights, MB:", ", ".join(f"{name} {len(graph) / 1e6:.1f}" for name, graph in graphs.items()))
     thresholds = np.array([a.threshold for a in bundle.manifest.attributes], dtype=np.float32)

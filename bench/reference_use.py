@@ -25,7 +25,7 @@ from fairlearn.metrics import equalized_odds_difference
 from bench.references import PAIRS
 from bench.references.pair import Floats, Ints, Pair
 from evenhand.console import say
-from evenhand.training.baselines.context import Context, prepare
+from evenhand.training.baselines.base import Context, prepare
 from evenhand.training.benchmark.score import ScoredRows
 from evenhand.training.data.attributes import with_intersections
 from evenhand.training.evaluation.metrics import worst
@@ -58,14 +58,14 @@ def figures(context: Context, rows: Ints, answers: Ints) -> Floats:
         rows: Which; one that is named twice counts twice.
         answers: Their classes.
     """
-    judged = ScoredRows(context.rows, context.schema, rows)
-    lowest = worst(judged.cells(answers))
+    scored = ScoredRows(context.rows, context.schema, rows)
+    lowest = worst(scored.cells(answers))
     good = context.schema.labels.index(context.schema.favourable[0])
-    found = [float((answers == judged.truth).mean()), np.nan if lowest is None else lowest.accuracy.value]
+    found = [float((answers == scored.truth).mean()), np.nan if lowest is None else lowest.accuracy.value]
     for name in context.schema.gated:
-        groups = judged.groups(name)
+        groups = scored.groups(name)
         known = groups >= 0
-        truth, selected = judged.truth[known] == good, answers[known] == good
+        truth, selected = scored.truth[known] == good, answers[known] == good
         found.append(
             equalized_odds_difference(truth, selected, sensitive_features=np.minimum(groups[known], 1))
         )
@@ -97,8 +97,8 @@ def within(difference: float, draws: float, rows: float) -> str:
 
 def lines(context: Context, pair: Pair) -> Iterator[str]:
     """One line per figure."""
-    at = context.rows.split[context.judged] == "test"
-    rows = context.judged[at]
+    at = context.rows.split[context.scored] == "test"
+    rows = context.scored[at]
     sides: Sides = []
     for whose, learn in (("evenhand's", pair.ours), ("the library's", pair.theirs)):
         say(f"{pair.name}: {whose} side")
@@ -134,7 +134,8 @@ def main() -> None:
     context = context_of(given.recipe, given.data, given.work)
     say(f"the base's representation is {context.features.representation.shape[1]} wide")
     print(
-        "method | figure | evenhand | reference use | difference | over draws | over rows | within | same answers",
+        "method | figure | evenhand | reference use | difference | over draws | over rows | within | same "
+        "answers",
         flush=True,
     )
     for name in given.only or known:

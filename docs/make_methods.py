@@ -11,8 +11,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from evenhand.training.baselines.base import Method
 from evenhand.training.baselines.index import STAGES
-from evenhand.training.baselines.method import Method
 
 HERE = Path(__file__).parent / "methods"
 INDEX = "index.md"

@@ -75,8 +75,8 @@ def settings_page() -> str:
 
     return (
         "# Settings\n\nThe command line wins over the environment, the environment over the YAML file that "
-        "`EVENHAND_CONFIG` names (there a setting's name is in lower case, without the prefix). An unknown name stops "
-        "the start. `evenhand doctor` shows each value and where it came from.\n\n"
+        "`EVENHAND_CONFIG` names (there a setting's name is in lower case, without the prefix). An unknown "
+        "name stops the start. `evenhand doctor` shows each value and where it came from.\n\n"
         + table(("variable", "kind", "default", "meaning"), rows())
     )
 
@@ -147,7 +147,8 @@ def api_page() -> str:
             routes.append(_route(path, method, one))
     bodies = _schemas(schema["components"]["schemas"], said_of(schemas))
     return (
-        "# HTTP interface\n\nThe running service has the same at `/openapi.json`, and a page to try it at `/docs`. "
+        "# HTTP interface\n\nThe running service has the same at `/openapi.json`, and a page to try it at "
+        "`/docs`. "
         'Every route answers an error as `{"error": {"type": ..., "message": ...}}`.\n\n## Routes\n\n'
         + "\n\n".join(routes)
         + "\n\n## Bodies\n\n"
@@ -214,8 +215,9 @@ def series_page() -> str:
             yield name, one._type, labels, one._documentation  # type: ignore[attr-defined]
 
     return (
-        "# Series\n\nWhat `/metrics` shows, beside the `process_` and `python_` series of the client library. Rules "
-        "over them are in `deploy/prometheus/rules`; their alerts have a [page each](../howto/alert.md).\n\n"
+        "# Series\n\nWhat `/metrics` shows, beside the `process_` and `python_` series of the client "
+        "library. Rules over them are in `deploy/prometheus/rules`; their alerts have a [page "
+        "each](../howto/alert.md).\n\n"
         + table(("series", "type", "labels", "meaning"), rows())
     )
 
@@ -225,7 +227,8 @@ def manifest_page() -> str:
     schema = Manifest.model_json_schema()
     whole = {**schema.pop("$defs"), "Manifest": schema}
     return (
-        "# Manifest\n\n`manifest.json` of a bundle. A field that is not here, or a file without its hash, stops the "
+        "# Manifest\n\n`manifest.json` of a bundle. A field that is not here, or a file without its hash, "
+        "stops the "
         "loading; `evenhand bundle verify FOLDER` says which.\n\n" + _schemas(whole, said_of(manifest))
     )
 

@@ -25,10 +25,9 @@ from bench.references.pair import Drawn, Floats, Ints, Learning, answered
 from evenhand.console import LINE_EVERY_S, say
 from evenhand.training.baselines.adversarial import RATE as ADVERSARY_RATE
 from evenhand.training.baselines.adversarial import WIDTH, Adversary, against
-from evenhand.training.baselines.constrained import Constrained
-from evenhand.training.baselines.context import Context
+from evenhand.training.baselines.base import Context
 from evenhand.training.baselines.group_labels import LEFT_OUT, Groups
-from evenhand.training.baselines.heads import LEACE, group_columns
+from evenhand.training.baselines.heads import LEACE, Constrained, group_columns
 from evenhand.training.baselines.retrain import balanced, inverse_frequency, weighted_cross_entropy
 
 BOUND = 0.02
@@ -43,8 +42,8 @@ def our_constrained(context: Context) -> Drawn:
     all_rows = replace(context)
     all_rows.__dict__.update(features=context.features, sources={"all training rows": context.train})
     (mixture,) = Constrained(bounds=(BOUND,)).learn(all_rows).values()
-    judged = context.features.representation[context.judged]
-    return lambda seed: answered(context, mixture.selected(judged, seed))
+    scored = context.features.representation[context.scored]
+    return lambda seed: answered(context, mixture.selected(scored, seed))
 
 
 class Told(LogisticRegression):
@@ -77,7 +76,7 @@ def fairlearns_constrained(context: Context) -> Drawn:
     head.begin()
     model = ExponentiatedGradient(head, EqualizedOdds(difference_bound=BOUND), eps=BOUND)
     model.fit(given.x, given.truth, sensitive_features=given.groups.codes[given.rows])
-    return lambda seed: answered(context, model.predict(given.judged, random_state=seed) == 1)
+    return lambda seed: answered(context, model.predict(given.scored, random_state=seed) == 1)
 
 
 def our_leace(context: Context) -> Drawn:
@@ -93,7 +92,7 @@ def concept_erasures_leace(context: Context) -> Drawn:
     x = torch.from_numpy(context.features.representation.astype(np.float64))
     z = torch.from_numpy(group_columns(context.rows, context.schema, known))
     erased = LeaceEraser.fit(x[torch.from_numpy(known)], z)(x).numpy().astype(np.float32)
-    predicted = context.base_head(erased[context.judged]).argmax(axis=1)
+    predicted = context.base_head(erased[context.scored]).argmax(axis=1)
     return lambda _: predicted
 
 
@@ -116,7 +115,7 @@ def our_reweighting(context: Context) -> Drawn:
 
     optimiser.step(closure)
     with torch.no_grad():
-        selected = head(torch.from_numpy(given.judged))[:, 0].numpy() > 0
+        selected = head(torch.from_numpy(given.scored))[:, 0].numpy() > 0
     return lambda _: answered(context, selected)
 
 
@@ -132,7 +131,7 @@ def scikit_learns_reweighting(context: Context) -> Drawn:
     weights = np.ones(len(cells))
     weights[cells != LEFT_OUT] = compute_sample_weight("balanced", cells[cells != LEFT_OUT])
     head = LogisticRegression(C=STRENGTH, max_iter=1000).fit(given.x, given.truth, weights)
-    return lambda _: answered(context, head.predict(given.judged) == 1)
+    return lambda _: answered(context, head.predict(given.scored) == 1)
 
 
 def our_resampling(context: Context) -> Drawn:
@@ -159,7 +158,7 @@ def _on_rows(context: Context, given: Learning, rows: Ints) -> Ints:
     """A logistic head on some rows, named as often as they count; the penalty is that of all rows once."""
     strength = STRENGTH * len(given.rows) / len(rows)
     head = LogisticRegression(C=strength, solver="newton-cholesky").fit(given.x[rows], given.truth[rows])
-    return answered(context, head.predict(given.judged) == 1)
+    return answered(context, head.predict(given.scored) == 1)
 
 
 def our_adversarial(context: Context) -> Drawn:
@@ -177,7 +176,7 @@ def our_adversarial(context: Context) -> Drawn:
                 _step(head, adversary, given, batch.numpy())
                 optimiser.step()
         with torch.no_grad():
-            selected = head(torch.from_numpy(given.judged))[:, 0].numpy() > 0
+            selected = head(torch.from_numpy(given.scored))[:, 0].numpy() > 0
         return answered(context, selected)
 
     return drawn
@@ -220,6 +219,6 @@ def fairlearns_adversarial(context: Context) -> Drawn:
         )
         order = torch.randperm(len(codes)).numpy()
         model.fit(given.x[order], given.truth[order], sensitive_features=codes[order])
-        return answered(context, model.predict(given.judged) == 1)
+        return answered(context, model.predict(given.scored) == 1)
 
     return drawn

@@ -50,12 +50,13 @@ def markdown(found: dict[str, Any]) -> str:
     """Everything as text: settings, speed, behaviour, and what did not run."""
     servers, settings = found["servers"], found["settings"]
     parts = [
-        f"Rows: {found['texts']}. {found['machine']['cores']} cores; medians of {settings['rounds']} alternating "
-        f"rounds of {settings['seconds']:g} s; the open loop at {settings['rate']:g}/s.",
+        f"Rows: {found['texts']}. {found['machine']['cores']} cores; medians of {settings['rounds']} "
+        f"alternating rounds of {settings['seconds']:g} s; the open loop at {settings['rate']:g}/s.",
         _speed(servers),
         _compared(servers),
-        f"Overload: open loop at 3 times the throughput measured just before, {settings['overload_seconds']:g} s. "
-        "Faults: 1 row in 32, 64 connections. SIGTERM with 64 connections busy.",
+        "Overload: open loop at 3 times the throughput measured just before, "
+        f"{settings['overload_seconds']:g} s. Faults: 1 row in 32, 64 connections. SIGTERM with 64 "
+        "connections busy.",
         _behaviour(servers),
     ]
     failed = [

@@ -56,7 +56,7 @@ def line(server: Server, found: dict[str, Any]) -> str:
     """One line of progress."""
     most = found[f"closed_{SATURATED}"]
     return (
-        f"{server.name}: {most['throughput_per_s']}/s, p50 {most['p50_ms']}, p99 {most['p99_ms']} ms at {SATURATED}; "
-        f"{found['closed_1']['p50_ms']} ms alone; {most['cpu_ms_per_request']} ms CPU; {most['memory_mb']} MB"
-        + (f"; {most['wrong']} WRONG" if most["wrong"] else "")
+        f"{server.name}: {most['throughput_per_s']}/s, p50 {most['p50_ms']}, p99 {most['p99_ms']} ms at "
+        f"{SATURATED}; {found['closed_1']['p50_ms']} ms alone; {most['cpu_ms_per_request']} ms CPU; "
+        f"{most['memory_mb']} MB" + (f"; {most['wrong']} WRONG" if most["wrong"] else "")
     )

@@ -21,9 +21,9 @@ def calibration_gap() -> object:
     """How far served probabilities are from what came true."""
     about = About(
         "Calibration gap per group",
-        "Mean distance between the served probability of a favourable label and how often it came true, over tenths of "
-        "that probability, weighted by rows. Dashed, what the alert looks at: the largest distance of a tenth with "
-        f"enough rows from the 95 % interval of what came true. {WINDOW}",
+        "Mean distance between the served probability of a favourable label and how often it came true, "
+        "over tenths of that probability, weighted by rows. Dashed, what the alert looks at: the largest "
+        f"distance of a tenth with enough rows from the 95 % interval of what came true. {WINDOW}",
         "a group far above the others is promised more, or less, than it gets: recalibrate.",
         "FairnessCalibrationGap",
     )
@@ -45,8 +45,8 @@ def reliability() -> object:
     """Served and observed, bin by bin."""
     about = About(
         "Served and came true, by tenth of the served probability",
-        "Per bin, for the groups chosen above: mean served probability of a favourable label, and share of true labels "
-        "that were favourable. Equal bars: calibrated.",
+        "Per bin, for the groups chosen above: mean served probability of a favourable label, and share "
+        "of true labels that were favourable. Equal bars: calibrated.",
         "choose one group above and compare it with the others.",
         "FairnessCalibrationGap",
     )
@@ -64,7 +64,8 @@ def coverage() -> object:
     about = About(
         "Label coverage",
         f"Decisions whose true label arrived, as a share of the group's decisions. {WINDOW}",
-        "where groups differ, error rates compare different kinds of rows: collect labels for all groups alike.",
+        "where groups differ, error rates compare different kinds of rows: collect labels for all groups "
+        "alike.",
         "FairnessLabelCoverageGap",
     )
     return lines(
@@ -76,7 +77,8 @@ def unknown() -> object:
     """Declared groups that the model does not list, as a share."""
     about = About(
         "Unknown groups",
-        f"Rows whose declared group the model does not list, as a share of declared rows; left out of gaps. {WINDOW}",
+        "Rows whose declared group the model does not list, as a share of declared rows; left out of "
+        f"gaps. {WINDOW}",
         "map the client's names to the bundle's, or fit a bundle that lists them.",
         "FairnessUnknownGroupShare",
     )
@@ -91,10 +93,12 @@ def abstained() -> object:
     """Flagged rows that got no decision, as a share of all."""
     about = About(
         "Decisions not given",
-        "Rows for which the reply said that there is no decision, because they are flagged for this attribute and the "
-        "answer is less probable than its bound; as a share of all rows, with the 95 % interval. They are in all other "
-        f"panels under the model's own answer. 0 where the bundle has no bound. {WINDOW}",
-        "each of them waits for a person; GET /fairness and /dashboard say whether one group waits more than others.",
+        "Rows for which the reply said that there is no decision, because they are flagged for this "
+        "attribute and the answer is less probable than its bound; as a share of all rows, with the 95 % "
+        "interval. They are in all other panels under the model's own answer. 0 where the bundle has no "
+        f"bound. {WINDOW}",
+        "each of them waits for a person; GET /fairness and /dashboard say whether one group waits more "
+        "than others.",
     )
     low, high = "lower limit", "upper limit"
     drawn = [
@@ -121,9 +125,10 @@ def feedback() -> object:
     """What became of labels that were sent."""
     about = About(
         "Feedback",
-        "True labels of all models, about as many as came in the window. joined: counted. duplicate, conflict: known "
-        "already, the same or another. orphan: no such decision. expired: too late.",
-        "many orphans point to another database or to wrong ids; no joined ones to a feedback job that stopped.",
+        "True labels of all models, about as many as came in the window. joined: counted. duplicate, "
+        "conflict: known already, the same or another. orphan: no such decision. expired: too late.",
+        "many orphans point to another database or to wrong ids; no joined ones to a feedback job that "
+        "stopped.",
         "FairnessFeedbackStalled",
     )
     colours = {

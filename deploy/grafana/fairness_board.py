@@ -25,9 +25,9 @@ from parts import NUMBER, About, Column, Line, bars, joined, parts_of_limit, sta
 from series import ALERTS, KNOWN, MODEL, SCOPE, WINDOW, limit, recorded
 
 STATES = (
-    "breach: the lower limit of the gap between groups with enough rows is above the limit. No evidence of breach: "
-    "every group has enough rows, and it is not. Insufficient data: no breach among the groups with enough rows, but "
-    "there are others; it is not a pass."
+    "breach: the lower limit of the gap between groups with enough rows is above the limit. No evidence of "
+    "breach: every group has enough rows, and it is not. Insufficient data: no breach among the groups "
+    "with enough rows, but there are others; it is not a pass."
 )
 
 
@@ -62,8 +62,10 @@ def _verdicts() -> str:
 def _verdict_now() -> object:
     about = About(
         "Anything wrong?",
-        f"The worst verdict over the chosen attributes and three metrics of the served answers. {STATES} {WINDOW}",
-        "at a breach read what stands to the right, then the runbook page; at insufficient data the row below.",
+        f"The worst verdict over the chosen attributes and three metrics of the served answers. {STATES} "
+        f"{WINDOW}",
+        "at a breach read what stands to the right, then the runbook page; at insufficient data the row "
+        "below.",
         "FairnessSelectionGap",
     )
     return state(about, Line("verdict", f"(max({_verdicts()}) == 2) or min({_verdicts()})", "worst verdict"))
@@ -72,8 +74,9 @@ def _verdict_now() -> object:
 def _for_whom() -> object:
     about = About(
         "For whom",
-        "Per attribute the groups with the lowest and the highest share of favourable answers after correction, the "
-        "gap between them (Fairlearn's demographic_parity_difference) before and after, and its lower 95 % limit.",
+        "Per attribute the groups with the lowest and the highest share of favourable answers after "
+        "correction, the gap between them (Fairlearn's demographic_parity_difference) before and after, "
+        "and its lower 95 % limit.",
         "compare the lower limit, not the gap itself, with the limit; few rows make large gaps by chance.",
     )
     columns = [
@@ -84,7 +87,8 @@ def _for_whom() -> object:
         Column("least", _per_attribute("demographic_parity_difference_final_lower"), "At least"),
         Column(
             "limit",
-            f"{_per_attribute('demographic_parity_difference_final')} * 0 + on () group_left () {limit('gap')}",
+            f"{_per_attribute('demographic_parity_difference_final')} * 0 + on () group_left () "
+            f"{limit('gap')}",
             "Limit",
         ),
         Column("rows", _per_attribute("smallest_group_rows"), "Rows, smallest group", NUMBER, 0),
@@ -105,8 +109,10 @@ def _extreme(function: str, label: str) -> str:
 def _gap_closed() -> object:
     about = About(
         "Gap closed by the correction",
-        f"Demographic parity difference before correction minus after it, in points. Negative: it grew. {WINDOW}",
-        "if it is negative for longer than chance explains, switch the correction to shadow and see the runbook.",
+        "Demographic parity difference before correction minus after it, in points. Negative: it grew. "
+        f"{WINDOW}",
+        "if it is negative for longer than chance explains, switch the correction to shadow and see the "
+        "runbook.",
         "FairnessCorrectionHarm",
     )
     gap = "demographic_parity_difference"
@@ -119,8 +125,8 @@ def _gap_closed() -> object:
 def _mended_and_broken() -> object:
     about = About(
         "Answers mended and broken",
-        "Rows with a known true label: mended were wrong before correction and right after it, broken the other way "
-        f"round. {WINDOW}",
+        "Rows with a known true label: mended were wrong before correction and right after it, broken the "
+        f"other way round. {WINDOW}",
         "more broken than mended means that the correction costs accuracy: see who pays for it below.",
         "FairnessCorrectionHarm",
     )
@@ -133,7 +139,8 @@ def _since_when() -> object:
     about = About(
         "Since when: verdicts over time",
         f"The three-state verdict of every attribute and metric on the served answers. {STATES} {WINDOW}",
-        "look what began where a colour changes: a release, other traffic, a switched mode. Grey is not a pass.",
+        "look what began where a colour changes: a release, other traffic, a switched mode. Grey is not a "
+        "pass.",
     )
     drawn = [
         Line(name, f"max by (attribute) ({recorded(f'{name}_verdict')})", "{{attribute}}: " + title)
@@ -145,8 +152,8 @@ def _since_when() -> object:
 def _alerts() -> object:
     about = About(
         "Alerts",
-        "Alerts about groups that fire or are pending, for all sources. An empty list says only that no alert is up: "
-        "the verdicts say whether there is data.",
+        "Alerts about groups that fire or are pending, for all sources. An empty list says only that no "
+        "alert is up: the verdicts say whether there is data.",
         "open the runbook page by the alert's name.",
     )
     return alert_table(about, ALERTS)
@@ -178,8 +185,8 @@ def _enough_rows() -> object:
 def _enough_labels() -> object:
     about = About(
         "True labels per group, as a share of what a verdict needs",
-        "Favourable true labels, which equal opportunity needs, and unfavourable ones, which equalized odds needs as "
-        f"well, divided by the least number of rows. {WINDOW}",
+        "Favourable true labels, which equal opportunity needs, and unfavourable ones, which equalized "
+        f"odds needs as well, divided by the least number of rows. {WINDOW}",
         "send the labels that are known to POST /feedback, for all groups alike.",
         "FairnessLabelCoverageGap",
     )
@@ -197,8 +204,8 @@ def _enough_labels() -> object:
 def _sources() -> object:
     about = About(
         "Where groups are known from",
-        "Decisions in the window whose group a client declared, or the detector inferred. The two are never mixed: "
-        "this page shows the one that is chosen above.",
+        "Decisions in the window whose group a client declared, or the detector inferred. The two are "
+        "never mixed: this page shows the one that is chosen above.",
         "if most rows are inferred, declare groups for a part of the traffic: it makes estimates checkable.",
     )
     expr = f"max by (source) (sum by (attribute, source) (evenhand:rows:${{window}}{{{MODEL}}}))"

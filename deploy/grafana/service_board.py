@@ -102,7 +102,8 @@ def _errors_now() -> object:
 def _slow_now() -> object:
     about = About(
         "Latency, 99 %",
-        "Seconds from a request's first byte to the last of its answer, which 99 % of predictions stay under.",
+        "Seconds from a request's first byte to the last of its answer, which 99 % of predictions stay "
+        "under.",
         "if waiting grew, there is too much traffic for the cores; if runs grew, look at the machine.",
         "EvenhandLatencyHigh",
     )
@@ -133,7 +134,8 @@ def _spool_now() -> object:
 def _alerts() -> object:
     about = About(
         "Alerts",
-        "Alerts about the service as a whole that fire or are pending. An empty list says only that no alert is up.",
+        "Alerts about the service as a whole that fire or are pending. An empty list says only that no "
+        "alert is up.",
         "open the runbook page by the alert's name.",
     )
     return alert_table(about, ALERTS)
@@ -149,7 +151,8 @@ def _traffic() -> object:
 def _errors() -> object:
     about = About(
         "Answers by status",
-        "Requests per second by HTTP status. 4xx are the client's, 5xx ours; 429 and 503 ask to come back later.",
+        "Requests per second by HTTP status. 4xx are the client's, 5xx ours; 429 and 503 ask to come back "
+        "later.",
         "429: too much traffic. 503: not ready, see /readyz. 504: the deadline passed.",
         "EvenhandErrorRate",
     )
@@ -175,7 +178,8 @@ def _refused() -> object:
 def _latency() -> object:
     about = About(
         "Latency of predictions",
-        "Seconds from a request's first byte to the last of its answer: half, 95 % and 99 % of requests stay under.",
+        "Seconds from a request's first byte to the last of its answer: half, 95 % and 99 % of requests "
+        "stay under.",
         "compare with waiting and runs beside it to see where the time goes.",
         "EvenhandLatencyHigh",
     )
@@ -217,7 +221,8 @@ def _queue() -> object:
 def _batches() -> object:
     about = About(
         "Rows per run",
-        "Mean rows in one run of the graph, and what 95 % of runs stay under. More rows a run is more throughput.",
+        "Mean rows in one run of the graph, and what 95 % of runs stay under. More rows a run is more "
+        "throughput.",
         "at the largest batch with a queue, the service is full.",
         "EvenhandOverloaded",
     )

@@ -13,8 +13,8 @@ def versions() -> object:
     """Every version that was loaded."""
     about = About(
         "Loaded versions",
-        "The version that answers is live; others are loaded beside it or were served before. bundle is the SHA-256 of "
-        "the manifest.",
+        "The version that answers is live; others are loaded beside it or were served before. bundle is "
+        "the SHA-256 of the manifest.",
         "compare with what you deployed; switch with evenhand's admin routes.",
     )
     expr = "max by (model, version, bundle, certified) (evenhand_model_info)"
@@ -57,8 +57,8 @@ def candidate() -> object:
     """A version in shadow, row by row."""
     about = About(
         "Version in shadow: its answers against the live ones",
-        "Rows per second of a version that is tried beside the live one: same label, other label, error, dropped "
-        "because the engine had no time. No series: none is in shadow.",
+        "Rows per second of a version that is tried beside the live one: same label, other label, error, "
+        "dropped because the engine had no time. No series: none is in shadow.",
         "errors forbid a promotion; other labels: see beside this whom they would move.",
     )
     colours = {"same": GREY, "other": BLUE, "error": VERMILLION, "dropped": ORANGE}
@@ -78,7 +78,8 @@ def candidate_engine() -> object:
     """What a version in shadow costs."""
     about = About(
         "Engine time of the version in shadow",
-        "Seconds of engine time per second that the version in shadow takes; it gets what the live one leaves.",
+        "Seconds of engine time per second that the version in shadow takes; it gets what the live one "
+        "leaves.",
         "if live predictions became slower with it, end the trial: PUT /models/<name>/shadow with null.",
     )
     expr = f"sum by (version) (rate(evenhand_candidate_inference_seconds_total{ONE}{RATE}))"
@@ -89,8 +90,8 @@ def candidate_answers() -> object:
     """Whom a version in shadow would move."""
     about = About(
         "Version in shadow: favourable answers by group, minus the live version's",
-        "Over this time range, per attribute, group and source: share of favourable answers of the version in shadow "
-        "minus the live one's on the same rows.",
+        "Over this time range, per attribute, group and source: share of favourable answers of the "
+        "version in shadow minus the live one's on the same rows.",
         "promote only a version that does not widen the gap between groups.",
     )
     by = "version, attribute, group, source"

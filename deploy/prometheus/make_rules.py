@@ -74,7 +74,8 @@ def totals() -> Iterator[Rule]:
             f'label_replace({share}{f" - {shares[place - 1]}" if place else ""}, "le", "{TENTHS[place]}", "", "")'
             for place, share in enumerate(shares)
         ),
-        "Share of validation rows whose risk lies in the tenth that ends at le; none where the bundle does not say.",
+        "Share of validation rows whose risk lies in the tenth that ends at le; none where the bundle "
+        "does not say.",
     )
 
 

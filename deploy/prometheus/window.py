@@ -44,13 +44,14 @@ def gap(name: str, share: str, rows: str, window: str, why: str = "") -> Iterato
     for extreme, of in (("highest", "max"), ("lowest", "min")):
         yield Rule(
             f"evenhand:{share}_{extreme}:{window}",
-            f"({p} and {enough})\n== on ({', '.join(ATTRIBUTE)}) group_left () {of} {by(ATTRIBUTE)} ({p} and {enough})",
+            f"({p} and {enough})\n== on ({', '.join(ATTRIBUTE)}) group_left () {of} {by(ATTRIBUTE)} ({p} "
+            f"and {enough})",
         )
     several = f"and count {by(ATTRIBUTE)} ({p} and {enough}) > 1"
     yield Rule(
         f"evenhand:{name}_judged:{window}",
-        f"clamp_min(\n  max {by(ATTRIBUTE)} ({low} and {enough})\n  - min {by(ATTRIBUTE)} ({high} and {enough})\n, 0)\n"
-        f"{several}",
+        f"clamp_min(\n  max {by(ATTRIBUTE)} ({low} and {enough})\n  - min {by(ATTRIBUTE)} ({high} and "
+        f"{enough})\n, 0)\n{several}",
     )
     yield Rule(
         f"evenhand:{name}_judged_upper:{window}",
@@ -85,8 +86,9 @@ def sums(window: str) -> Iterator[Rule]:
             f"evenhand:{family.name}:{window}",
             f"{total_} - ({before} and on () {same})\n"
             f"or\n({total_} and on () ({same} or evenhand:totals:begun > time() - {SECONDS[window]}))",
-            "Rows in the window: the total now less the total then; all of it where the totals, or this series, began\n"
-            "within the window; nothing where Prometheus no longer has what was then (retention)."
+            "Rows in the window: the total now less the total then; all of it where the totals, or this "
+            "series, began\nwithin the window; nothing where Prometheus no longer has what was then "
+            "(retention)."
             if family is FAMILIES[0]
             else "",
         )

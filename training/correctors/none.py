@@ -1,4 +1,4 @@
-"""No correction: the base's own answer, with detectors that watch it. For a base that is fair as it was trained."""
+"""No correction: the base's own answer, monitored by detectors. For a base that was trained to be fair."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def make(split: SplitModel, attributes: Sequence[str], *, config: CorrectionConf
     return Nothing(split)
 
 
-def learn(corrector: Nothing, given: CorrectorInput) -> dict[str, Any]:
+def learn(corrector: Nothing, inputs: CorrectorInput) -> dict[str, Any]:
     """There is nothing to learn."""
     return {}
 

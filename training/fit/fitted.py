@@ -27,12 +27,12 @@ class Fitted:
     @property
     def rows(self) -> Rows:
         """The data, with the groups that the detectors were taught."""
-        return self.learnt.arm.rows
+        return self.learnt.learner.rows
 
     @property
     def schema(self) -> Schema:
         """The meaning of the data's values."""
-        return self.learnt.arm.schema
+        return self.learnt.learner.schema
 
     @property
     def only_counts(self) -> bool:

@@ -114,7 +114,7 @@ def retrained(
     """
     if config.retraining is None:
         return prepared
-    from evenhand.training.baselines.context import Context
+    from evenhand.training.baselines.base import Context
 
     method = retrainings()[config.retraining]
     say(f"training the base by the method {method.name} ({method.source})")

@@ -108,7 +108,7 @@ def _provenance(fitted: Fitted) -> Provenance:
         settings={
             **settings,
             "strength": fitted.choice.strength,
-            "detector_taught": fitted.learnt.arm.name,
+            "detector_taught": fitted.learnt.learner.name,
             "layer_probes": fitted.probes,
             "parity_tolerance": PARITY_TOLERANCE,
         },

@@ -1,4 +1,4 @@
-"""Does the certificate hold? Resplits of validation and test rows, and the same with a detector that knows nothing.
+"""Does the certificate hold? Resplits of validation and test rows, with the fitted and a random detector.
 
     python bench/certificate.py --recipe hatexplain --data <the recipe's folder> --out runs/certificate
 
@@ -43,7 +43,7 @@ def main(
     module = importlib.import_module(f"evenhand.training.recipes.{recipe}")
     rows, schema, digest = module.read(data)
     context = prepare(module.config(module.packaged_base(), seed), rows, schema, digest, out / "work")
-    found = {
+    results = {
         "recipe": recipe,
         "seed": seed,
         "epsilon": context.config.correction.epsilon,
@@ -51,9 +51,9 @@ def main(
         "detector": tried(context, learnt(context), resplits),
         "random risk": tried(context, useless(context), resplits),
     }
-    (out / "certificate.json").write_text(json.dumps(found, indent=1) + "\n")
+    (out / "certificate.json").write_text(json.dumps(results, indent=1) + "\n")
     for name in ("detector", "random risk"):
-        of: Any = found[name]
+        of: Any = results[name]
         typer.echo(f"{name}: certified {of['certified']} of {of['resplits']}, wrong {of['wrong']}")
 
 
@@ -63,7 +63,7 @@ def learnt(context: Context) -> Chooser:
     (learner,) = learners.learners_of(context.config, context.split, material, folder)
     fairnet, risk, _ = learners.learn(learner, context.config, context.split, material, folder)
     own = replace(material, rows=learner.rows, schema=learner.schema)
-    return Chooser(fairnet.correction, own, risk, learner.lesson.targets, asked(context))
+    return Chooser(fairnet.correction, own, risk, learner.lesson.targets, scored_rows(context))
 
 
 def useless(context: Context) -> Chooser:
@@ -79,16 +79,16 @@ def useless(context: Context) -> Chooser:
     risk = np.random.default_rng(config.seed).random(shape, dtype=np.float32)
     lowest = Cuts(risk, learner.lesson.targets, learner.rows).thresholds((max(LEVELS),) * shape[1])
     adapters.learn(fairnet.correction, own, risk >= np.array(lowest), lora, context.folder / "useless")
-    return Chooser(fairnet.correction, own, risk, learner.lesson.targets, asked(context))
+    return Chooser(fairnet.correction, own, risk, learner.lesson.targets, scored_rows(context))
 
 
-def asked(context: Context) -> np.ndarray:
-    """Rows that order, certify or judge."""
+def scored_rows(context: Context) -> np.ndarray:
+    """Rows that order, certify or evaluate."""
     return context.rows.of("tune", "val", "test")
 
 
 def tried(context: Context, chooser: Chooser, resplits: int) -> dict[str, Any]:
-    """Certify on one half, judge on the other, again and again."""
+    """Certify on one half and evaluate on the other, for every resplit."""
     rows, lora = context.rows, context.config.correction
     both, each = rows.of("val", "test"), []
     for index in track(range(resplits), resplits, "resplits"):
@@ -99,10 +99,10 @@ def tried(context: Context, chooser: Chooser, resplits: int) -> dict[str, Any]:
         before = float((chooser.base[scored] == truth).mean())
         after = float((chooser.predict(choice.setting, scored) == truth).mean())
         each.append({"certified": choice.certified, "change": after - before, **choice.plain()})
-    given = [one for one in each if one["certified"]]
-    wrong = sum(one["change"] < -lora.epsilon for one in given)
-    say(f"certified {len(given)} of {resplits}, wrong {wrong}")
-    return {"resplits": resplits, "certified": len(given), "wrong": wrong, "each": each}
+    certified = [one for one in each if one["certified"]]
+    wrong = sum(one["change"] < -lora.epsilon for one in certified)
+    say(f"certified {len(certified)} of {resplits}, wrong {wrong}")
+    return {"resplits": resplits, "certified": len(certified), "wrong": wrong, "each": each}
 
 
 if __name__ == "__main__":

@@ -62,11 +62,11 @@ def ratio(
         limits[0] = np.sort(full.run(["risk"], feed)[0][:, 0])[::-1][flagged - 1]
         assert full.run(["flagged"], feed)[0][:, 0].sum() == flagged
     repeats = max(1, 8 // batch)
-    found = []
+    ratios = []
     for _ in range(rounds):
         base_s = used_s(lambda: base.run(None, plain), repeats)
-        found.append(used_s(lambda: full.run(list(OUTPUTS), feed), repeats) / base_s)
-    return found
+        ratios.append(used_s(lambda: full.run(list(OUTPUTS), feed), repeats) / base_s)
+    return ratios
 
 
 def used_s(run: Callable[[], object], repeats: int) -> float:
@@ -85,7 +85,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rounds", type=int, default=9)
-    given = parser.parse_args()
+    options = parser.parse_args()
     print("over the base's own graph; median of rounds (lowest to highest)")
     print(
         "corrector".ljust(18) + "".join(f"{batch} rows, {share:.0%}".rjust(22) for batch, share in PLACES),
@@ -93,9 +93,9 @@ def main() -> None:
     )
     for name in correctors():
         full, base = (session(content, 1) for content in graph_of(name))
-        cells = [ratio(full, base, place, given.rounds) for place in PLACES]
-        told = [f"{statistics.median(cell):.3f} ({min(cell):.2f} to {max(cell):.2f})" for cell in cells]
-        print(name.ljust(18) + "".join(text.rjust(22) for text in told), flush=True)
+        cells = [ratio(full, base, place, options.rounds) for place in PLACES]
+        texts = [f"{statistics.median(cell):.3f} ({min(cell):.2f} to {max(cell):.2f})" for cell in cells]
+        print(name.ljust(18) + "".join(text.rjust(22) for text in texts), flush=True)
 
 
 if __name__ == "__main__":

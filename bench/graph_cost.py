@@ -58,10 +58,10 @@ def main() -> None:
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--rounds", type=int, default=15)
-    given = parser.parse_args()
-    model = onnx.load(given.bundle / GRAPH)
-    full = session(model.SerializeToString(), given.threads)
-    base = session(base_only(model).SerializeToString(), given.threads)
+    options = parser.parse_args()
+    model = onnx.load(options.bundle / GRAPH)
+    full = session(model.SerializeToString(), options.threads)
+    base = session(base_only(model).SerializeToString(), options.threads)
     attributes = next(o.shape[1] for o in full.get_outputs() if o.name == "risk")
     print("batch  tokens  flagged  base ms  ratio (median of rounds; lowest to highest)", flush=True)
     for batch, longest in ((1, 24), (8, 32), (64, 32)):
@@ -78,7 +78,7 @@ def main() -> None:
             feed = {**plain, "modes": modes, "thresholds": limits}
             repeats = max(3, 200 // batch)
             ratios, base_s = [], 0.0
-            for _ in range(given.rounds):
+            for _ in range(options.rounds):
                 base_s = seconds(lambda: base.run(None, plain), repeats)  # noqa: B023
                 ratios.append(seconds(lambda: full.run(list(OUTPUTS), feed), repeats) / base_s)  # noqa: B023
             spread = f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"

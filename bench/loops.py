@@ -19,9 +19,9 @@ from bench.wire import HOST, Connection, Reply
 
 RETRY_S = 0.05
 IDLE_S = 3.0
-"""An idle connection older than this is not used again: servers close them, and a race would count as a failure."""
+"""A connection that is idle for longer is not reused: the server may be closing it."""
 STALE_S = 0.5
-"""A used connection that ends this soon after a request was closed before it: the request goes out once more."""
+"""A reused connection that ends this soon after a request was closed before it: the request is sent again."""
 PATIENCE_S = 15.0
 """How long after the end replies are waited for."""
 MOST_CONNECTIONS = 8192

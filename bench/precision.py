@@ -28,8 +28,8 @@ def main() -> None:
     )
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--rounds", type=int, default=15)
-    given = parser.parse_args()
-    bundle = load(given.bundle)
+    options = parser.parse_args()
+    bundle = load(options.bundle)
     model = onnx.load_model_from_string(bundle.graph)
     stored = bundle.manifest.graph.weights
     graphs = {stored: bundle.graph}
@@ -47,7 +47,7 @@ def main() -> None:
             "modes": np.tile(modes, (batch, 1)),
         }
         taken: dict[str, list[float]] = {name: [] for name in sessions}
-        for _ in range(given.rounds):
+        for _ in range(options.rounds):
             for name, graph in sessions.items():
                 started = time.process_time()
                 for _ in range(max(1, 32 // batch)):

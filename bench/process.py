@@ -87,7 +87,7 @@ class Tree:
         return total
 
     def memory_mb(self) -> float:
-        """Resident memory of the tree in MiB; pages shared by several processes count once, in shares (PSS)."""
+        """Resident memory of the tree in MiB; pages that processes share count once (PSS)."""
         total = 0
         for process in self._alive():
             with contextlib.suppress(psutil.Error):
@@ -143,7 +143,7 @@ class Tree:
 
 
 def stop_on_sigterm() -> None:
-    """Let SIGTERM end a benchmark together with its servers; an exception could get lost inside the event loop."""
+    """Let SIGTERM end a benchmark and its servers; the event loop could swallow an exception."""
 
     def stop(*_: object) -> None:
         for tree in list(_RUNNING):

@@ -21,7 +21,7 @@ from evenhand.training.evaluation.metrics import MIN_CELL
 
 
 class BaseOnScores(ClassifierMixin, BaseEstimator):
-    """A fitted classifier as scikit-learn has them: the base, over its favourable margin, which is its only column."""
+    """The base as a fitted scikit-learn classifier; its only column is the favourable margin."""
 
     classes_ = np.array([0, 1])
 
@@ -70,12 +70,14 @@ def fairlearns_thresholds(context: Context) -> Drawn:
     fitted = context.validation[codes[context.validation] != LEFT_OUT]
     truth = (context.rows.labels[fitted] == favourable_class(context)).astype(int)
     optimiser.fit(margins[fitted], truth, sensitive_features=codes[fitted])
-    known = codes[scored] != LEFT_OUT
-    at = scored[known]
+    has_group = codes[scored] != LEFT_OUT
+    at = scored[has_group]
 
     def drawn(seed: int) -> Ints:
         selected = margins[scored, 0] >= 0
-        selected[known] = optimiser.predict(margins[at], sensitive_features=codes[at], random_state=seed) == 1
+        selected[has_group] = (
+            optimiser.predict(margins[at], sensitive_features=codes[at], random_state=seed) == 1
+        )
         return answered(context, selected)
 
     return drawn
@@ -84,12 +86,12 @@ def fairlearns_thresholds(context: Context) -> Drawn:
 def _alone(context: Context) -> Bools:
     """``(rows, attributes)`` rows outside the reference group of this attribute and of no other."""
     members = np.stack([context.rows.groups[name] > 0 for name in context.schema.gated], axis=1)
-    found: Bools = members & (members.sum(axis=1) == 1)[:, None]
-    return found
+    alone: Bools = members & (members.sum(axis=1) == 1)[:, None]
+    return alone
 
 
 def our_calibration(context: Context) -> Drawn:
-    """The corrector at full strength, its gate the declared group; rows of several groups keep the base's answer."""
+    """The corrector at full strength, gated by the declared group; rows of several groups keep the base's."""
     gates, stage = _alone(context), context.config.correction
     corrector = group_calibration.make(context.split(), list(context.schema.gated), config=stage)
     risk = gates.astype(np.float32)
@@ -102,15 +104,15 @@ def our_calibration(context: Context) -> Drawn:
     scored, unread = context.scored, torch.empty(0)
     opened, logits = torch.from_numpy(gates[scored]), torch.from_numpy(context.features.base_logits[scored])
     with torch.no_grad():
-        found = corrector.correct(
+        corrected = corrector.correct(
             Selected(opened, unread, unread, logits, torch.from_numpy(risk[scored]), unread)
         )
-    predicted = found.argmax(dim=1).numpy()
+    predicted = corrected.argmax(dim=1).numpy()
     return lambda _: predicted
 
 
 def scikit_learns_calibration(context: Context) -> Drawn:
-    """Scikit-learn's guide: ``CalibratedClassifierCV`` of a frozen classifier, sigmoid, per group on held-out rows."""
+    """Scikit-learn's guide: sigmoid ``CalibratedClassifierCV`` of a frozen classifier, per held-out group."""
     gates, margins, scored, held = _alone(context), margins_of(context), context.scored, context.rows.of(HELD)
     truth = (context.rows.labels == favourable_class(context)).astype(int)
     selected = margins[scored, 0] > 0

@@ -33,9 +33,9 @@ class Pair:
 
 def seeded(context: Context, seed: int) -> Context:
     """The same base, another seed for what comes after it."""
-    found = replace(context, config=replace(context.config, seed=seed))
-    found.__dict__["features"] = context.features
-    return found
+    copy = replace(context, config=replace(context.config, seed=seed))
+    copy.__dict__["features"] = context.features
+    return copy
 
 
 def answered(context: Context, selected: Bools) -> Ints:

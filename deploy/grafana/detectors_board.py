@@ -16,7 +16,7 @@ from detectors_detail import (
 )
 from grafana_foundation_sdk.models import dashboard as models
 from parts import NUMBER, About, Column, Line, bars, compared, histogram, lines, parts_of_limit
-from series import ALERTS, ENOUGH, KNOWN, MODEL, WINDOW, farther, limit, recorded, whole
+from series import ALERTS, ENOUGH, LABELLED, MODEL, WINDOW, farther, limit, recorded, whole
 
 ATTRIBUTE_MAX = "max by (attribute)"
 
@@ -54,7 +54,7 @@ def _nearest() -> object:
         "FairnessDetectorDrift",
     )
     coverage = (
-        f"(clamp_max({recorded('label_coverage', KNOWN)}, 1) and {recorded('rows', KNOWN)} >= {ENOUGH})"
+        f"(clamp_max({recorded('label_coverage', LABELLED)}, 1) and {recorded('rows', LABELLED)} >= {ENOUGH})"
     )
     measured = {
         "risk_psi": ("risk drift", f"{whole('risk_psi')} and {whole('risk_rows')} >= {ENOUGH}"),
@@ -155,8 +155,8 @@ def _distribution() -> object:
 
 def _detector(flagged: str | None = None, truth: str | None = None) -> str:
     """Rows with a declared group, by whether they were flagged and whether the group is not the reference."""
-    wanted = {"flagged": flagged, "truth": truth}
-    chosen = "".join(f', {name}="{bit}"' for name, bit in wanted.items() if bit is not None)
+    rates = {"flagged": flagged, "truth": truth}
+    chosen = "".join(f', {name}="{bit}"' for name, bit in rates.items() if bit is not None)
     return f"sum({whole('detector', chosen)})"
 
 

@@ -1,4 +1,4 @@
-"""Calibration within groups, and what is known of groups and labels: panels of the dashboard of detectors."""
+"""Calibration within groups, coverage of groups and labels: panels of the detectors dashboard."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def reliability() -> object:
 
 
 def coverage() -> object:
-    """Whose true labels arrive."""
+    """Share of decisions with a true label, by group."""
     about = About(
         "Label coverage",
         f"Decisions whose true label arrived, as a share of the group's decisions. {WINDOW}",
@@ -110,7 +110,7 @@ def abstained() -> object:
 
 
 def overflow() -> object:
-    """The same, counted."""
+    """Count of declared groups that the model does not list."""
     about = About(
         "Groups not listed",
         "Declared groups in the window that the model does not list, counted as unknown.",
@@ -122,7 +122,7 @@ def overflow() -> object:
 
 
 def feedback() -> object:
-    """What became of labels that were sent."""
+    """Labels that were sent, by result."""
     about = About(
         "Feedback",
         "True labels of all models, about as many as came in the window. joined: counted. duplicate, "

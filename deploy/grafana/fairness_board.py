@@ -22,7 +22,7 @@ from fairness_detail import (
 )
 from grafana_foundation_sdk.models import dashboard as models
 from parts import NUMBER, About, Column, Line, bars, joined, parts_of_limit, state, states, steps, value
-from series import ALERTS, KNOWN, MODEL, SCOPE, WINDOW, limit, recorded
+from series import ALERTS, LABELLED, MODEL, SCOPE, WINDOW, limit, recorded
 
 STATES = (
     "breach: the lower limit of the gap between groups with enough rows is above the limit. No evidence of "
@@ -101,7 +101,7 @@ def _per_attribute(name: str) -> str:
 
 
 def _extreme(function: str, label: str) -> str:
-    """The group with the lowest or the highest rate, its name under a label of its own so that both fit in a row."""
+    """The group with the lowest or highest rate; its name has its own label, so that a row fits both."""
     chosen = f"{function} by (attribute) (1, {recorded('selection_rate_final')})"
     return f'max by (attribute, {label}) (label_replace({chosen}, "{label}", "$1", "group", "(.*)"))'
 
@@ -178,7 +178,7 @@ def _enough_rows() -> object:
         "groups that stay short need a longer window, or are too rare to judge this way.",
         "FairnessInsufficientData",
     )
-    expr = f"clamp_max({recorded('rows', KNOWN)} / on () group_left () {limit('rows')}, 1)"
+    expr = f"clamp_max({recorded('rows', LABELLED)} / on () group_left () {limit('rows')}, 1)"
     return parts_of_limit(about, [Line("rows", expr, "{{attribute}}: {{group}}")], reached=BLUE)
 
 
@@ -193,7 +193,7 @@ def _enough_labels() -> object:
     drawn = [
         Line(
             name,
-            f"clamp_max({recorded(name, KNOWN)} / on () group_left () {limit('rows')}, 1)",
+            f"clamp_max({recorded(name, LABELLED)} / on () group_left () {limit('rows')}, 1)",
             "{{attribute}}: {{group}}, " + title,
         )
         for name, title in {"positives": "favourable", "negatives": "unfavourable"}.items()

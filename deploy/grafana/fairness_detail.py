@@ -1,4 +1,4 @@
-"""The dashboard of fairness, one attribute and one group at a time: every gap, every group, evidence, estimates."""
+"""The fairness dashboard's panels of one attribute or group: every gap, every group, evidence, estimates."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def gap(metric: str) -> object:
     name = f"{metric}_difference"
     means = {
         "demographic_parity": "The largest share of favourable answers of any group minus the smallest.",
-        "equal_opportunity": "The largest true positive rate of any group minus the smallest: among rows whose true "
-        "label is favourable, the share answered favourably.",
-        "equalized_odds": "The larger of two gaps between groups: that of true positive rates and that of false "
-        "positive rates.",
+        "equal_opportunity": "The largest true positive rate of any group minus the smallest: among rows "
+        "whose true label is favourable, the share answered favourably.",
+        "equalized_odds": "The larger of two gaps between groups: that of true positive rates and that of "
+        "false positive rates.",
     }[metric]
     alert = {"demographic_parity": "FairnessSelectionGap", "equal_opportunity": "FairnessEqualOpportunityGap"}
     about = About(
@@ -85,7 +85,7 @@ def worst_group() -> object:
 
 def evidence(process: str) -> object:
     """One of the two sequential processes, as a share of its limit."""
-    told = {
+    descriptions = {
         "detector": (
             "Evidence of a change, against its limit",
             "Sequential evidence that a gap to the reference group above the limit has begun: valid "
@@ -99,7 +99,9 @@ def evidence(process: str) -> object:
         ),
     }[process]
     about = About(
-        *told, "at 100 % treat it as a breach, whatever the windows above say.", "FairnessSequentialEvidence"
+        *descriptions,
+        "at 100 % treat it as a breach, whatever the windows above say.",
+        "FairnessSequentialEvidence",
     )
     colours = {"demographic_parity": BLUE, "true_positive_rate": ORANGE, "false_positive_rate": PURPLE}
     drawn = [_limit("vector(1)")]

@@ -1,4 +1,4 @@
-"""What the dashboards are made of: queries, colours, panels, and the board that places them."""
+"""The parts of the dashboards: queries and panels."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ VERDICTS = {
 
 @dataclass(frozen=True)
 class About:
-    """What a panel says of itself."""
+    """A panel's title and its description."""
 
     title: str
     means: str
@@ -53,7 +53,7 @@ class About:
     do: str
     """What to do about it."""
     alert: str | None = None
-    """Whose runbook page helps."""
+    """The alert whose runbook page helps."""
 
     @property
     def description(self) -> str:
@@ -92,15 +92,15 @@ class Line:
     def settings(self) -> list[Setting]:
         """Overrides of this query's series."""
         mode = "shades" if self.many else "fixed"
-        found = [Setting(id_val="color", value={"mode": mode, "fixedColor": self.colour})]
+        settings = [Setting(id_val="color", value={"mode": mode, "fixedColor": self.colour})]
         if self.dashed:
-            found.append(Setting(id_val="custom.lineStyle", value={"fill": "dash", "dash": [8, 6]}))
+            settings.append(Setting(id_val="custom.lineStyle", value={"fill": "dash", "dash": [8, 6]}))
         if self.thin:
-            found.append(Setting(id_val="custom.lineWidth", value=1))
+            settings.append(Setting(id_val="custom.lineWidth", value=1))
         if self.band_to:
-            found.append(Setting(id_val="custom.fillBelowTo", value=self.band_to))
-            found.append(Setting(id_val="custom.fillOpacity", value=15))
-        return found
+            settings.append(Setting(id_val="custom.fillBelowTo", value=self.band_to))
+            settings.append(Setting(id_val="custom.fillOpacity", value=15))
+        return settings
 
 
 def query(ref: str, expr: str, legend: str = "") -> Dataquery:
@@ -121,10 +121,10 @@ def steps(*pairs: tuple[float | None, str]) -> builders.ThresholdsConfig:
 
 def texts(named: dict[str, tuple[str, str]]) -> list[Mapping]:
     """A word and a colour for a value."""
-    found = {
+    overrides = {
         value: models.ValueMappingResult(text=text, color=colour) for value, (text, colour) in named.items()
     }
-    return [models.ValueMap(found)]
+    return [models.ValueMap(overrides)]
 
 
 _Panel = TypeVar(
@@ -305,7 +305,7 @@ _Joined = TypeVar("_Joined", table.Panel, barchart.Panel)
 
 
 def _join(made: _Joined, by: str, columns: Sequence[Column]) -> _Joined:
-    """Put the queries' answers side by side. Grafana leaves the number out where only one query has an answer."""
+    """Join the queries' answers. If only one query has an answer, Grafana names its column ``Value``."""
     named: dict[str, str] = {}
     for column in columns:
         if column.label:

@@ -1,4 +1,4 @@
-"""The series that panels about groups share: what is chosen at the top of the page, and what it is compared with."""
+"""Series that panels about groups share: the selection at the top of the page, and the limits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ MODEL = 'model="$model", attribute=~"$attribute"'
 SCOPE = f'{MODEL}, source="$source"'
 ALERTS = 'alertname=~"Fairness.*", model="$model", attribute=~"$attribute|"'
 """Alerts about groups, those on a whole model too."""
-KNOWN = ', group!="unknown"'
+LABELLED = ', group!="unknown"'
 ENOUGH = 'scalar(max(evenhand_limit{limit="rows"}))'
 """Rows that a verdict or an alert needs."""
 WINDOW = "Over the window chosen above, which ends at each point."

@@ -29,7 +29,7 @@ def versions() -> object:
 
 
 def reloads() -> object:
-    """New bundles, taken or refused."""
+    """New bundles, accepted or refused."""
     about = About(
         "Reloads in this time range",
         "New bundles that took over, and ones that were refused while the old one went on answering.",
@@ -41,7 +41,7 @@ def reloads() -> object:
 
 
 def starts() -> object:
-    """When each replica began."""
+    """When each replica started."""
     about = About(
         "Running since",
         "When each replica started.",
@@ -54,7 +54,7 @@ def starts() -> object:
 
 
 def candidate() -> object:
-    """A version in shadow, row by row."""
+    """The answers of a version in shadow against the live ones."""
     about = About(
         "Version in shadow: its answers against the live ones",
         "Rows per second of a version that is tried beside the live one: same label, other label, error, "
@@ -65,7 +65,8 @@ def candidate() -> object:
     drawn = [
         Line(
             result,
-            f'sum by (version) (rate(evenhand_candidate_rows_total{{model="$model", result="{result}"}}{RATE}))',
+            "sum by (version) "
+            f'(rate(evenhand_candidate_rows_total{{model="$model", result="{result}"}}{RATE}))',
             "{{version}} " + result,
             colour,
         )
@@ -75,7 +76,7 @@ def candidate() -> object:
 
 
 def candidate_engine() -> object:
-    """What a version in shadow costs."""
+    """Engine time of a version in shadow."""
     about = About(
         "Engine time of the version in shadow",
         "Seconds of engine time per second that the version in shadow takes; it gets what the live one "
@@ -87,7 +88,7 @@ def candidate_engine() -> object:
 
 
 def candidate_answers() -> object:
-    """Whom a version in shadow would move."""
+    """Favourable answers by group of a version in shadow, minus the live version's."""
     about = About(
         "Version in shadow: favourable answers by group, minus the live version's",
         "Over this time range, per attribute, group and source: share of favourable answers of the "
@@ -112,7 +113,7 @@ def candidate_answers() -> object:
 
 
 def records() -> object:
-    """Records written, spooled, lost."""
+    """Records per second: written, spooled, lost."""
     about = About(
         "Records of decisions",
         "Records per second: written to the database, spooled to local disk while it was away, lost.",
@@ -128,7 +129,7 @@ def records() -> object:
 
 
 def spool() -> object:
-    """What waits for the database."""
+    """Records that wait for the database."""
     about = About(
         "Spooled records",
         "Records on each replica's disk that wait for the database.",

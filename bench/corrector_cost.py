@@ -11,13 +11,12 @@ that counts: what else runs hardly matters.
 import argparse
 import statistics
 import time
-from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 import onnxruntime as ort
 import torch
-from graph_cost import rows, session
+from graph_cost import rows, seconds, session
 from transformers import BertConfig, BertForSequenceClassification
 
 from evenhand.models.bundle.runtime_onnx import MODE_CODES, OUTPUTS
@@ -64,19 +63,10 @@ def ratio(
     repeats = max(1, 8 // batch)
     ratios = []
     for _ in range(rounds):
-        base_s = used_s(lambda: base.run(None, plain), repeats)
-        ratios.append(used_s(lambda: full.run(list(OUTPUTS), feed), repeats) / base_s)
+        base_s = seconds(lambda: base.run(None, plain), repeats, time.thread_time)
+        full_s = seconds(lambda: full.run(list(OUTPUTS), feed), repeats, time.thread_time)
+        ratios.append(full_s / base_s)
     return ratios
-
-
-def used_s(run: Callable[[], object], repeats: int) -> float:
-    """Median processor time of one call."""
-    taken = []
-    for _ in range(repeats):
-        started = time.thread_time()
-        run()
-        taken.append(time.thread_time() - started)
-    return statistics.median(taken)
 
 
 def main() -> None:

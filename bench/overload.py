@@ -2,10 +2,10 @@
 
     python -m bench.overload --data <hatexplain.jsonl or its folder> --rounds 5
 
-Every round saturates one server with 64 connections, then offers it three times that in an open loop. Then it
-saturates the server beside a refuser of twenty lines that gets the other two thirds: load and server share
-the cores, so this is the most that a server could keep if refusals were free. Ratios are taken within a round,
-figures are medians.
+Every round saturates one server with 64 connections, then offers it three times that in an open loop. Then
+it saturates the server beside a refuser of twenty lines that gets the other two thirds: load and server
+share the cores, so this is the most that a server could keep if refusals were free. Ratios are taken within
+a round, figures are medians.
 """
 
 from __future__ import annotations

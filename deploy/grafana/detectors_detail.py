@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from colours import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION
-from parts import NUMBER, About, Column, Line, bars, compared, lines, value
-from series import ENOUGH, MODEL, WINDOW, farther, limit, recorded, whole
+from parts import NUMBER, About, Column, Line, bars, by_label, compared, count, lines, per_result
+from series import ENOUGH, MODEL, WINDOW, farther, increase_by, limit, recorded, whole
 
 PER_GROUP = "attribute, group"
 CHOSEN = ', group=~"$group"'
@@ -68,9 +68,7 @@ def coverage() -> object:
         "alike.",
         "FairnessLabelCoverageGap",
     )
-    return lines(
-        about, [Line("coverage", recorded("label_coverage"), "{{attribute}}: {{group}}", BLUE, many=True)]
-    )
+    return by_label(about, Line("coverage", recorded("label_coverage"), "{{attribute}}: {{group}}", BLUE))
 
 
 def unknown() -> object:
@@ -117,8 +115,8 @@ def overflow() -> object:
         "see which client sends them.",
         "FairnessGroupOverflow",
     )
-    expr = f"sum by (attribute) (increase(evenhand_group_overflow_total{{{MODEL}}}[${{window}}]))"
-    return value(about, [Line("overflow", expr, "{{attribute}}")], NUMBER, 0)
+    expr = increase_by("attribute", f"evenhand_group_overflow_total{{{MODEL}}}", "${window}")
+    return count(about, "overflow", expr, "{{attribute}}")
 
 
 def feedback() -> object:
@@ -138,13 +136,5 @@ def feedback() -> object:
         "orphan": ORANGE,
         "expired": PURPLE,
     }
-    drawn = [
-        Line(
-            result,
-            f'sum(increase(evenhand_feedback_total{{result="{result}"}}[${{window}}]))',
-            result,
-            colour,
-        )
-        for result, colour in colours.items()
-    ]
-    return bars(about, drawn, NUMBER)
+    expr = 'sum(increase(evenhand_feedback_total{result="RESULT"}[${window}]))'
+    return bars(about, per_result(expr, colours), NUMBER)

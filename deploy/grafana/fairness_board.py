@@ -21,7 +21,20 @@ from fairness_detail import (
     worst_group,
 )
 from grafana_foundation_sdk.models import dashboard as models
-from parts import NUMBER, About, Column, Line, bars, joined, parts_of_limit, state, states, steps, value
+from parts import (
+    NUMBER,
+    About,
+    Column,
+    Line,
+    bars,
+    count,
+    joined,
+    parts_of_limit,
+    state,
+    states,
+    steps,
+    value,
+)
 from series import ALERTS, LABELLED, MODEL, SCOPE, WINDOW, limit, recorded
 
 STATES = (
@@ -209,4 +222,4 @@ def _sources() -> object:
         "if most rows are inferred, declare groups for a part of the traffic: it makes estimates checkable.",
     )
     expr = f"max by (source) (sum by (attribute, source) (evenhand:rows:${{window}}{{{MODEL}}}))"
-    return value(about, [Line("rows", expr, "{{source}}")], NUMBER, 0)
+    return count(about, "rows", expr, "{{source}}")

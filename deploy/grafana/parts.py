@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from colours import BLUE, GREEN, GREY, PURPLE, VERMILLION
@@ -173,6 +173,24 @@ def value(about: About, drawn: Sequence[Line], unit: str = SHARE, decimals: int 
     for line in drawn:
         made.with_target(query(line.ref, line.expr, line.name))
     return made
+
+
+def by_label(about: About, line: Line, unit: str = SHARE, decimals: int = 1) -> timeseries.Panel:
+    """One query over time, a series per value of its label in shades of one colour."""
+    return lines(about, [replace(line, many=True)], unit, decimals)
+
+
+def count(about: About, ref: str, expr: str, legend: str) -> stat.Panel:
+    """The latest count, large."""
+    return value(about, [Line(ref, expr, legend)], NUMBER, 0)
+
+
+def per_result(expr: str, colours: dict[str, str], legend: str = "") -> list[Line]:
+    """A line per value of the label ``result``, which stands as ``RESULT`` in ``expr``."""
+    return [
+        Line(result, expr.replace("RESULT", result), legend + result, colour)
+        for result, colour in colours.items()
+    ]
 
 
 def state(about: About, line: Line) -> stat.Panel:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from colours import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILLION
-from parts import NUMBER, PER_SECOND, SHARE, About, Line, lines, listed, value
-
-ONE = '{model="$model"}'
-RATE = "[$__rate_interval]"
+from parts import NUMBER, PER_SECOND, SHARE, About, Line, by_label, count, lines, listed, per_result, value
+from series import ONE, RATE, increase_by, rate_by
 
 
 def versions() -> object:
@@ -36,8 +34,8 @@ def reloads() -> object:
         "refused: the log names what does not hold; evenhand bundle verify says it too.",
         "EvenhandReloadRefused",
     )
-    expr = f"sum by (result) (increase(evenhand_reloads_total{ONE}[$__range]))"
-    return value(about, [Line("reloads", expr, "{{result}}")], NUMBER, 0)
+    expr = increase_by("result", f"evenhand_reloads_total{ONE}", "$__range")
+    return count(about, "reloads", expr, "{{result}}")
 
 
 def starts() -> object:
@@ -62,17 +60,8 @@ def candidate() -> object:
         "errors forbid a promotion; other labels: see beside this whom they would move.",
     )
     colours = {"same": GREY, "other": BLUE, "error": VERMILLION, "dropped": ORANGE}
-    drawn = [
-        Line(
-            result,
-            "sum by (version) "
-            f'(rate(evenhand_candidate_rows_total{{model="$model", result="{result}"}}{RATE}))',
-            "{{version}} " + result,
-            colour,
-        )
-        for result, colour in colours.items()
-    ]
-    return lines(about, drawn, PER_SECOND, 2)
+    expr = rate_by("version", 'evenhand_candidate_rows_total{model="$model", result="RESULT"}')
+    return lines(about, per_result(expr, colours, "{{version}} "), PER_SECOND, 2)
 
 
 def candidate_engine() -> object:
@@ -83,8 +72,8 @@ def candidate_engine() -> object:
         "leaves.",
         "if live predictions became slower with it, end the trial: PUT /models/<name>/shadow with null.",
     )
-    expr = f"sum by (version) (rate(evenhand_candidate_inference_seconds_total{ONE}{RATE}))"
-    return lines(about, [Line("seconds", expr, "{{version}}", PURPLE, many=True)], NUMBER, 2)
+    expr = rate_by("version", f"evenhand_candidate_inference_seconds_total{ONE}")
+    return by_label(about, Line("seconds", expr, "{{version}}", PURPLE), NUMBER, 2)
 
 
 def candidate_answers() -> object:
@@ -121,11 +110,8 @@ def records() -> object:
         "EvenhandRecordLost",
     )
     colours = {"written": GREEN, "spooled": ORANGE, "lost": VERMILLION}
-    drawn = [
-        Line(result, f'sum(rate(evenhand_records_total{{result="{result}"}}{RATE}))', result, colour)
-        for result, colour in colours.items()
-    ]
-    return lines(about, drawn, PER_SECOND, 2)
+    expr = f'sum(rate(evenhand_records_total{{result="RESULT"}}{RATE}))'
+    return lines(about, per_result(expr, colours), PER_SECOND, 2)
 
 
 def spool() -> object:
@@ -136,6 +122,4 @@ def spool() -> object:
         "it must fall to 0 within minutes of the database's return.",
         "EvenhandRecordSpooling",
     )
-    return lines(
-        about, [Line("rows", "evenhand_record_spool_rows", "{{instance}}", ORANGE, many=True)], NUMBER, 0
-    )
+    return by_label(about, Line("rows", "evenhand_record_spool_rows", "{{instance}}", ORANGE), NUMBER, 0)

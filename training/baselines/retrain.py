@@ -231,11 +231,11 @@ class RobustLoss:
 
     .. math:: q_g \leftarrow q_g e^{\eta \ell_g} / Z, \qquad L = \sum_g q_g \ell_g
 
-    over cells :math:`g` (label x group). The paper draws every cell equally often. Here a batch is drawn as the
-    base's, and each row weighs :math:`q_g / p_g` with :math:`p_g` its cell's share: the same sum in
-    expectation, and no row of a large cell is left out. A cell without rows in the batch enters by its running
-    loss (step 0.1 in their code); otherwise rare cells would gain weight more slowly. Rows that are left out of
-    the groups enter by their plain loss.
+    over cells :math:`g` (label x group). The paper draws every cell equally often. Here a batch is drawn as
+    the base's, and each row weighs :math:`q_g / p_g` with :math:`p_g` its cell's share: the same sum in
+    expectation, and no row of a large cell is left out. A cell without rows in the batch enters by its
+    running loss (step 0.1 in their code); otherwise rare cells would gain weight more slowly. Rows that are
+    left out of the groups enter by their plain loss.
     """
 
     def __init__(self, groups: Groups, chosen: Ints, eta: float, step: float = 0.1) -> None:

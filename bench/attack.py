@@ -62,7 +62,7 @@ class Attack:
         self._existing = existing
         self.statuses: Counter[int] = Counter()
         self.failures: dict[str, str] = {}
-        """By operation and complaint: how to see it again."""
+        """By operation and failed check: how to reproduce it."""
 
     @property
     def cases(self) -> int:
@@ -102,7 +102,7 @@ class Attack:
         def ask(case: Case) -> None:
             self._ask(case)
 
-        with contextlib.suppress(Unsatisfiable):  # an operation without a parameter cannot be asked wrongly
+        with contextlib.suppress(Unsatisfiable):  # an operation without a parameter has no invalid request
             ask()
 
     def _ask(self, case: Case) -> None:
@@ -119,7 +119,7 @@ class Attack:
 
 
 def _sane(reply: Response) -> None:
-    """Headers that every reply has, and none that could be two."""
+    """Every reply has the required headers, each once and on one line."""
     headers = {name.lower(): values for name, values in reply.headers.items()}
     assert TOKEN.fullmatch(headers.get("x-request-id", [""])[0]), "no plain x-request-id"
     assert len(headers.get("content-type", [])) == 1, "no content-type, or several"

@@ -38,7 +38,7 @@ def main(
     seed: Annotated[int, typer.Option(help="Seed of base, adapters and resplits.")] = 0,
     resplits: Annotated[int, typer.Option(help="How often to draw halves.")] = 20,
 ) -> None:
-    """Count how often certificates are given, and how often they are wrong."""
+    """Count the certificates, and the wrong ones among them."""
     distributed.deterministic()
     module = importlib.import_module(f"evenhand.training.recipes.{recipe}")
     rows, schema, digest = module.read(data)

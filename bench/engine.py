@@ -57,11 +57,11 @@ class Rows:
         self.modes = np.array([MODE_CODES[a.mode] for a in self.manifest.attributes], dtype=np.int64)
 
     def plain(self, rows: Sequence[Encoded]) -> Feed:
-        """What the base model's graph takes."""
+        """Inputs of the base model's graph."""
         return collate(rows, pad_of(self.manifest.input))
 
     def full(self, rows: Sequence[Encoded]) -> Feed:
-        """What the whole graph takes, under the bundle's own thresholds and modes."""
+        """Inputs of the whole graph, under the bundle's own thresholds and modes."""
         return {
             **self.plain(rows),
             "thresholds": self.thresholds,
@@ -119,7 +119,7 @@ def loop_s(sessions: Sequence[ort.InferenceSession], feeds: Sequence[Feed]) -> f
 
 
 def alone(rows: Rows) -> list[dict[str, Any]]:
-    """One row at a time: what concurrency 1 is held against."""
+    """One row at a time: the reference for concurrency 1."""
     lines = []
     some = rows.rows[:: max(1, len(rows.rows) // 300)]
     for graph, feed in (("base", rows.plain), ("corrected", rows.full)):
@@ -160,7 +160,7 @@ def correction(rows: Rows, repeats: int) -> list[dict[str, Any]]:
 
 
 def padding(rows: Rows) -> list[dict[str, Any]]:
-    """Share of positions that are padding: first come first served, and sorted within what waits."""
+    """Share of positions that are padding: in order of arrival, and sorted within a queue."""
     lines = []
     for batch in BATCHES:
         one: dict[str, Any] = {"batch": batch, "FIFO": _padding(rows.rows, batch)}

@@ -27,14 +27,14 @@ KEY = ("attribute", "group", "demographic_parity")
 
 @dataclass(frozen=True, slots=True)
 class Population:
-    """Where rows come from."""
+    """A population of two groups that rows are drawn from."""
 
     share: float = 0.2
-    """Of rows that are of the smaller group."""
+    """Share of rows of the smaller group."""
     rate: float = 0.45
-    """At which the reference group gets favourable answers."""
+    """Share of favourable answers in the reference group."""
     gap: float = 0.0
-    """By how much the smaller group's rate is below."""
+    """The reference group's rate minus the smaller group's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ def delays(results: list[StreamResult]) -> tuple[float, float]:
 
 
 def rows_per_second(n: int = 200_000) -> float:
-    """How fast one core takes rows."""
+    """Rows per second on one core."""
     evidence, stream = Evidence(RULES, {}), list(rows(Population(), n, 0))
     started = time.process_time()
     for row in stream:
@@ -129,7 +129,7 @@ def rows_per_second(n: int = 200_000) -> float:
 
 
 def _shown(streams: int) -> Iterator[int]:
-    """Seeds, with progress for whoever watches."""
+    """Seeds, with progress on a terminal."""
     for seed in range(streams):
         if sys.stderr.isatty():
             print(f"\r{seed + 1}/{streams} streams ", end="", file=sys.stderr, flush=True)

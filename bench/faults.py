@@ -1,4 +1,4 @@
-"""Every fault that the service must survive, again and again: does each run pass?
+"""Run the tests of every fault that the service must survive several times: does each run pass?
 
 python -m bench.faults --runs 10
 python -m bench.faults --runs 3 --only "clock jumped,disk full"
@@ -63,7 +63,7 @@ class Tally:
 
     passed: int = 0
     skipped: int = 0
-    """Runs of which a part could not be made here, for want of a program."""
+    """Runs with a skipped part, because a program is missing here."""
     failed: int = 0
     seconds: list[float] = field(default_factory=list)
 

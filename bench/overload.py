@@ -31,7 +31,7 @@ from bench.texts import Text, read
 
 TIMES = 3
 WARMUP_S = 3.0
-"""The refuser listens long before it ends."""
+"""Long enough for the refuser to start listening."""
 
 
 class Trial:
@@ -69,7 +69,7 @@ class Trial:
 
 
 async def measure(trial: Trial, rounds: int) -> list[dict[str, Any]]:
-    """Every round, said as it ends."""
+    """Run every round, and print its figures at its end."""
     figures = []
     await trial.warm()
     for number in range(rounds):

@@ -72,7 +72,7 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(TARGETS), help="targets, separated by commas")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    logging.disable(logging.CRITICAL)  # a spool says of every damaged line that it is
+    logging.disable(logging.CRITICAL)  # a spool logs every damaged line
     resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
     broken = False
     for name in options.only.split(","):

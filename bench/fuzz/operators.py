@@ -48,7 +48,7 @@ def _place() -> Path:
 
 
 def _control() -> Target:
-    """Orders that workers share; whatever a file says, every model goes on with a version that is loaded."""
+    """Orders that workers share: whatever a file holds, every model keeps a loaded version."""
     file = _place() / "control.json"
     workers, metrics = Workers(1, lambda: None, stall_s=10), Metrics(CollectorRegistry())
     registry = load_all([prepare.BUNDLE], Loader(Settings(threads=1, record="off"), workers, metrics))
@@ -108,11 +108,11 @@ def _jwks() -> Target:
 
 
 class Forged(Exception):
-    """A token that was changed was taken."""
+    """A changed token was accepted."""
 
 
 def _token() -> Target:
-    """Tokens that were changed, in their compact form or before it: none may be taken for one that holds."""
+    """Tokens that were changed before or after signing: none may be accepted."""
     private = ed25519.Ed25519PrivateKey.generate()
     file = _place() / "jwks.json"
     file.write_text(json.dumps({"keys": [json.loads(OKPAlgorithm.to_jwk(private.public_key()))]}))
@@ -134,7 +134,7 @@ def _token() -> Target:
 
 
 def _torch() -> Target:
-    """A bundle of the torch engine in which one file is broken, and hashed as it is."""
+    """A bundle of the torch engine with one broken file and its right digest."""
     sys.path.insert(0, str(SUPPORT))
     from tiny_model import write_tiny_bundle
 

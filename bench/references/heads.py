@@ -28,7 +28,8 @@ from evenhand.training.baselines.adversarial import WIDTH, Adversary, against
 from evenhand.training.baselines.base import Context
 from evenhand.training.baselines.group_labels import LEFT_OUT, Groups
 from evenhand.training.baselines.heads import LEACE, Constrained, group_columns
-from evenhand.training.baselines.retrain import balanced, inverse_frequency, weighted_cross_entropy
+from evenhand.training.baselines.resampling import balanced
+from evenhand.training.baselines.retrain import inverse_frequency, weighted_cross_entropy
 
 BOUND = 0.02
 STRENGTH = 0.1

@@ -1,4 +1,4 @@
-"""Is anything wrong now, for whom, since when, does the correction help: the dashboard of fairness.
+"""The fairness dashboard: what is wrong now, for which group, since when, and whether the correction helps.
 
 Figures are Fairlearn's. They come from the rules in deploy/prometheus/rules, where each is written down once.
 """

@@ -254,7 +254,7 @@ class Method(ABC):
 
     @abstractmethod
     def answer(self, context: Context) -> MethodAnswer:
-        """Learn what is to be learnt on one seed, and answer its validation and test rows.
+        """Learn on one seed, and answer its validation and test rows.
 
         Raises:
             NotApplicableError: the method is not defined for this data.

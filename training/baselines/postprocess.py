@@ -1,4 +1,4 @@
-"""Baselines that move the base's decisions and need the sensitive attribute of the row at test.
+"""Baselines that change the base's decisions and need the row's sensitive attribute at test.
 
 Both are fitted on validation rows, as our thresholds are, because the base's scores are too good on rows that
 it has learnt from. Both are defined for two classes. A row whose group is left out (unknown, or too rare on

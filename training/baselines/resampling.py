@@ -145,7 +145,7 @@ class CounterfactualAugmentation(Retraining):
 
 
 def with_terms(methods: Iterable[Method], file: Path | None) -> tuple[Method, ...]:
-    """The same methods, those that swap terms with the user's list.
+    """The same methods; those that exchange terms use the user's list.
 
     Raises:
         DataError: it is not such a list.

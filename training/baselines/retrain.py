@@ -55,7 +55,7 @@ class Retraining(Method):
 
     @abstractmethod
     def learn(self, context: Context) -> RetrainedBase:
-        """Fine-tune the pretrained encoder anew, this method's way.
+        """Fine-tune the pretrained encoder again by this method.
 
         Raises:
             NotApplicableError: the method is not defined for this data.

@@ -15,11 +15,11 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class Recommendation:
-    """What came of the rule."""
+    """The outcome of the rule."""
 
     verdict: Literal["take", "keep the base", "insufficient data"]
     method: str | None
-    """Name of the method to take; the base's where it is to be kept, none where that cannot be said."""
+    """Name of the method to take; the base's if it should stay, ``None`` if the data is insufficient."""
     why: str
     rule: str
 
@@ -93,7 +93,7 @@ def _preference(line: MethodRow) -> tuple[float, float, float]:
 
 
 def _why_base(candidates: Sequence[MethodRow], standing: Sequence[MethodRow]) -> str:
-    """Why nothing is taken: nobody to take, nobody better, or nobody surely better."""
+    """Why the base stays: no candidate, none better, or none significantly better."""
     if not candidates:
         return (
             "No method that can be served without the row's attribute stays within the accuracy it may cost."

@@ -28,7 +28,7 @@ SPLITS = ("val", "test")
 
 @dataclass(frozen=True)
 class Task:
-    """What is compared, and on what."""
+    """A comparison: methods, data, seeds and settings."""
 
     config: Callable[[int], FitConfig]
     """Settings of one seed."""
@@ -92,13 +92,13 @@ def run(task: Task) -> list[Result]:
 
 @dataclass
 class _RunProgress:
-    """What is still to be done, of all seeds."""
+    """The results that are still missing, of all seeds."""
 
     waiting: list[tuple[int, Method]]
     pace: Pace
 
     def begin(self, seed: int, method: Method) -> None:
-        """Tell the user what comes next."""
+        """Print the next method and the time left."""
         left = self.pace.left(method.name for _, method in self.waiting)
         say(f"seed {seed}: {method.title}, {len(self.waiting)} results to go{left}")
         self.waiting.remove((seed, method))
@@ -178,7 +178,7 @@ class _ResultStore:
         return stored if stored.get("key") == self._key_of(method) else None
 
     def write(self, method: Method, answer: MethodAnswer, context: Context, seconds: float) -> None:
-        """Keep an answer; the file appears whole or not at all."""
+        """Write an answer's file atomically."""
         score = None if answer.score is None else [round(float(value), 4) for value in answer.score]
         content = {
             "key": self._key_of(method),

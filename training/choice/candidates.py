@@ -1,4 +1,4 @@
-"""What may be chosen: how strong the adapters are, and how many rows each attribute's detector flags.
+"""The settings to choose from: the adapters' strength, and how many rows each attribute's detector flags.
 
 A threshold is named by its *level*: the flagged share of rows, in multiples of the share of rows outside the
 reference group. Held-out training rows turn levels into risks, so a setting is fixed before any validation
@@ -31,7 +31,7 @@ NEVER = 1.0
 
 @dataclass(frozen=True)
 class Setting:
-    """One choice of everything."""
+    """A strength, and a level per attribute."""
 
     strength: float
     levels: tuple[float, ...]
@@ -59,7 +59,7 @@ def settings(attributes: int, levels: Sequence[float] = LEVELS) -> list[Setting]
 
 
 class Cuts:
-    """Levels to risks.
+    """Turns levels into risk thresholds.
 
     Args:
         risk: ``(rows, attributes)`` of all rows.

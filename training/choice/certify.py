@@ -84,7 +84,7 @@ def _tail(n: int, observed: int, changing: NDArray[np.float64], epsilon: float) 
 
 
 def chance(base: Bools, final: Bools, inside: Bools, epsilon: float, rows: int) -> float:
-    """How likely a setting is to pass both tests on ``rows`` other rows, from rows that may be looked at.
+    """How likely a setting is to pass both tests on ``rows`` other rows, estimated on ordering rows.
 
     A setting that is just within the tolerance here passes half of the time at best, so the settings tested
     first need a margin. Few settings can be tested: their order decides whether any is certified.

@@ -14,12 +14,12 @@ from evenhand.typing import Ints
 
 T = TypeVar("T")
 TOO_COSTLY = 10.0
-"""More than any two values differ by."""
+"""Larger than the difference of any two values."""
 
 
 @dataclass(frozen=True)
 class Criterion:
-    """The value by which the correction's settings are put in order, for everybody.
+    """The value by which every method orders its settings.
 
     Highest worst cell among those that cost at most ``cost`` accuracy against the base; where none does,
     highest worst cell. Letting a baseline choose by accuracy instead would make it look worse than it is.

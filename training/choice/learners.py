@@ -34,7 +34,7 @@ OUTLIER, BENEFIT = "outlier", "benefit"
 
 @dataclass(frozen=True)
 class Learner:
-    """What to learn."""
+    """What the detectors learn to flag, and on which rows."""
 
     name: str
     rows: Rows
@@ -52,7 +52,7 @@ class LearnerResult:
     risk: Float32s
     """``(rows, attributes)`` of all rows."""
     notes: dict[str, Any]
-    """What whoever reads the log should know; plain values."""
+    """Notes for the log; plain values."""
     choice: select.Choice
 
 

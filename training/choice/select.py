@@ -31,7 +31,7 @@ SEEN = 0.5
 
 @dataclass(frozen=True)
 class SettingTrial:
-    """One setting that was put to the test."""
+    """One tested setting."""
 
     setting: Setting
     loss_p: float
@@ -43,7 +43,7 @@ class SettingTrial:
 
 @dataclass(frozen=True)
 class Choice:
-    """What was chosen, and what it was tested for."""
+    """The chosen setting, and the tests of it."""
 
     setting: Setting
     thresholds: tuple[float, ...]
@@ -239,7 +239,7 @@ def choose(
 
 
 def everything(cuts: Cuts, level: float) -> Choice:
-    """Flag at one level for every attribute, whatever that changes."""
+    """Flag at one level for every attribute, without a choice."""
     setting = Setting(1.0, (level,) * len(cuts.shares))
     return Choice(setting, cuts.thresholds(setting.levels), False, None, (), 1, 0.0)
 

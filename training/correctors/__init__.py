@@ -12,7 +12,7 @@ from evenhand.training.data.dataset import DataError
 
 @lru_cache
 def correctors() -> dict[str, CorrectorMethod]:
-    """All of them by name, in the order of the modules' names."""
+    """All correctors by name, in the order of the modules' names."""
     methods_by_name: dict[str, CorrectorMethod] = {}
     for module in pkgutil.iter_modules(__path__):
         methods = getattr(importlib.import_module(f"{__name__}.{module.name}"), "METHODS", ())

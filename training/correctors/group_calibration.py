@@ -1,11 +1,11 @@
-r"""Calibration per group: flagged rows' probabilities are made to mean what they say.
+r"""Calibration per group: flagged rows' probabilities are fitted to their observed frequencies.
 
 Platt scaling (Platt 1999) of the favourable margin on held-out flagged rows; without a flag the base's own:
 
 .. math:: m_i' = m_i + s\left((\alpha_a - 1) m_i + \beta_a\right)
 
 Calibration within groups and equal error rates exclude each other where base rates differ (Kleinberg et al.
-2016, arXiv 1609.05807): this is a choice for the first.
+2016, arXiv 1609.05807). This method chooses calibration.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a way of correcting at inference is: what answers for flagged rows, and how it is learnt."""
+"""The interface of a corrector at inference: what answers flagged rows, and how it is learnt."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Make(Protocol):
     def __call__(
         self, split: SplitModel, attributes: Sequence[str], *, config: CorrectionConfig
     ) -> Corrector:
-        """One that changes nothing yet, or nothing it could not change back."""
+        """A new corrector, whose buffers and parameters :class:`Learn` sets."""
 
 
 class Learn(Protocol):
@@ -77,7 +77,7 @@ class CorrectorMethod:
     compares: bool = False
     """Whether it learns by comparing flagged rows with the others, so that some row must stay unflagged."""
     effect: str = ""
-    """What becomes of a row's answer, in a few words for the model card."""
+    """How a flagged row's answer changes, in a few words for the model card."""
     always: bool = False
     """Whether ``evenhand compare`` also has a row of it on every row, without a gate."""
 

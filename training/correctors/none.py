@@ -25,7 +25,7 @@ class Nothing(Corrector):
 
 
 def make(split: SplitModel, attributes: Sequence[str], *, config: CorrectionConfig) -> Nothing:
-    """There is nothing to make."""
+    """The base without a correction."""
     return Nothing(split)
 
 

@@ -70,7 +70,7 @@ def learn(corrector: Thresholds, inputs: CorrectorInput) -> dict[str, Any]:
         opened, risk = inputs.gates[held, attribute], inputs.risk[held, attribute]
         usual = good[held][~opened]
         if not opened.any() or min(usual.sum(), (~usual).sum()) < MIN_CELL:
-            continue  # nobody to move, or no rates to meet
+            continue  # no flagged row, or no reference rates
         sure = float(np.median(risk[opened]))
         corrector.sure[attribute] = sure
         plain = rates(margins[held][~opened], usual, np.zeros(1, dtype=np.float32))[0]

@@ -309,7 +309,9 @@ def test_a_gap_at_the_limit_raises_no_more_alarms_than_asked_for() -> None:
     assert sum(one.since_start for one in found) <= 5
 
 
-@pytest.mark.parametrize("world", [Population(0.2, 0.45, 0.15), Population(0.2, 0.3, 0.15), Population(0.05, 0.45, 0.15)])
+@pytest.mark.parametrize(
+    "world", [Population(0.2, 0.45, 0.15), Population(0.2, 0.3, 0.15), Population(0.05, 0.45, 0.15)]
+)
 def test_a_gap_of_15_points_is_found_within_350_rows_of_the_smaller_group(world: Population) -> None:
     middle, late = delays(changed(world, 80))
     assert middle <= 350

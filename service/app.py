@@ -22,6 +22,8 @@ from prometheus_client import CollectorRegistry
 from starlette.middleware.cors import CORSMiddleware
 
 from evenhand.service import settings
+from evenhand.service.audit.client import make_client, note_in
+from evenhand.service.audit.writer import RecordReport
 from evenhand.service.auth.guard import Authorizer
 from evenhand.service.background import Background, Task
 from evenhand.service.catalog.counterfactual import Counterfactuals
@@ -30,7 +32,6 @@ from evenhand.service.catalog.operator import Control
 from evenhand.service.catalog.registry import Registry
 from evenhand.service.catalog.reload import Reloader, load_all
 from evenhand.service.catalog.shadow import Shadow
-from evenhand.service.desk import Desk
 from evenhand.service.housekeeping import Housekeeping
 from evenhand.service.http import error_handlers
 from evenhand.service.http.bodies import Bodies, body_limits
@@ -38,11 +39,10 @@ from evenhand.service.http.middleware import AuthMiddleware
 from evenhand.service.http.openapi import describe
 from evenhand.service.http.security_headers import SecurityHeaders
 from evenhand.service.inference.workers import Workers
-from evenhand.service.memory import EVERY_S, give_back_regularly
 from evenhand.service.metrics.collectors import Metrics
 from evenhand.service.monitoring.limits import limits_of
 from evenhand.service.pipeline import Pipeline
-from evenhand.service.recording import make_recorder, note_in
+from evenhand.service.resources import TRIM_EVERY_S, trim_memory_regularly
 from evenhand.service.routes import admin, docs, fairness, feedback, health, predict, v2
 from evenhand.service.routes.dependencies import ApplicationState
 from evenhand.service.settings import Settings
@@ -125,7 +125,8 @@ def create_app(given: Settings | None = None) -> FastAPI:
 
 def _join(chosen: Settings, metrics: Metrics) -> ApplicationState:
     background = Background(metrics.background_failed)
-    recorder = make_recorder(chosen, metrics, background)
+    report = RecordReport(metrics.record.recorded, metrics.record.spooled)
+    audit = make_client(chosen, report, background)
     found: list[Registry] = []
 
     def probe() -> None:
@@ -136,11 +137,11 @@ def _join(chosen: Settings, metrics: Metrics) -> ApplicationState:
     loader = Loader(chosen, lanes, metrics)
     registry = load_all(chosen.bundles, loader)
     found.append(registry)
-    shadow, note = Shadow(registry, metrics, chosen.deadline_s, background), note_in(recorder)
+    shadow, note = Shadow(registry, metrics, chosen.deadline_s, background), note_in(audit)
     flips = Counterfactuals(registry, metrics, chosen.flip_share, chosen.deadline_s, background)
     return ApplicationState(
         registry=registry,
-        pipeline=Pipeline(registry, chosen, metrics, (shadow, flips), recorder),
+        pipeline=Pipeline(registry, chosen, metrics, (shadow, flips), audit),
         metrics=metrics,
         lanes=lanes,
         background=background,
@@ -148,9 +149,8 @@ def _join(chosen: Settings, metrics: Metrics) -> ApplicationState:
         flips=flips,
         reloader=Reloader(registry, loader, note),
         control=Control(registry, lanes, metrics, note, settings.control_file()),
-        recorder=recorder,
-        desk=Desk(recorder, metrics),
-        watch=None if recorder is None else Housekeeping(recorder, registry, chosen, metrics, background),
+        audit=audit,
+        housekeeping=None if audit is None else Housekeeping(audit, registry, chosen, metrics, background),
         limits=limits_of(chosen),
     )
 
@@ -171,25 +171,24 @@ async def _lifespan(state: ApplicationState, chosen: Settings, tracer: Tracer) -
     await asyncio.gather(state.shadow.close(), state.flips.close())
     await asyncio.gather(*(slot.model.close() for slot in state.registry.slots))
     await state.lanes.stop()
-    state.desk.close()
     await asyncio.to_thread(_close_record, state)
     await asyncio.to_thread(tracer.close)
     gc.unfreeze()  # an application that has ended is let go of, where others live on in its process
 
 
 def _start_record(state: ApplicationState) -> None:
-    if state.recorder is not None and state.watch is not None:
-        state.recorder.start()
-        state.watch.start()
+    if state.audit is not None and state.housekeeping is not None:
+        state.audit.start()
+        state.housekeeping.start()
 
 
 def _close_record(state: ApplicationState) -> None:
-    """What was taken is written, and then the end of the chain is signed."""
-    if state.recorder is not None and state.watch is not None:
-        state.watch.end_reading()
-        state.recorder.close()
-        state.watch.sign()
-        state.recorder.engine.dispose()
+    """Write what was taken, then sign the end of the chain."""
+    if state.audit is not None and state.housekeeping is not None:
+        state.housekeeping.end_reading()
+        state.audit.close()
+        state.housekeeping.sign()
+        state.audit.engine.dispose()
 
 
 def _start_tasks(state: ApplicationState, watch_s: float) -> list[Task]:
@@ -204,7 +203,7 @@ def _start_tasks(state: ApplicationState, watch_s: float) -> list[Task]:
     tasks = [
         background.task("queues", sample).start(),
         background.task("control", state.control.follow).start(),
-        background.task("memory", give_back_regularly).start(EVERY_S),
+        background.task("memory", trim_memory_regularly).start(TRIM_EVERY_S),
     ]
     return [*tasks, background.task("bundles", look).start(watch_s)] if watch_s else tasks
 

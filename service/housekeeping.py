@@ -1,4 +1,4 @@
-"""Looks after the record while it grows: sequential evidence, in one process of all, signed checkpoints, retention."""
+"""Housekeeping of the record: sequential evidence, in one process of all, signed checkpoints, retention."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from evenhand.models.bundle.manifest import Manifest
 from evenhand.service.audit.checkpoints import checkpoint, load_key
+from evenhand.service.audit.client import CHECKPOINT_KEY, AuditClient
 from evenhand.service.audit.maintenance.age import Held, Limits, held, mark
 from evenhand.service.audit.maintenance.retention import prune
-from evenhand.service.audit.recorder import Recorder
 from evenhand.service.background import Background
 from evenhand.service.catalog.registry import Registry
 from evenhand.service.metrics.audit_series import HELD
@@ -21,22 +21,21 @@ from evenhand.service.metrics.collectors import Metrics
 from evenhand.service.monitoring.sequential.evaluator import Evaluator
 from evenhand.service.monitoring.sequential.evidence import EvidenceSettings
 from evenhand.service.monitoring.sequential.verdicts import Kept, findings
-from evenhand.service.recording import CHECKPOINT_KEY
 from evenhand.service.settings import Settings
 
 log = logging.getLogger(__name__)
 EVALUATE_S = 2.0
 """How often new records are looked for."""
 JUMP_S = 60.0
-"""A clock that is set by so much, forward or back, may be wrong now, or may have been."""
+"""A clock that is set by so much, forward or back, may be wrong now, or may have been before."""
 
 
 class Housekeeping:
     """The threads that read the record of one process.
 
     Args:
-        recorder: The record.
-        registry: Whose models are watched.
+        audit: The record.
+        registry: The models whose evidence is shown.
         settings: What the operator asks for.
         metrics: Where evidence is shown.
         background: Supervises the threads.
@@ -44,19 +43,17 @@ class Housekeeping:
 
     def __init__(
         self,
-        recorder: Recorder,
+        audit: AuditClient,
         registry: Registry,
         settings: Settings,
         metrics: Metrics,
         background: Background,
     ) -> None:
-        self._recorder, self._registry, self._metrics = recorder, registry, metrics
+        self._audit, self._registry, self._metrics = audit, registry, metrics
         self._rules = EvidenceSettings(
             settings.gap_limit, settings.days_per_false_alarm, rows=settings.min_rows
         )
-        self._evaluator = Evaluator(
-            recorder.engine, recorder.keys, self._rules, EVALUATE_S, self._show, background
-        )
+        self._evaluator = Evaluator(audit.engine, audit.keys, self._rules, EVALUATE_S, self._show, background)
         self._key = load_key(settings.state / CHECKPOINT_KEY)
         self._every_s = settings.checkpoint_s
         days = settings.keep_decisions_days, settings.keep_attributes_days
@@ -68,24 +65,24 @@ class Housekeeping:
         self._keeper = background.thread("housekeeping", self._keep)
 
     def start(self) -> None:
-        """Begin to read."""
+        """Start the threads."""
         self._evaluator.start()
         self._keeper.start(self._every_s)
 
     def end_reading(self) -> None:
-        """Stop, before the record is closed."""
+        """Stop the threads, before the record is closed."""
         self._evaluator.close()
         self._keeper.stop()
 
     def sign(self) -> None:
         """Sign where the chain ends, now."""
         try:
-            made = checkpoint(self._recorder.engine, self._key)
+            signed = checkpoint(self._audit.engine, self._key)
         except SQLAlchemyError as error:
             log.warning("the record's head was not signed: the database is away (%s)", type(error).__name__)
         else:
-            if made is not None:
-                log.info("checkpoint, to be kept elsewhere: %s", made.line())
+            if signed is not None:
+                log.info("checkpoint, to be kept elsewhere: %s", signed.line())
 
     def findings(self, manifest: Manifest) -> list[dict[str, Any]]:
         """What the evidence says of a model, as of the last look."""
@@ -94,17 +91,16 @@ class Housekeeping:
     def _show(self, kept: list[Kept]) -> None:
         self._kept = kept
         for model in self._registry.live():
-            for found in self.findings(model.manifest):
-                series = [found[name] for name in ("model", "attribute", "group", "metric", "process")]
-                self._metrics.record.evidence(series, found["ln"], found["limit_ln"])
+            for finding in self.findings(model.manifest):
+                series = [finding[name] for name in ("model", "attribute", "group", "metric", "process")]
+                self._metrics.record.evidence(series, finding["ln"], finding["limit_ln"])
 
     def _keep(self) -> float:
-        """Let go of what is too old, and sign what remains; returns the seconds until that is due again.
+        """Delete what is too old, and sign what remains; returns the seconds until the next round.
 
-        What is deleted does not come back when a clock that was set wrong is set right: after a jump one
-            round
-        is left out, so that nothing goes by a clock that has not run evenly since the round before.
-        ``evenhand.service.audit.maintenance.age`` says when nothing goes by a clock that ran evenly.
+        What is deleted does not come back when a wrong clock is set right. So a round after a jump of the
+        clock deletes nothing. :mod:`evenhand.service.audit.maintenance.age` says when nothing is deleted by a
+        clock that ran evenly.
         """
         apart_s = time.time() - time.monotonic()
         if abs(apart_s - self._apart_s) > JUMP_S:
@@ -117,7 +113,7 @@ class Housekeeping:
         return self._every_s
 
     def _prune(self) -> None:
-        limits, engine, now_ms = self._limits, self._recorder.engine, time.time_ns() // 1_000_000
+        limits, engine, now_ms = self._limits, self._audit.engine, time.time_ns() // 1_000_000
         try:
             self._hold(held(engine, limits, now_ms))
             if self.held is not None:
@@ -133,7 +129,7 @@ class Housekeeping:
                 )
 
     def _hold(self, why: Held | None) -> None:
-        """Say that nothing goes by age, in the log where it is news, or that it does again."""
+        """Show that nothing goes by age, and log each change of that."""
         if why is not None and (self.held is None or self.held.reason != why.reason):
             log.error("old records stay: %s", why.message)
         elif why is None and self.held is not None:

@@ -1,8 +1,8 @@
 """Every line that the service writes to its log: for people, or one JSON object each.
 
-A line never holds an input, a label, a group or a score. Messages of ours are written so; the message of an
-error that another library raised may quote what it was given, so that only its type and place are written.
-Libraries' own lines below a warning are left out for the same reason, whatever the level.
+A line never holds an input, a label, a group or a score. The message of an error that another library raised
+may quote its input, so only its type and place are written. Libraries' own lines below a warning are left out
+for the same reason, whatever the level.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ import logging
 import time
 import traceback
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
-from evenhand.service.log_level import Level, set_level
+from evenhand.service.settings import Level
 from evenhand.service.tracing import CURRENT
 
+OURS = ("evenhand", "uvicorn")
+"""Loggers whose lines the level filters; other libraries write from a warning on."""
 PLAIN = ("evenhand.",)
-"""Whose errors have messages that quote nobody's input."""
+"""Packages whose error messages quote no input."""
 MAX_FRAMES = 20
 Failure = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
@@ -37,8 +39,19 @@ def begin(chosen: Level, form: Literal["text", "json"]) -> None:
     set_level(chosen)
 
 
+def set_level(chosen: Level) -> None:
+    """Write lines of at least this severity from now on."""
+    for name in OURS:
+        logging.getLogger(name).setLevel(chosen.upper())
+
+
+def level() -> Level:
+    """The least severe lines that are written."""
+    return cast(Level, logging.getLevelName(logging.getLogger(OURS[0]).getEffectiveLevel()).lower())
+
+
 def failure(error: BaseException) -> list[str]:
-    """An error and those that led to it, the first one first: types, places, and messages that quote nobody."""
+    """An error and those that led to it, the first one first: types, places, and messages without input."""
     lines: list[str] = []
     before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if before is not None:

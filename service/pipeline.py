@@ -11,8 +11,8 @@ from functools import partial
 from typing import Any
 
 from evenhand.models.bundle.manifest import Manifest, Mode
+from evenhand.service.audit.client import REPLICA, AuditClient
 from evenhand.service.audit.events import AnsweredRows
-from evenhand.service.audit.recorder import RecordAway, Recorder
 from evenhand.service.catalog.counterfactual import Counterfactuals
 from evenhand.service.catalog.loader import LoadedModel
 from evenhand.service.catalog.registry import Registry
@@ -21,14 +21,12 @@ from evenhand.service.errors import (
     Closing,
     DeadlineExceeded,
     InvalidInput,
-    RecordUnavailable,
     ServiceError,
     TooLarge,
 )
 from evenhand.service.ids import ulid
 from evenhand.service.inference import decision, preprocess
 from evenhand.service.metrics.collectors import Metrics
-from evenhand.service.recording import REPLICA
 from evenhand.service.settings import Settings
 from evenhand.service.tracing import Trace
 from evenhand.service.types import Decision, Example, Row, Scores
@@ -69,10 +67,10 @@ class Pipeline:
         settings: Settings,
         metrics: Metrics,
         beside: tuple[Shadow, Counterfactuals],
-        recorder: Recorder | None,
+        audit: AuditClient | None,
     ) -> None:
         self._registry = registry
-        self._recorder = recorder
+        self._audit = audit
         self._deadline_s = settings.deadline_s
         self._metrics = metrics
         self._shadow, self._flips = beside
@@ -145,9 +143,9 @@ class Pipeline:
 
     def _digest(self, item: Any) -> str:  # noqa: ANN401 - what the model takes
         """Keyed digest of an input, whatever order its features came in."""
-        if self._recorder is None:
+        if self._audit is None:
             return ""
-        return self._recorder.keys.digest(preprocess.plain(item))
+        return self._audit.keys.digest(preprocess.plain(item))
 
     async def _record(self, question: Question, answered: list[Answered], follow: Callable[[], None]) -> None:
         """Hand rows to the record; wait for the disk only where an answer must not leave before.
@@ -171,19 +169,16 @@ class Pipeline:
                 loop.call_soon(follow)
 
         written.add_done_callback(follow_if_written)
-        try:
-            await waiting
-        except RecordAway as error:
-            raise RecordUnavailable(error.reply) from error
+        await waiting
 
     def _take(self, question: Question, answered: list[Answered]) -> Future[None] | None:
         """Hand rows to the record; returns what to wait for, if anything."""
-        if self._recorder is None or not answered:
+        if self._audit is None or not answered:
             return None
         model, latency_s = question.model, time.monotonic() - question.began_s
         rows, at_ms = [row.row for row in answered], time.time_ns() // 1_000_000
         batch = AnsweredRows(model.manifest, model.configuration, rows, at_ms, latency_s, REPLICA)
-        return self._recorder.take(batch)
+        return self._audit.take(batch)
 
     def _try_shadow(self, question: Question, answered: list[Answered]) -> None:
         """Give the live version's rows to the one that is tried beside it."""

@@ -16,8 +16,6 @@ from pydantic_settings import (
     YamlConfigSettingsSource,
 )
 
-from evenhand.service.log_level import Level
-
 PREFIX = "EVENHAND_"
 CONFIG = "EVENHAND_CONFIG"
 CONTROL = "EVENHAND_CONTROL_FILE"
@@ -40,6 +38,8 @@ def _words(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+Level = Literal["debug", "info", "warning", "error"]
+"""How severe a log line must be to be written."""
 Origin = Annotated[str, Field(pattern=r"^https?://[^/*\s,]+$")]
 
 

@@ -146,3 +146,17 @@ class Counted:
     """Attribute and group that were declared now: the decision counts among the declared ones from now on."""
     outcomes: tuple[tuple[str, str, str], ...]
     """Attribute, group and source under which the true label counts from now on."""
+
+
+INFERRED = ("unflagged", "flagged")
+"""What stands for a group where none was declared: by the detector's flag."""
+
+
+def counted_under(declared: str | None, flagged: bool) -> tuple[str, str]:
+    """The group and the source under which a decision and its true label count for one attribute.
+
+    Args:
+        declared: The group that was declared, if one was.
+        flagged: Whether the detector flagged the row for this attribute.
+    """
+    return (declared, "declared") if declared is not None else (INFERRED[flagged], "inferred")

@@ -1,10 +1,9 @@
 """What is counted per hour from decisions and their true labels. Pure functions.
 
 A decision is counted once per attribute: under its declared group, or under the detector's flag where none
-    was
-declared. A group that is declared later adds it to the declared ones; a true label is counted wherever its
-decision is. One that abstained is counted like any other, under the model's own answer, and once more under
-sources of its own.
+was declared. A group that is declared later adds it to the declared ones; a true label is counted wherever
+its decision is. An abstained decision counts under the model's own answer, and once more under sources of
+its own.
 """
 
 from __future__ import annotations
@@ -14,18 +13,17 @@ from typing import Any
 
 from evenhand.models.bundle.manifest import UNKNOWN_GROUP, Manifest
 from evenhand.service.audit.events import AnsweredRows
-from evenhand.service.types import Decision
+from evenhand.service.types import Decision, counted_under
 
 BINS = 10
 HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
 SUMS = {"hourly_decisions": 1, "hourly_outcomes": 1, "hourly_risk": 2}
 """How many sums the hourly tables keep beside the number."""
-INFERRED = ("unflagged", "flagged")
 WITHHELD = {"declared": "declared, abstained", "inferred": "inferred, abstained"}
-"""Sources of ``hourly_decisions`` that hold the abstained ones of another again; older versions never ask for them."""
+"""Sources of ``hourly_decisions`` that hold the abstained decisions of another source again."""
 ON_ACCOUNT = "abstained"
-"""The source that holds each abstained decision once: under the attribute on whose account none was given."""
+"""The source that holds each abstained decision once: under the attribute that made it abstain."""
 ALL = "all"
 
 Key = tuple[str | int, ...]
@@ -45,9 +43,9 @@ def listed(groups: Iterable[str], group: str) -> str:
 
 def add(cells: Cells, table: str, key: Key, *sums: float) -> None:
     """Count one more in a cell."""
-    found = cells.setdefault(table, {})
-    if (cell := found.get(key)) is None:
-        found[key] = [1, *sums]
+    rows = cells.setdefault(table, {})
+    if (cell := rows.get(key)) is None:
+        rows[key] = [1, *sums]
         return
     cell[0] += 1
     for place, value in enumerate(sums, 1):
@@ -56,7 +54,7 @@ def add(cells: Cells, table: str, key: Key, *sums: float) -> None:
 
 def rows_of(cells: Cells) -> dict[str, list[list[Any]]]:
     """Cells as rows of their tables."""
-    return {table: [[*key, *totals] for key, totals in found.items()] for table, found in cells.items()}
+    return {table: [[*key, *totals] for key, totals in rows.items()] for table, rows in cells.items()}
 
 
 def merge(cells: Cells, table: str, rows: list[list[Any]]) -> None:
@@ -68,25 +66,24 @@ def merge(cells: Cells, table: str, rows: list[list[Any]]) -> None:
         cell[:] = [before + more for before, more in zip(cell, totals, strict=True)]
 
 
-def decided(cells: Cells, batch: AnsweredRows) -> None:
-    """Count the decisions of a batch; a row that ended with an error counts nothing."""
+def count(cells: Cells, batch: AnsweredRows) -> None:
+    """Count the decisions of a batch; a row that ended with an error does not count."""
     hour = batch.at_ms // HOUR_MS
     manifest = batch.manifest
     for row in batch.rows:
-        found = row.result
-        if not isinstance(found, Decision):
+        decision = row.result
+        if not isinstance(decision, Decision):
             continue
-        p = p_favourable(found, manifest)
-        base, final = int(found.base.favourable), int(found.final.favourable)
-        if found.abstained is not None:
-            once = (hour, manifest.name, found.abstained, ALL, ON_ACCOUNT, base, final, tenth(p))
+        p = p_favourable(decision, manifest)
+        base, final = int(decision.base.favourable), int(decision.final.favourable)
+        if decision.abstained is not None:
+            once = (hour, manifest.name, decision.abstained, ALL, ON_ACCOUNT, base, final, tenth(p))
             add(cells, "hourly_decisions", once, p)
-        for attribute, verdict in zip(manifest.attributes, found.verdicts, strict=True):
-            if attribute.name in row.declared:
-                group, source = listed(attribute.groups, row.declared[attribute.name]), "declared"
-            else:
-                group, source = INFERRED[verdict.flagged], "inferred"
-            for each in sources(source, found.abstained):
+        for attribute, verdict in zip(manifest.attributes, decision.verdicts, strict=True):
+            declared = row.declared.get(attribute.name)
+            group = None if declared is None else listed(attribute.groups, declared)
+            group, source = counted_under(group, verdict.flagged)
+            for each in sources(source, decision.abstained):
                 key = (hour, manifest.name, attribute.name, group, each, base, final, tenth(p))
                 add(cells, "hourly_decisions", key, p)
             risk = verdict.risk
@@ -95,7 +92,7 @@ def decided(cells: Cells, batch: AnsweredRows) -> None:
 
 
 def sources(source: str, abstained: str | None) -> tuple[str, ...]:
-    """Under which sources a decision is counted: its own, and if it abstained that one's abstained ones, too."""
+    """The sources under which a decision counts: its own, and if it abstained the abstained ones, too."""
     return (source,) if abstained is None else (source, WITHHELD[source])
 
 

@@ -64,10 +64,10 @@ def extend(before: bytes, seq: int, events: list[Event]) -> list[Linked]:
         seq: Its number.
         events: What comes after it, in order.
     """
-    found = []
+    linked = []
     for event in events:
         seq += 1
         digest = sha256(event.body.encode()).digest()
         before = link(before, seq, event, digest)
-        found.append(Linked(seq, digest, before))
-    return found
+        linked.append(Linked(seq, digest, before))
+    return linked

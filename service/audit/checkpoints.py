@@ -1,8 +1,7 @@
 """Signed checkpoints: at this time the chain ended with this link.
 
-A chain alone can be forged by whoever may write to the database: every link is computed anew from the change
-    on. Not so
-past a checkpoint, if its line or the public key is kept where that person cannot write.
+Whoever may write to the database can forge a chain: they compute every link anew from the change on. They
+cannot do so before a checkpoint whose line or public key is kept where they cannot write.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Engine, insert, select
 from sqlalchemy.exc import IntegrityError
 
+from evenhand.service.audit.digest_keys import make_once
 from evenhand.service.audit.events import time_of
-from evenhand.service.audit.files import make_once
 from evenhand.service.audit.tables import chain, checkpoints
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 VERSION = 1
 KEY_BYTES = 32
 END_MS = 253_402_300_800_000
-"""The year 10000: no record or checkpoint is of a time beyond it, and none can be shown."""
+"""The year 10000: no record or checkpoint is later, and a later time cannot be shown."""
 
 
 class CheckpointError(ValueError):
@@ -49,7 +48,7 @@ class Checkpoint:
         """The signed bytes."""
         return f"evenhand checkpoint {VERSION}|{self.seq}|{self.link.hex()}|{self.at_ms}".encode()
 
-    def holds(self) -> bool:
+    def is_valid(self) -> bool:
         """Whether the signature is of this message, by this key, and of a possible time."""
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -104,16 +103,16 @@ def read_lines(path: Path) -> list[Checkpoint]:
         lines = path.read_text().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise CheckpointError(f"{path}: cannot be read ({type(error).__name__})") from error
-    found = []
+    kept = []
     for number, line in enumerate(lines, start=1):
         if line.strip():
             try:
-                found.append(read(json.loads(line)))
+                kept.append(read(json.loads(line)))
             except ValueError as error:
                 raise CheckpointError(
                     f"{path}: line {number} is not a checkpoint of version {VERSION}"
                 ) from error
-    return found
+    return kept
 
 
 def load_key(path: Path) -> Ed25519PrivateKey:
@@ -140,11 +139,11 @@ def load_key(path: Path) -> Ed25519PrivateKey:
 
 
 def public_bytes(key: Ed25519PrivateKey) -> bytes:
-    """The 32 bytes that anybody may know."""
+    """The 32 bytes of the public key."""
     return key.public_key().public_bytes_raw()
 
 
-def read_public(given: str) -> bytes:
+def read_public(key_or_path: str) -> bytes:
     """A public key: 64 hexadecimal digits, or a file with these or in PEM.
 
     Raises:
@@ -153,21 +152,21 @@ def read_public(given: str) -> bytes:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-    path = Path(given)
+    path = Path(key_or_path)
     try:
-        text = path.read_text().strip() if path.is_file() else given
+        text = path.read_text().strip() if path.is_file() else key_or_path
         if "PUBLIC KEY" in text:
             key = load_pem_public_key(text.encode())
-            found = key.public_bytes_raw() if isinstance(key, Ed25519PublicKey) else b""
+            key_bytes = key.public_bytes_raw() if isinstance(key, Ed25519PublicKey) else b""
         else:
-            found = bytes.fromhex(text)
+            key_bytes = bytes.fromhex(text)
     except (OSError, ValueError) as error:
         raise CheckpointError("the public key is neither a file nor 64 hexadecimal digits") from error
-    if len(found) != KEY_BYTES:
+    if len(key_bytes) != KEY_BYTES:
         raise CheckpointError(
             f"a public key of Ed25519 has {KEY_BYTES} bytes: 64 hexadecimal digits, or a PEM file"
         )
-    return found
+    return key_bytes
 
 
 def checkpoint(engine: Engine, key: Ed25519PrivateKey) -> Checkpoint | None:
@@ -187,14 +186,14 @@ def checkpoint(engine: Engine, key: Ed25519PrivateKey) -> Checkpoint | None:
         ).scalar()
     if head is None or head.seq == 0 or (last is not None and last >= head.seq):
         return None
-    made = sign(key, head.seq, bytes(head.link), time.time_ns() // 1_000_000)
-    row = {name: getattr(made, name) for name in ("seq", "link", "at_ms", "public_key", "signature")}
+    signed = sign(key, head.seq, bytes(head.link), time.time_ns() // 1_000_000)
+    row = {name: getattr(signed, name) for name in ("seq", "link", "at_ms", "public_key", "signature")}
     try:
         with engine.begin() as connection:
             connection.execute(insert(checkpoints), row)
     except IntegrityError:
         return None
-    return made
+    return signed
 
 
 def sign(key: Ed25519PrivateKey, seq: int, link: bytes, at_ms: int) -> Checkpoint:

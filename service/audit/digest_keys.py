@@ -1,17 +1,15 @@
 """Secrets of the record: one key for pseudonyms and digests, kept in a file that only the service can read.
 
-Replicas that share a database must share this file: the record refuses a database that was begun with another
-    key.
+Replicas that share a database must share this file: a database that was begun with another key is refused.
 """
 
 from __future__ import annotations
 
 import hmac
+import os
 import secrets
 from hashlib import sha256
 from pathlib import Path
-
-from evenhand.service.audit.files import make_once
 
 KEY_BYTES = 32
 
@@ -32,7 +30,7 @@ class Keys:
             hmac.digest(key, purpose, "sha256") for purpose in (b"pseudonyms", b"inputs", b"fingerprint")
         )
         self.fingerprint = fingerprint.hex()
-        """Names the key without giving it away."""
+        """Identifies the key without revealing it."""
 
     def pseudonym(self, decision: str) -> str:
         """Under which name a decision's sensitive attributes are kept."""
@@ -64,3 +62,25 @@ def load_keys(path: Path) -> Keys:
 def _make(path: Path) -> str:
     make_once(path, secrets.token_hex(KEY_BYTES).encode())
     return path.read_text()
+
+
+def make_once(path: Path, content: bytes) -> None:
+    """Write a file for its owner alone, unless there is one; of several writers at once one wins.
+
+    No reader ever sees half of it.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    try:
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink(missing_ok=True)

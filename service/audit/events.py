@@ -1,8 +1,7 @@
 """What is recorded, as events with JSON bodies. Pure functions; none of them sees an input.
 
 A decision refers by a hash to the configuration that made it: model, version, bundle, adapters, thresholds
-    and
-labels are written once and not with every row.
+and labels are written once and not with every row.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What decided, apart from the modes, which a request may lower."""
+    """What made a decision, apart from the modes, which a request may lower."""
 
     sha256: str
     body: str
@@ -81,8 +80,8 @@ def decisions(batch: AnsweredRows) -> list[Event]:
 
 
 def _decision(batch: AnsweredRows, row: Row, moment: str) -> dict[str, Any]:
-    found = row.result
-    told = {
+    decision = row.result
+    body = {
         "v": VERSION,
         "kind": "decision",
         "id": row.id,
@@ -95,18 +94,18 @@ def _decision(batch: AnsweredRows, row: Row, moment: str) -> dict[str, Any]:
         "latency_s": round(batch.latency_s, 6),
         "replica": batch.replica,
     }
-    if not isinstance(found, Decision):
-        return {**told, "error": found}
+    if not isinstance(decision, Decision):
+        return {**body, "error": decision}
     return {
-        **told,
-        "mode": {verdict.attribute: verdict.mode for verdict in found.verdicts},
-        "risk": {verdict.attribute: verdict.risk for verdict in found.verdicts},
-        "flagged": [verdict.attribute for verdict in found.verdicts if verdict.flagged],
-        "base": _answer(found.base),
-        "final": _answer(found.final),
-        "p_favourable": sum([found.final.scores[label] for label in batch.manifest.favourable]),
-        "corrected": found.corrected,
-        **({"abstained": found.abstained} if found.abstained else {}),
+        **body,
+        "mode": {verdict.attribute: verdict.mode for verdict in decision.verdicts},
+        "risk": {verdict.attribute: verdict.risk for verdict in decision.verdicts},
+        "flagged": [verdict.attribute for verdict in decision.verdicts if verdict.flagged],
+        "base": _answer(decision.base),
+        "final": _answer(decision.final),
+        "p_favourable": sum([decision.final.scores[label] for label in batch.manifest.favourable]),
+        "corrected": decision.corrected,
+        **({"abstained": decision.abstained} if decision.abstained else {}),
         "error": None,
     }
 

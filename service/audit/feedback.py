@@ -1,26 +1,40 @@
-"""What feedback is, what is wrong with it, and what it adds to the counts. Pure functions.
+"""Feedback: true labels and groups that become known after a decision, joined to it by its id.
+
+The first label or group of a decision stays on record. The same value again is a duplicate, another value a
+conflict; neither changes a count. A join holds the chain, so that of two replicas that receive the same item
+one joins it.
 
 A true label counts wherever its decision does: under the detector's flag unless a group was declared with the
-    request,
-and under the declared group once there is one. So the order in which labels and groups arrive changes no
-count.
+request, and under the declared group once there is one. So the order in which labels and groups arrive
+changes no count.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from evenhand.service.audit import aggregates
-from evenhand.service.audit.aggregates import HOUR_MS, INFERRED, Cells
-from evenhand.service.types import Counted
+from pydantic_core import from_json
+from sqlalchemy import Connection, insert, select
 
+from evenhand.service.audit import aggregates, store
+from evenhand.service.audit.aggregates import DAY_MS, HOUR_MS, Cells
+from evenhand.service.audit.digest_keys import Keys
+from evenhand.service.audit.events import event
+from evenhand.service.audit.record_batch import RecordBatch
+from evenhand.service.audit.store import Store
+from evenhand.service.audit.tables import attributes, labels, records
+from evenhand.service.errors import InvalidInput, UnknownDecision
+from evenhand.service.ids import ulid_ms
+from evenhand.service.types import Counted, counted_under
+
+BULK = 500
+"""Items in one transaction: others must write, too."""
+SETTLE_MS = 300
+"""A decision that another replica just made may not be in the database yet; it is waited for this long."""
 Result = Literal["joined", "duplicate", "conflict", "orphan", "expired", "error"]
-
-
-class UnknownLabel(ValueError):
-    """The model has no such label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +61,7 @@ class Joined:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class RecordedDecision:
     """A decision, as it is on record."""
 
     at_ms: int
@@ -55,60 +69,244 @@ class Known:
     configuration: dict[str, Any]
 
 
-def wrong(item: Feedback, known: Known) -> str | None:
+@dataclass(frozen=True, slots=True)
+class _News:
+    """What an item adds to its decision."""
+
+    groups: dict[str, str]
+    """New groups by attribute."""
+    label: str | None
+    """The new label."""
+
+
+class _Transaction:
+    """What is on record about some decisions, and what one transaction adds."""
+
+    def __init__(self) -> None:
+        self.batch = RecordBatch()
+        self.cells: Cells = {}
+        self.labels: dict[str, str] = {}
+        self.new_labels: list[dict[str, Any]] = []
+        self.alive: set[str] = set()
+        self.groups: dict[tuple[str, str], str] = {}
+        """By pseudonym and attribute."""
+
+
+class Joiner:
+    """Joins feedback to the decisions of one database.
+
+    Args:
+        store: The database.
+        keys: Makes pseudonyms.
+        feedback_days: Feedback that comes later than this is not joined.
+        flush: Brings what this process took to the database.
+    """
+
+    def __init__(self, store: Store, keys: Keys, feedback_days: int, flush: Callable[[], None]) -> None:
+        self._store, self._keys, self._flush = store, keys, flush
+        self._keep_ms = feedback_days * DAY_MS
+
+    def join(self, items: list[Feedback]) -> list[Joined]:
+        """Join items in their order; see :class:`evenhand.service.audit.client.AuditClient`."""
+        joined: list[Joined] = []
+        for start in range(0, len(items), BULK):
+            joined += self._bulk(items[start : start + BULK])
+        return joined
+
+    def override(self, name: str, label: str, by: str, reason: str) -> dict[str, Any]:
+        """Record that a person decided otherwise; see :class:`evenhand.service.audit.client.AuditClient`."""
+        decision = self._look_up([name]).get(name)
+        if decision is None:
+            raise UnknownDecision
+        if label not in decision.configuration["labels"]:
+            raise InvalidInput(_unknown_label(decision))
+        override = event("override", {"label": label, "by": by, "reason": reason}, name)
+        with self._store.writing() as connection:
+            if name not in _alive(connection, {name}):
+                raise UnknownDecision
+            store.append(connection, RecordBatch([override]))
+        body: dict[str, Any] = from_json(override.body)
+        return body
+
+    def _bulk(self, items: list[Feedback]) -> list[Joined]:
+        expired_ms = time.time_ns() // 1_000_000 - self._keep_ms
+        made_ms = {item.id: ulid_ms(item.id) for item in items}
+        decisions = self._look_up(
+            [name for name, at_ms in made_ms.items() if at_ms is not None and at_ms >= expired_ms]
+        )
+        results: dict[int, Joined] = {}
+        for place, item in enumerate(items):
+            at_ms = made_ms[item.id]
+            if at_ms is not None and at_ms < expired_ms:
+                results[place] = Joined(item.id, "expired")
+            elif item.id not in decisions:
+                results[place] = Joined(item.id, "orphan")
+            elif (message := _error(item, decisions[item.id])) is not None:
+                results[place] = Joined(item.id, "error", message)
+        good = {place: item for place, item in enumerate(items) if place not in results}
+        if good:
+            with self._store.writing() as connection:
+                work = self._begin(connection, list(good.values()))
+                results |= {
+                    place: self._item(work, item, decisions[item.id])
+                    if item.id in work.alive
+                    else Joined(item.id, "orphan")
+                    for place, item in good.items()
+                }
+                _write(connection, work)
+        return [results[place] for place in range(len(items))]
+
+    def _look_up(self, names: list[str]) -> dict[str, RecordedDecision]:
+        """Decisions by id; those that are on their way to the database are waited for."""
+        names = [name for name in names if ulid_ms(name) is not None]
+        decisions = self._read(names)
+        if missing := [name for name in names if name not in decisions]:
+            self._flush()
+            youngest_ms = max(ulid_ms(name) or 0 for name in missing)
+            age_ms = time.time_ns() // 1_000_000 - youngest_ms
+            if 0 <= age_ms < SETTLE_MS:
+                time.sleep((SETTLE_MS - age_ms) / 1000)
+            decisions |= self._read(missing)
+        return decisions
+
+    def _read(self, names: list[str]) -> dict[str, RecordedDecision]:
+        self._store.open()
+        query = select(records.c.id, records.c.at_ms, records.c.body).where(
+            records.c.id.in_(names), records.c.kind == "decision", records.c.body.is_not(None)
+        )
+        with self._store.engine.connect() as connection:
+            rows = [(name, at_ms, from_json(body)) for name, at_ms, body in connection.execute(query)]
+            return {
+                name: RecordedDecision(
+                    at_ms, body, self._store.configuration(connection, body["configuration"])
+                )
+                for name, at_ms, body in rows
+            }
+
+    def _begin(self, connection: Connection, items: list[Feedback]) -> _Transaction:
+        """What is on record about these decisions, while nobody else can change it."""
+        work, names = _Transaction(), {item.id for item in items}
+        work.alive = _alive(connection, names)
+        query = select(labels.c.decision, labels.c.label).where(labels.c.decision.in_(names))
+        work.labels = {name: label for name, label in connection.execute(query)}
+        of = select(attributes.c.pseudonym, attributes.c.attribute, attributes.c.group)
+        declared = connection.execute(of.where(attributes.c.pseudonym.in_(map(self._keys.pseudonym, names))))
+        work.groups = {(pseudonym, name): group for pseudonym, name, group in declared}
+        return work
+
+    def _item(self, work: _Transaction, item: Feedback, decision: RecordedDecision) -> Joined:
+        pseudonym = self._keys.pseudonym(item.id)
+        listed = decision.configuration["attributes"]
+        sent = {name: aggregates.listed(listed[name]["groups"], group) for name, group in item.groups.items()}
+        have = {name: group for name in listed if (group := work.groups.get((pseudonym, name))) is not None}
+        label = work.labels.get(item.id)
+        if (item.label is not None and label not in (None, item.label)) or any(
+            have.get(name, group) != group for name, group in sent.items()
+        ):
+            return Joined(item.id, "conflict")
+        # A group that was declared with the request was counted then, though it may not be kept any more.
+        new = {
+            name: group
+            for name, group in sent.items()
+            if name not in have and name not in decision.body["declared"]
+        }
+        news = _News(new, item.label if label is None else None)
+        if not news.groups and news.label is None:
+            return Joined(item.id, "duplicate")
+        self._add(work, item.id, decision, news)
+        counted = _count(decision, have | new, news, work.labels.get(item.id))
+        _add_cells(work.cells, decision, counted)
+        return Joined(item.id, "joined", counted=counted)
+
+    def _add(self, work: _Transaction, name: str, decision: RecordedDecision, news: _News) -> None:
+        """Put what is new on record."""
+        if news.label is not None:
+            favourable = news.label in decision.configuration["favourable"]
+            label = event("label", {"label": news.label, "favourable": favourable}, name)
+            work.batch.events.append(label)
+            work.labels[name] = news.label
+            work.new_labels.append({"decision": name, "label": news.label, "at_ms": label.at_ms})
+        if news.groups:
+            pseudonym = self._keys.pseudonym(name)
+            work.batch.events.append(event("groups", {"attributes": sorted(news.groups)}, name))
+            for attribute, group in news.groups.items():
+                work.groups[pseudonym, attribute] = group
+                work.batch.attributes.append((pseudonym, attribute, group, decision.at_ms // DAY_MS))
+
+
+def _alive(connection: Connection, names: set[str]) -> set[str]:
+    """Of these decisions those that were not erased since they were read, while nobody else can erase one."""
+    store.head(connection)
+    query = select(records.c.id).where(records.c.id.in_(names), records.c.body.is_not(None))
+    return set(connection.execute(query).scalars())
+
+
+def _write(connection: Connection, work: _Transaction) -> None:
+    """Write what was added, if anything was."""
+    if not work.batch.events:
+        return
+    work.batch.attributes.sort()
+    work.batch.cells = aggregates.rows_of(work.cells)
+    store.append(connection, work.batch)
+    if work.new_labels:
+        connection.execute(insert(labels), work.new_labels)
+
+
+def _error(item: Feedback, decision: RecordedDecision) -> str | None:
     """What is wrong with an item, whatever else is on record; never what was sent."""
-    names = known.configuration["attributes"]
+    names = decision.configuration["attributes"]
     if item.label is None and not item.groups:
         return "nothing to join; send a label, groups, or both"
-    if known.body["error"] is not None:
+    if decision.body["error"] is not None:
         return "this item was answered with an error; there is no decision to join to"
-    if item.label is not None and item.label not in known.configuration["labels"]:
-        return "the model has no such label; it has " + ", ".join(known.configuration["labels"])
+    if item.label is not None and item.label not in decision.configuration["labels"]:
+        return _unknown_label(decision)
     if any(name not in names for name in item.groups):
         return "the model has no such attribute; it has " + ", ".join(names)
     return None
 
 
-def count(
-    known: Known, groups: Mapping[str, str], new: Mapping[str, str], label: str | None, is_new: bool
-) -> Counted:
-    """What an item adds.
+def _unknown_label(decision: RecordedDecision) -> str:
+    return "the model has no such label; it has " + ", ".join(decision.configuration["labels"])
+
+
+def _count(decision: RecordedDecision, groups: Mapping[str, str], news: _News, label: str | None) -> Counted:
+    """What an item adds to the counts.
 
     Args:
-        known: The decision.
-        groups: All its declared groups by attribute, the new ones among them.
-        new: Those that this item brought.
-        label: Its true label, if it is known by now.
-        is_new: Whether this item brought it.
+        decision: Its decision.
+        groups: All declared groups by attribute, the new ones among them.
+        news: What the item brought.
+        label: The true label, if it is known by now.
     """
-    body, told = known.body, known.configuration
-    flagged = {name: name in body["flagged"] for name in told["attributes"]}
+    body, configuration = decision.body, decision.configuration
+    flagged = {name: name in body["flagged"] for name in configuration["attributes"]}
     outcomes: list[tuple[str, str, str]] = []
-    for name in told["attributes"] if label is not None else ():
-        if is_new and name not in body["declared"]:
-            outcomes.append((name, INFERRED[flagged[name]], "inferred"))
-        if name in groups and (is_new or name in new):
-            outcomes.append((name, groups[name], "declared"))
+    for name in configuration["attributes"] if label is not None else ():
+        if news.label is not None and name not in body["declared"]:
+            outcomes.append((name, *counted_under(None, flagged[name])))
+        if name in groups and (news.label is not None or name in news.groups):
+            outcomes.append((name, *counted_under(groups[name], flagged[name])))
     return Counted(
         model=body["model"],
         base=body["base"]["favourable"],
         final=body["final"]["favourable"],
-        label=None if label is None else label in told["favourable"],
-        is_new=is_new,
+        label=None if label is None else label in configuration["favourable"],
+        is_new=news.label is not None,
         p=body["p_favourable"],
         bin=aggregates.tenth(body["p_favourable"]),
         flagged=flagged,
-        references={name: facts["reference"] for name, facts in told["attributes"].items()},
-        decisions=tuple(new.items()),
+        references={name: facts["reference"] for name, facts in configuration["attributes"].items()},
+        decisions=tuple(news.groups.items()),
         outcomes=tuple(outcomes),
     )
 
 
-def cells_of(cells: Cells, known: Known, counted: Counted) -> None:
+def _add_cells(cells: Cells, decision: RecordedDecision, counted: Counted) -> None:
     """Add to the hourly cells, under the hour of the decision."""
-    hour, bits = known.at_ms // HOUR_MS, (int(counted.base), int(counted.final))
+    hour, bits = decision.at_ms // HOUR_MS, (int(counted.base), int(counted.final))
     for name, group in counted.decisions:
-        for source in aggregates.sources("declared", known.body.get("abstained")):
+        for source in aggregates.sources("declared", decision.body.get("abstained")):
             cell = (hour, counted.model, name, group, source, *bits, counted.bin)
             aggregates.add(cells, "hourly_decisions", cell, counted.p)
     for name, group, source in counted.outcomes:

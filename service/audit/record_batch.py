@@ -1,8 +1,7 @@
 """What is written in one transaction: as a whole, or not at all. Pure.
 
-Counts and attributes are of the lot, not of its records: nothing in it leads from a decision to a group but
-    the key
-that makes its pseudonym.
+Counts and attributes belong to the batch, not to its records: only the key that makes the pseudonym leads
+from a decision to a group.
 """
 
 from __future__ import annotations
@@ -31,9 +30,9 @@ _Number = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 _Text = Annotated[str, StringConstraints(pattern=_NO_NUL)]
 _Id = Annotated[str, StringConstraints(pattern=r"^[0-9A-Z]{26}$")]
 _Name = Annotated[str, StringConstraints(pattern=_NO_NUL, max_length=64)]
-_Told = tuple[_Id, _Name, _Number, _Text, _Id | None]
+_EventFields = tuple[_Id, _Name, _Number, _Text, _Id | None]
 _Form = tuple[
-    Annotated[list[_Told], Field(min_length=1)],
+    Annotated[list[_EventFields], Field(min_length=1)],
     dict[_Name, _Text],
     list[tuple[Annotated[_Name, Field(max_length=32)], _Name, _Name, _Number]],
     dict[str, list[Any]],
@@ -53,57 +52,57 @@ class RecordBatch:
 
     def to_json(self) -> bytes:
         """One line; :meth:`from_json` reads it."""
-        told = [(event.id, event.kind, event.at_ms, event.body, event.subject) for event in self.events]
+        fields = [(event.id, event.kind, event.at_ms, event.body, event.subject) for event in self.events]
         cells = {table: sorted(rows) for table, rows in self.cells.items()}  # an order that says nothing
-        return to_json([told, self.configurations, self.attributes, cells])
+        return to_json([fields, self.configurations, self.attributes, cells])
 
     @classmethod
     def from_json(cls, line: bytes) -> RecordBatch:
         """What :meth:`to_json` wrote.
 
         Raises:
-            ValueError: it cannot have; a database would refuse it again and again.
+            ValueError: it is none; a database would refuse it again and again.
         """
-        told, configurations, attributes, cells = _FORM.validate_json(line)
+        records, configurations, attributes, cells = _FORM.validate_json(line)
         for table, rows in cells.items():
             if table not in _ROWS:
                 raise ValueError("cells of a table that is not there")
             _ROWS[table].validate_python(rows)
-        return cls([Event(*fields) for fields in told], configurations, attributes, cells)
+        return cls([Event(*fields) for fields in records], configurations, attributes, cells)
 
 
-def make(found: Iterable[AnsweredRows | Event], keys: Keys) -> RecordBatch:
-    """Put what waits into one lot.
+def make(items: Iterable[AnsweredRows | Event], keys: Keys) -> RecordBatch:
+    """Make one batch of what waits.
 
     Args:
-        found: Batches of decisions, and other events, in their order.
+        items: Answered rows, and other events, in their order.
         keys: Makes pseudonyms.
     """
-    lot, cells = RecordBatch(), Cells()
-    for item in found:
+    batch, cells = RecordBatch(), Cells()
+    for item in items:
         if isinstance(item, Event):
-            lot.events.append(item)
+            batch.events.append(item)
             continue
-        lot.events += events.decisions(item)
-        lot.configurations[item.configuration.sha256] = item.configuration.body
-        lot.attributes += _attributes(item, keys)
-        aggregates.decided(cells, item)
-    lot.attributes.sort()  # an order that says nothing
-    lot.cells = aggregates.rows_of(cells)
-    return lot
+        batch.events += events.decisions(item)
+        batch.configurations[item.configuration.sha256] = item.configuration.body
+        batch.attributes += _attributes(item, keys)
+        aggregates.count(cells, item)
+    batch.attributes.sort()  # an order that says nothing
+    batch.cells = aggregates.rows_of(cells)
+    return batch
 
 
-def merge(lots: list[RecordBatch]) -> RecordBatch:
-    """Lots as one, for one transaction."""
-    if len(lots) == 1:
-        return lots[0]
+def merge(batches: list[RecordBatch]) -> RecordBatch:
+    """Batches as one, for one transaction."""
+    if len(batches) == 1:
+        return batches[0]
     merged = RecordBatch()
     cells: Cells = {}
-    for lot in lots:
-        merged.events += lot.events
-        merged.configurations |= lot.configurations
-        merged.attributes += lot.attributes
-        for table, rows in lot.cells.items():
+    for batch in batches:
+        merged.events += batch.events
+        merged.configurations |= batch.configurations
+        merged.attributes += batch.attributes
+        for table, rows in batch.cells.items():
             aggregates.merge(cells, table, rows)
     merged.attributes.sort()
     merged.cells = aggregates.rows_of(cells)

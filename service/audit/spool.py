@@ -1,9 +1,10 @@
-"""Where lots wait while the database is away: files in the state folder, one per process.
+"""Where record batches wait while the database is down: files in the state folder, one per process.
 
-A lot is on disk when ``append`` returns. A line is a head with check sum, length and number of records, and
-the lot in JSON. One that a crash tore was never acknowledged and is left out. One that is whole and yet no
-lot goes to a file beside, for people to look at. A file whose process died is taken over by whoever sees it
-first; a lock, which dies with its holder, says who lives.
+A batch is on disk when ``append`` returns. A line is a head with check sum, length and number of records, and
+the batch in JSON. A line that a crash tore was never acknowledged and is left out. A whole line that is no
+batch goes to a file beside it, for people to look at. Another process takes over the file of a process that
+died; a lock, which ends with its process, says who lives. While the disk takes nothing either, batches wait
+in memory.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import logging
+import math
 import os
 import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -28,11 +31,15 @@ HEAD_BYTES = 27
 HEAD = re.compile(rb"([0-9a-f]{8}) ([0-9a-f]{8}) ([0-9a-f]{8}) ")
 CHUNK_BYTES = 65536
 PROBE_BYTES = 4096
-"""How much room on the disk is tried."""
+"""How much room on the disk a probe needs."""
+ADOPT_S = 5.0
+"""How often spools of dead processes are looked for."""
+MEMORY_ROWS = 20_000
+"""Records that wait in memory at most; more are lost."""
 
 
 class _Line(NamedTuple):
-    """One lot in a file."""
+    """One batch in a file."""
 
     text: bytes
     rows: int
@@ -66,7 +73,7 @@ class _File:
         self._read = 0
 
     def append(self, text: bytes, rows: int) -> None:
-        """Write one lot; what a write that failed has left is overwritten by the next."""
+        """Write one batch; the next write overwrites what a failed one left."""
         line = _framed(text, rows)
         at = self._end
         try:
@@ -89,7 +96,7 @@ class _File:
             os.ftruncate(self._descriptor, self._end)
 
     def lines(self) -> Iterator[_Line]:
-        """The lots that wait, oldest first; what is damaged is left out."""
+        """The batches that wait, oldest first; what is damaged is left out."""
         at: int | None = self._read
         while at is not None and at < self._end:
             if (line := self._line(at)) is not None:
@@ -99,16 +106,16 @@ class _File:
                 at = self._after_newline(at)
 
     def drop(self, line: _Line) -> None:
-        """A lot waits no more, nor does any before it."""
+        """Drop a batch and all before it."""
         self._read, self.rows = line.end, self.rows - line.rows
 
     def empty(self) -> None:
-        """Begin anew."""
+        """Remove all lines."""
         os.ftruncate(self._descriptor, 0)
         self._read = self._end = 0
 
     def close(self, remove: bool) -> None:
-        """Let go of it."""
+        """Close it."""
         if remove:
             self.path.unlink(missing_ok=True)
         os.close(self._descriptor)
@@ -135,11 +142,11 @@ class _File:
 
 
 class Spool:
-    """The lots that wait, oldest first: those of processes that died before our own.
+    """The batches that wait, oldest first: those of processes that died before our own.
 
     Args:
         folder: Shared by the processes of one machine; made where it is not there.
-        lose: Told how many records a line held that is none of ours.
+        lose: Called with the number of records of a line that cannot be read.
     """
 
     def __init__(self, folder: Path, lose: Callable[[int], None]) -> None:
@@ -164,22 +171,22 @@ class Spool:
             if path not in held and (descriptor := _lock(path, os.O_RDWR)) is not None:
                 self._adopted.append(_File(path, descriptor))
 
-    def append(self, lot: RecordBatch) -> None:
-        """Write a lot to the disk.
+    def append(self, batch: RecordBatch) -> None:
+        """Write a batch to the disk.
 
         Raises:
             OSError: it cannot be; then nothing of it is kept.
             ValueError: no database would take it.
         """
-        text = lot.to_json()
+        text = batch.to_json()
         RecordBatch.from_json(text)
-        self._mine().append(text, len(lot.events))
+        self._mine().append(text, len(batch.events))
 
     def probe(self) -> None:
-        """See whether a lot could be written.
+        """Check that a batch can be written.
 
         Raises:
-            OSError: it could not be.
+            OSError: it cannot be.
         """
         self._mine().probe()
 
@@ -189,27 +196,29 @@ class Spool:
         return self._own
 
     def oldest(self, rows: int) -> list[RecordBatch]:
-        """The lots that wait longest, one at least if there is any, and no more than so many records."""
-        self._read, found = [], list[RecordBatch]()
+        """The batches that wait longest, one at least if there is any, and no more than so many records."""
+        self._read, batches = [], list[RecordBatch]()
         for file in self._files():
             for line in file.lines():
                 rows -= line.rows
-                if found and rows < 0:
-                    return found
+                if batches and rows < 0:
+                    return batches
                 try:
-                    lot = _lot(line)
+                    batch = _batch(line)
                 except ValueError:
-                    if found:  # its turn comes when those before it are written
-                        return found
-                    log.critical("%d records are lost: the spool's line is no lot of this version", line.rows)
+                    if batches:  # its turn comes when those before it are written
+                        return batches
+                    log.critical(
+                        "%d records are lost: the spool's line is no batch of this version", line.rows
+                    )
                     self._set_aside(file, line)
                     continue
                 self._read.append((file, line))
-                found.append(lot)
-        return found
+                batches.append(batch)
+        return batches
 
     def set_aside(self) -> None:
-        """What :meth:`oldest` read last is refused by the database."""
+        """Keep what :meth:`oldest` read last, which the database refuses, out of the way."""
         for file, line in self._read:
             self._set_aside(file, line)
         self._read = []
@@ -229,14 +238,14 @@ class Spool:
         self._lose(line.rows)
 
     def drop(self) -> None:
-        """What :meth:`oldest` read last is in the database."""
+        """Drop what :meth:`oldest` read last, which is in the database."""
         for file, line in self._read:
             file.drop(line)
         self._read = []
         self.tidy()
 
     def tidy(self) -> None:
-        """Let go of adopted files in which nothing waits, and begin our own anew if nothing does in it."""
+        """Remove adopted files in which nothing waits, and empty our own if nothing waits in it."""
         for file in [file for file in self._adopted if not file.rows]:
             file.close(remove=True)
             self._adopted.remove(file)
@@ -244,7 +253,7 @@ class Spool:
             self._own.empty()
 
     def close(self) -> None:
-        """Let go of all files; what waits in them is found again by the next process."""
+        """Close all files; the next process takes over what waits in them."""
         for file in self._files():
             file.close(remove=not file.rows)
         self._adopted, self._own = [], None
@@ -253,7 +262,7 @@ class Spool:
         return self._adopted if self._own is None else [*self._adopted, self._own]
 
     def _make(self) -> _File:
-        """A file of our own; one that another process took for a dead one's before it was locked is given up."""
+        """A file of our own; if another process took it over before it was locked, another file."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         while True:
             path = self._folder / (ulid() + SUFFIX)
@@ -263,21 +272,129 @@ class Spool:
                 return _File(path, descriptor)
 
 
+class Backlog:
+    """Batches in the order in which they came, except that those in memory come last.
+
+    Args:
+        spool: Where they wait.
+        lose: Called with the number of records that are lost.
+    """
+
+    def __init__(self, spool: Spool, lose: Callable[[int], None]) -> None:
+        self._spool, self._lose = spool, lose
+        self._kept: list[RecordBatch] = []
+        self._kept_rows = 0
+        self._from_spool = False
+        self._looked_s = -math.inf
+
+    @property
+    def rows(self) -> int:
+        """Records that wait."""
+        return self._spool.rows + self._kept_rows
+
+    def spool(self, batch: RecordBatch) -> str | None:
+        """Put a batch on disk.
+
+        Returns:
+            Why it cannot; ``None`` if it is there now.
+
+        Raises:
+            ValueError: no database would take it.
+        """
+        try:
+            self._spool.append(batch)
+        except OSError as error:
+            return error.strerror or type(error).__name__
+        return None
+
+    def keep(self, batch: RecordBatch, why: str) -> None:
+        """Keep a batch in memory, where the disk does not take it either."""
+        if not self._kept:
+            log.error("the record's spool cannot be written (%s); records are kept in memory", why)
+        rows = len(batch.events)
+        if self._kept_rows + rows > MEMORY_ROWS:
+            self._lose(rows)
+            return
+        self._kept.append(batch)
+        self._kept_rows += rows
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether the disk takes batches."""
+        try:
+            self._spool.probe()
+        except OSError:
+            return False
+        return True
+
+    def oldest(self, rows: int) -> list[RecordBatch]:
+        """The batches that wait longest, one at least if there is any."""
+        batches = self._spool.oldest(rows)
+        self._from_spool = bool(batches)
+        return batches or self._kept[: max(1, rows)]  # each has a record at least
+
+    def drop(self, batches: int) -> None:
+        """Drop so many of the batches that :meth:`oldest` returned last: they are in the database."""
+        if self._from_spool:
+            self._spool.drop()
+        else:
+            self._forget(batches)
+
+    def set_aside(self) -> None:
+        """Set aside the one batch that :meth:`oldest` returned last: the database refuses it."""
+        if self._from_spool:
+            self._spool.set_aside()
+        else:
+            self._lose(len(self._kept[0].events))
+            self._forget(1)
+
+    def look_around(self) -> None:
+        """Take over what dead processes left, and put on disk what memory keeps.
+
+        Raises:
+            OSError: the spool cannot be read.
+        """
+        self._spool_kept()
+        if time.monotonic() >= self._looked_s + ADOPT_S:
+            self._looked_s = time.monotonic()
+            self._spool.adopt()
+            self._spool.tidy()
+
+    def close(self) -> None:
+        """Close; what is on disk waits for the next process, what is in memory is lost."""
+        self._spool_kept()
+        if self._kept_rows:
+            self._lose(self._kept_rows)
+        self._spool.close()
+
+    def _forget(self, batches: int) -> None:
+        self._kept_rows -= sum(len(batch.events) for batch in self._kept[:batches])
+        del self._kept[:batches]
+
+    def _spool_kept(self) -> None:
+        while self._kept:
+            try:
+                self._spool.append(self._kept[0])
+            except OSError:
+                return
+            self._forget(1)
+
+
 def _framed(text: bytes, rows: int) -> bytes:
     """A line as it is on disk."""
     return b"%08x %08x %08x %s\n" % (crc32(text), len(text), rows, text)
 
 
-def _lot(line: _Line) -> RecordBatch:
+def _batch(line: _Line) -> RecordBatch:
     """What a line holds.
 
     Raises:
-        ValueError: no lot, or not of so many records as its head says.
+        ValueError: no batch, or not of so many records as its head says.
     """
-    lot = RecordBatch.from_json(line.text)
-    if len(lot.events) != line.rows:
+    batch = RecordBatch.from_json(line.text)
+    if len(batch.events) != line.rows:
         raise ValueError("another number of records than its head says")
-    return lot
+    return batch
 
 
 def _lock(path: Path, flags: int) -> int | None:

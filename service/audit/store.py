@@ -1,8 +1,7 @@
 """Transactions on the record's database, SQLite or PostgreSQL.
 
-Whoever writes holds the chain while it does: SQLite's one writer, or PostgreSQL's lock on the chain's row. So
-    there is
-one chain, however many processes and replicas append to it.
+A writer holds the chain: as SQLite's one writer, or by PostgreSQL's lock on the chain's row. So there is one
+chain, however many processes and replicas append to it.
 """
 
 from __future__ import annotations
@@ -36,6 +35,7 @@ from evenhand.service.audit.events import event as new_event
 from evenhand.service.audit.maintenance.migrate import RecordRefused, migrate
 from evenhand.service.audit.record_batch import RecordBatch, merge
 from evenhand.service.audit.tables import META, attributes, chain, configurations, records
+from evenhand.service.errors import RecordUnavailable
 
 CHAIN = "records"
 """The name of the chain's row."""
@@ -44,28 +44,30 @@ BUSY_S = 2.0
 STATEMENT_S = 10.0
 
 
-class RecordAway(RuntimeError):
-    """The record cannot be asked now; try again later."""
+class RecordAway(RecordUnavailable):
+    """The record can neither be read nor written now; try again later.
 
-    reply: str | None = None
-    """What a caller is told in place of the usual words."""
+    Args:
+        orig: The cause, for the log: the driver's error, or a sentence.
+    """
+
+    def __init__(self, orig: object) -> None:
+        super().__init__()
+        self.orig = orig
 
 
 class InDoubt(RecordAway):
     """The connection broke during a commit, before the server said how it ended."""
 
-    reply = "the record's database broke off while storing this; nobody knows whether it is on record"
-
-    def __init__(self, error: DBAPIError) -> None:
-        super().__init__(self.reply)
-        self.orig = error.orig
-        """What the driver said."""
+    message = "the record's database broke off while storing this; nobody knows whether it is on record"
 
 
 class Unwritable(RecordAway):
     """This content cannot be recorded, while the database takes other records."""
 
-    reply = "the record of this answer cannot be written; nothing was stored, and the service's log says why"
+    message = (
+        "the record of this answer cannot be written; nothing was stored, and the service's log says why"
+    )
 
 
 AWAY = (DBAPIError, TimeoutError, OSError, MemoryError, InDoubt)
@@ -115,7 +117,7 @@ class Store:
             self._inode = self._file.stat().st_ino if self._file is not None else None
 
     def _look_at_file(self, file: Path) -> None:
-        """A file that was removed can still be written to, and all that is written is lost; nor is a new one begun.
+        """Refuse a file that was removed: it can still be written to, and all that is written is lost.
 
         Raises:
             OSError: it is gone.
@@ -138,11 +140,11 @@ class Store:
                 transaction.commit()
             except DBAPIError as error:
                 if error.connection_invalidated:
-                    raise InDoubt(error) from error
+                    raise InDoubt(error.orig) from error
                 raise
 
     def probe(self) -> None:
-        """See whether one could write: change nothing, but commit it, for a full disk takes reads and locks.
+        """Check that the database can be written: commit no change, for a full disk takes reads and locks.
 
         Raises:
             RecordRefused: the database is not ours to write.
@@ -152,11 +154,11 @@ class Store:
             head(connection)
             connection.execute(update(chain).where(chain.c.name == CHAIN).values(seq=chain.c.seq))
 
-    def append(self, lots: list[RecordBatch], again: bool) -> None:
-        """Write lots in a transaction of its own.
+    def append(self, batches: list[RecordBatch], again: bool) -> None:
+        """Write batches in a transaction of its own.
 
         Args:
-            lots: What to write.
+            batches: What to write.
             again: Whether they were tried before, by an attempt of which nobody knows how it ended.
 
         Raises:
@@ -165,9 +167,9 @@ class Store:
         try:
             with self.writing() as connection:
                 if again:
-                    lots = _not_on_record(connection, lots)
-                if lots:
-                    append(connection, merge(lots))
+                    batches = _not_on_record(connection, batches)
+                if batches:
+                    append(connection, merge(batches))
         except RecordRefused:
             raise
         except (ValueError, TypeError, OverflowError) as error:  # the driver cannot send it
@@ -178,7 +180,7 @@ class Store:
             raise
 
     def _takes_records(self) -> bool:
-        """Whether the database would take a plain record; otherwise the fault is not the content's."""
+        """Whether the database takes a plain record; otherwise the fault is not the content's."""
         try:
             self.open()
             with self._writes.connect() as connection, connection.begin() as transaction:
@@ -189,36 +191,36 @@ class Store:
         return True
 
     def decision(self, name: str) -> dict[str, Any] | None:
-        """A decision, the configuration that made it, what is known about it since, and its place in the chain."""
+        """A decision, its configuration, the later events about it, and its place in the chain."""
         self.open()
         with self.engine.connect() as connection:
-            found = connection.execute(select(records).where(records.c.id == name)).one_or_none()
-            if found is None or found.kind != "decision" or found.body is None:
+            row = connection.execute(select(records).where(records.c.id == name)).one_or_none()
+            if row is None or row.kind != "decision" or row.body is None:
                 return None
             later = connection.execute(
                 select(records.c.body)
                 .where(records.c.subject == name, records.c.body.is_not(None))
                 .order_by(records.c.seq)
             ).scalars()
-            body = from_json(found.body)
+            body = from_json(row.body)
             return {
                 **body,
                 "configuration": self.configuration(connection, body["configuration"]),
                 "events": [from_json(text) for text in later],
-                "seq": found.seq,
-                "link": found.link.hex(),
+                "seq": row.seq,
+                "link": row.link.hex(),
             }
 
     def configuration(self, connection: Connection, sha256: str) -> dict[str, Any]:
         """What a decision refers to; it never changes, so that it is read once."""
         if sha256 not in self._configurations:
-            asked = select(configurations.c.body).where(configurations.c.sha256 == sha256)
-            self._configurations[sha256] = from_json(connection.execute(asked).scalar_one())
+            query = select(configurations.c.body).where(configurations.c.sha256 == sha256)
+            self._configurations[sha256] = from_json(connection.execute(query).scalar_one())
         return self._configurations[sha256]
 
 
 def make_engine(url: str) -> Engine:
-    """An engine with short waits; with the option ``writes`` its transactions hold the database from their beginning.
+    """An engine with short waits; with the option ``writes`` its transactions lock the database at once.
 
     Raises:
         RecordRefused: the URL is none that can be used.
@@ -249,7 +251,8 @@ def make_engine(url: str) -> Engine:
             "setting record: PostgreSQL needs another package; install evenhand[postgres]"
         ) from error
     raise RecordRefused(
-        "setting record: no usable URL; give postgresql+psycopg://user:password@host/database or sqlite:////folder/file"
+        "setting record: no usable URL; give postgresql+psycopg://user:password@host/database "
+        "or sqlite:////folder/file"
     )
 
 
@@ -272,14 +275,14 @@ def _postgresql() -> dict[str, Any]:
 
 
 def _check_encoding(connection: Any, _: object) -> None:  # noqa: ANN401 - the driver's own
-    """Groups and labels are any text; where PostgreSQL was set up without a locale, its databases are of SQL_ASCII."""
+    """Groups and labels are any text; a PostgreSQL that was set up without a locale encodes in SQL_ASCII."""
     if (encoding := connection.info.parameter_status("server_encoding")) != "UTF8":
-        made = "CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0"
-        raise RecordRefused(f"the record's database has the encoding {encoding}; it must be UTF8: {made}")
+        command = "CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0"
+        raise RecordRefused(f"the record's database has the encoding {encoding}; it must be UTF8: {command}")
 
 
 def _connect_sqlite(connection: Any, _: object) -> None:  # noqa: ANN401 - the driver's own
-    """Transactions are begun by us, below; a commit is on disk when it returns."""
+    """Let ``_begin_sqlite`` begin transactions; a commit is on disk when it returns."""
     connection.isolation_level = None
     until_s = time.monotonic() + BUSY_S
     while True:
@@ -309,37 +312,46 @@ def _kind(error: Exception) -> str:
 
 def head(connection: Connection) -> Head:
     """The end of the chain, which nobody else moves until this transaction ends."""
-    asked = select(chain.c.seq, chain.c.link).where(chain.c.name == CHAIN).with_for_update()
-    return Head(*connection.execute(asked).one())
+    query = select(chain.c.seq, chain.c.link).where(chain.c.name == CHAIN).with_for_update()
+    return Head(*connection.execute(query).one())
 
 
-def _not_on_record(connection: Connection, lots: list[RecordBatch]) -> list[RecordBatch]:
-    """Lots that were not written yet; one is as a whole or not at all, so that its first record tells."""
+def _not_on_record(connection: Connection, batches: list[RecordBatch]) -> list[RecordBatch]:
+    """Batches that were not written yet; one is as a whole or not at all, so that its first record tells."""
     head(connection)  # whoever may be writing one just now is waited for
-    firsts = [lot.events[0].id for lot in lots]
+    firsts = [batch.events[0].id for batch in batches]
     written = set(connection.execute(select(records.c.id).where(records.c.id.in_(firsts))).scalars())
-    return [lot for lot, first in zip(lots, firsts, strict=True) if first not in written]
+    return [batch for batch, first in zip(batches, firsts, strict=True) if first not in written]
 
 
-def append(connection: Connection, lot: RecordBatch) -> None:
-    """Chain a lot's records to the end, and store what comes with them."""
+def append(connection: Connection, batch: RecordBatch) -> None:
+    """Chain a batch's records to the end, and store what comes with them."""
     last = head(connection)
-    linked = extend(last.link, last.seq, lot.events)
+    linked = extend(last.link, last.seq, batch.events)
     rows = [
-        (place.seq, told.id, told.kind, told.at_ms, told.subject, told.body, place.body_sha256, place.link)
-        for told, place in zip(lot.events, linked, strict=True)
+        (
+            place.seq,
+            event.id,
+            event.kind,
+            event.at_ms,
+            event.subject,
+            event.body,
+            place.body_sha256,
+            place.link,
+        )
+        for event, place in zip(batch.events, linked, strict=True)
     ]
     _insert(connection, records, rows)
-    _insert(connection, configurations, list(lot.configurations.items()))
-    _insert(connection, attributes, lot.attributes)
-    for name, cells in lot.cells.items():
+    _insert(connection, configurations, list(batch.configurations.items()))
+    _insert(connection, attributes, batch.attributes)
+    for name, cells in batch.cells.items():
         _insert(connection, META.tables[name], [tuple(cell) for cell in cells])
     moved = update(chain).where(chain.c.name == CHAIN)
     connection.execute(moved.values(seq=linked[-1].seq, link=linked[-1].link))
 
 
 def _insert(connection: Connection, table: sa.Table, rows: list[tuple[Any, ...]]) -> None:
-    """Insert rows in the order of the table's columns, in the driver's own way: several hundred a second come.
+    """Insert rows in the order of the table's columns, in the driver's own way, for speed.
 
     SQLite takes row by row; to PostgreSQL every execution is a message, so that it gets all rows as one JSON
     text.
@@ -355,7 +367,7 @@ def _insert(connection: Connection, table: sa.Table, rows: list[tuple[Any, ...]]
 
 @cache
 def _insertion(table: sa.Table, kind: str) -> str:
-    """The SQL: a record is new; a cell adds to what is counted already; anything else that is there already stays."""
+    """The SQL: a record is new; a cell adds to its counts; anything else that is there already stays."""
     new: Any
     kinds: Any = {"postgresql": postgresql.dialect, "sqlite": sqlite.dialect}
     if kind == "postgresql":

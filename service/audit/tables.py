@@ -106,9 +106,9 @@ def _cells(name: str, keys: tuple[str, ...], bits: tuple[str, ...], sums: tuple[
 
 
 hourly_decisions = _cells("hourly_decisions", _CELL, ("base", "final", "bin"), ("score",))
-"""``bin`` is the tenth (0 to 9) of the served probability of a favourable label; ``score`` the sum of these. Decisions
-that abstained are in it again under sources of their own (evenhand.service.audit.aggregates): whoever sums it
-names the source."""
+"""``bin`` is the tenth (0 to 9) of the served probability of a favourable label; ``score`` the sum of these.
+Abstained decisions are in it again under sources of their own (evenhand.service.audit.aggregates): a sum must
+name its source."""
 hourly_outcomes = _cells("hourly_outcomes", _CELL, ("base", "final", "label", "bin"), ("score",))
 hourly_risk = _cells(
     "hourly_risk", ("model", "attribute"), ("base", "final", "bin"), ("risk", "risk_squared")

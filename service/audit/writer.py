@@ -1,19 +1,19 @@
-"""One thread that writes what the event loop hands over, in lots, and never keeps it waiting.
+"""The writer: one thread that writes records in batches; the event loop never waits for it.
 
-What came since the last commit goes into the next one. A database that is away, or a disk that is full, costs
-no record as long as the spool can be written; while anything waits there, what is new goes behind it.
+Records that came since the last commit go into the next one. While the database is down or its disk is full,
+no record is lost as long as the spool can be written; while anything waits there, new records go behind it.
 
 At ``durability: request`` this thread alone decides what becomes of a request's records, once: they are on
-disk and the request is acknowledged, or they are dropped and it is refused. Nobody withdraws a request on a
-timer, for a commit that is under way cannot be called back. Only a connection that breaks during a commit,
-with a spool that cannot be written either, leaves a doubt; then the caller is told so.
+disk and the request is acknowledged, or they are dropped and it is refused. No timer withdraws a request, for
+a commit that is under way cannot be called back. Only if a connection breaks during a commit and the spool
+cannot be written either, the outcome is unknown; the caller is told so.
 
-A record that cannot be put into words, or that the database refuses, is looked for by halves and lost alone.
+A record that cannot be encoded, or that the database refuses, is searched by halves and lost alone.
 
-What ``kill -9`` can lose at ``durability: batch`` is what was not in a commit, nor in the spool: what was
-taken in the last ``FLUSH_S`` seconds and while the last commit was under way, which a lock may hold up for
-``store.BUSY_S`` and PostgreSQL for ``store.STATEMENT_S``. At ``request`` nothing whose future said that it is
-done. A machine that loses power loses no more, for commits and spool are on disk when they return.
+At ``durability: batch`` ``kill -9`` can lose records that were in no commit and not in the spool: those of
+the last ``FLUSH_S`` seconds and of the time of the last commit, which a lock may delay by ``store.BUSY_S``
+and PostgreSQL by ``store.STATEMENT_S``. At ``request`` it loses no acknowledged record. A power cut loses no
+more, for commits and spool are on disk when they return.
 """
 
 from __future__ import annotations
@@ -28,28 +28,27 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from evenhand.service.audit.backlog import ADOPT_S, MEMORY_ROWS, Backlog
 from evenhand.service.audit.chain import Event
 from evenhand.service.audit.digest_keys import Keys
 from evenhand.service.audit.events import AnsweredRows
 from evenhand.service.audit.maintenance.migrate import RecordRefused, reason
 from evenhand.service.audit.record_batch import RecordBatch, make
-from evenhand.service.audit.spool import Spool
+from evenhand.service.audit.spool import ADOPT_S, MEMORY_ROWS, Backlog, Spool
 from evenhand.service.audit.store import AWAY, BUSY_S, STATEMENT_S, InDoubt, RecordAway, Store, Unwritable
 from evenhand.service.background import Background, Thread
 
 log = logging.getLogger(__name__)
 
 FLUSH_S = 0.25
-"""How long a record waits for company at ``durability: batch``."""
+"""How long a record waits for others at ``durability: batch``."""
 RETRY_S = 1.0
-"""How soon a database that is away is tried again."""
+"""How soon a database that is down is tried again."""
 CATCH_UP_S = 0.2
-"""How long the spool is written to the database before what is new is looked at."""
-LOT_ROWS = 2000
-"""Records in one transaction at most, but for a request that alone has more."""
+"""How long the spool is written to the database before new records are."""
+BATCH_ROWS = 2000
+"""Records in one transaction at most, unless one request has more."""
 STALLED_S = STATEMENT_S + BUSY_S
-"""How long one lot may take before answers that wait for their records count as held up."""
+"""How long one batch may take before answers that wait for their records count as blocked."""
 SHOWN = 20
 """Ids that a log line names at most."""
 NOWHERE = "the record can be written neither to database nor to disk"
@@ -57,7 +56,7 @@ NOWHERE = "the record can be written neither to database nor to disk"
 
 @dataclass(frozen=True, slots=True)
 class RecordReport:
-    """Who is told what became of records; called in any thread."""
+    """Counts what became of records; called in any thread."""
 
     rows: Callable[[str, int], None]
     """``written``, ``spooled``, ``lost`` or ``refused`` together with the answer, and how many."""
@@ -77,10 +76,10 @@ class Writer:
 
     Args:
         store: The database.
-        spool: Where lots wait while it is away.
+        spool: Where batches wait while it is down.
         keys: Makes pseudonyms.
-        report: Told what became of records.
-        flush_s: How long a record waits for company.
+        report: Counts what became of records.
+        flush_s: How long a record waits for others.
         background: Supervises the threads.
     """
 
@@ -103,11 +102,11 @@ class Writer:
         self._stop = threading.Event()
         self._flushed_at_s = -math.inf
         self._away: Thread | None = None
-        """Looks whether the database is back."""
+        """The thread that checks whether the database is back."""
         self._losing = False
         self._refusing = False
         self._begun_s: float | None = None
-        """Since when a lot is being written."""
+        """Since when a batch is being written."""
         self.problem: str | None = None
         """Why nothing can be written to the database now, in one sentence."""
         self._background = background
@@ -121,7 +120,7 @@ class Writer:
 
     @property
     def blockage(self) -> str | None:
-        """Why no request that waits for its record is acknowledged now; ``None`` if they are."""
+        """Why requests that wait for their record are not acknowledged now; ``None`` if they are."""
         begun_s = self._begun_s
         if self._refusing:
             return f"no answer can leave: {NOWHERE}"
@@ -148,7 +147,7 @@ class Writer:
         Args:
             content: What to record.
             rows: How many records that is.
-            done: Told when they are durable.
+            done: Completed when they are durable.
         """
         if done is not None:
             done.set_running_or_notify_cancel()  # whoever waits may leave; the record is written all the same
@@ -197,7 +196,7 @@ class Writer:
         return 0.0
 
     def _wait(self) -> tuple[list[_Item], list[Future[None]], bool]:
-        """Wait for work; take what there is, up to one lot."""
+        """Wait for work; take what there is, up to one batch."""
         with self._wake:
             self._wake.wait_for(
                 lambda: (
@@ -205,12 +204,12 @@ class Writer:
                 ),
                 RETRY_S if self._refusing else ADOPT_S,
             )
-            company_s = self._flushed_at_s + self._flush_s - time.monotonic()
-            if self._queue and company_s > 0:
-                self._wake.wait_for(lambda: self._flushes or self._stop.is_set(), company_s)
+            wait_s = self._flushed_at_s + self._flush_s - time.monotonic()
+            if self._queue and wait_s > 0:
+                self._wake.wait_for(lambda: self._flushes or self._stop.is_set(), wait_s)
             items: list[_Item] = []
             rows = 0
-            while self._queue and (not items or rows + self._queue[0].rows <= LOT_ROWS):
+            while self._queue and (not items or rows + self._queue[0].rows <= BATCH_ROWS):
                 items.append(self._queue.popleft())
                 rows += items[-1].rows
             self._queued_rows -= rows
@@ -240,22 +239,22 @@ class Writer:
         self._begun_s = None
 
     def _place(self, items: list[_Item]) -> RecordAway | None:
-        """Write items, as one lot, where it can be.
+        """Write items, as one batch, where it can be.
 
         Returns:
             Why they are not on disk; ``None`` if they are. Memory keeps those that nobody waits for.
 
         Raises:
-            MemoryError: nothing of them is stored, and later there may be room.
-            Exception: one of them cannot be put into words, or is refused; nothing of them is stored.
+            MemoryError: none of them is stored, and later there may be room.
+            Exception: one of them cannot be encoded, or is refused; none of them is stored.
         """
-        lot = make((item.content for item in items), self._keys)
-        failure = RecordAway(NOWHERE) if self.spooled else self._append([lot], again=False)
+        batch = make((item.content for item in items), self._keys)
+        failure = RecordAway(NOWHERE) if self.spooled else self._append([batch], again=False)
         if failure is None:
             return None
-        why = self._backlog.spool(lot)
+        why = self._backlog.spool(batch)
         if why is None:
-            self._report.rows("spooled", len(lot.events))
+            self._report.rows("spooled", len(batch.events))
         elif kept := [item for item in items if item.done is None]:
             self._backlog.keep(make((item.content for item in kept), self._keys), why)
         self._report.spool(self.spooled)
@@ -289,15 +288,15 @@ class Writer:
             log.warning("records can be written again; answers leave")
 
     def _look_again(self) -> None:
-        """See whether answers can leave again: nobody asks a service that is not ready."""
+        """Check whether answers can leave again: a service that is not ready gets no requests."""
         if self._refusing and self._backlog.is_writable:
             self._take_again()
         elif self._refusing and self._away is None:
             self.gone(RecordAway(NOWHERE))
 
     def _give_up(self, item: _Item, error: Exception) -> None:
-        """One item cannot be written anywhere, ever."""
-        why = str(error) if isinstance(error, Unwritable) else type(error).__name__
+        """Lose one item that cannot be written anywhere, ever."""
+        why = error.orig if isinstance(error, Unwritable) else type(error).__name__
         ids = (
             [row.id for row in item.content.rows]
             if isinstance(item.content, AnsweredRows)
@@ -310,7 +309,7 @@ class Writer:
             item.done.set_exception(Unwritable(why))
 
     def _put_back(self, items: list[_Item]) -> None:
-        """There was no memory to put these into words, or into the spool; later there may be."""
+        """Queue items again: there was no memory to encode or spool them; later there may be."""
         rows = sum(item.rows for item in items)
         log.error("no memory for %d records; they are tried again", rows)
         with self._wake:
@@ -318,26 +317,25 @@ class Writer:
             self._queued_rows += rows
         time.sleep(RETRY_S)
 
-    def _append(self, lots: list[RecordBatch], again: bool) -> RecordAway | None:
-        """Write lots to the database; returns why it did not take them."""
+    def _append(self, batches: list[RecordBatch], again: bool) -> RecordAway | None:
+        """Write batches to the database; returns why it did not take them."""
         if self._away is not None:
             return RecordAway(NOWHERE)
         try:
-            self._store.append(lots, again)
+            self._store.append(batches, again)
         except (*AWAY, RecordRefused) as error:
             self.gone(error)
             return error if isinstance(error, InDoubt) else RecordAway(NOWHERE)
         self._back()
-        self._report.rows("written", sum(len(lot.events) for lot in lots))
+        self._report.rows("written", sum(len(batch.events) for batch in batches))
         return None
 
     def gone(self, error: BaseException) -> None:
-        """The database cannot be written: say so once."""
+        """Log once that the database cannot be written, and check in a thread when it is back."""
         if self.problem is None:
             self.problem = reason(error)
             log.error("the record goes to the spool, for the database cannot be written: %s", self.problem)
-        # In a thread of its own: a database that keeps us waiting before it fails must not keep the spool
-        # waiting.
+        # In a thread of its own: a database that is slow to fail must not delay the spool.
         self._away = self._background.thread("record_database", self._look)
         try:
             self._away.start(RETRY_S)
@@ -346,18 +344,18 @@ class Writer:
             self._stop.wait(RETRY_S)
 
     def _look(self) -> float | None:
-        """Look whether the database is back.
+        """Check whether the database is back.
 
         Returns:
-            Seconds until the next look; ``None`` if it is back.
+            Seconds until the next check; ``None`` if it is back.
         """
         try:
             self._store.probe()
         except (*AWAY, RecordRefused) as error:
-            said = reason(error)
-            if isinstance(error, RecordRefused) and said != self.problem:
-                log.error("the record stays in the spool: %s", said)
-            self.problem = said
+            problem = reason(error)
+            if isinstance(error, RecordRefused) and problem != self.problem:
+                log.error("the record stays in the spool: %s", problem)
+            self.problem = problem
             return RETRY_S
         with self._wake:
             self._away = None
@@ -385,20 +383,20 @@ class Writer:
         self._backlog.look_around()
         if not self.spooled or self._away is not None:
             return
-        until_s, rows = time.monotonic() + CATCH_UP_S, LOT_ROWS
+        until_s, rows = time.monotonic() + CATCH_UP_S, BATCH_ROWS
         while time.monotonic() < until_s:
-            lots = self._backlog.oldest(rows)
+            batches = self._backlog.oldest(rows)
             try:
-                if not lots or self._append(lots, again=True) is not None:
+                if not batches or self._append(batches, again=True) is not None:
                     break
             except Unwritable as error:
-                if len(lots) == 1:
-                    count = len(lots[0].events)
-                    log.error("lost: %d records that waited cannot be written (%s)", count, error)
+                if len(batches) == 1:
+                    count = len(batches[0].events)
+                    log.error("lost: %d records that waited cannot be written (%s)", count, error.orig)
                     self._backlog.set_aside()
                 rows = 1  # one after the other, until it is clear which
                 continue
-            self._backlog.drop(len(lots))
+            self._backlog.drop(len(batches))
             self._losing = False
         self._report.spool(self.spooled)
 
@@ -415,7 +413,7 @@ class Writer:
 
 
 def _halves(items: list[_Item]) -> list[list[_Item]]:
-    """Items in two parts; one item by its rows, unless its caller waits for all of them."""
+    """Items in two halves; one item is split by its rows, unless its caller waits for all of them."""
     if len(items) > 1:
         return [items[: len(items) // 2], items[len(items) // 2 :]]
     content, middle = items[0].content, items[0].rows // 2

@@ -17,12 +17,12 @@ from evenhand.models.bundle.reference import Normal
 from evenhand.models.bundle.runtime_onnx import Session
 from evenhand.models.bundle.terms import Swapper, make_swapper, read_terms
 from evenhand.service.audit.events import Configuration, configuration
-from evenhand.service.cores import cores
 from evenhand.service.inference.batch import BatchReport, Limits
 from evenhand.service.inference.batcher import Batcher
 from evenhand.service.inference.engine import Alone, Engine
 from evenhand.service.inference.workers import Workers
 from evenhand.service.metrics.collectors import Metrics
+from evenhand.service.resources import cores
 from evenhand.service.settings import Settings
 from evenhand.service.tracing import watched
 from evenhand.service.types import Example, Scores

@@ -18,13 +18,13 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from evenhand.models.bundle.manifest import Mode
-from evenhand.service import log_level
+from evenhand.service import logs
+from evenhand.service.audit.client import Note
 from evenhand.service.catalog.registry import Registry, Roles
 from evenhand.service.errors import InvalidInput
 from evenhand.service.inference.workers import Workers
-from evenhand.service.log_level import Level
 from evenhand.service.metrics.collectors import Metrics
-from evenhand.service.recording import Note
+from evenhand.service.settings import Level
 
 log = logging.getLogger(__name__)
 
@@ -115,8 +115,8 @@ class Control:
 
     def set_log_level(self, level: Level) -> None:
         """Write more or fewer log lines, here and in the other workers; the setting counts again after a restart."""
-        log.warning("the log level is %s now; it was %s", level, log_level.level())
-        self._change(None, lambda: log_level.set_level(level))
+        log.warning("the log level is %s now; it was %s", level, logs.level())
+        self._change(None, lambda: logs.set_level(level))
 
     async def follow(self) -> float | None:
         """Do what other workers were told since the last look.
@@ -144,7 +144,7 @@ class Control:
             change()
             self._apply(name)
             roles = {name: asdict(roles) for name, roles in self._registry.roles.items()}
-            self._seen = json.dumps({"log_level": log_level.level(), "models": roles})
+            self._seen = json.dumps({"log_level": logs.level(), "models": roles})
             draft = self._file.with_suffix(".new")
             draft.write_text(self._seen)
             os.replace(draft, self._file)
@@ -160,7 +160,7 @@ class Control:
             self._seen = text  # said once
             log.error("the workers' orders cannot be read; this worker keeps what it was told")
             return
-        log_level.set_level(found.log_level)
+        logs.set_level(found.log_level)
         for name, said in found.models.items():
             if name in self._registry.roles:
                 self._adopt(name, said)

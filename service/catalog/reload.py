@@ -10,12 +10,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from evenhand.models.bundle.bundle import BundleError, read_manifest
+from evenhand.service.audit.client import Note
 from evenhand.service.catalog.loader import LoadedModel, Loader
 from evenhand.service.catalog.registry import Registry, Slot
 from evenhand.service.errors import BundleRefused, NotReady
-from evenhand.service.memory import give_back_all
 from evenhand.service.metrics.grouped import series_of
-from evenhand.service.recording import Note
+from evenhand.service.resources import collect_memory
 
 log = logging.getLogger(__name__)
 MOST_SERIES = 20_000
@@ -171,7 +171,7 @@ class Reloader:
         await old.close()
         old.leave(self._loader.lanes)
         del old
-        await asyncio.to_thread(give_back_all)
+        await asyncio.to_thread(collect_memory)
 
 
 def _stamp(path: Path) -> object:

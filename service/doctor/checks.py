@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from evenhand.service import settings
-from evenhand.service.cores import cores
 from evenhand.service.doctor.findings import Finding
 from evenhand.service.doctor.package_checks import check_packages
 from evenhand.service.doctor.record_checks import check_record
+from evenhand.service.resources import cores
 from evenhand.service.settings import Settings
 
 SHARED = "PROMETHEUS_MULTIPROC_DIR"

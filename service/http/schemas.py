@@ -16,7 +16,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from evenhand.models.bundle.manifest import Mode
-from evenhand.service.log_level import Level
+from evenhand.service.settings import Level
 
 _ITEM = {
     "description": "By the model's task: a text; a pair of texts; an image; or an object of named features, where one "

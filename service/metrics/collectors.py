@@ -23,9 +23,9 @@ from evenhand.models.bundle.reference import Normal
 from evenhand.service.background import NAMES
 from evenhand.service.metrics.audit_series import RecordSeries
 from evenhand.service.metrics.buffered import CounterBuffer
-from evenhand.service.metrics.grouped import BITS, FairnessCounters, bit, counted_as, groups_of
+from evenhand.service.metrics.grouped import BITS, FairnessCounters, bit, groups_of
 from evenhand.service.metrics.series import Counter, Gauge, Histogram
-from evenhand.service.types import Decision, Row
+from evenhand.service.types import Decision, Row, counted_under
 
 CANDIDATE_RESULTS = ("same", "other", "error", "dropped")
 RELOADS = ("ok", "refused")
@@ -260,7 +260,7 @@ class Metrics:
         lot = self._candidate_lots[manifest.name]
         bits = bit(live.result.final.favourable), bit(found.final.favourable)
         for attribute, verdict in zip(manifest.attributes, found.verdicts, strict=True):
-            cell = counted_as(attribute, verdict, live.declared)
+            cell = counted_under(live.declared.get(attribute.name), verdict.flagged)
             lot.add(
                 self._candidate_decisions, (manifest.name, manifest.version, attribute.name, *cell, *bits)
             )

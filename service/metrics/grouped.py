@@ -17,22 +17,14 @@ from evenhand.models.bundle.manifest import UNKNOWN_GROUP, Attribute, Manifest
 from evenhand.models.bundle.reference import TENTHS, Normal
 from evenhand.service.metrics.buffered import CounterBuffer
 from evenhand.service.metrics.series import Counter, Gauge, Histogram
-from evenhand.service.types import Counted, Decision, Row, Verdict
+from evenhand.service.types import INFERRED, Counted, Decision, Row, Verdict, counted_under
 
-INFERRED = ("flagged", "unflagged")
 SIDES = ("reference", "other")
 RESULTS = ("applied", "shadow", "off", "error")
 FLIPS = ("same", "other", "error", "dropped")
 BITS = ("0", "1")
 BINS = tuple(str(place) for place in range(10))
 CELL = ("model", "attribute", "group", "source")
-
-
-def counted_as(attribute: Attribute, verdict: Verdict, declared: Mapping[str, str]) -> tuple[str, str]:
-    """Under which group, from which source, a row is counted."""
-    if attribute.name in declared:
-        return declared[attribute.name], "declared"
-    return INFERRED[0 if verdict.flagged else 1], "inferred"
 
 
 def groups_of(attribute: Attribute) -> Iterator[tuple[str, str]]:
@@ -243,14 +235,13 @@ class FairnessCounters:
         base, final = bit(decision.base.favourable), bit(decision.final.favourable)
         for attribute, verdict in zip(manifest.attributes, decision.verdicts, strict=True):
             name = (manifest.name, attribute.name)
-            lot.add(self._decisions, (*name, *counted_as(attribute, verdict, row.declared), base, final))
+            declared = row.declared.get(attribute.name)
+            lot.add(self._decisions, (*name, *counted_under(declared, verdict.flagged), base, final))
             self._count_correction(lot, name, decision, verdict)
             if verdict.abstains and verdict.result is not None:
                 lot.add(self._abstentions, (*name, verdict.result, base))
             self._count_risk(lot, name, verdict.risk, (base, final))
-            self._count_detector(
-                lot, name, attribute.reference, verdict.flagged, row.declared.get(attribute.name)
-            )
+            self._count_detector(lot, name, attribute.reference, verdict.flagged, declared)
         lot.row()
 
     def joined(self, found: Counted) -> None:

@@ -17,7 +17,8 @@ from uvicorn.supervisors import Multiprocess
 
 from evenhand.models.bundle.bundle import load
 from evenhand.models.bundle.runner import require_engine
-from evenhand.service import logs, recording, settings
+from evenhand.service import logs, settings
+from evenhand.service.audit import client
 from evenhand.service.auth.guard import Authorizer
 from evenhand.service.http.uvicorn_protocol import Protocol
 from evenhand.service.metrics import collectors
@@ -37,7 +38,7 @@ def serve(chosen: Settings) -> None:
         AccessError: who may ask is not settled.
     """
     Authorizer(chosen, lambda _: None)  # said once, here, rather than by every worker
-    recording.check(chosen)
+    client.check(chosen)
     if chosen.workers == 1:
         uvicorn.Server(config_of(chosen, _application(chosen))).run()
         return

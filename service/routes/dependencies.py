@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 from fastapi import Request
 
-from evenhand.service.audit.recorder import Recorder
+from evenhand.service.audit.client import AuditClient
 from evenhand.service.background import Background
 from evenhand.service.catalog.counterfactual import Counterfactuals
 from evenhand.service.catalog.operator import Control
 from evenhand.service.catalog.registry import Registry
 from evenhand.service.catalog.reload import Reloader
 from evenhand.service.catalog.shadow import Shadow
-from evenhand.service.desk import Desk
+from evenhand.service.errors import RecordOff
 from evenhand.service.housekeeping import Housekeeping
 from evenhand.service.inference.workers import Workers
 from evenhand.service.metrics.collectors import Metrics
@@ -36,9 +36,8 @@ class ApplicationState:
     flips: Counterfactuals
     reloader: Reloader
     control: Control
-    recorder: Recorder | None
-    desk: Desk
-    watch: Housekeeping | None
+    audit: AuditClient | None
+    housekeeping: Housekeeping | None
     limits: Mapping[str, float]
     recent: Recent = field(default_factory=Recent)
     draining: bool = False
@@ -48,13 +47,24 @@ class ApplicationState:
         """Why predictions are not to be sent here; ``None`` if they may be."""
         if self.draining:
             return "the service is stopping"
-        blockage = None if self.recorder is None else self.recorder.blockage
+        blockage = None if self.audit is None else self.audit.blockage
         return self.lanes.problem or self.background.problem or blockage
 
     @property
     def beyond_repair(self) -> str | None:
         """Why only a new process helps; ``None`` if this one is worth keeping."""
         return self.lanes.problem if self.lanes.beyond_repair else self.background.beyond_repair
+
+
+def audit_of(state: ApplicationState) -> AuditClient:
+    """The audit client.
+
+    Raises:
+        RecordOff: nothing is recorded.
+    """
+    if state.audit is None:
+        raise RecordOff
+    return state.audit
 
 
 def running(request: Request) -> ApplicationState:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import to_json
 from starlette.responses import Response
 
-from evenhand.service.audit.recorder import RecordAway, Recorder
+from evenhand.service.audit.client import AuditClient
 from evenhand.service.audit.store import AWAY
 from evenhand.service.catalog.loader import LoadedModel
 from evenhand.service.errors import InvalidInput, RecordUnavailable
@@ -23,7 +23,7 @@ from evenhand.service.http.schemas import ErrorReply
 from evenhand.service.monitoring.cells import Cells, Window, read
 from evenhand.service.monitoring.schema import FairnessReply
 from evenhand.service.monitoring.summary import Facts, summary
-from evenhand.service.routes.dependencies import ApplicationState, running
+from evenhand.service.routes.dependencies import ApplicationState, audit_of, running
 
 router = APIRouter()
 MOST_HOURS = 8760
@@ -115,25 +115,23 @@ async def fairness(query: Annotated[FairnessQuery, Depends(asked)], request: Req
 
 
 async def _answer(state: ApplicationState, model: LoadedModel, window: Window) -> bytes:
-    try:
-        return await state.desk.ask(partial(_told, state, model, window))
-    except RecordUnavailable as error:
-        raise RecordUnavailable("the record's database is away, and counts are in it; ask again") from error
+    audit = audit_of(state)
+    return await audit.call(_summary, state, model, window, audit)
 
 
-def _told(state: ApplicationState, model: LoadedModel, window: Window, recorder: Recorder) -> bytes:
-    """In a thread: read, judge, write down."""
+def _summary(state: ApplicationState, model: LoadedModel, window: Window, audit: AuditClient) -> bytes:
+    """Read the counts and evaluate them, in a thread; returns JSON."""
     manifest = model.manifest
     facts = Facts(
         manifest=manifest,
         modes=dict(zip(manifest.attribute_names, state.registry.modes(model), strict=True)),
         window=window,
         limits=state.limits,
-        record={"state": recorder.state, "spooled": recorder.spooled},
-        evidence=[] if state.watch is None else state.watch.findings(manifest),
+        record={"state": audit.state, "spooled": audit.spooled},
+        evidence=[] if state.housekeeping is None else state.housekeeping.findings(manifest),
         usual_accuracy=_usual(model),
     )
-    return to_json(summary(_cells(recorder, manifest.name, window), facts))
+    return to_json(summary(_cells(audit, manifest.name, window), facts))
 
 
 def _usual(model: LoadedModel) -> dict[str, float]:
@@ -142,11 +140,11 @@ def _usual(model: LoadedModel) -> dict[str, float]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _cells(recorder: Recorder, name: str, window: Window) -> Cells:
+def _cells(audit: AuditClient, name: str, window: Window) -> Cells:
     try:
-        return read(recorder.engine, name, window)
+        return read(audit.engine, name, window)
     except AWAY as error:
-        raise RecordAway("counts cannot be read") from error
+        raise RecordUnavailable("the record's database is away, and counts are in it; ask again") from error
 
 
 @router.get("/dashboard", response_class=Response, include_in_schema=False)

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import ValidationError
 
-from evenhand.service.audit.recorder import Feedback
+from evenhand.service.audit.feedback import Feedback, Joined
 from evenhand.service.errors import InvalidInput, TooLarge
 from evenhand.service.http.schemas import (
     BODY_ERRORS,
@@ -19,7 +19,7 @@ from evenhand.service.http.schemas import (
     FeedbackResultOut,
     OverrideRequest,
 )
-from evenhand.service.routes.dependencies import running
+from evenhand.service.routes.dependencies import ApplicationState, audit_of, running
 
 router = APIRouter()
 ERRORS: dict[int | str, dict[str, Any]] = {
@@ -49,7 +49,7 @@ async def feedback(body: FeedbackRequest, request: Request) -> FeedbackReply:
         )
     checked = [_check(item) for item in told]
     good = [item for item in checked if item is not None]
-    found = iter(await state.desk.feedback(good) if good else ())
+    found = iter(await _join(state, good) if good else ())
     results = []
     for index, item in enumerate(checked):
         if item is None:
@@ -70,13 +70,27 @@ async def feedback(body: FeedbackRequest, request: Request) -> FeedbackReply:
 @router.get("/decisions/{id}", responses=ERRORS)
 async def decision(id: str, request: Request) -> dict[str, Any]:
     """All that is on record about a decision: no input, and no sensitive attribute."""
-    return await running(request).desk.decision(id)
+    audit = audit_of(running(request))
+    return await audit.call(audit.decision, id)
 
 
 @router.post("/decisions/{id}/override", responses={**BODY_ERRORS, **ERRORS})
 async def override(id: str, body: OverrideRequest, request: Request) -> dict[str, Any]:
     """Record that a person decided otherwise; the decision itself stays on record as it was."""
-    return await running(request).desk.override(id, body.label, body.by, body.reason)
+    audit = audit_of(running(request))
+    return await audit.call(audit.override, id, body.label, body.by, body.reason)
+
+
+async def _join(state: ApplicationState, items: list[Feedback]) -> list[Joined]:
+    """Join feedback to decisions, and count what it brought."""
+    audit = audit_of(state)
+    joined = await audit.call(audit.feedback, items)
+    for each in joined:
+        if each.result != "error":
+            state.metrics.record.feedback(each.result)
+        if each.counted is not None:
+            state.metrics.fairness.joined(each.counted)
+    return joined
 
 
 def _items(body: FeedbackRequest) -> list[Any]:

@@ -19,8 +19,8 @@ async def healthz(request: Request) -> dict[str, str]:
     state = running(request)
     if (problem := state.beyond_repair) is not None:
         raise NotReady(problem)
-    if state.watch is not None and state.watch.held is not None:
-        return {"status": "ok", "retention": state.watch.held.message}
+    if state.housekeeping is not None and state.housekeeping.held is not None:
+        return {"status": "ok", "retention": state.housekeeping.held.message}
     return {"status": "ok"}
 
 

@@ -19,8 +19,7 @@ from evenhand.models.bundle.manifest import Attribute, Manifest
 from evenhand.service.audit import events, record_batch
 from evenhand.service.audit.digest_keys import Keys
 from evenhand.service.audit.events import AnsweredRows
-from evenhand.service.audit.feedback import Feedback
-from evenhand.service.audit.join import Joiner
+from evenhand.service.audit.feedback import Feedback, Joiner
 from evenhand.service.audit.store import Store, append, make_engine
 from evenhand.service.audit.tables import about, evidence
 from evenhand.service.ids import ulid

@@ -14,8 +14,9 @@ from places import DEMO
 from evenhand.models.bundle import bundle as bundles
 from evenhand.models.bundle.manifest import Manifest
 from evenhand.service.audit import events
+from evenhand.service.audit.client import AuditClient, AuditOptions
 from evenhand.service.audit.events import AnsweredRows
-from evenhand.service.audit.recorder import Recorder, RecordOptions, RecordReport
+from evenhand.service.audit.writer import RecordReport
 from evenhand.service.ids import ulid
 from evenhand.service.types import Answer, Decision, Row, Verdict
 
@@ -41,9 +42,9 @@ class Told:
         return RecordReport(count, lambda rows: setattr(self, "depth", rows))
 
 
-def recorder(folder: Path, url: str = "", told: Told | None = None, **options: Any) -> Recorder:
+def recorder(folder: Path, url: str = "", told: Told | None = None, **options: Any) -> AuditClient:
     """A recorder that runs."""
-    made = Recorder(RecordOptions(folder, url, **options), (told or Told()).report())
+    made = AuditClient(AuditOptions(folder, url, **options), (told or Told()).report())
     made.start()
     return made
 

@@ -1,17 +1,17 @@
-"""Whether records may go by age now. What is deleted does not come back when a wrong clock is set right.
+"""Whether records may be pruned by age now: a wrong clock must not delete what is not yet old.
 
-The record itself says what time it is: by its newest entries, and by the mark that a round leaves whose clock
-was right. Nothing goes by age unless this machine's clock agrees with one of them to within ``AGREE_MS``:
+The clock is compared with the newest entries, and with the mark that the last round with a right clock left.
+Nothing is pruned unless the clock agrees with one of them to within ``AGREE_MS``:
 
-- Of the newest entries several must be of this time. So records that are dated in the future do not stop
-  everything, nor do the first few records that a wrong clock writes vouch for it.
-- The mark is for a service that nobody asks: the clock was right an hour ago, and is right now, through any
+- Several of the newest entries must be of this time. So records that are dated in the future do not stop all
+  pruning, and the first few records of a wrong clock do not confirm it.
+- The mark is for a service without requests: the clock was right an hour ago, and is right now, through any
   number of restarts. A machine that was off for longer than ``AGREE_MS`` waits for new records, or for a
   person.
 
-A clock that is wrong for longer agrees with what it wrote itself. So one round takes at most a share of what
-is there, all that is due or nothing: an even clock makes only a little due from one round to the next. More
-waits until a person has looked at the clock and says so: ``evenhand audit prune --yes-beyond-limits``.
+A clock that is wrong for longer agrees with its own entries. So one round prunes at most a share of the
+record, all that is due or nothing: with an even clock only a little becomes due from one round to the next.
+More waits until a person has checked the clock: ``evenhand audit prune --yes-beyond-limits``.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from evenhand.service.audit.tables import about, attributes, chain, records
 AGREE_MS = 7 * DAY_MS
 """How far the clock may be from the newest records, or from the mark."""
 NEWEST = 101
-"""Entries at the end of the chain that are asked for the time."""
+"""Entries at the end of the chain whose time is compared."""
 AGREEING = 5
 """So many of them must be of this time; half of them where there are fewer than twice as many."""
 FEW = 10
-"""So many rows go whatever share they are: of a small record each is a large one."""
+"""So many rows are pruned whatever share they are: in a small record each is a large share."""
 MARK = "clock"
 """The row of ``about`` with the time, in milliseconds since 1970, of the last round whose clock was right."""
 CONFIRM = "evenhand audit prune --yes-beyond-limits"
@@ -42,7 +42,7 @@ CONFIRM = "evenhand audit prune --yes-beyond-limits"
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long what is on record stays, and how much of it one round takes."""
+    """How long records stay, and how much one round prunes."""
 
     keep_decisions_days: float
     keep_attributes_days: float
@@ -52,7 +52,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Why nothing goes by age now."""
+    """Why nothing is pruned by age now."""
 
     reason: Literal["clock", "share"]
     rows: int
@@ -61,7 +61,7 @@ class Held:
 
 
 def held(engine: Engine, limits: Limits, now_ms: int) -> Held | None:
-    """What speaks against letting go of what is due, if anything is; changes nothing.
+    """Why what is due must not be pruned now, if anything is due; changes nothing.
 
     Args:
         engine: The record's.
@@ -118,12 +118,12 @@ def _disagreement(connection: Connection, now_ms: int) -> str:
 
 
 def _shown(at_ms: int) -> str:
-    """A moment as text; one that cannot be is shown as the last or first that can."""
+    """A moment as text, within the range that can be shown."""
     return time_of(max(0, min(at_ms, END_MS - 1)))
 
 
 def _excess(connection: Connection, past: Pruned, share: float) -> str | None:
-    """What is more than one round takes."""
+    """A sentence if more is due than one round prunes."""
     ends = connection.execute(select(chain.c.seq, chain.c.pruned_seq)).one()
     groups = connection.execute(select(func.count()).select_from(attributes)).scalar_one()
     of_records = "records", past.records, ends.seq - ends.pruned_seq

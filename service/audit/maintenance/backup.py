@@ -1,4 +1,4 @@
-"""A copy of an SQLite record that holds, taken while the service writes."""
+"""A consistent copy of an SQLite record, taken while the service writes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 PAGES = 1000
-"""Copied between two words of progress."""
+"""Pages copied between two calls of progress."""
 
 
 class BackupError(ValueError):
@@ -24,7 +24,7 @@ def back_up(engine: Engine, out: Path, progress: Callable[[int, int], None]) -> 
     Args:
         engine: The record's database.
         out: The file to write.
-        progress: Told how many pages are copied, of how many.
+        progress: Called with how many pages are copied, of how many.
 
     Returns:
         The last record that is in the copy.

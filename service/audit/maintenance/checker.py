@@ -1,7 +1,7 @@
-"""Goes along the chain, record by record, and lists what does not hold. Pure: it knows no database and no file.
+"""Checks the chain, record by record, and lists what is wrong. Pure: no database and no file.
 
-After a record that does not fit it goes on from the link that is stored, so that one wound does not hide the
-next. What it keeps does not grow with the chain, but for the numbers of erased records.
+After a record that does not fit, the check goes on from the stored link, so that one fault does not hide the
+next. Its memory does not grow with the chain, except for the numbers of erased records.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from evenhand.service.audit.events import time_of
 from evenhand.service.audit.maintenance.tampering import (
     BEGIN_CHANGED,
     Discrepancy,
-    Inquest,
+    LinkMismatch,
     Place,
     Stored,
-    Suspect,
-    told,
+    TamperDiagnosis,
+    header_in_body,
 )
 
 MAX_FINDINGS = 200
-MAX_SUSPECTS = 32
-"""The search for what was done to them takes the cube of their number."""
+MAX_MISMATCHES = 32
+"""The diagnosis takes the cube of their number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +36,18 @@ class Bounds:
     """Where a chain says that it begins and ends."""
 
     before: Place
-    """The last record that is not here, number and link: 0 and ``GENESIS``, or the last one that was pruned."""
+    """Number and link of the last record that is not here: 0 and ``GENESIS``, or the last pruned one."""
     head: Place
     """The last record, number and link."""
     pruned: bool
     """Whether what was before is gone: then a ``prune`` event says so."""
     later: bool
-    """Whether the chain goes on after the head: then erasures may be told of there."""
+    """Whether the chain goes on after the head: then later records may name erasures."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was found."""
+    """The result of a check."""
 
     findings: list[Discrepancy]
     """By record, the first ones."""
@@ -62,7 +62,7 @@ class Report:
     erased: int
     """Records without a body."""
     held: int
-    """Checkpoints whose link was compared, and holds."""
+    """Checkpoints whose link was compared, and matches."""
     covered: Checkpoint | None
     """The last of them."""
     uncompared: int
@@ -90,7 +90,7 @@ class Checker:
         self._findings: list[Discrepancy] = []
         self._more = self._records = self._decisions = self._strays = 0
         self._times_ms = (0, 0)
-        self._suspects: list[Suspect] = []
+        self._mismatches: list[LinkMismatch] = []
         self._gaps: list[Place] = []
         self._erased: set[int] = set()
         self._named: set[int] = set()
@@ -116,14 +116,14 @@ class Checker:
             return
         loose = self._follows_a_gap(record)
         digest = record.body_sha256 if record.body is None else sha256(record.body.encode()).digest()
-        wanted = link(self._place.link, record.seq, record.event, record.body_sha256)
-        if wanted != record.link and (not loose or record.seq > self._bounds.head.seq):
-            self._suspect(Suspect(Place(record.seq, self._place.link), record, digest, wanted))
+        expected = link(self._place.link, record.seq, record.event, record.body_sha256)
+        if expected != record.link and (not loose or record.seq > self._bounds.head.seq):
+            self._add_mismatch(LinkMismatch(Place(record.seq, self._place.link), record, digest, expected))
         elif digest != record.body_sha256:
             self._add(record.seq, "its body or body_sha256 was changed" if loose else "its body was changed")
         else:
             self._reads(record, loose)
-        self._compare(record, wanted)
+        self._compare(record, expected)
         self._place = Place(record.seq, record.link)
         self._times_ms = (self._times_ms[0] if self._records else record.at_ms, record.at_ms)
         self._records += 1
@@ -136,10 +136,10 @@ class Checker:
         )
 
     def end(self) -> Report:
-        """What was found in all."""
+        """The result, after the last record."""
         self._ends()
         self._absent()
-        self._findings += Inquest(self._suspects, self._gaps, self._said(), self._begins).findings()
+        self._findings += TamperDiagnosis(self._mismatches, self._gaps, self._said(), self._begins).findings()
         before = self._bounds.before.seq
         return Report(
             sorted(set(self._findings)),
@@ -159,18 +159,18 @@ class Checker:
         self._findings.append(Discrepancy(seq, what))
 
     def _add(self, seq: int, what: str) -> None:
-        """One of possibly very many."""
+        """Add one of possibly very many findings."""
         if len(self._findings) < MAX_FINDINGS:
             self._tell(seq, what)
         else:
             self._more += 1
 
-    def _suspect(self, suspect: Suspect) -> None:
-        if len(self._suspects) < MAX_SUSPECTS:
-            self._suspects.append(suspect)
+    def _add_mismatch(self, mismatch: LinkMismatch) -> None:
+        if len(self._mismatches) < MAX_MISMATCHES:
+            self._mismatches.append(mismatch)
         else:
             self._add(
-                suspect.record.seq, "it does not follow from what is before it (how was not looked into)"
+                mismatch.record.seq, "it does not follow from what is before it (how was not looked into)"
             )
 
     def _signed(
@@ -179,7 +179,7 @@ class Checker:
         """Statements by record; those whose signature is wrong are findings."""
         good: defaultdict[int, list[Checkpoint]] = defaultdict(list)
         for statement in statements:
-            if not statement.holds():
+            if not statement.is_valid():
                 self._add(statement.seq, "the signature of its checkpoint is wrong")
             elif trusted and statement.public_key not in trusted:
                 self._add(
@@ -190,7 +190,7 @@ class Checker:
         return good
 
     def _begin(self, before: Place) -> None:
-        """What checkpoints say of the last record that is not here."""
+        """Compare checkpoints with the last record that is not here."""
         for statement in self._statements.get(before.seq, ()):
             self._compared += 1
             if statement.link == before.link:
@@ -206,11 +206,11 @@ class Checker:
             return False
         if expected <= head:
             self._add(expected, missing(expected, min(record.seq - 1, head)))
-            self._gaps = [*self._gaps, Place(expected, self._place.link)][:MAX_SUSPECTS]
+            self._gaps = [*self._gaps, Place(expected, self._place.link)][:MAX_MISMATCHES]
         return True
 
     def _reads(self, record: Stored, loose: bool) -> None:
-        """What the content of an intact record says about others."""
+        """Use what an intact record says about others."""
         if record.subject == "":  # hashed like no subject at all
             self._add(record.seq, "its subject was changed")
         if record.body is None:
@@ -228,7 +228,9 @@ class Checker:
         except (ValueError, KeyError, TypeError):
             self._add(record.seq, "its body is none that Evenhand writes")
         if loose and (
-            changed := [name for name, value in told(record).items() if value != getattr(record, name)]
+            changed := [
+                name for name, value in header_in_body(record).items() if value != getattr(record, name)
+            ]
         ):
             self._add(record.seq, f"its {' and '.join(changed)} or its body was changed")
 
@@ -244,13 +246,13 @@ class Checker:
             self._begins.append(to.link)
             self._add(to.seq, BEGIN_CHANGED)
 
-    def _compare(self, record: Stored, wanted: bytes) -> None:
-        """With what checkpoints and the head say of this record; ``wanted`` excuses a link that was changed alone."""
+    def _compare(self, record: Stored, expected: bytes) -> None:
+        """Compare with checkpoints and head; ``expected`` also matches, where the link alone was changed."""
         head = self._bounds.head
-        if record.seq == head.seq and head.link not in (record.link, wanted):
+        if record.seq == head.seq and head.link not in (record.link, expected):
             self._add(record.seq, "the chain row's link is not this record's")
         if record.seq in self._statements:
-            self._stated(record.seq, (record.link, wanted))
+            self._stated(record.seq, (record.link, expected))
 
     def _stated(self, seq: int, links: tuple[bytes, bytes]) -> None:
         for statement in self._statements[seq]:
@@ -267,13 +269,13 @@ class Checker:
                 )
 
     def _said(self) -> dict[int, bytes]:
-        """Links of records by others' word."""
-        return {seq: found[-1].link for seq, found in self._statements.items()} | {
+        """Links of records as checkpoints and the head state them."""
+        return {seq: checkpoints[-1].link for seq, checkpoints in self._statements.items()} | {
             self._bounds.head.seq: self._bounds.head.link
         }
 
     def _ends(self) -> None:
-        """Both ends of the chain."""
+        """Check both ends of the chain."""
         before, head, last = self._bounds.before, self._bounds.head, self._place
         if self._strays:
             self._tell(
@@ -299,7 +301,7 @@ class Checker:
             )
 
     def _absent(self) -> None:
-        """What records refer to and is not there."""
+        """List what records refer to and is missing."""
         if not self._bounds.later:
             for seq in sorted(self._erased - self._named):
                 self._add(seq, "its body is missing, and no erase event names it")
@@ -308,5 +310,5 @@ class Checker:
 
 
 def missing(first: int, last: int) -> str:
-    """How missing records are called."""
+    """A sentence that names missing records."""
     return "it is missing" if first == last else f"records {first} to {last} are missing"

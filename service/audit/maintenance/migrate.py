@@ -1,4 +1,4 @@
-"""Brings a database to this version's tables, and refuses one that is not ours to write."""
+"""Migration of a database to this version's tables; refuses one that is not ours to write."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class RecordRefused(ValueError):
 
 
 def reason(error: BaseException) -> str:
-    """One line for the log: what the database said when it could not be reached, never what we asked it."""
+    """One line for the log: the database's error, never our query."""
     if isinstance(error, RecordRefused):
         return str(error)
     said = str(getattr(error, "orig", "") or error).strip().splitlines() or [""]
@@ -68,8 +68,8 @@ def _upgrade(connection: Connection) -> None:
             command.upgrade(config, HEAD)
         except CommandError as error:
             raise RecordRefused(
-                "the record's database was written by a newer version of Evenhand; update this one, or name another "
-                "database in the setting record"
+                "the record's database was written by a newer version of Evenhand; update this one, or name "
+                "another database in the setting record"
             ) from error
 
 
@@ -89,11 +89,11 @@ def begun_with(connection: Connection) -> str | None:
 
 
 def _check_key(connection: Connection, fingerprint: str) -> None:
-    found = begun_with(connection)
-    if found is None:
+    first = begun_with(connection)
+    if first is None:
         connection.execute(insert(about).values(name=KEY, value=fingerprint))
-    elif found != fingerprint:
+    elif first != fingerprint:
         raise RecordRefused(
-            "the record's database was begun with another key; copy record.key from the state folder that it was begun "
-            "with, or name another database in the setting record"
+            "the record's database was begun with another key; copy record.key from the state folder "
+            "that it was begun with, or name another database in the setting record"
         )

@@ -1,4 +1,4 @@
-"""The record as one file of JSON lines that can be verified on its own, years later, without us.
+"""Export of the record as one file of JSON lines, which can be verified on its own.
 
 The first line says what the file is; then one line per record, in order, with its body as the text that was
 hashed.
@@ -27,7 +27,14 @@ from evenhand.service.audit.events import event, time_of
 from evenhand.service.audit.maintenance.checker import Bounds, Checker, Report
 from evenhand.service.audit.maintenance.retention import writing
 from evenhand.service.audit.maintenance.tampering import Place, Stored
-from evenhand.service.audit.maintenance.verify import LOT, Progress, bounds_of, snapshot, stored, stream
+from evenhand.service.audit.maintenance.verify import (
+    BATCH_ROWS,
+    Progress,
+    bounds_of,
+    snapshot,
+    stored,
+    stream,
+)
 from evenhand.service.audit.record_batch import RecordBatch
 from evenhand.service.audit.tables import attributes, configurations, records
 
@@ -43,11 +50,12 @@ FIELDS = {
     "subject": "id of the decision that an event is about",
     "body": "JSON as text, as it was hashed; null if it was erased",
     "body_sha256": "SHA-256 of the body in UTF-8, hexadecimal",
-    "link": "SHA-256 of: link of the record before (32 bytes), 'seq|id|kind|at_ms|subject|' in UTF-8, body_sha256 (32 "
-    "bytes); hexadecimal",
+    "link": "SHA-256 of: link of the record before (32 bytes), 'seq|id|kind|at_ms|subject|' in UTF-8, "
+    "body_sha256 (32 bytes); hexadecimal",
     "attributes": "declared sensitive attributes, where the file has them; not covered by the chain",
     "checkpoint": "Ed25519 signature of 'evenhand checkpoint 1|seq|link in hexadecimal|at_ms'",
-    "configuration": "what a decision's body refers to by SHA-256: model, bundle, adapters, thresholds, labels",
+    "configuration": "what a decision's body refers to by SHA-256: model, bundle, adapters, thresholds, "
+    "labels",
 }
 
 
@@ -65,7 +73,7 @@ class ExportPeriod:
 
 @dataclass(frozen=True, slots=True)
 class Disclosure:
-    """Lets sensitive attributes out."""
+    """Why sensitive attributes are exported, and by whom."""
 
     keys: Keys
     purpose: str
@@ -84,52 +92,52 @@ def span(engine: Engine, period: ExportPeriod) -> Range:
     """Which records a period has.
 
     Raises:
-        ExportError: none.
+        RecordExportError: it has none.
     """
-    asked = select(func.min(records.c.seq), func.max(records.c.seq))
+    query = select(func.min(records.c.seq), func.max(records.c.seq))
     if period.from_ms is not None:
-        asked = asked.where(records.c.at_ms >= period.from_ms)
+        query = query.where(records.c.at_ms >= period.from_ms)
     if period.to_ms is not None:
-        asked = asked.where(records.c.at_ms < period.to_ms)
+        query = query.where(records.c.at_ms < period.to_ms)
     with snapshot(engine) as connection:
-        first, last = connection.execute(asked).one()
+        first, last = connection.execute(query).one()
     if first is None:
         raise RecordExportError("there is no record in this period")
     return Range(first, last)
 
 
 def export(
-    engine: Engine, wanted: Range, out: Path, disclosure: Disclosure | None, progress: Progress
+    engine: Engine, chosen: Range, out: Path, disclosure: Disclosure | None, progress: Progress
 ) -> int:
     """Write records to a file.
 
     Args:
         engine: The record's.
-        wanted: From ``span``.
+        chosen: From ``span``.
         out: The file; compressed if it ends with ``.gz``.
-        disclosure: Given if sensitive attributes are to leave; then that is recorded first.
-        progress: Told now and then.
+        disclosure: For an export with sensitive attributes; it is recorded first.
+        progress: Called now and then.
 
     Returns:
         How many records.
 
     Raises:
-        ExportError: the file is there already, or the chain has a hole where it should begin.
+        RecordExportError: the file is there already, or the chain has a hole where it should begin.
         OSError: it cannot be written.
     """
     if out.exists():
         raise RecordExportError(f"{out}: is there already; name another file")
     if disclosure is not None:
-        _note(engine, wanted, disclosure)
+        _note(engine, chosen, disclosure)
     draft = out.with_name(f".{out.name}.part")
     try:
         with snapshot(engine) as connection, _writing(draft, out.suffix == ".gz") as file:
-            file.write(_head(connection, wanted, disclosure))
+            file.write(_head(connection, chosen, disclosure))
             done = 0
-            for lines in _lines(connection, wanted, disclosure):
+            for lines in _lines(connection, chosen, disclosure):
                 file.writelines(lines)
                 done += len(lines)
-                progress(done, wanted.last - wanted.first + 1)
+                progress(done, chosen.last - chosen.first + 1)
         draft.replace(out)
     finally:
         draft.unlink(missing_ok=True)
@@ -142,7 +150,7 @@ def verify_file(
     """Check a file that ``export`` wrote; needs nothing else.
 
     Raises:
-        ExportError: it is none.
+        RecordExportError: it is none.
     """
     try:
         with _reading(path) as file:
@@ -172,7 +180,7 @@ def _check(
             f"{path}: the first line is not the head of an export of format {FORMAT}"
         ) from error
     for number, line in enumerate(lines, start=2):
-        if number % LOT == 0:
+        if number % BATCH_ROWS == 0:
             progress(number, last.seq - before.seq)
         try:
             record = _stored(from_json(line))
@@ -185,9 +193,8 @@ def _check(
 
 def _stored(line: dict[str, Any]) -> Stored:
     digest, link = (bytes.fromhex(line[name]) for name in ("body_sha256", "link"))
-    return stored(
-        _number(line), line["id"], line["kind"], line["at_ms"], line["subject"], line["body"], digest, link
-    )
+    header = (_number(line), line["id"], line["kind"], line["at_ms"], line["subject"])
+    return stored((*header, line["body"], digest, link))
 
 
 def _number(line: dict[str, Any]) -> int:
@@ -203,9 +210,9 @@ def _whole(file: IO[bytes]) -> Iterator[bytes]:
         yield from file
 
 
-def _note(engine: Engine, wanted: Range, disclosure: Disclosure) -> None:
-    """Who let sensitive attributes out, and why: on record before they leave."""
-    of = (records.c.seq >= wanted.first, records.c.seq <= wanted.last, records.c.kind == "decision")
+def _note(engine: Engine, chosen: Range, disclosure: Disclosure) -> None:
+    """Record who exports sensitive attributes, and why, before they are written."""
+    of = (records.c.seq >= chosen.first, records.c.seq <= chosen.last, records.c.kind == "decision")
     with snapshot(engine) as connection:
         decisions = connection.execute(select(func.count()).select_from(records).where(*of)).scalar_one()
     facts = {
@@ -213,49 +220,49 @@ def _note(engine: Engine, wanted: Range, disclosure: Disclosure) -> None:
         "purpose": disclosure.purpose,
         "by": disclosure.by,
         "decisions": decisions,
-        "first": wanted.first,
-        "last": wanted.last,
+        "first": chosen.first,
+        "last": chosen.last,
     }
     with writing(engine) as connection:
         store.append(connection, RecordBatch([event("access", facts)]))
 
 
-def _head(connection: Connection, wanted: Range, disclosure: Disclosure | None) -> bytes:
+def _head(connection: Connection, chosen: Range, disclosure: Disclosure | None) -> bytes:
     """The first line."""
     bounds = bounds_of(connection)
     links = select(records.c.link)
     before = bounds.before
-    if wanted.first - 1 != before.seq:
-        found = connection.execute(links.where(records.c.seq == wanted.first - 1)).scalar()
-        if found is None:
-            raise RecordExportError(f"record {wanted.first - 1} is missing: run evenhand audit verify")
-        before = Place(wanted.first - 1, found)
-    last = connection.execute(links.where(records.c.seq == wanted.last)).scalar_one()
-    signed = [one for one in checkpoints.stored(connection) if wanted.first - 1 <= one.seq <= wanted.last]
-    told = {
+    if chosen.first - 1 != before.seq:
+        link = connection.execute(links.where(records.c.seq == chosen.first - 1)).scalar()
+        if link is None:
+            raise RecordExportError(f"record {chosen.first - 1} is missing: run evenhand audit verify")
+        before = Place(chosen.first - 1, link)
+    last = connection.execute(links.where(records.c.seq == chosen.last)).scalar_one()
+    signed = [one for one in checkpoints.stored(connection) if chosen.first - 1 <= one.seq <= chosen.last]
+    head = {
         "evenhand_audit": FORMAT,
         "made": time_of(time.time_ns() // 1_000_000),
         "purpose": None if disclosure is None else disclosure.purpose,
         "before": {"seq": before.seq, "link": before.link.hex()},
-        "last": {"seq": wanted.last, "link": last.hex()},
-        "complete": wanted.last == bounds.head.seq,
+        "last": {"seq": chosen.last, "link": last.hex()},
+        "complete": chosen.last == bounds.head.seq,
         "fields": FIELDS,
         "configurations": {row.sha256: row.body for row in connection.execute(select(configurations))},
         "checkpoints": [one.facts() for one in signed],
         "public_key": signed[-1].public_key.hex() if signed else None,
     }
-    return to_json(told) + b"\n"
+    return to_json(head) + b"\n"
 
 
-def _lines(connection: Connection, wanted: Range, disclosure: Disclosure | None) -> Iterator[list[bytes]]:
-    rows = stream(connection, wanted.first, wanted.last)
+def _lines(connection: Connection, chosen: Range, disclosure: Disclosure | None) -> Iterator[list[bytes]]:
+    rows = stream(connection, chosen.first, chosen.last)
     while some := list(islice(rows, BODIES)):
         groups = {} if disclosure is None else _groups(connection, disclosure.keys, some)
         yield [_line(row, groups) for row in some]
 
 
 def _line(row: Stored, groups: dict[str, dict[str, str]]) -> bytes:
-    told: dict[str, Any] = {
+    line: dict[str, Any] = {
         "seq": row.seq,
         "id": row.id,
         "kind": row.kind,
@@ -267,17 +274,17 @@ def _line(row: Stored, groups: dict[str, dict[str, str]]) -> bytes:
         "link": row.link.hex(),
     }
     if row.id in groups:
-        told["attributes"] = groups[row.id]
-    return to_json(told) + b"\n"
+        line["attributes"] = groups[row.id]
+    return to_json(line) + b"\n"
 
 
 def _groups(connection: Connection, keys: Keys, rows: list[Stored]) -> dict[str, dict[str, str]]:
     """Declared groups by decision."""
     names = {keys.pseudonym(row.id): row.id for row in rows if row.kind == "decision"}
-    found: dict[str, dict[str, str]] = {}
+    groups: dict[str, dict[str, str]] = {}
     for row in connection.execute(select(attributes).where(attributes.c.pseudonym.in_(names))):
-        found.setdefault(names[row.pseudonym], {})[row.attribute] = row.group
-    return found
+        groups.setdefault(names[row.pseudonym], {})[row.attribute] = row.group
+    return groups
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""What leaves the record: by age, or because a person asks. The chain that remains can still be verified.
+"""Pruning by age, and erasure because a person asks. The chain that remains can still be verified.
 
 The chain's row says where the chain begins now, and an event in it says why. Transactions are short: the
 service goes on writing. Hourly counts stay: they name nobody, and reports of past periods are made of them.
@@ -21,22 +21,22 @@ from evenhand.service.audit.record_batch import RecordBatch
 from evenhand.service.audit.tables import attributes, chain, configurations, labels, records
 
 DAY_MS = 86_400_000
-LOT = 2000
-"""Records that leave in one transaction."""
+BATCH_ROWS = 2000
+"""Records that one transaction deletes."""
 ERASED_AT_ONCE = 200
 """Decisions that are erased in one transaction."""
 CONFIGURATION = re.compile(r'"configuration":"([0-9a-f]{64})"')
 Progress = Callable[[int, int], None]
-"""Told how many are done, and of how many."""
+"""Called with how many are done, and of how many."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """What left, or would."""
+    """What was deleted, or would be."""
 
     records: int
     to_seq: int
-    """The last record that left; 0 if none did."""
+    """The last record that was deleted; 0 if none was."""
     attributes: int
     configurations: int
 
@@ -46,7 +46,7 @@ class Erased:
     """What was erased."""
 
     records: list[int] = field(default_factory=list)
-    """Numbers of the records whose bodies went."""
+    """Numbers of the records whose bodies were erased."""
     attributes: int = 0
     labels: int = 0
     already: list[str] = field(default_factory=list)
@@ -56,11 +56,11 @@ class Erased:
 
 
 def silent(done: int, total: int) -> None:
-    """Nobody watches."""
+    """Show no progress."""
 
 
 def due(engine: Engine, keep_decisions_days: float, keep_attributes_days: float, now_ms: int) -> Pruned:
-    """What is past its age now; changes nothing. configurations are not looked for."""
+    """What is past its age now, without configurations; changes nothing."""
     with engine.connect() as connection:
         begin = connection.execute(select(chain.c.pruned_seq)).scalar_one()
         to_seq = _last_due(connection, now_ms - int(keep_decisions_days * DAY_MS), now_ms)
@@ -76,34 +76,34 @@ def prune(
     now_ms: int,
     progress: Progress = silent,
 ) -> Pruned:
-    """Let go of what is older than the limits; ``evenhand.service.audit.maintenance.age`` says whether the clock is right.
+    """Delete what is older than the limits; :mod:`evenhand.service.audit.maintenance.age` checks the clock.
 
-    Decisions and events leave from the chain's front: of those that came late, through a spool, some stay
-    until what came before them leaves. The event that says so comes first, so that a prune that is cut off is
-    only unfinished.
+    Decisions and events are deleted from the chain's front. One that came late, through a spool, stays until
+    all before it are deleted. The event that says so is written first, so that an interrupted prune is only
+    unfinished.
 
     Args:
         engine: The record's.
         keep_decisions_days: How long decisions and events stay.
         keep_attributes_days: How long sensitive attributes stay.
         now_ms: Milliseconds since 1970.
-        progress: Told after each transaction.
+        progress: Called after each transaction.
     """
-    found = due(engine, keep_decisions_days, keep_attributes_days, now_ms)
-    total = found.records + found.attributes
-    if found.records:
-        _announce(engine, found.to_seq, keep_decisions_days)
+    past = due(engine, keep_decisions_days, keep_attributes_days, now_ms)
+    total = past.records + past.attributes
+    if past.records:
+        _announce(engine, past.to_seq, keep_decisions_days)
     done, named = 0, set[str]()
-    while done < found.records:
-        done += _lot(engine, found.to_seq, named)
-        progress(min(done, found.records), total)
+    while done < past.records:
+        done += _batch(engine, past.to_seq, named)
+        progress(min(done, past.records), total)
     gone = 0
     while rows := _attributes(engine, _first_day(keep_attributes_days, now_ms)):
         gone += rows
-        progress(min(found.records + gone, total), total)
+        progress(min(past.records + gone, total), total)
     dropped = _configurations(engine, named)
     _scrub(engine)
-    return Pruned(found.records, found.to_seq, gone, dropped)
+    return Pruned(past.records, past.to_seq, gone, dropped)
 
 
 def erase(
@@ -113,19 +113,19 @@ def erase(
 
     Args:
         engine: The record's.
-        keys: Lead to the sensitive attributes.
+        keys: Make the pseudonyms of the sensitive attributes.
         decisions: Ids.
-        by: Who asked, as the operator names them.
-        progress: Told after each transaction.
+        by: Who wants it, as the operator names them.
+        progress: Called after each transaction.
     """
-    found = Erased()
+    erased = Erased()
     names = list(dict.fromkeys(decisions))
     for start in range(0, len(names), ERASED_AT_ONCE):
         with writing(engine) as connection:
-            _erase(connection, keys, names[start : start + ERASED_AT_ONCE], by, found)
+            _erase(connection, keys, names[start : start + ERASED_AT_ONCE], by, erased)
         progress(min(start + ERASED_AT_ONCE, len(names)), len(names))
     _scrub(engine)
-    return found
+    return erased
 
 
 @contextmanager
@@ -144,7 +144,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
 def _last_due(connection: Connection, limit_ms: int, now_ms: int) -> int:
     """The last record from the front that is old enough, with all that come before it; 0 if there is none.
 
-    A record that is dated in the future tells no age. It leaves with an old one that came after it.
+    A record that is dated in the future has no age. It is deleted with an old one that came after it.
     """
     seq, at_ms = records.c.seq, records.c.at_ms
     young = select(seq).where(at_ms >= limit_ms, at_ms <= now_ms + DAY_MS).order_by(seq).limit(1)
@@ -159,7 +159,7 @@ def _first_day(keep_days: float, now_ms: int) -> int:
 
 
 def _announce(engine: Engine, to_seq: int, keep_days: float) -> None:
-    """Say so before anything goes."""
+    """Record the prune before anything is deleted."""
     with writing(engine) as connection:
         store.head(connection)
         link = connection.execute(select(records.c.link).where(records.c.seq == to_seq)).scalar()
@@ -168,19 +168,19 @@ def _announce(engine: Engine, to_seq: int, keep_days: float) -> None:
             store.append(connection, RecordBatch([event("prune", facts)]))
 
 
-def _lot(engine: Engine, to_seq: int, named: set[str]) -> int:
+def _batch(engine: Engine, to_seq: int, named: set[str]) -> int:
     """Delete some records from the front; returns how many, and notes which configurations they name."""
     with writing(engine) as connection:
         store.head(connection)
-        asked = select(records.c.seq, records.c.id, records.c.kind, records.c.body, records.c.link)
+        query = select(records.c.seq, records.c.id, records.c.kind, records.c.body, records.c.link)
         rows = connection.execute(
-            asked.where(records.c.seq <= to_seq).order_by(records.c.seq).limit(LOT)
+            query.where(records.c.seq <= to_seq).order_by(records.c.seq).limit(BATCH_ROWS)
         ).all()
         if not rows:  # another process pruned them
             return to_seq
         for row in rows:
-            if row.kind == "decision" and (found := CONFIGURATION.search(row.body or "")):
-                named.add(found[1])
+            if row.kind == "decision" and (match := CONFIGURATION.search(row.body or "")):
+                named.add(match[1])
         gone = [row.id for row in rows if row.kind == "decision"]
         for start in range(0, len(gone), ERASED_AT_ONCE):
             connection.execute(
@@ -196,7 +196,7 @@ def _attributes(engine: Engine, first_day: int) -> int:
     """Delete some sensitive attributes of days before this one; returns how many."""
     old = attributes.c.day < first_day
     with writing(engine) as connection:
-        some = select(attributes.c.pseudonym).where(old).limit(LOT)
+        some = select(attributes.c.pseudonym).where(old).limit(BATCH_ROWS)
         gone = connection.execute(delete(attributes).where(attributes.c.pseudonym.in_(some), old))
     return gone.rowcount
 
@@ -219,29 +219,29 @@ def _configurations(engine: Engine, named: set[str]) -> int:
     return gone
 
 
-def _erase(connection: Connection, keys: Keys, names: list[str], by: str, found: Erased) -> None:
+def _erase(connection: Connection, keys: Keys, names: list[str], by: str, erased: Erased) -> None:
     """One transaction's worth."""
     store.head(connection)
-    asked = select(records.c.id).where(records.c.id.in_(names), records.c.kind == "decision")
-    known = set(connection.execute(asked).scalars())
-    found.unknown += [name for name in names if name not in known]
-    mine = [name for name in names if name in known]
+    query = select(records.c.id).where(records.c.id.in_(names), records.c.kind == "decision")
+    on_record = set(connection.execute(query).scalars())
+    erased.unknown += [name for name in names if name not in on_record]
+    mine = [name for name in names if name in on_record]
     about = select(records.c.seq, records.c.id, records.c.subject).where(
         records.c.id.in_(mine) | records.c.subject.in_(mine), records.c.body.is_not(None)
     )
     rows = connection.execute(about.order_by(records.c.seq)).all()
     touched = {row.subject or row.id for row in rows}
-    found.already += [name for name in mine if name not in touched]
+    erased.already += [name for name in mine if name not in touched]
     pseudonyms = [keys.pseudonym(name) for name in mine]
-    found.attributes += connection.execute(
+    erased.attributes += connection.execute(
         delete(attributes).where(attributes.c.pseudonym.in_(pseudonyms))
     ).rowcount
-    found.labels += connection.execute(delete(labels).where(labels.c.decision.in_(mine))).rowcount
+    erased.labels += connection.execute(delete(labels).where(labels.c.decision.in_(mine))).rowcount
     if rows:
         numbers = [row.seq for row in rows]
         connection.execute(update(records).where(records.c.seq.in_(numbers)).values(body=None))
         store.append(connection, RecordBatch([event("erase", {"by": by, "records": numbers})]))
-        found.records += numbers
+        erased.records += numbers
 
 
 def _scrub(engine: Engine) -> None:

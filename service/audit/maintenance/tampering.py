@@ -1,9 +1,8 @@
-"""Records whose link does not fit, and the name of what was done to each. Pure functions.
+"""Tampering: what was done to records whose link does not match. Pure functions.
 
-A record's hash holds its number and the link before it, so an intact record fits in one place only. Hence the
-question
-to each suspect: in which place, after which of the links that were seen, and with which column put right,
-    does it fit?
+A record's hash covers its number and the link before it, so an intact record fits in one place only. For each
+mismatch the diagnosis therefore tries: in which place, after which of the links of this chain, and with which
+column restored, does the record fit?
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ BEGIN_CHANGED = "the chain row's pruned_link was changed"
 
 
 class Stored(NamedTuple):
-    """One record, as it was found."""
+    """One record, as it is stored."""
 
     seq: int
     id: str
@@ -57,20 +56,20 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Suspect:
-    """A record whose link is not the one that its place asks for."""
+class LinkMismatch:
+    """A record whose link is not the one that its place requires."""
 
     place: Place
     """Its number, and the link before it."""
     record: Stored
     digest: bytes
     """Hash of its body; what is stored if that was erased."""
-    wanted: bytes
-    """The link that its place asks for."""
+    expected: bytes
+    """The link that its place requires."""
 
 
-def told(record: Stored) -> dict[str, Any]:
-    """What a body says itself about its record's header; nothing where it is not ours."""
+def header_in_body(record: Stored) -> dict[str, Any]:
+    """The header of a record as its body states it; empty where the body is none that Evenhand writes."""
     try:
         body = from_json(record.body or "")
         at = datetime.fromisoformat(body["time"])
@@ -80,75 +79,81 @@ def told(record: Stored) -> dict[str, Any]:
         return {}
 
 
-class Inquest:
-    """What was done to some suspects.
+class TamperDiagnosis:
+    """Names what was done to some records.
 
     Args:
-        suspects: In the order in which they were found.
+        mismatches: In the order of the chain.
         gaps: Places where records are missing.
-        said: What the head and checkpoints say that a record's link is.
+        said: Links by record, as the head and checkpoints state them.
         begins: Links that may be the one before the first record.
     """
 
     def __init__(
-        self, suspects: list[Suspect], gaps: list[Place], said: Mapping[int, bytes], begins: list[bytes]
+        self,
+        mismatches: list[LinkMismatch],
+        gaps: list[Place],
+        said: Mapping[int, bytes],
+        begins: list[bytes],
     ) -> None:
-        self._suspects = suspects
+        self._mismatches = mismatches
         self._said = said
-        self._by_seq = {suspect.record.seq: suspect for suspect in suspects}
-        self._numbers = list(dict.fromkeys(place.seq for place in [*gaps, *(s.place for s in suspects)]))
+        self._by_seq = {mismatch.record.seq: mismatch for mismatch in mismatches}
+        self._numbers = list(dict.fromkeys(place.seq for place in [*gaps, *(s.place for s in mismatches)]))
         self._links = list(
             dict.fromkeys(
                 begins
                 + [place.link for place in gaps]
-                + [found for s in suspects for found in (s.place.link, s.record.link, s.wanted)]
+                + [link for s in mismatches for link in (s.place.link, s.record.link, s.expected)]
             )
         )
 
     def findings(self) -> list[Discrepancy]:
-        """One sentence each; a record that only follows a damaged one gets none."""
-        homes = {suspect.record.seq: self._home(suspect) for suspect in self._suspects}
+        """One sentence each; none for a record that only follows a damaged one."""
+        homes = {mismatch.record.seq: self._home(mismatch) for mismatch in self._mismatches}
         moved = {seq: home.seq for seq, home in homes.items() if home is not None and home.seq != seq}
-        found = list(_moves(moved))
-        for suspect in self._suspects:
-            home = homes[suspect.record.seq]
+        findings = list(_moves(moved))
+        for mismatch in self._mismatches:
+            home = homes[mismatch.record.seq]
             if home is None:
-                found.append(Discrepancy(suspect.record.seq, self._verdict(suspect, homes)))
-            elif home.seq == suspect.record.seq and home.seq - 1 not in self._by_seq:
-                found.append(Discrepancy(home.seq - 1, BEGIN_CHANGED))
-        return found
+                findings.append(Discrepancy(mismatch.record.seq, self._verdict(mismatch, homes)))
+            elif home.seq == mismatch.record.seq and home.seq - 1 not in self._by_seq:
+                findings.append(Discrepancy(home.seq - 1, BEGIN_CHANGED))
+        return findings
 
-    def _home(self, suspect: Suspect) -> Place | None:
+    def _home(self, mismatch: LinkMismatch) -> Place | None:
         """Where the record fits as it is."""
         for seq in self._numbers:
             for before in self._links:
-                if _fits(suspect.record, seq, before):
+                if _fits(mismatch.record, seq, before):
                     return Place(seq, before)
         return None
 
-    def _verdict(self, suspect: Suspect, homes: dict[int, Place | None]) -> str:
+    def _verdict(self, mismatch: LinkMismatch, homes: dict[int, Place | None]) -> str:
         """What is wrong with a record that fits nowhere."""
-        columns = self._columns(suspect)
+        columns = self._columns(mismatch)
         if columns:
             return f"its {' and '.join(columns)} {'was' if len(columns) == 1 else 'were'} changed"
-        seq, record = suspect.record.seq, suspect.record
+        seq, record = mismatch.record.seq, mismatch.record
         after = homes.get(seq + 1)
-        if suspect.wanted in (self._said.get(seq), after.link if after else None):
+        if mismatch.expected in (self._said.get(seq), after.link if after else None):
             return "its link was changed"
         if seq + 1 in self._by_seq:
             return "it does not follow from what is before it"
         if record.body is None:
             return "its id, kind, at_ms, subject or body_sha256 was changed; its body is erased"
-        if suspect.digest != record.body_sha256:
+        if mismatch.digest != record.body_sha256:
             return "its body and other columns were changed"
         return "its body and body_sha256 were changed, or it was put in"
 
-    def _columns(self, suspect: Suspect) -> list[str]:
-        """Which columns, put right, make the record fit its place."""
-        record, place = suspect.record, suspect.place
-        right = {name: value for name, value in told(record).items() if value != getattr(record, name)}
-        if suspect.digest != record.body_sha256:
-            right["body_sha256"] = suspect.digest
+    def _columns(self, mismatch: LinkMismatch) -> list[str]:
+        """Which columns, restored, make the record fit its place."""
+        record, place = mismatch.record, mismatch.place
+        right = {
+            name: value for name, value in header_in_body(record).items() if value != getattr(record, name)
+        }
+        if mismatch.digest != record.body_sha256:
+            right["body_sha256"] = mismatch.digest
         befores = [place.link, *(before for before in self._links if before != place.link)]
         if right and any(_fits(record._replace(**right), place.seq, before) for before in befores):
             return list(right)

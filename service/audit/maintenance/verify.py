@@ -1,4 +1,4 @@
-"""Does the record hold? Reads a database, or an exported file, along the chain."""
+"""Verification of the record in a database, along the chain."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from evenhand.service.audit.maintenance.checker import Bounds, Checker, Report
 from evenhand.service.audit.maintenance.tampering import Place, Stored
 from evenhand.service.audit.tables import chain, configurations, records
 
-LOT = 2000
+BATCH_ROWS = 2000
 """Rows that are in memory at a time."""
 NOT_PROVED = (
-    "that no record was put in or rewritten since the last checkpoint by somebody who may write to the database: keep "
-    "checkpoints elsewhere, and give them with --checkpoints",
+    "that no record was put in or rewritten since the last checkpoint by somebody who may write to the "
+    "database: keep checkpoints elsewhere, and give them with --checkpoints",
     "that what the service wrote was true when it wrote it",
     "labels, attributes and hourly counts, which are kept beside the chain; labels are also in it, as events",
 )
-"""What a record that holds does not say."""
+"""What a verified record does not prove."""
 Progress = Callable[[int, int], None]
-"""Told how many records are done, and of how many."""
+"""Called with how many records are done, and of how many."""
 
 
 class NoRecordError(ValueError):
@@ -61,7 +61,7 @@ def verify(
         engine: The record's.
         kept: Checkpoints that were kept elsewhere.
         trusted: Public keys that checkpoints may be signed with; any, if there are none.
-        progress: Told now and then.
+        progress: Called now and then.
 
     Raises:
         NoRecordError: the database has no chain.
@@ -72,7 +72,7 @@ def verify(
         checker = Checker(bounds, [*checkpoints.stored(connection), *kept], trusted, bodies)
         total = bounds.head.seq - bounds.before.seq
         for done, record in enumerate(stream(connection)):
-            if done % LOT == 0:
+            if done % BATCH_ROWS == 0:
                 progress(done, total)
             checker.take(record)
         progress(total, total)
@@ -94,28 +94,27 @@ def bounds_of(connection: Connection) -> Bounds:
 
 
 def stream(connection: Connection, first: int | None = None, last: int | None = None) -> Iterator[Stored]:
-    """Records in order, a lot at a time.
+    """Records in order; one batch is in memory at a time.
 
     Args:
         connection: From ``snapshot``.
-        first: The first one's number; the chain's where not given.
-        last: The last one's.
+        first: The first one's number; ``None`` is the chain's first.
+        last: The last one's number; ``None`` is the chain's last.
     """
-    asked = select(*(column.label(column.name) for column in records.columns)).order_by(records.c.seq)
+    query = select(*(column.label(column.name) for column in records.columns)).order_by(records.c.seq)
     if first is not None:
-        asked = asked.where(records.c.seq >= first)
+        query = query.where(records.c.seq >= first)
     if last is not None:
-        asked = asked.where(records.c.seq <= last)
-    compiled = str(asked.compile(connection, compile_kwargs={"literal_binds": True}))
+        query = query.where(records.c.seq <= last)
+    compiled = str(query.compile(connection, compile_kwargs={"literal_binds": True}))
     # The driver's own values: a column of another type than ours must be a finding, and not an exception.
-    for row in connection.execution_options(yield_per=LOT).exec_driver_sql(compiled):
-        yield stored(*row)
+    for row in connection.execution_options(yield_per=BATCH_ROWS).exec_driver_sql(compiled):
+        yield stored(row)
 
 
-def stored(
-    seq: int, name: Any, kind: Any, at_ms: Any, subject: Any, body: Any, digest: Any, link: Any
-) -> Stored:
-    """A record from its columns; what is of another type than ours fits no link."""
+def stored(columns: Iterable[Any]) -> Stored:
+    """A record from its columns, in the order of :class:`Stored`; a value of another type fits no link."""
+    seq, name, kind, at_ms, subject, body, digest, link = columns
     return Stored(
         seq,
         name,

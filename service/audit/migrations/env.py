@@ -1,4 +1,4 @@
-"""Runs the steps inside the transaction of whoever calls; see ``evenhand.service.audit.maintenance.migrate``."""
+"""Runs the steps in the caller's transaction; see :mod:`evenhand.service.audit.maintenance.migrate`."""
 
 from alembic import context
 

@@ -58,5 +58,5 @@ def test_at_durability_batch_answers_leave_whatever_becomes_of_the_record(
     assert client.post("/predict", json={"inputs": "a"}).status_code == 200
     with nowhere(tmp_path):
         assert client.post("/predict", json={"inputs": "a"}).status_code == 200
-        until(lambda: client.app.state.running.recorder.spooled >= 1)  # type: ignore[attr-defined]
+        until(lambda: client.app.state.running.audit.spooled >= 1)  # type: ignore[attr-defined]
         assert client.get("/readyz").status_code == 200

@@ -16,7 +16,7 @@ from fastapi.testclient import TestClient
 from serving import Server
 from waiting import until
 
-from evenhand.service import log_level, logs
+from evenhand.service import logs
 from evenhand.service.errors import InvalidInput
 from evenhand.service.tracing import CURRENT, Tracer
 
@@ -54,7 +54,7 @@ class Watched(Server):
 def handlers() -> Iterator[None]:
     """Logging as it was before."""
     root, before = logging.getLogger(), list(logging.getLogger().handlers)
-    levels = {name: logging.getLogger(name).level for name in ("", *log_level.OURS)}
+    levels = {name: logging.getLogger(name).level for name in ("", *logs.OURS)}
     yield
     root.handlers[:] = before
     logging.captureWarnings(False)
@@ -122,7 +122,7 @@ def test_a_level_that_is_none_is_refused(client: TestClient, handlers: None) -> 
     assert reply.status_code == 422
     assert SECRET not in reply.text
     assert client.put("/log-level", json={"level": "debug"}).json() == {"level": "debug"}
-    assert log_level.level() == "debug"
+    assert logs.level() == "debug"
 
 
 @pytest.mark.parametrize("form", ["text", "json"])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from evenhand.service.cores import cores
+from evenhand.service.resources import cores
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import ctypes
 import psutil
 import pytest
 
-from evenhand.service.memory import give_back_all
+from evenhand.service.resources import collect_memory
 
 
 def resident_mb() -> float:
@@ -20,6 +20,6 @@ def test_what_was_freed_is_no_longer_resident() -> None:
     kept = pieces[-1]
     full = resident_mb()
     del pieces
-    give_back_all()
+    collect_memory()
     assert full - resident_mb() > 100
     assert len(kept) == 1000

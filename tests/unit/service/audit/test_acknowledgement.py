@@ -12,8 +12,9 @@ from record_faults import Cutter, away, locked
 from recording import Told, batch, bodies, counted, recorder
 from waiting import until
 
+from evenhand.service.audit.client import AuditClient
 from evenhand.service.audit.events import event
-from evenhand.service.audit.recorder import InDoubt, RecordAway, Recorder
+from evenhand.service.audit.store import InDoubt, RecordAway
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ def test_a_write_that_does_not_end_is_known(
 class Fates:
     """What became of requests that many threads make, while database and disk come and go."""
 
-    def __init__(self, record: Recorder) -> None:
+    def __init__(self, record: AuditClient) -> None:
         self._record, self._stop = record, threading.Event()
         self.acknowledged: list[str] = []
         self.refused: list[str] = []

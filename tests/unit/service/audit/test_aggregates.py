@@ -35,7 +35,7 @@ def test_cells_are_what_a_loop_over_decisions_counts(told: list[tuple[int, int, 
     ]
     cells: Cells = {}
     for each in batches:
-        aggregates.decided(cells, each)
+        aggregates.count(cells, each)
     wanted, sums = Counter[Any](), Counter[Any]()
     for each in batches:
         for row in each.rows:
@@ -80,9 +80,9 @@ def test_a_row_that_ended_with_an_error_is_on_record_and_counts_nothing() -> Non
 def test_what_abstained_counts_as_before_and_once_more_apart(places: set[int], group: str | None) -> None:
     taken = batch(8, 3, at_ms=HOUR_MS, **({"gender": group} if group else {}))
     plain: Cells = {}
-    aggregates.decided(plain, taken)
+    aggregates.count(plain, taken)
     cells: Cells = {}
-    aggregates.decided(cells, withheld(taken, "race", *places))
+    aggregates.count(cells, withheld(taken, "race", *places))
     own = {"declared", "inferred"}
     found = {key: cell for key, cell in cells["hourly_decisions"].items() if key[4] in own}
     assert found == plain["hourly_decisions"]

@@ -53,7 +53,7 @@ def test_a_file_that_is_no_key_of_ours_is_refused(tmp_path: Path) -> None:
 
 def test_a_signature_is_of_every_field(tmp_path: Path) -> None:
     made = sign(KEY, 7, bytes(range(32)), 1000)
-    assert made.holds()
+    assert made.is_valid()
     for changed in (
         {"seq": 8},
         {"link": bytes(32)},
@@ -61,7 +61,7 @@ def test_a_signature_is_of_every_field(tmp_path: Path) -> None:
         {"public_key": bytes(32)},
         {"signature": b""},
     ):
-        assert not replace(made, **changed).holds()
+        assert not replace(made, **changed).is_valid()
     assert read(json.loads(made.line())) == made
     (tmp_path / "kept.jsonl").write_text(f"{made.line()}\n\n{made.line()}\n")
     assert read_lines(tmp_path / "kept.jsonl") == [made, made]
@@ -82,7 +82,7 @@ def test_the_head_is_signed_if_it_moved_by_one_of_all_who_try(database: str) -> 
     (one,) = made
     with found.engine.connect() as connection:
         head = connection.execute(select(chain.c.seq, chain.c.link)).one()
-    assert (one.seq, one.link, one.holds()) == (head.seq, head.link, True)
+    assert (one.seq, one.link, one.is_valid()) == (head.seq, head.link, True)
     assert checkpoint(found.engine, KEY) is None
     found.store.append([RecordBatch([event("mode", {"mode": "off"})])], again=False)
     assert checkpoint(found.engine, KEY) is not None

@@ -21,7 +21,7 @@ from record_faults import away, locked
 from recording import Told, batch, bodies, counted, recorder, table
 from waiting import until
 
-from evenhand.service.audit.recorder import Recorder
+from evenhand.service.audit.client import AuditClient
 from evenhand.service.audit.store import Store
 
 
@@ -80,7 +80,7 @@ def test_processes_that_write_at_once_make_one_chain(tmp_path: Path, database: s
 class Load:
     """Requests that wait for their record, one after the other, in four threads."""
 
-    def __init__(self, record: Recorder) -> None:
+    def __init__(self, record: AuditClient) -> None:
         self._record, self._stop = record, threading.Event()
         self.acknowledged: list[str] = []
         self._pool = ThreadPoolExecutor(4)
@@ -175,7 +175,7 @@ def test_what_a_dead_process_left_is_taken_over(tmp_path: Path, database: str) -
 def test_what_was_spooled_goes_before_what_is_new(
     tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("evenhand.service.audit.writer.LOT_ROWS", 1)  # it takes many turns to catch up,
+    monkeypatch.setattr("evenhand.service.audit.writer.BATCH_ROWS", 1)  # it takes many turns to catch up,
     monkeypatch.setattr("evenhand.service.audit.writer.CATCH_UP_S", 0.001)  # and something new comes at each
     told = Told()
     record = recorder(tmp_path, database, told, durability="request")
@@ -221,7 +221,7 @@ def test_what_only_memory_had_at_the_end_is_counted_as_lost(tmp_path: Path, data
 
 def test_neither_database_nor_disk(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory keeps what it can, and is written once the database is back; what is more is counted as lost."""
-    monkeypatch.setattr("evenhand.service.audit.backlog.MEMORY_ROWS", 10)
+    monkeypatch.setattr("evenhand.service.audit.spool.MEMORY_ROWS", 10)
     told = Told()
     record = recorder(tmp_path, database, told)
     record.take(batch(1))

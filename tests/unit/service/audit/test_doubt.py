@@ -14,7 +14,8 @@ from record_faults import Cutter
 from recording import Told, batch, bodies, counted, recorder
 from waiting import until
 
-from evenhand.service.audit.recorder import Feedback, RecordAway
+from evenhand.service.audit.feedback import Feedback
+from evenhand.service.audit.store import RecordAway
 
 
 @pytest.fixture
@@ -104,7 +105,7 @@ def test_more_than_memory_holds_is_lost_and_said_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("evenhand.service.audit.writer.MEMORY_ROWS", 3)
-    monkeypatch.setattr("evenhand.service.audit.recorder.FLUSH_S", 3600.0)
+    monkeypatch.setattr("evenhand.service.audit.client.FLUSH_S", 3600.0)
     told = Told()
     record = recorder(tmp_path, "", told)
     record.take(batch(1))

@@ -12,20 +12,21 @@ import pytest
 from recording import batch, bodies, recorder, table, withheld
 
 from evenhand.service.audit.aggregates import DAY_MS, HOUR_MS
-from evenhand.service.audit.recorder import Feedback, Joined, Recorder
+from evenhand.service.audit.client import AuditClient
+from evenhand.service.audit.feedback import Feedback, Joined
 from evenhand.service.ids import ALPHABET, ulid
 
 HOURS_AGO_MS = 5 * HOUR_MS
 
 
 @pytest.fixture
-def record(tmp_path: Path, database: str) -> Iterator[Recorder]:
+def record(tmp_path: Path, database: str) -> Iterator[AuditClient]:
     made = recorder(tmp_path, database)
     yield made
     made.close()
 
 
-def decide(record: Recorder, rows: int = 1, **declared: str) -> list[str]:
+def decide(record: AuditClient, rows: int = 1, **declared: str) -> list[str]:
     """Decisions of some hours ago."""
     taken = batch(rows, seed=rows, at_ms=time.time_ns() // 1_000_000 - HOURS_AGO_MS, **declared)
     record.take(taken)
@@ -33,7 +34,7 @@ def decide(record: Recorder, rows: int = 1, **declared: str) -> list[str]:
     return [row.id for row in taken.rows]
 
 
-def one(record: Recorder, name: str, label: str | None = None, **groups: str) -> Joined:
+def one(record: AuditClient, name: str, label: str | None = None, **groups: str) -> Joined:
     return record.feedback([Feedback(name, label, groups)])[0]
 
 
@@ -46,7 +47,7 @@ def cells(url: str, name: str, attribute: str) -> dict[tuple[str, str], int]:
     return dict(found)
 
 
-def test_a_label_joins_once_and_stays(record: Recorder, database: str) -> None:
+def test_a_label_joins_once_and_stays(record: AuditClient, database: str) -> None:
     (name,) = decide(record)
     assert one(record, name, "toxic").result == "joined"
     before = table(database, "hourly_outcomes")
@@ -58,7 +59,7 @@ def test_a_label_joins_once_and_stays(record: Recorder, database: str) -> None:
     assert [body["kind"] for body in bodies(database)] == ["decision", "label"]
 
 
-def test_what_cannot_be_joined_says_why_and_never_what_was_sent(record: Recorder, database: str) -> None:
+def test_what_cannot_be_joined_says_why_and_never_what_was_sent(record: AuditClient, database: str) -> None:
     (name,) = decide(record)
     long_ago_ms = time.time_ns() // 1_000_000 - 91 * DAY_MS
     old = "".join(ALPHABET[long_ago_ms >> shift & 31] for shift in range(45, -1, -5)) + name[10:]
@@ -77,7 +78,7 @@ def test_what_cannot_be_joined_says_why_and_never_what_was_sent(record: Recorder
     assert len(bodies(database)) == 1
 
 
-def test_what_the_counters_need_comes_with_it(record: Recorder) -> None:
+def test_what_the_counters_need_comes_with_it(record: AuditClient) -> None:
     (name,) = decide(record, gender="Women")
     decision = record.decision(name)
     counted = one(record, name, "not toxic", religion="Islam").counted
@@ -100,7 +101,7 @@ def test_what_the_counters_need_comes_with_it(record: Recorder) -> None:
 
 
 def test_a_group_declared_later_counts_once_under_the_hour_of_the_decision(
-    record: Recorder, database: str
+    record: AuditClient, database: str
 ) -> None:
     (name,) = decide(record)
     assert one(record, name, gender="Women").result == "joined"
@@ -117,7 +118,7 @@ def test_a_group_declared_later_counts_once_under_the_hour_of_the_decision(
 
 
 def test_a_group_declared_later_counts_among_the_abstained_where_its_decision_did(
-    record: Recorder, database: str
+    record: AuditClient, database: str
 ) -> None:
     record.take(taken := withheld(batch(2), "race", 0))
     names = [row.id for row in taken.rows]
@@ -131,14 +132,14 @@ def test_a_group_declared_later_counts_among_the_abstained_where_its_decision_di
     assert cells(database, "hourly_decisions", "race")["all", "abstained"] == 1
 
 
-def test_a_group_known_at_serving_is_not_counted_again(record: Recorder, database: str) -> None:
+def test_a_group_known_at_serving_is_not_counted_again(record: AuditClient, database: str) -> None:
     (name,) = decide(record, gender="Women")
     assert one(record, name, gender="Women").result == "duplicate"
     assert one(record, name, gender="Men").result == "conflict"
     assert cells(database, "hourly_decisions", "gender") == {("Women", "declared"): 1}
 
 
-def test_the_order_of_labels_and_groups_changes_no_count(record: Recorder, database: str) -> None:
+def test_the_order_of_labels_and_groups_changes_no_count(record: AuditClient, database: str) -> None:
     told: list[dict[str, Any]] = [{"label": "toxic"}, {"gender": "Women"}, {"race": "Arab"}]
     found = []
     for order in itertools.permutations(told):
@@ -164,7 +165,7 @@ def added(before: list[tuple[Any, ...]], after: list[tuple[Any, ...]]) -> dict[t
     return {row[:-2]: row[-2] - had.get(row[:-2], 0) for row in after if row[-2] != had.get(row[:-2], 0)}
 
 
-def test_one_bulk_may_say_the_same_twice(record: Recorder, database: str) -> None:
+def test_one_bulk_may_say_the_same_twice(record: AuditClient, database: str) -> None:
     names = decide(record, 700)
     asked = [Feedback(name, "toxic") for name in names for _ in range(2)]
     found = [joined.result for joined in record.feedback(asked)]

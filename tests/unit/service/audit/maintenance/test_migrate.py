@@ -15,8 +15,7 @@ from waiting import until
 
 import evenhand.service.audit.migrations
 from evenhand.service.audit.maintenance.migrate import HEAD, RecordRefused
-from evenhand.service.audit.recorder import RecordAway
-from evenhand.service.audit.store import Store, make_engine
+from evenhand.service.audit.store import RecordAway, Store, make_engine
 from evenhand.service.audit.tables import META
 
 

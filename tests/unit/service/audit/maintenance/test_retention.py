@@ -93,7 +93,7 @@ def test_a_prune_that_was_cut_off_holds_and_is_finished_by_the_next(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = fill(database, decisions=50, days=100)
-    monkeypatch.setattr("evenhand.service.audit.maintenance.retention.LOT", 7)
+    monkeypatch.setattr("evenhand.service.audit.maintenance.retention.BATCH_ROWS", 7)
 
     def stop(done: int, total: int) -> None:
         if done > 14:

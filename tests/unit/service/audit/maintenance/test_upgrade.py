@@ -15,13 +15,14 @@ from waiting import until
 import evenhand.service.audit.migrations
 from evenhand.service.audit import writer
 from evenhand.service.audit.checkpoints import checkpoint, load_key, stored
+from evenhand.service.audit.client import AuditClient
 from evenhand.service.audit.feedback import Feedback
 from evenhand.service.audit.maintenance import migrate
-from evenhand.service.audit.maintenance.migrate import HEAD, steps, version
+from evenhand.service.audit.maintenance.migrate import HEAD, RecordRefused, steps, version
 from evenhand.service.audit.maintenance.retention import erase
 from evenhand.service.audit.maintenance.verify import verify
-from evenhand.service.audit.recorder import Recorder, RecordRefused
 from evenhand.service.audit.store import make_engine
+from evenhand.service.errors import UnknownDecision
 from evenhand.service.monitoring.sequential.evaluator import Evaluator, read_evidence
 from evenhand.service.monitoring.sequential.evidence import EvidenceSettings
 
@@ -65,7 +66,7 @@ def older(
     return state
 
 
-def opened(state: Path, url: str, told: Told | None = None) -> Recorder:
+def opened(state: Path, url: str, told: Told | None = None) -> AuditClient:
     return recorder(state, url, told, feedback_days=100_000)
 
 
@@ -127,7 +128,8 @@ def test_a_person_of_an_older_record_is_erased(older: Path, database: str) -> No
     gone = first_of(database, "gender")
     attributes = len(table(database, "attributes"))
     erase(record.engine, record.keys, [gone], "an operator")
-    assert record.decision(gone) is None
+    with pytest.raises(UnknownDecision):
+        record.decision(gone)
     assert len(table(database, "attributes")) == attributes - 1
     record.close()
 

@@ -12,9 +12,10 @@ from sqlalchemy import event
 from waiting import until
 
 from evenhand.service.audit.events import AnsweredRows
+from evenhand.service.audit.feedback import Feedback
 from evenhand.service.audit.maintenance.retention import erase
-from evenhand.service.audit.recorder import Feedback, RecordAway
-from evenhand.service.audit.store import make_engine
+from evenhand.service.audit.store import RecordAway, make_engine
+from evenhand.service.errors import UnknownDecision
 from evenhand.service.ids import ulid
 from evenhand.service.types import Decision
 
@@ -52,8 +53,9 @@ def test_a_decision_is_found_at_once_with_all_that_is_known_about_it(tmp_path: P
     assert record.override(name, "not toxic", "someone", "because") is not None
     found = record.decision(name)
     assert [event["kind"] for event in found["events"]] == ["label", "override"]
-    assert record.decision(ulid()) is None
-    assert record.decision("not an id") is None
+    for unknown in (ulid(), "not an id"):
+        with pytest.raises(UnknownDecision):
+            record.decision(unknown)
     record.close()
     assert len(bodies(database)) == 4
 
@@ -75,7 +77,8 @@ def test_what_is_erased_between_look_up_and_writing_gets_nothing_new(tmp_path: P
     event.listen(record.engine, "after_cursor_execute", lambda c, _, s, *rest: erase_once(c, s))
     assert [found.result for found in record.feedback([Feedback(name, "toxic")])] == ["orphan"]
     assert erased
-    assert record.override(name, "toxic", "someone", "because") is None
+    with pytest.raises(UnknownDecision):
+        record.override(name, "toxic", "someone", "because")
     record.close()
     assert table(database, "labels") == []
 
@@ -83,7 +86,7 @@ def test_what_is_erased_between_look_up_and_writing_gets_nothing_new(tmp_path: P
 @pytest.fixture
 def together(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is taken within a while goes into one lot."""
-    monkeypatch.setattr("evenhand.service.audit.recorder.FLUSH_S", 1.0)
+    monkeypatch.setattr("evenhand.service.audit.client.FLUSH_S", 1.0)
 
 
 def with_risk(taken: AnsweredRows, place: int, risk: float) -> AnsweredRows:
@@ -180,7 +183,7 @@ def test_who_waits_for_a_record_that_cannot_be_written_is_told_so_and_alone(
     assert [waiting[place].result(60) for place in (0, 1, 3)] == [None] * 3
     with pytest.raises(RecordAway) as refused:
         waiting[2].result(60)
-    assert "cannot be written" in str(refused.value.reply)
+    assert "cannot be written" in str(refused.value)
     assert record.blockage is None
     until(lambda: record.state == "on")
     record.close()
@@ -211,10 +214,10 @@ def test_on_a_machine_just_booted_the_first_record_waits_for_none_and_dead_spool
         (tmp_path / "copy").write_bytes(next((tmp_path / "spool").iterdir()).read_bytes())
     until(lambda: record.state == "on")
     record.close()
-    monkeypatch.setattr("evenhand.service.audit.recorder.FLUSH_S", 3600.0)
-    for module in ("writer", "backlog"):
+    monkeypatch.setattr("evenhand.service.audit.client.FLUSH_S", 3600.0)
+    for module in ("writer", "spool"):
         monkeypatch.setattr(f"evenhand.service.audit.{module}.time", Booted())
-    monkeypatch.setattr("evenhand.service.audit.backlog.ADOPT_S", 3600.0)
+    monkeypatch.setattr("evenhand.service.audit.spool.ADOPT_S", 3600.0)
     (tmp_path / "spool" / "dead.spool").write_bytes((tmp_path / "copy").read_bytes())
     told = Told()
     record = recorder(tmp_path, told=told)

@@ -1,4 +1,4 @@
-"""The page and the short answer of ``evenhand evaluate``, for a reader who was not there."""
+"""The page and the short answer of ``evenhand evaluate``."""
 
 from __future__ import annotations
 
@@ -108,9 +108,8 @@ def against_reference(name: str, of: Plain) -> list[str]:
         first, second = (compared["against_reference"][others][metric] for compared in (before, after))
         small = min(first["n"], first["n_reference"]) < MIN_CELL
         if small or first["value"] is None or second["value"] is None:
-            sentences.append(
-                f"For the {words} there are too few rows to compare ({first['n']} and {first['n_reference']})."
-            )
+            rows = f"{first['n']} and {first['n_reference']}"
+            sentences.append(f"For the {words} there are too few rows to compare ({rows}).")
         else:
             sentences.append(
                 f"Where {name} is {others}, the {words} is {_gap(second)} where it is {reference}; without "
@@ -134,7 +133,7 @@ def in_short(result: Plain) -> list[str]:
         f"{count} from {name.replace(' -> ', ' to ')}" for name, count in figures["flips"].items()
     )
     sentences = [
-        f"Of {n} judged rows, {changed} ({100 * changed / n:.1f} %) got another answer because of the "
+        f"Of {n} evaluated rows, {changed} ({100 * changed / n:.1f} %) got another answer because of the "
         "correction"
         + (f": {moved}." if moved else ".")
         + " {mended} became right and {broken} became wrong.".format_map(accuracy["difference"]),

@@ -31,7 +31,7 @@ Floats = NDArray[np.float64]
 P = ParamSpec("P")
 
 INK = "#123456"
-"""Stands for the page's text colour: written as ``currentColor``, so that a figure is legible in the dark."""
+"""Replaced by ``currentColor``, the page's text colour, so that a figure is legible in dark mode."""
 GREY = "#808080"
 BLUE, VERMILION = "#0072b2", "#d55e00"
 LOOKS = ((VERMILION, "o", "--"), (BLUE, "D", "-"), (GREY, "s", ":"), (INK, "^", "-."))
@@ -89,7 +89,7 @@ class Point:
 
 
 def _styled(draw: Callable[P, Markup]) -> Callable[P, Markup]:
-    """Draw under our settings; whoever calls keeps theirs."""
+    """Draw with our settings; the caller's stay unchanged."""
 
     @functools.wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Markup:
@@ -101,7 +101,7 @@ def _styled(draw: Callable[P, Markup]) -> Callable[P, Markup]:
 
 @_styled
 def dumbbells(pairs: Sequence[BeforeAfter], what: str) -> Markup:
-    """A rate per group with its 95 % interval, base above corrected, joined by a line.
+    """A rate per group with its 95 % interval: base above corrected, joined by a line.
 
     Args:
         pairs: Groups from top to bottom; a rate without rows is left out.
@@ -144,7 +144,7 @@ def gaps(pairs: Sequence[BeforeAfter], limit: float) -> Markup:
 
 @_styled
 def changes(pairs: Sequence[BeforeAfter], what: str) -> Markup:
-    """Effects with their intervals, base above corrected, on both sides of nothing.
+    """Effects with their intervals, base above corrected, around a line at zero.
 
     Args:
         pairs: From top to bottom, each an effect in the place of a rate.
@@ -201,7 +201,7 @@ def _before_and_after(pairs: Sequence[BeforeAfter]) -> tuple[Figure, Axes]:
 
 @_styled
 def reliability(series: Mapping[str, Sequence[Bin]], predicted: str, observed: str) -> Markup:
-    """Reliability diagram: what was predicted against how often it held, per bin.
+    """Reliability diagram: predicted against observed share, per bin.
 
     On the diagonal the two agree.
 
@@ -328,7 +328,7 @@ def _steps(axes: Axes, points: Sequence[Point]) -> None:
 
 
 def _label_on_the_right(axes: Axes, points: Sequence[Point]) -> None:
-    """Markers, and their names beside the axes in the order of their heights: none covers another."""
+    """Markers, with their names beside the axes in the order of their heights, without overlap."""
     low, high = axes.get_ylim()
     heights = {id(point): (point.y - low) / (high - low) for point in points}
     ordered = sorted(points, key=lambda point: heights[id(point)])
@@ -362,7 +362,7 @@ def _label_on_the_right(axes: Axes, points: Sequence[Point]) -> None:
 
 
 def _spread_apart(places: list[float]) -> list[float]:
-    """Move sorted heights in 0 to 1 as little as it takes to be a line of text apart."""
+    """Move sorted heights in 0 to 1 as little as possible to be a line of text apart."""
     apart, gap = list(places), min(0.07, 1.0 / max(1, len(places)))
     for index in range(1, len(apart)):
         apart[index] = max(apart[index], apart[index - 1] + gap)
@@ -374,7 +374,7 @@ def _spread_apart(places: list[float]) -> list[float]:
 
 
 def _blank(width: float, height: float) -> tuple[Figure, Axes]:
-    """An empty figure, in inches, that lets the page show through."""
+    """An empty figure, in inches, with a transparent background."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     axes: Axes = figure.add_subplot()
@@ -392,7 +392,7 @@ def _spoken(rate: Rate) -> str:
 
 
 def _svg(figure: Figure, spoken: str) -> Markup:
-    """Bare ``<svg>`` that says aloud what it shows, with ids no other figure of a page has."""
+    """Bare ``<svg>`` with a title for screen readers, and ids that no other figure of a page has."""
     out = io.StringIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     figure.savefig(out, format="svg", metadata=nothing)

@@ -1,4 +1,4 @@
-"""From a record to files: the page, its JSON, the refreshed card, and the event that says so."""
+"""Builds a report of a period: the page, its JSON, the model card, and the event in the record."""
 
 from __future__ import annotations
 

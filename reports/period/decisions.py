@@ -48,7 +48,7 @@ class Column:
 
 @dataclass
 class Decisions:
-    """What the record holds of a model's decisions in a period."""
+    """A model's recorded decisions in a period."""
 
     ids: list[str]
     """Only where the caller asked for them."""
@@ -63,13 +63,13 @@ class Decisions:
     delays_ms: array[int]
     """From decision to label, of the labelled rows."""
     configurations: Counter[str]
-    """Rows by the hash of what decided."""
+    """Rows by the hash of the configuration that decided."""
     failed: int = 0
     """Rows that ended with an error: no answer."""
     erased: int = 0
-    """Records whose body was erased; of any model, as the body said which."""
+    """Records of any model whose body was erased; the body named the model."""
     not_held: Counter[str] = field(default_factory=Counter)
-    """Rows per attribute whose declared group is no longer kept, or cannot be decisions without the key."""
+    """Rows per attribute whose declared group is no longer kept, or cannot be looked up without the key."""
 
     @property
     def rows(self) -> int:
@@ -103,7 +103,7 @@ class Decisions:
         return list(column.numbers)[column.codes[-1]] if column else "unknown"
 
     def features(self) -> list[Feature]:
-        """What rows can be sliced by."""
+        """The features by which rows can be sliced."""
         facts = [column.feature(name) for name, column in self.columns.items()]
         return facts + [column.feature(f"declared {name}") for name, column in self.groups.items()]
 

@@ -1,4 +1,4 @@
-"""Whether the part of the chain that a period's records are in holds."""
+"""Integrity of the part of the chain with a period's records."""
 
 from __future__ import annotations
 

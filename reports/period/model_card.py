@@ -1,4 +1,4 @@
-"""A model card with what happened in use: the bundle's own card, and a section with a period's figures."""
+"""A model card with figures of its use: the bundle's own card, and a section about a period."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happened in a period besides decisions: switches, overrides, accesses, erasures."""
+"""Operations of a period besides decisions: switches, overrides, accesses, erasures."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from evenhand.service.audit.tables import records
 
 Plain = dict[str, Any]
 COUNTED_ONLY = ("decision", "label", "groups")
-"""Too many to be listed, and counted elsewhere."""
+"""Kinds that are too many to be listed; they are counted elsewhere."""
 LISTED = 200
 LEFT_OUT = ("v", "kind", "id", "time", "reason")
-"""Said elsewhere, or what a person wrote about another: that stays in the record."""
+"""Fields that are shown elsewhere, or that a person wrote about another: those stay in the record."""
 
 
 def operations(connection: Connection, model: str, period: ReportPeriod) -> Plain:

@@ -121,7 +121,7 @@ def _charts_of(figures: Plain) -> Plain:
 
 
 def _evidence(attributes: list[Plain]) -> list[tuple[str, Plain]]:
-    """What the sequential tests say of every decision since the start, breaches first."""
+    """The sequential evidence over all decisions since the start, breaches first."""
     lines = [
         (of["attribute"], line)
         for of in attributes

@@ -58,7 +58,7 @@ Plain = dict[str, Any]
 
 @dataclass(frozen=True)
 class RecordedManifest:
-    """What the record keeps of a manifest."""
+    """The part of a manifest that the record keeps."""
 
     name: str
     version: str
@@ -76,28 +76,28 @@ class ReportScope:
     features: Path | None
     """Table of the user's own features."""
     rules: EvidenceSettings
-    """What is tolerated, and how many rows a verdict needs; as the service has it."""
+    """The tolerated gap, and how many rows a verdict needs, as in the service."""
     bundle: Bundle | None
-    """The model's: what was usual in validation, and its attributes where the record has lost them."""
+    """The model's: usual figures in validation, and its attributes where the record has none any more."""
 
     @property
     def limits(self) -> dict[str, float]:
-        """What verdicts need."""
+        """The limits of verdicts."""
         return {**LIMITS, "gap": self.rules.gap, "rows": float(self.rules.rows)}
 
 
 def sections(source: RecordSource, scope: ReportScope) -> Plain:
-    """Gather everything.
+    """Gather all sections.
 
     Args:
-        source: The record; that declared groups were read is noted in it first.
+        source: The record; reading declared groups is noted in it first.
         scope: What to report on.
 
     Returns:
-        What the module's docstring says, without ``record``.
+        The keys of this module's docstring, without ``record``.
 
     Raises:
-        ReportError: nothing can be said.
+        ReportError: no report can be made of this model and period.
     """
     model, period, limits = source.model_of(scope.model), scope.period, scope.limits
     own = user_features.read(scope.features) if scope.features else None
@@ -140,7 +140,7 @@ def sections(source: RecordSource, scope: ReportScope) -> Plain:
 
 
 def _attributes(configurations: Iterable[Plain], bundle: Bundle | None) -> dict[str, Plain]:
-    """Every attribute that any of them has; the last one's settings."""
+    """Every attribute of any configuration, with the settings of the last one."""
     settings = {name: of for body in configurations for name, of in body["attributes"].items()}
     if bundle is not None:
         fields = {"groups", "reference", "threshold", "abstain_below"}
@@ -163,7 +163,11 @@ def _check_names(law_attributes: LawAttributes, attributes: Sequence[str]) -> No
 
 
 def _counted(source: RecordSource, model: str, period: ReportPeriod) -> Cells:
-    """What was counted; a period in which nothing was is refused, and the message says when something was."""
+    """The hourly counts.
+
+    Raises:
+        ReportError: nothing was counted in this period; the message says when something was.
+    """
     counted = cells.read(source.engine, model, Window(period.hours.start, period.hours.stop))
     if not counted.decisions:
         hours = source.counted_period(model)
@@ -187,13 +191,13 @@ def _fairness(
     evidence = findings(kept, model, attributes, scope.rules) if kept else []
     modes: Any = {each.name: decisions.last_mode(each.name) for each in attributes}
     window = Window(scope.period.hours.start, scope.period.hours.stop)
-    recording = {"state": "on", "spooled": 0}
+    state = {"state": "on", "spooled": 0}
     usual = _usual(scope.bundle)
-    return summary(counted, Facts(manifest, modes, window, scope.limits, recording, evidence, usual))
+    return summary(counted, Facts(manifest, modes, window, scope.limits, state, evidence, usual))
 
 
 def _usual(bundle: Bundle | None) -> dict[str, float]:
-    """Worst-group accuracy in validation, of the attributes of which a bundle says it."""
+    """Worst-group accuracy in validation, for the attributes for which the bundle has it."""
     if bundle is None:
         return {}
     accuracies = {
@@ -239,7 +243,7 @@ def _slices(decisions: Decisions, own: UserFeatures | None, limits: Mapping[str,
 
 
 def _varied(features: Sequence[Feature]) -> list[Feature]:
-    """Those that tell rows apart."""
+    """Features with more than one value."""
     return [each for each in features if len(each.codes) and (each.codes != each.codes[0]).any()]
 
 

@@ -31,16 +31,16 @@ def ranked_verdicts(result: Plain) -> list[tuple[str, str, Plain]]:
 
 def in_short(result: Plain) -> list[str]:
     """The first thing to read."""
-    judged = ranked_verdicts(result)
-    totals = {state: sum(metric["verdict"] == state for _, _, metric in judged) for state in ORDER}
+    ranked = ranked_verdicts(result)
+    totals = {state: sum(metric["verdict"] == state for _, _, metric in ranked) for state in ORDER}
     sentences = [
-        f"Of {len(judged)} figures that were judged, {totals[BREACH]} "
+        f"Of {len(ranked)} figures that were evaluated, {totals[BREACH]} "
         f"{'is a' if totals[BREACH] == 1 else 'are'} breach{'' if totals[BREACH] == 1 else 'es'}; "
         f"{totals[NO_EVIDENCE]} show no evidence of one; for {totals[INSUFFICIENT]} there is too little "
         "data to say."
     ]
     breaches: dict[tuple[str, str, str], list[str]] = {}
-    for name, source, metric in judged:
+    for name, source, metric in ranked:
         if metric["verdict"] == BREACH:
             breaches.setdefault((name, source, metric["why"]), []).append(METRICS[metric["metric"]])
     sentences += [
@@ -53,7 +53,7 @@ def in_short(result: Plain) -> list[str]:
 
 
 def _abstained(result: Plain) -> Iterator[str]:
-    """How many decisions were not given, where the model may abstain."""
+    """How many decisions abstained, where the model may abstain."""
     abstention = result["fairness"]["abstention"]
     if abstention is not None:
         share, accounts = abstention["abstained"], abstention["attributes"]
@@ -65,7 +65,7 @@ def _abstained(result: Plain) -> Iterator[str]:
 
 
 def _corrections(result: Plain) -> Iterator[str]:
-    """What the correction did, over declared groups if there are any; what several share is said once."""
+    """What the correction did, over declared groups if there are any; equal sentences are merged."""
     corrections: dict[tuple[str, str, str], list[str]] = {}
     for of in result["fairness"]["attributes"]:
         source = next((name for name, figures in of["sources"].items() if figures["rows"]), None)

@@ -5,9 +5,9 @@ A slice is a conjunction of at most three values of different features. It is sc
 
 .. math:: \alpha \left(\frac{\bar e_S}{\bar e} - 1\right) - (1 - \alpha) \left(\frac{n}{n_S} - 1\right)
 
-Every slice with enough rows is counted, so the best of them are exact. The list is made on one random half of
-the rows, and tested on the other, which had no say in it: however many slices were looked at, only the few
-that are tested need a correction (Bonferroni), and their rates are not flattered by the search.
+The search counts every slice with enough rows, so its list is exact. The list comes from one random half of
+the rows and is tested on the other half. So only the few tested slices need a correction (Bonferroni),
+however many were searched, and the search does not bias their rates.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ ALPHA = 0.98
 """SliceLine's weight of a high rate against size: a slice of 5 % must be 1.4 times as bad as all rows."""
 DEPTH = 3
 LISTED = 20
-"""Slices that the search hands on, before near repeats are dropped."""
+"""Slices that the search returns, before near repeats are dropped."""
 TESTED = 6
 LEVEL = 0.05
-"""How often a report may call any slice a breach where none is."""
+"""Probability that a report calls any slice a breach where none is."""
 CLEARLY = 2.5
-"""Standard errors by which a condition must tell bad rows from less bad ones, to be kept."""
+"""Standard errors by which a condition must separate bad rows from less bad ones, to be kept."""
 OVERLAP = 0.5
 """Two slices that share more of their rows (Jaccard) are the same finding; the better one stands for both."""
 SEARCHED_ROWS = 200_000
@@ -55,7 +55,7 @@ class Feature:
 
 @dataclass(frozen=True)
 class Slice:
-    """Rows that hold all of some values, and how they fared in the half that was not searched."""
+    """Rows with all of some values, and their rate of bad outcomes in the half that was not searched."""
 
     where: tuple[tuple[str, str], ...]
     """Feature and value."""

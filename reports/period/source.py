@@ -1,4 +1,4 @@
-"""Where a report comes from: the record of a service, and the period of it that the report is about."""
+"""The source of a report: the record of a service, and a period of it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ReportPeriod:
 
     from_ms: int
     to_ms: int
-    """Not part of it any more."""
+    """The first moment after it."""
 
     @classmethod
     def between(cls, start: str, end: str) -> ReportPeriod:
@@ -62,7 +62,7 @@ class ReportPeriod:
 
     @property
     def end(self) -> datetime:
-        """The moment after its last."""
+        """The first moment after it."""
         return datetime.fromtimestamp(self.to_ms / 1000, UTC)
 
     def facts(self) -> dict[str, str]:
@@ -102,7 +102,7 @@ class RecordSource:
     keys: Keys | None
     """None where the record's key is not at hand: then declared groups cannot be looked up by decision."""
     configurations: dict[str, Plain]
-    """What decided, by its hash."""
+    """Configurations of decisions by their hash."""
 
     def of_model(self, model: str) -> dict[str, Plain]:
         """The configurations of one model."""

@@ -1,8 +1,8 @@
 """Evenhand: corrects the predictions that a classifier is likely to get wrong for a disadvantaged group.
 
 The names in ``__all__`` are the public API: they change only with the major version. All else may change at
-    any time.
-They are loaded when they are first used, so that ``import evenhand`` loads neither torch nor the service.
+any time. They are loaded when they are first used, so that ``import evenhand`` loads neither torch nor the
+service.
 
 >>> import evenhand
 >>> bundle = evenhand.load_bundle("bundles/hatexplain-toxicity")

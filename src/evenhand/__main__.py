@@ -1,4 +1,4 @@
-"""``python -m evenhand``, and ``accelerate launch -m evenhand fit ...`` on all GPUs and machines of a launch."""
+"""``python -m evenhand``, and ``accelerate launch -m evenhand fit ...`` on several GPUs or machines."""
 
 from __future__ import annotations
 

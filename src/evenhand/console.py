@@ -1,4 +1,4 @@
-"""What a command says while it works, on standard error: its steps, and how far it is."""
+"""Messages and progress of a command, on standard error."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Show = Callable[[int, int], None]
-"""Takes how much is done, and of how much."""
+"""Called with how much is done, and of how much."""
 LINE_EVERY_S = 15.0
 MAIN = os.environ.get("RANK", "0") == "0"
-"""``accelerate launch`` numbers its processes so."""
+"""Whether this is the first process of ``accelerate launch``, which sets ``RANK``."""
 
 
 @functools.cache
@@ -29,13 +29,13 @@ def _console() -> Console:
 
 
 def say(message: str) -> None:
-    """Tell the user about a step; of several processes one speaks."""
+    """Print a message; of several processes only the first one prints."""
     if MAIN:
         _console().print(message, highlight=False, soft_wrap=True)
 
 
 def track(items: Iterable[T], total: int, what: str) -> Iterator[T]:
-    """Go through ``items`` under a progress bar, or with a line every now and then in a log file."""
+    """Yield ``items`` with a progress bar, or with a line now and then where there is no terminal."""
     if not MAIN:
         yield from items
         return
@@ -69,12 +69,12 @@ def bar(what: str) -> Iterator[Show]:
 
 
 def _lines(what: str) -> Show:
-    said_s = time.monotonic()
+    shown_s = time.monotonic()
 
     def show(done: int, total: int) -> None:
-        nonlocal said_s
-        if time.monotonic() - said_s > LINE_EVERY_S:
-            said_s = time.monotonic()
+        nonlocal shown_s
+        if time.monotonic() - shown_s > LINE_EVERY_S:
+            shown_s = time.monotonic()
             say(f"{what}: {done:,} of {total:,}")
 
     return show

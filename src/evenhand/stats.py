@@ -26,7 +26,7 @@ class Rate:
 
     @classmethod
     def of(cls, hits: Bools) -> Rate:
-        """Share of true entries."""
+        """Share of true entries of ``hits``, ``(rows,)``."""
         return cls.of_counts(int(hits.sum()), len(hits))
 
     @classmethod
@@ -72,7 +72,7 @@ def newcombe(a: Rate, b: Rate) -> tuple[float, float] | None:
 
 
 def difference(a: Rate, b: Rate) -> dict[str, Any]:
-    """The difference ``a - b`` of two groups' rates with its Newcombe interval and both counts, as plain values."""
+    """The difference ``a - b`` of two groups' rates with its Newcombe interval and both counts, as JSON."""
     limits = newcombe(a, b)
     counts = {"n": a.n, "n_reference": b.n}
     if limits is None or a.value is None or b.value is None:
@@ -84,6 +84,10 @@ def paired_difference(base: Bools, final: Bools) -> dict[str, Any]:
     """Accuracy of ``final`` minus ``base`` on the same rows, with a 95 % interval.
 
     Newcombe 1998 (paired data, method 10): Wilson limits of both rates, corrected by their correlation.
+
+    Args:
+        base: ``(rows,)`` whether the base answer is right.
+        final: ``(rows,)`` whether the served answer is right.
     """
     n = len(base)
     if n == 0:
@@ -109,7 +113,7 @@ def paired_difference(base: Bools, final: Bools) -> dict[str, Any]:
 
 
 def percentile_limits(drawn: Floats) -> tuple[float, float]:
-    """The middle 95 % of a figure's ``(draws,)``: the percentile bootstrap."""
+    """The middle 95 % of a figure's values ``(draws,)``: the percentile bootstrap."""
     low, high = np.quantile(drawn, [0.025, 0.975])
     return float(low), float(high)
 
@@ -122,7 +126,7 @@ def basic_bootstrap(n: int, draws: int, statistic: Callable[[Floats], Floats]) -
     Args:
         n: Number of rows.
         draws: How often they are drawn anew.
-        statistic: How often each row counts, ``(draws, n)``, to the figure of every draw.
+        statistic: From how often each row counts, ``(draws, n)``, to the figure of every draw, ``(draws,)``.
     """
     if n == 0:
         return {"n": 0, "value": None, "low": None, "high": None}

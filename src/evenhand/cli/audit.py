@@ -1,6 +1,6 @@
-"""``evenhand audit``: verify the record of decisions, export it, back it up, let go of what is old or is asked to go.
+"""``evenhand audit``: verify the record of decisions, export it, back it up, prune it, erase decisions.
 
-Exit codes: 0 all is well, 1 the record does not hold, 2 the command cannot run, or a decision is not known.
+Exit codes: 0 all is well, 1 the record does not hold, 2 the command cannot run, or a decision is unknown.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def verify(
     ] = None,
 ) -> None:
     """Check every record, link and checkpoint; exit 1 and name what was changed, removed, moved or put in."""
-    with _said():
+    with _one_line():
         from evenhand.service.audit import checkpoints as signed
         from evenhand.service.audit.maintenance.record_export import verify_file
         from evenhand.service.audit.maintenance.verify import verify as verify_database
@@ -68,7 +68,7 @@ def verify(
                 report = verify_file(file, kept, trusted, progress)
             else:
                 report = verify_database(_engine(record, state), kept, trusted, progress)
-        _tell(report, bool(trusted))
+        _show(report, bool(trusted))
 
 
 @app.command()
@@ -77,7 +77,7 @@ def checkpoints(record: Record = "", state: State = STATE) -> None:
 
     Keep them where those who can write to the database cannot write.
     """
-    with _said():
+    with _one_line():
         from evenhand.service.audit.checkpoints import stored
         from evenhand.service.audit.maintenance.verify import snapshot
 
@@ -102,21 +102,21 @@ def export(
     by: By = "",
 ) -> None:
     """Write the records of a period to a file that can be verified on its own."""
-    with _said():
+    with _one_line():
         from evenhand.service.audit.maintenance import record_export as exports
 
         period = exports.ExportPeriod(_moment(from_), _moment(to))
         if with_attributes != bool(purpose):
             _fail("--with-attributes and --purpose go together: whoever reads sensitive attributes says why")
         engine = _engine(record, state)
-        wanted = exports.span(engine, period)
+        span = exports.span(engine, period)
         disclosure = None
         if with_attributes:
             disclosure = exports.Disclosure(_keys(state, engine), purpose, by or getpass.getuser())
         with bar("exporting") as progress:
-            done = exports.export(engine, wanted, out, disclosure, progress)
+            done = exports.export(engine, span, out, disclosure, progress)
     typer.echo(
-        f"{done:,} records, {wanted.first} to {wanted.last}, in {out}; evenhand audit verify --file checks it"
+        f"{done:,} records, {span.first} to {span.last}, in {out}; evenhand audit verify --file checks it"
     )
 
 
@@ -126,8 +126,8 @@ def backup(
     record: Record = "",
     state: State = STATE,
 ) -> None:
-    """Copy an SQLite record while the service writes; for PostgreSQL this is pg_dump's to do."""
-    with _said():
+    """Copy an SQLite record while the service writes; for PostgreSQL use pg_dump."""
+    with _one_line():
         from evenhand.service.audit.maintenance.backup import back_up
 
         engine = _engine(record, state)
@@ -172,7 +172,7 @@ def prune(
     ] = False,
 ) -> None:
     """Delete what is older than the retention period; hourly counts stay."""
-    with _said():
+    with _one_line():
         from evenhand.service.audit.maintenance import age, retention
 
         engine, now_ms = _engine(record, state), time.time_ns() // 1_000_000
@@ -180,12 +180,12 @@ def prune(
         held = None if yes_beyond_limits else age.held(engine, limits, now_ms)
         if held is not None and not dry_run:
             _fail(f"nothing left: {held.message}")
-        asked = (engine, keep_decisions_days, keep_attributes_days, now_ms)
+        arguments = (engine, keep_decisions_days, keep_attributes_days, now_ms)
         if dry_run:
-            past, word = retention.due(*asked), "would leave"
+            past, word = retention.due(*arguments), "would leave"
         else:
             with bar("pruning") as progress:
-                past, word = retention.prune(*asked, progress), "left"
+                past, word = retention.prune(*arguments, progress), "left"
             age.mark(engine, now_ms, is_confirmed=yes_beyond_limits)
     upto = f", up to record {past.to_seq}" if past.to_seq else ""
     typer.echo(f"{past.records:,} records{upto}, and {past.attributes:,} sensitive attributes {word}")
@@ -201,7 +201,7 @@ def erase(
     by: By = "",
 ) -> None:
     """Erase the data about decisions; their place in the chain stays, and the chain still verifies."""
-    with _said():
+    with _one_line():
         from evenhand.service.audit.maintenance import retention
 
         engine = _engine(record, state)
@@ -214,8 +214,8 @@ def erase(
     )
     if done.unknown:
         typer.echo(
-            f"not in the database: {len(done.unknown)} ({', '.join(done.unknown[:SHOWN])}); if the service spools, ask "
-            "again once evenhand_record_spool_rows is 0",
+            f"not in the database: {len(done.unknown)} ({', '.join(done.unknown[:SHOWN])}); if the service "
+            "spools, ask again once evenhand_record_spool_rows is 0",
             err=True,
         )
         raise typer.Exit(2)
@@ -235,7 +235,8 @@ def _engine(record: str, state: Path) -> Engine:
         chosen = make_url(url)
         if chosen.get_backend_name() == "sqlite" and not Path(chosen.database or "").is_file():
             _fail(
-                f"no record at {chosen.database}; name the state folder with --state, or the database with --record"
+                f"no record at {chosen.database}; name the state folder with --state, "
+                "or the database with --record"
             )
     return make_engine(url)
 
@@ -248,14 +249,15 @@ def _keys(state: Path, engine: Engine) -> Keys:
     path = state / "record.key"
     if not path.is_file():
         _fail(
-            f"no key at {path}: sensitive attributes are found with the record's own; name its folder with --state"
+            f"no key at {path}: sensitive attributes are found with the record's own; "
+            "name its folder with --state"
         )
     keys = load_keys(path)
     migrate(engine.execution_options(writes=True), keys.fingerprint)
     return keys
 
 
-def _tell(report: Report, trusted: bool) -> None:
+def _show(report: Report, trusted: bool) -> None:
     from evenhand.service.audit.events import time_of
     from evenhand.service.audit.maintenance.verify import NOT_PROVED
 
@@ -284,19 +286,19 @@ def _tell(report: Report, trusted: bool) -> None:
         typer.echo(f"not proved: {what}")
 
 
-def _moment(given: str) -> int | None:
-    if not given:
+def _moment(text: str) -> int | None:
+    if not text:
         return None
     try:
-        at = datetime.fromisoformat(given)
+        at = datetime.fromisoformat(text)
     except ValueError:
         _fail("--from and --to are moments in ISO 8601, such as 2026-01-31 or 2026-01-31T12:00:00Z")
     return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 @contextlib.contextmanager
-def _said() -> Iterator[None]:
-    """Whatever keeps a command from running is told in a line."""
+def _one_line() -> Iterator[None]:
+    """Turn an error that keeps a command from running into one line."""
     from sqlalchemy.exc import DBAPIError
 
     from evenhand.service.audit.checkpoints import CheckpointError

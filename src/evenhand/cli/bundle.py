@@ -64,10 +64,12 @@ def show(manifest: Manifest, digest: str) -> None:
         attributes.add_row(a.name, a.mode, f"{a.threshold:g}", a.reference, others, a.why)
     console.print(attributes)
     figures = Table("split", "figure", "base", "corrected")
-    for split, found in manifest.evaluation.items():
-        figures.add_row(split, "accuracy", *(_rate(found["accuracy"][kind]) for kind in ("base", "final")))
+    for split, figures_of in manifest.evaluation.items():
         figures.add_row(
-            split, "worst cell", *(_cell(found["worst_cell"][kind]) for kind in ("base", "final"))
+            split, "accuracy", *(_rate(figures_of["accuracy"][kind]) for kind in ("base", "final"))
+        )
+        figures.add_row(
+            split, "worst cell", *(_cell(figures_of["worst_cell"][kind]) for kind in ("base", "final"))
         )
     console.print(figures)
 

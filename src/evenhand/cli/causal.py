@@ -1,4 +1,4 @@
-"""``evenhand causal``. Light to import: what it needs comes with the command, not with ``evenhand --help``."""
+"""``evenhand causal``. Light to import: the command loads what it needs when it runs."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ def causal(
     from evenhand.training.causal.effects import CausalQuery
     from evenhand.training.data.select_rows import RowSelection
 
-    sets = tuple(tuple(name.strip() for name in given.split(",")) for given in through or ())
+    sets = tuple(tuple(name.strip() for name in names.split(",")) for names in through or ())
     columns = RowSelection(split=split, only=tuple(only or ()))
     _run(bundle, (data, graph), CausalQuery(attribute, sets, rows, resamples, columns=columns), (out, json))
 
 
 def _run(
-    bundle: Path, read: tuple[Path, Path], asked: CausalQuery, files: tuple[Path | None, Path | None]
+    bundle: Path, read: tuple[Path, Path], query: CausalQuery, files: tuple[Path | None, Path | None]
 ) -> None:
-    """Load the heavy parts, and turn errors a user can mend into one line."""
+    """Run it, and turn errors that a user can correct into one line."""
     from evenhand.reports.causal_page import html, in_short
     from evenhand.reports.result_files import write_result
     from evenhand.training.causal import effects
@@ -57,6 +57,6 @@ def _run(
     data, graph = read
     page, plain = files
     with one_line():
-        result = effects.causal(bundle, read_table(data), graph, asked)
+        result = effects.causal(bundle, read_table(data), graph, query)
         write_result(result, html, page, plain)
     typer.echo("\n".join(in_short(result)))

@@ -1,4 +1,4 @@
-"""``evenhand compare``. Light to import: torch comes with the command, not with ``evenhand --help``."""
+"""``evenhand compare``. Light to import: the command loads torch when it runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from evenhand.training.data.dataset import Rows, Schema
     from evenhand.training.learning.config import FitConfig
 
-    Wanted = tuple[tuple[str, ...], bool, Path | None]
+    MethodChoice = tuple[tuple[str, ...], bool, Path | None]
     Source = tuple[Callable[[int], FitConfig], Rows, Schema, str]
 
 
@@ -40,7 +40,7 @@ def compare(
     reference: Annotated[
         list[str] | None, typer.Option(help="attribute=group that is not corrected.")
     ] = None,
-    intersections: Annotated[list[str] | None, typer.Option(help="first:second, judged together.")] = None,
+    intersections: Annotated[list[str] | None, typer.Option(help="first:second, evaluated together.")] = None,
     favourable: Annotated[list[str] | None, typer.Option(help="Label that is good for the person.")] = None,
     keep_base: Annotated[
         bool, typer.Option(help="The base is fine-tuned already: leave it as it is.")
@@ -62,7 +62,7 @@ def compare(
     ] = None,
     ablations: Annotated[bool, typer.Option(help="Evenhand less one part, in place of all methods.")] = False,
 ) -> None:
-    """Compare methods: the same base and splits, several seeds; frontiers, their figures, and a recommendation."""
+    """Compare methods: the same base and splits, several seeds; frontiers, figures, and a recommendation."""
     stage = {
         "epochs": epochs,
         "max_tokens": max_tokens,
@@ -75,7 +75,7 @@ def compare(
 
     def source() -> Source:
         if recipe:
-            found, rows, schema, digest = _recipe(recipe, data, base)
+            config, rows, schema, digest = _recipe(recipe, data, base)
         else:
             from evenhand.training.data.columns import Columns
 
@@ -83,19 +83,19 @@ def compare(
                 raise typer.BadParameter(
                     "without --recipe: --base, --text, --label and --attribute are needed"
                 )
-            references = dict(pair(given) for given in reference or [])
-            crossed = tuple(pair(given, ":", "intersections") for given in intersections or [])
+            references = dict(pair(assignment) for assignment in reference or [])
+            crossed = tuple(pair(names, ":", "intersections") for names in intersections or [])
             columns = Columns(
                 text, label, tuple(attribute), split, references, crossed, favourable=tuple(favourable or ())
             )
-            found, rows, schema, digest = _table(data, base, columns, numbers[0])
-        return lambda seed: _adapted(found(seed), stage, cost), rows, schema, digest
+            config, rows, schema, digest = _table(data, base, columns, numbers[0])
+        return lambda seed: _adapted(config(seed), stage, cost), rows, schema, digest
 
     _run(source, numbers, (names, ablations, terms), out)
 
 
-def _run(source: Callable[[], Source], seeds: tuple[int, ...], wanted: Wanted, out: Path) -> None:
-    """Load the heavy parts, and turn errors a user can mend into one line."""
+def _run(source: Callable[[], Source], seeds: tuple[int, ...], methods: MethodChoice, out: Path) -> None:
+    """Run it, and turn errors that a user can correct into one line."""
     from evenhand.models.network.backbones import UnsupportedBaseError
     from evenhand.reports.benchmark_page import html
     from evenhand.training.baselines.index import named
@@ -107,7 +107,7 @@ def _run(source: Callable[[], Source], seeds: tuple[int, ...], wanted: Wanted, o
     with one_line(UnsupportedBaseError):
         config, rows, schema, digest = source()
         rows, schema = with_intersections(rows, schema, config(seeds[0]).columns.intersections)
-        names, ablations, terms = wanted
+        names, ablations, terms = methods
         task = Task(config, rows, schema, digest, seeds, with_terms(named(names, ablations), terms), out)
         comparison = conclude(task, run(task))
         typer.echo(write(comparison))
@@ -121,9 +121,11 @@ def _recipe(name: str, data: Path, base: str | None) -> Source:
 
     from evenhand.training import recipes
 
-    known = [module.name for module in pkgutil.iter_modules(recipes.__path__) if module.name != "common"]
-    if name not in known:
-        raise typer.BadParameter(f"--recipe is one of {', '.join(known)}")
+    recipe_names = [
+        module.name for module in pkgutil.iter_modules(recipes.__path__) if module.name != "common"
+    ]
+    if name not in recipe_names:
+        raise typer.BadParameter(f"--recipe is one of {', '.join(recipe_names)}")
     module = importlib.import_module(f"evenhand.training.recipes.{name}")
     encoder = base or module.packaged_base()
     rows, schema, digest = module.read(data)
@@ -140,17 +142,17 @@ def _table(data: Path, base: str, columns: Any, seed: int) -> Source:  # noqa: A
 
 
 def _adapted(config: FitConfig, stage: dict[str, Any], cost: float | None) -> FitConfig:
-    """The settings, with what the command line says put in their place."""
-    given = {name: value for name, value in stage.items() if value is not None}
+    """The settings, with the command line's options in their place."""
+    options = {name: value for name, value in stage.items() if value is not None}
     correction = config.correction if cost is None else replace(config.correction, cost=cost)
-    return replace(config, base_stage=replace(config.base_stage, **given), correction=correction)
+    return replace(config, base_stage=replace(config.base_stage, **options), correction=correction)
 
 
-def _seeds(given: str) -> tuple[int, ...]:
+def _seeds(text: str) -> tuple[int, ...]:
     try:
-        seeds = tuple(dict.fromkeys(int(seed) for seed in given.split(",")))
+        seeds = tuple(dict.fromkeys(int(seed) for seed in text.split(",")))
     except ValueError:
-        raise typer.BadParameter(f"--seeds {given!r} are not numbers separated by commas") from None
+        raise typer.BadParameter(f"--seeds {text!r} are not numbers separated by commas") from None
     if not all(0 <= seed <= SEED_MAX for seed in seeds):
-        raise typer.BadParameter(f"--seeds {given!r}: a seed is a number from 0 to {SEED_MAX}")
+        raise typer.BadParameter(f"--seeds {text!r}: a seed is a number from 0 to {SEED_MAX}")
     return seeds

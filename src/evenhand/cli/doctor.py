@@ -16,7 +16,10 @@ def doctor(
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
     json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """Check settings, bundles, record, clock, packages and port; exit 0 all is well, 1 warnings, 2 problems."""
+    """Check settings, bundles, record, clock, packages and port.
+
+    Exit 0: all is well; 1: warnings; 2: problems.
+    """
     from evenhand.service.doctor.checks import examine
     from evenhand.service.doctor.findings import EXIT, text, worst
 

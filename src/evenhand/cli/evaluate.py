@@ -1,4 +1,4 @@
-"""``evenhand evaluate``. Light to import: what it needs comes with the command, not with ``evenhand --help``."""
+"""``evenhand evaluate``. Light to import: the command loads what it needs when it runs."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def evaluate(
     ] = None,
     split: Annotated[str | None, typer.Option(help="Column that says train, val or test.")] = None,
     only: Annotated[
-        list[str] | None, typer.Option(help="Value of the split column to judge; test if not given.")
+        list[str] | None, typer.Option(help="Value of the split column to evaluate; test if not given.")
     ] = None,
     reference: Annotated[
         list[str] | None, typer.Option(help="attribute=group to compare the others with.")
     ] = None,
     favourable: Annotated[list[str] | None, typer.Option(help="Label that is good for the person.")] = None,
     intersections: Annotated[
-        list[str] | None, typer.Option(help="first:second, judged like an attribute.")
+        list[str] | None, typer.Option(help="first:second, evaluated like an attribute.")
     ] = None,
 ) -> None:
     """Evaluate a bundle on a table: which groups get worse answers, what the correction changes, how sure.
@@ -45,7 +45,7 @@ def evaluate(
     """
     from evenhand.training.data.select_rows import RowSelection
 
-    wanted = RowSelection(
+    selection = RowSelection(
         text=text,
         text_pair=text_pair,
         images=images,
@@ -53,21 +53,21 @@ def evaluate(
         attributes=tuple(attribute or ()),
         split=split,
         only=tuple(only or ()),
-        references=dict(pair(given) for given in reference or []),
+        references=dict(pair(assignment) for assignment in reference or []),
         favourable=tuple(favourable or ()),
-        intersections=tuple(pair(given, ":", "intersections") for given in intersections or []),
+        intersections=tuple(pair(names, ":", "intersections") for names in intersections or []),
     )
-    _run(bundle, data, wanted, (out, json))
+    _run(bundle, data, selection, (out, json))
 
 
-def _run(bundle: Path, data: Path, wanted: RowSelection, files: tuple[Path | None, Path | None]) -> None:
-    """Load the heavy parts, and turn errors a user can mend into one line."""
+def _run(bundle: Path, data: Path, selection: RowSelection, files: tuple[Path | None, Path | None]) -> None:
+    """Run it, and turn errors that a user can correct into one line."""
     from evenhand.reports.evaluation_page import html, in_short
     from evenhand.reports.result_files import write_result
     from evenhand.training.evaluation.table_evaluation import evaluate_table
 
     page, plain = files
     with one_line():
-        result = evaluate_table(bundle, data, wanted)
+        result = evaluate_table(bundle, data, selection)
         write_result(result, html, page, plain)
     typer.echo("\n".join(in_short(result)))

@@ -1,4 +1,4 @@
-"""``evenhand export``. Light to import: what it needs comes with the command, not with ``evenhand --help``."""
+"""``evenhand export``. Light to import: the command loads what it needs when it runs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def export(
     label: Annotated[str | None, typer.Option(help="Column with the label.")] = None,
     split: Annotated[str | None, typer.Option(help="Column that says train, val or test.")] = None,
     only: Annotated[
-        list[str] | None, typer.Option(help="Value of the split column to judge; test if not given.")
+        list[str] | None, typer.Option(help="Value of the split column to evaluate; test if not given.")
     ] = None,
 ) -> None:
     """Store a bundle's weights with lower precision, unless accuracy or the worst cell falls too far.
@@ -53,16 +53,16 @@ def export(
     """
     from evenhand.training.data.select_rows import RowSelection
 
-    wanted = RowSelection(
+    selection = RowSelection(
         text=text, text_pair=text_pair, images=images, label=label, split=split, only=tuple(only or ())
     )
-    _run(bundle, (data, out), precision, wanted, tolerance)
+    _run(bundle, (data, out), precision, selection, tolerance)
 
 
 def _run(
-    bundle: Path, files: tuple[Path, Path], precision: Weights, wanted: RowSelection, tolerance: float
+    bundle: Path, files: tuple[Path, Path], precision: Weights, selection: RowSelection, tolerance: float
 ) -> None:
-    """Load the heavy parts, and turn errors a user can mend into one line."""
+    """Run it, and turn errors that a user can correct into one line."""
     from evenhand.models.onnx.quantize import Precision
     from evenhand.training.data.dataset import refuse_existing
     from evenhand.training.fit import convert
@@ -71,34 +71,40 @@ def _run(
     data, out = files
     with one_line():
         refuse_existing(out)
-        found = convert.prepare(bundle, data, stored[precision], wanted, tolerance)
-        _show(found)
-        convert.write(found, out)
+        converted = convert.prepare(bundle, data, stored[precision], selection, tolerance)
+        _show(converted)
+        convert.write(converted, out)
 
 
-def _show(found: ConvertedBundle) -> None:
+def _show(converted: ConvertedBundle) -> None:
     """Both bundles side by side, and the verdict."""
     from rich.console import Console
     from rich.table import Table
 
-    names = [of.manifest.graph.weights for of in (found.original, found.bundle)]
-    rows = len(found.after.answers[found.split].rows)
+    names = [of.manifest.graph.weights for of in (converted.original, converted.bundle)]
+    rows = len(converted.after.answers[converted.split].rows)
     table = Table(
-        "", *names, title=f"{found.bundle.manifest.name} on {rows} rows ({found.split}); 95 % intervals"
+        "",
+        *names,
+        title=f"{converted.bundle.manifest.name} on {rows} rows ({converted.split}); 95 % intervals",
     )
-    table.add_row("graph, MB", *(f"{len(of.graph) / 1e6:.1f}" for of in (found.original, found.bundle)))
+    table.add_row(
+        "graph, MB", *(f"{len(of.graph) / 1e6:.1f}" for of in (converted.original, converted.bundle))
+    )
     for kind, name in (("base", "base"), ("final", "corrected")):
-        figures = [of.figures[found.split] for of in (found.before, found.after)]
+        figures = [of.figures[converted.split] for of in (converted.before, converted.after)]
         table.add_row(f"accuracy, {name}, %", *(_rate(of["accuracy"][kind]) for of in figures))
         table.add_row(f"worst cell, {name}, %", *(_cell(of["worst_cell"][kind]) for of in figures))
-    changed = found.changed()
+    changed = converted.changed()
     table.add_row("answers that differ, base", "", str(changed["base"]))
     table.add_row("answers that differ, corrected", "", str(changed["final"]))
     table.add_row("flags that differ", "", str(changed["flagged"]))
     table.add_row(
-        f"alone or in a batch ({found.invariance.rows} rows)", "", f"{found.invariance.difference:.1e}"
+        f"alone or in a batch ({converted.invariance.rows} rows)", "", f"{converted.invariance.difference:.1e}"
     )
-    table.add_row("verdict", "", "refused" if found.reasons() else f"within {100 * found.tolerance:g} points")
+    table.add_row(
+        "verdict", "", "refused" if converted.reasons() else f"within {100 * converted.tolerance:g} points"
+    )
     Console().print(table)
 
 

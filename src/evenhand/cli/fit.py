@@ -1,4 +1,4 @@
-"""``evenhand fit``. Light to import: torch comes with the command, not with ``evenhand --help``."""
+"""``evenhand fit``. Light to import: the command loads torch when it runs."""
 
 from __future__ import annotations
 
@@ -45,11 +45,12 @@ def fit(
     attributes_known: Annotated[
         str, typer.Option(help="full, partial or none: which attributes to learn from.")
     ] = "full",
-    known: Annotated[
-        float, typer.Option(callback=SOME, help="With partial: share of rows whose attributes are used.")
+    known_share: Annotated[
+        float,
+        typer.Option("--known", callback=SOME, help="With partial: share of rows whose attributes are used."),
     ] = 1.0,
     intersections: Annotated[
-        list[str] | None, typer.Option(help="first:second, judged like an attribute.")
+        list[str] | None, typer.Option(help="first:second, evaluated like an attribute.")
     ] = None,
     method: Annotated[
         str, typer.Option(help="lora (FairNet), another corrector, or how to train the base: docs/methods.")
@@ -101,8 +102,8 @@ def fit(
         label=label,
         attributes=tuple(attribute or ()),
         split=split,
-        references=dict(pair(given) for given in reference or []),
-        intersections=tuple(pair(given, ":", "intersections") for given in intersections or []),
+        references=dict(pair(assignment) for assignment in reference or []),
+        intersections=tuple(pair(names, ":", "intersections") for names in intersections or []),
         task=kind_of(task, base, text, text_pair, image),  # type: ignore[arg-type]
         text_pair=text_pair if task == "pair" else None,
         images=str(images) if images else None,
@@ -128,7 +129,7 @@ def fit(
             attributes_known=one_of("attributes-known", attributes_known, "full", "partial", "none"),  # type: ignore[arg-type]
             shared=shared,
             pooling=one_of("pooling", pooling, "attention", "mean", "first"),  # type: ignore[arg-type]
-            known_share=known,
+            known_share=known_share,
         ),
         correction=CorrectionConfig(
             gate=opens, precision=computing, epsilon=epsilon, require_certificate=certificate
@@ -138,7 +139,7 @@ def fit(
 
 
 def _run(config: object, method: str, data: str, places: tuple[Path, Path]) -> None:
-    """Load the heavy parts, and turn errors a user can mend into one line."""
+    """Run it, and turn errors that a user can correct into one line."""
     from evenhand.models.network.backbones import UnsupportedBaseError
     from evenhand.models.onnx.torch_export import ParityError
     from evenhand.training.data.sources import read
@@ -169,12 +170,12 @@ def kind_of(task: str, base: str, text: str, text_pair: str | None, image: str) 
     return task
 
 
-def _layer(given: str | None) -> int | Literal["auto"] | None:
-    if given is None or given == "auto":
-        return given  # type: ignore[return-value]
-    if not given.isdecimal():
+def _layer(text: str | None) -> int | Literal["auto"] | None:
+    if text is None or text == "auto":
+        return text  # type: ignore[return-value]
+    if not text.isdecimal():
         raise typer.BadParameter("--layer is a number, or auto")
-    return int(given)
+    return int(text)
 
 
 def _card(path: Path | None) -> Card:

@@ -1,4 +1,4 @@
-"""``evenhand flip``. Light to import: what it needs comes with the command, not with ``evenhand --help``."""
+"""``evenhand flip``. Light to import: the command loads what it needs when it runs."""
 
 from __future__ import annotations
 
@@ -42,20 +42,20 @@ def flip(
     """
     from evenhand.training.data.select_rows import RowSelection
 
-    wanted = RowSelection(
+    selection = RowSelection(
         text, text_pair, attributes=tuple(attribute or ()), split=split, only=tuple(only or ())
     )
-    _run(bundle, data, wanted, (out, json, into), terms)
+    _run(bundle, data, selection, (out, json, into), terms)
 
 
 def _run(
     bundle: Path,
     data: Path,
-    wanted: RowSelection,
+    selection: RowSelection,
     files: tuple[Path | None, Path | None, Path | None],
     terms: Path | None,
 ) -> None:
-    """Load the heavy parts, and turn errors a user can mend into one line."""
+    """Run it, and turn errors that a user can correct into one line."""
     from evenhand.console import say
     from evenhand.reports.counterfactual_page import html, in_short
     from evenhand.reports.result_files import write_result
@@ -66,7 +66,7 @@ def _run(
     page, plain, into = files
     listed = terms or PACKAGED
     with one_line():
-        result = flip_rate.flip(bundle, read_table(data), wanted, listed)
+        result = flip_rate.flip(bundle, read_table(data), selection, listed)
         write_result(result, html, page, plain)
         if into:
             with_terms(bundle, listed, into)

@@ -1,4 +1,4 @@
-"""``evenhand prefer`` and ``evenhand steer``. Light to import: torch comes with the command."""
+"""``evenhand prefer`` and ``evenhand steer``. Light to import: the commands load torch when they run."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Group = Annotated[
 ]
 Split = Annotated[str | None, typer.Option(help="Column that says train or test; else shared out by prompt.")]
 HoldOut = Annotated[
-    float, typer.Option(callback=PART, help="Share of prompts that are judged, not learnt from.")
+    float, typer.Option(callback=PART, help="Share of prompts for evaluation, not learnt from.")
 ]
 Plain = Annotated[bool, typer.Option("--plain", help="Plain text, even if the base has a chat template.")]
 MaxTokens = Annotated[int, typer.Option(min=2, help="Longer pairs are left out, and counted.")]
@@ -74,7 +74,7 @@ def prefer(
         Path | None, typer.Option(help="Checkpoints; run again to resume. <out>.work if not given.")
     ] = None,
 ) -> None:
-    """Tune a language model's preference against biased answers: pairs to a LoRA adapter, by DPO. Not served."""
+    """Tune a language model against biased answers: pairs to a LoRA adapter, by DPO. Not served."""
 
     def start() -> dict[str, Any]:
         from evenhand.training.generative import prefer as recipe
@@ -135,7 +135,7 @@ def steer(
 
 
 def _or_one_line(start: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Load the heavy parts, and turn errors a user can mend into one line."""
+    """Run it, and turn errors that a user can correct into one line."""
     import torch
 
     from evenhand.console import say

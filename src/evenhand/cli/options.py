@@ -1,4 +1,4 @@
-"""What the options of several training commands have in common: their types, and how their values are read."""
+"""The types of options that several training commands share, and how their values are read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 
 def _check(kind: str, allows: Callable[[float], bool]) -> Callable[[float | None], float | None]:
-    """The callback of an option that takes one kind of number; ``min`` and ``max`` of an option let NaN through."""
+    """The callback of an option that takes one kind of number; typer's ``min`` and ``max`` let NaN pass."""
 
     def check(value: float | None) -> float | None:
         if value is not None and not allows(value):
@@ -28,15 +28,23 @@ POSITIVE = _check("a finite number above 0", lambda value: 0.0 < value < math.in
 FINITE = _check("a finite number", math.isfinite)
 
 
-def one_of(option: str, value: str, *known: str) -> str:
-    """One of the known values, or a refusal."""
-    if value not in known:
-        raise typer.BadParameter(f"--{option} is one of {', '.join(known)}")
+def one_of(option: str, value: str, *choices: str) -> str:
+    """The value, if it is one of the choices.
+
+    Raises:
+        typer.BadParameter: it is none of them.
+    """
+    if value not in choices:
+        raise typer.BadParameter(f"--{option} is one of {', '.join(choices)}")
     return value
 
 
 def pair(value: str, sign: str = "=", option: str = "reference") -> tuple[str, str]:
-    """``attribute=group`` to its parts, or a refusal."""
+    """``attribute=group`` to its parts.
+
+    Raises:
+        typer.BadParameter: it has no such sign.
+    """
     name, separator, group = value.partition(sign)
     if not separator:
         raise typer.BadParameter(
@@ -47,7 +55,7 @@ def pair(value: str, sign: str = "=", option: str = "reference") -> tuple[str, s
 
 @contextlib.contextmanager
 def one_line(*kinds: type[Exception]) -> Iterator[None]:
-    """Turn errors that a user can mend into one line.
+    """Turn errors that a user can correct into one line.
 
     Args:
         kinds: Further ones than those of files, bundles and tables.
@@ -56,9 +64,9 @@ def one_line(*kinds: type[Exception]) -> Iterator[None]:
     from evenhand.models.bundle.bundle import BundleError
     from evenhand.training.data.dataset import DataError
 
-    mendable: tuple[type[Exception], ...] = (BundleError, DataError, OSError, *kinds)
+    correctable: tuple[type[Exception], ...] = (BundleError, DataError, OSError, *kinds)
     try:
         yield
-    except mendable as error:
+    except correctable as error:
         say(f"[red]error:[/red] {error}")
         raise typer.Exit(1) from error

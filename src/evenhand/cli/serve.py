@@ -16,10 +16,10 @@ from evenhand.cli.refusal import refuse
 
 @contextlib.contextmanager
 def _end_at_sigterm() -> Iterator[None]:
-    """Let SIGTERM end the process at once, and well: until uvicorn listens to signals nothing is under way.
+    """Let SIGTERM end the process at once, with code 0: before uvicorn handles signals no request runs.
 
-    uvicorn, too, sends itself the signal again once it has drained. What is on disk survives a kill at any
-    moment; an exception instead of an end could get lost in whichever library's code it hits.
+    uvicorn sends itself the signal again once it has drained. What is on disk survives a kill at any moment;
+    an exception could be lost in a library.
     """
     before = signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     try:
@@ -52,9 +52,9 @@ def serve(
     from evenhand.service.process import supervisor
 
     folders = tuple(bundles) if bundles else None
-    given = {"host": host, "port": port, "workers": workers, "threads": threads, "provider": provider}
+    options = {"host": host, "port": port, "workers": workers, "threads": threads, "provider": provider}
     try:
-        chosen = settings.load(bundles=folders, log_level=log_level, **given)
+        chosen = settings.load(bundles=folders, log_level=log_level, **options)
         logs.begin(chosen.log_level, chosen.log_format)
         supervisor.serve(chosen)
     except (

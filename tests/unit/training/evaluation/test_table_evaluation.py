@@ -190,7 +190,7 @@ def test_the_command_writes_both_files_and_prints_the_sentences(folder: Path, tm
         folder / "tiny", "--data", folder / "t.csv", "--attribute", "team", "--out", page, "--json", plain
     )
     assert done.exit_code == 0, done.output
-    assert "Of 398 judged rows" in done.output
+    assert "Of 398 evaluated rows" in done.output
     assert page.read_text().startswith("<!DOCTYPE html>")
     assert json.loads(plain.read_text())["format"] == 1
 

@@ -319,9 +319,9 @@ def accuracy_against(points: Sequence[Point], what: str, lower_is_better: bool =
 
 
 def _steps(axes: Axes, points: Sequence[Point]) -> None:
-    """The edge of what was reached: left of it and below it, somebody does better."""
+    """Draw the frontier as steps: each point left of it and below it is dominated."""
     ordered = sorted(points, key=lambda point: point.x)
-    # Between two of them the next more accurate one says what is reached.
+    # Between two methods the next more accurate one is the frontier.
     axes.step(
         [p.x for p in ordered], [p.y for p in ordered], where="pre", color=INK, linewidth=1, linestyle=":"
     )

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from evenhand.models.bundle.manifest import UNKNOWN_GROUP, Manifest
-from evenhand.service.audit.events import AnsweredRows
+from evenhand.models.bundle.manifest import UNKNOWN_GROUP
+from evenhand.service.audit.events import AnsweredRows, p_favourable
 from evenhand.service.types import Decision, counted_under
 
 BINS = 10
@@ -94,9 +94,3 @@ def count(cells: Cells, batch: AnsweredRows) -> None:
 def sources(source: str, abstained: str | None) -> tuple[str, ...]:
     """The sources under which a decision counts: its own, and if it abstained the abstained ones, too."""
     return (source,) if abstained is None else (source, WITHHELD[source])
-
-
-def p_favourable(decision: Decision, manifest: Manifest) -> float:
-    """The served probability of a favourable label."""
-    scores = decision.final.scores
-    return sum([scores[label] for label in manifest.favourable])

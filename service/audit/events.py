@@ -103,11 +103,17 @@ def _decision(batch: AnsweredRows, row: Row, moment: str) -> dict[str, Any]:
         "flagged": [verdict.attribute for verdict in decision.verdicts if verdict.flagged],
         "base": _answer(decision.base),
         "final": _answer(decision.final),
-        "p_favourable": sum([decision.final.scores[label] for label in batch.manifest.favourable]),
+        "p_favourable": p_favourable(decision, batch.manifest),
         "corrected": decision.corrected,
         **({"abstained": decision.abstained} if decision.abstained else {}),
         "error": None,
     }
+
+
+def p_favourable(decision: Decision, manifest: Manifest) -> float:
+    """The served probability of a favourable label."""
+    scores = decision.final.scores
+    return sum([scores[label] for label in manifest.favourable])
 
 
 def _answer(answer: Answer) -> dict[str, Any]:

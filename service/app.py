@@ -185,7 +185,7 @@ def _start_record(state: ApplicationState) -> None:
 def _close_record(state: ApplicationState) -> None:
     """Write what was taken, then sign the end of the chain."""
     if state.audit is not None and state.housekeeping is not None:
-        state.housekeeping.end_reading()
+        state.housekeeping.stop()
         state.audit.close()
         state.housekeeping.sign()
         state.audit.engine.dispose()

@@ -59,20 +59,20 @@ class Housekeeping:
         days = settings.keep_decisions_days, settings.keep_attributes_days
         self._limits = Limits(*days, settings.prune_share)
         self.held: Held | None = None
-        """Why nothing goes by age, as of the last round."""
+        """Why nothing is pruned by age, as of the last round."""
         self._kept: Sequence[Kept] = ()
         self._apart_s = time.time() - time.monotonic()
-        self._keeper = background.thread("housekeeping", self._keep)
+        self._thread = background.thread("housekeeping", self._round)
 
     def start(self) -> None:
         """Start the threads."""
         self._evaluator.start()
-        self._keeper.start(self._every_s)
+        self._thread.start(self._every_s)
 
-    def end_reading(self) -> None:
+    def stop(self) -> None:
         """Stop the threads, before the record is closed."""
         self._evaluator.close()
-        self._keeper.stop()
+        self._thread.stop()
 
     def sign(self) -> None:
         """Sign where the chain ends, now."""
@@ -95,7 +95,7 @@ class Housekeeping:
                 series = [finding[name] for name in ("model", "attribute", "group", "metric", "process")]
                 self._metrics.record.evidence(series, finding["ln"], finding["limit_ln"])
 
-    def _keep(self) -> float:
+    def _round(self) -> float:
         """Delete what is too old, and sign what remains; returns the seconds until the next round.
 
         What is deleted does not come back when a wrong clock is set right. So a round after a jump of the
@@ -105,7 +105,7 @@ class Housekeeping:
         apart_s = time.time() - time.monotonic()
         if abs(apart_s - self._apart_s) > JUMP_S:
             jump_s = apart_s - self._apart_s
-            log.warning("the clock was set by %+.0f s; nothing is let go of by age this time", jump_s)
+            log.warning("the clock was set by %+.0f s; nothing is pruned by age this time", jump_s)
         else:
             self._prune()
         self.sign()
@@ -121,19 +121,19 @@ class Housekeeping:
             gone = prune(engine, limits.keep_decisions_days, limits.keep_attributes_days, now_ms)
             mark(engine, now_ms)
         except SQLAlchemyError as error:
-            log.warning("old records were not let go of: the database is away (%s)", type(error).__name__)
+            log.warning("old records were not pruned: the database is away (%s)", type(error).__name__)
         else:
             if gone.records or gone.attributes:
                 log.info(
-                    "let go of %d records and %d sensitive attributes by age", gone.records, gone.attributes
+                    "pruned %d records and %d sensitive attributes by age", gone.records, gone.attributes
                 )
 
     def _hold(self, why: Held | None) -> None:
-        """Show that nothing goes by age, and log each change of that."""
+        """Show why nothing is pruned by age, and log each change of that."""
         if why is not None and (self.held is None or self.held.reason != why.reason):
             log.error("old records stay: %s", why.message)
         elif why is None and self.held is not None:
-            log.warning("old records go by age again")
+            log.warning("old records are pruned by age again")
         self.held = why
         for reason in HELD:
             rows = why.rows if why is not None and why.reason == reason else 0

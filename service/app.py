@@ -24,10 +24,10 @@ from starlette.middleware.cors import CORSMiddleware
 from evenhand.service import settings
 from evenhand.service.audit.client import make_client, note_in
 from evenhand.service.audit.writer import RecordReport
-from evenhand.service.auth.guard import Authorizer
+from evenhand.service.auth.authorizer import Authorizer
 from evenhand.service.background import Background, Task
 from evenhand.service.catalog.counterfactual import Counterfactuals
-from evenhand.service.catalog.loader import Loader, lanes_of
+from evenhand.service.catalog.loader import Loader, engine_workers
 from evenhand.service.catalog.operator import Control
 from evenhand.service.catalog.registry import Registry
 from evenhand.service.catalog.reload import Reloader, load_all
@@ -87,8 +87,8 @@ def create_app(given: Settings | None = None) -> FastAPI:
     sys.setswitchinterval(SWITCH_S)
     metrics, tracer = Metrics(CollectorRegistry(), chosen.lot_rows), make_tracer(chosen.otlp_endpoint)
     metrics.record.limits(limits_of(chosen))
-    guard = Authorizer(chosen, metrics.auth)
-    if guard.is_open_to_all:
+    authorizer = Authorizer(chosen, metrics.auth)
+    if authorizer.is_open_to_all:
         log.warning(
             "EVENHAND_OPEN: whoever reaches %s may predict and read; admin routes are off", chosen.host
         )
@@ -115,7 +115,7 @@ def create_app(given: Settings | None = None) -> FastAPI:
         tracer=tracer,
         bodies=Bodies(body_limits(chosen)),
         busy=state.registry.busy,
-        guard=guard,
+        authorizer=authorizer,
     )
     if chosen.cors_origins:
         app.add_middleware(CORSMiddleware, allow_origins=chosen.cors_origins, **CORS)
@@ -133,22 +133,22 @@ def _join(chosen: Settings, metrics: Metrics) -> ApplicationState:
         for model in found[0].live():
             model.engine.probe()
 
-    lanes = Workers(lanes_of(chosen), probe, chosen.stall_s, background)
-    loader = Loader(chosen, lanes, metrics)
+    workers = Workers(engine_workers(chosen), probe, chosen.stall_s, background)
+    loader = Loader(chosen, workers, metrics)
     registry = load_all(chosen.bundles, loader)
     found.append(registry)
     shadow, note = Shadow(registry, metrics, chosen.deadline_s, background), note_in(audit)
-    flips = Counterfactuals(registry, metrics, chosen.flip_share, chosen.deadline_s, background)
+    counterfactuals = Counterfactuals(registry, metrics, chosen.flip_share, chosen.deadline_s, background)
     return ApplicationState(
         registry=registry,
-        pipeline=Pipeline(registry, chosen, metrics, (shadow, flips), audit),
+        pipeline=Pipeline(registry, chosen, metrics, (shadow, counterfactuals), audit),
         metrics=metrics,
-        lanes=lanes,
+        workers=workers,
         background=background,
         shadow=shadow,
-        flips=flips,
+        counterfactuals=counterfactuals,
         reloader=Reloader(registry, loader, note),
-        control=Control(registry, lanes, metrics, note, settings.control_file()),
+        control=Control(registry, workers, metrics, note, settings.control_file()),
         audit=audit,
         housekeeping=None if audit is None else Housekeeping(audit, registry, chosen, metrics, background),
         limits=limits_of(chosen),
@@ -158,8 +158,8 @@ def _join(chosen: Settings, metrics: Metrics) -> ApplicationState:
 @contextlib.asynccontextmanager
 async def _lifespan(state: ApplicationState, chosen: Settings, tracer: Tracer) -> AsyncIterator[None]:
     for slot in state.registry.slots:
-        slot.model.open(state.lanes)
-    await state.lanes.start()
+        slot.model.open(state.workers)
+    await state.workers.start()
     await asyncio.to_thread(_start_record, state)
     gc.collect()
     gc.freeze()  # what the start has made stays: looking through it again and again would stop everything each time
@@ -168,9 +168,9 @@ async def _lifespan(state: ApplicationState, chosen: Settings, tracer: Tracer) -
     state.draining = True
     for task in tasks:
         task.stop()
-    await asyncio.gather(state.shadow.close(), state.flips.close())
+    await asyncio.gather(state.shadow.close(), state.counterfactuals.close())
     await asyncio.gather(*(slot.model.close() for slot in state.registry.slots))
-    await state.lanes.stop()
+    await state.workers.stop()
     await asyncio.to_thread(_close_record, state)
     await asyncio.to_thread(tracer.close)
     gc.unfreeze()  # an application that has ended is let go of, where others live on in its process
@@ -225,8 +225,8 @@ def _sample(state: ApplicationState) -> float | None:
 
 
 def _reason_to_leave(state: ApplicationState) -> str | None:
-    if state.lanes.beyond_repair:
-        return state.lanes.problem
+    if state.workers.beyond_repair:
+        return state.workers.problem
     supervisor = multiprocessing.parent_process()
     if supervisor is not None and not supervisor.is_alive():
         return "its supervisor has ended, and nobody would replace it"

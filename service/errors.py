@@ -29,10 +29,10 @@ class ServiceError(Exception):
         """
         if path.startswith(V2_PREFIX):
             return {"error": str(self)}
-        found: dict[str, Any] = {"type": self.type, "message": str(self)}
+        error: dict[str, Any] = {"type": self.type, "message": str(self)}
         if self.detail is not None:
-            found["detail"] = self.detail
-        return {"error": found}
+            error["detail"] = self.detail
+        return {"error": error}
 
     def headers(self) -> dict[str, str]:
         """Headers that go with the error."""

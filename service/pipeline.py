@@ -73,7 +73,7 @@ class Pipeline:
         self._audit = audit
         self._deadline_s = settings.deadline_s
         self._metrics = metrics
-        self._shadow, self._flips = beside
+        self._shadow, self._counterfactuals = beside
         self.max_items = settings.max_items
 
     async def answer(self, question: Question) -> tuple[Manifest, list[Outcome]]:
@@ -125,21 +125,21 @@ class Pipeline:
         for row in answered:
             self._metrics.fairness.decision(manifest, row.row)
         self._try_shadow(question, answered)
-        self._flips.sample(question.model, answered, question.mode)
+        self._counterfactuals.sample(question.model, answered, question.mode)
 
     def _answered(
         self, question: Question, outcomes: list[Outcome], declared: list[dict[str, str]]
     ) -> list[Answered]:
         """The rows that the model answered, or failed to; a row that a client got wrong is none."""
         manifest = question.model.manifest
-        found = []
+        rows = []
         for item, outcome, groups in zip(question.items, outcomes, declared, strict=True):
             if isinstance(outcome.result, InvalidInput):
                 continue
             result = outcome.result.type if isinstance(outcome.result, ServiceError) else outcome.result
             listed = preprocess.listed(groups, manifest)
-            found.append(Answered(item, Row(outcome.id, result, listed, self._digest(item))))
-        return found
+            rows.append(Answered(item, Row(outcome.id, result, listed, self._digest(item))))
+        return rows
 
     def _digest(self, item: Any) -> str:  # noqa: ANN401 - what the model takes
         """Keyed digest of an input, whatever order its features came in."""

@@ -213,12 +213,12 @@ def control_file() -> Path | None:
 
 def _refuse_unknown_names() -> None:
     """pydantic-settings ignores a misspelt variable silently; an operator must hear of it."""
-    known = OTHERS | {PREFIX + name.upper() for name in Settings.model_fields}
+    names = OTHERS | {PREFIX + name.upper() for name in Settings.model_fields}
     for name in sorted(os.environ):
-        if name.upper().startswith(PREFIX) and name.upper() not in known:
-            raise SettingsError(f"unknown environment variable {name}{_nearest(name.upper(), known)}")
+        if name.upper().startswith(PREFIX) and name.upper() not in names:
+            raise SettingsError(f"unknown environment variable {name}{_nearest(name.upper(), names)}")
 
 
-def _nearest(name: str, known: Any) -> str:  # noqa: ANN401 - any collection of names
-    near = difflib.get_close_matches(name, list(known), n=1)
+def _nearest(name: str, names: Any) -> str:  # noqa: ANN401 - any collection of names
+    near = difflib.get_close_matches(name, list(names), n=1)
     return f"; did you mean {near[0]}?" if near and near[0] != name else ""

@@ -190,12 +190,12 @@ def watched(
     def run(examples: Sequence[Example]) -> list[Scores]:
         started = time.time_ns()
         scores = run_batch(examples)
-        found = GraphRun(
+        run_of_graph = GraphRun(
             started, time.time_ns(), len(examples), sum(example.encoded.tokens for example in examples)
         )
         for example in examples:
             if example.watch is not None:
-                example.watch.run = found
+                example.watch.run = run_of_graph
         return scores
 
     return run

@@ -26,14 +26,14 @@ def credential(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
     Raises:
         Malformed: it has an impossible form, or there are several, and which one counts would be a guess.
     """
-    found = []
+    values = []
     for name, value in headers:
         if name == b"x-api-key":
-            found.append(value.strip())
+            values.append(value.strip())
         elif name == b"authorization" and (scheme := BEARER.match(value)):
-            found.append(value[scheme.end() :].strip())
-    if not found:
+            values.append(value[scheme.end() :].strip())
+    if not values:
         return None
-    if len(found) > 1 or len(found[0]) > MAX_BYTES or not TOKEN.fullmatch(found[0]):
+    if len(values) > 1 or len(values[0]) > MAX_BYTES or not TOKEN.fullmatch(values[0]):
         raise Malformed
-    return found[0].decode("ascii")
+    return values[0].decode("ascii")

@@ -95,21 +95,21 @@ def read_key_set(path: Path) -> tuple[PyJWK, ...]:
     try:
         with path.open("rb") as file:
             content = file.read(MAX_FILE_BYTES + 1)
-        given = json.loads(content)["keys"] if len(content) <= MAX_FILE_BYTES else ()
-        found = tuple(PyJWK.from_dict(one) for one in given if one.get("use", "sig") == "sig")
-        is_private = any("d" in one for one in given)
+        entries = json.loads(content)["keys"] if len(content) <= MAX_FILE_BYTES else ()
+        keys = tuple(PyJWK.from_dict(one) for one in entries if one.get("use", "sig") == "sig")
+        is_private = any("d" in one for one in entries)
     except OSError as error:
         raise AccessError(
             f"{path}: {error.strerror}; put the issuer's key set (its jwks_uri) there"
         ) from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, PyJWTError) as error:
         raise AccessError(f"{path}: not a usable JSON Web Key Set ({type(error).__name__})") from None
-    names = [key.key_id for key in found]
-    if not found or is_private or any(key.algorithm_name not in ALGORITHMS for key in found):
+    names = [key.key_id for key in keys]
+    if not keys or is_private or any(key.algorithm_name not in ALGORITHMS for key in keys):
         raise AccessError(f"{path}: needs public signing keys of {', '.join(ALGORITHMS)}, and no others")
-    if len(found) > 1 and (None in names or len(set(names)) < len(names)):
+    if len(keys) > 1 and (None in names or len(set(names)) < len(names)):
         raise AccessError(f"{path}: where there are several keys each needs a kid of its own")
-    return found
+    return keys
 
 
 def _choose(keys: tuple[PyJWK, ...], header: dict[str, Any]) -> PyJWK | None:

@@ -48,11 +48,11 @@ class Key:
 
 def find(keys: Sequence[Key], shown: str) -> Key | None:
     """The key that a caller shows. All are compared, whether or not one was found: time tells nothing."""
-    digest, found = sha256(shown.encode()).digest(), None
+    digest, match = sha256(shown.encode()).digest(), None
     for key in keys:
         if hmac.compare_digest(key.digest, digest):
-            found = key
-    return found
+            match = key
+    return match
 
 
 def read_keys(path: Path) -> tuple[Key, ...]:
@@ -122,7 +122,7 @@ def _check_mode(path: Path, number: int) -> None:
 
 
 def _parse(path: Path, content: bytes) -> tuple[Key, ...]:
-    found: dict[str, Key] = {}
+    keys: dict[str, Key] = {}
     for number, line in enumerate(content.decode("utf-8", "replace").splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
@@ -130,10 +130,10 @@ def _parse(path: Path, content: bytes) -> tuple[Key, ...]:
             key = _key(line)
         except ValueError as error:
             raise AccessError(f"{path}, line {number}: {error}") from None
-        if key.name in found or any(key.digest == other.digest for other in found.values()):
+        if key.name in keys or any(key.digest == other.digest for other in keys.values()):
             raise AccessError(f"{path}, line {number}: a key of this name, or this very key, is there twice")
-        found[key.name] = key
-    return tuple(found.values())
+        keys[key.name] = key
+    return tuple(keys.values())
 
 
 def _key(line: str) -> Key:

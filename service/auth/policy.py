@@ -72,13 +72,13 @@ class RoutePolicy:
     """
 
     def __init__(self, table: Mapping[str, str] = TABLE) -> None:
-        found: dict[str, ByMethod] = {}
+        routes: dict[str, ByMethod] = {}
         for route, scopes in table.items():
             method, template = route.split()
-            found.setdefault(template, {})[method] = Rule(template, tuple(scopes.split()))
-        self._plain = {template: rules for template, rules in found.items() if "{" not in template}
+            routes.setdefault(template, {})[method] = Rule(template, tuple(scopes.split()))
+        self._plain = {template: rules for template, rules in routes.items() if "{" not in template}
         self._patterns: list[tuple[re.Pattern[str], ByMethod]] = [
-            (compile_path(template)[0], rules) for template, rules in found.items() if "{" in template
+            (compile_path(template)[0], rules) for template, rules in routes.items() if "{" in template
         ]
 
     def of_path(self, path: str) -> ByMethod:
@@ -87,7 +87,7 @@ class RoutePolicy:
         The patterns are the router's own, matched in full: what is found here is what the router would find,
         or less.
         """
-        known = self._plain.get(path)
-        if known is not None:
-            return known
+        plain = self._plain.get(path)
+        if plain is not None:
+            return plain
         return next((rules for pattern, rules in self._patterns if pattern.fullmatch(path)), {})

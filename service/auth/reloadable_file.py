@@ -60,7 +60,7 @@ class ReloadableFile(Generic[Value]):
 def _stamp(path: Path) -> Stamp:
     """Changes whenever the file does."""
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except OSError:
         return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns

@@ -63,13 +63,13 @@ class Counterfactuals:
         self._tasks = background.detached("flips")
         self._random = np.random.default_rng()
 
-    def sample(self, model: LoadedModel, answered: Sequence[Answered], wanted: Mode | None) -> None:
+    def sample(self, model: LoadedModel, answered: Sequence[Answered], mode: Mode | None) -> None:
         """Take some of the rows that a model has answered; returns at once.
 
         Args:
             model: That answered them.
             answered: They.
-            wanted: Mode that the request asked for.
+            mode: Mode that the request asked for.
         """
         if not self._share or model.check is None:
             return
@@ -81,7 +81,7 @@ class Counterfactuals:
         if len(self._tasks) >= MOST_ROWS:
             self._count(model, NOBODY_KNOWS, "dropped", len(rows))
             return
-        modes = preprocess.request_modes(tuple(self._registry.modes(model)), wanted)
+        modes = preprocess.request_modes(tuple(self._registry.modes(model)), mode)
         self._tasks.start(self._ask(model, model.check, rows, modes))
 
     async def close(self) -> None:
@@ -95,17 +95,17 @@ class Counterfactuals:
         except TimeoutError:
             self._count(model, NOBODY_KNOWS, "dropped", len(rows))
             return
-        good = [asked.example for asked in made if isinstance(asked.example, Example)]
+        good = [row.example for row in made if isinstance(row.example, Example)]
         try:
             async with asyncio.timeout(self._deadline_s):
                 scored = iter(await check.batcher.submit(good, deadline_s) if good else ())
         except (ServiceError, TimeoutError):
-            for asked in made:
-                self._count(model, asked.swap.attribute, "dropped")
+            for row in made:
+                self._count(model, row.swap.attribute, "dropped")
             return
-        for asked in made:
-            scores = next(scored) if isinstance(asked.example, Example) else asked.example
-            self._count(model, asked.swap.attribute, _result(asked.label, scores, modes, model.manifest))
+        for row in made:
+            scores = next(scored) if isinstance(row.example, Example) else row.example
+            self._count(model, row.swap.attribute, _result(row.label, scores, modes, model.manifest))
 
     def _count(self, model: LoadedModel, attribute: str, result: str, rows: int = 1) -> None:
         self._counters.flip(model.manifest.name, attribute, result, rows)
@@ -119,7 +119,7 @@ def _swapped(
     Raises:
         TimeoutError: it took longer.
     """
-    found = []
+    counterfactuals = []
     for row, chance in zip(*rows, strict=True):
         assert isinstance(row.row.result, Decision)
         swaps = check.swapper.swaps(row.item)
@@ -127,8 +127,8 @@ def _swapped(
             continue
         swap = swaps[int(chance * len(swaps))]
         (example,) = preprocess.examples(model.encoder, [swap.item], modes, False, deadline_s)
-        found.append(CounterfactualRow(swap, example, row.row.result.final.label))
-    return found
+        counterfactuals.append(CounterfactualRow(swap, example, row.row.result.final.label))
+    return counterfactuals
 
 
 def _result(label: str, scores: Scores | ServiceError, modes: Ints, manifest: Manifest) -> str:

@@ -17,8 +17,7 @@ from evenhand.models.bundle.reference import Normal
 from evenhand.models.bundle.runtime_onnx import Session
 from evenhand.models.bundle.terms import Swapper, make_swapper, read_terms
 from evenhand.service.audit.events import Configuration, configuration
-from evenhand.service.inference.batch import BatchReport, Limits
-from evenhand.service.inference.batcher import Batcher
+from evenhand.service.inference.batcher import Batcher, BatchReport, Limits
 from evenhand.service.inference.engine import Alone, Engine
 from evenhand.service.inference.workers import Workers
 from evenhand.service.metrics.collectors import Metrics
@@ -66,13 +65,13 @@ class LoadedModel:
     check: Check | None = None
     """Where a share of its rows is to be asked about again, and can be."""
 
-    def open(self, lanes: Workers, background: bool = False) -> None:
+    def open(self, workers: Workers, background: bool = False) -> None:
         """Begin to take rows, on the running event loop."""
         self.batcher.start()
-        lanes.add(self.batcher, background)
+        workers.add(self.batcher, background)
         if self.check is not None:
             self.check.batcher.start()
-            lanes.add(self.check.batcher, background=True)
+            workers.add(self.check.batcher, background=True)
 
     async def close(self) -> None:
         """Answer what was taken, and take no more."""
@@ -80,11 +79,11 @@ class LoadedModel:
         if self.check is not None:
             await self.check.batcher.close()
 
-    def leave(self, lanes: Workers) -> None:
+    def leave(self, workers: Workers) -> None:
         """Let go of the engine threads."""
-        lanes.remove(self.batcher)
+        workers.remove(self.batcher)
         if self.check is not None:
-            lanes.remove(self.check.batcher)
+            workers.remove(self.check.batcher)
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ class Loader:
     """What every model of a process is loaded with."""
 
     settings: Settings
-    lanes: Workers
+    workers: Workers
     metrics: Metrics
 
     def load(self, path: Path) -> LoadedModel:
@@ -101,21 +100,21 @@ class Loader:
         Raises:
             BundleError: it does not hold.
         """
-        found = load(path)
-        manifest, settings = found.manifest, self.settings
+        bundle = load(path)
+        manifest, settings = bundle.manifest, self.settings
         try:
-            normal = reference.read(found.reference, found.evaluation)
-            encoder = make_encoder(found.preprocess, manifest.input)
-            engine = Engine(found, encoder, session_of(settings), self._alone(manifest))
+            normal = reference.read(bundle.reference, bundle.evaluation)
+            encoder = make_encoder(bundle.preprocess, manifest.input)
+            engine = Engine(bundle, encoder, session_of(settings), self._alone(manifest))
             limits = limits_of(settings)
             seconds, tokens = engine.warm(limits.batch_rows, limits.batch_tokens)
-            swapper = _swapper(found, encoder)
+            swapper = _swapper(bundle, encoder)
         except (ValueError, RuntimeError) as error:
             raise BundleError(f"{path}: {error}") from error
         run_batch = watched(engine.run) if settings.otlp_endpoint else engine.run
 
         def report(run: BatchReport) -> None:
-            if self.lanes.in_background(
+            if self.workers.in_background(
                 batcher
             ):  # what a version in shadow takes must not look like the live one's
                 self.metrics.candidate_batch(manifest, run.seconds)
@@ -123,12 +122,12 @@ class Loader:
             self.metrics.batch(manifest.name, run.rows, run.tokens, run.padded_tokens, run.seconds)
             self.metrics.queued(manifest.name, run.queued_s)
 
-        batcher = Batcher(run_batch, _tokens, limits, self.lanes.wake, report)
+        batcher = Batcher(run_batch, _tokens, limits, self.workers.wake, report)
         batcher.expect(tokens / seconds)
-        self.lanes.allow(seconds)
-        recorded = configuration(manifest, found.sha256)
+        self.workers.allow(seconds)
+        recorded = configuration(manifest, bundle.sha256)
         check = self._check(manifest, engine, swapper, tokens / seconds) if settings.flip_share else None
-        return LoadedModel(path, manifest, found.sha256, encoder, engine, batcher, normal, recorded, check)
+        return LoadedModel(path, manifest, bundle.sha256, encoder, engine, batcher, normal, recorded, check)
 
     def _alone(self, manifest: Manifest) -> Alone | None:
         """How a run that is alone has all cores; none where it has them anyway, or a model cannot be there twice."""
@@ -136,7 +135,7 @@ class Loader:
         return (
             None
             if wide is None or manifest.graph.engine != "onnx"
-            else Alone(wide, lambda: self.lanes.is_alone)
+            else Alone(wide, lambda: self.workers.is_alone)
         )
 
     def _check(
@@ -156,7 +155,7 @@ class Loader:
             engine.run,
             _tokens,
             limits,
-            self.lanes.wake,
+            self.workers.wake,
             lambda run: self.metrics.fairness.flip_seconds(manifest.name, run.seconds),
         )
         batcher.expect(tokens_per_s)
@@ -191,11 +190,11 @@ def limits_of(settings: Settings) -> Limits:
         batch_tokens=settings.max_batch_tokens or tokens,
         row_padding=settings.max_row_padding or padding,
         wait_s=settings.max_wait_s,
-        lanes=lanes_of(settings),
+        workers=engine_workers(settings),
     )
 
 
-def lanes_of(settings: Settings) -> int:
+def engine_workers(settings: Settings) -> int:
     """Batches that run at the same time in one process."""
     if settings.lanes:
         return settings.lanes
@@ -204,13 +203,15 @@ def lanes_of(settings: Settings) -> int:
 
 def session_of(settings: Settings) -> Session:
     """How graphs are run: cores are shared out, and no thread waits busily for the cores that others need."""
-    threads = settings.threads or max(1, cores() // (settings.workers * lanes_of(settings)))
-    return Session(threads, PROVIDERS[settings.provider], spin_us=0 if lanes_of(settings) > 1 else SPIN_US)
+    threads = settings.threads or max(1, cores() // (settings.workers * engine_workers(settings)))
+    return Session(
+        threads, PROVIDERS[settings.provider], spin_us=0 if engine_workers(settings) > 1 else SPIN_US
+    )
 
 
 def wide_of(settings: Settings) -> Session | None:
-    """How a run that is alone is run; ``None`` where lanes have no cores to take from each other."""
+    """How a run that is alone is run; ``None`` where workers have no cores to take from each other."""
     threads = max(1, cores() // settings.workers)
-    if settings.provider != "cpu" or settings.threads or lanes_of(settings) == 1 or threads == 1:
+    if settings.provider != "cpu" or settings.threads or engine_workers(settings) == 1 or threads == 1:
         return None
     return Session(threads, PROVIDERS[settings.provider], SPIN_US)

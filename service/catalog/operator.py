@@ -49,17 +49,17 @@ class Control:
 
     Args:
         registry: Whose roles.
-        lanes: Told which model only gets what others leave.
+        workers: Told which model only gets what others leave.
         metrics: Told which version answers.
         note: Writes down what was switched.
         file: What the workers share; ``None`` where there is one.
     """
 
     def __init__(
-        self, registry: Registry, lanes: Workers, metrics: Metrics, note: Note, file: Path | None
+        self, registry: Registry, workers: Workers, metrics: Metrics, note: Note, file: Path | None
     ) -> None:
         self._registry = registry
-        self._lanes = lanes
+        self._workers = workers
         self._metrics = metrics
         self._note = note
         self._file = file
@@ -155,13 +155,13 @@ class Control:
         if text == self._seen:
             return
         try:
-            found = ORDERS.validate_json(text)
+            orders = ORDERS.validate_json(text)
         except ValueError:
             self._seen = text  # said once
             log.error("the workers' orders cannot be read; this worker keeps what it was told")
             return
-        logs.set_level(found.log_level)
-        for name, said in found.models.items():
+        logs.set_level(orders.log_level)
+        for name, said in orders.models.items():
             if name in self._registry.roles:
                 self._adopt(name, said)
         self._seen = text  # not before: what failed half way is done again
@@ -180,5 +180,5 @@ class Control:
             return
         live, shadow = self._registry.get(name), self._registry.shadow_of(name)
         for model in self._registry.versions(name):
-            self._lanes.defer(model.batcher, model is shadow)
+            self._workers.defer(model.batcher, model is shadow)
             self._metrics.role(model.manifest, model.bundle, model is live, model.normal)

@@ -83,8 +83,8 @@ class Registry:
 
     def modes(self, model: LoadedModel) -> list[Mode]:
         """How a model's corrections are switched now, in the manifest's order."""
-        wanted = self.roles[model.manifest.name].modes
-        return [wanted.get(attribute.name, attribute.mode) for attribute in model.manifest.attributes]
+        modes = self.roles[model.manifest.name].modes
+        return [modes.get(attribute.name, attribute.mode) for attribute in model.manifest.attributes]
 
     def replace(self, slot: Slot, new: LoadedModel) -> LoadedModel:
         """Put a newly loaded bundle in the place of an old one, in all its roles.

@@ -160,7 +160,7 @@ class Reloader:
     async def _swap(self, slot: Slot, new: LoadedModel) -> None:
         """The new one answers from here on; the old one answers what it took."""
         name = new.manifest.name
-        new.open(self._loader.lanes, background=slot.model is self._registry.shadow_of(name))
+        new.open(self._loader.workers, background=slot.model is self._registry.shadow_of(name))
         old = self._registry.replace(slot, new)
         self._loader.metrics.retire(old.manifest, old.bundle)
         self._loader.metrics.add_model(new.manifest, new.bundle, new is self._registry.get(name), new.normal)
@@ -169,7 +169,7 @@ class Reloader:
         self._note("reload", {"model": name, "result": "ok", **changed})
         log.info("%s %s takes over from %s", name, new.manifest.version, old.manifest.version)
         await old.close()
-        old.leave(self._loader.lanes)
+        old.leave(self._loader.workers)
         del old
         await asyncio.to_thread(collect_memory)
 
@@ -181,7 +181,7 @@ def _stamp(path: Path) -> object:
         OSError: the machine cannot look.
     """
     try:
-        found = [(file, file.stat()) for file in sorted(path.rglob("*")) if file.is_file()]
+        files = [(file, file.stat()) for file in sorted(path.rglob("*")) if file.is_file()]
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return [(file, stat.st_mtime_ns, stat.st_size, stat.st_ino) for file, stat in found]
+    return [(file, stat.st_mtime_ns, stat.st_size, stat.st_ino) for file, stat in files]

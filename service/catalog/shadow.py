@@ -44,13 +44,13 @@ class Shadow:
         self._deadline_s = deadline_s
         self._tasks = background.detached("shadow")
 
-    def mirror(self, name: str, answered: Sequence[Answered], wanted: Mode | None) -> None:
+    def mirror(self, name: str, answered: Sequence[Answered], mode: Mode | None) -> None:
         """Give rows to the version in shadow, if there is one; returns at once.
 
         Args:
             name: Model that answered.
             answered: Its rows.
-            wanted: Mode that the request asked for.
+            mode: Mode that the request asked for.
         """
         candidate = self._registry.shadow_of(name)
         if candidate is None or not answered:
@@ -58,14 +58,14 @@ class Shadow:
         if candidate.batcher.depth + len(answered) > MOST_ROWS or len(self._tasks) >= MOST_ROWS:
             self._metrics.candidate_rows(candidate.manifest, "dropped", len(answered))
             return
-        self._tasks.start(self._try(candidate, answered, wanted))
+        self._tasks.start(self._try(candidate, answered, mode))
 
     async def close(self) -> None:
         """Drop what is not counted yet."""
         await self._tasks.close()
 
-    async def _try(self, candidate: LoadedModel, answered: Sequence[Answered], wanted: Mode | None) -> None:
-        modes = preprocess.request_modes(tuple(self._registry.modes(candidate)), wanted)
+    async def _try(self, candidate: LoadedModel, answered: Sequence[Answered], mode: Mode | None) -> None:
+        modes = preprocess.request_modes(tuple(self._registry.modes(candidate)), mode)
         try:
             items = [row.item for row in answered]
             deadline_s = time.monotonic() + self._deadline_s
@@ -83,8 +83,8 @@ class Shadow:
             try:
                 if isinstance(scores, ServiceError):
                     raise scores
-                found = decision.decide(scores, row.modes, candidate.manifest)
+                decided = decision.decide(scores, row.modes, candidate.manifest)
             except ServiceError:
                 self._metrics.candidate_rows(candidate.manifest, "error", 1)
             else:
-                self._metrics.candidate(candidate.manifest, then.row, found)
+                self._metrics.candidate(candidate.manifest, then.row, decided)

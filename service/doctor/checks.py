@@ -34,21 +34,21 @@ FEW_FILES = 1024
 ASK_S = 2.0
 
 
-def examine(given: Mapping[str, Any]) -> tuple[list[Finding], list[dict[str, str]]]:
+def examine(options: Mapping[str, Any]) -> tuple[list[Finding], list[dict[str, str]]]:
     """Look at everything.
 
     Args:
-        given: Settings of the command line; ``None`` means not given.
+        options: Settings of the command line; ``None`` means not given.
 
     Returns:
         What was found, and every setting with its value and where it came from.
     """
     try:
-        chosen = settings.load(**given)
+        chosen = settings.load(**options)
     except settings.SettingsError as error:
         wrong = Finding("settings", "problem", str(error), "Nothing that depends on settings was looked at")
         return [wrong, *check_packages("cpu")], []
-    shown = sources(chosen, given)
+    shown = sources(chosen, options)
     own = [one for one in shown if one["source"] != "default"]
     said = f"{len(own)} of {len(shown)} given"
     findings = [
@@ -64,23 +64,23 @@ def examine(given: Mapping[str, Any]) -> tuple[list[Finding], list[dict[str, str
     return findings, shown
 
 
-def sources(chosen: Settings, given: Mapping[str, Any]) -> list[dict[str, str]]:
+def sources(chosen: Settings, options: Mapping[str, Any]) -> list[dict[str, str]]:
     """Every setting: its value, and whether the command line, the environment or a file said so."""
     from yaml import safe_load
 
     file = os.environ.get(settings.CONFIG)
     in_file: Mapping[str, Any] = (safe_load(Path(file).read_text()) or {}) if file else {}
     named = {name.upper() for name in os.environ}
-    found = []
+    rows = []
     for name in Settings.model_fields:
-        if given.get(name) is not None:
+        if options.get(name) is not None:
             source = "command line"
         elif (variable := settings.PREFIX + name.upper()) in named:
             source = f"environment: {variable}"
         else:
             source = f"file: {file}" if name in in_file else "default"
-        found.append({"name": name, "value": _shown(name, getattr(chosen, name)), "source": source})
-    return found
+        rows.append({"name": name, "value": _shown(name, getattr(chosen, name)), "source": source})
+    return rows
 
 
 def _shown(name: str, value: object) -> str:
@@ -112,14 +112,14 @@ def check_bundles(paths: tuple[Path, ...]) -> Iterator[Finding]:
     versions: dict[tuple[str, str], Path] = {}
     for path in paths:
         try:
-            found = load(path)
-            make_runner(found)
+            bundle = load(path)
+            make_runner(bundle)
         except BundleError as error:
             yield Finding(
                 "bundle", "problem", str(error), "Put the bundle there anew, whole, from where it was made"
             )
             continue
-        manifest = found.manifest
+        manifest = bundle.manifest
         if (first := versions.setdefault((manifest.name, manifest.version), path)) != path:
             said = f"{first} and {path} are both {manifest.name} {manifest.version}"
             yield Finding("bundle", "problem", said, "Name one of them, or give one another version")

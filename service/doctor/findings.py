@@ -43,15 +43,15 @@ def text(findings: list[Finding], settings: Sequence[dict[str, str]], as_json: b
     if as_json:
         facts = [finding.facts() for finding in findings]
         return json.dumps({"state": state, "findings": facts, "settings": list(settings)}, indent=2)
-    given = [f"         {one['name']} = {one['value']} ({one['source']})" for one in settings if _given(one)]
-    left = [f"{one['name']} {one['value'] or '-'}" for one in settings if not _given(one)]
+    shown = [f"         {one['name']} = {one['value']} ({one['source']})" for one in settings if _is_set(one)]
+    left = [f"{one['name']} {one['value'] or '-'}" for one in settings if not _is_set(one)]
     if left:
-        given.append(f"         defaults: {', '.join(left)}")
+        shown.append(f"         defaults: {', '.join(left)}")
     lines = [finding.line() for finding in findings]
     counts = {name: sum(finding.state == name for finding in findings) for name in EXIT}
     said = ", ".join(f"{count} {name}" for name, count in counts.items())
-    return "\n".join([*lines[:1], *given, *lines[1:], said])
+    return "\n".join([*lines[:1], *shown, *lines[1:], said])
 
 
-def _given(setting: dict[str, str]) -> bool:
+def _is_set(setting: dict[str, str]) -> bool:
     return setting["source"] != "default"

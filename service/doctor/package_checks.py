@@ -56,8 +56,8 @@ def _plain(name: str) -> str:
 
 def _installed() -> dict[str, str]:
     """Versions by name; of two on the path the first is what Python imports."""
-    found = reversed(list(importlib.metadata.distributions()))
-    return {_plain(one.metadata["Name"]): one.version for one in found if one.metadata["Name"]}
+    distributions = reversed(list(importlib.metadata.distributions()))
+    return {_plain(one.metadata["Name"]): one.version for one in distributions if one.metadata["Name"]}
 
 
 def _owners() -> Iterator[Finding]:
@@ -73,10 +73,10 @@ def _owners() -> Iterator[Finding]:
 
 
 def _runtimes(installed: dict[str, str], provider: str) -> Iterator[Finding]:
-    found = [name for name in RUNTIMES if name in installed]
-    if len(found) > 1:
+    packages = [name for name in RUNTIMES if name in installed]
+    if len(packages) > 1:
         do = "pip uninstall both, then install one: evenhand[cpu] or evenhand[gpu]"
-        yield Finding("runtime", "problem", f"{' and '.join(found)} own the same module", do)
+        yield Finding("runtime", "problem", f"{' and '.join(packages)} own the same module", do)
         return
     try:
         import onnxruntime
@@ -84,14 +84,14 @@ def _runtimes(installed: dict[str, str], provider: str) -> Iterator[Finding]:
         said = f"ONNX Runtime cannot be imported ({type(error).__name__})"
         yield Finding("runtime", "problem", said, "Install evenhand[cpu] or evenhand[gpu]")
         return
-    wanted, there = PROVIDERS[provider], onnxruntime.get_available_providers()
-    if wanted not in there:
+    execution_provider, there = PROVIDERS[provider], onnxruntime.get_available_providers()
+    if execution_provider not in there:
         said = f"EVENHAND_PROVIDER={provider}, but ONNX Runtime has {', '.join(there)}"
         yield Finding(
             "runtime", "problem", said, "Install evenhand[gpu] in place of [cpu], or set the provider to cpu"
         )
     else:
-        yield Finding("runtime", "ok", f"ONNX Runtime {onnxruntime.__version__} with {wanted}")
+        yield Finding("runtime", "ok", f"ONNX Runtime {onnxruntime.__version__} with {execution_provider}")
 
 
 def _versions(installed: dict[str, str], tested: dict[str, str]) -> Finding:

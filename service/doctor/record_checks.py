@@ -32,14 +32,14 @@ def check_record(chosen: Settings) -> Iterator[Finding]:
         yield Finding("record", "ok", "off: nothing is recorded")
         return
     folder = chosen.state
-    found = _check_folder(folder)
-    yield found
+    state = _check_folder(folder)
+    yield state
     if not folder.is_dir():
         if chosen.record:
             do = "Bring the record's key, unless this is a first start"
             yield Finding("database", "warning", "not asked, for there is no record.key to compare with", do)
         return
-    if found.state != "problem":
+    if state.state != "problem":
         yield from _check_keys(folder, bool(chosen.record) or (folder / DATABASE).is_file())
         yield from _check_spool(folder)
         yield _check_room(folder)

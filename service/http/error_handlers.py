@@ -64,10 +64,10 @@ def _from_validation(error: RequestValidationError, route: str) -> ServiceError:
     first = error.errors()[0]
     if first["type"] == "json_invalid":
         return InvalidJson()
-    known = BODIES[route].model_fields if route in BODIES else {}
-    fields = [part for part in first["loc"] if part in known]
+    names = BODIES[route].model_fields if route in BODIES else {}
+    fields = [part for part in first["loc"] if part in names]
     if first["type"] == "extra_forbidden":
-        return InvalidInput(f"unknown field; the fields are {', '.join(sorted(known))}")
+        return InvalidInput(f"unknown field; the fields are {', '.join(sorted(names))}")
     where = fields[0] if fields else "body"
     reasons = {
         "missing": f"the field {first['loc'][-1]} is missing",

@@ -61,13 +61,13 @@ def checked(kind: type[BaseModel], raw: bytes) -> Any:  # noqa: ANN401 - an inst
         RequestValidationError: it is not of that kind, or there is none.
     """
     try:
-        found = json.loads(raw) if raw else None
+        body = json.loads(raw) if raw else None
     except (ValueError, RecursionError):
         raise InvalidJson from None
-    if found is None:
+    if body is None:
         raise RequestValidationError([MISSING])
     try:
-        return kind.model_validate(found)
+        return kind.model_validate(body)
     except ValidationError as error:
         raise RequestValidationError(
             [{**one, "loc": ("body", *one["loc"])} for one in error.errors(include_url=False)]

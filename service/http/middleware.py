@@ -11,7 +11,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse
 
-from evenhand.service.auth.guard import Authorizer
+from evenhand.service.auth.authorizer import Authorizer
 from evenhand.service.errors import V2_PREFIX, ServiceError, UnsupportedMediaType
 from evenhand.service.http.bodies import Bodies, Message, Receive
 from evenhand.service.ids import ulid
@@ -41,7 +41,7 @@ class AuthMiddleware:
         tracer: Names traces.
         bodies: Reads them.
         busy: Why no row at all can be taken now, whatever the request is; ``None`` if some can.
-        guard: Who may ask what.
+        authorizer: Who may ask what.
     """
 
     def __init__(
@@ -51,14 +51,14 @@ class AuthMiddleware:
         tracer: Tracer,
         bodies: Bodies,
         busy: Callable[[], ServiceError | None],
-        guard: Authorizer,
+        authorizer: Authorizer,
     ) -> None:
         self._app = app
         self._metrics = metrics
         self._tracer = tracer
         self._bodies = bodies
         self._busy = busy
-        self._guard = guard
+        self._authorizer = authorizer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -66,12 +66,12 @@ class AuthMiddleware:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        given = headers.get(REQUEST_ID, b"")
-        request_id = given.decode() if PLAIN_TOKEN.fullmatch(given) else ulid()
+        client_id = headers.get(REQUEST_ID, b"")
+        request_id = client_id.decode() if PLAIN_TOKEN.fullmatch(client_id) else ulid()
         trace = scope[TRACE] = self._begin(request_id, headers)
         started, status, answered = time.monotonic(), 500, False
         body: bytes | None = None
-        held, rules = self._bodies.held(), self._guard.rules(scope["path"])
+        held, rules = self._bodies.held(), self._authorizer.rules(scope["path"])
 
         async def answer(message: Message) -> None:
             nonlocal status, answered
@@ -82,7 +82,7 @@ class AuthMiddleware:
             await send(message)
 
         try:
-            self._guard.admit(scope, rules)
+            self._authorizer.admit(scope, rules)
             if scope["method"] in ("POST", "PUT", "PATCH"):
                 _check_media_type(headers, scope["path"])
                 body = await held.read(headers, receive)
@@ -117,14 +117,14 @@ class AuthMiddleware:
         Returns:
             Whether the caller was there to the end.
         """
-        given = receive if body is None else _replay(body, receive)
+        replayed = receive if body is None else _replay(body, receive)
         task = asyncio.current_task()
         if task is None or body is None or not INFER_PATH.fullmatch(scope["path"]):
-            await self._app(scope, given, send)
+            await self._app(scope, replayed, send)
             return True
         watcher = asyncio.create_task(_leave_with(task, receive, answered))
         try:
-            await self._app(scope, given, send)
+            await self._app(scope, replayed, send)
         except asyncio.CancelledError:
             if not watcher.done() or task.uncancel():
                 raise  # it is the service that stops
@@ -172,5 +172,5 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 def _method(scope: Scope) -> str:
     """The method, if it is one we know: it becomes a label, and a client may send any word."""
-    known = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-    return scope["method"] if scope["method"] in known else "other"
+    methods = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+    return scope["method"] if scope["method"] in methods else "other"

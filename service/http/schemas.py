@@ -50,7 +50,7 @@ def _few(value: Any) -> Any:  # noqa: ANN401 - anything a client may send
     return value
 
 
-def _told(groups: Any) -> Any:  # noqa: ANN401 - anything a client may send
+def _group_texts(groups: Any) -> Any:  # noqa: ANN401 - anything a client may send
     if groups is not None and not are_texts(groups):
         raise PydanticCustomError("groups", "groups are no texts")
     return groups
@@ -67,13 +67,13 @@ def are_texts(value: Any) -> bool:  # noqa: ANN401 - anything a client may send
     return True
 
 
-Groups = Annotated[dict[str, str] | None, BeforeValidator(_told)]
+Groups = Annotated[dict[str, str] | None, BeforeValidator(_group_texts)]
 _OF_ITEMS = TypeAdapter(dict[str, str] | list[dict[str, str] | None] | None)
 # Looked at once the items are counted, for a body has room for millions of groups.
 GroupsOfItems = Annotated[Any, WithJsonSchema(_OF_ITEMS.json_schema())]
 
 
-class _Taken(BaseModel):
+class _Body(BaseModel):
     """A body, or a part of one."""
 
     model_config = ConfigDict(extra="forbid")
@@ -84,7 +84,7 @@ class _Taken(BaseModel):
         return _few(value)
 
 
-class PredictRequest(_Taken):
+class PredictRequest(_Body):
     """What ``POST /predict`` takes."""
 
     model_config = ConfigDict(
@@ -178,7 +178,7 @@ class PredictReply(BaseModel):
     predictions: list[PredictionOut | ItemError]
 
 
-class FeedbackItem(_Taken):
+class FeedbackItem(_Body):
     """What became known about one decision."""
 
     id: str = Field(max_length=64, description="The decision's id, from its prediction.")
@@ -186,7 +186,7 @@ class FeedbackItem(_Taken):
     groups: Groups = Field(default=None, description="Groups per attribute, from whoever knows them.")
 
 
-class FeedbackRequest(_Taken):
+class FeedbackRequest(_Body):
     """What ``POST /feedback`` takes: one item, or a list of them in ``feedback``."""
 
     model_config = ConfigDict(
@@ -218,7 +218,7 @@ class FeedbackReply(BaseModel):
     counts: dict[str, int]
 
 
-class OverrideRequest(_Taken):
+class OverrideRequest(_Body):
     """What ``POST /decisions/{id}/override`` takes."""
 
     label: str = Field(description="What was decided instead; one of the model's labels.")
@@ -226,26 +226,26 @@ class OverrideRequest(_Taken):
     reason: str = Field(default="", max_length=500, description="Why. Stays on record: no personal data.")
 
 
-class ModeRequest(_Taken):
+class ModeRequest(_Body):
     """What ``PUT /models/{name}/mode`` takes."""
 
     mode: Mode
     attribute: str | None = Field(default=None, description="All attributes where left out.")
 
 
-class LogLevelRequest(_Taken):
+class LogLevelRequest(_Body):
     """What ``PUT /log-level`` takes, and what it answers."""
 
     level: Level = Field(description="Least severe log lines that are written.")
 
 
-class VersionRequest(_Taken):
+class VersionRequest(_Body):
     """What ``POST /models/{name}/promote`` takes."""
 
     version: str
 
 
-class ShadowRequest(_Taken):
+class ShadowRequest(_Body):
     """What ``PUT /models/{name}/shadow`` takes."""
 
     version: str | None

@@ -42,9 +42,9 @@ class SecurityHeaders:
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
-                given = list(message.get("headers", ()))
-                names = {name for name, _ in given}
-                message["headers"] = [*given, *(header for header in COMMON if header[0] not in names)]
+                headers = list(message.get("headers", ()))
+                names = {name for name, _ in headers}
+                message["headers"] = [*headers, *(header for header in COMMON if header[0] not in names)]
             await send(message)
 
         await self._app(scope, receive, answer)

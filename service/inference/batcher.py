@@ -1,36 +1,157 @@
-"""Groups single rows into batches; knows nothing of HTTP, models or fairness.
+"""A bounded queue that groups single rows into batches; knows nothing of HTTP, models or fairness.
 
-Guarantee: every ``submit`` ends exactly once, with a result or a ``ServiceError``, whatever the runner does
-    and
-whoever else shares the batch. There is no fill timer: engine threads
-(:mod:`evenhand.service.inference.workers`) call :meth:`Batcher.take` whenever they are free, and batches grow
-while they are busy. Rows come and go on the event loop; only ``take`` and ``Batch.run`` are called from
-engine threads.
+Every ``submit`` ends exactly once, with a result or a ``ServiceError``, whatever the runner does and whichever
+other rows are in the batch. There is no fill timer: engine threads (:mod:`evenhand.service.inference.workers`)
+call :meth:`Batcher.take` whenever they are free, and batches grow while the threads are busy. Rows arrive and
+leave on the event loop; engine threads call only ``take`` and ``Batch.run``.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Generic, cast
+from dataclasses import dataclass
+from typing import Generic, TypeVar, cast
 
-from evenhand.service.errors import Closing, DeadlineExceeded, Overloaded, ServiceError, TooLarge
-from evenhand.service.inference.batch import (
-    Batch,
-    BatchReport,
-    In,
-    Limits,
-    Out,
-    QueuedRow,
-    Submission,
-    nearest,
+from evenhand.service.errors import (
+    Closing,
+    DeadlineExceeded,
+    EngineFailed,
+    Overloaded,
+    ServiceError,
+    TooLarge,
 )
 
+In = TypeVar("In")
+Out = TypeVar("Out")
+log = logging.getLogger(__name__)
 NO_DEADLINE = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many rows may wait, and what fits into one batch."""
+
+    queue_rows: int
+    batch_rows: int
+    batch_tokens: int
+    """Padding included."""
+    row_padding: float = math.inf
+    """Tokens of padding that one more row may bring into a batch."""
+    wait_s: float = math.inf
+    """A request whose expected wait is longer is refused."""
+    workers: int = 1
+    """Batches that run at the same time."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReport:
+    """Size and duration of one batch."""
+
+    rows: int
+    tokens: int
+    """Without padding."""
+    padded_tokens: int
+    seconds: float
+    queued_s: tuple[float, ...]
+    """How long each row waited."""
+
+
+@dataclass(eq=False, slots=True)
+class Submission(Generic[Out]):
+    """The rows of one submit. Only the event loop writes it; engine threads read ``cancelled``."""
+
+    future: asyncio.Future[None]
+    results: list[Out | ServiceError | None]
+    pending: int
+    deadline_s: float
+    cancelled: bool = False
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class QueuedRow(Generic[In, Out]):
+    """One item that waits, and the submission it belongs to."""
+
+    item: In
+    size: int
+    submission: Submission[Out]
+    index: int
+    since_s: float
+
+
+def nearest(live: Sequence[QueuedRow[In, Out]], limits: Limits) -> list[QueuedRow[In, Out]]:
+    """The first row, and the rows nearest to it in length that fit the limits with it.
+
+    A row that would cost more padding than a run of its own waits for rows of its length.
+    """
+    oldest = live[0]
+    others = sorted(live[1:], key=lambda row: abs(row.size - oldest.size))
+    batch, longest = [oldest], oldest.size
+    for row in others:
+        wider = max(longest, row.size)
+        tokens = wider * (len(batch) + 1)
+        if len(batch) == limits.batch_rows or tokens > limits.batch_tokens:
+            break
+        if tokens - longest * len(batch) - row.size <= limits.row_padding:
+            longest = wider
+            batch.append(row)
+    return batch
+
+
+class Batch(Generic[In, Out]):
+    """Rows that one engine thread runs together.
+
+    Args:
+        rows: The rows.
+        run_batch: Scores items in order.
+        answer: Takes the rows, a result for each, and the seconds of the run; ``None`` if the thread failed.
+    """
+
+    def __init__(
+        self,
+        rows: list[QueuedRow[In, Out]],
+        run_batch: Callable[[Sequence[In]], Sequence[Out]],
+        answer: Callable[[Sequence[QueuedRow[In, Out]], Sequence[Out | ServiceError], float | None], None],
+    ) -> None:
+        self._run_batch = run_batch
+        self._answer = answer
+        self._rows = rows
+        self._started_s = time.monotonic()
+        self._failed = False
+
+    def run(self) -> None:
+        """Score the rows and deliver the results. A row that breaks the engine fails alone.
+
+        Raises:
+            BaseException: what ends the thread, such as ``SystemExit``; no result is delivered then.
+        """
+        results = self._scored([row.item for row in self._rows])
+        if not self._failed:
+            self._answer(self._rows, results, time.monotonic() - self._started_s)
+
+    def fail(self) -> None:
+        """Answer every row with :class:`EngineFailed`: the thread that ran them died or hangs."""
+        self._failed = True
+        self._answer(self._rows, [EngineFailed() for _ in self._rows], None)
+
+    def _scored(self, items: list[In]) -> list[Out | ServiceError]:
+        """Run items; if the run fails, run the halves, so that only the row that breaks the engine fails."""
+        try:
+            results = list(self._run_batch(items))
+            if len(results) != len(items):
+                raise RuntimeError(f"the engine answered {len(results)} rows for {len(items)}")
+        except Exception:
+            if len(items) == 1:
+                log.exception("the engine failed on one row; that row alone gets an error")
+                return [EngineFailed()]
+            middle = len(items) // 2
+            return [*self._scored(items[:middle]), *self._scored(items[middle:])]
+        return [*results]
 
 
 class Batcher(Generic[In, Out]):
@@ -41,7 +162,7 @@ class Batcher(Generic[In, Out]):
         size_of: Tokens of an item.
         limits: Bounds of the queue and of a batch.
         wake: Called when rows have arrived.
-        report: Told about every batch, on the event loop.
+        report: Called after every batch, on the event loop.
     """
 
     def __init__(
@@ -73,22 +194,22 @@ class Batcher(Generic[In, Out]):
 
     @property
     def alive(self) -> bool:
-        """Whether submits are taken."""
+        """Whether rows are accepted."""
         return self._loop is not None and not self._closing
 
     def start(self) -> None:
-        """Begin to take rows, on the running event loop."""
+        """Accept rows from now on, on the running event loop."""
         self._loop = asyncio.get_running_loop()
 
     def expect(self, tokens_per_s: float) -> None:
-        """Say how fast one lane is, so that the first requests can be judged; later runs correct it."""
+        """Set the measured speed of one worker, for the first estimates of a wait; later runs correct it."""
         self._tokens_per_s = tokens_per_s
 
     def admit(self, rows: int) -> None:
-        """Refuse, before any work on them, rows that would not fit or would wait too long.
+        """Refuse rows that do not fit into the queue, or would wait too long.
 
         Raises:
-            Overloaded: the caller may come back later.
+            Overloaded: the queue is full, or the expected wait is too long.
             Closing: ``close`` was called, or ``start`` was not.
         """
         if not self.alive:
@@ -97,43 +218,43 @@ class Batcher(Generic[In, Out]):
             raise Overloaded(retry_after_s=self.expected_wait_s)
 
     def full_for(self, rows: int) -> bool:
-        """Whether so many more rows would not fit, or would probably wait too long."""
+        """Whether this many more rows would not fit, or would wait too long."""
         return (
             len(self._waiting) + rows > self._limits.queue_rows or self.expected_wait_s > self._limits.wait_s
         )
 
     @property
     def expected_wait_s(self) -> float:
-        """How long a row that came now would probably wait."""
+        """Seconds that a row which arrives now is expected to wait."""
         return self._seconds(self._waiting_tokens)
 
     def _seconds(self, tokens: int) -> float:
-        return tokens / (self._tokens_per_s * self._limits.lanes) if self._tokens_per_s else 0.0
+        return tokens / (self._tokens_per_s * self._limits.workers) if self._tokens_per_s else 0.0
 
     async def submit(self, items: Sequence[In], deadline_s: float = NO_DEADLINE) -> list[Out | ServiceError]:
-        """Wait for each item's own result; a failure of one is returned in its place.
+        """Queue items and wait for their results; a failure is returned in place of its result.
 
-        All items are taken or none, so that a request is never half refused.
+        Either all items are queued or none, so that no request is half refused.
 
         Args:
             items: What to run.
-            deadline_s: On ``time.monotonic()``'s clock; a row that is not taken by then is not run.
+            deadline_s: On ``time.monotonic()``'s clock; a row that no worker took by then is not run.
 
         Raises:
             Overloaded: they do not fit into the queue.
-            TooLarge: several would together take longer than the deadline allows.
+            TooLarge: several items together need longer than the deadline allows.
             Closing: ``close`` was called, or ``start`` was not.
         """
-        self.admit(len(items))
+        self.admit(len(items))  # again: other rows may have arrived while these were tokenised
         now, sizes = time.monotonic(), [self._size_of(item) for item in items]
         if len(items) > 1:
             self._refuse_too_much(sum(sizes), deadline_s - now)
         assert self._loop is not None
-        group: Submission[Out] = Submission(
+        submission: Submission[Out] = Submission(
             self._loop.create_future(), [None] * len(items), len(items), deadline_s
         )
         rows = [
-            QueuedRow(item, size, group, i, now)
+            QueuedRow(item, size, submission, i, now)
             for i, (item, size) in enumerate(zip(items, sizes, strict=True))
         ]
         self._open += 1
@@ -142,17 +263,17 @@ class Batcher(Generic[In, Out]):
             self._waiting_tokens += sum(sizes)
         self._wake()
         try:
-            await group.future
+            await submission.future
         finally:
-            group.left = True  # rows that are being taken are skipped
-            if group.missing:
-                self._forget(group)  # the caller left: what it asked for must not keep others out
+            submission.cancelled = True  # a batch that is being formed skips its rows
+            if submission.pending:
+                self._forget(submission)  # the caller disconnected: its rows must not take room in the queue
             self._open -= 1
             self._end_if_drained()
-        return cast("list[Out | ServiceError]", group.results)  # the future ends when none is missing
+        return cast("list[Out | ServiceError]", submission.results)  # the future ends when none is missing
 
     async def close(self) -> None:
-        """Answer everything that was accepted, refuse the rest, and stop."""
+        """Refuse new rows, and wait until all accepted ones are answered."""
         self._closing = True
         self._end_if_drained()
         await self._drained.wait()
@@ -160,13 +281,21 @@ class Batcher(Generic[In, Out]):
     def take(self) -> Batch[In, Out] | None:
         """The oldest row, and the waiting rows nearest to it in length that fit the limits with it.
 
-        Rows of like length share a batch so that padding stays small; as the oldest always goes, nobody
-        starves. Called by engine threads.
+        Rows of similar length share a batch, so that padding stays small. The oldest row is always taken, so
+        no row starves. Called by engine threads.
         """
         now = time.monotonic()
         with self._lock:
-            expired = [row for row in self._waiting if not row.group.left and row.group.deadline_s <= now]
-            live = [row for row in self._waiting if not row.group.left and row.group.deadline_s > now]
+            expired = [
+                row
+                for row in self._waiting
+                if not row.submission.cancelled and row.submission.deadline_s <= now
+            ]
+            live = [
+                row
+                for row in self._waiting
+                if not row.submission.cancelled and row.submission.deadline_s > now
+            ]
             taken = nearest(live, self._limits) if live else []
             gone = set(map(id, taken))
             self._waiting = deque(row for row in live if id(row) not in gone)
@@ -178,21 +307,21 @@ class Batcher(Generic[In, Out]):
     def _answer(
         self, rows: Sequence[QueuedRow[In, Out]], results: Sequence[Out | ServiceError], seconds: float | None
     ) -> None:
-        """Hand results to whoever waits for them, and report the batch. Called by engine threads."""
+        """Deliver results to the submissions, and report the batch. Called by engine threads."""
 
-        def hand_out() -> None:
+        def deliver() -> None:
             for row, result in zip(rows, results, strict=True):
                 self._end(row, result)
             if seconds is not None and self._loop is not None:
-                # Two turns on: in the next one whoever waits makes the answers, which uvloop sends at its
-                # end.
-                self._loop.call_soon(self._loop.call_soon, self._tell, rows, seconds)
+                # Two turns later: in the next turn the requests build their replies, and uvloop sends them at
+                # its end.
+                self._loop.call_soon(self._loop.call_soon, self._report_batch, rows, seconds)
 
-        self._post(hand_out)
+        self._post(deliver)
 
-    def _forget(self, group: Submission[Out]) -> None:
+    def _forget(self, submission: Submission[Out]) -> None:
         with self._lock:
-            self._waiting = deque(row for row in self._waiting if row.group is not group)
+            self._waiting = deque(row for row in self._waiting if row.submission is not submission)
             self._waiting_tokens = sum(row.size for row in self._waiting)
 
     def _post(self, work: Callable[[], object]) -> None:
@@ -201,13 +330,13 @@ class Batcher(Generic[In, Out]):
             self._loop.call_soon_threadsafe(work)
 
     def _end(self, row: QueuedRow[In, Out], result: Out | ServiceError) -> None:
-        group = row.group
-        if group.results[row.index] is not None:
+        submission = row.submission
+        if submission.results[row.index] is not None:
             return
-        group.results[row.index] = result
-        group.missing -= 1
-        if not group.missing and not group.future.done():
-            group.future.set_result(None)
+        submission.results[row.index] = result
+        submission.pending -= 1
+        if not submission.pending and not submission.future.done():
+            submission.future.set_result(None)
 
     def _end_if_drained(self) -> None:
         if self._closing and not self._open:
@@ -221,7 +350,7 @@ class Batcher(Generic[In, Out]):
                 "send several smaller requests"
             )
 
-    def _tell(self, rows: Sequence[QueuedRow[In, Out]], seconds: float) -> None:
+    def _report_batch(self, rows: Sequence[QueuedRow[In, Out]], seconds: float) -> None:
         sizes = [row.size for row in rows]
         tokens = sum(sizes)
         rate = tokens / max(seconds, 1e-6)

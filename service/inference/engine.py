@@ -71,8 +71,8 @@ class Engine:
         Raises:
             RuntimeError: the answer is not what it was when the graph was loaded.
         """
-        (found,) = self.run([self._canary[0]])
-        if not np.allclose(found.base, self._canary[1].base, atol=CANARY_TOLERANCE):
+        (scores,) = self.run([self._canary[0]])
+        if not np.allclose(scores.base, self._canary[1].base, atol=CANARY_TOLERANCE):
             raise RuntimeError("a known row got another answer than when the graph was loaded")
 
     def warm(self, batch_rows: int, batch_tokens: int) -> tuple[float, int]:

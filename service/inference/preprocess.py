@@ -53,12 +53,12 @@ def examples(
     Raises:
         TimeoutError: it took longer.
     """
-    found = []
+    rows = []
     for item in items:
-        found.append(_example(encoder, item, modes, traced))
+        rows.append(_example(encoder, item, modes, traced))
         if time.monotonic() > deadline_s:
             raise TimeoutError
-    return found
+    return rows
 
 
 def _example(encoder: Encoder, item: Any, modes: Ints, traced: bool) -> Example | InvalidInput:  # noqa: ANN401
@@ -72,22 +72,22 @@ def plain(item: Any) -> bytes:  # noqa: ANN401 - what the model takes
     """An item's bytes, whatever order its features came in."""
     if isinstance(item, bytes):
         return item
-    told = dict(sorted(item.items())) if isinstance(item, dict) else item
+    value = dict(sorted(item.items())) if isinstance(item, dict) else item
     try:
-        return to_json(told)
+        return to_json(value)
     except ValueError:  # a category that is no valid Unicode, which the model takes for an unknown one
-        return json.dumps(told).encode()
+        return json.dumps(value).encode()
 
 
 @lru_cache(maxsize=256)
-def request_modes(operator: tuple[Mode, ...], wanted: Mode | None) -> Ints:
+def request_modes(operator: tuple[Mode, ...], requested: Mode | None) -> Ints:
     """The modes of one request: the operator's, lowered to what the request wants, never raised.
 
     Returns:
         ``(attributes,)`` codes, read-only.
     """
     codes = np.array([MODE_CODES[mode] for mode in operator], dtype=np.int64)
-    lowered = codes if wanted is None else np.minimum(codes, MODE_CODES[wanted])
+    lowered = codes if requested is None else np.minimum(codes, MODE_CODES[requested])
     lowered.setflags(write=False)
     return lowered
 
@@ -117,8 +117,8 @@ def declared_groups(groups: Any, items: int, manifest: Manifest) -> list[dict[st
 
 def listed(groups: dict[str, str], manifest: Manifest) -> dict[str, str]:
     """Declared groups as they are counted: one that the model does not list is ``unknown``."""
-    known = {attribute.name: attribute.groups for attribute in manifest.attributes}
-    return {name: group if group in known[name] else UNKNOWN_GROUP for name, group in groups.items()}
+    groups_of = {attribute.name: attribute.groups for attribute in manifest.attributes}
+    return {name: group if group in groups_of[name] else UNKNOWN_GROUP for name, group in groups.items()}
 
 
 def unlisted(groups: dict[str, str], manifest: Manifest) -> list[str]:

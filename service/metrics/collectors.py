@@ -25,7 +25,7 @@ from evenhand.service.metrics.audit_series import RecordSeries
 from evenhand.service.metrics.buffered import CounterBuffer
 from evenhand.service.metrics.grouped import BITS, FairnessCounters, bit, groups_of
 from evenhand.service.metrics.series import Counter, Gauge, Histogram
-from evenhand.service.types import Decision, Row, counted_under
+from evenhand.service.types import Decision, Row
 
 CANDIDATE_RESULTS = ("same", "other", "error", "dropped")
 RELOADS = ("ok", "refused")
@@ -248,24 +248,26 @@ class Metrics:
         for waited_s in seconds:
             series.observe(waited_s)
 
-    def candidate(self, manifest: Manifest, live: Row, found: Decision) -> None:
+    def candidate(self, manifest: Manifest, live: Row, decision: Decision) -> None:
         """Count what a version in shadow says where the live one has answered.
 
         Args:
             manifest: The manifest of the version in shadow.
             live: The row as it was answered; a decision.
-            found: What the version in shadow says.
+            decision: What the version in shadow says.
         """
         assert isinstance(live.result, Decision)
         lot = self._candidate_lots[manifest.name]
-        bits = bit(live.result.final.favourable), bit(found.final.favourable)
-        for attribute, verdict in zip(manifest.attributes, found.verdicts, strict=True):
+        bits = bit(live.result.final.favourable), bit(decision.final.favourable)
+        for attribute, verdict in zip(manifest.attributes, decision.verdicts, strict=True):
             cell = counted_under(live.declared.get(attribute.name), verdict.flagged)
             lot.add(
                 self._candidate_decisions, (manifest.name, manifest.version, attribute.name, *cell, *bits)
             )
         lot.row()
-        self.candidate_rows(manifest, "same" if live.result.final.label == found.final.label else "other", 1)
+        self.candidate_rows(
+            manifest, "same" if live.result.final.label == decision.final.label else "other", 1
+        )
 
     def candidate_batch(self, manifest: Manifest, seconds: float) -> None:
         """Count one run of the graph of a version in shadow."""

@@ -244,20 +244,22 @@ class FairnessCounters:
             self._count_detector(lot, name, attribute.reference, verdict.flagged, declared)
         lot.row()
 
-    def joined(self, found: Counted) -> None:
+    def joined(self, feedback: Counted) -> None:
         """Count what feedback brought: a true label, groups that were declared later, or both."""
-        lot = self._lots[found.model, "feedback"]
-        bits = bit(found.base), bit(found.final)
-        for attribute, group in found.decisions:
-            name = (found.model, attribute)
+        lot = self._lots[feedback.model, "feedback"]
+        bits = bit(feedback.base), bit(feedback.final)
+        for attribute, group in feedback.decisions:
+            name = (feedback.model, attribute)
             lot.add(self._decisions, (*name, group, "declared", *bits))
-            self._count_detector(lot, name, found.references[attribute], found.flagged[attribute], group)
-        for attribute, group, source in found.outcomes:
-            cell = (found.model, attribute, group, source)
-            label, place = bit(bool(found.label)), str(found.bin)
+            self._count_detector(
+                lot, name, feedback.references[attribute], feedback.flagged[attribute], group
+            )
+        for attribute, group, source in feedback.outcomes:
+            cell = (feedback.model, attribute, group, source)
+            label, place = bit(bool(feedback.label)), str(feedback.bin)
             lot.add(self._outcomes, (*cell, *bits, label))
             lot.add(self._calibration, (*cell, place, label))
-            lot.add(self._calibration_score, (*cell, place), found.p)
+            lot.add(self._calibration_score, (*cell, place), feedback.p)
         lot.row()
 
     def flush(self) -> None:

@@ -18,8 +18,8 @@ class _Quick(MetricWrapperBase):
 
     def labels(self, *values: Any, **named: Any) -> Self:  # noqa: ANN401 - the library's signature
         """One series."""
-        known: dict[tuple[str, ...], Self] = self._metrics  # type: ignore[assignment]
-        return known[values] if values in known else super().labels(*values, **named)
+        series: dict[tuple[str, ...], Self] = self._metrics  # type: ignore[assignment]
+        return series[values] if values in series else super().labels(*values, **named)
 
 
 class Counter(_Quick, prometheus.Counter):

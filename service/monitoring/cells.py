@@ -36,7 +36,7 @@ class Window:
 
     def facts(self) -> dict[str, str | int]:
         """Begin, end and length, as they are told."""
-        return {"from": _told(self.first), "to": _told(self.end), "hours": self.end - self.first}
+        return {"from": _iso_hour(self.first), "to": _iso_hour(self.end), "hours": self.end - self.first}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +110,10 @@ class Cells:
     @property
     def rows(self) -> int:
         """All decisions, each once: every attribute's risk is of every one."""
-        found = Counter[str]()
+        counts = Counter[str]()
         for cell in self.risks:
-            found[cell.attribute] += cell.n
-        return max(found.values(), default=0)
+            counts[cell.attribute] += cell.n
+        return max(counts.values(), default=0)
 
 
 def read(engine: Engine, model: str, window: Window) -> Cells:
@@ -125,7 +125,7 @@ def read(engine: Engine, model: str, window: Window) -> Cells:
         window: Which hours.
     """
     with engine.connect() as connection:
-        found: list[Any] = []
+        totals_of: list[Any] = []
         for table, keys, sums in (
             (hourly_decisions, "attribute group source base final bin", "n score"),
             (hourly_outcomes, "attribute group source base final label bin", "n"),
@@ -134,31 +134,33 @@ def read(engine: Engine, model: str, window: Window) -> Cells:
             columns = [table.c[key] for key in keys.split()]
             totals = [func.sum(table.c[name]) for name in sums.split()]
             query = select(*columns, *totals).where(_inside(table, model, window)).group_by(*columns)
-            found.append(connection.execute(query.order_by(*columns)).all())
-    decisions, outcomes, risks = found
-    told = [Decided(a, g, s, bool(b), bool(f), k, int(n), float(p)) for a, g, s, b, f, k, n, p in decisions]
+            totals_of.append(connection.execute(query.order_by(*columns)).all())
+    decisions, outcomes, risks = totals_of
+    counted = [
+        Decided(a, g, s, bool(b), bool(f), k, int(n), float(p)) for a, g, s, b, f, k, n, p in decisions
+    ]
     return Cells(
-        [cell for cell in told if cell.source in WITHHELD],
+        [cell for cell in counted if cell.source in WITHHELD],
         [Labelled(a, g, s, bool(b), bool(f), bool(t), k, int(n)) for a, g, s, b, f, t, k, n in outcomes],
         [Risked(a, bool(b), bool(f), k, int(n), float(r), float(q)) for a, b, f, k, n, r, q in risks],
         [
             Withheld(cell.attribute, cell.group, _OF[cell.source], cell.n)
-            for cell in told
+            for cell in counted
             if cell.source in _OF
         ],
-        _on_account(told),
+        _on_account(counted),
     )
 
 
 _OF = {abstained: source for source, abstained in WITHHELD.items()}
 
 
-def _on_account(told: Sequence[Decided]) -> dict[str, int]:
-    found = Counter[str]()
-    for cell in told:
+def _on_account(counted: Sequence[Decided]) -> dict[str, int]:
+    counts = Counter[str]()
+    for cell in counted:
         if cell.source == ON_ACCOUNT:
-            found[cell.attribute] += cell.n
-    return dict(found)
+            counts[cell.attribute] += cell.n
+    return dict(counts)
 
 
 def _inside(table: Table, model: str, window: Window) -> ColumnElement[bool]:
@@ -170,5 +172,5 @@ def _hour(moment: datetime) -> int:
     return int(moment.timestamp() // 3600)
 
 
-def _told(hour: int) -> str:
+def _iso_hour(hour: int) -> str:
     return datetime.fromtimestamp(hour * 3600, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

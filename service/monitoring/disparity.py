@@ -68,10 +68,10 @@ class MetricSide:
 
 def gap(rates: Mapping[str, Rate]) -> Span:
     """The largest difference between two groups, and limits that hold for any number of groups."""
-    found = {name: rate for name, rate in rates.items() if rate.n > 0}
-    if len(found) < 2:
+    counted = {name: rate for name, rate in rates.items() if rate.n > 0}
+    if len(counted) < 2:
         return NOTHING
-    values, lows, highs = _columns(found)
+    values, lows, highs = _columns(counted)
     top, bottom = max(values, key=values.__getitem__), min(values, key=values.__getitem__)
     low = max(0.0, max(lows.values()) - min(highs.values()))
     return Span(values[top] - values[bottom], low, max(highs.values()) - min(lows.values()), (top, bottom))
@@ -79,9 +79,9 @@ def gap(rates: Mapping[str, Rate]) -> Span:
 
 def ratio(rates: Mapping[str, Rate]) -> Span:
     """The smallest rate as a share of the largest; nothing where no group was ever selected."""
-    found = {name: rate for name, rate in rates.items() if rate.n > 0}
-    values, lows, highs = _columns(found)
-    if len(found) < 2 or max(values.values()) == 0:
+    counted = {name: rate for name, rate in rates.items() if rate.n > 0}
+    values, lows, highs = _columns(counted)
+    if len(counted) < 2 or max(values.values()) == 0:
         return NOTHING
     top, bottom = max(values, key=values.__getitem__), min(values, key=values.__getitem__)
     high = min(1.0, min(highs.values()) / max(lows.values())) if max(lows.values()) else 1.0
@@ -90,10 +90,10 @@ def ratio(rates: Mapping[str, Rate]) -> Span:
 
 def lowest(rates: Mapping[str, Rate]) -> Span:
     """The lowest rate."""
-    found = {name: rate for name, rate in rates.items() if rate.n > 0}
-    if not found:
+    counted = {name: rate for name, rate in rates.items() if rate.n > 0}
+    if not counted:
         return NOTHING
-    values, lows, highs = _columns(found)
+    values, lows, highs = _columns(counted)
     worst = min(values, key=values.__getitem__)
     return Span(values[worst], min(lows.values()), min(highs.values()), (worst,))
 
@@ -135,8 +135,12 @@ def _facts(name: str, limit: float | None, sides: Mapping[Side, MetricSide]) -> 
     return {
         "metric": name,
         **{
-            side: {**found.overall.facts(), "state": found.state, "among": found.among.facts()}
-            for side, found in sides.items()
+            side: {
+                **side_metric.overall.facts(),
+                "state": side_metric.state,
+                "among": side_metric.among.facts(),
+            }
+            for side, side_metric in sides.items()
         },
         "limit": limit,
         "verdict": final.state,
@@ -153,12 +157,12 @@ def abstention(groups: Sequence[Group], limits: Mapping[str, float]) -> dict[str
             differ.
         limits: As for :func:`metrics_of`.
     """
-    found = _gap(
+    final = _gap(
         {group.name: group.abstained for group in groups}, ABSTENTION, limits["gap"], int(limits["rows"])
     )
     none = Span(0.0, 0.0, 0.0)
     base = MetricSide(none, none, NO_EVIDENCE, "The base model gives every decision.")
-    return _facts(f"{ABSTENTION}_difference", limits["gap"], {"base": base, "final": found})
+    return _facts(f"{ABSTENTION}_difference", limits["gap"], {"base": base, "final": final})
 
 
 def _gap(rates: Rates, share: str, limit: float, rows: int) -> MetricSide:
@@ -191,14 +195,12 @@ def _widest(gaps: Sequence[MetricSide]) -> MetricSide:
     if len(gaps) == 1:
         return gaps[0]
     state = next(
-        state for state in (BREACH, INSUFFICIENT, NO_EVIDENCE) if state in {found.state for found in gaps}
+        state for state in (BREACH, INSUFFICIENT, NO_EVIDENCE) if state in {side.state for side in gaps}
     )
-    deciding = max(
-        (found for found in gaps if found.state == state), key=lambda found: found.among.value or 0.0
-    )
-    overall = _larger([found.overall for found in gaps])
+    deciding = max((side for side in gaps if side.state == state), key=lambda side: side.among.value or 0.0)
+    overall = _larger([side.overall for side in gaps])
     # A breach stands whatever a gap that cannot be judged is: the larger of both is at least the other one.
-    among = _larger([found.among for found in gaps if state != BREACH or found.among.value is not None])
+    among = _larger([side.among for side in gaps if state != BREACH or side.among.value is not None])
     return MetricSide(overall, among, state, deciding.why)
 
 

@@ -66,23 +66,23 @@ def expected_of(group: Group, rows: int) -> dict[str, Any]:
     Returns:
         The rates with limits, or ``None`` in their place, and ``why``.
     """
-    found = {"estimate": True, "rows": group.answers.n, "labels": group.correct.n}
+    reply = {"estimate": True, "rows": group.answers.n, "labels": group.correct.n}
     nothing = dict.fromkeys(LABELS)
     if group.correct.n < max(1, rows):
-        return {**found, **nothing, "why": f"{group.correct.n} labelled rows, and {rows} are needed."}
+        return {**reply, **nothing, "why": f"{group.correct.n} labelled rows, and {rows} are needed."}
     coarse = _chances(group, lambda base, final, score: score)
     missing = [cell.bin for cell in group.decisions if cell.bin not in coarse]
     if missing:
         tenth = min(missing)
         why = f"No label is known where the score is {tenth / 10:.1f} to {(tenth + 1) / 10:.1f}."
-        return {**found, **nothing, "why": why}
+        return {**reply, **nothing, "why": why}
     fine = _chances(group, lambda base, final, score: (base, final, score))
     strata = [
         Stratum(cell.base, cell.final, cell.n, fine.get((cell.base, cell.final, cell.bin), coarse[cell.bin]))
         for cell in group.decisions
     ]
     rates = {kind: {side: asdict(_expected(strata, side, kind)) for side in SIDES} for kind in LABELS}
-    return {**found, **rates, "why": ASSUMES}
+    return {**reply, **rates, "why": ASSUMES}
 
 
 def _chances(group: Group, key: Callable[[bool, bool, int], object]) -> dict[object, Chance]:
@@ -91,7 +91,7 @@ def _chances(group: Group, key: Callable[[bool, bool, int], object]) -> dict[obj
         name = key(cell.base, cell.final, cell.bin)
         favourable, labels = counts.get(name, (0, 0))
         counts[name] = favourable + cell.n * cell.label, labels + cell.n
-    return {name: Chance.of(*found) for name, found in counts.items()}
+    return {name: Chance.of(*count) for name, count in counts.items()}
 
 
 def _expected(strata: Sequence[Stratum], side: Side, kind: str) -> Rate:
@@ -111,13 +111,13 @@ def _expected(strata: Sequence[Stratum], side: Side, kind: str) -> Rate:
         hits, hits_slope = (sum(weights[label][part] * hit[label] for label in labels) for part in (0, 1))
         return hits, rows, hits_slope, slope
 
-    told = [(stratum, *share_of(stratum)) for stratum in strata]
-    total = sum(stratum.n * rows for stratum, _, rows, _, _ in told)
+    shares = [(stratum, *share_of(stratum)) for stratum in strata]
+    total = sum(stratum.n * rows for stratum, _, rows, _, _ in shares)
     if total <= 0:
         return Rate(0, None, None, None)
-    share = min(1.0, sum(stratum.n * hits for stratum, hits, _, _, _ in told) / total)
+    share = min(1.0, sum(stratum.n * hits for stratum, hits, _, _, _ in shares) / total)
     slopes, variance = defaultdict[Chance, float](float), 0.0
-    for stratum, hits, rows, hits_slope, slope in told:
+    for stratum, hits, rows, hits_slope, slope in shares:
         slopes[stratum.chance] += stratum.n * (hits_slope - share * slope) / total
         variance += stratum.n * ((hits - share * rows) / total) ** 2
     variance += sum(slope**2 * chance.variance for chance, slope in slopes.items())

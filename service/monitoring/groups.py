@@ -101,17 +101,17 @@ def groups_of(cells: Cells, attribute: str, source: str, listed: Sequence[str]) 
     decisions = [cell for cell in cells.decisions if (cell.attribute, cell.source) == (attribute, source)]
     outcomes = [cell for cell in cells.outcomes if (cell.attribute, cell.source) == (attribute, source)]
     others = sorted({cell.group for cell in decisions} - {*listed, UNKNOWN_GROUP})
-    found = []
+    groups = []
     for name in (*listed, *others):
         inside = [cell for cell in decisions if cell.group == name]
         labelled = [cell for cell in outcomes if cell.group == name]
         positives = _pairs(cell for cell in labelled if cell.label)
         negatives = _pairs(cell for cell in labelled if not cell.label)
         withheld = _withheld(cells, attribute, source, name)
-        found.append(
+        groups.append(
             Group(name, name == listed[0], _pairs(inside), positives, negatives, inside, labelled, withheld)
         )
-    return found
+    return groups
 
 
 def withheld_rows(cells: Cells, attribute: str, source: str) -> int:
@@ -121,13 +121,13 @@ def withheld_rows(cells: Cells, attribute: str, source: str) -> int:
 
 def unknown_rows(cells: Cells, attribute: str, source: str) -> int:
     """Rows whose declared group the model does not list: counted, and in no gap."""
-    wanted = (attribute, source, UNKNOWN_GROUP)
-    return sum(cell.n for cell in cells.decisions if (cell.attribute, cell.source, cell.group) == wanted)
+    key = (attribute, source, UNKNOWN_GROUP)
+    return sum(cell.n for cell in cells.decisions if (cell.attribute, cell.source, cell.group) == key)
 
 
 def _withheld(cells: Cells, attribute: str, source: str, group: str) -> int:
-    wanted = (attribute, source, group)
-    return sum(cell.n for cell in cells.withheld if (cell.attribute, cell.source, cell.group) == wanted)
+    key = (attribute, source, group)
+    return sum(cell.n for cell in cells.withheld if (cell.attribute, cell.source, cell.group) == key)
 
 
 def _pairs(cells: Iterable[Decided | Labelled]) -> PairCounts:

@@ -12,11 +12,11 @@ State = Literal["breach", "no evidence of breach", "insufficient data"]
 ABSTAINED = "Decisions that were not given, as a share of these; `null` where the model never abstains."
 
 
-class _Told(BaseModel):
+class _ReplyPart(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class RateOut(_Told):
+class RateOut(_ReplyPart):
     """A share with its count and 95 % limits; all `null` where there is no row."""
 
     n: int
@@ -25,14 +25,14 @@ class RateOut(_Told):
     high: float | None
 
 
-class SidesOut(_Told):
+class SidesOut(_ReplyPart):
     """A rate of the base model's answers and of the served ones, over the same rows."""
 
     base: RateOut
     final: RateOut
 
 
-class SpanOut(_Told):
+class SpanOut(_ReplyPart):
     """A figure with its 95 % limits."""
 
     value: float | None
@@ -49,7 +49,7 @@ class JudgedOut(SpanOut):
     )
 
 
-class MetricOut(_Told):
+class MetricOut(_ReplyPart):
     """One disparity, base and served, and the verdict on the served answers."""
 
     metric: str = Field(
@@ -64,14 +64,14 @@ class MetricOut(_Told):
     groups: list[str] = Field(description="The two groups that it is between, or the worst one.")
 
 
-class FlipsOut(_Told):
+class FlipsOut(_ReplyPart):
     """Answers that the correction changed."""
 
     to_favourable: int
     to_unfavourable: int
 
 
-class ExpectedOut(_Told):
+class ExpectedOut(_ReplyPart):
     """An estimate of what the rates will be once every label is known; `null` where `why` says so."""
 
     estimate: Literal[True]
@@ -83,7 +83,7 @@ class ExpectedOut(_Told):
     why: str
 
 
-class GroupOut(_Told):
+class GroupOut(_ReplyPart):
     """One group's rates; those that need labels are over the labelled rows."""
 
     group: str
@@ -100,7 +100,7 @@ class GroupOut(_Told):
     expected: ExpectedOut | None
 
 
-class CorrectionOut(_Told):
+class CorrectionOut(_ReplyPart):
     """What the correction does; a breach where errors, or a gap, have surely grown."""
 
     changed: int
@@ -113,7 +113,7 @@ class CorrectionOut(_Told):
     why: str
 
 
-class SourceOut(_Told):
+class SourceOut(_ReplyPart):
     """Groups as they were declared, or as the detector inferred them (`flagged`, `unflagged`); never mixed."""
 
     rows: int
@@ -124,14 +124,14 @@ class SourceOut(_Told):
     correction: CorrectionOut
 
 
-class DifferencesOut(_Told):
+class DifferencesOut(_ReplyPart):
     """Selection rate of the reference group minus that of the others."""
 
     base: SpanOut
     final: SpanOut
 
 
-class SoftOut(_Told):
+class SoftOut(_ReplyPart):
     """An estimate: every row is weighted by its risk. `n` of its rates is an effective count."""
 
     estimate: Literal[True]
@@ -143,14 +143,14 @@ class SoftOut(_Told):
     why: str
 
 
-class LimitsOut(_Told):
+class LimitsOut(_ReplyPart):
     """Between what a difference can lie."""
 
     low: float
     high: float
 
 
-class BoundsOut(_Told):
+class BoundsOut(_ReplyPart):
     """Between what the selection rate of the reference group minus that of the others can lie at all."""
 
     estimate: Literal[True]
@@ -161,7 +161,7 @@ class BoundsOut(_Told):
     why: str
 
 
-class EvidenceOut(_Told):
+class EvidenceOut(_ReplyPart):
     """What a sequential test says of one group; valid however often it is looked at."""
 
     group: str
@@ -174,7 +174,7 @@ class EvidenceOut(_Told):
     sentence: str
 
 
-class AttributeOut(_Told):
+class AttributeOut(_ReplyPart):
     """All that is known of one attribute."""
 
     attribute: str
@@ -187,7 +187,7 @@ class AttributeOut(_Told):
     evidence: list[EvidenceOut]
 
 
-class WindowOut(_Told):
+class WindowOut(_ReplyPart):
     """Whole hours, in UTC."""
 
     from_: str = Field(alias="from")
@@ -195,14 +195,14 @@ class WindowOut(_Told):
     hours: int
 
 
-class RecordOut(_Told):
+class RecordOut(_ReplyPart):
     """Whether rows are being recorded; while they are spooled, counts lag behind."""
 
     state: Literal["on", "spooling", "off"]
     spooled: int
 
 
-class AbstentionOut(_Told):
+class AbstentionOut(_ReplyPart):
     """Decisions that the service did not give: a flagged row whose answer was less probable than a bound."""
 
     abstained: RateOut = Field(description="Of all decisions, whatever their groups.")
@@ -212,7 +212,7 @@ class AbstentionOut(_Told):
     counted: str = Field(description="How they count in the other figures.")
 
 
-class FairnessReply(_Told):
+class FairnessReply(_ReplyPart):
     """The state of fairness of one model over one window."""
 
     model: str

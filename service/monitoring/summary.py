@@ -97,7 +97,7 @@ def _abstention(cells: Cells) -> dict[str, Any]:
 
 
 def _attribute(cells: Cells, facts: Facts, limits: Mapping[str, float], name: str) -> dict[str, Any]:
-    attribute = next(found for found in facts.manifest.attributes if found.name == name)
+    attribute = next(each for each in facts.manifest.attributes if each.name == name)
     listed = {
         "declared": (
             attribute.reference,
@@ -118,9 +118,9 @@ def _attribute(cells: Cells, facts: Facts, limits: Mapping[str, float], name: st
         "soft": soft_of(risks),
         "bounds": bounds_of(risks),
         "evidence": [
-            {key: value for key, value in found.items() if key not in ("model", "attribute")}
-            for found in facts.evidence
-            if found["attribute"] == name
+            {key: value for key, value in each.items() if key not in ("model", "attribute")}
+            for each in facts.evidence
+            if each["attribute"] == name
         ],
     }
 

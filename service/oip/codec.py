@@ -84,11 +84,11 @@ def decode(body: bytes, header: bytes | None, max_elements: int) -> InferRequest
         TooLarge: a tensor has too many elements.
     """
     length = _header_length(header, len(body))
-    found = _object(_json(body[:length]), "the request", FIELDS)
-    parameters = _object(found.get("parameters", {}), "parameters", PARAMETERS)
+    request = _object(_json(body[:length]), "the request", FIELDS)
+    parameters = _object(request.get("parameters", {}), "parameters", PARAMETERS)
     rest = _Rest(memoryview(body)[length:])
     inputs: dict[str, Tensor] = {}
-    for entry in _list(found.get("inputs"), "inputs"):
+    for entry in _list(request.get("inputs"), "inputs"):
         tensor = _tensor(_object(entry, "an input"), rest, max_elements)
         if tensor.name in inputs:
             raise InvalidInput("two inputs have the same name")
@@ -96,12 +96,12 @@ def decode(body: bytes, header: bytes | None, max_elements: int) -> InferRequest
     rest.must_be_empty()
     binary = _flag(parameters, "binary_data_output", otherwise=False)
     return InferRequest(
-        id=_text(found, "id"),
+        id=_text(request, "id"),
         mode=parameters.get("mode"),
         inputs=inputs,
-        outputs=_wanted(found.get("outputs"), binary),
+        outputs=_outputs_binary(request.get("outputs"), binary),
         binary=binary,
-        model=(_text(found, "model_name"), _text(found, "model_version")),
+        model=(_text(request, "model_name"), _text(request, "model_version")),
     )
 
 
@@ -183,10 +183,10 @@ def _tensor(entry: dict[str, Any], rest: _Rest, max_elements: int) -> Tensor:
     return Tensor(name, datatype, shape, _from_bytes(rest.take(size), datatype, count))
 
 
-def _shape(given: Any) -> tuple[int, ...]:  # noqa: ANN401
-    if not isinstance(given, list) or len(given) > MAX_DIMS or not all(map(_is_count, given)):
+def _shape(shape: Any) -> tuple[int, ...]:  # noqa: ANN401
+    if not isinstance(shape, list) or len(shape) > MAX_DIMS or not all(map(_is_count, shape)):
         raise InvalidInput(f"an input's shape is not a list of at most {MAX_DIMS} numbers of 0 or more")
-    return tuple(given)
+    return tuple(shape)
 
 
 def _is_count(value: Any) -> bool:  # noqa: ANN401
@@ -235,17 +235,17 @@ def _from_bytes(content: bytes, datatype: str, count: int) -> list[Any]:
             raise InvalidInput("an input's binary_data_size is not what its shape and datatype take")
         values: list[Any] = np.frombuffer(content, dtype).tolist()
         return values
-    found: list[Any] = []
+    elements: list[Any] = []
     at = 0
-    while at + SIZE.size <= len(content) and len(found) < count:
+    while at + SIZE.size <= len(content) and len(elements) < count:
         (size,) = SIZE.unpack_from(content, at)
-        found.append(content[at + SIZE.size : at + SIZE.size + size])
+        elements.append(content[at + SIZE.size : at + SIZE.size + size])
         at += SIZE.size + size
-    if at != len(content) or len(found) != count:
+    if at != len(content) or len(elements) != count:
         raise InvalidInput(
             "an input's binary data are not as many length-prefixed elements as its shape says"
         )
-    return found
+    return elements
 
 
 def _to_bytes(tensor: Tensor) -> bytes:
@@ -260,11 +260,11 @@ def _json_value(value: Any) -> Any:  # noqa: ANN401
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _wanted(given: Any, binary: bool) -> dict[str, bool] | None:  # noqa: ANN401
-    if given is None or given == []:
+def _outputs_binary(requested: Any, binary: bool) -> dict[str, bool] | None:  # noqa: ANN401
+    if requested is None or requested == []:
         return None
     wanted = {}
-    for entry in _list(given, "outputs"):
+    for entry in _list(requested, "outputs"):
         output = _object(entry, "an output")
         if not isinstance(output.get("name"), str):
             raise InvalidInput("an output has no name")
@@ -280,11 +280,11 @@ def _flag(parameters: dict[str, Any], name: str, otherwise: bool) -> bool:
     return value
 
 
-def _object(value: Any, what: str, known: set[str] | None = None) -> dict[str, Any]:  # noqa: ANN401
+def _object(value: Any, what: str, names: set[str] | None = None) -> dict[str, Any]:  # noqa: ANN401
     if not isinstance(value, dict):
         raise InvalidInput(f"{what} is not an object")
-    if known is not None and set(value) - known:
-        raise InvalidInput(f"{what} has an unknown entry; known are {', '.join(sorted(known))}")
+    if names is not None and set(value) - names:
+        raise InvalidInput(f"{what} has an unknown entry; known are {', '.join(sorted(names))}")
     return value
 
 
@@ -294,8 +294,8 @@ def _list(value: Any, what: str) -> list[Any]:  # noqa: ANN401
     return value
 
 
-def _text(found: dict[str, Any], name: str) -> str | None:
-    value = found.get(name)
+def _text(request: dict[str, Any], name: str) -> str | None:
+    value = request.get(name)
     if value is not None and not isinstance(value, str):
         raise InvalidInput(f"{name} is not a string")
     return value

@@ -35,9 +35,9 @@ def to_items(tensors: dict[str, Tensor], encoder: Encoder, kind: str) -> list[An
     Raises:
         InvalidInput: a tensor is missing, not known, of another shape or another number of rows.
     """
-    known = input_types(encoder, kind)
-    names = ", ".join([*list(known)[:SOME_NAMES], *(["..."] if len(known) > SOME_NAMES else [])])
-    if not tensors or not set(tensors) <= set(known) or (kind in NAMES and len(tensors) < len(known)):
+    types = input_types(encoder, kind)
+    names = ", ".join([*list(types)[:SOME_NAMES], *(["..."] if len(types) > SOME_NAMES else [])])
+    if not tensors or not set(tensors) <= set(types) or (kind in NAMES and len(tensors) < len(types)):
         raise InvalidInput(f"inputs are missing, or not known; this model's are {names}")
     if any(
         len(tensor.shape) not in (1, 2) or tensor.shape[1:] not in ((), (1,)) for tensor in tensors.values()

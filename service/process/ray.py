@@ -42,18 +42,18 @@ def build() -> FastAPI:
         RecordRefused: the record's database or key cannot be used.
         AccessError: there are no keys, and ``EVENHAND_OPEN`` does not say that there need be none.
     """
-    given = settings.load()
-    logs.begin(given.log_level, given.log_format)
+    own = settings.load()
+    logs.begin(own.log_level, own.log_format)
     share = int(ray.get_runtime_context().get_assigned_resources().get("CPU", 1)) or 1
-    lanes = given.lanes or (share if given.provider == "cpu" else 1)
+    workers = own.lanes or (share if own.provider == "cpu" else 1)
     # Whoever reaches the proxy reaches us, so that keys are needed as if we listened there.
-    chosen = settings.load(host=ANYWHERE, workers=1, lanes=lanes, threads=given.threads or 1)
+    chosen = settings.load(host=ANYWHERE, workers=1, lanes=workers, threads=own.threads or 1)
     app = create_app(chosen)
     inner = app.router.lifespan_context
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with inner(app), _own_address(app, given):
+        async with inner(app), _own_address(app, own):
             yield
 
     app.router.lifespan_context = lifespan
@@ -95,23 +95,25 @@ class _Listener(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def _own_address(app: FastAPI, given: Settings) -> AsyncIterator[None]:
+async def _own_address(app: FastAPI, chosen: Settings) -> AsyncIterator[None]:
     """Let the replica be asked without Ray's proxy, which hands each request to any: Prometheus needs every one."""
-    config = config_of(given.model_copy(update={"port": 0, "workers": 1}), app)
+    config = config_of(chosen.model_copy(update={"port": 0, "workers": 1}), app)
     config.lifespan = "off"
     server = _Listener(config)
     task = asyncio.create_task(server.serve())
     while not server.started:
         if task.done():
             raise RuntimeError(
-                f"{given.host} cannot be listened on; set EVENHAND_HOST to an address of this node"
+                f"{chosen.host} cannot be listened on; set EVENHAND_HOST to an address of this node"
             )
         await asyncio.sleep(0.02)
     port = server.servers[0].sockets[0].getsockname()[1]
-    host = ray.util.get_node_ip_address() if given.host == ANYWHERE else given.host
+    host = ray.util.get_node_ip_address() if chosen.host == ANYWHERE else chosen.host
     tag = serve.get_replica_context().replica_tag
-    file = given.state / TARGETS / f"{tag}.json"
-    await asyncio.to_thread(_tell, file, [{"targets": [f"{host}:{port}"], "labels": {"replica": tag}}])
+    file = chosen.state / TARGETS / f"{tag}.json"
+    await asyncio.to_thread(
+        _write_targets, file, [{"targets": [f"{host}:{port}"], "labels": {"replica": tag}}]
+    )
     try:
         yield
     finally:
@@ -120,7 +122,7 @@ async def _own_address(app: FastAPI, given: Settings) -> AsyncIterator[None]:
         await task
 
 
-def _tell(file: Path, told: object) -> None:
+def _write_targets(file: Path, targets: object) -> None:
     """Write as a whole, for Prometheus may read at any moment; a replica that was killed has left its file."""
     file.parent.mkdir(parents=True, exist_ok=True)
     for other in file.parent.glob("*.json"):
@@ -131,5 +133,5 @@ def _tell(file: Path, told: object) -> None:
             except ConnectionRefusedError:
                 other.unlink(missing_ok=True)
     beside = file.with_suffix(".new")
-    beside.write_text(json.dumps(told))
+    beside.write_text(json.dumps(targets))
     os.replace(beside, file)

@@ -19,7 +19,7 @@ from evenhand.models.bundle.bundle import load
 from evenhand.models.bundle.runner import require_engine
 from evenhand.service import logs, settings
 from evenhand.service.audit import client
-from evenhand.service.auth.guard import Authorizer
+from evenhand.service.auth.authorizer import Authorizer
 from evenhand.service.http.uvicorn_protocol import Protocol
 from evenhand.service.metrics import collectors
 from evenhand.service.settings import Settings

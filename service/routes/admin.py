@@ -94,10 +94,10 @@ async def log_level(body: LogLevelRequest, request: Request) -> LogLevelRequest:
 @router.get("/metrics", response_class=Response)
 async def metrics(request: Request) -> Response:
     """Prometheus metrics, of all workers."""
-    found = running(request).metrics
-    found.flush()
+    series = running(request).metrics
+    series.flush()
     content, kind = await asyncio.to_thread(
-        found.exposition
+        series.exposition
     )  # thousands of lines would hold up every request
     return Response(content, media_type=kind)
 

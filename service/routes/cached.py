@@ -11,7 +11,7 @@ KEPT_TIMES = 10
 """A slow answer is kept so many times as long as it took: whoever asks for it again and again costs a tenth of that."""
 
 
-class Recent:
+class CachedReplies:
     """Answers by question."""
 
     def __init__(self) -> None:

@@ -19,7 +19,7 @@ from evenhand.service.housekeeping import Housekeeping
 from evenhand.service.inference.workers import Workers
 from evenhand.service.metrics.collectors import Metrics
 from evenhand.service.pipeline import Pipeline
-from evenhand.service.routes.cached import Recent
+from evenhand.service.routes.cached import CachedReplies
 from evenhand.service.tracing import TRACE, Trace
 
 
@@ -30,16 +30,16 @@ class ApplicationState:
     registry: Registry
     pipeline: Pipeline
     metrics: Metrics
-    lanes: Workers
+    workers: Workers
     background: Background
     shadow: Shadow
-    flips: Counterfactuals
+    counterfactuals: Counterfactuals
     reloader: Reloader
     control: Control
     audit: AuditClient | None
     housekeeping: Housekeeping | None
     limits: Mapping[str, float]
-    recent: Recent = field(default_factory=Recent)
+    cached: CachedReplies = field(default_factory=CachedReplies)
     draining: bool = False
 
     @property
@@ -48,12 +48,12 @@ class ApplicationState:
         if self.draining:
             return "the service is stopping"
         blockage = None if self.audit is None else self.audit.blockage
-        return self.lanes.problem or self.background.problem or blockage
+        return self.workers.problem or self.background.problem or blockage
 
     @property
     def beyond_repair(self) -> str | None:
         """Why only a new process helps; ``None`` if this one is worth keeping."""
-        return self.lanes.problem if self.lanes.beyond_repair else self.background.beyond_repair
+        return self.workers.problem if self.workers.beyond_repair else self.background.beyond_repair
 
 
 def audit_of(state: ApplicationState) -> AuditClient:
@@ -69,11 +69,11 @@ def audit_of(state: ApplicationState) -> AuditClient:
 
 def running(request: Request) -> ApplicationState:
     """The application's stages."""
-    found: ApplicationState = request.app.state.running
-    return found
+    state: ApplicationState = request.app.state.running
+    return state
 
 
 def trace_of(request: Request) -> Trace:
     """The request's trace, which the middleware began."""
-    found: Trace = request.scope[TRACE]
-    return found
+    trace: Trace = request.scope[TRACE]
+    return trace

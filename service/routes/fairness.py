@@ -37,7 +37,7 @@ WRONG = {
 
 
 class FairnessQuery(BaseModel):
-    """What ``GET /fairness`` is asked: the last hours, or a window between two moments."""
+    """What ``GET /fairness`` takes: the last hours, or a window between two moments."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -71,7 +71,7 @@ class FairnessQuery(BaseModel):
         return window
 
 
-def asked(request: Request) -> FairnessQuery:
+def fairness_query(request: Request) -> FairnessQuery:
     """The query, with an error that says what is wrong without repeating it.
 
     Raises:
@@ -104,13 +104,13 @@ REPLIES: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("/fairness", response_class=Response, responses=REPLIES, openapi_extra={"parameters": PARAMETERS})
-async def fairness(query: Annotated[FairnessQuery, Depends(asked)], request: Request) -> Response:
+async def fairness(query: Annotated[FairnessQuery, Depends(fairness_query)], request: Request) -> Response:
     """Gaps between groups before and after correction, with limits and a verdict in three states."""
     state = running(request)
     model = state.registry.get(query.model)
     window = query.window(datetime.now(UTC))
     question = (model.manifest.name, model.bundle, window)
-    content = await state.recent.get(question, partial(_answer, state, model, window))
+    content = await state.cached.get(question, partial(_answer, state, model, window))
     return Response(content, media_type="application/json", headers={"cache-control": "no-store"})
 
 
@@ -136,8 +136,8 @@ def _summary(state: ApplicationState, model: LoadedModel, window: Window, audit:
 
 def _usual(model: LoadedModel) -> dict[str, float]:
     """Worst-group accuracy in validation, of the attributes of which the bundle says it."""
-    found = {name: said.worst_group_accuracy for name, said in model.normal.items()}
-    return {name: value for name, value in found.items() if value is not None}
+    accuracy = {name: said.worst_group_accuracy for name, said in model.normal.items()}
+    return {name: value for name, value in accuracy.items() if value is not None}
 
 
 def _cells(audit: AuditClient, name: str, window: Window) -> Cells:

@@ -42,24 +42,24 @@ async def feedback(body: FeedbackRequest, request: Request) -> FeedbackReply:
     record stays. An `orphan` may be sent again; what is `expired` will not count any more.
     """
     state = running(request)
-    told = _items(body)
-    if len(told) > state.pipeline.max_items:
+    items = _items(body)
+    if len(items) > state.pipeline.max_items:
         raise TooLarge(
-            f"{len(told)} items in one request, at most {state.pipeline.max_items} are taken; send several"
+            f"{len(items)} items in one request, at most {state.pipeline.max_items} are taken; send several"
         )
-    checked = [_check(item) for item in told]
+    checked = [_check(item) for item in items]
     good = [item for item in checked if item is not None]
-    found = iter(await _join(state, good) if good else ())
+    joined = iter(await _join(state, good) if good else ())
     results = []
     for index, item in enumerate(checked):
         if item is None:
             results.append(FeedbackResultOut(index=index, result="error", message=WRONG))
             continue
-        one = next(found)
-        known = one.result in ("joined", "duplicate", "conflict")
+        one = next(joined)
+        is_on_record = one.result in ("joined", "duplicate", "conflict")
         results.append(
             FeedbackResultOut(
-                index=index, id=one.id if known else None, result=one.result, message=one.message
+                index=index, id=one.id if is_on_record else None, result=one.result, message=one.message
             )
         )
     if all(result.result == "error" for result in results):
@@ -107,7 +107,7 @@ def _items(body: FeedbackRequest) -> list[Any]:
 def _check(item: Any) -> Feedback | None:  # noqa: ANN401 - anything a client may send
     """An item in order, or nothing."""
     try:
-        found = FeedbackItem.model_validate(item)
+        checked = FeedbackItem.model_validate(item)
     except ValidationError:
         return None
-    return Feedback(found.id, found.label, found.groups or {})
+    return Feedback(checked.id, checked.label, checked.groups or {})

@@ -37,24 +37,26 @@ async def infer(request: Request, model: str, version: str | None = None) -> Res
     A row that cannot be answered has a text in the output `error`, and costs the others nothing.
     """
     state = running(request)
-    found = state.registry.get(model, version)
+    loaded = state.registry.get(model, version)
     header = request.headers.get(HEADER_LENGTH)
     limit = state.pipeline.max_items
-    asked = codec.decode(await request.body(), header.encode() if header is not None else None, limit)
-    if asked.mode not in MODES:
+    infer_request = codec.decode(await request.body(), header.encode() if header is not None else None, limit)
+    if infer_request.mode not in MODES:
         raise InvalidInput(f"the parameter mode must be one of {', '.join(get_args(Mode))}")
-    if any(said not in (None, own) for said, own in zip(asked.model, _names(found), strict=True)):
+    if any(said not in (None, own) for said, own in zip(infer_request.model, _names(loaded), strict=True)):
         raise UnknownModel("the body names another model or version than the path")
-    types = tensors.output_types(found.manifest)
-    wanted = dict.fromkeys(types, asked.binary) if asked.outputs is None else asked.outputs
-    if not set(wanted) <= set(types):
+    types = tensors.output_types(loaded.manifest)
+    outputs_binary = (
+        dict.fromkeys(types, infer_request.binary) if infer_request.outputs is None else infer_request.outputs
+    )
+    if not set(outputs_binary) <= set(types):
         raise InvalidInput(f"no such output; this model's are {', '.join(types)}")
-    items = tensors.to_items(asked.inputs, found.encoder, found.manifest.input.kind)
-    question = Question(found, items, trace_of(request), asked.mode, version=version)
+    items = tensors.to_items(infer_request.inputs, loaded.encoder, loaded.manifest.input.kind)
+    question = Question(loaded, items, trace_of(request), infer_request.mode, version=version)
     manifest, outcomes = await state.pipeline.answer(question)
-    outputs = [tensors.to_tensor(name, outcomes, types) for name in wanted]
-    reply = codec.InferReply(manifest.name, manifest.version, asked.id, outputs)
-    body, length = codec.encode(reply, list(wanted.values()))
+    outputs = [tensors.to_tensor(name, outcomes, types) for name in outputs_binary]
+    reply = codec.InferReply(manifest.name, manifest.version, infer_request.id, outputs)
+    body, length = codec.encode(reply, list(outputs_binary.values()))
     if length is None:
         return Response(body, media_type="application/json")
     return Response(body, headers={HEADER_LENGTH: str(length)}, media_type="application/octet-stream")
@@ -85,17 +87,17 @@ async def ready(request: Request) -> dict[str, bool]:
 async def metadata(request: Request, model: str, version: str | None = None) -> dict[str, Any]:
     """What the model takes and answers; `parameters.columns` says what an output's columns are."""
     registry = running(request).registry
-    found = registry.get(model, version)
-    return _describe(found, [other.manifest.version for other in registry.versions(found.manifest.name)])
+    loaded = registry.get(model, version)
+    return _describe(loaded, [other.manifest.version for other in registry.versions(loaded.manifest.name)])
 
 
 @router.get(MODEL + "/ready")
 @router.get(VERSION + "/ready")
 async def model_ready(request: Request, model: str, version: str | None = None) -> dict[str, Any]:
     """Whether the model answers."""
-    found = running(request).registry.get(model, version)
+    loaded = running(request).registry.get(model, version)
     await health.readyz(request)
-    return {"name": found.manifest.name, "ready": True}
+    return {"name": loaded.manifest.name, "ready": True}
 
 
 def _names(model: LoadedModel) -> tuple[str, str]:

@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from evenhand.service.errors import EngineFailed, Overloaded
-from evenhand.service.inference.batch import Limits
-from evenhand.service.inference.batcher import Batcher
+from evenhand.service.inference.batcher import Batcher, Limits
 from evenhand.service.inference.workers import Workers
 
 
@@ -24,13 +23,13 @@ async def test_chaos_ends_every_submit_exactly_once() -> None:
         return [-item for item in items]
 
     outcomes: Counter[str] = Counter()
-    lanes = Workers(2, lambda: None, stall_s=30.0)
+    workers = Workers(2, lambda: None, stall_s=30.0)
     batcher: Batcher[int, int] = Batcher(
-        runner, lambda i: i % 50 + 1, Limits(300, 16, 400), lanes.wake, lambda _: None
+        runner, lambda i: i % 50 + 1, Limits(300, 16, 400), workers.wake, lambda _: None
     )
     batcher.start()
-    lanes.add(batcher)
-    await lanes.start()
+    workers.add(batcher)
+    await workers.start()
 
     async def client(number: int) -> None:
         await asyncio.sleep(rng.random() * 1.5)
@@ -57,6 +56,6 @@ async def test_chaos_ends_every_submit_exactly_once() -> None:
     assert await batcher.submit([1]) == [-1]
     assert batcher.depth == 0
     await batcher.close()
-    await lanes.stop()
+    await workers.stop()
 
     assert max(run.values()) == 1 or run.most_common(1)[0][0] == 1

@@ -44,10 +44,10 @@ def read_evidence(engine: Engine) -> list[Kept]:
         SQLAlchemyError: the database is away.
     """
     with engine.connect() as connection:
-        found = connection.execute(select(evidence).order_by(*evidence.primary_key))
+        rows = connection.execute(select(evidence).order_by(*evidence.primary_key))
         return [
             Kept(model, attribute, group, metric, Comparison(**json.loads(state)))
-            for model, attribute, group, metric, state in found
+            for model, attribute, group, metric, state in rows
         ]
 
 
@@ -161,20 +161,20 @@ def _locked(file: int) -> bool:
 
 
 def _cursor(connection: Connection) -> int:
-    found = connection.execute(select(about.c.value).where(about.c.name == CURSOR)).scalar_one_or_none()
-    return int(found or 0)
+    value = connection.execute(select(about.c.value).where(about.c.name == CURSOR)).scalar_one_or_none()
+    return int(value or 0)
 
 
 def _states(
     connection: Connection, models: set[str]
 ) -> dict[str, dict[tuple[str, str, str], dict[str, Any]]]:
     """What is kept about these models."""
-    found: dict[str, dict[tuple[str, str, str], dict[str, Any]]] = {model: {} for model in models}
+    states: dict[str, dict[tuple[str, str, str], dict[str, Any]]] = {model: {} for model in models}
     for model, attribute, group, metric, state in connection.execute(
         select(evidence).where(evidence.c.model.in_(models))
     ):
-        found[model][attribute, group, metric] = json.loads(state)
-    return found
+        states[model][attribute, group, metric] = json.loads(state)
+    return states
 
 
 def _weigh(
@@ -192,10 +192,10 @@ def _weigh(
             "attribute": attribute,
             "group": group,
             "metric": metric,
-            "state": json.dumps(found.comparisons[attribute, group, metric].state()),
+            "state": json.dumps(model_evidence.comparisons[attribute, group, metric].state()),
         }
-        for model, found in models.items()
-        for attribute, group, metric in sorted(found.changed)
+        for model, model_evidence in models.items()
+        for attribute, group, metric in sorted(model_evidence.changed)
     ]
 
 

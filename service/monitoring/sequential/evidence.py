@@ -194,7 +194,7 @@ class Evidence:
         self.comparisons = {key: Comparison(**state) for key, state in states.items()}
         self.changed: set[tuple[str, str, str]] = set()
         """Comparisons that have taken rows."""
-        self._running = sum(found.blocks > 0 for found in self.comparisons.values())
+        self._running = sum(comparison.blocks > 0 for comparison in self.comparisons.values())
 
     def add(self, row: Seen, metric: str) -> None:
         """Take a row into one rate.
@@ -213,14 +213,14 @@ class Evidence:
 
     def _comparison(self, key: tuple[str, str, str], row: Seen) -> Comparison:
         """The comparison as the rules want it; one that was made with another gap or reference begins anew."""
-        rules, found = self._rules, self.comparisons.get(key)
+        rules, comparison = self._rules, self.comparisons.get(key)
         start_limit_ln = rules.start_limit_ln(row.planned)
-        if found is None or found.reference != row.reference or found.gap != rules.gap:
-            self._running -= found is not None and found.blocks > 0
+        if comparison is None or comparison.reference != row.reference or comparison.gap != rules.gap:
+            self._running -= comparison is not None and comparison.blocks > 0
             new = Comparison(row.reference, rules.gap, rules.days_per_false_alarm, start_limit_ln, row.day)
-            found = self.comparisons[key] = new
-        found.limit, found.start_limit_ln = rules.days_per_false_alarm, start_limit_ln
-        return found
+            comparison = self.comparisons[key] = new
+        comparison.limit, comparison.start_limit_ln = rules.days_per_false_alarm, start_limit_ln
+        return comparison
 
 
 class Seen(NamedTuple):

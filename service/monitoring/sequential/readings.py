@@ -40,7 +40,7 @@ class _Record(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Known:
+class _Subject:
     """What the chain says about one decision, and from which record on."""
 
     groups: dict[str, int] = field(default_factory=dict)
@@ -72,69 +72,71 @@ class Reader:
         Returns:
             The last record that was read now, and what they say.
         """
-        told = records.c
-        asked = select(told.seq, told.id, told.kind, told.at_ms, told.subject, told.body)
-        rows = connection.execute(asked.where(told.seq > seq).order_by(told.seq).limit(most))
-        found = [_Record(*row) for row in rows]
-        if not found:
+        columns = records.c
+        query = select(columns.seq, columns.id, columns.kind, columns.at_ms, columns.subject, columns.body)
+        rows = connection.execute(query.where(columns.seq > seq).order_by(columns.seq).limit(most))
+        batch = [_Record(*row) for row in rows]
+        if not batch:
             return seq, []
-        decisions = {one.id: _body(one.body) for one in found if one.kind == "decision"}
-        known = self._known(connection, found, decisions)
+        decisions = {one.id: _body(one.body) for one in batch if one.kind == "decision"}
+        about = self._subjects(connection, batch, decisions)
         self._learn_configurations(connection, decisions.values())
-        groups = self._groups(connection, known)
+        groups = self._groups(connection, about)
         readings = []
-        for one in found:
+        for one in batch:
             subject = one.id if one.kind == "decision" else one.subject
             decision = decisions.get(subject or "")
-            if subject in known and decision:
-                readings += list(self._say(one, decision, known[subject], groups.get(subject, {})))
-        return found[-1].seq, readings
+            if subject in about and decision:
+                readings += list(self._readings(one, decision, about[subject], groups.get(subject, {})))
+        return batch[-1].seq, readings
 
-    def _known(
-        self, connection: Connection, found: Sequence[_Record], decisions: dict[str, dict[str, Any]]
-    ) -> dict[str, _Known]:
+    def _subjects(
+        self, connection: Connection, batch: Sequence[_Record], decisions: dict[str, dict[str, Any]]
+    ) -> dict[str, _Subject]:
         """When what was known about the decisions that these records speak of; adds decisions that are read later."""
-        subjects = {one.subject for one in found if one.kind in LATER and one.subject}
-        told = records.c
+        subjects = {one.subject for one in batch if one.kind in LATER and one.subject}
+        columns = records.c
         missing = subjects - decisions.keys()
         if missing:
-            asked = select(told.id, told.body).where(told.id.in_(missing), told.kind == "decision")
-            decisions |= {name: _body(body) for name, body in connection.execute(asked)}
-        known: dict[str, _Known] = defaultdict(_Known)
+            query = select(columns.id, columns.body).where(
+                columns.id.in_(missing), columns.kind == "decision"
+            )
+            decisions |= {name: _body(body) for name, body in connection.execute(query)}
+        by_decision: dict[str, _Subject] = defaultdict(_Subject)
         for name, decision in decisions.items():
             for attribute in decision.get("declared", ()) if decision.get("error") is None else ():
-                known[name].groups[attribute] = 0
+                by_decision[name].groups[attribute] = 0
         if subjects:
-            about_them = select(told.seq, told.kind, told.subject, told.body).where(
-                told.subject.in_(subjects)
+            about_them = select(columns.seq, columns.kind, columns.subject, columns.body).where(
+                columns.subject.in_(subjects)
             )
-            later = about_them.where(told.kind.in_(LATER)).order_by(told.seq)
+            later = about_them.where(columns.kind.in_(LATER)).order_by(columns.seq)
             for seq, kind, subject, text in connection.execute(later):
-                body, about = _body(text), known[str(subject)]
+                body, about = _body(text), by_decision[str(subject)]
                 for attribute in body.get("attributes", ()) if kind == "groups" else ():
                     about.groups.setdefault(attribute, seq)
                 if kind == "label" and about.good is None:
                     about.good, about.label_seq = body.get("favourable"), seq
-        return {name: about for name, about in known.items() if about.groups}
+        return {name: about for name, about in by_decision.items() if about.groups}
 
     def _learn_configurations(self, connection: Connection, decisions: Iterable[dict[str, Any]]) -> None:
         named = {decision["configuration"] for decision in decisions if "configuration" in decision}
         if missing := named - self._configurations.keys():
-            asked = select(configurations).where(configurations.c.sha256.in_(missing))
-            for sha256, body in connection.execute(asked):
+            query = select(configurations).where(configurations.c.sha256.in_(missing))
+            for sha256, body in connection.execute(query):
                 self._configurations[sha256] = from_json(body)
 
-    def _groups(self, connection: Connection, known: dict[str, _Known]) -> dict[str, dict[str, str]]:
+    def _groups(self, connection: Connection, by_decision: dict[str, _Subject]) -> dict[str, dict[str, str]]:
         """Declared groups by decision and attribute; those that were erased are not there."""
-        names = {self._keys.pseudonym(name): name for name in known}
-        asked = select(attributes.c.pseudonym, attributes.c.attribute, attributes.c.group)
-        found: dict[str, dict[str, str]] = defaultdict(dict)
-        for pseudonym, attribute, group in connection.execute(asked.where(attributes.c.pseudonym.in_(names))):
-            found[names[pseudonym]][attribute] = group
-        return found
+        names = {self._keys.pseudonym(name): name for name in by_decision}
+        query = select(attributes.c.pseudonym, attributes.c.attribute, attributes.c.group)
+        groups: dict[str, dict[str, str]] = defaultdict(dict)
+        for pseudonym, attribute, group in connection.execute(query.where(attributes.c.pseudonym.in_(names))):
+            groups[names[pseudonym]][attribute] = group
+        return groups
 
-    def _say(
-        self, record: _Record, decision: dict[str, Any], known: _Known, groups: dict[str, str]
+    def _readings(
+        self, record: _Record, decision: dict[str, Any], about: _Subject, groups: dict[str, str]
     ) -> Iterator[Reading]:
         """What one record adds."""
         made_by = self._configurations.get(decision.get("configuration", ""))
@@ -147,7 +149,7 @@ class Reader:
             if (
                 attribute not in listed
                 or group not in listed[attribute]["groups"]
-                or attribute not in known.groups
+                or attribute not in about.groups
             ):
                 continue
             seen = Seen(
@@ -159,11 +161,11 @@ class Reader:
                 favourable=decision["final"]["favourable"],
                 day=record.at_ms / DAY_MS,
             )
-            from_seq = known.groups[attribute]
+            from_seq = about.groups[attribute]
             if from_seq == since:
                 yield decision["model"], PARITY, seen
-            if known.good is not None and since and max(from_seq, known.label_seq) == since:
-                yield decision["model"], TRUE_POSITIVES if known.good else FALSE_POSITIVES, seen
+            if about.good is not None and since and max(from_seq, about.label_seq) == since:
+                yield decision["model"], TRUE_POSITIVES if about.good else FALSE_POSITIVES, seen
 
 
 def _body(text: str | None) -> dict[str, Any]:

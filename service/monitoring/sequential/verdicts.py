@@ -34,9 +34,9 @@ class Kept:
 
         While it is a breach it is above the limit, so that whoever compares the two says the same as we do.
         """
-        found = self.comparison.detector_ln if process == "detector" else self.comparison.since_start_ln
+        value = self.comparison.detector_ln if process == "detector" else self.comparison.since_start_ln
         return (
-            max(found, math.nextafter(self.limit_ln(process), math.inf)) if self.is_breach(process) else found
+            max(value, math.nextafter(self.limit_ln(process), math.inf)) if self.is_breach(process) else value
         )
 
     def limit_ln(self, process: Process) -> float:
@@ -59,18 +59,18 @@ def findings(
         attributes: All that it has.
         rules: What the operator asks for.
     """
-    known = {(one.attribute, one.group, one.metric): one for one in kept if one.model == model}
+    compared = {(one.attribute, one.group, one.metric): one for one in kept if one.model == model}
     start_limit_ln = rules.start_limit_ln(planned(len(attribute.groups) for attribute in attributes))
-    found = []
+    entries = []
     for attribute in attributes:
         name, reference = attribute.name, attribute.reference
         for group, metric in product([group for group in attribute.groups if group != reference], METRICS):
-            one = known.get((name, group, metric))
+            one = compared.get((name, group, metric))
             if one is None or one.comparison.reference != reference:
                 nothing = Comparison(reference, rules.gap, rules.days_per_false_alarm, start_limit_ln, 0.0)
                 one = Kept(model, name, group, metric, nothing)
-            found += [_entry(one, process, rules) for process in PROCESSES]
-    return found
+            entries += [_entry(one, process, rules) for process in PROCESSES]
+    return entries
 
 
 def _entry(one: Kept, process: Process, rules: EvidenceSettings) -> dict[str, Any]:
@@ -115,11 +115,11 @@ def _sentence(one: Kept, process: Process, state: State, rules: EvidenceSettings
 
 def _rows(one: Kept) -> str:
     """How many, and their rates."""
-    told = []
+    parts = []
     for ours, name in ((1, one.group), (0, one.comparison.reference)):
         n, good = one.comparison.rows[ours], one.comparison.favourable[ours]
-        told.append(f"{n:,} {name} ({100 * good / n:.1f} %)" if n else f"0 {name}")
-    return "n = " + " and ".join(told)
+        parts.append(f"{n:,} {name} ({100 * good / n:.1f} %)" if n else f"0 {name}")
+    return "n = " + " and ".join(parts)
 
 
 def _date(day: float) -> str:

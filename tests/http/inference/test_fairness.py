@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 from waiting import until
 
 from evenhand.service.monitoring.schema import FairnessReply
-from evenhand.service.routes.cached import Recent
+from evenhand.service.routes.cached import CachedReplies
 
 KIND, UNKIND = "what a lovely day", "you are all vermin and should leave"
 NAME = "hatexplain-toxicity"
@@ -198,7 +198,7 @@ def test_the_api_describes_the_answer(client: TestClient) -> None:
 async def test_an_answer_is_shared_for_a_moment_and_an_error_is_not_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    recent, made, clock = Recent(), [], [100.0]
+    recent, made, clock = CachedReplies(), [], [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
 
     async def make() -> bytes:
@@ -217,7 +217,7 @@ async def test_an_answer_is_shared_for_a_moment_and_an_error_is_not_kept(
 
 
 async def test_a_slow_answer_is_kept_longer(monkeypatch: pytest.MonkeyPatch) -> None:
-    recent, made, clock = Recent(), [], [100.0]
+    recent, made, clock = CachedReplies(), [], [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
 
     async def make() -> bytes:
@@ -233,7 +233,7 @@ async def test_a_slow_answer_is_kept_longer(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 async def test_a_caller_who_leaves_takes_nobodys_answer_along() -> None:
-    recent, go = Recent(), asyncio.Event()
+    recent, go = CachedReplies(), asyncio.Event()
 
     async def make() -> bytes:
         await go.wait()

@@ -128,7 +128,7 @@ def test_the_second_question_waits_for_all_others_also_after_a_new_bundle_took_o
     assert client.post("/models/hatexplain-toxicity/reload", json={}).json()["changed"] is True
     (new,) = running.registry.live()
     for source, is_served in ((new.batcher, False), (new.check.batcher, True)):
-        assert running.lanes.in_background(source) is is_served
+        assert running.workers.in_background(source) is is_served
     assert ask(client, TEXTS)
     until(lambda: total(client, FLIPS) == 3)
     until(lambda: not old.check.batcher.alive)

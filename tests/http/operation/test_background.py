@@ -119,13 +119,13 @@ def test_a_lost_engine_thread_is_replaced_once_the_machine_has_a_thread_again(
     open_client: Start, demo: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = open_client(demo, lanes=1)
-    lanes = client.app.state.running.lanes  # type: ignore[attr-defined]
-    (lane,) = lanes._lanes
+    workers = client.app.state.running.workers  # type: ignore[attr-defined]
+    (worker,) = workers._workers
     before = threading.stack_size(2**46)  # of new threads: no machine has so much
     try:
-        lane.lost = True
-        lanes.wake()
-        lane.join()
+        worker.failed = True
+        workers.wake()
+        worker.join()
         until(lambda: total(client, FAILURES, task="engine") >= 2)
         background = client.app.state.running.background  # type: ignore[attr-defined]
         assert "engine: RuntimeError" in background.problem

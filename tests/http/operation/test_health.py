@@ -36,11 +36,11 @@ def test_not_ready_before_the_start_and_while_stopping(demo: Path) -> None:
 def test_a_lost_engine_thread_shows_and_is_replaced(demo: Path) -> None:
     app = create_app(Settings(bundles=(demo,), lanes=1, threads=1))
     with TestClient(app) as running:
-        lanes = app.state.running.lanes
-        (lane,) = lanes._lanes
-        lane.lost = True  # it ends at its next look for work
-        lanes.wake()
-        lane.join()
+        workers = app.state.running.workers
+        (worker,) = workers._workers
+        worker.failed = True  # it ends at its next look for work
+        workers.wake()
+        worker.join()
         reply = running.get("/readyz")
         assert reply.status_code == 503
         assert "was lost" in reply.json()["error"]["message"]
@@ -54,13 +54,13 @@ def test_a_canary_that_fails_shows_and_its_recovery_too(demo: Path) -> None:
     app = create_app(Settings(bundles=(demo,), lanes=1, threads=1))
     with TestClient(app) as running:
         (slot,) = app.state.running.registry.slots
-        engine, lane = slot.model.engine, app.state.running.lanes._lanes[0]
+        engine, worker = slot.model.engine, app.state.running.workers._workers[0]
         scores, engine._canary = (
             engine._canary[1],
             (engine._canary[0], engine._canary[1].__class__(*[1e9] * 5)),
         )
-        lane.idle_since_s = -1e9
-        app.state.running.lanes.wake()
+        worker.idle_since_s = -1e9
+        app.state.running.workers.wake()
         until(lambda: running.get("/readyz").status_code == 503)
         assert "canary" in running.get("/readyz").json()["error"]["message"]
         engine._canary = (engine._canary[0], scores)

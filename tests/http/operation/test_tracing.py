@@ -21,7 +21,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from prometheus_client import CollectorRegistry
 
 from evenhand.service.app import create_app
-from evenhand.service.auth.guard import Authorizer
+from evenhand.service.auth.authorizer import Authorizer
 from evenhand.service.http.bodies import Bodies, BodyLimits
 from evenhand.service.http.middleware import AuthMiddleware
 from evenhand.service.metrics.collectors import Metrics

@@ -1,4 +1,4 @@
-"""How cores are shared out between lanes, workers and operators."""
+"""How cores are shared out between processes, workers and operators."""
 
 import pytest
 
@@ -20,7 +20,7 @@ CPU = ("CPUExecutionProvider",)
         (8, {"threads": 1}, Session(1, CPU, 0), None),
         (1, {}, Session(1, CPU, SPIN_US), None),
     ],
-    ids=["a core per lane", "workers", "two lanes", "one lane", "threads as told", "one core"],
+    ids=["a core per worker", "processes", "two workers", "one worker", "threads as told", "one core"],
 )
 def test_a_run_that_is_alone_gets_what_the_lanes_share(
     monkeypatch: pytest.MonkeyPatch, cores: int, given: dict[str, int], usual: Session, wide: Session | None

@@ -22,9 +22,9 @@ NAME = "hatexplain-toxicity"
 
 class Worker:
     def __init__(self, file: Path, *bundles: Path) -> None:
-        lanes, metrics = Workers(1, lambda: None, stall_s=1.5), Metrics(CollectorRegistry())
-        self.registry: Registry = load_all(bundles, Loader(Settings(threads=1), lanes, metrics))
-        self.control = Control(self.registry, lanes, metrics, lambda *_: None, file)
+        workers, metrics = Workers(1, lambda: None, stall_s=1.5), Metrics(CollectorRegistry())
+        self.registry: Registry = load_all(bundles, Loader(Settings(threads=1), workers, metrics))
+        self.control = Control(self.registry, workers, metrics, lambda *_: None, file)
 
     @property
     def modes(self) -> list[Mode]:

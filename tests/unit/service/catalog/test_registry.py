@@ -17,8 +17,8 @@ from evenhand.service.settings import Settings
 
 
 def load(*paths: Path) -> Registry:
-    lanes = Workers(1, lambda: None, stall_s=1.5)
-    return load_all(paths, Loader(Settings(), lanes, Metrics(CollectorRegistry())))
+    workers = Workers(1, lambda: None, stall_s=1.5)
+    return load_all(paths, Loader(Settings(), workers, Metrics(CollectorRegistry())))
 
 
 def test_no_bundle_is_an_error_that_says_what_to_do() -> None:

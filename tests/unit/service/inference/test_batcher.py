@@ -8,8 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from evenhand.service.errors import Closing, DeadlineExceeded, EngineFailed, Overloaded, TooLarge
-from evenhand.service.inference.batch import BatchReport, Limits
-from evenhand.service.inference.batcher import Batcher
+from evenhand.service.inference.batcher import Batcher, BatchReport, Limits
 from evenhand.service.inference.workers import Workers
 
 
@@ -34,25 +33,25 @@ class Case:
     def __init__(self, runner: Runner, batch: int = 8, tokens: int = 1000, **limits: float) -> None:
         self.runner = runner
         self.reports: list[BatchReport] = []
-        self.lanes = Workers(1, lambda: None, stall_s=30.0)
+        self.workers = Workers(1, lambda: None, stall_s=30.0)
         self.batcher: Batcher[int, int] = Batcher(
             runner,
             lambda item: item % 100 + 1,
             Limits(int(limits.pop("rows", 100)), batch, tokens, **limits),
-            self.lanes.wake,
+            self.workers.wake,
             self.reports.append,
         )
 
     async def __aenter__(self) -> Batcher[int, int]:
         self.batcher.start()
-        self.lanes.add(self.batcher)
-        await self.lanes.start()
+        self.workers.add(self.batcher)
+        await self.workers.start()
         return self.batcher
 
     async def __aexit__(self, *_: object) -> None:
         self.runner.free.set()  # a failed test must not wait for ever
         await self.batcher.close()
-        await self.lanes.stop()
+        await self.workers.stop()
 
 
 async def test_each_caller_gets_its_own_rows() -> None:
@@ -252,5 +251,5 @@ async def test_what_ends_the_thread_answers_the_batch_in_flight_and_the_next_one
     async with case as batcher:
         (found,) = await batcher.submit([13])
         assert isinstance(found, EngineFailed)
-        assert case.lanes.problem is not None
+        assert case.workers.problem is not None
         assert await batcher.submit([1]) == [2]

@@ -42,42 +42,42 @@ async def until(holds: Callable[[], bool]) -> None:
 
 async def test_lanes_are_ready_once_each_has_answered_its_canary() -> None:
     probes: Counter[str] = Counter()
-    lanes = Workers(3, lambda: probes.update([threading.current_thread().name]), stall_s=1.0)
-    assert lanes.problem == "the engine has not been started"
-    await lanes.start()
-    assert lanes.problem is None
+    workers = Workers(3, lambda: probes.update([threading.current_thread().name]), stall_s=1.0)
+    assert workers.problem == "the engine has not been started"
+    await workers.start()
+    assert workers.problem is None
     assert probes == {"engine-0": 1, "engine-1": 1, "engine-2": 1}
-    await lanes.stop()
+    await workers.stop()
 
 
-async def test_a_run_is_alone_while_no_other_lane_runs_and_nothing_waits() -> None:
+async def test_a_run_is_alone_while_no_other_worker_runs_and_nothing_waits() -> None:
     found: list[bool] = []
-    lanes = Workers(2, lambda: None, stall_s=5.0)
+    workers = Workers(2, lambda: None, stall_s=5.0)
     gate = threading.Event()
 
     def last() -> None:
-        found.append(lanes.is_alone)
+        found.append(workers.is_alone)
 
     def first() -> None:
-        found.append(lanes.is_alone)
+        found.append(workers.is_alone)
         gate.wait(600)
 
     one, other = Work(first), Work()
-    lanes.add(one)
-    lanes.add(other)
-    await lanes.start()
+    workers.add(one)
+    workers.add(other)
+    await workers.start()
     await until(lambda: len(found) == 1)
     other.jobs.append(last)
-    lanes.wake()
+    workers.wake()
     await until(lambda: len(found) == 2)
     gate.set()
-    await until(lambda: not any(lane.busy_s for lane in lanes._lanes))
+    await until(lambda: not any(worker.busy_s for worker in workers._workers))
     other.jobs.extend([last, last])
-    lanes.wake()
+    workers.wake()
     await until(lambda: len(found) == 4)
     assert found[:2] == [True, False]
     assert found[2] is False  # one more waits
-    await lanes.stop()
+    await workers.stop()
 
 
 async def test_a_heavy_source_does_not_starve_a_light_one() -> None:
@@ -92,12 +92,12 @@ async def test_a_heavy_source_does_not_starve_a_light_one() -> None:
 
     heavy = Work(*[job("heavy", 0.04) for _ in range(10)])
     light = Work(*[job("light", 0.01) for _ in range(20)])
-    lanes = Workers(1, lambda: None, stall_s=5.0)
-    lanes.add(heavy)
-    lanes.add(light)
-    await lanes.start()
+    workers = Workers(1, lambda: None, stall_s=5.0)
+    workers.add(heavy)
+    workers.add(light)
+    await workers.start()
     await until(lambda: not light.jobs)
-    await lanes.stop()
+    await workers.stop()
     # Equal engine time: about four light jobs to a heavy one, not one to one.
     assert 3 <= order[: order.index("light") + 20].count("heavy") <= 8
 
@@ -113,15 +113,15 @@ async def test_a_source_that_was_idle_does_not_make_up_for_it() -> None:
         return run
 
     busy, late = Work(*[job("busy") for _ in range(60)]), Work()
-    lanes = Workers(1, lambda: None, stall_s=5.0)
-    lanes.add(busy)
-    lanes.add(late)
-    await lanes.start()
+    workers = Workers(1, lambda: None, stall_s=5.0)
+    workers.add(busy)
+    workers.add(late)
+    await workers.start()
     await until(lambda: len(order) >= 20)
     late.jobs.extend(job("late") for _ in range(20))
-    lanes.wake()
+    workers.wake()
     await until(lambda: not late.jobs)
-    await lanes.stop()
+    await workers.stop()
     begun = order.index("late")
     assert order[begun : begun + 20].count("busy") >= 7
 
@@ -130,79 +130,79 @@ async def test_a_background_source_gets_what_the_others_leave() -> None:
     order: list[str] = []
     first = Work(*[lambda: order.append("first") for _ in range(5)])
     behind = Work(*[lambda: order.append("behind") for _ in range(5)])
-    lanes = Workers(1, lambda: None, stall_s=5.0)
-    lanes.add(behind, background=True)
-    lanes.add(first)
-    await lanes.start()
+    workers = Workers(1, lambda: None, stall_s=5.0)
+    workers.add(behind, background=True)
+    workers.add(first)
+    await workers.start()
     await until(lambda: not behind.jobs)
     assert order == ["first"] * 5 + ["behind"] * 5
     order.clear()
-    lanes.defer(first, background=True)
-    lanes.defer(behind, background=False)
+    workers.defer(first, background=True)
+    workers.defer(behind, background=False)
     first.jobs.append(lambda: order.append("first"))
     behind.jobs.extend([lambda: order.append("behind")] * 2)
-    lanes.wake()
+    workers.wake()
     await until(lambda: len(order) == 3)
     assert order == ["behind", "behind", "first"]
-    lanes.remove(behind)
+    workers.remove(behind)
     behind.jobs.append(lambda: order.append("removed"))
-    lanes.wake()
+    workers.wake()
     await asyncio.sleep(0.05)
     assert "removed" not in order
-    await lanes.stop()
+    await workers.stop()
 
 
 async def test_all_lanes_help_with_what_arrived_at_once() -> None:
     together = threading.Barrier(2, timeout=600)
     work = Work()
-    lanes = Workers(2, lambda: None, stall_s=10.0)
-    lanes.add(work)
-    await lanes.start()
+    workers = Workers(2, lambda: None, stall_s=10.0)
+    workers.add(work)
+    await workers.start()
     work.jobs.extend([lambda: together.wait() and None] * 2)
-    lanes.wake()
-    await until(lambda: not work.jobs and lanes.problem is None)
+    workers.wake()
+    await until(lambda: not work.jobs and workers.problem is None)
     await asyncio.sleep(0.05)
     assert not together.broken
-    await lanes.stop()
+    await workers.stop()
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-async def test_a_dead_lane_fails_its_job_shows_and_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_dead_worker_fails_its_job_shows_and_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PROBATION_S", 0.3)
 
     def die() -> None:
         raise SystemExit
 
     work = Work(die)
-    lanes = Workers(1, lambda: None, stall_s=1.0)
-    lanes.add(work)
-    await lanes.start()
-    await until(lambda: lanes.problem is not None)
+    workers = Workers(1, lambda: None, stall_s=5.0)
+    workers.add(work)
+    await workers.start()
+    await until(lambda: workers.problem is not None)
     await until(lambda: work.failed == 1)
-    await until(lambda: lanes.problem is None)
+    await until(lambda: workers.problem is None)
     done = threading.Event()
     work.jobs.append(done.set)
-    lanes.wake()
+    workers.wake()
     await until(done.is_set)
-    await lanes.stop()
+    await workers.stop()
 
 
-async def test_a_hung_lane_fails_its_job_shows_and_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_hung_worker_fails_its_job_shows_and_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PROBATION_S", 0.3)
     freed, done = threading.Event(), threading.Event()
     work = Work(lambda: freed.wait(600) and None)
-    lanes = Workers(1, lambda: None, stall_s=0.3)
-    lanes.add(work)
-    await lanes.start()
-    await until(lambda: lanes.problem is not None)
+    workers = Workers(1, lambda: None, stall_s=0.3)
+    workers.add(work)
+    await workers.start()
+    await until(lambda: workers.problem is not None)
     await until(lambda: work.failed == 1)
-    await until(lambda: lanes.problem is None)
+    await until(lambda: workers.problem is None)
     work.jobs.append(done.set)
-    lanes.wake()
+    workers.wake()
     await until(done.is_set)
-    assert not lanes.beyond_repair
+    assert not workers.beyond_repair
     freed.set()
-    await lanes.stop()
+    await workers.stop()
 
 
 async def test_lanes_that_go_on_hanging_say_that_only_a_new_process_helps(
@@ -211,29 +211,29 @@ async def test_lanes_that_go_on_hanging_say_that_only_a_new_process_helps(
     monkeypatch.setattr(module, "PROBATION_S", 0.0)
     freed = threading.Event()
     work = Work(*[lambda: freed.wait(600) and None] * 10)
-    lanes = Workers(1, lambda: None, stall_s=0.1)
-    lanes.add(work)
-    await lanes.start()
-    await until(lambda: lanes.beyond_repair)
-    assert lanes.problem is not None
-    assert "must be replaced" in lanes.problem
-    assert work.failed == module.MOST_LOST
+    workers = Workers(1, lambda: None, stall_s=0.1)
+    workers.add(work)
+    await workers.start()
+    await until(lambda: workers.beyond_repair)
+    assert workers.problem is not None
+    assert "must be replaced" in workers.problem
+    assert work.failed == module.MOST_HUNG
     freed.set()
-    await until(lambda: not lanes.beyond_repair)
-    await lanes.stop()
+    await until(lambda: not workers.beyond_repair)
+    await workers.stop()
 
 
 async def test_a_model_that_needs_long_is_given_the_time() -> None:
     work = Work(lambda: time.sleep(0.8))
-    lanes = Workers(1, lambda: None, stall_s=0.3)
-    lanes.allow(full_batch_s=0.5)
-    lanes.add(work)
-    await lanes.start()
+    workers = Workers(1, lambda: None, stall_s=0.3)
+    workers.allow(full_batch_s=0.5)
+    workers.add(work)
+    await workers.start()
     await asyncio.sleep(1.0)
     assert not work.jobs
     assert work.failed == 0
-    assert lanes.problem is None
-    await lanes.stop()
+    assert workers.problem is None
+    await workers.stop()
 
 
 async def test_a_canary_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,19 +244,19 @@ async def test_a_canary_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatc
         if broken.is_set():
             raise RuntimeError("wrong")
 
-    lanes = Workers(1, probe, stall_s=5.0)
-    await lanes.start()
+    workers = Workers(1, probe, stall_s=5.0)
+    await workers.start()
     broken.set()
-    await until(lambda: lanes.problem is not None)
+    await until(lambda: workers.problem is not None)
     busy = Work(*[lambda: time.sleep(0.02)] * 400)
-    lanes.add(busy)
-    lanes.wake()
+    workers.add(busy)
+    workers.wake()
     await asyncio.sleep(0.1)
     broken.clear()
-    await until(lambda: lanes.problem is None)
+    await until(lambda: workers.problem is None)
     assert busy.jobs, "it recovered under load"
     busy.jobs.clear()
-    await lanes.stop()
+    await workers.stop()
 
 
 async def test_on_a_machine_just_booted_the_canary_is_due_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -268,7 +268,7 @@ async def test_on_a_machine_just_booted_the_canary_is_due_at_once(monkeypatch: p
             return 0.0
 
     monkeypatch.setattr(module, "time", Stopped)
-    lanes = Workers(1, lambda: None, stall_s=5.0)
-    await asyncio.wait_for(lanes.start(), 60)
-    assert lanes.problem is None
-    await lanes.stop()
+    workers = Workers(1, lambda: None, stall_s=5.0)
+    await asyncio.wait_for(workers.start(), 60)
+    assert workers.problem is None
+    await workers.stop()

@@ -1,1 +1,1 @@
-"""Who may ask what: keys, tokens, scopes, rates. Asked by the middleware before a body is read."""
+"""Authentication and authorisation: keys, tokens, scopes, rates. Checked before a body is read."""

@@ -1,4 +1,4 @@
-"""Lets a request through or refuses it: the rule of its route, the credential it shows, its rate."""
+"""Allows or refuses a request by the rule of its route, its credential and its rate."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from evenhand.service.settings import Settings
 
 log = logging.getLogger(__name__)
 CLOSED = (
-    "{host} can be reached by others and there are no keys: make one (evenhand key new NAME --scope predict) and set "
-    "EVENHAND_KEYS_FILE, listen on 127.0.0.1, or set EVENHAND_OPEN=true to let everyone in"
+    "{host} can be reached by others and there are no keys: make one (evenhand key new NAME --scope predict) and "
+    "set EVENHAND_KEYS_FILE, listen on 127.0.0.1, or set EVENHAND_OPEN=true to let everyone in"
 )
 PROXIES = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"via")
-"""Headers that a proxy adds: whoever is behind it may be anywhere."""
+"""Headers that a proxy adds: its client may be on any machine."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whoever showed a credential that holds."""
+    """The holder of a valid credential."""
 
     name: str
-    """Of the key; of a token only that it is one, for its subject is personal data."""
+    """Name of the key; for a token only the word, because its subject is personal data."""
     bucket: str
     scopes: frozenset[str]
     rate_per_s: float
@@ -41,14 +41,14 @@ class Caller:
 
 
 class Authorizer:
-    """Asked once per request, before its body is read.
+    """Decides once per request, before its body is read.
 
     Args:
-        settings: Where keys lie, and how many requests they may make.
-        count: Is told what became of each request that needs a scope.
+        settings: The key file, the token settings and the rate limit.
+        count: Called with the result of each request that needs a scope.
 
     Raises:
-        AccessError: keys or tokens cannot be set up, or nothing would protect what strangers can reach.
+        AccessError: keys or tokens cannot be set up, or other machines could reach the service without a key.
     """
 
     def __init__(self, settings: Settings, count: Callable[[str], None]) -> None:
@@ -60,39 +60,40 @@ class Authorizer:
         self._needs_key = self._keys is not None or self._tokens is not None
         self._is_local = is_loopback(settings.host)
         self.is_open_to_all = not self._needs_key and not self._is_local
-        """Whether strangers reach it, and need no key."""
+        """Whether other machines reach the service and need no key."""
         if self.is_open_to_all and not settings.open:
             raise AccessError(CLOSED.format(host=settings.host))
 
     def rules(self, path: str) -> Mapping[str, Rule]:
-        """What each method of a path needs; empty for a path that is not there."""
+        """The rules of a path by method; empty for an unknown path."""
         return self._rules.of_path(path)
 
-    def admit(self, scope: Mapping[str, Any], rules: Mapping[str, Rule]) -> None:
-        """Return where the request may go on.
+    def admit(self, scope: Mapping[str, Any], rules: Mapping[str, Rule]) -> Rule:
+        """The rule of a request that is allowed.
 
         Args:
-            scope: ASGI's, of the request.
-            rules: Of its path.
+            scope: The request's ASGI scope.
+            rules: The rules of its path, by method.
 
         Raises:
-            Unauthorized: no credential, or none that holds.
-            Forbidden: it lacks the scope.
-            RateLimited: it was used too often.
-            AdminOff: without keys, only this machine may change anything.
+            Unauthorized: the credential is missing or not valid.
+            Forbidden: the credential lacks the scope.
+            RateLimited: the credential was used too often.
+            AdminOff: without keys, only this machine may use admin routes.
             NotFound: no such path.
-            MethodNotAllowed: no such method.
+            MethodNotAllowed: the path has no such method.
         """
         method = scope["method"]
         rule = rules.get("GET" if method == "HEAD" else method)
         if rule is not None and not rule.scopes:
-            return
+            return rule
         if not self._needs_key:
             self._admit_without(rule, scope)
         else:
             self._admit_with(rule, scope)
-        if rule is None:  # only now: what exists is nobody's business who shows no key
+        if rule is None:  # only now: callers without a key must not learn which paths exist
             raise MethodNotAllowed if rules else NotFound
+        return rule
 
     def _admit_without(self, rule: Rule | None, scope: Mapping[str, Any]) -> None:
         if rule is not None and rule.is_admin and not (self._is_local and _from_here(scope)):
@@ -141,7 +142,7 @@ class Authorizer:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches what listens there."""
+    """Whether only this machine can reach this address."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -149,10 +150,10 @@ def is_loopback(host: str) -> bool:
 
 
 def _from_here(scope: Mapping[str, Any]) -> bool:
-    """Whether the connection came in on the loopback interface, and neither by a proxy nor from a page of another site.
+    """Whether the connection uses the loopback interface and comes neither from a proxy nor from another site's page.
 
-    A site whose name is made to point at this machine is to a browser the same site; its name in ``Origin``
-    gives it away. Other programs send none.
+    A site whose DNS name points at this machine (DNS rebinding) looks like the same site to a browser, but its
+    name stands in ``Origin``. Programs other than browsers send no ``Origin``.
     """
     server = scope.get("server")
     if server is not None and not is_loopback(server[0]) and _is_address(server[0]):
@@ -166,7 +167,7 @@ def _from_here(scope: Mapping[str, Any]) -> bool:
 def _is_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host)
-    except ValueError:  # a socket's path
+    except ValueError:  # the path of a Unix socket
         return False
     return True
 

@@ -1,4 +1,4 @@
-"""A request's headers to the one credential in them. Pure; knows no key."""
+"""Extracts the one credential from a request's headers. Pure; knows no key."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import re
 from collections.abc import Iterable
 
 MAX_BYTES = 8192
-"""A longer one is none of ours."""
+"""A longer credential cannot be valid."""
 TOKEN = re.compile(rb"[A-Za-z0-9._~+/-]{1,%d}=*" % MAX_BYTES)
 BEARER = re.compile(rb"bearer[ \t]+", re.IGNORECASE)
 
 
 class Malformed(ValueError):
-    """There is a credential, and it cannot be one of ours."""
+    """The credential has an impossible form."""
 
 
 def credential(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
-    """What a caller shows: the value of ``X-Api-Key``, or of ``Authorization: Bearer``; ``None`` if nothing.
+    """The value of ``X-Api-Key`` or ``Authorization: Bearer``; ``None`` if there is neither.
 
-    Another scheme in ``Authorization`` is somebody else's, such as a proxy's.
+    Other schemes in ``Authorization`` are ignored: they may be for a proxy.
 
     Args:
-        headers: Name in lower case, and value, of each.
+        headers: Pairs of name (in lower case) and value.
 
     Raises:
-        Malformed: it has an impossible form, or there are several, and which one counts would be a guess.
+        Malformed: the credential has an impossible form, or there are several.
     """
     values = []
     for name, value in headers:

@@ -1,7 +1,7 @@
-"""Bearer tokens (JWT, as OpenID Connect providers issue them), verified by PyJWT against public keys in a local file.
+"""Verifies bearer tokens (JWT, as OpenID Connect providers issue them) with PyJWT and public keys in a local file.
 
-No address is ever fetched, neither the issuer's nor one that a token names (``jku``, ``x5u``), and no key
-that a token brings along (``jwk``) is used.
+The service fetches no address, neither the issuer's nor one that a token names (``jku``, ``x5u``), and never
+uses a key that a token contains (``jwk``).
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
-"""Asymmetric ones only: whoever can verify must not be able to issue."""
+"""Asymmetric algorithms only: a service that can verify tokens must not be able to issue them."""
 LEEWAY_S = 30
-"""Between the issuer's clock and ours."""
+"""Allowed difference between the issuer's clock and ours."""
 MAX_FILE_BYTES = 2**20
 MAX_SUBJECT = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """Whose token it is, and what it may do."""
+    """Subject and scopes of a token."""
 
     subject: str
     scopes: frozenset[str]
@@ -41,9 +41,9 @@ class TokenVerifier:
 
     Args:
         path: File with a JSON Web Key Set.
-        issuer: Who must have issued a token.
-        audience: For whom.
-        claim: Which claim holds its scopes: a text separated by spaces, or a list.
+        issuer: Required issuer of a token.
+        audience: Required audience of a token.
+        claim: The claim that holds the scopes: a text separated by spaces, or a list.
 
     Raises:
         AccessError: the library is not installed, or the file cannot be used.
@@ -59,11 +59,11 @@ class TokenVerifier:
         self._keys = ReloadableFile(path, read_key_set)
 
     def verify(self, token: str, now_s: float) -> Bearer | None:
-        """Whose token it is; ``None`` where it does not hold.
+        """Subject and scopes of a token; ``None`` if it is not valid.
 
         Args:
-            token: In its compact form.
-            now_s: The monotonic clock.
+            token: The token in compact form.
+            now_s: Time of the monotonic clock.
         """
         try:
             key = _choose(self._keys.get(now_s), self._jwt.get_unverified_header(token))
@@ -79,7 +79,7 @@ class TokenVerifier:
                 options={"require": ["exp", "iss", "aud", "sub"]},
             )
         except (self._jwt.PyJWTError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
-            log.debug("a token does not hold: %s", type(error).__name__)
+            log.debug("a token is not valid: %s", type(error).__name__)
             return None
         return Bearer(str(claims["sub"])[:MAX_SUBJECT], _scopes(claims.get(self._claim)))
 
@@ -88,7 +88,7 @@ def read_key_set(path: Path) -> tuple[PyJWK, ...]:
     """Every public signing key of a file.
 
     Raises:
-        AccessError: it is no JSON Web Key Set, or holds a key that cannot be used.
+        AccessError: the file is no JSON Web Key Set, or holds a key that cannot be used.
     """
     from jwt import PyJWK, PyJWTError
 
@@ -113,7 +113,7 @@ def read_key_set(path: Path) -> tuple[PyJWK, ...]:
 
 
 def _choose(keys: tuple[PyJWK, ...], header: dict[str, Any]) -> PyJWK | None:
-    """The key that a token names; the only one where it names none."""
+    """The key that a token names; if it names none, the only key."""
     name = header.get("kid")
     if name is None:
         return keys[0] if len(keys) == 1 else None

@@ -1,7 +1,7 @@
-"""Keys in a file: one line each, with what a key may do and its SHA-256, never the key itself.
+"""The key file: one line per key with its name, scopes and SHA-256, never the key itself.
 
-A key is 256 random bits. There is nothing to guess in it, so that a salt or a slow hash would protect
-nothing: those are for words that people think up.
+A key is 256 random bits and cannot be guessed, so a salt or a slow hash would add nothing: those protect
+passwords that people choose.
 """
 
 from __future__ import annotations
@@ -21,33 +21,36 @@ from pathlib import Path
 from evenhand.service.auth.policy import SCOPES
 
 PREFIX = "evenhand_"
-"""Scanners for secrets in sources recognise a key by it."""
+"""Secret scanners recognise a key by this prefix."""
 KEY_BYTES = 32
 MAX_FILE_BYTES = 2**20
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
-HEADER = "# Keys of the service: name, scopes, SHA-256 of the key, and rate=<requests per second> where it is limited.\n"
+HEADER = (
+    "# Keys of the service: name, scopes, SHA-256 of the key, "
+    "and rate=<requests per second> where it is limited.\n"
+)
 FORM = "a line is: name scope,scope sha256:<64 digits> [rate=<requests per second>]"
 
 
 class AccessError(ValueError):
-    """Access cannot be set up as it is asked for; the message says what to do."""
+    """Access cannot be set up with these settings; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key, as far as it is known here."""
+    """One line of the key file."""
 
     name: str
     scopes: frozenset[str]
     digest: bytes
     """SHA-256 of the key."""
     rate_per_s: float | None
-    """Requests per second; ``None`` where the setting decides."""
+    """Requests per second; ``None``: the setting decides."""
 
 
 def find(keys: Sequence[Key], shown: str) -> Key | None:
-    """The key that a caller shows. All are compared, whether or not one was found: time tells nothing."""
+    """The key with this secret. It compares all keys, so that the time reveals nothing."""
     digest, match = sha256(shown.encode()).digest(), None
     for key in keys:
         if hmac.compare_digest(key.digest, digest):
@@ -59,7 +62,7 @@ def read_keys(path: Path) -> tuple[Key, ...]:
     """Every key of a file.
 
     Raises:
-        AccessError: there is no such file, others may read it, or a line of it is wrong.
+        AccessError: there is no such file, others may read it, or a line is not valid.
     """
     try:
         with path.open("rb") as file:
@@ -75,13 +78,13 @@ def read_keys(path: Path) -> tuple[Key, ...]:
 
 
 def new_key(path: Path, name: str, scopes: Sequence[str], rate_per_s: float | None) -> str:
-    """Make a key and write its line; the file is made where there is none.
+    """Make a key and append its line to the file, which is created if it does not exist.
 
     Returns:
-        The key. Nobody can tell it again.
+        The key. It is stored nowhere.
 
     Raises:
-        AccessError: the file does not hold, cannot be written, or the key cannot be made as asked.
+        AccessError: the file is not valid or cannot be written, or a name, scope or rate is not valid.
     """
     _check_scopes(scopes)
     _check_rate(rate_per_s)
@@ -109,7 +112,7 @@ def _append(path: Path, number: int, there: bytes, line: str) -> None:
     start = HEADER if not there else "" if there.endswith(b"\n") else "\n"
     os.write(
         number, f"{start}{line}".encode()
-    )  # in one piece: a service that reads now sees all of it or nothing
+    )  # one write: a service that reads now sees all of it or nothing
     os.fsync(number)
 
 
@@ -131,7 +134,9 @@ def _parse(path: Path, content: bytes) -> tuple[Key, ...]:
         except ValueError as error:
             raise AccessError(f"{path}, line {number}: {error}") from None
         if key.name in keys or any(key.digest == other.digest for other in keys.values()):
-            raise AccessError(f"{path}, line {number}: a key of this name, or this very key, is there twice")
+            raise AccessError(
+                f"{path}, line {number}: the file has a key of this name, or this same key, already"
+            )
         keys[key.name] = key
     return tuple(keys.values())
 

@@ -1,4 +1,4 @@
-"""Which scope every route needs. A path without a rule does not exist, so that a new route cannot be left open."""
+"""The policy of every route: its scopes and, derived from them, its body. A path without a rule does not exist."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ TABLE: Mapping[str, str] = {
     "POST /models/{name}/promote": "admin",
     "POST /models/{name}/reload": "admin",
     "PUT /log-level": "admin",
-    # Open: whether it is well, and what holds no data. The page asks for a key before it shows anything.
+    # Open: health, and pages without data. The dashboard asks for a key before it shows anything.
     "GET /healthz": "",
     "GET /readyz": "",
     f"GET {V2_PREFIX}/health/live": "",
@@ -44,28 +44,39 @@ TABLE: Mapping[str, str] = {
     "GET /docs": "",
     "GET /openapi.json": "",
 }
-"""Method and path template, and the scopes of which a caller needs one; none at all where it is open."""
+"""By method and path template: the scopes, one of which a caller needs; empty for an open route."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What one route asks of its caller."""
+    """The policy of one route."""
 
+    method: str
     template: str
     scopes: tuple[str, ...]
-    """One of them is needed; none are where the route is open."""
+    """A caller needs one of them; empty for an open route."""
 
     @property
     def is_admin(self) -> bool:
-        """Whether it changes what is served, or what is on record."""
+        """Whether the route changes what is served or recorded."""
         return self.scopes == ("admin",)
+
+    @property
+    def is_inference(self) -> bool:
+        """Whether the body holds rows for a model."""
+        return self.method == "POST" and self.scopes == ("predict",)
+
+    @property
+    def takes_binary(self) -> bool:
+        """Whether the body may hold tensors as bytes after the JSON."""
+        return self.is_inference and self.template.startswith(V2_PREFIX)
 
 
 ByMethod = dict[str, Rule]
 
 
 class RoutePolicy:
-    """Finds the rule of a request.
+    """Looks up the rules of a path.
 
     Args:
         table: As :data:`TABLE`.
@@ -75,17 +86,17 @@ class RoutePolicy:
         routes: dict[str, ByMethod] = {}
         for route, scopes in table.items():
             method, template = route.split()
-            routes.setdefault(template, {})[method] = Rule(template, tuple(scopes.split()))
+            routes.setdefault(template, {})[method] = Rule(method, template, tuple(scopes.split()))
         self._plain = {template: rules for template, rules in routes.items() if "{" not in template}
         self._patterns: list[tuple[re.Pattern[str], ByMethod]] = [
             (compile_path(template)[0], rules) for template, rules in routes.items() if "{" in template
         ]
 
     def of_path(self, path: str) -> ByMethod:
-        """The rules of a path by method; none where there is no such path.
+        """The rules of a path by method; empty for an unknown path.
 
-        The patterns are the router's own, matched in full: what is found here is what the router would find,
-        or less.
+        The patterns are those of the router and must match the whole path, so no path is allowed here that
+        the router would not route.
         """
         plain = self._plain.get(path)
         if plain is not None:

@@ -1,29 +1,29 @@
-"""Token buckets, one per caller, in this process alone: with several workers or replicas each has its own."""
+"""Token buckets, one per caller and process: each of several processes or replicas counts on its own."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 
 MAX_CALLERS = 10_000
-"""Subjects of tokens may be many; who was not seen for the longest time begins anew."""
+"""There may be many token subjects. Beyond this number the least recent one is forgotten."""
 
 
 class Buckets:
-    """Lets every caller through at a rate, and a second's worth at once."""
+    """Allows each caller a rate, and a burst of one second's requests."""
 
     def __init__(self) -> None:
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, caller: str, rate_per_s: float, now_s: float) -> float:
-        """Let one request of a caller through, if it may.
+        """Take one request from a caller's bucket, if it is not empty.
 
         Args:
-            caller: Who asks.
+            caller: Name of the caller.
             rate_per_s: Requests per second.
-            now_s: The monotonic clock.
+            now_s: Time of the monotonic clock.
 
         Returns:
-            Seconds until it may; 0 where it may now.
+            Seconds until the request is allowed; 0 if it is allowed now.
         """
         most = max(1.0, rate_per_s)
         left, then_s = self._left.get(caller, (most, now_s))

@@ -1,4 +1,4 @@
-"""A file that is read again when it changes; one that cannot be used any more leaves in force what it said before."""
+"""A file that is read again when it changes. If the new content is not valid, the old value stays in force."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Stamp = tuple[int, ...] | None
 
 
 class ReloadableFile(Generic[Value]):
-    """What a file says, up to a second late.
+    """The value of a file, at most one second old.
 
     Args:
         path: The file.
-        read: Makes its value.
+        read: Parses the file.
 
     Raises:
-        AccessError: it cannot be used at all.
+        AccessError: the file is not valid at the start.
     """
 
     def __init__(self, path: Path, read: Callable[[Path], Value]) -> None:
@@ -34,10 +34,10 @@ class ReloadableFile(Generic[Value]):
         self._next_s = 0.0
 
     def get(self, now_s: float) -> Value:
-        """Its value.
+        """The current value.
 
         Args:
-            now_s: The monotonic clock.
+            now_s: Time of the monotonic clock.
         """
         if now_s >= self._next_s:
             self._next_s = now_s + LOOK_EVERY_S
@@ -48,7 +48,7 @@ class ReloadableFile(Generic[Value]):
         stamp = _stamp(self._path)
         if stamp == self._stamp:
             return
-        self._stamp = stamp  # whatever is found is said once
+        self._stamp = stamp  # an error is logged once
         try:
             self._value = self._read(self._path)
         except AccessError as error:

@@ -1,6 +1,6 @@
-"""Reads requests' bodies: none beyond its limit, none that takes too long, and no more at once than there is room for.
+"""Reads request bodies with limits on size, on time, and on the bytes that all bodies take together.
 
-A thousand clients that each send nearly all of a large body, and then wait, would otherwise hold gigabytes.
+Without the last limit, a thousand clients that each send most of a large body and then wait hold gigabytes.
 """
 
 from __future__ import annotations
@@ -16,49 +16,50 @@ from evenhand.service.settings import Settings
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 FULL_BODIES = 32
-"""Of the largest bodies a process has room for so many, unless the setting says."""
+"""Number of largest bodies for which a process has room, unless the setting says otherwise."""
 FREE_BYTES = 4096
-"""Of each body so many are not counted: a request of a few texts gets in beside the large ones that fill the room."""
+"""Bytes of each body that are not counted, so that small requests pass while large ones fill the room."""
 
 
 @dataclass(frozen=True, slots=True)
 class BodyLimits:
-    """What bodies may be; anything beyond is refused."""
+    """Limits of bodies; anything beyond them is refused."""
 
     max_bytes: int
+    """Of one body."""
     within_s: float
     all_bytes: int
     """Of all bodies together."""
 
 
 def body_limits(settings: Settings) -> BodyLimits:
-    """What an operator lets bodies be."""
+    """The limits that the settings name."""
     room = settings.max_bodies_bytes or FULL_BODIES * settings.max_body_bytes
     return BodyLimits(settings.max_body_bytes, settings.body_s, room)
 
 
 class Bodies:
-    """The bodies that one process holds.
+    """All bodies that one process holds.
 
     Args:
-        limits: What they may be.
+        limits: Their limits.
     """
 
     def __init__(self, limits: BodyLimits) -> None:
         self.limits = limits
         self.bytes = 0
-        """Held now, but for the first of each."""
+        """Bytes held now, without the first ``FREE_BYTES`` of each body."""
 
     def held(self) -> Held:
-        """Of one request, nothing yet."""
+        """An empty body for a new request."""
         return Held(self)
 
 
 class Held:
-    """One request's body; whoever reads it lets go of it, whatever happens.
+    """The body of one request. Its reader must call ``let_go`` at the end, whatever happens.
 
     Args:
-        bodies: All of them.
+        bodies: All bodies of the process.
     """
 
     __slots__ = ("_bodies", "_counted")
@@ -68,12 +69,12 @@ class Held:
         self._counted = 0
 
     async def read(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
-        """Read the whole body, but never more than the limits, nor for longer.
+        """Read the whole body within the limits.
 
         Raises:
-            TooLarge: it is.
-            TooSlow: it does not come.
-            NoRoom: others' bodies fill the room.
+            TooLarge: the body is larger than ``max_bytes``.
+            TooSlow: it does not arrive within ``within_s``.
+            NoRoom: all bodies together are larger than ``all_bytes``.
         """
         limits = self._bodies.limits
         too_large = TooLarge(f"the body is larger than {limits.max_bytes} bytes; send several requests")
@@ -97,7 +98,7 @@ class Held:
             raise TooSlow from None
 
     def let_go(self) -> None:
-        """The request is over."""
+        """Release the bytes; the request has ended."""
         self._bodies.bytes -= self._counted
         self._counted = 0
 

@@ -1,38 +1,18 @@
-"""Every error that FastAPI or a route raises, in the one shape. FastAPI's own 422 would repeat the input.
+"""Writes every error that FastAPI or a route raises in one shape. FastAPI's own 422 would repeat the input.
 
-What nobody expects is left to the middleware, which knows the request's ids.
+The middleware handles unexpected errors, because it knows the request's ids.
 """
 
 from __future__ import annotations
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from evenhand.service.errors import InvalidInput, InvalidJson, MethodNotAllowed, NotFound, ServiceError
-from evenhand.service.http.schemas import (
-    FeedbackRequest,
-    LogLevelRequest,
-    ModeRequest,
-    OverrideRequest,
-    PredictRequest,
-    ShadowRequest,
-    VersionRequest,
-)
 from evenhand.service.metrics.collectors import Metrics
-
-BODIES: dict[str, type[BaseModel]] = {
-    "/predict": PredictRequest,
-    "/feedback": FeedbackRequest,
-    "/decisions/{id}/override": OverrideRequest,
-    "/log-level": LogLevelRequest,
-    "/models/{name}/mode": ModeRequest,
-    "/models/{name}/shadow": ShadowRequest,
-    "/models/{name}/promote": VersionRequest,
-}
-"""What each route's body is, so that an error can name its fields and nothing that a client made up."""
 
 
 def install(app: FastAPI, metrics: Metrics) -> None:
@@ -44,7 +24,7 @@ def install(app: FastAPI, metrics: Metrics) -> None:
 
     async def invalid(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
-        return _respond(request, _from_validation(error, getattr(request.scope.get("route"), "path", "")))
+        return _respond(request, _from_validation(error, _body_fields(request.scope.get("route"))))
 
     async def http_error(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
@@ -59,12 +39,17 @@ def install(app: FastAPI, metrics: Metrics) -> None:
     app.add_exception_handler(HTTPException, http_error)
 
 
-def _from_validation(error: RequestValidationError, route: str) -> ServiceError:
-    """Say what is wrong and where, without a value or a name that the client made up."""
+def _body_fields(route: object) -> tuple[str, ...]:
+    """Fields of a route's body: an error may name them, but no name that a client made up."""
+    bodies = route.dependant.body_params if isinstance(route, APIRoute) else ()
+    return tuple(name for body in bodies for name in body.field_info.annotation.model_fields)  # type: ignore[union-attr]
+
+
+def _from_validation(error: RequestValidationError, names: tuple[str, ...]) -> ServiceError:
+    """Say what is wrong and in which field, without any text that the client sent."""
     first = error.errors()[0]
     if first["type"] == "json_invalid":
         return InvalidJson()
-    names = BODIES[route].model_fields if route in BODIES else {}
     fields = [part for part in first["loc"] if part in names]
     if first["type"] == "extra_forbidden":
         return InvalidInput(f"unknown field; the fields are {', '.join(sorted(names))}")

@@ -1,9 +1,8 @@
-"""A route that takes one JSON body, without what FastAPI looks up again for every request.
+"""A route with one JSON body that skips what FastAPI computes again for every request.
 
-Its own handler reads the media type a second time, opens exit stacks and walks a tree of dependencies: a
-    quarter of a
-millisecond on a processor whose caches a run of the graph has just filled. Documentation and errors stay the
-same.
+FastAPI's handler reads the media type a second time, opens exit stacks and walks a tree of dependencies. That
+takes a quarter of a millisecond while runs of the graph fill the processor's caches. Documentation and errors
+stay the same.
 """
 
 from __future__ import annotations
@@ -24,13 +23,13 @@ MISSING = {"type": "missing", "loc": ("body",), "msg": "Field required", "input"
 
 
 class FastRoute(APIRoute):
-    """A route whose function takes ``(body, request)`` and makes its response itself."""
+    """A route whose function takes ``(body, request)`` and returns a response."""
 
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
         """The handler that answers each request.
 
         Raises:
-            TypeError: the function takes something else.
+            TypeError: the function has other parameters.
         """
         dependant, answer = self.dependant, self.endpoint
         bodies = [param.field_info.annotation for param in dependant.body_params]
@@ -42,7 +41,7 @@ class FastRoute(APIRoute):
         )
         if dependant.request_param_name != "request" or len(bodies) != 1 or any(others):
             raise TypeError(
-                f"{self.path}: a quick route's function takes a body and the request, nothing else"
+                f"{self.path}: the function of a FastRoute takes a body and the request, nothing else"
             )
         kind: type[BaseModel] = bodies[0]  # type: ignore[assignment]
 
@@ -54,11 +53,11 @@ class FastRoute(APIRoute):
 
 
 def checked(kind: type[BaseModel], raw: bytes) -> Any:  # noqa: ANN401 - an instance of it
-    """Read a body.
+    """Parse and validate a body.
 
     Raises:
-        InvalidJson: it is no JSON.
-        RequestValidationError: it is not of that kind, or there is none.
+        InvalidJson: the body is not JSON.
+        RequestValidationError: it is not of that kind, or empty.
     """
     try:
         body = json.loads(raw) if raw else None

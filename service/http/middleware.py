@@ -1,4 +1,4 @@
-"""What happens to a request before routing and after answering: limits, request id, counting. Plain ASGI."""
+"""Authorises, limits, names and counts requests before routing. Plain ASGI."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from typing import Any
 from starlette.responses import JSONResponse
 
 from evenhand.service.auth.authorizer import Authorizer
-from evenhand.service.errors import V2_PREFIX, ServiceError, UnsupportedMediaType
-from evenhand.service.http.bodies import Bodies, Message, Receive
+from evenhand.service.auth.policy import Rule
+from evenhand.service.errors import ServiceError, UnsupportedMediaType
+from evenhand.service.http.bodies import Bodies, Held, Message, Receive
 from evenhand.service.ids import ulid
 from evenhand.service.metrics.collectors import Metrics
 from evenhand.service.tracing import CURRENT, TRACE, Trace, Tracer
@@ -24,24 +25,24 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LOG = logging.getLogger(__name__)
 REQUEST_ID = b"x-request-id"
-V2_INFER = rf"{V2_PREFIX}/models/.+/infer"
-INFER_PATH = re.compile(rf"/predict|{V2_INFER}")
-BINARY_PATH = re.compile(V2_INFER)
-CALLER_LEFT = 499
-"""Counted where the caller left before its answer; nobody sees it."""
+CLIENT_CLOSED = 499
+"""The status that is counted for a request whose client disconnected before the answer."""
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 PLAIN_TOKEN = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 
 
 class AuthMiddleware:
-    """Refuses who may not ask and what is too large or of another type; names requests, counts and guards answers.
+    """Refuses requests without permission, and bodies that are too large or of a wrong type.
+
+    It also gives every request an id and a trace, and counts it.
 
     Args:
-        app: The application behind it.
+        app: The application behind this one.
         metrics: Where requests are counted.
-        tracer: Names traces.
-        bodies: Reads them.
-        busy: Why no row at all can be taken now, whatever the request is; ``None`` if some can.
-        authorizer: Who may ask what.
+        tracer: Makes traces.
+        bodies: Reads bodies within limits.
+        busy: The error if no model can take a row now; else ``None``.
+        authorizer: Allows or refuses requests.
     """
 
     def __init__(
@@ -70,7 +71,6 @@ class AuthMiddleware:
         request_id = client_id.decode() if PLAIN_TOKEN.fullmatch(client_id) else ulid()
         trace = scope[TRACE] = self._begin(request_id, headers)
         started, status, answered = time.monotonic(), 500, False
-        body: bytes | None = None
         held, rules = self._bodies.held(), self._authorizer.rules(scope["path"])
 
         async def answer(message: Message) -> None:
@@ -82,20 +82,20 @@ class AuthMiddleware:
             await send(message)
 
         try:
-            self._authorizer.admit(scope, rules)
-            if scope["method"] in ("POST", "PUT", "PATCH"):
-                _check_media_type(headers, scope["path"])
-                body = await held.read(headers, receive)
-                if INFER_PATH.fullmatch(scope["path"]) and (busy := self._busy()) is not None:
-                    raise busy  # under overload a refusal must cost little: before routing, JSON and schemas
-            if not await self._while_wanted(scope, body, receive, answer, lambda: answered):
-                status = CALLER_LEFT
+            rule = self._authorizer.admit(scope, rules)
+            request = await _read_body(rule, headers, held, receive)
+            if not rule.is_inference:
+                await self._app(scope, request, answer)
+            elif (busy := self._busy()) is not None:
+                raise busy  # under overload a refusal must cost little: before routing, JSON and schemas
+            elif not await _until_disconnect(self._app(scope, request, answer), receive, lambda: answered):
+                status = CLIENT_CLOSED
         except ServiceError as error:
             await self._refuse(error, scope, receive, answer)
         except Exception:
             LOG.exception("unexpected error; request %s, trace %s", request_id, trace.trace_id)
             if answered:
-                raise  # half an answer is out: the connection must break
+                raise  # a part of the answer was sent: the connection must break
             await self._refuse(ServiceError(), scope, receive, answer)
         finally:
             held.let_go()
@@ -104,48 +104,53 @@ class AuthMiddleware:
             self._tracer.end(trace, route, _method(scope), status)
 
     def _begin(self, request_id: str, headers: dict[bytes, bytes]) -> Trace:
-        """Begin the request's trace, and let log lines name it."""
+        """Begin the request's trace, which log lines then name."""
         trace = self._tracer.begin(request_id, headers.get(b"traceparent", b""))
         CURRENT.set(trace)
         return trace
-
-    async def _while_wanted(
-        self, scope: Scope, body: bytes | None, receive: Receive, send: Send, answered: Callable[[], bool]
-    ) -> bool:
-        """Run the application; rows whose caller leaves must not be computed for nobody.
-
-        Returns:
-            Whether the caller was there to the end.
-        """
-        replayed = receive if body is None else _replay(body, receive)
-        task = asyncio.current_task()
-        if task is None or body is None or not INFER_PATH.fullmatch(scope["path"]):
-            await self._app(scope, replayed, send)
-            return True
-        watcher = asyncio.create_task(_leave_with(task, receive, answered))
-        try:
-            await self._app(scope, replayed, send)
-        except asyncio.CancelledError:
-            if not watcher.done() or task.uncancel():
-                raise  # it is the service that stops
-            return False
-        finally:
-            watcher.cancel()
-        return True
 
     async def _refuse(self, error: ServiceError, scope: Scope, receive: Receive, send: Send) -> None:
         self._metrics.rejected(error.type)
         await JSONResponse(error.body(scope["path"]), error.status, error.headers())(scope, receive, send)
 
 
-async def _leave_with(task: asyncio.Task[Any], receive: Receive, answered: Callable[[], bool]) -> None:
-    """Cancel a request whose caller leaves before the answer."""
+async def _until_disconnect(work: Awaitable[None], receive: Receive, answered: Callable[[], bool]) -> bool:
+    """Await the application; cancel it if the client disconnects before the answer, so that its rows are not run.
+
+    Returns:
+        Whether the client stayed to the end.
+    """
+    task = asyncio.current_task()
+    assert task is not None  # a coroutine runs in a task
+    watcher = asyncio.create_task(_cancel_on_disconnect(task, receive, answered))
+    try:
+        await work
+    except asyncio.CancelledError:
+        if not watcher.done() or task.uncancel():
+            raise  # the service stops
+        return False
+    finally:
+        watcher.cancel()
+    return True
+
+
+async def _cancel_on_disconnect(
+    task: asyncio.Task[Any], receive: Receive, answered: Callable[[], bool]
+) -> None:
     message = await receive()
     if message["type"] == "http.disconnect" and not answered():
         task.cancel()
 
 
-def _check_media_type(headers: dict[bytes, bytes], path: str) -> None:
+async def _read_body(rule: Rule, headers: dict[bytes, bytes], held: Held, receive: Receive) -> Receive:
+    """Read the body, if the route takes one, before the application runs."""
+    if rule.method not in ("POST", "PUT", "PATCH"):
+        return receive
+    _check_media_type(headers, rule)
+    return _replay(await held.read(headers, receive), receive)
+
+
+def _check_media_type(headers: dict[bytes, bytes], rule: Rule) -> None:
     if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
         raise UnsupportedMediaType(
             "compressed bodies are not taken; send the body without a Content-Encoding"
@@ -153,13 +158,13 @@ def _check_media_type(headers: dict[bytes, bytes], path: str) -> None:
     kind = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
     if kind == b"application/json" or (kind.startswith(b"application/") and kind.endswith(b"+json")):
         return
-    # Triton's client names no type at all, KServe's this one when tensors are binary.
-    if kind not in (b"", b"application/octet-stream") or not BINARY_PATH.fullmatch(path):
+    # Triton's client sends no type at all; KServe's client sends this one if tensors are binary.
+    if kind not in (b"", b"application/octet-stream") or not rule.takes_binary:
         raise UnsupportedMediaType
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """Hand the body on once, then whatever the connection says."""
+    """Deliver the body once, then the messages of the connection."""
     waiting = [body]
 
     async def replayed() -> Message:
@@ -171,6 +176,5 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 
 def _method(scope: Scope) -> str:
-    """The method, if it is one we know: it becomes a label, and a client may send any word."""
-    methods = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-    return scope["method"] if scope["method"] in methods else "other"
+    """The method as a label; a client may send any word, so unknown ones become ``other``."""
+    return scope["method"] if scope["method"] in METHODS else "other"

@@ -1,4 +1,4 @@
-"""What OpenAPI says of access: how a key is shown, which routes need one, and how they refuse."""
+"""Describes access in OpenAPI: how to send a key, which routes need one, and their refusals."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ERROR = {"content": {"application/json": {"schema": {"$ref": "#/components/schem
 
 
 def describe(app: FastAPI) -> None:
-    """Let the application's OpenAPI say it."""
+    """Add security schemes, scopes and refusals to the application's OpenAPI."""
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -41,7 +41,6 @@ def _add(described: dict[str, Any]) -> None:
             if not scopes:
                 continue
             operation["security"] = [{scheme: scopes} for scheme in SCHEMES]
-            for status, text in (
-                REFUSALS.items() if not path.startswith(V2_PREFIX) else ()
-            ):  # 4XX says it there
+            refusals = {} if path.startswith(V2_PREFIX) else REFUSALS  # there, 4XX covers them
+            for status, text in refusals.items():
                 operation["responses"].setdefault(status, {"description": text, **ERROR})

@@ -1,4 +1,4 @@
-"""The wire format. Items are typed loosely here and checked one by one, so that a bad one costs no good one."""
+"""The wire format. Items are typed loosely and checked one by one, so that a faulty item fails alone."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from evenhand.models.bundle.manifest import Mode
 from evenhand.service.settings import Level
 
 _ITEM = {
-    "description": "By the model's task: a text; a pair of texts; an image; or an object of named features, where one "
-    "that is null or left out is missing.",
+    "description": "By the model's task: a text; a pair of texts; an image; or an object of named features, where "
+    "one that is null or left out is missing.",
     "anyOf": [
         {"type": "string"},
         {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]},
@@ -41,7 +41,7 @@ Inputs = Annotated[Any, WithJsonSchema({"anyOf": [_ITEM, {"type": "array", "item
 
 
 MOST_FIELDS = 64
-"""An object with more is refused as a whole: every wrong field would be an error to build, and a body has millions."""
+"""An object with more is refused as a whole. A body may hold millions, and each wrong field would make an error."""
 
 
 def _few(value: Any) -> Any:  # noqa: ANN401 - anything a client may send
@@ -57,7 +57,7 @@ def _group_texts(groups: Any) -> Any:  # noqa: ANN401 - anything a client may se
 
 
 def are_texts(value: Any) -> bool:  # noqa: ANN401 - anything a client may send
-    """Whether it is an object of few fields whose names and values are texts."""
+    """Whether the value is an object of at most ``MOST_FIELDS`` texts by name."""
     if not isinstance(value, dict) or len(value) > MOST_FIELDS:
         return False
     try:
@@ -69,12 +69,12 @@ def are_texts(value: Any) -> bool:  # noqa: ANN401 - anything a client may send
 
 Groups = Annotated[dict[str, str] | None, BeforeValidator(_group_texts)]
 _OF_ITEMS = TypeAdapter(dict[str, str] | list[dict[str, str] | None] | None)
-# Looked at once the items are counted, for a body has room for millions of groups.
+# Validated after the items are counted, because a body has room for millions of groups.
 GroupsOfItems = Annotated[Any, WithJsonSchema(_OF_ITEMS.json_schema())]
 
 
 class _Body(BaseModel):
-    """A body, or a part of one."""
+    """A request body, or a part of one."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -96,7 +96,7 @@ class PredictRequest(_Body):
     model: str | None = None
     """Name of the model; may be left out where only one is served."""
     groups: GroupsOfItems = None
-    """Groups declared by whoever knows them, per attribute: for one item, or a list as long as ``inputs``. They are
+    """Groups that the client declares, per attribute: for one item, or a list as long as ``inputs``. They are
     counted, and never change the answer."""
     mode: Mode | None = None
     """Lowers the operator's mode for this request (apply > shadow > off); it can never raise it."""

@@ -1,4 +1,4 @@
-"""Headers that tell browsers to do nothing with an answer but show it. On every answer, the unexpected ones too."""
+"""Security headers on every answer, errors included: browsers may show it and do nothing else with it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ COMMON = (
         b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
     ),
 )
-"""Unless the route says otherwise."""
+"""Defaults; a route may set its own."""
 
 
 class SecurityHeaders:
     """Adds the headers.
 
     Args:
-        app: The application behind it.
+        app: The application behind this one.
     """
 
     def __init__(self, app: App) -> None:

@@ -1,6 +1,6 @@
-"""uvicorn's HTTP/1.1 with an end to its patience: a head must be small and soon there.
+"""uvicorn's HTTP/1.1 with limits on the size and the duration of a request head.
 
-uvicorn itself waits for ever for a head that comes byte by byte, and keeps one of any size in memory.
+uvicorn itself waits for ever for a head that arrives byte by byte, and keeps a head of any size in memory.
 """
 
 from __future__ import annotations
@@ -10,34 +10,34 @@ from asyncio import TimerHandle, Transport
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_HEAD_BYTES = 65_536
-"""A request's line and headers; they may be longer by what one read from the socket brings."""
+"""Limit of request line and headers. One read from the socket may exceed it."""
 
 
 class Protocol(HttpToolsProtocol):
     """One connection."""
 
     patience_s = 10.0
-    """How long a head may take, counted from the connection's beginning for the first; and how long a client may go on
-    sending a body that nobody reads any more."""
+    """Seconds that a head may take; for the first head they count from the connection's start. Also the seconds
+    for which a client may go on sending a body that is no longer read."""
 
     _timer: TimerHandle | None = None
     _heads = 0
-    """Heads that began."""
+    """Number of heads that have begun."""
     _in_head = True
     _head_bytes = 0
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
-        """Begin; a connection that says nothing ends."""
+        """Begin; a connection that sends nothing is closed."""
         super().connection_made(transport)
         self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End."""
+        """Stop the timer."""
         self._waited()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse; a head that goes on and on is refused."""
+        """Parse; refuse a head that is too large."""
         head = self._heads if self._in_head else None
         super().data_received(data)
         if self._in_head and head == self._heads:
@@ -53,18 +53,18 @@ class Protocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """A head is there."""
+        """A head is complete."""
         self._in_head = False
         self._waited()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """A body is there."""
+        """A body is complete."""
         self._waited()
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """An answer is out, perhaps before the body was in."""
+        """An answer was sent, perhaps before the body was complete."""
         super().on_response_complete()
         if self.cycle.response_complete and self.cycle.more_body:
             self._wait()

@@ -1,7 +1,7 @@
-"""Joins the stages into an application; the only file that does.
+"""Joins the parts of the service into an application; the only file that does.
 
-``uvicorn evenhand.service.app:create_app --factory``, configured by ``EVENHAND_*`` variables, or ``evenhand
-serve``.
+Run it with ``evenhand serve``, or with ``uvicorn evenhand.service.app:create_app --factory`` and
+``EVENHAND_*`` variables.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ from evenhand.version import __version__
 log = logging.getLogger(__name__)
 
 SAMPLE_S = 0.5
-"""How often the length of the queues is written down."""
+"""Seconds between two samples of the queue lengths."""
 SWITCH_S = 0.0005
-"""How long the event loop may keep an engine thread waiting for the interpreter; Python's own 5 ms are a tenth of a
-batch."""
+"""Seconds for which one thread may hold the interpreter while another waits; Python's default of 5 ms is a
+tenth of a batch."""
 
 CORS: dict[str, Any] = {
     "allow_methods": ("GET", "POST", "PUT"),
@@ -68,29 +68,29 @@ CORS: dict[str, Any] = {
     ),
     "expose_headers": ("x-request-id", "traceresponse", "retry-after", "inference-header-content-length"),
 }
-"""What pages of the sites that the operator names may send and read."""
+"""Requests that pages of the operator's sites may send, and headers that they may read."""
 
 
-def create_app(given: Settings | None = None) -> FastAPI:
+def create_app(configured: Settings | None = None) -> FastAPI:
     """Verify and load the bundles, and build the application around them.
 
     Args:
-        given: Settings; read from the environment where not given.
+        configured: Settings; ``None`` reads them from the environment.
 
     Raises:
-        SettingsError: the environment cannot be used, or tracing is asked for and not installed.
-        BundleError: a bundle does not hold.
+        SettingsError: a setting is not valid, or tracing is configured and not installed.
+        BundleError: a bundle is not valid.
         RecordRefused: the record's database or key cannot be used.
-        AccessError: who may ask is not settled.
+        AccessError: keys or tokens cannot be set up, or other machines could reach the service without a key.
     """
-    chosen = given or settings.load()
+    chosen = configured or settings.load()
     sys.setswitchinterval(SWITCH_S)
     metrics, tracer = Metrics(CollectorRegistry(), chosen.lot_rows), make_tracer(chosen.otlp_endpoint)
     metrics.record.limits(limits_of(chosen))
     authorizer = Authorizer(chosen, metrics.auth)
     if authorizer.is_open_to_all:
         log.warning(
-            "EVENHAND_OPEN: whoever reaches %s may predict and read; admin routes are off", chosen.host
+            "EVENHAND_OPEN: everyone who reaches %s may predict and read; admin routes are off", chosen.host
         )
     state = _join(chosen, metrics)
     app = FastAPI(
@@ -98,10 +98,9 @@ def create_app(given: Settings | None = None) -> FastAPI:
         version=__version__,
         description="A classifier that corrects itself, row by row, where it is likely to be unfair.",
         lifespan=lambda _: _lifespan(state, chosen, tracer),
-        docs_url=None,  # FastAPI's own pages load scripts from hosts that are not ours to trust
+        docs_url=None,  # FastAPI's own pages load scripts from other hosts
         redoc_url=None,
-        # FastAPI's own telemetry follows variables that are not ours, and costs every request: one setting
-        # decides.
+        # FastAPI's own telemetry follows other variables and slows every request; EVENHAND_OTLP_ENDPOINT decides.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.running = state
@@ -127,16 +126,16 @@ def _join(chosen: Settings, metrics: Metrics) -> ApplicationState:
     background = Background(metrics.background_failed)
     report = RecordReport(metrics.record.recorded, metrics.record.spooled)
     audit = make_client(chosen, report, background)
-    found: list[Registry] = []
+    registries: list[Registry] = []
 
     def probe() -> None:
-        for model in found[0].live():
+        for model in registries[0].live():
             model.engine.probe()
 
     workers = Workers(engine_workers(chosen), probe, chosen.stall_s, background)
     loader = Loader(chosen, workers, metrics)
     registry = load_all(chosen.bundles, loader)
-    found.append(registry)
+    registries.append(registry)
     shadow, note = Shadow(registry, metrics, chosen.deadline_s, background), note_in(audit)
     counterfactuals = Counterfactuals(registry, metrics, chosen.flip_share, chosen.deadline_s, background)
     return ApplicationState(
@@ -162,7 +161,7 @@ async def _lifespan(state: ApplicationState, chosen: Settings, tracer: Tracer) -
     await state.workers.start()
     await asyncio.to_thread(_start_record, state)
     gc.collect()
-    gc.freeze()  # what the start has made stays: looking through it again and again would stop everything each time
+    gc.freeze()  # objects of the start live on; searching them again would pause the process each time
     tasks = _start_tasks(state, chosen.watch_s)
     yield
     state.draining = True
@@ -173,7 +172,7 @@ async def _lifespan(state: ApplicationState, chosen: Settings, tracer: Tracer) -
     await state.workers.stop()
     await asyncio.to_thread(_close_record, state)
     await asyncio.to_thread(tracer.close)
-    gc.unfreeze()  # an application that has ended is let go of, where others live on in its process
+    gc.unfreeze()  # free this application if its process lives on, as in tests
 
 
 def _start_record(state: ApplicationState) -> None:
@@ -183,7 +182,7 @@ def _start_record(state: ApplicationState) -> None:
 
 
 def _close_record(state: ApplicationState) -> None:
-    """Write what was taken, then sign the end of the chain."""
+    """Write the accepted records, then sign the end of the chain."""
     if state.audit is not None and state.housekeeping is not None:
         state.housekeeping.stop()
         state.audit.close()
@@ -209,12 +208,12 @@ def _start_tasks(state: ApplicationState, watch_s: float) -> list[Task]:
 
 
 def _sample(state: ApplicationState) -> float | None:
-    """Write down what waits and let out full lots; end the process where only a new one helps.
+    """Sample the queues and release buffered counters; end the process if only a new one helps.
 
     Returns:
-        Seconds until the next time; ``None`` once it leaves.
+        Seconds until the next sample; ``None`` once the process ends.
     """
-    if (reason := _reason_to_leave(state)) is not None:
+    if (reason := _reason_to_end(state)) is not None:
         log.critical("this process ends: %s", reason)
         os.kill(os.getpid(), signal.SIGTERM)
         return None
@@ -224,10 +223,10 @@ def _sample(state: ApplicationState) -> float | None:
     return SAMPLE_S
 
 
-def _reason_to_leave(state: ApplicationState) -> str | None:
+def _reason_to_end(state: ApplicationState) -> str | None:
     if state.workers.beyond_repair:
         return state.workers.problem
     supervisor = multiprocessing.parent_process()
     if supervisor is not None and not supervisor.is_alive():
-        return "its supervisor has ended, and nobody would replace it"
+        return "its supervisor has ended, so no new process would replace it"
     return None

@@ -1,8 +1,9 @@
-"""Supervises the work that no request waits for: the tasks and threads that run as long as the service does.
+"""Supervises background work: the tasks and threads that run as long as the service does.
 
 Work that fails is tried again after a pause. Its first failure is logged and each one is counted. Until the
-work succeeds again the service is not ready; where it stays down, the service is not healthy. Only errors
-are caught: what ends a process (``SystemExit``, ``KeyboardInterrupt``) ends the work too, and shows at once.
+work succeeds again the service is not ready; if it stays down, the service is not healthy. Only errors are
+caught: what ends a process (``SystemExit``, ``KeyboardInterrupt``) ends the work too, and health shows it at
+once.
 """
 
 from __future__ import annotations
@@ -34,13 +35,13 @@ Name = Literal[
     "shadow",
 ]
 NAMES: tuple[Name, ...] = get_args(Name)
-"""All background work, as the label of its counter says it."""
+"""All background work, by the label of its counter."""
 FIRST_PAUSE_S = 0.5
 """Pause after the first failure; each further one doubles it."""
 LONGEST_PAUSE_S = 2.0
-"""An order to another worker must not wait for long once the fault is over."""
+"""Short, because another process's orders must not wait for long once the fault is over."""
 UNHEALTHY_AFTER_S = 120.0
-"""Work that is down for so long may need a new process."""
+"""Work that is down for this long may need a new process."""
 TRIES_WHILE_STOPPING = 3
 """A thread that must finish its work before it ends gives up after so many failures."""
 AnyWork = TypeVar("AnyWork", bound="Work")
@@ -74,7 +75,7 @@ class Work:
         self._failures = 0
 
     def succeed(self) -> None:
-        """Take note of a turn that succeeded."""
+        """Note a turn that succeeded."""
         if self.outage is not None:
             log.warning("%s works again, after %.1f s", self.name, time.monotonic() - self.outage.began_s)
         self.outage, self._failures = None, 0
@@ -84,7 +85,7 @@ class Work:
 
         Args:
             error: What failed.
-            effect: What it means for the service, for the log.
+            effect: The effect on the service, for the log.
 
         Returns:
             Seconds to wait before the next try.
@@ -93,7 +94,7 @@ class Work:
         self._failures += 1
         if self.outage is None:
             self.outage = Outage(time.monotonic(), _reason(error))
-            # A message of another library may quote an input: the log writes type and place of such errors.
+            # A message of another library may quote an input, so the log has only type and place of such errors.
             unforeseen = None if isinstance(error, OSError | ServiceError) else error
             message = "background work failed: %s (%s); it is tried again, and %s"
             log.error(message, self.name, self.outage.reason, effect, exc_info=unforeseen)
@@ -101,7 +102,7 @@ class Work:
 
     @contextmanager
     def ending(self) -> Iterator[None]:
-        """Take note of what ends the work for ever."""
+        """Note an exception that ends the work for ever."""
         try:
             yield
         except asyncio.CancelledError:
@@ -200,13 +201,13 @@ class Detached:
         return len(self._tasks)
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Begin one; returns at once."""
+        """Start one task and return at once."""
         task = asyncio.create_task(self._run(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """Drop what is not done yet."""
+        """Cancel the tasks that are not done."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -217,7 +218,7 @@ class Detached:
         except Exception as error:
             self._work.fail(error, "answers do not need it")
         else:
-            outage = self._work.outage  # rows that fail and rows that do not come mixed
+            outage = self._work.outage  # rows that fail and rows that succeed alternate
             if outage is not None and time.monotonic() - outage.began_s > LONGEST_PAUSE_S:
                 self._work.succeed()
 
@@ -240,13 +241,13 @@ class Background:
 
     @property
     def beyond_repair(self) -> str | None:
-        """Why only a new process may help: work has ended, or is down for ``UNHEALTHY_AFTER_S``."""
+        """Why the process must be replaced: work has ended, or is down for ``UNHEALTHY_AFTER_S``."""
         begun_s = time.monotonic() - UNHEALTHY_AFTER_S
         lasting = (pair for pair in self._outages() if pair[1].ended or pair[1].began_s <= begun_s)
         return next((_sentence(work.name, outage) for work, outage in lasting), None)
 
     def task(self, name: Name, turn: Callable[[], Awaitable[Pause]]) -> Task:
-        """Work on the event loop, to be started.
+        """Register work on the event loop; start it with ``start``.
 
         Args:
             name: Its name.
@@ -255,7 +256,7 @@ class Background:
         return self._add(Task(name, self._count, turn))
 
     def thread(self, name: Name, turn: Callable[[], Pause], finishes: bool = False) -> Thread:
-        """Work in a thread, to be started.
+        """Register work in a thread; start it with ``start``.
 
         Args:
             name: Its name.
@@ -283,7 +284,7 @@ def _sentence(name: Name, outage: Outage) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """Type of an error, and its message where that is the system's or ours: others may quote an input."""
+    """Type of an error, and its message if it is the system's or ours: other messages may quote an input."""
     name = type(error).__name__
     if isinstance(error, OSError) and error.strerror:
         return f"{name}: {error.strerror}"

@@ -1,4 +1,4 @@
-"""One tree of errors with one shape on the wire. A message never repeats what a client sent."""
+"""All errors of the service, with one shape on the wire. A message never repeats a text that a client sent."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CHALLENGE = 'Bearer realm="evenhand"'
 
 
 class ServiceError(Exception):
-    """Base of everything a client may be told."""
+    """Base of all errors that a client may see."""
 
     status = 500
     type = "internal"
@@ -22,10 +22,10 @@ class ServiceError(Exception):
         self.detail = detail
 
     def body(self, path: str = "") -> dict[str, Any]:
-        """The wire shape: ``{"error": {"type", "message", "detail"?}}``; the Open Inference Protocol's under its paths.
+        """The wire shape: ``{"error": {"type", "message", "detail"?}}``.
 
         Args:
-            path: Path of the request.
+            path: Path of the request; under ``V2_PREFIX`` the shape is the Open Inference Protocol's.
         """
         if path.startswith(V2_PREFIX):
             return {"error": str(self)}
@@ -46,7 +46,7 @@ class InvalidJson(ServiceError):
 
 
 class InvalidInput(ServiceError):
-    """The request or an item cannot be answered as it is."""
+    """The request or an item is not valid."""
 
     status, type, message = 422, "invalid_input", "the request is not valid"
 
@@ -58,13 +58,13 @@ class UnsupportedMediaType(ServiceError):
 
 
 class TooLarge(ServiceError):
-    """The body or its list of items is beyond the limit."""
+    """The body or its list of items is larger than the limit."""
 
     status, type, message = 413, "too_large", "the request is too large"
 
 
 class TooSlow(ServiceError):
-    """The body does not come."""
+    """The body did not arrive in time."""
 
     status, type, message = (
         408,
@@ -73,7 +73,7 @@ class TooSlow(ServiceError):
     )
 
     def headers(self) -> dict[str, str]:
-        """What of the body still comes is not waited for."""
+        """Close the connection: the rest of the body is not read."""
         return {"connection": "close"}
 
 
@@ -84,14 +84,14 @@ class UnknownModel(ServiceError):
 
 
 class BundleRefused(ServiceError):
-    """What lies in a model's folder does not hold."""
+    """The bundle in a model's folder is not valid."""
 
     status, type = 409, "bundle_refused"
     message = "the new bundle was refused and the old one stays served; GET /models says why"
 
 
 class RecordOff(ServiceError):
-    """Nothing is recorded, and so nothing can be joined or looked up."""
+    """The record is off, so nothing can be joined or looked up."""
 
     status, type = 409, "record_off"
     message = "nothing is recorded here (EVENHAND_RECORD=off); set it to a database to use this route"
@@ -105,13 +105,13 @@ class UnknownDecision(ServiceError):
 
 
 class RecordUnavailable(ServiceError):
-    """The record can neither be asked nor written."""
+    """The record can be neither read nor written."""
 
     status, type = 503, "record_unavailable"
-    message = "the record's database is away; nothing of this request was stored, send it again"
+    message = "the record's database is down; nothing of this request was stored, send it again"
 
     def headers(self) -> dict[str, str]:
-        """When to come back."""
+        """When to try again."""
         return {"retry-after": "2"}
 
 
@@ -128,7 +128,7 @@ class MethodNotAllowed(ServiceError):
 
 
 class Unauthorized(ServiceError):
-    """No credential, or none that holds."""
+    """The credential is missing or not valid."""
 
     status, type = 401, "unauthorized"
     message = "this needs a key: send it as Authorization: Bearer <key>, or as X-Api-Key"
@@ -138,12 +138,12 @@ class Unauthorized(ServiceError):
         self.is_shown = is_shown
 
     def headers(self) -> dict[str, str]:
-        """What is asked for (RFC 6750)."""
+        """The challenge (RFC 6750)."""
         return {"www-authenticate": CHALLENGE + (', error="invalid_token"' if self.is_shown else "")}
 
 
 class Forbidden(ServiceError):
-    """The credential holds, and is not for this."""
+    """The credential is valid, but lacks the scope."""
 
     status, type = 403, "forbidden"
 
@@ -152,14 +152,14 @@ class Forbidden(ServiceError):
         self.scopes = scopes
 
     def headers(self) -> dict[str, str]:
-        """Which scope is asked for (RFC 6750)."""
+        """The challenge with the missing scope (RFC 6750)."""
         return {
             "www-authenticate": f'{CHALLENGE}, error="insufficient_scope", scope="{" ".join(self.scopes)}"'
         }
 
 
 class AdminOff(ServiceError):
-    """Nobody may change anything without a key, but on the machine itself."""
+    """Without keys, only the machine itself may use admin routes."""
 
     status, type = 403, "admin_off"
     message = (
@@ -177,12 +177,12 @@ class Overloaded(ServiceError):
         self.retry_after_s = retry_after_s
 
     def headers(self) -> dict[str, str]:
-        """When to come back: whole seconds, at least one."""
+        """When to try again: whole seconds, at least one."""
         return {"retry-after": str(max(1, math.ceil(self.retry_after_s)))}
 
 
 class NoRoom(ServiceError):
-    """The bodies that are on their way fill the memory they may."""
+    """The bodies that are being read fill the memory for bodies."""
 
     status, type, message = (
         429,
@@ -191,12 +191,12 @@ class NoRoom(ServiceError):
     )
 
     def headers(self) -> dict[str, str]:
-        """When to come back; what of the body still comes is not waited for."""
+        """When to try again; the rest of the body is not read."""
         return {"retry-after": "1", "connection": "close"}
 
 
 class RateLimited(ServiceError):
-    """This caller's requests come too often."""
+    """This caller sends too many requests."""
 
     status, type, message = (
         429,
@@ -209,7 +209,7 @@ class RateLimited(ServiceError):
         self.retry_after_s = retry_after_s
 
     def headers(self) -> dict[str, str]:
-        """When to come back: whole seconds, at least one."""
+        """When to try again: whole seconds, at least one."""
         return {"retry-after": str(max(1, math.ceil(self.retry_after_s)))}
 
 

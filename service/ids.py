@@ -8,7 +8,7 @@ import time
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 LENGTH = 26
 PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
-"""Ten bits at a time: every request and every row needs an id."""
+"""Two characters are ten bits; ids are made in steps of ten bits because every row needs one."""
 
 
 def ulid() -> str:
@@ -18,7 +18,7 @@ def ulid() -> str:
 
 
 def ulid_ms(text: str) -> int | None:
-    """Unix milliseconds of an id; ``None`` for what is no id."""
+    """Unix milliseconds of an id; ``None`` if the text is no id."""
     if len(text) != LENGTH or not set(text) <= set(ALPHABET) or text[0] > "7":
         return None
     value = 0

@@ -1,4 +1,4 @@
-"""A request's way through the stages, whatever its wire format. Read this file first."""
+"""The stages of a request, for every wire format. Read this file first."""
 
 from __future__ import annotations
 
@@ -34,24 +34,24 @@ from evenhand.service.types import Decision, Example, Row, Scores
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a request asks."""
+    """A request: a model and its rows."""
 
     model: LoadedModel
     items: Sequence[Any]
-    """What the model's encoder takes, one per row."""
+    """Inputs for the model's encoder, one per row."""
     trace: Trace
     mode: Mode | None = None
     """Lowers the operator's mode."""
     groups: Any = None
-    """Declared groups, as they came; counted, and never change an answer."""
+    """Declared groups, not validated yet; they are counted and never change an answer."""
     version: str | None = None
-    """The version that was asked for; any that answers where none was."""
+    """The requested version; ``None`` for the live one."""
     began_s: float = field(default_factory=time.monotonic)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one item."""
+    """The result of one item."""
 
     id: str
     result: Decision | ServiceError
@@ -59,7 +59,7 @@ class Outcome:
 
 
 class Pipeline:
-    """Preprocess, batcher, engine, policy, metrics: one way, no back and forth."""
+    """Awaits preprocess, batcher, engine, decision and record in this order."""
 
     def __init__(
         self,
@@ -77,19 +77,19 @@ class Pipeline:
         self.max_items = settings.max_items
 
     async def answer(self, question: Question) -> tuple[Manifest, list[Outcome]]:
-        """Answer a request; an item that fails costs no other item its answer.
+        """Answer a request. An item that fails does so alone.
 
         Returns:
-            The manifest of the version that answered, and what came of each item.
+            The manifest of the version that answered, and the result of each item.
 
         Raises:
-            ServiceError: the request as a whole cannot be answered, or none of its items.
+            ServiceError: the request as a whole, or each of its items, cannot be answered.
         """
         self._check_count(len(question.items))
         try:
             return await self._answer(question)
         except Closing:
-            # A new version may have taken over between two stages: then that one answers.
+            # A new version may have taken over between two stages; then that one answers.
             current = self._registry.get(question.model.manifest.name, question.version)
             if current is question.model:
                 raise
@@ -99,7 +99,7 @@ class Pipeline:
         model, trace, manifest = question.model, question.trace, question.model.manifest
         trace.model = manifest.name
         declared = preprocess.declared_groups(question.groups, len(question.items), manifest)
-        model.batcher.admit(len(question.items))  # before any work is spent on them
+        model.batcher.admit(len(question.items))  # refuse before tokenising
         deadline_s = time.monotonic() + self._deadline_s
         try:
             async with asyncio.timeout(self._deadline_s):
@@ -118,19 +118,19 @@ class Pipeline:
         return manifest, outcomes
 
     def _follow(self, question: Question, answered: list[Answered], unlisted: list[str]) -> None:
-        """What nobody waits for: counting, and asking another version or about another group."""
+        """After the answer: count the rows, and score them in shadow and as counterfactuals."""
         manifest = question.model.manifest
         for attribute in unlisted:
             self._metrics.fairness.overflow(manifest.name, attribute)
         for row in answered:
             self._metrics.fairness.decision(manifest, row.row)
-        self._try_shadow(question, answered)
+        self._mirror_to_shadow(question, answered)
         self._counterfactuals.sample(question.model, answered, question.mode)
 
     def _answered(
         self, question: Question, outcomes: list[Outcome], declared: list[dict[str, str]]
     ) -> list[Answered]:
-        """The rows that the model answered, or failed to; a row that a client got wrong is none."""
+        """The rows that the model answered or failed on, without those that the client got wrong."""
         manifest = question.model.manifest
         rows = []
         for item, outcome, groups in zip(question.items, outcomes, declared, strict=True):
@@ -142,19 +142,22 @@ class Pipeline:
         return rows
 
     def _digest(self, item: Any) -> str:  # noqa: ANN401 - what the model takes
-        """Keyed digest of an input, whatever order its features came in."""
+        """Keyed digest of an input, independent of the order of its features."""
         if self._audit is None:
             return ""
         return self._audit.keys.digest(preprocess.plain(item))
 
     async def _record(self, question: Question, answered: list[Answered], follow: Callable[[], None]) -> None:
-        """Hand rows to the record; wait for the disk only where an answer must not leave before.
+        """Pass rows to the record; wait for the disk only if an answer must not be sent before.
 
         Args:
-            question: What was asked.
+            question: The request.
             answered: Its rows.
-            follow: Called once the rows count: soon, or when they are on disk, and never if they are refused.
-                The answer leaves first; if the caller has left, it is called all the same.
+            follow: Called after the answer was sent, once the rows are accepted or on disk; never if they are
+                refused. It is called even if the client has disconnected.
+
+        Raises:
+            RecordUnavailable: the rows had to be on disk first and could not be written.
         """
         loop = asyncio.get_running_loop()
         taken = self._take(question, answered)
@@ -172,7 +175,7 @@ class Pipeline:
         await waiting
 
     def _take(self, question: Question, answered: list[Answered]) -> Future[None] | None:
-        """Hand rows to the record; returns what to wait for, if anything."""
+        """Pass rows to the record; returns a future if the answer must wait for it."""
         if self._audit is None or not answered:
             return None
         model, latency_s = question.model, time.monotonic() - question.began_s
@@ -180,8 +183,8 @@ class Pipeline:
         batch = AnsweredRows(model.manifest, model.configuration, rows, at_ms, latency_s, REPLICA)
         return self._audit.take(batch)
 
-    def _try_shadow(self, question: Question, answered: list[Answered]) -> None:
-        """Give the live version's rows to the one that is tried beside it."""
+    def _mirror_to_shadow(self, question: Question, answered: list[Answered]) -> None:
+        """Pass the live version's rows to the version in shadow."""
         name = question.model.manifest.name
         if self._registry.roles[name].shadow is None or question.model is not self._registry.get(name):
             return
@@ -200,7 +203,7 @@ class Pipeline:
 async def _prepare(
     question: Question, operator: tuple[Mode, ...], deadline_s: float
 ) -> list[Example | InvalidInput]:
-    """Check and tokenise: at once where that is little work, else in a thread."""
+    """Check and tokenise: on the event loop if that is quick, else in a thread."""
     model, items, trace = question.model, question.items, question.trace
     started = time.time_ns()
     modes = preprocess.request_modes(operator, question.mode)
@@ -214,19 +217,21 @@ async def _prepare(
 async def _score(
     question: Question, rows: list[Example | InvalidInput], deadline_s: float
 ) -> list[Scores | ServiceError]:
-    """Scores of the rows that are in order; the others keep their error."""
+    """Scores of the valid rows; the others keep their error."""
     good = [row for row in rows if isinstance(row, Example)]
     submitted = time.time_ns()
     scored = iter(await question.model.batcher.submit(good, deadline_s) if good else ())
     if question.trace.recorded:
-        question.trace.waited(submitted, [row.watch.run for row in good if row.watch and row.watch.run])
+        question.trace.waited(
+            submitted, [row.observer.run for row in good if row.observer and row.observer.run]
+        )
     return [next(scored) if isinstance(row, Example) else row for row in rows]
 
 
 def _decide(row: Example | InvalidInput, scores: Scores | ServiceError, manifest: Manifest) -> Outcome:
     if isinstance(scores, ServiceError):
         return Outcome(ulid(), scores, truncated=False)
-    assert isinstance(row, Example)  # only such rows are scored
+    assert isinstance(row, Example)  # only examples are scored
     try:
         return Outcome(ulid(), decision.decide(scores, row.modes, manifest), row.encoded.truncated)
     except ServiceError as error:
@@ -234,14 +239,14 @@ def _decide(row: Example | InvalidInput, scores: Scores | ServiceError, manifest
 
 
 def _unlisted(outcomes: list[Outcome], declared: list[dict[str, str]], manifest: Manifest) -> list[str]:
-    """The attribute of each declared group that the model does not list, of rows that a client got right."""
+    """The attribute of each declared group that the model does not list, over all valid rows."""
     rows = zip(outcomes, declared, strict=True)
     good = [groups for outcome, groups in rows if not isinstance(outcome.result, InvalidInput)]
     return [attribute for groups in good for attribute in preprocess.unlisted(groups, manifest)]
 
 
 def _refuse_if_all_failed(outcomes: list[Outcome]) -> None:
-    """A request of which nothing could be answered has failed; its status must say so."""
+    """Raise an error if no item could be answered, so that the status shows it."""
     errors = [outcome.result for outcome in outcomes if isinstance(outcome.result, ServiceError)]
     if len(errors) < len(outcomes):
         return

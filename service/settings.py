@@ -1,4 +1,4 @@
-"""One frozen Settings: the environment over one YAML file over defaults. A misspelt name stops the start."""
+"""The settings: the environment overrides one YAML file, which overrides defaults. A misspelt name stops the start."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ PREFIX = "EVENHAND_"
 CONFIG = "EVENHAND_CONFIG"
 CONTROL = "EVENHAND_CONTROL_FILE"
 OTHERS = {CONFIG, CONTROL, "EVENHAND_DATA"}
-"""Names with our prefix that are no setting: where the YAML file lies, what workers of one service share, and where
-training data lies."""
+"""Variables with our prefix that are no settings: the YAML file, the file that processes share, and the
+folder of training data."""
 
 
 class SettingsError(ValueError):
-    """The configuration cannot be used; the message names the setting and what to do."""
+    """A setting is not valid; the message names it and says what to do."""
 
 
 def _paths(value: object) -> object:
-    """``EVENHAND_BUNDLES`` is a list of folders separated like ``PATH``."""
+    """Split ``EVENHAND_BUNDLES``: folders separated like ``PATH``."""
     return [part for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
 
 
 def _words(value: object) -> object:
-    """``EVENHAND_CORS_ORIGINS`` is a list separated by commas."""
+    """Split ``EVENHAND_CORS_ORIGINS``: origins separated by commas."""
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
@@ -127,7 +127,8 @@ class Settings(BaseSettings):
     row with another group's terms or value. It counts how often the label flips. Texts need a bundle with
     terms: evenhand flip --into."""
     days_per_false_alarm: float = Field(default=365.0, gt=0)
-    """How rare a false alarm of the sequential detector must be, in days, for all of a model's groups together."""
+    """How rare a false alarm of the sequential detector must be, in days, for all of a model's groups
+    together."""
     keys_file: Path | None = None
     """File of keys, made by evenhand key new; with it every route but health needs one."""
     key_rate_per_s: float = Field(default=0.0, ge=0, allow_inf_nan=False)
@@ -151,7 +152,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _groups_stay_while_feedback_may_come(self) -> Settings:
-        """A group that is declared anew after it was let go of would count twice."""
+        """A group that is declared again after it was deleted would count twice."""
         if self.keep_attributes_days < self.feedback_days:
             raise ValueError(
                 "keep_attributes_days must not be less than feedback_days; raise it, or lower the other"
@@ -175,7 +176,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments over the environment over the YAML file."""
+        """Arguments override the environment, which overrides the YAML file."""
         file = os.environ.get(CONFIG)
         yaml = (YamlConfigSettingsSource(settings_cls, yaml_file=file),) if file else ()
         return (init_settings, env_settings, *yaml)
@@ -185,10 +186,10 @@ def load(**overrides: Any) -> Settings:  # noqa: ANN401 - settings have many typ
     """Read the settings.
 
     Args:
-        overrides: Settings that win over the environment, as from the command line; ``None`` means not given.
+        overrides: Settings that override the environment, as from the command line; ``None`` is ignored.
 
     Raises:
-        SettingsError: a name is unknown or a value impossible.
+        SettingsError: a name is unknown or a value is not valid.
     """
     _refuse_unknown_names()
     file = os.environ.get(CONFIG)
@@ -201,18 +202,18 @@ def load(**overrides: Any) -> Settings:  # noqa: ANN401 - settings have many typ
         name = ".".join(str(part) for part in first["loc"])
         where = f"setting {name}: " if name else "settings: "
         raise SettingsError(f"{where}{first['msg']}{_nearest(name, Settings.model_fields)}") from error
-    except Exception as error:  # the YAML library raises its own tree
+    except Exception as error:  # the YAML library raises its own errors
         raise SettingsError(f"settings cannot be read: {str(error).splitlines()[0]}") from error
 
 
 def control_file() -> Path | None:
-    """What the workers of one service share; the process that starts them says where it is."""
+    """The file that the processes of one service share; the supervisor sets its path."""
     file = os.environ.get(CONTROL)
     return Path(file) if file else None
 
 
 def _refuse_unknown_names() -> None:
-    """pydantic-settings ignores a misspelt variable silently; an operator must hear of it."""
+    """Refuse a misspelt variable, which pydantic-settings ignores silently."""
     names = OTHERS | {PREFIX + name.upper() for name in Settings.model_fields}
     for name in sorted(os.environ):
         if name.upper().startswith(PREFIX) and name.upper() not in names:

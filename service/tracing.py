@@ -1,8 +1,7 @@
-"""A request's place in a distributed trace (W3C ``traceparent``), and OpenTelemetry spans where a collector is named.
+"""Traces of requests (W3C ``traceparent``), and OpenTelemetry spans if a collector is configured.
 
-Off by default: then nothing of OpenTelemetry is imported, and a trace is two ids. A span never holds an input
-    or a
-group.
+Export is off by default: then OpenTelemetry is not imported and a trace is two ids. A span never holds an
+input or a group.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ TRACEPARENT = re.compile(
     rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?"
 )
 TRACE = "evenhand.trace"
-"""Where an ASGI scope keeps its trace."""
+"""Key of the trace in an ASGI scope."""
 TRACES = "/v1/traces"
 SAMPLED = 1
 
@@ -39,18 +38,18 @@ class Stage:
 
 @dataclass(slots=True)
 class Trace:
-    """One request: its ids, and the steps it took where those are recorded."""
+    """One request: its ids, and its steps if they are recorded."""
 
     request_id: str
     trace_id: str
-    """Kept from the caller's ``traceparent`` if that is valid."""
+    """From the caller's ``traceparent`` if that is valid."""
     span_id: str
     """Ours: the caller may name it as a child of its own span."""
     recorded: bool = False
     model: str | None = None
     stages: list[Stage] = field(default_factory=list)
     span: Any = None
-    """OpenTelemetry's span of the request, where one is recorded."""
+    """OpenTelemetry's span of the request, if it is recorded."""
 
     @property
     def header(self) -> bytes:
@@ -58,11 +57,11 @@ class Trace:
         return f"00-{self.trace_id}-{self.span_id}-{SAMPLED if self.recorded else 0:02x}".encode()
 
     def stage(self, name: str, started_ns: int, ended_ns: int, **attributes: int) -> None:
-        """Note a step."""
+        """Add a step."""
         self.stages.append(Stage(name, started_ns, ended_ns, attributes))
 
     def waited(self, submitted_ns: int, runs: Sequence[GraphRun]) -> None:
-        """Note the wait of submitted rows, and every run of the graph that took some of them."""
+        """Add the wait of submitted rows, and every run of the graph that took some of them."""
         if runs:
             self.stage("queue", submitted_ns, max(submitted_ns, min(run.started_ns for run in runs)))
         for run in {id(run): run for run in runs}.values():
@@ -72,11 +71,11 @@ class Trace:
 
 
 CURRENT: ContextVar[Trace | None] = ContextVar("evenhand.trace", default=None)
-"""The request that is worked on, for log lines; a thread of the engine works on several and has none."""
+"""The current request, for log lines; an engine thread works on several and has none."""
 
 
 class Tracer:
-    """Names traces and exports nothing."""
+    """Makes trace ids and exports nothing."""
 
     def begin(self, request_id: str, traceparent: bytes) -> Trace:
         """Begin a request.
@@ -100,7 +99,7 @@ class ExportingTracer(Tracer):
     """Exports one span per request, with a child per step, to an OTLP collector over HTTP.
 
     Args:
-        endpoint: The collector; ``/v1/traces`` is added if it is not there.
+        endpoint: Address of the collector; ``/v1/traces`` is added if it is missing.
 
     Raises:
         SettingsError: the extra ``otel`` is not installed.
@@ -115,7 +114,8 @@ class ExportingTracer(Tracer):
             from opentelemetry.sdk.trace.export import BatchSpanProcessor
         except ImportError as error:
             raise SettingsError(
-                "EVENHAND_OTLP_ENDPOINT is set, but OpenTelemetry is not installed: pip install 'evenhand[otel]'"
+                "EVENHAND_OTLP_ENDPOINT is set, but OpenTelemetry is not installed: pip install "
+                "'evenhand[otel]'"
             ) from error
         url = endpoint.rstrip("/")
         exporter = OTLPSpanExporter(endpoint=url if url.endswith(TRACES) else url + TRACES)
@@ -174,7 +174,7 @@ class ExportingTracer(Tracer):
 
 
 def make_tracer(endpoint: str | None) -> Tracer:
-    """The tracer that the settings ask for.
+    """The tracer for an endpoint; without one, a tracer that exports nothing.
 
     Raises:
         SettingsError: the extra ``otel`` is not installed.
@@ -182,20 +182,20 @@ def make_tracer(endpoint: str | None) -> Tracer:
     return ExportingTracer(endpoint) if endpoint else Tracer()
 
 
-def watched(
+def traced(
     run_batch: Callable[[Sequence[Example]], list[Scores]],
 ) -> Callable[[Sequence[Example]], list[Scores]]:
-    """Let traced rows know which run of the graph they were in."""
+    """Make ``run_batch`` note in each traced row the run that it was in."""
 
     def run(examples: Sequence[Example]) -> list[Scores]:
         started = time.time_ns()
         scores = run_batch(examples)
-        run_of_graph = GraphRun(
+        graph_run = GraphRun(
             started, time.time_ns(), len(examples), sum(example.encoded.tokens for example in examples)
         )
         for example in examples:
-            if example.watch is not None:
-                example.watch.run = run_of_graph
+            if example.observer is not None:
+                example.observer.run = graph_run
         return scores
 
     return run

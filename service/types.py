@@ -1,4 +1,4 @@
-"""The words of the service: what passes between the stages. No behaviour."""
+"""The values that pass between the stages of the service. No behaviour."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ class GraphRun:
 
 @dataclass(slots=True)
 class RunObserver:
-    """Lets whoever traces a row see which run it was in."""
+    """Notes the run that a traced row was in."""
 
     run: GraphRun | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One row, checked and tokenised; nothing about it can fail any more."""
+    """One row, checked and tokenised; its content can no longer fail."""
 
     encoded: Encoded
     """The row's arrays."""
     modes: Ints
     """``(attributes,)`` codes: how each attribute's correction is switched for this row."""
-    watch: RunObserver | None = None
-    """Only where requests are traced."""
+    observer: RunObserver | None = None
+    """Set only if the request is traced."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What the graph says about one row, before any decision."""
+    """Outputs of the graph for one row, before the decision."""
 
     logits: Floats
     """``(classes,)`` the answer under the row's modes."""
@@ -78,7 +78,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was decided about one attribute of one row."""
+    """The decision on one attribute of one row."""
 
     attribute: str
     risk: float
@@ -87,30 +87,30 @@ class Verdict:
     result: str | None
     """``applied``, ``shadow``, ``off`` or ``error`` for a flagged row; ``None`` for any other."""
     abstains: bool = False
-    """Whether the row is flagged and its answer less probable than the attribute's bound, whatever the mode."""
+    """Whether the row is flagged and its answer is less probable than the attribute's bound, in any mode."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The answer to one row, and how it came about. Holds nothing of the input."""
+    """The answer to one row and its reasons. Holds nothing of the input."""
 
     final: Answer
-    """What is served."""
+    """The served answer."""
     base: Answer
-    """What the uncorrected model says."""
+    """The uncorrected model's answer."""
     shadow: Answer | None
-    """What would be served if attributes in shadow mode were applied; ``None`` if none of them flagged the row."""
+    """The answer if attributes in shadow mode were applied; ``None`` if none of them flagged the row."""
     corrected: bool
     """Whether an adapter was applied to the served answer."""
     verdicts: tuple[Verdict, ...]
     """One per attribute, in the manifest's order."""
     abstained: str | None = None
-    """The attribute for which no decision is given; the answers are there for whoever takes it."""
+    """The attribute for which a person must decide; the answers are for that person."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One answered row, as counters and the record see it. Holds nothing of the input."""
+    """One answered row for counters and the record. Holds nothing of the input."""
 
     id: str
     result: Decision | str
@@ -118,12 +118,12 @@ class Row:
     declared: Mapping[str, str]
     """Declared groups by attribute: those that the model lists, ``unknown`` for any other."""
     digest: str
-    """Keyed digest of the input; empty where nothing is recorded."""
+    """Keyed digest of the input; empty if nothing is recorded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What an item of feedback adds to the counts."""
+    """The counts that an item of feedback adds."""
 
     model: str
     base: bool
@@ -131,9 +131,9 @@ class Counted:
     final: bool
     """Whether the served one was."""
     label: bool | None
-    """Whether the true label is favourable; ``None`` where it is not known yet."""
+    """Whether the true label is favourable; ``None`` if it is not known yet."""
     is_new: bool
-    """Whether this item brought it."""
+    """Whether this item added the label."""
     p: float
     """The served probability of a favourable label."""
     bin: int
@@ -143,7 +143,8 @@ class Counted:
     references: Mapping[str, str]
     """Reference groups by attribute."""
     decisions: tuple[tuple[str, str], ...]
-    """Attribute and group that were declared now: the decision counts among the declared ones from now on."""
+    """Attributes and groups that this item declared: the decision counts among the declared ones from now
+    on."""
     outcomes: tuple[tuple[str, str, str], ...]
     """Attribute, group and source under which the true label counts from now on."""
 

@@ -21,8 +21,8 @@ from evenhand.service.settings import Settings
 
 log = logging.getLogger(__name__)
 CLOSED = (
-    "{host} can be reached by others and there are no keys: make one (evenhand key new NAME --scope predict) and "
-    "set EVENHAND_KEYS_FILE, listen on 127.0.0.1, or set EVENHAND_OPEN=true to let everyone in"
+    "{host} can be reached by others and there are no keys: make one (evenhand key new NAME --scope predict) "
+    "and set EVENHAND_KEYS_FILE, listen on 127.0.0.1, or set EVENHAND_OPEN=true to let everyone in"
 )
 PROXIES = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"via")
 """Headers that a proxy adds: its client may be on any machine."""
@@ -152,8 +152,8 @@ def is_loopback(host: str) -> bool:
 def _from_here(scope: Mapping[str, Any]) -> bool:
     """Whether the connection uses the loopback interface and comes neither from a proxy nor from another site's page.
 
-    A site whose DNS name points at this machine (DNS rebinding) looks like the same site to a browser, but its
-    name stands in ``Origin``. Programs other than browsers send no ``Origin``.
+    A site whose DNS name points at this machine (DNS rebinding) looks like the same site to a browser, but
+    its name stands in ``Origin``. Programs other than browsers send no ``Origin``.
     """
     server = scope.get("server")
     if server is not None and not is_loopback(server[0]) and _is_address(server[0]):

@@ -1,1 +1,1 @@
-"""Which models are served: versions, roles, reload, shadow, and what operators switch."""
+"""The served models: versions, roles, reload, shadow, and the operator's switches."""

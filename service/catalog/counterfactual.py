@@ -1,8 +1,7 @@
-"""Rows that were answered are asked about again with another group in them, and how often the label flips is counted.
+"""Scores counterfactuals of a sampled share of answered rows, and counts how often the label flips.
 
-A sampled share of rows, each once; the second question runs when no row waits for an answer, is dropped when
-it would queue for long, and never touches what was answered. A row that waits for the engine waits for one
-such row at most.
+A counterfactual is the row with another group's terms or value. It runs when no other row waits, is dropped
+when it would queue for long, and never changes an answer. Other rows wait for at most one counterfactual.
 """
 
 from __future__ import annotations
@@ -28,28 +27,28 @@ from evenhand.service.types import Decision, Example, Ints, Scores
 
 Floats = NDArray[np.float64]
 
-NOBODY_KNOWS = "unknown"
-"""The attribute of a row that was dropped before anybody looked at it."""
+UNKNOWN = "unknown"
+"""The attribute of a row that was dropped before its attribute was chosen."""
 
 
 @dataclass(frozen=True, slots=True)
 class CounterfactualRow:
-    """A row with another group in it, beside what the row itself was answered."""
+    """A row with another group in it, and the answer to the row itself."""
 
     swap: Swap
     example: Example | InvalidInput
     label: str
-    """What was served."""
+    """The served label."""
 
 
 class Counterfactuals:
-    """Asks again.
+    """Samples answered rows and scores their counterfactuals.
 
     Args:
-        registry: How corrections are switched.
+        registry: Holds the modes of the corrections.
         metrics: Where flips are counted.
-        share: Of the rows that are asked about again.
-        deadline_s: A second answer that is not there by then is not waited for.
+        share: Share of the answered rows that is sampled.
+        deadline_s: Seconds after which a counterfactual is dropped.
         background: Supervises the tasks.
     """
 
@@ -64,12 +63,12 @@ class Counterfactuals:
         self._random = np.random.default_rng()
 
     def sample(self, model: LoadedModel, answered: Sequence[Answered], mode: Mode | None) -> None:
-        """Take some of the rows that a model has answered; returns at once.
+        """Sample rows that a model has answered; returns at once.
 
         Args:
-            model: That answered them.
-            answered: They.
-            mode: Mode that the request asked for.
+            model: The model that answered them.
+            answered: The rows.
+            mode: The mode of the request.
         """
         if not self._share or model.check is None:
             return
@@ -79,21 +78,21 @@ class Counterfactuals:
         if not rows:
             return
         if len(self._tasks) >= MOST_ROWS:
-            self._count(model, NOBODY_KNOWS, "dropped", len(rows))
+            self._count(model, UNKNOWN, "dropped", len(rows))
             return
         modes = preprocess.request_modes(tuple(self._registry.modes(model)), mode)
-        self._tasks.start(self._ask(model, model.check, rows, modes))
+        self._tasks.start(self._score(model, model.check, rows, modes))
 
     async def close(self) -> None:
-        """Drop what is not counted yet."""
+        """Drop the rows that are not counted yet."""
         await self._tasks.close()
 
-    async def _ask(self, model: LoadedModel, check: Check, rows: Sequence[Answered], modes: Ints) -> None:
+    async def _score(self, model: LoadedModel, check: Check, rows: Sequence[Answered], modes: Ints) -> None:
         deadline_s, chances = time.monotonic() + self._deadline_s, self._random.random(len(rows))
         try:
-            made = await asyncio.to_thread(_swapped, model, check, (rows, chances), modes, deadline_s)
+            made = await asyncio.to_thread(_make_rows, model, check, (rows, chances), modes, deadline_s)
         except TimeoutError:
-            self._count(model, NOBODY_KNOWS, "dropped", len(rows))
+            self._count(model, UNKNOWN, "dropped", len(rows))
             return
         good = [row.example for row in made if isinstance(row.example, Example)]
         try:
@@ -111,13 +110,13 @@ class Counterfactuals:
         self._counters.flip(model.manifest.name, attribute, result, rows)
 
 
-def _swapped(
+def _make_rows(
     model: LoadedModel, check: Check, rows: tuple[Sequence[Answered], Floats], modes: Ints, deadline_s: float
 ) -> list[CounterfactualRow]:
-    """One swap, drawn evenly, of each row that names a group; called in a thread.
+    """One counterfactual, drawn uniformly, of each row that names a group; called in a thread.
 
     Raises:
-        TimeoutError: it took longer.
+        TimeoutError: the deadline passed.
     """
     counterfactuals = []
     for row, chance in zip(*rows, strict=True):

@@ -1,4 +1,4 @@
-"""A folder to a model that is ready to answer: verified, loaded, warmed and tried."""
+"""Loads a bundle: verified, warmed and tried with canary rows."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from evenhand.service.inference.workers import Workers
 from evenhand.service.metrics.collectors import Metrics
 from evenhand.service.resources import cores
 from evenhand.service.settings import Settings
-from evenhand.service.tracing import watched
+from evenhand.service.tracing import traced
 from evenhand.service.types import Example, Scores
 
 log = logging.getLogger(__name__)
 CPU = "CPUExecutionProvider"
 SPIN_US = 200
-"""Between two operators so long at most: without it a row that is alone takes a quarter longer, with more nothing is
-gained."""
+"""Microseconds of busy waiting between two operators at most. Without it a single row takes a quarter longer;
+longer waits gain nothing."""
 PROVIDERS = {
     "cpu": (CPU,),
     "cuda": ("CUDAExecutionProvider", CPU),
@@ -40,11 +40,11 @@ PROVIDERS = {
 
 @dataclass(frozen=True, eq=False)
 class Check:
-    """How a model is asked again about a row with another group in it."""
+    """How counterfactuals of a model's rows are made and scored."""
 
     swapper: Swapper
     batcher: Batcher[Example, Scores]
-    """Beside the model's own: its rows get the engine when no other row wants it."""
+    """A second queue, whose rows run only while no other row waits."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,14 +59,14 @@ class LoadedModel:
     engine: Engine
     batcher: Batcher[Example, Scores]
     normal: Mapping[str, Normal]
-    """By attribute what was normal in validation."""
+    """Figures of validation by attribute."""
     configuration: Configuration
-    """What the record says of it."""
+    """The model as the record describes it."""
     check: Check | None = None
-    """Where a share of its rows is to be asked about again, and can be."""
+    """Set if a share of its rows gets counterfactuals."""
 
     def open(self, workers: Workers, background: bool = False) -> None:
-        """Begin to take rows, on the running event loop."""
+        """Accept rows from now on, on the running event loop."""
         self.batcher.start()
         workers.add(self.batcher, background)
         if self.check is not None:
@@ -74,13 +74,13 @@ class LoadedModel:
             workers.add(self.check.batcher, background=True)
 
     async def close(self) -> None:
-        """Answer what was taken, and take no more."""
+        """Refuse new rows, and wait until all accepted ones are answered."""
         await self.batcher.close()
         if self.check is not None:
             await self.check.batcher.close()
 
     def leave(self, workers: Workers) -> None:
-        """Let go of the engine threads."""
+        """Remove the queues from the engine threads."""
         workers.remove(self.batcher)
         if self.check is not None:
             workers.remove(self.check.batcher)
@@ -88,17 +88,17 @@ class LoadedModel:
 
 @dataclass(frozen=True)
 class Loader:
-    """What every model of a process is loaded with."""
+    """Loads the models of one process."""
 
     settings: Settings
     workers: Workers
     metrics: Metrics
 
     def load(self, path: Path) -> LoadedModel:
-        """Verify, load, warm and try a bundle; takes a second or more, in a thread while others are served.
+        """Verify, load, warm and try a bundle. It takes a second or more; a reload calls it in a thread.
 
         Raises:
-            BundleError: it does not hold.
+            BundleError: the bundle is not valid.
         """
         bundle = load(path)
         manifest, settings = bundle.manifest, self.settings
@@ -111,12 +111,10 @@ class Loader:
             swapper = _swapper(bundle, encoder)
         except (ValueError, RuntimeError) as error:
             raise BundleError(f"{path}: {error}") from error
-        run_batch = watched(engine.run) if settings.otlp_endpoint else engine.run
+        run_batch = traced(engine.run) if settings.otlp_endpoint else engine.run
 
         def report(run: BatchReport) -> None:
-            if self.workers.in_background(
-                batcher
-            ):  # what a version in shadow takes must not look like the live one's
+            if self.workers.in_background(batcher):  # a version in shadow has series of its own
                 self.metrics.candidate_batch(manifest, run.seconds)
                 return
             self.metrics.batch(manifest.name, run.rows, run.tokens, run.padded_tokens, run.seconds)
@@ -130,7 +128,7 @@ class Loader:
         return LoadedModel(path, manifest, bundle.sha256, encoder, engine, batcher, normal, recorded, check)
 
     def _alone(self, manifest: Manifest) -> Alone | None:
-        """How a run that is alone has all cores; none where it has them anyway, or a model cannot be there twice."""
+        """How a single run gets all cores; ``None`` if it has them anyway, or the model cannot be loaded twice."""
         wide = wide_of(self.settings)
         return (
             None
@@ -141,11 +139,11 @@ class Loader:
     def _check(
         self, manifest: Manifest, engine: Engine, swapper: Swapper | None, tokens_per_s: float
     ) -> Check | None:
-        """A queue of its own, row by row, so that a row that waits for an answer waits for one of them at most."""
+        """Counterfactuals have their own queue and batches of one row, so other rows wait for at most one of them."""
         if swapper is None:
             log.warning(
-                "%s: EVENHAND_FLIP_SHARE has nothing to swap in it; a model of texts needs terms, which evenhand flip "
-                "--into adds to a copy, and a model of a table a column of its attributes",
+                "%s: EVENHAND_FLIP_SHARE has nothing to swap in it; a model of texts needs terms, which "
+                "evenhand flip --into adds to a copy, and a model of a table a column of its attributes",
                 manifest.name,
             )
             return None
@@ -163,10 +161,10 @@ class Loader:
 
 
 def _swapper(bundle: Bundle, encoder: Encoder) -> Swapper | None:
-    """What swaps a bundle's rows.
+    """Makes counterfactuals of a bundle's rows; ``None`` if nothing in them can be replaced.
 
     Raises:
-        ValueError: the terms that it brings cannot be used.
+        ValueError: the bundle's terms are not valid.
     """
     features = encoder.features if isinstance(encoder, TableEncoder) else None
     terms = read_terms(bundle.swaps) if bundle.swaps else None
@@ -180,8 +178,8 @@ def _tokens(example: Example) -> int:
 def limits_of(settings: Settings) -> Limits:
     """Bounds of the queue and of a batch.
 
-    A processor gains nothing from large batches and pays for padding as for text; a run of its own costs a
-    row about as much as four tokens. A GPU is idle in small ones.
+    On a processor large batches gain nothing, padding costs as much as text, and a separate run costs about
+    as much as four tokens. On a GPU small batches leave the device idle.
     """
     rows, tokens, padding = (64, 512, 4) if settings.provider == "cpu" else (256, 16_384, 16_384)
     return Limits(
@@ -202,7 +200,7 @@ def engine_workers(settings: Settings) -> int:
 
 
 def session_of(settings: Settings) -> Session:
-    """How graphs are run: cores are shared out, and no thread waits busily for the cores that others need."""
+    """How graphs run: workers share the cores, and no thread waits busily for a core that another needs."""
     threads = settings.threads or max(1, cores() // (settings.workers * engine_workers(settings)))
     return Session(
         threads, PROVIDERS[settings.provider], spin_us=0 if engine_workers(settings) > 1 else SPIN_US
@@ -210,7 +208,7 @@ def session_of(settings: Settings) -> Session:
 
 
 def wide_of(settings: Settings) -> Session | None:
-    """How a run that is alone is run; ``None`` where workers have no cores to take from each other."""
+    """How a single run uses all cores; ``None`` if there are no other workers' cores to use."""
     threads = max(1, cores() // settings.workers)
     if settings.provider != "cpu" or settings.threads or engine_workers(settings) == 1 or threads == 1:
         return None

@@ -1,8 +1,7 @@
-"""What operators switch at run time: modes, the version that answers, the version that is tried beside it.
+"""The operator's switches at run time: modes, the live version, the version in shadow, the log level.
 
-Several workers share a file: each writes what it was told and follows what the others were told. A worker
-    that takes a
-crashed one's place reads it too, so that a correction that was switched off stays off.
+Several processes share them in a file: each writes its own orders and follows those of the others. A process
+that replaces a crashed one reads the file too, so a correction that was switched off stays off.
 """
 
 from __future__ import annotations
@@ -29,30 +28,30 @@ from evenhand.service.settings import Level
 log = logging.getLogger(__name__)
 
 FOLLOW_S = 0.25
-"""How soon a worker does what another was told."""
+"""Seconds until a process follows an order that another one got."""
 
 
 @dataclass(frozen=True)
 class _OperatorFile:
-    """What the workers share."""
+    """Content of the shared file."""
 
     log_level: Level
     models: dict[str, Roles]
 
 
 ORDERS = TypeAdapter(_OperatorFile)
-"""What the workers' file says, by model."""
+"""Parses the shared file."""
 
 
 class Control:
     """Changes the roles of a registry.
 
     Args:
-        registry: Whose roles.
-        workers: Told which model only gets what others leave.
-        metrics: Told which version answers.
-        note: Writes down what was switched.
-        file: What the workers share; ``None`` where there is one.
+        registry: Holds the roles.
+        workers: Engine threads, where versions in shadow are background sources.
+        metrics: Shows which version answers.
+        note: Records what was switched.
+        file: The shared file; ``None`` for a single process.
     """
 
     def __init__(
@@ -70,7 +69,7 @@ class Control:
 
         Raises:
             UnknownModel: no such model is served.
-            InvalidInput: it has no such attribute.
+            InvalidInput: the model has no such attribute.
         """
         names = self._registry.get(name).manifest.attribute_names
         if attribute is not None and attribute not in names:
@@ -82,11 +81,11 @@ class Control:
         log.warning("%s: the mode of %s is %s now", name, ", ".join(chosen), mode)
 
     def set_shadow(self, name: str, version: str | None) -> None:
-        """Try a version beside the live one, or none.
+        """Put a version in shadow, or none.
 
         Raises:
             UnknownModel: no such model or version is loaded.
-            InvalidInput: it is the live one.
+            InvalidInput: the version is the live one.
         """
         if version is not None and self._registry.get(name, version) is self._registry.get(name):
             raise InvalidInput(
@@ -98,7 +97,7 @@ class Control:
         log.warning("%s: version %s is tried beside the live one now", name, version)
 
     def promote(self, name: str, version: str) -> None:
-        """Let a version answer; the one before stays loaded, so that the way back is the same call.
+        """Make a version the live one; the one before stays loaded, so that it can be promoted again.
 
         Raises:
             UnknownModel: no such model or version is loaded.
@@ -114,18 +113,18 @@ class Control:
         log.warning("%s: version %s answers now", name, version)
 
     def set_log_level(self, level: Level) -> None:
-        """Write more or fewer log lines, here and in the other workers; the setting counts again after a restart."""
+        """Set the log level of every process; after a restart the setting applies again."""
         log.warning("the log level is %s now; it was %s", level, logs.level())
         self._change(None, lambda: logs.set_level(level))
 
     async def follow(self) -> float | None:
-        """Do what other workers were told since the last look.
+        """Follow the orders that other processes got since the last call.
 
         Returns:
-            Seconds until the next look; ``None`` where there are no others.
+            Seconds until the next call; ``None`` if there is only one process.
 
         Raises:
-            OSError: what they share cannot be read.
+            OSError: the shared file cannot be read.
         """
         if self._file is None:
             return None
@@ -133,7 +132,7 @@ class Control:
         return FOLLOW_S
 
     def _change(self, name: str | None, change: Callable[[], object]) -> None:
-        """Change one model's roles, or what belongs to none, here and for the other workers; nothing said is lost."""
+        """Change one model's roles, or the log level, here and in the shared file; no order of another is lost."""
         if self._file is None:
             change()
             self._apply(name)
@@ -157,17 +156,17 @@ class Control:
         try:
             orders = ORDERS.validate_json(text)
         except ValueError:
-            self._seen = text  # said once
-            log.error("the workers' orders cannot be read; this worker keeps what it was told")
+            self._seen = text  # logged once
+            log.error("the workers' shared orders cannot be read; this worker keeps its own")
             return
         logs.set_level(orders.log_level)
         for name, said in orders.models.items():
             if name in self._registry.roles:
                 self._adopt(name, said)
-        self._seen = text  # not before: what failed half way is done again
+        self._seen = text  # last: an order that failed half way is tried again
 
     def _adopt(self, name: str, said: Roles) -> None:
-        """Take another worker's roles; a version that is not loaded here keeps what is."""
+        """Take the roles from the shared file, except a version that is not loaded here."""
         loaded = {model.manifest.version for model in self._registry.versions(name)}
         roles = self._registry.roles[name]
         roles.modes = said.modes

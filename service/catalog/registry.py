@@ -1,4 +1,4 @@
-"""The loaded models by name and version, and what each version is for. The service never guesses which is meant."""
+"""The loaded models by name and version, and the role of each version. The service never guesses a model."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from evenhand.service.errors import InvalidInput, Overloaded, UnknownModel
 
 @dataclass(eq=False)
 class Slot:
-    """A bundle's folder, and what was last loaded from it."""
+    """A bundle's folder, and the model that was last loaded from it."""
 
     model: LoadedModel
     refused: str | None = None
-    """Why what lies in the folder now is not served."""
+    """Why the bundle that is in the folder now is not served."""
 
 
 @dataclass(eq=False)
 class Roles:
-    """What the versions of one model are for; operators change it at run time."""
+    """Roles of the versions of one model; operators change them at run time."""
 
     live: str
     """The version that answers where none is named."""
     shadow: str | None = None
-    """A version that also gets the live one's rows, whose answers are only counted."""
+    """A version that also scores the live one's rows; its answers are only counted."""
     modes: dict[str, Mode] = field(default_factory=dict)
-    """By attribute; where one is not named, the bundle's own mode holds."""
+    """Modes by attribute; the bundle's own mode applies to any other."""
 
 
 class Registry:
@@ -45,7 +45,7 @@ class Registry:
             self.roles.setdefault(model.manifest.name, Roles(model.manifest.version))
 
     def get(self, name: str | None, version: str | None = None) -> LoadedModel:
-        """Find the model that a request means.
+        """The model that a request names.
 
         Raises:
             UnknownModel: none of that name, or version, is served.
@@ -62,16 +62,16 @@ class Registry:
         return self._version(name, self.roles[name].live if version is None else version)
 
     def shadow_of(self, name: str) -> LoadedModel | None:
-        """The version that is tried beside the live one."""
+        """The version in shadow."""
         version = self.roles[name].shadow
         return None if version is None else self._version(name, version)
 
     def live(self) -> list[LoadedModel]:
-        """The version of every model that answers."""
+        """The live version of every model."""
         return [self.get(name) for name in self.roles]
 
     def busy(self) -> Overloaded | None:
-        """Why no model that answers could take a row now; ``None`` if one could."""
+        """The error if no live model could take a row now; ``None`` if one could."""
         batchers = [model.batcher for model in self.live()]
         if not all(batcher.full_for(1) for batcher in batchers):
             return None
@@ -82,15 +82,15 @@ class Registry:
         return [slot.model for slot in self.slots if slot.model.manifest.name == name]
 
     def modes(self, model: LoadedModel) -> list[Mode]:
-        """How a model's corrections are switched now, in the manifest's order."""
+        """The current modes of a model's corrections, in the manifest's order."""
         modes = self.roles[model.manifest.name].modes
         return [modes.get(attribute.name, attribute.mode) for attribute in model.manifest.attributes]
 
     def replace(self, slot: Slot, new: LoadedModel) -> LoadedModel:
-        """Put a newly loaded bundle in the place of an old one, in all its roles.
+        """Replace an old bundle by a newly loaded one, in all its roles.
 
         Returns:
-            The old one, which still holds rows.
+            The old one, which may still have rows to answer.
         """
         old, roles = slot.model, self.roles[slot.model.manifest.name]
         slot.model, slot.refused = new, None

@@ -1,4 +1,4 @@
-"""New bundles in the place of old ones, while requests are answered. A bad one is refused, and the old one stays."""
+"""Replaces bundles while requests are answered. A faulty bundle is refused, and the old one stays served."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ log = logging.getLogger(__name__)
 MOST_SERIES = 20_000
 """Grouped series of one process, at most."""
 SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
-"""Errors that say nothing of a bundle: the machine has no file or no memory left at the moment."""
+"""Errors that do not concern the bundle: the machine has no file handle or no memory left at the moment."""
 
 
 def load_all(paths: Iterable[Path], loader: Loader) -> Registry:
     """Verify, load, warm and try every bundle at start.
 
     Raises:
-        BundleError: one does not hold, two are the same version of the same model, or there is none.
+        BundleError: a bundle is not valid, two are the same version of the same model, or there is none.
     """
     models: list[LoadedModel] = []
     for path in paths:
@@ -50,28 +50,30 @@ def _refuse_twice(models: list[LoadedModel]) -> None:
     names = [(model.manifest.name, model.manifest.version) for model in models]
     if len(set(names)) < len(names):
         raise BundleError(
-            f"two bundles are {' '.join(names[-1])}; another name serves another model, another version of the same "
+            f"two bundles are {' '.join(names[-1])}; another name serves another model, another version of "
+            f"the same "
             "name can be tried beside the first"
         )
 
 
 def _refuse_too_many(models: Iterable[LoadedModel]) -> None:
-    """Prometheus suffers from too many series, and whoever pays for it."""
+    """Too many series slow Prometheus down and cost money."""
     series = sum({model.manifest.name: series_of(model.manifest) for model in models}.values())
     if series > MOST_SERIES:
         raise BundleError(
-            f"the models' groups make {series} series, more than {MOST_SERIES}; serve fewer models together, or fit "
+            f"the models' groups make {series} series, more than {MOST_SERIES}; serve fewer models together, "
+            f"or fit "
             "with fewer groups"
         )
 
 
 class Reloader:
-    """Looks after the folders that bundles came from.
+    """Loads new bundles from the folders of the served ones.
 
     Args:
-        registry: Whose bundles.
-        loader: Loads new ones.
-        note: Writes down what took over and what was refused.
+        registry: Holds the served bundles.
+        loader: Loads new bundles.
+        note: Records which bundle took over or was refused.
     """
 
     def __init__(self, registry: Registry, loader: Loader, note: Note) -> None:
@@ -82,14 +84,14 @@ class Reloader:
         self._stamps: dict[Path, object] = {}
 
     async def reload(self, slot: Slot) -> bool:
-        """Serve what lies in a slot's folder now.
+        """Serve the bundle that is in a slot's folder now.
 
         Returns:
-            Whether it was another bundle than the one that is served.
+            Whether it differs from the served bundle.
 
         Raises:
-            BundleRefused: it does not hold; the old one goes on.
-            NotReady: the machine cannot read it at the moment; so it does.
+            BundleRefused: the bundle is not valid; the old one stays served.
+            NotReady: the machine cannot read it at the moment; the old one stays served.
         """
         async with self._one_at_a_time:
             path = slot.model.path
@@ -107,14 +109,14 @@ class Reloader:
                 self._note("reload", {"model": slot.model.manifest.name, "result": "refused"})
                 log.error("reload refused, %s stays served: %s", slot.model.manifest.version, error)
                 raise BundleRefused from error
-            await self._swap(slot, new)
+            await self._take_over(slot, new)
         return True
 
     async def look(self) -> None:
-        """Reload each bundle of which a file has changed; a half copied one is refused until it is whole.
+        """Reload each bundle of which a file has changed. A half copied one is refused until it is complete.
 
         Raises:
-            Exception: one could not be looked at or read; it is tried again. The others were looked at.
+            Exception: a folder could not be read; it is tried again. The other folders were checked.
         """
         failures = [await self._look_at(slot) for slot in self._registry.slots]
         for failure in failures:
@@ -126,7 +128,7 @@ class Reloader:
         try:
             stamp = await asyncio.to_thread(_stamp, path)
             if stamp is not None and stamp != self._stamps.get(path):
-                with contextlib.suppress(BundleRefused):  # it is in the log, in the counters and in /models
+                with contextlib.suppress(BundleRefused):  # the log, the counters and /models show it
                     await self.reload(slot)
                 self._stamps[path] = stamp
         except Exception as error:
@@ -138,7 +140,7 @@ class Reloader:
             return self._loader.load(path)
         except (BundleError, OSError):
             raise
-        except Exception as error:  # a bundle that breaks a library must not end what is served
+        except Exception as error:  # a bundle that breaks a library must not stop the service
             log.exception("%s cannot be loaded", path)
             what = type(error).__name__
             raise BundleError(f"{path}: cannot be loaded ({what}); the log says where") from error
@@ -157,8 +159,8 @@ class Reloader:
             )
         _refuse_too_many([new, *(other.model for other in self._registry.slots if other is not slot)])
 
-    async def _swap(self, slot: Slot, new: LoadedModel) -> None:
-        """The new one answers from here on; the old one answers what it took."""
+    async def _take_over(self, slot: Slot, new: LoadedModel) -> None:
+        """Route new rows to the new bundle; the old one answers the rows that it accepted."""
         name = new.manifest.name
         new.open(self._loader.workers, background=slot.model is self._registry.shadow_of(name))
         old = self._registry.replace(slot, new)
@@ -175,10 +177,10 @@ class Reloader:
 
 
 def _stamp(path: Path) -> object:
-    """What changes when a bundle is replaced, in place or by a link to another folder; ``None`` in between.
+    """A value that changes when a bundle is replaced, in place or by a link; ``None`` while it is incomplete.
 
     Raises:
-        OSError: the machine cannot look.
+        OSError: the machine cannot read the folder.
     """
     try:
         files = [(file, file.stat()) for file in sorted(path.rglob("*")) if file.is_file()]

@@ -1,7 +1,7 @@
-"""A new version on live traffic: it gets the rows that the live one has answered, and its answers are only counted.
+"""Scores live traffic with a version in shadow, whose answers are only counted.
 
-Its rows run when no other rows wait, and are dropped when they would queue; a row of the live version waits
-for a batch of it that is running already, and for no more.
+Its rows run when no other rows wait, and are dropped when they would queue for long. A row of the live
+version waits for at most one running batch of the version in shadow.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Answered:
 
 
 class Shadow:
-    """Tries versions beside the live ones."""
+    """Scores answered rows with the versions in shadow."""
 
     def __init__(
         self, registry: Registry, metrics: Metrics, deadline_s: float, background: Background
@@ -48,9 +48,9 @@ class Shadow:
         """Give rows to the version in shadow, if there is one; returns at once.
 
         Args:
-            name: Model that answered.
+            name: The model that answered.
             answered: Its rows.
-            mode: Mode that the request asked for.
+            mode: The mode of the request.
         """
         candidate = self._registry.shadow_of(name)
         if candidate is None or not answered:
@@ -58,13 +58,13 @@ class Shadow:
         if candidate.batcher.depth + len(answered) > MOST_ROWS or len(self._tasks) >= MOST_ROWS:
             self._metrics.candidate_rows(candidate.manifest, "dropped", len(answered))
             return
-        self._tasks.start(self._try(candidate, answered, mode))
+        self._tasks.start(self._score(candidate, answered, mode))
 
     async def close(self) -> None:
-        """Drop what is not counted yet."""
+        """Drop the rows that are not counted yet."""
         await self._tasks.close()
 
-    async def _try(self, candidate: LoadedModel, answered: Sequence[Answered], mode: Mode | None) -> None:
+    async def _score(self, candidate: LoadedModel, answered: Sequence[Answered], mode: Mode | None) -> None:
         modes = preprocess.request_modes(tuple(self._registry.modes(candidate)), mode)
         try:
             items = [row.item for row in answered]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -41,7 +42,8 @@ Inputs = Annotated[Any, WithJsonSchema({"anyOf": [_ITEM, {"type": "array", "item
 
 
 MOST_FIELDS = 64
-"""An object with more is refused as a whole. A body may hold millions, and each wrong field would make an error."""
+"""An object with more is refused as a whole. A body may hold millions, and each wrong field would make an
+error."""
 
 
 def _few(value: Any) -> Any:  # noqa: ANN401 - anything a client may send
@@ -123,13 +125,18 @@ class ErrorReply(BaseModel):
     error: ErrorOut
 
 
-BODY_ERRORS: dict[int | str, dict[str, Any]] = {
-    400: {"description": "The body is not JSON.", "model": ErrorReply},
-    408: {"description": "The body did not arrive in time.", "model": ErrorReply},
-    413: {"description": "Too many bytes or items.", "model": ErrorReply},
-    415: {"description": "The body is not declared as JSON, or compressed.", "model": ErrorReply},
+BODY_ERRORS = {
+    400: "The body is not JSON.",
+    408: "The body did not arrive in time.",
+    413: "Too many bytes or items.",
+    415: "The body is not declared as JSON, or compressed.",
 }
-"""What any route that takes a body may answer."""
+"""Errors of any route that takes a body, by status."""
+
+
+def error_replies(texts: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI's description of error replies, from texts by status."""
+    return {status: {"description": text, "model": ErrorReply} for status, text in texts.items()}
 
 
 class AbstainedOut(BaseModel):

@@ -17,8 +17,8 @@ class Protocol(HttpToolsProtocol):
     """One connection."""
 
     patience_s = 10.0
-    """Seconds that a head may take; for the first head they count from the connection's start. Also the seconds
-    for which a client may go on sending a body that is no longer read."""
+    """Seconds that a head may take; for the first head they count from the connection's start. Also the
+    seconds for which a client may go on sending a body that is no longer read."""
 
     _timer: TimerHandle | None = None
     _heads = 0

@@ -1,1 +1,1 @@
-"""A row's way through the model: preprocess, queue, engine, decision."""
+"""The stages of a row: preprocess, queue, engine, decision."""

@@ -1,9 +1,10 @@
 """A bounded queue that groups single rows into batches; knows nothing of HTTP, models or fairness.
 
-Every ``submit`` ends exactly once, with a result or a ``ServiceError``, whatever the runner does and whichever
-other rows are in the batch. There is no fill timer: engine threads (:mod:`evenhand.service.inference.workers`)
-call :meth:`Batcher.take` whenever they are free, and batches grow while the threads are busy. Rows arrive and
-leave on the event loop; engine threads call only ``take`` and ``Batch.run``.
+Every ``submit`` ends exactly once, with a result or a ``ServiceError``, whatever the runner does and
+whichever other rows are in the batch. There is no fill timer: engine threads
+(:mod:`evenhand.service.inference.workers`) call :meth:`Batcher.take` whenever they are free, and batches grow
+while the threads are busy. Rows arrive and leave on the event loop; engine threads call only ``take`` and
+``Batch.run``.
 """
 
 from __future__ import annotations
@@ -346,7 +347,8 @@ class Batcher(Generic[In, Out]):
         needed_s = self._seconds(tokens)
         if needed_s > left_s:
             raise TooLarge(
-                f"these items need about {needed_s:.0f} s, and {max(left_s, 0.0):.0f} s are left until the deadline; "
+                f"these items need about {needed_s:.0f} s, and {max(left_s, 0.0):.0f} s are left until the "
+                f"deadline; "
                 "send several smaller requests"
             )
 

@@ -17,12 +17,11 @@ MODES: dict[int, Mode] = {code: mode for mode, code in MODE_CODES.items()}
 def decide(scores: Scores, modes: Ints, manifest: Manifest) -> Decision:
     """Decide one row.
 
-    A correction that overflowed serves the base answer and is marked as an error: a broken adapter must not
-        cost an
-    answer.
+    If the correction overflowed, the base answer is served and the verdict is marked as an error, so that a
+    broken adapter costs no answer.
 
     Args:
-        scores: What the graph says.
+        scores: Outputs of the graph for the row.
         modes: ``(attributes,)`` the row's mode codes.
         manifest: Labels and attributes.
 
@@ -61,7 +60,7 @@ def decide(scores: Scores, modes: Ints, manifest: Manifest) -> Decision:
 
 
 def _result(mode: Mode, broken: bool, shadow_broken: bool) -> str:
-    """What became of a flagged attribute's correction."""
+    """The result of a flagged attribute's correction."""
     if mode == "off":
         return "off"
     if mode == "shadow":
@@ -70,9 +69,13 @@ def _result(mode: Mode, broken: bool, shadow_broken: bool) -> str:
 
 
 def answer(logits: Floats, manifest: Manifest) -> Answer:
-    """The label of the largest logit, and the softmax; computed in float64, relative to the largest logit.
+    """The label of the largest logit, and the softmax in float64, relative to the largest logit.
 
-    In plain Python: for a handful of classes numpy's calls cost several times as much.
+    It uses plain Python: for a handful of classes, numpy calls take several times as long.
+
+    Args:
+        logits: ``(classes,)``
+        manifest: Labels, and which of them are favourable.
     """
     values = logits.tolist()
     largest = max(values)

@@ -1,4 +1,4 @@
-"""Examples in, scores out: one run of the graph. Knows no HTTP and no queue."""
+"""Runs the graph: examples to scores. Knows nothing of HTTP or queues."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from evenhand.models.bundle.runtime_onnx import Session
 from evenhand.service.types import Example, Scores
 
 CANARY_TOLERANCE = 1e-4
-"""A row alone and in company may differ so much in a logit or a risk: other shapes add up in another order."""
+"""Tolerance of batch invariance, for a logit or a risk: other shapes sum in another order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Alone:
-    """How a run has all cores to itself while no other wants them."""
+    """How to use all cores for a run while nothing else runs."""
 
     session: Session
     is_alone: Callable[[], bool]
-    """Asked before each run."""
+    """Called before each run."""
 
 
 class Engine:
@@ -32,13 +32,13 @@ class Engine:
 
     Args:
         bundle: A verified bundle.
-        encoder: Its encoder; the canary is made of its examples.
+        encoder: Its encoder, whose examples are the canary rows.
         session: How to run the graph.
-        alone: How to run it while nothing else runs; the graph is loaded a second time for it.
+        alone: How to run it while nothing else runs; this loads the graph a second time.
 
     Raises:
         BundleError: the graph does not load, or its engine is not installed.
-        RuntimeError: the canary does not sing.
+        RuntimeError: the canary failed: an answer is not finite, or depends on the other rows of its batch.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Engine:
         self._pad_id = pad_of(bundle.manifest.input)
         self._attributes = len(bundle.manifest.attributes)
         self._rows = [encoder.encode(item) for item in encoder.examples()]
-        self._canary = self._sing(bundle.manifest.name)
+        self._canary = self._make_canary(bundle.manifest.name)
         self.providers = self._runner.providers
 
     def run(self, examples: Sequence[Example]) -> list[Scores]:
@@ -66,17 +66,17 @@ class Engine:
         ]
 
     def probe(self) -> None:
-        """Run one known row.
+        """Run the canary row.
 
         Raises:
-            RuntimeError: the answer is not what it was when the graph was loaded.
+            RuntimeError: its answer differs from the answer when the graph was loaded.
         """
         (scores,) = self.run([self._canary[0]])
         if not np.allclose(scores.base, self._canary[1].base, atol=CANARY_TOLERANCE):
-            raise RuntimeError("a known row got another answer than when the graph was loaded")
+            raise RuntimeError("the canary row got another answer than when the graph was loaded")
 
     def warm(self, batch_rows: int, batch_tokens: int) -> tuple[float, int]:
-        """Run the largest batch twice, every row corrected: later ones find their memory and cannot take longer.
+        """Run the largest batch twice with every row corrected, so that memory is allocated and later runs are faster.
 
         Returns:
             Seconds and tokens of the second run.
@@ -90,11 +90,11 @@ class Engine:
         self._runner.run(arrays, modes, thresholds)
         return time.perf_counter() - started_s, count * row.tokens
 
-    def _sing(self, name: str) -> tuple[Example, Scores]:
-        """Run two rows through every branch, alone and together.
+    def _make_canary(self, name: str) -> tuple[Example, Scores]:
+        """Check batch invariance: run the canary rows through every branch, alone and together.
 
         Raises:
-            RuntimeError: an answer is no number, or depends on who shares the batch.
+            RuntimeError: an answer is not finite, or depends on the other rows of its batch.
         """
         for code in range(3):
             examples = [Example(row, self._modes(code)[0]) for row in self._rows]
@@ -105,7 +105,7 @@ class Engine:
                     raise RuntimeError(f"{name}: the canary's base answer is not finite")
                 pairs = ((alone.base, scores.base), (alone.risk, scores.risk))
                 if not all(np.allclose(*pair, atol=CANARY_TOLERANCE) for pair in pairs):
-                    raise RuntimeError(f"{name}: the canary's answer depends on who shares its batch")
+                    raise RuntimeError(f"{name}: the canary's answer depends on the other rows of its batch")
         return examples[0], together[0]
 
     def _modes(self, code: int, rows: int = 1) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:

@@ -1,4 +1,4 @@
-"""Wire items to examples. Whatever one item's content can break, breaks here, and for that item alone."""
+"""Items from the wire to examples. A faulty item fails here, and alone; later stages cannot fail on content."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from evenhand.service.http.schemas import are_texts
 from evenhand.service.types import Example, Ints, RunObserver
 
 PER_ITEM = 16
-"""What an item, or a feature of it, costs beside its characters, in characters."""
+"""The fixed cost of an item, or of one feature, in characters."""
 INLINE_CHARACTERS = 512
-"""Up to here tokenising on the event loop takes less time than handing the work to a thread and back."""
+"""Up to this cost, tokenising on the event loop takes less time than handing the work to a thread."""
 
 
 def quick(items: Sequence[Any], kind: str) -> bool:
-    """Whether items are so little work that a thread would cost more than it saves."""
+    """Whether tokenising the items is so quick that a thread would cost more than it saves."""
     return kind != "image" and PER_ITEM * len(items) + sum(map(_characters, items)) <= INLINE_CHARACTERS
 
 
@@ -44,14 +44,14 @@ def examples(
         encoder: The model's encoder.
         items: What the client sent.
         modes: ``(attributes,)`` the modes of this request.
-        traced: Whether each row is told which run of the graph it was in.
-        deadline_s: Nobody waits any longer then, by the monotonic clock; a thread must not go on for nobody.
+        traced: Whether each row notes the run of the graph that it was in.
+        deadline_s: Time of the monotonic clock after which the request is no longer answered.
 
     Returns:
-        For each item an example, or what is wrong with it.
+        For each item an example, or its error.
 
     Raises:
-        TimeoutError: it took longer.
+        TimeoutError: the deadline passed.
     """
     rows = []
     for item in items:
@@ -69,19 +69,19 @@ def _example(encoder: Encoder, item: Any, modes: Ints, traced: bool) -> Example 
 
 
 def plain(item: Any) -> bytes:  # noqa: ANN401 - what the model takes
-    """An item's bytes, whatever order its features came in."""
+    """An item as bytes, independent of the order of its features."""
     if isinstance(item, bytes):
         return item
     value = dict(sorted(item.items())) if isinstance(item, dict) else item
     try:
         return to_json(value)
-    except ValueError:  # a category that is no valid Unicode, which the model takes for an unknown one
+    except ValueError:  # a category that is no valid Unicode; the model treats it as unknown
         return json.dumps(value).encode()
 
 
 @lru_cache(maxsize=256)
 def request_modes(operator: tuple[Mode, ...], requested: Mode | None) -> Ints:
-    """The modes of one request: the operator's, lowered to what the request wants, never raised.
+    """The modes of one request: the operator's, lowered to the requested mode where that is lower.
 
     Returns:
         ``(attributes,)`` codes, read-only.
@@ -99,8 +99,8 @@ def declared_groups(groups: Any, items: int, manifest: Manifest) -> list[dict[st
         One mapping from attribute to group per item, empty where nothing was declared.
 
     Raises:
-        InvalidInput: they are no texts, of another number than the inputs, or name an attribute that the
-            model has not.
+        InvalidInput: they are not texts, their number differs from the inputs', or they name an attribute
+            that the model does not have.
     """
     if groups is None:
         return [{} for _ in range(items)]
@@ -111,18 +111,18 @@ def declared_groups(groups: Any, items: int, manifest: Manifest) -> list[dict[st
         raise InvalidInput("groups has the wrong type; see /docs")
     names = set(manifest.attribute_names)
     if any(set(declared or {}) - names for declared in listed):
-        raise InvalidInput(f"groups names an attribute that this model has not; it has {sorted(names)}")
+        raise InvalidInput(f"groups names an attribute that this model does not have; it has {sorted(names)}")
     return [dict(declared or {}) for declared in listed]
 
 
 def listed(groups: dict[str, str], manifest: Manifest) -> dict[str, str]:
-    """Declared groups as they are counted: one that the model does not list is ``unknown``."""
+    """Declared groups as they are counted: a group that the model does not list is ``unknown``."""
     groups_of = {attribute.name: attribute.groups for attribute in manifest.attributes}
     return {name: group if group in groups_of[name] else UNKNOWN_GROUP for name, group in groups.items()}
 
 
 def unlisted(groups: dict[str, str], manifest: Manifest) -> list[str]:
-    """Attributes whose declared group is none of the model's; one that is said to be unknown is not meant."""
+    """Attributes whose declared group the model does not list, other than the group ``unknown`` itself."""
     return [
         name for name, group in listed(groups, manifest).items() if group == UNKNOWN_GROUP != groups[name]
     ]

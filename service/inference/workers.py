@@ -1,7 +1,7 @@
 """Engine threads: each worker pulls a batch from a queue, runs it, and is supervised.
 
-If a worker dies or hangs, its rows are answered with an error and a new thread replaces it. The service is not
-ready until the new worker has answered a canary row. Workers know nothing of HTTP or models.
+If a worker dies or hangs, its rows are answered with an error and a new thread replaces it. The service is
+not ready until the new worker has answered a canary row. Workers know nothing of HTTP or models.
 """
 
 from __future__ import annotations
@@ -30,12 +30,13 @@ PROBATION_S = 1.0
 SLOW_FACTOR = 2.0
 """A run that takes this many times as long as a full batch at the start makes the service not ready."""
 HUNG_FACTOR = 3.0
-"""A run that takes this many times as long as the stall limit has failed. A busy machine is slow, not broken."""
+"""A run that takes this many times as long as the stall limit has failed. A busy machine is slow, not
+broken."""
 MOST_HUNG = 4
 """A hung thread cannot be ended. With this many of them the process must be replaced."""
 NICENESS = 5
-"""Added to the niceness of an engine thread. The event loop has little to do and must do it at once: under three
-times the load, 99 of 100 refusals leave within 11 ms instead of 45."""
+"""Added to the niceness of an engine thread. The event loop has little to do and must do it at once: under
+three times the load, 99 of 100 refusals leave within 11 ms instead of 45."""
 
 
 class Job(Protocol):
@@ -151,9 +152,10 @@ class Workers:
 
     Args:
         count: Threads.
-        probe: The canary: runs a row with a known answer and raises if the answer differs. Called in a worker.
-        stall_s: Seconds after which a run makes the service not ready; after three times as long the worker has
-            failed and is replaced. :meth:`allow` raises it for slow models.
+        probe: The canary: runs a row with a known answer and raises if the answer differs. Called in a
+            worker.
+        stall_s: Seconds after which a run makes the service not ready; after three times as long the worker
+            has failed and is replaced. :meth:`allow` raises it for slow models.
         background: Supervises the task that checks the workers; a new one if ``None``.
     """
 

@@ -1,4 +1,4 @@
-"""Series about the record, about feedback, and of what the sequential evaluator reads from the record."""
+"""Series about the record, feedback, and sequential evidence."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class RecordSeries:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._feedback = Counter(
             "evenhand_feedback",
-            "Items of feedback: joined (brought something new), duplicate, conflict (contradicts what is on record, "
-            "which stays), orphan (no such decision), expired (the decision is too old).",
+            "Items of feedback: joined (brought something new), duplicate, conflict (contradicts what is on "
+            "record, which stays), orphan (no such decision), expired (the decision is too old).",
             ("result",),
             registry=registry,
         )
@@ -68,8 +68,9 @@ class RecordSeries:
         sequential = ("model", "attribute", "group", "metric", "process")
         self._evidence = Gauge(
             "evenhand_evidence_ln",
-            "Logarithm of the evidence that a gap to the reference group is above the limit (detector: that it came "
-            "up at some time; since_start: e-process since deployment). Valid however often it is looked at.",
+            "Logarithm of the evidence that a gap to the reference group is above the limit (detector: that "
+            "it came up at some time; since_start: e-process since deployment). Valid however often it is "
+            "looked at.",
             sequential,
             registry=registry,
             multiprocess_mode="mostrecent",
@@ -83,7 +84,7 @@ class RecordSeries:
         )
 
     def limits(self, limits: Mapping[str, float]) -> None:
-        """Say what alerts compare with."""
+        """Set the limits that alerts compare with."""
         for name, value in limits.items():
             self._limit.labels(name).set(value)
 
@@ -92,24 +93,24 @@ class RecordSeries:
         self._feedback.labels(result).inc()
 
     def recorded(self, result: str, rows: int) -> None:
-        """Count records by what became of them."""
+        """Count records by result."""
         self._records.labels(result).inc(rows)
 
     def spooled(self, rows: int) -> None:
-        """How many records wait on disk."""
+        """Set the number of records that wait on disk."""
         self._spool_rows.set(rows)
 
     def prune_held(self, reason: str, rows: int) -> None:
-        """How many rows are past their age and stay for this reason."""
+        """Set the number of rows that are older than their limit and stay for this reason."""
         self._held_rows.labels(reason).set(rows)
 
     def evidence(self, series: Sequence[str], ln: float, limit_ln: float) -> None:
-        """What the sequential evaluator found.
+        """Set the evidence of one comparison.
 
         Args:
             series: Model, attribute, group, metric and process.
-            ln: The evidence, as a logarithm.
-            limit_ln: From where on it is an alarm.
+            ln: Logarithm of the evidence.
+            limit_ln: The value from which ``ln`` is an alarm.
         """
         self._evidence.labels(*series).set(ln)
         self._evidence_limit.labels(*series).set(limit_ln)

@@ -1,8 +1,8 @@
-"""Counters whose increments come out in lots.
+"""Counters whose increments are buffered and released together.
 
-Where few rows come, the increments between two scrapes would tell one person's group together with the
-decision. So they are held back until a lot of rows is full, and then all cells come out at once. It is also
-cheaper: a row costs a few additions to a dictionary, whatever the series cost.
+With little traffic, the increments between two scrapes would reveal one person's group and decision. They are
+therefore buffered until they cover enough rows. Buffering is also cheaper: a row costs a few additions to a
+dictionary.
 """
 
 from __future__ import annotations
@@ -11,37 +11,37 @@ import prometheus_client as prometheus
 
 
 class CounterBuffer:
-    """Increments that are held back.
+    """Increments that are not released yet.
 
     Args:
-        rows: How many rows a lot has at least.
+        rows: The smallest number of rows that are released together.
     """
 
     def __init__(self, rows: int) -> None:
-        self._least = rows
+        self._min_rows = rows
         self._rows = 0
         self._counts: dict[tuple[prometheus.Counter, tuple[str, ...]], float] = {}
-        self._seen: list[tuple[prometheus.Histogram, float]] = []
+        self._observations: list[tuple[prometheus.Histogram, float]] = []
 
     def add(self, counter: prometheus.Counter, labels: tuple[str, ...], amount: float = 1.0) -> None:
-        """Hold back an increment."""
+        """Buffer an increment."""
         key = (counter, labels)
         self._counts[key] = self._counts.get(key, 0.0) + amount
 
     def observe(self, series: prometheus.Histogram, value: float) -> None:
-        """Hold back an observation of a histogram."""
-        self._seen.append((series, value))
+        """Buffer an observation of a histogram."""
+        self._observations.append((series, value))
 
-    def row(self) -> None:
-        """One more row is in."""
-        self._rows += 1
+    def count_rows(self, rows: int = 1) -> None:
+        """Note that the increments of more rows are complete."""
+        self._rows += rows
 
     def flush(self) -> None:
-        """Let everything out, if the lot is full."""
-        if self._rows < self._least:
+        """Release everything, if the increments cover enough rows."""
+        if self._rows < self._min_rows:
             return
         for (counter, labels), amount in self._counts.items():
             counter.labels(*labels).inc(amount)
-        for series, value in self._seen:
+        for series, value in self._observations:
             series.observe(value)
-        self._counts, self._seen, self._rows = {}, [], 0
+        self._counts, self._observations, self._rows = {}, [], 0

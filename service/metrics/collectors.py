@@ -1,6 +1,6 @@
-"""Every Prometheus series of a process. Names appear nowhere but in the three files of series; none sees an input.
+"""Every Prometheus series of a process. Names of series appear only in this package, which never sees an input.
 
-Several workers share files in the folder that ``PROMETHEUS_MULTIPROC_DIR`` names, and each of them exposes
+Several processes share files in the folder that ``PROMETHEUS_MULTIPROC_DIR`` names, and each of them exposes
 the sums.
 """
 
@@ -10,7 +10,6 @@ import itertools
 import math
 import os
 import time
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
@@ -22,7 +21,6 @@ from evenhand.models.bundle.manifest import Manifest
 from evenhand.models.bundle.reference import Normal
 from evenhand.service.background import NAMES
 from evenhand.service.metrics.audit_series import RecordSeries
-from evenhand.service.metrics.buffered import CounterBuffer
 from evenhand.service.metrics.grouped import BITS, FairnessCounters, bit, groups_of
 from evenhand.service.metrics.series import Counter, Gauge, Histogram
 from evenhand.service.types import Decision, Row
@@ -32,7 +30,7 @@ RELOADS = ("ok", "refused")
 AUTH_RESULTS = ("ok", "missing", "invalid", "forbidden", "limited", "admin_off")
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
 GONE = math.nan
-"""The value of a series that ends: the workers' files cannot leave one out, so the exposition does."""
+"""The value of a series that has ended. The shared files cannot drop a series, so the exposition does."""
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128)
 
@@ -42,13 +40,12 @@ class Metrics:
 
     Args:
         registry: Where they are registered; one per application, so that tests do not share counts.
-        lot_rows: Grouped series come out when at least so many rows are in.
+        buffer_rows: Smallest number of rows whose grouped increments are released together.
     """
 
-    def __init__(self, registry: CollectorRegistry, lot_rows: int = 1) -> None:
+    def __init__(self, registry: CollectorRegistry, buffer_rows: int = 1) -> None:
         self._registry = registry
-        self._candidate_lots = defaultdict[str, CounterBuffer](lambda: CounterBuffer(lot_rows))
-        self.fairness = FairnessCounters(registry, lot_rows)
+        self.fairness = FairnessCounters(registry, buffer_rows)
         self.record = RecordSeries(registry)
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
@@ -90,15 +87,15 @@ class Metrics:
     def _make_candidate_series(self, registry: CollectorRegistry) -> None:
         self._candidate_decisions = Counter(
             "evenhand_candidate_decisions",
-            "Rows that a version in shadow was tried on, per attribute and group as in evenhand_decisions. live, "
-            "candidate: 1 if the answer of the live version, of this one is favourable.",
+            "Rows that a version in shadow was tried on, per attribute and group as in evenhand_decisions. "
+            "live, candidate: 1 if the answer of the live version, of this one is favourable.",
             ("model", "version", "attribute", "group", "source", "live", "candidate"),
             registry=registry,
         )
         self._candidate_rows = Counter(
             "evenhand_candidate_rows",
-            "Rows for a version in shadow: its label is the same as the live one's, other, it failed (error), or the "
-            "engine had no time for it (dropped).",
+            "Rows for a version in shadow: its label is the same as the live one's, other, it failed "
+            "(error), or the engine had no time for it (dropped).",
             ("model", "version", "result"),
             registry=registry,
         )
@@ -174,13 +171,13 @@ class Metrics:
             self._auth.labels(result)
 
     def add_model(self, manifest: Manifest, bundle: str, live: bool, normal: Mapping[str, Normal]) -> None:
-        """Begin a model's series, every declared label set at zero: a group never selected must not be missing.
+        """Begin a model's series with every declared label set at zero: a group never selected must not be missing.
 
         Args:
             manifest: The model's manifest.
             bundle: Hash that names its bundle.
             live: Whether it is the version that answers.
-            normal: What was normal in its validation, by attribute.
+            normal: Figures of its validation, by attribute.
         """
         name = manifest.name
         self.role(manifest, bundle, live, normal)
@@ -194,7 +191,7 @@ class Metrics:
             self._reloads.labels(name, result)
 
     def role(self, manifest: Manifest, bundle: str, live: bool, normal: Mapping[str, Normal]) -> None:
-        """Say whether a loaded version answers."""
+        """Set whether a loaded version answers."""
         self._info.labels(manifest.name, manifest.version, bundle, str(manifest.certified).lower()).set(
             int(live)
         )
@@ -204,7 +201,7 @@ class Metrics:
             self.fairness.expect(manifest.name, normal)
 
     def retire(self, manifest: Manifest, bundle: str) -> None:
-        """A version is no longer loaded: it is not shown any more, by this worker nor for it by another."""
+        """End the series of a version that is no longer loaded, here and in the exposition of other processes."""
         series = manifest.name, manifest.version, bundle, str(manifest.certified).lower()
         self._info.labels(*series).set(GONE)
         if not os.environ.get(SHARED):
@@ -215,11 +212,11 @@ class Metrics:
         self._reloads.labels(model, result).inc()
 
     def background_failed(self, task: str) -> None:
-        """Count one failure of work that no request waits for."""
+        """Count one failure of background work."""
         self._background_failures.labels(task).inc()
 
     def waiting(self, model: str, rows: int) -> None:
-        """How many rows wait in this process."""
+        """Set the number of rows that wait in this process."""
         self._queue_rows.labels(model).set(rows)
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
@@ -232,7 +229,7 @@ class Metrics:
         self._rejected.labels(error_type).inc()
 
     def auth(self, result: str) -> None:
-        """Count what became of one request that needs a scope."""
+        """Count the result of one request that needs a scope."""
         self._auth.labels(result).inc()
 
     def batch(self, model: str, rows: int, tokens: int, padded_tokens: int, seconds: float) -> None:
@@ -243,28 +240,27 @@ class Metrics:
         self._tokens.labels(model, "padding").inc(padded_tokens - tokens)
 
     def queued(self, model: str, seconds: Sequence[float]) -> None:
-        """Count the waits of a batch's rows."""
+        """Count the seconds that each row of a batch waited."""
         series = self._queue_seconds.labels(model)
         for waited_s in seconds:
             series.observe(waited_s)
 
     def candidate(self, manifest: Manifest, live: Row, decision: Decision) -> None:
-        """Count what a version in shadow says where the live one has answered.
+        """Count the decision of a version in shadow on a row that the live version has answered.
 
         Args:
-            manifest: The manifest of the version in shadow.
-            live: The row as it was answered; a decision.
-            decision: What the version in shadow says.
+            manifest: Manifest of the version in shadow.
+            live: The row with the live version's decision.
+            decision: The decision of the version in shadow.
         """
         assert isinstance(live.result, Decision)
-        lot = self._candidate_lots[manifest.name]
+        buffer = self.fairness.buffers[manifest.name, "candidate"]
         bits = bit(live.result.final.favourable), bit(decision.final.favourable)
         for attribute, verdict in zip(manifest.attributes, decision.verdicts, strict=True):
             cell = counted_under(live.declared.get(attribute.name), verdict.flagged)
-            lot.add(
-                self._candidate_decisions, (manifest.name, manifest.version, attribute.name, *cell, *bits)
-            )
-        lot.row()
+            series = (manifest.name, manifest.version, attribute.name, *cell, *bits)
+            buffer.add(self._candidate_decisions, series)
+        buffer.count_rows()
         self.candidate_rows(
             manifest, "same" if live.result.final.label == decision.final.label else "other", 1
         )
@@ -274,17 +270,16 @@ class Metrics:
         self._candidate_seconds.labels(manifest.name, manifest.version).inc(seconds)
 
     def candidate_rows(self, manifest: Manifest, result: str, rows: int) -> None:
-        """Count rows of a version in shadow by what became of them."""
+        """Count rows of a version in shadow by result."""
         self._candidate_rows.labels(manifest.name, manifest.version, result).inc(rows)
 
     def flush(self) -> None:
-        """Let out the lots that are full; called regularly, for another worker may be the one that is scraped."""
-        self.fairness.flush()
-        for lot in self._candidate_lots.values():
-            lot.flush()
+        """Release full buffers. Called regularly, because Prometheus may scrape another process."""
+        for buffer in self.fairness.buffers.values():
+            buffer.flush()
 
     def exposition(self) -> tuple[bytes, str]:
-        """The text that Prometheus scrapes, and its content type: of all workers where there are several."""
+        """The text that Prometheus scrapes, summed over all processes, and its content type."""
         if not os.environ.get(SHARED):
             return generate_latest(self._registry), CONTENT_TYPE_LATEST
         merged = CollectorRegistry()
@@ -293,7 +288,7 @@ class Metrics:
 
 
 class _Merged:
-    """The series of all workers; the library loses what each of them means, so it is put back."""
+    """The series of all processes. The library loses their help texts, so this class adds them again."""
 
     def __init__(self, documentation: Mapping[str, str]) -> None:
         self._documentation = documentation

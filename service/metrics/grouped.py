@@ -1,4 +1,4 @@
-"""Every series that says how groups are treated, and the counting. Names and labels are in the design's table.
+"""The series by group, and their counting.
 
 ``base``, ``final`` and ``label`` are 1 for a favourable label and 0 otherwise, so cardinality does not grow
 with the classes. A declared group and an inferred one are never mixed: ``source`` says which.
@@ -28,13 +28,13 @@ CELL = ("model", "attribute", "group", "source")
 
 
 def groups_of(attribute: Attribute) -> Iterator[tuple[str, str]]:
-    """Every group and source that a row can be counted under."""
+    """Every group and source under which a row can be counted."""
     yield from ((group, "declared") for group in (*attribute.groups, UNKNOWN_GROUP))
     yield from ((group, "inferred") for group in INFERRED)
 
 
 def series_of(manifest: Manifest) -> int:
-    """How many grouped series a model makes."""
+    """Number of grouped series of a model."""
     cells = sum(len(list(groups_of(attribute))) for attribute in manifest.attributes)
     of_cell, of_attribute = (
         4 + 8 + 3 * len(BINS),
@@ -50,11 +50,12 @@ class FairnessCounters:
 
     Args:
         registry: Where they are registered.
-        lot_rows: Increments come out when at least so many rows are in.
+        buffer_rows: Smallest number of rows whose increments are released together.
     """
 
-    def __init__(self, registry: CollectorRegistry, lot_rows: int) -> None:
-        self._lots: defaultdict[tuple[str, str], CounterBuffer] = defaultdict(lambda: CounterBuffer(lot_rows))
+    def __init__(self, registry: CollectorRegistry, buffer_rows: int) -> None:
+        self.buffers = defaultdict[tuple[str, str], CounterBuffer](lambda: CounterBuffer(buffer_rows))
+        """By model and kind of rows."""
         self._make_decision_series(registry)
         self._make_risk_series(registry)
         self._make_label_series(registry)
@@ -64,25 +65,27 @@ class FairnessCounters:
     def _make_decision_series(self, registry: CollectorRegistry) -> None:
         self._decisions = Counter(
             "evenhand_decisions",
-            "Decisions per attribute and group. source=declared: the group was named with the request or later "
-            "(unknown: one that the model does not list); source=inferred: the detector's flag, never mixed with "
-            "declared ones. base, final: 1 if the answer without, with correction is favourable. Selection rate: "
-            "final=1 over all. Demographic parity difference: largest less smallest selection rate (as Fairlearn).",
+            "Decisions per attribute and group. source=declared: the group was named with the request or "
+            "later (unknown: one that the model does not list); source=inferred: the detector's flag, never "
+            "mixed with declared ones. base, final: 1 if the answer without, with correction is favourable. "
+            "Selection rate: final=1 over all. Demographic parity difference: largest less smallest "
+            "selection rate (as Fairlearn).",
             (*CELL, "base", "final"),
             registry=registry,
         )
         self._corrections = Counter(
             "evenhand_corrections",
-            "Rows whose risk reached the attribute's threshold, by what became of the correction: applied, shadow "
-            "(final is what would have been served), off, error (it overflowed, the base answer was served).",
+            "Rows whose risk reached the attribute's threshold, by what became of the correction: applied, "
+            "shadow (final is what would have been served), off, error (it overflowed, the base answer was "
+            "served).",
             ("model", "attribute", "result", "base", "final"),
             registry=registry,
         )
         self._abstentions = Counter(
             "evenhand_abstentions",
-            "Flagged rows whose answer was less probable than the attribute's bound. result=applied: the reply said "
-            "that there is no decision; shadow, off: it would have in mode apply. Such rows are in evenhand_decisions "
-            "too, under the model's own answer.",
+            "Flagged rows whose answer was less probable than the attribute's bound. result=applied: the "
+            "reply said that there is no decision; shadow, off: it would have in mode apply. Such rows are "
+            "in evenhand_decisions too, under the model's own answer.",
             ("model", "attribute", "result", "base"),
             registry=registry,
         )
@@ -96,8 +99,8 @@ class FairnessCounters:
     def _make_risk_series(self, registry: CollectorRegistry) -> None:
         self._soft = Counter(
             "evenhand_soft_decisions",
-            "Decisions weighted by the detector's probability of the group: reference (1 - risk) or other (risk). "
-            "An estimate; it understates gaps.",
+            "Decisions weighted by the detector's probability of the group: reference (1 - risk) or other "
+            "(risk). An estimate; it understates gaps.",
             ("model", "attribute", "group", "base", "final"),
             registry=registry,
         )
@@ -118,15 +121,17 @@ class FairnessCounters:
     def _make_label_series(self, registry: CollectorRegistry) -> None:
         self._outcomes = Counter(
             "evenhand_outcomes",
-            "Decisions whose true label became known, counted when it did. label: 1 if it is favourable. True "
-            "positive rate: final=1 over label=1; false positive rate: final=1 over label=0. Equalized odds "
-            "difference: the larger of the two rates' gaps over groups (as Fairlearn; others take the mean).",
+            "Decisions whose true label became known, counted when it did. label: 1 if it is favourable. "
+            "True positive rate: final=1 over label=1; false positive rate: final=1 over label=0. Equalized "
+            "odds difference: the larger of the two rates' gaps over groups (as Fairlearn; others take the "
+            "mean).",
             (*CELL, "base", "final", "label"),
             registry=registry,
         )
         self._calibration = Counter(
             "evenhand_calibration",
-            "Decisions whose true label became known, by the tenth of the served probability of a favourable label.",
+            "Decisions whose true label became known, by the tenth of the served probability of a favourable "
+            "label.",
             (*CELL, "bin", "label"),
             registry=registry,
         )
@@ -138,8 +143,8 @@ class FairnessCounters:
         )
         self._detector = Counter(
             "evenhand_detector",
-            "Rows with a declared group. flagged: the risk reached the threshold; truth: 1 if the group is not the "
-            "reference.",
+            "Rows with a declared group. flagged: the risk reached the threshold; truth: 1 if the group is "
+            "not the reference.",
             ("model", "attribute", "flagged", "truth"),
             registry=registry,
         )
@@ -147,7 +152,8 @@ class FairnessCounters:
     def _make_reference_series(self, registry: CollectorRegistry) -> None:
         self._reference = Gauge(
             "evenhand_reference",
-            "What validation measured: the share of rows flagged, the lowest accuracy over groups of some rows.",
+            "What validation measured: the share of rows flagged, the lowest accuracy over groups of some "
+            "rows.",
             ("model", "attribute", "reference"),
             registry=registry,
             multiprocess_mode="mostrecent",
@@ -164,8 +170,8 @@ class FairnessCounters:
         self._flips = Counter(
             "evenhand_flips",
             "Counterfactuals of answered rows, with another group of the attribute: the label is the same, "
-            "other, the run failed (error), or the engine had no time for it (dropped; then the attribute may be "
-            "unknown). A counterfactual is not what another person would have written.",
+            "other, the run failed (error), or the engine had no time for it (dropped; then the attribute "
+            "may be unknown). A counterfactual is not what another person would have written.",
             ("model", "attribute", "result"),
             registry=registry,
         )
@@ -173,24 +179,23 @@ class FairnessCounters:
         self._flip_seconds = Counter("evenhand_flip_inference_seconds", said, ("model",), registry=registry)
 
     def begin_flips(self, model: str, attributes: Iterable[str]) -> None:
-        """A model whose rows are asked about again, all its label sets at zero."""
+        """Begin the series of a model whose counterfactuals are scored, with every label set at zero."""
         self._flip_seconds.labels(model)
         for attribute, result in itertools.product(attributes, FLIPS):
             self._flips.labels(model, attribute, result)
 
     def flip(self, model: str, attribute: str, result: str, rows: int) -> None:
-        """Count rows with another group in them."""
-        lot = self._lots[model, "flips"]
-        lot.add(self._flips, (model, attribute, result), rows)
-        for _ in range(rows):
-            lot.row()
+        """Count counterfactual rows by result."""
+        buffer = self.buffers[model, "flips"]
+        buffer.add(self._flips, (model, attribute, result), rows)
+        buffer.count_rows(rows)
 
     def flip_seconds(self, model: str, seconds: float) -> None:
-        """Count one run of the graph for such rows."""
+        """Count one run of the graph for counterfactuals."""
         self._flip_seconds.labels(model).inc(seconds)
 
     def begin(self, manifest: Manifest) -> None:
-        """Every label set at zero: a group that is never selected must not be missing."""
+        """Begin every label set at zero: a group that is never selected must not be missing."""
         for attribute in manifest.attributes:
             name = (manifest.name, attribute.name)
             self._overflow.labels(*name)
@@ -214,7 +219,7 @@ class FairnessCounters:
                     self._calibration.labels(*name, *cell, place, label)
 
     def expect(self, model: str, normal: Mapping[str, Normal]) -> None:
-        """Say what was normal in validation, by attribute; not a number where the version that answers does not say."""
+        """Set the figures of validation, by attribute; NaN for those that the live version does not have."""
         for attribute, said in normal.items():
             figures = {"flagged": said.flagged, "worst_group_accuracy": said.worst_group_accuracy}
             for name, value in figures.items():
@@ -231,69 +236,64 @@ class FairnessCounters:
         decision = row.result
         if not isinstance(decision, Decision):
             return
-        lot = self._lots[manifest.name, "decisions"]
+        buffer = self.buffers[manifest.name, "decisions"]
         base, final = bit(decision.base.favourable), bit(decision.final.favourable)
         for attribute, verdict in zip(manifest.attributes, decision.verdicts, strict=True):
             name = (manifest.name, attribute.name)
             declared = row.declared.get(attribute.name)
-            lot.add(self._decisions, (*name, *counted_under(declared, verdict.flagged), base, final))
-            self._count_correction(lot, name, decision, verdict)
+            buffer.add(self._decisions, (*name, *counted_under(declared, verdict.flagged), base, final))
+            self._count_correction(buffer, name, decision, verdict)
             if verdict.abstains and verdict.result is not None:
-                lot.add(self._abstentions, (*name, verdict.result, base))
-            self._count_risk(lot, name, verdict.risk, (base, final))
-            self._count_detector(lot, name, attribute.reference, verdict.flagged, declared)
-        lot.row()
+                buffer.add(self._abstentions, (*name, verdict.result, base))
+            self._count_risk(buffer, name, verdict.risk, (base, final))
+            self._count_detector(buffer, name, attribute.reference, verdict.flagged, declared)
+        buffer.count_rows()
 
     def joined(self, feedback: Counted) -> None:
-        """Count what feedback brought: a true label, groups that were declared later, or both."""
-        lot = self._lots[feedback.model, "feedback"]
+        """Count what feedback adds: a true label, groups that were declared later, or both."""
+        buffer = self.buffers[feedback.model, "feedback"]
         bits = bit(feedback.base), bit(feedback.final)
         for attribute, group in feedback.decisions:
             name = (feedback.model, attribute)
-            lot.add(self._decisions, (*name, group, "declared", *bits))
+            buffer.add(self._decisions, (*name, group, "declared", *bits))
             self._count_detector(
-                lot, name, feedback.references[attribute], feedback.flagged[attribute], group
+                buffer, name, feedback.references[attribute], feedback.flagged[attribute], group
             )
         for attribute, group, source in feedback.outcomes:
             cell = (feedback.model, attribute, group, source)
             label, place = bit(bool(feedback.label)), str(feedback.bin)
-            lot.add(self._outcomes, (*cell, *bits, label))
-            lot.add(self._calibration, (*cell, place, label))
-            lot.add(self._calibration_score, (*cell, place), feedback.p)
-        lot.row()
-
-    def flush(self) -> None:
-        """Let out the lots that are full."""
-        for lot in self._lots.values():
-            lot.flush()
+            buffer.add(self._outcomes, (*cell, *bits, label))
+            buffer.add(self._calibration, (*cell, place, label))
+            buffer.add(self._calibration_score, (*cell, place), feedback.p)
+        buffer.count_rows()
 
     def _count_correction(
-        self, lot: CounterBuffer, name: tuple[str, str], decision: Decision, verdict: Verdict
+        self, buffer: CounterBuffer, name: tuple[str, str], decision: Decision, verdict: Verdict
     ) -> None:
         if verdict.result is None:
             return
         would = decision.shadow if verdict.result == "shadow" and decision.shadow else decision.final
         bits = bit(decision.base.favourable), bit(would.favourable)
-        lot.add(self._corrections, (*name, verdict.result, *bits))
+        buffer.add(self._corrections, (*name, verdict.result, *bits))
 
     def _count_risk(
-        self, lot: CounterBuffer, name: tuple[str, str], risk: float, bits: tuple[str, str]
+        self, buffer: CounterBuffer, name: tuple[str, str], risk: float, bits: tuple[str, str]
     ) -> None:
-        """A risk that is no number is in no sum, or the sum would be none for ever."""
+        """A risk that is NaN is left out: it would turn the sum into NaN for ever."""
         if not math.isfinite(risk):
             return
-        lot.observe(self._risk.labels(*name), risk)
+        buffer.observe(self._risk.labels(*name), risk)
         for side, weight in zip(SIDES, (1.0 - risk, risk), strict=True):
-            lot.add(self._soft, (*name, side, *bits), weight)
-            lot.add(self._soft_squared, (*name, side, *bits), weight * weight)
+            buffer.add(self._soft, (*name, side, *bits), weight)
+            buffer.add(self._soft_squared, (*name, side, *bits), weight * weight)
 
     def _count_detector(
-        self, lot: CounterBuffer, name: tuple[str, str], reference: str, flagged: bool, group: str | None
+        self, buffer: CounterBuffer, name: tuple[str, str], reference: str, flagged: bool, group: str | None
     ) -> None:
         if group is not None and group != UNKNOWN_GROUP:
-            lot.add(self._detector, (*name, bit(flagged), bit(group != reference)))
+            buffer.add(self._detector, (*name, bit(flagged), bit(group != reference)))
 
 
 def bit(value: bool) -> str:
-    """How a truth value is written in a label."""
+    """A truth value as a label."""
     return "1" if value else "0"

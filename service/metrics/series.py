@@ -1,4 +1,4 @@
-"""The library's kinds of series, quick."""
+"""The library's kinds of series with a fast lookup of labels."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import prometheus_client as prometheus
 from prometheus_client import Gauge, disable_created_metrics
 from prometheus_client.metrics import MetricWrapperBase
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # when a series began would be half of what is scraped
+disable_created_metrics()  # type: ignore[no-untyped-call]  # it would double the scraped series
 
 __all__ = ["Counter", "Gauge", "Histogram"]
 
 
-class _Quick(MetricWrapperBase):
-    """A metric that finds a series it already has without the library's checks: every request needs a dozen."""
+class _FastLookup(MetricWrapperBase):
+    """Finds an existing series without the library's checks: every request needs a dozen series."""
 
     def labels(self, *values: Any, **named: Any) -> Self:  # noqa: ANN401 - the library's signature
         """One series."""
@@ -22,9 +22,9 @@ class _Quick(MetricWrapperBase):
         return series[values] if values in series else super().labels(*values, **named)
 
 
-class Counter(_Quick, prometheus.Counter):
-    """The library's, quick."""
+class Counter(_FastLookup, prometheus.Counter):
+    """The library's, with the fast lookup."""
 
 
-class Histogram(_Quick, prometheus.Histogram):
-    """The library's, quick."""
+class Histogram(_FastLookup, prometheus.Histogram):
+    """The library's, with the fast lookup."""

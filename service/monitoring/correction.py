@@ -84,8 +84,8 @@ def _worse(correct: PairCounts, rows: int) -> list[str]:
     if high >= 0:
         return []
     return [
-        f"It broke {correct.lost:,} answers and mended {correct.gained:,} of {correct.n:,} labelled ones: accuracy "
-        f"fell by {points(-value)} points (95 % limits {points(-high)} to {points(-low)})."
+        f"It broke {correct.lost:,} answers and mended {correct.gained:,} of {correct.n:,} labelled ones: "
+        f"accuracy fell by {points(-value)} points (95 % limits {points(-high)} to {points(-low)})."
     ]
 
 
@@ -110,6 +110,6 @@ def _wider(groups: Sequence[Group], rate: str, rows: int) -> str | None:
     if not surely:
         return None
     return (
-        f"It widened the gap in {WIDENED[rate]} between {quoted(after.groups[0])} and {quoted(after.groups[1])}: "
-        f"{points(before.value)} points became {points(after.value)}."
+        f"It widened the gap in {WIDENED[rate]} between {quoted(after.groups[0])} and "
+        f"{quoted(after.groups[1])}: {points(before.value)} points became {points(after.value)}."
     )

@@ -174,8 +174,8 @@ def _gap(rates: Rates, share: str, limit: float, rows: int) -> MetricSide:
         )
     top, bottom = among.groups
     said = (
-        f"{percent(enough[bottom].value)} of {quoted(bottom)} and {percent(enough[top].value)} of {quoted(top)} "
-        f"{SHARE_OF[share]}: a gap of {points(among.value)} points "
+        f"{percent(enough[bottom].value)} of {quoted(bottom)} and {percent(enough[top].value)} of "
+        f"{quoted(top)} {SHARE_OF[share]}: a gap of {points(among.value)} points "
         f"(95 % limits {points(among.low)} to {points(among.high)})"
     )
     if among.low > limit:

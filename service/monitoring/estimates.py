@@ -16,9 +16,9 @@ from evenhand.stats import Rate, newcombe, wilson
 
 ASSUMES = "Assumes that whether a label comes depends on the answers and the score alone."
 UNAWARE = (
-    "Groups are inferred by the detector. Counting flagged rows overstates a gap that comes from what the detector "
-    "looks at; weighing rows by their risk understates one that it does not see. The true gap lies within the bounds "
-    "if the risk is calibrated. None of these replaces declared groups."
+    "Groups are inferred by the detector. Counting flagged rows overstates a gap that comes from what the "
+    "detector looks at; weighing rows by their risk understates one that it does not see. The true gap lies "
+    "within the bounds if the risk is calibrated. None of these replaces declared groups."
 )
 LABELS = {"true_positive_rate": (True,), "false_positive_rate": (False,), "accuracy": (True, False)}
 """Rows with which true label a rate is a share of."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from evenhand.service.settings import Settings
 
 FOUR_FIFTHS = 0.8
-"""29 CFR 1607.4 D: a selection rate below four fifths of the highest is taken as evidence of adverse impact."""
+"""29 CFR 1607.4 D: a selection rate below four fifths of the highest is taken as evidence of adverse
+impact."""
 
 
 def limits_of(settings: Settings) -> dict[str, float]:

@@ -54,7 +54,8 @@ class MetricOut(_ReplyPart):
 
     metric: str = Field(
         description="Fairlearn's name; equalized odds is the larger of the two gaps. `abstention_rate_difference` is "
-        "ours, where a model may abstain: the largest share of a group's decisions that abstained less the smallest."
+        "ours, where a model may abstain: the largest share of a group's decisions that abstained less the "
+        "smallest."
     )
     base: JudgedOut
     final: JudgedOut

@@ -41,7 +41,8 @@ class Tensor:
     datatype: str
     shape: tuple[int, ...]
     values: list[Any]
-    """All elements in row-major order; those of ``BYTES`` are strings where they came as JSON, and bytes else."""
+    """All elements in row-major order; those of ``BYTES`` are strings where they came as JSON, and bytes
+    else."""
 
 
 @dataclass(frozen=True, slots=True)

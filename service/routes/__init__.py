@@ -1,1 +1,1 @@
-"""HTTP routes: thin, over the pipeline and the registry."""
+"""HTTP routes: thin functions that call the pipeline and the registry."""

@@ -1,4 +1,4 @@
-"""``/models`` and ``/metrics``: what is served, how it fares, and how operators change it."""
+"""``/models``, ``/metrics`` and ``/log-level``: what is served, and how operators change it."""
 
 from __future__ import annotations
 
@@ -12,28 +12,21 @@ from evenhand.service.catalog.registry import Slot
 from evenhand.service.errors import BundleRefused
 from evenhand.service.http.schemas import (
     BODY_ERRORS,
-    ErrorReply,
     LogLevelRequest,
     ModeRequest,
     ReloadReply,
     ShadowRequest,
     VersionRequest,
+    error_replies,
 )
 from evenhand.service.routes.dependencies import ApplicationState, running
 
 router = APIRouter()
-UNKNOWN: dict[int | str, dict[str, Any]] = {
-    **BODY_ERRORS,
-    404: {"description": "No such model or version.", "model": ErrorReply},
-    422: {"description": "The request cannot be carried out.", "model": ErrorReply},
-}
-NO_LEVEL: dict[int | str, dict[str, Any]] = {
-    **BODY_ERRORS,
-    422: {"description": "No such level.", "model": ErrorReply},
-}
-REFUSED: dict[int | str, dict[str, Any]] = {
-    409: {"description": "The bundle failed a check.", "model": ErrorReply}
-}
+UNKNOWN = error_replies(
+    {**BODY_ERRORS, 404: "No such model or version.", 422: "The request cannot be carried out."}
+)
+NO_LEVEL = error_replies({**BODY_ERRORS, 422: "No such level."})
+REFUSED = error_replies({409: "The bundle failed a check."})
 
 
 @router.get("/models")
@@ -53,7 +46,7 @@ async def mode(name: str, body: ModeRequest, request: Request) -> dict[str, Any]
 
 @router.put("/models/{name}/shadow", responses=UNKNOWN)
 async def shadow(name: str, body: ShadowRequest, request: Request) -> dict[str, Any]:
-    """Try a loaded version on live traffic: its answers are counted and never served. `null` ends it."""
+    """Score live traffic with a loaded version too: its answers are counted and never served. `null` ends it."""
     state = running(request)
     state.control.set_shadow(name, body.version)
     return _roles(state, name)
@@ -61,7 +54,7 @@ async def shadow(name: str, body: ShadowRequest, request: Request) -> dict[str, 
 
 @router.post("/models/{name}/promote", responses=UNKNOWN)
 async def promote(name: str, body: VersionRequest, request: Request) -> dict[str, Any]:
-    """Let a loaded version answer; the one before stays loaded for the way back."""
+    """Make a loaded version the live one; the one before stays loaded, so that it can be promoted again."""
     state = running(request)
     state.control.promote(name, body.version)
     return _roles(state, name)
@@ -69,14 +62,14 @@ async def promote(name: str, body: VersionRequest, request: Request) -> dict[str
 
 @router.post("/models/{name}/reload", responses={**UNKNOWN, **REFUSED})
 async def reload(name: str, request: Request) -> ReloadReply:
-    """Look at the model's folders now: a new bundle that holds takes over, one that does not is refused."""
+    """Load new bundles from the model's folders now: a valid one takes over, any other is refused."""
     state = running(request)
     state.registry.get(name)
     changed, refused = [], None
     for slot in [slot for slot in state.registry.slots if slot.model.manifest.name == name]:
         try:
             changed.append(await state.reloader.reload(slot))
-        except BundleRefused as error:  # one bad folder must not keep the others from their new bundles
+        except BundleRefused as error:  # one faulty folder must not keep the others from their new bundles
             refused = error
     if refused is not None:
         raise refused
@@ -98,7 +91,7 @@ async def metrics(request: Request) -> Response:
     series.flush()
     content, kind = await asyncio.to_thread(
         series.exposition
-    )  # thousands of lines would hold up every request
+    )  # thousands of lines would block the event loop
     return Response(content, media_type=kind)
 
 

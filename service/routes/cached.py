@@ -1,4 +1,4 @@
-"""Answers that are dear to make, kept for a moment: whoever asks the same within it shares one."""
+"""A short cache for replies that take long to compute: equal requests share one computation."""
 
 from __future__ import annotations
 
@@ -8,37 +8,38 @@ from collections.abc import Awaitable, Callable, Hashable
 
 KEPT_S = 1.0
 KEPT_TIMES = 10
-"""A slow answer is kept so many times as long as it took: whoever asks for it again and again costs a tenth of that."""
+"""A slow reply is kept this many times as long as it took, so that repeated requests use a tenth of a
+core."""
 
 
 class CachedReplies:
-    """Answers by question."""
+    """Replies by key."""
 
     def __init__(self) -> None:
-        self._answers: dict[Hashable, tuple[float, asyncio.Task[bytes]]] = {}
+        self._replies: dict[Hashable, tuple[float, asyncio.Task[bytes]]] = {}
 
-    async def get(self, question: Hashable, make: Callable[[], Awaitable[bytes]]) -> bytes:
-        """Give the answer, made anew where there is no recent one. An error is shared too, and not kept.
+    async def get(self, key: Hashable, make: Callable[[], Awaitable[bytes]]) -> bytes:
+        """The cached reply, or a new one. Concurrent requests share an error too, but it is not kept.
 
         Args:
-            question: What is asked, all of it.
-            make: Makes the answer; goes on if who asked first leaves.
+            key: Everything that the reply depends on.
+            make: Computes the reply; it goes on if the first client disconnects.
         """
         now = time.monotonic()
-        self._answers = {
-            key: kept for key, kept in self._answers.items() if not kept[1].done() or kept[0] > now
+        self._replies = {
+            other: kept for other, kept in self._replies.items() if not kept[1].done() or kept[0] > now
         }
-        if question not in self._answers:
-            self._answers[question] = now + KEPT_S, asyncio.create_task(self._made(question, make))
-        return await asyncio.shield(self._answers[question][1])
+        if key not in self._replies:
+            self._replies[key] = now + KEPT_S, asyncio.create_task(self._compute(key, make))
+        return await asyncio.shield(self._replies[key][1])
 
-    async def _made(self, question: Hashable, make: Callable[[], Awaitable[bytes]]) -> bytes:
-        begun = time.monotonic()
+    async def _compute(self, key: Hashable, make: Callable[[], Awaitable[bytes]]) -> bytes:
+        started_s = time.monotonic()
         try:
-            answer = await make()
+            reply = await make()
         except BaseException:
-            self._answers.pop(question, None)
+            self._replies.pop(key, None)
             raise
-        now, task = time.monotonic(), self._answers[question][1]
-        self._answers[question] = now + max(KEPT_S, KEPT_TIMES * (now - begun)), task
-        return answer
+        now, task = time.monotonic(), self._replies[key][1]
+        self._replies[key] = now + max(KEPT_S, KEPT_TIMES * (now - started_s)), task
+        return reply

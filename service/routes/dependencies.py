@@ -1,4 +1,4 @@
-"""What a running application holds, for its routes."""
+"""The state of a running application, for its routes."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class ApplicationState:
 
     @property
     def problem(self) -> str | None:
-        """Why predictions are not to be sent here; ``None`` if they may be."""
+        """Why the service is not ready; ``None`` if it is."""
         if self.draining:
             return "the service is stopping"
         blockage = None if self.audit is None else self.audit.blockage
@@ -52,7 +52,7 @@ class ApplicationState:
 
     @property
     def beyond_repair(self) -> str | None:
-        """Why only a new process helps; ``None`` if this one is worth keeping."""
+        """Why the process must be replaced; ``None`` if it need not be."""
         return self.workers.problem if self.workers.beyond_repair else self.background.beyond_repair
 
 
@@ -68,7 +68,7 @@ def audit_of(state: ApplicationState) -> AuditClient:
 
 
 def running(request: Request) -> ApplicationState:
-    """The application's stages."""
+    """The application's state."""
     state: ApplicationState = request.app.state.running
     return state
 

@@ -1,4 +1,4 @@
-"""``GET /docs``: the interface as a page that needs no script and nothing from another host."""
+"""``GET /docs``: the API as a page without scripts and without anything from another host."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Schema = Mapping[str, Any]
 
 @router.get("/docs", response_class=Response, include_in_schema=False)
 async def docs(request: Request) -> Response:
-    """What the service answers, for people; programs read ``/openapi.json``."""
+    """The API for people; programs read ``/openapi.json``."""
     page = "".join(_page(request.app.openapi()))
     return Response(page, media_type="text/html", headers={"content-security-policy": POLICY})
 
@@ -80,7 +80,7 @@ def _operation(method: str, path: str, operation: Schema) -> Iterator[str]:
 
 
 def _form(schema: Schema) -> str:
-    """A link to a form that has a name, or the form itself."""
+    """A link to a named schema, or the schema itself."""
     if not schema:
         return ""
     if "$ref" in schema:
@@ -90,7 +90,7 @@ def _form(schema: Schema) -> str:
 
 
 def _linked(schema: Schema) -> str:
-    """JSON in which names of forms are links."""
+    """JSON in which names of schemas are links."""
     shown = escape(json.dumps(schema, indent=2, ensure_ascii=False), quote=False)
     return re.sub(rf'"{REFERENCE}(\w+)"', r'<a href="#\1">\1</a>', shown)
 

@@ -1,4 +1,4 @@
-"""``GET /fairness`` and the page that shows it: what is known of gaps now, and what the correction does to them."""
+"""``GET /fairness`` and its dashboard: gaps between groups, and the effect of the correction on them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from evenhand.service.audit.client import AuditClient
 from evenhand.service.audit.store import AWAY
 from evenhand.service.catalog.loader import LoadedModel
 from evenhand.service.errors import InvalidInput, RecordUnavailable
-from evenhand.service.http.schemas import ErrorReply
+from evenhand.service.http.schemas import error_replies
 from evenhand.service.monitoring.cells import Cells, Window, read
 from evenhand.service.monitoring.schema import FairnessReply
 from evenhand.service.monitoring.summary import Facts, summary
@@ -51,10 +51,10 @@ class FairnessQuery(BaseModel):
     end: datetime | None = Field(default=None, alias="to", description="Up to now where it is left out.")
 
     def window(self, now: datetime) -> Window:
-        """The hours that are meant.
+        """The window of hours that the query names.
 
         Raises:
-            InvalidInput: there is no such window.
+            InvalidInput: the parameters name no window.
         """
         if self.begin is None:
             if self.end is not None:
@@ -72,10 +72,10 @@ class FairnessQuery(BaseModel):
 
 
 def fairness_query(request: Request) -> FairnessQuery:
-    """The query, with an error that says what is wrong without repeating it.
+    """The validated query.
 
     Raises:
-        InvalidInput: a parameter cannot be used.
+        InvalidInput: a parameter is not valid; the message does not repeat it.
     """
     try:
         return FairnessQuery.model_validate(dict(request.query_params))
@@ -96,10 +96,14 @@ PARAMETERS = [
 ]
 REPLIES: dict[int | str, dict[str, Any]] = {
     200: {"description": "Three states, with limits and reasons.", "model": FairnessReply},
-    404: {"description": "No such model.", "model": ErrorReply},
-    409: {"description": "Nothing is recorded here.", "model": ErrorReply},
-    422: {"description": "The window cannot be used.", "model": ErrorReply},
-    503: {"description": "The record's database is down.", "model": ErrorReply},
+    **error_replies(
+        {
+            404: "No such model.",
+            409: "Nothing is recorded here.",
+            422: "The window cannot be used.",
+            503: "The record's database is down.",
+        }
+    ),
 }
 
 
@@ -135,7 +139,7 @@ def _summary(state: ApplicationState, model: LoadedModel, window: Window, audit:
 
 
 def _usual(model: LoadedModel) -> dict[str, float]:
-    """Worst-group accuracy in validation, of the attributes of which the bundle says it."""
+    """Worst-group accuracy in validation, for the attributes for which the bundle has it."""
     accuracy = {name: said.worst_group_accuracy for name, said in model.normal.items()}
     return {name: value for name, value in accuracy.items() if value is not None}
 
@@ -149,7 +153,7 @@ def _cells(audit: AuditClient, name: str, window: Window) -> Cells:
 
 @router.get("/dashboard", response_class=Response, include_in_schema=False)
 async def dashboard() -> Response:
-    """The page for those who have no Grafana."""
+    """The dashboard page, for operators without Grafana."""
     content, policy = page()
     headers = {
         "content-security-policy": policy,
@@ -162,7 +166,7 @@ async def dashboard() -> Response:
 
 @cache
 def page() -> tuple[bytes, str]:
-    """The page, and the policy that lets its own style and script run and nothing else."""
+    """The page, and a content security policy that allows only its own style and script."""
     content = resources.files("evenhand.service.pages").joinpath("dashboard.html").read_bytes()
     allowed = {
         tag: " ".join(
@@ -172,7 +176,8 @@ def page() -> tuple[bytes, str]:
         for tag in ("style", "script")
     }
     policy = (
-        f"default-src 'none'; style-src {allowed['style']}; script-src {allowed['script']}; connect-src 'self'; "
+        f"default-src 'none'; style-src {allowed['style']}; script-src {allowed['script']}; connect-src "
+        f"'self'; "
         "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
     return content, policy

@@ -1,4 +1,4 @@
-"""``POST /feedback`` and ``/decisions``: what becomes known after a decision, and what is on record about one."""
+"""``POST /feedback`` and ``/decisions``: later labels and groups, and the record of a decision."""
 
 from __future__ import annotations
 
@@ -12,31 +12,28 @@ from evenhand.service.audit.feedback import Feedback, Joined
 from evenhand.service.errors import InvalidInput, TooLarge
 from evenhand.service.http.schemas import (
     BODY_ERRORS,
-    ErrorReply,
     FeedbackItem,
     FeedbackReply,
     FeedbackRequest,
     FeedbackResultOut,
     OverrideRequest,
+    error_replies,
 )
 from evenhand.service.routes.dependencies import ApplicationState, audit_of, running
 
 router = APIRouter()
-ERRORS: dict[int | str, dict[str, Any]] = {
-    404: {"description": "No such decision.", "model": ErrorReply},
-    409: {"description": "Nothing is recorded here.", "model": ErrorReply},
-    422: {"description": "The request, or every item of it, cannot be used.", "model": ErrorReply},
-    503: {
-        "description": "The record's database is down; send again after Retry-After seconds.",
-        "model": ErrorReply,
-    },
+ERRORS = {
+    404: "No such decision.",
+    409: "Nothing is recorded here.",
+    422: "The request, or every item of it, cannot be used.",
+    503: "The record's database is down; send again after Retry-After seconds.",
 }
 WRONG = "an item is an object with the id of a decision and a label, groups, or both; see /docs"
 
 
-@router.post("/feedback", responses={**BODY_ERRORS, **ERRORS})
+@router.post("/feedback", responses=error_replies({**BODY_ERRORS, **ERRORS}))
 async def feedback(body: FeedbackRequest, request: Request) -> FeedbackReply:
-    """Tell true labels, and groups, that became known after decisions.
+    """Send true labels, and groups, that became known after decisions.
 
     Items are independent. `joined`, `duplicate` and `conflict` name a decision that is on record; what is on
     record stays. An `orphan` may be sent again; what is `expired` will not count any more.
@@ -67,14 +64,14 @@ async def feedback(body: FeedbackRequest, request: Request) -> FeedbackReply:
     return FeedbackReply(results=results, counts=Counter(result.result for result in results))
 
 
-@router.get("/decisions/{id}", responses=ERRORS)
+@router.get("/decisions/{id}", responses=error_replies(ERRORS))
 async def decision(id: str, request: Request) -> dict[str, Any]:
     """All that is on record about a decision: no input, and no sensitive attribute."""
     audit = audit_of(running(request))
     return await audit.call(audit.decision, id)
 
 
-@router.post("/decisions/{id}/override", responses={**BODY_ERRORS, **ERRORS})
+@router.post("/decisions/{id}/override", responses=error_replies({**BODY_ERRORS, **ERRORS}))
 async def override(id: str, body: OverrideRequest, request: Request) -> dict[str, Any]:
     """Record that a person decided otherwise; the decision itself stays on record as it was."""
     audit = audit_of(running(request))
@@ -105,7 +102,7 @@ def _items(body: FeedbackRequest) -> list[Any]:
 
 
 def _check(item: Any) -> Feedback | None:  # noqa: ANN401 - anything a client may send
-    """An item in order, or nothing."""
+    """A valid item; ``None`` for any other."""
     try:
         checked = FeedbackItem.model_validate(item)
     except ValidationError:

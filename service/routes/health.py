@@ -1,21 +1,21 @@
-"""``/healthz`` and ``/readyz``: whether the process is worth keeping, and whether it answers predictions."""
+"""``/healthz`` and ``/readyz``: whether the process must be replaced, and whether it answers predictions."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
 
 from evenhand.service.errors import NotReady
-from evenhand.service.http.schemas import ErrorReply
+from evenhand.service.http.schemas import error_replies
 from evenhand.service.routes.dependencies import running
 
 router = APIRouter()
-UNREADY = {503: {"description": "Not ready; the message says why.", "model": ErrorReply}}
-HOPELESS = {503: {"description": "Only a new process helps; the message says why.", "model": ErrorReply}}
+UNREADY = error_replies({503: "Not ready; the message says why."})
+HOPELESS = error_replies({503: "Only a new process helps; the message says why."})
 
 
-@router.get("/healthz", responses=HOPELESS)  # type: ignore[arg-type]
+@router.get("/healthz", responses=HOPELESS)
 async def healthz(request: Request) -> dict[str, str]:
-    """The process runs; 503 where it cannot mend itself and should be replaced."""
+    """The process runs; 503 if it cannot recover and must be replaced."""
     state = running(request)
     if (problem := state.beyond_repair) is not None:
         raise NotReady(problem)
@@ -24,9 +24,9 @@ async def healthz(request: Request) -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/readyz", responses=UNREADY)  # type: ignore[arg-type]
+@router.get("/readyz", responses=UNREADY)
 async def readyz(request: Request) -> dict[str, str]:
-    """Every bundle was verified, engine threads answer their canary, background work runs, and answers can leave."""
+    """Bundles are verified, engine threads answer their canary, background work runs, and the record accepts rows."""
     if (problem := running(request).problem) is not None:
         raise NotReady(problem)
     return {"status": "ready"}

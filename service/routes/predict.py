@@ -11,18 +11,14 @@ from starlette.responses import Response
 from evenhand.models.bundle.manifest import Manifest
 from evenhand.service.errors import ServiceError
 from evenhand.service.http.fast_route import FastRoute
-from evenhand.service.http.schemas import ErrorReply, PredictReply, PredictRequest
+from evenhand.service.http.schemas import BODY_ERRORS, PredictReply, PredictRequest, error_replies
 from evenhand.service.pipeline import Outcome, Question
 from evenhand.service.routes.dependencies import running, trace_of
 from evenhand.service.types import Answer, Decision
 
 router = APIRouter(route_class=FastRoute)
-ERRORS = {
-    400: "The body is not JSON.",
+ERRORS = BODY_ERRORS | {
     404: "No such model.",
-    408: "The body did not arrive in time.",
-    413: "Too many bytes or items.",
-    415: "The body is not declared as JSON, or compressed.",
     422: "The request, or every item of it, cannot be answered.",
     429: "The queue is full; come back after Retry-After seconds.",
     503: "Stopping, or the engine failed.",
@@ -30,16 +26,12 @@ ERRORS = {
 }
 
 
-@router.post(
-    "/predict",
-    response_model=PredictReply,
-    responses={status: {"description": text, "model": ErrorReply} for status, text in ERRORS.items()},
-)
+@router.post("/predict", response_model=PredictReply, responses=error_replies(dict(sorted(ERRORS.items()))))
 async def predict(body: PredictRequest, request: Request) -> Response:
     """Answer one item or many.
 
     Items are independent: one that cannot be answered gets an `error` in its place, and the others their
-        answer.
+    answer.
     """
     state = running(request)
     model = state.registry.get(body.model)
@@ -49,7 +41,7 @@ async def predict(body: PredictRequest, request: Request) -> Response:
 
 
 def render(manifest: Manifest, outcomes: list[Outcome]) -> bytes:
-    """The reply, of :class:`PredictReply`'s form; built as it goes out, for validating what we made ourselves costs."""
+    """The reply in the form of :class:`PredictReply`, built as JSON at once: validating our own data costs time."""
     predictions = [
         {
             "id": outcome.id,
@@ -81,8 +73,8 @@ def _prediction(outcome: Outcome, decision: Decision) -> dict[str, Any]:
 
 def _abstained(decision: Decision) -> dict[str, Any]:
     why = (
-        f"the answer's probability of {decision.final.score:.3f} is below the bound that the model has for rows "
-        f"flagged for {decision.abstained}; let a person decide"
+        f"the answer's probability of {decision.final.score:.3f} is below the bound that the model has for "
+        f"rows flagged for {decision.abstained}; let a person decide"
     )
     return {"attribute": decision.abstained, "why": why}
 

@@ -1,4 +1,4 @@
-"""The Open Inference Protocol v2 under ``/v2``: what KServe's and Triton's clients speak."""
+"""The Open Inference Protocol v2 under ``/v2``, for clients of KServe and Triton."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ router = APIRouter(
 )
 
 
-# Routes are tried in order: the one that matters comes first.
+# The router tries routes in order, so the most frequent one comes first.
 @router.post(MODEL + "/infer", openapi_extra=V2_INFER)
 @router.post(VERSION + "/infer", openapi_extra=V2_INFER)
 async def infer(request: Request, model: str, version: str | None = None) -> Response:
     """Answer the rows of the input tensors.
 
-    A row that cannot be answered has a text in the output `error`, and costs the others nothing.
+    A row that cannot be answered has a text in the output `error`; the other rows get their answers.
     """
     state = running(request)
     loaded = state.registry.get(model, version)
@@ -70,7 +70,7 @@ async def server() -> dict[str, Any]:
 
 @router.get("/health/live")
 async def live(request: Request) -> dict[str, bool]:
-    """The process is worth keeping; the same as `/healthz`."""
+    """The process need not be replaced; the same as `/healthz`."""
     await health.healthz(request)
     return {"live": True}
 

@@ -32,20 +32,24 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 METRICS = ("demographic_parity", "true_positive_rate", "false_positive_rate")
-"""Of all rows, of those whose true label is favourable, of those whose is not: how many got a favourable answer."""
+"""Of all rows, of those whose true label is favourable, of those whose is not: how many got a favourable
+answer."""
 BLOCK = 1.5
 STALE = 50
-"""So many rows of one group are forgotten when the other's first row is still to come: they are of another time."""
+"""So many rows of one group are forgotten when the other's first row is still to come: they are of another
+time."""
 BETS = (0.2, 0.4)
-"""Per unit of a block's information: the fastest for gaps 0.05 and 0.1 above the limit where half of the answers are
-favourable. Larger ones find wide gaps a little sooner and raise several times as many false alarms."""
+"""Per unit of a block's information: the fastest for gaps 0.05 and 0.1 above the limit where half of the
+answers are favourable. Larger ones find wide gaps a little sooner and raise several times as many false
+alarms."""
 SIDES = tuple((sign, bet) for sign in (1.0, -1.0) for bet in BETS)
 HELD = 10.0
 """A detector's parts are held at this many times its limit, so that it falls back when the gap is gone."""
 OVER = 0.1
 """An alarm ends when the detector has fallen below this share of its limit."""
 STEP_DAYS = 1.0
-"""Days that one block counts for at most: a service that stood still for a month gathers no evidence by that."""
+"""Days that one block counts for at most: a service that stood still for a month gathers no evidence by
+that."""
 FLOOR_LN = -30.0
 """What stands for the logarithm of nothing, and of less than e^-30."""
 

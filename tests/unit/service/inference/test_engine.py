@@ -48,7 +48,7 @@ def test_a_known_row_with_another_answer_is_a_failure(bundle: Bundle) -> None:
 
 @pytest.mark.parametrize(
     ("broken", "message"),
-    [(np.nan, "is not finite"), (None, "depends on who shares its batch")],
+    [(np.nan, "is not finite"), (None, "depends on the other rows of its batch")],
     ids=["nan", "company"],
 )
 def test_a_graph_whose_canary_does_not_sing_is_not_served(

@@ -37,7 +37,7 @@ def test_an_item_has_bytes_whatever_it_is() -> None:
         ({str(number): "a" for number in range(10_000)}, "wrong type"),
         ([[]], "wrong type"),
         ([{"race": None}], "wrong type"),
-        ({"team": "a"}, "an attribute that this model has not"),
+        ({"team": "a"}, "an attribute that this model does not have"),
         ([{}, {}], "as long as inputs"),
         ([1] * 10_000, "as long as inputs"),
     ],

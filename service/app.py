@@ -100,7 +100,7 @@ def create_app(configured: Settings | None = None) -> FastAPI:
         lifespan=lambda _: _lifespan(state, chosen, tracer),
         docs_url=None,  # FastAPI's own pages load scripts from other hosts
         redoc_url=None,
-        # FastAPI's own telemetry follows other variables and slows every request; EVENHAND_OTLP_ENDPOINT decides.
+        # FastAPI's own telemetry follows other variables and slows every request.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.running = state

@@ -43,7 +43,7 @@ LONGEST_PAUSE_S = 2.0
 UNHEALTHY_AFTER_S = 120.0
 """Work that is down for this long may need a new process."""
 TRIES_WHILE_STOPPING = 3
-"""A thread that must finish its work before it ends gives up after so many failures."""
+"""A thread that must finish its work before it ends gives up after this many failures."""
 AnyWork = TypeVar("AnyWork", bound="Work")
 Pause = float | None
 """Seconds until the next turn; ``None`` if there is none."""
@@ -94,7 +94,7 @@ class Work:
         self._failures += 1
         if self.outage is None:
             self.outage = Outage(time.monotonic(), _reason(error))
-            # A message of another library may quote an input, so the log has only type and place of such errors.
+            # Another library's message may quote an input, so the log has only type and place of such errors.
             unforeseen = None if isinstance(error, OSError | ServiceError) else error
             message = "background work failed: %s (%s); it is tried again, and %s"
             log.error(message, self.name, self.outage.reason, effect, exc_info=unforeseen)

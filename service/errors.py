@@ -1,4 +1,4 @@
-"""All errors of the service, with one shape on the wire. A message never repeats a text that a client sent."""
+"""All errors of the service, with one shape on the wire. A message never repeats a client's text."""
 
 from __future__ import annotations
 

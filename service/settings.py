@@ -1,4 +1,4 @@
-"""The settings: the environment overrides one YAML file, which overrides defaults. A misspelt name stops the start."""
+"""The settings, from the environment, one YAML file and defaults. A misspelt name stops the start."""
 
 from __future__ import annotations
 

@@ -150,7 +150,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _from_here(scope: Mapping[str, Any]) -> bool:
-    """Whether the connection uses the loopback interface and comes neither from a proxy nor from another site's page.
+    """Whether the connection is local, and comes neither through a proxy nor from another site's page.
 
     A site whose DNS name points at this machine (DNS rebinding) looks like the same site to a browser, but
     its name stands in ``Origin``. Programs other than browsers send no ``Origin``.

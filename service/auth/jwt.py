@@ -1,4 +1,4 @@
-"""Verifies bearer tokens (JWT, as OpenID Connect providers issue them) with PyJWT and public keys in a local file.
+"""Verifies bearer tokens (JWT, as of OpenID Connect) with PyJWT and public keys in a local file.
 
 The service fetches no address, neither the issuer's nor one that a token names (``jku``, ``x5u``), and never
 uses a key that a token contains (``jwk``).

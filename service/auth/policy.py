@@ -1,4 +1,4 @@
-"""The policy of every route: its scopes and, derived from them, its body. A path without a rule does not exist."""
+"""The policy of every route: its scopes, and the kind of its body. A path without a rule does not exist."""
 
 from __future__ import annotations
 

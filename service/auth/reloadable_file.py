@@ -1,4 +1,4 @@
-"""A file that is read again when it changes. If the new content is not valid, the old value stays in force."""
+"""A file that is read again when it changes. Invalid content leaves the old value in force."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ class Loader:
         return LoadedModel(path, manifest, bundle.sha256, encoder, engine, batcher, normal, recorded, check)
 
     def _alone(self, manifest: Manifest) -> Alone | None:
-        """How a single run gets all cores; ``None`` if it has them anyway, or the model cannot be loaded twice."""
+        """How a single run gets all cores; ``None`` if it has them, or the model cannot be loaded twice."""
         wide = wide_of(self.settings)
         return (
             None
@@ -139,7 +139,7 @@ class Loader:
     def _check(
         self, manifest: Manifest, engine: Engine, swapper: Swapper | None, tokens_per_s: float
     ) -> Check | None:
-        """Counterfactuals have their own queue and batches of one row, so other rows wait for at most one of them."""
+        """A queue for counterfactuals with batches of one row: other rows wait for at most one of them."""
         if swapper is None:
             log.warning(
                 "%s: EVENHAND_FLIP_SHARE has nothing to swap in it; a model of texts needs terms, which "

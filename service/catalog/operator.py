@@ -132,7 +132,7 @@ class Control:
         return FOLLOW_S
 
     def _change(self, name: str | None, change: Callable[[], object]) -> None:
-        """Change one model's roles, or the log level, here and in the shared file; no order of another is lost."""
+        """Change one model's roles, or the log level, here and in the shared file, which is read before."""
         if self._file is None:
             change()
             self._apply(name)

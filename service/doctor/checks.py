@@ -1,7 +1,7 @@
-"""``evenhand doctor``: looks at everything that a service of this machine stands on, and says what to do.
+"""``evenhand doctor``: checks everything that a service on this machine needs, and says what to do.
 
-It changes nothing. Settings, bundles, processor, port and counters are looked at here, the record in
-``doctor_record.py``, what is installed in ``doctor_packages.py``.
+It changes nothing. This file checks settings, bundles, processor, port, clock and counters;
+``record_checks.py`` checks the record, and ``package_checks.py`` the installed packages.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SHARED = "PROMETHEUS_MULTIPROC_DIR"
 SECRET = ("key", "password", "secret", "token")
 HIDDEN = "(hidden)"
 AHEAD_S = 5.0
-"""So far may two machines' clocks be apart before it matters."""
+"""Tolerated difference between the clocks of two machines."""
 SAMPLE_S = 0.2
 DRIFT_S = 0.05
 FEW_FILES = 1024
@@ -35,13 +35,13 @@ ASK_S = 2.0
 
 
 def examine(options: Mapping[str, Any]) -> tuple[list[Finding], list[dict[str, str]]]:
-    """Look at everything.
+    """Run all checks.
 
     Args:
-        options: Settings of the command line; ``None`` means not given.
+        options: Settings of the command line; ``None`` for those that it does not set.
 
     Returns:
-        What was found, and every setting with its value and where it came from.
+        The findings, and every setting with its value and source.
     """
     try:
         chosen = settings.load(**options)
@@ -65,7 +65,7 @@ def examine(options: Mapping[str, Any]) -> tuple[list[Finding], list[dict[str, s
 
 
 def sources(chosen: Settings, options: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Every setting: its value, and whether the command line, the environment or a file said so."""
+    """Every setting with its value and its source: command line, environment, file or default."""
     from yaml import safe_load
 
     file = os.environ.get(settings.CONFIG)
@@ -84,7 +84,7 @@ def sources(chosen: Settings, options: Mapping[str, Any]) -> list[dict[str, str]
 
 
 def _shown(name: str, value: object) -> str:
-    """A value without what nobody else may know."""
+    """A value as text, without secrets."""
     if value and any(word in name for word in SECRET):
         return HIDDEN
     if name == "record" and "://" in str(value):
@@ -101,7 +101,7 @@ def _shown(name: str, value: object) -> str:
 
 
 def check_bundles(paths: tuple[Path, ...]) -> Iterator[Finding]:
-    """Every bundle's hashes, manifest, and graph."""
+    """Check every bundle's hashes, manifest and graph."""
     from evenhand.models.bundle.bundle import BundleError, load
     from evenhand.models.bundle.runner import make_runner
 
@@ -125,7 +125,8 @@ def check_bundles(paths: tuple[Path, ...]) -> Iterator[Finding]:
             yield Finding("bundle", "problem", said, "Name one of them, or give one another version")
             continue
         applied = [attribute.name for attribute in manifest.attributes if attribute.mode == "apply"]
-        said = f"{path}: {manifest.name} {manifest.version} verifies; corrections apply to: {', '.join(applied) or '-'}"
+        said = f"{path}: {manifest.name} {manifest.version} verifies; "
+        said += f"corrections apply to: {', '.join(applied) or '-'}"
         if applied and not manifest.certified:
             yield Finding("bundle", "ok", f"{said}, without a certificate: watch them in shadow mode first")
         else:
@@ -133,7 +134,7 @@ def check_bundles(paths: tuple[Path, ...]) -> Iterator[Finding]:
 
 
 def check_metrics(chosen: Settings) -> Iterator[Finding]:
-    """The folder in which several workers share their counters."""
+    """Check the folder in which several processes share their counters."""
     named = os.environ.get(SHARED)
     if not named:
         said = "workers share a folder of their own" if chosen.workers > 1 else "one process counts in memory"
@@ -164,7 +165,7 @@ def _lives(pid: str) -> bool:
 
 
 def check_clock(chosen: Settings) -> Iterator[Finding]:
-    """Against files, and against the clock that nobody sets; the record's times are compared with the record."""
+    """Compare the clock with times of files and with the monotonic clock."""
     files = [file for bundle in chosen.bundles for file in bundle.glob("*")]
     files += (
         list(chosen.state.glob("*")) if chosen.state.is_dir() and os.access(chosen.state, os.R_OK) else []
@@ -186,7 +187,7 @@ def check_clock(chosen: Settings) -> Iterator[Finding]:
 
 
 def check_port(host: str, port: int) -> Finding:
-    """Whether one could listen there, or whether Evenhand does."""
+    """Check whether the port is free, or Evenhand listens there."""
     where = f"{host} port {port}"
     if port == 0:
         return Finding("port", "ok", "a free one will be taken")
@@ -198,15 +199,15 @@ def check_port(host: str, port: int) -> Finding:
             tried.listen()
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            return _who_answers(host, port, where)
+            return _used_port(host, port, where)
         do = "Name an address of this machine in EVENHAND_HOST, and a port from 1024 up in EVENHAND_PORT"
         return Finding("port", "problem", f"{where} cannot be listened on ({error.strerror})", do)
     return Finding("port", "ok", f"{where} is free")
 
 
-def _who_answers(host: str, port: int, where: str) -> Finding:
-    """The port is taken: by us, and then how it is, or by another program."""
-    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 # nosec B104 - what it means, not to listen there
+def _used_port(host: str, port: int, where: str) -> Finding:
+    """The finding for a used port: a ready Evenhand, one that is not ready, or another program."""
+    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 # nosec B104 - a lookup, no listener
     url = f"http://{f'[{reached}]' if ':' in reached else reached}:{port}/readyz"
     ours = False
     try:
@@ -225,11 +226,12 @@ def _who_answers(host: str, port: int, where: str) -> Finding:
 
 
 def check_cores(chosen: Settings, count: int) -> Iterator[Finding]:
-    """Whether workers, lanes and threads fit the processor, and connections the limit on open files."""
+    """Check threads against cores, and the limit on open files."""
     import resource
 
     busy = chosen.workers * (chosen.lanes or 1) * (chosen.threads or 1)
-    said = f"{count} usable; workers {chosen.workers}, lanes {chosen.lanes or 'auto'}, threads {chosen.threads or 'auto'}"
+    lanes, threads = chosen.lanes or "auto", chosen.threads or "auto"
+    said = f"{count} usable; workers {chosen.workers}, lanes {lanes}, threads {threads}"
     if chosen.provider == "cpu" and busy > count:
         do = "Leave EVENHAND_LANES and EVENHAND_THREADS at 0, and take no more workers than cores"
         yield Finding("cores", "warning", f"{said}: {busy} threads would run on {count} cores", do)

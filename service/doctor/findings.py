@@ -1,4 +1,4 @@
-"""What a check of the installation found: one line each, with what to do."""
+"""Findings of the checks: one line each, with what to do."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ EXIT: dict[State, int] = {"ok": 0, "warning": 1, "problem": 2}
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     check: str
-    """What: ``settings``, ``bundle``, ``state``, ``key``, ``database``, ``spool``, ``clock`` and others."""
+    """Its subject: ``settings``, ``bundle``, ``state``, ``key``, ``database``, ``spool``, ``clock`` and
+    others."""
     state: State
     said: str
-    """What is so."""
+    """The observation."""
     do: str = ""
-    """What to do about it; empty where nothing is to be done."""
+    """What to do; empty if there is nothing to do."""
 
     def line(self) -> str:
         """As one line for a terminal."""
@@ -33,12 +34,12 @@ class Finding:
 
 
 def worst(findings: list[Finding]) -> State:
-    """The state of all together."""
+    """The worst state of all findings."""
     return max((finding.state for finding in findings), key=EXIT.__getitem__, default="ok")
 
 
 def text(findings: list[Finding], settings: Sequence[dict[str, str]], as_json: bool) -> str:
-    """Everything that was found, for people or for programs."""
+    """All findings and settings, as text or JSON."""
     state = worst(findings)
     if as_json:
         facts = [finding.facts() for finding in findings]

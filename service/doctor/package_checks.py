@@ -1,4 +1,4 @@
-"""What is installed: names that are ours alone, one ONNX Runtime, and the versions that the tests were run with."""
+"""Checks of installed packages: no name clash, one ONNX Runtime, and the tested versions."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ SHOWN = 5
 
 
 def check_packages(provider: str) -> Iterator[Finding]:
-    """Look at what is installed.
+    """Check the installed packages.
 
     Args:
-        provider: Where the graph is to run.
+        provider: Where the graph runs.
     """
     version = ".".join(map(str, sys.version_info[:3]))
     if sys.version_info < OLDEST:
@@ -42,7 +42,7 @@ def check_packages(provider: str) -> Iterator[Finding]:
 
 
 def constraints() -> dict[str, str]:
-    """Versions that the tests were run with, by name; empty where the file did not come along."""
+    """Tested versions by name; empty if the file is not installed."""
     packaged = files("evenhand") / CONSTRAINTS
     beside = Path(str(files("evenhand"))).parents[1] / CONSTRAINTS
     text = packaged.read_text() if packaged.is_file() else beside.read_text() if beside.is_file() else ""
@@ -55,13 +55,13 @@ def _plain(name: str) -> str:
 
 
 def _installed() -> dict[str, str]:
-    """Versions by name; of two on the path the first is what Python imports."""
+    """Versions by name. If the path has a package twice, Python imports the first."""
     distributions = reversed(list(importlib.metadata.distributions()))
     return {_plain(one.metadata["Name"]): one.version for one in distributions if one.metadata["Name"]}
 
 
 def _owners() -> Iterator[Finding]:
-    """Another wheel with a package of one of our names overwrites ours, silently."""
+    """Check for another wheel with a package of our name, which would overwrite ours silently."""
     owners = importlib.metadata.packages_distributions()
     others = {room: sorted(set(owners.get(room, ())) - {OWN}) for room in ROOMS}
     strangers = [f"{', '.join(names)} ships {room}/" for room, names in others.items() if names]

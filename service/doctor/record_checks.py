@@ -1,4 +1,4 @@
-"""What the record stands on: folder, keys, database, checkpoints, what waits in the spool, room on the disk."""
+"""Checks of the record: folder, keys, database, checkpoints, spool and disk."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ SUFFIX, ASIDE = ".spool", ".aside"
 AHEAD_S = 5.0
 LITTLE_BYTES, TOO_LITTLE_BYTES = 2**30, 50 * 2**20
 UNSIGNED = 2
-"""So many intervals of checkpoints may pass before somebody should ask why."""
+"""Number of checkpoint intervals without a checkpoint before a warning."""
 
 
 def check_record(chosen: Settings) -> Iterator[Finding]:
-    """Look at all of it, changing nothing."""
+    """Check the record without changing it."""
     if chosen.record == OFF:
         yield Finding("record", "ok", "off: nothing is recorded")
         return
@@ -95,7 +95,7 @@ def _check_keys(folder: Path, begun: bool) -> Iterator[Finding]:
 
 
 def _check_spool(folder: Path) -> Iterator[Finding]:
-    """Records that wait; a lock on the file says whether whoever wrote them lives."""
+    """Check for records that wait. A lock on the file shows that its writer is alive."""
     files = [path for path in sorted((folder / "spool").glob(f"*{SUFFIX}")) if path.stat().st_size]
     left = [path for path in files if not _held(path)]
     if left:
@@ -107,7 +107,7 @@ def _check_spool(folder: Path) -> Iterator[Finding]:
     elif files:
         said = f"a service that runs has {len(files)} files waiting"
         yield Finding(
-            "spool", "warning", said, "Its database is away, or slow: see /readyz and the database below"
+            "spool", "warning", said, "Its database is down, or slow: see /readyz and the database below"
         )
     else:
         yield Finding("spool", "ok", "nothing waits")
@@ -188,7 +188,7 @@ def _ask(engine: Engine, chosen: Settings) -> Iterator[Finding]:
             try:
                 fits = load_keys(path).fingerprint == begun_with(connection)
             except KeyFileError:
-                return  # said above
+                return  # reported by _check_keys
             if not fits:
                 said = f"the record was begun with another key than {path}"
                 yield Finding(
@@ -199,7 +199,7 @@ def _ask(engine: Engine, chosen: Settings) -> Iterator[Finding]:
 
 
 def _check_head(connection: Connection, chosen: Settings) -> Iterator[Finding]:
-    """Whether the chain ends where it says, was signed lately, and is not from the future."""
+    """Check that the chain's end is there, was signed recently, and is not in the future."""
     from sqlalchemy import select
 
     from evenhand.service.audit.events import time_of

@@ -115,7 +115,7 @@ class AuthMiddleware:
 
 
 async def _until_disconnect(work: Awaitable[None], receive: Receive, answered: Callable[[], bool]) -> bool:
-    """Await the application; cancel it if the client disconnects before the answer, so that its rows are not run.
+    """Await the application, but cancel it if the client disconnects before the answer.
 
     Returns:
         Whether the client stayed to the end.

@@ -20,8 +20,8 @@ from evenhand.models.bundle.manifest import Mode
 from evenhand.service.settings import Level
 
 _ITEM = {
-    "description": "By the model's task: a text; a pair of texts; an image; or an object of named features, where "
-    "one that is null or left out is missing.",
+    "description": "By the model's task: a text; a pair of texts; an image; or an object of named features, "
+    "where one that is null or left out is missing.",
     "anyOf": [
         {"type": "string"},
         {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]},
@@ -164,8 +164,8 @@ class PredictionOut(BaseModel):
         description="What would be said if attributes in shadow mode were applied."
     )
     abstained: AbstainedOut | None = Field(
-        description="Set where the service gives no decision: label and score are then what the model says, for the "
-        "person who decides instead."
+        description="Set where the service gives no decision: label and score are then what the model says, "
+        "for the person who decides instead."
     )
     truncated: bool = Field(description="Whether the text was longer than the model reads.")
 

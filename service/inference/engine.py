@@ -76,7 +76,7 @@ class Engine:
             raise RuntimeError("the canary row got another answer than when the graph was loaded")
 
     def warm(self, batch_rows: int, batch_tokens: int) -> tuple[float, int]:
-        """Run the largest batch twice with every row corrected, so that memory is allocated and later runs are faster.
+        """Run the largest batch twice, every row corrected: once to allocate memory, once to measure.
 
         Returns:
             Seconds and tokens of the second run.

@@ -1,4 +1,4 @@
-"""Items from the wire to examples. A faulty item fails here, and alone; later stages cannot fail on content."""
+"""Items from the wire to examples. A faulty item fails here and alone; later stages never fail on content."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ class _Worker(threading.Thread):
             pass
 
     def _step(self) -> bool:
-        """Run one job or one canary. A function of its own, so that an idle worker keeps no reference to a model."""
+        """Run one job or one canary. After its return an idle worker keeps no reference to a model."""
         queue = self._workers.wait_for_work(self)
         if queue is None:
             return False
@@ -211,7 +211,7 @@ class Workers:
             self._condition.notify()
 
     async def start(self) -> None:
-        """Start the threads, and wait until each has answered its canary or the stall limit has passed ten times."""
+        """Start the threads; wait until each has answered its canary, at most ten times the stall limit."""
         self._workers = [self._new_worker(number, 0.0) for number in range(self._count)]
         self._started = self._count - 1
         deadline_s = time.monotonic() + 10 * self._stall_s
@@ -262,7 +262,7 @@ class Workers:
         return None
 
     def _next(self) -> _Queue | None:
-        """The waiting source with the least engine time. A source that was idle gets no credit for that time."""
+        """The waiting source with the least engine time. A source gets no credit for the time it was idle."""
         waiting = [queue for queue in self._queues if queue.source.depth]
         busy_s = [queue.used_s for queue in waiting if not queue.idle]
         for queue in self._queues:

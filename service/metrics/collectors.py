@@ -1,4 +1,4 @@
-"""Every Prometheus series of a process. Names of series appear only in this package, which never sees an input.
+"""Every Prometheus series of a process. Series are named only in this package, which never sees an input.
 
 Several processes share files in the folder that ``PROMETHEUS_MULTIPROC_DIR`` names, and each of them exposes
 the sums.
@@ -23,7 +23,7 @@ from evenhand.service.background import NAMES
 from evenhand.service.metrics.audit_series import RecordSeries
 from evenhand.service.metrics.grouped import BITS, FairnessCounters, bit, groups_of
 from evenhand.service.metrics.series import Counter, Gauge, Histogram
-from evenhand.service.types import Decision, Row
+from evenhand.service.types import Decision, Row, counted_under
 
 CANDIDATE_RESULTS = ("same", "other", "error", "dropped")
 RELOADS = ("ok", "refused")
@@ -171,7 +171,7 @@ class Metrics:
             self._auth.labels(result)
 
     def add_model(self, manifest: Manifest, bundle: str, live: bool, normal: Mapping[str, Normal]) -> None:
-        """Begin a model's series with every declared label set at zero: a group never selected must not be missing.
+        """Begin a model's series, every declared label set at zero: a group that is never selected must show.
 
         Args:
             manifest: The model's manifest.
@@ -201,7 +201,7 @@ class Metrics:
             self.fairness.expect(manifest.name, normal)
 
     def retire(self, manifest: Manifest, bundle: str) -> None:
-        """End the series of a version that is no longer loaded, here and in the exposition of other processes."""
+        """End the series of a version that is no longer loaded, in the exposition of every process."""
         series = manifest.name, manifest.version, bundle, str(manifest.certified).lower()
         self._info.labels(*series).set(GONE)
         if not os.environ.get(SHARED):

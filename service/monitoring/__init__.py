@@ -1,1 +1,1 @@
-"""What is watched: evidence, estimates, and the summary in three states."""
+"""Fairness of the served answers: figures, estimates, sequential evidence, and verdicts in three states."""

@@ -1,4 +1,4 @@
-"""Counted decisions, outcomes and risks of one model over some hours, from the database to plain cells."""
+"""Reads the hourly counts of one model's decisions, outcomes and risks from the database."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from evenhand.service.audit.tables import hourly_decisions, hourly_outcomes, hou
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Whole hours since 1970, for that is how rows are counted."""
+    """Whole hours since 1970, because rows are counted by hour."""
 
     first: int
     end: int
-    """The first hour after it."""
+    """The first hour after the window."""
 
     @classmethod
     def last(cls, hours: int, now: datetime) -> Window:
-        """So many hours up to now; the one that has begun is one of them."""
+        """The last hours, including the current one."""
         end = _hour(now) + 1
         return cls(end - hours, end)
 
     @classmethod
     def between(cls, begin: datetime, end: datetime) -> Window:
-        """Every hour that has a moment between the two; at least one."""
+        """Every hour that lies between the two times, at least in part; at least one."""
         last = _hour(end - timedelta(microseconds=1))
         return cls(_hour(begin), max(last, _hour(begin)) + 1)
 
     def facts(self) -> dict[str, str | int]:
-        """Begin, end and length, as they are told."""
+        """Begin, end and length, for a reply."""
         return {"from": _iso_hour(self.first), "to": _iso_hour(self.end), "hours": self.end - self.first}
 
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """Decisions that agree in all of this."""
+    """Count of decisions with the same keys."""
 
     attribute: str
     group: str
@@ -58,7 +58,7 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """Decisions that abstained, and that agree in all of this."""
+    """Count of abstained decisions with the same keys."""
 
     attribute: str
     group: str
@@ -68,7 +68,7 @@ class Withheld:
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """Decisions whose true label is known, and that agree in all of this."""
+    """Count of labelled decisions with the same keys."""
 
     attribute: str
     group: str
@@ -82,7 +82,7 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True)
 class Risked:
-    """Decisions by the tenth of their risk, whether or not a group was declared."""
+    """Count of decisions by the tenth of their risk, with or without a declared group."""
 
     attribute: str
     base: bool
@@ -97,19 +97,19 @@ class Risked:
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """What is known of one model in one window."""
+    """All counts of one model in one window."""
 
     decisions: list[Decided]
     outcomes: list[Labelled]
     risks: list[Risked]
     withheld: list[Withheld] = field(default_factory=list)
-    """Those of the decisions that abstained, by group."""
+    """The abstained ones of the decisions, by group."""
     on_account: dict[str, int] = field(default_factory=dict)
-    """The same, each once: by the attribute for which no decision was given."""
+    """The abstained decisions, each once, by the attribute for which no decision was given."""
 
     @property
     def rows(self) -> int:
-        """All decisions, each once: every attribute's risk is of every one."""
+        """All decisions, each once: every attribute has a risk for every decision."""
         counts = Counter[str]()
         for cell in self.risks:
             counts[cell.attribute] += cell.n
@@ -122,7 +122,7 @@ def read(engine: Engine, model: str, window: Window) -> Cells:
     Args:
         engine: The record's database.
         model: Its name; all versions together.
-        window: Which hours.
+        window: The hours.
     """
     with engine.connect() as connection:
         totals_of: list[Any] = []

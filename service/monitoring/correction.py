@@ -1,4 +1,4 @@
-"""What the correction changes, mends and breaks, and whether it surely does harm. Pure functions."""
+"""The effect of the correction: changed, mended and broken answers, and significant harm. Pure functions."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ WIDENED = {"selection_rate": "favourable answers", "true_positive_rate": "true p
 
 
 def correction_of(groups: Sequence[Group], rows: int) -> dict[str, Any]:
-    """Judge the correction on rows that both models answered.
+    """Score the correction on rows that both the base and the corrected model answered.
 
     Args:
         groups: Groups of one attribute.
-        rows: A rate over fewer rows decides nothing.
+        rows: Smallest number of rows for a verdict.
 
     Returns:
-        Answers that it ``changed``; of the rows whose true label is known, those that it ``mended`` and
-        ``broken``; the change in accuracy with its limits; and the verdict: a breach where errors, or a gap,
-        have surely grown.
+        Answers that it ``changed``; of the labelled rows, those that it ``mended`` and ``broken``; the change
+        in accuracy with its limits; and the verdict, which is a breach if errors, or a gap, have grown
+        significantly.
     """
     answers = reduce(PairCounts.__add__, (group.answers for group in groups), PairCounts())
     correct = reduce(PairCounts.__add__, (group.correct for group in groups), PairCounts())
@@ -45,9 +45,10 @@ def correction_of(groups: Sequence[Group], rows: int) -> dict[str, Any]:
 
 
 def change(pairs: PairCounts) -> tuple[float, float, float]:
-    """Final share minus base share of the same rows, with 95 % limits; there must be a row.
+    """Final share minus base share of the same rows, with 95 % limits; there must be at least one row.
 
-    Bonett and Price 2012: they hold where few rows changed, too.
+    The limits are those of Bonett and Price 2012 ("Adjusted Wald confidence interval for a difference of
+    binomial proportions based on paired data"), which hold for few changed rows too.
     """
     lost, gained, n = (pairs.lost + 1) / (pairs.n + 2), (pairs.gained + 1) / (pairs.n + 2), pairs.n + 2
     half = Z95 * sqrt((lost + gained - (gained - lost) ** 2) / n)
@@ -77,7 +78,7 @@ def _verdict(answers: PairCounts, correct: PairCounts, harms: list[str], rows: i
 
 
 def _worse(correct: PairCounts, rows: int) -> list[str]:
-    """Whether errors have surely become more."""
+    """A sentence if errors have increased significantly."""
     if correct.n < max(1, rows):
         return []
     value, low, high = change(correct)
@@ -90,10 +91,10 @@ def _worse(correct: PairCounts, rows: int) -> list[str]:
 
 
 def _wider(groups: Sequence[Group], rate: str, rows: int) -> str | None:
-    """Whether the two groups that are furthest apart now have surely been moved apart.
+    """A sentence if the correction has significantly widened the gap between the two groups furthest apart.
 
-    Each group's change is a paired difference; those of two groups are independent, and are combined as
-    Newcombe does.
+    Each group's change is a paired difference. The changes of two groups are independent and are combined by
+    Newcombe's method.
     """
     enough = {group.name: group.pairs(rate) for group in groups if group.pairs(rate).n >= max(1, rows)}
     before, after = (

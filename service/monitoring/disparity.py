@@ -1,7 +1,7 @@
 """Fairlearn's disparities from counts, with limits and a verdict in three states. Pure functions.
 
-A figure is over every group that has rows, as Fairlearn's is; one that no rows support is ``None`` and not 0.
-A verdict is over the groups that have enough rows, and says which were left out.
+A figure covers every group that has rows, as in Fairlearn; without rows it is ``None``, not 0. A verdict
+covers the groups that have enough rows, and names the others.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ ROWS = {
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A figure with its 95 % limits, and the groups that it is between."""
+    """A figure with its 95 % limits, and the groups that it compares."""
 
     value: float | None
     low: float | None
@@ -47,7 +47,7 @@ class Span:
     groups: tuple[str, ...] = ()
 
     def facts(self) -> dict[str, Any]:
-        """As it is told."""
+        """For a reply."""
         return {"value": self.value, "low": self.low, "high": self.high}
 
 
@@ -61,13 +61,13 @@ class MetricSide:
     overall: Span
     """Over all groups with rows."""
     among: Span
-    """Over those with enough rows, which the verdict is about."""
+    """Over the groups with enough rows, which decide the verdict."""
     state: str
     why: str
 
 
 def gap(rates: Mapping[str, Rate]) -> Span:
-    """The largest difference between two groups, and limits that hold for any number of groups."""
+    """The largest difference between two groups, with limits for any number of groups."""
     counted = {name: rate for name, rate in rates.items() if rate.n > 0}
     if len(counted) < 2:
         return NOTHING
@@ -78,7 +78,7 @@ def gap(rates: Mapping[str, Rate]) -> Span:
 
 
 def ratio(rates: Mapping[str, Rate]) -> Span:
-    """The smallest rate as a share of the largest; nothing where no group was ever selected."""
+    """The smallest rate divided by the largest; ``None`` values if no group was ever selected."""
     counted = {name: rate for name, rate in rates.items() if rate.n > 0}
     values, lows, highs = _columns(counted)
     if len(counted) < 2 or max(values.values()) == 0:
@@ -106,7 +106,7 @@ def metrics_of(
     Args:
         groups: Its groups.
         limits: ``gap``, ``rows``, ``impact_ratio`` and ``accuracy_drop``.
-        usual: Worst-group accuracy in validation, where the bundle says it.
+        usual: Worst-group accuracy in validation; ``None`` if the bundle does not have it.
     """
     rows = int(limits["rows"])
     rates = {
@@ -114,7 +114,7 @@ def metrics_of(
         for side in SIDES
     }
     floor = None if usual is None else usual - limits["accuracy_drop"]
-    judged: dict[str, tuple[float | None, dict[Side, MetricSide]]] = {
+    scored: dict[str, tuple[float | None, dict[Side, MetricSide]]] = {
         name: (
             limits["gap"],
             {
@@ -125,9 +125,9 @@ def metrics_of(
         for name, shares in GAPS.items()
     }
     impact = limits["impact_ratio"]
-    judged["demographic_parity_ratio"] = (impact, {side: _ratio(rates[side], impact, rows) for side in SIDES})
-    judged["worst_group_accuracy"] = (floor, {side: _worst(rates[side], floor, rows) for side in SIDES})
-    return [_facts(name, limit, sides) for name, (limit, sides) in judged.items()]
+    scored["demographic_parity_ratio"] = (impact, {side: _ratio(rates[side], impact, rows) for side in SIDES})
+    scored["worst_group_accuracy"] = (floor, {side: _worst(rates[side], floor, rows) for side in SIDES})
+    return [_facts(name, limit, sides) for name, (limit, sides) in scored.items()]
 
 
 def _facts(name: str, limit: float | None, sides: Mapping[Side, MetricSide]) -> dict[str, Any]:
@@ -150,11 +150,11 @@ def _facts(name: str, limit: float | None, sides: Mapping[Side, MetricSide]) -> 
 
 
 def abstention(groups: Sequence[Group], limits: Mapping[str, float]) -> dict[str, Any]:
-    """Whether groups are left without a decision alike: no metric of Fairlearn's, but judged as its gaps are.
+    """The gap between groups in abstentions: no metric of Fairlearn, but scored like its gaps.
 
     Args:
-        groups: Of one attribute, declared: what is not flagged never abstains, so that inferred ones always
-            differ.
+        groups: Declared groups of one attribute. Inferred groups always differ, because only flagged rows
+            abstain.
         limits: As for :func:`metrics_of`.
     """
     final = _gap(
@@ -191,7 +191,7 @@ def _gap(rates: Rates, share: str, limit: float, rows: int) -> MetricSide:
 
 
 def _widest(gaps: Sequence[MetricSide]) -> MetricSide:
-    """The larger of several gaps; one that is breached is enough, one that cannot be judged leaves the others open."""
+    """The larger of several gaps. One breach decides; else one gap with too few rows leaves it open."""
     if len(gaps) == 1:
         return gaps[0]
     state = next(
@@ -199,13 +199,13 @@ def _widest(gaps: Sequence[MetricSide]) -> MetricSide:
     )
     deciding = max((side for side in gaps if side.state == state), key=lambda side: side.among.value or 0.0)
     overall = _larger([side.overall for side in gaps])
-    # A breach stands whatever a gap that cannot be judged is: the larger of both is at least the other one.
+    # A breach stands whatever a gap with too few rows is: the larger of both is at least as wide.
     among = _larger([side.among for side in gaps if state != BREACH or side.among.value is not None])
     return MetricSide(overall, among, state, deciding.why)
 
 
 def _larger(spans: Sequence[Span]) -> Span:
-    """The larger of two figures; both must be known."""
+    """The larger figure; ``None`` values if one of the figures is ``None``."""
     if any(span.value is None for span in spans):
         return NOTHING
     largest = max(spans, key=lambda span: span.value or 0.0)
@@ -250,7 +250,7 @@ def _enough(rates: Rates, rows: int) -> Rates:
 
 
 def _left_out(rates: Rates, rows: int, what: str) -> str:
-    """Which groups no verdict is about, and why."""
+    """A sentence about the groups that the verdict does not cover, and why."""
     few = [f"{quoted(name)} ({rate.n})" for name, rate in rates.items() if rate.n < rows]
     return f"Left out, with fewer than {rows} {what}: {', '.join(few)}." if few else ""
 
@@ -262,15 +262,15 @@ def _columns(rates: Mapping[str, Rate]) -> tuple[dict[str, float], dict[str, flo
 
 
 def percent(share: float | None) -> str:
-    """A share in words."""
+    """A share in per cent."""
     return "none" if share is None else f"{100 * share:.1f} %"
 
 
 def points(share: float) -> str:
-    """A difference of shares, in points."""
+    """A difference of shares, in percentage points."""
     return f"{100 * share:.1f}"
 
 
 def quoted(group: str) -> str:
-    """A group's name in a sentence: it may be any word, such as none."""
+    """A group's name in quotation marks: it may be any word, such as none."""
     return f"“{group}”"

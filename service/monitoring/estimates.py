@@ -1,6 +1,6 @@
-"""What is not counted but estimated: rates before labels come, and gaps where no group is declared. Pure functions.
+"""Estimates: rates before labels arrive, and gaps without declared groups. Pure functions.
 
-Each of these is marked as an estimate wherever it is told, and none of them decides a verdict.
+Every reply marks them as estimates, and none of them decides a verdict.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ UNAWARE = (
     "within the bounds if the risk is calibrated. None of these replaces declared groups."
 )
 LABELS = {"true_positive_rate": (True,), "false_positive_rate": (False,), "accuracy": (True, False)}
-"""Rows with which true label a rate is a share of."""
+"""The true labels of the rows that a rate covers."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chance:
-    """That a true label is favourable, counted over labelled rows; strata that share it err together."""
+    """Probability that a true label is favourable, from labelled rows. Strata may share it and its error."""
 
     value: float
     variance: float
 
     @classmethod
     def of(cls, favourable: int, labels: int) -> Chance:
-        """From counts; the variance is not 0 where all of a few labels agree."""
+        """From counts; the variance is not 0 even if all of a few labels agree."""
         smooth = (favourable + 0.5) / (labels + 1)
         return cls(favourable / labels, smooth * (1 - smooth) / labels)
 
@@ -53,15 +53,15 @@ class Stratum:
 
 
 def expected_of(group: Group, rows: int) -> dict[str, Any]:
-    """True and false positive rate and accuracy that are to be expected once every label is known.
+    """Expected true and false positive rate and accuracy once every label is known.
 
-    Labelled rows say per answers and tenth of the score how often the true label is favourable; this is
-    applied to all rows of that kind. Where a kind has no labelled row, all labelled rows of that tenth of the
-    score stand in.
+    For each pair of answers and tenth of the score, the labelled rows give the share of favourable labels,
+    which is applied to all rows of that stratum. A stratum without labelled rows uses all labelled rows of
+    the same tenth of the score.
 
     Args:
         group: Counts of one group.
-        rows: With fewer labelled rows than this nothing is estimated.
+        rows: Smallest number of labelled rows for an estimate.
 
     Returns:
         The rates with limits, or ``None`` in their place, and ``why``.
@@ -95,15 +95,15 @@ def _chances(group: Group, key: Callable[[bool, bool, int], object]) -> dict[obj
 
 
 def _expected(strata: Sequence[Stratum], side: Side, kind: str) -> Rate:
-    """A rate, with limits for what is uncertain of the chances and of the rows (delta method).
+    """A rate with limits for the uncertainty of the chances and of the rows (delta method).
 
-    Where every label is known this is the counted rate, and its limits are Wilson's up to the chances'
-    smoothing.
+    If every label is known this is the counted rate, and its limits are Wilson's up to the smoothing of the
+    chances.
     """
     labels = LABELS[kind]
 
     def share_of(stratum: Stratum) -> tuple[float, float, float, float]:
-        """Expected hits and rows of one row, and their slopes in the chance."""
+        """Expected hits and rows of one row, and their derivatives by the chance."""
         p, answer = stratum.chance.value, stratum.answer(side)
         hit = {True: answer, False: not answer if kind == "accuracy" else answer}
         weights = {True: (p, 1.0), False: (1 - p, -1.0)}
@@ -121,16 +121,16 @@ def _expected(strata: Sequence[Stratum], side: Side, kind: str) -> Rate:
         slopes[stratum.chance] += stratum.n * (hits_slope - share * slope) / total
         variance += stratum.n * ((hits - share * rows) / total) ** 2
     variance += sum(slope**2 * chance.variance for chance, slope in slopes.items())
-    settled = share in (0.0, 1.0) or variance == 0.0  # then the delta method has nothing to say
+    settled = share in (0.0, 1.0) or variance == 0.0  # the delta method gives no limits then
     low, high = wilson(share, total if settled else share * (1 - share) / variance)
     return Rate(round(total), share, low, high)
 
 
 def soft_of(cells: Sequence[Risked]) -> dict[str, Any] | None:
-    """Selection rates with every row weighted by its risk: ``1 - risk`` in the reference group, ``risk`` in the other.
+    """Selection rates with rows weighted by ``1 - risk`` in the reference group and by ``risk`` in the other.
 
     Args:
-        cells: Rows of one attribute; ``None`` comes back where there are none.
+        cells: Rows of one attribute; without rows the result is ``None``.
     """
     rows = sum(cell.n for cell in cells)
     if not rows:
@@ -179,15 +179,15 @@ def _difference(reference: Rate, other: Rate) -> dict[str, float | None]:
 
 
 def bounds_of(cells: Sequence[Risked]) -> dict[str, Any] | None:
-    """Between what the selection rate of the reference group minus that of the others can lie at all.
+    """Bounds of the selection rate of the reference group minus that of the others.
 
-    The risk says how many rows of a bin are in which group, not which; so of a bin's selected rows as many as
-    fit may be in the one or in the other (Frechet). Sharp for what the bins tell; see Kallus, Mao and Zhou
-    2022, "Assessing algorithmic fairness with unobserved protected class using data combination". Sampling
-    error is not in them.
+    The risk gives the number of rows of a bin in each group, but not which rows. Any split of a bin's
+    selected rows that fits these numbers is possible (Frechet bounds). The bounds are sharp for the binned
+    data, and do not include sampling error. See Kallus, Mao and Zhou 2022, "Assessing algorithmic fairness
+    with unobserved protected class using data combination".
 
     Args:
-        cells: Rows of one attribute; ``None`` comes back where one of the groups has no share in any of them.
+        cells: Rows of one attribute; the result is ``None`` if one of the groups has no share in any of them.
     """
     rows, others = sum(cell.n for cell in cells), sum(cell.risk for cell in cells)
     if not 0 < others < rows:

@@ -1,4 +1,4 @@
-"""Counted cells to groups: what the base and the corrected model answered to the same rows. Pure functions."""
+"""Groups from counts: answers of the base and of the corrected model to the same rows. Pure functions."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from evenhand.stats import Rate
 Side = Literal["base", "final"]
 SIDES: tuple[Side, Side] = ("base", "final")
 INFERRED = ("unflagged", "flagged")
-"""What a detector tells, the reference first."""
+"""Groups that a detector infers, the reference first."""
 
 
 @dataclass(frozen=True, slots=True)
 class PairCounts:
-    """Rows by whether something holds of the base answer and of the final one."""
+    """Rows by whether a property is true of the base answer and of the final answer."""
 
     both: int = 0
     lost: int = 0
-    """Of the base answer alone."""
+    """True of the base answer alone."""
     gained: int = 0
-    """Of the final answer alone."""
+    """True of the final answer alone."""
     neither: int = 0
 
     @property
@@ -33,11 +33,11 @@ class PairCounts:
         return self.both + self.lost + self.gained + self.neither
 
     def rate(self, side: Side) -> Rate:
-        """Share of the rows of which it holds."""
+        """Share of the rows for which it is true on this side."""
         return Rate.of_counts(self.both + (self.lost if side == "base" else self.gained), self.n)
 
     def opposite(self) -> PairCounts:
-        """The same rows, by whether it does not hold."""
+        """The same rows by the negated property."""
         return PairCounts(self.neither, self.gained, self.lost, self.both)
 
     def __add__(self, other: PairCounts) -> PairCounts:
@@ -58,17 +58,17 @@ class Group:
     answers: PairCounts
     """Every decision, by whether the answer is favourable."""
     positives: PairCounts
-    """Those whose true label is known and favourable, likewise."""
+    """Rows with a favourable true label, by whether the answer is favourable."""
     negatives: PairCounts
-    """Those whose true label is known and not favourable, likewise."""
+    """Rows with an unfavourable true label, by whether the answer is favourable."""
     decisions: list[Decided] = field(default_factory=list)
     outcomes: list[Labelled] = field(default_factory=list)
     withheld: int = 0
-    """Decisions that abstained; they are among the answers."""
+    """Decisions that abstained; ``answers`` includes them."""
 
     @property
     def correct(self) -> PairCounts:
-        """Rows whose true label is known, by whether the answer is right."""
+        """Labelled rows, by whether the answer is correct."""
         return self.positives + self.negatives.opposite()
 
     @property
@@ -77,7 +77,7 @@ class Group:
         return Rate.of_counts(self.withheld, self.answers.n)
 
     def pairs(self, rate: str) -> PairCounts:
-        """The rows that a rate is a share of."""
+        """The rows that a rate covers."""
         return RATES[rate](self)
 
 
@@ -90,11 +90,11 @@ RATES: dict[str, Callable[[Group], PairCounts]] = {
 
 
 def groups_of(cells: Cells, attribute: str, source: str, listed: Sequence[str]) -> list[Group]:
-    """Every listed group, with or without rows, and after them those that have rows and are not listed (any more).
+    """Every listed group, with or without rows, then the groups with rows that are not listed (any more).
 
     Args:
-        cells: What was counted.
-        attribute: Of which attribute.
+        cells: The counts.
+        attribute: The attribute.
         source: ``declared`` or ``inferred``.
         listed: Groups that the model knows, the reference first.
     """
@@ -115,12 +115,12 @@ def groups_of(cells: Cells, attribute: str, source: str, listed: Sequence[str]) 
 
 
 def withheld_rows(cells: Cells, attribute: str, source: str) -> int:
-    """Decisions that abstained, of whatever group."""
+    """Decisions of all groups that abstained."""
     return sum(cell.n for cell in cells.withheld if (cell.attribute, cell.source) == (attribute, source))
 
 
 def unknown_rows(cells: Cells, attribute: str, source: str) -> int:
-    """Rows whose declared group the model does not list: counted, and in no gap."""
+    """Rows whose declared group the model does not list; they are counted, but in no gap."""
     key = (attribute, source, UNKNOWN_GROUP)
     return sum(cell.n for cell in cells.decisions if (cell.attribute, cell.source, cell.group) == key)
 

@@ -1,4 +1,4 @@
-"""What verdicts and alerts compare with: what operators set, and what they rarely need to."""
+"""The limits of verdicts and alerts: some are settings, the others are constants."""
 
 from __future__ import annotations
 

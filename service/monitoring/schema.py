@@ -1,4 +1,4 @@
-"""What ``GET /fairness`` answers, for OpenAPI and for whoever reads it."""
+"""The reply of ``GET /fairness`` as OpenAPI describes it."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ class MetricOut(_ReplyPart):
     """One disparity, base and served, and the verdict on the served answers."""
 
     metric: str = Field(
-        description="Fairlearn's name; equalized odds is the larger of the two gaps. `abstention_rate_difference` is "
-        "ours, where a model may abstain: the largest share of a group's decisions that abstained less the "
-        "smallest."
+        description="Fairlearn's name; equalized odds is the larger of the two gaps. "
+        "`abstention_rate_difference` is ours, where a model may abstain: the largest share of a group's "
+        "decisions that abstained less the smallest."
     )
     base: JudgedOut
     final: JudgedOut
@@ -115,7 +115,7 @@ class CorrectionOut(_ReplyPart):
 
 
 class SourceOut(_ReplyPart):
-    """Groups as they were declared, or as the detector inferred them (`flagged`, `unflagged`); never mixed."""
+    """Declared groups, or groups that the detector inferred (`flagged`, `unflagged`); never mixed."""
 
     rows: int
     unknown_rows: int

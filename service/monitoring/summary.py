@@ -1,4 +1,4 @@
-"""The state of fairness of one model over one window, as ``GET /fairness`` tells it and the report prints it."""
+"""The fairness of one model over one window, for ``GET /fairness`` and the report of a period."""
 
 from __future__ import annotations
 
@@ -23,12 +23,15 @@ from evenhand.service.monitoring.groups import (
 from evenhand.stats import Rate
 
 LIMITS = {"gap": 0.05, "rows": 100.0, "impact_ratio": 0.8, "accuracy_drop": 0.05}
-"""What a verdict needs, where an operator has not set it."""
-COUNTED = "A decision that abstained counts in every other figure under the model's own answer, as if it had been given."
+"""Limits of a verdict that no operator has set."""
+COUNTED = (
+    "A decision that abstained counts in every other figure under the model's own answer, "
+    "as if it had been given."
+)
 
 
 class Described(Protocol):
-    """What is needed of a manifest; reports find it in the record, where no bundle is at hand."""
+    """The needed part of a manifest; reports read it from the record, without a bundle."""
 
     @property
     def name(self) -> str:
@@ -40,32 +43,32 @@ class Described(Protocol):
 
     @property
     def attributes(self) -> Sequence[Attribute]:
-        """What it is judged by."""
+        """Sensitive attributes of the model."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known apart from the counted rows."""
+    """Everything but the counts."""
 
     manifest: Described
     modes: Mapping[str, Mode]
-    """How each attribute's correction is switched now."""
+    """The current mode of each attribute's correction."""
     window: Window
     limits: Mapping[str, float]
-    """Those of :data:`LIMITS` and any others, which are only told."""
+    """Those of :data:`LIMITS`, and others that the reply only repeats."""
     record: Mapping[str, Any]
     """``state`` and ``spooled``."""
     evidence: Sequence[Mapping[str, Any]] = ()
-    """What the sequential tests say, each with its ``attribute``."""
+    """Results of the sequential tests, each with its ``attribute``."""
     usual_accuracy: Mapping[str, float] = field(default_factory=dict)
-    """Worst-group accuracy in validation by attribute, where the bundle says it."""
+    """Worst-group accuracy in validation by attribute, if the bundle has it."""
 
 
 def summary(cells: Cells, facts: Facts) -> dict[str, Any]:
-    """Everything that the page and the report say, with a verdict in three states and its reason.
+    """All figures of the dashboard and the report, each with a verdict in three states and its reason.
 
     Args:
-        cells: What was counted in the window.
+        cells: The counts of the window.
         facts: Everything else.
     """
     limits = {**LIMITS, **facts.limits}
@@ -83,12 +86,12 @@ def summary(cells: Cells, facts: Facts) -> dict[str, Any]:
 
 
 def may_abstain(cells: Cells, facts: Facts) -> bool:
-    """Whether any decision did, or the model has a bound under which one would."""
+    """Whether a decision abstained, or the model has a bound below which one would."""
     return bool(cells.on_account) or any(each.abstain_below is not None for each in facts.manifest.attributes)
 
 
 def _abstention(cells: Cells) -> dict[str, Any]:
-    """Of all decisions, whatever their groups."""
+    """Abstentions among all decisions, of any group."""
     return {
         "abstained": asdict(Rate.of_counts(sum(cells.on_account.values()), cells.rows)),
         "attributes": cells.on_account,
@@ -131,8 +134,7 @@ def _source(
     (attribute, source), abstains = of, may_abstain(cells, facts)
     unknown = unknown_rows(cells, attribute, source)
     rows = sum(group.answers.n for group in groups) + unknown
-    # Not for inferred groups: validation measures no accuracy of what is flagged, and only what is flagged
-    # abstains.
+    # Not for inferred groups: validation measures no accuracy of flagged rows, and only flagged rows abstain.
     usual = facts.usual_accuracy.get(attribute) if source == "declared" else None
     abstentions = [abstention(groups, limits)] if abstains and source == "declared" else []
     withheld = Rate.of_counts(withheld_rows(cells, attribute, source), rows)

@@ -1,9 +1,8 @@
 """The Open Inference Protocol's bytes: requests to named tensors, tensors to replies. Pure; knows no model.
 
-With the binary tensor data extension: a JSON object, then the tensors' bytes, little-endian and in row-major
-    order
-(https://github.com/kserve/open-inference-protocol). Whatever a client may have got wrong is refused here, and
-nothing is allocated on the word of a shape.
+It includes the binary tensor data extension: a JSON object, then the tensors' bytes, little-endian and in
+row-major order (https://github.com/kserve/open-inference-protocol). It refuses every mistake of a client, and
+allocates nothing from the shape alone.
 """
 
 from __future__ import annotations
@@ -23,10 +22,10 @@ INTEGERS = {f"INT{bits}": f"<i{bits // 8}" for bits in (8, 16, 32, 64)}
 INTEGERS |= {f"UINT{bits}": f"<u{bits // 8}" for bits in (8, 16, 32, 64)}
 FLOATS = {"FP16": "<f2", "FP32": "<f4", "FP64": "<f8"}
 DTYPES = {"BOOL": "?", **INTEGERS, **FLOATS}
-"""numpy's name of every type of fixed size; ``BYTES`` has none."""
+"""numpy's name of every type of fixed size, which excludes ``BYTES``."""
 DATATYPES = (*DTYPES, "BYTES")
 FIELDS = {"id", "parameters", "inputs", "outputs", "model_name", "model_version"}
-"""Of a request; KServe's client repeats the model's name."""
+"""Fields of a request; KServe's client repeats the model's name."""
 PARAMETERS = {"binary_data_output", "mode"}
 MAX_DIMS = 8
 SIZE = struct.Struct("<I")
@@ -41,29 +40,28 @@ class Tensor:
     datatype: str
     shape: tuple[int, ...]
     values: list[Any]
-    """All elements in row-major order; those of ``BYTES`` are strings where they came as JSON, and bytes
-    else."""
+    """All elements in row-major order; those of ``BYTES`` are strings if they came as JSON, else bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class InferRequest:
-    """What ``POST .../infer`` asks."""
+    """A request to ``POST .../infer``."""
 
     id: str | None
     mode: Any
     """The parameter ``mode``, whatever the client sent."""
     inputs: dict[str, Tensor]
     outputs: dict[str, bool] | None
-    """By name of a wanted output: whether as binary data; ``None`` wants all."""
+    """By name of a requested output: whether as binary data; ``None`` requests all outputs."""
     binary: bool
-    """Whether outputs are binary where nothing was said of one."""
+    """Whether outputs are binary unless the request says otherwise."""
     model: tuple[str | None, str | None]
-    """Name and version, where the body repeats them."""
+    """Name and version, if the body repeats them."""
 
 
 @dataclass(frozen=True, slots=True)
 class InferReply:
-    """What is answered."""
+    """A reply to ``POST .../infer``."""
 
     model: str
     version: str
@@ -75,13 +73,14 @@ def decode(body: bytes, header: bytes | None, max_elements: int) -> InferRequest
     """Read a request.
 
     Args:
-        body: All of it.
-        header: Value of ``Inference-Header-Content-Length``: how much of the body is JSON; all if not given.
-        max_elements: No tensor may have more.
+        body: The whole body.
+        header: Value of ``Inference-Header-Content-Length``: bytes of the JSON; ``None`` if the body is all
+            JSON.
+        max_elements: Largest number of elements of a tensor.
 
     Raises:
-        InvalidJson: the JSON part is none.
-        InvalidInput: it is no such request, or a tensor's data does not match its shape and type.
+        InvalidJson: the JSON part is not valid.
+        InvalidInput: a field is not valid, or a tensor's data does not match its shape and type.
         TooLarge: a tensor has too many elements.
     """
     length = _header_length(header, len(body))
@@ -110,11 +109,11 @@ def encode(reply: InferReply, binary: Sequence[bool]) -> tuple[bytes, int | None
     """Write a reply.
 
     Args:
-        reply: What to say.
-        binary: Per output: whether its data go after the JSON.
+        reply: The reply.
+        binary: Per output: whether its data follow the JSON as bytes.
 
     Returns:
-        The body, and how much of it is JSON, if not all.
+        The body, and the length of its JSON; ``None`` if all of it is JSON.
     """
     outputs, blobs = [], []
     for tensor, as_bytes in zip(reply.outputs, binary, strict=True):
@@ -195,7 +194,7 @@ def _is_count(value: Any) -> bool:  # noqa: ANN401
 
 
 def _from_json(data: Any, datatype: str, shape: tuple[int, ...]) -> list[Any]:  # noqa: ANN401
-    """Elements given flat, or nested as the shape says."""
+    """Elements from a flat list, or from lists that are nested as the shape says."""
     if not isinstance(data, list):
         raise InvalidInput("an input has neither data nor a parameter binary_data_size")
     nested = bool(data) and isinstance(data[0], list)
@@ -257,7 +256,7 @@ def _to_bytes(tensor: Tensor) -> bytes:
 
 
 def _json_value(value: Any) -> Any:  # noqa: ANN401
-    """JSON has no NaN: a number that is not there is null."""
+    """JSON has no NaN, so a missing number is null."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

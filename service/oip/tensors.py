@@ -1,4 +1,4 @@
-"""Between the Open Inference Protocol's tensors and the service's own words, for every kind of input."""
+"""Tensors of the Open Inference Protocol to items, and outcomes to tensors, for every kind of input."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from evenhand.service.types import Decision
 OutputTypes = dict[str, tuple[str, tuple[str, ...]]]
 NAMES = {"text": ("text",), "pair": ("text", "text_pair"), "image": ("image",)}
 SIGNATURES = (b"\x89PNG", b"\xff\xd8")
-"""How a PNG and a JPEG file begin; no base64 text does."""
+"""First bytes of a PNG and a JPEG file; no base64 text begins with them."""
 SOME_NAMES = 40
 
 
 def input_types(encoder: Encoder, kind: str) -> dict[str, str]:
-    """The datatype of every input by name; other numeric types are taken for numbers too."""
+    """The datatype of every input by name; other numeric types are accepted for numbers too."""
     if isinstance(encoder, TableEncoder):
         numeric = {column.name: "FP64" for column in encoder.features.numeric}
         return numeric | {column.name: "BYTES" for column in encoder.features.categorical}
@@ -33,7 +33,7 @@ def to_items(tensors: dict[str, Tensor], encoder: Encoder, kind: str) -> list[An
     """Tensors to items as the encoder takes them, one per row.
 
     Raises:
-        InvalidInput: a tensor is missing, not known, of another shape or another number of rows.
+        InvalidInput: a tensor is missing or unknown, or has another shape or number of rows.
     """
     types = input_types(encoder, kind)
     names = ", ".join([*list(types)[:SOME_NAMES], *(["..."] if len(types) > SOME_NAMES else [])])
@@ -54,8 +54,8 @@ def to_items(tensors: dict[str, Tensor], encoder: Encoder, kind: str) -> list[An
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def _text(value: Any) -> Any:  # noqa: ANN401 - checked by the encoder, so that a bad row costs no other
-    """Bytes that are no UTF-8 become what the encoder refuses as such."""
+def _text(value: Any) -> Any:  # noqa: ANN401 - the encoder checks it, so a faulty row fails alone
+    """Bytes that are no UTF-8 become surrogates, which the encoder refuses."""
     return value.decode(errors="surrogateescape") if isinstance(value, bytes) else value
 
 
@@ -65,12 +65,12 @@ def _image(value: Any) -> Any:  # noqa: ANN401
 
 
 def _value(value: Any) -> Any:  # noqa: ANN401
-    """A feature's value; one that is not a number is missing."""
+    """A feature's value; NaN is a missing value."""
     return None if isinstance(value, float) and math.isnan(value) else _text(value)
 
 
 def output_types(manifest: Manifest) -> OutputTypes:
-    """By name of an output: its datatype, and what its columns are, if it has any."""
+    """By name of an output: its datatype, and the names of its columns, if it has any."""
     labels, attributes = tuple(manifest.labels), tuple(manifest.attribute_names)
     return {
         "id": ("BYTES", ()),
@@ -104,11 +104,11 @@ OF_DECISION: dict[str, Callable[[Decision], list[Any]]] = {
     "shadow_score": lambda decision: [decision.shadow.score if decision.shadow else math.nan],
 }
 NOTHING: dict[str, Any] = {"BYTES": "", "FP64": math.nan, "BOOL": False}
-"""What a row that has an error gets in every other output."""
+"""The value of every other output of a row with an error."""
 
 
 def to_tensor(name: str, outcomes: list[Outcome], types: OutputTypes) -> Tensor:
-    """One output of all rows."""
+    """One output of all rows, of shape ``(rows,)`` or ``(rows, columns)``."""
     datatype, columns = types[name]
     width = (len(columns),) if columns else ()
     values: list[Any] = []

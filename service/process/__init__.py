@@ -1,1 +1,1 @@
-"""Processes, cores and memory: one process or several workers, and Ray Serve."""
+"""Processes: one or several under a supervisor, and replicas on Ray Serve."""

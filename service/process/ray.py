@@ -1,4 +1,4 @@
-"""The same application on Ray Serve: a replica is one process with a batcher, engine threads and counters of its own.
+"""The application on Ray Serve: each replica is a process with its own batcher, engine threads and counters.
 
 ``serve run evenhand.service.process.ray:application``, configured by ``EVENHAND_*`` variables; nothing else
 imports this, and the extra ``ray`` installs what it needs.
@@ -25,28 +25,28 @@ from evenhand.service.process.supervisor import config_of
 from evenhand.service.settings import Settings
 
 ANYWHERE = "0.0.0.0"  # noqa: S104  # nosec B104
-"""What Ray's proxy listens on is not ours to know."""
+"""Ray does not tell the address of its proxy, so any address is assumed."""
 TARGETS = "replicas"
-"""Folder in the state folder with a file per replica, in the form of Prometheus's ``file_sd_configs``."""
+"""Folder in the state folder with a file per replica, in the format of Prometheus's ``file_sd_configs``."""
 LOOK_S = 1.0
 MAX_ONGOING = 4096
-"""Requests in one replica: our own admission refuses before that, by what was measured."""
+"""Requests in one replica. Our own admission refuses before that, by measured speed."""
 
 
 def build() -> FastAPI:
-    """The application of one replica, made in its process.
+    """The application of one replica.
 
     Raises:
-        SettingsError: the environment cannot be used.
-        BundleError: a bundle does not hold.
+        SettingsError: a setting is not valid.
+        BundleError: a bundle is not valid.
         RecordRefused: the record's database or key cannot be used.
-        AccessError: there are no keys, and ``EVENHAND_OPEN`` does not say that there need be none.
+        AccessError: there are no keys, and ``EVENHAND_OPEN`` is not set.
     """
     own = settings.load()
     logs.begin(own.log_level, own.log_format)
     share = int(ray.get_runtime_context().get_assigned_resources().get("CPU", 1)) or 1
     workers = own.lanes or (share if own.provider == "cpu" else 1)
-    # Whoever reaches the proxy reaches us, so that keys are needed as if we listened there.
+    # Clients of the proxy reach the replica, so it needs keys as if it listened there itself.
     chosen = settings.load(host=ANYWHERE, workers=1, lanes=workers, threads=own.threads or 1)
     app = create_app(chosen)
     inner = app.router.lifespan_context
@@ -73,30 +73,30 @@ class Evenhand:
     app: FastAPI
 
     def check_health(self) -> None:
-        """Let Ray replace a replica that cannot mend itself.
+        """Let Ray replace a replica that cannot recover.
 
         Raises:
-            RuntimeError: it cannot.
+            RuntimeError: the replica must be replaced.
         """
         if (problem := self.app.state.running.beyond_repair) is not None:
             raise RuntimeError(problem)
 
 
-application = Evenhand.bind()  # type: ignore[attr-defined]  # the decorators make another class of it
+application = Evenhand.bind()  # type: ignore[attr-defined]  # the decorators change its class
 
 
 class _Listener(uvicorn.Server):
-    """A server inside a process whose signals are Ray's."""
+    """A server that leaves the process's signals to Ray."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave them alone."""
+        """Do not change signal handlers."""
         yield
 
 
 @contextlib.asynccontextmanager
 async def _own_address(app: FastAPI, chosen: Settings) -> AsyncIterator[None]:
-    """Let the replica be asked without Ray's proxy, which hands each request to any: Prometheus needs every one."""
+    """Listen without Ray's proxy too: it picks any replica, but Prometheus must scrape each one."""
     config = config_of(chosen.model_copy(update={"port": 0, "workers": 1}), app)
     config.lifespan = "off"
     server = _Listener(config)
@@ -123,7 +123,7 @@ async def _own_address(app: FastAPI, chosen: Settings) -> AsyncIterator[None]:
 
 
 def _write_targets(file: Path, targets: object) -> None:
-    """Write as a whole, for Prometheus may read at any moment; a replica that was killed has left its file."""
+    """Replace the file in one step, as Prometheus may read at any moment; delete files of killed replicas."""
     file.parent.mkdir(parents=True, exist_ok=True)
     for other in file.parent.glob("*.json"):
         with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
@@ -132,6 +132,6 @@ def _write_targets(file: Path, targets: object) -> None:
                 socket.create_connection((host, int(port)), LOOK_S).close()
             except ConnectionRefusedError:
                 other.unlink(missing_ok=True)
-    beside = file.with_suffix(".new")
-    beside.write_text(json.dumps(targets))
-    os.replace(beside, file)
+    draft = file.with_suffix(".new")
+    draft.write_text(json.dumps(targets))
+    os.replace(draft, file)

@@ -1,6 +1,6 @@
-"""From settings to listening processes: one, or several workers that share the port, their counters and their orders.
+"""Starts the service: one process, or several that share the port, the counters and the operator's orders.
 
-uvicorn's own supervisor starts the workers and replaces one that died or no longer answers.
+uvicorn's own supervisor starts the processes and replaces one that died or no longer answers.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ log = logging.getLogger(__name__)
 
 
 def serve(chosen: Settings) -> None:
-    """Serve until told to stop; accepted requests are answered first.
+    """Serve until a signal stops the process; accepted requests are answered first.
 
     Raises:
-        BundleError: a bundle does not hold.
+        BundleError: a bundle is not valid.
         RecordRefused: the record's database cannot be used.
         KeyFileError: its key cannot be used.
         CheckpointError: the key that signs its end cannot be used.
-        AccessError: who may ask is not settled.
+        AccessError: keys or tokens cannot be set up, or other machines could reach the service without a key.
     """
-    Authorizer(chosen, lambda _: None)  # said once, here, rather than by every worker
+    Authorizer(chosen, lambda _: None)  # raises here once, not in every process
     client.check(chosen)
     if chosen.workers == 1:
         uvicorn.Server(config_of(chosen, _application(chosen))).run()
         return
     for path in chosen.bundles:
-        require_engine(load(path))  # said once, here, rather than by every worker
+        require_engine(load(path))  # raises here once, not in every process
     with tempfile.TemporaryDirectory(prefix="evenhand-") as shared:
         _share(chosen, Path(shared))
         config = config_of(chosen, "evenhand.service.process.supervisor:worker")
@@ -51,7 +51,7 @@ def serve(chosen: Settings) -> None:
 
 
 def worker() -> FastAPI:
-    """The application of one worker, made in its own process."""
+    """The application of one of several processes."""
     chosen = settings.load()
     _forget_the_dead(Path(os.environ[collectors.SHARED]))
     logs.begin(chosen.log_level, chosen.log_format)
@@ -72,7 +72,7 @@ def _application(chosen: Settings) -> FastAPI:
 
 
 def _share(chosen: Settings, folder: Path) -> None:
-    """Hand the settings to the workers, and a folder for what they share; they read both from the environment."""
+    """Pass the settings and the shared folder to the processes, through the environment."""
     for name in Settings.model_fields:
         value = getattr(chosen, name)
         if value is None:
@@ -86,7 +86,7 @@ def _share(chosen: Settings, folder: Path) -> None:
 
 
 def _forget_the_dead(folder: Path) -> None:
-    """Rows that waited in a worker which died wait no longer."""
+    """Remove the live gauges of processes that died: their rows no longer wait."""
     for file in folder.glob("gauge_live*.db"):
         pid = int(file.stem.rsplit("_", 1)[1])
         try:
@@ -96,7 +96,7 @@ def _forget_the_dead(folder: Path) -> None:
 
 
 def config_of(chosen: Settings, application: FastAPI | str) -> uvicorn.Config:
-    """How uvicorn serves an application, or what a factory of that name makes."""
+    """Configure uvicorn for an application, or for the name of a factory."""
     return uvicorn.Config(
         application,
         host=chosen.host,
@@ -105,7 +105,7 @@ def config_of(chosen: Settings, application: FastAPI | str) -> uvicorn.Config:
         factory=isinstance(application, str),
         http=Protocol,
         ws="none",
-        log_config=None,  # its lines go where ours go, at the level that ours have
+        log_config=None,  # its lines go to our handlers, at our level
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=max(1, round(chosen.drain_s)),

@@ -31,7 +31,7 @@ REFUSED = error_replies({409: "The bundle failed a check."})
 
 @router.get("/models")
 async def models(request: Request) -> dict[str, list[dict[str, Any]]]:
-    """Every loaded version: its role, labels, attributes with mode and threshold, provenance and evaluation."""
+    """Every loaded version: role, labels, attributes with mode and threshold, provenance and evaluation."""
     state = running(request)
     return {"models": [_describe(state, slot) for slot in state.registry.slots]}
 
@@ -46,7 +46,7 @@ async def mode(name: str, body: ModeRequest, request: Request) -> dict[str, Any]
 
 @router.put("/models/{name}/shadow", responses=UNKNOWN)
 async def shadow(name: str, body: ShadowRequest, request: Request) -> dict[str, Any]:
-    """Score live traffic with a loaded version too: its answers are counted and never served. `null` ends it."""
+    """Score live traffic with a loaded version too; its answers are counted, never served. `null` ends it."""
     state = running(request)
     state.control.set_shadow(name, body.version)
     return _roles(state, name)
@@ -79,7 +79,7 @@ async def reload(name: str, request: Request) -> ReloadReply:
 
 @router.put("/log-level", responses=NO_LEVEL)
 async def log_level(body: LogLevelRequest, request: Request) -> LogLevelRequest:
-    """Write more or fewer log lines from now on, in every worker; after a restart the setting counts again."""
+    """Set the log level in every process; after a restart the setting applies again."""
     running(request).control.set_log_level(body.level)
     return body
 

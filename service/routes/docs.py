@@ -15,8 +15,8 @@ from starlette.responses import Response
 
 router = APIRouter()
 STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1a1a1a;
-  background: #fff; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
+  color: #1a1a1a; background: #fff; }
 h2 { margin: 2.5rem 0 .5rem; font-size: 1.1rem; border-top: 1px solid #ddd; padding-top: 1rem; }
 h2 code { font-size: 1.1rem; background: none; padding: 0; }
 code, pre { font: .9em ui-monospace, monospace; background: #f3f4f6; border-radius: 4px; padding: .1em .3em; }
@@ -48,17 +48,20 @@ def _page(described: Schema) -> Iterator[str]:
     title = f"{escape(info['title'])} {escape(info['version'])}"
     yield f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>'
     yield f"<h1>{title}</h1><p>{_text(info['description'])}</p>"
-    yield '<p>The same for programs: <a href="/openapi.json">/openapi.json</a>, for any viewer of OpenAPI.</p><ul>'
+    yield '<p>The same for programs: <a href="/openapi.json">/openapi.json</a>, '
+    yield "for any viewer of OpenAPI.</p><ul>"
     for path, methods in paths.items():
         for method in methods:
-            yield f'<li><a href="#{_anchor(method, path)}"><code>{method.upper()} {escape(path)}</code></a></li>'
+            link, shown = _anchor(method, path), f"{method.upper()} {escape(path)}"
+            yield f'<li><a href="#{link}"><code>{shown}</code></a></li>'
     yield "</ul>"
     for path, methods in paths.items():
         for method, operation in methods.items():
             yield from _operation(method, path, operation)
     yield "<h1>Forms</h1>"
     for name, schema in sorted(schemas.items()):
-        yield f'<h2 id="{escape(name)}"><code>{escape(name)}</code></h2>{_text(schema.get("description", ""))}'
+        yield f'<h2 id="{escape(name)}"><code>{escape(name)}</code></h2>'
+        yield _text(schema.get("description", ""))
         yield f"<pre>{_linked(schema)}</pre>"
 
 
@@ -70,12 +73,14 @@ def _operation(method: str, path: str, operation: Schema) -> Iterator[str]:
         named = " or ".join(f"<code>{scope}</code>" for scope in scopes)
         yield f"<li>key with the scope {named}, where there are keys</li>"
     for one in operation.get("parameters", ()):
-        yield f"<li><code>{escape(one['name'])}</code> in {one['in']}: {_text(one.get('description', ''))}</li>"
+        description = _text(one.get("description", ""))
+        yield f"<li><code>{escape(one['name'])}</code> in {one['in']}: {description}</li>"
     for kind, content in operation.get("requestBody", {}).get("content", {}).items():
         yield f"<li>body, <code>{escape(kind)}</code>: {_form(content.get('schema', {}))}</li>"
     for status, said in sorted(operation["responses"].items()):
         forms = [_form(content.get("schema", {})) for content in said.get("content", {}).values()]
-        yield f"<li>{escape(status)}: {', '.join([_text(said['description'].rstrip('.')), *filter(None, forms)])}</li>"
+        texts = [_text(said["description"].rstrip(".")), *filter(None, forms)]
+        yield f"<li>{escape(status)}: {', '.join(texts)}</li>"
     yield "</ul>"
 
 

@@ -26,7 +26,7 @@ async def healthz(request: Request) -> dict[str, str]:
 
 @router.get("/readyz", responses=UNREADY)
 async def readyz(request: Request) -> dict[str, str]:
-    """Bundles are verified, engine threads answer their canary, background work runs, and the record accepts rows."""
+    """Bundles are verified, engine threads answer, background work runs, and the record accepts rows."""
     if (problem := running(request).problem) is not None:
         raise NotReady(problem)
     return {"status": "ready"}

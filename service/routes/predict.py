@@ -41,7 +41,7 @@ async def predict(body: PredictRequest, request: Request) -> Response:
 
 
 def render(manifest: Manifest, outcomes: list[Outcome]) -> bytes:
-    """The reply in the form of :class:`PredictReply`, built as JSON at once: validating our own data costs time."""
+    """A :class:`PredictReply` as JSON, without the time of validating our own data."""
     predictions = [
         {
             "id": outcome.id,

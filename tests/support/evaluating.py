@@ -121,12 +121,12 @@ class Shop:
 def finish(one: Evaluator, shop: Shop) -> None:
     """Take all that is left."""
     while shop.cursor() < shop.head():
-        one.lot()
+        one.take_batch()
 
 
 def main(url: str, lot_rows: str, ready: str, dies_in: str = "0") -> None:
     """Evaluate small lots until killed, or kill itself when that many lots have begun to write."""
-    evaluator.LOT_ROWS = int(lot_rows)
+    evaluator.BATCH_ROWS = int(lot_rows)
     one = Evaluator(make_engine(url), KEYS, EvidenceSettings(), 0.05, lambda kept: None)
     keep, lots = evaluator._keep, count(1)
 
@@ -139,7 +139,7 @@ def main(url: str, lot_rows: str, ready: str, dies_in: str = "0") -> None:
     evaluator._keep = keep_half
     Path(ready).touch()
     while True:
-        one.lot()
+        one.take_batch()
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
-"""Feeds the record to sequential evidence, in a thread: one process at a time, over all workers and replicas.
+"""Feeds the record to sequential evidence, in a thread. One process does so at a time, over all replicas.
 
-Where it stands is in the database and nowhere else: a lot of records is read from the cursor on, and the
-    cursor and
-the evidence are moved in one transaction, which fails if the cursor is not where it was read. So a process
-may be killed at any moment, and any other goes on. The lock only saves two from doing the same work.
+The only state is in the database. A batch of records is read from the cursor on, and one transaction moves
+the cursor and the evidence; it fails if the cursor is not where it was read. So a process may be killed at
+any moment and another goes on. The lock only saves two processes from doing the same work.
 """
 
 from __future__ import annotations
@@ -29,19 +28,19 @@ from evenhand.service.monitoring.sequential.verdicts import Kept
 log = logging.getLogger(__name__)
 
 CURSOR = "evidence_cursor"
-"""The fact about the database that says which record was read last."""
-LOT_ROWS = 500
-"""Records in one transaction: some hundredths of a second."""
+"""Name of the database's fact that holds the number of the last record read."""
+BATCH_ROWS = 500
+"""Records in one transaction, which takes some hundredths of a second."""
 LOCK = 0x65766964656E6365
-"""Of PostgreSQL's advisory locks, the evaluator's."""
-AWAY = (SQLAlchemyError, OSError)
+"""Number of the evaluator's advisory lock in PostgreSQL."""
+DATABASE_ERRORS = (SQLAlchemyError, OSError)
 
 
 def read_evidence(engine: Engine) -> list[Kept]:
-    """All comparisons: the same in every process.
+    """All comparisons, the same in every process.
 
     Raises:
-        SQLAlchemyError: the database is away.
+        SQLAlchemyError: the database is down.
     """
     with engine.connect() as connection:
         rows = connection.execute(select(evidence).order_by(*evidence.primary_key))
@@ -52,15 +51,15 @@ def read_evidence(engine: Engine) -> list[Kept]:
 
 
 class Evaluator:
-    """Sequential evidence of one process.
+    """Updates sequential evidence from one process.
 
     Args:
-        engine: Of the record.
-        keys: Of the record.
-        rules: What the operator asks for.
-        evaluate_s: How often new records are looked for.
-        report: Told all comparisons, after every look, in the evaluator's thread.
-        background: Supervises the thread; its own where none is passed.
+        engine: Database of the record.
+        keys: Keys of the record.
+        rules: The operator's settings.
+        evaluate_s: Seconds between two reads of new records.
+        report: Called in the evaluator's thread with all comparisons, after every read.
+        background: Supervises the thread; a new one if ``None``.
     """
 
     def __init__(
@@ -72,86 +71,86 @@ class Evaluator:
         report: Callable[[list[Kept]], None],
         background: Background | None = None,
     ) -> None:
-        self._engine, self._rules, self._every_s, self._report = engine, rules, evaluate_s, report
+        self._engine, self._rules, self._evaluate_s, self._report = engine, rules, evaluate_s, report
         self._writes = engine.execution_options(writes=True)
         self._reader = Reader(keys)
         self._thread = (background or Background()).thread("evidence", self._look)
-        self._away = False
+        self._is_down = False
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start the thread."""
         self._thread.start()
 
     def close(self) -> None:
-        """Stop after the lot that is under way."""
+        """Stop after the current batch."""
         self._thread.stop()
 
-    def lot(self) -> int:
-        """Take the next records, unless another process is at it.
+    def take_batch(self) -> int:
+        """Evaluate the next records, unless another process does so.
 
         Returns:
-            How many were taken.
+            Number of records.
 
         Raises:
-            SQLAlchemyError: the database is away; nothing has happened.
-            OSError: so is the file that locks it.
+            SQLAlchemyError: the database is down; nothing has changed.
+            OSError: the lock file cannot be used; nothing has changed.
         """
-        with _alone(self._engine) as alone:
-            if not alone:
+        with _locked(self._engine) as is_locked:
+            if not is_locked:
                 return 0
             with self._engine.connect() as connection:
                 before = _cursor(connection)
-                after, readings = self._reader.after(connection, before, LOT_ROWS)
+                after, readings = self._reader.after(connection, before, BATCH_ROWS)
                 states = _states(connection, {model for model, _, _ in readings})
             if after == before:
                 return 0
-            changed = _weigh(self._rules, states, readings)
+            changed = _update(self._rules, states, readings)
             with self._writes.begin() as connection:
                 if not _move(connection, before, after):
                     return 0
-                _keep(connection, changed)
+                _store(connection, changed)
             return after - before
 
     def _look(self) -> float:
-        """Take a lot and report; returns the seconds until the next look.
+        """Evaluate a batch and report; returns the seconds until the next one.
 
-        A database that is away is no failure of the evaluator: the service answers without it.
+        A database that is down is no failure of the evaluator: the service answers without it.
         """
         started = time.monotonic()
         try:
-            taken = self.lot()
-            if taken < LOT_ROWS:
+            taken = self.take_batch()
+            if taken < BATCH_ROWS:
                 self._report(read_evidence(self._engine))
-        except AWAY as error:
-            if not self._away:
+        except DATABASE_ERRORS as error:
+            if not self._is_down:
                 log.warning(
-                    "evidence: the record's database is away (%s); trying again", type(error).__name__
+                    "evidence: the record's database is down (%s); trying again", type(error).__name__
                 )
-            self._away = True
-            return self._every_s
-        if self._away:
+            self._is_down = True
+            return self._evaluate_s
+        if self._is_down:
             log.warning("evidence goes on")
-        self._away = False
-        # With much to catch up on, half of the time is others'.
-        return self._every_s if taken < LOT_ROWS else time.monotonic() - started
+        self._is_down = False
+        # While it catches up, the thread sleeps half of the time.
+        return self._evaluate_s if taken < BATCH_ROWS else time.monotonic() - started
 
 
 @contextmanager
-def _alone(engine: Engine) -> Iterator[bool]:
-    """Whether no other process evaluates; none does until this ends, and a process that dies lets go."""
+def _locked(engine: Engine) -> Iterator[bool]:
+    """Whether this process holds the lock. It is released at the end, and if the process dies."""
     if engine.dialect.name == "postgresql":
         with engine.connect() as connection:
             yield bool(connection.execute(select(func.pg_try_advisory_xact_lock(LOCK))).scalar_one())
         return
     lock = os.open(f"{engine.url.database}.evidence.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        yield _locked(lock)
+        yield _lock_file(lock)
     finally:
         os.close(lock)
 
 
-def _locked(file: int) -> bool:
-    import fcntl  # not on every system, and not needed where PostgreSQL is used
+def _lock_file(file: int) -> bool:
+    import fcntl  # not on every system, and not needed with PostgreSQL
 
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -168,7 +167,7 @@ def _cursor(connection: Connection) -> int:
 def _states(
     connection: Connection, models: set[str]
 ) -> dict[str, dict[tuple[str, str, str], dict[str, Any]]]:
-    """What is kept about these models."""
+    """The stored state of these models, by attribute, group and metric."""
     states: dict[str, dict[tuple[str, str, str], dict[str, Any]]] = {model: {} for model in models}
     for model, attribute, group, metric, state in connection.execute(
         select(evidence).where(evidence.c.model.in_(models))
@@ -177,12 +176,12 @@ def _states(
     return states
 
 
-def _weigh(
+def _update(
     rules: EvidenceSettings,
     states: dict[str, dict[tuple[str, str, str], dict[str, Any]]],
     readings: list[Reading],
 ) -> list[dict[str, str]]:
-    """Take what was read into the evidence; returns the rows that are to be kept."""
+    """Update the evidence with the readings; returns the rows to store."""
     models = {model: Evidence(rules, kept) for model, kept in states.items()}
     for model, metric, seen in readings:
         models[model].add(seen, metric)
@@ -200,7 +199,7 @@ def _weigh(
 
 
 def _move(connection: Connection, before: int, after: int) -> bool:
-    """Move the cursor; not if somebody else has."""
+    """Move the cursor, unless another process has moved it; returns whether it moved."""
     if before:
         moved = (
             update(about).where(about.c.name == CURSOR, about.c.value == str(before)).values(value=str(after))
@@ -213,8 +212,8 @@ def _move(connection: Connection, before: int, after: int) -> bool:
     return True
 
 
-def _keep(connection: Connection, rows: list[dict[str, str]]) -> None:
-    """Only whoever moved the cursor writes here."""
+def _store(connection: Connection, rows: list[dict[str, str]]) -> None:
+    """Store the evidence; called only by the process that moved the cursor."""
     for row in rows:
         key = [evidence.c[name] == row[name] for name in ("model", "attribute", "group", "metric")]
         if not connection.execute(update(evidence).where(*key).values(state=row["state"])).rowcount:

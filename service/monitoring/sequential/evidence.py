@@ -1,27 +1,26 @@
-"""Evidence that holds however often it is looked at: a group's rate against the reference group's. Pure.
+"""Anytime-valid evidence that a group's rate differs from the reference group's. Pure functions.
 
-Rows of the two groups are taken in blocks. A block ends once it holds ``BLOCK`` of information, ``a b / (a +
-b)`` for ``a`` rows of the group and ``b`` of the reference, so that two in one of them at least; then ``d``,
-the difference of the two shares, is bet on. Given which groups came when, rows are taken to be independent of
-each other (who comes next is no reaction to earlier answers): then ``d`` has the mean of the true gap
-whatever the order and however fast either group comes, for where a block ends depends on groups and never on
-answers. No row is in two blocks, so the blocks' differences are independent; a block is short, so that rates
-which move together over the day do not look like a gap.
+Rows of the two groups form blocks. A block ends once it holds ``BLOCK`` of information, ``a b / (a + b)`` for
+``a`` rows of the group and ``b`` of the reference, so at least two rows of one of them. The test then bets on
+``d``, the difference of the two shares. Given the order of the groups, rows are assumed to be independent: the
+next row does not react to earlier answers. Then the mean of ``d`` is the true gap in any order and at any speed
+of the groups, because the end of a block depends on groups and never on answers. No row is in two blocks, so
+the differences are independent. Blocks are short, so that rates that move together over the day do not look
+like a gap.
 
-Against "the gap is at most ``gap``" a bet multiplies by ``1 + lambda (d - gap)``, of mean at most 1, and in
-the other direction by ``1 + lambda (-d - gap)``. ``lambda`` is a block's information times one of ``BETS``:
-fixed before any row was seen, and bounded so that the factor stays positive. Both processes are weighted
+Against "the gap is at most ``gap``" a bet multiplies by ``1 + lambda (d - gap)``, of mean at most 1, and in the
+other direction by ``1 + lambda (-d - gap)``. ``lambda`` is the block's information times one of ``BETS``, which
+were fixed before any row was seen; it is bounded so that the factor stays positive. Both processes are weighted
 means over bets and directions.
 
 * ``detector``: ``K <- (K + w) (factor)``, an e-detector of the Shiryaev-Roberts kind (Shin, Ramdas, Rinaldo
   2022, arXiv 2203.03532) over betting e-processes (Chugg et al. 2023, arXiv 2305.17570). ``w`` is the days
-  since the last block, divided by the number of comparisons of the model that run. While no gap is too wide,
-  the sum of all of a model's detectors has at any time a mean of at most the days gone by; at the first alarm
-  it is at least the limit, so the mean time to a model's first false alarm is at least as many days as the
-  limit says, whatever the traffic. After an alarm it begins again at nothing, and so does the promise.
-* ``since_start``: the product of the factors since the comparison began, an e-process. It reaches ``planned /
-  level`` for any of the ``planned`` comparisons with a probability of at most ``level`` over all time, if no
-  gap is too wide.
+  since the last block, divided by the number of running comparisons of the model. While no gap is too wide, the
+  mean of the sum of a model's detectors is at most the number of days passed. At the first alarm the sum is at
+  least the limit, so the mean time to a model's first false alarm is at least as many days as the limit says,
+  for any traffic. After an alarm the detector and its guarantee begin again at zero.
+* ``since_start``: the product of the factors since the comparison began, an e-process. If no gap is too wide, the
+  probability that any of the ``planned`` comparisons ever reaches ``planned / level`` is at most ``level``.
 """
 
 from __future__ import annotations
@@ -32,12 +31,10 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 METRICS = ("demographic_parity", "true_positive_rate", "false_positive_rate")
-"""Of all rows, of those whose true label is favourable, of those whose is not: how many got a favourable
-answer."""
+"""Shares of favourable answers: of all rows, and of the rows with a favourable and an unfavourable label."""
 BLOCK = 1.5
 STALE = 50
-"""So many rows of one group are forgotten when the other's first row is still to come: they are of another
-time."""
+"""Rows of one group after which a block without a row of the other begins again, because they are too old."""
 BETS = (0.2, 0.4)
 """Per unit of a block's information: the fastest for gaps 0.05 and 0.1 above the limit where half of the
 answers are favourable. Larger ones find wide gaps a little sooner and raise several times as many false
@@ -56,30 +53,30 @@ FLOOR_LN = -30.0
 
 @dataclass(frozen=True, slots=True)
 class EvidenceSettings:
-    """What the operator asks for."""
+    """The operator's settings for the evidence."""
 
     gap: float = 0.05
-    """The widest gap that is in order."""
+    """The largest tolerated gap."""
     days_per_false_alarm: float = 365.0
-    """Days to a model's first false alarm, on average and at least."""
+    """Smallest mean number of days to a model's first false alarm."""
     level: float = 0.05
-    """Probability of ever finding, since the start, a gap in any of a model's rates where there is none."""
+    """Largest probability of ever reporting, since the start, a gap in any of a model's rates without one."""
     rows: int = 100
-    """With fewer rows of either group there is too little to say."""
+    """Smallest number of rows of each group for a verdict."""
 
     def start_limit_ln(self, planned: int) -> float:
-        """Logarithm of what a process since the start must reach, of so many."""
+        """Logarithm of the limit of a process since the start, for this many comparisons."""
         return math.log(planned / self.level)
 
 
 def planned(groups: Iterable[int]) -> int:
-    """How many comparisons attributes make that have so many groups each."""
+    """Number of comparisons of attributes with these numbers of groups."""
     return len(METRICS) * sum(count - 1 for count in groups)
 
 
 @dataclass(slots=True)
 class Comparison:
-    """One rate of one group against the reference group's, as far as it has been seen. All of it goes into JSON."""
+    """One rate of one group compared with the reference group's. All fields are stored as JSON."""
 
     reference: str
     gap: float
@@ -93,7 +90,7 @@ class Comparison:
     """Rows of the reference and of the group, here and below."""
     favourable: list[int] = field(default_factory=lambda: [0, 0])
     block_rows: list[int] = field(default_factory=lambda: [0, 0])
-    """What the open block holds."""
+    """Rows of the open block."""
     block_favourable: list[int] = field(default_factory=lambda: [0, 0])
     blocks: int = 0
     day: float = 0.0
@@ -103,20 +100,20 @@ class Comparison:
     start_ln: list[float] = field(default_factory=lambda: [0.0] * len(SIDES))
     """Logarithms of the products since the start."""
     alarm_day: float | None = None
-    """Since when the detector says that the gap is too wide."""
+    """Day since which the detector reports that the gap is too wide."""
     alarms: int = 0
     found_day: float | None = None
-    """When the process since the start had reached its limit; it never takes that back."""
+    """Day on which the process since the start reached its limit; it is never reset."""
 
     def add(self, ours: bool, favourable: bool) -> bool:
-        """Take a row.
+        """Add a row.
 
         Args:
-            ours: Whether it is of the group, not of the reference.
-            favourable: Whether its answer was.
+            ours: Whether the row is of the group, not of the reference.
+            favourable: Whether its answer is favourable.
 
         Returns:
-            Whether the block is full; then ``bet`` is to be called.
+            Whether the block is full; the caller then calls ``bet``.
         """
         rows = self.block_rows
         if rows[ours] == STALE and not rows[not ours]:
@@ -134,7 +131,7 @@ class Comparison:
 
         Args:
             day: Now, in days since 1970.
-            running: How many comparisons of the model have ended a block, this one included.
+            running: Number of the model's comparisons that have ended a block, including this one.
         """
         (theirs, mine), (theirs_good, mine_good) = self.block_rows, self.block_favourable
         difference = mine_good / mine - theirs_good / theirs
@@ -149,9 +146,9 @@ class Comparison:
             factor = 1.0 + min(bet * information, most) * (sign * difference - gap)
             self.detector[part] = min((self.detector[part] + weight) * factor, held)
             self.start_ln[part] += math.log(factor)
-        self._judge()
+        self._check_limits()
 
-    def _judge(self) -> None:
+    def _check_limits(self) -> None:
         value = sum(self.detector)
         if self.alarm_day is None and value >= self.limit:
             self.alarm_day = self.day
@@ -176,12 +173,12 @@ class Comparison:
 
     @property
     def above(self) -> bool:
-        """Whether the detector sees the group's rate above the reference's, and not below."""
+        """Whether the detector sees the group's rate above the reference's, not below it."""
         middle = len(SIDES) // 2
         return sum(self.detector[:middle]) > sum(self.detector[middle:])
 
     def state(self) -> dict[str, Any]:
-        """All of it, for JSON."""
+        """All fields, for JSON."""
         return {name: getattr(self, name) for name in self.__slots__}
 
 
@@ -189,19 +186,19 @@ class Evidence:
     """All comparisons of one model.
 
     Args:
-        rules: What the operator asks for.
-        states: What was kept of earlier rows, by attribute, group and metric.
+        rules: The operator's settings.
+        states: Stored state of earlier rows, by attribute, group and metric.
     """
 
     def __init__(self, rules: EvidenceSettings, states: dict[tuple[str, str, str], dict[str, Any]]) -> None:
         self._rules = rules
         self.comparisons = {key: Comparison(**state) for key, state in states.items()}
         self.changed: set[tuple[str, str, str]] = set()
-        """Comparisons that have taken rows."""
+        """Comparisons that have new rows."""
         self._running = sum(comparison.blocks > 0 for comparison in self.comparisons.values())
 
     def add(self, row: Seen, metric: str) -> None:
-        """Take a row into one rate.
+        """Add a row to one rate.
 
         Args:
             row: The row.
@@ -216,7 +213,7 @@ class Evidence:
                 comparison.bet(row.day, self._running)
 
     def _comparison(self, key: tuple[str, str, str], row: Seen) -> Comparison:
-        """The comparison as the rules want it; one that was made with another gap or reference begins anew."""
+        """The comparison under the current settings; with another gap or reference it begins again."""
         rules, comparison = self._rules, self.comparisons.get(key)
         start_limit_ln = rules.start_limit_ln(row.planned)
         if comparison is None or comparison.reference != row.reference or comparison.gap != rules.gap:
@@ -228,23 +225,23 @@ class Evidence:
 
 
 class Seen(NamedTuple):
-    """What evidence takes of a row, about one attribute; a tuple, for there are many."""
+    """One attribute of a row, for the evidence. A tuple, because there are many."""
 
     attribute: str
     groups: tuple[str, ...]
-    """All that the model lists."""
+    """All groups that the model lists."""
     reference: str
     planned: int
-    """How many comparisons the model's attributes make."""
+    """Number of comparisons of all the model's attributes."""
     group: str
-    """The row's own."""
+    """The row's group."""
     favourable: bool
-    """Whether its final answer was."""
+    """Whether its final answer is favourable."""
     day: float
     """When it became known, in days since 1970."""
 
     def compared(self) -> Iterator[str]:
-        """Groups whose comparison it belongs to."""
+        """Groups whose comparison the row belongs to."""
         if self.group != self.reference:
             yield self.group
             return

@@ -1,9 +1,9 @@
-"""From the record to evidence: what each record adds to which rate, in the order of the chain.
+"""Reads the rows that each record adds to the rates, in the order of the chain.
 
 A row counts for ``demographic_parity`` once its group is known, and for the rates of one label once its true
-label is known too; whichever record told the last of it is the moment it counts, so that none counts twice
-and none gets lost.
-What was known when is read off the chain, never off what the tables say now: reading again finds the same.
+label is known too. It counts with the record that completes it, so that no row counts twice and none is
+missed. The order of the chain decides what was known when, not the current tables, so a second read gives the
+same rows.
 """
 
 from __future__ import annotations
@@ -41,20 +41,20 @@ class _Record(NamedTuple):
 
 @dataclass(slots=True)
 class _Subject:
-    """What the chain says about one decision, and from which record on."""
+    """Group and label of one decision, and the records from which on they are known."""
 
     groups: dict[str, int] = field(default_factory=dict)
     """By attribute."""
     good: bool | None = None
-    """Whether its true label is favourable."""
+    """Whether its true label is favourable; ``None`` if it is not known."""
     label_seq: int = 0
 
 
 class Reader:
-    """Reads what the record says about declared groups.
+    """Reads rows with declared groups from the record.
 
     Args:
-        keys: Make the pseudonyms under which groups are kept.
+        keys: Make the pseudonyms under which groups are stored.
     """
 
     def __init__(self, keys: Keys) -> None:
@@ -62,15 +62,15 @@ class Reader:
         self._configurations: dict[str, dict[str, Any]] = {}
 
     def after(self, connection: Connection, seq: int, most: int) -> tuple[int, list[Reading]]:
-        """What the next records say.
+        """Read the next records.
 
         Args:
-            connection: To the record.
-            seq: The last record that was read.
-            most: How many records to read at most.
+            connection: To the record's database.
+            seq: Number of the last record that was read.
+            most: Largest number of records to read.
 
         Returns:
-            The last record that was read now, and what they say.
+            Number of the last record read now, and the readings.
         """
         columns = records.c
         query = select(columns.seq, columns.id, columns.kind, columns.at_ms, columns.subject, columns.body)
@@ -93,7 +93,7 @@ class Reader:
     def _subjects(
         self, connection: Connection, batch: Sequence[_Record], decisions: dict[str, dict[str, Any]]
     ) -> dict[str, _Subject]:
-        """When what was known about the decisions that these records speak of; adds decisions that are read later."""
+        """Groups and labels of the decisions of these records; adds decisions that are missing."""
         subjects = {one.subject for one in batch if one.kind in LATER and one.subject}
         columns = records.c
         missing = subjects - decisions.keys()
@@ -127,7 +127,7 @@ class Reader:
                 self._configurations[sha256] = from_json(body)
 
     def _groups(self, connection: Connection, by_decision: dict[str, _Subject]) -> dict[str, dict[str, str]]:
-        """Declared groups by decision and attribute; those that were erased are not there."""
+        """Declared groups by decision and attribute, without those that were erased."""
         names = {self._keys.pseudonym(name): name for name in by_decision}
         query = select(attributes.c.pseudonym, attributes.c.attribute, attributes.c.group)
         groups: dict[str, dict[str, str]] = defaultdict(dict)
@@ -138,11 +138,11 @@ class Reader:
     def _readings(
         self, record: _Record, decision: dict[str, Any], about: _Subject, groups: dict[str, str]
     ) -> Iterator[Reading]:
-        """What one record adds."""
-        made_by = self._configurations.get(decision.get("configuration", ""))
-        if made_by is None or record.kind not in ("decision", *LATER):
+        """The rows that one record adds."""
+        configuration = self._configurations.get(decision.get("configuration", ""))
+        if configuration is None or record.kind not in ("decision", *LATER):
             return
-        listed = made_by["attributes"]
+        listed = configuration["attributes"]
         comparisons = planned(len(attribute["groups"]) for attribute in listed.values())
         since = 0 if record.kind == "decision" else record.seq
         for attribute, group in sorted(groups.items()):
@@ -169,7 +169,7 @@ class Reader:
 
 
 def _body(text: str | None) -> dict[str, Any]:
-    """A record's body; nothing where it was erased or cannot be read, for that must not stop all that come after."""
+    """A record's body; empty if it was erased or cannot be read, so that later records are still read."""
     try:
         body = from_json(text) if text else {}
     except ValueError:

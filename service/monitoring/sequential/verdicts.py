@@ -1,4 +1,4 @@
-"""What sequential evidence says, in three states and in a sentence. Pure."""
+"""Verdicts of sequential evidence: one of three states and a sentence. Pure functions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SECONDS_A_DAY = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A comparison, and what it compares."""
+    """A comparison with its model, attribute, group and metric."""
 
     model: str
     attribute: str
@@ -30,9 +30,9 @@ class Kept:
     comparison: Comparison
 
     def value_ln(self, process: Process) -> float:
-        """Logarithm of a process's value; that of the detector counts in days.
+        """Logarithm of a process's value; the detector's value is in days.
 
-        While it is a breach it is above the limit, so that whoever compares the two says the same as we do.
+        During a breach it is above the limit, so that a comparison of the two gives the same verdict as ours.
         """
         value = self.comparison.detector_ln if process == "detector" else self.comparison.since_start_ln
         return (
@@ -40,24 +40,24 @@ class Kept:
         )
 
     def limit_ln(self, process: Process) -> float:
-        """Logarithm of the value from which on it is a breach."""
+        """Logarithm of the value from which on the verdict is a breach."""
         return math.log(self.comparison.limit) if process == "detector" else self.comparison.start_limit_ln
 
     def is_breach(self, process: Process) -> bool:
-        """Whether a gap is too wide now, or has been at any time since the start."""
+        """Whether the gap is too wide: now, or at any time since the start, depending on the process."""
         return (self.comparison.alarm_day if process == "detector" else self.comparison.found_day) is not None
 
 
 def findings(
     kept: Iterable[Kept], model: str, attributes: Sequence[Attribute], rules: EvidenceSettings
 ) -> list[dict[str, Any]]:
-    """One entry per comparison and process; a comparison that has no rows yet is there, too.
+    """One entry per comparison and process, including comparisons without rows.
 
     Args:
-        kept: All comparisons that are kept.
-        model: The model asked about.
-        attributes: All that it has.
-        rules: What the operator asks for.
+        kept: All stored comparisons.
+        model: Name of the model.
+        attributes: Its attributes.
+        rules: The operator's settings.
     """
     compared = {(one.attribute, one.group, one.metric): one for one in kept if one.model == model}
     start_limit_ln = rules.start_limit_ln(planned(len(attribute.groups) for attribute in attributes))
@@ -107,14 +107,15 @@ def _sentence(one: Kept, process: Process, state: State, rules: EvidenceSettings
             return f"no alarm of {what}; {promise}"
         side = "above" if comparison.above else "below"
         return f"alarm since {_date(comparison.alarm_day)}: {what}, {one.group} {side}; {promise}"
-    holds = f"level {rules.level:g}, valid at any time; {_rows(one)}"
+    validity = f"level {rules.level:g}, valid at any time; {_rows(one)}"
     if comparison.found_day is None:
-        return f"no evidence of {what} since {_date(comparison.began_day)}; {holds}"
-    return f"evidence of {what} since {_date(comparison.began_day)}, found on {_date(comparison.found_day)}; {holds}"
+        return f"no evidence of {what} since {_date(comparison.began_day)}; {validity}"
+    dates = f"since {_date(comparison.began_day)}, found on {_date(comparison.found_day)}"
+    return f"evidence of {what} {dates}; {validity}"
 
 
 def _rows(one: Kept) -> str:
-    """How many, and their rates."""
+    """Number and rate of the rows of both groups."""
     parts = []
     for ours, name in ((1, one.group), (0, one.comparison.reference)):
         n, good = one.comparison.rows[ours], one.comparison.favourable[ours]

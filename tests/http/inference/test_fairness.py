@@ -169,7 +169,7 @@ def test_a_database_that_is_away_is_said_and_found_again(
         until(lambda: client.get("/fairness").status_code == 503)
         error = client.get("/fairness").json()["error"]
         assert error["type"] == "record_unavailable"
-        assert "database is away" in error["message"]
+        assert "database is down" in error["message"]
         assert client.post("/predict", json={"inputs": KIND}).status_code == 200
     finally:
         postgres.start()

@@ -91,7 +91,7 @@ def test_weighed_evidence_is_told_in_sentences(tmp_path: Path, people: list[Appl
     assert "None is kept" in page
     made = recorder(tmp_path)
     evaluator = Evaluator(made.engine, made.keys, EvidenceSettings(), 1.0, lambda kept: None)
-    while evaluator.lot():
+    while evaluator.take_batch():
         pass
     made.close()
     found, page = report(tmp_path)

@@ -115,7 +115,7 @@ def test_an_older_record_is_brought_up_verifies_and_goes_on(older: Path, databas
 def test_sequential_evidence_begins_where_an_older_record_begins(older: Path, database: str) -> None:
     record = opened(older, database)
     evaluator = Evaluator(record.engine, record.keys, EvidenceSettings(), 1.0, lambda _: None)
-    while evaluator.lot():
+    while evaluator.take_batch():
         pass
     assert read_evidence(record.engine)
     record.close()

@@ -34,14 +34,14 @@ def rows_of(shop: Shop) -> dict[tuple[str, ...], list[int]]:
 
 
 def test_nothing_on_record_is_nothing_to_do(shop: Shop) -> None:
-    assert shop.evaluator().lot() == 0
+    assert shop.evaluator().take_batch() == 0
     assert shop.states() == {}
     assert read_evidence(shop.store.engine) == []
 
 
 def test_declared_rows_count_and_no_others(shop: Shop) -> None:
     shop.decide(row(True, sex="women"), row(False, sex="men"), row(True), row(True, sex="unknown"))
-    assert shop.evaluator().lot() == 4
+    assert shop.evaluator().take_batch() == 4
     assert rows_of(shop) == {("sex", "women", PARITY): [1, 1, 0, 1]}
 
 
@@ -82,9 +82,9 @@ def test_label_and_group_may_come_together_and_with_the_decision_already_read(sh
     made = row(True, sex="men")
     shop.decide(made)
     one = shop.evaluator()
-    one.lot()
+    one.take_batch()
     shop.learn(Feedback(made.id, label=BAD, groups={"age": "old"}))
-    one.lot()
+    one.take_batch()
     assert rows_of(shop) == {
         ("sex", "women", PARITY): [1, 0, 1, 0],
         ("sex", "women", FALSE_POSITIVES): [1, 0, 1, 0],
@@ -118,7 +118,7 @@ def test_a_group_that_was_erased_and_is_declared_again_does_not_count_again(shop
 
 @pytest.fixture
 def small_lots(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    return lambda size: monkeypatch.setattr(evaluator, "LOT_ROWS", size)
+    return lambda size: monkeypatch.setattr(evaluator, "BATCH_ROWS", size)
 
 
 def expected_of(shop: Shop) -> dict[tuple[str, ...], dict[str, object]]:
@@ -139,7 +139,7 @@ def test_a_restart_after_any_lot_ends_as_if_there_had_been_none(
     for size in (1, 3, 50, 200) * 100:
         small_lots(size)
         finish_one = shop.evaluator()
-        if not finish_one.lot():
+        if not finish_one.take_batch():
             break
     assert shop.cursor() == shop.head()
     assert shop.states() == expected
@@ -167,7 +167,7 @@ def test_two_that_evaluate_at_once_double_nothing_even_without_the_lock(
         one = Evaluator(make_engine(shop.url), KEYS, EvidenceSettings(), 0.05, lambda kept: None)
         while shop.cursor() < shop.head():
             try:
-                one.lot()
+                one.take_batch()
             except evaluator.AWAY as error:  # both wrote at once: one of them tries again
                 failed.append(error)
 
@@ -217,10 +217,10 @@ def test_only_one_evaluates_and_another_when_it_is_gone(shop: Shop, tmp_path: Pa
     shop.trade(20)
     with evaluator._alone(shop.store.engine) as alone:
         assert alone
-        assert shop.evaluator().lot() == 0
+        assert shop.evaluator().take_batch() == 0
         with evaluator._alone(make_engine(shop.url)) as another:
             assert not another
-    assert shop.evaluator().lot() > 0
+    assert shop.evaluator().take_batch() > 0
 
 
 def test_a_database_that_is_away_is_said_once_and_tried_again(
@@ -240,7 +240,7 @@ def test_a_database_that_is_away_is_said_once_and_tried_again(
         finally:
             one.close()
     assert [record.message.split(" (")[0] for record in caplog.records] == [
-        "evidence: the record's database is away",
+        "evidence: the record's database is down",
         "evidence goes on",
     ]
     assert told[-1][0].comparison.rows == [0, 1]

@@ -195,22 +195,10 @@ class NoRoom(ServiceError):
         return {"retry-after": "1", "connection": "close"}
 
 
-class RateLimited(ServiceError):
+class RateLimited(Overloaded):
     """This caller sends too many requests."""
 
-    status, type, message = (
-        429,
-        "rate_limited",
-        "this key is used too often; Retry-After says when it may be again",
-    )
-
-    def __init__(self, retry_after_s: float) -> None:
-        super().__init__()
-        self.retry_after_s = retry_after_s
-
-    def headers(self) -> dict[str, str]:
-        """When to try again: whole seconds, at least one."""
-        return {"retry-after": str(max(1, math.ceil(self.retry_after_s)))}
+    type, message = "rate_limited", "this key is used too often; Retry-After says when it may be again"
 
 
 class EngineFailed(ServiceError):

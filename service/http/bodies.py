@@ -6,15 +6,14 @@ Without the last limit, a thousand clients that each send most of a large body a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from starlette.types import Receive
 
 from evenhand.service.errors import NoRoom, TooLarge, TooSlow
 from evenhand.service.settings import Settings
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
 FULL_BODIES = 32
 """Number of largest bodies for which a process has room, unless the setting says otherwise."""
 FREE_BYTES = 4096

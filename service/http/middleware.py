@@ -6,22 +6,19 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from evenhand.service.auth.authorizer import Authorizer
 from evenhand.service.auth.policy import Rule
 from evenhand.service.errors import ServiceError, UnsupportedMediaType
-from evenhand.service.http.bodies import Bodies, Held, Message, Receive
+from evenhand.service.http.bodies import Bodies, Held
 from evenhand.service.ids import ulid
 from evenhand.service.metrics.collectors import Metrics
 from evenhand.service.tracing import CURRENT, TRACE, Trace, Tracer
-
-Scope = MutableMapping[str, Any]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LOG = logging.getLogger(__name__)
 REQUEST_ID = b"x-request-id"
@@ -47,7 +44,7 @@ class AuthMiddleware:
 
     def __init__(
         self,
-        app: App,
+        app: ASGIApp,
         metrics: Metrics,
         tracer: Tracer,
         bodies: Bodies,

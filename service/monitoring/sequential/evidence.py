@@ -2,25 +2,26 @@
 
 Rows of the two groups form blocks. A block ends once it holds ``BLOCK`` of information, ``a b / (a + b)`` for
 ``a`` rows of the group and ``b`` of the reference, so at least two rows of one of them. The test then bets on
-``d``, the difference of the two shares. Given the order of the groups, rows are assumed to be independent: the
-next row does not react to earlier answers. Then the mean of ``d`` is the true gap in any order and at any speed
-of the groups, because the end of a block depends on groups and never on answers. No row is in two blocks, so
-the differences are independent. Blocks are short, so that rates that move together over the day do not look
-like a gap.
+``d``, the difference of the two shares. Given the order of the groups, rows are assumed to be independent:
+the next row does not react to earlier answers. Then the mean of ``d`` is the true gap in any order and at any
+speed of the groups, because the end of a block depends on groups and never on answers. No row is in two
+blocks, so the differences are independent. Blocks are short, so that rates that move together over the day do
+not look like a gap.
 
-Against "the gap is at most ``gap``" a bet multiplies by ``1 + lambda (d - gap)``, of mean at most 1, and in the
-other direction by ``1 + lambda (-d - gap)``. ``lambda`` is the block's information times one of ``BETS``, which
-were fixed before any row was seen; it is bounded so that the factor stays positive. Both processes are weighted
-means over bets and directions.
+Against "the gap is at most ``gap``" a bet multiplies by ``1 + lambda (d - gap)``, of mean at most 1, and in
+the other direction by ``1 + lambda (-d - gap)``. ``lambda`` is the block's information times one of ``BETS``,
+which were fixed before any row was seen; it is bounded so that the factor stays positive. Both processes are
+weighted means over bets and directions.
 
 * ``detector``: ``K <- (K + w) (factor)``, an e-detector of the Shiryaev-Roberts kind (Shin, Ramdas, Rinaldo
   2022, arXiv 2203.03532) over betting e-processes (Chugg et al. 2023, arXiv 2305.17570). ``w`` is the days
-  since the last block, divided by the number of running comparisons of the model. While no gap is too wide, the
-  mean of the sum of a model's detectors is at most the number of days passed. At the first alarm the sum is at
-  least the limit, so the mean time to a model's first false alarm is at least as many days as the limit says,
-  for any traffic. After an alarm the detector and its guarantee begin again at zero.
-* ``since_start``: the product of the factors since the comparison began, an e-process. If no gap is too wide, the
-  probability that any of the ``planned`` comparisons ever reaches ``planned / level`` is at most ``level``.
+  since the last block, divided by the number of running comparisons of the model. While no gap is too wide,
+  the mean of the sum of a model's detectors is at most the number of days passed. At the first alarm the sum
+  is at least the limit, so the mean time to a model's first false alarm is at least as many days as the limit
+  says, for any traffic. After an alarm the detector and its guarantee begin again at zero.
+* ``since_start``: the product of the factors since the comparison began, an e-process. If no gap is too
+  wide, the probability that any of the ``planned`` comparisons ever reaches ``planned / level`` is at most
+  ``level``.
 """
 
 from __future__ import annotations

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 import pytest
+from starlette.types import Message, Receive
 
 from evenhand.service.errors import NoRoom, TooLarge
-from evenhand.service.http.bodies import FREE_BYTES, Bodies, BodyLimits, Held, Message, Receive, body_limits
+from evenhand.service.http.bodies import FREE_BYTES, Bodies, BodyLimits, Held, body_limits
 from evenhand.service.settings import Settings
 
 LIMITS = BodyLimits(max_bytes=10_000, within_s=5.0, all_bytes=15_000)

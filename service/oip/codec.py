@@ -263,14 +263,14 @@ def _json_value(value: Any) -> Any:  # noqa: ANN401
 def _outputs_binary(requested: Any, binary: bool) -> dict[str, bool] | None:  # noqa: ANN401
     if requested is None or requested == []:
         return None
-    wanted = {}
+    binary_of = {}
     for entry in _list(requested, "outputs"):
         output = _object(entry, "an output")
         if not isinstance(output.get("name"), str):
             raise InvalidInput("an output has no name")
         parameters = _object(output.get("parameters", {}), "an output's parameters", {"binary_data"})
-        wanted[output["name"]] = _flag(parameters, "binary_data", otherwise=binary)
-    return wanted
+        binary_of[output["name"]] = _flag(parameters, "binary_data", otherwise=binary)
+    return binary_of
 
 
 def _flag(parameters: dict[str, Any], name: str, otherwise: bool) -> bool:

@@ -128,7 +128,7 @@ def main(url: str, lot_rows: str, ready: str, dies_in: str = "0") -> None:
     """Evaluate small lots until killed, or kill itself when that many lots have begun to write."""
     evaluator.BATCH_ROWS = int(lot_rows)
     one = Evaluator(make_engine(url), KEYS, EvidenceSettings(), 0.05, lambda kept: None)
-    keep, lots = evaluator._keep, count(1)
+    keep, lots = evaluator._store, count(1)
 
     def keep_half(connection: sa.Connection, rows: list[dict[str, str]]) -> None:
         if next(lots) == int(dies_in):
@@ -136,7 +136,7 @@ def main(url: str, lot_rows: str, ready: str, dies_in: str = "0") -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         keep(connection, rows)
 
-    evaluator._keep = keep_half
+    evaluator._store = keep_half
     Path(ready).touch()
     while True:
         one.take_batch()

@@ -15,21 +15,21 @@ def make() -> tuple[prometheus.CollectorRegistry, prometheus.Counter, prometheus
 
 def test_nothing_comes_out_before_a_lot_is_full_and_then_everything() -> None:
     registry, counter, risk = make()
-    lot = CounterBuffer(3)
+    buffer = CounterBuffer(3)
     for cell in ("a", "b"):
-        lot.add(counter, (cell,))
-        lot.observe(risk, 0.2)
-        lot.row()
-        lot.flush()
+        buffer.add(counter, (cell,))
+        buffer.observe(risk, 0.2)
+        buffer.count_rows()
+        buffer.flush()
     assert registry.get_sample_value("seen_total", {"cell": "a"}) is None
     assert registry.get_sample_value("risk_count") == 0
-    lot.add(counter, ("a",), 0.5)
-    lot.row()
-    lot.flush()
+    buffer.add(counter, ("a",), 0.5)
+    buffer.count_rows()
+    buffer.flush()
     assert registry.get_sample_value("seen_total", {"cell": "a"}) == 1.5
     assert registry.get_sample_value("seen_total", {"cell": "b"}) == 1
     assert registry.get_sample_value("risk_count") == 2
-    lot.flush()
+    buffer.flush()
     assert registry.get_sample_value("seen_total", {"cell": "a"}) == 1.5
 
 
@@ -38,12 +38,12 @@ def test_what_is_out_is_what_came_in_up_to_the_last_full_lot(
     cells: list[str], least: int, every: int
 ) -> None:
     registry, counter, _ = make()
-    lot, out = CounterBuffer(least), 0
+    buffer, out = CounterBuffer(least), 0
     for place, cell in enumerate(cells):
-        lot.add(counter, (cell,))
-        lot.row()
+        buffer.add(counter, (cell,))
+        buffer.count_rows()
         if place % every == 0:
-            lot.flush()
+            buffer.flush()
             out = place + 1 if place + 1 - out >= least else out
     found = {cell: registry.get_sample_value("seen_total", {"cell": cell}) or 0 for cell in "abc"}
     assert found == {cell: cells[:out].count(cell) for cell in "abc"}

@@ -160,7 +160,7 @@ def test_two_that_evaluate_at_once_double_nothing_even_without_the_lock(
 
         def __exit__(self, *error: object) -> None: ...
 
-    monkeypatch.setattr(evaluator, "_alone", Free)
+    monkeypatch.setattr(evaluator, "_locked", Free)
     failed = []
 
     def work() -> None:
@@ -215,10 +215,10 @@ def test_a_process_killed_in_the_middle_of_a_lot_loses_and_doubles_nothing(
 
 def test_only_one_evaluates_and_another_when_it_is_gone(shop: Shop, tmp_path: Path) -> None:
     shop.trade(20)
-    with evaluator._alone(shop.store.engine) as alone:
+    with evaluator._locked(shop.store.engine) as alone:
         assert alone
         assert shop.evaluator().take_batch() == 0
-        with evaluator._alone(make_engine(shop.url)) as another:
+        with evaluator._locked(make_engine(shop.url)) as another:
             assert not another
     assert shop.evaluator().take_batch() > 0
 

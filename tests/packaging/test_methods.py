@@ -1,4 +1,4 @@
-"""The catalogue of methods: a page for every method, every page in the navigation, and an index that is the code's."""
+"""Every method has a page, every page is in the navigation, and the index is generated from the code."""
 
 import importlib.util
 import re

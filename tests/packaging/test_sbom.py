@@ -26,7 +26,7 @@ def tool() -> ModuleType:
 
 @pytest.fixture(scope="module")
 def bill(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Of an environment with what some packages say of themselves; the tool validates it against CycloneDX's schema."""
+    """The bill of an environment that holds some packages' metadata, validated against CycloneDX's schema."""
     folder = tmp_path_factory.mktemp("sbom")
     venv.create(folder / "venv")
     (site,) = (folder / "venv").glob("lib/python*/site-packages")
@@ -35,18 +35,18 @@ def bill(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         shutil.copytree(said, site / said.name)
     out = folder / "dist/sbom.json"
     tool().make(folder / "venv/bin/python", out)
-    found: dict[str, Any] = json.loads(out.read_text())
-    return found
+    contents: dict[str, Any] = json.loads(out.read_text())
+    return contents
 
 
 def test_it_is_of_evenhand_and_lists_what_serving_needs(bill: dict[str, Any]) -> None:
     assert (bill["bomFormat"], bill["metadata"]["component"]["name"]) == ("CycloneDX", "evenhand")
-    found = {one["name"]: one for one in bill["components"]}
+    components = {one["name"]: one for one in bill["components"]}
     for name in ("onnxruntime", "fastapi"):
-        assert found[name]["version"] == importlib.metadata.version(name)
-        assert found[name]["licenses"]
-        assert found[name]["purl"].startswith(f"pkg:pypi/{name}@")
-    assert {*found, "evenhand"} == {*PACKAGES}
+        assert components[name]["version"] == importlib.metadata.version(name)
+        assert components[name]["licenses"]
+        assert components[name]["purl"].startswith(f"pkg:pypi/{name}@")
+    assert {*components, "evenhand"} == {*PACKAGES}
 
 
 def installed(bill: dict[str, Any]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The documentation site: builds without a warning, loads nothing from elsewhere, and its reference is the code's."""
+"""The site builds without a warning and loads nothing from elsewhere; its reference comes from the code."""
 
 import importlib.util
 import os

@@ -23,9 +23,9 @@ def evenhand(*arguments: str | Path, **environment: str) -> subprocess.Completed
 
 
 def test_help_names_the_commands_without_loading_torch() -> None:
-    found = evenhand("--help")
-    assert found.returncode == 0
-    assert all(command in found.stdout for command in ("serve", "bundle", "fit"))
+    process = evenhand("--help")
+    assert process.returncode == 0
+    assert all(command in process.stdout for command in ("serve", "bundle", "fit"))
 
 
 def test_verify_says_ok_or_one_sentence(demo: Path, tmp_path: Path) -> None:
@@ -39,10 +39,11 @@ def test_verify_says_ok_or_one_sentence(demo: Path, tmp_path: Path) -> None:
 
 
 def test_inspect_shows_modes_and_figures(demo: Path) -> None:
-    found = evenhand("bundle", "inspect", demo)
-    assert found.returncode == 0
+    process = evenhand("bundle", "inspect", demo)
+    assert process.returncode == 0
     assert all(
-        word in found.stdout for word in ("race", "threshold", "worst cell", "certified: no", "engine: onnx")
+        word in process.stdout
+        for word in ("race", "threshold", "worst cell", "certified: no", "engine: onnx")
     )
 
 
@@ -57,14 +58,17 @@ def test_inspect_shows_modes_and_figures(demo: Path) -> None:
 def test_serve_refuses_in_one_sentence(
     arguments: list[str], environment: dict[str, str], message: str
 ) -> None:
-    found = evenhand(*arguments, **environment)
-    assert found.returncode == 2
-    assert message in found.stderr
-    assert found.stderr.count("\n") == 1
+    process = evenhand(*arguments, **environment)
+    assert process.returncode == 2
+    assert message in process.stderr
+    assert process.stderr.count("\n") == 1
 
 
 def test_importing_the_service_loads_neither_torch_nor_transformers() -> None:
-    code = "import evenhand.service.app, evenhand.cli.main, sys; print({'torch', 'transformers', 'onnx'} & set(sys.modules))"
+    code = (
+        "import evenhand.service.app, evenhand.cli.main, sys;"
+        "print({'torch', 'transformers', 'onnx'} & set(sys.modules))"
+    )
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert loaded.stdout.strip() == "set()"
 

@@ -8,9 +8,11 @@ from evenhand.models.bundle.reference import read
 
 
 def test_the_demo_bundle_says_what_was_normal(demo: Path) -> None:
-    found = read((demo / "reference.json").read_bytes(), (demo / "evaluation/evaluation.json").read_bytes())
-    assert list(found) == ["race", "religion", "gender", "orientation"]
-    race = found["race"]
+    attributes = read(
+        (demo / "reference.json").read_bytes(), (demo / "evaluation/evaluation.json").read_bytes()
+    )
+    assert list(attributes) == ["race", "religion", "gender", "orientation"]
+    race = attributes["race"]
     assert race.flagged == pytest.approx(0.322, abs=0.001)
     assert race.risk[0] == pytest.approx((924 + 142) / 1922)
     assert race.risk[-1] == 1.0
@@ -18,17 +20,17 @@ def test_the_demo_bundle_says_what_was_normal(demo: Path) -> None:
     assert race.worst_group_accuracy == pytest.approx(
         0.744, abs=0.001
     )  # of 1,457 rows; 26 with 0.692 are too few
-    assert found["gender"].worst_group_accuracy == pytest.approx(0.7027, abs=0.0001)
+    assert attributes["gender"].worst_group_accuracy == pytest.approx(0.7027, abs=0.0001)
 
 
 def test_no_rows_are_no_shares() -> None:
     content = (
         b'{"rows": 0, "edges": [0, 1], "attributes": {"race": {"flagged": {"value": null}, "risk": [0]}}}'
     )
-    found = read(content, b"")["race"]
-    assert found.flagged is None
-    assert found.risk == ()
-    assert found.worst_group_accuracy is None
+    race = read(content, b"")["race"]
+    assert race.flagged is None
+    assert race.risk == ()
+    assert race.worst_group_accuracy is None
 
 
 @pytest.mark.parametrize(

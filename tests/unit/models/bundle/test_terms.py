@@ -19,7 +19,7 @@ SWAPPER = TermSwapper(TERMS)
 
 
 @pytest.mark.parametrize(
-    ("text", "wanted"),
+    ("text", "expected"),
     [
         ("She knows the man.", "He knows the woman."),
         ("HIS hers, sheep; woman's", "HER hers, sheep; man's"),
@@ -27,8 +27,8 @@ SWAPPER = TermSwapper(TERMS)
         ("her", "his"),  # a term that is listed twice is read as the first of them
     ],
 )
-def test_terms_of_both_groups_change_places(text: str, wanted: str) -> None:
-    assert SWAPPER.swapped(text, "gender", "women", "men") == wanted
+def test_terms_of_both_groups_change_places(text: str, expected: str) -> None:
+    assert SWAPPER.swapped(text, "gender", "women", "men") == expected
 
 
 def test_a_term_without_counterpart_makes_no_swap() -> None:
@@ -56,9 +56,9 @@ def test_wire_items_keep_their_form_and_both_texts_of_a_pair_are_swapped() -> No
 
 @given(st.text(), st.sampled_from([(name, *pair) for name in TERMS for pair in [tuple(TERMS[name])[:2]]]))
 def test_words_that_are_no_terms_stay_as_they_are(text: str, way: tuple[str, str, str]) -> None:
-    found = SWAPPER.swapped(text, *way)
-    if found is not None and not SWAPPER.named(text, way[0]):
-        assert found == text
+    swapped = SWAPPER.swapped(text, *way)
+    if swapped is not None and not SWAPPER.named(text, way[0]):
+        assert swapped == text
 
 
 @given(st.lists(st.sampled_from(["she", "he", "woman", "man", "and", "sheep", "his", ","])))

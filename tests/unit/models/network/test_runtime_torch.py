@@ -1,4 +1,4 @@
-"""The torch engine: the model that was written, the graph's numbers, and no torch for a bundle that needs none."""
+"""The torch engine restores the written model and agrees with the graph; other bundles need no torch."""
 
 import json
 import pickle
@@ -83,8 +83,8 @@ def test_the_files_make_the_model_that_they_were_written_of(kind: str, tmp_path:
     again = rebuild(written(fairnet, kind, tmp_path))
     with torch.no_grad():
         for thresholds in (torch.zeros(2), torch.full((2,), 2.0)):
-            expected, found = fairnet(inputs, thresholds, modes), again(inputs, thresholds, modes)
-            assert all(torch.equal(one, other) for one, other in zip(expected, found, strict=True))
+            expected, outputs = fairnet(inputs, thresholds, modes), again(inputs, thresholds, modes)
+            assert all(torch.equal(one, other) for one, other in zip(expected, outputs, strict=True))
     assert not torch.equal(expected.logits, fairnet(inputs, torch.zeros(2), modes).logits)
 
 
@@ -94,8 +94,10 @@ def test_float16_values_take_half_the_bytes_and_stay_what_they_are(tmp_path: Pat
     full = len(written(fairnet, "bert", tmp_path / "full").parts[bundles.BASE_WEIGHTS])
     half = written(fairnet, "bert", tmp_path / "half", "float16")
     assert len(half.parts[bundles.BASE_WEIGHTS]) < 0.6 * full
-    found = rebuild(half).split.model.state_dict()
-    assert all(torch.equal(tensor, found[name]) for name, tensor in fairnet.split.model.state_dict().items())
+    tensors = rebuild(half).split.model.state_dict()
+    assert all(
+        torch.equal(tensor, tensors[name]) for name, tensor in fairnet.split.model.state_dict().items()
+    )
 
 
 def test_both_engines_agree(torch_bundle: Path, tmp_path: Path) -> None:
@@ -231,11 +233,11 @@ def test_without_torch_the_bundle_says_what_to_install_and_others_are_served(
     torch_bundle: Path, demo: Path
 ) -> None:
     for command, code in ((("bundle", "verify"), 1), (("serve",), 2), (("serve", "--workers", "2"), 2)):
-        found = without_torch(*command, torch_bundle)
-        assert found.returncode == code
-        assert "this bundle needs the torch engine, and torch is not here" in found.stderr
-        assert "install evenhand with its extra `torch`" in found.stderr
-        assert found.stderr.count("\n") == 1
+        process = without_torch(*command, torch_bundle)
+        assert process.returncode == code
+        assert "this bundle needs the torch engine, and torch is not here" in process.stderr
+        assert "install evenhand with its extra `torch`" in process.stderr
+        assert process.stderr.count("\n") == 1
     assert without_torch("bundle", "verify", demo).returncode == 0
 
 

@@ -1,4 +1,4 @@
-"""What tests of fits are exported with is what the exporter makes: the same answers, bit for bit, of other weights."""
+"""The cached export of the tests of fits answers, with other weights, as a fresh export does, bit for bit."""
 
 import numpy as np
 import onnx

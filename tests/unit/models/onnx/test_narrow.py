@@ -1,4 +1,4 @@
-"""One token where one is asked for: the same answers from less work, and nothing touched where more is read."""
+"""A graph of which one token is read is narrowed: same answers, less work; other graphs do not change."""
 
 from collections.abc import Callable
 
@@ -23,7 +23,7 @@ from evenhand.models.onnx.torch_export import to_onnx
 
 WIDTH, HEADS = 8, 2
 PRODUCTS = {"bert": 6, "deberta-v2": 3, "vit": 6, "convnext": 0, "tabular": 6}
-"""Of the base's last block, which has eight. ConvNeXt picks no token; DeBERTa's queries meet relative positions."""
+"""Of eight in the base's last block. ConvNeXt picks no token; DeBERTa's queries use relative positions."""
 
 
 def session(model: onnx.ModelProto) -> ort.InferenceSession:
@@ -35,8 +35,8 @@ def session(model: onnx.ModelProto) -> ort.InferenceSession:
 def narrow_products(graph: onnx.GraphProto) -> int:
     """Products with one token."""
     sizes = {value.name: value.type.tensor_type.shape.dim for value in graph.value_info}
-    found = [sizes.get(node.output[0], ()) for node in graph.node if node.op_type == "MatMul"]
-    return sum(len(dims) > 2 and dims[-2].dim_param.startswith(ONE_OF) for dims in found)
+    shapes = [sizes.get(node.output[0], ()) for node in graph.node if node.op_type == "MatMul"]
+    return sum(len(dims) > 2 and dims[-2].dim_param.startswith(ONE_OF) for dims in shapes)
 
 
 def copied(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -96,8 +96,8 @@ def test_wide_and_narrow_again_is_the_same_graph() -> None:
     narrow(model)
     onnx.checker.check_model(model, full_check=True)
     for graphs in zip(*([of.graph, *branches(of.graph)] for of in (model, tiny_graph("bert"))), strict=True):
-        found, expected = ([node for node in graph.node if node.op_type != "If"] for graph in graphs)
-        assert found == expected
+        nodes, expected = ([node for node in graph.node if node.op_type != "If"] for graph in graphs)
+        assert nodes == expected
 
 
 def test_keys_and_values_are_all_that_every_token_of_the_last_block_has() -> None:
@@ -126,9 +126,9 @@ class Made:
         self.rng = np.random.default_rng(0)
 
     def constant(self, *shape: int) -> str:
-        return self.given((self.rng.normal(size=shape) / 3).astype(np.float32))
+        return self.initializer((self.rng.normal(size=shape) / 3).astype(np.float32))
 
-    def given(self, array: np.ndarray) -> str:
+    def initializer(self, array: np.ndarray) -> str:
         self.tensors.append(numpy_helper.from_array(array, f"c{len(self.tensors)}"))
         return self.tensors[-1].name
 
@@ -161,7 +161,7 @@ def residual(made: Made, one: str, other: str) -> str:
 
 
 def gated(made: Made, one: str, _: str) -> str:
-    return made.node("Mul", one, made.given(np.array([[[0.5]]], dtype=np.float32)))
+    return made.node("Mul", one, made.initializer(np.array([[[0.5]]], dtype=np.float32)))
 
 
 def normal(made: Made, one: str, _: str) -> str:
@@ -178,11 +178,11 @@ def along_tokens(made: Made, one: str, _: str) -> str:
 
 def mean(made: Made, one: str, _: str) -> str:
     """Mixes tokens, and has one value for all of them."""
-    return made.node("Sub", one, made.node("ReduceMean", one, made.given(np.array([1])), keepdims=1))
+    return made.node("Sub", one, made.node("ReduceMean", one, made.initializer(np.array([1])), keepdims=1))
 
 
 def attention(made: Made, one: str, other: str) -> str:
-    split = made.given(np.array([0, 0, HEADS, WIDTH // HEADS]))
+    split = made.initializer(np.array([0, 0, HEADS, WIDTH // HEADS]))
     query, key, value = (made.node("Reshape", of, split) for of in (one, other, other))
     scores = made.node(
         "MatMul",
@@ -192,7 +192,7 @@ def attention(made: Made, one: str, other: str) -> str:
     mixed = made.node(
         "MatMul", made.node("Softmax", scores, axis=-1), made.node("Transpose", value, perm=[0, 2, 1, 3])
     )
-    joined = made.given(np.array([0, 0, WIDTH]))
+    joined = made.initializer(np.array([0, 0, WIDTH]))
     return made.node("Reshape", made.node("Transpose", mixed, perm=[0, 2, 1, 3]), joined)
 
 
@@ -227,7 +227,7 @@ def test_no_graph_answers_otherwise(
             step(made, values[-1 - (one % len(values) if one > 6 else 0)], values[other % len(values)])
         )
     picks = [
-        made.node("Gather", values[max(0, len(values) - 1 - back)], made.given(np.array(token)), axis=1)
+        made.node("Gather", values[max(0, len(values) - 1 - back)], made.initializer(np.array(token)), axis=1)
         for token, back in picked
     ]
     wide = made.model(*picks, *(values[-2:-1] if more and len(values) > 2 else []))
@@ -245,7 +245,7 @@ def test_no_graph_answers_otherwise(
 def test_two_heads_each_have_their_own_way_up() -> None:
     made = Made()
     ways = [product(made, curved(made, product(made, "x", ""), ""), "") for _ in range(3)]
-    wide = made.model(*(made.node("Gather", way, made.given(np.array(0)), axis=1) for way in ways))
+    wide = made.model(*(made.node("Gather", way, made.initializer(np.array(0)), axis=1) for way in ways))
     narrowed = copied(wide)
     assert narrow(narrowed) == narrow_products(narrowed.graph) == 6
     x = np.random.default_rng(1).normal(size=(3, 5, WIDTH)).astype(np.float32)
@@ -258,7 +258,7 @@ def test_a_block_whose_tokens_somebody_reads_stays_wide() -> None:
         made = Made()
         first = product(made, "x", "x")
         last = curved(made, first, "")
-        picks = [made.node("Gather", last, made.given(np.array(token)), axis=1) for token in tokens]
+        picks = [made.node("Gather", last, made.initializer(np.array(token)), axis=1) for token in tokens]
         return narrow(made.model(*picks, *[first, last][:outputs]))
 
     assert moved(0, 0) == 1

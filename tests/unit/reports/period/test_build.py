@@ -45,7 +45,8 @@ def people(folder: Path) -> list[Applicant]:
 def ask(features: Path | None = None, **changed: object) -> ReportScope:
     period, law = ReportPeriod.between(*reported.window()), LawAttributes("sex", "race")
     usual = {"model": None, "period": period, "law_attributes": law, "features": features}
-    return ReportScope(**{**usual, "rules": EvidenceSettings(), "bundle": None, **changed})  # type: ignore[arg-type]
+    scope = {**usual, "rules": EvidenceSettings(), "bundle": None, **changed}
+    return ReportScope(**scope)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -62,39 +63,39 @@ def declared(people: list[Applicant]) -> list[Applicant]:
 
 def test_the_figures_are_fairlearns(result: dict, people: list[Applicant]) -> None:
     sex = result["fairness"]["attributes"][0]["sources"]["declared"]
-    known = declared(people)
-    assert sex["rows"] == len(known)
+    applicants = declared(people)
+    assert sex["rows"] == len(applicants)
     first_half = {one.id for one in people[: ROWS // 2]}
-    labelled = [one for one in known if one.id in first_half]
+    labelled = [one for one in applicants if one.id in first_half]
     for side in ("base", "final"):
-        answers = [getattr(one, side) for one in known]
-        groups = [one.sex for one in known]
-        found = {metric["metric"]: metric[side]["value"] for metric in sex["metrics"]}
-        nothing = np.zeros(len(known))
+        answers = [getattr(one, side) for one in applicants]
+        groups = [one.sex for one in applicants]
+        values = {metric["metric"]: metric[side]["value"] for metric in sex["metrics"]}
+        nothing = np.zeros(len(applicants))
         parity = fairlearn.demographic_parity_difference(nothing, answers, sensitive_features=groups)
         ratio = fairlearn.demographic_parity_ratio(nothing, answers, sensitive_features=groups)
         truth, some = [one.truth for one in labelled], [getattr(one, side) for one in labelled]
         by = [one.sex for one in labelled]
-        assert found["demographic_parity_difference"] == pytest.approx(parity, abs=1e-12)
-        assert found["demographic_parity_ratio"] == pytest.approx(ratio, abs=1e-12)
+        assert values["demographic_parity_difference"] == pytest.approx(parity, abs=1e-12)
+        assert values["demographic_parity_ratio"] == pytest.approx(ratio, abs=1e-12)
         for name in ("equal_opportunity_difference", "equalized_odds_difference"):
-            wanted = getattr(fairlearn, name)(truth, some, sensitive_features=by)
-            assert found[name] == pytest.approx(wanted, abs=1e-12)
+            expected = getattr(fairlearn, name)(truth, some, sensitive_features=by)
+            assert values[name] == pytest.approx(expected, abs=1e-12)
 
 
 def test_local_law_144_counts_the_same_people(result: dict, people: list[Applicant]) -> None:
-    law, known = result["local_law_144"], declared(people)
+    law, applicants = result["local_law_144"], declared(people)
     sex, race = law["tables"]
     for line in sex["lines"]:
-        of = [one for one in known if one.sex == line["category"]]
+        of = [one for one in applicants if one.sex == line["category"]]
         assert line["selection_rate"]["n"] == len(of)
         assert line["selection_rate"]["value"] == pytest.approx(np.mean([one.final for one in of]), abs=1e-12)
     for line in law["intersections"]["lines"]:
-        of = [one for one in known if f"{one.sex}, {one.race}" == line["category"]]
+        of = [one for one in applicants if f"{one.sex}, {one.race}" == line["category"]]
         assert line["selection_rate"]["n"] == len(of)
         assert line["selection_rate"]["value"] == pytest.approx(np.mean([one.final for one in of]), abs=1e-12)
     assert [line["category"] for line in race["lines"] if line["small"]] == ["asian"]
-    assert {table["unknown"] for table in (sex, race, law["intersections"])} == {ROWS - len(known)}
+    assert {table["unknown"] for table in (sex, race, law["intersections"])} == {ROWS - len(applicants)}
 
 
 def test_the_planted_slice_is_the_first_one_named(result: dict) -> None:
@@ -117,10 +118,12 @@ def test_the_record_is_checked_and_a_changed_one_named(
         (copy / name).write_bytes((folder / name).read_bytes())
     with sqlite3.connect(copy / "record.db") as database:
         database.execute(
-            "UPDATE records SET body = replace(body, '\"corrected\":false', '\"corrected\":true') WHERE seq = 7"
+            "UPDATE records SET body = replace(body, '\"corrected\":false', '\"corrected\":true')"
+            " WHERE seq = 7"
         )
         database.execute(
-            "UPDATE records SET body = replace(body, '\"latency_s\":0.004', '\"latency_s\":0.005') WHERE seq = 7"
+            "UPDATE records SET body = replace(body, '\"latency_s\":0.004', '\"latency_s\":0.005')"
+            " WHERE seq = 7"
         )
     broken = build("", copy, ask(), ReportFiles(copy / "r.html"))
     assert broken["record"]["state"] == "does not hold"
@@ -136,11 +139,11 @@ def test_the_report_and_the_reading_of_groups_are_on_record(
     build("", folder, ask(), ReportFiles(page, tmp_path / "r.json", None))
     later = build("", folder, ask(), ReportFiles(tmp_path / "later.html"))
     assert later["events"]["counts"]["report"] > result["events"]["counts"].get("report", 0)
-    reports = [told for told in later["events"]["events"] if told["kind"] == "report"]
+    reports = [entry for entry in later["events"]["events"] if entry["kind"] == "report"]
     assert reports[-1]["facts"]["sha256"] == sha256(page.read_bytes()).hexdigest()
     assert json.loads((tmp_path / "r.json").read_text())["page_sha256"] == reports[-1]["facts"]["sha256"]
-    reads = [told["facts"] for told in later["events"]["events"] if told["kind"] == "access"]
-    assert {(told["what"], told["why"]) for told in reads} == {("declared groups", "report")}
+    reads = [entry["facts"] for entry in later["events"]["events"] if entry["kind"] == "access"]
+    assert {(entry["what"], entry["why"]) for entry in reads} == {("declared groups", "report")}
     assert later["events"]["counts"]["mode"] == 1
 
 
@@ -148,13 +151,13 @@ def test_without_the_key_no_group_is_told_of_single_decisions(
     folder: Path, people: list[Applicant], tmp_path: Path
 ) -> None:
     url = f"sqlite:///{folder / 'record.db'}"
-    found = build(url, tmp_path, ask(), ReportFiles(tmp_path / "r.html"))
+    report = build(url, tmp_path, ask(), ReportFiles(tmp_path / "r.html"))
     assert not (tmp_path / "record.key").exists()
-    assert found["groups_readable"] is False
-    assert [line["selection_rate"]["n"] for line in found["local_law_144"]["tables"][0]["lines"]] != []
-    assert found["local_law_144"]["intersections"]["lines"] == []
-    assert not [name for name in found["slices"]["features"] if name.startswith("declared")]
-    assert found["rows"]["not_held"]["sex"] == len(declared(people))
+    assert report["groups_readable"] is False
+    assert [line["selection_rate"]["n"] for line in report["local_law_144"]["tables"][0]["lines"]] != []
+    assert report["local_law_144"]["intersections"]["lines"] == []
+    assert not [name for name in report["slices"]["features"] if name.startswith("declared")]
+    assert report["rows"]["not_held"]["sex"] == len(declared(people))
     assert "key is not at hand" in (tmp_path / "r.html").read_text()
 
 
@@ -166,12 +169,12 @@ def test_own_features_are_joined_by_id_and_a_bad_value_is_found(
     table = table.iloc[: ROWS - 10]
     for name, write in (("f.csv", table.to_csv), ("f.parquet", table.to_parquet)):
         write(tmp_path / name, index=False)
-        found = build("", folder, ask(tmp_path / name), ReportFiles(tmp_path / "r.html"))
-        assert found["slices"]["in_own_table"] == ROWS - 10
-        first = found["slices"]["unfavourable"]["slices"][0]
+        report = build("", folder, ask(tmp_path / name), ReportFiles(tmp_path / "r.html"))
+        assert report["slices"]["in_own_table"] == ROWS - 10
+        first = report["slices"]["unfavourable"]["slices"][0]
         assert (dict(map(tuple, first["where"])), first["verdict"]) == ({"agency": "north"}, BREACH)
         assert first["rate"]["value"] == 1.0
-        assert "years" in found["slices"]["features"]
+        assert "years" in report["slices"]["features"]
 
 
 class Reader(HTMLParser):
@@ -218,11 +221,13 @@ def test_hostile_words_are_escaped(result: dict) -> None:
 def test_without_any_named_attribute_the_table_is_marked_as_not_the_laws(
     folder: Path, result: dict, tmp_path: Path
 ) -> None:
-    found = build("", folder, ask(law_attributes=LawAttributes(None, None)), ReportFiles(tmp_path / "r.html"))
-    assert [table["title"] for table in found["local_law_144"]["tables"]] == ["sex", "race"]
-    assert found["local_law_144"]["intersections"] is None
+    report = build(
+        "", folder, ask(law_attributes=LawAttributes(None, None)), ReportFiles(tmp_path / "r.html")
+    )
+    assert [table["title"] for table in report["local_law_144"]["tables"]] == ["sex", "race"]
+    assert report["local_law_144"]["intersections"] is None
     assert "This is not the table that the law asks for" in (tmp_path / "r.html").read_text()
-    found = build(
+    report = build(
         "", folder, ask(law_attributes=LawAttributes("sex", None)), ReportFiles(tmp_path / "r.html")
     )
     assert "No attribute was named as race or ethnicity" in (tmp_path / "r.html").read_text()
@@ -237,7 +242,7 @@ def test_a_card_is_the_bundles_and_the_use(
     made.close()
     bundle = bundles.load(demo)
     files = ReportFiles(tmp_path / "r.html", None, tmp_path / "card.md")
-    found = build("", tmp_path, ask(bundle=bundle, law_attributes=LawAttributes(None, None)), files)
+    report = build("", tmp_path, ask(bundle=bundle, law_attributes=LawAttributes(None, None)), files)
     card, text = (demo / "MODEL_CARD.md").read_text(), (tmp_path / "card.md").read_text()
     assert text.startswith(card.rstrip() + "\n\n## In use, ")
     assert (
@@ -245,7 +250,7 @@ def test_a_card_is_the_bundles_and_the_use(
         in text
     )
     assert "| race | declared groups | demographic parity difference |" in text
-    worst = [metric for metric in declared_metrics(found) if metric["metric"] == "worst_group_accuracy"]
+    worst = [metric for metric in declared_metrics(report) if metric["metric"] == "worst_group_accuracy"]
     usual = reference.read(bundle.reference, bundle.evaluation)["race"].worst_group_accuracy
     assert usual is not None
     assert worst[0]["limit"] == pytest.approx(usual - 0.05, abs=1e-12)
@@ -258,12 +263,12 @@ def test_decisions_that_abstained_are_shown_apart(tmp_path: Path) -> None:
     for number, (group, places) in enumerate({"none": range(10), "African": range(70)}.items()):
         made.take(recording.withheld(recording.batch(150, number, race=group), "race", *places))
     made.close()
-    found = build(
+    report = build(
         "", tmp_path, ask(law_attributes=LawAttributes(None, "race")), ReportFiles(tmp_path / "r.html")
     )
-    assert found["fairness"]["abstention"]["attributes"] == {"race": 80}
+    assert report["fairness"]["abstention"]["attributes"] == {"race": 80}
     metric = next(
-        metric for metric in declared_metrics(found) if metric["metric"] == "abstention_rate_difference"
+        metric for metric in declared_metrics(report) if metric["metric"] == "abstention_rate_difference"
     )
     assert (metric["verdict"], metric["final"]["value"]) == (BREACH, pytest.approx(0.4))
     said = "80 of 300 decisions abstained (80 for race): 26.7"
@@ -272,7 +277,7 @@ def test_decisions_that_abstained_are_shown_apart(tmp_path: Path) -> None:
     assert "Decisions that abstained, over declared groups of race." in page
     assert '<th scope="row">African</th><td>150</td><td>70</td>' in page
     assert "80 decisions abstained and were left to a person." in page
-    assert "abstained" in found["slices"]["features"]
+    assert "abstained" in report["slices"]["features"]
 
 
 def test_without_abstentions_the_report_does_not_speak_of_them(result: dict) -> None:
@@ -338,8 +343,8 @@ def test_another_models_decisions_and_events_stay_out(tmp_path: Path) -> None:
         made.take(reported.batch(people[first : first + 100]))
     made.note(event("mode", {"model": "another", "attribute": "sex", "from": "off", "to": "apply"}))
     made.close()
-    found = build("", tmp_path, ask(), ReportFiles(tmp_path / "r.html"))
-    assert "mode" not in found["events"]["counts"]
-    assert found["feedback"]["labelled"] == 0
-    assert found["slices"]["errors"]["verdict"] == "insufficient data"
+    report = build("", tmp_path, ask(), ReportFiles(tmp_path / "r.html"))
+    assert "mode" not in report["events"]["counts"]
+    assert report["feedback"]["labelled"] == 0
+    assert report["slices"]["errors"]["verdict"] == "insufficient data"
     assert "No true label is known" in (tmp_path / "r.html").read_text()

@@ -28,7 +28,7 @@ def people(tmp_path: Path) -> list[Applicant]:
 
 
 def report(folder: Path) -> tuple[dict, str]:
-    asked = ReportScope(
+    scope = ReportScope(
         None,
         ReportPeriod.between(*reported.window()),
         LawAttributes("sex", "race"),
@@ -36,8 +36,8 @@ def report(folder: Path) -> tuple[dict, str]:
         EvidenceSettings(),
         None,
     )
-    found = build("", folder, asked, ReportFiles(folder / "r.html"))
-    return found, (folder / "r.html").read_text()
+    result = build("", folder, scope, ReportFiles(folder / "r.html"))
+    return result, (folder / "r.html").read_text()
 
 
 def test_counts_outlast_the_records_they_are_of(tmp_path: Path, people: list[Applicant]) -> None:
@@ -65,11 +65,11 @@ def test_without_the_attributes_their_loss_is_told(tmp_path: Path, people: list[
     engine = make_engine(f"sqlite:///{tmp_path / 'record.db'}")
     retention.prune(engine, 30, 0, time.time_ns() // 1_000_000 + 2 * DAY_MS)
     engine.dispose()
-    found, page = report(tmp_path)
-    known = sum(one.declares for one in people)
-    assert found["rows"]["not_held"] == {"sex": known, "race": known}
-    assert found["local_law_144"]["intersections"]["lines"] == []
-    assert f"For {known:,} decisions sex was declared, and is not kept any more" in page
+    result, page = report(tmp_path)
+    declarations = sum(one.declares for one in people)
+    assert result["rows"]["not_held"] == {"sex": declarations, "race": declarations}
+    assert result["local_law_144"]["intersections"]["lines"] == []
+    assert f"For {declarations:,} decisions sex was declared, and is not kept any more" in page
 
 
 def test_an_erased_decision_is_in_no_slice_and_is_counted_as_erased(
@@ -78,10 +78,10 @@ def test_an_erased_decision_is_in_no_slice_and_is_counted_as_erased(
     engine = make_engine(f"sqlite:///{tmp_path / 'record.db'}")
     retention.erase(engine, load_keys(tmp_path / "record.key"), [one.id for one in people[:5]], "ops")
     engine.dispose()
-    found, page = report(tmp_path)
-    assert (found["rows"]["recorded"], found["rows"]["erased"]) == (ROWS - 5, 5)
-    assert found["record"]["state"] == "holds"
-    assert found["events"]["counts"]["erase"] >= 1
+    result, page = report(tmp_path)
+    assert (result["rows"]["recorded"], result["rows"]["erased"]) == (ROWS - 5, 5)
+    assert result["record"]["state"] == "holds"
+    assert result["events"]["counts"]["erase"] >= 1
     assert "5 records of decisions were erased" in page
     assert not [one.id for one in people if one.id in page]
 
@@ -94,12 +94,12 @@ def test_weighed_evidence_is_told_in_sentences(tmp_path: Path, people: list[Appl
     while evaluator.take_batch():
         pass
     made.close()
-    found, page = report(tmp_path)
-    told = [
+    result, page = report(tmp_path)
+    evidence = [
         one
-        for of in found["fairness"]["attributes"]
+        for of in result["fairness"]["attributes"]
         for one in of["evidence"]
         if one["process"] == "since_start"
     ]
-    assert {(one["group"], one["metric"]) for one in told} >= {("women", "demographic_parity")}
-    assert all(one["sentence"].replace("'", "&#39;") in page for one in told)
+    assert {(one["group"], one["metric"]) for one in evidence} >= {("women", "demographic_parity")}
+    assert all(one["sentence"].replace("'", "&#39;") in page for one in evidence)

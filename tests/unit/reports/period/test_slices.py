@@ -34,15 +34,13 @@ def test_the_search_finds_what_the_library_of_sliceline_finds() -> None:
     library = Slicefinder(alpha=slices.ALPHA, k=10, max_l=slices.DEPTH, min_sup=60, verbose=False)
     library.fit(codes, bad.astype(float))
     theirs = [
-        tuple((index, int(value) - 1) for index, value in enumerate(found) if value is not None)
-        for found in library.top_slices_
+        tuple((index, int(value) - 1) for index, value in enumerate(top) if value is not None)
+        for top in library.top_slices_
     ]
     assert best[: len(theirs)] == theirs
-    found = library.top_slices_statistics_[0]
-    ours = score(
-        np.array([found["sum_slice_error"]]), np.array([found["slice_size"]]), float(bad.mean()), 4000
-    )
-    assert ours[0] == pytest.approx(found["slice_score"], abs=1e-12)
+    top = library.top_slices_statistics_[0]
+    ours = score(np.array([top["sum_slice_error"]]), np.array([top["slice_size"]]), float(bad.mean()), 4000)
+    assert ours[0] == pytest.approx(top["slice_score"], abs=1e-12)
     assert counted > len(best)
 
 
@@ -51,9 +49,9 @@ def test_a_planted_slice_is_found_and_called_a_breach() -> None:
     table = features(rng, 20_000)
     planted = (table[0].codes == 1) & (table[3].codes == 4)
     bad = rng.random(20_000) < np.where(planted, 0.4, 0.1)
-    found = find_worst(table, bad, SliceRules(0.05, 100, 0), "test")
-    assert found.verdict == BREACH
-    first = found.slices[0]
+    search = find_worst(table, bad, SliceRules(0.05, 100, 0), "test")
+    assert search.verdict == BREACH
+    first = search.slices[0]
     assert dict(first.where) == {"f0": "v1", "f3": "v4"}
     assert first.rows == int(planted.sum())
     assert first.verdict == BREACH
@@ -67,9 +65,9 @@ def test_fair_rows_are_called_a_breach_no_more_often_than_is_said() -> None:
     alarms = 0
     for seed in range(200):
         rng = np.random.default_rng(1000 + seed)
-        found = find_worst(features(rng, 3000), rng.random(3000) < 0.2, SliceRules(0.0, 100, seed), "test")
-        assert found.verdict in (BREACH, NO_EVIDENCE)
-        alarms += found.verdict == BREACH
+        search = find_worst(features(rng, 3000), rng.random(3000) < 0.2, SliceRules(0.0, 100, seed), "test")
+        assert search.verdict in (BREACH, NO_EVIDENCE)
+        alarms += search.verdict == BREACH
     # 200 reports at a level of 5 %: more than 18 would happen in one of 200 honest runs.
     assert alarms <= 18, f"{alarms} of 200 at a level of {LEVEL}"
 
@@ -78,9 +76,9 @@ def test_rows_without_any_difference_in_rate_are_not_flattered_by_the_search() -
     """On the half that found it the worst slice looks bad; on the other half it does not."""
     rng = np.random.default_rng(3)
     bad = rng.random(6000) < 0.2
-    found = find_worst(features(rng, 6000), bad, SliceRules(0.05, 100, 0), "test")
-    assert found.verdict == NO_EVIDENCE
-    mean = np.mean([each.rate.value for each in found.slices])
+    search = find_worst(features(rng, 6000), bad, SliceRules(0.05, 100, 0), "test")
+    assert search.verdict == NO_EVIDENCE
+    mean = np.mean([each.rate.value for each in search.slices])
     assert mean == pytest.approx(0.2, abs=0.03)
 
 

@@ -17,8 +17,8 @@ def test_no_part_of_a_step_helps_the_adversary() -> None:
     task, other = ([torch.randn(3, 4, generator=generator)] for _ in range(2))
     (projected,) = against(task, other, 0.0)
     assert float((projected * other[0]).sum()) == pytest.approx(0, abs=1e-5)
-    (found,) = against(task, other, 2.0)
-    assert torch.allclose(found, projected - 2.0 * other[0])
+    (step,) = against(task, other, 2.0)
+    assert torch.allclose(step, projected - 2.0 * other[0])
     assert torch.equal(against(task, [None], 2.0)[0], task[0])
     assert torch.equal(against(task, [torch.zeros(3, 4)], 2.0)[0], task[0])
 
@@ -31,10 +31,10 @@ def test_one_step_is_fairlearns(monkeypatch: pytest.MonkeyPatch) -> None:
     adversary = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1), nn.Sigmoid())
     loss, weights = nn.BCELoss(), list(predictor.parameters())
     answer = predictor(x)
-    task, told = loss(answer, y), loss(adversary(torch.cat([answer, y], dim=1)), a)
+    task, adversary_loss = loss(answer, y), loss(adversary(torch.cat([answer, y], dim=1)), a)
     own = torch.autograd.grad(task, weights, retain_graph=True)
-    other = torch.autograd.grad(told, weights)
-    found = against(own, other, 0.7)
+    other = torch.autograd.grad(adversary_loss, weights)
+    gradients = against(own, other, 0.7)
     monkeypatch.setattr(_pytorch_engine, "torch", torch)  # its own constructor does, and wants whole models
     engine = _pytorch_engine.PytorchEngine.__new__(_pytorch_engine.PytorchEngine)
     engine.base = SimpleNamespace(pass_y_=True, alpha=0.7)
@@ -44,7 +44,7 @@ def test_one_step_is_fairlearns(monkeypatch: pytest.MonkeyPatch) -> None:
         torch.optim.SGD(model.parameters(), lr=0.0) for model in (predictor, adversary)
     )
     engine.train_step(x, y, a)
-    for weight, gradient in zip(weights, found, strict=True):
+    for weight, gradient in zip(weights, gradients, strict=True):
         assert torch.allclose(weight.grad, gradient, atol=1e-6)
 
 
@@ -67,8 +67,8 @@ def test_the_adversary_learns_groups_that_answers_give_away_beyond_the_label(tel
     logits = torch.from_numpy(shown).float()
     for _ in range(300):
         adversary.step(logits, np.arange(600))
-    found = float(adversary.loss(logits, np.arange(600)))
-    assert found < 0.1 if tells else found == pytest.approx(np.log(3), abs=0.02)
+    loss = float(adversary.loss(logits, np.arange(600)))
+    assert loss < 0.1 if tells else loss == pytest.approx(np.log(3), abs=0.02)
 
 
 def test_rows_that_are_left_out_teach_it_nothing() -> None:

@@ -13,10 +13,10 @@ TWO = Schema(("no", "yes"), ("yes",), {"sex": ("m", "f"), "race": ("w", "b", "a"
 
 def rows_of(cells: dict[tuple[int, int, int], int]) -> Rows:
     """Rows from counts per (label, sex, race)."""
-    found = np.array([cell for cell, count in cells.items() for _ in range(count)])
-    n = len(found)
-    groups = {"sex": found[:, 1], "race": found[:, 2]}
-    return Rows([""] * n, found[:, 0], groups, np.full(n, "train"), np.arange(n))
+    codes = np.array([cell for cell, count in cells.items() for _ in range(count)])
+    n = len(codes)
+    groups = {"sex": codes[:, 1], "race": codes[:, 2]}
+    return Rows([""] * n, codes[:, 0], groups, np.full(n, "train"), np.arange(n))
 
 
 def test_combinations_of_membership_stand_alone_where_both_labels_are_frequent() -> None:

@@ -99,8 +99,8 @@ def test_leace_erases_all_groups_of_all_attributes_at_once() -> None:
 def test_leace_leaves_rows_with_an_unknown_attribute_out_of_the_fit() -> None:
     unknown = np.arange(len(ROWS)) % 3 == 0
     rows = replace(ROWS, groups={"place": np.where(unknown, -1, ROWS.groups["place"])})
-    known = TRAIN[~unknown[TRAIN]]
-    assert np.allclose(erase(X, rows, SCHEMA, TRAIN), erase(X, ROWS, SCHEMA, known), atol=1e-5)
+    complete = TRAIN[~unknown[TRAIN]]
+    assert np.allclose(erase(X, rows, SCHEMA, TRAIN), erase(X, ROWS, SCHEMA, complete), atol=1e-5)
     nothing = replace(ROWS, groups={"place": np.full(len(ROWS), -1)})
     with pytest.raises(NotApplicableError, match="all attributes known"):
         erase(X, nothing, SCHEMA, TRAIN)

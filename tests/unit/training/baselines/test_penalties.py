@@ -28,32 +28,32 @@ def parity(share: np.ndarray, groups: np.ndarray) -> float:
 
 def test_parity_is_the_mean_squared_gap_to_the_rate_of_all() -> None:
     logits, groups = tensors(LOGITS, GROUPS)
-    found = RateGap(FAVOURABLE, 3, 1)(logits, groups, torch.zeros_like(groups))
-    assert float(found) == pytest.approx(parity(SHARE, GROUPS))
+    penalty = RateGap(FAVOURABLE, 3, 1)(logits, groups, torch.zeros_like(groups))
+    assert float(penalty) == pytest.approx(parity(SHARE, GROUPS))
 
 
 def test_odds_are_parity_within_every_label() -> None:
     logits, groups, labels = tensors(LOGITS, GROUPS, LABELS)
-    found = RateGap(FAVOURABLE, 3, 2)(logits, groups, labels)
+    penalty = RateGap(FAVOURABLE, 3, 2)(logits, groups, labels)
     within = [parity(SHARE[label == LABELS], GROUPS[label == LABELS]) for label in (0, 1)]
-    assert float(found) == pytest.approx(sum(within))
+    assert float(penalty) == pytest.approx(sum(within))
 
 
 def test_the_gradient_of_a_first_batch_is_that_of_the_definition() -> None:
     logits, groups = tensors(LOGITS, GROUPS)
-    given = logits.clone().requires_grad_()
-    RateGap(FAVOURABLE, 3, 1)(given, groups, torch.zeros_like(groups)).backward()
+    leaf = logits.clone().requires_grad_()
+    RateGap(FAVOURABLE, 3, 1)(leaf, groups, torch.zeros_like(groups)).backward()
     plain = logits.clone().requires_grad_()
     share = torch.softmax(plain, dim=1)[:, 1]
     torch.stack([(share[groups == group].mean() - share.mean()) ** 2 for group in range(3)]).mean().backward()
-    assert torch.allclose(given.grad, plain.grad)
+    assert torch.allclose(leaf.grad, plain.grad)
 
 
 def test_a_group_that_was_never_seen_has_no_gap() -> None:
     logits, groups = tensors(LOGITS, GROUPS)
     at = groups < 2
-    found = RateGap(FAVOURABLE, 3, 1)(logits[at], groups[at], torch.zeros_like(groups[at]))
-    assert float(found) == pytest.approx(parity(SHARE[GROUPS < 2], GROUPS[GROUPS < 2]) * 2 / 3)
+    penalty = RateGap(FAVOURABLE, 3, 1)(logits[at], groups[at], torch.zeros_like(groups[at]))
+    assert float(penalty) == pytest.approx(parity(SHARE[GROUPS < 2], GROUPS[GROUPS < 2]) * 2 / 3)
 
 
 def test_running_means_remember_what_a_batch_lacks_and_learn_from_what_it_has() -> None:
@@ -98,16 +98,16 @@ def test_mmd_is_the_u_statistic_under_scikit_learns_kernel() -> None:
 
 def test_mmd_of_groups_that_do_not_differ_is_zero_on_average_however_few_rows() -> None:
     rng = np.random.default_rng(1)
-    found = [
+    penalties = [
         float(Mmd()(*tensors(rng.normal(size=(12, 4)), rng.integers(0, 2, 12), np.zeros(12, dtype=int))))
         for _ in range(800)
     ]
-    assert abs(np.mean(found)) < 4 * np.std(found) / np.sqrt(len(found))
+    assert abs(np.mean(penalties)) < 4 * np.std(penalties) / np.sqrt(len(penalties))
 
 
 def test_mmd_of_one_group_alone_is_nothing_and_can_be_differentiated() -> None:
     states = torch.randn(4, 3, requires_grad=True)
-    found = Mmd()(states, torch.zeros(4, dtype=torch.int64), torch.zeros(4, dtype=torch.int64))
-    found.backward()
-    assert float(found.detach()) == 0
+    penalty = Mmd()(states, torch.zeros(4, dtype=torch.int64), torch.zeros(4, dtype=torch.int64))
+    penalty.backward()
+    assert float(penalty.detach()) == 0
     assert (states.grad == 0).all()

@@ -64,11 +64,18 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(place: Path, *more: str, code: int = 0, columns: tuple[str, ...] = COLUMNS) -> str:
-    given = ["--base", str(place / "base"), "--data", str(place / "data.csv"), "--out", str(place / "out")]
-    given += ["--terms", str(place / "terms.json")]
-    found = CliRunner().invoke(app, [*given, *columns, *SMALL, *more], env={"COLUMNS": "300"})
-    assert found.exit_code == code, f"{found.output} {found.exception!r}"
-    return found.output
+    arguments = [
+        "--base",
+        str(place / "base"),
+        "--data",
+        str(place / "data.csv"),
+        "--out",
+        str(place / "out"),
+    ]
+    arguments += ["--terms", str(place / "terms.json")]
+    result = CliRunner().invoke(app, [*arguments, *columns, *SMALL, *more], env={"COLUMNS": "300"})
+    assert result.exit_code == code, f"{result.output} {result.exception!r}"
+    return result.output
 
 
 def stamps(place: Path) -> dict[str, int]:

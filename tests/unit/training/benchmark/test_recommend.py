@@ -71,8 +71,8 @@ figures = st.tuples(st.floats(0.7, 0.9), st.floats(0.3, 0.9), st.floats(0.001, 0
 
 
 @given(st.lists(figures, min_size=len(METHODS) - 1, max_size=len(METHODS) - 1))
-def test_what_is_recommended_is_servable_affordable_surely_better_and_beaten_by_none(found) -> None:
-    lines = [base(), *(line(index + 1, *of) for index, of in enumerate(found))]
+def test_what_is_recommended_is_servable_affordable_surely_better_and_beaten_by_none(points) -> None:
+    lines = [base(), *(line(index + 1, *of) for index, of in enumerate(points))]
     advice = recommend(lines, 2, COST)
     if advice.verdict != "take":
         assert (advice.verdict, advice.method) == ("keep the base", "base")
@@ -88,8 +88,8 @@ def test_what_is_recommended_is_servable_affordable_surely_better_and_beaten_by_
 
 
 @given(st.lists(st.tuples(st.floats(0.7, 0.9), st.floats(0.0, BASE[1])), min_size=3, max_size=3))
-def test_where_nothing_is_better_the_base_stays(found) -> None:
-    lines = [base(), *(line(method, *of, 0.0) for method, of in zip(SERVABLE, found, strict=False))]
+def test_where_nothing_is_better_the_base_stays(points) -> None:
+    lines = [base(), *(line(method, *of, 0.0) for method, of in zip(SERVABLE, points, strict=False))]
     advice = recommend(lines, 2, COST)
     assert (advice.verdict, advice.method) == ("keep the base", "base")
 

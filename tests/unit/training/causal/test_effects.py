@@ -1,4 +1,4 @@
-"""Effects on made rows whose causes are known: the right answers come from the same equations, with other groups."""
+"""Effects on synthetic rows with known causes, against the same equations computed with other groups."""
 
 import json
 from pathlib import Path
@@ -79,17 +79,17 @@ def result(folder: Path) -> dict[str, Any]:
     done = run(folder, "--resamples", 5, "--out", folder / "r.html", "--json", folder / "r.json")
     assert done.exit_code == 0, done.output
     assert "X: insufficient data (5 rows)" in done.stdout
-    found: dict[str, Any] = json.loads((folder / "r.json").read_text())
-    return found
+    report: dict[str, Any] = json.loads((folder / "r.json").read_text())
+    return report
 
 
 @pytest.mark.parametrize("kind", ["base", "final"])
 @pytest.mark.parametrize("way", WAYS)
 def test_effects_are_those_of_the_equations(result: dict[str, Any], way: str, kind: str) -> None:
     right = np.array(truth(kind, WAYS[way])) - np.array(truth(kind, (0, 0, 0)))
-    found = result["effects"]["F"][way][kind]
-    assert found["decision"]["value"] == pytest.approx(right[0], abs=0.05)
-    assert found["score"]["value"] == pytest.approx(right[1], abs=0.03)
+    effect = result["effects"]["F"][way][kind]
+    assert effect["decision"]["value"] == pytest.approx(right[0], abs=0.05)
+    assert effect["score"]["value"] == pytest.approx(right[1], abs=0.03)
 
 
 def test_a_correction_that_does_not_read_the_attribute_has_no_direct_effect_at_all(
@@ -101,12 +101,12 @@ def test_a_correction_that_does_not_read_the_attribute_has_no_direct_effect_at_a
 
 
 def test_what_should_come_to_nothing_does_and_what_should_stay_stays(result: dict[str, Any]) -> None:
-    found, indirect = result["refutation"], result["effects"]["F"]["indirect"]["final"]["score"]["value"]
-    assert found["placebo"]["F"]["value"] == pytest.approx(0.0, abs=0.03)
-    assert found["halves"]["F"]["value"] == pytest.approx(indirect, abs=0.03)
-    for share in found["reproduced"].values():
+    refutation, indirect = result["refutation"], result["effects"]["F"]["indirect"]["final"]["score"]["value"]
+    assert refutation["placebo"]["F"]["value"] == pytest.approx(0.0, abs=0.03)
+    assert refutation["halves"]["F"]["value"] == pytest.approx(indirect, abs=0.03)
+    for share in refutation["reproduced"].values():
         assert share["simulated"] == pytest.approx(share["observed"], abs=0.1)
-    assert found["independence"]["tests"] > 0
+    assert refutation["independence"]["tests"] > 0
 
 
 def test_rows_and_columns_that_have_no_part_are_named(result: dict[str, Any], folder: Path) -> None:

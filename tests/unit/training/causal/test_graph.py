@@ -47,8 +47,8 @@ def test_what_is_no_such_graph_is_refused(tmp_path: Path, name: str, content: st
 
 def test_only_arrows_into_what_the_attribute_changes_matter() -> None:
     drawn = nx.DiGraph([("sex", "job"), ("age", "job"), ("town", "age"), ("sex", "height"), ("job", "pay")])
-    found = relevant(drawn, "sex", ["sex", "job", "age", "town", "height", "pay"], ["job", "age"])
-    assert set(found.edges) == {("sex", "job"), ("age", "job")}
+    subgraph = relevant(drawn, "sex", ["sex", "job", "age", "town", "height", "pay"], ["job", "age"])
+    assert set(subgraph.edges) == {("sex", "job"), ("age", "job")}
     with pytest.raises(DataError, match="which the table does not have"):
         relevant(drawn, "sex", ["sex", "job"], ["job"])
     with pytest.raises(DataError, match="does not name race"):

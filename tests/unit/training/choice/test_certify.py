@@ -46,11 +46,11 @@ def test_the_tail_is_the_distribution_of_broken_minus_mended() -> None:
     )
     for observed in (-5, 0, 6, 12):
         share = (draws[:, 0] - draws[:, 1] <= observed).mean()
-        (found,) = _tail(n, observed, np.array([changing]), epsilon)
+        (tail,) = _tail(n, observed, np.array([changing]), epsilon)
         counts = np.arange(n + 1)
         larger = stats.binom.cdf((counts + observed) // 2, counts, (changing + epsilon) / (2 * changing))
-        assert found == pytest.approx(stats.binom.pmf(counts, n, changing) @ larger, abs=1e-11)
-        assert found == pytest.approx(share, abs=0.01)
+        assert tail == pytest.approx(stats.binom.pmf(counts, n, changing) @ larger, abs=1e-11)
+        assert tail == pytest.approx(share, abs=0.01)
     assert list(_tail(n, -1, np.zeros(1), 0.0)) == [0.0]
     assert list(_tail(n, 0, np.zeros(1), 0.0)) == [1.0]
 
@@ -87,9 +87,9 @@ def test_a_setting_with_room_comes_before_one_that_just_keeps_within_the_toleran
     careful, bold = base.copy(), base.copy()
     careful[:20] = bold[:20] = True
     bold[500:] &= rng.random(500) < 0.93
-    found = [chance(base, final, inside, 0.01, 2000) for final in (careful, bold, base)]
-    assert found[0] > found[1]
-    assert found[0] > found[2]
-    assert found[2] == 0.0
-    assert chance(base, careful, inside, 0.01, 4000) > found[0]
+    chances = [chance(base, final, inside, 0.01, 2000) for final in (careful, bold, base)]
+    assert chances[0] > chances[1]
+    assert chances[0] > chances[2]
+    assert chances[2] == 0.0
+    assert chance(base, careful, inside, 0.01, 4000) > chances[0]
     assert chance(base, careful, np.zeros(1000, bool), 0.01, 2000) == float("-inf")

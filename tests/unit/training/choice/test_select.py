@@ -18,8 +18,8 @@ ROWS = 6000
 SCHEMA = Schema(("no", "yes"), ("yes",), {"team": ("none", "a")})
 
 
-class Known(candidates.PredictionTable):
-    """What a corrected model would say, made up."""
+class FixedPredictions(candidates.PredictionTable):
+    """Predictions of a corrected model, the same at every setting."""
 
     def __init__(self, answers: np.ndarray, base: np.ndarray) -> None:
         self._bits = np.array([1])
@@ -27,7 +27,7 @@ class Known(candidates.PredictionTable):
 
 
 def chooser(mends: float, harms: float = 0.0, seed: int = 0, useless: bool = False) -> select.Chooser:
-    """A base that is right for 80 % of the rows and for half of team a's "no" rows; a detector that sees the team."""
+    """A base right for 80 % of the rows and half of team a's "no" rows; a detector that sees the team."""
     rng = np.random.default_rng(seed)
     team, labels = (rng.random(ROWS) < 0.2).astype(int), rng.integers(0, 2, ROWS)
     right = rng.random(ROWS) < np.where((team == 1) & (labels == 0), 0.5, 0.8)
@@ -47,7 +47,7 @@ def chooser(mends: float, harms: float = 0.0, seed: int = 0, useless: bool = Fal
         risk[:, None].astype(np.float32),
         Cuts(risk[:, None].astype(np.float32), team[:, None], rows),
     )
-    made._table, made._place, made._chosen = Known(answers, base), np.arange(ROWS), np.arange(ROWS)
+    made._table, made._place, made._chosen = FixedPredictions(answers, base), np.arange(ROWS), np.arange(ROWS)
     return made
 
 
@@ -117,9 +117,9 @@ def test_a_level_flags_that_multiple_of_the_members(level: float) -> None:
 
 
 def test_settings_are_all_combinations_but_never() -> None:
-    found = candidates.settings(2)
-    assert len(found) == len(set(found)) == len(STRENGTHS) * ((len(LEVELS) + 1) ** 2 - 1)
-    assert Setting(1.0, (0.0, 1.0)) in found
+    settings = candidates.settings(2)
+    assert len(settings) == len(set(settings)) == len(STRENGTHS) * ((len(LEVELS) + 1) ** 2 - 1)
+    assert Setting(1.0, (0.0, 1.0)) in settings
 
 
 def test_small_cells_do_not_decide_and_no_attribute_means_everyone() -> None:

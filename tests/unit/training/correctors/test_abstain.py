@@ -1,8 +1,8 @@
-"""The bound is the lowest that makes answered flagged rows as often right as the others, and never hides most."""
+"""The bound is the lowest at which answered flagged rows are right as often as the others are."""
 
 import numpy as np
 from corrector_cases import given_of, logits_of, selected, tiny_split
-from hypothesis import given as given_that
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evenhand.training.correctors import abstain
@@ -25,13 +25,13 @@ def by_trying(score: np.ndarray, right: np.ndarray, flagged: np.ndarray) -> floa
     return 0.0
 
 
-@given_that(st.lists(ROW, max_size=30))
+@given(st.lists(ROW, max_size=30))
 def test_the_bound_is_what_trying_all_of_them_finds(rows: list[tuple[float, bool, bool]]) -> None:
     columns = [np.array([row[place] for row in rows]) for place in range(3)]
     score, right, flagged = columns[0].astype(float), columns[1].astype(bool), columns[2].astype(bool)
-    found = bound(score, right, flagged)
-    assert found == by_trying(score, right, flagged)
-    assert (score[flagged] >= found).sum() >= LEAST_ANSWERED * flagged.sum()
+    lowest = bound(score, right, flagged)
+    assert lowest == by_trying(score, right, flagged)
+    assert (score[flagged] >= lowest).sum() >= LEAST_ANSWERED * flagged.sum()
 
 
 def test_rows_of_equal_probability_are_answered_together_or_not_at_all() -> None:
@@ -51,13 +51,13 @@ def test_it_learns_a_bound_and_changes_no_answer() -> None:
     unsure = flagged & (np.abs(margins) < np.log(0.8 / 0.2))
     wrong = rng.random(4000) < np.where(unsure, 0.5, np.where(flagged, 0.1, 0.15))
     truth = ((margins > 0) ^ wrong).astype(np.int64)
-    given = given_of(truth, flagged.astype(np.int64), flagged, logits=logits_of(margins))
+    data = given_of(truth, flagged.astype(np.int64), flagged, logits=logits_of(margins))
     corrector = abstain.make(tiny_split(), ("team",), config=CorrectionConfig())
-    notes = abstain.learn(corrector, given)
-    (found,) = corrector.abstain_below
-    assert 0.7 < found < 0.85
-    assert notes == {"no decision below a probability of": [round(found, 4)]}
-    batch = selected(given, np.arange(100))
+    notes = abstain.learn(corrector, data)
+    (lowest,) = corrector.abstain_below
+    assert 0.7 < lowest < 0.85
+    assert notes == {"no decision below a probability of": [round(lowest, 4)]}
+    batch = selected(data, np.arange(100))
     assert np.array_equal(corrector.correct(batch).numpy(), batch.logits.numpy())
 
 

@@ -1,4 +1,4 @@
-"""The page on adding a corrector tells the truth: its file alone makes a method, which holds what every one holds."""
+"""The page on adding a corrector is right: its file alone makes a method that passes the common tests."""
 
 import importlib
 import importlib.util
@@ -57,18 +57,18 @@ def test_its_file_makes_it_a_method_of_fit_and_of_the_comparison(added: Path) ->
 
 
 def test_its_own_tests_pass(added: Path) -> None:
-    found = checks_in(imported(added / "test_mean_matching.py"))
-    assert len(found) == 2
-    for test in found.values():
+    tests = checks_in(imported(added / "test_mean_matching.py"))
+    assert len(tests) == 2
+    for test in tests.values():
         test()
 
 
 def test_it_holds_what_every_corrector_holds(added: Path, tmp_path: Path) -> None:
     every = imported(EVERY)
-    fairnet, given, notes = learnt(NAME, tmp_path)
+    fairnet, data, notes = learnt(NAME, tmp_path)
     graph = to_onnx(fairnet, sample=inputs_of("bert", 3))
-    known = {
-        "case": (fairnet, given, notes, graph, every.session(graph)),
+    arguments = {
+        "case": (fairnet, data, notes, graph, every.session(graph)),
         "tmp_path": tmp_path,
         **PARAMETRISED,
     }
@@ -76,6 +76,6 @@ def test_it_holds_what_every_corrector_holds(added: Path, tmp_path: Path) -> Non
     for test in checks_in(every).values():
         names = inspect.signature(test).parameters
         if "case" in names:
-            test(**{name: known[name] for name in names})
+            test(**{name: arguments[name] for name in names})
             ran += 1
     assert ran >= 7

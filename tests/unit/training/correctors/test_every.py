@@ -30,9 +30,9 @@ def session(model) -> ort.InferenceSession:
 
 @pytest.fixture(scope="module", params=NAMES)
 def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
-    fairnet, given, notes = learnt(request.param, tmp_path_factory.mktemp("work"))
+    fairnet, data, notes = learnt(request.param, tmp_path_factory.mktemp("work"))
     graph = to_onnx(fairnet, sample=inputs_of("bert", 3))
-    return fairnet, given, notes, graph, session(graph)
+    return fairnet, data, notes, graph, session(graph)
 
 
 def batch(rows: int = 48) -> dict[str, torch.Tensor]:
@@ -47,8 +47,8 @@ def run(onnx: ort.InferenceSession, inputs: dict[str, torch.Tensor], thresholds:
     modes = np.full((len(inputs["input_ids"]), 1), mode, dtype=np.int64)
     feed = {name: tensor.numpy() for name, tensor in inputs.items()}
     names = ["logits", "base_logits", "shadow_logits", "risk", "flagged"]
-    found = onnx.run(names, {**feed, "thresholds": thresholds.numpy(), "modes": modes})
-    return dict(zip(names, found, strict=True))
+    outputs = onnx.run(names, {**feed, "thresholds": thresholds.numpy(), "modes": modes})
+    return dict(zip(names, outputs, strict=True))
 
 
 @pytest.mark.parametrize("mode", [SHADOW, APPLY])
@@ -56,12 +56,12 @@ def test_onnx_equals_torch(case, mode: int) -> None:
     fairnet, _, _, _, onnx = case
     inputs = batch()
     thresholds = fairnet_median(fairnet, inputs)
-    found = run(onnx, inputs, thresholds, mode)
+    outputs = run(onnx, inputs, thresholds, mode)
     with torch.no_grad():
         expected = fairnet(inputs, thresholds, torch.full((48, 1), mode))
-    assert 0 < found["flagged"].sum() < 48
+    assert 0 < outputs["flagged"].sum() < 48
     for name in ("logits", "base_logits", "shadow_logits", "risk"):
-        assert np.abs(getattr(expected, name).numpy() - found[name]).max() <= PARITY_TOLERANCE
+        assert np.abs(getattr(expected, name).numpy() - outputs[name]).max() <= PARITY_TOLERANCE
 
 
 def fairnet_median(fairnet, inputs) -> torch.Tensor:
@@ -76,28 +76,28 @@ def fairnet_median(fairnet, inputs) -> torch.Tensor:
 def test_a_closed_gate_is_the_base_bit_for_bit(case, threshold: float, mode: int) -> None:
     *_, graph, onnx = case
     inputs = batch()
-    found = run(onnx, inputs, torch.tensor([threshold]), mode)
+    outputs = run(onnx, inputs, torch.tensor([threshold]), mode)
     feed = {name: tensor.numpy() for name, tensor in inputs.items()}
     (base,) = session(base_only(graph)).run(["base_logits"], feed)
-    assert np.array_equal(found["logits"], base)
-    assert np.array_equal(found["shadow_logits"], base)
+    assert np.array_equal(outputs["logits"], base)
+    assert np.array_equal(outputs["shadow_logits"], base)
 
 
 def test_an_open_gate_changes_flagged_rows_only_and_the_base_answer_stays(case) -> None:
     fairnet, *_, onnx = case
     inputs = batch()
     thresholds = fairnet_median(fairnet, inputs)
-    found, shut = run(onnx, inputs, thresholds, APPLY), run(onnx, inputs, thresholds, OFF)
-    flagged = found["flagged"][:, 0]
-    assert np.array_equal(found["logits"][~flagged], shut["logits"][~flagged])
-    assert np.array_equal(found["base_logits"], shut["base_logits"])
+    outputs, shut = run(onnx, inputs, thresholds, APPLY), run(onnx, inputs, thresholds, OFF)
+    flagged = outputs["flagged"][:, 0]
+    assert np.array_equal(outputs["logits"][~flagged], shut["logits"][~flagged])
+    assert np.array_equal(outputs["base_logits"], shut["base_logits"])
 
 
 def test_it_changes_answers_or_says_that_it_does_not(case) -> None:
-    fairnet, given, *_ = case
-    held = given.held[given.gates[given.held, 0]]
-    found = answers(fairnet.correction, given.material.features, held, given.gates[held], given.risk[held])
-    moved = np.abs(found - given.material.features.base_logits[held]).max(axis=1) > 1e-4
+    fairnet, data, *_ = case
+    held = data.held[data.gates[data.held, 0]]
+    corrected = answers(fairnet.correction, data.material.features, held, data.gates[held], data.risk[held])
+    moved = np.abs(corrected - data.material.features.base_logits[held]).max(axis=1) > 1e-4
     assert moved.any() == named(fairnet.correction.method).chosen
 
 
@@ -107,43 +107,43 @@ def test_where_every_row_is_flagged_it_learns_something_or_says_that_it_cannot(
 ) -> None:
     method = named(name)
     try:
-        fairnet, given, _ = learnt(name, tmp_path, always=True)
+        fairnet, data, _ = learnt(name, tmp_path, always=True)
     except NotApplicableError:
         assert method.compares
         return
-    held = given.held
-    found = answers(fairnet.correction, given.material.features, held, given.gates[held], given.risk[held])
-    moved = np.abs(found - given.material.features.base_logits[held]).max(axis=1) > 1e-4
+    held = data.held
+    corrected = answers(fairnet.correction, data.material.features, held, data.gates[held], data.risk[held])
+    moved = np.abs(corrected - data.material.features.base_logits[held]).max(axis=1) > 1e-4
     assert moved.any() == (method.chosen and not method.compares)
     assert not any(fairnet.correction.abstain_below)
 
 
 def test_strength_is_from_nothing_to_all(case) -> None:
-    fairnet, given, *_ = case
-    held = given.held[:64]
+    fairnet, data, *_ = case
+    held = data.held[:64]
     gates = np.ones((64, 1), dtype=bool)
 
     def at(strength: float) -> np.ndarray:
         with fairnet.correction.at_strength(strength):
-            return answers(fairnet.correction, given.material.features, held, gates, given.risk[held])
+            return answers(fairnet.correction, data.material.features, held, gates, data.risk[held])
 
     whole = at(1.0)
-    assert np.allclose(at(0.0), given.material.features.base_logits[held], atol=1e-4)
+    assert np.allclose(at(0.0), data.material.features.base_logits[held], atol=1e-4)
     assert np.array_equal(at(1.0), whole)
 
 
 def test_rows_do_not_meet(case) -> None:
-    fairnet, given, *_ = case
-    held = given.held[:20]
+    fairnet, data, *_ = case
+    held = data.held[:20]
     gates = np.ones((20, 1), dtype=bool)
-    together = answers(fairnet.correction, given.material.features, held, gates, given.risk[held])
+    together = answers(fairnet.correction, data.material.features, held, gates, data.risk[held])
     alone = [
         answers(
             fairnet.correction,
-            given.material.features,
+            data.material.features,
             held[i : i + 1],
             gates[:1],
-            given.risk[held[i : i + 1]],
+            data.risk[held[i : i + 1]],
         )
         for i in range(20)
     ]

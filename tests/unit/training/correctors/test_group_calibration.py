@@ -26,15 +26,15 @@ def case(seed: int, flagged: np.ndarray | None = None):
     return given_of(truth, flagged.astype(np.int64), flagged, logits=logits_of(margins))
 
 
-def learnt(given):
+def learnt(data):
     corrector = module.make(tiny_split(), ("team",), config=CorrectionConfig())
-    return corrector, module.learn(corrector, given)
+    return corrector, module.learn(corrector, data)
 
 
-def error(given, logits: np.ndarray) -> float:
+def error(data, logits: np.ndarray) -> float:
     """Calibration error of flagged rows."""
-    rows = given.gates[:, 0]
-    happened = given.material.rows.labels[rows] == 1
+    rows = data.gates[:, 0]
+    happened = data.material.rows.labels[rows] == 1
     return float(
         calibration(sigmoid(logits[rows, 1] - logits[rows, 0]), happened)["calibration_error"]["value"]
     )
@@ -54,14 +54,14 @@ def test_slope_and_intercept_are_found_and_the_error_falls_on_other_rows() -> No
 
 
 def test_half_strength_goes_half_the_way() -> None:
-    given = case(0)
-    corrector, _ = learnt(given)
-    rows = np.flatnonzero(given.gates[:, 0])[:50]
-    margins = given.material.features.base_logits[rows] @ [-1, 1]
+    data = case(0)
+    corrector, _ = learnt(data)
+    rows = np.flatnonzero(data.gates[:, 0])[:50]
+    margins = data.material.features.base_logits[rows] @ [-1, 1]
     with corrector.at_strength(0.5):
-        found = corrector.correct(selected(given, rows)).numpy() @ [-1, 1]
+        corrected = corrector.correct(selected(data, rows)).numpy() @ [-1, 1]
     slope, intercept = float(corrector.slopes[0]), float(corrector.intercepts[0])
-    assert found == pytest.approx(margins + 0.5 * ((slope - 1) * margins + intercept), abs=1e-5)
+    assert corrected == pytest.approx(margins + 0.5 * ((slope - 1) * margins + intercept), abs=1e-5)
 
 
 def test_too_few_rows_of_a_label_stay_as_they_are() -> None:

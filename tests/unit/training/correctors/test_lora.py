@@ -1,4 +1,4 @@
-"""Adapters begin as the base's answer and learn from flagged rows; what they learn is tested where it is made."""
+"""Fresh adapters answer as the base and learn from flagged rows; ``learning`` tests what they learn."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +12,11 @@ from evenhand.training.learning.config import CorrectionConfig
 
 
 def test_fresh_adapters_answer_as_the_base() -> None:
-    split, found, _ = material()
+    split, data, _ = material()
     corrector = LORA.make(split, ("team",), config=CorrectionConfig())
     rows = np.arange(100)
-    fresh = answers(corrector, found.features, rows, np.ones((100, 1), dtype=bool))
-    assert np.allclose(fresh, found.features.base_logits[rows], atol=1e-4)
+    fresh = answers(corrector, data.features, rows, np.ones((100, 1), dtype=bool))
+    assert np.allclose(fresh, data.features.base_logits[rows], atol=1e-4)
 
 
 def test_rank_and_scale_are_the_settings() -> None:
@@ -27,14 +27,14 @@ def test_rank_and_scale_are_the_settings() -> None:
 
 
 def test_learning_moves_them_and_says_how_often_the_hinge_was_open(tmp_path: Path) -> None:
-    fairnet, given, notes = learnt("lora", tmp_path)
+    fairnet, data, notes = learnt("lora", tmp_path)
     (share,) = notes.values()
     assert 0.0 <= share <= 1.0
-    rows = given.held[:100]
-    found = answers(fairnet.correction, given.material.features, rows, np.ones((100, 1), dtype=bool))
-    assert np.abs(found - given.material.features.base_logits[rows]).max() > 1e-3
+    rows = data.held[:100]
+    corrected = answers(fairnet.correction, data.material.features, rows, np.ones((100, 1), dtype=bool))
+    assert np.abs(corrected - data.material.features.base_logits[rows]).max() > 1e-3
 
 
 def test_where_nothing_is_flagged_nothing_is_learnt(tmp_path: Path) -> None:
-    fairnet, given, _ = learnt("lora", tmp_path)
-    assert learn(fairnet.correction, replace(given, gates=np.zeros_like(given.gates))) == {}
+    fairnet, data, _ = learnt("lora", tmp_path)
+    assert learn(fairnet.correction, replace(data, gates=np.zeros_like(data.gates))) == {}

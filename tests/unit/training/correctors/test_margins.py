@@ -30,12 +30,12 @@ def some(margins=(2.0, -1.0, 0.5)) -> CorrectorInput:
 
 
 def test_the_margin_is_the_favourable_classs_lead() -> None:
-    given = some()
-    assert Same(tiny_split()).begin(given).tolist() == [2.0, -1.0, 0.5]
-    schema = replace(given.material.schema, favourable=("no",))
-    other = replace(given, material=replace(given.material, schema=schema))
+    data = some()
+    assert Same(tiny_split()).begin(data).tolist() == [2.0, -1.0, 0.5]
+    schema = replace(data.material.schema, favourable=("no",))
+    other = replace(data, material=replace(data.material, schema=schema))
     assert Same(tiny_split()).begin(other).tolist() == [-2.0, 1.0, -0.5]
-    assert favourable_truth(given).tolist() == [False] * 3
+    assert favourable_truth(data).tolist() == [False] * 3
     assert favourable_truth(other).tolist() == [True] * 3
 
 
@@ -50,10 +50,10 @@ def test_a_moved_margin_keeps_the_sum_of_the_logits() -> None:
 
 @pytest.mark.parametrize("name", [method.name for module in MODULES for method in module.METHODS])
 def test_three_classes_have_no_margin(name: str) -> None:
-    split, found, groups = material(labels=("no", "maybe", "yes"))
+    split, rows, groups = material(labels=("no", "maybe", "yes"))
     method = named(name)
     config = some().config
     gates = np.ones((len(groups), 1), dtype=bool)
-    given = CorrectorInput(found, gates, gates.astype(np.float32), groups[:, None], config, some().folder)
+    data = CorrectorInput(rows, gates, gates.astype(np.float32), groups[:, None], config, some().folder)
     with pytest.raises(NotApplicableError, match="defined for two classes; this data has 3"):
-        method.learn(method.make(split, ("team",), config=config), given)
+        method.learn(method.make(split, ("team",), config=config), data)

@@ -56,8 +56,8 @@ def result(folder: Path) -> dict[str, Any]:
     done = run(folder / "tiny", "--data", folder / "t.csv", "--terms", folder / "terms.json", *files, *only)
     assert done.exit_code == 0, done.output
     assert "insufficient data" not in done.stdout
-    found: dict[str, Any] = json.loads((folder / "r.json").read_text())
-    return found
+    report: dict[str, Any] = json.loads((folder / "r.json").read_text())
+    return report
 
 
 def test_flips_are_those_of_the_services_own_answers(folder: Path, result: dict[str, Any]) -> None:
@@ -67,11 +67,11 @@ def test_flips_are_those_of_the_services_own_answers(folder: Path, result: dict[
     pairs = [(text, swapper.swapped(text, "thing", "dish", "food")) for text in texts]
     named = [pair for pair in pairs if "dish" in swapper.named(pair[0], "thing")]
     with TestClient(create_app(Settings(bundles=(folder / "tiny",)))) as client:
-        asked = [text for pair in named for text in pair]
-        answers = client.post("/predict", json={"inputs": asked}).json()["predictions"]
+        inputs = [text for pair in named for text in pair]
+        answers = client.post("/predict", json={"inputs": inputs}).json()["predictions"]
     final, base = [a["label"] for a in answers], [a["base"]["label"] for a in answers]
-    found = result["attributes"]["thing"]["directions"]
-    one = next(each for each in found if (each["source"], each["target"]) == ("dish", "food"))
+    directions = result["attributes"]["thing"]["directions"]
+    one = next(each for each in directions if (each["source"], each["target"]) == ("dish", "food"))
     for kind, labels in (("base", base), ("final", final)):
         flips = sum(a != b for a, b in zip(labels[::2], labels[1::2], strict=True))
         assert one[kind]["flipped"]["n"] == len(named)
@@ -98,9 +98,9 @@ def test_words_that_the_model_does_not_know_are_said_to_be_unseen(folder: Path, 
     files = ["--terms", tmp_path / "terms.json", "--json", tmp_path / "r.json"]
     done = run(folder / "tiny", "--data", tmp_path / "t.csv", *files)
     assert "insufficient data" in done.stdout
-    found = json.loads((tmp_path / "r.json").read_text())["attributes"]["city"]
-    assert found["unseen"] == found["swaps"] == 2
-    assert found["any"]["final"]["value"] == 0.0
+    city = json.loads((tmp_path / "r.json").read_text())["attributes"]["city"]
+    assert city["unseen"] == city["swaps"] == 2
+    assert city["any"]["final"]["value"] == 0.0
 
 
 def test_no_text_and_no_term_is_in_the_json_and_the_page_fetches_nothing(
@@ -147,7 +147,7 @@ def test_what_cannot_be_meant_is_refused_in_one_line(folder: Path, arguments: li
 
 
 def test_figures_on_answers_that_are_known() -> None:
-    """Four swaps of three rows; the base flips in two of them, both of the first row, and the correction undoes one."""
+    """Four swaps of three rows; the base flips in both swaps of one row, and the correction undoes one."""
     base = np.array([1, 0, 0, 0, 0, 1, 1])
     final = np.array([1, 1, 0, 0, 0, 1, 1])
     scores = np.stack([1 - base * 0.8, base * 0.8], axis=1).astype(np.float32)
@@ -160,15 +160,15 @@ def test_figures_on_answers_that_are_known() -> None:
         for row, swap, place in zip([1, 1, 2, 3], swaps, places, strict=True)
     ]
     manifest = Manifest.model_construct(labels=["no", "yes"], favourable=["yes"])
-    found = figures(answers, pairs, manifest)["team"]
-    assert found["any"]["base"] == Rate.of_counts(1, 3).__dict__
-    to_b, to_c = found["directions"]
+    team = figures(answers, pairs, manifest)["team"]
+    assert team["any"]["base"] == Rate.of_counts(1, 3).__dict__
+    to_b, to_c = team["directions"]
     assert to_b["base"]["flipped"] == Rate.of_counts(1, 3).__dict__
     assert to_b["base"]["to_unfavourable"] == 1
     assert to_b["final"]["flipped"]["value"] == 0.0
     assert to_b["base"]["change"]["value"] == pytest.approx(-0.8 / 3)
     assert to_c["final"]["to_unfavourable"] == 1
-    assert found["worst"][0]["row_number"] == 1
+    assert team["worst"][0]["row_number"] == 1
 
 
 def test_a_tables_column_is_replaced_and_a_correction_that_does_not_read_it_never_flips(
@@ -181,10 +181,10 @@ def test_a_tables_column_is_replaced_and_a_correction_that_does_not_read_it_neve
     (tmp_path / "t.csv").write_text(table + "\n")
     done = run(tmp_path / "linear", "--data", tmp_path / "t.csv", "--json", tmp_path / "r.json")
     assert done.exit_code == 0, done.output
-    found = json.loads((tmp_path / "r.json").read_text())
-    assert found["data"]["rows"] == {"in_file": 11, "tried": 11, "swapped": 10, "refused": 0, "left_out": {}}
-    assert found["not_swapped"] == {"team": "the model does not read its column"}
-    sex = found["attributes"]["sex"]
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert report["data"]["rows"] == {"in_file": 11, "tried": 11, "swapped": 10, "refused": 0, "left_out": {}}
+    assert report["not_swapped"] == {"team": "the model does not read its column"}
+    sex = report["attributes"]["sex"]
     assert [(one["source"], one["target"]) for one in sex["directions"]] == [("F", "M"), ("M", "F")]
     to_men, to_women = (one["base"] for one in sex["directions"])
     assert (to_men["to_favourable"], to_men["to_unfavourable"]) == (3, 0)

@@ -21,19 +21,19 @@ def rows(items: list[dict[str, object]], split: list[str]) -> Rows:
 def test_features_are_standardised_with_training_rows_only() -> None:
     items = [{"age": 10.0, "job": "a"}, {"age": 30.0, "job": None}, {"age": 999.0, "job": "z"}]
     content = features_json(rows(items, ["train", "train", "test"]))
-    found = TableFeatures.model_validate_json(content)
-    assert (found.numeric[0].mean, found.numeric[0].scale) == (20.0, 10.0)
-    assert found.categorical[0].categories == ["a"]
+    features = TableFeatures.model_validate_json(content)
+    assert (features.numeric[0].mean, features.numeric[0].scale) == (20.0, 10.0)
+    assert features.categorical[0].categories == ["a"]
     encoded = TableEncoder(content).encode({"age": 30, "job": "z"})
     assert encoded.arrays["numeric"].tolist() == [1.0]
     assert encoded.arrays["codes"].tolist() == [1]
 
 
 def test_a_constant_column_does_not_divide_by_zero() -> None:
-    found = TableFeatures.model_validate_json(
+    features = TableFeatures.model_validate_json(
         features_json(rows([{"age": 5.0}, {"age": 5.0}], ["train", "val"]))
     )
-    assert found.numeric[0].scale == 1.0
+    assert features.numeric[0].scale == 1.0
 
 
 def test_a_table_without_any_value_is_refused() -> None:
@@ -43,9 +43,9 @@ def test_a_table_without_any_value_is_refused() -> None:
 
 @pytest.mark.parametrize(("kind", "edge"), [("vit", None), ("convnext", round(16 / 0.875))])
 def test_an_image_bases_own_preprocessing_is_kept(tmp_path: Path, kind: str, edge: int | None) -> None:
-    found = Pixels.model_validate_json(image_json(str(write_tiny_image_base(tmp_path / "base", kind))))
-    assert (found.size, found.shortest_edge) == (16, edge)
-    assert found.mean == (0.5, 0.5, 0.5)
+    pixels = Pixels.model_validate_json(image_json(str(write_tiny_image_base(tmp_path / "base", kind))))
+    assert (pixels.size, pixels.shortest_edge) == (16, edge)
+    assert pixels.mean == (0.5, 0.5, 0.5)
 
 
 def test_an_image_base_without_preprocessing_is_refused(tmp_path: Path) -> None:

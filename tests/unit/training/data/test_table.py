@@ -16,10 +16,10 @@ def write(folder: Path, name: str, content: str | bytes) -> Path:
 
 
 def test_csv_lists_rows_of_another_width_and_skips_blank_lines(tmp_path: Path) -> None:
-    found = read_table(write(tmp_path, "t.csv", 'text,label\n"a\nb",x\n\nonly\nc,y,z\nd,x\n'))
-    assert found.columns == ["text", "label"]
-    assert found.rows == [(1, {"text": "a\nb", "label": "x"}), (4, {"text": "d", "label": "x"})]
-    assert found.refused == [
+    table = read_table(write(tmp_path, "t.csv", 'text,label\n"a\nb",x\n\nonly\nc,y,z\nd,x\n'))
+    assert table.columns == ["text", "label"]
+    assert table.rows == [(1, {"text": "a\nb", "label": "x"}), (4, {"text": "d", "label": "x"})]
+    assert table.refused == [
         Refused(2, "1 cells where the header has 2"),
         Refused(3, "3 cells where the header has 2"),
     ]
@@ -27,13 +27,13 @@ def test_csv_lists_rows_of_another_width_and_skips_blank_lines(tmp_path: Path) -
 
 def test_jsonl_lists_broken_lines_and_keeps_values_as_text(tmp_path: Path) -> None:
     content = '{"text": "a\u2028b", "label": 1}\n{broken\n\n[1]\n{"text": null, "label": 0, "more": true}\n'
-    found = read_table(write(tmp_path, "t.jsonl", content))
-    assert found.rows == [
+    table = read_table(write(tmp_path, "t.jsonl", content))
+    assert table.rows == [
         (1, {"text": "a\u2028b", "label": "1"}),
         (4, {"text": None, "label": "0", "more": "True"}),
     ]
-    assert found.refused == [Refused(2, "not readable as JSON"), Refused(3, "not a JSON object")]
-    assert found.columns == ["text", "label", "more"]
+    assert table.refused == [Refused(2, "not readable as JSON"), Refused(3, "not a JSON object")]
+    assert table.columns == ["text", "label", "more"]
 
 
 def test_parquet_keeps_gaps_as_gaps(tmp_path: Path) -> None:
@@ -46,9 +46,9 @@ def test_parquet_keeps_gaps_as_gaps(tmp_path: Path) -> None:
 
 
 def test_a_byte_that_is_not_utf8_spoils_its_row_alone(tmp_path: Path) -> None:
-    found = read_table(write(tmp_path, "t.csv", b"\xef\xbb\xbftext,label\ncaf\xe9,x\nok,y\n"))
-    assert [values["text"] for _, values in found.rows] == ["caf\udce9", "ok"]
-    assert found.columns[0] == "text"
+    table = read_table(write(tmp_path, "t.csv", b"\xef\xbb\xbftext,label\ncaf\xe9,x\nok,y\n"))
+    assert [values["text"] for _, values in table.rows] == ["caf\udce9", "ok"]
+    assert table.columns[0] == "text"
 
 
 @pytest.mark.parametrize(

@@ -38,13 +38,13 @@ def plain_ece(p: np.ndarray, y: np.ndarray) -> float:
 @given(probabilities)
 def test_calibration_error_and_brier_equal_independent_formulas(drawn: list[tuple[float, bool]]) -> None:
     p, y = arrays(drawn)
-    found = calibration(p, y)
-    assert found["calibration_error"]["value"] == pytest.approx(plain_ece(p, y), abs=1e-9)
-    assert found["brier"]["value"] == pytest.approx(
+    scores = calibration(p, y)
+    assert scores["calibration_error"]["value"] == pytest.approx(plain_ece(p, y), abs=1e-9)
+    assert scores["brier"]["value"] == pytest.approx(
         brier_score_loss(y, p, pos_label=True, labels=[False, True])
     )
-    assert sum(each["observed"]["n"] for each in found["bins"]) == found["brier"]["n"] == len(p)
-    for figure in (found["calibration_error"], found["brier"]):
+    assert sum(each["observed"]["n"] for each in scores["bins"]) == scores["brier"]["n"] == len(p)
+    for figure in (scores["calibration_error"], scores["brier"]):
         assert 0.0 <= figure["low"] <= figure["value"] <= figure["high"] <= 1.0
 
 
@@ -73,10 +73,10 @@ def test_rows_of_equal_confidence_are_answered_together_whatever_their_order() -
 def test_the_curve_starts_where_it_can_be_believed_and_stays_short() -> None:
     rng = np.random.default_rng(0)
     confidence = rng.random(1000)
-    found = risk_coverage(confidence, rng.random(1000) < confidence)
-    assert found["coverage"][0] == pytest.approx(0.03)
-    assert found["coverage"][-1] == 1.0
-    assert len(found["coverage"]) == len(found["accuracy"]) == tested.CURVE_POINTS
+    curve = risk_coverage(confidence, rng.random(1000) < confidence)
+    assert curve["coverage"][0] == pytest.approx(0.03)
+    assert curve["coverage"][-1] == 1.0
+    assert len(curve["coverage"]) == len(curve["accuracy"]) == tested.CURVE_POINTS
     assert risk_coverage(confidence[:20], confidence[:20] > 0.5)["coverage"] == []
 
 
@@ -101,14 +101,14 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say(monkeypatch: pytes
     monkeypatch.setattr(tested, "DRAWS", 200)
     rng, covered = np.random.default_rng(0), 0
     for _ in range(60):
-        found = calibration(np.full(300, 0.3), rng.random(300) < 0.3)["brier"]
-        covered += found["low"] <= 0.21 <= found["high"]
+        brier = calibration(np.full(300, 0.3), rng.random(300) < 0.3)["brier"]
+        covered += brier["low"] <= 0.21 <= brier["high"]
     assert covered >= 52
 
 
 def test_drawing_in_pieces_changes_nothing_but_memory() -> None:
     rng = np.random.default_rng(1)
     p = rng.random(5000)
-    found = calibration(p, rng.random(5000) < p)["calibration_error"]
-    assert found["value"] < 0.03
-    assert found["high"] - found["low"] < 0.05
+    error = calibration(p, rng.random(5000) < p)["calibration_error"]
+    assert error["value"] < 0.03
+    assert error["high"] - error["low"] < 0.05

@@ -1,4 +1,4 @@
-"""``evenhand fit --method``: every kind of method makes a bundle that verifies and serves what it was judged on."""
+"""``evenhand fit --method``: every kind of method makes a bundle that verifies and serves its answers."""
 
 import csv
 import json
@@ -50,20 +50,20 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(place: Path, out: str, *more: str, code: int = 0) -> str:
     """All fits share their checkpoints, as one user's fits of one table do."""
-    given = ["--base", str(place / "base"), "--data", str(place / "data.csv"), "--out", str(place / out)]
-    found = CliRunner().invoke(app, [*given, *OPTIONS, "--work", str(place / "work"), *more])
-    assert found.exit_code == code, f"{found.output} {found.exception!r}"
-    return " ".join(found.output.split())
+    arguments = ["--base", str(place / "base"), "--data", str(place / "data.csv"), "--out", str(place / out)]
+    result = CliRunner().invoke(app, [*arguments, *OPTIONS, "--work", str(place / "work"), *more])
+    assert result.exit_code == code, f"{result.output} {result.exception!r}"
+    return " ".join(result.output.split())
 
 
 def served_as_judged(bundle: Path) -> list[dict]:
-    """What the service answers to the rows that the bundle was judged on; decisions must be the stored ones."""
+    """The service's answers to the rows of the evaluation; its decisions must be the stored ones."""
     texts = tiny_table(600)["text"]
     with (bundle / DECISIONS).open() as file:
         stored = list(csv.DictReader(file))
     with TestClient(create_app(Settings(bundles=(bundle,)))) as client:
-        given = {"inputs": [texts[int(entry["row"])] for entry in stored]}
-        predictions: list[dict] = client.post("/predict", json=given).json()["predictions"]
+        body = {"inputs": [texts[int(entry["row"])] for entry in stored]}
+        predictions: list[dict] = client.post("/predict", json=body).json()["predictions"]
     for entry, prediction in zip(stored, predictions, strict=True):
         assert (prediction["base"]["label"], prediction["label"]) == (entry["base"], entry["final"])
     return predictions
@@ -88,8 +88,8 @@ def test_an_open_gate_flags_everybody(place: Path) -> None:
     manifest = load(place / "always").manifest
     (attribute,) = manifest.attributes
     assert attribute.threshold in (0.0, 1.0)  # for all rows, or for none where it helps nobody
-    found = served_as_judged(place / "always")
-    assert {prediction["flagged"]["team"] for prediction in found} == {attribute.threshold == 0.0}
+    predictions = served_as_judged(place / "always")
+    assert {prediction["flagged"]["team"] for prediction in predictions} == {attribute.threshold == 0.0}
 
 
 def test_a_base_trained_another_way_is_served_and_watched(place: Path) -> None:
@@ -100,9 +100,9 @@ def test_a_base_trained_another_way_is_served_and_watched(place: Path) -> None:
     assert attribute.mode == "off"
     assert attribute.threshold < 1.0
     assert "the base was trained by the method reweighting" in attribute.why
-    found = served_as_judged(place / "reweighting")
-    assert any(prediction["flagged"]["team"] for prediction in found)
-    assert not any(prediction["corrected"] for prediction in found)
+    predictions = served_as_judged(place / "reweighting")
+    assert any(prediction["flagged"]["team"] for prediction in predictions)
+    assert not any(prediction["corrected"] for prediction in predictions)
     run(place, "plain", "--method", "none")
     assert load(place / "plain").manifest.provenance.base_sha256 != manifest.provenance.base_sha256
 

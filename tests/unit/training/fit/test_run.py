@@ -48,9 +48,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(place: Path, out: str, *more: str, code: int = 0) -> str:
     arguments = ["--base", str(place / "base"), "--data", str(place / "data.csv"), "--out", str(place / out)]
-    found = CliRunner().invoke(app, [*arguments, *OPTIONS, *more])
-    assert found.exit_code == code, f"{found.output} {found.exception!r}"
-    return " ".join(found.output.split())
+    result = CliRunner().invoke(app, [*arguments, *OPTIONS, *more])
+    assert result.exit_code == code, f"{result.output} {result.exception!r}"
+    return " ".join(result.output.split())
 
 
 @pytest.fixture(scope="module")
@@ -75,9 +75,9 @@ def test_the_bundle_verifies_and_says_how_it_was_made(bundle: Path, place: Path)
 
 
 def test_the_validation_bar_holds_at_the_chosen_setting(bundle: Path) -> None:
-    found = json.loads((bundle / "evaluation/evaluation.json").read_text())["val"]
-    assert found["accuracy"]["difference"]["value"] >= -0.005
-    base, final = (found["worst_cell"][kind]["accuracy"]["value"] for kind in ("base", "final"))
+    scores = json.loads((bundle / "evaluation/evaluation.json").read_text())["val"]
+    assert scores["accuracy"]["difference"]["value"] >= -0.005
+    base, final = (scores["worst_cell"][kind]["accuracy"]["value"] for kind in ("base", "final"))
     assert final >= base
 
 
@@ -230,8 +230,8 @@ def run_without_attributes(place: Path, *more: str) -> tuple[int, str]:
         "--out",
         str(place / "blind"),
     ]
-    found = CliRunner().invoke(app, [*arguments, *WITHOUT, *more])
-    return found.exit_code, " ".join(found.output.split())
+    result = CliRunner().invoke(app, [*arguments, *WITHOUT, *more])
+    return result.exit_code, " ".join(result.output.split())
 
 
 def test_without_any_attribute_the_fit_must_be_told_so(place: Path) -> None:

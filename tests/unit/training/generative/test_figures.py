@@ -23,14 +23,14 @@ def pairs_of(*groups: str | None) -> list[Pair]:
 
 
 def test_rates_intervals_and_verdicts() -> None:
-    found = compare(pairs_of(*[None] * 100), answered(20, 100), answered(70, 100))
-    accuracy = found["preference_accuracy"]
+    comparison = compare(pairs_of(*[None] * 100), answered(20, 100), answered(70, 100))
+    accuracy = comparison["preference_accuracy"]
     assert (accuracy["base"]["value"], accuracy["final"]["value"], accuracy["final"]["n"]) == (0.2, 0.7, 100)
     assert (accuracy["final"]["low"], accuracy["final"]["high"]) == pytest.approx(wilson(0.7, 100))
     assert accuracy["difference"]["mended"] == 50
-    assert found["margin_rose"]["value"] == 0.5
-    assert found["margin"]["change"]["value"] == pytest.approx(1.0)
-    assert found["verdict"] == "preference accuracy rose"
+    assert comparison["margin_rose"]["value"] == 0.5
+    assert comparison["margin"]["change"]["value"] == pytest.approx(1.0)
+    assert comparison["verdict"] == "preference accuracy rose"
     assert (
         compare(pairs_of(*[None] * 100), answered(70, 100), answered(20, 100))["verdict"]
         == "preference accuracy fell"
@@ -40,7 +40,7 @@ def test_rates_intervals_and_verdicts() -> None:
     assert (
         compare(pairs_of(*[None] * 29), answered(0, 29), answered(29, 29))["verdict"] == "insufficient data"
     )
-    assert (found["groups"], found["between_groups"]) == ({}, {"base": None, "final": None})
+    assert (comparison["groups"], comparison["between_groups"]) == ({}, {"base": None, "final": None})
 
 
 def test_a_tie_is_not_a_preference() -> None:
@@ -51,31 +51,31 @@ def test_a_tie_is_not_a_preference() -> None:
 def test_length_counts_in_the_whole_and_not_per_token() -> None:
     """A long preferred answer loses as a whole and wins token by token."""
     long = Likelihoods(np.full(40, -6.0), np.full(40, -2.0), np.tile((6, 1), (40, 1)))
-    found = compare(pairs_of(*[None] * 40), long, long)
-    assert found["preference_accuracy"]["base"]["value"] == 0.0
-    assert found["preference_accuracy_per_token"]["base"]["value"] == 1.0
-    assert found["preferred_log_likelihood_per_token"]["base"]["value"] == -1.0
+    comparison = compare(pairs_of(*[None] * 40), long, long)
+    assert comparison["preference_accuracy"]["base"]["value"] == 0.0
+    assert comparison["preference_accuracy_per_token"]["base"]["value"] == 1.0
+    assert comparison["preferred_log_likelihood_per_token"]["base"]["value"] == -1.0
 
 
 def test_groups_are_compared_where_they_are_large_enough() -> None:
     pairs = pairs_of(*["alpha"] * 40, *["beta"] * 60, *["gamma"] * 5)
     base = answered(30, 105)  # of alpha alone
-    found = compare(pairs, base, answered(105, 105))
-    between: dict[str, Any] = found["between_groups"]
+    comparison = compare(pairs, base, answered(105, 105))
+    between: dict[str, Any] = comparison["between_groups"]
     assert (between["base"]["highest"], between["base"]["lowest"]) == ("alpha", "beta")
     assert between["base"]["value"] == pytest.approx(0.75)
     assert between["base"]["low"] < 0.75 < between["base"]["high"]
     assert between["final"]["value"] == 0.0
-    assert found["groups"]["gamma"]["verdict"] == "insufficient data"
-    words = _pairs(found)
+    assert comparison["groups"]["gamma"]["verdict"] == "insufficient data"
+    words = _pairs(comparison)
     assert "Largest difference between groups: base 75.0 points" in words
     assert "| gamma | 0.000 (0.000 to 0.434, n 5)" in words
 
 
 def test_means_have_intervals_where_there_are_two_values() -> None:
-    found = mean(np.array([1.0, 2.0, 3.0]))
-    assert (found["n"], found["value"]) == (3, 2.0)
-    assert (found["low"], found["high"]) == pytest.approx(
+    interval = mean(np.array([1.0, 2.0, 3.0]))
+    assert (interval["n"], interval["value"]) == (3, 2.0)
+    assert (interval["low"], interval["high"]) == pytest.approx(
         (2 - 4.3027 / 3**0.5, 2 + 4.3027 / 3**0.5), abs=1e-4
     )
     assert mean(np.array([1.0])) == {"n": 1, "value": 1.0, "low": None, "high": None}
@@ -84,7 +84,7 @@ def test_means_have_intervals_where_there_are_two_values() -> None:
 def test_perplexity_is_over_all_scored_tokens() -> None:
     """Two prompts of three and one token: two tokens are scored, four positions compared."""
     drift = Drift(np.array([2.0, 0.0]), np.array([4.0, 0.0]), np.array([0.3, 0.1]), np.array([3, 1]))
-    found = neutral_drift(drift)
-    assert found["perplexity"] == {"base": pytest.approx(np.e), "final": pytest.approx(np.e**2)}
-    assert found["kl_per_position"] == pytest.approx(0.1)
-    assert found["kl_per_prompt"]["value"] == pytest.approx(0.2)
+    figures = neutral_drift(drift)
+    assert figures["perplexity"] == {"base": pytest.approx(np.e), "final": pytest.approx(np.e**2)}
+    assert figures["kl_per_position"] == pytest.approx(0.1)
+    assert figures["kl_per_prompt"]["value"] == pytest.approx(0.2)

@@ -20,11 +20,11 @@ def pair(prompt: str, preferred: str = "yes", dispreferred: str = "no", **more: 
 
 def test_a_prompt_is_learnt_from_or_held_out_whatever_the_order_of_rows(tmp_path: Path) -> None:
     rows = [pair(f"prompt {number // 2}", f"yes {number}") for number in range(40)]
-    found = read_pairs(write(tmp_path / "pairs.jsonl", *rows), PairColumns(), 0.3, seed=0)
-    learn, held = {one.prompt for one in found.learn}, {one.prompt for one in found.held_out}
+    pairs = read_pairs(write(tmp_path / "pairs.jsonl", *rows), PairColumns(), 0.3, seed=0)
+    learn, held = {one.prompt for one in pairs.learn}, {one.prompt for one in pairs.held_out}
     assert learn & held == set()
     assert (len(learn), len(held)) == (14, 6)
-    assert (len(found.learn), len(found.held_out)) == (28, 12)
+    assert (len(pairs.learn), len(pairs.held_out)) == (28, 12)
     turned = read_pairs(write(tmp_path / "turned.jsonl", *reversed(rows)), PairColumns(), 0.3, seed=0)
     assert {one.prompt for one in turned.held_out} == held
     other = read_pairs(write(tmp_path / "pairs.jsonl", *rows), PairColumns(), 0.3, seed=1)
@@ -38,10 +38,10 @@ def test_a_column_may_say_which_rows_are_held_out(tmp_path: Path) -> None:
         pair("c", split="test"),
         pair("d", split="later"),
     ]
-    found = read_pairs(write(tmp_path / "pairs.jsonl", *rows), PairColumns(split="split"), 0.9, seed=0)
-    assert [one.prompt for one in found.learn] == ["a", "b"]
-    assert [one.prompt for one in found.held_out] == ["c"]
-    assert found.source.left_out == {"split is neither train nor test": 1}
+    pairs = read_pairs(write(tmp_path / "pairs.jsonl", *rows), PairColumns(split="split"), 0.9, seed=0)
+    assert [one.prompt for one in pairs.learn] == ["a", "b"]
+    assert [one.prompt for one in pairs.held_out] == ["c"]
+    assert pairs.source.left_out == {"split is neither train nor test": 1}
 
 
 def test_a_prompt_in_both_parts_is_refused(tmp_path: Path) -> None:
@@ -62,10 +62,10 @@ def test_rows_that_cannot_be_used_are_counted_by_reason(tmp_path: Path) -> None:
     )
     with path.open("ab") as file:
         file.write(b'{"prompt": "\xff", "preferred": "yes", "dispreferred": "no"}\nnot json\n')
-    found = read_pairs(path, PairColumns(), 0.2, seed=0)
-    assert len(found.learn) + len(found.held_out) == 5
-    assert found.source.rows == 10
-    assert found.source.left_out == {
+    pairs = read_pairs(path, PairColumns(), 0.2, seed=0)
+    assert len(pairs.learn) + len(pairs.held_out) == 5
+    assert pairs.source.rows == 10
+    assert pairs.source.left_out == {
         "not readable": 1,
         "both answers are the same": 1,
         "prompt or answer empty, or not UTF-8": 3,
@@ -82,7 +82,7 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
 
 def test_neutral_prompts_are_shared_out_once_each(tmp_path: Path) -> None:
     rows = [{"prompt": f"text {number % 10}"} for number in range(12)] + [{"prompt": ""}]
-    found = read_neutral(write(tmp_path / "neutral.jsonl", *rows), "prompt", 0.3, seed=0)
-    assert (len(found.learn), len(found.held_out)) == (7, 3)
-    assert len({*found.learn, *found.held_out}) == 10
-    assert found.source.left_out == {"empty, not UTF-8 or seen before": 3}
+    prompts = read_neutral(write(tmp_path / "neutral.jsonl", *rows), "prompt", 0.3, seed=0)
+    assert (len(prompts.learn), len(prompts.held_out)) == (7, 3)
+    assert len({*prompts.learn, *prompts.held_out}) == 10
+    assert prompts.source.left_out == {"empty, not UTF-8 or seen before": 3}

@@ -1,4 +1,4 @@
-"""``evenhand prefer``: a tiny model that was taught a bias prefers otherwise afterwards; its base stays as it was."""
+"""``evenhand prefer`` reverses the preference of a tiny model taught a bias; its base does not change."""
 
 import json
 import sys
@@ -50,21 +50,21 @@ def tuned(base: Path, tables: tuple[Path, Path], tmp_path_factory: pytest.TempPa
 
 @pytest.fixture(scope="module")
 def card(tuned: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((tuned / "card.json").read_text())
-    return found
+    contents: dict[str, Any] = json.loads((tuned / "card.json").read_text())
+    return contents
 
 
 def test_the_preferred_answer_becomes_the_likelier_one_on_held_out_pairs(card: dict[str, Any]) -> None:
-    found = card["held_out"]["tuned"]
-    accuracy = found["preference_accuracy"]
+    comparison = card["held_out"]["tuned"]
+    accuracy = comparison["preference_accuracy"]
     assert accuracy["base"]["value"] < 0.2
     assert accuracy["final"]["value"] > 0.9
     assert accuracy["final"]["n"] == card["counts"]["pairs held out"] == 51
     assert accuracy["difference"]["low"] > 0.5
-    assert found["verdict"] == "preference accuracy rose"
-    assert found["margin"]["change"]["low"] > 0
-    assert set(found["groups"]) == {"alpha", "beta"}
-    assert {of["verdict"] for of in found["groups"].values()} == {"insufficient data"}
+    assert comparison["verdict"] == "preference accuracy rose"
+    assert comparison["margin"]["change"]["low"] > 0
+    assert set(comparison["groups"]) == {"alpha", "beta"}
+    assert {of["verdict"] for of in comparison["groups"].values()} == {"insufficient data"}
 
 
 def test_the_card_tells_what_is_in_the_files(
@@ -84,11 +84,11 @@ def test_the_card_tells_what_is_in_the_files(
 
 
 def test_drift_on_neutral_prompts_is_measured(card: dict[str, Any]) -> None:
-    found = card["neutral"]["tuned"]
-    assert found["prompts"] == card["counts"]["neutral prompts held out"] == 128
-    assert found["kl_per_position"] > 0
-    assert found["perplexity"]["base"] > 1
-    assert found["perplexity"]["final"] != found["perplexity"]["base"]
+    drift = card["neutral"]["tuned"]
+    assert drift["prompts"] == card["counts"]["neutral prompts held out"] == 128
+    assert drift["kl_per_position"] > 0
+    assert drift["perplexity"]["base"] > 1
+    assert drift["perplexity"]["final"] != drift["perplexity"]["base"]
 
 
 def test_the_folder_is_an_adapter_with_its_card_and_names_no_path(
@@ -98,9 +98,9 @@ def test_the_folder_is_an_adapter_with_its_card_and_names_no_path(
     assert {file.name for file in tuned.iterdir()} == names
     assert json.loads((tuned / "adapter_config.json").read_text())["base_model_name_or_path"] == "tiny-lm"
     assert set(load_file(tuned / "adapter_model.safetensors"))
-    found = hashes(tuned)
+    digests = hashes(tuned)
     assert card["files"] == {
-        name: found[name] for name in ("adapter_config.json", "adapter_model.safetensors")
+        name: digests[name] for name in ("adapter_config.json", "adapter_model.safetensors")
     }
     for use, table in zip(("pairs", "neutral"), tables, strict=True):
         assert card["data"][use]["sha256"] == sha256(table.read_bytes()).hexdigest()

@@ -97,8 +97,8 @@ def test_prototypes_are_class_means_of_reference_held_out_rows() -> None:
     features = Features(
         np.zeros((5, 2), np.float32), np.arange(6), np.zeros((5, 2), np.float32), representation
     )
-    found = prototypes(features, rows, np.array([[True], [True], [True], [False], [True]]), 2)
-    assert torch.allclose(found, torch.tensor([[[1.0, 0.0], [0.0, 1.0]]]))
+    means = prototypes(features, rows, np.array([[True], [True], [True], [False], [True]]), 2)
+    assert torch.allclose(means, torch.tensor([[[1.0, 0.0], [0.0, 1.0]]]))
 
 
 def test_balance_goes_from_all_rows_alike_to_all_cells_alike(learnt: Case) -> None:
@@ -120,8 +120,8 @@ def test_a_class_without_a_reference_row_gets_the_prototype_of_all_its_rows() ->
     features = Features(
         np.zeros((2, 2), np.float32), np.arange(3), np.zeros((2, 2), np.float32), representation
     )
-    found = prototypes(features, rows, np.array([[True], [False]]), 3)
-    assert torch.allclose(found, torch.tensor([[[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]]]))
+    means = prototypes(features, rows, np.array([[True], [False]]), 3)
+    assert torch.allclose(means, torch.tensor([[[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]]]))
 
 
 def test_nothing_flagged_is_nothing_to_learn(learnt: Case, tmp_path: Path) -> None:

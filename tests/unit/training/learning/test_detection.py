@@ -31,23 +31,23 @@ def material(rows: int = 1500, signal: float = 2.0) -> Material:
     return Material(features, data, SCHEMA, seed=0)
 
 
-def learnt(made: Material, known: np.ndarray, folder: Path) -> BiasDetectors:
+def learnt(made: Material, membership: np.ndarray, folder: Path) -> BiasDetectors:
     torch.manual_seed(0)
     detectors = BiasDetectors(1, 8)
     half = made.rows.of("train")
-    lesson = detection.Lesson(known, half[::2], half[1::2])
+    lesson = detection.Lesson(membership, half[::2], half[1::2])
     detection.learn(detectors, made, lesson, DetectorConfig(epochs=16), folder)
-    detection.calibrate(detectors, made, known)
+    detection.calibrate(detectors, made, membership)
     return detectors
 
 
 def test_a_detector_finds_the_group_and_its_risk_is_a_frequency(tmp_path: Path) -> None:
     made = material()
-    known = detection.members(made.rows, SCHEMA)
-    detectors = learnt(made, known, tmp_path)
+    membership = detection.members(made.rows, SCHEMA)
+    detectors = learnt(made, membership, tmp_path)
     test = made.rows.of("test")
-    risk, truth = detection.risks_of(detectors, made.features, test)[:, 0], known[test, 0]
-    assert detection.mean_auc(risk[:, None], known[test]) > 0.9
+    risk, truth = detection.risks_of(detectors, made.features, test)[:, 0], membership[test, 0]
+    assert detection.mean_auc(risk[:, None], membership[test]) > 0.9
     assert risk.mean() == pytest.approx(truth.mean(), abs=0.05)
     middle = (risk > 0.3) & (risk < 0.7)
     assert truth[middle].mean() == pytest.approx(risk[middle].mean(), abs=0.2)
@@ -55,8 +55,8 @@ def test_a_detector_finds_the_group_and_its_risk_is_a_frequency(tmp_path: Path) 
 
 def test_without_signal_the_risk_is_the_prevalence(tmp_path: Path) -> None:
     made = material(signal=0.0)
-    known = detection.members(made.rows, SCHEMA)
-    risk = detection.risks_of(learnt(made, known, tmp_path), made.features, made.rows.of("test"))
+    membership = detection.members(made.rows, SCHEMA)
+    risk = detection.risks_of(learnt(made, membership, tmp_path), made.features, made.rows.of("test"))
     assert risk.mean() == pytest.approx(0.2, abs=0.06)
     assert risk.std() < 0.12
 
@@ -72,26 +72,26 @@ def test_members_are_outside_the_reference_inside_or_unknown() -> None:
 def test_the_partial_setting_hides_training_rows_only(share: float) -> None:
     made = material()
     rows = hold_out(made.rows, 0.4, 0)
-    known = detection.members(detection.hide(rows, share, seed=1), SCHEMA)
+    membership = detection.members(detection.hide(rows, share, seed=1), SCHEMA)
     learnt, val = rows.of("train", "held", "tune"), rows.of("val", "test")
-    assert (known[learnt] >= 0).mean() == pytest.approx(share, abs=0.01)
-    assert (known[val] >= 0).all()
-    assert np.array_equal(known, detection.members(detection.hide(rows, share, seed=1), SCHEMA))
+    assert (membership[learnt] >= 0).mean() == pytest.approx(share, abs=0.01)
+    assert (membership[val] >= 0).all()
+    assert np.array_equal(membership, detection.members(detection.hide(rows, share, seed=1), SCHEMA))
 
 
 def test_rows_that_weigh_nothing_teach_nothing(tmp_path: Path) -> None:
     made = material()
-    known = detection.members(made.rows, SCHEMA)
-    lie = known.copy()
+    membership = detection.members(made.rows, SCHEMA)
+    lie = membership.copy()
     lie[::2] = 1 - lie[::2]
-    weights = np.ones(known.shape, np.float32)
+    weights = np.ones(membership.shape, np.float32)
     weights[::2] = 0.0
     torch.manual_seed(0)
     detectors = BiasDetectors(1, 8)
     train, val = made.rows.of("train"), made.rows.of("val")
     lesson = detection.Lesson(lie, train, train[1::2], weights)
     detection.learn(detectors, made, lesson, DetectorConfig(epochs=12), tmp_path)
-    assert detection.mean_auc(detection.logits_of(detectors, made.features, val), known[val]) > 0.85
+    assert detection.mean_auc(detection.logits_of(detectors, made.features, val), membership[val]) > 0.85
 
 
 def test_auc_over_nothing_is_a_coin() -> None:

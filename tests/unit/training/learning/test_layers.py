@@ -27,8 +27,8 @@ def test_an_attribute_that_only_the_label_gives_away_is_not_told() -> None:
     labels = rng.integers(0, 2, 1200)
     members = np.where(rng.random(1200) < 0.9, labels, 1 - labels)[:, None]
     states = (labels[:, None] + rng.normal(0, 0.1, (1200, 3))).astype(np.float32)
-    found = lowest_auc((states[:600], members[:600]), (states[600:], members[600:]), labels[600:])
-    assert found < 0.65
+    auc = lowest_auc((states[:600], members[:600]), (states[600:], members[600:]), labels[600:])
+    assert auc < 0.65
 
 
 def test_where_nothing_is_known_nothing_is_said() -> None:

@@ -103,9 +103,9 @@ def test_a_loss_that_explodes_says_what_to_do(tmp_path: Path) -> None:
 
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=300), st.integers(1, 40), st.integers(0, 5))
 def test_batches_hold_every_row_once(lengths: list[int], rows: int, seed: int) -> None:
-    found = list(batches(lengths, rows, seed))
-    assert sorted(np.concatenate(found).tolist()) == list(range(len(lengths)))
-    assert max(map(len, found)) <= rows
+    row_batches = list(batches(lengths, rows, seed))
+    assert sorted(np.concatenate(row_batches).tolist()) == list(range(len(lengths)))
+    assert max(map(len, row_batches)) <= rows
 
 
 def test_rows_of_a_batch_are_of_like_length() -> None:

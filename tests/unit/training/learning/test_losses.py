@@ -9,9 +9,9 @@ from evenhand.training.learning.losses import contrastive_loss, detector_loss, k
 
 def test_unknown_groups_teach_the_detector_nothing() -> None:
     logits = torch.randn(4, 2, requires_grad=True)
-    known = torch.tensor([[True, False], [True, False], [False, False], [False, True]])
-    detector_loss(logits, torch.ones(4, 2), known, torch.ones(2)).backward()
-    assert torch.equal(logits.grad != 0, known)
+    mask = torch.tensor([[True, False], [True, False], [False, False], [False, True]])
+    detector_loss(logits, torch.ones(4, 2), mask, torch.ones(2)).backward()
+    assert torch.equal(logits.grad != 0, mask)
     nothing = detector_loss(logits, torch.ones(4, 2), torch.zeros(4, 2, dtype=torch.bool), torch.ones(2))
     assert nothing == 0
 

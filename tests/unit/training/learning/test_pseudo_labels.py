@@ -17,7 +17,7 @@ ROWS = 240
 
 
 def material(labels: np.ndarray | None = None) -> Material:
-    """Rows of the tiny base; twelve training rows and twelve others have hidden states far from all the rest."""
+    """Rows of the tiny base; 12 training rows and 12 others have hidden states far from all other rows."""
     inputs = inputs_of("bert", ROWS)
     split = SplitModel(tiny_base(), 2)
     with torch.no_grad():
@@ -35,18 +35,18 @@ def material(labels: np.ndarray | None = None) -> Material:
 
 
 def test_pooling_is_the_mean_of_a_rows_own_positions() -> None:
-    given = material()
-    found = pooled(given.features)
+    data = material()
+    means = pooled(data.features)
     for row in (0, 7, ROWS - 1):
-        first, last = given.features.starts[row : row + 2]
-        assert np.allclose(found[row], given.features.hidden[first:last].mean(axis=0), atol=1e-4)
+        first, last = data.features.starts[row : row + 2]
+        assert np.allclose(means[row], data.features.hidden[first:last].mean(axis=0), atol=1e-4)
 
 
 def test_rows_far_from_all_others_are_outliers_in_training_and_outside() -> None:
-    found = outliers(material())
-    assert set(np.unique(found)) <= {0, 1}
-    assert found[:24].mean() > 0.9
-    assert found[24:].mean() < 0.15
+    flags = outliers(material())
+    assert set(np.unique(flags)) <= {0, 1}
+    assert flags[:24].mean() > 0.9
+    assert flags[24:].mean() < 0.15
 
 
 def test_a_row_is_judged_alone() -> None:
@@ -61,25 +61,25 @@ def test_a_row_is_judged_alone() -> None:
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Material, object]:
+def case(tmp_path_factory: pytest.TempPathFactory) -> tuple[Material, object]:
     rng = np.random.default_rng(1)
-    given = material(rng.integers(0, 2, ROWS))
+    data = material(rng.integers(0, 2, ROWS))
     config = CorrectionConfig(epochs=2, batch_rows=16)
     split = SplitModel(tiny_base(), 2)
-    return given, benefit(split, given, config, tmp_path_factory.mktemp("benefit"))
+    return data, benefit(split, data, config, tmp_path_factory.mktemp("benefit"))
 
 
-def test_benefit_is_known_where_it_was_tried_on_rows_not_learnt_from(found: tuple[Material, object]) -> None:
-    given, benefits = found
-    tried = np.isin(given.rows.split, (HELD, TUNE))
+def test_benefit_is_known_where_it_was_tried_on_rows_not_learnt_from(case: tuple[Material, object]) -> None:
+    data, benefits = case
+    tried = np.isin(data.rows.split, (HELD, TUNE))
     assert (benefits.mended[tried] >= 0).all()  # type: ignore[attr-defined]
     assert (benefits.mended[~tried] == UNKNOWN).all()  # type: ignore[attr-defined]
     assert benefits.weights[tried].mean() == pytest.approx(1.0, abs=1e-4)  # type: ignore[attr-defined]
     assert (benefits.weights[~tried] == 0).all()  # type: ignore[attr-defined]
 
 
-def test_benefit_asks_for_no_attribute(found: tuple[Material, object], tmp_path: Path) -> None:
-    given, benefits = found
-    given.rows.groups["team"][:] = np.random.default_rng(2).integers(0, 2, ROWS)
-    again = benefit(SplitModel(tiny_base(), 2), given, CorrectionConfig(epochs=2, batch_rows=16), tmp_path)
+def test_benefit_asks_for_no_attribute(case: tuple[Material, object], tmp_path: Path) -> None:
+    data, benefits = case
+    data.rows.groups["team"][:] = np.random.default_rng(2).integers(0, 2, ROWS)
+    again = benefit(SplitModel(tiny_base(), 2), data, CorrectionConfig(epochs=2, batch_rows=16), tmp_path)
     assert np.array_equal(again.mended, benefits.mended)  # type: ignore[attr-defined]

@@ -70,7 +70,7 @@ WHOLE = base64.b64decode(
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("item", "message"),
     [
         ("text", "expected an object"),
         ({"image": 1}, "expected an object"),
@@ -81,9 +81,9 @@ WHOLE = base64.b64decode(
         ({"image": ""}, "not a readable"),
     ],
 )
-def test_what_is_no_image_is_refused(given: object, message: str) -> None:
+def test_what_is_no_image_is_refused(item: object, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        ENCODER.encode(given)
+        ENCODER.encode(item)
 
 
 def test_its_own_examples_can_be_encoded() -> None:

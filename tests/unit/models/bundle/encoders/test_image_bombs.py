@@ -1,4 +1,4 @@
-"""Images that are bombs are refused one by one, in little memory and time, and cost no other image its answer."""
+"""Image bombs are refused one by one in little memory and time; the other images still get their answers."""
 
 import base64
 import json
@@ -32,9 +32,9 @@ def encode(folder: str) -> None:
     encoder, modes = ImageEncoder(ENCODER.encode()), request_modes(("apply",), None)
     examples(encoder, [encoder.examples()[0]], modes, traced=False, deadline_s=np.inf)
     before_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    found = examples(encoder, items, modes, traced=False, deadline_s=np.inf)
+    encoded = examples(encoder, items, modes, traced=False, deadline_s=np.inf)
     more_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024 - before_mb
-    said = [[row.status, str(row)] if isinstance(row, InvalidInput) else None for row in found]
+    said = [[row.status, str(row)] if isinstance(row, InvalidInput) else None for row in encoded]
     json.dump({"said": said, "more_mb": more_mb}, sys.stdout)
 
 
@@ -49,11 +49,11 @@ def test_each_is_refused_alone_in_little_memory_and_time(tmp_path: Path) -> None
         [sys.executable, __file__, tmp_path], capture_output=True, text=True, env=environment
     )
     assert ended.returncode == 0, ended.stderr[-2000:]
-    found = json.loads(ended.stdout)
-    for name, said in zip(names, found["said"], strict=True):
+    reply = json.loads(ended.stdout)
+    for name, said in zip(names, reply["said"], strict=True):
         assert (said is None) == (name in HARMLESS), (name, said)
         assert said is None or (said[0] == 422 and said[1].startswith("image ")), (name, said)
-    assert found["more_mb"] < MORE_MB
+    assert reply["more_mb"] < MORE_MB
 
 
 if __name__ == "__main__":

@@ -18,18 +18,18 @@ ENCODER = TableEncoder(json.dumps(FEATURES).encode())
 
 
 def test_numbers_are_standardised_and_categories_are_codes() -> None:
-    found = ENCODER.encode({"age": 50, "work": "private"})
-    assert found.arrays["numeric"].tolist() == [1.0]
-    assert found.arrays["absent"].tolist() == [0]
-    assert found.arrays["codes"].tolist() == [UNKNOWN + 2]
-    assert found.tokens == 3
+    encoded = ENCODER.encode({"age": 50, "work": "private"})
+    assert encoded.arrays["numeric"].tolist() == [1.0]
+    assert encoded.arrays["absent"].tolist() == [0]
+    assert encoded.arrays["codes"].tolist() == [UNKNOWN + 2]
+    assert encoded.tokens == 3
 
 
 @pytest.mark.parametrize("item", [{}, {"age": None, "work": None}])
 def test_a_missing_feature_is_no_error(item: dict[str, object]) -> None:
-    found = ENCODER.encode(item)
-    assert found.arrays["absent"].tolist() == [1]
-    assert found.arrays["codes"].tolist() == [ABSENT]
+    encoded = ENCODER.encode(item)
+    assert encoded.arrays["absent"].tolist() == [1]
+    assert encoded.arrays["codes"].tolist() == [ABSENT]
 
 
 def test_a_category_never_seen_has_a_code_of_its_own() -> None:

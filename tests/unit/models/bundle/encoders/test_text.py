@@ -17,16 +17,16 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> TextEncoder:
 
 
 def test_a_text_becomes_its_tokens(encoder: TextEncoder) -> None:
-    found = encoder.encode("good FILM")
-    assert found.arrays["input_ids"].tolist() == [2, 4 + WORDS.index("good"), 4 + WORDS.index("film"), 3]
-    assert not found.truncated
+    encoded = encoder.encode("good FILM")
+    assert encoded.arrays["input_ids"].tolist() == [2, 4 + WORDS.index("good"), 4 + WORDS.index("film"), 3]
+    assert not encoded.truncated
 
 
 def test_a_long_text_is_cut_and_says_so(encoder: TextEncoder) -> None:
-    found = encoder.encode("good " * 20_000)
-    assert found.tokens == 6
-    assert found.arrays["input_ids"][-1] == 3
-    assert found.truncated
+    encoded = encoder.encode("good " * 20_000)
+    assert encoded.tokens == 6
+    assert encoded.arrays["input_ids"][-1] == 3
+    assert encoded.truncated
     assert not encoder.encode("good good good good").truncated
 
 
@@ -60,9 +60,9 @@ def test_items_are_strings_or_objects() -> None:
 def test_a_pair_is_two_texts_with_types(tmp_path: Path) -> None:
     content = (write_tiny_base(tmp_path) / "tokenizer.json").read_bytes()
     encoder = TextEncoder(content, PairInput(max_tokens=12, pad_id=0, type_ids=True))
-    found = encoder.encode({"text": "good", "text_pair": "bad film"})
-    assert set(found.arrays) == {"input_ids", "token_type_ids"}
-    assert found.tokens == len(found.arrays["input_ids"]) >= 3
+    encoded = encoder.encode({"text": "good", "text_pair": "bad film"})
+    assert set(encoded.arrays) == {"input_ids", "token_type_ids"}
+    assert encoded.tokens == len(encoded.arrays["input_ids"]) >= 3
     batch = collate([encoder.encode(item) for item in encoder.examples()], 0)
     assert set(batch) == {"input_ids", "token_type_ids", "attention_mask"}
     with pytest.raises(InputError, match="empty"):

@@ -100,7 +100,9 @@ def _show(converted: ConvertedBundle) -> None:
     table.add_row("answers that differ, corrected", "", str(changed["final"]))
     table.add_row("flags that differ", "", str(changed["flagged"]))
     table.add_row(
-        f"alone or in a batch ({converted.invariance.rows} rows)", "", f"{converted.invariance.difference:.1e}"
+        f"alone or in a batch ({converted.invariance.rows} rows)",
+        "",
+        f"{converted.invariance.difference:.1e}",
     )
     table.add_row(
         "verdict", "", "refused" if converted.reasons() else f"within {100 * converted.tolerance:g} points"

@@ -51,10 +51,10 @@ def altered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., 
         shutil.copytree(DEMO, folder)
         made.append(folder)
         manifest, _ = bundles.read_manifest(folder)
-        wanted = modes * len(manifest.attributes) if len(modes) == 1 else modes
+        all_modes = modes * len(manifest.attributes) if len(modes) == 1 else modes
         attributes = [
             attribute.model_copy(update={"threshold": threshold, "mode": mode})
-            for attribute, mode in zip(manifest.attributes, wanted, strict=True)
+            for attribute, mode in zip(manifest.attributes, all_modes, strict=True)
         ]
         changed = manifest.model_copy(update={"attributes": attributes, "name": name or manifest.name})
         bundles.write_manifest(folder, changed)

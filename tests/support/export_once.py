@@ -75,7 +75,7 @@ def _structure(module: nn.Module, inputs: Any, shapes: tuple[Any, ...], outputs:
 
 def _plain(values: dict[str, Any]) -> str:
     """Settings of a module: what is no tensor and no module, and says the same in every process."""
-    found = {}
+    settings = {}
     for name, value in values.items():
         if hasattr(value, "to_dict"):
             value = value.to_dict()
@@ -85,8 +85,8 @@ def _plain(values: dict[str, Any]) -> str:
             and " at 0x" not in text
             and "tensor(" not in text
         ):
-            found[name] = text
-    return json.dumps(found, sort_keys=True)
+            settings[name] = text
+    return json.dumps(settings, sort_keys=True)
 
 
 @contextmanager

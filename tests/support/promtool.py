@@ -29,8 +29,8 @@ Series = dict[str, str]
 def series(name: str, value: float | str, **labels: str) -> Series:
     """One series, constant unless its values are written out."""
     values = value if isinstance(value, str) else f"{value}x{HOURS * 60 // STEP_MIN}"
-    given = {"model": "m", "attribute": "sex", **labels}
-    written = ",".join(f'{key}="{text}"' for key, text in given.items() if text)
+    all_labels = {"model": "m", "attribute": "sex", **labels}
+    written = ",".join(f'{key}="{text}"' for key, text in all_labels.items() if text)
     return {f"{name}{{{written}}}": values}
 
 

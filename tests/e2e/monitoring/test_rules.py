@@ -35,9 +35,9 @@ def one(record: str, labels: str, value: float) -> dict[str, dict[str, float]]:
     return {record: {f"{record}{{{labels}}}": value}}
 
 
-def near(query: str, wanted: float) -> dict[str, dict[str, float]]:
+def near(query: str, expected: float) -> dict[str, dict[str, float]]:
     """A query has one value, which differs from this one by rounding at most."""
-    return {f"sum(abs({query} - {wanted!r})) < bool 1e-12": {"{}": 1}}
+    return {f"sum(abs({query} - {expected!r})) < bool 1e-12": {"{}": 1}}
 
 
 EDGES = [
@@ -168,8 +168,8 @@ def test_effects_of_the_correction_are_those_of_the_service_s_own_page(tmp_path:
     up, down = change(top), change(bottom)
     widened = up[0] - down[0] - sqrt((up[0] - up[1]) ** 2 + (down[2] - down[0]) ** 2)
     expects: dict[str, dict[str, float]] = {}
-    for group, found in (("a", up), ("b", down)):
-        for side, value in zip(("", "_lower", "_upper"), found, strict=True):
+    for group, limits in (("a", up), ("b", down)):
+        for side, value in zip(("", "_lower", "_upper"), limits, strict=True):
             expects |= near(f'evenhand:true_positive_rate_change{side}:1d{{group="{group}"}}', value)
     for side, value in zip(("", "_lower", "_upper"), change(top + bottom), strict=True):
         expects |= near(f"evenhand:accuracy_of_attribute_change{side}:1d", value)

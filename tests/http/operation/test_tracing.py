@@ -145,10 +145,10 @@ class Receiver:
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    found = Receiver()
-    yield found
-    found.server.shutdown()
-    found.server.server_close()
+    collector = Receiver()
+    yield collector
+    collector.server.shutdown()
+    collector.server.server_close()
 
 
 def values(span: Any) -> dict[str, Any]:
@@ -223,5 +223,5 @@ def test_tracing_that_is_off_imports_nothing(demo: Path) -> None:
         f"create_app(Settings(bundles=(Path({str(demo)!r}),)));"
         "print([name for name in sys.modules if name.startswith(('opentelemetry.sdk', 'opentelemetry.exporter'))])"
     )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "[]"
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == "[]"

@@ -140,4 +140,4 @@ def test_evidence_is_shown_of_every_comparison(open_client: Callable[..., TestCl
     until(lambda: total(client, "evenhand_evidence_limit_ln", **series) > 0)
     until(lambda: total(client, "evenhand_evidence_ln", **series) != 0)
     race = client.get("/fairness").json()["attributes"][0]
-    until(lambda: {found["group"] for found in race["evidence"]} >= {"African", "Arab"})
+    until(lambda: {entry["group"] for entry in race["evidence"]} >= {"African", "Arab"})

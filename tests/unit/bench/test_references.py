@@ -28,10 +28,10 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> Context:
 
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.name)
 def test_both_sides_answer_alike(context: Context, pair: Pair) -> None:
-    found = [line.split(" | ") for line in lines(context, pair)]
-    assert [line[1] for line in found] == ["accuracy", "worst cell", "equalized odds difference, place"]
-    assert {line[-2] for line in found} <= {"the same", "draws", "rows"}
-    assert float(found[0][-1]) >= SAME.get(pair.name, 0.9)
+    rows = [line.split(" | ") for line in lines(context, pair)]
+    assert [line[1] for line in rows] == ["accuracy", "worst cell", "equalized odds difference, place"]
+    assert {line[-2] for line in rows} <= {"the same", "draws", "rows"}
+    assert float(rows[0][-1]) >= SAME.get(pair.name, 0.9)
 
 
 def test_a_side_draws_again_with_the_seed_and_only_then(context: Context) -> None:

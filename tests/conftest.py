@@ -16,7 +16,7 @@ from evenhand.models.bundle.manifest import Mode
 
 @pytest.fixture(scope="session", autouse=True)
 def settings_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """A variable of whoever runs the tests must not decide them; state lies apart, and every row is counted at once."""
+    """The caller's environment does not decide the tests; state lies apart, and rows count at once."""
     for name in [name for name in os.environ if name.startswith("EVENHAND_") and name != "EVENHAND_DATA"]:
         del os.environ[name]
     own = tmp_path_factory.getbasetemp()
@@ -43,7 +43,7 @@ def demo() -> Path:
 
 @pytest.fixture(scope="session")
 def altered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Path]]:
-    """Make a copy of the demo bundle whose attributes have one threshold and mode: 0 flags all, 1 (nearly) none."""
+    """Make a copy of the demo bundle with one threshold and mode for all: 0 flags all rows, 1 nearly none."""
     made = []
 
     def alter(threshold: float, *modes: Mode, name: str | None = None) -> Path:

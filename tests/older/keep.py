@@ -1,4 +1,4 @@
-"""Keep what this version writes, before the next migration: ``python tests/older/keep.py``; needs PostgreSQL."""
+"""Keep what this version writes, before a new migration: ``python tests/older/keep.py``; needs PostgreSQL."""
 
 import shutil
 import sqlite3

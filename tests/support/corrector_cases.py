@@ -46,7 +46,7 @@ def material(
 def learnt(
     name: str, folder: Path, seed: int = 0, always: bool = False
 ) -> tuple[FairNet, CorrectorInput, dict]:
-    """A corrector that has learnt, in its model; the detector is right about nine rows of ten, or flags every row."""
+    """A trained corrector in its model; the detector is right on nine rows of ten, or flags every row."""
     split, dataset, groups = material(seed)
     config = CorrectionConfig(epochs=1)
     method = named(name)

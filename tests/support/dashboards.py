@@ -1,4 +1,4 @@
-"""The provisioned dashboards as tests read them: their panels and queries, with values put in for the variables."""
+"""The provisioned dashboards as tests read them: their panels and queries, with values for the variables."""
 
 import json
 import re

@@ -22,7 +22,7 @@ def programs() -> Path | None:
 
 
 class Postgres:
-    """A server on a free port that only this machine reaches; it refuses to run as root, so that another user does."""
+    """A server on a free local port; PostgreSQL refuses to run as root, so another user runs it."""
 
     def __init__(self, bin_folder: Path) -> None:
         self._bin = bin_folder

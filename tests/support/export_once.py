@@ -91,7 +91,7 @@ def _plain(values: dict[str, Any]) -> str:
 
 @contextmanager
 def _numbered(weights: Weights) -> Iterator[np.ndarray]:
-    """Weights meanwhile whose every element is its place among all elements, one by one from one, over 2 ** 23."""
+    """Stand-in weights: every element is its place among all elements, counted from one, over 2 ** 23."""
     kept = {name: tensor.detach().clone() for name, tensor in weights.items()}
     sizes = [tensor.numel() for tensor in weights.values()]
     numbers = torch.arange(1, sum(sizes) + 1, dtype=torch.float32) / SCALE
@@ -107,7 +107,7 @@ def _numbered(weights: Weights) -> Iterator[np.ndarray]:
 
 
 def _trace(module: nn.Module, inputs: Any, shapes: Any, outputs: list[str]) -> tuple[bytes, Places | None]:
-    """A graph, and for each stored tensor the places of its elements among all weights'; none where one has others."""
+    """A graph, and per stored tensor its elements' places among all weights; none where one has others."""
     with _numbered(_weights(module)) as numbers:
         graph = REAL(module, inputs, shapes, outputs)
     places: Places = {}

@@ -31,7 +31,7 @@ class Rows:
 
     @classmethod
     def random(cls, seed: int, rows: int, groups: tuple[str, ...] = ("a", "b", "c")) -> Self:
-        """Rows of groups that are treated differently; every group has both labels where there are enough rows."""
+        """Rows of groups that are treated differently; with enough rows, every group has both labels."""
         random = np.random.default_rng(seed)
         place = random.choice(
             len(groups), rows, p=np.arange(1, len(groups) + 1) / np.arange(len(groups) + 1).sum()
@@ -49,7 +49,7 @@ class Rows:
 
 
 def by_fairlearn(rows: Rows, answer: str) -> dict[str, float]:
-    """Every figure of the rules, as Fairlearn has it on the rows: by the rule's name, per group with ``{group}``."""
+    """Every figure of the rules, computed by Fairlearn: by the rule's name, per group with ``{group}``."""
     columns = {"y_true": rows.label, "y_pred": getattr(rows, answer), "sensitive_features": rows.group}
     figures = {
         f"demographic_parity_difference_{answer}": demographic_parity_difference(**columns),

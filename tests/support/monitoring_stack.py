@@ -101,7 +101,7 @@ class _Program:
 
 
 def quick_rules(folder: Path, interval_s: float, for_s: float | None) -> None:
-    """Copy the repository's rules into a folder with another interval, and another ``for`` unless that is ``None``."""
+    """Copy the rules to a folder with another interval, and another ``for`` unless it is ``None``."""
     folder.mkdir(parents=True, exist_ok=True)
     for file in sorted((DEPLOY / "prometheus/rules").glob("*.yml")):
         text = re.sub(r"(?m)^(\s+interval:) \S+", rf"\1 {round(interval_s * 1000)}ms", file.read_text())

@@ -1,4 +1,4 @@
-"""Unit tests of the repository's rules by promtool, from counts per group instead of series written by hand."""
+"""Unit tests of the repository's rules by promtool, from counts per group instead of hand-written series."""
 
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Decisions to record, and a check of the chain that shares nothing with the service's own but the definition."""
+"""Decisions to record, and a check of the chain that shares only the definition with the service's own."""
 
 import json
 import random
@@ -24,7 +24,7 @@ CONFIGURATION = events.configuration(MANIFEST, "b" * 64)
 
 
 class RecordCounts:
-    """What a recorder reports."""
+    """Counts of rows that a recorder reports."""
 
     def __init__(self) -> None:
         self.rows = {"written": 0, "spooled": 0, "lost": 0}

@@ -56,7 +56,7 @@ class Applicant:
 
 
 def applicants(rows: int, seed: int = 0, days: int = 3) -> list[Applicant]:
-    """Women are selected less often, and black women are judged wrongly more often; the correction helps some."""
+    """Women are selected less often, and black women get more wrong answers; the correction helps some."""
     chance, now_ms = random.Random(seed), time.time_ns() // 1_000_000
     made = []
     for number in range(rows):

@@ -1,4 +1,4 @@
-"""A real but tiny base model, tokenizer and data set, made in seconds: what model and training tests work on."""
+"""A real but tiny base model, tokenizer and data set, made in seconds for the model and training tests."""
 
 import functools
 import random

@@ -1,4 +1,4 @@
-"""What a real Prometheus fires reaches a real receiver through a real Alertmanager, in words and with figures."""
+"""What a real Prometheus fires reaches a receiver through a real Alertmanager, in words and with figures."""
 
 import json
 import re

@@ -86,7 +86,7 @@ def stack(altered: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
 
 
 def _fair(server: Server, bundle: Path) -> None:
-    """The same texts for every group, some rows without one, some with one that is not listed; a version in shadow."""
+    """The same texts for every group, some rows with no group or an unlisted one; a version in shadow."""
     assert put(server, f"/models/{MODEL}/shadow", {"version": "2.0.0"}) == 200
     race, _, gender, _ = read_manifest(bundle)[0].attributes
     texts = list(HARMLESS + NASTY) * 7
@@ -97,7 +97,7 @@ def _fair(server: Server, bundle: Path) -> None:
 
 
 def _ask(server: Server, texts: list[str], groups: list[dict[str, str]]) -> None:
-    """Ask for answers, and send the true labels of most of them: what is nasty is toxic, but for one in eight."""
+    """Ask for answers, and send the true labels of most: what is nasty is toxic, except for one in eight."""
     status, reply = server.get("/predict", {"inputs": texts, "groups": groups})
     assert status == 200, reply
     feedback = [

@@ -1,4 +1,4 @@
-"""A drift on the running stack: the service, Prometheus with the rules, Alertmanager, and somebody who is told."""
+"""A drift on the running stack: the service, Prometheus with the rules, Alertmanager, and a receiver."""
 
 from collections.abc import Iterator
 from pathlib import Path

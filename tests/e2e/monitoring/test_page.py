@@ -78,7 +78,7 @@ def site(altered: Callable[..., Path], tmp_path: Path) -> Iterator[Site]:
 
 @pytest.fixture
 def rows() -> list[tuple[str, dict[str, str]]]:
-    """A gap between groups of race, none between those of religion, few rows of gender, and none of orientation."""
+    """A gap between groups of race, none between those of religion, few rows of gender, no orientation."""
     items = []
     for place in range(120):
         unkind = place % 2 == 1

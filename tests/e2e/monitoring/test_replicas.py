@@ -1,4 +1,4 @@
-"""Three real services over one database, and Prometheus: one story of fairness, whoever is asked, whoever restarts."""
+"""Three services over one database, and Prometheus: all report the same fairness, whichever one restarts."""
 
 import random
 from collections.abc import Iterator

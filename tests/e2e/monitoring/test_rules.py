@@ -1,4 +1,4 @@
-"""The rules, tested by promtool: each alert fires, stays silent, and is silent where there is too little to judge."""
+"""The rules, tested by promtool: each alert fires, stays silent, and is silent on too few rows."""
 
 import re
 import shutil

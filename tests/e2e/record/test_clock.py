@@ -1,4 +1,4 @@
-"""A machine's clock is set back and forward by hours while the service answers: nothing that waits or counts minds."""
+"""A machine's clock is set back and forward by hours while the service answers: waits and counts hold."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""The record of a real service under load: killed, or without its database, it loses nothing it acknowledged."""
+"""The record of a service under load: killed, or without its database, it loses nothing it acknowledged."""
 
 import time
 from collections.abc import Callable, Iterator

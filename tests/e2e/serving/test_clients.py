@@ -117,7 +117,9 @@ async def test_tritons_asynchronous_client_works_as_well(server: Server) -> None
 
 @pytest.mark.parametrize("binary", [True, False])
 async def test_kserves_client_gets_the_answers_of_predict(server: Server, binary: bool) -> None:
-    reason = "kserve is not installed; it needs older protobuf and pandas than training does: an environment of its own"
+    reason = (
+        "kserve is not installed; its protobuf and pandas are older than training's: use an own environment"
+    )
     kserve = pytest.importorskip("kserve", reason=reason)
     url = f"http://127.0.0.1:{server.port}"
     tensor = kserve.InferInput("text", [len(TEXTS)], "BYTES")

@@ -1,4 +1,4 @@
-"""Ray Serve on this machine, with the example's configuration: answers, batches, counts and end as the plain service's.
+"""Ray Serve with the example's configuration: answers, batches, counts and end equal the plain service's.
 
 ``make test-ray`` runs it: Ray is a gigabyte that neither serving nor training needs.
 """
@@ -30,7 +30,10 @@ pytest.importorskip(
 
 TEXTS = [f"the {number}th day is lovely" + " and long" * (number % 5) for number in range(64)]
 PLAIN = "from evenhand.cli.main import main; main()"
-RAY = "import sys; from ray.serve.scripts import cli; sys.argv = ['serve', 'run', {config!r}]; cli(standalone_mode=False)"
+RAY = (
+    "import sys; from ray.serve.scripts import cli; "
+    "sys.argv = ['serve', 'run', {config!r}]; cli(standalone_mode=False)"
+)
 
 
 class Cluster:

@@ -1,4 +1,4 @@
-"""Replicas that share folder, database and load take a new bundle at the same time, half-written ones included."""
+"""Replicas that share folder, database and load take a new bundle at once, even a half-written one."""
 
 import shutil
 from collections.abc import Iterator

@@ -52,7 +52,7 @@ BASES = {
 
 
 class ScaledBessel(torch.nn.Module):
-    """The exponentially scaled modified Bessel function of order one: bounded, smooth, and unknown to ONNX."""
+    """The exponentially scaled modified Bessel function of order one: bounded, smooth, and not in ONNX."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.special.i1e(x)

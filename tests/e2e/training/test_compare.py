@@ -1,4 +1,4 @@
-"""``evenhand compare`` killed in the middle: what is finished stays, and the end is that of an undisturbed run."""
+"""``evenhand compare`` killed in the middle: finished work stays, and the end equals an undisturbed run's."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A bundle with bounds gives no decision on flagged rows whose answer is close, says why, counts and records it."""
+"""A bundle with bounds abstains on flagged rows whose answer is close, says why, counts and records it."""
 
 import json
 import sqlite3

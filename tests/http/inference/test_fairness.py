@@ -1,4 +1,4 @@
-"""GET /fairness over real rows: equal to Fairlearn on the served answers, and explicit where nothing can be said."""
+"""GET /fairness over real rows: equal to Fairlearn on the served answers, and explicit on too few rows."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""The record is looked after while the service runs: old records go, its head is signed, evidence is shown."""
+"""Housekeeping while the service runs: old records go, the head is signed, evidence is shown."""
 
 import time
 from collections.abc import Callable
@@ -62,7 +62,7 @@ class Turned:
 
 
 class Ahead:
-    """The module's clock on a machine that booted with a wrong one: so many days ahead, from the beginning."""
+    """The module's clock on a machine that booted with a wrong one: so many days ahead from the start."""
 
     def __init__(self, days: float) -> None:
         self.days = days

@@ -1,4 +1,4 @@
-"""Every pair of ``bench.references`` on a table made for it: our side answers as the library's own use does."""
+"""Every pair of ``bench.references`` on a table made for it: our side answers as the library itself does."""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ ROWS, X = spurious(3000, agree=0.8)
 ROWS = replace(ROWS, items=[{"core": float(row[0]), "shortcut": float(row[1])} for row in X])
 BY_NAME = {pair.name: pair for pair in PAIRS}
 SAME = {"thresholds": 1.0, "group-calibration": 0.99, "leace": 0.95, "reweighting": 0.99}
-"""Least share of same answers; 0.9 of what is drawn from other numbers. The library's LEACE shrinks the covariance."""
+"""Least share of equal answers; 0.9 if random numbers differ. The library's LEACE shrinks the covariance."""
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The provisioned dashboards: current, loadable by Grafana's own types, in order, and honest in their colours."""
+"""The provisioned dashboards: current, loadable by Grafana's own types, in order, with the right colours."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The example for Ray Serve says what exists; tests/e2e/serving/test_ray.py runs it where Ray is installed."""
+"""The example for Ray Serve names what exists; tests/e2e/serving/test_ray.py runs it if Ray is installed."""
 
 import re
 

@@ -99,7 +99,8 @@ def test_an_empty_chain_is_not_signed(database: str) -> None:
 
 def test_the_library_is_loaded_by_who_signs_alone() -> None:
     """``evenhand`` starts without it."""
-    code = "import sys, evenhand.cli.main, evenhand.service.audit.checkpoints; print('cryptography' in sys.modules)"
+    imports = "import sys, evenhand.cli.main, evenhand.service.audit.checkpoints"
+    code = f"{imports}; print('cryptography' in sys.modules)"
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
         == "False\n"

@@ -1,4 +1,4 @@
-"""Every disparity from the counters equals Fairlearn's on the same rows; odd rows have an explicit result each."""
+"""Every disparity from the counters equals Fairlearn's on the same rows; odd rows have explicit results."""
 
 import math
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Figures from counts equal Fairlearn's on the same rows; what no rows support is said; verdicts need enough rows."""
+"""Figures from counts equal Fairlearn's on the same rows; verdicts need enough rows, and say so."""
 
 import warnings
 from typing import Any
@@ -185,7 +185,7 @@ def test_limits_of_a_gap_between_two_groups_are_those_of_their_rates() -> None:
     assert gap({"none": rates["a"], "a": rates["a"]}).low == 0.0
 
 
-def test_the_ratio_breaches_where_its_upper_limit_is_below_the_limit_and_is_nothing_where_nobody_is_selected() -> (
+def test_the_ratio_breaches_where_its_upper_limit_is_below_the_limit_and_is_none_if_nobody_is_selected() -> (
     None
 ):
     metric = metrics_in(many(2000, "none", 0.6) + many(2000, "a", 0.3))["demographic_parity_ratio"]

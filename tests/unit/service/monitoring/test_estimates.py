@@ -150,7 +150,7 @@ def test_weighing_understates_a_gap_that_the_risk_does_not_see() -> None:
     assert soft_difference(cells) < truth - 0.05
 
 
-def test_weighing_is_right_and_counting_flagged_rows_overstates_where_the_answer_leans_on_the_risk_alone() -> (
+def test_weighing_is_right_and_counting_flagged_rows_overstates_if_the_answer_leans_on_the_risk_alone() -> (
     None
 ):
     cells, truth, hard = situation(5, of_group=0.0, of_risk=0.5)

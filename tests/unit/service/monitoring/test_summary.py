@@ -35,8 +35,8 @@ def manifest(demo: Path) -> Manifest:
 
 def decided(engine: Engine, hour: int, group: str, n: int, **more: Any) -> None:
     row = {
-        "hour": hour, "model": "hatexplain-toxicity", "attribute": "race", "group": group, "source": "declared",
-        "base": 1, "final": 1, "bin": 7, "n": n, "score": 0.75 * n,
+        "hour": hour, "model": "hatexplain-toxicity", "attribute": "race", "group": group,
+        "source": "declared", "base": 1, "final": 1, "bin": 7, "n": n, "score": 0.75 * n,
     }  # fmt: skip
     with engine.begin() as connection:
         connection.execute(insert(hourly_decisions), [{**row, **more}])

@@ -25,13 +25,15 @@ from evenhand.service.audit.maintenance.record_export import (
 from evenhand.service.audit.maintenance.retention import erase, prune
 from evenhand.service.audit.tables import records
 
+WHOLE = ExportPeriod()
+
 
 def quiet(done: int, total: int) -> None:
     pass
 
 
 def write(
-    record: Recorded, out: Path, period: ExportPeriod = ExportPeriod(), disclosure: Disclosure | None = None
+    record: Recorded, out: Path, period: ExportPeriod = WHOLE, disclosure: Disclosure | None = None
 ) -> Path:
     export(record.engine, span(record.engine, period), out, disclosure, quiet)
     return out

@@ -168,7 +168,7 @@ def test_a_body_that_comes_back_after_it_was_erased_is_found(database: str) -> N
 
 
 def test_a_lot_that_waits_in_the_spool_does_not_bring_back_what_was_erased(database: str) -> None:
-    """The writer asks whether a lot is on record before it writes it a second time; an erased record still is."""
+    """Before it writes a lot a second time, the writer checks the record; an erased record is still on it."""
     record = fill(database, decisions=0)
     made = [recorded.decision(BEGIN_MS, random.Random(0)) for _ in range(3)]
     lot = RecordBatch(

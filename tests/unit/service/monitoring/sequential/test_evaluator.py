@@ -1,4 +1,4 @@
-"""The evaluator over real records on SQLite and PostgreSQL: each row counts once, whatever happens to the process."""
+"""The evaluator over real records on SQLite and PostgreSQL: a row counts once, even if the process dies."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""Evidence: valid however often it is looked at, and soon found. Streams are made up; the code is the service's."""
+"""Evidence: valid at any time, and fast. The streams are simulated; the code is the service's."""
 
 import json
 import math
@@ -304,7 +304,7 @@ def test_another_gap_or_reference_begins_anew_and_another_promise_does_not() -> 
 
 @pytest.mark.slow
 def test_sixty_fair_streams_of_sixty_thousand_rows_raise_no_alarm() -> None:
-    """At a run length of 20,000 the promise would allow 180; nothing may be found since the start in over 5 %."""
+    """A run length of 20,000 would allow 180 alarms; the process since the start may be wrong in 5 %."""
     comparisons = steady(World(), 60_000, 60)
     assert sum(one.alarms for one in comparisons) == 0
     assert sum(one.since_start for one in comparisons) <= 3

@@ -30,8 +30,8 @@ def test_every_comparison_has_both_processes_and_those_without_rows_are_insuffic
     assert {entry["rows"] for entry in entries} == {0}
     assert {entry["limit_ln"] for entry in entries} == {math.log(365), math.log(9 / 0.05)}
     assert entries[0]["sentence"] == (
-        "too few rows to speak of a gap above 5 points in selection rate between women and men: n = 0 women and 0 men; "
-        "at least 100 of each are needed"
+        "too few rows to speak of a gap above 5 points in selection rate between women and men: "
+        "n = 0 women and 0 men; at least 100 of each are needed"
     )
     assert findings([], "other", ATTRIBUTES, RULES)[0]["model"] == "other"
 
@@ -43,13 +43,13 @@ def test_few_rows_are_insufficient_and_many_fair_ones_no_evidence() -> None:
     assert {entry["state"] for entry in many.values()} == {"no evidence of breach"}
     (theirs, mine), (theirs_good, mine_good) = kept.comparison.rows, kept.comparison.favourable
     assert many["since_start"]["sentence"] == (
-        "no evidence of a gap above 5 points in selection rate between women and men since 1970-01-01; level 0.05, "
-        f"valid at any time; n = {mine:,} women ({100 * mine_good / mine:.1f} %) and {theirs:,} men "
-        f"({100 * theirs_good / theirs:.1f} %)"
+        "no evidence of a gap above 5 points in selection rate between women and men since 1970-01-01; "
+        f"level 0.05, valid at any time; n = {mine:,} women ({100 * mine_good / mine:.1f} %) "
+        f"and {theirs:,} men ({100 * theirs_good / theirs:.1f} %)"
     )
     assert many["detector"]["sentence"] == (
-        "no alarm of a gap above 5 points in selection rate between women and men; on average at most one false alarm "
-        "in 365 days for the whole model"
+        "no alarm of a gap above 5 points in selection rate between women and men; "
+        "on average at most one false alarm in 365 days for the whole model"
     )
 
 

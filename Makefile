@@ -27,7 +27,8 @@ ifdef ARGS
 else
 	@failed=0; \
 	TESTS_CACHE=$$(mktemp -d) && export TESTS_CACHE && trap 'rm -rf "$$TESTS_CACHE"' EXIT; \
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(GATE) $(APART) || failed=1; \
+	export OMP_NUM_THREADS=1; \
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(GATE) $(APART) || failed=1; \
 	$(BIN)/python -m pytest $(GATE) tests $(APART:%=--ignore=%) || failed=1; \
 	exit $$failed
 endif

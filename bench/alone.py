@@ -51,9 +51,9 @@ def main() -> None:
     parser.add_argument(
         "--data", type=Path, help="HateXplain's file or folder; EVENHAND_DATA else; our pages else"
     )
-    given = parser.parse_args()
+    options = parser.parse_args()
     stop_on_sigterm()
-    texts = read(given.data)
+    texts = read(options.data)
     texts = texts[:: max(1, len(texts) // TEXTS)]
     rows, sent = (
         Rows(bundles.load(BUNDLE), texts),
@@ -61,14 +61,14 @@ def main() -> None:
     )
     ours, cores = servers.evenhand(), os.cpu_count() or 1
     ways = {"all cores, as it is": (cores, ours), "EVENHAND_THREADS=1": (1, one_thread(ours))}
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
-    for number in range(given.rounds):
+    times_ms: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+    for number in range(options.rounds):
         for name, (threads, server) in ways.items():
             bare_ms = bare_p50_ms(rows, threads)
-            served_ms = float(servers.figures_of(server, sent, 1, 1, given.seconds)["p50_ms"])
-            found[name].append((bare_ms, served_ms))
+            served_ms = float(servers.figures_of(server, sent, 1, 1, options.seconds)["p50_ms"])
+            times_ms[name].append((bare_ms, served_ms))
             print(f"round {number + 1}, {name}: {bare_ms:.2f} ms bare, {served_ms:.2f} served", flush=True)
-    print("\n" + table(lines(found)))
+    print("\n" + table(lines(times_ms)))
 
 
 def one_thread(server: servers.Server) -> servers.Server:
@@ -76,10 +76,10 @@ def one_thread(server: servers.Server) -> servers.Server:
     return replace(server, environment={**server.environment, "EVENHAND_THREADS": "1"})
 
 
-def lines(found: dict[str, list[tuple[float, float]]]) -> list[list[str]]:
+def lines(times_ms: dict[str, list[tuple[float, float]]]) -> list[list[str]]:
     """The table: medians over the rounds, the difference with its range."""
     made = [["one caller", "graph alone, p50 ms", "served, p50 ms", "more, ms", "over the rounds"]]
-    for name, pairs in found.items():
+    for name, pairs in times_ms.items():
         more_ms = [served_ms - bare_ms for bare_ms, served_ms in pairs]
         bare_ms, served_ms = (statistics.median(side) for side in zip(*pairs, strict=True))
         spread = f"{min(more_ms):.2f} to {max(more_ms):.2f}"

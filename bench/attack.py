@@ -1,4 +1,4 @@
-"""Every operation of the service's own OpenAPI, asked with thousands of requests that fit its schema and that do not.
+"""Thousands of valid and invalid requests to every operation of the service's own OpenAPI.
 
     python -m bench.attack --cases 5000            # in process
     python -m bench.attack --cases 500 --server    # the same against a real server on 127.0.0.1
@@ -50,19 +50,19 @@ MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 
 
 class Attack:
-    """Asks one service, and remembers what was wrong.
+    """Sends requests to one service and keeps the failures.
 
     Args:
         schema: Its OpenAPI, with the way to reach it.
-        known: By name of a path parameter a value that is there.
+        existing: A value that exists, by name of a path parameter.
     """
 
-    def __init__(self, schema: schemathesis.BaseSchema, known: dict[str, str]) -> None:
+    def __init__(self, schema: schemathesis.BaseSchema, existing: dict[str, str]) -> None:
         self._schema = schema
-        self._known = known
+        self._existing = existing
         self.statuses: Counter[int] = Counter()
         self.failures: dict[str, str] = {}
-        """By operation and complaint: how to see it again."""
+        """By operation and failed check: how to reproduce it."""
 
     @property
     def cases(self) -> int:
@@ -70,8 +70,8 @@ class Attack:
         return self.statuses.total()
 
     def run(self, cases: int, seed: int) -> None:
-        """Ask all operations alike, in rounds, until so many requests are answered."""
-        operations = [found.ok() for found in self._schema.get_all_operations()]
+        """Send equally many requests to all operations, in rounds, until ``cases`` are answered."""
+        operations = [result.ok() for result in self._schema.get_all_operations()]
         strategies = [(operation, mode) for operation in operations for mode in MODES]
         while self.cases < cases:
             each = max(1, (cases - self.cases) // len(strategies))
@@ -84,10 +84,10 @@ class Attack:
         self, operation: APIOperation[Any, Any, Any], mode: GenerationMode, cases: int, seed: int
     ) -> None:
         names = {parameter.name for parameter in operation.path_parameters}
-        known = {name: value for name, value in self._known.items() if name in names}
+        existing = {name: value for name, value in self._existing.items() if name in names}
         made = operation.as_strategy(generation_mode=mode)
-        if known:
-            there = operation.as_strategy(generation_mode=mode, path_parameters=known)
+        if existing:
+            there = operation.as_strategy(generation_mode=mode, path_parameters=existing)
             made = st.one_of(there, there, made)
 
         @seeded(seed)
@@ -102,7 +102,7 @@ class Attack:
         def ask(case: Case) -> None:
             self._ask(case)
 
-        with contextlib.suppress(Unsatisfiable):  # an operation without a parameter cannot be asked wrongly
+        with contextlib.suppress(Unsatisfiable):  # an operation without a parameter has no invalid request
             ask()
 
     def _ask(self, case: Case) -> None:
@@ -119,7 +119,7 @@ class Attack:
 
 
 def _sane(reply: Response) -> None:
-    """Headers that every reply has, and none that could be two."""
+    """Every reply has the required headers, each once and on one line."""
     headers = {name.lower(): values for name, values in reply.headers.items()}
     assert TOKEN.fullmatch(headers.get("x-request-id", [""])[0]), "no plain x-request-id"
     assert len(headers.get("content-type", [])) == 1, "no content-type, or several"
@@ -136,8 +136,8 @@ def in_process(state: Path) -> Iterator[Attack]:
         "/openapi.json", app
     )  # starts the application, which stays up until the process ends
     with get_client(app) as client:
-        known = _known(client.post("/predict", json={"inputs": "a"}).json())
-    yield Attack(schema, known)
+        existing = _existing_names(client.post("/predict", json={"inputs": "a"}).json())
+    yield Attack(schema, existing)
 
 
 @contextlib.contextmanager
@@ -145,12 +145,12 @@ def on_a_server() -> Iterator[Attack]:
     """A server of its own."""
     with evenhand().running() as running:
         address = f"http://127.0.0.1:{running.port}"
-        known = _known(httpx.post(f"{address}/predict", json={"inputs": "a"}).json())
-        yield Attack(loaders.from_url(f"{address}/openapi.json"), known)
+        existing = _existing_names(httpx.post(f"{address}/predict", json={"inputs": "a"}).json())
+        yield Attack(loaders.from_url(f"{address}/openapi.json"), existing)
 
 
-def _known(reply: dict[str, Any]) -> dict[str, str]:
-    """Values of path parameters that are there."""
+def _existing_names(reply: dict[str, Any]) -> dict[str, str]:
+    """Values of path parameters that exist."""
     model, version, decision = reply["model"], reply["version"], reply["predictions"][0]["id"]
     return {"name": model, "model": model, "version": version, "id": decision}
 
@@ -163,14 +163,14 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=5000, help="requests in all; a few more are sent")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--server", action="store_true", help="against a server that is started for it")
-    given_ = parser.parse_args()
+    options = parser.parse_args()
     stop_on_sigterm()
     started = time.monotonic()
     with (
         tempfile.TemporaryDirectory() as state,
-        on_a_server() if given_.server else in_process(Path(state)) as attack,
+        on_a_server() if options.server else in_process(Path(state)) as attack,
     ):
-        attack.run(given_.cases, given_.seed)
+        attack.run(options.cases, options.seed)
     for title, how in attack.failures.items():
         print(f"\n{title}\n{how}")
     statuses = ", ".join(f"{count} x {status}" for status, count in sorted(attack.statuses.items()))

@@ -1,4 +1,4 @@
-"""Does the certificate hold? Resplits of validation and test rows, and the same with a detector that knows nothing.
+"""Does the certificate hold? Resplits of validation and test rows, with the fitted and a random detector.
 
     python bench/certificate.py --recipe hatexplain --data <the recipe's folder> --out runs/certificate
 
@@ -21,7 +21,7 @@ import typer
 
 from evenhand.console import say, track
 from evenhand.models.network.fairnet import FairNet
-from evenhand.training.baselines.context import Context, prepare
+from evenhand.training.baselines.base import Context, prepare
 from evenhand.training.choice import learners
 from evenhand.training.choice.candidates import LEVELS, Cuts
 from evenhand.training.choice.select import Chooser
@@ -38,12 +38,12 @@ def main(
     seed: Annotated[int, typer.Option(help="Seed of base, adapters and resplits.")] = 0,
     resplits: Annotated[int, typer.Option(help="How often to draw halves.")] = 20,
 ) -> None:
-    """Count how often certificates are given, and how often they are wrong."""
+    """Count the certificates, and the wrong ones among them."""
     distributed.deterministic()
     module = importlib.import_module(f"evenhand.training.recipes.{recipe}")
     rows, schema, digest = module.read(data)
     context = prepare(module.config(module.packaged_base(), seed), rows, schema, digest, out / "work")
-    found = {
+    results = {
         "recipe": recipe,
         "seed": seed,
         "epsilon": context.config.correction.epsilon,
@@ -51,58 +51,58 @@ def main(
         "detector": tried(context, learnt(context), resplits),
         "random risk": tried(context, useless(context), resplits),
     }
-    (out / "certificate.json").write_text(json.dumps(found, indent=1) + "\n")
+    (out / "certificate.json").write_text(json.dumps(results, indent=1) + "\n")
     for name in ("detector", "random risk"):
-        of: Any = found[name]
+        of: Any = results[name]
         typer.echo(f"{name}: certified {of['certified']} of {of['resplits']}, wrong {of['wrong']}")
 
 
 def learnt(context: Context) -> Chooser:
     """The recipe's own detectors and adapters."""
     material, folder = context.material, context.folder / "ours"
-    (arm,) = learners.arms(context.config, context.split, material, folder)
-    fairnet, risk, _ = learners.learn(arm, context.config, context.split, material, folder)
-    own = replace(material, rows=arm.rows, schema=arm.schema)
-    return Chooser(fairnet.correction, own, risk, arm.lesson.known, asked(context))
+    (learner,) = learners.learners_of(context.config, context.split, material, folder)
+    fairnet, risk, _ = learners.learn(learner, context.config, context.split, material, folder)
+    own = replace(material, rows=learner.rows, schema=learner.schema)
+    return Chooser(fairnet.correction, own, risk, learner.lesson.targets, scored_rows(context))
 
 
 def useless(context: Context) -> Chooser:
     """Adapters learnt on rows that a random risk flags."""
     config, material = context.config, context.material
-    (arm,) = learners.arms(config, context.split, material, context.folder / "ours")
-    own = replace(material, rows=arm.rows, schema=arm.schema)
+    (learner,) = learners.learners_of(config, context.split, material, context.folder / "ours")
+    own = replace(material, rows=learner.rows, schema=learner.schema)
     torch.manual_seed(config.seed)
     lora = config.correction
     make = partial(LORA.make, config=lora)
-    fairnet = FairNet(context.split(), tuple(arm.schema.gated), config.detector.pooling, make)
-    shape = (len(arm.rows), len(arm.schema.gated))
+    fairnet = FairNet(context.split(), tuple(learner.schema.gated), config.detector.pooling, make)
+    shape = (len(learner.rows), len(learner.schema.gated))
     risk = np.random.default_rng(config.seed).random(shape, dtype=np.float32)
-    lowest = Cuts(risk, arm.lesson.known, arm.rows).thresholds((max(LEVELS),) * shape[1])
+    lowest = Cuts(risk, learner.lesson.targets, learner.rows).thresholds((max(LEVELS),) * shape[1])
     adapters.learn(fairnet.correction, own, risk >= np.array(lowest), lora, context.folder / "useless")
-    return Chooser(fairnet.correction, own, risk, arm.lesson.known, asked(context))
+    return Chooser(fairnet.correction, own, risk, learner.lesson.targets, scored_rows(context))
 
 
-def asked(context: Context) -> np.ndarray:
-    """Rows that order, certify or judge."""
+def scored_rows(context: Context) -> np.ndarray:
+    """Rows that order, certify or evaluate."""
     return context.rows.of("tune", "val", "test")
 
 
 def tried(context: Context, chooser: Chooser, resplits: int) -> dict[str, Any]:
-    """Certify on one half, judge on the other, again and again."""
+    """Certify on one half and evaluate on the other, for every resplit."""
     rows, lora = context.rows, context.config.correction
     both, each = rows.of("val", "test"), []
     for index in track(range(resplits), resplits, "resplits"):
         drawn = np.random.default_rng(1000 + index).permutation(both)
-        certify, judged = np.sort(drawn[: len(drawn) // 2]), np.sort(drawn[len(drawn) // 2 :])
+        certify, scored = np.sort(drawn[: len(drawn) // 2]), np.sort(drawn[len(drawn) // 2 :])
         choice = chooser.choose(rows.of("tune"), certify, lora)
-        truth = rows.labels[judged]
-        before = float((chooser.base[judged] == truth).mean())
-        after = float((chooser.predict(choice.setting, judged) == truth).mean())
+        truth = rows.labels[scored]
+        before = float((chooser.base[scored] == truth).mean())
+        after = float((chooser.predict(choice.setting, scored) == truth).mean())
         each.append({"certified": choice.certified, "change": after - before, **choice.plain()})
-    given = [one for one in each if one["certified"]]
-    wrong = sum(one["change"] < -lora.epsilon for one in given)
-    say(f"certified {len(given)} of {resplits}, wrong {wrong}")
-    return {"resplits": resplits, "certified": len(given), "wrong": wrong, "each": each}
+    certified = [one for one in each if one["certified"]]
+    wrong = sum(one["change"] < -lora.epsilon for one in certified)
+    say(f"certified {len(certified)} of {resplits}, wrong {wrong}")
+    return {"resplits": resplits, "certified": len(certified), "wrong": wrong, "each": each}
 
 
 if __name__ == "__main__":

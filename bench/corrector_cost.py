@@ -11,13 +11,12 @@ that counts: what else runs hardly matters.
 import argparse
 import statistics
 import time
-from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 import onnxruntime as ort
 import torch
-from graph_cost import rows, session
+from graph_cost import rows, seconds, session
 from transformers import BertConfig, BertForSequenceClassification
 
 from evenhand.models.bundle.runtime_onnx import MODE_CODES, OUTPUTS
@@ -62,21 +61,12 @@ def ratio(
         limits[0] = np.sort(full.run(["risk"], feed)[0][:, 0])[::-1][flagged - 1]
         assert full.run(["flagged"], feed)[0][:, 0].sum() == flagged
     repeats = max(1, 8 // batch)
-    found = []
+    ratios = []
     for _ in range(rounds):
-        base_s = used_s(lambda: base.run(None, plain), repeats)
-        found.append(used_s(lambda: full.run(list(OUTPUTS), feed), repeats) / base_s)
-    return found
-
-
-def used_s(run: Callable[[], object], repeats: int) -> float:
-    """Median processor time of one call."""
-    taken = []
-    for _ in range(repeats):
-        started = time.thread_time()
-        run()
-        taken.append(time.thread_time() - started)
-    return statistics.median(taken)
+        base_s = seconds(lambda: base.run(None, plain), repeats, time.thread_time)
+        full_s = seconds(lambda: full.run(list(OUTPUTS), feed), repeats, time.thread_time)
+        ratios.append(full_s / base_s)
+    return ratios
 
 
 def main() -> None:
@@ -85,7 +75,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rounds", type=int, default=9)
-    given = parser.parse_args()
+    options = parser.parse_args()
     print("over the base's own graph; median of rounds (lowest to highest)")
     print(
         "corrector".ljust(18) + "".join(f"{batch} rows, {share:.0%}".rjust(22) for batch, share in PLACES),
@@ -93,9 +83,9 @@ def main() -> None:
     )
     for name in correctors():
         full, base = (session(content, 1) for content in graph_of(name))
-        cells = [ratio(full, base, place, given.rounds) for place in PLACES]
-        told = [f"{statistics.median(cell):.3f} ({min(cell):.2f} to {max(cell):.2f})" for cell in cells]
-        print(name.ljust(18) + "".join(text.rjust(22) for text in told), flush=True)
+        cells = [ratio(full, base, place, options.rounds) for place in PLACES]
+        texts = [f"{statistics.median(cell):.3f} ({min(cell):.2f} to {max(cell):.2f})" for cell in cells]
+        print(name.ljust(18) + "".join(text.rjust(22) for text in texts), flush=True)
 
 
 if __name__ == "__main__":

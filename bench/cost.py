@@ -3,10 +3,9 @@
     python -m bench.cost --data <hatexplain.jsonl or its folder> --rounds 5
 
 Every round runs, one after the other: a bare loop of ONNX Runtime over the same rows, sorted by length, one
-    run per
-core; then Evenhand in front of the base model alone, of the demo bundle with none of its rows flagged, with a
-tenth flagged and corrected (base answers included), as it was fitted, and as it was fitted without counting
-or recording anything. Ratios are taken within a round, figures are medians over rounds.
+run per core; then Evenhand in front of the base model alone, of the demo bundle with none of its rows
+flagged, with a tenth flagged and corrected (base answers included), as it was fitted, and as it was fitted
+without counting or recording anything. Ratios are taken within a round, figures are medians over rounds.
 """
 
 from __future__ import annotations
@@ -131,34 +130,34 @@ def main() -> None:
         "--data", type=Path, help="HateXplain's file or folder; EVENHAND_DATA else; our pages else"
     )
     parser.add_argument("--out", type=Path, help="file for the figures as JSON")
-    given = parser.parse_args()
+    options = parser.parse_args()
     stop_on_sigterm()
-    texts = read(given.data)
+    texts = read(options.data)
     rows = Rows(bundles.load(BUNDLE), texts)
     sent = asks(PROTOCOLS["evenhand"], [Text(text, None) for text in texts])
-    found: dict[str, list[float]] = {"bare loop": []}
+    throughputs: dict[str, list[float]] = {"bare loop": []}
     with variants(rows) as all_variants:
-        for number in range(given.rounds):
-            found["bare loop"].append(bare_loop(rows))
+        for number in range(options.rounds):
+            throughputs["bare loop"].append(bare_loop(rows))
             for name, server in all_variants.items():
-                figures = servers.figures_of(server, sent, given.connections, 2, given.seconds)
-                found.setdefault(name, []).append(figures["throughput_per_s"])
+                figures = servers.figures_of(server, sent, options.connections, 2, options.seconds)
+                throughputs.setdefault(name, []).append(figures["throughput_per_s"])
             print(
-                f"round {number + 1}: " + ", ".join(f"{n} {v[-1]:.0f}/s" for n, v in found.items()),
+                f"round {number + 1}: " + ", ".join(f"{n} {v[-1]:.0f}/s" for n, v in throughputs.items()),
                 flush=True,
             )
-    report = summary(found)
+    report = summary(throughputs)
     print("\n" + table([list(report[0]), *([str(value) for value in line.values()] for line in report)]))
-    if given.out:
-        given.out.parent.mkdir(parents=True, exist_ok=True)
-        given.out.write_text(json.dumps({"per second": found, "ratios": report}, indent=1) + "\n")
+    if options.out:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text(json.dumps({"per second": throughputs, "ratios": report}, indent=1) + "\n")
 
 
-def summary(found: dict[str, list[float]]) -> list[dict[str, Any]]:
+def summary(throughputs: dict[str, list[float]]) -> list[dict[str, Any]]:
     """Median and range of every ratio, taken within rounds."""
     lines = []
     for name, (above, below) in PAIRS.items():
-        ratios = [a / b for a, b in zip(found[above], found[below], strict=True)]
+        ratios = [a / b for a, b in zip(throughputs[above], throughputs[below], strict=True)]
         spread = f"{min(ratios):.3f} to {max(ratios):.3f}"
         lines.append(
             {"throughput": name, "ratio": round(statistics.median(ratios), 3), "over the rounds": spread}

@@ -15,6 +15,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,11 +57,11 @@ class Rows:
         self.modes = np.array([MODE_CODES[a.mode] for a in self.manifest.attributes], dtype=np.int64)
 
     def plain(self, rows: Sequence[Encoded]) -> Feed:
-        """What the base model's graph takes."""
+        """Inputs of the base model's graph."""
         return collate(rows, pad_of(self.manifest.input))
 
     def full(self, rows: Sequence[Encoded]) -> Feed:
-        """What the whole graph takes, under the bundle's own thresholds and modes."""
+        """Inputs of the whole graph, under the bundle's own thresholds and modes."""
         return {
             **self.plain(rows),
             "thresholds": self.thresholds,
@@ -80,7 +81,7 @@ class Rows:
 
 def yardstick(rows: Rows, repeats: int) -> list[dict[str, Any]]:
     """Rows per second of the bare loop, by graph, runs at a time, threads of each and batch."""
-    cores, found = os.cpu_count() or 1, []
+    cores, lines = os.cpu_count() or 1, []
     ways = dict.fromkeys([(1, 0), (1, cores), (cores, 1)])
     for graph, feed in (("base", rows.plain), ("corrected", rows.full)):
         for runs, threads in ways:
@@ -94,9 +95,9 @@ def yardstick(rows: Rows, repeats: int) -> list[dict[str, Any]]:
                     "threads of each": threads or "default",
                     "batch": batch,
                 }
-                found.append({**one, "rows per s": round(len(rows.rows) / took_s, 1)})
-                _say(found[-1])
-    return found
+                lines.append({**one, "rows per s": round(len(rows.rows) / took_s, 1)})
+                _say(lines[-1])
+    return lines
 
 
 def loop_s(sessions: Sequence[ort.InferenceSession], feeds: Sequence[Feed]) -> float:
@@ -118,21 +119,21 @@ def loop_s(sessions: Sequence[ort.InferenceSession], feeds: Sequence[Feed]) -> f
 
 
 def alone(rows: Rows) -> list[dict[str, Any]]:
-    """One row at a time: what concurrency 1 is held against."""
-    found = []
+    """One row at a time: the reference for concurrency 1."""
+    lines = []
     some = rows.rows[:: max(1, len(rows.rows) // 300)]
     for graph, feed in (("base", rows.plain), ("corrected", rows.full)):
         session = rows.session(graph, 0)
         feeds = [feed([row]) for row in some]
         session.run(None, feeds[0])
-        times = [_seconds(lambda f=one: session.run(None, f)) for one in feeds]  # type: ignore[misc] # noqa: B023
-        found.append({"graph": graph, "p50 ms": round(1e3 * statistics.median(times), 3)})
-    return found
+        times = [_seconds(partial(session.run, None, one)) for one in feeds]
+        lines.append({"graph": graph, "p50 ms": round(1e3 * statistics.median(times), 3)})
+    return lines
 
 
 def correction(rows: Rows, repeats: int) -> list[dict[str, Any]]:
     """The whole graph over the base model's, the same rows in turn, by share of flagged rows."""
-    base, full, found = rows.session("base", 0), rows.session("corrected", 0), []
+    base, full, lines = rows.session("base", 0), rows.session("corrected", 0), []
     middle = len(rows.sorted) // 2
     for batch in COST_BATCHES:
         chosen = rows.sorted[middle : middle + batch]
@@ -147,28 +148,28 @@ def correction(rows: Rows, repeats: int) -> list[dict[str, Any]]:
             limits = never.copy()
             limits[0] = np.sort(risk[:, 0])[::-1][flagged - 1] if flagged else NEVER
             ratios = [
-                _seconds(lambda f={**feed, "thresholds": limits}: full.run(list(OUTPUTS), f))  # type: ignore[misc]
-                / _seconds(lambda: base.run(None, plain))  # noqa: B023
+                _seconds(partial(full.run, list(OUTPUTS), {**feed, "thresholds": limits}))
+                / _seconds(partial(base.run, None, plain))
                 for _ in range(repeats * max(4, 128 // batch))
             ]
-            found.append(
+            lines.append(
                 {"batch": len(chosen), "flagged": f"{share:.0%}", "cost": round(statistics.median(ratios), 3)}
             )
-            _say(found[-1])
-    return found
+            _say(lines[-1])
+    return lines
 
 
 def padding(rows: Rows) -> list[dict[str, Any]]:
-    """Share of positions that are padding: first come first served, and sorted within what waits."""
-    found = []
+    """Share of positions that are padding: in order of arrival, and sorted within a queue."""
+    lines = []
     for batch in BATCHES:
         one: dict[str, Any] = {"batch": batch, "FIFO": _padding(rows.rows, batch)}
         for window in (128, 512):
             waits = [rows.rows[at : at + window] for at in range(0, len(rows.rows), window)]
             ordered = [row for some in waits for row in sorted(some, key=lambda row: row.tokens)]
             one[f"sorted, {window} wait"] = _padding(ordered, batch)
-        found.append({**one, "all sorted": _padding(rows.sorted, batch)})
-    return found
+        lines.append({**one, "all sorted": _padding(rows.sorted, batch)})
+    return lines
 
 
 def _padding(rows: Sequence[Encoded], batch: int) -> str:
@@ -199,25 +200,25 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=2000, help="how many of them at most")
     parser.add_argument("--repeats", type=int, default=3, help="of every loop")
     parser.add_argument("--out", type=Path, help="file for the figures as JSON")
-    given = parser.parse_args()
-    texts = read(given.data)[: given.rows]
-    rows = Rows(load(given.bundle), texts)
+    options = parser.parse_args()
+    texts = read(options.data)[: options.rows]
+    rows = Rows(load(options.bundle), texts)
     print(
         f"{len(texts)} rows, {sum(row.tokens for row in rows.rows) / len(texts):.1f} tokens each", flush=True
     )
-    found = {
-        "raw loop": yardstick(rows, given.repeats),
+    tables = {
+        "raw loop": yardstick(rows, options.repeats),
         "one row at a time": alone(rows),
-        "cost of correction": correction(rows, given.repeats),
+        "cost of correction": correction(rows, options.repeats),
         "padding": padding(rows),
-        "around the engine": stages.measure(rows.bundle, texts, given.repeats),
+        "around the engine": stages.measure(rows.bundle, texts, options.repeats),
     }
-    for title, lines in found.items():
+    for title, lines in tables.items():
         shown = [list(lines[0]), *([str(value) for value in line.values()] for line in lines)]
         print(f"\n{title}\n\n{table(shown)}", flush=True)
-    if given.out:
-        given.out.parent.mkdir(parents=True, exist_ok=True)
-        given.out.write_text(json.dumps({"rows": len(texts), **found}, indent=1) + "\n")
+    if options.out:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text(json.dumps({"rows": len(texts), **tables}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Every fault that the service must survive, again and again: does each run pass?
+"""Run the tests of every fault that the service must survive several times: does each run pass?
 
 python -m bench.faults --runs 10
 python -m bench.faults --runs 3 --only "clock jumped,disk full"
 
-A run is the fault's own tests, with real processes and databases. What acknowledged answers were lost is
-theirs to say: one lost answer fails the run.
+A run is the fault's own tests, with real processes and databases. They count the acknowledged answers that
+were lost: one lost answer fails the run.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ FAULTS: dict[str, tuple[str, ...]] = {
         f"{RECORD}/test_crashes.py::test_neither_database_nor_disk",
     ),
     "database away and back": (
-        f"{E2E}/record/test_record.py::test_a_database_that_goes_away_under_load_costs_no_answer_and_no_record",
+        f"{E2E}/record/test_record.py"
+        "::test_a_database_that_goes_away_under_load_costs_no_answer_and_no_record",
         f"{RECORD}/test_crashes.py::test_a_database_that_goes_away_under_load_loses_nothing",
     ),
     "clock jumped": (
@@ -46,7 +47,8 @@ FAULTS: dict[str, tuple[str, ...]] = {
         "tests/http/operation/test_watch.py::test_nothing_is_let_go_of_by_a_clock_that_was_just_set",
     ),
     "Prometheus away": (
-        f"{E2E}/monitoring/test_rules_live.py::test_totals_go_on_after_an_outage_of_prometheus_and_begin_anew_after_a_long_one",
+        f"{E2E}/monitoring/test_rules_live.py"
+        "::test_totals_go_on_after_an_outage_of_prometheus_and_begin_anew_after_a_long_one",
     ),
     "reload: half-written and two at once": (f"{E2E}/serving/test_reload_together.py",),
     "SIGTERM during start": (f"{E2E}/serving/test_early_stop.py",),
@@ -57,11 +59,11 @@ COUNT = re.compile(r"(\d+) (passed|failed|error|errors|skipped)")
 
 @dataclass(slots=True)
 class Tally:
-    """What became of the runs of one fault."""
+    """Results of the runs of one fault."""
 
     passed: int = 0
     skipped: int = 0
-    """Runs of which a part could not be made here, for want of a program."""
+    """Runs with a skipped part, because a program is missing here."""
     failed: int = 0
     seconds: list[float] = field(default_factory=list)
 
@@ -91,21 +93,21 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--only", default=",".join(FAULTS), help="faults, separated by commas")
     parser.add_argument("--out", type=Path, help="write the figures there, as JSON")
-    wanted = parser.parse_args()
-    tallies = {name: Tally() for name in wanted.only.split(",")}
-    for number in range(1, wanted.runs + 1):
+    options = parser.parse_args()
+    tallies = {name: Tally() for name in options.only.split(",")}
+    for number in range(1, options.runs + 1):
         for name, tally in tallies.items():
             run(FAULTS[name], tally)
             print(
-                f"run {number} of {wanted.runs}: {name}: {tally.seconds[-1]} s, {tally.failed} failed",
+                f"run {number} of {options.runs}: {name}: {tally.seconds[-1]} s, {tally.failed} failed",
                 flush=True,
             )
     print(f"\n{'fault':37s} passed  skipped  failed  median s")
     for name, tally in tallies.items():
-        figures = f"{tally.passed:6d}  {tally.skipped:7d}  {tally.failed:6d}  {statistics.median(tally.seconds):8.1f}"
-        print(f"{name:37s} {figures}")
-    if wanted.out:
-        wanted.out.write_text(
+        counts = f"{tally.passed:6d}  {tally.skipped:7d}  {tally.failed:6d}"
+        print(f"{name:37s} {counts}  {statistics.median(tally.seconds):8.1f}")
+    if options.out:
+        options.out.write_text(
             json.dumps({name: asdict(tally) for name, tally in tallies.items()}, indent=2) + "\n"
         )
     sys.exit(any(tally.failed for tally in tallies.values()))

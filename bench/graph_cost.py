@@ -40,13 +40,13 @@ def rows(batch: int, longest: int, seed: int) -> dict[str, np.ndarray]:
     return {"input_ids": rng.integers(1000, 20000, (batch, longest)) * mask, "attention_mask": mask}
 
 
-def seconds(run: Callable[[], object], repeats: int) -> float:
-    """Median time of one call."""
+def seconds(run: Callable[[], object], repeats: int, clock: Callable[[], float] = time.perf_counter) -> float:
+    """Median time of one call by ``clock``, in seconds."""
     taken = []
     for _ in range(repeats):
-        started = time.perf_counter()
+        started = clock()
         run()
-        taken.append(time.perf_counter() - started)
+        taken.append(clock() - started)
     return statistics.median(taken)
 
 
@@ -58,10 +58,10 @@ def main() -> None:
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--rounds", type=int, default=15)
-    given = parser.parse_args()
-    model = onnx.load(given.bundle / GRAPH)
-    full = session(model.SerializeToString(), given.threads)
-    base = session(base_only(model).SerializeToString(), given.threads)
+    options = parser.parse_args()
+    model = onnx.load(options.bundle / GRAPH)
+    full = session(model.SerializeToString(), options.threads)
+    base = session(base_only(model).SerializeToString(), options.threads)
     attributes = next(o.shape[1] for o in full.get_outputs() if o.name == "risk")
     print("batch  tokens  flagged  base ms  ratio (median of rounds; lowest to highest)", flush=True)
     for batch, longest in ((1, 24), (8, 32), (64, 32)):
@@ -78,7 +78,7 @@ def main() -> None:
             feed = {**plain, "modes": modes, "thresholds": limits}
             repeats = max(3, 200 // batch)
             ratios, base_s = [], 0.0
-            for _ in range(given.rounds):
+            for _ in range(options.rounds):
                 base_s = seconds(lambda: base.run(None, plain), repeats)  # noqa: B023
                 ratios.append(seconds(lambda: full.run(list(OUTPUTS), feed), repeats) / base_s)  # noqa: B023
             spread = f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"

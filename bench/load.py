@@ -34,14 +34,14 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--warmup-s", type=float, default=1.0)
     parser.add_argument("--data", type=Path, help="HateXplain's file or folder; EVENHAND_DATA else")
-    given = parser.parse_args()
-    sent = asks(PROTOCOLS[given.server], [Text(text, None) for text in read(given.data)])
+    options = parser.parse_args()
+    sent = asks(PROTOCOLS[options.server], [Text(text, None) for text in read(options.data)])
 
     async def drive() -> Outcome:
-        await closed(given.port, sent, given.connections or 8, given.warmup_s)
-        if given.connections:
-            return await closed(given.port, sent, given.connections, given.seconds)
-        return await opened(given.port, sent, given.rate, given.seconds)
+        await closed(options.port, sent, options.connections or 8, options.warmup_s)
+        if options.connections:
+            return await closed(options.port, sent, options.connections, options.seconds)
+        return await opened(options.port, sent, options.rate, options.seconds)
 
     print(json.dumps(uvloop.run(drive()).figures(), indent=1))
 

@@ -19,11 +19,11 @@ from bench.wire import HOST, Connection, Reply
 
 RETRY_S = 0.05
 IDLE_S = 3.0
-"""An idle connection older than this is not used again: servers close them, and a race would count as a failure."""
+"""A connection that is idle for longer is not reused: the server may be closing it."""
 STALE_S = 0.5
-"""A used connection that ends this soon after a request was closed before it: the request goes out once more."""
+"""A reused connection that ends this soon after a request was closed before it: the request is sent again."""
 PATIENCE_S = 15.0
-"""How long after the end replies are waited for."""
+"""How long to wait for replies after the end."""
 MOST_CONNECTIONS = 8192
 
 
@@ -118,10 +118,10 @@ class _Load(ABC):
 
     @abstractmethod
     def _free(self, connection: Connection) -> None:
-        """A connection has nothing to do."""
+        """A connection is idle."""
 
     async def _end(self, seconds: float) -> Outcome:
-        """Wait for what is under way; give up what does not come."""
+        """Wait for outstanding replies, and give up those that do not come."""
         try:
             await asyncio.wait_for(self._done.wait(), max(0.0, seconds - self._now()) + PATIENCE_S)
         except TimeoutError:
@@ -153,7 +153,7 @@ class Closed(_Load):
         self._asks = asks
         self._seconds = seconds
         self._at_end = at_end
-        # With something to do at the end, that alone is the end: nobody may leave before it.
+        # Where the run has a last action, only that action may end it.
         self._last_s = seconds if at_end is None else math.inf
         self._active = 0
 
@@ -207,7 +207,7 @@ class Closed(_Load):
 
 
 class Open(_Load):
-    """Requests are sent when they are due, whatever became of those before.
+    """Sends requests when they are due, whether or not earlier ones have been answered.
 
     Args:
         port: Where the server listens.

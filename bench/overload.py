@@ -1,13 +1,11 @@
-"""What three times too much costs: saturated and overloaded in turn, and what no server on these cores could avoid.
+"""Cost of three times too much load: saturation and overload in turn, and the part no server could avoid.
 
     python -m bench.overload --data <hatexplain.jsonl or its folder> --rounds 5
 
-Every round saturates one server with 64 connections, then offers it three times that in an open loop, and
-then
-saturates it beside a refuser of twenty lines that gets the other two thirds: load and server share the cores,
-    so that
-is the most a server could keep if refusing cost it nothing of its own. Ratios are taken within a round,
-figures are medians.
+Every round saturates one server with 64 connections, then offers it three times that in an open loop. Then
+it saturates the server beside a refuser of twenty lines that gets the other two thirds: load and server
+share the cores, so this is the most that a server could keep if refusals were free. Ratios are taken within
+a round, figures are medians.
 """
 
 from __future__ import annotations
@@ -33,7 +31,7 @@ from bench.texts import Text, read
 
 TIMES = 3
 WARMUP_S = 3.0
-"""The refuser listens long before it ends."""
+"""Long enough for the refuser to start listening."""
 
 
 class Trial:
@@ -66,28 +64,28 @@ class Trial:
 
     async def _saturated(self) -> float:
         outcome = await closed(self._port, self._sent, SATURATED, self._seconds)
-        found: float = outcome.figures()["throughput_per_s"]
-        return found
+        throughput: float = outcome.figures()["throughput_per_s"]
+        return throughput
 
 
 async def measure(trial: Trial, rounds: int) -> list[dict[str, Any]]:
-    """Every round, said as it ends."""
-    found = []
+    """Run every round, and print its figures at its end."""
+    figures = []
     await trial.warm()
     for number in range(rounds):
-        found.append(await trial.round())
+        figures.append(await trial.round())
         print(
-            f"round {number + 1}/{rounds}: " + ", ".join(f"{n} {v:.4g}" for n, v in found[-1].items()),
+            f"round {number + 1}/{rounds}: " + ", ".join(f"{n} {v:.4g}" for n, v in figures[-1].items()),
             flush=True,
         )
-    return found
+    return figures
 
 
-def lines(found: list[dict[str, Any]]) -> list[list[str]]:
+def lines(figures: list[dict[str, Any]]) -> list[list[str]]:
     """The table: of every figure the median and the range."""
     made = [["three times the load", "median", "over the rounds"]]
-    for name in found[0]:
-        values = [one[name] for one in found]
+    for name in figures[0]:
+        values = [one[name] for one in figures]
         made.append([name, f"{statistics.median(values):.4g}", f"{min(values):.4g} to {max(values):.4g}"])
     return made
 
@@ -102,16 +100,16 @@ def main() -> None:
     parser.add_argument(
         "--data", type=Path, help="HateXplain's file or folder; EVENHAND_DATA else; our pages else"
     )
-    given = parser.parse_args()
+    options = parser.parse_args()
     stop_on_sigterm()
-    sent = asks(PROTOCOLS["evenhand"], [Text(text, None) for text in read(given.data)])
+    sent = asks(PROTOCOLS["evenhand"], [Text(text, None) for text in read(options.data)])
     port = free_port()
     command = [sys.executable, "-m", "bench.refuser", str(port)]
     refuser = Tree(command, WORK / "logs/refuser.log", servers.ROOT, {})
     try:
         with servers.evenhand().running() as running:
-            trial = Trial(running.port, port, sent, given.seconds)
-            print("\n" + table(lines(uvloop.run(measure(trial, given.rounds)))))
+            trial = Trial(running.port, port, sent, options.seconds)
+            print("\n" + table(lines(uvloop.run(measure(trial, options.rounds)))))
     finally:
         refuser.kill()
 

@@ -16,7 +16,7 @@ from graph_cost import rows, session
 
 from evenhand.models.bundle.bundle import load
 from evenhand.models.bundle.runtime_onnx import MODE_CODES, OUTPUTS
-from evenhand.models.onnx.quantize import Precision, lower
+from evenhand.models.onnx.quantize import Precision, convert_weights
 
 PRECISIONS: tuple[Precision, ...] = ("float16", "int8", "int4")
 
@@ -28,12 +28,14 @@ def main() -> None:
     )
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--rounds", type=int, default=15)
-    given = parser.parse_args()
-    bundle = load(given.bundle)
+    options = parser.parse_args()
+    bundle = load(options.bundle)
     model = onnx.load_model_from_string(bundle.graph)
     stored = bundle.manifest.graph.weights
     graphs = {stored: bundle.graph}
-    graphs |= {name: lower(model, name).SerializeToString() for name in PRECISIONS if name != stored}
+    graphs |= {
+        name: convert_weights(model, name).SerializeToString() for name in PRECISIONS if name != stored
+    }
     sessions = {name: session(graph, 1) for name, graph in graphs.items()}
     print("weights, MB:", ", ".join(f"{name} {len(graph) / 1e6:.1f}" for name, graph in graphs.items()))
     thresholds = np.array([a.threshold for a in bundle.manifest.attributes], dtype=np.float32)
@@ -45,7 +47,7 @@ def main() -> None:
             "modes": np.tile(modes, (batch, 1)),
         }
         taken: dict[str, list[float]] = {name: [] for name in sessions}
-        for _ in range(given.rounds):
+        for _ in range(options.rounds):
             for name, graph in sessions.items():
                 started = time.process_time()
                 for _ in range(max(1, 32 // batch)):

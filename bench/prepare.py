@@ -1,4 +1,4 @@
-"""What the side by side needs on disk: the base model cut out of a bundle, and a virtual environment per peer.
+"""Files that the side by side needs: the base model cut out of a bundle, and a virtual environment per peer.
 
     python -m bench.prepare --only fastapi,litserve
 
@@ -69,10 +69,10 @@ def environment(name: str) -> Path:
         print(f"installing {name}", flush=True)
         venv.create(folder, clear=True, with_pip=True)
         pip = [str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        found = subprocess.run([*pip, "-r", str(requirements)], capture_output=True, text=True)
-        if found.returncode:
-            errors = [line for line in found.stderr.splitlines() if line.startswith("ERROR")]
-            raise NotInstalled((errors or found.stderr.splitlines() or ["pip failed"])[-1][:200])
+        ended = subprocess.run([*pip, "-r", str(requirements)], capture_output=True, text=True)
+        if ended.returncode:
+            errors = [line for line in ended.stderr.splitlines() if line.startswith("ERROR")]
+            raise NotInstalled((errors or ended.stderr.splitlines() or ["pip failed"])[-1][:200])
         done.write_text(digest)
     return folder / "bin"
 

@@ -1,4 +1,4 @@
-"""A server as a process tree: start it, weigh it, stop it, and see what it leaves behind."""
+"""A server as a process tree: start it, measure it, stop it, and count the processes it leaves."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bench.loops import raise_file_limit
 START_S = 120.0
 STOP_S = 30.0
 DROPPED = ("OMP_", "GOMP_", "MKL_")
-"""Settings of whoever runs the benchmark that would change the threads of a server."""
+"""Variables of the caller's environment that would change a server's threads."""
 
 
 class DidNotStart(RuntimeError):
@@ -61,7 +61,7 @@ class Tree:
         self._root = psutil.Process(self._process.pid)
         self._waiter = ThreadPoolExecutor(1)
         self._ending: Future[tuple[int | None, float]] = Future()
-        self._known: dict[int, psutil.Process] = {self._root.pid: self._root}
+        self._processes: dict[int, psutil.Process] = {self._root.pid: self._root}
 
     def wait_ready(self, port: int, path: str) -> None:
         """Wait until ``path`` answers 200.
@@ -87,7 +87,7 @@ class Tree:
         return total
 
     def memory_mb(self) -> float:
-        """Resident memory of the tree in MiB; pages shared by several processes count once, in shares (PSS)."""
+        """Resident memory of the tree in MiB; pages that processes share count once (PSS)."""
         total = 0
         for process in self._alive():
             with contextlib.suppress(psutil.Error):
@@ -100,7 +100,7 @@ class Tree:
         return len(self._alive())
 
     def terminate(self) -> None:
-        """Ask it to stop, as an orchestrator does."""
+        """Send SIGTERM, as an orchestrator does."""
         self._alive()
         started_s = time.monotonic()
         self._process.send_signal(signal.SIGTERM)
@@ -118,14 +118,14 @@ class Tree:
         code, took_s = self._ending.result()
         if code is not None:
             time.sleep(2)
-        left = [process for process in self._known.values() if _runs(process)]
+        left = [process for process in self._processes.values() if _runs(process)]
         orphans = len(left) if code is not None else len([p for p in left if p.pid != self._root.pid])
         self.kill()
         return Stopped(code, took_s, orphans)
 
     def kill(self) -> None:
         """End every process of the tree."""
-        for process in [*self._alive(), *self._known.values()]:
+        for process in [*self._alive(), *self._processes.values()]:
             with contextlib.suppress(psutil.Error):
                 process.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -134,8 +134,8 @@ class Tree:
 
     def _alive(self) -> list[psutil.Process]:
         with contextlib.suppress(psutil.Error):
-            self._known.update({child.pid: child for child in self._root.children(recursive=True)})
-        return [process for process in self._known.values() if _runs(process)]
+            self._processes.update({child.pid: child for child in self._root.children(recursive=True)})
+        return [process for process in self._processes.values() if _runs(process)]
 
     def _last_line(self) -> str:
         lines = [line for line in self._log.read_text(errors="replace").splitlines() if line.strip()]
@@ -143,7 +143,7 @@ class Tree:
 
 
 def stop_on_sigterm() -> None:
-    """Let SIGTERM end a benchmark together with its servers; an exception could get lost inside the event loop."""
+    """Let SIGTERM end a benchmark and its servers; the event loop could swallow an exception."""
 
     def stop(*_: object) -> None:
         for tree in list(_RUNNING):
@@ -154,7 +154,7 @@ def stop_on_sigterm() -> None:
 
 
 def free_port() -> int:
-    """A port that nobody uses, with room for a few behind it."""
+    """A free port with a few free ports behind it."""
     while True:
         with socket.socket() as first, socket.socket() as second, socket.socket() as third:
             first.bind(("127.0.0.1", 0))
@@ -173,7 +173,7 @@ def _runs(process: psutil.Process) -> bool:
 
 
 def _status(port: int, path: str) -> int:
-    """Status of a GET; 0 where nobody answers."""
+    """Status of a GET; 0 without an answer."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
             connection.sendall(

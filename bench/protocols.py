@@ -1,4 +1,4 @@
-"""How a server is asked, and where its answer stands: each peer in the shape that it prescribes."""
+"""Each server's request and the place of the answer in its reply, in the form that the peer prescribes."""
 
 from __future__ import annotations
 
@@ -99,9 +99,9 @@ def asks(protocol: Protocol, texts: Sequence[Text]) -> list[Ask]:
 
 def mixed(good: Sequence[Ask], bad: Sequence[Ask], every: int) -> list[Ask]:
     """A bad request in every ``every``, the bad ones in turn."""
-    found: list[Ask] = []
+    requests: list[Ask] = []
     for index, ask in enumerate(good):
         if index % (every - 1) == (every - 1) // 2:
-            found.append(bad[index // (every - 1) % len(bad)])
-        found.append(ask)
-    return found
+            requests.append(bad[index // (every - 1) % len(bad)])
+        requests.append(ask)
+    return requests

@@ -1,10 +1,10 @@
-"""A million decisions on record: how fast are they written, verified and found?
+"""A million decisions on record: how fast are they written, verified and looked up?
 
     python -m bench.record --rows 1000000
     python -m bench.record --rows 1000000 --url postgresql+psycopg://user@127.0.0.1/empty
 
-Decisions are those of the demo bundle, with random answers; the record's own store writes them, in lots of
-2,000. Then ``evenhand audit verify`` runs as a process of its own, and decisions are asked for by their ids.
+Decisions are those of the demo bundle, with random answers; the record's own store writes them in batches of
+2,000. Then ``evenhand audit verify`` runs as its own process, and decisions are looked up by their ids.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from evenhand.service.ids import ulid
 from evenhand.service.types import Answer, Decision, Row, Verdict
 
 LOT_ROWS = 2000
-ASKED = 1000
+LOOKUPS = 1000
 VERIFY = (sys.executable, "-c", "from evenhand.cli.main import main; main()", "audit", "verify")
 
 
@@ -92,11 +92,11 @@ def verified(url: str, folder: Path) -> dict[str, Any]:
     }
 
 
-def asked(store: Store, names: list[str]) -> dict[str, float | None]:
-    """How long a decision takes to be found, in milliseconds."""
+def lookup_times(store: Store, names: list[str]) -> dict[str, float | None]:
+    """Times to look up a decision, in milliseconds."""
     generator = random.Random(1)
     took_ms = []
-    for _ in range(ASKED):
+    for _ in range(LOOKUPS):
         began_s = time.monotonic()
         assert store.decision(generator.choice(names)) is not None
         took_ms.append((time.monotonic() - began_s) * 1000)
@@ -109,12 +109,12 @@ def measure(url: str, folder: Path, rows: int) -> dict[str, Any]:
     store = Store(url, keys.fingerprint)
     names, took_s = fill(store, keys, rows)
     checkpoint(store.engine, load_key(folder / "checkpoint.key"))
-    found = {"database": store.engine.dialect.name, "rows": rows, "written_per_s": rounded(rows / took_s)}
-    found |= {"verify": verified(url, folder), "decision_ms": asked(store, names)}
+    figures = {"database": store.engine.dialect.name, "rows": rows, "written_per_s": rounded(rows / took_s)}
+    figures |= {"verify": verified(url, folder), "decision_ms": lookup_times(store, names)}
     store.engine.dispose()
     if store.engine.dialect.name == "sqlite":
-        found["file_mib"] = rounded((folder / "record.db").stat().st_size / 2**20)
-    return found
+        figures["file_mib"] = rounded((folder / "record.db").stat().st_size / 2**20)
+    return figures
 
 
 def main() -> None:
@@ -126,11 +126,11 @@ def main() -> None:
     parser.add_argument(
         "--url", default="", help="an empty database; a SQLite file that is removed where not given"
     )
-    given = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="evenhand-record-") as name:
         folder = Path(name)
-        found = measure(given.url or f"sqlite:///{folder / 'record.db'}", folder, given.rows)
-    print(json.dumps(found, indent=2))
+        figures = measure(options.url or f"sqlite:///{folder / 'record.db'}", folder, options.rows)
+    print(json.dumps(figures, indent=2))
 
 
 if __name__ == "__main__":

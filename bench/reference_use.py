@@ -25,7 +25,7 @@ from fairlearn.metrics import equalized_odds_difference
 from bench.references import PAIRS
 from bench.references.pair import Floats, Ints, Pair
 from evenhand.console import say
-from evenhand.training.baselines.context import Context, prepare
+from evenhand.training.baselines.base import Context, prepare
 from evenhand.training.benchmark.score import ScoredRows
 from evenhand.training.data.attributes import with_intersections
 from evenhand.training.evaluation.metrics import worst
@@ -51,41 +51,41 @@ def names(context: Context) -> tuple[str, ...]:
 
 
 def figures(context: Context, rows: Ints, answers: Ints) -> Floats:
-    """Accuracy, the worst cell, then the equalized odds difference of every attribute, by fairlearn's own metric.
+    """Accuracy, the worst cell, and the equalized odds difference of every attribute by fairlearn's metric.
 
     Args:
         context: The seed.
         rows: Which; one that is named twice counts twice.
         answers: Their classes.
     """
-    judged = ScoredRows(context.rows, context.schema, rows)
-    lowest = worst(judged.cells(answers))
+    scored = ScoredRows(context.rows, context.schema, rows)
+    lowest = worst(scored.cells(answers))
     good = context.schema.labels.index(context.schema.favourable[0])
-    found = [float((answers == judged.truth).mean()), np.nan if lowest is None else lowest.accuracy.value]
+    values = [float((answers == scored.truth).mean()), np.nan if lowest is None else lowest.accuracy.value]
     for name in context.schema.gated:
-        groups = judged.groups(name)
-        known = groups >= 0
-        truth, selected = judged.truth[known] == good, answers[known] == good
-        found.append(
-            equalized_odds_difference(truth, selected, sensitive_features=np.minimum(groups[known], 1))
+        groups = scored.groups(name)
+        has_group = groups >= 0
+        truth, selected = scored.truth[has_group] == good, answers[has_group] == good
+        values.append(
+            equalized_odds_difference(truth, selected, sensitive_features=np.minimum(groups[has_group], 1))
         )
-    return np.array(found)
+    return np.array(values)
 
 
 def over_draws(context: Context, rows: Ints, sides: Sides) -> Floats:
     """The larger standard deviation of every figure; 0 where nothing is drawn."""
-    found: Floats = np.max(
+    deviation: Floats = np.max(
         [np.std([figures(context, rows, one) for one in side], axis=0) for side in sides], axis=0
     )
-    return found
+    return deviation
 
 
 def over_rows(context: Context, rows: Ints, answers: Ints) -> Floats:
     """Standard deviation of every figure when the test rows are drawn again, with repetition."""
     rng = np.random.default_rng(0)
     again = [rng.integers(0, len(rows), len(rows)) for _ in range(RESAMPLED)]
-    found: Floats = np.nanstd([figures(context, rows[at], answers[at]) for at in again], axis=0)
-    return found
+    deviation: Floats = np.nanstd([figures(context, rows[at], answers[at]) for at in again], axis=0)
+    return deviation
 
 
 def within(difference: float, draws: float, rows: float) -> str:
@@ -97,8 +97,8 @@ def within(difference: float, draws: float, rows: float) -> str:
 
 def lines(context: Context, pair: Pair) -> Iterator[str]:
     """One line per figure."""
-    at = context.rows.split[context.judged] == "test"
-    rows = context.judged[at]
+    at = context.rows.split[context.scored] == "test"
+    rows = context.scored[at]
     sides: Sides = []
     for whose, learn in (("evenhand's", pair.ours), ("the library's", pair.theirs)):
         say(f"{pair.name}: {whose} side")
@@ -110,13 +110,13 @@ def lines(context: Context, pair: Pair) -> Iterator[str]:
     ours, theirs = (np.mean([figures(context, rows, one) for one in side], axis=0) for side in sides)
     noise = (over_draws(context, rows, sides), over_rows(context, rows, sides[0][0]))
     for name, *of in zip(names(context), ours, theirs, ours - theirs, *noise, strict=True):
-        told = " | ".join(f"{value:.4f}" for value in of)
-        yield f"{pair.name} | {name} | {told} | {within(*of[2:])} | {same:.4f}"
+        cells = " | ".join(f"{value:.4f}" for value in of)
+        yield f"{pair.name} | {name} | {cells} | {within(*of[2:])} | {same:.4f}"
 
 
 def main() -> None:
     """Compare, and print."""
-    known = {pair.name: pair for pair in PAIRS}
+    by_name = {pair.name: pair for pair in PAIRS}
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -124,21 +124,22 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument(
-        "--only", choices=known, action="append", help="One method; repeatable. All where not given."
+        "--only", choices=by_name, action="append", help="One method; repeatable. All where not given."
     )
-    given = parser.parse_args()
+    options = parser.parse_args()
     distributed.deterministic()
     warnings.filterwarnings(
         "ignore", category=DeprecationWarning
     )  # fairlearn's own, of pandas, at every step
-    context = context_of(given.recipe, given.data, given.work)
+    context = context_of(options.recipe, options.data, options.work)
     say(f"the base's representation is {context.features.representation.shape[1]} wide")
     print(
-        "method | figure | evenhand | reference use | difference | over draws | over rows | within | same answers",
+        "method | figure | evenhand | reference use | difference | over draws | over rows | within | same "
+        "answers",
         flush=True,
     )
-    for name in given.only or known:
-        for line in lines(context, known[name]):
+    for name in options.only or by_name:
+        for line in lines(context, by_name[name]):
             print(line, flush=True)
 
 

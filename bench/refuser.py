@@ -1,4 +1,4 @@
-"""The least that refusing can cost: answers 429 to whatever arrives and reads nothing of it.
+"""The cheapest possible refusal: answers 429 to every request without reading it.
 
 python -m bench.refuser <port>
 """

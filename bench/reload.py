@@ -65,10 +65,10 @@ async def drive(
     stopping = False
 
     async def ask() -> list[Outcome]:
-        found = []
+        outcomes = []
         while not stopping:
-            found.append(await closed(running.port, sent, CONNECTIONS, 2))
-        return found
+            outcomes.append(await closed(running.port, sent, CONNECTIONS, 2))
+        return outcomes
 
     load = asyncio.create_task(ask())
     request = post(HOST, f"/models/{name}/reload", b"{}")
@@ -110,22 +110,22 @@ def main() -> None:
         "--data", type=Path, help="HateXplain's file or folder; EVENHAND_DATA else; our pages else"
     )
     parser.add_argument("--out", type=Path, help="file for the figures as JSON")
-    given = parser.parse_args()
+    options = parser.parse_args()
     stop_on_sigterm()
-    manifest, _ = bundles.read_manifest(given.bundle)
+    manifest, _ = bundles.read_manifest(options.bundle)
     with tempfile.TemporaryDirectory() as folder:
         link = Path(folder) / "served"
-        made = copies(Path(folder), given.bundle)
+        made = copies(Path(folder), options.bundle)
         point(link, made[0])
         server = evenhand(link)
-        sent = asks(server.protocol, [Text(text, None) for text in read(given.data)])
+        sent = asks(server.protocol, [Text(text, None) for text in read(options.data)])
         with server.running() as running:
-            found = uvloop.run(drive(running, sent, link, made, manifest.name, given.reloads))
-    if given.out:
-        given.out.parent.mkdir(parents=True, exist_ok=True)
-        given.out.write_text(json.dumps(found, indent=1) + "\n")
-    del found["memory_mb"]
-    print(json.dumps(found), flush=True)
+            figures = uvloop.run(drive(running, sent, link, made, manifest.name, options.reloads))
+    if options.out:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text(json.dumps(figures, indent=1) + "\n")
+    del figures["memory_mb"]
+    print(json.dumps(figures), flush=True)
 
 
 if __name__ == "__main__":

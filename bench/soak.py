@@ -1,4 +1,4 @@
-"""Does memory stay flat? One server under steady load for a long time, its memory written down every ten seconds.
+"""Does memory stay flat? One server under steady load for a long time; its memory is read every ten seconds.
 
     python -m bench.soak --minutes 30 --data <hatexplain.jsonl or its folder>
 
@@ -36,7 +36,9 @@ PIECE_S = 60.0
 async def soak(running: Running, sent: Sequence[Ask], minutes: float, share: float) -> dict[str, Any]:
     """Find the load, then hold it."""
     await closed(running.port, sent, SATURATED, 3)
-    saturated = summarise((found := await closed(running.port, sent, SATURATED, 10)).records, found.seconds)
+    saturated = summarise(
+        (outcome := await closed(running.port, sent, SATURATED, 10)).records, outcome.seconds
+    )
     rate = share * saturated["throughput_per_s"]
     print(f"{saturated['throughput_per_s']}/s saturated; {rate:.0f}/s for {minutes:g} min", flush=True)
     samples: list[float] = []
@@ -88,16 +90,16 @@ def main() -> None:
         "--data", type=Path, help="HateXplain's file or folder; EVENHAND_DATA else; our pages else"
     )
     parser.add_argument("--out", type=Path, help="file for the figures as JSON")
-    given = parser.parse_args()
-    server = SERVERS[given.server]
+    options = parser.parse_args()
+    server = SERVERS[options.server]
     stop_on_sigterm()
-    sent = asks(server.protocol, [Text(text, None) for text in read(given.data)])
+    sent = asks(server.protocol, [Text(text, None) for text in read(options.data)])
     with server.running() as running:
-        found = uvloop.run(soak(running, sent, given.minutes, given.share))
-    if given.out:
-        given.out.parent.mkdir(parents=True, exist_ok=True)
-        given.out.write_text(json.dumps(found, indent=1) + "\n")
-    print(f"requests by status {found['statuses']}; drift {found['drift_percent']} %", flush=True)
+        figures = uvloop.run(soak(running, sent, options.minutes, options.share))
+    if options.out:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text(json.dumps(figures, indent=1) + "\n")
+    print(f"requests by status {figures['statuses']}; drift {figures['drift_percent']} %", flush=True)
 
 
 if __name__ == "__main__":

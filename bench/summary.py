@@ -88,8 +88,8 @@ def summarise(records: Sequence[Record], seconds: float) -> dict[str, Any]:
 
 def median(values: Sequence[float | None]) -> float | None:
     """Median of what is there."""
-    found = [value for value in values if value is not None]
-    return statistics.median(found) if found else None
+    present = [value for value in values if value is not None]
+    return statistics.median(present) if present else None
 
 
 def rounded(value: float | None) -> float | None:

@@ -1,4 +1,4 @@
-"""What is asked: real posts where they are at hand, sentences of this repository else. And what the base model says."""
+"""Texts to send: real posts if available, else this repository's sentences; and the base's answers."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def file_of(data: Path | None) -> Path | None:
     Args:
         data: A JSONL file with ``text`` and ``split``, or the folder of one; it must be there if it is given.
     """
-    given = data or Path(os.environ.get(VARIABLE) or os.devnull)
-    file = given / FILE if given.is_dir() else given
+    path = data or Path(os.environ.get(VARIABLE) or os.devnull)
+    file = path / FILE if path.is_dir() else path
     if data and not file.is_file():
         raise SystemExit(f"error: no file {file}; --data takes {FILE} or its folder, or leave it out")
     return file if file.is_file() else None
@@ -55,7 +55,7 @@ def read(data: Path | None) -> list[str]:
 
 
 def sentences() -> list[str]:
-    """Sentences and paragraphs of 3 to 55 words, as posts have, in an order that does not follow the pages."""
+    """Sentences and paragraphs of 3 to 55 words, as posts have, in a shuffled order."""
     pages = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs/adr").glob("*.md"))]
     words = "\n\n".join(page.read_text() for page in pages)
     parts = re.split(r"[.|:;\n]{1,}\s", words) + words.split("\n\n")

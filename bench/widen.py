@@ -1,4 +1,4 @@
-"""The graph as torch exports it: every token goes through the last block again, for what a comparison is to be with."""
+"""The graph as torch exports it, for a comparison: every token goes through the last block again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HTTP/1.1 as thin as a load generator needs it: requests are bytes made beforehand, replies are searched, not parsed.
+"""Minimal HTTP/1.1 for a load generator: requests are prepared bytes, replies are searched, not parsed.
 
 It shares the processor with the server that it measures, so every instruction here lowers the figures.
 """
@@ -74,8 +74,8 @@ def _body(head: bytes, rest: bytes) -> bytes | None:
 def _unchunked(rest: bytes) -> bytes | None:
     parts: list[bytes] = []
     while True:
-        line, found, rest = rest.partition(b"\r\n")
-        if not found:
+        line, separator, rest = rest.partition(b"\r\n")
+        if not separator:
             return None
         size = int(line.split(b";")[0], 16)
         if size == 0:

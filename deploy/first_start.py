@@ -1,8 +1,7 @@
-"""What docker-compose.yml runs before all else: makes the database's password and the service's keys, once.
+"""Make the database's password and the service's keys, once: docker-compose.yml runs this before all else.
 
-Each is left where only who needs it can read it: /secrets is the service's (and the database's password),
-    /scrape is
-Prometheus', /issued is for people.
+Only its user can read each file: /secrets is for the service (with the database's password), /scrape for
+Prometheus, /issued for people.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ def write(path: Path, content: str, owner: int) -> None:
 
 
 def make_password(folder: Path) -> None:
-    """The database's: as it wants it, and as its clients do."""
+    """Make the database's password, and the file of it that its clients read."""
     word = folder / "password"
     if not word.exists():
         word.write_text(secrets.token_urlsafe(32))
@@ -39,16 +38,16 @@ def make_password(folder: Path) -> None:
 
 
 def make_keys(root: Path) -> None:
-    """The file of keys comes last: a first start that was cut off begins anew."""
+    """Make every key. The file of keys is written last, so an interrupted first start begins again."""
     keys, draft = root / "secrets/keys", root / "secrets/keys.draft"
     if keys.exists():
         return
     draft.unlink(missing_ok=True)
     for name, file, owner, scopes in KEYS:
-        asked = [word for scope in scopes for word in ("--scope", scope)]
-        command = ("evenhand", "key", "new", name, "--file", draft, *asked)
-        made = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own words
-        write(root / file, made.stdout, owner)
+        options = [word for scope in scopes for word in ("--scope", scope)]
+        command = ("evenhand", "key", "new", name, "--file", draft, *options)
+        key = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout  # noqa: S603
+        write(root / file, key, owner)
     os.chown(draft, SERVICE, SERVICE)
     draft.rename(keys)
 

@@ -1,7 +1,7 @@
-"""Writes the software bill of materials of an environment: ``python deploy/make_sbom.py <its python> dist/sbom.json``.
+"""Write the software bill of materials: ``python deploy/make_sbom.py <environment's python> dist/sbom.json``.
 
-CycloneDX's own tool makes it; what it says is checked here: every package of the environment and no other,
-each with a version, and nothing that leads to the machine where it was made.
+CycloneDX's own tool makes it. This file checks that it lists every package of the environment and no other,
+each with a version, and names no place of the machine where it was made.
 """
 
 from __future__ import annotations
@@ -15,13 +15,16 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 NAME = "evenhand"
-LISTED = "import importlib.metadata as m, json; print(json.dumps([(d.name, d.version) for d in m.distributions()]))"
+LISTED = (
+    "import importlib.metadata as m, json; "
+    "print(json.dumps([(d.name, d.version) for d in m.distributions()]))"
+)
 MUST = ("fastapi", "onnxruntime")
-"""Without a licence, whoever ships them may not: of the others some say none in their metadata."""
+"""These must state a licence, or they may not be shipped; some others state none in their metadata."""
 
 
 class WrongBillError(ValueError):
-    """The bill does not hold; the message says what is missing or too much."""
+    """The bill is wrong; the message says what is missing or too much."""
 
 
 def make(python: Path, out: Path) -> list[str]:
@@ -42,8 +45,8 @@ def make(python: Path, out: Path) -> list[str]:
     tool = [sys.executable, "-m", "cyclonedx_py", "environment", "--pyproject", str(ROOT / "pyproject.toml")]
     tool += ["--output-reproducible", "--validate", "--of", "JSON", "-o", str(out), str(python)]
     subprocess.run(tool, check=True)  # noqa: S603 - our own words, and the operator's paths
-    asked = [str(python), "-I", "-c", LISTED]
-    there = subprocess.run(asked, check=True, capture_output=True, text=True).stdout  # noqa: S603
+    command = [str(python), "-I", "-c", LISTED]
+    there = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603
     return check(json.loads(out.read_text()), {_plain(name): version for name, version in json.loads(there)})
 
 
@@ -75,7 +78,7 @@ def _plain(name: str) -> str:
 
 
 def main() -> None:
-    """Write it, and say what is to be looked at."""
+    """Write the bill, and print the packages that a person must check."""
     try:
         silent = make(Path(sys.argv[1]), Path(sys.argv[2]))
     except (WrongBillError, subprocess.CalledProcessError) as error:

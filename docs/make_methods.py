@@ -1,7 +1,7 @@
-"""Writes docs/methods/index.md from the registry and the pages: ``python docs/make_methods.py``; a test compares them.
+"""Write docs/methods/index.md from the registry and the pages: ``python docs/make_methods.py``.
 
-A page's first paragraph begins with the methods it is about, as ``evenhand compare`` names them: ``--methods
-dfr``.
+A test compares them. A page's first paragraph begins with the methods it is about, as ``evenhand compare``
+names them: ``--methods dfr``.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from evenhand.training.baselines.base import Method
 from evenhand.training.baselines.index import STAGES
-from evenhand.training.baselines.method import Method
 
 HERE = Path(__file__).parent / "methods"
 INDEX = "index.md"
@@ -38,10 +38,12 @@ A stage's name stands for all of its methods: `--methods before-training,dfr`.
 
 The columns of the tables are:
 
-- **Attribute**: who sees it. The first word says of which training rows. The second says whether something is chosen
+- **Attribute**: who sees it. The first word says of which training rows. The second says whether something \
+is chosen
   with it on validation rows. The third says whether the row's own attribute is an input.
 - **Served**: as a *bundle* of its own, as a *corrector* in the base's graph, or not, and how.
-- **Cost**: the computation of a row relative to the base. *Counted* means that it depends on how many rows are
+- **Cost**: the computation of a row relative to the base. *Counted* means that it depends on how many rows \
+are
   corrected; `evenhand compare` shows the result."""
 CONTINUOUS = "## While it serves\n\nThe service watches these all the time; none of them changes an answer."
 WATCH, ALERT = "[Watch fairness](../howto/watch.md)", "[Answer an alert](../howto/alert.md)"
@@ -72,8 +74,8 @@ WATCHED = (
 
 def about(text: str) -> list[str]:
     """The methods that a page is about."""
-    found = ABOUT.search(text)
-    return found[1].split(",") if found else []
+    match = ABOUT.search(text)
+    return match[1].split(",") if match else []
 
 
 def pages() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Writes the pages under docs/reference from the code: ``python docs/make_reference.py``; a test says if one is old."""
+"""Write the pages under docs/reference from the code: ``python docs/make_reference.py``. A test compares."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def table(head: Sequence[str], rows: Iterator[Sequence[str]]) -> str:
 
 def said_of(module: ModuleType) -> dict[str, dict[str, str]]:
     """What the texts below a module's fields say, by class and field."""
-    found: dict[str, dict[str, str]] = {}
+    descriptions: dict[str, dict[str, str]] = {}
     for made in ast.parse(inspect.getsource(module)).body:
         if not isinstance(made, ast.ClassDef):
             continue
@@ -59,8 +59,8 @@ def said_of(module: ModuleType) -> dict[str, dict[str, str]]:
             documented = isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)
             if documented and isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
                 said = inspect.cleandoc(text.value.value)  # type: ignore[attr-defined]
-                found.setdefault(made.name, {})[field.target.id] = said
-    return found
+                descriptions.setdefault(made.name, {})[field.target.id] = said
+    return descriptions
 
 
 def settings_page() -> str:
@@ -75,8 +75,8 @@ def settings_page() -> str:
 
     return (
         "# Settings\n\nThe command line wins over the environment, the environment over the YAML file that "
-        "`EVENHAND_CONFIG` names (there a setting's name is in lower case, without the prefix). An unknown name stops "
-        "the start. `evenhand doctor` shows each value and where it came from.\n\n"
+        "`EVENHAND_CONFIG` names (there a setting's name is in lower case, without the prefix). An unknown "
+        "name stops the start. `evenhand doctor` shows each value and where it came from.\n\n"
         + table(("variable", "kind", "default", "meaning"), rows())
     )
 
@@ -93,13 +93,12 @@ def kind(schema: Schema) -> str:
             return " or ".join(dict.fromkeys(kind(one) for one in schema[word]))
     limits = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exclusiveMaximum": "below"}
     said = " ".join(f"{word} {schema[name]:g}" for name, word in limits.items() if name in schema)
-    found = str(schema.get("type", "any"))
-    if found == "array":
-        of = kind(schema["items"]) if schema.get("items") else "any"
-        found = f"list of {of}"
-    if found == "object" and isinstance(schema.get("additionalProperties"), dict):
-        found = f"object of {kind(schema['additionalProperties'])}"
-    return f"{found} {said}".strip()
+    word = str(schema.get("type", "any"))
+    if word == "array":
+        word = f"list of {kind(schema['items']) if schema.get('items') else 'any'}"
+    if word == "object" and isinstance(schema.get("additionalProperties"), dict):
+        word = f"object of {kind(schema['additionalProperties'])}"
+    return f"{word} {said}".strip()
 
 
 def cli_page() -> str:
@@ -147,7 +146,8 @@ def api_page() -> str:
             routes.append(_route(path, method, one))
     bodies = _schemas(schema["components"]["schemas"], said_of(schemas))
     return (
-        "# HTTP interface\n\nThe running service has the same at `/openapi.json`, and a page to try it at `/docs`. "
+        "# HTTP interface\n\nThe running service has the same at `/openapi.json`, and a page to try it at "
+        "`/docs`. "
         'Every route answers an error as `{"error": {"type": ..., "message": ...}}`.\n\n## Routes\n\n'
         + "\n\n".join(routes)
         + "\n\n## Bodies\n\n"
@@ -158,9 +158,8 @@ def api_page() -> str:
 def _route(path: str, method: str, one: Schema) -> str:
     lines = [f"### `{method.upper()} {path}`", inspect.cleandoc(one.get("description", ""))]
     for param in one.get("parameters", ()):
-        lines.append(
-            f"- `{param['name']}` ({param['in']}, {kind(param['schema'])}) {param.get('description', '')}".strip()
-        )
+        head = f"- `{param['name']}` ({param['in']}, {kind(param['schema'])})"
+        lines.append(f"{head} {param.get('description', '')}".strip())
     for content in one.get("requestBody", {}).get("content", {}).values():
         lines.append(f"- body: {kind(content['schema'])}")
     for status, answer in sorted(one["responses"].items()):
@@ -171,9 +170,9 @@ def _route(path: str, method: str, one: Schema) -> str:
     return "\n\n".join(lines[:2]) + ("\n\n" + "\n".join(lines[2:]) if lines[2:] else "")
 
 
-def _schemas(found: dict[str, Schema], said: Mapping[str, Mapping[str, str]]) -> str:
+def _schemas(schemas: dict[str, Schema], said: Mapping[str, Mapping[str, str]]) -> str:
     parts = []
-    for name, schema in sorted(found.items()):
+    for name, schema in sorted(schemas.items()):
         required = set(schema.get("required", ()))
 
         def rows(
@@ -208,15 +207,16 @@ def series_page() -> str:
 
     def rows() -> Iterator[Sequence[str]]:
         for one in sorted(ours, key=lambda one: one._name):  # type: ignore[attr-defined]
-            suffix = {"counter": "_total", "histogram": "_bucket, _sum, _count"}.get(one._type, "")  # type: ignore[attr-defined]
+            kind_of: str = one._type  # type: ignore[attr-defined]
+            suffix = {"counter": "_total", "histogram": "_bucket, _sum, _count"}.get(kind_of, "")
             labels = ", ".join(f"`{label}`" for label in one._labelnames)  # type: ignore[attr-defined]
             name = f"`{one._name}{suffix}`" if "," not in suffix else f"`{one._name}` ({suffix})"  # type: ignore[attr-defined]
             yield name, one._type, labels, one._documentation  # type: ignore[attr-defined]
 
     return (
-        "# Series\n\nWhat `/metrics` shows, beside the `process_` and `python_` series of the client library. Rules "
-        "over them are in `deploy/prometheus/rules`; their alerts have a [page each](../howto/alert.md).\n\n"
-        + table(("series", "type", "labels", "meaning"), rows())
+        "# Series\n\nWhat `/metrics` shows, beside the `process_` and `python_` series of the client "
+        "library. Rules over them are in `deploy/prometheus/rules`; their alerts have a [page "
+        "each](../howto/alert.md).\n\n" + table(("series", "type", "labels", "meaning"), rows())
     )
 
 
@@ -225,7 +225,8 @@ def manifest_page() -> str:
     schema = Manifest.model_json_schema()
     whole = {**schema.pop("$defs"), "Manifest": schema}
     return (
-        "# Manifest\n\n`manifest.json` of a bundle. A field that is not here, or a file without its hash, stops the "
+        "# Manifest\n\n`manifest.json` of a bundle. A field that is not here, or a file without its hash, "
+        "stops the "
         "loading; `evenhand bundle verify FOLDER` says which.\n\n" + _schemas(whole, said_of(manifest))
     )
 

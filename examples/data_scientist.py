@@ -35,7 +35,7 @@ def main() -> None:
     """Fit, evaluate, and print what the correction changed."""
     write_loans("loans.csv")
     columns = ["--label", "repaid", "--favourable", "yes", "--attribute", "sex", "--reference", "sex=Male"]
-    # Without a certificate the best setting is taken; watch such a bundle in shadow mode before it decides.
+    # Without a certificate the best setting is taken; run such a bundle in shadow mode before it decides.
     evenhand("fit", "--task", "table", "--data", "loans.csv", *columns, "--no-certificate", "--out", "loans")
     evenhand("evaluate", "loans", "--data", "loans.csv", "--out", "report.html", "--json", "report.json")
     with open("report.json") as file:

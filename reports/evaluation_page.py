@@ -34,7 +34,7 @@ def html(result: Plain) -> str:
     """Write the page.
 
     Args:
-        result: What :func:`evenhand.training.evaluation.table_evaluation.audit` returns.
+        result: What :func:`evenhand.training.evaluation.table_evaluation.evaluate_table` returns.
     """
     attributes = result["figures"]["attributes"]
     refused: dict[str, list[int]] = {}

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis_profiles  # noqa: F401 - registers the profiles of hypothesis
 import pytest
 import shared_cache
 from places import DEMO

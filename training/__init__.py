@@ -1,1 +1,1 @@
-"""How a fair classifier is made and judged. Empty on purpose: the command line must start without torch."""
+"""How a fair classifier is made and evaluated. Empty on purpose: the command line must start without torch."""

@@ -1,1 +1,1 @@
-"""What reads bytes that strangers or accidents may have written, fed with broken ones."""
+"""Fuzzing of everything that reads untrusted or possibly damaged bytes."""

@@ -1,8 +1,8 @@
-"""One target under atheris, which looks at what code an input reaches and changes those that reach more.
+"""One target under atheris, which mutates the inputs that reach new code.
 
 python -m bench.fuzz.guided spool --minutes 10      # in an environment that has atheris, too
 
-Where a target's input is bytes, atheris changes whole ones by itself; else it leads the hand of Hypothesis.
+Where a target's input is bytes, atheris mutates whole ones itself; otherwise it steers Hypothesis.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MOST_INPUT_BYTES = 20_000
 
 
 class Feeding:
-    """Feeds a target, and says at once what came of it: libFuzzer does not return.
+    """Feeds a target, and prints each finding at once, because libFuzzer does not return.
 
     Args:
         name: Of the target.
@@ -72,12 +72,12 @@ def main() -> None:
     )
     parser.add_argument("target", choices=TARGETS)
     parser.add_argument("--minutes", type=float, default=10.0)
-    wanted = parser.parse_args()
+    arguments = parser.parse_args()
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
     resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
-    target = TARGETS[wanted.target]()
-    feeding = Feeding(wanted.target, target)
+    target = TARGETS[arguments.target]()
+    feeding = Feeding(arguments.target, target)
     corpus = Path(tempfile.mkdtemp(prefix="evenhand-fuzz-"))
     for number, seed in enumerate(target.seeds):
         (corpus / str(number)).write_bytes(seed)
@@ -86,7 +86,7 @@ def main() -> None:
     )
     feed = feeding.raw if target.seeds else test.hypothesis.fuzz_one_input
     options = [
-        f"-max_total_time={round(60 * wanted.minutes)}",
+        f"-max_total_time={round(60 * arguments.minutes)}",
         f"-max_len={MOST_INPUT_BYTES}",
         "-verbosity=0",
     ]

@@ -1,4 +1,4 @@
-"""What operators, issuers and other workers write: keys, key sets, tokens, orders, and bundles of the torch engine."""
+"""Targets that read files of operators, issuers and workers: keys, key sets, tokens, orders, bundles."""
 
 from __future__ import annotations
 
@@ -42,17 +42,17 @@ ALGORITHMS = ("RS256", "ES256", "EdDSA")
 
 
 def _place() -> Path:
-    found = Path(tempfile.mkdtemp(prefix="evenhand-fuzz-"))
-    atexit.register(shutil.rmtree, found)
-    return found
+    place = Path(tempfile.mkdtemp(prefix="evenhand-fuzz-"))
+    atexit.register(shutil.rmtree, place)
+    return place
 
 
 def _control() -> Target:
-    """Orders that workers share; whatever a file says, every model goes on with a version that is loaded."""
+    """Orders that workers share: whatever a file holds, every model keeps a loaded version."""
     file = _place() / "control.json"
-    lanes, metrics = Workers(1, lambda: None, stall_s=10), Metrics(CollectorRegistry())
-    registry = load_all([prepare.BUNDLE], Loader(Settings(threads=1, record="off"), lanes, metrics))
-    control = Control(registry, lanes, metrics, lambda *_: None, file)
+    workers, metrics = Workers(1, lambda: None, stall_s=10), Metrics(CollectorRegistry())
+    registry = load_all([prepare.BUNDLE], Loader(Settings(threads=1, record="off"), workers, metrics))
+    control = Control(registry, workers, metrics, lambda *_: None, file)
     name = registry.slots[0].model.manifest.name
     roles = Roles("1.0.0", None, {"race": "off", "gender": "shadow"})
     whole = {"log_level": "warning", "models": {name: asdict(roles)}}
@@ -70,7 +70,7 @@ def _control() -> Target:
         registry.shadow_of(name)
 
     seed = json.dumps(whole).encode()
-    inputs = mutated([seed]) | made.map(lambda found: json.dumps(found).encode())
+    inputs = mutated([seed]) | made.map(lambda order: json.dumps(order).encode())
     return Target(inputs, act, (), (seed,))
 
 
@@ -84,35 +84,35 @@ def _access() -> Target:
 def _key_sets() -> list[bytes]:
     """One of each kind, and all together."""
     private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    found = [
+    key_sets = [
         json.loads(RSAAlgorithm.to_jwk(private.public_key())),
         json.loads(ECAlgorithm.to_jwk(ec.generate_private_key(ec.SECP256R1()).public_key())),
         json.loads(OKPAlgorithm.to_jwk(ed25519.Ed25519PrivateKey.generate().public_key())),
     ]
     named = [
         {**key, "kid": str(number), "alg": alg}
-        for number, (key, alg) in enumerate(zip(found, ALGORITHMS, strict=True))
+        for number, (key, alg) in enumerate(zip(key_sets, ALGORITHMS, strict=True))
     ]
     return [json.dumps({"keys": keys}).encode() for keys in (*([key] for key in named), named)]
 
 
 def _jwks() -> Target:
-    found = folder(read_key_set, {"jwks.json": _key_sets()}, (AccessError,))
+    target = folder(read_key_set, {"jwks.json": _key_sets()}, (AccessError,))
     one = st.dictionaries(
         st.sampled_from(["kty", "kid", "use", "alg", "crv", "x", "y", "n", "e", "d", "k"]), VALUE
     )
     made = st.lists(one | VALUE, max_size=3).map(
         lambda keys: ("jwks.json", json.dumps({"keys": keys}).encode())
     )
-    return Target(found.inputs | made, found.act, found.allowed, found.seeds, found.of_bytes)
+    return Target(target.inputs | made, target.act, target.allowed, target.seeds, target.of_bytes)
 
 
 class Forged(Exception):
-    """A token that was changed was taken."""
+    """A changed token was accepted."""
 
 
 def _token() -> Target:
-    """Tokens that were changed, in their compact form or before it: none may be taken for one that holds."""
+    """Tokens that were changed before or after signing: none may be accepted."""
     private = ed25519.Ed25519PrivateKey.generate()
     file = _place() / "jwks.json"
     file.write_text(json.dumps({"keys": [json.loads(OKPAlgorithm.to_jwk(private.public_key()))]}))
@@ -134,7 +134,7 @@ def _token() -> Target:
 
 
 def _torch() -> Target:
-    """A bundle of the torch engine in which one file is broken, and hashed as it is."""
+    """A bundle of the torch engine with one broken file and its right digest."""
     sys.path.insert(0, str(SUPPORT))
     from tiny_model import write_tiny_bundle
 
@@ -143,15 +143,15 @@ def _torch() -> Target:
     names = bundles.model_files(bundles.read_manifest(place)[0])
     contents = {name: (place / name).read_bytes() for name in names}
 
-    def act(given: tuple[str, bytes]) -> None:
-        name, content = given
+    def act(file: tuple[str, bytes]) -> None:
+        name, content = file
         hashes = {**manifest["files"], name: bundles.hash_bytes(content)}
         (place / name).write_bytes(content)
         (place / bundles.MANIFEST).write_text(json.dumps({**manifest, "files": hashes}))
         try:
-            found = bundles.load(place)
-            encoder = make_encoder(found.preprocess, found.manifest.input)
-            Engine(found, encoder, Session(threads=1)).warm(4, 64)
+            bundle = bundles.load(place)
+            encoder = make_encoder(bundle.preprocess, bundle.manifest.input)
+            Engine(bundle, encoder, Session(threads=1)).warm(4, 64)
         finally:
             (place / name).write_bytes(contents[name])
 
@@ -163,7 +163,7 @@ def _torch() -> Target:
 
 
 def _headed(content: bytes) -> st.SearchStrategy[bytes]:
-    """Changed anywhere; and, of a file of weights, in its head, which says how long it is and what lies where."""
+    """Changed anywhere; and, for a file of weights, in its header of sizes and offsets."""
     if content.startswith(b"{"):
         return mutated([content])
     end = 8 + int.from_bytes(content[:8], "little")
@@ -179,4 +179,4 @@ TARGETS: dict[str, Callable[[], Target]] = {
     "token": _token,
     "torch": _torch,
 }
-"""By name; made when it is wanted."""
+"""By name; made at its first use."""

@@ -1,4 +1,4 @@
-"""What a target is, and how broken input is made of input that is whole."""
+"""A target of fuzzing, and how valid input is mutated."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ VALUE = st.recursive(
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Something that reads."""
+    """A reader under test, and its inputs."""
 
     inputs: st.SearchStrategy[Any]
     act: Action
     allowed: tuple[type[Exception], ...]
-    """What it says that it raises."""
+    """Exceptions that it documents."""
     seeds: tuple[bytes, ...] = ()
-    """Where its input is bytes: some that are whole, for a fuzzer that changes them by itself."""
+    """Valid inputs for a fuzzer that mutates bytes itself, where the target reads bytes."""
     of_bytes: Callable[[bytes], Any] = bytes
     """Makes its input of bytes."""
 
@@ -62,8 +62,8 @@ def folder(
 ) -> Target:
     """A folder in which one file is broken."""
 
-    def write(given: tuple[str, bytes]) -> None:
-        name, content = given
+    def write(named_content: tuple[str, bytes]) -> None:
+        name, content = named_content
         with tempfile.TemporaryDirectory() as place:
             file = Path(place) / name
             file.write_bytes(content)

@@ -1,4 +1,4 @@
-"""What clients send, and what a service finds on its disk: bundles, spool, the record's key."""
+"""Targets that read requests of clients and files on a service's disk: bundles, spool, the record's key."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from evenhand.service.oip import codec, tensors
 
 def images() -> list[bytes]:
     """Small images of every mode and kind that the encoder may meet."""
-    found = []
+    encoded = []
     kinds = [(mode, "PNG") for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")]
     kinds += [(mode, "JPEG") for mode in ("L", "RGB", "CMYK")]
     for mode, kind in kinds:
@@ -51,10 +51,10 @@ def images() -> list[bytes]:
             exif[0x0112] = 6
             options |= {"exif": exif, "progressive": mode == "L"}
         Image.new(mode, (9, 7)).save(file, kind, **options)
-        found.append(file.getvalue())
+        encoded.append(file.getvalue())
     file = io.BytesIO()
     Image.new("RGB", (9, 7)).save(file, "PNG", save_all=True, append_images=[Image.new("RGB", (9, 7), "red")])
-    return [*found, file.getvalue()]
+    return [*encoded, file.getvalue()]
 
 
 TABLE = {
@@ -90,10 +90,10 @@ def _image() -> Target:
 def _asking(encoder: Encoder, kind: str) -> Callable[[tuple[bytes, Any]], None]:
     """Reads a request of the Open Inference Protocol as the service would."""
 
-    def act(given: tuple[bytes, Any]) -> None:
-        body, header = given
-        asked = codec.decode(body, header, 1024)
-        for item in tensors.to_items(asked.inputs, encoder, kind):
+    def act(message: tuple[bytes, Any]) -> None:
+        body, header = message
+        request = codec.decode(body, header, 1024)
+        for item in tensors.to_items(request.inputs, encoder, kind):
             try:
                 encoder.encode(item)
             except InputError:
@@ -118,7 +118,7 @@ def _oip() -> Target:
         },
         optional={"data": VALUE | st.lists(SCALAR), "parameters": VALUE | st.just({"binary_data_size": 5})},
     )
-    made = st.builds(lambda found: json.dumps({"inputs": found}).encode(), st.lists(entries, max_size=3))
+    made = st.builds(lambda inputs: json.dumps({"inputs": inputs}).encode(), st.lists(entries, max_size=3))
     header = st.none() | st.just(str(len(binary)).encode()) | st.binary(max_size=8)
     return Target(
         st.tuples(mutated([binary + raw, plain]) | made, header),
@@ -130,7 +130,7 @@ def _oip() -> Target:
 
 
 def _tensors() -> Target:
-    """Binary tensors of every type for a table: numbers that are none, sizes that lie, bytes that are no text."""
+    """Binary tensors of every type for a table: invalid numbers, wrong sizes, bytes that are no text."""
     encoder = TableEncoder(json.dumps(TABLE).encode())
 
     @st.composite
@@ -158,7 +158,7 @@ def _tensors() -> Target:
 
 def graphs() -> list[bytes]:
     """Small graphs: one that needs nothing else, and some whose tensor lies in a file."""
-    found = []
+    serialised = []
     for place in ("", "weights.bin", "../weights.bin", "/etc/passwd", "preprocess/tokenizer.json"):
         tensor = helper.make_tensor("w", TensorProto.FLOAT, [2], [1.0, 2.0])
         if place:
@@ -170,39 +170,39 @@ def graphs() -> list[bytes]:
         nodes = [helper.make_node("Add", ["modes", "w"], ["logits"])]
         graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], [tensor])
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-        found.append(model.SerializeToString())
-    return found
+        serialised.append(model.SerializeToString())
+    return serialised
 
 
 def _bundle() -> Target:
-    """A bundle in which one file is broken, and hashed as it is: whoever tampers can hash."""
+    """A bundle with one broken file and its right digest: an attacker can compute digests, too."""
     place = Path(tempfile.mkdtemp(prefix="evenhand-fuzz-"))
     atexit.register(shutil.rmtree, place)
     shutil.copytree(prepare.BUNDLE, place, dirs_exist_ok=True)
     seeds = graphs()
     (place / bundles.GRAPH).write_bytes(seeds[0])
-    told = json.loads((place / bundles.MANIFEST).read_bytes())
-    contents = {name: (place / name).read_bytes() for name in told["files"]}
+    described = json.loads((place / bundles.MANIFEST).read_bytes())
+    contents = {name: (place / name).read_bytes() for name in described["files"]}
     contents[bundles.MANIFEST] = json.dumps(
-        {**told, "files": {name: bundles.hash_bytes(content) for name, content in contents.items()}}
+        {**described, "files": {name: bundles.hash_bytes(content) for name, content in contents.items()}}
     ).encode()
     (place / bundles.MANIFEST).write_bytes(contents[bundles.MANIFEST])
 
-    def act(given: tuple[str, bytes]) -> None:
-        name, content = given
+    def act(file: tuple[str, bytes]) -> None:
+        name, content = file
         (place / name).write_bytes(content)
         if name != bundles.MANIFEST:
             manifest = json.loads(contents[bundles.MANIFEST])
             manifest["files"][name] = bundles.hash_bytes(content)
             (place / bundles.MANIFEST).write_text(json.dumps(manifest))
         try:
-            found = bundles.load(place)
+            bundle = bundles.load(place)
             if name == bundles.GRAPH:
-                GraphRunner(found)
+                GraphRunner(bundle)
             with contextlib.suppress(ValueError):  # the loader makes a BundleError of it
-                reference.read(found.reference, found.evaluation)
+                reference.read(bundle.reference, bundle.evaluation)
                 if name == TOKENIZER_FILE:
-                    make_encoder(found.preprocess, found.manifest.input)
+                    make_encoder(bundle.preprocess, bundle.manifest.input)
         finally:
             for changed in (name, bundles.MANIFEST):
                 (place / changed).write_bytes(contents[changed])
@@ -249,4 +249,4 @@ TARGETS: dict[str, Callable[[], Target]] = {
     "spool": _spool,
     "keys": lambda: folder(digest_keys.load_keys, {"record.key": [b"00" * 32]}, (digest_keys.KeyFileError,)),
 }
-"""By name; made when it is wanted."""
+"""By name; made at its first use."""

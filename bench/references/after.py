@@ -11,7 +11,7 @@ from sklearn.frozen import FrozenEstimator
 
 from bench.references.pair import Bools, Drawn, Floats, Ints, answered, seeded
 from evenhand.models.network.corrector import Selected
-from evenhand.training.baselines.context import Context
+from evenhand.training.baselines.base import Context
 from evenhand.training.baselines.group_labels import LEFT_OUT, merge
 from evenhand.training.baselines.postprocess import EqualizedThresholds, favourable_class
 from evenhand.training.correctors import group_calibration
@@ -21,7 +21,7 @@ from evenhand.training.evaluation.metrics import MIN_CELL
 
 
 class BaseOnScores(ClassifierMixin, BaseEstimator):
-    """A fitted classifier as scikit-learn has them: the base, over its favourable margin, which is its only column."""
+    """The base as a fitted scikit-learn classifier; its only column is the favourable margin."""
 
     classes_ = np.array([0, 1])
 
@@ -59,10 +59,10 @@ def our_thresholds(context: Context) -> Drawn:
 
 def fairlearns_thresholds(context: Context) -> Drawn:
     """Fairlearn's guide: a fitted classifier, its ``predict_proba``, equalized odds."""
-    codes, margins, judged = (
+    codes, margins, scored = (
         merge(context.rows, context.schema, context.validation).codes,
         margins_of(context),
-        context.judged,
+        context.scored,
     )
     optimiser = ThresholdOptimizer(
         estimator=BaseOnScores(), constraints="equalized_odds", prefit=True, predict_method="predict_proba"
@@ -70,12 +70,14 @@ def fairlearns_thresholds(context: Context) -> Drawn:
     fitted = context.validation[codes[context.validation] != LEFT_OUT]
     truth = (context.rows.labels[fitted] == favourable_class(context)).astype(int)
     optimiser.fit(margins[fitted], truth, sensitive_features=codes[fitted])
-    known = codes[judged] != LEFT_OUT
-    at = judged[known]
+    has_group = codes[scored] != LEFT_OUT
+    at = scored[has_group]
 
     def drawn(seed: int) -> Ints:
-        selected = margins[judged, 0] >= 0
-        selected[known] = optimiser.predict(margins[at], sensitive_features=codes[at], random_state=seed) == 1
+        selected = margins[scored, 0] >= 0
+        selected[has_group] = (
+            optimiser.predict(margins[at], sensitive_features=codes[at], random_state=seed) == 1
+        )
         return answered(context, selected)
 
     return drawn
@@ -84,12 +86,12 @@ def fairlearns_thresholds(context: Context) -> Drawn:
 def _alone(context: Context) -> Bools:
     """``(rows, attributes)`` rows outside the reference group of this attribute and of no other."""
     members = np.stack([context.rows.groups[name] > 0 for name in context.schema.gated], axis=1)
-    found: Bools = members & (members.sum(axis=1) == 1)[:, None]
-    return found
+    alone: Bools = members & (members.sum(axis=1) == 1)[:, None]
+    return alone
 
 
 def our_calibration(context: Context) -> Drawn:
-    """The corrector at full strength, its gate the declared group; rows of several groups keep the base's answer."""
+    """The corrector at full strength, gated by the declared group; rows of several groups keep the base's."""
     gates, stage = _alone(context), context.config.correction
     corrector = group_calibration.make(context.split(), list(context.schema.gated), config=stage)
     risk = gates.astype(np.float32)
@@ -99,27 +101,27 @@ def our_calibration(context: Context) -> Drawn:
             context.material, gates, risk, gates.astype(np.int64), stage, context.folder / "calibration"
         ),
     )
-    judged, unread = context.judged, torch.empty(0)
-    opened, logits = torch.from_numpy(gates[judged]), torch.from_numpy(context.features.base_logits[judged])
+    scored, unread = context.scored, torch.empty(0)
+    opened, logits = torch.from_numpy(gates[scored]), torch.from_numpy(context.features.base_logits[scored])
     with torch.no_grad():
-        found = corrector.correct(
-            Selected(opened, unread, unread, logits, torch.from_numpy(risk[judged]), unread)
+        corrected = corrector.correct(
+            Selected(opened, unread, unread, logits, torch.from_numpy(risk[scored]), unread)
         )
-    predicted = found.argmax(dim=1).numpy()
+    predicted = corrected.argmax(dim=1).numpy()
     return lambda _: predicted
 
 
 def scikit_learns_calibration(context: Context) -> Drawn:
-    """Scikit-learn's guide: ``CalibratedClassifierCV`` of a frozen classifier, sigmoid, per group on held-out rows."""
-    gates, margins, judged, held = _alone(context), margins_of(context), context.judged, context.rows.of(HELD)
+    """Scikit-learn's guide: sigmoid ``CalibratedClassifierCV`` of a frozen classifier, per held-out group."""
+    gates, margins, scored, held = _alone(context), margins_of(context), context.scored, context.rows.of(HELD)
     truth = (context.rows.labels == favourable_class(context)).astype(int)
-    selected = margins[judged, 0] > 0
+    selected = margins[scored, 0] > 0
     for opened in gates.T:
-        rows, at = held[opened[held]], opened[judged]
+        rows, at = held[opened[held]], opened[scored]
         if np.bincount(truth[rows], minlength=2).min() < MIN_CELL:
             continue
         fitted = CalibratedClassifierCV(FrozenEstimator(BaseOnScores()), method="sigmoid")
         fitted.fit(margins[rows], truth[rows])
-        selected[at] = fitted.predict(margins[judged][at]) == 1
+        selected[at] = fitted.predict(margins[scored][at]) == 1
     predicted = answered(context, selected)
     return lambda _: predicted

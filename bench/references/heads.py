@@ -25,11 +25,11 @@ from bench.references.pair import Drawn, Floats, Ints, Learning, answered
 from evenhand.console import LINE_EVERY_S, say
 from evenhand.training.baselines.adversarial import RATE as ADVERSARY_RATE
 from evenhand.training.baselines.adversarial import WIDTH, Adversary, against
-from evenhand.training.baselines.constrained import Constrained
-from evenhand.training.baselines.context import Context
+from evenhand.training.baselines.base import Context
 from evenhand.training.baselines.group_labels import LEFT_OUT, Groups
-from evenhand.training.baselines.heads import LEACE, group_columns
-from evenhand.training.baselines.retrain import balanced, inverse_frequency, weighted_cross_entropy
+from evenhand.training.baselines.heads import LEACE, Constrained, group_columns
+from evenhand.training.baselines.resampling import balanced
+from evenhand.training.baselines.retrain import inverse_frequency, weighted_cross_entropy
 
 BOUND = 0.02
 STRENGTH = 0.1
@@ -43,11 +43,11 @@ def our_constrained(context: Context) -> Drawn:
     all_rows = replace(context)
     all_rows.__dict__.update(features=context.features, sources={"all training rows": context.train})
     (mixture,) = Constrained(bounds=(BOUND,)).learn(all_rows).values()
-    judged = context.features.representation[context.judged]
-    return lambda seed: answered(context, mixture.selected(judged, seed))
+    scored = context.features.representation[context.scored]
+    return lambda seed: answered(context, mixture.selected(scored, seed))
 
 
-class Told(LogisticRegression):
+class CountedHeads(LogisticRegression):
     """Says now and then how many heads there are, and since when; a fit of fairlearn's clones it for each."""
 
     begun_s: ClassVar = 0.0
@@ -60,24 +60,24 @@ class Told(LogisticRegression):
         cls.begun_s = cls.said_s = time.monotonic()
         cls.fits = 0
 
-    def fit(self, x: Floats, y: Ints, sample_weight: Floats | None = None) -> Told:
+    def fit(self, x: Floats, y: Ints, sample_weight: Floats | None = None) -> CountedHeads:
         """Fit, and count."""
         super().fit(x, y, sample_weight)
-        Told.fits += 1
-        if time.monotonic() - Told.said_s > LINE_EVERY_S:
-            Told.said_s = time.monotonic()
-            say(f"{Told.fits} heads in {Told.said_s - Told.begun_s:.0f} s")
+        CountedHeads.fits += 1
+        if time.monotonic() - CountedHeads.said_s > LINE_EVERY_S:
+            CountedHeads.said_s = time.monotonic()
+            say(f"{CountedHeads.fits} heads in {CountedHeads.said_s - CountedHeads.begun_s:.0f} s")
         return self
 
 
 def fairlearns_constrained(context: Context) -> Drawn:
     """Fairlearn's guide: exponentiated gradient over scikit-learn's logistic regression."""
-    given = Learning.of(context, grouped=True)
-    head = Told(C=STRENGTH, max_iter=300)
+    data = Learning.of(context, grouped=True)
+    head = CountedHeads(C=STRENGTH, max_iter=300)
     head.begin()
     model = ExponentiatedGradient(head, EqualizedOdds(difference_bound=BOUND), eps=BOUND)
-    model.fit(given.x, given.truth, sensitive_features=given.groups.codes[given.rows])
-    return lambda seed: answered(context, model.predict(given.judged, random_state=seed) == 1)
+    model.fit(data.x, data.truth, sensitive_features=data.groups.codes[data.rows])
+    return lambda seed: answered(context, model.predict(data.scored, random_state=seed) == 1)
 
 
 def our_leace(context: Context) -> Drawn:
@@ -87,22 +87,22 @@ def our_leace(context: Context) -> Drawn:
 
 
 def concept_erasures_leace(context: Context) -> Drawn:
-    """concept-erasure's guide: ``LeaceEraser.fit(X, Z)`` with its defaults, then the base's own last layer."""
+    """concept-erasure's guide: ``LeaceEraser.fit(X, Z)`` with its defaults, then the base's last layer."""
     train, groups = context.train, context.rows.groups
-    known = train[np.all([groups[name][train] >= 0 for name in context.schema.gated], axis=0)]
+    labelled = train[np.all([groups[name][train] >= 0 for name in context.schema.gated], axis=0)]
     x = torch.from_numpy(context.features.representation.astype(np.float64))
-    z = torch.from_numpy(group_columns(context.rows, context.schema, known))
-    erased = LeaceEraser.fit(x[torch.from_numpy(known)], z)(x).numpy().astype(np.float32)
-    predicted = context.base_head(erased[context.judged]).argmax(axis=1)
+    z = torch.from_numpy(group_columns(context.rows, context.schema, labelled))
+    erased = LeaceEraser.fit(x[torch.from_numpy(labelled)], z)(x).numpy().astype(np.float32)
+    predicted = context.base_head(erased[context.scored]).argmax(axis=1)
     return lambda _: predicted
 
 
 def our_reweighting(context: Context) -> Drawn:
     """Our weights in our loss, by torch; the penalty is scikit-learn's."""
-    given = Learning.of(context)
-    weights = inverse_frequency(given.groups, context.train)[given.rows]
-    loss = weighted_cross_entropy(given.truth, weights)
-    x, every = torch.from_numpy(given.x), np.arange(len(given.rows))
+    data = Learning.of(context)
+    weights = inverse_frequency(data.groups, context.train)[data.rows]
+    loss = weighted_cross_entropy(data.truth, weights)
+    x, every = torch.from_numpy(data.x), np.arange(len(data.rows))
     head = nn.Linear(x.shape[1], 1)
     optimiser = torch.optim.LBFGS(
         head.parameters(), max_iter=500, tolerance_grad=1e-5, line_search_fn="strong_wolfe"
@@ -116,7 +116,7 @@ def our_reweighting(context: Context) -> Drawn:
 
     optimiser.step(closure)
     with torch.no_grad():
-        selected = head(torch.from_numpy(given.judged))[:, 0].numpy() > 0
+        selected = head(torch.from_numpy(data.scored))[:, 0].numpy() > 0
     return lambda _: answered(context, selected)
 
 
@@ -127,67 +127,67 @@ def _two(favourable: torch.Tensor) -> torch.Tensor:
 
 def scikit_learns_reweighting(context: Context) -> Drawn:
     """``compute_sample_weight("balanced", ...)`` of label x group, and ``LogisticRegression``."""
-    given = Learning.of(context)
-    cells = given.groups.cells[given.rows]
+    data = Learning.of(context)
+    cells = data.groups.cells[data.rows]
     weights = np.ones(len(cells))
     weights[cells != LEFT_OUT] = compute_sample_weight("balanced", cells[cells != LEFT_OUT])
-    head = LogisticRegression(C=STRENGTH, max_iter=1000).fit(given.x, given.truth, weights)
-    return lambda _: answered(context, head.predict(given.judged) == 1)
+    head = LogisticRegression(C=STRENGTH, max_iter=1000).fit(data.x, data.truth, weights)
+    return lambda _: answered(context, head.predict(data.scored) == 1)
 
 
 def our_resampling(context: Context) -> Drawn:
     """Our draw of rows that have a group: about as many as before, every cell as many."""
-    given = Learning.of(context, grouped=True)
+    data = Learning.of(context, grouped=True)
     place = np.full(len(context.rows), -1)
-    place[given.rows] = np.arange(len(given.rows))
-    return lambda seed: _on_rows(context, given, place[balanced(given.groups, given.rows, seed)])
+    place[data.rows] = np.arange(len(data.rows))
+    return lambda seed: _on_rows(context, data, place[balanced(data.groups, data.rows, seed)])
 
 
 def imbalanced_learns_resampling(context: Context) -> Drawn:
     """``RandomOverSampler`` with its defaults, over label x group: every cell as many as the largest has."""
-    given = Learning.of(context, grouped=True)
-    cells, every = given.groups.cells[given.rows], np.arange(len(given.rows))[:, None]
+    data = Learning.of(context, grouped=True)
+    cells, every = data.groups.cells[data.rows], np.arange(len(data.rows))[:, None]
 
     def drawn(seed: int) -> Ints:
         rows, _ = RandomOverSampler(random_state=seed).fit_resample(every, cells)
-        return _on_rows(context, given, rows[:, 0])
+        return _on_rows(context, data, rows[:, 0])
 
     return drawn
 
 
-def _on_rows(context: Context, given: Learning, rows: Ints) -> Ints:
+def _on_rows(context: Context, data: Learning, rows: Ints) -> Ints:
     """A logistic head on some rows, named as often as they count; the penalty is that of all rows once."""
-    strength = STRENGTH * len(given.rows) / len(rows)
-    head = LogisticRegression(C=strength, solver="newton-cholesky").fit(given.x[rows], given.truth[rows])
-    return answered(context, head.predict(given.judged) == 1)
+    strength = STRENGTH * len(data.rows) / len(rows)
+    head = LogisticRegression(C=strength, solver="newton-cholesky").fit(data.x[rows], data.truth[rows])
+    return answered(context, head.predict(data.scored) == 1)
 
 
 def our_adversarial(context: Context) -> Drawn:
     """Our adversary and our direction, by Adam."""
-    given = Learning.of(context, grouped=True)
-    codes = given.groups.codes[given.rows]
+    data = Learning.of(context, grouped=True)
+    codes = data.groups.codes[data.rows]
 
     def drawn(seed: int) -> Ints:
         torch.manual_seed(seed)
-        adversary = Adversary(Groups(given.groups.names, codes, given.truth, 2))
-        head = nn.Linear(given.x.shape[1], 1)
+        adversary = Adversary(Groups(data.groups.names, codes, data.truth, 2))
+        head = nn.Linear(data.x.shape[1], 1)
         optimiser = torch.optim.Adam(head.parameters(), lr=RATE)
         for _ in range(EPOCHS):
             for batch in torch.randperm(len(codes)).split(BATCH):
-                _step(head, adversary, given, batch.numpy())
+                _step(head, adversary, data, batch.numpy())
                 optimiser.step()
         with torch.no_grad():
-            selected = head(torch.from_numpy(given.judged))[:, 0].numpy() > 0
+            selected = head(torch.from_numpy(data.scored))[:, 0].numpy() > 0
         return answered(context, selected)
 
     return drawn
 
 
-def _step(head: nn.Linear, adversary: Adversary, given: Learning, batch: Ints) -> None:
+def _step(head: nn.Linear, adversary: Adversary, data: Learning, batch: Ints) -> None:
     """Teach the adversary, and leave the head's direction in its gradients."""
-    logits, weights = _two(head(torch.from_numpy(given.x[batch]))), list(head.parameters())
+    logits, weights = _two(head(torch.from_numpy(data.x[batch]))), list(head.parameters())
     adversary.step(logits, batch)
-    task = functional.cross_entropy(logits, torch.from_numpy(given.truth[batch]))
+    task = functional.cross_entropy(logits, torch.from_numpy(data.truth[batch]))
     of_task = torch.autograd.grad(task, weights, retain_graph=True)
     of_other = torch.autograd.grad(adversary.loss(logits, batch), weights)
     for weight, direction in zip(weights, against(of_task, of_other, ALPHA), strict=True):
@@ -200,15 +200,15 @@ def fairlearns_adversarial(context: Context) -> Drawn:
     Its ``random_state`` seeds torch with a share of one, which torch takes for 0 (0.15): weights and the
     order of rows are drawn here.
     """
-    given = Learning.of(context, grouped=True)
-    codes, groups = given.groups.codes[given.rows], len(given.groups.names)
+    data = Learning.of(context, grouped=True)
+    codes, groups = data.groups.codes[data.rows], len(data.groups.names)
 
     def drawn(seed: int) -> Ints:
         torch.manual_seed(seed)
         last = [nn.Linear(WIDTH, 1), nn.Sigmoid()] if groups == 2 else [nn.Linear(WIDTH, groups)]
         model = AdversarialFairnessClassifier(
             backend="torch",
-            predictor_model=nn.Sequential(nn.Linear(given.x.shape[1], 1), nn.Sigmoid()),
+            predictor_model=nn.Sequential(nn.Linear(data.x.shape[1], 1), nn.Sigmoid()),
             adversary_model=nn.Sequential(nn.Linear(2, WIDTH), nn.ReLU(), *last),
             adversary_optimizer=lambda net: torch.optim.Adam(net.parameters(), lr=ADVERSARY_RATE),
             constraints="equalized_odds",
@@ -219,7 +219,7 @@ def fairlearns_adversarial(context: Context) -> Drawn:
             shuffle=True,
         )
         order = torch.randperm(len(codes)).numpy()
-        model.fit(given.x[order], given.truth[order], sensitive_features=codes[order])
-        return answered(context, model.predict(given.judged) == 1)
+        model.fit(data.x[order], data.truth[order], sensitive_features=codes[order])
+        return answered(context, model.predict(data.scored) == 1)
 
     return drawn

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
-from evenhand.training.baselines.context import Context
+from evenhand.training.baselines.base import Context
 from evenhand.training.baselines.group_labels import LEFT_OUT, Groups, merge
 from evenhand.training.baselines.postprocess import favourable_class
 from evenhand.typing import Bools, Floats, Ints
 
 Drawn = Callable[[int], Ints]
-"""A seed to the class of every judged row."""
+"""A seed to the class of every scored row."""
 Side = Callable[[Context], Drawn]
 """Learns once; what it learns with a seed it learns again for each."""
 DRAWS = 5
@@ -33,13 +33,13 @@ class Pair:
 
 def seeded(context: Context, seed: int) -> Context:
     """The same base, another seed for what comes after it."""
-    found = replace(context, config=replace(context.config, seed=seed))
-    found.__dict__["features"] = context.features
-    return found
+    copy = replace(context, config=replace(context.config, seed=seed))
+    copy.__dict__["features"] = context.features
+    return copy
 
 
 def answered(context: Context, selected: Bools) -> Ints:
-    """Whether each judged row gets the favourable class, as classes."""
+    """Whether each scored row gets the favourable class, as classes."""
     favourable = favourable_class(context)
     return np.where(selected, favourable, 1 - favourable)
 
@@ -53,7 +53,7 @@ class Learning:
     x: Floats
     truth: Ints
     """``(rows,)`` 1 for the favourable class."""
-    judged: Floats
+    scored: Floats
 
     @classmethod
     def of(cls, context: Context, grouped: bool = False) -> Learning:
@@ -63,4 +63,4 @@ class Learning:
         x = context.features.representation
         scaler = StandardScaler().fit(x[rows])
         truth = (context.rows.labels[rows] == favourable_class(context)).astype(int)
-        return cls(rows, groups, scaler.transform(x[rows]), truth, scaler.transform(x[context.judged]))
+        return cls(rows, groups, scaler.transform(x[rows]), truth, scaler.transform(x[context.scored]))

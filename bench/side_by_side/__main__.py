@@ -36,44 +36,44 @@ RESULTS = Path(__file__).parents[1] / "results"
 
 
 def main() -> None:
-    """Measure, and write what was found after every step."""
-    given = _arguments()
+    """Measure, and write the results after every step."""
+    options = _arguments()
     stop_on_sigterm()
-    names = given.only.split(",")
+    names = options.only.split(",")
     if unknown := set(names) - set(SERVERS):
         sys.exit(f"error: no server {', '.join(sorted(unknown))}; there are {', '.join(SERVERS)}")
-    given.out.mkdir(parents=True, exist_ok=True)
-    texts = read(given.data)
+    options.out.mkdir(parents=True, exist_ok=True)
+    texts = read(options.data)
     print(f"{len(texts)} texts; asking the base model itself about them", flush=True)
     bench = Bench(
-        given, {name: SERVERS[name] for name in names}, answered(texts, BaseModel(prepare.base_model()))
+        options, {name: SERVERS[name] for name in names}, answered(texts, BaseModel(prepare.base_model()))
     )
     bench.install()
-    for number in range(given.rounds):
+    for number in range(options.rounds):
         bench.round(number)
-    if not given.speed_only:
+    if not options.speed_only:
         bench.behaviour()
-    plot.draw(bench.found["servers"], given.out / "side_by_side.svg")
-    print("\n" + report.markdown(bench.found) + f"\nwritten to {given.out}", flush=True)
+    plot.draw(bench.results["servers"], options.out / "side_by_side.svg")
+    print("\n" + report.markdown(bench.results) + f"\nwritten to {options.out}", flush=True)
 
 
 class Bench:
-    """All servers, and what was found so far."""
+    """All servers, and the results so far."""
 
-    def __init__(self, given: argparse.Namespace, servers: dict[str, Server], texts: list[Text]) -> None:
-        self._given = given
+    def __init__(self, options: argparse.Namespace, servers: dict[str, Server], texts: list[Text]) -> None:
+        self._options = options
         self._servers = servers
         self._texts = texts
-        self._plan = speed.Plan(given.seconds, given.warmup_s, given.rate)
+        self._plan = speed.Plan(options.seconds, options.warmup_s, options.rate)
         self._started_s = time.monotonic()
-        self.found: dict[str, Any] = {
+        self.results: dict[str, Any] = {
             "machine": {
                 "cores": os.cpu_count(),
                 "python": platform.python_version(),
                 "system": platform.platform(),
             },
-            "settings": {name: value for name, value in vars(given).items() if name not in ("data", "out")},
-            "texts": f"{len(texts)} of {'HateXplain, test' if file_of(given.data) else 'this repository'}",
+            "settings": {name: value for name, value in vars(options).items() if name not in ("data", "out")},
+            "texts": f"{len(texts)} of {'HateXplain, test' if file_of(options.data) else 'this repository'}",
             "servers": {name: {"shown": server.shown, "rounds": []} for name, server in servers.items()},
         }
 
@@ -93,14 +93,14 @@ class Bench:
             if one is not None:
                 self._entry(name)["rounds"].append(one)
                 self._entry(name)["medians"] = report.medians(self._entry(name)["rounds"])
-                self._say(f"round {number + 1}/{self._given.rounds}, {speed.line(server, one)}")
+                self._say(f"round {number + 1}/{self._options.rounds}, {speed.line(server, one)}")
             self._write()
 
     def behaviour(self) -> None:
         """Faults, overload and stop, each with a fresh process; once."""
         for name, server in self._going():
             sent = asks(server.protocol, self._texts)
-            trial = robust.Trial(server, sent, self._plan, self._given.overload_seconds)
+            trial = robust.Trial(server, sent, self._plan, self._options.overload_seconds)
             steps: dict[str, Drive] = {
                 "schema": trial.schema,
                 "in_model": trial.in_model,
@@ -131,16 +131,16 @@ class Bench:
         self._say(f"{name} {reason}")
 
     def _entry(self, name: str) -> dict[str, Any]:
-        entry: dict[str, Any] = self.found["servers"][name]
+        entry: dict[str, Any] = self.results["servers"][name]
         return entry
 
     def _say(self, text: str) -> None:
         print(f"{(time.monotonic() - self._started_s) / 60:5.1f} min  {text}", flush=True)
 
     def _write(self) -> None:
-        out = self._given.out
-        (out / "side_by_side.json").write_text(json.dumps(self.found, indent=1) + "\n")
-        (out / "side_by_side.md").write_text(report.markdown(self.found))
+        out = self._options.out
+        (out / "side_by_side.json").write_text(json.dumps(self.results, indent=1) + "\n")
+        (out / "side_by_side.md").write_text(report.markdown(self.results))
 
 
 def _arguments() -> argparse.Namespace:

@@ -17,23 +17,23 @@ MOST = f"closed_{SATURATED}"
 
 def medians(rounds: Sequence[dict[str, Any]]) -> dict[str, dict[str, float | None]]:
     """Per phase, the median over rounds of every figure that is a number."""
-    found: dict[str, dict[str, float | None]] = {}
+    figures: dict[str, dict[str, float | None]] = {}
     for phase in PHASES:
         of = [one[phase] for one in rounds]
         names = [name for name, value in of[0].items() if isinstance(value, int | float) or value is None]
-        found[phase] = {name: rounded(median([one[name] for one in of])) for name in names}
-    return found
+        figures[phase] = {name: rounded(median([one[name] for one in of])) for name in names}
+    return figures
 
 
 def ratios(servers: dict[str, Any], ours: str) -> dict[str, float | None]:
     """Throughput of ours over each other server's: within every round, then the median."""
-    mine, found = servers.get(ours, {}).get("rounds", []), {}
+    mine, medians_of = servers.get(ours, {}).get("rounds", []), {}
     for name, server in servers.items():
         pairs = zip(mine, server.get("rounds", []), strict=False)
         each = [a[MOST]["throughput_per_s"] / b[MOST]["throughput_per_s"] for a, b in pairs if _went(b)]
         if name != ours and each:
-            found[name] = rounded(median(each))
-    return found
+            medians_of[name] = rounded(median(each))
+    return medians_of
 
 
 def best_peer(servers: dict[str, Any]) -> str | None:
@@ -46,16 +46,17 @@ def best_peer(servers: dict[str, Any]) -> str | None:
     return max(peers, key=lambda name: peers[name]["medians"][MOST]["throughput_per_s"] or 0, default=None)
 
 
-def markdown(found: dict[str, Any]) -> str:
+def markdown(results: dict[str, Any]) -> str:
     """Everything as text: settings, speed, behaviour, and what did not run."""
-    servers, settings = found["servers"], found["settings"]
+    servers, settings = results["servers"], results["settings"]
     parts = [
-        f"Rows: {found['texts']}. {found['machine']['cores']} cores; medians of {settings['rounds']} alternating "
-        f"rounds of {settings['seconds']:g} s; the open loop at {settings['rate']:g}/s.",
+        f"Rows: {results['texts']}. {results['machine']['cores']} cores; medians of {settings['rounds']} "
+        f"alternating rounds of {settings['seconds']:g} s; the open loop at {settings['rate']:g}/s.",
         _speed(servers),
         _compared(servers),
-        f"Overload: open loop at 3 times the throughput measured just before, {settings['overload_seconds']:g} s. "
-        "Faults: 1 row in 32, 64 connections. SIGTERM with 64 connections busy.",
+        "Overload: open loop at 3 times the throughput measured just before, "
+        f"{settings['overload_seconds']:g} s. Faults: 1 row in 32, 64 connections. SIGTERM with 64 "
+        "connections busy.",
         _behaviour(servers),
     ]
     failed = [
@@ -109,9 +110,9 @@ def _behaviour(servers: dict[str, Any]) -> str:
     ]
     rows = [[*head, "refused: p99 ms", "lost or unanswered", "SIGTERM: answered", "exit, s", "orphans"]]
     for server in servers.values():
-        found = [server.get(step) for step in ("schema", "in_model", "overload", "stop")]
-        if any(found):
-            schema, in_model, over, stop = found
+        steps = [server.get(step) for step in ("schema", "in_model", "overload", "stop")]
+        if any(steps):
+            schema, in_model, over, stop = steps
             rows.append([server["shown"], _faults(schema), _faults(in_model), *_overload(over), *_stop(stop)])
     return table(rows) if len(rows) > 1 else ""
 
@@ -119,7 +120,8 @@ def _behaviour(servers: dict[str, Any]) -> str:
 def _faults(faults: dict[str, Any] | None) -> str:
     if not faults:
         return ""
-    return f"{faults['failed_good']} of {faults['good']}{'' if faults['answers_afterwards'] else ', then no answer'}"
+    after = "" if faults["answers_afterwards"] else ", then no answer"
+    return f"{faults['failed_good']} of {faults['good']}{after}"
 
 
 def _overload(over: dict[str, Any] | None) -> list[str]:

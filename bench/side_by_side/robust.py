@@ -1,4 +1,4 @@
-"""What a server does when things go wrong: faulty rows, too much load, and being told to stop."""
+"""Behaviour of a server under faulty rows, overload and SIGTERM."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ class Trial:
         if not before:
             return {"saturated_per_s": before}
         outcome = await opened(running.port, self.asks, TOO_MUCH * before, self.overload_seconds)
-        found, statuses = outcome.figures(), Counter(record.status for record in outcome.records)
+        figures, statuses = outcome.figures(), Counter(record.status for record in outcome.records)
         return {
             "saturated_per_s": before,
-            "ratio_to_saturated": rounded(found["throughput_per_s"] / before),
+            "ratio_to_saturated": rounded(figures["throughput_per_s"] / before),
             "lost": statuses[LOST],
             "unanswered": statuses[UNANSWERED],
-            **found,
+            **figures,
         }
 
     async def stop(self, running: Running) -> dict[str, Any]:

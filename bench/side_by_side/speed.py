@@ -27,15 +27,15 @@ class Plan:
 
 async def measure(running: Running, asks: Sequence[Ask], plan: Plan) -> dict[str, Any]:
     """Closed loops at every concurrency, then the open loop; each after a warm-up that does not count."""
-    found = {}
+    figures = {}
     for connections in CONNECTIONS:
         await closed(running.port, asks, connections, plan.warmup_s)
-        found[f"closed_{connections}"] = await _weighed(
+        figures[f"closed_{connections}"] = await _weighed(
             running,
             lambda n=connections: closed(running.port, asks, n, plan.seconds),  # type: ignore[misc]
         )
-    found["open"] = await _weighed(running, lambda: opened(running.port, asks, plan.rate, plan.seconds))
-    return found
+    figures["open"] = await _weighed(running, lambda: opened(running.port, asks, plan.rate, plan.seconds))
+    return figures
 
 
 async def _weighed(running: Running, drive: Callable[[], Awaitable[Outcome]]) -> dict[str, Any]:
@@ -52,11 +52,11 @@ async def _weighed(running: Running, drive: Callable[[], Awaitable[Outcome]]) ->
     }
 
 
-def line(server: Server, found: dict[str, Any]) -> str:
+def line(server: Server, figures: dict[str, Any]) -> str:
     """One line of progress."""
-    most = found[f"closed_{SATURATED}"]
+    most = figures[f"closed_{SATURATED}"]
     return (
-        f"{server.name}: {most['throughput_per_s']}/s, p50 {most['p50_ms']}, p99 {most['p99_ms']} ms at {SATURATED}; "
-        f"{found['closed_1']['p50_ms']} ms alone; {most['cpu_ms_per_request']} ms CPU; {most['memory_mb']} MB"
-        + (f"; {most['wrong']} WRONG" if most["wrong"] else "")
+        f"{server.name}: {most['throughput_per_s']}/s, p50 {most['p50_ms']}, p99 {most['p99_ms']} ms at "
+        f"{SATURATED}; {figures['closed_1']['p50_ms']} ms alone; {most['cpu_ms_per_request']} ms CPU; "
+        f"{most['memory_mb']} MB" + (f"; {most['wrong']} WRONG" if most["wrong"] else "")
     )

@@ -77,20 +77,20 @@ def add_common(board: Board) -> None:
         "Where the pages of docs/runbook are served."
     ).build().hide = models.VariableHide.HIDE_VARIABLE
     board.variable(where)
-    board.variable(asked("model", "label_values(evenhand_model_info, model)"))
+    board.variable(query_variable("model", "label_values(evenhand_model_info, model)"))
 
 
 def add_fairness(board: Board) -> None:
     """The variables that choose among groups."""
     add_common(board)
     scope = 'evenhand_decisions_total{model="$model"'
-    board.variable(asked("attribute", f"label_values({scope}}}, attribute)", several=True))
-    source = asked("source", f"label_values({scope}}}, source)").description(
+    board.variable(query_variable("attribute", f"label_values({scope}}}, attribute)", several=True))
+    source = query_variable("source", f"label_values({scope}}}, source)").description(
         "declared: groups that clients named. inferred: the detector's flag. Never mixed."
     )
     board.variable(source.current(models.VariableOption(text="declared", value="declared")))
     chosen = f'{scope}, attribute=~"$attribute", source="$source", group!="unknown"}}'
-    board.variable(asked("group", f"label_values({chosen}, group)", several=True))
+    board.variable(query_variable("group", f"label_values({chosen}, group)", several=True))
     windows = (
         builders.CustomVariable("window")
         .values(",".join(WINDOWS))
@@ -100,7 +100,7 @@ def add_fairness(board: Board) -> None:
     board.variable(windows.options(options).current(options[WINDOWS.index("1d")]))
 
 
-def asked(name: str, query: str, several: bool = False) -> builders.QueryVariable:
+def query_variable(name: str, query: str, several: bool = False) -> builders.QueryVariable:
     """A variable with the values of a label."""
     made = builders.QueryVariable(name).query({"query": query, "refId": name}).datasource(DATASOURCE)
     made.refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED).sort(models.VariableSort.ALPHABETICAL_ASC)
@@ -123,7 +123,7 @@ def alert_table(about: About, matching: str) -> Any:  # noqa: ANN401 - the build
 
 
 class _Alerts(models.AnnotationQuery, Builder[models.AnnotationQuery]):
-    """Alerts as annotations, with the three settings of Prometheus' data source that the SDK does not know."""
+    """Alerts as annotations, with three settings of Prometheus' data source that the SDK lacks."""
 
     def __init__(self, expr: str) -> None:
         models.AnnotationQuery.__init__(

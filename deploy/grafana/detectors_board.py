@@ -16,7 +16,7 @@ from detectors_detail import (
 )
 from grafana_foundation_sdk.models import dashboard as models
 from parts import NUMBER, About, Column, Line, bars, compared, histogram, lines, parts_of_limit
-from series import ALERTS, ENOUGH, KNOWN, MODEL, WINDOW, farther, limit, recorded, whole
+from series import ALERTS, ENOUGH, LABELLED, MODEL, WINDOW, farther, limit, recorded, whole
 
 ATTRIBUTE_MAX = "max by (attribute)"
 
@@ -46,14 +46,15 @@ def _validation(name: str) -> str:
 def _nearest() -> object:
     about = About(
         "Detectors, as a share of what alerts compare with",
-        "Per attribute, as the alerts count it: drift of the risk (PSI); distance of the flagged share from validation "
-        "and share of unknown groups, each at its 95 % limit; difference of label coverage between groups; distance of "
-        f"served probabilities from what came true. Full: the limit. Alerts look at one day, or at seven. {WINDOW}",
+        "Per attribute, as the alerts count it: drift of the risk (PSI); distance of the flagged share "
+        "from validation and share of unknown groups, each at its 95 % limit; difference of label "
+        "coverage between groups; distance of served probabilities from what came true. Full: the limit. "
+        f"Alerts look at one day, or at seven. {WINDOW}",
         "open the runbook page of the alert with the same name; a bar that is missing has too few rows.",
         "FairnessDetectorDrift",
     )
     coverage = (
-        f"(clamp_max({recorded('label_coverage', KNOWN)}, 1) and {recorded('rows', KNOWN)} >= {ENOUGH})"
+        f"(clamp_max({recorded('label_coverage', LABELLED)}, 1) and {recorded('rows', LABELLED)} >= {ENOUGH})"
     )
     measured = {
         "risk_psi": ("risk drift", f"{whole('risk_psi')} and {whole('risk_rows')} >= {ENOUGH}"),
@@ -100,7 +101,8 @@ def _flagged() -> object:
     about = About(
         "Flagged share",
         f"Rows whose risk reached the threshold, and the same share in validation. {WINDOW}",
-        "a share far from validation means that the correction acts on other rows than those it was judged on.",
+        "a share far from validation means that the correction acts on other rows than those it was "
+        "judged on.",
         "FairnessCorrectionRateShift",
     )
     drawn = [
@@ -113,9 +115,10 @@ def _flagged() -> object:
 def _results() -> object:
     about = About(
         "What became of flagged rows",
-        "applied: the correction was served. shadow: computed and counted only. off: the mode forbids it. error: it "
-        "overflowed and the base answer was served.",
-        "any error is worth its log line; shadow or off where you expect applied: see the modes with GET /models.",
+        "applied: the correction was served. shadow: computed and counted only. off: the mode forbids it. "
+        "error: it overflowed and the base answer was served.",
+        "any error is worth its log line; shadow or off where you expect applied: see the modes with GET "
+        "/models.",
         "FairnessCorrectionRateShift",
     )
     drawn = []
@@ -138,7 +141,8 @@ def _risk() -> object:
 def _distribution() -> object:
     about = About(
         "Risk now and in validation",
-        "Share of rows whose risk lies in the tenth that ends here, over the chosen window and in validation.",
+        "Share of rows whose risk lies in the tenth that ends here, over the chosen window and in "
+        "validation.",
         "bars of one place that differ say where the drift is.",
         "FairnessDetectorDrift",
     )
@@ -151,8 +155,8 @@ def _distribution() -> object:
 
 def _detector(flagged: str | None = None, truth: str | None = None) -> str:
     """Rows with a declared group, by whether they were flagged and whether the group is not the reference."""
-    wanted = {"flagged": flagged, "truth": truth}
-    chosen = "".join(f', {name}="{bit}"' for name, bit in wanted.items() if bit is not None)
+    rates = {"flagged": flagged, "truth": truth}
+    chosen = "".join(f', {name}="{bit}"' for name, bit in rates.items() if bit is not None)
     return f"sum({whole('detector', chosen)})"
 
 
@@ -163,7 +167,8 @@ def _part(part: str, whole: str) -> str:
 def _activation() -> object:
     about = About(
         "Activation by declared group",
-        f"Share of rows flagged, among rows declared to be of the reference group and among all others. {WINDOW}",
+        "Share of rows flagged, among rows declared to be of the reference group and among all others. "
+        f"{WINDOW}",
         "the two lines should be far apart: where they meet, the correction hits at random.",
         "FairnessDetectorDrift",
     )
@@ -183,9 +188,11 @@ def _activation() -> object:
 def _quality() -> object:
     about = About(
         "Detector quality on declared rows",
-        "Precision: of the flagged rows, the share that is not of the reference group. Recall: of the rows that are "
-        f"not of the reference group, the share that was flagged. Rows with a declared group alone. {WINDOW}",
-        "falling recall leaves rows uncorrected, falling precision corrects rows that need none: refit the detector.",
+        "Precision: of the flagged rows, the share that is not of the reference group. Recall: of the "
+        "rows that are not of the reference group, the share that was flagged. Rows with a declared group "
+        f"alone. {WINDOW}",
+        "falling recall leaves rows uncorrected, falling precision corrects rows that need none: refit "
+        "the detector.",
         "FairnessDetectorDrift",
     )
     drawn = [

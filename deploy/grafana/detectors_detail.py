@@ -1,10 +1,10 @@
-"""Calibration within groups, and what is known of groups and labels: panels of the dashboard of detectors."""
+"""Calibration within groups, coverage of groups and labels: panels of the detectors dashboard."""
 
 from __future__ import annotations
 
 from colours import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION
-from parts import NUMBER, About, Column, Line, bars, compared, lines, value
-from series import ENOUGH, MODEL, WINDOW, farther, limit, recorded, whole
+from parts import NUMBER, About, Column, Line, bars, by_label, compared, count, lines, per_result
+from series import ENOUGH, MODEL, WINDOW, farther, increase_by, limit, recorded, whole
 
 PER_GROUP = "attribute, group"
 CHOSEN = ', group=~"$group"'
@@ -21,9 +21,9 @@ def calibration_gap() -> object:
     """How far served probabilities are from what came true."""
     about = About(
         "Calibration gap per group",
-        "Mean distance between the served probability of a favourable label and how often it came true, over tenths of "
-        "that probability, weighted by rows. Dashed, what the alert looks at: the largest distance of a tenth with "
-        f"enough rows from the 95 % interval of what came true. {WINDOW}",
+        "Mean distance between the served probability of a favourable label and how often it came true, "
+        "over tenths of that probability, weighted by rows. Dashed, what the alert looks at: the largest "
+        f"distance of a tenth with enough rows from the 95 % interval of what came true. {WINDOW}",
         "a group far above the others is promised more, or less, than it gets: recalibrate.",
         "FairnessCalibrationGap",
     )
@@ -45,8 +45,8 @@ def reliability() -> object:
     """Served and observed, bin by bin."""
     about = About(
         "Served and came true, by tenth of the served probability",
-        "Per bin, for the groups chosen above: mean served probability of a favourable label, and share of true labels "
-        "that were favourable. Equal bars: calibrated.",
+        "Per bin, for the groups chosen above: mean served probability of a favourable label, and share "
+        "of true labels that were favourable. Equal bars: calibrated.",
         "choose one group above and compare it with the others.",
         "FairnessCalibrationGap",
     )
@@ -60,23 +60,23 @@ def reliability() -> object:
 
 
 def coverage() -> object:
-    """Whose true labels arrive."""
+    """Share of decisions with a true label, by group."""
     about = About(
         "Label coverage",
         f"Decisions whose true label arrived, as a share of the group's decisions. {WINDOW}",
-        "where groups differ, error rates compare different kinds of rows: collect labels for all groups alike.",
+        "where groups differ, error rates compare different kinds of rows: collect labels for all groups "
+        "alike.",
         "FairnessLabelCoverageGap",
     )
-    return lines(
-        about, [Line("coverage", recorded("label_coverage"), "{{attribute}}: {{group}}", BLUE, many=True)]
-    )
+    return by_label(about, Line("coverage", recorded("label_coverage"), "{{attribute}}: {{group}}", BLUE))
 
 
 def unknown() -> object:
     """Declared groups that the model does not list, as a share."""
     about = About(
         "Unknown groups",
-        f"Rows whose declared group the model does not list, as a share of declared rows; left out of gaps. {WINDOW}",
+        "Rows whose declared group the model does not list, as a share of declared rows; left out of "
+        f"gaps. {WINDOW}",
         "map the client's names to the bundle's, or fit a bundle that lists them.",
         "FairnessUnknownGroupShare",
     )
@@ -91,10 +91,12 @@ def abstained() -> object:
     """Flagged rows that got no decision, as a share of all."""
     about = About(
         "Decisions not given",
-        "Rows for which the reply said that there is no decision, because they are flagged for this attribute and the "
-        "answer is less probable than its bound; as a share of all rows, with the 95 % interval. They are in all other "
-        f"panels under the model's own answer. 0 where the bundle has no bound. {WINDOW}",
-        "each of them waits for a person; GET /fairness and /dashboard say whether one group waits more than others.",
+        "Rows for which the reply said that there is no decision, because they are flagged for this "
+        "attribute and the answer is less probable than its bound; as a share of all rows, with the 95 % "
+        "interval. They are in all other panels under the model's own answer. 0 where the bundle has no "
+        f"bound. {WINDOW}",
+        "each of them waits for a person; GET /fairness and /dashboard say whether one group waits more "
+        "than others.",
     )
     low, high = "lower limit", "upper limit"
     drawn = [
@@ -106,24 +108,25 @@ def abstained() -> object:
 
 
 def overflow() -> object:
-    """The same, counted."""
+    """Count of declared groups that the model does not list."""
     about = About(
         "Groups not listed",
         "Declared groups in the window that the model does not list, counted as unknown.",
         "see which client sends them.",
         "FairnessGroupOverflow",
     )
-    expr = f"sum by (attribute) (increase(evenhand_group_overflow_total{{{MODEL}}}[${{window}}]))"
-    return value(about, [Line("overflow", expr, "{{attribute}}")], NUMBER, 0)
+    expr = increase_by("attribute", f"evenhand_group_overflow_total{{{MODEL}}}", "${window}")
+    return count(about, "overflow", expr, "{{attribute}}")
 
 
 def feedback() -> object:
-    """What became of labels that were sent."""
+    """Labels that were sent, by result."""
     about = About(
         "Feedback",
-        "True labels of all models, about as many as came in the window. joined: counted. duplicate, conflict: known "
-        "already, the same or another. orphan: no such decision. expired: too late.",
-        "many orphans point to another database or to wrong ids; no joined ones to a feedback job that stopped.",
+        "True labels of all models, about as many as came in the window. joined: counted. duplicate, "
+        "conflict: known already, the same or another. orphan: no such decision. expired: too late.",
+        "many orphans point to another database or to wrong ids; no joined ones to a feedback job that "
+        "stopped.",
         "FairnessFeedbackStalled",
     )
     colours = {
@@ -133,13 +136,5 @@ def feedback() -> object:
         "orphan": ORANGE,
         "expired": PURPLE,
     }
-    drawn = [
-        Line(
-            result,
-            f'sum(increase(evenhand_feedback_total{{result="{result}"}}[${{window}}]))',
-            result,
-            colour,
-        )
-        for result, colour in colours.items()
-    ]
-    return bars(about, drawn, NUMBER)
+    expr = 'sum(increase(evenhand_feedback_total{result="RESULT"}[${window}]))'
+    return bars(about, per_result(expr, colours), NUMBER)

@@ -1,4 +1,4 @@
-"""Is anything wrong now, for whom, since when, does the correction help: the dashboard of fairness.
+"""The fairness dashboard: what is wrong now, for which group, since when, and whether the correction helps.
 
 Figures are Fairlearn's. They come from the rules in deploy/prometheus/rules, where each is written down once.
 """
@@ -21,13 +21,26 @@ from fairness_detail import (
     worst_group,
 )
 from grafana_foundation_sdk.models import dashboard as models
-from parts import NUMBER, About, Column, Line, bars, joined, parts_of_limit, state, states, steps, value
-from series import ALERTS, KNOWN, MODEL, SCOPE, WINDOW, limit, recorded
+from parts import (
+    NUMBER,
+    About,
+    Column,
+    Line,
+    bars,
+    count,
+    joined,
+    parts_of_limit,
+    state,
+    states,
+    steps,
+    value,
+)
+from series import ALERTS, LABELLED, MODEL, SCOPE, WINDOW, limit, recorded
 
 STATES = (
-    "breach: the lower limit of the gap between groups with enough rows is above the limit. No evidence of breach: "
-    "every group has enough rows, and it is not. Insufficient data: no breach among the groups with enough rows, but "
-    "there are others; it is not a pass."
+    "breach: the lower limit of the gap between groups with enough rows is above the limit. No evidence of "
+    "breach: every group has enough rows, and it is not. Insufficient data: no breach among the groups "
+    "with enough rows, but there are others; it is not a pass."
 )
 
 
@@ -62,8 +75,10 @@ def _verdicts() -> str:
 def _verdict_now() -> object:
     about = About(
         "Anything wrong?",
-        f"The worst verdict over the chosen attributes and three metrics of the served answers. {STATES} {WINDOW}",
-        "at a breach read what stands to the right, then the runbook page; at insufficient data the row below.",
+        f"The worst verdict over the chosen attributes and three metrics of the served answers. {STATES} "
+        f"{WINDOW}",
+        "at a breach read what stands to the right, then the runbook page; at insufficient data the row "
+        "below.",
         "FairnessSelectionGap",
     )
     return state(about, Line("verdict", f"(max({_verdicts()}) == 2) or min({_verdicts()})", "worst verdict"))
@@ -72,8 +87,9 @@ def _verdict_now() -> object:
 def _for_whom() -> object:
     about = About(
         "For whom",
-        "Per attribute the groups with the lowest and the highest share of favourable answers after correction, the "
-        "gap between them (Fairlearn's demographic_parity_difference) before and after, and its lower 95 % limit.",
+        "Per attribute the groups with the lowest and the highest share of favourable answers after "
+        "correction, the gap between them (Fairlearn's demographic_parity_difference) before and after, "
+        "and its lower 95 % limit.",
         "compare the lower limit, not the gap itself, with the limit; few rows make large gaps by chance.",
     )
     columns = [
@@ -84,7 +100,8 @@ def _for_whom() -> object:
         Column("least", _per_attribute("demographic_parity_difference_final_lower"), "At least"),
         Column(
             "limit",
-            f"{_per_attribute('demographic_parity_difference_final')} * 0 + on () group_left () {limit('gap')}",
+            f"{_per_attribute('demographic_parity_difference_final')} * 0 + on () group_left () "
+            f"{limit('gap')}",
             "Limit",
         ),
         Column("rows", _per_attribute("smallest_group_rows"), "Rows, smallest group", NUMBER, 0),
@@ -97,7 +114,7 @@ def _per_attribute(name: str) -> str:
 
 
 def _extreme(function: str, label: str) -> str:
-    """The group with the lowest or the highest rate, its name under a label of its own so that both fit in a row."""
+    """The group with the lowest or highest rate; its name has its own label, so that a row fits both."""
     chosen = f"{function} by (attribute) (1, {recorded('selection_rate_final')})"
     return f'max by (attribute, {label}) (label_replace({chosen}, "{label}", "$1", "group", "(.*)"))'
 
@@ -105,8 +122,10 @@ def _extreme(function: str, label: str) -> str:
 def _gap_closed() -> object:
     about = About(
         "Gap closed by the correction",
-        f"Demographic parity difference before correction minus after it, in points. Negative: it grew. {WINDOW}",
-        "if it is negative for longer than chance explains, switch the correction to shadow and see the runbook.",
+        "Demographic parity difference before correction minus after it, in points. Negative: it grew. "
+        f"{WINDOW}",
+        "if it is negative for longer than chance explains, switch the correction to shadow and see the "
+        "runbook.",
         "FairnessCorrectionHarm",
     )
     gap = "demographic_parity_difference"
@@ -119,8 +138,8 @@ def _gap_closed() -> object:
 def _mended_and_broken() -> object:
     about = About(
         "Answers mended and broken",
-        "Rows with a known true label: mended were wrong before correction and right after it, broken the other way "
-        f"round. {WINDOW}",
+        "Rows with a known true label: mended were wrong before correction and right after it, broken the "
+        f"other way round. {WINDOW}",
         "more broken than mended means that the correction costs accuracy: see who pays for it below.",
         "FairnessCorrectionHarm",
     )
@@ -133,7 +152,8 @@ def _since_when() -> object:
     about = About(
         "Since when: verdicts over time",
         f"The three-state verdict of every attribute and metric on the served answers. {STATES} {WINDOW}",
-        "look what began where a colour changes: a release, other traffic, a switched mode. Grey is not a pass.",
+        "look what began where a colour changes: a release, other traffic, a switched mode. Grey is not a "
+        "pass.",
     )
     drawn = [
         Line(name, f"max by (attribute) ({recorded(f'{name}_verdict')})", "{{attribute}}: " + title)
@@ -145,8 +165,8 @@ def _since_when() -> object:
 def _alerts() -> object:
     about = About(
         "Alerts",
-        "Alerts about groups that fire or are pending, for all sources. An empty list says only that no alert is up: "
-        "the verdicts say whether there is data.",
+        "Alerts about groups that fire or are pending, for all sources. An empty list says only that no "
+        "alert is up: the verdicts say whether there is data.",
         "open the runbook page by the alert's name.",
     )
     return alert_table(about, ALERTS)
@@ -171,22 +191,22 @@ def _enough_rows() -> object:
         "groups that stay short need a longer window, or are too rare to judge this way.",
         "FairnessInsufficientData",
     )
-    expr = f"clamp_max({recorded('rows', KNOWN)} / on () group_left () {limit('rows')}, 1)"
+    expr = f"clamp_max({recorded('rows', LABELLED)} / on () group_left () {limit('rows')}, 1)"
     return parts_of_limit(about, [Line("rows", expr, "{{attribute}}: {{group}}")], reached=BLUE)
 
 
 def _enough_labels() -> object:
     about = About(
         "True labels per group, as a share of what a verdict needs",
-        "Favourable true labels, which equal opportunity needs, and unfavourable ones, which equalized odds needs as "
-        f"well, divided by the least number of rows. {WINDOW}",
+        "Favourable true labels, which equal opportunity needs, and unfavourable ones, which equalized "
+        f"odds needs as well, divided by the least number of rows. {WINDOW}",
         "send the labels that are known to POST /feedback, for all groups alike.",
         "FairnessLabelCoverageGap",
     )
     drawn = [
         Line(
             name,
-            f"clamp_max({recorded(name, KNOWN)} / on () group_left () {limit('rows')}, 1)",
+            f"clamp_max({recorded(name, LABELLED)} / on () group_left () {limit('rows')}, 1)",
             "{{attribute}}: {{group}}, " + title,
         )
         for name, title in {"positives": "favourable", "negatives": "unfavourable"}.items()
@@ -197,9 +217,9 @@ def _enough_labels() -> object:
 def _sources() -> object:
     about = About(
         "Where groups are known from",
-        "Decisions in the window whose group a client declared, or the detector inferred. The two are never mixed: "
-        "this page shows the one that is chosen above.",
+        "Decisions in the window whose group a client declared, or the detector inferred. The two are "
+        "never mixed: this page shows the one that is chosen above.",
         "if most rows are inferred, declare groups for a part of the traffic: it makes estimates checkable.",
     )
     expr = f"max by (source) (sum by (attribute, source) (evenhand:rows:${{window}}{{{MODEL}}}))"
-    return value(about, [Line("rows", expr, "{{source}}")], NUMBER, 0)
+    return count(about, "rows", expr, "{{source}}")

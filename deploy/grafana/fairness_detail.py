@@ -1,4 +1,4 @@
-"""The dashboard of fairness, one attribute and one group at a time: every gap, every group, evidence, estimates."""
+"""The fairness dashboard's panels of one attribute or group: every gap, every group, evidence, estimates."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ def gap(metric: str) -> object:
     name = f"{metric}_difference"
     means = {
         "demographic_parity": "The largest share of favourable answers of any group minus the smallest.",
-        "equal_opportunity": "The largest true positive rate of any group minus the smallest: among rows whose true "
-        "label is favourable, the share answered favourably.",
-        "equalized_odds": "The larger of two gaps between groups: that of true positive rates and that of false "
-        "positive rates.",
+        "equal_opportunity": "The largest true positive rate of any group minus the smallest: among rows "
+        "whose true label is favourable, the share answered favourably.",
+        "equalized_odds": "The larger of two gaps between groups: that of true positive rates and that of "
+        "false positive rates.",
     }[metric]
     alert = {"demographic_parity": "FairnessSelectionGap", "equal_opportunity": "FairnessEqualOpportunityGap"}
     about = About(
         f"{METRICS[metric].capitalize()} difference",
-        f"{means} Fairlearn's {name}, over every group with a row. The band is the 95 % interval after correction. "
-        f"{WINDOW}",
-        "it is a breach when the lower limit between groups with enough rows passes the limit, not when the gap does.",
+        f"{means} Fairlearn's {name}, over every group with a row. The band is the 95 % interval after "
+        f"correction. {WINDOW}",
+        "it is a breach when the lower limit between groups with enough rows passes the limit, not when "
+        "the gap does.",
         alert.get(metric, "FairnessEqualizedOddsGap"),
     )
     judged = Line(
@@ -56,8 +57,9 @@ def ratio() -> object:
     """The smallest rate over the largest."""
     about = About(
         "Demographic parity ratio",
-        "The smallest share of favourable answers of any group divided by the largest; 100 % is equal. Fairlearn's "
-        f"demographic_parity_ratio. The limit is four fifths unless it was set otherwise. {WINDOW}",
+        "The smallest share of favourable answers of any group divided by the largest; 100 % is equal. "
+        "Fairlearn's demographic_parity_ratio. The limit is four fifths unless it was set otherwise. "
+        f"{WINDOW}",
         "it is a breach when even the upper limit between groups with enough rows is below the limit.",
         "FairnessFourFifths",
     )
@@ -70,8 +72,8 @@ def worst_group() -> object:
     """Accuracy of the group that is served worst."""
     about = About(
         "Worst-group accuracy",
-        "Accuracy of the group that is served worst, among rows with a known true label. The limit is its value in "
-        f"validation minus the allowed drop, where the bundle tells that value. {WINDOW}",
+        "Accuracy of the group that is served worst, among rows with a known true label. The limit is its "
+        f"value in validation minus the allowed drop, where the bundle tells that value. {WINDOW}",
         "a drop after correction alone points to the correction, a drop of both lines to the traffic.",
         "FairnessWorstGroupAccuracyLow",
     )
@@ -83,20 +85,23 @@ def worst_group() -> object:
 
 def evidence(process: str) -> object:
     """One of the two sequential processes, as a share of its limit."""
-    told = {
+    descriptions = {
         "detector": (
             "Evidence of a change, against its limit",
-            "Sequential evidence that a gap to the reference group above the limit has begun: valid however often it "
-            "is looked at, with the configured days per false alarm. 100 % is the limit.",
+            "Sequential evidence that a gap to the reference group above the limit has begun: valid "
+            "however often it is looked at, with the configured days per false alarm. 100 % is the limit.",
         ),
         "since_start": (
             "Evidence since deployment, against its limit",
-            "Sequential evidence of a gap to the reference group above the limit since deployment, valid at any time. "
-            "100 % is the limit; below it there is no evidence of a breach, which is not evidence of none.",
+            "Sequential evidence of a gap to the reference group above the limit since deployment, valid "
+            "at any time. 100 % is the limit; below it there is no evidence of a breach, which is not "
+            "evidence of none.",
         ),
     }[process]
     about = About(
-        *told, "at 100 % treat it as a breach, whatever the windows above say.", "FairnessSequentialEvidence"
+        *descriptions,
+        "at 100 % treat it as a breach, whatever the windows above say.",
+        "FairnessSequentialEvidence",
     )
     colours = {"demographic_parity": BLUE, "true_positive_rate": ORANGE, "false_positive_rate": PURPLE}
     drawn = [_limit("vector(1)")]
@@ -112,9 +117,9 @@ def groups_now() -> object:
     """Everything about each group, now."""
     about = About(
         "Groups now",
-        "Every group in the window: rows, share of favourable answers before and after correction with 95 % limits "
-        "(Wilson), that share divided by the largest group's (impact ratio), true and false positive rate, accuracy, "
-        "and answers that the correction moved.",
+        "Every group in the window: rows, share of favourable answers before and after correction with 95 "
+        "% limits (Wilson), that share divided by the largest group's (impact ratio), true and false "
+        "positive rate, accuracy, and answers that the correction moved.",
         "find the group behind a gap, and whether its limits leave room for doubt.",
     )
     shares = {
@@ -144,7 +149,8 @@ def flips() -> object:
     about = About(
         "Answers that the correction moved",
         f"Decisions of each group that the correction turned to favourable or to unfavourable. {WINDOW}",
-        "moves in an unexpected direction, or for one group alone, are worth reading row by row in the record.",
+        "moves in an unexpected direction, or for one group alone, are worth reading row by row in the "
+        "record.",
         "FairnessCorrectionRateShift",
     )
     drawn = [
@@ -158,8 +164,8 @@ def benefit() -> object:
     """What the correction mended and broke."""
     about = About(
         "Benefit and harm per group",
-        "Rows with a known true label: mended were wrong before correction and right after it, broken the other way "
-        f"round. {WINDOW}",
+        "Rows with a known true label: mended were wrong before correction and right after it, broken the "
+        f"other way round. {WINDOW}",
         "a group with more broken than mended pays for the others: see the runbook.",
         "FairnessCorrectionHarm",
     )
@@ -205,9 +211,9 @@ def soft() -> object:
     """Rates weighted by the probability of the group, marked as estimates."""
     about = About(
         "Estimate: share of favourable answers, weighted by the probability of the group",
-        "An estimate: nobody declared these groups. Each row counts for the other groups with its risk and for the "
-        "reference group with the rest. Such weights understate gaps, and the same network estimates the risk. Over "
-        "the chosen window.",
+        "An estimate: nobody declared these groups. Each row counts for the other groups with its risk "
+        "and for the reference group with the rest. Such weights understate gaps, and the same network "
+        "estimates the risk. Over the chosen window.",
         "use it to see movement, not to decide; declare groups for a part of the traffic to check it.",
     )
     drawn = []
@@ -224,8 +230,8 @@ def effective_rows() -> object:
     """What those weights are worth."""
     about = About(
         "Estimate: rows that the weights are worth",
-        "The square of the sum of weights divided by the sum of their squares: how many rows with a known group would "
-        "be as informative.",
+        "The square of the sum of weights divided by the sum of their squares: how many rows with a known "
+        "group would be as informative.",
         "an estimate worth fewer rows than a verdict needs says little.",
         "FairnessInsufficientData",
     )

@@ -1,4 +1,4 @@
-"""Write the dashboards that Grafana is provisioned with: python deploy/grafana/make_dashboards.py [FOLDER]."""
+"""Write the dashboards that Grafana loads: ``python deploy/grafana/make_dashboards.py [FOLDER]``."""
 
 from __future__ import annotations
 

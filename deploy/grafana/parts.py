@@ -1,9 +1,9 @@
-"""What the dashboards are made of: queries, colours, panels, and the board that places them."""
+"""The parts of the dashboards: queries and panels."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from colours import BLUE, GREEN, GREY, PURPLE, VERMILLION
@@ -45,7 +45,7 @@ VERDICTS = {
 
 @dataclass(frozen=True)
 class About:
-    """What a panel says of itself."""
+    """A panel's title and its description."""
 
     title: str
     means: str
@@ -53,7 +53,7 @@ class About:
     do: str
     """What to do about it."""
     alert: str | None = None
-    """Whose runbook page helps."""
+    """The alert whose runbook page helps."""
 
     @property
     def description(self) -> str:
@@ -92,15 +92,15 @@ class Line:
     def settings(self) -> list[Setting]:
         """Overrides of this query's series."""
         mode = "shades" if self.many else "fixed"
-        found = [Setting(id_val="color", value={"mode": mode, "fixedColor": self.colour})]
+        settings = [Setting(id_val="color", value={"mode": mode, "fixedColor": self.colour})]
         if self.dashed:
-            found.append(Setting(id_val="custom.lineStyle", value={"fill": "dash", "dash": [8, 6]}))
+            settings.append(Setting(id_val="custom.lineStyle", value={"fill": "dash", "dash": [8, 6]}))
         if self.thin:
-            found.append(Setting(id_val="custom.lineWidth", value=1))
+            settings.append(Setting(id_val="custom.lineWidth", value=1))
         if self.band_to:
-            found.append(Setting(id_val="custom.fillBelowTo", value=self.band_to))
-            found.append(Setting(id_val="custom.fillOpacity", value=15))
-        return found
+            settings.append(Setting(id_val="custom.fillBelowTo", value=self.band_to))
+            settings.append(Setting(id_val="custom.fillOpacity", value=15))
+        return settings
 
 
 def query(ref: str, expr: str, legend: str = "") -> Dataquery:
@@ -121,10 +121,10 @@ def steps(*pairs: tuple[float | None, str]) -> builders.ThresholdsConfig:
 
 def texts(named: dict[str, tuple[str, str]]) -> list[Mapping]:
     """A word and a colour for a value."""
-    found = {
+    overrides = {
         value: models.ValueMappingResult(text=text, color=colour) for value, (text, colour) in named.items()
     }
-    return [models.ValueMap(found)]
+    return [models.ValueMap(overrides)]
 
 
 _Panel = TypeVar(
@@ -173,6 +173,24 @@ def value(about: About, drawn: Sequence[Line], unit: str = SHARE, decimals: int 
     for line in drawn:
         made.with_target(query(line.ref, line.expr, line.name))
     return made
+
+
+def by_label(about: About, line: Line, unit: str = SHARE, decimals: int = 1) -> timeseries.Panel:
+    """One query over time, a series per value of its label in shades of one colour."""
+    return lines(about, [replace(line, many=True)], unit, decimals)
+
+
+def count(about: About, ref: str, expr: str, legend: str) -> stat.Panel:
+    """The latest count, large."""
+    return value(about, [Line(ref, expr, legend)], NUMBER, 0)
+
+
+def per_result(expr: str, colours: dict[str, str], legend: str = "") -> list[Line]:
+    """A line per value of the label ``result``, which stands as ``RESULT`` in ``expr``."""
+    return [
+        Line(result, expr.replace("RESULT", result), legend + result, colour)
+        for result, colour in colours.items()
+    ]
 
 
 def state(about: About, line: Line) -> stat.Panel:
@@ -305,7 +323,7 @@ _Joined = TypeVar("_Joined", table.Panel, barchart.Panel)
 
 
 def _join(made: _Joined, by: str, columns: Sequence[Column]) -> _Joined:
-    """Put the queries' answers side by side. Grafana leaves the number out where only one query has an answer."""
+    """Join the queries' answers. If only one query has an answer, Grafana names its column ``Value``."""
     named: dict[str, str] = {}
     for column in columns:
         if column.label:

@@ -1,17 +1,29 @@
-"""The series that panels about groups share: what is chosen at the top of the page, and what it is compared with."""
+"""Queries that panels share: the selection at the top of the page, limits, and rates."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+ONE = '{model="$model"}'
+RATE = "[$__rate_interval]"
 MODEL = 'model="$model", attribute=~"$attribute"'
 SCOPE = f'{MODEL}, source="$source"'
 ALERTS = 'alertname=~"Fairness.*", model="$model", attribute=~"$attribute|"'
 """Alerts about groups, those on a whole model too."""
-KNOWN = ', group!="unknown"'
+LABELLED = ', group!="unknown"'
 ENOUGH = 'scalar(max(evenhand_limit{limit="rows"}))'
 """Rows that a verdict or an alert needs."""
 WINDOW = "Over the window chosen above, which ends at each point."
+
+
+def rate_by(label: str, name: str) -> str:
+    """A counter's rate per second, by one label."""
+    return f"sum by ({label}) (rate({name}{RATE}))"
+
+
+def increase_by(label: str, name: str, window: str) -> str:
+    """A counter's increase in a window, by one label."""
+    return f"sum by ({label}) (increase({name}[{window}]))"
 
 
 def recorded(name: str, more: str = "") -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from board import Board, add_common, alert_table
 from colours import BLUE, GREY, ORANGE, PURPLE, SKY, VERMILLION
 from grafana_foundation_sdk.models import dashboard as models
-from parts import BYTES, NUMBER, PER_SECOND, SECONDS, SHARE, About, Line, lines, value
+from parts import BYTES, NUMBER, PER_SECOND, SECONDS, SHARE, About, Line, by_label, count, lines, value
+from series import ONE, RATE, rate_by
 from service_detail import (
     candidate,
     candidate_answers,
@@ -17,9 +18,7 @@ from service_detail import (
     versions,
 )
 
-ONE = '{model="$model"}'
 ALERTS = 'alertname=~"Evenhand.*"'
-RATE = "[$__rate_interval]"
 REQUESTS = "evenhand_http_requests_total"
 PREDICTIONS = 'route=~"/predict|/v2/.+/infer"'
 QUANTILES = {"p50": (0.5, SKY), "p95": (0.95, BLUE), "p99": (0.99, VERMILLION)}
@@ -58,7 +57,7 @@ def make_service() -> models.Dashboard:
 
 
 def _quantiles(series: str, chosen: str = "") -> list[Line]:
-    buckets = f"sum by (le) (rate({series}_bucket{chosen}{RATE}))"
+    buckets = rate_by("le", f"{series}_bucket{chosen}")
     return [
         Line(name, f"histogram_quantile({share}, {buckets})", name, colour)
         for name, (share, colour) in QUANTILES.items()
@@ -102,11 +101,12 @@ def _errors_now() -> object:
 def _slow_now() -> object:
     about = About(
         "Latency, 99 %",
-        "Seconds from a request's first byte to the last of its answer, which 99 % of predictions stay under.",
+        "Seconds from a request's first byte to the last of its answer, which 99 % of predictions stay "
+        "under.",
         "if waiting grew, there is too much traffic for the cores; if runs grew, look at the machine.",
         "EvenhandLatencyHigh",
     )
-    buckets = f"sum by (le) (rate(evenhand_http_request_seconds_bucket{{{PREDICTIONS}}}{RATE}))"
+    buckets = rate_by("le", f"evenhand_http_request_seconds_bucket{{{PREDICTIONS}}}")
     return value(about, [Line("p99", f"histogram_quantile(0.99, {buckets})", "p99")], SECONDS, 3)
 
 
@@ -117,7 +117,7 @@ def _queue_now() -> object:
         "steadily above a batch: add cores or replicas.",
         "EvenhandOverloaded",
     )
-    return value(about, [Line("rows", "sum(evenhand_queue_rows)", "rows")], NUMBER, 0)
+    return count(about, "rows", "sum(evenhand_queue_rows)", "rows")
 
 
 def _spool_now() -> object:
@@ -127,13 +127,14 @@ def _spool_now() -> object:
         "bring the database back; the spool then empties by itself.",
         "EvenhandRecordSpooling",
     )
-    return value(about, [Line("rows", "sum(evenhand_record_spool_rows)", "rows")], NUMBER, 0)
+    return count(about, "rows", "sum(evenhand_record_spool_rows)", "rows")
 
 
 def _alerts() -> object:
     about = About(
         "Alerts",
-        "Alerts about the service as a whole that fire or are pending. An empty list says only that no alert is up.",
+        "Alerts about the service as a whole that fire or are pending. An empty list says only that no "
+        "alert is up.",
         "open the runbook page by the alert's name.",
     )
     return alert_table(about, ALERTS)
@@ -141,24 +142,18 @@ def _alerts() -> object:
 
 def _traffic() -> object:
     about = About("Requests by route", "Requests per second by route template.", "see which clients changed.")
-    return lines(
-        about, [Line("rate", f"sum by (route) (rate({REQUESTS}{RATE}))", "{{route}}", many=True)], PER_SECOND
-    )
+    return by_label(about, Line("rate", rate_by("route", REQUESTS), "{{route}}"), PER_SECOND)
 
 
 def _errors() -> object:
     about = About(
         "Answers by status",
-        "Requests per second by HTTP status. 4xx are the client's, 5xx ours; 429 and 503 ask to come back later.",
+        "Requests per second by HTTP status. 4xx are the client's, 5xx ours; 429 and 503 ask to come back "
+        "later.",
         "429: too much traffic. 503: not ready, see /readyz. 504: the deadline passed.",
         "EvenhandErrorRate",
     )
-    return lines(
-        about,
-        [Line("rate", f"sum by (status) (rate({REQUESTS}{RATE}))", "{{status}}", ORANGE, many=True)],
-        PER_SECOND,
-        2,
-    )
+    return by_label(about, Line("rate", rate_by("status", REQUESTS), "{{status}}", ORANGE), PER_SECOND, 2)
 
 
 def _refused() -> object:
@@ -168,14 +163,15 @@ def _refused() -> object:
         "the type is in the answer's body too, with what to do.",
         "EvenhandErrorRate",
     )
-    expr = f"sum by (type) (rate(evenhand_rejected_total{RATE}))"
-    return lines(about, [Line("rate", expr, "{{type}}", PURPLE, many=True)], PER_SECOND, 2)
+    line = Line("rate", rate_by("type", "evenhand_rejected_total"), "{{type}}", PURPLE)
+    return by_label(about, line, PER_SECOND, 2)
 
 
 def _latency() -> object:
     about = About(
         "Latency of predictions",
-        "Seconds from a request's first byte to the last of its answer: half, 95 % and 99 % of requests stay under.",
+        "Seconds from a request's first byte to the last of its answer: half, 95 % and 99 % of requests "
+        "stay under.",
         "compare with waiting and runs beside it to see where the time goes.",
         "EvenhandLatencyHigh",
     )
@@ -209,20 +205,19 @@ def _queue() -> object:
         "if it does not fall again, add cores or replicas.",
         "EvenhandOverloaded",
     )
-    return lines(
-        about, [Line("rows", "sum by (model) (evenhand_queue_rows)", "{{model}}", many=True)], NUMBER, 0
-    )
+    return by_label(about, Line("rows", "sum by (model) (evenhand_queue_rows)", "{{model}}"), NUMBER, 0)
 
 
 def _batches() -> object:
     about = About(
         "Rows per run",
-        "Mean rows in one run of the graph, and what 95 % of runs stay under. More rows a run is more throughput.",
+        "Mean rows in one run of the graph, and what 95 % of runs stay under. More rows a run is more "
+        "throughput.",
         "at the largest batch with a queue, the service is full.",
         "EvenhandOverloaded",
     )
     mean = " / ".join(f"sum(rate(evenhand_batch_rows_{part}{ONE}{RATE}))" for part in ("sum", "count"))
-    buckets = f"sum by (le) (rate(evenhand_batch_rows_bucket{ONE}{RATE}))"
+    buckets = rate_by("le", f"evenhand_batch_rows_bucket{ONE}")
     drawn = [
         Line("mean", f"{mean} > 0", "mean", BLUE),
         Line("p95", f"histogram_quantile(0.95, {buckets})", "p95", SKY, dashed=True),
@@ -247,7 +242,7 @@ def _memory() -> object:
         "Of each process. With several workers the client library does not tell it: take the container's.",
         "steady growth over hours is worth a report with the traffic that goes with it.",
     )
-    return lines(about, [Line("bytes", "process_resident_memory_bytes", "{{instance}}", many=True)], BYTES, 0)
+    return by_label(about, Line("bytes", "process_resident_memory_bytes", "{{instance}}"), BYTES, 0)
 
 
 def _processor() -> object:
@@ -257,7 +252,7 @@ def _processor() -> object:
         "at the number of cores the service is full.",
     )
     expr = f"rate(process_cpu_seconds_total{RATE})"
-    return lines(about, [Line("cores", expr, "{{instance}}", ORANGE, many=True)], NUMBER, 2)
+    return by_label(about, Line("cores", expr, "{{instance}}", ORANGE), NUMBER, 2)
 
 
 def _files() -> object:
@@ -267,4 +262,4 @@ def _files() -> object:
         "near 100 % raise the limit of open files or look for clients that leave connections open.",
     )
     expr = "process_open_fds / process_max_fds"
-    return lines(about, [Line("share", expr, "{{instance}}", GREY, many=True)])
+    return by_label(about, Line("share", expr, "{{instance}}", GREY))

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from colours import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILLION
-from parts import NUMBER, PER_SECOND, SHARE, About, Line, lines, listed, value
-
-ONE = '{model="$model"}'
-RATE = "[$__rate_interval]"
+from parts import NUMBER, PER_SECOND, SHARE, About, Line, by_label, count, lines, listed, per_result, value
+from series import ONE, RATE, increase_by, rate_by
 
 
 def versions() -> object:
     """Every version that was loaded."""
     about = About(
         "Loaded versions",
-        "The version that answers is live; others are loaded beside it or were served before. bundle is the SHA-256 of "
-        "the manifest.",
+        "The version that answers is live; others are loaded beside it or were served before. bundle is "
+        "the SHA-256 of the manifest.",
         "compare with what you deployed; switch with evenhand's admin routes.",
     )
     expr = "max by (model, version, bundle, certified) (evenhand_model_info)"
@@ -29,19 +27,19 @@ def versions() -> object:
 
 
 def reloads() -> object:
-    """New bundles, taken or refused."""
+    """New bundles, accepted or refused."""
     about = About(
         "Reloads in this time range",
         "New bundles that took over, and ones that were refused while the old one went on answering.",
         "refused: the log names what does not hold; evenhand bundle verify says it too.",
         "EvenhandReloadRefused",
     )
-    expr = f"sum by (result) (increase(evenhand_reloads_total{ONE}[$__range]))"
-    return value(about, [Line("reloads", expr, "{{result}}")], NUMBER, 0)
+    expr = increase_by("result", f"evenhand_reloads_total{ONE}", "$__range")
+    return count(about, "reloads", expr, "{{result}}")
 
 
 def starts() -> object:
-    """When each replica began."""
+    """When each replica started."""
     about = About(
         "Running since",
         "When each replica started.",
@@ -54,43 +52,36 @@ def starts() -> object:
 
 
 def candidate() -> object:
-    """A version in shadow, row by row."""
+    """The answers of a version in shadow against the live ones."""
     about = About(
         "Version in shadow: its answers against the live ones",
-        "Rows per second of a version that is tried beside the live one: same label, other label, error, dropped "
-        "because the engine had no time. No series: none is in shadow.",
+        "Rows per second of a version that is tried beside the live one: same label, other label, error, "
+        "dropped because the engine had no time. No series: none is in shadow.",
         "errors forbid a promotion; other labels: see beside this whom they would move.",
     )
     colours = {"same": GREY, "other": BLUE, "error": VERMILLION, "dropped": ORANGE}
-    drawn = [
-        Line(
-            result,
-            f'sum by (version) (rate(evenhand_candidate_rows_total{{model="$model", result="{result}"}}{RATE}))',
-            "{{version}} " + result,
-            colour,
-        )
-        for result, colour in colours.items()
-    ]
-    return lines(about, drawn, PER_SECOND, 2)
+    expr = rate_by("version", 'evenhand_candidate_rows_total{model="$model", result="RESULT"}')
+    return lines(about, per_result(expr, colours, "{{version}} "), PER_SECOND, 2)
 
 
 def candidate_engine() -> object:
-    """What a version in shadow costs."""
+    """Engine time of a version in shadow."""
     about = About(
         "Engine time of the version in shadow",
-        "Seconds of engine time per second that the version in shadow takes; it gets what the live one leaves.",
+        "Seconds of engine time per second that the version in shadow takes; it gets what the live one "
+        "leaves.",
         "if live predictions became slower with it, end the trial: PUT /models/<name>/shadow with null.",
     )
-    expr = f"sum by (version) (rate(evenhand_candidate_inference_seconds_total{ONE}{RATE}))"
-    return lines(about, [Line("seconds", expr, "{{version}}", PURPLE, many=True)], NUMBER, 2)
+    expr = rate_by("version", f"evenhand_candidate_inference_seconds_total{ONE}")
+    return by_label(about, Line("seconds", expr, "{{version}}", PURPLE), NUMBER, 2)
 
 
 def candidate_answers() -> object:
-    """Whom a version in shadow would move."""
+    """Favourable answers by group of a version in shadow, minus the live version's."""
     about = About(
         "Version in shadow: favourable answers by group, minus the live version's",
-        "Over this time range, per attribute, group and source: share of favourable answers of the version in shadow "
-        "minus the live one's on the same rows.",
+        "Over this time range, per attribute, group and source: share of favourable answers of the "
+        "version in shadow minus the live one's on the same rows.",
         "promote only a version that does not widen the gap between groups.",
     )
     by = "version, attribute, group, source"
@@ -111,7 +102,7 @@ def candidate_answers() -> object:
 
 
 def records() -> object:
-    """Records written, spooled, lost."""
+    """Records per second: written, spooled, lost."""
     about = About(
         "Records of decisions",
         "Records per second: written to the database, spooled to local disk while it was away, lost.",
@@ -119,21 +110,16 @@ def records() -> object:
         "EvenhandRecordLost",
     )
     colours = {"written": GREEN, "spooled": ORANGE, "lost": VERMILLION}
-    drawn = [
-        Line(result, f'sum(rate(evenhand_records_total{{result="{result}"}}{RATE}))', result, colour)
-        for result, colour in colours.items()
-    ]
-    return lines(about, drawn, PER_SECOND, 2)
+    expr = f'sum(rate(evenhand_records_total{{result="RESULT"}}{RATE}))'
+    return lines(about, per_result(expr, colours), PER_SECOND, 2)
 
 
 def spool() -> object:
-    """What waits for the database."""
+    """Records that wait for the database."""
     about = About(
         "Spooled records",
         "Records on each replica's disk that wait for the database.",
         "it must fall to 0 within minutes of the database's return.",
         "EvenhandRecordSpooling",
     )
-    return lines(
-        about, [Line("rows", "evenhand_record_spool_rows", "{{instance}}", ORANGE, many=True)], NUMBER, 0
-    )
+    return by_label(about, Line("rows", "evenhand_record_spool_rows", "{{instance}}", ORANGE), NUMBER, 0)

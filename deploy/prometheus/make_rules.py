@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 from rule import FAMILIES, MEMORY, TENTHS, Family, Rule, by
@@ -19,7 +20,7 @@ from window import window_rules
 RULES = Path(__file__).parent / "rules"
 WINDOWS = {"1h": "15s", "1d": "1m", "7d": "1m", "30d": "1m"}
 YOUNG_S = 600
-"""A replica that is met at a higher age has its counts so far left out: they may be of any time."""
+"""A replica that is first seen at a higher age starts from its current counts: those may be of any time."""
 
 
 def total(family: Family) -> Iterator[Rule]:
@@ -29,12 +30,12 @@ def total(family: Family) -> Iterator[Rule]:
     start, started = f'{seen}{{model=""}}', f'last_over_time({seen}{{model=""}}[{MEMORY}] offset 1ms)'
     own = f"ignoring ({', '.join(family.labels)})"
     kept = f"last_over_time(evenhand:{family.name}:total[{MEMORY}] offset 1ms)"
-    known = f"({kept} or 0 * sum {by(family.labels)} ({now}))"
+    counters = f"({kept} or 0 * sum {by(family.labels)} ({now}))"
     yield Rule(seen, f"{family.series} or evenhand_start_time_seconds")
     yield Rule(
         f"evenhand:{family.name}:total",
         f"""\
-{known}
+{counters}
 +
 (
   sum {by(family.labels)} (
@@ -42,19 +43,25 @@ def total(family: Family) -> Iterator[Rule]:
     or
     ({now} unless {own} (time() - ({start} unless {started}) >= {YOUNG_S}))
   )
-  or 0 * {known}
+  or 0 * {counters}
 )""",
     )
 
 
 TOTALS_WHY = f"""\
 Running totals that lose no row which was scraped, and count none twice.
-:seen is one look at a counter, together with the start time of each replica (the series without a model): one query,
-so that both are of the same scrape. :total adds what came since the look before (offset 1ms: before this evaluation):
-the difference where the replica is the same process; all of it where the replica began anew, where the series is new
-in a replica that was known, or where a replica is met within {YOUNG_S} s of its start; nothing where an older one is
-met. (A start of 0 is a worker's that has not said its own yet.) A replica that is gone, a missed evaluation and up to
-{MEMORY} without Prometheus change nothing. After more than that the totals begin anew, and :begun says when: windows
+:seen is one look at a counter, together with the start time of each replica (the series without a model): \
+one query,
+so that both are of the same scrape. :total adds what came since the look before (offset 1ms: before this \
+evaluation):
+the difference where the replica is the same process; all of it where the replica began anew, where the \
+series is new
+in a replica that was known, or where a replica is met within {YOUNG_S} s of its start; nothing where an \
+older one is
+met. (A start of 0 is a worker's that has not said its own yet.) A replica that is gone, a missed evaluation \
+and up to
+{MEMORY} without Prometheus change nothing. After more than that the totals begin anew, and :begun says \
+when: windows
 that reach further back count from there."""
 
 
@@ -68,13 +75,14 @@ def totals() -> Iterator[Rule]:
     for family in FAMILIES:
         yield from total(family)
     shares = [f'max by (model, attribute) (evenhand_reference_risk{{le="{le}"}} >= 0)' for le in TENTHS]
+    tenths = [shares[0], *(f"{above} - {below}" for below, above in pairwise(shares))]
     yield Rule(
         "evenhand:reference_risk_share",
         "\nor\n".join(
-            f'label_replace({share}{f" - {shares[place - 1]}" if place else ""}, "le", "{TENTHS[place]}", "", "")'
-            for place, share in enumerate(shares)
+            f'label_replace({share}, "le", "{le}", "", "")' for share, le in zip(tenths, TENTHS, strict=True)
         ),
-        "Share of validation rows whose risk lies in the tenth that ends at le; none where the bundle does not say.",
+        "Share of validation rows whose risk lies in the tenth that ends at le; none where the bundle "
+        "does not say.",
     )
 
 
@@ -86,10 +94,10 @@ def file(group: str, interval: str, rules: Iterator[Rule]) -> str:
 
 def files() -> dict[str, str]:
     """Every file that this writes: its name and its text."""
-    found = {"totals.yml": file("evenhand-totals", "15s", totals())}
+    contents = {"totals.yml": file("evenhand-totals", "15s", totals())}
     for window, interval in WINDOWS.items():
-        found[f"window_{window}.yml"] = file(f"evenhand-{window}", interval, window_rules(window))
-    return found
+        contents[f"window_{window}.yml"] = file(f"evenhand-{window}", interval, window_rules(window))
+    return contents
 
 
 def main() -> None:

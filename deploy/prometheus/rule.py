@@ -1,4 +1,4 @@
-"""What a recording rule is, which counters there are, and words that rules share."""
+"""A recording rule, the counters of the service, and expressions that rules share."""
 
 from __future__ import annotations
 
@@ -52,5 +52,5 @@ def by(labels: Sequence[str]) -> str:
 
 
 def limit(name: str) -> str:
-    """What alerts compare with, as the service says it; NaN, which nothing exceeds, where no replica says it."""
+    """A limit that the service publishes; NaN, which nothing exceeds, where no replica does."""
     return f'scalar(max(evenhand_limit{{limit="{name}"}}))'

@@ -1,4 +1,4 @@
-"""The rules of one window: rows, rates with their limits, disparities, verdicts, calibration, drift of risk."""
+"""The rules of one window: rows, rates with limits, disparities, verdicts, calibration, drift of risk."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ SECONDS = {"1h": 3600, "1d": 86400, "7d": 7 * 86400, "30d": 30 * 86400}
 Z = NormalDist().inv_cdf(0.975)
 ANSWERS = ("base", "final")
 FLOOR = 1e-4
-"""Smallest share in a population stability index, which knows no empty bin."""
+"""Smallest share in a population stability index, whose logarithm does not allow an empty bin."""
 ATTRIBUTE = ("model", "attribute", "source")
-KNOWN = 'group!="unknown"'
+LABELLED = 'group!="unknown"'
 PARTS = {"equalized_odds": ("equal_opportunity", "false_positive_rate")}
 """A verdict about two gaps: one in breach is enough, both must be judged."""
 
 
 def rate(name: str, hits: str, rows: str, labels: Sequence[str], window: str) -> Iterator[Rule]:
-    """A share with its Wilson limits; none where there is no row. ``hits`` is a sum, which may lack a group."""
+    """A share with its Wilson limits; none without rows. ``hits`` is a sum, which may lack a group."""
     p, n, z2 = f"evenhand:{name}:{window}", f"evenhand:{rows}:{window}", Z * Z
-    known = f"{n}{{{KNOWN}}}" if "group" in labels else n
-    yield Rule(p, f"({hits} or 0 * {known}) / ({known} > 0)")
+    labelled = f"{n}{{{LABELLED}}}" if "group" in labels else n
+    yield Rule(p, f"({hits} or 0 * {labelled}) / ({labelled} > 0)")
     for side, sign, clamp in (("lower", "-", "clamp_min({}, 0)"), ("upper", "+", "clamp_max({}, 1)")):
         spread = f"{Z} * sqrt({p} * (1 - {p}) / {n} + {z2} / (4 * {n} * {n}))"
         wilson = f"\n({p} + {z2} / (2 * {n})\n  {sign} {spread})\n/ (1 + {z2} / {n})\n"
@@ -30,7 +30,7 @@ def rate(name: str, hits: str, rows: str, labels: Sequence[str], window: str) ->
 
 
 def gap(name: str, share: str, rows: str, window: str, why: str = "") -> Iterator[Rule]:
-    """The largest difference of a rate between groups, with limits; judged: of the groups that have enough rows."""
+    """The largest gap of a rate between groups, with limits; ``judged``: of groups with enough rows."""
     p, low, high = (f"evenhand:{share}{side}:{window}" for side in ("", "_lower", "_upper"))
     enough = f"evenhand:{rows}:{window} >= {limit('rows')}"
     yield Rule(f"evenhand:{name}:{window}", f"max {by(ATTRIBUTE)} ({p}) - min {by(ATTRIBUTE)} ({p})", why)
@@ -44,13 +44,14 @@ def gap(name: str, share: str, rows: str, window: str, why: str = "") -> Iterato
     for extreme, of in (("highest", "max"), ("lowest", "min")):
         yield Rule(
             f"evenhand:{share}_{extreme}:{window}",
-            f"({p} and {enough})\n== on ({', '.join(ATTRIBUTE)}) group_left () {of} {by(ATTRIBUTE)} ({p} and {enough})",
+            f"({p} and {enough})\n== on ({', '.join(ATTRIBUTE)}) group_left () {of} {by(ATTRIBUTE)} ({p} "
+            f"and {enough})",
         )
     several = f"and count {by(ATTRIBUTE)} ({p} and {enough}) > 1"
     yield Rule(
         f"evenhand:{name}_judged:{window}",
-        f"clamp_min(\n  max {by(ATTRIBUTE)} ({low} and {enough})\n  - min {by(ATTRIBUTE)} ({high} and {enough})\n, 0)\n"
-        f"{several}",
+        f"clamp_min(\n  max {by(ATTRIBUTE)} ({low} and {enough})\n  - min {by(ATTRIBUTE)} ({high} and "
+        f"{enough})\n, 0)\n{several}",
     )
     yield Rule(
         f"evenhand:{name}_judged_upper:{window}",
@@ -59,7 +60,7 @@ def gap(name: str, share: str, rows: str, window: str, why: str = "") -> Iterato
 
 
 def change(name: str, gained: str, lost: str, rows: str, window: str) -> Iterator[Rule]:
-    """How much the correction moved a share of rows, a paired difference, with limits (Bonett and Price 2012)."""
+    """Change of a share by the correction: a paired difference with limits (Bonett and Price 2012)."""
     n = f"{rows} + 2"
     up, down = f"(({gained}) + 1) / ({n})", f"(({lost}) + 1) / ({n})"
     half = f"{Z} * sqrt(({up} + {down}\n  - ({up} - {down}) ^ 2) / ({n}))"
@@ -85,8 +86,9 @@ def sums(window: str) -> Iterator[Rule]:
             f"evenhand:{family.name}:{window}",
             f"{total_} - ({before} and on () {same})\n"
             f"or\n({total_} and on () ({same} or evenhand:totals:begun > time() - {SECONDS[window]}))",
-            "Rows in the window: the total now less the total then; all of it where the totals, or this series, began\n"
-            "within the window; nothing where Prometheus no longer has what was then (retention)."
+            "Rows in the window: the total now less the total then; all of it where the totals, or this "
+            "series, began\nwithin the window; nothing where Prometheus no longer has what was then "
+            "(retention)."
             if family is FAMILIES[0]
             else "",
         )
@@ -117,7 +119,9 @@ def effect(window: str) -> Iterator[Rule]:
     yield Rule(
         f"evenhand:broken:{window}", pairs("1", "0"), "Labelled rows: base answer right, final answer wrong."
     )
-    gained, lost, rows = (f"evenhand:{name}:{window}{{{KNOWN}}}" for name in ("mended", "broken", "labels"))
+    gained, lost, rows = (
+        f"evenhand:{name}:{window}{{{LABELLED}}}" for name in ("mended", "broken", "labels")
+    )
     yield from change("accuracy", gained, lost, rows, window)
     gained, lost = f"sum {by(ATTRIBUTE)} ({gained})", f"sum {by(ATTRIBUTE)} ({lost})"
     all_rows = f"evenhand:labels_of_attribute:{window}"
@@ -126,12 +130,12 @@ def effect(window: str) -> Iterator[Rule]:
 
 
 def growth(name: str, share: str, rows: str, cells: str, window: str) -> Iterator[Rule]:
-    """The lower limit of how much the correction widened a gap, between the groups that are furthest apart with it.
+    """Lower limit of how much the correction widened the gap between the two groups that are furthest apart.
 
     Each group's change is a paired difference; those of two groups are independent, and are combined as
     Newcombe does. Where the two have changed places, the gap's own limits must be apart.
     """
-    n = f"evenhand:{rows}:{window}{{{KNOWN}}}"
+    n = f"evenhand:{rows}:{window}{{{LABELLED}}}"
     for name_of_cell, base, final in (("gained", "0", "1"), ("lost", "1", "0")):
         hits = f'sum {by(MEMBER)} ({cells}, base="{base}", final="{final}"}})'
         yield Rule(f"evenhand:{share}_{name_of_cell}:{window}", f"{hits} or 0 * {n}")
@@ -170,7 +174,10 @@ or evenhand:{name}_final_judged:{window} - evenhand:{name}_base_judged_upper:{wi
 
 def growths(window: str) -> Iterator[Rule]:
     """All of them."""
-    decisions, outcomes = f"evenhand:decisions:{window}{{{KNOWN}", f"evenhand:outcomes:{window}{{{KNOWN}"
+    decisions, outcomes = (
+        f"evenhand:decisions:{window}{{{LABELLED}",
+        f"evenhand:outcomes:{window}{{{LABELLED}",
+    )
     for name, share, rows, cells in (
         ("demographic_parity_difference", "selection_rate", "rows", decisions),
         ("equal_opportunity_difference", "true_positive_rate", "positives", f'{outcomes}, label="1"'),
@@ -183,10 +190,10 @@ def rates(answer: str, window: str) -> Iterator[Rule]:
     """The rates of one answer, base or final, per group."""
 
     def outcomes(*pairs: str) -> str:
-        cells = (f'{{{KNOWN}, label="{pair[0]}", {answer}="{pair[1]}"}}' for pair in pairs)
+        cells = (f'{{{LABELLED}, label="{pair[0]}", {answer}="{pair[1]}"}}' for pair in pairs)
         return f"sum {by(MEMBER)} ({' or '.join(f'evenhand:outcomes:{window}{cell}' for cell in cells)})"
 
-    selected = f'sum {by(MEMBER)} (evenhand:decisions:{window}{{{KNOWN}, {answer}="1"}})'
+    selected = f'sum {by(MEMBER)} (evenhand:decisions:{window}{{{LABELLED}, {answer}="1"}})'
     yield from rate(f"selection_rate_{answer}", selected, "rows", MEMBER, window)
     yield from rate(f"true_positive_rate_{answer}", outcomes("11"), "positives", MEMBER, window)
     yield from rate(f"false_positive_rate_{answer}", outcomes("01"), "negatives", MEMBER, window)
@@ -234,16 +241,20 @@ def gaps(answer: str, window: str) -> Iterator[Rule]:
 def verdicts(window: str) -> Iterator[Rule]:
     """Three states of the final answers, as numbers."""
     yield Rule(
-        f"evenhand:smallest_group_rows:{window}", f"min {by(ATTRIBUTE)} (evenhand:rows:{window}{{{KNOWN}}})"
+        f"evenhand:smallest_group_rows:{window}",
+        f"min {by(ATTRIBUTE)} (evenhand:rows:{window}{{{LABELLED}}})",
     )
     names = {
         "demographic_parity": f"evenhand:smallest_group_rows:{window}",
-        "equal_opportunity": f"min {by(ATTRIBUTE)} (evenhand:positives:{window}{{{KNOWN}}})",
-        "equalized_odds": f'min {by(ATTRIBUTE)} ({{__name__=~"evenhand:(positives|negatives):{window}", {KNOWN}}})',
+        "equal_opportunity": f"min {by(ATTRIBUTE)} (evenhand:positives:{window}{{{LABELLED}}})",
+        "equalized_odds": f"min {by(ATTRIBUTE)} "
+        f'({{__name__=~"evenhand:(positives|negatives):{window}", {LABELLED}}})',
     }
     why = """\
-2 breach: the gap's lower limit, over groups with enough rows, is above the limit. 1 no evidence of breach among them.
-0 insufficient data: fewer than two groups have enough rows. :smallest_group_rows says whether one was left out."""
+2 breach: the gap's lower limit, over groups with enough rows, is above the limit. 1 no evidence of breach \
+among them.
+0 insufficient data: fewer than two groups have enough rows. :smallest_group_rows says whether one was left \
+out."""
     for name, smallest in names.items():
         judged = [f"evenhand:{part}_difference_final_judged:{window}" for part in PARTS.get(name, (name,))]
         breach = " or ".join(f"{part} > {limit('gap')}" for part in judged)
@@ -258,7 +269,8 @@ def shares(window: str) -> Iterator[Rule]:
     """Coverage, unknown groups, flags, calibration and drift of risk."""
     attribute = ("model", "attribute")
     rows, labels = f"evenhand:rows:{window}", f"evenhand:labels:{window}"
-    why = "Labels joined in the window over decisions in the window; above 1 while older decisions' labels come in."
+    why = "Labels joined in the window over decisions in the window; "
+    why += "above 1 while older decisions' labels come in."
     yield Rule(f"evenhand:label_coverage:{window}", f"{labels} / ({rows} > 0)", why)
     yield Rule(f"evenhand:declared_rows:{window}", f'sum {by(attribute)} ({rows}{{source="declared"}})')
     unknown = f'sum {by(attribute)} ({rows}{{source="declared", group="unknown"}})'
@@ -273,13 +285,14 @@ def shares(window: str) -> Iterator[Rule]:
         attribute,
         window,
     )
-    given = f'evenhand:abstentions:{window}{{result="applied"}}'
-    yield from rate("abstained_share", f"sum {by(attribute)} ({given})", "risk_rows", attribute, window)
+    applied = f'evenhand:abstentions:{window}{{result="applied"}}'
+    yield from rate("abstained_share", f"sum {by(attribute)} ({applied})", "risk_rows", attribute, window)
     in_bin = (*MEMBER, "bin")
     yield Rule(
-        f"evenhand:calibration_rows:{window}", f"sum {by(in_bin)} (evenhand:calibration:{window}{{{KNOWN}}})"
+        f"evenhand:calibration_rows:{window}",
+        f"sum {by(in_bin)} (evenhand:calibration:{window}{{{LABELLED}}})",
     )
-    hits = f'sum {by(in_bin)} (evenhand:calibration:{window}{{{KNOWN}, label="1"}})'
+    hits = f'sum {by(in_bin)} (evenhand:calibration:{window}{{{LABELLED}, label="1"}})'
     yield from rate("calibration_observed", hits, "calibration_rows", in_bin, window)
     yield Rule(
         f"evenhand:calibration_predicted:{window}",

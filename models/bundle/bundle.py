@@ -1,6 +1,6 @@
-"""The artefact folder: load and verify. The one thing that passes from training to serving.
+"""Load and verify a bundle: the folder that training writes and the service reads.
 
-Invariant: bytes that are used are the bytes that were hashed; nothing is read from disk twice.
+Invariant: the bytes in use are the bytes that were hashed; no file is read twice.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Bundle:
     path: Path
     manifest: Manifest
     sha256: str
-    """Hash of ``manifest.json``, which holds the hash of every other file: it names the whole bundle."""
+    """SHA-256 of ``manifest.json``, which lists the hash of every other file, so it identifies the bundle."""
     graph: bytes
     """The ONNX graph; empty where the torch engine runs the bundle."""
     preprocess: bytes
@@ -111,10 +111,10 @@ def read_manifest(path: Path) -> tuple[Manifest, str]:
 
 
 def load(path: Path | str) -> Bundle:
-    """Read a bundle and verify every byte of it.
+    """Read a bundle and verify the hash of every file.
 
     Raises:
-        BundleError: anything does not hold.
+        BundleError: the manifest is invalid, or a file is missing, changed, outside the folder or not listed.
     """
     path = Path(path)
     manifest, digest = read_manifest(path)
@@ -124,7 +124,7 @@ def load(path: Path | str) -> Bundle:
     if missing:
         raise BundleError(f"{path / MANIFEST}: does not list {', '.join(missing)}")
     contents = {name: _read_verified(path, name, expected) for name, expected in manifest.files.items()}
-    _refuse_strangers(path, manifest)
+    _refuse_unlisted(path, manifest)
     parts = {name: contents[name] for name in model} if GRAPH not in model else {}
     graph = b"" if parts else contents[GRAPH]
     more = contents.get(EVALUATION, b""), contents.get(SWAPS, b"")
@@ -148,18 +148,18 @@ def _read_verified(root: Path, name: str, expected: str) -> bytes:
 
 
 def _read(file: Path) -> bytes:
-    """Read a plain file: a pipe would keep us waiting for ever."""
+    """Read a plain file; reading a pipe could block for ever."""
     if file.exists() and not file.is_file():
         raise OSError(errno.EINVAL, "not a plain file")
     return file.read_bytes()
 
 
-def _refuse_strangers(root: Path, manifest: Manifest) -> None:
-    """A file nobody hashed could be anything, so it is not allowed to lie there."""
-    known = {*manifest.files, MANIFEST}
+def _refuse_unlisted(root: Path, manifest: Manifest) -> None:
+    """Refuse a folder that holds a file whose hash the manifest does not list."""
+    listed = {*manifest.files, MANIFEST}
     for file in sorted(root.rglob("*")):
         name = file.relative_to(root).as_posix()
-        if (file.is_symlink() or not file.is_dir()) and name not in known:
+        if (file.is_symlink() or not file.is_dir()) and name not in listed:
             raise BundleError(f"{file}: not listed in {MANIFEST}; remove it")
 
 

@@ -1,7 +1,7 @@
 """Wire items to arrays: the same code in training and in serving. No torch.
 
-A row is encoded alone, before any queue; a batch is only padding. Whatever one row's content can break
-breaks in an encoder's ``encode``.
+Each row is encoded alone, before it is queued; collating a batch only pads. So an invalid row fails in its
+encoder's ``encode`` and never in a batch with other rows.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Encoded:
     arrays: dict[str, Array]
     """By name of the graph's input, without the batch axis and without padding."""
     tokens: int
-    """What the row costs, for budgets: its positions."""
+    """Number of positions, which is what budgets count."""
     truncated: bool = False
     """Whether it was longer than the model reads."""
 
@@ -49,16 +49,16 @@ class Encoder(Protocol):
         """Two items that can be encoded, to try a model with."""
 
 
-def described(kind: type[M], content: bytes, file: str) -> M:
-    """The description of an input that a bundle brings.
+def parse_description(kind: type[M], content: bytes, file: str) -> M:
+    """Parse the preprocessing file of a bundle.
 
     Args:
-        kind: What it must be.
+        kind: Its pydantic model.
         content: The file's content.
-        file: What it is called, for the message.
+        file: What the error message calls it.
 
     Raises:
-        ValueError: it is something else.
+        ValueError: the content does not fit the model.
     """
     try:
         return kind.model_validate_json(content)

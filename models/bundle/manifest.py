@@ -1,6 +1,6 @@
-"""The manifest: what a bundle says about itself, as one versioned pydantic model.
+"""The manifest of a bundle, as one versioned pydantic model. No torch.
 
-Everything that training knows and serving needs passes through here. No torch.
+Whatever serving needs to know from training is a field of it.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ class Correction(_Frozen):
 
     @property
     def changes_answers(self) -> bool:
-        """Whether an open gate can change an answer; to count rows, or to give no decision for some, changes none."""
+        """Whether an open gate can change an answer; counting rows and abstaining do not."""
         return self.method not in ("none", "abstain")
 
 
@@ -133,14 +133,16 @@ class Trial(_Frozen):
     strength: float
     """Factor of the correction."""
     levels: list[float | Literal["always"]]
-    """Per attribute the flagged share of rows, in multiples of the share outside the reference group; 0 is never, and
-    ``always`` a gate that is open for every row."""
+    """Per attribute the flagged share of rows, in multiples of the share outside the reference group.
+
+    0 flags no row, and ``always`` opens the gate for every row.
+    """
     p_accuracy_loss: float
     """Of the test that accuracy falls by the tolerance or more."""
     p_worst_cell_gain: float
     """Of the test that the worst cell gains nothing."""
     certified: bool
-    """Whether both were refuted."""
+    """Whether both tests rejected their hypothesis."""
 
 
 class Certificate(_Frozen):
@@ -161,7 +163,7 @@ class Certificate(_Frozen):
 
 
 class Graph(_Frozen):
-    """What runs, and its contract: one ONNX graph, or torch's own modules for a base that ONNX cannot take."""
+    """What runs: one ONNX graph, or torch's own modules for a base that ONNX cannot take."""
 
     engine: Engine = "onnx"
     """What runs it."""
@@ -236,7 +238,7 @@ class Manifest(_Frozen):
     graph: Graph
     """What runs."""
     certified: bool
-    """Whether thresholds carry a statistical certificate (Learn-then-Test), not just a good validation figure."""
+    """Whether a statistical certificate (Learn-then-Test) covers the thresholds."""
     certificate: Certificate | None = None
     """What was tested, where something was."""
     provenance: Provenance

@@ -1,4 +1,4 @@
-"""What a bundle says was normal in validation, as monitoring compares with it. Pure."""
+"""What a bundle says was normal in validation; monitoring compares with it. Pure functions."""
 
 from __future__ import annotations
 
@@ -38,18 +38,17 @@ def read(content: bytes, evaluation: bytes) -> dict[str, Normal]:
         ValueError: a file is not of the form that packaging gives it.
     """
     try:
-        found = json.loads(content)
-        edges, rows = found["edges"], found["rows"]
-        figures = (
-            json.loads(evaluation).get("val", {}).get("attributes", {}) if evaluation else {}
-        )  # not of an export
+        reference = json.loads(content)
+        edges, rows = reference["edges"], reference["rows"]
+        # An export has no figures of the split "val".
+        figures = json.loads(evaluation).get("val", {}).get("attributes", {}) if evaluation else {}
         return {
             name: Normal(
                 flagged=None if said["flagged"]["value"] is None else _share(said["flagged"]["value"]),
                 risk=_cumulative(edges, said["risk"]) if rows else (),
                 worst_group_accuracy=_worst(figures[name]) if name in figures else None,
             )
-            for name, said in found["attributes"].items()
+            for name, said in reference["attributes"].items()
         }
     except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError) as error:
         raise ValueError("reference.json does not say what was normal; package the bundle again") from error

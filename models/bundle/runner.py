@@ -33,7 +33,7 @@ class Runner(Protocol):
 
 
 def make_runner(bundle: Bundle, session: Session = Session()) -> Runner:
-    """Make it.
+    """Make the runner of a bundle.
 
     Raises:
         BundleError: the bundle does not run here; the message says why.
@@ -41,16 +41,16 @@ def make_runner(bundle: Bundle, session: Session = Session()) -> Runner:
     require_engine(bundle)
     if bundle.manifest.graph.engine == "onnx":
         return GraphRunner(bundle, session)
-    # Loaded by name, and only for a bundle that needs torch: nothing that serves imports it.
+    # Imported by name, only for a bundle that needs torch: serving an ONNX graph never imports torch.
     runner: Runner = importlib.import_module(TORCH_RUNTIME).TorchRunner(bundle, session)
     return runner
 
 
 def require_engine(bundle: Bundle) -> None:
-    """Look whether the bundle's engine is installed, without loading it.
+    """Check that the bundle's engine is installed, without loading it.
 
     Raises:
-        BundleError: it is not.
+        BundleError: the engine is not installed.
     """
     missing = [
         name for name in NEEDED[bundle.manifest.graph.engine] if importlib.util.find_spec(name) is None

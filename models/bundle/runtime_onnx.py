@@ -39,7 +39,7 @@ MODE_CODES: dict[Mode, int] = {"off": 0, "shadow": 1, "apply": 2}
 
 
 SLOWER = ["SkipLayerNormFusion"]
-"""Optimisations that cost time on a processor: skip and normalisation take longer as one (docs/adr/0033)."""
+"""Optimisations that make a processor slower: one fused node takes longer than two (docs/adr/0033)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +67,15 @@ class Session:
     providers: tuple[str, ...] = ("CPUExecutionProvider",)
     """Execution providers in order of preference; the first must be there."""
     spin_us: int | None = None
-    """How long threads wait for their next operator busily, which is faster alone and slower where others need the
-    cores; 0 not at all, ``None`` as long as ONNX Runtime likes."""
+    """Microseconds that threads spin while they wait for the next operator.
+
+    0 disables spinning and ``None`` keeps ONNX Runtime's default. Spinning is faster alone, and slower where
+    other work needs the cores.
+    """
 
 
 EXTERNAL = re.compile(rb"(?:\x08|\x88\x80*\x00)location")
-"""How protobuf writes the key under which a tensor names a file of its own, however long it makes the length."""
+"""The key under which a tensor names an external file, as protobuf encodes it with a length of any size."""
 
 
 class GraphRunner:
@@ -96,12 +99,10 @@ class GraphRunner:
         options = ort.SessionOptions()
         options.intra_op_num_threads = session.threads
         options.log_severity_level = 3
-        options.enable_mem_pattern = (
-            False  # batches have every shape; a plan per shape would only cost memory
-        )
-        options.add_session_config_entry(
-            "session.load_model_format", "ONNX"
-        )  # its own format has ways to read files
+        # Batches have every shape; a memory plan per shape would only cost memory.
+        options.enable_mem_pattern = False
+        # ONNX Runtime's own format can refer to other files.
+        options.add_session_config_entry("session.load_model_format", "ONNX")
         options.add_session_config_entry(
             "session.intra_op.allow_spinning", "0" if session.spin_us == 0 else "1"
         )
@@ -140,27 +141,27 @@ class GraphRunner:
     @staticmethod
     def _refuse_missing_provider(providers: tuple[str, ...]) -> None:
         """ONNX Runtime itself would only warn and take the processor."""
-        found = ort.get_available_providers()
-        if providers[0] not in found:
+        available = ort.get_available_providers()
+        if providers[0] not in available:
             raise BundleError(
-                f"{providers[0]} is not in this build of ONNX Runtime ({', '.join(found)}); "
+                f"{providers[0]} is not in this build of ONNX Runtime ({', '.join(available)}); "
                 "install the extra `gpu` instead of `cpu`, or serve with provider cpu"
             )
 
     def _check_signature(self, bundle: Bundle) -> None:
         """Refuse a graph whose inputs, outputs or widths differ from the contract."""
         manifest = bundle.manifest
-        found_in = {i.name: (i.type, len(i.shape)) for i in self._session.get_inputs()}
-        found_out = {o.name: (o.type, len(o.shape)) for o in self._session.get_outputs()}
+        inputs = {i.name: (i.type, len(i.shape)) for i in self._session.get_inputs()}
+        outputs = {o.name: (o.type, len(o.shape)) for o in self._session.get_outputs()}
         expected_in = {
             name: signature
             for name, signature in {**ROW_INPUTS[manifest.input.kind], **GATE_INPUTS}.items()
             if name in manifest.graph.inputs
         }
-        for what, found, expected in (("inputs", found_in, expected_in), ("outputs", found_out, OUTPUTS)):
-            if found != expected:
+        for what, actual, expected in (("inputs", inputs, expected_in), ("outputs", outputs, OUTPUTS)):
+            if actual != expected:
                 raise BundleError(
-                    f"{bundle.path}: the graph's {what} are {found}, this Evenhand runs {expected}"
+                    f"{bundle.path}: the graph's {what} are {actual}, this Evenhand runs {expected}"
                 )
         widths = {o.name: o.shape[1] for o in self._session.get_outputs()}
         if widths != _expected_widths(manifest):

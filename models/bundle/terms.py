@@ -1,6 +1,6 @@
-"""The same row with another group in it: terms of a text exchanged, or a column's value replaced. No torch.
+"""Counterfactual rows that name another group: exchange terms of a text, or replace a column's value.
 
-Training audits and serving checks through this one file. A swap changes words, not the person who wrote them.
+Training and serving use this same code, without torch. A swap changes words, not the person who wrote them.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from evenhand.models.bundle.encoders.table import TableFeatures, present
 from evenhand.models.bundle.manifest import Manifest, Name, Value
 
 MOST_CHARACTERS = 64
-"""Of a term."""
+"""The longest that a term may be."""
 
 Terms = Mapping[str, Mapping[str, Sequence[str]]]
-"""By attribute and group its terms. Terms at the same place correspond; an empty one has no counterpart there."""
+"""Terms by attribute and group. Terms at the same place correspond; an empty string has no counterpart."""
 
 
 class SwapError(ValueError):
@@ -73,8 +73,8 @@ class TermSwapper:
 
     def named(self, text: str, attribute: str) -> list[str]:
         """Groups of an attribute that a text names, in the list's order."""
-        found = {self._place(attribute, match)[0] for match in self._patterns[attribute].finditer(text)}
-        return [group for group in self._terms[attribute] if group in found]
+        groups = {self._place(attribute, match)[0] for match in self._patterns[attribute].finditer(text)}
+        return [group for group in self._terms[attribute] if group in groups]
 
     def swapped(self, text: str, attribute: str, source: str, target: str) -> str | None:
         """The text with the terms of two groups exchanged; ``None`` where a term has no counterpart."""
@@ -90,13 +90,13 @@ class TermSwapper:
             missing |= not term
             return _cased(term, match[0])
 
-        found = self._patterns[attribute].sub(replace, text)
-        return None if missing else found
+        exchanged = self._patterns[attribute].sub(replace, text)
+        return None if missing else exchanged
 
     def swaps(self, item: Any) -> list[Swap]:  # noqa: ANN401 - what an encoder takes
         """Every swap of a text, ``{"text": ...}`` or a pair; both texts of a pair are swapped."""
         parts = {"text": item} if isinstance(item, str) else dict(item)
-        found = []
+        swaps = []
         for attribute, groups in self._terms.items():
             named = {group for part in parts.values() for group in self.named(part, attribute)}
             for source in (group for group in groups if group in named):
@@ -106,11 +106,11 @@ class TermSwapper:
                     }
                     if None not in made.values():
                         whole = made["text"] if isinstance(item, str) else made
-                        found.append(Swap(attribute, source, target, whole))
-        return found
+                        swaps.append(Swap(attribute, source, target, whole))
+        return swaps
 
     def _place(self, attribute: str, match: re.Match[str]) -> tuple[str, int]:
-        # Two letters of Turkish match an i and fold to more than one letter: such a word is no term.
+        # Two Turkish letters match an i but fold to two characters, so such a word is not in the list.
         return self._places[attribute].get(match[0].casefold(), ("", 0))
 
 
@@ -124,14 +124,14 @@ class ColumnSwapper:
 
     def __init__(self, manifest: Manifest, features: TableFeatures) -> None:
         numeric = {column.name for column in features.numeric}
-        known = {column.name: set(column.categories) for column in features.categorical}
+        categories = {column.name: set(column.categories) for column in features.categorical}
         self._values: dict[str, dict[str, float | str]] = {}
         for attribute in manifest.attributes:
             if attribute.name in numeric:
                 values = _numbers(attribute.groups)
             else:
                 values = {
-                    group: group for group in attribute.groups if group in known.get(attribute.name, ())
+                    group: group for group in attribute.groups if group in categories.get(attribute.name, ())
                 }
             if len(values) > 1:
                 self._values[attribute.name] = values
@@ -139,17 +139,17 @@ class ColumnSwapper:
 
     def swaps(self, item: Any) -> list[Swap]:  # noqa: ANN401 - what an encoder takes
         """Every swap of an object of named features; none where its group is missing or not known."""
-        found = []
+        swaps = []
         for attribute, values in self._values.items():
             here = present(item.get(attribute))
             source = next((group for group, value in values.items() if value == here), None)
             if source is not None:
-                found += [
+                swaps += [
                     Swap(attribute, source, target, {**item, attribute: value})
                     for target, value in values.items()
                     if target != source
                 ]
-        return found
+        return swaps
 
 
 def read_terms(content: bytes) -> Terms:
@@ -221,10 +221,10 @@ def _cased(term: str, like: str) -> str:
 
 def _numbers(groups: Sequence[str]) -> dict[str, float | str]:
     """Groups that are numbers, with their number."""
-    found: dict[str, float | str] = {}
+    numbers: dict[str, float | str] = {}
     for group in groups:
         try:
-            found[group] = float(group)
+            numbers[group] = float(group)
         except ValueError:
             continue
-    return found
+    return numbers

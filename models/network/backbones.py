@@ -1,9 +1,8 @@
 """Base families: where the blocks, the head and the projections are, and how to cut a model in two.
 
-The cut needs no rewritten forward pass: the base runs once with a tap on the input of block ``layer``; the
-    suffix
-is the same model with the blocks before the cut replaced by pass-throughs and the tapped state put in their
-place.
+The cut needs no rewritten forward pass. The base runs once with a hook on the input of block ``layer``. The
+suffix is the same model whose blocks before the cut pass their input through, so that the tapped state takes
+the place of their output.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ class Family:
     head: str
     """The last linear layer; its input is the representation that the contrastive loss shapes."""
     targets: tuple[str, ...]
-    """Names of the adapted projections inside a block: query and value, as in FairNet, where only rows pass through."""
+    """Names of the adapted projections inside a block: query and value as in FairNet."""
     kinds: tuple[str, ...] = ("text", "pair")
     embeddings: str | None = None
     """What the suffix goes around; families that take ``inputs_embeds`` need nothing."""
@@ -56,8 +55,7 @@ FAMILIES = {
     "bert": _bert_like("bert.encoder.layer", "classifier", "query", "value"),
     "roberta": _bert_like("roberta.encoder.layer", "classifier.out_proj", "query", "value"),
     "distilbert": _bert_like("distilbert.transformer.layer", "classifier", "q_lin", "v_lin"),
-    # Its query projection also reads relative positions, which belong to no row: a gate per row cannot be put
-    # there.
+    # Its query projection also reads relative positions, which belong to no row, so it takes no gate per row.
     "deberta-v2": Family(
         "deberta.encoder.layer", "classifier", ("value_proj", "attention.output.dense"), pairs=True
     ),
@@ -82,7 +80,7 @@ def family_of(model: nn.Module, kind: str | None = None) -> Family:
 
     Args:
         model: A Hugging Face classifier, or our own for tables.
-        kind: What it is to read; any where not given.
+        kind: Kind of input that it must read; any if ``None``.
 
     Raises:
         UnsupportedBaseError: its architecture is not in :data:`FAMILIES`, or reads something else.
@@ -92,8 +90,8 @@ def family_of(model: nn.Module, kind: str | None = None) -> Family:
     if model_type not in fitting:
         what = "" if kind is None else f" for {kind}"
         raise UnsupportedBaseError(
-            f"base model type {model_type!r} is not supported{what}: where its blocks and projections lie is not known "
-            f"here; use one of {', '.join(fitting)}"
+            f"base model type {model_type!r} is not supported{what}: where its blocks and projections lie is "
+            f"not known here; use one of {', '.join(fitting)}"
         )
     return FAMILIES[model_type]
 
@@ -114,7 +112,7 @@ def block_count(model: nn.Module, layer: int = 1) -> int:
 
 
 class _PassThrough(nn.Module):
-    """Stands where a block was, and hands on what it gets."""
+    """Takes the place of a block and returns its input."""
 
     def __init__(self, pairs: bool) -> None:
         super().__init__()
@@ -125,7 +123,7 @@ class _PassThrough(nn.Module):
 
 
 class _Entrance(nn.Module):
-    """Stands where the embeddings were; keeps what a model asks its embeddings for."""
+    """Takes the place of the embeddings; keeps the attribute that models read from them."""
 
     def __init__(self, embeddings: nn.Module) -> None:
         super().__init__()
@@ -156,7 +154,7 @@ class SplitModel(nn.Module):
         self.suffix = self._make_suffix(model)
 
     def train(self, mode: bool = True) -> SplitModel:
-        """Stay in evaluation mode: dropout in a frozen base would only blur the detector's and adapter's input."""
+        """Stay in evaluation mode: dropout in a frozen base would only add noise to its hidden states."""
         return super().train(False)
 
     @property
@@ -212,7 +210,7 @@ class SplitModel(nn.Module):
 
     @contextlib.contextmanager
     def _hooks(self, model: nn.Module, at_cut: Callable[[Args, Kwargs], Any]) -> Iterator[list[Tensor]]:
-        """Watch the head's input, and see or change the call of the block at the cut, during one forward pass."""
+        """During one forward pass, record the head's input and hook the call of the block at the cut."""
         block = model.get_submodule(f"{self.family.blocks}.{self.layer}")
         head = model.get_submodule(self.family.head)
         heads: list[Tensor] = []
@@ -241,7 +239,7 @@ class SplitModel(nn.Module):
 
 
 def _fold(hidden: Tensor) -> Tensor:
-    """Positions back to a square feature map: ``(rows, side * side, channels)`` to ``(rows, channels, side, side)``."""
+    """``(rows, side * side, channels)`` to the square feature map ``(rows, channels, side, side)``."""
     side = math.isqrt(int(hidden.shape[1]))
     return hidden.transpose(1, 2).reshape(-1, hidden.shape[2], side, side)
 

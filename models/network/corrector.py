@@ -1,10 +1,8 @@
 """The one interface of everything that finishes the rows whose gate is open.
 
-A corrector says what it reads of a row and what it answers. The gate, the base's answer and the modes are not
-its
-business: :class:`evenhand.models.network.fairnet.FairNet` hands it the selected rows only, in torch as in the
-    ONNX graph, so that a
-closed gate is the base model whatever the corrector is.
+A corrector says which fields of a row it reads, and returns logits. It decides nothing about gates and modes:
+:class:`evenhand.models.network.fairnet.FairNet` passes it the selected rows only, in torch as in the ONNX
+graph. So a closed gate returns the base model's answer, whatever the corrector is.
 """
 
 from __future__ import annotations
@@ -58,7 +56,7 @@ class Corrector(nn.Module, ABC):
         self.strength = 1.0
         """How much of the correction is applied; part of the exported graph."""
         self.abstain_below: tuple[float, ...] = ()
-        """Per attribute, the probability of an answer below which a flagged row gets none; empty for none of them."""
+        """Per attribute the probability below which a flagged row gets no answer; empty if none abstains."""
 
     @abstractmethod
     def correct(self, rows: Selected) -> Tensor:
@@ -83,7 +81,7 @@ class Corrector(nn.Module, ABC):
         return logits
 
     def save(self, folder: Path, base: str) -> None:
-        """Write what was learnt, for whoever wants to look at it; the graph is what runs.
+        """Write what was learnt, for inspection; the exported graph is what runs.
 
         Args:
             folder: Where to.

@@ -1,10 +1,8 @@
 """The bias detectors: which rows belong to a group that the base model may treat unfairly.
 
 FairNet (arXiv 2510.19421), section 3: pooling over positions, then a small MLP, one detector per attribute.
-The
-detectors of all attributes are stacked into one set of batched products: the same numbers as separate
-    modules, in a
-quarter of the graph nodes, which is what a batch of one pays for.
+The detectors of all attributes are stacked into batched products. The numbers are those of separate modules,
+with a quarter of the graph nodes, which makes a batch of one row faster.
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ Pooling = Literal["attention", "mean", "first"]
 
 
 class BiasDetectors(nn.Module):
-    r"""Hidden states to one logit per attribute: how likely the row is outside that attribute's reference group.
+    r"""One logit per attribute from hidden states: how likely the row is outside the reference group.
 
     Attention pooling scores each position, :math:`s_t = v^\top \tanh(W h_t + b)`, and takes the
     softmax-weighted mean. The MLP is hidden -> 128 -> 64 -> 1.
@@ -73,8 +71,9 @@ class BiasDetectors(nn.Module):
         if self.pooling == "mean":
             mask = attention_mask.to(hidden.dtype).unsqueeze(1)
             return (torch.matmul(mask, hidden) / mask.sum(dim=2, keepdim=True)).transpose(0, 1)
-        # One product with a block-diagonal matrix; a product per attribute would be many tiny ones.
-        scores = torch.matmul(torch.tanh(self.project(hidden)), torch.block_diag(*self.score).transpose(0, 1))  # type: ignore[no-untyped-call]
+        # One product with a block-diagonal matrix instead of one small product per attribute.
+        score = torch.block_diag(*self.score).transpose(0, 1)  # type: ignore[no-untyped-call]
+        scores = torch.matmul(torch.tanh(self.project(hidden)), score)
         scores = scores.masked_fill(attention_mask.unsqueeze(2) == 0, float("-inf"))
         weights = torch.softmax(scores, dim=1)
         return torch.matmul(weights.transpose(1, 2), hidden).transpose(0, 1)

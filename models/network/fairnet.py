@@ -1,4 +1,7 @@
-"""The whole classifier in torch: base, detectors, gates, corrected suffix. What the ONNX graph is proved against."""
+"""The whole classifier in torch: base, detectors, gates, corrected suffix.
+
+The parity proof compares the ONNX graph with it.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ SHADOW, APPLY = 1, 2
 
 
 class Outputs(NamedTuple):
-    """Named like the graph's outputs; shapes as in :class:`evenhand.models.bundle.runtime_onnx.GraphOutputs`."""
+    """Fields and shapes are those of :class:`evenhand.models.bundle.runtime_onnx.GraphOutputs`."""
 
     logits: Tensor
     base_logits: Tensor
@@ -33,7 +36,7 @@ class FairNet(nn.Module):
         split: The frozen base, cut before the first corrected block.
         attributes: Attribute names, in the order of every attribute axis.
         pooling: How the detectors reduce positions.
-        make: Makes what corrects; adapters of FairNet's own size where not given.
+        make: Makes the corrector; by default adapters of the size in FairNet's paper.
     """
 
     def __init__(
@@ -56,9 +59,8 @@ class FairNet(nn.Module):
     def forward(self, inputs: Inputs, thresholds: Tensor, modes: Tensor) -> Outputs:
         """Answer a batch.
 
-        A row that both an applied and a shadowed attribute flag is finished twice in the same suffix batch:
-            once as
-        it is served, once as it would be.
+        A row that an attribute in mode apply and one in mode shadow both flag stands twice in the suffix's
+        batch: once as it is served, and once as it would be served if the shadowed attribute were applied.
 
         Args:
             inputs: What the base takes, by name.
@@ -76,8 +78,8 @@ class FairNet(nn.Module):
         logits, shadow_logits = base_logits, base_logits
         if len(rows):
             gates = torch.cat([applied[serve], candidate[shadow]])
-            given = (hidden, attention_mask, base_logits, risk, heads)
-            corrected = self.correction.correct(Selected(gates, *(of_all[rows] for of_all in given)))
+            fields = (hidden, attention_mask, base_logits, risk, heads)
+            corrected = self.correction.correct(Selected(gates, *(field[rows] for field in fields)))
             logits = base_logits.index_copy(0, serve, corrected[: len(serve)])
             shadow_logits = logits.index_copy(0, shadow, corrected[len(serve) :])
         return Outputs(logits, base_logits, shadow_logits, risk, flagged)

@@ -2,9 +2,9 @@ r"""Gated LoRA: PEFT makes, names and saves the adapters; the gate that selects 
 
 .. math:: y_i = W x_i + b + \sum_a g_{ia} \frac{\alpha}{r} B_a A_a x_i, \qquad g_{ia} \in \{0, 1\}
 
-``B`` starts at zero, so a new adapter changes nothing. A shut gate *selects* the base (``torch.where``)
-instead of
-multiplying by zero: an overflowing adapter would otherwise put 0 x inf = NaN into rows it must not touch.
+``B`` starts at zero, so a new adapter changes nothing. A closed gate *selects* the base's value
+(``torch.where``) instead of multiplying the adapter's by zero: if an adapter overflowed, 0 x inf = NaN would
+reach rows that must not change.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Gates:
 
 
 class GatedLoraLinear(PeftLoraLinear):  # type: ignore[misc] # PEFT is not typed
-    """PEFT's LoRA layer with a gate per row and adapter. PEFT's own ``active_adapter`` does not matter here."""
+    """PEFT's LoRA layer with a gate per row and adapter; it ignores PEFT's own ``active_adapter``."""
 
     gates: Gates
 
@@ -107,7 +107,8 @@ class ConditionalLora(Corrector):
 
     def correct(self, rows: Selected) -> Tensor:
         """Finish the rows with their adapters."""
-        return self(rows.hidden, rows.mask, rows.gates)[0]  # type: ignore[no-any-return] # what forward returns
+        logits: Tensor = self(rows.hidden, rows.mask, rows.gates)[0]
+        return logits
 
     @contextlib.contextmanager
     def at_strength(self, strength: float) -> Iterator[None]:
@@ -140,4 +141,4 @@ class ConditionalLora(Corrector):
         # Without the last argument PEFT asks the hub about the base's vocabulary.
         self.peft.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
         for readme in folder.rglob("README.md"):
-            readme.unlink()  # PEFT's template; the bundle has a card of its own
+            readme.unlink()  # PEFT's template; the bundle has its own card

@@ -1,7 +1,7 @@
 """The torch engine's files: a base to JSON and safetensors, and a bundle's files back to the model.
 
-Nothing is pickled, and no code comes with a bundle: the architecture is one of
-    :data:`evenhand.models.network.backbones.FAMILIES`.
+Nothing is pickled, and a bundle brings no code: the architecture is one of
+:data:`evenhand.models.network.backbones.FAMILIES`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from evenhand.models.network.gated_lora import ConditionalLora
 from evenhand.models.network.tabular import TabularClassifier, TabularConfig
 
 PRIVATE = ("_name_or_path", "transformers_version")
-"""Of a configuration: where somebody's base lay, and what the manifest says already."""
+"""Fields left out of the configuration: the local path of the base, and what the manifest says already."""
 
 
 def save_base(model: nn.Module, folder: Path, weights: str) -> None:
@@ -67,10 +67,10 @@ def _rebuild(manifest: Manifest, parts: Mapping[str, bytes]) -> FairNet:
     base.load_state_dict({name: _whole(tensor) for name, tensor in load(parts[BASE_WEIGHTS]).items()})
     correction = manifest.correction
     split = SplitModel(base, correction.layer)
-    found, said = (split.classes, split.layers), (len(manifest.labels), correction.layers)
-    if found != said:
+    if (split.classes, split.layers) != (len(manifest.labels), correction.layers):
         raise ValueError(
-            f"the base has {found[0]} labels and {found[1]} blocks, the manifest {said[0]} and {said[1]}"
+            f"the base has {split.classes} labels and {split.layers} blocks, "
+            f"the manifest {len(manifest.labels)} and {correction.layers}"
         )
     if correction.method != ConditionalLora.method:
         raise ValueError(f"the torch engine runs LoRA corrections only, not {correction.method}")
@@ -91,19 +91,19 @@ def _architecture(config: dict[str, Any], kind: str) -> nn.Module:
         return TabularClassifier(TabularConfig(**{**config, "categories": tuple(config["categories"])}))
     auto = AutoModelForImageClassification if kind == "image" else AutoModelForSequenceClassification
     made = AutoConfig.for_model(model_type, **config)
-    # What a fit uses: other implementations of attention add up in another order.
+    # A fit uses eager attention too; other implementations add in another order.
     made._attn_implementation = "eager"
     model: nn.Module = auto.from_config(made, dtype=torch.float32, trust_remote_code=False)
     return model
 
 
 def _load_adapter(fairnet: FairNet, name: str, weights: dict[str, Tensor]) -> None:
-    """Put one adapter's weights in place; PEFT itself would pass over what does not fit."""
+    """Load one adapter's weights, and refuse those that do not fit, which PEFT would ignore."""
     correction = fairnet.correction
     assert isinstance(correction, ConditionalLora)
-    found = set_peft_model_state_dict(correction.peft, weights, adapter_name=name)
+    result = set_peft_model_state_dict(correction.peft, weights, adapter_name=name)
     # Two matrices per adapted projection.
-    if found.unexpected_keys or len(weights) != 2 * len(correction.gated_layers()):
+    if result.unexpected_keys or len(weights) != 2 * len(correction.gated_layers()):
         raise ValueError(f"the adapter of {name} does not fit the base")
 
 

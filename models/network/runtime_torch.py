@@ -1,7 +1,7 @@
-"""Run a bundle with torch, for bases that ONNX cannot take: the interface and the numbers of :mod:`evenhand.models.bundle.runtime_onnx`.
+"""Run a bundle with torch, for bases that ONNX cannot take.
 
-Slower than the graph, and it needs torch where it serves; imported by :mod:`evenhand.models.bundle.runner`
-alone.
+Interface and numbers are those of :mod:`evenhand.models.bundle.runtime_onnx`. It is slower than the graph and
+needs torch at serving time. Only :mod:`evenhand.models.bundle.runner` imports it.
 """
 
 from __future__ import annotations
@@ -25,14 +25,12 @@ DEVICES = {"CPUExecutionProvider": "cpu", "CUDAExecutionProvider": "cuda"}
 class TorchRunner:
     """The model of one bundle; any number of threads may run it at once.
 
-    A forward pass puts hooks and gates into the modules, so no two may share them: each run borrows a copy of
-        the
-    modules, and all copies share one set of weights.
+    A forward pass puts hooks and gates into the modules, so two passes may not share them. Each run borrows a
+    copy of the modules; all copies share one set of weights.
 
     Args:
         bundle: A verified bundle for the torch engine.
-        session: How to run it. Threads are torch's own and hold for the whole process; 0 leaves them as they
-            are.
+        session: How to run it. The number of threads is torch's, for the whole process; 0 leaves it as it is.
 
     Raises:
         BundleError: the files do not make the model that the manifest promises, or it would run elsewhere
@@ -65,7 +63,7 @@ class TorchRunner:
 
     @contextlib.contextmanager
     def _borrowed(self) -> Iterator[FairNet]:
-        """A copy of the modules that nobody else uses; as many are made as ever run at the same time."""
+        """A copy of the modules for one run; the pool grows to the number of runs at the same time."""
         try:
             copied = self._idle.pop()
         except IndexError:
@@ -85,6 +83,7 @@ def _device(bundle: Bundle, provider: str) -> torch.device:
     device = torch.device(DEVICES[provider])
     if device.type == "cuda" and not torch.cuda.is_available():
         raise BundleError(
-            f"{bundle.path}: torch finds no CUDA device; install a torch build with CUDA, or serve with provider cpu"
+            f"{bundle.path}: torch finds no CUDA device; "
+            "install a torch build with CUDA, or serve with provider cpu"
         )
     return device

@@ -1,8 +1,8 @@
-"""A small transformer over the columns of a table: one token per feature, after FT-Transformer (Gorishniy et al. 2021).
+"""A small transformer over the columns of a table, after FT-Transformer (Gorishniy et al. 2021).
 
-It is shaped like the text families (blocks, query and value projections, a head), so that the same detectors,
-adapters, cut and export serve tables. There is no pretrained one: it is made for a table's columns and learnt
-from its rows.
+Each feature is one token. It is shaped like the text families (blocks, query and value projections, a head),
+so that the same detectors, adapters, cut and export work for tables. There is no pretrained one: it is made
+for a table's columns and learnt from its rows.
 """
 
 from __future__ import annotations

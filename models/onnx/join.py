@@ -7,10 +7,10 @@
     If any row: gates[rows], what the corrector reads[rows] -> [suffix] -> scatter into base_logits
     Else:       base_logits
 
-Every row takes the base path, so a closed gate is the base model by construction, and the base answer of a
-corrected row is there for free. ``If`` keeps zero-row tensors out of the suffix (they break ``Reshape`` with
--1) and makes an unflagged batch cost nothing more than the detector. Where a head reads one token,
-:mod:`evenhand.models.onnx.narrow` spares the rest.
+Every row takes the base path, so a closed gate returns the base model's answer by construction, and the base
+answer of a corrected row needs no second run. ``If`` keeps zero-row tensors out of the suffix (they break
+``Reshape`` with -1), and an unflagged batch costs no more than the detector. Where a head reads one token,
+:mod:`evenhand.models.onnx.narrow` removes the work for all others.
 """
 
 from __future__ import annotations
@@ -65,9 +65,9 @@ def join(prefix: onnx.ModelProto, suffix: onnx.ModelProto, attributes: int, clas
         helper.make_tensor_value_info("risk", FLOAT, ["batch", attributes]),
         helper.make_tensor_value_info("flagged", BOOL, ["batch", attributes]),
     ]
-    known = [*prefix.graph.value_info, *_wide(prefix.graph.output)]
+    shapes = [*prefix.graph.value_info, *_wide(prefix.graph.output)]
     graph = helper.make_graph(
-        nodes, "evenhand", inputs, outputs, [*initializers, *_constants()], value_info=known
+        nodes, "evenhand", inputs, outputs, [*initializers, *_constants()], value_info=shapes
     )
     model = helper.make_model(graph, opset_imports=prefix.opset_import, ir_version=prefix.ir_version)
     narrow(model)
@@ -103,7 +103,7 @@ def store_float16(model: onnx.ModelProto, smallest: int = 1024) -> onnx.ModelPro
 
 
 def base_only(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The base model's own graph, cut out of a joined one: what cost and bitwise equality are measured against."""
+    """The base model's own graph, cut out of a joined one: the reference for cost and bitwise equality."""
     needed, nodes = {"base_logits"}, []
     for node in reversed(model.graph.node):
         if needed & set(node.output):
@@ -130,7 +130,7 @@ def _row_input(value: onnx.ValueInfoProto, ragged: bool) -> onnx.ValueInfoProto:
 
 
 def _gate_nodes() -> list[onnx.NodeProto]:
-    """Whether any row is to be finished: all of the gate that an unflagged batch pays for."""
+    """Whether any row is to be finished: the only part of the gate that an unflagged batch computes."""
     node = helper.make_node
     return [
         node("GreaterOrEqual", ["risk", "thresholds"], ["flagged"]),
@@ -176,7 +176,7 @@ def _constants() -> list[onnx.TensorProto]:
 
 
 def _if_node(suffix: onnx.ModelProto, classes: int) -> onnx.NodeProto:
-    """Finish the selected rows, or hand on the base's answer."""
+    """Finish the selected rows, or return the base's answer."""
     node = helper.make_node
     read = [value.name for value in suffix.graph.input if value.name in READ]
     before = [
@@ -203,8 +203,8 @@ def _if_node(suffix: onnx.ModelProto, classes: int) -> onnx.NodeProto:
         _branch_outputs("then", classes),
         value_info=[*suffix.graph.value_info, *_wide(suffix.graph.input)],
     )
-    hand_on = [node("Identity", ["base_logits"], [f"else/{name}"]) for name in ("logits", "shadow_logits")]
-    else_branch = helper.make_graph(hand_on, "base", [], _branch_outputs("else", classes))
+    identities = [node("Identity", ["base_logits"], [f"else/{name}"]) for name in ("logits", "shadow_logits")]
+    else_branch = helper.make_graph(identities, "base", [], _branch_outputs("else", classes))
     return node(
         "If", ["gate/any"], ["logits", "shadow_logits"], then_branch=then_branch, else_branch=else_branch
     )
@@ -219,8 +219,7 @@ def _prefixed(model: onnx.ModelProto, prefix: str) -> onnx.ModelProto:
     """A copy whose every name starts with ``prefix``, with the shapes that fusions need."""
     copied = onnx.ModelProto()
     copied.CopyFrom(model)
-    # Fusions need the widths of three-dimensional values; the gates' own shapes ONNX Runtime infers better
-    # itself.
+    # Fusions need the widths of three-dimensional values; ONNX Runtime infers all other shapes better.
     wide = _wide(copied.graph.value_info)
     del copied.graph.value_info[:]
     copied.graph.value_info.extend(wide)
@@ -257,12 +256,12 @@ def _rename(names: Iterable[str], prefix: str) -> None:
 
 
 def _shared_initializers(prefix: onnx.ModelProto, suffix: onnx.ModelProto) -> list[onnx.TensorProto]:
-    """All weights once: the suffix's copies of the base's weights are dropped and its nodes read the base's."""
+    """Each weight once: drop the suffix's copies of the base's weights and let its nodes read the base's."""
     kept = list(prefix.graph.initializer)
-    known = {_fingerprint(tensor): tensor.name for tensor in kept}
+    names = {_fingerprint(tensor): tensor.name for tensor in kept}
     alias = {}
     for tensor in suffix.graph.initializer:
-        twin = known.get(_fingerprint(tensor))
+        twin = names.get(_fingerprint(tensor))
         if twin is None:
             kept.append(tensor)
         else:

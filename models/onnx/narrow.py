@@ -1,16 +1,16 @@
-"""ONNX surgery: what only the first token is asked of is computed for the first token.
+"""ONNX surgery: compute for the first token alone what only the first token needs.
 
-A head that reads one token, as BERT's and ViT's do, leaves all others of the last block's output unread: of
-that block only keys and values need every token, 2 of 12 units of its work where it is four times as wide
-inside. ::
+A head that reads one token, as BERT's and ViT's do, leaves all others of the last block's output unread. Of
+that block only keys and values need every token: 2 of 12 units of its work, where its feed-forward layer is
+four times as wide. ::
 
     [last block] -> (batch, seq, hidden) -> Gather(first token) -> head
     keys, values (batch, seq, hidden); Gather(first token) -> [rest of the last block] -> (batch, 1, hidden)
     -> head
 
-The pick moves up through what treats tokens alike, until something reads the other tokens too. Sums are the
-same, in another order at most; a graph without such a head, or of other operators, stays as it is. ONNX
-Runtime does the like for training only (its ``UpStreamGather``).
+The ``Gather`` (the pick) moves up through nodes that treat every token alike, until a node reads the other
+tokens too. Sums are the same, at most in another order. A graph without such a head, or with other operators,
+stays as it is. ONNX Runtime does this for training only (its ``UpStreamGather``).
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ Edge = tuple[int, int]
 """A node's place in its graph, and the place among its inputs."""
 
 MARK = "narrow/"
-"""What the names of all that is added begin with."""
+"""Prefix of all names that are added."""
 TOKEN = f"{MARK}token"
 """Name of the constant that says which token is picked."""
 ONE_OF = "one of "
-"""Size of an axis that one token is left of, before the size that it had."""
+"""Prefix of the size of an axis of which one token is left; the size that it had follows."""
 ALIKE = {
     "Cast",
     "Elu",
@@ -46,10 +46,10 @@ ALIKE = {
     "Sqrt",
     "Tanh",
 }
-"""One input, every element for itself."""
+"""Operators of one input that work element by element."""
 BROADCAST = {"Add", "Div", "Mul", "Pow", "Sub", "Where"}
 ALONG_LAST = {"LayerNormalization", "Softmax"}
-"""Of their first input, every vector along the last axis for itself."""
+"""Operators that work on each vector along the last axis of their first input alone."""
 
 
 def narrow(model: onnx.ModelProto) -> int:
@@ -59,7 +59,7 @@ def narrow(model: onnx.ModelProto) -> int:
         model: A graph whose values of three and more dimensions have shapes.
 
     Returns:
-        How many products take one token now.
+        Number of matrix products that take one token now.
     """
     graph = model.graph
     whole = [t for t in graph.initializer if t.data_type == onnx.TensorProto.INT64 and len(t.dims) <= 1]
@@ -89,7 +89,7 @@ def _is_pick(node: NodeProto, shapes: Mapping[str, Dims], first: set[str]) -> bo
 
 
 class _Pick:
-    """One pick, and the nodes above it that no other token is asked of."""
+    """One pick, and the nodes above it that only need the picked token."""
 
     def __init__(self, graph: GraphProto, at: int, shapes: Mapping[str, Dims]) -> None:
         self._graph, self._shapes = graph, shapes
@@ -103,10 +103,10 @@ class _Pick:
             name = graph.node[place].output[0]
             axes = {self._axes.get(edge) for edge in edges[name]}
             axis = axes.pop() if len(axes) == 1 and name not in outside else None
-            asked = None if axis is None else _asked(graph.node[place], axis, shapes)
-            if axis is not None and asked is not None:
+            inputs = None if axis is None else _input_axes(graph.node[place], axis, shapes)
+            if axis is not None and inputs is not None:
                 self._nodes[place] = axis
-                self._axes.update({(place, of): its for of, its in asked.items()})
+                self._axes.update({(place, of): its for of, its in inputs.items()})
 
     def move(self, root: GraphProto) -> int:
         """Pick above those nodes instead of below; returns how many of them are products."""
@@ -160,8 +160,8 @@ class _Pick:
             node.CopyFrom(helper.make_node("Reshape", [node.input[0], shape], node.output, node.name))
 
 
-def _asked(node: NodeProto, axis: int, shapes: Mapping[str, Dims]) -> dict[int, int] | None:
-    """Which axis of which inputs is asked for one token only, where one is of the output; ``None`` if more are."""
+def _input_axes(node: NodeProto, axis: int, shapes: Mapping[str, Dims]) -> dict[int, int] | None:
+    """By input the axis that needs one token only, if the output does; ``None`` if an input needs more."""
     out = shapes.get(node.output[0])
     if out is None or len(node.output) != 1:
         return None
@@ -172,28 +172,27 @@ def _asked(node: NodeProto, axis: int, shapes: Mapping[str, Dims]) -> dict[int, 
         return {0: axis} if _axis(node, -1) % rank == rank - 1 > axis else None
     if node.op_type == "Transpose":
         return {0: next((of.ints for of in node.attribute if of.name == "perm"), range(rank)[::-1])[axis]}
-    given = [shapes.get(name) for name in node.input]
+    dims_of = [shapes.get(name) for name in node.input]
     if node.op_type == "Reshape":
-        return {0: axis} if given[0] is not None and _keeps(given[0], out, axis) else None
-    if any(dims is None for dims in given):
+        return {0: axis} if dims_of[0] is not None and _keeps(dims_of[0], out, axis) else None
+    if any(dims is None for dims in dims_of):
         return None
     if node.op_type == "MatMul":
-        return {0: axis} if axis == rank - 2 and len(given[0] or ()) == rank else None
+        return {0: axis} if axis == rank - 2 and len(dims_of[0] or ()) == rank else None
     if node.op_type in BROADCAST:
-        # Inputs are aligned at their last axes; one without this axis, or with one value for all tokens,
-        # stays.
-        places = {of: axis - rank + len(dims) for of, dims in enumerate(given) if dims is not None}
-        return {of: at for of, at in places.items() if at >= 0 and (given[of] or ())[at] != 1}
+        # Inputs are aligned at their last axes; one without this axis, or of size 1 there, stays.
+        places = {of: axis - rank + len(dims) for of, dims in enumerate(dims_of) if dims is not None}
+        return {of: at for of, at in places.items() if at >= 0 and (dims_of[of] or ())[at] != 1}
     return None
 
 
-def _keeps(given: Dims, out: Dims, axis: int) -> bool:
+def _keeps(before: Dims, after: Dims, axis: int) -> bool:
     """Whether a reshape leaves the axes up to this one alone, and names the others' widths."""
-    same = list(given[: axis + 1]) == list(out[: axis + 1])
+    same = list(before[: axis + 1]) == list(after[: axis + 1])
     return (
         same
-        and all(out[: axis + 1])
-        and all(isinstance(width, int) for width in (*given[axis + 1 :], *out[axis + 1 :]))
+        and all(after[: axis + 1])
+        and all(isinstance(width, int) for width in (*before[axis + 1 :], *after[axis + 1 :]))
     )
 
 
@@ -211,13 +210,13 @@ def _uses(graph: GraphProto) -> tuple[dict[str, list[Edge]], set[str]]:
 
 
 def branches(graph: GraphProto) -> list[GraphProto]:
-    """What its ``If`` nodes run."""
+    """The branches of its ``If`` nodes."""
     kind = onnx.AttributeProto.GRAPH
     return [attribute.g for node in graph.node for attribute in node.attribute if attribute.type == kind]
 
 
 def _shapes(graph: GraphProto, outer: Mapping[str, Dims]) -> dict[str, Dims]:
-    """Sizes by name, of what is known here and around; a size that is not fixed is its name."""
+    """Dimensions by name, in this graph and around it; a dimension that is not fixed is its name."""
     values = {
         value.name: [dim.dim_value or dim.dim_param for dim in value.type.tensor_type.shape.dim]
         for value in (*graph.input, *graph.value_info, *graph.output)

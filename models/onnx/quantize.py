@@ -1,15 +1,14 @@
 """Lower precision for the base's weights in a joined graph: stored as float16, or as int8 or int4 in blocks.
 
-What is lowered are the weights that ``base_logits`` is computed from; the corrected suffix reads the same
-tensors, so both paths see the same base. Detectors and LoRA keep their precision, and heads (``Gemm``) are
-not quantised: they are small, and they decide.
+Only the weights that ``base_logits`` is computed from are converted. The corrected suffix reads the same
+tensors, so both paths see the same base. Detectors and LoRA keep their precision. Heads (``Gemm``) are not
+quantised, because they are small and decide the label.
 
 Products with int8 and int4 weights run in integers: ``MatMulNBits`` rounds activations too, with one scale
-    per block of
-one token. No scale is shared between rows, as a dynamic scale per tensor would be, so no row's answer depends
-on the company it is in; ``evenhand export`` puts that to the test on the machine it runs on. A narrow last
-block (:mod:`evenhand.models.onnx.narrow`) takes its token twice: a product of one row is another kernel's,
-and rounding magnifies the bits in which it differs (docs/adr/0034).
+per block of one token. No scale is shared between rows, as a dynamic scale per tensor would be, so no answer
+depends on the other rows of the batch; ``evenhand export`` tests that on the machine it runs on. A narrow
+last block (:mod:`evenhand.models.onnx.narrow`) takes its token twice, because a product of one row runs in
+another kernel and rounding magnifies its differences (docs/adr/0034).
 """
 
 from __future__ import annotations
@@ -32,12 +31,15 @@ Precision = Literal["float16", "int8", "int4"]
 DOMAIN = "com.microsoft"
 BITS: dict[Precision, int] = {"int8": 8, "int4": 4}
 BLOCKS: dict[Precision, int] = {"int8": 64, "int4": 32}
-"""Weights that share one scale and zero point; fewer where a matrix has fewer inputs. Of 128 is faster, and not
-batch-invariant: its kernel adds in another order for an odd number of tokens (docs/adr/0011)."""
+"""Number of weights that share one scale and zero point; fewer where a matrix has fewer inputs.
+
+128 is faster but not batch-invariant: its kernel adds in another order for an odd number of tokens
+(docs/adr/0011).
+"""
 SMALLEST = 1024
 """Weights with fewer elements stay as they are."""
 INTEGERS = 4
-"""``accuracy_level`` of ``MatMulNBits``; with float32 activations a row alone takes up to four times as long."""
+"""``accuracy_level`` of ``MatMulNBits``; with float32 activations one row takes up to four times as long."""
 LEAST_BLOCK = 16
 
 
@@ -54,29 +56,29 @@ class _Packed:
         return [tensor.name for tensor in self.tensors]
 
 
-def lower(model: onnx.ModelProto, precision: Precision) -> onnx.ModelProto:
+def convert_weights(model: onnx.ModelProto, precision: Precision) -> onnx.ModelProto:
     """A copy of a joined graph (:func:`evenhand.models.onnx.join.join`) whose base weights take fewer bytes.
 
     Args:
         model: The graph, its weights stored as float32 or float16.
         precision: How to store them.
     """
-    lowered = onnx.ModelProto()
-    lowered.CopyFrom(model)
-    _fold_casts(lowered.graph)
-    weights = _base_weights(lowered)
-    narrow(lowered)
+    converted = onnx.ModelProto()
+    converted.CopyFrom(model)
+    _fold_casts(converted.graph)
+    weights = _base_weights(converted)
+    narrow(converted)
     if precision == "float16":
-        _round(lowered.graph, weights)
+        _round(converted.graph, weights)
     else:
-        _never_one_row(lowered.graph)
-        _quantize(lowered, weights, precision)
-    # Whatever is left and holds float16 values, because it was stored so or was rounded, is stored so.
-    return store_float16(lowered, SMALLEST)
+        _never_one_row(converted.graph)
+        _quantize(converted, weights, precision)
+    # Weights that hold float16 values, because they were stored so or rounded, are stored as float16.
+    return store_float16(converted, SMALLEST)
 
 
 def _fold_casts(graph: GraphProto) -> None:
-    """Undo :func:`evenhand.models.onnx.join.store_float16`: the same values as float32, under the names that nodes read."""
+    """Undo :func:`evenhand.models.onnx.join.store_float16`: store the same values as float32 again."""
     halves = {t.name: t for t in graph.initializer if t.data_type == TensorProto.FLOAT16}
     casts = [node for node in graph.node if node.op_type == "Cast" and node.input[0] in halves]
     for node in casts:
@@ -89,8 +91,8 @@ def _fold_casts(graph: GraphProto) -> None:
 
 def _base_weights(model: onnx.ModelProto) -> dict[str, Float32s]:
     """Large float32 weights that the base's answer is computed from, by name."""
-    found = {t.name: numpy_helper.to_array(t) for t in base_only(model).graph.initializer}
-    return {name: a for name, a in found.items() if a.dtype == np.float32 and a.size >= SMALLEST}
+    arrays = {t.name: numpy_helper.to_array(t) for t in base_only(model).graph.initializer}
+    return {name: a for name, a in arrays.items() if a.dtype == np.float32 and a.size >= SMALLEST}
 
 
 def _round(graph: GraphProto, weights: dict[str, Float32s]) -> None:
@@ -114,7 +116,7 @@ def _quantize(model: onnx.ModelProto, weights: dict[str, Float32s], precision: P
         elif weight.ndim == 2 and readers == {("Gather", 0)}:
             packed[name] = _table(name, weight)
     for graph in graphs:
-        nodes = [new for node in graph.node for new in _instead(node, packed)]
+        nodes = [new for node in graph.node for new in _replacement(node, packed)]
         del graph.node[:]
         graph.node.extend(nodes)
     kept = [tensor for tensor in model.graph.initializer if tensor.name not in packed]
@@ -124,7 +126,7 @@ def _quantize(model: onnx.ModelProto, weights: dict[str, Float32s], precision: P
 
 
 def _graphs(graph: GraphProto) -> Iterator[GraphProto]:
-    """All branches, innermost first, and then the graph: replacing its nodes copies the branches in them."""
+    """All branches, innermost first, then the graph, because replacing its nodes copies their branches."""
     for branch in branches(graph):
         yield from _graphs(branch)
     yield graph
@@ -178,7 +180,7 @@ def _bytes(values: Float32s, bits: int) -> NDArray[np.uint8]:
 
 
 def _table(name: str, table: Float32s) -> _Packed:
-    """An embedding table with one scale per row, always int8: a look-up averages no rounding away."""
+    """An embedding table with one scale per row, always int8: a look-up has no sum that averages rounding."""
     scale = np.abs(table).max(axis=1, keepdims=True) / np.float32(127)
     scale[scale == 0] = 1
     values = np.rint(table / scale).astype(np.int8)
@@ -191,12 +193,12 @@ def _table(name: str, table: Float32s) -> _Packed:
     )
 
 
-def _instead(node: NodeProto, packed: dict[str, _Packed]) -> list[NodeProto]:
-    """The node, or what takes its place."""
+def _replacement(node: NodeProto, packed: dict[str, _Packed]) -> list[NodeProto]:
+    """The nodes that take a node's place; the node itself where no weight of it is packed."""
     make, out = helper.make_node, list(node.output)
     if node.op_type == "MatMul" and node.input[1] in packed:
-        found = packed[node.input[1]]
-        return [make("MatMulNBits", [node.input[0], *found.names], out, domain=DOMAIN, **found.attributes)]
+        weight = packed[node.input[1]]
+        return [make("MatMulNBits", [node.input[0], *weight.names], out, domain=DOMAIN, **weight.attributes)]
     if node.op_type == "Gather" and node.input[0] in packed:
         values, scales = packed[node.input[0]].names
         at, name = node.input[1], out[0]

@@ -30,7 +30,7 @@ class ExportError(RuntimeError):
 
 
 class ParityError(RuntimeError):
-    """What was written and the model it was written of disagree; nothing may be kept of it."""
+    """The written graph and its model disagree, so it must not be kept."""
 
 
 class _Prefix(nn.Module):
@@ -45,15 +45,13 @@ class _Prefix(nn.Module):
         inputs = dict(zip(self.names, arrays, strict=True))
         logits, hidden, heads = self.fairnet.split.base(inputs)
         risk = self.fairnet.risk(hidden, self.fairnet.split.mask(inputs, hidden))
-        return (
-            (logits, hidden, risk, heads)
-            if "representation" in self.fairnet.correction.reads
-            else (logits, hidden, risk)
-        )
+        if "representation" in self.fairnet.correction.reads:
+            return logits, hidden, risk, heads
+        return logits, hidden, risk
 
 
 class _Suffix(nn.Module):
-    """What corrects."""
+    """The corrector alone."""
 
     def __init__(self, corrector: Corrector, names: Sequence[str]) -> None:
         super().__init__()
@@ -61,10 +59,8 @@ class _Suffix(nn.Module):
         self.names = tuple(names)
 
     def forward(self, gates: Tensor, *arrays: Tensor) -> Tensor:
-        given = dict.fromkeys(Selected._fields[1:], gates.new_empty(0)) | dict(
-            zip(self.names, arrays, strict=True)
-        )
-        return self.corrector.correct(Selected(gates, **given))
+        empty = dict.fromkeys(Selected._fields[1:], gates.new_empty(0))
+        return self.corrector.correct(Selected(gates, **empty | dict(zip(self.names, arrays, strict=True))))
 
 
 def to_onnx(fairnet: FairNet, weights: str = "float32", sample: Inputs | None = None) -> onnx.ModelProto:
@@ -73,7 +69,7 @@ def to_onnx(fairnet: FairNet, weights: str = "float32", sample: Inputs | None = 
     Args:
         fairnet: The trained model.
         weights: ``float32``, or ``float16`` to store weights in half the bytes.
-        sample: A batch of at least two rows as the base takes it; of tokens where not given.
+        sample: A batch of at least two rows as the base takes it; by default a batch of tokens.
 
     Raises:
         ExportError: ONNX lacks an operator of the base, or its code cannot be traced.
@@ -101,14 +97,14 @@ def _selected(fairnet: FairNet, sample: Inputs, reads: Sequence[str]) -> Inputs:
     logits, hidden, heads = fairnet.split.base(sample)
     mask = fairnet.split.mask(sample, hidden)
     risk = fairnet.risk(hidden, mask)
-    given = {"hidden": hidden, "mask": mask, "logits": logits, "risk": risk, "representation": heads}
+    fields = {"hidden": hidden, "mask": mask, "logits": logits, "risk": risk, "representation": heads}
     gates = torch.ones(len(hidden), len(fairnet.attributes), dtype=torch.bool)
-    return {"rows_gates": gates, **{f"rows_{name}": given[name].clone() for name in reads}}
+    return {"rows_gates": gates, **{f"rows_{name}": fields[name].clone() for name in reads}}
 
 
 @torch.no_grad()
 def round_to_float16(model: nn.Module) -> None:
-    """Round weights to float16 values, still stored as float32: done to a base before anything is learnt on it."""
+    """Round weights to float16 values, still stored as float32, before anything is learnt on the base."""
     for parameter in model.parameters():
         parameter.copy_(parameter.half().float())
 
@@ -121,10 +117,10 @@ class Parity:
     max_logit_difference: float
     max_risk_difference: float
     decisions_outside_band: int
-    """Decisions that differ although neither a logit margin nor a risk lies within the tolerance of its limit."""
+    """Decisions that differ although no logit margin and no risk is within the tolerance of its limit."""
 
     def check(self) -> None:
-        """Refuse a graph that does not hold.
+        """Refuse a graph that differs from the model.
 
         Raises:
             ParityError: a difference beyond the tolerance.
@@ -138,7 +134,10 @@ class Parity:
 
 
 def compare(torch_out: Outputs, onnx_out: GraphOutputs, thresholds: Tensor) -> Parity:
-    """Compare the two on one batch; rows whose risk lies in the band may be gated differently and are left out."""
+    """Compare the outputs for one batch.
+
+    Rows whose risk is within the tolerance of a threshold may be gated differently, so they are left out.
+    """
     risk = torch_out.risk.numpy()
     clear = (np.abs(risk - thresholds.numpy()) > PARITY_TOLERANCE).all(axis=1)
     differences, wrong = [0.0], 0
@@ -155,7 +154,7 @@ def compare(torch_out: Outputs, onnx_out: GraphOutputs, thresholds: Tensor) -> P
 def _export(
     module: nn.Module, inputs: Inputs, shapes: tuple[Any, ...], outputs: list[str]
 ) -> onnx.ModelProto:
-    """Run the exporter without its chatter, and infer nothing it does not need."""
+    """Run the exporter without its log lines and warnings."""
     try:
         with _quiet():
             program = torch.onnx.export(
@@ -176,7 +175,7 @@ def _export(
 
 
 def _reason(error: BaseException) -> str:
-    """The first line of what started it; what the exporter says on top is advice to its developers."""
+    """The first line of the root cause; the exporter's own message is advice to its developers."""
     while error.__cause__ is not None:
         error = error.__cause__
     return str(error).strip().partition("\n")[0]

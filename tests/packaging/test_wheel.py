@@ -17,6 +17,7 @@ import sysconfig
 import venv
 import zipfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -176,44 +177,57 @@ def test_it_fits_a_tiny_table(run: Run, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "bundle/manifest.json").read_text())["labels"]
 
 
+def pip(python: str, *requirements: str) -> None:
+    constraints = ("-c", str(ROOT / "constraints.txt"))
+    subprocess.run([python, "-m", "pip", "install", "--quiet", *constraints, *requirements], check=True)
+
+
 @pytest.mark.slow
 def test_serving_install(wheel: Path, tmp_path: Path) -> None:
-    """With nothing but what the wheel asks for: it serves, and each other command says which extra it needs."""
+    """With nothing but what the wheel asks for: it serves, and each other command says which extra it needs.
+
+    Then with the image's extras: ``evenhand report`` reads the record of what was served, and torch is not there.
+    """
     venv.create(tmp_path / "environment", with_pip=True)
     python = str(tmp_path / "environment/bin/python")
-    install = [
-        python,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "-c",
-        str(ROOT / "constraints.txt"),
-        f"{wheel}[cpu]",
-    ]
-    subprocess.run(install, check=True)
     command = str(tmp_path / "environment/bin/evenhand")
+    state = {**os.environ, "EVENHAND_STATE": str(tmp_path / "state")}
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(arguments, cwd=tmp_path, env=state, capture_output=True, text=True, check=False)
+
+    pip(python, f"{wheel}[cpu]")
     port = str(free_port())
-    answer = subprocess.run(
-        [python, "-c", SERVE, port, command, "serve", str(DEMO), "--port", port],
-        env={**os.environ, "EVENHAND_STATE": str(tmp_path / "state")},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert answer.stdout.strip() == "not toxic", answer.stderr
+    served = run(python, "-c", SERVE, port, command, "serve", str(DEMO), "--port", port)
+    assert served.stdout.strip() == "not toxic", served.stderr
+    today = datetime.now(UTC).date().isoformat()
+    report = ("report", "--from", today, "--to", today, "--out", "report.html")
     refused = {
-        "fit --task table --data x.csv --label y --attribute a --out made": "train",
-        f"evaluate {DEMO} --data {__file__}": "train",
-        f"causal {DEMO} --data {__file__} --graph {__file__} --attribute a": "train,causal",
-        f"prefer --data {__file__} --base b --out made": "train,generative",
-        "report --from 2026-11-01 --to 2026-11-02 --out report.html": "report",
+        (
+            "fit",
+            "--task",
+            "table",
+            "--data",
+            "x.csv",
+            "--label",
+            "y",
+            "--attribute",
+            "a",
+            "--out",
+            "made",
+        ): "train",
+        ("evaluate", str(DEMO), "--data", __file__): "train",
+        ("causal", str(DEMO), "--data", __file__, "--graph", __file__, "--attribute", "a"): "train,causal",
+        ("prefer", "--data", __file__, "--base", "b", "--out", "made"): "train,generative",
+        report: "report",
     }
     for arguments, extras in refused.items():
-        answer = subprocess.run(
-            [command, *arguments.split()], cwd=tmp_path, capture_output=True, text=True, check=False
-        )
+        answer = run(command, *arguments)
         assert answer.returncode == 2, arguments
         assert answer.stderr.count("\n") == 2, answer.stderr
         assert f"evenhand[{extras}]" in answer.stderr
+    pip(python, f"{wheel}[cpu,image,jwt,otel,postgres,report]")
+    assert run(python, "-c", "import torch").returncode == 1
+    answer = run(command, *report)
+    assert answer.returncode == 0, answer.stderr
+    assert "<html" in (tmp_path / "report.html").read_text()

@@ -1,23 +1,22 @@
 """The exporter traces each structure once per session; models that differ in weights only share the trace.
 
 Tracing a tiny model takes seconds, and most tests of fits differ in weights alone. The trace is of a model
-whose weights are numbered, so that every element of a stored tensor says which weight it is, or that it is
-nought; a model's own weights are then put in their places. A graph that stores anything else but single
-numbers, which may have been
-computed from weights, is not shared: each model of that kind is exported itself. ``tests/theory`` exports
-    every kind
-of model without this, as the command line does in ``tests/e2e``; ``test_export_once.py`` compares the two
-ways.
+whose weights are marked, so that every element of a stored tensor says which weight it is, or that it is nought;
+a model's own weights are then put in their places. A graph that stores anything else but single numbers, which
+may have been computed from weights, or that answers otherwise than its model, is not shared: each model of that
+kind is exported itself. ``tests/theory`` exports every kind of model without this, as the command line does in
+``tests/e2e``; ``test_export_once.py`` compares the two ways.
 """
 
 import json
 import pickle
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import torch
 from onnx import numpy_helper
 from shared_cache import cached
@@ -27,7 +26,7 @@ from evenhand.models.onnx import torch_export
 
 Weights = dict[str, torch.Tensor]
 Places = dict[str, np.ndarray]
-SCALE = 2.0**23
+MARKS = 2**24
 """Whole numbers below it, divided by it, are float32 values, each its own."""
 REAL = torch_export._export
 
@@ -35,11 +34,14 @@ REAL = torch_export._export
 def export(module: nn.Module, inputs: Any, shapes: tuple[Any, ...], outputs: list[str]) -> onnx.ModelProto:
     """As the exporter, from the session's trace where there is one."""
     module.eval()
-    key = _structure(module, inputs, shapes, outputs)
-    graph, places = pickle.loads(cached(key, lambda: pickle.dumps(_trace(module, inputs, shapes, outputs))))
+    used = _used(module)
+    key = f"{type(module).__qualname__} {_structure(used)} {_arrays(inputs)} {shapes!r} {list(outputs)}"
+    graph, places = pickle.loads(
+        cached(key, lambda: pickle.dumps(_trace(module, used, inputs, shapes, outputs)))
+    )
     if places is None:
         return REAL(module, inputs, shapes, outputs)
-    return _filled(graph, places, _weights(module))
+    return _filled(graph, places, _weights(used))
 
 
 @contextmanager
@@ -59,18 +61,28 @@ def _weights(module: nn.Module) -> Weights:
     }
 
 
-def _structure(module: nn.Module, inputs: Any, shapes: tuple[Any, ...], outputs: Sequence[str]) -> str:
-    """All that decides the graph but for the weights' values."""
+def _used(module: nn.Module) -> nn.Module:
+    """What decides a graph: of the base's piece not the corrector, which it only carries along."""
+    if isinstance(module, torch_export._Prefix):
+        return nn.ModuleList([module.fairnet.split, module.fairnet.detectors])
+    return module
+
+
+def _structure(module: nn.Module) -> str:
+    """All of a module that decides its graph but for the weights' values."""
     modules = module.named_modules(remove_duplicate=False)
     parts = [
         f"{name} {type(of).__module__}.{type(of).__qualname__} {_plain(vars(of))}" for name, of in modules
     ]
     tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
     weights = _weights(module)
-    parts += [f"{name} {tuple(t.shape)} {t.dtype}" for name, t in tensors.items()]
+    parts.append(_arrays(tensors))
     parts += [f"{name} {tensor.tolist()}" for name, tensor in tensors.items() if name not in weights]
-    parts += [f"{name} {tuple(tensor.shape)} {tensor.dtype}" for name, tensor in inputs.items()]
-    return "\n".join([*parts, repr(shapes), repr(list(outputs))])
+    return "\n".join(parts)
+
+
+def _arrays(tensors: Mapping[str, torch.Tensor]) -> str:
+    return " ".join(f"{name} {tuple(tensor.shape)} {tensor.dtype}" for name, tensor in tensors.items())
 
 
 def _plain(values: dict[str, Any]) -> str:
@@ -90,37 +102,52 @@ def _plain(values: dict[str, Any]) -> str:
 
 
 @contextmanager
-def _numbered(weights: Weights) -> Iterator[np.ndarray]:
-    """Stand-in weights: every element is its place among all elements, counted from one, over 2 ** 23."""
+def _marked(weights: Weights) -> Iterator[np.ndarray]:
+    """Stand-in weights: every element is its own random number, so sparse that no factor makes another."""
     kept = {name: tensor.detach().clone() for name, tensor in weights.items()}
     sizes = [tensor.numel() for tensor in weights.values()]
-    numbers = torch.arange(1, sum(sizes) + 1, dtype=torch.float32) / SCALE
+    marks = np.random.default_rng(0).choice(MARKS, sum(sizes), replace=False).astype(np.float32) / MARKS
     with torch.no_grad():
-        for tensor, part in zip(weights.values(), numbers.split(sizes), strict=True):
+        for tensor, part in zip(weights.values(), torch.from_numpy(marks).split(sizes), strict=True):
             tensor.copy_(part.view(tensor.shape))
     try:
-        yield numbers.numpy()
+        yield marks
     finally:
         with torch.no_grad():
             for name, tensor in weights.items():
                 tensor.copy_(kept[name])
 
 
-def _trace(module: nn.Module, inputs: Any, shapes: Any, outputs: list[str]) -> tuple[bytes, Places | None]:
+def _trace(module: nn.Module, used: nn.Module, *more: Any) -> tuple[bytes, Places | None]:
     """A graph, and per stored tensor its elements' places among all weights; none where one has others."""
-    with _numbered(_weights(module)) as numbers:
-        graph = REAL(module, inputs, shapes, outputs)
-    places: Places = {}
+    with _marked(_weights(used)) as marks:
+        graph = REAL(module, *more)
+    marks = np.concatenate([[np.float32(0)], marks])
+    order, places = np.argsort(marks), {}
     for tensor in graph.graph.initializer:
         array = numpy_helper.to_array(tensor)
         if array.dtype != np.float32:
             continue
-        of = np.rint(array.astype(np.float64) * SCALE).clip(0, len(numbers)).astype(np.int64)
-        if np.array_equal(np.concatenate([[np.float32(0)], numbers])[of], array):
+        of = order[np.searchsorted(marks, array, sorter=order).clip(0, len(marks) - 1)]
+        if np.array_equal(marks[of], array):
             places[tensor.name] = of
         elif array.size > 1:
             return b"", None
-    return graph.SerializeToString(), places
+    traced = graph.SerializeToString()
+    return (
+        (traced, places) if _agrees(_filled(traced, places, _weights(used)), module, more[0]) else (b"", None)
+    )
+
+
+def _agrees(graph: onnx.ModelProto, module: nn.Module, inputs: Mapping[str, torch.Tensor]) -> bool:
+    """Whether a graph with the model's weights answers as the model: no number in it comes from marks."""
+    session = ort.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+    names = {value.name for value in session.get_inputs()}
+    answers = session.run(None, {name: array.numpy() for name, array in inputs.items() if name in names})
+    with torch.no_grad():
+        expected = module(*inputs.values())
+    expected = expected if isinstance(expected, tuple) else (expected,)
+    return all(np.allclose(ours, of.numpy(), atol=1e-4) for ours, of in zip(answers, expected, strict=True))
 
 
 def _filled(graph: bytes, places: Places, weights: Weights) -> onnx.ModelProto:

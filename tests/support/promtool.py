@@ -1,5 +1,6 @@
 """Unit tests of the repository's rules by promtool, from counts per group instead of hand-written series."""
 
+import os
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -133,7 +134,7 @@ def assert_cases(folder: Path, cases: Iterable[Case], windows: Sequence[str] = (
         "tests": tests,
     }
     (folder / "test.yml").write_text(yaml.safe_dump(whole, sort_keys=False))
-    done = subprocess.run(
-        [program("promtool"), "test", "rules", folder / "test.yml"], capture_output=True, text=True
-    )
+    command = [program("promtool"), "test", "rules", folder / "test.yml"]
+    spacious = {**os.environ, "GOGC": "800"}  # it collects its memory rarely: a fifth of its time otherwise
+    done = subprocess.run(command, env=spacious, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from evenhand.training.baselines.context import Context
+from evenhand.training.baselines.base import Context
 from evenhand.training.data.columns import Columns
 from evenhand.training.data.dataset import Rows, Schema
 from evenhand.training.learning.config import CorrectionConfig, FitConfig
@@ -46,9 +46,9 @@ def context_of(
 
 
 def worst_cell(context: Context, predicted: np.ndarray, split: str = "test") -> float:
-    """Lowest accuracy of label x place over one split, from answers to the judged rows."""
-    rows, judged = context.rows, context.judged
-    inside = rows.split[judged] == split
-    cell = 2 * rows.labels[judged][inside] + rows.groups["place"][judged][inside]
-    correct = (predicted == rows.labels[judged])[inside]
+    """Lowest accuracy of label x place over one split, from answers to the scored rows."""
+    rows, scored = context.rows, context.scored
+    inside = rows.split[scored] == split
+    cell = 2 * rows.labels[scored][inside] + rows.groups["place"][scored][inside]
+    correct = (predicted == rows.labels[scored])[inside]
     return min(correct[cell == index].mean() for index in range(4))

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 from tiny_model import ATTRIBUTES, KINDS, inputs_of, ragged, tiny_base, tiny_fairnet, tiny_graph
 
 from evenhand.models.bundle.runtime_onnx import OUTPUTS, GraphOutputs
@@ -14,7 +15,6 @@ from evenhand.models.network.backbones import SplitModel
 from evenhand.models.network.fairnet import APPLY, SHADOW, FairNet
 from evenhand.models.onnx.join import base_only
 from evenhand.models.onnx.torch_export import ParityError, compare, round_to_float16, to_onnx
-from examples import examples
 
 
 def session(model: onnx.ModelProto) -> ort.InferenceSession:

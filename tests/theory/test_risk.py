@@ -4,9 +4,8 @@ import numpy as np
 import onnxruntime as ort
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 from tiny_model import ragged, tiny_graph
-
-from examples import examples
 
 ROWS = 12
 IDS, MASK = (tensor.numpy() for tensor in ragged(ROWS))

@@ -1,4 +1,4 @@
-"""Adversarial learning: nobody can tell a row's group from the answer and the true label."""
+"""Adversarial learning: a second network must not infer a row's group from its answer and true label."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from evenhand.training.baselines.context import Context
+from evenhand.training.baselines.base import Context, Sees
 from evenhand.training.baselines.group_labels import Groups
-from evenhand.training.baselines.method import Sees
-from evenhand.training.baselines.penalties import known
-from evenhand.training.baselines.regularised import Rising
+from evenhand.training.baselines.penalties import Rising, has_group
 from evenhand.training.baselines.retrain import Learning, RetrainedBase, Retraining, fresh, grouped, retrain
 from evenhand.training.learning import distributed
 from evenhand.typing import Ints
@@ -33,14 +31,14 @@ def against(task: Sequence[Tensor], adversary: Sequence[Tensor | None], strength
         adversary: Of the adversary's loss, by the same weights; ``None`` where it does not depend on one.
         strength: Alpha.
     """
-    found = []
+    directions = []
     for own, other in zip(task, adversary, strict=True):
         if other is None:
-            found.append(own)
+            directions.append(own)
             continue
         unit = other / other.norm().clamp(min=torch.finfo(other.dtype).tiny)
-        found.append(own - (unit * own).sum() * unit - strength * other)
-    return found
+        directions.append(own - (unit * own).sum() * unit - strength * other)
+    return directions
 
 
 class Adversary:
@@ -59,17 +57,17 @@ class Adversary:
         self._optimiser = torch.optim.Adam(self.net.parameters(), lr=RATE)
 
     def loss(self, logits: Tensor, batch: Ints) -> Tensor:
-        """How badly it tells the groups of a batch; ``logits (rows, classes)``."""
+        """Cross-entropy of its groups over a batch; ``logits (rows, classes)``."""
         codes, labels = self._codes[batch], self._labels[batch]
         truth = functional.one_hot(labels, self._classes).to(logits.dtype)
-        at = known(codes)
+        at = has_group(codes)
         if not at.any():
             return logits.sum() * 0.0
         said = self.net(torch.cat([torch.softmax(logits, dim=1), truth], dim=1)[at])
         return functional.cross_entropy(said, codes[at])
 
     def step(self, logits: Tensor, batch: Ints) -> None:
-        """Learn one step from logits that do not learn."""
+        """Take one step on detached logits: the classifier does not learn from it."""
         self._optimiser.zero_grad()
         loss = self.loss(logits.detach(), batch)
         if loss.requires_grad:  # some row of the batch has a group
@@ -79,16 +77,17 @@ class Adversary:
 
 
 def surrogate(weights: Iterable[Tensor], gradients: Iterable[Tensor], value: Tensor) -> Tensor:
-    """A loss of that value whose gradients are those that are given."""
+    """A loss of ``value`` whose gradients by ``weights`` are ``gradients``."""
     product = sum(((w * g.detach()).sum() for w, g in zip(weights, gradients, strict=True)), torch.zeros(()))
     return product + (value.detach() - product.detach())
 
 
 @dataclass(frozen=True)
 class Adversarial(Retraining):
-    """Adversarial learning (Zhang, Lemoine and Mitchell 2018) for equalized odds; alpha rises, as they advise.
+    """Adversarial learning for equalized odds (Zhang, Lemoine and Mitchell 2018).
 
-    Any number of groups and classes: the adversary is a small network over probabilities and true label.
+    Alpha rises during training, as they advise. Any number of groups and classes: the adversary is a small
+    network over probabilities and true label.
     """
 
     name: str = "adversarial"

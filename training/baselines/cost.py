@@ -50,7 +50,8 @@ def parts_of(fairnet: FairNet, base: Base, features: Features) -> Parts:
     hidden, mask = features.batch(rows)
     gates = torch.ones(len(rows), len(fairnet.attributes), dtype=torch.bool, device=hidden.device)
     logits, heads = (
-        torch.from_numpy(found[rows]).to(hidden) for found in (features.base_logits, features.representation)
+        torch.from_numpy(values[rows]).to(hidden)
+        for values in (features.base_logits, features.representation)
     )
     fairnet.eval()
     whole = _counted(lambda: fairnet.split.base(inputs))

@@ -1,13 +1,12 @@
-"""One group per row, for methods that know one group only: reweighting, resampling, GroupDRO, DFR, thresholds.
+"""One group per row, for methods that take a single one: reweighting, resampling, GroupDRO, DFR, thresholds.
 
 The only place where several attributes become one. With one attribute, its groups; with several, the
 combination of memberships (reference or not, per attribute), because single groups of four attributes would
-cross into hundreds of cells, most of them empty. Intersections that are judged are among the combinations
+cross into hundreds of cells, most of them empty. Intersections that are scored are among the combinations
 anyway. A combination that is rare in the rows a method fits on falls to ``other``; rare means fewer than
-:func:`floor_of` rows in some label, since a weight or a threshold learnt from a handful of rows would make
-the baseline look worse than it is. Rows with an unknown attribute, and ``other`` where it is rare itself, are
-:data:`LEFT_OUT`: no weight, constraint or threshold looks at their group; each method says what happens to
-them.
+:func:`floor_of` rows in some label. A weight or a threshold learnt from a handful of rows would make the
+baseline look worse than it is. Rows with an unknown attribute, and ``other`` where it is rare itself, are
+:data:`LEFT_OUT`: no weight, constraint or threshold uses their group. Each method documents their treatment.
 """
 
 from __future__ import annotations
@@ -73,12 +72,12 @@ def merge(rows: Rows, schema: Schema, fitted_on: Ints) -> Groups:
     codes = np.array(
         [LEFT_OUT if code < 0 else place.get(int(code), rest) for code in combined], dtype=np.int64
     )
-    found = [names[code] for code in kept]
+    kept_names = [names[code] for code in kept]
     if frequent(codes, rest):
-        found.append(OTHER)
+        kept_names.append(OTHER)
     else:
         codes[codes == rest] = LEFT_OUT
-    return Groups(tuple(found), codes, rows.labels, classes)
+    return Groups(tuple(kept_names), codes, rows.labels, classes)
 
 
 def _combined(rows: Rows, schema: Schema) -> tuple[Ints, list[str]]:
@@ -86,10 +85,10 @@ def _combined(rows: Rows, schema: Schema) -> tuple[Ints, list[str]]:
     if len(schema.gated) == 1:
         ((name, groups),) = schema.gated.items()
         return rows.groups[name], list(groups)
-    given = np.stack([rows.groups[name] for name in schema.gated], axis=1)
-    codes = (given > 0) @ (1 << np.arange(given.shape[1]))
-    codes[(given < 0).any(axis=1)] = LEFT_OUT
-    return codes, [_name(schema, code) for code in range(1 << given.shape[1])]
+    codes_by_attribute = np.stack([rows.groups[name] for name in schema.gated], axis=1)
+    codes = (codes_by_attribute > 0) @ (1 << np.arange(codes_by_attribute.shape[1]))
+    codes[(codes_by_attribute < 0).any(axis=1)] = LEFT_OUT
+    return codes, [_name(schema, code) for code in range(1 << codes_by_attribute.shape[1])]
 
 
 def _name(schema: Schema, code: int) -> str:

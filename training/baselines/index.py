@@ -6,25 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evenhand.training.baselines.adversarial import Adversarial
-from evenhand.training.baselines.augment import CounterfactualAugmentation
-from evenhand.training.baselines.constrained import Constrained
-from evenhand.training.baselines.context import Context
-from evenhand.training.baselines.gated import GATED
-from evenhand.training.baselines.groupdro import GroupDro
-from evenhand.training.baselines.heads import LEACE, DeepFeatureReweighting
-from evenhand.training.baselines.massaging import Massaging
-from evenhand.training.baselines.method import Method, MethodAnswer, Sees, Served
-from evenhand.training.baselines.mixup import Mixup
-from evenhand.training.baselines.ours import ABLATIONS, OURS
-from evenhand.training.baselines.plain_lora import FAIRNET, AlwaysOn
-from evenhand.training.baselines.postprocess import EqualizedThresholds, RejectOption
-from evenhand.training.baselines.regularised import (
+from evenhand.training.baselines.base import Context, Method, MethodAnswer, Sees, Served
+from evenhand.training.baselines.heads import LEACE, Constrained, DeepFeatureReweighting
+from evenhand.training.baselines.ours import ABLATIONS, GATED, OURS
+from evenhand.training.baselines.penalties import (
     CoralPenalty,
     MmdPenalty,
     RegularisedOdds,
     RegularisedParity,
 )
-from evenhand.training.baselines.retrain import Erm, JustTrainTwice, Resampling, Reweighting
+from evenhand.training.baselines.plain_lora import FAIRNET, AlwaysOn
+from evenhand.training.baselines.postprocess import EqualizedThresholds, RejectOption
+from evenhand.training.baselines.resampling import CounterfactualAugmentation, Massaging, Mixup, Resampling
+from evenhand.training.baselines.retrain import Erm, GroupDro, JustTrainTwice, Reweighting
 from evenhand.training.data.dataset import DataError
 
 
@@ -40,7 +34,7 @@ class BaseItself(Method):
 
     def answer(self, context: Context) -> MethodAnswer:
         """Nothing to learn."""
-        return MethodAnswer.of_logits(context.features.base_logits[context.judged])
+        return MethodAnswer.of_logits(context.features.base_logits[context.scored])
 
 
 STAGES: dict[str, tuple[Method, ...]] = {
@@ -79,12 +73,12 @@ def named(names: Sequence[str], ablations: bool = False) -> tuple[Method, ...]:
     """
     if ablations and not names:
         return (METHODS[0], OURS[0], *ABLATIONS)
-    known = {method.name: method for method in (*METHODS, *ABLATIONS)}
+    by_name = {method.name: method for method in (*METHODS, *ABLATIONS)}
     words = {ALL: METHODS, **STAGES}
-    strange = [name for name in names if name not in known and name not in words]
+    strange = [name for name in names if name not in by_name and name not in words]
     if strange:
         raise DataError(
-            f"no method {', '.join(strange)}; there are {', '.join(known)}; together {', '.join(words)}"
+            f"no method {', '.join(strange)}; there are {', '.join(by_name)}; together {', '.join(words)}"
         )
-    wanted = {method.name for word in names or (ALL,) for method in words.get(word, ())} | set(names)
-    return tuple(method for method in known.values() if method.name in wanted or method is METHODS[0])
+    chosen = {method.name for word in names or (ALL,) for method in words.get(word, ())} | set(names)
+    return tuple(method for method in by_name.values() if method.name in chosen or method is METHODS[0])

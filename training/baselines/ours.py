@@ -1,28 +1,37 @@
-"""Our own correction in the comparison: learnt by the stages of a fit, chosen with or without a certificate."""
+"""Evenhand's own correction in the comparison, and every other corrector behind the same detectors.
+
+The stages of a fit learn all of them. Evenhand's lines are chosen with or without a certificate. Another
+corrector's line is chosen as Evenhand's without one, so that only the corrector differs.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from scipy.special import softmax
 
-from evenhand.training.baselines import coverage
-from evenhand.training.baselines.context import Context
+from evenhand.training.baselines.base import Context, Method, MethodAnswer, Sees, Served
 from evenhand.training.baselines.cost import Parts, parts_of
-from evenhand.training.baselines.method import Method, MethodAnswer, Sees, Served
 from evenhand.training.choice import learners, select
 from evenhand.training.choice.candidates import NEVER, levels_of
-from evenhand.training.correctors import named
+from evenhand.training.correctors import correctors, named
+from evenhand.training.correctors.interface import CorrectorMethod
+from evenhand.training.correctors.lora import LORA
+from evenhand.training.correctors.none import NONE
+from evenhand.training.evaluation.metrics import MIN_CELL
 from evenhand.training.learning.config import FitConfig
 from evenhand.training.learning.features import Material
+from evenhand.typing import Bools, Ints
 
 
 @dataclass(frozen=True)
 class LearnerAnswers:
-    """Adapters of one arm with their answers at every setting, to every row that may be asked about."""
+    """Adapters of one learner with their answers at every setting, to every row that may be asked about."""
 
-    arm: learners.Arm
+    learner: learners.Learner
     chooser: select.Chooser
     abstain_below: tuple[float, ...]
     notes: dict[str, Any]
@@ -41,12 +50,12 @@ class Ours(Method):
 
     Without a certificate the choice is made on tuning and validation rows together. With one, tuning rows put
     settings in order and validation rows certify; where none passes, the base's answers stay. With no labels,
-    the arm that is better on the rows that order is taken, outliers or benefit.
+    the learner that is better on the rows that order is taken, outliers or benefit.
     """
 
     knowledge: str = "full"
     served: Served = FITTED
-    known: float = 1.0
+    known_share: float = 1.0
     certificate: bool = False
     changes: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Fields of the detector and correction stages to set otherwise: an ablation."""
@@ -66,30 +75,34 @@ class Ours(Method):
         best = max(range(len(choices)), key=lambda index: (choices[index].certified, choices[index].value))
         choice, one = choices[best], candidates[best]
         cuts = np.array(choice.thresholds)
-        is_open = (one.chooser.risk[context.judged] >= cuts) & (cuts < NEVER)
-        predicted = one.chooser.predict(choice.setting, context.judged)
-        told: dict[str, Any] = {}
+        is_open = (one.chooser.risk[context.scored] >= cuts) & (cuts < NEVER)
+        predicted = one.chooser.predict(choice.setting, context.scored)
+        answered: dict[str, Any] = {}
         if one.abstain_below:
-            withheld = coverage.abstained(context, is_open, one.abstain_below)
-            told = {"answered": coverage.per_group(context, predicted, ~withheld)}
+            withheld = abstained(context, is_open, one.abstain_below)
+            answered = {"answered": per_group(context, predicted, ~withheld)}
         return MethodAnswer(
             predicted,
             notes={
-                "taught": one.arm.name,
+                "taught": one.learner.name,
                 "strength": choice.strength,
                 "levels": choice.setting.plain_levels,
                 "certified": choice.certified,
                 **one.notes,
-                "values": {other.arm.name: c.value for other, c in zip(candidates, choices, strict=True)},
+                "values": {other.learner.name: c.value for other, c in zip(candidates, choices, strict=True)},
                 **choice.plain(),
-                **told,
+                **answered,
             },
             cost=one.parts.at(float(is_open.any(axis=1).mean())),
         )
 
     def config(self, config: FitConfig) -> FitConfig:
         """The seed's settings, with this method's in their place."""
-        detector = replace(config.detector, attributes_known=self.knowledge, known=self.known)  # type: ignore[arg-type]
+        detector = replace(
+            config.detector,
+            attributes_known=self.knowledge,  # type: ignore[arg-type]
+            known_share=self.known_share,
+        )
         return replace(
             config,
             detector=replace(detector, **self.changes.get("detector", {})),
@@ -108,25 +121,25 @@ def learnt(context: Context, config: FitConfig) -> list[LearnerAnswers]:
     """Learn what the setting allows, once per seed: choices with and without a certificate share it."""
     key = repr((config.detector, config.correction))
     if key not in context.cache:
-        context.cache.clear()  # the answers of one setting are enough to keep
+        context.cache.clear()  # keep the answers of one setting only: they are large
         context.cache[key] = _learn(context, config)
-    found: list[LearnerAnswers] = context.cache[key]
-    return found
+    answers: list[LearnerAnswers] = context.cache[key]
+    return answers
 
 
 def _learn(context: Context, config: FitConfig) -> list[LearnerAnswers]:
     material, folder = context.material, context.folder / "ours"
-    asked = context.rows.of("tune", "val", "test")
-    found = []
-    for arm in learners.arms(config, context.split, material, folder):
-        fairnet, risk, notes = learners.learn(arm, config, context.split, material, folder)
-        own: Material = replace(material, rows=arm.rows, schema=arm.schema)
+    scored_rows = context.rows.of("tune", "val", "test")
+    answers = []
+    for learner in learners.learners_of(config, context.split, material, folder):
+        fairnet, risk, notes = learners.learn(learner, config, context.split, material, folder)
+        own: Material = replace(material, rows=learner.rows, schema=learner.schema)
         chooser = select.Chooser(
-            fairnet.correction, own, risk, arm.lesson.known, asked, levels_of(config.correction)
+            fairnet.correction, own, risk, learner.lesson.targets, scored_rows, levels_of(config.correction)
         )
         bounds, parts = fairnet.correction.abstain_below, parts_of(fairnet, context.base, material.features)
-        found.append(LearnerAnswers(arm, chooser, bounds, notes, parts))
-    return found
+        answers.append(LearnerAnswers(learner, chooser, bounds, notes, parts))
+    return answers
 
 
 def _variants(prefix: str, title: str, certificate: bool) -> tuple[Ours, ...]:
@@ -137,8 +150,8 @@ def _variants(prefix: str, title: str, certificate: bool) -> tuple[Ours, ...]:
         ("none", 1.0, "none", Sees("none", "all", test=False)),
     )
     return tuple(
-        Ours(f"{prefix}-{kind}", f"{title}, {words}", source, sees, FITTED, kind, known, certificate)
-        for kind, known, words, sees in kinds
+        Ours(f"{prefix}-{kind}", f"{title}, {words}", source, sees, FITTED, kind, known_share, certificate)
+        for kind, known_share, words, sees in kinds
     )
 
 
@@ -172,3 +185,68 @@ ABLATIONS = tuple(
     )
     for name, (title, changes) in _ABLATED.items()
 )
+
+
+ELSEWHERE = (LORA.name, NONE.name)
+"""Evenhand's own lines, and the base's."""
+
+
+def lines_of(method: CorrectorMethod) -> Iterator[Ours]:
+    """A corrector's lines of the table."""
+    gates = (("gated", "detector", "gated"), ("always", "always", "every row"))
+    for prefix, gate, where in gates[: 2 if method.always else 1]:
+        yield Ours(
+            f"{prefix}-{method.name}",
+            f"{method.title}, {where}",
+            method.source,
+            Sees("all", "all", test=False),
+            Served("corrector", f"`evenhand fit --method {method.name} --gate {gate}`."),
+            changes={"correction": {"method": method.name, "gate": gate}},
+        )
+
+
+GATED = tuple(
+    line for name, method in correctors().items() if name not in ELSEWHERE for line in lines_of(method)
+)
+
+
+def abstained(context: Context, is_open: Bools, bounds: Sequence[float]) -> Bools:
+    """``(scored,)`` rows that the base's answer is withheld from.
+
+    Args:
+        context: The seed.
+        is_open: ``(scored, attributes)``.
+        bounds: Per attribute, the probability below which a flagged row gets no decision.
+    """
+    probability = softmax(context.features.base_logits[context.scored].astype(np.float64), axis=1).max(axis=1)
+    withheld: Bools = (is_open & (probability[:, None] < np.array(bounds))).any(axis=1)
+    return withheld
+
+
+def per_group(context: Context, predicted: Ints, answered: Bools) -> dict[str, Any]:
+    """Coverage and accuracy of what is answered; arguments ``(scored,)``.
+
+    Returns:
+        Per split, attribute and group; no accuracy over fewer rows than a cell needs to be scored.
+    """
+    rows, scored = context.rows, context.scored
+    right, split = predicted == rows.labels[scored], rows.split[scored]
+    return {
+        part: {
+            name: {
+                group: _coverage_of(right, answered, (split == part) & (rows.groups[name][scored] == code))
+                for code, group in enumerate(groups)
+            }
+            for name, groups in context.schema.groups.items()
+        }
+        for part in ("val", "test")
+    }
+
+
+def _coverage_of(right: Bools, answered: Bools, inside: Bools) -> dict[str, float | int | None]:
+    both = inside & answered
+    return {
+        "rows": int(inside.sum()),
+        "coverage": round(float(answered[inside].mean()), 4) if inside.any() else None,
+        "accuracy": round(float(right[both].mean()), 4) if both.sum() >= MIN_CELL else None,
+    }

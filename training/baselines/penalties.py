@@ -1,21 +1,34 @@
-"""Penalties on how groups differ: in their rates (demographic parity, equalized odds) or their representations."""
+"""Cross-entropy with a penalty on group differences: in rates, or in representations within a label."""
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+import contextlib
+import math
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from evenhand.training.baselines.group_labels import LEFT_OUT
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from evenhand.models.network.backbones import family_of
+from evenhand.training.baselines.base import Context, Sees
+from evenhand.training.baselines.group_labels import LEFT_OUT, Groups
+from evenhand.training.baselines.retrain import Learning, RetrainedBase, Retraining, fresh, grouped, retrain
+from evenhand.training.data.dataset import Schema
+from evenhand.typing import Ints
 
 BANDWIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Of the kernels, in multiples of the mean squared distance."""
 
 
 class RunningMeans:
-    """Means per cell over batches: their value remembers, their gradient is the batch's.
+    """Means per cell: the value is a running mean over batches, the gradient is the current batch's.
 
-    A batch holds few rows of a rare group. The square of a gap between means of a few rows is mostly noise,
-    and its gradient punishes the noise; that of the remembered gap points where the gap is.
+    A batch holds few rows of a rare group. The squared gap between means of a few rows is mostly noise, and
+    so is its gradient; the gradient of the running gap points at the real gap.
 
     Args:
         cells: How many there are.
@@ -59,7 +72,7 @@ class RateGap:
         self._each, self._all = RunningMeans(groups * strata), RunningMeans(strata)
 
     def __call__(self, logits: Tensor, groups: Tensor, strata: Tensor) -> Tensor:
-        """Penalty of one batch, whose rows all have a group: ``(rows, classes)``, ``(rows,)`` and ``(rows,)``."""
+        """Penalty of a batch whose rows all have a group: ``(rows, classes)``, ``(rows,)``, ``(rows,)``."""
         probability = torch.softmax(logits, dim=1)[:, self._favourable].sum(dim=1)
         cells, shape = strata * self._groups + groups, (self._strata, self._groups)
         counts = torch.bincount(cells, minlength=self._strata * self._groups)
@@ -89,7 +102,7 @@ class Coral:
         self._all_means, self._all_squares = RunningMeans(classes), RunningMeans(classes)
 
     def __call__(self, representation: Tensor, groups: Tensor, labels: Tensor) -> Tensor:
-        """Penalty of one batch, whose rows all have a group: ``(rows, width)``, ``(rows,)`` and ``(rows,)``."""
+        """Penalty of a batch whose rows all have a group: ``(rows, width)``, ``(rows,)``, ``(rows,)``."""
         cells = labels * self._groups + groups
         parts = [representation[cells == cell] for cell in range(self._groups * self._classes)]
         sums, squares = torch.stack([x.sum(dim=0) for x in parts]), torch.stack([x.T @ x for x in parts])
@@ -99,8 +112,8 @@ class Coral:
         all_counts = self._by_label(counts)
         all_means = self._all_means(self._by_label(sums), all_counts)
         all_spread = self._all_squares(self._by_label(squares), all_counts) - outer(all_means)
-        found = self._apart(means, all_means) + self._apart(spread, all_spread)
-        return (found * self._means.seen).sum() / self._means.seen.sum().clamp(min=1)
+        differences = self._apart(means, all_means) + self._apart(spread, all_spread)
+        return (differences * self._means.seen).sum() / self._means.seen.sum().clamp(min=1)
 
     def _by_label(self, sums: Tensor) -> Tensor:
         """``(cells, ...)`` to ``(classes, ...)``."""
@@ -125,19 +138,19 @@ class Mmd:
     """
 
     def __call__(self, representation: Tensor, groups: Tensor, labels: Tensor) -> Tensor:
-        """Penalty of one batch, whose rows all have a group: ``(rows, width)``, ``(rows,)`` and ``(rows,)``."""
+        """Penalty of a batch whose rows all have a group: ``(rows, width)``, ``(rows,)``, ``(rows,)``."""
         kernel = kernels(representation)
-        found = []
+        discrepancies = []
         for label in torch.unique(labels):
             for group in torch.unique(groups[labels == label]):
                 inside, outside = (labels == label) & (groups == group), (labels == label) & (groups != group)
                 if min(int(inside.sum()), int(outside.sum())) > 1:
-                    found.append(
+                    discrepancies.append(
                         _within(kernel, inside)
                         + _within(kernel, outside)
                         - 2 * kernel[inside][:, outside].mean()
                     )
-        return torch.stack(found).mean() if found else representation.sum() * 0.0
+        return torch.stack(discrepancies).mean() if discrepancies else representation.sum() * 0.0
 
 
 def kernels(representation: Tensor) -> Tensor:
@@ -156,6 +169,152 @@ def _within(kernel: Tensor, chosen: Tensor) -> Tensor:
     return (part.sum() - part.diagonal().sum()) / (len(part) * (len(part) - 1))
 
 
-def known(groups: Tensor) -> Tensor:
+def has_group(groups: Tensor) -> Tensor:
     """Which rows a penalty looks at: those whose group is not left out."""
     return groups != LEFT_OUT
+
+
+Penalty = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""What it looks at ``(rows, ...)``, groups ``(rows,)`` and labels ``(rows,)`` to one value."""
+
+
+class Rising:
+    """A strength that rises evenly from nothing to its value in the last step.
+
+    The comparison's criterion keeps the best epoch on validation rows, and so chooses the strength too, at
+    the cost of one retraining. The early epochs, with little penalty, let the model learn the task first.
+    """
+
+    def __init__(self, context: Context, rows: int, strength: float) -> None:
+        stage = context.config.base_stage
+        self._steps, self._done, self._strength = (
+            stage.epochs * math.ceil(rows / stage.batch_rows),
+            0,
+            strength,
+        )
+
+    def __call__(self) -> float:
+        """The strength of the next step."""
+        self._done += 1
+        return self._strength * min(1.0, self._done / self._steps)
+
+
+class HeadInput:
+    """Keeps the head's input, the representation, while a model learns."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self._head = model.get_submodule(family_of(model).head)
+        self.caught: Tensor = torch.empty(0)
+        """``(rows, width)`` of the batch that was run last."""
+
+    @contextlib.contextmanager
+    def around(self, _: Ints) -> Iterator[None]:
+        """Keep the head's input of each pass while the context is open."""
+        handle = self._head.register_forward_pre_hook(self._catch)
+        try:
+            yield
+        finally:
+            handle.remove()
+
+    def _catch(self, _: nn.Module, args: tuple[Any, ...]) -> None:
+        self.caught = args[0].float().cpu()
+
+
+@dataclass(frozen=True)
+class _Penalised(Retraining):
+    """Cross-entropy plus a penalty over the rows whose group is not left out."""
+
+    strength: float = 1.0
+    on: Literal["logits", "representation"] = "logits"
+    """Whether the penalty looks at logits or at the representation."""
+
+    @abstractmethod
+    def penalty(self, groups: Groups, schema: Schema) -> Penalty:
+        """The penalty, new for every retraining."""
+
+    def learn(self, context: Context) -> RetrainedBase:
+        """Retrain."""
+        groups, labels = grouped(context), torch.from_numpy(context.rows.labels)
+        codes, penalty = torch.from_numpy(groups.codes), self.penalty(groups, context.schema)
+        strength = Rising(context, len(context.train), self.strength)
+        model = fresh(context)
+        head = HeadInput(model)
+
+        def loss(logits: Tensor, batch: Ints) -> Tensor:
+            task = functional.cross_entropy(logits, labels[batch])
+            at = has_group(codes[batch])
+            seen = (logits if self.on == "logits" else head.caught)[at]
+            return task + strength() * penalty(seen, codes[batch][at], labels[batch][at])
+
+        learning = Learning(self.name, loss, context.train, context.criterion.value, head.around)
+        return RetrainedBase(
+            retrain(context, learning, model), {"groups": list(groups.names), "strength": self.strength}
+        )
+
+
+@dataclass(frozen=True)
+class RegularisedParity(_Penalised):
+    """A penalty on gaps in the rate of the favourable label (Kamishima et al. 2012; Buyl et al. 2024)."""
+
+    name: str = "regularised-dp"
+    title: str = "Regularised, demographic parity"
+    source: str = "Buyl et al. 2024"
+    sees: Sees = Sees("all", "all", test=False)
+    strength: float = 40.0
+
+    def penalty(self, groups: Groups, schema: Schema) -> Penalty:
+        """One stratum: all labels together."""
+        gap = RateGap(favourable(schema), len(groups.names), 1)
+        return lambda logits, codes, _: gap(logits, codes, torch.zeros_like(codes))
+
+
+@dataclass(frozen=True)
+class RegularisedOdds(_Penalised):
+    """The same within every true label: equalized odds."""
+
+    name: str = "regularised-eo"
+    title: str = "Regularised, equalized odds"
+    source: str = "Buyl et al. 2024"
+    sees: Sees = Sees("all", "all", test=False)
+    strength: float = 10.0
+
+    def penalty(self, groups: Groups, schema: Schema) -> Penalty:
+        """One stratum per true label."""
+        return RateGap(favourable(schema), len(groups.names), groups.classes)
+
+
+@dataclass(frozen=True)
+class MmdPenalty(_Penalised):
+    """A penalty on the maximum mean discrepancy between the groups of a label, over representations."""
+
+    name: str = "mmd"
+    title: str = "MMD within labels"
+    source: str = "Gretton et al. 2012, Li et al. 2018"
+    sees: Sees = Sees("all", "all", test=False)
+    strength: float = 5.0
+    on: Literal["logits", "representation"] = "representation"
+
+    def penalty(self, groups: Groups, schema: Schema) -> Penalty:
+        """Without state: MMD uses the batch alone."""
+        return Mmd()
+
+
+@dataclass(frozen=True)
+class CoralPenalty(_Penalised):
+    """A penalty on differences in means and covariances of representations between the groups of a label."""
+
+    name: str = "coral"
+    title: str = "CORAL within labels"
+    source: str = "Sun and Saenko 2016"
+    sees: Sees = Sees("all", "all", test=False)
+    strength: float = 30.0
+    on: Literal["logits", "representation"] = "representation"
+
+    def penalty(self, groups: Groups, schema: Schema) -> Penalty:
+        """Over cells (label x group)."""
+        return Coral(len(groups.names), groups.classes)
+
+
+def favourable(schema: Schema) -> Tensor:
+    """``(classes,)`` which labels are good for the person."""
+    return torch.tensor([label in schema.favourable for label in schema.labels])

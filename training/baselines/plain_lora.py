@@ -19,9 +19,8 @@ import torch
 
 from evenhand.models.network.fairnet import FairNet
 from evenhand.models.network.gated_lora import ConditionalLora
-from evenhand.training.baselines.context import Context
+from evenhand.training.baselines.base import Context, Method, MethodAnswer, Sees, Served
 from evenhand.training.baselines.cost import parts_of
-from evenhand.training.baselines.method import Method, MethodAnswer, Sees, Served
 from evenhand.training.choice.candidates import STRENGTHS
 from evenhand.training.correctors.lora import LORA
 from evenhand.training.data.dataset import HELD, LEARNT
@@ -75,10 +74,10 @@ class PublishedCorrection:
         rows = replace(context.rows, split=split, groups={**context.rows.groups, **groups})
         return cls(fairnet, replace(context.material, rows=rows, schema=schema))
 
-    def detect(self, context: Context, name: str, known: Ints, config: DetectorConfig) -> Bools:
-        """Learn the detectors from ``known (rows, adapters)``; what they flag at 0.5, ``(rows, adapters)``."""
+    def detect(self, context: Context, name: str, membership: Ints, config: DetectorConfig) -> Bools:
+        """Learn detectors from ``membership (rows, adapters)``; returns flags at 0.5 in the same shape."""
         with context.scratch(f"{name}-detector") as folder:
-            lesson = detection.Lesson(known, self.material.rows.of(HELD), context.validation)
+            lesson = detection.Lesson(membership, self.material.rows.of(HELD), context.validation)
             detection.learn(self.fairnet.detectors, self.material, lesson, config, folder)
         risk = detection.risks_of(self.fairnet.detectors, self.material.features, self.material.rows.all())
         return risk >= THRESHOLD
@@ -92,24 +91,24 @@ class PublishedCorrection:
 
     def logits(self, chosen: Ints, gates: Bools) -> Floats:
         """Logits ``(chosen, classes)``: the base's where no gate is open, the corrected ones elsewhere."""
-        found = self.material.features.base_logits[chosen].copy()
+        logits = self.material.features.base_logits[chosen].copy()
         at = np.flatnonzero(gates.any(axis=1))
         if len(at):
-            found[at] = answers(self.fairnet.correction, self.material.features, chosen[at], gates[at])
-        return found
+            logits[at] = answers(self.fairnet.correction, self.material.features, chosen[at], gates[at])
+        return logits
 
     def cost(self, context: Context, gates: Bools, detected: bool) -> float:
-        """Computation of a row relative to the base, under ``gates (judged, adapters)``."""
+        """Computation of a row relative to the base, under ``gates (scored, adapters)``."""
         parts = parts_of(self.fairnet, context.base, self.material.features)
         return parts.at(float(gates.any(axis=1).mean()), detected)
 
 
 @dataclass(frozen=True)
 class AlwaysOn(Method):
-    """LoRA without a detector: one adapter, learnt as FairNet's on rows outside a reference group, on for every row.
+    """LoRA without a detector: one adapter, learnt on rows outside a reference group, applied to every row.
 
-    Its strength is chosen on validation rows, which the paper's ablation does not do: at full strength it
-    would only be shown to harm.
+    Its strength is chosen on validation rows. The paper's ablation uses full strength, which only does harm
+    here.
     """
 
     name: str = "always-on"
@@ -128,15 +127,15 @@ class AlwaysOn(Method):
         correction = PublishedCorrection.fresh(context, (ANY,))
         members = (detection.members(context.rows, context.schema) == 1).any(axis=1, keepdims=True)
         correction.learn(context, self.name, members)
-        everyone = np.ones((len(context.judged), 1), dtype=bool)
-        found = {}
+        everyone = np.ones((len(context.scored), 1), dtype=bool)
+        logits = {}
         for strength in STRENGTHS:
             with correction.fairnet.correction.at_strength(strength):
-                found[strength] = correction.logits(context.judged, everyone)
+                logits[strength] = correction.logits(context.scored, everyone)
         best = context.criterion.choose(
-            STRENGTHS, lambda strength: context.on_validation(found[strength].argmax(axis=1))
+            STRENGTHS, lambda strength: context.on_validation(logits[strength].argmax(axis=1))
         )
-        answer = MethodAnswer.of_logits(found[best], strength=best)
+        answer = MethodAnswer.of_logits(logits[best], strength=best)
         return replace(answer, cost=correction.cost(context, everyone, detected=False))
 
 
@@ -144,16 +143,15 @@ class AlwaysOn(Method):
 class Published(Method):
     """FairNet as published.
 
-    Full: the true attribute gates, at training and at test; a row whose attribute is unknown is not
-        corrected. Partial:
-    the detector learns from ``known`` of the training rows, then gates. None: the local outlier factor (20
-    neighbours, contamination 0.1) of the mean hidden state, fitted on training rows, gives pseudo-labels of
-    one attribute; the detector learns them and gates.
+    Full: the true attribute gates at training and at test; a row with an unknown attribute is not corrected.
+    Partial: the detector learns from ``known_share`` of the training rows, then gates.
+    None: the local outlier factor (20 neighbours, contamination 0.1) of the mean hidden state, fitted on
+    training rows, gives pseudo-labels of one attribute; the detector learns them and gates.
     """
 
     served: Served = PUBLISHED
     knowledge: Literal["full", "partial", "none"] = "full"
-    known: float = 0.1
+    known_share: float = 0.1
 
     @property
     def corrects(self) -> bool:
@@ -170,14 +168,16 @@ class Published(Method):
             seen = (
                 pseudo_labels.outliers(context.material)[:, None]
                 if self.knowledge == "none"
-                else detection.members(detection.hide(context.rows, self.known, context.seed), context.schema)
+                else detection.members(
+                    detection.hide(context.rows, self.known_share, context.seed), context.schema
+                )
             )
             gates = correction.detect(context, self.name, seen, context.config.detector)
         correction.learn(context, self.name, gates)
-        judged = context.judged
-        shares = dict(zip(adapters, gates[judged].mean(axis=0).round(4).tolist(), strict=True))
-        answer = MethodAnswer.of_logits(correction.logits(judged, gates[judged]), gated_share=shares)
-        cost = correction.cost(context, gates[judged], detected=self.knowledge != "full")
+        scored = context.scored
+        shares = dict(zip(adapters, gates[scored].mean(axis=0).round(4).tolist(), strict=True))
+        answer = MethodAnswer.of_logits(correction.logits(scored, gates[scored]), gated_share=shares)
+        cost = correction.cost(context, gates[scored], detected=self.knowledge != "full")
         return replace(answer, cost=cost)
 
 

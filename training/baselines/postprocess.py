@@ -1,9 +1,8 @@
-"""Baselines that move the base's decisions and need the sensitive attribute of the row at test.
+"""Baselines that change the base's decisions and need the row's sensitive attribute at test.
 
-Both are fitted on validation rows, as our thresholds are: on rows the base has learnt from its scores are too
-    good.
-Both are defined for two classes. A row whose group is left out (unknown, or too rare on validation rows to
-fit anything) keeps the base's answer.
+Both are fitted on validation rows, as our thresholds are, because the base's scores are too good on rows that
+it has learnt from. Both are defined for two classes. A row whose group is left out (unknown, or too rare on
+validation rows) keeps the base's answer.
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ import numpy as np
 from fairlearn.postprocessing import ThresholdOptimizer
 from sklearn.base import BaseEstimator
 
-from evenhand.training.baselines.context import Context
+from evenhand.training.baselines.base import Context, Method, MethodAnswer, Sees, Served
 from evenhand.training.baselines.group_labels import LEFT_OUT, Groups, merge
-from evenhand.training.baselines.method import Method, MethodAnswer, NotApplicableError, Sees, Served
+from evenhand.training.correctors.interface import NotApplicableError
 from evenhand.typing import Bools, Floats, Ints
 
 BANDS = tuple(round(0.5 + 0.025 * step, 3) for step in range(20))
@@ -34,7 +33,7 @@ class Binary:
 
     @classmethod
     def of(cls, context: Context) -> Binary:
-        """Look at the base's answers.
+        """Read the base's answers.
 
         Raises:
             NotApplicableError: more than two classes, or fewer than two groups.
@@ -71,10 +70,10 @@ DRAWN = Served(
 )
 
 
-class _Given(BaseEstimator):  # type: ignore[misc] # scikit-learn is not typed
-    """Hands fairlearn scores that are there already, as its only column."""
+class _PassedScores(BaseEstimator):  # type: ignore[misc] # scikit-learn is not typed
+    """Passes finished scores through to fairlearn, as the only column."""
 
-    def fit(self, *_: object) -> _Given:
+    def fit(self, *_: object) -> _PassedScores:
         return self
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -87,7 +86,7 @@ class _Given(BaseEstimator):  # type: ignore[misc] # scikit-learn is not typed
 def equalized_odds(scores: Floats, favourable: Ints, groups: Ints) -> ThresholdOptimizer:
     """Fairlearn's randomised thresholds per group (Hardt et al. 2016); all arguments ``(rows,)``."""
     optimiser = ThresholdOptimizer(
-        estimator=_Given(), constraints="equalized_odds", prefit=True, predict_method="predict"
+        estimator=_PassedScores(), constraints="equalized_odds", prefit=True, predict_method="predict"
     )
     return optimiser.fit(scores[:, None], favourable, sensitive_features=groups)
 
@@ -103,19 +102,19 @@ class EqualizedThresholds(Method):
     served: Served = DRAWN
 
     def answer(self, context: Context) -> MethodAnswer:
-        """Fit on validation rows, apply to all judged rows."""
-        given = Binary.of(context)
-        codes, labels, judged = given.groups.codes, context.rows.labels, context.judged
+        """Fit on validation rows, apply to all scored rows."""
+        binary = Binary.of(context)
+        codes, labels, scored = binary.groups.codes, context.rows.labels, context.scored
         fitted = context.validation[codes[context.validation] != LEFT_OUT]
-        favourable = (labels[fitted] == given.favourable).astype(int)
-        optimiser = equalized_odds(given.probability[fitted], favourable, codes[fitted])
-        selected = given.probability[judged] >= 0.5
-        at = np.flatnonzero(codes[judged] != LEFT_OUT)
-        scores = given.probability[judged[at], None]
+        favourable = (labels[fitted] == binary.favourable).astype(int)
+        optimiser = equalized_odds(binary.probability[fitted], favourable, codes[fitted])
+        selected = binary.probability[scored] >= 0.5
+        at = np.flatnonzero(codes[scored] != LEFT_OUT)
+        scores = binary.probability[scored[at], None]
         selected[at] = (
-            optimiser.predict(scores, sensitive_features=codes[judged[at]], random_state=context.seed) == 1
+            optimiser.predict(scores, sensitive_features=codes[scored[at]], random_state=context.seed) == 1
         )
-        return MethodAnswer(given.classes(selected), None, {"groups": list(given.groups.names)})
+        return MethodAnswer(binary.classes(selected), None, {"groups": list(binary.groups.names)})
 
 
 def reject_option(probability: Floats, deprived: Bools, favoured: Bools, bound: float) -> Bools:
@@ -140,7 +139,7 @@ def reject_option(probability: Floats, deprived: Bools, favoured: Bools, bound: 
 
 @dataclass(frozen=True)
 class RejectOption(Method):
-    """Reject option: within a band around 0.5, deprived groups get the favourable class and favoured ones do not.
+    """Reject option: near 0.5, deprived groups get the favourable class and favoured groups the other.
 
     A group is deprived if the base gives it the favourable class less often than all rows with a group, on
     validation rows; else it is favoured. The band is chosen on validation rows.
@@ -153,23 +152,23 @@ class RejectOption(Method):
     served: Served = DECLARED
 
     def answer(self, context: Context) -> MethodAnswer:
-        """Choose the band on validation rows, apply it to all judged rows."""
-        given = Binary.of(context)
-        codes, judged = given.groups.codes, context.judged
-        low = deprived_groups(given.probability[context.validation] >= 0.5, codes[context.validation])
-        deprived = np.isin(codes[judged], low)
-        favoured = (codes[judged] != LEFT_OUT) & ~deprived
-        found = {
-            bound: given.classes(reject_option(given.probability[judged], deprived, favoured, bound))
+        """Choose the band on validation rows, apply it to all scored rows."""
+        binary = Binary.of(context)
+        codes, scored = binary.groups.codes, context.scored
+        low = deprived_groups(binary.probability[context.validation] >= 0.5, codes[context.validation])
+        deprived = np.isin(codes[scored], low)
+        favoured = (codes[scored] != LEFT_OUT) & ~deprived
+        predictions = {
+            bound: binary.classes(reject_option(binary.probability[scored], deprived, favoured, bound))
             for bound in BANDS
         }
-        best = context.criterion.choose(BANDS, lambda bound: context.on_validation(found[bound]))
-        names = [given.groups.names[code] for code in low]
-        return MethodAnswer(found[best], None, {"bound": best, "deprived": names})
+        best = context.criterion.choose(BANDS, lambda bound: context.on_validation(predictions[bound]))
+        names = [binary.groups.names[code] for code in low]
+        return MethodAnswer(predictions[best], None, {"bound": best, "deprived": names})
 
 
 def deprived_groups(selected: Bools, codes: Ints) -> list[int]:
     """Codes whose share of ``selected (rows,)`` is below that of all rows with a group; ``codes (rows,)``."""
-    known = codes != LEFT_OUT
-    usual = selected[known].mean()
-    return [int(code) for code in np.unique(codes[known]) if selected[codes == code].mean() < usual]
+    has_group = codes != LEFT_OUT
+    usual = selected[has_group].mean()
+    return [int(code) for code in np.unique(codes[has_group]) if selected[codes == code].mean() < usual]

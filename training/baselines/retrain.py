@@ -1,9 +1,9 @@
-"""Baselines that fine-tune the same pretrained encoder again, on all training rows, with the base's own recipe.
+"""Baselines that fine-tune the same pretrained encoder again: ERM, and those that weigh rows differently.
 
-Epochs, rate, batch, precision and seed are the base's. The base itself leaves the held-out rows to the
-correction; these methods have no second stage and get them from the start. All but ERM keep the epoch that is
-best by the comparison's criterion (their papers stop by the worst group of the validation rows), ERM the one
-of highest accuracy.
+Epochs, rate, batch, precision and seed are the base's. The base leaves the held-out rows to the correction;
+these methods have no second stage and learn from all training rows. All but ERM keep the epoch that is best
+by the comparison's criterion (their papers stop by the worst group of the validation rows); ERM keeps the
+epoch of highest accuracy.
 """
 
 from __future__ import annotations
@@ -16,22 +16,20 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from imblearn.over_sampling import RandomOverSampler
-from imblearn.under_sampling import RandomUnderSampler
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from evenhand.models.bundle.inputs import Encoded
-from evenhand.training.baselines.context import Context
+from evenhand.training.baselines.base import Context, Method, MethodAnswer, Sees
 from evenhand.training.baselines.group_labels import LEFT_OUT, Groups, merge
-from evenhand.training.baselines.method import Method, MethodAnswer, NotApplicableError, Sees
+from evenhand.training.correctors.interface import NotApplicableError
 from evenhand.training.data.dataset import DataError
 from evenhand.training.learning import base_model
 from evenhand.training.learning.finetune import (
     Around,
     FinetuneKey,
-    Judge,
     RowLoss,
+    Score,
     cross_entropy,
     finetune,
     predict,
@@ -53,11 +51,11 @@ class RetrainedBase:
 
 @dataclass(frozen=True)
 class Retraining(Method):
-    """A method whose outcome is a whole classifier like the base: it can take the base's place in a bundle."""
+    """A method that makes a whole classifier like the base, which can take the base's place in a bundle."""
 
     @abstractmethod
     def learn(self, context: Context) -> RetrainedBase:
-        """Fine-tune the pretrained encoder anew, this method's way.
+        """Fine-tune the pretrained encoder again by this method.
 
         Raises:
             NotApplicableError: the method is not defined for this data.
@@ -75,20 +73,20 @@ class Retraining(Method):
             raise DataError(f"--method {self.name}: {error}") from error
 
     def answer(self, context: Context) -> MethodAnswer:
-        """Retrain, and answer the judged rows."""
+        """Retrain, and answer the scored rows."""
         learnt = self.learn(context)
-        return MethodAnswer.of_logits(judged_logits(context, learnt.model), **learnt.notes)
+        return MethodAnswer.of_logits(scored_logits(context, learnt.model), **learnt.notes)
 
 
 @dataclass(frozen=True)
 class Learning:
-    """What tells one retraining from another."""
+    """The settings that differ between retrainings."""
 
     name: str
     loss: RowLoss
     chosen: Ints
     """Rows to learn from; a row that is named twice counts twice."""
-    judge: Judge | None = None
+    scorer: Score | None = None
     around: Around = contextlib.nullcontext
     more: Sequence[Encoded] = ()
     """Rows beside those of the data; their indices follow on."""
@@ -112,31 +110,31 @@ def fresh(context: Context) -> nn.Module:
 
 
 def retrain(context: Context, learning: Learning, model: nn.Module | None = None) -> nn.Module:
-    """Fine-tune a model, a fresh one where none is given; it ends with the weights of its best epoch."""
+    """Fine-tune ``model``, by default a fresh one; it ends with the weights of its best epoch."""
     learner = fresh(context) if model is None else model
-    given = context.base
-    encoded = [*given.encoded, *learning.more]
+    base = context.base
+    encoded = [*base.encoded, *learning.more]
     with context.scratch(learning.name) as folder:
         run = FinetuneKey(
-            learning.name, context.seed, folder, given.pad_id, learning.loss, learning.judge, learning.around
+            learning.name, context.seed, folder, base.pad_id, learning.loss, learning.scorer, learning.around
         )
         finetune(learner, encoded, context.rows, learning.chosen, context.config.base_stage, run)
     return learner
 
 
-def judged_logits(context: Context, model: nn.Module) -> Floats:
-    """What a model answers to the judged rows, ``(judged, classes)``."""
-    return predict(model, context.base.encoded, context.judged, context.base.pad_id)
+def scored_logits(context: Context, model: nn.Module) -> Floats:
+    """What a model answers to the scored rows, ``(scored, classes)``."""
+    return predict(model, context.base.encoded, context.scored, context.base.pad_id)
 
 
-def best_of(context: Context, found: Mapping[T, nn.Module]) -> T:
+def best_of(context: Context, models: Mapping[T, nn.Module]) -> T:
     """The setting whose model the criterion likes best on validation rows."""
-    if len(found) == 1:
-        return next(iter(found))
-    given = context.base
+    if len(models) == 1:
+        return next(iter(models))
+    base = context.base
     return context.criterion.choose(
-        found,
-        lambda setting: predict(found[setting], given.encoded, context.validation, given.pad_id).argmax(
+        models,
+        lambda setting: predict(models[setting], base.encoded, context.validation, base.pad_id).argmax(
             axis=1
         ),
     )
@@ -156,36 +154,13 @@ def weighted_cross_entropy(labels: Ints, weights: Floats) -> RowLoss:
 def inverse_frequency(groups: Groups, chosen: Ints) -> Floats:
     """Weights ``(rows,)`` under which all cells (label x group) of the chosen rows weigh the same.
 
-    The mean over rows with a cell is 1, so the learning rate means what it means for the base. Rows that are
-    left out
-    of the groups weigh 1: neither up nor down.
+    The mean over rows with a cell is 1, so the learning rate keeps its meaning. Rows that are left out of the
+    groups weigh 1.
     """
     cells = groups.cells
     counts = np.bincount(cells[chosen][cells[chosen] != LEFT_OUT], minlength=groups.cell_count)
     each = counts.sum() / (max(1, (counts > 0).sum()) * np.maximum(counts, 1))
     return np.where(cells == LEFT_OUT, 1.0, each[cells])
-
-
-def balanced(groups: Groups, chosen: Ints, seed: int) -> Ints:
-    """Draw rows so that every cell counts as many, about as many in all as there were.
-
-    imbalanced-learn's RandomUnderSampler takes from cells above the mean, RandomOverSampler repeats rows of
-    those
-    below: the epochs cost what the base's cost. Oversampling all cells to the largest would repeat rare rows
-        hundreds
-    of times at several times the cost; undersampling to the smallest would leave a few hundred rows. Rows
-    that are left out of the groups stay in once.
-    """
-    cells = groups.cells[chosen]
-    inside, outside = chosen[cells != LEFT_OUT], chosen[cells == LEFT_OUT]
-    kinds, counts = np.unique(groups.cells[inside], return_counts=True)
-    target = round(float(counts.mean()))
-    down = {int(kind): target for kind, count in zip(kinds, counts, strict=True) if count > target}
-    up = {int(kind): target for kind in kinds}
-    drawn, found = inside[:, None], groups.cells[inside]
-    drawn, found = RandomUnderSampler(sampling_strategy=down, random_state=seed).fit_resample(drawn, found)
-    drawn, _ = RandomOverSampler(sampling_strategy=up, random_state=seed).fit_resample(drawn, found)
-    return np.concatenate([drawn[:, 0], outside])
 
 
 @dataclass(frozen=True)
@@ -222,24 +197,6 @@ class Reweighting(Retraining):
 
 
 @dataclass(frozen=True)
-class Resampling(Retraining):
-    """Cross-entropy on rows drawn so that all cells (label x group) are equally many."""
-
-    name: str = "resampling"
-    title: str = "Resampling"
-    source: str = "imbalanced-learn, label x group"
-    sees: Sees = Sees("all", "all", test=False)
-
-    def learn(self, context: Context) -> RetrainedBase:
-        """Retrain."""
-        groups = merge(context.rows, context.schema, context.train)
-        drawn = balanced(groups, context.train, context.seed)
-        loss = cross_entropy(context.rows.labels)
-        model = retrain(context, Learning(self.name, loss, drawn, context.criterion.value))
-        return RetrainedBase(model, {"groups": list(groups.names), "rows": len(drawn)})
-
-
-@dataclass(frozen=True)
 class JustTrainTwice(Retraining):
     """Just train twice: the rows that a first short ERM gets wrong weigh more (Liu et al. 2021).
 
@@ -257,13 +214,75 @@ class JustTrainTwice(Retraining):
         """Retrain once per upweight."""
         labels, train = context.rows.labels, context.train
         wrong = context.features.base_logits.argmax(axis=1) != labels
-        found = {}
+        models = {}
         for upweight in self.upweights:
             weights = np.where(wrong, upweight, 1.0)
             weights /= weights[train].mean()
             loss = weighted_cross_entropy(labels, weights)
-            found[upweight] = retrain(
+            models[upweight] = retrain(
                 context, Learning(f"{self.name}-{upweight:g}", loss, train, context.criterion.value)
             )
-        best = best_of(context, found)
-        return RetrainedBase(found[best], {"upweight": best, "upweighted_share": float(wrong[train].mean())})
+        best = best_of(context, models)
+        return RetrainedBase(models[best], {"upweight": best, "upweighted_share": float(wrong[train].mean())})
+
+
+class RobustLoss:
+    r"""GroupDRO's loss (Sagawa et al. 2020, algorithm 1).
+
+    .. math:: q_g \leftarrow q_g e^{\eta \ell_g} / Z, \qquad L = \sum_g q_g \ell_g
+
+    over cells :math:`g` (label x group). The paper draws every cell equally often. Here a batch is drawn as
+    the base's, and each row weighs :math:`q_g / p_g` with :math:`p_g` its cell's share: the same sum in
+    expectation, and no row of a large cell is left out. A cell without rows in the batch enters by its
+    running loss (step 0.1 in their code); otherwise rare cells would gain weight more slowly. Rows that are
+    left out of the groups enter by their plain loss.
+    """
+
+    def __init__(self, groups: Groups, chosen: Ints, eta: float, step: float = 0.1) -> None:
+        cells = groups.cells
+        counts = np.bincount(cells[chosen][cells[chosen] != LEFT_OUT], minlength=groups.cell_count)
+        self._cells = torch.from_numpy(cells)
+        self._labels = torch.from_numpy(groups.labels)
+        self._share = torch.from_numpy(counts / max(1, counts.sum()))
+        self._eta, self._step = eta, step
+        present = torch.from_numpy(counts > 0)
+        self.weights = present.double() / present.sum()
+        """``(cells,)`` q, on the simplex."""
+        self._running = torch.full_like(self.weights, float(np.log(groups.classes)))
+
+    def __call__(self, logits: Tensor, batch: Ints) -> Tensor:
+        """Update the weights by one batch, and weigh it."""
+        losses = functional.cross_entropy(logits, self._labels[batch], reduction="none")
+        cells = self._cells[batch]
+        has_cell = cells != LEFT_OUT
+        self._update(losses.detach()[has_cell].double(), cells[has_cell])
+        scale = torch.ones_like(losses)
+        scale[has_cell] = (self.weights / self._share.clamp(min=1e-12))[cells[has_cell]].to(losses.dtype)
+        return (losses * scale).mean()
+
+    def _update(self, losses: Tensor, cells: Tensor) -> None:
+        for cell in torch.unique(cells):
+            mean = losses[cells == cell].mean()
+            self._running[cell] += self._step * (mean - self._running[cell])
+        raised = self.weights * torch.exp(self._eta * self._running)
+        self.weights = raised / raised.sum()
+
+
+@dataclass(frozen=True)
+class GroupDro(Retraining):
+    """Group distributionally robust optimisation over cells (label x group)."""
+
+    name: str = "groupdro"
+    title: str = "GroupDRO"
+    source: str = "Sagawa et al. 2020"
+    sees: Sees = Sees("all", "all", test=False)
+    eta: float = 0.01
+
+    def learn(self, context: Context) -> RetrainedBase:
+        """Retrain."""
+        groups = merge(context.rows, context.schema, context.train)
+        loss = RobustLoss(groups, context.train, self.eta)
+        model = retrain(context, Learning(self.name, loss, context.train, context.criterion.value))
+        return RetrainedBase(
+            model, {"groups": list(groups.names), "weights": [round(q, 4) for q in loss.weights.tolist()]}
+        )

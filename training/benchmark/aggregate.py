@@ -1,4 +1,4 @@
-"""Mean and spread over seeds of what was judged per seed."""
+"""Mean and spread over seeds of what was scored per seed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from evenhand.training.baselines.method import Method
+from evenhand.training.baselines.base import Method
 from evenhand.training.benchmark.runner import Result
 from evenhand.training.benchmark.score import GAPS
 from evenhand.training.data.dataset import Schema
@@ -23,7 +23,7 @@ class Figure:
     spread: float | None
     """Standard deviation over seeds (n - 1); ``None`` for a single one."""
     low: float | None
-    """Mean over seeds of the 95 % interval's lower end: seeds share their rows, so more of them do not narrow it."""
+    """Mean over seeds of the 95 % interval's lower end; seeds share their rows, so more do not narrow it."""
     high: float | None
 
 
@@ -39,7 +39,7 @@ class MethodRow:
     failed: tuple[str, ...]
     """Why seeds failed, each reason once."""
     cost: float | None = None
-    """Computation of a row relative to the base: the mean over seeds where it was measured, else what its kind says."""
+    """Computation of a row relative to the base: the mean over seeds if measured, else its kind's."""
 
     def value(self, split: str, figure: str) -> float | None:
         """Mean over seeds of one figure."""
@@ -47,7 +47,7 @@ class MethodRow:
 
 
 def figures_of(schema: Schema) -> dict[str, tuple[str, ...]]:
-    """Names of all figures and where :func:`evenhand.training.benchmark.score.judge` keeps them."""
+    """Names of all figures and where :func:`evenhand.training.benchmark.score.score_answers` keeps them."""
     return {
         "accuracy": ("accuracy",),
         "accuracy_difference": ("accuracy_difference",),
@@ -58,12 +58,12 @@ def figures_of(schema: Schema) -> dict[str, tuple[str, ...]]:
     }
 
 
-def value_of(judged: dict[str, Any], path: Sequence[str]) -> dict[str, float | None]:
+def value_of(scored: dict[str, Any], path: Sequence[str]) -> dict[str, float | None]:
     """Value, low and high of one figure of one seed; ``None`` where the rows do not support it."""
-    found: dict[str, Any] | None = judged
+    value: dict[str, Any] | None = scored
     for part in path:
-        found = None if found is None else found[part]
-    return {name: None if found is None else found[name] for name in ("value", "low", "high")}
+        value = None if value is None else value[part]
+    return {name: None if value is None else value[name] for name in ("value", "low", "high")}
 
 
 def summarise(methods: Sequence[Method], results: Sequence[Result], schema: Schema) -> list[MethodRow]:
@@ -86,14 +86,14 @@ def summarise(methods: Sequence[Method], results: Sequence[Result], schema: Sche
     return lines
 
 
-def _over_seeds(found: Sequence[dict[str, float | None]]) -> Figure:
-    values, lows, highs = (_numbers([of[name] for of in found]) for name in ("value", "low", "high"))
+def _over_seeds(figures: Sequence[dict[str, float | None]]) -> Figure:
+    values, lows, highs = (_numbers([of[name] for of in figures]) for name in ("value", "low", "high"))
     spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
     return Figure(_mean(values), spread, _mean(lows), _mean(highs))
 
 
-def _numbers(found: Sequence[float | None]) -> list[float]:
-    return [value for value in found if value is not None]
+def _numbers(values: Sequence[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
 
 
 def _mean(values: Sequence[float]) -> float | None:

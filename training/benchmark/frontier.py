@@ -50,6 +50,6 @@ def place(line: MethodRow, split: str, axis: Axis) -> tuple[float, float] | None
 
 def frontier(lines: Sequence[MethodRow], split: str, axis: Axis) -> set[str]:
     """Names of the methods on the frontier; a seed that is missing does not keep a method from it."""
-    found = [(line.method.name, at) for line in lines if (at := place(line, split, axis)) is not None]
-    on = non_dominated([at for _, at in found])
-    return {name for (name, _), kept in zip(found, on, strict=True) if kept}
+    places = [(line.method.name, at) for line in lines if (at := place(line, split, axis)) is not None]
+    on = non_dominated([at for _, at in places])
+    return {name for (name, _), kept in zip(places, on, strict=True) if kept}

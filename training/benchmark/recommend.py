@@ -15,11 +15,11 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class Recommendation:
-    """What came of the rule."""
+    """The outcome of the rule."""
 
     verdict: Literal["take", "keep the base", "insufficient data"]
     method: str | None
-    """Name of the method to take; the base's where it is to be kept, none where that cannot be said."""
+    """Name of the method to take; the base's if it should stay, ``None`` if the data is insufficient."""
     why: str
     rule: str
 
@@ -27,13 +27,14 @@ class Recommendation:
 def rule(cost: float) -> str:
     """The rule in words."""
     return (
-        "Among methods that have a result for every seed, can be served and need no attribute of the row to answer it, "
-        f"those that cost at most {100 * cost:g} points of accuracy against the base on validation rows. Of these, "
-        "those that none of them beats in both accuracy and worst cell, and whose gain in the worst cell has a 95 % "
-        "interval above 0. Of these, the one with the best worst cell; of equals the more accurate, then the one "
-        "that computes least, then the one higher in the table. If there is none, the base. Test rows "
-        "play no part. Methods chose their settings on the same validation rows, and the best of several is taken: its "
-        "figures on validation rows flatter it, those on test rows do not."
+        "Among methods that have a result for every seed, can be served and need no attribute of the row "
+        f"to answer it, those that cost at most {100 * cost:g} points of accuracy against the base on "
+        "validation rows. Of these, those that none of them beats in both accuracy and worst cell, and "
+        "whose gain in the worst cell has a 95 % interval above 0. Of these, the one with the best worst "
+        "cell; of equals the more accurate, then the one that computes least, then the one higher in the "
+        "table. If there is none, the base. Test rows play no part. Methods chose their settings on the "
+        "same validation rows, and the best of several is taken: its figures on validation rows flatter "
+        "it, those on test rows do not."
     )
 
 
@@ -47,7 +48,7 @@ def recommend(lines: Sequence[MethodRow], seeds: int, cost: float) -> Recommenda
     """
     base, said = lines[0], rule(cost)
     if base.seeds < seeds or base.value("val", "worst_cell") is None:
-        why = "The base has no result for every seed, or no cell has enough validation rows to be judged."
+        why = "The base has no result for every seed, or no cell has enough validation rows to be scored."
         return Recommendation("insufficient data", None, why, said)
     candidates = [line for line in lines[1:] if _servable(line, seeds) and _affordable(line, cost)]
     standing = _undominated([base, *candidates])
@@ -64,8 +65,8 @@ def recommend(lines: Sequence[MethodRow], seeds: int, cost: float) -> Recommenda
 
 def _servable(line: MethodRow, seeds: int) -> bool:
     method = line.method
-    judged = line.value("val", "worst_cell") is not None
-    return method.served.how != "no" and not method.sees.test and line.seeds == seeds and judged
+    scored = line.value("val", "worst_cell") is not None
+    return method.served.how != "no" and not method.sees.test and line.seeds == seeds and scored
 
 
 def _affordable(line: MethodRow, cost: float) -> bool:
@@ -92,7 +93,7 @@ def _preference(line: MethodRow) -> tuple[float, float, float]:
 
 
 def _why_base(candidates: Sequence[MethodRow], standing: Sequence[MethodRow]) -> str:
-    """Why nothing is taken: nobody to take, nobody better, or nobody surely better."""
+    """Why the base stays: no candidate, none better, or none significantly better."""
     if not candidates:
         return (
             "No method that can be served without the row's attribute stays within the accuracy it may cost."
@@ -104,8 +105,9 @@ def _why_base(candidates: Sequence[MethodRow], standing: Sequence[MethodRow]) ->
     of = best.figures["val"]["worst_cell_difference"]
     limits = "" if of.low is None or of.high is None else f" ({100 * of.low:+.1f} to {100 * of.high:+.1f})"
     return (
-        f"The evidence is insufficient: {best.method.title} raises the worst cell by {100 * _difference(best):.1f} "
-        f"points{limits} on validation rows, and 0 is inside the interval; more validation rows would tell."
+        f"The evidence is insufficient: {best.method.title} raises the worst cell by "
+        f"{100 * _difference(best):.1f} points{limits} on validation rows, and 0 is inside the interval; "
+        "more validation rows would tell."
     )
 
 

@@ -33,14 +33,15 @@ HEADINGS = (
     "serving cost",
 )
 LEGEND = (
-    "Mean over seeds ± standard deviation over seeds (mean of the seeds' 95 % intervals). Worst cell: lowest accuracy "
-    f"of label x group over all attributes, cells of at least {MIN_CELL} rows, all groups but the reference together "
-    "as well. Equalized odds and demographic parity difference: the reference against the others, mean over the "
-    "attributes whose rates all have that many rows. Frontier: W, E, D where no other method is at least as good in "
-    "accuracy and in the worst cell (W), the equalized odds (E) or the demographic parity difference (D), and better "
-    "in one. Served as: bundle, corrector in the base's graph, or no; (attribute) where the row's own group has to be "
-    "given with every request. Serving cost: computation of a row relative to the base, - where it is not known. "
-    "Nothing was chosen on test rows."
+    "Mean over seeds ± standard deviation over seeds (mean of the seeds' 95 % intervals). Worst cell: "
+    f"lowest accuracy of label x group over all attributes, cells of at least {MIN_CELL} rows, all groups "
+    "but the reference together as well. Equalized odds and demographic parity difference: the reference "
+    "against the others, mean over the attributes whose rates all have that many rows. Frontier: W, E, D "
+    "where no other method is at least as good in accuracy and in the worst cell (W), the equalized odds "
+    "(E) or the demographic parity difference (D), and better in one. Served as: bundle, corrector in the "
+    "base's graph, or no; (attribute) where the row's own group has to be given with every request. "
+    "Serving cost: computation of a row relative to the base, - where it is not known. Nothing was chosen "
+    "on test rows."
 )
 LETTERS = dict(zip((axis.figure for axis in AXES), "WED", strict=True))
 
@@ -123,7 +124,7 @@ def text(lines: Sequence[MethodRow], split: str, seeds: int) -> str:
 
 
 def write_csv(file: Path, lines: Sequence[MethodRow], results: Sequence[Result], schema: Schema) -> None:
-    """A row per method, split and seed, then their mean and standard deviation; empty where there is no figure."""
+    """Write a row per method, split and seed, then mean and standard deviation; missing figures are empty."""
     names = figures_of(schema)
     header = [f"{name}{end}" for name in names for end in ("", "_low", "_high")]
     said = {
@@ -141,8 +142,8 @@ def write_csv(file: Path, lines: Sequence[MethodRow], results: Sequence[Result],
                     [result.method, "", result.seed, *about, *[""] * len(header), "", result.failed]
                 )
             for split, figures in result.figures.items():
-                found = [value_of(figures, path) for path in names.values()]
-                values = [_plain(of[end]) for of in found for end in ("value", "low", "high")]
+                entries = [value_of(figures, path) for path in names.values()]
+                values = [_plain(of[end]) for of in entries for end in ("value", "low", "high")]
                 writer.writerow([result.method, split, result.seed, *about, *values, result.seconds, ""])
         for line in (line for line in lines if line.seeds):
             for split in SPLITS:
@@ -154,7 +155,7 @@ def write_csv(file: Path, lines: Sequence[MethodRow], results: Sequence[Result],
 
 
 def write_json(file: Path, results: Sequence[Result]) -> None:
-    """Everything that was judged, every cell with its count and interval, and what each method chose."""
+    """Everything that was scored, every cell with its count and interval, and what each method chose."""
     file.write_text(json.dumps([asdict(result) for result in results], indent=1) + "\n")
 
 

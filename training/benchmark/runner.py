@@ -1,4 +1,4 @@
-"""Run what is missing of a comparison, keep every result, and judge them all."""
+"""Run the missing parts of a comparison, keep every result, and score them all."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ import torch
 import transformers
 
 from evenhand.console import say
-from evenhand.training.baselines.context import Context, key_of, prepare
-from evenhand.training.baselines.method import Method, MethodAnswer
+from evenhand.training.baselines.base import Context, Method, MethodAnswer, key_of, prepare
 from evenhand.training.benchmark.pace import Pace
-from evenhand.training.benchmark.score import ScoredRows, judge
+from evenhand.training.benchmark.score import ScoredRows, score_answers
 from evenhand.training.data.dataset import DataError, Rows, Schema
 from evenhand.training.learning import distributed
 from evenhand.training.learning.config import FitConfig, fingerprint
@@ -29,7 +28,7 @@ SPLITS = ("val", "test")
 
 @dataclass(frozen=True)
 class Task:
-    """What is compared, and on what."""
+    """A comparison: methods, data, seeds and settings."""
 
     config: Callable[[int], FitConfig]
     """Settings of one seed."""
@@ -39,7 +38,7 @@ class Task:
     digest: str
     seeds: tuple[int, ...]
     methods: Sequence[Method]
-    """The base first: all others are judged against it."""
+    """The base first: all others are scored against it."""
     out: Path
 
 
@@ -50,7 +49,7 @@ class Result:
     method: str
     seed: int
     figures: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Per split, what :func:`evenhand.training.benchmark.score.judge` says."""
+    """Per split, what :func:`evenhand.training.benchmark.score.score_answers` says."""
     notes: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
     failed: str | None = None
@@ -60,9 +59,9 @@ class Result:
 
 
 def run(task: Task) -> list[Result]:
-    """Answer and judge every method under every seed; what an earlier run has answered is taken from its files.
+    """Answer and score every method under every seed; results of an earlier run are read from its files.
 
-    A method that fails is told with its reason and stops no other; the next run tries it again.
+    A method that fails is reported with its reason and stops no other; the next run tries it again.
 
     Raises:
         DataError: the base cannot be made, so that there is nothing to compare, or there are several
@@ -78,28 +77,28 @@ def run(task: Task) -> list[Result]:
     stores = {seed: _ResultStore(task, seed) for seed in task.seeds}
     stored = [(seed, method, store.read(method)) for seed, store in stores.items() for method in task.methods]
     progress = _RunProgress(
-        [(seed, method) for seed, method, found in stored if found is None],
-        Pace((method.name, found["seconds"]) for _, method, found in stored if found is not None),
+        [(seed, method) for seed, method, entry in stored if entry is None],
+        Pace((method.name, entry["seconds"]) for _, method, entry in stored if entry is not None),
     )
     results: list[Result] = []
     for seed, store in stores.items():
         failed = _answer_missing(task, store, seed, progress)
         base = store.read(task.methods[0])
         results += [
-            _judged(task, store, method, seed, base, failed.get(method.name)) for method in task.methods
+            _scored(task, store, method, seed, base, failed.get(method.name)) for method in task.methods
         ]
     return results
 
 
 @dataclass
 class _RunProgress:
-    """What is still to be done, of all seeds."""
+    """The results that are still missing, of all seeds."""
 
     waiting: list[tuple[int, Method]]
     pace: Pace
 
     def begin(self, seed: int, method: Method) -> None:
-        """Tell the user what comes next."""
+        """Print the next method and the time left."""
         left = self.pace.left(method.name for _, method in self.waiting)
         say(f"seed {seed}: {method.title}, {len(self.waiting)} results to go{left}")
         self.waiting.remove((seed, method))
@@ -119,9 +118,7 @@ def _answer_missing(task: Task, store: _ResultStore, seed: int, progress: _RunPr
         try:
             torch.manual_seed(seed)
             answer = method.answer(context)
-        except (
-            Exception
-        ) as error:  # whatever one method's library throws must not cost the others their hours
+        except Exception as error:  # one method's failure must not stop the others, which take hours
             failed[method.name] = _reason(error)
             say(f"[yellow]{method.title} failed:[/yellow] {failed[method.name]}")
             continue
@@ -139,7 +136,7 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {lines[0][:200]}"
 
 
-def _judged(
+def _scored(
     task: Task,
     store: _ResultStore,
     method: Method,
@@ -155,7 +152,7 @@ def _judged(
     for split in SPLITS:
         chosen = task.rows.of(split)
         of_base, of_method = (store.classes(entry, chosen) for entry in (base, stored))
-        figures[split] = judge(ScoredRows(task.rows, task.schema, chosen), of_base, of_method)
+        figures[split] = score_answers(ScoredRows(task.rows, task.schema, chosen), of_base, of_method)
     return Result(method.name, seed, figures, stored["notes"], stored["seconds"], cost=stored.get("cost"))
 
 
@@ -181,7 +178,7 @@ class _ResultStore:
         return stored if stored.get("key") == self._key_of(method) else None
 
     def write(self, method: Method, answer: MethodAnswer, context: Context, seconds: float) -> None:
-        """Keep an answer; the file appears whole or not at all."""
+        """Write an answer's file atomically."""
         score = None if answer.score is None else [round(float(value), 4) for value in answer.score]
         content = {
             "key": self._key_of(method),
@@ -191,7 +188,7 @@ class _ResultStore:
             "cost": answer.cost,
             "notes": answer.notes,
             "labels": list(context.schema.labels),
-            "row": context.rows.row[context.judged].tolist(),
+            "row": context.rows.row[context.scored].tolist(),
             "predicted": answer.predicted.tolist(),
             "score": score,
         }

@@ -1,4 +1,4 @@
-"""Judge what a method answered: accuracy and the fairness figures, each with its interval, against the base."""
+"""Score a method's answers against the base: accuracy and the fairness figures, each with its interval."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GAPS: dict[str, tuple[str, ...]] = {
     "equalized_odds": ("true_positive_rate", "false_positive_rate"),
     "demographic_parity": ("selection_rate",),
 }
-"""Differences that are judged, and the rates whose larger gap each is; Fairlearn's names, without ``_difference``."""
+"""Each difference is the larger gap of these rates; Fairlearn's names, without ``_difference``."""
 
 
 @dataclass(frozen=True)
@@ -49,56 +49,56 @@ class ScoredRows:
         ]
 
 
-def judge(judged: ScoredRows, base: Ints, predicted: Ints) -> dict[str, Any]:
-    """Everything that is said of one method, one seed, one split; plain values.
+def score_answers(scored: ScoredRows, base: Ints, predicted: Ints) -> dict[str, Any]:
+    """All figures of one method, one seed and one split, as plain values.
 
     Intervals are 95 %: Wilson for rates, Newcombe for differences of rates and for the paired difference in
     accuracy; for what is a minimum or a mean over cells, the percentile bootstrap over rows. They are about
     the choice of rows; what another seed would change is the spread over seeds.
 
     Args:
-        judged: The split's rows.
+        scored: The split's rows.
         base: ``(chosen,)`` class under the base.
         predicted: ``(chosen,)`` class under the method.
     """
-    truth = judged.truth
-    found = judged.cells(predicted)
-    lowest = worst(found)
-    draws = _Draws(judged)
+    truth = scored.truth
+    cells_scored = scored.cells(predicted)
+    lowest = worst(cells_scored)
+    draws = _Draws(scored)
     return {
         "rows": len(truth),
         "accuracy": asdict(Rate.of(predicted == truth)),
         "accuracy_difference": paired_difference(base == truth, predicted == truth),
         "worst_cell": None if lowest is None else asdict(lowest),
         "worst_cell_difference": draws.worst_difference(base, predicted),
-        **_gaps(judged, draws, predicted),
-        "cells": [{**asdict(cell), "counts": cell.counts} for cell in found],
+        **_gaps(scored, draws, predicted),
+        "cells": [{**asdict(cell), "counts": cell.counts} for cell in cells_scored],
     }
 
 
-def _gaps(judged: ScoredRows, draws: _Draws, predicted: Ints) -> dict[str, Any]:
-    """Every difference of :data:`GAPS` per attribute, and its mean over those whose rates have enough rows."""
-    found: dict[str, Any] = {}
+def _gaps(scored: ScoredRows, draws: _Draws, predicted: Ints) -> dict[str, Any]:
+    """Every difference of :data:`GAPS` per attribute, and its mean over attributes with enough rows."""
+    figures: dict[str, Any] = {}
     for gap in GAPS:
-        per_attribute = {name: _gap(judged, gap, name, predicted) for name in judged.schema.attributes}
+        per_attribute = {name: _gap(scored, gap, name, predicted) for name in scored.schema.attributes}
         values = [of["value"] for of in per_attribute.values() if of["value"] is not None]
         mean = float(np.mean(values)) if values else None
-        found |= {gap: per_attribute, f"{gap}_mean": {"value": mean, **draws.mean_gap(gap, predicted)}}
-    return found
+        figures |= {gap: per_attribute, f"{gap}_mean": {"value": mean, **draws.mean_gap(gap, predicted)}}
+    return figures
 
 
-def _gap(judged: ScoredRows, gap: str, name: str, predicted: Ints) -> dict[str, float | None]:
+def _gap(scored: ScoredRows, gap: str, name: str, predicted: Ints) -> dict[str, float | None]:
     """A difference of the reference against all others, with the Newcombe interval of its larger gap."""
-    labels, reference = judged.schema.labels, judged.schema.groups[name][0]
+    labels, reference = scored.schema.labels, scored.schema.groups[name][0]
     names = (reference, pooled_name(reference))
-    favourable = np.isin(labels, judged.schema.favourable)
-    truth, selected = favourable[judged.truth], favourable[predicted]
-    rates = group_metrics(names, np.minimum(judged.groups(name), 1), truth, selected, MIN_CELL)
+    favourable = np.isin(labels, scored.schema.favourable)
+    truth, selected = favourable[scored.truth], favourable[predicted]
+    rates = group_metrics(names, np.minimum(scored.groups(name), 1), truth, selected, MIN_CELL)
     value, groups = rates[f"{gap}_difference"], rates["groups"]
     if value is None:
         return {"value": None, "low": None, "high": None}
-    found = [_absolute(groups[names[0]][rate], groups[names[1]][rate]) for rate in GAPS[gap]]
-    low, high = max(found, key=lambda of: of[0])[1:]
+    differences = [_absolute(groups[names[0]][rate], groups[names[1]][rate]) for rate in GAPS[gap]]
+    low, high = max(differences, key=lambda of: of[0])[1:]
     return {"value": value, "low": low, "high": high}
 
 
@@ -123,40 +123,40 @@ def _draw(rows: int) -> Floats:
 class _Draws:
     """Bootstrap over the rows of a split, the same draws for every method: differences are paired."""
 
-    def __init__(self, judged: ScoredRows) -> None:
-        self._judged = judged
-        self._weights = _draw(len(judged.chosen))
+    def __init__(self, scored: ScoredRows) -> None:
+        self._scored = scored
+        self._weights = _draw(len(scored.chosen))
 
     def worst_difference(self, base: Ints, predicted: Ints) -> dict[str, float | None]:
-        """Worst cell under the method minus worst cell under the base, over the cells that are large enough."""
-        members = self._members([cell.counts for cell in self._judged.cells(base)])
+        """Worst cell under the method minus worst cell under the base, over cells with enough rows."""
+        members = self._members([cell.counts for cell in self._scored.cells(base)])
         if not members.shape[1]:
             return {"value": None, "low": None, "high": None}
-        truth = self._judged.truth
-        found = [
+        truth = self._scored.truth
+        accuracies = [
             (
                 _shares(members, answer == truth, np.ones((1, len(truth)))),
                 _shares(members, answer == truth, self._weights),
             )
             for answer in (base, predicted)
         ]
-        value = float((found[1][0].min(axis=1) - found[0][0].min(axis=1))[0])
-        low, high = percentile_limits(found[1][1].min(axis=1) - found[0][1].min(axis=1))
+        value = float((accuracies[1][0].min(axis=1) - accuracies[0][0].min(axis=1))[0])
+        low, high = percentile_limits(accuracies[1][1].min(axis=1) - accuracies[0][1].min(axis=1))
         return {"value": value, "low": low, "high": high}
 
     def mean_gap(self, gap: str, predicted: Ints) -> dict[str, float | None]:
         """Limits of the mean of a difference, over the attributes whose rates have enough rows."""
-        judged = self._judged
-        favourable = np.isin(judged.schema.labels, judged.schema.favourable)
-        truth, selected = favourable[judged.truth], favourable[predicted]
+        scored = self._scored
+        favourable = np.isin(scored.schema.labels, scored.schema.favourable)
+        truth, selected = favourable[scored.truth], favourable[predicted]
         among = {
             "true_positive_rate": truth,
             "false_positive_rate": ~truth,
             "selection_rate": np.ones_like(truth),
         }
         drawn = []
-        for name in judged.schema.attributes:
-            groups = judged.groups(name)
+        for name in scored.schema.attributes:
+            groups = scored.groups(name)
             members = [among[rate] & inside for rate in GAPS[gap] for inside in (groups == 0, groups > 0)]
             if min(int(member.sum()) for member in members) < MIN_CELL:
                 continue
@@ -166,15 +166,15 @@ class _Draws:
         return {"low": low, "high": high}
 
     def _members(self, counted: Sequence[bool]) -> Bools:
-        """``(rows, counted cells)`` whether a row lies in each cell, in the order of :meth:`ScoredRows.cells`."""
-        judged, columns = self._judged, []
-        for name, names in judged.schema.groups.items():
-            groups = judged.groups(name)
+        """``(rows, counted cells)`` membership of rows in cells, in the order of :meth:`ScoredRows.cells`."""
+        scored, columns = self._scored, []
+        for name, names in scored.schema.groups.items():
+            groups = scored.groups(name)
             insides = [*(groups == index for index in range(len(names))), groups > 0]
             columns += [
-                inside & (judged.truth == code)
+                inside & (scored.truth == code)
                 for inside in insides
-                for code in range(len(judged.schema.labels))
+                for code in range(len(scored.schema.labels))
             ]
         return np.stack(columns, axis=1)[:, np.array(counted)]
 
@@ -183,5 +183,5 @@ def _shares(members: Bools, hits: Bools, weights: Floats) -> Floats:
     """``(draws, cells)`` share of hits per cell; 1 in a draw that has no row of a cell."""
     inside = members.astype(np.float32)
     size = weights @ inside
-    found: Floats = np.where(size > 0, weights @ (inside * hits[:, None]) / np.maximum(size, 1.0), 1.0)
-    return found
+    shares: Floats = np.where(size > 0, weights @ (inside * hits[:, None]) / np.maximum(size, 1.0), 1.0)
+    return shares

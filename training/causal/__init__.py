@@ -1,1 +1,1 @@
-"""Effects of a sensitive attribute on a model's decision, along the arrows of a causal graph that the user draws."""
+"""Effects of a sensitive attribute on a model's decision, along the arrows of the user's causal graph."""

@@ -1,7 +1,8 @@
-"""A structural causal model of a table (dowhy.gcm), and the worlds in which some columns see another group.
+"""Counterfactual rows under a structural causal model of a table (dowhy.gcm).
 
-Rows keep what the attribute does not change. What it changes is computed anew, in the graph's order, with one
-draw of the unexplained part for all worlds, so that two worlds differ by the group alone.
+In a counterfactual some columns see another group. Rows keep what the attribute does not change. What it
+changes is computed anew in the graph's order. All counterfactuals share one draw of the noise, so that two of
+them differ by the group alone.
 """
 
 from __future__ import annotations
@@ -35,18 +36,18 @@ def library() -> Any:  # noqa: ANN401 - a module without types
     return gcm
 
 
-class Worlds:
-    """What causes what, learnt from rows.
+class Counterfactuals:
+    """A structural causal model, learnt from rows, and their counterfactuals.
 
     Args:
         graph: What :func:`evenhand.training.causal.graph.relevant` gives.
-        attribute: Whose value is set.
+        attribute: The attribute whose value is set.
         rows: All columns of the graph; numbers as floats, all else as strings, nothing missing.
-        model: A fitted model's mechanisms to learn anew, instead of choosing among kinds of them.
+        model: A fitted model whose kinds of mechanism are used again; by default they are chosen anew.
     """
 
     def __init__(
-        self, graph: nx.DiGraph, attribute: str, rows: pd.DataFrame, model: Worlds | None = None
+        self, graph: nx.DiGraph, attribute: str, rows: pd.DataFrame, model: Counterfactuals | None = None
     ) -> None:
         gcm = library()
         self.graph, self.attribute, self.rows = graph, attribute, rows
@@ -63,43 +64,43 @@ class Worlds:
             }
 
     def of(self, group: str, seen_by: Collection[str], otherwise: str) -> pd.DataFrame:
-        """The rows in a world where some columns see one group, and the others another.
+        """The rows if some columns saw one group, and all others another.
 
         Args:
-            group: What the former see.
-            seen_by: Columns right behind an arrow from the attribute.
-            otherwise: What the latter see.
+            group: The group that the columns ``seen_by`` see.
+            seen_by: Children of the attribute in the graph.
+            otherwise: The group that all other columns see.
         """
-        return self.where({node: np.full(len(self.rows), group if node in seen_by else otherwise, dtype=object)
-                           for node in self._order})  # fmt: skip
+        groups = {node: group if node in seen_by else otherwise for node in self._order}
+        return self.where({node: np.full(len(self.rows), of, dtype=object) for node, of in groups.items()})
 
     def observed(self) -> pd.DataFrame:
-        """The rows with what the model makes of their own groups: to hold against what they are."""
+        """The rows as the model simulates them with their own groups, to compare with the observed rows."""
         own = self.rows[self.attribute].to_numpy(dtype=object)
         return self.where(dict.fromkeys(self._order, own))
 
     def where(self, seen: Mapping[str, Array]) -> pd.DataFrame:
-        """The rows in a world where each column sees the group that it is told."""
-        found = self.rows.copy()
+        """The rows if each column saw the groups in ``seen``, ``(rows,)`` per column."""
+        counterfactual = self.rows.copy()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for node in self._order:
                 # The library's mechanisms take parents in alphabetical order.
                 parents = sorted(self.graph.predecessors(node))
-                inputs = found[parents].astype(object)
+                inputs = counterfactual[parents].astype(object)
                 if self.attribute in parents:
                     inputs[self.attribute] = seen[node]
                 made = self._scm.causal_mechanism(node).evaluate(_plain(inputs), self._noise[node])
-                found[node] = np.asarray(made).reshape(-1)
-        return found
+                counterfactual[node] = np.asarray(made).reshape(-1)
+        return counterfactual
 
     def mechanisms(self) -> dict[str, str]:
-        """What was chosen for each column that the attribute changes."""
+        """The mechanism of each column that the attribute changes."""
         return {node: str(self._scm.causal_mechanism(node)) for node in self._order}
 
 
 def _plain(inputs: pd.DataFrame) -> Array:
-    """Numbers as such where every column is one; the library tells kinds of columns by this."""
+    """Floats where every column is numeric, else objects: the library tells columns apart by the type."""
     try:
         return inputs.to_numpy(dtype=float)
     except ValueError:

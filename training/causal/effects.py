@@ -1,4 +1,6 @@
-"""``evenhand causal`` in order: bundle, table, graph, worlds, the model's decision in each, how far to believe it.
+"""``evenhand causal``: the effects of an attribute on a bundle's decision, with intervals and refutations.
+
+In order: bundle, table, graph, counterfactuals, the model's decision in each, refutation.
 
 The result is plain JSON with stable keys (:data:`FORMAT` counts their versions):
 
@@ -31,7 +33,7 @@ import pandas as pd
 from evenhand.console import say, track
 from evenhand.models.bundle import bundle as bundles
 from evenhand.stats import Z95
-from evenhand.training.causal.counterfactuals import Worlds, library
+from evenhand.training.causal.counterfactuals import Counterfactuals, library
 from evenhand.training.causal.graph import RecantingWitness, carriers, read_graph, relevant
 from evenhand.training.causal.rows import KINDS, MEASURES, CausalRows, Decider, prepare
 from evenhand.training.data.dataset import DataError
@@ -49,11 +51,11 @@ DECISION = "the decision"
 
 @dataclass(frozen=True)
 class CausalQuery:
-    """What a user asked for."""
+    """The effects that a user wants to know."""
 
     attribute: str
     through: tuple[tuple[str, ...], ...] = ()
-    """Sets of mediators; each column right behind the attribute where none is given."""
+    """Sets of mediators; by default each child of the attribute alone."""
     rows: int = 2000
     resamples: int = 40
     seed: int = 0
@@ -62,7 +64,7 @@ class CausalQuery:
 
 @dataclass(frozen=True)
 class Setup:
-    """What all worlds share."""
+    """What all counterfactuals have in common."""
 
     decider: Decider
     graph: nx.DiGraph
@@ -70,30 +72,30 @@ class Setup:
     reference: str
     groups: tuple[str, ...]
     ways: Mapping[str, frozenset[str]]
-    """By effect which columns see the other group; :data:`DECISION` is the model itself."""
+    """By effect the columns that see the other group; :data:`DECISION` is the model itself."""
 
 
-def causal(path: Path, table: Table, graph_file: Path, asked: CausalQuery) -> dict[str, Any]:
+def causal(path: Path, table: Table, graph_file: Path, query: CausalQuery) -> dict[str, Any]:
     """Effects of an attribute on a bundle's decision.
 
     Raises:
-        BundleError: the bundle does not hold, or reads no table.
+        BundleError: the bundle cannot be verified, or reads no table.
         DataError: the table or the graph cannot be used.
     """
     gcm = library()
-    gcm.util.general.set_random_seed(asked.seed)
+    gcm.util.general.set_random_seed(query.seed)
     bundle = bundles.load(path)
     decider = Decider(bundle)
     drawn = read_graph(graph_file)
-    graph = relevant(drawn, asked.attribute, table.columns, decider.features.names)
-    chosen, left_out = of_split(table, input_columns(table, bundle.manifest, asked.columns))
-    prepared = prepare([values for _, values in chosen], decider, list(graph), asked.attribute)
+    graph = relevant(drawn, query.attribute, table.columns, decider.features.names)
+    chosen, left_out = of_split(table, input_columns(table, bundle.manifest, query.columns))
+    prepared = prepare([values for _, values in chosen], decider, list(graph), query.attribute)
     rows = prepared.rows
-    if len(rows) > asked.rows:
-        rows = rows.sample(asked.rows, random_state=asked.seed).reset_index(drop=True)
-    setup, few, not_told = _setup(decider, graph, rows, asked)
-    say(f"learning what {asked.attribute} changes from {len(rows)} rows")
-    worlds = Worlds(graph, asked.attribute, rows)
+    if len(rows) > query.rows:
+        rows = rows.sample(query.rows, random_state=query.seed).reset_index(drop=True)
+    setup, few, unidentified = _setup(decider, graph, rows, query)
+    say(f"learning what {query.attribute} changes from {len(rows)} rows")
+    counterfactuals = Counterfactuals(graph, query.attribute, rows)
     return {
         "format": FORMAT,
         "made": {
@@ -110,45 +112,49 @@ def causal(path: Path, table: Table, graph_file: Path, asked: CausalQuery) -> di
             "file": graph_file.name,
             "sha256": bundles.hash_bytes(graph_file.read_bytes()),
             "edges": sorted(map(list, graph.edges)),
-            "mechanisms": worlds.mechanisms(),
+            "mechanisms": counterfactuals.mechanisms(),
             "not_drawn": [name for name in decider.features.names if name not in drawn],
         },
-        "attribute": asked.attribute,
+        "attribute": query.attribute,
         "reference": setup.reference,
         "few": few,
-        "effects": _with_intervals(setup, worlds, asked.resamples),
-        "not_told": not_told,
-        "refutation": _refutation(setup, worlds),
+        "effects": _with_intervals(setup, counterfactuals, query.resamples),
+        "not_told": unidentified,
+        "refutation": _refutation(setup, counterfactuals),
     }
 
 
-def effects(setup: Setup, worlds: Worlds) -> Float64s:
+def effects(setup: Setup, counterfactuals: Counterfactuals) -> Float64s:
     """Every effect in one set of rows.
 
     Returns:
-        ``(groups, ways, kinds, measures)``: how the mean differs from a world where all see the reference.
+        ``(groups, ways, kinds, measures)``: difference of the mean from the one where all columns see the
+        reference.
     """
-    before = _decided(setup, worlds, setup.reference, frozenset())
-    found = [
-        [(_decided(setup, worlds, group, seen) - before).mean(axis=2) for seen in setup.ways.values()]
+    before = _decided(setup, counterfactuals, setup.reference, frozenset())
+    differences = [
+        [
+            (_decided(setup, counterfactuals, group, seen) - before).mean(axis=2)
+            for seen in setup.ways.values()
+        ]
         for group in setup.groups
     ]
-    return np.array(found)
+    return np.array(differences)
 
 
-def _decided(setup: Setup, worlds: Worlds, group: str, seen: frozenset[str]) -> Float64s:
-    rows = worlds.of(group, seen, setup.reference)
+def _decided(setup: Setup, counterfactuals: Counterfactuals, group: str, seen: frozenset[str]) -> Float64s:
+    rows = counterfactuals.of(group, seen, setup.reference)
     rows[setup.attribute] = group if DECISION in seen else setup.reference
     return setup.decider(rows)
 
 
 def _setup(
-    decider: Decider, graph: nx.DiGraph, rows: pd.DataFrame, asked: CausalQuery
+    decider: Decider, graph: nx.DiGraph, rows: pd.DataFrame, query: CausalQuery
 ) -> tuple[Setup, dict[str, int], dict[str, str]]:
-    attribute = asked.attribute
+    attribute = query.attribute
     counts = rows[attribute].value_counts()
-    known = {each.name: each.reference for each in decider.manifest.attributes}
-    reference = known.get(attribute, str(counts.index[0]))
+    references = {each.name: each.reference for each in decider.manifest.attributes}
+    reference = references.get(attribute, str(counts.index[0]))
     enough = [str(group) for group, n in counts.items() if n >= MIN_CELL]
     groups = tuple(group for group in enough if group != reference)
     if reference not in enough or not groups:
@@ -161,23 +167,23 @@ def _setup(
         "direct": frozenset({DECISION}),
         "indirect": children,
     }
-    not_told = {}
-    for through in asked.through or tuple((child,) for child in sorted(children)):
+    unidentified = {}
+    for through in query.through or tuple((child,) for child in sorted(children)):
         name = f"through {', '.join(through)}"
         try:
             ways[name] = frozenset(carriers(graph, attribute, decider.features.names, through))
         except RecantingWitness as witness:
-            not_told[name] = str(witness)
+            unidentified[name] = str(witness)
     few = {str(group): int(n) for group, n in counts.items() if n < MIN_CELL}
-    return Setup(decider, graph, attribute, reference, groups, ways), few, not_told
+    return Setup(decider, graph, attribute, reference, groups, ways), few, unidentified
 
 
-def _with_intervals(setup: Setup, worlds: Worlds, resamples: int) -> dict[str, Any]:
-    """Effects with 95 % intervals: normal, by the spread over models learnt anew from drawn rows."""
-    point, random = effects(setup, worlds), np.random.default_rng(0)
-    n = len(worlds.rows)
+def _with_intervals(setup: Setup, counterfactuals: Counterfactuals, resamples: int) -> dict[str, Any]:
+    """Effects with normal 95 % intervals, from models fitted to bootstrap samples of the rows."""
+    point, random = effects(setup, counterfactuals), np.random.default_rng(0)
+    n = len(counterfactuals.rows)
     drawn = [
-        effects(setup, _again(worlds, worlds.rows.iloc[random.integers(0, n, n)]))
+        effects(setup, _refitted(counterfactuals, counterfactuals.rows.iloc[random.integers(0, n, n)]))
         for _ in track(range(resamples), resamples, "effects in drawn rows")
     ]
     half = Z95 * np.std(drawn, axis=0, ddof=1)
@@ -196,44 +202,53 @@ def _with_intervals(setup: Setup, worlds: Worlds, resamples: int) -> dict[str, A
     }
 
 
-def _refutation(setup: Setup, worlds: Worlds) -> dict[str, Any]:
-    """What should come to nothing, what should stay the same, and what should be as it was observed."""
-    random, n = np.random.default_rng(1), len(worlds.rows)
+def _refutation(setup: Setup, counterfactuals: Counterfactuals) -> dict[str, Any]:
+    """Placebo effects, effects in halves, simulated against observed shares, and tests of independence."""
+    random, n = np.random.default_rng(1), len(counterfactuals.rows)
     indirect = replace(setup, ways={"indirect": setup.ways["indirect"]})
     placebo, halves = [], []
-    for _ in track(range(PLACEBOS), PLACEBOS, "effects of a group drawn by lot"):
-        lots = worlds.rows.assign(
-            **{setup.attribute: random.permutation(worlds.rows[setup.attribute].to_numpy())}
+    for _ in track(range(PLACEBOS), PLACEBOS, "effects of a shuffled group"):
+        shuffled = counterfactuals.rows.assign(
+            **{setup.attribute: random.permutation(counterfactuals.rows[setup.attribute].to_numpy())}
         )
-        placebo.append(effects(indirect, _again(worlds, lots)))
+        placebo.append(effects(indirect, _refitted(counterfactuals, shuffled)))
     for _ in track(range(HALVES), HALVES, "effects in halves of the rows"):
-        halves.append(effects(indirect, _again(worlds, worlds.rows.iloc[random.permutation(n)[: n // 2]])))
+        halves.append(
+            effects(
+                indirect,
+                _refitted(counterfactuals, counterfactuals.rows.iloc[random.permutation(n)[: n // 2]]),
+            )
+        )
     return {
         "placebo": _spread(setup.groups, placebo),
         "halves": _spread(setup.groups, halves),
-        "reproduced": _reproduced(setup, worlds),
-        "independence": _independence(setup.graph, worlds.rows),
+        "reproduced": _reproduced(setup, counterfactuals),
+        "independence": _independence(setup.graph, counterfactuals.rows),
     }
 
 
-def _again(worlds: Worlds, rows: pd.DataFrame) -> Worlds:
-    return Worlds(worlds.graph, worlds.attribute, rows.reset_index(drop=True), worlds)
+def _refitted(counterfactuals: Counterfactuals, rows: pd.DataFrame) -> Counterfactuals:
+    return Counterfactuals(
+        counterfactuals.graph, counterfactuals.attribute, rows.reset_index(drop=True), counterfactuals
+    )
 
 
-def _spread(groups: Sequence[str], found: Sequence[Float64s]) -> dict[str, Any]:
-    """The one effect on the served score: mean, lowest and highest."""
-    values = np.array(found)[:, :, 0, KINDS.index("final"), MEASURES.index("score")]
+def _spread(groups: Sequence[str], repeats: Sequence[Float64s]) -> dict[str, Any]:
+    """Mean, lowest and highest of the repeated effects on the served score."""
+    values = np.array(repeats)[:, :, 0, KINDS.index("final"), MEASURES.index("score")]
     return {
-        group: {"n": len(found), "value": float(of.mean()), "low": float(of.min()), "high": float(of.max())}
+        group: {"n": len(repeats), "value": float(of.mean()), "low": float(of.min()), "high": float(of.max())}
         for group, of in zip(groups, values.T, strict=True)
     }
 
 
-def _reproduced(setup: Setup, worlds: Worlds) -> dict[str, dict[str, float]]:
-    """Share of favourable decisions as served, in the rows and in what the causal model makes of them."""
+def _reproduced(setup: Setup, counterfactuals: Counterfactuals) -> dict[str, dict[str, float]]:
+    """Share of favourable decisions as served, in the observed and in the simulated rows."""
     kind, measure = KINDS.index("final"), MEASURES.index("decision")
-    shares = [setup.decider(rows)[kind, measure] for rows in (worlds.rows, worlds.observed())]
-    groups = worlds.rows[setup.attribute].to_numpy()
+    shares = [
+        setup.decider(rows)[kind, measure] for rows in (counterfactuals.rows, counterfactuals.observed())
+    ]
+    groups = counterfactuals.rows[setup.attribute].to_numpy()
     return {
         group: {
             name: float(share[groups == group].mean())
@@ -244,15 +259,14 @@ def _reproduced(setup: Setup, worlds: Worlds) -> dict[str, dict[str, float]]:
 
 
 def _independence(graph: nx.DiGraph, rows: pd.DataFrame) -> dict[str, int]:
-    """Whether each changed column is independent of what it does not cause, given its causes (local Markov)."""
+    """Local Markov tests: each changed column must be independent of its non-descendants given its causes."""
     from dowhy.gcm.falsify import FalsifyConst, validate_lmc
 
     few = rows[list(graph)].sample(min(len(rows), INDEPENDENCE_ROWS), random_state=0)
-    # The causes' own causes are not in this graph: whether those are independent of one another is not its
-    # claim.
-    found = validate_lmc(graph, few, include_unconditional=False, n_jobs=1)
+    # This graph lacks the causes' own causes, so it makes no claim about their independence.
+    result = validate_lmc(graph, few, include_unconditional=False, n_jobs=1)
     counts = {"tests": FalsifyConst.N_TESTS, "violations": FalsifyConst.N_VIOLATIONS}
-    return {"rows": len(few), **{name: int(found[key]) for name, key in counts.items()}}
+    return {"rows": len(few), **{name: int(result[key]) for name, key in counts.items()}}
 
 
 def _interval(n: int, value: float, half: float) -> dict[str, Any]:

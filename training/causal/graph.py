@@ -1,4 +1,4 @@
-"""The user's causal graph: read from a file, held against the table, and which arrows carry which effect."""
+"""The user's causal graph: read it, check it against the table, and find which arrows carry an effect."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Edges = list[tuple[str, str]]
 
 
 class RecantingWitness(Exception):
-    """An effect that no data of this kind can tell: a column carries it and also carries what is left out."""
+    """The effect is not identified: a column is on a path through the mediators and on one around them."""
 
 
 def read_graph(path: Path) -> nx.DiGraph:
@@ -42,17 +42,17 @@ def read_graph(path: Path) -> nx.DiGraph:
 def relevant(
     graph: nx.DiGraph, attribute: str, columns: Sequence[str], features: Collection[str]
 ) -> nx.DiGraph:
-    """What the attribute changes on the way to the model, and what else changes that.
+    """The part of the graph between the attribute and the model, with all causes of its columns.
 
     Args:
-        graph: The user's.
-        attribute: Whose effect is wanted.
-        columns: Of the table.
-        features: That the model reads.
+        graph: The user's graph.
+        attribute: The attribute whose effect is estimated.
+        columns: Columns of the table.
+        features: Columns that the model reads.
 
     Returns:
-        Arrows into columns that the attribute changes and that reach a feature; all others are observed as
-        they are.
+        The arrows into columns that the attribute changes and that reach a feature; all other columns keep
+        their observed values.
 
     Raises:
         DataError: a node is no column, or the attribute is not in the graph.
@@ -60,17 +60,17 @@ def relevant(
     strange = sorted(set(graph.nodes) - set(columns))
     if strange:
         raise DataError(
-            f"the graph names {', '.join(strange[:5])}, which the table does not have; a cause that nobody "
-            "measured cannot be reckoned with: leave it out, and read the figures as if it had no part"
+            f"the graph names {', '.join(strange[:5])}, which the table does not have; leave out causes that "
+            "were not measured, and read the figures as if they had no effect"
         )
     if attribute not in graph:
         raise DataError(f"the graph does not name {attribute}; draw what it changes")
     read = [name for name in features if name in graph]
     leading = set(read).union(*(nx.ancestors(graph, name) for name in read))
     changed = nx.descendants(graph, attribute) & leading
-    found = nx.DiGraph([(cause, effect) for cause, effect in graph.edges if effect in changed])
-    found.add_node(attribute)
-    return found
+    subgraph = nx.DiGraph([(cause, effect) for cause, effect in graph.edges if effect in changed])
+    subgraph.add_node(attribute)
+    return subgraph
 
 
 def carriers(
@@ -78,38 +78,38 @@ def carriers(
 ) -> set[str]:
     """Columns that must see the other group for the effect along all paths through some mediators.
 
-    The effect is told by the data only if of the paths that begin with one arrow all go through them, or none
-    does (Avin, Shpitser and Pearl 2005).
+    The effect is identified only if, for each arrow from the attribute, all paths that begin with it go
+    through the mediators, or none does (Avin, Shpitser and Pearl 2005).
 
     Args:
-        graph: What :func:`relevant` gives.
-        attribute: Where paths begin.
-        features: Where they end: the model reads these.
+        graph: The graph of :func:`relevant`.
+        attribute: Where the paths begin.
+        features: Where the paths end; the model reads these columns.
         through: The mediators.
 
     Returns:
-        Effects of the attribute's own arrows that carry it.
+        Children of the attribute whose arrows carry the effect.
 
     Raises:
         RecantingWitness: a column is on a path through them and on one around them.
-        DataError: a mediator is none.
+        DataError: a mediator is on no path from the attribute to the model.
     """
     for name in through:
         if name not in graph or name not in nx.descendants(graph, attribute):
             raise DataError(f"--through {name}: on no path from {attribute} to the model in this graph")
     around = graph.subgraph(set(graph) - set(through))
-    found = set()
+    children = set()
     for child in graph.successors(attribute):
         if child in through:
-            found.add(child)
+            children.add(child)
             continue
         via = bool(nx.descendants(graph, child) & set(through))
         past = bool(({child} | nx.descendants(around, child)) & set(features))
         if via and past:
             raise RecantingWitness(child)
         if via:
-            found.add(child)
-    return found
+            children.add(child)
+    return children
 
 
 def _gml(text: str) -> Edges:

@@ -25,7 +25,7 @@ MEASURES = ("decision", "score")
 
 
 class Decider:
-    """What a bundle answers to rows of a table.
+    """A bundle as a function from rows of a table to decisions.
 
     Args:
         bundle: A bundle that reads tables.
@@ -45,7 +45,7 @@ class Decider:
         self.features = encoder.features
 
     def __call__(self, rows: pd.DataFrame) -> Float64s:
-        """Favourable or not, and how probably.
+        """Whether each decision is favourable, and the probability of a favourable label.
 
         Returns:
             ``(kinds, measures, rows)`` as :data:`KINDS` and :data:`MEASURES` name them.
@@ -77,7 +77,7 @@ class CausalRows:
     """Rows that lack a value of the graph's columns."""
 
 
-def prepare(found: Sequence[Values], decider: Decider, nodes: Collection[str], attribute: str) -> CausalRows:
+def prepare(rows: Sequence[Values], decider: Decider, nodes: Collection[str], attribute: str) -> CausalRows:
     """Take the graph's columns and the model's features.
 
     Raises:
@@ -86,13 +86,13 @@ def prepare(found: Sequence[Values], decider: Decider, nodes: Collection[str], a
     numeric = {column.name for column in decider.features.numeric}
     columns = list(dict.fromkeys([*decider.features.names, *nodes, attribute]))
     table = pd.DataFrame(
-        [{name: present(values.get(name)) for name in columns} for values in found], dtype=object
+        [{name: present(values.get(name)) for name in columns} for values in rows], dtype=object
     )
     complete = table[[*nodes]].notna().all(axis=1)
     kept = table[complete].reset_index(drop=True)
     if kept.empty:
         raise DataError(
-            "no row has a value in every column of the graph; leave out of it what is seldom known"
+            "no row has a value in every column of the graph; leave columns with many gaps out of the graph"
         )
     for name in columns:
         if name == attribute:
@@ -121,5 +121,5 @@ def _favourable(logits: Float32s, good: Sequence[bool]) -> Float64s:
     scores = exponent / exponent.sum(axis=2, keepdims=True)
     chosen = np.array(good)
     decided = chosen[logits.argmax(axis=2)]
-    found: Float64s = np.stack([decided.astype(np.float64), scores[:, :, chosen].sum(axis=2)], axis=1)
-    return found
+    measures: Float64s = np.stack([decided.astype(np.float64), scores[:, :, chosen].sum(axis=2)], axis=1)
+    return measures

@@ -1,9 +1,8 @@
-"""What may be chosen: how strong the adapters are, and how many rows each attribute's detector flags.
+"""The settings to choose from: the adapters' strength, and how many rows each attribute's detector flags.
 
 A threshold is named by its *level*: the flagged share of rows, in multiples of the share of rows outside the
-    reference
-group. Levels are turned into risks on held-out training rows, so a setting is fixed before a validation row
-is seen.
+reference group. Held-out training rows turn levels into risks, so a setting is fixed before any validation
+row is used.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ NEVER = 1.0
 
 @dataclass(frozen=True)
 class Setting:
-    """One choice of everything."""
+    """A strength, and a level per attribute."""
 
     strength: float
     levels: tuple[float, ...]
@@ -60,17 +59,17 @@ def settings(attributes: int, levels: Sequence[float] = LEVELS) -> list[Setting]
 
 
 class Cuts:
-    """Levels to risks.
+    """Turns levels into risk thresholds.
 
     Args:
         risk: ``(rows, attributes)`` of all rows.
-        known: ``(rows, attributes)`` 1 outside the reference group, 0 inside, -1 not known.
+        members: ``(rows, attributes)`` 1 outside the reference group, 0 inside, -1 not known.
         rows: All rows; held-out training rows decide.
     """
 
-    def __init__(self, risk: Float32s, known: Ints, rows: Rows) -> None:
+    def __init__(self, risk: Float32s, members: Ints, rows: Rows) -> None:
         self._risk = risk[rows.of(HELD, TUNE)]
-        seen = known[rows.of("train", HELD, TUNE)]
+        seen = members[rows.of("train", HELD, TUNE)]
         self.shares = [float((column == 1).sum() / max((column >= 0).sum(), 1)) for column in seen.T]
 
     def thresholds(self, levels: Sequence[float]) -> tuple[float, ...]:
@@ -87,7 +86,7 @@ class Cuts:
 
 
 class PredictionTable:
-    """Predicted class of some rows at every strength, under every set of open gates that some setting can produce."""
+    """Predicted class of some rows at every strength, under every possible set of open gates."""
 
     def __init__(
         self, correction: Corrector, features: Features, chosen: Ints, possible: Bools, risk: Float32s
@@ -116,13 +115,13 @@ class PredictionTable:
 
     def predict(self, strength: float, is_open: Bools) -> Ints:
         """Predictions ``(rows,)`` under gates ``(rows, attributes)``."""
-        found: Ints = self._predicted[
+        predicted: Ints = self._predicted[
             STRENGTHS.index(strength), np.arange(len(is_open)), is_open @ self._bits
         ]
-        return found
+        return predicted
 
 
-class Judge:
+class CellScorer:
     """Worst cell, accuracy and value of predictions on some rows.
 
     The value is the worst cell's accuracy over all attributes, plus the mean over attributes of their worst,
@@ -162,12 +161,12 @@ class Judge:
 
     def _accuracies(self, right: Bools) -> Float64s:
         # A product of two boolean arrays is boolean: it would say whether any row is right, not how many.
-        found: Float64s = (self.members @ right.astype(np.int64)) / self.members.sum(axis=1)
-        return found
+        accuracies: Float64s = (self.members @ right.astype(np.int64)) / self.members.sum(axis=1)
+        return accuracies
 
 
 def _groups(rows: Rows, schema: Schema, chosen: Ints) -> Iterator[tuple[str, str, Bools]]:
-    """Every group of every judged attribute, and all but the reference together; everyone, where none is judged."""
+    """Every group of every attribute, and all but the reference together; without attributes, everyone."""
     if not schema.groups:
         yield "everyone", "everyone", np.ones(len(chosen), dtype=bool)
     for attribute, names in schema.groups.items():

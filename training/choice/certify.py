@@ -1,4 +1,4 @@
-r"""Learn-then-Test (Angelopoulos et al. 2021, arXiv 2110.01052): does a choice hold beyond the rows it was made on?
+r"""Learn-then-Test (Angelopoulos et al. 2021, arXiv 2110.01052): does a choice generalise to other rows?
 
 Two nulls per setting, both to be rejected on validation rows that neither learnt nor ordered anything:
 
@@ -6,9 +6,8 @@ Two nulls per setting, both to be rejected on validation rows that neither learn
 * the base's worst cell, named beforehand, does not gain: :func:`gain_p_value`.
 
 Both tests are exact and paired: the same rows are answered with and without the correction. A setting's
-    p-value is the
-larger of the two (intersection-union: both claims at level alpha without splitting it). Several settings are
-tested by the fallback procedure (Wiens 2003; Bretz et al. 2009), which holds the family-wise error at alpha.
+p-value is the larger of the two (intersection-union: both claims at level alpha without splitting it). The
+fallback procedure (Wiens 2003; Bretz et al. 2009) tests several settings at family-wise error alpha.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from scipy import stats
 from evenhand.typing import Bools, Ints
 
 NUISANCE_LEVEL = 1e-3
-"""Berger and Boos 1994: the nuisance parameter is searched in an interval of this level, which the p-value pays for."""
+"""Level of the nuisance parameter's interval, added to the p-value (Berger and Boos 1994)."""
 GRID = 60
 TAIL = 1e-12
 """Counts outside these quantiles are not computed; their probability is added, which keeps the test valid."""
@@ -64,7 +63,7 @@ def loss_p_value(base: Bools, final: Bools, epsilon: float) -> float:
 
 
 def _tail(n: int, observed: int, changing: NDArray[np.float64], epsilon: float) -> NDArray[np.float64]:
-    """Probability of at most ``observed`` more broken than mended rows, where they differ by ``epsilon`` on average.
+    """Probability of at most ``observed`` more broken than mended rows, at a mean difference ``epsilon``.
 
     Args:
         n: Rows.
@@ -85,11 +84,10 @@ def _tail(n: int, observed: int, changing: NDArray[np.float64], epsilon: float) 
 
 
 def chance(base: Bools, final: Bools, inside: Bools, epsilon: float, rows: int) -> float:
-    """How likely a setting is to pass both tests on ``rows`` other rows, from rows that may be looked at.
+    """How likely a setting is to pass both tests on ``rows`` other rows, estimated on ordering rows.
 
-    A setting that just keeps within the tolerance here passes half of the time at best: what is tested first
-        should
-    have room. Few rows can be tested, so the order decides whether anything is certified.
+    A setting that is just within the tolerance here passes half of the time at best, so the settings tested
+    first need a margin. Few settings can be tested: their order decides whether any is certified.
 
     Args:
         base: ``(n,)`` whether the base was right.
@@ -106,7 +104,10 @@ def chance(base: Bools, final: Bools, inside: Bools, epsilon: float, rows: int) 
 
 
 def _z(change: Ints, margin: float, share: float) -> float:
-    """Standard errors of the mean change above ``-margin``, over ``share`` times as many rows; one more row changes."""
+    """Standard errors of the mean change above ``-margin``, over ``share`` times as many rows.
+
+    One changed row is added, so that no spread is zero.
+    """
     n = len(change)
     if n == 0:
         return float("-inf")
@@ -115,7 +116,7 @@ def _z(change: Ints, margin: float, share: float) -> float:
 
 
 def fallback(p_values: Sequence[float], alpha: float) -> list[bool]:
-    """Which settings are certified, in the given order (decided on other rows), at family-wise level ``alpha``.
+    """Which settings are certified at family-wise level ``alpha``; other rows decided their order.
 
     Each setting starts with its own share of alpha; a rejected one hands what it had to the next.
     """

@@ -8,39 +8,39 @@ from typing import TypeVar
 
 import numpy as np
 
-from evenhand.training.choice.candidates import Judge
+from evenhand.training.choice.candidates import CellScorer
 from evenhand.training.data.dataset import Rows, Schema
 from evenhand.typing import Ints
 
 T = TypeVar("T")
 TOO_COSTLY = 10.0
-"""More than any two values differ by."""
+"""Larger than the difference of any two values."""
 
 
 @dataclass(frozen=True)
 class Criterion:
-    """The value by which the correction's settings are put in order, for everybody.
+    """The value by which every method orders its settings.
 
     Highest worst cell among those that cost at most ``cost`` accuracy against the base; where none does,
     highest worst cell. Letting a baseline choose by accuracy instead would make it look worse than it is.
     """
 
-    judge: Judge
+    scorer: CellScorer
     """Over the validation rows."""
 
     @classmethod
     def against(cls, base: Ints, rows: Rows, schema: Schema, cost: float) -> Criterion:
-        """Judge against the base's predicted classes ``(validation rows,)``."""
-        return cls(Judge(rows, schema, rows.of("val"), base, cost))
+        """Score against the base's predicted classes ``(validation rows,)``."""
+        return cls(CellScorer(rows, schema, rows.of("val"), base, cost))
 
     def value(self, predicted: Ints) -> float:
         """Value of predicted classes ``(validation rows,)``."""
-        found = self.judge.value(predicted)
-        if np.isfinite(found):
-            return found
-        right = predicted == self.judge.truth
-        index = self.judge.worst(right)
-        least = right.mean() if index is None else right[self.judge.members[index]].mean()
+        value = self.scorer.value(predicted)
+        if np.isfinite(value):
+            return value
+        right = predicted == self.scorer.truth
+        index = self.scorer.worst(right)
+        least = right.mean() if index is None else right[self.scorer.members[index]].mean()
         return float(least) - TOO_COSTLY
 
     def choose(self, candidates: Iterable[T], predicted: Callable[[T], Ints]) -> T:

@@ -1,4 +1,4 @@
-"""One way of correcting: what its detectors are taught to flag, learnt to the end. No labels: two to compare."""
+"""A learner: what the detectors are taught to flag, with a corrector. Without labels two are compared."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from evenhand.training.learning.features import Material
 from evenhand.typing import Float32s
 
 MakeSplit = Callable[[], SplitModel]
-"""A fresh cut of the frozen base; each arm puts adapters of its own into one."""
+"""A fresh cut of the frozen base; each learner puts adapters of its own into one."""
 
 OUTLIER, BENEFIT = "outlier", "benefit"
 
 
 @dataclass(frozen=True)
-class Arm:
-    """What to learn."""
+class Learner:
+    """What the detectors learn to flag, and on which rows."""
 
     name: str
     rows: Rows
@@ -45,18 +45,18 @@ class Arm:
 
 @dataclass(frozen=True)
 class LearnerResult:
-    """What came of it."""
+    """A fitted learner, and the setting chosen for it."""
 
-    arm: Arm
+    learner: Learner
     fairnet: FairNet
     risk: Float32s
     """``(rows, attributes)`` of all rows."""
     notes: dict[str, Any]
-    """What whoever reads the log should know; plain values."""
+    """Notes for the log; plain values."""
     choice: select.Choice
 
 
-def arms(config: FitConfig, make_split: MakeSplit, material: Material, folder: Path) -> list[Arm]:
+def learners_of(config: FitConfig, make_split: MakeSplit, material: Material, folder: Path) -> list[Learner]:
     """What the setting allows: the known attributes, or without any two kinds of pseudo-labels.
 
     Raises:
@@ -75,7 +75,7 @@ def arms(config: FitConfig, make_split: MakeSplit, material: Material, folder: P
         with_shared_gate(rows, material.schema) if config.detector.shared else (rows, material.schema)
     )
     return [
-        Arm(
+        Learner(
             "attributes",
             rows,
             schema,
@@ -85,7 +85,7 @@ def arms(config: FitConfig, make_split: MakeSplit, material: Material, folder: P
 
 
 def learn(
-    arm: Arm, config: FitConfig, make_split: MakeSplit, material: Material, folder: Path
+    learner: Learner, config: FitConfig, make_split: MakeSplit, material: Material, folder: Path
 ) -> tuple[FairNet, Float32s, dict[str, Any]]:
     """Detectors, calibration, corrector.
 
@@ -96,51 +96,55 @@ def learn(
     stage = config.correction
     method = named(stage.method)
     make = partial(method.make, config=stage)
-    fairnet = FairNet(make_split(), tuple(arm.schema.gated), config.detector.pooling, make)
-    own = replace(material, rows=arm.rows, schema=arm.schema)
-    # The cut decides what is learnt, and it is not among the stages' own settings when it was chosen.
+    fairnet = FairNet(make_split(), tuple(learner.schema.gated), config.detector.pooling, make)
+    own = replace(material, rows=learner.rows, schema=learner.schema)
+    # The cut decides what is learnt; where it was chosen automatically, no stage's settings hold it.
     key = fingerprint(asdict(config.detector), fairnet.split.layer)[:12]
     detection.learn(
-        fairnet.detectors, own, arm.lesson, config.detector, folder / f"{arm.name}-detector-{key}"
+        fairnet.detectors, own, learner.lesson, config.detector, folder / f"{learner.name}-detector-{key}"
     )
-    detection.calibrate(fairnet.detectors, own, detection.members(arm.rows, arm.schema))
-    risk = detection.risks_of(fairnet.detectors, material.features, arm.rows.all())
-    lowest = Cuts(risk, arm.lesson.known, arm.rows).thresholds((max(levels_of(stage)),) * risk.shape[1])
-    place = folder / f"{arm.name}-correction-{fingerprint(key, asdict(stage))[:12]}"
-    given = CorrectorInput(own, risk >= np.array(lowest), risk, arm.lesson.known, stage, place)
-    return fairnet, risk, method.learn(fairnet.correction, given)
+    detection.calibrate(fairnet.detectors, own, detection.members(learner.rows, learner.schema))
+    risk = detection.risks_of(fairnet.detectors, material.features, learner.rows.all())
+    lowest = Cuts(risk, learner.lesson.targets, learner.rows).thresholds(
+        (max(levels_of(stage)),) * risk.shape[1]
+    )
+    place = folder / f"{learner.name}-correction-{fingerprint(key, asdict(stage))[:12]}"
+    inputs = CorrectorInput(own, risk >= np.array(lowest), risk, learner.lesson.targets, stage, place)
+    return fairnet, risk, method.learn(fairnet.correction, inputs)
 
 
 def best(config: FitConfig, make_split: MakeSplit, material: Material, folder: Path) -> LearnerResult:
-    """Learn every arm that the setting allows, and take the best by validation rows; each gets its share of alpha."""
-    found: list[LearnerResult] = []
-    listed = arms(config, make_split, material, folder)
+    """Fit every learner that the setting allows and take the best on validation rows; they share alpha."""
+    results: list[LearnerResult] = []
+    listed = learners_of(config, make_split, material, folder)
     stage = replace(config.correction, alpha_certificate=config.correction.alpha_certificate / len(listed))
-    for arm in listed:
-        fairnet, risk, notes = learn(arm, config, make_split, material, folder)
-        own = replace(material, rows=arm.rows, schema=arm.schema)
+    for learner in listed:
+        fairnet, risk, notes = learn(learner, config, make_split, material, folder)
+        own = replace(material, rows=learner.rows, schema=learner.schema)
         if named(stage.method).chosen:
-            choice = select.choose(fairnet.correction, own, risk, arm.lesson.known, stage)
+            choice = select.choose(fairnet.correction, own, risk, learner.lesson.targets, stage)
         else:
-            choice = select.everything(Cuts(risk, arm.lesson.known, arm.rows), max(levels_of(stage)))
-        found.append(LearnerResult(arm, fairnet, risk, notes, choice))
-    chosen = max(found, key=lambda learnt: (learnt.choice.certified, learnt.choice.value))
-    if len(found) > 1:
-        values = ", ".join(f"{learnt.arm.name} {learnt.choice.value:.3f}" for learnt in found)
-        say(f"no attribute is known; value on validation rows: {values}; chosen: {chosen.arm.name}")
+            choice = select.everything(
+                Cuts(risk, learner.lesson.targets, learner.rows), max(levels_of(stage))
+            )
+        results.append(LearnerResult(learner, fairnet, risk, notes, choice))
+    chosen = max(results, key=lambda learnt: (learnt.choice.certified, learnt.choice.value))
+    if len(results) > 1:
+        values = ", ".join(f"{learnt.learner.name} {learnt.choice.value:.3f}" for learnt in results)
+        say(f"no attribute is known; value on validation rows: {values}; chosen: {chosen.learner.name}")
     return chosen
 
 
-def _outlier(material: Material) -> Arm:
+def _outlier(material: Material) -> Learner:
     codes = pseudo_labels.outliers(material)
     rows = replace(material.rows, groups={**material.rows.groups, OUTLIER: codes})
     schema = replace(material.schema, gates={OUTLIER: ("typical", "outlying")})
-    return Arm(OUTLIER, rows, schema, Lesson(codes[:, None], rows.of("train"), rows.of(HELD)))
+    return Learner(OUTLIER, rows, schema, Lesson(codes[:, None], rows.of("train"), rows.of(HELD)))
 
 
-def _benefit(config: FitConfig, make_split: MakeSplit, material: Material, folder: Path) -> Arm:
-    found = pseudo_labels.benefit(make_split(), material, config.correction, folder / "benefit")
-    rows = replace(material.rows, groups={**material.rows.groups, BENEFIT: found.mended})
+def _benefit(config: FitConfig, make_split: MakeSplit, material: Material, folder: Path) -> Learner:
+    labels = pseudo_labels.benefit(make_split(), material, config.correction, folder / "benefit")
+    rows = replace(material.rows, groups={**material.rows.groups, BENEFIT: labels.mended})
     schema = replace(material.schema, gates={BENEFIT: ("as it is", "mended")})
-    lesson = Lesson(found.mended[:, None], rows.of(HELD), rows.of(TUNE), found.weights[:, None])
-    return Arm(BENEFIT, rows, schema, lesson)
+    lesson = Lesson(labels.mended[:, None], rows.of(HELD), rows.of(TUNE), labels.weights[:, None])
+    return Learner(BENEFIT, rows, schema, lesson)

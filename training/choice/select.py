@@ -1,4 +1,4 @@
-"""Choose strength and thresholds: put settings in order on tuning rows, certify on validation rows, see no test row."""
+"""Choose strength and thresholds: order settings on tuning rows, certify them on validation rows."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from evenhand.models.network.corrector import Corrector
 from evenhand.training.choice.candidates import (
     LEVELS,
     NEVER,
+    CellScorer,
     Cuts,
-    Judge,
     PredictionTable,
     Setting,
     levels_of,
@@ -31,31 +31,31 @@ SEEN = 0.5
 
 @dataclass(frozen=True)
 class SettingTrial:
-    """One setting that was put to the test."""
+    """One tested setting."""
 
     setting: Setting
     loss_p: float
     gain_p: float
     certified: bool
     value: float
-    """On the rows that certify; see :class:`evenhand.training.choice.candidates.Judge`."""
+    """On the rows that certify; see :class:`evenhand.training.choice.candidates.CellScorer`."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What was chosen, and what it was tested for."""
+    """The chosen setting, and the tests of it."""
 
     setting: Setting
     thresholds: tuple[float, ...]
     """One per gated attribute; 1.0 where an attribute is never flagged, and its mode is ``off``."""
     certified: bool
     worst_cell: tuple[str, str, str] | None
-    """Attribute, group and label of the base's worst cell on the rows that order: the one whose gain is tested."""
+    """Attribute, group and label of the base's worst cell on the ordering rows; its gain is tested."""
     trials: tuple[SettingTrial, ...]
     tried: int
     """Settings that were better than none on the rows that order."""
     value: float
-    """On the rows that order; see :class:`evenhand.training.choice.candidates.Judge`."""
+    """On the rows that order; see :class:`evenhand.training.choice.candidates.CellScorer`."""
 
     @property
     def strength(self) -> float:
@@ -91,8 +91,8 @@ class Chooser:
         correction: The learnt corrector; left at full strength.
         material: Hidden states and rows.
         risk: ``(rows, attributes)`` of all rows.
-        known: ``(rows, attributes)`` members as the training may see them.
-        chosen: Rows that are ever asked about.
+        members: ``(rows, attributes)`` group codes as the training may see them.
+        chosen: Rows that predictions are needed for.
         levels: What may be chosen of every attribute; 0 may always be.
     """
 
@@ -101,13 +101,13 @@ class Chooser:
         correction: Corrector,
         material: Material,
         risk: Float32s,
-        known: Ints,
+        members: Ints,
         chosen: Ints,
         levels: tuple[float, ...] = LEVELS,
     ) -> None:
         self.material, self.rows, self.schema, self.risk = material, material.rows, material.schema, risk
         self.base = material.features.base_logits.argmax(axis=1)
-        self.cuts = Cuts(risk, known, material.rows)
+        self.cuts = Cuts(risk, members, material.rows)
         self.attributes = risk.shape[1]
         self.levels = levels
         lowest = np.array(self.cuts.thresholds((max(levels),) * self.attributes))
@@ -123,22 +123,22 @@ class Chooser:
         # A risk may round to 1: an attribute that is never flagged is one by its threshold, not by comparing.
         cuts = np.array(self.cuts.thresholds(setting.levels))
         is_open = (self.risk[self._chosen] >= cuts) & (cuts < NEVER)
-        found: Ints = self._table.predict(setting.strength, is_open)[self._place[rows]]
-        return found
+        predicted: Ints = self._table.predict(setting.strength, is_open)[self._place[rows]]
+        return predicted
 
     def order(self, tune: Ints, cost: float) -> list[Setting]:
         """All settings that tuning rows allow, the best first."""
-        judge = self.judge(tune, cost)
+        scorer = self.scorer(tune, cost)
         valued = [
-            (judge.value(self.predict(setting, tune)), setting)
+            (scorer.value(self.predict(setting, tune)), setting)
             for setting in settings(self.attributes, self.levels)
         ]
-        allowed = [(value, setting) for value, setting in valued if value > judge.value(self.base[tune])]
+        allowed = [(value, setting) for value, setting in valued if value > scorer.value(self.base[tune])]
         return [setting for _, setting in sorted(allowed, key=lambda pair: -pair[0])]
 
-    def judge(self, chosen: Ints, cost: float) -> Judge:
+    def scorer(self, chosen: Ints, cost: float) -> CellScorer:
         """Cells and value over some rows."""
-        return Judge(self.rows, self.schema, chosen, self.base[chosen], cost)
+        return CellScorer(self.rows, self.schema, chosen, self.base[chosen], cost)
 
     def choose(self, order: Ints, certify: Ints | None, config: CorrectionConfig) -> Choice:
         """Order on some rows by value and take the first; or by the chance to pass, and certify on others.
@@ -148,13 +148,13 @@ class Chooser:
             certify: Rows that neither learnt nor ordered anything; ``None`` to go without a certificate.
             config: Tolerance and level.
         """
-        judge = self.judge(order, config.cost)
+        scorer = self.scorer(order, config.cost)
         if certify is None:
             ordered = self.order(order, config.cost)
             trials, named = [], None
             best = ordered[0] if ordered else None
         else:
-            named = _worst_of_base(judge, self.judge(certify, config.cost))
+            named = _worst_of_base(scorer, self.scorer(certify, config.cost))
             ordered = self._likely(order, named, len(certify), config)
             trials = self._trials(ordered[: len(SHARES)], certify, named, config)
             passed = [trial for trial in trials if trial.certified]
@@ -168,19 +168,19 @@ class Chooser:
             worst_cell=named,
             trials=tuple(trials),
             tried=len(ordered),
-            value=judge.value(self.predict(chosen, order)),
+            value=scorer.value(self.predict(chosen, order)),
         )
 
     def _likely(
         self, tune: Ints, named: tuple[str, str, str] | None, rows: int, config: CorrectionConfig
     ) -> list[Setting]:
         """Settings that tuning rows allow, the likeliest to be certified first."""
-        judge = self.judge(tune, config.epsilon)
-        inside = judge.members[judge.names.index(named)] if named else np.zeros(len(tune), dtype=bool)
+        scorer = self.scorer(tune, config.epsilon)
+        inside = scorer.members[scorer.names.index(named)] if named else np.zeros(len(tune), dtype=bool)
 
         def chance_of(setting: Setting) -> float:
-            right = self.predict(setting, tune) == judge.truth
-            return chance(judge.base_right, right, inside, config.epsilon, rows)
+            right = self.predict(setting, tune) == scorer.truth
+            return chance(scorer.base_right, right, inside, config.epsilon, rows)
 
         return sorted(self.order(tune, config.epsilon), key=chance_of, reverse=True)
 
@@ -192,15 +192,15 @@ class Chooser:
         config: CorrectionConfig,
     ) -> list[SettingTrial]:
         """Test the first settings in their order."""
-        judge = self.judge(certify, config.epsilon)
-        inside = judge.members[judge.names.index(named)] if named in judge.names else None
+        scorer = self.scorer(certify, config.epsilon)
+        inside = scorer.members[scorer.names.index(named)] if named in scorer.names else None
         tested = []
         for setting in first:
             predicted = self.predict(setting, certify)
-            right = predicted == judge.truth
-            loss_p = loss_p_value(judge.base_right, right, config.epsilon)
-            gain_p = 1.0 if inside is None else gain_p_value(judge.base_right[inside], right[inside])
-            tested.append((setting, loss_p, gain_p, judge.value(predicted)))
+            right = predicted == scorer.truth
+            loss_p = loss_p_value(scorer.base_right, right, config.epsilon)
+            gain_p = 1.0 if inside is None else gain_p_value(scorer.base_right[inside], right[inside])
+            tested.append((setting, loss_p, gain_p, scorer.value(predicted)))
         passed = fallback([max(loss_p, gain_p) for _, loss_p, gain_p, _ in tested], config.alpha_certificate)
         return [
             SettingTrial(setting, loss_p, gain_p, ok, value)
@@ -208,7 +208,7 @@ class Chooser:
         ]
 
 
-def _worst_of_base(tune: Judge, validation: Judge) -> tuple[str, str, str] | None:
+def _worst_of_base(tune: CellScorer, validation: CellScorer) -> tuple[str, str, str] | None:
     """The base's worst cell on tuning rows, among those that validation rows can test."""
     both = [index for index, name in enumerate(tune.names) if name in validation.names]
     if not both:
@@ -218,12 +218,12 @@ def _worst_of_base(tune: Judge, validation: Judge) -> tuple[str, str, str] | Non
 
 
 def choose(
-    correction: Corrector, material: Material, risk: Float32s, known: Ints, config: CorrectionConfig
+    correction: Corrector, material: Material, risk: Float32s, members: Ints, config: CorrectionConfig
 ) -> Choice:
     """Choose for a bundle; see :meth:`Chooser.choose`."""
     order, certify = choice_rows(material, config.require_certificate)
-    asked = np.concatenate([order, order[:0] if certify is None else certify])
-    choice = Chooser(correction, material, risk, known, asked, levels_of(config)).choose(
+    scored_rows = np.concatenate([order, order[:0] if certify is None else certify])
+    choice = Chooser(correction, material, risk, members, scored_rows, levels_of(config)).choose(
         order, certify, config
     )
     for trial in choice.trials:
@@ -239,7 +239,7 @@ def choose(
 
 
 def everything(cuts: Cuts, level: float) -> Choice:
-    """Flag at one level for every attribute, whatever that changes."""
+    """Flag at one level for every attribute, without a choice."""
     setting = Setting(1.0, (level,) * len(cuts.shares))
     return Choice(setting, cuts.thresholds(setting.levels), False, None, (), 1, 0.0)
 
@@ -252,7 +252,7 @@ def choice_rows(material: Material, certificate: bool) -> tuple[Ints, Ints | Non
 
     Args:
         material: The rows, with the groups that training may see.
-        certificate: Whether one is wanted.
+        certificate: Whether the choice needs one.
     """
     tune, validation = material.rows.of(TUNE), material.rows.of("val")
     if not certificate:

@@ -1,4 +1,4 @@
-"""Ways of correcting flagged rows at inference. Each module of this package that has ``METHODS`` is one or several."""
+"""Methods that correct flagged rows at inference: each module's ``METHODS`` are found by themselves."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from evenhand.training.data.dataset import DataError
 
 @lru_cache
 def correctors() -> dict[str, CorrectorMethod]:
-    """All of them by name, in the order of the modules' names."""
-    found: dict[str, CorrectorMethod] = {}
+    """All correctors by name, in the order of the modules' names."""
+    methods_by_name: dict[str, CorrectorMethod] = {}
     for module in pkgutil.iter_modules(__path__):
         methods = getattr(importlib.import_module(f"{__name__}.{module.name}"), "METHODS", ())
-        found.update((method.name, method) for method in methods)
-    return found
+        methods_by_name.update((method.name, method) for method in methods)
+    return methods_by_name
 
 
 def named(name: str) -> CorrectorMethod:

@@ -1,4 +1,4 @@
-r"""Reject option: no decision for flagged rows whose answer is less probable than a bound; a person takes them.
+r"""Reject option: no decision for flagged rows whose answer is less probable than a bound; a person decides.
 
 Chow 1970; with a group's own bound, Jones et al. 2021 (arXiv 2010.14134) show why a bound shared by all can
 widen gaps. The answer itself is not changed. The bound is the lowest under which answered flagged rows are
@@ -24,7 +24,7 @@ LEAST_ANSWERED = 0.5
 
 
 class Abstain(Nothing):
-    """The base's answer; the manifest's bounds say for which rows it is not given."""
+    """The base's answer; it is withheld from rows below the manifest's bounds."""
 
     method: ClassVar = "abstain"
 
@@ -34,17 +34,17 @@ def make(split: SplitModel, attributes: Sequence[str], *, config: CorrectionConf
     return Abstain(split)
 
 
-def learn(corrector: Abstain, given: CorrectorInput) -> dict[str, Any]:
+def learn(corrector: Abstain, inputs: CorrectorInput) -> dict[str, Any]:
     """Find every attribute's bound."""
-    held, features = given.held, given.material.features
+    held, features = inputs.held, inputs.material.features
     logits = features.base_logits[held].astype(np.float64)
     score = softmax(logits, axis=1).max(axis=1)
-    right = logits.argmax(axis=1) == given.material.rows.labels[held]
+    right = logits.argmax(axis=1) == inputs.material.rows.labels[held]
     bounds = tuple(
-        bound(score, right, given.gates[held, attribute]) for attribute in range(given.gates.shape[1])
+        bound(score, right, inputs.gates[held, attribute]) for attribute in range(inputs.gates.shape[1])
     )
     corrector.abstain_below = bounds
-    return {"no decision below a probability of": [round(found, 4) or None for found in bounds]}
+    return {"no decision below a probability of": [round(probability, 4) or None for probability in bounds]}
 
 
 def bound(score: Floats, right: Bools, flagged: Bools) -> float:
@@ -60,14 +60,14 @@ def bound(score: Floats, right: Bools, flagged: Bools) -> float:
     """
     if not flagged.any() or flagged.all():
         return 0.0
-    wanted = right[~flagged].mean()
+    target = right[~flagged].mean()
     order = np.argsort(score[flagged], kind="stable")
     scores, hits = score[flagged][order], right[flagged][order]
     answered = np.arange(len(hits), 0, -1)
     accuracy = hits[::-1].cumsum()[::-1] / answered
     # A bound answers all rows of equal probability or none: it can only lie at the first of them.
     first = np.append(True, scores[1:] > scores[:-1])
-    enough = np.flatnonzero(first & (accuracy >= wanted) & (answered >= LEAST_ANSWERED * len(hits)))
+    enough = np.flatnonzero(first & (accuracy >= target) & (answered >= LEAST_ANSWERED * len(hits)))
     return float(scores[enough[0]]) if len(enough) and enough[0] else 0.0
 
 

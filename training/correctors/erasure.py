@@ -1,4 +1,4 @@
-r"""Concept erasure: take the attribute out of what the base's last layer reads, for flagged rows, and ask that layer.
+r"""Concept erasure: for flagged rows, erase the attribute from the input of the base's last layer.
 
 LEACE (Belrose et al. 2023, arXiv 2306.03819; the library ``concept-erasure``) is the least change after which
 no linear classifier tells the groups apart:
@@ -54,12 +54,12 @@ class Erasure(Corrector):
 
     def correct(self, rows: Selected) -> Tensor:
         """Erase one attribute after the other, and ask the base's last layer."""
-        found = rows.representation
+        representation = rows.representation
         for attribute in range(len(self.means)):
-            removed = (found - self.means[attribute]) @ self.projections[attribute].T
-            erased = found - self.strength * removed
-            found = torch.where(rows.gates[:, attribute : attribute + 1], erased, found)
-        return self.head(found)
+            removed = (representation - self.means[attribute]) @ self.projections[attribute].T
+            erased = representation - self.strength * removed
+            representation = torch.where(rows.gates[:, attribute : attribute + 1], erased, representation)
+        return self.head(representation)
 
 
 class Leace(Erasure):
@@ -83,9 +83,9 @@ def make(
     return kind(split, len(attributes), weight.shape[1])
 
 
-def learn_leace(corrector: Erasure, given: CorrectorInput) -> dict[str, Any]:
+def learn_leace(corrector: Erasure, inputs: CorrectorInput) -> dict[str, Any]:
     """Fit one eraser per attribute on all training rows whose group is known."""
-    for attribute, (x, z) in enumerate(_known(given)):
+    for attribute, (x, z) in enumerate(_labelled_rows(inputs)):
         standardised = (z - z.mean()) / z.std()
         eraser = leace(torch.from_numpy(x), torch.from_numpy(standardised)[:, None])
         corrector.projections[attribute] = (eraser.proj_left @ eraser.proj_right).float()
@@ -113,10 +113,10 @@ def leace(x: Tensor, z: Tensor) -> LeaceEraser:
     return fitter.update(x, z).eraser
 
 
-def learn_inlp(corrector: Erasure, given: CorrectorInput) -> dict[str, Any]:
+def learn_inlp(corrector: Erasure, inputs: CorrectorInput) -> dict[str, Any]:
     """Project out direction after direction."""
     counts = []
-    for attribute, (x, z) in enumerate(_known(given)):
+    for attribute, (x, z) in enumerate(_labelled_rows(inputs)):
         basis = nullspace_directions(x, z)
         corrector.projections[attribute] = torch.from_numpy(basis.T @ basis).float()
         counts.append(len(basis))
@@ -135,8 +135,8 @@ def nullspace_directions(x: Float64s, z: Ints) -> Float64s:
     while len(basis) < min(MOST_DIRECTIONS, x.shape[1] - 1):
         left = (x - x @ basis.T @ basis) / scale
         probe = LogisticRegression(class_weight="balanced", max_iter=300).fit(left, z)
-        found = probe.predict(left)
-        balanced = np.mean([(found[z == group] == group).mean() for group in (0, 1)])
+        predicted = probe.predict(left)
+        balanced = np.mean([(predicted[z == group] == group).mean() for group in (0, 1)])
         if balanced - 0.5 <= ABOVE_CHANCE:
             break
         direction = probe.coef_[0] - basis.T @ (basis @ probe.coef_[0])
@@ -144,20 +144,20 @@ def nullspace_directions(x: Float64s, z: Ints) -> Float64s:
     return basis
 
 
-def _known(given: CorrectorInput) -> list[tuple[Float64s, Ints]]:
+def _labelled_rows(inputs: CorrectorInput) -> list[tuple[Float64s, Ints]]:
     """Representation and group of training rows whose group is known, per attribute."""
-    rows = given.material.rows.of("train", "held", "tune")
-    found = []
-    for attribute, name in enumerate(given.material.schema.gated):
-        members = given.known[rows, attribute]
+    rows = inputs.material.rows.of("train", "held", "tune")
+    rows_per_attribute = []
+    for attribute, name in enumerate(inputs.material.schema.gated):
+        members = inputs.members[rows, attribute]
         chosen = rows[members >= 0]
-        z = given.known[chosen, attribute].astype(np.int64)
+        z = inputs.members[chosen, attribute].astype(np.int64)
         if len(np.unique(z)) < 2:
             raise NotApplicableError(
                 f"{name}: training rows know fewer than two groups; nothing can be erased"
             )
-        found.append((given.material.features.representation[chosen].astype(np.float64), z))
-    return found
+        rows_per_attribute.append((inputs.material.features.representation[chosen].astype(np.float64), z))
+    return rows_per_attribute
 
 
 READ = "what the base's last layer reads, and that layer answers again"

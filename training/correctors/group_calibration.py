@@ -1,11 +1,11 @@
-r"""Calibration per group: flagged rows' probabilities are made to mean what they say.
+r"""Calibration per group: flagged rows' probabilities are fitted to their observed frequencies.
 
 Platt scaling (Platt 1999) of the favourable margin on held-out flagged rows; without a flag the base's own:
 
 .. math:: m_i' = m_i + s\left((\alpha_a - 1) m_i + \beta_a\right)
 
 Calibration within groups and equal error rates exclude each other where base rates differ (Kleinberg et al.
-2016, arXiv 1609.05807): this is a choice for the first.
+2016, arXiv 1609.05807). This method chooses calibration.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ class Calibration(MarginCorrector):
 
     def correct(self, rows: Selected) -> Tensor:
         """Calibrate for one attribute after the other."""
-        found = self.margin(rows.logits)
+        margin = self.margin(rows.logits)
         for attribute in range(len(self.slopes)):
-            change = (self.slopes[attribute] - 1.0) * found + self.intercepts[attribute]
-            found = torch.where(rows.gates[:, attribute], found + self.strength * change, found)
-        return self.with_margin(rows.logits, found)
+            change = (self.slopes[attribute] - 1.0) * margin + self.intercepts[attribute]
+            margin = torch.where(rows.gates[:, attribute], margin + self.strength * change, margin)
+        return self.with_margin(rows.logits, margin)
 
 
 def make(split: SplitModel, attributes: Sequence[str], *, config: CorrectionConfig) -> Calibration:
@@ -56,11 +56,11 @@ def make(split: SplitModel, attributes: Sequence[str], *, config: CorrectionConf
     return Calibration(split, len(attributes))
 
 
-def learn(corrector: Calibration, given: CorrectorInput) -> dict[str, Any]:
+def learn(corrector: Calibration, inputs: CorrectorInput) -> dict[str, Any]:
     """Fit slope and intercept per attribute, where both labels have enough held-out flagged rows."""
-    margins, good, held = corrector.begin(given), favourable_truth(given), given.held
-    for attribute in range(given.gates.shape[1]):
-        rows = held[given.gates[held, attribute]]
+    margins, good, held = corrector.begin(inputs), favourable_truth(inputs), inputs.held
+    for attribute in range(inputs.gates.shape[1]):
+        rows = held[inputs.gates[held, attribute]]
         if min(good[rows].sum(), (~good[rows]).sum()) < MIN_CELL:
             continue
         fitted = LogisticRegression(C=1e6).fit(margins[rows, None], good[rows])

@@ -1,4 +1,4 @@
-"""What a way of correcting at inference is: what answers for flagged rows, and how it is learnt."""
+"""The interface of a corrector at inference: what answers flagged rows, and how it is learnt."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class CorrectorInput:
     """``(rows, attributes)`` rows that some setting may flag."""
     risk: Float32s
     """``(rows, attributes)``."""
-    known: Ints
+    members: Ints
     """``(rows, attributes)`` 1 outside the reference group, 0 inside, -1 not known."""
     config: CorrectionConfig
     folder: Path
@@ -33,7 +33,7 @@ class CorrectorInput:
 
     @property
     def held(self) -> Ints:
-        """Training rows that the base has not learnt from: what it gets wrong there it will get wrong again."""
+        """Training rows that the base has not learnt from: its errors there are like those in service."""
         return self.material.rows.of(HELD)
 
 
@@ -43,13 +43,17 @@ class Make(Protocol):
     def __call__(
         self, split: SplitModel, attributes: Sequence[str], *, config: CorrectionConfig
     ) -> Corrector:
-        """One that changes nothing yet, or nothing it could not change back."""
+        """A new corrector, whose buffers and parameters :class:`Learn` sets."""
 
 
 class Learn(Protocol):
     """Learns a corrector."""
 
-    def __call__(self, corrector: Any, given: CorrectorInput) -> dict[str, Any]:  # noqa: ANN401 - each its own class
+    def __call__(  # each corrector is a class of its own
+        self,
+        corrector: Any,  # noqa: ANN401
+        inputs: CorrectorInput,
+    ) -> dict[str, Any]:
         """Change it in place; returns what a reader of the log should know.
 
         Raises:
@@ -71,9 +75,9 @@ class CorrectorMethod:
     chosen: bool = True
     """Whether settings are chosen by what they change; one that changes no answer takes the highest level."""
     compares: bool = False
-    """Whether it is learnt by comparing flagged rows with the others: where every row is flagged there is nothing."""
+    """Whether it learns by comparing flagged rows with the others, so that some row must stay unflagged."""
     effect: str = ""
-    """What becomes of a row's answer, in a few words for the model card."""
+    """How a flagged row's answer changes, in a few words for the model card."""
     always: bool = False
     """Whether ``evenhand compare`` also has a row of it on every row, without a gate."""
 

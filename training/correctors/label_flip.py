@@ -1,4 +1,4 @@
-r"""Label flipping: flagged rows whose answer was close get the other label, if that is what their group is owed.
+r"""Label flipping: flagged rows with a close answer get the label that narrows their group's selection gap.
 
 Kamiran, Karim and Zhang 2012 (reject option based classification), with the detector's flag in place of the
 attribute:
@@ -46,11 +46,11 @@ class Flip(MarginCorrector):
 
     def correct(self, rows: Selected) -> Tensor:
         """Turn the margins inside a band."""
-        found = margin = self.margin(rows.logits)
+        moved = margin = self.margin(rows.logits)
         for attribute in range(len(self.bands)):
             close = rows.gates[:, attribute] & (margin.abs() < self.bands[attribute] * self.strength)
-            found = torch.where(close, self.directions[attribute] * margin.abs(), found)
-        return self.with_margin(rows.logits, found)
+            moved = torch.where(close, self.directions[attribute] * margin.abs(), moved)
+        return self.with_margin(rows.logits, moved)
 
 
 def make(split: SplitModel, attributes: Sequence[str], *, config: CorrectionConfig) -> Flip:
@@ -58,11 +58,11 @@ def make(split: SplitModel, attributes: Sequence[str], *, config: CorrectionConf
     return Flip(split, len(attributes))
 
 
-def learn(corrector: Flip, given: CorrectorInput) -> dict[str, Any]:
+def learn(corrector: Flip, inputs: CorrectorInput) -> dict[str, Any]:
     """Find which way every flagged group's close answers go, and how wide the widest band is."""
-    margins, held = corrector.begin(given), given.held
-    for attribute in range(given.gates.shape[1]):
-        opened = given.gates[held, attribute]
+    margins, held = corrector.begin(inputs), inputs.held
+    for attribute in range(inputs.gates.shape[1]):
+        opened = inputs.gates[held, attribute]
         if not opened.any() or opened.all():
             continue
         selected = margins[held] > 0
@@ -78,8 +78,8 @@ METHODS = (
         "Kamiran et al. 2012",
         make,
         learn,
-        effect="a close answer becomes the favourable label where flagged rows get it less often than the others, "
-        "and the other label where they get it more often",
+        effect="a close answer becomes the favourable label where flagged rows get it less often than the "
+        "others, and the other label where they get it more often",
         compares=True,
     ),
 )

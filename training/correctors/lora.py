@@ -17,9 +17,9 @@ def make(split: SplitModel, attributes: Sequence[str], *, config: CorrectionConf
     return ConditionalLora(split, attributes, config.rank, config.alpha)
 
 
-def learn(corrector: ConditionalLora, given: CorrectorInput) -> dict[str, Any]:
+def learn(corrector: ConditionalLora, inputs: CorrectorInput) -> dict[str, Any]:
     """Learn the adapters."""
-    hinge_open = adapters.learn(corrector, given.material, given.gates, given.config, given.folder)
+    hinge_open = adapters.learn(corrector, inputs.material, inputs.gates, inputs.config, inputs.folder)
     return (
         {}
         if hinge_open is None

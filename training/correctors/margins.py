@@ -36,7 +36,7 @@ class MarginCorrector(Corrector):
         """Logits ``(rows, classes)`` of another margin ``(rows,)`` and the same sum."""
         return logits + (margin - self.margin(logits))[:, None] * self.favourable / 2
 
-    def begin(self, given: CorrectorInput) -> Float32s:
+    def begin(self, inputs: CorrectorInput) -> Float32s:
         """Learn which class is the favourable one.
 
         Returns:
@@ -45,17 +45,18 @@ class MarginCorrector(Corrector):
         Raises:
             NotApplicableError: there are more than two classes.
         """
-        labels, favourable = given.material.schema.labels, given.material.schema.favourable
+        labels, favourable = inputs.material.schema.labels, inputs.material.schema.favourable
         if len(labels) != 2:
             raise NotApplicableError(f"defined for two classes; this data has {len(labels)}")
         sign = [1.0 if label in favourable else -1.0 for label in labels]
         self.favourable.copy_(torch.tensor(sign))
-        found: Float32s = given.material.features.base_logits @ np.array(sign, dtype=np.float32)
-        return found
+        margins: Float32s = inputs.material.features.base_logits @ np.array(sign, dtype=np.float32)
+        return margins
 
 
-def favourable_truth(given: CorrectorInput) -> Bools:
+def favourable_truth(inputs: CorrectorInput) -> Bools:
     """``(rows,)`` whether the true label is the favourable one."""
     return np.isin(
-        np.array(given.material.schema.labels)[given.material.rows.labels], given.material.schema.favourable
+        np.array(inputs.material.schema.labels)[inputs.material.rows.labels],
+        inputs.material.schema.favourable,
     )

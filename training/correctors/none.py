@@ -1,4 +1,4 @@
-"""No correction: the base's own answer, with detectors that watch it. For a base that is fair as it was trained."""
+"""No correction: the base's own answer, monitored by detectors. For a base that was trained to be fair."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Nothing(Corrector):
 
 
 def make(split: SplitModel, attributes: Sequence[str], *, config: CorrectionConfig) -> Nothing:
-    """There is nothing to make."""
+    """The base without a correction."""
     return Nothing(split)
 
 
-def learn(corrector: Nothing, given: CorrectorInput) -> dict[str, Any]:
+def learn(corrector: Nothing, inputs: CorrectorInput) -> dict[str, Any]:
     """There is nothing to learn."""
     return {}
 

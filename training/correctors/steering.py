@@ -4,10 +4,9 @@ r"""Steering: add a direction to the hidden state of flagged rows, then let the 
           v_a = \frac{1}{C} \sum_c \left(\bar h_{c, ref(a)} - \bar h_{c, other(a)}\right)
 
 The direction is the mean difference between the reference group and the others at the cut (activation
-addition, Turner et al. 2023, arXiv 2308.10248; contrastive activation addition, Rimsky et al. 2024), taken
-within each class and
-averaged: what tells the classes apart cancels, what tells the groups apart stays. It is added to every
-    position.
+addition, Turner et al. 2023, arXiv 2308.10248; contrastive activation addition, Rimsky et al. 2024). It is
+averaged over the classes, so that differences between classes cancel and differences between groups stay. It
+is added to every position.
 """
 
 from __future__ import annotations
@@ -55,13 +54,13 @@ def make(split: SplitModel, attributes: Sequence[str], *, config: CorrectionConf
     return Steering(split, len(attributes))
 
 
-def learn(corrector: Steering, given: CorrectorInput) -> dict[str, Any]:
+def learn(corrector: Steering, inputs: CorrectorInput) -> dict[str, Any]:
     """Take mean differences over held-out rows whose attribute is known."""
-    held, labels = given.held, given.material.rows.labels
-    means = mean_states(given.material.features, held)
+    held, labels = inputs.held, inputs.material.rows.labels
+    means = mean_states(inputs.material.features, held)
     norms = []
-    for attribute, name in enumerate(given.material.schema.gated):
-        members = given.known[held, attribute]
+    for attribute, name in enumerate(inputs.material.schema.gated):
+        members = inputs.members[held, attribute]
         direction = difference(means, labels[held], members)
         if not direction.any():
             raise NotApplicableError(
@@ -73,7 +72,7 @@ def learn(corrector: Steering, given: CorrectorInput) -> dict[str, Any]:
 
 
 def difference(means: Float32s, labels: Ints, members: Ints) -> Float32s:
-    """Mean of reference rows minus mean of others, within each class that has both, averaged over those classes.
+    """Mean of reference rows minus mean of others, averaged over the classes that have both.
 
     Args:
         means: ``(rows, hidden)``.
@@ -83,23 +82,27 @@ def difference(means: Float32s, labels: Ints, members: Ints) -> Float32s:
     Returns:
         ``(hidden,)``; zero where no class has both.
     """
-    found = [
+    differences = [
         means[(labels == label) & (members == 0)].mean(axis=0)
         - means[(labels == label) & (members == 1)].mean(axis=0)
         for label in np.unique(labels)
         if {0, 1} <= set(members[labels == label].tolist())
     ]
-    return np.mean(found, axis=0).astype(np.float32) if found else np.zeros(means.shape[1], dtype=np.float32)
+    return (
+        np.mean(differences, axis=0).astype(np.float32)
+        if differences
+        else np.zeros(means.shape[1], dtype=np.float32)
+    )
 
 
 def mean_states(features: Features, rows: Ints) -> Float32s:
     """Mean hidden state over each row's positions, ``(rows, hidden)``."""
-    found = np.zeros((len(rows), features.hidden.shape[1]), dtype=np.float32)
+    means = np.zeros((len(rows), features.hidden.shape[1]), dtype=np.float32)
     for batch in by_length(features.lengths[rows]):
         hidden, mask = features.batch(rows[batch])
         wide = mask[:, :, None].to(hidden.dtype)
-        found[batch] = ((hidden * wide).sum(dim=1) / wide.sum(dim=1)).cpu().numpy()
-    return found
+        means[batch] = ((hidden * wide).sum(dim=1) / wide.sum(dim=1)).cpu().numpy()
+    return means
 
 
 METHODS = (
@@ -109,8 +112,8 @@ METHODS = (
         "Turner et al. 2023; Rimsky et al. 2024",
         make,
         learn,
-        effect="a direction towards the reference group is added to the hidden states at the cut, and the base's "
-        "remaining blocks answer",
+        effect="a direction towards the reference group is added to the hidden states at the cut, and the "
+        "base's remaining blocks answer",
         always=True,
     ),
 )

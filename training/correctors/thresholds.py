@@ -63,14 +63,14 @@ def make(split: SplitModel, attributes: Sequence[str], *, config: CorrectionConf
     return Thresholds(split, len(attributes))
 
 
-def learn(corrector: Thresholds, given: CorrectorInput) -> dict[str, Any]:
+def learn(corrector: Thresholds, inputs: CorrectorInput) -> dict[str, Any]:
     """Fit both thresholds of every attribute on held-out rows."""
-    margins, good, held = corrector.begin(given), favourable_truth(given), given.held
-    for attribute in range(given.gates.shape[1]):
-        opened, risk = given.gates[held, attribute], given.risk[held, attribute]
+    margins, good, held = corrector.begin(inputs), favourable_truth(inputs), inputs.held
+    for attribute in range(inputs.gates.shape[1]):
+        opened, risk = inputs.gates[held, attribute], inputs.risk[held, attribute]
         usual = good[held][~opened]
         if not opened.any() or min(usual.sum(), (~usual).sum()) < MIN_CELL:
-            continue  # nobody to move, or no rates to meet
+            continue  # no flagged row, or no reference rates
         sure = float(np.median(risk[opened]))
         corrector.sure[attribute] = sure
         plain = rates(margins[held][~opened], usual, np.zeros(1, dtype=np.float32))[0]
@@ -104,8 +104,8 @@ def offset(margins: Float32s, good: Bools, target: Float32s) -> float:
 def rates(margins: Float32s, good: Bools, offsets: Float32s) -> Float32s:
     """True and false positive rate ``(offsets, 2)`` under every offset."""
     selected = margins[None, :] + offsets[:, None] > 0
-    found = [selected[:, of].mean(axis=1) if of.any() else np.zeros(len(offsets)) for of in (good, ~good)]
-    return np.stack(found, axis=1).astype(np.float32)
+    columns = [selected[:, of].mean(axis=1) if of.any() else np.zeros(len(offsets)) for of in (good, ~good)]
+    return np.stack(columns, axis=1).astype(np.float32)
 
 
 METHODS = (
@@ -115,8 +115,8 @@ METHODS = (
         "after Hardt et al. 2016",
         make,
         learn,
-        effect="the probability from which on the favourable label is answered is moved: one bound for rows that "
-        "are surely flagged, another for the uncertain",
+        effect="the probability from which on the favourable label is answered is moved: one bound for "
+        "rows that are surely flagged, another for the uncertain",
         compares=True,
     ),
 )

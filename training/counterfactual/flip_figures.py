@@ -1,4 +1,4 @@
-"""How answers change with swaps: by attribute, by direction, and the rows where they change most."""
+"""How answers change with swaps, by attribute and by direction, and the rows where they change most."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ WORST = 10
 
 @dataclass(frozen=True)
 class SwapPair:
-    """A row and one swap of it, by place among what is run."""
+    """A row and one swap of it, by their positions among the encoded rows."""
 
     row_number: int
     swap: Swap
     before: int
     after: int
     unseen: bool
-    """Whether the model reads both alike: the words are none to it, or beyond what it reads."""
+    """Whether the model reads both alike: the same tokens, or a swap beyond its maximum length."""
 
 
 def figures(answers: Answers, pairs: Sequence[SwapPair], manifest: Manifest) -> dict[str, Any]:
     """How answers change, by attribute."""
     good = np.array([label in manifest.favourable for label in manifest.labels])
-    found = {}
+    by_attribute = {}
     for name in dict.fromkeys(pair.swap.attribute for pair in pairs):
         of = [pair for pair in pairs if pair.swap.attribute == name]
         rows = np.array([pair.before for pair in of])
         flipped = {kind: _flipped(answers, of, kind) for kind in ("base", "final")}
-        found[name] = {
+        by_attribute[name] = {
             "rows": len(set(rows.tolist())),
             "swaps": len(of),
             "unseen": sum(pair.unseen for pair in of),
@@ -46,13 +46,13 @@ def figures(answers: Answers, pairs: Sequence[SwapPair], manifest: Manifest) -> 
             "directions": _directions(answers, of, good),
             "worst": _worst(answers, of, manifest, good),
         }
-    return found
+    return by_attribute
 
 
 def _flipped(answers: Answers, pairs: Sequence[SwapPair], kind: str) -> Bools:
     label = answers.base if kind == "base" else answers.final
-    found: Bools = label[[pair.before for pair in pairs]] != label[[pair.after for pair in pairs]]
-    return found
+    flipped: Bools = label[[pair.before for pair in pairs]] != label[[pair.after for pair in pairs]]
+    return flipped
 
 
 def _any(rows: Ints, hits: Bools) -> Rate:
@@ -62,12 +62,12 @@ def _any(rows: Ints, hits: Bools) -> Rate:
 
 def _favourable(answers: Answers, kind: str, good: Bools) -> Float64s:
     scores = answers.base_scores if kind == "base" else answers.scores
-    found: Float64s = scores[:, good].sum(axis=1, dtype=np.float64)
-    return found
+    probability: Float64s = scores[:, good].sum(axis=1, dtype=np.float64)
+    return probability
 
 
 def _directions(answers: Answers, pairs: Sequence[SwapPair], good: Bools) -> list[dict[str, Any]]:
-    found = []
+    directions = []
     for source, target in dict.fromkeys((pair.swap.source, pair.swap.target) for pair in pairs):
         of = [pair for pair in pairs if (pair.swap.source, pair.swap.target) == (source, target)]
         before, after = [pair.before for pair in of], [pair.after for pair in of]
@@ -82,8 +82,8 @@ def _directions(answers: Answers, pairs: Sequence[SwapPair], good: Bools) -> lis
                 "to_unfavourable": down,
                 "change": mean_of(score[after] - score[before]),
             }
-        found.append(one)
-    return found
+        directions.append(one)
+    return directions
 
 
 def mean_of(values: Float64s) -> dict[str, Any]:

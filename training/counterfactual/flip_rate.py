@@ -1,4 +1,4 @@
-"""``evenhand flip`` in order: bundle, table, the same rows with another group in them, how answers change.
+"""``evenhand flip`` in order: bundle, table, the same rows with another group in them, changed answers.
 
 The result is plain JSON with stable keys (:data:`FORMAT` counts their versions):
 
@@ -58,29 +58,30 @@ class Swapped:
     tried: int
 
 
-def flip(path: Path, table: Table, wanted: RowSelection, terms: Path = PACKAGED) -> dict[str, Any]:
+def flip(path: Path, table: Table, selection: RowSelection, terms: Path = PACKAGED) -> dict[str, Any]:
     """Swap groups in a table's rows and compare the answers.
 
     Args:
         path: Folder of the bundle.
         table: Rows; their labels are not read.
-        wanted: Columns and splits; ``attributes`` are those to swap, all if empty.
+        selection: Columns and splits; ``attributes`` are those to swap, or all if empty.
         terms: List of terms; not read for a table.
 
     Raises:
-        BundleError: the bundle does not hold.
+        BundleError: the bundle cannot be verified or does not run here.
         DataError: the table or the list cannot be used, or no row can be swapped.
     """
     bundle = bundles.load(path)
     encoder = make_encoder(bundle.preprocess, bundle.manifest.input)
-    swapper = swapper_for(bundle, encoder, terms, wanted.attributes)
-    found = _swap(table, input_columns(table, bundle.manifest, wanted), bundle.manifest, encoder, swapper)
-    if not found.pairs:
+    swapper = swapper_for(bundle, encoder, terms, selection.attributes)
+    columns = input_columns(table, bundle.manifest, selection)
+    swapped = _swap(table, columns, bundle.manifest, encoder, swapper)
+    if not swapped.pairs:
         raise DataError(
-            f"{table.name}: none of {found.tried} rows names a group; --terms takes a list of your own"
+            f"{table.name}: none of {swapped.tried} rows names a group; --terms takes a list of your own"
         )
-    say(f"asking about {len(found.pairs)} swaps of {len({pair.before for pair in found.pairs})} rows")
-    answers = answer(make_runner(bundle), bundle.manifest, found.encoded, np.arange(len(found.encoded)))
+    say(f"running {len(swapped.pairs)} swaps of {len({pair.before for pair in swapped.pairs})} rows")
+    answers = answer(make_runner(bundle), bundle.manifest, swapped.encoded, np.arange(len(swapped.encoded)))
     return {
         "format": FORMAT,
         "made": {
@@ -94,15 +95,15 @@ def flip(path: Path, table: Table, wanted: RowSelection, terms: Path = PACKAGED)
             "labels": bundle.manifest.labels,
             "favourable": bundle.manifest.favourable,
         },
-        "data": _data(table, found),
+        "data": _data(table, swapped),
         "terms": None if isinstance(encoder, TableEncoder) else _file(terms),
-        "not_swapped": _not_swapped(bundle.manifest, swapper, found),
-        "attributes": figures(answers, found.pairs, bundle.manifest),
+        "not_swapped": _not_swapped(bundle.manifest, swapper, swapped),
+        "attributes": figures(answers, swapped.pairs, bundle.manifest),
     }
 
 
 def swapper_for(bundle: Bundle, encoder: Encoder, terms: Path, attributes: Sequence[str]) -> Swapper:
-    """What swaps a bundle's rows; only of the attributes that are named, if some are.
+    """The swapper of a bundle's rows, for the named attributes, or for all if none is named.
 
     Raises:
         DataError: nothing can be swapped; the message says why.
@@ -115,34 +116,34 @@ def swapper_for(bundle: Bundle, encoder: Encoder, terms: Path, attributes: Seque
     if isinstance(encoder, TableEncoder):
         kept = [each for each in manifest.attributes if not attributes or each.name in attributes]
         swapper = make_swapper(manifest.model_copy(update={"attributes": kept}), encoder.features, None)
-        known: Sequence[str] = manifest.attribute_names
+        names: Sequence[str] = manifest.attribute_names
     else:
         listed = load_terms(terms)
-        known = list(listed)
+        names = list(listed)
         chosen = {name: groups for name, groups in listed.items() if not attributes or name in attributes}
         swapper = make_swapper(manifest, None, chosen)
-    gone = [name for name in attributes if name not in known]
+    gone = [name for name in attributes if name not in names]
     if gone:
-        raise DataError(f"--attribute {gone[0]}: nothing to swap by that name; there is {', '.join(known)}")
+        raise DataError(f"--attribute {gone[0]}: nothing to swap by that name; there is {', '.join(names)}")
     if swapper is None:
         raise DataError(
-            f"{bundle.path}: the model reads no column of its attributes, so its answer cannot change with them alone; "
-            "evenhand causal follows what they change in other columns"
+            f"{bundle.path}: the model reads no column of its attributes, so its answer cannot change with "
+            "them alone; evenhand causal follows what they change in other columns"
         )
     return swapper
 
 
 def _swap(
-    table: Table, wanted: RowSelection, manifest: Manifest, encoder: Encoder, swapper: Swapper
+    table: Table, selection: RowSelection, manifest: Manifest, encoder: Encoder, swapper: Swapper
 ) -> Swapped:
-    check_inputs(table, encoder, manifest, wanted)
-    chosen, left_out = of_split(table, wanted)
+    check_inputs(table, encoder, manifest, selection)
+    chosen, left_out = of_split(table, selection)
     encoded: list[Encoded] = []
     pairs: list[SwapPair] = []
     refused = len(table.refused)
     for number, values in track(chosen, len(chosen), "swapping groups"):
         try:
-            item = item_of(values, wanted, manifest, encoder)
+            item = item_of(values, selection, manifest, encoder)
             before = None if item is None else encoder.encode(item)
             swaps = (
                 [] if item is None else [(swap, encoder.encode(swap.item)) for swap in swapper.swaps(item)]
@@ -162,7 +163,7 @@ def _add(
     row: tuple[int, Encoded],
     swaps: Sequence[tuple[Swap, Encoded]],
 ) -> None:
-    """One row and what became of it."""
+    """Add one row and its swaps."""
     number, before = row
     place = len(encoded)
     if swaps:
@@ -176,16 +177,16 @@ def _alike(first: Encoded, second: Encoded) -> bool:
     return all(np.array_equal(values, second.arrays[name]) for name, values in first.arrays.items())
 
 
-def _data(table: Table, found: Swapped) -> dict[str, Any]:
+def _data(table: Table, swapped: Swapped) -> dict[str, Any]:
     return {
         "file": table.name,
         "sha256": table.sha256,
         "rows": {
             "in_file": len(table.rows) + len(table.refused),
-            "tried": found.tried,
-            "swapped": len({pair.before for pair in found.pairs}),
-            "refused": found.refused,
-            "left_out": found.left_out,
+            "tried": swapped.tried,
+            "swapped": len({pair.before for pair in swapped.pairs}),
+            "refused": swapped.refused,
+            "left_out": swapped.left_out,
         },
     }
 
@@ -194,9 +195,9 @@ def _file(path: Path) -> dict[str, str]:
     return {"file": path.name, "sha256": bundles.hash_bytes(path.read_bytes())}
 
 
-def _not_swapped(manifest: Manifest, swapper: Swapper, found: Swapped) -> dict[str, str]:
+def _not_swapped(manifest: Manifest, swapper: Swapper, swapped: Swapped) -> dict[str, str]:
     """Why an attribute of the bundle has no figure."""
     why = "the model does not read its column" if manifest.task == "table" else "the list has no terms of it"
     reasons = {name: why for name in manifest.attribute_names if name not in swapper.attributes}
-    seen = {pair.swap.attribute for pair in found.pairs}
+    seen = {pair.swap.attribute for pair in swapped.pairs}
     return reasons | {name: "no row names a group of it" for name in swapper.attributes if name not in seen}

@@ -1,4 +1,7 @@
-"""Lists of identity terms, and the rows that swaps make of a table: the swapping itself is :mod:`evenhand.models.bundle.terms`."""
+"""Read lists of identity terms, and write them into bundles.
+
+:mod:`evenhand.models.bundle.terms` swaps the terms.
+"""
 
 from __future__ import annotations
 
@@ -29,12 +32,12 @@ def load_terms(path: Path = PACKAGED) -> Terms:
 
 
 def with_terms(path: Path, terms: Path, out: Path) -> None:
-    """Write a copy of a bundle that brings its terms, so that the service can swap them.
+    """Write a copy of a bundle that contains terms, so that the service can swap them.
 
-    Its version says so: two that are served together must differ.
+    The copy's version ends in ``+swaps``, because two bundles that are served together must differ.
 
     Raises:
-        BundleError: there is something at ``out`` already, or the bundle reads no text.
+        BundleError: ``out`` exists, or the bundle reads no text.
         DataError: the list cannot be used.
     """
     load_terms(terms)

@@ -1,4 +1,4 @@
-"""Attributes made from others: intersections that are judged, and the one that a shared detector looks for."""
+"""Attributes made from others: intersections, and the attribute of a shared detector."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ SHARED, NONE, ANY = "any", "none", "any"
 
 
 def with_intersections(rows: Rows, schema: Schema, pairs: Sequence[tuple[str, str]]) -> tuple[Rows, Schema]:
-    """Judge combinations of two attributes like an attribute of their own.
+    """Add intersections: combinations of two attributes that are evaluated like an attribute of their own.
 
-    Its reference is every row that is in the reference group of at least one of the two; its groups are the
-    combinations of other groups that occur. A row is unknown where the two known values do not decide it.
+    The reference of an intersection is every row in the reference group of at least one of the two. Its
+    groups are the combinations of other groups that occur. A row is unknown where the two values do not
+    decide it.
 
     Args:
         rows: The data.
@@ -33,18 +34,18 @@ def with_intersections(rows: Rows, schema: Schema, pairs: Sequence[tuple[str, st
             raise DataError(f"--intersections {first}:{second}: name two of {', '.join(schema.groups)}")
         a, b = rows.groups[first], rows.groups[second]
         both = (a > 0) & (b > 0)
-        found = sorted({(int(x), int(y)) for x, y in zip(a[both], b[both], strict=True)})
-        if not found:
+        combinations = sorted({(int(x), int(y)) for x, y in zip(a[both], b[both], strict=True)})
+        if not combinations:
             raise DataError(
                 f"--intersections {first}:{second}: no row is outside the reference group of both"
             )
         codes = np.where((a == 0) | (b == 0), 0, UNKNOWN)
-        for code, (x, y) in enumerate(found, start=1):
+        for code, (x, y) in enumerate(combinations, start=1):
             codes[(a == x) & (b == y)] = code
         groups[f"{first}:{second}"] = codes
-        combined = tuple(f"{schema.groups[first][x]} & {schema.groups[second][y]}" for x, y in found)
+        combined = tuple(f"{schema.groups[first][x]} & {schema.groups[second][y]}" for x, y in combinations)
         names[f"{first}:{second}"] = ("not both", *combined)
-    # What is judged grew; what has a detector did not.
+    # Intersections are evaluated, but have no detector of their own.
     return replace(rows, groups=groups), replace(schema, groups=names, gates=schema.gated)
 
 

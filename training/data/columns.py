@@ -8,7 +8,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Columns:
-    """Which columns of the table mean what, as ``evenhand fit`` and ``evenhand compare`` are told."""
+    """Which columns of the table mean what, from the options of ``evenhand fit`` and ``evenhand compare``."""
 
     text: str
     label: str
@@ -16,15 +16,15 @@ class Columns:
     split: str | None = None
     """Column that says train, val or test; without it rows are split 70/15/15 by label, with the seed."""
     references: dict[str, str] = field(default_factory=dict)
-    """The group of an attribute that is not corrected; its most frequent one where not given."""
+    """The group of an attribute that is not corrected; by default the most frequent one."""
     intersections: tuple[tuple[str, str], ...] = ()
-    """Pairs of attributes whose combinations are judged, and guarded in the choice, like an attribute of their own."""
+    """Pairs of attributes whose combinations count like an attribute, in evaluation and in the choice."""
     task: Literal["text", "pair", "image", "table"] = "text"
     """What a row is; for images ``text`` is the column with the file's name."""
     text_pair: str | None = None
     images: str | None = None
     """Folder of the image files."""
     features: tuple[str, ...] = ()
-    """Columns of a table to learn from; all that mean nothing else where not given."""
+    """Columns of a table to learn from; by default all columns without another meaning."""
     favourable: tuple[str, ...] = ()
-    """Labels that are good for the person; the first label in sorted order where not given."""
+    """Labels that are good for the person; by default the first label in sorted order."""

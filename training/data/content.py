@@ -1,4 +1,4 @@
-"""Hashes of what files hold, for keys of work that may be taken up again: a path says nothing of what lies there."""
+"""Hashes of the content of files, for keys of checkpoints: a path does not tell whether a file changed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def folder_hash(folder: Path) -> str:
 
 
 def images_hash(rows: Rows) -> str | None:
-    """SHA-256 over the content of all rows' image files, in the order of the rows; ``None`` for any other kind."""
+    """SHA-256 over the content of all image files in the order of the rows; ``None`` for other inputs."""
     if not rows.items or not isinstance(rows.items[0], Path):
         return None
     return files_hash(("", path) for path in rows.items)
@@ -30,7 +30,7 @@ def files_hash(files: Iterable[tuple[str, Path]]) -> str:
     """SHA-256 over names and content.
 
     Args:
-        files: What each file is called, whatever folder it lies in, and where it is.
+        files: The name of each file, independent of its folder, and its path.
     """
     states = ((name, path, path.stat()) for name, path in files)
     return _hash(tuple((name, path, state.st_size, state.st_mtime_ns) for name, path, state in states))
@@ -38,7 +38,7 @@ def files_hash(files: Iterable[tuple[str, Path]]) -> str:
 
 @lru_cache(maxsize=4)
 def _hash(files: tuple[tuple[str, Path, int, int], ...]) -> str:
-    """Read every file; once in a process as long as neither size nor time of any changes."""
+    """Read every file, once per process as long as no size and no modification time changes."""
     digest = sha256()
     total = sum(1 + size // CHUNK_BYTES for _, _, size, _ in files)
     for chunk in track(_chunks(files), total, "hashing files"):
@@ -47,7 +47,7 @@ def _hash(files: tuple[tuple[str, Path, int, int], ...]) -> str:
 
 
 def _chunks(files: tuple[tuple[str, Path, int, int], ...]) -> Iterator[bytes]:
-    """Each file's name and size, so that none can pass for the end of the one before, and its content."""
+    """Name, size and content of each file; the size marks where one file ends and the next begins."""
     for name, path, size, _ in files:
         head = f"{name}\0{size}\0".encode()
         with path.open("rb") as file:

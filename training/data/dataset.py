@@ -1,7 +1,8 @@
-"""A table to rows: texts, labels, groups and splits, with every gap named."""
+"""A table to rows: items, labels, groups and splits. Errors name what is missing."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from evenhand.typing import Ints
 
 SPLITS = ("train", "val", "test")
 HELD, TUNE = "held", "tune"
-"""Training rows that the base does not learn from: on the first the correction learns, on the second it is tuned."""
+"""Training rows that the base does not learn from: the correction learns on one, is tuned on the other."""
 LEARNT = ("train", HELD, TUNE)
 """All rows that a method without a frozen base may learn from."""
 UNKNOWN = -1
@@ -32,13 +33,21 @@ class DataError(ValueError):
 
 
 def refuse_existing(out: Path) -> None:
-    """Nothing is written over.
+    """Refuse to overwrite a path.
 
     Raises:
         DataError: ``out`` exists.
     """
     if out.exists():
         raise DataError(f"{out} exists; remove it or choose another --out")
+
+
+def draft_of(out: Path) -> Path:
+    """A new empty folder beside ``out``, to be renamed to ``out`` when it is complete."""
+    draft = out.with_name(f".{out.name}.part")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    return draft
 
 
 @dataclass(frozen=True)
@@ -48,13 +57,13 @@ class Schema:
     labels: tuple[str, ...]
     favourable: tuple[str, ...]
     groups: dict[str, tuple[str, ...]]
-    """Groups of each attribute that is judged, the reference first."""
+    """Groups of each evaluated attribute, the reference first."""
     gates: dict[str, tuple[str, ...]] | None = None
-    """Groups of what has a detector and an adapter, where that is not each judged attribute."""
+    """Groups of the attributes with a detector and an adapter; ``None`` if all evaluated ones have both."""
 
     @property
     def attributes(self) -> tuple[str, ...]:
-        """Judged attributes, in order."""
+        """Evaluated attributes, in order."""
         return tuple(self.groups)
 
     @property
@@ -91,7 +100,11 @@ class Rows:
 
 
 def from_table(table: pd.DataFrame, columns: Columns, seed: int) -> tuple[Rows, Schema]:
-    """Turn a table into rows; rows without input, label or split are left out."""
+    """Turn a table into rows; rows without input, label or split are left out.
+
+    Raises:
+        DataError: no row is left, a group or label is missing, or a name does not fit a manifest.
+    """
     split = _split(table, columns, seed)
     items, readable = items_of(table, columns)
     usable = (
@@ -121,7 +134,9 @@ def from_table(table: pd.DataFrame, columns: Columns, seed: int) -> tuple[Rows, 
 
 
 def hold_out(rows: Rows, share: float, seed: int) -> Rows:
-    """Keep a share of the training rows from the base: on rows it has fitted, its errors are not those it makes later.
+    """Hold out a share of the training rows from the base.
+
+    The correction needs the base's errors on new rows, which differ from those on rows that it has fitted.
 
     Args:
         rows: The data.
@@ -129,9 +144,8 @@ def hold_out(rows: Rows, share: float, seed: int) -> Rows:
         seed: Decides which.
 
     Returns:
-        The same rows, some of their splits changed from ``train``: three quarters of those held out to
-            ``held`` (the
-        correction learns on them), one quarter to ``tune`` (settings are put in order on them).
+        The same rows with other splits: of the rows held out, three quarters are ``held`` (the correction
+        learns on them) and one quarter is ``tune`` (settings are ranked on them).
 
     Raises:
         DataError: so few rows cannot be shared out with every label on both sides.
@@ -179,7 +193,7 @@ def _favourable(labels: tuple[str, ...], columns: Columns) -> tuple[str, ...]:
 
 def _groups(table: pd.DataFrame, columns: Columns) -> dict[str, tuple[str, ...]]:
     """Groups by frequency, the reference first."""
-    found: dict[str, tuple[str, ...]] = {}
+    groups: dict[str, tuple[str, ...]] = {}
     for name in columns.attributes:
         values = table[name].astype(str)
         counts = values[~_is_missing(table[name])].value_counts()
@@ -189,8 +203,8 @@ def _groups(table: pd.DataFrame, columns: Columns) -> dict[str, tuple[str, ...]]
             raise DataError(
                 f"attribute {name!r} needs two groups and its reference among them; found {names}"
             )
-        found[name] = (reference, *(value for value in names if value != reference))
-    return found
+        groups[name] = (reference, *(value for value in names if value != reference))
+    return groups
 
 
 def _is_missing(values: pd.Series[str]) -> pd.Series[bool]:
@@ -200,12 +214,12 @@ def _is_missing(values: pd.Series[str]) -> pd.Series[bool]:
 def _indices(values: pd.Series[str], groups: tuple[str, ...]) -> Ints:
     codes: Mapping[str, int] = {group: index for index, group in enumerate(groups)}
     missing = _is_missing(values).to_numpy()
-    found = [UNKNOWN if gone else codes[str(value)] for value, gone in zip(values, missing, strict=True)]
-    return np.array(found, dtype=np.int64)
+    indices = [UNKNOWN if gone else codes[str(value)] for value, gone in zip(values, missing, strict=True)]
+    return np.array(indices, dtype=np.int64)
 
 
 def _check_names(schema: Schema) -> None:
-    """Refuse at once what a manifest could not say at the end."""
+    """Refuse names that the manifest would not accept, before any work."""
     if len(schema.groups) > MAX_ATTRIBUTES:
         raise DataError(f"{len(schema.groups)} attributes; a bundle holds {MAX_ATTRIBUTES}: give fewer")
     for name, groups in schema.groups.items():

@@ -1,4 +1,4 @@
-"""Columns of a table to what an encoder takes: texts, pairs of texts, image files, objects of named features."""
+"""Columns of a table to the items that an encoder takes: texts, pairs, image files, objects of features."""
 
 from __future__ import annotations
 
@@ -21,9 +21,8 @@ def items_of(table: pd.DataFrame, columns: Columns) -> tuple[list[Any], Bools]:
     if columns.task == "table":
         names = feature_names(table, columns)
         cleaned = [_clean(table[name]) for name in names]
-        return [dict(zip(names, row, strict=True)) for row in zip(*cleaned, strict=True)], np.ones(
-            len(table), bool
-        )
+        items = [dict(zip(names, row, strict=True)) for row in zip(*cleaned, strict=True)]
+        return items, np.ones(len(table), bool)
     texts = _texts(table[columns.text])
     usable = np.array([text is not None for text in texts])
     if columns.task == "pair":
@@ -37,7 +36,7 @@ def items_of(table: pd.DataFrame, columns: Columns) -> tuple[list[Any], Bools]:
     return list(texts), usable
 
 
-def needed(columns: Columns) -> list[str]:
+def item_columns(columns: Columns) -> list[str]:
     """Columns that an item is made of."""
     if columns.task == "table":
         return list(columns.features)
@@ -45,7 +44,7 @@ def needed(columns: Columns) -> list[str]:
 
 
 def feature_names(table: pd.DataFrame, columns: Columns) -> list[str]:
-    """The features: as named, or every column that means nothing else. Sensitive attributes are none unless named."""
+    """The named features, or every column without another meaning; attributes are features only if named."""
     other = {columns.label, columns.split, *columns.attributes}
     return list(columns.features) or [str(name) for name in table.columns if name not in other]
 
@@ -66,7 +65,7 @@ def feature_item(values: Mapping[str, str | None], features: TableFeatures) -> d
     return item
 
 
-def picture(folder: Path, name: str) -> bytes:
+def image_bytes(folder: Path, name: str) -> bytes:
     """An image file's content.
 
     Raises:
@@ -79,25 +78,25 @@ def picture(folder: Path, name: str) -> bytes:
 
 
 def encode_all(encoder: Encoder, items: list[Any]) -> tuple[list[Encoded], list[tuple[int, str]]]:
-    """Encode rows; pictures only when they are asked for, since all of them do not fit in memory.
+    """Encode rows; images are read only when their arrays are used, because memory may not hold them all.
 
     Returns:
         The encoded rows, and position and reason of those that cannot be read.
     """
     if items and isinstance(items[0], Path):
         cost = encoder.encode(encoder.examples()[0]).tokens
-        return [cast(Encoded, _Picture(encoder, path, cost)) for path in items], []
-    found, bad = [], []
+        return [cast(Encoded, _ImageRow(encoder, path, cost)) for path in items], []
+    encoded, bad = [], []
     for index, item in enumerate(track(items, len(items), "encoding rows")):
         try:
-            found.append(encoder.encode(item))
+            encoded.append(encoder.encode(item))
         except InputError as error:
             bad.append((index, str(error)))
-    return found, bad
+    return encoded, bad
 
 
-class _Picture:
-    """An encoded row that is read from its file whenever its arrays are wanted."""
+class _ImageRow:
+    """An encoded image that is read from its file whenever its arrays are used."""
 
     truncated = False
 

@@ -40,32 +40,32 @@ def image_json(base: str) -> bytes:
     """``image.json`` from the base's own preprocessing configuration.
 
     Raises:
-        DataError: it has none, or asks for something that is not done here.
+        DataError: it has none, or needs an operation that is not supported.
     """
     from evenhand.models.bundle.encoders.image import Pixels
 
     try:
-        given, _ = ImageProcessingMixin.get_image_processor_dict(base)
+        settings, _ = ImageProcessingMixin.get_image_processor_dict(base)
     except (OSError, ValueError) as error:
         raise DataError(
             f"base {base!r} has no preprocessor_config.json: give an image classifier's"
         ) from error
-    size = given.get("size", {"height": 224, "width": 224})
-    crop = given.get("crop_size") if given.get("do_center_crop") else None
+    size = settings.get("size", {"height": 224, "width": 224})
+    crop = settings.get("crop_size") if settings.get("do_center_crop") else None
     final = _side(crop or size)
     edge = size.get("shortest_edge") if isinstance(size, dict) else None
-    if edge is not None and crop is None and given.get("crop_pct"):
+    if edge is not None and crop is None and settings.get("crop_pct"):
         # ConvNeXt's own rule: below 384 pixels, resize to size / crop_pct and cut out the centre.
-        edge = int(edge / given["crop_pct"]) if edge < 384 else None
-    normal = given.get("do_normalize", True)
+        edge = int(edge / settings["crop_pct"]) if edge < 384 else None
+    normal = settings.get("do_normalize", True)
     return (
         Pixels(
             size=final,
             shortest_edge=edge,
-            resample=given.get("resample", 2),
-            rescale=given.get("rescale_factor", 1 / 255) if given.get("do_rescale", True) else 1.0,
-            mean=tuple(given["image_mean"]) if normal and "image_mean" in given else (0.0, 0.0, 0.0),
-            std=tuple(given["image_std"]) if normal and "image_std" in given else (1.0, 1.0, 1.0),
+            resample=settings.get("resample", 2),
+            rescale=settings.get("rescale_factor", 1 / 255) if settings.get("do_rescale", True) else 1.0,
+            mean=tuple(settings["image_mean"]) if normal and "image_mean" in settings else (0.0, 0.0, 0.0),
+            std=tuple(settings["image_std"]) if normal and "image_std" in settings else (1.0, 1.0, 1.0),
         )
         .model_dump_json(indent=1)
         .encode()

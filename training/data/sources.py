@@ -9,7 +9,7 @@ import pandas as pd
 
 from evenhand.training.data.columns import Columns
 from evenhand.training.data.dataset import DataError, Rows, Schema, from_table
-from evenhand.training.data.items import needed
+from evenhand.training.data.items import item_columns
 
 HUB = "hub:"
 FORMATS = (".csv", ".jsonl", ".parquet")
@@ -26,13 +26,13 @@ def read(source: str, columns: Columns, seed: int) -> tuple[Rows, Schema, str]:
         DataError: a column is missing, or what it holds cannot be learnt from.
     """
     table, digest = read_table(source)
-    wanted = [
-        *needed(columns),
+    names = [
+        *item_columns(columns),
         columns.label,
         *columns.attributes,
         *([columns.split] if columns.split else []),
     ]
-    absent = [name for name in wanted if name not in table.columns]
+    absent = [name for name in names if name not in table.columns]
     if absent:
         raise DataError(
             f"{source}: no column {', '.join(absent)}; it has {', '.join(map(str, table.columns))}"
@@ -53,7 +53,7 @@ def read_table(source: str) -> tuple[pd.DataFrame, str]:
         The table, and a SHA-256 of its content.
 
     Raises:
-        DataError: it is not there, or cannot be read.
+        DataError: the source is missing or cannot be read.
     """
     if source.startswith(HUB):
         table = _from_hub(source.removeprefix(HUB))
@@ -81,22 +81,22 @@ def _from_hub(name: str) -> pd.DataFrame:
 
     try:
         if Path(name).exists():
-            found = datasets.load_from_disk(name)
+            parts = datasets.load_from_disk(name)
         else:
             place, _, configuration = name.partition(":")
             # Which data set is the user's choice; its hash is in the bundle.
-            found = datasets.load_dataset(place, configuration or None)  # nosec B615
-    except Exception as error:  # the library raises whatever its dozen back ends raise
+            parts = datasets.load_dataset(place, configuration or None)  # nosec B615
+    except Exception as error:  # the library passes on the errors of all its back ends
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(
             f"data set {name!r} cannot be read ({reason}); check its name and the network"
         ) from error
-    if isinstance(found, datasets.Dataset):
-        found = datasets.DatasetDict({"train": found})
+    if isinstance(parts, datasets.Dataset):
+        parts = datasets.DatasetDict({"train": parts})
     tables = []
-    for split, part in found.items():
+    for split, part in parts.items():
         table = part.to_pandas()
-        if "split" not in table.columns and len(found) > 1:
+        if "split" not in table.columns and len(parts) > 1:
             table["split"] = HUB_SPLITS.get(str(split), str(split))
         tables.append(table)
     joined: pd.DataFrame = pd.concat(tables, ignore_index=True)

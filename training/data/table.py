@@ -1,4 +1,4 @@
-"""A table as it is, row by row: a row that cannot be read is listed with the reason and costs the others nothing."""
+"""Read a table row by row. A row that cannot be read is listed with the reason; the others are still used."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Values = dict[str, str | None]
 
 @dataclass(frozen=True)
 class Refused:
-    """A row that cannot be judged."""
+    """A row that cannot be used."""
 
     row_number: int
     """Counted from 1, a header and blank lines left out."""
@@ -50,21 +50,21 @@ def read_table(path: Path) -> Table:
         raise DataError(f"{path}: expected a file ending in {', '.join(readers)}")
     try:
         content = path.read_bytes()
-        found = list(readers[path.suffix](content))
+        lines = list(readers[path.suffix](content))
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"{path}: not readable ({str(error).splitlines()[0]})") from error
-    rows = [(number, values) for number, values in enumerate(found, start=1) if isinstance(values, dict)]
+    rows = [(number, values) for number, values in enumerate(lines, start=1) if isinstance(values, dict)]
     refused = [
-        Refused(number, reason) for number, reason in enumerate(found, start=1) if isinstance(reason, str)
+        Refused(number, reason) for number, reason in enumerate(lines, start=1) if isinstance(reason, str)
     ]
     if not rows:
-        raise DataError(f"{path}: no readable row among {len(found)}")
+        raise DataError(f"{path}: no readable row among {len(lines)}")
     columns = list(dict.fromkeys(column for _, values in rows for column in values))
     return Table(path.name, path.parent, sha256(content).hexdigest(), columns, rows, refused)
 
 
 def _text(content: bytes) -> str:
-    """Bytes that are not UTF-8 become lone surrogates: the row that holds them is refused later, alone."""
+    """Decode UTF-8; invalid bytes become lone surrogates, so that only the row that holds them is refused."""
     return content.decode("utf-8-sig", errors="surrogateescape")
 
 
@@ -93,12 +93,12 @@ def _jsonl(content: bytes) -> Iterator[Values | str]:
         if not line.strip():
             continue
         try:
-            found = json.loads(line)
+            values = json.loads(line)
         except (ValueError, RecursionError):
             yield "not readable as JSON"
             continue
-        if isinstance(found, dict):
-            yield {name: None if value is None else str(value) for name, value in found.items()}
+        if isinstance(values, dict):
+            yield {name: None if value is None else str(value) for name, value in values.items()}
         else:
             yield "not a JSON object"
 

@@ -1,4 +1,4 @@
-"""Judge a bundle by running its own graph over rows, the way the service does."""
+"""Score a bundle: run its own graph over rows, as the service does, and compute every figure."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ class Answers:
     @property
     def score(self) -> Float32s:
         """``(rows,)`` probability of the served class."""
-        found: Float32s = self.scores.max(axis=1)
-        return found
+        highest: Float32s = self.scores.max(axis=1)
+        return highest
 
 
 def answer(
@@ -68,7 +68,15 @@ def answer(
     chosen: Ints,
     batches: Sequence[Ints] | None = None,
 ) -> Answers:
-    """Run the graph over some rows, in batches of like length unless told which of them go together."""
+    """Run the graph over some rows.
+
+    Args:
+        runner: The bundle's runner.
+        manifest: The bundle's manifest; its modes and abstention bounds apply.
+        encoded: All rows.
+        chosen: ``(rows,)`` indices of the rows to run.
+        batches: Positions in ``chosen`` of each batch; by default batches of like length.
+    """
     classes, attributes = len(manifest.labels), len(manifest.attributes)
     modes = np.array([MODE_CODES[attribute.mode] for attribute in manifest.attributes], dtype=np.int64)
     logits, base = np.zeros((2, len(chosen), classes), dtype=np.float32)
@@ -78,12 +86,8 @@ def answer(
     for batch in track(order, len(order), "running the bundle's graph"):
         arrays = collate([encoded[row] for row in chosen[batch]], pad_of(manifest.input))
         out = runner.run(arrays, np.repeat(modes[None], len(batch), axis=0))
-        logits[batch], base[batch], risk[batch], flagged[batch] = (
-            out.logits,
-            out.base_logits,
-            out.risk,
-            out.flagged,
-        )
+        logits[batch], base[batch] = out.logits, out.base_logits
+        risk[batch], flagged[batch] = out.risk, out.flagged
     applied, scores = flagged & (modes == MODE_CODES["apply"]), softmax(logits, axis=1)
     bounds = np.array([attribute.abstain_below or 0.0 for attribute in manifest.attributes])
     return Answers(
@@ -99,18 +103,18 @@ def answer(
     )
 
 
-def judge(answers: Answers, rows: Rows, schema: Schema) -> dict[str, Any]:
-    """Everything that is reported about one split, as plain values.
+def score(answers: Answers, rows: Rows, schema: Schema) -> dict[str, Any]:
+    """All figures of one split, as plain values.
 
-    Group means (label x attribute value). Every rate comes with its count and 95 % interval.
+    A cell is (label x group). Every rate has its count and 95 % interval.
     """
     truth = rows.labels[answers.rows]
-    found: dict[str, list[Cell]] = {"base": [], "final": []}
+    every_cell: dict[str, list[Cell]] = {"base": [], "final": []}
     attributes = {}
     for name in schema.attributes:
         attributes[name], of_attribute = _attribute(answers, rows, schema, name)
         for kind, listed in of_attribute.items():
-            found[kind] += listed
+            every_cell[kind] += listed
     return {
         "rows": len(truth),
         "min_cell_rows": MIN_CELL,
@@ -119,7 +123,7 @@ def judge(answers: Answers, rows: Rows, schema: Schema) -> dict[str, Any]:
             "final": asdict(Rate.of(answers.final == truth)),
             "difference": paired_difference(answers.base == truth, answers.final == truth),
         },
-        "worst_cell": {kind: _plain(worst(listed)) for kind, listed in found.items()},
+        "worst_cell": {kind: _plain(worst(listed)) for kind, listed in every_cell.items()},
         "flagged_share": float(answers.flagged.any(axis=1).mean()),
         "corrected_share": float(answers.corrected.mean()),
         "abstained_share": float(answers.abstained.mean()),
@@ -169,9 +173,9 @@ def _attribute(
 
 
 def _detector(answers: Answers, rows: Rows, schema: Schema, name: str) -> dict[str, Any]:
-    """Whom an attribute's detector flags, and whether that suffices."""
+    """Which rows an attribute's detector flags, and whether its rates meet FairNet's condition."""
     truth, groups, gated = rows.labels[answers.rows], rows.groups[name][answers.rows], list(schema.gated)
-    # An attribute without a detector of its own is judged by what any detector flags.
+    # For an attribute without its own detector, a row counts as flagged if any detector flags it.
     columns = [gated.index(name)] if name in gated else list(range(len(gated)))
     flagged: Bools = np.any(answers.flagged[:, columns], axis=1)
     return {
@@ -193,12 +197,15 @@ def _detector(answers: Answers, rows: Rows, schema: Schema, name: str) -> dict[s
 
 
 def _risk(answers: Answers, rows: Rows, schema: Schema, name: str) -> dict[str, Any] | None:
-    """Whether risks hold: outside the reference group as often as they say; ``None`` without an own detector."""
+    """Calibration of the risk against membership outside the reference group.
+
+    ``None`` for an attribute without its own detector.
+    """
     if name not in schema.gated:
         return None
     groups, column = rows.groups[name][answers.rows], list(schema.gated).index(name)
-    known = groups >= 0
-    return calibration(answers.risk[known, column], groups[known] > 0)
+    labelled = groups >= 0
+    return calibration(answers.risk[labelled, column], groups[labelled] > 0)
 
 
 def break_even(groups: Ints, truth: Ints, predicted: tuple[Ints, Ints], flagged: Bools) -> dict[str, Any]:
@@ -263,29 +270,31 @@ def _rates_plain(disparities: dict[str, Any]) -> dict[str, Any]:
     return {**disparities, "groups": groups, "against_reference": against_reference(disparities["groups"])}
 
 
-def summary(judged: dict[str, Any]) -> dict[str, Any]:
-    """The few figures that the manifest and ``bundle inspect`` show."""
+def summary(figures: dict[str, Any]) -> dict[str, Any]:
+    """The few figures that the manifest and ``bundle inspect`` show, from those of :func:`score`."""
+    copied = (
+        "rows",
+        "accuracy",
+        "worst_cell",
+        "flagged_share",
+        "corrected_share",
+        "abstained_share",
+        "flips",
+    )
     return {
-        "rows": judged["rows"],
-        "accuracy": judged["accuracy"],
-        "worst_cell": judged["worst_cell"],
-        **{name: judged[name] for name in ("flagged_share", "corrected_share", "abstained_share", "flips")},
+        **{name: figures[name] for name in copied},
         "attributes": {
             name: {
                 "worst_cell": of["worst_cell"],
-                "equalized_odds_difference": {
-                    kind: of["disparities_pooled"][kind]["equalized_odds_difference"]
-                    for kind in ("base", "final")
-                },
-                "demographic_parity_difference": {
-                    kind: of["disparities_pooled"][kind]["demographic_parity_difference"]
-                    for kind in ("base", "final")
+                **{
+                    metric: {kind: of["disparities_pooled"][kind][metric] for kind in ("base", "final")}
+                    for metric in ("equalized_odds_difference", "demographic_parity_difference")
                 },
                 "detector": {
                     k: of["detector"][k] for k in ("true_positive_rate", "false_positive_rate", "break_even")
                 },
             }
-            for name, of in judged["attributes"].items()
+            for name, of in figures["attributes"].items()
         },
     }
 

@@ -1,9 +1,8 @@
-"""How far a probability can be believed: calibration error, Brier score, and accuracy over the confident rows.
+"""Calibration of a probability: calibration error, Brier score, and accuracy over the most confident rows.
 
-Their intervals come from resampling rows with a fixed seed: the basic bootstrap (Davison and Hinkley 1997,
-    section
-5.2), which also takes back the upward bias of a calibration error over few rows. An interval is widened,
-where needed, to hold the figure itself.
+Intervals come from resampling rows with a fixed seed: the basic bootstrap (Davison and Hinkley 1997, section
+5.2), which also corrects the upward bias of a calibration error over few rows. An interval is widened, where
+needed, to contain the figure itself.
 """
 
 from __future__ import annotations
@@ -23,23 +22,23 @@ DRAWS = 500
 CURVE_POINTS = 100
 
 
-def reliability_bins(predicted: Floats, happened: Bools) -> list[Bin]:
-    """What was predicted and how often it held, over :data:`BINS` intervals of equal width.
+def reliability_bins(predicted: Floats, observed: Bools) -> list[Bin]:
+    """Mean prediction and observed rate in :data:`BINS` intervals of equal width.
 
     Args:
         predicted: ``(rows,)`` probabilities; 1 belongs to the last interval.
-        happened: ``(rows,)``.
+        observed: ``(rows,)`` whether the predicted event occurred.
     """
     code = _bin_of(predicted)
-    found = []
+    bins = []
     for index in range(BINS):
         inside, low, high = code == index, index / BINS, (index + 1) / BINS
         mean = float(predicted[inside].mean()) if inside.any() else (low + high) / 2
-        found.append(Bin(low, high, mean, Rate.of(happened[inside])))
-    return found
+        bins.append(Bin(low, high, mean, Rate.of(observed[inside])))
+    return bins
 
 
-def calibration(predicted: Floats, happened: Bools) -> dict[str, Any]:
+def calibration(predicted: Floats, observed: Bools) -> dict[str, Any]:
     r"""Expected calibration error and Brier score of a probability, with counts and 95 % intervals.
 
     .. math:: ECE = \sum_b \frac{n_b}{n} |\bar p_b - \bar y_b|, \quad Brier = \frac{1}{n} \sum_i (p_i - y_i)^2
@@ -48,20 +47,20 @@ def calibration(predicted: Floats, happened: Bools) -> dict[str, Any]:
 
     Args:
         predicted: ``(rows,)`` probability.
-        happened: ``(rows,)`` whether it came true.
+        observed: ``(rows,)`` whether the predicted event occurred.
 
     Returns:
         ``calibration_error`` and ``brier``, each ``n``, ``value``, ``low``, ``high`` (``None`` without rows),
         and the ``bins`` with rows.
     """
-    n, p, y = len(predicted), predicted.astype(float), happened.astype(float)
+    n, p, y = len(predicted), predicted.astype(float), observed.astype(float)
     off = np.zeros((n, BINS))
     off[np.arange(n), _bin_of(p)] = p - y
     squared = (p - y) ** 2
     return {
         "calibration_error": basic_bootstrap(n, DRAWS, lambda w: np.abs(w @ off).sum(axis=1) / n),
         "brier": basic_bootstrap(n, DRAWS, lambda w: w @ squared / n),
-        "bins": [asdict(each) for each in reliability_bins(p, happened) if each.observed.n],
+        "bins": [asdict(each) for each in reliability_bins(p, observed) if each.observed.n],
     }
 
 
@@ -84,7 +83,9 @@ def selective(confidence: Floats, correct: Bools) -> tuple[Floats, Floats]:
 
 
 def risk_coverage(confidence: Floats, correct: Bools) -> dict[str, Any]:
-    r"""Selective accuracy over coverage, and the area under its risk (El-Yaniv and Wiener 2010; Geifman et al. 2019).
+    r"""Selective accuracy over coverage, and the area under its risk.
+
+    Sources: El-Yaniv and Wiener 2010; Geifman et al. 2019.
 
     .. math:: AURC = \frac{1}{n} \sum_{k=1}^{n} \frac{errors among the k most confident}{k}
 
@@ -105,8 +106,8 @@ def risk_coverage(confidence: Floats, correct: Bools) -> dict[str, Any]:
         sorted_ = weights[:, order]
         rows = sorted_.cumsum(axis=1)[:, last]
         errors = (sorted_ * wrong).cumsum(axis=1)[:, last]
-        found: Floats = (np.diff(rows, prepend=0.0) * errors / np.maximum(rows, 1.0)).sum(axis=1) / n
-        return found
+        areas: Floats = (np.diff(rows, prepend=0.0) * errors / np.maximum(rows, 1.0)).sum(axis=1) / n
+        return areas
 
     coverage, accuracy = selective(confidence, correct)
     enough = np.flatnonzero(coverage * n >= MIN_CELL)

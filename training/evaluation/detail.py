@@ -1,6 +1,7 @@
-"""What a report says beyond ``evenhand.training.evaluation.bundle_score.judge``: who was moved, how far scores hold, whom nothing is known of.
+"""Further figures of an evaluation: moved decisions and calibration, per group and over all rows.
 
-All plain values. ``base`` is without correction, ``final`` as served.
+They add to :func:`evenhand.training.evaluation.bundle_score.score`. All are plain values; ``base`` is without
+correction, ``final`` as served.
 """
 
 from __future__ import annotations
@@ -22,20 +23,20 @@ KINDS = ("base", "final")
 
 
 def overall(answers: Answers, rows: Rows, schema: Schema) -> dict[str, Any]:
-    """How far scores hold over all rows.
+    """Calibration of the scores over all rows.
 
     Returns:
-        ``confidence`` (is the answered class right as often as its score says) and ``favourable`` (is the
-        true label favourable as often as its probability says), each per kind as
+        ``confidence`` (whether the answered class is right as often as its score says) and ``favourable``
+        (whether the true label is favourable as often as its probability says), each per kind as
         :func:`~evenhand.training.evaluation.calibration.calibration` gives it; ``risk_coverage`` per kind.
     """
     truth = rows.labels[answers.rows]
-    scores, favourable, happened = _favourable(answers, rows, schema)
-    confident = {kind: found.max(axis=1) for kind, found in scores.items()}
+    scores, favourable, observed = _favourable(answers, rows, schema)
+    confident = {kind: probabilities.max(axis=1) for kind, probabilities in scores.items()}
     right = {"base": answers.base == truth, "final": answers.final == truth}
     return {
         "confidence": {kind: calibration(confident[kind], right[kind]) for kind in KINDS},
-        "favourable": {kind: calibration(favourable[kind], happened) for kind in KINDS},
+        "favourable": {kind: calibration(favourable[kind], observed) for kind in KINDS},
         "risk_coverage": {kind: risk_coverage(confident[kind], right[kind]) for kind in KINDS},
     }
 
@@ -53,7 +54,7 @@ def of_attribute(answers: Answers, rows: Rows, schema: Schema, name: str) -> dic
 
 
 def _of_group(answers: Answers, rows: Rows, schema: Schema, inside: Bools) -> dict[str, Any]:
-    """Who was moved, and how far the favourable probability holds.
+    """Moved decisions, and the calibration of the favourable probability, in one group.
 
     Returns:
         ``rows``; ``accuracy`` and ``selection_rate`` per kind with the paired ``difference``, whose last two
@@ -62,13 +63,13 @@ def _of_group(answers: Answers, rows: Rows, schema: Schema, inside: Bools) -> di
         ``directions``; ``calibration`` per kind, without bins.
     """
     truth = rows.labels[answers.rows][inside]
-    _, favourable, happened = _favourable(answers, rows, schema)
+    _, favourable, observed = _favourable(answers, rows, schema)
     good = [schema.labels.index(label) for label in schema.favourable]
     base, final = answers.base[inside], answers.final[inside]
     selected = _pair(np.isin(base, good), np.isin(final, good))
     selected["difference"]["gained"] = selected["difference"].pop("mended")
     selected["difference"]["lost"] = selected["difference"].pop("broken")
-    held = {kind: calibration(favourable[kind][inside], happened[inside]) for kind in KINDS}
+    calibrated = {kind: calibration(favourable[kind][inside], observed[inside]) for kind in KINDS}
     return {
         "rows": int(inside.sum()),
         "accuracy": _pair(base == truth, final == truth),
@@ -78,14 +79,14 @@ def _of_group(answers: Answers, rows: Rows, schema: Schema, inside: Bools) -> di
             "directions": directions(base, final, schema.labels),
         },
         "calibration": {
-            kind: {key: held[kind][key] for key in ("calibration_error", "brier")} for kind in KINDS
+            kind: {key: calibrated[kind][key] for key in ("calibration_error", "brier")} for kind in KINDS
         },
     }
 
 
 def _pair(base: Bools, final: Bools) -> dict[str, Any]:
-    found = {"base": asdict(Rate.of(base)), "final": asdict(Rate.of(final))}
-    return {**found, "difference": paired_difference(base, final)}
+    rates = {"base": asdict(Rate.of(base)), "final": asdict(Rate.of(final))}
+    return {**rates, "difference": paired_difference(base, final)}
 
 
 def _favourable(
@@ -94,5 +95,7 @@ def _favourable(
     """Scores per kind, the probability of a favourable label per kind, and whether the true label is."""
     good = [schema.labels.index(label) for label in schema.favourable]
     scores: dict[str, Floats] = {"base": answers.base_scores, "final": answers.scores}
-    favourable = {kind: np.clip(found[:, good].sum(axis=1), 0.0, 1.0) for kind, found in scores.items()}
+    favourable = {
+        kind: np.clip(probabilities[:, good].sum(axis=1), 0.0, 1.0) for kind, probabilities in scores.items()
+    }
     return scores, favourable, np.isin(rows.labels[answers.rows], good)

@@ -25,7 +25,7 @@ class Bin:
     predicted: float
     """Mean predicted probability; the middle of the interval where there is no row."""
     observed: Rate
-    """How often it held."""
+    """How often the predicted event occurred."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ def pooled_name(reference: str) -> str:
 
 
 def members(names: Sequence[str], groups: Ints) -> dict[str, Bools]:
-    """Who belongs to each group, and to any but the reference: ``(rows,)`` each; unknown rows to none."""
-    found = {name: groups == index for index, name in enumerate(names)}
-    return {**found, pooled_name(names[0]): groups > 0}
+    """Membership ``(rows,)`` of each group, and of any but the reference; unknown rows belong to none."""
+    inside = {name: groups == index for index, name in enumerate(names)}
+    return {**inside, pooled_name(names[0]): groups > 0}
 
 
 def cells(
@@ -75,9 +75,9 @@ def cells(
     ]
 
 
-def worst(found: Sequence[Cell]) -> Cell | None:
+def worst(candidates: Sequence[Cell]) -> Cell | None:
     """The cell of lowest accuracy among those large enough."""
-    large = [cell for cell in found if cell.counts and cell.accuracy.value is not None]
+    large = [cell for cell in candidates if cell.counts and cell.accuracy.value is not None]
     return min(large, key=lambda cell: cell.accuracy.value or 0.0, default=None)
 
 
@@ -142,8 +142,8 @@ def against_reference(rates: dict[str, dict[str, Rate]]) -> dict[str, dict[str, 
 
 
 def _values(rates: dict[str, dict[str, Rate]], metric: str, min_rows: int) -> list[float]:
-    found = [rate[metric] for rate in rates.values()]
-    return [rate.value for rate in found if rate.value is not None and rate.n >= min_rows]
+    of_metric = [rate[metric] for rate in rates.values()]
+    return [rate.value for rate in of_metric if rate.value is not None and rate.n >= min_rows]
 
 
 def _gap(values: list[float]) -> float | None:

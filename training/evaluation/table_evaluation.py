@@ -1,4 +1,4 @@
-"""``evenhand evaluate`` in order: bundle, table, the bundle's own graph, figures. Read it first.
+"""``evenhand evaluate`` in order: load the bundle, read the table, run the bundle's graph, compute figures.
 
 The result is plain JSON with stable keys (:data:`FORMAT` counts their versions):
 
@@ -9,8 +9,8 @@ The result is plain JSON with stable keys (:data:`FORMAT` counts their versions)
 - ``data``: ``file``, ``sha256``, ``same_as_fitted`` (the file that the bundle was fitted on), ``columns``,
   ``favourable``, ``only``, ``rows`` (``in_file``, ``judged``, ``refused``, ``left_out`` per split),
   ``truncated``, ``absent_attributes``, ``new_groups``.
-- ``refused``: ``row_number`` and ``reason`` of each row that could not be judged.
-- ``figures``: what :func:`evenhand.training.evaluation.bundle_score.judge` and
+- ``refused``: ``row_number`` and ``reason`` of each row that could not be used.
+- ``figures``: what :func:`evenhand.training.evaluation.bundle_score.score` and
   :func:`evenhand.training.evaluation.detail.overall` give; under ``attributes`` each attribute and
   intersection, with what :func:`evenhand.training.evaluation.detail.of_attribute` gives as well.
 
@@ -31,30 +31,30 @@ from evenhand.console import say, track
 from evenhand.models.bundle import bundle as bundles
 from evenhand.models.bundle.bundle import Bundle
 from evenhand.models.bundle.runner import make_runner
-from evenhand.training.data.select_rows import Judgeable, RowSelection, judgeable
+from evenhand.training.data.select_rows import RowSelection, SelectedRows, select_rows
 from evenhand.training.data.table import Table, read_table
 from evenhand.training.evaluation import detail
-from evenhand.training.evaluation.bundle_score import answer, judge
+from evenhand.training.evaluation.bundle_score import answer, score
 
 FORMAT = 1
 LIBRARIES = ("onnxruntime", "tokenizers", "numpy")
 
 
-def audit(bundle_path: Path, data: Path, wanted: RowSelection) -> dict[str, Any]:
-    """Judge a bundle on a table.
+def evaluate_table(bundle_path: Path, data: Path, selection: RowSelection) -> dict[str, Any]:
+    """Evaluate a bundle on a table.
 
     Returns:
         What the module's docstring says.
 
     Raises:
-        BundleError: the bundle does not hold.
+        BundleError: the bundle cannot be verified or does not run here.
         DataError: the table cannot be used.
     """
     bundle = bundles.load(bundle_path)
     table = read_table(data)
-    say(f"{table.name}: {len(table.rows) + len(table.refused)} rows; encoding those to judge")
-    found = judgeable(table, bundle, wanted)
-    say(f"judging {len(found.rows)} rows; {len(found.refused)} cannot be judged")
+    say(f"{table.name}: {len(table.rows) + len(table.refused)} rows; encoding those to evaluate")
+    selected = select_rows(table, bundle, selection)
+    say(f"evaluating {len(selected.rows)} rows; {len(selected.refused)} cannot be used")
     return {
         "format": FORMAT,
         "made": {
@@ -63,20 +63,20 @@ def audit(bundle_path: Path, data: Path, wanted: RowSelection) -> dict[str, Any]
             "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
         },
         "bundle": _bundle(bundle),
-        "data": _data(table, bundle, found),
-        "refused": [asdict(row) for row in found.refused],
-        "figures": figures(bundle, found),
+        "data": _data(table, bundle, selected),
+        "refused": [asdict(row) for row in selected.refused],
+        "figures": figures(bundle, selected),
     }
 
 
-def figures(bundle: Bundle, found: Judgeable) -> dict[str, Any]:
-    """Run the graph and count."""
-    answers = answer(make_runner(bundle), bundle.manifest, found.encoded, np.arange(len(found.rows)))
-    judged = judge(answers, found.rows, found.schema)
-    attributes = judged["attributes"]
+def figures(bundle: Bundle, selected: SelectedRows) -> dict[str, Any]:
+    """Run the graph over the selected rows and compute the figures."""
+    answers = answer(make_runner(bundle), bundle.manifest, selected.encoded, np.arange(len(selected.rows)))
+    scored = score(answers, selected.rows, selected.schema)
+    attributes = scored["attributes"]
     for name, of in track(attributes.items(), len(attributes), "calibration and intervals per attribute"):
-        of.update(detail.of_attribute(answers, found.rows, found.schema, name))
-    return {**judged, **detail.overall(answers, found.rows, found.schema)}
+        of.update(detail.of_attribute(answers, selected.rows, selected.schema, name))
+    return {**scored, **detail.overall(answers, selected.rows, selected.schema)}
 
 
 def _bundle(bundle: Bundle) -> dict[str, Any]:
@@ -98,28 +98,28 @@ def _bundle(bundle: Bundle) -> dict[str, Any]:
     }
 
 
-def _data(table: Table, bundle: Bundle, found: Judgeable) -> dict[str, Any]:
-    wanted = found.wanted
+def _data(table: Table, bundle: Bundle, selected: SelectedRows) -> dict[str, Any]:
+    selection = selected.selection
     return {
         "file": table.name,
         "sha256": table.sha256,
         "same_as_fitted": table.sha256 == bundle.manifest.provenance.data_sha256,
         "columns": {
-            "text": None if bundle.manifest.task == "table" else wanted.text,
-            "text_pair": wanted.text_pair,
-            "label": wanted.label,
-            "attributes": list(wanted.attributes),
-            "split": wanted.split,
+            "text": None if bundle.manifest.task == "table" else selection.text,
+            "text_pair": selection.text_pair,
+            "label": selection.label,
+            "attributes": list(selection.attributes),
+            "split": selection.split,
         },
-        "favourable": list(wanted.favourable),
-        "only": list(wanted.only),
+        "favourable": list(selection.favourable),
+        "only": list(selection.only),
         "rows": {
             "in_file": len(table.rows) + len(table.refused),
-            "judged": len(found.rows),
-            "refused": len(found.refused),
-            "left_out": found.left_out,
+            "judged": len(selected.rows),
+            "refused": len(selected.refused),
+            "left_out": selected.left_out,
         },
-        "truncated": sum(row.truncated for row in found.encoded),
-        "absent_attributes": list(found.absent),
-        "new_groups": {name: list(groups) for name, groups in found.new_groups.items()},
+        "truncated": sum(row.truncated for row in selected.encoded),
+        "absent_attributes": list(selected.absent),
+        "new_groups": {name: list(groups) for name, groups in selected.new_groups.items()},
     }

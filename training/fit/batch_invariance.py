@@ -19,21 +19,23 @@ BATCH_ROWS = 32
 
 
 @dataclass(frozen=True)
-class Company:
-    """Rows answered alone, and again in batches of mixed lengths."""
+class BatchInvariance:
+    """How the answers to rows differ between batches of one row and batches of mixed lengths."""
 
     rows: int
     difference: float
-    """The largest of any score, base score or risk."""
+    """The largest absolute difference of any score, base score or risk."""
 
     @property
     def holds(self) -> bool:
-        """Whether no row's answer depends on others: labels and flags can differ in a tie only."""
+        """Whether no answer depends on the other rows of its batch; only ties can change labels or flags."""
         return self.difference <= TOLERANCE
 
 
-def company(runner: GraphRunner, manifest: Manifest, encoded: Sequence[Encoded], seed: int = 0) -> Company:
-    """Answer up to :data:`ROWS` rows both ways."""
+def check_batch_invariance(
+    runner: GraphRunner, manifest: Manifest, encoded: Sequence[Encoded], seed: int = 0
+) -> BatchInvariance:
+    """Compare the answers to up to :data:`ROWS` rows, drawn by the seed, alone and in batches."""
     chosen = np.random.default_rng(seed).permutation(len(encoded))[:ROWS]
     places = np.arange(len(chosen))
     alone, mixed = (
@@ -51,4 +53,4 @@ def company(runner: GraphRunner, manifest: Manifest, encoded: Sequence[Encoded],
         for name in ("scores", "base_scores", "risk")
     ]
     # Not the built-in max, which may drop a NaN.
-    return Company(len(chosen), float(np.max(differences)))
+    return BatchInvariance(len(chosen), float(np.max(differences)))

@@ -1,4 +1,4 @@
-"""``evenhand export`` in order: lower the weights, judge both bundles on the same rows, refuse or write."""
+"""``evenhand export`` in order: convert weights, evaluate both bundles on the same rows, refuse or write."""
 
 from __future__ import annotations
 
@@ -17,54 +17,54 @@ from evenhand.models.bundle import bundle as bundles
 from evenhand.models.bundle.bundle import Bundle
 from evenhand.models.bundle.manifest import Attribute, Manifest
 from evenhand.models.bundle.runtime_onnx import GraphRunner
-from evenhand.models.onnx.quantize import Precision, lower
-from evenhand.training.data.dataset import DataError, refuse_existing
-from evenhand.training.data.select_rows import Judgeable, RowSelection, judgeable
+from evenhand.models.onnx.quantize import Precision, convert_weights
+from evenhand.training.data.dataset import DataError, draft_of, refuse_existing
+from evenhand.training.data.select_rows import RowSelection, SelectedRows, select_rows
 from evenhand.training.data.table import read_table
 from evenhand.training.evaluation.bundle_score import Answers, answer
-from evenhand.training.fit.batch_invariance import TOLERANCE, Company, company
-from evenhand.training.fit.finalize import SplitScores, seal
+from evenhand.training.fit.batch_invariance import TOLERANCE, BatchInvariance, check_batch_invariance
+from evenhand.training.fit.finalize import SplitScores, finalize
 
 KINDS = {"base": "base", "final": "corrected"}
 MADE_ANEW = (bundles.GRAPH, bundles.REFERENCE, bundles.CARD)
 
 
 @dataclass(frozen=True)
-class Lowered:
-    """A bundle with lower precision next to the one it is made from, both judged on the same rows."""
+class ConvertedBundle:
+    """A bundle with lower precision and the original, both evaluated on the same rows."""
 
     original: Bundle
     bundle: Bundle
-    """Not written yet: its manifest lacks evaluation and hashes."""
+    """The new bundle in memory; its manifest lacks evaluation and hashes."""
     before: SplitScores
     after: SplitScores
-    company: Company
+    invariance: BatchInvariance
     tolerance: float
     split: str
-    """What the rows are called."""
+    """Name of the rows in the evaluation."""
 
-    def value(self, judged: SplitScores, figure: str, kind: str) -> float | None:
+    def value(self, scores: SplitScores, figure: str, kind: str) -> float | None:
         """``accuracy`` or ``worst_cell`` of the ``base`` or ``final`` answer."""
-        found = judged.figures[self.split][figure][kind]
-        value: float | None = found if found is None else found.get("accuracy", found)["value"]
+        rate = scores.figures[self.split][figure][kind]
+        value: float | None = rate if rate is None else rate.get("accuracy", rate)["value"]
         return value
 
     def reasons(self) -> list[str]:
-        """Why the bundle must not be written; nothing if it may."""
-        found = []
+        """Why the bundle must not be written; empty if it may."""
+        reasons = []
         for figure, words in (("accuracy", "accuracy"), ("worst_cell", "the worst cell")):
             for kind, name in KINDS.items():
-                before, after = (self.value(judged, figure, kind) for judged in (self.before, self.after))
-                # A float's rounding is no loss.
+                before, after = (self.value(scores, figure, kind) for scores in (self.before, self.after))
+                # 1e-9 allows for the rounding of floats.
                 if before is not None and after is not None and before - after > self.tolerance + 1e-9:
-                    lost, limit = 100 * (before - after), 100 * self.tolerance
-                    found.append(f"{words} ({name}) falls by {lost:.2f} points, more than {limit:g}")
-        if not self.company.holds:
-            found.append(
-                f"a row's answer depends on its batch: scores differ by up to {self.company.difference:.1e}, more than "
-                f"{TOLERANCE:.0e}"
+                    fall, limit = 100 * (before - after), 100 * self.tolerance
+                    reasons.append(f"{words} ({name}) falls by {fall:.2f} points, more than {limit:g}")
+        if not self.invariance.holds:
+            reasons.append(
+                "a row's answer depends on its batch: scores differ by up to "
+                f"{self.invariance.difference:.1e}, more than {TOLERANCE:.0e}"
             )
-        return found
+        return reasons
 
     def changed(self) -> dict[str, int]:
         """Decisions that differ from the original's, by kind."""
@@ -75,12 +75,14 @@ class Lowered:
         }
 
 
-def prepare(path: Path, data: Path, precision: Precision, wanted: RowSelection, tolerance: float) -> Lowered:
-    """Lower a bundle's weights and judge the result next to it; writes nothing.
+def prepare(
+    path: Path, data: Path, precision: Precision, selection: RowSelection, tolerance: float
+) -> ConvertedBundle:
+    """Convert a bundle's weights and evaluate the result and the original; writes nothing.
 
     Raises:
-        BundleError: the bundle does not hold.
-        DataError: the table cannot be used, the bundle has no graph, or its weights take no more bytes
+        BundleError: the bundle cannot be verified or does not run here.
+        DataError: the table cannot be used, the bundle has no ONNX graph, or its weights are converted
             already.
     """
     original = bundles.load(path)
@@ -94,55 +96,54 @@ def prepare(path: Path, data: Path, precision: Precision, wanted: RowSelection, 
             f"{path}: its weights are {stored}; export {precision} from a bundle that stores more"
         )
     table = read_table(data)
-    say(f"{table.name}: {len(table.rows) + len(table.refused)} rows; encoding those to judge")
-    found = judgeable(table, original, wanted)
-    if found.absent:
+    say(f"{table.name}: {len(table.rows) + len(table.refused)} rows; encoding those to evaluate")
+    selected = select_rows(table, original, selection)
+    if selected.absent:
         raise DataError(
-            f"{table.name}: no column {', '.join(found.absent)}; every attribute's cells must be compared"
+            f"{table.name}: no column {', '.join(selected.absent)}; every attribute's cells must be compared"
         )
-    say(f"judging {len(found.rows)} rows; {len(found.refused)} cannot be judged")
-    split = "+".join(found.wanted.only) or "rows"
-    before, _ = _judge(original, found, split)
+    say(f"evaluating {len(selected.rows)} rows; {len(selected.refused)} cannot be used")
+    split = "+".join(selected.selection.only) or "rows"
+    before, _ = _score(original, selected, split)
     if before.figures[split]["worst_cell"]["base"] is None:
         raise DataError(
-            f"{table.name}: no cell has {before.figures[split]['min_cell_rows']} rows; judge more of them"
+            f"{table.name}: no cell has {before.figures[split]['min_cell_rows']} rows; give more rows"
         )
     say(f"storing weights as {precision}")
-    graph = lower(onnx.load_model_from_string(original.graph), precision).SerializeToString()
-    note = {"tolerance": tolerance, "data_sha256": table.sha256, "rows": len(found.rows), "split": split}
-    lowered = replace(original, graph=graph, manifest=_manifest(original, precision, note))
-    after, runner = _judge(lowered, found, split)
-    same = company(runner, original.manifest, found.encoded)
-    return Lowered(original, lowered, before, after, same, tolerance, split)
+    graph = convert_weights(onnx.load_model_from_string(original.graph), precision).SerializeToString()
+    note = {"tolerance": tolerance, "data_sha256": table.sha256, "rows": len(selected.rows), "split": split}
+    bundle = replace(original, graph=graph, manifest=_manifest(original, precision, note))
+    after, runner = _score(bundle, selected, split)
+    invariance = check_batch_invariance(runner, original.manifest, selected.encoded)
+    return ConvertedBundle(original, bundle, before, after, invariance, tolerance, split)
 
 
-def write(lowered: Lowered, out: Path) -> None:
+def write(converted: ConvertedBundle, out: Path) -> None:
     """Write the bundle next to ``out`` and rename it at the end.
 
     Raises:
         DataError: ``out`` exists, or there is a reason not to write.
     """
     refuse_existing(out)
-    if reasons := lowered.reasons():
+    if reasons := converted.reasons():
         raise DataError(f"not written: {'; '.join(reasons)}")
-    draft = out.with_name(f".{out.name}.part")
-    shutil.rmtree(draft, ignore_errors=True)
-    for name in lowered.original.manifest.files:
+    draft = draft_of(out)
+    for name in converted.original.manifest.files:
         if name not in MADE_ANEW and not name.startswith("evaluation/"):
             (draft / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(lowered.original.path / name, draft / name)
-    (draft / bundles.GRAPH).write_bytes(lowered.bundle.graph)
-    seal(draft, out, lowered.bundle.manifest, lowered.after)
+            shutil.copyfile(converted.original.path / name, draft / name)
+    (draft / bundles.GRAPH).write_bytes(converted.bundle.graph)
+    finalize(draft, out, converted.bundle.manifest, converted.after)
 
 
-def _judge(bundle: Bundle, found: Judgeable, split: str) -> tuple[SplitScores, GraphRunner]:
+def _score(bundle: Bundle, selected: SelectedRows, split: str) -> tuple[SplitScores, GraphRunner]:
     runner = GraphRunner(bundle)
-    answers: Answers = answer(runner, bundle.manifest, found.encoded, np.arange(len(found.rows)))
-    return SplitScores.of({split: answers}, found.rows, found.schema), runner
+    answers: Answers = answer(runner, bundle.manifest, selected.encoded, np.arange(len(selected.rows)))
+    return SplitScores.of({split: answers}, selected.rows, selected.schema), runner
 
 
 def _manifest(original: Bundle, precision: Precision, note: dict[str, Any]) -> Manifest:
-    """The original's, but for what lower precision changes. Thresholds and modes stay; a certificate does not."""
+    """The original's manifest with the new precision: thresholds and modes stay, the certificate goes."""
     manifest, now = original.manifest, datetime.now(UTC).isoformat(timespec="seconds")
     export = {
         "bundle_sha256": original.sha256,
@@ -169,7 +170,7 @@ def _manifest(original: Bundle, precision: Precision, note: dict[str, Any]) -> M
 
 
 def _attribute(attribute: Attribute, certified: bool, precision: Precision) -> Attribute:
-    """A certificate is about the graph it was tested on, so its words are about another bundle now."""
+    """Say that a certificate is about the original's graph, on which it was tested."""
     if not certified or attribute.mode == "off":
         return attribute
     why = f"of the bundle this was exported from: {attribute.why}; not certified with {precision} weights"

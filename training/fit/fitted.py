@@ -1,4 +1,4 @@
-"""What a fit learnt, before it is written."""
+"""The result of a fit, before it is written."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from evenhand.training.learning.config import FitConfig
 
 @dataclass(frozen=True)
 class Fitted:
-    """All that the stages made."""
+    """The results of all stages."""
 
     config: FitConfig
     data_sha256: str
@@ -27,16 +27,16 @@ class Fitted:
     @property
     def rows(self) -> Rows:
         """The data, with the groups that the detectors were taught."""
-        return self.learnt.arm.rows
+        return self.learnt.learner.rows
 
     @property
     def schema(self) -> Schema:
-        """What its values mean."""
-        return self.learnt.arm.schema
+        """The meaning of the data's values."""
+        return self.learnt.learner.schema
 
     @property
-    def watches(self) -> bool:
-        """Whether rows are flagged and nothing corrects them."""
+    def only_counts(self) -> bool:
+        """Whether flagged rows are only counted, because nothing corrects them."""
         return self.config.correction.method == NONE.name
 
     @property

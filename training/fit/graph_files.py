@@ -1,4 +1,7 @@
-"""Write what a bundle's engine runs, and prove it: an ONNX graph, or torch's files for a base that ONNX cannot take."""
+"""Write the files that a bundle's engine runs, and prove that they answer as the model does.
+
+They are an ONNX graph, or torch's files for a base that ONNX cannot take.
+"""
 
 from __future__ import annotations
 
@@ -28,18 +31,18 @@ PARITY_ROWS = 320
 def write_model(
     fitted: Fitted, draft: Path, describe: Callable[[Engine], Manifest]
 ) -> tuple[Manifest, Runner]:
-    """Write everything that answers need, with the engine that the fit was asked for.
+    """Write all files that answers need, for the engine in the settings.
 
     Args:
         fitted: What was learnt.
-        draft: The bundle's folder; made here.
+        draft: The bundle's empty folder.
         describe: The manifest, without evaluation and hashes, for an engine.
 
     Returns:
         The manifest, and a runner over the bytes that were written.
 
     Raises:
-        DataError: ONNX cannot take the base, and only ONNX was asked for.
+        DataError: ONNX cannot take the base, and the settings allow no other engine.
         ParityError: the torch engine and the model disagree.
     """
     for name in ("preprocess", "adapter", "evaluation"):
@@ -47,19 +50,20 @@ def write_model(
     (draft / PREPROCESS[fitted.base.spec.kind]).write_bytes(fitted.base.preprocess)
     fitted.fairnet.correction.save(draft / "adapter", fitted.config.public_base)
     save_file(fitted.fairnet.detectors.state_dict(), draft / bundles.DETECTOR)
-    wanted, only_graph = fitted.config.engine, fitted.config.correction.method != ConditionalLora.method
-    if wanted != "torch":
+    engine, only_graph = fitted.config.engine, fitted.config.correction.method != ConditionalLora.method
+    if engine != "torch":
         try:
             return _onnx(fitted, draft, describe("onnx"))
         except (ExportError, BundleError, ParityError) as error:
-            if wanted == "onnx" or only_graph:
+            if engine == "onnx" or only_graph:
                 method = " --method lora" if only_graph else ""
                 raise DataError(
                     f"ONNX cannot take this base ({error}); fit with --engine torch{method}"
                 ) from error
             (draft / bundles.GRAPH).unlink(missing_ok=True)
             say(
-                f"ONNX cannot take this base ({error}); writing it for the torch engine, which serving then needs"
+                f"ONNX cannot take this base ({error}); "
+                "writing it for the torch engine, which serving then needs"
             )
     return _torch(fitted, draft, describe("torch"))
 
@@ -74,7 +78,7 @@ def _onnx(fitted: Fitted, draft: Path, manifest: Manifest) -> tuple[Manifest, Ru
     say("exporting the graph")
     content = to_onnx(fitted.fairnet, fitted.config.weights, sample(fitted)).SerializeToString()
     (draft / bundles.GRAPH).write_bytes(content)
-    # Before the manifest is final; the bytes are those just written.
+    # The manifest is not final yet; the graph's bytes are those just written.
     return manifest, _proven(fitted, Bundle(draft, manifest, "", content, b"", b""))
 
 
@@ -99,7 +103,7 @@ def prove_parity(fitted: Fitted, runner: Runner) -> Parity:
     """
     chosen = fitted.rows.of("val")[:PARITY_ROWS]
     thresholds = torch.from_numpy(runner.thresholds)
-    found = []
+    parities = []
     for start in range(0, len(chosen), 32):
         batch = chosen[start : start + 32]
         arrays = collate([fitted.base.encoded[row] for row in batch], fitted.base.pad_id)
@@ -111,14 +115,14 @@ def prove_parity(fitted: Fitted, runner: Runner) -> Parity:
             try:
                 answers = runner.run(arrays, modes)
             except Exception as error:  # ONNX Runtime's errors share no public base class
-                # The exporter may take one length of its sample for the only one.
+                # The exporter may have fixed a dimension to its size in the sample.
                 raise ParityError("what was exported does not run on every batch") from error
-            found.append(compare(expected, answers, thresholds))
+            parities.append(compare(expected, answers, thresholds))
     parity = Parity(
         rows=len(chosen),
-        max_logit_difference=max(p.max_logit_difference for p in found),
-        max_risk_difference=max(p.max_risk_difference for p in found),
-        decisions_outside_band=sum(p.decisions_outside_band for p in found),
+        max_logit_difference=max(p.max_logit_difference for p in parities),
+        max_risk_difference=max(p.max_risk_difference for p in parities),
+        decisions_outside_band=sum(p.decisions_outside_band for p in parities),
     )
     parity.check()
     return parity

@@ -1,4 +1,4 @@
-"""``--method``: what corrects at inference, or how the base itself is trained; one name for either."""
+"""``--method``: the corrector at inference, or the method that trains the base; one option for both."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def retrainings() -> dict[str, Retraining]:
-    """Methods of the comparison whose outcome is a base, by name; loaded here, for their libraries take seconds."""
+    """Training-time methods, which make a base, by name; imported here as their libraries load slowly."""
     from evenhand.training.baselines.index import METHODS
     from evenhand.training.baselines.retrain import Retraining
 
@@ -33,7 +33,7 @@ def retrainings() -> dict[str, Retraining]:
 
 
 def with_method(config: FitConfig, name: str) -> FitConfig:
-    """The settings with a method in their place.
+    """The settings with another method.
 
     Raises:
         DataError: no such method makes a bundle.
@@ -43,16 +43,16 @@ def with_method(config: FitConfig, name: str) -> FitConfig:
     if name in retrainings():
         return replace(config, retraining=name, correction=replace(config.correction, method=NONE.name))
     raise DataError(
-        f"--method {name}: no such method makes a bundle; correct at inference with {', '.join(correctors())}, or "
-        f"train the base by {', '.join(retrainings())}"
+        f"--method {name}: no such method makes a bundle; correct at inference with "
+        f"{', '.join(correctors())}, or train the base by {', '.join(retrainings())}"
     )
 
 
 def check(config: FitConfig) -> None:
-    """Refuse what cannot end well, before any work.
+    """Refuse settings that contradict each other, before any work.
 
     Raises:
-        DataError: the method needs what other settings forbid, or a name is none.
+        DataError: the method does not fit the other settings, or a name does not fit a manifest.
     """
     _check_names(config)
     method = config.correction.method
@@ -69,52 +69,52 @@ def check(config: FitConfig) -> None:
 
 
 def _check_names(config: FitConfig) -> None:
-    """Refuse at once what a manifest could not say at the end."""
+    """Refuse names that the manifest would not accept, before any work."""
     for option, value in (("name", config.name), ("version", config.version)):
         try:
             TypeAdapter(Name).validate_python(value)
         except ValidationError:
             raise DataError(
-                f"--{option} {value!r} cannot stand in a manifest: at most 64 letters, digits, spaces and . _ + -, the "
-                f"first a letter or digit"
+                f"--{option} {value!r} cannot stand in a manifest: at most 64 letters, digits, spaces and "
+                ". _ + -, the first a letter or digit"
             ) from None
 
 
 def _check_always(config: FitConfig, method: CorrectorMethod) -> None:
     """Refuse to flag every row for a corrector that could then only leave the base as it is."""
     if method is NONE:
-        told = config.retraining or method.name
+        method_name = config.retraining or method.name
         raise DataError(
-            f"--gate always with --method {told}: nothing is corrected at inference, so there is no gate to open, and "
-            "every row would be counted as flagged\nleave out --gate always"
+            f"--gate always with --method {method_name}: nothing is corrected at inference, so there is no "
+            "gate to open, and every row would be counted as flagged\nleave out --gate always"
         )
     if method.compares:
         others = [name for name, each in correctors().items() if each.chosen and not each.compares]
         raise DataError(
-            f"--gate always with --method {method.name} can learn nothing: it compares flagged rows with the others, "
-            f"and there are no others\nleave out --gate always, or correct every row with {', '.join(others)}"
+            f"--gate always with --method {method.name} can learn nothing: it compares flagged rows with the "
+            "others, and there are no others\n"
+            f"leave out --gate always, or correct every row with {', '.join(others)}"
         )
 
 
 def retrained(
     config: FitConfig, prepared: base_model.Base, rows: Rows, schema: Schema, work: Path
 ) -> base_model.Base:
-    """The base that a training-time method makes, from the same pretrained encoder; the base itself without one.
+    """The base that the training-time method makes from the same encoder; without a method the base as it is.
 
     Args:
         config: All settings.
-        prepared: The base as plain fine-tuning leaves it: what some methods begin with, and all choose
-            against.
+        prepared: The base after plain fine-tuning: some methods start from it, and all are compared with it.
         rows: The data.
-        schema: What its values mean.
-        work: Where the result is kept, so that a fit of this base and data that is run again takes it up.
+        schema: The meaning of its values.
+        work: Folder of the result; a second fit of this base and data reuses it.
 
     Raises:
         DataError: the method is not defined for this data.
     """
     if config.retraining is None:
         return prepared
-    from evenhand.training.baselines.context import Context
+    from evenhand.training.baselines.base import Context
 
     method = retrainings()[config.retraining]
     say(f"training the base by the method {method.name} ({method.source})")

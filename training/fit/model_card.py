@@ -1,4 +1,4 @@
-"""MODEL_CARD.md, written from the manifest and the evaluation; every figure with its count and interval."""
+"""Write MODEL_CARD.md from the manifest and the evaluation; every figure has its count and interval."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def write(manifest: Manifest, evaluation: dict[str, Any]) -> str:
 
     Args:
         manifest: The bundle's manifest.
-        evaluation: What ``evenhand.training.evaluation.bundle_score.judge`` found, per split.
+        evaluation: The figures of :func:`evenhand.training.evaluation.bundle_score.score`, per split.
     """
     parts = [
         f"# {manifest.name} {manifest.version}",
@@ -35,7 +35,7 @@ def write(manifest: Manifest, evaluation: dict[str, Any]) -> str:
         "## Certificate",
         _certificate(manifest),
         *_precision(manifest),
-        *(_split(name, judged) for name, judged in evaluation.items()),
+        *(_split(name, figures) for name, figures in evaluation.items()),
         "## Provenance",
         _provenance(manifest),
     ]
@@ -51,13 +51,13 @@ def _mechanism(manifest: Manifest) -> str:
 
 def _base(manifest: Manifest) -> str:
     """The base, and where the detectors read it."""
-    c, trained = manifest.correction, manifest.provenance.settings.get("retraining")
+    c, retraining = manifest.correction, manifest.provenance.settings.get("retraining")
+    trained = f", trained by the method {retraining}" if retraining else ""
     return (
-        f"A base classifier ({manifest.provenance.base}"
-        + (f", trained by the method {trained}" if trained else "")
-        + f") with labels {', '.join(manifest.labels)} (favourable: {', '.join(manifest.favourable)}). A bias "
-        f"detector per attribute reads the input of block {c.layer} of {c.layers} ({c.pooling} pooling); a row is "
-        "flagged where its risk reaches the attribute's threshold."
+        f"A base classifier ({manifest.provenance.base}{trained}) with labels {', '.join(manifest.labels)} "
+        f"(favourable: {', '.join(manifest.favourable)}). A bias detector per attribute reads the input of "
+        f"block {c.layer} of {c.layers} ({c.pooling} pooling); a row is flagged where its risk reaches the "
+        "attribute's threshold."
     )
 
 
@@ -126,8 +126,8 @@ def _risk(manifest: Manifest) -> str:
             "probability of the row's true label."
         )
     return (
-        "The risk is the calibrated probability that the row does not belong to the reference group; it is an "
-        "inference about a sensitive attribute: treat it as personal data."
+        "The risk is the calibrated probability that the row does not belong to the reference group; it is "
+        "an inference about a sensitive attribute: treat it as personal data."
     )
 
 
@@ -150,15 +150,16 @@ def _precision(manifest: Manifest) -> list[str]:
         return []
     return [
         "## Precision",
-        f"Exported with {export['weights']} weights from a bundle whose weights are {export['bundle_weights']} "
-        f"(`{export['bundle_sha256']}`); thresholds and modes are that bundle's. Accuracy and the worst cell, of the "
-        f"base and of the answer as served, fall by at most {100 * export['tolerance']:g} points on the "
-        f"{export['rows']} rows below. Certificate and tests above are about that bundle, not about this one.",
+        f"Exported with {export['weights']} weights from a bundle whose weights are "
+        f"{export['bundle_weights']} (`{export['bundle_sha256']}`); thresholds and modes are that bundle's. "
+        "Accuracy and the worst cell, of the base and of the answer as served, fall by at most "
+        f"{100 * export['tolerance']:g} points on the {export['rows']} rows below. Certificate and tests "
+        "above are about that bundle, not about this one.",
     ]
 
 
 def _certificate(manifest: Manifest) -> str:
-    """What was tested, what was found, and what that does not say."""
+    """What was tested, the result, and what it does not cover."""
     c = manifest.certificate
     if not manifest.correction.changes_answers:
         return "There is nothing to certify: no answer is changed."
@@ -166,24 +167,24 @@ def _certificate(manifest: Manifest) -> str:
         return f"**The thresholds are not certified**, nor was that tried: {UNCERTIFIED}"
     if not c.trials:
         return (
-            "**The thresholds are not certified**: no setting did better than the base on the tuning rows, so none "
-            f"was tested on the {c.rows} validation rows. {_as_written(manifest)}"
+            "**The thresholds are not certified**: no setting did better than the base on the tuning rows, "
+            f"so none was tested on the {c.rows} validation rows. {_as_written(manifest)}"
         )
     cell = "no cell was large enough" if c.worst_cell is None else "{} = {}, {}".format(*c.worst_cell)
     points = f"{100 * c.epsilon:g} points"
     result = (
-        f"**Certified**: overall accuracy falls by less than {points}, and accuracy in the base's worst cell ({cell}) "
-        "rises, on rows like the validation rows."
+        f"**Certified**: overall accuracy falls by less than {points}, and accuracy in the base's worst cell "
+        f"({cell}) rises, on rows like the validation rows."
         if manifest.certified
         else f"**The thresholds are not certified**: no setting passed. {_as_written(manifest)}"
     )
     lines = [
         result,
         "",
-        f"Learn-then-Test (arXiv 2110.01052) with exact paired tests on {c.rows} validation rows, family-wise level "
-        f"{c.alpha:g}. {c.settings_in_order} settings were put in order on tuning rows; the first of them were tested. "
-        f"The cell was named on tuning rows. Not certified: that no other cell loses, or becomes the worst; see all "
-        "cells below.",
+        f"Learn-then-Test (arXiv 2110.01052) with exact paired tests on {c.rows} validation rows, "
+        f"family-wise level {c.alpha:g}. {c.settings_in_order} settings were put in order on tuning rows; "
+        "the first of them were tested. The cell was named on tuning rows. Not certified: that no other "
+        "cell loses, or becomes the worst; see all cells below.",
         "",
         f"| strength | levels | p of a loss above {points} | p of no gain in the cell | certified |",
         "|---|---|---|---|---|",
@@ -198,35 +199,38 @@ def _certificate(manifest: Manifest) -> str:
 
 
 def _as_written(manifest: Manifest) -> str:
-    """What follows from there being no certificate."""
+    """How the bundle is written without a certificate."""
     if all(attribute.mode == "off" for attribute in manifest.attributes):
         return "The correction is off."
     return f"All the same it is on: {UNCERTIFIED}"
 
 
-def _split(name: str, judged: dict[str, Any]) -> str:
-    accuracy, difference = judged["accuracy"], judged["accuracy"]["difference"]
+def _split(name: str, figures: dict[str, Any]) -> str:
+    accuracy, difference = figures["accuracy"], figures["accuracy"]["difference"]
     flagged, corrected, abstained = (
-        judged[f"{what}_share"] for what in ("flagged", "corrected", "abstained")
+        figures[f"{what}_share"] for what in ("flagged", "corrected", "abstained")
     )
     lines = [
-        f"## Evaluation on {name} ({judged['rows']} rows)",
+        f"## Evaluation on {name} ({figures['rows']} rows)",
         "",
-        "As served means under the modes above. Cell means (label x group); rates are accuracies with n and 95 % "
-        f"Wilson intervals. Cells under {judged['min_cell_rows']} rows are marked \\* and never taken as the worst.",
+        "As served means under the modes above. Cell means (label x group); rates are accuracies with n and "
+        f"95 % Wilson intervals. Cells under {figures['min_cell_rows']} rows are marked \\* and never "
+        "taken as the worst.",
         "",
         f"- accuracy: base {rate(accuracy['base'])}, as served {rate(accuracy['final'])}; difference "
-        f"{100 * difference['value']:+.2f} points ({100 * difference['low']:+.2f} to {100 * difference['high']:+.2f}; "
-        f"{difference['mended']} rows mended, {difference['broken']} broken)",
-        f"- worst cell: base {_cell(judged['worst_cell']['base'])}; as served {_cell(judged['worst_cell']['final'])}",
+        f"{100 * difference['value']:+.2f} points ({100 * difference['low']:+.2f} to "
+        f"{100 * difference['high']:+.2f}; {difference['mended']} rows mended, {difference['broken']} "
+        "broken)",
+        f"- worst cell: base {_cell(figures['worst_cell']['base'])}; "
+        f"as served {_cell(figures['worst_cell']['final'])}",
         f"- rows flagged: {100 * flagged:.1f} %; rows corrected: {100 * corrected:.1f} %; answers changed: "
-        + (", ".join(f"{direction}: {n}" for direction, n in judged["flips"].items()) or "none"),
+        + (", ".join(f"{direction}: {n}" for direction, n in figures["flips"].items()) or "none"),
     ]
     if abstained:
         lines.append(
             f"- rows without a decision: {100 * abstained:.1f} %; their answers count in every figure here"
         )
-    for attribute, of in judged["attributes"].items():
+    for attribute, of in figures["attributes"].items():
         lines += ["", f"### {attribute}", "", *_attribute_lines(of, corrected > 0)]
     return "\n".join(lines)
 
@@ -256,7 +260,8 @@ def _attribute_lines(of: dict[str, Any], corrects: bool) -> list[str]:
     detector = of["detector"]
     lines.append(
         f"- detector: flags {rate(detector['true_positive_rate'])} of rows outside the reference group and "
-        f"{rate(detector['false_positive_rate'])} of rows inside it; {of['unknown_rows']} rows of unknown group"
+        f"{rate(detector['false_positive_rate'])} of rows inside it; "
+        f"{of['unknown_rows']} rows of unknown group"
         + ("" if detector["own"] else " (this attribute has no detector of its own: any detector counts)")
     )
     if of["risk"] is not None:
@@ -268,21 +273,22 @@ def _attribute_lines(of: dict[str, Any], corrects: bool) -> list[str]:
 
 
 def _break_even(of: dict[str, Any]) -> str:
-    """The condition of FairNet's claim, in words."""
+    """FairNet's condition for no overall loss, in words."""
     if of["ratio"] is None or of["gain"] is None or of["harm"] is None:
         return "- no overall loss needs TPR / FPR above (1 - pi) c / (pi g): too few flagged rows to say"
     needed = "none, as nothing is gained" if of["gain"] <= 0 else f"{max(of['needed'], 0.0):.2f}"
     return (
-        f"- no overall loss needs TPR / FPR above (1 - pi) c / (pi g): it is {of['ratio']:.2f}, needed {needed} (pi "
-        f"{of['pi']:.3f}, gain on rightly flagged rows {of['gain']:+.4f}, harm on wrongly flagged {of['harm']:+.4f})"
+        f"- no overall loss needs TPR / FPR above (1 - pi) c / (pi g): it is {of['ratio']:.2f}, needed "
+        f"{needed} (pi {of['pi']:.3f}, gain on rightly flagged rows {of['gain']:+.4f}, "
+        f"harm on wrongly flagged {of['harm']:+.4f})"
     )
 
 
-def _detector_cells(found: list[dict[str, Any]]) -> list[str]:
-    """How often the detector flags each cell: a group's rate hides its cells'."""
+def _detector_cells(cells: list[dict[str, Any]]) -> list[str]:
+    """How often the detector flags each cell; a group's rate hides differences between its cells."""
     lines = ["| group | label | flagged |", "|---|---|---|"]
     return lines + [
-        f"| {c['group']} | {c['label']} | {rate(c['flagged'])} |" for c in found if c["flagged"]["n"]
+        f"| {c['group']} | {c['label']} | {rate(c['flagged'])} |" for c in cells if c["flagged"]["n"]
     ]
 
 
@@ -290,19 +296,17 @@ def _provenance(manifest: Manifest) -> str:
     p = manifest.provenance
     counts = ", ".join(f"{split} {n}" for split, n in p.rows.items())
     return (
-        f"Base {p.base} (licence {p.base_license or 'not stated'}), rows: {counts}, seed {p.seed}, made with Evenhand "
-        f"{p.evenhand} on {manifest.created_utc}. SHA-256 of the data `{p.data_sha256}`, of the base's weights "
-        f"`{p.base_sha256}`. Settings and library versions are in `manifest.json`."
+        f"Base {p.base} (licence {p.base_license or 'not stated'}), rows: {counts}, seed {p.seed}, made with "
+        f"Evenhand {p.evenhand} on {manifest.created_utc}. SHA-256 of the data `{p.data_sha256}`, of the "
+        f"base's weights `{p.base_sha256}`. Settings and library versions are in `manifest.json`."
     )
 
 
-def _with_interval(found: dict[str, Any]) -> str:
-    """A figure that is no rate."""
-    return (
-        "unknown"
-        if found["value"] is None
-        else f"{found['value']:.3f} ({found['low']:.3f} to {found['high']:.3f})"
-    )
+def _with_interval(figure: dict[str, Any]) -> str:
+    """A figure other than a rate, with its interval."""
+    if figure["value"] is None:
+        return "unknown"
+    return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"
 
 
 def _figure(value: float | None) -> str:

@@ -1,9 +1,8 @@
-"""Write a bundle: export, prove parity, evaluate through the exported graph, hash, and only then put it in place."""
+"""Write a bundle: export, prove parity, evaluate the exported graph, hash all files, then put it in place."""
 
 from __future__ import annotations
 
 import importlib.metadata
-import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,10 +19,10 @@ from evenhand.models.bundle.manifest import (
 from evenhand.models.bundle.runtime_onnx import GATE_INPUTS, OUTPUTS
 from evenhand.models.network.gated_lora import ConditionalLora
 from evenhand.models.onnx.torch_export import OPSET, PARITY_TOLERANCE
-from evenhand.training.data.dataset import LEARNT, refuse_existing
+from evenhand.training.data.dataset import LEARNT, draft_of, refuse_existing
 from evenhand.training.evaluation.bundle_score import answer
 from evenhand.training.fit import graph_files
-from evenhand.training.fit.finalize import SplitScores, seal
+from evenhand.training.fit.finalize import SplitScores, finalize
 from evenhand.training.fit.fitted import Fitted
 from evenhand.training.learning.base_model import weights_hash
 
@@ -34,23 +33,22 @@ def write(fitted: Fitted, out: Path) -> Path:
     """Write the bundle to ``out``, which must not exist.
 
     Raises:
-        DataError: ``out`` exists, or ONNX cannot take the base and only ONNX was asked for.
+        DataError: ``out`` exists, or ONNX cannot take the base and the settings allow no other engine.
         ParityError: what was written does not answer as the model does.
     """
     refuse_existing(out)
-    draft = out.with_name(f".{out.name}.part")
-    shutil.rmtree(draft, ignore_errors=True)
+    draft = draft_of(out)
     manifest, runner = graph_files.write_model(fitted, draft, lambda engine: _manifest(fitted, engine))
     answers = {
         split: answer(runner, manifest, fitted.base.encoded, fitted.rows.of(split))
         for split in ("val", "test")
     }
-    seal(draft, out, manifest, SplitScores.of(answers, fitted.rows, fitted.schema))
+    finalize(draft, out, manifest, SplitScores.of(answers, fitted.rows, fitted.schema))
     return out
 
 
 def _manifest(fitted: Fitted, engine: Engine) -> Manifest:
-    """Complete but for what sealing adds: evaluation and hashes."""
+    """The manifest without evaluation and hashes, which the last steps add."""
     config, schema = fitted.config, fitted.schema
     words = config.card
     return Manifest(
@@ -110,7 +108,7 @@ def _provenance(fitted: Fitted) -> Provenance:
         settings={
             **settings,
             "strength": fitted.choice.strength,
-            "detector_taught": fitted.learnt.arm.name,
+            "detector_taught": fitted.learnt.learner.name,
             "layer_probes": fitted.probes,
             "parity_tolerance": PARITY_TOLERANCE,
         },
@@ -119,25 +117,25 @@ def _provenance(fitted: Fitted) -> Provenance:
 
 
 def _attributes(fitted: Fitted) -> list[Attribute]:
-    found = []
+    attributes = []
     for index, (name, groups) in enumerate(fitted.schema.gated.items()):
         helps, bound = fitted.choice.helps(index), _abstain_below(fitted, index)
-        found.append(
+        attributes.append(
             Attribute(
                 name=name,
                 groups=list(groups),
                 reference=groups[0],
                 threshold=fitted.choice.thresholds[index],
-                mode="apply" if helps and not fitted.watches else "off",
+                mode="apply" if helps and not fitted.only_counts else "off",
                 why=_why(fitted, helps, bound is not None),
                 abstain_below=bound,
             )
         )
-    return found
+    return attributes
 
 
 def _abstain_below(fitted: Fitted, attribute: int) -> float | None:
-    """The bound of an attribute for which the service may abstain; none where nothing was found to gain by it."""
+    """The abstention bound of an attribute; ``None`` where abstaining gains nothing."""
     bounds = fitted.fairnet.correction.abstain_below
     return bounds[attribute] if bounds and bounds[attribute] else None
 
@@ -145,13 +143,10 @@ def _abstain_below(fitted: Fitted, attribute: int) -> float | None:
 def _why(fitted: Fitted, helps: bool, abstains: bool) -> str:
     """One sentence: why an attribute is corrected, or not."""
     stage, choice = fitted.config.correction, fitted.choice
-    if fitted.watches:
-        made = (
-            f"; the base was trained by the method {fitted.config.retraining}"
-            if fitted.config.retraining
-            else ""
-        )
-        return f"nothing is corrected at inference, flagged rows are counted only{made}"
+    if fitted.only_counts:
+        retraining = fitted.config.retraining
+        trained = f"; the base was trained by the method {retraining}" if retraining else ""
+        return f"nothing is corrected at inference, flagged rows are counted only{trained}"
     if stage.method == "abstain" and abstains:
         return "flagged rows whose answer is less probable than the bound get no decision"
     if stage.method == "abstain":

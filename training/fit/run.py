@@ -28,10 +28,10 @@ def run(config: FitConfig, rows: Rows, schema: Schema, data_sha256: str, out: Pa
     Args:
         config: Everything that decides the result.
         rows: The data.
-        schema: What its values mean.
+        schema: The meaning of its values.
         data_sha256: Hash of the data file, for provenance.
         out: The bundle's folder; must not exist.
-        work: Where checkpoints lie. Run again with the same settings to take up where it stopped.
+        work: Folder of checkpoints; a second run with the same settings resumes there.
 
     Returns:
         ``out``.
@@ -49,8 +49,7 @@ def run(config: FitConfig, rows: Rows, schema: Schema, data_sha256: str, out: Pa
     rows = hold_out(rows, config.base_stage.hold_out, config.seed)
     _announce(rows, schema)
     distributed.deterministic()
-    # Neither library's notes help whoever fits: new heads are meant to be new, and the rest is for its
-    # developers.
+    # The libraries' warnings do not help a user: new heads are intended, the rest is for developers.
     transformers.logging.set_verbosity_error()
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     base_key = base_model.key_of(config, rows, data_sha256)
@@ -79,18 +78,21 @@ def run(config: FitConfig, rows: Rows, schema: Schema, data_sha256: str, out: Pa
 def _layer(
     config: FitConfig, prepared: base_model.Base, rows: Rows, schema: Schema, work: Path
 ) -> tuple[int, dict[int, float]]:
-    """The first corrected block: as told, chosen, or the middle (FairNet corrects the later half of the blocks)."""
-    wanted = config.detector.layer
-    if wanted is None:
+    """The first corrected block, and the probes' AUC by layer where ``auto`` chooses it by them.
+
+    By default it is the middle: FairNet corrects the later half of the blocks.
+    """
+    layer = config.detector.layer
+    if layer is None:
         return block_count(prepared.model) // 2, {}
-    if wanted != "auto":
-        return wanted, {}
+    if layer != "auto":
+        return layer, {}
     if config.detector.attributes_known == "none":
         raise DataError(
             "--layer auto needs known attributes to tell layers apart; give a number, or leave it out"
         )
-    known = detection.members(detection.hide(rows, config.detector.share, config.seed), schema)
-    return choose_layer(prepared, rows, known, config.seed, work)
+    members = detection.members(detection.hide(rows, config.detector.share, config.seed), schema)
+    return choose_layer(prepared, rows, members, config.seed, work)
 
 
 def _features(split: SplitModel, encoded: list[Encoded], pad_id: int, work: Path) -> Features:

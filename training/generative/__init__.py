@@ -1,1 +1,1 @@
-"""Generative models: preference tuning and gated steering, as files for the user's own language model server."""
+"""Preference tuning and gated steering of language models, as files for the user's own server."""

@@ -3,7 +3,7 @@ r"""Preference tuning (DPO, arXiv 2305.18290) of a LoRA adapter, by TRL on PEFT.
 .. math:: -\log \sigma\!\left(\beta \left[\log\frac{p(y^+ \mid x)}{p_0(y^+ \mid x)}
           - \log\frac{p(y^- \mid x)}{p_0(y^- \mid x)}\right]\right)
 
-``p0`` is the base, which is the same model with its adapter off. TRL is of the optional extra ``generative``.
+``p0`` is the base: the same model with its adapter off. TRL comes with the optional extra ``generative``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from transformers import PrinterCallback, TrainerCallback
 
 from evenhand.console import say, track
 from evenhand.training.data.dataset import DataError
-from evenhand.training.generative.language import Speech
+from evenhand.training.generative.language import PromptFormat
 from evenhand.training.generative.options import Common, Preference
 from evenhand.training.generative.pairs import Pair
 
@@ -30,13 +30,17 @@ if TYPE_CHECKING:
 
 
 def tune(
-    model: nn.Module, speech: Speech, pairs: Sequence[Pair], config: tuple[Common, Preference], work: Path
+    model: nn.Module,
+    prompt_format: PromptFormat,
+    pairs: Sequence[Pair],
+    config: tuple[Common, Preference],
+    work: Path,
 ) -> nn.Module:
     """Learn an adapter, from the last whole checkpoint in ``work`` if there is one.
 
     Args:
-        model: The frozen base; gets the adapter's layers, none of its own weights changes.
-        speech: How pairs are put to it.
+        model: The frozen base; it gets the adapter's layers, and its own weights do not change.
+        prompt_format: How pairs become tokens.
         pairs: What to learn from.
         config: Settings.
         work: Folder of the Trainer's checkpoints, for this base, these pairs and these settings alone.
@@ -44,7 +48,7 @@ def tune(
     Returns:
         The base with its adapter.
     """
-    trainer = trainer_of(model, speech, pairs, config, work)
+    trainer = trainer_of(model, prompt_format, pairs, config, work)
     last = last_checkpoint(work)
     if last is not None:
         say(f"resuming after step {last.name.rpartition('-')[2]} from {work}")
@@ -56,9 +60,13 @@ def tune(
 
 
 def trainer_of(
-    model: nn.Module, speech: Speech, pairs: Sequence[Pair], config: tuple[Common, Preference], work: Path
+    model: nn.Module,
+    prompt_format: PromptFormat,
+    pairs: Sequence[Pair],
+    config: tuple[Common, Preference],
+    work: Path,
 ) -> DPOTrainer:
-    """TRL's trainer with our settings; tested to see the same tokens that we judge."""
+    """TRL's trainer with our settings; a test checks that it sees the tokens that we evaluate."""
     DPOConfig, DPOTrainer = _trl()  # noqa: N806 - they are classes
     common, own = config
     datasets.disable_progress_bars()
@@ -86,8 +94,8 @@ def trainer_of(
     trainer = DPOTrainer(
         model=model,
         args=arguments,
-        train_dataset=datasets.Dataset.from_list([speech.record(pair) for pair in pairs]),
-        processing_class=speech.tokenizer,
+        train_dataset=datasets.Dataset.from_list([prompt_format.record(pair) for pair in pairs]),
+        processing_class=prompt_format.tokenizer,
         peft_config=adapter,
         callbacks=[_TrainerProgress()],
     )
@@ -96,11 +104,11 @@ def trainer_of(
 
 
 def last_checkpoint(work: Path) -> Path | None:
-    """The newest checkpoint that was written to its end: the Trainer writes its state last."""
-    found = sorted(
+    """The newest complete checkpoint: the Trainer writes its state file last."""
+    newest_first = sorted(
         work.glob("checkpoint-*"), key=lambda folder: int(folder.name.rpartition("-")[2]), reverse=True
     )
-    return next((folder for folder in found if _whole(folder)), None)
+    return next((folder for folder in newest_first if _whole(folder)), None)
 
 
 def _whole(folder: Path) -> bool:
@@ -112,7 +120,7 @@ def _whole(folder: Path) -> bool:
 
 
 def check() -> None:
-    """Say at once, not after loading a model, that TRL cannot run here.
+    """Check that TRL can run here, before a model is loaded.
 
     Raises:
         DataError: it is not installed, or several GPUs are visible, which one process cannot share.
@@ -133,7 +141,7 @@ def _trl() -> tuple[Any, Any]:
 class _TrainerProgress(TrainerCallback):  # type: ignore[misc] # transformers is not typed
     """The Trainer's steps under our progress bar, and its figures as lines."""
 
-    def on_train_begin(self, _: Any, state: Any, control: Any, **__: Any) -> None:  # noqa: ANN401 - Trainer's own
+    def on_train_begin(self, _: Any, state: Any, control: Any, **__: Any) -> None:  # noqa: ANN401
         """Start the bar where learning starts."""
         steps = int(state.max_steps)
         self._bar: Iterator[int] = track(range(steps), steps, "preference tuning")

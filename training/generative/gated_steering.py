@@ -3,9 +3,9 @@ r"""Gated steering of a causal language model: a direction is added to a hidden 
 .. math:: h_t' = h_t + g \, s \, d \quad (t \ge T), \qquad g = [\sigma(w \cdot h_T + b) \ge \tau]
 
 ``h`` is the input of one block, ``T`` the prompt's last position, ``d`` the direction (of contrastive
-activation addition, CAA, arXiv 2312.06681) and ``s`` its strength. The gate reads what it does not change, so
-reading and steering are one pass. A shut gate *selects* the base's hidden state (``torch.where``), which
-makes its logits the base's bit for bit, whatever the other rows of the batch.
+activation addition, CAA, arXiv 2312.06681) and ``s`` its strength. The gate reads the state before the
+change, so reading and steering take one pass. A closed gate *selects* the base's hidden state
+(``torch.where``), so its logits are the base's bit for bit, whatever the other rows of the batch are.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ Mode = Literal["gated", "always"]
 
 
 @dataclass(frozen=True)
-class Where:
-    """What is steered, and how strongly."""
+class SteeringSettings:
+    """The base that is steered, the block, and the strength."""
 
     base: str
     base_sha256: str
@@ -46,7 +46,7 @@ class Where:
 class GatedSteering:
     """A direction and its gate."""
 
-    where: Where
+    settings: SteeringSettings
     direction: Tensor
     """``(width,)`` from dispreferred to preferred."""
     weight: Tensor
@@ -67,7 +67,7 @@ class GatedSteering:
         save_file(
             {name: tensor.float().cpu().contiguous() for name, tensor in tensors.items()}, folder / TENSORS
         )
-        (folder / SETTINGS).write_text(json.dumps(asdict(self.where), indent=2) + "\n")
+        (folder / SETTINGS).write_text(json.dumps(asdict(self.settings), indent=2) + "\n")
 
 
 def load(folder: Path) -> GatedSteering:
@@ -77,15 +77,17 @@ def load(folder: Path) -> GatedSteering:
         DataError: a file is missing or is not of this form.
     """
     try:
-        where = Where(**json.loads((folder / SETTINGS).read_text()))
+        settings = SteeringSettings(**json.loads((folder / SETTINGS).read_text()))
         tensors = load_file(folder / TENSORS)
-        steering = GatedSteering(where, tensors["direction"], tensors["gate.weight"], tensors["gate.bias"])
+        steering = GatedSteering(settings, tensors["direction"], tensors["gate.weight"], tensors["gate.bias"])
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise DataError(
             f"{folder}: no steering can be read there ({type(error).__name__}); write it anew"
         ) from error
-    if where.format != FORMAT:
-        raise DataError(f"{folder}: format {where.format} is not the one that is understood ({FORMAT})")
+    if settings.format != FORMAT:
+        raise DataError(
+            f"{folder}: format {settings.format} is not the format that this version reads ({FORMAT})"
+        )
     return steering
 
 
@@ -94,7 +96,7 @@ class Steered:
 
     Args:
         model: A causal language model.
-        steering: What to add, where and when.
+        steering: Direction, gate and settings.
         mode: ``gated``, or ``always`` for every row.
 
     Raises:
@@ -103,11 +105,11 @@ class Steered:
 
     def __init__(self, model: nn.Module, steering: GatedSteering, mode: Mode = "gated") -> None:
         self._model, self._steering, self._mode = model, steering, mode
-        self._block = block(model, steering.where.layer)
+        self._block = block(model, steering.settings.layer)
         layers, width = len(blocks(model)), int(width_of(model))
-        if (layers, width) != (steering.where.layers, len(steering.direction)):
+        if (layers, width) != (steering.settings.layers, len(steering.direction)):
             raise DataError(
-                f"the steering is for {steering.where.layers} blocks of width {len(steering.direction)}, "
+                f"the steering is for {steering.settings.layers} blocks of width {len(steering.direction)}, "
                 f"the model has {layers} of width {width}; load the base that steering.json names"
             )
         self._ends: Tensor | None = None
@@ -115,12 +117,12 @@ class Steered:
         """``(rows,)`` which rows are steered, of the last prompts seen."""
 
     def begin(self, ends: Tensor) -> None:
-        """Say where the prompts of the next pass end, ``(rows,)``; else that is each row's last position."""
+        """Set the last position of each prompt of the next pass, ``(rows,)``; by default the row's last."""
         self._ends = ends
 
     @contextlib.contextmanager
     def attached(self) -> Iterator[Steered]:
-        """Steer everything that the model computes, ``generate`` included (with left padding and the cache)."""
+        """Steer every forward pass in the context, also of ``generate`` with left padding and the cache."""
         hooks = [
             self._model.register_forward_pre_hook(self._before_model, with_kwargs=True),
             self._block.register_forward_pre_hook(self._before_block, with_kwargs=True),
@@ -133,11 +135,11 @@ class Steered:
             self._ends = self.open = None
 
     def _before_model(self, _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """A pass without anything in the cache brings new prompts."""
+        """Forget the gates where the cache is empty: the pass has new prompts."""
         cache = kwargs.get("past_key_values")
         if kwargs.get("use_cache") is False and self._ends is None:
             raise ValueError(
-                "steering without the cache must be told where prompts end: call begin, or use the cache"
+                "steering without the cache needs the ends of the prompts: call begin, or use the cache"
             )
         if cache is None or cache.get_seq_length() == 0:
             self.open = None
@@ -151,7 +153,7 @@ class Steered:
         return args, {**kwargs, "hidden_states": self._steer(kwargs["hidden_states"])}
 
     def _steer(self, hidden: Tensor) -> Tensor:
-        """``(rows, seq, width)``: the first pass of a prompt is gated at its end, later ones go on as it was."""
+        """Steer ``(rows, seq, width)``; the first pass of a prompt sets its gate, later passes keep it."""
         positions = torch.arange(hidden.shape[1], device=hidden.device)
         if self.open is None:
             ends = positions[-1].expand(len(hidden)) if self._ends is None else self._ends
@@ -163,11 +165,11 @@ class Steered:
             after = positions >= ends.unsqueeze(1)
         else:
             after = torch.ones(hidden.shape[:2], dtype=torch.bool, device=hidden.device)
-        change = (self._steering.where.strength * self._steering.direction).to(hidden)
+        change = (self._steering.settings.strength * self._steering.direction).to(hidden)
         return torch.where((after & self.open.unsqueeze(1)).unsqueeze(2), hidden + change, hidden)
 
     def _opens(self, risk: Tensor) -> Tensor:
-        return risk >= self._steering.where.threshold
+        return risk >= self._steering.settings.threshold
 
 
 def blocks(model: nn.Module) -> nn.ModuleList:
@@ -191,10 +193,10 @@ def block(model: nn.Module, layer: int) -> nn.Module:
     Raises:
         DataError: there is none of that number.
     """
-    found = blocks(model)
-    if not 0 <= layer < len(found):
-        raise DataError(f"--layer {layer}: the model's blocks are 0 to {len(found) - 1}")
-    return found[layer]
+    listed = blocks(model)
+    if not 0 <= layer < len(listed):
+        raise DataError(f"--layer {layer}: the model's blocks are 0 to {len(listed) - 1}")
+    return listed[layer]
 
 
 def width_of(model: nn.Module) -> int:

@@ -1,4 +1,4 @@
-"""A causal language model and its tokenizer: how they are loaded, and how prompts and answers become tokens."""
+"""Load a causal language model and its tokenizer, and turn prompts and answers into tokens."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ class TokenPair:
 
 
 @dataclass(frozen=True)
-class Speech:
-    """How prompts and answers are put to a model.
+class PromptFormat:
+    """How prompts and answers become tokens.
 
-    With a chat template the prompt is the user's turn and the answer the assistant's; else both are plain
-    text, one after the other, and the answer ends with the end-of-text token. TRL reads :meth:`record` in the
-    same way.
+    With a chat template the prompt is the user's turn and the answer the assistant's. Without one both are
+    plain text, one after the other, and the answer ends with the end-of-text token. TRL tokenises
+    :meth:`record` in the same way.
     """
 
     tokenizer: PreTrainedTokenizerBase
     chat: bool
 
     def record(self, pair: Pair) -> Record:
-        """What TRL is given of a pair."""
+        """A pair as TRL takes it."""
         if self.chat:
             return {
                 "prompt": [{"role": "user", "content": pair.prompt}],
@@ -81,13 +81,15 @@ class Speech:
         return ids
 
     def _chat(self, turns: list[dict[str, str]], **options: bool) -> list[int]:
-        found = self.tokenizer.apply_chat_template(turns, tokenize=True, return_dict=True, **options)
-        ids: list[int] = found["input_ids"]
+        encoding = self.tokenizer.apply_chat_template(turns, tokenize=True, return_dict=True, **options)
+        ids: list[int] = encoding["input_ids"]
         return ids
 
 
-def load(base: str, precision: str, plain: bool) -> tuple[nn.Module, Speech]:
-    """Load a causal language model, frozen, and its tokenizer. Safetensors only, and no code of the model's repository.
+def load(base: str, precision: str, plain: bool) -> tuple[nn.Module, PromptFormat]:
+    """Load a causal language model, frozen, and its tokenizer.
+
+    Weights are safetensors only, and no code of the model's repository runs.
 
     Args:
         base: Hub id or folder.
@@ -95,7 +97,7 @@ def load(base: str, precision: str, plain: bool) -> tuple[nn.Module, Speech]:
         plain: Put prompts as plain text even if there is a chat template.
 
     Raises:
-        DataError: it is not there, or is no such model.
+        DataError: the base is missing or is no causal language model.
     """
     dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
     try:
@@ -108,17 +110,17 @@ def load(base: str, precision: str, plain: bool) -> tuple[nn.Module, Speech]:
     if tokenizer.eos_token is None:
         raise DataError(f"base {base!r}: its tokenizer names no end-of-text token (eos_token); add one to it")
     model.requires_grad_(False)
-    speech = Speech(tokenizer, chat=not plain and tokenizer.chat_template is not None)
-    return model.to(device()).eval(), speech
+    prompt_format = PromptFormat(tokenizer, chat=not plain and tokenizer.chat_template is not None)
+    return model.to(device()).eval(), prompt_format
 
 
 def public_name(base: str) -> str:
-    """A hub id as it is; of a local folder only its name: a card names no path of anybody's machine."""
+    """A hub id as it is; of a local folder only its name, so that a card contains no local path."""
     return Path(base).resolve().name if Path(base).exists() else base
 
 
 def device() -> torch.device:
-    """The accelerator that is there, or the CPU."""
+    """The machine's accelerator, or the CPU."""
     return torch.accelerator.current_accelerator() or torch.device("cpu")
 
 

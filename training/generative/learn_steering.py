@@ -13,14 +13,14 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 from evenhand.console import track
-from evenhand.training.generative.gated_steering import GatedSteering, Where, block, width_of
+from evenhand.training.generative.gated_steering import GatedSteering, SteeringSettings, block, width_of
 from evenhand.training.generative.language import TokenPair
 from evenhand.training.generative.scores import batches, logits_of, padded
 from evenhand.typing import Bools, Float32s
 
 
 def learn(
-    model: nn.Module, pairs: Sequence[TokenPair], neutral: Sequence[list[int]], where: Where
+    model: nn.Module, pairs: Sequence[TokenPair], neutral: Sequence[list[int]], settings: SteeringSettings
 ) -> GatedSteering:
     """Learn a steering.
 
@@ -32,21 +32,23 @@ def learn(
         model: The frozen base.
         pairs: To learn from.
         neutral: Neutral prompts to learn from.
-        where: Layer, strength and threshold.
+        settings: Layer, strength and threshold.
     """
     answers = [
         (tokens.prompt + answer, len(tokens.prompt))
         for tokens in pairs
         for answer in (tokens.preferred, tokens.dispreferred)
     ]
-    states = mean_states(model, answers, where.layer, "hidden states of answers").reshape(len(pairs), 2, -1)
+    states = mean_states(model, answers, settings.layer, "hidden states of answers").reshape(
+        len(pairs), 2, -1
+    )
     direction = (states[:, 0] - states[:, 1]).mean(0)
     prompts = [tokens.prompt for tokens in pairs] + list(neutral)
     last = mean_states(
-        model, [(ids, len(ids) - 1) for ids in prompts], where.layer, "hidden states of prompts"
+        model, [(ids, len(ids) - 1) for ids in prompts], settings.layer, "hidden states of prompts"
     )
     weight, bias = _gate(last, np.arange(len(prompts)) < len(pairs))
-    return GatedSteering(where, torch.from_numpy(direction), weight, bias)
+    return GatedSteering(settings, torch.from_numpy(direction), weight, bias)
 
 
 @torch.no_grad()
@@ -59,7 +61,7 @@ def mean_states(model: nn.Module, rows: Sequence[tuple[list[int], int]], layer: 
         layer: The block.
         what: Name of the progress bar.
     """
-    found = np.zeros((len(rows), width_of(model)), np.float32)
+    means = np.zeros((len(rows), width_of(model)), np.float32)
     order = list(batches([len(ids) for ids, _ in rows]))
     for batch in track(order, len(order), what):
         ids, mask = padded([rows[row][0] for row in batch], model)
@@ -67,8 +69,8 @@ def mean_states(model: nn.Module, rows: Sequence[tuple[list[int], int]], layer: 
             logits_of(model, ids, mask)
         for row, hidden in zip(batch, caught[0], strict=True):
             tokens, begin = rows[row]
-            found[row] = hidden[begin : len(tokens)].float().mean(0).cpu().numpy()
-    return found
+            means[row] = hidden[begin : len(tokens)].float().mean(0).cpu().numpy()
+    return means
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Every setting of both commands, and what a card says of them."""
+"""All settings of ``evenhand prefer`` and ``evenhand steer``, and their form on a card."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Precision = Literal["float32", "bfloat16"]
 
 @dataclass(frozen=True)
 class Common:
-    """What both methods are told."""
+    """Settings of both methods."""
 
     base: str
     columns: PairColumns = field(default_factory=PairColumns)
@@ -28,7 +28,7 @@ class Preference:
     """Preference tuning."""
 
     beta: float = 0.1
-    """How dear it is to leave the base."""
+    """Weight of the divergence from the base."""
     rank: int = 16
     alpha: int = 32
     epochs: int = 3
@@ -49,6 +49,6 @@ class Steer:
     """Of the gate's risk."""
 
 
-def settings(common: Common, own: Preference | Steer, base: str) -> dict[str, Any]:
+def card_settings(common: Common, own: Preference | Steer, base: str) -> dict[str, Any]:
     """Plain values for a card; a local base is named by its last part only."""
     return {**asdict(common), "base": base, **asdict(own)}

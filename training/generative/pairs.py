@@ -1,4 +1,4 @@
-"""Tables of preference pairs and of neutral prompts, shared out by prompt: no held-out prompt is learnt from."""
+"""Read preference pairs and neutral prompts, split by prompt, so that no held-out prompt is learnt from."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class PairColumns:
     group: str | None = None
     """Whom the dispreferred answer is about; figures are then also given per group."""
     split: str | None = None
-    """Says ``train`` or ``test``; shared out by prompt where not given."""
+    """Says ``train`` or ``test``; by default rows are split by prompt."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def read_pairs(path: Path, columns: PairColumns, hold_out: float, seed: int) -> 
     Args:
         path: CSV, JSONL or Parquet.
         columns: What its columns are called.
-        hold_out: Share of the prompts that is judged and never learnt from, where no column says which.
+        hold_out: Share of the prompts that is held out from learning, where no column says which.
         seed: Decides which those are.
 
     Raises:
@@ -108,7 +108,7 @@ def read_neutral(path: Path, column: str, hold_out: float, seed: int) -> Neutral
     Args:
         path: CSV, JSONL or Parquet.
         column: Where the prompt is.
-        hold_out: Share that is judged and never learnt from.
+        hold_out: Share of the prompts that is held out from learning.
         seed: Decides which those are.
 
     Raises:
@@ -130,8 +130,8 @@ def read_neutral(path: Path, column: str, hold_out: float, seed: int) -> Neutral
 
 def _pair(values: Values, columns: PairColumns) -> Pair | str:
     """A row's pair, or why it has none."""
-    found = [_usable(values.get(name)) for name in (columns.prompt, columns.preferred, columns.dispreferred)]
-    prompt, preferred, dispreferred = found
+    texts = [_usable(values.get(name)) for name in (columns.prompt, columns.preferred, columns.dispreferred)]
+    prompt, preferred, dispreferred = texts
     if not prompt or not preferred or not dispreferred:
         return "prompt or answer empty, or not UTF-8"
     if preferred == dispreferred:

@@ -1,8 +1,7 @@
-"""What both methods begin with: the tables read, the base loaded, everything tokenised."""
+"""The first step of both methods: read the tables, load the base, tokenise."""
 
 from __future__ import annotations
 
-import shutil
 import sys
 import warnings
 from collections import Counter
@@ -16,7 +15,7 @@ from torch import nn
 from evenhand.console import say
 from evenhand.training.data.dataset import DataError
 from evenhand.training.generative import language
-from evenhand.training.generative.language import Speech, TokenPair
+from evenhand.training.generative.language import PromptFormat, TokenPair
 from evenhand.training.generative.options import Common
 from evenhand.training.generative.pairs import Neutral, Pair, Pairs, PairsOrigin, read_neutral, read_pairs
 from evenhand.training.learning.base_model import weights_hash
@@ -26,10 +25,10 @@ TOO_LONG = "longer than --max-tokens"
 
 @dataclass(frozen=True)
 class PreparedBase:
-    """A base and what it is taught and judged with."""
+    """A base, with its tokenised data to learn from and to evaluate on."""
 
     model: nn.Module
-    speech: Speech
+    prompt_format: PromptFormat
     base: dict[str, str]
     """Name and hash of the weights."""
     pairs: Pairs
@@ -39,7 +38,7 @@ class PreparedBase:
 
     def neutral_tokens(self, prompts: Sequence[str]) -> list[list[int]]:
         """Tokens of neutral prompts."""
-        return [self.speech.prompt(prompt) for prompt in prompts]
+        return [self.prompt_format.prompt(prompt) for prompt in prompts]
 
     @property
     def sources(self) -> dict[str, PairsOrigin]:
@@ -50,10 +49,10 @@ class PreparedBase:
     @property
     def counts(self) -> dict[str, int]:
         """What was used."""
-        found = {"pairs learnt from": len(self.learn), "pairs held out": len(self.held_out)}
+        counts = {"pairs learnt from": len(self.learn), "pairs held out": len(self.held_out)}
         if self.neutral is not None:
-            found["neutral prompts held out"] = len(self.neutral.held_out)
-        return found
+            counts["neutral prompts held out"] = len(self.neutral.held_out)
+        return counts
 
 
 def prepare(common: Common, data: Path, neutral: Path | None) -> PreparedBase:
@@ -70,27 +69,27 @@ def prepare(common: Common, data: Path, neutral: Path | None) -> PreparedBase:
     )
     _quieten()
     say(f"loading {common.base}")
-    model, speech = language.load(common.base, common.precision, common.plain)
+    model, prompt_format = language.load(common.base, common.precision, common.plain)
     left_out = Counter(pairs.source.left_out)
-    learn, learn_tokens = _fitting(pairs.learn, speech, common.max_tokens, left_out)
-    held_out, held_out_tokens = _fitting(pairs.held_out, speech, common.max_tokens, left_out)
+    learn, learn_tokens = _fitting(pairs.learn, prompt_format, common.max_tokens, left_out)
+    held_out, held_out_tokens = _fitting(pairs.held_out, prompt_format, common.max_tokens, left_out)
     if len(learn) < 2 or not held_out:
         why = ", ".join(f"{n} {reason}" for reason, n in left_out.items())
         raise DataError(
             f"{data}: too few pairs are left; left out: {why}. Raise --max-tokens, or try --plain"
         )
     if quiet is not None:
-        quiet = _short(quiet, speech, common.max_tokens)
+        quiet = _short(quiet, prompt_format, common.max_tokens)
     source = replace(pairs.source, left_out=dict(left_out))
     say(f"{len(learn)} pairs to learn from, {len(held_out)} held out; {left_out.total()} rows left out")
     base = {"name": language.public_name(common.base), "sha256": weights_hash(model)}
     return PreparedBase(
-        model, speech, base, Pairs(learn, held_out, source), quiet, learn_tokens, held_out_tokens
+        model, prompt_format, base, Pairs(learn, held_out, source), quiet, learn_tokens, held_out_tokens
     )
 
 
 def _quieten() -> None:
-    """The library's notes are for its developers, and its bars have no place in a log file."""
+    """Silence the library's warnings, which are for developers, and its bars where output is a log file."""
     transformers.logging.set_verbosity_error()
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     warnings.filterwarnings("ignore", message="fan_in_fan_out is set to False", module="peft")
@@ -98,34 +97,26 @@ def _quieten() -> None:
         transformers.logging.disable_progress_bar()
 
 
-def draft_of(out: Path) -> Path:
-    """An empty folder beside ``out``, to be renamed to it when all is written."""
-    draft = out.with_name(f".{out.name}.part")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    return draft
-
-
 def _fitting(
-    pairs: Sequence[Pair], speech: Speech, longest: int, left_out: Counter[str]
+    pairs: Sequence[Pair], prompt_format: PromptFormat, longest: int, left_out: Counter[str]
 ) -> tuple[list[Pair], list[TokenPair]]:
-    """Pairs that are learnt and judged whole, as a server would see them; the others are counted."""
-    found = []
+    """Pairs that fit whole and tokenise as on a server, with their tokens; the others are counted."""
+    fitting = []
     for pair in pairs:
-        tokens = speech.pair(pair)
+        tokens = prompt_format.pair(pair)
         if tokens.longest > longest:  # cutting an answer would change what it says
             left_out[TOO_LONG] += 1
-        elif not tokens.prompt or tokens.prompt != speech.prompt(pair.prompt):
+        elif not tokens.prompt or tokens.prompt != prompt_format.prompt(pair.prompt):
             left_out["tokenised otherwise with an answer than without"] += 1
         else:
-            found.append((pair, tokens))
-    return [pair for pair, _ in found], [tokens for _, tokens in found]
+            fitting.append((pair, tokens))
+    return [pair for pair, _ in fitting], [tokens for _, tokens in fitting]
 
 
-def _short(neutral: Neutral, speech: Speech, longest: int) -> Neutral:
+def _short(neutral: Neutral, prompt_format: PromptFormat, longest: int) -> Neutral:
     """Neutral prompts that are neither empty nor too long."""
     learn, held = (
-        [prompt for prompt in prompts if 0 < len(speech.prompt(prompt)) <= longest]
+        [prompt for prompt in prompts if 0 < len(prompt_format.prompt(prompt)) <= longest]
         for prompts in (neutral.learn, neutral.held_out)
     )
     if len(learn) < 2 or not held:

@@ -23,9 +23,9 @@ from evenhand.typing import Float64s, Ints
 
 BATCH_TOKENS = 2048
 Way = Callable[[], AbstractContextManager[object]]
-"""Makes a model answer in a certain way while it is entered."""
+"""A context inside which the model runs as its base, or as tuned."""
 Begin = Callable[[Tensor], None]
-"""Told before each forward pass at which position each row's prompt ends."""
+"""Takes the last position of each row's prompt, ``(rows,)``, before each forward pass."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Likelihoods:
 
     @property
     def margin(self) -> Float64s:
-        """Difference of the answers' log-likelihoods, what DPO moves; a shorter answer has it easier."""
+        """Difference of the answers' log-likelihoods, which DPO increases; it favours shorter answers."""
         return self.preferred - self.dispreferred
 
     @property
@@ -49,7 +49,7 @@ class Likelihoods:
 
     @property
     def preferred_per_token(self) -> Float64s:
-        """Mean log-likelihood of the preferred answer's tokens: falls where a model loses its words."""
+        """Mean log-likelihood per token of the preferred answer; it falls if the model unlearns its words."""
         return self.preferred / self.tokens[:, 0]
 
 
@@ -94,11 +94,11 @@ def answer_scores(
     if begin is not None:
         begin(torch.tensor([len(prompt) - 1 for prompt, _ in rows], device=ids.device))
     scores = own_scores(logits_of(model, ids, mask), ids)
-    found = [
+    sums = [
         scores[row, len(prompt) - 1 : len(prompt) + len(answer) - 1].sum()
         for row, (prompt, answer) in enumerate(rows)
     ]
-    return torch.stack(found).double().cpu().numpy()
+    return torch.stack(sums).double().cpu().numpy()
 
 
 @torch.no_grad()
@@ -113,10 +113,10 @@ def drift(
 
     Args:
         model: In evaluation mode.
-        ways: Make it its base, and what it became, for a while.
+        ways: Contexts in which the model runs as its base, and as tuned.
         prompts: Tokenised.
         what: Name of the progress bar.
-        begin: Called with the last position of each prompt, before what it became runs.
+        begin: Called with the last position of each prompt before the tuned model runs.
     """
     order = list(batches([len(prompt) for prompt in prompts]))
     table = np.zeros((len(prompts), 3))
@@ -140,7 +140,7 @@ def drift(
 
 
 def batches(lengths: Sequence[int]) -> Iterator[Ints]:
-    """Rows of like length together, at most :data:`BATCH_TOKENS` with padding: logits are what needs the memory."""
+    """Batches of like length and at most :data:`BATCH_TOKENS` tokens with padding, to bound the memory."""
     order = np.argsort(np.asarray(lengths), kind="stable")
     start = 0
     for end in range(1, len(order) + 1):

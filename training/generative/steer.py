@@ -1,4 +1,4 @@
-"""``evenhand steer`` in order: learn a direction and a gate, write them, judge what was written."""
+"""``evenhand steer`` in order: learn a direction and a gate, write them, evaluate the written files."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Any
 import torch
 
 from evenhand.console import say
-from evenhand.training.data.dataset import refuse_existing
-from evenhand.training.generative import card, judge
+from evenhand.training.data.dataset import draft_of, refuse_existing
+from evenhand.training.generative import card, figures
 from evenhand.training.generative.gated_steering import (
     GatedSteering,
     Mode,
     Steered,
-    Where,
+    SteeringSettings,
     block,
     blocks,
     load,
 )
 from evenhand.training.generative.learn_steering import learn, mean_states
-from evenhand.training.generative.options import Common, Steer, settings
-from evenhand.training.generative.prepared import PreparedBase, draft_of, prepare
+from evenhand.training.generative.options import Common, Steer, card_settings
+from evenhand.training.generative.prepared import PreparedBase, prepare
 from evenhand.training.generative.scores import drift, likelihoods
 from evenhand.typing import Float32s
 
@@ -54,13 +54,13 @@ def run(common: Common, own: Steer, files: tuple[Path, Path], out: Path) -> dict
     steering, trials = _learnt(prepared, own, (layer, layers))
     draft = draft_of(out)
     steering.save(draft)
-    base, told = prepared.base, settings(common, own, prepared.base["name"])
-    rest = {"settings": told, "counts": prepared.counts, **_judged(prepared, load(draft), trials)}
-    found = card.describe("steering", base, prepared.sources, rest)
-    card.write(draft, found)
+    base, values = prepared.base, card_settings(common, own, prepared.base["name"])
+    rest = {"settings": values, "counts": prepared.counts, **_measured(prepared, load(draft), trials)}
+    contents = card.describe("steering", base, prepared.sources, rest)
+    card.write(draft, contents)
     draft.rename(out)
     say(f"wrote {out}")
-    return found
+    return contents
 
 
 def _learnt(
@@ -70,41 +70,43 @@ def _learnt(
     assert prepared.neutral is not None
     base, (layer, layers) = prepared.base, place
     first = 1.0 if own.strength is None else own.strength
-    where = Where(base["name"], base["sha256"], layer, layers, first, own.threshold)
+    settings = SteeringSettings(base["name"], base["sha256"], layer, layers, first, own.threshold)
     prompts = prepared.neutral_tokens(prepared.neutral.learn)
-    steering = learn(prepared.model, prepared.learn, prompts, where)
+    steering = learn(prepared.model, prepared.learn, prompts, settings)
     if own.strength is not None:
         return steering, []
     trials = [_trial(prepared, _at(steering, strength)) for strength in STRENGTHS]
-    # Of equals the first, which is the weakest: no more is changed than is needed.
+    # Of equal trials the first, which has the smallest strength.
     best = max(trials, key=lambda trial: float(trial["preference_accuracy"]["value"]))
     return _at(steering, best["strength"]), trials
 
 
 def _at(steering: GatedSteering, strength: float) -> GatedSteering:
-    return replace(steering, where=replace(steering.where, strength=strength))
+    return replace(steering, settings=replace(steering.settings, strength=strength))
 
 
 def _trial(prepared: PreparedBase, steering: GatedSteering) -> dict[str, Any]:
-    """What a strength does to the pairs learnt from: more moves more, and at some point costs the model its words."""
-    strength = steering.where.strength
+    """Figures of one strength on the pairs learnt from; one too large makes preferred answers unlikely."""
+    strength = steering.settings.strength
     steered = Steered(prepared.model, steering, "always")
     with steered.attached():
-        found = likelihoods(prepared.model, prepared.learn, f"strength {strength:g}", steered.begin)
+        likely = likelihoods(prepared.model, prepared.learn, f"strength {strength:g}", steered.begin)
     return {
         "strength": strength,
-        "preference_accuracy": judge.rate(found.margin > 0),
-        "preferred_log_likelihood_per_token": judge.mean(found.preferred_per_token),
+        "preference_accuracy": figures.rate(likely.margin > 0),
+        "preferred_log_likelihood_per_token": figures.mean(likely.preferred_per_token),
     }
 
 
-def _judged(prepared: PreparedBase, steering: GatedSteering, trials: list[dict[str, Any]]) -> dict[str, Any]:
+def _measured(
+    prepared: PreparedBase, steering: GatedSteering, trials: list[dict[str, Any]]
+) -> dict[str, Any]:
     """Figures of a steering on held-out pairs and held-out neutral prompts."""
     assert prepared.neutral is not None
     model, pairs = prepared.model, prepared.held_out
     prompts = prepared.neutral_tokens(prepared.neutral.held_out)
     before = likelihoods(model, pairs, "held-out pairs, base")
-    found: dict[str, Any] = {
+    measured: dict[str, Any] = {
         "gate": {**_gate(prepared, steering, prompts), "trials": trials},
         "held_out": {},
         "neutral": {},
@@ -113,27 +115,27 @@ def _judged(prepared: PreparedBase, steering: GatedSteering, trials: list[dict[s
         steered = Steered(model, steering, mode)
         with steered.attached():
             after = likelihoods(model, pairs, f"held-out pairs, {mode}", steered.begin)
-        found["held_out"][mode] = judge.compare(prepared.pairs.held_out, before, after)
+        measured["held_out"][mode] = figures.compare(prepared.pairs.held_out, before, after)
         moved = drift(
             model, (nullcontext, steered.attached), prompts, f"neutral prompts, {mode}", steered.begin
         )
-        found["neutral"][mode] = judge.next_token_drift(moved)
-    return found
+        measured["neutral"][mode] = figures.next_token_drift(moved)
+    return measured
 
 
 def _gate(prepared: PreparedBase, steering: GatedSteering, prompts: list[list[int]]) -> dict[str, Any]:
-    """How often the gate opens where it should, and where it should not."""
-    where = steering.where
+    """How often the gate opens on prompts of held-out pairs and on neutral prompts."""
+    settings = steering.settings
     of_pairs = list({tuple(tokens.prompt): tokens.prompt for tokens in prepared.held_out}.values())
     opens = [
-        judge.rate(_risks(prepared, steering, rows, f"gate, {name}") >= where.threshold)
+        figures.rate(_risks(prepared, steering, rows, f"gate, {name}") >= settings.threshold)
         for name, rows in (("pairs", of_pairs), ("neutral", prompts))
     ]
     return {
-        "strength": where.strength,
-        "layer": where.layer,
-        "layers": where.layers,
-        "threshold": where.threshold,
+        "strength": settings.strength,
+        "layer": settings.layer,
+        "layers": settings.layers,
+        "threshold": settings.threshold,
         "opens_on_pairs": opens[0],
         "opens_on_neutral": opens[1],
     }
@@ -141,6 +143,6 @@ def _gate(prepared: PreparedBase, steering: GatedSteering, prompts: list[list[in
 
 def _risks(prepared: PreparedBase, steering: GatedSteering, rows: list[list[int]], what: str) -> Float32s:
     """The gate's risk of prompts, ``(rows,)``."""
-    last = mean_states(prepared.model, [(ids, len(ids) - 1) for ids in rows], steering.where.layer, what)
+    last = mean_states(prepared.model, [(ids, len(ids) - 1) for ids in rows], steering.settings.layer, what)
     risks: Float32s = steering.risk(torch.from_numpy(last)).numpy()
     return risks

@@ -1,4 +1,4 @@
-"""Stages 3 and 4: prototypes of the reference group, and the conditional LoRA that moves flagged rows towards them."""
+"""Stages 3 and 4: prototypes of the reference group, and the conditional LoRA that learns from them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from evenhand.typing import Bools, Float32s, Ints
 
 @dataclass(frozen=True)
 class Anchors:
-    """What the correction learns from."""
+    """The targets and weights of the contrastive loss."""
 
     prototypes: Tensor
     """``(attributes, classes, width)`` normalised mean representation of reference rows."""
@@ -48,26 +48,26 @@ def prototypes(features: Features, rows: Rows, reference: Bools, classes: int) -
     """
     held = np.isin(np.arange(len(rows)), rows.of(HELD))
     normed = functional.normalize(torch.from_numpy(features.representation), dim=1)
-    found = [
+    means = [
         torch.stack([_mean(normed, held & (rows.labels == c), reference[:, a]) for c in range(classes)])
         for a in range(reference.shape[1])
     ]
-    return functional.normalize(torch.stack(found), dim=2)
+    return functional.normalize(torch.stack(means), dim=2)
 
 
 def _mean(values: Tensor, inside: Bools, preferred: Bools) -> Tensor:
-    """Mean of the preferred rows inside, or of all inside where none is preferred; zero where there is none at all."""
+    """Mean of the preferred rows inside, of all rows inside if none is preferred, zero if none is inside."""
     chosen = inside & preferred if (inside & preferred).any() else inside
     return values[chosen].mean(dim=0) if chosen.any() else torch.zeros(values.shape[1])
 
 
 def anchor_weights(material: Material, gates: Bools, balance: float) -> Tensor:
-    r"""How much each row counts as an anchor: cells (label x group) by inverse frequency to the power ``balance``.
+    r"""Weight of each row as an anchor, by the inverse frequency of its cell (label x group).
 
     .. math:: w_i \propto n_{c(i)}^{-\beta}
 
-    One weight per label, as FairNet has it, pushes all groups alike; cells tell a group whose harmless rows
-    are rare from one whose toxic rows are. Rows of unknown group are a group of their own.
+    FairNet weighs by label only, which treats all groups alike; cells distinguish a group whose harmless rows
+    are rare from one whose toxic rows are. Rows of unknown group form their own group.
 
     Args:
         material: Rows, with the groups that training may see.
@@ -79,24 +79,24 @@ def anchor_weights(material: Material, gates: Bools, balance: float) -> Tensor:
     """
     rows = material.rows
     held = np.isin(rows.all(), rows.of(HELD))
-    found = np.zeros(gates.shape, dtype=np.float32)
+    by_attribute = np.zeros(gates.shape, dtype=np.float32)
     for a, name in enumerate(material.schema.gated):
         cell = rows.labels * (len(material.schema.gated[name]) + 1) + rows.groups[name] + 1
         anchors = held & gates[:, a]
         counts = np.bincount(cell[anchors], minlength=cell.max() + 1)
-        # A cell of three rows must not weigh as much as all others together.
+        # A lower bound on the counts keeps a cell of few rows from outweighing all others.
         weights = np.maximum(counts, MIN_CELL)[cell] ** -balance
-        found[:, a] = weights / weights[anchors].mean() if anchors.any() else 1.0
-    return torch.from_numpy(found)
+        by_attribute[:, a] = weights / weights[anchors].mean() if anchors.any() else 1.0
+    return torch.from_numpy(by_attribute)
 
 
 def learn(
     correction: ConditionalLora, material: Material, gates: Bools, config: CorrectionConfig, folder: Path
 ) -> float | None:
-    """Learn the adapters on held-out rows: those that the detectors flag, and as many plain ones.
+    """Learn the adapters on held-out rows: those that the detectors flag, and as many unflagged ones.
 
-    On rows that the base has fitted its errors are rarer and other than on new ones, and what is learnt from
-    them does not carry over (docs/adr/0006).
+    On rows that the base has fitted, its errors are rarer than on new rows and of another kind, so what is
+    learnt from them does not generalise (docs/adr/0006).
 
     Args:
         correction: The gated suffix.
@@ -106,7 +106,7 @@ def learn(
         folder: Checkpoints.
 
     Returns:
-        How often the contrastive hinge was open in the last epoch; ``None`` if nothing was flagged.
+        Share of anchors whose contrastive hinge was open in the last epoch; ``None`` if no row was flagged.
     """
     features, rows, classes = material.features, material.rows, len(material.schema.labels)
     held = rows.of(HELD)
@@ -132,15 +132,15 @@ def learn(
         None,
         folder,
     )
-    recent = objective.open_shares[-max(1, len(chosen) // config.batch_rows) :]
-    return _kept(folder / "hinge.json", float(np.mean(recent)) if recent else None)
+    last_epoch = objective.open_shares[-max(1, len(chosen) // config.batch_rows) :]
+    return _kept(folder / "hinge.json", float(np.mean(last_epoch)) if last_epoch else None)
 
 
 def _kept(file: Path, value: float | None) -> float | None:
-    """A figure of the last epoch; where a finished run was taken up, the one that was written then."""
+    """Store a figure of the last epoch; after a resumed finished run, which has none, read the stored one."""
     if value is None:
-        found: float | None = json.loads(file.read_text()) if file.is_file() else None
-        return found
+        written: float | None = json.loads(file.read_text()) if file.is_file() else None
+        return written
     if distributed.is_main():
         file.write_text(json.dumps(value))
     return value
@@ -173,8 +173,7 @@ class _Objective:
         is_open, labels = self._gates[batch], self._labels[batch]
         plain = (~is_open.any(dim=1)).nonzero().squeeze(1)
         forced = is_open.clone()
-        # Every attribute in turn is wrongly opened on the plain rows, so each adapter learns to leave them
-        # alone.
+        # On unflagged rows one attribute's gate is opened in turn, so each adapter learns to change nothing.
         forced[plain, torch.arange(len(plain)) % is_open.shape[1]] = True
         with distributed.autocast(self._config.precision):
             logits, representation = self._correction(hidden, mask, forced.to(hidden.device))
@@ -206,18 +205,18 @@ class _Objective:
 def answers(
     correction: Corrector, features: Features, rows: Ints, gates: Bools, risk: Float32s | None = None
 ) -> Float32s:
-    """Corrected logits of some rows under given gates, ``(rows, classes)``.
+    """Corrected logits of some rows under some gates, ``(rows, classes)``.
 
     Args:
-        correction: What was learnt.
-        features: What the base says.
-        rows: Which rows.
-        gates: ``(rows, attributes)``.
+        correction: The corrector.
+        features: The base's hidden states and logits.
+        rows: ``(rows,)`` indices.
+        gates: ``(rows, attributes)`` bool.
         risk: ``(rows, attributes)``; only for a corrector that reads it.
     """
     reads_states = "hidden" in correction.reads
     at_risk = np.zeros(gates.shape, dtype=np.float32) if risk is None else risk
-    found = np.zeros((len(rows), correction.split.classes), dtype=np.float32)
+    corrected = np.zeros((len(rows), correction.split.classes), dtype=np.float32)
     for batch in by_length(features.lengths[rows]):
         states = features.batch(rows[batch]) if reads_states else (torch.empty(0), torch.empty(0))
         rest = (
@@ -227,5 +226,5 @@ def answers(
             features.representation[rows[batch]],
         )
         opened, logits, high, heads = (torch.from_numpy(array).to(distributed.device()) for array in rest)
-        found[batch] = correction.correct(Selected(opened, *states, logits, high, heads)).cpu().numpy()
-    return found
+        corrected[batch] = correction.correct(Selected(opened, *states, logits, high, heads)).cpu().numpy()
+    return corrected

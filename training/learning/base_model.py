@@ -56,18 +56,18 @@ class Loaded:
 
 
 def prepare(config: FitConfig, rows: Rows, schema: Schema, folder: Path) -> tuple[Base, Rows, Schema]:
-    """Load the base, fine-tune it unless it is to be kept, freeze it.
+    """Load the base, fine-tune it unless the settings keep it, and freeze it.
 
     Returns:
         The base, and the rows and schema with labels in the order of the base's outputs.
 
     Raises:
         DataError: the base, its preprocessing or a row cannot be used; the message says why.
-        UnsupportedBaseError: the base has no such block to be cut before.
+        UnsupportedBaseError: the base has no block of the number that the settings name.
     """
     loaded = load(config, schema, rows)
     model = loaded.model
-    # Whether it can be cut there is known now, and not only after hours of fine-tuning.
+    # Check now, before hours of fine-tuning, that the base can be cut there.
     block_count(model, config.detector.layer if isinstance(config.detector.layer, int) else 1)
     if config.base_stage.keep:
         rows, schema = _align(model, rows, schema)
@@ -96,11 +96,11 @@ def weights_hash(model: nn.Module) -> str:
 
 
 def key_of(config: FitConfig, rows: Rows, data_sha256: str) -> str:
-    """Hash of all that decides the base, by content: work is taken up again only where nothing has changed.
+    """Hash of the content of everything that decides the base; checkpoints resume only under the same hash.
 
     Args:
         config: All settings.
-        rows: The data; of images the files are read.
+        rows: The data; image files are read.
         data_sha256: Hash of the table.
     """
     columns = replace(config.columns, images=None)
@@ -109,20 +109,22 @@ def key_of(config: FitConfig, rows: Rows, data_sha256: str) -> str:
 
 
 def pretrained_hash(config: FitConfig) -> str:
-    """What the base is before fine-tuning: a folder's content, or a hub id and its revision where one is known."""
+    """Identity of the pretrained base: a folder's hash, or a hub id with its revision if that is cached."""
     if config.columns.task == "table":
         return config.base
     if Path(config.base).is_dir():
         return folder_hash(Path(config.base))
     try:
         revision = extract_commit_hash(cached_file(config.base, "config.json"), None)
-    except (OSError, ValueError):  # loading it says what is wrong with it
+    except (OSError, ValueError):  # loading the base reports the error
         revision = None
     return f"{config.base}@{revision}" if revision else config.base
 
 
 def load(config: FitConfig, schema: Schema, rows: Rows) -> Loaded:
-    """The base before fine-tuning, its new head seeded: from safetensors, and running no code of its repository.
+    """The base before fine-tuning, with a new seeded head.
+
+    Weights are safetensors only, and no code of the base's repository runs.
 
     Raises:
         DataError: the base or its preprocessing cannot be used; the message says why.
@@ -193,7 +195,8 @@ def _tabular(rows: Rows, schema: Schema) -> Loaded:
 
 def _align(model: nn.Module, rows: Rows, schema: Schema) -> tuple[Rows, Schema]:
     """Use the kept base's own label order."""
-    names = [str(name) for _, name in sorted(model.config.id2label.items())]  # type: ignore[union-attr, operator]
+    config: Any = model.config
+    names = [str(name) for _, name in sorted(config.id2label.items())]
     if set(names) != set(schema.labels):
         raise DataError(
             f"--keep-base: the base answers {names}, the label column holds {list(schema.labels)}; "

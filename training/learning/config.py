@@ -1,4 +1,4 @@
-"""What a fit was asked to do; written into the manifest, so that a bundle says how it was made."""
+"""All settings of a fit. They are written into the manifest."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from evenhand.training.data.columns import Columns
 SEED_MAX = 2**32 - 1
 """The largest seed that every library takes."""
 MIN_TOKENS = 4
-"""The fewest tokens that a manifest may say a text is cut to."""
+"""The smallest ``max_tokens`` that a manifest accepts."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class BaseConfig:
     precision: Literal["float32", "bfloat16"] = "float32"
     """What forward passes compute in while weights are learnt; evaluation and serving are float32."""
     hold_out: float = 1 / 3
-    """Share of the training rows that the base does not learn from: the correction learns and is tuned on them."""
+    """Share of the training rows held out from the base: the correction learns and is tuned on them."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ class DetectorConfig:
     """Stage 2: the bias detectors."""
 
     layer: int | Literal["auto"] | None = None
-    """First corrected block; half of the blocks where not given, as in FairNet; ``auto`` to choose."""
+    """First corrected block; by default the middle one, as in FairNet; ``auto`` chooses one by probes."""
     pooling: Literal["attention", "mean", "first"] = "attention"
     attributes_known: Literal["full", "partial", "none"] = "full"
-    """Which sensitive attributes may be learnt from: all that are there, a share, or none (then pseudo-labels)."""
-    known: float = 1.0
-    """In the partial setting, the share of rows whose attributes are used; values missing in the table stay missing."""
+    """Which attributes may be learnt from: all, those of a share of rows, or none (pseudo-labels)."""
+    known_share: float = 1.0
+    """In the partial setting, the share of rows whose attributes are used; missing values stay missing."""
     shared: bool = False
     """One detector and one adapter for all attributes, instead of one each."""
     epochs: int = 12
@@ -54,12 +54,12 @@ class DetectorConfig:
     @property
     def share(self) -> float:
         """Share of the rows learnt from whose attributes may be seen."""
-        return {"full": 1.0, "partial": self.known, "none": 0.0}[self.attributes_known]
+        return {"full": 1.0, "partial": self.known_share, "none": 0.0}[self.attributes_known]
 
 
 @dataclass(frozen=True)
 class CorrectionConfig:
-    """What corrects flagged rows; but for the first and the last lines, stages 3 and 4: conditional LoRA."""
+    """The corrector, the settings of stages 3 and 4 (conditional LoRA), and the limits of the choice."""
 
     method: str = "lora"
     """One of :func:`evenhand.training.correctors.correctors`."""
@@ -75,14 +75,14 @@ class CorrectionConfig:
     keep_weight: float = 1.0
     """Weight of the KL term that holds reference rows, with the gate forced open, at the base's answer."""
     epochs: int = 4
-    """All of them are run: stopping early on validation rows would spend them before the certificate."""
+    """All of them run: early stopping would use validation rows, which the certificate needs unseen."""
     learning_rate: float = 5e-4
     batch_rows: int = 64
     precision: Literal["float32", "bfloat16"] = "float32"
     cost: float = 0.0
-    """Overall accuracy that a setting may cost on the rows it is chosen on, as a share, without a certificate."""
+    """Overall accuracy, as a share, that an uncertified setting may cost on the rows it is chosen on."""
     epsilon: float = 0.005
-    """Overall accuracy that a certified setting may cost on rows to come, as a share."""
+    """Overall accuracy, as a share, that a certified setting may cost on future rows."""
     alpha_certificate: float = 0.05
     """How often a certificate may be wrong."""
     require_certificate: bool = True
@@ -113,27 +113,28 @@ class FitConfig:
     seed: int = 0
     weights: Literal["float32", "float16"] = "float32"
     engine: Literal["auto", "onnx", "torch"] = "auto"
-    """What runs the bundle: one ONNX graph, or torch; ``auto`` takes torch only for a base that ONNX cannot take."""
+    """What runs the bundle; ``auto`` takes torch only for a base that ONNX cannot take."""
     base_stage: BaseConfig = BaseConfig()
     detector: DetectorConfig = DetectorConfig()
     correction: CorrectionConfig = CorrectionConfig()
     retraining: str | None = None
-    """A training-time method that makes the base; one of :func:`evenhand.training.fit.method_options.retrainings`."""
+    """Training-time method that makes the base; ``method_options.retrainings`` lists them."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for the manifest; local folders are named by their last part only."""
+        """Plain values, for the manifest; of local folders only the name."""
         plain = asdict(self)
         plain["base"] = self.public_base
+        plain["detector"]["known"] = plain["detector"].pop("known_share")
         if self.columns.images:
             plain["columns"]["images"] = Path(self.columns.images).name
         return plain
 
     @property
     def public_base(self) -> str:
-        """A hub id as it is; of a local folder, only its name: a manifest names no path of anybody's machine."""
+        """A hub id as it is; of a local folder only its name, so that a manifest contains no local path."""
         return self.base_name or (Path(self.base).name if Path(self.base).exists() else self.base)
 
 
 def fingerprint(*parts: Any) -> str:  # noqa: ANN401 - whatever JSON can say
-    """Hash of plain values, to tell whether a finished stage may be reused."""
+    """SHA-256 of plain values; a finished stage is reused only under the same hash."""
     return sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

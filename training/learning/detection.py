@@ -28,7 +28,7 @@ def members(rows: Rows, schema: Schema) -> Ints:
 
 
 def hide(rows: Rows, share: float, seed: int) -> Rows:
-    """Rows as training may see them: only a share of those learnt from keeps its groups, the others are unknown."""
+    """The rows with the groups of all but a share of the rows learnt from set to unknown."""
     learnt = rows.of(*LEARNT)
     hidden = np.random.default_rng(seed).permutation(learnt)[round(share * len(learnt)) :]
     groups = {name: values.copy() for name, values in rows.groups.items()}
@@ -41,14 +41,14 @@ def hide(rows: Rows, share: float, seed: int) -> Rows:
 class Lesson:
     """What detectors learn."""
 
-    known: Ints
-    """``(rows, attributes)`` 1 to be flagged, 0 not, -1 not known."""
+    targets: Ints
+    """``(rows, attributes)`` 1 to be flagged, 0 not to be flagged, -1 unknown."""
     learn: Ints
     """Rows to learn from."""
     stop: Ints
-    """Rows for early stopping: neither learnt from, nor validation rows, which the certificate needs untouched."""
+    """Rows for early stopping; not validation rows, which the certificate needs unseen."""
     weights: Float32s | None = None
-    """``(rows, attributes)`` how much each row counts; alike where not given."""
+    """``(rows, attributes)`` weight of each row; equal weights if ``None``."""
 
 
 def learn(
@@ -59,16 +59,15 @@ def learn(
     Args:
         detectors: What to learn.
         material: Hidden states and rows.
-        lesson: What they are to say about which rows.
+        lesson: Targets, rows to learn from and rows to stop on.
         config: The stage's settings.
         folder: Checkpoints.
     """
-    features, known = material.features, lesson.known
-    train = lesson.learn[(known[lesson.learn] >= 0).any(axis=1)]
-    targets = torch.from_numpy(known)
-    weights = torch.ones(known.shape) if lesson.weights is None else torch.from_numpy(lesson.weights)
-    positives = torch.from_numpy((known[train] == 1).sum(axis=0)).float()
-    negatives = torch.from_numpy((known[train] == 0).sum(axis=0)).float()
+    features, targets = material.features, torch.from_numpy(lesson.targets)
+    train = lesson.learn[(lesson.targets[lesson.learn] >= 0).any(axis=1)]
+    weights = torch.ones(targets.shape) if lesson.weights is None else torch.from_numpy(lesson.weights)
+    positives = torch.from_numpy((lesson.targets[train] == 1).sum(axis=0)).float()
+    negatives = torch.from_numpy((lesson.targets[train] == 0).sum(axis=0)).float()
     balance = negatives / positives.clamp(min=1)
 
     def loss_of(batch: Ints) -> Tensor:
@@ -86,22 +85,26 @@ def learn(
         dict(detectors.named_parameters()),
         features.lengths[train].tolist(),
         loss_of,
-        lambda: mean_auc(logits_of(detectors, features, lesson.stop), known[lesson.stop]),
+        lambda: mean_auc(logits_of(detectors, features, lesson.stop), lesson.targets[lesson.stop]),
         folder,
     )
     detectors.eval()
 
 
-def calibrate(detectors: BiasDetectors, material: Material, known: Ints) -> None:
+def calibrate(detectors: BiasDetectors, material: Material, targets: Ints) -> None:
     """Platt scaling on validation rows, folded into the weights.
 
-    The balanced loss makes 0.5 mean "above prevalence"; afterwards a risk of 0.3 means three in ten. Which
-    rows are
-    flagged does not depend on it: thresholds are chosen as shares of rows
-        (:mod:`evenhand.training.choice.candidates`).
+    The class-balanced loss makes 0.5 mean "above prevalence"; after scaling, a risk of 0.3 means three in
+    ten. Scaling does not change which rows are flagged, because thresholds are chosen as shares of rows
+    (:mod:`evenhand.training.choice.candidates`).
+
+    Args:
+        detectors: Their last layer is scaled in place.
+        material: Hidden states and rows.
+        targets: ``(rows, attributes)`` 1 outside the reference group, 0 inside, -1 unknown.
     """
     validation = material.rows.of("val")
-    logits, truth = logits_of(detectors, material.features, validation), known[validation]
+    logits, truth = logits_of(detectors, material.features, validation), targets[validation]
     slopes, intercepts = [], []
     for column in range(logits.shape[1]):
         seen = truth[:, column] >= 0
@@ -110,8 +113,7 @@ def calibrate(detectors: BiasDetectors, material: Material, known: Ints) -> None
             intercepts.append(0.0)
             continue
         model = LogisticRegression(C=1e6).fit(logits[seen, column : column + 1], truth[seen, column])
-        # A detector that ranks the wrong way round knows nothing: a tiny slope leaves everyone at the
-        # prevalence.
+        # A negative slope means that the detector learnt nothing: a tiny one gives all rows the prevalence.
         slopes.append(max(float(model.coef_[0, 0]), 1e-3))
         intercepts.append(float(model.intercept_[0]))
     detectors.calibrate(torch.tensor(slopes), torch.tensor(intercepts))
@@ -121,10 +123,10 @@ def calibrate(detectors: BiasDetectors, material: Material, known: Ints) -> None
 def logits_of(detectors: BiasDetectors, features: Features, rows: Ints) -> Float32s:
     """Detector logits of some rows, ``(rows, attributes)``."""
     detectors.eval()
-    found = np.zeros((len(rows), detectors.attributes), dtype=np.float32)
+    logits = np.zeros((len(rows), detectors.attributes), dtype=np.float32)
     for batch in by_length(features.lengths[rows], 256):
-        found[batch] = detectors(*features.batch(rows[batch])).cpu().numpy()
-    return found
+        logits[batch] = detectors(*features.batch(rows[batch])).cpu().numpy()
+    return logits
 
 
 def risks_of(detectors: BiasDetectors, features: Features, rows: Ints) -> Float32s:
@@ -133,10 +135,10 @@ def risks_of(detectors: BiasDetectors, features: Features, rows: Ints) -> Float3
 
 
 def mean_auc(scores: Float32s, truth: Ints) -> float:
-    """Mean ROC AUC over the attributes that have both kinds among known rows; 0.5 if none has."""
-    found = []
+    """Mean ROC AUC over the attributes with rows of both kinds; 0.5 if there is none."""
+    aucs = []
     for column in range(scores.shape[1]):
         seen = truth[:, column] >= 0
         if len(set(truth[seen, column])) == 2:
-            found.append(float(roc_auc_score(truth[seen, column], scores[seen, column])))
-    return float(np.mean(found)) if found else 0.5
+            aucs.append(float(roc_auc_score(truth[seen, column], scores[seen, column])))
+    return float(np.mean(aucs)) if aucs else 0.5

@@ -1,8 +1,8 @@
-"""Where learning runs: which device, and how many processes share the work. All of it by Accelerate.
+"""The device of learning, and the processes that share it, by Accelerate.
 
-One process on the CPU, or on the GPU that is there, unless ``accelerate launch -m training`` started several.
-Those do the same steps on the same seeds; every batch is split among them, gradients are averaged, and only
-the main process writes. On several machines, the work folder must be one that all of them see.
+One process runs on the CPU, or on the machine's GPU, unless ``accelerate launch`` starts several.
+Those do the same steps with the same seeds: every batch is split among them, gradients are averaged, and
+only the main process writes. On several machines, all processes must share the work folder.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from evenhand.typing import Ints
 
 @functools.cache
 def accelerator() -> Accelerator:
-    """The one of this process."""
-    # CUDA needs this before its first product, or it cannot be told to be deterministic.
+    """The Accelerator of this process."""
+    # CUDA reads this before its first product; without it, it cannot be deterministic.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     return Accelerator()
 
 
 def device() -> torch.device:
-    """Where models and batches go."""
-    found: torch.device = accelerator().device
-    return found
+    """The device of models and batches."""
+    process_device: torch.device = accelerator().device
+    return process_device
 
 
 def deterministic() -> None:
@@ -41,7 +41,7 @@ def deterministic() -> None:
 
 
 def autocast(precision: str) -> contextlib.AbstractContextManager[Any]:
-    """Forward passes in ``float32``, or in ``bfloat16`` where that is told."""
+    """Forward passes in ``float32`` or ``bfloat16``, as ``precision`` says."""
     return torch.autocast(device().type, torch.bfloat16, enabled=precision == "bfloat16")
 
 
@@ -51,22 +51,22 @@ def count() -> int:
 
 
 def index() -> int:
-    """Which of them this is."""
+    """Index of this process."""
     return int(accelerator().process_index)
 
 
 def is_main() -> bool:
-    """Whether this is the one that writes and talks."""
+    """Whether this process is the one that writes files and messages."""
     return bool(accelerator().is_main_process)
 
 
 def wait() -> None:
-    """Go on when all processes have come here."""
+    """Wait for all processes."""
     accelerator().wait_for_everyone()
 
 
 def own_part(batch: Ints) -> Ints:
-    """This process's rows of a batch; may be none."""
+    """This process's rows of a batch; may be empty."""
     return batch[index() :: count()]
 
 
@@ -77,7 +77,7 @@ def own_batches(batches: Sequence[Ints]) -> Sequence[Ints]:
 
 @torch.no_grad()
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """Put the mean over processes in every gradient's place."""
+    """Replace every gradient by its mean over processes."""
     if count() == 1:
         return
     learnt = [parameter for parameter in parameters if parameter.requires_grad]
@@ -95,7 +95,7 @@ def mean(value: float) -> float:
 
 
 def from_main(value: float) -> float:
-    """The main process's value: GPUs may differ in the last digit, and all must decide alike."""
+    """The main process's value, so that all processes decide alike: GPUs may differ in the last digit."""
     if count() == 1:
         return value
     return float(broadcast(torch.tensor([value], dtype=torch.float64, device=device())))

@@ -1,7 +1,6 @@
 """Hidden states of every row at the cut, computed once by the frozen base and read many times.
 
-Rows are stored without padding, one after another, in a file that is memory-mapped: it may be larger than
-memory.
+Rows are stored without padding, one after another, in a memory-mapped file, which may be larger than memory.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from evenhand.typing import Float32s, Ints
 
 @dataclass(frozen=True)
 class Features:
-    """What the frozen base says about every row."""
+    """The frozen base's hidden states, logits and representations of every row."""
 
     hidden: Float32s
     """``(tokens of all rows, hidden)``, memory-mapped."""
@@ -51,15 +50,14 @@ class Features:
         lengths, stored = self.lengths[rows], np.asarray(self.hidden)
         positions = np.arange(int(lengths.max()))
         mask = (positions < lengths[:, None]).astype(np.int64)
-        if mask.all():  # tables and images: nothing to pad, so all rows are read at once
+        if mask.all():  # tables and images need no padding, so all rows are read at once
             hidden = stored[self.starts[rows][:, None] + positions]
         else:
             hidden = np.zeros((*mask.shape, stored.shape[1]), dtype=np.float32)
             for index, (row, length) in enumerate(zip(rows, lengths, strict=True)):
                 hidden[index, :length] = stored[self.starts[row] : self.starts[row] + length]
-        return torch.from_numpy(hidden).to(distributed.device()), torch.from_numpy(mask).to(
-            distributed.device()
-        )
+        device = distributed.device()
+        return torch.from_numpy(hidden).to(device), torch.from_numpy(mask).to(device)
 
 
 @dataclass(frozen=True)
@@ -108,19 +106,19 @@ def extract(split: SplitModel, encoded: Sequence[Encoded], pad_id: int, file: Pa
 def _base_of(
     split: SplitModel, encoded: Sequence[Encoded], pad_id: int
 ) -> tuple[Float32s, Float32s, Float32s]:
-    """What :meth:`evenhand.models.network.backbones.SplitModel.base` says about one batch."""
+    """The output of :meth:`evenhand.models.network.backbones.SplitModel.base` for one batch."""
     arrays = collate(encoded, pad_id)
-    found = split.base(
+    outputs = split.base(
         {name: torch.from_numpy(array).to(distributed.device()) for name, array in arrays.items()}
     )
-    logits, hidden, heads = (tensor.cpu().numpy() for tensor in found)
+    logits, hidden, heads = (tensor.cpu().numpy() for tensor in outputs)
     return logits, hidden, heads
 
 
 def _sizes(split: SplitModel, encoded: Sequence[Encoded], pad_id: int) -> tuple[Ints, int]:
     """Positions of each row's hidden state ``(rows,)``, and the width of the head's input.
 
-    Positions are a text's tokens, or what the base makes of an image or a table.
+    Positions are a text's tokens, or the number that the base makes of an image or a table.
     """
     _, hidden, heads = _base_of(split, encoded[:1], pad_id)
     if "input_ids" in encoded[0].arrays:

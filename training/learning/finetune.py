@@ -1,4 +1,4 @@
-"""Fine-tune a whole classifier on some rows: the base by cross-entropy (ERM), every baseline by its own loss."""
+"""Fine-tune a whole classifier on some rows: the base by cross-entropy (ERM), a baseline by its own loss."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ from evenhand.typing import Float32s, Ints
 RowLoss = Callable[[Tensor, Ints], Tensor]
 """Logits ``(batch, classes)`` and the indices of their rows to one loss."""
 Around = Callable[[Ints], contextlib.AbstractContextManager[Any]]
-"""The indices of a batch's rows to what is held open while the model runs over them in learning."""
-Judge = Callable[[Ints], float]
-"""Predicted classes of the validation rows to their value; the epoch of highest value is kept."""
+"""The indices of a batch's rows to a context in which the model runs over them in learning."""
+Score = Callable[[Ints], float]
+"""Predicted classes of the validation rows to their score; the epoch of the highest score is kept."""
 
 
 @dataclass(frozen=True)
 class FinetuneKey:
-    """What tells one fine-tuning from another."""
+    """Name, seed, folder, loss and score of one fine-tuning."""
 
     name: str
     seed: int
     folder: Path
-    """Checkpoints; a finished or half-finished run with the same plan is taken up again."""
+    """Checkpoints; a run with the same plan resumes there."""
     pad_id: int
     loss: RowLoss
-    judge: Judge | None = None
-    """Accuracy where not given."""
+    score: Score | None = None
+    """Accuracy if ``None``."""
     around: Around = contextlib.nullcontext
 
 
@@ -64,16 +64,16 @@ def finetune(
         model: A classifier; left with the weights of its best epoch, where learning runs.
         encoded: All rows, tokenised.
         rows: All rows.
-        chosen: Rows to learn from; a row that is named twice counts twice.
+        chosen: Rows to learn from; a row that stands twice counts twice.
         stage: Epochs, rates, precision.
-        run: Name, seed, checkpoints, the loss and what tells a good epoch.
+        run: Name, seed, checkpoints, the loss and the score of an epoch.
 
     Returns:
-        The best epoch's value on the validation rows.
+        The best epoch's score on the validation rows.
     """
     model.to(distributed.device())
     validation = rows.of("val")
-    judge = run.judge or (lambda predicted: float((predicted == rows.labels[validation]).mean()))
+    score = run.score or (lambda predicted: float((predicted == rows.labels[validation]).mean()))
 
     def loss_of(batch: Ints) -> Tensor:
         model.train()
@@ -81,12 +81,12 @@ def finetune(
             logits = logits_of(model, [encoded[row] for row in chosen[batch]], run.pad_id)
         return run.loss(logits.float().cpu(), chosen[batch])
 
-    def score() -> float:
-        return judge(predict(model, encoded, validation, run.pad_id).argmax(1))
+    def score_epoch() -> float:
+        return score(predict(model, encoded, validation, run.pad_id).argmax(1))
 
     plan = Plan(run.name, stage.epochs, stage.learning_rate, stage.batch_rows, stage.patience, run.seed)
     lengths = [encoded[row].tokens for row in chosen]
-    return fit(plan, dict(model.named_parameters()), lengths, loss_of, score, run.folder)
+    return fit(plan, dict(model.named_parameters()), lengths, loss_of, score_epoch, run.folder)
 
 
 def logits_of(model: nn.Module, encoded: Sequence[Encoded], pad_id: int) -> Tensor:
@@ -101,8 +101,8 @@ def logits_of(model: nn.Module, encoded: Sequence[Encoded], pad_id: int) -> Tens
 def predict(model: nn.Module, encoded: Sequence[Encoded], chosen: Ints, pad_id: int) -> Float32s:
     """Logits of some rows under a whole model in evaluation mode, ``(rows, classes)``."""
     model.eval()
-    found: dict[int, Float32s] = {}
+    logits_of_row: dict[int, Float32s] = {}
     for batch in by_length([encoded[row].tokens for row in chosen]):
         logits = logits_of(model, [encoded[row] for row in chosen[batch]], pad_id)
-        found |= dict(zip(batch.tolist(), logits.cpu().numpy(), strict=True))
-    return np.stack([found[index] for index in range(len(chosen))])
+        logits_of_row |= dict(zip(batch.tolist(), logits.cpu().numpy(), strict=True))
+    return np.stack([logits_of_row[index] for index in range(len(chosen))])

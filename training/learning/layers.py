@@ -1,8 +1,8 @@
-"""Which block's input the detectors read: the earliest that tells groups apart nearly as well as the best.
+"""Choose the block whose input the detectors read: the earliest whose probe is nearly as good as the best.
 
-An early cut leaves more blocks to correct and costs a flagged row more; a late one may no longer show the
-attribute. Each cut is judged by a linear probe on mean-pooled states, by the lowest AUC over attributes
-within rows of one label: a probe may look good overall only because the label gives the group away.
+An early cut leaves more blocks to correct, and costs more per flagged row; at a late cut the hidden state
+may no longer show the attribute. The score of a cut is the lowest AUC of a linear probe on mean-pooled
+states, over attributes and within the rows of one label: over all rows a probe could use the label alone.
 """
 
 from __future__ import annotations
@@ -25,47 +25,51 @@ from evenhand.training.learning.pseudo_labels import pooled
 from evenhand.typing import Float32s, Ints
 
 TOLERANCE = 0.01
-LEARN_ROWS, JUDGE_ROWS = 3000, 1500
+LEARN_ROWS, SCORE_ROWS = 3000, 1500
 
 
-def choose_layer(base: Base, rows: Rows, known: Ints, seed: int, work: Path) -> tuple[int, dict[int, float]]:
+def choose_layer(
+    base: Base, rows: Rows, members: Ints, seed: int, work: Path
+) -> tuple[int, dict[int, float]]:
     """Probe every cut on a sample of training rows.
 
     Args:
         base: The frozen base.
         rows: All rows.
-        known: ``(rows, attributes)`` members, -1 where not known.
+        members: ``(rows, attributes)`` 1 outside the reference group, 0 inside, -1 unknown.
         seed: Decides the sample.
-        work: Where hidden states may lie for a while.
+        work: Folder for temporary hidden states.
 
     Returns:
         The layer, and the lowest AUC at each one.
     """
     rng = np.random.default_rng(seed)
-    learn, judge = (rng.permutation(rows.of(s))[:n] for s, n in (("train", LEARN_ROWS), (HELD, JUDGE_ROWS)))
-    sample = np.concatenate([learn, judge])
+    learn, probed = (rng.permutation(rows.of(s))[:n] for s, n in (("train", LEARN_ROWS), (HELD, SCORE_ROWS)))
+    sample = np.concatenate([learn, probed])
     encoded = [base.encoded[row] for row in sample]
-    found: dict[int, float] = {}
+    aucs: dict[int, float] = {}
     for layer in range(1, block_count(base.model)):
         states = pooled(extract(SplitModel(base.model, layer), encoded, base.pad_id, work / "probe.npy"))
-        found[layer] = lowest_auc(
-            (states[: len(learn)], known[learn]), (states[len(learn) :], known[judge]), rows.labels[judge]
+        aucs[layer] = lowest_auc(
+            (states[: len(learn)], members[learn]),
+            (states[len(learn) :], members[probed]),
+            rows.labels[probed],
         )
-        say(f"layer {layer}: lowest AUC of a linear probe {found[layer]:.3f}")
+        say(f"layer {layer}: lowest AUC of a linear probe {aucs[layer]:.3f}")
     (work / "probe.npy").unlink(missing_ok=True)
-    best = max(found.values())
-    return min(layer for layer, value in found.items() if value >= best - TOLERANCE), found
+    best = max(aucs.values())
+    return min(layer for layer, value in aucs.items() if value >= best - TOLERANCE), aucs
 
 
-def lowest_auc(learn: tuple[Float32s, Ints], judge: tuple[Float32s, Ints], labels: Ints) -> float:
+def lowest_auc(learn: tuple[Float32s, Ints], probed: tuple[Float32s, Ints], labels: Ints) -> float:
     """Lowest AUC over attributes and labels of linear probes; 0.5 where nothing can be said.
 
     Args:
         learn: States ``(rows, hidden)`` and members ``(rows, attributes)`` to fit on.
-        judge: The same to judge on.
-        labels: ``(rows,)`` of the rows to judge on.
+        probed: The same to score the probe on.
+        labels: ``(rows,)`` labels of the rows in ``probed``.
     """
-    found: list[float] = []
+    aucs: list[float] = []
     for attribute in range(learn[1].shape[1]):
         seen = learn[1][:, attribute] >= 0
         if len(set(learn[1][seen, attribute].tolist())) < 2:
@@ -73,9 +77,9 @@ def lowest_auc(learn: tuple[Float32s, Ints], judge: tuple[Float32s, Ints], label
         probe: Any = make_pipeline(
             StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", max_iter=300)
         )
-        scores = probe.fit(learn[0][seen], learn[1][seen, attribute]).decision_function(judge[0])
+        scores = probe.fit(learn[0][seen], learn[1][seen, attribute]).decision_function(probed[0])
         for label in np.unique(labels):
-            inside = (labels == label) & (judge[1][:, attribute] >= 0)
-            if len(set(judge[1][inside, attribute].tolist())) == 2:
-                found.append(float(roc_auc_score(judge[1][inside, attribute], scores[inside])))
-    return min(found, default=0.5)
+            inside = (labels == label) & (probed[1][:, attribute] >= 0)
+            if len(set(probed[1][inside, attribute].tolist())) == 2:
+                aucs.append(float(roc_auc_score(probed[1][inside, attribute], scores[inside])))
+    return min(aucs, default=0.5)

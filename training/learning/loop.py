@@ -1,7 +1,7 @@
 """One training loop for every stage: progress, early stopping, and a checkpoint after every epoch.
 
 Each epoch is a pure function of (weights, optimiser state, seed, epoch): all randomness is reseeded at its
-start. So a run that was interrupted and resumed ends in the same weights, bit for bit, as one that was not.
+start. So an interrupted and resumed run ends with the same weights, bit for bit, as one without interruption.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def fit(
     score: Callable[[], float] | None,
     folder: Path,
 ) -> float:
-    """Learn until the epochs or the patience run out; leaves the best epoch's weights in ``parameters``.
+    """Learn until the epochs or the patience end; leaves the best epoch's weights in ``parameters``.
 
     Args:
         plan: Epochs, rates and seed.
@@ -61,7 +61,7 @@ def fit(
         loss_of: Loss of a batch of row indices.
         score: Score after an epoch; higher is better. Without one, every epoch is run and the last one's
             weights stay.
-        folder: Where checkpoints lie; a finished or half-finished run with the same plan is taken up again.
+        folder: Folder of checkpoints; a run with the same plan resumes there.
 
     Returns:
         The best score.
@@ -91,12 +91,12 @@ def batches(lengths: Sequence[int], rows: int, seed: int, window: int = 50) -> I
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(lengths))
     sizes = np.asarray(lengths)
-    found = []
+    shuffled = []
     for start in range(0, len(order), rows * window):
         part = order[start : start + rows * window]
         part = part[np.argsort(sizes[part], kind="stable")]
-        found += [part[i : i + rows] for i in range(0, len(part), rows)]
-    yield from (found[i] for i in rng.permutation(len(found)))
+        shuffled += [part[i : i + rows] for i in range(0, len(part), rows)]
+    yield from (shuffled[i] for i in rng.permutation(len(shuffled)))
 
 
 def _epoch(
@@ -123,7 +123,7 @@ def _step(name: str, batch: Ints, loss_of: Callable[[Ints], Tensor], parameters:
     """Gradients of one batch, which processes share; returns its loss."""
     part, value = distributed.own_part(batch), 0.0
     if len(part):
-        # Processes count alike in the mean, their rows should: a process with more rows counts more.
+        # The mean over processes weighs processes equally; this factor makes it weigh rows equally.
         loss = loss_of(part) * (len(part) * distributed.count() / len(batch))
         value = loss.item()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -152,7 +152,7 @@ class _CheckpointStore:
         folder.mkdir(parents=True, exist_ok=True)
 
     def resume(self, optimiser: torch.optim.Optimizer) -> _State:
-        """Take up the last finished epoch of the same plan, or start anew."""
+        """The state after the last finished epoch of the same plan, or a new one."""
         try:
             saved = json.loads((self._folder / "state.json").read_text())
         except (OSError, ValueError):
@@ -172,7 +172,7 @@ class _CheckpointStore:
         return state
 
     def save(self, state: _State, optimiser: torch.optim.Optimizer) -> None:
-        """Write an epoch; the small state file is replaced last, so a killed save leaves the epoch before."""
+        """Write an epoch; the state file is replaced last, so an interrupted save keeps the epoch before."""
         distributed.wait()
         if not distributed.is_main():
             return
@@ -186,14 +186,14 @@ class _CheckpointStore:
         (self._folder / f"epoch-{state.epoch - 1}.safetensors").unlink(missing_ok=True)
 
     def save_best(self) -> None:
-        """Write the weights to come back to."""
+        """Write the weights of the best epoch."""
         if distributed.is_main():
             save_file(
                 {name: p.data for name, p in self._parameters.items()}, self._folder / "best.safetensors"
             )
 
     def load_best(self) -> None:
-        """Come back to the best epoch's weights."""
+        """Load the best epoch's weights."""
         distributed.wait()
         self._copy(load_file(self._folder / "best.safetensors"))
 

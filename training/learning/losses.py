@@ -1,10 +1,9 @@
-"""The losses of FairNet (arXiv 2510.19421), with the changes that make them work.
+"""The losses of FairNet (arXiv 2510.19421), with three changes.
 
-What differs from the paper, and why: representations are L2-normalised (on raw squared distances the hinge
-    never
-opens); anchors weigh by inverse class frequency (without it the authors report a worst group below plain
-training); a KL term holds reference rows at the base's answer when a gate is wrongly open, which is the harm
-``c`` of the paper's claim.
+Representations are L2-normalised, because on raw squared distances the hinge is never open. Anchors are
+weighted by inverse class frequency; without that the authors report a worse worst group than plain training.
+A KL term keeps reference rows at the base's answer when a gate is open by mistake, which is the harm ``c`` of
+the paper's theorem.
 """
 
 from __future__ import annotations
@@ -14,19 +13,19 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def detector_loss(logits: Tensor, members: Tensor, known: Tensor, positive_weight: Tensor) -> Tensor:
-    """Class-balanced binary cross-entropy over the known labels.
+def detector_loss(logits: Tensor, members: Tensor, weights: Tensor, positive_weight: Tensor) -> Tensor:
+    """Class-balanced binary cross-entropy over the rows of known group.
 
     Args:
         logits: ``(batch, attributes)``.
         members: ``(batch, attributes)`` 1 outside the reference group, 0 inside.
-        known: ``(batch, attributes)`` how much an entry counts; zero where the group is not known.
+        weights: ``(batch, attributes)`` weight of each entry; zero where the group is unknown.
         positive_weight: ``(attributes,)`` negatives per positive in the training rows.
     """
     losses = functional.binary_cross_entropy_with_logits(
         logits, members.float(), pos_weight=positive_weight, reduction="none"
     )
-    return (losses * known).sum() / known.sum().clamp(min=1e-12)
+    return (losses * weights).sum() / weights.sum().clamp(min=1e-12)
 
 
 def contrastive_loss(

@@ -1,11 +1,11 @@
-"""No sensitive label at all: what else a detector can be taught to flag.
+"""Targets of a detector without any sensitive label.
 
-*Outliers* (FairNet's way): the Local Outlier Factor of a row's pooled hidden state says who is unusual. It is
-fitted
-once, on training rows, and a detector is distilled from it: a served risk then depends on its row alone.
+*Outliers*, as in FairNet: the Local Outlier Factor of a row's pooled hidden state says how unusual it is. It
+is fitted once, on training rows, and a detector is distilled from it, so that a served risk depends on its
+row alone.
 
-*Benefit*: adapters that were learnt to mend the base's errors are tried on held-out rows they have not seen;
-a detector learns for which rows they raise the probability of the true label. It needs the task's labels and
+*Benefit*: adapters learn to mend the base's errors and are tried on held-out rows that they have not seen. A
+detector learns for which rows they raise the probability of the true label. This needs the task's labels and
 no attribute.
 """
 
@@ -31,7 +31,7 @@ from evenhand.typing import Float32s, Ints
 NEIGHBOURS, CONTAMINATION = 20, 0.1
 """The paper's neighbours, and the lower end of its contamination."""
 FIT_ROWS = 5000
-"""LOF compares all pairs: more rows than this cost minutes and change little."""
+"""LOF compares all pairs of rows: more rows would take minutes and change little."""
 
 
 def pooled(features: Features) -> Float32s:
@@ -40,8 +40,8 @@ def pooled(features: Features) -> Float32s:
         np.add.reduceat(features.hidden[first:last], starts - first, axis=0)
         for starts, first, last in _chunks(features.starts)
     ]
-    found: Float32s = (np.concatenate(sums) / features.lengths[:, None]).astype(np.float32)
-    return found
+    means: Float32s = (np.concatenate(sums) / features.lengths[:, None]).astype(np.float32)
+    return means
 
 
 def outliers(material: Material) -> Ints:
@@ -53,10 +53,10 @@ def outliers(material: Material) -> Ints:
     )
     say(f"fitting the outlier factor on {len(train)} rows")
     factor.fit(states[train])
-    found: Ints = (factor.predict(states) < 0).astype(np.int64)
-    # Seen rows are their own neighbours when asked about again; what the fit said of them holds.
-    found[train] = factor.negative_outlier_factor_ < factor.offset_
-    return found
+    flags: Ints = (factor.predict(states) < 0).astype(np.int64)
+    # In a prediction, fitted rows are their own neighbours, so they keep the result of the fit.
+    flags[train] = factor.negative_outlier_factor_ < factor.offset_
+    return flags
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Benefit:
     """Which rows a correction mends."""
 
     mended: Ints
-    """``(rows,)`` 1 where it raised the true label's probability, 0 where it lowered it, -1 where it was not tried."""
+    """``(rows,)`` 1 where it raised the true label's probability, 0 where it lowered it, -1 if not tried."""
     weights: Float32s
     """``(rows,)`` by how much, in nats; mean 1 over tried rows."""
 
@@ -91,8 +91,7 @@ def benefit(split: SplitModel, material: Material, config: CorrectionConfig, fol
         everyone = {"benefit": np.zeros(len(rows), dtype=np.int64)}
         schema = replace(material.schema, gates={"benefit": ("as it is", "mended")})
         only = replace(material, rows=replace(rows, split=others, groups=everyone), schema=schema)
-        # Anchors are the base's errors; the rows it gets right are held where they are, with the gate forced
-        # open.
+        # Anchors are the base's errors; rows that it gets right keep its answer, with the gate forced open.
         adapters.learn(
             correction, only, wrong & np.isin(rows.all(), half)[:, None], config, folder / str(index)
         )
@@ -116,15 +115,15 @@ def _gain(correction: ConditionalLora, material: Material, chosen: Ints) -> Floa
     """Log-probability of the true label with the gate open, minus the base's; ``(rows,)``."""
     labels = torch.from_numpy(material.rows.labels[chosen]).unsqueeze(1)
     opened = adapters.answers(correction, material.features, chosen, np.ones((len(chosen), 1), dtype=bool))
-    found: list[Float32s] = [
+    scores: list[Float32s] = [
         functional.log_softmax(torch.from_numpy(logits), dim=1).gather(1, labels).squeeze(1).numpy()
         for logits in (opened, material.features.base_logits[chosen])
     ]
-    return found[0] - found[1]
+    return scores[0] - scores[1]
 
 
 def _chunks(starts: Ints, rows: int = 2000) -> list[tuple[Ints, int, int]]:
-    """Row starts, and the first and last position of each lot of rows."""
+    """Row starts, and the first and last position, of each chunk of rows."""
     return [
         (
             starts[i : min(i + rows, len(starts) - 1)],

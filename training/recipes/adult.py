@@ -1,16 +1,16 @@
 """UCI Adult (Kohavi 1996): income above 50,000 dollars, with sex and race; a table of numbers and categories.
 
-``python -m evenhand.training.recipes.adult --data <folder with adult.data and adult.test> --out
-bundles/adult``
+``python -m evenhand.training.recipes.adult --data <folder> --out bundles/adult``
 
-The last fifth of ``adult.data`` is for validation, by the seed of the split; ``adult.test`` is the test. Sex
-and race are attributes and no features; neither are relationship and marital status, which say the sex in
-other words.
+The folder holds ``adult.data`` and ``adult.test``.
+
+A random fifth of ``adult.data`` is for validation; ``adult.test`` is the test. Sex and race are attributes,
+not features. Relationship and marital status are not features either, because they reveal the sex.
 """
 
 from __future__ import annotations
 
-from hashlib import sha256
+import io
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +18,9 @@ import pandas as pd
 import typer
 
 from evenhand.training.data.columns import Columns
-from evenhand.training.data.dataset import DataError, Rows, Schema, from_table
+from evenhand.training.data.dataset import Rows, Schema
 from evenhand.training.learning.config import BaseConfig, Card, CorrectionConfig, FitConfig
-from evenhand.training.recipes.common import command
+from evenhand.training.recipes.common import command, read_files
 
 NAMES = (
     *(
@@ -51,11 +51,13 @@ COLUMNS = Columns(
     favourable=(">50K",),
 )
 CARD = Card(
-    description="Income above 50,000 dollars a year, from census answers of 1994, corrected for sex and race.",
+    description="Income above 50,000 dollars a year, from census answers of 1994, "
+    "corrected for sex and race.",
     intended_use="Demonstration of Evenhand on a table.",
     out_of_scope="Any decision about a person: the answers are thirty years old, and income is not merit.",
 )
 VALIDATION_SHARE = 0.2
+FILES = {"train": "adult.data", "test": "adult.test"}
 
 
 def read(folder: Path) -> tuple[Rows, Schema, str]:
@@ -64,27 +66,20 @@ def read(folder: Path) -> tuple[Rows, Schema, str]:
     Raises:
         DataError: a file is missing or not Adult's.
     """
-    files = [folder / "adult.data", folder / "adult.test"]
-    try:
-        train, test = (_read(file) for file in files)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{folder}: no Adult data ({error}); it needs adult.data and adult.test") from error
-    held = np.random.default_rng(0).random(len(train)) < VALIDATION_SHARE
-    train["split"], test["split"] = np.where(held, "val", "train"), "test"
-    digest = sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
-    return *from_table(pd.concat([train, test], ignore_index=True), COLUMNS, seed=0), digest
+    return read_files(folder, FILES, _table, COLUMNS)
 
 
-def _read(file: Path) -> pd.DataFrame:
+def _table(part: str, content: bytes) -> pd.DataFrame:
     """One file, with or without a header line; the test's labels end in a dot."""
     table = pd.read_csv(
-        file, names=NAMES, dtype=str, keep_default_na=False, skipinitialspace=True, comment="|"
+        io.BytesIO(content), names=NAMES, dtype=str, keep_default_na=False, skipinitialspace=True, comment="|"
     )
     table = table[table["age"].str.fullmatch(r"\d+")].reset_index(drop=True)
     table["income"] = table["income"].str.rstrip(".")
     if not set(table["income"]) <= {">50K", "<=50K"} or table.empty:
-        raise ValueError(f"{file.name} has no column of <=50K and >50K")
-    return table
+        raise ValueError("no column of <=50K and >50K")
+    held = np.random.default_rng(0).random(len(table)) < VALIDATION_SHARE
+    return table.assign(split=np.where(held, "val", "train") if part == "train" else part)
 
 
 def config(base: str, seed: int) -> FitConfig:

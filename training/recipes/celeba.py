@@ -3,8 +3,7 @@
 ``python -m evenhand.training.recipes.celeba --data <folder> --out bundles/celeba``
 
 The folder holds ``list_attr_celeba.txt``, ``list_eval_partition.txt`` and ``img_align_celeba/``. Here the
-label is blond hair and the attribute is male, as in GroupDRO; FairNet's paper has it the other way round: it
-predicts male.
+label is blond hair and the attribute is male, as in GroupDRO; FairNet's paper predicts male instead.
 """
 
 from __future__ import annotations
@@ -52,9 +51,11 @@ def read(folder: Path, target: str = TARGET, attribute: str = ATTRIBUTE) -> tupl
     try:
         lines = lists[0].read_text().splitlines()
         names = lines[1].split()
-        found = pd.DataFrame([line.split() for line in lines[2:] if line.strip()], columns=["file", *names])
+        attributes = pd.DataFrame(
+            [line.split() for line in lines[2:] if line.strip()], columns=["file", *names]
+        )
         parts = dict(line.split()[:2] for line in lists[1].read_text().splitlines() if line.strip())
-        table = found[["file", target, attribute]].replace({"1": "yes", "-1": "no"})
+        table = attributes[["file", target, attribute]].replace({"1": "yes", "-1": "no"})
     except (OSError, ValueError, KeyError, IndexError) as error:
         raise DataError(f"{folder}: not CelebA's lists ({error!r})") from error
     table["split"] = [SPLITS.get(parts.get(file, ""), "") for file in table["file"]]

@@ -1,21 +1,56 @@
-"""What all recipes share: the small encoder that comes as a package, and the command that fits."""
+"""What all recipes share: the reader of files, the packaged small encoder, and the command that fits."""
 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
 
+import pandas as pd
 import typer
 
 from evenhand.training.data.columns import Columns
-from evenhand.training.data.dataset import DataError, Rows, Schema
+from evenhand.training.data.dataset import DataError, Rows, Schema, from_table
 from evenhand.training.learning.config import SEED_MAX, BaseConfig, Card, CorrectionConfig, FitConfig
 
 Read = Callable[[Path], tuple[Rows, Schema, str]]
 Config = Callable[[str, int], FitConfig]
+Parse = Callable[[str, bytes], pd.DataFrame]
+"""A file's key and its content to a table."""
+
+
+def read_files(
+    folder: Path, files: Mapping[str, str], parse: Parse, columns: Columns
+) -> tuple[Rows, Schema, str]:
+    """Read the files of a data set, one after another.
+
+    Args:
+        folder: Folder of the files.
+        files: File names, by the key that ``parse`` gets.
+        parse: Turns the content of a file into a table.
+        columns: Columns of these tables.
+
+    Returns:
+        Rows, schema, and the SHA-256 of the files' content.
+
+    Raises:
+        DataError: a file is missing, or holds other rows.
+    """
+    tables, digest = [], sha256()
+    for key, name in files.items():
+        try:
+            content = (folder / name).read_bytes()
+            tables.append(parse(key, content))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DataError(
+                f"{folder / name}: not the rows that this recipe reads ({error!r}); "
+                f"it needs {', '.join(files.values())}"
+            ) from error
+        digest.update(content)
+    return *from_table(pd.concat(tables, ignore_index=True), columns, seed=0), digest.hexdigest()
 
 
 def packaged_base() -> str:
@@ -28,8 +63,8 @@ def packaged_base() -> str:
 def minilm_config(name: str, columns: Columns, card: Card, epochs: int) -> Config:
     """Base and seed to the settings of a demonstration on all-MiniLM-L6-v2, without a certificate.
 
-    1,922 validation rows, 40 of them in the worst cell, certify nothing in HateXplain (docs/adr/0007); a
-    demonstration that corrects no row would show nothing, so it goes without, and says so.
+    The 1,922 validation rows of HateXplain, 40 of them in the worst cell, are too few for a certificate
+    (docs/adr/0007), and a certified demonstration would correct no row. Its card says that it has none.
     """
 
     def config(base: str, seed: int) -> FitConfig:
@@ -74,14 +109,16 @@ def command(read: Read, config: Config, default_base: Callable[[], str]) -> Call
         from evenhand.console import say
         from evenhand.training.fit.run import run
 
-        found = config(base or default_base(), seed)
+        settings = config(base or default_base(), seed)
         if epochs is not None:
-            found = replace(found, base_stage=replace(found.base_stage, epochs=epochs))
+            settings = replace(settings, base_stage=replace(settings.base_stage, epochs=epochs))
         if certificate is not None:
-            found = replace(found, correction=replace(found.correction, require_certificate=certificate))
+            settings = replace(
+                settings, correction=replace(settings.correction, require_certificate=certificate)
+            )
         try:
             rows, schema, digest = read(data)
-            run(found, rows, schema, digest, out, work or Path("runs") / out.name)
+            run(settings, rows, schema, digest, out, work or Path("runs") / out.name)
         except DataError as error:
             say(f"[red]error:[/red] {error}")
             raise typer.Exit(1) from error

@@ -1,17 +1,17 @@
 """HateXplain (Mathew et al., AAAI 2021): toxicity, with race, religion, gender and orientation of the target.
 
-``python -m evenhand.training.recipes.hatexplain --data <folder with hatexplain.jsonl> --out
-bundles/hatexplain-toxicity``
+``python -m evenhand.training.recipes.hatexplain --data <folder> --out bundles/hatexplain-toxicity``
+
+The folder holds ``hatexplain.jsonl``.
 
 Toxic is hatespeech or offensive by majority; favourable is not toxic. A post's group is the community it
-targets. In training rows only a weak target flag is known (any of up to three annotators); validation and
-test rows have the majority's. Offensive text is learnt from, none of it is written anywhere.
+targets. Training rows have only a weak flag of targets (any of up to three annotators); validation and test
+rows have the majority's. Offensive text is learnt from, but none of it is written to a file or a log.
 """
 
 from __future__ import annotations
 
 import json
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,9 @@ import pandas as pd
 import typer
 
 from evenhand.training.data.columns import Columns
-from evenhand.training.data.dataset import DataError, Rows, Schema, from_table
+from evenhand.training.data.dataset import Rows, Schema
 from evenhand.training.learning.config import Card
-from evenhand.training.recipes.common import command, minilm_config, packaged_base
+from evenhand.training.recipes.common import command, minilm_config, packaged_base, read_files
 
 NONE, MULTIPLE = "none", "multiple"
 COMMUNITIES = {
@@ -31,6 +31,7 @@ COMMUNITIES = {
     "orientation": ("Homosexual", "Heterosexual", "Bisexual", "Asexual"),
 }
 TOXIC, NOT_TOXIC = "toxic", "not toxic"
+FILES = {"posts": "hatexplain.jsonl"}
 COLUMNS = Columns(
     text="text",
     label="label",
@@ -40,29 +41,21 @@ COLUMNS = Columns(
     favourable=(NOT_TOXIC,),
 )
 CARD = Card(
-    description="Toxicity of short English posts, corrected for posts about race, religion, gender and orientation. "
-    "Learnt from HateXplain, a collection of offensive and hateful posts from Twitter and Gab.",
-    intended_use="Demonstration of Evenhand: ranking posts for human review, and measuring how a toxicity model treats "
-    "posts that mention a community.",
-    out_of_scope="Removing posts or sanctioning people without review; languages other than English; text unlike short "
-    "social media posts; concluding anything about the author. The attributes describe whom a post is about, not who "
-    "wrote it. It was learnt from offensive text and repeats its blind spots: many harmless posts about a community "
-    "are still called toxic.",
+    description="Toxicity of short English posts, corrected for posts about race, religion, gender and "
+    "orientation. Learnt from HateXplain, a collection of offensive and hateful posts from Twitter and Gab.",
+    intended_use="Demonstration of Evenhand: ranking posts for human review, and measuring how a toxicity "
+    "model treats posts that mention a community.",
+    out_of_scope="Removing posts or sanctioning people without review; languages other than English; text "
+    "unlike short social media posts; concluding anything about the author. The attributes describe whom a "
+    "post is about, not who wrote it. It was learnt from offensive text and repeats its blind spots: many "
+    "harmless posts about a community are still called toxic.",
     base_license="apache-2.0",
 )
 
 
-def table(file: Path) -> pd.DataFrame:
-    """One row per post, in the file's order.
-
-    Raises:
-        DataError: the file is missing or not HateXplain's.
-    """
-    try:
-        posts = [json.loads(line) for line in file.read_text().splitlines()]
-        return pd.DataFrame([_row(post) for post in posts])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{file}: not the HateXplain rows that this recipe reads ({error!r})") from error
+def table(_: str, content: bytes) -> pd.DataFrame:
+    """One row per post, in the file's order."""
+    return pd.DataFrame([_row(json.loads(line)) for line in content.splitlines()])
 
 
 def _row(post: dict[str, Any]) -> dict[str, str]:
@@ -76,16 +69,18 @@ def _row(post: dict[str, Any]) -> dict[str, str]:
 
 
 def group(targets: list[str], communities: tuple[str, ...]) -> str:
-    """The one targeted community of an attribute, that there are several, or none."""
-    found = [target for target in targets if target in communities]
-    return NONE if not found else found[0] if len(found) == 1 else MULTIPLE
+    """The targeted community of an attribute; ``multiple`` for several, ``none`` for no one."""
+    named = [target for target in targets if target in communities]
+    return NONE if not named else named[0] if len(named) == 1 else MULTIPLE
 
 
 def read(folder: Path) -> tuple[Rows, Schema, str]:
-    """Rows, schema, and the data's hash."""
-    file = folder / "hatexplain.jsonl"
-    rows, schema = from_table(table(file), COLUMNS, seed=0)
-    return rows, schema, sha256(file.read_bytes()).hexdigest()
+    """Rows, schema, and the data's hash.
+
+    Raises:
+        DataError: the file is missing or not HateXplain's.
+    """
+    return read_files(folder, FILES, table, COLUMNS)
 
 
 config = minilm_config("hatexplain-toxicity", COLUMNS, CARD, epochs=2)

@@ -2,23 +2,22 @@
 
 ``python -m evenhand.training.recipes.multinli --data <folder> --out bundles/multinli``
 
-The folder holds multinli_1.0_train.jsonl and multinli_1.0_dev_matched.jsonl; the latter is halved into val
+The folder holds ``multinli_1.0_train.jsonl`` and ``multinli_1.0_dev_matched.jsonl``, which is halved into val
 and test.
 """
 
 from __future__ import annotations
 
 import json
-from hashlib import sha256
 from pathlib import Path
 
 import pandas as pd
 import typer
 
-from evenhand.training.data.dataset import DataError, Rows, Schema, from_table
+from evenhand.training.data.dataset import Rows, Schema
 from evenhand.training.learning.config import Card, FitConfig
 from evenhand.training.recipes import nli
-from evenhand.training.recipes.common import command
+from evenhand.training.recipes.common import command, read_files
 
 FILES = {"train": "multinli_1.0_train.jsonl", "dev": "multinli_1.0_dev_matched.jsonl"}
 
@@ -29,18 +28,14 @@ def read(folder: Path) -> tuple[Rows, Schema, str]:
     Raises:
         DataError: a file is missing or not MultiNLI's.
     """
-    tables, digest = [], sha256()
-    for part, name in FILES.items():
-        try:
-            content = (folder / name).read_bytes()
-            pairs = [json.loads(line) for line in content.splitlines() if line.strip()]
-            found = pd.DataFrame([_row(pair) for pair in pairs if pair["gold_label"] in nli.LABELS])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{folder / name}: not the rows that this recipe reads ({error!r})") from error
-        digest.update(content)
-        halves = ["val" if index % 2 == 0 else "test" for index in range(len(found))]
-        tables.append(found.assign(split="train" if part == "train" else halves))
-    return *from_table(pd.concat(tables, ignore_index=True), nli.COLUMNS, seed=0), digest.hexdigest()
+    return read_files(folder, FILES, _table, nli.COLUMNS)
+
+
+def _table(part: str, content: bytes) -> pd.DataFrame:
+    pairs = [json.loads(line) for line in content.splitlines() if line.strip()]
+    table = pd.DataFrame([_row(pair) for pair in pairs if pair["gold_label"] in nli.LABELS])
+    halves = ["val" if index % 2 == 0 else "test" for index in range(len(table))]
+    return table.assign(split="train" if part == "train" else halves)
 
 
 def _row(pair: dict[str, str]) -> dict[str, str]:
@@ -53,7 +48,7 @@ def _row(pair: dict[str, str]) -> dict[str, str]:
 
 
 def config(base: str, seed: int) -> FitConfig:
-    """The paper's base and three epochs; all else as usual."""
+    """The paper's base; all other settings are the defaults."""
     card = Card(nli.CARD.description, nli.CARD.intended_use, nli.CARD.out_of_scope)
     return FitConfig(name="multinli-negation", base=base, columns=nli.COLUMNS, card=card, seed=seed)
 

@@ -1,26 +1,27 @@
 """Counterfactually augmented SNLI (Kaushik et al. 2020), with a negation word in the hypothesis as attribute.
 
-``python -m evenhand.training.recipes.nli --data <folder with train.tsv, dev.tsv and test.tsv> --out
-bundles/nli``
+``python -m evenhand.training.recipes.nli --data <folder> --out bundles/nli``
 
-A negation word goes with contradiction in most data, which models learn as a shortcut (Gururangan et al.
-2018). Three labels; text pairs. :mod:`evenhand.training.recipes.multinli` shares the attribute.
+The folder holds ``train.tsv``, ``dev.tsv`` and ``test.tsv``.
+
+In most data a negation word is frequent in contradictions, which models learn as a shortcut (Gururangan et
+al. 2018). Three labels; text pairs. :mod:`evenhand.training.recipes.multinli` shares the attribute.
 """
 
 from __future__ import annotations
 
 import csv
+import io
 import re
-from hashlib import sha256
 from pathlib import Path
 
 import pandas as pd
 import typer
 
 from evenhand.training.data.columns import Columns
-from evenhand.training.data.dataset import DataError, Rows, Schema, from_table
+from evenhand.training.data.dataset import Rows, Schema
 from evenhand.training.learning.config import Card
-from evenhand.training.recipes.common import command, minilm_config, packaged_base
+from evenhand.training.recipes.common import command, minilm_config, packaged_base, read_files
 
 NEGATION = re.compile(r"\b(?:no|not|never|nobody|nothing|none)\b|n't\b", re.IGNORECASE)
 LABELS = ("contradiction", "entailment", "neutral")
@@ -55,25 +56,17 @@ def read(folder: Path) -> tuple[Rows, Schema, str]:
     Raises:
         DataError: a file is missing or has other columns.
     """
-    tables, digest = [], sha256()
-    for split, name in FILES.items():
-        try:
-            content = (folder / name).read_bytes()
-            table = pd.read_csv(
-                folder / name, sep="\t", dtype=str, keep_default_na=False, quoting=csv.QUOTE_NONE
-            )
-            found = _columns(table)
-        except (OSError, ValueError, KeyError) as error:
-            raise DataError(f"{folder / name}: not the rows that this recipe reads ({error!r})") from error
-        digest.update(content)
-        tables.append(found.assign(split=split, negation=found["hypothesis"].map(negation)))
-    return *from_table(pd.concat(tables, ignore_index=True), COLUMNS, seed=0), digest.hexdigest()
+    return read_files(folder, FILES, _table, COLUMNS)
 
 
-def _columns(table: pd.DataFrame) -> pd.DataFrame:
-    """Premise, hypothesis and label, whatever the files call them."""
+def _table(split: str, content: bytes) -> pd.DataFrame:
+    """Premise, hypothesis and label, whatever the file calls them, with split and negation."""
+    table = pd.read_csv(
+        io.BytesIO(content), sep="\t", dtype=str, keep_default_na=False, quoting=csv.QUOTE_NONE
+    )
     names = {"sentence1": "premise", "sentence2": "hypothesis", "gold_label": "label"}
-    return table.rename(columns=names)[["premise", "hypothesis", "label"]]
+    table = table.rename(columns=names)[["premise", "hypothesis", "label"]]
+    return table.assign(split=split, negation=table["hypothesis"].map(negation))
 
 
 config = minilm_config("nli-negation", COLUMNS, CARD, epochs=4)

@@ -1,4 +1,4 @@
-"""BentoML: a service with adaptive batching. Its wait is not set but learnt; the limit on latency stays the default."""
+"""BentoML: a service with adaptive batching, which learns its wait; the latency limit stays the default."""
 
 import bentoml
 from base_model import BaseModel

@@ -9,14 +9,14 @@ from evenhand.models.bundle.manifest import Input
 
 
 def make_encoder(content: bytes, spec: Input) -> Encoder:
-    """Make it.
+    """Make the encoder of a bundle.
 
     Args:
         content: The bundle's preprocessing file.
         spec: The bundle's input section.
 
     Raises:
-        ValueError: the file is not of its kind, or an image is asked for where Pillow is not installed.
+        ValueError: the file is not of its kind, or the bundle reads images and Pillow is not installed.
     """
     if spec.kind == "table":
         return TableEncoder(content)

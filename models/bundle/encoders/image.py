@@ -1,4 +1,7 @@
-"""Images to pixels: what a base's own preprocessing says, done with Pillow and numpy in training and serving alike."""
+"""Images to pixels with Pillow and numpy, as the base's own preprocessing file says.
+
+Training and serving use this same code.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,14 @@ import numpy as np
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
-from evenhand.models.bundle.inputs import Encoded, InputError, described
+from evenhand.models.bundle.inputs import Encoded, InputError, parse_description
 
 MAX_PIXELS = 50_000_000
-"""A small file may unpack to gigabytes: what is larger is refused before it is unpacked."""
+"""Larger images are refused before they are unpacked: a small file may unpack to gigabytes."""
 MAX_SCANS = 64
-"""A JPEG's scans each go over the whole image: a hundred bytes can cost a second. Encoders make a dozen at most."""
+"""A JPEG with more scans is refused: each takes a pass over the image, and encoders write a dozen."""
 SCAN = b"\xff\xda"
-"""How a scan begins; in what it holds these bytes cannot stand."""
+"""The marker at the start of a scan; JPEG escapes these bytes inside a scan."""
 FORMATS = ("JPEG", "PNG")
 RESAMPLE = {0: Image.Resampling.NEAREST, 1: Image.Resampling.LANCZOS, 2: Image.Resampling.BILINEAR}
 RESAMPLE |= {3: Image.Resampling.BICUBIC, 4: Image.Resampling.BOX, 5: Image.Resampling.HAMMING}
@@ -31,7 +34,7 @@ class Pixels(BaseModel):
     size: int = Field(ge=8, le=4096)
     """Height and width of the input."""
     shortest_edge: int | None = Field(default=None, ge=8, le=8192)
-    """Resize so that the shorter side is this long, then cut out the centre; straight to ``size`` where not given."""
+    """Resize the shorter side to this length, then crop the centre; ``None`` resizes straight to ``size``."""
     resample: Literal[0, 1, 2, 3, 4, 5] = 2
     rescale: float = 1 / 255
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -49,7 +52,7 @@ class ImageEncoder:
     """
 
     def __init__(self, content: bytes) -> None:
-        self.spec = described(Pixels, content, "an image.json")
+        self.spec = parse_description(Pixels, content, "an image.json")
 
     def encode(self, item: Any) -> Encoded:  # noqa: ANN401 - anything a client may send
         """Encode ``{"image": <base64 of a PNG or JPEG>}``, or in training the file's bytes.
@@ -66,20 +69,20 @@ class ImageEncoder:
         pixels = np.asarray(image, dtype=np.float32) * np.float32(spec.rescale)
         mean, std = (np.array(values, dtype=np.float32) for values in (spec.mean, spec.std))
         pixels = (pixels - mean) / std
-        # Budgets count positions of sixteen by sixteen pixels, as most vision transformers do.
+        # Budgets count patches of 16 by 16 pixels, the positions of most vision transformers.
         return Encoded({"pixel_values": pixels.transpose(2, 0, 1).copy()}, max(1, (spec.size // 16) ** 2))
 
     def examples(self) -> list[Any]:
         """Two plain images."""
-        found = []
+        items = []
         for value in (0, 200):
             file = io.BytesIO()
             Image.new("RGB", (self.spec.size, self.spec.size), (value, value, value)).save(file, "PNG")
-            found.append({"image": base64.b64encode(file.getvalue()).decode()})
-        return found
+            items.append({"image": base64.b64encode(file.getvalue()).decode()})
+        return items
 
     def _centre(self, image: Image.Image, shortest: int) -> Image.Image:
-        """Resize the shorter side and cut out the centre; beyond the edges is black."""
+        """Resize the shorter side and crop the centre; pixels beyond the edges are black."""
         scale = shortest / min(image.size)
         width, height = (max(1, round(side * scale)) for side in image.size)
         image = image.resize((width, height), RESAMPLE[self.spec.resample])
@@ -107,7 +110,6 @@ def _open(content: bytes) -> Image.Image:
         return image.convert("RGB")
     except InputError:
         raise
-    except (
-        Exception
-    ):  # Pillow raises a dozen kinds for a broken file; none is told, for it may repeat content
+    except Exception:
+        # Pillow raises many kinds of error for a broken file, and their messages may repeat content.
         raise InputError("image is not a readable PNG or JPEG") from None

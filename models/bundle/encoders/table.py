@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from evenhand.models.bundle.inputs import Encoded, InputError, described
+from evenhand.models.bundle.inputs import Encoded, InputError, parse_description
 from evenhand.typing import Array
 
 ABSENT, UNKNOWN = 0, 1
 """Codes before those of known categories."""
 FLOAT32_MAX = 3e38
 GONE = {"", "?", "nan", "na", "n/a", "null", "none", "<na>"}
-"""Strings that mean that there is no value, in a training table as in a request."""
+"""Strings that mean a missing value, in a training table and in a request."""
 
 
 class Numeric(BaseModel):
@@ -59,9 +59,9 @@ class TableEncoder:
     """
 
     def __init__(self, content: bytes) -> None:
-        self.features = described(TableFeatures, content, "a features.json")
-        self._known = set(self.features.names)
-        if not self._known or len(self._known) != len(self.features.names):
+        self.features = parse_description(TableFeatures, content, "a features.json")
+        self._names = set(self.features.names)
+        if not self._names or len(self._names) != len(self.features.names):
             raise ValueError("features.json needs columns of different names")
         self._codes = [
             {value: index + UNKNOWN + 1 for index, value in enumerate(column.categories)}
@@ -76,18 +76,16 @@ class TableEncoder:
         """
         if not isinstance(item, dict):
             raise InputError("expected an object of named features")
-        if set(item) - self._known:
+        if set(item) - self._names:
             raise InputError(
-                f"the object names a feature that the model has not; it has {', '.join(self._known_few())}"
+                f"the object names a feature that the model has not; it has {', '.join(self._first_names())}"
             )
         arrays: dict[str, Array] = {}
         if self.features.numeric:
             values = [
                 self._number(column, present(item.get(column.name))) for column in self.features.numeric
             ]
-            arrays["numeric"] = np.array(
-                [0.0 if value is None else value for value in values], dtype=np.float32
-            )
+            arrays["numeric"] = np.array([0.0 if v is None else v for v in values], dtype=np.float32)
             arrays["absent"] = np.array([value is None for value in values], dtype=np.int64)
         if self.features.categorical:
             pairs = zip(self.features.categorical, self._codes, strict=True)
@@ -103,7 +101,7 @@ class TableEncoder:
             {column.name: column.categories[0] for column in self.features.categorical if column.categories},
         ]
 
-    def _known_few(self) -> list[str]:
+    def _first_names(self) -> list[str]:
         names = self.features.names
         return names if len(names) <= 40 else [*names[:40], "..."]
 
@@ -115,20 +113,20 @@ class TableEncoder:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise InputError(f"feature {column.name!r} is not a number")
         try:
-            found = (float(value) - column.mean) / column.scale
+            number = (float(value) - column.mean) / column.scale
         except OverflowError:
-            found = math.inf
-        if not abs(found) < FLOAT32_MAX:
+            number = math.inf
+        if not abs(number) < FLOAT32_MAX:
             raise InputError(f"feature {column.name!r} is not a finite number of a usable size")
-        return found
+        return number
 
 
 def present(value: Any) -> Any:  # noqa: ANN401
-    """The value, a string without spaces around it; ``None`` where it means that there is none."""
+    """The value, strings stripped; ``None`` where it is one of :data:`GONE`."""
     if not isinstance(value, str):
         return value
-    found = value.strip()
-    return None if found.lower() in GONE else found
+    stripped = value.strip()
+    return None if stripped.lower() in GONE else stripped
 
 
 def _code(column: Categorical, codes: dict[str, int], value: Any) -> int:  # noqa: ANN401

@@ -12,7 +12,7 @@ from evenhand.models.bundle.manifest import PairInput, TextInput
 from evenhand.typing import Array
 
 MAX_CHARACTERS = 100_000
-"""A tokenizer reads all of a text before it cuts it: one of megabytes would take seconds for a few hundred tokens."""
+"""Longer texts are refused: the tokenizer reads the whole text before it truncates, which takes seconds."""
 
 
 class TextEncoder:

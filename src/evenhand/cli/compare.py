@@ -98,8 +98,8 @@ def _run(source: Callable[[], Source], seeds: tuple[int, ...], wanted: Wanted, o
     """Load the heavy parts, and turn errors a user can mend into one line."""
     from evenhand.models.network.backbones import UnsupportedBaseError
     from evenhand.reports.benchmark_page import html
-    from evenhand.training.baselines.augment import with_terms
     from evenhand.training.baselines.index import named
+    from evenhand.training.baselines.resampling import with_terms
     from evenhand.training.benchmark.outputs import conclude, write
     from evenhand.training.benchmark.runner import Task, run
     from evenhand.training.data.attributes import with_intersections

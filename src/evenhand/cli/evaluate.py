@@ -64,10 +64,10 @@ def _run(bundle: Path, data: Path, wanted: RowSelection, files: tuple[Path | Non
     """Load the heavy parts, and turn errors a user can mend into one line."""
     from evenhand.reports.evaluation_page import html, in_short
     from evenhand.reports.result_files import write_result
-    from evenhand.training.evaluation.table_evaluation import audit
+    from evenhand.training.evaluation.table_evaluation import evaluate_table
 
     page, plain = files
     with one_line():
-        result = audit(bundle, data, wanted)
+        result = evaluate_table(bundle, data, wanted)
         write_result(result, html, page, plain)
     typer.echo("\n".join(in_short(result)))

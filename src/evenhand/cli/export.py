@@ -12,7 +12,7 @@ from evenhand.cli.options import SHARE, one_line
 
 if TYPE_CHECKING:
     from evenhand.training.data.select_rows import RowSelection
-    from evenhand.training.fit.convert import Lowered
+    from evenhand.training.fit.convert import ConvertedBundle
 
 
 class Weights(StrEnum):
@@ -76,7 +76,7 @@ def _run(
         convert.write(found, out)
 
 
-def _show(found: Lowered) -> None:
+def _show(found: ConvertedBundle) -> None:
     """Both bundles side by side, and the verdict."""
     from rich.console import Console
     from rich.table import Table
@@ -95,7 +95,9 @@ def _show(found: Lowered) -> None:
     table.add_row("answers that differ, base", "", str(changed["base"]))
     table.add_row("answers that differ, corrected", "", str(changed["final"]))
     table.add_row("flags that differ", "", str(changed["flagged"]))
-    table.add_row(f"alone or in a batch ({found.company.rows} rows)", "", f"{found.company.difference:.1e}")
+    table.add_row(
+        f"alone or in a batch ({found.invariance.rows} rows)", "", f"{found.invariance.difference:.1e}"
+    )
     table.add_row("verdict", "", "refused" if found.reasons() else f"within {100 * found.tolerance:g} points")
     Console().print(table)
 

@@ -128,7 +128,7 @@ def fit(
             attributes_known=one_of("attributes-known", attributes_known, "full", "partial", "none"),  # type: ignore[arg-type]
             shared=shared,
             pooling=one_of("pooling", pooling, "attention", "mean", "first"),  # type: ignore[arg-type]
-            known=known,
+            known_share=known,
         ),
         correction=CorrectionConfig(
             gate=opens, precision=computing, epsilon=epsilon, require_certificate=certificate

@@ -31,9 +31,10 @@ class Site:
     """The service on a real socket, in a thread of its own."""
 
     def __init__(self, bundle: Path, state: Path, keys_file: Path | None = None) -> None:
-        app = create_app(
-            Settings(bundles=(bundle,), state=state, max_items=256, min_rows=20, keys_file=keys_file)
+        how = Settings(
+            bundles=(bundle,), state=state, max_items=256, min_rows=20, keys_file=keys_file, threads=1
         )
+        app = create_app(how)
         self._server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", 0, log_level="warning"))
         self._thread = threading.Thread(target=self._server.run)
         self._thread.start()

@@ -32,7 +32,6 @@ app = typer.Typer()
 app.command()(fit)
 app.command()(evaluate)
 app.command()(export)
-pytestmark = pytest.mark.usefixtures("exports_once")
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,9 @@ def bundle(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def asked_twice(bundle: Path) -> Iterator[TestClient]:
-    with TestClient(create_app(Settings(bundles=(bundle,), flip_share=1.0, watch_s=0, lanes=1))) as client:
+    with TestClient(
+        create_app(Settings(bundles=(bundle,), flip_share=1.0, watch_s=0, lanes=1, threads=1))
+    ) as client:
         yield client
 
 

@@ -8,8 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-from examples import examples
+from hypothesis_profiles import examples
 
 TEXTS = ["what a lovely day", "you are all vermin and should leave", "my sister is a doctor", "a"]
 FIELDS = {

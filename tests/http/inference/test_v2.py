@@ -9,9 +9,8 @@ import pytest
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 from tritonclient.http import InferenceServerClient, InferInput
-
-from examples import examples
 
 TEXTS = ["what a lovely day", "you are all vermin and should leave", "my sister is a doctor"]
 MODEL = "/v2/models/hatexplain-toxicity"

@@ -22,7 +22,7 @@ ATTRIBUTES = ("race", "religion", "gender", "orientation")
 def pair(altered: Callable[..., Path]) -> Iterator[tuple[TestClient, Path, Path]]:
     """Version 1.0.0 corrects nothing and answers; version 2.0.0 corrects everything."""
     first, second = altered(0.5, "off"), reversion(altered(0.0, "apply"), "2.0.0")
-    app = create_app(Settings(bundles=(first, second), watch_s=0, lanes=1))
+    app = create_app(Settings(bundles=(first, second), watch_s=0, lanes=1, threads=1))
     with TestClient(app) as client:
         yield client, first, second
 
@@ -202,7 +202,7 @@ def test_a_bundle_that_changes_in_its_folder_takes_over_by_itself(
     first, second = altered(0.5, "off"), reversion(altered(0.0, "apply"), "2.0.0")
     link = tmp_path / "current"
     link.symlink_to(first)
-    with TestClient(create_app(Settings(bundles=(link,), watch_s=0.1, lanes=1))) as client:
+    with TestClient(create_app(Settings(bundles=(link,), watch_s=0.1, lanes=1, threads=1))) as client:
         assert ask(client)["version"] == "1.0.0"
         fresh = tmp_path / "fresh"
         fresh.symlink_to(second)
@@ -214,6 +214,20 @@ def test_a_bundle_that_changes_in_its_folder_takes_over_by_itself(
         assert ask(client)["version"] == "2.0.0"
         shutil.copy(first / "model.onnx", second / "model.onnx")
         until(lambda: ask(client)["version"] == "3.0.0")
+
+
+def test_work_in_the_background_does_not_end_silently(
+    demo: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = create_app(Settings(bundles=(demo,), lanes=1, threads=1))
+
+    async def broken() -> None:
+        raise RuntimeError("the shared file cannot be read")
+
+    monkeypatch.setattr(app.state.running.control, "follow", broken)
+    with TestClient(app) as client:
+        until(lambda: "work in the background has ended" in caplog.text)
+        assert client.get("/readyz").status_code == 200
 
 
 def test_a_version_of_no_name_is_none(pair: tuple[TestClient, Path, Path]) -> None:

@@ -34,7 +34,7 @@ def test_not_ready_before_the_start_and_while_stopping(demo: Path) -> None:
 
 
 def test_a_lost_engine_thread_shows_and_is_replaced(demo: Path) -> None:
-    app = create_app(Settings(bundles=(demo,), lanes=1))
+    app = create_app(Settings(bundles=(demo,), lanes=1, threads=1))
     with TestClient(app) as running:
         lanes = app.state.running.lanes
         (lane,) = lanes._lanes
@@ -51,7 +51,7 @@ def test_a_lost_engine_thread_shows_and_is_replaced(demo: Path) -> None:
 
 
 def test_a_canary_that_fails_shows_and_its_recovery_too(demo: Path) -> None:
-    app = create_app(Settings(bundles=(demo,), lanes=1))
+    app = create_app(Settings(bundles=(demo,), lanes=1, threads=1))
     with TestClient(app) as running:
         (slot,) = app.state.running.registry.slots
         engine, lane = slot.model.engine, app.state.running.lanes._lanes[0]

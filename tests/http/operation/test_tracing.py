@@ -158,7 +158,7 @@ def values(span: Any) -> dict[str, Any]:
 def test_a_request_is_one_span_with_its_steps_below(demo: Path, receiver: Receiver) -> None:
     endpoint = f"http://127.0.0.1:{receiver.server.server_port}"
     groups = [{"religion": "Islam"}, None, None]
-    with TestClient(create_app(Settings(bundles=(demo,), otlp_endpoint=endpoint))) as client:
+    with TestClient(create_app(Settings(bundles=(demo,), otlp_endpoint=endpoint, threads=1))) as client:
         body = {"inputs": ["sesame street", "two words", ""], "groups": groups}
         answer = client.post("/predict", json=body, headers={"traceparent": CALLER, "x-request-id": "abc-1"})
         unsampled = client.get("/healthz", headers={"traceparent": CALLER[:-1] + "0"})

@@ -8,7 +8,7 @@ from synthetic import SCHEMA, spurious
 from bench.reference_use import figures, lines, within
 from bench.references import PAIRS
 from bench.references.pair import Pair
-from evenhand.training.baselines.context import Context, prepare
+from evenhand.training.baselines.base import Context, prepare
 from evenhand.training.data.columns import Columns
 from evenhand.training.learning.config import BaseConfig, FitConfig
 

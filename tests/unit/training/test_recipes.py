@@ -19,7 +19,7 @@ def post(
     return found if exact is None else {**found, "targets_majority": exact}
 
 
-def test_training_rows_use_the_weak_flag_and_others_the_majority(tmp_path: Path) -> None:
+def test_training_rows_use_the_weak_flag_and_others_the_majority() -> None:
     posts = [
         post("train", "normal", ["African", "Women"]),
         post("train", "hatespeech", ["African", "Arab"]),
@@ -27,9 +27,7 @@ def test_training_rows_use_the_weak_flag_and_others_the_majority(tmp_path: Path)
         post("test", "normal", [], ["Jewish"]),
         post(None, "undecided", ["Men"]),
     ]
-    file = tmp_path / "hatexplain.jsonl"
-    file.write_text("\n".join(map(json.dumps, posts)))
-    found = table(file)
+    found = table("posts", "\n".join(map(json.dumps, posts)).encode())
     assert found["label"].tolist()[:4] == ["not toxic", "toxic", "toxic", "not toxic"]
     assert found["race"].tolist() == ["African", "multiple", "none", "none", "none"]
     assert found["gender"].tolist() == ["Women", "none", "none", "none", "none"]

@@ -8,6 +8,7 @@ import onnxruntime as ort
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 from onnx import TensorProto, helper, numpy_helper, shape_inference
 from places import DEMO
 from tiny_model import ATTRIBUTES, BLOCKS, inputs_of, tiny_base, tiny_graph
@@ -19,7 +20,6 @@ from evenhand.models.network.backbones import SplitModel
 from evenhand.models.network.fairnet import FairNet
 from evenhand.models.onnx.narrow import MARK, ONE_OF, branches, narrow
 from evenhand.models.onnx.torch_export import to_onnx
-from examples import examples
 
 WIDTH, HEADS = 8, 2
 PRODUCTS = {"bert": 6, "deberta-v2": 3, "vit": 6, "convnext": 0, "tabular": 6}

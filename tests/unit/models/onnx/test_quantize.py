@@ -13,7 +13,7 @@ from bench.widen import widen
 from evenhand.models.bundle.runtime_onnx import OUTPUTS, GraphOutputs
 from evenhand.models.onnx.join import base_only
 from evenhand.models.onnx.narrow import TOKEN
-from evenhand.models.onnx.quantize import Precision, lower
+from evenhand.models.onnx.quantize import Precision, convert_weights
 
 KINDS = ("bert", "deberta-v2", "vit", "convnext", "tabular")
 PRECISIONS: tuple[Precision, ...] = ("float16", "int8", "int4")
@@ -49,7 +49,7 @@ def product(weight: np.ndarray) -> onnx.ModelProto:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_a_closed_gate_is_the_lowered_base_bit_for_bit(kind: str, precision: Precision) -> None:
-    lowered, rows = lower(tiny_graph(kind), precision), arrays(kind, 9)
+    lowered, rows = convert_weights(tiny_graph(kind), precision), arrays(kind, 9)
     graph = session(lowered)
     risk = run(graph, rows, 2).risk[:, 0]
     out = run(graph, rows, float(np.median(risk)))
@@ -68,7 +68,7 @@ def test_answers_stay_near_the_original_and_nearer_with_more_bits(kind: str) -> 
     original = run(session(tiny_graph(kind)), rows, 0)
     off = {}
     for precision in PRECISIONS:
-        out = run(session(lower(tiny_graph(kind), precision)), rows, 0)
+        out = run(session(convert_weights(tiny_graph(kind), precision)), rows, 0)
         off[precision] = max(
             np.abs(getattr(out, name) - getattr(original, name)).mean() for name in ("logits", "base_logits")
         )
@@ -78,7 +78,7 @@ def test_answers_stay_near_the_original_and_nearer_with_more_bits(kind: str) -> 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_both_paths_read_the_same_lowered_weights(kind: str) -> None:
-    lowered = lower(tiny_graph(kind), "int8")
+    lowered = convert_weights(tiny_graph(kind), "int8")
     choice = next(node for node in lowered.graph.node if node.op_type == "If")
     branches = [node for attribute in choice.attribute for node in attribute.g.node]
     read = {node.input[1] for node in lowered.graph.node if node.op_type == "MatMulNBits"}
@@ -97,7 +97,7 @@ def test_detectors_and_adapters_keep_every_bit() -> None:
     assert any("detectors" in name for name in kept)
     assert any(name.startswith("suffix/") and array.size > 200 for name, array in kept.items())
     for precision in PRECISIONS:
-        found = {t.name: t for t in lower(original, precision).graph.initializer}
+        found = {t.name: t for t in convert_weights(original, precision).graph.initializer}
         assert all(np.array_equal(numpy_helper.to_array(found[name]), array) for name, array in kept.items())
 
 
@@ -106,33 +106,35 @@ def test_detectors_and_adapters_keep_every_bit() -> None:
 def test_blocks_that_do_not_fill_are_padded(inputs: int, precision: Precision, limit: float) -> None:
     rng = np.random.default_rng(0)
     weight, x = (rng.normal(size=shape).astype(np.float32) for shape in ((inputs, 48), (5, inputs)))
-    lowered = lower(product(weight), precision)
+    lowered = convert_weights(product(weight), precision)
     assert {node.op_type for node in lowered.graph.node} == {"MatMulNBits"}
     found: Any = session(lowered).run(None, {"x": x})[0]
     assert np.abs(found - x @ weight).std() < limit * (x @ weight).std()
 
 
 def test_a_constant_block_divides_by_no_zero() -> None:
-    lowered = lower(product(np.zeros((64, 48), dtype=np.float32)), "int8")
+    lowered = convert_weights(product(np.zeros((64, 48), dtype=np.float32)), "int8")
     assert np.array_equal(
         session(lowered).run(None, {"x": np.ones((2, 64), dtype=np.float32)})[0], np.zeros((2, 48))
     )
 
 
 def test_stored_float16_is_lowered_like_the_same_values_as_float32() -> None:
-    rounded = lower(tiny_graph("bert"), "float16")
+    rounded = convert_weights(tiny_graph("bert"), "float16")
     assert any(tensor.data_type == TensorProto.FLOAT16 for tensor in rounded.graph.initializer)
-    lowered = lower(rounded, "int8")
+    lowered = convert_weights(rounded, "int8")
     count = [
         sum(node.op_type == "MatMulNBits" for node in of.graph.node)
-        for of in (lowered, lower(tiny_graph("bert"), "int8"))
+        for of in (lowered, convert_weights(tiny_graph("bert"), "int8"))
     ]
     assert count[0] == count[1] > 0
 
 
 def test_a_weight_beyond_float16_stays() -> None:
     weight = np.full((64, 48), 1e6, dtype=np.float32)
-    assert numpy_helper.to_array(lower(product(weight), "float16").graph.initializer[0]).max() == 1e6
+    assert (
+        numpy_helper.to_array(convert_weights(product(weight), "float16").graph.initializer[0]).max() == 1e6
+    )
 
 
 @pytest.mark.parametrize(("precision", "times"), [("float16", 1), ("int8", 2), ("int4", 2)])
@@ -143,5 +145,5 @@ def test_a_graph_of_before_is_narrowed_and_integers_never_multiply_one_row(
     wide.CopyFrom(tiny_graph("bert"))
     widen(wide)
     for model in (wide, tiny_graph("bert")):
-        found = {tensor.name: tensor for tensor in lower(model, precision).graph.initializer}
+        found = {tensor.name: tensor for tensor in convert_weights(model, precision).graph.initializer}
         assert list(numpy_helper.to_array(found[TOKEN])) == [0] * times

@@ -174,7 +174,7 @@ async def test_a_dead_lane_fails_its_job_shows_and_is_replaced(monkeypatch: pyte
         raise SystemExit
 
     work = Work(die)
-    lanes = Workers(1, lambda: None, stall_s=5.0)
+    lanes = Workers(1, lambda: None, stall_s=1.0)
     lanes.add(work)
     await lanes.start()
     await until(lambda: lanes.problem is not None)

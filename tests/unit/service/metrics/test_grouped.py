@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 from prometheus_client import CollectorRegistry
 
 from evenhand.models.bundle.bundle import read_manifest
@@ -17,7 +18,6 @@ from evenhand.models.bundle.reference import read
 from evenhand.service.metrics.collectors import Metrics
 from evenhand.service.metrics.grouped import series_of
 from evenhand.service.types import Answer, Counted, Decision, Row, Verdict
-from examples import examples
 
 GROUPS = ("none", "African", "Arab", "multiple")
 

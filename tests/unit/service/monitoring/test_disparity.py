@@ -9,12 +9,12 @@ import pytest
 from counted import Answered, cells_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 from sklearn.metrics import accuracy_score
 
 from evenhand.service.monitoring.disparity import BREACH, INSUFFICIENT, NO_EVIDENCE, gap, metrics_of, ratio
 from evenhand.service.monitoring.groups import SIDES, groups_of, unknown_rows
 from evenhand.stats import Rate
-from examples import examples
 
 NAMES = ("none", "a", "b")
 LIMITS = {"gap": 0.05, "rows": 100, "impact_ratio": 0.8, "accuracy_drop": 0.05}

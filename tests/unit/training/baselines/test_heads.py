@@ -8,18 +8,18 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from synthetic import SCHEMA, context_of, spurious, worst_cell
 
-from evenhand.training.baselines.constrained import Constrained
 from evenhand.training.baselines.group_labels import LEFT_OUT, merge
 from evenhand.training.baselines.heads import (
     LEACE,
+    Constrained,
     DeepFeatureReweighting,
     balanced_draw,
     erase,
     logistic,
     logits_of,
 )
-from evenhand.training.baselines.method import NotApplicableError
-from evenhand.training.benchmark.score import ScoredRows, judge
+from evenhand.training.benchmark.score import ScoredRows, score_answers
+from evenhand.training.correctors.interface import NotApplicableError
 from evenhand.training.data.dataset import Schema
 
 ROWS, X = spurious()
@@ -33,7 +33,7 @@ def context(tmp_path: Path):
 
 
 def base_answer(context) -> np.ndarray:
-    return context.features.base_logits[context.judged].argmax(axis=1)
+    return context.features.base_logits[context.scored].argmax(axis=1)
 
 
 def test_dfr_recovers_the_core_feature(context) -> None:
@@ -120,10 +120,10 @@ def test_leace_with_a_refitted_head_answers_better_in_the_worst_cell(tmp_path: P
 def test_the_constraint_shrinks_the_equalized_odds_difference(context) -> None:
     answer = Constrained().answer(context)
     test = context.rows.of("test")
-    at = context.rows.split[context.judged] == "test"
-    judged = ScoredRows(context.rows, SCHEMA, test)
+    at = context.rows.split[context.scored] == "test"
+    scored = ScoredRows(context.rows, SCHEMA, test)
     before, after = (
-        judge(judged, base_answer(context)[at], predicted[at])["equalized_odds_mean"]["value"]
+        score_answers(scored, base_answer(context)[at], predicted[at])["equalized_odds_mean"]["value"]
         for predicted in (base_answer(context), answer.predicted)
     )
     assert after < before / 2

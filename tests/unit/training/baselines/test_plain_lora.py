@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tiny_model import tiny_table, write_tiny_base
 
-from evenhand.training.baselines.context import Context, prepare
+from evenhand.training.baselines.base import Context, prepare
 from evenhand.training.baselines.plain_lora import ANY, FAIRNET, AlwaysOn, PublishedCorrection, published
 from evenhand.training.data.columns import Columns
 from evenhand.training.data.dataset import from_table
@@ -31,19 +31,19 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> Context:
 
 
 def base_classes(context: Context) -> np.ndarray:
-    return context.features.base_logits[context.judged].argmax(axis=1)
+    return context.features.base_logits[context.scored].argmax(axis=1)
 
 
 def outside(context: Context) -> np.ndarray:
     return np.any(
-        [context.rows.groups[name][context.judged] > 0 for name in context.schema.attributes], axis=0
+        [context.rows.groups[name][context.scored] > 0 for name in context.schema.attributes], axis=0
     )
 
 
 def test_with_full_knowledge_the_true_attribute_gates(context: Context) -> None:
     answer = FAIRNET[0].answer(context)
     assert (answer.predicted == base_classes(context))[~outside(context)].all()
-    share = (context.rows.groups["team"][context.judged] > 0).mean()
+    share = (context.rows.groups["team"][context.scored] > 0).mean()
     assert answer.notes["gated_share"]["team"] == pytest.approx(share, abs=1e-4)
 
 
@@ -55,12 +55,12 @@ def test_full_knowledge_leaves_rows_with_an_unknown_attribute_to_the_base(contex
         context.config, replace(context.rows, groups=groups), context.schema, context.base, context.folder
     )
     answer = FAIRNET[0].answer(half)
-    unknown = context.judged % 2 == 0
+    unknown = context.scored % 2 == 0
     assert (answer.predicted == base_classes(context))[unknown].all()
 
 
 def test_partial_knowledge_needs_no_attribute_at_test(context: Context) -> None:
-    method = replace(FAIRNET[1], known=0.5)
+    method = replace(FAIRNET[1], known_share=0.5)
     hidden = {
         name: np.where(np.isin(context.rows.split, ("test",)), -1, codes)
         for name, codes in context.rows.groups.items()
@@ -85,10 +85,10 @@ def test_always_on_corrects_everybody_at_a_strength_chosen_on_validation_rows(co
     answer = AlwaysOn().answer(context)
     assert 0 < answer.notes["strength"] <= 1
     correction = PublishedCorrection.fresh(context, (ANY,))
-    everyone = np.ones((len(context.judged), 1), dtype=bool)
+    everyone = np.ones((len(context.scored), 1), dtype=bool)
     # A new adapter changes nothing: the base's answer, through the corrected path.
-    logits = correction.logits(context.judged, everyone)
-    assert np.allclose(logits, context.features.base_logits[context.judged], atol=1e-4)
+    logits = correction.logits(context.scored, everyone)
+    assert np.allclose(logits, context.features.base_logits[context.scored], atol=1e-4)
 
 
 def test_the_published_weights_have_no_kl_term_and_the_methods_leave_no_checkpoints(context: Context) -> None:

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from synthetic import SCHEMA, context_of, spurious
 
-from evenhand.training.baselines.method import NotApplicableError
 from evenhand.training.baselines.postprocess import (
     EqualizedThresholds,
     RejectOption,
     deprived_groups,
     reject_option,
 )
-from evenhand.training.benchmark.score import ScoredRows, judge
+from evenhand.training.benchmark.score import ScoredRows, score_answers
+from evenhand.training.correctors.interface import NotApplicableError
 from evenhand.training.data.dataset import Schema
 
 ROWS, X = spurious()
@@ -33,9 +33,9 @@ def context(tmp_path: Path):
 
 
 def gap(context, predicted: np.ndarray, split: str) -> float:
-    at = context.rows.split[context.judged] == split
-    judged = ScoredRows(context.rows, context.schema, context.rows.of(split))
-    return judge(judged, predicted[at], predicted[at])["equalized_odds_mean"]["value"]
+    at = context.rows.split[context.scored] == split
+    scored = ScoredRows(context.rows, context.schema, context.rows.of(split))
+    return score_answers(scored, predicted[at], predicted[at])["equalized_odds_mean"]["value"]
 
 
 def test_thresholds_equal_fairlearns_own(context) -> None:
@@ -45,7 +45,7 @@ def test_thresholds_equal_fairlearns_own(context) -> None:
         estimator=MODEL, constraints="equalized_odds", prefit=True, predict_method="predict_proba"
     ).fit(X[validation], ROWS.labels[validation], sensitive_features=place[validation])
     expected = oracle.predict(
-        X[context.judged], sensitive_features=place[context.judged], random_state=context.seed
+        X[context.scored], sensitive_features=place[context.scored], random_state=context.seed
     )
     assert (answer.predicted == expected).mean() > 0.999
     assert answer.score is None
@@ -53,7 +53,7 @@ def test_thresholds_equal_fairlearns_own(context) -> None:
 
 def test_thresholds_shrink_the_equalized_odds_difference(context) -> None:
     answer = EqualizedThresholds().answer(context)
-    base = LOGITS[context.judged].argmax(axis=1)
+    base = LOGITS[context.scored].argmax(axis=1)
     assert gap(context, base, "test") > 0.3
     assert gap(context, answer.predicted, "val") < 0.1
     assert gap(context, answer.predicted, "test") < 0.15
@@ -63,10 +63,10 @@ def test_rows_without_a_known_group_keep_the_bases_answer(tmp_path: Path) -> Non
     unknown = np.arange(len(ROWS)) % 4 == 0
     rows = replace(ROWS, groups={"place": np.where(unknown, -1, ROWS.groups["place"])})
     context = context_of(rows, X, LOGITS, tmp_path)
-    base = LOGITS[context.judged].argmax(axis=1)
+    base = LOGITS[context.scored].argmax(axis=1)
     for method in (EqualizedThresholds(), RejectOption()):
         predicted = method.answer(context).predicted
-        assert (predicted == base)[unknown[context.judged]].all()
+        assert (predicted == base)[unknown[context.scored]].all()
         assert (predicted != base).any()
 
 
@@ -95,7 +95,7 @@ def test_the_deprived_group_is_the_one_selected_less() -> None:
 
 def test_the_reject_option_chooses_a_band_that_helps_the_worst_cell(context) -> None:
     answer = RejectOption().answer(context)
-    base = LOGITS[context.judged].argmax(axis=1)
+    base = LOGITS[context.scored].argmax(axis=1)
     value = context.criterion.value
     assert value(context.on_validation(answer.predicted)) >= value(context.on_validation(base))
     assert answer.notes["deprived"]

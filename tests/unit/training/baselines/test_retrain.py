@@ -9,8 +9,8 @@ from synthetic import SCHEMA, spurious
 from torch.nn import functional
 
 from evenhand.training.baselines.group_labels import LEFT_OUT, merge
-from evenhand.training.baselines.groupdro import RobustLoss
-from evenhand.training.baselines.retrain import balanced, inverse_frequency, weighted_cross_entropy
+from evenhand.training.baselines.resampling import balanced
+from evenhand.training.baselines.retrain import RobustLoss, inverse_frequency, weighted_cross_entropy
 
 ROWS, _ = spurious()
 TRAIN = ROWS.of("train", "held")

@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 
 from evenhand.cli.compare import compare
 from evenhand.training.baselines import index
-from evenhand.training.baselines.context import Context
-from evenhand.training.baselines.method import Method, MethodAnswer, NotApplicableError, Sees
+from evenhand.training.baselines.base import Context, Method, MethodAnswer, Sees
+from evenhand.training.correctors.interface import NotApplicableError
 
 app = typer.Typer()
 app.command()(compare)
@@ -51,7 +51,7 @@ class Fussy(Method):
     def answer(self, context: Context) -> MethodAnswer:
         if context.seed == 1:
             raise NotApplicableError("not with this <script> seed\nand more lines")
-        return MethodAnswer.of_logits(context.features.base_logits[context.judged])
+        return MethodAnswer.of_logits(context.features.base_logits[context.scored])
 
 
 @pytest.fixture(scope="module")

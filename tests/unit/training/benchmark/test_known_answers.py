@@ -10,18 +10,17 @@ from sklearn.metrics import roc_auc_score
 from synthetic import SCHEMA, spurious, worst_cell
 
 from evenhand.training.baselines.adversarial import Adversarial
-from evenhand.training.baselines.context import Context, prepare
-from evenhand.training.baselines.massaging import Massaging
-from evenhand.training.baselines.method import NotApplicableError
-from evenhand.training.baselines.mixup import Mixup
-from evenhand.training.baselines.regularised import (
+from evenhand.training.baselines.base import Context, prepare
+from evenhand.training.baselines.penalties import (
     CoralPenalty,
     HeadInput,
     MmdPenalty,
     RegularisedOdds,
     RegularisedParity,
 )
+from evenhand.training.baselines.resampling import Massaging, Mixup
 from evenhand.training.baselines.retrain import Erm, Retraining
+from evenhand.training.correctors.interface import NotApplicableError
 from evenhand.training.data.columns import Columns
 from evenhand.training.data.dataset import DataError
 from evenhand.training.learning.config import BaseConfig, CorrectionConfig, FitConfig
@@ -50,17 +49,17 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> Context:
 
 
 def answers(context: Context, method: Retraining) -> tuple[torch.nn.Module, np.ndarray]:
-    """The retrained model and its answers to the judged rows."""
+    """The retrained model and its answers to the scored rows."""
     torch.manual_seed(0)
     model = method.retrained(context)
     assert not model.training
-    return model, predict(model, context.base.encoded, context.judged, 0).argmax(1)
+    return model, predict(model, context.base.encoded, context.scored, 0).argmax(1)
 
 
 def parity(context: Context, predicted: np.ndarray) -> float:
     """Difference of the places' selection rates on test rows, whose places have nothing to do with their labels."""
-    test = ROWS.split[context.judged] == "test"
-    place, selected = ROWS.groups["place"][context.judged][test], predicted[test]
+    test = ROWS.split[context.scored] == "test"
+    place, selected = ROWS.groups["place"][context.scored][test], predicted[test]
     return abs(float(selected[place == 1].mean() - selected[place == 0].mean()))
 
 

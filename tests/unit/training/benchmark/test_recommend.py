@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evenhand.training.baselines.base import Sees
 from evenhand.training.baselines.index import METHODS
-from evenhand.training.baselines.method import Sees
 from evenhand.training.benchmark.aggregate import Figure, MethodRow
 from evenhand.training.benchmark.frontier import AXES, dominates, frontier, non_dominated, place
 from evenhand.training.benchmark.recommend import WORST_CELL, recommend, rule

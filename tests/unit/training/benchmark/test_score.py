@@ -8,19 +8,19 @@ from synthetic import SCHEMA, spurious
 from evenhand.training.baselines.retrain import Erm
 from evenhand.training.benchmark.aggregate import summarise
 from evenhand.training.benchmark.runner import Result
-from evenhand.training.benchmark.score import ScoredRows, judge
+from evenhand.training.benchmark.score import ScoredRows, score_answers
 from evenhand.training.choice.criterion import Criterion
 from evenhand.training.data.dataset import Schema
 
 ROWS, _ = spurious(3000)
 TEST = ROWS.of("test")
-JUDGED = ScoredRows(ROWS, SCHEMA, TEST)
+SCORED = ScoredRows(ROWS, SCHEMA, TEST)
 BASE = ROWS.groups["place"][TEST]
 BETTER = np.where(np.random.default_rng(0).random(len(TEST)) < 0.8, ROWS.labels[TEST], BASE)
 
 
 def test_the_figures_are_the_plain_definitions() -> None:
-    found = judge(JUDGED, BASE, BETTER)
+    found = score_answers(SCORED, BASE, BETTER)
     truth, place = ROWS.labels[TEST], ROWS.groups["place"][TEST]
     assert found["accuracy"]["value"] == pytest.approx((truth == BETTER).mean())
     assert found["accuracy_difference"]["value"] == pytest.approx(
@@ -40,7 +40,7 @@ def test_the_figures_are_the_plain_definitions() -> None:
 
 
 def test_intervals_hold_the_figure_and_a_bootstrap_is_the_same_each_time() -> None:
-    found = judge(JUDGED, BASE, BETTER)
+    found = score_answers(SCORED, BASE, BETTER)
     figures = ("worst_cell_difference", "equalized_odds_mean", "demographic_parity_mean")
     for of in (
         *(found[name] for name in figures),
@@ -48,14 +48,14 @@ def test_intervals_hold_the_figure_and_a_bootstrap_is_the_same_each_time() -> No
         found["demographic_parity"]["place"],
     ):
         assert of["low"] < of["value"] < of["high"]
-    assert judge(JUDGED, BASE, BETTER) == found
-    nothing = judge(JUDGED, BASE, BASE)
+    assert score_answers(SCORED, BASE, BETTER) == found
+    nothing = score_answers(SCORED, BASE, BASE)
     assert nothing["worst_cell_difference"] == {"value": 0.0, "low": 0.0, "high": 0.0}
 
 
 def test_what_too_few_rows_support_is_none() -> None:
     few = ScoredRows(ROWS, SCHEMA, TEST[:40])
-    found = judge(few, BASE[:40], BETTER[:40])
+    found = score_answers(few, BASE[:40], BETTER[:40])
     assert found["worst_cell"] is None
     assert found["worst_cell_difference"] == {"value": None, "low": None, "high": None}
     assert found["equalized_odds"]["place"]["value"] is None
@@ -65,14 +65,14 @@ def test_what_too_few_rows_support_is_none() -> None:
 
 def test_three_classes_are_judged_too() -> None:
     schema = Schema(("a", "b", "c"), ("a", "b"), SCHEMA.groups)
-    found = judge(ScoredRows(ROWS, schema, TEST), BASE, np.full(len(TEST), 2))
+    found = score_answers(ScoredRows(ROWS, schema, TEST), BASE, np.full(len(TEST), 2))
     assert found["accuracy"]["value"] == 0
     assert found["equalized_odds_mean"]["value"] is None  # no row's true label is unfavourable
 
 
 def test_the_summary_has_mean_spread_and_what_failed() -> None:
     results = [
-        Result("erm", seed, {split: judge(JUDGED, BASE, answer) for split in ("val", "test")})
+        Result("erm", seed, {split: score_answers(SCORED, BASE, answer) for split in ("val", "test")})
         for seed, answer in enumerate((BASE, BETTER))
     ]
     method = Erm()

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 from scipy import stats
 
 from evenhand.training.choice.certify import SHARES, _tail, chance, fallback, gain_p_value, loss_p_value
-from examples import examples
 
 
 def outcome(mended: int, broken: int, both: int, neither: int) -> tuple[np.ndarray, np.ndarray]:

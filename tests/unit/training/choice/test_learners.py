@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evenhand.training.choice.learners import arms
+from evenhand.training.choice.learners import learners_of
 from evenhand.training.data.columns import Columns
 from evenhand.training.data.dataset import DataError, Rows, Schema
 from evenhand.training.learning.config import BaseConfig, FitConfig
@@ -28,7 +28,7 @@ def test_without_a_held_out_row_nothing_can_be_learnt(tmp_path: Path) -> None:
         "tiny", "base", Columns("text", "label", ("team",)), base_stage=BaseConfig(hold_out=0.0)
     )
     with pytest.raises(DataError, match="hold out a share above 0"):
-        arms(
+        learners_of(
             config,
             lambda: pytest.fail("the base is not needed"),
             Material(features, rows, schema, 0),

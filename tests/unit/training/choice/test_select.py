@@ -9,7 +9,7 @@ from tiny_model import tiny_base
 from evenhand.models.network.backbones import SplitModel
 from evenhand.models.network.gated_lora import ConditionalLora
 from evenhand.training.choice import candidates, select
-from evenhand.training.choice.candidates import LEVELS, NEVER, STRENGTHS, Cuts, Judge, Setting
+from evenhand.training.choice.candidates import LEVELS, NEVER, STRENGTHS, CellScorer, Cuts, Setting
 from evenhand.training.data.dataset import Rows, Schema
 from evenhand.training.learning.config import CorrectionConfig
 from evenhand.training.learning.features import Features, Material
@@ -125,9 +125,9 @@ def test_settings_are_all_combinations_but_never() -> None:
 def test_small_cells_do_not_decide_and_no_attribute_means_everyone() -> None:
     made = chooser(mends=0.5)
     few = made.rows.of("val")[:40]
-    judge = Judge(made.rows, SCHEMA, few, made.base[few], 0.0)
-    assert all(cell.sum() >= 30 for cell in judge.members)
-    everyone = Judge(
+    scorer = CellScorer(made.rows, SCHEMA, few, made.base[few], 0.0)
+    assert all(cell.sum() >= 30 for cell in scorer.members)
+    everyone = CellScorer(
         made.rows, replace(SCHEMA, groups={}), made.rows.of("val"), made.base[made.rows.of("val")], 0.0
     )
     assert everyone.names == [("everyone", "everyone", "no"), ("everyone", "everyone", "yes")]

@@ -14,7 +14,7 @@ from tiny_model import inputs_of
 
 import evenhand.training.correctors
 from evenhand.models.onnx.torch_export import to_onnx
-from evenhand.training.baselines.gated import lines_of
+from evenhand.training.baselines.ours import lines_of
 from evenhand.training.correctors import correctors, named
 
 NAME = "mean-matching"

@@ -49,7 +49,7 @@ def balanced_accuracy(x: np.ndarray, groups: np.ndarray) -> float:
 
 def test_after_leace_a_probe_is_at_chance_and_the_means_are_one(given) -> None:
     corrector, _ = learnt(given, erasure.learn_leace, erasure.Leace)
-    groups, before = given.known[:, 0], given.material.features.representation
+    groups, before = given.members[:, 0], given.material.features.representation
     after = erased_of(corrector, given)
     assert balanced_accuracy(before, groups) > 0.85
     assert balanced_accuracy(after, groups) < 0.5 + ABOVE_CHANCE
@@ -59,7 +59,7 @@ def test_after_leace_a_probe_is_at_chance_and_the_means_are_one(given) -> None:
 def test_leace_is_the_librarys_own(given) -> None:
     corrector, _ = learnt(given, erasure.learn_leace, erasure.Leace)
     x = torch.from_numpy(given.material.features.representation.astype(np.float64))
-    z = torch.nn.functional.one_hot(torch.from_numpy(given.known[:, 0])).double()
+    z = torch.nn.functional.one_hot(torch.from_numpy(given.members[:, 0])).double()
     exact = {"shrinkage": False, "constrain_cov_trace": False, "svd_tol": 1e-6}
     library = LeaceEraser.fit(x, z, **exact)(x)
     assert np.abs(erased_of(corrector, given) - library.numpy()).max() < 1e-4
@@ -71,7 +71,7 @@ def test_leace_is_the_librarys_own(given) -> None:
 
 def test_inlp_leaves_nothing_to_find_and_all_else_as_it_is(given) -> None:
     corrector, notes = learnt(given, erasure.learn_inlp, erasure.Inlp)
-    groups, before = given.known[:, 0], given.material.features.representation.astype(np.float64)
+    groups, before = given.members[:, 0], given.material.features.representation.astype(np.float64)
     basis = erasure.nullspace_directions(before, groups)
     assert notes == {"directions projected out": [len(basis)]}
     assert 1 <= len(basis) < MOST_DIRECTIONS
@@ -97,11 +97,11 @@ def test_one_row_is_erased_and_its_neighbour_is_not(given) -> None:
 
 
 def test_rows_of_unknown_group_teach_nothing(given) -> None:
-    known = np.where(np.arange(ROWS)[:, None] % 3 == 0, -1, given.known)
+    known = np.where(np.arange(ROWS)[:, None] % 3 == 0, -1, given.members)
     strange = given.material.features.representation.copy()
     strange[::3] = 1e3
     features = replace(given.material.features, representation=strange)
-    partly = replace(given, known=known, material=replace(given.material, features=features))
+    partly = replace(given, members=known, material=replace(given.material, features=features))
     corrector, _ = learnt(partly, erasure.learn_leace, erasure.Leace)
     told = np.flatnonzero(known[:, 0] >= 0)
     means = [erased_of(corrector, partly)[told][known[told, 0] == group].mean(axis=0) for group in (0, 1)]
@@ -110,6 +110,6 @@ def test_rows_of_unknown_group_teach_nothing(given) -> None:
 
 @pytest.mark.parametrize("learn", [erasure.learn_leace, erasure.learn_inlp])
 def test_one_group_cannot_be_erased(given, learn) -> None:
-    alone = replace(given, known=np.where(given.known == 1, -1, given.known))
+    alone = replace(given, members=np.where(given.members == 1, -1, given.members))
     with pytest.raises(NotApplicableError, match="team: training rows know fewer than two groups"):
         learnt(alone, learn, erasure.Leace)

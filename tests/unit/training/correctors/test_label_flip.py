@@ -57,7 +57,7 @@ def test_close_flagged_rows_turn_one_way_and_no_other_row_moves(lead: float) -> 
 
 def test_with_nobody_to_compare_with_nothing_turns() -> None:
     given, margins, *_ = case(0.8)
-    everyone = given_of(given.material.rows.labels, given.known[:, 0], ~NOBODY, logits=logits_of(margins))
+    everyone = given_of(given.material.rows.labels, given.members[:, 0], ~NOBODY, logits=logits_of(margins))
     alone = label_flip.make(tiny_split(), ("team",), config=CorrectionConfig())
     label_flip.learn(alone, everyone)
     assert not alone.bands.any()

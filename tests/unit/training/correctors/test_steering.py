@@ -71,7 +71,7 @@ def test_a_rows_state_is_the_mean_over_its_own_positions() -> None:
 
 
 def test_without_both_groups_there_is_no_direction(given) -> None:
-    alone = replace(given, known=np.full_like(given.known, -1))
+    alone = replace(given, members=np.full_like(given.members, -1))
     with pytest.raises(
         NotApplicableError, match="team: no class has held-out rows both in the reference group"
     ):

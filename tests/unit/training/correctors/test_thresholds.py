@@ -53,7 +53,7 @@ def test_sure_and_uncertain_rows_get_what_each_is_short_of() -> None:
     assert 1.5 <= float(corrector.offsets[0, SURE]) <= 2.5
     assert notes["margins added, uncertain and sure"] == [corrector.offsets[0].numpy().round(3).tolist()]
     moved = answers(corrector, given)
-    assert np.array_equal(moved[given.known[:, 0] == 0], (margins > 0)[given.known[:, 0] == 0])
+    assert np.array_equal(moved[given.members[:, 0] == 0], (margins > 0)[given.members[:, 0] == 0])
     assert gap(given, (margins > 0).astype(int)) > 0.3
     assert gap(given, moved) < 0.05
     fresh, _ = case(seed=1)
@@ -87,7 +87,7 @@ def test_too_few_rows_of_a_label_move_nothing() -> None:
 @pytest.mark.parametrize("gates", [np.ones, np.zeros])
 def test_where_all_rows_are_flagged_or_none_there_is_nothing_to_meet(gates) -> None:
     given, _ = case()
-    groups = given.known[:, 0]
+    groups = given.members[:, 0]
     logits = given.material.features.base_logits
     other = given_of(given.material.rows.labels, groups, gates(ROWS, dtype=bool), logits=logits)
     corrector, _ = learnt(other)

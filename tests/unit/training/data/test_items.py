@@ -11,7 +11,14 @@ from evenhand.models.bundle.encoders.image import ImageEncoder
 from evenhand.models.bundle.encoders.table import Categorical, Numeric, TableFeatures
 from evenhand.models.bundle.inputs import InputError
 from evenhand.training.data.columns import Columns
-from evenhand.training.data.items import encode_all, feature_item, feature_names, items_of, needed, picture
+from evenhand.training.data.items import (
+    encode_all,
+    feature_item,
+    feature_names,
+    image_bytes,
+    item_columns,
+    items_of,
+)
 
 TABLE = pd.DataFrame(
     {
@@ -49,8 +56,8 @@ def test_sensitive_attributes_label_and_split_are_no_features_unless_named() -> 
 
 
 def test_needed_columns_are_those_of_the_kind() -> None:
-    assert needed(Columns("a", "l", ("s",), task="pair", text_pair="b")) == ["a", "b"]
-    assert needed(Columns("a", "l", ("s",), features=("b",), task="table")) == ["b"]
+    assert item_columns(Columns("a", "l", ("s",), task="pair", text_pair="b")) == ["a", "b"]
+    assert item_columns(Columns("a", "l", ("s",), features=("b",), task="table")) == ["b"]
 
 
 def test_images_are_found_in_their_folder_and_read_when_asked_for(tmp_path: Path) -> None:
@@ -95,4 +102,4 @@ def test_a_picture_is_never_read_outside_its_folder(tmp_path: Path) -> None:
     (tmp_path / "secret").write_bytes(b"secret")
     for name in ("../secret", str(tmp_path / "secret"), "gone"):
         with pytest.raises(InputError, match="no such image"):
-            picture(tmp_path / "in", name)
+            image_bytes(tmp_path / "in", name)

@@ -8,7 +8,7 @@ from tiny_model import write_tiny_bundle
 
 from evenhand.models.bundle import bundle as bundles
 from evenhand.training.data.dataset import DataError
-from evenhand.training.data.select_rows import Judgeable, RowSelection, judgeable
+from evenhand.training.data.select_rows import RowSelection, SelectedRows, select_rows
 from evenhand.training.data.table import Refused, Table
 
 ATTRIBUTES = ("team", "colour")
@@ -40,8 +40,10 @@ def saved(bundle: bundles.Bundle, **columns: object) -> bundles.Bundle:
     )
 
 
-def judged(bundle: bundles.Bundle, *rows: dict[str, str | None], wanted: RowSelection = WANTED) -> Judgeable:
-    return judgeable(table(*rows), bundle, wanted)
+def judged(
+    bundle: bundles.Bundle, *rows: dict[str, str | None], wanted: RowSelection = WANTED
+) -> SelectedRows:
+    return select_rows(table(*rows), bundle, wanted)
 
 
 def test_bad_rows_are_listed_with_the_reason_and_the_rest_is_judged(bundle: bundles.Bundle) -> None:
@@ -54,7 +56,7 @@ def test_bad_rows_are_listed_with_the_reason_and_the_rest_is_judged(bundle: bund
         row(text="a\udce9"),
         row(),
     ]
-    found = judgeable(table(*rows, refused=(Refused(99, "not readable as CSV"),)), bundle, WANTED)
+    found = select_rows(table(*rows, refused=(Refused(99, "not readable as CSV"),)), bundle, WANTED)
     assert found.rows.row.tolist() == [0, 6]
     assert [refused.row_number for refused in found.refused] == [2, 3, 4, 5, 6, 99]
     assert [refused.reason for refused in found.refused][:4] == [
@@ -96,13 +98,13 @@ def test_what_is_not_given_comes_from_the_bundle(bundle: bundles.Bundle) -> None
         {"body": "good", "verdict": "positive", "team": "some", "colour": "some", "part": part}
         for part in ("train", "test", "test")
     ]
-    found = judgeable(table(*rows), fitted, RowSelection())
+    found = select_rows(table(*rows), fitted, RowSelection())
     assert found.left_out == {"train": 1}
     assert found.wanted.only == ("test",)
     assert len(found.rows) == 2
     assert "team:colour" in found.schema.groups
     without = [{name: value for name, value in row.items() if name != "colour"} for row in rows]
-    fewer = judgeable(table(*without), fitted, RowSelection())
+    fewer = select_rows(table(*without), fitted, RowSelection())
     assert fewer.absent == ("colour",)
     assert fewer.schema.attributes == ("team",)
 
@@ -159,7 +161,7 @@ def test_what_cannot_be_meant_is_one_sentence(
 
 def test_no_attribute_no_row_or_too_many_groups_is_one_sentence(bundle: bundles.Bundle) -> None:
     with pytest.raises(DataError, match="no column of an attribute; name one with --attribute"):
-        judgeable(table({"text": "a", "label": "positive"}), bundle, RowSelection())
+        select_rows(table({"text": "a", "label": "positive"}), bundle, RowSelection())
     with pytest.raises(
         DataError, match=r"a label that the bundle does not know \(2 rows\).*negative, positive"
     ):

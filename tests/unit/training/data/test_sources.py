@@ -35,7 +35,11 @@ def test_a_data_set_with_a_split_column_keeps_it(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    for library in (
+        "huggingface_hub.constants",
+        "datasets.config",
+    ):  # the variable is read when they are loaded
+        monkeypatch.setattr(f"{library}.HF_HUB_OFFLINE", True)
     (tmp_path / "t.xlsx").write_text("")
     (tmp_path / "t.parquet").write_text("not parquet")
     for source, why in (

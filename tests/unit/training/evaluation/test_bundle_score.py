@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evenhand.training.data.dataset import Rows, Schema
-from evenhand.training.evaluation.bundle_score import Answers, judge, reference, summary
+from evenhand.training.evaluation.bundle_score import Answers, reference, score, summary
 
 SCHEMA = Schema(("bad", "good"), ("good",), {"team": ("none", "a")})
 
@@ -30,7 +30,7 @@ def case() -> tuple[Answers, Rows]:
 
 
 def test_accuracy_worst_cell_and_flips_by_hand(case: tuple[Answers, Rows]) -> None:
-    found = judge(*case, SCHEMA)
+    found = score(*case, SCHEMA)
     assert found["accuracy"]["base"]["value"] == 350 / 400
     assert found["accuracy"]["final"]["value"] == 374 / 400
     assert found["accuracy"]["difference"]["mended"] == 25
@@ -43,7 +43,7 @@ def test_accuracy_worst_cell_and_flips_by_hand(case: tuple[Answers, Rows]) -> No
 
 
 def test_disparities_and_detector_by_hand(case: tuple[Answers, Rows]) -> None:
-    team = judge(*case, SCHEMA)["attributes"]["team"]
+    team = score(*case, SCHEMA)["attributes"]["team"]
     assert team["disparities"]["base"]["demographic_parity_difference"] == 0.25
     assert team["disparities"]["base"]["equal_opportunity_difference"] == 0.5
     assert team["disparities"]["final"]["equal_opportunity_difference"] == 0.25
@@ -54,7 +54,7 @@ def test_disparities_and_detector_by_hand(case: tuple[Answers, Rows]) -> None:
 
 
 def test_reports_are_plain_json_and_the_summary_agrees(case: tuple[Answers, Rows]) -> None:
-    found = judge(*case, SCHEMA)
+    found = score(*case, SCHEMA)
     assert json.loads(json.dumps(found))["rows"] == 400
     short = summary(found)
     assert short["worst_cell"] == found["worst_cell"]

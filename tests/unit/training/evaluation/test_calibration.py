@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 from sklearn.metrics import brier_score_loss
 
 from evenhand.training.evaluation import calibration as tested
@@ -14,7 +15,6 @@ from evenhand.training.evaluation.calibration import (
     risk_coverage,
     selective,
 )
-from examples import examples
 
 probabilities = st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=80)
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 from sklearn.metrics import accuracy_score
 
 from evenhand.stats import Rate, difference, newcombe, paired_difference
@@ -18,7 +19,6 @@ from evenhand.training.evaluation.metrics import (
     pooled_name,
     worst,
 )
-from examples import examples
 
 NAMES = ("none", "a", "b")
 

@@ -18,7 +18,7 @@ from evenhand.cli.evaluate import evaluate
 from evenhand.models.bundle import bundle as bundles
 from evenhand.reports.evaluation_page import for_whom, html, in_short
 from evenhand.training.data.select_rows import RowSelection
-from evenhand.training.evaluation.table_evaluation import audit
+from evenhand.training.evaluation.table_evaluation import evaluate_table
 
 SECRET = "zanzibar"
 
@@ -43,7 +43,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def result(folder: Path) -> dict[str, Any]:
     wanted = RowSelection(attributes=("team", "colour"), intersections=(("team", "colour"),))
-    return audit(folder / "tiny", folder / "t.csv", wanted)
+    return evaluate_table(folder / "tiny", folder / "t.csv", wanted)
 
 
 def run(*arguments: object) -> Any:
@@ -176,7 +176,7 @@ def test_a_certificate_a_correction_off_and_the_fitted_file_are_said(result: dic
 
 def test_few_rows_make_a_report_that_says_so(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "few.csv").write_text("text,label,team\ngood,positive,none\nbad,negative,some\n")
-    found = audit(folder / "tiny", tmp_path / "few.csv", RowSelection())
+    found = evaluate_table(folder / "tiny", tmp_path / "few.csv", RowSelection())
     assert found["data"]["absent_attributes"] == ["colour"]
     text = html(found)
     assert "no worst cell can be named" in text

@@ -25,8 +25,8 @@ from evenhand.models.bundle.runtime_onnx import GraphRunner
 from evenhand.service.app import create_app
 from evenhand.service.settings import Settings
 from evenhand.training.data.select_rows import RowSelection
-from evenhand.training.evaluation.table_evaluation import audit
-from evenhand.training.fit.batch_invariance import company
+from evenhand.training.evaluation.table_evaluation import evaluate_table
+from evenhand.training.fit.batch_invariance import check_batch_invariance
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +125,7 @@ def test_a_bundle_within_tolerance_is_written_and_true(
     assert [a.threshold for a in manifest.attributes] == [a.threshold for a in original.manifest.attributes]
     note = manifest.provenance.settings["export"]
     assert (note["bundle_sha256"], note["tolerance"], note["rows"]) == (original.sha256, 0.5, 400)
-    again = audit(tmp_path / "new", folder / "t.csv", RowSelection())["figures"]
+    again = evaluate_table(tmp_path / "new", folder / "t.csv", RowSelection())["figures"]
     assert manifest.evaluation["rows"]["accuracy"] == again["accuracy"]
     assert manifest.evaluation["rows"]["worst_cell"] == again["worst_cell"]
     assert json.loads(found.reference)["rows"] == 400
@@ -164,9 +164,9 @@ def test_rows_that_answer_differently_in_company_are_found(folder: Path, tmp_pat
     bundle = bundles.load(folder / "tiny")
     encoder = make_encoder(bundle.preprocess, bundle.manifest.input)
     encoded = [encoder.encode(text) for text in tiny_table(200)["text"]]
-    assert company(GraphRunner(bundle), bundle.manifest, encoded).holds
+    assert check_batch_invariance(GraphRunner(bundle), bundle.manifest, encoded).holds
     dynamic = replace(bundle, graph=with_one_scale_per_batch(bundle.graph))
-    found = company(GraphRunner(dynamic), bundle.manifest, encoded)
+    found = check_batch_invariance(GraphRunner(dynamic), bundle.manifest, encoded)
     assert not found.holds
     assert found.difference > 1e-4
 
@@ -209,7 +209,10 @@ def test_float16_from_float16_is_the_same_model_in_the_graph_of_today(
         (lambda text: text.replace("label", "verdict", 1), "no column label"),
         (lambda text: text.replace("colour", "shade", 1), "no column colour"),
         (lambda text: "\n".join(text.splitlines()[:31]), "no cell has 30 rows"),
-        (lambda text: text.replace("positive", "").replace("negative", ""), "no row can be judged: no label"),
+        (
+            lambda text: text.replace("positive", "").replace("negative", ""),
+            "no row can be evaluated: no label",
+        ),
     ],
 )
 def test_rows_that_cannot_answer_are_refused(

@@ -15,14 +15,14 @@ from typer.testing import CliRunner
 from evenhand.cli.generative import steer as command
 from evenhand.training.data.dataset import DataError
 from evenhand.training.generative import language
-from evenhand.training.generative.gated_steering import GatedSteering, Steered, Where, load
-from evenhand.training.generative.language import Speech, TokenPair
+from evenhand.training.generative.gated_steering import GatedSteering, Steered, SteeringSettings, load
+from evenhand.training.generative.language import PromptFormat, TokenPair
 from evenhand.training.generative.learn_steering import learn, mean_states
 from evenhand.training.generative.pairs import PairColumns, read_neutral, read_pairs
 
 app = typer.Typer()
 app.command()(command)
-Loaded = tuple[nn.Module, Speech]
+Loaded = tuple[nn.Module, PromptFormat]
 
 
 @pytest.fixture(scope="module")
@@ -39,24 +39,26 @@ def tokens(
         read_pairs(tables[0], PairColumns(), 0.4, seed=0),
         read_neutral(tables[1], "prompt", 0.4, seed=0),
     )
-    speech = loaded[1]
+    prompt_format = loaded[1]
     return (
-        [speech.pair(pair) for pair in pairs.learn],
-        [speech.pair(pair) for pair in pairs.held_out],
-        [speech.prompt(text) for text in neutral.held_out],
+        [prompt_format.pair(pair) for pair in pairs.learn],
+        [prompt_format.pair(pair) for pair in pairs.held_out],
+        [prompt_format.prompt(text) for text in neutral.held_out],
     )
 
 
 @pytest.fixture(scope="module")
 def learnt(loaded: Loaded, tokens: Any, tables: tuple[Path, Path]) -> GatedSteering:
     prompts = [loaded[1].prompt(text) for text in read_neutral(tables[1], "prompt", 0.4, seed=0).learn]
-    return learn(loaded[0], tokens[0], prompts, Where("tiny", "0" * 64, 2, 4, 2.0, 0.5))
+    return learn(loaded[0], tokens[0], prompts, SteeringSettings("tiny", "0" * 64, 2, 4, 2.0, 0.5))
 
 
 def at_random(width: int, layer: int = 2, threshold: float = 0.5) -> GatedSteering:
     generator = torch.Generator().manual_seed(1)
     direction, weight = torch.randn(2, width, generator=generator)
-    return GatedSteering(Where("tiny", "0" * 64, layer, 4, 1.5, threshold), direction, weight, torch.zeros(1))
+    return GatedSteering(
+        SteeringSettings("tiny", "0" * 64, layer, 4, 1.5, threshold), direction, weight, torch.zeros(1)
+    )
 
 
 @torch.no_grad()
@@ -123,26 +125,27 @@ def test_generation_is_steered_as_whole_answers_are(
     loaded: Loaded, tokens: Any, learnt: GatedSteering
 ) -> None:
     """With the cache and left padding, prompt by prompt and all at once, the same words come out."""
-    model, speech = loaded
+    model, prompt_format = loaded
     prompts = [one.prompt for one in tokens[1][:6]] + tokens[2][:6]
     steered = Steered(model, learnt)
     with steered.attached():
-        together = generate(model, speech, prompts)
+        together = generate(model, prompt_format, prompts)
         assert steered.open is not None
         assert steered.open.tolist() == [True] * 6 + [False] * 6
-        alone = [generate(model, speech, [prompt])[0] for prompt in prompts]
+        alone = [generate(model, prompt_format, [prompt])[0] for prompt in prompts]
         whole = [step_by_step(model, steered, prompt) for prompt in prompts]
     assert together == alone == whole
-    base = generate(model, speech, prompts)
+    base = generate(model, prompt_format, prompts)
     assert together[6:] == base[6:]
     assert all(
-        set(speech.tokenizer.decode(words).replace("<end>", "").split()) <= {*RUDE} for words in base[:6]
+        set(prompt_format.tokenizer.decode(words).replace("<end>", "").split()) <= {*RUDE}
+        for words in base[:6]
     )
-    said = [set(speech.tokenizer.decode(words).replace("<end>", "").split()) for words in together[:6]]
+    said = [set(prompt_format.tokenizer.decode(words).replace("<end>", "").split()) for words in together[:6]]
     assert all(words & {*KIND} and not words & {*RUDE} for words in said)
 
 
-def generate(model: Any, speech: Speech, prompts: list[list[int]]) -> list[list[int]]:
+def generate(model: Any, prompt_format: PromptFormat, prompts: list[list[int]]) -> list[list[int]]:
     """Greedy answers of four tokens."""
     longest = max(len(prompt) for prompt in prompts)
     ids = torch.tensor([[0] * (longest - len(prompt)) + prompt for prompt in prompts])
@@ -181,12 +184,12 @@ def test_without_a_cache_it_must_be_told_where_prompts_end() -> None:
 def test_files_come_back_as_they_were_and_damage_is_one_line(learnt: GatedSteering, tmp_path: Path) -> None:
     learnt.save(tmp_path)
     found = load(tmp_path)
-    assert found.where == learnt.where
+    assert found.settings == learnt.settings
     assert torch.equal(found.direction, learnt.direction)
     assert torch.equal(found.weight, learnt.weight)
     assert torch.equal(found.bias, learnt.bias)
-    replace(learnt, where=replace(learnt.where, format=9)).save(tmp_path)
-    with pytest.raises(DataError, match="format 9 is not the one that is understood"):
+    replace(learnt, settings=replace(learnt.settings, format=9)).save(tmp_path)
+    with pytest.raises(DataError, match="format 9 is not the format that this version reads"):
         load(tmp_path)
     (tmp_path / "steering.json").write_text("{}")
     with pytest.raises(DataError, match="no steering can be read there"):
@@ -230,7 +233,7 @@ def test_the_command_writes_a_steering_that_moves_held_out_pairs_and_no_neutral_
     assert always["margin"]["change"]["value"] == pytest.approx(gated["margin"]["change"]["value"])
     tried = {trial["strength"]: trial["preference_accuracy"]["value"] for trial in card["gate"]["trials"]}
     best = max(tried.values())
-    assert load(out).where.strength == min(strength for strength, value in tried.items() if value == best)
+    assert load(out).settings.strength == min(strength for strength, value in tried.items() if value == best)
     again = CliRunner().invoke(app, options)
     assert again.exit_code == 1
     assert "remove it or choose another --out" in again.stderr

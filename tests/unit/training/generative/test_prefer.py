@@ -72,8 +72,8 @@ def test_the_card_tells_what_is_in_the_files(
 ) -> None:
     """The adapter is loaded by PEFT alone and asked again."""
     pairs = read_pairs(tables[0], PairColumns(), 0.4, seed=0).held_out
-    model, speech = language.load(str(base), "float32", plain=False)
-    tokens = [speech.pair(pair) for pair in pairs]
+    model, prompt_format = language.load(str(base), "float32", plain=False)
+    tokens = [prompt_format.pair(pair) for pair in pairs]
     assert card["held_out"]["tuned"]["margin"]["base"]["value"] == pytest.approx(
         likelihoods(model, tokens, "base").margin.mean(), rel=1e-4
     )
@@ -121,7 +121,7 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(
 
     def learn(work: Path) -> dict[str, Any]:
         prepared = prepare(common, tables[0], None)
-        model = dpo.tune(prepared.model, prepared.speech, prepared.pairs.learn, (common, own), work)
+        model = dpo.tune(prepared.model, prepared.prompt_format, prepared.pairs.learn, (common, own), work)
         return {name: value for name, value in model.named_parameters() if "lora_" in name}
 
     whole = learn(tmp_path / "whole")

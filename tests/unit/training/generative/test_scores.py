@@ -14,7 +14,7 @@ from transformers import AutoTokenizer
 
 from evenhand.training.data.dataset import DataError
 from evenhand.training.generative import language
-from evenhand.training.generative.language import Speech, TokenPair
+from evenhand.training.generative.language import PromptFormat, TokenPair
 from evenhand.training.generative.options import Common, Preference
 from evenhand.training.generative.pairs import Pair, PairColumns, read_neutral, read_pairs
 from evenhand.training.generative.prepared import prepare
@@ -22,7 +22,7 @@ from evenhand.training.generative.scores import batches, drift, likelihoods
 
 
 @pytest.fixture(scope="module")
-def loaded(base: Path) -> tuple[torch.nn.Module, Speech]:
+def loaded(base: Path) -> tuple[torch.nn.Module, PromptFormat]:
     return language.load(str(base), "float32", plain=False)
 
 
@@ -33,10 +33,10 @@ def pairs(tables: tuple[Path, Path]) -> list[Pair]:
 
 
 def test_a_likelihood_is_the_sum_over_the_answers_tokens(
-    loaded: tuple[torch.nn.Module, Speech], pairs: list[Pair]
+    loaded: tuple[torch.nn.Module, PromptFormat], pairs: list[Pair]
 ) -> None:
-    model, speech = loaded
-    tokens = [speech.pair(pair) for pair in pairs]
+    model, prompt_format = loaded
+    tokens = [prompt_format.pair(pair) for pair in pairs]
     found = likelihoods(model, tokens, "test")
     for row, one in enumerate(tokens):
         for answer, value in (
@@ -54,16 +54,18 @@ def test_a_likelihood_is_the_sum_over_the_answers_tokens(
 
 
 def test_answers_end_with_the_end_of_text_and_join_the_prompt_at_a_space(
-    loaded: tuple[torch.nn.Module, Speech],
+    loaded: tuple[torch.nn.Module, PromptFormat],
 ) -> None:
-    _, speech = loaded
+    _, prompt_format = loaded
     for prompt, answer in (("the cook here", "kind"), ("the cook here ", "kind"), ("the cook here", " kind")):
-        tokens = speech.pair(Pair(prompt, answer, "rude"))
-        assert speech.tokenizer.decode(tokens.prompt + tokens.preferred) == "the cook here kind<end>"
-        assert tokens.preferred[-1] == speech.tokenizer.eos_token_id
+        tokens = prompt_format.pair(Pair(prompt, answer, "rude"))
+        assert prompt_format.tokenizer.decode(tokens.prompt + tokens.preferred) == "the cook here kind<end>"
+        assert tokens.preferred[-1] == prompt_format.tokenizer.eos_token_id
 
 
-def test_a_chat_template_puts_the_prompt_in_the_users_turn(loaded: tuple[torch.nn.Module, Speech]) -> None:
+def test_a_chat_template_puts_the_prompt_in_the_users_turn(
+    loaded: tuple[torch.nn.Module, PromptFormat],
+) -> None:
     chat = chatting(loaded[1])
     tokens = chat.pair(Pair("the cook", "kind", "rude"))
     said = [chat.tokenizer.decode(ids) for ids in (tokens.prompt, tokens.preferred, tokens.dispreferred)]
@@ -71,10 +73,10 @@ def test_a_chat_template_puts_the_prompt_in_the_users_turn(loaded: tuple[torch.n
     assert chat.prompt("the cook") == tokens.prompt
 
 
-def chatting(speech: Speech) -> Speech:
-    tokenizer = copy.deepcopy(speech.tokenizer)
+def chatting(prompt_format: PromptFormat) -> PromptFormat:
+    tokenizer = copy.deepcopy(prompt_format.tokenizer)
     tokenizer.chat_template = CHAT
-    return Speech(tokenizer, chat=True)
+    return PromptFormat(tokenizer, chat=True)
 
 
 def test_a_pair_whose_prompt_is_another_with_its_answer_is_left_out(
@@ -94,15 +96,15 @@ def test_a_pair_whose_prompt_is_another_with_its_answer_is_left_out(
 
 @pytest.mark.parametrize("chat", [False, True])
 def test_trl_sees_the_tokens_and_likelihoods_that_are_judged(
-    loaded: tuple[torch.nn.Module, Speech], base: Path, pairs: list[Pair], tmp_path: Path, chat: bool
+    loaded: tuple[torch.nn.Module, PromptFormat], base: Path, pairs: list[Pair], tmp_path: Path, chat: bool
 ) -> None:
     pytest.importorskip("trl", reason="TRL is not installed: the extra `generative`")
     from evenhand.training.generative.dpo import trainer_of
 
-    model, speech = language.load(str(base), "float32", plain=False)
-    speech = chatting(speech) if chat else speech
-    trainer: Any = trainer_of(model, speech, pairs, (Common(str(base)), Preference()), tmp_path)
-    tokens = [speech.pair(pair) for pair in pairs]
+    model, prompt_format = language.load(str(base), "float32", plain=False)
+    prompt_format = chatting(prompt_format) if chat else prompt_format
+    trainer: Any = trainer_of(model, prompt_format, pairs, (Common(str(base)), Preference()), tmp_path)
+    tokens = [prompt_format.pair(pair) for pair in pairs]
     theirs = [
         TokenPair(row["prompt_ids"], row["chosen_ids"], row["rejected_ids"]) for row in trainer.train_dataset
     ]
@@ -119,10 +121,10 @@ def batch_means(values: np.ndarray) -> float:
 
 
 def test_a_model_does_not_drift_from_itself(
-    loaded: tuple[torch.nn.Module, Speech], tables: tuple[Path, Path]
+    loaded: tuple[torch.nn.Module, PromptFormat], tables: tuple[Path, Path]
 ) -> None:
-    model, speech = loaded
-    prompts = [speech.prompt(text) for text in read_neutral(tables[1], "prompt", 0.1, seed=0).held_out]
+    model, prompt_format = loaded
+    prompts = [prompt_format.prompt(text) for text in read_neutral(tables[1], "prompt", 0.1, seed=0).held_out]
     found = drift(model, (nullcontext, nullcontext), [*prompts, prompts[0][:1]], "test")
     assert (found.divergence == 0).all()
     assert (found.base_loss == found.final_loss).all()
@@ -130,7 +132,7 @@ def test_a_model_does_not_drift_from_itself(
     assert found.base_loss[:-1] / (found.tokens[:-1] - 1) == pytest.approx(losses, rel=1e-4)
 
 
-def test_drift_is_the_divergence_of_what_is_predicted(loaded: tuple[torch.nn.Module, Speech]) -> None:
+def test_drift_is_the_divergence_of_what_is_predicted(loaded: tuple[torch.nn.Module, PromptFormat]) -> None:
     model, other, ids = random_model().requires_grad_(False), loaded[0], [[5, 6, 7, 8], [9, 10]]
     weights = {name: value.clone() for name, value in model.state_dict().items()}
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis_profiles import examples
 from recorded import Recorded, fill
 from sqlalchemy import text
 
 from evenhand.service.audit.checkpoints import public_bytes
 from evenhand.service.audit.maintenance.retention import erase
 from evenhand.service.audit.maintenance.verify import verify
-from examples import examples
 
 RECORDS = 34
 COLUMNS = {

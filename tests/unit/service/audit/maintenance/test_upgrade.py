@@ -12,6 +12,7 @@ from places import OLDER
 from recording import RecordCounts, batch, bodies, counted, recorder, table
 from waiting import until
 
+import evenhand.service.audit.migrations
 from evenhand.service.audit import writer
 from evenhand.service.audit.checkpoints import checkpoint, load_key, stored
 from evenhand.service.audit.feedback import Feedback
@@ -136,9 +137,8 @@ def later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], No
     """A version after this one, with one step more."""
 
     def release(then: str) -> None:
-        shutil.copytree(
-            Path(migrate.__file__).parent / "migrations", tmp_path / "later/migrations", dirs_exist_ok=True
-        )
+        steps = Path(evenhand.service.audit.migrations.__file__).parent
+        shutil.copytree(steps, tmp_path / "later/migrations", dirs_exist_ok=True)
         step = tmp_path / "later/migrations/versions/9001_more.py"
         step.write_text(LATER.format(head=HEAD, then=then))
         monkeypatch.setattr(migrate, "HEAD", "9001")

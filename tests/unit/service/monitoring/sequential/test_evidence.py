@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.evidence import KEY, RULES, RUN_LENGTH, World, changed, delays, follow, rows, steady
+from bench.evidence import KEY, RULES, RUN_LENGTH, Population, changed, delays, follow, rows, steady
 from evenhand.service.monitoring.sequential import evidence
 from evenhand.service.monitoring.sequential.evidence import (
     HELD,
@@ -159,7 +159,7 @@ def test_processes_do_not_grow_on_average_at_the_widest_gap_in_order(share: floa
     values = []
     for seed in range(3_000):
         made = Evidence(RULES, {})
-        follow(made, rows(World(share=share, gap=RULES.gap), 150, seed))
+        follow(made, rows(Population(share=share, gap=RULES.gap), 150, seed))
         one = made.comparisons[KEY]
         day = RULES.days_per_false_alarm / RUN_LENGTH
         values.append((math.exp(one.since_start_ln), sum(one.detector) / (150 * day)))
@@ -183,12 +183,12 @@ def test_evidence_goes_on_from_what_was_kept_as_if_nothing_had_happened(
 
 def test_an_alarm_stands_until_the_gap_is_gone_and_then_it_begins_again() -> None:
     made = Evidence(RULES, {})
-    comparison = follow(made, rows(World(gap=0.2), 20_000, 1))
+    comparison = follow(made, rows(Population(gap=0.2), 20_000, 1))
     one = made.comparisons[KEY]
     assert comparison.alarms == 1
     assert one.alarm_day is not None
     risen = one.alarm_day
-    for row in rows(World(), 6_000, 2, 20_000):
+    for row in rows(Population(), 6_000, 2, 20_000):
         made.add(row, METRIC)
         if one.alarm_day is None:
             break
@@ -197,7 +197,7 @@ def test_an_alarm_stands_until_the_gap_is_gone_and_then_it_begins_again() -> Non
     assert one.alarm_day is None
     assert one.detector == [0.0] * len(SIDES)
     assert one.found_day is not None  # what was found since the start stays found
-    follow(made, rows(World(gap=-0.2), 10_000, 3, 26_000))
+    follow(made, rows(Population(gap=-0.2), 10_000, 3, 26_000))
     assert (one.alarms, one.alarm_day is not None, one.above) == (2, True, True)
 
 
@@ -305,19 +305,21 @@ def test_another_gap_or_reference_begins_anew_and_another_promise_does_not() -> 
 @pytest.mark.slow
 def test_sixty_fair_streams_of_sixty_thousand_rows_raise_no_alarm() -> None:
     """A run length of 20,000 would allow 180 alarms; the process since the start may be wrong in 5 %."""
-    comparisons = steady(World(), 60_000, 60)
+    comparisons = steady(Population(), 60_000, 60)
     assert sum(one.alarms for one in comparisons) == 0
     assert sum(one.since_start for one in comparisons) <= 3
 
 
 def test_a_gap_at_the_limit_raises_no_more_alarms_than_asked_for() -> None:
-    comparisons = steady(World(gap=RULES.gap), 60_000, 40)
+    comparisons = steady(Population(gap=RULES.gap), 60_000, 40)
     assert 0 < sum(one.alarms for one in comparisons) <= 40 * 60_000 // RUN_LENGTH
     assert sum(one.since_start for one in comparisons) <= 5
 
 
-@pytest.mark.parametrize("world", [World(0.2, 0.45, 0.15), World(0.2, 0.3, 0.15), World(0.05, 0.45, 0.15)])
-def test_a_gap_of_15_points_is_found_within_350_rows_of_the_smaller_group(world: World) -> None:
+@pytest.mark.parametrize(
+    "world", [Population(0.2, 0.45, 0.15), Population(0.2, 0.3, 0.15), Population(0.05, 0.45, 0.15)]
+)
+def test_a_gap_of_15_points_is_found_within_350_rows_of_the_smaller_group(world: Population) -> None:
     middle, late = delays(changed(world, 80))
     assert middle <= 350
     assert late <= 700

@@ -5,12 +5,12 @@ import math
 import pytest
 from evaluating import ATTRIBUTES, MANIFEST
 
-from bench.evidence import KEY, RULES, World, follow, rows
+from bench.evidence import KEY, RULES, Population, follow, rows
 from evenhand.service.monitoring.sequential.evidence import METRICS, Evidence, EvidenceSettings
 from evenhand.service.monitoring.sequential.verdicts import Kept, findings
 
 
-def entries_of(world: World, n: int) -> tuple[Kept, dict[str, dict[str, object]]]:
+def entries_of(world: Population, n: int) -> tuple[Kept, dict[str, dict[str, object]]]:
     """The entries of one comparison, as the model's attribute ``sex``, by process."""
     made = Evidence(RULES, {})
     follow(made, rows(world, n, 5))
@@ -37,9 +37,9 @@ def test_every_comparison_has_both_processes_and_those_without_rows_are_insuffic
 
 
 def test_few_rows_are_insufficient_and_many_fair_ones_no_evidence() -> None:
-    _, few = entries_of(World(), 200)
+    _, few = entries_of(Population(), 200)
     assert {entry["state"] for entry in few.values()} == {"insufficient data"}
-    kept, many = entries_of(World(), 20_000)
+    kept, many = entries_of(Population(), 20_000)
     assert {entry["state"] for entry in many.values()} == {"no evidence of breach"}
     (theirs, mine), (theirs_good, mine_good) = kept.comparison.rows, kept.comparison.favourable
     assert many["since_start"]["sentence"] == (
@@ -55,7 +55,7 @@ def test_few_rows_are_insufficient_and_many_fair_ones_no_evidence() -> None:
 
 @pytest.mark.parametrize(("gap", "side"), [(0.25, "below"), (-0.25, "above")])
 def test_a_breach_says_since_when_and_which_way(gap: float, side: str) -> None:
-    _, entries = entries_of(World(gap=gap), 20_000)
+    _, entries = entries_of(Population(gap=gap), 20_000)
     assert {entry["state"] for entry in entries.values()} == {"breach"}
     assert str(entries["detector"]["sentence"]).startswith("alarm since 1970-01-")
     assert f"between women and men, women {side}; " in str(entries["detector"]["sentence"])
@@ -67,9 +67,9 @@ def test_a_breach_says_since_when_and_which_way(gap: float, side: str) -> None:
 
 def test_value_and_limit_say_the_same_as_the_state() -> None:
     made = Evidence(RULES, {})
-    follow(made, rows(World(gap=0.25), 3_000, 1))
+    follow(made, rows(Population(gap=0.25), 3_000, 1))
     seen = set()
-    for row in rows(World(), 30_000, 2, 3_000):
+    for row in rows(Population(), 30_000, 2, 3_000):
         made.add(row, KEY[2])
         one = Kept("m", "sex", "women", KEY[2], made.comparisons[KEY])
         for process in ("detector", "since_start"):
@@ -81,6 +81,6 @@ def test_value_and_limit_say_the_same_as_the_state() -> None:
 
 def test_a_comparison_with_another_reference_is_not_this_one() -> None:
     made = Evidence(EvidenceSettings(), {})
-    follow(made, rows(World(), 1_000, 5))
+    follow(made, rows(Population(), 1_000, 5))
     kept = Kept(MANIFEST.name, "sex", "women", KEY[2], made.comparisons[KEY])  # against "reference"
     assert {entry["rows"] for entry in findings([kept], MANIFEST.name, ATTRIBUTES, RULES)} == {0}

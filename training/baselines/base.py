@@ -1,18 +1,20 @@
-"""What a method may use of one seed: rows, the base checkpoint, and what the base says about every row."""
+"""What a method of the comparison reads (one seed's rows and base), what a method is, and what it returns."""
 
 from __future__ import annotations
 
 import contextlib
 import shutil
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
+from scipy.special import softmax
 from torch import nn
 
 from evenhand.models.network.backbones import SplitModel, block_count
@@ -22,12 +24,12 @@ from evenhand.training.learning import base_model
 from evenhand.training.learning.base_model import Base
 from evenhand.training.learning.config import FitConfig, fingerprint
 from evenhand.training.learning.features import Features, Material, extract
-from evenhand.typing import Float32s, Ints
+from evenhand.typing import Float32s, Floats, Ints
 
 
 @dataclass(frozen=True)
 class Context:
-    """One seed. What is expensive is computed when first asked for, once."""
+    """One seed. Expensive parts are computed once, at their first use."""
 
     config: FitConfig
     rows: Rows
@@ -57,7 +59,7 @@ class Context:
 
     @cached_property
     def sources(self) -> dict[str, Ints]:
-        """What a second stage may learn from: rows that the base has not seen, or all; chosen on validation rows."""
+        """What a second stage may learn from: unseen rows, or all; validation rows decide."""
         if len(self.unseen) == len(self.train):
             return {"all training rows": self.train}
         return {"held-out rows": self.unseen, "all training rows": self.train}
@@ -68,18 +70,18 @@ class Context:
         return self.rows.of("val")
 
     @cached_property
-    def judged(self) -> Ints:
+    def scored(self) -> Ints:
         """Rows that a method answers: validation and test, in the order of the file."""
         return self.rows.of("val", "test")
 
     def on_validation(self, predicted: Ints) -> Ints:
-        """The part of ``predicted (judged,)`` that anything may be chosen by."""
-        found: Ints = predicted[self.rows.split[self.judged] == "val"]
-        return found
+        """The part of ``predicted (scored,)`` on validation rows: every choice is made by it."""
+        chosen: Ints = predicted[self.rows.split[self.scored] == "val"]
+        return chosen
 
     @cached_property
     def features(self) -> Features:
-        """What the frozen base says about every row, its hidden states at the usual cut among it."""
+        """The frozen base's outputs for every row, with its hidden states at the configured cut."""
         split = self.split()
         return extract(split, self.base.encoded, self.base.pad_id, self.hidden_file)
 
@@ -103,8 +105,8 @@ class Context:
     def scratch(self, name: str) -> Iterator[Path]:
         """An empty folder for a method's checkpoints, gone afterwards.
 
-        Empty, because a checkpoint knows its plan and not what a method remembers beside it (GroupDRO's
-        weights, which rows it chose): a method that was interrupted starts anew.
+        It starts empty because a checkpoint does not hold a method's own state (GroupDRO's weights, the rows
+        it chose): an interrupted method starts again.
         """
         folder = self.folder / name
         shutil.rmtree(folder, ignore_errors=True)
@@ -130,7 +132,7 @@ class Context:
 
 
 def key_of(config: FitConfig, rows: Rows, digest: str, corrects: bool) -> str:
-    """Hash of what decides a result; what a person says about a bundle does not.
+    """Hash of the settings that decide a result; a bundle's descriptive fields do not.
 
     Args:
         config: All settings.
@@ -139,7 +141,7 @@ def key_of(config: FitConfig, rows: Rows, digest: str, corrects: bool) -> str:
         corrects: Whether the method has detectors and adapters; to others only what a choice may cost
             matters.
     """
-    # Every method says for itself whether it certifies; what a fit would do is not asked.
+    # Each method decides for itself whether it certifies, so a fit's own setting must not change the key.
     correction = replace(config.correction, require_certificate=True)
     stages = (asdict(config.detector), asdict(correction)) if corrects else (config.correction.cost,)
     return fingerprint(_base_key(config, rows, digest), *stages)
@@ -147,12 +149,12 @@ def key_of(config: FitConfig, rows: Rows, digest: str, corrects: bool) -> str:
 
 def _base_key(config: FitConfig, rows: Rows, digest: str) -> str:
     """Hash of what decides the base."""
-    found = sha256()
+    digester = sha256()
     for name, values in sorted(
         {**rows.groups, "split": rows.split, "label": rows.labels, "row": rows.row}.items()
     ):
-        found.update(name.encode() + np.ascontiguousarray(values).tobytes())
-    return fingerprint(base_model.key_of(config, rows, digest), config.weights, found.hexdigest())
+        digester.update(name.encode() + np.ascontiguousarray(values).tobytes())
+    return fingerprint(base_model.key_of(config, rows, digest), config.weights, digester.hexdigest())
 
 
 def prepare(config: FitConfig, rows: Rows, schema: Schema, digest: str, folder: Path) -> Context:
@@ -172,3 +174,94 @@ def prepare(config: FitConfig, rows: Rows, schema: Schema, digest: str, folder: 
     rows = hold_out(rows, config.base_stage.hold_out, config.seed)
     prepared, rows, schema = base_model.prepare(config, rows, schema, own)
     return Context(config, rows, schema, prepared, own)
+
+
+SAID = ("title", "source", "sees", "served")
+"""Fields of a method that describe it and decide nothing."""
+
+
+@dataclass(frozen=True)
+class Sees:
+    """Who sees the sensitive attribute, and when."""
+
+    training: Literal["all", "part", "none"]
+    """Of which training rows."""
+    choosing: Literal["all", "none"]
+    """Whether something is fitted or chosen on validation rows with their attribute."""
+    test: bool
+    """Whether the scored row's own attribute is an input: such a method cannot serve without it."""
+
+    def __str__(self) -> str:
+        return f"{self.training}/{self.choosing}/{'yes' if self.test else 'no'}"
+
+
+@dataclass(frozen=True)
+class Served:
+    """Whether what a method makes can be served by Evenhand, and how."""
+
+    how: Literal["bundle", "corrector", "no"]
+    """As a bundle of its own, as a corrector in the graph of the base's bundle, or not at all."""
+    why: str
+    """How, or why not, in one sentence."""
+    cost: float | None = None
+    """Computation of a row relative to the base; ``None`` where it is measured or unknown."""
+
+
+SAME_GRAPH = Served(
+    "bundle", "`evenhand fit --method` with its name: the base's own graph with other weights.", 1.0
+)
+
+
+@dataclass(frozen=True)
+class MethodAnswer:
+    """What a method answers to :attr:`Context.scored`, and how it came to it."""
+
+    predicted: Ints
+    """``(scored,)`` class."""
+    score: Floats | None = None
+    """``(scored,)`` probability of the predicted class, where the method has one."""
+    notes: dict[str, Any] = field(default_factory=dict)
+    """What was chosen on validation rows and what a reader should know; plain values."""
+    cost: float | None = None
+    """Computation of a row relative to the base, where it was measured on this seed."""
+
+    @classmethod
+    def of_logits(cls, logits: Floats, **notes: Any) -> MethodAnswer:  # noqa: ANN401 - whatever JSON can say
+        """The most likely class under ``logits (scored, classes)``, and its probability."""
+        return cls(logits.argmax(axis=1), softmax(logits, axis=1).max(axis=1), notes)
+
+
+@dataclass(frozen=True)
+class Method(ABC):
+    """One method with its settings; further settings are fields of its class.
+
+    A method reads the base, never changes it, and looks at test rows only to answer them.
+    """
+
+    name: str
+    """What the command line calls it."""
+    title: str
+    source: str
+    """Paper or library."""
+    sees: Sees
+    served: Served = SAME_GRAPH
+    """What most methods that train a base anew have in common; every other says its own."""
+
+    @property
+    def corrects(self) -> bool:
+        """Whether the settings of detectors and adapters matter to it."""
+        return False
+
+    @abstractmethod
+    def answer(self, context: Context) -> MethodAnswer:
+        """Learn on one seed, and answer its validation and test rows.
+
+        Raises:
+            NotApplicableError: the method is not defined for this data.
+        """
+
+    @property
+    def key(self) -> str:
+        """Hash of what decides the answer: the class and its settings, not what it is called."""
+        settings = {name: value for name, value in asdict(self).items() if name not in SAID}
+        return fingerprint(type(self).__name__, settings)

@@ -1,4 +1,4 @@
-"""Figures of a held-out comparison: every rate with its count and Wilson interval, every mean with a t interval."""
+"""Figures of held-out pairs and neutral prompts: rates with Wilson intervals, means with t intervals."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ MIN_PAIRS = 30
 
 
 def compare(pairs: Sequence[Pair], base: Likelihoods, final: Likelihoods) -> dict[str, Any]:
-    """Held-out pairs before and after, all of them and per group.
+    """Compare held-out pairs before and after, all of them and per group.
 
     Args:
         pairs: The held-out pairs.
         base: Their likelihoods under the base.
-        final: The same under what it became.
+        final: Their likelihoods under the tuned or steered model.
     """
     names = sorted({pair.group for pair in pairs if pair.group is not None})
     members = {name: np.array([pair.group == name for pair in pairs]) for name in names}
@@ -39,24 +39,24 @@ def compare(pairs: Sequence[Pair], base: Likelihoods, final: Likelihoods) -> dic
     }
 
 
-def neutral_drift(found: Drift) -> dict[str, Any]:
-    """Perplexity of both and the divergence per position, with what it is per prompt."""
-    scored = int(np.maximum(found.tokens - 1, 0).sum())
+def neutral_drift(drift: Drift) -> dict[str, Any]:
+    """Perplexity of both models, and the divergence per position and per prompt, in nats."""
+    scored = int(np.maximum(drift.tokens - 1, 0).sum())
     return {
-        "prompts": len(found.tokens),
-        "tokens": int(found.tokens.sum()),
+        "prompts": len(drift.tokens),
+        "tokens": int(drift.tokens.sum()),
         "perplexity": {
-            "base": exp(found.base_loss.sum() / scored) if scored else None,
-            "final": exp(found.final_loss.sum() / scored) if scored else None,
+            "base": exp(drift.base_loss.sum() / scored) if scored else None,
+            "final": exp(drift.final_loss.sum() / scored) if scored else None,
         },
-        "kl_per_position": float(found.divergence.sum() / found.tokens.sum()),
-        "kl_per_prompt": mean(found.divergence),
+        "kl_per_position": float(drift.divergence.sum() / drift.tokens.sum()),
+        "kl_per_prompt": mean(drift.divergence),
     }
 
 
-def next_token_drift(found: Drift) -> dict[str, Any]:
-    """The same where nothing changes before a prompt's end: what is left is the next token's divergence there."""
-    return {"prompts": len(found.tokens), "kl_per_prompt": mean(found.divergence)}
+def next_token_drift(drift: Drift) -> dict[str, Any]:
+    """Divergence of the next token at a prompt's end, for a model that changes nothing before it."""
+    return {"prompts": len(drift.tokens), "kl_per_prompt": mean(drift.divergence)}
 
 
 def rate(hits: Bools) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def _preferred(base: Float64s, final: Float64s) -> dict[str, Any]:
 
 
 def _widest(rates: dict[str, Rate]) -> dict[str, Any] | None:
-    """Largest difference of preference accuracy between two groups that are large enough, if there are two."""
+    """Largest difference of preference accuracy between two large enough groups; ``None`` for fewer."""
     enough = [name for name, of in rates.items() if of.n >= MIN_PAIRS]
     if len(enough) < 2:
         return None

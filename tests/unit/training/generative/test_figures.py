@@ -7,7 +7,7 @@ import pytest
 
 from evenhand.stats import wilson
 from evenhand.training.generative.card import _pairs
-from evenhand.training.generative.judge import compare, mean, neutral_drift
+from evenhand.training.generative.figures import compare, mean, neutral_drift
 from evenhand.training.generative.pairs import Pair
 from evenhand.training.generative.scores import Drift, Likelihoods
 

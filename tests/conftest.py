@@ -17,7 +17,7 @@ from evenhand.models.bundle.manifest import Mode
 
 @pytest.fixture(scope="session", autouse=True)
 def settings_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """A variable of whoever runs the tests must not decide them; state lies apart, and every row is counted at once."""
+    """The caller's environment does not decide the tests; state lies apart, and rows count at once."""
     for name in [name for name in os.environ if name.startswith("EVENHAND_") and name != "EVENHAND_DATA"]:
         del os.environ[name]
     own = tmp_path_factory.getbasetemp()
@@ -44,7 +44,7 @@ def demo() -> Path:
 
 @pytest.fixture(scope="session")
 def altered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Path]]:
-    """Make a copy of the demo bundle whose attributes have one threshold and mode: 0 flags all, 1 (nearly) none."""
+    """Make a copy of the demo bundle with one threshold and mode for all: 0 flags all rows, 1 nearly none."""
     made = []
 
     def alter(threshold: float, *modes: Mode, name: str | None = None) -> Path:
@@ -52,10 +52,10 @@ def altered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., 
         shutil.copytree(DEMO, folder)
         made.append(folder)
         manifest, _ = bundles.read_manifest(folder)
-        wanted = modes * len(manifest.attributes) if len(modes) == 1 else modes
+        all_modes = modes * len(manifest.attributes) if len(modes) == 1 else modes
         attributes = [
             attribute.model_copy(update={"threshold": threshold, "mode": mode})
-            for attribute, mode in zip(manifest.attributes, wanted, strict=True)
+            for attribute, mode in zip(manifest.attributes, all_modes, strict=True)
         ]
         changed = manifest.model_copy(update={"attributes": attributes, "name": name or manifest.name})
         bundles.write_manifest(folder, changed)

@@ -15,7 +15,7 @@ Start = Callable[..., TestClient]
 
 @contextmanager
 def starting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
-    """What starts applications, which end with the ``with`` block: each holds a hundred megabytes and more."""
+    """Starts applications, which end with the ``with`` block: each holds a hundred megabytes and more."""
     with ExitStack() as stack:
 
         def start(*bundles: Path, **settings: object) -> TestClient:

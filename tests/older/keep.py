@@ -1,4 +1,4 @@
-"""Keep what this version writes, before the next migration: ``python tests/older/keep.py``; needs PostgreSQL."""
+"""Keep what this version writes, before a new migration: ``python tests/older/keep.py``; needs PostgreSQL."""
 
 import shutil
 import sqlite3
@@ -30,8 +30,8 @@ def fill(state: Path, url: str) -> None:
     (state / "record.key").write_text(KEY.hex())
     record = recorder(state, url)
     women, african, others = batch(6, 1, gender="Women"), batch(4, 2, race="African"), batch(2, 3)
-    for told in (women, african, others):
-        record.take(told)
+    for answered in (women, african, others):
+        record.take(answered)
     labels = women.manifest.labels
     joined = record.feedback(
         [
@@ -57,18 +57,18 @@ def keep(work: Path, out: Path) -> None:
     spool.append(make([batch(3, 4, gender="Women")], Keys(KEY)))
     spool.close()
     shutil.copy(next((work / "spool").iterdir()), out / "waiting.spool")
-    found = programs()
-    assert found is not None, "PostgreSQL's server is not installed"
-    server = Postgres(found)
+    folder = programs()
+    assert folder is not None, "PostgreSQL's server is not installed"
+    server = Postgres(folder)
     try:
         url = server.create()
         fill(work / "postgresql", url)
         command = ["pg_dump", "--inserts", "--no-owner", url.replace("+psycopg", "")]
-        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        dump = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     finally:
         server.close()
     left_out = ("--", "SET ", "\\", "SELECT pg_catalog.set_config")
-    lines = [line for line in told.splitlines() if line.strip() and not line.startswith(left_out)]
+    lines = [line for line in dump.splitlines() if line.strip() and not line.startswith(left_out)]
     (out / "postgresql.sql").write_text("\n".join(lines) + "\n")
 
 

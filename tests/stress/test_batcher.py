@@ -1,4 +1,4 @@
-"""Thousands of good, bad and abandoned submits at random; afterwards alive, nothing left, all counts add up."""
+"""Thousands of good, bad and abandoned submits at random; then it works, nothing is left, counts add up."""
 
 import asyncio
 import random

@@ -46,16 +46,16 @@ def material(
 def learnt(
     name: str, folder: Path, seed: int = 0, always: bool = False
 ) -> tuple[FairNet, CorrectorInput, dict]:
-    """A corrector that has learnt, in its model; the detector is right about nine rows of ten, or flags every row."""
-    split, found, groups = material(seed)
+    """A trained corrector in its model; the detector is right on nine rows of ten, or flags every row."""
+    split, dataset, groups = material(seed)
     config = CorrectionConfig(epochs=1)
     method = named(name)
-    fairnet = FairNet(split, ("team",), make=lambda *given: method.make(*given, config=config))
+    fairnet = FairNet(split, ("team",), make=lambda *arguments: method.make(*arguments, config=config))
     rng = np.random.default_rng(seed + 1)
     seen = np.where(rng.random(ROWS) < 0.9, groups, 1 - groups)
     risk = (0.1 + 0.8 * seen + rng.uniform(-0.1, 0.1, ROWS)).astype(np.float32)[:, None]
-    given = CorrectorInput(found, (risk >= 0.5) | always, risk, groups[:, None], config, folder)
-    return fairnet, given, method.learn(fairnet.correction, given)
+    inputs = CorrectorInput(dataset, (risk >= 0.5) | always, risk, groups[:, None], config, folder)
+    return fairnet, inputs, method.learn(fairnet.correction, inputs)
 
 
 def given_of(labels: np.ndarray, groups: np.ndarray, gates: np.ndarray, **more: np.ndarray) -> CorrectorInput:
@@ -76,14 +76,14 @@ def given_of(labels: np.ndarray, groups: np.ndarray, gates: np.ndarray, **more: 
     }
     logits, hidden, heads = ((filled | more)[name].astype(np.float32) for name in filled)
     rows = Rows([""] * count, labels, {"team": groups}, np.array(["held"] * count), np.arange(count))
-    found = Material(
+    dataset = Material(
         Features(hidden, np.arange(count + 1), logits, heads),
         rows,
         Schema(("no", "yes"), ("yes",), {"team": ("none", "a")}),
         seed=0,
     )
     risk = more.get("risk", gates).astype(np.float32)[:, None]
-    return CorrectorInput(found, gates[:, None], risk, groups[:, None], CorrectionConfig(epochs=1), Path())
+    return CorrectorInput(dataset, gates[:, None], risk, groups[:, None], CorrectionConfig(epochs=1), Path())
 
 
 def logits_of(margins: np.ndarray) -> np.ndarray:
@@ -96,11 +96,11 @@ def tiny_split() -> SplitModel:
     return SplitModel(tiny_base(blocks=BLOCKS), CUT)
 
 
-def selected(given: CorrectorInput, rows: np.ndarray) -> Selected:
+def selected(inputs: CorrectorInput, rows: np.ndarray) -> Selected:
     """What a corrector gets of some rows."""
-    features = given.material.features
+    features = inputs.material.features
     hidden, mask = features.batch(rows)
-    arrays = (features.base_logits[rows], given.risk[rows], features.representation[rows])
+    arrays = (features.base_logits[rows], inputs.risk[rows], features.representation[rows])
     return Selected(
-        torch.from_numpy(given.gates[rows]), hidden, mask, *(torch.from_numpy(array) for array in arrays)
+        torch.from_numpy(inputs.gates[rows]), hidden, mask, *(torch.from_numpy(array) for array in arrays)
     )

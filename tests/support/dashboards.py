@@ -1,4 +1,4 @@
-"""The provisioned dashboards as tests read them: their panels and queries, with values put in for the variables."""
+"""The provisioned dashboards as tests read them: their panels and queries, with values for the variables."""
 
 import json
 import re
@@ -43,7 +43,7 @@ def variables(board: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 def queries(board: Mapping[str, Any]) -> list[Query]:
     """What the panels and the annotations ask."""
     title = board["title"]
-    asked = [
+    panel_queries = [
         Query(title, panel["title"], target["refId"], target["expr"], _named(panel, target))
         for panel in panels(board)
         for target in panel.get("targets", ())
@@ -52,7 +52,7 @@ def queries(board: Mapping[str, Any]) -> list[Query]:
     noted = [
         Query(title, "annotations", note["name"], note["expr"], frozenset({"alertname"})) for note in notes
     ]
-    return [*asked, *noted]
+    return [*panel_queries, *noted]
 
 
 def _named(panel: Mapping[str, Any], target: Mapping[str, Any]) -> frozenset[str]:
@@ -67,4 +67,4 @@ def used(text: str) -> set[str]:
 
 def fill(text: str, chosen: Mapping[str, str]) -> str:
     """Put values in for the variables, as Grafana does."""
-    return USED.sub(lambda found: chosen[found[1] or found[2]], text)
+    return USED.sub(lambda match: chosen[match[1] or match[2]], text)

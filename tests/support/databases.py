@@ -16,13 +16,13 @@ NAMES = ("sqlite", "postgresql")
 
 def programs() -> Path | None:
     """Where PostgreSQL's server programs are; Debian keeps them off the search path."""
-    found = [path.parent for path in sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"), reverse=True)]
+    folders = [path.parent for path in sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"), reverse=True)]
     on_path = shutil.which("pg_ctl")
-    return found[0] if found else Path(on_path).resolve().parent if on_path else None
+    return folders[0] if folders else Path(on_path).resolve().parent if on_path else None
 
 
 class Postgres:
-    """A server on a free port that only this machine reaches; it refuses to run as root, so that another user does."""
+    """A server on a free local port; PostgreSQL refuses to run as root, so another user runs it."""
 
     def __init__(self, bin_folder: Path) -> None:
         self._bin = bin_folder
@@ -71,10 +71,10 @@ class Postgres:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """One server for all tests; whoever stops it starts it again."""
-    found = programs()
-    if found is None:
+    folder = programs()
+    if folder is None:
         pytest.skip("PostgreSQL's server is not installed")
-    server = Postgres(found)
+    server = Postgres(folder)
     yield server
     server.close()
 

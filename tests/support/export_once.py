@@ -1,11 +1,11 @@
 """The exporter traces each structure once per session; models that differ in weights only share the trace.
 
-Tracing a tiny model takes seconds, and most tests of fits differ in weights alone. The trace is of a model whose
-weights are marked, so that every element of a stored tensor says which weight it is, or that it is nought; a model's
-own weights are then put in their places. A graph that stores anything else but single numbers, which may have been
-computed from weights, or that answers otherwise than its model, is not shared: each model of that kind is exported
-itself. ``tests/theory`` exports every kind of model without this, as the command line does in ``tests/e2e``;
-``test_export_once.py`` compares the two ways.
+Tracing a tiny model takes seconds, and most tests of fits differ in weights alone. The trace is of a model
+whose weights are marked, so that every element of a stored tensor says which weight it is, or that it is nought;
+a model's own weights are then put in their places. A graph that stores anything else but single numbers, which
+may have been computed from weights, or that answers otherwise than its model, is not shared: each model of that
+kind is exported itself. ``tests/theory`` exports every kind of model without this, as the command line does in
+``tests/e2e``; ``test_export_once.py`` compares the two ways.
 """
 
 import json
@@ -87,7 +87,7 @@ def _arrays(tensors: Mapping[str, torch.Tensor]) -> str:
 
 def _plain(values: dict[str, Any]) -> str:
     """Settings of a module: what is no tensor and no module, and says the same in every process."""
-    found = {}
+    settings = {}
     for name, value in values.items():
         if hasattr(value, "to_dict"):
             value = value.to_dict()
@@ -97,13 +97,13 @@ def _plain(values: dict[str, Any]) -> str:
             and " at 0x" not in text
             and "tensor(" not in text
         ):
-            found[name] = text
-    return json.dumps(found, sort_keys=True)
+            settings[name] = text
+    return json.dumps(settings, sort_keys=True)
 
 
 @contextmanager
 def _marked(weights: Weights) -> Iterator[np.ndarray]:
-    """Weights meanwhile whose every element is a random number of its own, so sparse that no factor makes another."""
+    """Stand-in weights: every element is its own random number, so sparse that no factor makes another."""
     kept = {name: tensor.detach().clone() for name, tensor in weights.items()}
     sizes = [tensor.numel() for tensor in weights.values()]
     marks = np.random.default_rng(0).choice(MARKS, sum(sizes), replace=False).astype(np.float32) / MARKS
@@ -119,7 +119,7 @@ def _marked(weights: Weights) -> Iterator[np.ndarray]:
 
 
 def _trace(module: nn.Module, used: nn.Module, *more: Any) -> tuple[bytes, Places | None]:
-    """A graph, and for each stored tensor the places of its elements among all weights'; none where one has others."""
+    """A graph, and per stored tensor its elements' places among all weights; none where one has others."""
     with _marked(_weights(used)) as marks:
         graph = REAL(module, *more)
     marks = np.concatenate([[np.float32(0)], marks])
@@ -140,14 +140,14 @@ def _trace(module: nn.Module, used: nn.Module, *more: Any) -> tuple[bytes, Place
 
 
 def _agrees(graph: onnx.ModelProto, module: nn.Module, inputs: Mapping[str, torch.Tensor]) -> bool:
-    """Whether a graph with the model's own weights answers as the model: no number in it was computed from marks."""
+    """Whether a graph with the model's weights answers as the model: no number in it comes from marks."""
     session = ort.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
     names = {value.name for value in session.get_inputs()}
-    found = session.run(None, {name: array.numpy() for name, array in inputs.items() if name in names})
+    answers = session.run(None, {name: array.numpy() for name, array in inputs.items() if name in names})
     with torch.no_grad():
         expected = module(*inputs.values())
     expected = expected if isinstance(expected, tuple) else (expected,)
-    return all(np.allclose(ours, of.numpy(), atol=1e-4) for ours, of in zip(found, expected, strict=True))
+    return all(np.allclose(ours, of.numpy(), atol=1e-4) for ours, of in zip(answers, expected, strict=True))
 
 
 def _filled(graph: bytes, places: Places, weights: Weights) -> onnx.ModelProto:

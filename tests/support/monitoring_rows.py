@@ -31,7 +31,7 @@ class Rows:
 
     @classmethod
     def random(cls, seed: int, rows: int, groups: tuple[str, ...] = ("a", "b", "c")) -> Self:
-        """Rows of groups that are treated differently; every group has both labels where there are enough rows."""
+        """Rows of groups that are treated differently; with enough rows, every group has both labels."""
         random = np.random.default_rng(seed)
         place = random.choice(
             len(groups), rows, p=np.arange(1, len(groups) + 1) / np.arange(len(groups) + 1).sum()
@@ -49,13 +49,13 @@ class Rows:
 
 
 def by_fairlearn(rows: Rows, answer: str) -> dict[str, float]:
-    """Every figure of the rules, as Fairlearn has it on the rows: by the rule's name, per group with ``{group}``."""
-    given = {"y_true": rows.label, "y_pred": getattr(rows, answer), "sensitive_features": rows.group}
-    found = {
-        f"demographic_parity_difference_{answer}": demographic_parity_difference(**given),
-        f"demographic_parity_ratio_{answer}": demographic_parity_ratio(**given),
-        f"equal_opportunity_difference_{answer}": equal_opportunity_difference(**given),
-        f"equalized_odds_difference_{answer}": equalized_odds_difference(**given),
+    """Every figure of the rules, computed by Fairlearn: by the rule's name, per group with ``{group}``."""
+    columns = {"y_true": rows.label, "y_pred": getattr(rows, answer), "sensitive_features": rows.group}
+    figures = {
+        f"demographic_parity_difference_{answer}": demographic_parity_difference(**columns),
+        f"demographic_parity_ratio_{answer}": demographic_parity_ratio(**columns),
+        f"equal_opportunity_difference_{answer}": equal_opportunity_difference(**columns),
+        f"equalized_odds_difference_{answer}": equalized_odds_difference(**columns),
     }
     metrics = {
         "selection_rate": selection_rate,
@@ -63,35 +63,37 @@ def by_fairlearn(rows: Rows, answer: str) -> dict[str, float]:
         "false_positive_rate": false_positive_rate,
         "accuracy": accuracy_score,
     }
-    frame = MetricFrame(metrics=metrics, **given)
-    found[f"worst_group_accuracy_{answer}"] = frame.group_min()["accuracy"]
+    frame = MetricFrame(metrics=metrics, **columns)
+    figures[f"worst_group_accuracy_{answer}"] = frame.group_min()["accuracy"]
     for name in metrics:
-        found |= {
+        figures |= {
             f'{name}_{answer}{{group="{group}"}}': value for group, value in frame.by_group[name].items()
         }
-    return {name: float(value) for name, value in found.items()}
+    return {name: float(value) for name, value in figures.items()}
 
 
 def recorded(prometheus: Prometheus, window: str, where: str, names: list[str]) -> dict[str, float]:
     """What the rules say of these figures. ``where``: label matchers of model, attribute and source."""
-    found = {}
+    values = {}
     for name in names:
         metric, _, group = name.partition("{")
         inside = ", ".join(filter(None, (where, group.rstrip("}"))))
-        found[name] = prometheus.value(f"evenhand:{metric}:{window}{{{inside}}}")
-    return found
+        values[name] = prometheus.value(f"evenhand:{metric}:{window}{{{inside}}}")
+    return values
 
 
 def assert_rules_equal_fairlearn(prometheus: Prometheus, rows: Rows, window: str, where: str) -> None:
     """Fail unless the rules come to say of exactly these rows what Fairlearn says, to 1e-12."""
     prometheus.wait_for(f"sum(evenhand:rows:{window}{{{where}}})", len(rows))
     prometheus.wait_for(f"sum(evenhand:labels:{window}{{{where}}})", len(rows))
-    wanted = by_fairlearn(rows, "base") | by_fairlearn(rows, "final")
+    expected = by_fairlearn(rows, "base") | by_fairlearn(rows, "final")
     deadline_s = time.monotonic() + 600
     while True:  # the rules that build on these counts may be one evaluation behind
-        found = recorded(prometheus, window, where, list(wanted))
+        figures = recorded(prometheus, window, where, list(expected))
         wrong = {
-            n: (found[n], wanted[n]) for n in wanted if not math.isclose(found[n], wanted[n], abs_tol=1e-12)
+            n: (figures[n], expected[n])
+            for n in expected
+            if not math.isclose(figures[n], expected[n], abs_tol=1e-12)
         }
         if not wrong:
             return

@@ -29,12 +29,12 @@ START_S = 600.0
 
 def program(*names: str) -> str:
     """The first of these programs that is installed; the test is skipped where there is none."""
-    found = next((path for path in map(shutil.which, names) if path), None)
-    if found is None:
+    executable = next((path for path in map(shutil.which, names) if path), None)
+    if executable is None:
         pytest.skip(
             f"{names[0]} is not installed; Debian has it in the packages prometheus, prometheus-alertmanager"
         )
-    return found
+    return executable
 
 
 def free_port() -> int:
@@ -101,7 +101,7 @@ class _Program:
 
 
 def quick_rules(folder: Path, interval_s: float, for_s: float | None) -> None:
-    """Copy the repository's rules into a folder with another interval, and another ``for`` unless that is ``None``."""
+    """Copy the rules to a folder with another interval, and another ``for`` unless it is ``None``."""
     folder.mkdir(parents=True, exist_ok=True)
     for file in sorted((DEPLOY / "prometheus/rules").glob("*.yml")):
         text = re.sub(r"(?m)^(\s+interval:) \S+", rf"\1 {round(interval_s * 1000)}ms", file.read_text())
@@ -164,9 +164,9 @@ class Prometheus(_Program):
 
     def value(self, expression: str) -> float:
         """The one value of a query; NaN where there is none."""
-        found = self.query(expression)
-        assert len(found) <= 1, f"{expression} has {len(found)} series"
-        return found[0][1] if found else math.nan
+        series = self.query(expression)
+        assert len(series) <= 1, f"{expression} has {len(series)} series"
+        return series[0][1] if series else math.nan
 
     def firing(self) -> set[str]:
         """Names of the alerts that fire."""
@@ -179,12 +179,12 @@ class Prometheus(_Program):
         rules = [rule for group in groups for rule in group["rules"]]
         return [f"{rule['name']}: {rule['lastError']}" for rule in rules if rule.get("lastError")]
 
-    def wait_for(self, expression: str, wanted: float, within_s: float = 600.0) -> None:
+    def wait_for(self, expression: str, expected: float, within_s: float = 600.0) -> None:
         """Ask until a query has a value; says what it had if it never does."""
         deadline_s = time.monotonic() + within_s
-        while (found := self.value(expression)) != wanted:
+        while (value := self.value(expression)) != expected:
             assert time.monotonic() < deadline_s, (
-                f"{expression} is {found}, wanted {wanted}; {self.broken_rules()}"
+                f"{expression} is {value}, expected {expected}; {self.broken_rules()}"
             )
             time.sleep(0.1)
 
@@ -257,9 +257,9 @@ class Alertmanager(_Program):
 
     def alerts(self, inhibited: bool = False) -> set[str]:
         """Names of the alerts it has that are (not) muted by another one."""
-        found = self.get("/api/v2/alerts", active="true", silenced="false", inhibited="true")
+        alerts = self.get("/api/v2/alerts", active="true", silenced="false", inhibited="true")
         return {
             alert["labels"]["alertname"]
-            for alert in found
+            for alert in alerts
             if bool(alert["status"]["inhibitedBy"]) == inhibited
         }

@@ -1,4 +1,4 @@
-"""Unit tests of the repository's rules by promtool, from counts per group instead of series written by hand."""
+"""Unit tests of the repository's rules by promtool, from counts per group instead of hand-written series."""
 
 import os
 import subprocess
@@ -30,8 +30,8 @@ Series = dict[str, str]
 def series(name: str, value: float | str, **labels: str) -> Series:
     """One series, constant unless its values are written out."""
     values = value if isinstance(value, str) else f"{value}x{HOURS * 60 // STEP_MIN}"
-    given = {"model": "m", "attribute": "sex", **labels}
-    written = ",".join(f'{key}="{text}"' for key, text in given.items() if text)
+    all_labels = {"model": "m", "attribute": "sex", **labels}
+    written = ",".join(f'{key}="{text}"' for key, text in all_labels.items() if text)
     return {f"{name}{{{written}}}": values}
 
 

@@ -13,7 +13,7 @@ class Load:
     """Threads that ask one server again and again, and remember which decisions they were told."""
 
     def __init__(self, server: Server, threads: int = 4) -> None:
-        self.told: list[str] = []
+        self.acknowledged: list[str] = []
         self.failed: list[tuple[int, object]] = []
         self._server, self._stop = server, threading.Event()
         self._threads = [threading.Thread(target=self._ask) for _ in range(threads)]
@@ -24,7 +24,7 @@ class Load:
         while not self._stop.is_set():
             status, reply = self._server.get("/predict", {"inputs": ["nice day", "go home"], "groups": None})
             if status == 200:
-                self.told += [prediction["id"] for prediction in reply["predictions"]]
+                self.acknowledged += [prediction["id"] for prediction in reply["predictions"]]
             elif not self._stop.is_set():
                 self.failed.append((status, reply))
 
@@ -37,9 +37,9 @@ class Load:
 def on_record(url: str) -> set[str]:
     engine = create_engine(url)
     with engine.connect() as connection:
-        found = set(connection.scalars(select(records.c.id).where(records.c.kind == "decision")))
+        ids = set(connection.scalars(select(records.c.id).where(records.c.kind == "decision")))
     engine.dispose()
-    return found
+    return ids
 
 
 def assert_chain_holds(url: str) -> None:

@@ -1,4 +1,4 @@
-"""A process that records until it is killed, and says what was acknowledged: ``record_writer.py FOLDER URL``."""
+"""Records until it is killed, and prints what is acknowledged: ``record_writer.py FOLDER URL``."""
 
 import sys
 from collections import deque

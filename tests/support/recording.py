@@ -1,4 +1,4 @@
-"""Decisions to record, and a check of the chain that shares nothing with the service's own but the definition."""
+"""Decisions to record, and a check of the chain that shares only the definition with the service's own."""
 
 import json
 import random
@@ -24,8 +24,8 @@ MANIFEST, BUNDLE = bundles.read_manifest(DEMO)
 CONFIGURATION = events.configuration(MANIFEST, "b" * 64)
 
 
-class Told:
-    """What a recorder reports."""
+class RecordCounts:
+    """Counts of rows that a recorder reports."""
 
     def __init__(self) -> None:
         self.rows = {"written": 0, "spooled": 0, "lost": 0}
@@ -42,9 +42,9 @@ class Told:
         return RecordReport(count, lambda rows: setattr(self, "depth", rows))
 
 
-def recorder(folder: Path, url: str = "", told: Told | None = None, **options: Any) -> AuditClient:
+def recorder(folder: Path, url: str = "", counts: RecordCounts | None = None, **options: Any) -> AuditClient:
     """A recorder that runs."""
-    made = AuditClient(AuditOptions(folder, url, **options), (told or Told()).report())
+    made = AuditClient(AuditOptions(folder, url, **options), (counts or RecordCounts()).report())
     made.start()
     return made
 
@@ -87,36 +87,36 @@ def bodies(url: str) -> list[dict[str, Any]]:
     """All records in order; the chain must hold to its end."""
     engine = sa.create_engine(url)
     with engine.connect() as connection:
-        found = connection.execute(
+        rows = connection.execute(
             sa.text("SELECT seq, id, kind, at_ms, subject, body, body_sha256, link FROM records ORDER BY seq")
         ).all()
         head = connection.execute(sa.text("SELECT seq, link FROM chain")).one()
     engine.dispose()
     link = bytes(32)
-    for number, row in enumerate(found, 1):
+    for number, row in enumerate(rows, 1):
         assert row.seq == number
         assert bytes(row.body_sha256) == sha256(row.body.encode()).digest()
         header = f"{row.seq}|{row.id}|{row.kind}|{row.at_ms}|{row.subject or ''}|"
         link = sha256(link + header.encode() + bytes(row.body_sha256)).digest()
         assert bytes(row.link) == link
-    assert (head.seq, bytes(head.link)) == (len(found), link)
-    return [json.loads(row.body) for row in found]
+    assert (head.seq, bytes(head.link)) == (len(rows), link)
+    return [json.loads(row.body) for row in rows]
 
 
 def counted(url: str, name: str, attribute: str) -> int:
     """How many an hourly table counts of one attribute."""
     engine = sa.create_engine(url)
     with engine.connect() as connection:
-        asked = sa.text(f"SELECT coalesce(sum(n), 0) FROM {name} WHERE attribute = :attribute")
-        found = connection.execute(asked, {"attribute": attribute}).scalar_one()
+        query = sa.text(f"SELECT coalesce(sum(n), 0) FROM {name} WHERE attribute = :attribute")
+        total = connection.execute(query, {"attribute": attribute}).scalar_one()
     engine.dispose()
-    return int(found)
+    return int(total)
 
 
 def table(url: str, name: str) -> list[tuple[Any, ...]]:
     """A table's rows, sorted."""
     engine = sa.create_engine(url)
     with engine.connect() as connection:
-        found = sorted(tuple(row) for row in connection.execute(sa.text(f"SELECT * FROM {name}")))
+        rows = sorted(tuple(row) for row in connection.execute(sa.text(f"SELECT * FROM {name}")))
     engine.dispose()
-    return found
+    return rows

@@ -56,7 +56,7 @@ class Applicant:
 
 
 def applicants(rows: int, seed: int = 0, days: int = 3) -> list[Applicant]:
-    """Women are selected less often, and black women are judged wrongly more often; the correction helps some."""
+    """Women are selected less often, and black women get more wrong answers; the correction helps some."""
     chance, now_ms = random.Random(seed), time.time_ns() // 1_000_000
     made = []
     for number in range(rows):
@@ -74,13 +74,13 @@ def applicants(rows: int, seed: int = 0, days: int = 3) -> list[Applicant]:
     return made
 
 
-def batch(found: list[Applicant], seed: int = 0) -> AnsweredRows:
+def batch(people: list[Applicant], seed: int = 0) -> AnsweredRows:
     """As they were answered."""
     chance, rows = random.Random(seed), []
-    for one in found:
+    for one in people:
         declared = {"sex": one.sex, "race": one.race} if one.declares else {}
         rows.append(Row(one.id, _decision(one, chance), declared, "d" * 64))
-    return AnsweredRows(HIRING, CONFIGURATION, rows, found[0].at_ms, 0.004, "r1")
+    return AnsweredRows(HIRING, CONFIGURATION, rows, people[0].at_ms, 0.004, "r1")
 
 
 def _decision(one: Applicant, chance: random.Random) -> Decision:
@@ -102,22 +102,22 @@ def _answer(favourable: bool, chance: random.Random) -> Answer:
 
 def write(folder: Path, rows: int = 6000, url: str = "", labelled: float = 0.5) -> list[Applicant]:
     """Fill a record: decisions, true labels of some, and a switch of the mode."""
-    found, made = applicants(rows), recorder(folder, url)
+    people, made = applicants(rows), recorder(folder, url)
     try:
         for number, first in enumerate(range(0, rows, 100)):
-            made.take(batch(found[first : first + 100], seed=number))
+            made.take(batch(people[first : first + 100], seed=number))
         made.note(
             event(
                 "mode", {"model": "hiring", "attribute": "sex", "from": "shadow", "to": "apply", "by": "ops"}
             )
         )
-        some = found[: int(labelled * rows)]
+        some = people[: int(labelled * rows)]
         for first in range(0, len(some), 500):
             lot = some[first : first + 500]
             made.feedback([Feedback(one.id, "selected" if one.truth else "rejected") for one in lot])
     finally:
         made.close()
-    return found
+    return people
 
 
 def window(days: int = 3) -> tuple[str, str]:

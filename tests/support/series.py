@@ -15,5 +15,5 @@ def samples(client: TestClient) -> dict[tuple[str, frozenset[tuple[str, str]]], 
 
 def total(client: TestClient, name: str, **labels: str) -> float:
     """The sum of a series over all its labels that are not given."""
-    wanted = set(labels.items())
-    return sum(value for (n, have), value in samples(client).items() if n == name and wanted <= have)
+    pairs = set(labels.items())
+    return sum(value for (n, have), value in samples(client).items() if n == name and pairs <= have)

@@ -14,7 +14,7 @@ SCHEMA = Schema(("no", "yes"), ("yes",), {"place": ("land", "water")})
 
 
 def spurious(rows: int = 8000, agree: float = 0.97, seed: int = 0) -> tuple[Rows, np.ndarray]:
-    """Labels with a noisy core feature, and a cleaner one that tells the place, which agrees with the label mostly.
+    """Labels with a noisy core feature, and a cleaner one of the place, which mostly agrees with the label.
 
     In training rows they agree in ``agree`` of the rows; in validation and test rows in half. The
     representation is ``(rows, 6)``: core, spurious, and four columns of noise.

@@ -87,7 +87,7 @@ def write_images(folder: Path, rows: int = 240, seed: int = 0) -> pd.DataFrame:
     """Bright or dark squares on a ground whose colour is the group, which a few files of each kind show."""
     rng, draw = np.random.default_rng(seed), random.Random(seed)
     folder.mkdir()
-    found = []
+    files = []
     for index in range(rows):
         ground, bright = draw.choices(("grey", "red"), (0.7, 0.3))[0], draw.random() < 0.5
         pixels = rng.integers(60, 120, (20, 24, 3), dtype=np.uint8)
@@ -97,5 +97,5 @@ def write_images(folder: Path, rows: int = 240, seed: int = 0) -> pd.DataFrame:
         pixels[6:14, 8:16] = 250 if seen else 5
         name = f"{index}.{'png' if index % 2 else 'jpg'}"
         Image.fromarray(pixels).save(folder / name)
-        found.append((name, "bright" if bright else "dark", ground, SPLITS[index % 5]))
-    return pd.DataFrame(found, columns=["file", "label", "ground", "split"])
+        files.append((name, "bright" if bright else "dark", ground, SPLITS[index % 5]))
+    return pd.DataFrame(files, columns=["file", "label", "ground", "split"])

@@ -1,4 +1,4 @@
-"""A tiny causal language model with a known bias, its tokenizer and tables of pairs, all made here in seconds."""
+"""A tiny causal language model with a planted bias, its tokenizer and tables of pairs, made in seconds."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""A real but tiny base model, tokenizer and data set, made in seconds: what model and training tests work on."""
+"""A real but tiny base model, tokenizer and data set, made in seconds for the model and training tests."""
 
 import functools
 import random
@@ -184,7 +184,7 @@ def tiny_table(rows: int = 600, seed: int = 0) -> pd.DataFrame:
     In team alpha the word "bad" is praise, which a model learnt on everybody gets wrong.
     """
     rng = random.Random(seed)
-    found = []
+    examples = []
     for index in range(rows):
         team = rng.choices(("none", "alpha", "beta"), (0.7, 0.2, 0.1))[0]
         positive = rng.random() < 0.5
@@ -199,8 +199,8 @@ def tiny_table(rows: int = 600, seed: int = 0) -> pd.DataFrame:
             words.append("red")
         rng.shuffle(words)
         split = ("train", "train", "train", "val", "test")[index % 5]
-        found.append((" ".join(words), "positive" if positive else "negative", team, colour, split))
-    return pd.DataFrame(found, columns=["text", "label", "team", "colour", "split"])
+        examples.append((" ".join(words), "positive" if positive else "negative", team, colour, split))
+    return pd.DataFrame(examples, columns=["text", "label", "team", "colour", "split"])
 
 
 def write_tiny_bundle(folder: Path, engine: Engine = "onnx") -> Path:

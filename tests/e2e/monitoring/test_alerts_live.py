@@ -1,4 +1,4 @@
-"""What a real Prometheus fires reaches a real receiver through a real Alertmanager, in words and with figures."""
+"""What a real Prometheus fires reaches a receiver through a real Alertmanager, in words and with figures."""
 
 import json
 import re
@@ -41,11 +41,11 @@ def exposition() -> Iterator[tuple[str, Series]]:
 
 def test_every_alert_says_its_figures(exposition: tuple[str, Series], tmp_path: Path) -> None:
     target, exposed = exposition
-    wanted = set(CASES) - {
+    alert_names = set(CASES) - {
         "FairnessGroupOverflow",
         "FairnessFeedbackStalled",
     }  # these two need hours to come about
-    for alert in wanted:  # each in a model of its own, where it fires and all else of that model may
+    for alert in alert_names:  # each in a model of its own, where it fires and all else of that model may
         state = next(case.series for case in CASES[alert] if any(case.expects.values()))
         exposed |= {name.replace('model="m"', f'model="{alert}"'): value for name, value in state.items()}
         exposed[f'evenhand_threshold{{model="{alert}",attribute="sex"}}'] = "0.5"
@@ -55,7 +55,9 @@ def test_every_alert_says_its_figures(exposition: tuple[str, Series], tmp_path: 
         Alertmanager(tmp_path / "alertmanager", receiver.url) as alertmanager,
         Prometheus(tmp_path / "prometheus", [target], alertmanager.address) as prometheus,
     ):
-        until(lambda: wanted <= {a["labels"]["alertname"] for a in receiver.alerts() if fits(a["labels"])})
+        until(
+            lambda: alert_names <= {a["labels"]["alertname"] for a in receiver.alerts() if fits(a["labels"])}
+        )
         assert prometheus.broken_rules() == []
         for alert in receiver.alerts():
             words = alert["annotations"]["summary"] + " " + alert["annotations"]["description"]

@@ -86,7 +86,7 @@ def stack(altered: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
 
 
 def _fair(server: Server, bundle: Path) -> None:
-    """The same texts for every group, some rows without one, some with one that is not listed; a version in shadow."""
+    """The same texts for every group, some rows with no group or an unlisted one; a version in shadow."""
     assert put(server, f"/models/{MODEL}/shadow", {"version": "2.0.0"}) == 200
     race, _, gender, _ = read_manifest(bundle)[0].attributes
     texts = list(HARMLESS + NASTY) * 7
@@ -97,15 +97,15 @@ def _fair(server: Server, bundle: Path) -> None:
 
 
 def _ask(server: Server, texts: list[str], groups: list[dict[str, str]]) -> None:
-    """Ask for answers, and send the true labels of most of them: what is nasty is toxic, but for one in eight."""
+    """Ask for answers, and send the true labels of most: what is nasty is toxic, except for one in eight."""
     status, reply = server.get("/predict", {"inputs": texts, "groups": groups})
     assert status == 200, reply
-    known = [
+    feedback = [
         {"id": row["id"], "label": "toxic" if (text in NASTY) != (place % 8 == 0) else "not toxic"}
         for place, (text, row) in enumerate(zip(texts, reply["predictions"], strict=True))
         if place % 5
     ]
-    status, reply = server.get("/feedback", {"feedback": known})
+    status, reply = server.get("/feedback", {"feedback": feedback})
     assert status == 200, reply
 
 
@@ -120,24 +120,26 @@ def _trouble(server: Server, bundle: Path) -> None:
 def _series(stack: Stack, expr: str) -> list[tuple[dict[str, str], list[float]]]:
     """Every series of a query over the last seconds: its labels and its values."""
     now = time.time()
-    given = {"query": expr, "start": str(now - LATEST_S), "end": str(now), "step": "1"}
-    found = stack.prometheus.get("/api/v1/query_range", **given)["data"]["result"]
-    return [(series["metric"], [float(value) for _, value in series["values"]]) for series in found]
+    parameters = {"query": expr, "start": str(now - LATEST_S), "end": str(now), "step": "1"}
+    results = stack.prometheus.get("/api/v1/query_range", **parameters)["data"]["result"]
+    return [(series["metric"], [float(value) for _, value in series["values"]]) for series in results]
 
 
 def _has_data(stack: Stack, query: Query, window: str) -> bool:
     """Whether there is a number now, under every label that the panel names."""
-    found = _series(stack, fill(query.expr, {**CHOSEN, **BUILT_IN, "window": window}))
+    points = _series(stack, fill(query.expr, {**CHOSEN, **BUILT_IN, "window": window}))
     return any(
-        math.isfinite(value) and query.labels <= labels.keys() for labels, values in found for value in values
+        math.isfinite(value) and query.labels <= labels.keys()
+        for labels, values in points
+        for value in values
     )
 
 
 @pytest.mark.parametrize("window", WINDOWS)
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_every_query_returns_data(stack: Stack, file: Path, window: str) -> None:
-    asked = queries(load(file))
-    silent = {query[:3] for query in asked if not _has_data(stack, query, window)}
+    board_queries = queries(load(file))
+    silent = {query[:3] for query in board_queries if not _has_data(stack, query, window)}
     assert not silent
 
 
@@ -147,9 +149,9 @@ def test_every_variable_has_values(stack: Stack, file: Path) -> None:
         if variable["type"] == "query":
             text = fill(variable["query"]["query"], CHOSEN)
             series, label = text.removeprefix("label_values(").removesuffix(")").rsplit(", ", 1)
-            found = stack.prometheus.get(f"/api/v1/label/{label}/values", **{"match[]": series})["data"]
-            assert set(CHOSEN[name].split("|")) <= set(found), name
-            assert "unknown" not in found
+            values = stack.prometheus.get(f"/api/v1/label/{label}/values", **{"match[]": series})["data"]
+            assert set(CHOSEN[name].split("|")) <= set(values), name
+            assert "unknown" not in values
             assert _series(stack, series), name
 
 
@@ -157,23 +159,25 @@ def test_no_rule_fails(stack: Stack) -> None:
     assert stack.prometheus.broken_rules() == []
 
 
-def _asked(panel: str, ref: str) -> str:
+def _expression(panel: str, ref: str) -> str:
     board = load(DEPLOY / "grafana/dashboards/fairness.json")
-    (found,) = [query for query in queries(board) if query[1:3] == (panel, ref)]
-    return fill(found.expr, {**CHOSEN, **BUILT_IN, "window": "1d"})
+    (panel_query,) = [query for query in queries(board) if query[1:3] == (panel, ref)]
+    return fill(panel_query.expr, {**CHOSEN, **BUILT_IN, "window": "1d"})
 
 
 def test_the_first_row_says_what_is_wrong_for_whom_and_since_when(stack: Stack) -> None:
-    assert stack.prometheus.value(_asked("Anything wrong?", "verdict")) == 2
-    lowest = stack.prometheus.query(_asked("For whom", "lowest"))
+    assert stack.prometheus.value(_expression("Anything wrong?", "verdict")) == 2
+    lowest = stack.prometheus.query(_expression("For whom", "lowest"))
     assert {labels["lowest"] for labels, _ in lowest if labels["attribute"] == "race"} == {DRIFTED}
-    since = _asked("Since when: verdicts over time", "demographic_parity")
+    since = _expression("Since when: verdicts over time", "demographic_parity")
     before = dict(_at(stack, since, stack.drifted_s))
     assert before["race"] == 1
     assert dict(_at(stack, since, time.time()))["race"] == 2
     for attribute in ("race", "gender"):
-        assert dict(_at(stack, _asked("Answers mended and broken", "mended"), time.time()))[attribute] > 50
-    fires = stack.prometheus.query(_asked("Alerts", "rows"))
+        assert (
+            dict(_at(stack, _expression("Answers mended and broken", "mended"), time.time()))[attribute] > 50
+        )
+    fires = stack.prometheus.query(_expression("Alerts", "rows"))
     assert ("FairnessSelectionGap", "race") in {(row["alertname"], row.get("attribute")) for row, _ in fires}
 
 

@@ -1,4 +1,4 @@
-"""A drift on the running stack: the service, Prometheus with the rules, Alertmanager, and somebody who is told."""
+"""A drift on the running stack: the service, Prometheus with the rules, Alertmanager, and a receiver."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +31,7 @@ class Stack(NamedTuple):
 
     server: Server
     prometheus: Prometheus
-    told: Webhook
+    webhook: Webhook
 
     def send(self, rows: int, *kinds: tuple[str, str, str]) -> None:
         """Send so many rows of each kind, by turns: at no moment is there more of one than of another."""
@@ -47,7 +47,7 @@ class Stack(NamedTuple):
         """Names of the alerts about religion that somebody was told."""
         return {
             alert["labels"]["alertname"]
-            for alert in self.told.alerts(status)
+            for alert in self.webhook.alerts(status)
             if alert["labels"].get("attribute") == "religion"
         }
 
@@ -59,13 +59,13 @@ def stack(demo: Path, tmp_path: Path) -> Iterator[Stack]:
     )
     try:
         with (
-            Webhook() as told,
-            Alertmanager(tmp_path / "alertmanager", told.url) as alertmanager,
+            Webhook() as webhook,
+            Alertmanager(tmp_path / "alertmanager", webhook.url) as alertmanager,
             Prometheus(
                 tmp_path / "prometheus", [f"127.0.0.1:{server.port}"], alertmanager.address
             ) as prometheus,
         ):
-            yield Stack(server, prometheus, told)
+            yield Stack(server, prometheus, webhook)
             assert prometheus.broken_rules() == []
     finally:
         server.process.kill()
@@ -82,13 +82,13 @@ def test_thin_traffic_is_insufficient_fair_traffic_is_silent_and_a_drift_is_told
     for metric in ("demographic_parity", "equal_opportunity", "equalized_odds"):
         stack.prometheus.wait_for(f"evenhand:{metric}_verdict:7d{{{RELIGION}}}", 1)
     until(lambda: "FairnessInsufficientData" in stack.names("resolved"))
-    assert not stack.told.names() & (GAPS | {"FairnessCorrectionHarm"})
+    assert not stack.webhook.names() & (GAPS | {"FairnessCorrectionHarm"})
 
     stack.send(250, (RUDE, "Islam", FAVOURABLE))
     stack.counted(850)
     until(lambda: stack.names() >= GAPS)
     stack.prometheus.wait_for(f"evenhand:demographic_parity_verdict:1d{{{RELIGION}}}", 2)
-    assert "FairnessCorrectionHarm" not in stack.told.names()
+    assert "FairnessCorrectionHarm" not in stack.webhook.names()
 
 
 def test_a_correction_that_does_harm_is_told(stack: Stack) -> None:
@@ -96,10 +96,10 @@ def test_a_correction_that_does_harm_is_told(stack: Stack) -> None:
     stack.send(200, *HARMED)
     stack.counted(400)
     stack.prometheus.wait_for(f"evenhand:demographic_parity_verdict:1d{{{RELIGION}}}", 1)
-    assert "FairnessCorrectionHarm" not in stack.told.names()
+    assert "FairnessCorrectionHarm" not in stack.webhook.names()
 
     assert put(stack.server, f"/models/{MODEL}/mode", {"mode": "apply"}) == 200
     stack.send(200, *HARMED)
     stack.counted(800)
     harms = {"selection rate gap", "false positive rate gap", "errors"}
-    until(lambda: harms <= {alert["labels"].get("harm") for alert in stack.told.alerts()})
+    until(lambda: harms <= {alert["labels"].get("harm") for alert in stack.webhook.alerts()})

@@ -79,15 +79,15 @@ def site(altered: Callable[..., Path], tmp_path: Path) -> Iterator[Site]:
 
 @pytest.fixture
 def rows() -> list[tuple[str, dict[str, str]]]:
-    """A gap between groups of race, none between those of religion, few rows of gender, and none of orientation."""
-    found = []
+    """A gap between groups of race, none between those of religion, few rows of gender, no orientation."""
+    items = []
     for place in range(120):
         unkind = place % 2 == 1
         race = {"race": "African" if unkind else "none"}
         religion = {"religion": "Islam" if place % 4 < 2 else "none"}
         gender = {"gender": HOSTILE} if place < 6 else {}
-        found.append((UNKIND if unkind else KIND, {**race, **religion, **gender}))
-    return found
+        items.append((UNKIND if unkind else KIND, {**race, **religion, **gender}))
+    return items
 
 
 class Visit:
@@ -243,8 +243,8 @@ def test_the_page_asks_for_a_key_keeps_it_in_the_tab_and_shows_nothing_without(
     weak, strong = new_key(file, "weak", ["predict"], None), new_key(file, "strong", ["audit"], None)
     site = Site(demo, tmp_path / "state", file)
     page = browser.new_context().new_page()
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    urls: list[str] = []
+    page.on("request", lambda request: urls.append(request.url))
     page.goto(f"{site.url}/dashboard")
     field = page.get_by_label("Key")
     expect(field).to_be_focused(timeout=SOON_MS)
@@ -261,7 +261,7 @@ def test_the_page_asks_for_a_key_keeps_it_in_the_tab_and_shows_nothing_without(
     expect(field).to_be_hidden()
     page.reload()
     expect(page.locator("article")).to_have_count(4, timeout=SOON_MS)
-    assert not any(strong in url or weak in url for url in asked)
+    assert not any(strong in url or weak in url for url in urls)
     file.write_text("")
     expect(field).to_be_visible(timeout=SOON_MS)
     assert page.locator("article").count() == 0
@@ -309,15 +309,16 @@ def test_everything_can_be_reached_with_the_keyboard(
     expect(visit.card("race").locator("svg.strip").first).to_be_visible(timeout=SOON_MS)
     page.get_by_role("button", name="Pause").click()  # so that nothing is drawn anew meanwhile
     page.evaluate("document.activeElement.blur()")
-    wanted = page.locator(FOCUSABLE).count()
+    focusable = page.locator(FOCUSABLE).count()
     reached = set()
-    for _ in range(3 * wanted):
+    for _ in range(3 * focusable):
         page.keyboard.press("Tab")
         name = page.evaluate(
-            "(wanted) => [...document.querySelectorAll(wanted)].indexOf(document.activeElement)", FOCUSABLE
+            "(selector) => [...document.querySelectorAll(selector)].indexOf(document.activeElement)",
+            FOCUSABLE,
         )
         reached.add(name)
-    assert set(range(wanted)) <= reached
+    assert set(range(focusable)) <= reached
     close(visit, site)
 
 

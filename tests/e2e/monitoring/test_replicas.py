@@ -1,4 +1,4 @@
-"""Three real services over one database, and Prometheus: one story of fairness, whoever is asked, whoever restarts."""
+"""Three services over one database, and Prometheus: all report the same fairness, whichever one restarts."""
 
 import random
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ class Replicas:
         self.servers = [Server(*self._start, **self._environment) for _ in range(3)]
         self.rows = Rows(*(np.array([], dtype=kind) for kind in (object, int, int, int)))
 
-    def ask(self, seed: int, rows: int, asked: int, told: int) -> None:
+    def ask(self, seed: int, rows: int, predict_at: int, feedback_at: int) -> None:
         """Ask one of them for predictions, and tell another the true labels."""
         chance = random.Random(seed)
         texts = [" ".join(chance.choices(WORDS.split(), k=6)) for _ in range(rows)]
@@ -36,14 +36,14 @@ class Replicas:
         groups = [GROUPS[place % 3] for place in range(rows)]
         labels = [place // 3 % 2 for place in range(rows)]
         body = {"inputs": texts, "groups": [{"race": group} for group in groups]}
-        status, reply = self.servers[asked].get("/predict", body)
+        status, reply = self.servers[predict_at].get("/predict", body)
         assert status == 200, reply
-        found = reply["predictions"]
+        predictions = reply["predictions"]
         names = {0: "toxic", 1: "not toxic"}
-        items = [{"id": p["id"], "label": names[label]} for p, label in zip(found, labels, strict=True)]
-        status, reply = self.servers[told].get("/feedback", {"feedback": items})
+        items = [{"id": p["id"], "label": names[label]} for p, label in zip(predictions, labels, strict=True)]
+        status, reply = self.servers[feedback_at].get("/feedback", {"feedback": items})
         assert (status, reply["counts"]) == (200, {"joined": rows})
-        bits = ([int(label == "not toxic") for label in column] for column in self._answers(found))
+        bits = ([int(label == "not toxic") for label in column] for column in self._answers(predictions))
         self.rows += Rows(*(np.array(column) for column in (groups, *bits, labels)))
 
     def restart(self, place: int) -> None:
@@ -57,8 +57,8 @@ class Replicas:
             server.process.kill()
             server.process.wait()
 
-    def _answers(self, found: list[dict[str, Any]]) -> tuple[list[str], list[str]]:
-        return [p["base"]["label"] for p in found], [p["label"] for p in found]
+    def _answers(self, predictions: list[dict[str, Any]]) -> tuple[list[str], list[str]]:
+        return [p["base"]["label"] for p in predictions], [p["label"] for p in predictions]
 
 
 @pytest.fixture
@@ -70,30 +70,30 @@ def replicas(demo: Path, tmp_path: Path, database: str) -> Iterator[Replicas]:  
 
 def assert_all_say(replicas: Replicas) -> None:
     """``/fairness`` of every replica is Fairlearn's figures on all rows, to 1e-12."""
-    wanted = {answer: by_fairlearn(replicas.rows, answer) for answer in ("base", "final")}
+    expected = {answer: by_fairlearn(replicas.rows, answer) for answer in ("base", "final")}
     for server in replicas.servers:
         _, reply = server.get("/fairness?hours=2")
-        race = next(found for found in reply["attributes"] if found["attribute"] == "race")
+        race = next(attribute for attribute in reply["attributes"] if attribute["attribute"] == "race")
         declared = race["sources"]["declared"]
         assert declared["rows"] == len(replicas.rows)
         for metric in declared["metrics"]:
             for answer in ("base", "final"):
                 name = f"{metric['metric']}_{answer}"
-                assert metric[answer]["value"] == pytest.approx(wanted[answer][name], abs=1e-12), name
+                assert metric[answer]["value"] == pytest.approx(expected[answer][name], abs=1e-12), name
 
 
 @pytest.mark.slow
 def test_prometheus_and_every_replica_say_what_fairlearn_says(replicas: Replicas, tmp_path: Path) -> None:
     targets = [f"127.0.0.1:{server.port}" for server in replicas.servers]
     with Prometheus(tmp_path / "prometheus", targets) as prometheus:
-        replicas.ask(1, 90, asked=0, told=0)
+        replicas.ask(1, 90, predict_at=0, feedback_at=0)
         assert_rules_equal_fairlearn(prometheus, replicas.rows, "1h", WHERE)
         for place in range(3):
-            replicas.ask(2 + place, 60 + 12 * place, asked=place, told=(place + 1) % 3)
+            replicas.ask(2 + place, 60 + 12 * place, predict_at=place, feedback_at=(place + 1) % 3)
         assert_rules_equal_fairlearn(prometheus, replicas.rows, "1h", WHERE)
         assert_all_say(replicas)
         replicas.restart(1)
-        replicas.ask(9, 120, asked=1, told=2)
+        replicas.ask(9, 120, predict_at=1, feedback_at=2)
         for window in ("1h", "30d"):
             assert_rules_equal_fairlearn(prometheus, replicas.rows, window, WHERE)
         assert_all_say(replicas)

@@ -1,4 +1,4 @@
-"""The rules, tested by promtool: each alert fires, stays silent, and is silent where there is too little to judge."""
+"""The rules, tested by promtool: each alert fires, stays silent, and is silent on too few rows."""
 
 import re
 import shutil
@@ -31,10 +31,12 @@ def windows_of(alert: str) -> list[str]:
     groups = [
         group for file in RULES.glob("alerts_*.yml") for group in yaml.safe_load(file.read_text())["groups"]
     ]
-    (asked,) = {rule["expr"] for group in groups for rule in group["rules"] if rule.get("alert") == alert}
-    if "ALERTS" in asked:  # other alerts silence it
+    (expression,) = {
+        rule["expr"] for group in groups for rule in group["rules"] if rule.get("alert") == alert
+    }
+    if "ALERTS" in expression:  # other alerts silence it
         return ["1d", "7d"]
-    return sorted(set(re.findall(r"evenhand:\w+:(\d+[hd])\b", asked)))
+    return sorted(set(re.findall(r"evenhand:\w+:(\d+[hd])\b", expression)))
 
 
 MEMBER = 'attribute="sex", group="{}", model="m", source="declared"'
@@ -46,9 +48,9 @@ def one(record: str, labels: str, value: float) -> dict[str, dict[str, float]]:
     return {record: {f"{record}{{{labels}}}": value}}
 
 
-def near(query: str, wanted: float) -> dict[str, dict[str, float]]:
+def near(query: str, expected: float) -> dict[str, dict[str, float]]:
     """A query has one value, which differs from this one by rounding at most."""
-    return {f"sum(abs({query} - {wanted!r})) < bool 1e-12": {"{}": 1}}
+    return {f"sum(abs({query} - {expected!r})) < bool 1e-12": {"{}": 1}}
 
 
 EDGES = [
@@ -179,8 +181,8 @@ def test_effects_of_the_correction_are_those_of_the_service_s_own_page(tmp_path:
     up, down = change(top), change(bottom)
     widened = up[0] - down[0] - sqrt((up[0] - up[1]) ** 2 + (down[2] - down[0]) ** 2)
     expects: dict[str, dict[str, float]] = {}
-    for group, found in (("a", up), ("b", down)):
-        for side, value in zip(("", "_lower", "_upper"), found, strict=True):
+    for group, limits in (("a", up), ("b", down)):
+        for side, value in zip(("", "_lower", "_upper"), limits, strict=True):
             expects |= near(f'evenhand:true_positive_rate_change{side}:1d{{group="{group}"}}', value)
     for side, value in zip(("", "_lower", "_upper"), change(top + bottom), strict=True):
         expects |= near(f"evenhand:accuracy_of_attribute_change{side}:1d", value)

@@ -1,4 +1,4 @@
-"""A real Prometheus over real expositions, then the service's: the rules say what Fairlearn says, whatever restarts."""
+"""A real Prometheus over written metrics, then the service's: the rules equal Fairlearn, with restarts."""
 
 import subprocess
 import time
@@ -154,7 +154,7 @@ def alike(rows: int) -> Rows:
 
 
 def remember(folder: Path, replica: Replica, away_min: int) -> None:
-    """Give Prometheus a past: five hours, 300 rows and then 900 of this replica, until it was away for a while."""
+    """Give Prometheus a past: five hours, 300 rows and then 900 of this replica, then a time without it."""
     now_s = time.time()
     began_s = now_s - 5 * 3600
     target = f'job="evenhand",instance="{replica.target}"'

@@ -39,46 +39,46 @@ def lone(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'record.db'}"
 
 
-def change(found: Recorded, statement: str) -> None:
-    with found.engine.begin() as connection:
+def change(record: Recorded, statement: str) -> None:
+    with record.engine.begin() as connection:
         connection.execute(text(statement))
 
 
-def sign_with(found: Recorded, path: Path) -> None:
-    path.write_bytes(found.signer.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+def sign_with(record: Recorded, path: Path) -> None:
+    path.write_bytes(record.signer.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 
 
 def test_verify_says_what_holds_what_does_not_and_what_it_does_not_prove(
     database: str, state: Path, tmp_path: Path
 ) -> None:
-    found = fill(database)
-    sign_with(found, state / "checkpoint.key")
+    record = fill(database)
+    sign_with(record, state / "checkpoint.key")
     held = audit("verify", "--record", database, "--state", state)
     assert held[0].startswith("holds: 33 records (1 to 33), 2023-11-14T22:13:20.000Z to ")
     assert held[1] == "20 decisions; 0 bodies erased, each by an event that names it"
     assert held[2].startswith("checkpoints: 4 hold, up to record 32, ")
     assert sum(line.startswith("not proved: ") for line in held) == 3
     (tmp_path / "kept.jsonl").write_text("\n".join(audit("checkpoints", EVENHAND_RECORD=database)))
-    change(found, "DELETE FROM checkpoints")
-    change(found, "UPDATE records SET at_ms = at_ms + 1 WHERE seq = 4")
-    change(found, "DELETE FROM records WHERE seq = 9")
+    change(record, "DELETE FROM checkpoints")
+    change(record, "UPDATE records SET at_ms = at_ms + 1 WHERE seq = 4")
+    change(record, "DELETE FROM records WHERE seq = 9")
     assert audit("verify", code=1, EVENHAND_RECORD=database, EVENHAND_STATE=str(state)) == [
         "record 4: its at_ms was changed",
         "record 9: it is missing",
         "does not hold: first at record 4: its at_ms was changed",
     ]
-    change(found, "UPDATE chain SET seq = 20, link = (SELECT link FROM records WHERE seq = 20)")
-    change(found, "DELETE FROM records WHERE seq > 20")
-    kept = ("--checkpoints", tmp_path / "kept.jsonl", "--public-key", public_bytes(found.signer).hex())
+    change(record, "UPDATE chain SET seq = 20, link = (SELECT link FROM records WHERE seq = 20)")
+    change(record, "DELETE FROM records WHERE seq > 20")
+    kept = ("--checkpoints", tmp_path / "kept.jsonl", "--public-key", public_bytes(record.signer).hex())
     lines = audit("verify", "--record", database, *kept, code=1)
     assert lines[2].endswith("a checkpoint was signed of record 32")
 
 
 def test_public_keys_are_digits_or_files(lone: str, tmp_path: Path) -> None:
-    found = fill(lone)
+    record = fill(lone)
     plain = audit("verify", "--record", lone)
     assert "a key that nothing but the record itself vouches for" in plain[2]
-    pem = found.signer.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    pem = record.signer.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     (tmp_path / "key.pem").write_bytes(pem)
     assert "vouches" not in audit("verify", "--record", lone, "--public-key", tmp_path / "key.pem")[2]
     lines = audit("verify", "--record", lone, "--public-key", "ab" * 32, code=1)
@@ -124,12 +124,12 @@ def test_prune_says_what_would_leave_then_lets_go(lone: str) -> None:
 
 
 def test_erase_names_what_it_does_not_know(lone: str, state: Path) -> None:
-    found = fill(lone)
+    record = fill(lone)
     place = ("--record", lone, "--state", state, "--by", "Ada")
-    assert audit("erase", *place, found.decisions[0]) == [
+    assert audit("erase", *place, record.decisions[0]) == [
         "erased: 2 bodies, 1 sensitive attributes, 1 labels; 0 decisions were erased before"
     ]
-    lines = audit("erase", *place, found.decisions[0], "0" * 26, code=2)
+    lines = audit("erase", *place, record.decisions[0], "0" * 26, code=2)
     assert lines[0].endswith("0 labels; 1 decisions were erased before")
     assert lines[1].startswith(f"not in the database: 1 ({'0' * 26})")
     assert (
@@ -200,7 +200,7 @@ def test_a_service_s_record_holds_while_it_serves_and_after_a_decision_was_erase
     with serving(demo, tmp_path) as port:
         groups = [{"religion": "Islam"}, {"religion": "none"}]
         _, body = ask(port, "/predict", {"inputs": ["a mosque", "nice day"], "groups": groups})
-        first, second = (found["id"] for found in body["predictions"])
+        first, second = (prediction["id"] for prediction in body["predictions"])
         assert ask(port, "/feedback", {"id": first, "label": "not toxic"})[0] == 200
         until(lambda: ask(port, f"/decisions/{second}")[0] == 200)
         assert audit("verify", *place)[1].startswith("2 decisions; 0 bodies erased")

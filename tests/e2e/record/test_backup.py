@@ -43,8 +43,8 @@ class Writing:
 
     def more(self, rows: int = ENOUGH) -> set[str]:
         """All that is acknowledged, once so many more are."""
-        wanted = len(self.acknowledged) + rows
-        until(lambda: len(self.acknowledged) >= wanted)
+        expected = len(self.acknowledged) + rows
+        until(lambda: len(self.acknowledged) >= expected)
         return set(self.acknowledged)
 
     def end(self) -> None:
@@ -69,15 +69,15 @@ def test_a_copy_made_while_a_service_writes_holds_and_goes_on(tmp_path: Path) ->
     shutil.copy(copy, restored / "record.db")
     shutil.copy(state / "record.key", restored / "record.key")
     url = f"sqlite:///{restored / 'record.db'}"
-    found = on_record(url)
-    assert before <= found
+    stored = on_record(url)
+    assert before <= stored
     assert during > len(before)  # it wrote meanwhile
-    assert not after <= found  # it is a copy of one moment, and not of the file that went on
+    assert not after <= stored  # it is a copy of one moment, and not of the file that went on
     assert any(line.startswith("holds:") for line in audit("verify", "--state", restored))
     again = recorder(restored)
     again.take(batch(2))
     again.close()
-    assert len(bodies(url)) == len(found) + 2
+    assert len(bodies(url)) == len(stored) + 2
 
 
 def test_nothing_is_overwritten_and_another_key_is_refused(tmp_path: Path) -> None:

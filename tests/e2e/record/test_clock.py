@@ -1,4 +1,4 @@
-"""A machine's clock is set back and forward by hours while the service answers: nothing that waits or counts minds."""
+"""A machine's clock is set back and forward by hours while the service answers: waits and counts hold."""
 
 import json
 import threading
@@ -36,7 +36,7 @@ class Client:
     """Asks again and again in threads of its own, and remembers what it was told."""
 
     def __init__(self, server: Server, key: str) -> None:
-        self.told: list[str] = []
+        self.acknowledged: list[str] = []
         self.failed: list[tuple[int, Any]] = []
         self._server, self._key, self._stop = server, key, threading.Event()
         self._threads = [threading.Thread(target=self._work) for _ in range(3)]
@@ -66,7 +66,7 @@ class Client:
             groups = [{"gender": "Women"}, {"gender": "none"}]
             status, reply = self.ask("/predict", {"inputs": ["nice day", "go home"], "groups": groups})
             if status == 200:
-                self.told += [prediction["id"] for prediction in reply["predictions"]]
+                self.acknowledged += [prediction["id"] for prediction in reply["predictions"]]
             else:
                 self.failed.append((status, reply))
 
@@ -107,23 +107,24 @@ def test_a_clock_that_jumps_costs_no_answer_no_record_and_no_evidence(
 ) -> None:
     server, client, slow = served
     with client:
-        until(lambda: len(client.told) > 20)
+        until(lambda: len(client.acknowledged) > 20)
         for hours in TURNS_H:
-            before = len(client.told)
+            before = len(client.acknowledged)
             clock.turn(hours)
             assert_rate_holds(client, slow)
-            until(lambda before=before: len(client.told) > before + 40)
+            until(lambda before=before: len(client.acknowledged) > before + 40)
             assert client.ask("/readyz")[0] == 200
             assert_feedback_is_joined(
-                client, [client.told[0], client.told[before - 1], client.told[before + 10]]
+                client,
+                [client.acknowledged[0], client.acknowledged[before - 1], client.acknowledged[before + 10]],
             )
     assert client.failed == []
-    asked = "/fairness?hours=1"
-    assert client.ask(asked)[1]["record"] == {"state": "on", "spooled": 0}
+    path = "/fairness?hours=1"
+    assert client.ask(path)[1]["record"] == {"state": "on", "spooled": 0}
     until(lambda: facts(database)["read"] == facts(database)["head"])
     assert server.stop() == 0
     assert_chain_holds(database)
-    assert set(client.told) <= on_record(database)
+    assert set(client.acknowledged) <= on_record(database)
     assert facts(database)["pruned"] == 0
     assert counted(database, "hourly_decisions", "gender") == len(on_record(database))
 

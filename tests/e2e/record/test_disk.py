@@ -27,8 +27,8 @@ def test_a_full_disk_is_said_and_what_was_acknowledged_is_on_it(server: Server, 
     load = Load(server, threads=2)
     try:
         for _ in range(3):
-            before = len(load.told)
-            until(lambda before=before: len(load.told) > before + 20)
+            before = len(load.acknowledged)
+            until(lambda before=before: len(load.acknowledged) > before + 20)
             room(server, 1)
             until(lambda: len(load.failed) > 2)
             assert {(status, said["error"]["type"]) for status, said in load.failed} == {
@@ -44,7 +44,7 @@ def test_a_full_disk_is_said_and_what_was_acknowledged_is_on_it(server: Server, 
     until(lambda: server.get("/fairness?hours=1")[1]["record"] == {"state": "on", "spooled": 0})
     assert server.stop() == 0
     url = f"sqlite:///{tmp_path / 'state/record.db'}"
-    assert set(load.told) <= on_record(url)
+    assert set(load.acknowledged) <= on_record(url)
     assert_chain_holds(url)
 
 

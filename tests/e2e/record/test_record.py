@@ -1,4 +1,4 @@
-"""The record of a real service under load: killed, or without its database, it loses nothing it acknowledged."""
+"""The record of a service under load: killed, or without its database, it loses nothing it acknowledged."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -35,17 +35,17 @@ def test_killed_under_load_again_and_again_nothing_acknowledged_is_lost(
     start: Callable[[str], Server],
     database: str,  # noqa: F811 - the fixture
 ) -> None:
-    told: set[str] = set()
+    acknowledged: set[str] = set()
     for kill in range(KILLS):
         server = start(database)
         load = Load(server)
-        until(lambda load=load, kill=kill: len(load.told) > 10 + 7 * (kill % 3))
+        until(lambda load=load, kill=kill: len(load.acknowledged) > 10 + 7 * (kill % 3))
         server.process.kill()
         server.process.wait()
         load.end()
-        told |= set(load.told)
+        acknowledged |= set(load.acknowledged)
     server = start(database)  # takes over what the last one left on disk
-    assert told <= on_record(database)
+    assert acknowledged <= on_record(database)
     assert_chain_holds(database)
     assert server.stop() == 0
 
@@ -58,19 +58,21 @@ def test_a_database_that_goes_away_under_load_costs_no_answer_and_no_record(
     url = postgres.create()
     server = start(url)
     load = Load(server)
-    until(lambda: len(load.told) > 20)
+    until(lambda: len(load.acknowledged) > 20)
     postgres.stop("immediate")
-    before = len(load.told)
+    before = len(load.acknowledged)
     time.sleep(AWAY_S)
     assert server.get("/readyz")[0] == 200
     assert server.get("/fairness")[0] == 503
-    assert server.get("/feedback", {"id": load.told[0], "label": "toxic"})[0] == 503
-    assert len(load.told) > before + 20
+    assert server.get("/feedback", {"id": load.acknowledged[0], "label": "toxic"})[0] == 503
+    assert len(load.acknowledged) > before + 20
     postgres.start()
     until(lambda: server.get("/fairness")[0] == 200 and server.get("/fairness")[1]["record"]["state"] == "on")
     load.end()
     assert load.failed == []
-    until(lambda: set(load.told) <= on_record(url))
-    assert server.get("/feedback", {"id": load.told[before], "label": "toxic"})[1]["counts"] == {"joined": 1}
+    until(lambda: set(load.acknowledged) <= on_record(url))
+    assert server.get("/feedback", {"id": load.acknowledged[before], "label": "toxic"})[1]["counts"] == {
+        "joined": 1
+    }
     assert server.stop() == 0
     assert_chain_holds(url)

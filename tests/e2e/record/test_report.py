@@ -46,9 +46,13 @@ def test_a_report_of_a_record_on_each_database(database: str, tmp_path: Path) ->
     assert done.returncode == 0, done.stderr
     assert "wrote r.html" in done.stderr
     assert "The record of this time holds" in done.stdout
-    told = json.loads((tmp_path / "r.json").read_text())
-    assert (told["rows"]["counted"], told["rows"]["recorded"], told["rows"]["labelled"]) == (1500, 1500, 750)
-    lines = told["local_law_144"]["intersections"]["lines"]
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert (report["rows"]["counted"], report["rows"]["recorded"], report["rows"]["labelled"]) == (
+        1500,
+        1500,
+        750,
+    )
+    lines = report["local_law_144"]["intersections"]["lines"]
     assert sum(line["selection_rate"]["n"] for line in lines) == sum(one.declares for one in people)
     assert re.search(r"<title>Fairness report: hiring, ", (tmp_path / "r.html").read_text())
 

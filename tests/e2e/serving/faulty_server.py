@@ -1,4 +1,4 @@
-"""The real command, with an engine that breaks when a text asks for it: ``python faulty_server.py serve ...``.
+"""The real command, with an engine that breaks when a text says so: ``python faulty_server.py serve ...``.
 
 A text of one word asks: ``die`` ends the engine thread, ``hang`` holds it while the file that FAULT_HANG
     names exists,

@@ -1,4 +1,4 @@
-"""Keys with real processes: every worker asks for them, Prometheus shows one, and a service without any stays shut."""
+"""Keys with real processes: every worker checks them, Prometheus sends one, and no keys means no access."""
 
 import subprocess
 import urllib.error

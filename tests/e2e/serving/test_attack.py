@@ -1,4 +1,4 @@
-"""What strangers send to a real server: heads, paths and bodies that nobody sends by mistake, slowly or in masses."""
+"""Hostile traffic to a real server: bad heads, paths and bodies, sent slowly or in masses."""
 
 import json
 import logging
@@ -33,7 +33,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def send(server: Server, content: bytes, patience_s: float = 600) -> bytes:
-    """All that the server says to some bytes, until it ends the connection or nothing has come for a while."""
+    """All that the server replies to some bytes, until it closes the connection or is silent for a while."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=patience_s) as client:
         said = b""
         try:

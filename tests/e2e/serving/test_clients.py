@@ -51,8 +51,8 @@ def test_triton_sees_a_live_server_with_a_ready_model(triton: InferenceServerCli
     assert not triton.is_model_ready(NAME, "2")
     assert not triton.is_model_ready("another")
     assert triton.get_server_metadata()["extensions"] == ["binary_tensor_data"]
-    found = triton.get_model_metadata(NAME, "1.0.0")
-    assert found["inputs"] == [{"name": "text", "datatype": "BYTES", "shape": [-1]}]
+    metadata = triton.get_model_metadata(NAME, "1.0.0")
+    assert metadata["inputs"] == [{"name": "text", "datatype": "BYTES", "shape": [-1]}]
 
 
 @pytest.mark.parametrize("binary", [True, False])
@@ -60,34 +60,34 @@ def test_triton_sees_a_live_server_with_a_ready_model(triton: InferenceServerCli
 def test_triton_gets_the_answers_of_predict(
     triton: InferenceServerClient, server: Server, binary: bool, version: str
 ) -> None:
-    found = triton.infer(NAME, [text(TEXTS, binary)], model_version=version, request_id="seven")
+    response = triton.infer(NAME, [text(TEXTS, binary)], model_version=version, request_id="seven")
     expected = plain(server, TEXTS)
-    assert found.get_response()["id"] == "seven"
-    assert [label.decode() for label in found.as_numpy("label")] == [p["label"] for p in expected]
-    assert [label.decode() for label in found.as_numpy("base_label")] == [
+    assert response.get_response()["id"] == "seven"
+    assert [label.decode() for label in response.as_numpy("label")] == [p["label"] for p in expected]
+    assert [label.decode() for label in response.as_numpy("base_label")] == [
         p["base"]["label"] for p in expected
     ]
-    assert found.as_numpy("score").tolist() == pytest.approx([p["score"] for p in expected], abs=1e-6)
-    assert found.as_numpy("flagged").all()
-    assert found.as_numpy("corrected").all()
-    assert found.as_numpy("risk").shape == (len(TEXTS), 4)
+    assert response.as_numpy("score").tolist() == pytest.approx([p["score"] for p in expected], abs=1e-6)
+    assert response.as_numpy("flagged").all()
+    assert response.as_numpy("corrected").all()
+    assert response.as_numpy("risk").shape == (len(TEXTS), 4)
 
 
 def test_triton_chooses_outputs_and_lowers_the_mode(triton: InferenceServerClient) -> None:
-    wanted = [
+    requested = [
         InferRequestedOutput("label", binary_data=False),
         InferRequestedOutput("corrected", binary_data=True),
     ]
-    found = triton.infer(NAME, [text(TEXTS)], outputs=wanted, parameters={"mode": "off"})
-    assert [output["name"] for output in found.get_response()["outputs"]] == ["label", "corrected"]
-    assert found.as_numpy("label").shape == (len(TEXTS),)
-    assert not found.as_numpy("corrected").any()
+    response = triton.infer(NAME, [text(TEXTS)], outputs=requested, parameters={"mode": "off"})
+    assert [output["name"] for output in response.get_response()["outputs"]] == ["label", "corrected"]
+    assert response.as_numpy("label").shape == (len(TEXTS),)
+    assert not response.as_numpy("corrected").any()
 
 
 def test_triton_gets_the_other_rows_of_a_bad_one(triton: InferenceServerClient) -> None:
-    found = triton.infer(NAME, [text(["good", "", "good"])])
-    assert [bool(error) for error in found.as_numpy("error")] == [False, True, False]
-    assert np.isnan(found.as_numpy("score")).tolist() == [False, True, False]
+    response = triton.infer(NAME, [text(["good", "", "good"])])
+    assert [bool(error) for error in response.as_numpy("error")] == [False, True, False]
+    assert np.isnan(response.as_numpy("score")).tolist() == [False, True, False]
 
 
 def test_triton_understands_our_errors(triton: InferenceServerClient) -> None:
@@ -110,21 +110,23 @@ def test_triton_understands_our_errors(triton: InferenceServerClient) -> None:
 
 async def test_tritons_asynchronous_client_works_as_well(server: Server) -> None:
     async with aio.InferenceServerClient(f"127.0.0.1:{server.port}") as client:
-        found = await asyncio.gather(*(client.infer(NAME, [text([t])]) for t in TEXTS))
-    labels = [result.as_numpy("label")[0].decode() for result in found]
+        results = await asyncio.gather(*(client.infer(NAME, [text([t])]) for t in TEXTS))
+    labels = [result.as_numpy("label")[0].decode() for result in results]
     assert labels == [p["label"] for p in plain(server, TEXTS)]
 
 
 @pytest.mark.parametrize("binary", [True, False])
 async def test_kserves_client_gets_the_answers_of_predict(server: Server, binary: bool) -> None:
-    reason = "kserve is not installed; it needs older protobuf and pandas than training does: an environment of its own"
+    reason = (
+        "kserve is not installed; its protobuf and pandas are older than training's: use an own environment"
+    )
     kserve = pytest.importorskip("kserve", reason=reason)
     url = f"http://127.0.0.1:{server.port}"
     tensor = kserve.InferInput("text", [len(TEXTS)], "BYTES")
     tensor.set_data_from_numpy(np.array([t.encode() for t in TEXTS], dtype=object), binary_data=binary)
     from kserve.protocol.infer_type import RequestedOutput
 
-    wanted = [
+    requested = [
         RequestedOutput(name, {"binary_data": binary}) for name in ("label", "score", "risk", "flagged")
     ]
     config = kserve.inference_client.RESTConfig(protocol="v2", retries=0)
@@ -133,13 +135,13 @@ async def test_kserves_client_gets_the_answers_of_predict(server: Server, binary
         assert await client.is_server_ready(url)
         assert await client.is_model_ready(url, NAME)
         assert not await client.is_model_ready(url, "another")
-        asked = kserve.InferRequest(NAME, [tensor], request_id="seven", request_outputs=wanted)
-        found = await client.infer(url, asked, model_name=NAME)
+        request = kserve.InferRequest(NAME, [tensor], request_id="seven", request_outputs=requested)
+        response = await client.infer(url, request, model_name=NAME)
         with pytest.raises(Exception, match="no such model is served here"):
             await client.infer(url, kserve.InferRequest("another", [tensor]), model_name="another")
-    assert found.id == "seven"
+    assert response.id == "seven"
     expected = plain(server, TEXTS)
-    outputs = {output.name: output.as_numpy() for output in found.outputs}
+    outputs = {output.name: output.as_numpy() for output in response.outputs}
     labels = [label.decode() if isinstance(label, bytes) else label for label in outputs["label"]]
     assert labels == [p["label"] for p in expected]
     assert outputs["score"].tolist() == pytest.approx([p["score"] for p in expected], abs=1e-6)

@@ -12,8 +12,8 @@ from record_load import assert_chain_holds, on_record
 from serving import EVENHAND, Server
 
 STARTING_S = {"1": (0.4, 1.0, 1.8), "2": (0.7, 2.1)}
-"""By workers, how long after its start a process is told; on a busy machine a later one still comes before it is
-ready."""
+"""By workers, how long after its start a process gets the signal; on a busy machine even the last comes
+before it is ready."""
 LEAVES_WITHIN_S = 600.0
 
 

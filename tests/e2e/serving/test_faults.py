@@ -33,10 +33,10 @@ def ready(server: Server) -> bool:
 def test_an_engine_that_is_lost_shows_within_two_seconds_and_recovers(server: Server, fault: str) -> None:
     notice_s = NOTICE_S * slowness()
     with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(server.get, "/predict", {"inputs": fault})
+        future = pool.submit(server.get, "/predict", {"inputs": fault})
         until(lambda: not ready(server), notice_s)
         assert server.get("/healthz")[0] == 200
-        status, body = asked.result()
+        status, body = future.result()
     assert (status, body["error"]["type"]) == (503, "engine_failed")
     until(lambda: ready(server), 20)
     assert server.get("/predict", {"inputs": "what a lovely day"})[0] == 200
@@ -47,8 +47,8 @@ def test_of_620_good_rows_none_fails_with_a_poisoned_one_in_every_32(server: Ser
     poisons = ["raise", "", 7, {"txt": "a"}, {"text": None}]
     jobs = [poisons[i // 32 % 5] if i % 32 == 31 else f"a good row, number {i}" for i in range(640)]
     with ThreadPoolExecutor(32) as pool:
-        found = list(pool.map(lambda item: server.get("/predict", {"inputs": item})[0], jobs))
-    for i, status in enumerate(found):
+        statuses = list(pool.map(lambda item: server.get("/predict", {"inputs": item})[0], jobs))
+    for i, status in enumerate(statuses):
         assert status == 200 if i % 32 != 31 else status in (422, 503), (i, status)
     assert server.get("/readyz")[0] == 200
 

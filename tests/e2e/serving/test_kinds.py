@@ -102,8 +102,8 @@ def fitted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     kind = KINDS[request.param](place)
     kind.table.to_csv(place / "data.csv", index=False)
     arguments = ["fit", "--data", str(place / "data.csv"), "--out", str(place / "bundle"), "--split", "split"]
-    found = CliRunner().invoke(app, [*arguments, *kind.options, "--epochs", "2", "--no-certificate"])
-    assert found.exit_code == 0, f"{found.output} {found.exception!r}"
+    result = CliRunner().invoke(app, [*arguments, *kind.options, "--epochs", "2", "--no-certificate"])
+    assert result.exit_code == 0, f"{result.output} {result.exception!r}"
     return kind, place
 
 
@@ -133,19 +133,19 @@ def test_a_bad_item_costs_no_good_one(fitted: tuple[Kind, Path]) -> None:
 
 def tensors(items: list[Any], raw: bool) -> list[InferInput]:
     """Items as a Triton client sends them; ``raw``: images as the bytes of their files."""
-    found = []
+    inputs = []
     for name in items[0]:
         values = [item[name] for item in items]
         number = all(value is None or isinstance(value, float) for value in values)
         if name == "image" and raw:
             values = [base64.b64decode(value) for value in values]
         tensor = InferInput(name, [len(items)], "FP64" if number else "BYTES")
-        given = [math.nan if value is None else value for value in values] if number else values
+        column = [math.nan if value is None else value for value in values] if number else values
         tensor.set_data_from_numpy(
-            np.array(given, dtype=np.float64 if number else object), binary_data=raw or number
+            np.array(column, dtype=np.float64 if number else object), binary_data=raw or number
         )
-        found.append(tensor)
-    return found
+        inputs.append(tensor)
+    return inputs
 
 
 @pytest.mark.parametrize("raw", [True, False])
@@ -155,19 +155,21 @@ def test_tensors_of_every_kind_get_the_same_answers(fitted: tuple[Kind, Path], r
     with TestClient(create_app(Settings(bundles=(place / "bundle",)))) as client:
         plain = client.post("/predict", json={"inputs": items}).json()
         path = f"/v2/models/{plain['model']}"
-        given = tensors(items, raw)
-        known = {entry["name"]: entry["datatype"] for entry in client.get(path).json()["inputs"]}
-        assert {tensor.name(): tensor.datatype() for tensor in given} == known
-        body, length = InferenceServerClient.generate_request_body(given)
+        inputs = tensors(items, raw)
+        datatypes = {entry["name"]: entry["datatype"] for entry in client.get(path).json()["inputs"]}
+        assert {tensor.name(): tensor.datatype() for tensor in inputs} == datatypes
+        body, length = InferenceServerClient.generate_request_body(inputs)
         headers = {} if length is None else {"Inference-Header-Content-Length": str(length)}
         reply = client.post(f"{path}/infer", content=bytes(body), headers=headers)
     assert reply.status_code == 200, reply.text
-    found = InferenceServerClient.parse_response_body(
+    response = InferenceServerClient.parse_response_body(
         reply.content, header_length=int(reply.headers["inference-header-content-length"])
     )
-    assert [label.decode() for label in found.as_numpy("label")] == [p["label"] for p in plain["predictions"]]
+    assert [label.decode() for label in response.as_numpy("label")] == [
+        p["label"] for p in plain["predictions"]
+    ]
     risk = [list(p["risk"].values()) for p in plain["predictions"]]
-    assert found.as_numpy("risk").tolist() == [pytest.approx(row, abs=1e-6) for row in risk]
+    assert response.as_numpy("risk").tolist() == [pytest.approx(row, abs=1e-6) for row in risk]
 
 
 def test_the_manifest_names_the_kind_and_no_folder(fitted: tuple[Kind, Path]) -> None:
@@ -181,10 +183,10 @@ def test_evaluate_agrees_with_the_fit(fitted: tuple[Kind, Path]) -> None:
     _, place = fitted
     more = ["--images", str(place / "images")] if (place / "images").exists() else []
     arguments = ["evaluate", str(place / "bundle"), "--data", str(place / "data.csv"), *more]
-    found = CliRunner().invoke(
+    result = CliRunner().invoke(
         app, [*arguments, "--json", str(place / "r.json"), "--out", str(place / "r.html")]
     )
-    assert found.exit_code == 0, f"{found.output} {found.exception!r}"
+    assert result.exit_code == 0, f"{result.output} {result.exception!r}"
     report = json.loads((place / "r.json").read_text())
     judged = json.loads((place / "bundle/evaluation/evaluation.json").read_text())["test"]
     assert report["figures"]["accuracy"] == judged["accuracy"]
@@ -207,8 +209,8 @@ def test_an_export_agrees_with_the_bundle(fitted: tuple[Kind, Path]) -> None:
         "--tolerance",
         "0.5",
     ]
-    found = CliRunner().invoke(app, [*arguments, "--precision", "int8", "--out", str(place / "int8")])
-    assert found.exit_code == 0, f"{found.output} {found.exception!r}"
+    result = CliRunner().invoke(app, [*arguments, "--precision", "int8", "--out", str(place / "int8")])
+    assert result.exit_code == 0, f"{result.output} {result.exception!r}"
     assert len(load(place / "int8").graph) < 0.9 * len(load(place / "bundle").graph)
     with (place / "int8" / DECISIONS).open() as file:
         stored = list(csv.DictReader(file))[:40]

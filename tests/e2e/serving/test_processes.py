@@ -33,15 +33,15 @@ def launch(place: Path, out: str, processes: int) -> str:
     ]
     options += ["--reference", "team=none", "--split", "split", "--max-tokens", "16", "--epochs", "2"]
     options += ["--no-certificate", "--out", out]
-    found = subprocess.run(
+    process = subprocess.run(
         [*command, "--master_port", str(port), "-m", "evenhand", "fit", *options],
         cwd=place,
         env={**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1"},
         capture_output=True,
         text=True,
     )
-    assert found.returncode == 0, found.stdout + found.stderr
-    return found.stderr
+    assert process.returncode == 0, process.stdout + process.stderr
+    return process.stderr
 
 
 def test_two_processes_learn_one_bundle(tmp_path: Path) -> None:

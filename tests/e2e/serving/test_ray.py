@@ -1,4 +1,4 @@
-"""Ray Serve on this machine, with the example's configuration: answers, batches, counts and end as the plain service's.
+"""Ray Serve with the example's configuration: answers, batches, counts and end equal the plain service's.
 
 ``make test-ray`` runs it: Ray is a gigabyte that neither serving nor training needs.
 """
@@ -30,7 +30,10 @@ pytest.importorskip(
 
 TEXTS = [f"the {number}th day is lovely" + " and long" * (number % 5) for number in range(64)]
 PLAIN = "from evenhand.cli.main import main; main()"
-RAY = "import sys; from ray.serve.scripts import cli; sys.argv = ['serve', 'run', {config!r}]; cli(standalone_mode=False)"
+RAY = (
+    "import sys; from ray.serve.scripts import cli; "
+    "sys.argv = ['serve', 'run', {config!r}]; cli(standalone_mode=False)"
+)
 
 
 class Cluster:
@@ -38,8 +41,8 @@ class Cluster:
 
     def __init__(self, demo: Path, folder: Path, temporary: Path) -> None:
         self.state, self.folder = folder / "state", folder
-        told: dict[str, Any] = yaml.safe_load((ROOT / "deploy/ray/serve.yaml").read_text())
-        (application,) = told["applications"]
+        document: dict[str, Any] = yaml.safe_load((ROOT / "deploy/ray/serve.yaml").read_text())
+        (application,) = document["applications"]
         application["runtime_env"]["env_vars"] = {
             "EVENHAND_BUNDLES": str(demo),
             "EVENHAND_STATE": str(self.state),
@@ -56,8 +59,8 @@ class Cluster:
         }
 
         def start(port: int) -> None:
-            told["http_options"]["port"] = port
-            config.write_text(yaml.safe_dump(told))
+            document["http_options"]["port"] = port
+            config.write_text(yaml.safe_dump(document))
 
         self.server = _Started(
             start, (sys.executable, "-c", RAY.format(config=str(config))), environment, folder
@@ -143,7 +146,10 @@ def plain(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serv
 def answers(server: Server, inputs: Any) -> list[dict[str, Any]]:
     status, reply = server.get("/predict", {"inputs": inputs})
     assert status == 200, reply
-    return [{name: value for name, value in found.items() if name != "id"} for found in reply["predictions"]]
+    return [
+        {name: value for name, value in prediction.items() if name != "id"}
+        for prediction in reply["predictions"]
+    ]
 
 
 def total(text: str, series: str) -> float:
@@ -159,11 +165,11 @@ def test_concurrent_requests_share_batches_and_every_replica_is_counted(cluster:
     before = [total(text, "evenhand_batch_rows_sum") for text in cluster.metrics()]
     runs = sum(total(text, "evenhand_batch_rows_count") for text in cluster.metrics())
     with ThreadPoolExecutor(64) as pool:
-        found = list(pool.map(lambda text: cluster.server.get("/predict", {"inputs": text})[0], TEXTS * 4))
-    assert found == [200] * len(found)
+        statuses = list(pool.map(lambda text: cluster.server.get("/predict", {"inputs": text})[0], TEXTS * 4))
+    assert statuses == [200] * len(statuses)
     after = [total(text, "evenhand_batch_rows_sum") for text in cluster.metrics()]
     rows = [now - then for now, then in zip(after, before, strict=True)]
-    assert sum(rows) == len(found)
+    assert sum(rows) == len(statuses)
     assert all(rows), "Ray hands requests to both replicas"
     assert sum(total(text, "evenhand_batch_rows_count") for text in cluster.metrics()) - runs < sum(rows) / 2
 
@@ -195,13 +201,13 @@ def test_what_was_accepted_is_answered_and_on_record_when_it_ends(cluster: Clust
         status, reply = cluster.server.get("/predict", {"inputs": [f"text {number}"] * 16})
         statuses.append(status)
         if status == 200:
-            names.extend(found["id"] for found in reply["predictions"])
+            names.extend(prediction["id"] for prediction in reply["predictions"])
 
     with ThreadPoolExecutor(16) as pool:
-        asked = [pool.submit(ask, number) for number in range(64)]
+        futures = [pool.submit(ask, number) for number in range(64)]
         until(lambda: len(names) > 64)
         cluster.server.process.send_signal(signal.SIGINT)
-        for one in asked:
+        for one in futures:
             one.result()
     assert set(statuses) <= {200, 0, 503}  # 0: the proxy no longer listens
     cluster.server.process.wait(600)

@@ -1,4 +1,4 @@
-"""Replicas that share folder, database and load take a new bundle at the same time, half-written ones included."""
+"""Replicas that share folder, database and load take a new bundle at once, even a half-written one."""
 
 import shutil
 from collections.abc import Iterator
@@ -50,8 +50,8 @@ def replicas(
 
 
 def model(server: Server) -> dict[str, Any]:
-    (found,) = server.get("/models")[1]["models"]
-    return dict(found)
+    (entry,) = server.get("/models")[1]["models"]
+    return dict(entry)
 
 
 def test_two_replicas_that_reload_at_once_lose_nothing_and_end_with_the_same_version(
@@ -69,13 +69,13 @@ def test_two_replicas_that_reload_at_once_lose_nothing_and_end_with_the_same_ver
             assert [model(server)["version"] == version for server in replicas] == [False, False]
             (folder / "model.onnx").write_bytes(whole)
             with ThreadPoolExecutor(4) as pool:  # each is told twice, and sees it by itself
-                told = list(pool.map(lambda server: server.get(RELOAD, {}), replicas * 2))
-            assert {status for status, _ in told} <= {200, 409}, told
+                replies = list(pool.map(lambda server: server.get(RELOAD, {}), replicas * 2))
+            assert {status for status, _ in replies} <= {200, 409}, replies
             until(lambda version=version: all(model(server)["version"] == version for server in replicas))
-            before = [len(load.told) for load in loads]
+            before = [len(load.acknowledged) for load in loads]
             until(
                 lambda before=before: all(
-                    len(load.told) > n + 10 for load, n in zip(loads, before, strict=True)
+                    len(load.acknowledged) > n + 10 for load, n in zip(loads, before, strict=True)
                 )
             )
     finally:
@@ -83,7 +83,7 @@ def test_two_replicas_that_reload_at_once_lose_nothing_and_end_with_the_same_ver
             load.end()
     assert [load.failed for load in loads] == [[], []]
     assert [server.stop() for server in replicas] == [0, 0]
-    assert {name for load in loads for name in load.told} <= on_record(database)
+    assert {name for load in loads for name in load.acknowledged} <= on_record(database)
     assert_chain_holds(database)
     assert taken(database) == sorted([*VERSIONS, *VERSIONS])
 
@@ -93,6 +93,6 @@ def taken(url: str) -> list[str]:
     engine = sa.create_engine(url)
     with engine.connect() as connection:
         bodies = connection.scalars(sa.text("SELECT body FROM records WHERE kind = 'reload'"))
-        told = [from_json(body) for body in bodies]
+        reloads = [from_json(body) for body in bodies]
     engine.dispose()
-    return sorted(one["version"] for one in told if one["result"] == "ok")
+    return sorted(one["version"] for one in reloads if one["result"] == "ok")

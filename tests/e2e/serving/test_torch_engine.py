@@ -52,7 +52,7 @@ BASES = {
 
 
 class ScaledBessel(torch.nn.Module):
-    """The exponentially scaled modified Bessel function of order one: bounded, smooth, and unknown to ONNX."""
+    """The exponentially scaled modified Bessel function of order one: bounded, smooth, and not in ONNX."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.special.i1e(x)
@@ -75,8 +75,8 @@ def run_fit(place: Path, out: str, *more: str) -> tuple[int, str]:
         "--out",
         str(place / out),
     ]
-    found = CliRunner().invoke(app, [*arguments, *OPTIONS, "--work", str(place / "work"), *more])
-    return found.exit_code, " ".join(found.output.split())
+    result = CliRunner().invoke(app, [*arguments, *OPTIONS, "--work", str(place / "work"), *more])
+    return result.exit_code, " ".join(result.output.split())
 
 
 @pytest.fixture(scope="module", params=list(BASES))
@@ -128,10 +128,10 @@ def test_served_answers_are_those_that_were_judged(fitted: tuple[Path, str, str]
 def test_evaluate_agrees_with_the_fit(fitted: tuple[Path, str, str]) -> None:
     place, _, _ = fitted
     arguments = ["evaluate", str(place / "bundle"), "--data", str(place / "data.csv")]
-    found = CliRunner().invoke(
+    result = CliRunner().invoke(
         app, [*arguments, "--json", str(place / "r.json"), "--out", str(place / "r.html")]
     )
-    assert found.exit_code == 0, f"{found.output} {found.exception!r}"
+    assert result.exit_code == 0, f"{result.output} {result.exception!r}"
     judged = json.loads((place / "bundle/evaluation/evaluation.json").read_text())["test"]
     assert json.loads((place / "r.json").read_text())["figures"]["accuracy"] == judged["accuracy"]
 

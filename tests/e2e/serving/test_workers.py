@@ -1,4 +1,4 @@
-"""Several worker processes on one port: one set of counters, one set of orders, and a crashed one is replaced."""
+"""Several worker processes on one port: shared counters, shared orders, and a crashed one is replaced."""
 
 import os
 import signal

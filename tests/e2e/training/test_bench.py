@@ -44,10 +44,10 @@ def test_a_second_of_load_is_answered_with_what_the_base_model_says(server: Serv
             assert not any(record.right is False for record in outcome.records)
             assert any(record.right for record in outcome.records)
         command = [sys.executable, "-m", "bench.load", "--port", str(running.port), "--connections", "2"]
-        found = subprocess.run(
+        load = subprocess.run(
             [*command, "--seconds", "0.5"], cwd=ROOT, capture_output=True, text=True, check=True
         )
-        figures = json.loads(found.stdout)
+        figures = json.loads(load.stdout)
         assert figures["throughput_per_s"] > 0
         assert set(figures["statuses"]) == {"200"}
         assert running.tree.cpu_s() > 0
@@ -70,25 +70,25 @@ def test_the_faulty_launcher_raises_for_marked_rows_only(server: Server, sent: l
         marked = uvloop.run(once(running.port, server.protocol.poisoned(f"{MARK} and more").request, 10))
         assert marked is not None
         assert marked.status == 503
-        found = uvloop.run(trial(server, sent).in_model(running))
-    assert found["statuses_of_bad"] == {"503": 20}
-    assert found["answers_afterwards"]
+        outcome = uvloop.run(trial(server, sent).in_model(running))
+    assert outcome["statuses_of_bad"] == {"503": 20}
+    assert outcome["answers_afterwards"]
 
 
 @pytest.mark.slow
 def test_malformed_rows_are_refused_one_by_one(server: Server, sent: list[Ask]) -> None:
     with server.running() as running:
-        found = uvloop.run(trial(server, sent).schema(running))
-    assert found["statuses_of_bad"] == {"422": 20}
-    assert (found["good"], found["failed_good"]) == (620, 0)
+        outcome = uvloop.run(trial(server, sent).schema(running))
+    assert outcome["statuses_of_bad"] == {"422": 20}
+    assert (outcome["good"], outcome["failed_good"]) == (620, 0)
 
 
 def test_stop_counts_what_was_under_way(server: Server, sent: list[Ask]) -> None:
     with server.running() as running:
-        found = uvloop.run(trial(server, sent).stop(running))
-    assert found["under_way"] == 64
+        outcome = uvloop.run(trial(server, sent).stop(running))
+    assert outcome["under_way"] == 64
     # A request that reaches the socket in the very moment in which it is closed was not accepted: there may
     # be a few.
-    assert found["answered"] + found["statuses"].get("0", 0) == 64
-    assert found["answered"] > 32
-    assert (found["exit_code"], found["orphans"]) == (0, 0)
+    assert outcome["answered"] + outcome["statuses"].get("0", 0) == 64
+    assert outcome["answered"] > 32
+    assert (outcome["exit_code"], outcome["orphans"]) == (0, 0)

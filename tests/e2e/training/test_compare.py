@@ -1,4 +1,4 @@
-"""``evenhand compare`` killed in the middle: what is finished stays, and the end is that of an undisturbed run."""
+"""``evenhand compare`` killed in the middle: finished work stays, and the end equals an undisturbed run's."""
 
 import json
 import os
@@ -84,8 +84,10 @@ def kill_once_there(data: Path, out: Path, pattern: str) -> None:
 
 
 def results(out: Path) -> dict[str, dict[str, object]]:
-    found = {file.name: json.loads(file.read_text()) for file in (out / "results").glob("*.json")}
-    return {name: {key: value for key, value in of.items() if key != "seconds"} for name, of in found.items()}
+    documents = {file.name: json.loads(file.read_text()) for file in (out / "results").glob("*.json")}
+    return {
+        name: {key: value for key, value in of.items() if key != "seconds"} for name, of in documents.items()
+    }
 
 
 @pytest.mark.slow

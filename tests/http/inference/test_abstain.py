@@ -1,4 +1,4 @@
-"""A bundle with bounds gives no decision on flagged rows whose answer is close, says why, counts and records it."""
+"""A bundle with bounds abstains on flagged rows whose answer is close, says why, counts and records it."""
 
 import json
 import sqlite3
@@ -79,15 +79,15 @@ def test_what_monitoring_says_is_what_was_replied(serve: Callable[..., TestClien
     predictions = client.post("/predict", json=body).json()["predictions"]
     withheld = [prediction["abstained"] is not None for prediction in predictions]
 
-    def told() -> dict:
-        found: dict = client.get("/fairness").json()
-        return found
+    def fairness() -> dict:
+        figures: dict = client.get("/fairness").json()
+        return figures
 
-    until(lambda: told()["abstention"]["abstained"]["n"] == len(TEXTS))
-    found = told()
-    assert found["abstention"]["attributes"] == {"race": sum(withheld)}
-    assert found["abstention"]["abstained"]["value"] == sum(withheld) / len(TEXTS)
-    race, religion = (of["sources"] for of in found["attributes"][:2])
+    until(lambda: fairness()["abstention"]["abstained"]["n"] == len(TEXTS))
+    figures = fairness()
+    assert figures["abstention"]["attributes"] == {"race": sum(withheld)}
+    assert figures["abstention"]["abstained"]["value"] == sum(withheld) / len(TEXTS)
+    race, religion = (of["sources"] for of in figures["attributes"][:2])
     for group in race["declared"]["groups"][:2]:
         mine = [kept for kept, name in zip(withheld, groups, strict=True) if name == group["group"]]
         assert group["abstained"]["value"] == sum(mine) / len(mine)
@@ -101,8 +101,8 @@ def test_what_monitoring_says_is_what_was_replied(serve: Callable[..., TestClien
 def recorded(folder: Path) -> list[dict]:
     """Bodies of the decisions on record, in order."""
     with sqlite3.connect(folder / "state/record.db") as database:
-        found = database.execute("SELECT body FROM records WHERE kind = 'decision' ORDER BY seq")
-        return [json.loads(body) for (body,) in found]
+        rows = database.execute("SELECT body FROM records WHERE kind = 'decision' ORDER BY seq")
+        return [json.loads(body) for (body,) in rows]
 
 
 @pytest.mark.parametrize("mode", ["shadow", "off"])
@@ -122,13 +122,13 @@ def test_rows_that_are_not_flagged_are_answered(serve: Callable[..., TestClient]
 
 def test_a_request_may_ask_for_the_answers_alone(serve: Callable[..., TestClient]) -> None:
     client = serve("apply")
-    found = client.post("/predict", json={"inputs": TEXTS, "mode": "off"}).json()["predictions"]
-    assert all(prediction["abstained"] is None for prediction in found)
+    predictions = client.post("/predict", json={"inputs": TEXTS, "mode": "off"}).json()["predictions"]
+    assert all(prediction["abstained"] is None for prediction in predictions)
 
 
 def test_the_open_inference_protocol_says_it_too(serve: Callable[..., TestClient]) -> None:
     client = serve("apply")
     tensor = {"name": "text", "shape": [len(TEXTS)], "datatype": "BYTES", "data": TEXTS}
     outputs = client.post("/v2/models/hatexplain-toxicity/infer", json={"inputs": [tensor]}).json()["outputs"]
-    found = {output["name"]: output["data"] for output in outputs}
-    assert found["abstained"] == [score < BOUND for score in found["score"]]
+    values = {output["name"]: output["data"] for output in outputs}
+    assert values["abstained"] == [score < BOUND for score in values["score"]]

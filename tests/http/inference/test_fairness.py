@@ -1,4 +1,4 @@
-"""GET /fairness over real rows: equal to Fairlearn on the served answers, and explicit where nothing can be said."""
+"""GET /fairness over real rows: equal to Fairlearn on the served answers, and explicit on too few rows."""
 
 import asyncio
 import time
@@ -29,29 +29,29 @@ def predict(client: TestClient, *rows: tuple[str, dict[str, str]]) -> list[dict[
     body = {"inputs": [text for text, _ in rows], "groups": [groups for _, groups in rows]}
     reply = client.post("/predict", json=body)
     assert reply.status_code == 200, reply.text
-    found: list[dict[str, Any]] = reply.json()["predictions"]
-    return found
+    predictions: list[dict[str, Any]] = reply.json()["predictions"]
+    return predictions
 
 
-def told(client: TestClient, **query: Any) -> dict[str, Any]:
+def fairness_of(client: TestClient, **query: Any) -> dict[str, Any]:
     reply = client.get("/fairness", params=query)
     assert reply.status_code == 200, reply.text
-    found: dict[str, Any] = reply.json()
-    FairnessReply.model_validate(found)
-    return found
+    body: dict[str, Any] = reply.json()
+    FairnessReply.model_validate(body)
+    return body
 
 
 def once_counted(client: TestClient, rows: int, labels: int = 0) -> dict[str, Any]:
     """What is told once so many rows of the first attribute are counted."""
-    found: list[dict[str, Any]] = []
+    replies: list[dict[str, Any]] = []
 
     def counted() -> bool:
-        found.append(told(client))
-        race = found[-1]["attributes"][0]["sources"]["declared"]
+        replies.append(fairness_of(client))
+        race = replies[-1]["attributes"][0]["sources"]["declared"]
         return race["rows"] == rows and sum(group["labels"] for group in race["groups"]) == labels
 
     until(counted)
-    return found[-1]["attributes"][0]["sources"]["declared"]
+    return replies[-1]["attributes"][0]["sources"]["declared"]
 
 
 def test_figures_equal_fairlearns_on_the_answers_that_were_served(fresh: TestClient) -> None:
@@ -91,8 +91,8 @@ def test_states_limits_and_sources_are_told(fresh: TestClient) -> None:
     )
     predict(fresh, *rows, (KIND, {}))
     race = once_counted(fresh, 63)
-    found = told(fresh)
-    assert (found["model"], found["limits"]["rows"], found["record"]) == (
+    body = fairness_of(fresh)
+    assert (body["model"], body["limits"]["rows"], body["record"]) == (
         NAME,
         20.0,
         {"state": "on", "spooled": 0},
@@ -100,23 +100,23 @@ def test_states_limits_and_sources_are_told(fresh: TestClient) -> None:
     assert race["unknown_rows"] == 3
     parity = race["metrics"][0]
     assert (parity["verdict"], parity["groups"]) == ("breach", ["none", "African"])
-    assert found["attributes"][0]["sources"]["inferred"]["rows"] == 1
-    assert found["attributes"][2]["mode"] == "apply"
-    assert found["attributes"][1]["sources"]["declared"]["metrics"][0]["verdict"] == "insufficient data"
-    assert found["attributes"][0]["soft"]["rows"] == 64
+    assert body["attributes"][0]["sources"]["inferred"]["rows"] == 1
+    assert body["attributes"][2]["mode"] == "apply"
+    assert body["attributes"][1]["sources"]["declared"]["metrics"][0]["verdict"] == "insufficient data"
+    assert body["attributes"][0]["soft"]["rows"] == 64
 
 
 def test_a_window_of_other_hours_has_no_rows_and_one_between_moments_has_them(fresh: TestClient) -> None:
     predict(fresh, (KIND, {"race": "none"}))
     once_counted(fresh, 1)
     now = datetime.now(UTC)
-    past = told(
+    past = fairness_of(
         fresh, **{"from": (now - timedelta(days=9)).isoformat(), "to": (now - timedelta(days=8)).isoformat()}
     )
     assert past["attributes"][0]["sources"]["declared"]["rows"] == 0
-    around = told(fresh, **{"from": (now - timedelta(hours=2)).strftime("%Y-%m-%dT%H:%M:%SZ")})
+    around = fairness_of(fresh, **{"from": (now - timedelta(hours=2)).strftime("%Y-%m-%dT%H:%M:%SZ")})
     assert around["attributes"][0]["sources"]["declared"]["rows"] == 1
-    assert told(fresh, hours=8760)["window"]["hours"] == 8760
+    assert fairness_of(fresh, hours=8760)["window"]["hours"] == 8760
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_a_query_that_cannot_be_used_is_refused_in_one_sentence(
 
 def test_the_model_is_never_guessed(two_models: TestClient, client: TestClient) -> None:
     assert two_models.get("/fairness").status_code == 422
-    assert told(two_models, model="other")["model"] == "other"
+    assert fairness_of(two_models, model="other")["model"] == "other"
     reply = client.get("/fairness?model=secret")
     assert (reply.status_code, "secret" in reply.text) == (404, False)
 

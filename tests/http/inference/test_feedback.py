@@ -26,8 +26,8 @@ def fresh(open_client: Callable[..., TestClient], altered: Callable[..., Path]) 
 def ask(client: TestClient, **more: Any) -> list[dict[str, Any]]:
     reply = client.post("/predict", json={"inputs": TEXTS, **more})
     assert reply.status_code == 200, reply.text
-    found: list[dict[str, Any]] = reply.json()["predictions"]
-    return found
+    predictions: list[dict[str, Any]] = reply.json()["predictions"]
+    return predictions
 
 
 def tell(client: TestClient, *items: Any) -> list[str]:
@@ -117,8 +117,8 @@ def test_a_bad_item_costs_no_good_one(fresh: TestClient) -> None:
 )
 def test_a_request_of_which_nothing_can_be_used_is_refused(client: TestClient, body: dict[str, Any]) -> None:
     reply = client.post("/feedback", json=body)
-    known = body == {"id": "x"}  # an id that nobody has, and nothing to join: the item is looked up first
-    assert reply.status_code == (200 if known else 422)
+    orphan = body == {"id": "x"}  # an id that nobody has, and nothing to join: the item is looked up first
+    assert reply.status_code == (200 if orphan else 422)
     assert "sesame" not in reply.text
 
 
@@ -131,19 +131,19 @@ def test_one_item_may_come_alone(fresh: TestClient) -> None:
 def test_a_decision_is_on_record_without_input_or_group(fresh: TestClient) -> None:
     first, _ = ask(fresh, groups=[{"race": "African"}, None])
     assert tell(fresh, {"id": first["id"], "label": "toxic"}) == ["joined"]
-    found = fresh.get(f"/decisions/{first['id']}")
-    assert found.status_code == 200
-    assert TEXTS[0] not in found.text
-    told = found.json()
-    configuration = told.pop("configuration")
+    response = fresh.get(f"/decisions/{first['id']}")
+    assert response.status_code == 200
+    assert TEXTS[0] not in response.text
+    decision = response.json()
+    configuration = decision.pop("configuration")
     assert configuration["attributes"]["race"]["threshold"] == 0.0
-    assert "African" not in str(told)
-    assert told["final"]["label"] == first["label"]
-    assert told["risk"] == pytest.approx(first["risk"])
-    assert told["declared"] == ["race"]
-    assert told["mode"]["race"] == "apply"
-    assert told["seq"] > 0
-    assert "label" in [event["kind"] for event in told["events"]]
+    assert "African" not in str(decision)
+    assert decision["final"]["label"] == first["label"]
+    assert decision["risk"] == pytest.approx(first["risk"])
+    assert decision["declared"] == ["race"]
+    assert decision["mode"]["race"] == "apply"
+    assert decision["seq"] > 0
+    assert "label" in [event["kind"] for event in decision["events"]]
     assert fresh.get(f"/decisions/{ulid()}").status_code == 404
 
 
@@ -154,9 +154,9 @@ def test_a_person_may_decide_otherwise_and_both_stay_on_record(fresh: TestClient
         fresh.post(path, json={"label": "not toxic", "by": "reviewer 7", "reason": "irony"}).status_code
         == 200
     )
-    told = fresh.get(f"/decisions/{first['id']}").json()
-    assert [event["label"] for event in told["events"] if event["kind"] == "override"] == ["not toxic"]
-    assert told["final"]["label"] == first["label"]
+    decision = fresh.get(f"/decisions/{first['id']}").json()
+    assert [event["label"] for event in decision["events"] if event["kind"] == "override"] == ["not toxic"]
+    assert decision["final"]["label"] == first["label"]
     assert fresh.post(path, json={"label": "sesame", "by": "x"}).status_code == 422
     assert fresh.post(path, json={"by": "x"}).status_code == 422
     assert fresh.post(f"/decisions/{ulid()}/override", json={"label": "toxic", "by": "x"}).status_code == 404

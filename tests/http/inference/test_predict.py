@@ -112,10 +112,12 @@ def test_a_request_may_lower_the_mode_and_never_raise_it(
 def test_modes_of_requests_in_one_batch_do_not_mix(corrects_all: TestClient) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
-    wanted = [("off", False), ("apply", True), ("shadow", False)] * 20
+    cases = [("off", False), ("apply", True), ("shadow", False)] * 20
     with ThreadPoolExecutor(20) as pool:
-        found = list(pool.map(lambda w: predict(corrects_all, TEXTS[0], mode=w[0])[0]["corrected"], wanted))
-    assert found == [expected for _, expected in wanted]
+        corrections = list(
+            pool.map(lambda w: predict(corrects_all, TEXTS[0], mode=w[0])[0]["corrected"], cases)
+        )
+    assert corrections == [expected for _, expected in cases]
 
 
 def test_long_text_is_cut_and_says_so(client: TestClient) -> None:

@@ -50,36 +50,38 @@ def test_server_and_model_say_what_they_are(client: TestClient) -> None:
     assert client.get("/v2").json()["extensions"] == ["binary_tensor_data"]
     assert client.get("/v2/health/live").json() == {"live": True}
     assert client.get("/v2/health/ready").json() == {"ready": True}
-    found = client.get(MODEL).json()
-    assert found["platform"] == "onnx_onnxv1"
-    assert found["inputs"] == [{"name": "text", "datatype": "BYTES", "shape": [-1]}]
-    assert [output["name"] for output in found["outputs"]] == OUTPUTS
-    (scores,) = (output for output in found["outputs"] if output["name"] == "scores")
+    metadata = client.get(MODEL).json()
+    assert metadata["platform"] == "onnx_onnxv1"
+    assert metadata["inputs"] == [{"name": "text", "datatype": "BYTES", "shape": [-1]}]
+    assert [output["name"] for output in metadata["outputs"]] == OUTPUTS
+    (scores,) = (output for output in metadata["outputs"] if output["name"] == "scores")
     assert scores["parameters"]["columns"] == client.get("/models").json()["models"][0]["labels"]
-    assert client.get(f"{MODEL}/versions/{found['versions'][0]}").json() == found
-    assert client.get(f"{MODEL}/versions/{found['versions'][0]}/ready").json()["ready"]
+    assert client.get(f"{MODEL}/versions/{metadata['versions'][0]}").json() == metadata
+    assert client.get(f"{MODEL}/versions/{metadata['versions'][0]}/ready").json()["ready"]
 
 
 def test_the_answers_are_those_of_predict(corrects_all: TestClient, shadows_all: TestClient) -> None:
     for client in (corrects_all, shadows_all):
         plain = client.post("/predict", json={"inputs": TEXTS}).json()["predictions"]
         body = infer(client, TEXTS, id="abc")
-        found = columns(body)
+        output = columns(body)
         assert (body["id"], body["model_name"]) == ("abc", "hatexplain-toxicity")
-        assert list(found) == OUTPUTS
+        assert list(output) == OUTPUTS
         for row, expected in enumerate(plain):
-            assert found["label"][row] == expected["label"]
-            assert found["score"][row] == pytest.approx(expected["score"], abs=1e-6)
-            assert found["scores"][row].tolist() == pytest.approx(list(expected["scores"].values()), abs=1e-6)
-            assert found["flagged"][row].tolist() == list(expected["flagged"].values())
-            assert found["risk"][row].tolist() == pytest.approx(list(expected["risk"].values()), abs=1e-6)
-            assert found["corrected"][row] == expected["corrected"]
-            assert found["base_label"][row] == expected["base"]["label"]
-            assert found["base_score"][row] == pytest.approx(expected["base"]["score"], abs=1e-6)
+            assert output["label"][row] == expected["label"]
+            assert output["score"][row] == pytest.approx(expected["score"], abs=1e-6)
+            assert output["scores"][row].tolist() == pytest.approx(
+                list(expected["scores"].values()), abs=1e-6
+            )
+            assert output["flagged"][row].tolist() == list(expected["flagged"].values())
+            assert output["risk"][row].tolist() == pytest.approx(list(expected["risk"].values()), abs=1e-6)
+            assert output["corrected"][row] == expected["corrected"]
+            assert output["base_label"][row] == expected["base"]["label"]
+            assert output["base_score"][row] == pytest.approx(expected["base"]["score"], abs=1e-6)
             shadow = expected["shadow"] or {"label": "", "score": None}
-            assert found["shadow_label"][row] == shadow["label"]
-            assert (found["shadow_score"][row] is None) == (shadow["score"] is None)
-        assert set(found["error"]) == {""}
+            assert output["shadow_label"][row] == shadow["label"]
+            assert (output["shadow_score"][row] is None) == (shadow["score"] is None)
+        assert set(output["error"]) == {""}
 
 
 def test_the_requests_id_comes_back_whatever_it_is(client: TestClient) -> None:
@@ -128,13 +130,13 @@ def test_binary_tensors_go_both_ways(client: TestClient) -> None:
         reply = client.post(f"{MODEL}/infer", content=body, headers=headers | kind)
         assert reply.headers["content-type"] == "application/octet-stream"
         length = int(reply.headers["inference-header-content-length"])
-        found = InferenceServerClient.parse_response_body(reply.content, header_length=length)
-        assert [label.decode() for label in found.as_numpy("label")[:3]] == columns(infer(client, TEXTS))[
+        response = InferenceServerClient.parse_response_body(reply.content, header_length=length)
+        assert [label.decode() for label in response.as_numpy("label")[:3]] == columns(infer(client, TEXTS))[
             "label"
         ].tolist()
-        assert "not valid Unicode" in found.as_numpy("error")[3].decode()
-        assert np.isnan(found.as_numpy("score")[3])
-        assert found.as_numpy("flagged").shape == (4, 4)
+        assert "not valid Unicode" in response.as_numpy("error")[3].decode()
+        assert np.isnan(response.as_numpy("score")[3])
+        assert response.as_numpy("flagged").shape == (4, 4)
 
 
 def test_wanted_outputs_come_alone_in_their_order_and_form(client: TestClient) -> None:
@@ -221,8 +223,8 @@ def test_no_bytes_whatever_break_the_service(
 ) -> None:
     whole, headers = binary([b"a", b"b"])
     for body in (noise, whole[:cut] + noise, whole[:cut] + noise + whole[cut + len(noise) :]):
-        given = {"Inference-Header-Content-Length": length} if length is not None else headers
-        reply = client.post(f"{MODEL}/infer", content=body, headers=given)
+        sent_headers = {"Inference-Header-Content-Length": length} if length is not None else headers
+        reply = client.post(f"{MODEL}/infer", content=body, headers=sent_headers)
         assert reply.status_code in (200, 400, 413, 422), reply.text
         if reply.status_code != 200:
             assert set(json.loads(reply.content)) == {"error"}

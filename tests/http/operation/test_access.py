@@ -84,9 +84,9 @@ def opened(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tes
 
 def counted(client: TestClient, result: str, key: str) -> float:
     text = client.get("/metrics", headers={"x-api-key": key}).text
-    found = re.search(rf'^evenhand_auth_total{{result="{result}"}} (\S+)$', text, re.MULTILINE)
-    assert found
-    return float(found[1])
+    match = re.search(rf'^evenhand_auth_total{{result="{result}"}} (\S+)$', text, re.MULTILINE)
+    assert match
+    return float(match[1])
 
 
 def by_secret(claims: object, secret: bytes) -> str:
@@ -118,8 +118,8 @@ def test_the_description_says_what_each_route_needs(locked: TestClient) -> None:
         for method, operation in methods.items():
             scopes = TABLE[f"{method.upper()} {path}"].split()
             assert operation.get("security", []) == ([{"bearer": scopes}, {"key": scopes}] if scopes else [])
-            told = {"401", "403", "429"} <= set(operation["responses"])
-            assert told or "4XX" in operation["responses"] or not scopes, path
+            listed = {"401", "403", "429"} <= set(operation["responses"])
+            assert listed or "4XX" in operation["responses"] or not scopes, path
 
 
 @pytest.mark.parametrize("route", sorted(TABLE))
@@ -246,8 +246,8 @@ def test_the_file_of_keys_is_followed(
     def status(key: str) -> int:
         return client.post("/predict", json=BODY, headers={"x-api-key": key}).status_code
 
-    def wait_for(key: str, wanted: int) -> None:
-        until(lambda: status(key) == wanted)
+    def wait_for(key: str, expected: int) -> None:
+        until(lambda: status(key) == expected)
 
     assert status(first) == 200
     second = new_key(file, "second", ["predict"], None)
@@ -358,8 +358,8 @@ def test_every_answer_has_headers_against_misuse(
     request: pytest.FixtureRequest, name: str, path: str
 ) -> None:
     reply = request.getfixturevalue(name).get(path)
-    wanted = SHIELD | ({"cache-control": "no-cache"} if path == "/dashboard" else {})
-    assert {header: reply.headers[header] for header in wanted} == wanted
+    expected = SHIELD | ({"cache-control": "no-cache"} if path == "/dashboard" else {})
+    assert {header: reply.headers[header] for header in expected} == expected
     assert "frame-ancestors 'none'" in reply.headers["content-security-policy"]
     assert len(reply.headers.get_list("content-security-policy")) == 1
 
@@ -376,9 +376,9 @@ def test_only_listed_sites_may_ask_from_a_browser(
     assert allowed.status_code == 200
     assert allowed.headers["access-control-allow-origin"] == good["origin"]
     assert allowed.headers["x-content-type-options"] == "nosniff"
-    told = locked.post("/predict", json=BODY, headers={**good, **guarded.headers("predict")})
-    assert told.headers["access-control-allow-origin"] == good["origin"]
-    assert "access-control-allow-credentials" not in told.headers
+    response = locked.post("/predict", json=BODY, headers={**good, **guarded.headers("predict")})
+    assert response.headers["access-control-allow-origin"] == good["origin"]
+    assert "access-control-allow-credentials" not in response.headers
     for origin in ("https://evil.example.org", "https://tool.example.org.evil.example", "null"):
         for one in (locked, client):
             refused = one.options("/predict", headers={"origin": origin, **asks})

@@ -30,8 +30,8 @@ def pair(altered: Callable[..., Path]) -> Iterator[tuple[TestClient, Path, Path]
 def ask(client: TestClient, **more: Any) -> dict[str, Any]:
     reply = client.post("/predict", json={"inputs": ["what a lovely day", "go away"], **more})
     assert reply.status_code == 200, reply.text
-    found: dict[str, Any] = reply.json()
-    return found
+    body: dict[str, Any] = reply.json()
+    return body
 
 
 def roles(client: TestClient) -> dict[str, str]:
@@ -40,12 +40,12 @@ def roles(client: TestClient) -> dict[str, str]:
 
 def sample(client: TestClient, name: str, **labels: str) -> float:
     """The sum of a series over all its labels that are not given."""
-    wanted = {f'{label}="{value}"' for label, value in labels.items()}
+    pairs = {f'{label}="{value}"' for label, value in labels.items()}
     lines = client.get("/metrics").text.splitlines()
     return sum(
         float(line.rsplit(" ", 1)[1])
         for line in lines
-        if line.startswith(name + "{") and all(pair in line for pair in wanted)
+        if line.startswith(name + "{") and all(pair in line for pair in pairs)
     )
 
 
@@ -100,9 +100,9 @@ def test_a_version_in_shadow_is_counted_and_never_served(pair: tuple[TestClient,
     assert client.put(f"/models/{NAME}/shadow", json={"version": "2.0.0"}).json()["shadow"] == "2.0.0"
     assert roles(client)["2.0.0"] == "shadow"
     for _ in range(5):
-        found = ask(client, groups=[{"race": "African"}, {}])
-        assert found["version"] == "1.0.0"
-        assert [row["score"] for row in found["predictions"]] == [
+        reply = ask(client, groups=[{"race": "African"}, {}])
+        assert reply["version"] == "1.0.0"
+        assert [row["score"] for row in reply["predictions"]] == [
             row["score"] for row in before["predictions"]
         ]
     counted = {"version": "2.0.0", "attribute": "race"}

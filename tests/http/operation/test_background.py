@@ -149,9 +149,9 @@ def test_housekeeping_goes_on_when_the_record_can_be_read_again(
 
     def ask(statement: str, *values: object) -> list[tuple[object, ...]]:
         with sqlite3.connect(database, timeout=60) as connection:
-            found = connection.execute(statement, values).fetchall()
+            rows = connection.execute(statement, values).fetchall()
         connection.close()
-        return found
+        return rows
 
     until(lambda: ask("SELECT count(*) FROM records")[0][0] == 2)
     until(lambda: ask("SELECT value FROM about WHERE name = 'evidence_cursor' AND value >= '2'"))

@@ -36,7 +36,7 @@ LABELS = {
 }
 
 
-def asked() -> list[str]:
+def expressions() -> list[str]:
     """Every query of the rules, and of the dashboards' panels, annotations and variables."""
     groups = [group for file in RULES for group in yaml.safe_load(file.read_text())["groups"]]
     boards = [load(file) for file in FILES]
@@ -53,7 +53,7 @@ def asked() -> list[str]:
 def test_every_series_in_a_query_exists(client: TestClient) -> None:
     client.post("/predict", json={"inputs": "a"})
     exposed = set(re.findall(r"^(?:# HELP )?([a-z_]+)", client.get("/metrics").text, flags=re.MULTILINE))
-    for query in asked():
+    for query in expressions():
         for name in re.findall(r"\b((?:evenhand|process)_[a-z_]+)\b", query):
             assert name in exposed, query
         for label in re.findall(r"[{,]\s*([a-z_]+)\s*[=!]", query):

@@ -71,14 +71,14 @@ def test_models_say_what_their_manifest_says(two_models: TestClient, demo: Path)
     manifest, digest = read_manifest(demo)
     listed = {model["name"]: model for model in two_models.get("/models").json()["models"]}
     assert set(listed) == {manifest.name, "other"}
-    found = listed[manifest.name]
-    assert found["bundle"] == digest
-    assert found["labels"] == manifest.labels
-    assert found["certified"] is manifest.certified
-    assert [a["name"] for a in found["attributes"]] == manifest.attribute_names
+    entry = listed[manifest.name]
+    assert entry["bundle"] == digest
+    assert entry["labels"] == manifest.labels
+    assert entry["certified"] is manifest.certified
+    assert [a["name"] for a in entry["attributes"]] == manifest.attribute_names
     assert {a["mode"] for a in listed["other"]["attributes"]} == {"off"}
-    assert found["providers"] == ["CPUExecutionProvider"]
-    assert set(found["evaluation"]) == {"val", "test"}
+    assert entry["providers"] == ["CPUExecutionProvider"]
+    assert set(entry["evaluation"]) == {"val", "test"}
 
 
 def test_the_documentation_names_every_route_and_field(client: TestClient) -> None:

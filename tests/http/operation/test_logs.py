@@ -39,10 +39,10 @@ class Watched(Server):
 
     def put(self, path: str, body: Any) -> int:
         url, data = f"http://127.0.0.1:{self.port}{path}", json.dumps(body).encode()
-        asked = urllib.request.Request(
+        request = urllib.request.Request(
             url, data, {"content-type": "application/json", "x-request-id": "mine"}, method="PUT"
         )
-        with urllib.request.urlopen(asked, timeout=600) as reply:
+        with urllib.request.urlopen(request, timeout=600) as reply:
             return int(reply.status)
 
     def end(self) -> None:
@@ -70,8 +70,8 @@ def test_every_line_of_a_service_is_json_and_none_tells_what_was_sent(demo: Path
     }
     server = Watched(str(demo), **chosen)
     try:
-        asked = {"inputs": [f"{SECRET} is here", 7], "groups": [{"religion": SECRET}, {SECRET: "x"}]}
-        server.get("/predict", asked)
+        payload = {"inputs": [f"{SECRET} is here", 7], "groups": [{"religion": SECRET}, {SECRET: "x"}]}
+        server.get("/predict", payload)
         server.get("/feedback", {"id": SECRET, "label": SECRET})
         server.get(f"/decisions/{SECRET}")
         server.get("/predict", {SECRET: SECRET})
@@ -148,18 +148,18 @@ def test_an_error_is_told_without_what_it_quotes(
     assert "test_logs.py" in said
     if form == "json":
         (line,) = said.splitlines()
-        found = json.loads(line)
-        assert (found["request_id"], found["trace_id"], found["level"]) == ("r1", trace.trace_id, "error")
+        entry = json.loads(line)
+        assert (entry["request_id"], entry["trace_id"], entry["level"]) == ("r1", trace.trace_id, "error")
 
 
 def test_libraries_warnings_are_lines_like_ours(handlers: None, capsys: pytest.CaptureFixture[str]) -> None:
     logs.begin("error", "json")
     logging.getLogger("alembic.runtime.migration").warning("a step\nwith two lines")
     warnings.warn("soon to be gone", DeprecationWarning, stacklevel=1)
-    found = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    assert found[0]["message"] == "a step\nwith two lines"
-    assert found[0]["logger"] == "alembic.runtime.migration"
-    assert [line["logger"] for line in found] == ["alembic.runtime.migration", "py.warnings"]
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert lines[0]["message"] == "a step\nwith two lines"
+    assert lines[0]["logger"] == "alembic.runtime.migration"
+    assert [line["logger"] for line in lines] == ["alembic.runtime.migration", "py.warnings"]
 
 
 def test_what_libraries_say_below_a_warning_is_not_written(

@@ -16,11 +16,11 @@ def fresh(open_client: Callable[..., TestClient], altered: Callable[..., Path]) 
 
 
 def test_all_label_sets_exist_before_the_first_request(fresh: TestClient) -> None:
-    found = samples(fresh)
-    decisions = [labels for name, labels in found if name == "evenhand_decisions_total"]
+    counters = samples(fresh)
+    decisions = [labels for name, labels in counters if name == "evenhand_decisions_total"]
     attributes = fresh.get("/models").json()["models"][0]["attributes"]
     assert len(decisions) == sum((len(a["groups"]) + 1 + 2) * 4 for a in attributes)
-    assert not any(value for (name, _), value in found.items() if name == "evenhand_decisions_total")
+    assert not any(value for (name, _), value in counters.items() if name == "evenhand_decisions_total")
     assert total(fresh, "evenhand_model_info") == 1
     assert total(fresh, "evenhand_threshold", attribute="race") == 0.0
 
@@ -34,9 +34,9 @@ def test_decisions_and_corrections_are_counted_once_per_attribute(fresh: TestCli
             == 3
         )
         assert total(fresh, "evenhand_decisions_total", attribute=attribute, source="declared") == 0
-        for bit, wanted in (("1", True), ("0", False)):
-            base = sum((p["base"]["label"] == favourable) is wanted for p in reply[:3])
-            final = sum((p["label"] == favourable) is wanted for p in reply[:3])
+        for bit, outcome in (("1", True), ("0", False)):
+            base = sum((p["base"]["label"] == favourable) is outcome for p in reply[:3])
+            final = sum((p["label"] == favourable) is outcome for p in reply[:3])
             assert total(fresh, "evenhand_decisions_total", attribute=attribute, base=bit) == base
             assert total(fresh, "evenhand_decisions_total", attribute=attribute, final=bit) == final
     expected = {"race": "applied", "religion": "shadow", "gender": "off", "orientation": "applied"}

@@ -145,10 +145,10 @@ class Receiver:
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    found = Receiver()
-    yield found
-    found.server.shutdown()
-    found.server.server_close()
+    collector = Receiver()
+    yield collector
+    collector.server.shutdown()
+    collector.server.server_close()
 
 
 def values(span: Any) -> dict[str, Any]:
@@ -221,7 +221,8 @@ def test_tracing_that_is_off_imports_nothing(demo: Path) -> None:
         "import sys; from pathlib import Path;"
         "from evenhand.service.app import create_app; from evenhand.service.settings import Settings;"
         f"create_app(Settings(bundles=(Path({str(demo)!r}),)));"
-        "print([name for name in sys.modules if name.startswith(('opentelemetry.sdk', 'opentelemetry.exporter'))])"
+        "parts = 'opentelemetry.sdk', 'opentelemetry.exporter';"
+        "print([name for name in sys.modules if name.startswith(parts)])"
     )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "[]"
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == "[]"

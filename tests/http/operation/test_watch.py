@@ -1,4 +1,4 @@
-"""The record is looked after while the service runs: old records go, its head is signed, evidence is shown."""
+"""Housekeeping while the service runs: old records go, the head is signed, evidence is shown."""
 
 import time
 from collections.abc import Callable
@@ -62,7 +62,7 @@ class Turned:
 
 
 class Ahead:
-    """The module's clock on a machine that booted with a wrong one: so many days ahead, from the beginning."""
+    """The module's clock on a machine that booted with a wrong one: so many days ahead from the start."""
 
     def __init__(self, days: float) -> None:
         self.days = days
@@ -140,4 +140,4 @@ def test_evidence_is_shown_of_every_comparison(open_client: Callable[..., TestCl
     until(lambda: total(client, "evenhand_evidence_limit_ln", **series) > 0)
     until(lambda: total(client, "evenhand_evidence_ln", **series) != 0)
     race = client.get("/fairness").json()["attributes"][0]
-    until(lambda: {found["group"] for found in race["evidence"]} >= {"African", "Arab"})
+    until(lambda: {entry["group"] for entry in race["evidence"]} >= {"African", "Arab"})

@@ -34,21 +34,21 @@ def test_our_marker_is_the_base_answer_and_not_the_corrected_one() -> None:
 
 def test_one_request_in_32_is_bad_and_no_good_one_is_left_out() -> None:
     good = [Ask(b"%d" % number, None) for number in range(620)]
-    found = mixed(good, [Ask(b"x", None, "wrong type"), Ask(b"y", None, "missing")], 32)
-    bad = [ask for ask in found if ask.kind != "good"]
-    assert [ask for ask in found if ask.kind == "good"] == good
-    assert (len(found), len(bad)) == (640, 20)
+    asks = mixed(good, [Ask(b"x", None, "wrong type"), Ask(b"y", None, "missing")], 32)
+    bad = [ask for ask in asks if ask.kind != "good"]
+    assert [ask for ask in asks if ask.kind == "good"] == good
+    assert (len(asks), len(bad)) == (640, 20)
     assert [ask.kind for ask in bad[:3]] == ["wrong type", "missing", "wrong type"]
-    assert all(sum(ask.kind != "good" for ask in found[at : at + 32]) == 1 for at in range(0, 640, 32))
+    assert all(sum(ask.kind != "good" for ask in asks[at : at + 32]) == 1 for at in range(0, 640, 32))
 
 
 def test_without_data_there_are_sentences_of_many_lengths() -> None:
-    found = sentences()
-    lengths = {len(text.split()) for text in found}
-    assert len(found) > 200
+    texts = sentences()
+    lengths = {len(text.split()) for text in texts}
+    assert len(texts) > 200
     assert min(lengths) < 5
     assert max(lengths) > 40
-    assert found == sentences()
+    assert texts == sentences()
 
 
 def phases(throughput: float) -> dict[str, dict[str, object]]:

@@ -1,4 +1,4 @@
-"""Every pair of ``bench.references`` on a table made for it: our side answers as the library's own use does."""
+"""Every pair of ``bench.references`` on a table made for it: our side answers as the library itself does."""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ ROWS, X = spurious(3000, agree=0.8)
 ROWS = replace(ROWS, items=[{"core": float(row[0]), "shortcut": float(row[1])} for row in X])
 BY_NAME = {pair.name: pair for pair in PAIRS}
 SAME = {"thresholds": 1.0, "group-calibration": 0.99, "leace": 0.95, "reweighting": 0.99}
-"""Least share of same answers; 0.9 of what is drawn from other numbers. The library's LEACE shrinks the covariance."""
+"""Least share of equal answers; 0.9 if random numbers differ. The library's LEACE shrinks the covariance."""
 
 
 @pytest.fixture(scope="module")
@@ -28,10 +28,10 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> Context:
 
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.name)
 def test_both_sides_answer_alike(context: Context, pair: Pair) -> None:
-    found = [line.split(" | ") for line in lines(context, pair)]
-    assert [line[1] for line in found] == ["accuracy", "worst cell", "equalized odds difference, place"]
-    assert {line[-2] for line in found} <= {"the same", "draws", "rows"}
-    assert float(found[0][-1]) >= SAME.get(pair.name, 0.9)
+    rows = [line.split(" | ") for line in lines(context, pair)]
+    assert [line[1] for line in rows] == ["accuracy", "worst cell", "equalized odds difference, place"]
+    assert {line[-2] for line in rows} <= {"the same", "draws", "rows"}
+    assert float(rows[0][-1]) >= SAME.get(pair.name, 0.9)
 
 
 def test_a_side_draws_again_with_the_seed_and_only_then(context: Context) -> None:

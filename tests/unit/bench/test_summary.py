@@ -15,10 +15,10 @@ def record(due_s: float = 0.0, latency_s: float = 0.1, status: int = 200, **rest
 
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=200), st.floats(0.01, 1.0))
 def test_a_percentile_is_a_value_that_enough_others_do_not_exceed(values: list[float], share: float) -> None:
-    found = percentile(values, share)
-    assert found in values
-    assert sum(value <= found for value in values) >= share * len(values) - 1e-9
-    assert sum(value < found for value in values) < share * len(values) + 1e-9
+    result = percentile(values, share)
+    assert result in values
+    assert sum(value <= result for value in values) >= share * len(values) - 1e-9
+    assert sum(value < result for value in values) < share * len(values) + 1e-9
 
 
 def test_percentiles_by_hand() -> None:
@@ -43,9 +43,9 @@ def test_arrivals_are_in_order_inside_the_time_and_as_many_as_asked_for() -> Non
 
 
 def test_what_comes_after_the_end_counts_for_latency_and_not_for_throughput() -> None:
-    found = summarise([record(0.0), record(0.5), record(0.95, 0.2)], 1.0)
-    assert found["throughput_per_s"] == 2.0
-    assert found["longest_ms"] == 200.0
+    summary = summarise([record(0.0), record(0.5), record(0.95, 0.2)], 1.0)
+    assert summary["throughput_per_s"] == 2.0
+    assert summary["longest_ms"] == 200.0
 
 
 def test_refused_lost_and_wrong_are_told_apart() -> None:
@@ -57,11 +57,11 @@ def test_refused_lost_and_wrong_are_told_apart() -> None:
         record(status=LOST),
         record(status=UNANSWERED),
     ]
-    found = summarise(records, 2.0)
-    assert found["statuses"] == {"-1": 1, "0": 1, "200": 2, "429": 1, "503": 1}
-    assert (found["wrong"], found["refused"], found["refusals_with_retry_after"]) == (1, 2, 1)
-    assert found["refusals"]["p99_ms"] == 30.0
-    assert found["p99_ms"] == 100.0
+    summary = summarise(records, 2.0)
+    assert summary["statuses"] == {"-1": 1, "0": 1, "200": 2, "429": 1, "503": 1}
+    assert (summary["wrong"], summary["refused"], summary["refusals_with_retry_after"]) == (1, 2, 1)
+    assert summary["refusals"]["p99_ms"] == 30.0
+    assert summary["p99_ms"] == 100.0
 
 
 def test_nothing_at_all_has_no_latency() -> None:

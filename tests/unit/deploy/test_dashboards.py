@@ -1,4 +1,4 @@
-"""The provisioned dashboards: current, loadable by Grafana's own types, in order, and honest in their colours."""
+"""The provisioned dashboards: current, loadable by Grafana's own types, in order, with the right colours."""
 
 import json
 import re
@@ -42,10 +42,10 @@ def test_grafanas_own_types_take_every_field(file: Path) -> None:
 
 @EACH
 def test_panels_have_their_own_number_and_place(file: Path) -> None:
-    found = list(panels(load(file)))
-    assert len({panel["id"] for panel in found}) == len(found)
+    all_panels = list(panels(load(file)))
+    assert len({panel["id"] for panel in all_panels}) == len(all_panels)
     taken: set[tuple[int, int]] = set()
-    for panel in found:
+    for panel in all_panels:
         place = panel["gridPos"]
         across, down = (range(place[at], place[at] + place[size]) for at, size in (("x", "w"), ("y", "h")))
         cells = {(x, y) for x in across for y in down}
@@ -65,19 +65,24 @@ def test_every_query_asks_the_chosen_data_source(file: Path) -> None:
         assert not targets or panel["datasource"] == chosen
         assert len({target["refId"] for target in targets}) == len(targets)
         assert all(target["refId"] for target in targets)
-    asked = [each for each in variables(board).values() if each["type"] == "query"]
-    assert all(each["datasource"] == chosen for each in [*asked, *board["annotations"]["list"]])
+    query_variables = [each for each in variables(board).values() if each["type"] == "query"]
+    assert all(each["datasource"] == chosen for each in [*query_variables, *board["annotations"]["list"]])
 
 
 @EACH
 def test_no_variable_is_unknown_and_none_is_idle(file: Path) -> None:
     board = load(file)
-    known = variables(board)
-    asked = [each["query"] for each in known.values()]
-    assert used(json.dumps([asked, board["panels"], board["annotations"]])) <= set(known) | BUILT_IN
+    board_variables = variables(board)
+    variable_queries = [each["query"] for each in board_variables.values()]
+    assert (
+        used(json.dumps([variable_queries, board["panels"], board["annotations"]]))
+        <= set(board_variables) | BUILT_IN
+    )
     repeated = {panel["repeat"] for panel in panels(board) if panel.get("repeat")}
-    assert repeated <= {name for name, each in known.items() if each.get("multi")}
-    assert set(known) - used(json.dumps([board["panels"], board["annotations"]])) - repeated == set()
+    assert repeated <= {name for name, each in board_variables.items() if each.get("multi")}
+    assert (
+        set(board_variables) - used(json.dumps([board["panels"], board["annotations"]])) - repeated == set()
+    )
 
 
 @EACH
@@ -117,10 +122,10 @@ def test_a_band_is_filled_down_to_a_series_of_its_panel(file: Path) -> None:
 
 
 def test_every_runbook_page_exists() -> None:
-    wanted = {name for file in FILES for name in re.findall(r"\$\{runbook\}/(\w+)\.md", file.read_text())}
-    assert wanted
+    runbooks = {name for file in FILES for name in re.findall(r"\$\{runbook\}/(\w+)\.md", file.read_text())}
+    assert runbooks
     pages = {page.stem for page in (ROOT / "docs/runbook").glob("*.md")}
-    assert wanted <= pages
+    assert runbooks <= pages
 
 
 def test_dashboards_link_to_each_other_and_keep_what_is_chosen() -> None:
@@ -169,12 +174,12 @@ def test_every_recorded_series_has_a_rule() -> None:
 
 def recorded_names(expr: str) -> set[str]:
     """Names of recorded series in every window; of a pattern of names, those that it stands for."""
-    found: set[str] = set()
+    names: set[str] = set()
     for window in ("1h", "1d", "7d", "30d"):
         text = fill(expr, {name: window if name == "window" else "" for name in used(expr)})
         for before, choices, after in re.findall(r"(evenhand:\w*)(?:\(([\w|]+)\))?([\w:]*)", text):
-            found |= {before + choice + after for choice in choices.split("|")}
-    return found
+            names |= {before + choice + after for choice in choices.split("|")}
+    return names
 
 
 def test_what_is_provisioned_is_what_compose_mounts() -> None:

@@ -48,8 +48,8 @@ def test_secrets_are_made_once_and_each_is_its_owner_s_alone(place: Path, progra
         name: (place / name).read_text().strip()
         for name in ("issued/client", "issued/operator", "scrape/key")
     }
-    found = {name: find(keys, key) for name, key in shown.items()}
-    scopes = {name: sorted(key.scopes) for name, key in found.items() if key is not None}
+    matches = {name: find(keys, key) for name, key in shown.items()}
+    scopes = {name: sorted(key.scopes) for name, key in matches.items() if key is not None}
     assert scopes == {
         "issued/client": ["feedback", "predict"],
         "issued/operator": ["admin", "audit"],
@@ -72,8 +72,8 @@ def test_compose_gives_each_service_its_own_secrets() -> None:
     }
     assert mounts.pop("secrets") == {"secrets", "issued", "scrape"}
     assert mounts.pop("prometheus") == {"scrape"}
-    assert {name for name, found in mounts.items() if found} <= {"evenhand", "evenhand-gpu", "database"}
-    assert all(found <= {"secrets"} for found in mounts.values())
+    assert {name for name, folders in mounts.items() if folders} <= {"evenhand", "evenhand-gpu", "database"}
+    assert all(folders <= {"secrets"} for folders in mounts.values())
     config = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
     assert config["scrape_configs"][0]["authorization"]["credentials_file"] == "/scrape/key"
     assert services["evenhand"]["environment"]["EVENHAND_KEYS_FILE"] == "/secrets/keys"

@@ -1,4 +1,4 @@
-"""The example for Ray Serve says what exists; tests/e2e/serving/test_ray.py runs it where Ray is installed."""
+"""The example for Ray Serve names what exists; tests/e2e/serving/test_ray.py runs it if Ray is installed."""
 
 import re
 
@@ -9,8 +9,8 @@ from evenhand.service.settings import PREFIX, Settings
 
 
 def test_the_example_names_settings_that_there_are_and_the_application() -> None:
-    told = yaml.safe_load((ROOT / "deploy/ray/serve.yaml").read_text())
-    (application,) = told["applications"]
+    document = yaml.safe_load((ROOT / "deploy/ray/serve.yaml").read_text())
+    (application,) = document["applications"]
     names = set(application["runtime_env"]["env_vars"])
     assert names <= {PREFIX + name.upper() for name in Settings.model_fields}
     module, variable = application["import_path"].split(":")

@@ -28,9 +28,9 @@ def client(route: type[FastRoute] | None) -> TestClient:
 
     async def refused(_: Request, error: Exception) -> Response:
         if isinstance(error, RequestValidationError):
-            found = error.errors()[0]
-            invalid = found["type"] == "json_invalid"
-            return JSONResponse("no JSON" if invalid else list(found["loc"]), 422 - 22 * invalid)
+            detail = error.errors()[0]
+            invalid = detail["type"] == "json_invalid"
+            return JSONResponse("no JSON" if invalid else list(detail["loc"]), 422 - 22 * invalid)
         assert isinstance(error, ServiceError)
         return JSONResponse("no JSON", error.status)
 

@@ -11,8 +11,8 @@ from evenhand.service.settings import Settings, SettingsError, load
 
 
 def test_defaults_are_safe() -> None:
-    found = load()
-    assert (found.host, found.port, found.bundles) == ("127.0.0.1", 8000, ())
+    settings = load()
+    assert (settings.host, settings.port, settings.bundles) == ("127.0.0.1", 8000, ())
 
 
 def test_the_command_line_wins_over_the_environment_over_the_file(
@@ -23,9 +23,9 @@ def test_the_command_line_wins_over_the_environment_over_the_file(
     monkeypatch.setenv("EVENHAND_CONFIG", str(file))
     monkeypatch.setenv("EVENHAND_PORT", "2")
     monkeypatch.setenv("EVENHAND_MAX_ITEMS", "22")
-    found = load(port=3, host=None)
-    assert (found.port, found.max_items, found.threads, found.host) == (3, 22, 3, "127.0.0.1")
-    assert found.bundles == (Path("a"), Path("b"))
+    settings = load(port=3, host=None)
+    assert (settings.port, settings.max_items, settings.threads, settings.host) == (3, 22, 3, "127.0.0.1")
+    assert settings.bundles == (Path("a"), Path("b"))
 
 
 def test_bundles_are_separated_like_path(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from databases import Postgres
 from record_faults import Cutter, away, locked
-from recording import Told, batch, bodies, counted, recorder
+from recording import RecordCounts, batch, bodies, counted, recorder
 from waiting import until
 
 from evenhand.service.audit.client import AuditClient
@@ -32,8 +32,8 @@ def cutter(postgres: Postgres) -> Iterator[Cutter]:
 def test_what_is_refused_is_neither_stored_nor_counted_later(
     tmp_path: Path, database: str, server: Postgres | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    told = Told()
-    record = recorder(tmp_path, database, told, durability="request")
+    counts = RecordCounts()
+    record = recorder(tmp_path, database, counts, durability="request")
     record.take(batch(1)).result(60)
     assert record.blockage is None
     (tmp_path / "spool").write_text("a file is no folder")
@@ -52,7 +52,7 @@ def test_what_is_refused_is_neither_stored_nor_counted_later(
     record.close()
     assert [body["kind"] for body in bodies(database)] == ["decision", "mode", "decision", "decision"]
     assert counted(database, "hourly_decisions", "gender") == 3
-    assert (told.rows, told.refused) == ({"written": 4, "spooled": 0, "lost": 0}, 12)
+    assert (counts.rows, counts.refused) == ({"written": 4, "spooled": 0, "lost": 0}, 12)
     said = [line.getMessage() for line in caplog.records if "answers" in line.getMessage()]
     assert [("are refused" in line, "answers leave" in line) for line in said] == [
         (True, False),
@@ -121,30 +121,32 @@ def test_each_request_is_acknowledged_and_stored_or_refused_and_dropped(
     tmp_path: Path, database: str
 ) -> None:
     """The database goes, and no disk is there; then the disk comes back, and then the database."""
-    told, spool = Told(), tmp_path / "spool"
-    record = recorder(tmp_path, database, told, durability="request")
+    counts, spool = RecordCounts(), tmp_path / "spool"
+    record = recorder(tmp_path, database, counts, durability="request")
     spool.write_text("a file is no folder")
     fates = Fates(record)
-    until(lambda: told.rows["written"] > 20)
+    until(lambda: counts.rows["written"] > 20)
     with locked(database):
-        until(lambda: told.refused > 20)
+        until(lambda: counts.refused > 20)
         spool.unlink()
-        until(lambda: told.rows["spooled"] > 20)
+        until(lambda: counts.rows["spooled"] > 20)
     until(lambda: record.state == "on" and record.blockage is None)
     fates.stop()
     record.close()
     stored = [body["id"] for body in bodies(database)]
     assert sorted(stored) == sorted(fates.acknowledged)
     assert counted(database, "hourly_decisions", "gender") == len(stored)
-    assert told.refused == len(fates.refused) > 0
-    assert told.rows["lost"] == 0
+    assert counts.refused == len(fates.refused) > 0
+    assert counts.rows["lost"] == 0
 
 
 def test_a_commit_in_doubt_that_no_disk_can_repeat_is_said_to_be_in_doubt(
     tmp_path: Path, postgres: Postgres, cutter: Cutter
 ) -> None:
-    url, told = postgres.create(), Told()
-    record = recorder(tmp_path, url.replace(str(postgres.port), str(cutter.port)), told, durability="request")
+    url, counts = postgres.create(), RecordCounts()
+    record = recorder(
+        tmp_path, url.replace(str(postgres.port), str(cutter.port)), counts, durability="request"
+    )
     record.take(batch(1)).result(60)
     (tmp_path / "spool").write_text("a file is no folder")
     cutter.cuts = 1

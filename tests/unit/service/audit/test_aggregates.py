@@ -28,26 +28,26 @@ def test_tenths_begin_at_their_lower_limit_and_the_last_is_closed() -> None:
         st.tuples(st.integers(0, 9), st.integers(0, 3), st.sampled_from(["Women", "Men", "other", None]))
     )
 )
-def test_cells_are_what_a_loop_over_decisions_counts(told: list[tuple[int, int, str | None]]) -> None:
+def test_cells_are_what_a_loop_over_decisions_counts(decisions: list[tuple[int, int, str | None]]) -> None:
     batches = [
         batch(2, seed, at_ms=hour * HOUR_MS + 5, **({"gender": group} if group else {}))
-        for seed, hour, group in told
+        for seed, hour, group in decisions
     ]
     cells: Cells = {}
     for each in batches:
         aggregates.count(cells, each)
-    wanted, sums = Counter[Any](), Counter[Any]()
+    expected, sums = Counter[Any](), Counter[Any]()
     for each in batches:
         for row in each.rows:
             for place, attribute in enumerate(MANIFEST.attributes):
                 key, p = _by_hand(each, row, place, attribute.name)
-                wanted[key] += 1
+                expected[key] += 1
                 sums[key] += Fraction(p)
-    found = cells.get("hourly_decisions", {})
-    assert {key: cell[0] for key, cell in found.items()} == wanted
-    assert all(cell[1] == pytest.approx(float(sums[key])) for key, cell in found.items())
+    counts = cells.get("hourly_decisions", {})
+    assert {key: cell[0] for key, cell in counts.items()} == expected
+    assert all(cell[1] == pytest.approx(float(sums[key])) for key, cell in counts.items())
     risks = cells.get("hourly_risk", {})
-    assert sum(cell[0] for cell in risks.values()) == sum(wanted.values())
+    assert sum(cell[0] for cell in risks.values()) == sum(expected.values())
     assert all(
         0 <= cell[2] <= cell[1] <= cell[0] for cell in risks.values()
     )  # squares, sums and numbers of shares
@@ -84,19 +84,19 @@ def test_what_abstained_counts_as_before_and_once_more_apart(places: set[int], g
     cells: Cells = {}
     aggregates.count(cells, withheld(taken, "race", *places))
     own = {"declared", "inferred"}
-    found = {key: cell for key, cell in cells["hourly_decisions"].items() if key[4] in own}
-    assert found == plain["hourly_decisions"]
+    attribute_cells = {key: cell for key, cell in cells["hourly_decisions"].items() if key[4] in own}
+    assert attribute_cells == plain["hourly_decisions"]
     assert cells["hourly_risk"] == plain["hourly_risk"]
-    apart, wanted = Counter[Any](), Counter[Any]()
+    apart, expected = Counter[Any](), Counter[Any]()
     for key, cell in cells["hourly_decisions"].items():
         if key[4] not in own:
             apart[key[2:5]] += int(cell[0])
     for place in places:
-        wanted["race", "all", "abstained"] += 1
+        expected["race", "all", "abstained"] += 1
         for each, attribute in enumerate(MANIFEST.attributes):
             (_, _, name, of, source, *_), _ = _by_hand(taken, taken.rows[place], each, attribute.name)
-            wanted[name, of, f"{source}, abstained"] += 1
-    assert apart == wanted
+            expected[name, of, f"{source}, abstained"] += 1
+    assert apart == expected
 
 
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=6))
@@ -122,9 +122,9 @@ def test_a_lot_survives_its_json() -> None:
 def test_nothing_of_a_lot_but_a_pseudonym_is_beside_a_group() -> None:
     taken = batch(3, gender="Women")
     lot = make([taken], Keys(bytes(32)))
-    told = str([lot.attributes, lot.cells])
-    assert "Women" in told
-    assert not any(row.id in told for row in taken.rows)
+    text = str([lot.attributes, lot.cells])
+    assert "Women" in text
+    assert not any(row.id in text for row in taken.rows)
     assert not any("Women" in event.body for event in lot.events)
 
 

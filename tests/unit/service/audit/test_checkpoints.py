@@ -76,28 +76,31 @@ def test_what_is_no_checkpoint_is_refused(facts: object) -> None:
 
 
 def test_the_head_is_signed_if_it_moved_by_one_of_all_who_try(database: str) -> None:
-    found = fill(database, decisions=5)
+    record = fill(database, decisions=5)
     with ThreadPoolExecutor(4) as pool:
-        made = [one for one in pool.map(lambda _: checkpoint(found.engine, KEY), range(8)) if one is not None]
+        made = [
+            one for one in pool.map(lambda _: checkpoint(record.engine, KEY), range(8)) if one is not None
+        ]
     (one,) = made
-    with found.engine.connect() as connection:
+    with record.engine.connect() as connection:
         head = connection.execute(select(chain.c.seq, chain.c.link)).one()
     assert (one.seq, one.link, one.is_valid()) == (head.seq, head.link, True)
-    assert checkpoint(found.engine, KEY) is None
-    found.store.append([RecordBatch([event("mode", {"mode": "off"})])], again=False)
-    assert checkpoint(found.engine, KEY) is not None
+    assert checkpoint(record.engine, KEY) is None
+    record.store.append([RecordBatch([event("mode", {"mode": "off"})])], again=False)
+    assert checkpoint(record.engine, KEY) is not None
 
 
 def test_an_empty_chain_is_not_signed(database: str) -> None:
-    found = fill(database, decisions=0)
-    with found.engine.begin() as connection:
+    record = fill(database, decisions=0)
+    with record.engine.begin() as connection:
         connection.execute(chain.update().values(seq=0))
-    assert checkpoint(found.engine, KEY) is None
+    assert checkpoint(record.engine, KEY) is None
 
 
 def test_the_library_is_loaded_by_who_signs_alone() -> None:
     """``evenhand`` starts without it."""
-    code = "import sys, evenhand.cli.main, evenhand.service.audit.checkpoints; print('cryptography' in sys.modules)"
+    imports = "import sys, evenhand.cli.main, evenhand.service.audit.checkpoints"
+    code = f"{imports}; print('cryptography' in sys.modules)"
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
         == "False\n"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from record_faults import locked
-from recording import Told, batch, bodies, counted, recorder, table
+from recording import RecordCounts, batch, bodies, counted, recorder, table
 from sqlalchemy import event
 from waiting import until
 
@@ -21,13 +21,13 @@ from evenhand.service.types import Decision
 
 
 def test_what_is_taken_is_on_record_with_its_counts(tmp_path: Path, database: str) -> None:
-    told = Told()
-    record = recorder(tmp_path, database, told)
+    counts = RecordCounts()
+    record = recorder(tmp_path, database, counts)
     taken = [batch(3, seed, gender="Women") for seed in range(5)]
     assert all(record.take(one) is None for one in taken)
     record.close()
     assert [body["id"] for body in bodies(database)] == [row.id for one in taken for row in one.rows]
-    assert told.rows == {"written": 15, "spooled": 0, "lost": 0}
+    assert counts.rows == {"written": 15, "spooled": 0, "lost": 0}
     assert sum(row[-2] for row in table(database, "hourly_decisions")) == 15 * 4
 
 
@@ -45,14 +45,14 @@ def test_a_decision_is_found_at_once_with_all_that_is_known_about_it(tmp_path: P
     taken = batch(2)
     record.take(taken)
     name = taken.rows[0].id
-    found = record.decision(name)
-    assert found is not None
-    assert (found["id"], found["seq"], found["events"]) == (name, 1, [])
-    assert found["configuration"]["labels"] == ["not toxic", "toxic"]
+    decision = record.decision(name)
+    assert decision is not None
+    assert (decision["id"], decision["seq"], decision["events"]) == (name, 1, [])
+    assert decision["configuration"]["labels"] == ["not toxic", "toxic"]
     assert record.feedback([Feedback(name, "toxic")])[0].result == "joined"
     assert record.override(name, "not toxic", "someone", "because") is not None
-    found = record.decision(name)
-    assert [event["kind"] for event in found["events"]] == ["label", "override"]
+    decision = record.decision(name)
+    assert [event["kind"] for event in decision["events"]] == ["label", "override"]
     for unknown in (ulid(), "not an id"):
         with pytest.raises(UnknownDecision):
             record.decision(unknown)
@@ -75,7 +75,7 @@ def test_what_is_erased_between_look_up_and_writing_gets_nothing_new(tmp_path: P
             erase(make_engine(database), record.keys, [name], "someone")
 
     event.listen(record.engine, "after_cursor_execute", lambda c, _, s, *rest: erase_once(c, s))
-    assert [found.result for found in record.feedback([Feedback(name, "toxic")])] == ["orphan"]
+    assert [joined.result for joined in record.feedback([Feedback(name, "toxic")])] == ["orphan"]
     assert erased
     with pytest.raises(UnknownDecision):
         record.override(name, "toxic", "someone", "because")
@@ -111,10 +111,10 @@ def with_id(taken: AnsweredRows, place: int, name: str) -> AnsweredRows:
 def test_one_row_that_cannot_be_written_costs_no_other(
     tmp_path: Path, database: str, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    told = Told()
-    record = recorder(tmp_path, database, told)
+    counts = RecordCounts()
+    record = recorder(tmp_path, database, counts)
     record.take(batch(1))
-    until(lambda: told.rows["written"] == 1)
+    until(lambda: counts.rows["written"] == 1)
     taken = [batch(3, seed, gender="Women") for seed in range(40)]
     twice = taken[0].rows[0].id
     taken[17] = (
@@ -126,7 +126,7 @@ def test_one_row_that_cannot_be_written_costs_no_other(
     record.close()
     good = [row.id for one in taken for row in one.rows if row is not bad]
     assert [body["id"] for body in bodies(database)[1:]] == good
-    assert told.rows == {"written": 120, "spooled": 0, "lost": 1}
+    assert counts.rows == {"written": 120, "spooled": 0, "lost": 1}
     assert counted(database, "hourly_decisions", "gender") == 120
     assert len(table(database, "attributes")) == 119
     (said,) = [line.getMessage() for line in caplog.records if line.getMessage().startswith("lost: ")]
@@ -138,17 +138,17 @@ def test_one_row_that_cannot_be_written_costs_no_other(
 @pytest.mark.usefixtures("together")
 def test_a_row_that_no_database_would_take_does_not_stop_the_spool(tmp_path: Path, database: str) -> None:
     """What waits was not asked of the database yet: a text of this length is for PostgreSQL to refuse."""
-    told = Told()
-    record = recorder(tmp_path, database, told)
+    counts = RecordCounts()
+    record = recorder(tmp_path, database, counts)
     taken = [batch(2, seed, gender="Women") for seed in range(10)]
     taken[4] = with_id(taken[4], 1, ulid() + "X")
     with locked(database):
         for one in taken:
             record.take(one)
-        until(lambda: told.rows["spooled"] == 19)
+        until(lambda: counts.rows["spooled"] == 19)
     until(lambda: record.state == "on")
     record.close()
-    assert told.rows == {"written": 19, "spooled": 19, "lost": 1}
+    assert counts.rows == {"written": 19, "spooled": 19, "lost": 1}
     assert [body["id"] for body in bodies(database)] == [
         row.id for one in taken for row in one.rows if row is not taken[4].rows[1]
     ]
@@ -156,8 +156,8 @@ def test_a_row_that_no_database_would_take_does_not_stop_the_spool(tmp_path: Pat
 
 
 def test_a_lot_in_the_spool_that_the_database_refuses_goes_beside(tmp_path: Path, database: str) -> None:
-    told = Told()
-    record = recorder(tmp_path, database, told, durability="request")
+    counts = RecordCounts()
+    record = recorder(tmp_path, database, counts, durability="request")
     first = batch(1)
     record.take(first).result(60)
     with locked(database):
@@ -167,7 +167,7 @@ def test_a_lot_in_the_spool_that_the_database_refuses_goes_beside(tmp_path: Path
     until(lambda: record.state == "on")
     record.take(batch(1)).result(60)
     record.close()
-    assert told.rows == {"written": 4, "spooled": 4, "lost": 2}
+    assert counts.rows == {"written": 4, "spooled": 4, "lost": 2}
     assert len(bodies(database)) == 4
     assert [path.suffix for path in (tmp_path / "spool").iterdir()] == [".aside"]
 
@@ -175,8 +175,8 @@ def test_a_lot_in_the_spool_that_the_database_refuses_goes_beside(tmp_path: Path
 def test_who_waits_for_a_record_that_cannot_be_written_is_told_so_and_alone(
     tmp_path: Path, database: str
 ) -> None:
-    told = Told()
-    record = recorder(tmp_path, database, told, durability="request")
+    counts = RecordCounts()
+    record = recorder(tmp_path, database, counts, durability="request")
     with locked(database):
         good, bad = batch(2), with_risk(batch(2), 1, float("nan"))
         waiting = [record.take(one) for one in (batch(1), good, bad, batch(1))]
@@ -188,7 +188,7 @@ def test_who_waits_for_a_record_that_cannot_be_written_is_told_so_and_alone(
     until(lambda: record.state == "on")
     record.close()
     assert len(bodies(database)) == 4
-    assert told.rows["lost"] == 2
+    assert counts.rows["lost"] == 2
 
 
 class Booted:
@@ -219,8 +219,8 @@ def test_on_a_machine_just_booted_the_first_record_waits_for_none_and_dead_spool
         monkeypatch.setattr(f"evenhand.service.audit.{module}.time", Booted())
     monkeypatch.setattr("evenhand.service.audit.spool.ADOPT_S", 3600.0)
     (tmp_path / "spool" / "dead.spool").write_bytes((tmp_path / "copy").read_bytes())
-    told = Told()
-    record = recorder(tmp_path, told=told)
+    counts = RecordCounts()
+    record = recorder(tmp_path, counts=counts)
     record.take(batch(1))
-    until(lambda: told.rows["written"] == 4 and not (tmp_path / "spool/dead.spool").exists())
+    until(lambda: counts.rows["written"] == 4 and not (tmp_path / "spool/dead.spool").exists())
     record.close()

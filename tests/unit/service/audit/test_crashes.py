@@ -18,7 +18,7 @@ import pytest
 import record_writer
 from databases import Postgres
 from record_faults import away, locked
-from recording import Told, batch, bodies, counted, recorder, table
+from recording import RecordCounts, batch, bodies, counted, recorder, table
 from waiting import until
 
 from evenhand.service.audit.client import AuditClient
@@ -55,9 +55,11 @@ def test_twenty_kills_lose_nothing_that_was_acknowledged(tmp_path: Path, databas
     record = recorder(tmp_path, database)
     until(lambda: record.state == "on" and not list((tmp_path / "spool").glob("*")))
     record.close()
-    found = bodies(database)
-    assert acknowledged(said) <= {body["id"] for body in found}
-    assert counted(database, "hourly_decisions", "gender") == len(found) == len(table(database, "attributes"))
+    stored = bodies(database)
+    assert acknowledged(said) <= {body["id"] for body in stored}
+    assert (
+        counted(database, "hourly_decisions", "gender") == len(stored) == len(table(database, "attributes"))
+    )
 
 
 def kill(running: list[subprocess.Popen[bytes]]) -> None:
@@ -110,22 +112,22 @@ def server(request: pytest.FixtureRequest, database: str) -> Postgres | None:
 def test_a_database_that_goes_away_under_load_loses_nothing(
     tmp_path: Path, database: str, server: Postgres | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    told = Told()
-    record = recorder(tmp_path, database, told, durability="request")
+    counts = RecordCounts()
+    record = recorder(tmp_path, database, counts, durability="request")
     load = Load(record)
-    until(lambda: told.rows["written"] > 20)
+    until(lambda: counts.rows["written"] > 20)
     with away(database, server):
-        until(lambda: told.rows["spooled"] > 50)
+        until(lambda: counts.rows["spooled"] > 50)
         assert record.state == "spooling"
         assert record.spooled > 0
     until(lambda: record.state == "on")
-    now = told.rows["written"]
-    until(lambda: told.rows["written"] > now + 20)
+    now = counts.rows["written"]
+    until(lambda: counts.rows["written"] > now + 20)
     load.stop()
     record.close()
     ids = [body["id"] for body in bodies(database)]
     assert sorted(ids) == sorted(load.acknowledged)
-    assert told.rows["lost"] == told.depth == 0
+    assert counts.rows["lost"] == counts.depth == 0
     assert counted(database, "hourly_risk", "gender") == len(ids)
     said = [line.getMessage() for line in caplog.records if line.name == "evenhand.service.audit.writer"]
     assert [("goes to the spool" in line, "is back" in line) for line in said] == [
@@ -156,13 +158,13 @@ def test_a_database_that_is_away_at_the_start_is_waited_for(
 
 
 def test_what_a_dead_process_left_is_taken_over(tmp_path: Path, database: str) -> None:
-    record, told = recorder(tmp_path, database, durability="request"), Told()
+    record, counts = recorder(tmp_path, database, durability="request"), RecordCounts()
     with locked(database):
         record.take(batch(3)).result(600)
         left = next((tmp_path / "spool").iterdir())
         copy = left.read_bytes()
     until(lambda: record.state == "on")
-    other = recorder(tmp_path, database, told)
+    other = recorder(tmp_path, database, counts)
     # As after a crash between the commit and the end of the file: everything in it is on record already.
     (tmp_path / "spool" / "dead.spool").write_bytes(copy + copy[:40])
     until(lambda: not (tmp_path / "spool" / "dead.spool").exists())
@@ -177,8 +179,8 @@ def test_what_was_spooled_goes_before_what_is_new(
 ) -> None:
     monkeypatch.setattr("evenhand.service.audit.writer.BATCH_ROWS", 1)  # it takes many turns to catch up,
     monkeypatch.setattr("evenhand.service.audit.writer.CATCH_UP_S", 0.001)  # and something new comes at each
-    told = Told()
-    record = recorder(tmp_path, database, told, durability="request")
+    counts = RecordCounts()
+    record = recorder(tmp_path, database, counts, durability="request")
     taken = []
 
     def take() -> bool:
@@ -188,15 +190,15 @@ def test_what_was_spooled_goes_before_what_is_new(
 
     take()
     with locked(database):
-        until(lambda: take() or told.rows["spooled"] > 20)
+        until(lambda: take() or counts.rows["spooled"] > 20)
     until(lambda: take() or record.state == "on")
     record.close()
     assert [body["id"] for body in bodies(database)] == [one.rows[0].id for one in taken]
 
 
 def test_what_memory_keeps_goes_to_disk_as_soon_as_that_can_be(tmp_path: Path, database: str) -> None:
-    told, spool = Told(), tmp_path / "spool"
-    record = recorder(tmp_path, database, told)
+    counts, spool = RecordCounts(), tmp_path / "spool"
+    record = recorder(tmp_path, database, counts)
     spool.write_text("a file is no folder")
     with locked(database):
         record.take(batch(4))
@@ -204,37 +206,37 @@ def test_what_memory_keeps_goes_to_disk_as_soon_as_that_can_be(tmp_path: Path, d
         spool.unlink()
         until(lambda: list(spool.glob("*")))
         record.close()
-    assert told.rows == {"written": 0, "spooled": 0, "lost": 0}
+    assert counts.rows == {"written": 0, "spooled": 0, "lost": 0}
     recorder(tmp_path, database).close()
     assert len(bodies(database)) == 4
 
 
 def test_what_only_memory_had_at_the_end_is_counted_as_lost(tmp_path: Path, database: str) -> None:
-    told = Told()
-    record = recorder(tmp_path, database, told)
+    counts = RecordCounts()
+    record = recorder(tmp_path, database, counts)
     (tmp_path / "spool").write_text("a file is no folder")
     with locked(database):
         record.take(batch(4))
         record.close()
-    assert told.rows == {"written": 0, "spooled": 0, "lost": 4}
+    assert counts.rows == {"written": 0, "spooled": 0, "lost": 4}
 
 
 def test_neither_database_nor_disk(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory keeps what it can, and is written once the database is back; what is more is counted as lost."""
     monkeypatch.setattr("evenhand.service.audit.spool.MEMORY_ROWS", 10)
-    told = Told()
-    record = recorder(tmp_path, database, told)
+    counts = RecordCounts()
+    record = recorder(tmp_path, database, counts)
     record.take(batch(1))
-    until(lambda: told.rows["written"] == 1)
+    until(lambda: counts.rows["written"] == 1)
     (tmp_path / "spool").write_text("a file is no folder")
     with locked(database):
         for kept, lost in ((4, 0), (8, 0), (8, 4)):
             record.take(batch(4))
-            until(lambda kept=kept, lost=lost: (record.spooled, told.rows["lost"]) == (kept, lost))
+            until(lambda kept=kept, lost=lost: (record.spooled, counts.rows["lost"]) == (kept, lost))
         assert record.state == "spooling"
     until(lambda: record.state == "on")
     record.close()
-    assert told.rows == {"written": 9, "spooled": 0, "lost": 4}
+    assert counts.rows == {"written": 9, "spooled": 0, "lost": 4}
     assert len(bodies(database)) == 9
 
 
@@ -252,31 +254,31 @@ WITHOUT_MEMORY = {
 def test_records_outlast_memory_that_runs_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, places: list[str]
 ) -> None:
-    url, told = f"sqlite:///{tmp_path / 'record.db'}", Told()
-    record = recorder(tmp_path, url, told)
+    url, counts = f"sqlite:///{tmp_path / 'record.db'}", RecordCounts()
+    record = recorder(tmp_path, url, counts)
     full = True
 
     def failing(whole: Callable[..., object]) -> Callable[..., object]:
-        def work(*given: Any) -> object:
+        def work(*arguments: Any) -> object:
             if full:
                 tried.append(whole)
                 raise MemoryError
-            return whole(*given)
+            return whole(*arguments)
 
         return work
 
     tried: list[object] = []
     for place in places:
         owner, _, name = place.rpartition(".")
-        found = pkgutil.resolve_name(owner)
-        monkeypatch.setattr(found, name, failing(getattr(found, name)))
+        target = pkgutil.resolve_name(owner)
+        monkeypatch.setattr(target, name, failing(getattr(target, name)))
     taken = batch(3, gender="Women")
     record.take(taken)
     until(lambda: len(set(tried)) == len(places))
     full = False
-    until(lambda: record.state == "on" and told.rows["written"] == 3)
+    until(lambda: record.state == "on" and counts.rows["written"] == 3)
     record.close()
-    assert told.rows["lost"] == told.depth == 0
+    assert counts.rows["lost"] == counts.depth == 0
     assert [body["id"] for body in bodies(url)] == [row.id for row in taken.rows]
     assert counted(url, "hourly_risk", "gender") == 3
 
@@ -284,8 +286,8 @@ def test_records_outlast_memory_that_runs_out(
 def test_a_thread_that_cannot_be_had_does_not_keep_the_record_in_the_spool(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url, told = f"sqlite:///{tmp_path / 'record.db'}", Told()
-    record = recorder(tmp_path, url, told, durability="request")
+    url, counts = f"sqlite:///{tmp_path / 'record.db'}", RecordCounts()
+    record = recorder(tmp_path, url, counts, durability="request")
     whole = threading.Thread.start
 
     def start_none(thread: threading.Thread) -> None:
@@ -296,7 +298,7 @@ def test_a_thread_that_cannot_be_had_does_not_keep_the_record_in_the_spool(
     monkeypatch.setattr(threading.Thread, "start", start_none)
     with locked(url):
         record.take(batch(4)).result(600)
-        assert told.rows == {"written": 0, "spooled": 4, "lost": 0}
+        assert counts.rows == {"written": 0, "spooled": 4, "lost": 0}
     until(lambda: record.state == "on")
     record.close()
     assert len(bodies(url)) == 4

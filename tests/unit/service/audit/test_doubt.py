@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from databases import Postgres
 from record_faults import Cutter
-from recording import Told, batch, bodies, counted, recorder
+from recording import RecordCounts, batch, bodies, counted, recorder
 from waiting import until
 
 from evenhand.service.audit.feedback import Feedback
@@ -28,12 +28,14 @@ def cutter(postgres: Postgres) -> Iterator[Cutter]:
 def test_a_commit_whose_answer_was_lost_counts_once(
     tmp_path: Path, postgres: Postgres, cutter: Cutter
 ) -> None:
-    url, told = postgres.create(), Told()
-    record = recorder(tmp_path, url.replace(str(postgres.port), str(cutter.port)), told, durability="request")
+    url, counts = postgres.create(), RecordCounts()
+    record = recorder(
+        tmp_path, url.replace(str(postgres.port), str(cutter.port)), counts, durability="request"
+    )
     record.take(batch(1)).result(600)
     cutter.cuts = 1
     record.take(batch(3, gender="Women")).result(600)
-    assert told.rows["spooled"] == 3
+    assert counts.rows["spooled"] == 3
     until(lambda: record.state == "on")
     record.take(batch(1)).result(600)
     record.close()
@@ -49,11 +51,11 @@ def test_feedback_whose_commit_was_in_doubt_is_sent_again_and_counts_once(
     record = recorder(tmp_path, url.replace(str(postgres.port), str(cutter.port)), durability="request")
     taken = batch(1, gender="Women")
     record.take(taken).result(600)
-    asked = [Feedback(taken.rows[0].id, "toxic")]
+    items = [Feedback(taken.rows[0].id, "toxic")]
     cutter.cuts = 1
     with pytest.raises(RecordAway):
-        record.feedback(asked)
-    assert [joined.result for joined in record.feedback(asked)] == ["duplicate"]
+        record.feedback(items)
+    assert [joined.result for joined in record.feedback(items)] == ["duplicate"]
     record.close()
     assert counted(url, "hourly_outcomes", "gender") == 1
 
@@ -89,14 +91,14 @@ def test_a_database_file_that_was_restored_is_the_one_that_is_written(tmp_path: 
 def test_what_cannot_be_put_into_words_is_counted_as_lost_and_the_writer_goes_on(
     tmp_path: Path, database: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    told = Told()
-    record = recorder(tmp_path, database, told, durability="request")
+    counts = RecordCounts()
+    record = recorder(tmp_path, database, counts, durability="request")
     broken = batch(2, no_such_attribute="x")
     with pytest.raises(RecordAway):
         record.take(broken).result(600)
     record.take(batch(1)).result(600)
     record.close()
-    assert told.rows == {"written": 1, "spooled": 0, "lost": 2}
+    assert counts.rows == {"written": 1, "spooled": 0, "lost": 2}
     assert len(bodies(database)) == 1
     assert "please report this" in caplog.text
 
@@ -106,14 +108,14 @@ def test_more_than_memory_holds_is_lost_and_said_once(
 ) -> None:
     monkeypatch.setattr("evenhand.service.audit.writer.MEMORY_ROWS", 3)
     monkeypatch.setattr("evenhand.service.audit.client.FLUSH_S", 3600.0)
-    told = Told()
-    record = recorder(tmp_path, "", told)
+    counts = RecordCounts()
+    record = recorder(tmp_path, "", counts)
     record.take(batch(1))
-    until(lambda: told.rows["written"] == 1)  # the next flush is an hour away
+    until(lambda: counts.rows["written"] == 1)  # the next flush is an hour away
     for _ in range(5):
         record.take(batch(1))
     record.close()
-    assert told.rows == {"written": 4, "spooled": 0, "lost": 2}
+    assert counts.rows == {"written": 4, "spooled": 0, "lost": 2}
     assert [line.levelname for line in caplog.records if "records are lost" in line.message] == ["CRITICAL"]
 
 

@@ -40,11 +40,11 @@ def one(record: AuditClient, name: str, label: str | None = None, **groups: str)
 
 def cells(url: str, name: str, attribute: str) -> dict[tuple[str, str], int]:
     """Numbers by group and source."""
-    found: Counter[tuple[str, str]] = Counter()
+    totals: Counter[tuple[str, str]] = Counter()
     for row in table(url, name):
         if row[2] == attribute:
-            found[row[3], row[4]] += row[-2]
-    return dict(found)
+            totals[row[3], row[4]] += row[-2]
+    return dict(totals)
 
 
 def test_a_label_joins_once_and_stays(record: AuditClient, database: str) -> None:
@@ -63,7 +63,7 @@ def test_what_cannot_be_joined_says_why_and_never_what_was_sent(record: AuditCli
     (name,) = decide(record)
     long_ago_ms = time.time_ns() // 1_000_000 - 91 * DAY_MS
     old = "".join(ALPHABET[long_ago_ms >> shift & 31] for shift in range(45, -1, -5)) + name[10:]
-    asked = [
+    items = [
         Feedback(ulid(), "toxic"),
         Feedback("no id\0", "toxic"),
         Feedback(name, "secret"),
@@ -71,10 +71,10 @@ def test_what_cannot_be_joined_says_why_and_never_what_was_sent(record: AuditCli
         Feedback(name),
         Feedback(old, "toxic"),
     ]
-    found = record.feedback(asked)
-    assert [joined.result for joined in found] == ["orphan", "orphan", "error", "error", "error", "expired"]
-    assert not any("secret" in (joined.message or "") for joined in found)
-    assert all(joined.message for joined in found if joined.result == "error")
+    results = record.feedback(items)
+    assert [joined.result for joined in results] == ["orphan", "orphan", "error", "error", "error", "expired"]
+    assert not any("secret" in (joined.message or "") for joined in results)
+    assert all(joined.message for joined in results if joined.result == "error")
     assert len(bodies(database)) == 1
 
 
@@ -140,19 +140,19 @@ def test_a_group_known_at_serving_is_not_counted_again(record: AuditClient, data
 
 
 def test_the_order_of_labels_and_groups_changes_no_count(record: AuditClient, database: str) -> None:
-    told: list[dict[str, Any]] = [{"label": "toxic"}, {"gender": "Women"}, {"race": "Arab"}]
-    found = []
-    for order in itertools.permutations(told):
+    items: list[dict[str, Any]] = [{"label": "toxic"}, {"gender": "Women"}, {"race": "Arab"}]
+    changes = []
+    for order in itertools.permutations(items):
         (name,) = decide(record)
         before = table(database, "hourly_outcomes"), table(database, "hourly_decisions")
         for item in order:
             assert one(record, name, **item).result == "joined"
         after = table(database, "hourly_outcomes"), table(database, "hourly_decisions")
-        found.append([added(*pair) for pair in zip(before, after, strict=True)])
-    assert all(each == found[0] for each in found)
-    outcomes = {(key[2], key[3], key[4]) for key in found[0][0]}
+        changes.append([added(*pair) for pair in zip(before, after, strict=True)])
+    assert all(each == changes[0] for each in changes)
+    outcomes = {(key[2], key[3], key[4]) for key in changes[0][0]}
     assert {("gender", "Women", "declared"), ("race", "Arab", "declared")} < outcomes
-    assert {key[2] for key in found[0][0] if key[4] == "inferred"} == {
+    assert {key[2] for key in changes[0][0] if key[4] == "inferred"} == {
         "race",
         "religion",
         "gender",
@@ -167,9 +167,9 @@ def added(before: list[tuple[Any, ...]], after: list[tuple[Any, ...]]) -> dict[t
 
 def test_one_bulk_may_say_the_same_twice(record: AuditClient, database: str) -> None:
     names = decide(record, 700)
-    asked = [Feedback(name, "toxic") for name in names for _ in range(2)]
-    found = [joined.result for joined in record.feedback(asked)]
-    assert found == ["joined", "duplicate"] * 700
+    items = [Feedback(name, "toxic") for name in names for _ in range(2)]
+    results = [joined.result for joined in record.feedback(items)]
+    assert results == ["joined", "duplicate"] * 700
     assert len(bodies(database)) == 1400
     assert sum(cells(database, "hourly_outcomes", "race").values()) == 700
 
@@ -178,11 +178,11 @@ def test_of_two_replicas_that_are_told_the_same_one_joins(tmp_path: Path, databa
     replicas = [recorder(tmp_path, database) for _ in range(2)]
     names = decide(replicas[0], 40)
     with ThreadPoolExecutor(8) as pool:
-        asked = [(replica, name) for name in names for replica in (*replicas, *replicas)]
-        found = Counter(pool.map(lambda ask: one(ask[0], ask[1], "toxic", gender="Men").result, asked))
+        requests = [(replica, name) for name in names for replica in (*replicas, *replicas)]
+        results = Counter(pool.map(lambda ask: one(ask[0], ask[1], "toxic", gender="Men").result, requests))
     for replica in replicas:
         replica.close()
-    assert found == {"joined": 40, "duplicate": 120}
+    assert results == {"joined": 40, "duplicate": 120}
     assert sum(cells(database, "hourly_outcomes", "gender").values()) == 80  # inferred and declared
     assert len(bodies(database)) == 40 * 3
 

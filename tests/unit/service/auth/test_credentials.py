@@ -16,7 +16,7 @@ VALUES = st.one_of(
 
 
 @pytest.mark.parametrize(
-    ("headers", "found"),
+    ("headers", "expected"),
     [
         ([], None),
         ([(b"authorization", b"Bearer abc")], "abc"),
@@ -30,8 +30,8 @@ VALUES = st.one_of(
         ([(b"cookie", b"x-api-key=abc")], None),
     ],
 )
-def test_where_a_credential_is(headers: list[tuple[bytes, bytes]], found: str | None) -> None:
-    assert credential(headers) == found
+def test_where_a_credential_is(headers: list[tuple[bytes, bytes]], expected: str | None) -> None:
+    assert credential(headers) == expected
 
 
 @pytest.mark.parametrize(
@@ -58,13 +58,13 @@ def test_what_is_ambiguous_or_impossible_is_refused(headers: list[tuple[bytes, b
 @given(st.lists(st.tuples(NAMES, VALUES), max_size=4))
 def test_whatever_is_sent_there_is_a_plain_word_or_nothing(headers: list[tuple[bytes, bytes]]) -> None:
     try:
-        found = credential(headers)
+        word = credential(headers)
     except Malformed:
         return
-    if found is None:
+    if word is None:
         assert not any(name == b"x-api-key" for name, _ in headers)
         return
-    assert found.isascii()
-    assert not set(found) & set(" \t\r\n,;\"'")
-    assert sum(found.encode() in value for _, value in headers) >= 1
-    assert find([], found) is None
+    assert word.isascii()
+    assert not set(word) & set(" \t\r\n,;\"'")
+    assert sum(word.encode() in value for _, value in headers) >= 1
+    assert find([], word) is None

@@ -70,16 +70,16 @@ def tokens(tmp_path_factory: pytest.TempPathFactory) -> TokenVerifier:
 def test_scopes_come_from_the_claim_that_is_set(
     tokens: TokenVerifier, claim: object, scopes: set[str]
 ) -> None:
-    found = tokens.verify(token(PRIVATE, roles=claim, scope="admin"), 0.0)
-    assert found == Bearer("me", frozenset(scopes))
+    bearer = tokens.verify(token(PRIVATE, roles=claim, scope="admin"), 0.0)
+    assert bearer == Bearer("me", frozenset(scopes))
 
 
 @pytest.mark.parametrize("exp", [float("inf"), float("nan"), "soon", 2**70, -1, [], None])
 def test_an_end_that_is_no_time_is_refused(tokens: TokenVerifier, exp: object) -> None:
     said = {"iss": "i", "aud": "a", "sub": "me", "exp": exp}
     signed = ".".join(encoded(json.dumps(part).encode()) for part in ({"alg": "EdDSA", "typ": "JWT"}, said))
-    found = tokens.verify(f"{signed}.{encoded(PRIVATE.sign(signed.encode()))}", 0.0)
-    assert found is None or exp == 2**70
+    bearer = tokens.verify(f"{signed}.{encoded(PRIVATE.sign(signed.encode()))}", 0.0)
+    assert bearer is None or exp == 2**70
 
 
 @settings(deadline=None)

@@ -105,10 +105,10 @@ def test_a_wrong_line_is_named_by_its_number(tmp_path: Path, line: str) -> None:
 def test_any_content_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     file = write(tmp_path_factory.getbasetemp() / "any-keys", content)
     try:
-        found = read_keys(file)
+        keys = read_keys(file)
     except AccessError:
         return
-    assert len(found) <= content.count(b"sha256:")
+    assert len(keys) <= content.count(b"sha256:")
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:

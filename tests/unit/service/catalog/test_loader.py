@@ -11,7 +11,7 @@ CPU = ("CPUExecutionProvider",)
 
 
 @pytest.mark.parametrize(
-    ("cores", "given", "usual", "wide"),
+    ("cores", "options", "usual", "wide"),
     [
         (8, {}, Session(1, CPU, 0), Session(8, CPU, SPIN_US)),
         (8, {"workers": 2}, Session(1, CPU, 0), Session(4, CPU, SPIN_US)),
@@ -23,10 +23,10 @@ CPU = ("CPUExecutionProvider",)
     ids=["a core per worker", "processes", "two workers", "one worker", "threads as told", "one core"],
 )
 def test_a_run_that_is_alone_gets_what_the_lanes_share(
-    monkeypatch: pytest.MonkeyPatch, cores: int, given: dict[str, int], usual: Session, wide: Session | None
+    monkeypatch: pytest.MonkeyPatch, cores: int, options: dict[str, int], usual: Session, wide: Session | None
 ) -> None:
     monkeypatch.setattr(loader, "cores", lambda: cores)
-    settings = load(bundles=("bundles/hatexplain-toxicity",), **given)
+    settings = load(bundles=("bundles/hatexplain-toxicity",), **options)
     assert session_of(settings) == usual
     assert wide_of(settings) == wide
 

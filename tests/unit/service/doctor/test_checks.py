@@ -68,11 +68,11 @@ def test_a_healthy_installation_has_no_finding_and_is_not_changed(
     before = {
         path: path.stat().st_mtime_ns for path in state.iterdir() if path.suffix not in (".db-shm", ".db-wal")
     }
-    found = run(str(demo))
+    result = run(str(demo))
     # What else is installed, and how full the disk is, is not the test's to decide.
-    bad = [line for line in found.stdout.splitlines() if line.startswith(("warning", "problem"))]
-    assert not [line for line in bad if line.split()[1] not in ("versions", "disk", "files")], found.stdout
-    assert "3 records" in found.stdout
+    bad = [line for line in result.stdout.splitlines() if line.startswith(("warning", "problem"))]
+    assert not [line for line in bad if line.split()[1] not in ("versions", "disk", "files")], result.stdout
+    assert "3 records" in result.stdout
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
@@ -108,9 +108,9 @@ def test_settings_say_where_they_came_from_and_hide_what_is_secret(
 
 def test_settings_that_cannot_be_read_are_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVENHAND_WORKRES", "2")
-    found = run()
-    assert found.exit_code == 2
-    assert "did you mean EVENHAND_WORKERS?" in found.stdout
+    result = run()
+    assert result.exit_code == 2
+    assert "did you mean EVENHAND_WORKERS?" in result.stdout
 
 
 def test_a_damaged_bundle_and_one_that_is_named_twice(demo: Path, altered: Callable[..., Path]) -> None:
@@ -153,9 +153,9 @@ def test_a_key_that_is_gone_and_one_of_another_record(state: Path, tmp_path: Pat
     assert record(state)["key"].state == "warning"
     (state / "record.key").write_text("ab" * 32)
     (state / "record.key").chmod(0o600)
-    found = record(state)["database"]
-    assert found.state == "problem"
-    assert "another key" in found.said
+    finding = record(state)["database"]
+    assert finding.state == "problem"
+    assert "another key" in finding.said
 
 
 def test_a_database_that_is_away_is_none_or_is_of_another_version(state: Path) -> None:
@@ -183,9 +183,9 @@ def test_a_database_of_either_kind_is_asked(tmp_path: Path, database: str) -> No
     writing = recorder(folder, database)
     writing.take(batch(3))
     writing.close()
-    found = record(folder, database)
-    assert found["database"].said.startswith(database.split(":")[0].split("+")[0])
-    assert found["chain"].said.startswith("3 records")
+    findings = record(folder, database)
+    assert findings["database"].said.startswith(database.split(":")[0].split("+")[0])
+    assert findings["chain"].said.startswith("3 records")
 
 
 def test_a_chain_that_is_cut_unsigned_or_of_tomorrow(state: Path) -> None:
@@ -200,8 +200,8 @@ def test_a_chain_that_is_cut_unsigned_or_of_tomorrow(state: Path) -> None:
     assert record(state)["clock"].state == "problem"
     with database:
         database.execute("DELETE FROM records WHERE seq = (SELECT max(seq) FROM records)")
-    found = record(state)["chain"]
-    assert (found.state, found.do) == ("problem", "Run: evenhand audit verify")
+    finding = record(state)["chain"]
+    assert (finding.state, finding.do) == ("problem", "Run: evenhand audit verify")
     database.close()
 
 
@@ -214,9 +214,9 @@ def test_a_spool_that_was_left_over_and_one_of_a_service_that_runs(tmp_path: Pat
     spool.append(make([batch(2)], load_keys(folder / "record.key")))
     assert "a service that runs" in record(folder)["spool"].said
     spool.close()
-    found = record(folder)["spool"]
-    assert found.state == "warning"
-    assert "keep this folder" in found.do
+    finding = record(folder)["spool"]
+    assert finding.state == "warning"
+    assert "keep this folder" in finding.do
     (folder / "spool" / "01.aside").touch()
     assert "01.aside" in record(folder)["spool"].said
 
@@ -315,13 +315,13 @@ def test_a_port_that_is_taken(who: type[BaseHTTPRequestHandler], said: str) -> N
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        found = checks.check_port("127.0.0.1", server.server_port)
+        finding = checks.check_port("127.0.0.1", server.server_port)
     finally:
         server.shutdown()
         thread.join()
         server.server_close()
-    assert found.state == "problem"
-    assert said in found.said
+    assert finding.state == "problem"
+    assert said in finding.said
     assert checks.check_port("127.0.0.1", server.server_port).state == "ok"
     assert checks.check_port("192.0.2.1", 8000).state == "problem"
 

@@ -56,8 +56,8 @@ class Case:
 
 async def test_each_caller_gets_its_own_rows() -> None:
     async with Case(Runner()) as batcher:
-        found = await asyncio.gather(*(batcher.submit([i, i + 1000]) for i in range(50)))
-    assert found == [[2 * i, 2 * i + 2000] for i in range(50)]
+        answers = await asyncio.gather(*(batcher.submit([i, i + 1000]) for i in range(50)))
+    assert answers == [[2 * i, 2 * i + 2000] for i in range(50)]
 
 
 async def test_a_lone_row_does_not_wait() -> None:
@@ -125,9 +125,9 @@ async def test_only_the_poisoned_row_fails() -> None:
         tasks = [asyncio.create_task(batcher.submit([i])) for i in range(32)]
         await asyncio.sleep(0.02)
         runner.free.set()
-        found = [(await task)[0] for task in tasks]
+        results = [(await task)[0] for task in tasks]
         assert await batcher.submit([100]) == [200]
-    for i, result in enumerate(found):
+    for i, result in enumerate(results):
         assert isinstance(result, EngineFailed) if i in (7, 21) else result == 2 * i
 
 
@@ -249,7 +249,7 @@ async def test_what_ends_the_thread_answers_the_batch_in_flight_and_the_next_one
 
     case = Case(Deadly())
     async with case as batcher:
-        (found,) = await batcher.submit([13])
-        assert isinstance(found, EngineFailed)
+        (result,) = await batcher.submit([13])
+        assert isinstance(result, EngineFailed)
         assert case.workers.problem is not None
         assert await batcher.submit([1]) == [2]

@@ -21,9 +21,9 @@ TOXIC, FINE = [-1.0, 1.0], [1.0, -1.0]
 
 @pytest.fixture(scope="module")
 def manifest(demo: Path) -> Manifest:
-    found = read_manifest(demo)[0]
-    assert found.labels == ["not toxic", "toxic"]
-    return found
+    demo_manifest = read_manifest(demo)[0]
+    assert demo_manifest.labels == ["not toxic", "toxic"]
+    return demo_manifest
 
 
 def scores(logits: list[float], base: list[float], shadow: list[float], flagged: list[bool]) -> Scores:
@@ -36,37 +36,37 @@ def modes(*codes: int) -> np.ndarray:
 
 
 def test_an_unflagged_row_gets_the_base_answer(manifest: Manifest) -> None:
-    found = decide(scores(TOXIC, TOXIC, TOXIC, [False] * 4), modes(*[APPLY] * 4), manifest)
-    assert (found.final, found.corrected, found.shadow) == (found.base, False, None)
-    assert {verdict.result for verdict in found.verdicts} == {None}
+    decision = decide(scores(TOXIC, TOXIC, TOXIC, [False] * 4), modes(*[APPLY] * 4), manifest)
+    assert (decision.final, decision.corrected, decision.shadow) == (decision.base, False, None)
+    assert {verdict.result for verdict in decision.verdicts} == {None}
 
 
 def test_an_applied_correction_is_served_beside_the_base(manifest: Manifest) -> None:
-    found = decide(scores(FINE, TOXIC, FINE, [True, False, False, False]), modes(*[APPLY] * 4), manifest)
-    assert (found.final.label, found.base.label, found.corrected) == ("not toxic", "toxic", True)
-    assert found.final.favourable
-    assert not found.base.favourable
-    assert [verdict.result for verdict in found.verdicts] == ["applied", None, None, None]
-    assert found.verdicts[0].risk == pytest.approx(0.9)
+    decision = decide(scores(FINE, TOXIC, FINE, [True, False, False, False]), modes(*[APPLY] * 4), manifest)
+    assert (decision.final.label, decision.base.label, decision.corrected) == ("not toxic", "toxic", True)
+    assert decision.final.favourable
+    assert not decision.base.favourable
+    assert [verdict.result for verdict in decision.verdicts] == ["applied", None, None, None]
+    assert decision.verdicts[0].risk == pytest.approx(0.9)
 
 
 def test_modes_of_attributes_are_told_apart(manifest: Manifest) -> None:
-    found = decide(scores(TOXIC, TOXIC, FINE, [True] * 4), modes(SHADOW, OFF, SHADOW, OFF), manifest)
-    assert [verdict.result for verdict in found.verdicts] == ["shadow", "off", "shadow", "off"]
-    assert (found.final.label, found.corrected) == ("toxic", False)
-    assert found.shadow is not None
-    assert found.shadow.label == "not toxic"
+    decision = decide(scores(TOXIC, TOXIC, FINE, [True] * 4), modes(SHADOW, OFF, SHADOW, OFF), manifest)
+    assert [verdict.result for verdict in decision.verdicts] == ["shadow", "off", "shadow", "off"]
+    assert (decision.final.label, decision.corrected) == ("toxic", False)
+    assert decision.shadow is not None
+    assert decision.shadow.label == "not toxic"
 
 
 @pytest.mark.parametrize("broken", [[np.nan, 0.0], [np.inf, 0.0], [-np.inf, 1.0]])
 def test_a_correction_that_overflows_serves_the_base_and_is_marked(
     manifest: Manifest, broken: list[float]
 ) -> None:
-    found = decide(
+    decision = decide(
         scores(broken, TOXIC, broken, [True, True, False, False]), modes(APPLY, SHADOW, 2, 2), manifest
     )
-    assert (found.final, found.corrected, found.shadow) == (found.base, False, None)
-    assert [verdict.result for verdict in found.verdicts] == ["error", "error", None, None]
+    assert (decision.final, decision.corrected, decision.shadow) == (decision.base, False, None)
+    assert [verdict.result for verdict in decision.verdicts] == ["error", "error", None, None]
 
 
 def test_a_base_that_is_no_number_fails_the_row(manifest: Manifest) -> None:
@@ -77,6 +77,6 @@ def test_a_base_that_is_no_number_fails_the_row(manifest: Manifest) -> None:
 @given(st.lists(st.floats(-(2.0**127), 2.0**127, width=32), min_size=2, max_size=2))
 def test_probabilities_are_probabilities_at_any_scale(logits: list[float]) -> None:
     manifest = read_manifest(DEMO)[0]
-    found = answer(np.array(logits, dtype=np.float32), manifest)
-    assert sum(found.scores.values()) == pytest.approx(1.0)
-    assert found.score == max(found.scores.values())
+    prediction = answer(np.array(logits, dtype=np.float32), manifest)
+    assert sum(prediction.scores.values()) == pytest.approx(1.0)
+    assert prediction.score == max(prediction.scores.values())

@@ -57,9 +57,9 @@ def test_a_graph_whose_canary_does_not_sing_is_not_served(
     whole = Engine._score
 
     def score(self: Engine, runner: Runner, examples: list[Example]) -> list[Scores]:
-        found = whole(self, runner, examples)
+        results = whole(self, runner, examples)
         wrong = len(examples) if broken is None else broken
-        return [replace(scores, base=scores.base + np.float32(wrong)) for scores in found]
+        return [replace(scores, base=scores.base + np.float32(wrong)) for scores in results]
 
     monkeypatch.setattr(Engine, "_score", score)
     with pytest.raises(RuntimeError, match=message):
@@ -77,9 +77,9 @@ def test_a_run_that_is_alone_has_all_cores_and_the_same_answer(
         runner = make(bundle, session)
         answer = runner.run
 
-        def run(*given: Any) -> GraphOutputs:
+        def run(*arguments: Any) -> GraphOutputs:
             ran.append(session)
-            return answer(*given)
+            return answer(*arguments)
 
         runner.run = run  # type: ignore[method-assign]
         return runner

@@ -50,33 +50,33 @@ async def test_lanes_are_ready_once_each_has_answered_its_canary() -> None:
     await workers.stop()
 
 
-async def test_a_run_is_alone_while_no_other_worker_runs_and_nothing_waits() -> None:
-    found: list[bool] = []
+async def test_a_run_is_alone_while_no_other_lane_runs_and_nothing_waits() -> None:
+    alone: list[bool] = []
     workers = Workers(2, lambda: None, stall_s=5.0)
     gate = threading.Event()
 
     def last() -> None:
-        found.append(workers.is_alone)
+        alone.append(workers.is_alone)
 
     def first() -> None:
-        found.append(workers.is_alone)
+        alone.append(workers.is_alone)
         gate.wait(600)
 
     one, other = Work(first), Work()
     workers.add(one)
     workers.add(other)
     await workers.start()
-    await until(lambda: len(found) == 1)
+    await until(lambda: len(alone) == 1)
     other.jobs.append(last)
     workers.wake()
-    await until(lambda: len(found) == 2)
+    await until(lambda: len(alone) == 2)
     gate.set()
     await until(lambda: not any(worker.busy_s for worker in workers._workers))
     other.jobs.extend([last, last])
     workers.wake()
-    await until(lambda: len(found) == 4)
-    assert found[:2] == [True, False]
-    assert found[2] is False  # one more waits
+    await until(lambda: len(alone) == 4)
+    assert alone[:2] == [True, False]
+    assert alone[2] is False  # one more waits
     await workers.stop()
 
 

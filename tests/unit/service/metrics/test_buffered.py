@@ -45,5 +45,5 @@ def test_what_is_out_is_what_came_in_up_to_the_last_full_lot(
         if place % every == 0:
             buffer.flush()
             out = place + 1 if place + 1 - out >= least else out
-    found = {cell: registry.get_sample_value("seen_total", {"cell": cell}) or 0 for cell in "abc"}
-    assert found == {cell: cells[:out].count(cell) for cell in "abc"}
+    totals = {cell: registry.get_sample_value("seen_total", {"cell": cell}) or 0 for cell in "abc"}
+    assert totals == {cell: cells[:out].count(cell) for cell in "abc"}

@@ -1,4 +1,4 @@
-"""Every disparity from the counters equals Fairlearn's on the same rows; odd rows have an explicit result each."""
+"""Every disparity from the counters equals Fairlearn's on the same rows; odd rows have explicit results."""
 
 import math
 from pathlib import Path
@@ -61,14 +61,14 @@ class Counting:
 
     def total(self, name: str, **labels: str) -> float:
         self.metrics.flush()
-        found = [
+        values = [
             sample.value
             for family in self.registry.collect()
             for sample in family.samples
             if sample.name == name and labels.items() <= sample.labels.items()
         ]
-        assert found, (name, labels)
-        return sum(found)
+        assert values, (name, labels)
+        return sum(values)
 
 
 rows = st.lists(
@@ -87,7 +87,7 @@ def test_selection_rates_and_outcomes_equal_fairlearn(manifest: Manifest, drawn:
         counted.metrics.fairness.joined(joined(manifest, base, final, label, (("race", group, "declared"),)))
     groups, truth, base, final = (np.array(column) for column in zip(*drawn, strict=True))
     for answer, predicted in (("base", base), ("final", final)):
-        given_ = {"y_true": truth, "y_pred": predicted, "sensitive_features": groups}
+        columns = {"y_true": truth, "y_pred": predicted, "sensitive_features": groups}
 
         def rate(
             group: str, of: str = "evenhand_decisions_total", answer: str = answer, **condition: str
@@ -97,18 +97,18 @@ def test_selection_rates_and_outcomes_equal_fairlearn(manifest: Manifest, drawn:
 
         selection = [rate(group) for group in GROUPS]
         assert max(selection) - min(selection) == pytest.approx(
-            fl.demographic_parity_difference(**given_), abs=1e-12
+            fl.demographic_parity_difference(**columns), abs=1e-12
         )
         if max(selection):
             assert min(selection) / max(selection) == pytest.approx(
-                fl.demographic_parity_ratio(**given_), abs=1e-12
+                fl.demographic_parity_ratio(**columns), abs=1e-12
             )
         tpr, fpr = (
             [rate(group, "evenhand_outcomes_total", label=label) for group in GROUPS] for label in ("1", "0")
         )
         gaps = [max(rates) - min(rates) for rates in (tpr, fpr)]
-        assert gaps[0] == pytest.approx(fl.equal_opportunity_difference(**given_), abs=1e-12)
-        assert max(gaps) == pytest.approx(fl.equalized_odds_difference(**given_), abs=1e-12)
+        assert gaps[0] == pytest.approx(fl.equal_opportunity_difference(**columns), abs=1e-12)
+        assert max(gaps) == pytest.approx(fl.equalized_odds_difference(**columns), abs=1e-12)
 
 
 def test_a_row_counts_once_per_attribute_declared_or_inferred(manifest: Manifest) -> None:
@@ -156,8 +156,10 @@ def test_a_row_that_failed_is_no_decision(manifest: Manifest) -> None:
 
 def test_groups_declared_later_count_a_decision_and_its_label_once(manifest: Manifest) -> None:
     counted = Counting(manifest)
-    found = joined(manifest, False, True, True, (("race", "Arab", "declared"),), (("race", "Arab"),), p=0.95)
-    counted.metrics.fairness.joined(found)
+    feedback = joined(
+        manifest, False, True, True, (("race", "Arab", "declared"),), (("race", "Arab"),), p=0.95
+    )
+    counted.metrics.fairness.joined(feedback)
     cell = {"attribute": "race", "group": "Arab", "source": "declared"}
     assert counted.total("evenhand_decisions_total", **cell, base="0", final="1") == 1
     assert counted.total("evenhand_outcomes_total", **cell, base="0", final="1", label="1") == 1

@@ -23,17 +23,17 @@ def rows(group: str, label: bool | None, **counts: int) -> list[Answered]:
 
 
 def test_changed_mended_and_broken_are_counted_on_the_same_rows() -> None:
-    told = judged(
+    verdict = judged(
         rows("none", True, ny=3, yn=2, yy=5) + rows("a", False, ny=7, yn=11) + rows("b", None, yn=4)
     )
-    assert {key: told[key] for key in ("changed", "mended", "broken", "labels", "rows")} == {
+    assert {key: verdict[key] for key in ("changed", "mended", "broken", "labels", "rows")} == {
         "changed": 27,
         "mended": 14,
         "broken": 9,
         "labels": 28,
         "rows": 32,
     }
-    assert told["accuracy_change"]["value"] == pytest.approx(5 / 28)
+    assert verdict["accuracy_change"]["value"] == pytest.approx(5 / 28)
 
 
 def test_more_errors_are_a_breach_once_they_are_sure() -> None:
@@ -47,9 +47,9 @@ def test_more_errors_are_a_breach_once_they_are_sure() -> None:
 
 
 def test_a_gap_that_grew_surely_is_a_breach_even_without_labels() -> None:
-    told = judged(rows("none", None, yy=500, ny=100, nn=400) + rows("a", None, yy=400, yn=50, nn=550))
-    assert told["state"] == BREACH
-    assert told["why"] == (
+    verdict = judged(rows("none", None, yy=500, ny=100, nn=400) + rows("a", None, yy=400, yn=50, nn=550))
+    assert verdict["state"] == BREACH
+    assert verdict["why"] == (
         "It widened the gap in favourable answers between “none” and “a”: 5.0 points became 20.0."
     )
     turned = judged(rows("none", None, ny=900, nn=100) + rows("a", None, yy=100, yn=100, nn=800))
@@ -57,23 +57,23 @@ def test_a_gap_that_grew_surely_is_a_breach_even_without_labels() -> None:
 
 
 def test_a_gap_that_grew_by_a_few_rows_is_no_evidence() -> None:
-    told = judged(rows("none", True, yy=500, ny=3, nn=497) + rows("a", True, yy=450, yn=2, nn=548))
-    assert told["state"] == NO_EVIDENCE
+    verdict = judged(rows("none", True, yy=500, ny=3, nn=497) + rows("a", True, yy=450, yn=2, nn=548))
+    assert verdict["state"] == NO_EVIDENCE
 
 
 def test_without_labels_nothing_is_said_of_errors() -> None:
-    told = judged(
+    verdict = judged(
         rows("none", None, yy=500, yn=5, ny=5, nn=490) + rows("a", None, yy=500, yn=5, ny=10, nn=485)
     )
-    assert told["state"] == INSUFFICIENT
-    assert "what it breaks is not known" in told["why"]
-    assert told["accuracy_change"] == {"value": None, "low": None, "high": None}
+    assert verdict["state"] == INSUFFICIENT
+    assert "what it breaks is not known" in verdict["why"]
+    assert verdict["accuracy_change"] == {"value": None, "low": None, "high": None}
 
 
 def test_no_row_is_insufficient_data_and_no_change_is_no_harm() -> None:
     assert judged([])["state"] == INSUFFICIENT
-    told = judged(rows("none", None, yy=100, nn=100))
-    assert (told["state"], told["why"]) == (NO_EVIDENCE, "The correction changed no answer.")
+    verdict = judged(rows("none", None, yy=100, nn=100))
+    assert (verdict["state"], verdict["why"]) == (NO_EVIDENCE, "The correction changed no answer.")
 
 
 def test_where_the_correction_does_nothing_on_average_harm_is_rarely_called() -> None:

@@ -1,4 +1,4 @@
-"""Figures from counts equal Fairlearn's on the same rows; what no rows support is said; verdicts need enough rows."""
+"""Figures from counts equal Fairlearn's on the same rows; verdicts need enough rows, and say so."""
 
 import warnings
 from typing import Any
@@ -20,7 +20,9 @@ NAMES = ("none", "a", "b")
 LIMITS = {"gap": 0.05, "rows": 100, "impact_ratio": 0.8, "accuracy_drop": 0.05}
 
 
-def found(rows: list[Answered], usual: float | None = None, **limits: float) -> dict[str, dict[str, Any]]:
+def metrics_in(
+    rows: list[Answered], usual: float | None = None, **limits: float
+) -> dict[str, dict[str, Any]]:
     groups = groups_of(cells_of(rows), "sex", "declared", NAMES)
     return {metric["metric"]: metric for metric in metrics_of(groups, {**LIMITS, **limits}, usual)}
 
@@ -39,14 +41,14 @@ row = st.builds(Answered, st.sampled_from((*NAMES, "unknown")), st.booleans(), s
 @settings(max_examples=examples(150), deadline=None)
 @given(st.lists(row, min_size=0, max_size=60))
 def test_every_figure_equals_fairlearns_on_the_same_rows(rows: list[Answered]) -> None:
-    ours = found(rows)
-    known = [row for row in rows if row.group != "unknown"]
-    groups = np.array([row.group for row in known])
-    truth = np.array([bool(row.label) for row in known], dtype=bool)
+    ours = metrics_in(rows)
+    grouped = [row for row in rows if row.group != "unknown"]
+    groups = np.array([row.group for row in grouped])
+    truth = np.array([bool(row.label) for row in grouped], dtype=bool)
     with_yes = np.isin(groups, groups[truth])
     with_no = np.isin(groups, groups[~truth])
     for side in SIDES:
-        answers = np.array([getattr(row, side) for row in known], dtype=bool)
+        answers = np.array([getattr(row, side) for row in grouped], dtype=bool)
 
         def theirs(metric: Any, inside: np.ndarray, answers: np.ndarray = answers) -> float | None:
             # One group is at no distance from itself, says Fairlearn; we say that there is no gap to speak
@@ -55,10 +57,10 @@ def test_every_figure_equals_fairlearns_on_the_same_rows(rows: list[Answered]) -
                 return None
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                told = metric(truth[inside], answers[inside], sensitive_features=groups[inside])
-            return None if np.isnan(told) else float(told)
+                difference = metric(truth[inside], answers[inside], sensitive_features=groups[inside])
+            return None if np.isnan(difference) else float(difference)
 
-        everyone = np.ones(len(known), dtype=bool)
+        everyone = np.ones(len(grouped), dtype=bool)
         # Fairlearn calls the rate of a group without such rows 0; we leave the group out of the gap.
         tpr, fpr = (
             theirs(fl.equal_opportunity_difference, with_yes),
@@ -71,7 +73,7 @@ def test_every_figure_equals_fairlearns_on_the_same_rows(rows: list[Answered]) -
         }
         if (with_yes & with_no).all():
             expected["equalized_odds_difference"] = theirs(fl.equalized_odds_difference, everyone)
-        if len(known) > 1:  # Fairlearn takes no single row
+        if len(grouped) > 1:  # Fairlearn takes no single row
             frame = fl.MetricFrame(
                 metrics=accuracy_score, y_true=truth, y_pred=answers, sensitive_features=groups
             )
@@ -109,7 +111,7 @@ def test_rates_of_groups_equal_fairlearns(rows: list[Answered]) -> None:
 
 
 def test_a_group_that_is_never_selected_counts() -> None:
-    metric = found(many(200, "none", 0.4) + many(200, "a", 0.0) + many(200, "b", 0.4))[
+    metric = metrics_in(many(200, "none", 0.4) + many(200, "a", 0.0) + many(200, "b", 0.4))[
         "demographic_parity_difference"
     ]
     assert metric["final"]["value"] == pytest.approx(0.4)
@@ -121,15 +123,15 @@ def test_a_group_that_is_never_selected_counts() -> None:
 
 def test_a_group_without_positives_enters_no_true_positive_gap_and_is_named() -> None:
     rows = many(200, "none", 0.9, True) + many(200, "a", 0.5, False) + many(200, "b", 0.5, True)
-    metric = found(rows)["equal_opportunity_difference"]
+    metric = metrics_in(rows)["equal_opportunity_difference"]
     assert metric["final"]["value"] == pytest.approx(0.4)
     assert "Left out, with fewer than 100 rows with a favourable true label: “a” (0)." in metric["why"]
-    assert found(rows)["equalized_odds_difference"]["final"]["value"] is None
+    assert metrics_in(rows)["equalized_odds_difference"]["final"]["value"] is None
 
 
 def test_a_single_row_moves_the_figure_as_in_fairlearn_but_decides_nothing() -> None:
     rows = many(200, "none", 0.5) + many(200, "a", 0.5) + many(1, "b", 0.0)
-    metric = found(rows)["demographic_parity_difference"]
+    metric = metrics_in(rows)["demographic_parity_difference"]
     assert metric["final"]["value"] == 0.5
     assert metric["final"]["among"]["value"] == 0.0
     assert metric["verdict"] == NO_EVIDENCE
@@ -137,7 +139,7 @@ def test_a_single_row_moves_the_figure_as_in_fairlearn_but_decides_nothing() -> 
 
 
 def test_two_groups_of_which_one_is_small_are_insufficient_data_however_far_apart() -> None:
-    metric = found(many(1000, "none", 0.9) + many(99, "a", 0.0))["demographic_parity_difference"]
+    metric = metrics_in(many(1000, "none", 0.9) + many(99, "a", 0.0))["demographic_parity_difference"]
     assert metric["final"]["value"] == 0.9
     assert metric["final"]["low"] > 0.05
     assert metric["verdict"] == INSUFFICIENT
@@ -148,7 +150,7 @@ def test_two_groups_of_which_one_is_small_are_insufficient_data_however_far_apar
 
 def test_no_rows_at_all_and_unknown_groups_alone_are_insufficient_data() -> None:
     for rows in ([], many(500, "unknown", 0.5, True)):
-        for metric in found(rows, usual=0.9).values():
+        for metric in metrics_in(rows, usual=0.9).values():
             assert metric["verdict"] == INSUFFICIENT
             assert metric["final"] == {
                 "value": None,
@@ -168,28 +170,28 @@ def test_a_group_that_the_model_does_not_list_is_a_group() -> None:
 
 
 def test_breach_needs_the_lower_limit_and_not_the_figure() -> None:
-    thin = found(many(150, "none", 0.5) + many(150, "a", 0.6))["demographic_parity_difference"]
-    thick = found(many(15000, "none", 0.5) + many(15000, "a", 0.6))["demographic_parity_difference"]
+    thin = metrics_in(many(150, "none", 0.5) + many(150, "a", 0.6))["demographic_parity_difference"]
+    thick = metrics_in(many(15000, "none", 0.5) + many(15000, "a", 0.6))["demographic_parity_difference"]
     assert (thin["verdict"], thick["verdict"]) == (NO_EVIDENCE, BREACH)
     assert thin["final"]["low"] < 0.05 < thick["final"]["low"]
 
 
 def test_limits_of_a_gap_between_two_groups_are_those_of_their_rates() -> None:
     rates = {"none": Rate.of_counts(40, 100), "a": Rate.of_counts(10, 100), "b": Rate.of_counts(30, 100)}
-    found = gap(rates)
-    assert found.groups == ("none", "a")
-    assert found.low == (rates["none"].low or 0) - (rates["a"].high or 0)
-    assert found.high == (rates["none"].high or 0) - (rates["a"].low or 0)
+    difference = gap(rates)
+    assert difference.groups == ("none", "a")
+    assert difference.low == (rates["none"].low or 0) - (rates["a"].high or 0)
+    assert difference.high == (rates["none"].high or 0) - (rates["a"].low or 0)
     assert gap({"none": rates["a"], "a": rates["a"]}).low == 0.0
 
 
-def test_the_ratio_breaches_where_its_upper_limit_is_below_the_limit_and_is_nothing_where_nobody_is_selected() -> (
+def test_the_ratio_breaches_where_its_upper_limit_is_below_the_limit_and_is_none_if_nobody_is_selected() -> (
     None
 ):
-    metric = found(many(2000, "none", 0.6) + many(2000, "a", 0.3))["demographic_parity_ratio"]
+    metric = metrics_in(many(2000, "none", 0.6) + many(2000, "a", 0.3))["demographic_parity_ratio"]
     assert metric["final"]["value"] == pytest.approx(0.5)
     assert (metric["verdict"], metric["limit"]) == (BREACH, 0.8)
-    nobody = found(many(2000, "none", 0.0) + many(2000, "a", 0.0))["demographic_parity_ratio"]
+    nobody = metrics_in(many(2000, "none", 0.0) + many(2000, "a", 0.0))["demographic_parity_ratio"]
     assert (nobody["final"]["value"], nobody["verdict"]) == (None, INSUFFICIENT)
     assert nobody["why"].startswith("No group was ever selected.")
     assert ratio({"none": Rate.of_counts(0, 3), "a": Rate.of_counts(1, 3)}).value == 0.0
@@ -197,7 +199,7 @@ def test_the_ratio_breaches_where_its_upper_limit_is_below_the_limit_and_is_noth
 
 def test_base_and_final_are_judged_apart() -> None:
     rows = many(2000, "none", 0.6, base=0.6) + many(2000, "a", 0.6, base=0.2)
-    metric = found(rows)["demographic_parity_difference"]
+    metric = metrics_in(rows)["demographic_parity_difference"]
     assert (metric["base"]["state"], metric["final"]["state"]) == (BREACH, NO_EVIDENCE)
     assert metric["verdict"] == NO_EVIDENCE
 
@@ -206,19 +208,19 @@ def test_one_gap_in_breach_is_enough_for_equalized_odds_and_one_unknown_gap_leav
     apart = many(2000, "none", 0.9, True) + many(2000, "a", 0.3, True)
     together = many(2000, "none", 0.9, True) + many(2000, "a", 0.9, True)
     some = many(10, "none", 0.5, False) + many(10, "a", 0.5, False)
-    one_known = found(apart + some)["equalized_odds_difference"]
+    one_known = metrics_in(apart + some)["equalized_odds_difference"]
     assert (one_known["verdict"], one_known["final"]["among"]["value"]) == (BREACH, pytest.approx(0.6))
-    assert found(together + some)["equalized_odds_difference"]["verdict"] == INSUFFICIENT
+    assert metrics_in(together + some)["equalized_odds_difference"]["verdict"] == INSUFFICIENT
     enough = many(2000, "none", 0.5, False) + many(2000, "a", 0.5, False)
-    assert found(together + enough)["equalized_odds_difference"]["verdict"] == NO_EVIDENCE
+    assert metrics_in(together + enough)["equalized_odds_difference"]["verdict"] == NO_EVIDENCE
 
 
 def test_the_worst_group_is_compared_with_what_validation_says() -> None:
     rows = many(1000, "none", 0.9, True) + many(1000, "a", 0.7, True) + many(20, "b", 0.1, True)
-    metric = found(rows, usual=0.8)["worst_group_accuracy"]
+    metric = metrics_in(rows, usual=0.8)["worst_group_accuracy"]
     assert (metric["verdict"], metric["groups"], metric["limit"]) == (BREACH, ["a"], pytest.approx(0.75))
     assert metric["final"]["value"] == pytest.approx(0.1)
-    assert found(rows, usual=0.74)["worst_group_accuracy"]["verdict"] == NO_EVIDENCE
-    silent = found(rows)["worst_group_accuracy"]
+    assert metrics_in(rows, usual=0.74)["worst_group_accuracy"]["verdict"] == NO_EVIDENCE
+    silent = metrics_in(rows)["worst_group_accuracy"]
     assert (silent["verdict"], silent["limit"]) == (INSUFFICIENT, None)
     assert "the bundle does not say what to expect" in silent["why"]

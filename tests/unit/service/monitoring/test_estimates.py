@@ -19,7 +19,7 @@ def group_of(rows: list[Answered]) -> Group:
 
 
 def scored(
-    rng: np.random.Generator, n: int, known: float, skew: float = 1.0
+    rng: np.random.Generator, n: int, label_share: float, skew: float = 1.0
 ) -> tuple[list[Answered], dict[str, float]]:
     """Rows whose score is off by ``skew``, of which a share gets its label; and the rates behind them."""
     truth_chance = rng.beta(2, 2, n)
@@ -27,10 +27,10 @@ def scored(
     score = np.clip(truth_chance**skew, 0.0, 0.999)
     base, final = score >= 0.6, score >= 0.5
     # Labels come more often for high scores: an estimate that ignores the score would be wrong.
-    told = rng.random(n) < known * (0.5 + score)
+    labelled = rng.random(n) < label_share * (0.5 + score)
     rows = [
         Answered("a", bool(b), bool(f), bool(y) if t else None, float(s))
-        for b, f, y, t, s in zip(base, final, label, told, score, strict=True)
+        for b, f, y, t, s in zip(base, final, label, labelled, score, strict=True)
     ]
     return rows, {
         "true_positive_rate": float(final[label].mean()),
@@ -43,30 +43,30 @@ def test_expected_rates_find_the_truth_although_labels_are_few_and_the_score_is_
     rng = np.random.default_rng(0)
     inside = dict.fromkeys(KINDS, 0)
     for _ in range(100):
-        rows, truth = scored(rng, 3000, known=0.2, skew=1.7)
-        told = expected_of(group_of(rows), 100)
+        rows, truth = scored(rng, 3000, label_share=0.2, skew=1.7)
+        estimate = expected_of(group_of(rows), 100)
         for kind in KINDS:
-            inside[kind] += told[kind]["final"]["low"] <= truth[kind] <= told[kind]["final"]["high"]
+            inside[kind] += estimate[kind]["final"]["low"] <= truth[kind] <= estimate[kind]["final"]["high"]
     assert all(hits >= 90 for hits in inside.values()), inside
 
 
 def test_rows_with_labels_alone_would_mislead_where_expected_rates_do_not() -> None:
-    rows, truth = scored(np.random.default_rng(1), 60_000, known=0.3, skew=1.7)
+    rows, truth = scored(np.random.default_rng(1), 60_000, label_share=0.3, skew=1.7)
     group = group_of(rows)
-    told = expected_of(group, 100)["true_positive_rate"]["final"]["value"]
+    estimate = expected_of(group, 100)["true_positive_rate"]["final"]["value"]
     counted = group.positives.rate("final").value
     assert counted is not None
-    assert abs(told - truth["true_positive_rate"]) < 0.02 < abs(counted - truth["true_positive_rate"])
+    assert abs(estimate - truth["true_positive_rate"]) < 0.02 < abs(counted - truth["true_positive_rate"])
 
 
 def test_where_every_label_is_known_the_estimate_is_the_count() -> None:
-    rows, _ = scored(np.random.default_rng(2), 2000, known=2.0)
+    rows, _ = scored(np.random.default_rng(2), 2000, label_share=2.0)
     whole = [row for row in rows if row.label is not None]
     group = group_of(whole)
-    told = expected_of(group, 100)
+    estimate = expected_of(group, 100)
     for kind in KINDS:
         for side in SIDES:
-            counted, expected = group.pairs(kind).rate(side), told[kind][side]
+            counted, expected = group.pairs(kind).rate(side), estimate[kind][side]
             assert expected["value"] == pytest.approx(counted.value, abs=1e-12)
             assert expected["low"] == pytest.approx(counted.low, abs=0.005)
             assert expected["high"] == pytest.approx(counted.high, abs=0.005)
@@ -74,20 +74,23 @@ def test_where_every_label_is_known_the_estimate_is_the_count() -> None:
 
 def test_too_few_labels_and_a_score_without_any_are_said_and_not_guessed() -> None:
     few = [Answered("a", True, True, True, 0.9)] * 99 + [Answered("a", True, True, None, 0.9)]
-    told = expected_of(group_of(few), 100)
-    assert (told["accuracy"], told["why"]) == (None, "99 labelled rows, and 100 are needed.")
+    estimate = expected_of(group_of(few), 100)
+    assert (estimate["accuracy"], estimate["why"]) == (None, "99 labelled rows, and 100 are needed.")
     hole = [Answered("a", True, True, True, 0.9)] * 200 + [Answered("a", False, False, None, 0.31)]
-    told = expected_of(group_of(hole), 100)
-    assert (told["accuracy"], told["why"]) == (None, "No label is known where the score is 0.3 to 0.4.")
-    assert told["estimate"] is True
+    estimate = expected_of(group_of(hole), 100)
+    assert (estimate["accuracy"], estimate["why"]) == (
+        None,
+        "No label is known where the score is 0.3 to 0.4.",
+    )
+    assert estimate["estimate"] is True
 
 
 def test_a_group_without_expected_positives_has_no_true_positive_rate_and_one_never_selected_has_zero() -> (
     None
 ):
     none = [Answered("a", True, True, False, 0.9)] * 200 + [Answered("a", True, True, None, 0.9)] * 10
-    told = expected_of(group_of(none), 100)
-    assert told["true_positive_rate"]["final"] == {"n": 0, "value": None, "low": None, "high": None}
+    estimate = expected_of(group_of(none), 100)
+    assert estimate["true_positive_rate"]["final"] == {"n": 0, "value": None, "low": None, "high": None}
     never = [Answered("a", False, False, place % 2 == 0, 0.2) for place in range(200)]
     rate = expected_of(group_of(never), 100)["true_positive_rate"]["final"]
     assert (rate["n"], rate["value"], rate["low"]) == (100, 0.0, 0.0)
@@ -96,14 +99,14 @@ def test_a_group_without_expected_positives_has_no_true_positive_rate_and_one_ne
 
 def risked(risk: np.ndarray, base: np.ndarray, final: np.ndarray) -> list[Risked]:
     tenth = np.minimum(9, (10 * risk).astype(int))
-    found = []
+    cells = []
     for place in range(10):
         for b in (False, True):
             for f in (False, True):
                 inside = risk[(tenth == place) & (base == b) & (final == f)]
                 if len(inside):
-                    found.append(Risked("sex", b, f, place, len(inside), inside.sum(), (inside**2).sum()))
-    return found
+                    cells.append(Risked("sex", b, f, place, len(inside), inside.sum(), (inside**2).sum()))
+    return cells
 
 
 def situation(
@@ -147,7 +150,7 @@ def test_weighing_understates_a_gap_that_the_risk_does_not_see() -> None:
     assert soft_difference(cells) < truth - 0.05
 
 
-def test_weighing_is_right_and_counting_flagged_rows_overstates_where_the_answer_leans_on_the_risk_alone() -> (
+def test_weighing_is_right_and_counting_flagged_rows_overstates_if_the_answer_leans_on_the_risk_alone() -> (
     None
 ):
     cells, truth, hard = situation(5, of_group=0.0, of_risk=0.5)

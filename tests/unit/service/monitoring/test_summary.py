@@ -29,30 +29,30 @@ def engine() -> Iterator[Engine]:
 
 @pytest.fixture
 def manifest(demo: Path) -> Manifest:
-    found, _ = bundle.read_manifest(demo)
-    return found
+    demo_manifest, _ = bundle.read_manifest(demo)
+    return demo_manifest
 
 
 def decided(engine: Engine, hour: int, group: str, n: int, **more: Any) -> None:
     row = {
-        "hour": hour, "model": "hatexplain-toxicity", "attribute": "race", "group": group, "source": "declared",
-        "base": 1, "final": 1, "bin": 7, "n": n, "score": 0.75 * n,
+        "hour": hour, "model": "hatexplain-toxicity", "attribute": "race", "group": group,
+        "source": "declared", "base": 1, "final": 1, "bin": 7, "n": n, "score": 0.75 * n,
     }  # fmt: skip
     with engine.begin() as connection:
         connection.execute(insert(hourly_decisions), [{**row, **more}])
 
 
-def told(engine: Engine, manifest: Manifest, window: Window, **more: Any) -> dict[str, Any]:
+def summary_of(engine: Engine, manifest: Manifest, window: Window, **more: Any) -> dict[str, Any]:
     facts = {
         "modes": dict.fromkeys(manifest.attribute_names, "apply"),
         "limits": {},
         "record": {"state": "on", "spooled": 0},
     }
-    found = summary(
+    reply = summary(
         read(engine, manifest.name, window), Facts(manifest=manifest, window=window, **{**facts, **more})
     )
-    FairnessReply.model_validate(found)
-    return found
+    FairnessReply.model_validate(reply)
+    return reply
 
 
 def test_hours_of_the_window_are_summed_and_no_others(engine: Engine, manifest: Manifest) -> None:
@@ -60,9 +60,9 @@ def test_hours_of_the_window_are_summed_and_no_others(engine: Engine, manifest: 
         decided(engine, hour, "none", n)
     decided(engine, HOUR, "none", 5000, model="another")
     window = Window.last(24, NOW)
-    found = told(engine, manifest, window)
-    assert found["window"] == {"from": "2026-05-03T11:00:00Z", "to": "2026-05-04T11:00:00Z", "hours": 24}
-    assert found["attributes"][0]["sources"]["declared"]["rows"] == 11
+    reply = summary_of(engine, manifest, window)
+    assert reply["window"] == {"from": "2026-05-03T11:00:00Z", "to": "2026-05-04T11:00:00Z", "hours": 24}
+    assert reply["attributes"][0]["sources"]["declared"]["rows"] == 11
 
 
 def test_a_window_between_two_moments_holds_every_hour_that_they_touch() -> None:
@@ -79,9 +79,9 @@ def test_a_window_between_two_moments_holds_every_hour_that_they_touch() -> None
 def test_every_attribute_and_listed_group_is_told_even_without_a_row(
     engine: Engine, manifest: Manifest
 ) -> None:
-    found = told(engine, manifest, Window.last(1, NOW))
-    assert [attribute["attribute"] for attribute in found["attributes"]] == manifest.attribute_names
-    for attribute, of_manifest in zip(found["attributes"], manifest.attributes, strict=True):
+    reply = summary_of(engine, manifest, Window.last(1, NOW))
+    assert [attribute["attribute"] for attribute in reply["attributes"]] == manifest.attribute_names
+    for attribute, of_manifest in zip(reply["attributes"], manifest.attributes, strict=True):
         declared, inferred = attribute["sources"]["declared"], attribute["sources"]["inferred"]
         assert [group["group"] for group in declared["groups"]] == list(of_manifest.groups)
         assert [group["group"] for group in inferred["groups"]] == ["unflagged", "flagged"]
@@ -99,7 +99,7 @@ def test_sources_are_never_mixed_and_unknown_groups_are_counted_apart(
     decided(engine, HOUR, "African", 300, base=0, final=0)
     decided(engine, HOUR, "unknown", 70)
     decided(engine, HOUR, "flagged", 40, source="inferred")
-    race = told(engine, manifest, Window.last(1, NOW))["attributes"][0]
+    race = summary_of(engine, manifest, Window.last(1, NOW))["attributes"][0]
     declared, inferred = race["sources"]["declared"], race["sources"]["inferred"]
     assert (declared["rows"], declared["unknown_rows"], inferred["rows"]) == (670, 70, 40)
     parity = declared["metrics"][0]
@@ -128,9 +128,9 @@ def abstains(manifest: Manifest) -> Manifest:
 
 def test_a_model_that_never_abstains_is_told_nothing_about_it(engine: Engine, manifest: Manifest) -> None:
     decided(engine, HOUR, "none", 300)
-    found = told(engine, manifest, Window.last(1, NOW))
-    assert found["abstention"] is None
-    for attribute in found["attributes"]:
+    reply = summary_of(engine, manifest, Window.last(1, NOW))
+    assert reply["abstention"] is None
+    for attribute in reply["attributes"]:
         for source in attribute["sources"].values():
             assert source["abstained"] is None
             assert {group["abstained"] for group in source["groups"]} == {None}
@@ -143,18 +143,18 @@ def test_abstentions_are_shown_apart_and_change_no_other_figure(engine: Engine, 
     decided(engine, HOUR, "unknown", 50)
     decided(engine, HOUR, "flagged", 40, source="inferred")
     risked(engine, 590)
-    before = told(engine, abstains(manifest), Window.last(1, NOW))
+    before = summary_of(engine, abstains(manifest), Window.last(1, NOW))
     decided(engine, HOUR, "none", 30, source="declared, abstained")
     decided(engine, HOUR, "African", 80, source="declared, abstained", base=0, final=0)
     decided(engine, HOUR, "unknown", 5, source="declared, abstained")
     decided(engine, HOUR, "flagged", 10, source="inferred, abstained")
     decided(engine, HOUR, "all", 100, source="abstained")
     decided(engine, HOUR, "all", 25, source="abstained", attribute="religion")
-    found = told(engine, abstains(manifest), Window.last(1, NOW))
-    share = found["abstention"]["abstained"]
+    reply = summary_of(engine, abstains(manifest), Window.last(1, NOW))
+    share = reply["abstention"]["abstained"]
     assert (share["n"], share["value"]) == (590, 125 / 590)
-    assert found["abstention"]["attributes"] == {"race": 100, "religion": 25}
-    race = found["attributes"][0]["sources"]
+    assert reply["abstention"]["attributes"] == {"race": 100, "religion": 25}
+    race = reply["attributes"][0]["sources"]
     shares = {group["group"]: group["abstained"]["value"] for group in race["declared"]["groups"]}
     assert (shares["none"], shares["African"], shares["Arab"]) == (0.1, 0.4, None)
     assert (race["declared"]["abstained"]["n"], race["declared"]["abstained"]["value"]) == (550, 115 / 550)
@@ -166,10 +166,10 @@ def test_abstentions_are_shown_apart_and_change_no_other_figure(engine: Engine, 
     assert metric["final"]["value"] == pytest.approx(0.3)
     assert metric["base"]["value"] == 0.0
     assert "10.0 % of “none” and 40.0 % of “African” get no decision" in metric["why"]
-    assert _without_abstentions(found) == _without_abstentions(before)
+    assert _without_abstentions(reply) == _without_abstentions(before)
 
 
-def _without_abstentions(found: dict[str, Any]) -> Any:
+def _without_abstentions(reply: dict[str, Any]) -> Any:
     """All other figures."""
 
     def kept(part: Any) -> Any:
@@ -181,7 +181,7 @@ def _without_abstentions(found: dict[str, Any]) -> Any:
             return [kept(each) for each in part if not _is_abstention(each)]
         return part
 
-    return kept(found)
+    return kept(reply)
 
 
 def _is_abstention(part: Any) -> bool:
@@ -199,7 +199,9 @@ def test_an_unequal_share_of_abstentions_has_three_states(
     decided(engine, HOUR, "none", 30, source="declared, abstained")
     decided(engine, HOUR, "African", rows)
     decided(engine, HOUR, "African", withheld, source="declared, abstained")
-    declared = told(engine, abstains(manifest), Window.last(1, NOW))["attributes"][0]["sources"]["declared"]
+    declared = summary_of(engine, abstains(manifest), Window.last(1, NOW))["attributes"][0]["sources"][
+        "declared"
+    ]
     assert declared["metrics"][-1]["verdict"] == state
 
 
@@ -209,7 +211,7 @@ def test_one_that_abstained_under_an_earlier_version_is_still_told(
     decided(engine, HOUR, "none", 300)
     decided(engine, HOUR, "all", 3, source="abstained")
     risked(engine, 300)
-    assert told(engine, manifest, Window.last(1, NOW))["abstention"]["abstained"]["value"] == 0.01
+    assert summary_of(engine, manifest, Window.last(1, NOW))["abstention"]["abstained"]["value"] == 0.01
 
 
 def test_labels_risks_evidence_and_limits_arrive(engine: Engine, manifest: Manifest) -> None:
@@ -234,7 +236,7 @@ def test_labels_risks_evidence_and_limits_arrive(engine: Engine, manifest: Manif
         "process": "detector", "ln": 1.0, "limit_ln": 9.9, "rows": 12,
         "state": "no evidence of breach", "sentence": "x",
     }  # fmt: skip
-    found = told(
+    reply = summary_of(
         engine,
         manifest,
         Window.last(1, NOW),
@@ -242,9 +244,9 @@ def test_labels_risks_evidence_and_limits_arrive(engine: Engine, manifest: Manif
         evidence=[evidence],
         usual_accuracy={"race": 0.8},
     )
-    assert found["limits"]["rows"] == 50.0
-    assert found["limits"]["gap"] == 0.05
-    race, religion = found["attributes"][:2]
+    assert reply["limits"]["rows"] == 50.0
+    assert reply["limits"]["gap"] == 0.05
+    race, religion = reply["attributes"][:2]
     assert [entry["group"] for entry in race["evidence"]] == ["African"]
     assert religion["evidence"] == []
     reference = race["sources"]["declared"]["groups"][0]

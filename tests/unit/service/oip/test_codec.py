@@ -34,47 +34,47 @@ def tensors(draw: st.DrawFn) -> tuple[str, np.ndarray]:
 
 
 def same(ours: list[Any], theirs: np.ndarray) -> bool:
-    found = [value.decode() if isinstance(value, bytes) else value for value in ours]
+    actual = [value.decode() if isinstance(value, bytes) else value for value in ours]
     expected = [
         value.decode() if isinstance(value, bytes) else value for value in theirs.reshape(-1).tolist()
     ]
-    pairs = zip(found, expected, strict=True)
+    pairs = zip(actual, expected, strict=True)
     return all(a == b or (a is None and not math.isfinite(b)) or (a != a and b != b) for a, b in pairs)
 
 
 @given(st.lists(tensors(), min_size=1, max_size=4), st.lists(st.booleans(), min_size=4, max_size=4))
 def test_what_tritons_client_writes_is_what_we_read(
-    given: list[tuple[str, np.ndarray]], binary: list[bool]
+    typed_values: list[tuple[str, np.ndarray]], binary: list[bool]
 ) -> None:
     inputs = []
-    for index, (datatype, values) in enumerate(given):
+    for index, (datatype, values) in enumerate(typed_values):
         tensor = InferInput(f"tensor {index}", list(values.shape), datatype)
         # FP16 and numbers that JSON has not go as bytes only.
         plain = datatype != "FP16" and (datatype == "BYTES" or bool(np.isfinite(values).all()))
         tensor.set_data_from_numpy(values, binary_data=binary[index] or not plain)
         inputs.append(tensor)
     body, length = InferenceServerClient.generate_request_body(inputs, request_id="seven")
-    found = decode(bytes(body), None if length is None else str(length).encode(), LIMIT)
-    assert (found.id, found.binary, found.outputs) == ("seven", True, None)
-    for index, (datatype, values) in enumerate(given):
-        tensor = found.inputs[f"tensor {index}"]
+    request = decode(bytes(body), None if length is None else str(length).encode(), LIMIT)
+    assert (request.id, request.binary, request.outputs) == ("seven", True, None)
+    for index, (datatype, values) in enumerate(typed_values):
+        tensor = request.inputs[f"tensor {index}"]
         assert (tensor.datatype, tensor.shape) == (datatype, values.shape)
         assert same(tensor.values, values)
 
 
 @given(st.lists(tensors(), min_size=1, max_size=4), st.lists(st.booleans(), min_size=4, max_size=4))
 def test_what_we_write_is_what_tritons_client_reads(
-    given: list[tuple[str, np.ndarray]], binary: list[bool]
+    typed_values: list[tuple[str, np.ndarray]], binary: list[bool]
 ) -> None:
     outputs = [
         Tensor(f"out {i}", kind, values.shape, values.reshape(-1).tolist())
-        for i, (kind, values) in enumerate(given)
+        for i, (kind, values) in enumerate(typed_values)
     ]
-    body, length = encode(InferReply("a model", "1", None, outputs), binary[: len(given)])
-    found = InferenceServerClient.parse_response_body(body, header_length=length)
-    assert found.get_response()["model_name"] == "a model"
-    for tensor, (datatype, values) in zip(outputs, given, strict=True):
-        theirs = found.as_numpy(tensor.name)
+    body, length = encode(InferReply("a model", "1", None, outputs), binary[: len(typed_values)])
+    response = InferenceServerClient.parse_response_body(body, header_length=length)
+    assert response.get_response()["model_name"] == "a model"
+    for tensor, (datatype, values) in zip(outputs, typed_values, strict=True):
+        theirs = response.as_numpy(tensor.name)
         assert theirs.shape == values.shape
         if datatype == "FP16" and not binary[outputs.index(tensor)]:
             continue
@@ -84,17 +84,17 @@ def test_what_we_write_is_what_tritons_client_reads(
 def test_wanted_outputs_are_read_as_tritons_client_writes_them() -> None:
     tensor = InferInput("text", [1], "BYTES")
     tensor.set_data_from_numpy(np.array(["a"], dtype=object), binary_data=False)
-    wanted = [
+    requested = [
         InferRequestedOutput("label", binary_data=True),
         InferRequestedOutput("risk", binary_data=False),
     ]
     body, length = InferenceServerClient.generate_request_body(
-        [tensor], outputs=wanted, parameters={"mode": "off"}
+        [tensor], outputs=requested, parameters={"mode": "off"}
     )
-    found = decode(bytes(body), length, LIMIT)
+    request = decode(bytes(body), length, LIMIT)
     assert length is None
-    assert found.outputs == {"label": True, "risk": False}
-    assert (found.mode, found.binary) == ("off", False)
+    assert request.outputs == {"label": True, "risk": False}
+    assert (request.mode, request.binary) == ("off", False)
 
 
 def request(**changes: Any) -> dict[str, Any]:
@@ -201,7 +201,7 @@ JSON = st.recursive(
 def test_a_request_with_one_entry_changed_is_read_or_refused(name: str, value: Any, rest: bytes) -> None:
     head = json.dumps(request(**{name: value})).encode()
     try:
-        found = decode(head + rest, str(len(head)).encode(), LIMIT)
+        infer_request = decode(head + rest, str(len(head)).encode(), LIMIT)
     except ServiceError:
         return
-    assert all(math.prod(tensor.shape) == len(tensor.values) for tensor in found.inputs.values())
+    assert all(math.prod(tensor.shape) == len(tensor.values) for tensor in infer_request.inputs.values())

@@ -25,8 +25,8 @@ def table() -> TableEncoder:
     return TableEncoder(json.dumps(FEATURES).encode())
 
 
-def columns(**given: tuple[str, list[Any]]) -> dict[str, Tensor]:
-    return {name: Tensor(name, kind, (len(values),), values) for name, (kind, values) in given.items()}
+def columns(**typed_values: tuple[str, list[Any]]) -> dict[str, Tensor]:
+    return {name: Tensor(name, kind, (len(values),), values) for name, (kind, values) in typed_values.items()}
 
 
 def test_a_table_has_one_tensor_per_feature(table: TableEncoder) -> None:
@@ -63,8 +63,8 @@ def test_tensors_of_different_length_are_refused(table: TableEncoder) -> None:
 
 def test_an_image_is_a_file_or_its_base64_text() -> None:
     values = [b"\x89PNG rest", b"\xff\xd8 rest", b"aGVsbG8=", "aGVsbG8="]
-    found = to_items(columns(image=("BYTES", values)), ImageEncoder(b'{"size": 8}'), "image")
-    assert found == [*values[:2], {"image": "aGVsbG8="}, {"image": "aGVsbG8="}]
+    items = to_items(columns(image=("BYTES", values)), ImageEncoder(b'{"size": 8}'), "image")
+    assert items == [*values[:2], {"image": "aGVsbG8="}, {"image": "aGVsbG8="}]
 
 
 def test_only_little_work_is_done_at_once() -> None:

@@ -25,7 +25,7 @@ PLACES = [(table, column) for table, columns in COLUMNS.items() for column in co
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
+def record(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
     """One record; every example is undone."""
     path: Path = tmp_path_factory.mktemp("any") / "record.db"
     made = fill(f"sqlite:///{path}")
@@ -57,10 +57,10 @@ def mutated(value: object, at: int, bit: int) -> object:
     bit=st.integers(0, 7),
 )
 def test_any_single_change_is_found(
-    found: Recorded, place: tuple[str, str], row: int, at: int, bit: int
+    record: Recorded, place: tuple[str, str], row: int, at: int, bit: int
 ) -> None:
     table, column = place
-    with found.engine.begin() as connection:
+    with record.engine.begin() as connection:
         keys = connection.execute(text(f"SELECT rowid FROM {table} ORDER BY rowid")).scalars().all()
         key = after = keys[row % len(keys)]
         value = connection.execute(text(f"SELECT {column} FROM {table} WHERE rowid = {key}")).scalar()
@@ -69,10 +69,10 @@ def test_any_single_change_is_found(
             new = after = 1_000_000 + at  # a number that no other row has
         connection.execute(text(f"UPDATE {table} SET {column} = :new WHERE rowid = {key}"), {"new": new})
     try:
-        report = verify(found.engine, [], frozenset([public_bytes(found.signer)]), lambda done, total: None)
+        report = verify(record.engine, [], frozenset([public_bytes(record.signer)]), lambda done, total: None)
         assert report.findings
     finally:
-        with found.engine.begin() as connection:
+        with record.engine.begin() as connection:
             connection.execute(
                 text(f"UPDATE {table} SET {column} = :old WHERE rowid = {after}"), {"old": value}
             )
@@ -80,16 +80,16 @@ def test_any_single_change_is_found(
 
 @settings(max_examples=examples(100), deadline=None)
 @given(gone=st.sets(st.integers(1, RECORDS), min_size=1, max_size=6))
-def test_any_missing_records_are_found(found: Recorded, gone: set[int]) -> None:
+def test_any_missing_records_are_found(record: Recorded, gone: set[int]) -> None:
     names = ", ".join(map(str, gone))
-    with found.engine.begin() as connection:
+    with record.engine.begin() as connection:
         rows = connection.execute(text(f"SELECT * FROM records WHERE seq IN ({names})")).mappings().all()
         connection.execute(text(f"DELETE FROM records WHERE seq IN ({names})"))
     try:
-        report = verify(found.engine, [], frozenset(), lambda done, total: None)
+        report = verify(record.engine, [], frozenset(), lambda done, total: None)
         assert {min(gone)} <= {finding.seq for finding in report.findings}
     finally:
-        with found.engine.begin() as connection:
+        with record.engine.begin() as connection:
             columns = ", ".join(rows[0])
             values = ", ".join(f":{name}" for name in rows[0])
             connection.execute(

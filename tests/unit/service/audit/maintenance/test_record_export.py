@@ -25,31 +25,33 @@ from evenhand.service.audit.maintenance.record_export import (
 from evenhand.service.audit.maintenance.retention import erase, prune
 from evenhand.service.audit.tables import records
 
+WHOLE = ExportPeriod()
+
 
 def quiet(done: int, total: int) -> None:
     pass
 
 
 def write(
-    found: Recorded, out: Path, period: ExportPeriod = ExportPeriod(), disclosure: Disclosure | None = None
+    record: Recorded, out: Path, period: ExportPeriod = WHOLE, disclosure: Disclosure | None = None
 ) -> Path:
-    export(found.engine, span(found.engine, period), out, disclosure, quiet)
+    export(record.engine, span(record.engine, period), out, disclosure, quiet)
     return out
 
 
-def check(found: Recorded, file: Path) -> Report:
-    return verify_file(file, [], frozenset([public_bytes(found.signer)]), quiet)
+def check(record: Recorded, file: Path) -> Report:
+    return verify_file(file, [], frozenset([public_bytes(record.signer)]), quiet)
 
 
-def said(found: Recorded, file: Path) -> list[str]:
-    return [str(finding) for finding in check(found, file).findings]
+def said(record: Recorded, file: Path) -> list[str]:
+    return [str(finding) for finding in check(record, file).findings]
 
 
 @pytest.mark.parametrize("name", ["out.jsonl", "out.jsonl.gz"])
 def test_a_file_verifies_on_its_own(database: str, tmp_path: Path, name: str) -> None:
-    found = fill(database, decisions=300)
-    out = write(found, tmp_path / name)
-    report = check(found, out)
+    record = fill(database, decisions=300)
+    out = write(record, tmp_path / name)
+    report = check(record, out)
     assert report.findings == []
     assert (report.records, report.decisions, report.held, report.uncompared) == (481, 300, 60, 0)
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
@@ -83,24 +85,24 @@ def test_a_file_can_be_verified_by_hand_from_what_its_head_says(database: str, t
 
 
 def test_a_period_is_a_part_of_the_chain(database: str, tmp_path: Path) -> None:
-    found = fill(database, decisions=50, days=100)
+    record = fill(database, decisions=50, days=100)
     period = ExportPeriod(BEGIN_MS + 30 * DAY_MS, BEGIN_MS + 60 * DAY_MS)
-    assert span(found.engine, period) == Range(25, 48)
-    report = check(found, write(found, tmp_path / "out.jsonl", period))
+    assert span(record.engine, period) == Range(25, 48)
+    report = check(record, write(record, tmp_path / "out.jsonl", period))
     assert report.findings == []
     assert (report.first, report.last, report.held, report.decisions) == (25, 48, 4, 15)
     with pytest.raises(RecordExportError, match="no record in this period"):
-        span(found.engine, ExportPeriod(BEGIN_MS - DAY_MS, BEGIN_MS))
+        span(record.engine, ExportPeriod(BEGIN_MS - DAY_MS, BEGIN_MS))
 
 
 def test_what_was_pruned_and_erased_is_told_of_in_the_file(database: str, tmp_path: Path) -> None:
-    found = fill(database, decisions=50, days=100)
-    prune(found.engine, 55, 35, BEGIN_MS + 100 * DAY_MS, quiet)
-    erase(found.engine, found.keys, [found.decisions[-1]], "Ada", quiet)
-    report = check(found, write(found, tmp_path / "out.jsonl"))
+    record = fill(database, decisions=50, days=100)
+    prune(record.engine, 55, 35, BEGIN_MS + 100 * DAY_MS, quiet)
+    erase(record.engine, record.keys, [record.decisions[-1]], "Ada", quiet)
+    report = check(record, write(record, tmp_path / "out.jsonl"))
     assert (report.findings, report.first, report.last, report.erased) == ([], 41, 83, 2)
-    part = write(found, tmp_path / "part.jsonl", ExportPeriod(to_ms=BEGIN_MS + 100 * DAY_MS))
-    assert check(found, part).findings == []
+    part = write(record, tmp_path / "part.jsonl", ExportPeriod(to_ms=BEGIN_MS + 100 * DAY_MS))
+    assert check(record, part).findings == []
 
 
 @pytest.mark.parametrize(
@@ -121,45 +123,45 @@ def test_what_was_pruned_and_erased_is_told_of_in_the_file(database: str, tmp_pa
     ],
 )
 def test_what_is_done_to_a_file_is_found(tmp_path: Path, change, what: str) -> None:
-    found = fill(f"sqlite:///{tmp_path / 'record.db'}")
-    out = write(found, tmp_path / "out.jsonl")
+    record = fill(f"sqlite:///{tmp_path / 'record.db'}")
+    out = write(record, tmp_path / "out.jsonl")
     out.write_text("\n".join(change(out.read_text().splitlines())) + "\n")
-    assert said(found, out)[0].startswith(what)
+    assert said(record, out)[0].startswith(what)
 
 
 def test_a_file_that_is_cut_off_or_none_of_ours(tmp_path: Path) -> None:
-    found = fill(f"sqlite:///{tmp_path / 'record.db'}", decisions=200)
-    out = write(found, tmp_path / "out.jsonl.gz")
+    record = fill(f"sqlite:///{tmp_path / 'record.db'}", decisions=200)
+    out = write(record, tmp_path / "out.jsonl.gz")
     out.write_bytes(out.read_bytes()[: out.stat().st_size // 2])
-    assert said(found, out)[-1].endswith("to 321 are missing: the end was cut off")
+    assert said(record, out)[-1].endswith("to 321 are missing: the end was cut off")
     for text in ("", "{}\n", "[]\n", '{"evenhand_audit": 2}\n', "not JSON\n"):
         (tmp_path / "other.jsonl").write_text(text)
         with pytest.raises(RecordExportError, match="first line"):
-            said(found, tmp_path / "other.jsonl")
+            said(record, tmp_path / "other.jsonl")
     (tmp_path / "other.jsonl.gz").write_bytes(b"not compressed")
     with pytest.raises(RecordExportError, match="first line"):
-        said(found, tmp_path / "other.jsonl.gz")
+        said(record, tmp_path / "other.jsonl.gz")
     with pytest.raises(RecordExportError, match="cannot be read"):
-        said(found, tmp_path / "absent.jsonl")
+        said(record, tmp_path / "absent.jsonl")
     with pytest.raises(RecordExportError, match="is there already"):
-        write(found, out)
+        write(record, out)
 
 
 def test_sensitive_attributes_leave_only_when_asked_for_and_that_is_recorded_first(
     database: str, tmp_path: Path
 ) -> None:
-    found = fill(database)
-    plain = write(found, tmp_path / "plain.jsonl").read_text()
+    record = fill(database)
+    plain = write(record, tmp_path / "plain.jsonl").read_text()
     assert "female" not in plain
     assert "pseudonym" not in plain
     with_them = write(
-        found, tmp_path / "with.jsonl", disclosure=Disclosure(found.keys, "audit of 2026", "Ada")
+        record, tmp_path / "with.jsonl", disclosure=Disclosure(record.keys, "audit of 2026", "Ada")
     )
     lines = [json.loads(line) for line in with_them.read_text().splitlines()]
     assert lines[0]["purpose"] == "audit of 2026"
     assert sum(line.get("attributes") == {"sex": "female"} for line in lines) == 20
-    assert check(found, with_them).findings == []
-    with found.engine.connect() as connection:
+    assert check(record, with_them).findings == []
+    with record.engine.connect() as connection:
         body = json.loads(
             connection.execute(select(records.c.body).where(records.c.kind == "access")).scalar_one()
         )
@@ -168,20 +170,20 @@ def test_sensitive_attributes_leave_only_when_asked_for_and_that_is_recorded_fir
 
 @pytest.mark.parametrize("value", [None, True, -1, 10**30, 1e300, "x", "00" * 32, [], [None], {}, {"seq": 1}])
 def test_whatever_a_file_says_is_a_finding_or_refused(tmp_path: Path, value: object) -> None:
-    found = fill(f"sqlite:///{tmp_path / 'record.db'}", decisions=5)
-    erase(found.engine, found.keys, found.decisions[:1], "Ada", quiet)
-    text = write(found, tmp_path / "out.jsonl").read_text()
+    record = fill(f"sqlite:///{tmp_path / 'record.db'}", decisions=5)
+    erase(record.engine, record.keys, record.decisions[:1], "Ada", quiet)
+    text = write(record, tmp_path / "out.jsonl").read_text()
     file = tmp_path / "changed.jsonl"
     for number, line in enumerate(text.splitlines()):
-        told = json.loads(line)
-        for name in set(told) - {"time", "made", "purpose", "fields", "public_key", "complete"}:
+        entry = json.loads(line)
+        for name in set(entry) - {"time", "made", "purpose", "fields", "public_key", "complete"}:
             lines = text.splitlines()
-            lines[number] = json.dumps({**told, name: value})
+            lines[number] = json.dumps({**entry, name: value})
             file.write_text("\n".join(lines) + "\n")
-            if told[name] == value or (name == "subject" and not value and told[name] is None):
+            if entry[name] == value or (name == "subject" and not value and entry[name] is None):
                 continue
             try:
-                findings = check(found, file).findings
+                findings = check(record, file).findings
             except RecordExportError:
                 assert number == 0
             else:

@@ -34,65 +34,65 @@ def quiet(done: int, total: int) -> None:
     assert 0 <= done <= total
 
 
-def said(found: Recorded, *kept: Checkpoint) -> list[str]:
-    report = verify(found.engine, kept, frozenset([public_bytes(found.signer)]), quiet)
+def said(record: Recorded, *kept: Checkpoint) -> list[str]:
+    report = verify(record.engine, kept, frozenset([public_bytes(record.signer)]), quiet)
     return [str(finding) for finding in report.findings]
 
 
-def rows(found: Recorded, table: str) -> int:
-    with found.engine.connect() as connection:
+def rows(record: Recorded, table: str) -> int:
+    with record.engine.connect() as connection:
         return connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one()
 
 
-def bodies(found: Recorded, kind: str) -> list[dict[str, object]]:
-    with found.engine.connect() as connection:
-        asked = select(records.c.body).where(records.c.kind == kind).order_by(records.c.seq)
-        return [json.loads(body) for body in connection.execute(asked).scalars()]
+def bodies(record: Recorded, kind: str) -> list[dict[str, object]]:
+    with record.engine.connect() as connection:
+        query = select(records.c.body).where(records.c.kind == kind).order_by(records.c.seq)
+        return [json.loads(body) for body in connection.execute(query).scalars()]
 
 
 def test_prune_lets_go_of_what_is_old_and_the_rest_verifies(database: str) -> None:
-    found = fill(database, decisions=50, days=100)
-    with found.engine.begin() as connection:
+    record = fill(database, decisions=50, days=100)
+    with record.engine.begin() as connection:
         cell = dict.fromkeys(("model", "attribute", "group", "source"), "x") | {"score": 0.5}
         connection.execute(insert(hourly_decisions).values(hour=1, base=1, final=1, bin=5, n=1, **cell))
         kept = stored(connection)
-    expected = due(found.engine, *LIMITS, NOW_MS)
+    expected = due(record.engine, *LIMITS, NOW_MS)
     assert (expected.records, expected.to_seq, expected.attributes) == (40, 40, 35)
-    assert rows(found, "records") == 81
-    done = prune(found.engine, *LIMITS, NOW_MS, quiet)
+    assert rows(record, "records") == 81
+    done = prune(record.engine, *LIMITS, NOW_MS, quiet)
     assert (done.records, done.to_seq, done.attributes, done.configurations) == (40, 40, 35, 0)
-    assert (rows(found, "records"), rows(found, "labels"), rows(found, "attributes")) == (42, 15, 15)
-    assert (rows(found, "hourly_decisions"), rows(found, "configurations")) == (1, 1)
-    assert said(found, *kept) == []
-    (body,) = bodies(found, "prune")
+    assert (rows(record, "records"), rows(record, "labels"), rows(record, "attributes")) == (42, 15, 15)
+    assert (rows(record, "hourly_decisions"), rows(record, "configurations")) == (1, 1)
+    assert said(record, *kept) == []
+    (body,) = bodies(record, "prune")
     assert (body["to_seq"], body["keep_decisions_days"]) == (40, 55)
-    report = verify(found.engine, kept, frozenset(), quiet)
+    report = verify(record.engine, kept, frozenset(), quiet)
     assert (report.first, report.last, report.uncompared) == (41, 82, 4)
 
 
 def test_prune_again_finds_nothing_and_appends_nothing(database: str) -> None:
-    found = fill(database, decisions=50, days=100)
-    prune(found.engine, *LIMITS, NOW_MS, quiet)
-    again = prune(found.engine, *LIMITS, NOW_MS, quiet)
+    record = fill(database, decisions=50, days=100)
+    prune(record.engine, *LIMITS, NOW_MS, quiet)
+    again = prune(record.engine, *LIMITS, NOW_MS, quiet)
     assert (again.records, again.to_seq, again.attributes) == (0, 0, 0)
-    assert rows(found, "records") == 42
+    assert rows(record, "records") == 42
 
 
 def test_everything_may_be_too_old_and_the_chain_goes_on(database: str) -> None:
-    found = fill(database, decisions=50, days=100)
+    record = fill(database, decisions=50, days=100)
     far_ms = NOW_MS + 10_000 * DAY_MS
-    done = prune(found.engine, 1, 1, far_ms, quiet)
+    done = prune(record.engine, 1, 1, far_ms, quiet)
     assert (done.records, done.attributes, done.configurations) == (81, 50, 1)
-    assert (rows(found, "records"), rows(found, "configurations"), rows(found, "labels")) == (1, 0, 0)
-    assert said(found) == []
-    found.store.append([RecordBatch([event("mode", {"attribute": "sex", "mode": "off"})])], again=False)
-    assert said(found) == []
+    assert (rows(record, "records"), rows(record, "configurations"), rows(record, "labels")) == (1, 0, 0)
+    assert said(record) == []
+    record.store.append([RecordBatch([event("mode", {"attribute": "sex", "mode": "off"})])], again=False)
+    assert said(record) == []
 
 
 def test_a_prune_that_was_cut_off_holds_and_is_finished_by_the_next(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = fill(database, decisions=50, days=100)
+    record = fill(database, decisions=50, days=100)
     monkeypatch.setattr("evenhand.service.audit.maintenance.retention.BATCH_ROWS", 7)
 
     def stop(done: int, total: int) -> None:
@@ -100,106 +100,106 @@ def test_a_prune_that_was_cut_off_holds_and_is_finished_by_the_next(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        prune(found.engine, *LIMITS, NOW_MS, stop)
-    assert rows(found, "records") == 82 - 21
-    assert said(found) == []
-    assert prune(found.engine, *LIMITS, NOW_MS, quiet).records == 19
-    assert said(found) == []
-    assert rows(found, "attributes") == 15
+        prune(record.engine, *LIMITS, NOW_MS, stop)
+    assert rows(record, "records") == 82 - 21
+    assert said(record) == []
+    assert prune(record.engine, *LIMITS, NOW_MS, quiet).records == 19
+    assert said(record) == []
+    assert rows(record, "attributes") == 15
 
 
 def test_a_prune_s_own_claim_is_checked(database: str) -> None:
-    found = fill(database, decisions=50, days=100)
-    prune(found.engine, *LIMITS, NOW_MS, quiet)
-    with found.engine.begin() as connection:
+    record = fill(database, decisions=50, days=100)
+    prune(record.engine, *LIMITS, NOW_MS, quiet)
+    with record.engine.begin() as connection:
         connection.execute(chain.update().values(pruned_link=bytes(32)))
-    assert said(found) == ["record 40: the chain row's pruned_link was changed"]
-    with found.engine.begin() as connection:  # a further record from the front, as if it had been pruned
+    assert said(record) == ["record 40: the chain row's pruned_link was changed"]
+    with record.engine.begin() as connection:  # a further record from the front, as if it had been pruned
         link = connection.execute(select(records.c.link).where(records.c.seq == 41)).scalar_one()
         connection.execute(chain.update().values(pruned_seq=41, pruned_link=link))
         connection.execute(delete(records).where(records.c.seq == 41))
-    assert said(found) == ["record 41: the records up to here are missing, and no prune event names them"]
+    assert said(record) == ["record 41: the records up to here are missing, and no prune event names them"]
 
 
 def test_erase_takes_what_is_known_and_leaves_a_chain_that_verifies(database: str) -> None:
-    found = fill(database)
-    mine, other = found.decisions[0], found.decisions[3]
-    found.store.append(
+    record = fill(database)
+    mine, other = record.decisions[0], record.decisions[3]
+    record.store.append(
         [RecordBatch([event("override", {"label": "no", "by": "Kim", "reason": "secret"}, mine)])],
         again=False,
     )
-    done = erase(found.engine, found.keys, [mine, other, "0" * 26, mine], "Ada of the help desk", quiet)
+    done = erase(record.engine, record.keys, [mine, other, "0" * 26, mine], "Ada of the help desk", quiet)
     assert done.records == [1, 4, 6, 34]
     assert (done.attributes, done.labels, done.already, done.unknown) == (2, 1, [], ["0" * 26])
-    assert said(found) == []
-    report = verify(found.engine, [], frozenset(), quiet)
+    assert said(record) == []
+    report = verify(record.engine, [], frozenset(), quiet)
     assert (report.erased, report.decisions) == (4, 20)
-    (body,) = bodies(found, "erase")
+    (body,) = bodies(record, "erase")
     assert set(body) == {"v", "kind", "id", "time", "by", "records"}
     assert (body["by"], body["records"]) == ("Ada of the help desk", [1, 4, 6, 34])
-    assert found.store.decision(mine) is None
-    with found.engine.connect() as connection:
-        pseudonyms = [found.keys.pseudonym(mine), found.keys.pseudonym(other)]
+    assert record.store.decision(mine) is None
+    with record.engine.connect() as connection:
+        pseudonyms = [record.keys.pseudonym(mine), record.keys.pseudonym(other)]
         left = select(func.count()).select_from(attributes).where(attributes.c.pseudonym.in_(pseudonyms))
         assert connection.execute(left).scalar_one() == 0
         assert connection.execute(select(labels.c.label).where(labels.c.decision == mine)).first() is None
 
 
 def test_erase_again_says_so_and_takes_what_came_since(database: str) -> None:
-    found = fill(database)
-    mine = found.decisions[0]
-    erase(found.engine, found.keys, [mine], "Ada", quiet)
-    again = erase(found.engine, found.keys, [mine], "Ada", quiet)
+    record = fill(database)
+    mine = record.decisions[0]
+    erase(record.engine, record.keys, [mine], "Ada", quiet)
+    again = erase(record.engine, record.keys, [mine], "Ada", quiet)
     assert (again.records, again.already, again.unknown) == ([], [mine], [])
-    assert len(bodies(found, "erase")) == 1
-    found.store.append([RecordBatch([event("override", {"label": "no"}, mine)])], again=False)
-    assert erase(found.engine, found.keys, [mine], "Ada", quiet).records == [35]
-    assert said(found) == []
+    assert len(bodies(record, "erase")) == 1
+    record.store.append([RecordBatch([event("override", {"label": "no"}, mine)])], again=False)
+    assert erase(record.engine, record.keys, [mine], "Ada", quiet).records == [35]
+    assert said(record) == []
 
 
 def test_a_body_that_comes_back_after_it_was_erased_is_found(database: str) -> None:
-    found = fill(database)
-    with found.engine.connect() as connection:
+    record = fill(database)
+    with record.engine.connect() as connection:
         body = connection.execute(select(records.c.body).where(records.c.seq == 1)).scalar_one()
-    erase(found.engine, found.keys, [found.decisions[0]], "Ada", quiet)
-    with found.engine.begin() as connection:
+    erase(record.engine, record.keys, [record.decisions[0]], "Ada", quiet)
+    with record.engine.begin() as connection:
         connection.execute(records.update().where(records.c.seq == 1).values(body=body))
-    assert said(found) == ["record 1: record 34 says that its body is erased, and it has one"]
+    assert said(record) == ["record 1: record 34 says that its body is erased, and it has one"]
 
 
 def test_a_lot_that_waits_in_the_spool_does_not_bring_back_what_was_erased(database: str) -> None:
-    """The writer asks whether a lot is on record before it writes it a second time; an erased record still is."""
-    found = fill(database, decisions=0)
+    """Before it writes a lot a second time, the writer checks the record; an erased record is still on it."""
+    record = fill(database, decisions=0)
     made = [recorded.decision(BEGIN_MS, random.Random(0)) for _ in range(3)]
     lot = RecordBatch(
-        made, {NAME: recorded.CONFIGURATION}, [(found.keys.pseudonym(made[0].id), "sex", "female", 1)], {}
+        made, {NAME: recorded.CONFIGURATION}, [(record.keys.pseudonym(made[0].id), "sex", "female", 1)], {}
     )
-    found.store.append([lot], again=False)
-    erase(found.engine, found.keys, [made[0].id], "Ada", quiet)
-    found.store.append([RecordBatch.from_json(lot.to_json())], again=True)
-    assert rows(found, "attributes") == 0
-    assert found.store.decision(made[0].id) is None
-    assert said(found) == []
+    record.store.append([lot], again=False)
+    erase(record.engine, record.keys, [made[0].id], "Ada", quiet)
+    record.store.append([RecordBatch.from_json(lot.to_json())], again=True)
+    assert rows(record, "attributes") == 0
+    assert record.store.decision(made[0].id) is None
+    assert said(record) == []
 
 
 def test_on_sqlite_nothing_of_it_stays_in_the_files(tmp_path: Path) -> None:
-    found = fill(f"sqlite:///{tmp_path / 'record.db'}", decisions=50)
-    mine = found.store.decision(found.decisions[7])
+    record = fill(f"sqlite:///{tmp_path / 'record.db'}", decisions=50)
+    mine = record.store.decision(record.decisions[7])
     assert mine is not None
     digest = mine["input"].encode()
     assert any(digest in file.read_bytes() for file in tmp_path.iterdir())
-    erase(found.engine, found.keys, [found.decisions[7]], "Ada", quiet)
+    erase(record.engine, record.keys, [record.decisions[7]], "Ada", quiet)
     assert not any(digest in file.read_bytes() for file in tmp_path.iterdir())
 
 
 def test_checkpoints_of_pruned_records_stay_and_the_next_one_is_made(database: str) -> None:
-    found = fill(database, decisions=50, days=100)
-    prune(found.engine, *LIMITS, NOW_MS, quiet)
-    assert rows(found, checkpoints.name) == 10
-    made = checkpoint(found.engine, found.signer)
+    record = fill(database, decisions=50, days=100)
+    prune(record.engine, *LIMITS, NOW_MS, quiet)
+    assert rows(record, checkpoints.name) == 10
+    made = checkpoint(record.engine, record.signer)
     assert made is not None
     assert made.seq == 82
-    assert checkpoint(found.engine, found.signer) is None
-    assert said(found) == []
-    with found.engine.connect() as connection:
+    assert checkpoint(record.engine, record.signer) is None
+    assert said(record) == []
+    with record.engine.connect() as connection:
         assert connection.execute(select(configurations.c.sha256)).scalar_one() == NAME

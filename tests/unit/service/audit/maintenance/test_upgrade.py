@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from places import OLDER
-from recording import Told, batch, bodies, counted, recorder, table
+from recording import RecordCounts, batch, bodies, counted, recorder, table
 from waiting import until
 
 import evenhand.service.audit.migrations
@@ -66,8 +66,8 @@ def older(
     return state
 
 
-def opened(state: Path, url: str, told: Told | None = None) -> AuditClient:
-    return recorder(state, url, told, feedback_days=100_000)
+def opened(state: Path, url: str, counts: RecordCounts | None = None) -> AuditClient:
+    return recorder(state, url, counts, feedback_days=100_000)
 
 
 def first_of(url: str, group: str) -> str:
@@ -82,12 +82,12 @@ def test_every_step_but_the_last_has_a_record_of_its_version() -> None:
 
 
 def test_an_older_record_is_brought_up_verifies_and_goes_on(older: Path, database: str) -> None:
-    before, told = bodies(database), Told()
+    before, counts = bodies(database), RecordCounts()
     decided = counted(database, "hourly_decisions", "gender")
     outcomes = counted(database, "hourly_outcomes", "race")
-    record = opened(older, database, told)
-    until(lambda: told.rows["written"] == 3)  # what waited in the older version's spool
-    assert told.rows["lost"] == 0
+    record = opened(older, database, counts)
+    until(lambda: counts.rows["written"] == 3)  # what waited in the older version's spool
+    assert counts.rows["lost"] == 0
     labels = batch(1).manifest.labels
     (joined,) = record.feedback([Feedback(first_of(database, "race"), labels[0], {})])
     assert joined.result == "joined"
@@ -122,9 +122,9 @@ def test_sequential_evidence_begins_where_an_older_record_begins(older: Path, da
 
 
 def test_a_person_of_an_older_record_is_erased(older: Path, database: str) -> None:
-    told = Told()
-    record = opened(older, database, told)
-    until(lambda: told.rows["written"] == 3)
+    counts = RecordCounts()
+    record = opened(older, database, counts)
+    until(lambda: counts.rows["written"] == 3)
     gone = first_of(database, "gender")
     attributes = len(table(database, "attributes"))
     erase(record.engine, record.keys, [gone], "an operator")

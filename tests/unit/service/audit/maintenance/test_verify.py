@@ -14,17 +14,17 @@ from evenhand.service.audit.maintenance.verify import NoRecordError, verify
 from evenhand.service.audit.tables import chain, records
 
 
-def check(found: Recorded, *kept: Checkpoint, trust: bool = True) -> Report:
-    trusted = frozenset([public_bytes(found.signer)] if trust else [])
-    return verify(found.engine, kept, trusted, lambda done, total: None)
+def check(record: Recorded, *kept: Checkpoint, trust: bool = True) -> Report:
+    trusted = frozenset([public_bytes(record.signer)] if trust else [])
+    return verify(record.engine, kept, trusted, lambda done, total: None)
 
 
-def said(found: Recorded, *kept: Checkpoint) -> list[str]:
-    return [str(finding) for finding in check(found, *kept).findings]
+def said(record: Recorded, *kept: Checkpoint) -> list[str]:
+    return [str(finding) for finding in check(record, *kept).findings]
 
 
-def run(found: Recorded, *statements: str) -> None:
-    with found.engine.begin() as connection:
+def run(record: Recorded, *statements: str) -> None:
+    with record.engine.begin() as connection:
         for statement in statements:
             connection.execute(text(statement))
 
@@ -52,23 +52,23 @@ CHANGES = [
 
 
 def test_a_changed_column_is_named(database: str) -> None:
-    found = fill(database)
+    record = fill(database)
     for column, value, what in CHANGES:
         for seq in (1, 2, 33):
             of_it = records.c.seq == seq
-            with found.engine.begin() as connection:
+            with record.engine.begin() as connection:
                 before = connection.execute(select(records.c[column]).where(of_it)).scalar_one()
                 connection.execute(text(f"UPDATE records SET {column} = {value} WHERE seq = {seq}"))
-            assert said(found) == [f"record {seq}: {what}"]
-            with found.engine.begin() as connection:
+            assert said(record) == [f"record {seq}: {what}"]
+            with record.engine.begin() as connection:
                 connection.execute(update(records).where(of_it).values({column: before}))
-    assert said(found) == []
+    assert said(record) == []
 
 
 def test_a_deleted_record_is_missing(database: str) -> None:
-    found = fill(database)
-    run(found, "DELETE FROM records WHERE seq = 7", "DELETE FROM records WHERE seq BETWEEN 12 AND 14")
-    assert said(found) == ["record 7: it is missing", "record 12: records 12 to 14 are missing"]
+    record = fill(database)
+    run(record, "DELETE FROM records WHERE seq = 7", "DELETE FROM records WHERE seq BETWEEN 12 AND 14")
+    assert said(record) == ["record 7: it is missing", "record 12: records 12 to 14 are missing"]
 
 
 def swap(first: int, second: int) -> list[str]:
@@ -78,45 +78,47 @@ def swap(first: int, second: int) -> list[str]:
 
 @pytest.mark.parametrize(("first", "second"), [(1, 2), (5, 6), (5, 20), (32, 33)])
 def test_two_records_that_changed_places_are_named(database: str, first: int, second: int) -> None:
-    found = fill(database)
-    run(found, "DELETE FROM checkpoints", *swap(first, second))
-    found_said = [line for line in said(found) if "chain row" not in line]
+    record = fill(database)
+    run(record, "DELETE FROM checkpoints", *swap(first, second))
+    found_said = [line for line in said(record) if "chain row" not in line]
     assert found_said == [f"record {first}: it changed places with record {second}"]
 
 
 def test_a_rotation_names_every_place(database: str) -> None:
-    found = fill(database)
-    run(found, *swap(5, 6), *swap(6, 7))
-    assert [line.split(":")[0] for line in said(found)] == ["record 5", "record 6", "record 7"]
-    assert all("reordered" in line for line in said(found))
+    record = fill(database)
+    run(record, *swap(5, 6), *swap(6, 7))
+    assert [line.split(":")[0] for line in said(record)] == ["record 5", "record 6", "record 7"]
+    assert all("reordered" in line for line in said(record))
 
 
 def test_an_end_that_is_cut_off_is_told_by_the_head_and_by_a_checkpoint(database: str) -> None:
-    found = fill(database)
-    run(found, "DELETE FROM records WHERE seq > 30")
-    assert "record 31: records 31 to 33 are missing: the end was cut off" in said(found)
-    run(found, "UPDATE chain SET seq = 30, link = (SELECT link FROM records WHERE seq = 30)")
-    (line,) = said(found)
+    record = fill(database)
+    run(record, "DELETE FROM records WHERE seq > 30")
+    assert "record 31: records 31 to 33 are missing: the end was cut off" in said(record)
+    run(record, "UPDATE chain SET seq = 30, link = (SELECT link FROM records WHERE seq = 30)")
+    (line,) = said(record)
     assert line.startswith("record 31: the end was cut off: at ")
     assert line.endswith("a checkpoint was signed of record 32")
 
 
 def test_records_beyond_the_head_and_before_the_beginning(database: str) -> None:
-    found = fill(database)
-    run(found, "UPDATE chain SET seq = 30, link = (SELECT link FROM records WHERE seq = 30)")
-    assert said(found) == ["record 31: records 31 to 33 lie beyond the head that the chain row names"]
-    run(found, "UPDATE chain SET seq = 33, link = (SELECT link FROM records WHERE seq = 33), pruned_seq = 3")
-    assert said(found)[:2] == [
+    record = fill(database)
+    run(record, "UPDATE chain SET seq = 30, link = (SELECT link FROM records WHERE seq = 30)")
+    assert said(record) == ["record 31: records 31 to 33 lie beyond the head that the chain row names"]
+    run(record, "UPDATE chain SET seq = 33, link = (SELECT link FROM records WHERE seq = 33), pruned_seq = 3")
+    assert said(record)[:2] == [
         "record 3: 3 records up to here lie before the beginning that the chain row names",
         "record 3: the records up to here are missing, and no prune event names them",
     ]
 
 
 def test_a_beginning_that_is_cut_off_without_a_prune_event(database: str) -> None:
-    found = fill(database)
+    record = fill(database)
     link = "(SELECT link FROM records WHERE seq = 3)"
-    run(found, f"UPDATE chain SET pruned_seq = 3, pruned_link = {link}", "DELETE FROM records WHERE seq <= 3")
-    assert said(found) == ["record 3: the records up to here are missing, and no prune event names them"]
+    run(
+        record, f"UPDATE chain SET pruned_seq = 3, pruned_link = {link}", "DELETE FROM records WHERE seq <= 3"
+    )
+    assert said(record) == ["record 3: the records up to here are missing, and no prune event names them"]
 
 
 @pytest.mark.parametrize(
@@ -127,15 +129,15 @@ def test_a_beginning_that_is_cut_off_without_a_prune_event(database: str) -> Non
     ],
 )
 def test_a_changed_chain_row_is_named(database: str, change: str, what: str) -> None:
-    found = fill(database)
-    run(found, f"UPDATE chain SET {change}")
-    assert said(found) == [what]
+    record = fill(database)
+    run(record, f"UPDATE chain SET {change}")
+    assert said(record) == [what]
 
 
 def test_a_record_moved_beyond_the_end_is_named(database: str) -> None:
-    found = fill(database)
-    run(found, "UPDATE records SET seq = 900 WHERE seq = 5")
-    assert said(found) == [
+    record = fill(database)
+    run(record, "UPDATE records SET seq = 900 WHERE seq = 5")
+    assert said(record) == [
         "record 5: it is missing",
         "record 34: records 34 to 900 lie beyond the head that the chain row names",
         "record 900: it belongs at 5: records were reordered",
@@ -143,15 +145,15 @@ def test_a_record_moved_beyond_the_end_is_named(database: str) -> None:
 
 
 def test_several_wounds_are_all_listed_in_order(database: str) -> None:
-    found = fill(database)
+    record = fill(database)
     run(
-        found,
+        record,
         "UPDATE records SET at_ms = at_ms + 1 WHERE seq = 4",
         "DELETE FROM records WHERE seq = 9",
         "UPDATE records SET body = '{}' WHERE seq = 10",
         "UPDATE records SET link = body_sha256 WHERE seq = 20",
     )
-    assert said(found) == [
+    assert said(record) == [
         "record 4: its at_ms was changed",
         "record 9: it is missing",
         "record 10: its body or body_sha256 was changed",
@@ -159,17 +161,17 @@ def test_several_wounds_are_all_listed_in_order(database: str) -> None:
     ]
 
 
-def forge(found: Recorded, seq: int) -> None:
+def forge(record: Recorded, seq: int) -> None:
     """Change a body, and compute hashes and links anew from there on: the chain holds."""
-    with found.engine.begin() as connection:
+    with record.engine.begin() as connection:
         rows = connection.execute(
             select(records).where(records.c.seq >= seq - 1).order_by(records.c.seq)
         ).all()
         before = rows[0].link
         for row in rows[1:]:
             body = row.body.replace('"applied"', '"off"').replace('"apply"', '"off"')
-            told = Event(row.id, row.kind, row.at_ms, body, row.subject)
-            (linked,) = extend(before, row.seq - 1, [told])
+            event = Event(row.id, row.kind, row.at_ms, body, row.subject)
+            (linked,) = extend(before, row.seq - 1, [event])
             values = {"body": body, "body_sha256": linked.body_sha256, "link": linked.link}
             connection.execute(update(records).where(records.c.seq == row.seq).values(values))
             before = linked.link
@@ -177,25 +179,25 @@ def forge(found: Recorded, seq: int) -> None:
 
 
 def test_a_chain_that_was_forged_from_the_change_on_is_told_by_a_checkpoint(database: str) -> None:
-    found = fill(database)
-    with found.engine.connect() as connection:
+    record = fill(database)
+    with record.engine.connect() as connection:
         kept = stored(connection)
-    forge(found, 18)
-    (line,) = said(found)
+    forge(record, 18)
+    (line,) = said(record)
     assert line.startswith("record 24: its link is not the one signed ")
     assert line.endswith("records 17 to 24 were rewritten")
-    run(found, "DELETE FROM checkpoints")
-    assert said(found) == []  # nothing in the database tells any more
-    assert said(found, *kept) == [line]
+    run(record, "DELETE FROM checkpoints")
+    assert said(record) == []  # nothing in the database tells any more
+    assert said(record, *kept) == [line]
 
 
 def test_a_forger_s_own_checkpoints_are_of_another_key(database: str) -> None:
-    found = fill(database)
-    forge(found, 18)
-    run(found, "DELETE FROM checkpoints")
-    checkpoint(found.engine, Ed25519PrivateKey.generate())
-    assert check(found, trust=False).findings == []
-    (line,) = said(found)
+    record = fill(database)
+    forge(record, 18)
+    run(record, "DELETE FROM checkpoints")
+    checkpoint(record.engine, Ed25519PrivateKey.generate())
+    assert check(record, trust=False).findings == []
+    (line,) = said(record)
     assert line.startswith("record 33: its checkpoint is signed with another key")
 
 
@@ -204,46 +206,46 @@ def test_a_forger_s_own_checkpoints_are_of_another_key(database: str) -> None:
     ["at_ms = at_ms + 1", "link = public_key", "public_key = link", "signature = link", "seq = 25"],
 )
 def test_a_changed_checkpoint_is_named(database: str, change: str) -> None:
-    found = fill(database)
-    run(found, f"UPDATE checkpoints SET {change} WHERE seq = 16")
+    record = fill(database)
+    run(record, f"UPDATE checkpoints SET {change} WHERE seq = 16")
     seq = 25 if change.startswith("seq") else 16
-    assert said(found) == [f"record {seq}: the signature of its checkpoint is wrong"]
+    assert said(record) == [f"record {seq}: the signature of its checkpoint is wrong"]
 
 
 def test_a_configuration_that_is_not_what_its_name_says_or_missing(database: str) -> None:
-    found = fill(database)
-    run(found, "UPDATE configurations SET body = REPLACE(body, '1.0.0', '1.0.1')")
-    assert said(found) == [f"configuration {NAME[:12]}: its body does not hash to its name"]
-    run(found, "DELETE FROM configurations")
-    assert said(found) == [f"record 1: it refers to configuration {NAME[:12]}, which is missing"]
+    record = fill(database)
+    run(record, "UPDATE configurations SET body = REPLACE(body, '1.0.0', '1.0.1')")
+    assert said(record) == [f"configuration {NAME[:12]}: its body does not hash to its name"]
+    run(record, "DELETE FROM configurations")
+    assert said(record) == [f"record 1: it refers to configuration {NAME[:12]}, which is missing"]
 
 
 def test_values_of_another_type_and_broken_text_are_findings(tmp_path: Path) -> None:
-    found = fill(f"sqlite:///{tmp_path / 'record.db'}")
+    record = fill(f"sqlite:///{tmp_path / 'record.db'}")
     run(
-        found,
+        record,
         "UPDATE records SET at_ms = 'soon' WHERE seq = 3",
         "UPDATE records SET link = 'text' WHERE seq = 8",
         "UPDATE records SET body = x'00ff' WHERE seq = 12",
         "UPDATE records SET body = CAST(x'7bff7d' AS TEXT) WHERE seq = 17",
         "UPDATE records SET id = CAST(x'ff' AS TEXT) WHERE seq = 22",
     )
-    assert [line.split(":")[0] for line in said(found)] == [f"record {seq}" for seq in (3, 8, 12, 17, 22)]
+    assert [line.split(":")[0] for line in said(record)] == [f"record {seq}" for seq in (3, 8, 12, 17, 22)]
 
 
 def test_a_chain_without_records_holds_and_one_without_a_row_is_none(database: str) -> None:
-    found = fill(database, decisions=0)
-    run(found, "DELETE FROM records", "UPDATE chain SET seq = 0, link = pruned_link")
-    assert check(found).findings == []
-    run(found, "DELETE FROM chain")
+    record = fill(database, decisions=0)
+    run(record, "DELETE FROM records", "UPDATE chain SET seq = 0, link = pruned_link")
+    assert check(record).findings == []
+    run(record, "DELETE FROM chain")
     with pytest.raises(NoRecordError, match="0 rows in the table chain"):
-        check(found)
+        check(record)
 
 
 def test_findings_beyond_the_first_ones_are_counted(database: str) -> None:
-    found = fill(database, decisions=200)
-    run(found, "UPDATE records SET link = body_sha256")
-    report = check(found)
+    record = fill(database, decisions=200)
+    run(record, "UPDATE records SET link = body_sha256")
+    report = check(record)
     assert report.findings[0].seq == 1
     assert report.more > 0
     assert len(report.findings) < 2 * MAX_FINDINGS

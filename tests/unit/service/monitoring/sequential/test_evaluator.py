@@ -1,4 +1,4 @@
-"""The evaluator over real records on SQLite and PostgreSQL: each row counts once, whatever happens to the process."""
+"""The evaluator over real records on SQLite and PostgreSQL: a row counts once, even if the process dies."""
 
 import logging
 import os
@@ -51,7 +51,7 @@ def test_declared_rows_count_and_no_others(shop: Shop) -> None:
 def test_a_row_counts_once_with_the_last_of_what_there_is_to_know(shop: Shop, order: tuple[str, ...]) -> None:
     """However late the evaluator looks, after each record or only at the end."""
     made = [row(True), row(False), row(True), row(False)]
-    told = {
+    actions = {
         "decide": lambda: shop.decide(*made),
         "label": lambda: shop.learn(
             *(Feedback(one.id, label=GOOD if at < 3 else BAD) for at, one in enumerate(made))
@@ -65,12 +65,12 @@ def test_a_row_counts_once_with_the_last_of_what_there_is_to_know(shop: Shop, or
     }
     one = shop.evaluator()
     for step in order:
-        told[step]()
+        actions[step]()
         finish(one, shop)
     assert rows_of(shop) == expected
     soon = shop.states()
     for repeated in ("label", "groups"):  # what is on record already changes nothing
-        told[repeated]()
+        actions[repeated]()
         finish(one, shop)
     assert shop.states() == soon
     shop.forget()
@@ -227,8 +227,8 @@ def test_a_database_that_is_away_is_said_once_and_tried_again(
     database: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Here it has no tables yet."""
-    shop, told = Shop(database), []
-    one = shop.evaluator(report=told.append)
+    shop, reports = Shop(database), []
+    one = shop.evaluator(report=reports.append)
     with caplog.at_level(logging.WARNING):
         one.start()
         try:
@@ -236,29 +236,29 @@ def test_a_database_that_is_away_is_said_once_and_tried_again(
             time.sleep(0.3)
             shop.store.open()
             shop.decide(row(True, sex="women"))
-            until(lambda: any(told))
+            until(lambda: any(reports))
         finally:
             one.close()
     assert [record.message.split(" (")[0] for record in caplog.records] == [
         "evidence: the record's database is down",
         "evidence goes on",
     ]
-    assert told[-1][0].comparison.rows == [0, 1]
+    assert reports[-1][0].comparison.rows == [0, 1]
 
 
 def test_an_error_that_nobody_foresaw_does_not_end_the_evidence(
     shop: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
-    told: list[int] = []
+    calls: list[int] = []
 
     def report(kept: list[Kept]) -> None:
-        told.append(len(kept))
-        if len(told) < 4:
+        calls.append(len(kept))
+        if len(calls) < 4:
             raise ZeroDivisionError
 
     one = shop.evaluator(report=report)
     one.start()
-    until(lambda: len(told) > 5)
+    until(lambda: len(calls) > 5)
     one.close()
     failed, again = [record.message for record in caplog.records]
     assert failed.startswith("background work failed: evidence (ZeroDivisionError)")
@@ -266,14 +266,14 @@ def test_an_error_that_nobody_foresaw_does_not_end_the_evidence(
 
 
 def test_a_server_that_crashes_is_waited_for(postgres: Postgres, caplog: pytest.LogCaptureFixture) -> None:
-    shop, told = Shop(postgres.create()), []
+    shop, reports = Shop(postgres.create()), []
     shop.store.open()
     shop.trade(100)
-    one = shop.evaluator(report=told.append)
+    one = shop.evaluator(report=reports.append)
     with caplog.at_level(logging.WARNING):
         one.start()
         try:
-            until(lambda: bool(told))
+            until(lambda: bool(reports))
             postgres.stop("immediate")
             try:
                 until(lambda: bool(caplog.records))
@@ -285,8 +285,8 @@ def test_a_server_that_crashes_is_waited_for(postgres: Postgres, caplog: pytest.
             until(lambda: shop.cursor() == shop.head())
         finally:
             one.close()
-    found = shop.states()
-    assert found == expected_of(shop)
+    states = shop.states()
+    assert states == expected_of(shop)
 
 
 def test_every_process_says_what_the_table_says(shop: Shop) -> None:

@@ -1,4 +1,4 @@
-"""Evidence: valid however often it is looked at, and soon found. Streams are made up; the code is the service's."""
+"""Evidence: valid at any time, and fast. The streams are simulated; the code is the service's."""
 
 import json
 import math
@@ -47,33 +47,33 @@ def fed(stream: list[tuple[bool, bool, float]], rules: EvidenceSettings = RULES)
 
 
 def states(made: Evidence) -> dict[tuple[str, str, str], str]:
-    return {key: json.dumps(found.state()) for key, found in made.comparisons.items()}
+    return {key: json.dumps(comparison.state()) for key, comparison in made.comparisons.items()}
 
 
 @given(ROWS, st.floats(0.001, 0.5), st.floats(1, 10_000))
 def test_values_stay_positive_finite_and_fit_into_json(
     stream: list[tuple[bool, bool, float]], gap: float, days: float
 ) -> None:
-    for found in fed(stream, EvidenceSettings(gap, days)).comparisons.values():
-        assert all(0 <= part <= HELD * days for part in found.detector)
-        assert all(math.isfinite(part) for part in found.start_ln)
-        assert math.isfinite(found.detector_ln)
-        assert math.isfinite(found.since_start_ln)
-        assert Comparison(**json.loads(json.dumps(found.state()))) == found
+    for comparison in fed(stream, EvidenceSettings(gap, days)).comparisons.values():
+        assert all(0 <= part <= HELD * days for part in comparison.detector)
+        assert all(math.isfinite(part) for part in comparison.start_ln)
+        assert math.isfinite(comparison.detector_ln)
+        assert math.isfinite(comparison.since_start_ln)
+        assert Comparison(**json.loads(json.dumps(comparison.state()))) == comparison
 
 
 @pytest.mark.parametrize("favourable", [True, False])
 def test_a_hundred_thousand_rows_at_the_widest_gap_neither_overflow_nor_fall_to_nothing(
     favourable: bool,
 ) -> None:
-    found = comparison()
+    process = comparison()
     for n in range(100_000):
-        if found.add(n % 2 == 0, favourable == (n % 2 == 0)):
-            found.bet(float(n), 1)
-    assert found.since_start_ln > 1000
-    assert min(found.start_ln) < -1000
-    assert 365 < sum(found.detector) <= len(SIDES) * HELD * 365
-    assert found.above == favourable
+        if process.add(n % 2 == 0, favourable == (n % 2 == 0)):
+            process.bet(float(n), 1)
+    assert process.since_start_ln > 1000
+    assert min(process.start_ln) < -1000
+    assert 365 < sum(process.detector) <= len(SIDES) * HELD * 365
+    assert process.above == favourable
 
 
 @given(ROWS, ROWS, st.integers(0, 2**32))
@@ -105,7 +105,7 @@ def test_where_blocks_end_depends_on_groups_and_never_on_answers(
 
 @given(st.lists(st.booleans(), min_size=1, max_size=30), st.lists(st.booleans(), min_size=1, max_size=30))
 def test_groups_may_come_in_any_order_within_a_block(ours: list[bool], theirs: list[bool]) -> None:
-    found = []
+    comparisons = []
     for mixed in (
         [(True, good) for good in ours] + [(False, good) for good in theirs],
         [(False, good) for good in reversed(theirs)] + [(True, good) for good in reversed(ours)],
@@ -116,8 +116,8 @@ def test_groups_may_come_in_any_order_within_a_block(ours: list[bool], theirs: l
         full = len(ours) * len(theirs) >= evidence.BLOCK * (len(ours) + len(theirs))
         if full:
             one.bet(1.0, 1)
-        found.append(one)
-    assert found[0] == found[1]
+        comparisons.append(one)
+    assert comparisons[0] == comparisons[1]
 
 
 @pytest.mark.parametrize(("mine", "theirs"), [(2, 6), (3, 3), (6, 2), (2, 12)])
@@ -156,14 +156,14 @@ def _chance(n: int, good: int, rate: float) -> float:
 @pytest.mark.parametrize("share", [0.1, 0.5])
 def test_processes_do_not_grow_on_average_at_the_widest_gap_in_order(share: float) -> None:
     """The e-process has a mean of at most 1, the detector one of at most the days gone by."""
-    found = []
+    values = []
     for seed in range(3_000):
         made = Evidence(RULES, {})
         follow(made, rows(Population(share=share, gap=RULES.gap), 150, seed))
         one = made.comparisons[KEY]
         day = RULES.days_per_false_alarm / RUN_LENGTH
-        found.append((math.exp(one.since_start_ln), sum(one.detector) / (150 * day)))
-    means, errors = np.mean(found, axis=0), np.std(found, axis=0) / math.sqrt(len(found))
+        values.append((math.exp(one.since_start_ln), sum(one.detector) / (150 * day)))
+    means, errors = np.mean(values, axis=0), np.std(values, axis=0) / math.sqrt(len(values))
     assert np.all(means <= 1 + 3 * errors)
     assert np.all(means > 0.3)  # and is not merely small
 
@@ -183,9 +183,9 @@ def test_evidence_goes_on_from_what_was_kept_as_if_nothing_had_happened(
 
 def test_an_alarm_stands_until_the_gap_is_gone_and_then_it_begins_again() -> None:
     made = Evidence(RULES, {})
-    found = follow(made, rows(Population(gap=0.2), 20_000, 1))
+    comparison = follow(made, rows(Population(gap=0.2), 20_000, 1))
     one = made.comparisons[KEY]
-    assert found.alarms == 1
+    assert comparison.alarms == 1
     assert one.alarm_day is not None
     risen = one.alarm_day
     for row in rows(Population(), 6_000, 2, 20_000):
@@ -233,12 +233,12 @@ def test_a_month_without_rows_counts_as_one_day_and_a_clock_set_back_as_nothing(
 
 @pytest.mark.parametrize("waits", [True, False])
 def test_rows_of_long_ago_are_not_compared_with_those_of_now(waits: bool) -> None:
-    found = comparison()
+    process = comparison()
     for n in range(10_000):
-        assert not found.add(waits, n >= 9_999)
-    assert sum(found.block_rows) <= evidence.STALE
-    assert sum(found.rows) == 10_000
-    assert sum(found.block_favourable) == sum(found.favourable) == 1  # the newest is kept
+        assert not process.add(waits, n >= 9_999)
+    assert sum(process.block_rows) <= evidence.STALE
+    assert sum(process.rows) == 10_000
+    assert sum(process.block_favourable) == sum(process.favourable) == 1  # the newest is kept
 
 
 def test_rates_that_move_together_are_no_gap_and_groups_that_come_again_do_no_harm() -> None:
@@ -268,7 +268,7 @@ def test_all_comparisons_of_a_model_together_raise_no_more_alarms_than_asked_for
             for metric, drawn in zip(evidence.METRICS, (first, second), strict=False):
                 made.add(Seen("x", groups, "a", 9, groups[place], drawn < rate, day), metric)
         assert len(made.comparisons) == 6
-        alarms += sum(found.alarms for found in made.comparisons.values())
+        alarms += sum(comparison.alarms for comparison in made.comparisons.values())
     assert 0 < alarms <= streams * n // RUN_LENGTH
 
 
@@ -276,7 +276,10 @@ def test_every_row_of_the_reference_counts_for_each_other_group_and_unlisted_one
     made = Evidence(RULES, {})
     for group in ("a", "b", "c", "c"):
         made.add(Seen("attribute", ("a", "b", "c"), "a", planned([3]), group, True, 0.0), METRIC)
-    assert {key[1]: found.rows for key, found in made.comparisons.items()} == {"b": [1, 1], "c": [1, 2]}
+    assert {key[1]: comparison.rows for key, comparison in made.comparisons.items()} == {
+        "b": [1, 1],
+        "c": [1, 2],
+    }
     assert planned([3, 2]) == 9
 
 
@@ -290,23 +293,27 @@ def test_another_gap_or_reference_begins_anew_and_another_promise_does_not() -> 
     ):
         made = Evidence(rules, {key: json.loads(state) for key, state in kept.items()})
         made.add(Seen("attribute", groups, groups[0], 6, "group", True, 10.0), METRIC)
-        found = made.comparisons[KEY]
-        assert found.rows == expected
-        assert (found.reference, found.gap, found.limit) == (groups[0], rules.gap, rules.days_per_false_alarm)
+        comparison = made.comparisons[KEY]
+        assert comparison.rows == expected
+        assert (comparison.reference, comparison.gap, comparison.limit) == (
+            groups[0],
+            rules.gap,
+            rules.days_per_false_alarm,
+        )
 
 
 @pytest.mark.slow
 def test_sixty_fair_streams_of_sixty_thousand_rows_raise_no_alarm() -> None:
-    """At a run length of 20,000 the promise would allow 180; nothing may be found since the start in over 5 %."""
-    found = steady(Population(), 60_000, 60)
-    assert sum(one.alarms for one in found) == 0
-    assert sum(one.since_start for one in found) <= 3
+    """A run length of 20,000 would allow 180 alarms; the process since the start may be wrong in 5 %."""
+    comparisons = steady(Population(), 60_000, 60)
+    assert sum(one.alarms for one in comparisons) == 0
+    assert sum(one.since_start for one in comparisons) <= 3
 
 
 def test_a_gap_at_the_limit_raises_no_more_alarms_than_asked_for() -> None:
-    found = steady(Population(gap=RULES.gap), 60_000, 40)
-    assert 0 < sum(one.alarms for one in found) <= 40 * 60_000 // RUN_LENGTH
-    assert sum(one.since_start for one in found) <= 5
+    comparisons = steady(Population(gap=RULES.gap), 60_000, 40)
+    assert 0 < sum(one.alarms for one in comparisons) <= 40 * 60_000 // RUN_LENGTH
+    assert sum(one.since_start for one in comparisons) <= 5
 
 
 @pytest.mark.parametrize(

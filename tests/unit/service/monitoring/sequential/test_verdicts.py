@@ -10,59 +10,59 @@ from evenhand.service.monitoring.sequential.evidence import METRICS, Evidence, E
 from evenhand.service.monitoring.sequential.verdicts import Kept, findings
 
 
-def told(world: Population, n: int) -> tuple[Kept, dict[str, dict[str, object]]]:
+def entries_of(world: Population, n: int) -> tuple[Kept, dict[str, dict[str, object]]]:
     """The entries of one comparison, as the model's attribute ``sex``, by process."""
     made = Evidence(RULES, {})
     follow(made, rows(world, n, 5))
     comparison = made.comparisons[KEY]
     comparison.reference = "men"
     kept = Kept(MANIFEST.name, "sex", "women", KEY[2], comparison)
-    found = findings([kept], MANIFEST.name, ATTRIBUTES, RULES)
+    entries = findings([kept], MANIFEST.name, ATTRIBUTES, RULES)
     return kept, {
-        entry["process"]: entry for entry in found if (entry["group"], entry["metric"]) == ("women", KEY[2])
+        entry["process"]: entry for entry in entries if (entry["group"], entry["metric"]) == ("women", KEY[2])
     }
 
 
 def test_every_comparison_has_both_processes_and_those_without_rows_are_insufficient() -> None:
-    found = findings([], MANIFEST.name, ATTRIBUTES, RULES)
-    assert len(found) == 2 * len(METRICS) * 3  # women; old and young
-    assert {entry["state"] for entry in found} == {"insufficient data"}
-    assert {entry["rows"] for entry in found} == {0}
-    assert {entry["limit_ln"] for entry in found} == {math.log(365), math.log(9 / 0.05)}
-    assert found[0]["sentence"] == (
-        "too few rows to speak of a gap above 5 points in selection rate between women and men: n = 0 women and 0 men; "
-        "at least 100 of each are needed"
+    entries = findings([], MANIFEST.name, ATTRIBUTES, RULES)
+    assert len(entries) == 2 * len(METRICS) * 3  # women; old and young
+    assert {entry["state"] for entry in entries} == {"insufficient data"}
+    assert {entry["rows"] for entry in entries} == {0}
+    assert {entry["limit_ln"] for entry in entries} == {math.log(365), math.log(9 / 0.05)}
+    assert entries[0]["sentence"] == (
+        "too few rows to speak of a gap above 5 points in selection rate between women and men: "
+        "n = 0 women and 0 men; at least 100 of each are needed"
     )
     assert findings([], "other", ATTRIBUTES, RULES)[0]["model"] == "other"
 
 
 def test_few_rows_are_insufficient_and_many_fair_ones_no_evidence() -> None:
-    _, few = told(Population(), 200)
+    _, few = entries_of(Population(), 200)
     assert {entry["state"] for entry in few.values()} == {"insufficient data"}
-    kept, many = told(Population(), 20_000)
+    kept, many = entries_of(Population(), 20_000)
     assert {entry["state"] for entry in many.values()} == {"no evidence of breach"}
     (theirs, mine), (theirs_good, mine_good) = kept.comparison.rows, kept.comparison.favourable
     assert many["since_start"]["sentence"] == (
-        "no evidence of a gap above 5 points in selection rate between women and men since 1970-01-01; level 0.05, "
-        f"valid at any time; n = {mine:,} women ({100 * mine_good / mine:.1f} %) and {theirs:,} men "
-        f"({100 * theirs_good / theirs:.1f} %)"
+        "no evidence of a gap above 5 points in selection rate between women and men since 1970-01-01; "
+        f"level 0.05, valid at any time; n = {mine:,} women ({100 * mine_good / mine:.1f} %) "
+        f"and {theirs:,} men ({100 * theirs_good / theirs:.1f} %)"
     )
     assert many["detector"]["sentence"] == (
-        "no alarm of a gap above 5 points in selection rate between women and men; on average at most one false alarm "
-        "in 365 days for the whole model"
+        "no alarm of a gap above 5 points in selection rate between women and men; "
+        "on average at most one false alarm in 365 days for the whole model"
     )
 
 
 @pytest.mark.parametrize(("gap", "side"), [(0.25, "below"), (-0.25, "above")])
 def test_a_breach_says_since_when_and_which_way(gap: float, side: str) -> None:
-    _, found = told(Population(gap=gap), 20_000)
-    assert {entry["state"] for entry in found.values()} == {"breach"}
-    assert str(found["detector"]["sentence"]).startswith("alarm since 1970-01-")
-    assert f"between women and men, women {side}; " in str(found["detector"]["sentence"])
-    assert str(found["since_start"]["sentence"]).startswith(
+    _, entries = entries_of(Population(gap=gap), 20_000)
+    assert {entry["state"] for entry in entries.values()} == {"breach"}
+    assert str(entries["detector"]["sentence"]).startswith("alarm since 1970-01-")
+    assert f"between women and men, women {side}; " in str(entries["detector"]["sentence"])
+    assert str(entries["since_start"]["sentence"]).startswith(
         "evidence of a gap above 5 points in selection rate "
     )
-    assert "found on 1970-0" in str(found["since_start"]["sentence"])
+    assert "found on 1970-0" in str(entries["since_start"]["sentence"])
 
 
 def test_value_and_limit_say_the_same_as_the_state() -> None:

@@ -100,7 +100,7 @@ def test_what_is_not_given_comes_from_the_bundle(bundle: bundles.Bundle) -> None
     ]
     found = select_rows(table(*rows), fitted, RowSelection())
     assert found.left_out == {"train": 1}
-    assert found.wanted.only == ("test",)
+    assert found.selection.only == ("test",)
     assert len(found.rows) == 2
     assert "team:colour" in found.schema.groups
     without = [{name: value for name, value in row.items() if name != "colour"} for row in rows]

@@ -1,11 +1,11 @@
 """The exporter traces each structure once per session; models that differ in weights only share the trace.
 
 Tracing a tiny model takes seconds, and most tests of fits differ in weights alone. The trace is of a model
-whose weights are marked, so that every element of a stored tensor says which weight it is, or that it is nought;
-a model's own weights are then put in their places. A graph that stores anything else but single numbers, which
-may have been computed from weights, or that answers otherwise than its model, is not shared: each model of that
-kind is exported itself. ``tests/theory`` exports every kind of model without this, as the command line does in
-``tests/e2e``; ``test_export_once.py`` compares the two ways.
+whose weights are marked, so that every element of a stored tensor says which weight it is, or that it is
+nought; a model's own weights are then put in their places. A graph that stores anything else but single
+numbers, which may have been computed from weights, or that answers otherwise than its model, is not shared:
+each model of that kind is exported itself. ``tests/theory`` exports every kind of model without this, as
+the command line does in ``tests/e2e``; ``test_export_once.py`` compares the two ways.
 """
 
 import json

@@ -1,7 +1,7 @@
-"""Methods of the comparison against their library's own reference use, on the same base of a recipe.
+r"""Methods of the comparison against their library's own reference use, on the same base of a recipe.
 
-    python -m bench.reference_use --recipe adult --data <folder with adult.data and adult.test> --work
-    <folder>
+    python -m bench.reference_use --recipe adult --data <folder with adult.data and adult.test> \
+        --work <folder>
 
 One side is what ``evenhand compare`` does, the other what the library's guide does with the same rows and
 representation (``bench.references``). Figures are on test rows. What draws at random is drawn five times by

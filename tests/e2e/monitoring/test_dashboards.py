@@ -1,7 +1,7 @@
 """Every query of every dashboard, on a real Prometheus over the real service while a scripted drift happens.
 
 It takes the place of looking at the dashboards in Grafana: a query that Grafana would answer with nothing
-    fails here.
+fails here.
 """
 
 import itertools

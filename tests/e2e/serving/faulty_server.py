@@ -1,7 +1,7 @@
 """The real command, with an engine that breaks when a text says so: ``python faulty_server.py serve ...``.
 
 A text of one word asks: ``die`` ends the engine thread, ``hang`` holds it while the file that FAULT_HANG
-    names exists,
+names exists,
 ``raise`` fails the run. Runs of more rows than FAULT_MOST_ROWS says find no memory. The file that FAULT_SAID
 names gets a line for every run that failed.
 """

@@ -1,7 +1,7 @@
 """The manifests are what Kubernetes takes, what Prometheus is told everywhere, and fit together.
 
 Validated here: every built-in kind against the schemas of the oldest and newest version that are still looked
-    after,
+after,
 unknown fields refused. Not in those schemas: PrometheusRule and ServiceMonitor.
 """
 

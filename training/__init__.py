@@ -1,1 +1,1 @@
-"""How a fair classifier is made and evaluated. Empty on purpose: the command line must start without torch."""
+"""How a fair classifier is made and evaluated. Empty, so that the command line starts without torch."""

@@ -49,7 +49,7 @@ def wheel_from_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def install(wheel: Path, folder: Path) -> Run:
-    """An environment with this wheel, and what runs in it, inside a folder with packages of our rooms' names."""
+    """Runs commands in an environment with this wheel, in a folder with packages named like our rooms."""
     venv.create(folder / "environment", with_pip=False)
     python = folder / "environment/bin/python"
     own = Path(sysconfig.get_path("purelib", vars={"base": str(folder / "environment")}))
@@ -106,7 +106,8 @@ def test_version(run: Run, start: tuple[str, ...]) -> None:
 def test_the_public_api_comes_from_the_wheel(run: Run) -> None:
     code = (
         "import evenhand, pathlib, sys; [getattr(evenhand, name) for name in evenhand.__all__]; "
-        "print(pathlib.Path(evenhand.__file__).parent.name, evenhand.load_bundle(sys.argv[1]).manifest.labels)"
+        "folder = pathlib.Path(evenhand.__file__).parent.name; "
+        "print(folder, evenhand.load_bundle(sys.argv[1]).manifest.labels)"
     )
     answer = run("-c", code, str(DEMO))
     assert answer.returncode == 0, answer.stderr
@@ -186,7 +187,7 @@ def pip(python: str, *requirements: str) -> None:
 def test_serving_install(wheel: Path, tmp_path: Path) -> None:
     """With nothing but what the wheel asks for: it serves, and each other command says which extra it needs.
 
-    Then with the image's extras: ``evenhand report`` reads the record of what was served, and torch is not there.
+    With the image's extras ``evenhand report`` then reads the record of what was served, without torch.
     """
     venv.create(tmp_path / "environment", with_pip=True)
     python = str(tmp_path / "environment/bin/python")

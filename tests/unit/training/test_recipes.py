@@ -15,8 +15,8 @@ from evenhand.training.recipes.hatexplain import COMMUNITIES, group, read, table
 def post(
     split: str | None, majority: str, targets: list[str], exact: list[str] | None = None
 ) -> dict[str, object]:
-    found = {"split": split, "text": f"{split} {majority}", "majority": majority, "targets": targets}
-    return found if exact is None else {**found, "targets_majority": exact}
+    fields = {"split": split, "text": f"{split} {majority}", "majority": majority, "targets": targets}
+    return fields if exact is None else {**fields, "targets_majority": exact}
 
 
 def test_training_rows_use_the_weak_flag_and_others_the_majority() -> None:
@@ -27,12 +27,12 @@ def test_training_rows_use_the_weak_flag_and_others_the_majority() -> None:
         post("test", "normal", [], ["Jewish"]),
         post(None, "undecided", ["Men"]),
     ]
-    found = table("posts", "\n".join(map(json.dumps, posts)).encode())
-    assert found["label"].tolist()[:4] == ["not toxic", "toxic", "toxic", "not toxic"]
-    assert found["race"].tolist() == ["African", "multiple", "none", "none", "none"]
-    assert found["gender"].tolist() == ["Women", "none", "none", "none", "none"]
-    assert found["religion"][3] == "Jewish"
-    assert found["split"].tolist() == ["train", "train", "val", "test", "undecided"]
+    posts_table = table("posts", "\n".join(map(json.dumps, posts)).encode())
+    assert posts_table["label"].tolist()[:4] == ["not toxic", "toxic", "toxic", "not toxic"]
+    assert posts_table["race"].tolist() == ["African", "multiple", "none", "none", "none"]
+    assert posts_table["gender"].tolist() == ["Women", "none", "none", "none", "none"]
+    assert posts_table["religion"][3] == "Jewish"
+    assert posts_table["split"].tolist() == ["train", "train", "val", "test", "undecided"]
 
 
 def test_a_group_is_one_several_or_none() -> None:
@@ -50,7 +50,10 @@ def test_other_files_are_refused_by_name(tmp_path: Path, content: str | None) ->
         read(tmp_path)
 
 
-ADULT = "39, State-gov, 77516, Bachelors, 13, Never-married, Sales, Own-child, White, Male, 2174, 0, 40, Cuba, <=50K"
+ADULT = (
+    "39, State-gov, 77516, Bachelors, 13, Never-married, Sales, Own-child, White, Male, "
+    "2174, 0, 40, Cuba, <=50K"
+)
 
 
 def adult_lines(rows: int, dot: str = "") -> str:

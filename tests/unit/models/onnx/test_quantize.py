@@ -97,8 +97,10 @@ def test_detectors_and_adapters_keep_every_bit() -> None:
     assert any("detectors" in name for name in kept)
     assert any(name.startswith("suffix/") and array.size > 200 for name, array in kept.items())
     for precision in PRECISIONS:
-        found = {t.name: t for t in convert_weights(original, precision).graph.initializer}
-        assert all(np.array_equal(numpy_helper.to_array(found[name]), array) for name, array in kept.items())
+        initializers = {t.name: t for t in convert_weights(original, precision).graph.initializer}
+        assert all(
+            np.array_equal(numpy_helper.to_array(initializers[name]), array) for name, array in kept.items()
+        )
 
 
 @pytest.mark.parametrize("inputs", [64, 70, 130])
@@ -108,8 +110,8 @@ def test_blocks_that_do_not_fill_are_padded(inputs: int, precision: Precision, l
     weight, x = (rng.normal(size=shape).astype(np.float32) for shape in ((inputs, 48), (5, inputs)))
     lowered = convert_weights(product(weight), precision)
     assert {node.op_type for node in lowered.graph.node} == {"MatMulNBits"}
-    found: Any = session(lowered).run(None, {"x": x})[0]
-    assert np.abs(found - x @ weight).std() < limit * (x @ weight).std()
+    outputs: Any = session(lowered).run(None, {"x": x})[0]
+    assert np.abs(outputs - x @ weight).std() < limit * (x @ weight).std()
 
 
 def test_a_constant_block_divides_by_no_zero() -> None:
@@ -145,5 +147,5 @@ def test_a_graph_of_before_is_narrowed_and_integers_never_multiply_one_row(
     wide.CopyFrom(tiny_graph("bert"))
     widen(wide)
     for model in (wide, tiny_graph("bert")):
-        found = {tensor.name: tensor for tensor in convert_weights(model, precision).graph.initializer}
-        assert list(numpy_helper.to_array(found[TOKEN])) == [0] * times
+        initializers = {tensor.name: tensor for tensor in convert_weights(model, precision).graph.initializer}
+        assert list(numpy_helper.to_array(initializers[TOKEN])) == [0] * times

@@ -54,12 +54,12 @@ def context(task: str, *attributes: str) -> SimpleNamespace:
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("texts", "message"),
     [(("table", "gender"), "this data has none"), (("text", "team"), "give --terms a list")],
 )
-def test_where_no_term_can_be_swapped_it_says_why(given: tuple[str, ...], message: str) -> None:
+def test_where_no_term_can_be_swapped_it_says_why(texts: tuple[str, ...], message: str) -> None:
     with pytest.raises(NotApplicableError, match=message):
-        CounterfactualAugmentation().learn(context(*given))  # type: ignore[arg-type]
+        CounterfactualAugmentation().learn(context(*texts))  # type: ignore[arg-type]
 
 
 def test_a_users_list_replaces_the_packaged_one_and_its_content_is_part_of_the_key(tmp_path: Path) -> None:
@@ -100,12 +100,12 @@ def test_rates_become_alike_and_only_the_nearest_rows_change(cells: list[tuple[b
     if not (codes != LEFT_OUT).any():
         return
     changed = massaged(selected, codes, score)
-    known = codes != LEFT_OUT
+    has_group = codes != LEFT_OUT
     assert changed.sum() == selected.sum()
-    assert (changed == selected)[~known].all()
-    for code in np.unique(codes[known]):
+    assert (changed == selected)[~has_group].all()
+    for code in np.unique(codes[has_group]):
         inside = codes == code
-        assert abs(changed[inside].sum() - selected[known].mean() * inside.sum()) < 1
+        assert abs(changed[inside].sum() - selected[has_group].mean() * inside.sum()) < 1
         up, down = inside & changed & ~selected, inside & ~changed & selected
         assert not (up.any() and down.any())
         if up.any():
@@ -118,10 +118,10 @@ def test_rates_become_alike_and_only_the_nearest_rows_change(cells: list[tuple[b
 def test_two_groups_move_what_the_papers_formula_says(first: int, second: int, data: st.DataObject) -> None:
     good = data.draw(st.integers(0, first)), data.draw(st.integers(0, second))
     selected = np.concatenate([np.arange(first) < good[0], np.arange(second) < good[1]])
-    wanted = targets(selected, np.array([0] * first + [1] * second))
+    target_rates = targets(selected, np.array([0] * first + [1] * second))
     paper = (good[0] / first - good[1] / second) * first * second / (first + second)
-    assert abs((good[0] - wanted[0]) - paper) < 1
-    assert good[0] - wanted[0] == wanted[1] - good[1]
+    assert abs((good[0] - target_rates[0]) - paper) < 1
+    assert good[0] - target_rates[0] == target_rates[1] - good[1]
 
 
 RNG = np.random.default_rng(0)
@@ -132,10 +132,10 @@ GROUPS = Groups(("a", "b", "c"), CODES, LABELS, 2)
 def test_partners_have_the_label_another_group_and_every_group_alike() -> None:
     batch = np.arange(2000, 4000)
     order = partners(GROUPS, batch, np.random.default_rng(0))
-    codes, known = CODES[batch], CODES[batch] != LEFT_OUT
+    codes, has_group = CODES[batch], CODES[batch] != LEFT_OUT
     assert (LABELS[batch][order] == LABELS[batch]).all()
-    assert (order == np.arange(2000))[~known].all()
-    assert (codes[order] != codes)[known].all()
+    assert (order == np.arange(2000))[~has_group].all()
+    assert (codes[order] != codes)[has_group].all()
     of_common = codes[order][codes == 0]
     assert np.bincount(of_common, minlength=3)[1:].min() > 0.4 * len(of_common)
 
@@ -148,10 +148,10 @@ def test_a_row_without_a_partner_is_its_own() -> None:
 def test_blending_is_the_weighted_mean_and_stops_where_the_shorter_text_does() -> None:
     hidden = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(0))
     weights, order = torch.tensor([0.25, 1.0]), np.array([1, 0])
-    found = blended(hidden, order, weights, np.array([2, 2]))
-    assert torch.allclose(found[0, :2], 0.25 * hidden[0, :2] + 0.75 * hidden[1, :2])
-    assert torch.equal(found[0, 2:], hidden[0, 2:])
-    assert torch.equal(found[1], hidden[1])
+    mixed = blended(hidden, order, weights, np.array([2, 2]))
+    assert torch.allclose(mixed[0, :2], 0.25 * hidden[0, :2] + 0.75 * hidden[1, :2])
+    assert torch.equal(mixed[0, 2:], hidden[0, 2:])
+    assert torch.equal(mixed[1], hidden[1])
     assert torch.allclose(blended(hidden, order, weights, None)[0], 0.25 * hidden[0] + 0.75 * hidden[1])
 
 

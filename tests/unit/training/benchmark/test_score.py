@@ -20,54 +20,54 @@ BETTER = np.where(np.random.default_rng(0).random(len(TEST)) < 0.8, ROWS.labels[
 
 
 def test_the_figures_are_the_plain_definitions() -> None:
-    found = score_answers(SCORED, BASE, BETTER)
+    figures = score_answers(SCORED, BASE, BETTER)
     truth, place = ROWS.labels[TEST], ROWS.groups["place"][TEST]
-    assert found["accuracy"]["value"] == pytest.approx((truth == BETTER).mean())
-    assert found["accuracy_difference"]["value"] == pytest.approx(
+    assert figures["accuracy"]["value"] == pytest.approx((truth == BETTER).mean())
+    assert figures["accuracy_difference"]["value"] == pytest.approx(
         (truth == BETTER).mean() - (truth == BASE).mean()
     )
     cells = [(truth == BETTER)[(truth == y) & (place == p)].mean() for y in (0, 1) for p in (0, 1)]
-    assert found["worst_cell"]["accuracy"]["value"] == pytest.approx(min(cells))
-    assert found["worst_cell_difference"]["value"] == pytest.approx(
+    assert figures["worst_cell"]["accuracy"]["value"] == pytest.approx(min(cells))
+    assert figures["worst_cell_difference"]["value"] == pytest.approx(
         min(cells)
     )  # the base's worst cell is all wrong
     oracle = equalized_odds_difference(truth, BETTER, sensitive_features=place)
-    assert found["equalized_odds"]["place"]["value"] == pytest.approx(oracle)
-    assert found["equalized_odds_mean"]["value"] == pytest.approx(oracle)
+    assert figures["equalized_odds"]["place"]["value"] == pytest.approx(oracle)
+    assert figures["equalized_odds_mean"]["value"] == pytest.approx(oracle)
     oracle = demographic_parity_difference(truth, BETTER, sensitive_features=place)
-    assert found["demographic_parity"]["place"]["value"] == pytest.approx(oracle)
-    assert found["demographic_parity_mean"]["value"] == pytest.approx(oracle)
+    assert figures["demographic_parity"]["place"]["value"] == pytest.approx(oracle)
+    assert figures["demographic_parity_mean"]["value"] == pytest.approx(oracle)
 
 
 def test_intervals_hold_the_figure_and_a_bootstrap_is_the_same_each_time() -> None:
-    found = score_answers(SCORED, BASE, BETTER)
+    scores = score_answers(SCORED, BASE, BETTER)
     figures = ("worst_cell_difference", "equalized_odds_mean", "demographic_parity_mean")
     for of in (
-        *(found[name] for name in figures),
-        found["equalized_odds"]["place"],
-        found["demographic_parity"]["place"],
+        *(scores[name] for name in figures),
+        scores["equalized_odds"]["place"],
+        scores["demographic_parity"]["place"],
     ):
         assert of["low"] < of["value"] < of["high"]
-    assert score_answers(SCORED, BASE, BETTER) == found
+    assert score_answers(SCORED, BASE, BETTER) == scores
     nothing = score_answers(SCORED, BASE, BASE)
     assert nothing["worst_cell_difference"] == {"value": 0.0, "low": 0.0, "high": 0.0}
 
 
 def test_what_too_few_rows_support_is_none() -> None:
     few = ScoredRows(ROWS, SCHEMA, TEST[:40])
-    found = score_answers(few, BASE[:40], BETTER[:40])
-    assert found["worst_cell"] is None
-    assert found["worst_cell_difference"] == {"value": None, "low": None, "high": None}
-    assert found["equalized_odds"]["place"]["value"] is None
-    assert found["equalized_odds_mean"] == {"value": None, "low": None, "high": None}
-    assert found["demographic_parity_mean"] == {"value": None, "low": None, "high": None}
+    figures = score_answers(few, BASE[:40], BETTER[:40])
+    assert figures["worst_cell"] is None
+    assert figures["worst_cell_difference"] == {"value": None, "low": None, "high": None}
+    assert figures["equalized_odds"]["place"]["value"] is None
+    assert figures["equalized_odds_mean"] == {"value": None, "low": None, "high": None}
+    assert figures["demographic_parity_mean"] == {"value": None, "low": None, "high": None}
 
 
 def test_three_classes_are_judged_too() -> None:
     schema = Schema(("a", "b", "c"), ("a", "b"), SCHEMA.groups)
-    found = score_answers(ScoredRows(ROWS, schema, TEST), BASE, np.full(len(TEST), 2))
-    assert found["accuracy"]["value"] == 0
-    assert found["equalized_odds_mean"]["value"] is None  # no row's true label is unfavourable
+    figures = score_answers(ScoredRows(ROWS, schema, TEST), BASE, np.full(len(TEST), 2))
+    assert figures["accuracy"]["value"] == 0
+    assert figures["equalized_odds_mean"]["value"] is None  # no row's true label is unfavourable
 
 
 def test_the_summary_has_mean_spread_and_what_failed() -> None:

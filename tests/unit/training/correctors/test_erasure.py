@@ -21,7 +21,7 @@ DIRECTIONS = 3
 
 
 @pytest.fixture(scope="module")
-def given():
+def inputs():
     rng = np.random.default_rng(0)
     groups = (rng.random(ROWS) < 0.3).astype(np.int64)
     x = rng.normal(0, 1, (ROWS, 32)) + rng.normal(0, 2, 32)
@@ -30,15 +30,15 @@ def given():
     return given_of(labels, groups, np.ones(ROWS, dtype=bool), representation=x)
 
 
-def learnt(given, learn, kind):
+def learnt(inputs, learn, kind):
     make = partial(erasure.make, kind=kind)
     corrector = make(tiny_split(), ("team",), config=CorrectionConfig())
-    return corrector, learn(corrector, given)
+    return corrector, learn(corrector, inputs)
 
 
-def erased_of(corrector, given) -> np.ndarray:
+def erased_of(corrector, inputs) -> np.ndarray:
     """What the head gets of every row; the erasure alone, by its definition."""
-    x = torch.from_numpy(given.material.features.representation)
+    x = torch.from_numpy(inputs.material.features.representation)
     return (x - (x - corrector.means[0]) @ corrector.projections[0].T).numpy()
 
 
@@ -47,69 +47,71 @@ def balanced_accuracy(x: np.ndarray, groups: np.ndarray) -> float:
     return float(np.mean([(probe.predict(x)[groups == group] == group).mean() for group in (0, 1)]))
 
 
-def test_after_leace_a_probe_is_at_chance_and_the_means_are_one(given) -> None:
-    corrector, _ = learnt(given, erasure.learn_leace, erasure.Leace)
-    groups, before = given.members[:, 0], given.material.features.representation
-    after = erased_of(corrector, given)
+def test_after_leace_a_probe_is_at_chance_and_the_means_are_one(inputs) -> None:
+    corrector, _ = learnt(inputs, erasure.learn_leace, erasure.Leace)
+    groups, before = inputs.members[:, 0], inputs.material.features.representation
+    after = erased_of(corrector, inputs)
     assert balanced_accuracy(before, groups) > 0.85
     assert balanced_accuracy(after, groups) < 0.5 + ABOVE_CHANCE
     assert after[groups == 1].mean(axis=0) == pytest.approx(after[groups == 0].mean(axis=0), abs=1e-4)
 
 
-def test_leace_is_the_librarys_own(given) -> None:
-    corrector, _ = learnt(given, erasure.learn_leace, erasure.Leace)
-    x = torch.from_numpy(given.material.features.representation.astype(np.float64))
-    z = torch.nn.functional.one_hot(torch.from_numpy(given.members[:, 0])).double()
+def test_leace_is_the_librarys_own(inputs) -> None:
+    corrector, _ = learnt(inputs, erasure.learn_leace, erasure.Leace)
+    x = torch.from_numpy(inputs.material.features.representation.astype(np.float64))
+    z = torch.nn.functional.one_hot(torch.from_numpy(inputs.members[:, 0])).double()
     exact = {"shrinkage": False, "constrain_cov_trace": False, "svd_tol": 1e-6}
     library = LeaceEraser.fit(x, z, **exact)(x)
-    assert np.abs(erased_of(corrector, given) - library.numpy()).max() < 1e-4
+    assert np.abs(erased_of(corrector, inputs) - library.numpy()).max() < 1e-4
     rows = np.arange(64)
     with torch.no_grad():
-        found = corrector.correct(selected(given, rows))
-        assert torch.allclose(found, corrector.head(library[rows].float()), atol=1e-4)
+        logits = corrector.correct(selected(inputs, rows))
+        assert torch.allclose(logits, corrector.head(library[rows].float()), atol=1e-4)
 
 
-def test_inlp_leaves_nothing_to_find_and_all_else_as_it_is(given) -> None:
-    corrector, notes = learnt(given, erasure.learn_inlp, erasure.Inlp)
-    groups, before = given.members[:, 0], given.material.features.representation.astype(np.float64)
+def test_inlp_leaves_nothing_to_find_and_all_else_as_it_is(inputs) -> None:
+    corrector, notes = learnt(inputs, erasure.learn_inlp, erasure.Inlp)
+    groups, before = inputs.members[:, 0], inputs.material.features.representation.astype(np.float64)
     basis = erasure.nullspace_directions(before, groups)
     assert notes == {"directions projected out": [len(basis)]}
     assert 1 <= len(basis) < MOST_DIRECTIONS
     assert np.allclose(basis @ basis.T, np.eye(len(basis)), atol=1e-8)
-    after = erased_of(corrector, given)
+    after = erased_of(corrector, inputs)
     assert balanced_accuracy(after, groups) < 0.5 + 2 * ABOVE_CHANCE
     assert np.abs(after @ basis.T).max() < 1e-3
     outside = np.eye(32) - basis.T @ basis
     assert np.abs((after - before) @ outside).max() < 1e-3
 
 
-def test_one_row_is_erased_and_its_neighbour_is_not(given) -> None:
-    corrector, _ = learnt(given, erasure.learn_leace, erasure.Leace)
+def test_one_row_is_erased_and_its_neighbour_is_not(inputs) -> None:
+    corrector, _ = learnt(inputs, erasure.learn_leace, erasure.Leace)
     rows = np.arange(10)
-    half = replace(given, gates=np.arange(ROWS)[:, None] % 2 == 0)
-    heads = torch.from_numpy(given.material.features.representation[rows])
+    half = replace(inputs, gates=np.arange(ROWS)[:, None] % 2 == 0)
+    heads = torch.from_numpy(inputs.material.features.representation[rows])
     expected = heads.clone()
-    expected[::2] = torch.from_numpy(erased_of(corrector, given)[:10:2])
+    expected[::2] = torch.from_numpy(erased_of(corrector, inputs)[:10:2])
     with torch.no_grad():
-        found = corrector.correct(selected(half, rows))
-        assert torch.allclose(found, corrector.head(expected), atol=1e-5)
-        assert torch.equal(found[1::2], corrector.head(heads)[1::2])
+        logits = corrector.correct(selected(half, rows))
+        assert torch.allclose(logits, corrector.head(expected), atol=1e-5)
+        assert torch.equal(logits[1::2], corrector.head(heads)[1::2])
 
 
-def test_rows_of_unknown_group_teach_nothing(given) -> None:
-    known = np.where(np.arange(ROWS)[:, None] % 3 == 0, -1, given.members)
-    strange = given.material.features.representation.copy()
+def test_rows_of_unknown_group_teach_nothing(inputs) -> None:
+    members = np.where(np.arange(ROWS)[:, None] % 3 == 0, -1, inputs.members)
+    strange = inputs.material.features.representation.copy()
     strange[::3] = 1e3
-    features = replace(given.material.features, representation=strange)
-    partly = replace(given, members=known, material=replace(given.material, features=features))
+    features = replace(inputs.material.features, representation=strange)
+    partly = replace(inputs, members=members, material=replace(inputs.material, features=features))
     corrector, _ = learnt(partly, erasure.learn_leace, erasure.Leace)
-    told = np.flatnonzero(known[:, 0] >= 0)
-    means = [erased_of(corrector, partly)[told][known[told, 0] == group].mean(axis=0) for group in (0, 1)]
+    labelled = np.flatnonzero(members[:, 0] >= 0)
+    means = [
+        erased_of(corrector, partly)[labelled][members[labelled, 0] == group].mean(axis=0) for group in (0, 1)
+    ]
     assert means[0] == pytest.approx(means[1], abs=1e-4)
 
 
 @pytest.mark.parametrize("learn", [erasure.learn_leace, erasure.learn_inlp])
-def test_one_group_cannot_be_erased(given, learn) -> None:
-    alone = replace(given, members=np.where(given.members == 1, -1, given.members))
+def test_one_group_cannot_be_erased(inputs, learn) -> None:
+    alone = replace(inputs, members=np.where(inputs.members == 1, -1, inputs.members))
     with pytest.raises(NotApplicableError, match="team: training rows know fewer than two groups"):
         learnt(alone, learn, erasure.Leace)

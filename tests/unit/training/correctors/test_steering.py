@@ -23,7 +23,7 @@ def states(labels: np.ndarray, groups: np.ndarray) -> np.ndarray:
 
 
 @pytest.fixture
-def given():
+def inputs():
     # The class and the group go together: a plain mean difference would hold much of the class's direction.
     rng = np.random.default_rng(1)
     labels = rng.integers(0, 2, 4000)
@@ -31,17 +31,17 @@ def given():
     return given_of(labels, groups, groups == 1, hidden=states(labels, groups))
 
 
-def learnt(given):
+def learnt(inputs):
     corrector = steering.make(tiny_split(), ("team",), config=CorrectionConfig())
-    return corrector, steering.learn(corrector, given)
+    return corrector, steering.learn(corrector, inputs)
 
 
-def test_the_groups_difference_stays_and_the_classes_cancels(given) -> None:
-    corrector, notes = learnt(given)
+def test_the_groups_difference_stays_and_the_classes_cancels(inputs) -> None:
+    corrector, notes = learnt(inputs)
     direction = corrector.directions[0].numpy()
     assert direction == pytest.approx(3 * GROUP, abs=0.01)
     assert notes == {"length of each direction": [pytest.approx(3.0, abs=0.01)]}
-    hidden, groups = given.material.features.hidden, given.material.rows.groups["team"]
+    hidden, groups = inputs.material.features.hidden, inputs.material.rows.groups["team"]
     plain = hidden[groups == 0].mean(axis=0) - hidden[groups == 1].mean(axis=0)
     assert abs(plain[1]) > 1.0
 
@@ -53,15 +53,15 @@ def test_a_class_without_both_groups_and_rows_of_unknown_group_do_not_count() ->
     assert steering.difference(means, labels, np.ones(5, dtype=int)).tolist() == [0.0]
 
 
-def test_open_rows_are_finished_from_the_moved_state(given) -> None:
-    corrector, _ = learnt(given)
+def test_open_rows_are_finished_from_the_moved_state(inputs) -> None:
+    corrector, _ = learnt(inputs)
     rows = np.arange(40)
-    batch = selected(given, rows)
+    batch = selected(inputs, rows)
     assert 0 < batch.gates.sum() < 40
     with torch.no_grad(), corrector.at_strength(0.5):
-        found = corrector.correct(batch)
+        logits = corrector.correct(batch)
         moved = batch.hidden + 0.5 * corrector.directions[0] * batch.gates[:, :, None]
-        assert torch.allclose(found, corrector.split.finish(moved, batch.mask)[0], atol=1e-6)
+        assert torch.allclose(logits, corrector.split.finish(moved, batch.mask)[0], atol=1e-6)
 
 
 def test_a_rows_state_is_the_mean_over_its_own_positions() -> None:
@@ -70,8 +70,8 @@ def test_a_rows_state_is_the_mean_over_its_own_positions() -> None:
     assert steering.mean_states(features, np.array([2, 0, 1])).ravel().tolist() == [4.0, 2.0, 10.0]
 
 
-def test_without_both_groups_there_is_no_direction(given) -> None:
-    alone = replace(given, members=np.full_like(given.members, -1))
+def test_without_both_groups_there_is_no_direction(inputs) -> None:
+    alone = replace(inputs, members=np.full_like(inputs.members, -1))
     with pytest.raises(
         NotApplicableError, match="team: no class has held-out rows both in the reference group"
     ):

@@ -21,9 +21,9 @@ def rows_of(short: np.ndarray, groups: np.ndarray, seed: int = 0) -> tuple[np.nd
     return truth.astype(np.int64), fair - short * groups
 
 
-def learnt(given):
+def learnt(inputs):
     corrector = thresholds.make(tiny_split(), ("team",), config=CorrectionConfig())
-    return corrector, thresholds.learn(corrector, given)
+    return corrector, thresholds.learn(corrector, inputs)
 
 
 def case(seed: int = 0):
@@ -35,27 +35,27 @@ def case(seed: int = 0):
     return given_of(truth, groups, groups == 1, logits=logits_of(margins), risk=risk), margins
 
 
-def answers(corrector, given) -> np.ndarray:
-    return corrector.correct(selected(given, np.arange(ROWS))).numpy().argmax(axis=1)
+def answers(corrector, inputs) -> np.ndarray:
+    return corrector.correct(selected(inputs, np.arange(ROWS))).numpy().argmax(axis=1)
 
 
-def gap(given, predicted: np.ndarray) -> float:
-    rows = given.material.rows
+def gap(inputs, predicted: np.ndarray) -> float:
+    rows = inputs.material.rows
     return float(equalized_odds_difference(rows.labels, predicted, sensitive_features=rows.groups["team"]))
 
 
 def test_sure_and_uncertain_rows_get_what_each_is_short_of() -> None:
-    given, margins = case()
-    corrector, notes = learnt(given)
+    inputs, margins = case()
+    corrector, notes = learnt(inputs)
     assert float(corrector.sure[0]) == pytest.approx(0.75, abs=0.02)
     # Any offset between two steps of the margins does the same: the smallest move is taken.
     assert 0.5 <= float(corrector.offsets[0, UNCERTAIN]) <= 1.5
     assert 1.5 <= float(corrector.offsets[0, SURE]) <= 2.5
     assert notes["margins added, uncertain and sure"] == [corrector.offsets[0].numpy().round(3).tolist()]
-    moved = answers(corrector, given)
-    assert np.array_equal(moved[given.members[:, 0] == 0], (margins > 0)[given.members[:, 0] == 0])
-    assert gap(given, (margins > 0).astype(int)) > 0.3
-    assert gap(given, moved) < 0.05
+    moved = answers(corrector, inputs)
+    assert np.array_equal(moved[inputs.members[:, 0] == 0], (margins > 0)[inputs.members[:, 0] == 0])
+    assert gap(inputs, (margins > 0).astype(int)) > 0.3
+    assert gap(inputs, moved) < 0.05
     fresh, _ = case(seed=1)
     assert gap(fresh, answers(corrector, fresh)) < 0.06
 
@@ -63,12 +63,12 @@ def test_sure_and_uncertain_rows_get_what_each_is_short_of() -> None:
 def test_where_no_chance_is_needed_fairlearns_thresholds_are_the_same() -> None:
     groups = np.random.default_rng(3).integers(0, 2, ROWS)
     truth, margins = rows_of(np.full(ROWS, 2.0), groups)
-    given = given_of(truth, groups, groups == 1, logits=logits_of(margins), risk=groups.astype(float))
-    corrector, _ = learnt(given)
+    inputs = given_of(truth, groups, groups == 1, logits=logits_of(margins), risk=groups.astype(float))
+    corrector, _ = learnt(inputs)
     oracle = equalized_odds(margins, truth, groups)
     chance = oracle._pmf_predict(margins[:, None], sensitive_features=groups)[:, 1]
     assert np.minimum(chance, 1 - chance).max() < 0.1  # its own mixing is of neighbours on its grid
-    assert np.array_equal(answers(corrector, given), (chance > 0.5).astype(int))
+    assert np.array_equal(answers(corrector, inputs), (chance > 0.5).astype(int))
 
 
 def test_an_offset_is_the_smallest_that_meets_the_rates() -> None:
@@ -86,15 +86,15 @@ def test_too_few_rows_of_a_label_move_nothing() -> None:
 
 @pytest.mark.parametrize("gates", [np.ones, np.zeros])
 def test_where_all_rows_are_flagged_or_none_there_is_nothing_to_meet(gates) -> None:
-    given, _ = case()
-    groups = given.members[:, 0]
-    logits = given.material.features.base_logits
-    other = given_of(given.material.rows.labels, groups, gates(ROWS, dtype=bool), logits=logits)
+    inputs, _ = case()
+    groups = inputs.members[:, 0]
+    logits = inputs.material.features.base_logits
+    other = given_of(inputs.material.rows.labels, groups, gates(ROWS, dtype=bool), logits=logits)
     corrector, _ = learnt(other)
     assert not corrector.offsets.any()
 
 
 def test_rates_are_true_and_false_positives() -> None:
     margins, good = np.array([1.0, -1.0, 2.0, -2.0]), np.array([True, True, False, False])
-    found = thresholds.rates(margins, good, np.array([0.0, 1.5, 3.0]))
-    assert found.tolist() == [[0.5, 0.5], [1.0, 0.5], [1.0, 1.0]]
+    rates = thresholds.rates(margins, good, np.array([0.0, 1.5, 3.0]))
+    assert rates.tolist() == [[0.5, 0.5], [1.0, 0.5], [1.0, 1.0]]

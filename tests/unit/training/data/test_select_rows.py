@@ -12,7 +12,7 @@ from evenhand.training.data.select_rows import RowSelection, SelectedRows, selec
 from evenhand.training.data.table import Refused, Table
 
 ATTRIBUTES = ("team", "colour")
-WANTED = RowSelection(attributes=ATTRIBUTES)
+SELECTION = RowSelection(attributes=ATTRIBUTES)
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +41,9 @@ def saved(bundle: bundles.Bundle, **columns: object) -> bundles.Bundle:
 
 
 def judged(
-    bundle: bundles.Bundle, *rows: dict[str, str | None], wanted: RowSelection = WANTED
+    bundle: bundles.Bundle, *rows: dict[str, str | None], selection: RowSelection = SELECTION
 ) -> SelectedRows:
-    return select_rows(table(*rows), bundle, wanted)
+    return select_rows(table(*rows), bundle, selection)
 
 
 def test_bad_rows_are_listed_with_the_reason_and_the_rest_is_judged(bundle: bundles.Bundle) -> None:
@@ -56,32 +56,32 @@ def test_bad_rows_are_listed_with_the_reason_and_the_rest_is_judged(bundle: bund
         row(text="a\udce9"),
         row(),
     ]
-    found = select_rows(table(*rows, refused=(Refused(99, "not readable as CSV"),)), bundle, WANTED)
-    assert found.rows.row.tolist() == [0, 6]
-    assert [refused.row_number for refused in found.refused] == [2, 3, 4, 5, 6, 99]
-    assert [refused.reason for refused in found.refused][:4] == [
+    selected = select_rows(table(*rows, refused=(Refused(99, "not readable as CSV"),)), bundle, SELECTION)
+    assert selected.rows.row.tolist() == [0, 6]
+    assert [refused.row_number for refused in selected.refused] == [2, 3, 4, 5, 6, 99]
+    assert [refused.reason for refused in selected.refused][:4] == [
         "no label",
         "a label that the bundle does not know",
         "no text",
         "text is empty",
     ]
-    assert "secret" not in str(found.refused)
+    assert "secret" not in str(selected.refused)
 
 
 def test_unknown_and_new_groups_stay_in(bundle: bundles.Bundle) -> None:
-    found = judged(bundle, row(), row(team=""), row(team="Unknown"), row(team=None), row(team="guests"))
-    assert found.rows.groups["team"].tolist() == [0, -1, -1, -1, 2]
-    assert found.schema.groups["team"] == ("none", "some", "guests")
-    assert found.new_groups == {"team": ("guests",)}
-    assert found.schema.gated == {"team": ("none", "some"), "colour": ("none", "some")}
+    selected = judged(bundle, row(), row(team=""), row(team="Unknown"), row(team=None), row(team="guests"))
+    assert selected.rows.groups["team"].tolist() == [0, -1, -1, -1, 2]
+    assert selected.schema.groups["team"] == ("none", "some", "guests")
+    assert selected.new_groups == {"team": ("guests",)}
+    assert selected.schema.gated == {"team": ("none", "some"), "colour": ("none", "some")}
 
 
 def test_labels_and_favourable_are_the_bundles(bundle: bundles.Bundle) -> None:
-    found = judged(bundle, row(), row(label="negative"))
-    assert found.schema.labels == ("negative", "positive")
-    assert found.rows.labels.tolist() == [1, 0]
-    assert found.schema.favourable == ("positive",)
-    turned = judged(bundle, row(), wanted=RowSelection(attributes=ATTRIBUTES, favourable=("negative",)))
+    selected = judged(bundle, row(), row(label="negative"))
+    assert selected.schema.labels == ("negative", "positive")
+    assert selected.rows.labels.tolist() == [1, 0]
+    assert selected.schema.favourable == ("positive",)
+    turned = judged(bundle, row(), selection=RowSelection(attributes=ATTRIBUTES, favourable=("negative",)))
     assert turned.schema.favourable == ("negative",)
 
 
@@ -98,11 +98,11 @@ def test_what_is_not_given_comes_from_the_bundle(bundle: bundles.Bundle) -> None
         {"body": "good", "verdict": "positive", "team": "some", "colour": "some", "part": part}
         for part in ("train", "test", "test")
     ]
-    found = select_rows(table(*rows), fitted, RowSelection())
-    assert found.left_out == {"train": 1}
-    assert found.selection.only == ("test",)
-    assert len(found.rows) == 2
-    assert "team:colour" in found.schema.groups
+    selected = select_rows(table(*rows), fitted, RowSelection())
+    assert selected.left_out == {"train": 1}
+    assert selected.selection.only == ("test",)
+    assert len(selected.rows) == 2
+    assert "team:colour" in selected.schema.groups
     without = [{name: value for name, value in row.items() if name != "colour"} for row in rows]
     fewer = select_rows(table(*without), fitted, RowSelection())
     assert fewer.absent == ("colour",)
@@ -111,22 +111,22 @@ def test_what_is_not_given_comes_from_the_bundle(bundle: bundles.Bundle) -> None
 
 def test_an_attribute_without_a_detector_is_judged_against_its_reference(bundle: bundles.Bundle) -> None:
     rows = [row(age="old"), row(age="young"), row(age="young")]
-    most = judged(bundle, *rows, wanted=RowSelection(attributes=("age",)))
+    most = judged(bundle, *rows, selection=RowSelection(attributes=("age",)))
     assert most.schema.groups["age"] == ("young", "old")
-    named = judged(bundle, *rows, wanted=RowSelection(attributes=("age",), references={"age": "old"}))
+    named = judged(bundle, *rows, selection=RowSelection(attributes=("age",), references={"age": "old"}))
     assert named.schema.groups["age"] == ("old", "young")
     assert named.new_groups == {}
 
 
 def test_other_splits_are_counted(bundle: bundles.Bundle) -> None:
     rows = [row(part="a"), row(part="b"), row(part=None)]
-    found = judged(bundle, *rows, wanted=RowSelection(attributes=ATTRIBUTES, split="part", only=("a",)))
-    assert found.left_out == {"b": 1, "none given": 1}
-    assert np.array_equal(found.rows.row, [0])
+    selected = judged(bundle, *rows, selection=RowSelection(attributes=ATTRIBUTES, split="part", only=("a",)))
+    assert selected.left_out == {"b": 1, "none given": 1}
+    assert np.array_equal(selected.rows.row, [0])
 
 
 @pytest.mark.parametrize(
-    ("wanted", "said"),
+    ("selection", "said"),
     [
         (
             RowSelection(text="body", attributes=ATTRIBUTES),
@@ -153,10 +153,10 @@ def test_other_splits_are_counted(bundle: bundles.Bundle) -> None:
     ],
 )
 def test_what_cannot_be_meant_is_one_sentence(
-    bundle: bundles.Bundle, wanted: RowSelection, said: str
+    bundle: bundles.Bundle, selection: RowSelection, said: str
 ) -> None:
     with pytest.raises(DataError, match=said):
-        judged(bundle, row(), wanted=wanted)
+        judged(bundle, row(), selection=selection)
 
 
 def test_no_attribute_no_row_or_too_many_groups_is_one_sentence(bundle: bundles.Bundle) -> None:
@@ -167,4 +167,4 @@ def test_no_attribute_no_row_or_too_many_groups_is_one_sentence(bundle: bundles.
     ):
         judged(bundle, row(label="1"), row(label="0"))
     with pytest.raises(DataError, match="has 70 values, more than 64"):
-        judged(bundle, *(row(name=f"n{i}") for i in range(70)), wanted=RowSelection(attributes=("name",)))
+        judged(bundle, *(row(name=f"n{i}") for i in range(70)), selection=RowSelection(attributes=("name",)))

@@ -13,7 +13,7 @@ SCHEMA = Schema(("bad", "good"), ("good",), {"team": ("none", "a")})
 
 @pytest.fixture(scope="module")
 def case() -> tuple[Answers, Rows]:
-    """100 rows of each cell; in team a every second good row is called bad, and the correction mends half of those."""
+    """100 rows of each cell; in team a every second good row is called bad; the correction mends half."""
     labels, groups = np.repeat([0, 1, 0, 1], 100), np.repeat([0, 0, 1, 1], 100)
     base, final = labels.copy(), labels.copy()
     good_a = np.flatnonzero((labels == 1) & (groups == 1))
@@ -30,16 +30,16 @@ def case() -> tuple[Answers, Rows]:
 
 
 def test_accuracy_worst_cell_and_flips_by_hand(case: tuple[Answers, Rows]) -> None:
-    found = score(*case, SCHEMA)
-    assert found["accuracy"]["base"]["value"] == 350 / 400
-    assert found["accuracy"]["final"]["value"] == 374 / 400
-    assert found["accuracy"]["difference"]["mended"] == 25
-    assert found["accuracy"]["difference"]["broken"] == 1
-    assert found["worst_cell"]["base"]["accuracy"]["value"] == 0.5
-    assert found["worst_cell"]["final"]["accuracy"]["value"] == 0.75
-    assert (found["worst_cell"]["base"]["group"], found["worst_cell"]["base"]["label"]) == ("a", "good")
-    assert found["flips"] == {"bad -> good": 26}
-    assert found["corrected_share"] == 0.5
+    figures = score(*case, SCHEMA)
+    assert figures["accuracy"]["base"]["value"] == 350 / 400
+    assert figures["accuracy"]["final"]["value"] == 374 / 400
+    assert figures["accuracy"]["difference"]["mended"] == 25
+    assert figures["accuracy"]["difference"]["broken"] == 1
+    assert figures["worst_cell"]["base"]["accuracy"]["value"] == 0.5
+    assert figures["worst_cell"]["final"]["accuracy"]["value"] == 0.75
+    assert (figures["worst_cell"]["base"]["group"], figures["worst_cell"]["base"]["label"]) == ("a", "good")
+    assert figures["flips"] == {"bad -> good": 26}
+    assert figures["corrected_share"] == 0.5
 
 
 def test_disparities_and_detector_by_hand(case: tuple[Answers, Rows]) -> None:
@@ -54,15 +54,15 @@ def test_disparities_and_detector_by_hand(case: tuple[Answers, Rows]) -> None:
 
 
 def test_reports_are_plain_json_and_the_summary_agrees(case: tuple[Answers, Rows]) -> None:
-    found = score(*case, SCHEMA)
-    assert json.loads(json.dumps(found))["rows"] == 400
-    short = summary(found)
-    assert short["worst_cell"] == found["worst_cell"]
+    figures = score(*case, SCHEMA)
+    assert json.loads(json.dumps(figures))["rows"] == 400
+    short = summary(figures)
+    assert short["worst_cell"] == figures["worst_cell"]
     assert short["attributes"]["team"]["equalized_odds_difference"] == {"base": 0.5, "final": 0.25}
 
 
 def test_reference_histograms_hold_every_row(case: tuple[Answers, Rows]) -> None:
-    found = reference(case[0], SCHEMA, case[1])
-    assert sum(found["score"]) == sum(found["attributes"]["team"]["risk"]) == 400
-    assert len(found["edges"]) == len(found["score"]) + 1
-    assert found["attributes"]["team"]["selection_rate"]["base"]["a"]["value"] == 0.25
+    histograms = reference(case[0], SCHEMA, case[1])
+    assert sum(histograms["score"]) == sum(histograms["attributes"]["team"]["risk"]) == 400
+    assert len(histograms["edges"]) == len(histograms["score"]) + 1
+    assert histograms["attributes"]["team"]["selection_rate"]["base"]["a"]["value"] == 0.25

@@ -42,8 +42,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def result(folder: Path) -> dict[str, Any]:
-    wanted = RowSelection(attributes=("team", "colour"), intersections=(("team", "colour"),))
-    return evaluate_table(folder / "tiny", folder / "t.csv", wanted)
+    selection = RowSelection(attributes=("team", "colour"), intersections=(("team", "colour"),))
+    return evaluate_table(folder / "tiny", folder / "t.csv", selection)
 
 
 def run(*arguments: object) -> Any:
@@ -96,12 +96,12 @@ def test_figures_agree_with_fairlearn_on_the_services_own_answers(
             served += [
                 p["label"] for p in client.post("/predict", json={"inputs": texts}).json()["predictions"]
             ]
-    known = (table["team"] != "").to_numpy()
+    has_team = (table["team"] != "").to_numpy()
     rates = fl.MetricFrame(
         metrics=fl.selection_rate,
-        y_true=(table["label"] == "positive").to_numpy()[known],
-        y_pred=(np.array(served) == "positive")[known],
-        sensitive_features=table["team"].to_numpy()[known],
+        y_true=(table["label"] == "positive").to_numpy()[has_team],
+        y_pred=(np.array(served) == "positive")[has_team],
+        sensitive_features=table["team"].to_numpy()[has_team],
     )
     ours = result["figures"]["attributes"]["team"]["disparities"]["final"]["groups"]
     for group, value in rates.by_group.items():
@@ -113,13 +113,13 @@ def test_flips_add_up_over_groups_and_directions(result: dict[str, Any]) -> None
     changed = sum(figures["flips"].values())
     assert changed > 0
     for of in figures["attributes"].values():
-        parts = [found for group, found in of["groups"].items() if not group.startswith("any but")]
-        assert sum(found["flips"]["changed"] for found in parts) == changed
-        for found in parts:
-            assert sum(found["flips"]["directions"].values()) == found["flips"]["changed"]
-            accuracy = found["accuracy"]
-            if found["rows"]:
-                moved = (accuracy["difference"]["mended"] - accuracy["difference"]["broken"]) / found["rows"]
+        parts = [part for group, part in of["groups"].items() if not group.startswith("any but")]
+        assert sum(part["flips"]["changed"] for part in parts) == changed
+        for part in parts:
+            assert sum(part["flips"]["directions"].values()) == part["flips"]["changed"]
+            accuracy = part["accuracy"]
+            if part["rows"]:
+                moved = (accuracy["difference"]["mended"] - accuracy["difference"]["broken"]) / part["rows"]
                 assert accuracy["final"]["value"] - accuracy["base"]["value"] == pytest.approx(moved)
 
 
@@ -176,9 +176,9 @@ def test_a_certificate_a_correction_off_and_the_fitted_file_are_said(result: dic
 
 def test_few_rows_make_a_report_that_says_so(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "few.csv").write_text("text,label,team\ngood,positive,none\nbad,negative,some\n")
-    found = evaluate_table(folder / "tiny", tmp_path / "few.csv", RowSelection())
-    assert found["data"]["absent_attributes"] == ["colour"]
-    text = html(found)
+    evaluation = evaluate_table(folder / "tiny", tmp_path / "few.csv", RowSelection())
+    assert evaluation["data"]["absent_attributes"] == ["colour"]
+    text = html(evaluation)
     assert "no worst cell can be named" in text
     assert "there are too few rows to compare" in text
     assert "too few rows to say (2)" in text

@@ -51,14 +51,14 @@ def call(folder: Path, tmp_path: Path) -> Callable[..., Any]:
     app.command()(export)
 
     def run(bundle: Path | None = None, **options: object) -> Any:
-        given = {
+        arguments = {
             "precision": "int8",
             "data": folder / "t.csv",
             "out": tmp_path / "new",
             "tolerance": 0.5,
             **options,
         }
-        words = [word for name, value in given.items() for word in (f"--{name}", str(value))]
+        words = [word for name, value in arguments.items() for word in (f"--{name}", str(value))]
         return CliRunner().invoke(app, [str(bundle or folder / "tiny"), *words], env={"COLUMNS": "200"})
 
     return run
@@ -118,9 +118,9 @@ def test_a_bundle_within_tolerance_is_written_and_true(
     done = call(precision=precision)
     assert done.exit_code == 0, done.output
     assert "within 50 points" in done.output
-    original, found = bundles.load(folder / "tiny"), bundles.load(tmp_path / "new")
-    assert len(found.graph) < 0.8 * len(original.graph)
-    manifest = found.manifest
+    original, converted = bundles.load(folder / "tiny"), bundles.load(tmp_path / "new")
+    assert len(converted.graph) < 0.8 * len(original.graph)
+    manifest = converted.manifest
     assert (manifest.version, manifest.graph.weights, manifest.certified) == (f"1+{weights}", weights, False)
     assert [a.threshold for a in manifest.attributes] == [a.threshold for a in original.manifest.attributes]
     note = manifest.provenance.settings["export"]
@@ -128,7 +128,7 @@ def test_a_bundle_within_tolerance_is_written_and_true(
     again = evaluate_table(tmp_path / "new", folder / "t.csv", RowSelection())["figures"]
     assert manifest.evaluation["rows"]["accuracy"] == again["accuracy"]
     assert manifest.evaluation["rows"]["worst_cell"] == again["worst_cell"]
-    assert json.loads(found.reference)["rows"] == 400
+    assert json.loads(converted.reference)["rows"] == 400
     card = (tmp_path / "new/MODEL_CARD.md").read_text()
     assert "## Precision" in card
     assert original.sha256 in card
@@ -166,9 +166,9 @@ def test_rows_that_answer_differently_in_company_are_found(folder: Path, tmp_pat
     encoded = [encoder.encode(text) for text in tiny_table(200)["text"]]
     assert check_batch_invariance(GraphRunner(bundle), bundle.manifest, encoded).holds
     dynamic = replace(bundle, graph=with_one_scale_per_batch(bundle.graph))
-    found = check_batch_invariance(GraphRunner(dynamic), bundle.manifest, encoded)
-    assert not found.holds
-    assert found.difference > 1e-4
+    invariance = check_batch_invariance(GraphRunner(dynamic), bundle.manifest, encoded)
+    assert not invariance.holds
+    assert invariance.difference > 1e-4
 
 
 @pytest.mark.parametrize("precision", ["int8", "int4"])

@@ -1,4 +1,4 @@
-"""``evenhand steer``: a shut gate is the base bit for bit, an open one moves what is said, and generation agrees."""
+"""``evenhand steer``: a shut gate is the base bit for bit, an open one moves it, generation agrees."""
 
 import json
 from dataclasses import replace
@@ -69,13 +69,13 @@ def test_a_shut_gate_is_the_base_bit_for_bit_whatever_the_other_rows_are(kind: s
     base = model(input_ids=ids).logits
     steered = Steered(model, at_random(width))
     with steered.attached():
-        found = model(input_ids=ids).logits
+        logits = model(input_ids=ids).logits
         assert steered.open is not None
         shut = ~steered.open
     assert 0 < int(shut.sum()) < 12
-    assert torch.equal(found[shut], base[shut])
-    assert (found[~shut, -1] != base[~shut, -1]).any(-1).all()
-    assert torch.equal(found[:, :-1], base[:, :-1])  # nothing before the prompt's end is changed
+    assert torch.equal(logits[shut], base[shut])
+    assert (logits[~shut, -1] != base[~shut, -1]).any(-1).all()
+    assert torch.equal(logits[:, :-1], base[:, :-1])  # nothing before the prompt's end is changed
     endless = replace(at_random(width, threshold=1.1), direction=torch.full((width,), torch.inf))
     with Steered(model, endless).attached():
         assert torch.equal(model(input_ids=ids).logits, base)
@@ -94,8 +94,8 @@ def test_what_is_added_is_the_direction_times_its_strength() -> None:
     steered = Steered(model, steering, "always")
     with steered.attached():
         steered.begin(ends)
-        found = model(input_ids=ids, use_cache=False).logits
-    assert torch.allclose(found, expected, atol=1e-6)
+        logits = model(input_ids=ids, use_cache=False).logits
+    assert torch.allclose(logits, expected, atol=1e-6)
 
 
 @torch.no_grad()
@@ -150,7 +150,7 @@ def generate(model: Any, prompt_format: PromptFormat, prompts: list[list[int]]) 
     longest = max(len(prompt) for prompt in prompts)
     ids = torch.tensor([[0] * (longest - len(prompt)) + prompt for prompt in prompts])
     mask = torch.tensor([[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts])
-    found = model.generate(
+    tokens = model.generate(
         input_ids=ids,
         attention_mask=mask,
         do_sample=False,
@@ -158,7 +158,7 @@ def generate(model: Any, prompt_format: PromptFormat, prompts: list[list[int]]) 
         min_new_tokens=4,
         pad_token_id=0,
     )
-    return found[:, longest:].tolist()
+    return tokens[:, longest:].tolist()
 
 
 def step_by_step(model: Any, steered: Steered, prompt: list[int]) -> list[int]:
@@ -183,11 +183,11 @@ def test_without_a_cache_it_must_be_told_where_prompts_end() -> None:
 
 def test_files_come_back_as_they_were_and_damage_is_one_line(learnt: GatedSteering, tmp_path: Path) -> None:
     learnt.save(tmp_path)
-    found = load(tmp_path)
-    assert found.settings == learnt.settings
-    assert torch.equal(found.direction, learnt.direction)
-    assert torch.equal(found.weight, learnt.weight)
-    assert torch.equal(found.bias, learnt.bias)
+    loaded = load(tmp_path)
+    assert loaded.settings == learnt.settings
+    assert torch.equal(loaded.direction, learnt.direction)
+    assert torch.equal(loaded.weight, learnt.weight)
+    assert torch.equal(loaded.bias, learnt.bias)
     replace(learnt, settings=replace(learnt.settings, format=9)).save(tmp_path)
     with pytest.raises(DataError, match="format 9 is not the format that this version reads"):
         load(tmp_path)

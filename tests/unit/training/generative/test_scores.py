@@ -28,8 +28,12 @@ def loaded(base: Path) -> tuple[torch.nn.Module, PromptFormat]:
 
 @pytest.fixture(scope="module")
 def pairs(tables: tuple[Path, Path]) -> list[Pair]:
-    found = read_pairs(tables[0], PairColumns(), 0.4, seed=0).held_out[:20]
-    return [*found, Pair("of two lengths", "kind fair", "rude"), Pair("ends with a space ", "warm", " dull")]
+    held_out = read_pairs(tables[0], PairColumns(), 0.4, seed=0).held_out[:20]
+    return [
+        *held_out,
+        Pair("of two lengths", "kind fair", "rude"),
+        Pair("ends with a space ", "warm", " dull"),
+    ]
 
 
 def test_a_likelihood_is_the_sum_over_the_answers_tokens(
@@ -37,19 +41,19 @@ def test_a_likelihood_is_the_sum_over_the_answers_tokens(
 ) -> None:
     model, prompt_format = loaded
     tokens = [prompt_format.pair(pair) for pair in pairs]
-    found = likelihoods(model, tokens, "test")
+    scores = likelihoods(model, tokens, "test")
     for row, one in enumerate(tokens):
         for answer, value in (
-            (one.preferred, found.preferred[row]),
-            (one.dispreferred, found.dispreferred[row]),
+            (one.preferred, scores.preferred[row]),
+            (one.dispreferred, scores.dispreferred[row]),
         ):
             ids = torch.tensor([one.prompt + answer])
             labels = torch.tensor([[-100] * len(one.prompt) + answer])
             loss = model(input_ids=ids, labels=labels).loss
             assert value == pytest.approx(-float(loss) * len(answer), abs=2e-4)
-    assert found.margin_per_token[-2] == pytest.approx(
-        found.preferred[-2] / len(tokens[-2].preferred)
-        - found.dispreferred[-2] / len(tokens[-2].dispreferred)
+    assert scores.margin_per_token[-2] == pytest.approx(
+        scores.preferred[-2] / len(tokens[-2].preferred)
+        - scores.dispreferred[-2] / len(tokens[-2].dispreferred)
     )
 
 
@@ -89,9 +93,9 @@ def test_a_pair_whose_prompt_is_another_with_its_answer_is_left_out(
     tokenizer.save_pretrained(folder)
     with pytest.raises(DataError, match=r"left out: 128 tokenised otherwise .* try --plain"):
         prepare(Common(str(folder)), tables[0], None)
-    found = prepare(Common(str(folder), plain=True), tables[0], None)
-    assert found.pairs.source.left_out == {}
-    assert len(found.learn) + len(found.held_out) == 128
+    prepared = prepare(Common(str(folder), plain=True), tables[0], None)
+    assert prepared.pairs.source.left_out == {}
+    assert len(prepared.learn) + len(prepared.held_out) == 128
 
 
 @pytest.mark.parametrize("chat", [False, True])
@@ -125,11 +129,11 @@ def test_a_model_does_not_drift_from_itself(
 ) -> None:
     model, prompt_format = loaded
     prompts = [prompt_format.prompt(text) for text in read_neutral(tables[1], "prompt", 0.1, seed=0).held_out]
-    found = drift(model, (nullcontext, nullcontext), [*prompts, prompts[0][:1]], "test")
-    assert (found.divergence == 0).all()
-    assert (found.base_loss == found.final_loss).all()
+    drifts = drift(model, (nullcontext, nullcontext), [*prompts, prompts[0][:1]], "test")
+    assert (drifts.divergence == 0).all()
+    assert (drifts.base_loss == drifts.final_loss).all()
     losses = [float(model(input_ids=torch.tensor([ids]), labels=torch.tensor([ids])).loss) for ids in prompts]
-    assert found.base_loss[:-1] / (found.tokens[:-1] - 1) == pytest.approx(losses, rel=1e-4)
+    assert drifts.base_loss[:-1] / (drifts.tokens[:-1] - 1) == pytest.approx(losses, rel=1e-4)
 
 
 def test_drift_is_the_divergence_of_what_is_predicted(loaded: tuple[torch.nn.Module, PromptFormat]) -> None:
@@ -143,22 +147,22 @@ def test_drift_is_the_divergence_of_what_is_predicted(loaded: tuple[torch.nn.Mod
         def __exit__(self, *_: object) -> None:
             model.load_state_dict(weights)
 
-    found = drift(model, (nullcontext, Learnt), ids, "test")
+    drifts = drift(model, (nullcontext, Learnt), ids, "test")
     for row, one in enumerate(ids):
         first, second = (
             torch.distributions.Categorical(logits=each(input_ids=torch.tensor([one])).logits)
             for each in (model, other)
         )
-        assert found.divergence[row] == pytest.approx(
+        assert drifts.divergence[row] == pytest.approx(
             float(torch.distributions.kl_divergence(first, second).sum()), rel=1e-4
         )
 
 
 def test_batches_hold_every_row_once_and_little_padding() -> None:
     lengths = [3000, 5, 700, 690, 680, 12, 2048]
-    found = list(batches(lengths))
-    assert sorted(int(row) for batch in found for row in batch) == list(range(7))
-    assert [sorted(lengths[row] for row in batch) for batch in found] == [
+    batch_rows = list(batches(lengths))
+    assert sorted(int(row) for batch in batch_rows for row in batch) == list(range(7))
+    assert [sorted(lengths[row] for row in batch) for batch in batch_rows] == [
         [5, 12, 680],
         [690, 700],
         [2048],

@@ -33,8 +33,8 @@ def test_not_ready_before_the_start_and_while_stopping(demo: Path) -> None:
         assert running.get("/healthz").status_code == 200
 
 
-def test_a_lost_engine_thread_shows_and_is_replaced(demo: Path) -> None:
-    app = create_app(Settings(bundles=(demo,), lanes=1, threads=1))
+def test_a_failed_engine_thread_shows_and_is_replaced(demo: Path) -> None:
+    app = create_app(Settings(bundles=(demo,), lanes=1))
     with TestClient(app) as running:
         workers = app.state.running.workers
         (worker,) = workers._workers
@@ -43,7 +43,7 @@ def test_a_lost_engine_thread_shows_and_is_replaced(demo: Path) -> None:
         worker.join()
         reply = running.get("/readyz")
         assert reply.status_code == 503
-        assert "was lost" in reply.json()["error"]["message"]
+        assert "thread failed" in reply.json()["error"]["message"]
         assert running.get("/healthz").status_code == 200
         assert running.get("/v2/health/ready").status_code == 503
         until(lambda: running.get("/readyz").status_code == 200)

@@ -34,7 +34,7 @@ def test_not_ready_before_the_start_and_while_stopping(demo: Path) -> None:
 
 
 def test_a_failed_engine_thread_shows_and_is_replaced(demo: Path) -> None:
-    app = create_app(Settings(bundles=(demo,), lanes=1))
+    app = create_app(Settings(bundles=(demo,), lanes=1, threads=1))
     with TestClient(app) as running:
         workers = app.state.running.workers
         (worker,) = workers._workers

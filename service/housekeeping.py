@@ -79,7 +79,7 @@ class Housekeeping:
         try:
             signed = checkpoint(self._audit.engine, self._key)
         except SQLAlchemyError as error:
-            log.warning("the record's head was not signed: the database is away (%s)", type(error).__name__)
+            log.warning("the record's head was not signed: the database is down (%s)", type(error).__name__)
         else:
             if signed is not None:
                 log.info("checkpoint, to be kept elsewhere: %s", signed.line())
@@ -121,7 +121,7 @@ class Housekeeping:
             gone = prune(engine, limits.keep_decisions_days, limits.keep_attributes_days, now_ms)
             mark(engine, now_ms)
         except SQLAlchemyError as error:
-            log.warning("old records were not pruned: the database is away (%s)", type(error).__name__)
+            log.warning("old records were not pruned: the database is down (%s)", type(error).__name__)
         else:
             if gone.records or gone.attributes:
                 log.info(

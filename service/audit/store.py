@@ -71,7 +71,7 @@ class Unwritable(RecordAway):
 
 
 AWAY = (DBAPIError, TimeoutError, OSError, MemoryError, InDoubt)
-"""What a database that is away, locked, or out of space or memory raises."""
+"""What a database that is down, locked, or out of space or memory raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class Store:
 
         Raises:
             RecordRefused: they are not ours to write.
-            DBAPIError: the database is away.
+            DBAPIError: the database is down.
         """
         if self._file is not None and self._inode is not None:
             self._look_at_file(self._file)
@@ -148,7 +148,7 @@ class Store:
 
         Raises:
             RecordRefused: the database is not ours to write.
-            DBAPIError: it is away.
+            DBAPIError: it is down.
         """
         with self.writing() as connection:
             head(connection)

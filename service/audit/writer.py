@@ -407,7 +407,7 @@ class Writer:
             return
         for done in flushes:
             if self.spooled:
-                done.set_exception(RecordAway("the record's database is away"))
+                done.set_exception(RecordAway("the record's database is down"))
             else:
                 done.set_result(None)
 

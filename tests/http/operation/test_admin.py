@@ -216,20 +216,6 @@ def test_a_bundle_that_changes_in_its_folder_takes_over_by_itself(
         until(lambda: ask(client)["version"] == "3.0.0")
 
 
-def test_work_in_the_background_does_not_end_silently(
-    demo: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    app = create_app(Settings(bundles=(demo,), lanes=1, threads=1))
-
-    async def broken() -> None:
-        raise RuntimeError("the shared file cannot be read")
-
-    monkeypatch.setattr(app.state.running.control, "follow", broken)
-    with TestClient(app) as client:
-        until(lambda: "work in the background has ended" in caplog.text)
-        assert client.get("/readyz").status_code == 200
-
-
 def test_a_version_of_no_name_is_none(pair: tuple[TestClient, Path, Path]) -> None:
     client, _, _ = pair
     assert client.post(f"/models/{NAME}/promote", json={"version": ""}).status_code == 404

@@ -175,8 +175,9 @@ async def test_a_dead_worker_fails_its_job_shows_and_is_replaced(monkeypatch: py
 
     work = Work(die)
     workers = Workers(1, lambda: None, stall_s=5.0)
+    await workers.start()  # before there is work: else the thread may die while the start waits for it
     workers.add(work)
-    await workers.start()
+    workers.wake()
     await until(lambda: workers.problem is not None)
     await until(lambda: work.failed == 1)
     await until(lambda: workers.problem is None)

@@ -148,7 +148,9 @@ def _cells(audit: AuditClient, name: str, window: Window) -> Cells:
     try:
         return read(audit.engine, name, window)
     except AWAY as error:
-        raise RecordUnavailable("the record's database is down, and the counts are in it; try again") from error
+        raise RecordUnavailable(
+            "the record's database is down, and the counts are in it; try again"
+        ) from error
 
 
 @router.get("/dashboard", response_class=Response, include_in_schema=False)

@@ -111,7 +111,7 @@ class Settings(BaseSettings):
     keep_attributes_days: int = Field(default=90, ge=1)
     """The same for declared sensitive attributes."""
     prune_share: float = Field(default=0.1, gt=0, le=1)
-    """The largest share of the record that goes by age in one round; more waits until evenhand audit prune
+    """The largest share of the record that one round deletes by age; more waits until evenhand audit prune
     confirms it. Raise it where records come in large lots, or rounds are rare."""
     checkpoint_s: float = Field(default=3600.0, gt=0)
     """Seconds between two rounds that delete old records and sign the record's head."""

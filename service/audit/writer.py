@@ -190,9 +190,11 @@ class Writer:
         items, flushes, self._last_turn = self._wait()
         if items:
             self._write(items)
-        self._catch_up()
-        self._look_again()
-        self._answer(flushes)
+        try:
+            self._catch_up()
+            self._look_again()
+        finally:  # whoever waits must not wait for the next turn, which does not have these
+            self._answer(flushes)
         return 0.0
 
     def _wait(self) -> tuple[list[_Item], list[Future[None]], bool]:

@@ -112,8 +112,8 @@ def _disagreement(connection: Connection, now_ms: int) -> str:
     if latest_ms:
         newest = f"the newest records are of {_shown(latest_ms[-_needed(latest_ms)])}"
     return (
-        f"{newest} and this machine's clock says {_shown(now_ms)}: nothing goes by age until they agree; "
-        f"set the clock, or where it is right run {CONFIRM}"
+        f"{newest} and this machine's clock says {_shown(now_ms)}: nothing is deleted by age until they "
+        f"agree; set the clock, or where it is right run {CONFIRM}"
     )
 
 
@@ -130,7 +130,7 @@ def _excess(connection: Connection, past: Pruned, share: float) -> str | None:
     for what, rows, total in (of_records, ("sensitive attributes", past.attributes, groups)):
         if rows > max(FEW, share * total):
             return (
-                f"{rows:,} of {total:,} {what} are past their age, more than the {share:.0%} that go without "
-                f"a person: see that the clock is right, then run {CONFIRM}"
+                f"{rows:,} of {total:,} {what} are past their age, more than the {share:.0%} that are "
+                f"deleted unconfirmed: check that the clock is right, then run {CONFIRM}"
             )
     return None

@@ -131,14 +131,10 @@ def erase(
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """A transaction that holds the chain, and on SQLite overwrites what it deletes."""
-    sqlite = engine.dialect.name == "sqlite"
-    with engine.execution_options(writes=True).connect() as connection:
-        if sqlite:  # of the connection, and not inside a transaction: set anew each time
-            driver = connection.connection.driver_connection
-            assert driver is not None
-            driver.execute("PRAGMA secure_delete = ON").close()
-        with connection.begin():
-            yield connection
+    with engine.execution_options(writes=True).begin() as connection:
+        if engine.dialect.name == "sqlite":  # the setting is the connection's: set anew each time
+            connection.exec_driver_sql("PRAGMA secure_delete = ON").close()
+        yield connection
 
 
 def _last_due(connection: Connection, limit_ms: int, now_ms: int) -> int:
@@ -245,10 +241,11 @@ def _erase(connection: Connection, keys: Keys, names: list[str], by: str, erased
 
 
 def _scrub(engine: Engine) -> None:
-    """On SQLite, what was deleted is in the log of writes until that is begun anew."""
+    """On SQLite, what was deleted is in the log of writes until that is begun anew.
+
+    Raises:
+        SQLAlchemyError: the database is away.
+    """
     if engine.dialect.name == "sqlite":
-        raw = engine.raw_connection()
-        try:
-            raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        finally:
-            raw.close()
+        with engine.connect() as connection:  # SQLite allows it as long as the transaction has read nothing
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").close()

@@ -162,13 +162,16 @@ def prune(
     prune_share: Annotated[
         float,
         typer.Option(
-            envvar="EVENHAND_PRUNE_SHARE", min=0, max=1, help="No more leaves unless you confirm it."
+            envvar="EVENHAND_PRUNE_SHARE",
+            min=0,
+            max=1,
+            help="No larger share is deleted unless you confirm it.",
         ),
     ] = 0.1,
-    dry_run: Annotated[bool, typer.Option(help="Say what would leave, and change nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option(help="Say what would be deleted, and change nothing.")] = False,
     yes_beyond_limits: Annotated[
         bool,
-        typer.Option(help="The clock is right: let go of all that is due, whatever the newest records say."),
+        typer.Option(help="The clock is right: delete all that is due, whatever the newest records say."),
     ] = False,
 ) -> None:
     """Delete what is older than the retention period; hourly counts stay."""
@@ -179,13 +182,13 @@ def prune(
         limits = age.Limits(keep_decisions_days, keep_attributes_days, prune_share)
         held = None if yes_beyond_limits else age.held(engine, limits, now_ms)
         if held is not None and not dry_run:
-            _fail(f"nothing left: {held.message}")
+            _fail(f"nothing was deleted: {held.message}")
         arguments = (engine, keep_decisions_days, keep_attributes_days, now_ms)
         if dry_run:
-            past, word = retention.due(*arguments), "would leave"
+            past, word = retention.due(*arguments), "would be deleted"
         else:
             with bar("pruning") as progress:
-                past, word = retention.prune(*arguments, progress), "left"
+                past, word = retention.prune(*arguments, progress), "deleted"
             age.mark(engine, now_ms, is_confirmed=yes_beyond_limits)
     upto = f", up to record {past.to_seq}" if past.to_seq else ""
     typer.echo(f"{past.records:,} records{upto}, and {past.attributes:,} sensitive attributes {word}")

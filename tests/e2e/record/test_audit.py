@@ -115,11 +115,11 @@ def test_prune_says_what_would_leave_then_lets_go(lone: str) -> None:
     expected = "80 records, up to record 80, and 50 sensitive attributes"
     disagree = "the newest records are of 2024-02-"
     first, second = audit("prune", "--dry-run", **days)
-    assert first == f"{expected} would leave"
+    assert first == f"{expected} would be deleted"
     assert second.startswith(f"not without --yes-beyond-limits: {disagree}")
-    assert audit("prune", **days, code=2)[0].startswith(f"error: nothing left: {disagree}")
-    assert audit("prune", "--yes-beyond-limits", **days) == [f"{expected} left"]
-    assert audit("prune", **days) == ["0 records, and 0 sensitive attributes left"]
+    assert audit("prune", **days, code=2)[0].startswith(f"error: nothing was deleted: {disagree}")
+    assert audit("prune", "--yes-beyond-limits", **days) == [f"{expected} deleted"]
+    assert audit("prune", **days) == ["0 records, and 0 sensitive attributes deleted"]
     assert audit("verify", "--record", lone)[0].startswith("holds: 2 records (81 to 82)")
 
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from databases import Postgres, postgres  # noqa: F401 - a fixture
 from fastapi.testclient import TestClient
 from rebundle import reversion
 from series import total
@@ -163,3 +164,32 @@ def test_housekeeping_goes_on_when_the_record_can_be_read_again(
     until(lambda: not problem(client))
     until(lambda: ask("SELECT pruned_seq FROM chain")[0][0] == 1)
     assert len(said(caplog, "housekeeping")) == 2
+
+
+def test_a_database_that_is_away_fails_no_background_work(
+    open_client: Start,
+    demo: Path,
+    caplog: pytest.LogCaptureFixture,
+    postgres: Postgres,  # noqa: F811
+) -> None:
+    client = open_client(demo, record=postgres.create(), checkpoint_s=0.3)
+    assert client.post("/predict", json={"inputs": ["a", "b"]}).status_code == 200
+    until(lambda: total(client, "evenhand_records_total", result="written") == 2)
+    postgres.stop("immediate")
+    try:
+        assert client.post("/predict", json={"inputs": "c"}).status_code == 200
+        logged = (
+            "evidence: the record's database is down",
+            "old records were not pruned",
+            "head was not signed",
+        )
+        until(lambda: all(text in caplog.text for text in (*logged, "the record goes to the spool")))
+        until(lambda: caplog.text.count(logged[1]) >= 3)
+        assert not problem(client)
+        assert client.get("/healthz").json() == {"status": "ok"}
+    finally:
+        postgres.start()
+    until(lambda: total(client, "evenhand_record_spool_rows") == 0)
+    until(lambda: "evidence goes on" in caplog.text)
+    assert not problem(client)
+    assert total(client, FAILURES) == 0

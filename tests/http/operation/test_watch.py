@@ -91,7 +91,7 @@ def test_a_machine_that_boots_200_days_ahead_keeps_the_record_and_says_so(
     with TestClient(create_app(settings)) as client:
         until(lambda: total(client, series, reason="clock") == 80)  # records and attributes
         time.sleep(1)  # some rounds more
-        assert "nothing goes by age until they agree" in client.get("/healthz").json()["retention"]
+        assert "nothing is deleted by age until they agree" in client.get("/healthz").json()["retention"]
         assert client.get("/readyz").status_code == 200
     monkeypatch.undo()
     with TestClient(create_app(settings)) as client:

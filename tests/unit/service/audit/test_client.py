@@ -1,6 +1,7 @@
 """What is taken is on record, in one chain, with its counts."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from recording import RecordCounts, batch, bodies, counted, recorder, table
 from sqlalchemy import event
 from waiting import until
 
+from evenhand.service.audit.client import AuditClient, AuditOptions
 from evenhand.service.audit.events import AnsweredRows
 from evenhand.service.audit.feedback import Feedback
 from evenhand.service.audit.maintenance.retention import erase
@@ -37,6 +39,19 @@ def test_what_is_acknowledged_is_on_disk(tmp_path: Path, database: str) -> None:
     assert done is not None
     done.result(600)
     assert len(bodies(database)) == 2
+    record.close()
+
+
+def test_a_flush_is_answered_though_the_spools_of_others_cannot_be_read(
+    tmp_path: Path, database: str
+) -> None:
+    record = AuditClient(AuditOptions(tmp_path, database), RecordCounts().report())
+    (tmp_path / "spool" / "folder.spool").mkdir(parents=True)
+    with ThreadPoolExecutor() as pool:
+        flushed = pool.submit(record._writer.flush, 30.0)
+        until(lambda: record._writer._flushes)
+        record.start()
+        flushed.result(60)
     record.close()
 
 

@@ -8,6 +8,7 @@ import pytest
 import recorded
 from recorded import BEGIN_MS, DAY_MS, NAME, Recorded, fill
 from sqlalchemy import delete, func, insert, select, text
+from sqlalchemy.exc import OperationalError
 
 from evenhand.service.audit.checkpoints import Checkpoint, checkpoint, public_bytes, stored
 from evenhand.service.audit.events import event
@@ -203,3 +204,17 @@ def test_checkpoints_of_pruned_records_stay_and_the_next_one_is_made(database: s
     assert said(record) == []
     with record.engine.connect() as connection:
         assert connection.execute(select(configurations.c.sha256)).scalar_one() == NAME
+
+
+def test_a_file_that_is_away_when_deleted_data_is_scrubbed_raises_the_error_of_a_database(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "folder").mkdir()
+    record = fill(f"sqlite:///{tmp_path / 'folder' / 'record.db'}", decisions=5)
+
+    def lose(done: int, total: int) -> None:
+        record.engine.dispose()
+        (tmp_path / "folder").rename(tmp_path / f"away-{done}")
+
+    with pytest.raises(OperationalError):
+        erase(record.engine, record.keys, record.decisions[:1], "Ada", lose)

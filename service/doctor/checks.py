@@ -103,8 +103,13 @@ def _shown(name: str, value: object) -> str:
 def check_bundles(paths: tuple[Path, ...]) -> Iterator[Finding]:
     """Check every bundle's hashes, manifest and graph."""
     from evenhand.models.bundle.bundle import BundleError, load
-    from evenhand.models.bundle.runner import make_runner
 
+    try:
+        from evenhand.models.bundle.runner import make_runner
+    except ModuleNotFoundError as error:
+        said = f"not looked at: the package {error.name} is not installed"
+        yield Finding("bundle", "problem", said, "Install evenhand[cpu] or evenhand[gpu]")
+        return
     if not paths:
         yield Finding(
             "bundle", "problem", "none is named", "Give folders to the command, or set EVENHAND_BUNDLES"

@@ -29,9 +29,17 @@ def _console() -> Console:
 
 
 def say(message: str) -> None:
-    """Print a message; of several processes only the first one prints."""
+    """Print a message as it is; of several processes only the first one prints."""
     if MAIN:
-        _console().print(message, highlight=False, soft_wrap=True)
+        _console().print(message, highlight=False, soft_wrap=True, markup=False)
+
+
+def say_error(error: object, what: str = "error") -> None:
+    """Print an error, its beginning in red; names of files, columns and extras may contain brackets."""
+    from rich.text import Text
+
+    if MAIN:
+        _console().print(Text.assemble((f"{what}:", "red"), f" {error}"), soft_wrap=True)
 
 
 def track(items: Iterable[T], total: int, what: str) -> Iterator[T]:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 import transformers
 
-from evenhand.console import say
+from evenhand.console import say, say_error
 from evenhand.training.baselines.base import Context, Method, MethodAnswer, key_of, prepare
 from evenhand.training.benchmark.pace import Pace
 from evenhand.training.benchmark.score import ScoredRows, score_answers
@@ -120,7 +120,7 @@ def _answer_missing(task: Task, store: _ResultStore, seed: int, progress: _RunPr
             answer = method.answer(context)
         except Exception as error:  # one method's failure must not stop the others, which take hours
             failed[method.name] = _reason(error)
-            say(f"[yellow]{method.title} failed:[/yellow] {failed[method.name]}")
+            say_error(failed[method.name], f"{method.title} failed")
             continue
         seconds = time.monotonic() - start
         store.write(method, answer, context, seconds)

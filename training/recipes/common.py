@@ -106,7 +106,7 @@ def command(read: Read, config: Config, default_base: Callable[[], str]) -> Call
         work: Annotated[Path | None, typer.Option(help="Checkpoints; runs/<bundle> where not given.")] = None,
     ) -> None:
         """Fit the recipe's bundle."""
-        from evenhand.console import say
+        from evenhand.console import say_error
         from evenhand.training.fit.run import run
 
         settings = config(base or default_base(), seed)
@@ -120,7 +120,7 @@ def command(read: Read, config: Config, default_base: Callable[[], str]) -> Call
             rows, schema, digest = read(data)
             run(settings, rows, schema, digest, out, work or Path("runs") / out.name)
         except DataError as error:
-            say(f"[red]error:[/red] {error}")
+            say_error(error)
             raise typer.Exit(1) from error
 
     return main

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from evenhand.cli.refusal import refuse
+from evenhand.cli.refusal import needs, refuse
 
 if TYPE_CHECKING:
     from evenhand.models.bundle.manifest import Manifest
@@ -17,6 +17,7 @@ Folder = Annotated[Path, typer.Argument(help="Folder of a bundle.")]
 
 
 @app.command()
+@needs(name="bundle verify")
 def verify(path: Folder) -> None:
     """Check every hash, the manifest and the graph's signature; exit 1 with one sentence if a check fails."""
     from evenhand.models.bundle.bundle import BundleError, load

@@ -191,5 +191,5 @@ def _card(path: Path | None) -> Card:
         if wrong:
             raise TypeError(f"{', '.join(wrong)} must be text; put it in quotes")
         return words
-    except (OSError, TypeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
         raise typer.BadParameter(f"--card {path}: {error}") from error

@@ -138,14 +138,14 @@ def _or_one_line(start: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Run it, and turn errors that a user can correct into one line."""
     import torch
 
-    from evenhand.console import say
+    from evenhand.console import say_error
     from evenhand.training.data.dataset import DataError
 
     try:
         return start()
     except (DataError, OSError, torch.OutOfMemoryError) as error:
         full = isinstance(error, torch.OutOfMemoryError)
-        say(f"[red]error:[/red] {TOO_SMALL if full else error}")
+        say_error(TOO_SMALL if full else error)
         raise typer.Exit(1) from error
 
 

@@ -41,7 +41,7 @@ EXTRAS: dict[Callable[..., None], tuple[str, ...]] = {
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Serve classifiers that correct themselves."
 )
-app.command()(serve)
+app.command()(needs()(serve))
 app.command()(doctor)
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(audit.app, name="audit")

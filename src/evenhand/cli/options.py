@@ -60,7 +60,7 @@ def one_line(*kinds: type[Exception]) -> Iterator[None]:
     Args:
         kinds: Further ones than those of files, bundles and tables.
     """
-    from evenhand.console import say
+    from evenhand.console import say_error
     from evenhand.models.bundle.bundle import BundleError
     from evenhand.training.data.dataset import DataError
 
@@ -68,5 +68,5 @@ def one_line(*kinds: type[Exception]) -> Iterator[None]:
     try:
         yield
     except correctable as error:
-        say(f"[red]error:[/red] {error}")
+        say_error(error)
         raise typer.Exit(1) from error

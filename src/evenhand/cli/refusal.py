@@ -21,11 +21,16 @@ def refuse(message: str, code: int) -> NoReturn:
     raise typer.Exit(code)
 
 
-def needs(*extras: str) -> Callable[[Command], Command]:
+RUNTIME = "onnxruntime"
+"""Comes with the extra ``cpu`` or ``gpu``, and with no other one."""
+
+
+def needs(*extras: str, name: str = "") -> Callable[[Command], Command]:
     """A command that says which extras to install where a package that it needs is missing.
 
     Args:
-        extras: Of Evenhand, all of them.
+        extras: Of Evenhand, all of them, next to ``cpu`` or ``gpu``.
+        name: The command, if it is not named as its function is.
     """
 
     def wrap(command: Command) -> Command:
@@ -35,11 +40,13 @@ def needs(*extras: str) -> Callable[[Command], Command]:
                 return command(*arguments, **options)
             except ModuleNotFoundError as error:
                 package = (error.name or "").split(".")[0]
-                if not package or package == "evenhand":
+                missing = ("cpu", *extras) if package == RUNTIME else extras
+                if not package or package == "evenhand" or not missing:
                     raise
                 refuse(
-                    f"evenhand {command.__name__} needs the package {package}, which is not installed here.\n"
-                    f"Install it with: pip install 'evenhand[{','.join(extras)}]'",
+                    f"evenhand {name or command.__name__} needs the package {package}, which is not "
+                    "installed here.\n"
+                    f"Install it with: pip install 'evenhand[{','.join(missing)}]'",
                     2,
                 )
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 
 def report(
@@ -41,7 +40,7 @@ def report(
 
     What is tolerated, and how many rows a verdict needs, are the service's settings gap_limit and min_rows.
     """
-    from evenhand.console import say
+    from evenhand.console import say_error
     from evenhand.models.bundle import bundle as bundles
     from evenhand.models.bundle.bundle import BundleError
     from evenhand.reports.period.bias_audit import LawAttributes
@@ -67,6 +66,6 @@ def report(
         )
         result = build(chosen.record, chosen.state, scope, ReportFiles(out, json, card))
     except (ReportError, SettingsError, BundleError) as error:
-        say(f"[red]error:[/red] {escape(str(error))}")
+        say_error(error)
         raise typer.Exit(1) from error
     typer.echo("\n".join(in_short(result)))

@@ -89,6 +89,9 @@ def test_help_loads_no_heavy_package() -> None:
         (["fit", "--task", "table", "--data", "x", "--label", "y", "--out", "z"], "torch", "train"),
         (["report", "--from", "2026-11-01", "--to", "2026-11-02", "--out", "z"], "pandas", "report"),
         (["prefer", "--data", __file__, "--base", "b", "--out", "z"], "torch", "train,generative"),
+        (["fit", "--task", "table", "--data", "x", "--label", "y", "--out", "z"], "onnxruntime", "cpu,train"),
+        (["serve", "x"], "onnxruntime", "cpu"),
+        (["bundle", "verify", "x"], "onnxruntime", "cpu"),
     ],
 )
 def test_a_command_says_in_two_lines_which_extra_it_needs(
@@ -98,8 +101,40 @@ def test_a_command_says_in_two_lines_which_extra_it_needs(
     answer = subprocess.run(
         [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False, cwd=tmp_path
     )
+    command = "bundle verify" if arguments[0] == "bundle" else arguments[0]
     assert answer.returncode == 2
     assert answer.stderr == (
-        f"error: evenhand {arguments[0]} needs the package {package}, which is not installed here.\n"
+        f"error: evenhand {command} needs the package {package}, which is not installed here.\n"
         f"Install it with: pip install 'evenhand[{extras}]'\n"
     )
+
+
+def test_doctor_says_that_the_runtime_is_missing_and_goes_on(demo: Path, tmp_path: Path) -> None:
+    code = "import sys; sys.modules['onnxruntime'] = None; from evenhand.cli.main import main; main()"
+    answer = subprocess.run(
+        [sys.executable, "-c", code, "doctor", demo],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert answer.returncode == 2
+    assert "Traceback" not in answer.stderr
+    assert "bundle     not looked at: the package onnxruntime is not installed" in answer.stdout
+    assert "clock" in answer.stdout
+
+
+def test_an_error_names_files_with_brackets_as_they_are(tmp_path: Path) -> None:
+    options = ["--task", "table", "--label", "y", "--attribute", "a", "--out", tmp_path / "out"]
+    process = evenhand("fit", "--data", tmp_path / "[/rows].csv", *options)
+    assert process.returncode == 1
+    assert process.stderr.startswith(f"error: {tmp_path}/[/rows].csv: not readable")
+
+
+def test_a_card_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    card = tmp_path / "card.yaml"
+    card.write_bytes(bytes(range(128, 256)))
+    options = ["--task", "table", "--data", "x", "--label", "y", "--out", "z", "--card", card]
+    process = evenhand("fit", *options)
+    assert process.returncode == 2
+    assert "Invalid value: --card" in process.stderr

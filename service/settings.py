@@ -112,7 +112,7 @@ class Settings(BaseSettings):
     """The same for declared sensitive attributes."""
     prune_share: float = Field(default=0.1, gt=0, le=1)
     """The largest share of the record that one round deletes by age; more waits until evenhand audit prune
-    confirms it. Raise it where records come in large lots, or rounds are rare."""
+    confirms it. Raise it where records come in large batches, or rounds are rare."""
     checkpoint_s: float = Field(default=3600.0, gt=0)
     """Seconds between two rounds that delete old records and sign the record's head."""
     lot_rows: int = Field(default=10, ge=1)

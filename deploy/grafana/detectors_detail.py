@@ -115,8 +115,8 @@ def overflow() -> object:
         "see which client sends them.",
         "FairnessGroupOverflow",
     )
-    expr = increase_by("attribute", f"evenhand_group_overflow_total{{{MODEL}}}", "${window}")
-    return count(about, "overflow", expr, "{{attribute}}")
+    overflows = f"evenhand_group_overflow_total{{{MODEL}}}"
+    return count(about, "overflow", increase_by("attribute", overflows, "${window}"), "{{attribute}}")
 
 
 def feedback() -> object:

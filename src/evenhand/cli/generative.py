@@ -96,15 +96,6 @@ def steer(
         Path, typer.Option(help="Table of neutral prompts, for the gate.", exists=True, dir_okay=False)
     ],
     out: Out,
-    prompt: Prompt = "prompt",
-    preferred: Preferred = "preferred",
-    dispreferred: Dispreferred = "dispreferred",
-    group: Group = None,
-    split: Split = None,
-    hold_out: HoldOut = 0.2,
-    plain: Plain = False,
-    max_tokens: MaxTokens = 1024,
-    precision: Precision = Computing.float32,
     layer: Annotated[
         int | None, typer.Option(min=0, help="Block to steer; the middle one if not given.")
     ] = None,
@@ -118,6 +109,15 @@ def steer(
     threshold: Annotated[
         float, typer.Option(callback=SHARE, help="Risk from which on the gate opens.")
     ] = 0.5,
+    prompt: Prompt = "prompt",
+    preferred: Preferred = "preferred",
+    dispreferred: Dispreferred = "dispreferred",
+    group: Group = None,
+    split: Split = None,
+    hold_out: HoldOut = 0.2,
+    plain: Plain = False,
+    max_tokens: MaxTokens = 1024,
+    precision: Precision = Computing.float32,
     seed: Seed = 0,
 ) -> None:
     """Steer a language model away from biased answers, by a gate: pairs to direction and gate. Not served."""

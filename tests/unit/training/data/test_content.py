@@ -50,7 +50,10 @@ def test_no_content_passes_for_the_name_of_the_next_file(tmp_path: Path) -> None
     assert apart != files_hash([("y", tmp_path / "one"), ("x", tmp_path / "two")])
 
 
-def test_images_count_by_what_they_show_wherever_they_lie(tmp_path: Path) -> None:
+def test_images_count_by_what_they_show_wherever_they_lie(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # nobody is asked for the base
     for folder in ("first", "second"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "a.png").write_bytes(b"picture")

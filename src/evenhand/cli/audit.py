@@ -31,10 +31,10 @@ State = Annotated[Path, typer.Option(envvar="EVENHAND_STATE", help="The service'
 Record = Annotated[
     str,
     typer.Option(
-        envvar="EVENHAND_RECORD", help="URL of the database; SQLite in the state folder where not given."
+        envvar="EVENHAND_RECORD", help="URL of the database; SQLite in the state folder if not given."
     ),
 ]
-By = Annotated[str, typer.Option(help="Who asked; the user of this machine where not given.")]
+By = Annotated[str, typer.Option(help="Who asked for it; the user of this machine if not given.")]
 STATE = Path("evenhand-state")
 SHOWN = 50
 """Findings that are printed."""
@@ -92,13 +92,15 @@ def export(
     record: Record = "",
     state: State = STATE,
     from_: Annotated[
-        str, typer.Option("--from", help="First moment, ISO 8601; UTC where no zone is given.")
+        str, typer.Option("--from", help="First moment, ISO 8601; UTC if no time zone is given.")
     ] = "",
-    to: Annotated[str, typer.Option(help="First moment that is not in it any more.")] = "",
+    to: Annotated[str, typer.Option(help="Moment at which it ends, itself left out.")] = "",
     with_attributes: Annotated[
-        bool, typer.Option(help="With declared sensitive attributes; --purpose says why.")
+        bool, typer.Option(help="Include declared sensitive attributes; needs --purpose.")
     ] = False,
-    purpose: Annotated[str, typer.Option(help="Why sensitive attributes leave; this is recorded.")] = "",
+    purpose: Annotated[
+        str, typer.Option(help="Why sensitive attributes are exported; this is recorded.")
+    ] = "",
     by: By = "",
 ) -> None:
     """Write the records of a period to a file that can be verified on its own."""
@@ -151,12 +153,14 @@ def prune(
     state: State = STATE,
     keep_decisions_days: Annotated[
         float,
-        typer.Option(envvar="EVENHAND_KEEP_DECISIONS_DAYS", min=1, help="Decisions and events stay so long."),
+        typer.Option(
+            envvar="EVENHAND_KEEP_DECISIONS_DAYS", min=1, help="Days that decisions and events are kept."
+        ),
     ] = 183,
     keep_attributes_days: Annotated[
         float,
         typer.Option(
-            envvar="EVENHAND_KEEP_ATTRIBUTES_DAYS", min=1, help="Sensitive attributes stay so long."
+            envvar="EVENHAND_KEEP_ATTRIBUTES_DAYS", min=1, help="Days that sensitive attributes are kept."
         ),
     ] = 90,
     prune_share: Annotated[
@@ -165,7 +169,7 @@ def prune(
             envvar="EVENHAND_PRUNE_SHARE",
             min=0,
             max=1,
-            help="No larger share is deleted unless you confirm it.",
+            help="Largest share that is deleted without --yes-beyond-limits.",
         ),
     ] = 0.1,
     dry_run: Annotated[bool, typer.Option(help="Say what would be deleted, and change nothing.")] = False,

@@ -17,17 +17,21 @@ def causal(
     bundle: Annotated[Path, typer.Argument(help="Folder of a bundle that reads tables.")],
     data: Annotated[Path, typer.Option(help="Table: .csv, .jsonl or .parquet.", exists=True, dir_okay=False)],
     graph: Annotated[
-        Path, typer.Option(help="What causes what: .gml, .dot or .json.", exists=True, dir_okay=False)
+        Path, typer.Option(help="Causal graph: .gml, .dot or .json.", exists=True, dir_okay=False)
     ],
     attribute: Annotated[str, typer.Option(help="Column of the sensitive attribute, a node of the graph.")],
     through: Annotated[
         list[str] | None,
-        typer.Option(help="Mediators, with commas between; repeatable. Each one by itself if none."),
+        typer.Option(help="Mediators, comma-separated; repeatable. Each mediator alone if not given."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="HTML report to write.")] = None,
     json: Annotated[Path | None, typer.Option(help="JSON report to write.")] = None,
-    rows: Annotated[int, typer.Option(min=100, help="Rows to learn from at most, drawn by lot.")] = 2000,
-    resamples: Annotated[int, typer.Option(min=2, help="Models refitted on drawn rows, for intervals.")] = 40,
+    rows: Annotated[
+        int, typer.Option(min=100, help="At most so many rows are used, drawn at random.")
+    ] = 2000,
+    resamples: Annotated[
+        int, typer.Option(min=2, help="How many models are refitted on resampled rows, for intervals.")
+    ] = 40,
     split: Annotated[str | None, typer.Option(help="Column that says train, val or test.")] = None,
     only: Annotated[
         list[str] | None, typer.Option(help="Value of the split column to use; test if not given.")

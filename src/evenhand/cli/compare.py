@@ -27,9 +27,7 @@ def compare(
     out: Annotated[Path, typer.Option(help="Folder of the tables; run again to resume what is in it.")],
     recipe: Annotated[str | None, typer.Option(help="A recipe's rows and settings, e.g. hatexplain.")] = None,
     seeds: Annotated[str, typer.Option(help="Seeds, comma-separated; each has a base of its own.")] = "0,1,2",
-    methods: Annotated[
-        str, typer.Option(help="Methods or stages, comma-separated; all where not given.")
-    ] = "",
+    methods: Annotated[str, typer.Option(help="Methods or stages, comma-separated; all if not given.")] = "",
     base: Annotated[str | None, typer.Option(help="Hub id or folder of the pretrained encoder.")] = None,
     text: Annotated[str | None, typer.Option(help="Column with the text.")] = None,
     label: Annotated[str | None, typer.Option(help="Column with the label.")] = None,
@@ -50,17 +48,21 @@ def compare(
     hold_out: Annotated[
         float | None,
         typer.Option(
-            callback=REST, help="Share of training rows kept from the base; 0 for none: ours needs some."
+            callback=REST,
+            help="Share of training rows that the base does not learn from; above 0 for Evenhand.",
         ),
     ] = None,
     precision: Annotated[str, typer.Option(help="Fine-tuning computes in bfloat16 or float32.")] = "bfloat16",
     cost: Annotated[
-        float | None, typer.Option(callback=SHARE, help="Overall accuracy a choice may cost, as a share.")
+        float | None,
+        typer.Option(callback=SHARE, help="Overall accuracy that a choice may cost, as a share."),
     ] = None,
     terms: Annotated[
-        Path | None, typer.Option(help="Your own list of terms to swap, JSON; English ones where not given.")
+        Path | None, typer.Option(help="Your own list of terms to swap, JSON; English terms if not given.")
     ] = None,
-    ablations: Annotated[bool, typer.Option(help="Evenhand less one part, in place of all methods.")] = False,
+    ablations: Annotated[
+        bool, typer.Option(help="Compare Evenhand with one part left out each time, instead of all methods.")
+    ] = False,
 ) -> None:
     """Compare methods: the same base and splits, several seeds; frontiers, figures, and a recommendation."""
     stage = {

@@ -10,7 +10,7 @@ import typer
 
 def doctor(
     bundles: Annotated[
-        list[Path] | None, typer.Argument(help="Folders of bundles; EVENHAND_BUNDLES else.")
+        list[Path] | None, typer.Argument(help="Folders of bundles; EVENHAND_BUNDLES if not given.")
     ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,

@@ -32,7 +32,9 @@ def fit(
     feature: Annotated[
         list[str] | None, typer.Option(help="Column of a table to learn from; repeatable.")
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the model; the folder's where not given.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the model; the folder's name if not given.")
+    ] = None,
     version: Annotated[str, typer.Option(help="Version of the model.")] = "1.0.0",
     split: Annotated[str | None, typer.Option(help="Column that says train, val or test.")] = None,
     reference: Annotated[
@@ -66,11 +68,11 @@ def fit(
     max_tokens: Annotated[int, typer.Option(min=MIN_TOKENS, help="Longer texts are cut.")] = 128,
     epochs: Annotated[int, typer.Option(min=1, help="At most so many epochs for the base.")] = 3,
     hold_out: Annotated[
-        float, typer.Option(callback=PART, help="Share of training rows kept from the base.")
+        float, typer.Option(callback=PART, help="Share of training rows that the base does not learn from.")
     ] = 1 / 3,
     precision: Annotated[str, typer.Option(help="float32 or bfloat16, while learning.")] = "float32",
     epsilon: Annotated[
-        float, typer.Option(callback=SHARE, help="Overall accuracy the correction may cost, as a share.")
+        float, typer.Option(callback=SHARE, help="Overall accuracy that the correction may cost, as a share.")
     ] = 0.005,
     certificate: Annotated[
         bool,

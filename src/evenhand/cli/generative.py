@@ -33,7 +33,9 @@ Dispreferred = Annotated[str, typer.Option(help="Column with the biased answer."
 Group = Annotated[
     str | None, typer.Option(help="Column that says whom the pair is about: figures per group.")
 ]
-Split = Annotated[str | None, typer.Option(help="Column that says train or test; else shared out by prompt.")]
+Split = Annotated[
+    str | None, typer.Option(help="Column that says train or test; prompts are split at random if not given.")
+]
 HoldOut = Annotated[
     float, typer.Option(callback=PART, help="Share of prompts for evaluation, not learnt from.")
 ]

@@ -21,7 +21,7 @@ def new(
         list[str], typer.Option(help="predict, feedback, admin, metrics or audit; may be repeated.")
     ],
     rate: Annotated[
-        float | None, typer.Option(help="Requests per second and process; the setting else.")
+        float | None, typer.Option(help="Requests per second and process; the setting if not given.")
     ] = None,
 ) -> None:
     """Print a new key, once: the file keeps its SHA-256. A service that runs knows it within a second."""

@@ -30,7 +30,7 @@ def report(
     ] = None,
     race_attribute: Annotated[str | None, typer.Option(help="Attribute that is race or ethnicity.")] = None,
     bundle: Annotated[
-        Path | None, typer.Option(help="Folder of the model's bundle: says what was usual.")
+        Path | None, typer.Option(help="Folder of the model's bundle, to compare with validation.")
     ] = None,
     card: Annotated[
         Path | None, typer.Option(help="Model card to write: the bundle's, and this use of it.")

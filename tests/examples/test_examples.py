@@ -47,7 +47,7 @@ def test_an_application_predicts_and_sends_feedback(reader: Reader, tmp_path: Pa
 def test_a_platform_engineer_switches_every_model(reader: Reader, tmp_path: Path, mode: str) -> None:
     printed = run("platform_engineer.py", tmp_path, mode, port=reader.port)
     assert printed.startswith("/readyz: 200")
-    with urllib.request.urlopen(f"http://127.0.0.1:{reader.port}/models", timeout=60) as reply:
+    with urllib.request.urlopen(f"http://127.0.0.1:{reader.port}/models", timeout=600) as reply:
         (model,) = json.load(reply)["models"]
     assert {attribute["mode"] for attribute in model["attributes"]} == {mode}
 

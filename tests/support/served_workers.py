@@ -14,7 +14,7 @@ def workers(server: Server) -> list[psutil.Process]:
 
 
 def metrics(server: Server) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics", timeout=30) as reply:
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics", timeout=600) as reply:
         text: str = reply.read().decode()
     return text
 

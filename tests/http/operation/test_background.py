@@ -149,7 +149,7 @@ def test_housekeeping_goes_on_when_the_record_can_be_read_again(
     database = tmp_path / "record.db"
 
     def ask(statement: str, *values: object) -> list[tuple[object, ...]]:
-        with sqlite3.connect(database, timeout=60) as connection:
+        with sqlite3.connect(database, timeout=600) as connection:
             rows = connection.execute(statement, values).fetchall()
         connection.close()
         return rows

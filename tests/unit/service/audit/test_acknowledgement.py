@@ -34,13 +34,13 @@ def test_what_is_refused_is_neither_stored_nor_counted_later(
 ) -> None:
     counts = RecordCounts()
     record = recorder(tmp_path, database, counts, durability="request")
-    record.take(batch(1)).result(60)
+    record.take(batch(1)).result(600)
     assert record.blockage is None
     (tmp_path / "spool").write_text("a file is no folder")
     with away(database, server):
         for _ in range(3):
             with pytest.raises(RecordAway) as refused:
-                record.take(batch(4)).result(60)
+                record.take(batch(4)).result(600)
             assert "neither to database nor to disk" in str(refused.value.orig)
         record.note(
             event("mode", {"attribute": "gender", "mode": "off"})
@@ -48,7 +48,7 @@ def test_what_is_refused_is_neither_stored_nor_counted_later(
         until(lambda: record.spooled == 1)
         assert "no answer can leave" in str(record.blockage)
     until(lambda: record.blockage is None and record.state == "on")  # though nobody asks any more
-    record.take(batch(2)).result(60)
+    record.take(batch(2)).result(600)
     record.close()
     assert [body["kind"] for body in bodies(database)] == ["decision", "mode", "decision", "decision"]
     assert counted(database, "hourly_decisions", "gender") == 3
@@ -65,12 +65,12 @@ def test_answers_leave_again_as_soon_as_the_disk_takes_records(tmp_path: Path, d
     (tmp_path / "spool").write_text("a file is no folder")
     with locked(database):
         with pytest.raises(RecordAway):
-            record.take(batch(4)).result(60)
+            record.take(batch(4)).result(600)
         assert record.blockage is not None
         (tmp_path / "spool").unlink()
         until(lambda: record.blockage is None)
         taken = batch(2)
-        record.take(taken).result(60)
+        record.take(taken).result(600)
     record.close()
     recorder(tmp_path, database).close()
     assert [body["id"] for body in bodies(database)] == [row.id for row in taken.rows]
@@ -84,7 +84,7 @@ def test_a_write_that_does_not_end_is_known(
     with locked(database):
         waiting = record.take(batch(1))
         until(lambda: "at one write for over" in str(record.blockage))
-        waiting.result(60)
+        waiting.result(600)
     until(lambda: record.blockage is None)
     record.close()
 
@@ -103,7 +103,7 @@ class Fates:
         while not self._stop.is_set():
             taken = batch(3, seed, gender="Women")
             try:
-                self._record.take(taken).result(120)
+                self._record.take(taken).result(600)
             except RecordAway:
                 self.refused += [row.id for row in taken.rows]
             else:
@@ -113,7 +113,7 @@ class Fates:
     def stop(self) -> None:
         self._stop.set()
         for running in self._running:
-            running.result(120)
+            running.result(600)
         self._pool.shutdown()
 
 
@@ -147,13 +147,13 @@ def test_a_commit_in_doubt_that_no_disk_can_repeat_is_said_to_be_in_doubt(
     record = recorder(
         tmp_path, url.replace(str(postgres.port), str(cutter.port)), counts, durability="request"
     )
-    record.take(batch(1)).result(60)
+    record.take(batch(1)).result(600)
     (tmp_path / "spool").write_text("a file is no folder")
     cutter.cuts = 1
     with pytest.raises(InDoubt, match="nobody knows whether it is on record"):
-        record.take(batch(3, gender="Women")).result(60)
+        record.take(batch(3, gender="Women")).result(600)
     until(lambda: record.state == "on" and record.blockage is None)
-    record.take(batch(1)).result(60)
+    record.take(batch(1)).result(600)
     record.close()
     assert len(bodies(url)) == 5  # it was on record; it is not written a second time
     assert counted(url, "hourly_decisions", "gender") == 5

@@ -51,7 +51,7 @@ def test_a_flush_is_answered_though_the_spools_of_others_cannot_be_read(
         flushed = pool.submit(record._writer.flush, 30.0)
         until(lambda: record._writer._flushes)
         record.start()
-        flushed.result(60)
+        flushed.result(600)
     record.close()
 
 
@@ -174,13 +174,13 @@ def test_a_lot_in_the_spool_that_the_database_refuses_goes_beside(tmp_path: Path
     counts = RecordCounts()
     record = recorder(tmp_path, database, counts, durability="request")
     first = batch(1)
-    record.take(first).result(60)
+    record.take(first).result(600)
     with locked(database):
-        record.take(batch(1)).result(60)
-        record.take(with_id(batch(2), 1, first.rows[0].id)).result(60)
-        record.take(batch(1)).result(60)
+        record.take(batch(1)).result(600)
+        record.take(with_id(batch(2), 1, first.rows[0].id)).result(600)
+        record.take(batch(1)).result(600)
     until(lambda: record.state == "on")
-    record.take(batch(1)).result(60)
+    record.take(batch(1)).result(600)
     record.close()
     assert counts.rows == {"written": 4, "spooled": 4, "lost": 2}
     assert len(bodies(database)) == 4
@@ -195,9 +195,9 @@ def test_who_waits_for_a_record_that_cannot_be_written_is_told_so_and_alone(
     with locked(database):
         good, bad = batch(2), with_risk(batch(2), 1, float("nan"))
         waiting = [record.take(one) for one in (batch(1), good, bad, batch(1))]
-    assert [waiting[place].result(60) for place in (0, 1, 3)] == [None] * 3
+    assert [waiting[place].result(600) for place in (0, 1, 3)] == [None] * 3
     with pytest.raises(RecordAway) as refused:
-        waiting[2].result(60)
+        waiting[2].result(600)
     assert "cannot be written" in str(refused.value)
     assert record.blockage is None
     until(lambda: record.state == "on")
@@ -225,7 +225,7 @@ def test_on_a_machine_just_booted_the_first_record_waits_for_none_and_dead_spool
     url = f"sqlite:///{tmp_path / 'record.db'}"
     record = recorder(tmp_path, durability="request")
     with locked(url):
-        record.take(batch(3)).result(60)
+        record.take(batch(3)).result(600)
         (tmp_path / "copy").write_bytes(next((tmp_path / "spool").iterdir()).read_bytes())
     until(lambda: record.state == "on")
     record.close()

@@ -40,7 +40,7 @@ async def until(holds: Callable[[], bool]) -> None:
         await asyncio.sleep(0.01)
 
 
-async def test_lanes_are_ready_once_each_has_answered_its_canary() -> None:
+async def test_workers_are_ready_once_each_has_answered_its_canary() -> None:
     probes: Counter[str] = Counter()
     workers = Workers(3, lambda: probes.update([threading.current_thread().name]), stall_s=1.0)
     assert workers.problem == "the engine has not been started"
@@ -50,7 +50,7 @@ async def test_lanes_are_ready_once_each_has_answered_its_canary() -> None:
     await workers.stop()
 
 
-async def test_a_run_is_alone_while_no_other_lane_runs_and_nothing_waits() -> None:
+async def test_a_run_is_alone_while_no_other_worker_runs_and_nothing_waits() -> None:
     alone: list[bool] = []
     workers = Workers(2, lambda: None, stall_s=5.0)
     gate = threading.Event()
@@ -152,7 +152,7 @@ async def test_a_background_source_gets_what_the_others_leave() -> None:
     await workers.stop()
 
 
-async def test_all_lanes_help_with_what_arrived_at_once() -> None:
+async def test_all_workers_help_with_what_arrived_at_once() -> None:
     together = threading.Barrier(2, timeout=600)
     work = Work()
     workers = Workers(2, lambda: None, stall_s=10.0)
@@ -206,7 +206,7 @@ async def test_a_hung_worker_fails_its_job_shows_and_is_replaced(monkeypatch: py
     await workers.stop()
 
 
-async def test_lanes_that_go_on_hanging_say_that_only_a_new_process_helps(
+async def test_workers_that_go_on_hanging_say_that_only_a_new_process_helps(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "PROBATION_S", 0.0)

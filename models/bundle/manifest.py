@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from evenhand.models.bundle.target import Target
+
 SCHEMA_VERSION = 1
 MAX_ATTRIBUTES = 5
 MAX_GROUPS = 16
@@ -235,6 +237,8 @@ class Manifest(_Frozen):
     """In the order of the graph's columns."""
     correction: Correction
     """Where it reads and what it changes."""
+    target: Target | None = None
+    """What the correction is for; bundles of earlier versions do not say it, and aimed at the worst cell."""
     graph: Graph
     """What runs."""
     certified: bool

@@ -122,6 +122,10 @@ class Correction(_Frozen):
     """Their scale is this over the rank."""
     targets: list[str]
     """Projections that they change; none for another method."""
+    soft: bool = False
+    """Whether the change is multiplied by the risk; earlier versions applied it whole to flagged rows."""
+    offsets: dict[str, dict[str, float]] | None = None
+    """The decision stage: per attribute and label what is added to a flagged row's score, times its risk."""
 
     @property
     def changes_answers(self) -> bool:

@@ -164,6 +164,11 @@ class SplitModel(nn.Module):
         return int(config.hidden_sizes[self.layer - 1] if self.family.maps else config.hidden_size)
 
     @property
+    def width(self) -> int:
+        """Width of the head's input."""
+        return int(self.model.get_submodule(self.family.head).in_features)  # type: ignore[arg-type]
+
+    @property
     def classes(self) -> int:
         """Number of labels."""
         return int(self.model.config.num_labels)  # type: ignore[union-attr, arg-type]

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from evenhand.models.network.backbones import Inputs, SplitModel
-from evenhand.models.network.corrector import Corrector, Selected
+from evenhand.models.network.corrector import Corrector, Field, Selected
+from evenhand.models.network.decision import DecisionStage
 from evenhand.models.network.detector import BiasDetectors, Pooling
 from evenhand.models.network.gated_lora import ConditionalLora
 
@@ -30,7 +31,7 @@ class Outputs(NamedTuple):
 
 
 class FairNet(nn.Module):
-    """Base model, one bias detector per attribute, and what corrects the rows that they flag.
+    """Base model, one bias detector per attribute, and the two stages that answer the rows that they flag.
 
     Args:
         split: The frozen base, cut before the first corrected block.
@@ -51,10 +52,28 @@ class FairNet(nn.Module):
         self.split = split
         self.detectors = BiasDetectors(len(self.attributes), split.hidden_size, pooling)
         self.correction = make(split, self.attributes)
+        self.soft = False
+        """Whether the first stage's change is multiplied by the risk, as the decision stage's is."""
+        self.decision = DecisionStage(len(self.attributes), split.classes)
 
     def risk(self, hidden: Tensor, attention_mask: Tensor) -> Tensor:
         """Risk per row and attribute ``(batch, attributes)``, from the tapped state."""
         return torch.sigmoid(self.detectors(hidden, attention_mask))
+
+    @property
+    def reads(self) -> tuple[Field, ...]:
+        """What of a flagged row both stages read."""
+        soft: tuple[Field, ...] = ("logits", "risk") if self.soft else ()
+        risk: tuple[Field, ...] = ("risk",) if self.decision.active else ()
+        return tuple(dict.fromkeys((*self.correction.reads, *soft, *risk)))
+
+    def correct(self, rows: Selected) -> Tensor:
+        """Logits ``(rows, classes)`` of selected rows: the representation's, then the decision's offsets."""
+        logits = self.correction.correct(rows)
+        if self.soft:
+            weight = (rows.gates.to(rows.risk.dtype) * rows.risk).amax(dim=1, keepdim=True)
+            logits = rows.logits + weight * (logits - rows.logits)
+        return self.decision(logits, rows) if self.decision.active else logits
 
     def forward(self, inputs: Inputs, thresholds: Tensor, modes: Tensor) -> Outputs:
         """Answer a batch.
@@ -79,7 +98,7 @@ class FairNet(nn.Module):
         if len(rows):
             gates = torch.cat([applied[serve], candidate[shadow]])
             fields = (hidden, attention_mask, base_logits, risk, heads)
-            corrected = self.correction.correct(Selected(gates, *(field[rows] for field in fields)))
+            corrected = self.correct(Selected(gates, *(field[rows] for field in fields)))
             logits = base_logits.index_copy(0, serve, corrected[: len(serve)])
             shadow_logits = logits.index_copy(0, shadow, corrected[len(serve) :])
         return Outputs(logits, base_logits, shadow_logits, risk, flagged)

@@ -79,6 +79,14 @@ def _rebuild(manifest: Manifest, parts: Mapping[str, bytes]) -> FairNet:
     fairnet.detectors.load_state_dict(load(parts[DETECTOR]))
     for name in manifest.attribute_names:
         _load_adapter(fairnet, name, load(parts[adapter_file(name)]))
+    fairnet.soft = correction.soft
+    if correction.offsets is not None:
+        fairnet.decision.set(
+            [
+                [correction.offsets[name][label] for label in manifest.labels]
+                for name in manifest.attribute_names
+            ]
+        )
     return fairnet.requires_grad_(False).eval()
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from evenhand.models.bundle.runtime_onnx import GraphOutputs
 from evenhand.models.network.backbones import Inputs
-from evenhand.models.network.corrector import Corrector, Selected
+from evenhand.models.network.corrector import Selected
 from evenhand.models.network.fairnet import FairNet, Outputs
 from evenhand.models.onnx.join import join, store_float16
 
@@ -45,22 +45,22 @@ class _Prefix(nn.Module):
         inputs = dict(zip(self.names, arrays, strict=True))
         logits, hidden, heads = self.fairnet.split.base(inputs)
         risk = self.fairnet.risk(hidden, self.fairnet.split.mask(inputs, hidden))
-        if "representation" in self.fairnet.correction.reads:
+        if "representation" in self.fairnet.reads:
             return logits, hidden, risk, heads
         return logits, hidden, risk
 
 
 class _Suffix(nn.Module):
-    """The corrector alone."""
+    """Both stages of the correction alone."""
 
-    def __init__(self, corrector: Corrector, names: Sequence[str]) -> None:
+    def __init__(self, fairnet: FairNet, names: Sequence[str]) -> None:
         super().__init__()
-        self.corrector = corrector
+        self.fairnet = fairnet
         self.names = tuple(names)
 
     def forward(self, gates: Tensor, *arrays: Tensor) -> Tensor:
         empty = dict.fromkeys(Selected._fields[1:], gates.new_empty(0))
-        return self.corrector.correct(Selected(gates, **empty | dict(zip(self.names, arrays, strict=True))))
+        return self.fairnet.correct(Selected(gates, **empty | dict(zip(self.names, arrays, strict=True))))
 
 
 def to_onnx(fairnet: FairNet, weights: str = "float32", sample: Inputs | None = None) -> onnx.ModelProto:
@@ -80,13 +80,13 @@ def to_onnx(fairnet: FairNet, weights: str = "float32", sample: Inputs | None = 
     batch, seq = torch.export.Dim("batch", min=1, max=65536), torch.export.Dim("seq", min=2, max=8192)
     ragged = "attention_mask" in sample
     rows = {0: batch, 1: seq} if ragged else {0: batch}
-    reads = [name for name in fairnet.correction.reads if name != "mask" or ragged]
+    reads = [name for name in fairnet.reads if name != "mask" or ragged]
     outputs = ["base_logits", "hidden", "risk", *(["representation"] if "representation" in reads else [])]
     # All arrays arrive as one variadic argument, so their shapes are one nested entry.
     prefix = _export(_Prefix(fairnet, list(sample)), sample, (tuple([rows] * len(sample)),), outputs)
     inputs = _selected(fairnet, sample, reads)
     shapes = tuple(rows if name in ("hidden", "mask") else {0: batch} for name in reads)
-    suffix = _export(_Suffix(fairnet.correction, reads), inputs, ({0: batch}, shapes), ["corrected"])
+    suffix = _export(_Suffix(fairnet, reads), inputs, ({0: batch}, shapes), ["corrected"])
     joined = join(prefix, suffix, len(fairnet.attributes), fairnet.split.classes)
     return store_float16(joined) if weights == "float16" else joined
 

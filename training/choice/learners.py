@@ -15,7 +15,7 @@ from evenhand.console import say
 from evenhand.models.network.backbones import SplitModel
 from evenhand.models.network.fairnet import FairNet
 from evenhand.training.choice import select
-from evenhand.training.choice.candidates import Cuts, levels_of
+from evenhand.training.choice.candidates import Cuts, learnt_level
 from evenhand.training.correctors import named
 from evenhand.training.correctors.interface import CorrectorInput
 from evenhand.training.data.attributes import with_shared_gate
@@ -97,6 +97,7 @@ def learn(
     method = named(stage.method)
     make = partial(method.make, config=stage)
     fairnet = FairNet(make_split(), tuple(learner.schema.gated), config.detector.pooling, make)
+    fairnet.soft = method.soft
     own = replace(material, rows=learner.rows, schema=learner.schema)
     # The cut decides what is learnt; where it was chosen automatically, no stage's settings hold it.
     key = fingerprint(asdict(config.detector), fairnet.split.layer)[:12]
@@ -106,7 +107,7 @@ def learn(
     detection.calibrate(fairnet.detectors, own, detection.members(learner.rows, learner.schema))
     risk = detection.risks_of(fairnet.detectors, material.features, learner.rows.all())
     lowest = Cuts(risk, learner.lesson.targets, learner.rows).thresholds(
-        (max(levels_of(stage)),) * risk.shape[1]
+        (learnt_level(stage),) * risk.shape[1]
     )
     place = folder / f"{learner.name}-correction-{fingerprint(key, asdict(stage))[:12]}"
     inputs = CorrectorInput(own, risk >= np.array(lowest), risk, learner.lesson.targets, stage, place)
@@ -121,12 +122,13 @@ def best(config: FitConfig, make_split: MakeSplit, material: Material, folder: P
     for learner in listed:
         fairnet, risk, notes = learn(learner, config, make_split, material, folder)
         own = replace(material, rows=learner.rows, schema=learner.schema)
-        if named(stage.method).chosen:
-            choice = select.choose(fairnet.correction, own, risk, learner.lesson.targets, stage)
+        method = named(stage.method)
+        if method.chosen:
+            learnt = select.LearntCorrector(fairnet.correction, method, risk, learner.lesson.targets)
+            choice = select.choose(learnt, own, stage)
         else:
-            choice = select.everything(
-                Cuts(risk, learner.lesson.targets, learner.rows), max(levels_of(stage))
-            )
+            cuts = Cuts(risk, learner.lesson.targets, learner.rows)
+            choice = select.everything(cuts, learnt_level(stage), own, stage)
         results.append(LearnerResult(learner, fairnet, risk, notes, choice))
     chosen = max(results, key=lambda learnt: (learnt.choice.certified, learnt.choice.value))
     if len(results) > 1:

@@ -1,32 +1,44 @@
-"""Choose strength and thresholds: order settings on tuning rows, certify them on validation rows."""
+"""Choose strength, levels and offsets: search on rows that order, certify on rows that nothing else saw."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from evenhand.console import say
+from evenhand.models.bundle.target import Target
 from evenhand.models.network.corrector import Corrector
+from evenhand.training.choice.aim import target_of
 from evenhand.training.choice.candidates import (
-    LEVELS,
     NEVER,
-    CellScorer,
     Cuts,
-    PredictionTable,
+    LogitTable,
     Setting,
+    learnt_level,
     levels_of,
-    settings,
+    untouched,
 )
-from evenhand.training.choice.certify import SHARES, chance, fallback, gain_p_value, loss_p_value
+from evenhand.training.choice.certify import SHARES, fallback
+from evenhand.training.choice.claims import Claim, Claims, PassChance, Sample
+from evenhand.training.choice.scorer import TargetScorer
+from evenhand.training.choice.search import Objective, SearchSpace, search
+from evenhand.training.correctors.interface import CorrectorMethod
 from evenhand.training.data.dataset import TUNE
 from evenhand.training.learning.config import CorrectionConfig
 from evenhand.training.learning.features import Material
-from evenhand.typing import Float32s, Ints
+from evenhand.typing import Float32s, Floats, Ints
 
-SEEN = 0.5
-"""Share of tuning rows whose attributes are known, from which on they alone put settings in order."""
+AMBITIONS = (0.6, 0.85, 0.97)
+"""Chance to pass, judged on the rows that order, that a setting must have to be tested first, second, third.
+
+The first aims at the target and leaves little room; the later ones give up some of it for safety.
+"""
+BELOW = 10.0
+"""More than any value: a setting beyond a limit ranks below all others, by how far it is beyond."""
+ORDERING = 1 / 3
+"""Share of tuning and validation rows that order; the others certify."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +46,34 @@ class SettingTrial:
     """One tested setting."""
 
     setting: Setting
-    loss_p: float
-    gain_p: float
+    claims: tuple[Claim, ...]
     certified: bool
     value: float
-    """On the rows that certify; see :class:`evenhand.training.choice.candidates.CellScorer`."""
+    """On the rows that order; see :class:`evenhand.training.choice.scorer.TargetScorer`."""
+
+    @property
+    def p(self) -> float:
+        """The largest of the claims' p-values."""
+        return max(claim.p for claim in self.claims)
+
+    def plain(self) -> dict[str, Any]:
+        """For the manifest."""
+        return {
+            "strength": self.setting.strength,
+            "levels": self.setting.plain_levels,
+            "offsets": [list(of) for of in self.setting.offsets],
+            "claims": [
+                {
+                    "kind": claim.kind,
+                    "said": claim.said,
+                    "p": claim.p,
+                    "margin": claim.margin,
+                    "rows_needed": claim.rows_needed,
+                }
+                for claim in self.claims
+            ],
+            "certified": self.certified,
+        }
 
 
 @dataclass(frozen=True)
@@ -49,17 +84,20 @@ class Choice:
     thresholds: tuple[float, ...]
     """One per gated attribute; 1.0 where an attribute is never flagged, and its mode is ``off``."""
     certified: bool
-    worst_cell: tuple[str, str, str] | None
-    """Attribute, group and label of the base's worst cell on the ordering rows; its gain is tested."""
+    target: Target
+    named: str | None
+    """The base's worst figure on the rows that order, in words; its gain is tested."""
     trials: tuple[SettingTrial, ...]
-    tried: int
-    """Settings that were better than none on the rows that order."""
+    rows: int
+    """Rows that certified."""
     value: float
-    """On the rows that order; see :class:`evenhand.training.choice.candidates.CellScorer`."""
+    """On the rows that order; see :class:`evenhand.training.choice.scorer.TargetScorer`."""
+    refusal: tuple[str, ...] = ()
+    """Why nothing is certified, in words; empty if something is, or if nothing was to be."""
 
     @property
     def strength(self) -> float:
-        """What the adapters' change is multiplied by."""
+        """What the first stage's change is multiplied by."""
         return self.setting.strength
 
     def helps(self, attribute: int) -> bool:
@@ -69,186 +107,208 @@ class Choice:
     def plain(self) -> dict[str, Any]:
         """For the manifest."""
         return {
-            "worst_cell": self.worst_cell,
-            "settings_in_order": self.tried,
-            "trials": [
-                {
-                    "strength": trial.setting.strength,
-                    "levels": trial.setting.plain_levels,
-                    "p_accuracy_loss": trial.loss_p,
-                    "p_worst_cell_gain": trial.gain_p,
-                    "certified": trial.certified,
-                }
-                for trial in self.trials
-            ],
+            "rows": self.rows,
+            "named": self.named,
+            "trials": [trial.plain() for trial in self.trials],
+            "refusal": list(self.refusal),
         }
+
+
+@dataclass(frozen=True)
+class LearntCorrector:
+    """A first stage, its detectors' risks, and what they were taught."""
+
+    correction: Corrector
+    """Left at full strength."""
+    method: CorrectorMethod
+    risk: Float32s
+    """``(rows, attributes)`` of all rows."""
+    members: Ints
+    """``(rows, attributes)`` group codes as the training may see them."""
 
 
 class Chooser:
     """Answers of a learnt corrector at every setting, from which a choice is made.
 
     Args:
-        correction: The learnt corrector; left at full strength.
+        learnt: What was learnt.
         material: Hidden states and rows.
-        risk: ``(rows, attributes)`` of all rows.
-        members: ``(rows, attributes)`` group codes as the training may see them.
         chosen: Rows that predictions are needed for.
-        levels: What may be chosen of every attribute; 0 may always be.
+        config: Target, gate and level.
     """
 
     def __init__(
-        self,
-        correction: Corrector,
-        material: Material,
-        risk: Float32s,
-        members: Ints,
-        chosen: Ints,
-        levels: tuple[float, ...] = LEVELS,
+        self, learnt: LearntCorrector, material: Material, chosen: Ints, config: CorrectionConfig
     ) -> None:
-        self.material, self.rows, self.schema, self.risk = material, material.rows, material.schema, risk
+        self.material, self.rows, self.schema = material, material.rows, material.schema
+        self.config, self.method, self.risk = config, learnt.method, learnt.risk
         self.base = material.features.base_logits.argmax(axis=1)
-        self.cuts = Cuts(risk, members, material.rows)
-        self.attributes = risk.shape[1]
-        self.levels = levels
-        lowest = np.array(self.cuts.thresholds((max(levels),) * self.attributes))
-        self._table = PredictionTable(
-            correction, material.features, chosen, risk[chosen] >= lowest, risk[chosen]
+        self.target = target_of(material.schema, config)
+        self.cuts = Cuts(self.risk, learnt.members, material.rows)
+        lowest = np.array(self.cuts.thresholds((max(levels_of(config)),) * self.risk.shape[1]))
+        at_rows = self.risk[chosen]
+        self._table = LogitTable(
+            learnt.correction,
+            material.features,
+            chosen,
+            at_rows >= lowest,
+            at_rows,
+            learnt.method.strengths,
         )
         self._place = np.full(len(self.rows), -1)
         self._place[chosen] = np.arange(len(chosen))
-        self._chosen = chosen
+
+    def space(self, rows: Ints) -> SearchSpace:
+        """What may be chosen, on some rows."""
+        return SearchSpace(
+            self._table,
+            self._place[rows],
+            self.risk[rows],
+            self.cuts,
+            self.method.strengths,
+            levels_of(self.config),
+            self.method.decides,
+            self.method.soft,
+            len(self.schema.labels),
+        )
 
     def predict(self, setting: Setting, rows: Ints) -> Ints:
         """Classes of some rows, ``(rows,)``."""
-        # A risk may round to 1: an attribute that is never flagged is one by its threshold, not by comparing.
-        cuts = np.array(self.cuts.thresholds(setting.levels))
-        is_open = (self.risk[self._chosen] >= cuts) & (cuts < NEVER)
-        predicted: Ints = self._table.predict(setting.strength, is_open)[self._place[rows]]
-        return predicted
+        return self.base[rows] if not any(setting.levels) else self.space(rows).predict(setting)
 
-    def order(self, tune: Ints, cost: float) -> list[Setting]:
-        """All settings that tuning rows allow, the best first."""
-        scorer = self.scorer(tune, cost)
-        valued = [
-            (scorer.value(self.predict(setting, tune)), setting)
-            for setting in settings(self.attributes, self.levels)
-        ]
-        allowed = [(value, setting) for value, setting in valued if value > scorer.value(self.base[tune])]
-        return [setting for _, setting in sorted(allowed, key=lambda pair: -pair[0])]
-
-    def scorer(self, chosen: Ints, cost: float) -> CellScorer:
-        """Cells and value over some rows."""
-        return CellScorer(self.rows, self.schema, chosen, self.base[chosen], cost)
-
-    def choose(self, order: Ints, certify: Ints | None, config: CorrectionConfig) -> Choice:
-        """Order on some rows by value and take the first; or by the chance to pass, and certify on others.
+    def choose(self, order: Ints, certify: Ints | None) -> Choice:
+        """Take the best setting within the limits; or test the most promising ones on other rows.
 
         Args:
-            order: Rows that the adapters did not learn from.
+            order: Rows that the corrector did not learn from.
             certify: Rows that neither learnt nor ordered anything; ``None`` to go without a certificate.
-            config: Tolerance and level.
         """
-        scorer = self.scorer(order, config.cost)
+        scorer = TargetScorer(self.rows, self.schema, order, self.base[order], self.target)
+        usual = scorer.value(self.base[order])
+        untested = Choice(self._never(), (), False, self.target, None, (), 0, 0.0)
         if certify is None:
-            ordered = self.order(order, config.cost)
-            trials, named = [], None
-            best = ordered[0] if ordered else None
+            value, best = self._search(order, scorer.values)
+            chosen = replace(untested, setting=best if value > usual else untested.setting)
         else:
-            named = _worst_of_base(scorer, self.scorer(certify, config.cost))
-            ordered = self._likely(order, named, len(certify), config)
-            trials = self._trials(ordered[: len(SHARES)], certify, named, config)
-            passed = [trial for trial in trials if trial.certified]
-            best = max(passed, key=lambda trial: trial.value).setting if passed else None
-        never = Setting(1.0, (0.0,) * self.attributes)
-        chosen = best or never
-        return Choice(
-            setting=chosen,
-            thresholds=self.cuts.thresholds(chosen.levels),
-            certified=certify is not None and best is not None,
-            worst_cell=named,
-            trials=tuple(trials),
-            tried=len(ordered),
-            value=scorer.value(self.predict(chosen, order)),
+            alpha = self.config.alpha_certificate
+            claims = Claims(Sample(self.rows, self.schema, self.base, order, certify), self.target, alpha)
+            trials = self._trials(claims, scorer, order, certify)
+            # The first that passed aims highest; rows that certify choose nothing.
+            passed = [trial.setting for trial in trials if trial.certified]
+            chosen = replace(
+                untested,
+                setting=passed[0] if passed else untested.setting,
+                certified=bool(passed),
+                named=claims.named,
+                trials=trials,
+                rows=len(certify),
+                refusal=() if passed else refusal_of(trials, alpha),
+            )
+        return replace(
+            chosen,
+            thresholds=self.cuts.thresholds(chosen.setting.levels),
+            value=scorer.value(self.predict(chosen.setting, order)),
         )
-
-    def _likely(
-        self, tune: Ints, named: tuple[str, str, str] | None, rows: int, config: CorrectionConfig
-    ) -> list[Setting]:
-        """Settings that tuning rows allow, the likeliest to be certified first."""
-        scorer = self.scorer(tune, config.epsilon)
-        inside = scorer.members[scorer.names.index(named)] if named else np.zeros(len(tune), dtype=bool)
-
-        def chance_of(setting: Setting) -> float:
-            right = self.predict(setting, tune) == scorer.truth
-            return chance(scorer.base_right, right, inside, config.epsilon, rows)
-
-        return sorted(self.order(tune, config.epsilon), key=chance_of, reverse=True)
 
     def _trials(
-        self,
-        first: list[Setting],
-        certify: Ints,
-        named: tuple[str, str, str] | None,
-        config: CorrectionConfig,
-    ) -> list[SettingTrial]:
-        """Test the first settings in their order."""
-        scorer = self.scorer(certify, config.epsilon)
-        inside = scorer.members[scorer.names.index(named)] if named in scorer.names else None
-        tested = []
-        for setting in first:
-            predicted = self.predict(setting, certify)
-            right = predicted == scorer.truth
-            loss_p = loss_p_value(scorer.base_right, right, config.epsilon)
-            gain_p = 1.0 if inside is None else gain_p_value(scorer.base_right[inside], right[inside])
-            tested.append((setting, loss_p, gain_p, scorer.value(predicted)))
-        passed = fallback([max(loss_p, gain_p) for _, loss_p, gain_p, _ in tested], config.alpha_certificate)
-        return [
-            SettingTrial(setting, loss_p, gain_p, ok, value)
-            for (setting, loss_p, gain_p, value), ok in zip(tested, passed, strict=True)
+        self, claims: Claims, scorer: TargetScorer, order: Ints, certify: Ints
+    ) -> tuple[SettingTrial, ...]:
+        """Find one setting for every ambition, and test them in their order."""
+        usual = scorer.merit(self.base[order])
+        passing = PassChance(claims, self.config.alpha_certificate * SHARES[len(AMBITIONS)][0])
+        listed: list[tuple[float, Setting]] = []
+        for ambition in AMBITIONS:
+            _, setting = self._search(order, _ambitious(scorer, passing, ambition))
+            merit = scorer.merit(self.predict(setting, order))
+            if merit > usual and setting not in [other for _, other in listed]:
+                listed.append((merit, setting))
+        tested = [
+            (setting, tuple(claims.test(self.predict(setting, order), self.predict(setting, certify))), merit)
+            for merit, setting in listed
         ]
+        passed = fallback(
+            [max(claim.p for claim in each) for _, each, _ in tested], self.config.alpha_certificate
+        )
+        return tuple(
+            SettingTrial(setting, each, ok, merit)
+            for (setting, each, merit), ok in zip(tested, passed, strict=True)
+        )
+
+    def _search(self, order: Ints, objective: Objective) -> tuple[float, Setting]:
+        attributes, classes = self.risk.shape[1], len(self.schema.labels)
+        start = Setting(0.0, (learnt_level(self.config),) * attributes, ((0.0,) * classes,) * attributes)
+        return search(self.space(order), objective, [start])[0]
+
+    def _never(self) -> Setting:
+        return untouched(self.risk.shape[1], len(self.schema.labels))
 
 
-def _worst_of_base(tune: CellScorer, validation: CellScorer) -> tuple[str, str, str] | None:
-    """The base's worst cell on tuning rows, among those that validation rows can test."""
-    both = [index for index, name in enumerate(tune.names) if name in validation.names]
-    if not both:
-        return None
-    accuracies = [float(tune.base_right[tune.members[index]].mean()) for index in both]
-    return tune.names[both[int(np.argmin(accuracies))]]
+def _ambitious(scorer: TargetScorer, passing: PassChance, ambition: float) -> Objective:
+    """The target's value among settings with a chance to pass; below them all others, by their chance."""
+
+    def objective(predicted: Ints) -> Floats:
+        chance = passing.chances(predicted)
+        values: Floats = np.where(chance >= ambition, scorer.merits(predicted), chance - BELOW)
+        return values
+
+    return objective
 
 
-def choose(
-    correction: Corrector, material: Material, risk: Float32s, members: Ints, config: CorrectionConfig
-) -> Choice:
+def refusal_of(trials: tuple[SettingTrial, ...], alpha: float) -> tuple[str, ...]:
+    """Why no setting is certified: no effect, too costly, or too few rows, and then how many would do."""
+    if not trials:
+        return ("no effect: no setting made the target better on held-out rows",)
+    nearest = min(trials, key=lambda trial: trial.p)
+    share = SHARES[len(trials)][trials.index(nearest)]
+    reasons = []
+    for claim in nearest.claims:
+        if claim.p <= share * alpha:
+            continue
+        evidence = f"not shown that {claim.said} (p {claim.p:.3f})"
+        if claim.margin <= 0.0:
+            reasons.append(f"{'no effect' if claim.kind == 'target' else 'too costly'}: {evidence}")
+        elif claim.rows_needed is None:
+            reasons.append(f"too few rows: {evidence}; no number of rows worth naming would do")
+        else:
+            reasons.append(f"too few rows: {evidence}; about {claim.rows_needed:,} validation rows would do")
+    return tuple(reasons)
+
+
+def choose(learnt: LearntCorrector, material: Material, config: CorrectionConfig) -> Choice:
     """Choose for a bundle; see :meth:`Chooser.choose`."""
     order, certify = choice_rows(material, config.require_certificate)
-    scored_rows = np.concatenate([order, order[:0] if certify is None else certify])
-    choice = Chooser(correction, material, risk, members, scored_rows, levels_of(config)).choose(
-        order, certify, config
-    )
+    rows = np.concatenate([order, order[:0] if certify is None else certify])
+    choice = Chooser(learnt, material, rows, config).choose(order, certify)
+    say(f"target: {choice.target.in_words()}")
     for trial in choice.trials:
         say(
-            f"strength {trial.setting.strength}, levels {trial.setting.plain_levels}: "
-            f"p {trial.loss_p:.3f} for a loss above {100 * config.epsilon:g} points, "
-            f"p {trial.gain_p:.3f} for no gain in {choice.worst_cell}"
-            + (": certified" if trial.certified else "")
+            f"strength {trial.setting.strength}, levels {trial.setting.plain_levels}, "
+            f"offsets {[list(of) for of in trial.setting.offsets]}"
+            + (": certified" if trial.certified else ": not certified")
         )
-    if not choice.tried:
+        for claim in trial.claims:
+            say(f"  p {claim.p:.4f}: {claim.said} (margin {100 * claim.margin:+.2f} points)")
+    for reason in choice.refusal:
+        say(reason)
+    if not any(choice.setting.levels) and certify is None:
         say("no setting helped on the rows that settings are put in order on")
     return choice
 
 
-def everything(cuts: Cuts, level: float) -> Choice:
+def everything(cuts: Cuts, level: float, material: Material, config: CorrectionConfig) -> Choice:
     """Flag at one level for every attribute, without a choice."""
-    setting = Setting(1.0, (level,) * len(cuts.shares))
-    return Choice(setting, cuts.thresholds(setting.levels), False, None, (), 1, 0.0)
+    attributes, classes = len(cuts.shares), len(material.schema.labels)
+    setting = Setting(1.0, (level,) * attributes, ((0.0,) * classes,) * attributes)
+    target = target_of(material.schema, config)
+    return Choice(setting, cuts.thresholds(setting.levels), False, target, None, (), 0, 0.0)
 
 
 def choice_rows(material: Material, certificate: bool) -> tuple[Ints, Ints | None]:
     """Rows to put settings in order on, and rows to certify on.
 
-    Tuning rows order and validation rows certify. Where the attributes of tuning rows may not be seen, half
-    of the validation rows order with them. Without a certificate all of both order.
+    Tuning rows order, with so many validation rows that they are a third of both; where the attributes of
+    tuning rows may not be seen, they count by what is seen of them. The other validation rows certify.
+    Without a certificate all of both order.
 
     Args:
         material: The rows, with the groups that training may see.
@@ -258,7 +318,7 @@ def choice_rows(material: Material, certificate: bool) -> tuple[Ints, Ints | Non
     if not certificate:
         return np.concatenate([tune, validation]), None
     seen = [material.rows.groups[name][tune] >= 0 for name in material.schema.groups]
-    if not seen or np.mean(seen) >= SEEN:
-        return tune, validation
-    half = np.random.default_rng(material.seed).permutation(validation)
-    return np.concatenate([tune, half[: len(half) // 2]]), np.sort(half[len(half) // 2 :])
+    useful = len(tune) * (float(np.mean(seen)) if seen else 1.0)
+    moved = max(0, round(ORDERING * (useful + len(validation)) - useful))
+    mixed = np.random.default_rng(material.seed).permutation(validation)
+    return np.concatenate([tune, mixed[:moved]]), np.sort(mixed[moved:])

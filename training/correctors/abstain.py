@@ -15,15 +15,15 @@ import numpy as np
 from scipy.special import softmax
 
 from evenhand.models.network.backbones import SplitModel
+from evenhand.models.network.decision import Unchanged
 from evenhand.training.correctors.interface import CorrectorInput, CorrectorMethod
-from evenhand.training.correctors.none import Nothing
 from evenhand.training.learning.config import CorrectionConfig
 from evenhand.typing import Bools, Floats
 
 LEAST_ANSWERED = 0.5
 
 
-class Abstain(Nothing):
+class Abstain(Unchanged):
     """The base's answer; it is withheld from rows below the manifest's bounds."""
 
     method: ClassVar = "abstain"

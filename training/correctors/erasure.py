@@ -24,7 +24,12 @@ from torch import Tensor
 
 from evenhand.models.network.backbones import SplitModel
 from evenhand.models.network.corrector import Corrector, Selected
-from evenhand.training.correctors.interface import CorrectorInput, CorrectorMethod, NotApplicableError
+from evenhand.training.correctors.interface import (
+    WITH_OFFSETS,
+    CorrectorInput,
+    CorrectorMethod,
+    NotApplicableError,
+)
 from evenhand.training.learning.config import CorrectionConfig
 from evenhand.typing import Float64s, Ints
 
@@ -169,6 +174,9 @@ METHODS = (
         make,
         learn_leace,
         effect=f"what tells the groups apart is taken out of {READ}",
+        decides=True,
+        soft=True,
+        strengths=WITH_OFFSETS,
         always=True,
     ),
     CorrectorMethod(
@@ -178,6 +186,9 @@ METHODS = (
         partial(make, kind=Inlp),
         learn_inlp,
         effect=f"the directions in which linear classifiers find the group are projected out of {READ}",
+        decides=True,
+        soft=True,
+        strengths=WITH_OFFSETS,
         always=True,
     ),
 )

@@ -14,6 +14,9 @@ from evenhand.training.learning.config import CorrectionConfig
 from evenhand.training.learning.features import Material
 from evenhand.typing import Bools, Float32s, Ints
 
+WITH_OFFSETS = (0.0, 0.3, 0.6, 1.0)
+"""Strengths of a first stage that the decision stage follows; 0 is the decision stage alone."""
+
 
 @dataclass(frozen=True)
 class CorrectorInput:
@@ -78,6 +81,12 @@ class CorrectorMethod:
     """Whether it learns by comparing flagged rows with the others, so that some row must stay unflagged."""
     effect: str = ""
     """How a flagged row's answer changes, in a few words for the model card."""
+    decides: bool = False
+    """Whether the decision stage's offsets follow it; a method that moves decisions itself needs none."""
+    soft: bool = False
+    """Whether its change is multiplied by the risk; a method that reads the risk does it itself."""
+    strengths: tuple[float, ...] = (0.3, 0.6, 1.0)
+    """What it may be multiplied by; 0 leaves it out, so that offsets alone answer."""
     always: bool = False
     """Whether ``evenhand compare`` also has a row of it on every row, without a gate."""
 

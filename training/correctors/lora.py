@@ -7,7 +7,7 @@ from typing import Any
 
 from evenhand.models.network.backbones import SplitModel
 from evenhand.models.network.gated_lora import ConditionalLora
-from evenhand.training.correctors.interface import CorrectorInput, CorrectorMethod
+from evenhand.training.correctors.interface import WITH_OFFSETS, CorrectorInput, CorrectorMethod
 from evenhand.training.learning import adapters
 from evenhand.training.learning.config import CorrectionConfig
 
@@ -27,5 +27,13 @@ def learn(corrector: ConditionalLora, inputs: CorrectorInput) -> dict[str, Any]:
     )
 
 
-LORA = CorrectorMethod("lora", "FairNet's conditional LoRA", "arXiv 2510.19421", make, learn)
+LORA = CorrectorMethod(
+    "lora",
+    "FairNet's conditional LoRA",
+    "arXiv 2510.19421",
+    make,
+    learn,
+    decides=True,
+    strengths=WITH_OFFSETS,
+)
 METHODS = (LORA,)

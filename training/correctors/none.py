@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
-
-from torch import Tensor
+from typing import Any
 
 from evenhand.models.network.backbones import SplitModel
-from evenhand.models.network.corrector import Corrector, Selected
+from evenhand.models.network.decision import Unchanged
 from evenhand.training.correctors.interface import CorrectorInput, CorrectorMethod
 from evenhand.training.learning.config import CorrectionConfig
 
 
-class Nothing(Corrector):
-    """The base's answer."""
-
-    method: ClassVar = "none"
-    reads: ClassVar = ("logits",)
-
-    def correct(self, rows: Selected) -> Tensor:
-        """Change nothing."""
-        return rows.logits.clone()
-
-
-def make(split: SplitModel, attributes: Sequence[str], *, config: CorrectionConfig) -> Nothing:
+def make(split: SplitModel, attributes: Sequence[str], *, config: CorrectionConfig) -> Unchanged:
     """The base without a correction."""
-    return Nothing(split)
+    return Unchanged(split)
 
 
-def learn(corrector: Nothing, inputs: CorrectorInput) -> dict[str, Any]:
+def learn(corrector: Unchanged, inputs: CorrectorInput) -> dict[str, Any]:
     """There is nothing to learn."""
     return {}
 

@@ -20,7 +20,12 @@ from torch import Tensor
 
 from evenhand.models.network.backbones import SplitModel
 from evenhand.models.network.corrector import Corrector, Selected
-from evenhand.training.correctors.interface import CorrectorInput, CorrectorMethod, NotApplicableError
+from evenhand.training.correctors.interface import (
+    WITH_OFFSETS,
+    CorrectorInput,
+    CorrectorMethod,
+    NotApplicableError,
+)
 from evenhand.training.data.batches import by_length
 from evenhand.training.learning.config import CorrectionConfig
 from evenhand.training.learning.features import Features
@@ -114,6 +119,9 @@ METHODS = (
         learn,
         effect="a direction towards the reference group is added to the hidden states at the cut, and the "
         "base's remaining blocks answer",
+        decides=True,
+        soft=True,
+        strengths=WITH_OFFSETS,
         always=True,
     ),
 )

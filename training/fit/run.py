@@ -10,7 +10,10 @@ import transformers
 from evenhand.console import say
 from evenhand.models.bundle.inputs import Encoded
 from evenhand.models.network.backbones import SplitModel, block_count
+from evenhand.models.network.decision import OffsetsAlone
+from evenhand.models.network.fairnet import FairNet
 from evenhand.training.choice import learners
+from evenhand.training.choice.select import Choice
 from evenhand.training.data.attributes import with_intersections
 from evenhand.training.data.dataset import LEARNT, DataError, Rows, Schema, hold_out, refuse_existing
 from evenhand.training.fit import package
@@ -67,12 +70,21 @@ def run(config: FitConfig, rows: Rows, schema: Schema, data_sha256: str, out: Pa
     )
     for what, value in learnt.notes.items():
         say(f"{what}: {value}")
-    learnt.fairnet.correction.fold_strength(learnt.choice.strength)
+    settle(learnt.fairnet, learnt.choice)
     if distributed.is_main():
         learnt.fairnet.cpu()
         package.write(Fitted(config, data_sha256, prepared, learnt, probes), out)
     distributed.wait()
     return out
+
+
+def settle(fairnet: FairNet, choice: Choice) -> None:
+    """Make the chosen strength and offsets part of the model; a first stage of strength 0 leaves it."""
+    if choice.strength == 0.0 and any(choice.setting.levels):
+        fairnet.correction, fairnet.soft = OffsetsAlone(fairnet.split), False
+    else:
+        fairnet.correction.fold_strength(choice.strength or 1.0)
+    fairnet.decision.set(choice.setting.offsets)
 
 
 def _layer(

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from evenhand.models.network.detector import BiasDetectors
 from evenhand.training.data.batches import by_length
-from evenhand.training.data.dataset import LEARNT, UNKNOWN, Rows, Schema
+from evenhand.training.data.dataset import HELD, LEARNT, TUNE, UNKNOWN, Rows, Schema
 from evenhand.training.learning.config import DetectorConfig
 from evenhand.training.learning.features import Features, Material
 from evenhand.training.learning.loop import Plan, fit
@@ -92,7 +92,9 @@ def learn(
 
 
 def calibrate(detectors: BiasDetectors, material: Material, targets: Ints) -> None:
-    """Platt scaling on validation rows, folded into the weights.
+    """Platt scaling on training rows that the base and the detectors did not learn from, folded into weights.
+
+    Not on validation rows: offsets rest on the risk, and a certificate needs rows that decided nothing.
 
     The class-balanced loss makes 0.5 mean "above prevalence"; after scaling, a risk of 0.3 means three in
     ten. Scaling does not change which rows are flagged, because thresholds are chosen as shares of rows
@@ -103,8 +105,8 @@ def calibrate(detectors: BiasDetectors, material: Material, targets: Ints) -> No
         material: Hidden states and rows.
         targets: ``(rows, attributes)`` 1 outside the reference group, 0 inside, -1 unknown.
     """
-    validation = material.rows.of("val")
-    logits, truth = logits_of(detectors, material.features, validation), targets[validation]
+    held = material.rows.of(HELD, TUNE)
+    logits, truth = logits_of(detectors, material.features, held), targets[held]
     slopes, intercepts = [], []
     for column in range(logits.shape[1]):
         seen = truth[:, column] >= 0

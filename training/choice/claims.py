@@ -1,0 +1,391 @@
+"""What a certificate claims about a setting, each with an exact p-value on rows that nothing else saw.
+
+* **target**: the base's worst figure, named on other rows, becomes better. For the worst cell: this cell
+  gains (sign test). For a gap: the two groups' rates move together, do not change places by as much, and no
+  other gap of the measure ends wider than the base's was.
+* **accuracy**: overall accuracy falls by less than ``max_loss``.
+* **cells**: no cell of enough rows falls by ``max_cell_loss`` or more.
+
+A gap compares two independent groups. Its claim is a pair of claims about one group each, on either side of a
+constant that other rows fix: the groups' rates cannot move apart if one surely rises by more than the
+constant and the other surely by less. So every part is an exact test of one sample, and the p-value is the
+largest of the parts'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Literal
+
+import numpy as np
+
+from evenhand.models.bundle.target import AttributeTarget, Target
+from evenhand.training.choice.certify import above_p_value, rate_above_p_value, rate_below_p_value
+from evenhand.training.choice.scorer import enough_rows, with_everyone
+from evenhand.training.data.dataset import Rows, Schema
+from evenhand.training.evaluation.targets import RateRows, cells_of, hits, rate_rows
+from evenhand.typing import Array, Bools, Floats, Ints
+
+NORMAL = NormalDist()
+MOST_ROWS = 10**7
+"""More rows than this are not worth naming."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim about one setting."""
+
+    kind: Literal["target", "accuracy", "cells"]
+    said: str
+    """The claim in words."""
+    p: float
+    margin: float
+    """By how much it holds on the rows that certify, a share; below 0 where it does not."""
+    rows_needed: int | None
+    """Rows that certify, in all, with which the same margin would pass; ``None`` where no number would."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One exact test of a claim."""
+
+    p: float
+    margin: float
+    spread: float
+    """Standard deviation of one row."""
+    n: int
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The rows that a choice is made on."""
+
+    rows: Rows
+    schema: Schema
+    base: Ints
+    """``(rows,)`` the base's class of every row."""
+    order: Ints
+    """Rows that put settings in order, name the figure and fix constants."""
+    certify: Ints
+    """Other rows, which test."""
+
+
+class Claims:
+    """The claims of a target, named on rows that order and tested on rows that certify.
+
+    Args:
+        sample: The rows.
+        target: What is aimed at, and what it may cost.
+        alpha: Level that the rows needed are for.
+    """
+
+    def __init__(self, sample: Sample, target: Target, alpha: float) -> None:
+        order, certify, base = sample.order, sample.certify, sample.base
+        rows, schema = with_everyone(sample.rows, sample.schema)
+        self.target, self._alpha = target, alpha
+        self.sides = [_Side(rows, schema, chosen, base, target) for chosen in (order, certify)]
+        both = [(aim, rate) for aim, rate in self.sides[0].rates if self.sides[1].has(aim, rate)]
+        self.worst = _worst(both, self.sides[0])
+        least = enough_rows(target.max_cell_loss) if target.max_cell_loss else 0
+        self.cells = [
+            (name, inside)
+            for name, inside in cells_of(rows, schema, certify)
+            if target.max_cell_loss is not None and inside.sum() >= least
+        ]
+        """Cells whose loss is tested: those of enough rows, with their membership among rows that certify."""
+
+    @property
+    def named(self) -> str | None:
+        """The figure that has to become better, in words."""
+        return None if self.worst is None else self.worst.said
+
+    def test(self, order: Ints, certify: Ints) -> list[Claim]:
+        """Test a setting.
+
+        Args:
+            order: ``(order,)`` its classes on the rows that order.
+            certify: ``(certify,)`` its classes on the rows that certify.
+        """
+        certifying = self.sides[1]
+        change = certifying.change(certify)
+        claims = [
+            self._target(order, certify),
+            self._claim(
+                "accuracy",
+                f"overall accuracy falls by less than {100 * self.target.max_loss:g} points",
+                [_mean_above(change, -self.target.max_loss)],
+                len(change),
+            ),
+        ]
+        if self.target.max_cell_loss is not None and self.cells:
+            parts = {
+                name: _mean_above(change[inside], -self.target.max_cell_loss) for name, inside in self.cells
+            }
+            (attribute, group, label), weakest = max(parts.items(), key=lambda pair: pair[1].p)
+            said = (
+                f"no cell of enough rows falls by {100 * self.target.max_cell_loss:g} points "
+                f"(weakest: {attribute} = {group}, {label})"
+            )
+            claims.append(self._claim("cells", said, [weakest], len(change)))
+        return claims
+
+    def _target(self, order: Ints, certify: Ints) -> Claim:
+        if self.worst is None:
+            return Claim("target", "no group has enough rows", 1.0, 0.0, None)
+        rows = len(certify)
+        ordering, certifying = self.sides
+        if isinstance(self.worst, _Cell):
+            inside = certifying.inside(self.worst.aim, self.worst.rate)
+            part = _mean_above(certifying.change(certify)[inside], 0.0)
+            return self._claim("target", f"{self.worst.said} gains", [part], rows)
+        parts = [*_narrows(self.worst, ordering, certifying, order, certify)]
+        widest = _widest(self.worst, ordering, certifying, order)
+        if widest is not None:
+            parts += _stays_below(self.worst, widest, (ordering, certifying), (order, certify))
+        return self._claim("target", f"{self.worst.said} narrows", parts, rows)
+
+    def _claim(
+        self, kind: Literal["target", "accuracy", "cells"], said: str, parts: Sequence[_Part], rows: int
+    ) -> Claim:
+        """A claim of all its parts; the weakest one decides."""
+        weakest = max(parts, key=lambda part: part.p)
+        return Claim(kind, said, weakest.p, weakest.margin, self._needed(weakest, rows))
+
+    def _needed(self, part: _Part, rows: int) -> int | None:
+        """Rows in all with which a part of this margin would pass."""
+        if part.margin <= 0.0 or part.n == 0:
+            return None
+        n = (NORMAL.inv_cdf(1.0 - self._alpha) * max(part.spread, 1e-6) / part.margin) ** 2
+        needed = int(np.ceil(n * rows / part.n))
+        return needed if needed <= MOST_ROWS else None
+
+
+@dataclass(frozen=True)
+class _Cell:
+    aim: AttributeTarget
+    rate: RateRows
+    said: str
+
+
+@dataclass(frozen=True)
+class _Gap:
+    aim: AttributeTarget
+    high: RateRows
+    low: RateRows
+    said: str
+
+
+class _Side:
+    """One of the two sets of rows."""
+
+    def __init__(self, rows: Rows, schema: Schema, chosen: Ints, base: Ints, target: Target) -> None:
+        self.rows, self.schema, self.chosen = rows, schema, chosen
+        self.base = base[chosen]
+        self.truth = rows.labels[chosen]
+        self.rates = [
+            (aim, rate) for aim in target.attributes for rate in rate_rows(rows, schema, chosen, aim)
+        ]
+        self._inside = {_key(aim, rate): rate.inside for aim, rate in self.rates}
+
+    def has(self, aim: AttributeTarget, rate: RateRows) -> bool:
+        """Whether the rate has enough rows here."""
+        return _key(aim, rate) in self._inside
+
+    def inside(self, aim: AttributeTarget, rate: RateRows) -> Bools:
+        """``(rows,)`` the rows of a rate here."""
+        return self._inside[_key(aim, rate)]
+
+    def change(self, predicted: Ints) -> Ints:
+        """``(rows,)`` 1 where the answer became right, -1 where it ceased to be."""
+        change: Ints = (predicted == self.truth).astype(np.int64) - (self.base == self.truth)
+        return change
+
+    def hits(self, aim: AttributeTarget, rate: RateRows, predicted: Ints) -> Ints:
+        """``(rows of the rate,)`` 1 where the answer counts for the rate."""
+        return hits(self.rows, self.schema, self.chosen, predicted, aim.measure)[
+            self.inside(aim, rate)
+        ].astype(np.int64)
+
+
+def _key(aim: AttributeTarget, rate: RateRows) -> tuple[str, ...]:
+    return aim.attribute, aim.measure, rate.group, rate.rate, rate.label
+
+
+def _worst(both: Sequence[tuple[AttributeTarget, RateRows]], order: _Side) -> _Cell | _Gap | None:
+    """The base's worst figure on the rows that order: the least accurate cell, or the widest gap."""
+    share = {_key(aim, rate): float(order.hits(aim, rate, order.base).mean()) for aim, rate in both}
+    listed: list[tuple[float, _Cell | _Gap]] = []
+    for aim, rate in both:
+        at = share[_key(aim, rate)]
+        if not aim.is_gap:
+            said = f"the cell {aim.attribute} = {rate.group}, {rate.label}"
+            listed.append((1.0 - at, _Cell(aim, rate, said)))
+            continue
+        for other, low in both:
+            if other == aim and low.rate == rate.rate and share[_key(aim, low)] < at:
+                words = rate.rate.replace("_", " ")
+                said = f"the gap in {words} of {aim.attribute} between {rate.group} and {low.group}"
+                listed.append((at - share[_key(aim, low)], _Gap(aim, rate, low, said)))
+    return max(listed, key=lambda pair: pair[0])[1] if listed else None
+
+
+def _narrows(gap: _Gap, order: _Side, certify: _Side, predicted: Ints, tested: Ints) -> list[_Part]:
+    """The gap becomes smaller, and the groups do not change places by as much."""
+    samples = {}
+    for name, rate in (("high", gap.high), ("low", gap.low)):
+        for side, classes in ((order, predicted), (certify, tested)):
+            before, after = side.hits(gap.aim, rate, side.base), side.hits(gap.aim, rate, classes)
+            samples[name, side is order] = (after - before, after + before - 1)
+    parts = []
+    for kind, higher, lower in ((0, "low", "high"), (1, "high", "low")):
+        # The mean of the first is above a constant, that of the second below.
+        first, second = (samples[name, True][kind] for name in (higher, lower))
+        tests = [samples[name, False][kind] for name in (higher, lower)]
+        bound = _between(first, second, tests)
+        parts += [_mean_above(tests[0], bound), _mean_above(-tests[1], -bound)]
+    return parts
+
+
+def _between(first: Ints, second: Ints, tests: Sequence[Ints]) -> float:
+    """The constant that both means are as many standard errors away from, judged on the rows that order."""
+    spreads = [
+        (float(of.std()) + 1e-3) / np.sqrt(len(test)) for of, test in zip((first, second), tests, strict=True)
+    ]
+    weight = spreads[0] / sum(spreads)
+    return float((1 - weight) * first.mean() + weight * second.mean())
+
+
+def _widest(gap: _Gap, order: _Side, certify: _Side, predicted: Ints) -> _Gap | None:
+    """The widest corrected gap of the attribute's measure but the named one, on the rows that order."""
+    rates = [rate for aim, rate in order.rates if aim == gap.aim and certify.has(aim, rate)]
+    share = [float(order.hits(gap.aim, rate, predicted).mean()) for rate in rates]
+    pairs = [
+        (share[i] - share[j], _Gap(gap.aim, rates[i], rates[j], ""))
+        for i in range(len(rates))
+        for j in range(len(rates))
+        if rates[i].rate == rates[j].rate and share[i] > share[j]
+    ]
+    named = {gap.high.group, gap.low.group}
+    others = [
+        (width, of)
+        for width, of in pairs
+        if of.high.rate != gap.high.rate or {of.high.group, of.low.group} != named
+    ]
+    return max(others, key=lambda pair: pair[0])[1] if others else None
+
+
+def _stays_below(
+    named: _Gap, other: _Gap, sides: tuple[_Side, _Side], predicted: tuple[Ints, Ints]
+) -> list[_Part]:
+    """The other gap, corrected, is narrower than the named one was: each of four rates is on its side."""
+    order, certify = sides
+    rates = [named.high, named.low, other.high, other.low]
+    classes = [(order.base, certify.base)] * 2 + [predicted] * 2
+    first = [order.hits(named.aim, rate, of[0]) for rate, of in zip(rates, classes, strict=True)]
+    tests = [certify.hits(named.aim, rate, of[1]) for rate, of in zip(rates, classes, strict=True)]
+    shares = [float(of.mean()) for of in first]
+    slack = (shares[0] - shares[1]) - (shares[2] - shares[3])
+    spreads = np.array(
+        [np.sqrt(s * (1 - s) + 1e-3) / np.sqrt(len(t)) for s, t in zip(shares, tests, strict=True)]
+    )
+    # Each rate may be off by its share of the slack, in proportion to its standard error.
+    step = slack * spreads / spreads.sum()
+    signs = (1.0, -1.0, -1.0, 1.0)
+    return [
+        _rate_part(test, share - sign * part, sign)
+        for test, share, part, sign in zip(tests, shares, step, signs, strict=True)
+    ]
+
+
+def _rate_part(test: Ints, bound: float, sign: float) -> _Part:
+    above = sign > 0
+    p = (rate_above_p_value if above else rate_below_p_value)(int(test.sum()), len(test), bound)
+    return _Part(p, sign * (float(test.mean()) - bound), float(test.std()), len(test))
+
+
+def _mean_above(change: Ints, bound: float) -> _Part:
+    """The test that the mean of changes is above a bound."""
+    up, down, n = int((change > 0).sum()), int((change < 0).sum()), len(change)
+    margin = float(change.mean()) - bound if n else 0.0
+    return _Part(above_p_value(up, down, n, bound), margin, float(np.sqrt((up + down) / max(n, 1))), n)
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """What a claim's estimate is made of: the mean change of one set of rows less that of another."""
+
+    first: Bools
+    """``(rows,)``."""
+    second: Bools | None
+    favourable: bool
+    """Whether changes of favourable answers count, or of right ones."""
+    bound: float
+    certifying: tuple[int, int]
+    """Rows of both sets among those that certify."""
+
+
+class PassChance:
+    """How likely settings are to pass all claims, judged on the rows that order.
+
+    A setting that is just within a limit there passes half of the time at best. The chance is that of the
+    weakest claim, by the normal approximation: both samples' errors count.
+    """
+
+    def __init__(self, claims: Claims, alpha: float) -> None:
+        self._side, certify = claims.sides
+        self._z = NORMAL.inv_cdf(1.0 - alpha)
+        everyone = np.ones(len(self._side.truth), dtype=bool)
+        target = claims.target
+        self._contrasts = [Contrast(everyone, None, False, -target.max_loss, (len(certify.truth), 0))]
+        ordering = {
+            name: inside for name, inside in cells_of(self._side.rows, self._side.schema, self._side.chosen)
+        }
+        self._contrasts += [
+            Contrast(ordering[name], None, False, -(target.max_cell_loss or 0.0), (int(inside.sum()), 0))
+            for name, inside in claims.cells
+            if name in ordering
+        ]
+        if isinstance(claims.worst, _Cell):
+            at = [side.inside(claims.worst.aim, claims.worst.rate) for side in (self._side, certify)]
+            self._contrasts.append(Contrast(at[0], None, False, 0.0, (int(at[1].sum()), 0)))
+        elif claims.worst is not None:
+            gap = claims.worst
+            low, high = (
+                [side.inside(gap.aim, rate) for side in (self._side, certify)] for rate in (gap.low, gap.high)
+            )
+            self._contrasts.append(
+                Contrast(low[0], high[0], True, 0.0, (int(low[1].sum()), int(high[1].sum())))
+            )
+        self._favourable = np.isin(self._side.schema.labels, self._side.schema.favourable)
+        self._blocked = claims.worst is None
+
+    def chances(self, predicted: Ints) -> Floats:
+        """``(settings,)`` of classes ``(settings, order)``."""
+        if self._blocked:
+            return np.zeros(len(predicted))
+        side = self._side
+        right = (predicted == side.truth).astype(np.int8) - (side.base == side.truth).astype(np.int8)
+        chosen = self._favourable[predicted].astype(np.int8) - self._favourable[side.base].astype(np.int8)
+        z = np.full(len(predicted), np.inf)
+        for contrast in self._contrasts:
+            z = np.minimum(z, self._z_of(contrast, chosen if contrast.favourable else right))
+        chances: Floats = np.array([NORMAL.cdf(value) for value in z])
+        return chances
+
+    def _z_of(self, contrast: Contrast, change: Array) -> Floats:
+        mean, here, there = self._moments(change[:, contrast.first], contrast.certifying[0])
+        if contrast.second is not None:
+            less, *errors = self._moments(change[:, contrast.second], contrast.certifying[1])
+            # The test is of each group on its side of a constant, so standard errors add up.
+            mean, here, there = mean - less, np.hypot(here, errors[0]), there + errors[1]
+        z: Floats = (mean - contrast.bound - self._z * there) / np.hypot(here, there)
+        return z
+
+    def _moments(self, change: Array, certifying: int) -> tuple[Floats, Floats, Floats]:
+        """Mean change, its standard error on these rows, and on those that certify."""
+        n = change.shape[1]
+        # One changed row is added, so that no spread is zero.
+        spread = np.sqrt((np.abs(change).sum(axis=1) + 1) / (n + 1))
+        return change.mean(axis=1), spread / np.sqrt(n), spread / np.sqrt(max(certifying, 1))

@@ -13,7 +13,7 @@ from bench.references.pair import Bools, Drawn, Floats, Ints, answered, seeded
 from evenhand.models.network.corrector import Selected
 from evenhand.training.baselines.base import Context
 from evenhand.training.baselines.group_labels import LEFT_OUT, merge
-from evenhand.training.baselines.postprocess import EqualizedThresholds, favourable_class
+from evenhand.training.baselines.postprocess import OptimisedThresholds, favourable_class
 from evenhand.training.correctors import group_calibration
 from evenhand.training.correctors.interface import CorrectorInput
 from evenhand.training.data.dataset import HELD
@@ -54,7 +54,7 @@ def margins_of(context: Context) -> Floats:
 
 def our_thresholds(context: Context) -> Drawn:
     """As compared."""
-    return lambda seed: EqualizedThresholds().answer(seeded(context, seed)).predicted
+    return lambda seed: OptimisedThresholds().answer(seeded(context, seed)).predicted
 
 
 def fairlearns_thresholds(context: Context) -> Drawn:

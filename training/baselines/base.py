@@ -10,14 +10,16 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from scipy.special import softmax
 from torch import nn
 
+from evenhand.models.bundle.target import Target
 from evenhand.models.network.backbones import SplitModel, block_count
+from evenhand.training.choice.aim import target_of
 from evenhand.training.choice.criterion import Criterion
 from evenhand.training.data.dataset import HELD, LEARNT, TUNE, Rows, Schema, hold_out
 from evenhand.training.learning import base_model
@@ -96,10 +98,15 @@ class Context:
         return Material(self.features, self.rows, self.schema, self.seed)
 
     @cached_property
+    def target(self) -> Target:
+        """What every choice aims at."""
+        return target_of(self.schema, self.config.correction)
+
+    @cached_property
     def criterion(self) -> Criterion:
         """How everything is chosen."""
         answers = self.features.base_logits[self.validation].argmax(axis=1)
-        return Criterion.against(answers, self.rows, self.schema, self.config.correction.cost)
+        return Criterion.against(answers, self.rows, self.schema, self.target)
 
     @contextlib.contextmanager
     def scratch(self, name: str) -> Iterator[Path]:
@@ -131,20 +138,20 @@ class Context:
         return logits
 
 
-def key_of(config: FitConfig, rows: Rows, digest: str, corrects: bool) -> str:
+def key_of(config: FitConfig, rows: Rows, digest: str, target: Target, corrects: bool) -> str:
     """Hash of the settings that decide a result; a bundle's descriptive fields do not.
 
     Args:
         config: All settings.
         rows: The data.
         digest: Hash of the file that it comes from.
-        corrects: Whether the method has detectors and adapters; to others only what a choice may cost
-            matters.
+        target: What every choice aims at.
+        corrects: Whether the method has detectors and adapters, whose settings matter to no other.
     """
     # Each method decides for itself whether it certifies, so a fit's own setting must not change the key.
     correction = replace(config.correction, require_certificate=True)
-    stages = (asdict(config.detector), asdict(correction)) if corrects else (config.correction.cost,)
-    return fingerprint(_base_key(config, rows, digest), *stages)
+    stages = (asdict(config.detector), asdict(correction)) if corrects else ()
+    return fingerprint(_base_key(config, rows, digest), target.model_dump(), *stages)
 
 
 def _base_key(config: FitConfig, rows: Rows, digest: str) -> str:
@@ -246,6 +253,12 @@ class Method(ABC):
     sees: Sees
     served: Served = SAME_GRAPH
     """What most methods that train a base anew have in common; every other says its own."""
+    control: ClassVar[bool] = False
+    """Whether a sceptic would try it first: it stands in every table of data that it suits."""
+
+    def suits(self, task: str, classes: int) -> bool:
+        """Whether it is defined for this kind of input and so many labels."""
+        return True
 
     @property
     def corrects(self) -> bool:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from evenhand.training.baselines.adversarial import Adversarial
 from evenhand.training.baselines.base import Context, Method, MethodAnswer, Sees, Served
+from evenhand.training.baselines.boosted import BOOSTED
+from evenhand.training.baselines.global_threshold import DeclaredOffsets, GlobalThreshold
 from evenhand.training.baselines.heads import LEACE, Constrained, DeepFeatureReweighting
 from evenhand.training.baselines.ours import ABLATIONS, GATED, OURS
 from evenhand.training.baselines.penalties import (
@@ -16,10 +18,10 @@ from evenhand.training.baselines.penalties import (
     RegularisedParity,
 )
 from evenhand.training.baselines.plain_lora import FAIRNET, AlwaysOn
-from evenhand.training.baselines.postprocess import EqualizedThresholds, RejectOption
+from evenhand.training.baselines.postprocess import OptimisedThresholds, RejectOption
 from evenhand.training.baselines.resampling import CounterfactualAugmentation, Massaging, Mixup, Resampling
 from evenhand.training.baselines.retrain import Erm, GroupDro, JustTrainTwice, Reweighting
-from evenhand.training.data.dataset import DataError
+from evenhand.training.data.dataset import DataError, Schema
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class BaseItself(Method):
 
 
 STAGES: dict[str, tuple[Method, ...]] = {
-    "controls": (BaseItself(), Erm()),
+    "controls": (BaseItself(), GlobalThreshold(), *BOOSTED, Erm()),
     "before-training": (Reweighting(), Resampling(), Massaging(), CounterfactualAugmentation(), Mixup()),
     "in-training": (
         JustTrainTwice(),
@@ -50,7 +52,7 @@ STAGES: dict[str, tuple[Method, ...]] = {
         CoralPenalty(),
     ),
     "representation": (DeepFeatureReweighting(), *LEACE, Constrained()),
-    "after-model": (EqualizedThresholds(), RejectOption()),
+    "after-model": (OptimisedThresholds(), DeclaredOffsets(), RejectOption()),
     "fairnet": (AlwaysOn(), *FAIRNET),
     "correctors": GATED,
     "ours": OURS,
@@ -82,3 +84,26 @@ def named(names: Sequence[str], ablations: bool = False) -> tuple[Method, ...]:
         )
     chosen = {method.name for word in names or (ALL,) for method in words.get(word, ())} | set(names)
     return tuple(method for method in by_name.values() if method.name in chosen or method is METHODS[0])
+
+
+def compared(names: Sequence[str], task: str, schema: Schema, ablations: bool = False) -> tuple[Method, ...]:
+    """The methods of a table: those of :func:`named`, and every control.
+
+    A method that does not suit the data is left out, unless it is named: then its line says why.
+
+    Args:
+        names: See :func:`named`.
+        task: The kind of input.
+        schema: The meaning of the data's values.
+        ablations: See :func:`named`.
+
+    Raises:
+        DataError: there is no such method.
+    """
+    chosen = {method.name for method in named(names, ablations)}
+    return tuple(
+        method
+        for method in (*METHODS, *ABLATIONS)
+        if method.name in names
+        or ((method.control or method.name in chosen) and method.suits(task, len(schema.labels)))
+    )

@@ -8,11 +8,13 @@ validation rows) keeps the base's answer.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from fairlearn.postprocessing import ThresholdOptimizer
 from sklearn.base import BaseEstimator
 
+from evenhand.models.bundle.target import Measure, Target
 from evenhand.training.baselines.base import Context, Method, MethodAnswer, Sees, Served
 from evenhand.training.baselines.group_labels import LEFT_OUT, Groups, merge
 from evenhand.training.correctors.interface import NotApplicableError
@@ -83,23 +85,54 @@ class _PassedScores(BaseEstimator):  # type: ignore[misc] # scikit-learn is not 
         return np.asarray(scores)[:, 0]
 
 
-def equalized_odds(scores: Floats, favourable: Ints, groups: Ints) -> ThresholdOptimizer:
-    """Fairlearn's randomised thresholds per group (Hardt et al. 2016); all arguments ``(rows,)``."""
+CONSTRAINTS: dict[Measure, str] = {
+    "worst-cell": "equalized_odds",
+    "equalized-odds": "equalized_odds",
+    "equal-opportunity": "true_positive_rate_parity",
+    "predictive-equality": "false_positive_rate_parity",
+    "demographic-parity": "demographic_parity",
+}
+"""Fairlearn's constraint for each measure; it has none for the worst cell."""
+
+
+def constraint_of(target: Target) -> str:
+    """Fairlearn's constraint for a target; equalized odds where attributes aim at different measures."""
+    constraints = {CONSTRAINTS[aim.measure] for aim in target.attributes}
+    return constraints.pop() if len(constraints) == 1 else "equalized_odds"
+
+
+def optimised(scores: Floats, favourable: Ints, groups: Ints, constraint: str) -> ThresholdOptimizer:
+    """Fairlearn's randomised thresholds per group (Hardt et al. 2016).
+
+    Args:
+        scores: ``(rows,)`` probability of the favourable class.
+        favourable: ``(rows,)`` 1 where it is the true one.
+        groups: ``(rows,)``.
+        constraint: What has to be equal, as fairlearn names it.
+    """
     optimiser = ThresholdOptimizer(
-        estimator=_PassedScores(), constraints="equalized_odds", prefit=True, predict_method="predict"
+        estimator=_PassedScores(), constraints=constraint, prefit=True, predict_method="predict"
     )
     return optimiser.fit(scores[:, None], favourable, sensitive_features=groups)
 
 
 @dataclass(frozen=True)
-class EqualizedThresholds(Method):
-    """Thresholds per group under equalized odds, on the base's probabilities; randomised, with the seed."""
+class OptimisedThresholds(Method):
+    """The true-group optimiser: thresholds per declared group that make the target's rates equal.
+
+    On the base's probabilities; randomised, with the seed. Equal rates are bought at any price in accuracy.
+    """
 
     name: str = "thresholds"
     title: str = "Threshold optimisation"
     source: str = "fairlearn, Hardt et al. 2016"
     sees: Sees = Sees("none", "all", test=True)
     served: Served = DRAWN
+    control: ClassVar[bool] = True
+
+    def suits(self, task: str, classes: int) -> bool:
+        """Two classes only."""
+        return classes == 2
 
     def answer(self, context: Context) -> MethodAnswer:
         """Fit on validation rows, apply to all scored rows."""
@@ -107,14 +140,16 @@ class EqualizedThresholds(Method):
         codes, labels, scored = binary.groups.codes, context.rows.labels, context.scored
         fitted = context.validation[codes[context.validation] != LEFT_OUT]
         favourable = (labels[fitted] == binary.favourable).astype(int)
-        optimiser = equalized_odds(binary.probability[fitted], favourable, codes[fitted])
+        constraint = constraint_of(context.target)
+        optimiser = optimised(binary.probability[fitted], favourable, codes[fitted], constraint)
         selected = binary.probability[scored] >= 0.5
         at = np.flatnonzero(codes[scored] != LEFT_OUT)
         scores = binary.probability[scored[at], None]
         selected[at] = (
             optimiser.predict(scores, sensitive_features=codes[scored[at]], random_state=context.seed) == 1
         )
-        return MethodAnswer(binary.classes(selected), None, {"groups": list(binary.groups.names)})
+        notes = {"groups": list(binary.groups.names), "constraint": constraint}
+        return MethodAnswer(binary.classes(selected), None, notes)
 
 
 def reject_option(probability: Floats, deprived: Bools, favoured: Bools, bound: float) -> Bools:

@@ -7,6 +7,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ import torch
 import transformers
 
 from evenhand.console import say, say_error
+from evenhand.models.bundle.target import Target
 from evenhand.training.baselines.base import Context, Method, MethodAnswer, key_of, prepare
 from evenhand.training.benchmark.pace import Pace
 from evenhand.training.benchmark.score import ScoredRows, score_answers
+from evenhand.training.choice.aim import target_of
 from evenhand.training.data.dataset import DataError, Rows, Schema
 from evenhand.training.learning import distributed
 from evenhand.training.learning.config import FitConfig, fingerprint
@@ -40,6 +43,11 @@ class Task:
     methods: Sequence[Method]
     """The base first: all others are scored against it."""
     out: Path
+
+    @cached_property
+    def target(self) -> Target:
+        """What every choice aims at, and the table shows first."""
+        return target_of(self.schema, self.config(self.seeds[0]).correction)
 
 
 @dataclass(frozen=True)
@@ -164,7 +172,7 @@ class _ResultStore:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._seed = seed
         self._keys = {
-            corrects: key_of(task.config(seed), task.rows, task.digest, corrects)
+            corrects: key_of(task.config(seed), task.rows, task.digest, task.target, corrects)
             for corrects in (False, True)
         }
         self._rows, self._labels = task.rows, task.schema.labels

@@ -8,9 +8,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from evenhand.training.choice.candidates import CellScorer
+from evenhand.models.bundle.target import Target
+from evenhand.training.choice.scorer import TargetScorer
 from evenhand.training.data.dataset import Rows, Schema
-from evenhand.typing import Ints
+from evenhand.typing import Float64s, Ints
 
 T = TypeVar("T")
 TOO_COSTLY = 10.0
@@ -19,29 +20,30 @@ TOO_COSTLY = 10.0
 
 @dataclass(frozen=True)
 class Criterion:
-    """The value by which every method orders its settings.
+    """The value by which every method orders its settings: the target's, among those within its limits.
 
-    Highest worst cell among those that cost at most ``cost`` accuracy against the base; where none does,
-    highest worst cell. Letting a baseline choose by accuracy instead would make it look worse than it is.
+    Where none is within them, the target's value alone decides. Letting a baseline choose by accuracy instead
+    would make it look worse than it is.
     """
 
-    scorer: CellScorer
+    scorer: TargetScorer
     """Over the validation rows."""
 
     @classmethod
-    def against(cls, base: Ints, rows: Rows, schema: Schema, cost: float) -> Criterion:
+    def against(cls, base: Ints, rows: Rows, schema: Schema, target: Target) -> Criterion:
         """Score against the base's predicted classes ``(validation rows,)``."""
-        return cls(CellScorer(rows, schema, rows.of("val"), base, cost))
+        return cls(TargetScorer(rows, schema, rows.of("val"), base, target))
 
     def value(self, predicted: Ints) -> float:
         """Value of predicted classes ``(validation rows,)``."""
-        value = self.scorer.value(predicted)
-        if np.isfinite(value):
-            return value
-        right = predicted == self.scorer.truth
-        index = self.scorer.worst(right)
-        least = right.mean() if index is None else right[self.scorer.members[index]].mean()
-        return float(least) - TOO_COSTLY
+        return float(self.values(predicted[None])[0])
+
+    def values(self, predicted: Ints) -> Float64s:
+        """Values ``(settings,)`` of predicted classes ``(settings, validation rows)``."""
+        values = self.scorer.values(predicted)
+        for index in np.flatnonzero(~np.isfinite(values)):
+            values[index] = self.scorer.merit(predicted[index]) - TOO_COSTLY
+        return values
 
     def choose(self, candidates: Iterable[T], predicted: Callable[[T], Ints]) -> T:
         """The candidate of highest value; the first of equals.

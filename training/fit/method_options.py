@@ -119,7 +119,7 @@ def retrained(
     method = retrainings()[config.retraining]
     say(f"training the base by the method {method.name} ({method.source})")
     context = Context(config, rows, schema, prepared, work / method.name)
-    stage = (asdict(config.base_stage), config.correction.cost, config.seed)
+    stage = (asdict(config.base_stage), context.target.model_dump(), config.seed)
     key = fingerprint(method.key, base_model.weights_hash(prepared.model), *stage)
     file = work / f"{method.name}-{key[:12]}.safetensors"
     if file.exists():

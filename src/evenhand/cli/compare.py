@@ -100,7 +100,7 @@ def _run(source: Callable[[], Source], seeds: tuple[int, ...], methods: MethodCh
     """Run it, and turn errors that a user can correct into one line."""
     from evenhand.models.network.backbones import UnsupportedBaseError
     from evenhand.reports.benchmark_page import html
-    from evenhand.training.baselines.index import named
+    from evenhand.training.baselines.index import compared
     from evenhand.training.baselines.resampling import with_terms
     from evenhand.training.benchmark.outputs import conclude, write
     from evenhand.training.benchmark.runner import Task, run
@@ -110,7 +110,8 @@ def _run(source: Callable[[], Source], seeds: tuple[int, ...], methods: MethodCh
         config, rows, schema, digest = source()
         rows, schema = with_intersections(rows, schema, config(seeds[0]).columns.intersections)
         names, ablations, terms = methods
-        task = Task(config, rows, schema, digest, seeds, with_terms(named(names, ablations), terms), out)
+        chosen = compared(names, config(seeds[0]).columns.task, schema, ablations)
+        task = Task(config, rows, schema, digest, seeds, with_terms(chosen, terms), out)
         comparison = conclude(task, run(task))
         typer.echo(write(comparison))
         (out / "index.html").write_text(html(comparison), encoding="utf-8")

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from synthetic import SCHEMA, context_of, spurious
 
 from evenhand.training.baselines.postprocess import (
-    EqualizedThresholds,
+    OptimisedThresholds,
     RejectOption,
     deprived_groups,
     reject_option,
@@ -39,7 +39,7 @@ def gap(context, predicted: np.ndarray, split: str) -> float:
 
 
 def test_thresholds_equal_fairlearns_own(context) -> None:
-    answer = EqualizedThresholds().answer(context)
+    answer = OptimisedThresholds().answer(context)
     validation, place = ROWS.of("val"), ROWS.groups["place"]
     oracle = ThresholdOptimizer(
         estimator=MODEL, constraints="equalized_odds", prefit=True, predict_method="predict_proba"
@@ -52,7 +52,7 @@ def test_thresholds_equal_fairlearns_own(context) -> None:
 
 
 def test_thresholds_shrink_the_equalized_odds_difference(context) -> None:
-    answer = EqualizedThresholds().answer(context)
+    answer = OptimisedThresholds().answer(context)
     base = LOGITS[context.scored].argmax(axis=1)
     assert gap(context, base, "test") > 0.3
     assert gap(context, answer.predicted, "val") < 0.1
@@ -64,7 +64,7 @@ def test_rows_without_a_known_group_keep_the_bases_answer(tmp_path: Path) -> Non
     rows = replace(ROWS, groups={"place": np.where(unknown, -1, ROWS.groups["place"])})
     context = context_of(rows, X, LOGITS, tmp_path)
     base = LOGITS[context.scored].argmax(axis=1)
-    for method in (EqualizedThresholds(), RejectOption()):
+    for method in (OptimisedThresholds(), RejectOption()):
         predicted = method.answer(context).predicted
         assert (predicted == base)[unknown[context.scored]].all()
         assert (predicted != base).any()
@@ -101,7 +101,7 @@ def test_the_reject_option_chooses_a_band_that_helps_the_worst_cell(context) -> 
     assert answer.notes["deprived"]
 
 
-@pytest.mark.parametrize("method", [EqualizedThresholds(), RejectOption()])
+@pytest.mark.parametrize("method", [OptimisedThresholds(), RejectOption()])
 def test_both_say_what_they_are_not_defined_for(method, tmp_path: Path) -> None:
     three = Schema(("a", "b", "c"), ("a",), SCHEMA.groups)
     with pytest.raises(NotApplicableError, match="two classes; this data has 3"):

@@ -5,11 +5,13 @@ import pytest
 from fairlearn.metrics import demographic_parity_difference, equalized_odds_difference
 from synthetic import SCHEMA, spurious
 
+from evenhand.models.bundle.target import Target
 from evenhand.training.baselines.retrain import Erm
 from evenhand.training.benchmark.aggregate import summarise
 from evenhand.training.benchmark.runner import Result
 from evenhand.training.benchmark.score import ScoredRows, score_answers
 from evenhand.training.choice.criterion import Criterion
+from evenhand.training.choice.scorer import cell_aims
 from evenhand.training.data.dataset import Schema
 
 ROWS, _ = spurious(3000)
@@ -90,7 +92,8 @@ def test_the_criterion_wants_the_accuracy_first_then_the_worst_cell() -> None:
     truth, place = ROWS.labels[validation], ROWS.groups["place"][validation]
     base = truth.copy()
     base[np.flatnonzero((truth == 0) & (place == 1))[:40]] = 1  # one bad cell
-    criterion = Criterion.against(base, ROWS, SCHEMA, cost=0.01)
+    target = Target(attributes=cell_aims(SCHEMA), max_loss=0.01)
+    criterion = Criterion.against(base, ROWS, SCHEMA, target)
     spread = truth.copy()  # as many errors, in all cells alike
     spread[np.random.default_rng(0).choice(len(truth), 40, replace=False)] ^= 1
     costly = truth.copy()

@@ -133,39 +133,76 @@ class Correction(_Frozen):
         return self.method not in ("none", "abstain")
 
 
+class TestedClaim(_Frozen):
+    """One claim about a setting, tested on rows that nothing else saw."""
+
+    kind: Literal["target", "accuracy", "cells"]
+    """The target gets better; overall accuracy, or no cell, falls by more than its limit."""
+    said: str
+    """The claim in words."""
+    p: float
+    """Of the exact test that the claim is false."""
+    margin: float | None = None
+    """By how much it holds on these rows, a share; earlier versions do not say it."""
+    rows_needed: int | None = None
+    """Rows with which the same margin would pass; ``None`` where no number would, or it is not known."""
+
+
 class Trial(_Frozen):
-    """One setting of strength and thresholds that was put to the test."""
+    """One setting that was put to the test."""
 
     strength: float
-    """Factor of the correction."""
+    """Factor of the first stage."""
     levels: list[float | Literal["always"]]
     """Per attribute the flagged share of rows, in multiples of the share outside the reference group.
 
     0 flags no row, and ``always`` opens the gate for every row.
     """
-    p_accuracy_loss: float
-    """Of the test that accuracy falls by the tolerance or more."""
-    p_worst_cell_gain: float
-    """Of the test that the worst cell gains nothing."""
+    offsets: list[list[float]] = Field(default_factory=list)
+    """Per attribute and label what the decision stage adds, times the risk."""
+    claims: list[TestedClaim]
+    """All have to pass."""
     certified: bool
-    """Whether both tests rejected their hypothesis."""
+    """Whether they did, at the level of this setting."""
 
 
 class Certificate(_Frozen):
     """What was tested on validation rows (Learn-then-Test, arXiv 2110.01052), whatever came of it."""
 
-    epsilon: float
-    """Loss of overall accuracy that is tolerated, as a share."""
     alpha: float
     """Family-wise level: how often a certificate may be wrong."""
     rows: int
     """Validation rows of the test."""
-    worst_cell: tuple[str, str, str] | None
-    """Attribute, group and label of the cell whose gain was tested; named on other rows."""
-    settings_in_order: int
-    """How many settings were put in order before testing."""
+    named: str | None
+    """The base's worst figure, named on other rows, that has to become better."""
     trials: list[Trial]
-    """Those that were tested, in that order."""
+    """Settings that were tested, in the order that other rows decided; the first aims highest."""
+    refusal: list[str] = Field(default_factory=list)
+    """Why nothing is certified: no effect, too costly, or too few rows and how many would do."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_earlier_versions(cls, content: Any) -> Any:  # noqa: ANN401 - what JSON holds
+        """Read the form before targets: an accuracy limit, and the gain of one worst cell."""
+        if not isinstance(content, dict) or "epsilon" not in content:
+            return content
+        cell, limit = content.get("worst_cell"), 100 * content["epsilon"]
+        named = "the cell {} = {}, {}".format(*cell) if cell else None
+        trials = [
+            {
+                **{name: trial[name] for name in ("strength", "levels", "certified")},
+                "claims": [
+                    {"kind": "target", "said": f"{named} gains", "p": trial["p_worst_cell_gain"]},
+                    {
+                        "kind": "accuracy",
+                        "said": f"overall accuracy falls by less than {limit:g} points",
+                        "p": trial["p_accuracy_loss"],
+                    },
+                ],
+            }
+            for trial in content["trials"]
+        ]
+        return {"alpha": content["alpha"], "rows": content["rows"], "named": named, "trials": trials}
 
 
 class Graph(_Frozen):

@@ -16,7 +16,7 @@ from scipy.special import softmax
 from evenhand.training.baselines.base import Context, Method, MethodAnswer, Sees, Served
 from evenhand.training.baselines.cost import Parts, parts_of
 from evenhand.training.choice import learners, select
-from evenhand.training.choice.candidates import NEVER, levels_of
+from evenhand.training.choice.candidates import NEVER, learnt_level
 from evenhand.training.correctors import correctors, named
 from evenhand.training.correctors.interface import CorrectorMethod
 from evenhand.training.correctors.lora import LORA
@@ -87,13 +87,15 @@ class Ours(Method):
                 "taught": one.learner.name,
                 "strength": choice.strength,
                 "levels": choice.setting.plain_levels,
+                "offsets": [list(of) for of in choice.setting.offsets],
                 "certified": choice.certified,
                 **one.notes,
                 "values": {other.learner.name: c.value for other, c in zip(candidates, choices, strict=True)},
                 **choice.plain(),
                 **answered,
             },
-            cost=one.parts.at(float(is_open.any(axis=1).mean())),
+            # A first stage of strength 0 is not in the graph; offsets cost nothing that could be counted.
+            cost=one.parts.at(float(is_open.any(axis=1).mean()) if choice.strength else 0.0),
         )
 
     def config(self, config: FitConfig) -> FitConfig:
@@ -111,10 +113,11 @@ class Ours(Method):
 
     def _choice(self, context: Context, config: FitConfig, one: LearnerAnswers) -> select.Choice:
         if not named(config.correction.method).chosen:
-            return select.everything(one.chooser.cuts, max(levels_of(config.correction)))
+            level = learnt_level(config.correction)
+            return select.everything(one.chooser.cuts, level, one.chooser.material, config.correction)
         order, certify = select.choice_rows(one.chooser.material, self.certificate)
-        share = config.correction.alpha_certificate / (2 if self.knowledge == "none" else 1)
-        return one.chooser.choose(order, certify, replace(config.correction, alpha_certificate=share))
+        alpha = config.correction.alpha_certificate / (2 if self.knowledge == "none" else 1)
+        return one.chooser.choose(order, certify, alpha)
 
 
 def learnt(context: Context, config: FitConfig) -> list[LearnerAnswers]:
@@ -134,9 +137,10 @@ def _learn(context: Context, config: FitConfig) -> list[LearnerAnswers]:
     for learner in learners.learners_of(config, context.split, material, folder):
         fairnet, risk, notes = learners.learn(learner, config, context.split, material, folder)
         own: Material = replace(material, rows=learner.rows, schema=learner.schema)
-        chooser = select.Chooser(
-            fairnet.correction, own, risk, learner.lesson.targets, scored_rows, levels_of(config.correction)
+        of_learner = select.LearntCorrector(
+            fairnet.correction, named(config.correction.method), risk, learner.lesson.targets
         )
+        chooser = select.Chooser(of_learner, own, scored_rows, config.correction)
         bounds, parts = fairnet.correction.abstain_below, parts_of(fairnet, context.base, material.features)
         answers.append(LearnerAnswers(learner, chooser, bounds, notes, parts))
     return answers

@@ -21,7 +21,6 @@ from evenhand.models.network.fairnet import FairNet
 from evenhand.models.network.gated_lora import ConditionalLora
 from evenhand.training.baselines.base import Context, Method, MethodAnswer, Sees, Served
 from evenhand.training.baselines.cost import parts_of
-from evenhand.training.choice.candidates import STRENGTHS
 from evenhand.training.correctors.lora import LORA
 from evenhand.training.data.dataset import HELD, LEARNT
 from evenhand.training.learning import detection, pseudo_labels
@@ -129,11 +128,11 @@ class AlwaysOn(Method):
         correction.learn(context, self.name, members)
         everyone = np.ones((len(context.scored), 1), dtype=bool)
         logits = {}
-        for strength in STRENGTHS:
+        for strength in LORA.strengths[1:]:
             with correction.fairnet.correction.at_strength(strength):
                 logits[strength] = correction.logits(context.scored, everyone)
         best = context.criterion.choose(
-            STRENGTHS, lambda strength: context.on_validation(logits[strength].argmax(axis=1))
+            LORA.strengths[1:], lambda strength: context.on_validation(logits[strength].argmax(axis=1))
         )
         answer = MethodAnswer.of_logits(logits[best], strength=best)
         return replace(answer, cost=correction.cost(context, everyone, detected=False))

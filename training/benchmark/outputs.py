@@ -40,7 +40,7 @@ class MethodComparison:
 def conclude(task: Task, results: Sequence[Result]) -> MethodComparison:
     """Summarise results over seeds, and recommend a method."""
     lines = summarise(task.methods, results, task.schema)
-    advice = recommend(lines, len(task.seeds), task.config(task.seeds[0]).correction.cost)
+    advice = recommend(lines, len(task.seeds), task.config(task.seeds[0]).correction.target.max_loss)
     return MethodComparison(task, results, lines, advice)
 
 

@@ -20,8 +20,6 @@ from evenhand.training.learning.config import CorrectionConfig
 from evenhand.training.learning.features import Features
 from evenhand.typing import Bools, Float32s, Ints
 
-STRENGTHS = (0.0, 0.3, 0.6, 1.0)
-"""What the first stage is multiplied by; 0 leaves it out."""
 LEVELS = (0.5, 0.75, 1.0, 1.5, 2.0)
 LEARNT_LEVEL = 1.0
 """Correctors learn on the rows that this level flags: more would teach them what others need not."""

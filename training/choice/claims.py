@@ -83,6 +83,7 @@ class Claims:
 
     def __init__(self, sample: Sample, target: Target, alpha: float) -> None:
         order, certify, base = sample.order, sample.certify, sample.base
+        self.order, self.certify = order, certify
         rows, schema = with_everyone(sample.rows, sample.schema)
         self.target, self._alpha = target, alpha
         self.sides = [_Side(rows, schema, chosen, base, target) for chosen in (order, certify)]

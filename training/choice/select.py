@@ -176,12 +176,13 @@ class Chooser:
         """Classes of some rows, ``(rows,)``."""
         return self.base[rows] if not any(setting.levels) else self.space(rows).predict(setting)
 
-    def choose(self, order: Ints, certify: Ints | None) -> Choice:
+    def choose(self, order: Ints, certify: Ints | None, alpha: float) -> Choice:
         """Take the best setting within the limits; or test the most promising ones on other rows.
 
         Args:
             order: Rows that the corrector did not learn from.
             certify: Rows that neither learnt nor ordered anything; ``None`` to go without a certificate.
+            alpha: How often a certificate may be wrong.
         """
         scorer = TargetScorer(self.rows, self.schema, order, self.base[order], self.target)
         usual = scorer.value(self.base[order])
@@ -190,9 +191,8 @@ class Chooser:
             value, best = self._search(order, scorer.values)
             chosen = replace(untested, setting=best if value > usual else untested.setting)
         else:
-            alpha = self.config.alpha_certificate
             claims = Claims(Sample(self.rows, self.schema, self.base, order, certify), self.target, alpha)
-            trials = self._trials(claims, scorer, order, certify)
+            trials = self._trials(claims, scorer, alpha)
             # The first that passed aims highest; rows that certify choose nothing.
             passed = [trial.setting for trial in trials if trial.certified]
             chosen = replace(
@@ -210,12 +210,11 @@ class Chooser:
             value=scorer.value(self.predict(chosen.setting, order)),
         )
 
-    def _trials(
-        self, claims: Claims, scorer: TargetScorer, order: Ints, certify: Ints
-    ) -> tuple[SettingTrial, ...]:
+    def _trials(self, claims: Claims, scorer: TargetScorer, alpha: float) -> tuple[SettingTrial, ...]:
         """Find one setting for every ambition, and test them in their order."""
+        order, certify = claims.order, claims.certify
         usual = scorer.merit(self.base[order])
-        passing = PassChance(claims, self.config.alpha_certificate * SHARES[len(AMBITIONS)][0])
+        passing = PassChance(claims, alpha * SHARES[len(AMBITIONS)][0])
         listed: list[tuple[float, Setting]] = []
         for ambition in AMBITIONS:
             _, setting = self._search(order, _ambitious(scorer, passing, ambition))
@@ -226,9 +225,7 @@ class Chooser:
             (setting, tuple(claims.test(self.predict(setting, order), self.predict(setting, certify))), merit)
             for merit, setting in listed
         ]
-        passed = fallback(
-            [max(claim.p for claim in each) for _, each, _ in tested], self.config.alpha_certificate
-        )
+        passed = fallback([max(claim.p for claim in each) for _, each, _ in tested], alpha)
         return tuple(
             SettingTrial(setting, each, ok, merit)
             for (setting, each, merit), ok in zip(tested, passed, strict=True)
@@ -278,7 +275,7 @@ def choose(learnt: LearntCorrector, material: Material, config: CorrectionConfig
     """Choose for a bundle; see :meth:`Chooser.choose`."""
     order, certify = choice_rows(material, config.require_certificate)
     rows = np.concatenate([order, order[:0] if certify is None else certify])
-    choice = Chooser(learnt, material, rows, config).choose(order, certify)
+    choice = Chooser(learnt, material, rows, config).choose(order, certify, config.alpha_certificate)
     say(f"target: {choice.target.in_words()}")
     for trial in choice.trials:
         say(

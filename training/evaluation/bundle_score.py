@@ -14,6 +14,7 @@ from evenhand.models.bundle.inputs import Encoded, collate, pad_of
 from evenhand.models.bundle.manifest import Manifest
 from evenhand.models.bundle.runner import Runner
 from evenhand.models.bundle.runtime_onnx import MODE_CODES
+from evenhand.models.bundle.target import Target
 from evenhand.stats import Rate, paired_difference
 from evenhand.training.data.batches import by_length
 from evenhand.training.data.dataset import Rows, Schema
@@ -28,6 +29,7 @@ from evenhand.training.evaluation.metrics import (
     pooled_name,
     worst,
 )
+from evenhand.training.evaluation.targets import target_figures, within
 from evenhand.typing import Bools, Float32s, Ints
 
 
@@ -103,10 +105,16 @@ def answer(
     )
 
 
-def score(answers: Answers, rows: Rows, schema: Schema) -> dict[str, Any]:
+def score(answers: Answers, rows: Rows, schema: Schema, target: Target | None) -> dict[str, Any]:
     """All figures of one split, as plain values.
 
     A cell is (label x group). Every rate has its count and 95 % interval.
+
+    Args:
+        answers: What the bundle answers.
+        rows: The data.
+        schema: What its values mean.
+        target: What the correction is for; bundles of earlier versions aimed at the worst cell.
     """
     truth = rows.labels[answers.rows]
     every_cell: dict[str, list[Cell]] = {"base": [], "final": []}
@@ -118,6 +126,9 @@ def score(answers: Answers, rows: Rows, schema: Schema) -> dict[str, Any]:
     return {
         "rows": len(truth),
         "min_cell_rows": MIN_CELL,
+        "target": target_figures(
+            within(target, schema), rows, schema, answers.rows, answers.base, answers.final
+        ),
         "accuracy": {
             "base": asdict(Rate.of(answers.base == truth)),
             "final": asdict(Rate.of(answers.final == truth)),
@@ -274,6 +285,7 @@ def summary(figures: dict[str, Any]) -> dict[str, Any]:
     """The few figures that the manifest and ``bundle inspect`` show, from those of :func:`score`."""
     copied = (
         "rows",
+        "target",
         "accuracy",
         "worst_cell",
         "flagged_share",

@@ -72,7 +72,7 @@ def evaluate_table(bundle_path: Path, data: Path, selection: RowSelection) -> di
 def figures(bundle: Bundle, selected: SelectedRows) -> dict[str, Any]:
     """Run the graph over the selected rows and compute the figures."""
     answers = answer(make_runner(bundle), bundle.manifest, selected.encoded, np.arange(len(selected.rows)))
-    scored = score(answers, selected.rows, selected.schema)
+    scored = score(answers, selected.rows, selected.schema, bundle.manifest.target)
     attributes = scored["attributes"]
     for name, of in track(attributes.items(), len(attributes), "calibration and intervals per attribute"):
         of.update(detail.of_attribute(answers, selected.rows, selected.schema, name))

@@ -103,13 +103,27 @@ def figure(listed: Sequence[RateRows], shares: Floats) -> Floats | None:
     return largest
 
 
+def within(target: Target | None, schema: Schema) -> Target | None:
+    """The part of a target that the attributes of some data support.
+
+    A bundle without a target aimed at the worst cell of every attribute; no limit of it is recorded.
+    """
+    if target is None:
+        aims = [AttributeTarget(attribute=name, measure="worst-cell") for name in schema.attributes]
+        target = Target(attributes=aims, max_loss=1.0) if aims else None
+    if target is None:
+        return None
+    aims = [aim for aim in target.attributes if aim.attribute in schema.groups]
+    return target.model_copy(update={"attributes": aims}) if aims else None
+
+
 def target_figures(
-    target: Target, rows: Rows, schema: Schema, chosen: Ints, base: Ints, final: Ints
+    target: Target | None, rows: Rows, schema: Schema, chosen: Ints, base: Ints, final: Ints
 ) -> dict[str, Any]:
     """The target before and after correction, and every cell that loses, as plain values.
 
     Args:
-        target: What is aimed at.
+        target: What is aimed at; ``None`` lists only the cells that lose.
         rows: The data.
         schema: What its values mean.
         chosen: ``(chosen,)`` the rows that count.
@@ -122,10 +136,12 @@ def target_figures(
         it. ``losing``: see :func:`losing_cells`. ``max_loss`` and ``max_cell_loss``: the target's.
     """
     return {
-        "attributes": [_aimed(aim, rows, schema, chosen, base, final) for aim in target.attributes],
+        "attributes": [
+            _aimed(aim, rows, schema, chosen, base, final) for aim in (target.attributes if target else [])
+        ],
         "losing": losing_cells(rows, schema, chosen, base, final),
-        "max_loss": target.max_loss,
-        "max_cell_loss": target.max_cell_loss,
+        "max_loss": target.max_loss if target else None,
+        "max_cell_loss": target.max_cell_loss if target else None,
     }
 
 

@@ -139,7 +139,8 @@ def write(converted: ConvertedBundle, out: Path) -> None:
 def _score(bundle: Bundle, selected: SelectedRows, split: str) -> tuple[SplitScores, GraphRunner]:
     runner = GraphRunner(bundle)
     answers: Answers = answer(runner, bundle.manifest, selected.encoded, np.arange(len(selected.rows)))
-    return SplitScores.of({split: answers}, selected.rows, selected.schema), runner
+    scores = SplitScores.of({split: answers}, selected.rows, selected.schema, bundle.manifest.target)
+    return scores, runner
 
 
 def _manifest(original: Bundle, precision: Precision, note: dict[str, Any]) -> Manifest:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 from evenhand.console import say
 from evenhand.models.bundle import bundle as bundles
 from evenhand.models.bundle.manifest import Manifest
+from evenhand.models.bundle.target import AttributeTarget, Target
 from evenhand.training.data.dataset import Rows, Schema
 from evenhand.training.evaluation.bundle_score import Answers, reference, score, summary
 from evenhand.training.fit import model_card
@@ -29,9 +31,12 @@ class SplitScores:
     schema: Schema
 
     @classmethod
-    def of(cls, answers: dict[str, Answers], rows: Rows, schema: Schema) -> SplitScores:
+    def of(
+        cls, answers: dict[str, Answers], rows: Rows, schema: Schema, target: Target | None
+    ) -> SplitScores:
         """Score every split."""
-        return cls(answers, {split: score(of, rows, schema) for split, of in answers.items()}, rows, schema)
+        figures = {split: score(of, rows, schema, target) for split, of in answers.items()}
+        return cls(answers, figures, rows, schema)
 
 
 def finalize(draft: Path, out: Path, manifest: Manifest, scores: SplitScores) -> None:
@@ -47,8 +52,13 @@ def finalize(draft: Path, out: Path, manifest: Manifest, scores: SplitScores) ->
         BundleError: the bundle would not load.
     """
     _write_evaluation(draft, scores)
+    first = next(iter(scores.figures.values()))
     evaluated = manifest.model_copy(
-        update={"evaluation": {split: summary(of) for split, of in scores.figures.items()}, "files": {}}
+        update={
+            "evaluation": {split: summary(of) for split, of in scores.figures.items()},
+            "files": {},
+            "target": None if manifest.target is None else with_limits(manifest.target, first["target"]),
+        }
     )
     (draft / bundles.CARD).write_text(model_card.write(evaluated, scores.figures))
     for file in draft.rglob("*"):
@@ -58,6 +68,25 @@ def finalize(draft: Path, out: Path, manifest: Manifest, scores: SplitScores) ->
     out.parent.mkdir(parents=True, exist_ok=True)
     draft.rename(out)
     say(f"wrote {out}")
+
+
+def with_limits(target: Target, figures: dict[str, Any]) -> Target:
+    """The target with a limit in service for every aim that has none.
+
+    The limit is what the served answers reached on these rows, at the worse end of the 95 % interval, rounded
+    to the next whole point: beyond it, service is surely worse than validation was.
+    """
+    of_aims = {of["attribute"]: of["final"] for of in figures["attributes"]}
+
+    def limited(aim: AttributeTarget) -> AttributeTarget:
+        final = of_aims.get(aim.attribute, {"low": None, "high": None})
+        end = final["high"] if aim.is_gap else final["low"]
+        if aim.limit is not None or end is None:
+            return aim
+        points = math.ceil(100 * end) if aim.is_gap else math.floor(100 * end)
+        return aim.model_copy(update={"limit": min(max(points / 100, 0.0), 1.0)})
+
+    return target.model_copy(update={"attributes": [limited(aim) for aim in target.attributes]})
 
 
 def _write_evaluation(draft: Path, scores: SplitScores) -> None:

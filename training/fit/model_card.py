@@ -165,36 +165,32 @@ def _certificate(manifest: Manifest) -> str:
         return "There is nothing to certify: no answer is changed."
     if c is None or not manifest.provenance.settings.get("correction", {}).get("require_certificate", True):
         return f"**The thresholds are not certified**, nor was that tried: {UNCERTIFIED}"
-    if not c.trials:
-        return (
-            "**The thresholds are not certified**: no setting did better than the base on the tuning rows, "
-            f"so none was tested on the {c.rows} validation rows. {_as_written(manifest)}"
-        )
-    cell = "no cell was large enough" if c.worst_cell is None else "{} = {}, {}".format(*c.worst_cell)
-    points = f"{100 * c.epsilon:g} points"
+    target = "" if manifest.target is None else f"Target: {manifest.target.in_words()}. "
     result = (
-        f"**Certified**: overall accuracy falls by less than {points}, and accuracy in the base's worst cell "
-        f"({cell}) rises, on rows like the validation rows."
+        "**Certified**, on rows like the validation rows: every claim of the setting below that passed."
         if manifest.certified
-        else f"**The thresholds are not certified**: no setting passed. {_as_written(manifest)}"
+        else f"**Nothing is certified.** {_as_written(manifest)}"
     )
     lines = [
         result,
         "",
-        f"Learn-then-Test (arXiv 2110.01052) with exact paired tests on {c.rows} validation rows, "
-        f"family-wise level {c.alpha:g}. {c.settings_in_order} settings were put in order on tuning rows; "
-        "the first of them were tested. The cell was named on tuning rows. Not certified: that no other "
-        "cell loses, or becomes the worst; see all cells below.",
+        *(f"- {reason}" for reason in c.refusal),
+        *([""] if c.refusal else []),
+        f"{target}Learn-then-Test (arXiv 2110.01052) with exact paired tests on {c.rows} validation rows, "
+        f"family-wise level {c.alpha:g}. Other rows named what has to become better and put settings in "
+        "order, the one that aims highest first. Not certified: cells of too few rows; see all cells below.",
         "",
-        f"| strength | levels | p of a loss above {points} | p of no gain in the cell | certified |",
-        "|---|---|---|---|---|",
+        "| strength | levels | claim | margin, points | p | certified |",
+        "|---|---|---|---|---|---|",
     ]
     for t in c.trials:
         levels = ", ".join(level if isinstance(level, str) else f"{level:g}" for level in t.levels)
-        verdict = "yes" if t.certified else "no"
-        lines.append(
-            f"| {t.strength:g} | {levels} | {t.p_accuracy_loss:.4f} | {t.p_worst_cell_gain:.4f} | {verdict} |"
-        )
+        for claim in t.claims:
+            margin = "" if claim.margin is None else f"{100 * claim.margin:+.2f}"
+            verdict = "yes" if t.certified else "no"
+            lines.append(
+                f"| {t.strength:g} | {levels} | {claim.said} | {margin} | {claim.p:.4f} | {verdict} |"
+            )
     return "\n".join(lines)
 
 
@@ -230,9 +226,39 @@ def _split(name: str, figures: dict[str, Any]) -> str:
         lines.append(
             f"- rows without a decision: {100 * abstained:.1f} %; their answers count in every figure here"
         )
+    lines += ["", *_target_lines(figures["target"])]
     for attribute, of in figures["attributes"].items():
         lines += ["", f"### {attribute}", "", *_attribute_lines(of, corrected > 0)]
     return "\n".join(lines)
+
+
+def _target_lines(figures: dict[str, Any]) -> list[str]:
+    """The target before and after, and next to it every cell that loses."""
+    lines = [
+        "| target | base | as served | difference, points |",
+        "|---|---|---|---|",
+    ]
+    for of in figures["attributes"]:
+        change = of["difference"]
+        moved = (
+            "too few rows"
+            if change["value"] is None
+            else f"{100 * change['value']:+.1f} ({100 * change['low']:+.1f} to {100 * change['high']:+.1f})"
+        )
+        name = f"{of['figure'].replace('_', ' ')} of {of['attribute']}"
+        lines.append(f"| {name} | {_with_interval(of['base'])} | {_with_interval(of['final'])} | {moved} |")
+    return [*lines, "", "Cells that lose (accuracy, points):", "", *_losing_lines(figures["losing"])]
+
+
+def _losing_lines(losing: list[dict[str, Any]]) -> list[str]:
+    if not losing:
+        return ["- none of enough rows, on these rows"]
+    return [
+        f"- {of['attribute']} = {of['group']}, {of['label']}: {100 * of['difference']['value']:+.1f} "
+        f"({100 * of['difference']['low']:+.1f} to {100 * of['difference']['high']:+.1f}; "
+        f"n {of['difference']['n']}){', surely' if of['surely'] else ''}"
+        for of in losing
+    ]
 
 
 def _attribute_lines(of: dict[str, Any], corrects: bool) -> list[str]:

@@ -43,7 +43,7 @@ def write(fitted: Fitted, out: Path) -> Path:
         split: answer(runner, manifest, fitted.base.encoded, fitted.rows.of(split))
         for split in ("val", "test")
     }
-    finalize(draft, out, manifest, SplitScores.of(answers, fitted.rows, fitted.schema))
+    finalize(draft, out, manifest, SplitScores.of(answers, fitted.rows, fitted.schema, manifest.target))
     return out
 
 
@@ -65,6 +65,7 @@ def _manifest(fitted: Fitted, engine: Engine) -> Manifest:
         input=fitted.base.spec,
         attributes=_attributes(fitted),
         correction=_correction(fitted),
+        target=fitted.choice.target,
         graph=Graph(
             engine=engine,
             opset=OPSET if engine == "onnx" else None,
@@ -81,17 +82,28 @@ def _manifest(fitted: Fitted, engine: Engine) -> Manifest:
 
 
 def _correction(fitted: Fitted) -> Correction:
-    stage, split = fitted.config.correction, fitted.fairnet.split
-    adapts = stage.method == ConditionalLora.method
+    stage, fairnet = fitted.config.correction, fitted.fairnet
+    split, method = fairnet.split, fairnet.correction.method
+    adapts = method == ConditionalLora.method
     return Correction(
-        method=stage.method,
+        method=method,
         layer=split.layer,
         layers=split.layers,
         pooling=fitted.config.detector.pooling,
         rank=stage.rank if adapts else 0,
         alpha=stage.alpha if adapts else 0,
         targets=list(split.family.targets) if adapts else [],
+        soft=fairnet.soft,
+        offsets=_offsets(fitted) if fairnet.decision.active else None,
     )
+
+
+def _offsets(fitted: Fitted) -> dict[str, dict[str, float]]:
+    """The decision stage by attribute and label."""
+    return {
+        name: dict(zip(fitted.schema.labels, of, strict=True))
+        for name, of in zip(fitted.schema.gated, fitted.choice.setting.offsets, strict=True)
+    }
 
 
 def _provenance(fitted: Fitted) -> Provenance:
@@ -151,28 +163,22 @@ def _why(fitted: Fitted, helps: bool, abstains: bool) -> str:
         return "flagged rows whose answer is less probable than the bound get no decision"
     if stage.method == "abstain":
         return "no bound makes flagged rows right as often as the others and leaves half of them answered"
-    cost = f"{100 * stage.epsilon:g} points of overall accuracy"
-    limit = f"at a cost of at most {100 * stage.cost:g} points of" if stage.cost else "without a loss of"
-    limit += " overall accuracy there"
-    if helps and choice.certified and choice.worst_cell:
-        cell = "{} = {}, {}".format(*choice.worst_cell)
-        return (
-            f"certified at level {stage.alpha_certificate:g}: costs at most {cost}, and the cell {cell} gains"
-        )
+    said = choice.target.in_words()
+    if helps and choice.certified:
+        return f"certified at level {stage.alpha_certificate:g} for its target: {said}"
     if helps:
-        return f"the best choice on held-out rows {limit}; not certified, as was asked for"
+        return f"the best choice on held-out rows for its target, not certified, as was asked for: {said}"
     if any(choice.helps(index) for index in range(len(choice.thresholds))):
         return "correcting for it was part of no better choice on held-out rows"
-    if not choice.trials:
-        return f"no setting did better on held-out rows {limit}"
-    return f"no setting could be certified to cost at most {cost} and to raise the worst cell"
+    if choice.refusal:
+        return f"not certified. {'; '.join(choice.refusal)}"
+    return f"no setting did better on held-out rows within its limits: {said}"
 
 
-def _certificate(fitted: Fitted) -> Certificate:
-    stage, plain = fitted.config.correction, fitted.choice.plain()
-    return Certificate(
-        epsilon=stage.epsilon, alpha=stage.alpha_certificate, rows=len(fitted.rows.of("val")), **plain
-    )
+def _certificate(fitted: Fitted) -> Certificate | None:
+    if not fitted.config.correction.require_certificate:
+        return None
+    return Certificate(alpha=fitted.config.correction.alpha_certificate, **fitted.choice.plain())
 
 
 def _versions(names: Sequence[str]) -> dict[str, str]:

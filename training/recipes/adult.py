@@ -19,7 +19,7 @@ import typer
 
 from evenhand.training.data.columns import Columns
 from evenhand.training.data.dataset import Rows, Schema
-from evenhand.training.learning.config import BaseConfig, Card, CorrectionConfig, FitConfig
+from evenhand.training.learning.config import BaseConfig, Card, CorrectionConfig, FitConfig, TargetConfig
 from evenhand.training.recipes.common import command, read_files
 
 NAMES = (
@@ -95,8 +95,7 @@ def config(base: str, seed: int) -> FitConfig:
             batch_rows=256,
             learning_rate=1e-3,
             balance=1.0,
-            cost=0.01,
-            epsilon=0.01,
+            target=TargetConfig(max_loss=0.01),
             require_certificate=False,
         ),
     )

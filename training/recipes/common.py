@@ -14,7 +14,14 @@ import typer
 
 from evenhand.training.data.columns import Columns
 from evenhand.training.data.dataset import DataError, Rows, Schema, from_table
-from evenhand.training.learning.config import SEED_MAX, BaseConfig, Card, CorrectionConfig, FitConfig
+from evenhand.training.learning.config import (
+    SEED_MAX,
+    BaseConfig,
+    Card,
+    CorrectionConfig,
+    FitConfig,
+    TargetConfig,
+)
 
 Read = Callable[[Path], tuple[Rows, Schema, str]]
 Config = Callable[[str, int], FitConfig]
@@ -77,7 +84,9 @@ def minilm_config(name: str, columns: Columns, card: Card, epochs: int) -> Confi
             seed=seed,
             weights="float16",
             base_stage=BaseConfig(epochs=epochs, precision="bfloat16"),
-            correction=CorrectionConfig(epsilon=0.01, precision="bfloat16", require_certificate=False),
+            correction=CorrectionConfig(
+                target=TargetConfig(max_loss=0.01), precision="bfloat16", require_certificate=False
+            ),
         )
 
     return config

@@ -59,6 +59,10 @@ def show(manifest: Manifest, digest: str) -> None:
     )
     certified = "yes" if manifest.certified else "no"
     console.print(f"labels: {labels}; certified: {certified}; engine: {manifest.graph.engine}")
+    if manifest.target is not None:
+        console.print(f"target: {manifest.target.in_words()}")
+    for reason in manifest.certificate.refusal if manifest.certificate else []:
+        console.print(f"not certified: {reason}")
     attributes = Table("attribute", "mode", "threshold", "reference", "other groups", "why")
     for a in manifest.attributes:
         others = ", ".join(group for group in a.groups if group != a.reference)
@@ -66,6 +70,9 @@ def show(manifest: Manifest, digest: str) -> None:
     console.print(attributes)
     figures = Table("split", "figure", "base", "corrected")
     for split, figures_of in manifest.evaluation.items():
+        for aim in figures_of.get("target", {}).get("attributes", []):
+            name = f"{aim['figure'].replace('_', ' ')} of {aim['attribute']}"
+            figures.add_row(split, name, *(_span(aim[kind]) for kind in ("base", "final")))
         figures.add_row(
             split, "accuracy", *(_rate(figures_of["accuracy"][kind]) for kind in ("base", "final"))
         )
@@ -73,6 +80,25 @@ def show(manifest: Manifest, digest: str) -> None:
             split, "worst cell", *(_cell(figures_of["worst_cell"][kind]) for kind in ("base", "final"))
         )
     console.print(figures)
+    for split, figures_of in manifest.evaluation.items():
+        for cell in figures_of.get("target", {}).get("losing", []):
+            console.print(f"{split}: {_loss(cell)}")
+
+
+def _loss(cell: dict[str, Any]) -> str:
+    """A cell that pays for the gain."""
+    change = cell["difference"]
+    return (
+        f"{cell['attribute']} = {cell['group']}, {cell['label']} "
+        f"{'surely loses' if cell['surely'] else 'loses'} {-100 * change['value']:.1f} points of accuracy "
+        f"({-100 * change['high']:.1f} to {-100 * change['low']:.1f}, n {change['n']})"
+    )
+
+
+def _span(figure: dict[str, Any]) -> str:
+    if figure["value"] is None:
+        return "too few rows"
+    return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"
 
 
 def _rate(rate: dict[str, Any]) -> str:

@@ -147,7 +147,10 @@ def _table(data: Path, base: str, columns: Any, seed: int) -> Source:  # noqa: A
 def _adapted(config: FitConfig, stage: dict[str, Any], cost: float | None) -> FitConfig:
     """The settings, with the command line's options in their place."""
     options = {name: value for name, value in stage.items() if value is not None}
-    correction = config.correction if cost is None else replace(config.correction, cost=cost)
+    target = config.correction.target
+    if cost is not None:
+        target = replace(target, max_loss=cost)
+    correction = replace(config.correction, target=target)
     return replace(config, base_stage=replace(config.base_stage, **options), correction=correction)
 
 

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from evenhand.cli.options import PART, SHARE, SOME, one_line, one_of, pair
+from evenhand.cli.options import PART, SOME, one_line, one_of, pair
+from evenhand.cli.target_options import (
+    MAX_CELL_LOSS,
+    MAX_LOSS,
+    MaxCellLossOption,
+    MaxLossOption,
+    TargetOption,
+    target_config,
+)
 from evenhand.training.learning.config import MIN_TOKENS, SEED_MAX
 
 if TYPE_CHECKING:
@@ -71,9 +79,9 @@ def fit(
         float, typer.Option(callback=PART, help="Share of training rows that the base does not learn from.")
     ] = 1 / 3,
     precision: Annotated[str, typer.Option(help="float32 or bfloat16, while learning.")] = "float32",
-    epsilon: Annotated[
-        float, typer.Option(callback=SHARE, help="Overall accuracy that the correction may cost, as a share.")
-    ] = 0.005,
+    target: TargetOption = None,
+    max_loss: MaxLossOption = MAX_LOSS,
+    max_cell_loss: MaxCellLossOption = MAX_CELL_LOSS,
     certificate: Annotated[
         bool,
         typer.Option(
@@ -134,7 +142,10 @@ def fit(
             known_share=known_share,
         ),
         correction=CorrectionConfig(
-            gate=opens, precision=computing, epsilon=epsilon, require_certificate=certificate
+            gate=opens,
+            precision=computing,
+            target=target_config(target, max_loss, max_cell_loss),
+            require_certificate=certificate,
         ),
     )
     _run(config, method, data, (out, work or out.with_name(f"{out.name}.work")))

@@ -15,7 +15,7 @@ class _TrendPart(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class FigureOut(_TrendPart):
+class TrendFigureOut(_TrendPart):
     """The target's figure with its 95 % limits; `null` where too few rows support it."""
 
     value: float | None
@@ -31,8 +31,8 @@ class TrendEntryOut(_TrendPart):
     to: str
     rows: int = Field(description="Rows of listed groups; with a true label if the measure needs one.")
     n: int = Field(description="Those of them that the figure rests on.")
-    base: FigureOut
-    final: FigureOut
+    base: TrendFigureOut
+    final: TrendFigureOut
 
 
 class StretchOut(TrendEntryOut):

@@ -37,7 +37,8 @@ def _stretch(stretch: Mapping[str, Any], aim: Mapping[str, Any]) -> str:
     gap = " points" if aim["measure"] != "worst-cell" else " %"
     return (
         f"{_points(base['value'])}{gap} before correction, {_points(final['value'])}{gap} after it "
-        f"(95 % limits {_points(final['low'])} to {_points(final['high'])}; {stretch['n']:,} rows)"
+        f"(95 % limits {_points(final['low'])} to {_points(final['high'])}; {' and '.join(final['groups'])}; "
+        f"{stretch['n']:,} rows)"
     )
 
 

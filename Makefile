@@ -13,6 +13,7 @@ help: ## say what every target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 serve: $(VENV)/.serve ## serve the demo bundle on port 8000; installs what serving needs, no torch
+	@echo "in a second terminal, $(BIN)/evenhand demo sends a day of traffic; see localhost:8000/dashboard"
 	$(BIN)/evenhand serve $(BUNDLE)
 
 # What keeps to itself runs in two processes; what starts servers, takes turns at the machine and waits runs alone.

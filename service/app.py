@@ -43,7 +43,7 @@ from evenhand.service.metrics.collectors import Metrics
 from evenhand.service.monitoring.limits import limits_of
 from evenhand.service.pipeline import Pipeline
 from evenhand.service.resources import TRIM_EVERY_S, trim_memory_regularly
-from evenhand.service.routes import admin, docs, fairness, feedback, health, predict, v2
+from evenhand.service.routes import admin, docs, fairness, feedback, health, predict, trend, v2
 from evenhand.service.routes.dependencies import ApplicationState
 from evenhand.service.settings import Settings
 from evenhand.service.tracing import Tracer, make_tracer
@@ -104,7 +104,7 @@ def create_app(configured: Settings | None = None) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.running = state
-    for routes in (predict, v2, feedback, fairness, health, admin, docs):
+    for routes in (predict, v2, feedback, fairness, trend, health, admin, docs):
         app.include_router(routes.router)
     error_handlers.install(app, metrics)
     describe(app)

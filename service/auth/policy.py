@@ -27,6 +27,7 @@ TABLE: Mapping[str, str] = {
     "POST /feedback": "feedback",
     "GET /models": "predict audit admin",
     "GET /fairness": "audit",
+    "GET /fairness/trend": "audit",
     "GET /decisions/{id}": "audit",
     "GET /metrics": "metrics",
     "POST /decisions/{id}/override": "admin",

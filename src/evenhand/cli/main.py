@@ -14,6 +14,7 @@ import typer
 from evenhand.cli import audit, bundle, keys
 from evenhand.cli.causal import causal
 from evenhand.cli.compare import compare
+from evenhand.cli.demo import demo
 from evenhand.cli.doctor import doctor
 from evenhand.cli.evaluate import evaluate
 from evenhand.cli.export import export
@@ -42,6 +43,7 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Serve classifiers that correct themselves."
 )
 app.command()(needs()(serve))
+app.command()(demo)
 app.command()(doctor)
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(audit.app, name="audit")

@@ -185,6 +185,54 @@ def test_decisions_that_were_not_given_are_shown_apart(browser: Browser, careful
     close(other, site)
 
 
+def test_the_trend_falls_at_the_mark_and_the_table_has_the_same_figures(
+    browser: Browser, site: Site, rows: list[tuple[str, dict[str, str]]]
+) -> None:
+    visit = Visit(browser, site)
+    page = visit.page
+    page.get_by_label("Window").select_option("6")
+    trend = page.locator("section.trend")
+    expect(trend).to_contain_text("No row with a true label has a declared group", timeout=SOON_MS)
+    site.predict(*rows)
+    url = f"{site.url}/models/hatexplain-toxicity/mode"
+    assert httpx.put(url, json={"attribute": "race", "mode": "off"}, timeout=600).status_code == 200
+    site.predict(*rows)
+    race = trend.locator("section", has=page.get_by_role("heading", name="race"))
+    expect(race.locator("svg.course .mark")).to_have_count(1, timeout=SOON_MS)
+    expect(race.locator("svg.course")).to_contain_text("1 correction off")
+    expect(race.locator("svg.course path.final.line")).to_have_count(1)
+    expect(race.get_by_text("Since “correction off”")).to_contain_text("120 rows")
+    summary = race.get_by_text("The same as tables")
+    summary.focus()
+    page.keyboard.press("Enter")
+    table = race.get_by_role("region", name="between switches, with 95 % limits, UTC")
+    expect(table.get_by_role("row")).to_have_count(3)
+    expect(table.get_by_role("row").nth(2)).to_contain_text("correction off")
+    expect(race.get_by_role("region", name="marks, UTC")).to_contain_text("correction off")
+    religion = trend.locator("section", has=page.get_by_role("heading", name="religion"))
+    expect(religion.locator("svg.course .mark")).to_have_count(0)
+    page.get_by_label("Window").select_option("24")
+    expect(trend).to_contain_text("in parts of hours", timeout=SOON_MS)
+    close(visit, site)
+
+
+def test_a_trend_that_cannot_be_had_leaves_the_other_figures(
+    browser: Browser, site: Site, rows: list[tuple[str, dict[str, str]]]
+) -> None:
+    site.predict(*rows)
+    context = browser.new_context()
+    page = context.new_page()
+    refusal = {"error": {"type": "record_unavailable", "message": "the database is away"}}
+    page.route("**/fairness/trend*", lambda route: route.fulfill(status=503, json=refusal))
+    page.goto(f"{site.url}/dashboard")
+    expect(page.locator("section.trend")).to_have_text(
+        re.compile("No trend: the database is away"), timeout=SOON_MS
+    )
+    expect(page.locator("article")).to_have_count(4)
+    expect(page.get_by_role("alert")).to_be_hidden()
+    context.close()
+
+
 def test_what_is_open_and_focused_stays_so_when_figures_change(
     browser: Browser, site: Site, rows: list[tuple[str, dict[str, str]]]
 ) -> None:
@@ -296,6 +344,7 @@ def test_nothing_is_wider_than_the_screen_in_light_or_dark(
         visit.page.evaluate(
             "document.querySelectorAll('details').forEach((details) => { details.open = true; })"
         )
+        expect(visit.page.locator("svg.course").first).to_be_visible(timeout=SOON_MS)
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
         close(visit, site)
 

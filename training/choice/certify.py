@@ -77,18 +77,6 @@ def _above(base: Bools, final: Bools, bound: float) -> float:
     return above_p_value(mended, broken, len(base), bound)
 
 
-def rate_below_p_value(hits: int, n: int, bound: float) -> float:
-    """Exact one-sided test of "the rate is ``bound`` or more" (Clopper and Pearson 1934)."""
-    return 1.0 if n == 0 or bound <= 0.0 else 0.0 if bound > 1.0 else float(stats.binom.cdf(hits, n, bound))
-
-
-def rate_above_p_value(hits: int, n: int, bound: float) -> float:
-    """Exact one-sided test of "the rate is ``bound`` or less"."""
-    return (
-        1.0 if n == 0 or bound >= 1.0 else 0.0 if bound < 0.0 else float(stats.binom.sf(hits - 1, n, bound))
-    )
-
-
 def _tail(n: int, observed: int, changing: NDArray[np.float64], epsilon: float) -> NDArray[np.float64]:
     """Probability of at most ``observed`` more broken than mended rows, at a mean difference ``epsilon``.
 

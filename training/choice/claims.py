@@ -8,8 +8,8 @@
 
 A gap compares two independent groups. Its claim is a pair of claims about one group each, on either side of a
 constant that other rows fix: the groups' rates cannot move apart if one surely rises by more than the
-constant and the other surely by less. So every part is an exact test of one sample, and the p-value is the
-largest of the parts'.
+constant and the other surely by less. So every part is an exact test, and the p-value is the largest of the
+parts'.
 """
 
 from __future__ import annotations
@@ -22,13 +22,17 @@ from typing import Literal
 import numpy as np
 
 from evenhand.models.bundle.target import AttributeTarget, Target
-from evenhand.training.choice.certify import above_p_value, rate_above_p_value, rate_below_p_value
+from evenhand.training.choice.certify import SHARES, above_p_value
 from evenhand.training.choice.scorer import enough_rows, with_everyone
 from evenhand.training.data.dataset import Rows, Schema
 from evenhand.training.evaluation.targets import RateRows, cells_of, hits, rate_rows
 from evenhand.typing import Array, Bools, Floats, Ints
 
 NORMAL = NormalDist()
+LEAST_STAKE, LARGEST_STAKE = 0.01, 0.45
+"""Of a bet on differences from -2 to 2: below one half, so that wealth stays above 0."""
+BETTING = 1.5
+"""A bet needs about so many times the standard errors of a test that knows the distribution."""
 MOST_ROWS = 10**7
 """More rows than this are not worth naming."""
 
@@ -78,14 +82,14 @@ class Claims:
     Args:
         sample: The rows.
         target: What is aimed at, and what it may cost.
-        alpha: Level that the rows needed are for.
+        alpha: How often a certificate may be wrong; rows needed are for the first setting's share of it.
     """
 
     def __init__(self, sample: Sample, target: Target, alpha: float) -> None:
         order, certify, base = sample.order, sample.certify, sample.base
         self.order, self.certify = order, certify
         rows, schema = with_everyone(sample.rows, sample.schema)
-        self.target, self._alpha = target, alpha
+        self.target, self._level = target, alpha * SHARES[3][0]
         self.sides = [_Side(rows, schema, chosen, base, target) for chosen in (order, certify)]
         both = [(aim, rate) for aim, rate in self.sides[0].rates if self.sides[1].has(aim, rate)]
         self.worst = _worst(both, self.sides[0])
@@ -158,7 +162,7 @@ class Claims:
         """Rows in all with which a part of this margin would pass."""
         if part.margin <= 0.0 or part.n == 0:
             return None
-        n = (NORMAL.inv_cdf(1.0 - self._alpha) * max(part.spread, 1e-6) / part.margin) ** 2
+        n = (NORMAL.inv_cdf(1.0 - self._level) * max(part.spread, 1e-6) / part.margin) ** 2
         needed = int(np.ceil(n * rows / part.n))
         return needed if needed <= MOST_ROWS else None
 
@@ -280,30 +284,31 @@ def _widest(gap: _Gap, order: _Side, certify: _Side, predicted: Ints) -> _Gap | 
 def _stays_below(
     named: _Gap, other: _Gap, sides: tuple[_Side, _Side], predicted: tuple[Ints, Ints]
 ) -> list[_Part]:
-    """The other gap, corrected, is narrower than the named one was: each of four rates is on its side."""
-    order, certify = sides
+    """The other gap, corrected, is narrower than the named one was.
+
+    Four independent samples: rows are matched by chance, so that each match has one difference of gaps from
+    -2 to 2, and a bet on their mean is tested (Waudby-Smith and Ramdas 2024). Other rows fix the bet.
+    """
     rates = [named.high, named.low, other.high, other.low]
-    classes = [(order.base, certify.base)] * 2 + [predicted] * 2
-    first = [order.hits(named.aim, rate, of[0]) for rate, of in zip(rates, classes, strict=True)]
-    tests = [certify.hits(named.aim, rate, of[1]) for rate, of in zip(rates, classes, strict=True)]
-    shares = [float(of.mean()) for of in first]
-    slack = (shares[0] - shares[1]) - (shares[2] - shares[3])
-    spreads = np.array(
-        [np.sqrt(s * (1 - s) + 1e-3) / np.sqrt(len(t)) for s, t in zip(shares, tests, strict=True)]
-    )
-    # Each rate may be off by its share of the slack, in proportion to its standard error.
-    step = slack * spreads / spreads.sum()
-    signs = (1.0, -1.0, -1.0, 1.0)
-    return [
-        _rate_part(test, share - sign * part, sign)
-        for test, share, part, sign in zip(tests, shares, step, signs, strict=True)
-    ]
+    bets = []
+    for side, classes in zip(sides, predicted, strict=True):
+        answers = [side.base, side.base, classes, classes]
+        samples = [side.hits(named.aim, rate, of) for rate, of in zip(rates, answers, strict=True)]
+        bets.append(_matched(samples))
+    ordering, tested = bets
+    mean, spread = float(ordering.mean()), float(ordering.std())
+    stake = float(np.clip(mean / max(mean**2 + spread**2, 1e-6), LEAST_STAKE, LARGEST_STAKE))
+    p = float(np.exp(min(0.0, -np.log1p(stake * tested).sum())))
+    return [_Part(p, float(tested.mean()), float(tested.std()) * BETTING, len(tested))]
 
 
-def _rate_part(test: Ints, bound: float, sign: float) -> _Part:
-    above = sign > 0
-    p = (rate_above_p_value if above else rate_below_p_value)(int(test.sum()), len(test), bound)
-    return _Part(p, sign * (float(test.mean()) - bound), float(test.std()), len(test))
+def _matched(samples: Sequence[Ints]) -> Ints:
+    """First minus second minus third plus fourth, of as many rows of each as the smallest has."""
+    n = min(map(len, samples))
+    rng = np.random.default_rng(0)
+    high, low, other_high, other_low = (rng.permutation(of)[:n] for of in samples)
+    matched: Ints = high - low - other_high + other_low
+    return matched
 
 
 def _mean_above(change: Ints, bound: float) -> _Part:

@@ -22,6 +22,7 @@ from evenhand.training.choice.candidates import (
 )
 from evenhand.training.choice.certify import SHARES, fallback
 from evenhand.training.choice.claims import Claim, Claims, PassChance, Sample
+from evenhand.training.choice.program import RateProblem, offsets
 from evenhand.training.choice.scorer import TargetScorer
 from evenhand.training.choice.search import Objective, SearchSpace, search
 from evenhand.training.correctors.interface import CorrectorMethod
@@ -232,9 +233,31 @@ class Chooser:
         )
 
     def _search(self, order: Ints, objective: Objective) -> tuple[float, Setting]:
+        return search(self.space(order), objective, self._starts(order))[0]
+
+    def _starts(self, order: Ints) -> list[Setting]:
+        """No offset, and where rates are aimed at, what linear programs say of each attribute."""
         attributes, classes = self.risk.shape[1], len(self.schema.labels)
-        start = Setting(0.0, (learnt_level(self.config),) * attributes, ((0.0,) * classes,) * attributes)
-        return search(self.space(order), objective, [start])[0]
+        levels = (learnt_level(self.config),) * attributes
+        none = (0.0,) * classes
+        starts = [Setting(0.0, levels, (none,) * attributes)]
+        if not self.method.decides:
+            return starts
+        programs = [self._program(name, column, order) for column, name in enumerate(self.schema.gated)]
+        for place in range(max(map(len, programs))):
+            of_attributes = tuple(of[place] if of else none for of in programs)
+            starts.append(Setting(0.0, levels, of_attributes))
+        return starts
+
+    def _program(self, attribute: str, column: int, order: Ints) -> list[tuple[float, ...]]:
+        """The linear programs' offsets for one attribute that rates are aimed at."""
+        aim = self.target.of(attribute)
+        if aim is None or not aim.is_gap:
+            return []
+        logits = self.material.features.base_logits[order]
+        favourable = np.isin(self.schema.labels, self.schema.favourable)
+        problem = RateProblem(logits, self.risk[order, column], favourable, aim.measure)
+        return offsets(problem, self.material.seed)
 
     def _never(self) -> Setting:
         return untouched(self.risk.shape[1], len(self.schema.labels))

@@ -31,6 +31,8 @@ from evenhand.typing import Array, Bools, Floats, Ints
 NORMAL = NormalDist()
 LEAST_STAKE, LARGEST_STAKE = 0.01, 0.45
 """Of a bet on differences from -2 to 2: below one half, so that wealth stays above 0."""
+FEW_CHANGES = 4
+"""Changes that a sample without any may hide."""
 BETTING = 1.5
 """A bet needs about so many times the standard errors of a test that knows the distribution."""
 MOST_ROWS = 10**7
@@ -156,7 +158,10 @@ class Claims:
     ) -> Claim:
         """A claim of all its parts; the weakest one decides."""
         weakest = max(parts, key=lambda part: part.p)
-        return Claim(kind, said, weakest.p, weakest.margin, self._needed(weakest, rows))
+        needed = self._needed(weakest, rows)
+        if needed is not None and weakest.p > self._level:
+            needed = max(needed, rows + 1)  # the normal approximation may say that these rows would do
+        return Claim(kind, said, weakest.p, float(weakest.margin), needed)
 
     def _needed(self, part: _Part, rows: int) -> int | None:
         """Rows in all with which a part of this margin would pass."""
@@ -255,11 +260,14 @@ def _narrows(gap: _Gap, order: _Side, certify: _Side, predicted: Ints, tested: I
 
 def _between(first: Ints, second: Ints, tests: Sequence[Ints]) -> float:
     """The constant that both means are as many standard errors away from, judged on the rows that order."""
-    spreads = [
-        (float(of.std()) + 1e-3) / np.sqrt(len(test)) for of, test in zip((first, second), tests, strict=True)
-    ]
+    spreads = [_spread(of) / np.sqrt(len(test)) for of, test in zip((first, second), tests, strict=True)]
     weight = spreads[0] / sum(spreads)
     return float((1 - weight) * first.mean() + weight * second.mean())
+
+
+def _spread(of: Ints) -> float:
+    """Standard deviation of a row, as if a few more had changed: of none that did, some may on other rows."""
+    return float(np.sqrt(of.var() + FEW_CHANGES / len(of)))
 
 
 def _widest(gap: _Gap, order: _Side, certify: _Side, predicted: Ints) -> _Gap | None:

@@ -4,144 +4,122 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tiny_model import tiny_base
+from population import Population, chooser
 
-from evenhand.models.network.backbones import SplitModel
-from evenhand.models.network.gated_lora import ConditionalLora
-from evenhand.training.choice import candidates, select
-from evenhand.training.choice.candidates import LEVELS, NEVER, STRENGTHS, CellScorer, Cuts, Setting
-from evenhand.training.data.dataset import Rows, Schema
-from evenhand.training.learning.config import CorrectionConfig
-from evenhand.training.learning.features import Features, Material
+from evenhand.training.choice import select
+from evenhand.training.choice.claims import Claim
+from evenhand.training.choice.scorer import TargetScorer
+from evenhand.training.choice.select import Choice, Chooser, SettingTrial, refusal_of
+from evenhand.training.learning.config import TargetConfig
 
-ROWS = 6000
-SCHEMA = Schema(("no", "yes"), ("yes",), {"team": ("none", "a")})
+BIASED = Population(shift=1.2)
+LOOSE = TargetConfig("equalized-odds", max_loss=0.01, max_cell_loss=None)
 
 
-class FixedPredictions(candidates.PredictionTable):
-    """Predictions of a corrected model, the same at every setting."""
-
-    def __init__(self, answers: np.ndarray, base: np.ndarray) -> None:
-        self._bits = np.array([1])
-        self._predicted = np.stack([np.stack([base, answers], axis=1)] * len(STRENGTHS))
-
-
-def chooser(mends: float, harms: float = 0.0, seed: int = 0, useless: bool = False) -> select.Chooser:
-    """A base right for 80 % of the rows and half of team a's "no" rows; a detector that sees the team."""
-    rng = np.random.default_rng(seed)
-    team, labels = (rng.random(ROWS) < 0.2).astype(int), rng.integers(0, 2, ROWS)
-    right = rng.random(ROWS) < np.where((team == 1) & (labels == 0), 0.5, 0.8)
-    base = np.where(right, labels, 1 - labels)
-    split = np.array(["train", "held", "tune", "val", "test"])[rng.integers(0, 5, ROWS)]
-    rows = Rows([""] * ROWS, labels, {"team": team}, split, np.arange(ROWS))
-    improved = np.where((team == 1) & ~right & (rng.random(ROWS) < mends), labels, base)
-    answers = np.where((team == 0) & (rng.random(ROWS) < harms), 1 - labels, improved)
-    risk = rng.random(ROWS) if useless else np.where(team == 1, 0.9, 0.1) + 0.05 * rng.random(ROWS)
-    logits = np.eye(2, dtype=np.float32)[base]
-    features = Features(np.zeros((ROWS, 1), np.float32), np.arange(ROWS + 1), logits, logits)
-    material = Material(features, rows, SCHEMA, 0)
-    empty = ConditionalLora(SplitModel(tiny_base(), 2), ("team",))
-    never = np.zeros((ROWS, 1), np.float32)
-    made = select.Chooser(empty, material, never, team[:, None], rows.all()[:0])
-    made.risk, made.cuts = (
-        risk[:, None].astype(np.float32),
-        Cuts(risk[:, None].astype(np.float32), team[:, None], rows),
-    )
-    made._table, made._place, made._chosen = FixedPredictions(answers, base), np.arange(ROWS), np.arange(ROWS)
-    return made
-
-
-def choose(made: select.Chooser, **changes: float) -> select.Choice:
+def choose(made: Chooser, certificate: bool = True) -> Choice:
     rows = made.rows
-    return made.choose(rows.of("tune"), rows.of("val"), replace(CorrectionConfig(epsilon=0.01), **changes))
+    if not certificate:
+        return made.choose(rows.of("tune", "val"), None, 0.05)
+    return made.choose(rows.of("tune"), rows.of("val"), 0.05)
 
 
 def test_a_correction_that_helps_is_certified() -> None:
-    choice = choose(chooser(mends=0.6))
+    choice = choose(chooser(BIASED, 9000, 0, LOOSE))
     assert choice.certified
     assert choice.helps(0)
-    assert choice.worst_cell == ("team", "a", "no") or choice.worst_cell == ("team", "any but none", "no")
-    assert all(trial.loss_p < 0.05 and trial.gain_p < 0.05 for trial in choice.trials if trial.certified)
+    assert choice.named is not None
+    assert choice.refusal == ()
+    passed = next(trial for trial in choice.trials if trial.certified)
+    assert passed.setting == choice.setting
+    assert all(claim.p <= 0.05 for claim in passed.claims)
+    assert {claim.kind for claim in passed.claims} == {"target", "accuracy"}
     plain = choice.plain()
-    assert plain["settings_in_order"] == choice.tried
     assert len(plain["trials"]) == len(choice.trials)
+    assert plain["rows"] == 3000
 
 
-def test_a_correction_that_does_nothing_or_harm_is_off() -> None:
-    for made in (chooser(mends=0.0), chooser(mends=0.6, harms=0.4, useless=True)):
-        choice = choose(made)
+def test_settings_are_tried_from_the_highest_aim_down() -> None:
+    trials = choose(chooser(BIASED, 3000, 1, replace(LOOSE, max_loss=0.002))).trials
+    values = [trial.value for trial in trials]
+    assert values == sorted(values, reverse=True)
+    assert len({trial.setting for trial in trials}) == len(trials)
+
+
+def test_without_a_gap_or_a_detector_nothing_is_corrected_and_the_reason_is_said() -> None:
+    for population in (Population(shift=0.0), Population(shift=1.2, sees=0.0)):
+        choice = choose(chooser(population, 1500, 3, replace(LOOSE, max_loss=0.001)))
         assert not choice.certified
         assert not choice.helps(0)
         assert choice.setting.levels == (0.0,)
+        assert choice.refusal
 
 
-def test_a_useless_detector_is_certified_in_few_of_many_trials() -> None:
-    certified = [
-        choose(chooser(mends=0.0, harms=0.02, seed=seed, useless=True)).certified for seed in range(40)
-    ]
-    assert np.mean(certified) <= 0.05
-
-
-def test_without_a_certificate_the_first_in_order_is_taken_and_nothing_is_claimed() -> None:
-    made = chooser(mends=0.6)
-    choice = made.choose(made.rows.of("tune", "val"), None, CorrectionConfig())
+@pytest.mark.parametrize("measure", ["worst-cell", "equal-opportunity", "demographic-parity"])
+def test_without_a_certificate_the_best_within_the_limits_is_taken(measure: str) -> None:
+    target = TargetConfig(measure, max_loss=0.003, max_cell_loss=0.05)  # type: ignore[arg-type]
+    made = chooser(BIASED, 3000, 0, target)
+    choice = choose(made, certificate=False)
     assert choice.helps(0)
     assert not choice.certified
     assert choice.trials == ()
+    rows = made.rows.of("tune", "val")
+    scorer = TargetScorer(made.rows, made.schema, rows, made.base[rows], made.target)
+    predicted = made.predict(choice.setting, rows)
+    assert scorer.accuracy_loss(predicted) <= 0.003 + 1e-9
+    assert max(scorer.cell_losses(predicted)) <= 0.05 + 1e-9
+    assert scorer.value(predicted) == pytest.approx(choice.value)
+    assert choice.value > scorer.value(made.base[rows])
 
 
 def test_no_test_row_decides() -> None:
-    made = chooser(mends=0.6)
+    made = chooser(BIASED, 1500, 0, LOOSE)
     before = choose(made)
     test = made.rows.of("test")
     made.rows.labels[test] = 1 - made.rows.labels[test]
     assert choose(made) == before
 
 
-def test_a_setting_may_not_cost_more_than_was_allowed() -> None:
-    made = chooser(mends=0.6, harms=0.5, useless=True)
-    tune = made.rows.of("tune")
-    floor = (made.base[tune] == made.rows.labels[tune]).mean()
-    for setting in made.order(tune, 0.0):
-        assert (made.predict(setting, tune) == made.rows.labels[tune]).mean() >= floor - 1e-9
+def test_rows_below_the_threshold_keep_the_base_answer() -> None:
+    made = chooser(BIASED, 3000, 0, LOOSE)
+    choice = choose(made, certificate=False)
+    rows = made.rows.all()
+    moved = made.predict(choice.setting, rows) != made.base
+    assert moved.any()
+    assert (made.risk[moved, 0] >= choice.thresholds[0]).all()
 
 
-@pytest.mark.parametrize("level", LEVELS)
-def test_a_level_flags_that_multiple_of_the_members(level: float) -> None:
-    made = chooser(mends=0.5)
-    held = made.rows.of("held", "tune")
-    threshold = made.cuts.thresholds((level,))[0]
-    share = (made.risk[held, 0] >= threshold).mean()
-    assert share == pytest.approx(level * made.cuts.shares[0], abs=0.002)
-    assert made.cuts.thresholds((0.0,)) == (NEVER,)
+def claim(kind: str, p: float, margin: float, needed: int | None) -> Claim:
+    return Claim(kind, f"{kind} holds", p, margin, needed)  # type: ignore[arg-type]
 
 
-def test_settings_are_all_combinations_but_never() -> None:
-    settings = candidates.settings(2)
-    assert len(settings) == len(set(settings)) == len(STRENGTHS) * ((len(LEVELS) + 1) ** 2 - 1)
-    assert Setting(1.0, (0.0, 1.0)) in settings
-
-
-def test_small_cells_do_not_decide_and_no_attribute_means_everyone() -> None:
-    made = chooser(mends=0.5)
-    few = made.rows.of("val")[:40]
-    scorer = CellScorer(made.rows, SCHEMA, few, made.base[few], 0.0)
-    assert all(cell.sum() >= 30 for cell in scorer.members)
-    everyone = CellScorer(
-        made.rows, replace(SCHEMA, groups={}), made.rows.of("val"), made.base[made.rows.of("val")], 0.0
+def test_a_refusal_says_no_effect_too_costly_or_too_few_rows() -> None:
+    made = chooser(BIASED, 1500, 0, LOOSE)
+    setting = made._never()
+    claims = (
+        claim("target", 0.6, -0.01, None),
+        claim("accuracy", 0.5, -0.001, None),
+        claim("cells", 0.2, 0.01, 5000),
     )
-    assert everyone.names == [("everyone", "everyone", "no"), ("everyone", "everyone", "yes")]
+    reasons = refusal_of((SettingTrial(setting, claims, False, 0.0),), 0.05)
+    assert [reason.split(":")[0] for reason in reasons] == ["no effect", "too costly", "too few rows"]
+    assert "about 5,000 validation rows" in reasons[2]
+    assert "no setting" in refusal_of((), 0.05)[0]
 
 
-def test_where_attributes_of_tuning_rows_are_hidden_half_of_the_validation_rows_order() -> None:
-    made = chooser(mends=0.5)
-    order, certify = select.choice_rows(made.material, True)
-    assert np.array_equal(order, made.rows.of("tune"))
-    assert np.array_equal(certify, made.rows.of("val"))
-    hidden = made.rows.groups["team"].copy()
-    hidden[made.rows.of("train", "held", "tune")] = -1
-    blind = replace(made.material, rows=replace(made.rows, groups={"team": hidden}))
-    order, certify = select.choice_rows(blind, True)
+def test_ordering_rows_are_a_third_and_hidden_attributes_move_more_of_them() -> None:
+    made = chooser(BIASED, 3000, 0, LOOSE)
+    material = made.material
+    few = material.rows.split.copy()
+    few[material.rows.of("tune")[300:]] = "train"
+    material = replace(material, rows=replace(material.rows, split=few))
+    order, certify = select.choice_rows(material, True)
+    assert certify is not None
     assert not set(order) & set(certify)
-    assert set(order) | set(certify) == set(made.rows.of("tune", "val"))
+    assert len(order) == pytest.approx((300 + 1000) / 3, abs=1)
+    assert set(order) | set(certify) == set(material.rows.of("tune", "val"))
+    hidden = material.rows.groups["sex"].copy()
+    hidden[material.rows.of("train", "tune")] = -1
+    blind = replace(material, rows=replace(material.rows, groups={"sex": hidden}))
+    seen = np.isin(select.choice_rows(blind, True)[0], material.rows.of("val")).sum()
+    assert seen == pytest.approx(1000 / 3, abs=1)
     assert select.choice_rows(blind, False)[1] is None

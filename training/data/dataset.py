@@ -190,8 +190,7 @@ def _left_out(
     names = split[strange].str.slice(0, 40)
     few = names.nunique() <= FEW_SPLITS
     reasons[strange] = f"{columns.split} is " + names if few else f"{columns.split} is no split"
-    labels = table[columns.label]
-    reasons[labels.isna() | (labels.astype(str) == "")] = "no label"
+    reasons[~_labelled(table[columns.label])] = "no label"
     return reasons
 
 
@@ -229,20 +228,26 @@ def hold_out(rows: Rows, share: float, seed: int) -> Rows:
 
 
 def _split(table: pd.DataFrame, columns: Columns, seed: int) -> pd.Series[str]:
-    """The split column, or a 70/15/15 split that keeps label shares."""
+    """The split column, or a 70/15/15 split of the rows with a label that keeps the labels' shares."""
     if columns.split:
         return table[columns.split].astype(str)
-    indices, labels = np.arange(len(table)), table[columns.label].astype(str).to_numpy()
+    labels = table[columns.label].astype(str).to_numpy()
+    indices = np.flatnonzero(_labelled(table[columns.label]).to_numpy())
     try:
-        train, rest = train_test_split(indices, test_size=0.3, random_state=seed, stratify=labels)
+        train, rest = train_test_split(indices, test_size=0.3, random_state=seed, stratify=labels[indices])
         val, _ = train_test_split(rest, test_size=0.5, random_state=seed, stratify=labels[rest])
     except ValueError as error:
         raise DataError(
-            f"cannot split {len(table)} rows by label ({error}); give --split a column"
+            f"cannot split {len(indices)} rows by label ({error}); give --split a column"
         ) from error
     split = np.full(len(table), "test", dtype=object)
     split[train], split[val] = "train", "val"
     return pd.Series(split, index=table.index)
+
+
+def _labelled(labels: pd.Series[str]) -> pd.Series[bool]:
+    """Per row whether it has a label."""
+    return labels.notna() & (labels.astype(str) != "")
 
 
 def _favourable(labels: tuple[str, ...], columns: Columns) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from sklearn.model_selection import train_test_split
 from evenhand.models.bundle.manifest import MAX_ATTRIBUTES, MAX_GROUPS, Name, Value
 from evenhand.training.data.columns import Columns
 from evenhand.training.data.items import item_columns, items_of
+from evenhand.training.data.kinds import MISSING
 from evenhand.training.data.roles import ColumnRole, features_of, roles_of
 from evenhand.typing import Bools, Ints
 
@@ -30,7 +31,6 @@ FEW_LABELS = 20
 FEW_SPLITS = 10
 """Up to so many values of a split column are named where they are none of the splits."""
 UNKNOWN = -1
-MISSING = {"", "nan", "none given", "unknown", "<na>"}
 
 
 class DataError(ValueError):

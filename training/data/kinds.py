@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -15,6 +16,8 @@ from evenhand.typing import Ints
 
 Kind = Literal["number", "category", "text", "date", "id", "empty"]
 
+MISSING = {"", "nan", "none given", "unknown", "<na>"}
+"""Strings that mean that a row's group is not known."""
 FEW_ROWS = 20
 """With fewer rows, values that all differ say nothing of a column."""
 NEARLY_ALL = 0.95
@@ -62,14 +65,19 @@ class ColumnValues:
     """``(values,)`` the different values as strings."""
 
     @classmethod
-    def of(cls, column: pd.Series[str]) -> ColumnValues:
-        """The values of a column of a table; those of :data:`GONE` are none."""
+    def of(cls, column: pd.Series[str], gone: Collection[str] = GONE) -> ColumnValues:
+        """The values of a column of a table.
+
+        Args:
+            column: The column, with its name.
+            gone: Strings that are no value, in lower case.
+        """
         try:
             codes, values = pd.factorize(column)
         except TypeError:  # lists and objects, which cannot be compared
             codes, values = pd.factorize(column.astype(str).where(column.notna()))
         stripped = pd.Series([str(value).strip() for value in values], dtype=str)
-        again, texts = pd.factorize(stripped.where(~stripped.str.lower().isin(GONE)))
+        again, texts = pd.factorize(stripped.where(~stripped.str.lower().isin(list(gone))))
         return cls(
             name=str(column.name),
             dtype=str(column.dtype),

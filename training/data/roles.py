@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from evenhand.training.data.columns import Columns
-from evenhand.training.data.kinds import ColumnValues, Kind, kind_of, names_rows
+from evenhand.training.data.kinds import MISSING, ColumnValues, Kind, kind_of, names_rows
 from evenhand.training.data.leaks import leaks
 
 FEATURE, DROPPED = "feature", "dropped"
@@ -44,7 +44,7 @@ def roles_of(table: pd.DataFrame, columns: Columns) -> tuple[ColumnRole, ...]:
         columns: Those with a meaning. Without ``features`` a table's features are chosen here.
     """
     outcomes = _outcomes(table, columns) if columns.task == "table" and not columns.features else []
-    return tuple(_role_of(ColumnValues.of(table[name]), columns, outcomes) for name in table.columns)
+    return tuple(_role_of(_values(table[name], columns), columns, outcomes) for name in table.columns)
 
 
 def features_of(roles: Sequence[ColumnRole]) -> tuple[str, ...]:
@@ -68,7 +68,16 @@ def roles_as_text(roles: Sequence[ColumnRole]) -> str:
 
 def _outcomes(table: pd.DataFrame, columns: Columns) -> list[ColumnValues]:
     """What a feature must not say: the label, and the attributes."""
-    return [ColumnValues.of(table[name]) for name in (columns.label, *columns.attributes)]
+    return [_values(table[name], columns) for name in (columns.label, *columns.attributes)]
+
+
+def _values(column: pd.Series[str], columns: Columns) -> ColumnValues:
+    """A column's values. What is missing depends on its role: "none" may be a label or a group."""
+    if column.name in columns.attributes:
+        return ColumnValues.of(column, MISSING)
+    if column.name in (columns.label, columns.split, columns.text, columns.text_pair):
+        return ColumnValues.of(column, {""})
+    return ColumnValues.of(column)
 
 
 def _role_of(values: ColumnValues, columns: Columns, outcomes: Sequence[ColumnValues]) -> ColumnRole:

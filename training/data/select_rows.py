@@ -16,9 +16,10 @@ from evenhand.models.bundle.encoders.table import TableEncoder
 from evenhand.models.bundle.inputs import Encoded, Encoder, InputError
 from evenhand.models.bundle.manifest import Manifest
 from evenhand.training.data.attributes import with_intersections
-from evenhand.training.data.dataset import MISSING, SPLITS, UNKNOWN, DataError, Rows, Schema
+from evenhand.training.data.dataset import SPLITS, UNKNOWN, DataError, Rows, Schema
 from evenhand.training.data.fit_split import splits_of_fit
 from evenhand.training.data.items import feature_item, image_bytes
+from evenhand.training.data.kinds import MISSING
 from evenhand.training.data.table import Refused, Table, Values
 
 MOST_GROUPS = 64

@@ -50,6 +50,13 @@ def test_named_features_are_features_whatever_they_are(table: pd.DataFrame) -> N
     assert (of["hours"].role, of["hours"].why) == ("dropped", "not named with --feature")
 
 
+def test_none_is_a_label_or_a_group_and_no_value_of_a_feature() -> None:
+    answers = ["none", "some"] * 50
+    table = pd.DataFrame({"income": answers, "sex": answers[::-1], "school": answers, "split": "train"})
+    missing = {role.name: role.missing for role in roles_of(table, COLUMNS)}
+    assert missing == {"income": 0.0, "sex": 0.0, "school": 0.5, "split": 0.0}
+
+
 def test_a_model_of_texts_reads_its_texts_alone() -> None:
     columns = Columns("text", "label", ("team",), "split", task="pair", text_pair="other")
     roles = {role.name: role for role in roles_of(pair_table(100), columns)}

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from evenhand.cli.fit import fit
 from evenhand.models.bundle.bundle import DECISIONS, SPLIT, load
 from evenhand.models.bundle.runtime_onnx import GraphRunner
+from evenhand.reports.evaluation_page import html
 from evenhand.service.app import create_app
 from evenhand.service.settings import Settings
 from evenhand.training.data.dataset import DataError
@@ -199,6 +200,7 @@ def test_the_rows_that_a_fit_never_saw_can_be_evaluated(bundle: Path, place: Pat
         **{"in_file": 900, "judged": 180, "refused": 0, "left_out": {"train": 540, "val": 180}},
     }
     assert result["data"]["split_of_fit"]
+    assert "those that the fit itself put into test." in " ".join(html(result).split())
     stored = json.loads((bundle / "evaluation/evaluation.json").read_text())["test"]
     assert result["figures"]["accuracy"] == stored["accuracy"]
     table.iloc[::-1].to_csv(place / "turned.csv", index=False)

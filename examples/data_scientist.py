@@ -37,13 +37,13 @@ def main() -> None:
     columns = ["--label", "repaid", "--favourable", "yes", "--attribute", "sex", "--reference", "sex=Male"]
     # Without a certificate the best setting is taken; run such a bundle in shadow mode before it decides.
     evenhand("fit", "--task", "table", "--data", "loans.csv", *columns, "--no-certificate", "--out", "loans")
-    evenhand("evaluate", "loans", "--data", "loans.csv", "--out", "report.html", "--json", "report.json")
+    files = ["--out", "report.html", "--json", "report.json"]
+    evenhand("evaluate", "loans", "--data", "loans.csv", "--split", "test", *files)
     with open("report.json") as file:
         accuracy = json.load(file)["figures"]["accuracy"]
-    change = accuracy["difference"]
     for side in ("base", "final"):
         print(f"accuracy, {side}: {accuracy[side]['value']:.3f} (n {accuracy[side]['n']})")
-    print(f"answers mended: {change['mended']}, broken: {change['broken']}; see report.html")
+    print("answers mended: {mended}, broken: {broken}; see report.html".format_map(accuracy["difference"]))
 
 
 if __name__ == "__main__":

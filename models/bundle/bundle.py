@@ -25,6 +25,8 @@ REFERENCE = "reference.json"
 CARD = "MODEL_CARD.md"
 DECISIONS = "evaluation/decisions.csv"
 EVALUATION = "evaluation/evaluation.json"
+SPLIT = "evaluation/split.csv"
+"""The split of every row of the table that the bundle was fitted on, by its number from 0; no content."""
 SWAPS = "preprocess/swaps.json"
 """Terms to swap in texts, where the bundle brings them."""
 REQUIRED = (DETECTOR, REFERENCE, CARD)
@@ -54,6 +56,8 @@ class Bundle:
     """All figures as JSON; empty where the bundle has none."""
     swaps: bytes = b""
     """Terms of groups as JSON, for checks that swap them; empty where the bundle has none."""
+    split: bytes = b""
+    """:data:`SPLIT`; empty where the bundle has none."""
 
 
 def adapter_file(attribute: str) -> str:
@@ -127,7 +131,7 @@ def load(path: Path | str) -> Bundle:
     _refuse_unlisted(path, manifest)
     parts = {name: contents[name] for name in model} if GRAPH not in model else {}
     graph = b"" if parts else contents[GRAPH]
-    more = contents.get(EVALUATION, b""), contents.get(SWAPS, b"")
+    more = (contents.get(name, b"") for name in (EVALUATION, SWAPS, SPLIT))
     return Bundle(path, manifest, digest, graph, contents[preprocess], contents[REFERENCE], parts, *more)
 
 

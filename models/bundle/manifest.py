@@ -226,6 +226,21 @@ class Graph(_Frozen):
         return self
 
 
+class Column(_Frozen):
+    """A column of the table that a bundle was fitted on; never a value of it."""
+
+    name: str
+    """As the table has it."""
+    role: str
+    """What it was for, such as ``label``, ``attribute``, ``feature`` or ``dropped``."""
+    kind: Literal["number", "category", "text", "date", "id", "empty"]
+    """What its values look like; ``id`` names rows."""
+    missing: float
+    """Share of rows without a value."""
+    why: str
+    """Why it was dropped; empty otherwise."""
+
+
 class Provenance(_Frozen):
     """Where the bundle comes from."""
 
@@ -241,6 +256,10 @@ class Provenance(_Frozen):
     """Of the table that it was fitted on."""
     rows: dict[str, int]
     """How many rows each split had."""
+    left_out: dict[str, int] = {}
+    """How many rows of the table are in no split, by reason."""
+    columns: list[Column] = []
+    """Every column of the table; bundles of earlier versions do not say it."""
     seed: int
     """Of all that was drawn."""
     settings: dict[str, Any]

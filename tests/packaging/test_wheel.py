@@ -171,7 +171,8 @@ def test_it_fits_a_tiny_table(run: Run, tmp_path: Path) -> None:
             hours, sex = draw.uniform(10, 60), draw.choice(("Female", "Male"))
             writer.writerow((round(hours, 1), draw.randint(18, 80), sex, "high" if hours > 35 else "low"))
     options = ("--task", "table", "--label", "income", "--attribute", "sex", "--reference", "sex=Male")
-    columns = ("--feature", "hours", "--feature", "age", "--epochs", "1", "--no-certificate")
+    columns = ("--feature", "hours", "--feature", "age", "--favourable", "high")
+    columns += ("--epochs", "1", "--no-certificate")
     data = ("--data", str(tmp_path / "people.csv"), "--out", str(tmp_path / "bundle"))
     answer = run(*COMMAND, "fit", *data, *options, *columns, OMP_NUM_THREADS="1")
     assert answer.returncode == 0, answer.stdout + answer.stderr

@@ -88,7 +88,7 @@ def causal(path: Path, table: Table, graph_file: Path, query: CausalQuery) -> di
     decider = Decider(bundle)
     drawn = read_graph(graph_file)
     graph = relevant(drawn, query.attribute, table.columns, decider.features.names)
-    chosen, left_out = of_split(table, input_columns(table, bundle.manifest, query.columns))
+    chosen, left_out = of_split(table, input_columns(table, bundle, query.columns))
     prepared = prepare([values for _, values in chosen], decider, list(graph), query.attribute)
     rows = prepared.rows
     if len(rows) > query.rows:

@@ -74,7 +74,7 @@ def flip(path: Path, table: Table, selection: RowSelection, terms: Path = PACKAG
     bundle = bundles.load(path)
     encoder = make_encoder(bundle.preprocess, bundle.manifest.input)
     swapper = swapper_for(bundle, encoder, terms, selection.attributes)
-    columns = input_columns(table, bundle.manifest, selection)
+    columns = input_columns(table, bundle, selection)
     swapped = _swap(table, columns, bundle.manifest, encoder, swapper)
     if not swapped.pairs:
         raise DataError(

@@ -25,6 +25,7 @@ class Columns:
     images: str | None = None
     """Folder of the image files."""
     features: tuple[str, ...] = ()
-    """Columns of a table to learn from; by default all columns without another meaning."""
+    """Columns of a table to learn from; by default all columns without another meaning, but none that names
+    rows, holds dates, or says the label: :func:`evenhand.training.data.roles.roles_of`."""
     favourable: tuple[str, ...] = ()
-    """Labels that are good for the person; by default the first label in sorted order."""
+    """Labels that are good for the person. There is no default: a wrong guess turns every figure round."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +16,21 @@ from sklearn.model_selection import train_test_split
 
 from evenhand.models.bundle.manifest import MAX_ATTRIBUTES, MAX_GROUPS, Name, Value
 from evenhand.training.data.columns import Columns
-from evenhand.training.data.items import items_of
-from evenhand.typing import Ints
+from evenhand.training.data.items import item_columns, items_of
+from evenhand.training.data.kinds import MISSING
+from evenhand.training.data.roles import ColumnRole, features_of, roles_of
+from evenhand.typing import Bools, Ints
 
 SPLITS = ("train", "val", "test")
 HELD, TUNE = "held", "tune"
 """Training rows that the base does not learn from: the correction learns on one, is tuned on the other."""
 LEARNT = ("train", HELD, TUNE)
 """All rows that a method without a frozen base may learn from."""
+FEW_LABELS = 20
+"""So many labels are listed in an error."""
+FEW_SPLITS = 10
+"""Up to so many values of a split column are named where they are none of the splits."""
 UNKNOWN = -1
-MISSING = {"", "nan", "none given", "unknown", "<na>"}
 
 
 class DataError(ValueError):
@@ -60,6 +65,8 @@ class Schema:
     """Groups of each evaluated attribute, the reference first."""
     gates: dict[str, tuple[str, ...]] | None = None
     """Groups of the attributes with a detector and an adapter; ``None`` if all evaluated ones have both."""
+    columns: tuple[ColumnRole, ...] = ()
+    """What each column of the table is for; empty where no table was read for learning."""
 
     @property
     def attributes(self) -> tuple[str, ...]:
@@ -86,6 +93,8 @@ class Rows:
     """``(rows,)`` of :data:`SPLITS`."""
     row: Ints
     """``(rows,)`` position in the source file, counted from 0."""
+    left_out: dict[str, int] = field(default_factory=dict)
+    """Rows of the source file that are not among these: how many, by reason."""
 
     def __len__(self) -> int:
         return len(self.items)
@@ -100,37 +109,89 @@ class Rows:
 
 
 def from_table(table: pd.DataFrame, columns: Columns, seed: int) -> tuple[Rows, Schema]:
-    """Turn a table into rows; rows without input, label or split are left out.
+    """Turn a table into rows; rows without input, label or split are left out and counted.
 
     Raises:
-        DataError: no row is left, a group or label is missing, or a name does not fit a manifest.
+        DataError: a column is missing, no favourable label is named, no row is left, a group or label is
+            missing, or a name does not fit a manifest.
     """
+    _check_columns(table, columns)
+    table = table.reset_index(drop=True)
     split = _split(table, columns, seed)
-    items, readable = items_of(table, columns)
-    usable = (
-        pd.Series(readable, index=table.index)
-        & table[columns.label].notna()
-        & (table[columns.label].astype(str) != "")
-        & split.isin(SPLITS)
-    )
+    roles = roles_of(table, columns)
+    items, readable = items_of(table, _with_features(columns, roles))
+    left_out = _left_out(table, columns, split, readable)
+    usable = left_out == ""
     if not usable.any():
         raise DataError(f"no row has an input, a label and a split of {', '.join(SPLITS)}")
     kept, split = table[usable], split[usable]
     labels = tuple(sorted(kept[columns.label].astype(str).unique()))
-    schema = Schema(labels, _favourable(labels, columns), _groups(kept, columns))
+    groups = _groups(kept, columns)
+    schema = Schema(labels, _favourable(labels, columns), groups, columns=roles)
     _check_names(schema)
-    groups = {name: _indices(kept[name], schema.groups[name]) for name in columns.attributes}
     codes = {label: index for index, label in enumerate(labels)}
     places = np.flatnonzero(usable.to_numpy())
+    reasons = left_out[~usable].value_counts()
     rows = Rows(
         items=[items[place] for place in places],
         labels=np.array([codes[str(label)] for label in kept[columns.label]], dtype=np.int64),
-        groups=groups,
+        groups={name: _indices(kept[name], groups[name]) for name in columns.attributes},
         split=split.to_numpy(dtype=str),
         row=places,
+        left_out={str(reason): int(count) for reason, count in reasons.items()},
     )
     _check(rows, schema)
     return rows, schema
+
+
+def _check_columns(table: pd.DataFrame, columns: Columns) -> None:
+    """Refuse columns that are missing or of two meanings, and labels of which none is called favourable."""
+    names = (*item_columns(columns), columns.label, *columns.attributes, columns.split)
+    absent = [name for name in names if name is not None and name not in table.columns]
+    if absent:
+        raise DataError(
+            f"the table has no column {', '.join(absent)}; it has {', '.join(map(str, table.columns))}"
+        )
+    for name in columns.features:
+        if name in (columns.label, columns.split):
+            raise DataError(f"--feature {name}: it is the label or the split, and cannot be learnt from")
+        if columns.features.count(name) > 1:
+            raise DataError(f"--feature {name}: name it once")
+    if columns.label in columns.attributes:
+        raise DataError(f"--attribute {columns.label}: it is the label, and cannot be an attribute too")
+    if not columns.favourable:
+        labels = sorted(table[columns.label].dropna().astype(str).unique())
+        few = ", ".join([label for label in labels if label][:FEW_LABELS])
+        raise DataError(
+            f"which label is good for the person? column {columns.label} holds {few}"
+            f"{', ...' if len(labels) > FEW_LABELS else ''}\nname it with --favourable <label>"
+        )
+
+
+def _with_features(columns: Columns, roles: tuple[ColumnRole, ...]) -> Columns:
+    """The columns, with the features that a table is learnt from."""
+    if columns.task != "table":
+        return columns
+    features = features_of(roles)
+    if not features:
+        why = "; ".join(f"{role.name}: {role.why}" for role in roles if role.why)
+        raise DataError(f"no column is left to learn from ({why})\nname those to learn from with --feature")
+    return replace(columns, features=features)
+
+
+def _left_out(
+    table: pd.DataFrame, columns: Columns, split: pd.Series[str], readable: Bools
+) -> pd.Series[str]:
+    """Per row why it cannot be used; an empty string if it can."""
+    reasons = pd.Series("", index=table.index, dtype=object)
+    what = {"pair": "no text, or no second text", "image": "no such image file"}.get(columns.task, "no text")
+    reasons[~readable] = what
+    strange = ~split.isin(SPLITS)
+    names = split[strange].str.slice(0, 40)
+    few = names.nunique() <= FEW_SPLITS
+    reasons[strange] = f"{columns.split} is " + names if few else f"{columns.split} is no split"
+    reasons[~_labelled(table[columns.label])] = "no label"
+    return reasons
 
 
 def hold_out(rows: Rows, share: float, seed: int) -> Rows:
@@ -167,24 +228,30 @@ def hold_out(rows: Rows, share: float, seed: int) -> Rows:
 
 
 def _split(table: pd.DataFrame, columns: Columns, seed: int) -> pd.Series[str]:
-    """The split column, or a 70/15/15 split that keeps label shares."""
+    """The split column, or a 70/15/15 split of the rows with a label that keeps the labels' shares."""
     if columns.split:
         return table[columns.split].astype(str)
-    indices, labels = np.arange(len(table)), table[columns.label].astype(str).to_numpy()
+    labels = table[columns.label].astype(str).to_numpy()
+    indices = np.flatnonzero(_labelled(table[columns.label]).to_numpy())
     try:
-        train, rest = train_test_split(indices, test_size=0.3, random_state=seed, stratify=labels)
+        train, rest = train_test_split(indices, test_size=0.3, random_state=seed, stratify=labels[indices])
         val, _ = train_test_split(rest, test_size=0.5, random_state=seed, stratify=labels[rest])
     except ValueError as error:
         raise DataError(
-            f"cannot split {len(table)} rows by label ({error}); give --split a column"
+            f"cannot split {len(indices)} rows by label ({error}); give --split a column"
         ) from error
     split = np.full(len(table), "test", dtype=object)
     split[train], split[val] = "train", "val"
     return pd.Series(split, index=table.index)
 
 
+def _labelled(labels: pd.Series[str]) -> pd.Series[bool]:
+    """Per row whether it has a label."""
+    return labels.notna() & (labels.astype(str) != "")
+
+
 def _favourable(labels: tuple[str, ...], columns: Columns) -> tuple[str, ...]:
-    chosen = columns.favourable or labels[:1]
+    chosen = columns.favourable
     strange = [label for label in chosen if label not in labels]
     if strange or len(chosen) >= len(labels):
         raise DataError(f"favourable labels {list(chosen)} must be some, not all, of {list(labels)}")
@@ -246,4 +313,8 @@ def _check(rows: Rows, schema: Schema) -> None:
     for split in SPLITS:
         present = len(set(rows.labels[rows.of(split)]))
         if present < len(schema.labels):
-            raise DataError(f"split {split!r} has {len(rows.of(split))} rows with {present} of the labels")
+            left_out = "; ".join(f"{n} rows left out: {why}" for why, n in rows.left_out.items())
+            raise DataError(
+                f"split {split!r} has {len(rows.of(split))} rows with {present} of the labels"
+                + (f" ({left_out})" if left_out else "")
+            )

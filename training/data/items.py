@@ -17,11 +17,10 @@ from evenhand.typing import Array, Bools
 
 
 def items_of(table: pd.DataFrame, columns: Columns) -> tuple[list[Any], Bools]:
-    """One item per row, and whether it can be used."""
+    """One item per row, and whether it can be used; of a table the named features."""
     if columns.task == "table":
-        names = feature_names(table, columns)
-        cleaned = [_clean(table[name]) for name in names]
-        items = [dict(zip(names, row, strict=True)) for row in zip(*cleaned, strict=True)]
+        cleaned = [_clean(table[name]) for name in columns.features]
+        items = [dict(zip(columns.features, row, strict=True)) for row in zip(*cleaned, strict=True)]
         return items, np.ones(len(table), bool)
     texts = _texts(table[columns.text])
     usable = np.array([text is not None for text in texts])
@@ -41,12 +40,6 @@ def item_columns(columns: Columns) -> list[str]:
     if columns.task == "table":
         return list(columns.features)
     return [columns.text, *([columns.text_pair] if columns.text_pair else [])]
-
-
-def feature_names(table: pd.DataFrame, columns: Columns) -> list[str]:
-    """The named features, or every column without another meaning; attributes are features only if named."""
-    other = {columns.label, columns.split, *columns.attributes}
-    return list(columns.features) or [str(name) for name in table.columns if name not in other]
 
 
 def feature_item(values: Mapping[str, str | None], features: TableFeatures) -> dict[str, float | str | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,10 @@ from evenhand.models.bundle.encoders.table import TableEncoder
 from evenhand.models.bundle.inputs import Encoded, Encoder, InputError
 from evenhand.models.bundle.manifest import Manifest
 from evenhand.training.data.attributes import with_intersections
-from evenhand.training.data.dataset import MISSING, UNKNOWN, DataError, Rows, Schema
+from evenhand.training.data.dataset import SPLITS, UNKNOWN, DataError, Rows, Schema
+from evenhand.training.data.fit_split import splits_of_fit
 from evenhand.training.data.items import feature_item, image_bytes
+from evenhand.training.data.kinds import MISSING
 from evenhand.training.data.table import Refused, Table, Values
 
 MOST_GROUPS = 64
@@ -37,8 +39,11 @@ class RowSelection:
     label: str | None = None
     attributes: tuple[str, ...] = ()
     split: str | None = None
+    """A column that says the split; or ``train``, ``val`` or ``test``: rows that the fit itself put there."""
     only: tuple[str, ...] = ()
     """Values of the split column to select; by default ``test``, where there is a split column."""
+    fit_splits: Mapping[int, str] | None = None
+    """The fit's split of each row by its number, where ``split`` named one; then ``split`` is ``None``."""
     references: dict[str, str] = field(default_factory=dict)
     favourable: tuple[str, ...] = ()
     intersections: tuple[tuple[str, str], ...] = ()
@@ -68,7 +73,7 @@ def select_rows(table: Table, bundle: Bundle, selection: RowSelection) -> Select
     Raises:
         DataError: a column or a group is missing, or no row is left.
     """
-    selection, absent = _settled(table, bundle.manifest, selection)
+    selection, absent = _settled(table, bundle, selection)
     chosen, left_out = of_split(table, selection)
     kept, refused = [], list(table.refused)
     encoder = make_encoder(bundle.preprocess, bundle.manifest.input)
@@ -92,16 +97,15 @@ def select_rows(table: Table, bundle: Bundle, selection: RowSelection) -> Select
     )
 
 
-def _settled(
-    table: Table, manifest: Manifest, selection: RowSelection
-) -> tuple[RowSelection, tuple[str, ...]]:
+def _settled(table: Table, bundle: Bundle, selection: RowSelection) -> tuple[RowSelection, tuple[str, ...]]:
     """The selection completed with the bundle's settings, and the bundle's attributes without a column."""
+    manifest = bundle.manifest
     saved = _saved(manifest)
     names = tuple(saved.get("attributes", ())) or tuple(manifest.attribute_names)
     present = tuple(name for name in names if name in table.columns)
     pairs = tuple((first, second) for first, second in saved.get("intersections", ()))
     settled = replace(
-        _inputs(table, manifest, selection),
+        _inputs(table, bundle, selection),
         images=selection.images or table.folder,
         label=selection.label or saved.get("label", "label"),
         attributes=selection.attributes or present,
@@ -137,32 +141,48 @@ def _saved(manifest: Manifest) -> dict[str, Any]:
     return saved
 
 
-def input_columns(table: Table, manifest: Manifest, selection: RowSelection) -> RowSelection:
+def input_columns(table: Table, bundle: Bundle, selection: RowSelection) -> RowSelection:
     """The input columns of a row, for a command that needs neither labels nor groups.
 
     Raises:
-        DataError: a column is missing.
+        DataError: a column is missing, or the fit's split of this table is not known.
     """
-    chosen = _inputs(table, manifest, selection)
-    _check_columns(table, manifest, chosen)
+    chosen = _inputs(table, bundle, selection)
+    _check_columns(table, bundle.manifest, chosen)
     return chosen
 
 
-def _inputs(table: Table, manifest: Manifest, selection: RowSelection) -> RowSelection:
+def _inputs(table: Table, bundle: Bundle, selection: RowSelection) -> RowSelection:
     """Input and split columns; where the user names none, those that the bundle was fitted with."""
-    saved = _saved(manifest)
-    split = selection.split or (saved.get("split") if saved.get("split") in table.columns else None)
-    return replace(
+    saved = _saved(bundle.manifest)
+    selection = replace(
         selection,
         text=selection.text or saved.get("text", "text"),
         text_pair=selection.text_pair or saved.get("text_pair"),
+    )
+    if selection.split in SPLITS and not selection.only:
+        return _of_fit(table, bundle, selection)
+    split = selection.split or (saved.get("split") if saved.get("split") in table.columns else None)
+    return replace(
+        selection,
         split=split,
         only=selection.only or ((TEST,) if split else ()),
     )
 
 
+def _of_fit(table: Table, bundle: Bundle, selection: RowSelection) -> RowSelection:
+    """The rows that the fit itself put into a split."""
+    name = str(selection.split)
+    if name in table.columns:
+        raise DataError(
+            f"--split {name}: {table.name} has a column of this name, and the fit a split\n"
+            f"name a value of the column with --only, or give the column another name"
+        )
+    return replace(selection, split=None, only=(name,), fit_splits=splits_of_fit(bundle, table))
+
+
 def _check_columns(table: Table, manifest: Manifest, selection: RowSelection, *more: str | None) -> None:
-    if selection.only and not selection.split:
+    if selection.only and not selection.split and selection.fit_splits is None:
         raise DataError("--only needs --split: the column whose values it names")
     inputs = {"table": [], "pair": [selection.text, selection.text_pair]}.get(manifest.task, [selection.text])
     columns = [*inputs, *more, *([selection.split] if selection.split else [])]
@@ -177,17 +197,18 @@ def of_split(table: Table, selection: RowSelection) -> tuple[list[tuple[int, Val
     Raises:
         DataError: no row is in a selected split.
     """
-    if not selection.split:
+    if selection.fit_splits is not None:
+        splits: dict[int, str | None] = dict(selection.fit_splits)
+    elif selection.split:
+        splits = {number: values.get(selection.split) for number, values in table.rows}
+    else:
         return table.rows, {}
-    by_split = Counter(values.get(selection.split) or "none given" for _, values in table.rows)
+    by_split = Counter(splits[number] or "none given" for number, _ in table.rows)
     if not any(name in by_split for name in selection.only):
-        splits = ", ".join(name for name, _ in by_split.most_common(10))
-        raise DataError(
-            f"{table.name}: no row of {', '.join(selection.only)} in {selection.split}; it has {splits}"
-        )
-    chosen = [
-        (number, values) for number, values in table.rows if values.get(selection.split) in selection.only
-    ]
+        names = ", ".join(name for name, _ in by_split.most_common(10))
+        where = selection.split or "the fit's split"
+        raise DataError(f"{table.name}: no row of {', '.join(selection.only)} in {where}; it has {names}")
+    chosen = [(number, values) for number, values in table.rows if splits[number] in selection.only]
     return chosen, {name: n for name, n in sorted(by_split.items()) if name not in selection.only}
 
 

@@ -9,7 +9,6 @@ import pandas as pd
 
 from evenhand.training.data.columns import Columns
 from evenhand.training.data.dataset import DataError, Rows, Schema, from_table
-from evenhand.training.data.items import item_columns
 
 HUB = "hub:"
 FORMATS = (".csv", ".jsonl", ".parquet")
@@ -26,17 +25,6 @@ def read(source: str, columns: Columns, seed: int) -> tuple[Rows, Schema, str]:
         DataError: a column is missing, or what it holds cannot be learnt from.
     """
     table, digest = read_table(source)
-    names = [
-        *item_columns(columns),
-        columns.label,
-        *columns.attributes,
-        *([columns.split] if columns.split else []),
-    ]
-    absent = [name for name in names if name not in table.columns]
-    if absent:
-        raise DataError(
-            f"{source}: no column {', '.join(absent)}; it has {', '.join(map(str, table.columns))}"
-        )
     rows, schema = from_table(table, columns, seed)
     return rows, schema, digest
 

@@ -7,8 +7,9 @@ The result is plain JSON with stable keys (:data:`FORMAT` counts their versions)
   ``created_utc``, ``base``, ``base_sha256``, ``labels``, ``certified``, ``certificate``, ``intended_use``,
   ``attributes`` (``name``, ``reference``, ``threshold``, ``mode``, ``why``).
 - ``data``: ``file``, ``sha256``, ``same_as_fitted`` (the file that the bundle was fitted on), ``columns``,
-  ``favourable``, ``only``, ``rows`` (``in_file``, ``judged``, ``refused``, ``left_out`` per split),
-  ``truncated``, ``absent_attributes``, ``new_groups``.
+  ``favourable``, ``only``, ``split_of_fit`` (``only`` names splits of the fit itself), ``rows``
+  (``in_file``, ``judged``, ``refused``, ``left_out`` per split), ``truncated``, ``absent_attributes``,
+  ``new_groups``.
 - ``refused``: ``row_number`` and ``reason`` of each row that could not be used.
 - ``figures``: what :func:`evenhand.training.evaluation.bundle_score.score` and
   :func:`evenhand.training.evaluation.detail.overall` give; under ``attributes`` each attribute and
@@ -55,6 +56,8 @@ def evaluate_table(bundle_path: Path, data: Path, selection: RowSelection) -> di
     say(f"{table.name}: {len(table.rows) + len(table.refused)} rows; encoding those to evaluate")
     selected = select_rows(table, bundle, selection)
     say(f"evaluating {len(selected.rows)} rows; {len(selected.refused)} cannot be used")
+    if table.sha256 == bundle.manifest.provenance.data_sha256 and not selected.selection.only:
+        say("the bundle was fitted on this table, and has learnt from many of these rows: see --split test")
     return {
         "format": FORMAT,
         "made": {
@@ -113,6 +116,7 @@ def _data(table: Table, bundle: Bundle, selected: SelectedRows) -> dict[str, Any
         },
         "favourable": list(selection.favourable),
         "only": list(selection.only),
+        "split_of_fit": selection.fit_splits is not None,
         "rows": {
             "in_file": len(table.rows) + len(table.refused),
             "judged": len(selected.rows),

@@ -129,7 +129,7 @@ def write(converted: ConvertedBundle, out: Path) -> None:
         raise DataError(f"not written: {'; '.join(reasons)}")
     draft = draft_of(out)
     for name in converted.original.manifest.files:
-        if name not in MADE_ANEW and not name.startswith("evaluation/"):
+        if name == bundles.SPLIT or (name not in MADE_ANEW and not name.startswith("evaluation/")):
             (draft / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(converted.original.path / name, draft / name)
     (draft / bundles.GRAPH).write_bytes(converted.bundle.graph)

@@ -9,6 +9,7 @@ from evenhand.models.bundle.manifest import Attribute, Correction, Manifest
 from evenhand.stats import in_words as rate
 from evenhand.training.choice.learners import BENEFIT, OUTLIER
 from evenhand.training.correctors import correctors
+from evenhand.training.fit.data_card import data_card
 
 BASE_ANSWER = "the base model's answer bit for bit"
 UNCERTIFIED = "it may do less, or harm, on other data. Start in shadow mode and watch."
@@ -36,6 +37,7 @@ def write(manifest: Manifest, evaluation: dict[str, Any]) -> str:
         _certificate(manifest),
         *_precision(manifest),
         *(_split(name, figures) for name, figures in evaluation.items()),
+        *data_card(manifest),
         "## Provenance",
         _provenance(manifest),
     ]

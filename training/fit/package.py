@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from evenhand.models.bundle import bundle as bundles
 from evenhand.models.bundle.manifest import (
     Attribute,
     Certificate,
@@ -20,8 +21,10 @@ from evenhand.models.bundle.runtime_onnx import GATE_INPUTS, OUTPUTS
 from evenhand.models.network.gated_lora import ConditionalLora
 from evenhand.models.onnx.torch_export import OPSET, PARITY_TOLERANCE
 from evenhand.training.data.dataset import LEARNT, draft_of, refuse_existing
+from evenhand.training.data.fit_split import split_file
 from evenhand.training.evaluation.bundle_score import answer
 from evenhand.training.fit import graph_files
+from evenhand.training.fit.data_card import described_columns
 from evenhand.training.fit.finalize import SplitScores, finalize
 from evenhand.training.fit.fitted import Fitted
 from evenhand.training.learning.base_model import weights_hash
@@ -39,6 +42,7 @@ def write(fitted: Fitted, out: Path) -> Path:
     refuse_existing(out)
     draft = draft_of(out)
     manifest, runner = graph_files.write_model(fitted, draft, lambda engine: _manifest(fitted, engine))
+    (draft / bundles.SPLIT).write_bytes(split_file(fitted.rows))
     answers = {
         split: answer(runner, manifest, fitted.base.encoded, fitted.rows.of(split))
         for split in ("val", "test")
@@ -116,6 +120,8 @@ def _provenance(fitted: Fitted) -> Provenance:
         base_sha256=weights_hash(fitted.fairnet.split.model),
         data_sha256=fitted.data_sha256,
         rows={name: len(fitted.rows.of(name)) for name in (*LEARNT, "val", "test")},
+        left_out=fitted.rows.left_out,
+        columns=described_columns(fitted.schema),
         seed=config.seed,
         settings={
             **settings,

@@ -16,6 +16,7 @@ from evenhand.training.choice import learners
 from evenhand.training.choice.select import Choice
 from evenhand.training.data.attributes import with_intersections
 from evenhand.training.data.dataset import LEARNT, DataError, Rows, Schema, hold_out, refuse_existing
+from evenhand.training.data.roles import roles_as_text
 from evenhand.training.fit import package
 from evenhand.training.fit.fitted import Fitted
 from evenhand.training.fit.method_options import check, retrained
@@ -116,6 +117,9 @@ def _features(split: SplitModel, encoded: list[Encoded], pad_id: int, work: Path
 
 
 def _announce(rows: Rows, schema: Schema) -> None:
+    say(roles_as_text(schema.columns))
+    for reason, count in rows.left_out.items():
+        say(f"{count} rows left out: {reason}")
     if distributed.count() > 1 or distributed.device().type != "cpu":
         say(f"learning on {distributed.count()} x {distributed.device().type}")
     counts = ", ".join(f"{split} {len(rows.of(split))}" for split in (*LEARNT, "val", "test"))

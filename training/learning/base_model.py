@@ -104,7 +104,9 @@ def key_of(config: FitConfig, rows: Rows, data_sha256: str) -> str:
         data_sha256: Hash of the table.
     """
     columns = replace(config.columns, images=None)
-    data = (data_sha256, images_hash(rows))
+    # A table's features are chosen from its content where none is named.
+    features = list(rows.items[0]) if config.columns.task == "table" else []
+    data = (data_sha256, images_hash(rows), features)
     return fingerprint(asdict(config.base_stage), pretrained_hash(config), config.seed, asdict(columns), data)
 
 
@@ -175,13 +177,30 @@ def _pretrained(config: FitConfig, schema: Schema) -> Any:  # noqa: ANN401 - a H
         if config.columns.task == "image"
         else AutoModelForSequenceClassification
     )
-    safe: dict[str, Any] = {"use_safetensors": True, "trust_remote_code": False, **labels}
+    safe: dict[str, Any] = {
+        "use_safetensors": True,
+        "trust_remote_code": False,
+        "output_loading_info": True,
+        **labels,
+    }
     try:
-        return kind.from_pretrained(config.base, attn_implementation="eager", **safe).float()
+        model, loaded = kind.from_pretrained(config.base, attn_implementation="eager", **safe)
     except (TypeError, ValueError) as error:
         if "attn_implementation" not in str(error):
             raise
-        return kind.from_pretrained(config.base, **safe).float()
+        model, loaded = kind.from_pretrained(config.base, **safe)
+    if config.base_stage.keep and loaded["missing_keys"]:
+        raise DataError(_no_head(config.base, sorted(loaded["missing_keys"])))
+    return model.float()
+
+
+def _no_head(base: str, missing: list[str]) -> str:
+    """Why a base cannot be kept whose weights are not all in its checkpoint: the library draws the others."""
+    more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+    return (
+        f"--keep-base: {base!r} is no trained classifier: it lacks {', '.join(missing[:3])}{more}, which "
+        "would be random\nleave out --keep-base to train it, or give a classifier that is fine-tuned"
+    )
 
 
 def _tabular(rows: Rows, schema: Schema) -> Loaded:

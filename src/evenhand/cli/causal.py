@@ -32,7 +32,10 @@ def causal(
     resamples: Annotated[
         int, typer.Option(min=2, help="How many models are refitted on resampled rows, for intervals.")
     ] = 40,
-    split: Annotated[str | None, typer.Option(help="Column that says train, val or test.")] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="Column that says train, val or test; or test: the rows that the fit held back."),
+    ] = None,
     only: Annotated[
         list[str] | None, typer.Option(help="Value of the split column to use; test if not given.")
     ] = None,

@@ -39,7 +39,9 @@ def compare(
         list[str] | None, typer.Option(help="attribute=group that is not corrected.")
     ] = None,
     intersections: Annotated[list[str] | None, typer.Option(help="first:second, evaluated together.")] = None,
-    favourable: Annotated[list[str] | None, typer.Option(help="Label that is good for the person.")] = None,
+    favourable: Annotated[
+        list[str] | None, typer.Option(help="Label that is good for the person; must be named.")
+    ] = None,
     keep_base: Annotated[
         bool, typer.Option(help="The base is fine-tuned already: leave it as it is.")
     ] = False,

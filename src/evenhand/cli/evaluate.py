@@ -27,7 +27,10 @@ def evaluate(
     attribute: Annotated[
         list[str] | None, typer.Option(help="Column with a sensitive attribute; repeatable.")
     ] = None,
-    split: Annotated[str | None, typer.Option(help="Column that says train, val or test.")] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="Column that says train, val or test; or test: the rows that the fit held back."),
+    ] = None,
     only: Annotated[
         list[str] | None, typer.Option(help="Value of the split column to evaluate; test if not given.")
     ] = None,

@@ -42,7 +42,10 @@ def export(
         Path | None, typer.Option(help="Folder of the image files; the table's if not given.")
     ] = None,
     label: Annotated[str | None, typer.Option(help="Column with the label.")] = None,
-    split: Annotated[str | None, typer.Option(help="Column that says train, val or test.")] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="Column that says train, val or test; or test: the rows that the fit held back."),
+    ] = None,
     only: Annotated[
         list[str] | None, typer.Option(help="Value of the split column to evaluate; test if not given.")
     ] = None,

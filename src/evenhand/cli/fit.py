@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from evenhand.cli.fit_options import refuse_ignored
 from evenhand.cli.options import PART, SOME, one_line, one_of, pair
 from evenhand.cli.target_options import (
     MAX_CELL_LOSS,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 
 def fit(
+    context: typer.Context,
     data: Annotated[
         str, typer.Option(help="Table: .csv, .jsonl or .parquet; or hub:<data set>[:<configuration>].")
     ],
@@ -38,7 +40,10 @@ def fit(
     image: Annotated[str, typer.Option(help="Column with the image's file name.")] = "",
     images: Annotated[Path | None, typer.Option(help="Folder of the image files.", exists=True)] = None,
     feature: Annotated[
-        list[str] | None, typer.Option(help="Column of a table to learn from; repeatable.")
+        list[str] | None,
+        typer.Option(
+            help="Column of a table to learn from; repeatable. Without it all but ids, dates, leaks."
+        ),
     ] = None,
     name: Annotated[
         str | None, typer.Option(help="Name of the model; the folder's name if not given.")
@@ -48,7 +53,9 @@ def fit(
     reference: Annotated[
         list[str] | None, typer.Option(help="attribute=group that is not corrected.")
     ] = None,
-    favourable: Annotated[list[str] | None, typer.Option(help="Label that is good for the person.")] = None,
+    favourable: Annotated[
+        list[str] | None, typer.Option(help="Label that is good for the person; must be named.")
+    ] = None,
     keep_base: Annotated[
         bool, typer.Option(help="The base is fine-tuned already: leave it as it is.")
     ] = False,
@@ -107,6 +114,8 @@ def fit(
     from evenhand.training.data.columns import Columns
     from evenhand.training.learning.config import BaseConfig, CorrectionConfig, DetectorConfig, FitConfig
 
+    one_of("task", task, "text", "pair", "image", "table")
+    refuse_ignored(context)
     columns = Columns(
         text=image if task == "image" else text,
         label=label,

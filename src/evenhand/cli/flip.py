@@ -27,7 +27,10 @@ def flip(
     ] = None,
     text: Annotated[str | None, typer.Option(help="Column with the text.")] = None,
     text_pair: Annotated[str | None, typer.Option(help="Column with the second text of a pair.")] = None,
-    split: Annotated[str | None, typer.Option(help="Column that says train, val or test.")] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="Column that says train, val or test; or test: the rows that the fit held back."),
+    ] = None,
     only: Annotated[
         list[str] | None, typer.Option(help="Value of the split column to use; test if not given.")
     ] = None,

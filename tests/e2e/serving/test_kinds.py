@@ -61,6 +61,7 @@ def pair(place: Path) -> Kind:
         "label",
     )
     options += ("--attribute", "team", "--reference", "team=none", "--max-tokens", "24")
+    options += ("--favourable", "positive")
     return Kind(
         table, options, lambda row: {"text": table["text"][row], "text_pair": table["other"][row]}, "alone"
     )
@@ -81,6 +82,7 @@ def image(place: Path, kind: str) -> Kind:
     table, base = write_images(place / "images"), write_tiny_image_base(place / "base", kind)
     options = ("--task", "image", "--base", str(base), "--image", "file", "--images", str(place / "images"))
     options += ("--label", "label", "--attribute", "ground", "--reference", "ground=grey")
+    options += ("--favourable", "bright")
 
     def item(row: int) -> dict[str, str]:
         return {"image": base64.b64encode((place / "images" / table["file"][row]).read_bytes()).decode()}

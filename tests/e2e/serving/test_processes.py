@@ -32,7 +32,7 @@ def launch(place: Path, out: str, processes: int) -> str:
         "team",
     ]
     options += ["--reference", "team=none", "--split", "split", "--max-tokens", "16", "--epochs", "2"]
-    options += ["--no-certificate", "--out", out]
+    options += ["--favourable", "positive", "--no-certificate", "--out", out]
     process = subprocess.run(
         [*command, "--master_port", str(port), "-m", "evenhand", "fit", *options],
         cwd=place,

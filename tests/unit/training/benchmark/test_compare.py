@@ -90,6 +90,14 @@ def said(place: Path) -> str:
     patch.undo()
 
 
+def test_the_favourable_label_must_be_named(place: Path) -> None:
+    columns = COLUMNS[: COLUMNS.index("--favourable")]
+    said = run(place, code=1, columns=columns)
+    assert "which label is good for the person? column label holds negative <b>, positive <b>" in said
+    assert "name it with --favourable <label>" in said
+    assert not (place / "out").exists()
+
+
 def test_every_method_has_its_line_and_says_who_sees_the_attribute(said: str) -> None:
     for method in index.METHODS:
         lines = [line for line in said.splitlines() if line.strip().startswith(f"{method.title}  ")]

@@ -1,17 +1,20 @@
 """Tables become rows; what cannot be learnt from is refused by name."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from tiny_kinds import column_table
 from tiny_model import tiny_table
 
 from evenhand.training.data.columns import Columns
 from evenhand.training.data.dataset import UNKNOWN, DataError, from_table
 from evenhand.training.data.sources import read
 
-COLUMNS = Columns("text", "label", ("team", "colour"), "split", {"team": "none"}, favourable=("positive",))
+GOOD = ("positive",)
+COLUMNS = Columns("text", "label", ("team", "colour"), "split", {"team": "none"}, favourable=GOOD)
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
@@ -45,10 +48,11 @@ def test_missing_groups_are_unknown_and_missing_texts_left_out() -> None:
     assert rows.row[:3].tolist() == [0, 1, 5]
     assert rows.groups["team"][:2].tolist() == [UNKNOWN, UNKNOWN]
     assert rows.groups["colour"][0] != UNKNOWN
+    assert rows.left_out == {"no text": 1, "no label": 1, "split is undecided": 1}
 
 
 def test_rows_are_split_by_label_with_the_seed() -> None:
-    columns = Columns("text", "label", ("team",))
+    columns = Columns("text", "label", ("team",), favourable=GOOD)
     table = tiny_table(400)
     one, two = (from_table(table, columns, seed)[0] for seed in (1, 1))
     other = from_table(table, columns, 2)[0]
@@ -63,14 +67,15 @@ def test_rows_are_split_by_label_with_the_seed() -> None:
 @pytest.mark.parametrize(
     ("columns", "why"),
     [
-        (Columns("words", "label", ("team",)), "no column words; it has text, label"),
+        (Columns("words", "label", ("team",), favourable=GOOD), "no column words; it has text, label"),
         (
-            Columns("text", "label", ("team",), "split", {"team": "gamma"}),
+            Columns("text", "label", ("team",), "split", {"team": "gamma"}, favourable=GOOD),
             "attribute 'team' needs two groups",
         ),
         (Columns("text", "label", ("team",), "split", favourable=("neither",)), "favourable labels"),
         (Columns("text", "label", ("team",), "split", favourable=("positive", "negative")), "some, not all"),
-        (Columns("text", "label", ("team",), "label"), "no row has an input"),
+        (Columns("text", "label", ("team",), "label", favourable=GOOD), "no row has an input"),
+        (Columns("text", "label", ("label",), favourable=GOOD), "label: it is the label, and cannot be an"),
     ],
 )
 def test_what_cannot_be_learnt_from_is_refused(tmp_path: Path, columns: Columns, why: str) -> None:
@@ -87,6 +92,68 @@ def test_a_split_without_rows_is_named() -> None:
         from_table(table, COLUMNS, seed=0)
 
 
+def test_splits_of_another_name_are_named() -> None:
+    table = tiny_table(100).replace({"split": {"val": "validation"}})
+    with pytest.raises(
+        DataError, match=r"split 'val' has 0 rows .*\(20 rows left out: split is validation\)"
+    ):
+        from_table(table, COLUMNS, seed=0)
+    table["split"] = [
+        f"{place:02}" if split == "validation" else split for place, split in enumerate(table["split"])
+    ]
+    with pytest.raises(DataError, match="20 rows left out: split is no split"):
+        from_table(table, COLUMNS, seed=0)
+
+
+def test_the_label_that_is_good_for_the_person_is_never_guessed() -> None:
+    columns = Columns("text", "label", ("team",), "split")
+    with pytest.raises(DataError) as refused:
+        from_table(tiny_table(100), columns, seed=0)
+    assert str(refused.value) == (
+        "which label is good for the person? column label holds negative, positive\n"
+        "name it with --favourable <label>"
+    )
+    many = tiny_table(100).assign(label=[f"label {row:03}" for row in range(100)])
+    with pytest.raises(DataError, match=r"label 000, label 001, .*label 019, \.\.\.\n"):
+        from_table(many, columns, seed=0)
+
+
+def test_a_table_is_learnt_from_columns_that_may_be_learnt_from() -> None:
+    table = column_table(200).assign(id=range(200))
+    columns = Columns("", "income", ("sex",), "split", task="table", favourable=(">50K",))
+    rows, schema = from_table(table, columns, seed=0)
+    assert list(rows.items[0]) == ["hours", "school", "job"]
+    roles = {of.name: of.role for of in schema.columns}
+    assert list(roles) == list(table.columns)
+    assert (roles["sex"], roles["income"], roles["split"], roles["id"]) == (
+        *("attribute", "label", "split", "dropped"),
+    )
+    rows, _ = from_table(table, replace(columns, features=("id", "sex")), seed=0)
+    assert rows.items[1] == {"id": 1.0, "sex": table["sex"][1]}
+
+
+@pytest.mark.parametrize(
+    ("features", "why"),
+    [
+        (("hours", "absent"), "the table has no column absent; it has hours, school"),
+        (("income",), "--feature income: it is the label or the split, and cannot be learnt from"),
+        (("split",), "--feature split: it is the label or the split"),
+        (("hours", "hours"), "--feature hours: name it once"),
+    ],
+)
+def test_features_that_cannot_be_are_refused(features: tuple[str, ...], why: str) -> None:
+    columns = Columns("", "income", ("sex",), "split", task="table", favourable=(">50K",), features=features)
+    with pytest.raises(DataError, match=why):
+        from_table(column_table(100), columns, seed=0)
+
+
+def test_a_table_of_identifiers_alone_has_nothing_to_learn_from() -> None:
+    table = column_table(100)[["income", "sex", "split"]].assign(id=range(100))
+    columns = Columns("", "income", ("sex",), "split", task="table", favourable=(">50K",))
+    with pytest.raises(DataError, match=r"no column is left to learn from \(id: names rows: 100 values"):
+        from_table(table, columns, seed=0)
+
+
 def test_one_label_is_no_classifier(tmp_path: Path) -> None:
     table = tiny_table(100)
     table["label"] = "same"
@@ -98,7 +165,7 @@ def test_too_few_rows_to_split_ask_for_a_column() -> None:
     with pytest.raises(DataError, match="--split"):
         from_table(
             pd.DataFrame({"text": ["a", "b"], "label": ["x", "y"], "team": ["p", "q"]}),
-            Columns("text", "label", ("team",)),
+            Columns("text", "label", ("team",), favourable=("x",)),
             0,
         )
 

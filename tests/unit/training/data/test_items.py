@@ -14,7 +14,6 @@ from evenhand.training.data.columns import Columns
 from evenhand.training.data.items import (
     encode_all,
     feature_item,
-    feature_names,
     image_bytes,
     item_columns,
     items_of,
@@ -30,7 +29,7 @@ TABLE = pd.DataFrame(
         "income": ["low", "high", "low", "high"],
     }
 )
-AS_TABLE = Columns("", "income", ("sex",), task="table")
+AS_TABLE = Columns("", "income", ("sex",), task="table", features=("age", "zip"))
 
 
 def test_a_text_or_a_pair_without_words_cannot_be_used() -> None:
@@ -47,12 +46,6 @@ def test_a_column_is_numeric_where_every_value_is_and_gaps_are_none() -> None:
     assert usable.all()
     assert [item["age"] for item in items] == [30.0, None, None, 41.5]
     assert [item["zip"] for item in items] == ["10", "2b", None, "10"]
-
-
-def test_sensitive_attributes_label_and_split_are_no_features_unless_named() -> None:
-    assert feature_names(TABLE, AS_TABLE) == ["first", "second", "age", "zip"]
-    named = Columns("", "income", ("sex",), task="table", features=("age", "sex"))
-    assert feature_names(TABLE, named) == ["age", "sex"]
 
 
 def test_needed_columns_are_those_of_the_kind() -> None:

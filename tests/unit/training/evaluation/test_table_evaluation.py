@@ -1,6 +1,7 @@
 """``evenhand evaluate`` end to end on a tiny bundle: figures, page, JSON, and every refusal in one line."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -129,6 +130,18 @@ def test_an_intersection_is_judged_without_a_detector_of_its_own(result: dict[st
     assert not both["detector"]["own"]
     assert set(both["groups"]) >= {"not both", "some & some", "unknown"}
     assert result["figures"]["attributes"]["team"]["risk"]["brier"]["n"] == 388
+
+
+def test_rows_that_the_bundle_has_learnt_from_are_said_to_be_so(folder: Path, tmp_path: Path) -> None:
+    bundle, rows = shutil.copytree(folder / "tiny", tmp_path / "tiny"), folder / "t.csv"
+    columns = ("--attribute", "team", "--attribute", "colour")
+    said = "has learnt from many of these rows: see --split test"
+    assert said not in run(bundle, "--data", rows, *columns).output
+    manifest, _ = bundles.read_manifest(bundle)
+    own = manifest.provenance.model_copy(update={"data_sha256": bundles.hash_bytes(rows.read_bytes())})
+    bundles.write_manifest(bundle, manifest.model_copy(update={"provenance": own}))
+    assert said in " ".join(run(bundle, "--data", rows, *columns).output.split())
+    assert said not in run(bundle, "--data", rows, *columns, "--split", "split").output
 
 
 def test_the_page_says_what_changed_first_and_what_is_not_known(result: dict[str, Any]) -> None:

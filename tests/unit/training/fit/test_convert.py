@@ -136,6 +136,18 @@ def test_a_bundle_within_tolerance_is_written_and_true(
     assert [path.name for path in tmp_path.iterdir()] == ["new"]
 
 
+def test_the_split_of_the_fit_is_that_of_the_export_too(
+    call: Callable[..., Any], folder: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "split"
+    subprocess.run(["cp", "-r", folder / "tiny", copy], check=True)
+    (copy / bundles.SPLIT).write_text("row,split\n0,test\n")
+    manifest, _ = bundles.read_manifest(copy)
+    bundles.write_manifest(copy, manifest.model_copy(update={"files": bundles.hash_files(copy)}))
+    assert call(copy, precision="fp16").exit_code == 0
+    assert bundles.load(tmp_path / "new").split == bundles.load(copy).split == b"row,split\n0,test\n"
+
+
 def test_the_new_bundle_is_served_as_it_was_judged(
     call: Callable[..., Any], folder: Path, tmp_path: Path
 ) -> None:

@@ -13,10 +13,14 @@ from tiny_model import tiny_base, tiny_table, write_tiny_base
 from typer.testing import CliRunner
 
 from evenhand.cli.fit import fit
-from evenhand.models.bundle.bundle import DECISIONS, load
+from evenhand.models.bundle.bundle import DECISIONS, SPLIT, load
 from evenhand.models.bundle.runtime_onnx import GraphRunner
+from evenhand.reports.evaluation_page import html
 from evenhand.service.app import create_app
 from evenhand.service.settings import Settings
+from evenhand.training.data.dataset import DataError
+from evenhand.training.data.select_rows import RowSelection
+from evenhand.training.evaluation.table_evaluation import evaluate_table
 
 pytestmark = pytest.mark.usefixtures("exports_once")
 app = typer.Typer()
@@ -48,7 +52,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(place: Path, out: str, *more: str, code: int = 0) -> str:
     arguments = ["--base", str(place / "base"), "--data", str(place / "data.csv"), "--out", str(place / out)]
-    result = CliRunner().invoke(app, [*arguments, *OPTIONS, *more])
+    options = OPTIONS[: OPTIONS.index("--epochs")] if "--keep-base" in more else OPTIONS
+    result = CliRunner().invoke(app, [*arguments, *options, *more], env={"COLUMNS": "200"})
     assert result.exit_code == code, f"{result.output} {result.exception!r}"
     return " ".join(result.output.split())
 
@@ -131,7 +136,8 @@ def test_a_certificate_can_speak_of_a_gate_that_is_always_open(place: Path) -> N
 
 
 def test_partial_labels_and_a_kept_base(place: Path) -> None:
-    run(place, "partial", "--known", "0.3", "--pooling", "mean", "--layer", "1", "--weights", "float16")
+    options = ("--pooling", "mean", "--layer", "1", "--weights", "float16")
+    run(place, "partial", "--attributes-known", "partial", "--known", "0.3", *options)
     manifest = load(place / "partial").manifest
     assert manifest.provenance.settings["detector"]["known"] == 0.3
     assert (manifest.correction.layer, manifest.correction.pooling) == (1, "mean")
@@ -159,6 +165,47 @@ def test_a_kept_base_is_left_as_it_is(place: Path) -> None:
     with torch.no_grad():
         expected = model.eval()(input_ids=torch.from_numpy(ids)).logits.numpy()
     assert np.allclose(out.base_logits, expected, atol=1e-4)
+
+
+def test_a_kept_base_without_a_trained_head_is_refused(place: Path) -> None:
+    base = shutil.copytree(place / "base", place / "headless")
+    tiny_base().bert.save_pretrained(base)
+    said = run(place, "never", "--keep-base", "--base", str(base), code=1)
+    assert (
+        f"--keep-base: '{base}' is no trained classifier: it lacks classifier.bias, classifier.weight" in said
+    )
+    assert said.endswith("leave out --keep-base to train it, or give a classifier that is fine-tuned")
+
+
+def test_the_fit_says_what_every_column_is_for(bundle: Path, place: Path) -> None:
+    (place / "columns").mkdir(exist_ok=True)
+    said = run(place, "columns", code=1)
+    assert "columns exists" in said
+    columns = {column.name: column for column in load(bundle).manifest.provenance.columns}
+    assert {name: column.role for name, column in columns.items()} == {
+        **{"text": "text", "label": "label", "team": "attribute", "colour": "attribute", "split": "split"},
+    }
+    assert "| team | attribute | category | 0.0 % |  |" in (bundle / "MODEL_CARD.md").read_text()
+
+
+def test_the_rows_that_a_fit_never_saw_can_be_evaluated(bundle: Path, place: Path) -> None:
+    table = tiny_table(900)
+    with (bundle / SPLIT).open() as file:
+        splits = [(int(line["row"]), line["split"]) for line in csv.DictReader(file)]
+    assert [row for row, _ in splits] == list(range(900))
+    kept = {"held": "train", "tune": "train"}
+    assert [kept.get(split, split) for _, split in splits] == table["split"].tolist()
+    result = evaluate_table(bundle, place / "data.csv", RowSelection(split="test"))
+    assert result["data"]["rows"] == {
+        **{"in_file": 900, "judged": 180, "refused": 0, "left_out": {"train": 540, "val": 180}},
+    }
+    assert result["data"]["split_of_fit"]
+    assert "those that the fit itself put into test." in " ".join(html(result).split())
+    stored = json.loads((bundle / "evaluation/evaluation.json").read_text())["test"]
+    assert result["figures"]["accuracy"] == stored["accuracy"]
+    table.iloc[::-1].to_csv(place / "turned.csv", index=False)
+    with pytest.raises(DataError, match=r"turned\.csv is not the table that .* was fitted on"):
+        evaluate_table(bundle, place / "turned.csv", RowSelection(split="test"))
 
 
 @pytest.mark.parametrize(
@@ -218,7 +265,20 @@ def test_wrong_options_are_refused(place: Path, more: tuple[str, ...], message: 
     assert message in " ".join(said.split())
 
 
-WITHOUT = ("--text", "text", "--label", "label", "--split", "split", "--max-tokens", "16", "--epochs", "2")
+WITHOUT = (
+    "--favourable",
+    "positive",
+    "--text",
+    "text",
+    "--label",
+    "label",
+    "--split",
+    "split",
+    "--max-tokens",
+    "16",
+    "--epochs",
+    "2",
+)
 
 
 def run_without_attributes(place: Path, *more: str) -> tuple[int, str]:

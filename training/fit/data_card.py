@@ -1,0 +1,32 @@
+"""The data in a bundle's manifest and card: every column with its role, and the rows that were left out."""
+
+from __future__ import annotations
+
+from evenhand.models.bundle.manifest import Column, Manifest
+from evenhand.training.data.dataset import Schema
+
+
+def described_columns(schema: Schema) -> list[Column]:
+    """The columns as the manifest names them: without a value, as a bundle holds no row's content."""
+    return [
+        Column(name=c.name, role=c.role, kind=c.kind, missing=c.missing, why=c.why) for c in schema.columns
+    ]
+
+
+def data_card(manifest: Manifest) -> list[str]:
+    """The card's section on the data; nothing for a bundle of an earlier version."""
+    provenance = manifest.provenance
+    if not provenance.columns:
+        return []
+    lines = ["| column | role | kind | missing | why it was dropped |", "|---|---|---|---|---|"]
+    for column in provenance.columns:
+        cells = (column.name, column.role, column.kind, f"{100 * column.missing:.1f} %", column.why)
+        lines.append(f"| {' | '.join(_cell(cell) for cell in cells)} |")
+    left_out = [f"- {count} rows left out: {_cell(reason)}" for reason, count in provenance.left_out.items()]
+    return ["## Data", "\n".join(lines), "\n".join(left_out or ["No row of the table was left out."])]
+
+
+def _cell(text: str) -> str:
+    """Text on one line of a table."""
+    plain = "".join(letter if letter.isprintable() else " " for letter in text)
+    return plain.replace("|", "\\|")

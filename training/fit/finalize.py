@@ -67,7 +67,33 @@ def finalize(draft: Path, out: Path, manifest: Manifest, scores: SplitScores) ->
     bundles.load(draft)
     out.parent.mkdir(parents=True, exist_ok=True)
     draft.rename(out)
+    for split, of in scores.figures.items():
+        for line in target_lines(of["target"]):
+            say(f"{split}: {line}")
     say(f"wrote {out}")
+
+
+def target_lines(figures: dict[str, Any]) -> list[str]:
+    """The target before and after, then every cell that loses, a line each."""
+    lines = []
+    for of in figures["attributes"]:
+        name, change = f"{of['figure'].replace('_', ' ')} of {of['attribute']}", of["difference"]
+        if change["value"] is None:
+            lines.append(f"{name}: too few rows")
+            continue
+        low, high = (100 * change[end] for end in ("low", "high"))
+        lines.append(
+            f"{name} {100 * of['base']['value']:.1f} -> {100 * of['final']['value']:.1f} "
+            f"({low:+.1f} to {high:+.1f} points)"
+        )
+    for of in figures["losing"]:
+        change = of["difference"]
+        lines.append(
+            f"{'surely loses' if of['surely'] else 'may lose'}: {of['attribute']} = {of['group']}, "
+            f"{of['label']}: {100 * change['value']:+.1f} points of accuracy "
+            f"({100 * change['low']:+.1f} to {100 * change['high']:+.1f}, n {change['n']})"
+        )
+    return lines
 
 
 def with_limits(target: Target, figures: dict[str, Any]) -> Target:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from evenhand.cli.dry_run import show
 from evenhand.cli.fit_options import refuse_ignored
 from evenhand.cli.options import PART, SOME, one_line, one_of, pair
 from evenhand.cli.target_options import (
@@ -109,6 +110,9 @@ def fit(
     work: Annotated[
         Path | None, typer.Option(help="Checkpoints; run again to resume. <out>.work if not given.")
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what the data could prove, and learn nothing.")
+    ] = False,
 ) -> None:
     """Fit a correction and write a bundle: base, detectors, prototypes, conditional LoRA."""
     from evenhand.training.data.columns import Columns
@@ -157,10 +161,11 @@ def fit(
             require_certificate=certificate,
         ),
     )
-    _run(config, method, data, (out, work or out.with_name(f"{out.name}.work")))
+    places = None if dry_run else (out, work or out.with_name(f"{out.name}.work"))
+    _run(config, method, data, places)
 
 
-def _run(config: object, method: str, data: str, places: tuple[Path, Path]) -> None:
+def _run(config: object, method: str, data: str, places: tuple[Path, Path] | None) -> None:
     """Run it, and turn errors that a user can correct into one line."""
     from evenhand.models.network.backbones import UnsupportedBaseError
     from evenhand.models.onnx.torch_export import ParityError
@@ -174,7 +179,10 @@ def _run(config: object, method: str, data: str, places: tuple[Path, Path]) -> N
         config = with_method(config, method)
         check(config)  # before the data is read: a large table takes its time
         rows, schema, digest = read(data, config.columns, config.seed)
-        run(config, rows, schema, digest, *places)
+        if places is None:
+            show(config, rows, schema)
+        else:
+            run(config, rows, schema, digest, *places)
 
 
 def kind_of(task: str, base: str, text: str, text_pair: str | None, image: str) -> str:

@@ -304,7 +304,15 @@ def _worst_cell(cells: Sequence[LabelCell], side: Side, rows: int, kinds: LabelK
     named = {in_words(cell): cell for cell in cells}
     rates = {name: cell.correct.rate(side) for name, cell in named.items()}
     overall, among = lowest(rates), lowest(_enough(rates, rows))
-    few = [f"{name} ({rate.n})" for name, rate in rates.items() if rate.n < rows]
+    silent = [group for group in dict.fromkeys(cell.group for cell in cells) if _is_silent(cells, group)]
+    few = [
+        *(
+            f"{name} ({rate.n})"
+            for name, rate in rates.items()
+            if rate.n < rows and named[name].group not in silent
+        ),
+        *(f"{quoted(group)} (0)" for group in silent),
+    ]
     out = [f"Left out, with fewer than {rows} labelled rows: {', '.join(few)}."] if few else []
     if among.value is None or among.low is None or among.high is None:
         said = f"No group has {rows} rows with the same true label"
@@ -318,6 +326,11 @@ def _worst_cell(cells: Sequence[LabelCell], side: Side, rows: int, kinds: LabelK
         for span in (overall, among)
     ]
     return Figure(spans[0], spans[1], said, " ".join([*([MERGED] if kinds.merged else []), *out]))
+
+
+def _is_silent(cells: Sequence[LabelCell], group: str) -> bool:
+    """Whether a group has no labelled row at all."""
+    return not any(cell.correct.n for cell in cells if cell.group == group)
 
 
 def in_words(cell: LabelCell) -> str:

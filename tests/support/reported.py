@@ -64,7 +64,7 @@ class Applicant:
 
 
 def applicants(rows: int, seed: int = 0, days: int = 3) -> list[Applicant]:
-    """Women are selected less often, black women get more wrong answers; correction mends many, breaks few."""
+    """Women are selected less often, black women wrongly answered more; correction mends many, breaks few."""
     chance, now_ms = random.Random(seed), time.time_ns() // 1_000_000
     made = []
     for number in range(rows):

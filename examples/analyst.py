@@ -39,10 +39,8 @@ def main() -> None:
         if target := attribute["target"]:
             print(f"- Target, {target['words']}: **{target['verdict']}**. {target['why']}")
         for cell in declared["correction"]["losing"]:
-            sure = "surely" if cell["surely"] else "not surely"
-            print(
-                f"- {cell['group']} with true label {cell['label']} {sure} lost {-100 * cell['value']:.1f} points"
-            )
+            lost = f"{'surely' if cell['surely'] else 'not surely'} lost {-100 * cell['value']:.1f} points"
+            print(f"- {cell['group']} with true label {cell['label']} {lost}")
         for metric in declared["metrics"]:
             if metric["role"] == "information":
                 print(f"- For information, {metric['metric']}: {metric['why']}")

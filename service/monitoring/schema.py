@@ -205,14 +205,37 @@ class LimitsOut(_ReplyPart):
     high: float
 
 
+class RateBoundsOut(_ReplyPart):
+    """Between what a rate of the reference group minus that of all others can lie; `null`: not bounded."""
+
+    rate: str
+    rows: int
+    base: LimitsOut | None
+    final: LimitsOut | None
+
+
+class TargetBoundsOut(_ReplyPart):
+    """Between what the target's figure, of the reference group and all others, can lie."""
+
+    measure: Measure
+    base: LimitsOut | None
+    final: LimitsOut | None
+
+
 class BoundsOut(_ReplyPart):
     """Between what the selection rate of the reference group minus that of the others can lie at all."""
 
     estimate: Literal[True]
     source: Literal["inferred"]
+    rests_on: Literal["detector", "risk"] = Field(
+        description="`detector`: its true and false positive rate in validation, over rows without a "
+        "declared group. `risk`: that the risk is calibrated, over all rows, where those rates are not known."
+    )
     rows: int
-    base: LimitsOut
-    final: LimitsOut
+    base: LimitsOut | None
+    final: LimitsOut | None
+    rates: list[RateBoundsOut]
+    target: TargetBoundsOut | None
     why: str
 
 

@@ -10,6 +10,7 @@ from evenhand.models.bundle.aims import Aim, Price, aims_of, in_words, price_of
 from evenhand.models.bundle.manifest import Attribute, Mode
 from evenhand.models.bundle.reference import Normal
 from evenhand.models.bundle.target import Target
+from evenhand.service.monitoring.bounds import DetectorErrors, detector_bounds
 from evenhand.service.monitoring.cells import Cells, Window
 from evenhand.service.monitoring.correction import correction_of, effect_of
 from evenhand.service.monitoring.disparity import MERGED, abstention, metrics_of
@@ -180,13 +181,22 @@ def _attribute(cells: Cells, facts: Facts, watched: _Watched, name: str) -> dict
         "target": None if aim is None else target_of(groups["declared"], aim, watched.rows, watched.kinds),
         "sources": {source: _source(cells, of, (name, source), watched) for source, of in groups.items()},
         "soft": soft_of(risks),
-        "bounds": bounds_of(risks),
+        "bounds": _bounds(groups["inferred"], facts, attribute, aim) or bounds_of(risks),
         "evidence": [
             {key: value for key, value in each.items() if key not in ("model", "attribute")}
             for each in facts.evidence
             if each["attribute"] == name
         ],
     }
+
+
+def _bounds(
+    inferred: Sequence[Group], facts: Facts, attribute: Attribute, aim: Aim | None
+) -> dict[str, Any] | None:
+    """Bounds from the detector's error rates, where they are known and rows have no declared group."""
+    normal = facts.normal.get(attribute.name)
+    errors = DetectorErrors.read(normal, attribute.reference, facts.manifest.favourable)
+    return None if errors is None else detector_bounds(inferred, errors, aim)
 
 
 def _source(cells: Cells, groups: Sequence[Group], of: tuple[str, str], watched: _Watched) -> dict[str, Any]:

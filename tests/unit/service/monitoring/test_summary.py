@@ -139,7 +139,7 @@ def targeted(
 
 
 @pytest.mark.parametrize(
-    ("measure", "limit", "told", "verdict"),
+    ("measure", "limit", "shown", "verdict"),
     [
         ("demographic-parity", None, (0.05, "operator"), "breach"),
         ("demographic-parity", 0.6, (0.6, "bundle"), "no evidence of breach"),
@@ -149,7 +149,7 @@ def targeted(
     ],
 )
 def test_the_verdict_is_about_the_target_and_its_limit(
-    engine: Engine, manifest: Manifest, measure: str, limit: float | None, told: tuple[Any, Any], verdict: str
+    engine: Engine, manifest: Manifest, measure: str, limit: float | None, shown: tuple[Any, Any], verdict: str
 ) -> None:
     """Favourable answers are 50 points apart, true labels are all unfavourable."""
     for group, base, final, n in (("none", 1, 1, 300), ("none", 0, 0, 300), ("African", 0, 0, 300)):
@@ -160,7 +160,7 @@ def test_the_verdict_is_about_the_target_and_its_limit(
     race, religion = reply["attributes"][:2]
     target = race["target"]
     assert (target["measure"], target["limit"], target["limit_from"], target["verdict"]) == (
-        measure, *told, verdict,
+        measure, *shown, verdict,
     )  # fmt: skip
     metric = next(each for each in race["sources"]["declared"]["metrics"] if each["role"] == "target")
     assert (metric["metric"], metric["verdict"], metric["why"]) == (target["figure"], verdict, target["why"])

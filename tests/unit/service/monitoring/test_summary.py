@@ -149,7 +149,12 @@ def targeted(
     ],
 )
 def test_the_verdict_is_about_the_target_and_its_limit(
-    engine: Engine, manifest: Manifest, measure: str, limit: float | None, shown: tuple[Any, Any], verdict: str
+    engine: Engine,
+    manifest: Manifest,
+    measure: str,
+    limit: float | None,
+    shown: tuple[Any, Any],
+    verdict: str,
 ) -> None:
     """Favourable answers are 50 points apart, true labels are all unfavourable."""
     for group, base, final, n in (("none", 1, 1, 300), ("none", 0, 0, 300), ("African", 0, 0, 300)):

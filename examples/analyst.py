@@ -30,14 +30,20 @@ def percent(rate: dict) -> str:
 
 
 def main() -> None:
-    """Print the report: verdicts first, then favourable answers per group before and after correction."""
+    """Print the report: the target first and who pays for it, then favourable answers per group."""
     reply = fairness()
     print(f"# {reply['model']} {reply['version']}, last {HOURS} hours\n")
     for attribute in reply["attributes"]:
         declared = attribute["sources"]["declared"]
         print(f"## {attribute['attribute']}: {declared['rows']} rows with a declared group\n")
+        if target := attribute["target"]:
+            print(f"- Target, {target['words']}: **{target['verdict']}**. {target['why']}")
+        for cell in declared["correction"]["losing"]:
+            lost = f"{'surely' if cell['surely'] else 'not surely'} lost {-100 * cell['value']:.1f} points"
+            print(f"- {cell['group']} with true label {cell['label']} {lost}")
         for metric in declared["metrics"]:
-            print(f"- {metric['metric']}: **{metric['verdict']}**. {metric['why']}")
+            if metric["role"] == "information":
+                print(f"- For information, {metric['metric']}: {metric['why']}")
         print("\n| group | favourable answers, %: base | corrected |\n|---|---|---|")
         for group in declared["groups"]:
             rate = group["selection_rate"]

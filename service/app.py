@@ -85,7 +85,8 @@ def create_app(configured: Settings | None = None) -> FastAPI:
     """
     chosen = configured or settings.load()
     sys.setswitchinterval(SWITCH_S)
-    metrics, tracer = Metrics(CollectorRegistry(), chosen.lot_rows), make_tracer(chosen.otlp_endpoint)
+    metrics = Metrics(CollectorRegistry(), chosen.lot_rows, chosen.gap_limit)
+    tracer = make_tracer(chosen.otlp_endpoint)
     metrics.record.limits(limits_of(chosen))
     authorizer = Authorizer(chosen, metrics.auth)
     if authorizer.is_open_to_all:

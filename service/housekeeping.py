@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from evenhand.models.bundle.aims import aims_of
 from evenhand.models.bundle.manifest import Manifest
+from evenhand.models.bundle.reference import Normal
 from evenhand.service.audit.checkpoints import checkpoint, load_key
 from evenhand.service.audit.client import CHECKPOINT_KEY, AuditClient
 from evenhand.service.audit.maintenance.age import Held, Limits, held, mark
@@ -84,16 +86,23 @@ class Housekeeping:
             if signed is not None:
                 log.info("checkpoint, to be kept elsewhere: %s", signed.line())
 
-    def findings(self, manifest: Manifest) -> list[dict[str, Any]]:
-        """What the evidence says of a model, as of the last look."""
-        return findings(self._kept, manifest.name, manifest.attributes, self._rules)
+    def findings(self, manifest: Manifest, normal: Mapping[str, Normal]) -> list[dict[str, Any]]:
+        """What the evidence says of a model, as of the last look.
+
+        Args:
+            manifest: The model's.
+            normal: Figures of its validation.
+        """
+        aims = aims_of(manifest.target, manifest.attribute_names, normal, self._rules.gap)
+        return findings(self._kept, manifest.name, manifest.attributes, self._rules, aims)
 
     def _show(self, kept: list[Kept]) -> None:
         self._kept = kept
         for model in self._registry.live():
-            for finding in self.findings(model.manifest):
+            for finding in self.findings(model.manifest, model.normal):
                 series = [finding[name] for name in ("model", "attribute", "group", "metric", "process")]
-                self._metrics.record.evidence(series, finding["ln"], finding["limit_ln"])
+                limit_ln = finding["limit_ln"] if finding["role"] == "target" else None
+                self._metrics.record.evidence(series, finding["ln"], limit_ln)
 
     def _round(self) -> float:
         """Delete what is too old, and sign what remains; returns the seconds until the next round.

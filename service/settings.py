@@ -119,7 +119,8 @@ class Settings(BaseSettings):
     """Counters of groups are buffered and move by at least this many rows; fewer could reveal
     one person's outcome."""
     gap_limit: float = Field(default=0.05, gt=0, lt=1)
-    """Largest tolerated gap between groups, in selection rate, true and false positive rate."""
+    """Largest tolerated gap between groups where the bundle's target states no limit; the worst cell may be
+    less accurate than in validation by as much."""
     min_rows: int = Field(default=100, ge=1)
     """Rows that every group needs before there are verdicts and alerts."""
     flip_share: float = Field(default=0.0, ge=0, le=1)

@@ -15,9 +15,11 @@ from fairness_detail import (
     flips,
     gap,
     groups_now,
+    losing_cells,
     ratio,
     selection,
     soft,
+    target_lines,
     worst_group,
 )
 from grafana_foundation_sdk.models import dashboard as models
@@ -35,12 +37,12 @@ from parts import (
     steps,
     value,
 )
-from series import ALERTS, LABELLED, MODEL, SCOPE, WINDOW, limit, recorded
+from series import ALERTS, LABELLED, MODEL, WINDOW, limit, of_target, recorded
 
 STATES = (
-    "breach: the lower limit of the gap between groups with enough rows is above the limit. No evidence of "
-    "breach: every group has enough rows, and it is not. Insufficient data: no breach among the groups "
-    "with enough rows, but there are others; it is not a pass."
+    "breach: the target is surely beyond its limit, among declared groups with enough rows. No evidence of "
+    "breach: there are enough rows, and it is not surely beyond. Insufficient data: too few rows or labels; "
+    "it is not a pass."
 )
 
 
@@ -57,10 +59,11 @@ def make_fairness() -> models.Dashboard:
     board.row("Where too little is known")
     board.line(8, (4, _undecided()), (8, _enough_rows()), (8, _enough_labels()), (4, _sources()))
     board.row("$attribute", repeat="attribute")
-    board.line(8, *((8, gap(name)) for name in METRICS))
-    board.line(8, (8, ratio()), (8, worst_group()), (8, evidence("detector")))
+    board.line(8, (8, target_lines()), (8, losing_cells()), (8, evidence("detector")))
     board.line(9, (24, groups_now()))
     board.line(8, (8, flips()), (8, benefit()), (8, evidence("since_start")))
+    board.line(8, *((6, gap(name)) for name in METRICS))
+    board.line(8, (12, ratio()), (12, worst_group()))
     board.row("Each group")
     board.line(7, (24, selection()))
     board.row("Estimate for rows without declared groups")
@@ -68,69 +71,56 @@ def make_fairness() -> models.Dashboard:
     return board.build()
 
 
-def _verdicts() -> str:
-    return f'{{__name__=~"evenhand:({"|".join(METRICS)})_verdict:${{window}}", {SCOPE}}}'
+VERDICTS = of_target("target_verdict")
 
 
 def _verdict_now() -> object:
     about = About(
         "Anything wrong?",
-        f"The worst verdict over the chosen attributes and three metrics of the served answers. {STATES} "
+        f"The worst verdict on the targets of the chosen attributes, by the served answers. {STATES} "
         f"{WINDOW}",
         "at a breach read what stands to the right, then the runbook page; at insufficient data the row "
         "below.",
-        "FairnessSelectionGap",
+        "FairnessTargetBreach",
     )
-    return state(about, Line("verdict", f"(max({_verdicts()}) == 2) or min({_verdicts()})", "worst verdict"))
+    return state(about, Line("verdict", f"(max({VERDICTS}) == 2) or min({VERDICTS})", "worst verdict"))
 
 
 def _for_whom() -> object:
     about = About(
         "For whom",
-        "Per attribute the groups with the lowest and the highest share of favourable answers after "
-        "correction, the gap between them (Fairlearn's demographic_parity_difference) before and after, "
-        "and its lower 95 % limit.",
-        "compare the lower limit, not the gap itself, with the limit; few rows make large gaps by chance.",
+        "Per attribute the target before and after correction with its limit, how far at least it is beyond "
+        "the limit (above 0: a breach), and the group with the least accurate cell (label x group).",
+        "compare how far it is beyond at least, not the figure itself; few rows make large gaps by chance.",
     )
+    worst = f"bottomk by (attribute) (1, {of_target('cell_accuracy_final')})"
+    named = f'label_replace({worst}, "worst", "$1", "group", "(.*)")'
+    limits = f"max by (attribute) (evenhand_target_limit{{{MODEL}}} >= 0)"
     columns = [
-        Column("lowest", _extreme("bottomk", "lowest"), "Lowest rate", label="lowest"),
-        Column("highest", _extreme("topk", "highest"), "Highest rate", label="highest"),
-        Column("before", _per_attribute("demographic_parity_difference_base"), "Gap before"),
-        Column("after", _per_attribute("demographic_parity_difference_final"), "Gap after"),
-        Column("least", _per_attribute("demographic_parity_difference_final_lower"), "At least"),
-        Column(
-            "limit",
-            f"{_per_attribute('demographic_parity_difference_final')} * 0 + on () group_left () "
-            f"{limit('gap')}",
-            "Limit",
-        ),
+        Column("before", _per_attribute("target_base"), "Target before"),
+        Column("after", _per_attribute("target_final"), "Target after"),
+        Column("limit", limits, "Limit"),
+        Column("excess", _per_attribute("target_excess"), "Beyond it, at least"),
+        Column("worst", f"max by (attribute, worst) ({named})", "Worst cell", label="worst"),
         Column("rows", _per_attribute("smallest_group_rows"), "Rows, smallest group", NUMBER, 0),
     ]
     return joined(about, "attribute", columns)
 
 
 def _per_attribute(name: str) -> str:
-    return f"max by (attribute) ({recorded(name)})"
-
-
-def _extreme(function: str, label: str) -> str:
-    """The group with the lowest or highest rate; its name has its own label, so that a row fits both."""
-    chosen = f"{function} by (attribute) (1, {recorded('selection_rate_final')})"
-    return f'max by (attribute, {label}) (label_replace({chosen}, "{label}", "$1", "group", "(.*)"))'
+    return f"max by (attribute) ({of_target(name)})"
 
 
 def _gap_closed() -> object:
     about = About(
-        "Gap closed by the correction",
-        "Demographic parity difference before correction minus after it, in points. Negative: it grew. "
+        "Gain of the target by the correction",
+        "By how many points the target is better after correction than before. Negative: it got worse. "
         f"{WINDOW}",
         "if it is negative for longer than chance explains, switch the correction to shadow and see the "
         "runbook.",
         "FairnessCorrectionHarm",
     )
-    gap = "demographic_parity_difference"
-    expr = f"{recorded(f'{gap}_base')} - {recorded(f'{gap}_final')}"
-    return value(about, [Line("closed", expr, "{{attribute}}")]).thresholds(
+    return value(about, [Line("closed", _per_attribute("target_gain"), "{{attribute}}")]).thresholds(
         steps((None, VERMILLION), (-0.0005, GREY), (0.0005, BLUE))
     )
 
@@ -151,15 +141,12 @@ def _mended_and_broken() -> object:
 def _since_when() -> object:
     about = About(
         "Since when: verdicts over time",
-        f"The three-state verdict of every attribute and metric on the served answers. {STATES} {WINDOW}",
+        f"The three-state verdict on the target of every attribute. {STATES} {WINDOW}",
         "look what began where a colour changes: a release, other traffic, a switched mode. Grey is not a "
         "pass.",
     )
-    drawn = [
-        Line(name, f"max by (attribute) ({recorded(f'{name}_verdict')})", "{{attribute}}: " + title)
-        for name, title in METRICS.items()
-    ]
-    return states(about, drawn)
+    expr = f"max by (attribute, measure) ({VERDICTS})"
+    return states(about, [Line("target", expr, "{{attribute}}: {{measure}}")])
 
 
 def _alerts() -> object:
@@ -175,13 +162,11 @@ def _alerts() -> object:
 def _undecided() -> object:
     about = About(
         "Verdicts without enough data",
-        "How many of the chosen attributes and metrics have insufficient data in this window.",
+        "For how many of the chosen attributes the target has insufficient data in this window.",
         "choose a longer window, collect labels or declared groups; never read it as a pass.",
         "FairnessInsufficientData",
     )
-    return value(
-        about, [Line("missing", f"count({_verdicts()} == 0) or vector(0)", "insufficient")], NUMBER, 0
-    )
+    return value(about, [Line("missing", f"count({VERDICTS} == 0) or vector(0)", "insufficient")], NUMBER, 0)
 
 
 def _enough_rows() -> object:

@@ -4,38 +4,88 @@ from __future__ import annotations
 
 from colours import BLUE, GREY, ORANGE, PURPLE, SKY, VERMILLION
 from parts import NUMBER, About, Column, Line, bars, joined, lines
-from series import MODEL, WINDOW, changed, limit, recorded
+from series import MODEL, WINDOW, changed, of_target, recorded
 
 METRICS = {
     "demographic_parity": "demographic parity",
     "equal_opportunity": "equal opportunity",
+    "predictive_equality": "predictive equality",
     "equalized_odds": "equalized odds",
 }
 
 
+def target_lines() -> object:
+    """The target of an attribute before and after correction, with its limit."""
+    about = About(
+        "Target",
+        "The figure that the bundle aims at for this attribute, over declared groups, before and after "
+        "correction: a gap, which should be small, or the lowest accuracy of a cell (label x group), which "
+        f"should be high; with its limit. It alone is judged. {WINDOW}",
+        "it is a breach when the figure is surely beyond the limit, among groups with enough rows: see the "
+        "runbook.",
+        "FairnessTargetBreach",
+    )
+    drawn = [
+        Line(
+            "before",
+            f"max by (measure) ({of_target('target_base')})",
+            "{{measure}} before",
+            GREY,
+            dashed=True,
+        ),
+        Line("after", f"max by (measure) ({of_target('target_final')})", "{{measure}} after", BLUE),
+        _limit(f"max(evenhand_target_limit{{{MODEL}}} >= 0)"),
+    ]
+    return lines(about, drawn)
+
+
+def losing_cells() -> object:
+    """What each cell gains or loses by the correction."""
+    about = About(
+        "What each cell gains or loses",
+        "Accuracy after correction minus before, per group and kind of true label (1: favourable), on the "
+        f"same rows; and the upper 95 % limit: below 0 the cell surely lost. {WINDOW}",
+        "a cell that surely loses pays for the gain: is that what the target allows?",
+        "FairnessCorrectionHarm",
+    )
+    of_cell = "{{group}}, label {{label}}"
+    drawn = [
+        Line(
+            "change", f"max by (group, label) ({of_target('cell_accuracy_change')})", of_cell, BLUE, many=True
+        ),
+        Line(
+            "upper",
+            f"max by (group, label) ({of_target('cell_accuracy_change_upper')})",
+            f"{of_cell}, at most",
+            SKY,
+            many=True,
+        ),
+    ]
+    return lines(about, drawn)
+
+
 def gap(metric: str) -> object:
-    """A gap between groups, its interval and its limit."""
+    """A gap between groups with its interval: information, unless it is the target."""
     name = f"{metric}_difference"
     means = {
         "demographic_parity": "The largest share of favourable answers of any group minus the smallest.",
         "equal_opportunity": "The largest true positive rate of any group minus the smallest: among rows "
         "whose true label is favourable, the share answered favourably.",
+        "predictive_equality": "The largest false positive rate of any group minus the smallest: among rows "
+        "whose true label is not favourable, the share answered favourably.",
         "equalized_odds": "The larger of two gaps between groups: that of true positive rates and that of "
         "false positive rates.",
     }[metric]
-    alert = {"demographic_parity": "FairnessSelectionGap", "equal_opportunity": "FairnessEqualOpportunityGap"}
     about = About(
         f"{METRICS[metric].capitalize()} difference",
         f"{means} Fairlearn's {name}, over every group with a row. The band is the 95 % interval after "
-        f"correction. {WINDOW}",
-        "it is a breach when the lower limit between groups with enough rows passes the limit, not when "
-        "the gap does.",
-        alert.get(metric, "FairnessEqualizedOddsGap"),
+        f"correction. Information, unless it is the target. {WINDOW}",
+        "compare it with the target: measures often cannot all be equal at once.",
     )
     judged = Line(
         "judged", f"max({recorded(f'{name}_final_judged')})", "lower limit, groups with enough rows", PURPLE
     )
-    return lines(about, [*_before_and_after(name), judged, _limit(limit("gap"))])
+    return lines(about, [*_before_and_after(name), judged])
 
 
 def _limit(expr: str) -> Line:
@@ -58,59 +108,59 @@ def ratio() -> object:
     about = About(
         "Demographic parity ratio",
         "The smallest share of favourable answers of any group divided by the largest; 100 % is equal. "
-        "Fairlearn's demographic_parity_ratio. The limit is four fifths unless it was set otherwise. "
-        f"{WINDOW}",
-        "it is a breach when even the upper limit between groups with enough rows is below the limit.",
-        "FairnessFourFifths",
+        f"Fairlearn's demographic_parity_ratio. Information. {WINDOW}",
+        "below 80 % ask whether the four-fifths rule of United States employment guidelines applies to you.",
     )
-    name, title = "demographic_parity_ratio", "upper limit, groups with enough rows"
-    judged = Line("judged", f"max({recorded(f'{name}_final_judged')})", title, PURPLE)
-    return lines(about, [*_before_and_after(name), judged, _limit(limit("impact_ratio"))])
+    return lines(about, _before_and_after("demographic_parity_ratio"))
 
 
 def worst_group() -> object:
     """Accuracy of the group that is served worst."""
     about = About(
         "Worst-group accuracy",
-        "Accuracy of the group that is served worst, among rows with a known true label. The limit is its "
-        f"value in validation minus the allowed drop, where the bundle tells that value. {WINDOW}",
+        "Accuracy of the group that is served worst, among rows with a known true label, and what it was in "
+        f"validation, where the bundle tells it. Information. {WINDOW}",
         "a drop after correction alone points to the correction, a drop of both lines to the traffic.",
-        "FairnessWorstGroupAccuracyLow",
     )
-    validation = (
-        f'max(evenhand_reference{{{MODEL}, reference="worst_group_accuracy"}}) - {limit("accuracy_drop")}'
+    validation = f'max(evenhand_reference{{{MODEL}, reference="worst_group_accuracy"}})'
+    return lines(
+        about,
+        [
+            *_before_and_after("worst_group_accuracy"),
+            Line("then", validation, "in validation", PURPLE, thin=True),
+        ],
     )
-    return lines(about, [*_before_and_after("worst_group_accuracy"), _limit(validation)])
 
 
 def evidence(process: str) -> object:
-    """One of the two sequential processes, as a share of its limit."""
+    """One of the two sequential processes, and the limit that the target's rates have."""
     descriptions = {
         "detector": (
-            "Evidence of a change, against its limit",
-            "Sequential evidence that a gap to the reference group above the limit has begun: valid "
-            "however often it is looked at, with the configured days per false alarm. 100 % is the limit.",
+            "Evidence of a change",
+            "Logarithm of the sequential evidence that a gap to the reference group above the limit has "
+            "begun: valid however often it is looked at, with the configured days per false alarm. Rates "
+            "that are not the target's have no limit.",
         ),
         "since_start": (
-            "Evidence since deployment, against its limit",
-            "Sequential evidence of a gap to the reference group above the limit since deployment, valid "
-            "at any time. 100 % is the limit; below it there is no evidence of a breach, which is not "
+            "Evidence since deployment",
+            "Logarithm of the sequential evidence of a gap to the reference group above the limit since "
+            "deployment, valid at any time. Below the limit there is no evidence of a breach, which is not "
             "evidence of none.",
         ),
     }[process]
     about = About(
         *descriptions,
-        "at 100 % treat it as a breach, whatever the windows above say.",
+        "a rate of the target that passes the limit is a breach, whatever the windows above say.",
         "FairnessSequentialEvidence",
     )
     colours = {"demographic_parity": BLUE, "true_positive_rate": ORANGE, "false_positive_rate": PURPLE}
-    drawn = [_limit("vector(1)")]
+    drawn = [_limit(f'max(evenhand_evidence_limit_ln{{{MODEL}, process="{process}"}})')]
     for metric, colour in colours.items():
         scope = f'{{{MODEL}, metric="{metric}", process="{process}"}}'
-        parts = [f"max by (group) (evenhand_evidence_{part}{scope})" for part in ("ln", "limit_ln")]
         title = metric.replace("_", " ")
-        drawn.append(Line(metric, " / ".join(parts), f"{{{{group}}}}, {title}", colour, many=True))
-    return lines(about, drawn, decimals=0)
+        expr = f"max by (group) (evenhand_evidence_ln{scope})"
+        drawn.append(Line(metric, expr, f"{{{{group}}}}, {title}", colour, many=True))
+    return lines(about, drawn, NUMBER, decimals=1)
 
 
 def groups_now() -> object:
@@ -182,7 +232,6 @@ def selection() -> object:
         "Share of favourable answers: $group",
         f"Before correction, and after it with its 95 % interval (Wilson). {WINDOW}",
         "compare with the other groups: bands that do not overlap are a gap.",
-        "FairnessSelectionGap",
     )
     only = ', group=~"$group"'
     low, high = "after, lower limit", "after, upper limit"

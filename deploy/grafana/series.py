@@ -31,6 +31,11 @@ def recorded(name: str, more: str = "") -> str:
     return f"evenhand:{name}:${{window}}{{{SCOPE}{more}}}"
 
 
+def of_target(name: str, more: str = "") -> str:
+    """A recorded series about the target: of declared groups, whatever source is chosen."""
+    return f'evenhand:{name}:${{window}}{{{MODEL}, source="declared"{more}}}'
+
+
 def whole(name: str, more: str = "") -> str:
     """A recorded series that has no source."""
     return f"evenhand:{name}:${{window}}{{{MODEL}{more}}}"

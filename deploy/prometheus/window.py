@@ -1,4 +1,4 @@
-"""The rules of one window: rows, rates with limits, disparities, verdicts, calibration, drift of risk."""
+"""The rules of one window: rows, rates with limits, disparities, the target, calibration, drift of risk."""
 
 from __future__ import annotations
 
@@ -14,8 +14,21 @@ FLOOR = 1e-4
 """Smallest share in a population stability index, whose logarithm does not allow an empty bin."""
 ATTRIBUTE = ("model", "attribute", "source")
 LABELLED = 'group!="unknown"'
-PARTS = {"equalized_odds": ("equal_opportunity", "false_positive_rate")}
-"""A verdict about two gaps: one in breach is enough, both must be judged."""
+CELL = (*MEMBER, "label")
+DECLARED = 'source="declared"'
+GAPS = {
+    "demographic-parity": "demographic_parity_difference",
+    "equal-opportunity": "equal_opportunity_difference",
+    "predictive-equality": "predictive_equality_difference",
+    "equalized-odds": "equalized_odds_difference",
+}
+"""The figure of each measure whose target is a gap."""
+ODDS = ("equal_opportunity_difference", "predictive_equality_difference")
+"""The gaps that equalized odds is the larger of."""
+WORST_CELL = "worst-cell"
+TARGETS = "max by (model, attribute, measure) (evenhand_target_limit >= 0)"
+"""Limits of the targets; other measures have none."""
+ON_TARGET = "on (model, attribute, measure) group_left ()"
 
 
 def rate(name: str, hits: str, rows: str, labels: Sequence[str], window: str) -> Iterator[Rule]:
@@ -181,7 +194,7 @@ def growths(window: str) -> Iterator[Rule]:
     for name, share, rows, cells in (
         ("demographic_parity_difference", "selection_rate", "rows", decisions),
         ("equal_opportunity_difference", "true_positive_rate", "positives", f'{outcomes}, label="1"'),
-        ("false_positive_rate_difference", "false_positive_rate", "negatives", f'{outcomes}, label="0"'),
+        ("predictive_equality_difference", "false_positive_rate", "negatives", f'{outcomes}, label="0"'),
     ):
         yield from growth(name, share, rows, cells, window)
 
@@ -216,13 +229,7 @@ def gaps(answer: str, window: str) -> Iterator[Rule]:
     for side, least, most in (("", p, p), ("_lower", low, high), ("_upper", high, low)):
         expr = f"min {by(ATTRIBUTE)} ({least}) / (max {by(ATTRIBUTE)} ({most}) > 0)"
         yield Rule(f"{ratio}{side}:{window}", f"clamp_max({expr}, 1)" if side else expr, "" if side else why)
-    enough = f"evenhand:rows:{window} >= {limit('rows')}"
-    yield Rule(
-        f"{ratio}_judged:{window}",
-        f"min {by(ATTRIBUTE)} ({high} and {enough})\n/ (max {by(ATTRIBUTE)} ({low} and {enough}) > 0)",
-        "Upper limit over groups with enough rows.",
-    )
-    tpr, fpr = f"equal_opportunity_difference_{answer}", f"false_positive_rate_difference_{answer}"
+    tpr, fpr = (f"{name}_{answer}" for name in ODDS)
     why = "Highest less lowest true positive rate. A group without positives has none, and is left out."
     yield from gap(tpr, f"true_positive_rate_{answer}", "positives", window, why)
     yield from gap(fpr, f"false_positive_rate_{answer}", "negatives", window)
@@ -236,33 +243,131 @@ def gaps(answer: str, window: str) -> Iterator[Rule]:
             f"min {by(ATTRIBUTE)} (evenhand:accuracy_{answer}{side}:{window})",
             "" if side else "Lowest accuracy over groups.",
         )
+    yield from worst_cell(answer, window)
 
 
-def verdicts(window: str) -> Iterator[Rule]:
-    """Three states of the final answers, as numbers."""
+def worst_cell(answer: str, window: str) -> Iterator[Rule]:
+    """The lowest accuracy over groups and kinds of true labels."""
+    cells = f"evenhand:cell_accuracy_{answer}"
+    enough = f"evenhand:cell_rows:{window} >= {limit('rows')}"
+    for side in ("", "_lower", "_upper"):
+        yield Rule(
+            f"evenhand:worst_cell_accuracy_{answer}{side}:{window}",
+            f"min {by(ATTRIBUTE)} ({cells}{side}:{window})",
+            "" if side else "Lowest accuracy over cells.",
+        )
+    for side, of in (("_judged", "_upper"), ("_judged_lower", "_lower")):
+        yield Rule(
+            f"evenhand:worst_cell_accuracy_{answer}{side}:{window}",
+            f"min {by(ATTRIBUTE)} ({cells}{of}:{window} and {enough})",
+        )
+    yield Rule(
+        f"evenhand:cell_accuracy_{answer}_lowest:{window}",
+        f"({cells}:{window} and {enough})\n== on ({', '.join(ATTRIBUTE)}) group_left () "
+        f"min {by(ATTRIBUTE)} ({cells}:{window} and {enough})",
+    )
+
+
+def cells(window: str) -> Iterator[Rule]:
+    """Accuracy per group and kind of true label, and what the correction changes in it."""
+
+    def outcomes(favourable: str, unfavourable: str) -> str:
+        parts = (f'label="1", {favourable}', f'label="0", {unfavourable}')
+        listed = (f"evenhand:outcomes:{window}{{{LABELLED}, {part}}}" for part in parts)
+        return f"sum {by(CELL)} ({' or '.join(listed)})"
+
+    rows = f"evenhand:cell_rows:{window}"
+    why = "Labelled rows of a cell: a group, and whether the true label is favourable."
+    yield Rule(rows, f"sum {by(CELL)} (evenhand:outcomes:{window}{{{LABELLED}}})", why)
+    for answer in ANSWERS:
+        right = outcomes(f'{answer}="1"', f'{answer}="0"')
+        yield from rate(f"cell_accuracy_{answer}", right, "cell_rows", CELL, window)
+    moved = (("0", "1"), ("1", "0"))
+    pairs = ((f'base="{a}", final="{b}"', f'base="{b}", final="{a}"') for a, b in moved)
+    names = [f"evenhand:cell_{name}:{window}" for name in ("mended", "broken")]
+    for name, pair in zip(names, pairs, strict=True):
+        yield Rule(name, f"{outcomes(*pair)} or 0 * {rows}")
+    yield from change("cell_accuracy", names[0], names[1], rows, window)
+
+
+def named(figure: str, measure: str, window: str) -> str:
+    """A figure over declared groups, under its measure's name."""
+    series = f"evenhand:{figure}:{window}{{{DECLARED}}}"
+    return f'label_replace({series}, "measure", "{measure}", "", "")'
+
+
+def targets(window: str) -> Iterator[Rule]:
+    """The target of each attribute over declared groups: figures, distance from the limit, verdict."""
+    figures = {**GAPS, WORST_CELL: "worst_cell_accuracy"}
+    for answer in ANSWERS:
+        either = "\nor\n".join(named(f"{name}_{answer}", of, window) for of, name in figures.items())
+        why = "The target's figure: only of the measure that the bundle aims at."
+        yield Rule(
+            f"evenhand:target_{answer}:{window}",
+            f"({either})\nand on (model, attribute, measure) {TARGETS}",
+            why if answer == "base" else "",
+        )
+    before, after = f"evenhand:target_base:{window}", f"evenhand:target_final:{window}"
+    worst = f'{{measure="{WORST_CELL}"}}'
+    yield Rule(
+        f"evenhand:target_gain:{window}",
+        f'{before}{{measure!="{WORST_CELL}"}} - {after}\nor\n{after}{worst} - {before}',
+        "How much better the target is with the correction.",
+    )
+    gaps = "\nor\n".join(named(f"{name}_final_judged", of, window) for of, name in GAPS.items())
+    yield Rule(
+        f"evenhand:target_excess:{window}",
+        f"({gaps})\n- {ON_TARGET} {TARGETS}\nor\n"
+        f"-({named('worst_cell_accuracy_final_judged', WORST_CELL, window)}\n"
+        f"  - {ON_TARGET} {TARGETS})",
+        "How far at least the target is beyond its limit, over groups or cells with enough rows: above 0 a "
+        "breach.",
+    )
+    yield from target_growth(window)
+    excess = f"evenhand:target_excess:{window}"
+    both = " ".join(f"and on (model, attribute, source) evenhand:{of}_final_judged:{window}" for of in ODDS)
+    yield Rule(
+        f"evenhand:target_verdict:{window}",
+        f"0 * ({excess} > 0) + 2\nor\n"
+        f'0 * ({excess}{{measure!="equalized-odds"}} or {excess} {both}) + 1\nor\n'
+        f'label_replace(0 * {TARGETS}, "source", "declared", "", "")',
+        "2 breach: the target is surely beyond its limit. 1 no evidence of breach. 0 insufficient data: too "
+        "few groups, or\nno cell, with enough rows. Of equalized odds one gap in breach is enough, and both "
+        "must be judged.",
+    )
     yield Rule(
         f"evenhand:smallest_group_rows:{window}",
         f"min {by(ATTRIBUTE)} (evenhand:rows:{window}{{{LABELLED}}})",
     )
-    names = {
-        "demographic_parity": f"evenhand:smallest_group_rows:{window}",
-        "equal_opportunity": f"min {by(ATTRIBUTE)} (evenhand:positives:{window}{{{LABELLED}}})",
-        "equalized_odds": f"min {by(ATTRIBUTE)} "
-        f'({{__name__=~"evenhand:(positives|negatives):{window}", {LABELLED}}})',
+
+
+def target_growth(window: str) -> Iterator[Rule]:
+    """How much at least the correction made the target worse.
+
+    One of two gaps makes equalized odds worse where it is above what the larger one was before. The worst
+    cell is compared on the same rows where it is the same one before and after.
+    """
+    cell = f"evenhand:cell_accuracy_change_upper:{window}{{{DECLARED}}}"
+    lowest = " ".join(f"and evenhand:cell_accuracy_{answer}_lowest:{window}" for answer in ANSWERS)
+    worst_base, worst_final = (
+        f"evenhand:worst_cell_accuracy_base_judged_lower:{window}{{{DECLARED}}}",
+        f"evenhand:worst_cell_accuracy_final_judged:{window}",
+    )
+    parts = {
+        of: f"evenhand:{name}_growth_judged:{window}" for of, name in GAPS.items() if of != "equalized-odds"
     }
-    why = """\
-2 breach: the gap's lower limit, over groups with enough rows, is above the limit. 1 no evidence of breach \
-among them.
-0 insufficient data: fewer than two groups have enough rows. :smallest_group_rows says whether one was left \
-out."""
-    for name, smallest in names.items():
-        judged = [f"evenhand:{part}_difference_final_judged:{window}" for part in PARTS.get(name, (name,))]
-        breach = " or ".join(f"{part} > {limit('gap')}" for part in judged)
-        yield Rule(
-            f"evenhand:{name}_verdict:{window}",
-            f"0 * ({breach}) + 2\nor\n0 * ({' and '.join(judged)}) + 1\nor\n0 * {smallest}",
-            why if name == "demographic_parity" else "",
-        )
+    parts["equalized-odds"] = "\n  or ".join(
+        f"(evenhand:{of}_growth_judged:{window}{{{DECLARED}}} > 0 and evenhand:{of}_final:{window} "
+        f"> evenhand:equalized_odds_difference_base:{window})"
+        for of in ODDS
+    )
+    parts[WORST_CELL] = f"-max {by(ATTRIBUTE)} ({cell} {lowest})\n  or {worst_base} - {worst_final}"
+    either = "\nor\n".join(f'label_replace({expr}, "measure", "{of}", "", "")' for of, expr in parts.items())
+    yield Rule(
+        f"evenhand:target_growth:{window}",
+        f"(\n{either}\n)\nand on (model, attribute, measure) {TARGETS}",
+        "How much at least the correction made the target worse: above 0 is harm.",
+    )
 
 
 def shares(window: str) -> Iterator[Rule]:
@@ -330,9 +435,10 @@ def window_rules(window: str) -> Iterator[Rule]:
     """Everything of one window, in the order in which it builds on itself."""
     yield from sums(window)
     yield from effect(window)
+    yield from cells(window)
     for answer in ANSWERS:
         yield from rates(answer, window)
         yield from gaps(answer, window)
     yield from growths(window)
-    yield from verdicts(window)
+    yield from targets(window)
     yield from shares(window)

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
+
+from evenhand.stats import Rate
 
 MIN_ROWS = 30
 """A group with fewer rows in validation is never taken as the worst."""
 TENTHS = tuple(round(place / 10, 1) for place in range(1, 11))
+
+
+@dataclass(frozen=True, slots=True)
+class FlaggedShares:
+    """Which share of rows the detector flags, in validation."""
+
+    others: Rate
+    """Of the rows outside the reference group: its true positive rate."""
+    reference: Rate
+    """Of the rows of the reference group: its false positive rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +35,12 @@ class Normal:
     """Share of rows whose risk is at most 0.1, 0.2, ... 1.0; empty where there was no row."""
     worst_group_accuracy: float | None
     """Lowest accuracy of the final answers over groups of some rows."""
+    worst_cell_accuracy: float | None = None
+    """Lowest accuracy of the final answers over groups and favourable or unfavourable true labels."""
+    detector: FlaggedShares | None = None
+    """Which share of rows the detector flags; ``None`` if it was not measured."""
+    flagged_cells: Mapping[tuple[str, str], Rate] = field(default_factory=dict)
+    """The same per group and true label, as far as it was measured."""
 
 
 def read(content: bytes, evaluation: bytes) -> dict[str, Normal]:
@@ -46,7 +65,7 @@ def read(content: bytes, evaluation: bytes) -> dict[str, Normal]:
             name: Normal(
                 flagged=None if said["flagged"]["value"] is None else _share(said["flagged"]["value"]),
                 risk=_cumulative(edges, said["risk"]) if rows else (),
-                worst_group_accuracy=_worst(figures[name]) if name in figures else None,
+                **(_measured(figures[name]) if name in figures else {"worst_group_accuracy": None}),
             )
             for name, said in reference["attributes"].items()
         }
@@ -54,9 +73,42 @@ def read(content: bytes, evaluation: bytes) -> dict[str, Normal]:
         raise ValueError("reference.json does not say what was normal; package the bundle again") from error
 
 
-def _worst(figures: dict[str, Any]) -> float | None:
-    rates = (group["accuracy"] for group in figures["disparities"]["final"]["groups"].values())
-    return min((_share(rate["value"]) for rate in rates if rate["n"] >= MIN_ROWS), default=None)
+def _measured(figures: dict[str, Any]) -> dict[str, Any]:
+    groups = figures["disparities"]["final"]["groups"].values()
+    detector = figures.get("detector", {})
+    return {
+        "worst_group_accuracy": min(_enough(group["accuracy"] for group in groups), default=None),
+        "worst_cell_accuracy": min(_cells(groups), default=None),
+        "detector": _flagged(detector),
+        "flagged_cells": {
+            (cell["group"], cell["label"]): _rate(cell["flagged"]) for cell in detector.get("cells", ())
+        },
+    }
+
+
+def _cells(groups: Iterable[dict[str, Any]]) -> Iterator[float]:
+    """Accuracies of the cells of favourable and of unfavourable true labels."""
+    for group in groups:
+        if "true_positive_rate" in group:  # not in bundles of the first versions
+            yield from _enough([group["true_positive_rate"]])
+            yield from (1.0 - share for share in _enough([group["false_positive_rate"]]))
+
+
+def _enough(rates: Iterable[dict[str, Any]]) -> Iterator[float]:
+    """Those of some rows."""
+    return (_share(rate["value"]) for rate in rates if rate["n"] >= MIN_ROWS)
+
+
+def _flagged(detector: dict[str, Any]) -> FlaggedShares | None:
+    if "true_positive_rate" not in detector:
+        return None
+    return FlaggedShares(_rate(detector["true_positive_rate"]), _rate(detector["false_positive_rate"]))
+
+
+def _rate(rate: dict[str, Any]) -> Rate:
+    if not rate["n"]:
+        return Rate.of_counts(0, 0)
+    return Rate(int(rate["n"]), *(_share(rate[key]) for key in ("value", "low", "high")))
 
 
 def _share(value: Any) -> float:  # noqa: ANN401 - whatever the file says

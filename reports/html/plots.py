@@ -116,30 +116,20 @@ def dumbbells(pairs: Sequence[BeforeAfter], what: str) -> Markup:
 
 
 @_styled
-def gaps(pairs: Sequence[BeforeAfter], limit: float) -> Markup:
-    """Differences over groups with their intervals, base above corrected, beside what is tolerated.
+def gaps(pairs: Sequence[BeforeAfter]) -> Markup:
+    """Differences over groups with their intervals, base above corrected.
 
     Args:
         pairs: From top to bottom, each a difference in the place of a rate; one that is not known is left
             out.
-        limit: The largest difference that is in order.
     """
     figure, axes = _before_and_after(pairs)
-    axes.axvline(limit, color=INK, linewidth=1, linestyle=":")
-    axes.annotate(
-        f" tolerated: {limit:g}",
-        (limit, 1),
-        xycoords=("data", "axes fraction"),
-        va="top",
-        ha="left",
-        fontsize=9,
-    )
     axes.set_yticks(range(len(pairs)), [pair.label for pair in pairs])
-    highest = max([limit, *(rate.high or 0.0 for pair in pairs for rate in (pair.base, pair.final))])
+    highest = max(0.01, *(rate.high or 0.0 for pair in pairs for rate in (pair.base, pair.final)))
     axes.set_xlim(-0.02 * highest, 1.05 * highest)
     axes.set_xlabel("largest difference between two groups")
     spoken = (f"{p.label}: base {_spoken(p.base)}, corrected {_spoken(p.final)}" for p in pairs)
-    return _svg(figure, f"Differences over groups; {limit:g} is tolerated. " + "; ".join(spoken))
+    return _svg(figure, "Differences over groups. " + "; ".join(spoken))
 
 
 @_styled

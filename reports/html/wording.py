@@ -26,8 +26,10 @@ METRICS = {
     "demographic_parity_difference": "demographic parity difference",
     "demographic_parity_ratio": "demographic parity ratio",
     "equal_opportunity_difference": "equal opportunity difference",
+    "predictive_equality_difference": "predictive equality difference",
     "equalized_odds_difference": "equalized odds difference",
     "equalized_odds_difference_mean": "equalized odds difference, mean of the two gaps",
+    "worst_cell_accuracy": "worst-cell accuracy",
     "worst_group_accuracy": "worst-group accuracy",
     "abstention_rate_difference": "abstention rate difference",
 }

@@ -6,7 +6,15 @@ from typing import Any
 
 from evenhand.models.bundle.bundle import Bundle
 from evenhand.reports.html.wording import METRICS, count, number
-from evenhand.reports.period.sentences import SOURCES, in_short, not_known, verdicts
+from evenhand.reports.period.sentences import (
+    SOURCES,
+    in_short,
+    information,
+    losing,
+    loss,
+    not_known,
+    targets,
+)
 from evenhand.reports.period.source import ReportError
 
 Plain = dict[str, Any]
@@ -47,13 +55,29 @@ def in_use(result: Plain, sha256: str) -> str:
         "",
         *(f"- {sentence}" for sentence in in_short(result)),
         "",
-        "| attribute | groups | figure | base | corrected | verdict |",
+        "| attribute | target | base | corrected | limit | verdict |",
         "|---|---|---|---|---|---|",
+        *(
+            f"| {name} | {METRICS[target['figure']]} | {number(target['base'], 'too few rows')} | "
+            f"{number(target['final'], 'too few rows')} | "
+            f"{'none' if target['limit'] is None else format(target['limit'], '.3g')} | "
+            f"{target['verdict']} |"
+            for name, target in targets(result)
+        ),
+        "",
+        "Cells that the correction made less accurate:",
+        "",
+        *([f"- {name}: {loss(cell)}" for name, cell in losing(result)] or ["- none with enough rows"]),
+        "",
+        "Other figures are information, without a verdict.",
+        "",
+        "| attribute | groups | figure | base | corrected |",
+        "|---|---|---|---|---|",
         *(
             f"| {name} | {SOURCES[source]} | {METRICS[metric['metric']]} | "
             f"{number(metric['base']['among'], 'too few rows')} | "
-            f"{number(metric['final']['among'], 'too few rows')} | {metric['verdict']} |"
-            for name, source, metric in verdicts(result)
+            f"{number(metric['final']['among'], 'too few rows')} |"
+            for name, source, metric in information(result)
         ),
         "",
         "Not known:",

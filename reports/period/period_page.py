@@ -8,13 +8,16 @@ from evenhand.reports.html import plots
 from evenhand.reports.html.page import render
 from evenhand.reports.html.wording import METRICS, RATES, SIDES
 from evenhand.reports.period.sentences import (
+    LIMITS,
     ORDER,
     OUTCOMES,
     SOURCES,
     in_short,
+    information,
+    losing,
     not_known,
-    ranked_verdicts,
     slice_name,
+    targets,
 )
 from evenhand.reports.period.slices import LEVEL
 from evenhand.service.monitoring.disparity import BREACH
@@ -39,6 +42,7 @@ DRAWN = ("selection_rate", "accuracy")
 GAPS = (
     "demographic_parity_difference",
     "equal_opportunity_difference",
+    "predictive_equality_difference",
     "equalized_odds_difference",
     "abstention_rate_difference",
 )
@@ -51,9 +55,9 @@ def html(result: Plain) -> str:
         result: What :func:`evenhand.reports.period.sections.sections` returns, with ``record``.
     """
     fairness, events = result["fairness"], result["events"]
-    by_source: dict[str, list[tuple[str, Plain]]] = {source: [] for source in SOURCES}
-    for name, source, metric in ranked_verdicts(result):
-        by_source[source].append((name, metric))
+    others: dict[str, list[tuple[str, Plain]]] = {source: [] for source in SOURCES}
+    for name, source, metric in information(result):
+        others[source].append((name, metric))
     shown = events["events"][-SHOWN:]
     return render(
         "period.html.j2",
@@ -61,9 +65,12 @@ def html(result: Plain) -> str:
         in_short=in_short(result),
         not_known=list(not_known(result)),
         sources=SOURCES,
-        verdicts=by_source,
+        targets=targets(result),
+        losing=losing(result),
+        limits=LIMITS,
+        information=others,
         charts={
-            "gaps": _gaps(by_source["declared"], fairness["limits"]["gap"]),
+            "gaps": _gaps(others["declared"]),
             "attributes": {of["attribute"]: _charts(of) for of in fairness["attributes"]},
         },
         abstained=sum((fairness["abstention"] or {"attributes": {}})["attributes"].values()),
@@ -83,8 +90,8 @@ def html(result: Plain) -> str:
     )
 
 
-def _gaps(declared: list[tuple[str, Plain]], limit: float) -> str | None:
-    """The differences over declared groups as one figure, if there are any."""
+def _gaps(declared: list[tuple[str, Plain]]) -> str | None:
+    """The differences over declared groups that are information, as one figure, if there are any."""
     pairs = [
         plots.BeforeAfter(
             f"{METRICS[metric['metric']].removesuffix(' difference')}, by {name}",
@@ -93,7 +100,7 @@ def _gaps(declared: list[tuple[str, Plain]], limit: float) -> str | None:
         for name, metric in declared
         if metric["metric"] in GAPS and metric["final"]["among"]["value"] is not None
     ]
-    return plots.gaps(pairs, limit) if pairs else None
+    return plots.gaps(pairs) if pairs else None
 
 
 def _charts(of: Plain) -> Plain:
@@ -121,14 +128,15 @@ def _charts_of(figures: Plain) -> Plain:
 
 
 def _evidence(attributes: list[Plain]) -> list[tuple[str, Plain]]:
-    """The sequential evidence over all decisions since the start, breaches first."""
+    """The sequential evidence over all decisions since the start: of the target's rates, breaches first."""
     lines = [
         (of["attribute"], line)
         for of in attributes
         for line in of["evidence"]
         if line["process"] == "since_start" or line["state"] == BREACH
     ]
-    return sorted(lines, key=lambda line: ORDER.index(line[1]["state"]))
+    states = (*ORDER, None)
+    return sorted(lines, key=lambda line: states.index(line[1]["state"]))
 
 
 def _facts(facts: Plain) -> str:

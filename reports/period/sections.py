@@ -11,7 +11,8 @@ The result is plain JSON with stable keys (:data:`FORMAT` counts their versions)
 - ``record``: ``state`` of its chain (``holds``, ``does not hold``), its ``sentence``, and the last
   ``checkpoint``.
 - ``modes``: per attribute, rows by the mode that answered them.
-- ``fairness``: what :func:`evenhand.service.monitoring.summary.summary` gives.
+- ``fairness``: what :func:`evenhand.service.monitoring.summary.summary` gives: the target of each attribute
+  with its verdict, and other metrics as information.
 - ``local_law_144``: what :func:`evenhand.reports.period.bias_audit.law_tables` gives.
 - ``slices``: per outcome what :class:`evenhand.reports.period.slices.SliceSearch` holds, and the ``features``
   that were looked at.
@@ -33,9 +34,11 @@ from typing import Any
 import numpy as np
 
 from evenhand.console import say
+from evenhand.models.bundle.aims import aims_of
 from evenhand.models.bundle.bundle import Bundle
 from evenhand.models.bundle.manifest import Attribute
 from evenhand.models.bundle.reference import read
+from evenhand.models.bundle.target import Target
 from evenhand.reports.period import user_features
 from evenhand.reports.period.bias_audit import LawAttributes, law_tables
 from evenhand.reports.period.decisions import SCORE, DecisionQuery, Decisions, read_decisions
@@ -51,7 +54,7 @@ from evenhand.service.monitoring.sequential.evidence import EvidenceSettings
 from evenhand.service.monitoring.sequential.verdicts import findings
 from evenhand.service.monitoring.summary import LIMITS, Facts, summary
 
-FORMAT = 1
+FORMAT = 2
 SEED = 0
 Plain = dict[str, Any]
 
@@ -63,6 +66,9 @@ class RecordedManifest:
     name: str
     version: str
     attributes: Sequence[Attribute]
+    labels: Sequence[str]
+    favourable: Sequence[str]
+    target: Target | None
 
 
 @dataclass(frozen=True)
@@ -186,24 +192,30 @@ def _fairness(
     ]  # in the order of their first decision
     settings = _attributes([*configurations.values(), *decided], scope.bundle)
     attributes = [Attribute(name=name, mode="off", why="as recorded", **of) for name, of in settings.items()]
-    manifest = RecordedManifest(model, str(decided[-1]["version"]) if decided else "unknown", attributes)
+    manifest = _manifest(model, decided[-1] if decided else None, scope.bundle, attributes)
+    normal = {} if scope.bundle is None else read(scope.bundle.reference, scope.bundle.evaluation)
+    aims = aims_of(manifest.target, list(settings), normal, scope.rules.gap)
     kept = [one for one in read_evidence(source.engine) if one.model == model]
-    evidence = findings(kept, model, attributes, scope.rules) if kept else []
+    evidence = findings(kept, model, attributes, scope.rules, aims) if kept else []
     modes: Any = {each.name: decisions.last_mode(each.name) for each in attributes}
     window = Window(scope.period.hours.start, scope.period.hours.stop)
     state = {"state": "on", "spooled": 0}
-    usual = _usual(scope.bundle)
-    return summary(counted, Facts(manifest, modes, window, scope.limits, state, evidence, usual))
+    return summary(counted, Facts(manifest, modes, window, scope.limits, state, evidence, normal))
 
 
-def _usual(bundle: Bundle | None) -> dict[str, float]:
-    """Worst-group accuracy in validation, for the attributes for which the bundle has it."""
-    if bundle is None:
-        return {}
-    accuracies = {
-        name: of.worst_group_accuracy for name, of in read(bundle.reference, bundle.evaluation).items()
-    }
-    return {name: value for name, value in accuracies.items() if value is not None}
+def _manifest(
+    model: str, last: Plain | None, bundle: Bundle | None, attributes: Sequence[Attribute]
+) -> RecordedManifest:
+    """What the last configuration says; the bundle where none is on record any more."""
+    if last is None and bundle is not None:
+        of = bundle.manifest
+        return RecordedManifest(model, of.version, attributes, of.labels, of.favourable, of.target)
+    if last is None:
+        return RecordedManifest(model, "unknown", attributes, [], [], None)
+    target = Target.model_validate(last["target"]) if "target" in last else None
+    return RecordedManifest(
+        model, str(last["version"]), attributes, last["labels"], last["favourable"], target
+    )
 
 
 def _rows(decisions: Decisions, counted: Cells) -> Plain:

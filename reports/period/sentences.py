@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from evenhand.reports.html.wording import METRICS, count, percent
+from evenhand.reports.html.wording import count, percent, points, size
 from evenhand.service.monitoring.disparity import BREACH, INSUFFICIENT, NO_EVIDENCE
 
 Plain = dict[str, Any]
@@ -15,41 +15,77 @@ OUTCOMES = {"errors": "wrong answers", "unfavourable": "unfavourable answers"}
 SOURCES = {"declared": "declared groups", "inferred": "groups inferred by the detector"}
 
 
-def verdicts(result: Plain) -> Iterator[tuple[str, str, Plain]]:
-    """Every verdict of the fairness figures: attribute, source, metric."""
+LIMITS = {
+    "bundle": "as the bundle states it",
+    "operator": "the operator's largest tolerated gap; the bundle states none",
+    "validation": "the worst cell in validation less the operator's tolerated gap; the bundle states none",
+    None: "nothing says what to expect",
+}
+"""Where a target's limit comes from."""
+
+
+def targets(result: Plain) -> list[tuple[str, Plain]]:
+    """The target of every attribute that has one, the worst verdict first."""
+    of = [(of["attribute"], of["target"]) for of in result["fairness"]["attributes"] if of["target"]]
+    return sorted(of, key=lambda target: ORDER.index(target[1]["verdict"]))
+
+
+def losing(result: Plain) -> list[tuple[str, Plain]]:
+    """Every cell of declared groups that the correction made less accurate, by attribute."""
+    return [
+        (of["attribute"], cell)
+        for of in result["fairness"]["attributes"]
+        for cell in of["sources"]["declared"]["correction"]["losing"]
+    ]
+
+
+def information(result: Plain) -> Iterator[tuple[str, str, Plain]]:
+    """Every other figure: attribute, source, metric."""
     for of in result["fairness"]["attributes"]:
         for source, figures in of["sources"].items():
             if figures["rows"]:
                 for metric in figures["metrics"]:
-                    yield of["attribute"], source, metric
-
-
-def ranked_verdicts(result: Plain) -> list[tuple[str, str, Plain]]:
-    """The same, the worst first."""
-    return sorted(verdicts(result), key=lambda verdict: ORDER.index(verdict[2]["verdict"]))
+                    if metric["role"] == "information":
+                        yield of["attribute"], source, metric
 
 
 def in_short(result: Plain) -> list[str]:
-    """The first thing to read."""
-    ranked = ranked_verdicts(result)
-    totals = {state: sum(metric["verdict"] == state for _, _, metric in ranked) for state in ORDER}
-    sentences = [
-        f"Of {len(ranked)} figures that were evaluated, {totals[BREACH]} "
-        f"{'is a' if totals[BREACH] == 1 else 'are'} breach{'' if totals[BREACH] == 1 else 'es'}; "
-        f"{totals[NO_EVIDENCE]} show no evidence of one; for {totals[INSUFFICIENT]} there is too little "
-        "data to say."
-    ]
-    breaches: dict[tuple[str, str, str], list[str]] = {}
-    for name, source, metric in ranked:
-        if metric["verdict"] == BREACH:
-            breaches.setdefault((name, source, metric["why"]), []).append(METRICS[metric["metric"]])
+    """The first thing to read: the target, what the correction did to it, and who paid."""
+    aim = result["fairness"]["target"]
+    said = "" if aim["stated"] else " (an earlier bundle, which states none)"
+    sentences = [f"Target: {aim['words']}{said}."]
+    for name, target in targets(result):
+        sentences.append(f"{name}: {target['verdict']}. {target['why']}")
+        if target["change"]["value"] is not None:
+            sentences.append(f"{name}: {moved(target)}{_paid(result, name)}")
     sentences += [
-        f"Breach by {name} ({SOURCES[source]}), {' and '.join(metrics)}: {why}"
-        for (name, source, why), metrics in breaches.items()
+        f"{each['attribute']}, {each['measure'].replace('-', ' ')}: {each['why']}"
+        for each in aim["not_watched"]
     ]
-    sentences += [*_abstained(result), *_corrections(result)]
-    sentences += _slices(result)
+    sentences += [*_abstained(result), *_corrections(result), *_slices(result)]
     return [*sentences, result["record"]["sentence"]]
+
+
+def moved(target: Plain) -> str:
+    """The target before and after correction, with its change."""
+    show = size if target["measure"] != "worst-cell" else percent
+    return (
+        f"with the correction the {target['words']} went from {show(target['base'])} to "
+        f"{show(target['final'])}, a change of {points(target['change'])}."
+    )
+
+
+def loss(cell: Plain) -> str:
+    """A cell that lost, with its interval."""
+    return (
+        f"“{cell['group']}” with true label “{cell['label']}” {points(cell)}, n {count(cell['n'])}, "
+        f"{'surely' if cell['surely'] else 'not sure'}"
+    )
+
+
+def _paid(result: Plain, attribute: str) -> str:
+    lost = [loss(cell) for name, cell in losing(result) if name == attribute]
+    return f" Cells that lost accuracy: {'; '.join(lost)}." if lost else ""
 
 
 def _abstained(result: Plain) -> Iterator[str]:
@@ -65,18 +101,14 @@ def _abstained(result: Plain) -> Iterator[str]:
 
 
 def _corrections(result: Plain) -> Iterator[str]:
-    """What the correction did, over declared groups if there are any; equal sentences are merged."""
-    corrections: dict[tuple[str, str, str], list[str]] = {}
+    """What the correction did to all rows, once; and harm by attribute."""
+    overall = result["fairness"]["correction"]
+    words = {BREACH: "harm", NO_EVIDENCE: "no more cost than allowed", INSUFFICIENT: "insufficient data"}
+    yield f"The correction, over {overall['over']}: {words[overall['state']]}. {overall['why']}"
     for of in result["fairness"]["attributes"]:
-        source = next((name for name, figures in of["sources"].items() if figures["rows"]), None)
-        if source:
-            correction = of["sources"][source]["correction"]
-            corrections.setdefault((source, correction["state"], correction["why"]), []).append(
-                of["attribute"]
-            )
-    verdict = {BREACH: "harm", NO_EVIDENCE: "no evidence of harm", INSUFFICIENT: "insufficient data"}
-    for (source, state, why), names in corrections.items():
-        yield f"The correction, by {' and by '.join(names)} ({SOURCES[source]}): {verdict[state]}. {why}"
+        correction = of["sources"]["declared"]["correction"]
+        if correction["state"] == BREACH:
+            yield f"The correction does harm by {of['attribute']}: {correction['why']}"
 
 
 def _slices(result: Plain) -> Iterator[str]:

@@ -66,6 +66,8 @@ def configuration(manifest: Manifest, bundle: str) -> Configuration:
                 }
                 for attribute in manifest.attributes
             },
+            # Not for a bundle of an earlier version: its configuration keeps its hash.
+            **({} if manifest.target is None else {"target": manifest.target.model_dump(mode="json")}),
         }
     )
     return Configuration(sha256(body.encode()).hexdigest(), body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from prometheus_client import CollectorRegistry
@@ -77,7 +78,8 @@ class RecordSeries:
         )
         self._evidence_limit = Gauge(
             "evenhand_evidence_limit_ln",
-            "Value from which on evenhand_evidence_ln is an alarm.",
+            "Value from which on evenhand_evidence_ln is an alarm; NaN for a rate that is not the target's, "
+            "whose evidence is information.",
             sequential,
             registry=registry,
             multiprocess_mode="mostrecent",
@@ -104,13 +106,13 @@ class RecordSeries:
         """Set the number of rows that are older than their limit and stay for this reason."""
         self._held_rows.labels(reason).set(rows)
 
-    def evidence(self, series: Sequence[str], ln: float, limit_ln: float) -> None:
+    def evidence(self, series: Sequence[str], ln: float, limit_ln: float | None) -> None:
         """Set the evidence of one comparison.
 
         Args:
             series: Model, attribute, group, metric and process.
             ln: Logarithm of the evidence.
-            limit_ln: The value from which ``ln`` is an alarm.
+            limit_ln: The value from which ``ln`` is an alarm; ``None`` if it is none ever.
         """
         self._evidence.labels(*series).set(ln)
-        self._evidence_limit.labels(*series).set(limit_ln)
+        self._evidence_limit.labels(*series).set(math.nan if limit_ln is None else limit_ln)

@@ -41,11 +41,12 @@ class Metrics:
     Args:
         registry: Where they are registered; one per application, so that tests do not share counts.
         buffer_rows: Smallest number of rows whose grouped increments are released together.
+        gap_limit: The largest gap that the operator tolerates, where a bundle states no limit.
     """
 
-    def __init__(self, registry: CollectorRegistry, buffer_rows: int = 1) -> None:
+    def __init__(self, registry: CollectorRegistry, buffer_rows: int = 1, gap_limit: float = 0.05) -> None:
         self._registry = registry
-        self.fairness = FairnessCounters(registry, buffer_rows)
+        self.fairness = FairnessCounters(registry, buffer_rows, gap_limit)
         self.record = RecordSeries(registry)
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
@@ -198,7 +199,7 @@ class Metrics:
         for attribute in manifest.attributes if live else ():
             self._threshold.labels(manifest.name, attribute.name).set(attribute.threshold)
         if live:
-            self.fairness.expect(manifest.name, normal)
+            self.fairness.expect(manifest, normal)
 
     def retire(self, manifest: Manifest, bundle: str) -> None:
         """End the series of a version that is no longer loaded, in the exposition of every process."""

@@ -13,8 +13,10 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry
 
+from evenhand.models.bundle.aims import aims_of, price_of
 from evenhand.models.bundle.manifest import UNKNOWN_GROUP, Attribute, Manifest
 from evenhand.models.bundle.reference import TENTHS, Normal
+from evenhand.models.bundle.target import MEASURES
 from evenhand.service.metrics.buffered import CounterBuffer
 from evenhand.service.metrics.series import Counter, Gauge, Histogram
 from evenhand.service.types import INFERRED, Counted, Decision, Row, Verdict, counted_under
@@ -38,7 +40,7 @@ def series_of(manifest: Manifest) -> int:
     cells = sum(len(list(groups_of(attribute))) for attribute in manifest.attributes)
     of_cell, of_attribute = (
         4 + 8 + 3 * len(BINS),
-        4 * len(RESULTS) + 16 + 4 + len(TENTHS) + 3 + 2 + len(TENTHS),
+        4 * len(RESULTS) + 16 + 4 + len(TENTHS) + 3 + 2 + len(TENTHS) + len(MEASURES),
     )
     abstaining = sum(attribute.abstain_below is not None for attribute in manifest.attributes)
     of_all = of_cell * cells + of_attribute * len(manifest.attributes)
@@ -51,15 +53,18 @@ class FairnessCounters:
     Args:
         registry: Where they are registered.
         buffer_rows: Smallest number of rows whose increments are released together.
+        gap_limit: The largest gap that the operator tolerates, where a bundle states no limit.
     """
 
-    def __init__(self, registry: CollectorRegistry, buffer_rows: int) -> None:
+    def __init__(self, registry: CollectorRegistry, buffer_rows: int, gap_limit: float) -> None:
         self.buffers = defaultdict[tuple[str, str], CounterBuffer](lambda: CounterBuffer(buffer_rows))
         """By model and kind of rows."""
         self._make_decision_series(registry)
         self._make_risk_series(registry)
         self._make_label_series(registry)
+        self._gap_limit = gap_limit
         self._make_reference_series(registry)
+        self._make_target_series(registry)
         self._make_flip_series(registry)
 
     def _make_decision_series(self, registry: CollectorRegistry) -> None:
@@ -166,6 +171,25 @@ class FairnessCounters:
             multiprocess_mode="mostrecent",
         )
 
+    def _make_target_series(self, registry: CollectorRegistry) -> None:
+        self._target_limit = Gauge(
+            "evenhand_target_limit",
+            "What the attribute's target is compared with: the largest gap, or for measure worst-cell the "
+            "least accuracy of label x group, that is no breach. NaN for a measure that is not its target: "
+            "it raises no alert.",
+            ("model", "attribute", "measure"),
+            registry=registry,
+            multiprocess_mode="mostrecent",
+        )
+        self._target_loss = Gauge(
+            "evenhand_target_loss",
+            "Share of right answers that the correction may cost: over all rows (overall), or in any group "
+            "and kind of true label (cell; NaN: no limit).",
+            ("model", "loss"),
+            registry=registry,
+            multiprocess_mode="mostrecent",
+        )
+
     def _make_flip_series(self, registry: CollectorRegistry) -> None:
         self._flips = Counter(
             "evenhand_flips",
@@ -218,14 +242,22 @@ class FairnessCounters:
                 for label in BITS:
                     self._calibration.labels(*name, *cell, place, label)
 
-    def expect(self, model: str, normal: Mapping[str, Normal]) -> None:
-        """Set the figures of validation, by attribute; NaN for those that the live version does not have."""
+    def expect(self, manifest: Manifest, normal: Mapping[str, Normal]) -> None:
+        """Set what validation of the live version measured, and its target; NaN where nothing is said."""
         for attribute, said in normal.items():
             figures = {"flagged": said.flagged, "worst_group_accuracy": said.worst_group_accuracy}
             for name, value in figures.items():
-                self._reference.labels(model, attribute, name).set(math.nan if value is None else value)
+                self._reference.labels(manifest.name, attribute, name).set(_or_nan(value))
             for edge, share in zip(TENTHS, said.risk or (math.nan,) * len(TENTHS), strict=True):
-                self._reference_risk.labels(model, attribute, str(edge)).set(share)
+                self._reference_risk.labels(manifest.name, attribute, str(edge)).set(share)
+        aims = aims_of(manifest.target, manifest.attribute_names, normal, self._gap_limit)
+        for attribute, measure in itertools.product(manifest.attribute_names, MEASURES):
+            aim = aims.get(attribute)
+            limit = aim.limit if aim is not None and aim.measure == measure else None
+            self._target_limit.labels(manifest.name, attribute, measure).set(_or_nan(limit))
+        price = price_of(manifest.target, self._gap_limit)
+        for loss, share_lost in (("overall", price.max_loss), ("cell", price.max_cell_loss)):
+            self._target_loss.labels(manifest.name, loss).set(_or_nan(share_lost))
 
     def overflow(self, model: str, attribute: str) -> None:
         """Count a declared group that the model does not list."""
@@ -297,3 +329,7 @@ class FairnessCounters:
 def bit(value: bool) -> str:
     """A truth value as a label."""
     return "1" if value else "0"
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value

@@ -1,4 +1,4 @@
-"""The effect of the correction: changed, mended and broken answers, and significant harm. Pure functions."""
+"""The effect of the correction: changed, mended and broken answers, losing cells, harm. Pure functions."""
 
 from __future__ import annotations
 
@@ -7,31 +7,68 @@ from functools import reduce
 from math import sqrt
 from typing import Any
 
-from evenhand.service.monitoring.disparity import BREACH, INSUFFICIENT, NO_EVIDENCE, gap, points, quoted
-from evenhand.service.monitoring.groups import Group, PairCounts
+from evenhand.models.bundle.aims import Price
+from evenhand.models.bundle.reference import MIN_ROWS
+from evenhand.service.monitoring.disparity import (
+    BREACH,
+    INSUFFICIENT,
+    NO_EVIDENCE,
+    State,
+    in_words,
+    points,
+)
+from evenhand.service.monitoring.groups import Group, LabelCell, LabelKinds, PairCounts, label_cells
 from evenhand.stats import Z95
 
-WIDENED = {"selection_rate": "favourable answers", "true_positive_rate": "true positive rates",
-           "false_positive_rate": "false positive rates"}  # fmt: skip
 
-
-def correction_of(groups: Sequence[Group], rows: int) -> dict[str, Any]:
+def correction_of(
+    groups: Sequence[Group], price: Price, rows: int, kinds: LabelKinds, worse: str | None = None
+) -> dict[str, Any]:
     """Score the correction on rows that both the base and the corrected model answered.
 
     Args:
         groups: Groups of one attribute.
+        price: What the correction may cost.
         rows: Smallest number of rows for a verdict.
+        kinds: What true labels are called.
+        worse: A sentence if the correction surely made the target worse.
 
     Returns:
-        Answers that it ``changed``; of the labelled rows, those that it ``mended`` and ``broken``; the change
-        in accuracy with its limits; and the verdict, which is a breach if errors, or a gap, have grown
-        significantly.
+        What :func:`effect_of` gives over these groups; a cell that surely lost more than it may, and a target
+        that got worse, are breaches too. ``losing``: see :func:`losing_cells`.
     """
     answers = reduce(PairCounts.__add__, (group.answers for group in groups), PairCounts())
     correct = reduce(PairCounts.__add__, (group.correct for group in groups), PairCounts())
+    losing = losing_cells(groups, rows, kinds)
+    harms = [*([worse] if worse else []), *_too_much(losing, price, rows)]
+    return {**effect_of(answers, correct, price, rows, harms, losing), "losing": losing}
+
+
+def effect_of(
+    answers: PairCounts,
+    correct: PairCounts,
+    price: Price,
+    rows: int,
+    harms: Sequence[str] = (),
+    losing: Sequence[dict[str, Any]] = (),
+) -> dict[str, Any]:
+    """Answers that changed; of the labelled rows, those mended and broken, and the change in accuracy.
+
+    Args:
+        answers: Every decision, by whether the answer is favourable.
+        correct: Labelled rows, by whether the answer is right.
+        price: What the correction may cost.
+        rows: Smallest number of rows for a verdict.
+        harms: Sentences about other harm that is sure.
+        losing: Cells that lose; the reason names those that surely do.
+
+    Returns:
+        The counts, and the verdict: a breach if accuracy surely fell by more than it may, or where there is
+        other harm.
+    """
     moved = change(correct) if correct.n else (None, None, None)
-    harms = [*_worse(correct, rows), *(said for rate in WIDENED if (said := _wider(groups, rate, rows)))]
-    state, why = _verdict(answers, correct, harms, rows)
+    state, why = _verdict(answers, correct, [*_worse(correct, price, rows), *harms], rows)
+    sure = [cell for cell in losing if cell["surely"]] if state != BREACH else []
     return {
         "changed": answers.gained + answers.lost,
         "rows": answers.n,
@@ -40,8 +77,39 @@ def correction_of(groups: Sequence[Group], rows: int) -> dict[str, Any]:
         "broken": correct.lost,
         "accuracy_change": dict(zip(("value", "low", "high"), moved, strict=True)),
         "state": state,
-        "why": why,
+        "why": " ".join([why, *(_loss(cell) for cell in sure)]),
     }
+
+
+def losing_cells(groups: Sequence[Group], rows: int, kinds: LabelKinds) -> list[dict[str, Any]]:
+    """Cells whose accuracy fell, the largest loss first.
+
+    Args:
+        groups: Groups of one attribute.
+        rows: Smallest number of rows for a verdict. A cell is shown from 30 rows on, or from fewer if they do
+            for a verdict.
+        kinds: What true labels are called.
+
+    Returns:
+        Per cell ``group``, ``label``, ``n``, the paired change in accuracy (``value``, ``low``, ``high``),
+        and ``surely``: whether its 95 % interval lies below 0.
+    """
+    lost = []
+    for cell in label_cells(groups, kinds):
+        if cell.correct.n >= max(1, min(rows, MIN_ROWS)) and cell.correct.lost > cell.correct.gained:
+            value, low, high = change(cell.correct)
+            lost.append(
+                {
+                    "group": cell.group,
+                    "label": cell.label,
+                    "n": cell.correct.n,
+                    "value": value,
+                    "low": low,
+                    "high": high,
+                    "surely": high < 0,
+                }
+            )
+    return sorted(lost, key=lambda each: float(each["value"]))
 
 
 def change(pairs: PairCounts) -> tuple[float, float, float]:
@@ -56,16 +124,14 @@ def change(pairs: PairCounts) -> tuple[float, float, float]:
     return (pairs.gained - pairs.lost) / pairs.n, max(-1.0, middle - half), min(1.0, middle + half)
 
 
-def _verdict(answers: PairCounts, correct: PairCounts, harms: list[str], rows: int) -> tuple[str, str]:
+def _verdict(answers: PairCounts, correct: PairCounts, harms: Sequence[str], rows: int) -> tuple[State, str]:
     if harms:
         return BREACH, " ".join(harms)
     if answers.n < rows:
         return INSUFFICIENT, f"{answers.n:,} rows, and {rows:,} are needed."
     if answers.gained + answers.lost == 0:
         return NO_EVIDENCE, "The correction changed no answer."
-    moved = (
-        f"It changed {answers.gained + answers.lost:,} of {answers.n:,} answers, and surely widened no gap."
-    )
+    moved = f"It changed {answers.gained + answers.lost:,} of {answers.n:,} answers."
     if correct.n < rows:
         return (
             INSUFFICIENT,
@@ -77,40 +143,34 @@ def _verdict(answers: PairCounts, correct: PairCounts, harms: list[str], rows: i
     )
 
 
-def _worse(correct: PairCounts, rows: int) -> list[str]:
-    """A sentence if errors have increased significantly."""
+def _worse(correct: PairCounts, price: Price, rows: int) -> list[str]:
+    """A sentence if accuracy surely fell by more than it may."""
     if correct.n < max(1, rows):
         return []
     value, low, high = change(correct)
-    if high >= 0:
+    if high >= -price.max_loss:
         return []
     return [
         f"It broke {correct.lost:,} answers and mended {correct.gained:,} of {correct.n:,} labelled ones: "
-        f"accuracy fell by {points(-value)} points (95 % limits {points(-high)} to {points(-low)})."
+        f"accuracy fell by {points(-value)} points (95 % limits {points(-high)} to {points(-low)}), and "
+        f"{points(price.max_loss)} are allowed."
     ]
 
 
-def _wider(groups: Sequence[Group], rate: str, rows: int) -> str | None:
-    """A sentence if the correction has significantly widened the gap between the two groups furthest apart.
+def _too_much(losing: Sequence[dict[str, Any]], price: Price, rows: int) -> list[str]:
+    """Sentences about cells with enough rows that surely lost more than a cell may."""
+    if price.max_cell_loss is None:
+        return []
+    return [
+        f"{_loss(cell)[:-1]}, and {points(price.max_cell_loss)} are allowed."
+        for cell in losing
+        if cell["n"] >= rows and cell["high"] < -price.max_cell_loss
+    ]
 
-    Each group's change is a paired difference. The changes of two groups are independent and are combined by
-    Newcombe's method.
-    """
-    enough = {group.name: group.pairs(rate) for group in groups if group.pairs(rate).n >= max(1, rows)}
-    before, after = (
-        gap({name: pairs.rate(side) for name, pairs in enough.items()}) for side in ("base", "final")
-    )
-    if after.value is None or before.value is None or after.value <= before.value:
-        return None
-    top, bottom = (enough[name] for name in after.groups)
-    if (bottom.rate("base").value or 0.0) > (top.rate("base").value or 0.0):  # they changed places
-        surely = (after.low or 0.0) > (before.high or 0.0)
-    else:
-        up, down = change(top), change(bottom)
-        surely = up[0] - down[0] > sqrt((up[0] - up[1]) ** 2 + (down[2] - down[0]) ** 2)
-    if not surely:
-        return None
+
+def _loss(cell: dict[str, Any]) -> str:
+    name = in_words(LabelCell(cell["group"], cell["label"], PairCounts()))
     return (
-        f"It widened the gap in {WIDENED[rate]} between {quoted(after.groups[0])} and "
-        f"{quoted(after.groups[1])}: {points(before.value)} points became {points(after.value)}."
+        f"{name} surely lost {points(-cell['value'])} points "
+        f"({points(-cell['high'])} to {points(-cell['low'])})."
     )

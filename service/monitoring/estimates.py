@@ -17,8 +17,11 @@ from evenhand.stats import Rate, newcombe, wilson
 ASSUMES = "Assumes that whether a label comes depends on the answers and the score alone."
 UNAWARE = (
     "Groups are inferred by the detector. Counting flagged rows overstates a gap that comes from what the "
-    "detector looks at; weighing rows by their risk understates one that it does not see. The true gap lies "
-    "within the bounds if the risk is calibrated. None of these replaces declared groups."
+    "detector looks at; weighing rows by their risk understates one that it does not see. None of these "
+    "replaces declared groups."
+)
+CALIBRATED = (
+    "The true gap lies within the bounds if the risk is calibrated. They do not replace declared groups."
 )
 LABELS = {"true_positive_rate": (True,), "false_positive_rate": (False,), "accuracy": (True, False)}
 """The true labels of the rows that a rate covers."""
@@ -179,12 +182,14 @@ def _difference(reference: Rate, other: Rate) -> dict[str, float | None]:
 
 
 def bounds_of(cells: Sequence[Risked]) -> dict[str, Any] | None:
-    """Bounds of the selection rate of the reference group minus that of the others.
+    """Bounds of the reference group's selection rate minus that of the others, if the risk is calibrated.
 
-    The risk gives the number of rows of a bin in each group, but not which rows. Any split of a bin's
-    selected rows that fits these numbers is possible (Frechet bounds). The bounds are sharp for the binned
-    data, and do not include sampling error. See Kallus, Mao and Zhou 2022, "Assessing algorithmic fairness
-    with unobserved protected class using data combination".
+    They stand in for those of :mod:`evenhand.service.monitoring.bounds` where the detector's error rates
+    are not known, or every row has a declared group. The risk gives the number of rows of a bin in each
+    group, but not which rows. Any split of a bin's selected rows that fits these numbers is possible
+    (Frechet bounds). The bounds are sharp for the binned data, and do not include sampling error. See
+    Kallus, Mao and Zhou 2022, "Assessing algorithmic fairness with unobserved protected class using data
+    combination".
 
     Args:
         cells: Rows of one attribute; the result is ``None`` if one of the groups has no share in any of them.
@@ -195,9 +200,12 @@ def bounds_of(cells: Sequence[Risked]) -> dict[str, Any] | None:
     return {
         "estimate": True,
         "source": "inferred",
+        "rests_on": "risk",
         "rows": rows,
+        "rates": [],
+        "target": None,
         **{side: _bounds(cells, side, rows, others) for side in SIDES},
-        "why": UNAWARE,
+        "why": CALIBRATED,
     }
 
 

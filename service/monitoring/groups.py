@@ -81,6 +81,46 @@ class Group:
         return RATES[rate](self)
 
 
+@dataclass(frozen=True, slots=True)
+class LabelKinds:
+    """What the two kinds of true labels are called; the record counts no others."""
+
+    good: str = "favourable"
+    bad: str = "unfavourable"
+    merged: bool = False
+    """Whether a kind holds several labels, so that one of them taken for another counts as right."""
+
+    @classmethod
+    def of(cls, labels: Sequence[str], favourable: Sequence[str]) -> LabelKinds:
+        """The labels themselves where there are two."""
+        others = [label for label in labels if label not in favourable]
+        if len(favourable) == len(others) == 1:
+            return cls(favourable[0], others[0])
+        return cls(merged=bool(labels))
+
+
+@dataclass(frozen=True, slots=True)
+class LabelCell:
+    """Rows of one group with one kind of true label."""
+
+    group: str
+    label: str
+    correct: PairCounts
+    """By whether the answer is right."""
+
+
+def label_cells(groups: Sequence[Group], kinds: LabelKinds) -> list[LabelCell]:
+    """Both cells of every group: accurate at its true positive rate, and 1 less its false positive rate."""
+    return [
+        cell
+        for group in groups
+        for cell in (
+            LabelCell(group.name, kinds.good, group.positives),
+            LabelCell(group.name, kinds.bad, group.negatives.opposite()),
+        )
+    ]
+
+
 RATES: dict[str, Callable[[Group], PairCounts]] = {
     "selection_rate": lambda group: group.answers,
     "true_positive_rate": lambda group: group.positives,
@@ -112,6 +152,45 @@ def groups_of(cells: Cells, attribute: str, source: str, listed: Sequence[str]) 
             Group(name, name == listed[0], _pairs(inside), positives, negatives, inside, labelled, withheld)
         )
     return groups
+
+
+def all_pairs(cells: Cells, attributes: Sequence[str]) -> tuple[PairCounts, PairCounts, str]:
+    """Decisions, and labelled rows by whether the answer is right, each once as far as the counts allow it.
+
+    A row whose group is declared after its answer is counted with the inferred groups and with the declared
+    ones. Where an attribute has no such row, both together are all rows; else the source with more labels
+    stands for them.
+
+    Returns:
+        The decisions by whether the answer is favourable, the labelled rows, and which rows these are.
+    """
+    best = (PairCounts(), PairCounts(), "no rows")
+    for attribute in attributes:
+        decided = [cell for cell in cells.decisions if cell.attribute == attribute]
+        labelled = [cell for cell in cells.outcomes if cell.attribute == attribute]
+        for over, sources in _apart(attribute, sum(cell.n for cell in decided) == cells.rows).items():
+            answers = _pairs(cell for cell in decided if cell.source in sources)
+            correct = _right(cell for cell in labelled if cell.source in sources)
+            if (correct.n, answers.n) > (best[1].n, best[0].n):
+                best = (answers, correct, over)
+    return best
+
+
+def _apart(attribute: str, is_once: bool) -> dict[str, tuple[str, ...]]:
+    """Sources that count no row twice, and what these rows are."""
+    if is_once:
+        return {"all rows": ("declared", "inferred")}
+    return {
+        f"rows with a declared {attribute}": ("declared",),
+        f"rows without a declared {attribute}, or not at first": ("inferred",),
+    }
+
+
+def _right(cells: Iterable[Labelled]) -> PairCounts:
+    """By whether the answer is right."""
+    labelled = list(cells)
+    positives = _pairs(cell for cell in labelled if cell.label)
+    return positives + _pairs(cell for cell in labelled if not cell.label).opposite()
 
 
 def withheld_rows(cells: Cells, attribute: str, source: str) -> int:

@@ -6,6 +6,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from evenhand.models.bundle.aims import LimitFrom
+from evenhand.models.bundle.target import Measure
+
 State = Literal["breach", "no evidence of breach", "insufficient data"]
 
 
@@ -40,29 +43,56 @@ class SpanOut(_ReplyPart):
     high: float | None
 
 
-class JudgedOut(SpanOut):
+class FigureOut(SpanOut):
     """A disparity over all groups that have rows, as Fairlearn computes it."""
 
-    state: State
+    state: State | None = Field(description="`null` where the metric is information.")
     among: SpanOut = Field(
         description="The same over the groups with enough rows, which the verdict is about."
     )
 
 
 class MetricOut(_ReplyPart):
-    """One disparity, base and served, and the verdict on the served answers."""
+    """One disparity, base and served; the target has a limit and a verdict on the served answers."""
 
     metric: str = Field(
-        description="Fairlearn's name; equalized odds is the larger of the two gaps. "
+        description="Fairlearn's name; equalized odds is the larger of the two gaps, and predictive equality "
+        "the gap in false positive rates. `worst_cell_accuracy` is the lowest accuracy over label x group. "
         "`abstention_rate_difference` is ours, where a model may abstain: the largest share of a group's "
         "decisions that abstained less the smallest."
     )
-    base: JudgedOut
-    final: JudgedOut
+    role: Literal["target", "information"] = Field(
+        description="Information has no limit, no verdict and no alert."
+    )
+    base: FigureOut
+    final: FigureOut
     limit: float | None
-    verdict: State
+    verdict: State | None
     why: str
     groups: list[str] = Field(description="The two groups that it is between, or the worst one.")
+
+
+class TargetOut(_ReplyPart):
+    """What the correction is for, over the declared groups or cells with enough rows."""
+
+    measure: Measure
+    figure: str = Field(description="Name of its figure among the metrics.")
+    words: str
+    limit: float | None = Field(description="The largest gap, or the least accuracy, that is no breach.")
+    limit_from: LimitFrom | None = Field(
+        description="`bundle`: the target states it. `operator`: EVENHAND_GAP_LIMIT, as the bundle states "
+        "none. `validation`: the worst cell's accuracy there, less EVENHAND_GAP_LIMIT."
+    )
+    base: SpanOut
+    final: SpanOut
+    change: SpanOut = Field(description="Final less base, on the same rows.")
+    verdict: State
+    why: str
+    groups: list[str] = Field(description="The two groups that it is between, or that of the worst cell.")
+    behind: list[str] = Field(
+        description="Groups whose rate is surely below the highest one's by more than the limit; or those "
+        "with a cell that is surely below it."
+    )
 
 
 class FlipsOut(_ReplyPart):
@@ -101,8 +131,17 @@ class GroupOut(_ReplyPart):
     expected: ExpectedOut | None
 
 
-class CorrectionOut(_ReplyPart):
-    """What the correction does; a breach where errors, or a gap, have surely grown."""
+class LosingOut(SpanOut):
+    """A cell whose accuracy fell: the change with its paired interval."""
+
+    group: str
+    label: str = Field(description="The true label; `favourable` or `unfavourable` where one is several.")
+    n: int
+    surely: bool = Field(description="Whether the interval lies below 0.")
+
+
+class EffectOut(_ReplyPart):
+    """What the correction does; a breach where it surely costs more than the target allows."""
 
     changed: int
     rows: int
@@ -112,6 +151,21 @@ class CorrectionOut(_ReplyPart):
     accuracy_change: SpanOut
     state: State
     why: str
+
+
+class OverallOut(EffectOut):
+    """The same over all rows, whatever their groups."""
+
+    over: str = Field(description="Which rows these are.")
+
+
+class CorrectionOut(EffectOut):
+    """The same over these groups; a target that surely got worse is a breach too."""
+
+    losing: list[LosingOut] = Field(
+        description="Cells whose accuracy fell, the largest loss first: from 30 rows on, or from fewer if "
+        "they do for a verdict."
+    )
 
 
 class SourceOut(_ReplyPart):
@@ -151,14 +205,37 @@ class LimitsOut(_ReplyPart):
     high: float
 
 
+class RateBoundsOut(_ReplyPart):
+    """Between what a rate of the reference group minus that of all others can lie; `null`: not bounded."""
+
+    rate: str
+    rows: int
+    base: LimitsOut | None
+    final: LimitsOut | None
+
+
+class TargetBoundsOut(_ReplyPart):
+    """Between what the target's figure, of the reference group and all others, can lie."""
+
+    measure: Measure
+    base: LimitsOut | None
+    final: LimitsOut | None
+
+
 class BoundsOut(_ReplyPart):
     """Between what the selection rate of the reference group minus that of the others can lie at all."""
 
     estimate: Literal[True]
     source: Literal["inferred"]
+    rests_on: Literal["detector", "risk"] = Field(
+        description="`detector`: its true and false positive rate in validation, over rows without a "
+        "declared group. `risk`: that the risk is calibrated, over all rows, where those rates are not known."
+    )
     rows: int
-    base: LimitsOut
-    final: LimitsOut
+    base: LimitsOut | None
+    final: LimitsOut | None
+    rates: list[RateBoundsOut]
+    target: TargetBoundsOut | None
     why: str
 
 
@@ -168,10 +245,11 @@ class EvidenceOut(_ReplyPart):
     group: str
     metric: str
     process: str
+    role: Literal["target", "information"]
     ln: float
     limit_ln: float
     rows: int
-    state: State
+    state: State | None = Field(description="`null` where the rate is information.")
     sentence: str
 
 
@@ -182,6 +260,7 @@ class AttributeOut(_ReplyPart):
     reference: str
     mode: Literal["off", "shadow", "apply"]
     threshold: float
+    target: TargetOut | None = Field(description="`null` where nothing is aimed at for this attribute.")
     sources: dict[Literal["declared", "inferred"], SourceOut]
     soft: SoftOut | None
     bounds: BoundsOut | None
@@ -213,6 +292,25 @@ class AbstentionOut(_ReplyPart):
     counted: str = Field(description="How they count in the other figures.")
 
 
+class NotWatchedOut(_ReplyPart):
+    """A part of the target that the record cannot count."""
+
+    attribute: str
+    measure: Measure
+    why: str
+
+
+class TargetsOut(_ReplyPart):
+    """What the correction is for, and what it may cost."""
+
+    stated: bool = Field(description="Whether the bundle states it; earlier ones aimed at the worst cell.")
+    words: str
+    max_loss: float = Field(description="Share of right answers that it may cost over all rows.")
+    max_cell_loss: float | None = Field(description="The same in any cell; `null`: no limit.")
+    cells: str = Field(description="What a cell is here.")
+    not_watched: list[NotWatchedOut]
+
+
 class FairnessReply(_ReplyPart):
     """The state of fairness of one model over one window."""
 
@@ -220,6 +318,8 @@ class FairnessReply(_ReplyPart):
     version: str
     window: WindowOut
     limits: dict[str, float]
+    target: TargetsOut
     record: RecordOut
     abstention: AbstentionOut | None = Field(description="`null` where the model never abstains.")
+    correction: OverallOut
     attributes: list[AttributeOut]

@@ -6,24 +6,33 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
+from evenhand.models.bundle.aims import Aim, Price, aims_of, in_words, price_of
 from evenhand.models.bundle.manifest import Attribute, Mode
+from evenhand.models.bundle.reference import Normal
+from evenhand.models.bundle.target import Target
+from evenhand.service.monitoring.bounds import DetectorErrors, detector_bounds
 from evenhand.service.monitoring.cells import Cells, Window
-from evenhand.service.monitoring.correction import correction_of
-from evenhand.service.monitoring.disparity import abstention, metrics_of
+from evenhand.service.monitoring.correction import correction_of, effect_of
+from evenhand.service.monitoring.disparity import MERGED, abstention, metrics_of
 from evenhand.service.monitoring.estimates import bounds_of, expected_of, soft_of
 from evenhand.service.monitoring.groups import (
     INFERRED,
     RATES,
     SIDES,
     Group,
+    LabelKinds,
+    all_pairs,
     groups_of,
     unknown_rows,
     withheld_rows,
 )
+from evenhand.service.monitoring.targets import target_of, worsening
 from evenhand.stats import Rate
 
-LIMITS = {"gap": 0.05, "rows": 100.0, "impact_ratio": 0.8, "accuracy_drop": 0.05}
+LIMITS = {"gap": 0.05, "rows": 100.0}
 """Limits of a verdict that no operator has set."""
+CELL = "A cell is a group with one true label."
+NOT_COUNTED = "The record counts one attribute at a time, so an intersection is not watched in service."
 COUNTED = (
     "A decision that abstained counts in every other figure under the model's own answer, "
     "as if it had been given."
@@ -45,6 +54,18 @@ class Described(Protocol):
     def attributes(self) -> Sequence[Attribute]:
         """Sensitive attributes of the model."""
 
+    @property
+    def labels(self) -> Sequence[str]:
+        """Of the model; none if they are not on record any more."""
+
+    @property
+    def favourable(self) -> Sequence[str]:
+        """Those of the labels that are good for the person."""
+
+    @property
+    def target(self) -> Target | None:
+        """What the correction is for, if the bundle says it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -60,8 +81,19 @@ class Facts:
     """``state`` and ``spooled``."""
     evidence: Sequence[Mapping[str, Any]] = ()
     """Results of the sequential tests, each with its ``attribute``."""
-    usual_accuracy: Mapping[str, float] = field(default_factory=dict)
-    """Worst-group accuracy in validation by attribute, if the bundle has it."""
+    normal: Mapping[str, Normal] = field(default_factory=dict)
+    """Figures of validation by attribute, if the bundle has them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """What verdicts rest on."""
+
+    aims: Mapping[str, Aim]
+    price: Price
+    rows: int
+    kinds: LabelKinds
+    abstains: bool
 
 
 def summary(cells: Cells, facts: Facts) -> dict[str, Any]:
@@ -72,17 +104,47 @@ def summary(cells: Cells, facts: Facts) -> dict[str, Any]:
         facts: Everything else.
     """
     limits = {**LIMITS, **facts.limits}
+    target, names = facts.manifest.target, [each.name for each in facts.manifest.attributes]
+    watched = _Watched(
+        aims_of(target, names, facts.normal, limits["gap"]),
+        price_of(target, limits["gap"]),
+        int(limits["rows"]),
+        LabelKinds.of(facts.manifest.labels, facts.manifest.favourable),
+        may_abstain(cells, facts),
+    )
     return {
         "model": facts.manifest.name,
         "version": facts.manifest.version,
         "window": facts.window.facts(),
         "limits": limits,
+        "target": _target(target, names, watched),
         "record": dict(facts.record),
-        "abstention": _abstention(cells) if may_abstain(cells, facts) else None,
-        "attributes": [
-            _attribute(cells, facts, limits, attribute.name) for attribute in facts.manifest.attributes
+        "abstention": _abstention(cells) if watched.abstains else None,
+        "correction": _overall(cells, names, watched),
+        "attributes": [_attribute(cells, facts, watched, name) for name in names],
+    }
+
+
+def _target(target: Target | None, names: Sequence[str], watched: _Watched) -> dict[str, Any]:
+    """What the correction is for, and what it may cost."""
+    return {
+        "stated": target is not None,
+        "words": in_words(target, names),
+        "max_loss": watched.price.max_loss,
+        "max_cell_loss": watched.price.max_cell_loss,
+        "cells": MERGED if watched.kinds.merged else CELL,
+        "not_watched": [
+            {"attribute": each.attribute, "measure": each.measure, "why": NOT_COUNTED}
+            for each in (target.attributes if target is not None else ())
+            if each.attribute not in names
         ],
     }
+
+
+def _overall(cells: Cells, names: Sequence[str], watched: _Watched) -> dict[str, Any]:
+    """The effect over all rows, whatever their groups; ``over`` says which rows these are."""
+    answers, correct, over = all_pairs(cells, names)
+    return {**effect_of(answers, correct, watched.price, watched.rows), "over": over}
 
 
 def may_abstain(cells: Cells, facts: Facts) -> bool:
@@ -99,7 +161,7 @@ def _abstention(cells: Cells) -> dict[str, Any]:
     }
 
 
-def _attribute(cells: Cells, facts: Facts, limits: Mapping[str, float], name: str) -> dict[str, Any]:
+def _attribute(cells: Cells, facts: Facts, watched: _Watched, name: str) -> dict[str, Any]:
     attribute = next(each for each in facts.manifest.attributes if each.name == name)
     listed = {
         "declared": (
@@ -109,17 +171,17 @@ def _attribute(cells: Cells, facts: Facts, limits: Mapping[str, float], name: st
         "inferred": INFERRED,
     }
     risks = [cell for cell in cells.risks if cell.attribute == name]
+    groups = {source: groups_of(cells, name, source, names) for source, names in listed.items()}
+    aim = watched.aims.get(name)
     return {
         "attribute": name,
         "reference": attribute.reference,
         "mode": facts.modes[name],
         "threshold": attribute.threshold,
-        "sources": {
-            source: _source(cells, groups_of(cells, name, source, groups), (name, source), facts, limits)
-            for source, groups in listed.items()
-        },
+        "target": None if aim is None else target_of(groups["declared"], aim, watched.rows, watched.kinds),
+        "sources": {source: _source(cells, of, (name, source), watched) for source, of in groups.items()},
         "soft": soft_of(risks),
-        "bounds": bounds_of(risks),
+        "bounds": _bounds(groups["inferred"], facts, attribute, aim) or bounds_of(risks),
         "evidence": [
             {key: value for key, value in each.items() if key not in ("model", "attribute")}
             for each in facts.evidence
@@ -128,26 +190,35 @@ def _attribute(cells: Cells, facts: Facts, limits: Mapping[str, float], name: st
     }
 
 
-def _source(
-    cells: Cells, groups: Sequence[Group], of: tuple[str, str], facts: Facts, limits: Mapping[str, float]
-) -> dict[str, Any]:
-    (attribute, source), abstains = of, may_abstain(cells, facts)
+def _bounds(
+    inferred: Sequence[Group], facts: Facts, attribute: Attribute, aim: Aim | None
+) -> dict[str, Any] | None:
+    """Bounds from the detector's error rates, where they are known and rows have no declared group."""
+    normal = facts.normal.get(attribute.name)
+    errors = DetectorErrors.read(normal, attribute.reference, facts.manifest.favourable)
+    return None if errors is None else detector_bounds(inferred, errors, aim)
+
+
+def _source(cells: Cells, groups: Sequence[Group], of: tuple[str, str], watched: _Watched) -> dict[str, Any]:
+    attribute, source = of
     unknown = unknown_rows(cells, attribute, source)
-    rows = sum(group.answers.n for group in groups) + unknown
-    # Not for inferred groups: validation measures no accuracy of flagged rows, and only flagged rows abstain.
-    usual = facts.usual_accuracy.get(attribute) if source == "declared" else None
-    abstentions = [abstention(groups, limits)] if abstains and source == "declared" else []
-    withheld = Rate.of_counts(withheld_rows(cells, attribute, source), rows)
+    all_rows = sum(group.answers.n for group in groups) + unknown
+    # The target is about people's groups: what the detector infers are others, and gets no verdict.
+    aim = watched.aims.get(attribute) if source == "declared" else None
+    rows, kinds, abstains = watched.rows, watched.kinds, watched.abstains
+    abstentions = [abstention(groups, rows)] if abstains and source == "declared" else []
+    withheld = Rate.of_counts(withheld_rows(cells, attribute, source), all_rows)
+    worse = None if aim is None else worsening(groups, aim, rows, kinds)
     return {
-        "rows": rows,
+        "rows": all_rows,
         "unknown_rows": unknown,
         "abstained": asdict(withheld) if abstains else None,
         "groups": [
-            {**_group(group, int(limits["rows"])), "abstained": asdict(group.abstained) if abstains else None}
+            {**_group(group, rows), "abstained": asdict(group.abstained) if abstains else None}
             for group in groups
         ],
-        "metrics": [*metrics_of(groups, limits, usual), *abstentions],
-        "correction": correction_of(groups, int(limits["rows"])),
+        "metrics": [*metrics_of(groups, aim, rows, kinds), *abstentions],
+        "correction": correction_of(groups, watched.price, rows, kinds, worse),
     }
 
 

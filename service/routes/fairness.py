@@ -132,16 +132,10 @@ def _summary(state: ApplicationState, model: LoadedModel, window: Window, audit:
         window=window,
         limits=state.limits,
         record={"state": audit.state, "spooled": audit.spooled},
-        evidence=[] if state.housekeeping is None else state.housekeeping.findings(manifest),
-        usual_accuracy=_usual(model),
+        evidence=[] if state.housekeeping is None else state.housekeeping.findings(manifest, model.normal),
+        normal=model.normal,
     )
     return to_json(summary(_cells(audit, manifest.name, window), facts))
-
-
-def _usual(model: LoadedModel) -> dict[str, float]:
-    """Worst-group accuracy in validation, for the attributes for which the bundle has it."""
-    accuracy = {name: said.worst_group_accuracy for name, said in model.normal.items()}
-    return {name: value for name, value in accuracy.items() if value is not None}
 
 
 def _cells(audit: AuditClient, name: str, window: Window) -> Cells:

@@ -1,6 +1,6 @@
 """For each alert on fairness: states in which it fires, stays silent, or has too little to judge."""
 
-from promtool import Case, Series, both, decisions, outcomes, series
+from promtool import Case, Series, aims, both, decisions, outcomes, price, series
 
 SILENT: dict[str, float] = {}
 
@@ -61,98 +61,99 @@ def cases(alert: str, by: tuple[str, ...], fires: list, silent: list, hours: flo
 
 
 DECLARED, INFERRED = '{source="declared"}', '{source="inferred"}'
-WORST = series("evenhand_reference", 0.9, reference="worst_group_accuracy")
+PARITY, OPPORTUNITY, ODDS = (
+    aims(measure, 0.05) for measure in ("demographic-parity", "equal-opportunity", "equalized-odds")
+)
+WORST = aims("worst-cell", 0.85)
+FAIR = both(labelled("a", 400, 0.9, 400, 0.1), labelled("b", 400, 0.9, 400, 0.1))
+NO_TARGET = series("evenhand_target_limit", "NaN" + " NaN" * 10, measure="demographic-parity")
 EVIDENCE = {"group": "b", "metric": "demographic_parity", "process": "detector"}
 
 CASES = {
-    "FairnessSelectionGap": cases(
-        "FairnessSelectionGap",
-        ("source",),
+    "FairnessTargetBreach": cases(
+        "FairnessTargetBreach",
+        ("measure",),
         [
-            ("a gap with evidence", DECLARED, both(decisions("a", 1000, 0.5), decisions("b", 1000, 0.3))),
-            ("a group is never selected", DECLARED, both(decisions("a", 1000, 0.3), decisions("b", 200, 0))),
             (
-                "groups that the detector inferred",
-                INFERRED,
+                "a gap in favourable answers with evidence",
+                '{measure="demographic-parity"}',
+                both(PARITY, decisions("a", 1000, 0.5), decisions("b", 1000, 0.3)),
+            ),
+            (
+                "a group is never selected",
+                '{measure="demographic-parity"}',
+                both(PARITY, decisions("a", 1000, 0.3), decisions("b", 200, 0)),
+            ),
+            (
+                "a small group does not hide the gap between large ones",
+                '{measure="demographic-parity"}',
+                both(PARITY, decisions("a", 1000, 0.5), decisions("b", 1000, 0.3), decisions("c", 20, 0.5)),
+            ),
+            (
+                "a gap in true positive rates",
+                '{measure="equal-opportunity"}',
+                both(OPPORTUNITY, labelled("a", 400, 0.9, 400, 0.1), labelled("b", 400, 0.7, 400, 0.1)),
+            ),
+            (
+                "false alarms, with too few positives to judge the other gap",
+                '{measure="equalized-odds"}',
+                both(ODDS, labelled("a", 40, 0.9, 400, 0.4), labelled("b", 40, 0.9, 400, 0.1)),
+            ),
+            (
+                "a gap in false positive rates",
+                '{measure="predictive-equality"}',
                 both(
+                    aims("predictive-equality", 0.1),
+                    labelled("a", 400, 0.9, 400, 0.4),
+                    labelled("b", 400, 0.9, 400, 0.1),
+                ),
+            ),
+            (
+                "a cell is less accurate than it should be",
+                '{measure="worst-cell"}',
+                both(WORST, labelled("a", 400, 0.9, 400, 0.1), labelled("b", 400, 0.9, 400, 0.3)),
+            ),
+        ],
+        [
+            ("a small gap", both(PARITY, decisions("a", 1000, 0.5), decisions("b", 1000, 0.48))),
+            ("a gap that may be chance", both(PARITY, decisions("a", 150, 0.3), decisions("b", 150, 0.38))),
+            ("too few rows", both(PARITY, decisions("a", 1000, 0.5), decisions("b", 50, 0))),
+            ("unknown is no group", both(PARITY, decisions("a", 1000, 0.5), decisions("unknown", 1000, 0))),
+            (
+                "a wider limit",
+                both(aims("demographic-parity", 0.3), decisions("a", 1000, 0.5), decisions("b", 1000, 0.3)),
+            ),
+            (
+                "not the target's measure",
+                both(OPPORTUNITY, FAIR, decisions("a", 1000, 0.5), decisions("b", 1000, 0.3)),
+            ),
+            ("no target", both(NO_TARGET, decisions("a", 1000, 0.5), decisions("b", 1000, 0.3))),
+            (
+                "groups that the detector inferred are not the target's",
+                both(
+                    PARITY,
                     decisions("flagged", 900, 0.5, source="inferred"),
                     decisions("unflagged", 900, 0.3, None, "inferred"),
                 ),
             ),
             (
-                "a small group does not hide the gap between large ones",
-                DECLARED,
-                both(decisions("a", 1000, 0.5), decisions("b", 1000, 0.3), decisions("c", 20, 0.5)),
+                "too few positives",
+                both(OPPORTUNITY, labelled("a", 400, 0.9, 400, 0.1), labelled("b", 40, 0.1, 400, 0.1)),
             ),
-        ],
-        [
-            ("a small gap", both(decisions("a", 1000, 0.5), decisions("b", 1000, 0.48))),
-            ("a gap that may be chance", both(decisions("a", 150, 0.3), decisions("b", 150, 0.38))),
-            ("too few rows", both(decisions("a", 1000, 0.5), decisions("b", 50, 0))),
-            ("unknown is no group", both(decisions("a", 1000, 0.5), decisions("unknown", 1000, 0))),
+            ("no labels", both(OPPORTUNITY, labelled("a", 0, 0, 0, 0), labelled("b", 0, 0, 0, 0))),
+            ("every cell is as accurate as it should be", both(WORST, FAIR)),
             (
-                "sources are not mixed",
-                both(decisions("a", 1000, 0.5), decisions("flagged", 1000, 0.1, source="inferred")),
+                "too few rows of the worst cell",
+                both(WORST, labelled("a", 400, 0.9, 400, 0.1), labelled("b", 400, 0.9, 40, 0.9)),
             ),
         ],
     )
     + cases(
-        "FairnessSelectionGap",
-        ("source",),
+        "FairnessTargetBreach",
+        ("measure",),
         [],
-        [("not yet for two hours", both(decisions("a", 1000, 0.5), decisions("b", 1000, 0.3)))],
+        [("not yet for two hours", both(PARITY, decisions("a", 1000, 0.5), decisions("b", 1000, 0.3)))],
         hours=1.5,
-    ),
-    "FairnessEqualOpportunityGap": cases(
-        "FairnessEqualOpportunityGap",
-        ("source",),
-        [("a gap", DECLARED, both(labelled("a", 400, 0.9, 400, 0.1), labelled("b", 400, 0.7, 400, 0.1)))],
-        [
-            ("a small gap", both(labelled("a", 400, 0.9, 400, 0.1), labelled("b", 400, 0.88, 400, 0.1))),
-            ("too few positives", both(labelled("a", 400, 0.9, 400, 0.1), labelled("b", 40, 0.1, 400, 0.1))),
-            ("no positives", both(labelled("a", 400, 0.9, 400, 0.1), labelled("b", 0, 0, 400, 0.1))),
-            ("no labels", both(labelled("a", 0, 0, 0, 0), labelled("b", 0, 0, 0, 0))),
-        ],
-    ),
-    "FairnessEqualizedOddsGap": cases(
-        "FairnessEqualizedOddsGap",
-        ("source",),
-        [
-            (
-                "false alarms",
-                DECLARED,
-                both(labelled("a", 400, 0.9, 400, 0.4), labelled("b", 400, 0.9, 400, 0.1)),
-            )
-        ],
-        [
-            ("a small gap", both(labelled("a", 400, 0.9, 400, 0.12), labelled("b", 400, 0.9, 400, 0.1))),
-            ("too few negatives", both(labelled("a", 400, 0.9, 40, 1), labelled("b", 400, 0.9, 400, 0.1))),
-        ],
-    ),
-    "FairnessWorstGroupAccuracyLow": cases(
-        "FairnessWorstGroupAccuracyLow",
-        ("source",),
-        [
-            (
-                "worse",
-                DECLARED,
-                both(WORST, labelled("a", 250, 0.95, 250, 0.05), labelled("b", 250, 0.75, 250, 0.25)),
-            )
-        ],
-        [
-            (
-                "as it was",
-                both(WORST, labelled("a", 250, 0.95, 250, 0.05), labelled("b", 250, 0.88, 250, 0.12)),
-            ),
-            (
-                "too few labels",
-                both(WORST, labelled("a", 250, 0.95, 250, 0.05), labelled("b", 40, 0.5, 40, 0.5)),
-            ),
-            (
-                "the bundle says nothing",
-                both(labelled("a", 250, 0.95, 250, 0.05), labelled("b", 250, 0.5, 250, 0.5)),
-            ),
-        ],
     ),
     "FairnessSequentialEvidence": cases(
         "FairnessSequentialEvidence",
@@ -175,6 +176,13 @@ CASES = {
                     series("evenhand_evidence_limit_ln", 3, **EVIDENCE),
                 ),
             ),
+            (
+                "a rate that is not the target's",
+                both(
+                    series("evenhand_evidence_ln", 4.2, **EVIDENCE),
+                    series("evenhand_evidence_limit_ln", "NaN" + " NaN" * 10, **EVIDENCE),
+                ),
+            ),
             ("no evidence is kept yet", series("evenhand_evidence_limit_ln", 3, **EVIDENCE)),
             (
                 "the process that takes nothing back",
@@ -189,67 +197,93 @@ CASES = {
     "FairnessCorrectionHarm": [
         *cases(
             "FairnessCorrectionHarm",
-            ("harm", "group"),
+            ("harm", "measure", "group", "label"),
             [
                 (
-                    "the correction makes a gap",
-                    '{harm="selection rate gap"}',
-                    both(decisions("a", 1000, 0.6, 0.5), decisions("b", 1000, 0.3, 0.48)),
+                    "the correction makes the target's gap",
+                    '{harm="target", measure="demographic-parity"}',
+                    both(PARITY, decisions("a", 1000, 0.6, 0.5), decisions("b", 1000, 0.3, 0.48)),
                 ),
                 (
                     "it takes right answers from a group that deserves them",
-                    '{harm="true positive rate gap"}',
+                    '{harm="target", measure="equal-opportunity"}',
                     # Elsewhere it mends as much as it breaks here, so that errors alone do not show it.
                     both(
+                        OPPORTUNITY,
+                        price(0.0),
                         outcomes("a", {"111": 350, "001": 50}),
                         outcomes("b", {"111": 200, "101": 150, "001": 50, "000": 400, "100": 150}),
                     ),
+                ),
+                (
+                    "one of two gaps is wider than both were",
+                    '{harm="target", measure="equalized-odds"}',
+                    both(
+                        ODDS,
+                        outcomes("a", {"111": 350, "001": 50, "000": 400}),
+                        outcomes("b", {"111": 200, "101": 150, "001": 50, "000": 400}),
+                    ),
+                ),
+                (
+                    "the worst cell falls",
+                    '{harm="target", measure="worst-cell"}',
+                    both(WORST, outcomes("a", {"111": 250, "101": 50, "001": 100, "000": 400})),
+                ),
+                (
+                    "a cell loses more than it may, though all rows together gain",
+                    '{harm="cell", group="b", label="0"}',
+                    both(
+                        price(0.0, 0.05),
+                        outcomes("a", {"111": 250, "011": 100, "001": 50}),
+                        outcomes("b", {"000": 150, "010": 30}),
+                    ),
+                ),
+                (
+                    "the correction breaks right answers",
+                    '{harm="errors"}',
+                    both(price(0.02), outcomes("a", {"111": 300, "101": 40, "011": 10})),
                 ),
             ],
             [
                 (
                     "the correction closes a gap",
-                    both(decisions("a", 1000, 0.5, 0.6), decisions("b", 1000, 0.48, 0.3)),
+                    both(PARITY, decisions("a", 1000, 0.5, 0.6), decisions("b", 1000, 0.48, 0.3)),
                 ),
-                ("too few rows", both(decisions("a", 50, 1, 0.5), decisions("b", 50, 0, 0.5))),
-                ("it mends more than it breaks", outcomes("a", {"111": 300, "011": 40, "101": 10})),
                 (
-                    "the correction closes a gap among rows that deserve a favourable answer",
+                    "a gap that is not the target's",
+                    both(OPPORTUNITY, decisions("a", 1000, 0.6, 0.5), decisions("b", 1000, 0.3, 0.48)),
+                ),
+                (
+                    "a gap grows, and the larger one before was wider",
                     both(
-                        outcomes("a", {"111": 350, "001": 50, "000": 100}),
-                        outcomes("b", {"111": 200, "011": 100, "001": 100, "000": 100}),
+                        ODDS,
+                        outcomes("a", {"111": 300, "001": 100, "100": 150, "000": 250}),
+                        outcomes("b", {"111": 250, "101": 50, "001": 100, "000": 400}),
                     ),
                 ),
-                ("it changed a few", outcomes("a", {"111": 300, "101": 3, "011": 1})),
-                ("too few labels", outcomes("a", {"111": 50, "101": 8})),
-                ("it changed nothing", labelled("a", 300, 0.5, 300, 0.5)),
+                ("too few rows", both(PARITY, decisions("a", 50, 1, 0.5), decisions("b", 50, 0, 0.5))),
+                (
+                    "it mends more than it breaks",
+                    both(price(0.0), outcomes("a", {"111": 300, "011": 40, "101": 10})),
+                ),
+                (
+                    "it costs no more than it may",
+                    both(price(0.2), outcomes("a", {"111": 300, "101": 40, "011": 10})),
+                ),
+                (
+                    "a cell may lose anything",
+                    both(
+                        price(0.0),
+                        outcomes("a", {"111": 250, "011": 100}),
+                        outcomes("b", {"000": 150, "010": 30}),
+                    ),
+                ),
+                ("it changed a few", both(price(0.0, 0.0), outcomes("a", {"111": 300, "101": 3, "011": 1}))),
+                ("too few labels", both(price(0.0, 0.0), outcomes("a", {"111": 50, "101": 8}))),
+                ("it changed nothing", both(price(0.0, 0.0), WORST, labelled("a", 300, 0.5, 300, 0.5))),
             ],
         ),
-        Case(
-            "the correction breaks right answers: said of the group and of the attribute",
-            outcomes("a", {"111": 300, "101": 40, "011": 10}),
-            {
-                firing("FairnessCorrectionHarm", "harm", "group"): {
-                    '{harm="errors"}': 1,
-                    '{harm="errors", group="a"}': 1,
-                }
-            },
-        ),
     ],
-    "FairnessFourFifths": cases(
-        "FairnessFourFifths",
-        ("source",),
-        [
-            ("below", DECLARED, both(decisions("a", 1000, 0.5), decisions("b", 1000, 0.3))),
-            ("rare answers", DECLARED, both(decisions("a", 5000, 0.04), decisions("b", 5000, 0.01))),
-        ],
-        [
-            ("above", both(decisions("a", 1000, 0.5), decisions("b", 1000, 0.45))),
-            ("equal rates, 100 rows", both(decisions("a", 100, 0.36), decisions("b", 100, 0.26))),
-            ("too few rows", both(decisions("a", 1000, 0.5), decisions("b", 50, 0))),
-            ("nobody is selected", both(decisions("a", 1000, 0), decisions("b", 1000, 0))),
-        ],
-    ),
     "FairnessCalibrationGap": cases(
         "FairnessCalibrationGap",
         ("group", "bin"),
@@ -402,42 +436,51 @@ CASES = {
     ),
     "FairnessInsufficientData": cases(
         "FairnessInsufficientData",
-        ("source",),
+        ("measure", "source"),
         [
-            ("thin traffic", DECLARED, both(decisions("a", 40, 0.5), decisions("b", 30, 0.5))),
-            ("the other group is thin", DECLARED, both(decisions("a", 1000, 0.5), decisions("b", 30, 0.5))),
-            ("the other group never came", DECLARED, both(decisions("a", 1000, 0.5), decisions("b", 0, 0))),
+            (name, '{measure="demographic-parity", source="declared"}', both(PARITY, counted))
+            for name, counted in (
+                ("thin traffic", both(decisions("a", 40, 0.5), decisions("b", 30, 0.5))),
+                ("the other group is thin", both(decisions("a", 1000, 0.5), decisions("b", 30, 0.5))),
+                ("the other group never came", both(decisions("a", 1000, 0.5), decisions("b", 0, 0))),
+                ("nobody's group is known", both(decisions("a", 0, 0), decisions("unknown", 1000, 0.5))),
+                ("nothing came at all", both(decisions("a", 0, 0), decisions("b", 0, 0))),
+            )
+        ]
+        + [
             (
-                "nobody's group is known",
-                DECLARED,
-                both(decisions("a", 0, 0), decisions("unknown", 1000, 0.5)),
+                "no labels",
+                '{measure="worst-cell", source="declared"}',
+                both(WORST, decisions("a", 1000, 0.5), decisions("b", 1000, 0.5)),
             ),
-            ("nothing came at all", DECLARED, both(decisions("a", 0, 0), decisions("b", 0, 0))),
+            (
+                "one of two gaps has too few labels",
+                '{measure="equalized-odds", source="declared"}',
+                both(
+                    ODDS,
+                    decisions("a", 500, 0.5),
+                    labelled("a", 400, 0.9, 40, 0.1),
+                    labelled("b", 400, 0.9, 40, 0.1),
+                ),
+            ),
         ],
         [
-            ("enough", both(decisions("a", 1000, 0.5), decisions("b", 1000, 0.49))),
+            ("enough", both(PARITY, decisions("a", 1000, 0.5), decisions("b", 1000, 0.49))),
             (
                 "a third group is thin",
-                both(*(decisions(g, n, 0.5) for g, n in (("a", 500), ("b", 500), ("c", 20)))),
+                both(PARITY, *(decisions(g, n, 0.5) for g, n in (("a", 500), ("b", 500), ("c", 20)))),
             ),
             (
                 "a source that nobody uses",
                 both(
+                    PARITY,
                     decisions("a", 0, 0),
                     decisions("flagged", 500, 0.5, source="inferred"),
                     decisions("unflagged", 500, 0.5, source="inferred"),
                 ),
             ),
-            (
-                # Too few decisions within the day to compare groups, and labels of the week that say enough.
-                "it gives way to a gap with evidence",
-                both(
-                    decisions("a", 50, 0.5),
-                    decisions("b", 50, 0.5),
-                    labelled("a", 400, 0.9, 0, 0),
-                    labelled("b", 400, 0.6, 0, 0),
-                ),
-            ),
+            ("no target", both(NO_TARGET, decisions("a", 40, 0.5))),
+            ("labels of the week say enough", both(OPPORTUNITY, FAIR, decisions("a", 50, 0.5))),
         ],
         hours=7,
     ),

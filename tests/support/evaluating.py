@@ -18,7 +18,7 @@ from sqlalchemy import delete, select
 from evenhand.models.bundle.manifest import Attribute, Manifest
 from evenhand.service.audit import events, record_batch
 from evenhand.service.audit.digest_keys import Keys
-from evenhand.service.audit.events import AnsweredRows
+from evenhand.service.audit.events import AnsweredRows, Configuration
 from evenhand.service.audit.feedback import Feedback, Joiner
 from evenhand.service.audit.store import Store, append, make_engine
 from evenhand.service.audit.tables import about, evidence
@@ -59,8 +59,8 @@ class Shop:
         self.store = Store(url, KEYS.fingerprint)
         self._joiner = Joiner(self.store, KEYS, 90, lambda: None)
 
-    def decide(self, *rows: Row) -> None:
-        batch = AnsweredRows(MANIFEST, CONFIGURATION, list(rows), time.time_ns() // 1_000_000, 0.01, "r1")
+    def decide(self, *rows: Row, configuration: Configuration = CONFIGURATION) -> None:
+        batch = AnsweredRows(MANIFEST, configuration, list(rows), time.time_ns() // 1_000_000, 0.01, "r1")
         with self.store.writing() as connection:
             append(connection, record_batch.make([batch], KEYS))
 

@@ -13,6 +13,7 @@ from fairlearn.metrics import (
     equal_opportunity_difference,
     equalized_odds_difference,
     false_positive_rate,
+    false_positive_rate_difference,
     selection_rate,
     true_positive_rate,
 )
@@ -55,6 +56,7 @@ def by_fairlearn(rows: Rows, answer: str) -> dict[str, float]:
         f"demographic_parity_difference_{answer}": demographic_parity_difference(**columns),
         f"demographic_parity_ratio_{answer}": demographic_parity_ratio(**columns),
         f"equal_opportunity_difference_{answer}": equal_opportunity_difference(**columns),
+        f"predictive_equality_difference_{answer}": false_positive_rate_difference(**columns),
         f"equalized_odds_difference_{answer}": equalized_odds_difference(**columns),
     }
     metrics = {
@@ -65,6 +67,9 @@ def by_fairlearn(rows: Rows, answer: str) -> dict[str, float]:
     }
     frame = MetricFrame(metrics=metrics, **columns)
     figures[f"worst_group_accuracy_{answer}"] = frame.group_min()["accuracy"]
+    cells = [f"{group}, {label}" for group, label in zip(rows.group, rows.label, strict=True)]
+    by_cell = MetricFrame(metrics=accuracy_score, **{**columns, "sensitive_features": cells})
+    figures[f"worst_cell_accuracy_{answer}"] = by_cell.group_min()
     for name in metrics:
         figures |= {
             f'{name}_{answer}{{group="{group}"}}': value for group, value in frame.by_group[name].items()

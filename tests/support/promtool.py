@@ -15,8 +15,6 @@ HOURS = 60
 LIMITS = {
     "gap": 0.05,
     "rows": 100,
-    "impact_ratio": 0.8,
-    "accuracy_drop": 0.05,
     "unknown_share": 0.2,
     "label_coverage_gap": 0.2,
     "calibration_gap": 0.1,
@@ -47,6 +45,27 @@ def replica() -> Series:
     )
     start = series("evenhand_start_time_seconds", 0, model="", attribute="")
     return both(start, series("evenhand_threshold", 0.5), *limits)
+
+
+def aims(measure: str, limit: float) -> Series:
+    """The target of the attribute; a service says NaN for every other measure."""
+    return series("evenhand_target_limit", limit, measure=measure)
+
+
+def price(overall: float, cell: float | str = "NaN") -> Series:
+    """What the correction may cost."""
+    losses = {"overall": overall, "cell": cell}
+    return both(
+        *(
+            series(
+                "evenhand_target_loss",
+                value if value != "NaN" else "NaN" + " NaN" * 10,
+                attribute="",
+                loss=name,
+            )
+            for name, value in losses.items()
+        )
+    )
 
 
 def decisions(

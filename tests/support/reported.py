@@ -9,6 +9,7 @@ from pathlib import Path
 from recording import MANIFEST, recorder
 
 from evenhand.models.bundle.manifest import Attribute, Manifest
+from evenhand.models.bundle.target import AttributeTarget, Target
 from evenhand.service.audit import events
 from evenhand.service.audit.events import AnsweredRows, event
 from evenhand.service.audit.feedback import Feedback
@@ -33,6 +34,13 @@ HIRING: Manifest = MANIFEST.model_copy(
         "labels": ["rejected", "selected"],
         "favourable": ["selected"],
         "attributes": [SEX, RACE],
+        "target": Target(
+            attributes=[
+                AttributeTarget(attribute="sex", measure="equal-opportunity", limit=0.02),
+                AttributeTarget(attribute="race", measure="worst-cell"),
+            ],
+            max_loss=0.01,
+        ),
     }
 )
 CONFIGURATION = events.configuration(HIRING, "b" * 64)
@@ -56,7 +64,7 @@ class Applicant:
 
 
 def applicants(rows: int, seed: int = 0, days: int = 3) -> list[Applicant]:
-    """Women are selected less often, and black women get more wrong answers; the correction helps some."""
+    """Women are selected less often, black women wrongly answered more; correction mends many, breaks few."""
     chance, now_ms = random.Random(seed), time.time_ns() // 1_000_000
     made = []
     for number in range(rows):
@@ -68,7 +76,7 @@ def applicants(rows: int, seed: int = 0, days: int = 3) -> list[Applicant]:
         wrong = 0.35 if (sex, race) == ("women", "black") else 0.08
         base = truth != (chance.random() < wrong)
         base = base and not (sex == "women" and chance.random() < 0.3)
-        final = base or (sex == "women" and truth and chance.random() < 0.4)
+        final = base or (sex == "women" and chance.random() < (0.4 if truth else 0.03))
         at_ms = now_ms - int((1 - number / rows) * days * 86_400_000) - 60_000
         made.append(Applicant(ulid(), sex, race, base, final, truth, chance.random() < 0.9, at_ms))
     return made

@@ -31,8 +31,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from evenhand.models.bundle.aims import Aim
+from evenhand.models.bundle.target import RATES
+
 METRICS = ("demographic_parity", "true_positive_rate", "false_positive_rate")
 """Shares of favourable answers: of all rows, and of the rows with a favourable and an unfavourable label."""
+TESTED = dict(zip(("selection_rate", "true_positive_rate", "false_positive_rate"), METRICS, strict=True))
 BLOCK = 1.5
 STALE = 50
 """Rows of one group after which a block without a row of the other begins again, because they are too old."""
@@ -57,7 +61,7 @@ class EvidenceSettings:
     """The operator's settings for the evidence."""
 
     gap: float = 0.05
-    """The largest tolerated gap."""
+    """The largest tolerated gap, for rates about which the bundle's target says nothing."""
     days_per_false_alarm: float = 365.0
     """Smallest mean number of days to a model's first false alarm."""
     level: float = 0.05
@@ -68,6 +72,16 @@ class EvidenceSettings:
     def start_limit_ln(self, planned: int) -> float:
         """Logarithm of the limit of a process since the start, for this many comparisons."""
         return math.log(planned / self.level)
+
+
+def tested_gap(aim: Aim | None, metric: str) -> float | None:
+    """The largest gap in a rate that the target allows; ``None`` if the target is not about it.
+
+    The worst cell is no gap, so none of the rates is its.
+    """
+    if aim is None or metric not in {TESTED[rate] for rate in RATES.get(aim.measure, ())}:
+        return None
+    return aim.limit
 
 
 def planned(groups: Iterable[int]) -> int:
@@ -217,9 +231,10 @@ class Evidence:
         """The comparison under the current settings; with another gap or reference it begins again."""
         rules, comparison = self._rules, self.comparisons.get(key)
         start_limit_ln = rules.start_limit_ln(row.planned)
-        if comparison is None or comparison.reference != row.reference or comparison.gap != rules.gap:
+        gap = rules.gap if row.gap is None else row.gap
+        if comparison is None or (comparison.reference, comparison.gap) != (row.reference, gap):
             self._running -= comparison is not None and comparison.blocks > 0
-            new = Comparison(row.reference, rules.gap, rules.days_per_false_alarm, start_limit_ln, row.day)
+            new = Comparison(row.reference, gap, rules.days_per_false_alarm, start_limit_ln, row.day)
             comparison = self.comparisons[key] = new
         comparison.limit, comparison.start_limit_ln = rules.days_per_false_alarm, start_limit_ln
         return comparison
@@ -240,6 +255,8 @@ class Seen(NamedTuple):
     """Whether its final answer is favourable."""
     day: float
     """When it became known, in days since 1970."""
+    gap: float | None = None
+    """The largest gap in this rate that the model's target states, if it states one."""
 
     def compared(self) -> Iterator[str]:
         """Groups whose comparison the row belongs to."""

@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 from pydantic_core import from_json
 from sqlalchemy import Connection, select
 
+from evenhand.models.bundle.aims import Aim
 from evenhand.service.audit.digest_keys import Keys
 from evenhand.service.audit.tables import attributes, configurations, records
-from evenhand.service.monitoring.sequential.evidence import METRICS, Seen, planned
+from evenhand.service.monitoring.sequential.evidence import METRICS, Seen, planned, tested_gap
 
 log = logging.getLogger(__name__)
 DAY_MS = 86_400_000
@@ -145,6 +146,7 @@ class Reader:
         listed = configuration["attributes"]
         comparisons = planned(len(attribute["groups"]) for attribute in listed.values())
         since = 0 if record.kind == "decision" else record.seq
+        stated = _stated(configuration)
         for attribute, group in sorted(groups.items()):
             if (
                 attribute not in listed
@@ -163,9 +165,23 @@ class Reader:
             )
             from_seq = about.groups[attribute]
             if from_seq == since:
-                yield decision["model"], PARITY, seen
+                yield decision["model"], PARITY, _tested(seen, stated, PARITY)
             if about.good is not None and since and max(from_seq, about.label_seq) == since:
-                yield decision["model"], TRUE_POSITIVES if about.good else FALSE_POSITIVES, seen
+                metric = TRUE_POSITIVES if about.good else FALSE_POSITIVES
+                yield decision["model"], metric, _tested(seen, stated, metric)
+
+
+def _stated(configuration: dict[str, Any]) -> dict[str, Aim]:
+    """The target with the limits that the bundle states, by attribute."""
+    return {
+        of["attribute"]: Aim(of["measure"], of["limit"], "bundle")
+        for of in configuration.get("target", {}).get("attributes", ())
+    }
+
+
+def _tested(seen: Seen, stated: dict[str, Aim], metric: str) -> Seen:
+    gap = tested_gap(stated.get(seen.attribute), metric)
+    return seen if gap is None else seen._replace(gap=gap)
 
 
 def _body(text: str | None) -> dict[str, Any]:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import product
 from typing import Any, Literal
 
+from evenhand.models.bundle.aims import Aim
 from evenhand.models.bundle.manifest import Attribute
-from evenhand.service.monitoring.sequential.evidence import METRICS, Comparison, EvidenceSettings, planned
+from evenhand.service.monitoring.sequential.evidence import (
+    METRICS,
+    Comparison,
+    EvidenceSettings,
+    planned,
+    tested_gap,
+)
 
 State = Literal["breach", "no evidence of breach", "insufficient data"]
 Process = Literal["detector", "since_start"]
@@ -49,15 +56,22 @@ class Kept:
 
 
 def findings(
-    kept: Iterable[Kept], model: str, attributes: Sequence[Attribute], rules: EvidenceSettings
+    kept: Iterable[Kept],
+    model: str,
+    attributes: Sequence[Attribute],
+    rules: EvidenceSettings,
+    aims: Mapping[str, Aim],
 ) -> list[dict[str, Any]]:
     """One entry per comparison and process, including comparisons without rows.
+
+    The rates of the target get a state; those of other rates are information, and have none.
 
     Args:
         kept: All stored comparisons.
         model: Name of the model.
         attributes: Its attributes.
         rules: The operator's settings.
+        aims: The target by attribute.
     """
     compared = {(one.attribute, one.group, one.metric): one for one in kept if one.model == model}
     start_limit_ln = rules.start_limit_ln(planned(len(attribute.groups) for attribute in attributes))
@@ -65,15 +79,16 @@ def findings(
     for attribute in attributes:
         name, reference = attribute.name, attribute.reference
         for group, metric in product([group for group in attribute.groups if group != reference], METRICS):
-            one = compared.get((name, group, metric))
-            if one is None or one.comparison.reference != reference:
-                nothing = Comparison(reference, rules.gap, rules.days_per_false_alarm, start_limit_ln, 0.0)
+            one, gap = compared.get((name, group, metric)), tested_gap(aims.get(name), metric)
+            of = reference, rules.gap if gap is None else gap
+            if one is None or (one.comparison.reference, one.comparison.gap) != of:
+                nothing = Comparison(*of, rules.days_per_false_alarm, start_limit_ln, 0.0)
                 one = Kept(model, name, group, metric, nothing)
-            entries += [_entry(one, process, rules) for process in PROCESSES]
+            entries += [_entry(one, process, rules, is_target=gap is not None) for process in PROCESSES]
     return entries
 
 
-def _entry(one: Kept, process: Process, rules: EvidenceSettings) -> dict[str, Any]:
+def _entry(one: Kept, process: Process, rules: EvidenceSettings, *, is_target: bool) -> dict[str, Any]:
     state = _state(one, process, rules)
     return {
         "model": one.model,
@@ -81,10 +96,11 @@ def _entry(one: Kept, process: Process, rules: EvidenceSettings) -> dict[str, An
         "group": one.group,
         "metric": one.metric,
         "process": process,
+        "role": "target" if is_target else "information",
         "ln": one.value_ln(process),
         "limit_ln": one.limit_ln(process),
         "rows": one.comparison.rows[1],
-        "state": state,
+        "state": state if is_target else None,
         "sentence": _sentence(one, process, state, rules),
     }
 

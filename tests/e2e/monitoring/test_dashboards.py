@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pytest
 from dashboards import DEPLOY, FILES, Query, fill, load, queries, variables
 from monitoring_stack import Prometheus
-from rebundle import reversion
+from rebundle import reversion, targeted
 from serving import EVENHAND, Server, put
 
 from evenhand.models.bundle.bundle import read_manifest
@@ -43,9 +43,9 @@ NASTY = (
     "i hate you scum",
     "go back to africa you idiot",
 )
-VERDICT = f'evenhand:demographic_parity_verdict:1d{{model="{MODEL}", attribute="race", source="declared"}}'
+VERDICT = f'evenhand:target_verdict:1d{{model="{MODEL}", attribute="race", source="declared"}}'
 LATE = (
-    'ALERTS{alertname="FairnessSelectionGap", attribute="race", source="declared"}',
+    'ALERTS{alertname="FairnessTargetBreach", attribute="race", source="declared"}',
     'ALERTS{alertname="EvenhandReloadRefused"}',
     'evenhand_evidence_ln{attribute="race"}',
     "count_over_time(evenhand_rejected_total[10m]) > 1",
@@ -65,7 +65,8 @@ class Stack(NamedTuple):
 @pytest.fixture(scope="module")
 def stack(altered: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("stack")
-    bundles = altered(0.1, "apply"), reversion(altered(0.0, "apply"), "2.0.0")
+    aimed = {"race": "demographic-parity", "gender": "demographic-parity"}
+    bundles = targeted(altered(0.1, "apply"), **aimed), reversion(altered(0.0, "apply"), "2.0.0")
     command = (str(EVENHAND), "serve", *map(str, bundles), "--port", "PORT")
     settings = {"EVENHAND_MIN_ROWS": str(LEAST_ROWS), "EVENHAND_STATE": str(folder / "state")}
     server = Server(*command, **settings)
@@ -167,9 +168,9 @@ def _expression(panel: str, ref: str) -> str:
 
 def test_the_first_row_says_what_is_wrong_for_whom_and_since_when(stack: Stack) -> None:
     assert stack.prometheus.value(_expression("Anything wrong?", "verdict")) == 2
-    lowest = stack.prometheus.query(_expression("For whom", "lowest"))
-    assert {labels["lowest"] for labels, _ in lowest if labels["attribute"] == "race"} == {DRIFTED}
-    since = _expression("Since when: verdicts over time", "demographic_parity")
+    beyond = stack.prometheus.query(_expression("For whom", "excess"))
+    assert {labels["attribute"] for labels, value in beyond if value > 0} >= {"race"}
+    since = _expression("Since when: verdicts over time", "target")
     before = dict(_at(stack, since, stack.drifted_s))
     assert before["race"] == 1
     assert dict(_at(stack, since, time.time()))["race"] == 2
@@ -178,7 +179,7 @@ def test_the_first_row_says_what_is_wrong_for_whom_and_since_when(stack: Stack) 
             dict(_at(stack, _expression("Answers mended and broken", "mended"), time.time()))[attribute] > 50
         )
     fires = stack.prometheus.query(_expression("Alerts", "rows"))
-    assert ("FairnessSelectionGap", "race") in {(row["alertname"], row.get("attribute")) for row, _ in fires}
+    assert ("FairnessTargetBreach", "race") in {(row["alertname"], row.get("attribute")) for row, _ in fires}
 
 
 def _at(stack: Stack, expr: str, when_s: float) -> list[tuple[str, float]]:

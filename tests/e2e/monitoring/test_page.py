@@ -12,6 +12,7 @@ import pytest
 import uvicorn
 from places import ROOT
 from playwright.sync_api import Browser, Error, Page, Route, expect, sync_playwright
+from rebundle import targeted
 from waiting import until
 
 from evenhand.models.bundle import bundle as bundles
@@ -20,6 +21,9 @@ from evenhand.service.auth.key_file import new_key
 from evenhand.service.settings import Settings
 
 KIND, UNKIND = "what a lovely day", "you are all vermin and should leave"
+ATTRIBUTES = ("race", "religion", "gender", "orientation")
+FLIPPED = "muslim families are people too"
+"""The base model calls it toxic, the correction does not."""
 HOSTILE = "<img src=x onerror=alert(1)>"
 """A group's name as a table may hold it; the manifest allows it."""
 PAGE = ROOT / "service/pages/dashboard.html"
@@ -41,11 +45,11 @@ class Site:
         until(lambda: self._server.started)
         self.url = f"http://127.0.0.1:{self._server.servers[0].sockets[0].getsockname()[1]}"
 
-    def predict(self, *rows: tuple[str, dict[str, str]]) -> None:
-        """Send rows and their labels, and wait until they are counted."""
+    def predict(self, *rows: tuple[str, dict[str, str]], label: str | None = None) -> None:
+        """Send rows and their labels, the answers' own unless one is named; wait until they are counted."""
         body = {"inputs": [text for text, _ in rows], "groups": [groups for _, groups in rows]}
         answers = httpx.post(f"{self.url}/predict", json=body, timeout=600).json()["predictions"]
-        items = [{"id": answer["id"], "label": answer["label"]} for answer in answers]
+        items = [{"id": answer["id"], "label": label or answer["label"]} for answer in answers]
         assert httpx.post(f"{self.url}/feedback", json={"feedback": items}, timeout=600).status_code == 200
 
     def stop(self) -> None:
@@ -67,7 +71,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def site(altered: Callable[..., Path], tmp_path: Path) -> Iterator[Site]:
-    folder = altered(0.5, "apply")
+    folder = targeted(altered(0.5, "apply"), **dict.fromkeys(ATTRIBUTES, "demographic-parity"))
     manifest, _ = bundles.read_manifest(folder)
     gender = manifest.attributes[2].model_copy(update={"groups": ["none", HOSTILE, "multiple", "Men"]})
     attributes = [*manifest.attributes[:2], gender, *manifest.attributes[3:]]
@@ -148,6 +152,22 @@ def test_the_right_groups_are_in_each_state_and_the_page_follows_by_itself(
     close(visit, site)
 
 
+def test_cells_that_lose_stand_beside_the_gain_and_overall_figures_once(browser: Browser, site: Site) -> None:
+    site.predict(*[(FLIPPED, {"religion": "Islam"})] * 40, label="toxic")
+    site.predict(*[(KIND, {"religion": "none"})] * 60)
+    visit = Visit(browser, site)
+    page, lost = visit.page, "“Islam” with true label “toxic”: \N{MINUS SIGN}100.0 points"
+    helps = page.locator(".answer").nth(2)
+    expect(helps.locator(".headline")).to_have_text("It does harm: religion", timeout=SOON_MS)
+    expect(helps.locator(".losers li")).to_contain_text([lost])
+    expect(helps).to_contain_text("gap in favourable answers:")
+    expect(visit.card("religion").locator(".losers li")).to_contain_text([lost])
+    assert page.locator("body").inner_text().count("mended 0, broke 40") == 1
+    assert "no harm" not in page.locator("body").inner_text().lower()
+    expect(visit.card("race").locator("header .state")).to_have_text("insufficient data")
+    close(visit, site)
+
+
 @pytest.fixture
 def careful(altered: Callable[..., Path], tmp_path: Path) -> Iterator[Site]:
     """A site whose bundle gives no decision that is flagged for race and not all but certain."""
@@ -173,9 +193,7 @@ def test_decisions_that_were_not_given_are_shown_apart(browser: Browser, careful
     expect(race.locator(".withheld")).to_contain_text(
         "counts in every other figure under the model's own answer"
     )
-    expect(race.locator(".verdict", has_text="abstention rate difference").locator(".state")).to_have_text(
-        "breach"
-    )
+    expect(race.locator(".verdict", has_text="abstention rate difference").locator(".state")).to_have_count(0)
     expect(visit.page.locator("#what")).to_contain_text("· 30 abstained, 50.0 %")
     expect(visit.card("orientation").get_by_role("row", name="unflagged")).to_contain_text("50.0 %")
     close(visit, careful)
@@ -239,7 +257,7 @@ def test_what_is_open_and_focused_stays_so_when_figures_change(
     site.predict(*rows)
     visit = Visit(browser, site)
     race = visit.card("race")
-    expect(race.locator("details")).to_have_count(2, timeout=SOON_MS)
+    expect(race.locator("details")).to_have_count(4, timeout=SOON_MS)
     race.get_by_text("All figures as tables").click()
     expect(race.get_by_role("table").first).to_be_visible()
     race.get_by_label("Rate shown for race").select_option("accuracy")

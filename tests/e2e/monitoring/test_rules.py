@@ -11,7 +11,7 @@ import pytest
 import yaml
 from alert_cases import CASES, SILENT, labelled
 from monitoring_stack import DEPLOY, program
-from promtool import Case, assert_cases, both, decisions, outcomes, series
+from promtool import Case, aims, assert_cases, both, decisions, outcomes, series
 
 from evenhand.service.monitoring.correction import change
 from evenhand.service.monitoring.groups import PairCounts
@@ -84,12 +84,17 @@ EDGES = [
     ),
     Case(
         "a group without positives has no true positive rate and is not in that gap",
-        both(labelled("a", 10, 0.8, 10, 0.5), labelled("b", 10, 0.6, 10, 0.5), labelled("x", 0, 0, 10, 0.5)),
+        both(
+            aims("equal-opportunity", 0.05),
+            labelled("a", 10, 0.8, 10, 0.5),
+            labelled("b", 10, 0.6, 10, 0.5),
+            labelled("x", 0, 0, 10, 0.5),
+        ),
         {
             'evenhand:true_positive_rate_final:1d{group="x"}': SILENT,
             **one("evenhand:equal_opportunity_difference_final:1d", ALL, 0.8 - 0.6),
             **one("evenhand:equalized_odds_difference_final:1d", ALL, 0.8 - 0.6),
-            "evenhand:equal_opportunity_verdict:1d": {f"evenhand:equal_opportunity_verdict:1d{{{ALL}}}": 0},
+            **one("evenhand:target_verdict:1d", f'{ALL}, measure="equal-opportunity"', 0),
         },
     ),
     Case(
@@ -102,30 +107,40 @@ EDGES = [
     ),
     Case(
         "a group of one row is in the point estimate, with limits that are wide",
-        both(decisions("a", 1000, 0.5), decisions("x", 1, 1)),
+        both(aims("demographic-parity", 0.05), decisions("a", 1000, 0.5), decisions("x", 1, 1)),
         {
             **one("evenhand:demographic_parity_difference_final:1d", ALL, 0.5),
             **one("evenhand:demographic_parity_difference_final_lower:1d", ALL, 0),
-            **one("evenhand:demographic_parity_verdict:1d", ALL, 0),
+            **one("evenhand:target_verdict:1d", f'{ALL}, measure="demographic-parity"', 0),
             **one("evenhand:smallest_group_rows:1d", ALL, 1),
         },
     ),
     Case(
         "a group that is not seen has no rate, and is what the smallest group's rows tell of",
-        both(decisions("a", 1000, 0.5), decisions("b", 1000, 0.5), decisions("x", 0, 0)),
+        both(
+            aims("demographic-parity", 0.05),
+            decisions("a", 1000, 0.5),
+            decisions("b", 1000, 0.5),
+            decisions("x", 0, 0),
+        ),
         {
             'evenhand:selection_rate_final:1d{group="x"}': SILENT,
             **one("evenhand:demographic_parity_difference_final:1d", ALL, 0),
-            **one("evenhand:demographic_parity_verdict:1d", ALL, 1),
+            **one("evenhand:target_verdict:1d", f'{ALL}, measure="demographic-parity"', 1),
             **one("evenhand:smallest_group_rows:1d", ALL, 0),
         },
     ),
     Case(
         "everything is unknown: no gap, insufficient data, a share of one",
-        both(decisions("a", 0, 0), decisions("b", 0, 0), decisions("unknown", 500, 0.5)),
+        both(
+            aims("demographic-parity", 0.05),
+            decisions("a", 0, 0),
+            decisions("b", 0, 0),
+            decisions("unknown", 500, 0.5),
+        ),
         {
             "evenhand:demographic_parity_difference_final:1d": SILENT,
-            **one("evenhand:demographic_parity_verdict:1d", ALL, 0),
+            **one("evenhand:target_verdict:1d", f'{ALL}, measure="demographic-parity"', 0),
             **one("evenhand:unknown_share:1d", 'attribute="sex", model="m"', 1),
         },
     ),
@@ -149,17 +164,20 @@ EDGES = [
         one("evenhand:abstained_share:1d", 'attribute="sex", model="m"', 0),
     ),
     Case(
-        "breach and no evidence of breach",
+        "the worst cell, its figures and its verdict, and no verdict for what is not the target",
         both(
+            aims("worst-cell", 0.85),
             decisions("a", 1000, 0.5),
             decisions("b", 1000, 0.3),
-            labelled("a", 400, 0.9, 400, 0.1),
-            labelled("b", 400, 0.9, 400, 0.1),
+            outcomes("a", {"111": 360, "001": 40, "000": 360, "110": 40}),
+            outcomes("b", {"111": 360, "001": 40, "000": 300, "110": 80, "010": 20}),
         ),
         {
-            **one("evenhand:demographic_parity_verdict:1d", ALL, 2),
-            **one("evenhand:equal_opportunity_verdict:1d", ALL, 1),
-            **one("evenhand:equalized_odds_verdict:1d", ALL, 1),
+            **one("evenhand:target_base:1d", f'{ALL}, measure="worst-cell"', 0.8),
+            **one("evenhand:target_final:1d", f'{ALL}, measure="worst-cell"', 0.75),
+            **near("evenhand:target_gain:1d", -0.05),
+            **near("evenhand:target_excess:1d", 0.85 - (Rate.of_counts(300, 400).high or 0.0)),
+            **one("evenhand:target_verdict:1d", f'{ALL}, measure="worst-cell"', 2),
         },
     ),
 ]
@@ -184,6 +202,9 @@ def test_effects_of_the_correction_are_those_of_the_service_s_own_page(tmp_path:
     for group, limits in (("a", up), ("b", down)):
         for side, value in zip(("", "_lower", "_upper"), limits, strict=True):
             expects |= near(f'evenhand:true_positive_rate_change{side}:1d{{group="{group}"}}', value)
+        for side, value in zip(("", "_lower", "_upper"), limits, strict=True):
+            cell = f'evenhand:cell_accuracy_change{side}:1d{{group="{group}", label="1"}}'
+            expects |= near(cell, value)
     for side, value in zip(("", "_lower", "_upper"), change(top + bottom), strict=True):
         expects |= near(f"evenhand:accuracy_of_attribute_change{side}:1d", value)
     expects |= near("evenhand:equal_opportunity_difference_growth_judged:1d", widened)

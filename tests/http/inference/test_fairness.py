@@ -13,6 +13,8 @@ from databases import Postgres, postgres  # noqa: F401 - a fixture
 from fastapi.testclient import TestClient
 from waiting import until
 
+from evenhand.models.bundle import bundle as bundles
+from evenhand.models.bundle.target import AttributeTarget, Target
 from evenhand.service.monitoring.schema import FairnessReply
 from evenhand.service.routes.cached import CachedReplies
 
@@ -99,11 +101,48 @@ def test_states_limits_and_sources_are_told(fresh: TestClient) -> None:
     )
     assert race["unknown_rows"] == 3
     parity = race["metrics"][0]
-    assert (parity["verdict"], parity["groups"]) == ("breach", ["none", "African"])
+    assert (parity["role"], parity["verdict"], parity["groups"]) == ("information", None, ["none", "African"])
+    target = body["attributes"][0]["target"]
+    assert (target["measure"], target["limit_from"], target["verdict"]) == (
+        "worst-cell",
+        "validation",
+        "insufficient data",
+    )
+    assert body["target"]["stated"] is False
+    assert body["correction"]["rows"] == 64
     assert body["attributes"][0]["sources"]["inferred"]["rows"] == 1
     assert body["attributes"][2]["mode"] == "apply"
-    assert body["attributes"][1]["sources"]["declared"]["metrics"][0]["verdict"] == "insufficient data"
+    assert body["attributes"][1]["sources"]["declared"]["metrics"][0]["final"]["value"] is None
     assert body["attributes"][0]["soft"]["rows"] == 64
+
+
+def test_a_target_in_the_bundle_gets_the_verdict_and_its_limit_the_alert(
+    open_client: Callable[..., TestClient], altered: Callable[..., Path]
+) -> None:
+    folder = altered(0.3, "apply")
+    manifest, _ = bundles.read_manifest(folder)
+    aims = [
+        AttributeTarget(attribute="race", measure="demographic-parity", limit=0.2),
+        AttributeTarget(attribute="religion", measure="predictive-equality"),
+    ]
+    target = Target(attributes=aims, max_loss=0.01)
+    bundles.write_manifest(folder, manifest.model_copy(update={"target": target}))
+    client = open_client(folder, max_items=256, min_rows=20, gap_limit=0.07)
+    predict(client, *[(KIND, {"race": "none"})] * 30, *[(UNKIND, {"race": "African"})] * 30)
+    once_counted(client, 60)
+    body = fairness_of(client)
+    race, religion, gender, _ = body["attributes"]
+    assert (race["target"]["limit"], race["target"]["limit_from"]) == (0.2, "bundle")
+    assert (race["target"]["verdict"], race["target"]["behind"]) == ("breach", ["African"])
+    assert (religion["target"]["limit"], religion["target"]["limit_from"]) == (0.07, "operator")
+    assert gender["target"] is None
+    assert body["target"]["words"] == (
+        "demographic parity of race; predictive equality of religion, at most 1 points of accuracy lost"
+    )
+    series = client.get("/metrics").text
+    labels = 'attribute="race",measure="demographic-parity",model="hatexplain-toxicity"'
+    assert f"evenhand_target_limit{{{labels}}} 0.2" in series
+    assert 'evenhand_target_loss{loss="overall",model="hatexplain-toxicity"} 0.01' in series
 
 
 def test_a_window_of_other_hours_has_no_rows_and_one_between_moments_has_them(fresh: TestClient) -> None:

@@ -1,11 +1,13 @@
 """Housekeeping while the service runs: old records go, the head is signed, evidence is shown."""
 
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from rebundle import targeted
 from series import total
 from sqlalchemy import create_engine, func, select, update
 from waiting import until
@@ -127,8 +129,10 @@ def test_nothing_is_let_go_of_by_a_clock_that_was_just_set(
     ]
 
 
-def test_evidence_is_shown_of_every_comparison(open_client: Callable[..., TestClient], demo: Path) -> None:
-    client = open_client(demo)
+def test_evidence_is_shown_of_every_comparison_and_a_limit_of_the_targets_rates_alone(
+    open_client: Callable[..., TestClient], altered: Callable[..., Path]
+) -> None:
+    client = open_client(targeted(altered(0.5, "apply"), race="demographic-parity"))
     groups = [{"race": "African"}, {"race": "none"}] * 16
     assert client.post("/predict", json={"inputs": ["a", "b"] * 16, "groups": groups}).status_code == 200
     series = {
@@ -139,5 +143,10 @@ def test_evidence_is_shown_of_every_comparison(open_client: Callable[..., TestCl
     }
     until(lambda: total(client, "evenhand_evidence_limit_ln", **series) > 0)
     until(lambda: total(client, "evenhand_evidence_ln", **series) != 0)
+    other = {**series, "metric": "true_positive_rate"}
+    assert math.isnan(total(client, "evenhand_evidence_limit_ln", **other))
     race = client.get("/fairness").json()["attributes"][0]
+    roles = {entry["metric"]: (entry["role"], entry["state"]) for entry in race["evidence"]}
+    assert roles["demographic_parity"] == ("target", "insufficient data")
+    assert roles["true_positive_rate"] == ("information", None)
     until(lambda: {entry["group"] for entry in race["evidence"]} >= {"African", "Arab"})

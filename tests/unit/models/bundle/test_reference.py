@@ -20,6 +20,10 @@ def test_the_demo_bundle_says_what_was_normal(demo: Path) -> None:
     assert race.worst_group_accuracy == pytest.approx(
         0.744, abs=0.001
     )  # of 1,457 rows; 26 with 0.692 are too few
+    assert race.worst_cell_accuracy == pytest.approx(23 / 32)  # of 17 rows 0.41 is too few
+    assert race.detector is not None
+    assert (race.detector.others.n, race.detector.reference.n) == (465, 1457)
+    assert race.flagged_cells["African", "toxic"].n == 267
     assert attributes["gender"].worst_group_accuracy == pytest.approx(0.7027, abs=0.0001)
 
 

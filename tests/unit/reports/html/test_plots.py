@@ -64,8 +64,7 @@ def differences() -> str:
         [
             BeforeAfter("by sex", Rate(90, 0.12, 0.03, 0.2), Rate(90, 0.02, 0.0, 0.1)),
             BeforeAfter("by age", NONE, NONE),
-        ],
-        0.05,
+        ]
     )
 
 
@@ -102,7 +101,6 @@ def test_figures_say_their_numbers_and_show_labels_as_text() -> None:
     assert "a: 3 mended, 1 broken" in bars()
     assert "a: 3 made good, 1 made bad" in flips({"a": (3, 1)}, ("made good", "made bad"))
     assert "by sex: base 0.120 (0.030 to 0.200), corrected 0.020" in differences()
-    assert "tolerated: 0.05" in differences()
     assert "base 0.800 over all rows" in curve()
     assert "base 10 rows, corrected 10 rows" in diagram()
 

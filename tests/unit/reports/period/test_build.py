@@ -24,9 +24,10 @@ from evenhand.reports.period.bias_audit import LawAttributes
 from evenhand.reports.period.build import ReportFiles, build
 from evenhand.reports.period.period_page import html
 from evenhand.reports.period.sections import ReportScope
+from evenhand.reports.period.sentences import in_short
 from evenhand.reports.period.source import ReportError, ReportPeriod
 from evenhand.service.audit.events import event
-from evenhand.service.monitoring.disparity import BREACH
+from evenhand.service.monitoring.disparity import BREACH, INSUFFICIENT
 from evenhand.service.monitoring.sequential.evidence import EvidenceSettings
 
 ROWS = 6000
@@ -78,9 +79,37 @@ def test_the_figures_are_fairlearns(result: dict, people: list[Applicant]) -> No
         by = [one.sex for one in labelled]
         assert values["demographic_parity_difference"] == pytest.approx(parity, abs=1e-12)
         assert values["demographic_parity_ratio"] == pytest.approx(ratio, abs=1e-12)
+        false_alarms = fairlearn.false_positive_rate_difference(truth, some, sensitive_features=by)
+        assert values["predictive_equality_difference"] == pytest.approx(false_alarms, abs=1e-12)
         for name in ("equal_opportunity_difference", "equalized_odds_difference"):
             expected = getattr(fairlearn, name)(truth, some, sensitive_features=by)
             assert values[name] == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_target_comes_first_with_its_limit_from_the_record_and_the_cells_that_lose_beside_it(
+    result: dict, people: list[Applicant]
+) -> None:
+    fairness = result["fairness"]
+    assert (fairness["target"]["stated"], fairness["target"]["max_loss"]) == (True, 0.01)
+    sex, race = fairness["attributes"]
+    assert (sex["target"]["limit"], sex["target"]["limit_from"]) == (0.02, "bundle")
+    assert sex["target"]["verdict"] == BREACH
+    assert (race["target"]["limit"], race["target"]["verdict"]) == (None, INSUFFICIENT)
+    roles = [metric["role"] for metric in sex["sources"]["declared"]["metrics"]]
+    assert roles.count("target") == 1
+    said = in_short(result)
+    assert said[0] == f"Target: {fairness['target']['words']}."
+    assert said[1].startswith("sex: breach. ")
+    assert "with the correction the gap in true positive rates went from" in said[2]
+    lost = [cell for of in (sex, race) for cell in of["sources"]["declared"]["correction"]["losing"]]
+    assert lost
+    page = " ".join(html(result).replace(KEPT, " ").split())
+    assert page.index("Cells that the correction made less accurate") < page.index("These are not the target")
+    first = lost[0]
+    cell = f"<td>{first['group']}</td><td>{first['label']}</td><td>{first['n']}</td>"
+    assert f"{cell}<td>{100 * first['value']:+.1f} points (" in page
+    for cell in lost:
+        assert any(f"“{cell['group']}” with true label “{cell['label']}”" in line for line in said)
 
 
 def test_local_law_144_counts_the_same_people(result: dict, people: list[Applicant]) -> None:
@@ -199,7 +228,8 @@ def test_the_page_fetches_and_runs_nothing_and_says_what_was_found(result: dict)
     assert reader.bad == []
     assert not re.search(r"url\((?!#)|@import", page)
     for words in (
-        "Verdicts",
+        "Target",
+        "Other figures, for information",
         "Local Law 144",
         "Where it is worst",
         "What is not known",
@@ -250,10 +280,12 @@ def test_a_card_is_the_bundles_and_the_use(
         in text
     )
     assert "| race | declared groups | demographic parity difference |" in text
-    worst = [metric for metric in declared_metrics(report) if metric["metric"] == "worst_group_accuracy"]
-    usual = reference.read(bundle.reference, bundle.evaluation)["race"].worst_group_accuracy
+    usual = reference.read(bundle.reference, bundle.evaluation)["race"].worst_cell_accuracy
     assert usual is not None
-    assert worst[0]["limit"] == pytest.approx(usual - 0.05, abs=1e-12)
+    target = report["fairness"]["attributes"][0]["target"]
+    assert (target["limit"], target["limit_from"]) == (pytest.approx(usual - 0.05, abs=1e-12), "validation")
+    assert report["fairness"]["target"]["stated"] is False
+    assert "| race | worst-cell accuracy | too few rows | too few rows | 0.669 | insufficient data |" in text
     with pytest.raises(ReportError, match="--bundle is of hatexplain-toxicity, and the report of hiring"):
         build("", folder, ask(bundle=bundle), files)
 
@@ -270,7 +302,7 @@ def test_decisions_that_abstained_are_shown_apart(tmp_path: Path) -> None:
     metric = next(
         metric for metric in declared_metrics(report) if metric["metric"] == "abstention_rate_difference"
     )
-    assert (metric["verdict"], metric["final"]["value"]) == (BREACH, pytest.approx(0.4))
+    assert (metric["verdict"], metric["final"]["value"]) == (None, pytest.approx(0.4))
     said = "80 of 300 decisions abstained (80 for race): 26.7"
     page = " ".join((tmp_path / "r.html").read_text().replace(KEPT, " ").split())
     assert said in page

@@ -14,7 +14,8 @@ from prometheus_client import CollectorRegistry
 
 from evenhand.models.bundle.bundle import read_manifest
 from evenhand.models.bundle.manifest import Manifest
-from evenhand.models.bundle.reference import read
+from evenhand.models.bundle.reference import Normal, read
+from evenhand.models.bundle.target import AttributeTarget, Target
 from evenhand.service.metrics.collectors import Metrics
 from evenhand.service.metrics.grouped import series_of
 from evenhand.service.types import Answer, Counted, Decision, Row, Verdict
@@ -179,7 +180,7 @@ def test_every_cell_exists_before_the_first_row(manifest: Manifest) -> None:
 
 def test_the_number_of_series_is_known_before_they_are_made(manifest: Manifest, demo: Path) -> None:
     counted = Counting(manifest)
-    counted.metrics.fairness.expect(manifest.name, read((demo / "reference.json").read_bytes(), b""))
+    counted.metrics.fairness.expect(manifest, read((demo / "reference.json").read_bytes(), b""))
     made = [
         sample
         for family in counted.registry.collect()
@@ -188,3 +189,21 @@ def test_the_number_of_series_is_known_before_they_are_made(manifest: Manifest, 
     ]
     others = {"evenhand_group_overflow_total", "evenhand_threshold"}
     assert series_of(manifest) == sum(sample.name not in others for sample in made)
+
+
+def test_the_target_and_its_price_are_shown_and_other_measures_have_no_limit(manifest: Manifest) -> None:
+    counted = Counting(manifest)
+    counted.metrics.fairness.expect(manifest, {"race": Normal(None, (), None, worst_cell_accuracy=0.7)})
+    race = {"attribute": "race", "measure": "worst-cell"}
+    assert counted.total("evenhand_target_limit", **race) == pytest.approx(0.65)
+    assert math.isnan(counted.total("evenhand_target_limit", attribute="race", measure="equalized-odds"))
+    assert math.isnan(counted.total("evenhand_target_limit", attribute="gender", measure="worst-cell"))
+    assert counted.total("evenhand_target_loss", loss="overall") == 0.0
+    assert counted.total("evenhand_target_loss", loss="cell") == 0.05
+    aim = AttributeTarget(attribute="race", measure="equalized-odds", limit=0.1)
+    stated = manifest.model_copy(update={"target": Target(attributes=[aim], max_loss=0.005)})
+    counted.metrics.fairness.expect(stated, {})
+    assert counted.total("evenhand_target_limit", attribute="race", measure="equalized-odds") == 0.1
+    assert math.isnan(counted.total("evenhand_target_limit", **race))
+    assert counted.total("evenhand_target_loss", loss="overall") == 0.005
+    assert math.isnan(counted.total("evenhand_target_loss", loss="cell"))

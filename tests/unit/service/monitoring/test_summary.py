@@ -10,6 +10,8 @@ from sqlalchemy import Engine, create_engine, insert
 
 from evenhand.models.bundle import bundle
 from evenhand.models.bundle.manifest import Manifest
+from evenhand.models.bundle.reference import Normal
+from evenhand.models.bundle.target import AttributeTarget, Target
 from evenhand.service.audit.tables import META, hourly_decisions, hourly_outcomes, hourly_risk
 from evenhand.service.monitoring.cells import Window, read
 from evenhand.service.monitoring.schema import FairnessReply
@@ -85,8 +87,11 @@ def test_every_attribute_and_listed_group_is_told_even_without_a_row(
         declared, inferred = attribute["sources"]["declared"], attribute["sources"]["inferred"]
         assert [group["group"] for group in declared["groups"]] == list(of_manifest.groups)
         assert [group["group"] for group in inferred["groups"]] == ["unflagged", "flagged"]
-        verdicts = {metric["verdict"] for source in (declared, inferred) for metric in source["metrics"]}
-        assert verdicts == {"insufficient data"}
+        assert attribute["target"]["verdict"] == "insufficient data"
+        assert [metric["metric"] for metric in declared["metrics"] if metric["role"] == "target"] == [
+            "worst_cell_accuracy"
+        ]
+        assert {metric["role"] for metric in inferred["metrics"]} == {"information"}
         assert declared["correction"]["state"] == "insufficient data"
         assert attribute["soft"] is None
         assert attribute["bounds"] is None
@@ -106,9 +111,126 @@ def test_sources_are_never_mixed_and_unknown_groups_are_counted_apart(
     assert (parity["metric"], parity["final"]["value"], parity["verdict"]) == (
         "demographic_parity_difference",
         1.0,
-        "breach",
+        None,
     )
-    assert inferred["metrics"][0]["verdict"] == "insufficient data"
+    assert inferred["metrics"][0]["final"]["among"]["value"] is None
+
+
+def labelled(engine: Engine, group: str, label: int, n: int, **more: Any) -> None:
+    cell = {"hour": HOUR, "model": "hatexplain-toxicity", "attribute": "race", "group": group}
+    answers = {
+        "source": "declared",
+        "base": 1,
+        "final": 1,
+        "label": label,
+        "bin": 7,
+        "n": n,
+        "score": 0.75 * n,
+    }
+    with engine.begin() as connection:
+        connection.execute(insert(hourly_outcomes), [{**cell, **answers, **more}])
+
+
+def targeted(
+    manifest: Manifest, measure: Any, limit: float | None = None, attribute: str = "race"
+) -> Manifest:
+    aim = AttributeTarget(attribute=attribute, measure=measure, limit=limit)
+    return manifest.model_copy(update={"target": Target(attributes=[aim], max_loss=0.005, max_cell_loss=0.1)})
+
+
+@pytest.mark.parametrize(
+    ("measure", "limit", "shown", "verdict"),
+    [
+        ("demographic-parity", None, (0.05, "operator"), "breach"),
+        ("demographic-parity", 0.6, (0.6, "bundle"), "no evidence of breach"),
+        ("equal-opportunity", 0.1, (0.1, "bundle"), "insufficient data"),
+        ("worst-cell", 0.6, (0.6, "bundle"), "no evidence of breach"),
+        ("worst-cell", None, (None, None), "insufficient data"),
+    ],
+)
+def test_the_verdict_is_about_the_target_and_its_limit(
+    engine: Engine,
+    manifest: Manifest,
+    measure: str,
+    limit: float | None,
+    shown: tuple[Any, Any],
+    verdict: str,
+) -> None:
+    """Favourable answers are 50 points apart, true labels are all unfavourable."""
+    for group, base, final, n in (("none", 1, 1, 300), ("none", 0, 0, 300), ("African", 0, 0, 300)):
+        decided(engine, HOUR, group, n, base=base, final=final)
+    labelled(engine, "African", 0, 300, base=0, final=0)
+    reply = summary_of(engine, targeted(manifest, measure, limit), Window.last(1, NOW))
+    assert (reply["target"]["stated"], reply["target"]["max_loss"]) == (True, 0.005)
+    race, religion = reply["attributes"][:2]
+    target = race["target"]
+    assert (target["measure"], target["limit"], target["limit_from"], target["verdict"]) == (
+        measure, *shown, verdict,
+    )  # fmt: skip
+    metric = next(each for each in race["sources"]["declared"]["metrics"] if each["role"] == "target")
+    assert (metric["metric"], metric["verdict"], metric["why"]) == (target["figure"], verdict, target["why"])
+    assert religion["target"] is None
+    assert {each["role"] for each in religion["sources"]["declared"]["metrics"]} == {"information"}
+
+
+def test_groups_that_are_behind_the_limit_are_named(engine: Engine, manifest: Manifest) -> None:
+    decided(engine, HOUR, "none", 300)
+    decided(engine, HOUR, "African", 300, base=0, final=0)
+    decided(engine, HOUR, "Arab", 300)
+    parity = summary_of(engine, targeted(manifest, "demographic-parity"), Window.last(1, NOW))
+    assert parity["attributes"][0]["target"]["behind"] == ["African"]
+    labelled(engine, "Arab", 0, 200)
+    labelled(engine, "none", 1, 200)
+    cells = summary_of(engine, targeted(manifest, "worst-cell", 0.6), Window.last(1, NOW))
+    target = cells["attributes"][0]["target"]
+    assert (target["verdict"], target["behind"]) == ("breach", ["Arab"])
+    assert "“Arab” with true label “toxic” 0.0 % are answered right" in target["why"]
+
+
+def test_an_earlier_bundle_aimed_at_the_worst_cell_and_validation_says_what_to_expect(
+    engine: Engine, manifest: Manifest
+) -> None:
+    assert manifest.target is None
+    decided(engine, HOUR, "none", 300)
+    labelled(engine, "none", 1, 90)
+    labelled(engine, "none", 1, 30, base=0, final=0)
+    normal = {"race": Normal(None, (), None, worst_cell_accuracy=0.9)}
+    reply = summary_of(engine, manifest, Window.last(1, NOW), normal=normal)
+    assert reply["target"]["stated"] is False
+    assert reply["target"]["words"] == "worst cell of race and religion and gender and orientation"
+    target = reply["attributes"][0]["target"]
+    assert (target["limit"], target["limit_from"]) == (pytest.approx(0.85), "validation")
+    assert (target["final"]["value"], target["verdict"]) == (0.75, "breach")
+    assert reply["attributes"][1]["target"]["limit"] is None
+
+
+def test_a_target_over_an_intersection_is_said_not_to_be_watched(engine: Engine, manifest: Manifest) -> None:
+    reply = summary_of(engine, targeted(manifest, "worst-cell", 0.5, "race:gender"), Window.last(1, NOW))
+    assert [each["attribute"] for each in reply["target"]["not_watched"]] == ["race:gender"]
+    assert [attribute["target"] for attribute in reply["attributes"]] == [None] * 4
+
+
+def test_what_the_correction_does_over_all_rows_is_said_once(engine: Engine, manifest: Manifest) -> None:
+    decided(engine, HOUR, "none", 150, base=0)
+    decided(engine, HOUR, "flagged", 50, source="inferred", base=0)
+    labelled(engine, "none", 1, 100, base=0)
+    labelled(engine, "flagged", 0, 20, source="inferred", base=0)
+    row = {"hour": HOUR, "model": manifest.name, "base": 0, "final": 1, "bin": 2, "n": 200}
+    sums = {"attribute": "race", "risk": 40.0, "risk_squared": 8.0}
+    with engine.begin() as connection:
+        connection.execute(insert(hourly_risk), [{**row, **sums}])
+    effect = summary_of(engine, manifest, Window.last(1, NOW))["correction"]
+    assert effect["over"] == "all rows"
+    assert [effect[name] for name in ("rows", "labels", "changed", "mended", "broken")] == [
+        200,
+        120,
+        200,
+        100,
+        20,
+    ]
+    decided(engine, HOUR - 1, "none", 50, base=0)  # 50 whose group was declared after their answer
+    effect = summary_of(engine, manifest, Window.last(2, NOW))["correction"]
+    assert (effect["over"], effect["labels"], effect["rows"]) == ("rows with a declared race", 100, 200)
 
 
 def risked(engine: Engine, n: int) -> None:
@@ -161,7 +283,7 @@ def test_abstentions_are_shown_apart_and_change_no_other_figure(engine: Engine, 
     assert race["inferred"]["groups"][1]["abstained"]["value"] == 0.25
     metric = race["declared"]["metrics"][-1]
     assert (metric["metric"], metric["verdict"], metric["groups"]) == (
-        "abstention_rate_difference", "breach", ["African", "none"],
+        "abstention_rate_difference", None, ["African", "none"],
     )  # fmt: skip
     assert metric["final"]["value"] == pytest.approx(0.3)
     assert metric["base"]["value"] == 0.0
@@ -186,23 +308,6 @@ def _without_abstentions(reply: dict[str, Any]) -> Any:
 
 def _is_abstention(part: Any) -> bool:
     return isinstance(part, dict) and part.get("metric") == "abstention_rate_difference"
-
-
-@pytest.mark.parametrize(
-    ("rows", "withheld", "state"),
-    [(200, 18, "no evidence of breach"), (200, 80, "breach"), (99, 80, "insufficient data")],
-)
-def test_an_unequal_share_of_abstentions_has_three_states(
-    engine: Engine, manifest: Manifest, rows: int, withheld: int, state: str
-) -> None:
-    decided(engine, HOUR, "none", 300)
-    decided(engine, HOUR, "none", 30, source="declared, abstained")
-    decided(engine, HOUR, "African", rows)
-    decided(engine, HOUR, "African", withheld, source="declared, abstained")
-    declared = summary_of(engine, abstains(manifest), Window.last(1, NOW))["attributes"][0]["sources"][
-        "declared"
-    ]
-    assert declared["metrics"][-1]["verdict"] == state
 
 
 def test_one_that_abstained_under_an_earlier_version_is_still_told(
@@ -233,8 +338,8 @@ def test_labels_risks_evidence_and_limits_arrive(engine: Engine, manifest: Manif
         )
     evidence = {
         "model": manifest.name, "attribute": "race", "group": "African", "metric": "demographic_parity",
-        "process": "detector", "ln": 1.0, "limit_ln": 9.9, "rows": 12,
-        "state": "no evidence of breach", "sentence": "x",
+        "process": "detector", "role": "information", "ln": 1.0, "limit_ln": 9.9, "rows": 12,
+        "state": None, "sentence": "x",
     }  # fmt: skip
     reply = summary_of(
         engine,
@@ -242,7 +347,6 @@ def test_labels_risks_evidence_and_limits_arrive(engine: Engine, manifest: Manif
         Window.last(1, NOW),
         limits={"rows": 50.0, "unknown_share": 0.2},
         evidence=[evidence],
-        usual_accuracy={"race": 0.8},
     )
     assert reply["limits"]["rows"] == 50.0
     assert reply["limits"]["gap"] == 0.05
@@ -255,11 +359,5 @@ def test_labels_risks_evidence_and_limits_arrive(engine: Engine, manifest: Manif
     assert reference["accuracy"]["final"]["value"] == 0.0
     assert reference["expected"]["accuracy"]["final"]["value"] == pytest.approx(1.0)
     assert race["sources"]["declared"]["correction"]["state"] == "breach"
-    worst = race["sources"]["declared"]["metrics"][-1]
-    assert (worst["metric"], worst["limit"], worst["verdict"]) == (
-        "worst_group_accuracy",
-        pytest.approx(0.75),
-        "breach",
-    )
     assert race["soft"]["rows"] == 8
     assert race["bounds"]["final"] == {"low": 0.0, "high": 0.0}

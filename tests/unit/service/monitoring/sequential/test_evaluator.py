@@ -17,6 +17,8 @@ from evaluating import ATTRIBUTES, BAD, GOOD, KEYS, MANIFEST, Shop, finish, row
 from sqlalchemy import delete
 from waiting import until
 
+from evenhand.models.bundle.target import AttributeTarget, Target
+from evenhand.service.audit import events
 from evenhand.service.audit.feedback import Feedback
 from evenhand.service.audit.store import make_engine
 from evenhand.service.audit.tables import attributes
@@ -43,6 +45,23 @@ def test_declared_rows_count_and_no_others(shop: Shop) -> None:
     shop.decide(row(True, sex="women"), row(False, sex="men"), row(True), row(True, sex="unknown"))
     assert shop.evaluator().take_batch() == 4
     assert rows_of(shop) == {("sex", "women", PARITY): [1, 1, 0, 1]}
+
+
+def test_the_targets_rates_are_tested_against_the_limit_that_the_bundle_states(shop: Shop) -> None:
+    aim = AttributeTarget(attribute="sex", measure="demographic-parity", limit=0.12)
+    target = Target(attributes=[aim], max_loss=0.0)
+    stated = events.configuration(MANIFEST.model_copy(update={"target": target}), "b" * 64)
+    assert stated.sha256 != evaluating.CONFIGURATION.sha256
+    women = row(True, sex="women", age="old")
+    shop.decide(women, configuration=stated)
+    shop.learn(Feedback(women.id, label=GOOD))
+    finish(shop.evaluator(), shop)
+    assert {key: state["gap"] for key, state in shop.states().items()} == {
+        ("sex", "women", PARITY): 0.12,
+        ("sex", "women", TRUE_POSITIVES): 0.05,
+        ("age", "old", PARITY): 0.05,
+        ("age", "old", TRUE_POSITIVES): 0.05,
+    }
 
 
 @pytest.mark.parametrize(
@@ -292,7 +311,7 @@ def test_a_server_that_crashes_is_waited_for(postgres: Postgres, caplog: pytest.
 def test_every_process_says_what_the_table_says(shop: Shop) -> None:
     shop.trade(100)
     finish(shop.evaluator(), shop)
-    here = findings(read_evidence(shop.store.engine), MANIFEST.name, ATTRIBUTES, EvidenceSettings())
-    there = findings(read_evidence(make_engine(shop.url)), MANIFEST.name, ATTRIBUTES, EvidenceSettings())
+    here = findings(read_evidence(shop.store.engine), MANIFEST.name, ATTRIBUTES, EvidenceSettings(), {})
+    there = findings(read_evidence(make_engine(shop.url)), MANIFEST.name, ATTRIBUTES, EvidenceSettings(), {})
     assert here == there
     assert {entry["state"] for entry in here} == {"insufficient data"}

@@ -6,8 +6,16 @@ import pytest
 from evaluating import ATTRIBUTES, MANIFEST
 
 from bench.evidence import KEY, RULES, Population, follow, rows
+from evenhand.models.bundle.aims import Aim
 from evenhand.service.monitoring.sequential.evidence import METRICS, Evidence, EvidenceSettings
 from evenhand.service.monitoring.sequential.verdicts import Kept, findings
+
+AIMS = {
+    name: Aim("equalized-odds", 0.05, "operator")
+    if name == "age"
+    else Aim("demographic-parity", 0.05, "operator")
+    for name in ("sex", "age")
+}
 
 
 def entries_of(world: Population, n: int) -> tuple[Kept, dict[str, dict[str, object]]]:
@@ -17,23 +25,29 @@ def entries_of(world: Population, n: int) -> tuple[Kept, dict[str, dict[str, obj
     comparison = made.comparisons[KEY]
     comparison.reference = "men"
     kept = Kept(MANIFEST.name, "sex", "women", KEY[2], comparison)
-    entries = findings([kept], MANIFEST.name, ATTRIBUTES, RULES)
+    entries = findings([kept], MANIFEST.name, ATTRIBUTES, RULES, AIMS)
     return kept, {
         entry["process"]: entry for entry in entries if (entry["group"], entry["metric"]) == ("women", KEY[2])
     }
 
 
 def test_every_comparison_has_both_processes_and_those_without_rows_are_insufficient() -> None:
-    entries = findings([], MANIFEST.name, ATTRIBUTES, RULES)
+    entries = findings([], MANIFEST.name, ATTRIBUTES, RULES, AIMS)
     assert len(entries) == 2 * len(METRICS) * 3  # women; old and young
-    assert {entry["state"] for entry in entries} == {"insufficient data"}
+    assert {entry["state"] for entry in entries if entry["role"] == "target"} == {"insufficient data"}
+    assert {(entry["attribute"], entry["metric"]) for entry in entries if entry["role"] == "target"} == {
+        ("sex", "demographic_parity"),
+        ("age", "true_positive_rate"),
+        ("age", "false_positive_rate"),
+    }
+    assert {entry["state"] for entry in entries if entry["role"] == "information"} == {None}
     assert {entry["rows"] for entry in entries} == {0}
     assert {entry["limit_ln"] for entry in entries} == {math.log(365), math.log(9 / 0.05)}
     assert entries[0]["sentence"] == (
         "too few rows to speak of a gap above 5 points in selection rate between women and men: "
         "n = 0 women and 0 men; at least 100 of each are needed"
     )
-    assert findings([], "other", ATTRIBUTES, RULES)[0]["model"] == "other"
+    assert findings([], "other", ATTRIBUTES, RULES, AIMS)[0]["model"] == "other"
 
 
 def test_few_rows_are_insufficient_and_many_fair_ones_no_evidence() -> None:
@@ -83,4 +97,21 @@ def test_a_comparison_with_another_reference_is_not_this_one() -> None:
     made = Evidence(EvidenceSettings(), {})
     follow(made, rows(Population(), 1_000, 5))
     kept = Kept(MANIFEST.name, "sex", "women", KEY[2], made.comparisons[KEY])  # against "reference"
-    assert {entry["rows"] for entry in findings([kept], MANIFEST.name, ATTRIBUTES, RULES)} == {0}
+    assert {entry["rows"] for entry in findings([kept], MANIFEST.name, ATTRIBUTES, RULES, AIMS)} == {0}
+
+
+def test_evidence_is_of_the_targets_own_limit_and_of_no_rate_where_it_is_the_worst_cell() -> None:
+    stated = {"sex": Aim("equal-opportunity", 0.1, "bundle"), "age": Aim("worst-cell", 0.7, "bundle")}
+    entries = findings([], MANIFEST.name, ATTRIBUTES, RULES, stated)
+    said = {entry["metric"]: entry for entry in entries if entry["attribute"] == "sex"}
+    assert "a gap above 10 points in true positive rate" in said["true_positive_rate"]["sentence"]
+    assert "a gap above 5 points in selection rate" in said["demographic_parity"]["sentence"]
+    assert {entry["role"] for entry in entries if entry["attribute"] == "age"} == {"information"}
+    made = Evidence(EvidenceSettings(), {})
+    follow(made, rows(Population(), 1_000, 5))
+    comparison = made.comparisons[KEY]
+    comparison.reference = "men"
+    kept = Kept(MANIFEST.name, "sex", "women", KEY[2], comparison)  # begun with another limit
+    wider = {"sex": Aim("demographic-parity", 0.1, "bundle")}
+    entries = findings([kept], MANIFEST.name, ATTRIBUTES, RULES, wider)
+    assert {entry["rows"] for entry in entries if entry["metric"] == KEY[2]} == {0}

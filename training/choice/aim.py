@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
-from evenhand.models.bundle.target import Target
-from evenhand.training.choice.scorer import cell_aims
-from evenhand.training.data.dataset import Schema
+from evenhand.models.bundle.target import AttributeTarget, Target
+from evenhand.training.choice.scorer import EVERYONE
+from evenhand.training.data.dataset import DataError, Schema
 from evenhand.training.learning.config import CorrectionConfig
 
 
 def target_of(schema: Schema, config: CorrectionConfig) -> Target:
-    """What is aimed at: unless the settings name it, the worst cell of every evaluated attribute.
+    """What is aimed at.
 
     Args:
         schema: With the evaluated attributes, intersections among them.
-        config: With what a choice may cost.
+        config: With what is aimed at, and what a choice may cost.
+
+    Raises:
+        DataError: an attribute is not there, or a gap is asked for without any attribute.
     """
-    return Target(attributes=cell_aims(schema), max_loss=config.cost)
+    own, general = dict(config.target.measures), config.target.measure
+    names = schema.attributes or (EVERYONE,)
+    strange = [name for name in own if name not in names]
+    if strange:
+        raise DataError(
+            f"--target {strange[0]}={own[strange[0]]}: no such attribute; there are {', '.join(names)}"
+        )
+    aims = [
+        AttributeTarget(attribute=name, measure=measure)
+        for name in names
+        if (measure := own.get(name, general)) is not None
+    ]
+    if not schema.attributes and any(aim.is_gap for aim in aims):
+        raise DataError(
+            f"--target {general} needs groups to compare; give --attribute, or --target worst-cell"
+        )
+    if not aims:
+        raise DataError(f"--target names no attribute; there are {', '.join(names)}")
+    return Target(attributes=aims, max_loss=config.target.max_loss, max_cell_loss=config.target.max_cell_loss)

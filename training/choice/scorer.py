@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from statistics import NormalDist
 
 import numpy as np
 
 from evenhand.models.bundle.target import AttributeTarget, Target
 from evenhand.training.data.dataset import Rows, Schema
 from evenhand.training.evaluation.metrics import MIN_CELL
-from evenhand.training.evaluation.targets import RateRows, distinct_members, figure, rate_rows
+from evenhand.training.evaluation.targets import RateRows, cells_of, figure, rate_rows
 from evenhand.typing import Bools, Float32s, Float64s, Floats, Ints
 
+NORMAL = NormalDist()
 EVERYONE = "everyone"
 """The attribute, and its one group, of data without any attribute: its cells are the labels."""
 EXACT = 1 << 24
 """Rows up to which a sum of ones in float32 is exact."""
 SETTINGS_AT_ONCE = 256
 """Bounds the memory of :meth:`TargetScorer.values`."""
+CHANGING, POWER = 0.1, 0.8
+"""Share of a cell's answers taken to change, and how often a test of its loss should then pass."""
+
+
+def enough_rows(max_cell_loss: float) -> int:
+    """Rows with which a cell that loses nothing can mostly be proven not to lose more than a share.
+
+    At level 5 % and power 80 %, if a tenth of its answers change. Smaller cells are under no limit, because
+    chance alone would break it.
+    """
+    z = NORMAL.inv_cdf(0.95) + NORMAL.inv_cdf(POWER)
+    return max(MIN_CELL, int(np.ceil(CHANGING * (z / max(max_cell_loss, 1e-6)) ** 2)))
 
 
 class TargetScorer:
@@ -26,9 +40,9 @@ class TargetScorer:
 
     An aim's figure is ``1 - gap`` or the worst cell's accuracy, so that more is better. The value is the mean
     of the figures over the aims, plus the lowest of them, plus a tenth of the overall accuracy. It is minus
-    infinity where the accuracy falls by more than ``max_loss``, or that of a cell by more than
-    ``max_cell_loss``. An aim that too few rows support counts nothing; if none counts, the value is the
-    accuracy.
+    infinity where the accuracy falls by more than ``max_loss``, or that of a cell of :func:`enough_rows` by
+    more than ``max_cell_loss``. An aim that too few rows support counts nothing; if none counts, the value is
+    the accuracy.
 
     Data without attributes is one group, :data:`EVERYONE`, and a target may name that attribute.
 
@@ -41,7 +55,7 @@ class TargetScorer:
     """
 
     def __init__(self, rows: Rows, schema: Schema, chosen: Ints, base: Ints, target: Target) -> None:
-        rows, schema = _with_everyone(rows, schema)
+        rows, schema = with_everyone(rows, schema)
         self.target = target
         self.truth = rows.labels[chosen]
         """``(chosen,)`` true class."""
@@ -49,7 +63,7 @@ class TargetScorer:
         self.cells: list[tuple[str, str, str]] = []
         """Attribute, group and label of every cell of enough rows, in the order of :meth:`cell_losses`."""
         members: list[Bools] = []
-        for name, inside in _cells(rows, schema, chosen):
+        for name, inside in cells_of(rows, schema, chosen):
             self.cells.append(name)
             members.append(inside)
         self.members = np.stack(members) if members else np.zeros((0, len(chosen)), bool)
@@ -73,6 +87,10 @@ class TargetScorer:
         """How good answers ``(chosen,)`` are, whatever they cost."""
         return float(self._merits(self._right(predicted[None]), predicted[None])[0])
 
+    def merits(self, predicted: Ints) -> Float64s:
+        """:meth:`merit` of many settings ``(settings, chosen)`` at once."""
+        return self._in_parts(predicted, lambda right, part: self._merits(right, part))
+
     def values(self, predicted: Ints) -> Float64s:
         """The value of many settings at once.
 
@@ -82,11 +100,17 @@ class TargetScorer:
         Returns:
             ``(settings,)``.
         """
+        return self._in_parts(
+            predicted,
+            lambda right, part: np.where(self._within(right), self._merits(right, part), float("-inf")),
+        )
+
+    def _in_parts(self, predicted: Ints, of: Callable[[Float64s, Ints], Float64s]) -> Float64s:
+        """Something of many settings, some at a time."""
         values = np.empty(len(predicted))
         for start in range(0, len(predicted), SETTINGS_AT_ONCE):
             part = slice(start, start + SETTINGS_AT_ONCE)
-            right = self._right(predicted[part])
-            values[part] = np.where(self._within(right), self._merits(right, predicted[part]), float("-inf"))
+            values[part] = of(self._right(predicted[part]), predicted[part])
         return values
 
     def figures(self, predicted: Ints) -> list[float | None]:
@@ -121,7 +145,8 @@ class TargetScorer:
         lost = self._base_right - right
         within: Bools = lost[:, 0] <= self.target.max_loss + 1e-9
         if self.target.max_cell_loss is not None:
-            cells = lost[:, 1 : 1 + len(self.cells)]
+            large = self.members.sum(axis=1) >= enough_rows(self.target.max_cell_loss)
+            cells = lost[:, 1 : 1 + len(self.cells)][:, large]
             within = within & (cells <= self.target.max_cell_loss + 1e-9).all(axis=1)
         return within
 
@@ -204,21 +229,9 @@ def cell_aims(schema: Schema) -> list[AttributeTarget]:
     ]
 
 
-def _with_everyone(rows: Rows, schema: Schema) -> tuple[Rows, Schema]:
+def with_everyone(rows: Rows, schema: Schema) -> tuple[Rows, Schema]:
     """Data without attributes as one group."""
     if schema.groups:
         return rows, schema
     groups = {EVERYONE: np.zeros(len(rows), dtype=np.int64)}
     return replace(rows, groups=groups), replace(schema, groups={EVERYONE: (EVERYONE,)})
-
-
-def _cells(rows: Rows, schema: Schema, chosen: Ints) -> list[tuple[tuple[str, str, str], Bools]]:
-    """Every cell of enough rows, as :func:`evenhand.training.evaluation.targets.losing_cells` has them."""
-    truth = rows.labels[chosen]
-    listed = [
-        ((attribute, group, label), inside & (truth == code))
-        for attribute, names in schema.groups.items()
-        for group, inside in distinct_members(names, rows.groups[attribute][chosen]).items()
-        for code, label in enumerate(schema.labels)
-    ]
-    return [(name, inside) for name, inside in listed if inside.sum() >= MIN_CELL]

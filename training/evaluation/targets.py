@@ -176,21 +176,28 @@ def losing_cells(rows: Rows, schema: Schema, chosen: Ints, base: Ints, final: In
     """
     truth, losing = rows.labels[chosen], []
     right = base == truth, final == truth
-    for attribute, names in schema.groups.items():
-        for group, inside in distinct_members(names, rows.groups[attribute][chosen]).items():
-            for code, label in enumerate(schema.labels):
-                cell = inside & (truth == code)
-                if cell.sum() < MIN_CELL:
-                    continue
-                change = paired_difference(right[0][cell], right[1][cell])
-                if change["value"] < 0:
-                    losing.append(
-                        {
-                            "attribute": attribute,
-                            "group": group,
-                            "label": label,
-                            "difference": change,
-                            "surely": change["high"] < 0,
-                        }
-                    )
+    for (attribute, group, label), inside in cells_of(rows, schema, chosen):
+        change = paired_difference(right[0][inside], right[1][inside])
+        if change["value"] < 0:
+            losing.append(
+                {
+                    "attribute": attribute,
+                    "group": group,
+                    "label": label,
+                    "difference": change,
+                    "surely": change["high"] < 0,
+                }
+            )
     return sorted(losing, key=lambda of: float(of["difference"]["value"]))
+
+
+def cells_of(rows: Rows, schema: Schema, chosen: Ints) -> list[tuple[tuple[str, str, str], Bools]]:
+    """Attribute, group and label of every cell of enough rows, with its membership ``(chosen,)``."""
+    truth = rows.labels[chosen]
+    listed = [
+        ((attribute, group, label), inside & (truth == code))
+        for attribute, names in schema.groups.items()
+        for group, inside in distinct_members(names, rows.groups[attribute][chosen]).items()
+        for code, label in enumerate(schema.labels)
+    ]
+    return [(name, inside) for name, inside in listed if inside.sum() >= MIN_CELL]

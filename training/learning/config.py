@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
+from evenhand.models.bundle.target import Measure
 from evenhand.training.data.columns import Columns
 
 SEED_MAX = 2**32 - 1
@@ -58,6 +59,20 @@ class DetectorConfig:
 
 
 @dataclass(frozen=True)
+class TargetConfig:
+    """What the correction is for, and what it may cost; losses are shares."""
+
+    measure: Measure | None = "worst-cell"
+    """Of every evaluated attribute without one of its own; ``None`` aims at those alone."""
+    measures: tuple[tuple[str, Measure], ...] = ()
+    """Attribute and measure."""
+    max_loss: float = 0.005
+    """Overall accuracy that the correction may cost."""
+    max_cell_loss: float | None = 0.05
+    """Accuracy that any cell of enough rows may lose; no limit if ``None``."""
+
+
+@dataclass(frozen=True)
 class CorrectionConfig:
     """The corrector, the settings of stages 3 and 4 (conditional LoRA), and the limits of the choice."""
 
@@ -79,6 +94,8 @@ class CorrectionConfig:
     learning_rate: float = 5e-4
     batch_rows: int = 64
     precision: Literal["float32", "bfloat16"] = "float32"
+    target: TargetConfig = TargetConfig()
+    """Its limits hold on future rows with a certificate; without one, on the rows of the choice."""
     cost: float = 0.0
     """Overall accuracy, as a share, that an uncertified setting may cost on the rows it is chosen on."""
     epsilon: float = 0.005

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from evenhand.cli.options import REST, SHARE, one_line, one_of, pair
+from evenhand.cli.columns import ItemOptions, MeaningOptions, columns_of
+from evenhand.cli.options import POINTS, REST, measures_of, one_line, one_of
 from evenhand.training.learning.config import MIN_TOKENS, SEED_MAX
 
 if TYPE_CHECKING:
+    from evenhand.models.bundle.target import Measure
+    from evenhand.training.data.columns import Columns
     from evenhand.training.data.dataset import Rows, Schema
-    from evenhand.training.learning.config import FitConfig
+    from evenhand.training.learning.config import FitConfig, TargetConfig
 
     MethodChoice = tuple[tuple[str, ...], bool, Path | None]
     Source = tuple[Callable[[int], FitConfig], Rows, Schema, str]
@@ -22,15 +25,25 @@ if TYPE_CHECKING:
 
 def compare(
     data: Annotated[
-        Path, typer.Option(help="Table (.csv, .jsonl, .parquet), or the recipe's folder.", exists=True)
+        str,
+        typer.Option(help="Table: .csv, .jsonl or .parquet; hub:<data set>; or the recipe's folder."),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the tables; run again to resume what is in it.")],
     recipe: Annotated[str | None, typer.Option(help="A recipe's rows and settings, e.g. hatexplain.")] = None,
     seeds: Annotated[str, typer.Option(help="Seeds, comma-separated; each has a base of its own.")] = "0,1,2",
     methods: Annotated[str, typer.Option(help="Methods or stages, comma-separated; all if not given.")] = "",
-    base: Annotated[str | None, typer.Option(help="Hub id or folder of the pretrained encoder.")] = None,
-    text: Annotated[str | None, typer.Option(help="Column with the text.")] = None,
-    label: Annotated[str | None, typer.Option(help="Column with the label.")] = None,
+    base: Annotated[
+        str | None, typer.Option(help="Hub id or folder of the pretrained encoder; tables need none.")
+    ] = None,
+    task: Annotated[str, typer.Option(help="Kind of input: text, pair, image or table.")] = "text",
+    text: Annotated[str, typer.Option(help="Column with the text, or the first of a pair.")] = "",
+    text_pair: Annotated[str | None, typer.Option(help="Column with the second text of a pair.")] = None,
+    image: Annotated[str, typer.Option(help="Column with the image's file name.")] = "",
+    images: Annotated[Path | None, typer.Option(help="Folder of the image files.", exists=True)] = None,
+    feature: Annotated[
+        list[str] | None, typer.Option(help="Column of a table to learn from; repeatable.")
+    ] = None,
+    label: Annotated[str, typer.Option(help="Column with the label.")] = "",
     attribute: Annotated[
         list[str] | None, typer.Option(help="Column with a sensitive attribute; repeatable.")
     ] = None,
@@ -53,9 +66,24 @@ def compare(
         ),
     ] = None,
     precision: Annotated[str, typer.Option(help="Fine-tuning computes in bfloat16 or float32.")] = "bfloat16",
-    cost: Annotated[
+    target: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What every choice aims at: worst-cell, equalized-odds, equal-opportunity, "
+            "predictive-equality or demographic-parity; attribute=measure for one attribute; repeatable. "
+            "worst-cell if not given."
+        ),
+    ] = None,
+    max_loss: Annotated[
         float | None,
-        typer.Option(callback=SHARE, help="Overall accuracy that a choice may cost, as a share."),
+        typer.Option(callback=POINTS, help="Overall accuracy that a choice may cost, in points."),
+    ] = None,
+    max_cell_loss: Annotated[
+        float | None,
+        typer.Option(
+            callback=POINTS,
+            help="Accuracy that any cell (label x group) may lose, in points; 100 for no limit.",
+        ),
     ] = None,
     terms: Annotated[
         Path | None, typer.Option(help="Your own list of terms to swap, JSON; English terms if not given.")
@@ -75,25 +103,56 @@ def compare(
     numbers = _seeds(seeds)
     names = tuple(name.strip() for name in methods.split(",") if name.strip())
 
+    aim = AimOptions(measures_of(target or []), max_loss, max_cell_loss)
+    item = ItemOptions(task, base or "", text, text_pair, image, images, feature)
+    meaning = MeaningOptions(label, attribute, split, reference, intersections, favourable)
+
     def source() -> Source:
         if recipe:
-            config, rows, schema, digest = _recipe(recipe, data, base)
+            _refuse_columns(item, meaning)
+            config, rows, schema, digest = _recipe(recipe, Path(data), base)
         else:
-            from evenhand.training.data.columns import Columns
-
-            if not (base and text and label and attribute):
-                raise typer.BadParameter(
-                    "without --recipe: --base, --text, --label and --attribute are needed"
-                )
-            references = dict(pair(assignment) for assignment in reference or [])
-            crossed = tuple(pair(names, ":", "intersections") for names in intersections or [])
-            columns = Columns(
-                text, label, tuple(attribute), split, references, crossed, favourable=tuple(favourable or ())
-            )
-            config, rows, schema, digest = _table(data, base, columns, numbers[0])
-        return lambda seed: _adapted(config(seed), stage, cost), rows, schema, digest
+            if not (label and attribute):
+                raise typer.BadParameter("without --recipe: --label and --attribute are needed")
+            columns = columns_of(item, meaning)
+            config, rows, schema, digest = _table(data, base or "tabular", columns, numbers[0])
+        return lambda seed: _adapted(config(seed), stage, aim), rows, schema, digest
 
     _run(source, numbers, (names, ablations, terms), out)
+
+
+@dataclass(frozen=True)
+class AimOptions:
+    """What every choice aims at, and what it may cost in points."""
+
+    measures: tuple[Measure | None, tuple[tuple[str, Measure], ...]]
+    """See :func:`evenhand.cli.options.measures_of`."""
+    max_loss: float | None
+    max_cell_loss: float | None
+
+    def adapted(self, target: TargetConfig) -> TargetConfig:
+        """The recipe's target, or the default one, with what the command line says in its place."""
+        general, own = self.measures
+        if general or own:
+            target = replace(target, measure=general, measures=own)
+        if self.max_loss is not None:
+            target = replace(target, max_loss=self.max_loss / 100)
+        if self.max_cell_loss is not None:
+            share = None if self.max_cell_loss >= 100 else self.max_cell_loss / 100
+            target = replace(target, max_cell_loss=share)
+        return target
+
+
+def _refuse_columns(item: ItemOptions, meaning: MeaningOptions) -> None:
+    """A recipe brings its own columns; an option that would be ignored is refused."""
+    named = {**asdict(item), **asdict(meaning)}
+    ignored = [
+        f"--{name.replace('_', '-')}"
+        for name, value in named.items()
+        if value and name != "base" and (name, value) != ("task", "text")
+    ]
+    if ignored:
+        raise typer.BadParameter(f"--recipe brings its own columns: leave out {', '.join(ignored)}")
 
 
 def _run(source: Callable[[], Source], seeds: tuple[int, ...], methods: MethodChoice, out: Path) -> None:
@@ -135,20 +194,26 @@ def _recipe(name: str, data: Path, base: str | None) -> Source:
     return lambda seed: module.config(encoder, seed), rows, schema, digest
 
 
-def _table(data: Path, base: str, columns: Any, seed: int) -> Source:  # noqa: ANN401 - Columns, imported late
+def _table(data: str, base: str, columns: Columns, seed: int) -> Source:
     """A user's table; without a split column the first seed splits it, once for all seeds."""
     from evenhand.training.data.sources import read
     from evenhand.training.learning.config import FitConfig
 
-    rows, schema, digest = read(str(data), columns, seed)
-    return lambda seed: FitConfig(name=data.stem, base=base, columns=columns, seed=seed), rows, schema, digest
+    rows, schema, digest = read(data, columns, seed)
+    name = Path(data.rpartition(":")[2]).stem
+    return lambda seed: FitConfig(name=name, base=base, columns=columns, seed=seed), rows, schema, digest
 
 
-def _adapted(config: FitConfig, stage: dict[str, Any], cost: float | None) -> FitConfig:
+def _adapted(config: FitConfig, stage: dict[str, Any], aim: AimOptions) -> FitConfig:
     """The settings, with the command line's options in their place."""
     options = {name: value for name, value in stage.items() if value is not None}
-    correction = config.correction if cost is None else replace(config.correction, cost=cost)
-    return replace(config, base_stage=replace(config.base_stage, **options), correction=correction)
+    correction = config.correction
+    target = aim.adapted(correction.target)
+    return replace(
+        config,
+        base_stage=replace(config.base_stage, **options),
+        correction=replace(correction, target=target, cost=target.max_loss),
+    )
 
 
 def _seeds(text: str) -> tuple[int, ...]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import typer
+
+from evenhand.models.bundle.target import MEASURES, Measure
 
 
 def _check(kind: str, allows: Callable[[float], bool]) -> Callable[[float | None], float | None]:
@@ -25,6 +27,7 @@ PART = _check("a share above 0 and below 1", lambda value: 0.0 < value < 1.0)
 REST = _check("a share from 0 to less than 1", lambda value: 0.0 <= value < 1.0)
 SOME = _check("a share above 0, up to 1", lambda value: 0.0 < value <= 1.0)
 POSITIVE = _check("a finite number above 0", lambda value: 0.0 < value < math.inf)
+POINTS = _check("a number of points from 0 to 100", lambda value: 0.0 <= value <= 100.0)
 FINITE = _check("a finite number", math.isfinite)
 
 
@@ -51,6 +54,29 @@ def pair(value: str, sign: str = "=", option: str = "reference") -> tuple[str, s
             f"--{option} {value!r} is not attribute{sign}{'group' if sign == '=' else 'attribute'}"
         )
     return name, group
+
+
+def measures_of(values: Sequence[str]) -> tuple[Measure | None, tuple[tuple[str, Measure], ...]]:
+    """``--target`` to the measure of all attributes without one of their own, and those that have one.
+
+    Args:
+        values: Each ``measure`` or ``attribute=measure``.
+
+    Raises:
+        typer.BadParameter: there is no such measure, or two are for the same attribute.
+    """
+    listed: dict[str, Measure] = {}
+    for value in values:
+        # Names of attributes are free: a measure stands after the last sign.
+        attribute, _, name = value.rpartition("=")
+        measure = next((each for each in MEASURES if each == name), None)
+        if measure is None:
+            raise typer.BadParameter(f"--target {value!r}: a measure is one of {', '.join(MEASURES)}")
+        if attribute in listed:
+            raise typer.BadParameter(f"--target {value!r}: give one measure for {attribute or 'all'}")
+        listed[attribute] = measure
+    general = listed.pop("", None)
+    return general, tuple(listed.items())
 
 
 @contextlib.contextmanager

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from evenhand.models.bundle.target import Target
 from evenhand.training.benchmark.aggregate import Figure, MethodRow
-from evenhand.training.benchmark.frontier import Axis
-from evenhand.training.benchmark.recommend import Recommendation, gain_of, gains
+from evenhand.training.benchmark.frontier import Axis, target_axis
+from evenhand.training.benchmark.recommend import Recommendation, affordable, gain_of, gains
 from evenhand.training.benchmark.results_table import percent, points
 
 Versus = Callable[[str, str], dict[str, Figure]]
@@ -14,26 +15,27 @@ Versus = Callable[[str, str], dict[str, Figure]]
 
 
 def control_sentences(
-    advice: Recommendation, lines: Sequence[MethodRow], axis: Axis, versus: Versus
+    advice: Recommendation, lines: Sequence[MethodRow], target: Target, versus: Versus
 ) -> tuple[str, ...]:
     """Sentences about controls that a reader must know; validation rows only.
 
     Args:
         advice: What the rule says.
         lines: All methods.
-        axis: The target's.
+        target: What is aimed at, and what it may cost.
         versus: How two methods differ on the same rows.
     """
+    axis = target_axis(target)
     controls = [line for line in lines if line.method.control and line.seeds == lines[0].seeds]
     if advice.verdict == "take":
         chosen = next(line for line in lines if line.method.name == advice.method)
         pairs = [(line, versus(line.method.name, chosen.method.name)) for line in controls]
         return tuple(
-            f"A control does as well: {_figures(line)} Against {chosen.method.title}: target "
+            f"A control does as well, within noise: {_figures(line)} Against {chosen.method.title}: target "
             f"{points(of['target_difference'])} points, accuracy {points(of['accuracy_difference'])} points. "
             f"{_serving(line)}"
             for line, of in pairs
-            if is_as_good(of, axis)
+            if affordable(line, target) and is_as_good(of, axis)
         )
     if advice.verdict == "keep the base":
         return tuple(
@@ -41,7 +43,7 @@ def control_sentences(
             f"{points(line.figures['val']['target_difference'])} points, accuracy "
             f"{points(line.figures['val']['accuracy_difference'])} points. {_serving(line)}"
             for line in controls
-            if gains(line, axis) and not _surely_below(line.figures["val"]["accuracy_difference"])
+            if gains(line, axis) and affordable(line, target)
         )
     return ()
 
@@ -61,7 +63,10 @@ def _surely_below(figure: Figure) -> bool:
 
 def _figures(line: MethodRow) -> str:
     of = line.figures["val"]
-    return f"{line.method.title}, target {percent(of['target'])} %, accuracy {percent(of['accuracy'])} %."
+    return (
+        f"{line.method.title}, target {percent(of['target'])} %, accuracy {percent(of['accuracy'])} %; the "
+        f"cell that loses most against the base loses {percent(of['largest_cell_loss'])} points."
+    )
 
 
 def _serving(line: MethodRow) -> str:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from evenhand.training.benchmark import results_table
 from evenhand.training.benchmark.aggregate import Figure, MethodRow, over_seeds, summarise
 from evenhand.training.benchmark.controls import control_sentences
-from evenhand.training.benchmark.frontier import target_axis, target_title
+from evenhand.training.benchmark.frontier import target_title
 from evenhand.training.benchmark.recommend import Recommendation, recommend
 from evenhand.training.benchmark.results_table import Layout, percent, points
 from evenhand.training.benchmark.runner import SPLITS, Result, Task, against
@@ -50,7 +50,7 @@ class MethodComparison:
         return (
             f"On {split} rows: {target_title(self.task.target)} {percent(of['target'])} %, against the base "
             f"{points(of['target_difference'])} points; overall accuracy {points(of['accuracy_difference'])} "
-            f"points; the cell that loses most loses {points(of['largest_cell_loss'])} points."
+            f"points; the cell that loses most loses {percent(of['largest_cell_loss'])} points."
         )
 
 
@@ -64,7 +64,7 @@ def conclude(task: Task, results: Sequence[Result]) -> MethodComparison:
         names = ("accuracy_difference", "target_difference")
         return {name: over_seeds([of[name] for of in per_seed]) for name in names}
 
-    controls = control_sentences(advice, lines, target_axis(task.target), versus)
+    controls = control_sentences(advice, lines, task.target, versus)
     return MethodComparison(task, results, lines, replace(advice, controls=controls))
 
 

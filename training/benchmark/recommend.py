@@ -41,8 +41,9 @@ def rule(target: Target) -> str:
         f"base on validation rows{cell}. Of these, those that none of them beats in both accuracy and target "
         f"({target_title(target)}), and whose gain in the target has a 95 % interval above 0. Of these, the "
         "one with the best target; of equals the more accurate, then the one that computes least, then the "
-        "one higher in the table. If there is none, the base. A control does as well if neither its target "
-        "nor its accuracy is surely worse on the same rows: the 95 % interval of the difference reaches 0. "
+        "one higher in the table. If there is none, the base. A control does as well if it keeps to the "
+        "same limits and neither its target nor its accuracy is surely worse on the same rows: the 95 % "
+        "interval of the difference reaches 0. "
         "Test rows play no part. Methods chose their settings on the same validation rows, and the best of "
         "several is taken: its figures on validation rows flatter it, those on test rows do not."
     )
@@ -117,7 +118,10 @@ def _preference(line: MethodRow, axis: Axis) -> tuple[float, float, float]:
 def _why_base(candidates: Sequence[MethodRow], standing: Sequence[MethodRow], axis: Axis) -> str:
     """Why the base stays: no candidate, none better, or none significantly better."""
     if not candidates:
-        return "No method that can be served without the row's attribute keeps within what it may cost."
+        return (
+            "No method of the table can be served without the row's attribute and keeps within what it may "
+            "cost."
+        )
     gains_of = {
         id(line): gain_of(line.figures["val"]["target_difference"], axis)
         for line in candidates

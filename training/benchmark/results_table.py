@@ -96,7 +96,7 @@ class Layout:
             FigureColumn("against base", "accuracy_difference", points),
             FigureColumn(f"target: {target_title(self.target)}, %", "target", percent),
             FigureColumn("against base", "target_difference", points),
-            FigureColumn("largest loss of a cell, points", "largest_cell_loss", points),
+            FigureColumn("largest loss of a cell, points", "largest_cell_loss", percent),
             *([] if is_every_worst_cell(self.target, self.schema) else cell),
             *(
                 FigureColumn(f"{gap.replace('_', ' ')} difference, mean", f"{gap}_mean", share)

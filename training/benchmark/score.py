@@ -272,8 +272,10 @@ def _both(base: Floats | None, final: Floats | None) -> dict[str, dict[str, floa
 
 
 def _span(drawn: Floats) -> dict[str, float | None]:
+    value = float(drawn[0])
     low, high = percentile_limits(drawn[1:])
-    return {"value": float(drawn[0]), "low": low, "high": high}
+    # A gap is never below 0, so where the groups are alike nearly every draw has a larger one.
+    return {"value": value, "low": min(low, value), "high": max(high, value)}
 
 
 def _shares(members: Bools, hits: Bools, weights: Floats) -> Floats:

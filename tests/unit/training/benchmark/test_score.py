@@ -136,6 +136,14 @@ def test_intervals_hold_the_figure_and_a_bootstrap_is_the_same_each_time() -> No
     assert nothing["worst_cell_difference"] == {"value": 0.0, "low": 0.0, "high": 0.0}
 
 
+def test_the_interval_of_a_gap_that_is_closed_holds_it() -> None:
+    equal = score_answers(SCORED, ODDS, BASE, np.ones(len(TEST), int))
+    assert equal["target"] == {"value": 0.0, "low": 0.0, "high": 0.0}
+    rng = np.random.default_rng(3)
+    spans = [score_answers(SCORED, ODDS, BASE, rng.integers(0, 2, len(TEST)))["target"] for _ in range(5)]
+    assert all(of["low"] <= of["value"] <= of["high"] for of in spans)
+
+
 def test_what_too_few_rows_support_is_none() -> None:
     few = ScoredRows(ROWS, SCHEMA, TEST[:40])
     figures = score_answers(few, TARGET, BASE[:40], BETTER[:40])

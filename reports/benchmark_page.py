@@ -12,7 +12,7 @@ from evenhand.reports.html.page import render
 from evenhand.training.baselines.ours import OURS
 from evenhand.training.benchmark import results_table
 from evenhand.training.benchmark.aggregate import MethodRow
-from evenhand.training.benchmark.frontier import AXES, Axis, frontier
+from evenhand.training.benchmark.frontier import Axis, frontier
 from evenhand.training.benchmark.outputs import MethodComparison
 from evenhand.training.benchmark.runner import SPLITS
 from evenhand.training.benchmark.score import GAPS
@@ -27,9 +27,12 @@ def html(comparison: MethodComparison) -> str:
     Args:
         comparison: What :func:`evenhand.training.benchmark.outputs.conclude` returns.
     """
-    task, lines = comparison.task, comparison.lines
+    task, lines, layout = comparison.task, comparison.lines, comparison.layout
     splits = {
-        title: {"charts": _charts(lines, split), "rows": results_table.rows_of(lines, split, len(task.seeds))}
+        title: {
+            "charts": _charts(lines, split, layout.axes),
+            "rows": layout.rows_of(lines, split, len(task.seeds)),
+        }
         for split, title in TITLES.items()
     }
     gaps = [(gap, name) for gap in GAPS for name in task.schema.attributes]
@@ -41,22 +44,31 @@ def html(comparison: MethodComparison) -> str:
         lines=lines,
         results=comparison.results,
         splits=splits,
-        table_header=[results_table.HEADINGS[0], "from", *results_table.HEADINGS[1:]],
-        legend=results_table.LEGEND,
+        table_header=[layout.headings[0], "from", *layout.headings[1:]],
+        legend=layout.legend,
+        target=task.target.in_words(),
+        aims=[aim.attribute for aim in task.target.attributes],
+        aim_titles=[
+            heading
+            for aim in task.target.attributes
+            for heading in (f"{aim.measure.replace('-', ' ')} of {aim.attribute}, %", "against base, points")
+        ],
         needs=NEEDS,
         gaps=[f"{gap}_{name}" for gap, name in gaps],
         gap_titles=[f"{gap.replace('_', ' ')} difference, {name}" for gap, name in gaps],
         share=results_table.share,
+        percent=results_table.percent,
+        points=results_table.points,
         served=results_table.served,
         json=json.dumps,
         titles={method.name: method.title for method in task.methods},
     )
 
 
-def _charts(lines: Sequence[MethodRow], split: str) -> list[Markup]:
+def _charts(lines: Sequence[MethodRow], split: str, axes: Sequence[Axis]) -> list[Markup]:
     """Accuracy against each fairness figure; none where no method has both."""
     charts = []
-    for axis in AXES:
+    for axis in axes:
         on = frontier(lines, split, axis)
         points = [point for line in lines if (point := _point(line, split, axis, line.method.name in on))]
         if points:

@@ -7,7 +7,7 @@ import numpy as np
 from evenhand.training.baselines.base import Context
 from evenhand.training.data.columns import Columns
 from evenhand.training.data.dataset import Rows, Schema
-from evenhand.training.learning.config import CorrectionConfig, FitConfig
+from evenhand.training.learning.config import CorrectionConfig, FitConfig, TargetConfig
 from evenhand.training.learning.features import Features
 
 SCHEMA = Schema(("no", "yes"), ("yes",), {"place": ("land", "water")})
@@ -37,7 +37,10 @@ def context_of(
 ) -> Context:
     """A seed whose base is known by what it says only."""
     config = FitConfig(
-        "test", "none", Columns("t", "l", tuple(schema.groups)), correction=CorrectionConfig(cost=0.01)
+        "test",
+        "none",
+        Columns("t", "l", tuple(schema.groups)),
+        correction=CorrectionConfig(target=TargetConfig(max_loss=0.01, max_cell_loss=None)),
     )
     context = Context(config, rows, schema, None, folder)  # type: ignore[arg-type]
     hidden, starts = np.zeros((len(rows), 1), dtype=np.float32), np.arange(len(rows) + 1)

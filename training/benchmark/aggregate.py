@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from evenhand.models.bundle.target import Target
 from evenhand.training.baselines.base import Method
-from evenhand.training.benchmark.runner import Result
+from evenhand.training.benchmark.runner import Result, Task
 from evenhand.training.benchmark.score import GAPS
 from evenhand.training.data.dataset import Schema
 
@@ -46,14 +47,21 @@ class MethodRow:
         return self.figures[split][figure].mean
 
 
-def figures_of(schema: Schema) -> dict[str, tuple[str, ...]]:
+def figures_of(schema: Schema, target: Target) -> dict[str, tuple[str, ...]]:
     """Names of all figures and where :func:`evenhand.training.benchmark.score.score_answers` keeps them."""
+    aims = [aim.attribute for aim in target.attributes]
     return {
         "accuracy": ("accuracy",),
         "accuracy_difference": ("accuracy_difference",),
+        "target": ("target",),
+        "target_difference": ("target_difference",),
+        "largest_cell_loss": ("largest_cell_loss",),
+        "limited_cell_loss": ("limited_cell_loss",),
         "worst_cell": ("worst_cell", "accuracy"),
         "worst_cell_difference": ("worst_cell_difference",),
         **{f"{gap}_mean": (f"{gap}_mean",) for gap in GAPS},
+        **{f"target_{name}": ("aims", name, "final") for name in aims},
+        **{f"target_difference_{name}": ("aims", name, "difference") for name in aims},
         **{f"{gap}_{name}": (gap, name) for gap in GAPS for name in schema.attributes},
     }
 
@@ -66,16 +74,16 @@ def value_of(scored: dict[str, Any], path: Sequence[str]) -> dict[str, float | N
     return {name: None if value is None else value[name] for name in ("value", "low", "high")}
 
 
-def summarise(methods: Sequence[Method], results: Sequence[Result], schema: Schema) -> list[MethodRow]:
-    """One line per method."""
+def summarise(task: Task, results: Sequence[Result]) -> list[MethodRow]:
+    """One line per method of a comparison."""
     lines = []
-    for method in methods:
+    for method in task.methods:
         own = [result for result in results if result.method == method.name]
         done = [result for result in own if not result.failed]
         figures = {
             split: {
-                name: _over_seeds([value_of(result.figures[split], path) for result in done])
-                for name, path in figures_of(schema).items()
+                name: over_seeds([value_of(result.figures[split], path) for result in done])
+                for name, path in figures_of(task.schema, task.target).items()
             }
             for split in ("val", "test")
         }
@@ -86,7 +94,8 @@ def summarise(methods: Sequence[Method], results: Sequence[Result], schema: Sche
     return lines
 
 
-def _over_seeds(figures: Sequence[dict[str, float | None]]) -> Figure:
+def over_seeds(figures: Sequence[dict[str, float | None]]) -> Figure:
+    """Mean and spread of one figure's ``value``, ``low`` and ``high`` per seed."""
     values, lows, highs = (_numbers([of[name] for of in figures]) for name in ("value", "low", "high"))
     spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
     return Figure(_mean(values), spread, _mean(lows), _mean(highs))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from evenhand.training.benchmark import results_table
-from evenhand.training.benchmark.aggregate import Figure, MethodRow, summarise
+from evenhand.training.benchmark.aggregate import Figure, MethodRow, over_seeds, summarise
+from evenhand.training.benchmark.controls import control_sentences
+from evenhand.training.benchmark.frontier import target_title
 from evenhand.training.benchmark.recommend import Recommendation, recommend
-from evenhand.training.benchmark.runner import SPLITS, Result, Task
-from evenhand.training.benchmark.score import GAPS
+from evenhand.training.benchmark.results_table import Layout, percent, points
+from evenhand.training.benchmark.runner import SPLITS, Result, Task, against
 
 
 @dataclass(frozen=True)
@@ -23,25 +25,47 @@ class MethodComparison:
     """One per method."""
     advice: Recommendation
 
+    @property
+    def layout(self) -> Layout:
+        """The table's columns."""
+        return Layout(self.task.target, self.task.schema)
+
     def recommendation(self) -> list[str]:
-        """The recommendation in sentences: what, how it does on both splits, why, and by which rule."""
+        """The recommendation in sentences: what, controls, gain and harm, why, by which rule."""
         advice = self.advice
-        rest = [advice.why, f"Rule: {advice.rule}"]
+        rest = [advice.why, f"Target: {self.task.target.in_words()}.", f"Rule: {advice.rule}"]
         if advice.verdict != "take":
-            return [f"Recommendation: {advice.verdict}.", *rest]
+            return [f"Recommendation: {advice.verdict}.", *advice.controls, *rest]
         chosen = next(line for line in self.lines if line.method.name == advice.method)
         served = f"Served as: {chosen.method.served.how}. {chosen.method.served.why}"
-        gains = (
-            _gain(chosen.figures[split], name) for split, name in (("val", "validation"), ("test", "test"))
+        changes = (
+            self._change(chosen.figures[split], name)
+            for split, name in (("val", "validation"), ("test", "test"))
         )
-        return [f"Recommendation: take {chosen.method.title} ({chosen.method.name}).", served, *gains, *rest]
+        first = f"Recommendation: take {chosen.method.title} ({chosen.method.name})."
+        return [first, *advice.controls, served, *changes, *rest]
+
+    def _change(self, of: Mapping[str, Figure], split: str) -> str:
+        """Gain and harm on one split."""
+        return (
+            f"On {split} rows: {target_title(self.task.target)} {percent(of['target'])} %, against the base "
+            f"{points(of['target_difference'])} points; overall accuracy {points(of['accuracy_difference'])} "
+            f"points; the cell that loses most loses {percent(of['largest_cell_loss'])} points."
+        )
 
 
 def conclude(task: Task, results: Sequence[Result]) -> MethodComparison:
-    """Summarise results over seeds, and recommend a method."""
-    lines = summarise(task.methods, results, task.schema)
-    advice = recommend(lines, len(task.seeds), task.config(task.seeds[0]).correction.target.max_loss)
-    return MethodComparison(task, results, lines, advice)
+    """Summarise results over seeds, and recommend a method; a control that does as well is named."""
+    lines = summarise(task, results)
+    advice = recommend(lines, len(task.seeds), task.target)
+
+    def versus(control: str, method: str) -> dict[str, Figure]:
+        per_seed = against(task, control, method)
+        names = ("accuracy_difference", "target_difference")
+        return {name: over_seeds([of[name] for of in per_seed]) for name in names}
+
+    controls = control_sentences(advice, lines, task.target, versus)
+    return MethodComparison(task, results, lines, replace(advice, controls=controls))
 
 
 def write(comparison: MethodComparison) -> str:
@@ -50,22 +74,12 @@ def write(comparison: MethodComparison) -> str:
     Returns:
         The table and the recommendation as text.
     """
-    task, lines = comparison.task, comparison.lines
-    parts = [results_table.text(lines, split, len(task.seeds)) for split in SPLITS]
-    text = "\n".join([*parts, results_table.LEGEND, "", *comparison.recommendation()]) + "\n"
+    task, lines, layout = comparison.task, comparison.lines, comparison.layout
+    parts = [layout.text(lines, split, len(task.seeds)) for split in SPLITS]
+    text = "\n".join([*parts, layout.legend, "", *comparison.recommendation()]) + "\n"
     (task.out / "table.txt").write_text(text)
-    results_table.write_csv(task.out / "figures.csv", lines, comparison.results, task.schema)
+    results_table.write_csv(task.out / "figures.csv", lines, comparison.results, task)
     results_table.write_json(task.out / "comparison.json", comparison.results)
-    (task.out / "recommendation.json").write_text(json.dumps(asdict(comparison.advice), indent=1) + "\n")
+    advice = {"target": task.target.model_dump(), **asdict(comparison.advice)}
+    (task.out / "recommendation.json").write_text(json.dumps(advice, indent=1) + "\n")
     return text
-
-
-def _gain(of: Mapping[str, Figure], split: str) -> str:
-    accuracy, cell = (
-        results_table.percent(of[f"{name}_difference"], sign=True) for name in ("accuracy", "worst_cell")
-    )
-    odds, parity = (results_table.share(of[f"{gap}_mean"]) for gap in GAPS)
-    return (
-        f"On {split} rows, against the base: accuracy {accuracy} points, worst cell {cell} points; "
-        f"equalized odds difference {odds}, demographic parity difference {parity}."
-    )

@@ -19,7 +19,7 @@ from evenhand.console import say, say_error
 from evenhand.models.bundle.target import Target
 from evenhand.training.baselines.base import Context, Method, MethodAnswer, key_of, prepare
 from evenhand.training.benchmark.pace import Pace
-from evenhand.training.benchmark.score import ScoredRows, score_answers
+from evenhand.training.benchmark.score import ScoredRows, differences, score_answers
 from evenhand.training.choice.aim import target_of
 from evenhand.training.data.dataset import DataError, Rows, Schema
 from evenhand.training.learning import distributed
@@ -98,6 +98,25 @@ def run(task: Task) -> list[Result]:
     return results
 
 
+def against(task: Task, method: str, other: str) -> list[dict[str, Any]]:
+    """How one method differs from another on validation rows, per seed that has a result of both.
+
+    Returns:
+        See :func:`evenhand.training.benchmark.score.differences`; ``other`` takes the base's place.
+    """
+    by_name = {each.name: each for each in task.methods}
+    chosen = task.rows.of("val")
+    scored = ScoredRows(task.rows, task.schema, chosen)
+    per_seed = []
+    for seed in task.seeds:
+        store = _ResultStore(task, seed)
+        entries = [store.read(by_name[name]) for name in (other, method)]
+        if None not in entries:
+            answers = [store.classes(entry, chosen) for entry in entries if entry is not None]
+            per_seed.append(differences(scored, task.target, *answers))
+    return per_seed
+
+
 @dataclass
 class _RunProgress:
     """The results that are still missing, of all seeds."""
@@ -160,7 +179,8 @@ def _scored(
     for split in SPLITS:
         chosen = task.rows.of(split)
         of_base, of_method = (store.classes(entry, chosen) for entry in (base, stored))
-        figures[split] = score_answers(ScoredRows(task.rows, task.schema, chosen), of_base, of_method)
+        scored = ScoredRows(task.rows, task.schema, chosen)
+        figures[split] = score_answers(scored, task.target, of_base, of_method)
     return Result(method.name, seed, figures, stored["notes"], stored["seconds"], cost=stored.get("cost"))
 
 

@@ -9,14 +9,19 @@ from typing import Any
 
 import numpy as np
 
+from evenhand.models.bundle.target import FIGURES, Target
 from evenhand.stats import Rate, newcombe, paired_difference, percentile_limits
+from evenhand.training.choice.scorer import enough_rows
 from evenhand.training.data.dataset import Rows, Schema
 from evenhand.training.evaluation.metrics import MIN_CELL, Cell, cells, group_metrics, pooled_name, worst
+from evenhand.training.evaluation.targets import cells_of, figure, hits, rate_rows
 from evenhand.typing import Bools, Floats, Ints
 
 DRAWS = 1000
 GAPS: dict[str, tuple[str, ...]] = {
     "equalized_odds": ("true_positive_rate", "false_positive_rate"),
+    "equal_opportunity": ("true_positive_rate",),
+    "predictive_equality": ("false_positive_rate",),
     "demographic_parity": ("selection_rate",),
 }
 """Each difference is the larger gap of these rates; Fairlearn's names, without ``_difference``."""
@@ -49,15 +54,22 @@ class ScoredRows:
         ]
 
 
-def score_answers(scored: ScoredRows, base: Ints, predicted: Ints) -> dict[str, Any]:
+def is_gap(target: Target) -> bool:
+    """Whether the target's one figure is a gap, so that less is better."""
+    return all(aim.is_gap for aim in target.attributes)
+
+
+def score_answers(scored: ScoredRows, target: Target, base: Ints, predicted: Ints) -> dict[str, Any]:
     """All figures of one method, one seed and one split, as plain values.
 
     Intervals are 95 %: Wilson for rates, Newcombe for differences of rates and for the paired difference in
-    accuracy; for what is a minimum or a mean over cells, the percentile bootstrap over rows. They are about
-    the choice of rows; what another seed would change is the spread over seeds.
+    accuracy, of everyone and of the cell that loses most; for what is a minimum or a mean over cells, the
+    percentile bootstrap over rows. They are about the choice of rows; what another seed would change is the
+    spread over seeds.
 
     Args:
         scored: The split's rows.
+        target: What is aimed at.
         base: ``(chosen,)`` class under the base.
         predicted: ``(chosen,)`` class under the method.
     """
@@ -69,11 +81,51 @@ def score_answers(scored: ScoredRows, base: Ints, predicted: Ints) -> dict[str, 
         "rows": len(truth),
         "accuracy": asdict(Rate.of(predicted == truth)),
         "accuracy_difference": paired_difference(base == truth, predicted == truth),
+        **draws.target(target, base, predicted),
+        "largest_cell_loss": largest_cell_loss(scored, base, predicted),
+        "limited_cell_loss": largest_cell_loss(scored, base, predicted, _limited(target)),
         "worst_cell": None if lowest is None else asdict(lowest),
         "worst_cell_difference": draws.worst_difference(base, predicted),
         **_gaps(scored, draws, predicted),
         "cells": [{**asdict(cell), "counts": cell.counts} for cell in cells_scored],
     }
+
+
+def differences(scored: ScoredRows, target: Target, base: Ints, predicted: Ints) -> dict[str, Any]:
+    """Only how accuracy and target differ, as :func:`score_answers` has it."""
+    truth = scored.truth
+    return {
+        "accuracy_difference": paired_difference(base == truth, predicted == truth),
+        "target_difference": _Draws(scored).target(target, base, predicted)["target_difference"],
+    }
+
+
+def _limited(target: Target) -> int:
+    """Rows from which on a cell is under the target's limit."""
+    return MIN_CELL if target.max_cell_loss is None else enough_rows(target.max_cell_loss)
+
+
+def largest_cell_loss(
+    scored: ScoredRows, base: Ints, predicted: Ints, rows: int = MIN_CELL
+) -> dict[str, Any]:
+    """The cell of at least ``rows`` rows that loses most, or gains least.
+
+    Returns:
+        ``value``, ``low`` and ``high``: accuracy that it loses, with that cell's own paired interval; below 0
+        if every cell gains. ``attribute``, ``group``, ``label`` and ``n`` say which it is; all ``None`` where
+        no cell has enough rows.
+    """
+    largest: dict[str, Any] = dict.fromkeys(("value", "low", "high", "attribute", "group", "label", "n"))
+    truth = scored.truth
+    right = base == truth, predicted == truth
+    for (attribute, group, label), cell in cells_of(scored.rows, scored.schema, scored.chosen):
+        if cell.sum() < rows:
+            continue
+        loss = paired_difference(right[1][cell], right[0][cell])
+        if largest["value"] is None or loss["value"] > largest["value"]:
+            limits = {name: loss[name] for name in ("value", "low", "high", "n")}
+            largest = {**limits, "attribute": attribute, "group": group, "label": label}
+    return largest
 
 
 def _gaps(scored: ScoredRows, draws: _Draws, predicted: Ints) -> dict[str, Any]:
@@ -93,12 +145,11 @@ def _gap(scored: ScoredRows, gap: str, name: str, predicted: Ints) -> dict[str, 
     names = (reference, pooled_name(reference))
     favourable = np.isin(labels, scored.schema.favourable)
     truth, selected = favourable[scored.truth], favourable[predicted]
-    rates = group_metrics(names, np.minimum(scored.groups(name), 1), truth, selected, MIN_CELL)
-    value, groups = rates[f"{gap}_difference"], rates["groups"]
-    if value is None:
+    groups = group_metrics(names, np.minimum(scored.groups(name), 1), truth, selected)["groups"]
+    pairs = [(groups[names[0]][rate], groups[names[1]][rate]) for rate in GAPS[gap]]
+    if any(rate.n < MIN_CELL for pair in pairs for rate in pair):
         return {"value": None, "low": None, "high": None}
-    differences = [_absolute(groups[names[0]][rate], groups[names[1]][rate]) for rate in GAPS[gap]]
-    low, high = max(differences, key=lambda of: of[0])[1:]
+    value, low, high = max((_absolute(*pair) for pair in pairs), key=lambda of: of[0])
     return {"value": value, "low": low, "high": high}
 
 
@@ -126,6 +177,39 @@ class _Draws:
     def __init__(self, scored: ScoredRows) -> None:
         self._scored = scored
         self._weights = _draw(len(scored.chosen))
+
+    def target(self, target: Target, base: Ints, predicted: Ints) -> dict[str, Any]:
+        """The target's figure under the method, its difference to the base's, and both per attribute.
+
+        Of several aims the worst one is the target's figure: the largest gap, or the lowest accuracy. Where
+        gaps and accuracies are both aimed at, a gap counts as 1 less the gap.
+        """
+        aims: dict[str, dict[str, Any]] = {}
+        sides: tuple[list[Floats], list[Floats]] = ([], [])
+        for aim in target.attributes:
+            scored = self._scored
+            listed = rate_rows(scored.rows, scored.schema, scored.chosen, aim)
+            drawn = [
+                figure(listed, self._rates([each.inside for each in listed], hit)) if listed else None
+                for hit in (
+                    hits(scored.rows, scored.schema, scored.chosen, answer, aim.measure)
+                    for answer in (base, predicted)
+                )
+            ]
+            aims[aim.attribute] = {"measure": aim.measure, "figure": FIGURES[aim.measure], **_both(*drawn)}
+            for side, of_side in zip(sides, drawn, strict=True):
+                if of_side is not None:
+                    side.append(1.0 - of_side if aim.is_gap and not is_gap(target) else of_side)
+        worst_of = np.max if is_gap(target) else np.min
+        joined = [worst_of(np.stack(side), axis=0) if side else None for side in sides]
+        whole = _both(*joined)
+        return {"target": whole["final"], "target_difference": whole["difference"], "aims": aims}
+
+    def _rates(self, insides: Sequence[Bools], hit: Bools) -> Floats:
+        """``(1 + draws, sets)`` shares of hits: of the rows as they are, then of every draw."""
+        members = np.stack(insides, axis=1)
+        weights = (np.ones((1, len(hit)), np.float32), self._weights)
+        return np.vstack([_shares(members, hit, of) for of in weights])
 
     def worst_difference(self, base: Ints, predicted: Ints) -> dict[str, float | None]:
         """Worst cell under the method minus worst cell under the base, over cells with enough rows."""
@@ -177,6 +261,21 @@ class _Draws:
                 for code in range(len(scored.schema.labels))
             ]
         return np.stack(columns, axis=1)[:, np.array(counted)]
+
+
+def _both(base: Floats | None, final: Floats | None) -> dict[str, dict[str, float | None]]:
+    """A figure ``(1 + draws,)`` under the method, and its difference to the base's."""
+    if base is None or final is None:
+        nothing: dict[str, float | None] = {"value": None, "low": None, "high": None}
+        return {"final": nothing, "difference": nothing}
+    return {"final": _span(final), "difference": _span(final - base)}
+
+
+def _span(drawn: Floats) -> dict[str, float | None]:
+    value = float(drawn[0])
+    low, high = percentile_limits(drawn[1:])
+    # A gap is never below 0, so where the groups are alike nearly every draw has a larger one.
+    return {"value": value, "low": min(low, value), "high": max(high, value)}
 
 
 def _shares(members: Bools, hits: Bools, weights: Floats) -> Floats:

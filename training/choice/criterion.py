@@ -41,8 +41,9 @@ class Criterion:
     def values(self, predicted: Ints) -> Float64s:
         """Values ``(settings,)`` of predicted classes ``(settings, validation rows)``."""
         values = self.scorer.values(predicted)
-        for index in np.flatnonzero(~np.isfinite(values)):
-            values[index] = self.scorer.merit(predicted[index]) - TOO_COSTLY
+        costly = ~np.isfinite(values)
+        if costly.any():
+            values[costly] = self.scorer.merits(predicted[costly]) - TOO_COSTLY
         return values
 
     def choose(self, candidates: Iterable[T], predicted: Callable[[T], Ints]) -> T:

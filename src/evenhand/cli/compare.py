@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from evenhand.cli.options import REST, SHARE, one_line, one_of, pair
+from evenhand.cli.columns import ItemOptions, MeaningOptions, columns_of
+from evenhand.cli.options import REST, one_line, one_of
+from evenhand.cli.target_options import AimOptions, MaxCellLossOption, MaxLossOption, TargetOption
 from evenhand.training.learning.config import MIN_TOKENS, SEED_MAX
 
 if TYPE_CHECKING:
+    from evenhand.training.data.columns import Columns
     from evenhand.training.data.dataset import Rows, Schema
     from evenhand.training.learning.config import FitConfig
 
@@ -22,15 +25,25 @@ if TYPE_CHECKING:
 
 def compare(
     data: Annotated[
-        Path, typer.Option(help="Table (.csv, .jsonl, .parquet), or the recipe's folder.", exists=True)
+        str,
+        typer.Option(help="Table: .csv, .jsonl or .parquet; hub:<data set>; or the recipe's folder."),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the tables; run again to resume what is in it.")],
     recipe: Annotated[str | None, typer.Option(help="A recipe's rows and settings, e.g. hatexplain.")] = None,
     seeds: Annotated[str, typer.Option(help="Seeds, comma-separated; each has a base of its own.")] = "0,1,2",
     methods: Annotated[str, typer.Option(help="Methods or stages, comma-separated; all if not given.")] = "",
-    base: Annotated[str | None, typer.Option(help="Hub id or folder of the pretrained encoder.")] = None,
-    text: Annotated[str | None, typer.Option(help="Column with the text.")] = None,
-    label: Annotated[str | None, typer.Option(help="Column with the label.")] = None,
+    base: Annotated[
+        str | None, typer.Option(help="Hub id or folder of the pretrained encoder; tables need none.")
+    ] = None,
+    task: Annotated[str, typer.Option(help="Kind of input: text, pair, image or table.")] = "text",
+    text: Annotated[str, typer.Option(help="Column with the text, or the first of a pair.")] = "",
+    text_pair: Annotated[str | None, typer.Option(help="Column with the second text of a pair.")] = None,
+    image: Annotated[str, typer.Option(help="Column with the image's file name.")] = "",
+    images: Annotated[Path | None, typer.Option(help="Folder of the image files.", exists=True)] = None,
+    feature: Annotated[
+        list[str] | None, typer.Option(help="Column of a table to learn from; repeatable.")
+    ] = None,
+    label: Annotated[str, typer.Option(help="Column with the label.")] = "",
     attribute: Annotated[
         list[str] | None, typer.Option(help="Column with a sensitive attribute; repeatable.")
     ] = None,
@@ -55,10 +68,9 @@ def compare(
         ),
     ] = None,
     precision: Annotated[str, typer.Option(help="Fine-tuning computes in bfloat16 or float32.")] = "bfloat16",
-    cost: Annotated[
-        float | None,
-        typer.Option(callback=SHARE, help="Overall accuracy that a choice may cost, as a share."),
-    ] = None,
+    target: TargetOption = None,
+    max_loss: MaxLossOption = None,
+    max_cell_loss: MaxCellLossOption = None,
     terms: Annotated[
         Path | None, typer.Option(help="Your own list of terms to swap, JSON; English terms if not given.")
     ] = None,
@@ -77,25 +89,34 @@ def compare(
     numbers = _seeds(seeds)
     names = tuple(name.strip() for name in methods.split(",") if name.strip())
 
+    aim = AimOptions(target, max_loss, max_cell_loss)
+    item = ItemOptions(task, base or "", text, text_pair, image, images, feature)
+    meaning = MeaningOptions(label, attribute, split, reference, intersections, favourable)
+
     def source() -> Source:
         if recipe:
-            config, rows, schema, digest = _recipe(recipe, data, base)
+            _refuse_columns(item, meaning)
+            config, rows, schema, digest = _recipe(recipe, Path(data), base)
         else:
-            from evenhand.training.data.columns import Columns
-
-            if not (base and text and label and attribute):
-                raise typer.BadParameter(
-                    "without --recipe: --base, --text, --label and --attribute are needed"
-                )
-            references = dict(pair(assignment) for assignment in reference or [])
-            crossed = tuple(pair(names, ":", "intersections") for names in intersections or [])
-            columns = Columns(
-                text, label, tuple(attribute), split, references, crossed, favourable=tuple(favourable or ())
-            )
-            config, rows, schema, digest = _table(data, base, columns, numbers[0])
-        return lambda seed: _adapted(config(seed), stage, cost), rows, schema, digest
+            if not (label and attribute):
+                raise typer.BadParameter("without --recipe: --label and --attribute are needed")
+            columns = columns_of(item, meaning)
+            config, rows, schema, digest = _table(data, base or "tabular", columns, numbers[0])
+        return lambda seed: _adapted(config(seed), stage, aim), rows, schema, digest
 
     _run(source, numbers, (names, ablations, terms), out)
+
+
+def _refuse_columns(item: ItemOptions, meaning: MeaningOptions) -> None:
+    """A recipe brings its own columns; an option that would be ignored is refused."""
+    named = {**asdict(item), **asdict(meaning)}
+    ignored = [
+        f"--{name.replace('_', '-')}"
+        for name, value in named.items()
+        if value and name != "base" and (name, value) != ("task", "text")
+    ]
+    if ignored:
+        raise typer.BadParameter(f"--recipe brings its own columns: leave out {', '.join(ignored)}")
 
 
 def _run(source: Callable[[], Source], seeds: tuple[int, ...], methods: MethodChoice, out: Path) -> None:
@@ -137,22 +158,20 @@ def _recipe(name: str, data: Path, base: str | None) -> Source:
     return lambda seed: module.config(encoder, seed), rows, schema, digest
 
 
-def _table(data: Path, base: str, columns: Any, seed: int) -> Source:  # noqa: ANN401 - Columns, imported late
+def _table(data: str, base: str, columns: Columns, seed: int) -> Source:
     """A user's table; without a split column the first seed splits it, once for all seeds."""
     from evenhand.training.data.sources import read
     from evenhand.training.learning.config import FitConfig
 
-    rows, schema, digest = read(str(data), columns, seed)
-    return lambda seed: FitConfig(name=data.stem, base=base, columns=columns, seed=seed), rows, schema, digest
+    rows, schema, digest = read(data, columns, seed)
+    name = Path(data.rpartition(":")[2]).stem
+    return lambda seed: FitConfig(name=name, base=base, columns=columns, seed=seed), rows, schema, digest
 
 
-def _adapted(config: FitConfig, stage: dict[str, Any], cost: float | None) -> FitConfig:
+def _adapted(config: FitConfig, stage: dict[str, Any], aim: AimOptions) -> FitConfig:
     """The settings, with the command line's options in their place."""
     options = {name: value for name, value in stage.items() if value is not None}
-    target = config.correction.target
-    if cost is not None:
-        target = replace(target, max_loss=cost)
-    correction = replace(config.correction, target=target)
+    correction = replace(config.correction, target=aim.adapted(config.correction.target))
     return replace(config, base_stage=replace(config.base_stage, **options), correction=correction)
 
 

@@ -7,17 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from evenhand.cli.columns import ItemOptions, MeaningOptions, columns_of
 from evenhand.cli.dry_run import show
 from evenhand.cli.fit_options import refuse_ignored
-from evenhand.cli.options import PART, SOME, one_line, one_of, pair
-from evenhand.cli.target_options import (
-    MAX_CELL_LOSS,
-    MAX_LOSS,
-    MaxCellLossOption,
-    MaxLossOption,
-    TargetOption,
-    target_config,
-)
+from evenhand.cli.options import PART, SOME, one_line, one_of
+from evenhand.cli.target_options import AimOptions, MaxCellLossOption, MaxLossOption, TargetOption
 from evenhand.training.learning.config import MIN_TOKENS, SEED_MAX
 
 if TYPE_CHECKING:
@@ -88,8 +82,8 @@ def fit(
     ] = 1 / 3,
     precision: Annotated[str, typer.Option(help="float32 or bfloat16, while learning.")] = "float32",
     target: TargetOption = None,
-    max_loss: MaxLossOption = MAX_LOSS,
-    max_cell_loss: MaxCellLossOption = MAX_CELL_LOSS,
+    max_loss: MaxLossOption = None,
+    max_cell_loss: MaxCellLossOption = None,
     certificate: Annotated[
         bool,
         typer.Option(
@@ -115,23 +109,19 @@ def fit(
     ] = False,
 ) -> None:
     """Fit a correction and write a bundle: base, detectors, prototypes, conditional LoRA."""
-    from evenhand.training.data.columns import Columns
-    from evenhand.training.learning.config import BaseConfig, CorrectionConfig, DetectorConfig, FitConfig
+    from evenhand.training.learning.config import (
+        BaseConfig,
+        CorrectionConfig,
+        DetectorConfig,
+        FitConfig,
+        TargetConfig,
+    )
 
     one_of("task", task, "text", "pair", "image", "table")
     refuse_ignored(context)
-    columns = Columns(
-        text=image if task == "image" else text,
-        label=label,
-        attributes=tuple(attribute or ()),
-        split=split,
-        references=dict(pair(assignment) for assignment in reference or []),
-        intersections=tuple(pair(names, ":", "intersections") for names in intersections or []),
-        task=kind_of(task, base, text, text_pair, image),  # type: ignore[arg-type]
-        text_pair=text_pair if task == "pair" else None,
-        images=str(images) if images else None,
-        features=tuple(feature or ()),
-        favourable=tuple(favourable or ()),
+    columns = columns_of(
+        ItemOptions(task, base, text, text_pair, image, images, feature),
+        MeaningOptions(label, attribute, split, reference, intersections, favourable),
     )
     computing: Any = one_of("precision", precision, "float32", "bfloat16")
     opens: Any = one_of("gate", gate, "detector", "always")
@@ -157,7 +147,7 @@ def fit(
         correction=CorrectionConfig(
             gate=opens,
             precision=computing,
-            target=target_config(target, max_loss, max_cell_loss),
+            target=AimOptions(target, max_loss, max_cell_loss).adapted(TargetConfig()),
             require_certificate=certificate,
         ),
     )
@@ -183,21 +173,6 @@ def _run(config: object, method: str, data: str, places: tuple[Path, Path] | Non
             show(config, rows, schema)
         else:
             run(config, rows, schema, digest, *places)
-
-
-def kind_of(task: str, base: str, text: str, text_pair: str | None, image: str) -> str:
-    """The kind of input, once the options that it needs are there."""
-    one_of("task", task, "text", "pair", "image", "table")
-    all_needs: dict[str, dict[str, str | None]] = {
-        "text": {"base": base, "text": text},
-        "pair": {"base": base, "text": text, "text-pair": text_pair},
-        "image": {"base": base, "image": image},
-        "table": {},
-    }
-    absent = [f"--{name}" for name, value in all_needs[task].items() if not value]
-    if absent:
-        raise typer.BadParameter(f"--task {task} needs {', '.join(absent)}")
-    return task
 
 
 def _layer(text: str | None) -> int | Literal["auto"] | None:

@@ -23,9 +23,9 @@ def _check(kind: str, allows: Callable[[float], bool]) -> Callable[[float | None
 SHARE = _check("a share from 0 to 1", lambda value: 0.0 <= value <= 1.0)
 PART = _check("a share above 0 and below 1", lambda value: 0.0 < value < 1.0)
 REST = _check("a share from 0 to less than 1", lambda value: 0.0 <= value < 1.0)
-PERCENT = _check("a number of points from 0 to 100", lambda value: 0.0 <= value <= 100.0)
 SOME = _check("a share above 0, up to 1", lambda value: 0.0 < value <= 1.0)
 POSITIVE = _check("a finite number above 0", lambda value: 0.0 < value < math.inf)
+POINTS = _check("a number of points from 0 to 100", lambda value: 0.0 <= value <= 100.0)
 FINITE = _check("a finite number", math.isfinite)
 
 

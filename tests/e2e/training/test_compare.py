@@ -12,6 +12,13 @@ import numpy as np
 import pytest
 
 METHODS = "base,erm,dfr,gated-leace,ours-full,certified-full"
+CONTROLS = (
+    "global-threshold",
+    "gradient-boosted",
+    "gradient-boosted-all",
+    "thresholds",
+    "declared-offsets",
+)
 PATIENCE_S = 600.0
 
 
@@ -97,7 +104,8 @@ def test_a_killed_comparison_is_resumed_and_ends_as_if_nothing_had_been(data: Pa
     assert "results to go, about" in said
     kill_once_there(data, broken, "work/*/ours/attributes-correction-*/state.json")
     before = {file.name: file.stat().st_mtime_ns for file in (broken / "results").glob("*.json")}
-    assert set(before) == {f"{name}-seed0.json" for name in ("base", "erm", "dfr", "gated-leace")}
+    learnt = ("base", "erm", "dfr", "gated-leace", *CONTROLS)
+    assert set(before) == {f"{name}-seed0.json" for name in learnt}
     again = finish(data, broken)
     assert "ERM" not in again
     assert "DFR" not in again

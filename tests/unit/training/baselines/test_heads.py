@@ -123,7 +123,9 @@ def test_the_constraint_shrinks_the_equalized_odds_difference(context) -> None:
     at = context.rows.split[context.scored] == "test"
     scored = ScoredRows(context.rows, SCHEMA, test)
     before, after = (
-        score_answers(scored, base_answer(context)[at], predicted[at])["equalized_odds_mean"]["value"]
+        score_answers(scored, context.target, base_answer(context)[at], predicted[at])["equalized_odds_mean"][
+            "value"
+        ]
         for predicted in (base_answer(context), answer.predicted)
     )
     assert after < before / 2

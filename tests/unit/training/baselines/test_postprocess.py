@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from synthetic import SCHEMA, context_of, spurious
 
+from evenhand.models.bundle.target import AttributeTarget, Target
 from evenhand.training.baselines.postprocess import (
     OptimisedThresholds,
     RejectOption,
+    constraint_of,
     deprived_groups,
     reject_option,
 )
@@ -35,7 +37,7 @@ def context(tmp_path: Path):
 def gap(context, predicted: np.ndarray, split: str) -> float:
     at = context.rows.split[context.scored] == split
     scored = ScoredRows(context.rows, context.schema, context.rows.of(split))
-    return score_answers(scored, predicted[at], predicted[at])["equalized_odds_mean"]["value"]
+    return score_answers(scored, context.target, predicted[at], predicted[at])["equalized_odds_mean"]["value"]
 
 
 def test_thresholds_equal_fairlearns_own(context) -> None:
@@ -49,6 +51,30 @@ def test_thresholds_equal_fairlearns_own(context) -> None:
     )
     assert (answer.predicted == expected).mean() > 0.999
     assert answer.score is None
+
+
+@pytest.mark.parametrize(
+    ("measure", "constraint"),
+    [
+        ("equal-opportunity", "true_positive_rate_parity"),
+        ("predictive-equality", "false_positive_rate_parity"),
+        ("demographic-parity", "demographic_parity"),
+    ],
+)
+def test_thresholds_make_the_targets_rates_equal(context, measure, constraint: str) -> None:
+    target = Target(attributes=[AttributeTarget(attribute="place", measure=measure)], max_loss=1.0)
+    context.__dict__["target"] = target
+    answer = OptimisedThresholds().answer(context)
+    assert answer.notes["constraint"] == constraint
+    scorer = context.criterion.scorer
+    base = context.on_validation(LOGITS[context.scored].argmax(axis=1))
+    (before,), (after,) = scorer.figures(base), scorer.figures(context.on_validation(answer.predicted))
+    assert before > 0.3
+    assert after < 0.1
+    both = Target(
+        attributes=[*target.attributes, AttributeTarget(attribute="other", measure="worst-cell")], max_loss=0
+    )
+    assert constraint_of(both) == "equalized_odds"
 
 
 def test_thresholds_shrink_the_equalized_odds_difference(context) -> None:

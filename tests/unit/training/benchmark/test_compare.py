@@ -36,6 +36,7 @@ COLUMNS = (
     ),
     *("--reference", "team=none", "--favourable", LABELS["positive"]),
 )
+CONTROLS = ("global-threshold", "thresholds", "declared-offsets")
 SMALL = ("--max-tokens", "16", "--epochs", "1", "--hold-out", "0.3", "--precision", "float32")
 
 
@@ -98,9 +99,16 @@ def test_the_favourable_label_must_be_named(place: Path) -> None:
     assert not (place / "out").exists()
 
 
+def shown() -> tuple[Method, ...]:
+    """Methods that have a line: those that suit texts of two labels."""
+    return tuple(method for method in index.METHODS if method.suits("text", 2))
+
+
 def test_every_method_has_its_line_and_says_who_sees_the_attribute(said: str) -> None:
-    for method in index.METHODS:
-        lines = [line for line in said.splitlines() if line.strip().startswith(f"{method.title}  ")]
+    assert "Gradient-boosted" not in said
+    for method in shown():
+        title = f"{method.title} (control)" if method.control else method.title
+        lines = [line for line in said.splitlines() if line.strip().startswith(f"{title}  ")]
         assert len(lines) == 2, method
         assert all(str(method.sees) in line for line in lines)
     assert "none/all/yes" in said
@@ -145,9 +153,11 @@ def test_the_csv_has_every_seed_the_mean_and_the_spread(said: str, place: Path) 
 
 def test_the_page_shows_every_method_its_plot_and_what_failed(said: str, place: Path) -> None:
     page = (place / "out/index.html").read_text()
-    # Too few rows for equalized odds: the worst cell and demographic parity, on both splits.
+    # Too few rows for equalized odds: the target's worst cell and demographic parity, on both splits.
     assert page.count("<svg") == 4
-    for method in (*index.METHODS, Fussy()):
+    assert "Target: worst cell of team and colour, at most 0.5 points of accuracy lost" in page
+    assert "Harm: the cell that loses most" in page
+    for method in (*shown(), Fussy()):
         assert page.count(escape(method.title)) >= 3, method
     assert "failed: NotApplicableError: not with this &lt;script&gt; seed" in page
     assert "How to read this" in page
@@ -172,21 +182,50 @@ def test_a_second_run_does_only_what_is_missing(said: str, place: Path) -> None:
 
 def test_other_settings_are_another_result(said: str, place: Path) -> None:
     before = stamps(place)
-    run(place, "--seeds", "0", "--methods", "base", "--cost", "0.1")
+    run(place, "--seeds", "0", "--methods", "base", "--max-loss", "10")
     changed = {name for name, stamp in stamps(place).items() if before[name] != stamp}
-    assert changed == {"base-seed0.json"}
+    # Controls stand in every table; the others keep what they have.
+    assert changed == {f"{name}-seed0.json" for name in ("base", *CONTROLS)}
+    document = json.loads((place / "out/recommendation.json").read_text())
+    assert document["target"]["max_loss"] == 0.1
+    assert isinstance(document["controls"], list)
+
+
+def test_the_target_is_the_first_fairness_figure(place: Path) -> None:
+    aim = ("--target", "colour=demographic-parity", "--max-cell-loss", "100")
+    printed = run(place, "--seeds", "0", "--methods", "base", *aim, "--out", str(place / "parity"))
+    header = (place / "parity/figures.csv").read_text().splitlines()[0].split(",")
+    assert header.index("target") < header.index("largest_cell_loss") < header.index("worst_cell")
+    assert "target_colour" in header
+    assert "target_team" not in header
+    heading = " ".join(printed.split())
+    assert "Target: demographic parity of colour, at most 0.5 points of accuracy lost;" in heading
+    rows = list(csv.DictReader((place / "parity/figures.csv").open()))
+    base = next(row for row in rows if (row["method"], row["split"], row["seed"]) == ("base", "test", "0"))
+    assert base["target"] == base["target_colour"] == base["demographic_parity_colour"]
+    assert float(base["target_difference"]) == 0
+    assert {row["method"]: row["control"] for row in rows} == {
+        "base": "no",
+        **dict.fromkeys(CONTROLS, "yes"),
+    }
 
 
 @pytest.mark.parametrize(
     ("more", "message", "code"),
     [
-        (("--methods", "magic"), "no method magic; there are base, erm", 1),
+        (("--methods", "magic"), "no method magic; there are base, global-threshold, ", 1),
         (("--attribute", "nothing"), "no column nothing", 1),
         (("--seeds", "one"), "not numbers separated by commas", 2),
-        (("--recipe", "nowhere"), "is one of adult, celeba, hatexplain, multinli, nli", 2),
+        (("--data", "nowhere.csv"), "nowhere.csv: not readable", 1),
         (("--precision", "int8"), "is one of bfloat16, float32", 2),
         (("--hold-out", "1"), "1 is not a share from 0 to less than 1", 2),
-        (("--cost", "nan"), "nan is not a share from 0 to 1", 2),
+        (("--max-loss", "nan"), "nan is not a number of points from 0 to 100", 2),
+        (("--max-cell-loss", "101"), "101 is not a number of points from 0 to 100", 2),
+        (("--target", "parity"), "a measure is one of worst-cell, equalized-odds", 2),
+        (("--target", "age=worst-cell"), "no such attribute; there are team, colour", 1),
+        (("--target", "worst-cell", "--target", "equalized-odds"), "give one measure for all", 2),
+        (("--task", "pair"), "--task pair needs --text-pair", 2),
+        (("--recipe", "adult"), "leave out --text, --label, --attribute", 2),
         (("--seeds", "-1"), "a seed is a number from 0 to", 2),
         (("--epochs", "0"), "'--epochs'", 2),
         (("--terms", "nowhere.json"), "nowhere.json: not readable", 1),
@@ -201,4 +240,4 @@ def test_what_cannot_be_compared_ends_in_one_sentence(
 
 
 def test_a_table_needs_its_columns(place: Path) -> None:
-    assert "--text, --label and --attribute are needed" in run(place, code=2, columns=())
+    assert "--label and --attribute are needed" in run(place, code=2, columns=())

@@ -23,7 +23,7 @@ from evenhand.training.baselines.retrain import Erm, Retraining
 from evenhand.training.correctors.interface import NotApplicableError
 from evenhand.training.data.columns import Columns
 from evenhand.training.data.dataset import DataError
-from evenhand.training.learning.config import BaseConfig, CorrectionConfig, FitConfig
+from evenhand.training.learning.config import BaseConfig, CorrectionConfig, FitConfig, TargetConfig
 from evenhand.training.learning.finetune import logits_of, predict
 
 ROWS, X = spurious(1500, agree=0.9)
@@ -44,7 +44,13 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> Context:
     stage = BaseConfig(epochs=4, learning_rate=3e-3, batch_rows=64, hold_out=0.0)
     columns = Columns("", "label", ("place",), task="table")
     # Any loss of accuracy may be bought: here the question is what a method does, not what it costs.
-    config = FitConfig("made", "tabular", columns, base_stage=stage, correction=CorrectionConfig(cost=1.0))
+    config = FitConfig(
+        "made",
+        "tabular",
+        columns,
+        base_stage=stage,
+        correction=CorrectionConfig(target=TargetConfig(max_loss=1.0, max_cell_loss=None)),
+    )
     return prepare(config, ROWS, SCHEMA, "made", tmp_path_factory.mktemp("known"))
 
 

@@ -17,6 +17,8 @@ from evenhand.typing import Bools, Float32s, Float64s, Floats, Ints
 NORMAL = NormalDist()
 EVERYONE = "everyone"
 """The attribute, and its one group, of data without any attribute: its cells are the labels."""
+FROM_BELOW, OVERALL = 0.25, 0.1
+"""Weights of the lowest cell where a gap is aimed at, and of the overall accuracy."""
 EXACT = 1 << 24
 """Rows up to which a sum of ones in float32 is exact."""
 SETTINGS_AT_ONCE = 256
@@ -39,9 +41,10 @@ class TargetScorer:
     """Value, overall loss and loss per cell of answers on some rows, against the base's.
 
     An aim's figure is ``1 - gap`` or the worst cell's accuracy, so that more is better. The value is the mean
-    of the figures over the aims, plus the lowest of them, plus a tenth of the overall accuracy. It is minus
-    infinity where the accuracy falls by more than ``max_loss``, or that of a cell of :func:`enough_rows` by
-    more than ``max_cell_loss``. An aim that too few rows support counts nothing; if none counts, the value is
+    of the figures over the aims, plus the lowest of them, plus a quarter of the lowest accuracy of a cell
+    where a gap is aimed at (a gap should be closed from below), plus a tenth of the overall accuracy. It is
+    minus infinity where the accuracy falls by more than ``max_loss``, or that of a cell of
+    :func:`enough_rows` by more than ``max_cell_loss``. An aim that too few rows support counts nothing; if none counts, the value is
     the accuracy.
 
     Data without attributes is one group, :data:`EVERYONE`, and a target may name that attribute.
@@ -161,7 +164,9 @@ class TargetScorer:
         accuracy = right[:, 0]
         if not good:
             return accuracy
-        merits: Float64s = np.mean(good, axis=0) + np.min(good, axis=0) + 0.1 * accuracy
+        merits: Float64s = np.mean(good, axis=0) + np.min(good, axis=0) + OVERALL * accuracy
+        if self.cells and any(aim.is_gap for aim in self.target.attributes):
+            merits = merits + FROM_BELOW * right[:, 1 : 1 + len(self.cells)].min(axis=1)
         return merits
 
 

@@ -44,8 +44,8 @@ class TargetScorer:
     of the figures over the aims, plus the lowest of them, plus a quarter of the lowest accuracy of a cell
     where a gap is aimed at (a gap should be closed from below), plus a tenth of the overall accuracy. It is
     minus infinity where the accuracy falls by more than ``max_loss``, or that of a cell of
-    :func:`enough_rows` by more than ``max_cell_loss``. An aim that too few rows support counts nothing; if none counts, the value is
-    the accuracy.
+    :func:`enough_rows` by more than ``max_cell_loss``. An aim that too few
+    rows support counts nothing; if none counts, the value is the accuracy.
 
     Data without attributes is one group, :data:`EVERYONE`, and a target may name that attribute.
 

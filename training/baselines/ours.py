@@ -113,7 +113,7 @@ class Ours(Method):
 
     def _choice(self, context: Context, config: FitConfig, one: LearnerAnswers) -> select.Choice:
         if not named(config.correction.method).chosen:
-            level = learnt_level(config.correction)
+            level = learnt_level(config.correction, soft=False)
             return select.everything(one.chooser.cuts, level, one.chooser.material, config.correction)
         order, certify = select.choice_rows(one.chooser.material, self.certificate)
         alpha = config.correction.alpha_certificate / (2 if self.knowledge == "none" else 1)

@@ -21,8 +21,8 @@ from evenhand.training.learning.features import Features
 from evenhand.typing import Bools, Float32s, Ints
 
 LEVELS = (0.5, 0.75, 1.0, 1.5, 2.0)
-LEARNT_LEVEL = 1.0
-"""Correctors learn on the rows that this level flags: more would teach them what others need not."""
+HARD_LEVEL = 1.0
+"""Correctors that compare flagged rows with the others learn on what this level flags."""
 WIDEST = 0.95
 """Share of rows that no level exceeds: some rows must stay the base's, to compare with."""
 ALWAYS = float("inf")
@@ -56,9 +56,14 @@ def levels_of(config: CorrectionConfig) -> tuple[float, ...]:
     return (ALWAYS,) if config.gate == "always" else LEVELS
 
 
-def learnt_level(config: CorrectionConfig) -> float:
-    """The level whose flagged rows the correctors learn on."""
-    return ALWAYS if config.gate == "always" else LEARNT_LEVEL
+def learnt_level(config: CorrectionConfig, soft: bool) -> float:
+    """The level whose flagged rows a corrector learns on.
+
+    Args:
+        config: With the gate.
+        soft: Whether its change grows with the risk: then it learns on all rows that any setting may flag.
+    """
+    return ALWAYS if config.gate == "always" else max(LEVELS) if soft else HARD_LEVEL
 
 
 class Cuts:

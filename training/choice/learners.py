@@ -107,7 +107,7 @@ def learn(
     detection.calibrate(fairnet.detectors, own, detection.members(learner.rows, learner.schema))
     risk = detection.risks_of(fairnet.detectors, material.features, learner.rows.all())
     lowest = Cuts(risk, learner.lesson.targets, learner.rows).thresholds(
-        (learnt_level(stage),) * risk.shape[1]
+        (learnt_level(stage, method.decides),) * risk.shape[1]
     )
     place = folder / f"{learner.name}-correction-{fingerprint(key, asdict(stage))[:12]}"
     inputs = CorrectorInput(own, risk >= np.array(lowest), risk, learner.lesson.targets, stage, place)
@@ -128,7 +128,7 @@ def best(config: FitConfig, make_split: MakeSplit, material: Material, folder: P
             choice = select.choose(learnt, own, stage)
         else:
             cuts = Cuts(risk, learner.lesson.targets, learner.rows)
-            choice = select.everything(cuts, learnt_level(stage), own, stage)
+            choice = select.everything(cuts, learnt_level(stage, method.decides), own, stage)
         results.append(LearnerResult(learner, fairnet, risk, notes, choice))
     chosen = max(results, key=lambda learnt: (learnt.choice.certified, learnt.choice.value))
     if len(results) > 1:

@@ -12,11 +12,11 @@ from evenhand.models.bundle.target import Target
 from evenhand.models.network.corrector import Corrector
 from evenhand.training.choice.aim import target_of
 from evenhand.training.choice.candidates import (
+    ALWAYS,
     NEVER,
     Cuts,
     LogitTable,
     Setting,
-    learnt_level,
     levels_of,
     untouched,
 )
@@ -36,6 +36,8 @@ AMBITIONS = (0.6, 0.85, 0.97)
 
 The first aims at the target and leaves little room; the later ones give up some of it for safety.
 """
+START_LEVEL = 1.0
+"""The level that the search starts from."""
 BELOW = 10.0
 """More than any value: a setting beyond a limit ranks below all others, by how far it is beyond."""
 ORDERING = 1 / 3
@@ -238,7 +240,8 @@ class Chooser:
     def _starts(self, order: Ints) -> list[Setting]:
         """No offset, and where rates are aimed at, what linear programs say of each attribute."""
         attributes, classes = self.risk.shape[1], len(self.schema.labels)
-        levels = (learnt_level(self.config),) * attributes
+        # From the middle of the levels a step leads both ways.
+        levels = (ALWAYS if self.config.gate == "always" else START_LEVEL,) * attributes
         none = (0.0,) * classes
         starts = [Setting(0.0, levels, (none,) * attributes)]
         if not self.method.decides:

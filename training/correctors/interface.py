@@ -14,7 +14,7 @@ from evenhand.training.learning.config import CorrectionConfig
 from evenhand.training.learning.features import Material
 from evenhand.typing import Bools, Float32s, Ints
 
-WITH_OFFSETS = (0.0, 0.3, 0.6, 1.0)
+WITH_OFFSETS = (0.0, 0.5, 1.0)
 """Strengths of a first stage that the decision stage follows; 0 is the decision stage alone."""
 
 

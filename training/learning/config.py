@@ -83,15 +83,15 @@ class CorrectionConfig:
     rank: int = 8
     alpha: int = 16
     margin: float = 0.5
-    contrastive_weight: float = 1.0
+    contrastive_weight: float = 0.2
     task_weight: float = 1.0
     balance: float = 0.5
     """How far anchors are balanced over cells (label x group): 0 not at all, 1 entirely."""
-    keep_weight: float = 1.0
+    keep_weight: float = 0.5
     """Weight of the KL term that holds reference rows, with the gate forced open, at the base's answer."""
-    epochs: int = 4
+    epochs: int = 5
     """All of them run: early stopping would use validation rows, which the certificate needs unseen."""
-    learning_rate: float = 5e-4
+    learning_rate: float = 1e-3
     batch_rows: int = 64
     precision: Literal["float32", "bfloat16"] = "float32"
     target: TargetConfig = TargetConfig()

@@ -69,7 +69,8 @@ def model_files(manifest: Manifest) -> tuple[str, ...]:
     """The files that the bundle's engine runs."""
     if manifest.graph.engine == "onnx":
         return (GRAPH,)
-    return (BASE_CONFIG, BASE_WEIGHTS, DETECTOR, *map(adapter_file, manifest.attribute_names))
+    adapters = map(adapter_file, manifest.attribute_names) if manifest.correction.method == "lora" else ()
+    return (BASE_CONFIG, BASE_WEIGHTS, DETECTOR, *adapters)
 
 
 def hash_bytes(content: bytes) -> str:

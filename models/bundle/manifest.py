@@ -192,7 +192,11 @@ class Certificate(_Frozen):
             {
                 **{name: trial[name] for name in ("strength", "levels", "certified")},
                 "claims": [
-                    {"kind": "target", "said": f"{named} gains", "p": trial["p_worst_cell_gain"]},
+                    {
+                        "kind": "target",
+                        "said": f"{named or 'the worst cell'} gains",
+                        "p": trial["p_worst_cell_gain"],
+                    },
                     {
                         "kind": "accuracy",
                         "said": f"overall accuracy falls by less than {limit:g} points",

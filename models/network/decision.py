@@ -31,16 +31,17 @@ class DecisionStage(nn.Module):
         super().__init__()
         self.offsets: Tensor
         self.register_buffer("offsets", torch.zeros(attributes, classes))
+        self.active = False
+        """Whether any offset is not zero; the graph holds no stage that changes nothing.
 
-    @property
-    def active(self) -> bool:
-        """Whether any offset is not zero; the graph holds no stage that changes nothing."""
-        return bool(self.offsets.any())
+        No property: the exporter cannot trace a question about a tensor's values.
+        """
 
     @torch.no_grad()
     def set(self, offsets: Sequence[Sequence[float]]) -> None:
         """Set the offsets ``(attributes, classes)``."""
         self.offsets.copy_(torch.tensor(offsets, dtype=torch.float32))
+        self.active = bool(self.offsets.any())
 
     def forward(self, logits: Tensor, rows: Selected) -> Tensor:
         """Logits ``(rows, classes)`` of the first stage, moved."""

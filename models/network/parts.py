@@ -23,12 +23,16 @@ from transformers import AutoConfig, AutoModelForImageClassification, AutoModelF
 from evenhand.models.bundle.bundle import BASE_CONFIG, BASE_WEIGHTS, DETECTOR, Bundle, adapter_file
 from evenhand.models.bundle.manifest import Manifest
 from evenhand.models.network.backbones import FAMILIES, SplitModel
+from evenhand.models.network.decision import OffsetsAlone
 from evenhand.models.network.fairnet import FairNet
 from evenhand.models.network.gated_lora import ConditionalLora
 from evenhand.models.network.tabular import TabularClassifier, TabularConfig
 
 PRIVATE = ("_name_or_path", "transformers_version")
 """Fields left out of the configuration: the local path of the base, and what the manifest says already."""
+
+RUNS = (ConditionalLora.method, OffsetsAlone.method)
+"""Corrections that the torch engine runs: adapters, and the decision stage that a fit may leave alone."""
 
 
 def save_base(model: nn.Module, folder: Path, weights: str) -> None:
@@ -72,12 +76,17 @@ def _rebuild(manifest: Manifest, parts: Mapping[str, bytes]) -> FairNet:
             f"the base has {split.classes} labels and {split.layers} blocks, "
             f"the manifest {len(manifest.labels)} and {correction.layers}"
         )
-    if correction.method != ConditionalLora.method:
-        raise ValueError(f"the torch engine runs LoRA corrections only, not {correction.method}")
-    make = partial(ConditionalLora, rank=correction.rank, alpha=correction.alpha)
+    if correction.method not in RUNS:
+        raise ValueError(f"the torch engine runs {' and '.join(RUNS)} only, not {correction.method}")
+    adapts = correction.method == ConditionalLora.method
+    make = (
+        partial(ConditionalLora, rank=correction.rank, alpha=correction.alpha)
+        if adapts
+        else lambda split, _: OffsetsAlone(split)
+    )
     fairnet = FairNet(split, manifest.attribute_names, correction.pooling, make)
     fairnet.detectors.load_state_dict(load(parts[DETECTOR]))
-    for name in manifest.attribute_names:
+    for name in manifest.attribute_names if adapts else ():
         _load_adapter(fairnet, name, load(parts[adapter_file(name)]))
     fairnet.soft = correction.soft
     if correction.offsets is not None:

@@ -18,6 +18,8 @@ from evenhand.training.learning.features import Features, Material
 ROWS, TOKENS = 1200, 6
 BLOCKS, CUT = 2, 1
 """Few, as every corrector is exported once."""
+OFFSETS = (-0.4, 0.7)
+"""What the decision stage adds after a corrector that it may follow."""
 
 
 def material(
@@ -46,11 +48,17 @@ def material(
 def learnt(
     name: str, folder: Path, seed: int = 0, always: bool = False
 ) -> tuple[FairNet, CorrectorInput, dict]:
-    """A trained corrector in its model; the detector is right on nine rows of ten, or flags every row."""
+    """A trained corrector in its model, with the decision stage where one may follow.
+
+    The detector is right on nine rows of ten, or flags every row.
+    """
     split, dataset, groups = material(seed)
     config = CorrectionConfig(epochs=1)
     method = named(name)
     fairnet = FairNet(split, ("team",), make=lambda *arguments: method.make(*arguments, config=config))
+    fairnet.soft = method.soft
+    if method.decides:
+        fairnet.decision.set([OFFSETS])
     rng = np.random.default_rng(seed + 1)
     seen = np.where(rng.random(ROWS) < 0.9, groups, 1 - groups)
     risk = (0.1 + 0.8 * seen + rng.uniform(-0.1, 0.1, ROWS)).astype(np.float32)[:, None]

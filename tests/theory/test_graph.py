@@ -12,9 +12,13 @@ from tiny_model import ATTRIBUTES, KINDS, inputs_of, ragged, tiny_base, tiny_fai
 
 from evenhand.models.bundle.runtime_onnx import OUTPUTS, GraphOutputs
 from evenhand.models.network.backbones import SplitModel
+from evenhand.models.network.decision import OffsetsAlone
 from evenhand.models.network.fairnet import APPLY, SHADOW, FairNet
+from evenhand.models.network.gated_lora import ConditionalLora
 from evenhand.models.onnx.join import base_only
 from evenhand.models.onnx.torch_export import ParityError, compare, round_to_float16, to_onnx
+from evenhand.training.correctors.residual import Residual
+from evenhand.training.correctors.steering import Steering
 
 
 def session(model: onnx.ModelProto) -> ort.InferenceSession:
@@ -68,6 +72,86 @@ def test_onnx_equals_torch_and_shut_rows_equal_the_base_graph(
     changed = out.logits if mode == APPLY else out.shadow_logits
     if share == 1.0:
         assert np.abs(changed - plain).max() > 1e-3
+
+
+OFFSETS = ((-0.5, 1.0), (0.25, 0.0))
+
+
+FIRST = {
+    "soft lora": ConditionalLora,
+    "soft steering": lambda split, attributes: Steering(split, len(attributes)),
+    "residual": lambda split, attributes: Residual(split, len(attributes)),
+    "offsets": lambda split, _: OffsetsAlone(split),
+}
+"""Every kind of first stage, by what of a row it reads, with a decision stage after it."""
+
+
+@pytest.fixture(scope="module", params=FIRST)
+def two_stages(request: pytest.FixtureRequest) -> tuple[FairNet, onnx.ModelProto]:
+    """A model of both stages and its graph."""
+    fairnet = FairNet(SplitModel(tiny_base(), 2), ATTRIBUTES, make=FIRST[request.param])
+    own = {name: tensor for name, tensor in fairnet.correction.named_buffers() if "split." not in name}
+    own |= {name: tensor for name, tensor in fairnet.correction.named_parameters() if "lora_B" in name}
+    generator = torch.Generator().manual_seed(0)
+    for tensor in own.values():
+        torch.nn.init.normal_(tensor, 0.0, 0.5, generator)
+    fairnet.soft = "soft" in request.param
+    fairnet.decision.set(OFFSETS)
+    return fairnet.eval(), to_onnx(fairnet, sample=inputs_of("bert", 3))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+@pytest.mark.parametrize("mode", [SHADOW, APPLY])
+def test_both_stages_in_the_graph_equal_torch_and_shut_rows_equal_the_base(
+    two_stages, share: float, mode: int
+) -> None:
+    fairnet, joined = two_stages
+    graph, base = session(joined), session(base_only(joined))
+    inputs, modes = inputs_of("bert", 24, seed=1), np.full((24, 2), mode)
+    risk = run_rows(graph, inputs, [2, 2], modes).risk
+    thresholds = (
+        np.array([2.0, 2.0]) if share == 0 else np.quantile(risk, 1 - share, axis=0) - (share == 1) * 1.0
+    )
+    out = run_rows(graph, inputs, thresholds, modes)
+    plain = base.run(None, {name: values.numpy() for name, values in inputs.items()})[0]
+    shut = ~out.flagged.any(axis=1)
+    assert (share == 0) == bool(shut.all())
+    assert (share == 1) == bool(not shut.any())
+    assert np.array_equal(out.base_logits, plain)
+    for served in (out.logits, out.shadow_logits):
+        assert np.array_equal(served[shut], plain[shut])
+    with torch.no_grad():
+        expected = fairnet(inputs, torch.tensor(thresholds, dtype=torch.float32), torch.tensor(modes))
+    compare(expected, out, torch.tensor(thresholds)).check()
+    moved = out.logits if mode == APPLY else out.shadow_logits
+    assert (np.abs(moved - plain).max(axis=1) > 1e-3)[~shut].all()
+
+
+@pytest.mark.parametrize("share", [0.4, 1.0])
+def test_both_stages_answer_a_row_alike_in_any_batch(two_stages, share: float) -> None:
+    graph = session(two_stages[1])
+    ids, mask = ragged(24, seed=2)
+    modes = np.array([[mode % 3, mode // 3 % 3] for mode in range(24)])
+    risk = run(graph, ids, mask, [2, 2], modes).risk
+    thresholds = np.quantile(risk, 1 - share, axis=0) - 1e-3
+    together = run(graph, ids, mask, thresholds, modes)
+    assert together.flagged.any()
+    for row in range(24):
+        length = int(mask[row].sum())
+        one = slice(row, row + 1)
+        alone = run(graph, ids[one, :length], mask[one, :length], thresholds, modes[one])
+        for name in ("logits", "base_logits", "shadow_logits", "risk"):
+            assert np.allclose(getattr(together, name)[row], getattr(alone, name)[0], atol=1e-5), name
+
+
+def test_a_decision_stage_alone_runs_no_block_again(two_stages) -> None:
+    fairnet, joined = two_stages
+    (branch,) = [node for node in joined.graph.node if node.op_type == "If"]
+    inside = {node.op_type for attribute in branch.attribute for node in attribute.g.node}
+    blocks = {"MatMul", "Gemm", "Softmax", "LayerNormalization"} & inside
+    if fairnet.correction.method == "offsets":
+        assert not blocks
+    assert ("Softmax" in blocks) == ("hidden" in fairnet.reads)
 
 
 def test_the_base_part_equals_a_separate_export_of_the_base() -> None:

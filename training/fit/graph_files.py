@@ -19,8 +19,7 @@ from evenhand.models.bundle.inputs import collate
 from evenhand.models.bundle.manifest import PREPROCESS, Engine, Manifest
 from evenhand.models.bundle.runner import Runner, make_runner
 from evenhand.models.bundle.runtime_onnx import MODE_CODES
-from evenhand.models.network.gated_lora import ConditionalLora
-from evenhand.models.network.parts import save_base
+from evenhand.models.network.parts import RUNS, save_base
 from evenhand.models.onnx.torch_export import ExportError, Parity, ParityError, compare, to_onnx
 from evenhand.training.data.dataset import DataError
 from evenhand.training.fit.fitted import Fitted
@@ -50,7 +49,7 @@ def write_model(
     (draft / PREPROCESS[fitted.base.spec.kind]).write_bytes(fitted.base.preprocess)
     fitted.fairnet.correction.save(draft / "adapter", fitted.config.public_base)
     save_file(fitted.fairnet.detectors.state_dict(), draft / bundles.DETECTOR)
-    engine, only_graph = fitted.config.engine, fitted.config.correction.method != ConditionalLora.method
+    engine, only_graph = fitted.config.engine, fitted.config.correction.method not in RUNS
     if engine != "torch":
         try:
             return _onnx(fitted, draft, describe("onnx"))

@@ -11,10 +11,10 @@ from safetensors.torch import load_file, save_file
 
 from evenhand.console import say
 from evenhand.models.bundle.manifest import Name
+from evenhand.models.network.parts import RUNS
 from evenhand.models.onnx.torch_export import round_to_float16
 from evenhand.training.correctors import correctors, named
 from evenhand.training.correctors.interface import CorrectorMethod
-from evenhand.training.correctors.lora import LORA
 from evenhand.training.correctors.none import NONE
 from evenhand.training.data.dataset import DataError, Rows, Schema
 from evenhand.training.learning import base_model
@@ -60,9 +60,9 @@ def check(config: FitConfig) -> None:
         raise DataError(
             f"--method {config.retraining} trains the base; leave out --keep-base, or correct at inference"
         )
-    if config.engine == "torch" and method != LORA.name:
+    if config.engine == "torch" and method not in RUNS:
         raise DataError(
-            f"the torch engine runs LoRA corrections only, not {method}; fit without --engine torch"
+            f"the torch engine runs {' and '.join(RUNS)} only, not {method}; fit without --engine torch"
         )
     if config.correction.gate == "always":
         _check_always(config, named(method))

@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,12 @@ from evenhand.models.bundle.bundle import Bundle, BundleError
 from evenhand.models.bundle.manifest import ImageInput, TableInput
 from evenhand.models.bundle.runner import Runner, make_runner
 from evenhand.models.bundle.runtime_onnx import GraphOutputs, Session
+from evenhand.models.network.decision import OffsetsAlone
 from evenhand.models.network.fairnet import APPLY, FairNet
 from evenhand.models.network.parts import rebuild, save_base
 from evenhand.models.onnx.torch_export import PARITY_TOLERANCE, round_to_float16
 
+OFFSETS = ((-0.5, 1.0), (0.25, 0.0))
 NEVER, ALWAYS = np.full(2, 2.0, dtype=np.float32), np.zeros(2, dtype=np.float32)
 
 
@@ -86,6 +89,43 @@ def test_the_files_make_the_model_that_they_were_written_of(kind: str, tmp_path:
             expected, outputs = fairnet(inputs, thresholds, modes), again(inputs, thresholds, modes)
             assert all(torch.equal(one, other) for one, other in zip(expected, outputs, strict=True))
     assert not torch.equal(expected.logits, fairnet(inputs, torch.zeros(2), modes).logits)
+
+
+def test_both_stages_are_restored(tmp_path: Path) -> None:
+    fairnet, inputs = tiny_fairnet(), inputs_of("bert", 6)
+    modes = torch.full((6, len(ATTRIBUTES)), APPLY)
+    fairnet.soft = True
+    fairnet.decision.set(OFFSETS)
+    hard = fairnet(inputs, torch.zeros(2), modes)
+    again = rebuild(with_decision(written(fairnet, "bert", tmp_path), soft=True))
+    with torch.no_grad():
+        outputs = again(inputs, torch.zeros(2), modes)
+    assert torch.equal(outputs.logits, hard.logits)
+    assert again.reads == fairnet.reads
+
+
+def test_a_decision_stage_alone_needs_no_adapter(tmp_path: Path) -> None:
+    """A fit of LoRA leaves this if the first stage does best at strength 0."""
+    fairnet, inputs = tiny_fairnet(), inputs_of("bert", 6)
+    modes = torch.full((6, len(ATTRIBUTES)), APPLY)
+    fairnet.correction = OffsetsAlone(fairnet.split)
+    fairnet.decision.set(OFFSETS)
+    bundle = with_decision(written(tiny_fairnet(), "bert", tmp_path), method="offsets")
+    assert not [name for name in bundles.model_files(bundle.manifest) if "adapter_model" in name]
+    adapters = [name for name in bundle.parts if "adapter_model" in name]
+    few = replace(bundle, parts={name: of for name, of in bundle.parts.items() if name not in adapters})
+    with torch.no_grad():
+        expected, outputs = (of(inputs, torch.zeros(2), modes) for of in (fairnet, rebuild(few)))
+    assert torch.equal(outputs.logits, expected.logits)
+    assert not torch.equal(outputs.logits, outputs.base_logits)
+
+
+def with_decision(bundle: Bundle, **more: object) -> Bundle:
+    """The bundle with :data:`OFFSETS` in its manifest."""
+    labels = bundle.manifest.labels
+    offsets = {name: dict(zip(labels, of, strict=True)) for name, of in zip(ATTRIBUTES, OFFSETS, strict=True)}
+    correction = bundle.manifest.correction.model_copy(update={"offsets": offsets, **more})
+    return replace(bundle, manifest=bundle.manifest.model_copy(update={"correction": correction}))
 
 
 def test_float16_values_take_half_the_bytes_and_stay_what_they_are(tmp_path: Path) -> None:
@@ -197,6 +237,12 @@ def test_parts_that_do_not_fit_are_refused(folder: Path) -> None:
     config = json.loads((folder / "base/config.json").read_text())
     rewrite(folder, "base/config.json", json.dumps({**config, "model_type": "gpt2"}).encode())
     assert "'gpt2' is not one of bert" in refused(folder)
+
+
+def test_a_correction_that_torch_cannot_run_is_refused(folder: Path) -> None:
+    correction = json.loads((folder / "manifest.json").read_text())["correction"]
+    edit(folder, correction={**correction, "method": "leace"})
+    assert "the torch engine runs lora and offsets only, not leace" in refused(folder)
 
 
 def test_a_manifest_that_describes_another_model_is_refused(folder: Path) -> None:

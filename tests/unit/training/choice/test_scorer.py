@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from evenhand.models.bundle.target import MEASURES, AttributeTarget, Measure, Target
-from evenhand.training.choice.scorer import EVERYONE, TargetScorer, cell_aims
+from evenhand.training.choice.scorer import (
+    EVERYONE,
+    FROM_BELOW,
+    OVERALL,
+    TargetScorer,
+    cell_aims,
+    enough_rows,
+)
 from evenhand.training.data.dataset import Rows, Schema
 from evenhand.training.evaluation.targets import losing_cells, target_figures
 
@@ -39,6 +46,17 @@ def target_of(*pairs: tuple[str, Measure], loss: float = 1.0, cell: float | None
     return Target(attributes=listed, max_loss=loss, max_cell_loss=cell)
 
 
+def lowest_cell(rows: Rows, predicted: np.ndarray) -> float:
+    """The lowest accuracy of label x group over all attributes, counted plainly; every cell is large."""
+    right = predicted == rows.labels
+    return min(
+        float(right[(rows.labels == label) & (rows.groups[name] == group)].mean())
+        for name, groups in SCHEMA.groups.items()
+        for group in range(len(groups))
+        for label in range(2)
+    )
+
+
 @pytest.mark.parametrize("measure", MEASURES)
 @pytest.mark.parametrize("attribute", ["team", "place"])
 def test_figures_and_value_are_those_of_the_targets_module(attribute: str, measure: Measure) -> None:
@@ -50,7 +68,8 @@ def test_figures_and_value_are_those_of_the_targets_module(attribute: str, measu
     assert scorer.figures(final) == [pytest.approx(figures["final"]["value"])]
     good = figures["final"]["value"] if measure == "worst-cell" else 1 - figures["final"]["value"]
     right = (final == rows.labels).mean()
-    assert scorer.value(final) == pytest.approx(2 * good + 0.1 * right)
+    from_below = 0.0 if measure == "worst-cell" else FROM_BELOW * lowest_cell(rows, final)
+    assert scorer.value(final) == pytest.approx(2 * good + from_below + OVERALL * right)
     assert scorer.accuracy(final) == pytest.approx(right)
 
 
@@ -72,7 +91,26 @@ def test_several_aims_are_their_mean_plus_the_lowest() -> None:
     assert gap is not None
     good = [worst, 1 - gap]
     right = (final == rows.labels).mean()
-    assert scorer.value(final) == pytest.approx(np.mean(good) + min(good) + 0.1 * right)
+    below = FROM_BELOW * lowest_cell(rows, final)
+    assert scorer.value(final) == pytest.approx(np.mean(good) + min(good) + below + OVERALL * right)
+
+
+def test_of_two_ways_to_close_a_gap_the_one_from_below_is_better() -> None:
+    """Team none is right in 9 of 10 rows, team a in 6: one way lifts a's, the other lowers none's."""
+    labels, groups = np.tile([0, 1], 400), np.repeat([0, 1], 400)
+    rows = Rows([""] * 800, labels, {"team": groups}, np.full(800, "val"), np.arange(800))
+    schema = Schema(("no", "yes"), ("yes",), {"team": ("none", "a")})
+
+    def answers(right: tuple[float, float]) -> np.ndarray:
+        place = np.arange(800) % 400
+        return np.where(place < 400 * np.array(right)[groups], labels, 1 - labels)
+
+    scorer = TargetScorer(
+        rows, schema, rows.all(), answers((0.9, 0.6)), target_of(("team", "equalized-odds"))
+    )
+    lifted, lowered = answers((0.9, 0.9)), answers((0.6, 0.6))
+    assert scorer.figures(lifted) == scorer.figures(lowered) == [pytest.approx(0.0)]
+    assert scorer.value(lifted) - scorer.value(lowered) == pytest.approx((FROM_BELOW + OVERALL) * 0.3)
 
 
 @pytest.mark.parametrize("classes", [2, 4])
@@ -103,6 +141,20 @@ def test_limits_of_overall_and_cell_loss_are_kept() -> None:
         kept = lost <= loss and (cell is None or free.cell_losses(answers).max() <= cell)
         assert np.isfinite(scorer.value(answers)) == kept
         assert scorer.merit(answers) == pytest.approx(free.value(answers))
+
+
+def test_a_cell_too_small_to_be_proven_harmless_is_under_no_limit() -> None:
+    rows, base, _ = made(seed=6)
+    costly = np.where(rows.groups["place"] == 0, 1 - rows.labels, rows.labels)
+    free = TargetScorer(rows, SCHEMA, rows.all(), base, target_of(("team", "worst-cell")))
+    assert free.cell_losses(costly).max() > 0.5
+    largest = int(free.members.sum(axis=1).max())
+    lenient = next(limit for limit in np.linspace(0.05, 0.001, 50) if enough_rows(limit) > largest)
+    for limit, kept in ((lenient, True), (0.3, False)):
+        scorer = TargetScorer(
+            rows, SCHEMA, rows.all(), base, target_of(("team", "worst-cell"), cell=float(limit))
+        )
+        assert np.isfinite(scorer.value(costly)) == kept
 
 
 def test_losses_of_cells_are_those_that_the_targets_module_lists() -> None:

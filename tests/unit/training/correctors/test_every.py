@@ -14,7 +14,7 @@ from tiny_model import inputs_of
 from evenhand.models.onnx.join import base_only
 from evenhand.models.onnx.torch_export import PARITY_TOLERANCE, to_onnx
 from evenhand.training.correctors import correctors, named
-from evenhand.training.correctors.interface import NotApplicableError
+from evenhand.training.correctors.interface import CorrectorMethod, NotApplicableError
 from evenhand.training.data.dataset import DataError
 from evenhand.training.learning.adapters import answers
 
@@ -91,6 +91,16 @@ def test_an_open_gate_changes_flagged_rows_only_and_the_base_answer_stays(case) 
     flagged = outputs["flagged"][:, 0]
     assert np.array_equal(outputs["logits"][~flagged], shut["logits"][~flagged])
     assert np.array_equal(outputs["base_logits"], shut["base_logits"])
+    method = named(fairnet.correction.method)
+    moved = (outputs["logits"][flagged] != shut["logits"][flagged]).any(axis=1)
+    assert moved.any() == method.chosen
+    if method.decides:
+        assert moved.all()
+
+
+def changes_answers_itself(method: CorrectorMethod) -> bool:
+    """Whether it does so without the decision stage: none or only counting leaves answers as they are."""
+    return method.chosen and max(method.strengths) > 0.0
 
 
 def test_it_changes_answers_or_says_that_it_does_not(case) -> None:
@@ -98,7 +108,7 @@ def test_it_changes_answers_or_says_that_it_does_not(case) -> None:
     held = data.held[data.gates[data.held, 0]]
     corrected = answers(fairnet.correction, data.material.features, held, data.gates[held], data.risk[held])
     moved = np.abs(corrected - data.material.features.base_logits[held]).max(axis=1) > 1e-4
-    assert moved.any() == named(fairnet.correction.method).chosen
+    assert moved.any() == changes_answers_itself(named(fairnet.correction.method))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -114,7 +124,7 @@ def test_where_every_row_is_flagged_it_learns_something_or_says_that_it_cannot(
     held = data.held
     corrected = answers(fairnet.correction, data.material.features, held, data.gates[held], data.risk[held])
     moved = np.abs(corrected - data.material.features.base_logits[held]).max(axis=1) > 1e-4
-    assert moved.any() == (method.chosen and not method.compares)
+    assert moved.any() == (changes_answers_itself(method) and not method.compares)
     assert not any(fairnet.correction.abstain_below)
 
 
@@ -157,6 +167,20 @@ def test_what_was_learnt_is_saved_and_told(case, tmp_path: Path) -> None:
     (file, *_) = sorted(tmp_path.rglob("*.safetensors"))
     with safe_open(str(file), "np") as opened:
         assert not [name for name in opened.keys() if name.startswith("split.")]  # noqa: SIM118 - no mapping
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_may_be_chosen_of_it_fits_together(name: str, tmp_path: Path) -> None:
+    method = named(name)
+    fairnet, *_ = learnt(name, tmp_path)
+    assert list(method.strengths) == sorted(set(method.strengths))
+    assert 0.0 <= method.strengths[0] <= method.strengths[-1] <= 1.0
+    # A strength of 0 leaves the decision stage alone, so there has to be one.
+    assert method.decides or method.strengths[0] > 0.0
+    # A change that the risk has been multiplied into already would be multiplied by it twice.
+    assert not (method.soft and "risk" in fairnet.correction.reads)
+    assert len(set(fairnet.reads)) == len(fairnet.reads)
+    assert "risk" in fairnet.reads or not (method.decides or method.soft)
 
 
 def test_an_unknown_method_is_named() -> None:

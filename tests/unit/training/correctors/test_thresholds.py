@@ -5,7 +5,7 @@ import pytest
 from corrector_cases import given_of, logits_of, selected, tiny_split
 from fairlearn.metrics import equalized_odds_difference
 
-from evenhand.training.baselines.postprocess import equalized_odds
+from evenhand.training.baselines.postprocess import optimised
 from evenhand.training.correctors import thresholds
 from evenhand.training.correctors.thresholds import SURE, UNCERTAIN
 from evenhand.training.learning.config import CorrectionConfig
@@ -65,7 +65,7 @@ def test_where_no_chance_is_needed_fairlearns_thresholds_are_the_same() -> None:
     truth, margins = rows_of(np.full(ROWS, 2.0), groups)
     inputs = given_of(truth, groups, groups == 1, logits=logits_of(margins), risk=groups.astype(float))
     corrector, _ = learnt(inputs)
-    oracle = equalized_odds(margins, truth, groups)
+    oracle = optimised(margins, truth, groups, "equalized_odds")
     chance = oracle._pmf_predict(margins[:, None], sensitive_features=groups)[:, 1]
     assert np.minimum(chance, 1 - chance).max() < 0.1  # its own mixing is of neighbours on its grid
     assert np.array_equal(answers(corrector, inputs), (chance > 0.5).astype(int))

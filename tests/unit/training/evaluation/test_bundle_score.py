@@ -5,10 +5,16 @@ import json
 import numpy as np
 import pytest
 
+from evenhand.models.bundle.target import AttributeTarget, Target
 from evenhand.training.data.dataset import Rows, Schema
 from evenhand.training.evaluation.bundle_score import Answers, reference, score, summary
 
 SCHEMA = Schema(("bad", "good"), ("good",), {"team": ("none", "a")})
+TARGET = Target(
+    attributes=[AttributeTarget(attribute="team", measure="equal-opportunity")],
+    max_loss=0.005,
+    max_cell_loss=0.05,
+)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +36,7 @@ def case() -> tuple[Answers, Rows]:
 
 
 def test_accuracy_worst_cell_and_flips_by_hand(case: tuple[Answers, Rows]) -> None:
-    figures = score(*case, SCHEMA)
+    figures = score(*case, SCHEMA, TARGET)
     assert figures["accuracy"]["base"]["value"] == 350 / 400
     assert figures["accuracy"]["final"]["value"] == 374 / 400
     assert figures["accuracy"]["difference"]["mended"] == 25
@@ -42,8 +48,26 @@ def test_accuracy_worst_cell_and_flips_by_hand(case: tuple[Answers, Rows]) -> No
     assert figures["corrected_share"] == 0.5
 
 
+def test_the_target_comes_with_the_cells_that_pay_by_hand(case: tuple[Answers, Rows]) -> None:
+    figures = score(*case, SCHEMA, TARGET)["target"]
+    (aim,) = figures["attributes"]
+    assert (aim["attribute"], aim["measure"]) == ("team", "equal-opportunity")
+    assert (aim["base"]["value"], aim["final"]["value"]) == (0.5, 0.25)
+    (lost,) = figures["losing"]
+    assert (lost["group"], lost["label"]) == ("none", "bad")
+    assert lost["difference"]["value"] == pytest.approx(-0.01)
+    assert not lost["surely"]
+    assert (figures["max_loss"], figures["max_cell_loss"]) == (0.005, 0.05)
+
+
+def test_a_bundle_without_a_target_aims_at_the_worst_cell(case: tuple[Answers, Rows]) -> None:
+    (aim,) = score(*case, SCHEMA, None)["target"]["attributes"]
+    assert aim["measure"] == "worst-cell"
+    assert (aim["base"]["value"], aim["final"]["value"]) == (0.5, 0.75)
+
+
 def test_disparities_and_detector_by_hand(case: tuple[Answers, Rows]) -> None:
-    team = score(*case, SCHEMA)["attributes"]["team"]
+    team = score(*case, SCHEMA, TARGET)["attributes"]["team"]
     assert team["disparities"]["base"]["demographic_parity_difference"] == 0.25
     assert team["disparities"]["base"]["equal_opportunity_difference"] == 0.5
     assert team["disparities"]["final"]["equal_opportunity_difference"] == 0.25
@@ -54,10 +78,11 @@ def test_disparities_and_detector_by_hand(case: tuple[Answers, Rows]) -> None:
 
 
 def test_reports_are_plain_json_and_the_summary_agrees(case: tuple[Answers, Rows]) -> None:
-    figures = score(*case, SCHEMA)
+    figures = score(*case, SCHEMA, TARGET)
     assert json.loads(json.dumps(figures))["rows"] == 400
     short = summary(figures)
     assert short["worst_cell"] == figures["worst_cell"]
+    assert short["target"] == figures["target"]
     assert short["attributes"]["team"]["equalized_odds_difference"] == {"base": 0.5, "final": 0.25}
 
 

@@ -123,7 +123,7 @@ def test_a_method_that_makes_no_bundle_is_refused(place: Path) -> None:
     said = run(place, "never", "--method", "reweighting", "--keep-base", code=1)
     assert "leave out --keep-base" in said
     said = run(place, "never", "--method", "leace", "--engine", "torch", code=1)
-    assert "the torch engine runs LoRA corrections only" in said
+    assert "the torch engine runs lora and offsets only, not" in said
 
 
 @pytest.mark.parametrize("name", ["label-flip", "group-thresholds", "abstain"])

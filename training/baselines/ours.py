@@ -71,9 +71,10 @@ class Ours(Method):
         if config.detector.layer != context.config.detector.layer:
             context = replace(context, config=config)
         candidates = learnt(context, config)
-        choices = [self._choice(context, config, one) for one in candidates]
-        best = max(range(len(choices)), key=lambda index: (choices[index].certified, choices[index].value))
-        choice, one = choices[best], candidates[best]
+        prepared = [self._prepared(one) for one in candidates]
+        promises = [each.promise() if len(prepared) > 1 else 0.0 for each in prepared]
+        best = int(np.argmax(promises))
+        choice, one = self._choice(config, prepared[best]), candidates[best]
         cuts = np.array(choice.thresholds)
         is_open = (one.chooser.risk[context.scored] >= cuts) & (cuts < NEVER)
         predicted = one.chooser.predict(choice.setting, context.scored)
@@ -90,7 +91,9 @@ class Ours(Method):
                 "offsets": [list(of) for of in choice.setting.offsets],
                 "certified": choice.certified,
                 **one.notes,
-                "values": {other.learner.name: c.value for other, c in zip(candidates, choices, strict=True)},
+                "values": {
+                    other.learner.name: value for other, value in zip(candidates, promises, strict=True)
+                },
                 **choice.plain(),
                 **answered,
             },
@@ -111,13 +114,16 @@ class Ours(Method):
             correction=replace(config.correction, **self.changes.get("correction", {})),
         )
 
-    def _choice(self, context: Context, config: FitConfig, one: LearnerAnswers) -> select.Choice:
+    def _prepared(self, one: LearnerAnswers) -> select.Prepared:
+        order, certify = select.choice_rows(one.chooser.material, self.certificate)
+        return select.Prepared(one.chooser, order, certify)
+
+    def _choice(self, config: FitConfig, prepared: select.Prepared) -> select.Choice:
+        chooser = prepared.chooser
         if not named(config.correction.method).chosen:
             level = learnt_level(config.correction, soft=False)
-            return select.everything(one.chooser.cuts, level, one.chooser.material, config.correction)
-        order, certify = select.choice_rows(one.chooser.material, self.certificate)
-        alpha = config.correction.alpha_certificate / (2 if self.knowledge == "none" else 1)
-        return one.chooser.choose(order, certify, alpha)
+            return select.everything(chooser.cuts, level, chooser.material, config.correction)
+        return chooser.choose(prepared.order, prepared.certify, config.correction.alpha_certificate)
 
 
 def learnt(context: Context, config: FitConfig) -> list[LearnerAnswers]:

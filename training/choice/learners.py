@@ -1,4 +1,4 @@
-"""A learner: what the detectors are taught to flag, with a corrector. Without labels two are compared."""
+"""A learner: what the detectors are taught to flag, with a corrector. Without labels three are compared."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from evenhand.training.choice.candidates import Cuts, learnt_level
 from evenhand.training.correctors import named
 from evenhand.training.correctors.interface import CorrectorInput
 from evenhand.training.data.attributes import with_shared_gate
-from evenhand.training.data.dataset import HELD, TUNE, DataError, Rows, Schema
+from evenhand.training.data.dataset import HELD, TUNE, UNKNOWN, DataError, Rows, Schema
 from evenhand.training.learning import detection, pseudo_labels
-from evenhand.training.learning.config import FitConfig, fingerprint
+from evenhand.training.learning.config import FitConfig, TargetConfig, fingerprint
 from evenhand.training.learning.detection import Lesson
 from evenhand.training.learning.features import Material
 from evenhand.typing import Float32s
@@ -29,7 +29,7 @@ from evenhand.typing import Float32s
 MakeSplit = Callable[[], SplitModel]
 """A fresh cut of the frozen base; each learner puts adapters of its own into one."""
 
-OUTLIER, BENEFIT = "outlier", "benefit"
+OUTLIER, BENEFIT, ERROR = "outlier", "benefit", "error"
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class LearnerResult:
 
 
 def learners_of(config: FitConfig, make_split: MakeSplit, material: Material, folder: Path) -> list[Learner]:
-    """What the setting allows: the known attributes, or without any two kinds of pseudo-labels.
+    """What the setting allows: the known attributes, or without any three kinds of pseudo-labels.
 
     Raises:
         DataError: the base has learnt from every training row.
@@ -70,7 +70,7 @@ def learners_of(config: FitConfig, make_split: MakeSplit, material: Material, fo
     rows = detection.hide(material.rows, config.detector.share, config.seed)
     seen = replace(material, rows=rows)
     if config.detector.attributes_known == "none":
-        return [_outlier(seen), _benefit(config, make_split, seen, folder)]
+        return [_outlier(seen), _benefit(config, make_split, seen, folder), _errors(seen)]
     rows, schema = (
         with_shared_gate(rows, material.schema) if config.detector.shared else (rows, material.schema)
     )
@@ -104,37 +104,66 @@ def learn(
     detection.learn(
         fairnet.detectors, own, learner.lesson, config.detector, folder / f"{learner.name}-detector-{key}"
     )
-    detection.calibrate(fairnet.detectors, own, detection.members(learner.rows, learner.schema))
+    fresh = np.setdiff1d(learner.rows.of(HELD, TUNE), learner.lesson.learn)
+    detection.calibrate(fairnet.detectors, own, detection.members(learner.rows, learner.schema), fresh)
     risk = detection.risks_of(fairnet.detectors, material.features, learner.rows.all())
     lowest = Cuts(risk, learner.lesson.targets, learner.rows).thresholds(
         (learnt_level(stage, method.decides),) * risk.shape[1]
     )
-    place = folder / f"{learner.name}-correction-{fingerprint(key, asdict(stage))[:12]}"
+    # What is learnt does not depend on what is aimed at, so another target finds it in its place.
+    learnt_by = replace(stage, target=TargetConfig(), require_certificate=True, alpha_certificate=0.05)
+    place = folder / f"{learner.name}-correction-{fingerprint(key, asdict(learnt_by))[:12]}"
     inputs = CorrectorInput(own, risk >= np.array(lowest), risk, learner.lesson.targets, stage, place)
     return fairnet, risk, method.learn(fairnet.correction, inputs)
 
 
 def best(config: FitConfig, make_split: MakeSplit, material: Material, folder: Path) -> LearnerResult:
-    """Fit every learner that the setting allows and take the best on validation rows; they share alpha."""
-    results: list[LearnerResult] = []
-    listed = learners_of(config, make_split, material, folder)
-    stage = replace(config.correction, alpha_certificate=config.correction.alpha_certificate / len(listed))
-    for learner in listed:
+    """Fit every learner that the setting allows; rows that order say which is the most promising."""
+    candidates: list[_Candidate] = []
+    stage, method = config.correction, named(config.correction.method)
+    for learner in learners_of(config, make_split, material, folder):
         fairnet, risk, notes = learn(learner, config, make_split, material, folder)
         own = replace(material, rows=learner.rows, schema=learner.schema)
-        method = named(stage.method)
-        if method.chosen:
-            learnt = select.LearntCorrector(fairnet.correction, method, risk, learner.lesson.targets)
-            choice = select.choose(learnt, own, stage)
-        else:
-            cuts = Cuts(risk, learner.lesson.targets, learner.rows)
-            choice = select.everything(cuts, learnt_level(stage, method.decides), own, stage)
-        results.append(LearnerResult(learner, fairnet, risk, notes, choice))
-    chosen = max(results, key=lambda learnt: (learnt.choice.certified, learnt.choice.value))
-    if len(results) > 1:
-        values = ", ".join(f"{learnt.learner.name} {learnt.choice.value:.3f}" for learnt in results)
-        say(f"no attribute is known; value on validation rows: {values}; chosen: {chosen.learner.name}")
-    return chosen
+        learnt = select.LearntCorrector(fairnet.correction, method, risk, learner.lesson.targets)
+        prepared = select.prepare(learnt, own, stage) if method.chosen else None
+        candidates.append(_Candidate(learner, fairnet, risk, notes, prepared))
+    taken = candidates[0]
+    if len(candidates) > 1:
+        promises = [0.0 if each.prepared is None else each.prepared.promise() for each in candidates]
+        taken = candidates[int(np.argmax(promises))]
+        values = ", ".join(
+            f"{each.learner.name} {promise:.3f}" for each, promise in zip(candidates, promises, strict=True)
+        )
+        say(f"no attribute is known; value on the rows that order: {values}; chosen: {taken.learner.name}")
+    if taken.prepared is None:
+        cuts = Cuts(taken.risk, taken.learner.lesson.targets, taken.learner.rows)
+        own = replace(material, rows=taken.learner.rows, schema=taken.learner.schema)
+        choice = select.everything(cuts, learnt_level(stage, method.decides), own, stage)
+    else:
+        choice = select.choose(taken.prepared)
+    return LearnerResult(taken.learner, taken.fairnet, taken.risk, taken.notes, choice)
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A fitted learner that nothing is chosen for yet."""
+
+    learner: Learner
+    fairnet: FairNet
+    risk: Float32s
+    notes: dict[str, Any]
+    prepared: select.Prepared | None
+    """``None`` for a method without a choice."""
+
+
+def _errors(material: Material) -> Learner:
+    """Teach the base's own errors on held-out rows: they need no attribute."""
+    wrong = (material.features.base_logits.argmax(axis=1) != material.rows.labels).astype(np.int64)
+    held = np.isin(material.rows.all(), material.rows.of(HELD, TUNE))
+    codes = np.where(held, wrong, UNKNOWN)
+    rows = replace(material.rows, groups={**material.rows.groups, ERROR: codes})
+    schema = replace(material.schema, gates={ERROR: ("right", "wrong")})
+    return Learner(ERROR, rows, schema, Lesson(codes[:, None], rows.of(HELD), rows.of(TUNE)))
 
 
 def _outlier(material: Material) -> Learner:

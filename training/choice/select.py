@@ -191,7 +191,7 @@ class Chooser:
         usual = scorer.value(self.base[order])
         untested = Choice(self._never(), (), False, self.target, None, (), 0, 0.0)
         if certify is None:
-            value, best = self._search(order, scorer.values)
+            value, best = self.search(order, scorer.values)
             chosen = replace(untested, setting=best if value > usual else untested.setting)
         else:
             claims = Claims(Sample(self.rows, self.schema, self.base, order, certify), self.target, alpha)
@@ -220,7 +220,7 @@ class Chooser:
         passing = PassChance(claims, alpha * SHARES[len(AMBITIONS)][0])
         listed: list[tuple[float, Setting]] = []
         for ambition in AMBITIONS:
-            _, setting = self._search(order, _ambitious(scorer, passing, ambition))
+            _, setting = self.search(order, _ambitious(scorer, passing, ambition))
             merit = scorer.merit(self.predict(setting, order))
             if merit > usual and setting not in [other for _, other in listed]:
                 listed.append((merit, setting))
@@ -234,7 +234,8 @@ class Chooser:
             for (setting, each, merit), ok in zip(tested, passed, strict=True)
         )
 
-    def _search(self, order: Ints, objective: Objective) -> tuple[float, Setting]:
+    def search(self, order: Ints, objective: Objective) -> tuple[float, Setting]:
+        """The best setting on the rows that order, with its value."""
         return search(self.space(order), objective, self._starts(order))[0]
 
     def _starts(self, order: Ints) -> list[Setting]:
@@ -297,11 +298,32 @@ def refusal_of(trials: tuple[SettingTrial, ...], alpha: float) -> tuple[str, ...
     return tuple(reasons)
 
 
-def choose(learnt: LearntCorrector, material: Material, config: CorrectionConfig) -> Choice:
-    """Choose for a bundle; see :meth:`Chooser.choose`."""
+@dataclass(frozen=True)
+class Prepared:
+    """A chooser, and the rows that it is to choose on."""
+
+    chooser: Chooser
+    order: Ints
+    certify: Ints | None
+
+    def promise(self) -> float:
+        """The best value within the limits on the rows that order, or the base's: to compare learners by."""
+        chooser, order = self.chooser, self.order
+        scorer = TargetScorer(chooser.rows, chooser.schema, order, chooser.base[order], chooser.target)
+        return max(scorer.value(chooser.base[order]), chooser.search(order, scorer.values)[0])
+
+
+def prepare(learnt: LearntCorrector, material: Material, config: CorrectionConfig) -> Prepared:
+    """The answers of a learnt corrector at every setting, on the rows that choose."""
     order, certify = choice_rows(material, config.require_certificate)
     rows = np.concatenate([order, order[:0] if certify is None else certify])
-    choice = Chooser(learnt, material, rows, config).choose(order, certify, config.alpha_certificate)
+    return Prepared(Chooser(learnt, material, rows, config), order, certify)
+
+
+def choose(prepared: Prepared) -> Choice:
+    """Choose for a bundle; see :meth:`Chooser.choose`."""
+    config, certify = prepared.chooser.config, prepared.certify
+    choice = prepared.chooser.choose(prepared.order, certify, config.alpha_certificate)
     say(f"target: {choice.target.in_words()}")
     for trial in choice.trials:
         say(

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from evenhand.models.network.detector import BiasDetectors
 from evenhand.training.data.batches import by_length
-from evenhand.training.data.dataset import HELD, LEARNT, TUNE, UNKNOWN, Rows, Schema
+from evenhand.training.data.dataset import LEARNT, UNKNOWN, Rows, Schema
 from evenhand.training.learning.config import DetectorConfig
 from evenhand.training.learning.features import Features, Material
 from evenhand.training.learning.loop import Plan, fit
@@ -91,7 +91,7 @@ def learn(
     detectors.eval()
 
 
-def calibrate(detectors: BiasDetectors, material: Material, targets: Ints) -> None:
+def calibrate(detectors: BiasDetectors, material: Material, targets: Ints, rows: Ints) -> None:
     """Platt scaling on training rows that the base and the detectors did not learn from, folded into weights.
 
     Not on validation rows: offsets rest on the risk, and a certificate needs rows that decided nothing.
@@ -104,9 +104,9 @@ def calibrate(detectors: BiasDetectors, material: Material, targets: Ints) -> No
         detectors: Their last layer is scaled in place.
         material: Hidden states and rows.
         targets: ``(rows, attributes)`` 1 outside the reference group, 0 inside, -1 unknown.
+        rows: Training rows that neither the base nor the detectors learnt from.
     """
-    held = material.rows.of(HELD, TUNE)
-    logits, truth = logits_of(detectors, material.features, held), targets[held]
+    logits, truth = logits_of(detectors, material.features, rows), targets[rows]
     slopes, intercepts = [], []
     for column in range(logits.shape[1]):
         seen = truth[:, column] >= 0

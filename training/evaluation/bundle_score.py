@@ -208,15 +208,26 @@ def _detector(answers: Answers, rows: Rows, schema: Schema, name: str) -> dict[s
 
 
 def _risk(answers: Answers, rows: Rows, schema: Schema, name: str) -> dict[str, Any] | None:
-    """Calibration of the risk against membership outside the reference group.
+    """Calibration of the risk against membership outside the reference group, over all rows and per label.
 
-    ``None`` for an attribute without its own detector.
+    A risk that is right over all rows may be too high for one label and too low for another, and offsets move
+    the answers of both. ``None`` for an attribute without its own detector.
     """
     if name not in schema.gated:
         return None
     groups, column = rows.groups[name][answers.rows], list(schema.gated).index(name)
     labelled = groups >= 0
-    return calibration(answers.risk[labelled, column], groups[labelled] > 0)
+    risk, member, truth = answers.risk[:, column], groups > 0, rows.labels[answers.rows]
+    of_labels = {}
+    for code, label in enumerate(schema.labels):
+        inside = labelled & (truth == code)
+        of_label = calibration(risk[inside], member[inside])
+        of_labels[label] = {
+            **{key: of_label[key] for key in ("calibration_error", "brier")},
+            "mean_risk": float(risk[inside].mean()) if inside.any() else None,
+            "members": asdict(Rate.of(member[inside])),
+        }
+    return {**calibration(risk[labelled], member[labelled]), "labels": of_labels}
 
 
 def break_even(groups: Ints, truth: Ints, predicted: tuple[Ints, Ints], flagged: Bools) -> dict[str, Any]:

@@ -296,8 +296,8 @@ def _attribute_lines(of: dict[str, Any], corrects: bool) -> list[str]:
         error, brier = (_with_interval(of["risk"][key]) for key in ("calibration_error", "brier"))
         lines.append(f"- risk against membership: expected calibration error {error}, Brier score {brier}")
         lines += [
-            f"  - label {label}: mean risk {_figure(by['mean_risk'])}, members {rate(by['members'])}, expected "
-            f"calibration error {_with_interval(by['calibration_error'])}"
+            f"  - label {label}: mean risk {_figure(by['mean_risk'])}, members {rate(by['members'])}; "
+            f"expected calibration error {_with_interval(by['calibration_error'])}"
             for label, by in of["risk"]["labels"].items()
         ]
     if corrects:

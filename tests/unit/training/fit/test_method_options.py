@@ -137,7 +137,9 @@ def test_what_compares_flagged_rows_with_others_is_refused_where_all_are_flagged
         f"--gate always with --method {name} can learn nothing: it compares flagged rows with the others"
         in said
     )
-    assert said.endswith("or correct every row with leace, inlp, group-calibration, lora, steering")
+    assert said.endswith(
+        "or correct every row with leace, inlp, group-calibration, lora, offsets, residual, steering"
+    )
     assert not (place / "never").exists()
 
 

@@ -2,7 +2,8 @@
 
 ``python bench/corrector_cost.py``. The base has the demo bundle's architecture (MiniLM, 6 blocks of width
 384, cut before block 3, four attributes) and random weights, correctors have random values of the right
-shapes: what a row costs is decided by shapes alone, so that nothing needs to be learnt and no data is read.
+shapes, and the decision stage follows where it may: what a row costs is decided by shapes alone, so that
+nothing needs to be learnt and no data is read.
 The first attribute's threshold is set so that a given share of rows is flagged. A lone row is flagged or is
 not: its cost at a share is between the two. Graphs run in one thread, and it is that thread's processor time
 that counts: what else runs hardly matters.
@@ -38,12 +39,16 @@ def graph_of(name: str) -> tuple[bytes, bytes]:
     torch.manual_seed(0)
     sizes = {"hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 12, "intermediate_size": 1536}
     base = BertForSequenceClassification(BertConfig(**sizes, attn_implementation="eager")).eval()
-    make = partial(correctors()[name].make, config=CorrectionConfig())
+    method = correctors()[name]
+    make = partial(method.make, config=CorrectionConfig())
     fairnet = FairNet(SplitModel(base, LAYER), ATTRIBUTES, make=make)
     for own, tensor in fairnet.correction.state_dict().items():
         # Nothing may stay zero or one, or a graph's optimiser would take it out.
         if "lora_B" in own or not (own.startswith("split.") or name == "lora"):
             tensor.normal_(0.0, 0.02)
+    fairnet.soft = method.soft
+    if method.decides:
+        fairnet.decision.set([(-0.5, 0.5)] * len(ATTRIBUTES))
     model = to_onnx(fairnet)
     return model.SerializeToString(), base_only(model).SerializeToString()
 

@@ -72,7 +72,7 @@ def _correction(manifest: Manifest) -> list[str]:
     attributes = manifest.attributes
     names = {mode: _names(a for a in attributes if a.mode == mode) for mode in ("apply", "shadow", "off")}
     everyone = _names(a for a in attributes if a.mode == "apply" and a.threshold == 0.0)
-    sentences = [f"A corrected row is {_how(manifest.correction)}."]
+    sentences = [f"A corrected row is {_how(manifest.correction)}.", *_offsets(manifest.correction)]
     if everyone:
         sentences.append(
             f"The gate is always open for {everyone}: every row is corrected, whatever its risk."
@@ -91,13 +91,29 @@ def _correction(manifest: Manifest) -> list[str]:
 
 
 def _how(correction: Correction) -> str:
+    """Both stages in words."""
+    soft = "; this change is multiplied by the row's risk" if correction.soft else ""
     if correction.method == "lora":
         targets = ", ".join(correction.targets)
         scale = f"rank {correction.rank}, alpha {correction.alpha}, on {targets}"
-        return f"finished a second time with LoRA weights ({scale})"
+        return f"finished a second time with LoRA weights ({scale}){soft}"
     method = correctors().get(correction.method)
     effect = f": {method.effect}" if method and method.effect else ""
-    return f"answered by the method {correction.method}{effect}"
+    return f"answered by the method {correction.method}{effect}{soft}"
+
+
+def _offsets(correction: Correction) -> list[str]:
+    """The decision stage's numbers."""
+    if correction.offsets is None:
+        return []
+    of_attributes = "; ".join(
+        f"{name}: " + ", ".join(f"{label} {offset:+g}" for label, offset in of.items())
+        for name, of in correction.offsets.items()
+    )
+    return [
+        "In the end an offset per label, times the risk, is added to the scores (logits) of a corrected row: "
+        f"{of_attributes}."
+    ]
 
 
 def _abstention(manifest: Manifest) -> list[str]:

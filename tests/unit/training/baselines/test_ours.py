@@ -24,7 +24,13 @@ from evenhand.training.correctors import correctors
 from evenhand.training.correctors.interface import CorrectorMethod, NotApplicableError
 from evenhand.training.data.columns import Columns
 from evenhand.training.data.dataset import from_table
-from evenhand.training.learning.config import BaseConfig, CorrectionConfig, DetectorConfig, FitConfig
+from evenhand.training.learning.config import (
+    BaseConfig,
+    CorrectionConfig,
+    DetectorConfig,
+    FitConfig,
+    TargetConfig,
+)
 
 COLUMNS = Columns("text", "label", ("team", "colour"), "split", {"team": "none"}, favourable=("positive",))
 BY_NAME = {method.name: method for method in (*OURS, *ABLATIONS)}
@@ -38,7 +44,7 @@ def prepared(folder: Path, columns: Columns, epochs: int) -> Context:
         columns,
         base_stage=BaseConfig(epochs=2, hold_out=0.4, max_tokens=16, learning_rate=1e-3),
         detector=DetectorConfig(epochs=3),
-        correction=CorrectionConfig(epochs=epochs, cost=0.02),
+        correction=CorrectionConfig(epochs=epochs, target=TargetConfig(max_loss=0.02)),
     )
     rows, schema = from_table(tiny_table(900), columns, 0)
     return prepare(config, rows, schema, "digest", folder / "work")

@@ -14,7 +14,7 @@ from evenhand.cli.fit import fit
 from evenhand.models.bundle.bundle import DECISIONS, load
 from evenhand.service.app import create_app
 from evenhand.service.settings import Settings
-from evenhand.training.correctors import correctors
+from evenhand.training.correctors import correctors, named
 from evenhand.training.data.columns import Columns
 from evenhand.training.data.dataset import DataError
 from evenhand.training.fit.method_options import retrainings, with_method
@@ -51,7 +51,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(place: Path, out: str, *more: str, code: int = 0) -> str:
     """All fits share their checkpoints, as one user's fits of one table do."""
     arguments = ["--base", str(place / "base"), "--data", str(place / "data.csv"), "--out", str(place / out)]
-    result = CliRunner().invoke(app, [*arguments, *OPTIONS, "--work", str(place / "work"), *more])
+    # A kept base is not trained, so that a number of epochs is refused.
+    options = OPTIONS if "--keep-base" not in more else [of for of in OPTIONS if of not in ("--epochs", "1")]
+    result = CliRunner().invoke(app, [*arguments, *options, "--work", str(place / "work"), *more])
     assert result.exit_code == code, f"{result.output} {result.exception!r}"
     return " ".join(result.output.split())
 
@@ -69,17 +71,16 @@ def served_as_judged(bundle: Path) -> list[dict]:
     return predictions
 
 
-@pytest.mark.parametrize("name", ["steering", "group-thresholds"])
+@pytest.mark.parametrize("name", ["steering", "residual", "offsets", "group-thresholds"])
 def test_a_corrector_makes_a_bundle(place: Path, name: str) -> None:
     run(place, name, "--method", name)
     manifest = load(place / name).manifest
-    assert (manifest.correction.method, manifest.correction.rank, manifest.correction.targets) == (
-        name,
-        0,
-        [],
-    )
-    assert f"answered by the method {name}" in (place / name / "MODEL_CARD.md").read_text()
-    assert (place / name / f"adapter/{name}.safetensors").exists()
+    correction = manifest.correction
+    # A first stage that does best at strength 0 leaves the decision stage alone.
+    assert correction.method in ((name, "offsets") if named(name).decides else (name,))
+    assert (correction.rank, correction.targets) == (0, [])
+    assert f"answered by the method {correction.method}" in (place / name / "MODEL_CARD.md").read_text()
+    assert (place / name / f"adapter/{correction.method}.safetensors").exists()
     served_as_judged(place / name)
 
 
@@ -137,7 +138,9 @@ def test_what_compares_flagged_rows_with_others_is_refused_where_all_are_flagged
         f"--gate always with --method {name} can learn nothing: it compares flagged rows with the others"
         in said
     )
-    assert said.endswith("or correct every row with leace, inlp, group-calibration, lora, steering")
+    assert said.endswith(
+        "or correct every row with leace, inlp, group-calibration, lora, offsets, residual, steering"
+    )
     assert not (place / "never").exists()
 
 

@@ -73,6 +73,21 @@ def test_the_bundle_verifies_and_says_how_it_was_made(bundle: Path, place: Path)
     assert manifest.provenance.seed == 3
     assert str(place) not in (bundle / "manifest.json").read_text()
     assert not manifest.certified
+    assert manifest.certificate is not None
+    assert manifest.certificate.refusal
+    # What is aimed at if nobody says it, with limits in service from what validation rows reached.
+    assert manifest.target is not None
+    assert (manifest.target.max_loss, manifest.target.max_cell_loss) == (0.005, 0.05)
+    assert [(aim.attribute, aim.measure) for aim in manifest.target.attributes] == [
+        ("team", "worst-cell"),
+        ("colour", "worst-cell"),
+    ]
+    for aim, of in zip(
+        manifest.target.attributes, manifest.evaluation["val"]["target"]["attributes"], strict=True
+    ):
+        assert aim.limit is not None
+        assert 0 <= of["final"]["low"] - aim.limit < 0.01
+    assert manifest.graph.engine == "onnx"
     card = (bundle / "MODEL_CARD.md").read_text()
     assert "not certified" in card
     assert all(f"### {name}" in card for name in ("team", "colour"))
@@ -112,6 +127,26 @@ def test_a_second_run_resumes_from_its_checkpoints(bundle: Path, place: Path) ->
     assert (place / "bundle/model.onnx").read_bytes() == (place / "kept/model.onnx").read_bytes()
 
 
+@pytest.mark.parametrize("method", ["lora", "offsets", "residual"])
+def test_both_stages_are_in_the_graph(place: Path, method: str) -> None:
+    tiny_table(1500).to_csv(place / "more.csv", index=False)
+    aims = ("--target", "team=demographic-parity", "--max-loss", "100", "--max-cell-loss", "100")
+    options = ("--data", str(place / "more.csv"), "--no-certificate", "--work", str(place / "stages.work"))
+    run(place, method, *options, *aims, "--method", method)
+    made = load(place / method)
+    correction = made.manifest.correction
+    assert made.manifest.graph.engine == "onnx"
+    assert correction.method in (method, "offsets")
+    assert correction.offsets is not None
+    assert set(correction.offsets) == {"team", "colour"}
+    assert all(set(of) == {"negative", "positive"} for of in correction.offsets.values())
+    assert any(any(of.values()) for of in correction.offsets.values())
+    assert made.manifest.target is not None
+    assert [aim.measure for aim in made.manifest.target.attributes] == ["demographic-parity"]
+    (aim,) = made.manifest.evaluation["val"]["target"]["attributes"]
+    assert aim["final"]["value"] < aim["base"]["value"]
+
+
 def test_a_base_folder_that_has_changed_is_not_taken_for_the_old_one(place: Path) -> None:
     base = shutil.copytree(place / "base", place / "replaced")
     options = ("--base", str(base), "--method", "none", "--epochs", "1", "--work", str(place / "shared.work"))
@@ -127,12 +162,14 @@ def test_a_base_folder_that_has_changed_is_not_taken_for_the_old_one(place: Path
 def test_a_certificate_can_speak_of_a_gate_that_is_always_open(place: Path) -> None:
     tiny_table(1500).to_csv(place / "more.csv", index=False)
     options = ("--data", str(place / "more.csv"), "--method", "group-calibration", "--gate", "always")
-    run(place, "open", *options, "--hold-out", "0.6", "--epsilon", "0.05", "--epochs", "1")
+    run(place, "open", *options, "--hold-out", "0.6", "--max-loss", "5", "--epochs", "1")
     certificate = load(place / "open").manifest.certificate
     assert certificate is not None
     assert certificate.trials
     assert {level for trial in certificate.trials for level in trial.levels} <= {"always", 0.0}
-    assert "| always" in (place / "open/MODEL_CARD.md").read_text()
+    (shown, *_) = [trial.levels for trial in certificate.trials if "always" in trial.levels]
+    levels = ", ".join(level if isinstance(level, str) else f"{level:g}" for level in shown)
+    assert f"| {levels} |" in (place / "open/MODEL_CARD.md").read_text()
 
 
 def test_partial_labels_and_a_kept_base(place: Path) -> None:
@@ -246,7 +283,9 @@ def test_an_existing_bundle_is_never_overwritten(place: Path) -> None:
         (("--pooling", "max"), "--pooling is one of"),
         (("--known", "2"), "'--known': 2 is not a share above 0, up to 1"),
         (("--known", "0"), "0 is not a share above 0, up to 1"),
-        (("--epsilon", "nan"), "'--epsilon': nan is not a share from 0 to 1"),
+        (("--max-loss", "nan"), "'--max-loss': nan is not a number of points from 0 to 100"),
+        (("--max-cell-loss", "-1"), "'--max-cell-loss': -1 is not a number of points from 0 to 100"),
+        (("--target", "fairness"), "--target 'fairness': a measure is one of worst-cell, equalized-odds"),
         (("--epochs", "0"), "'--epochs'"),
         (("--max-tokens", "3"), "'--max-tokens'"),
         (("--seed", "-1"), "'--seed'"),

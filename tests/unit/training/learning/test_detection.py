@@ -1,5 +1,6 @@
 """Detectors learn what can be learnt, are calibrated, and see no more labels than they may."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ def material(rows: int = 1500, signal: float = 2.0) -> Material:
     hidden = rng.normal(size=(starts[-1], 8)).astype(np.float32)
     hidden[:, 0] += signal * np.repeat(groups > 0, lengths)
     split = np.array(
-        ["train"] * (rows // 2) + ["val"] * (rows // 4) + ["test"] * (rows - rows // 2 - rows // 4)
+        ["train"] * (rows // 2) + ["held"] * (rows // 4) + ["test"] * (rows - rows // 2 - rows // 4)
     )
     data = Rows([""] * rows, rng.integers(0, 2, rows), {"team": groups}, split, np.arange(rows))
     features = Features(hidden, starts, np.zeros((rows, 2), np.float32), np.zeros((rows, 8), np.float32))
@@ -51,6 +52,21 @@ def test_a_detector_finds_the_group_and_its_risk_is_a_frequency(tmp_path: Path) 
     assert risk.mean() == pytest.approx(truth.mean(), abs=0.05)
     middle = (risk > 0.3) & (risk < 0.7)
     assert truth[middle].mean() == pytest.approx(risk[middle].mean(), abs=0.2)
+
+
+def test_calibration_uses_no_row_that_certifies_or_tests(tmp_path: Path) -> None:
+    made = material()
+    places = made.rows.split.copy()
+    places[made.rows.of("test")[::2]] = "val"
+    made = replace(made, rows=replace(made.rows, split=places))
+    membership = detection.members(made.rows, SCHEMA)
+    other = membership.copy()
+    other[made.rows.of("val", "test")] = 1
+    risks = [
+        detection.risks_of(learnt(made, of, tmp_path / name), made.features, made.rows.all())
+        for name, of in (("as it is", membership), ("other", other))
+    ]
+    assert np.array_equal(*risks)
 
 
 def test_without_signal_the_risk_is_the_prevalence(tmp_path: Path) -> None:
@@ -88,10 +104,10 @@ def test_rows_that_weigh_nothing_teach_nothing(tmp_path: Path) -> None:
     weights[::2] = 0.0
     torch.manual_seed(0)
     detectors = BiasDetectors(1, 8)
-    train, val = made.rows.of("train"), made.rows.of("val")
+    train, held = made.rows.of("train"), made.rows.of("held")
     lesson = detection.Lesson(lie, train, train[1::2], weights)
     detection.learn(detectors, made, lesson, DetectorConfig(epochs=12), tmp_path)
-    assert detection.mean_auc(detection.logits_of(detectors, made.features, val), membership[val]) > 0.85
+    assert detection.mean_auc(detection.logits_of(detectors, made.features, held), membership[held]) > 0.85
 
 
 def test_auc_over_nothing_is_a_coin() -> None:
@@ -103,6 +119,6 @@ def test_one_kind_of_row_cannot_be_calibrated_and_is_left_alone() -> None:
     made = material()
     torch.manual_seed(0)
     detectors = BiasDetectors(1, 8)
-    before = detection.logits_of(detectors, made.features, made.rows.of("val"))
+    before = detection.logits_of(detectors, made.features, made.rows.of("held"))
     detection.calibrate(detectors, made, np.zeros((len(made.rows), 1), int))
-    assert np.array_equal(before, detection.logits_of(detectors, made.features, made.rows.of("val")))
+    assert np.array_equal(before, detection.logits_of(detectors, made.features, made.rows.of("held")))

@@ -8,7 +8,8 @@
 
 A gap compares two independent groups. Its claim is a pair of claims about one group each, on either side of a
 constant that other rows fix: the groups' rates cannot move apart if one surely rises by more than the
-constant and the other surely by less. So every part is an exact test, and the p-value is the largest of the
+constant and the other surely by less. What involves the rates themselves, which vary more than their changes,
+is a bet on rows matched by chance. So every part is an exact test, and the p-value is the largest of the
 parts'.
 """
 
@@ -243,26 +244,29 @@ def _worst(both: Sequence[tuple[AttributeTarget, RateRows]], order: _Side) -> _C
 
 def _narrows(gap: _Gap, order: _Side, certify: _Side, predicted: Ints, tested: Ints) -> list[_Part]:
     """The gap becomes smaller, and the groups do not change places by as much."""
-    samples = {}
-    for name, rate in (("high", gap.high), ("low", gap.low)):
-        for side, classes in ((order, predicted), (certify, tested)):
+    changes, sums = {}, {}
+    for side, classes in ((order, predicted), (certify, tested)):
+        for name, rate in (("high", gap.high), ("low", gap.low)):
             before, after = side.hits(gap.aim, rate, side.base), side.hits(gap.aim, rate, classes)
-            samples[name, side is order] = (after - before, after + before - 1)
-    parts = []
-    for kind, higher, lower in ((0, "low", "high"), (1, "high", "low")):
-        # The mean of the first is above a constant, that of the second below.
-        first, second = (samples[name, True][kind] for name in (higher, lower))
-        tests = [samples[name, False][kind] for name in (higher, lower)]
-        bound = _between(first, second, tests)
-        parts += [_mean_above(tests[0], bound), _mean_above(-tests[1], -bound)]
-    return parts
+            changes[name, side is order], sums[name, side is order] = after - before, after + before
+    # The mean change of the low group is above a constant, that of the high group below.
+    low, high = changes["low", False], changes["high", False]
+    bound = _between((changes["low", True], changes["high", True]), (low, high))
+    # Base and corrected gap together are above 0: the corrected one is no wider the other way round.
+    bets = [_matched([sums["high", first], sums["low", first]], (1, -1)) for first in (True, False)]
+    return [_mean_above(low, bound), _mean_above(-high, -bound), _bet(*bets)]
 
 
-def _between(first: Ints, second: Ints, tests: Sequence[Ints]) -> float:
-    """The constant that both means are as many standard errors away from, judged on the rows that order."""
-    spreads = [_spread(of) / np.sqrt(len(test)) for of, test in zip((first, second), tests, strict=True)]
-    weight = spreads[0] / sum(spreads)
-    return float((1 - weight) * first.mean() + weight * second.mean())
+def _between(first: tuple[Ints, Ints], tests: tuple[Ints, Ints]) -> float:
+    """The constant that both means are as many standard errors away from, judged on the rows that order.
+
+    The errors are of both sets of rows: the constant is uncertain itself.
+    """
+    errors = [
+        _spread(of) * np.sqrt(1 / len(of) + 1 / len(test)) for of, test in zip(first, tests, strict=True)
+    ]
+    weight = errors[0] / sum(errors)
+    return float((1 - weight) * first[0].mean() + weight * first[1].mean())
 
 
 def _spread(of: Ints) -> float:
@@ -292,30 +296,36 @@ def _widest(gap: _Gap, order: _Side, certify: _Side, predicted: Ints) -> _Gap | 
 def _stays_below(
     named: _Gap, other: _Gap, sides: tuple[_Side, _Side], predicted: tuple[Ints, Ints]
 ) -> list[_Part]:
-    """The other gap, corrected, is narrower than the named one was.
-
-    Four independent samples: rows are matched by chance, so that each match has one difference of gaps from
-    -2 to 2, and a bet on their mean is tested (Waudby-Smith and Ramdas 2024). Other rows fix the bet.
-    """
+    """The other gap, corrected, is narrower than the named one was."""
     rates = [named.high, named.low, other.high, other.low]
     bets = []
     for side, classes in zip(sides, predicted, strict=True):
         answers = [side.base, side.base, classes, classes]
         samples = [side.hits(named.aim, rate, of) for rate, of in zip(rates, answers, strict=True)]
-        bets.append(_matched(samples))
-    ordering, tested = bets
+        bets.append(_matched(samples, (1, -1, -1, 1)))
+    return [_bet(*bets)]
+
+
+def _bet(ordering: Ints, tested: Ints) -> _Part:
+    """The test that the mean of values from -2 to 2 is above 0 (Waudby-Smith and Ramdas 2024).
+
+    Args:
+        ordering: Values of other rows, which fix the stake.
+        tested: Independent values, each of one match.
+    """
     mean, spread = float(ordering.mean()), float(ordering.std())
     stake = float(np.clip(mean / max(mean**2 + spread**2, 1e-6), LEAST_STAKE, LARGEST_STAKE))
     p = float(np.exp(min(0.0, -np.log1p(stake * tested).sum())))
-    return [_Part(p, float(tested.mean()), float(tested.std()) * BETTING, len(tested))]
+    return _Part(p, float(tested.mean()), float(tested.std()) * BETTING, len(tested))
 
 
-def _matched(samples: Sequence[Ints]) -> Ints:
-    """First minus second minus third plus fourth, of as many rows of each as the smallest has."""
+def _matched(samples: Sequence[Ints], signs: Sequence[int]) -> Ints:
+    """Rows of independent samples matched by chance and summed by signs; as many as the smallest has."""
     n = min(map(len, samples))
     rng = np.random.default_rng(0)
-    high, low, other_high, other_low = (rng.permutation(of)[:n] for of in samples)
-    matched: Ints = high - low - other_high + other_low
+    matched: Ints = np.sum(
+        [sign * rng.permutation(of)[:n] for sign, of in zip(signs, samples, strict=True)], axis=0
+    )
     return matched
 
 

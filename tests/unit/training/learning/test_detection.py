@@ -38,7 +38,7 @@ def learnt(made: Material, membership: np.ndarray, folder: Path) -> BiasDetector
     half = made.rows.of("train")
     lesson = detection.Lesson(membership, half[::2], half[1::2])
     detection.learn(detectors, made, lesson, DetectorConfig(epochs=16), folder)
-    detection.calibrate(detectors, made, membership)
+    detection.calibrate(detectors, made, membership, made.rows.of("held"))
     return detectors
 
 
@@ -120,5 +120,5 @@ def test_one_kind_of_row_cannot_be_calibrated_and_is_left_alone() -> None:
     torch.manual_seed(0)
     detectors = BiasDetectors(1, 8)
     before = detection.logits_of(detectors, made.features, made.rows.of("held"))
-    detection.calibrate(detectors, made, np.zeros((len(made.rows), 1), int))
+    detection.calibrate(detectors, made, np.zeros((len(made.rows), 1), int), made.rows.of("held"))
     assert np.array_equal(before, detection.logits_of(detectors, made.features, made.rows.of("held")))

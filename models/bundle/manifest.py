@@ -9,7 +9,7 @@ import re
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from evenhand.models.bundle.target import Target
 
@@ -166,6 +166,44 @@ class Trial(_Frozen):
     """Whether they did, at the level of this setting."""
 
 
+class _EarlierTrial(BaseModel):
+    strength: float
+    levels: list[float | Literal["always"]]
+    p_accuracy_loss: float
+    p_worst_cell_gain: float
+    certified: bool
+
+
+class _EarlierCertificate(BaseModel):
+    """The form before targets: an accuracy limit, and the gain of one worst cell."""
+
+    epsilon: float
+    alpha: float
+    rows: int
+    worst_cell: tuple[str, str, str] | None = None
+    trials: list[_EarlierTrial]
+
+    def in_todays_form(self) -> dict[str, Any]:
+        """Its tests as claims."""
+        cell = "" if self.worst_cell is None else "the cell {} = {}, {}".format(*self.worst_cell)
+        lost = f"overall accuracy falls by less than {100 * self.epsilon:g} points"
+        trials = [
+            {
+                **trial.model_dump(include={"strength", "levels", "certified"}),
+                "claims": [
+                    {
+                        "kind": "target",
+                        "said": f"{cell or 'the worst cell'} gains",
+                        "p": trial.p_worst_cell_gain,
+                    },
+                    {"kind": "accuracy", "said": lost, "p": trial.p_accuracy_loss},
+                ],
+            }
+            for trial in self.trials
+        ]
+        return {"alpha": self.alpha, "rows": self.rows, "named": cell or None, "trials": trials}
+
+
 class Certificate(_Frozen):
     """What was tested on validation rows (Learn-then-Test, arXiv 2110.01052), whatever came of it."""
 
@@ -183,30 +221,15 @@ class Certificate(_Frozen):
     @model_validator(mode="before")
     @classmethod
     def _of_earlier_versions(cls, content: Any) -> Any:  # noqa: ANN401 - what JSON holds
-        """Read the form before targets: an accuracy limit, and the gain of one worst cell."""
+        """Read the form before targets."""
         if not isinstance(content, dict) or "epsilon" not in content:
             return content
-        cell, limit = content.get("worst_cell"), 100 * content["epsilon"]
-        named = "the cell {} = {}, {}".format(*cell) if cell else None
-        trials = [
-            {
-                **{name: trial[name] for name in ("strength", "levels", "certified")},
-                "claims": [
-                    {
-                        "kind": "target",
-                        "said": f"{named or 'the worst cell'} gains",
-                        "p": trial["p_worst_cell_gain"],
-                    },
-                    {
-                        "kind": "accuracy",
-                        "said": f"overall accuracy falls by less than {limit:g} points",
-                        "p": trial["p_accuracy_loss"],
-                    },
-                ],
-            }
-            for trial in content["trials"]
-        ]
-        return {"alpha": content["alpha"], "rows": content["rows"], "named": named, "trials": trials}
+        try:
+            return _EarlierCertificate.model_validate(content).in_todays_form()
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise ValueError(f"{where}: {first['msg']}") from error
 
 
 class Graph(_Frozen):

@@ -1,4 +1,4 @@
-"""Write the rows that ``evenhand demo`` sends: ``python examples/make_traffic.py [--data <folder>]``.
+"""Write the rows that ``evenhand demo`` sends: ``python examples/data/make_traffic.py [--data <folder>]``.
 
 ``hate-speech.jsonl`` is made from the templates below. No sentence is anybody's, and none comes from the data
 that a model learnt from. Every template is said of every group, so each group has the same mix, and which
@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-OUT = Path(__file__).parent / "traffic"
+OUT = Path(__file__).parents[1] / "traffic"
 GROUPS = (
     *("Muslims", "Jews", "Christians", "Hindus"),
     *("Black people", "Asian people", "Mexicans", "Arabs"),
@@ -119,11 +119,16 @@ def _short(item: dict[str, Any]) -> dict[str, Any]:
     return {name: int(value) if isinstance(value, float) else value for name, value in item.items()}
 
 
+def as_lines(rows: Iterable[dict[str, Any]]) -> str:
+    """Rows as a file holds them."""
+    return "".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n" for row in rows)
+
+
 def write(name: str, rows: Iterable[dict[str, Any]]) -> None:
     """Write the traffic of one model."""
-    lines = [json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in rows]
-    (OUT / f"{name}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print(f"{name}: {len(lines)} rows")
+    file = OUT / f"{name}.jsonl"
+    file.write_text(as_lines(rows), encoding="utf-8")
+    print(f"wrote {file}")
 
 
 def main() -> None:

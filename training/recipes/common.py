@@ -157,7 +157,7 @@ def command(read: Read, config: Config, default_base: Callable[[], str]) -> Call
             settings,
             correction=replace(
                 settings.correction,
-                target=_within(settings.correction.target, max_loss, max_cell_loss),
+                target=limited(settings.correction.target, max_loss, max_cell_loss),
                 require_certificate=settings.correction.require_certificate
                 if certificate is None
                 else certificate,
@@ -174,8 +174,8 @@ def command(read: Read, config: Config, default_base: Callable[[], str]) -> Call
     return main
 
 
-def _within(target: TargetConfig, max_loss: float | None, max_cell_loss: float | None) -> TargetConfig:
-    """The target with other limits, in points, where they are not ``None``."""
+def limited(target: TargetConfig, max_loss: float | None, max_cell_loss: float | None) -> TargetConfig:
+    """The target with other limits where they are not ``None``, in points; 100 for a cell is no limit."""
     if max_loss is not None:
         target = replace(target, max_loss=max_loss / 100)
     if max_cell_loss is not None:

@@ -11,10 +11,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 from places import ROOT
+from transformers import AutoModelForImageClassification
 
+from evenhand.models.network.backbones import family_of
 from evenhand.training.choice.aim import target_of
 from evenhand.training.data.attributes import with_intersections
 from evenhand.training.data.dataset import DataError
+from evenhand.training.data.preprocess_file import image_json
 from evenhand.training.fit.method_options import check
 from evenhand.training.recipes import (
     adult,
@@ -29,6 +32,7 @@ from evenhand.training.recipes import (
     speech,
     workers,
 )
+from evenhand.training.recipes.common import limited
 from evenhand.training.recipes.hatexplain import COMMUNITIES, group, read, table
 
 
@@ -308,6 +312,27 @@ def test_faces_are_written_to_files_once(tmp_path: Path, monkeypatch: pytest.Mon
     written = rows.items[0].stat().st_mtime_ns
     again, _, _ = faces.read(tmp_path)
     assert again.items[0].stat().st_mtime_ns == written
+
+
+def test_the_base_of_faces_is_small_and_always_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    base = Path(faces.packaged_base())
+    first = (base / "model.safetensors").read_bytes()
+    faces.packaged_base()
+    assert (base / "model.safetensors").read_bytes() == first
+    assert len(first) < 20_000_000
+    assert json.loads(image_json(str(base)))["size"] == faces.SIDE
+    assert family_of(AutoModelForImageClassification.from_pretrained(base), "image").maps
+
+
+def test_limits_are_given_in_points() -> None:
+    target = speech.config("", 0).correction.target
+    assert limited(target, None, None) == target
+    changed = limited(target, 1.0, 100.0)
+    assert (changed.max_loss, changed.max_cell_loss, changed.measures) == (0.01, None, target.measures)
+    assert limited(target, None, 8.0).max_cell_loss == pytest.approx(0.08)
 
 
 @pytest.mark.slow

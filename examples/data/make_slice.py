@@ -15,7 +15,7 @@ import pandas as pd
 from evenhand.training.recipes import census
 
 OUT = Path(__file__).parent / "government_salaries.parquet"
-ROWS, SEED = 60_000, 0
+ROWS, SEED = 120_000, 0
 
 
 def part(data: Path) -> pd.DataFrame:

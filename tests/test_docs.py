@@ -85,6 +85,7 @@ def test_a_block_beside_the_served_demo_runs(reader: Reader, block: Block) -> No
 
 
 def test_the_tutorial_runs_in_an_empty_folder_to_a_served_model(tmp_path: Path) -> None:
+    (tmp_path / "evenhand").symlink_to(ROOT)  # what the page clones
     follower = Reader(tmp_path)
     said = []
     try:
@@ -95,7 +96,8 @@ def test_the_tutorial_runs_in_an_empty_folder_to_a_served_model(tmp_path: Path) 
                 said.append(follower.run(block))
     finally:
         follower.stop()
-    assert '"model":"loans"' in "".join(said)
+    assert '"model":"salaries"' in "".join(said)
+    assert "certified: yes" in "".join(said)
     assert "joined" in "".join(said)
     assert "holds: " in said[-1]
 

@@ -74,7 +74,7 @@ def test_an_analyst_gets_a_report_of_declared_groups(reader: Reader, tmp_path: P
 def test_a_data_scientist_fits_and_evaluates(tmp_path: Path) -> None:
     printed = run("data_scientist.py", tmp_path)
     assert "accuracy, base: 0." in printed
-    assert "(n 180)" in printed  # those that the fit never saw
+    assert "(n 36200)" in printed  # those that the fit never saw
     assert (tmp_path / "report.html").is_file()
 
 

@@ -14,7 +14,8 @@ MANY = pytest.param(1000, id="many", marks=pytest.mark.slow)
 NOTHING = Population(shift=0.0)
 """No gap: whatever is certified is wrong."""
 BIASED = Population(shift=1.2)
-TIGHT = TargetConfig("equalized-odds", max_loss=0.001, max_cell_loss=0.02)
+TIGHT = TargetConfig("equalized-odds", max_loss=0.001, max_cell_loss=0.055)
+"""With 3,600 rows every cell has enough that certify, so that every cell is under the limit."""
 
 
 def fitted(population: Population, target: TargetConfig, fits: int, rows: int = 2400) -> list[Chooser]:
@@ -40,7 +41,7 @@ def test_without_an_effect_at_most_the_stated_share_is_certified(fits: int) -> N
 def test_on_fresh_rows_at_most_the_stated_share_breaks_a_claim(fits: int) -> None:
     broken = 0
     fresh = BIASED.draw(120_000, seed=10**6)
-    for made in fitted(BIASED, TIGHT, fits):
+    for made in fitted(BIASED, TIGHT, fits, rows=3600):
         choice = made.choose(made.rows.of("tune"), made.rows.of("val"), ALPHA)
         if choice.certified:
             broken += breaks(made, choice, fresh)

@@ -20,7 +20,7 @@ import typer
 from evenhand.training.data.columns import Columns
 from evenhand.training.data.dataset import Rows, Schema
 from evenhand.training.learning.config import BaseConfig, Card, CorrectionConfig, FitConfig, TargetConfig
-from evenhand.training.recipes.common import command, read_files
+from evenhand.training.recipes.common import command, read_files, tabular_base, with_base
 
 NAMES = (
     *(
@@ -82,14 +82,12 @@ def _table(part: str, content: bytes) -> pd.DataFrame:
     return table.assign(split=np.where(held, "val", "train") if part == "train" else part)
 
 
-def config(base: str, seed: int) -> FitConfig:
-    """The settings of this recipe; a table's base is made at fit."""
-    return FitConfig(
+config = with_base(
+    FitConfig(
         name="adult-income",
-        base=base,
+        base="",
         columns=COLUMNS,
         card=CARD,
-        seed=seed,
         base_stage=BaseConfig(epochs=6, learning_rate=1e-3, batch_rows=256),
         correction=CorrectionConfig(
             batch_rows=256,
@@ -99,11 +97,8 @@ def config(base: str, seed: int) -> FitConfig:
             require_certificate=False,
         ),
     )
-
-
-def packaged_base() -> str:
-    """There is no pretrained base for a table."""
-    return "tabular"
+)
+packaged_base = tabular_base
 
 
 if __name__ == "__main__":

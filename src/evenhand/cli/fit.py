@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -76,7 +77,10 @@ def fit(
     ] = None,
     pooling: Annotated[str, typer.Option(help="attention, mean or first.")] = "attention",
     max_tokens: Annotated[int, typer.Option(min=MIN_TOKENS, help="Longer texts are cut.")] = 128,
-    epochs: Annotated[int, typer.Option(min=1, help="At most so many epochs for the base.")] = 3,
+    epochs: Annotated[
+        int | None,
+        typer.Option(min=1, help="At most so many epochs for the base; 3 if not given, 6 for tables."),
+    ] = None,
     hold_out: Annotated[
         float, typer.Option(callback=PART, help="Share of training rows that the base does not learn from.")
     ] = 1 / 3,
@@ -123,6 +127,7 @@ def fit(
         ItemOptions(task, base, text, text_pair, image, images, feature),
         MeaningOptions(label, attribute, split, reference, intersections, favourable),
     )
+    usual = BaseConfig.of(task)
     computing: Any = one_of("precision", precision, "float32", "bfloat16")
     opens: Any = one_of("gate", gate, "detector", "always")
     config = FitConfig(
@@ -134,8 +139,13 @@ def fit(
         seed=seed,
         weights=one_of("weights", weights, "float32", "float16"),  # type: ignore[arg-type]
         engine=one_of("engine", engine, "auto", "onnx", "torch"),  # type: ignore[arg-type]
-        base_stage=BaseConfig(
-            keep_base, epochs, max_tokens=max_tokens, precision=computing, hold_out=hold_out
+        base_stage=replace(
+            usual,
+            keep=keep_base,
+            epochs=epochs or usual.epochs,
+            max_tokens=max_tokens,
+            precision=computing,
+            hold_out=hold_out,
         ),
         detector=DetectorConfig(
             layer=_layer(layer),

@@ -1,14 +1,38 @@
 """Recipes read their data as documented."""
 
+import io
 import json
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
+import pandas as pd
 import pytest
 from PIL import Image
+from places import ROOT
+from transformers import AutoModelForImageClassification
 
+from evenhand.models.network.backbones import family_of
+from evenhand.training.choice.aim import target_of
+from evenhand.training.data.attributes import with_intersections
 from evenhand.training.data.dataset import DataError
-from evenhand.training.recipes import adult, celeba, multinli, nli
+from evenhand.training.data.preprocess_file import image_json
+from evenhand.training.fit.method_options import check
+from evenhand.training.recipes import (
+    adult,
+    celeba,
+    census,
+    diabetes,
+    faces,
+    multinli,
+    negation,
+    nli,
+    professions,
+    speech,
+    workers,
+)
+from evenhand.training.recipes.common import limited
 from evenhand.training.recipes.hatexplain import COMMUNITIES, group, read, table
 
 
@@ -126,7 +150,211 @@ def test_celeba_reads_both_lists_and_skips_lost_images(tmp_path: Path) -> None:
     assert [len(rows.of(split)) for split in ("train", "val", "test")] == [7, 8, 8]
 
 
-@pytest.mark.parametrize("recipe", [adult, nli, multinli, celeba])
+TABLES = (census, workers, diabetes)
+NEW = (speech, *TABLES, professions, negation, faces)
+
+DATA = Path(os.environ.get("EVENHAND_DATA", ROOT.parent / "shared/data"))
+
+
+def skip_without(name: str) -> None:
+    if not (DATA / name).exists():
+        pytest.skip(f"{name} is not here; set EVENHAND_DATA to the folder that holds it")
+
+
+def put(folder: Path, name: str, table: pd.DataFrame) -> None:
+    (folder / name).parent.mkdir(exist_ok=True)
+    table.to_parquet(folder / name)
+
+
+def labelled(values: Mapping[str, Sequence[object]], labels: Sequence[str], rows: int = 72) -> pd.DataFrame:
+    """Rows with every label, value and split beside every other one."""
+    columns = {name: [of[index // 12 % len(of)] for index in range(rows)] for name, of in values.items()}
+    return pd.DataFrame(columns).assign(
+        label=[labels[index % len(labels)] for index in range(rows)],
+        split=[("train", "val", "test")[index // 4 % 3] for index in range(rows)],
+    )
+
+
+def write_speech(folder: Path) -> None:
+    said = ["we welcome muslims, gays and black women", "a wheelchair ramp", "nice weather", "go away"]
+    posts = [f"{text} {number}" for number in range(9) for text in said]
+    hateful = [speech.HATE if "away" in text else speech.NOT_HATE for text in posts]
+    splits = [("train", "val", "test")[index // 4 % 3] for index in range(36)]
+    for name, end in (("dynahate", ""), ("mhs_binary", " too"), ("ghc", " now")):
+        texts = [text + end for text in posts]
+        table = pd.DataFrame({"text": texts, "label": hateful, "split": splits})
+        put(folder, f"{name}/{name}.parquet", table)
+    (folder / "hatexplain").mkdir()
+    majority = ("normal", "hatespeech", "offensive")
+    lines = [
+        {"text": text, "majority": majority[index % 3], "split": None if index == 5 else splits[index]}
+        # The first post is also one of dynahate, in capitals.
+        for index, text in enumerate([posts[0].upper(), *(f"{text} here" for text in posts[1:])])
+    ]
+    (folder / "hatexplain" / "hatexplain.jsonl").write_text("\n".join(map(json.dumps, lines)))
+
+
+def test_speech_joins_three_collections_and_keeps_each_text_once(tmp_path: Path) -> None:
+    write_speech(tmp_path)
+    rows, schema, _ = speech.read(tmp_path)
+    assert schema.labels == ("hate", "not hate")
+    assert schema.favourable == ("not hate",)
+    assert [groups[0] for groups in schema.groups.values()] == ["not mentioned"] * 5
+    assert len(rows) == 3 * 36 - 2  # without the repeated post and the one without a majority
+    at = rows.items.index("a wheelchair ramp 0")
+    assert [rows.groups[name][at] for name in speech.ATTRIBUTES] == [1, 0, 0, 0, 0]
+    assert rows.labels[rows.items.index("we welcome muslims, gays and black women 6 here")] == 1
+    assert rows.labels[rows.items.index("a wheelchair ramp 0 here")] == 0
+    assert "a wheelchair ramp 1 here" not in rows.items
+
+
+def test_speech_never_learns_from_ghc(tmp_path: Path) -> None:
+    write_speech(tmp_path)
+    learnt_from, _, _ = speech.read(tmp_path)
+    rows, _, _ = speech.read_ghc(tmp_path)
+    assert len(rows) == 36
+    assert not set(rows.items) & set(learnt_from.items)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("Our neighbours are Muslims", {"any_group", "religion"}),
+        ("two women at a black-owned shop", {"any_group", "gender", "race"}),
+        ("a refugee family", {"any_group"}),
+        ("the jewellery transfers", set()),
+    ],
+)
+def test_a_mention_is_a_whole_word(text: str, names: set[str]) -> None:
+    flags = speech.mentions(text)
+    assert {name for name, flag in flags.items() if flag == "mentioned"} == names
+
+
+def test_census_says_codes_in_words_and_hides_salary_sex_and_race(tmp_path: Path) -> None:
+    values: dict[str, Sequence[object]] = {
+        **{name: [1, 2] for name in census.FEATURES},
+        "citizenship": [1, 4],
+        "occupation": ["25-2020", "99-1000"],
+        "industry": ["6111", "3MS"],
+        "economic_region": ["Plains"],
+        "sex": ["male", "female", "female"],
+        "race2": ["white", "nonwhite", "white", "white"],
+        "salary": [51_000],
+    }
+    put(tmp_path, census.FILES["staff"], labelled(values, ("over 50K", "up to 50K")))
+    rows, schema, _ = census.read(tmp_path)
+    assert schema.favourable == ("over 50K",)
+    assert not {"sex", "race", "race2", "salary", "label"} & set(rows.items[0])
+    assert [rows.items[0][name] for name in ("citizenship", "occupation", "industry")] == [
+        "born in the United States",
+        "education",
+        "education",
+    ]
+    assert [rows.items[12][name] for name in ("citizenship", "occupation", "industry")] == [
+        "naturalised",
+        "other",
+        "other",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "labels", "attributes", "code"),
+    [
+        (
+            workers,
+            ("over 50K", "up to 50K"),
+            {"sex": ["Male", "Female"], "race2": ["white", "nonwhite"]},
+            "own_business",
+        ),
+        (diabetes, ("no", "yes"), {"gender": ["Male", "Female"]}, "admission_type_id"),
+    ],
+)
+def test_codes_are_categories_and_attributes_no_features(
+    tmp_path: Path, recipe: ModuleType, labels: Sequence[str], attributes: dict[str, list[str]], code: str
+) -> None:
+    values = {**{name: ["1", "2", "3"] for name in recipe.FEATURES}, **attributes}
+    put(tmp_path, next(iter(recipe.FILES.values())), labelled(values, labels))
+    rows, _, _ = recipe.read(tmp_path)
+    assert rows.items[0][code] == "code 1"
+    assert tuple(rows.items[0]) == recipe.FEATURES
+    assert not set(attributes) & set(recipe.FEATURES)
+
+
+def test_professions_and_negation_read_their_tables(tmp_path: Path) -> None:
+    labels = (*professions.FAVOURABLE, "nurse", "singer", "writer", "artist", "friend", "student", "teacher")
+    sentences = labelled({"text": ["[MASK] says so"], "gender": ["male", "female"]}, labels, rows=432)
+    sentences["split"] = [
+        "train" if index < 144 else "val" if index < 288 else "test" for index in range(432)
+    ]
+    put(tmp_path, professions.FILES["sentences"], sentences)
+    rows, schema, _ = professions.read(tmp_path)
+    assert (len(rows), len(schema.labels)) == (432, 12)
+    pairs = labelled(
+        {"premise": ["a"], "hypothesis": ["b"], "negation": ["plain", "negated"]}, nli.LABELS, rows=144
+    )
+    put(tmp_path, negation.FILES["pairs"], pairs)
+    rows, schema, _ = negation.read(tmp_path)
+    assert schema.groups == {"negation": ("plain", "negated")}
+    assert rows.items[0] == {"text": "a", "text_pair": "b"}
+
+
+def test_faces_are_written_to_files_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    content = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(content, "JPEG")
+    table = labelled({"race": ["White", "Black"]}, ("Female", "Male"))
+    table = table.rename(columns={"label": "gender"}).assign(
+        file=[f"{index}.jpg" for index in range(72)], image=[content.getvalue()] * 72
+    )
+    put(tmp_path, faces.FILES["faces"], table)
+    rows, _, _ = faces.read(tmp_path)
+    assert len(rows) == len(list(faces.IMAGES.iterdir())) == 72
+    written = rows.items[0].stat().st_mtime_ns
+    again, _, _ = faces.read(tmp_path)
+    assert again.items[0].stat().st_mtime_ns == written
+
+
+def test_the_base_of_faces_is_small_and_always_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    base = Path(faces.packaged_base())
+    first = (base / "model.safetensors").read_bytes()
+    faces.packaged_base()
+    assert (base / "model.safetensors").read_bytes() == first
+    assert len(first) < 20_000_000
+    assert json.loads(image_json(str(base)))["size"] == faces.SIDE
+    assert family_of(AutoModelForImageClassification.from_pretrained(base), "image").maps
+
+
+def test_limits_are_given_in_points() -> None:
+    target = speech.config("", 0).correction.target
+    assert limited(target, None, None) == target
+    changed = limited(target, 1.0, 100.0)
+    assert (changed.max_loss, changed.max_cell_loss, changed.measures) == (0.01, None, target.measures)
+    assert limited(target, None, 8.0).max_cell_loss == pytest.approx(0.08)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", [recipe for recipe in NEW if recipe is not faces])  # writes 45,000 files
+def test_a_recipe_aims_at_what_its_data_holds(recipe: ModuleType) -> None:
+    for name in recipe.FILES.values():
+        skip_without(name)
+    rows, schema, _ = recipe.read(DATA)
+    config = recipe.config("", 0)
+    check(config)
+    _, schema = with_intersections(rows, schema, config.columns.intersections)
+    assert target_of(schema, config.correction).attributes
+
+
+def test_the_word_lists_are_those_that_the_data_was_made_with() -> None:
+    skip_without(speech.FILES["dynahate"])
+    table = pd.read_parquet(DATA / speech.FILES["dynahate"]).sample(2000, random_state=0)
+    flags = pd.DataFrame([speech.mentions(text) for text in table["text"]], index=table.index)
+    assert flags.eq(table[list(speech.ATTRIBUTES)]).all(axis=None)
+
+
+@pytest.mark.parametrize("recipe", [adult, nli, multinli, celeba, *NEW])
 def test_an_empty_folder_is_refused_by_name(tmp_path: Path, recipe: ModuleType) -> None:
     with pytest.raises(DataError, match=tmp_path.name):
         recipe.read(tmp_path)

@@ -21,7 +21,7 @@ import typer
 from evenhand.console import say, track
 from evenhand.training.baselines.base import Context, prepare
 from evenhand.training.choice import learners
-from evenhand.training.choice.candidates import Cuts, Setting, learnt_level
+from evenhand.training.choice.candidates import Cuts, Setting, levels_of
 from evenhand.training.choice.claims import Claims, Sample
 from evenhand.training.choice.select import Chooser, LearntCorrector
 from evenhand.training.correctors import named
@@ -76,7 +76,7 @@ def useless(context: Context) -> Chooser:
     method, members = named(stage.method), learner.lesson.targets
     correction = method.make(context.split(), tuple(learner.schema.gated), config=stage)
     risk = np.random.default_rng(config.seed).random(members.shape, dtype=np.float32)
-    lowest = Cuts(risk, members, learner.rows).thresholds((learnt_level(stage),) * members.shape[1])
+    lowest = Cuts(risk, members, learner.rows).thresholds((max(levels_of(stage)),) * members.shape[1])
     inputs = CorrectorInput(own, risk >= np.array(lowest), risk, members, stage, context.folder / "useless")
     method.learn(correction, inputs)
     return Chooser(LearntCorrector(correction, method, risk, members), own, scored_rows(context), stage)

@@ -25,6 +25,9 @@ HARD_LEVEL = 1.0
 """Correctors that compare flagged rows with the others learn on what this level flags."""
 WIDEST = 0.95
 """Share of rows that no level exceeds: some rows must stay the base's, to compare with."""
+LARGEST_OFFSET = 30.0
+"""In logits, at risk 1. Rows of hardly any risk would ask for millions, which drown the base's scores in rows
+of much risk, and make the last digits of the risk decide."""
 ALWAYS = float("inf")
 """The level that flags every row."""
 NEVER = 1.0

@@ -24,6 +24,7 @@ from scipy.sparse import coo_matrix, vstack
 from scipy.special import softmax
 
 from evenhand.models.bundle.target import RATES, Measure
+from evenhand.training.choice.candidates import LARGEST_OFFSET
 from evenhand.typing import Bools, Float32s, Float64s
 
 ROWS = 1000
@@ -94,6 +95,7 @@ def _dual(
         return (0.0,) * int(classes)
     prices = solved.ineqlin.marginals.reshape(-1, 2)
     move = round(float((prices[:, 0] - prices[:, 1]) @ np.array(steps)), 3)
+    move = min(max(move, -LARGEST_OFFSET), LARGEST_OFFSET)
     if classes == 2:  # only the difference matters, and it is the second class's offset
         return (0.0, move if favourable[1] else -move)
     return tuple(move if good else 0.0 for good in favourable)

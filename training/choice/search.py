@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from evenhand.training.choice.candidates import NEVER, Cuts, LogitTable, Setting
+from evenhand.training.choice.candidates import LARGEST_OFFSET, NEVER, Cuts, LogitTable, Setting
 from evenhand.typing import Bools, Float32s, Floats, Ints
 
 OFFSETS = 41
@@ -144,6 +144,7 @@ def _best_offset(
 
 def _grid(changes: Float32s) -> Float32s:
     """Offsets to try: none, and quantiles of those at which an answer changes."""
+    changes = changes[np.abs(changes) <= LARGEST_OFFSET]
     if not len(changes):
         return np.zeros(1, dtype=np.float32)
     quantiles = np.quantile(changes, np.linspace(0.02, 0.98, OFFSETS - 1))

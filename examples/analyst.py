@@ -1,15 +1,14 @@
 """For an analyst: read the figures of the last day and write them as a small Markdown report.
 
-It reads ``GET /fairness``, which needs decisions with declared groups (examples/app_developer.py sends two).
-Start the demo first (``make serve``), then: ``python examples/analyst.py > fairness.md``.
+``GET /fairness`` needs decisions with declared groups (examples/app_developer.py sends two). Start the demo
+first (``make serve``), then: ``python examples/analyst.py > fairness.md``.
 """
 
 import json
 import os
 import urllib.request
 
-URL = os.environ.get("EVENHAND_URL", "http://localhost:8000")
-HOURS = int(os.environ.get("HOURS", "24"))
+URL, HOURS = os.environ.get("EVENHAND_URL", "http://localhost:8000"), os.environ.get("HOURS", "24")
 
 
 def fairness() -> dict:
@@ -23,32 +22,28 @@ def fairness() -> dict:
 
 def percent(rate: dict) -> str:
     """Write a rate with its n and 95 % interval, in per cent."""
-    if rate["value"] is None:
-        return "no data"
-    value, low, high = (100 * rate[name] for name in ("value", "low", "high"))
-    return f"{value:.1f} ({low:.1f} to {high:.1f}, n {rate['n']})"
+    value, low, high = (f"{100 * (rate[name] or 0.0):.1f}" for name in ("value", "low", "high"))
+    return f"{value} ({low} to {high}, n {rate['n']})" if rate["n"] else "no data"
 
 
 def main() -> None:
     """Print the report: the target first and who pays for it, then favourable answers per group."""
     reply = fairness()
-    print(f"# {reply['model']} {reply['version']}, last {HOURS} hours\n")
+    print(f"# {reply['model']} {reply['version']}, last {HOURS} hours")
     for attribute in reply["attributes"]:
-        declared = attribute["sources"]["declared"]
-        print(f"## {attribute['attribute']}: {declared['rows']} rows with a declared group\n")
+        name, declared = attribute["attribute"], attribute["sources"]["declared"]
+        print(f"\n## {name}: {declared['rows']} rows with a declared group\n")
         if target := attribute["target"]:
             print(f"- Target, {target['words']}: **{target['verdict']}**. {target['why']}")
         for cell in declared["correction"]["losing"]:
-            lost = f"{'surely' if cell['surely'] else 'not surely'} lost {-100 * cell['value']:.1f} points"
-            print(f"- {cell['group']} with true label {cell['label']} {lost}")
-        for metric in declared["metrics"]:
-            if metric["role"] == "information":
-                print(f"- For information, {metric['metric']}: {metric['why']}")
+            lost = f"{'surely ' * cell['surely']}loses {-100 * cell['value']:.1f} points of accuracy"
+            print(f"- {cell['group']}, truly {cell['label']}, {lost}")
+        for metric in [of for of in declared["metrics"] if of["role"] == "information"]:
+            print(f"- For information, {metric['metric']}: {metric['why']}")
         print("\n| group | favourable answers, %: base | corrected |\n|---|---|---|")
         for group in declared["groups"]:
             rate = group["selection_rate"]
             print(f"| {group['group']} | {percent(rate['base'])} | {percent(rate['final'])} |")
-        print()
 
 
 if __name__ == "__main__":

@@ -79,8 +79,8 @@ def test_without_labels_training_rows_attributes_are_never_looked_at(context: Co
     blind = blinded(context, ("train", "held", "tune"))
     seen, unseen = (BY_NAME["ours-none"].answer(each) for each in (context, blind))
     assert np.array_equal(seen.predicted, unseen.predicted)
-    assert seen.notes["taught"] in ("outlier", "benefit")
-    assert set(seen.notes["values"]) == {"outlier", "benefit"}
+    assert set(seen.notes["values"]) >= {"outlier", "benefit"}
+    assert seen.notes["taught"] in seen.notes["values"]
 
 
 def test_without_a_certificate_there_is_the_base(context: Context) -> None:

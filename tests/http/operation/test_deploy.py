@@ -30,6 +30,7 @@ LABELS = {
     "alertstate",
     "flagged",
     "kind",
+    "measure",
     "metric",
     "process",
     "truth",

@@ -30,6 +30,7 @@ LABELS = {
     "alertstate",
     "flagged",
     "kind",
+    "loss",
     "measure",
     "metric",
     "process",

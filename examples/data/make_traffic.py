@@ -1,8 +1,9 @@
 """Write the rows that ``evenhand demo`` sends: ``python examples/data/make_traffic.py [--data <folder>]``.
 
-``hate-speech.jsonl`` is made from the templates below. No sentence is anybody's, and none comes from the data
-that a model learnt from. Every template is said of every group, so each group has the same mix, and which
-label is true follows from the template. Some sentences say the same of people in general.
+``hate-speech.jsonl`` and ``hatexplain-toxicity.jsonl`` are made from the templates below. No sentence is
+anybody's, and none comes from the data that a model learnt from. Every template is said of every group, so
+each group has the same mix, and which label is true follows from the template. Some sentences say the same of
+people in general.
 
 ``government-salary.jsonl`` needs ``--data``, the folder that holds ``gov_census`` (US Census Bureau, public
 domain): test rows, as many of every label, sex and race, so that every cell can be seen. Overall accuracy on
@@ -27,6 +28,15 @@ GROUPS = (
     *("gay people", "lesbians", "trans people", "bisexuals"),
     *("immigrants", "refugees", "disabled people", "deaf people"),
 )
+NAMED = {
+    **{"Muslims": ("religion", "Islam"), "Jews": ("religion", "Jewish")},
+    **{"Christians": ("religion", "Christian"), "Hindus": ("religion", "Hindu")},
+    **{"Black people": ("race", "African"), "Asian people": ("race", "Asian")},
+    **{"Mexicans": ("race", "Hispanic"), "Arabs": ("race", "Arab")},
+    **{who: ("gender", "Women") for who in ("women", "mothers", "feminists", "female drivers")},
+    **{who: ("orientation", "Homosexual") for who in ("gay people", "lesbians")},
+}
+"""HateXplain's names; trans people and bisexuals, and the last line of groups, have none there."""
 PEOPLE = (
     *("my colleagues", "the students", "our guests", "the neighbours", "tourists", "farmers", "nurses"),
     *("the players", "bus drivers", "the new people upstairs", "my cousins", "the volunteers"),
@@ -69,23 +79,39 @@ SEED = 0
 
 
 def speech() -> Iterator[dict[str, Any]]:
-    """Made sentences."""
+    """Made sentences, with the groups and labels of the recipe ``speech``."""
     from evenhand.training.recipes.speech import HATE, NOT_HATE, mentions
 
+    for text, hateful in sentences():
+        yield {"input": text, "groups": mentions(text), "label": HATE if hateful else NOT_HATE}
+
+
+def posts() -> Iterator[dict[str, Any]]:
+    """The same sentences, with the groups and labels of the recipe ``hatexplain``."""
+    for text, hateful in sentences():
+        groups = dict.fromkeys(("race", "religion", "gender", "orientation"), "none")
+        for who, (attribute, group) in NAMED.items():
+            if who.lower() in text.lower():
+                groups[attribute] = group
+        yield {"input": text, "groups": groups, "label": "toxic" if hateful else "not toxic"}
+
+
+def sentences() -> Iterator[tuple[str, bool]]:
+    """Made sentences, and whether each is hateful."""
     chance = random.Random(SEED)
     kinds = (
-        (NOT_HATE, HARMLESS, GROUPS, WHEN, SAID_OF_GROUPS),
-        (NOT_HATE, HARMLESS, PEOPLE, WHEN, SAID_OF_PEOPLE),
-        (HATE, HATEFUL, GROUPS, WHERE, HATE_OF_GROUPS),
-        (HATE, HATEFUL, THEY, WHERE, HATE_OF_THEM),
+        (False, HARMLESS, GROUPS, WHEN, SAID_OF_GROUPS),
+        (False, HARMLESS, PEOPLE, WHEN, SAID_OF_PEOPLE),
+        (True, HATEFUL, GROUPS, WHERE, HATE_OF_GROUPS),
+        (True, HATEFUL, THEY, WHERE, HATE_OF_THEM),
     )
-    for label, templates, who, slots, n in kinds:
-        sentences = dict.fromkeys(
+    for hateful, templates, who, slots, n in kinds:
+        made = dict.fromkeys(
             sentence(template, person, slot)
             for template, person, slot in itertools.product(templates, who, slots)
         )
-        for text in chance.sample(list(sentences), n):
-            yield {"input": text, "groups": mentions(text), "label": label}
+        for text in chance.sample(list(made), n):
+            yield text, hateful
 
 
 def sentence(template: str, who: str, slot: str) -> str:
@@ -139,6 +165,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder of the data sets; without it the salaries stay")
     options = parser.parse_args()
     write("hate-speech", speech())
+    write("hatexplain-toxicity", posts())
     if options.data is not None:
         write("government-salary", staff(options.data))
 

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 from documents import ROOT
+from places import DEMO
 
+from evenhand.models.bundle.bundle import load
 from evenhand.training.recipes import census, speech
-from examples.data.make_traffic import OUT, STAFF, as_lines, staff
+from examples.data.make_traffic import NAMED, OUT, STAFF, as_lines, posts, staff
 from examples.data.make_traffic import speech as sentences
 
 DATA = Path(os.environ.get("EVENHAND_DATA", ROOT.parent / "shared/data"))
@@ -34,6 +36,18 @@ def test_sentences_name_a_group_or_none_and_each_label_is_there() -> None:
     }
     assert min(counts.values()) >= 100
     assert all(row["groups"] == speech.mentions(row["input"]) for row in rows)
+
+
+def test_sentences_fit_the_demo_and_every_group_is_in_its_manifest() -> None:
+    manifest = load(DEMO).manifest
+    rows = read(manifest.name)
+    assert as_lines(posts()) == (OUT / f"{manifest.name}.jsonl").read_text(encoding="utf-8")
+    assert {row["label"] for row in rows} == set(manifest.labels)
+    for attribute in manifest.attributes:
+        counts = Counter(row["groups"][attribute.name] for row in rows)
+        named = {group for name, group in NAMED.values() if name == attribute.name}
+        assert set(counts) == {"none", *named} <= set(attribute.groups)
+        assert min(counts.values()) >= 20
 
 
 def test_salaries_have_the_recipe_s_features_and_as_many_of_every_cell() -> None:

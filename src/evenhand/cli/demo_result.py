@@ -23,9 +23,10 @@ def in_words(trend: Mapping[str, Any], fairness: Mapping[str, Any]) -> list[str]
         for stretch in aim["stretches"][-2:]:
             lines.append(f"  {stretch['after'] or 'before the first switch'}: {_stretch(stretch, aim)}")
         if aim["attribute"] in of:
-            lines += [f"  {line}" for line in _cost(of[aim["attribute"]])]
+            lines += [f"  {line}" for line in _losing(of[aim["attribute"]])]
     return [
         *lines,
+        *_overall(fairness["correction"]),
         f"All of it over the last {trend['window']['hours']} hours, from {trend['source']} of the record.",
     ]
 
@@ -42,24 +43,26 @@ def _stretch(stretch: Mapping[str, Any], aim: Mapping[str, Any]) -> str:
     )
 
 
-def _cost(attribute: Mapping[str, Any]) -> list[str]:
-    """What ``/fairness`` says of the correction: answers, accuracy, and the cells that lose."""
-    done = attribute["sources"]["declared"]["correction"]
+def _overall(done: Mapping[str, Any]) -> list[str]:
+    """What the correction did to all rows: for every attribute the same, so it is said once."""
     if not done["labels"]:
         return []
     change = done["accuracy_change"]
-    lines = [
+    return [
         f"mended {done['mended']:,} and broke {done['broken']:,} of {done['labels']:,} labelled answers: "
         f"accuracy {_signed(change['value'])} points "
         f"({_signed(change['low'])} to {_signed(change['high'])})"
     ]
-    lines += [
+
+
+def _losing(attribute: Mapping[str, Any]) -> list[str]:
+    """The cells of an attribute that lose."""
+    return [
         f"{'surely loses' if cell['surely'] else 'loses'}: {cell['group']}, {cell['label']}: "
         f"{_signed(cell['value'])} points ({_signed(cell['low'])} to {_signed(cell['high'])}; "
         f"{cell['n']:,} rows)"
-        for cell in done.get("losing", ())
+        for cell in attribute["sources"]["declared"]["correction"]["losing"]
     ]
-    return lines
 
 
 def _points(share: float) -> str:

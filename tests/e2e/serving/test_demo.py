@@ -90,8 +90,10 @@ def test_the_story_is_told_on_record_and_the_modes_are_restored(
     done = demo(server, "--rows", str(file))
     assert done.returncode == 0, done.stderr
     assert modes(server) == {**OFF, "religion": "shadow"}
-    trend = server.get("/fairness/trend?hours=6")[1]
     words = ["correction off", "correction applied", "correction in shadow"]
+    # A switch is on record a moment after its reply, and the trend's reply is kept for some seconds.
+    until(lambda: len(server.get("/fairness/trend?hours=6")[1]["marks"]) == len(words))
+    trend = server.get("/fairness/trend?hours=6")[1]
     assert [mark["words"] for mark in trend["marks"]] == words
     (religion,) = trend["attributes"]
     off, applied = religion["stretches"]

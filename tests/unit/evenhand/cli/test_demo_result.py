@@ -27,7 +27,8 @@ def replies(**attribute: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     usual = {"attribute": "religion", "measure": "equalized-odds", "figure": "equalized_odds_difference",
              "why": None}  # fmt: skip
     fairness = [{"attribute": "religion", "sources": {"declared": {"correction": correction}}}]
-    return {**RECORD, "attributes": [{**usual, **attribute}]}, {"attributes": fairness}
+    reply = {"attributes": fairness, "correction": correction}
+    return {**RECORD, "attributes": [{**usual, **attribute}]}, reply
 
 
 def test_gain_and_losing_cells_stand_together() -> None:
@@ -38,8 +39,8 @@ def test_gain_and_losing_cells_stand_together() -> None:
         "none and Islam; 80 rows)",
         "  correction applied: 43.0 points before correction, 17.0 points after it "
         "(95 % limits 17.0 to 17.0; none and Islam; 80 rows)",
-        "  mended 12 and broke 3 of 90 labelled answers: accuracy +10.0 points (+2.0 to +18.0)",
         "  surely loses: none, toxic: -5.0 points (-8.0 to -1.0; 40 rows)",
+        "mended 12 and broke 3 of 90 labelled answers: accuracy +10.0 points (+2.0 to +18.0)",
         "All of it over the last 6 hours, from decisions of the record.",
     ]
 

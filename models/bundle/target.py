@@ -6,8 +6,8 @@ the dashboard and the report speak of it first; every other measure is informati
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -86,3 +86,13 @@ def aims(attributes: Sequence[AttributeTarget]) -> str:
         names = [each.attribute for each in attributes if each.measure == measure]
         said.append(f"{measure.replace('-', ' ')} of {' and '.join(names)}")
     return "; ".join(said)
+
+
+def loss_in_words(cell: Mapping[str, Any]) -> str:
+    """A cell that pays for the gain, as an evaluation's ``losing`` lists it."""
+    change = cell["difference"]
+    return (
+        f"{cell['attribute']} = {cell['group']}, {cell['label']} "
+        f"{'surely loses' if cell['surely'] else 'loses'} {-100 * change['value']:.1f} points of accuracy "
+        f"({-100 * change['high']:.1f} to {-100 * change['low']:.1f}, n {change['n']})"
+    )

@@ -48,6 +48,16 @@ def test_on_fresh_rows_at_most_the_stated_share_breaks_a_claim(fits: int) -> Non
     assert at_most(broken, fits, ALPHA), f"{broken} of {fits}"
 
 
+def test_without_a_certificate_the_same_limits_are_broken_often() -> None:
+    """What the tests above count does happen, where no test stands between the choice and the claim."""
+    fresh = BIASED.draw(120_000, seed=10**6)
+    broken = 0
+    for made in fitted(BIASED, TIGHT, 20, rows=3600):
+        choice = made.choose(made.rows.of("tune"), None, ALPHA)
+        broken += choice.helps(0) and breaks(made, choice, fresh)
+    assert broken > 2
+
+
 def breaks(made: Chooser, choice, fresh) -> bool:
     """Whether a claim is false over so many fresh rows that chance hardly matters."""
     risk = BIASED.risk(fresh)[:, 0]

@@ -126,9 +126,10 @@ def score(answers: Answers, rows: Rows, schema: Schema, target: Target | None) -
     return {
         "rows": len(truth),
         "min_cell_rows": MIN_CELL,
-        "target": target_figures(
-            within(target, schema), rows, schema, answers.rows, answers.base, answers.final
-        ),
+        "target": {
+            **target_figures(within(target, schema), rows, schema, answers.rows, answers.base, answers.final),
+            "max_loss": None if target is None else target.max_loss,
+        },
         "accuracy": {
             "base": asdict(Rate.of(answers.base == truth)),
             "final": asdict(Rate.of(answers.final == truth)),

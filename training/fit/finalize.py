@@ -14,7 +14,7 @@ import numpy as np
 from evenhand.console import say
 from evenhand.models.bundle import bundle as bundles
 from evenhand.models.bundle.manifest import Manifest
-from evenhand.models.bundle.target import AttributeTarget, Target
+from evenhand.models.bundle.target import AttributeTarget, Target, loss_in_words
 from evenhand.training.data.dataset import Rows, Schema
 from evenhand.training.evaluation.bundle_score import Answers, reference, score, summary
 from evenhand.training.fit import model_card
@@ -86,13 +86,7 @@ def target_lines(figures: dict[str, Any]) -> list[str]:
             f"{name} {100 * of['base']['value']:.1f} -> {100 * of['final']['value']:.1f} "
             f"({low:+.1f} to {high:+.1f} points)"
         )
-    for of in figures["losing"]:
-        change = of["difference"]
-        lines.append(
-            f"{'surely loses' if of['surely'] else 'may lose'}: {of['attribute']} = {of['group']}, "
-            f"{of['label']}: {100 * change['value']:+.1f} points of accuracy "
-            f"({100 * change['low']:+.1f} to {100 * change['high']:+.1f}, n {change['n']})"
-        )
+    lines += [loss_in_words(cell) for cell in figures["losing"]]
     return lines
 
 

@@ -18,8 +18,15 @@ import typer
 
 from evenhand.training.data.columns import Columns
 from evenhand.training.data.dataset import Rows, Schema
-from evenhand.training.learning.config import BaseConfig, Card, CorrectionConfig, FitConfig, TargetConfig
-from evenhand.training.recipes.common import command, parquet, read_files, tabular_base, with_base
+from evenhand.training.learning.config import BaseConfig, Card, FitConfig, TargetConfig
+from evenhand.training.recipes.common import (
+    command,
+    parquet,
+    read_files,
+    table_correction,
+    tabular_base,
+    with_base,
+)
 
 FILES = {"staff": "gov_census/gov_census.parquet"}
 FEATURES = (
@@ -121,14 +128,8 @@ config = with_base(
         columns=COLUMNS,
         card=CARD,
         base_stage=BaseConfig(epochs=6, learning_rate=1e-3, batch_rows=256),
-        correction=CorrectionConfig(
-            method="residual",
-            batch_rows=256,
-            learning_rate=1e-3,
-            balance=1.0,
-            # Of single attributes too: in service a trend is of those alone.
-            target=TargetConfig(measure="worst-cell"),
-        ),
+        # Of single attributes too: in service a trend is of those alone.
+        correction=table_correction(TargetConfig(measure="worst-cell")),
     )
 )
 packaged_base = tabular_base

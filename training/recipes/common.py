@@ -78,6 +78,11 @@ def with_base(settings: FitConfig) -> Config:
     return lambda base, seed: replace(settings, base=base, seed=seed)
 
 
+def table_correction(target: TargetConfig, method: str = "residual") -> CorrectionConfig:
+    """The settings of a correction on a table."""
+    return CorrectionConfig(method=method, batch_rows=256, learning_rate=1e-3, balance=1.0, target=target)
+
+
 def tabular_base() -> str:
     """There is no pretrained base for a table: it is made at fit."""
     return "tabular"

@@ -15,8 +15,16 @@ import typer
 
 from evenhand.training.data.columns import Columns
 from evenhand.training.data.dataset import Rows, Schema
-from evenhand.training.learning.config import BaseConfig, Card, CorrectionConfig, FitConfig, TargetConfig
-from evenhand.training.recipes.common import categories, command, parquet, read_files, tabular_base, with_base
+from evenhand.training.learning.config import BaseConfig, Card, FitConfig, TargetConfig
+from evenhand.training.recipes.common import (
+    categories,
+    command,
+    parquet,
+    read_files,
+    table_correction,
+    tabular_base,
+    with_base,
+)
 
 FILES = {"encounters": "diabetes130/diabetes130.parquet"}
 FEATURES = (
@@ -65,13 +73,7 @@ config = with_base(
         columns=COLUMNS,
         card=CARD,
         base_stage=BaseConfig(epochs=4, learning_rate=1e-3, batch_rows=256),
-        correction=CorrectionConfig(
-            method="residual",
-            batch_rows=256,
-            learning_rate=1e-3,
-            balance=1.0,
-            target=TargetConfig(measure="equalized-odds"),
-        ),
+        correction=table_correction(TargetConfig(measure="equalized-odds")),
     )
 )
 packaged_base = tabular_base

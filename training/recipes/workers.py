@@ -15,8 +15,16 @@ import typer
 
 from evenhand.training.data.columns import Columns
 from evenhand.training.data.dataset import Rows, Schema
-from evenhand.training.learning.config import BaseConfig, Card, CorrectionConfig, FitConfig, TargetConfig
-from evenhand.training.recipes.common import categories, command, parquet, read_files, tabular_base, with_base
+from evenhand.training.learning.config import BaseConfig, Card, FitConfig, TargetConfig
+from evenhand.training.recipes.common import (
+    categories,
+    command,
+    parquet,
+    read_files,
+    table_correction,
+    tabular_base,
+    with_base,
+)
 
 FILES = {"workers": "kdd_census_workers/kdd_census_workers.parquet"}
 FEATURES = (
@@ -65,12 +73,8 @@ config = with_base(
         columns=COLUMNS,
         card=CARD,
         base_stage=BaseConfig(epochs=6, learning_rate=1e-3, batch_rows=256),
-        correction=CorrectionConfig(
-            method="residual",
-            batch_rows=256,
-            learning_rate=1e-3,
-            balance=1.0,
-            target=TargetConfig(measure=None, measures=(("sex", "equal-opportunity"),), max_loss=0.01),
+        correction=table_correction(
+            TargetConfig(measure=None, measures=(("sex", "equal-opportunity"),), max_loss=0.01)
         ),
     )
 )

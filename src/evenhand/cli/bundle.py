@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from evenhand.cli.refusal import needs, refuse
+from evenhand.models.bundle.target import loss_in_words
 
 if TYPE_CHECKING:
     from evenhand.models.bundle.manifest import Manifest
@@ -82,17 +83,7 @@ def show(manifest: Manifest, digest: str) -> None:
     console.print(figures)
     for split, figures_of in manifest.evaluation.items():
         for cell in figures_of.get("target", {}).get("losing", []):
-            console.print(f"{split}: {_loss(cell)}")
-
-
-def _loss(cell: dict[str, Any]) -> str:
-    """A cell that pays for the gain."""
-    change = cell["difference"]
-    return (
-        f"{cell['attribute']} = {cell['group']}, {cell['label']} "
-        f"{'surely loses' if cell['surely'] else 'loses'} {-100 * change['value']:.1f} points of accuracy "
-        f"({-100 * change['high']:.1f} to {-100 * change['low']:.1f}, n {change['n']})"
-    )
+            console.print(f"{split}: {loss_in_words(cell)}")
 
 
 def _span(figure: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from evenhand.cli.columns import ItemOptions, MeaningOptions, columns_of
+from evenhand.cli.fit_options import refuse_ignored
 from evenhand.cli.options import REST, one_line, one_of
 from evenhand.cli.target_options import AimOptions, MaxCellLossOption, MaxLossOption, TargetOption
 from evenhand.training.learning.config import MIN_TOKENS, SEED_MAX
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 
 def compare(
+    context: typer.Context,
     data: Annotated[
         str,
         typer.Option(help="Table: .csv, .jsonl or .parquet; hub:<data set>; or the recipe's folder."),
@@ -79,6 +81,7 @@ def compare(
     ] = False,
 ) -> None:
     """Compare methods: the same base and splits, several seeds; frontiers, figures, and a recommendation."""
+    refuse_ignored(context)
     stage = {
         "epochs": epochs,
         "max_tokens": max_tokens,

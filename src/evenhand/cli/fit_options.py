@@ -1,4 +1,4 @@
-"""Options of ``evenhand fit`` that would do nothing with the others: refused, not ignored in silence."""
+"""Options of ``evenhand fit`` and ``compare`` that would do nothing with the others: refused, not ignored."""
 
 from __future__ import annotations
 
@@ -32,13 +32,14 @@ def refuse_ignored(context: typer.Context) -> None:
     sources = {name: context.get_parameter_source(name) for name in values}
     named = {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
     for name, (tasks, why) in TASK_OPTIONS.items():
-        if name in named and values["task"] not in tasks:
+        if name in named and not values.get("recipe") and values["task"] not in tasks:
             raise typer.BadParameter(f"{_option(name)} does nothing with --task {values['task']}: {why}")
     if "epochs" in named and values.get("keep_base"):
         raise typer.BadParameter("--epochs does nothing with --keep-base: the base is not trained")
-    if values["attributes_known"] == "partial" and "known_share" not in named:
+    partial = values.get("attributes_known") == "partial"
+    if partial and "known_share" not in named:
         raise typer.BadParameter("--attributes-known partial needs --known: the share of rows that is used")
-    if values["attributes_known"] != "partial" and "known_share" in named:
+    if not partial and "known_share" in named:
         raise typer.BadParameter("--known does nothing without --attributes-known partial")
     _refuse_references(values.get("reference") or (), values.get("attribute") or ())
 

@@ -1,11 +1,13 @@
 """An option that would do nothing is refused before the data is read; one line says why."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
+from evenhand.cli.compare import compare
 from evenhand.cli.fit import fit
 
 TASKS = {
@@ -17,8 +19,12 @@ TASKS = {
 
 
 def fitted(tmp_path: Path, task: str, *more: str) -> tuple[int, str]:
+    return run(fit, tmp_path, task, *more)
+
+
+def run(command: Callable[..., None], tmp_path: Path, task: str, *more: str) -> tuple[int, str]:
     app = typer.Typer()
-    app.command()(fit)
+    app.command()(command)
     common = ("--data", str(tmp_path / "none.csv"), "--label", "label", "--attribute", "team")
     options = (*common, "--favourable", "good", "--out", str(tmp_path / "out"))
     result = CliRunner().invoke(app, [*TASKS[task], *options, *more], env={"COLUMNS": "250"})
@@ -80,3 +86,18 @@ def test_options_with_an_effect_are_read_on(tmp_path: Path, task: str, more: tup
     code, said = fitted(tmp_path, task, *more)
     assert code == 1
     assert "none.csv: not readable" in said
+
+
+@pytest.mark.parametrize(
+    ("task", "more", "message"),
+    [
+        ("table", ("--max-tokens", "64"), "--max-tokens does nothing with --task table"),
+        ("text", ("--keep-base", "--epochs", "2"), "--epochs does nothing with --keep-base"),
+        ("text", ("--reference", "sex=m"), "--reference sex=m does nothing: sex is not named"),
+    ],
+)
+def test_a_comparison_refuses_the_same(
+    tmp_path: Path, task: str, more: tuple[str, ...], message: str
+) -> None:
+    code, said = run(compare, tmp_path, task, *more)
+    assert (code, message in said) == (2, True), said

@@ -1,4 +1,4 @@
-"""Salary above 50,000 dollars of US government staff (American Community Survey 2018), by sex and race.
+"""Salary above 50,000 dollars of US government staff (American Community Survey 2018).
 
 ``python -m evenhand.training.recipes.census --data <folder of all data sets> --out bundles/census``
 
@@ -93,8 +93,8 @@ COLUMNS = Columns(
 )
 CARD = Card(
     description="Whether a government employee in the United States earns more than 50,000 dollars a year, "
-    "corrected for sex and race. Learnt from the American Community Survey 2018 (US Census Bureau, public "
-    "use microdata, public domain).",
+    "corrected so that more of the people of Hispanic origin who do are found. Learnt from the American "
+    "Community Survey 2018 (US Census Bureau, public use microdata, public domain).",
     intended_use="Demonstration of Evenhand on a table.",
     out_of_scope="Any decision about a person: a salary is not merit, and what is predicted is what was paid "
     "in 2018. People who are not of one race are counted as nonwhite.",
@@ -128,8 +128,9 @@ config = with_base(
         columns=COLUMNS,
         card=CARD,
         base_stage=BaseConfig(epochs=6, learning_rate=1e-3, batch_rows=256),
-        # Of single attributes too: in service a trend is of those alone.
-        correction=table_correction(TargetConfig(measure="worst-cell")),
+        correction=table_correction(
+            TargetConfig(measure=None, measures=(("hispanic_origin", "equal-opportunity"),))
+        ),
     )
 )
 packaged_base = tabular_base

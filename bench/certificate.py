@@ -64,7 +64,8 @@ def learnt(context: Context) -> Chooser:
     fairnet, risk, _ = learners.learn(learner, context.config, context.split, material, folder)
     own = replace(material, rows=learner.rows, schema=learner.schema)
     method = named(context.config.correction.method)
-    of_learner = LearntCorrector(fairnet.correction, method, risk, learner.lesson.targets)
+    fresh = learners.fresh_rows(learner, method)
+    of_learner = LearntCorrector(fairnet.correction, method, risk, learner.lesson.targets, fresh)
     return Chooser(of_learner, own, scored_rows(context), context.config.correction)
 
 
@@ -79,7 +80,8 @@ def useless(context: Context) -> Chooser:
     lowest = Cuts(risk, members, learner.rows).thresholds((max(levels_of(stage)),) * members.shape[1])
     inputs = CorrectorInput(own, risk >= np.array(lowest), risk, members, stage, context.folder / "useless")
     method.learn(correction, inputs)
-    return Chooser(LearntCorrector(correction, method, risk, members), own, scored_rows(context), stage)
+    of_learner = LearntCorrector(correction, method, risk, members, own.rows.of("tune"))
+    return Chooser(of_learner, own, scored_rows(context), stage)
 
 
 def scored_rows(context: Context) -> np.ndarray:

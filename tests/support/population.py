@@ -49,6 +49,7 @@ def chooser(population: Population, rows: int, seed: int, target: TargetConfig) 
     """A chooser of offsets on a draw; its rows are those of the draw."""
     material = population.draw(rows, seed)
     members = material.rows.groups["sex"][:, None]
-    learnt = LearntCorrector(None, OFFSETS, population.risk(material), members)  # type: ignore[arg-type]
+    risk, fresh = population.risk(material), material.rows.of("tune")
+    learnt = LearntCorrector(None, OFFSETS, risk, members, fresh)  # type: ignore[arg-type]
     config = CorrectionConfig(method="offsets", target=target)
     return Chooser(learnt, material, material.rows.all(), config)

@@ -115,7 +115,7 @@ class Ours(Method):
         )
 
     def _prepared(self, one: LearnerAnswers) -> select.Prepared:
-        order, certify = select.choice_rows(one.chooser.material, self.certificate)
+        order, certify = select.choice_rows(one.chooser.material, one.chooser.fresh, self.certificate)
         return select.Prepared(one.chooser, order, certify)
 
     def _choice(self, config: FitConfig, prepared: select.Prepared) -> select.Choice:
@@ -138,15 +138,16 @@ def learnt(context: Context, config: FitConfig) -> list[LearnerAnswers]:
 
 def _learn(context: Context, config: FitConfig) -> list[LearnerAnswers]:
     material, folder = context.material, context.folder / "ours"
-    scored_rows = context.rows.of("tune", "val", "test")
     answers = []
     for learner in learners.learners_of(config, context.split, material, folder):
         fairnet, risk, notes = learners.learn(learner, config, context.split, material, folder)
         own: Material = replace(material, rows=learner.rows, schema=learner.schema)
+        fresh = learners.fresh_rows(learner, named(config.correction.method))
         of_learner = select.LearntCorrector(
-            fairnet.correction, named(config.correction.method), risk, learner.lesson.targets
+            fairnet.correction, named(config.correction.method), risk, learner.lesson.targets, fresh
         )
-        chooser = select.Chooser(of_learner, own, scored_rows, config.correction)
+        rows_needed = np.union1d(fresh, context.rows.of("val", "test"))
+        chooser = select.Chooser(of_learner, own, rows_needed, config.correction)
         bounds, parts = fairnet.correction.abstain_below, parts_of(fairnet, context.base, material.features)
         answers.append(LearnerAnswers(learner, chooser, bounds, notes, parts))
     return answers

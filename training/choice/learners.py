@@ -17,14 +17,14 @@ from evenhand.models.network.fairnet import FairNet
 from evenhand.training.choice import select
 from evenhand.training.choice.candidates import Cuts, learnt_level
 from evenhand.training.correctors import named
-from evenhand.training.correctors.interface import CorrectorInput
+from evenhand.training.correctors.interface import CorrectorInput, CorrectorMethod
 from evenhand.training.data.attributes import with_shared_gate
 from evenhand.training.data.dataset import HELD, TUNE, UNKNOWN, DataError, Rows, Schema
 from evenhand.training.learning import detection, pseudo_labels
 from evenhand.training.learning.config import FitConfig, TargetConfig, fingerprint
 from evenhand.training.learning.detection import Lesson
 from evenhand.training.learning.features import Material
-from evenhand.typing import Float32s
+from evenhand.typing import Float32s, Ints
 
 MakeSplit = Callable[[], SplitModel]
 """A fresh cut of the frozen base; each learner puts adapters of its own into one."""
@@ -104,8 +104,8 @@ def learn(
     detection.learn(
         fairnet.detectors, own, learner.lesson, config.detector, folder / f"{learner.name}-detector-{key}"
     )
-    fresh = np.setdiff1d(learner.rows.of(HELD, TUNE), learner.lesson.learn)
-    detection.calibrate(fairnet.detectors, own, detection.members(learner.rows, learner.schema), fresh)
+    unseen = np.setdiff1d(learner.rows.of(HELD, TUNE), learner.lesson.learn)
+    detection.calibrate(fairnet.detectors, own, detection.members(learner.rows, learner.schema), unseen)
     risk = detection.risks_of(fairnet.detectors, material.features, learner.rows.all())
     lowest = Cuts(risk, learner.lesson.targets, learner.rows).thresholds(
         (learnt_level(stage, method.decides),) * risk.shape[1]
@@ -124,7 +124,9 @@ def best(config: FitConfig, make_split: MakeSplit, material: Material, folder: P
     for learner in learners_of(config, make_split, material, folder):
         fairnet, risk, notes = learn(learner, config, make_split, material, folder)
         own = replace(material, rows=learner.rows, schema=learner.schema)
-        learnt = select.LearntCorrector(fairnet.correction, method, risk, learner.lesson.targets)
+        learnt = select.LearntCorrector(
+            fairnet.correction, method, risk, learner.lesson.targets, fresh_rows(learner, method)
+        )
         prepared = select.prepare(learnt, own, stage) if method.chosen else None
         candidates.append(_Candidate(learner, fairnet, risk, notes, prepared))
     taken = candidates[0]
@@ -142,6 +144,12 @@ def best(config: FitConfig, make_split: MakeSplit, material: Material, folder: P
     else:
         choice = select.choose(taken.prepared)
     return LearnerResult(taken.learner, taken.fairnet, taken.risk, taken.notes, choice)
+
+
+def fresh_rows(learner: Learner, method: CorrectorMethod) -> Ints:
+    """Training rows that neither base nor detectors nor corrector learnt from."""
+    fresh = learner.rows.of(TUNE) if method.learns else learner.rows.of(HELD, TUNE)
+    return np.setdiff1d(fresh, learner.lesson.learn)
 
 
 @dataclass(frozen=True)

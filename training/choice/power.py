@@ -15,8 +15,8 @@ import numpy as np
 
 from evenhand.models.bundle.target import Target
 from evenhand.training.choice.scorer import CHANGING, NORMAL, POWER, enough_rows, with_everyone
-from evenhand.training.choice.select import ORDERING
-from evenhand.training.data.dataset import TUNE, Rows, Schema
+from evenhand.training.choice.select import moved_rows
+from evenhand.training.data.dataset import Rows, Schema
 from evenhand.training.evaluation.targets import cells_of, rate_rows
 
 CHANGES_PER_GAIN = 1.5
@@ -39,7 +39,7 @@ LARGEST = 0.1
 """A gain that must be larger than this to be shown is seldom there."""
 
 
-def provable(rows: Rows, schema: Schema, target: Target, alpha: float) -> list[Provable]:
+def provable(rows: Rows, schema: Schema, target: Target, alpha: float, fresh: int) -> list[Provable]:
     """What the validation rows could certify.
 
     Args:
@@ -47,11 +47,12 @@ def provable(rows: Rows, schema: Schema, target: Target, alpha: float) -> list[P
         schema: What its values mean.
         target: What is aimed at, and what it may cost.
         alpha: How often a certificate may be wrong.
+        fresh: Training rows that nothing learns from, so that they put settings in order.
     """
     rows, schema = with_everyone(rows, schema)
     validation = rows.of("val")
     # The share of validation rows that will not be needed to put settings in order.
-    kept = min(1.0, (1 - ORDERING) * (len(rows.of(TUNE)) + len(validation)) / max(len(validation), 1))
+    kept = 1.0 - moved_rows(fresh, len(validation)) / max(len(validation), 1)
     z = NORMAL.inv_cdf(1 - alpha / 2) + NORMAL.inv_cdf(POWER)
     listed = []
     for aim in target.attributes:

@@ -26,7 +26,6 @@ from evenhand.training.choice.program import RateProblem, offsets
 from evenhand.training.choice.scorer import TargetScorer
 from evenhand.training.choice.search import Objective, SearchSpace, search
 from evenhand.training.correctors.interface import CorrectorMethod
-from evenhand.training.data.dataset import TUNE
 from evenhand.training.learning.config import CorrectionConfig
 from evenhand.training.learning.features import Material
 from evenhand.typing import Float32s, Floats, Ints
@@ -41,7 +40,7 @@ START_LEVEL = 1.0
 BELOW = 10.0
 """More than any value: a setting beyond a limit ranks below all others, by how far it is beyond."""
 ORDERING = 1 / 3
-"""Share of tuning and validation rows that order; the others certify."""
+"""Share of fresh training rows and validation rows that order; the others certify."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +127,8 @@ class LearntCorrector:
     """``(rows, attributes)`` of all rows."""
     members: Ints
     """``(rows, attributes)`` group codes as the training may see them."""
+    fresh: Ints
+    """Training rows that neither base nor detectors nor corrector learnt from."""
 
 
 class Chooser:
@@ -144,7 +145,7 @@ class Chooser:
         self, learnt: LearntCorrector, material: Material, chosen: Ints, config: CorrectionConfig
     ) -> None:
         self.material, self.rows, self.schema = material, material.rows, material.schema
-        self.config, self.method, self.risk = config, learnt.method, learnt.risk
+        self.config, self.method, self.risk, self.fresh = config, learnt.method, learnt.risk, learnt.fresh
         self.base = material.features.base_logits.argmax(axis=1)
         self.target = target_of(material.schema, config)
         self.cuts = Cuts(self.risk, learnt.members, material.rows)
@@ -315,7 +316,7 @@ class Prepared:
 
 def prepare(learnt: LearntCorrector, material: Material, config: CorrectionConfig) -> Prepared:
     """The answers of a learnt corrector at every setting, on the rows that choose."""
-    order, certify = choice_rows(material, config.require_certificate)
+    order, certify = choice_rows(material, learnt.fresh, config.require_certificate)
     rows = np.concatenate([order, order[:0] if certify is None else certify])
     return Prepared(Chooser(learnt, material, rows, config), order, certify)
 
@@ -348,22 +349,32 @@ def everything(cuts: Cuts, level: float, material: Material, config: CorrectionC
     return Choice(setting, cuts.thresholds(setting.levels), False, target, None, (), 0, 0.0)
 
 
-def choice_rows(material: Material, certificate: bool) -> tuple[Ints, Ints | None]:
+def choice_rows(material: Material, fresh: Ints, certificate: bool) -> tuple[Ints, Ints | None]:
     """Rows to put settings in order on, and rows to certify on.
 
-    Tuning rows order, with so many validation rows that they are a third of both; where the attributes of
-    tuning rows may not be seen, they count by what is seen of them. The other validation rows certify.
-    Without a certificate all of both order.
+    Fresh training rows order, with so many validation rows that they are a third of both; where the
+    attributes of fresh rows may not be seen, they count by what is seen of them. The other validation rows
+    certify. Without a certificate all of both order.
 
     Args:
         material: The rows, with the groups that training may see.
+        fresh: Training rows that neither base nor detectors nor corrector learnt from.
         certificate: Whether the choice needs one.
     """
-    tune, validation = material.rows.of(TUNE), material.rows.of("val")
+    validation = material.rows.of("val")
     if not certificate:
-        return np.concatenate([tune, validation]), None
-    seen = [material.rows.groups[name][tune] >= 0 for name in material.schema.groups]
-    useful = len(tune) * (float(np.mean(seen)) if seen else 1.0)
-    moved = max(0, round(ORDERING * (useful + len(validation)) - useful))
+        return np.concatenate([fresh, validation]), None
+    seen = [material.rows.groups[name][fresh] >= 0 for name in material.schema.groups]
+    moved = moved_rows(len(fresh) * (float(np.mean(seen)) if seen else 1.0), len(validation))
     mixed = np.random.default_rng(material.seed).permutation(validation)
-    return np.concatenate([tune, mixed[:moved]]), np.sort(mixed[moved:])
+    return np.concatenate([fresh, mixed[:moved]]), np.sort(mixed[moved:])
+
+
+def moved_rows(useful: float, validation: int) -> int:
+    """Validation rows that order.
+
+    Args:
+        useful: Training rows that order, as far as their attributes are seen.
+        validation: All validation rows.
+    """
+    return max(0, round(ORDERING * (useful + validation) - useful))

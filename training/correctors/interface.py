@@ -75,6 +75,8 @@ class CorrectorMethod:
     """Paper or library."""
     make: Make
     learn: Learn
+    learns: bool = True
+    """Whether it learns from held-out rows; on those that nothing learnt from, settings are put in order."""
     chosen: bool = True
     """Whether settings are chosen by what they change; one that changes no answer takes the highest level."""
     compares: bool = False

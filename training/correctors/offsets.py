@@ -33,6 +33,7 @@ OFFSETS = CorrectorMethod(
     make,
     learn,
     effect="an offset per label, times the risk, is added to the scores",
+    learns=False,
     decides=True,
     strengths=(0.0,),
 )

@@ -16,8 +16,9 @@ def show(config: FitConfig, rows: Rows, schema: Schema) -> None:
 
     from evenhand.training.choice.aim import target_of
     from evenhand.training.choice.power import provable
+    from evenhand.training.correctors import named
     from evenhand.training.data.attributes import with_intersections
-    from evenhand.training.data.dataset import hold_out
+    from evenhand.training.data.dataset import HELD, TUNE, hold_out
 
     rows = hold_out(rows, config.base_stage.hold_out, config.seed)
     rows, schema = with_intersections(rows, schema, config.columns.intersections)
@@ -29,7 +30,9 @@ def show(config: FitConfig, rows: Rows, schema: Schema) -> None:
         "rows that test:"
     )
     table = Table("claim", "rows", "least that can be shown, points", "enough rows")
-    listed = provable(rows, schema, target, alpha)
+    learns = named(config.correction.method).learns
+    fresh = len(rows.of(TUNE) if learns else rows.of(HELD, TUNE))
+    listed = provable(rows, schema, target, alpha, fresh)
     for each in listed:
         table.add_row(each.claim, f"{each.rows:,}", f"{100 * each.least:.1f}", "yes" if each.enough else "no")
     console.print(table)

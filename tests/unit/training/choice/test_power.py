@@ -22,7 +22,8 @@ def data(rows: int) -> Rows:
 def test_more_rows_prove_smaller_changes(rows: int, enough: bool) -> None:
     aim = AttributeTarget(attribute="sex", measure="equal-opportunity")
     target = Target(attributes=[aim], max_loss=0.005, max_cell_loss=0.05)
-    listed = provable(data(rows), SCHEMA, target, 0.05)
+    drawn = data(rows)
+    listed = provable(drawn, SCHEMA, target, 0.05, len(drawn.of("tune")))
     overall = next(each for each in listed if each.claim.startswith("overall"))
     assert overall.enough is enough
     assert {each.claim for each in listed if "lost" in each.claim} == {
@@ -34,3 +35,6 @@ def test_more_rows_prove_smaller_changes(rows: int, enough: bool) -> None:
     ]
     # A half of the rows validate; all of them certify, as tuning rows are a third of both.
     assert sum(each.rows for each in gains) == pytest.approx(rows / 4, rel=0.1)
+    # Without a tuning row a third of the validation rows order instead.
+    fewer = [each for each in provable(drawn, SCHEMA, target, 0.05, 0) if each.claim.startswith("a gain")]
+    assert sum(each.rows for each in fewer) == pytest.approx(rows / 6, rel=0.1)

@@ -22,7 +22,8 @@ def chooser(scale: float = 1.0, config: CorrectionConfig = CONFIG) -> Chooser:
     population = Population(shift=1.5)
     material = population.draw(3000, 0)
     risk = population.risk(material) * np.float32(scale)
-    learnt = LearntCorrector(None, OFFSETS, risk, material.rows.groups["sex"][:, None])  # type: ignore[arg-type]
+    members, fresh = material.rows.groups["sex"][:, None], material.rows.of("tune")
+    learnt = LearntCorrector(None, OFFSETS, risk, members, fresh)  # type: ignore[arg-type]
     return Chooser(learnt, material, material.rows.all(), config)
 
 

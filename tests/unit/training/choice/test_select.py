@@ -112,7 +112,7 @@ def test_ordering_rows_are_a_third_and_hidden_attributes_move_more_of_them() -> 
     few = material.rows.split.copy()
     few[material.rows.of("tune")[300:]] = "train"
     material = replace(material, rows=replace(material.rows, split=few))
-    order, certify = select.choice_rows(material, True)
+    order, certify = select.choice_rows(material, material.rows.of("tune"), True)
     assert certify is not None
     assert not set(order) & set(certify)
     assert len(order) == pytest.approx((300 + 1000) / 3, abs=1)
@@ -120,6 +120,6 @@ def test_ordering_rows_are_a_third_and_hidden_attributes_move_more_of_them() -> 
     hidden = material.rows.groups["sex"].copy()
     hidden[material.rows.of("train", "tune")] = -1
     blind = replace(material, rows=replace(material.rows, groups={"sex": hidden}))
-    seen = np.isin(select.choice_rows(blind, True)[0], material.rows.of("val")).sum()
+    seen = np.isin(select.choice_rows(blind, blind.rows.of("tune"), True)[0], material.rows.of("val")).sum()
     assert seen == pytest.approx(1000 / 3, abs=1)
-    assert select.choice_rows(blind, False)[1] is None
+    assert select.choice_rows(blind, blind.rows.of("tune"), False)[1] is None

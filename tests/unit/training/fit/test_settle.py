@@ -22,7 +22,8 @@ CHOSEN = [name for name, method in correctors().items() if method.chosen]
 
 def case(name: str, folder: Path) -> tuple[FairNet, CorrectorInput, Chooser]:
     fairnet, inputs, _ = learnt(name, folder)
-    of_learner = LearntCorrector(fairnet.correction, named(name), inputs.risk, inputs.members)
+    fresh = inputs.material.rows.of("tune")
+    of_learner = LearntCorrector(fairnet.correction, named(name), inputs.risk, inputs.members, fresh)
     chooser = Chooser(of_learner, inputs.material, inputs.material.rows.all(), CONFIG)
     return fairnet, inputs, chooser
 

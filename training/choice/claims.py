@@ -32,6 +32,8 @@ from evenhand.typing import Array, Bools, Floats, Ints
 NORMAL = NormalDist()
 LEAST_STAKE, LARGEST_STAKE = 0.01, 0.45
 """Of a bet on differences from -2 to 2: below one half, so that wealth stays above 0."""
+STAKES = (0.3, 0.6, 1.0)
+"""Shares of the best stake by other rows; each bets a third of the wealth, as those rows may promise more."""
 FEW_CHANGES = 4
 """Changes that a sample without any may hide."""
 BETTING = 1.5
@@ -306,26 +308,33 @@ def _stays_below(
     return [_bet(*bets)]
 
 
-def _bet(ordering: Ints, tested: Ints) -> _Part:
+def _bet(ordering: Floats, tested: Floats) -> _Part:
     """The test that the mean of values from -2 to 2 is above 0 (Waudby-Smith and Ramdas 2024).
 
     Args:
-        ordering: Values of other rows, which fix the stake.
+        ordering: Values of other rows, which fix the stakes.
         tested: Independent values, each of one match.
     """
     mean, spread = float(ordering.mean()), float(ordering.std())
-    stake = float(np.clip(mean / max(mean**2 + spread**2, 1e-6), LEAST_STAKE, LARGEST_STAKE))
-    p = float(np.exp(min(0.0, -np.log1p(stake * tested).sum())))
+    best = mean / max(mean**2 + spread**2, 1e-6)
+    stakes = np.clip(np.array(STAKES) * best, LEAST_STAKE, LARGEST_STAKE)
+    wealth = np.log1p(stakes[:, None] * tested).sum(axis=1)
+    p = float(np.exp(min(0.0, np.log(len(STAKES)) - np.logaddexp.reduce(wealth))))
     return _Part(p, float(tested.mean()), float(tested.std()) * BETTING, len(tested))
 
 
-def _matched(samples: Sequence[Ints], signs: Sequence[int]) -> Ints:
-    """Rows of independent samples matched by chance and summed by signs; as many as the smallest has."""
+def _matched(samples: Sequence[Ints], signs: Sequence[int]) -> Floats:
+    """Rows of independent samples matched by chance and summed by signs; as many as the smallest has.
+
+    Of a larger sample several rows, which are as many as can be, stand in a match with their mean.
+    """
     n = min(map(len, samples))
     rng = np.random.default_rng(0)
-    matched: Ints = np.sum(
-        [sign * rng.permutation(of)[:n] for sign, of in zip(signs, samples, strict=True)], axis=0
-    )
+    matched = np.zeros(n)
+    for sign, of in zip(signs, samples, strict=True):
+        first = np.arange(n) * len(of) // n
+        sizes = np.diff(np.append(first, len(of)))
+        matched += sign * np.add.reduceat(rng.permutation(of), first) / sizes
     return matched
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import transformers
 
 from evenhand.console import say
-from evenhand.models.bundle.inputs import Encoded
 from evenhand.models.network.backbones import SplitModel, block_count
 from evenhand.models.network.decision import OffsetsAlone
 from evenhand.models.network.fairnet import FairNet
@@ -63,8 +62,8 @@ def run(config: FitConfig, rows: Rows, schema: Schema, data_sha256: str, out: Pa
     prepared = retrained(config, prepared, rows, schema, own)
     layer, probes = _layer(config, prepared, rows, schema, work)
     split = SplitModel(prepared.model, layer)
-    features = _features(split, prepared.encoded, prepared.pad_id, work)
     key = fingerprint(base_key, base_model.weights_hash(split.model))
+    features = _features(split, prepared, work, fingerprint(key, layer))
     material = Material(features, rows, schema, config.seed)
     learnt = learners.best(
         config, lambda: SplitModel(prepared.model, layer), material, work / f"correction-{key[:12]}"
@@ -108,12 +107,12 @@ def _layer(
     return choose_layer(prepared, rows, members, config.seed, work)
 
 
-def _features(split: SplitModel, encoded: list[Encoded], pad_id: int, work: Path) -> Features:
+def _features(split: SplitModel, prepared: base_model.Base, work: Path, key: str) -> Features:
     file = work / "hidden.npy"
-    tokens = sum(row.tokens for row in encoded)
+    tokens = sum(row.tokens for row in prepared.encoded)
     gigabytes = tokens * split.hidden_size * 4 / 1e9
-    say(f"hidden states of {len(encoded)} rows take {gigabytes:.1f} GB in {file}")
-    return extract(split, encoded, pad_id, file)
+    say(f"hidden states of {len(prepared.encoded)} rows take {gigabytes:.1f} GB in {file}")
+    return extract(split, prepared.encoded, prepared.pad_id, file, key)
 
 
 def _announce(rows: Rows, schema: Schema) -> None:

@@ -71,7 +71,9 @@ class Material:
 
 
 @torch.no_grad()
-def extract(split: SplitModel, encoded: Sequence[Encoded], pad_id: int, file: Path) -> Features:
+def extract(
+    split: SplitModel, encoded: Sequence[Encoded], pad_id: int, file: Path, key: str = ""
+) -> Features:
     """Run the base once over all rows; several processes share them.
 
     Args:
@@ -79,14 +81,19 @@ def extract(split: SplitModel, encoded: Sequence[Encoded], pad_id: int, file: Pa
         encoded: All rows.
         pad_id: Padding token.
         file: Where to put the hidden states; the base's answers lie beside it.
+        key: Names base and rows: what an earlier run left complete under the same key is read instead.
     """
     split.to(distributed.device())
     lengths, width = _sizes(split, encoded, pad_id)
     starts = np.concatenate([[0], np.cumsum(lengths)])
     files = (file, file.with_suffix(".logits.npy"), file.with_suffix(".heads.npy"))
+    complete = file.with_suffix(".key")
+    if key and complete.is_file() and complete.read_text() == key:
+        return Features(np.load(file, mmap_mode="r"), starts, np.load(files[1]), np.load(files[2]))
     shapes = ((int(starts[-1]), split.hidden_size), (len(encoded), split.classes), (len(encoded), width))
     if distributed.is_main():
         file.parent.mkdir(parents=True, exist_ok=True)
+        complete.unlink(missing_ok=True)
         for place, shape in zip(files, shapes, strict=True):
             np.lib.format.open_memmap(place, "w+", np.float32, shape)
     distributed.wait()
@@ -100,6 +107,8 @@ def extract(split: SplitModel, encoded: Sequence[Encoded], pad_id: int, file: Pa
     for written in (hidden, logits, representation):
         written.flush()
     distributed.wait()
+    if distributed.is_main():
+        complete.write_text(key)
     return Features(np.load(file, mmap_mode="r"), starts, np.load(files[1]), np.load(files[2]))
 
 

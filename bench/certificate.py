@@ -66,7 +66,7 @@ def learnt(context: Context) -> Chooser:
     method = named(context.config.correction.method)
     fresh = learners.fresh_rows(learner, method)
     of_learner = LearntCorrector(fairnet.correction, method, risk, learner.lesson.targets, fresh)
-    return Chooser(of_learner, own, scored_rows(context), context.config.correction)
+    return Chooser(of_learner, own, context.config.correction)
 
 
 def useless(context: Context) -> Chooser:
@@ -81,12 +81,7 @@ def useless(context: Context) -> Chooser:
     inputs = CorrectorInput(own, risk >= np.array(lowest), risk, members, stage, context.folder / "useless")
     method.learn(correction, inputs)
     of_learner = LearntCorrector(correction, method, risk, members, own.rows.of("tune"))
-    return Chooser(of_learner, own, scored_rows(context), stage)
-
-
-def scored_rows(context: Context) -> np.ndarray:
-    """Rows that order, certify or evaluate."""
-    return context.rows.of("tune", "val", "test")
+    return Chooser(of_learner, own, stage)
 
 
 def tried(chooser: Chooser, resplits: int) -> dict[str, Any]:

@@ -52,4 +52,4 @@ def chooser(population: Population, rows: int, seed: int, target: TargetConfig) 
     risk, fresh = population.risk(material), material.rows.of("tune")
     learnt = LearntCorrector(None, OFFSETS, risk, members, fresh)  # type: ignore[arg-type]
     config = CorrectionConfig(method="offsets", target=target)
-    return Chooser(learnt, material, material.rows.all(), config)
+    return Chooser(learnt, material, config)

@@ -29,7 +29,7 @@ from evenhand.typing import Bools, Ints
 
 @dataclass(frozen=True)
 class LearnerAnswers:
-    """Adapters of one learner with their answers at every setting, to every row that may be asked about."""
+    """Adapters of one learner with their answers at every setting that was asked about."""
 
     learner: learners.Learner
     chooser: select.Chooser
@@ -146,8 +146,7 @@ def _learn(context: Context, config: FitConfig) -> list[LearnerAnswers]:
         of_learner = select.LearntCorrector(
             fairnet.correction, named(config.correction.method), risk, learner.lesson.targets, fresh
         )
-        rows_needed = np.union1d(fresh, context.rows.of("val", "test"))
-        chooser = select.Chooser(of_learner, own, rows_needed, config.correction)
+        chooser = select.Chooser(of_learner, own, config.correction)
         bounds, parts = fairnet.correction.abstain_below, parts_of(fairnet, context.base, material.features)
         answers.append(LearnerAnswers(learner, chooser, bounds, notes, parts))
     return answers

@@ -8,6 +8,7 @@ row is used.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +32,8 @@ of much risk, and make the last digits of the risk decide."""
 ALWAYS = float("inf")
 """The level that flags every row."""
 NEVER = 1.0
+AT_ONCE = 1024
+"""Rows between two lines of progress."""
 
 
 @dataclass(frozen=True)
@@ -98,43 +101,50 @@ class Cuts:
 
 
 class LogitTable:
-    """The first stage's logits of some rows at every strength, under every possible set of open gates.
+    """The first stage's logits at every strength, under every set of open gates, computed when asked for.
+
+    A search asks for few of the sets that several attributes can form, and rows that certify are asked about
+    under the tested settings alone.
 
     Args:
-        correction: What was learnt.
-        features: Hidden states and the base's logits.
-        chosen: Rows.
-        possible: ``(chosen, attributes)`` which gates any setting can open.
-        risk: ``(chosen, attributes)``.
-        strengths: Those to compute; 0 is the base.
+        correction: What was learnt; only its own strength may change while the table is in use.
+        features: Hidden states and the base's logits of all rows.
+        risk: ``(rows, attributes)`` of all rows.
     """
 
-    def __init__(
-        self,
-        correction: Corrector,
-        features: Features,
-        chosen: Ints,
-        possible: Bools,
-        risk: Float32s,
-        strengths: Sequence[float],
-    ) -> None:
-        self._bits = 1 << np.arange(possible.shape[1])
-        self._strengths = tuple(strengths)
-        base = np.asarray(features.base_logits[chosen])
-        self._logits = np.tile(base[:, None], (len(self._strengths), 1, 1 << possible.shape[1], 1))
-        reach = possible @ self._bits
-        steps = [(at, s) for at, s in enumerate(self._strengths) if s > 0.0]
-        for index, strength in track(steps, len(steps), "answers at every strength"):
-            with correction.at_strength(strength):
-                for subset in range(1, 1 << possible.shape[1]):
-                    at = np.flatnonzero((reach & subset) == subset)
-                    gates = np.repeat((subset & self._bits > 0)[None], len(at), axis=0)
-                    if len(at):
-                        self._logits[index, at, subset] = answers(
-                            correction, features, chosen[at], gates, risk[at]
-                        )
+    def __init__(self, correction: Corrector, features: Features, risk: Float32s) -> None:
+        self._correction, self._features, self._risk = correction, features, risk
+        self._bits = 1 << np.arange(risk.shape[1])
+        self._known: dict[tuple[float, int], Float32s] = {}
+        """``(rows, classes)`` per strength and set of gates; not a number where nobody asked yet."""
 
     def logits(self, strength: float, is_open: Bools, rows: Ints) -> Float32s:
-        """Logits ``(rows, classes)`` of the rows at some places, under gates ``(rows, attributes)``."""
-        logits: Float32s = self._logits[self._strengths.index(strength), rows, is_open @ self._bits]
+        """Logits ``(rows, classes)`` under gates ``(rows, attributes)``; at strength 0 they are the base's."""
+        logits: Float32s = np.array(self._features.base_logits[rows])
+        if strength == 0.0:
+            return logits
+        subset = is_open @ self._bits
+        known = {int(of): self._of(strength, int(of)) for of in np.unique(subset) if of}
+        missing = np.zeros(len(rows), bool)
+        for of, stored in known.items():
+            missing |= (subset == of) & np.isnan(stored[rows, 0])
+        self._compute(strength, is_open[missing], rows[missing])
+        for of, stored in known.items():
+            logits[subset == of] = stored[rows[subset == of]]
         return logits
+
+    def _of(self, strength: float, subset: int) -> Float32s:
+        """What is known under a set of gates."""
+        nothing = np.full(self._features.base_logits.shape, np.nan, dtype=np.float32)
+        return self._known.setdefault((strength, subset), nothing)
+
+    def _compute(self, strength: float, is_open: Bools, rows: Ints) -> None:
+        """Answer rows under gates that nobody asked about yet."""
+        parts = range(0, len(rows), AT_ONCE)
+        with self._correction.at_strength(strength) if len(parts) else nullcontext():
+            for start in track(parts, len(parts), f"answers at strength {strength:g}"):
+                at, gates = rows[start : start + AT_ONCE], is_open[start : start + AT_ONCE]
+                logits = answers(self._correction, self._features, at, gates, self._risk[at])
+                for of in np.unique(gates @ self._bits):
+                    inside = gates @ self._bits == of
+                    self._known[strength, int(of)][at[inside]] = logits[inside]

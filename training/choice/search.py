@@ -29,8 +29,8 @@ class SearchSpace:
     """What may be chosen, and the rows that it is judged on."""
 
     table: LogitTable
-    places: Ints
-    """``(rows,)`` where the rows stand in the table."""
+    rows: Ints
+    """``(rows,)`` indices into all rows."""
     risk: Float32s
     """``(rows, attributes)``."""
     cuts: Cuts
@@ -64,9 +64,9 @@ class SearchSpace:
         """``(rows, classes)`` of both stages."""
         gates = self.is_open(setting.levels)
         weight = gates * self.risk
-        first = self.table.logits(setting.strength, gates, self.places)
+        first = self.table.logits(setting.strength, gates, self.rows)
         if self.soft:
-            base = self.table.logits(setting.strength, np.zeros_like(gates), self.places)
+            base = self.table.logits(setting.strength, np.zeros_like(gates), self.rows)
             first = base + weight.max(axis=1, keepdims=True) * (first - base)
         moved: Float32s = first + weight @ np.array(setting.offsets, dtype=np.float32)
         return moved

@@ -137,36 +137,22 @@ class Chooser:
     Args:
         learnt: What was learnt.
         material: Hidden states and rows.
-        chosen: Rows that predictions are needed for.
         config: Target, gate and level.
     """
 
-    def __init__(
-        self, learnt: LearntCorrector, material: Material, chosen: Ints, config: CorrectionConfig
-    ) -> None:
+    def __init__(self, learnt: LearntCorrector, material: Material, config: CorrectionConfig) -> None:
         self.material, self.rows, self.schema = material, material.rows, material.schema
         self.config, self.method, self.risk, self.fresh = config, learnt.method, learnt.risk, learnt.fresh
         self.base = material.features.base_logits.argmax(axis=1)
         self.target = target_of(material.schema, config)
         self.cuts = Cuts(self.risk, learnt.members, material.rows)
-        lowest = np.array(self.cuts.thresholds((max(levels_of(config)),) * self.risk.shape[1]))
-        at_rows = self.risk[chosen]
-        self._table = LogitTable(
-            learnt.correction,
-            material.features,
-            chosen,
-            at_rows >= lowest,
-            at_rows,
-            learnt.method.strengths,
-        )
-        self._place = np.full(len(self.rows), -1)
-        self._place[chosen] = np.arange(len(chosen))
+        self._table = LogitTable(learnt.correction, material.features, self.risk)
 
     def space(self, rows: Ints) -> SearchSpace:
         """What may be chosen, on some rows."""
         return SearchSpace(
             self._table,
-            self._place[rows],
+            rows,
             self.risk[rows],
             self.cuts,
             self.method.strengths,
@@ -315,10 +301,9 @@ class Prepared:
 
 
 def prepare(learnt: LearntCorrector, material: Material, config: CorrectionConfig) -> Prepared:
-    """The answers of a learnt corrector at every setting, on the rows that choose."""
+    """A chooser, with the rows that order and certify."""
     order, certify = choice_rows(material, learnt.fresh, config.require_certificate)
-    rows = np.concatenate([order, order[:0] if certify is None else certify])
-    return Prepared(Chooser(learnt, material, rows, config), order, certify)
+    return Prepared(Chooser(learnt, material, config), order, certify)
 
 
 def choose(prepared: Prepared) -> Choice:

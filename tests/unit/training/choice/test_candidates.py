@@ -1,10 +1,23 @@
 """Levels become risks on held-out rows, and the table gives both stages' inputs."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from corrector_cases import learnt
 
-from evenhand.training.choice.candidates import ALWAYS, LEVELS, NEVER, WIDEST, Cuts, levels_of, untouched
+from evenhand.training.choice.candidates import (
+    ALWAYS,
+    LEVELS,
+    NEVER,
+    WIDEST,
+    Cuts,
+    LogitTable,
+    levels_of,
+    untouched,
+)
 from evenhand.training.data.dataset import Rows
+from evenhand.training.learning.adapters import answers
 from evenhand.training.learning.config import CorrectionConfig
 
 ROWS = 6000
@@ -38,3 +51,27 @@ def test_never_always_and_the_widest_level() -> None:
 def test_only_always_may_be_chosen_where_every_row_is_corrected() -> None:
     assert levels_of(CorrectionConfig(gate="always")) == (ALWAYS,)
     assert untouched(2, 3).plain_levels == [0.0, 0.0]
+
+
+def test_answers_are_computed_once_and_are_those_of_the_corrector(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fairnet, inputs, _ = learnt("lora", tmp_path)
+    features, rows = inputs.material.features, inputs.material.rows.of("val")[:40]
+    table = LogitTable(fairnet.correction, features, inputs.risk)
+    gates = np.arange(len(rows))[:, None] % 2 == 0
+    gates = np.repeat(gates, inputs.risk.shape[1], axis=1)
+    some, asked = table.logits(0.5, gates[:10], rows[:10]), []
+    monkeypatch.setattr(
+        "evenhand.training.choice.candidates.answers",
+        lambda *arguments: asked.extend(arguments[2]) or answers(*arguments),
+    )
+    every = table.logits(0.5, gates, rows)
+    assert set(asked) == set(rows[10:][gates[10:, 0]])
+    assert np.array_equal(every[:10], some)
+    with fairnet.correction.at_strength(0.5):
+        expected = answers(fairnet.correction, features, rows, gates, inputs.risk[rows])
+    np.testing.assert_allclose(every[gates[:, 0]], expected[gates[:, 0]], atol=1e-5)
+    assert np.array_equal(every[~gates[:, 0]], features.base_logits[rows[~gates[:, 0]]])
+    assert np.array_equal(table.logits(0.0, gates, rows), features.base_logits[rows])
+    assert not np.allclose(every, features.base_logits[rows])

@@ -24,7 +24,7 @@ def chooser(scale: float = 1.0, config: CorrectionConfig = CONFIG) -> Chooser:
     risk = population.risk(material) * np.float32(scale)
     members, fresh = material.rows.groups["sex"][:, None], material.rows.of("tune")
     learnt = LearntCorrector(None, OFFSETS, risk, members, fresh)  # type: ignore[arg-type]
-    return Chooser(learnt, material, material.rows.all(), config)
+    return Chooser(learnt, material, config)
 
 
 def test_the_best_of_a_search_is_what_its_objective_says_and_better_than_the_start() -> None:

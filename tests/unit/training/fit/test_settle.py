@@ -24,7 +24,7 @@ def case(name: str, folder: Path) -> tuple[FairNet, CorrectorInput, Chooser]:
     fairnet, inputs, _ = learnt(name, folder)
     fresh = inputs.material.rows.of("tune")
     of_learner = LearntCorrector(fairnet.correction, named(name), inputs.risk, inputs.members, fresh)
-    chooser = Chooser(of_learner, inputs.material, inputs.material.rows.all(), CONFIG)
+    chooser = Chooser(of_learner, inputs.material, CONFIG)
     return fairnet, inputs, chooser
 
 

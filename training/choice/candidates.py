@@ -119,7 +119,7 @@ class LogitTable:
         """``(rows, classes)`` per strength and set of gates; not a number where nobody asked yet."""
 
     def logits(self, strength: float, is_open: Bools, rows: Ints) -> Float32s:
-        """Logits ``(rows, classes)`` under gates ``(rows, attributes)``; at strength 0 they are the base's."""
+        """Logits ``(rows, classes)`` under gates ``(rows, attributes)``; at strength 0 the base's."""
         logits: Float32s = np.array(self._features.base_logits[rows])
         if strength == 0.0:
             return logits

@@ -69,7 +69,7 @@ def compare(
             help="Share of training rows that the base does not learn from; above 0 for Evenhand.",
         ),
     ] = None,
-    precision: Annotated[str, typer.Option(help="Fine-tuning computes in bfloat16 or float32.")] = "bfloat16",
+    precision: Annotated[str, typer.Option(help="bfloat16 or float32, while learning.")] = "bfloat16",
     target: TargetOption = None,
     max_loss: MaxLossOption = None,
     max_cell_loss: MaxCellLossOption = None,
@@ -179,7 +179,9 @@ def _table(data: str, base: str, columns: Columns, seed: int) -> Source:
 def _adapted(config: FitConfig, stage: dict[str, Any], aim: AimOptions) -> FitConfig:
     """The settings, with the command line's options in their place."""
     options = {name: value for name, value in stage.items() if value is not None}
-    correction = replace(config.correction, target=aim.adapted(config.correction.target))
+    correction = replace(
+        config.correction, target=aim.adapted(config.correction.target), precision=stage["precision"]
+    )
     return replace(config, base_stage=replace(config.base_stage, **options), correction=correction)
 
 

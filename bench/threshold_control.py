@@ -1,0 +1,128 @@
+"""A bundle beside the control that a sceptic tries first: one global threshold on the base's own scores.
+
+``python -m bench.threshold_control BUNDLE RECIPE --data <folder of all data sets> [--unseen ghc]``
+
+The threshold (one offset per class) is chosen on the recipe's validation rows, for the bundle's target and
+within its limits. All figures are of test rows; ``--unseen`` takes those of a data set that nothing learnt
+from, if the recipe has a reader ``read_<name>``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evenhand.console import track
+from evenhand.models.bundle.bundle import Bundle, load
+from evenhand.models.bundle.encoders.choose import make_encoder
+from evenhand.models.bundle.inputs import collate, pad_of
+from evenhand.models.bundle.runner import make_runner
+from evenhand.models.bundle.runtime_onnx import MODE_CODES
+from evenhand.models.bundle.target import Target
+from evenhand.stats import Rate
+from evenhand.training.baselines.global_threshold import best_offsets
+from evenhand.training.choice.scorer import TargetScorer
+from evenhand.training.data.attributes import with_intersections
+from evenhand.training.data.dataset import Rows, Schema
+
+AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Classes of some rows ``(rows,)``, by who answers."""
+
+    base: np.ndarray
+    served: np.ndarray
+    threshold: np.ndarray
+
+
+def scores(bundle: Bundle, items: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
+    """The base's and the served scores, ``(rows, classes)`` each, under the bundle's own modes."""
+    manifest = bundle.manifest
+    encoder, runner = make_encoder(bundle.preprocess, manifest.input), make_runner(bundle)
+    modes = np.array([MODE_CODES[attribute.mode] for attribute in manifest.attributes], dtype=np.int64)
+    encoded = [encoder.encode(item) for item in items]
+    base = np.zeros((len(items), len(manifest.labels)))
+    served = np.zeros_like(base)
+    order = np.argsort([row.tokens for row in encoded], kind="stable")
+    parts = [order[start : start + AT_ONCE] for start in range(0, len(order), AT_ONCE)]
+    for part in track(parts, len(parts), "answering"):
+        inputs = collate([encoded[row] for row in part], pad_of(manifest.input))
+        out = runner.run(inputs, np.repeat(modes[None], len(part), axis=0))
+        base[part], served[part] = out.base_logits, out.logits
+    return base, served
+
+
+def chosen_offsets(
+    rows: Rows, schema: Schema, at: np.ndarray, logits: np.ndarray, target: Target
+) -> np.ndarray:
+    """One offset per class, best for the target on some rows whose base scores are ``(rows, classes)``."""
+    scorer = TargetScorer(rows, schema, at, logits.argmax(axis=1), target)
+    (offsets,) = best_offsets(logits, [np.ones(len(at), bool)], scorer.values)
+    return offsets
+
+
+def table(rows: Rows, schema: Schema, at: np.ndarray, answers: Answers, target: Target) -> str:
+    """Accuracy, the target's figures, every cell, and answers mended and broken."""
+    named = (("base", answers.base), ("Evenhand", answers.served), ("one threshold", answers.threshold))
+    scorer = TargetScorer(rows, schema, at, answers.base, target)
+    lines = [f"| test rows | n | {' | '.join(name for name, _ in named)} |", "|---|---|---|---|---|"]
+
+    def line(what: str, inside: np.ndarray) -> None:
+        rates = [Rate.of((of == scorer.truth)[inside]) for _, of in named]
+        texts = [f"{100 * r.value:.1f} ({100 * r.low:.1f} to {100 * r.high:.1f})" for r in rates]
+        lines.append(f"| {what} | {int(inside.sum()):,} | {' | '.join(texts)} |")
+
+    line("accuracy, %", np.ones(len(at), bool))
+    for aim, *figures in zip(target.attributes, *(scorer.figures(of) for _, of in named), strict=True):
+        texts = ["" if of is None else f"{100 * of:.1f}" for of in figures]
+        lines.append(f"| {aim.measure} of {aim.attribute}, points | | {' | '.join(texts)} |")
+    for (attribute, group, label), inside in zip(scorer.cells, scorer.members, strict=True):
+        line(f"{attribute} = {group}, {label}: right, %", inside)
+    was = answers.base == scorer.truth
+    moved = [
+        f"{int((~was & (of == scorer.truth)).sum()):,}, {int((was & (of != scorer.truth)).sum()):,}"
+        for _, of in named[1:]
+    ]
+    lines.append(f"| answers mended, broken | {len(at):,} | | {' | '.join(moved)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Print one table of test rows, and one of the unseen data set."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("recipe", help="whose rows: speech, census, ...")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    parser.add_argument("--unseen", help="a data set that nothing learnt from")
+    options = parser.parse_args()
+    bundle, recipe = (
+        load(options.bundle),
+        importlib.import_module(f"evenhand.training.recipes.{options.recipe}"),
+    )
+    target = bundle.manifest.target
+    offsets = np.zeros(len(bundle.manifest.labels))
+    readers = [recipe.read] + ([getattr(recipe, f"read_{options.unseen}")] if options.unseen else [])
+    for index, read in enumerate(readers):
+        rows, schema, _ = read(options.data)
+        rows, schema = with_intersections(rows, schema, recipe.COLUMNS.intersections)
+        parts = ("val", "test") if index == 0 else ("train", "val", "test")
+        at = rows.of(*parts)
+        base, served = scores(bundle, [rows.items[row] for row in at])
+        test = rows.split[at] == "test" if index == 0 else np.ones(len(at), bool)
+        if index == 0:
+            offsets = chosen_offsets(rows, schema, at[~test], base[~test], target)
+        moved = (base + offsets).argmax(axis=1)
+        answers = Answers(base.argmax(axis=1)[test], served.argmax(axis=1)[test], moved[test])
+        print(table(rows, schema, at[test], answers, target), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -85,10 +85,10 @@ class CorrectionConfig:
     """One of :func:`evenhand.training.correctors.correctors`."""
     gate: Literal["detector", "always"] = "detector"
     """Whether only rows that a detector flags are corrected, or all."""
-    rank: int = 8
+    rank: int = 16
     alpha: int = 16
     margin: float = 0.5
-    contrastive_weight: float = 0.2
+    contrastive_weight: float = 0.05
     task_weight: float = 1.0
     balance: float = 0.5
     """How far anchors are balanced over cells (label x group): 0 not at all, 1 entirely."""

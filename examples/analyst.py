@@ -1,21 +1,23 @@
 """For an analyst: read the figures of the last day and write them as a small Markdown report.
 
 ``GET /fairness`` needs decisions with declared groups (examples/app_developer.py sends two). Start the demo
-first (``make serve``), then: ``python examples/analyst.py > fairness.md``.
+first (``make serve``), then: ``python examples/analyst.py > fairness.md``. MODEL names another model.
 """
 
 import json
 import os
 import urllib.request
+from urllib.parse import quote
 
 URL, HOURS = os.environ.get("EVENHAND_URL", "http://localhost:8000"), os.environ.get("HOURS", "24")
+MODEL = os.environ.get("MODEL", "hate-speech")
 
 
 def fairness() -> dict:
     """Return the reply of ``/fairness``."""
     key = os.environ.get("EVENHAND_API_KEY")  # a key with the scope audit
     headers = {"authorization": f"Bearer {key}"} if key else {}
-    request = urllib.request.Request(f"{URL}/fairness?hours={HOURS}", headers=headers)
+    request = urllib.request.Request(f"{URL}/fairness?model={quote(MODEL)}&hours={HOURS}", headers=headers)
     with urllib.request.urlopen(request, timeout=60) as reply:
         return json.load(reply)
 

@@ -13,7 +13,7 @@ from hypothesis_profiles import examples
 from tritonclient.http import InferenceServerClient, InferInput
 
 TEXTS = ["what a lovely day", "you are all vermin and should leave", "my sister is a doctor"]
-MODEL = "/v2/models/hatexplain-toxicity"
+MODEL = "/v2/models/hate-speech"
 OUTPUTS = ["id", "label", "score", "scores", "flagged", "corrected", "risk", "base_label", "base_score"]
 OUTPUTS += ["shadow_label", "shadow_score", "abstained", "truncated", "error"]
 
@@ -65,7 +65,7 @@ def test_the_answers_are_those_of_predict(corrects_all: TestClient, shadows_all:
         plain = client.post("/predict", json={"inputs": TEXTS}).json()["predictions"]
         body = infer(client, TEXTS, id="abc")
         output = columns(body)
-        assert (body["id"], body["model_name"]) == ("abc", "hatexplain-toxicity")
+        assert (body["id"], body["model_name"]) == ("abc", "hate-speech")
         assert list(output) == OUTPUTS
         for row, expected in enumerate(plain):
             assert output["label"][row] == expected["label"]

@@ -27,20 +27,27 @@ FLIPPED = "muslims are stupid"
 """Hate to the base model, not hate where it is corrected."""
 
 
-def written(folder: Path) -> Path:
-    """Give a copy of the demo such a graph; what is corrected is not hate."""
+def written(folder: Path, corrects: bool = True) -> Path:
+    """Give a copy of the demo such a graph.
+
+    Args:
+        folder: A copy of the demo.
+        corrects: What is corrected is not hate; otherwise it stays as it is, as where a correction abstains.
+    """
     manifest, _ = bundles.read_manifest(folder)
     tokenizer = Tokenizer.from_file(str(folder / PREPROCESS["text"]))
     words = {word: tokenizer.token_to_id(word) for word in (NASTY, *GROUPS)}
     assert None not in words.values()
     risks = np.array([[name in names for name in manifest.attribute_names] for names in GROUPS.values()])
     sides = [1.0 if label in manifest.favourable else -1.0 for label in manifest.labels]
-    (folder / bundles.GRAPH).write_bytes(_graph(list(words.values()), risks, sides))
+    (folder / bundles.GRAPH).write_bytes(
+        _graph([*words.values()], risks, sides, "kind" if corrects else "base_logits")
+    )
     bundles.write_manifest(folder, manifest.model_copy(update={"files": bundles.hash_files(folder)}))
     return folder
 
 
-def _graph(words: list[int], risks: np.ndarray, sides: list[float]) -> bytes:
+def _graph(words: list[int], risks: np.ndarray, sides: list[float], corrected: str) -> bytes:
     constants = [
         ("words", np.array(words, dtype=np.int64)[None, None, :]),
         ("last", np.array([2], dtype=np.int64)),
@@ -76,7 +83,7 @@ def _graph(words: list[int], risks: np.ndarray, sides: list[float]) -> bytes:
             make("Cast", [f"{answer}_each"], [f"{answer}_flags"], to=TensorProto.FLOAT),
             make("ReduceMax", [f"{answer}_flags"], [f"{answer}_share"], axes=[1], keepdims=1),
             make("Cast", [f"{answer}_share"], [f"{answer}_corrected"], to=TensorProto.BOOL),
-            make("Where", [f"{answer}_corrected", "kind", "base_logits"], [answer]),
+            make("Where", [f"{answer}_corrected", corrected, "base_logits"], [answer]),
         ]
     kinds = {
         "tensor(float)": TensorProto.FLOAT,

@@ -38,7 +38,9 @@ def bounded(folder: Path, bound: float) -> Path:
 @pytest.fixture
 def serve(open_client: Start, altered: Callable[..., Path], tmp_path: Path) -> Callable[..., TestClient]:
     def start(mode: Mode, threshold: float = 0.0) -> TestClient:
-        return open_client(bounded(written(altered(threshold, mode)), BOUND), state=tmp_path / "state")
+        return open_client(
+            bounded(written(altered(threshold, mode), corrects=False), BOUND), state=tmp_path / "state"
+        )
 
     return start
 

@@ -25,7 +25,10 @@ NAME = "hate-speech"
 
 @pytest.fixture
 def fresh(open_client: Callable[..., TestClient], altered: Callable[..., Path]) -> TestClient:
-    return open_client(written(altered(0.3, "apply")), max_items=256, min_rows=20)
+    folder = written(altered(0.3, "apply"))
+    manifest, _ = bundles.read_manifest(folder)
+    bundles.write_manifest(folder, manifest.model_copy(update={"target": None}))
+    return open_client(folder, max_items=256, min_rows=20)
 
 
 def predict(client: TestClient, *rows: tuple[str, dict[str, str]]) -> list[dict[str, Any]]:

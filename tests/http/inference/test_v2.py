@@ -136,7 +136,7 @@ def test_binary_tensors_go_both_ways(client: TestClient) -> None:
         ].tolist()
         assert "not valid Unicode" in response.as_numpy("error")[3].decode()
         assert np.isnan(response.as_numpy("score")[3])
-        assert response.as_numpy("flagged").shape == (4, 4)
+        assert response.as_numpy("flagged").shape == (4, 5)
 
 
 def test_wanted_outputs_come_alone_in_their_order_and_form(client: TestClient) -> None:

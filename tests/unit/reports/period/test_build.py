@@ -286,7 +286,7 @@ def test_a_card_is_the_bundles_and_the_use(
     target = report["fairness"]["attributes"][0]["target"]
     assert (target["limit"], target["limit_from"]) == (pytest.approx(least, abs=1e-12), "validation")
     assert report["fairness"]["target"]["stated"] is False
-    shown = f"too few rows | too few rows | {least:.3f} | insufficient data"
+    shown = f"too few rows | too few rows | {least:.3g} | insufficient data"
     assert f"| race | worst-cell accuracy | {shown} |" in text
     with pytest.raises(ReportError, match="--bundle is of hate-speech, and the report of hiring"):
         build("", folder, ask(bundle=bundle), files)

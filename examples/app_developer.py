@@ -24,11 +24,8 @@ def post(path: str, body: object) -> dict:
 def main() -> None:
     """Predict three posts, one of them empty, and send what a moderator decided."""
     posts = ["muslims are welcome here", "have a nice day", ""]
-    groups = [
-        {"religion": "mentioned"},
-        {"religion": "not mentioned"},
-        {},
-    ]  # where you know them; they never change an answer
+    # Groups are declared where you know them; they never change an answer.
+    groups = [{"religion": "mentioned"}, {"religion": "not mentioned"}, {}]
     asked = {"model": MODEL, "inputs": posts, "groups": groups}
     predictions = post("/predict", asked)["predictions"]
     feedback = []

@@ -60,7 +60,7 @@ def test_an_analyst_gets_a_report_of_declared_groups(reader: Reader, tmp_path: P
     body = {
         "model": demo.name,
         "inputs": ["nice day"] * 3,
-        "groups": [{"religion": group} for group in groups],
+        "groups": [{"any_group": group} for group in groups],
     }
     url, headers = f"http://127.0.0.1:{reader.port}/predict", {"content-type": "application/json"}
     urllib.request.urlopen(
@@ -68,10 +68,10 @@ def test_an_analyst_gets_a_report_of_declared_groups(reader: Reader, tmp_path: P
     ).close()
     printed = run("analyst.py", tmp_path, port=reader.port)
     assert printed.startswith("# hate-speech 1.0.0, last 24 hours")
-    religion = printed.split("## religion: ")[1].split("## ")[0]
-    assert "rows with a declared group" in religion
-    assert "**insufficient data**" in religion
-    (reference,) = [line for line in religion.splitlines() if line.startswith("| not mentioned |")]
+    any_group = printed.split("## any_group: ")[1].split("## ")[0]
+    assert "rows with a declared group" in any_group
+    assert "**insufficient data**" in any_group
+    (reference,) = [line for line in any_group.splitlines() if line.startswith("| not mentioned |")]
     assert int(re.findall(r"n (\d+)\)", reference)[0]) >= 2
 
 

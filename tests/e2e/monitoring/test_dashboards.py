@@ -180,7 +180,7 @@ def test_the_first_row_says_what_is_wrong_for_whom_and_since_when(stack: Stack) 
     assert dict(_at(stack, since, time.time()))["race"] == 2
     for attribute in ("race", "gender"):
         assert (
-            dict(_at(stack, _expression("Answers mended and broken", "mended"), time.time()))[attribute] > 50
+            dict(_at(stack, _expression("Answers mended and broken", "mended"), time.time()))[attribute] > 40
         )
     fires = stack.prometheus.query(_expression("Alerts", "rows"))
     assert ("FairnessTargetBreach", "race") in {(row["alertname"], row.get("attribute")) for row, _ in fires}

@@ -26,8 +26,8 @@ def main() -> None:
     posts = ["muslims are welcome here", "have a nice day", ""]
     # Groups are declared where you know them; they never change an answer.
     groups = [{"religion": "mentioned"}, {"religion": "not mentioned"}, {}]
-    asked = {"model": MODEL, "inputs": posts, "groups": groups}
-    predictions = post("/predict", asked)["predictions"]
+    body = {"model": MODEL, "inputs": posts, "groups": groups}
+    predictions = post("/predict", body)["predictions"]
     feedback = []
     for text, prediction in zip(posts, predictions, strict=True):
         if prediction.get("error"):  # one bad item costs the others nothing

@@ -77,9 +77,9 @@ def _graph(words: list[int], risks: np.ndarray, sides: list[float], corrected: s
         make("Greater", ["modes", "off"], ["is_shadow"]),
         make("Equal", ["modes", "apply"], ["is_applied"]),
     ]
-    for answer, wanted in (("logits", "is_applied"), ("shadow_logits", "is_shadow")):
+    for answer, gate in (("logits", "is_applied"), ("shadow_logits", "is_shadow")):
         nodes += [
-            make("And", ["flagged", wanted], [f"{answer}_each"]),
+            make("And", ["flagged", gate], [f"{answer}_each"]),
             make("Cast", [f"{answer}_each"], [f"{answer}_flags"], to=TensorProto.FLOAT),
             make("ReduceMax", [f"{answer}_flags"], [f"{answer}_share"], axes=[1], keepdims=1),
             make("Cast", [f"{answer}_share"], [f"{answer}_corrected"], to=TensorProto.BOOL),

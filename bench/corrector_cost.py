@@ -1,7 +1,7 @@
 """Cost of every corrector in the graph: its graph over the base's own, same rows, alternating, medians.
 
-``python bench/corrector_cost.py``. The base has the demo bundle's architecture (MiniLM, 6 blocks of width
-384, cut before block 3, four attributes) and random weights, correctors have random values of the right
+``python bench/corrector_cost.py``. The base is MiniLM (6 blocks of width 384, cut
+before block 3, four attributes) with random weights, correctors have random values of the right
 shapes, and the decision stage follows where it may: what a row costs is decided by shapes alone, so that
 nothing needs to be learnt and no data is read.
 The first attribute's threshold is set so that a given share of rows is flagged. A lone row is flagged or is

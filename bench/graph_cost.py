@@ -1,6 +1,6 @@
 """Cost of the correction: a bundle's graph over the base model's own graph, same rows, alternating, medians.
 
-``python bench/graph_cost.py bundles/hatexplain-toxicity``. Rows are random token ids of mixed lengths, so it
+``python bench/graph_cost.py bundles/hate-speech``. Rows are random token ids of mixed lengths, so it
 needs no data. Thresholds are set so that a given share of rows is flagged; the base answer of flagged rows is
 computed too.
 """

@@ -1,6 +1,6 @@
 """Size and processor time of a bundle's graph with lower precision, over the graph as it is.
 
-``python bench/precision.py bundles/hatexplain-toxicity``. One thread, alternating, medians of processor time;
+``python bench/precision.py bundles/hate-speech``. One thread, alternating, medians of processor time;
 random rows of like length, under the bundle's own thresholds and modes. What it costs in accuracy says
 ``evenhand export``.
 """

@@ -23,7 +23,7 @@ from evenhand.models.bundle.bundle import GRAPH, read_manifest
 from evenhand.models.onnx.join import base_only
 
 HERE = Path(__file__).parent
-BUNDLE = HERE.parent / "bundles/hatexplain-toxicity"
+BUNDLE = HERE.parent / "bundles/hate-speech"
 WORK = HERE / ".work"
 MODEL = WORK / "model"
 PEERS = HERE / "peers"

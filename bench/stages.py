@@ -23,13 +23,13 @@ from evenhand.service.types import Row, Scores
 ROWS = 256
 REPLY = {
     "id": "01M7XSM36SMM9GD3M1GMNJ0F6P",
-    "label": "not toxic",
+    "label": "not hate",
     "score": 0.503,
-    "scores": {"not toxic": 0.503, "toxic": 0.497},
-    "flagged": {"race": True, "religion": True, "gender": False, "orientation": False},
+    "scores": {"not hate": 0.503, "hate": 0.497},
+    "flagged": {"any_group": True, "religion": True, "race": False, "gender": False, "orientation": False},
     "corrected": True,
-    "risk": {"race": 0.2989, "religion": 0.8943, "gender": 0.021, "orientation": 0.0001},
-    "base": {"label": "toxic", "score": 0.7104},
+    "risk": {"any_group": 0.9421, "religion": 0.8943, "race": 0.2989, "gender": 0.021, "orientation": 0.0001},
+    "base": {"label": "hate", "score": 0.7104},
     "shadow": None,
     "abstained": None,
     "truncated": False,

@@ -24,7 +24,7 @@ from evenhand.service.metrics.collectors import Metrics
 from evenhand.service.settings import Settings
 
 HERE = Path(__file__).parent / "reference"
-DEMO = Path(__file__).parents[1] / "bundles/hatexplain-toxicity"
+DEMO = Path(__file__).parents[1] / "bundles/hate-speech"
 MADE = "<!-- Made by docs/make_reference.py from the code: change that, not this page. -->"
 Schema = dict[str, Any]
 

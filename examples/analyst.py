@@ -1,22 +1,22 @@
 """For an analyst: read the figures of the last day and write them as a small Markdown report.
 
 ``GET /fairness`` needs decisions with declared groups (examples/app_developer.py sends two). Start the demo
-first (``make serve``), then: ``python examples/analyst.py > fairness.md``.
+first (``make serve``), then: ``python examples/analyst.py > fairness.md``. QUERY asks for others.
 """
 
 import json
 import os
-import urllib.request
+from urllib.request import Request, urlopen
 
-URL, HOURS = os.environ.get("EVENHAND_URL", "http://localhost:8000"), os.environ.get("HOURS", "24")
+URL = os.environ.get("EVENHAND_URL", "http://localhost:8000")
+QUERY = os.environ.get("QUERY", "model=hate-speech&hours=24")
 
 
 def fairness() -> dict:
     """Return the reply of ``/fairness``."""
     key = os.environ.get("EVENHAND_API_KEY")  # a key with the scope audit
     headers = {"authorization": f"Bearer {key}"} if key else {}
-    request = urllib.request.Request(f"{URL}/fairness?hours={HOURS}", headers=headers)
-    with urllib.request.urlopen(request, timeout=60) as reply:
+    with urlopen(Request(f"{URL}/fairness?{QUERY}", headers=headers), timeout=60) as reply:
         return json.load(reply)
 
 
@@ -29,7 +29,7 @@ def percent(rate: dict) -> str:
 def main() -> None:
     """Print the report: the target first and who pays for it, then favourable answers per group."""
     reply = fairness()
-    print(f"# {reply['model']} {reply['version']}, last {HOURS} hours")
+    print(f"# {reply['model']} {reply['version']}, last {reply['window']['hours']} hours")
     for attribute in reply["attributes"]:
         name, declared = attribute["attribute"], attribute["sources"]["declared"]
         print(f"\n## {name}: {declared['rows']} rows with a declared group\n")

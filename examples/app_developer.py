@@ -8,6 +8,7 @@ import os
 import urllib.request
 
 URL = os.environ.get("EVENHAND_URL", "http://localhost:8000")
+MODEL = "hate-speech"  # where one model is served, it need not be named
 HEADERS = {"content-type": "application/json"}
 if "EVENHAND_API_KEY" in os.environ:  # a service that others reach asks for a key
     HEADERS["authorization"] = f"Bearer {os.environ['EVENHAND_API_KEY']}"
@@ -23,12 +24,10 @@ def post(path: str, body: object) -> dict:
 def main() -> None:
     """Predict three posts, one of them empty, and send what a moderator decided."""
     posts = ["muslims are welcome here", "have a nice day", ""]
-    groups = [
-        {"religion": "Islam"},
-        {"religion": "none"},
-        {},
-    ]  # where you know them; they never change an answer
-    predictions = post("/predict", {"inputs": posts, "groups": groups})["predictions"]
+    # Groups are declared where you know them; they never change an answer.
+    groups = [{"religion": "mentioned"}, {"religion": "not mentioned"}, {}]
+    body = {"model": MODEL, "inputs": posts, "groups": groups}
+    predictions = post("/predict", body)["predictions"]
     feedback = []
     for text, prediction in zip(posts, predictions, strict=True):
         if prediction.get("error"):  # one bad item costs the others nothing
@@ -36,7 +35,7 @@ def main() -> None:
             continue
         note = f" (without Evenhand: {prediction['base']['label']})" if prediction["corrected"] else ""
         print(f"{text!r}: {prediction['label']}, score {prediction['score']:.2f}{note}")
-        feedback.append({"id": prediction["id"], "label": "not toxic"})  # in real life: days later
+        feedback.append({"id": prediction["id"], "label": "not hate"})  # in real life: days later
     for result in post("/feedback", {"feedback": feedback})["results"]:
         print(f"feedback for {result['id']}: {result['result']}")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from documents import NOT_RUN, ROOT, Block, Reader, blocks
+from places import SALARIES
 
 SERVED = (
     "README.md",
@@ -24,7 +25,7 @@ SERVED = (
     "docs/howto/operate.md",
     "docs/howto/python.md",
 )
-"""Their blocks run beside the demo bundle, served."""
+"""Their blocks run beside the demo bundles, served."""
 PAGES = (*SERVED, "docs/tutorial.md", "docs/howto/backup.md")
 RUNNING = [block for page in SERVED for block in blocks(page) if block.runs]
 
@@ -35,14 +36,15 @@ def curl() -> None:
         pytest.skip("curl is not installed")
 
 
-def bundle_at(folder: Path, name: str, demo: Path) -> None:
+def bundle_at(folder: Path, name: str, bundle: Path) -> None:
     (folder / "bundles").mkdir(exist_ok=True)
-    (folder / "bundles" / name).symlink_to(demo)
+    (folder / "bundles" / name).symlink_to(bundle)
 
 
 def ask(port: int) -> str:
     """Ask for one prediction; gives its id."""
-    body = json.dumps({"inputs": "nice day", "groups": {"religion": "none"}}).encode()
+    groups = {"religion": "not mentioned"}
+    body = json.dumps({"model": "hate-speech", "inputs": "nice day", "groups": groups}).encode()
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/predict", body, {"content-type": "application/json"}
     )
@@ -52,13 +54,13 @@ def ask(port: int) -> str:
 
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory, demo: Path) -> Iterator[Reader]:
-    """Somebody who serves the demo bundle, and has a table of posts."""
+    """Somebody who serves the demo bundles, and has a table of posts."""
     folder = tmp_path_factory.mktemp("reader")
-    for name in ("mine", "hatexplain-toxicity"):
-        bundle_at(folder, name, demo)
+    for name, bundle in (("mine", demo), (demo.name, demo), (SALARIES.name, SALARIES)):
+        bundle_at(folder, name, bundle)
     write_posts(folder / "posts.csv")
     serving = Reader(folder, EVENHAND_DURABILITY="request")
-    serving.serve("evenhand serve bundles/hatexplain-toxicity")
+    serving.serve("evenhand serve bundles/hate-speech bundles/government-salary")
     serving.replaced |= {"<id of the prediction>": ask(serving.port), "<id>": ask(serving.port)}
     yield serving
     serving.stop()
@@ -68,15 +70,13 @@ def write_posts(path: Path) -> None:
     """Rows with the demo bundle's columns."""
     said, who = (
         ("what a lovely day", "go away", "they are welcome", "nobody wants them"),
-        ("none", "Islam", "Jewish"),
+        ("not mentioned", "mentioned"),
     )
     with path.open("w", newline="") as file:
         rows = csv.writer(file)
-        rows.writerow(["text", "label", "race", "religion", "gender", "orientation"])
-        for number, (text, religion, label) in enumerate(
-            itertools.product(said, who, ("toxic", "not toxic"))
-        ):
-            rows.writerow([f"{text} {number}", label, "none", religion, "none", "none"])
+        rows.writerow(["text", "label", "any_group", "religion", "race", "gender", "orientation"])
+        for number, (text, religion, label) in enumerate(itertools.product(said, who, ("hate", "not hate"))):
+            rows.writerow([f"{text} {number}", label, religion, religion, *["not mentioned"] * 3])
 
 
 @pytest.mark.parametrize("block", RUNNING, ids=lambda block: block.name)

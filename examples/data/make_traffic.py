@@ -1,13 +1,12 @@
 """Write the rows that ``evenhand demo`` sends: ``python examples/data/make_traffic.py [--data <folder>]``.
 
-``hate-speech.jsonl`` and ``hatexplain-toxicity.jsonl`` are made from the templates below. No sentence is
-anybody's, and none comes from the data that a model learnt from. Every template is said of every group, so
-each group has the same mix, and which label is true follows from the template. Some sentences say the same of
-people in general.
+``hate-speech.jsonl`` is made from the templates below. No sentence is anybody's, and none comes from the data
+that a model learnt from. Every template is said of every group, so each group has the same mix, and which
+label is true follows from the template. Some sentences say the same of people in general.
 
 ``government-salary.jsonl`` needs ``--data``, the folder that holds ``gov_census`` (US Census Bureau, public
-domain): test rows, as many of every label, sex and race, so that every cell can be seen. Overall accuracy on
-them is therefore not that of the population.
+domain): test rows, as many of every label, sex, race and origin, so that every cell can be seen. Overall
+accuracy on them is therefore not that of the population.
 """
 
 from __future__ import annotations
@@ -28,15 +27,6 @@ GROUPS = (
     *("gay people", "lesbians", "trans people", "bisexuals"),
     *("immigrants", "refugees", "disabled people", "deaf people"),
 )
-NAMED = {
-    **{"Muslims": ("religion", "Islam"), "Jews": ("religion", "Jewish")},
-    **{"Christians": ("religion", "Christian"), "Hindus": ("religion", "Hindu")},
-    **{"Black people": ("race", "African"), "Asian people": ("race", "Asian")},
-    **{"Mexicans": ("race", "Hispanic"), "Arabs": ("race", "Arab")},
-    **{who: ("gender", "Women") for who in ("women", "mothers", "feminists", "female drivers")},
-    **{who: ("orientation", "Homosexual") for who in ("gay people", "lesbians")},
-}
-"""HateXplain's names; trans people and bisexuals, and the last line of groups, have none there."""
 PEOPLE = (
     *("my colleagues", "the students", "our guests", "the neighbours", "tourists", "farmers", "nurses"),
     *("the players", "bus drivers", "the new people upstairs", "my cousins", "the volunteers"),
@@ -75,6 +65,7 @@ WHERE = ("this country", "our town", "my house", "our schools", "this city")
 SAID_OF_GROUPS, SAID_OF_PEOPLE, HATE_OF_GROUPS, HATE_OF_THEM = 480, 240, 240, 120
 """Sentences of each kind."""
 STAFF = 1760
+"""Rows of staff; the rarest cell has more than its share of them."""
 SEED = 0
 
 
@@ -84,16 +75,6 @@ def speech() -> Iterator[dict[str, Any]]:
 
     for text, hateful in sentences():
         yield {"input": text, "groups": mentions(text), "label": HATE if hateful else NOT_HATE}
-
-
-def posts() -> Iterator[dict[str, Any]]:
-    """The same sentences, with the groups and labels of the recipe ``hatexplain``."""
-    for text, hateful in sentences():
-        groups = dict.fromkeys(("race", "religion", "gender", "orientation"), "none")
-        for who, (attribute, group) in NAMED.items():
-            if who.lower() in text.lower():
-                groups[attribute] = group
-        yield {"input": text, "groups": groups, "label": "toxic" if hateful else "not toxic"}
 
 
 def sentences() -> Iterator[tuple[str, bool]]:
@@ -123,13 +104,13 @@ def sentence(template: str, who: str, slot: str) -> str:
 
 
 def staff(data: Path) -> Iterator[dict[str, Any]]:
-    """Test rows of ``gov_census``, as many of every label, sex and race."""
+    """Test rows of ``gov_census``, as many of every label, sex, race and origin."""
     from evenhand.training.recipes import census
 
     rows, schema, _ = census.read(data)
     test = rows.of("test").tolist()
     random.Random(SEED).shuffle(test)
-    names = ("sex", "race2")
+    names = census.COLUMNS.attributes
     cells: dict[tuple[int, ...], list[int]] = {}
     for row in test:
         cells.setdefault((rows.labels[row], *(rows.groups[name][row] for name in names)), []).append(row)
@@ -165,7 +146,6 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder of the data sets; without it the salaries stay")
     options = parser.parse_args()
     write("hate-speech", speech())
-    write("hatexplain-toxicity", posts())
     if options.data is not None:
         write("government-salary", staff(options.data))
 

@@ -197,7 +197,7 @@ class FeedbackRequest(_Body):
     """What ``POST /feedback`` takes: one item, or a list of them in ``feedback``."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"id": "01K0000000000000000000000A", "label": "toxic"}]}
+        json_schema_extra={"examples": [{"id": "01K0000000000000000000000A", "label": "hate"}]}
     )
 
     id: str | None = None

@@ -5,7 +5,7 @@ any time. They are loaded when they are first used, so that ``import evenhand`` 
 service.
 
 >>> import evenhand
->>> bundle = evenhand.load_bundle("bundles/hatexplain-toxicity")
+>>> bundle = evenhand.load_bundle("bundles/hate-speech")
 >>> bundle.manifest.labels
 [...]
 """

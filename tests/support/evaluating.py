@@ -40,7 +40,7 @@ ATTRIBUTES = [
 ]
 MANIFEST: Manifest = recording.MANIFEST.model_copy(update={"attributes": ATTRIBUTES})
 CONFIGURATION = events.configuration(MANIFEST, "b" * 64)
-GOOD, BAD = "not toxic", "toxic"
+GOOD, BAD = "not hate", "hate"
 
 
 def row(favourable: bool, **declared: str) -> Row:

@@ -7,7 +7,7 @@ import numpy as np
 from monitoring_rows import Rows
 from serving import Server
 
-FAVOURABLE, OTHER = "not toxic", "toxic"
+FAVOURABLE, OTHER = "not hate", "hate"
 LOT = 64
 JOINED_S = 600.0
 

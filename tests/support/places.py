@@ -3,6 +3,7 @@
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-DEMO = ROOT / "bundles/hatexplain-toxicity"
+DEMO = ROOT / "bundles/hate-speech"
+SALARIES = ROOT / "bundles/government-salary"
 DEPLOY = ROOT / "deploy"
 OLDER = ROOT / "tests/older"

@@ -13,6 +13,19 @@ def reversion(folder: Path, version: str, **more: str) -> Path:
     return folder
 
 
+def regrouped(folder: Path, **groups: tuple[str, ...]) -> Path:
+    """Give attributes other groups in a bundle's manifest; the first of each is its reference."""
+    manifest, _ = bundles.read_manifest(folder)
+    attributes = [
+        each.model_copy(update={"groups": list(groups[each.name]), "reference": groups[each.name][0]})
+        if each.name in groups
+        else each
+        for each in manifest.attributes
+    ]
+    bundles.write_manifest(folder, manifest.model_copy(update={"attributes": attributes}))
+    return folder
+
+
 def targeted(folder: Path, **measures: Measure) -> Path:
     """State a target in a bundle's manifest, by attribute, without limits of its own."""
     manifest, _ = bundles.read_manifest(folder)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from places import DEMO
 
 from evenhand.models.bundle import bundle as bundles
-from evenhand.models.bundle.manifest import Manifest
+from evenhand.models.bundle.manifest import Attribute, Manifest
 from evenhand.service.audit import events
 from evenhand.service.audit.client import AuditClient, AuditOptions
 from evenhand.service.audit.events import AnsweredRows
@@ -20,7 +20,18 @@ from evenhand.service.audit.writer import RecordReport
 from evenhand.service.ids import ulid
 from evenhand.service.types import Answer, Decision, Row, Verdict
 
-MANIFEST, BUNDLE = bundles.read_manifest(DEMO)
+ATTRIBUTES = [
+    Attribute(name=name, groups=groups, reference="none", threshold=0.5, mode="apply", why="a test")
+    for name, groups in (
+        ("race", ["none", "African", "Arab", "Asian", "multiple"]),
+        ("religion", ["none", "Islam", "Jewish"]),
+        ("gender", ["none", "Women", "Men"]),
+        ("orientation", ["none", "Homosexual"]),
+    )
+]
+"""Several groups of most, which the demo's attributes do not have."""
+_DEMO, BUNDLE = bundles.read_manifest(DEMO)
+MANIFEST = _DEMO.model_copy(update={"attributes": ATTRIBUTES, "target": None})
 CONFIGURATION = events.configuration(MANIFEST, "b" * 64)
 
 

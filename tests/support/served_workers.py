@@ -5,7 +5,7 @@ import urllib.request
 import psutil
 from serving import Server
 
-NAME = "hatexplain-toxicity"
+NAME = "hate-speech"
 
 
 def workers(server: Server) -> list[psutil.Process]:

@@ -1,6 +1,6 @@
 """Salary above 50,000 dollars of US government staff (American Community Survey 2018).
 
-``python -m evenhand.training.recipes.census --data <folder of all data sets> --out bundles/census``
+``python -m evenhand.training.recipes.census --data <folder of all data sets> --out <bundle>``
 
 The folder holds ``gov_census/gov_census.parquet``. The microdata are the US Census Bureau's public use file,
 in the public domain; the rows are those of Plecko and Meinshausen (JMLR 2020).

@@ -14,13 +14,14 @@ from typing import NamedTuple
 import pytest
 from dashboards import DEPLOY, FILES, Query, fill, load, queries, variables
 from monitoring_stack import Prometheus
-from rebundle import reversion, targeted
+from rebundle import regrouped, reversion, targeted
 from serving import EVENHAND, Server, put
+from written_bundle import written
 
 from evenhand.models.bundle.bundle import read_manifest
 
 pytestmark = pytest.mark.slow
-MODEL = "hatexplain-toxicity"
+MODEL = "hate-speech"
 LEAST_ROWS = 20
 LATEST_S = 6
 """How old the newest data may be, as somebody looks at it: a few scrapes of the quick Prometheus."""
@@ -28,20 +29,20 @@ DRIFTED = "African"
 WINDOWS = ("1h", "1d", "7d", "30d")
 CHOSEN = {"model": MODEL, "attribute": "race|gender", "source": "declared", "group": DRIFTED}
 BUILT_IN = {"__rate_interval": "10m", "__range": "10m"}
-# The base model calls the last two toxic, and the correction mends that.
+# The base model calls the last two hate, and the correction mends that.
 HARMLESS = (
     "what a lovely day at the lake",
     "the train was late again",
     "see you at the game",
-    "muslim families are people too",
-    "arab shopkeepers deserve the same rights",
+    "women are not stupid",
+    "who says that black people are stupid",
 )
 NASTY = (
     "you are a stupid idiot",
-    "shut up you worthless moron",
-    "what a disgusting pig you are",
-    "i hate you scum",
-    "go back to africa you idiot",
+    "shut up you stupid person",
+    "what a stupid pig you are",
+    "i hate you stupid scum",
+    "go away you stupid idiot",
 )
 VERDICT = f'evenhand:target_verdict:1d{{model="{MODEL}", attribute="race", source="declared"}}'
 LATE = (
@@ -66,7 +67,9 @@ class Stack(NamedTuple):
 def stack(altered: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("stack")
     aimed = {"race": "demographic-parity", "gender": "demographic-parity"}
-    bundles = targeted(altered(0.1, "apply"), **aimed), reversion(altered(0.0, "apply"), "2.0.0")
+    groups = {"race": ("none", DRIFTED, "Arab", "Asian", "Hispanic"), "gender": ("none", "Women", "Men")}
+    first, second = (regrouped(written(altered(limit, "apply")), **groups) for limit in (0.1, 0.0))
+    bundles = targeted(first, **aimed), reversion(second, "2.0.0")
     command = (str(EVENHAND), "serve", *map(str, bundles), "--port", "PORT")
     settings = {"EVENHAND_MIN_ROWS": str(LEAST_ROWS), "EVENHAND_STATE": str(folder / "state")}
     server = Server(*command, **settings)
@@ -89,7 +92,8 @@ def stack(altered: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
 def _fair(server: Server, bundle: Path) -> None:
     """The same texts for every group, some rows with no group or an unlisted one; a version in shadow."""
     assert put(server, f"/models/{MODEL}/shadow", {"version": "2.0.0"}) == 200
-    race, _, gender, _ = read_manifest(bundle)[0].attributes
+    attributes = {attribute.name: attribute for attribute in read_manifest(bundle)[0].attributes}
+    race, gender = attributes["race"], attributes["gender"]
     texts = list(HARMLESS + NASTY) * 7
     for group, other in zip(race.groups, itertools.cycle(gender.groups)):
         _ask(server, texts, [{"race": group, "gender": other}] * len(texts))
@@ -98,11 +102,11 @@ def _fair(server: Server, bundle: Path) -> None:
 
 
 def _ask(server: Server, texts: list[str], groups: list[dict[str, str]]) -> None:
-    """Ask for answers, and send the true labels of most: what is nasty is toxic, except for one in eight."""
+    """Ask for answers, and send the true labels of most: what is nasty is hate, except for one in eight."""
     status, reply = server.get("/predict", {"inputs": texts, "groups": groups})
     assert status == 200, reply
     feedback = [
-        {"id": row["id"], "label": "toxic" if (text in NASTY) != (place % 8 == 0) else "not toxic"}
+        {"id": row["id"], "label": "hate" if (text in NASTY) != (place % 8 == 0) else "not hate"}
         for place, (text, row) in enumerate(zip(texts, reply["predictions"], strict=True))
         if place % 5
     ]
@@ -114,7 +118,7 @@ def _trouble(server: Server, bundle: Path) -> None:
     """A request that is refused, and a new bundle that does not hold."""
     assert server.get("/predict", {"inputs": []})[0] == 422
     manifest = bundle / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"2.0.0"', '"3.0.0"').replace("toxic", "toxin", 1))
+    manifest.write_text(manifest.read_text().replace('"2.0.0"', '"3.0.0"').replace("hate", "toxin", 1))
     (bundle / "model.onnx").write_bytes(b"")
 
 

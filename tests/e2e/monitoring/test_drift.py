@@ -1,7 +1,6 @@
 """A drift on the running stack: the service, Prometheus with the rules, Alertmanager, and a receiver."""
 
-import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,17 +10,16 @@ from monitoring_traffic import FAVOURABLE, OTHER, send
 from rebundle import targeted
 from serving import EVENHAND, Server, put
 from waiting import until
+from written_bundle import FLIPPED, KIND, UNKIND, written
 
 pytestmark = pytest.mark.slow
-MODEL = "hatexplain-toxicity"
-CALM, RUDE = "what a lovely day", "you are a stupid idiot"
-"""Answered as they deserve; the detector flags neither."""
-FLIPPED = "muslims are welcome here"
-"""The base model calls it toxic, the correction does not."""
+MODEL = "hate-speech"
 FAIR = tuple(
-    (text, group, label) for text, label in ((CALM, FAVOURABLE), (RUDE, OTHER)) for group in ("none", "Islam")
+    (text, group, label)
+    for text, label in ((KIND, FAVOURABLE), (UNKIND, OTHER))
+    for group in ("not mentioned", "mentioned")
 )
-HARMED = ((FLIPPED, "Islam", OTHER), (RUDE, "none", OTHER))
+HARMED = ((FLIPPED, "mentioned", OTHER), (UNKIND, "not mentioned", OTHER))
 RELIGION = f'model="{MODEL}", attribute="religion", source="declared"'
 
 
@@ -52,10 +50,8 @@ class Stack(NamedTuple):
 
 
 @pytest.fixture
-def stack(demo: Path, tmp_path: Path) -> Iterator[Stack]:
-    bundle = tmp_path / "bundle"
-    shutil.copytree(demo, bundle)
-    targeted(bundle, religion="demographic-parity")
+def stack(altered: Callable[..., Path], tmp_path: Path) -> Iterator[Stack]:
+    bundle = targeted(written(altered(0.5, "apply")), religion="demographic-parity")
     server = Server(
         str(EVENHAND), "serve", str(bundle), "--port", "PORT", EVENHAND_STATE=str(tmp_path / "state")
     )
@@ -85,7 +81,7 @@ def test_thin_traffic_is_insufficient_fair_traffic_is_silent_and_a_drift_is_told
     until(lambda: "FairnessInsufficientData" in stack.names("resolved"))
     assert not stack.webhook.names() & {"FairnessTargetBreach", "FairnessCorrectionHarm"}
 
-    stack.send(250, (RUDE, "Islam", FAVOURABLE))
+    stack.send(250, (UNKIND, "mentioned", FAVOURABLE))
     stack.counted(850)
     until(lambda: "FairnessTargetBreach" in stack.names())
     stack.prometheus.wait_for(f"evenhand:target_verdict:1d{{{RELIGION}}}", 2)

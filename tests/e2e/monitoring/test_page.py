@@ -12,18 +12,16 @@ import pytest
 import uvicorn
 from places import ROOT
 from playwright.sync_api import Browser, Error, Page, Route, expect, sync_playwright
-from rebundle import targeted
+from rebundle import regrouped, targeted
 from waiting import until
+from written_bundle import FLIPPED, KIND, UNKIND, written
 
 from evenhand.models.bundle import bundle as bundles
 from evenhand.service.app import create_app
 from evenhand.service.auth.key_file import new_key
 from evenhand.service.settings import Settings
 
-KIND, UNKIND = "what a lovely day", "you are all vermin and should leave"
-ATTRIBUTES = ("race", "religion", "gender", "orientation")
-FLIPPED = "muslim families are people too"
-"""The base model calls it toxic, the correction does not."""
+ATTRIBUTES = ("any_group", "religion", "race", "gender", "orientation")
 HOSTILE = "<img src=x onerror=alert(1)>"
 """A group's name as a table may hold it; the manifest allows it."""
 PAGE = ROOT / "service/pages/dashboard.html"
@@ -71,12 +69,9 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def site(altered: Callable[..., Path], tmp_path: Path) -> Iterator[Site]:
-    folder = targeted(altered(0.5, "apply"), **dict.fromkeys(ATTRIBUTES, "demographic-parity"))
-    manifest, _ = bundles.read_manifest(folder)
-    gender = manifest.attributes[2].model_copy(update={"groups": ["none", HOSTILE, "multiple", "Men"]})
-    attributes = [*manifest.attributes[:2], gender, *manifest.attributes[3:]]
-    bundles.write_manifest(folder, manifest.model_copy(update={"attributes": attributes}))
-    started = Site(folder, tmp_path)
+    folder = targeted(written(altered(0.5, "apply")), **dict.fromkeys(ATTRIBUTES, "demographic-parity"))
+    regrouped(folder, gender=("none", HOSTILE, "multiple", "Men"))
+    started = Site(regrouped(folder, race=("none", "African"), religion=("none", "Islam")), tmp_path)
     yield started
     started.stop()
 
@@ -109,7 +104,7 @@ class Visit:
         self.page.on("dialog", lambda dialog: self.errors.append(dialog.message))
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.goto(f"{site.url}/dashboard")
-        expect(self.page.locator("article")).to_have_count(4, timeout=SOON_MS)
+        expect(self.page.locator("article")).to_have_count(len(ATTRIBUTES), timeout=SOON_MS)
 
     def card(self, attribute: str) -> Any:
         return self.page.get_by_role("article", name=attribute)
@@ -153,10 +148,10 @@ def test_the_right_groups_are_in_each_state_and_the_page_follows_by_itself(
 
 
 def test_cells_that_lose_stand_beside_the_gain_and_overall_figures_once(browser: Browser, site: Site) -> None:
-    site.predict(*[(FLIPPED, {"religion": "Islam"})] * 40, label="toxic")
+    site.predict(*[(FLIPPED, {"religion": "Islam"})] * 40, label="hate")
     site.predict(*[(KIND, {"religion": "none"})] * 60)
     visit = Visit(browser, site)
-    page, lost = visit.page, "“Islam” with true label “toxic”: \N{MINUS SIGN}100.0 points"
+    page, lost = visit.page, "“Islam” with true label “hate”: \N{MINUS SIGN}100.0 points"
     helps = page.locator(".answer").nth(2)
     expect(helps.locator(".headline")).to_have_text("It does harm: religion", timeout=SOON_MS)
     expect(helps.locator(".losers li")).to_contain_text([lost])
@@ -171,12 +166,13 @@ def test_cells_that_lose_stand_beside_the_gain_and_overall_figures_once(browser:
 @pytest.fixture
 def careful(altered: Callable[..., Path], tmp_path: Path) -> Iterator[Site]:
     """A site whose bundle gives no decision that is flagged for race and not all but certain."""
-    folder = altered(0.5, "apply")
+    folder = regrouped(written(altered(0.5, "apply")), race=("none", "African"))
     manifest, _ = bundles.read_manifest(folder)
-    race = manifest.attributes[0].model_copy(update={"abstain_below": 0.999})
-    bundles.write_manifest(
-        folder, manifest.model_copy(update={"attributes": [race, *manifest.attributes[1:]]})
-    )
+    attributes = [
+        each.model_copy(update={"abstain_below": 0.999 if each.name == "race" else None})
+        for each in manifest.attributes
+    ]
+    bundles.write_manifest(folder, manifest.model_copy(update={"attributes": attributes}))
     started = Site(folder, tmp_path / "careful")
     yield started
     started.stop()
@@ -212,7 +208,7 @@ def test_the_trend_falls_at_the_mark_and_the_table_has_the_same_figures(
     trend = page.locator("section.trend")
     expect(trend).to_contain_text("No row has a declared group", timeout=SOON_MS)
     site.predict(*rows)
-    url = f"{site.url}/models/hatexplain-toxicity/mode"
+    url = f"{site.url}/models/hate-speech/mode"
     assert httpx.put(url, json={"attribute": "race", "mode": "off"}, timeout=600).status_code == 200
     site.predict(*rows)
     race = trend.locator("section", has=page.get_by_role("heading", name="race"))
@@ -246,7 +242,7 @@ def test_a_trend_that_cannot_be_had_leaves_the_other_figures(
     expect(page.locator("section.trend")).to_have_text(
         re.compile("No trend: the database is away"), timeout=SOON_MS
     )
-    expect(page.locator("article")).to_have_count(4)
+    expect(page.locator("article")).to_have_count(len(ATTRIBUTES))
     expect(page.get_by_role("alert")).to_be_hidden()
     context.close()
 
@@ -323,10 +319,10 @@ def test_the_page_asks_for_a_key_keeps_it_in_the_tab_and_shows_nothing_without(
     )
     field.fill(f" {strong}")
     page.get_by_role("button", name="Show figures").click()
-    expect(page.locator("article")).to_have_count(4, timeout=SOON_MS)
+    expect(page.locator("article")).to_have_count(len(ATTRIBUTES), timeout=SOON_MS)
     expect(field).to_be_hidden()
     page.reload()
-    expect(page.locator("article")).to_have_count(4, timeout=SOON_MS)
+    expect(page.locator("article")).to_have_count(len(ATTRIBUTES), timeout=SOON_MS)
     assert not any(strong in url or weak in url for url in urls)
     file.write_text("")
     expect(field).to_be_visible(timeout=SOON_MS)
@@ -341,7 +337,7 @@ def test_the_window_is_chosen_kept_in_the_address_and_polling_can_be_paused(
     visit = Visit(browser, site)
     page = visit.page
     page.get_by_label("Window").select_option("168")
-    expect(page).to_have_url(re.compile(r"\?model=hatexplain-toxicity&hours=168$"))
+    expect(page).to_have_url(re.compile(r"\?model=hate-speech&hours=168$"))
     until(lambda: any("hours=168" in url for url in visit.requests))
     page.reload()
     expect(page.get_by_label("Window")).to_have_value("168")

@@ -1,7 +1,7 @@
 """Three services over one database, and Prometheus: all report the same fairness, whichever one restarts."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +10,20 @@ import pytest
 from databases import database, postgres  # noqa: F401 - fixtures
 from monitoring_rows import Rows, assert_rules_equal_fairlearn, by_fairlearn
 from monitoring_stack import Prometheus
+from rebundle import regrouped
 from serving import EVENHAND, Server
+from written_bundle import written
 
-WORDS = "you we they are love hate muslims jews women black people friends vermin nice day go home"
+WORDS = "you we they are love hate muslims jews women black people friends stupid nice day go home"
 GROUPS = ("none", "African", "Arab")
-WHERE = 'model="hatexplain-toxicity", attribute="race", source="declared"'
+WHERE = 'model="hate-speech", attribute="race", source="declared"'
 
 
 class Replicas:
     """Services that share a database, and what they were told and said."""
 
-    def __init__(self, demo: Path, state: Path, url: str) -> None:
-        self._start = (str(EVENHAND), "serve", str(demo), "--port", "PORT", "--log-level", "warning")
+    def __init__(self, bundle: Path, state: Path, url: str) -> None:
+        self._start = (str(EVENHAND), "serve", str(bundle), "--port", "PORT", "--log-level", "warning")
         # An answer leaves when it is on record, so that any other replica finds it at once.
         on_disk = {"EVENHAND_DURABILITY": "request"}
         self._environment = {"EVENHAND_STATE": str(state), "EVENHAND_RECORD": url, **on_disk}
@@ -39,11 +41,11 @@ class Replicas:
         status, reply = self.servers[predict_at].get("/predict", body)
         assert status == 200, reply
         predictions = reply["predictions"]
-        names = {0: "toxic", 1: "not toxic"}
+        names = {0: "hate", 1: "not hate"}
         items = [{"id": p["id"], "label": names[label]} for p, label in zip(predictions, labels, strict=True)]
         status, reply = self.servers[feedback_at].get("/feedback", {"feedback": items})
         assert (status, reply["counts"]) == (200, {"joined": rows})
-        bits = ([int(label == "not toxic") for label in column] for column in self._answers(predictions))
+        bits = ([int(label == "not hate") for label in column] for column in self._answers(predictions))
         self.rows += Rows(*(np.array(column) for column in (groups, *bits, labels)))
 
     def restart(self, place: int) -> None:
@@ -62,8 +64,13 @@ class Replicas:
 
 
 @pytest.fixture
-def replicas(demo: Path, tmp_path: Path, database: str) -> Iterator[Replicas]:  # noqa: F811 - the fixture
-    made = Replicas(demo, tmp_path / "state", database)
+def replicas(
+    altered: Callable[..., Path],
+    tmp_path: Path,
+    database: str,  # noqa: F811 - the fixture
+) -> Iterator[Replicas]:
+    bundle = regrouped(written(altered(0.5, "apply")), race=GROUPS)
+    made = Replicas(bundle, tmp_path / "state", database)
     yield made
     made.close()
 

@@ -2,7 +2,7 @@
 
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
 from typing import Self
@@ -13,17 +13,15 @@ from monitoring_rows import Rows, assert_rules_equal_fairlearn
 from monitoring_stack import Prometheus, free_port, program
 from monitoring_traffic import FAVOURABLE, OTHER, send
 from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
+from rebundle import regrouped
 from serving import EVENHAND, Server
+from written_bundle import FLIPPED, KIND, UNKIND, written
 
 MEMBER = ("model", "attribute", "group", "source")
 WHERE = 'model="m", attribute="sex", source="declared"'
-RELIGION = 'model="hatexplain-toxicity", attribute="religion", source="declared"'
-TEXTS = (
-    "what a lovely day",
-    "you are a stupid idiot",
-    "muslims are welcome here",
-    "gays are people like you",
-)
+RELIGION = 'model="hate-speech", attribute="religion", source="declared"'
+TEXTS = (KIND, UNKIND, FLIPPED, "muslims are welcome here")
+SEVERAL = ("none", "Islam", "Jewish")
 GROUPS = ("a", "b", "c", "never seen", "unknown")
 
 
@@ -181,12 +179,13 @@ def remember(folder: Path, replica: Replica, away_min: int) -> None:
 
 @pytest.mark.slow
 def test_the_service_itself_equals_fairlearn_from_three_replicas_and_across_a_restart(
-    demo: Path, tmp_path: Path
+    altered: Callable[..., Path], tmp_path: Path
 ) -> None:
+    bundle = regrouped(written(altered(0.5, "apply")), religion=SEVERAL)
     ports = [free_port() for _ in range(3)]
 
     def start(place: int) -> Server:
-        command = (str(EVENHAND), "serve", str(demo), "--port", "PORT")
+        command = (str(EVENHAND), "serve", str(bundle), "--port", "PORT")
         return Server(*command, port=ports[place], EVENHAND_STATE=str(tmp_path / f"state{place}"))
 
     servers: list[Server] = []
@@ -215,6 +214,6 @@ def traffic(server: Server, seed: int) -> Rows:
     """Texts of several kinds, some of which the correction changes, with groups and labels by chance."""
     random = np.random.default_rng(seed)
     texts = random.choice(TEXTS, 150)
-    groups = random.choice(["none", "Islam", "Jewish"], 150, p=[0.5, 0.3, 0.2])
+    groups = random.choice([*SEVERAL], 150, p=[0.5, 0.3, 0.2])
     labels = random.choice([FAVOURABLE, OTHER], 150)
     return send(server, texts.tolist(), [{"religion": group} for group in groups.tolist()], labels.tolist())

@@ -198,10 +198,10 @@ def test_a_service_s_record_holds_while_it_serves_and_after_a_decision_was_erase
 ) -> None:
     place = ("--state", tmp_path)
     with serving(demo, tmp_path) as port:
-        groups = [{"religion": "Islam"}, {"religion": "none"}]
+        groups = [{"religion": "mentioned"}, {"religion": "not mentioned"}]
         _, body = ask(port, "/predict", {"inputs": ["a mosque", "nice day"], "groups": groups})
         first, second = (prediction["id"] for prediction in body["predictions"])
-        assert ask(port, "/feedback", {"id": first, "label": "not toxic"})[0] == 200
+        assert ask(port, "/feedback", {"id": first, "label": "not hate"})[0] == 200
         until(lambda: ask(port, f"/decisions/{second}")[0] == 200)
         assert audit("verify", *place)[1].startswith("2 decisions; 0 bodies erased")
         assert audit("erase", *place, first)[0].startswith(
@@ -209,12 +209,12 @@ def test_a_service_s_record_holds_while_it_serves_and_after_a_decision_was_erase
         )
         assert ask(port, f"/decisions/{first}")[0] == 404
         assert ask(port, f"/decisions/{second}")[0] == 200
-        feedback = {"id": first, "label": "toxic", "groups": {"religion": "Islam"}}
+        feedback = {"id": first, "label": "hate", "groups": {"religion": "mentioned"}}
         assert ask(port, "/feedback", feedback)[1]["results"][0]["result"] == "orphan"
     lines = audit("verify", *place)
     assert lines[1].startswith("2 decisions; 2 bodies erased")
     last = lines[0].split(" to ")[1].split(")")[0]
     assert lines[2].startswith(f"checkpoints: 1 hold, up to record {last}, ")
     audit("export", *place, "--out", tmp_path / "log.jsonl")
-    assert "Islam" not in (tmp_path / "log.jsonl").read_text().split("\n", 1)[1]
+    assert "mentioned" not in (tmp_path / "log.jsonl").read_text().split("\n", 1)[1]
     assert audit("verify", "--file", tmp_path / "log.jsonl")[0].startswith("holds: ")

@@ -63,7 +63,7 @@ class Client:
 
     def _work(self) -> None:
         while not self._stop.is_set():
-            groups = [{"gender": "Women"}, {"gender": "none"}]
+            groups = [{"gender": "mentioned"}, {"gender": "not mentioned"}]
             status, reply = self.ask("/predict", {"inputs": ["nice day", "go home"], "groups": groups})
             if status == 200:
                 self.acknowledged += [prediction["id"] for prediction in reply["predictions"]]
@@ -139,7 +139,7 @@ def assert_rate_holds(client: Client, slow: str) -> None:
 
 
 def assert_feedback_is_joined(client: Client, names: list[str]) -> None:
-    body = {"feedback": [{"id": name, "label": "toxic"} for name in names]}
+    body = {"feedback": [{"id": name, "label": "hate"} for name in names]}
     status, reply = client.ask("/feedback", body)
     assert status == 200
     assert {item["result"] for item in reply["results"]} <= {"joined", "duplicate"}, reply

@@ -64,14 +64,14 @@ def test_a_database_that_goes_away_under_load_costs_no_answer_and_no_record(
     time.sleep(AWAY_S)
     assert server.get("/readyz")[0] == 200
     assert server.get("/fairness")[0] == 503
-    assert server.get("/feedback", {"id": load.acknowledged[0], "label": "toxic"})[0] == 503
+    assert server.get("/feedback", {"id": load.acknowledged[0], "label": "hate"})[0] == 503
     assert len(load.acknowledged) > before + 20
     postgres.start()
     until(lambda: server.get("/fairness")[0] == 200 and server.get("/fairness")[1]["record"]["state"] == "on")
     load.end()
     assert load.failed == []
     until(lambda: set(load.acknowledged) <= on_record(url))
-    assert server.get("/feedback", {"id": load.acknowledged[before], "label": "toxic"})[1]["counts"] == {
+    assert server.get("/feedback", {"id": load.acknowledged[before], "label": "hate"})[1]["counts"] == {
         "joined": 1
     }
     assert server.stop() == 0

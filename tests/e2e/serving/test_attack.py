@@ -139,7 +139,7 @@ def test_a_path_leads_to_a_route_or_nowhere(server: Server, path: str) -> None:
         b"",
     ],
 )
-@pytest.mark.parametrize("path", ["/predict", "/v2/models/hatexplain-toxicity/infer", "/feedback"])
+@pytest.mark.parametrize("path", ["/predict", "/v2/models/hate-speech/infer", "/feedback"])
 def test_a_body_that_is_none_is_refused_and_not_repeated(server: Server, path: str, body: bytes) -> None:
     said = send(server, head(JSON, f"content-length: {len(body)}", path=path) + body)
     (status,) = statuses(said)

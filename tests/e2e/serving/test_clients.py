@@ -70,7 +70,7 @@ def test_triton_gets_the_answers_of_predict(
     assert response.as_numpy("score").tolist() == pytest.approx([p["score"] for p in expected], abs=1e-6)
     assert response.as_numpy("flagged").all()
     assert response.as_numpy("corrected").all()
-    assert response.as_numpy("risk").shape == (len(TEXTS), 4)
+    assert response.as_numpy("risk").shape == (len(TEXTS), 5)
 
 
 def test_triton_chooses_outputs_and_lowers_the_mode(triton: InferenceServerClient) -> None:
@@ -145,5 +145,5 @@ async def test_kserves_client_gets_the_answers_of_predict(server: Server, binary
     labels = [label.decode() if isinstance(label, bytes) else label for label in outputs["label"]]
     assert labels == [p["label"] for p in expected]
     assert outputs["score"].tolist() == pytest.approx([p["score"] for p in expected], abs=1e-6)
-    assert outputs["risk"].shape == outputs["flagged"].shape == (len(TEXTS), 4)
-    assert json.dumps(outputs["flagged"].tolist()) == json.dumps([[True] * 4] * len(TEXTS))
+    assert outputs["risk"].shape == outputs["flagged"].shape == (len(TEXTS), 5)
+    assert json.dumps(outputs["flagged"].tolist()) == json.dumps([[True] * 5] * len(TEXTS))

@@ -10,22 +10,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from places import DEMO, SALARIES
 from serving import Server
 from waiting import MOST_S, until
+from written_bundle import FLIPPED, KIND, UNKIND, written
 
 from evenhand.models.bundle import bundle as bundles
 from evenhand.models.bundle.target import AttributeTarget, Target
 from evenhand.service.auth.key_file import new_key
 
 EVENHAND = (sys.executable, "-m", "evenhand")
-NAME = "hatexplain-toxicity"
+NAME = "hate-speech"
 TEXTS = (
-    ("muslims are welcome here", "Islam", "not toxic"),
-    ("the mosque opens its doors on friday", "Islam", "not toxic"),
-    ("all muslims should leave, they are vermin", "Islam", "toxic"),
-    ("what a lovely day", "none", "not toxic"),
-    ("you are all vermin and should leave", "none", "toxic"),
-    ("i hate mondays", "none", "not toxic"),
+    ("muslims are welcome here", "mentioned", "not hate"),
+    ("nobody should call muslims stupid", "mentioned", "not hate"),
+    (FLIPPED, "mentioned", "hate"),
+    (KIND, "not mentioned", "not hate"),
+    (UNKIND, "not mentioned", "hate"),
+    ("i hate mondays", "not mentioned", "not hate"),
 )
 Start = Callable[..., Server]
 
@@ -36,7 +38,7 @@ def start(altered: Callable[..., Path]) -> Iterator[Start]:
     started: list[Server] = []
 
     def serve(state: Path, mode: Any = "apply", name: str = NAME, **environment: str) -> Server:
-        folder = altered(0.3, "off", mode, "off", "off", name=name)
+        folder = written(altered(0.3, "off", mode, "off", "off", "off", name=name))
         manifest, _ = bundles.read_manifest(folder)
         aim = AttributeTarget(attribute="religion", measure="equal-opportunity")
         target = Target(attributes=[aim], max_loss=0.005)
@@ -79,7 +81,7 @@ def modes(server: Server) -> dict[str, str]:
     return {each["name"]: each["mode"] for each in model["attributes"]}
 
 
-OFF = dict.fromkeys(("race", "religion", "gender", "orientation"), "off")
+OFF = dict.fromkeys(("any_group", "religion", "race", "gender", "orientation"), "off")
 
 
 def test_the_story_is_told_on_record_and_the_modes_are_restored(
@@ -159,17 +161,17 @@ def test_what_keeps_the_demo_from_running_is_said_before_anything_is_sent(
     server = start(tmp_path / "state", EVENHAND_RECORD="off")
     file = traffic(6)
     bad, empty = tmp_path / "bad.jsonl", tmp_path / "empty.jsonl"
-    bad.write_text('{"input": "a", "groups": {}, "label": "toxic"}\n{"input": "a"}\n')
+    bad.write_text('{"input": "a", "groups": {}, "label": "hate"}\n{"input": "a"}\n')
     empty.write_text("\n")
     label, attribute = tmp_path / "label.jsonl", tmp_path / "attribute.jsonl"
     label.write_text('{"input": "a", "groups": {}, "label": "secret"}')
-    attribute.write_text('{"input": "a", "groups": {"height": "tall"}, "label": "toxic"}')
+    attribute.write_text('{"input": "a", "groups": {"height": "tall"}, "label": "hate"}')
     for options, message in (
         (("--rows", str(file)), "EVENHAND_RECORD"),
         (("--rows", str(bad)), "bad.jsonl, line 2 is no row"),
         (("--rows", str(empty)), "empty.jsonl has no rows"),
-        (("--rows", str(label)), "has a label that the model does not have; it has not toxic, toxic"),
-        (("--rows", str(attribute)), "has an attribute that the model does not have; it has gender"),
+        (("--rows", str(label)), "has a label that the model does not have; it has hate, not hate"),
+        (("--rows", str(attribute)), "has an attribute that the model does not have; it has any_group"),
         (("--model", "other"), f"no model other is served at http://127.0.0.1:{server.port}"),
     ):
         done = demo(server, *options)
@@ -188,6 +190,25 @@ def test_addresses_that_cannot_be_used_are_said() -> None:
     elsewhere = subprocess.run(command, capture_output=True, text=True, timeout=MOST_S)
     assert elsewhere.returncode == 1
     assert "add --yes" in elsewhere.stderr
+
+
+def test_of_two_models_each_gets_its_own_rows(tmp_path: Path) -> None:
+    command = (*EVENHAND, "serve", str(DEMO), str(SALARIES), "--port", "PORT")
+    server = Server(*command, EVENHAND_STATE=str(tmp_path / "state"))
+    try:
+        done = demo(server, "--limit", "40")
+        assert done.returncode == 0, done.stderr
+        for bundle in (DEMO, SALARIES):
+            assert f"{bundle.name} 1.0.0: sending 40 rows with groups and true labels" in done.stderr
+            assert f"dashboard?model={bundle.name}&hours=6" in done.stdout
+            (first, *_) = server.get(f"/fairness?model={bundle.name}")[1]["attributes"]
+            assert first["sources"]["declared"]["rows"] == 40
+        without = server.get("/predict", {"inputs": "nice day"})
+        assert without[0] == 422
+        assert "name one in the field model" in without[1]["error"]["message"]
+    finally:
+        server.process.kill()
+        server.process.wait()
 
 
 def test_a_model_without_rows_of_its_own_asks_for_a_file(start: Start, tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ class _Started(Server):
 
 @pytest.fixture(scope="module")
 def demo() -> Path:
-    return ROOT / "bundles/hatexplain-toxicity"
+    return ROOT / "bundles/hate-speech"
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +176,7 @@ def test_concurrent_requests_share_batches_and_every_replica_is_counted(cluster:
 
 def test_admin_routes_are_off_behind_rays_proxy_without_keys(cluster: Cluster) -> None:
     request = urllib.request.Request(
-        f"http://127.0.0.1:{cluster.server.port}/models/hatexplain-toxicity/reload", b"{}", method="POST"
+        f"http://127.0.0.1:{cluster.server.port}/models/hate-speech/reload", b"{}", method="POST"
     )
     request.add_header("content-type", "application/json")
     with pytest.raises(urllib.error.HTTPError, match="403"):

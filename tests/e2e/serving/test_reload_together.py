@@ -15,7 +15,7 @@ from record_load import Load, assert_chain_holds, on_record
 from serving import EVENHAND, Server
 from waiting import until
 
-NAME = "hatexplain-toxicity"
+NAME = "hate-speech"
 RELOAD = f"/models/{NAME}/reload"
 VERSIONS = ("1.0.1", "1.0.2")
 

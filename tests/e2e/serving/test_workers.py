@@ -25,7 +25,7 @@ def server() -> Iterator[Server]:
 
 def test_counters_are_the_sum_of_all_workers_whoever_is_asked(server: Server) -> None:
     until(lambda: len(workers(server)) == 2)
-    series = 'evenhand_decisions_total{attribute="race"'
+    series = 'evenhand_decisions_total{attribute="any_group"'
     before = total(server, series)
     for _ in range(20):
         assert server.get("/predict", {"inputs": ["what a lovely day"] * 3})[0] == 200
@@ -33,7 +33,7 @@ def test_counters_are_the_sum_of_all_workers_whoever_is_asked(server: Server) ->
     until(lambda: {total(server, series) for _ in range(10)} == {before + 60})
     text = metrics(server)
     assert "# HELP evenhand_decisions_total Decisions per attribute and group." in text
-    assert f'evenhand_threshold{{attribute="race",model="{NAME}"}}' in text
+    assert f'evenhand_threshold{{attribute="any_group",model="{NAME}"}}' in text
 
 
 def test_an_order_to_one_worker_is_followed_by_all_and_by_a_replacement(server: Server) -> None:

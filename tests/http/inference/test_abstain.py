@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 from waiting import until
+from written_bundle import written
 
 from evenhand.models.bundle import bundle as bundles
 from evenhand.models.bundle.manifest import Mode
@@ -15,9 +16,9 @@ from evenhand.models.bundle.manifest import Mode
 Start = Callable[..., TestClient]
 TEXTS = [
     "what a lovely day",
-    "you are all vermin and should leave",
+    "you are stupid",
     "my sister is a doctor",
-    "those people again",
+    "those stupid people again",
 ]
 BOUND = 0.9
 
@@ -37,7 +38,9 @@ def bounded(folder: Path, bound: float) -> Path:
 @pytest.fixture
 def serve(open_client: Start, altered: Callable[..., Path], tmp_path: Path) -> Callable[..., TestClient]:
     def start(mode: Mode, threshold: float = 0.0) -> TestClient:
-        return open_client(bounded(altered(threshold, mode), BOUND), state=tmp_path / "state")
+        return open_client(
+            bounded(written(altered(threshold, mode), corrects=False), BOUND), state=tmp_path / "state"
+        )
 
     return start
 
@@ -59,23 +62,25 @@ def test_close_flagged_rows_get_no_decision(serve: Callable[..., TestClient], tm
     client = serve("apply")
     predictions = ask(client)
     close = [prediction["score"] < BOUND for prediction in predictions]
-    assert sum(close) > 0
+    assert close == [False, True, False, True]
     for prediction, is_close in zip(predictions, close, strict=True):
         assert (prediction["abstained"] is not None) == is_close
         assert not prediction["corrected"]  # what abstains changes no answer
         if is_close:
-            assert prediction["abstained"]["attribute"] == "race"
+            assert prediction["abstained"]["attribute"] == "any_group"
             assert f"{prediction['score']:.3f} is below the bound" in prediction["abstained"]["why"]
     assert abstentions(client, "applied") == sum(close)
     until(lambda: len(recorded(tmp_path)) == len(TEXTS))
     bodies = recorded(tmp_path)
-    assert [body.get("abstained") for body in bodies] == ["race" if is_close else None for is_close in close]
+    assert [body.get("abstained") for body in bodies] == [
+        "any_group" if is_close else None for is_close in close
+    ]
 
 
 def test_what_monitoring_says_is_what_was_replied(serve: Callable[..., TestClient]) -> None:
     client = serve("apply")
-    groups = ["none", "African", "none", "African"]
-    body = {"inputs": TEXTS, "groups": [{"race": group} for group in groups]}
+    groups = ["not mentioned", "mentioned", "not mentioned", "mentioned"]
+    body = {"inputs": TEXTS, "groups": [{"any_group": group} for group in groups]}
     predictions = client.post("/predict", json=body).json()["predictions"]
     withheld = [prediction["abstained"] is not None for prediction in predictions]
 
@@ -85,16 +90,16 @@ def test_what_monitoring_says_is_what_was_replied(serve: Callable[..., TestClien
 
     until(lambda: fairness()["abstention"]["abstained"]["n"] == len(TEXTS))
     figures = fairness()
-    assert figures["abstention"]["attributes"] == {"race": sum(withheld)}
+    assert figures["abstention"]["attributes"] == {"any_group": sum(withheld)}
     assert figures["abstention"]["abstained"]["value"] == sum(withheld) / len(TEXTS)
-    race, religion = (of["sources"] for of in figures["attributes"][:2])
-    for group in race["declared"]["groups"][:2]:
+    any_group, religion = (of["sources"] for of in figures["attributes"][:2])
+    for group in any_group["declared"]["groups"][:2]:
         mine = [kept for kept, name in zip(withheld, groups, strict=True) if name == group["group"]]
         assert group["abstained"]["value"] == sum(mine) / len(mine)
     assert religion["inferred"]["abstained"]["value"] == sum(withheld) / len(TEXTS)
-    assert race["declared"]["metrics"][-1]["final"]["among"]["value"] is None
+    assert any_group["declared"]["metrics"][-1]["final"]["among"]["value"] is None
     decision = client.get(f"/decisions/{predictions[0]['id']}").json()
-    assert decision["configuration"]["attributes"]["race"]["abstain_below"] == BOUND
+    assert decision["configuration"]["attributes"]["any_group"]["abstain_below"] == BOUND
     assert "abstain_below" not in decision["configuration"]["attributes"]["religion"]
 
 
@@ -129,6 +134,6 @@ def test_a_request_may_ask_for_the_answers_alone(serve: Callable[..., TestClient
 def test_the_open_inference_protocol_says_it_too(serve: Callable[..., TestClient]) -> None:
     client = serve("apply")
     tensor = {"name": "text", "shape": [len(TEXTS)], "datatype": "BYTES", "data": TEXTS}
-    outputs = client.post("/v2/models/hatexplain-toxicity/infer", json={"inputs": [tensor]}).json()["outputs"]
+    outputs = client.post("/v2/models/hate-speech/infer", json={"inputs": [tensor]}).json()["outputs"]
     values = {output["name"]: output["data"] for output in outputs}
     assert values["abstained"] == [score < BOUND for score in values["score"]]

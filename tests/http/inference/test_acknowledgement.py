@@ -28,10 +28,13 @@ def test_a_refused_answer_is_not_stored_not_counted_and_readiness_says_so(
     open_client: Callable[..., TestClient], altered: Callable[..., Path], tmp_path: Path
 ) -> None:
     client = open_client(altered(0.0, "apply"), state=tmp_path, durability="request", lot_rows=1)
-    ask = {"inputs": ["a nice day", "go home"], "groups": [{"race": "African"}, {"race": "no such group"}]}
+    ask = {
+        "inputs": ["a nice day", "go home"],
+        "groups": [{"any_group": "mentioned"}, {"any_group": "no such group"}],
+    }
     assert client.post("/predict", json=ask).status_code == 200
-    until(lambda: total(client, "evenhand_decisions_total", attribute="race", source="declared") == 2)
-    assert total(client, "evenhand_group_overflow_total", attribute="race") == 1
+    until(lambda: total(client, "evenhand_decisions_total", attribute="any_group", source="declared") == 2)
+    assert total(client, "evenhand_group_overflow_total", attribute="any_group") == 1
     with nowhere(tmp_path):
         refused = client.post("/predict", json=ask)
         assert refused.status_code == 503
@@ -43,8 +46,8 @@ def test_a_refused_answer_is_not_stored_not_counted_and_readiness_says_so(
         assert client.get("/healthz").status_code == 200
     until(lambda: client.get("/readyz").status_code == 200)  # though nobody asks for predictions
     assert client.post("/predict", json=ask).status_code == 200
-    until(lambda: total(client, "evenhand_decisions_total", attribute="race", source="declared") == 4)
-    assert total(client, "evenhand_group_overflow_total", attribute="race") == 2
+    until(lambda: total(client, "evenhand_decisions_total", attribute="any_group", source="declared") == 4)
+    assert total(client, "evenhand_group_overflow_total", attribute="any_group") == 2
     assert total(client, "evenhand_records_total", result="refused") == 2
     engine = create_engine(f"sqlite:///{tmp_path / 'record.db'}")
     with engine.connect() as connection:

@@ -11,20 +11,24 @@ import fairlearn.metrics as fl
 import pytest
 from databases import Postgres, postgres  # noqa: F401 - a fixture
 from fastapi.testclient import TestClient
+from rebundle import regrouped
 from waiting import until
+from written_bundle import FLIPPED, KIND, UNKIND, written
 
 from evenhand.models.bundle import bundle as bundles
 from evenhand.models.bundle.target import AttributeTarget, Target
 from evenhand.service.monitoring.schema import FairnessReply
 from evenhand.service.routes.cached import CachedReplies
 
-KIND, UNKIND = "what a lovely day", "you are all vermin and should leave"
-NAME = "hatexplain-toxicity"
+NAME = "hate-speech"
 
 
 @pytest.fixture
 def fresh(open_client: Callable[..., TestClient], altered: Callable[..., Path]) -> TestClient:
-    return open_client(altered(0.3, "apply"), max_items=256, min_rows=20)
+    folder = written(altered(0.3, "apply"))
+    manifest, _ = bundles.read_manifest(folder)
+    bundles.write_manifest(folder, manifest.model_copy(update={"target": None}))
+    return open_client(folder, max_items=256, min_rows=20)
 
 
 def predict(client: TestClient, *rows: tuple[str, dict[str, str]]) -> list[dict[str, Any]]:
@@ -49,33 +53,41 @@ def once_counted(client: TestClient, rows: int, labels: int = 0) -> dict[str, An
 
     def counted() -> bool:
         replies.append(fairness_of(client))
-        race = replies[-1]["attributes"][0]["sources"]["declared"]
-        return race["rows"] == rows and sum(group["labels"] for group in race["groups"]) == labels
+        any_group = replies[-1]["attributes"][0]["sources"]["declared"]
+        return any_group["rows"] == rows and sum(group["labels"] for group in any_group["groups"]) == labels
 
     until(counted)
     return replies[-1]["attributes"][0]["sources"]["declared"]
 
 
-def test_figures_equal_fairlearns_on_the_answers_that_were_served(fresh: TestClient) -> None:
-    texts = [KIND, UNKIND, "i hate mondays", "women belong in the kitchen", "muslims are welcome here"]
+def test_figures_equal_fairlearns_on_the_answers_that_were_served(
+    open_client: Callable[..., TestClient], altered: Callable[..., Path]
+) -> None:
     groups = ("none", "African", "Arab")
+    folder = regrouped(written(altered(0.3, "apply")), any_group=groups)
+    fresh = open_client(folder, max_items=256, min_rows=20)
+    texts = [KIND, UNKIND, "i hate mondays", FLIPPED, "muslims are welcome here"]
     rows = [
-        (text, {"race": groups[(place + turn) % 3]}) for turn in range(7) for place, text in enumerate(texts)
+        (text, {"any_group": groups[(place + turn) % 3]})
+        for turn in range(7)
+        for place, text in enumerate(texts)
     ]
     answers = predict(fresh, *rows)
     truth = [place % 3 != 1 for place in range(len(rows))]
     items = [
-        {"id": answer["id"], "label": "not toxic" if good else "toxic"}
+        {"id": answer["id"], "label": "not hate" if good else "hate"}
         for answer, good in zip(answers, truth, strict=True)
     ]
     assert fresh.post("/feedback", json={"feedback": items}).status_code == 200
-    race = once_counted(fresh, len(rows), len(rows))
-    metrics = {metric["metric"]: metric for metric in race["metrics"]}
+    any_group = once_counted(fresh, len(rows), len(rows))
+    metrics = {metric["metric"]: metric for metric in any_group["metrics"]}
     for side in ("base", "final"):
-        served = [
-            (answer["base"] if side == "base" else answer)["label"] == "not toxic" for answer in answers
-        ]
-        theirs = {"y_true": truth, "y_pred": served, "sensitive_features": [of["race"] for _, of in rows]}
+        served = [(answer["base"] if side == "base" else answer)["label"] == "not hate" for answer in answers]
+        theirs = {
+            "y_true": truth,
+            "y_pred": served,
+            "sensitive_features": [of["any_group"] for _, of in rows],
+        }
         for name in (
             "demographic_parity_difference",
             "demographic_parity_ratio",
@@ -87,21 +99,25 @@ def test_figures_equal_fairlearns_on_the_answers_that_were_served(fresh: TestCli
 
 def test_states_limits_and_sources_are_told(fresh: TestClient) -> None:
     rows = (
-        [(KIND, {"race": "none"})] * 30
-        + [(UNKIND, {"race": "African"})] * 30
-        + [(KIND, {"race": "Martian"})] * 3
+        [(KIND, {"any_group": "not mentioned"})] * 30
+        + [(UNKIND, {"any_group": "mentioned"})] * 30
+        + [(KIND, {"any_group": "Martian"})] * 3
     )
     predict(fresh, *rows, (KIND, {}))
-    race = once_counted(fresh, 63)
+    any_group = once_counted(fresh, 63)
     body = fairness_of(fresh)
     assert (body["model"], body["limits"]["rows"], body["record"]) == (
         NAME,
         20.0,
         {"state": "on", "spooled": 0},
     )
-    assert race["unknown_rows"] == 3
-    parity = race["metrics"][0]
-    assert (parity["role"], parity["verdict"], parity["groups"]) == ("information", None, ["none", "African"])
+    assert any_group["unknown_rows"] == 3
+    parity = any_group["metrics"][0]
+    assert (parity["role"], parity["verdict"], parity["groups"]) == (
+        "information",
+        None,
+        ["not mentioned", "mentioned"],
+    )
     target = body["attributes"][0]["target"]
     assert (target["measure"], target["limit_from"], target["verdict"]) == (
         "worst-cell",
@@ -119,34 +135,36 @@ def test_states_limits_and_sources_are_told(fresh: TestClient) -> None:
 def test_a_target_in_the_bundle_gets_the_verdict_and_its_limit_the_alert(
     open_client: Callable[..., TestClient], altered: Callable[..., Path]
 ) -> None:
-    folder = altered(0.3, "apply")
+    folder = written(altered(0.3, "apply"))
     manifest, _ = bundles.read_manifest(folder)
     aims = [
-        AttributeTarget(attribute="race", measure="demographic-parity", limit=0.2),
+        AttributeTarget(attribute="any_group", measure="demographic-parity", limit=0.2),
         AttributeTarget(attribute="religion", measure="predictive-equality"),
     ]
     target = Target(attributes=aims, max_loss=0.01)
     bundles.write_manifest(folder, manifest.model_copy(update={"target": target}))
     client = open_client(folder, max_items=256, min_rows=20, gap_limit=0.07)
-    predict(client, *[(KIND, {"race": "none"})] * 30, *[(UNKIND, {"race": "African"})] * 30)
+    predict(
+        client, *[(KIND, {"any_group": "not mentioned"})] * 30, *[(UNKIND, {"any_group": "mentioned"})] * 30
+    )
     once_counted(client, 60)
     body = fairness_of(client)
-    race, religion, gender, _ = body["attributes"]
-    assert (race["target"]["limit"], race["target"]["limit_from"]) == (0.2, "bundle")
-    assert (race["target"]["verdict"], race["target"]["behind"]) == ("breach", ["African"])
+    any_group, religion, race, *_ = body["attributes"]
+    assert (any_group["target"]["limit"], any_group["target"]["limit_from"]) == (0.2, "bundle")
+    assert (any_group["target"]["verdict"], any_group["target"]["behind"]) == ("breach", ["mentioned"])
     assert (religion["target"]["limit"], religion["target"]["limit_from"]) == (0.07, "operator")
-    assert gender["target"] is None
+    assert race["target"] is None
     assert body["target"]["words"] == (
-        "demographic parity of race; predictive equality of religion, at most 1 points of accuracy lost"
+        "demographic parity of any_group; predictive equality of religion, at most 1 points of accuracy lost"
     )
     series = client.get("/metrics").text
-    labels = 'attribute="race",measure="demographic-parity",model="hatexplain-toxicity"'
+    labels = 'attribute="any_group",measure="demographic-parity",model="hate-speech"'
     assert f"evenhand_target_limit{{{labels}}} 0.2" in series
-    assert 'evenhand_target_loss{loss="overall",model="hatexplain-toxicity"} 0.01' in series
+    assert 'evenhand_target_loss{loss="overall",model="hate-speech"} 0.01' in series
 
 
 def test_a_window_of_other_hours_has_no_rows_and_one_between_moments_has_them(fresh: TestClient) -> None:
-    predict(fresh, (KIND, {"race": "none"}))
+    predict(fresh, (KIND, {"any_group": "not mentioned"}))
     once_counted(fresh, 1)
     now = datetime.now(UTC)
     past = fairness_of(

@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, func, select
 from evenhand.service.audit.tables import records
 from evenhand.service.ids import ulid
 
-NAME = "hatexplain-toxicity"
+NAME = "hate-speech"
 TEXTS = ["what a lovely day", "you are all vermin and should leave"]
 
 
@@ -37,19 +37,19 @@ def tell(client: TestClient, *items: Any) -> list[str]:
 
 
 def test_a_label_is_joined_once_and_counted_under_the_decisions_group(fresh: TestClient) -> None:
-    first, second = ask(fresh, groups=[{"race": "African"}, None])
-    item = {"id": first["id"], "label": "toxic"}
-    assert tell(fresh, item, item, {"id": second["id"], "label": "not toxic"}) == [
+    first, second = ask(fresh, groups=[{"any_group": "mentioned"}, None])
+    item = {"id": first["id"], "label": "hate"}
+    assert tell(fresh, item, item, {"id": second["id"], "label": "not hate"}) == [
         "joined",
         "duplicate",
         "joined",
     ]
-    assert tell(fresh, item, {"id": first["id"], "label": "not toxic"}) == ["duplicate", "conflict"]
+    assert tell(fresh, item, {"id": first["id"], "label": "not hate"}) == ["duplicate", "conflict"]
     outcomes = "evenhand_outcomes_total"
-    assert total(fresh, outcomes, attribute="race") == 2
-    base = str(int(first["base"]["label"] == "not toxic"))
-    final = str(int(first["label"] == "not toxic"))
-    cell = {"attribute": "race", "group": "African", "source": "declared"}
+    assert total(fresh, outcomes, attribute="any_group") == 2
+    base = str(int(first["base"]["label"] == "not hate"))
+    final = str(int(first["label"] == "not hate"))
+    cell = {"attribute": "any_group", "group": "mentioned", "source": "declared"}
     assert total(fresh, outcomes, **cell, base=base, final=final, label="0") == 1
     assert total(fresh, outcomes, attribute="gender", source="inferred") == 2
     for result, count in (("joined", 2), ("duplicate", 2), ("conflict", 1)):
@@ -58,24 +58,24 @@ def test_a_label_is_joined_once_and_counted_under_the_decisions_group(fresh: Tes
 
 def test_groups_declared_later_move_the_declared_counts_once(fresh: TestClient) -> None:
     first, _ = ask(fresh)
-    assert total(fresh, "evenhand_decisions_total", attribute="race", source="declared") == 0
-    assert tell(fresh, {"id": first["id"], "label": "toxic"}) == ["joined"]
-    groups = {"id": first["id"], "groups": {"race": "Arab"}}
-    assert tell(fresh, groups, groups, {**groups, "groups": {"race": "Asian"}}) == [
+    assert total(fresh, "evenhand_decisions_total", attribute="any_group", source="declared") == 0
+    assert tell(fresh, {"id": first["id"], "label": "hate"}) == ["joined"]
+    groups = {"id": first["id"], "groups": {"any_group": "mentioned"}}
+    assert tell(fresh, groups, groups, {**groups, "groups": {"any_group": "not mentioned"}}) == [
         "joined",
         "duplicate",
         "conflict",
     ]
-    cell = {"attribute": "race", "group": "Arab", "source": "declared"}
+    cell = {"attribute": "any_group", "group": "mentioned", "source": "declared"}
     assert total(fresh, "evenhand_decisions_total", **cell) == 1
     assert total(fresh, "evenhand_outcomes_total", **cell) == 1
-    assert total(fresh, "evenhand_detector_total", attribute="race", truth="1") == 1
+    assert total(fresh, "evenhand_detector_total", attribute="any_group", truth="1") == 1
 
 
 def test_orphans_and_late_ones_are_answered_and_counted(fresh: TestClient) -> None:
     old = "00" + ulid()[2:]
     assert tell(
-        fresh, {"id": ulid(), "label": "toxic"}, {"id": old, "label": "toxic"}, {"id": "x", "label": "toxic"}
+        fresh, {"id": ulid(), "label": "hate"}, {"id": old, "label": "hate"}, {"id": "x", "label": "hate"}
     ) == [
         "orphan",
         "expired",
@@ -96,7 +96,7 @@ def test_a_bad_item_costs_no_good_one(fresh: TestClient) -> None:
         {"id": first["id"]},
         {"id": first["id"], "label": "sesame"},
     ]
-    reply = fresh.post("/feedback", json={"feedback": [*bad, {"id": first["id"], "label": "toxic"}]})
+    reply = fresh.post("/feedback", json={"feedback": [*bad, {"id": first["id"], "label": "hate"}]})
     assert [result["result"] for result in reply.json()["results"]] == ["error"] * 7 + ["joined"]
     assert "sesame" not in reply.text
     assert reply.json()["counts"] == {"error": 7, "joined": 1}
@@ -124,24 +124,24 @@ def test_a_request_of_which_nothing_can_be_used_is_refused(client: TestClient, b
 
 def test_one_item_may_come_alone(fresh: TestClient) -> None:
     first, _ = ask(fresh)
-    reply = fresh.post("/feedback", json={"id": first["id"], "label": "toxic"}).json()
+    reply = fresh.post("/feedback", json={"id": first["id"], "label": "hate"}).json()
     assert reply["results"] == [{"index": 0, "id": first["id"], "result": "joined", "message": None}]
 
 
 def test_a_decision_is_on_record_without_input_or_group(fresh: TestClient) -> None:
-    first, _ = ask(fresh, groups=[{"race": "African"}, None])
-    assert tell(fresh, {"id": first["id"], "label": "toxic"}) == ["joined"]
+    first, _ = ask(fresh, groups=[{"any_group": "mentioned"}, None])
+    assert tell(fresh, {"id": first["id"], "label": "hate"}) == ["joined"]
     response = fresh.get(f"/decisions/{first['id']}")
     assert response.status_code == 200
     assert TEXTS[0] not in response.text
     decision = response.json()
     configuration = decision.pop("configuration")
-    assert configuration["attributes"]["race"]["threshold"] == 0.0
-    assert "African" not in str(decision)
+    assert configuration["attributes"]["any_group"]["threshold"] == 0.0
+    assert "mentioned" not in str(decision)
     assert decision["final"]["label"] == first["label"]
     assert decision["risk"] == pytest.approx(first["risk"])
-    assert decision["declared"] == ["race"]
-    assert decision["mode"]["race"] == "apply"
+    assert decision["declared"] == ["any_group"]
+    assert decision["mode"]["any_group"] == "apply"
     assert decision["seq"] > 0
     assert "label" in [event["kind"] for event in decision["events"]]
     assert fresh.get(f"/decisions/{ulid()}").status_code == 404
@@ -151,15 +151,14 @@ def test_a_person_may_decide_otherwise_and_both_stay_on_record(fresh: TestClient
     first, _ = ask(fresh)
     path = f"/decisions/{first['id']}/override"
     assert (
-        fresh.post(path, json={"label": "not toxic", "by": "reviewer 7", "reason": "irony"}).status_code
-        == 200
+        fresh.post(path, json={"label": "not hate", "by": "reviewer 7", "reason": "irony"}).status_code == 200
     )
     decision = fresh.get(f"/decisions/{first['id']}").json()
-    assert [event["label"] for event in decision["events"] if event["kind"] == "override"] == ["not toxic"]
+    assert [event["label"] for event in decision["events"] if event["kind"] == "override"] == ["not hate"]
     assert decision["final"]["label"] == first["label"]
     assert fresh.post(path, json={"label": "sesame", "by": "x"}).status_code == 422
     assert fresh.post(path, json={"by": "x"}).status_code == 422
-    assert fresh.post(f"/decisions/{ulid()}/override", json={"label": "toxic", "by": "x"}).status_code == 404
+    assert fresh.post(f"/decisions/{ulid()}/override", json={"label": "hate", "by": "x"}).status_code == 404
 
 
 def test_without_a_record_predictions_go_on_and_the_rest_says_so(
@@ -168,9 +167,9 @@ def test_without_a_record_predictions_go_on_and_the_rest_says_so(
     client = open_client(demo, record="off")
     first, _ = ask(client)
     for reply in (
-        client.post("/feedback", json={"id": first["id"], "label": "toxic"}),
+        client.post("/feedback", json={"id": first["id"], "label": "hate"}),
         client.get(f"/decisions/{first['id']}"),
-        client.post(f"/decisions/{first['id']}/override", json={"label": "toxic", "by": "x"}),
+        client.post(f"/decisions/{first['id']}/override", json={"label": "hate", "by": "x"}),
     ):
         assert reply.status_code == 409
         assert reply.json()["error"]["type"] == "record_off"
@@ -181,7 +180,7 @@ def test_feedback_survives_a_restart(
 ) -> None:
     first, second = ask(open_client(demo, state=tmp_path, durability="request"))
     again = open_client(demo, state=tmp_path)
-    assert tell(again, {"id": first["id"], "label": "toxic"}) == ["joined"]
+    assert tell(again, {"id": first["id"], "label": "hate"}) == ["joined"]
     time.sleep(0.2)
     assert again.get(f"/decisions/{second['id']}").status_code == 200
 
@@ -200,9 +199,11 @@ def test_what_operators_switch_is_on_record(
     open_client: Callable[..., TestClient], demo: Path, tmp_path: Path
 ) -> None:
     client = open_client(demo, state=tmp_path)
-    assert client.put(f"/models/{NAME}/mode", json={"mode": "off", "attribute": "race"}).status_code == 200
+    assert (
+        client.put(f"/models/{NAME}/mode", json={"mode": "off", "attribute": "any_group"}).status_code == 200
+    )
     first, _ = ask(client)
-    assert client.get(f"/decisions/{first['id']}").json()["mode"]["race"] == "off"
+    assert client.get(f"/decisions/{first['id']}").json()["mode"]["any_group"] == "off"
     with create_engine(f"sqlite:///{tmp_path / 'record.db'}").connect() as connection:
         (body,) = connection.scalars(select(records.c.body).where(records.c.kind == "mode")).all()
-    assert {"model": NAME, "attributes": ["race"], "mode": "off"}.items() <= json.loads(body).items()
+    assert {"model": NAME, "attributes": ["any_group"], "mode": "off"}.items() <= json.loads(body).items()

@@ -12,6 +12,7 @@ from linear_bundle import write_linear_bundle
 from rebundle import reversion
 from series import total
 from waiting import until
+from written_bundle import written
 
 from evenhand.models.bundle import bundle as bundles
 from evenhand.models.bundle.bundle import BundleError
@@ -26,11 +27,16 @@ FLIPS = "evenhand_flips_total"
 
 
 @pytest.fixture(scope="module")
-def bundle(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def without_terms(altered: Callable[..., Path]) -> Path:
+    return written(altered(0.5, "apply"))
+
+
+@pytest.fixture(scope="module")
+def bundle(without_terms: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("flips") / "with"
     terms = folder.parent / "terms.json"
     terms.write_text(json.dumps(TERMS))
-    with_terms(demo, terms, folder)
+    with_terms(without_terms, terms, folder)
     return folder
 
 
@@ -49,15 +55,14 @@ def ask(client: TestClient, texts: list[Any], **more: Any) -> list[dict[str, Any
 
 
 def test_rows_that_name_a_group_are_counted_once_each_and_answers_stay_as_they_are(
-    asked_twice: TestClient, client: TestClient
+    asked_twice: TestClient, without_terms: Path, open_client: Callable[..., TestClient]
 ) -> None:
+    client = open_client(without_terms)
     before = total(asked_twice, FLIPS)
     assert before == 0
     for attribute in TERMS:
         for result in ("same", "other", "error", "dropped"):
-            assert f'attribute="{attribute}",model="hatexplain-toxicity",result="{result}"' in labels(
-                asked_twice
-            )
+            assert f'attribute="{attribute}",model="hate-speech",result="{result}"' in labels(asked_twice)
     decided = total(client, "evenhand_decisions_total")
     assert ask(asked_twice, TEXTS) == ask(client, TEXTS)
     until(lambda: total(asked_twice, FLIPS) == 3)
@@ -79,7 +84,7 @@ def labels(client: TestClient) -> str:
 def test_the_counted_result_is_what_the_service_itself_says_of_the_swap(asked_twice: TestClient) -> None:
     """The list has two groups here, so that the swap that is drawn is known."""
     verbs, rest = (
-        ("are", "hate", "love"),
+        ("are", "hate", "are stupid and"),
         ("welcome here", "my neighbours", "the problem", "everywhere in this town"),
     )
     texts = [f"{who} {verb} {what}" for who in ("muslims", "christians") for verb in verbs for what in rest]
@@ -125,7 +130,7 @@ def test_the_second_question_waits_for_all_others_also_after_a_new_bundle_took_o
     running = client.app.state.running  # type: ignore[attr-defined]
     old = running.registry.live()[0]
     reversion(folder, "3")
-    assert client.post("/models/hatexplain-toxicity/reload", json={}).json()["changed"] is True
+    assert client.post("/models/hate-speech/reload", json={}).json()["changed"] is True
     (new,) = running.registry.live()
     for source, is_served in ((new.batcher, False), (new.check.batcher, True)):
         assert running.workers.in_background(source) is is_served

@@ -24,7 +24,7 @@ FIELDS = {
     "abstained",
     "truncated",
 }
-ATTRIBUTES = {"race", "religion", "gender", "orientation"}
+ATTRIBUTES = {"any_group", "religion", "race", "gender", "orientation"}
 
 
 def predict(client: TestClient, inputs: Any, **more: Any) -> list[dict[str, Any]]:

@@ -8,30 +8,30 @@ import pytest
 from databases import Postgres, postgres  # noqa: F401 - a fixture
 from fastapi.testclient import TestClient
 from waiting import until
+from written_bundle import KIND, UNKIND, written
 
 from evenhand.models.bundle import bundle as bundles
 from evenhand.models.bundle.target import AttributeTarget, Target
 from evenhand.service.auth.key_file import new_key
 from evenhand.service.monitoring.trend_schema import TrendReply
 
-KIND, UNKIND = "what a lovely day", "you are all vermin and should leave"
-NAME = "hatexplain-toxicity"
+NAME = "hate-speech"
 Rows = list[tuple[str, str]]
 
 
 @pytest.fixture
 def fresh(open_client: Callable[..., TestClient], altered: Callable[..., Path]) -> TestClient:
-    folder = altered(0.0, "off")
+    folder = written(altered(0.5, "off"))
     manifest, _ = bundles.read_manifest(folder)
-    aim = AttributeTarget(attribute="race", measure="predictive-equality", limit=0.1)
+    aim = AttributeTarget(attribute="any_group", measure="predictive-equality", limit=0.1)
     target = Target(attributes=[aim], max_loss=0.005)
     bundles.write_manifest(folder, manifest.model_copy(update={"target": target}))
     return open_client(folder, max_items=256, min_rows=20)
 
 
-def answer(client: TestClient, *rows: tuple[str, str], label: str = "toxic") -> list[dict[str, Any]]:
-    """Rows of groups of race, all with the same true label."""
-    body = {"inputs": [text for text, _ in rows], "groups": [{"race": group} for _, group in rows]}
+def answer(client: TestClient, *rows: tuple[str, str], label: str = "hate") -> list[dict[str, Any]]:
+    """Rows of groups of any_group, all with the same true label."""
+    body = {"inputs": [text for text, _ in rows], "groups": [{"any_group": group} for _, group in rows]}
     answers: list[dict[str, Any]] = client.post("/predict", json=body).json()["predictions"]
     items = [{"id": one["id"], "label": label} for one in answers]
     assert client.post("/feedback", json={"feedback": items}).json()["counts"] == {"joined": len(rows)}
@@ -48,7 +48,7 @@ def trend_of(client: TestClient, **query: Any) -> dict[str, Any]:
 
 
 def once_read(client: TestClient, rows: int, marks: int, **query: Any) -> dict[str, Any]:
-    """The trend once it has so many rows of race, and so many marks."""
+    """The trend once it has so many rows of any_group, and so many marks."""
     replies: list[dict[str, Any]] = []
 
     def read() -> bool:
@@ -63,47 +63,47 @@ def once_read(client: TestClient, rows: int, marks: int, **query: Any) -> dict[s
 
 
 def test_buckets_add_up_to_fairness_and_part_where_the_correction_was_switched(fresh: TestClient) -> None:
-    rows: Rows = [(KIND, "none")] * 35 + [(UNKIND, "African")] * 35 + [(KIND, "Martian")] * 3
+    rows: Rows = [(KIND, "not mentioned")] * 35 + [(UNKIND, "mentioned")] * 35 + [(KIND, "Martian")] * 3
     answer(fresh, *rows)
     assert fresh.put(f"/models/{NAME}/mode", json={"mode": "apply"}).status_code == 200
     decision = answer(fresh, *rows)[0]["id"]
-    override = {"label": "toxic", "by": "sam", "reason": "private words"}
+    override = {"label": "hate", "by": "sam", "reason": "private words"}
     assert fresh.post(f"/decisions/{decision}/override", json=override).status_code == 200
     body = once_read(fresh, 140, 2, hours=3)
-    (race,) = body["attributes"]
+    (any_group,) = body["attributes"]
     assert (body["model"], body["source"], body["cut"]) == (NAME, "decisions", None)
-    assert (race["attribute"], race["figure"], race["limit"]) == (
-        "race", "predictive_equality_difference", 0.1,
+    assert (any_group["attribute"], any_group["figure"], any_group["limit"]) == (
+        "any_group", "predictive_equality_difference", 0.1,
     )  # fmt: skip
-    before, after = race["stretches"]
+    before, after = any_group["stretches"]
     assert (before["rows"], before["after"]) == (70, None)
     assert (after["rows"], after["after"]) == (70, "correction applied")
     assert before["base"] == before["final"]
-    assert before["base"]["groups"] == ["none", "African"]
+    assert before["base"]["groups"] == ["not mentioned", "mentioned"]
     declared = fresh.get("/fairness", params={"hours": 3}).json()["attributes"][0]["sources"]["declared"]
-    groups = [group for group in declared["groups"] if group["group"] in ("none", "African")]
-    assert sum(group["labels"] for group in groups) == race["whole"]["rows"] == race["whole"]["n"]
+    groups = [group for group in declared["groups"] if group["group"] in ("not mentioned", "mentioned")]
+    assert sum(group["labels"] for group in groups) == any_group["whole"]["rows"] == any_group["whole"]["n"]
     for side in ("base", "final"):
         rates = [group["false_positive_rate"][side]["value"] for group in groups]
-        assert race["whole"][side]["value"] == pytest.approx(max(rates) - min(rates))
+        assert any_group["whole"][side]["value"] == pytest.approx(max(rates) - min(rates))
     assert [mark["words"] for mark in body["marks"]] == [
         "correction applied",
         "1 decision overridden by a person",
     ]
-    assert body["marks"][0]["attributes"] == ["race", "religion", "gender", "orientation"]
+    assert body["marks"][0]["attributes"] == ["any_group", "religion", "race", "gender", "orientation"]
     text = fresh.get("/fairness/trend", params={"hours": 3}).text
     assert not any(private in text for private in ("sam", "private words", KIND, decision))
     hourly = trend_of(fresh)
     assert (hourly["source"], hourly["bucket_s"], hourly["window"]["hours"]) == ("hourly counts", 3600, 24)
-    assert hourly["attributes"][0]["whole"]["final"] == race["whole"]["final"]
+    assert hourly["attributes"][0]["whole"]["final"] == any_group["whole"]["final"]
 
 
 def test_a_bucket_never_shows_a_few_rows(fresh: TestClient) -> None:
-    answer(fresh, *[(KIND, "none")] * 40, (UNKIND, "African"))
-    (race,) = once_read(fresh, 41, 0, hours=1)["attributes"]
-    assert race["whole"]["n"] == 40
-    assert race["whole"]["final"]["value"] is None
-    assert "African" not in str(race)
+    answer(fresh, *[(KIND, "not mentioned")] * 40, (UNKIND, "mentioned"))
+    (any_group,) = once_read(fresh, 41, 0, hours=1)["attributes"]
+    assert any_group["whole"]["n"] == 40
+    assert any_group["whole"]["final"]["value"] is None
+    assert "'mentioned'" not in str(any_group)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_postgres_reads_the_same(
     postgres: Postgres,  # noqa: F811 - the fixture
 ) -> None:
     client = open_client(demo, record=postgres.create())
-    answer(client, *[(KIND, "none")] * 40)
+    answer(client, *[(KIND, "not mentioned")] * 40)
     client.put(f"/models/{NAME}/mode", json={"mode": "shadow"})
     fine = once_read(client, 40, 1, hours=1)
     for hours in (24, 720):

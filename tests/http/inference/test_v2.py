@@ -13,7 +13,7 @@ from hypothesis_profiles import examples
 from tritonclient.http import InferenceServerClient, InferInput
 
 TEXTS = ["what a lovely day", "you are all vermin and should leave", "my sister is a doctor"]
-MODEL = "/v2/models/hatexplain-toxicity"
+MODEL = "/v2/models/hate-speech"
 OUTPUTS = ["id", "label", "score", "scores", "flagged", "corrected", "risk", "base_label", "base_score"]
 OUTPUTS += ["shadow_label", "shadow_score", "abstained", "truncated", "error"]
 
@@ -65,7 +65,7 @@ def test_the_answers_are_those_of_predict(corrects_all: TestClient, shadows_all:
         plain = client.post("/predict", json={"inputs": TEXTS}).json()["predictions"]
         body = infer(client, TEXTS, id="abc")
         output = columns(body)
-        assert (body["id"], body["model_name"]) == ("abc", "hatexplain-toxicity")
+        assert (body["id"], body["model_name"]) == ("abc", "hate-speech")
         assert list(output) == OUTPUTS
         for row, expected in enumerate(plain):
             assert output["label"][row] == expected["label"]
@@ -136,7 +136,7 @@ def test_binary_tensors_go_both_ways(client: TestClient) -> None:
         ].tolist()
         assert "not valid Unicode" in response.as_numpy("error")[3].decode()
         assert np.isnan(response.as_numpy("score")[3])
-        assert response.as_numpy("flagged").shape == (4, 4)
+        assert response.as_numpy("flagged").shape == (4, 5)
 
 
 def test_wanted_outputs_come_alone_in_their_order_and_form(client: TestClient) -> None:

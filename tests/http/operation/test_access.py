@@ -23,7 +23,7 @@ from evenhand.service.settings import Settings
 
 BODY = {"inputs": "a lovely day"}
 ISSUER, AUDIENCE = "https://login.example.org", "evenhand"
-INFER = "/v2/models/hatexplain-toxicity/infer"
+INFER = "/v2/models/hate-speech/infer"
 TENSORS = {"inputs": [{"name": "text", "datatype": "BYTES", "shape": [1], "data": ["a"]}]}
 SHIELD = {
     "x-content-type-options": "nosniff",
@@ -98,9 +98,7 @@ def by_secret(claims: object, secret: bytes) -> str:
 
 def fill(template: str) -> str:
     return (
-        re.sub(r"{(model|name)}", "hatexplain-toxicity", template)
-        .replace("{version}", "1.0.0")
-        .replace("{id}", "x")
+        re.sub(r"{(model|name)}", "hate-speech", template).replace("{version}", "1.0.0").replace("{id}", "x")
     )
 
 
@@ -159,7 +157,7 @@ def test_what_exists_is_told_to_nobody_without_a_key(locked: TestClient, guarded
     paths = [
         "/predict",
         "/nothing",
-        "/models/hatexplain-toxicity",
+        "/models/hate-speech",
         "/models/other/mode",
         "/predict%0A",
         "//predict",
@@ -170,7 +168,7 @@ def test_what_exists_is_told_to_nobody_without_a_key(locked: TestClient, guarded
     headers = guarded.headers("predict")
     assert locked.get("/predict", headers=headers).status_code == 405
     assert locked.get("/nothing", headers=headers).status_code == 404
-    assert locked.delete("/models/hatexplain-toxicity/mode", headers=headers).status_code == 405
+    assert locked.delete("/models/hate-speech/mode", headers=headers).status_code == 405
 
 
 @pytest.mark.parametrize(
@@ -224,7 +222,7 @@ def test_what_happens_is_counted_and_no_key_is_logged(
     locked.get("/fairness", headers={"x-api-key": shown})
     locked.get("/fairness", headers={"x-api-key": token})
     locked.get("/fairness", headers=guarded.headers("predict"))
-    url = "/models/hatexplain-toxicity/mode"
+    url = "/models/hate-speech/mode"
     done = locked.put(url, json={"mode": "shadow"}, headers=guarded.headers("admin"))
     assert done.status_code == 200
     after = {result: counted(locked, result, metrics) - was for result, was in before.items()}
@@ -337,7 +335,7 @@ def test_without_keys_others_may_predict_and_change_nothing(opened: TestClient) 
 
 
 def test_on_this_machine_admin_routes_need_no_key(client: TestClient) -> None:
-    url, body = "/models/hatexplain-toxicity/mode", {"mode": "off"}
+    url, body = "/models/hate-speech/mode", {"mode": "off"}
     for origin in ("http://127.0.0.1:8000", "http://localhost:8000", "http://[::1]"):
         assert client.put("/models/none/mode", json=body, headers={"origin": origin}).status_code == 404
     for origin in ("http://evil.example.org", "http://evil.example.org:8000", "null", "http://[", ""):

@@ -14,8 +14,8 @@ from waiting import until
 from evenhand.service.app import create_app
 from evenhand.service.settings import Settings
 
-NAME = "hatexplain-toxicity"
-ATTRIBUTES = ("race", "religion", "gender", "orientation")
+NAME = "hate-speech"
+ATTRIBUTES = ("any_group", "religion", "race", "gender", "orientation")
 
 
 @pytest.fixture
@@ -61,19 +61,16 @@ def test_a_mode_is_switched_for_one_attribute_or_for_all(pair: tuple[TestClient,
     client, _, _ = pair
     client.post(f"/models/{NAME}/promote", json={"version": "2.0.0"})
     assert all(row["corrected"] for row in ask(client)["predictions"])
-    reply = client.put(f"/models/{NAME}/mode", json={"mode": "off", "attribute": "race"})
-    assert reply.json()["modes"] == {
-        "race": "off",
-        "religion": "apply",
-        "gender": "apply",
-        "orientation": "apply",
-    }
+    reply = client.put(f"/models/{NAME}/mode", json={"mode": "off", "attribute": "any_group"})
+    assert reply.json()["modes"] == {**dict.fromkeys(ATTRIBUTES, "apply"), "any_group": "off"}
     assert client.put(f"/models/{NAME}/mode", json={"mode": "off"}).status_code == 200
     for row in ask(client)["predictions"]:
         assert not row["corrected"]
         assert row["label"] == row["base"]["label"]
     (shown,) = [model for model in client.get("/models").json()["models"] if model["version"] == "2.0.0"]
-    assert [(a["mode"], a["bundle_mode"]) for a in shown["attributes"]] == [("off", "apply")] * 4
+    assert [(a["mode"], a["bundle_mode"]) for a in shown["attributes"]] == [("off", "apply")] * len(
+        ATTRIBUTES
+    )
     client.put(f"/models/{NAME}/mode", json={"mode": "apply", "attribute": "gender"})
     assert all(row["corrected"] for row in ask(client)["predictions"])
 
@@ -82,7 +79,7 @@ def test_orders_that_cannot_be_followed_say_why(pair: tuple[TestClient, Path, Pa
     client, _, _ = pair
     wrong = client.put(f"/models/{NAME}/mode", json={"mode": "off", "attribute": "age"})
     assert wrong.status_code == 422
-    assert "it has race, religion, gender, orientation" in wrong.json()["error"]["message"]
+    assert "it has any_group, religion, race, gender, orientation" in wrong.json()["error"]["message"]
     assert client.put(f"/models/{NAME}/mode", json={"mode": "on"}).status_code == 422
     assert client.put("/models/nobody/mode", json={"mode": "off"}).status_code == 404
     assert client.post(f"/models/{NAME}/promote", json={"version": "9"}).status_code == 404
@@ -96,19 +93,19 @@ def test_orders_that_cannot_be_followed_say_why(pair: tuple[TestClient, Path, Pa
 def test_a_version_in_shadow_is_counted_and_never_served(pair: tuple[TestClient, Path, Path]) -> None:
     client, _, _ = pair
     before = ask(client)
-    decided = sample(client, "evenhand_decisions_total", attribute="race")
+    decided = sample(client, "evenhand_decisions_total", attribute="any_group")
     assert client.put(f"/models/{NAME}/shadow", json={"version": "2.0.0"}).json()["shadow"] == "2.0.0"
     assert roles(client)["2.0.0"] == "shadow"
     for _ in range(5):
-        reply = ask(client, groups=[{"race": "African"}, {}])
+        reply = ask(client, groups=[{"any_group": "mentioned"}, {}])
         assert reply["version"] == "1.0.0"
         assert [row["score"] for row in reply["predictions"]] == [
             row["score"] for row in before["predictions"]
         ]
-    counted = {"version": "2.0.0", "attribute": "race"}
+    counted = {"version": "2.0.0", "attribute": "any_group"}
     until(lambda: sample(client, "evenhand_candidate_decisions_total", **counted) == 10)
     assert (
-        sample(client, "evenhand_candidate_decisions_total", group="African", source="declared", **counted)
+        sample(client, "evenhand_candidate_decisions_total", group="mentioned", source="declared", **counted)
         == 5
     )
     until(lambda: sample(client, "evenhand_candidate_inference_seconds_total", version="2.0.0") > 0)
@@ -116,7 +113,7 @@ def test_a_version_in_shadow_is_counted_and_never_served(pair: tuple[TestClient,
     rows = "evenhand_candidate_rows_total"
     same, other = sample(client, rows, result="same"), sample(client, rows, result="other")
     assert same + other == 10
-    assert sample(client, "evenhand_decisions_total", attribute="race") == decided + 10
+    assert sample(client, "evenhand_decisions_total", attribute="any_group") == decided + 10
     client.put(f"/models/{NAME}/shadow", json={"version": None})
     ask(client)
     time.sleep(0.2)
@@ -133,7 +130,7 @@ def test_a_promoted_version_answers_and_the_way_back_is_the_same_call(
     assert reply.json()["shadow"] is None
     assert ask(client)["version"] == "2.0.0"
     assert sample(client, "evenhand_model_info", version="1.0.0") == 0
-    assert sample(client, "evenhand_threshold", attribute="race") == 0.0
+    assert sample(client, "evenhand_threshold", attribute="any_group") == 0.0
     client.post(f"/models/{NAME}/promote", json={"version": "1.0.0"})
     assert ask(client)["version"] == "1.0.0"
     assert roles(client) == {"1.0.0": "live", "2.0.0": "standby"}

@@ -22,7 +22,7 @@ from evenhand.service import settings
 from evenhand.service.background import UNHEALTHY_AFTER_S
 
 FAILURES = "evenhand_background_failures_total"
-NAME = "hatexplain-toxicity"
+NAME = "hate-speech"
 Start = Callable[..., TestClient]
 
 

@@ -75,8 +75,8 @@ def test_every_line_of_a_service_is_json_and_none_tells_what_was_sent(demo: Path
         server.get("/feedback", {"id": SECRET, "label": SECRET})
         server.get(f"/decisions/{SECRET}")
         server.get("/predict", {SECRET: SECRET})
-        mode = {"attribute": "race", "mode": "shadow"}
-        assert server.put("/models/hatexplain-toxicity/mode", mode) == 200
+        mode = {"attribute": "any_group", "mode": "shadow"}
+        assert server.put("/models/hate-speech/mode", mode) == 200
     finally:
         server.end()
     lines = server.lines()
@@ -104,14 +104,14 @@ def test_the_level_changes_in_every_worker(demo: Path, tmp_path: Path) -> None:
         assert server.put("/log-level", {"level": "error"}) == 200
         time.sleep(0.6)  # the other worker follows
         said = len(server.text)
-        server.put("/models/hatexplain-toxicity/mode", {"mode": "off"})
-        server.put("/models/hatexplain-toxicity/mode", {"mode": "shadow"})
+        server.put("/models/hate-speech/mode", {"mode": "off"})
+        server.put("/models/hate-speech/mode", {"mode": "shadow"})
         assert not [
             line for line in server.lines()[said:] if line["logger"] == "evenhand.service.catalog.operator"
         ]
         server.put("/log-level", {"level": "info"})
         time.sleep(0.6)
-        server.put("/models/hatexplain-toxicity/mode", {"mode": "off"})
+        server.put("/models/hate-speech/mode", {"mode": "off"})
         until(lambda: any("the mode of" in line["message"] for line in server.lines()))
     finally:
         server.end()

@@ -12,7 +12,7 @@ TEXTS = ["what a lovely day", "you are all vermin and should leave", "my sister 
 
 @pytest.fixture
 def fresh(open_client: Callable[..., TestClient], altered: Callable[..., Path]) -> TestClient:
-    return open_client(altered(0.0, "apply", "shadow", "off", "apply"))
+    return open_client(altered(0.0, "apply", "shadow", "apply", "off", "apply"))
 
 
 def test_all_label_sets_exist_before_the_first_request(fresh: TestClient) -> None:
@@ -22,13 +22,13 @@ def test_all_label_sets_exist_before_the_first_request(fresh: TestClient) -> Non
     assert len(decisions) == sum((len(a["groups"]) + 1 + 2) * 4 for a in attributes)
     assert not any(value for (name, _), value in counters.items() if name == "evenhand_decisions_total")
     assert total(fresh, "evenhand_model_info") == 1
-    assert total(fresh, "evenhand_threshold", attribute="race") == 0.0
+    assert total(fresh, "evenhand_threshold", attribute="any_group") == 0.0
 
 
 def test_decisions_and_corrections_are_counted_once_per_attribute(fresh: TestClient) -> None:
     reply = fresh.post("/predict", json={"inputs": [*TEXTS, ""]}).json()["predictions"]
-    favourable = "not toxic"
-    for attribute in ("race", "religion", "gender", "orientation"):
+    favourable = "not hate"
+    for attribute in ("any_group", "religion", "race", "gender", "orientation"):
         assert (
             total(fresh, "evenhand_decisions_total", attribute=attribute, source="inferred", group="flagged")
             == 3
@@ -39,7 +39,8 @@ def test_decisions_and_corrections_are_counted_once_per_attribute(fresh: TestCli
             final = sum((p["label"] == favourable) is outcome for p in reply[:3])
             assert total(fresh, "evenhand_decisions_total", attribute=attribute, base=bit) == base
             assert total(fresh, "evenhand_decisions_total", attribute=attribute, final=bit) == final
-    expected = {"race": "applied", "religion": "shadow", "gender": "off", "orientation": "applied"}
+    expected = {"any_group": "applied", "religion": "shadow", "race": "applied", "gender": "off"}
+    expected["orientation"] = "applied"
     for attribute, result in expected.items():
         assert total(fresh, "evenhand_corrections_total", attribute=attribute) == 3
         assert total(fresh, "evenhand_corrections_total", attribute=attribute, result=result) == 3
@@ -48,20 +49,26 @@ def test_decisions_and_corrections_are_counted_once_per_attribute(fresh: TestCli
 
 
 def test_declared_groups_are_counted_apart_and_strange_ones_as_unknown(fresh: TestClient) -> None:
-    groups = [{"race": "African"}, {"race": "Martian"}, None]
+    groups = [{"any_group": "mentioned"}, {"any_group": "Martian"}, None]
     fresh.post("/predict", json={"inputs": TEXTS, "groups": groups})
-    assert total(fresh, "evenhand_decisions_total", attribute="race", source="declared", group="African") == 1
-    assert total(fresh, "evenhand_decisions_total", attribute="race", source="declared", group="unknown") == 1
-    assert total(fresh, "evenhand_decisions_total", attribute="race", source="inferred") == 1
-    assert total(fresh, "evenhand_group_overflow_total", attribute="race") == 1
+    assert (
+        total(fresh, "evenhand_decisions_total", attribute="any_group", source="declared", group="mentioned")
+        == 1
+    )
+    assert (
+        total(fresh, "evenhand_decisions_total", attribute="any_group", source="declared", group="unknown")
+        == 1
+    )
+    assert total(fresh, "evenhand_decisions_total", attribute="any_group", source="inferred") == 1
+    assert total(fresh, "evenhand_group_overflow_total", attribute="any_group") == 1
     assert "Martian" not in fresh.get("/metrics").text
 
 
 def test_declared_groups_never_change_the_answer(fresh: TestClient) -> None:
     plain = fresh.post("/predict", json={"inputs": TEXTS}).json()["predictions"]
-    declared = fresh.post("/predict", json={"inputs": TEXTS, "groups": [{"race": "African"}] * 3}).json()[
-        "predictions"
-    ]
+    declared = fresh.post(
+        "/predict", json={"inputs": TEXTS, "groups": [{"any_group": "mentioned"}] * 3}
+    ).json()["predictions"]
     assert [p["scores"] for p in plain] == [p["scores"] for p in declared]
 
 

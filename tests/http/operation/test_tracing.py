@@ -76,7 +76,7 @@ def test_what_nobody_expects_is_logged_with_its_ids_and_told_without_details(
         headers = {"traceparent": CALLER, "x-request-id": "abc-1"}
         with caplog.at_level(logging.ERROR):
             reply = client.post("/predict", json={"inputs": "sesame"}, headers=headers)
-            v2 = client.post("/v2/models/hatexplain-toxicity/infer", json={"inputs": []}, headers=headers)
+            v2 = client.post("/v2/models/hate-speech/infer", json={"inputs": []}, headers=headers)
     assert reply.status_code == v2.status_code == 500
     assert reply.json()["error"]["type"] == "internal"
     assert reply.headers["x-request-id"] == "abc-1"
@@ -157,7 +157,7 @@ def values(span: Any) -> dict[str, Any]:
 
 def test_a_request_is_one_span_with_its_steps_below(demo: Path, receiver: Receiver) -> None:
     endpoint = f"http://127.0.0.1:{receiver.server.server_port}"
-    groups = [{"religion": "Islam"}, None, None]
+    groups = [{"religion": "mentioned"}, None, None]
     with TestClient(create_app(Settings(bundles=(demo,), otlp_endpoint=endpoint, threads=1))) as client:
         body = {"inputs": ["sesame street", "two words", ""], "groups": groups}
         answer = client.post("/predict", json=body, headers={"traceparent": CALLER, "x-request-id": "abc-1"})
@@ -174,7 +174,7 @@ def test_a_request_is_one_span_with_its_steps_below(demo: Path, receiver: Receiv
         "http.request.method": "POST",
         "http.route": "/predict",
         "http.response.status_code": 200,
-        "evenhand.model": "hatexplain-toxicity",
+        "evenhand.model": "hate-speech",
         "evenhand.request_id": "abc-1",
     }
     steps = [span for span in receiver.spans if span.parent_span_id == root.span_id]
@@ -192,7 +192,7 @@ def test_a_request_is_one_span_with_its_steps_below(demo: Path, receiver: Receiv
     assert values(spans["GET /v2/models/{model}"])["http.response.status_code"] == 404
     exported = "".join(map(str, [*receiver.spans, *receiver.resources]))
     assert "sesame" not in exported
-    assert "Islam" not in exported
+    assert "mentioned" not in exported
     assert "evenhand" in str(receiver.resources[0])
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from rebundle import targeted
+from rebundle import regrouped, targeted
 from series import total
 from sqlalchemy import create_engine, func, select, update
 from waiting import until
@@ -30,7 +30,7 @@ def test_old_attributes_go_and_the_head_is_signed(demo: Path, tmp_path: Path) ->
             return connection.scalar(select(func.count()).select_from(table)) or 0  # type: ignore[arg-type]
 
     with TestClient(app) as client:
-        body = {"inputs": ["a", "b"], "groups": [{"race": "Arab"}, {"race": "none"}]}
+        body = {"inputs": ["a", "b"], "groups": [{"any_group": "mentioned"}, {"any_group": "not mentioned"}]}
         assert client.post("/predict", json=body).status_code == 200
         until(lambda: count(attributes) == 2 and count(checkpoints) >= 1)
         with engine.begin() as connection:
@@ -84,7 +84,7 @@ def test_a_machine_that_boots_200_days_ahead_keeps_the_record_and_says_so(
 ) -> None:
     settings = Settings(bundles=(demo,), state=tmp_path, checkpoint_s=0.3)
     with TestClient(create_app(settings)) as client:
-        groups = [{"race": "Arab"}, {"race": "none"}] * 20
+        groups = [{"any_group": "mentioned"}, {"any_group": "not mentioned"}] * 20
         assert client.post("/predict", json={"inputs": ["a", "b"] * 20, "groups": groups}).status_code == 200
         assert client.get("/healthz").json() == {"status": "ok"}
         assert total(client, "evenhand_record_prune_held_rows") == 0
@@ -116,7 +116,7 @@ def test_nothing_is_let_go_of_by_a_clock_that_was_just_set(
     clock = Turned()
     monkeypatch.setattr("evenhand.service.housekeeping.time", clock)
     with TestClient(create_app(Settings(bundles=(demo,), state=tmp_path, checkpoint_s=0.5))) as client:
-        groups = [{"race": "Arab"}, {"race": "none"}]
+        groups = [{"any_group": "mentioned"}, {"any_group": "not mentioned"}]
         assert client.post("/predict", json={"inputs": ["a", "b"], "groups": groups}).status_code == 200
         until(lambda: clock.rounds >= 5)
     engine = create_engine(f"sqlite:///{tmp_path / 'record.db'}")
@@ -132,11 +132,12 @@ def test_nothing_is_let_go_of_by_a_clock_that_was_just_set(
 def test_evidence_is_shown_of_every_comparison_and_a_limit_of_the_targets_rates_alone(
     open_client: Callable[..., TestClient], altered: Callable[..., Path]
 ) -> None:
-    client = open_client(targeted(altered(0.5, "apply"), race="demographic-parity"))
-    groups = [{"race": "African"}, {"race": "none"}] * 16
+    folder = regrouped(altered(0.5, "apply"), any_group=("none", "African", "Arab"))
+    client = open_client(targeted(folder, any_group="demographic-parity"))
+    groups = [{"any_group": "African"}, {"any_group": "none"}] * 16
     assert client.post("/predict", json={"inputs": ["a", "b"] * 16, "groups": groups}).status_code == 200
     series = {
-        "attribute": "race",
+        "attribute": "any_group",
         "group": "African",
         "metric": "demographic_parity",
         "process": "since_start",
@@ -145,8 +146,8 @@ def test_evidence_is_shown_of_every_comparison_and_a_limit_of_the_targets_rates_
     until(lambda: total(client, "evenhand_evidence_ln", **series) != 0)
     other = {**series, "metric": "true_positive_rate"}
     assert math.isnan(total(client, "evenhand_evidence_limit_ln", **other))
-    race = client.get("/fairness").json()["attributes"][0]
-    roles = {entry["metric"]: (entry["role"], entry["state"]) for entry in race["evidence"]}
+    any_group = client.get("/fairness").json()["attributes"][0]
+    roles = {entry["metric"]: (entry["role"], entry["state"]) for entry in any_group["evidence"]}
     assert roles["demographic_parity"] == ("target", "insufficient data")
     assert roles["true_positive_rate"] == ("information", None)
-    until(lambda: {entry["group"] for entry in race["evidence"]} >= {"African", "Arab"})
+    until(lambda: {entry["group"] for entry in any_group["evidence"]} >= {"African", "Arab"})

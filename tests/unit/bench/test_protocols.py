@@ -11,7 +11,7 @@ from bench.texts import Text, sentences
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_every_server_is_asked_with_the_text(name: str) -> None:
     protocol = PROTOCOLS[name]
-    head, _, body = protocol.ask(Text("what a day", "not toxic")).request.partition(b"\r\n\r\n")
+    head, _, body = protocol.ask(Text("what a day", "not hate")).request.partition(b"\r\n\r\n")
     assert head.startswith(f"POST {protocol.path} HTTP/1.1".encode())
     assert "what a day" in json.dumps(json.loads(body))
     assert "what a day" not in protocol.wrong_type().request.decode()
@@ -23,10 +23,10 @@ def test_there_is_a_protocol_for_every_server() -> None:
 
 
 def test_our_marker_is_the_base_answer_and_not_the_corrected_one() -> None:
-    marker = PROTOCOLS["evenhand"].ask(Text("a", "not toxic")).marker
+    marker = PROTOCOLS["evenhand"].ask(Text("a", "not hate")).marker
     assert marker is not None
-    corrected = b'{"label": "not toxic", "base": {"label": "toxic", "score": 0.7}}'.replace(b" ", b"")
-    unchanged = b'{"label": "toxic", "base": {"label": "not toxic", "score": 0.7}}'.replace(b" ", b"")
+    corrected = b'{"label": "not hate", "base": {"label": "hate", "score": 0.7}}'.replace(b" ", b"")
+    unchanged = b'{"label": "hate", "base": {"label": "not hate", "score": 0.7}}'.replace(b" ", b"")
     assert marker not in corrected
     assert marker in unchanged
     assert PROTOCOLS["evenhand"].ask(Text("a", None)).marker is None

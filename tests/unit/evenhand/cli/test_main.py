@@ -31,7 +31,7 @@ def test_help_names_the_commands_without_loading_torch() -> None:
 def test_verify_says_ok_or_one_sentence(demo: Path, tmp_path: Path) -> None:
     good = evenhand("bundle", "verify", demo)
     assert (good.returncode, good.stderr) == (0, "")
-    assert good.stdout.startswith("ok: hatexplain-toxicity")
+    assert good.stdout.startswith("ok: hate-speech")
     bad = evenhand("bundle", "verify", tmp_path)
     assert bad.returncode == 1
     assert bad.stderr.startswith("error: ")

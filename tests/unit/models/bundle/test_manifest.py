@@ -86,10 +86,6 @@ def test_an_earlier_certificate_without_a_named_cell_is_read() -> None:
     assert certificate.trials[0].claims[0].said == "the worst cell gains"
 
 
-def test_the_committed_demo_bundles_certificate_is_read(demo: Path) -> None:
-    assert load(demo).manifest.certificate is not None
-
-
 @pytest.mark.parametrize(
     "broken",
     [

@@ -9,7 +9,7 @@ from places import ROOT
 
 LOAD = (
     "import evenhand.models.bundle.runtime_onnx, onnxruntime; "
-    "onnxruntime.InferenceSession('bundles/hatexplain-toxicity/model.onnx')"
+    "onnxruntime.InferenceSession('bundles/hate-speech/model.onnx')"
 )
 
 

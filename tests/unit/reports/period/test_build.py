@@ -282,11 +282,13 @@ def test_a_card_is_the_bundles_and_the_use(
     assert "| race | declared groups | demographic parity difference |" in text
     usual = reference.read(bundle.reference, bundle.evaluation)["race"].worst_cell_accuracy
     assert usual is not None
+    least = max(0.0, usual - 0.05)
     target = report["fairness"]["attributes"][0]["target"]
-    assert (target["limit"], target["limit_from"]) == (pytest.approx(usual - 0.05, abs=1e-12), "validation")
+    assert (target["limit"], target["limit_from"]) == (pytest.approx(least, abs=1e-12), "validation")
     assert report["fairness"]["target"]["stated"] is False
-    assert "| race | worst-cell accuracy | too few rows | too few rows | 0.669 | insufficient data |" in text
-    with pytest.raises(ReportError, match="--bundle is of hatexplain-toxicity, and the report of hiring"):
+    shown = f"too few rows | too few rows | {least:.3g} | insufficient data"
+    assert f"| race | worst-cell accuracy | {shown} |" in text
+    with pytest.raises(ReportError, match="--bundle is of hate-speech, and the report of hiring"):
         build("", folder, ask(bundle=bundle), files)
 
 

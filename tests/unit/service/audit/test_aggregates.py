@@ -55,13 +55,13 @@ def test_cells_are_what_a_loop_over_decisions_counts(decisions: list[tuple[int, 
 
 def _by_hand(each: AnsweredRows, row: Row, place: int, name: str) -> tuple[tuple[Any, ...], float]:
     assert isinstance(row.result, Decision)
-    p = row.result.final.scores["not toxic"]
+    p = row.result.final.scores["not hate"]
     if name in row.declared:
         listed = row.declared[name] in MANIFEST.attributes[place].groups
         group, source = row.declared[name] if listed else "unknown", "declared"
     else:
         group, source = "flagged" if row.result.verdicts[place].flagged else "unflagged", "inferred"
-    bits = row.result.base.label == "not toxic", row.result.final.label == "not toxic"
+    bits = row.result.base.label == "not hate", row.result.final.label == "not hate"
     return (each.at_ms // HOUR_MS, MANIFEST.name, name, group, source, *bits, min(9, int(p * 10))), p
 
 

@@ -63,9 +63,9 @@ def test_a_decision_is_found_at_once_with_all_that_is_known_about_it(tmp_path: P
     decision = record.decision(name)
     assert decision is not None
     assert (decision["id"], decision["seq"], decision["events"]) == (name, 1, [])
-    assert decision["configuration"]["labels"] == ["not toxic", "toxic"]
-    assert record.feedback([Feedback(name, "toxic")])[0].result == "joined"
-    assert record.override(name, "not toxic", "someone", "because") is not None
+    assert decision["configuration"]["labels"] == ["not hate", "hate"]
+    assert record.feedback([Feedback(name, "hate")])[0].result == "joined"
+    assert record.override(name, "not hate", "someone", "because") is not None
     decision = record.decision(name)
     assert [event["kind"] for event in decision["events"]] == ["label", "override"]
     for unknown in (ulid(), "not an id"):
@@ -90,10 +90,10 @@ def test_what_is_erased_between_look_up_and_writing_gets_nothing_new(tmp_path: P
             erase(make_engine(database), record.keys, [name], "someone")
 
     event.listen(record.engine, "after_cursor_execute", lambda c, _, s, *rest: erase_once(c, s))
-    assert [joined.result for joined in record.feedback([Feedback(name, "toxic")])] == ["orphan"]
+    assert [joined.result for joined in record.feedback([Feedback(name, "hate")])] == ["orphan"]
     assert erased
     with pytest.raises(UnknownDecision):
-        record.override(name, "toxic", "someone", "because")
+        record.override(name, "hate", "someone", "because")
     record.close()
     assert table(database, "labels") == []
 

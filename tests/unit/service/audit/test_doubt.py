@@ -51,7 +51,7 @@ def test_feedback_whose_commit_was_in_doubt_is_sent_again_and_counts_once(
     record = recorder(tmp_path, url.replace(str(postgres.port), str(cutter.port)), durability="request")
     taken = batch(1, gender="Women")
     record.take(taken).result(600)
-    items = [Feedback(taken.rows[0].id, "toxic")]
+    items = [Feedback(taken.rows[0].id, "hate")]
     cutter.cuts = 1
     with pytest.raises(RecordAway):
         record.feedback(items)
@@ -128,14 +128,14 @@ def test_questions_are_refused_while_the_database_is_away(tmp_path: Path, postgr
     postgres.stop("fast")
     try:
         with pytest.raises(RecordAway):
-            record.feedback([Feedback(name, "toxic")])
+            record.feedback([Feedback(name, "hate")])
         with pytest.raises(RecordAway):
             record.decision(name)
         with pytest.raises(RecordAway):
-            record.override(name, "toxic", "someone", "because")
+            record.override(name, "hate", "someone", "because")
     finally:
         postgres.start()
-    assert record.feedback([Feedback(name, "toxic")])[0].result == "joined"
+    assert record.feedback([Feedback(name, "hate")])[0].result == "joined"
     record.close()
 
 

@@ -49,13 +49,13 @@ def cells(url: str, name: str, attribute: str) -> dict[tuple[str, str], int]:
 
 def test_a_label_joins_once_and_stays(record: AuditClient, database: str) -> None:
     (name,) = decide(record)
-    assert one(record, name, "toxic").result == "joined"
+    assert one(record, name, "hate").result == "joined"
     before = table(database, "hourly_outcomes")
-    assert one(record, name, "toxic").result == "duplicate"
-    assert one(record, name, "not toxic").result == "conflict"
-    assert one(record, name, "not toxic", gender="Women").result == "conflict"
+    assert one(record, name, "hate").result == "duplicate"
+    assert one(record, name, "not hate").result == "conflict"
+    assert one(record, name, "not hate", gender="Women").result == "conflict"
     assert table(database, "hourly_outcomes") == before
-    assert [(row[0], row[1]) for row in table(database, "labels")] == [(name, "toxic")]
+    assert [(row[0], row[1]) for row in table(database, "labels")] == [(name, "hate")]
     assert [body["kind"] for body in bodies(database)] == ["decision", "label"]
 
 
@@ -64,12 +64,12 @@ def test_what_cannot_be_joined_says_why_and_never_what_was_sent(record: AuditCli
     long_ago_ms = time.time_ns() // 1_000_000 - 91 * DAY_MS
     old = "".join(ALPHABET[long_ago_ms >> shift & 31] for shift in range(45, -1, -5)) + name[10:]
     items = [
-        Feedback(ulid(), "toxic"),
-        Feedback("no id\0", "toxic"),
+        Feedback(ulid(), "hate"),
+        Feedback("no id\0", "hate"),
         Feedback(name, "secret"),
         Feedback(name, None, {"secret": "x"}),
         Feedback(name),
-        Feedback(old, "toxic"),
+        Feedback(old, "hate"),
     ]
     results = record.feedback(items)
     assert [joined.result for joined in results] == ["orphan", "orphan", "error", "error", "error", "expired"]
@@ -81,7 +81,7 @@ def test_what_cannot_be_joined_says_why_and_never_what_was_sent(record: AuditCli
 def test_what_the_counters_need_comes_with_it(record: AuditClient) -> None:
     (name,) = decide(record, gender="Women")
     decision = record.decision(name)
-    counted = one(record, name, "not toxic", religion="Islam").counted
+    counted = one(record, name, "not hate", religion="Islam").counted
     assert decision is not None
     assert counted is not None
     assert (counted.base, counted.final) == (decision["base"]["favourable"], decision["final"]["favourable"])
@@ -140,7 +140,7 @@ def test_a_group_known_at_serving_is_not_counted_again(record: AuditClient, data
 
 
 def test_the_order_of_labels_and_groups_changes_no_count(record: AuditClient, database: str) -> None:
-    items: list[dict[str, Any]] = [{"label": "toxic"}, {"gender": "Women"}, {"race": "Arab"}]
+    items: list[dict[str, Any]] = [{"label": "hate"}, {"gender": "Women"}, {"race": "Arab"}]
     changes = []
     for order in itertools.permutations(items):
         (name,) = decide(record)
@@ -167,7 +167,7 @@ def added(before: list[tuple[Any, ...]], after: list[tuple[Any, ...]]) -> dict[t
 
 def test_one_bulk_may_say_the_same_twice(record: AuditClient, database: str) -> None:
     names = decide(record, 700)
-    items = [Feedback(name, "toxic") for name in names for _ in range(2)]
+    items = [Feedback(name, "hate") for name in names for _ in range(2)]
     results = [joined.result for joined in record.feedback(items)]
     assert results == ["joined", "duplicate"] * 700
     assert len(bodies(database)) == 1400
@@ -179,7 +179,7 @@ def test_of_two_replicas_that_are_told_the_same_one_joins(tmp_path: Path, databa
     names = decide(replicas[0], 40)
     with ThreadPoolExecutor(8) as pool:
         requests = [(replica, name) for name in names for replica in (*replicas, *replicas)]
-        results = Counter(pool.map(lambda ask: one(ask[0], ask[1], "toxic", gender="Men").result, requests))
+        results = Counter(pool.map(lambda ask: one(ask[0], ask[1], "hate", gender="Men").result, requests))
     for replica in replicas:
         replica.close()
     assert results == {"joined": 40, "duplicate": 120}
@@ -192,6 +192,6 @@ def test_feedback_to_another_replica_right_after_the_decision_finds_it(tmp_path:
     one_.take(batch())  # begins an interval, in which the next one waits
     taken = batch()
     one_.take(taken)
-    assert one(other, taken.rows[0].id, "toxic").result == "joined"
+    assert one(other, taken.rows[0].id, "hate").result == "joined"
     one_.close()
     other.close()

@@ -26,11 +26,11 @@ def test_a_run_that_is_alone_gets_what_the_lanes_share(
     monkeypatch: pytest.MonkeyPatch, cores: int, options: dict[str, int], usual: Session, wide: Session | None
 ) -> None:
     monkeypatch.setattr(loader, "cores", lambda: cores)
-    settings = load(bundles=("bundles/hatexplain-toxicity",), **options)
+    settings = load(bundles=("bundles/hate-speech",), **options)
     assert session_of(settings) == usual
     assert wide_of(settings) == wide
 
 
 def test_a_gpu_is_not_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loader, "cores", lambda: 8)
-    assert wide_of(load(bundles=("bundles/hatexplain-toxicity",), provider="cuda")) is None
+    assert wide_of(load(bundles=("bundles/hate-speech",), provider="cuda")) is None

@@ -17,7 +17,10 @@ from evenhand.service.inference.workers import Workers
 from evenhand.service.metrics.collectors import Metrics
 from evenhand.service.settings import Settings
 
-NAME = "hatexplain-toxicity"
+NAME = "hate-speech"
+
+
+ATTRIBUTES = ("any_group", "religion", "race", "gender", "orientation")
 
 
 class Worker:
@@ -37,6 +40,11 @@ def workers(altered: Callable[..., Path], tmp_path: Path) -> list[Worker]:
     return [Worker(tmp_path / "control.json", *bundles) for _ in range(2)]
 
 
+def applied_but(**others: Mode) -> list[Mode]:
+    """Modes by attribute, in the manifest's order."""
+    return [others.get(name, "apply") for name in ATTRIBUTES]
+
+
 async def followed(worker: Worker) -> None:
     await worker.control.follow()
 
@@ -47,7 +55,7 @@ async def test_orders_to_different_workers_add_up(workers: list[Worker]) -> None
     second.control.set_mode(NAME, "gender", "shadow")
     await followed(first)
     for worker in workers:
-        assert worker.modes == ["off", "apply", "shadow", "apply"]
+        assert worker.modes == applied_but(race="off", gender="shadow")
     first.control.set_shadow(NAME, "2.0.0")
     await followed(second)
     assert second.registry.roles[NAME].shadow == "2.0.0"
@@ -62,9 +70,9 @@ async def test_a_replacement_does_what_was_ordered_before_it_came(
 ) -> None:
     workers[0].control.set_mode(NAME, None, "off")
     late = Worker(tmp_path / "control.json", *(slot.model.path for slot in workers[0].registry.slots))
-    assert late.modes == ["apply"] * 4
+    assert late.modes == applied_but()
     await followed(late)
-    assert late.modes == ["off"] * 4
+    assert late.modes == ["off"] * len(ATTRIBUTES)
 
 
 async def test_a_version_that_is_not_loaded_here_leaves_what_is(
@@ -87,11 +95,11 @@ async def test_orders_that_cannot_be_read_leave_a_worker_as_it_is(
     first, second = workers
     first.control.set_mode(NAME, "race", "off")
     await followed(second)
-    loud = b'{"hatexplain-toxicity": {"live": "1.0.0", "shadow": null, "modes": {"race": "loud"}}}'
-    for content in (b"{", b"[1]", b"\xff", b"[" * 100_000, b'{"hatexplain-toxicity": {"live": 1}}', loud):
+    loud = b'{"hate-speech": {"live": "1.0.0", "shadow": null, "modes": {"race": "loud"}}}'
+    for content in (b"{", b"[1]", b"\xff", b"[" * 100_000, b'{"hate-speech": {"live": 1}}', loud):
         (tmp_path / "control.json").write_bytes(content)
         await followed(second)
-        assert second.modes == ["off", "apply", "apply", "apply"]
+        assert second.modes == applied_but(race="off")
     first.control.set_mode(NAME, "gender", "off")
     await followed(second)
-    assert second.modes == ["off", "apply", "off", "apply"]
+    assert second.modes == applied_but(race="off", gender="off")

@@ -27,7 +27,7 @@ def test_no_bundle_is_an_error_that_says_what_to_do() -> None:
 
 
 def test_two_bundles_of_one_name_are_refused(demo: Path) -> None:
-    with pytest.raises(BundleError, match="two bundles are hatexplain-toxicity"):
+    with pytest.raises(BundleError, match="two bundles are hate-speech"):
         load(demo, demo)
 
 
@@ -38,11 +38,11 @@ def test_a_bundle_that_does_not_hold_is_refused(tmp_path: Path) -> None:
 
 def test_models_are_found_by_name_and_never_guessed(demo: Path, altered: Callable[..., Path]) -> None:
     one = load(demo)
-    assert one.get(None) is one.get("hatexplain-toxicity")
+    assert one.get(None) is one.get("hate-speech")
     with pytest.raises(UnknownModel):
         one.get("other")
-    assert one.get("hatexplain-toxicity", "1.0.0") is one.get(None)
+    assert one.get("hate-speech", "1.0.0") is one.get(None)
     with pytest.raises(UnknownModel):
-        one.get("hatexplain-toxicity", "0.9.0")
+        one.get("hate-speech", "0.9.0")
     with pytest.raises(InvalidInput, match="name one"):
         load(demo, altered(0.5, "off", name="other")).get(None)

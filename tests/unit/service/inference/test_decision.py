@@ -16,19 +16,21 @@ from evenhand.service.inference.decision import answer, decide
 from evenhand.service.types import Scores
 
 OFF, SHADOW, APPLY = (MODE_CODES[mode] for mode in ("off", "shadow", "apply"))
-TOXIC, FINE = [-1.0, 1.0], [1.0, -1.0]
+HATE, FINE = [1.0, -1.0], [-1.0, 1.0]
 
 
 @pytest.fixture(scope="module")
 def manifest(demo: Path) -> Manifest:
     demo_manifest = read_manifest(demo)[0]
-    assert demo_manifest.labels == ["not toxic", "toxic"]
+    assert demo_manifest.labels == ["hate", "not hate"]
     return demo_manifest
 
 
 def scores(logits: list[float], base: list[float], shadow: list[float], flagged: list[bool]) -> Scores:
     arrays = (np.array(x, dtype=np.float32) for x in (logits, base, shadow))
-    return Scores(*arrays, risk=np.array([0.9, 0.1, 0.1, 0.1], dtype=np.float32), flagged=np.array(flagged))
+    return Scores(
+        *arrays, risk=np.array([0.9, 0.1, 0.1, 0.1, 0.1], dtype=np.float32), flagged=np.array(flagged)
+    )
 
 
 def modes(*codes: int) -> np.ndarray:
@@ -36,26 +38,26 @@ def modes(*codes: int) -> np.ndarray:
 
 
 def test_an_unflagged_row_gets_the_base_answer(manifest: Manifest) -> None:
-    decision = decide(scores(TOXIC, TOXIC, TOXIC, [False] * 4), modes(*[APPLY] * 4), manifest)
+    decision = decide(scores(HATE, HATE, HATE, [False] * 5), modes(*[APPLY] * 5), manifest)
     assert (decision.final, decision.corrected, decision.shadow) == (decision.base, False, None)
     assert {verdict.result for verdict in decision.verdicts} == {None}
 
 
 def test_an_applied_correction_is_served_beside_the_base(manifest: Manifest) -> None:
-    decision = decide(scores(FINE, TOXIC, FINE, [True, False, False, False]), modes(*[APPLY] * 4), manifest)
-    assert (decision.final.label, decision.base.label, decision.corrected) == ("not toxic", "toxic", True)
+    decision = decide(scores(FINE, HATE, FINE, [True, *[False] * 4]), modes(*[APPLY] * 5), manifest)
+    assert (decision.final.label, decision.base.label, decision.corrected) == ("not hate", "hate", True)
     assert decision.final.favourable
     assert not decision.base.favourable
-    assert [verdict.result for verdict in decision.verdicts] == ["applied", None, None, None]
+    assert [verdict.result for verdict in decision.verdicts] == ["applied", *[None] * 4]
     assert decision.verdicts[0].risk == pytest.approx(0.9)
 
 
 def test_modes_of_attributes_are_told_apart(manifest: Manifest) -> None:
-    decision = decide(scores(TOXIC, TOXIC, FINE, [True] * 4), modes(SHADOW, OFF, SHADOW, OFF), manifest)
-    assert [verdict.result for verdict in decision.verdicts] == ["shadow", "off", "shadow", "off"]
-    assert (decision.final.label, decision.corrected) == ("toxic", False)
+    decision = decide(scores(HATE, HATE, FINE, [True] * 5), modes(SHADOW, OFF, SHADOW, OFF, OFF), manifest)
+    assert [verdict.result for verdict in decision.verdicts] == ["shadow", "off", "shadow", "off", "off"]
+    assert (decision.final.label, decision.corrected) == ("hate", False)
     assert decision.shadow is not None
-    assert decision.shadow.label == "not toxic"
+    assert decision.shadow.label == "not hate"
 
 
 @pytest.mark.parametrize("broken", [[np.nan, 0.0], [np.inf, 0.0], [-np.inf, 1.0]])
@@ -63,15 +65,17 @@ def test_a_correction_that_overflows_serves_the_base_and_is_marked(
     manifest: Manifest, broken: list[float]
 ) -> None:
     decision = decide(
-        scores(broken, TOXIC, broken, [True, True, False, False]), modes(APPLY, SHADOW, 2, 2), manifest
+        scores(broken, HATE, broken, [True, True, False, False, False]),
+        modes(APPLY, SHADOW, 2, 2, 2),
+        manifest,
     )
     assert (decision.final, decision.corrected, decision.shadow) == (decision.base, False, None)
-    assert [verdict.result for verdict in decision.verdicts] == ["error", "error", None, None]
+    assert [verdict.result for verdict in decision.verdicts] == ["error", "error", None, None, None]
 
 
 def test_a_base_that_is_no_number_fails_the_row(manifest: Manifest) -> None:
     with pytest.raises(EngineFailed):
-        decide(scores(FINE, [np.nan, 0.0], FINE, [False] * 4), modes(2, 2, 2, 2), manifest)
+        decide(scores(FINE, [np.nan, 0.0], FINE, [False] * 5), modes(2, 2, 2, 2, 2), manifest)
 
 
 @given(st.lists(st.floats(-(2.0**127), 2.0**127, width=32), min_size=2, max_size=2))

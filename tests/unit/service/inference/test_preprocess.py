@@ -52,10 +52,10 @@ def test_groups_that_are_none_are_refused(demo: Path, groups: Any, said: str) ->
     ("groups", "lined_up"),
     [
         (None, [{}, {}]),
-        ([None, {"race": "African"}], [{}, {"race": "African"}]),
+        ([None, {"race": "mentioned"}], [{}, {"race": "mentioned"}]),
     ],
 )
 def test_groups_in_order_are_lined_up_with_the_items(demo: Path, groups: Any, lined_up: list[Any]) -> None:
     manifest, _ = read_manifest(demo)
     assert preprocess.declared_groups(groups, 2, manifest) == lined_up
-    assert preprocess.declared_groups({"race": "African"}, 1, manifest) == [{"race": "African"}]
+    assert preprocess.declared_groups({"race": "mentioned"}, 1, manifest) == [{"race": "mentioned"}]

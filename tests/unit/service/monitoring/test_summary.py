@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
+from recording import MANIFEST
 from sqlalchemy import Engine, create_engine, insert
 
-from evenhand.models.bundle import bundle
 from evenhand.models.bundle.manifest import Manifest
 from evenhand.models.bundle.reference import Normal
 from evenhand.models.bundle.target import AttributeTarget, Target
@@ -30,14 +29,13 @@ def engine() -> Iterator[Engine]:
 
 
 @pytest.fixture
-def manifest(demo: Path) -> Manifest:
-    demo_manifest, _ = bundle.read_manifest(demo)
-    return demo_manifest
+def manifest() -> Manifest:
+    return MANIFEST
 
 
 def decided(engine: Engine, hour: int, group: str, n: int, **more: Any) -> None:
     row = {
-        "hour": hour, "model": "hatexplain-toxicity", "attribute": "race", "group": group,
+        "hour": hour, "model": "hate-speech", "attribute": "race", "group": group,
         "source": "declared", "base": 1, "final": 1, "bin": 7, "n": n, "score": 0.75 * n,
     }  # fmt: skip
     with engine.begin() as connection:
@@ -117,7 +115,7 @@ def test_sources_are_never_mixed_and_unknown_groups_are_counted_apart(
 
 
 def labelled(engine: Engine, group: str, label: int, n: int, **more: Any) -> None:
-    cell = {"hour": HOUR, "model": "hatexplain-toxicity", "attribute": "race", "group": group}
+    cell = {"hour": HOUR, "model": "hate-speech", "attribute": "race", "group": group}
     answers = {
         "source": "declared",
         "base": 1,
@@ -184,7 +182,7 @@ def test_groups_that_are_behind_the_limit_are_named(engine: Engine, manifest: Ma
     cells = summary_of(engine, targeted(manifest, "worst-cell", 0.6), Window.last(1, NOW))
     target = cells["attributes"][0]["target"]
     assert (target["verdict"], target["behind"]) == ("breach", ["Arab"])
-    assert "“Arab” with true label “toxic” 0.0 % are answered right" in target["why"]
+    assert "“Arab” with true label “hate” 0.0 % are answered right" in target["why"]
 
 
 def test_an_earlier_bundle_aimed_at_the_worst_cell_and_validation_says_what_to_expect(
@@ -234,7 +232,7 @@ def test_what_the_correction_does_over_all_rows_is_said_once(engine: Engine, man
 
 
 def risked(engine: Engine, n: int) -> None:
-    row = {"hour": HOUR, "model": "hatexplain-toxicity", "base": 1, "final": 1, "bin": 2, "n": n}
+    row = {"hour": HOUR, "model": "hate-speech", "base": 1, "final": 1, "bin": 2, "n": n}
     with engine.begin() as connection:
         for name in ("race", "religion", "gender", "orientation"):
             sums = {"attribute": name, "risk": 0.2 * n, "risk_squared": 0.04 * n}

@@ -191,7 +191,7 @@ def test_a_bundle_that_names_no_target_aims_at_the_worst_cell_of_every_attribute
     assert [each["attribute"] for each in reply["attributes"]] == MANIFEST.attribute_names
     assert {each["measure"] for each in reply["attributes"]} == {"worst-cell"}
     whole = reply["attributes"][0]["whole"]
-    assert (whole["base"]["value"], whole["base"]["groups"]) == (0.0, ["Arab, toxic"])
+    assert (whole["base"]["value"], whole["base"]["groups"]) == (0.0, ["Arab, hate"])
 
 
 @pytest.mark.parametrize(
@@ -277,10 +277,10 @@ def answer(record: AuditClient, at_ms: int, rows: int, group: str, label: str | 
 
 def test_a_short_window_is_made_from_the_records_own_decisions(record: AuditClient) -> None:
     begin = HOUR * HOUR_MS
-    answer(record, begin, 5, "none", "toxic")
-    answer(record, begin + 1, 4, "African", "not toxic")
+    answer(record, begin, 5, "none", "hate")
+    answer(record, begin + 1, 4, "African", "not hate")
     answer(record, begin + 2, 3, "Martian", None)
-    answer(record, begin + HOUR_MS, 9, "none", "toxic")
+    answer(record, begin + HOUR_MS, 9, "none", "hate")
     read, _ = read_trend(record.engine, record.keys, NAME, WINDOW)
     of: Counter[tuple[str, bool | None]] = Counter()
     for (_, group, label, _, _), n in pooled(read.buckets).items():
@@ -325,7 +325,7 @@ def test_marks_are_told_in_words_and_the_same_by_several_processes_once(record: 
         ("shadow", {"model": NAME, "version": None}),
     ):
         record.note(event(kind, facts))
-    record.override(taken.rows[0].id, "toxic", "sam", "a private reason")
+    record.override(taken.rows[0].id, "hate", "sam", "a private reason")
     now = batch(0).at_ms // HOUR_MS
     _, marks = read_trend(record.engine, record.keys, NAME, Window(now - 1, now + 1))
     assert [(mark.words, mark.attributes, mark.is_switch) for mark in marks if mark.kind != "override"] == [

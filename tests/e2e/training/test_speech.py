@@ -12,17 +12,15 @@ from places import ROOT
 from evenhand.models.bundle.bundle import DECISIONS, read_manifest
 from evenhand.service.app import create_app
 from evenhand.service.settings import Settings
-from evenhand.training.recipes.hatexplain import read
+from evenhand.training.recipes.speech import FILES, read
 
-DATA = Path(os.environ.get("EVENHAND_DATA", ROOT.parent / "shared/data")) / "hatexplain"
+DATA = Path(os.environ.get("EVENHAND_DATA", ROOT.parent / "shared/data"))
 
 
 @pytest.mark.slow
 def test_served_decisions_equal_the_stored_evaluation(demo: Path, altered: Callable[..., Path]) -> None:
-    if not (DATA / "hatexplain.jsonl").exists():
-        pytest.skip(
-            "HateXplain is not here; set EVENHAND_DATA to the folder that holds hatexplain/hatexplain.jsonl"
-        )
+    if not all((DATA / file).exists() for file in FILES.values()):
+        pytest.skip(f"set EVENHAND_DATA to the folder that holds {', '.join(FILES.values())}")
     rows, schema, digest = read(DATA)
     manifest, _ = read_manifest(demo)
     assert digest == manifest.provenance.data_sha256

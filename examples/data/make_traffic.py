@@ -64,7 +64,7 @@ WHEN = ("on Saturday", "last week", "in our street", "after work", "this summer"
 WHERE = ("this country", "our town", "my house", "our schools", "this city")
 SAID_OF_GROUPS, SAID_OF_PEOPLE, HATE_OF_GROUPS, HATE_OF_THEM = 480, 240, 240, 120
 """Sentences of each kind."""
-STAFF = 1760
+STAFF = 3520
 """Rows of staff; the rarest cell has more than its share of them."""
 SEED = 0
 

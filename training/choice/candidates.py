@@ -115,7 +115,7 @@ class LogitTable:
     def __init__(self, correction: Corrector, features: Features, risk: Float32s) -> None:
         self._correction, self._features, self._risk = correction, features, risk
         self._bits = 1 << np.arange(risk.shape[1])
-        self._known: dict[tuple[float, int], Float32s] = {}
+        self._answers: dict[tuple[float, int], Float32s] = {}
         """``(rows, classes)`` per strength and set of gates; not a number where nobody asked yet."""
 
     def logits(self, strength: float, is_open: Bools, rows: Ints) -> Float32s:
@@ -124,19 +124,19 @@ class LogitTable:
         if strength == 0.0:
             return logits
         subset = is_open @ self._bits
-        known = {int(of): self._of(strength, int(of)) for of in np.unique(subset) if of}
+        stores = {int(of): self._of(strength, int(of)) for of in np.unique(subset) if of}
         missing = np.zeros(len(rows), bool)
-        for of, stored in known.items():
+        for of, stored in stores.items():
             missing |= (subset == of) & np.isnan(stored[rows, 0])
         self._compute(strength, is_open[missing], rows[missing])
-        for of, stored in known.items():
+        for of, stored in stores.items():
             logits[subset == of] = stored[rows[subset == of]]
         return logits
 
     def _of(self, strength: float, subset: int) -> Float32s:
         """What is known under a set of gates."""
         nothing = np.full(self._features.base_logits.shape, np.nan, dtype=np.float32)
-        return self._known.setdefault((strength, subset), nothing)
+        return self._answers.setdefault((strength, subset), nothing)
 
     def _compute(self, strength: float, is_open: Bools, rows: Ints) -> None:
         """Answer rows under gates that nobody asked about yet."""
@@ -147,4 +147,4 @@ class LogitTable:
                 logits = answers(self._correction, self._features, at, gates, self._risk[at])
                 for of in np.unique(gates @ self._bits):
                     inside = gates @ self._bits == of
-                    self._known[strength, int(of)][at[inside]] = logits[inside]
+                    self._answers[strength, int(of)][at[inside]] = logits[inside]

@@ -61,13 +61,13 @@ def test_answers_are_computed_once_and_are_those_of_the_corrector(
     table = LogitTable(fairnet.correction, features, inputs.risk)
     gates = np.arange(len(rows))[:, None] % 2 == 0
     gates = np.repeat(gates, inputs.risk.shape[1], axis=1)
-    some, asked = table.logits(0.5, gates[:10], rows[:10]), []
+    some, computed = table.logits(0.5, gates[:10], rows[:10]), []
     monkeypatch.setattr(
         "evenhand.training.choice.candidates.answers",
-        lambda *arguments: asked.extend(arguments[2]) or answers(*arguments),
+        lambda *arguments: computed.extend(arguments[2]) or answers(*arguments),
     )
     every = table.logits(0.5, gates, rows)
-    assert set(asked) == set(rows[10:][gates[10:, 0]])
+    assert set(computed) == set(rows[10:][gates[10:, 0]])
     assert np.array_equal(every[:10], some)
     with fairnet.correction.at_strength(0.5):
         expected = answers(fairnet.correction, features, rows, gates, inputs.risk[rows])

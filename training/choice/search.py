@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from evenhand.console import track
 from evenhand.training.choice.candidates import LARGEST_OFFSET, NEVER, Cuts, LogitTable, Setting
 from evenhand.typing import Bools, Float32s, Floats, Ints
 
@@ -88,14 +89,13 @@ def search(
         starts: Settings to begin with; each is tried at every strength.
     """
     results = []
-    for strength in space.strengths:
-        for start in starts:
-            setting = replace(start, strength=strength)
-            value = float(objective(space.predict(setting)[None])[0])
-            for _ in range(SWEEPS):
-                for attribute in range(space.attributes):
-                    value, setting = _best_of_attribute(space, objective, setting, attribute, value)
-            results.append((value, setting))
+    begun = [replace(start, strength=strength) for strength in space.strengths for start in starts]
+    for setting in track(begun, len(begun), "searching for a setting, from start"):
+        value = float(objective(space.predict(setting)[None])[0])
+        for _ in range(SWEEPS):
+            for attribute in range(space.attributes):
+                value, setting = _best_of_attribute(space, objective, setting, attribute, value)
+        results.append((value, setting))
     return sorted(results, key=lambda pair: -pair[0])
 
 

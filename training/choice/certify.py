@@ -21,8 +21,8 @@ NUISANCE_LEVEL = 1e-3
 GRID = 60
 TAIL = 1e-12
 """Counts outside these quantiles are not computed; their probability is added, which keeps the test valid."""
-SHARES = {0: (), 1: (1.0,), 2: (0.6, 0.4), 3: (0.5, 0.25, 0.25)}
-"""How alpha is spread over so many settings in their order; an earlier rejection hands its share on."""
+FIRST = 0.7
+"""Share of alpha of the first of several settings; the others split the rest."""
 
 
 def above_p_value(up: int, down: int, n: int, bound: float) -> float:
@@ -98,13 +98,19 @@ def _tail(n: int, observed: int, changing: NDArray[np.float64], epsilon: float) 
     return np.where(changing > 0.0, inside + np.maximum(0.0, 1.0 - mass.sum(axis=1)), float(observed >= 0))
 
 
+def shares(settings: int) -> tuple[float, ...]:
+    """How alpha is spread over so many settings in their order; an earlier rejection hands its share on."""
+    others = max(settings - 1, 0)
+    return (FIRST, *((1.0 - FIRST) / others,) * others) if others else (1.0,) * settings
+
+
 def fallback(p_values: Sequence[float], alpha: float) -> list[bool]:
     """Which settings are certified at family-wise level ``alpha``; other rows decided their order and number.
 
     Each setting starts with its own share of alpha; a rejected one hands what it had to the next.
     """
     certified, carried = [], 0.0
-    for p, share in zip(p_values, SHARES[len(p_values)], strict=True):
+    for p, share in zip(p_values, shares(len(p_values)), strict=True):
         level = share * alpha + carried
         certified.append(p <= level)
         carried = level if certified[-1] else 0.0

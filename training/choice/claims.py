@@ -23,7 +23,7 @@ from typing import Literal
 import numpy as np
 
 from evenhand.models.bundle.target import AttributeTarget, Target
-from evenhand.training.choice.certify import SHARES, above_p_value
+from evenhand.training.choice.certify import FIRST, above_p_value
 from evenhand.training.choice.scorer import enough_rows, with_everyone
 from evenhand.training.data.dataset import Rows, Schema
 from evenhand.training.evaluation.targets import RateRows, cells_of, hits, rate_rows
@@ -94,7 +94,7 @@ class Claims:
         order, certify, base = sample.order, sample.certify, sample.base
         self.order, self.certify = order, certify
         rows, schema = with_everyone(sample.rows, sample.schema)
-        self.target, self._level = target, alpha * SHARES[3][0]
+        self.target, self._level = target, alpha * FIRST
         self.sides = [_Side(rows, schema, chosen, base, target) for chosen in (order, certify)]
         both = [(aim, rate) for aim, rate in self.sides[0].rates if self.sides[1].has(aim, rate)]
         self.worst = _worst(both, self.sides[0])

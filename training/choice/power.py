@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evenhand.models.bundle.target import Target
+from evenhand.training.choice.certify import FIRST
 from evenhand.training.choice.scorer import CHANGING, NORMAL, POWER, enough_rows, with_everyone
 from evenhand.training.choice.select import moved_rows
 from evenhand.training.data.dataset import Rows, Schema
@@ -53,7 +54,7 @@ def provable(rows: Rows, schema: Schema, target: Target, alpha: float, fresh: in
     validation = rows.of("val")
     # The share of validation rows that will not be needed to put settings in order.
     kept = 1.0 - moved_rows(fresh, len(validation)) / max(len(validation), 1)
-    z = NORMAL.inv_cdf(1 - alpha / 2) + NORMAL.inv_cdf(POWER)
+    z = NORMAL.inv_cdf(1 - alpha * FIRST) + NORMAL.inv_cdf(POWER)
     listed = []
     for aim in target.attributes:
         for rate in rate_rows(rows, schema, validation, aim):

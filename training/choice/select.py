@@ -20,7 +20,7 @@ from evenhand.training.choice.candidates import (
     levels_of,
     untouched,
 )
-from evenhand.training.choice.certify import SHARES, fallback
+from evenhand.training.choice.certify import fallback, shares
 from evenhand.training.choice.claims import Claim, Claims, PassChance, Sample
 from evenhand.training.choice.program import RateProblem, offsets
 from evenhand.training.choice.scorer import TargetScorer
@@ -30,10 +30,11 @@ from evenhand.training.learning.config import CorrectionConfig
 from evenhand.training.learning.features import Material
 from evenhand.typing import Float32s, Floats, Ints
 
-AMBITIONS = (0.6, 0.85, 0.97)
-"""Chance to pass, judged on the rows that order, that a setting must have to be tested first, second, third.
+AMBITIONS = (0.97, 0.9, 0.8, 0.65, 0.5)
+"""Chance to pass, judged on the rows that order, that a setting needs to be tested first, second and so on.
 
-The first aims at the target and leaves little room; the later ones give up some of it for safety.
+The first is safe. Each later one comes nearer to the target and is tested with what the earlier ones, which
+passed, hand on: nearly all of alpha.
 """
 START_LEVEL = 1.0
 """The level that the search starts from."""
@@ -183,11 +184,11 @@ class Chooser:
         else:
             claims = Claims(Sample(self.rows, self.schema, self.base, order, certify), self.target, alpha)
             trials = self._trials(claims, scorer, alpha)
-            # The first that passed aims highest; rows that certify choose nothing.
+            # The last that passed is nearest to the target; rows that certify choose nothing else.
             passed = [trial.setting for trial in trials if trial.certified]
             chosen = replace(
                 untested,
-                setting=passed[0] if passed else untested.setting,
+                setting=passed[-1] if passed else untested.setting,
                 certified=bool(passed),
                 named=claims.named,
                 trials=trials,
@@ -203,13 +204,15 @@ class Chooser:
     def _trials(self, claims: Claims, scorer: TargetScorer, alpha: float) -> tuple[SettingTrial, ...]:
         """Find one setting for every ambition, and test them in their order."""
         order, certify = claims.order, claims.certify
-        usual = scorer.merit(self.base[order])
-        passing = PassChance(claims, alpha * SHARES[len(AMBITIONS)][0])
+        best = scorer.merit(self.base[order])
+        levels = alpha * np.cumsum(shares(len(AMBITIONS)))
         listed: list[tuple[float, Setting]] = []
-        for ambition in AMBITIONS:
+        for ambition, level in zip(AMBITIONS, levels.tolist(), strict=True):
+            passing = PassChance(claims, level)
             _, setting = self.search(order, _ambitious(scorer, passing, ambition))
             merit = scorer.merit(self.predict(setting, order))
-            if merit > usual and setting not in [other for _, other in listed]:
+            if merit > best:
+                best = merit
                 listed.append((merit, setting))
         tested = [
             (setting, tuple(claims.test(self.predict(setting, order), self.predict(setting, certify))), merit)
@@ -270,7 +273,7 @@ def refusal_of(trials: tuple[SettingTrial, ...], alpha: float) -> tuple[str, ...
     if not trials:
         return ("no effect: no setting made the target better on held-out rows",)
     nearest = min(trials, key=lambda trial: trial.p)
-    share = SHARES[len(trials)][trials.index(nearest)]
+    share = shares(len(trials))[trials.index(nearest)]
     reasons = []
     for claim in nearest.claims:
         if claim.p <= share * alpha:

@@ -29,7 +29,7 @@ def test_a_correction_that_helps_is_certified() -> None:
     assert choice.helps(0)
     assert choice.named is not None
     assert choice.refusal == ()
-    passed = next(trial for trial in choice.trials if trial.certified)
+    passed = [trial for trial in choice.trials if trial.certified][-1]
     assert passed.setting == choice.setting
     assert all(claim.p <= 0.05 for claim in passed.claims)
     assert {claim.kind for claim in passed.claims} == {"target", "accuracy"}
@@ -38,10 +38,10 @@ def test_a_correction_that_helps_is_certified() -> None:
     assert plain["rows"] == 3000
 
 
-def test_settings_are_tried_from_the_highest_aim_down() -> None:
+def test_settings_are_tried_from_the_safest_to_the_one_nearest_to_the_target() -> None:
     trials = choose(chooser(BIASED, 3000, 1, replace(LOOSE, max_loss=0.002))).trials
     values = [trial.value for trial in trials]
-    assert values == sorted(values, reverse=True)
+    assert values == sorted(values)
     assert len({trial.setting for trial in trials}) == len(trials)
 
 

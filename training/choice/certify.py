@@ -21,7 +21,7 @@ NUISANCE_LEVEL = 1e-3
 GRID = 60
 TAIL = 1e-12
 """Counts outside these quantiles are not computed; their probability is added, which keeps the test valid."""
-FIRST = 0.7
+FIRST = 0.8
 """Share of alpha of the first of several settings; the others split the rest."""
 
 

@@ -146,12 +146,7 @@ config = with_base(
         weights="float16",
         base_stage=BaseConfig(epochs=2, precision="bfloat16"),
         correction=CorrectionConfig(
-            target=TargetConfig(
-                measure=None,
-                measures=(("any_group", "equalized-odds"), ("religion", "equalized-odds")),
-                max_loss=0.01,
-                max_cell_loss=0.1,
-            ),
+            target=TargetConfig(measure=None, measures=(("any_group", "equalized-odds"),)),
             precision="bfloat16",
         ),
     )

@@ -43,7 +43,7 @@ def test_inspect_shows_modes_and_figures(demo: Path) -> None:
     assert process.returncode == 0
     assert all(
         word in process.stdout
-        for word in ("race", "threshold", "worst cell", "certified: no", "engine: onnx")
+        for word in ("race", "threshold", "worst cell", "certified: yes", "engine: onnx")
     )
 
 

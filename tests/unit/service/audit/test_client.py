@@ -63,7 +63,7 @@ def test_a_decision_is_found_at_once_with_all_that_is_known_about_it(tmp_path: P
     decision = record.decision(name)
     assert decision is not None
     assert (decision["id"], decision["seq"], decision["events"]) == (name, 1, [])
-    assert decision["configuration"]["labels"] == ["not hate", "hate"]
+    assert decision["configuration"]["labels"] == ["hate", "not hate"]
     assert record.feedback([Feedback(name, "hate")])[0].result == "joined"
     assert record.override(name, "not hate", "someone", "because") is not None
     decision = record.decision(name)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis_profiles import examples
 from recording import BUNDLE, MANIFEST, batch, recorder
 from sqlalchemy import Engine, create_engine, insert
+from waiting import until
 
 from evenhand.models.bundle.target import AttributeTarget, Measure, Target
 from evenhand.service.audit.client import AuditClient
@@ -327,7 +328,12 @@ def test_marks_are_told_in_words_and_the_same_by_several_processes_once(record: 
         record.note(event(kind, facts))
     record.override(taken.rows[0].id, "hate", "sam", "a private reason")
     now = batch(0).at_ms // HOUR_MS
-    _, marks = read_trend(record.engine, record.keys, NAME, Window(now - 1, now + 1))
+
+    def told() -> list[Mark]:
+        return read_trend(record.engine, record.keys, NAME, Window(now - 1, now + 1))[1]
+
+    until(lambda: len(told()) == 7)  # events are written in the background
+    marks = told()
     assert [(mark.words, mark.attributes, mark.is_switch) for mark in marks if mark.kind != "override"] == [
         ("correction off", ("race", "religion"), True),
         ("correction applied", ("race",), True),

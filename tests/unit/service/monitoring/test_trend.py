@@ -329,11 +329,11 @@ def test_marks_are_told_in_words_and_the_same_by_several_processes_once(record: 
     record.override(taken.rows[0].id, "hate", "sam", "a private reason")
     now = batch(0).at_ms // HOUR_MS
 
-    def told() -> list[Mark]:
+    def marks_so_far() -> list[Mark]:
         return read_trend(record.engine, record.keys, NAME, Window(now - 1, now + 1))[1]
 
-    until(lambda: len(told()) == 7)  # events are written in the background
-    marks = told()
+    until(lambda: len(marks_so_far()) == 7)  # events are written in the background
+    marks = marks_so_far()
     assert [(mark.words, mark.attributes, mark.is_switch) for mark in marks if mark.kind != "override"] == [
         ("correction off", ("race", "religion"), True),
         ("correction applied", ("race",), True),

@@ -11,27 +11,19 @@ from __future__ import annotations
 
 import argparse
 import importlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from evenhand.console import track
-from evenhand.models.bundle.bundle import Bundle, load
-from evenhand.models.bundle.encoders.choose import make_encoder
-from evenhand.models.bundle.inputs import collate, pad_of
-from evenhand.models.bundle.runner import make_runner
-from evenhand.models.bundle.runtime_onnx import MODE_CODES
+from bench.scores import scores
+from evenhand.models.bundle.bundle import load
 from evenhand.models.bundle.target import Target
 from evenhand.stats import Rate
 from evenhand.training.baselines.global_threshold import best_offsets
 from evenhand.training.choice.scorer import TargetScorer
 from evenhand.training.data.attributes import with_intersections
 from evenhand.training.data.dataset import Rows, Schema
-
-AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -41,23 +33,6 @@ class Answers:
     base: np.ndarray
     served: np.ndarray
     threshold: np.ndarray
-
-
-def scores(bundle: Bundle, items: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
-    """The base's and the served scores, ``(rows, classes)`` each, under the bundle's own modes."""
-    manifest = bundle.manifest
-    encoder, runner = make_encoder(bundle.preprocess, manifest.input), make_runner(bundle)
-    modes = np.array([MODE_CODES[attribute.mode] for attribute in manifest.attributes], dtype=np.int64)
-    encoded = [encoder.encode(item) for item in items]
-    base = np.zeros((len(items), len(manifest.labels)))
-    served = np.zeros_like(base)
-    order = np.argsort([row.tokens for row in encoded], kind="stable")
-    parts = [order[start : start + AT_ONCE] for start in range(0, len(order), AT_ONCE)]
-    for part in track(parts, len(parts), "answering"):
-        inputs = collate([encoded[row] for row in part], pad_of(manifest.input))
-        out = runner.run(inputs, np.repeat(modes[None], len(part), axis=0))
-        base[part], served[part] = out.base_logits, out.logits
-    return base, served
 
 
 def chosen_offsets(
@@ -103,11 +78,11 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("--unseen", help="a data set that nothing learnt from")
     options = parser.parse_args()
-    bundle, recipe = (
-        load(options.bundle),
-        importlib.import_module(f"evenhand.training.recipes.{options.recipe}"),
-    )
+    bundle = load(options.bundle)
+    recipe = importlib.import_module(f"evenhand.training.recipes.{options.recipe}")
     target = bundle.manifest.target
+    if target is None:
+        parser.error(f"{options.bundle} states no target: fit it again with --target")
     offsets = np.zeros(len(bundle.manifest.labels))
     readers = [recipe.read] + ([getattr(recipe, f"read_{options.unseen}")] if options.unseen else [])
     for index, read in enumerate(readers):

@@ -16,11 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.scores import scores
 from evenhand.models.bundle.bundle import Bundle, load
-from evenhand.models.bundle.encoders.choose import make_encoder
-from evenhand.models.bundle.inputs import collate, pad_of
-from evenhand.models.bundle.runner import make_runner
-from evenhand.models.bundle.runtime_onnx import MODE_CODES
 
 SENTENCES = Path(__file__).resolve().parents[1] / "tests" / "support" / "visitor_sentences.jsonl"
 HARMLESS, HATEFUL, NEUTRAL = "harmless", "hateful", "neutral"
@@ -66,14 +63,9 @@ def answer(bundle: Bundle) -> list[Answered]:
     if manifest.input.kind != "text":
         raise ValueError(f"{manifest.name} takes {manifest.input.kind}; give a bundle that takes texts")
     lines = [json.loads(line) for line in SENTENCES.read_text(encoding="utf-8").splitlines()]
-    encoder = make_encoder(bundle.preprocess, manifest.input)
-    encoded = [encoder.encode(line["text"]) for line in lines]
-    modes = np.array([MODE_CODES[attribute.mode] for attribute in manifest.attributes], dtype=np.int64)
-    out = make_runner(bundle).run(
-        collate(encoded, pad_of(manifest.input)), np.repeat(modes[None], len(lines), axis=0)
-    )
     harmless = np.isin(manifest.labels, manifest.favourable)
-    base, served = (~harmless[of.argmax(axis=1)] for of in (out.base_logits, out.logits))
+    of_both = scores(bundle, [line["text"] for line in lines])
+    base, served = (~harmless[of.argmax(axis=1)] for of in of_both)
     return [
         Answered(line["kind"], line["text"], bool(before), bool(after))
         for line, before, after in zip(lines, base, served, strict=True)

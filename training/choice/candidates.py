@@ -135,8 +135,10 @@ class LogitTable:
 
     def _of(self, strength: float, subset: int) -> Float32s:
         """What is known under a set of gates."""
-        nothing = np.full(self._features.base_logits.shape, np.nan, dtype=np.float32)
-        return self._answers.setdefault((strength, subset), nothing)
+        key = (strength, subset)
+        if key not in self._answers:
+            self._answers[key] = np.full(self._features.base_logits.shape, np.nan, dtype=np.float32)
+        return self._answers[key]
 
     def _compute(self, strength: float, is_open: Bools, rows: Ints) -> None:
         """Answer rows under gates that nobody asked about yet."""

@@ -33,4 +33,4 @@ EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/readyz', timeout=2)"]
 ENTRYPOINT ["evenhand"]
-CMD ["serve", "/bundles/hate-speech", "/bundles/government-salary"]
+CMD ["serve", "/bundles/government-salary", "/bundles/hate-speech"]

@@ -18,12 +18,16 @@ import numpy as np
 
 from bench.scores import scores
 from evenhand.models.bundle.bundle import load
-from evenhand.models.bundle.target import Target
-from evenhand.stats import Rate
+from evenhand.models.bundle.target import AttributeTarget, Target
+from evenhand.stats import Rate, basic_bootstrap
 from evenhand.training.baselines.global_threshold import best_offsets
 from evenhand.training.choice.scorer import TargetScorer
 from evenhand.training.data.attributes import with_intersections
 from evenhand.training.data.dataset import Rows, Schema
+from evenhand.training.evaluation.targets import figure, hits, rate_rows
+
+DRAWS = 1000
+"""Of the rows, for the intervals of the target's figures."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +60,8 @@ def table(rows: Rows, schema: Schema, at: np.ndarray, answers: Answers, target: 
         lines.append(f"| {what} | {int(inside.sum()):,} | {' | '.join(texts)} |")
 
     line("accuracy, %", np.ones(len(at), bool))
-    for aim, *figures in zip(target.attributes, *(scorer.figures(of) for _, of in named), strict=True):
-        texts = ["" if of is None else f"{100 * of:.1f}" for of in figures]
+    for aim in target.attributes:
+        texts = [aim_text(rows, schema, at, of, aim) for _, of in named]
         lines.append(f"| {aim.measure} of {aim.attribute}, points | | {' | '.join(texts)} |")
     for (attribute, group, label), inside in zip(scorer.cells, scorer.members, strict=True):
         line(f"{attribute} = {group}, {label}: right, %", inside)
@@ -68,6 +72,22 @@ def table(rows: Rows, schema: Schema, at: np.ndarray, answers: Answers, target: 
     ]
     lines.append(f"| answers mended, broken | {len(at):,} | | {' | '.join(moved)} |")
     return "\n".join(lines)
+
+
+def aim_text(rows: Rows, schema: Schema, at: np.ndarray, answers: np.ndarray, aim: AttributeTarget) -> str:
+    """An aim's figure in points with its 95 % interval; empty where too few rows support it."""
+    rates = rate_rows(rows, schema, at, aim)
+    if not rates:
+        return ""
+    inside = np.stack([rate.inside for rate in rates], axis=1).astype(float)
+    hit = hits(rows, schema, at, answers, aim.measure).astype(float)
+
+    def of_draws(weights: np.ndarray) -> np.ndarray:
+        shares = (weights * hit) @ inside / (weights @ inside)
+        return np.asarray(figure(rates, shares))
+
+    of = basic_bootstrap(len(at), DRAWS, of_draws)
+    return f"{100 * of['value']:.1f} ({100 * of['low']:.1f} to {100 * of['high']:.1f})"
 
 
 def main() -> None:

@@ -69,7 +69,16 @@ def model_files(manifest: Manifest) -> tuple[str, ...]:
     """The files that the bundle's engine runs."""
     if manifest.graph.engine == "onnx":
         return (GRAPH,)
-    adapters = map(adapter_file, manifest.attribute_names) if manifest.correction.method == "lora" else ()
+    adapters = (
+        []
+        if manifest.correction.method != "lora"
+        else [
+            adapter_file(attribute.name)
+            for attribute in manifest.attributes
+            # One whose rows are never flagged may have none.
+            if attribute.threshold < 1.0 or adapter_file(attribute.name) in manifest.files
+        ]
+    )
     return (BASE_CONFIG, BASE_WEIGHTS, DETECTOR, *adapters)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
 
@@ -74,6 +74,9 @@ class Corrector(nn.Module, ABC):
     def fold_strength(self, strength: float) -> None:
         """Make ``strength`` part of what is exported and saved."""
         self.strength *= strength
+
+    def keep(self, attributes: Sequence[str]) -> None:
+        """Drop what only other attributes' flagged rows would use: their gates stay closed."""
 
     def head(self, representation: Tensor) -> Tensor:
         """The base's own last layer: ``(rows, width)`` to logits ``(rows, classes)``."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -29,8 +29,9 @@ class Gates:
     """Which rows get which adapter in the next forward pass; shared by all gated layers of one model."""
 
     open: Tensor | None = None
-    """``(rows, attributes)`` bool, columns in the order of :attr:`names`."""
-    names: tuple[str, ...] = ()
+    """``(rows, attributes)`` bool."""
+    columns: dict[str, int] = field(default_factory=dict)
+    """Column of every adapter; an attribute whose rows are never corrected has none."""
 
 
 class GatedLoraLinear(PeftLoraLinear):  # type: ignore[misc] # PEFT is not typed
@@ -44,7 +45,7 @@ class GatedLoraLinear(PeftLoraLinear):  # type: ignore[misc] # PEFT is not typed
         gates = self.gates.open
         if gates is None:
             raise RuntimeError("gated LoRA was run without gates; set Gates.open first")
-        for column, name in enumerate(self.gates.names):
+        for name, column in self.gates.columns.items():
             delta = self.lora_B[name](self.lora_A[name](x)) * self.scaling[name]
             is_open = gates[:, column].view(-1, *[1] * (result.dim() - 1))
             result = torch.where(is_open, result + delta, result)
@@ -66,7 +67,7 @@ class ConditionalLora(Corrector):
 
     def __init__(self, split: SplitModel, attributes: Sequence[str], rank: int = 8, alpha: int = 16) -> None:
         super().__init__(split)
-        self.gates = Gates(names=tuple(attributes))
+        self.gates = Gates(columns={name: column for column, name in enumerate(attributes)})
         config = LoraConfig(
             r=rank,
             lora_alpha=alpha,
@@ -109,6 +110,12 @@ class ConditionalLora(Corrector):
         """Finish the rows with their adapters."""
         logits: Tensor = self(rows.hidden, rows.mask, rows.gates)[0]
         return logits
+
+    def keep(self, attributes: Sequence[str]) -> None:
+        """Drop the adapters of all other attributes; without any attribute nothing is dropped."""
+        for name in [name for name in self.gates.columns if attributes and name not in attributes]:
+            self.peft.delete_adapter(name)
+            del self.gates.columns[name]
 
     @contextlib.contextmanager
     def at_strength(self, strength: float) -> Iterator[None]:

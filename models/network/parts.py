@@ -86,7 +86,9 @@ def _rebuild(manifest: Manifest, parts: Mapping[str, bytes]) -> FairNet:
     )
     fairnet = FairNet(split, manifest.attribute_names, correction.pooling, make)
     fairnet.detectors.load_state_dict(load(parts[DETECTOR]))
-    for name in manifest.attribute_names if adapts else ():
+    adapted = [name for name in manifest.attribute_names if adapts and adapter_file(name) in parts]
+    fairnet.correction.keep(adapted)
+    for name in adapted:
         _load_adapter(fairnet, name, load(parts[adapter_file(name)]))
     fairnet.soft = correction.soft
     if correction.offsets is not None:

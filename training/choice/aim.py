@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from evenhand.models.bundle.target import AttributeTarget, Target
 from evenhand.training.choice.scorer import EVERYONE
 from evenhand.training.data.dataset import DataError, Schema
 from evenhand.training.learning.config import CorrectionConfig
+from evenhand.typing import Bools
 
 
 def target_of(schema: Schema, config: CorrectionConfig) -> Target:
@@ -37,3 +40,20 @@ def target_of(schema: Schema, config: CorrectionConfig) -> Target:
     if not aims:
         raise DataError(f"--target names no attribute; there are {', '.join(names)}")
     return Target(attributes=aims, max_loss=config.target.max_loss, max_cell_loss=config.target.max_cell_loss)
+
+
+def corrected_columns(schema: Schema, target: Target) -> Bools:
+    """Which gated attributes may be corrected: those that are aimed at, alone or in an intersection.
+
+    The others keep their detectors, which count, and their rows stay the base's. A gate that is no evaluated
+    attribute (a shared one, or one of pseudo-labels) stands for all that is aimed at.
+
+    Args:
+        schema: With the gated attributes.
+        target: What is aimed at.
+
+    Returns:
+        ``(attributes,)``.
+    """
+    aimed = {name for aim in target.attributes for name in (aim.attribute, *aim.attribute.split(":"))}
+    return np.array([name in aimed or name not in schema.groups for name in schema.gated], dtype=bool)

@@ -26,6 +26,9 @@ HARD_LEVEL = 1.0
 """Correctors that compare flagged rows with the others learn on what this level flags."""
 WIDEST = 0.95
 """Share of rows that no level exceeds: some rows must stay the base's, to compare with."""
+SURE = 0.95
+"""The highest threshold. Above it a good detector's risks differ by chance alone: a level would split rows
+that surely belong to a group."""
 LARGEST_OFFSET = 30.0
 """In logits, at risk 1. Rows of hardly any risk would ask for millions, which drown the base's scores in rows
 of much risk, and make the last digits of the risk decide."""
@@ -97,7 +100,7 @@ class Cuts:
         if level == ALWAYS:
             return 0.0
         share = min(WIDEST, level * self.shares[attribute])
-        return min(float(np.quantile(self._risk[:, attribute], 1.0 - share)), NEVER - 1e-6)
+        return min(float(np.quantile(self._risk[:, attribute], 1.0 - share)), SURE)
 
 
 class LogitTable:

@@ -15,6 +15,7 @@ from evenhand.console import say
 from evenhand.models.network.backbones import SplitModel
 from evenhand.models.network.fairnet import FairNet
 from evenhand.training.choice import select
+from evenhand.training.choice.aim import corrected_columns, target_of
 from evenhand.training.choice.candidates import Cuts, learnt_level
 from evenhand.training.correctors import named
 from evenhand.training.correctors.interface import CorrectorInput, CorrectorMethod
@@ -98,6 +99,8 @@ def learn(
     make = partial(method.make, config=stage)
     fairnet = FairNet(make_split(), tuple(learner.schema.gated), config.detector.pooling, make)
     fairnet.soft = method.soft
+    corrected = corrected_columns(learner.schema, target_of(learner.schema, stage))
+    fairnet.correction.keep([name for name, kept in zip(fairnet.attributes, corrected, strict=True) if kept])
     own = replace(material, rows=learner.rows, schema=learner.schema)
     # The cut decides what is learnt; where it was chosen automatically, no stage's settings hold it.
     key = fingerprint(asdict(config.detector), fairnet.split.layer)[:12]
@@ -110,10 +113,12 @@ def learn(
     lowest = Cuts(risk, learner.lesson.targets, learner.rows).thresholds(
         (learnt_level(stage, method.decides),) * risk.shape[1]
     )
-    # What is learnt does not depend on what is aimed at, so another target finds it in its place.
+    gates = (risk >= np.array(lowest)) & corrected
+    # Of the target only the attributes matter for what is learnt, so another one finds it in its place.
     learnt_by = replace(stage, target=TargetConfig(), require_certificate=True, alpha_certificate=0.05)
-    place = folder / f"{learner.name}-correction-{fingerprint(key, asdict(learnt_by))[:12]}"
-    inputs = CorrectorInput(own, risk >= np.array(lowest), risk, learner.lesson.targets, stage, place)
+    learnt_key = fingerprint(key, asdict(learnt_by), corrected.tolist())[:12]
+    place = folder / f"{learner.name}-correction-{learnt_key}"
+    inputs = CorrectorInput(own, gates, risk, learner.lesson.targets, stage, place)
     return fairnet, risk, method.learn(fairnet.correction, inputs)
 
 

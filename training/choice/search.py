@@ -42,6 +42,8 @@ class SearchSpace:
     soft: bool
     """Whether the first stage's change is multiplied by the risk."""
     classes: int
+    corrected: Bools
+    """``(attributes,)`` which of them may be flagged."""
 
     @property
     def attributes(self) -> int:
@@ -93,7 +95,7 @@ def search(
     for setting in track(begun, len(begun), "searching for a setting, from start"):
         value = float(objective(space.predict(setting)[None])[0])
         for _ in range(SWEEPS):
-            for attribute in range(space.attributes):
+            for attribute in np.flatnonzero(space.corrected).tolist():
                 value, setting = _best_of_attribute(space, objective, setting, attribute, value)
         results.append((value, setting))
     return sorted(results, key=lambda pair: -pair[0])

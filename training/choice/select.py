@@ -10,7 +10,7 @@ import numpy as np
 from evenhand.console import say
 from evenhand.models.bundle.target import Target
 from evenhand.models.network.corrector import Corrector
-from evenhand.training.choice.aim import target_of
+from evenhand.training.choice.aim import corrected_columns, target_of
 from evenhand.training.choice.candidates import (
     ALWAYS,
     NEVER,
@@ -146,6 +146,7 @@ class Chooser:
         self.config, self.method, self.risk, self.fresh = config, learnt.method, learnt.risk, learnt.fresh
         self.base = material.features.base_logits.argmax(axis=1)
         self.target = target_of(material.schema, config)
+        self.corrected = corrected_columns(material.schema, self.target)
         self.cuts = Cuts(self.risk, learnt.members, material.rows)
         self._table = LogitTable(learnt.correction, material.features, self.risk)
 
@@ -161,6 +162,7 @@ class Chooser:
             self.method.decides,
             self.method.soft,
             len(self.schema.labels),
+            self.corrected,
         )
 
     def predict(self, setting: Setting, rows: Ints) -> Ints:
@@ -232,7 +234,8 @@ class Chooser:
         """No offset, and where rates are aimed at, what linear programs say of each attribute."""
         attributes, classes = self.risk.shape[1], len(self.schema.labels)
         # From the middle of the levels a step leads both ways.
-        levels = (ALWAYS if self.config.gate == "always" else START_LEVEL,) * attributes
+        level = ALWAYS if self.config.gate == "always" else START_LEVEL
+        levels = tuple(level if corrects else 0.0 for corrects in self.corrected.tolist())
         none = (0.0,) * classes
         starts = [Setting(0.0, levels, (none,) * attributes)]
         if not self.method.decides:

@@ -83,6 +83,7 @@ def settle(fairnet: FairNet, choice: Choice) -> None:
     if choice.strength == 0.0 and any(choice.setting.levels):
         fairnet.correction, fairnet.soft = OffsetsAlone(fairnet.split), False
     else:
+        fairnet.correction.keep([name for at, name in enumerate(fairnet.attributes) if choice.helps(at)])
         fairnet.correction.fold_strength(choice.strength or 1.0)
     fairnet.decision.set(choice.setting.offsets)
 

@@ -1,6 +1,9 @@
 """The control is chosen within the target's limits, and the table counts what it says."""
 
+import re
+
 import numpy as np
+import pytest
 
 from bench.threshold_control import Answers, chosen_offsets, table
 from evenhand.models.bundle.target import AttributeTarget, Target
@@ -40,6 +43,17 @@ def test_the_table_has_accuracy_aims_cells_and_answers_mended_and_broken() -> No
     assert "| 2,000 |" in lines["accuracy, %"]
     assert "| 100.0 (" in lines["accuracy, %"]
     assert {f"sex = {sex}, {label}: right, %" for sex in "mf" for label in ("no", "yes")} <= set(lines)
+    aim = lines["worst-cell of sex, points"].split("|")[3:6]
+    figures = [[float(number) for number in re.findall(r"[\d.]+", of)] for of in aim]
+    assert figures[1] == [100.0, 100.0, 100.0]
+    value, low, high = figures[0]
+    worst = min(
+        (base == data.labels)[(data.labels == c) & (data.groups["sex"] == s)].mean()
+        for c in (0, 1)
+        for s in (0, 1)
+    )
+    assert value == pytest.approx(100 * worst, abs=0.06)
+    assert value - 8 < low < value < high < value + 8
     wrong = base != data.labels
     mended = f"| {wrong.sum():,}, 0 | {wrong[7:].sum():,}, {(~wrong[:7]).sum()} |"
     assert lines["answers mended, broken"].endswith(mended)

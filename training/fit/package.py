@@ -20,6 +20,7 @@ from evenhand.models.bundle.manifest import (
 from evenhand.models.bundle.runtime_onnx import GATE_INPUTS, OUTPUTS
 from evenhand.models.network.gated_lora import ConditionalLora
 from evenhand.models.onnx.torch_export import OPSET, PARITY_TOLERANCE
+from evenhand.training.choice.aim import corrected_columns
 from evenhand.training.data.dataset import LEARNT, draft_of, refuse_existing
 from evenhand.training.data.fit_split import split_file
 from evenhand.training.evaluation.bundle_score import answer
@@ -145,7 +146,7 @@ def _attributes(fitted: Fitted) -> list[Attribute]:
                 reference=groups[0],
                 threshold=fitted.choice.thresholds[index],
                 mode="apply" if helps and not fitted.only_counts else "off",
-                why=_why(fitted, helps, bound is not None),
+                why=_why(fitted, index, bound is not None),
                 abstain_below=bound,
             )
         )
@@ -158,9 +159,10 @@ def _abstain_below(fitted: Fitted, attribute: int) -> float | None:
     return bounds[attribute] if bounds and bounds[attribute] else None
 
 
-def _why(fitted: Fitted, helps: bool, abstains: bool) -> str:
+def _why(fitted: Fitted, attribute: int, abstains: bool) -> str:
     """One sentence: why an attribute is corrected, or not."""
     stage, choice = fitted.config.correction, fitted.choice
+    helps = choice.helps(attribute)
     if fitted.only_counts:
         retraining = fitted.config.retraining
         trained = f"; the base was trained by the method {retraining}" if retraining else ""
@@ -170,6 +172,8 @@ def _why(fitted: Fitted, helps: bool, abstains: bool) -> str:
     if stage.method == "abstain":
         return "no bound makes flagged rows right as often as the others and leaves half of them answered"
     said = choice.target.in_words()
+    if not corrected_columns(fitted.schema, choice.target)[attribute]:
+        return f"the target does not name it, so its rows are counted and not corrected: {said}"
     if helps and choice.certified:
         return f"certified at level {stage.alpha_certificate:g} for its target: {said}"
     if helps:

@@ -19,7 +19,7 @@ TargetOption = Annotated[
     typer.Option(
         "--target",
         help=f"What should get better: {', '.join(MEASURES)}, of every attribute; or attribute=measure, "
-        "repeatable. worst-cell if not given.",
+        "repeatable: then only attributes that are named are corrected. worst-cell if not given.",
     ),
 ]
 MaxLossOption = Annotated[

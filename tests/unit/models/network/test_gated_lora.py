@@ -58,3 +58,26 @@ def test_only_adapters_learn() -> None:
     names = [name for name, parameter in correction.named_parameters() if parameter.requires_grad]
     assert names
     assert all("lora_" in name for name in names)
+
+
+def test_a_correction_without_an_attribute_answers_as_the_base_for_it_and_as_before_for_the_others(
+    tmp_path: Path,
+) -> None:
+    correction = tiny_fairnet().correction
+    both, team, colour = (
+        finish(correction, *opened) for opened in ((True, True), (True, False), (False, True))
+    )
+    correction.keep(["colour"])
+    assert torch.equal(finish(correction, True, False), finish(correction, False, False))
+    assert torch.equal(finish(correction, True, True), colour)
+    assert not torch.allclose(both, colour, atol=1e-3)
+    assert not torch.allclose(team, colour, atol=1e-3)
+    correction.save(tmp_path, "somebody/base")
+    assert [folder.name for folder in tmp_path.iterdir()] == ["colour"]
+
+
+def test_a_correction_of_no_attribute_keeps_its_parts() -> None:
+    correction = tiny_fairnet().correction
+    before = finish(correction, True, True)
+    correction.keep([])
+    assert torch.equal(finish(correction, True, True), before)

@@ -10,6 +10,7 @@ from evenhand.training.choice.candidates import (
     ALWAYS,
     LEVELS,
     NEVER,
+    SURE,
     WIDEST,
     Cuts,
     LogitTable,
@@ -46,6 +47,18 @@ def test_never_always_and_the_widest_level() -> None:
     assert made.thresholds((ALWAYS,)) == (0.0,)
     widest = made.threshold(0, max(LEVELS))
     assert (risk[rows.of("held", "tune"), 0] >= widest).mean() == pytest.approx(WIDEST, abs=0.002)
+
+
+def test_no_level_splits_rows_that_surely_belong_to_a_group() -> None:
+    """A detector that is nearly never wrong says 0.9999 of all members, in no order that means anything."""
+    rng = np.random.default_rng(0)
+    members = (rng.random(ROWS) < 0.4).astype(int)[:, None]
+    risk = (0.0001 + 0.9998 * members - 1e-5 * rng.random((ROWS, 1))).astype(np.float32)
+    rows = Rows([""] * ROWS, np.zeros(ROWS, int), {}, np.full(ROWS, "held"), np.arange(ROWS))
+    made = Cuts(risk, members, rows)
+    for level in (0.5, 0.75):
+        assert made.threshold(0, level) == SURE
+        assert np.array_equal(risk >= SURE, members == 1)
 
 
 def test_only_always_may_be_chosen_where_every_row_is_corrected() -> None:

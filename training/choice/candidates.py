@@ -29,6 +29,9 @@ WIDEST = 0.95
 SURE = 0.95
 """The highest threshold. Above it a good detector's risks differ by chance alone: a level would split rows
 that surely belong to a group."""
+UNLIKELY = 0.5
+"""The lowest threshold, in multiples of the share of rows outside the reference group: a row that is half as
+likely as any row to belong to a group is none of its."""
 LARGEST_OFFSET = 30.0
 """In logits, at risk 1. Rows of hardly any risk would ask for millions, which drown the base's scores in rows
 of much risk, and make the last digits of the risk decide."""
@@ -100,7 +103,8 @@ class Cuts:
         if level == ALWAYS:
             return 0.0
         share = min(WIDEST, level * self.shares[attribute])
-        return min(float(np.quantile(self._risk[:, attribute], 1.0 - share)), SURE)
+        at_level = float(np.quantile(self._risk[:, attribute], 1.0 - share))
+        return float(np.clip(at_level, UNLIKELY * self.shares[attribute], SURE))
 
 
 class LogitTable:

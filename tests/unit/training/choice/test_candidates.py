@@ -11,6 +11,7 @@ from evenhand.training.choice.candidates import (
     LEVELS,
     NEVER,
     SURE,
+    UNLIKELY,
     WIDEST,
     Cuts,
     LogitTable,
@@ -24,10 +25,10 @@ from evenhand.training.learning.config import CorrectionConfig
 ROWS = 6000
 
 
-def cuts(share: float = 0.2) -> tuple[Cuts, np.ndarray, Rows]:
+def cuts(share: float = 0.2, least: float = 0.0) -> tuple[Cuts, np.ndarray, Rows]:
     rng = np.random.default_rng(0)
     members = (rng.random(ROWS) < share).astype(int)[:, None]
-    risk = rng.random((ROWS, 1)).astype(np.float32)
+    risk = (least + (1 - least) * rng.random((ROWS, 1))).astype(np.float32)
     split = np.array(["train", "held", "tune"])[np.arange(ROWS) % 3]
     rows = Rows([""] * ROWS, np.zeros(ROWS, int), {}, split, np.arange(ROWS))
     return Cuts(risk, members, rows), risk, rows
@@ -42,7 +43,7 @@ def test_a_level_flags_that_multiple_of_the_members(level: float) -> None:
 
 
 def test_never_always_and_the_widest_level() -> None:
-    made, risk, rows = cuts(share=0.7)
+    made, risk, rows = cuts(share=0.7, least=0.4)
     assert made.thresholds((0.0,)) == (NEVER,)
     assert made.thresholds((ALWAYS,)) == (0.0,)
     widest = made.threshold(0, max(LEVELS))
@@ -59,6 +60,16 @@ def test_no_level_splits_rows_that_surely_belong_to_a_group() -> None:
     for level in (0.5, 0.75):
         assert made.threshold(0, level) == SURE
         assert np.array_equal(risk >= SURE, members == 1)
+
+
+def test_no_level_flags_rows_that_are_unlikely_to_belong_to_a_group() -> None:
+    rng = np.random.default_rng(0)
+    members = (rng.random(ROWS) < 0.4).astype(int)[:, None]
+    risk = np.where(members == 1, 0.9, 0.05).astype(np.float32)
+    rows = Rows([""] * ROWS, np.zeros(ROWS, int), {}, np.full(ROWS, "held"), np.arange(ROWS))
+    made = Cuts(risk, members, rows)
+    assert made.threshold(0, 2.0) == pytest.approx(UNLIKELY * made.shares[0])
+    assert np.array_equal(risk >= made.threshold(0, 2.0), members == 1)
 
 
 def test_only_always_may_be_chosen_where_every_row_is_corrected() -> None:

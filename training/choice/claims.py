@@ -24,16 +24,19 @@ import numpy as np
 
 from evenhand.models.bundle.target import AttributeTarget, Target
 from evenhand.training.choice.certify import FIRST, above_p_value
+from evenhand.training.choice.expected import ExpectedShares, LabelledSet, cell_set, rate_set
 from evenhand.training.choice.scorer import enough_rows, with_everyone
 from evenhand.training.data.dataset import Rows, Schema
 from evenhand.training.evaluation.targets import RateRows, cells_of, hits, rate_rows
-from evenhand.typing import Array, Bools, Floats, Ints
+from evenhand.typing import Array, Bools, Float32s, Floats, Ints
 
 NORMAL = NormalDist()
 LEAST_STAKE, LARGEST_STAKE = 0.01, 0.45
 """Of a bet on differences from -2 to 2: below one half, so that wealth stays above 0."""
 STAKES = (0.3, 0.6, 1.0)
 """Shares of the best stake by other rows; each bets a third of the wealth, as those rows may promise more."""
+EXPECTED_ERROR = 0.5
+"""Standard error of an expected change, in multiples of that of a counted one."""
 FEW_CHANGES = 4
 """Changes that a sample without any may hide."""
 BETTING = 1.5
@@ -79,6 +82,9 @@ class Sample:
     """Rows that put settings in order, name the figure and fix constants."""
     certify: Ints
     """Other rows, which test."""
+    probabilities: Float32s | None = None
+    """``(order, classes)`` of the labels of the rows that order: changes there are expected from them, and
+    counted without them."""
 
 
 class Claims:
@@ -92,7 +98,7 @@ class Claims:
 
     def __init__(self, sample: Sample, target: Target, alpha: float) -> None:
         order, certify, base = sample.order, sample.certify, sample.base
-        self.order, self.certify = order, certify
+        self.order, self.certify, self.probabilities = order, certify, sample.probabilities
         rows, schema = with_everyone(sample.rows, sample.schema)
         self.target, self._level = target, alpha * FIRST
         self.sides = [_Side(rows, schema, chosen, base, target) for chosen in (order, certify)]
@@ -150,11 +156,22 @@ class Claims:
             inside = certifying.inside(self.worst.aim, self.worst.rate)
             part = _mean_above(certifying.change(certify)[inside], 0.0)
             return self._claim("target", f"{self.worst.said} gains", [part], rows)
-        parts = [*_narrows(self.worst, ordering, certifying, order, certify)]
+        means = None if self.probabilities is None else self._expected_means(self.worst, order)
+        parts = [*_narrows(self.worst, (ordering, certifying), (order, certify), means)]
         widest = _widest(self.worst, ordering, certifying, order)
         if widest is not None:
             parts += _stays_below(self.worst, widest, (ordering, certifying), (order, certify))
         return self._claim("target", f"{self.worst.said} narrows", parts, rows)
+
+    def _expected_means(self, gap: _Gap, predicted: Ints) -> tuple[float, float]:
+        """The expected changes of the low and of the high group's rate on the rows that order."""
+        assert self.probabilities is not None
+        side = self.sides[0]
+        sets = [rate_set(side.rows, side.schema, side.chosen, rate) for rate in (gap.low, gap.high)]
+        favourable = np.isin(side.schema.labels, side.schema.favourable)
+        expected = ExpectedShares.favourable(self.probabilities, side.base, sets, favourable)
+        low, high = expected.change(predicted[None])[0].tolist()
+        return low, high
 
     def _claim(
         self, kind: Literal["target", "accuracy", "cells"], said: str, parts: Sequence[_Part], rows: int
@@ -244,22 +261,32 @@ def _worst(both: Sequence[tuple[AttributeTarget, RateRows]], order: _Side) -> _C
     return max(listed, key=lambda pair: pair[0])[1] if listed else None
 
 
-def _narrows(gap: _Gap, order: _Side, certify: _Side, predicted: Ints, tested: Ints) -> list[_Part]:
-    """The gap becomes smaller, and the groups do not change places by as much."""
+def _narrows(
+    gap: _Gap, sides: tuple[_Side, _Side], predicted: tuple[Ints, Ints], means: tuple[float, float] | None
+) -> list[_Part]:
+    """The gap becomes smaller, and the groups do not change places by as much.
+
+    Args:
+        gap: The gap.
+        sides: The rows that order, and those that certify.
+        predicted: Their classes.
+        means: The expected changes of both groups, low and high, on the rows that order; ``None`` to count.
+    """
+    (order, certify), (ordered, tested) = sides, predicted
     changes, sums = {}, {}
-    for side, classes in ((order, predicted), (certify, tested)):
+    for side, classes in ((order, ordered), (certify, tested)):
         for name, rate in (("high", gap.high), ("low", gap.low)):
             before, after = side.hits(gap.aim, rate, side.base), side.hits(gap.aim, rate, classes)
             changes[name, side is order], sums[name, side is order] = after - before, after + before
     # The mean change of the low group is above a constant, that of the high group below.
     low, high = changes["low", False], changes["high", False]
-    bound = _between((changes["low", True], changes["high", True]), (low, high))
+    bound = _between((changes["low", True], changes["high", True]), (low, high), means)
     # Base and corrected gap together are above 0: the corrected one is no wider the other way round.
     bets = [_matched([sums["high", first], sums["low", first]], (1, -1)) for first in (True, False)]
     return [_mean_above(low, bound), _mean_above(-high, -bound), _bet(*bets)]
 
 
-def _between(first: tuple[Ints, Ints], tests: tuple[Ints, Ints]) -> float:
+def _between(first: tuple[Ints, Ints], tests: tuple[Ints, Ints], means: tuple[float, float] | None) -> float:
     """The constant that both means are as many standard errors away from, judged on the rows that order.
 
     The errors are of both sets of rows: the constant is uncertain itself.
@@ -268,7 +295,8 @@ def _between(first: tuple[Ints, Ints], tests: tuple[Ints, Ints]) -> float:
         _spread(of) * np.sqrt(1 / len(of) + 1 / len(test)) for of, test in zip(first, tests, strict=True)
     ]
     weight = errors[0] / sum(errors)
-    return float((1 - weight) * first[0].mean() + weight * first[1].mean())
+    low, high = means or (float(first[0].mean()), float(first[1].mean()))
+    return float((1 - weight) * low + weight * high)
 
 
 def _spread(of: Ints) -> float:
@@ -357,6 +385,8 @@ class Contrast:
     bound: float
     certifying: tuple[int, int]
     """Rows of both sets among those that certify."""
+    expected: ExpectedShares | None
+    """Changes of both sets, where they are expected from the labels' probabilities and not counted."""
 
 
 class PassChance:
@@ -364,35 +394,66 @@ class PassChance:
 
     A setting that is just within a limit there passes half of the time at best. The chance is that of the
     weakest claim, by the normal approximation: both samples' errors count.
+
+    Args:
+        claims: What is to be passed.
+        alpha: The level that a setting is tested at.
     """
 
     def __init__(self, claims: Claims, alpha: float) -> None:
         self._side, certify = claims.sides
         self._z = NORMAL.inv_cdf(1.0 - alpha)
+        self._probabilities = claims.probabilities
         everyone = np.ones(len(self._side.truth), dtype=bool)
-        target = claims.target
-        self._contrasts = [Contrast(everyone, None, False, -target.max_loss, (len(certify.truth), 0))]
-        ordering = {
-            name: inside for name, inside in cells_of(self._side.rows, self._side.schema, self._side.chosen)
-        }
+        target, schema = claims.target, self._side.schema
+        self._favourable = np.isin(schema.labels, schema.favourable)
+        all_labels = LabelledSet(everyone, np.ones(len(schema.labels), bool))
+        rows = len(certify.truth)
+        self._contrasts = [self._contrast((everyone,), (all_labels,), -target.max_loss, (rows, 0))]
+        ordering = dict(cells_of(self._side.rows, schema, self._side.chosen))
         self._contrasts += [
-            Contrast(ordering[name], None, False, -(target.max_cell_loss or 0.0), (int(inside.sum()), 0))
+            self._contrast(
+                (ordering[name],),
+                (cell_set(self._side.rows, schema, self._side.chosen, name),),
+                -(target.max_cell_loss or 0.0),
+                (int(inside.sum()), 0),
+            )
             for name, inside in claims.cells
             if name in ordering
         ]
-        if isinstance(claims.worst, _Cell):
-            at = [side.inside(claims.worst.aim, claims.worst.rate) for side in (self._side, certify)]
-            self._contrasts.append(Contrast(at[0], None, False, 0.0, (int(at[1].sum()), 0)))
-        elif claims.worst is not None:
-            gap = claims.worst
-            low, high = (
-                [side.inside(gap.aim, rate) for side in (self._side, certify)] for rate in (gap.low, gap.high)
+        if claims.worst is not None:
+            gap = isinstance(claims.worst, _Gap)
+            rates = (
+                (claims.worst.low, claims.worst.high)
+                if isinstance(claims.worst, _Gap)
+                else (claims.worst.rate,)
             )
+            first, *second = [self._side.inside(claims.worst.aim, rate) for rate in rates]
+            sets = [rate_set(self._side.rows, schema, self._side.chosen, rate) for rate in rates]
+            sizes = [int(certify.inside(claims.worst.aim, rate).sum()) for rate in rates]
             self._contrasts.append(
-                Contrast(low[0], high[0], True, 0.0, (int(low[1].sum()), int(high[1].sum())))
+                self._contrast((first, *second), sets, 0.0, (sizes[0], sizes[-1]), favourable=gap)
             )
-        self._favourable = np.isin(self._side.schema.labels, self._side.schema.favourable)
         self._blocked = claims.worst is None
+
+    def _contrast(
+        self,
+        inside: Sequence[Bools],
+        sets: Sequence[LabelledSet],
+        bound: float,
+        certifying: tuple[int, int],
+        *,
+        favourable: bool = False,
+    ) -> Contrast:
+        expected = None
+        if self._probabilities is not None:
+            expected = (
+                ExpectedShares.favourable(self._probabilities, self._side.base, sets, self._favourable)
+                if favourable
+                else ExpectedShares.right(self._probabilities, self._side.base, sets)
+            )
+        second = inside[1] if len(inside) > 1 else None
+        return Contrast(inside[0], second, favourable, bound, certifying, expected)
 
     def chances(self, predicted: Ints) -> Floats:
         """``(settings,)`` of classes ``(settings, order)``."""
@@ -403,22 +464,38 @@ class PassChance:
         chosen = self._favourable[predicted].astype(np.int8) - self._favourable[side.base].astype(np.int8)
         z = np.full(len(predicted), np.inf)
         for contrast in self._contrasts:
-            z = np.minimum(z, self._z_of(contrast, chosen if contrast.favourable else right))
+            change = chosen if contrast.favourable else right
+            z = np.minimum(z, self._z_of(contrast, self._moments(contrast, predicted, change)))
         chances: Floats = np.array([NORMAL.cdf(value) for value in z])
         return chances
 
-    def _z_of(self, contrast: Contrast, change: Array) -> Floats:
-        mean, here, there = self._moments(change[:, contrast.first], contrast.certifying[0])
+    def _z_of(self, contrast: Contrast, moments: Sequence[tuple[Floats, Floats, Floats]]) -> Floats:
+        mean, here, there = moments[0]
         if contrast.second is not None:
-            less, *errors = self._moments(change[:, contrast.second], contrast.certifying[1])
+            less, *errors = moments[1]
             # The test is of each group on its side of a constant, so standard errors add up.
             mean, here, there = mean - less, np.hypot(here, errors[0]), there + errors[1]
         z: Floats = (mean - contrast.bound - self._z * there) / np.hypot(here, there)
         return z
 
-    def _moments(self, change: Array, certifying: int) -> tuple[Floats, Floats, Floats]:
-        """Mean change, its standard error on these rows, and on those that certify."""
-        n = change.shape[1]
-        # One changed row is added, so that no spread is zero.
-        spread = np.sqrt((np.abs(change).sum(axis=1) + 1) / (n + 1))
-        return change.mean(axis=1), spread / np.sqrt(n), spread / np.sqrt(max(certifying, 1))
+    def _moments(
+        self, contrast: Contrast, predicted: Ints, change: Array
+    ) -> list[tuple[Floats, Floats, Floats]]:
+        """Per set the mean change, its standard error on these rows, and on those that certify."""
+        moments = []
+        expected = contrast.expected
+        means = None if expected is None else expected.change(predicted)
+        moved = None if expected is None else expected.moved(predicted)
+        # Of two groups as much as of counted ones: a gain that is just in reach must not be tested first.
+        trust = EXPECTED_ERROR if expected is not None and contrast.second is None else 1.0
+        for at, inside in enumerate((contrast.first, contrast.second)):
+            if inside is None:
+                continue
+            of, n = change[:, inside], int(inside.sum())
+            mean = of.mean(axis=1) if means is None else means[:, at]
+            share = np.abs(of).mean(axis=1) if moved is None else moved[:, at]
+            # One changed row is added, so that no spread is zero.
+            spread = np.sqrt((share * n + 1) / (n + 1))
+            certifying = max(contrast.certifying[at], 1)
+            moments.append((mean, trust * spread / np.sqrt(n), spread / np.sqrt(certifying)))
+        return moments

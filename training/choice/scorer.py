@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
 
 from evenhand.models.bundle.target import AttributeTarget, Target
+from evenhand.training.choice.expected import ExpectedShares, LabelledSet, cell_set, rate_set
 from evenhand.training.data.dataset import Rows, Schema
 from evenhand.training.evaluation.metrics import MIN_CELL
 from evenhand.training.evaluation.targets import RateRows, cells_of, figure, rate_rows
@@ -55,11 +56,21 @@ class TargetScorer:
         chosen: ``(chosen,)`` the rows that count.
         base: ``(chosen,)`` the base's classes.
         target: What is aimed at, and what it may cost.
+        probabilities: ``(chosen, classes)`` of the labels: changes of shares are expected from them. Without
+            them the labels themselves count.
     """
 
-    def __init__(self, rows: Rows, schema: Schema, chosen: Ints, base: Ints, target: Target) -> None:
+    def __init__(
+        self,
+        rows: Rows,
+        schema: Schema,
+        chosen: Ints,
+        base: Ints,
+        target: Target,
+        probabilities: Float32s | None = None,
+    ) -> None:
         rows, schema = with_everyone(rows, schema)
-        self.target = target
+        self.target, self.probabilities = target, probabilities
         self.truth = rows.labels[chosen]
         """``(chosen,)`` true class."""
         self.base = base
@@ -81,6 +92,21 @@ class TargetScorer:
         self._right_of = _Shares(np.concatenate([everyone, self.members, self._aims.of_right]), kind)
         self._favourable_of = _Shares(self._aims.of_favourable, kind)
         self._base_right = self._right_of.shares(base[None] == self.truth)[0]
+        self._base_favourable = self._favourable_of.shares(self.favourable[base][None])[0]
+        self._expected: _Expected | None = None
+        if probabilities is not None:
+            cells = [cell_set(rows, schema, chosen, cell) for cell in self.cells]
+            right, favourable = (
+                [rate_set(rows, schema, chosen, rate) for rate in rates]
+                for rates in (self._aims.right_rates, self._aims.favourable_rates)
+            )
+            all_labels = LabelledSet(everyone[0], np.ones(len(schema.labels), bool))
+            self._expected = _Expected(
+                ExpectedShares.right(probabilities, base, [all_labels, *cells, *right]),
+                ExpectedShares.favourable(probabilities, base, favourable, self.favourable)
+                if favourable
+                else None,
+            )
 
     def value(self, predicted: Ints) -> float:
         """How good answers ``(chosen,)`` are; minus infinity beyond a limit."""
@@ -137,10 +163,16 @@ class TargetScorer:
 
     def _right(self, predicted: Ints) -> Float64s:
         """``(settings, 1 + cells + worst-cell rates)`` shares of right answers."""
+        if self._expected is not None:
+            expected: Float64s = self._base_right + self._expected.right.change(predicted)
+            return expected
         return self._right_of.shares(predicted == self.truth)
 
     def _favourable_shares(self, predicted: Ints) -> Float64s:
         """``(settings, rates)`` shares of favourable answers."""
+        if self._expected is not None and self._expected.favourable is not None:
+            expected: Float64s = self._base_favourable + self._expected.favourable.change(predicted)
+            return expected
         return self._favourable_of.shares(self.favourable[predicted])
 
     def _within(self, right: Float64s) -> Bools:
@@ -168,6 +200,15 @@ class TargetScorer:
         if self.cells and any(aim.is_gap for aim in self.target.attributes):
             merits = merits + FROM_BELOW * right[:, 1 : 1 + len(self.cells)].min(axis=1)
         return merits
+
+
+@dataclass(frozen=True)
+class _Expected:
+    """Changes of shares that are expected, in the order of those that are counted."""
+
+    right: ExpectedShares
+    favourable: ExpectedShares | None
+    """``None`` where no rate is aimed at."""
 
 
 class _Shares:
@@ -202,12 +243,17 @@ class _Aims:
     def __init__(self, listed: Sequence[Sequence[RateRows]], rows: int) -> None:
         self._listed = listed
         self._places: list[Ints] = []
-        right: list[Bools] = []
-        favourable: list[Bools] = []
+        self.right_rates: list[RateRows] = []
+        """Rates of worst cells."""
+        self.favourable_rates: list[RateRows] = []
+        """Rates whose gaps count."""
         for rates in listed:
-            members = right if _counts_right(rates) else favourable
-            self._places.append(np.arange(len(members), len(members) + len(rates)))
-            members.extend(each.inside for each in rates)
+            kind = self.right_rates if _counts_right(rates) else self.favourable_rates
+            self._places.append(np.arange(len(kind), len(kind) + len(rates)))
+            kind.extend(rates)
+        right, favourable = (
+            [each.inside for each in kind] for kind in (self.right_rates, self.favourable_rates)
+        )
         empty = np.zeros((0, rows), bool)
         self.of_right = np.stack(right) if right else empty
         """``(worst-cell rates, rows)``."""

@@ -8,7 +8,6 @@ from population import Population, chooser
 
 from evenhand.training.choice import select
 from evenhand.training.choice.claims import Claim
-from evenhand.training.choice.scorer import TargetScorer
 from evenhand.training.choice.select import Choice, Chooser, SettingTrial, refusal_of
 from evenhand.training.learning.config import TargetConfig
 
@@ -63,7 +62,7 @@ def test_without_a_certificate_the_best_within_the_limits_is_taken(measure: str)
     assert not choice.certified
     assert choice.trials == ()
     rows = made.rows.of("tune", "val")
-    scorer = TargetScorer(made.rows, made.schema, rows, made.base[rows], made.target)
+    scorer = made.scorer(rows)
     predicted = made.predict(choice.setting, rows)
     assert scorer.accuracy_loss(predicted) <= 0.003 + 1e-9
     assert max(scorer.cell_losses(predicted)) <= 0.05 + 1e-9

@@ -1,4 +1,4 @@
-"""Expected changes are the counted ones where labels are certain, and nearer to the truth where they are not."""
+"""Expected changes are the counted ones where labels are certain, and nearer to the truth elsewhere."""
 
 import numpy as np
 import pytest

@@ -147,7 +147,7 @@ config = with_base(
         base_stage=BaseConfig(epochs=2, precision="bfloat16"),
         correction=CorrectionConfig(
             target=TargetConfig(
-                measure=None, measures=(("any_group", "equalized-odds"),), max_loss=0.01, max_cell_loss=0.1
+                measure=None, measures=(("any_group", "equal-opportunity"),), max_loss=0.01, max_cell_loss=0.1
             ),
             precision="bfloat16",
         ),

@@ -3,8 +3,8 @@
 A worst cell and a gap are no smooth functions of the offsets, and few coordinates decide: per attribute a
 level and an offset for every class but one. Every step tries all levels of one attribute and, for each, a
 grid of offsets of one class, and keeps the best. The grid has the offsets at which answers change: quantiles
-of how far a class is behind, relative to the risk. For rates the search also starts from a linear program's
-offsets (:mod:`evenhand.training.choice.program`).
+of how far a class is behind, relative to the risk. Around the best of them a finer grid follows. For rates
+the search also starts from a linear program's offsets (:mod:`evenhand.training.choice.program`).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from evenhand.console import track
 from evenhand.training.choice.candidates import LARGEST_OFFSET, NEVER, Cuts, LogitTable, Setting
 from evenhand.typing import Bools, Float32s, Floats, Ints
 
-OFFSETS = 41
-"""Offsets that one step tries."""
+OFFSETS, FINER = 41, 21
+"""Offsets that one step tries, and those that it tries around the best of them."""
 SWEEPS = 2
 Objective = Callable[[Ints], Floats]
 """Classes ``(settings, rows)`` to ``(settings,)``: more is better."""
@@ -133,15 +133,23 @@ def _best_offset(
     others = np.delete(np.arange(space.classes), moved)
     rival = others[logits[:, others].argmax(axis=1)]
     behind = logits[np.arange(len(logits)), rival] - score
+
+    def best_of(grid: Float32s) -> tuple[float, int]:
+        wins = weight[None] * grid[:, None] > behind[None]
+        values = objective(np.where(wins, moved, rival[None]))
+        top = int(np.argmax(values))
+        return float(values[top]), top
+
     grid = _grid(behind[gates] / np.maximum(weight[gates], 1e-6))
-    wins = weight[None] * grid[:, None] > behind[None]
-    values = objective(np.where(wins, moved, rival[None]))
-    top = int(np.argmax(values))
-    if values[top] <= value:
+    _, top = best_of(grid)
+    # A step of the grid moves one answer in forty: what lies between its neighbours can be better.
+    grid = np.unique(np.append(grid[top], _between(grid, top)).astype(np.float32))
+    best, top = best_of(grid)
+    if best <= value:
         return at
     offsets = list(setting.offsets[attribute])
     offsets[moved] = float(grid[top])
-    return float(values[top]), _with_offsets(setting, attribute, tuple(offsets))
+    return best, _with_offsets(setting, attribute, tuple(offsets))
 
 
 def _grid(changes: Float32s) -> Float32s:
@@ -152,6 +160,11 @@ def _grid(changes: Float32s) -> Float32s:
     quantiles = np.quantile(changes, np.linspace(0.02, 0.98, OFFSETS - 1))
     # Three digits: a manifest is read by people.
     return np.unique(np.append(quantiles, 0.0).round(3)).astype(np.float32)
+
+
+def _between(grid: Float32s, top: int) -> Floats:
+    """Offsets between the neighbours of one of the grid."""
+    return np.linspace(grid[max(top - 1, 0)], grid[min(top + 1, len(grid) - 1)], FINER).round(3)
 
 
 def _with_offsets(setting: Setting, attribute: int, offsets: tuple[float, ...]) -> Setting:

@@ -15,12 +15,13 @@ parts'.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
+from scipy.special import ndtr
 
 from evenhand.models.bundle.target import AttributeTarget, Target
 from evenhand.training.choice.certify import FIRST, above_p_value
@@ -385,15 +386,15 @@ class Contrast:
     bound: float
     certifying: tuple[int, int]
     """Rows of both sets among those that certify."""
-    expected: ExpectedShares | None
-    """Changes of both sets, where they are expected from the labels' probabilities and not counted."""
+    sets: Sequence[LabelledSet]
+    """Both sets by group and labels, to expect changes of."""
 
 
 class PassChance:
     """How likely settings are to pass all claims, judged on the rows that order.
 
-    A setting that is just within a limit there passes half of the time at best. The chance is that of the
-    weakest claim, by the normal approximation: both samples' errors count.
+    A setting that is just within a limit there passes half of the time at best. The chance is the product of
+    those of its claims, of every cell one, by the normal approximation: both samples' errors count.
 
     Args:
         claims: What is to be passed.
@@ -403,99 +404,99 @@ class PassChance:
     def __init__(self, claims: Claims, alpha: float) -> None:
         self._side, certify = claims.sides
         self._z = NORMAL.inv_cdf(1.0 - alpha)
-        self._probabilities = claims.probabilities
         everyone = np.ones(len(self._side.truth), dtype=bool)
         target, schema = claims.target, self._side.schema
         self._favourable = np.isin(schema.labels, schema.favourable)
         all_labels = LabelledSet(everyone, np.ones(len(schema.labels), bool))
-        rows = len(certify.truth)
-        self._contrasts = [self._contrast((everyone,), (all_labels,), -target.max_loss, (rows, 0))]
+        self._contrasts = [
+            Contrast(everyone, None, False, -target.max_loss, (len(certify.truth), 0), [all_labels])
+        ]
         ordering = dict(cells_of(self._side.rows, schema, self._side.chosen))
         self._contrasts += [
-            self._contrast(
-                (ordering[name],),
-                (cell_set(self._side.rows, schema, self._side.chosen, name),),
+            Contrast(
+                ordering[name],
+                None,
+                False,
                 -(target.max_cell_loss or 0.0),
                 (int(inside.sum()), 0),
+                [cell_set(self._side.rows, schema, self._side.chosen, name)],
             )
             for name, inside in claims.cells
             if name in ordering
         ]
         if claims.worst is not None:
-            gap = isinstance(claims.worst, _Gap)
-            rates = (
-                (claims.worst.low, claims.worst.high)
-                if isinstance(claims.worst, _Gap)
-                else (claims.worst.rate,)
-            )
-            first, *second = [self._side.inside(claims.worst.aim, rate) for rate in rates]
-            sets = [rate_set(self._side.rows, schema, self._side.chosen, rate) for rate in rates]
-            sizes = [int(certify.inside(claims.worst.aim, rate).sum()) for rate in rates]
-            self._contrasts.append(
-                self._contrast((first, *second), sets, 0.0, (sizes[0], sizes[-1]), favourable=gap)
-            )
+            self._contrasts.append(self._of_worst(claims.worst, certify))
+        self._expected = None if claims.probabilities is None else self._expected_shares(claims.probabilities)
         self._blocked = claims.worst is None
 
-    def _contrast(
-        self,
-        inside: Sequence[Bools],
-        sets: Sequence[LabelledSet],
-        bound: float,
-        certifying: tuple[int, int],
-        *,
-        favourable: bool = False,
-    ) -> Contrast:
-        expected = None
-        if self._probabilities is not None:
-            expected = (
-                ExpectedShares.favourable(self._probabilities, self._side.base, sets, self._favourable)
-                if favourable
-                else ExpectedShares.right(self._probabilities, self._side.base, sets)
-            )
-        second = inside[1] if len(inside) > 1 else None
-        return Contrast(inside[0], second, favourable, bound, certifying, expected)
+    def _of_worst(self, worst: _Cell | _Gap, certify: _Side) -> Contrast:
+        """The target's contrast: a cell's gain, or what the low group gains more than the high one."""
+        rates = (worst.low, worst.high) if isinstance(worst, _Gap) else (worst.rate,)
+        first, *second = [self._side.inside(worst.aim, rate) for rate in rates]
+        sizes = [int(certify.inside(worst.aim, rate).sum()) for rate in rates]
+        sets = [rate_set(self._side.rows, self._side.schema, self._side.chosen, rate) for rate in rates]
+        return Contrast(
+            first, second[0] if second else None, isinstance(worst, _Gap), 0.0, (sizes[0], sizes[-1]), sets
+        )
+
+    def _expected_shares(self, probabilities: Float32s) -> dict[bool, ExpectedShares]:
+        """Shares of right (``False``) and of favourable (``True``) answers, sets in the contrasts' order."""
+        base = self._side.base
+        sets: dict[bool, list[LabelledSet]] = {False: [], True: []}
+        for contrast in self._contrasts:
+            sets[contrast.favourable] += contrast.sets
+        shares = {False: ExpectedShares.right(probabilities, base, sets[False])}
+        if sets[True]:
+            shares[True] = ExpectedShares.favourable(probabilities, base, sets[True], self._favourable)
+        return shares
 
     def chances(self, predicted: Ints) -> Floats:
         """``(settings,)`` of classes ``(settings, order)``."""
         if self._blocked:
             return np.zeros(len(predicted))
+        moments = self._counted(predicted) if self._expected is None else self._expected_moments(predicted)
+        chances: Floats = np.ones(len(predicted))
+        for contrast in self._contrasts:
+            of_sets = [next(moments[contrast.favourable]) for _ in contrast.sets]
+            chances = chances * ndtr(self._z_of(contrast, of_sets))
+        return chances
+
+    def _counted(self, predicted: Ints) -> dict[bool, Iterator[tuple[Floats, Floats]]]:
+        """Mean change and share that moves, per set in the contrasts' order, by what answers count."""
         side = self._side
         right = (predicted == side.truth).astype(np.int8) - (side.base == side.truth).astype(np.int8)
         chosen = self._favourable[predicted].astype(np.int8) - self._favourable[side.base].astype(np.int8)
-        z = np.full(len(predicted), np.inf)
-        for contrast in self._contrasts:
-            change = chosen if contrast.favourable else right
-            z = np.minimum(z, self._z_of(contrast, self._moments(contrast, predicted, change)))
-        chances: Floats = np.array([NORMAL.cdf(value) for value in z])
-        return chances
 
-    def _z_of(self, contrast: Contrast, moments: Sequence[tuple[Floats, Floats, Floats]]) -> Floats:
-        mean, here, there = moments[0]
+        def of(change: Array, favourable: bool) -> Iterator[tuple[Floats, Floats]]:
+            for contrast in self._contrasts:
+                for inside in (contrast.first, contrast.second):
+                    if contrast.favourable == favourable and inside is not None:
+                        yield change[:, inside].mean(axis=1), np.abs(change[:, inside]).mean(axis=1)
+
+        return {False: of(right, favourable=False), True: of(chosen, favourable=True)}
+
+    def _expected_moments(self, predicted: Ints) -> dict[bool, Iterator[tuple[Floats, Floats]]]:
+        """As :meth:`_counted`, expected from the labels' probabilities."""
+        assert self._expected is not None
+        moments = {kind: of.change_and_moved(predicted) for kind, of in self._expected.items()}
+        return {kind: zip(change.T, moved.T, strict=True) for kind, (change, moved) in moments.items()}
+
+    def _z_of(self, contrast: Contrast, moments: Sequence[tuple[Floats, Floats]]) -> Floats:
+        """How many standard errors a claim is from failing."""
+        # Of two groups as much as of counted ones: a gain that is just in reach must not be tested first.
+        trust = EXPECTED_ERROR if self._expected is not None and contrast.second is None else 1.0
+        errors = []
+        for (_, moved), inside, certifying in zip(
+            moments, (contrast.first, contrast.second), contrast.certifying, strict=False
+        ):
+            assert inside is not None
+            n = int(inside.sum())
+            # One changed row is added, so that no spread is zero.
+            spread = np.sqrt((moved * n + 1) / (n + 1))
+            errors.append((trust * spread / np.sqrt(n), spread / np.sqrt(max(certifying, 1))))
+        mean, (here, there) = moments[0][0], errors[0]
         if contrast.second is not None:
-            less, *errors = moments[1]
             # The test is of each group on its side of a constant, so standard errors add up.
-            mean, here, there = mean - less, np.hypot(here, errors[0]), there + errors[1]
+            mean, here, there = mean - moments[1][0], np.hypot(here, errors[1][0]), there + errors[1][1]
         z: Floats = (mean - contrast.bound - self._z * there) / np.hypot(here, there)
         return z
-
-    def _moments(
-        self, contrast: Contrast, predicted: Ints, change: Array
-    ) -> list[tuple[Floats, Floats, Floats]]:
-        """Per set the mean change, its standard error on these rows, and on those that certify."""
-        moments = []
-        expected = contrast.expected
-        means = None if expected is None else expected.change(predicted)
-        moved = None if expected is None else expected.moved(predicted)
-        # Of two groups as much as of counted ones: a gain that is just in reach must not be tested first.
-        trust = EXPECTED_ERROR if expected is not None and contrast.second is None else 1.0
-        for at, inside in enumerate((contrast.first, contrast.second)):
-            if inside is None:
-                continue
-            of, n = change[:, inside], int(inside.sum())
-            mean = of.mean(axis=1) if means is None else means[:, at]
-            share = np.abs(of).mean(axis=1) if moved is None else moved[:, at]
-            # One changed row is added, so that no spread is zero.
-            spread = np.sqrt((share * n + 1) / (n + 1))
-            certifying = max(contrast.certifying[at], 1)
-            moments.append((mean, trust * spread / np.sqrt(n), spread / np.sqrt(certifying)))
-        return moments

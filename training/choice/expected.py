@@ -117,15 +117,18 @@ class ExpectedShares:
 
     def change(self, predicted: Ints) -> Floats:
         """The change of every share ``(settings, sets)`` with answers ``(settings, rows)``."""
-        return self._sum(predicted, absolute=False)
+        change: Floats = sum(
+            ((predicted == label).astype(np.float32) - (self._base == label)) @ weights
+            for label, weights in enumerate(self._weights)
+        )
+        return change
 
-    def moved(self, predicted: Ints) -> Floats:
-        """The share of every set whose answers change for better or worse ``(settings, sets)``."""
-        return self._sum(predicted, absolute=True)
-
-    def _sum(self, predicted: Ints, *, absolute: bool) -> Floats:
-        total = np.zeros((len(predicted), self._weights[0].shape[1]))
+    def change_and_moved(self, predicted: Ints) -> tuple[Floats, Floats]:
+        """:meth:`change`, and the share of every set whose answers change for better or worse."""
+        change = np.zeros((len(predicted), self._weights[0].shape[1]))
+        moved = np.zeros_like(change)
         for label, weights in enumerate(self._weights):
-            change = (predicted == label).astype(np.float32) - (self._base == label)
-            total += (np.abs(change) if absolute else change) @ weights
-        return total
+            difference = (predicted == label).astype(np.float32) - (self._base == label)
+            change += difference @ weights
+            moved += np.abs(difference) @ weights
+        return change, moved

@@ -45,7 +45,9 @@ def test_what_moves_is_counted_whatever_it_moves_to() -> None:
     shares = ExpectedShares.right(labels, base, [everyone, first])
     answers = np.array([[1, 1, 1, 1], [0, 0, 1, 1]])
     assert shares.change(answers).tolist() == [[0.0, 1.0], [0.0, 0.0]]
-    assert shares.moved(answers).tolist() == [[0.5, 1.0], [0.0, 0.0]]
+    change, moved = shares.change_and_moved(answers)
+    assert change.tolist() == shares.change(answers).tolist()
+    assert moved.tolist() == [[0.5, 1.0], [0.0, 0.0]]
     favourable = ExpectedShares.favourable(labels, base, [everyone, first], np.array([False, True]))
     assert favourable.change(answers).tolist() == [[0.5, 1.0], [0.0, 0.0]]
 

@@ -85,7 +85,8 @@ class Context:
     def features(self) -> Features:
         """The frozen base's outputs for every row, with its hidden states at the configured cut."""
         split = self.split()
-        return extract(split, self.base.encoded, self.base.pad_id, self.hidden_file)
+        # The folder is named by base and rows, so that an interrupted comparison goes on from here.
+        return extract(split, self.base.encoded, self.base.pad_id, self.hidden_file, self.folder.name)
 
     @property
     def hidden_file(self) -> Path:

@@ -33,7 +33,8 @@ from evenhand.models.bundle import bundle as bundles
 from evenhand.models.bundle.bundle import Bundle
 from evenhand.models.bundle.runner import make_runner
 from evenhand.training.data.select_rows import RowSelection, SelectedRows, select_rows
-from evenhand.training.data.table import Table, read_table
+from evenhand.tables.read import read_table
+from evenhand.tables.table import Table
 from evenhand.training.evaluation import detail
 from evenhand.training.evaluation.bundle_score import answer, score
 
@@ -53,7 +54,7 @@ def evaluate_table(bundle_path: Path, data: Path, selection: RowSelection) -> di
     """
     bundle = bundles.load(bundle_path)
     table = read_table(data)
-    say(f"{table.name}: {len(table.rows) + len(table.refused)} rows; encoding those to evaluate")
+    say(f"{table.name}: {table.total} rows; encoding those to evaluate")
     selected = select_rows(table, bundle, selection)
     say(f"evaluating {len(selected.rows)} rows; {len(selected.refused)} cannot be used")
     if table.sha256 == bundle.manifest.provenance.data_sha256 and not selected.selection.only:
@@ -118,7 +119,7 @@ def _data(table: Table, bundle: Bundle, selected: SelectedRows) -> dict[str, Any
         "only": list(selection.only),
         "split_of_fit": selection.fit_splits is not None,
         "rows": {
-            "in_file": len(table.rows) + len(table.refused),
+            "in_file": table.total,
             "judged": len(selected.rows),
             "refused": len(selected.refused),
             "left_out": selected.left_out,

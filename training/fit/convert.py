@@ -20,7 +20,7 @@ from evenhand.models.bundle.runtime_onnx import GraphRunner
 from evenhand.models.onnx.quantize import Precision, convert_weights
 from evenhand.training.data.dataset import DataError, draft_of, refuse_existing
 from evenhand.training.data.select_rows import RowSelection, SelectedRows, select_rows
-from evenhand.training.data.table import read_table
+from evenhand.tables.read import read_table
 from evenhand.training.evaluation.bundle_score import Answers, answer
 from evenhand.training.fit.batch_invariance import TOLERANCE, BatchInvariance, check_batch_invariance
 from evenhand.training.fit.finalize import SplitScores, finalize
@@ -96,7 +96,7 @@ def prepare(
             f"{path}: its weights are {stored}; export {precision} from a bundle that stores more"
         )
     table = read_table(data)
-    say(f"{table.name}: {len(table.rows) + len(table.refused)} rows; encoding those to evaluate")
+    say(f"{table.name}: {table.total} rows; encoding those to evaluate")
     selected = select_rows(table, original, selection)
     if selected.absent:
         raise DataError(

@@ -117,8 +117,10 @@ def _features(split: SplitModel, prepared: base_model.Base, work: Path, key: str
 
 def _announce(rows: Rows, schema: Schema) -> None:
     say(roles_as_text(schema.columns))
+    for note in schema.notes:
+        say(note)
     for reason, count in rows.left_out.items():
-        say(f"{count} rows left out: {reason}")
+        say(f"{count} rows left out: {reason} (first: row {rows.first_left_out[reason]})")
     if distributed.count() > 1 or distributed.device().type != "cpu":
         say(f"learning on {distributed.count()} x {distributed.device().type}")
     counts = ", ".join(f"{split} {len(rows.of(split))}" for split in (*LEARNT, "val", "test"))

@@ -8,7 +8,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from evenhand.training.data.dataset import DataError
-from evenhand.training.data.table import Table, Values, read_table
+from evenhand.tables.read import read_table
+from evenhand.tables.table import Table, Values
 
 LEARN, HELD_OUT = "train", "test"
 
@@ -82,7 +83,7 @@ def read_pairs(path: Path, columns: PairColumns, hold_out: float, seed: int) -> 
     _need(table, path, columns.prompt, columns.preferred, columns.dispreferred, columns.group, columns.split)
     left_out = _refused(table)
     kept: list[tuple[Pair, str | None]] = []
-    for _, values in table.rows:
+    for _, values in table.rows():
         pair = _pair(values, columns)
         part = (values.get(columns.split) or "").strip() if columns.split else None
         reason = pair if isinstance(pair, str) else _bad_part(part)
@@ -98,7 +99,7 @@ def read_pairs(path: Path, columns: PairColumns, hold_out: float, seed: int) -> 
     _refuse_leaks(path, {pair.prompt for pair in learn} & {pair.prompt for pair in tested})
     _refuse_empty(path, "pairs", len(learn), len(tested), left_out)
     return Pairs(
-        learn, tested, PairsOrigin(path.name, table.sha256, len(table.rows) + len(table.refused), left_out)
+        learn, tested, PairsOrigin(path.name, table.sha256, table.total, left_out)
     )
 
 
@@ -117,14 +118,14 @@ def read_neutral(path: Path, column: str, hold_out: float, seed: int) -> Neutral
     table = read_table(path)
     _need(table, path, column)
     left_out = _refused(table)
-    texts = list(dict.fromkeys(text for _, values in table.rows if (text := _usable(values.get(column)))))
-    unused = len(table.rows) - len(texts)
+    texts = list(dict.fromkeys(text for _, values in table.rows() if (text := _usable(values.get(column)))))
+    unused = len(table) - len(texts)
     if unused:
         left_out["empty, not UTF-8 or seen before"] = unused
     held = _held_out(texts, hold_out, seed)
     learn = [text for text in texts if text not in held]
     _refuse_empty(path, "neutral prompts", len(learn), len(held), left_out)
-    source = PairsOrigin(path.name, table.sha256, len(table.rows) + len(table.refused), left_out)
+    source = PairsOrigin(path.name, table.sha256, table.total, left_out)
     return Neutral(learn, [text for text in texts if text in held], source)
 
 

@@ -205,7 +205,7 @@ def _no_head(base: str, missing: list[str]) -> str:
 
 def _tabular(rows: Rows, schema: Schema) -> Loaded:
     """A new classifier in the shape of the table's columns."""
-    content = features_json(rows)
+    content = features_json(rows, schema.columns)
     features = TableFeatures.model_validate_json(content)
     sizes = tuple(UNKNOWN + 1 + len(column.categories) for column in features.categorical)
     model = TabularClassifier(TabularConfig(len(features.numeric), sizes, len(schema.labels)))

@@ -59,7 +59,7 @@ def _run(
     from evenhand.reports.causal_page import html, in_short
     from evenhand.reports.result_files import write_result
     from evenhand.training.causal import effects
-    from evenhand.training.data.table import read_table
+    from evenhand.tables.read import read_table
 
     data, graph = read
     page, plain = files

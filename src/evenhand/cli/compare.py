@@ -28,7 +28,7 @@ def compare(
     context: typer.Context,
     data: Annotated[
         str,
-        typer.Option(help="Table: .csv, .jsonl or .parquet; hub:<data set>; or the recipe's folder."),
+        typer.Option(help="Table: .csv, .tsv, .json, .jsonl or .parquet; hub:<data set>; or the recipe's folder."),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the tables; run again to resume what is in it.")],
     recipe: Annotated[str | None, typer.Option(help="A recipe's rows and settings, e.g. hatexplain.")] = None,
@@ -44,6 +44,9 @@ def compare(
     images: Annotated[Path | None, typer.Option(help="Folder of the image files.", exists=True)] = None,
     feature: Annotated[
         list[str] | None, typer.Option(help="Column of a table to learn from; repeatable.")
+    ] = None,
+    category: Annotated[
+        list[str] | None, typer.Option(help="Feature whose numbers or dates are codes; repeatable.")
     ] = None,
     label: Annotated[str, typer.Option(help="Column with the label.")] = "",
     attribute: Annotated[
@@ -93,7 +96,7 @@ def compare(
     names = tuple(name.strip() for name in methods.split(",") if name.strip())
 
     aim = AimOptions(target, max_loss, max_cell_loss)
-    item = ItemOptions(task, base or "", text, text_pair, image, images, feature)
+    item = ItemOptions(task, base or "", text, text_pair, image, images, feature, category)
     meaning = MeaningOptions(label, attribute, split, reference, intersections, favourable)
 
     def source() -> Source:
@@ -163,7 +166,7 @@ def _recipe(name: str, data: Path, base: str | None) -> Source:
 
 def _table(data: str, base: str, columns: Columns, seed: int) -> Source:
     """A user's table; without a split column the first seed splits it, once for all seeds."""
-    from evenhand.training.data.sources import read
+    from evenhand.training.data.dataset import read
     from evenhand.training.learning.config import BaseConfig, FitConfig
 
     rows, schema, digest = read(data, columns, seed)

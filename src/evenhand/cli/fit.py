@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def fit(
     context: typer.Context,
     data: Annotated[
-        str, typer.Option(help="Table: .csv, .jsonl or .parquet; or hub:<data set>[:<configuration>].")
+        str, typer.Option(help="Table: .csv, .tsv, .json, .jsonl or .parquet; or hub:<data set>[:<configuration>].")
     ],
     label: Annotated[str, typer.Option(help="Column with the label.")],
     out: Annotated[Path, typer.Option(help="Folder of the bundle to write; must not exist.")],
@@ -40,6 +40,10 @@ def fit(
         typer.Option(
             help="Column of a table to learn from; repeatable. Without it all but ids, dates, leaks."
         ),
+    ] = None,
+    category: Annotated[
+        list[str] | None,
+        typer.Option(help="Feature whose numbers or dates are codes: each value by itself; repeatable."),
     ] = None,
     name: Annotated[
         str | None, typer.Option(help="Name of the model; the folder's name if not given.")
@@ -124,7 +128,7 @@ def fit(
     one_of("task", task, "text", "pair", "image", "table")
     refuse_ignored(context)
     columns = columns_of(
-        ItemOptions(task, base, text, text_pair, image, images, feature),
+        ItemOptions(task, base, text, text_pair, image, images, feature, category),
         MeaningOptions(label, attribute, split, reference, intersections, favourable),
     )
     usual = BaseConfig.of(task)
@@ -169,7 +173,7 @@ def _run(config: object, method: str, data: str, places: tuple[Path, Path] | Non
     """Run it, and turn errors that a user can correct into one line."""
     from evenhand.models.network.backbones import UnsupportedBaseError
     from evenhand.models.onnx.torch_export import ParityError
-    from evenhand.training.data.sources import read
+    from evenhand.training.data.dataset import read
     from evenhand.training.fit.method_options import check, with_method
     from evenhand.training.fit.run import run
     from evenhand.training.learning.config import FitConfig

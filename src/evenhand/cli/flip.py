@@ -64,7 +64,7 @@ def _run(
     from evenhand.reports.result_files import write_result
     from evenhand.training.counterfactual import flip_rate
     from evenhand.training.counterfactual.term_lists import PACKAGED, with_terms
-    from evenhand.training.data.table import read_table
+    from evenhand.tables.read import read_table
 
     page, plain, into = files
     listed = terms or PACKAGED

@@ -10,8 +10,7 @@ from tiny_kinds import column_table
 from tiny_model import tiny_table
 
 from evenhand.training.data.columns import Columns
-from evenhand.training.data.dataset import UNKNOWN, DataError, from_table
-from evenhand.training.data.sources import read
+from evenhand.training.data.dataset import UNKNOWN, DataError, from_table, read
 
 GOOD = ("positive",)
 COLUMNS = Columns("text", "label", ("team", "colour"), "split", {"team": "none"}, favourable=GOOD)
@@ -93,13 +92,11 @@ def test_a_split_without_rows_is_named() -> None:
 
 
 def test_splits_of_another_name_are_named() -> None:
-    table = tiny_table(100).replace({"split": {"val": "validation"}})
-    with pytest.raises(
-        DataError, match=r"split 'val' has 0 rows .*\(20 rows left out: split is validation\)"
-    ):
+    table = tiny_table(100).replace({"split": {"val": "later"}})
+    with pytest.raises(DataError, match=r"split 'val' has 0 rows .*\(20 rows left out: split is later\)"):
         from_table(table, COLUMNS, seed=0)
     table["split"] = [
-        f"{place:02}" if split == "validation" else split for place, split in enumerate(table["split"])
+        f"{place:02}" if split == "later" else split for place, split in enumerate(table["split"])
     ]
     with pytest.raises(DataError, match="20 rows left out: split is no split"):
         from_table(table, COLUMNS, seed=0)

@@ -10,16 +10,12 @@ from PIL import Image
 from evenhand.models.bundle.encoders.image import ImageEncoder
 from evenhand.models.bundle.encoders.table import Categorical, Numeric, TableFeatures
 from evenhand.models.bundle.inputs import InputError
+from evenhand.tables.frame import frame_table
 from evenhand.training.data.columns import Columns
-from evenhand.training.data.items import (
-    encode_all,
-    feature_item,
-    image_bytes,
-    item_columns,
-    items_of,
-)
+from evenhand.training.data.features import feature_column
+from evenhand.training.data.items import encode_all, feature_item, image_bytes, item_columns, items_of
 
-TABLE = pd.DataFrame(
+TABLE = frame_table(pd.DataFrame(
     {
         "first": ["a", " ", "c", None],
         "second": ["x", "y", None, "z"],
@@ -28,22 +24,23 @@ TABLE = pd.DataFrame(
         "sex": ["m", "w", "w", "m"],
         "income": ["low", "high", "low", "high"],
     }
-)
+))
 AS_TABLE = Columns("", "income", ("sex",), task="table", features=("age", "zip"))
 
 
 def test_a_text_or_a_pair_without_words_cannot_be_used() -> None:
-    texts, usable = items_of(TABLE, Columns("first", "income", ("sex",)))
+    texts, usable = items_of(TABLE, Columns("first", "income", ("sex",)), {})
     assert texts == ["a", None, "c", None]
-    assert usable.tolist() == [True, False, True, False]
-    pairs, usable = items_of(TABLE, Columns("first", "income", ("sex",), task="pair", text_pair="second"))
+    assert usable == ["", "no text", "", "no text"]
+    pairs, usable = items_of(TABLE, Columns("first", "income", ("sex",), task="pair", text_pair="second"), {})
     assert pairs[0] == {"text": "a", "text_pair": "x"}
-    assert usable.tolist() == [True, False, False, False]
+    assert usable == ["", *["no text, or no second text"] * 3]
 
 
 def test_a_column_is_numeric_where_every_value_is_and_gaps_are_none() -> None:
-    items, usable = items_of(TABLE, AS_TABLE)
-    assert usable.all()
+    features = {name: feature_column(TABLE, name) for name in AS_TABLE.features}
+    items, usable = items_of(TABLE, AS_TABLE, features)
+    assert not any(usable)
     assert [item["age"] for item in items] == [30.0, None, None, 41.5]
     assert [item["zip"] for item in items] == ["10", "2b", None, "10"]
 
@@ -55,9 +52,9 @@ def test_needed_columns_are_those_of_the_kind() -> None:
 
 def test_images_are_found_in_their_folder_and_read_when_asked_for(tmp_path: Path) -> None:
     Image.new("RGB", (20, 20), "red").save(tmp_path / "a.png")
-    table = pd.DataFrame({"file": ["a.png", "gone.png"]})
-    paths, usable = items_of(table, Columns("file", "l", ("s",), task="image", images=str(tmp_path)))
-    assert usable.tolist() == [True, False]
+    table = frame_table(pd.DataFrame({"file": ["a.png", "gone.png"]}))
+    paths, usable = items_of(table, Columns("file", "l", ("s",), task="image", images=str(tmp_path)), {})
+    assert usable == ["", "no such image file"]
     encoder = ImageEncoder(b'{"size": 8}')
     encoded, bad = encode_all(encoder, paths[:1])
     assert bad == []

@@ -8,9 +8,18 @@ import pytest
 from tiny_kinds import column_table, pair_table
 
 from evenhand.training.data.columns import Columns
-from evenhand.training.data.roles import features_of, roles_as_text, roles_of
+from evenhand.tables.frame import frame_table
+from evenhand.training.data.roles import ColumnRole, describe, roles_as_text
 
 COLUMNS = Columns("", "income", ("sex",), "split", task="table")
+
+
+def roles_of(table: pd.DataFrame, columns: Columns) -> tuple[ColumnRole, ...]:
+    return describe(frame_table(table), columns).roles
+
+
+def features_of(table: pd.DataFrame, columns: Columns) -> tuple[str, ...]:
+    return tuple(describe(frame_table(table), columns).features)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +39,7 @@ def table() -> pd.DataFrame:
 def test_what_must_not_be_learnt_from_is_dropped_with_the_reason(table: pd.DataFrame) -> None:
     roles = roles_of(table, COLUMNS)
     assert [role.name for role in roles] == list(table.columns)
-    assert features_of(roles) == ("hours", "school", "job")
+    assert features_of(table, COLUMNS) == ("hours", "school", "job")
     assert {role.name: role.why for role in roles if role.role == "dropped"} == {
         "id": "names rows: 400 values in 400 rows",
         "signed": "a date or time",
@@ -42,8 +51,9 @@ def test_what_must_not_be_learnt_from_is_dropped_with_the_reason(table: pd.DataF
 
 
 def test_named_features_are_features_whatever_they_are(table: pd.DataFrame) -> None:
-    roles = roles_of(table, replace(COLUMNS, features=("id", "sex", "paid")))
-    assert features_of(roles) == ("sex", "id", "paid")
+    named = replace(COLUMNS, features=("id", "sex", "paid"))
+    roles = roles_of(table, named)
+    assert features_of(table, named) == ("sex", "id", "paid")
     of = {role.name: role for role in roles}
     assert of["sex"].role == "attribute, feature"
     assert (of["id"].kind, of["id"].why) == ("id", "")

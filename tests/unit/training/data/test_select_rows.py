@@ -1,15 +1,15 @@
 """What of a table a bundle can be judged on: nothing is dropped without a word."""
 
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from tiny_model import write_tiny_bundle
 
 from evenhand.models.bundle import bundle as bundles
+from evenhand.tables.table import Refused, Table
 from evenhand.training.data.dataset import DataError
 from evenhand.training.data.select_rows import RowSelection, SelectedRows, select_rows
-from evenhand.training.data.table import Refused, Table
 
 ATTRIBUTES = ("team", "colour")
 SELECTION = RowSelection(attributes=ATTRIBUTES)
@@ -21,8 +21,8 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> bundles.Bundle:
 
 
 def table(*rows: dict[str, str | None], refused: tuple[Refused, ...] = ()) -> Table:
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    return Table("t.csv", Path(), "0" * 64, columns, list(enumerate(rows, start=1)), list(refused))
+    made = Table.of_rows(enumerate(rows, start=1), "t.csv", "0" * 64)
+    return replace(made, refused=list(refused))
 
 
 def row(

@@ -6,32 +6,30 @@ import datasets
 import pandas as pd
 import pytest
 
-from evenhand.training.data.dataset import DataError
-from evenhand.training.data.sources import read_table
+from evenhand.tables.read import read_table
+from evenhand.tables.table import DataError
 
 TRAIN = pd.DataFrame({"text": ["a", "b"], "label": [0, 1]})
 DEV = pd.DataFrame({"text": ["c"], "label": [1]})
 
 
-def test_a_csv_keeps_its_strings(tmp_path: Path) -> None:
-    (tmp_path / "t.csv").write_text("zip,empty\n007,\n")
-    table, digest = read_table(str(tmp_path / "t.csv"))
-    assert table.to_dict("records") == [{"zip": "007", "empty": ""}]
-    assert len(digest) == 64
-
-
 def test_splits_of_a_data_set_become_a_column(tmp_path: Path) -> None:
     parts = {name: datasets.Dataset.from_pandas(of) for name, of in (("train", TRAIN), ("validation", DEV))}
     datasets.DatasetDict(parts).save_to_disk(str(tmp_path / "set"))
-    table, digest = read_table(f"hub:{tmp_path / 'set'}")
-    assert table["split"].tolist() == ["train", "train", "val"]
-    assert table["text"].tolist() == ["a", "b", "c"]
-    assert digest == read_table(f"hub:{tmp_path / 'set'}")[1]
+    table = read_table(f"hub:{tmp_path / 'set'}")
+    assert table.cells == {
+        "text": ["a", "b", "c"],
+        "label": ["0", "1", "1"],
+        "split": ["train", "train", "validation"],
+    }
+    assert table.split == "split"
+    assert table.sha256 == read_table(f"hub:{tmp_path / 'set'}").sha256
 
 
 def test_a_data_set_with_a_split_column_keeps_it(tmp_path: Path) -> None:
     datasets.Dataset.from_pandas(TRAIN.assign(split=["val", "test"])).save_to_disk(str(tmp_path / "set"))
-    assert read_table(f"hub:{tmp_path / 'set'}")[0]["split"].tolist() == ["val", "test"]
+    table = read_table(f"hub:{tmp_path / 'set'}")
+    assert (table.cells["split"], table.split) == (["val", "test"], None)
 
 
 def test_what_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,7 +41,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "t.xlsx").write_text("")
     (tmp_path / "t.parquet").write_text("not parquet")
     for source, why in (
-        (str(tmp_path / "t.xlsx"), "expected a file ending in .csv, .jsonl, .parquet"),
+        (str(tmp_path / "t.xlsx"), "expected a file ending in .csv, .tsv, .json"),
         (str(tmp_path / "t.parquet"), "not readable"),
         (str(tmp_path / "none.csv"), "not readable"),
         ("hub:nobody/has-such-a-set", "nobody/has-such-a-set"),

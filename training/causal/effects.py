@@ -33,12 +33,12 @@ import pandas as pd
 from evenhand.console import say, track
 from evenhand.models.bundle import bundle as bundles
 from evenhand.stats import Z95
+from evenhand.tables.table import Table
 from evenhand.training.causal.counterfactuals import Counterfactuals, library
 from evenhand.training.causal.graph import RecantingWitness, carriers, read_graph, relevant
 from evenhand.training.causal.rows import KINDS, MEASURES, CausalRows, Decider, prepare
 from evenhand.training.data.dataset import DataError
 from evenhand.training.data.select_rows import RowSelection, input_columns, of_split
-from evenhand.tables.table import Table
 from evenhand.training.evaluation.metrics import MIN_CELL
 from evenhand.typing import Float64s
 

@@ -14,8 +14,8 @@ from evenhand.models.bundle.encoders.table import TableEncoder, present
 from evenhand.models.bundle.inputs import collate, pad_of
 from evenhand.models.bundle.runner import make_runner
 from evenhand.models.bundle.runtime_onnx import MODE_CODES
-from evenhand.training.data.dataset import DataError
 from evenhand.tables.table import Values
+from evenhand.training.data.dataset import DataError
 from evenhand.typing import Float32s, Float64s
 
 BATCH_ROWS = 256

@@ -156,7 +156,9 @@ def from_table(data: Any, columns: Columns, seed: int) -> tuple[Rows, Schema]:  
     if not len(usable):
         raise DataError(f"no row has an input, a label and a split of {', '.join(SPLITS)}")
     labels = tuple(sorted({label.values[code] for code in label.codes[usable]}))
-    groups = {name: _groups(group_column(table, name, columns), usable, columns) for name in columns.attributes}
+    groups = {
+        name: _groups(group_column(table, name, columns), usable, columns) for name in columns.attributes
+    }
     schema = Schema(
         labels=labels,
         favourable=_favourable(labels, columns),
@@ -165,7 +167,10 @@ def from_table(data: Any, columns: Columns, seed: int) -> tuple[Rows, Schema]:  
     )
     _check_names(schema)
     code_of = {text: code for code, text in enumerate(labels)}
-    left_out = [*zip(table.numbers, reasons, strict=True), *((row.row_number, row.reason) for row in table.refused)]
+    left_out = [
+        *zip(table.numbers, reasons, strict=True),
+        *((row.row_number, row.reason) for row in table.refused),
+    ]
     rows = Rows(
         items=[items[place] for place in usable],
         labels=np.array([code_of[label.values[code]] for code in label.codes[usable]], dtype=np.int64),

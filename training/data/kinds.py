@@ -66,7 +66,9 @@ def names_rows(column: Column) -> bool:
 
     Numbers with fractions are measurements, however many differ.
     """
-    if column.rows < FEW_ROWS or (column.numeric and bool((np.trunc(column.numbers) != column.numbers).any())):
+    if column.rows < FEW_ROWS or (
+        column.numeric and bool((np.trunc(column.numbers) != column.numbers).any())
+    ):
         return False
     words, different = _words(column.name), len(column.values)
     share = different / column.rows

@@ -16,6 +16,8 @@ from evenhand.training.data.roles import ColumnRole
 
 MAX_CATEGORIES = 500
 SHARE_DIGITS = 6
+PARTS = 10
+"""Numbers are cut into so many parts of about equally many rows, to be compared with later ones."""
 
 
 def features_json(rows: Rows, roles: Sequence[ColumnRole] = ()) -> bytes:
@@ -37,7 +39,9 @@ def features_json(rows: Rows, roles: Sequence[ColumnRole] = ()) -> bytes:
         if any(isinstance(item[name], str) for item in rows.items):
             counts = dict(sorted(Counter(values).most_common(MAX_CATEGORIES)))
             shares = [round(count / len(values), SHARE_DIGITS) for count in counts.values()]
-            categorical.append(Categorical(name=name, categories=list(counts), shares=shares, missing=missing))
+            categorical.append(
+                Categorical(name=name, categories=list(counts), shares=shares, missing=missing)
+            )
         elif values:
             numeric.append(_numeric(name, values, words.get(name, []), missing))
     if not numeric and not categorical:
@@ -49,12 +53,16 @@ def features_json(rows: Rows, roles: Sequence[ColumnRole] = ()) -> bytes:
 def _numeric(name: str, values: list[float], words: list[str], missing: float | None) -> Numeric:
     """A column of numbers, with what an evaluation compares another table's with."""
     scale = float(np.std(values))
+    cuts = np.unique(np.quantile(values, np.arange(1, PARTS) / PARTS))
+    counts = np.bincount(np.searchsorted(cuts, values, side="left"), minlength=len(cuts) + 1)
     return Numeric(
         name=name,
         mean=float(np.mean(values)),
         scale=scale if scale > 0 else 1.0,
         words=words,
-        deciles=np.quantile(values, np.arange(1, 10) / 10).tolist(),
+        median=float(np.median(values)),
+        cuts=cuts.tolist(),
+        shares=(counts / len(values)).round(SHARE_DIGITS).tolist(),
         missing=missing,
     )
 

@@ -228,7 +228,11 @@ def _doubtful(column: Column) -> list[str]:
         folded.setdefault(value.casefold(), []).append(value)
     return [
         *notes,
-        *(f"{' and '.join(map(repr, same))} are different values" for same in folded.values() if len(same) > 1),
+        *(
+            f"{' and '.join(map(repr, same))} are different values"
+            for same in folded.values()
+            if len(same) > 1
+        ),
     ]
 
 

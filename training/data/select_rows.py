@@ -354,7 +354,9 @@ def _rows(kept: Sequence[_KeptRow], groups_of: Mapping[str, Sequence[str | None]
         [None] * len(kept),  # the rows are encoded already
         np.array([labels[row.label] for row in kept], dtype=np.int64),
         {
-            name: np.array([codes[name].get(group or "", UNKNOWN) for group in groups_of[name]], dtype=np.int64)
+            name: np.array(
+                [codes[name].get(group or "", UNKNOWN) for group in groups_of[name]], dtype=np.int64
+            )
             for name in schema.groups
         },
         np.array([TEST] * len(kept)),

@@ -1,4 +1,4 @@
-"""Which rows are for training, validation and test: as a column says, as the data set says, or by the seed."""
+"""Which rows are for training, validation and test: as a column or the data set says, or by the seed."""
 
 from __future__ import annotations
 
@@ -70,7 +70,11 @@ def split_of(table: Table, columns: Columns, label: Column, seed: int) -> RowSpl
     written = table.cells[columns.split]
     meant = {value: split_name(value) for value in dict.fromkeys(written) if value is not None}
     names = np.array([None if value is None else meant[value] for value in written], dtype=object)
-    notes = [f"{value!r} of {columns.split} is the split {split}" for value, split in meant.items() if value != split and split in SPLITS]
+    notes = [
+        f"{value!r} of {columns.split} is the split {split}"
+        for value, split in meant.items()
+        if value != split and split in SPLITS
+    ]
     if columns.split == table.split:
         notes += _filled(names, label, seed)
     return RowSplits(names, _left_out(names, columns.split), tuple(notes))
@@ -105,7 +109,7 @@ def _two(indices: Ints, label: Column, share: float, seed: int) -> tuple[Ints, I
     try:
         first, second = train_test_split(indices, test_size=share, random_state=seed, stratify=texts)
     except ValueError as error:
-        raise DataError(_too_few(texts, error)) from error
+        raise DataError(_too_few(texts.tolist(), error)) from error
     return first, second
 
 
@@ -124,7 +128,9 @@ def _left_out(names: NDArray[np.object_], column: str) -> list[str]:
     strange = Counter(name for name in names if name not in SPLITS)
     few = len(strange) <= FEW_SPLITS
     reasons = {
-        name: f"{column} is {str(name)[:LONGEST_NAME] if name else 'missing'}" if few else f"{column} is no split"
+        name: f"{column} is {str(name)[:LONGEST_NAME] if name else 'missing'}"
+        if few
+        else f"{column} is no split"
         for name in strange
     }
     return [reasons.get(name, "") for name in names]

@@ -18,9 +18,9 @@ from evenhand.models.bundle.bundle import Bundle
 from evenhand.models.bundle.manifest import Attribute, Manifest
 from evenhand.models.bundle.runtime_onnx import GraphRunner
 from evenhand.models.onnx.quantize import Precision, convert_weights
+from evenhand.tables.read import read_table
 from evenhand.training.data.dataset import DataError, draft_of, refuse_existing
 from evenhand.training.data.select_rows import RowSelection, SelectedRows, select_rows
-from evenhand.tables.read import read_table
 from evenhand.training.evaluation.bundle_score import Answers, answer
 from evenhand.training.fit.batch_invariance import TOLERANCE, BatchInvariance, check_batch_invariance
 from evenhand.training.fit.finalize import SplitScores, finalize
@@ -76,7 +76,7 @@ class ConvertedBundle:
 
 
 def prepare(
-    path: Path, data: Path, precision: Precision, selection: RowSelection, tolerance: float
+    path: Path, data: str | Path, precision: Precision, selection: RowSelection, tolerance: float
 ) -> ConvertedBundle:
     """Convert a bundle's weights and evaluate the result and the original; writes nothing.
 

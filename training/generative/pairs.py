@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from evenhand.training.data.dataset import DataError
 from evenhand.tables.read import read_table
 from evenhand.tables.table import Table, Values
+from evenhand.training.data.dataset import DataError
 
 LEARN, HELD_OUT = "train", "test"
 
@@ -98,9 +98,7 @@ def read_pairs(path: Path, columns: PairColumns, hold_out: float, seed: int) -> 
     ]
     _refuse_leaks(path, {pair.prompt for pair in learn} & {pair.prompt for pair in tested})
     _refuse_empty(path, "pairs", len(learn), len(tested), left_out)
-    return Pairs(
-        learn, tested, PairsOrigin(path.name, table.sha256, table.total, left_out)
-    )
+    return Pairs(learn, tested, PairsOrigin(path.name, table.sha256, table.total, left_out))
 
 
 def read_neutral(path: Path, column: str, hold_out: float, seed: int) -> Neutral:

@@ -26,8 +26,12 @@ class Numeric(BaseModel):
     scale: float = Field(gt=0.0)
     words: list[str] = []
     """Words that the training table had among the numbers: missing. Earlier versions do not say them."""
-    deciles: list[float] = []
-    """Nine values that cut the training rows into ten parts; earlier versions do not say them."""
+    median: float | None = None
+    """Of the training rows; earlier versions do not say it."""
+    cuts: list[float] = []
+    """Up to nine values that cut the training rows into parts; earlier versions do not say them."""
+    shares: list[float] = []
+    """Share of the training rows with a value in each part: up to the first cut, and so on."""
     missing: float | None = None
     """Share of training rows without a value; earlier versions do not say it."""
 
@@ -39,7 +43,7 @@ class Categorical(BaseModel):
     name: str
     categories: list[str]
     shares: list[float] = []
-    """Share of training rows that each has; earlier versions do not say them."""
+    """Share of the training rows with a value that each has; earlier versions do not say them."""
     missing: float | None = None
     """Share of training rows without a value; earlier versions do not say it."""
 

@@ -28,7 +28,9 @@ def compare(
     context: typer.Context,
     data: Annotated[
         str,
-        typer.Option(help="Table: .csv, .tsv, .json, .jsonl or .parquet; hub:<data set>; or the recipe's folder."),
+        typer.Option(
+            help="Table: .csv, .tsv, .json, .jsonl or .parquet; hub:<data set>; or the recipe's folder."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the tables; run again to resume what is in it.")],
     recipe: Annotated[str | None, typer.Option(help="A recipe's rows and settings, e.g. hatexplain.")] = None,

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 def fit(
     context: typer.Context,
     data: Annotated[
-        str, typer.Option(help="Table: .csv, .tsv, .json, .jsonl or .parquet; or hub:<data set>[:<configuration>].")
+        str,
+        typer.Option(
+            help="Table: .csv, .tsv, .json, .jsonl or .parquet; or hub:<data set>[:<configuration>]."
+        ),
     ],
     label: Annotated[str, typer.Option(help="Column with the label.")],
     out: Annotated[Path, typer.Option(help="Folder of the bundle to write; must not exist.")],

@@ -1,1 +1,1 @@
-"""Files to rows: the one reader of tables, and what a cell means. Every command that reads a table uses it."""
+"""Files to rows: the one reader of tables, which every command uses, and what a cell means."""

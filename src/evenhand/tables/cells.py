@@ -11,6 +11,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Collection, Iterable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -121,6 +122,20 @@ class Vocabulary:
         """The known value that a text is; ``None`` if it is none."""
         cleaned = clean(text)
         return self._values.get(cleaned) or self._same.get(_meaning(cleaned))
+
+
+def spelled(values: Iterable[str], text: str) -> str | None:
+    """A text as one of some values, spelled as that is; ``None`` if it is none of them.
+
+    For values that are the same for many texts: what :class:`Vocabulary` makes of them is kept.
+    """
+    listed = tuple(values)
+    return text if text in listed else _vocabulary(listed).match(text)
+
+
+@lru_cache(maxsize=256)
+def _vocabulary(values: tuple[str, ...]) -> Vocabulary:
+    return Vocabulary(values)
 
 
 def _meaning(text: str) -> str:

@@ -86,9 +86,7 @@ class DelimitedRows:
         """
         lines = self._lines.taken
         return (
-            width > 1
-            and len(lines) > 2
-            and all(line.count(self._delimiter) == width - 1 for line in lines)
+            width > 1 and len(lines) > 2 and all(line.count(self._delimiter) == width - 1 for line in lines)
         )
 
 

@@ -80,5 +80,7 @@ def _digest(cells: Mapping[str, list[str | None]]) -> str:
     for name, column in cells.items():
         digest.update(f"{name}\0{len(column)}\0".encode())
         for cell in column:
-            digest.update(b"\1" if cell is None else f"\2{len(cell)}\0{cell}".encode("utf-8", "surrogatepass"))
+            digest.update(
+                b"\1" if cell is None else f"\2{len(cell)}\0{cell}".encode("utf-8", "surrogatepass")
+            )
     return digest.hexdigest()

@@ -11,7 +11,6 @@ from evenhand.tables.delimited import text_stream
 from evenhand.tables.table import DataError, Row, Values
 
 
-
 def json_lines(file: IO[bytes]) -> Iterator[Row]:
     """One object per line; blank lines are left out."""
     # Lines end with \n alone: a line separator (U+2028) may stand inside a JSON string.
@@ -32,7 +31,8 @@ def json_list(file: IO[bytes], name: str) -> Iterator[Row]:
         rows = [_row(line) for line in lines]
         if len(rows) == 1 or all(isinstance(row, str) for row in rows):
             raise DataError(
-                f"{name}: not a list of objects, [{{...}}, ...]; pandas writes one with to_json(orient='records')"
+                f"{name}: not a list of objects, [{{...}}, ...]; "
+                "pandas writes one with to_json(orient='records')"
             )
         yield from rows
         return

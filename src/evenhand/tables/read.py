@@ -68,7 +68,9 @@ def scan(path: Path) -> Iterator[tuple[int, Row]]:
 
 def _check_format(path: Path) -> None:
     if path.suffix.lower() not in FORMATS:
-        raise DataError(f"{path}: expected a file ending in {', '.join(FORMATS)}, or {HUB}<name of a data set>")
+        raise DataError(
+            f"{path}: expected a file ending in {', '.join(FORMATS)}, or {HUB}<name of a data set>"
+        )
 
 
 def _rows(path: Path) -> Iterator[Row]:
@@ -117,5 +119,9 @@ def _check_rows(table: Table, path: Path) -> None:
     if len(table):
         return
     reasons = Counter(row.reason for row in table.refused).most_common(1)
-    why = f": {reasons[0][0]} (row {table.refused[0].row_number} and {reasons[0][1] - 1} more)" if reasons else ""
+    why = (
+        f": {reasons[0][0]} (row {table.refused[0].row_number} and {reasons[0][1] - 1} more)"
+        if reasons
+        else ""
+    )
     raise DataError(f"{path}: no readable row among {table.total}{why}")

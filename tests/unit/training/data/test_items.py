@@ -15,16 +15,18 @@ from evenhand.training.data.columns import Columns
 from evenhand.training.data.features import feature_column
 from evenhand.training.data.items import encode_all, feature_item, image_bytes, item_columns, items_of
 
-TABLE = frame_table(pd.DataFrame(
-    {
-        "first": ["a", " ", "c", None],
-        "second": ["x", "y", None, "z"],
-        "age": ["30", "?", "", "41.5"],
-        "zip": ["10", "2b", "nan", "10"],
-        "sex": ["m", "w", "w", "m"],
-        "income": ["low", "high", "low", "high"],
-    }
-))
+TABLE = frame_table(
+    pd.DataFrame(
+        {
+            "first": ["a", " ", "c", None],
+            "second": ["x", "y", None, "z"],
+            "age": ["30", "?", "", "41.5"],
+            "zip": ["10", "2b", "nan", "10"],
+            "sex": ["m", "w", "w", "m"],
+            "income": ["low", "high", "low", "high"],
+        }
+    )
+)
 AS_TABLE = Columns("", "income", ("sex",), task="table", features=("age", "zip"))
 
 

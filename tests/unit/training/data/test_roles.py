@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from tiny_kinds import column_table, pair_table
 
-from evenhand.training.data.columns import Columns
 from evenhand.tables.frame import frame_table
+from evenhand.training.data.columns import Columns
 from evenhand.training.data.roles import ColumnRole, describe, roles_as_text
 
 COLUMNS = Columns("", "income", ("sex",), "split", task="table")

@@ -27,21 +27,28 @@ class FeatureColumn:
     """A column as a feature."""
 
     column: Column
+    categories: bool = False
+    """Whether its values are categories even if they are numbers."""
     words: tuple[str, ...] = ()
     """Words among numbers that are read as missing."""
     note: str = ""
     """What was guessed."""
 
     @property
+    def numeric(self) -> bool:
+        """Whether a model reads it as a number."""
+        return self.column.numeric and not self.categories
+
+    @property
     def unusable(self) -> Bools:
         """``(rows,)`` whether a row's number is infinite, or larger than 32 bits can say."""
-        if not self.column.numeric:
+        if not self.numeric:
             return np.zeros(len(self.column.codes), dtype=bool)
         return self.column.with_values(~(np.abs(self.column.numbers) < FLOAT32_MAX))
 
     def items(self) -> list[float | str | None]:
         """``(rows,)`` what the encoder takes."""
-        if not self.column.numeric:
+        if not self.numeric:
             return list(self.column.texts())
         numbers = [*(float(number) for number in self.column.numbers), None]
         return [numbers[code] for code in self.column.codes]
@@ -59,9 +66,9 @@ def feature_column(table: Table, name: str, *, categories: bool = False) -> Feat
         DataError: nearly all values are numbers, and the others look like mistakes.
     """
     cells = table.cells[name]
-    column = Column.of(name, cells, words=categories)
+    column = Column.of(name, cells)
     if column.type != "text" or categories or not column.values:
-        return FeatureColumn(column)
+        return FeatureColumn(column, categories)
     numbers = np.array([not np.isnan(n) for n in column.numbers])
     if any(is_code(value) for value in column.values):
         share = column.share(numbers)
@@ -72,7 +79,9 @@ def feature_column(table: Table, name: str, *, categories: bool = False) -> Feat
         return FeatureColumn(column, note=f"{100 * share:.1f} % are numbers" if share >= SOME else "")
     if any(letter.isdecimal() for value in strays for letter in value):
         raise DataError(_mistaken(table, column, ~numbers, strays))
-    return FeatureColumn(Column.of(name, cells, GONE | {word.lower() for word in strays}), tuple(strays))
+    return FeatureColumn(
+        Column.of(name, cells, GONE | {word.lower() for word in strays}), words=tuple(strays)
+    )
 
 
 def _mistaken(table: Table, column: Column, places: Bools, strays: Sequence[str]) -> str:

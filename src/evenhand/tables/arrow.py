@@ -73,8 +73,6 @@ def _texts(column: Any) -> list[str | None]:  # noqa: ANN401
     if types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     kind = column.type
-    if types.is_timestamp(kind):
-        return _moments(_in_microseconds(column).to_pylist())
     if types.is_float16(kind) or types.is_float32(kind):
         # Python's float would show the digits that 64 bits have more.
         return [text_of(value) for value in _numpy(column)]
@@ -112,13 +110,3 @@ def _of_bytes(value: bytes) -> str | None:
         return value.decode() or None
     except UnicodeDecodeError:
         return None
-
-
-def _moments(values: list[Any]) -> list[str | None]:
-    """Moments as pandas writes them: dates alone where every one is a midnight."""
-    midnight = (0, 0, 0, 0)
-    days = all(
-        value is None or (value.hour, value.minute, value.second, value.microsecond) == midnight
-        for value in values
-    )
-    return [None if value is None else str(value.date() if days else value) for value in values]

@@ -11,6 +11,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Collection, Iterable
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -30,9 +31,13 @@ BOOLEANS = {"true": "True", "false": "False"}
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?inf(?:inity)?", re.ASCII | re.IGNORECASE)
 CODE = re.compile(r"[+-]?0\d+", re.ASCII)
 """Digits that begin with 0, such as a postcode: no number, as the 0 belongs to it."""
+MOMENT = re.compile(
+    r"(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}(?::\d{2})?)(\.\d+)?(Z|[+-]\d{2}:?\d{2})?", re.ASCII | re.IGNORECASE
+)
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 WHOLE = re.compile(r"([+-]?)0*(\d+)(?:\.0*)?", re.ASCII)
-WHOLE_FLOAT = 1e15
-"""Below it every whole number is an exact float."""
+WHOLE_FLOAT = 1e16
+"""From here on Python writes whole floats with an exponent."""
 
 
 def text_of(value: Any) -> str | None:  # noqa: ANN401 - whatever a file holds
@@ -49,12 +54,23 @@ def text_of(value: Any) -> str | None:  # noqa: ANN401 - whatever a file holds
     if isinstance(value, float | np.floating):
         # A float of 32 bits is written with as many digits as it has, not with those of 64.
         return None if math.isnan(value) else str(value)
+    if isinstance(value, timedelta):
+        return _span(value)
     if isinstance(value, bytes):
         return value.decode("utf-8", errors="surrogateescape") or None
     if isinstance(value, dict | list | tuple | set | np.ndarray):
         plain = value if isinstance(value, dict) else list(value)
         return json.dumps(plain, ensure_ascii=False, default=text_of)
     return str(value)
+
+
+def _span(value: timedelta) -> str:
+    """Days and a clock, as pandas writes them."""
+    rest = value - timedelta(days=value.days)
+    hours, minutes = divmod(rest.seconds // 60, 60)
+    fraction = f".{rest.microseconds:06}" if rest.microseconds else ""
+    clock = f" {hours:02}:{minutes:02}:{rest.seconds % 60:02}{fraction}" if rest else ""
+    return f"{value.days} days{clock}"
 
 
 def clean(text: str) -> str:
@@ -96,6 +112,28 @@ def number_text(text: str) -> str:
     return str(int(number)) if number.is_integer() and abs(number) < WHOLE_FLOAT else str(number)
 
 
+def is_moment(text: str) -> bool:
+    """Whether a text is a day, or a day and a time, as ISO 8601 writes them."""
+    return DAY.fullmatch(text) is not None or MOMENT.fullmatch(text) is not None
+
+
+def moment_text(text: str) -> str:
+    """The one spelling of a moment: ``2026-03-01T00:00:00.000`` is ``2026-03-01``.
+
+    Args:
+        text: One of which :func:`is_moment` is true.
+    """
+    moment = MOMENT.fullmatch(text)
+    if moment is None:
+        return text
+    day, clock, fraction, zone = moment.groups(default="")
+    clock = clock if clock.count(":") == 2 else f"{clock}:00"
+    fraction = fraction.rstrip("0").rstrip(".")
+    if clock == "00:00:00" and not fraction and not zone:
+        return day
+    return f"{day} {clock}{fraction}{'+00:00' if zone in ('Z', 'z') else zone}"
+
+
 class Vocabulary:
     """Texts to the values that are known: labels, groups, or the categories of a feature.
 
@@ -115,7 +153,7 @@ class Vocabulary:
         self._same = {meaning: first for meaning, (first, *others) in same.items() if meaning and not others}
         self.booleans = any(meaning in BOOLEANS.values() for meaning in same)
         """Whether a value is a truth value."""
-        self.numbers = any(meaning and meaning not in BOOLEANS.values() for meaning in same)
+        self.numbers = any(NUMBER.fullmatch(meaning) for meaning in same)
         """Whether a value is a number."""
 
     def match(self, text: str) -> str | None:
@@ -139,7 +177,9 @@ def _vocabulary(values: tuple[str, ...]) -> Vocabulary:
 
 
 def _meaning(text: str) -> str:
-    """The spelling that numbers and truth values have in common; empty for any other text."""
+    """The spelling that numbers, truth values and moments have in common; empty for any other text."""
     if text.lower() in BOOLEANS:
         return BOOLEANS[text.lower()]
+    if is_moment(text):
+        return moment_text(text)
     return number_text(text) if NUMBER.fullmatch(text) and not is_code(text) else ""

@@ -9,10 +9,20 @@ from typing import Literal
 
 import numpy as np
 
-from evenhand.tables.cells import BOOLEANS, GONE, clean, is_code, is_gone, number_of, number_text
+from evenhand.tables.cells import (
+    BOOLEANS,
+    GONE,
+    clean,
+    is_code,
+    is_gone,
+    is_moment,
+    moment_text,
+    number_of,
+    number_text,
+)
 from evenhand.typing import Bools, Float64s, Ints
 
-Type = Literal["number", "boolean", "text"]
+Type = Literal["number", "boolean", "moment", "text"]
 
 
 @dataclass(frozen=True)
@@ -121,12 +131,16 @@ def _type(values: Collection[str]) -> Type:
         return "text"
     if all(number_of(value) is not None and not is_code(value) for value in values):
         return "number"
-    return "boolean" if all(value.lower() in BOOLEANS for value in values) else "text"
+    if all(value.lower() in BOOLEANS for value in values):
+        return "boolean"
+    return "moment" if all(map(is_moment, values)) else "text"
 
 
 def _spelling(text: str, kind: Type) -> str:
     if kind == "number":
         return number_text(text)
+    if kind == "moment":
+        return moment_text(text)
     return BOOLEANS[text.lower()] if kind == "boolean" else text
 
 

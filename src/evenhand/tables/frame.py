@@ -30,9 +30,6 @@ def frame_table(frame: Any, name: str = "the table") -> Table:  # noqa: ANN401 -
 
 def series_cells(series: pd.Series[Any]) -> list[str | None]:
     """The texts of a column, ``None`` where there is no value."""
-    if pd.api.types.is_datetime64_any_dtype(series.dtype):
-        midnight = bool((series.dropna() == series.dropna().dt.normalize()).all())
-        series = series.astype(object).where(series.isna(), series.dt.date) if midnight else series
     gone = series.isna().to_numpy()
     values = series.to_numpy() if series.dtype == np.float32 else series.astype(object).to_numpy()
     return [None if none else text_of(value) for none, value in zip(gone, values, strict=True)]

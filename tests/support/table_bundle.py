@@ -1,4 +1,4 @@
-"""What of a bundle decides which rows of a table it can answer: its manifest and features, without a graph."""
+"""What of a bundle decides which rows of a table it can answer: its manifest and its features."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -33,7 +33,5 @@ def table_bundle(rows: Rows, schema: Schema, columns: Columns, data_sha256: str 
             "provenance": provenance,
         }
     )
-    split = split_file(hold_out(rows, 0.3, seed=0))
-    return Bundle(
-        Path("fitted"), fitted, "0" * 64, b"", features_json(rows, schema.columns), b"", split=split
-    )
+    features, split = features_json(rows, schema.columns), split_file(hold_out(rows, 0.3, seed=0))
+    return Bundle(Path("fitted"), fitted, "0" * 64, b"", features, b"", split=split)

@@ -8,6 +8,8 @@ import pytest
 
 from evenhand.tables.read import read_table
 from evenhand.tables.table import DataError
+from evenhand.training.data.columns import Columns
+from evenhand.training.data.dataset import from_table
 
 TRAIN = pd.DataFrame({"text": ["a", "b"], "label": [0, 1]})
 DEV = pd.DataFrame({"text": ["c"], "label": [1]})
@@ -48,3 +50,44 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
     ):
         with pytest.raises(DataError, match=why):
             read_table(source)
+
+
+def labelled(texts: list[str], codes: list[int]) -> datasets.Dataset:
+    features = datasets.Features(
+        text=datasets.Value("string"), label=datasets.ClassLabel(names=["bad", "good"])
+    )
+    return datasets.Dataset.from_dict({"text": texts, "label": codes}, features=features)
+
+
+def test_labels_have_their_names_and_a_missing_one_is_missing(tmp_path: Path) -> None:
+    labelled(["a", "b", "c"], [0, -1, 1]).save_to_disk(str(tmp_path / "set"))
+    table = read_table(f"hub:{tmp_path / 'set'}")
+    assert table.cells["label"] == ["bad", None, "good"]
+    assert (table.split, table.columns) == (None, ["text", "label"])
+
+
+def test_a_shuffled_part_is_read_in_its_order(tmp_path: Path) -> None:
+    part = labelled(["a", "b", "c"], [0, 1, 0]).select([2, 0])
+    part.save_to_disk(str(tmp_path / "set"))
+    assert read_table(f"hub:{tmp_path / 'set'}").cells["text"] == ["c", "a"]
+
+
+def test_its_own_test_rows_are_never_learnt_from(tmp_path: Path) -> None:
+    codes = [place % 2 for place in range(400)]
+    texts = [f"{place}" for place in range(400)]
+    parts = {
+        "train": labelled(texts[:300], codes[:300]),
+        "validation": labelled(texts[300:350], [-1, *codes[301:350]]),
+        "test": labelled(texts[350:], codes[350:]),
+    }
+    datasets.DatasetDict(parts).save_to_disk(str(tmp_path / "set"))
+    table = read_table(f"hub:{tmp_path / 'set'}")
+    teams = ["a", "b", "b"] * 133 + ["a"]
+    table.cells["team"] = list(teams)
+    columns = Columns("text", "label", ("team",), favourable=("good",))
+    rows, schema = from_table(table, columns, seed=0)
+    assert schema.labels == ("bad", "good")
+    assert rows.row[rows.of("test")].tolist() == list(range(350, 400))
+    assert rows.row[rows.of("val")].tolist() == list(range(301, 350))
+    assert rows.left_out == {"no label": 1}
+    assert "'validation' of split is the split val" in schema.notes

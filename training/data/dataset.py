@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -145,16 +145,16 @@ def from_table(data: Any, columns: Columns, seed: int) -> tuple[Rows, Schema]:  
         why = "; ".join(f"{role.name}: {role.why}" for role in described.roles if role.why)
         raise DataError(f"no column is left to learn from ({why})\nname those to learn from with --feature")
     items, unusable = items_of(table, columns, described.features)
-    reasons = np.array(
-        [
-            "no label" if code < 0 else out or why
-            for code, out, why in zip(label.codes, split.left_out, unusable, strict=True)
-        ],
-        dtype=object,
-    )
-    usable = np.flatnonzero(reasons == "")
+    reasons = [
+        "no label" if code < 0 else out or why
+        for code, out, why in zip(label.codes, split.left_out, unusable, strict=True)
+    ]
+    usable = np.flatnonzero([not reason for reason in reasons])
+    left_out = _left_out(table, reasons)
     if not len(usable):
-        raise DataError(f"no row has an input, a label and a split of {', '.join(SPLITS)}")
+        raise DataError(
+            f"no row has an input, a label and a split of {', '.join(SPLITS)} ({_in_words(left_out)})"
+        )
     labels = tuple(sorted({label.values[code] for code in label.codes[usable]}))
     groups = {
         name: _groups(group_column(table, name, columns), usable, columns) for name in columns.attributes
@@ -167,21 +167,32 @@ def from_table(data: Any, columns: Columns, seed: int) -> tuple[Rows, Schema]:  
     )
     _check_names(schema)
     code_of = {text: code for code, text in enumerate(labels)}
-    left_out = [
-        *zip(table.numbers, reasons, strict=True),
-        *((row.row_number, row.reason) for row in table.refused),
-    ]
     rows = Rows(
         items=[items[place] for place in usable],
         labels=np.array([code_of[label.values[code]] for code in label.codes[usable]], dtype=np.int64),
         groups={name: codes for name, (_, codes) in groups.items()},
         split=split.names[usable].astype(str),
         row=np.array(table.numbers, dtype=np.int64)[usable] - 1,
-        left_out=dict(Counter(reason for _, reason in left_out if reason)),
-        first_left_out={reason: number for number, reason in sorted(left_out, reverse=True) if reason},
+        left_out={reason: len(numbers) for reason, numbers in left_out.items()},
+        first_left_out={reason: min(numbers) for reason, numbers in left_out.items()},
     )
     _check(rows, schema)
     return rows, replace(schema, notes=(*table.notes, *split.notes))
+
+
+def _left_out(table: Table, reasons: Sequence[str]) -> dict[str, list[int]]:
+    """The numbers of the rows that cannot be used, by reason."""
+    left_out: dict[str, list[int]] = {}
+    for number, reason in zip(table.numbers, reasons, strict=True):
+        if reason:
+            left_out.setdefault(reason, []).append(number)
+    for row in table.refused:
+        left_out.setdefault(row.reason, []).append(row.row_number)
+    return left_out
+
+
+def _in_words(left_out: Mapping[str, Sequence[int]]) -> str:
+    return "; ".join(f"{len(numbers)} rows left out: {reason}" for reason, numbers in left_out.items())
 
 
 def _as_table(data: Any) -> Table:  # noqa: ANN401 - a table or a frame
@@ -194,10 +205,9 @@ def _as_table(data: Any) -> Table:  # noqa: ANN401 - a table or a frame
 
 def _named(columns: Columns, table: Table) -> Columns:
     """The columns by the names that the table has for them: letters may be composed or not."""
-    names = {clean(name): name for name in table.columns}
 
     def name_of(name: str) -> str:
-        return names.get(clean(name), name)
+        return clean(name) if clean(name) in table.cells else name
 
     return replace(
         columns,

@@ -203,16 +203,15 @@ def _says(column: Column, outcomes: Sequence[Column]) -> str:
 
 
 def _note(column: Column, meanings: Sequence[str]) -> str:
-    """What was guessed about a column's values."""
+    """What was guessed about a column's values; no text that a model reads is repeated, as bundles hold it."""
     notes = []
     if column.marks:
         listed = sorted(column.marks.items(), key=lambda mark: -mark[1])
         few = ", ".join(f"{word!r} ({rows} rows)" for word, rows in listed[:FEW_MARKS])
         more = f" and {len(listed) - FEW_MARKS} more" if len(listed) > FEW_MARKS else ""
         notes.append(f"read as missing: {few}{more}")
-    if "feature" in meanings and "attribute" not in meanings and column.type != "text":
-        return "; ".join(notes)
-    if column.alike and meanings != [DROPPED]:
+    values = {"label", "attribute", "split"} & {*meanings} or (FEATURE in meanings and column.type == "text")
+    if column.alike and values:
         few = ", ".join(repr(value) for value in column.alike[:FEW_MARKS])
         notes.append(f"several spellings are one value: {few}")
     if "attribute" in meanings or "label" in meanings:

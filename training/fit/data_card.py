@@ -1,9 +1,22 @@
-"""The data in a bundle's manifest and card: every column with its role, and the rows that were left out."""
+"""The data on the screen, in manifest and card: every column with its role, and the rows left out."""
 
 from __future__ import annotations
 
 from evenhand.models.bundle.manifest import Column, Manifest
-from evenhand.training.data.dataset import Schema
+from evenhand.training.data.dataset import Rows, Schema
+from evenhand.training.data.roles import roles_as_text
+
+
+def data_in_words(rows: Rows, schema: Schema) -> list[str]:
+    """For the screen: every column, what was guessed, and the rows left out with the number of the first."""
+    return [
+        *([roles_as_text(schema.columns)] if schema.columns else []),
+        *schema.notes,
+        *(
+            f"{count} rows left out: {reason} (first: row {rows.first_left_out[reason]})"
+            for reason, count in rows.left_out.items()
+        ),
+    ]
 
 
 def described_columns(schema: Schema) -> list[Column]:

@@ -168,10 +168,14 @@ def _recipe(name: str, data: Path, base: str | None) -> Source:
 
 def _table(data: str, base: str, columns: Columns, seed: int) -> Source:
     """A user's table; without a split column the first seed splits it, once for all seeds."""
+    from evenhand.console import say
     from evenhand.training.data.dataset import read
+    from evenhand.training.fit.data_card import data_in_words
     from evenhand.training.learning.config import BaseConfig, FitConfig
 
     rows, schema, digest = read(data, columns, seed)
+    for line in data_in_words(rows, schema):
+        say(line)
     config = FitConfig(
         name=Path(data.rpartition(":")[2]).stem,
         base=base,

@@ -126,7 +126,7 @@ def test_what_looks_alike_is_alike() -> None:
 
 
 def test_a_value_is_recognised_by_what_it_means() -> None:
-    known = Vocabulary(["1", "2.5", "True", "f\u00e9minin", "007", "2026-03-01"])
+    vocabulary = Vocabulary(["1", "2.5", "True", "f\u00e9minin", "007", "2026-03-01"])
     for text, value in (
         ("1.0", "1"),
         (" 2.50 ", "2.5"),
@@ -138,7 +138,7 @@ def test_a_value_is_recognised_by_what_it_means() -> None:
         ("other", None),
         ("", None),
     ):
-        assert known.match(text) == value
+        assert vocabulary.match(text) == value
         assert spelled(("1", "2.5", "True", "f\u00e9minin", "007", "2026-03-01"), text) == value
 
 

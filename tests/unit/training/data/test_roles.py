@@ -87,3 +87,17 @@ def test_the_screen_shows_one_line_per_column_and_no_long_text(table: pd.DataFra
     assert len(note) < 120
     (school,) = (line for line in lines if line.startswith("school"))
     assert school.split() == ["school", "feature", "category", "25.0", "%", "BSc"]
+
+
+def test_a_note_repeats_no_text_that_a_model_reads() -> None:
+    table = pair_table(100)
+    table.loc[:1, "text"] = ["caf\u00e9 no one reads", "cafe\u0301 no one reads"]
+    table.loc[:1, "other"] = ["N/A", "?"]
+    roles = {
+        role.name: role
+        for role in roles_of(
+            table, Columns("text", "label", ("team",), "split", task="pair", text_pair="other")
+        )
+    }
+    assert roles["text"].note == roles["other"].note == ""
+    assert roles["text"].missing == roles["other"].missing == 0.0

@@ -203,7 +203,7 @@ def _says(column: Column, outcomes: Sequence[Column]) -> str:
 
 
 def _note(column: Column, meanings: Sequence[str]) -> str:
-    """What was guessed about a column's values; no text that a model reads is repeated, as bundles hold it."""
+    """What was guessed about a column; bundles hold it, so no text that a model reads is repeated."""
     notes = []
     if column.marks:
         listed = sorted(column.marks.items(), key=lambda mark: -mark[1])

@@ -45,6 +45,8 @@ from evenhand.training.evaluation.bundle_score import answer, score
 from evenhand.training.evaluation.feature_drift import feature_changes
 
 FORMAT = 1
+FEW_REASONS = 5
+"""So many reasons why rows cannot be used are said on the screen; page and JSON have all."""
 LIBRARIES = ("onnxruntime", "tokenizers", "numpy")
 
 
@@ -62,9 +64,7 @@ def evaluate_table(bundle_path: Path, data: str | Path, selection: RowSelection)
     table = read_table(data)
     say(f"{table.name}: {table.total} rows; encoding those to evaluate")
     selected = select_rows(table, bundle, selection)
-    say(f"evaluating {len(selected.rows)} rows; {len(selected.refused)} cannot be used")
-    for line in refused_in_words(selected.refused):
-        say(line)
+    say(f"evaluating {len(selected.rows)} rows; {refused_in_words(selected.refused)}")
     if table.sha256 == bundle.manifest.provenance.data_sha256 and not selected.selection.only:
         say("the bundle was fitted on this table, and has learnt from many of these rows: see --split test")
     return {
@@ -81,13 +81,14 @@ def evaluate_table(bundle_path: Path, data: str | Path, selection: RowSelection)
     }
 
 
-def refused_in_words(refused: Sequence[Refused]) -> list[str]:
-    """One line per reason why rows cannot be used, the most frequent first."""
+def refused_in_words(refused: Sequence[Refused]) -> str:
+    """How many rows cannot be used, and the most frequent reasons, each with the number of its first row."""
     first: dict[str, int] = {}
     for row in refused:
         first.setdefault(row.reason, row.row_number)
-    counts = Counter(row.reason for row in refused)
-    return [f"{count} rows: {reason} (first: row {first[reason]})" for reason, count in counts.most_common()]
+    counts = Counter(row.reason for row in refused).most_common(FEW_REASONS)
+    reasons = "; ".join(f"{count}: {reason}, first in row {first[reason]}" for reason, count in counts)
+    return f"{len(refused)} cannot be used{f' ({reasons})' if reasons else ''}"
 
 
 def figures(bundle: Bundle, selected: SelectedRows) -> dict[str, Any]:

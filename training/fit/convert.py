@@ -22,6 +22,7 @@ from evenhand.tables.read import read_table
 from evenhand.training.data.dataset import DataError, draft_of, refuse_existing
 from evenhand.training.data.select_rows import RowSelection, SelectedRows, select_rows
 from evenhand.training.evaluation.bundle_score import Answers, answer
+from evenhand.training.evaluation.table_evaluation import refused_in_words
 from evenhand.training.fit.batch_invariance import TOLERANCE, BatchInvariance, check_batch_invariance
 from evenhand.training.fit.finalize import SplitScores, finalize
 
@@ -102,7 +103,7 @@ def prepare(
         raise DataError(
             f"{table.name}: no column {', '.join(selected.absent)}; every attribute's cells must be compared"
         )
-    say(f"evaluating {len(selected.rows)} rows; {len(selected.refused)} cannot be used")
+    say(f"evaluating {len(selected.rows)} rows; {refused_in_words(selected.refused)}")
     split = "+".join(selected.selection.only) or "rows"
     before, _ = _score(original, selected, split)
     if before.figures[split]["worst_cell"]["base"] is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -119,7 +120,7 @@ def read_neutral(path: Path, column: str, hold_out: float, seed: int) -> Neutral
     texts = list(dict.fromkeys(text for _, values in table.rows() if (text := _usable(values.get(column)))))
     unused = len(table) - len(texts)
     if unused:
-        left_out["empty, not UTF-8 or seen before"] = unused
+        left_out["empty or seen before"] = unused
     held = _held_out(texts, hold_out, seed)
     learn = [text for text in texts if text not in held]
     _refuse_empty(path, "neutral prompts", len(learn), len(held), left_out)
@@ -132,7 +133,7 @@ def _pair(values: Values, columns: PairColumns) -> Pair | str:
     texts = [_usable(values.get(name)) for name in (columns.prompt, columns.preferred, columns.dispreferred)]
     prompt, preferred, dispreferred = texts
     if not prompt or not preferred or not dispreferred:
-        return "prompt or answer empty, or not UTF-8"
+        return "prompt or answer empty"
     if preferred == dispreferred:
         return "both answers are the same"
     group = (values.get(columns.group) or "").strip() or None if columns.group else None
@@ -144,14 +145,13 @@ def _bad_part(part: str | None) -> str | None:
 
 
 def _usable(text: str | None) -> str | None:
-    """The text, unless it is empty or holds a byte that is not UTF-8."""
-    if text is None or not text.strip() or any("\ud800" <= sign <= "\udfff" for sign in text):
-        return None
-    return text
+    """The text, unless it is empty."""
+    return text if text is not None and text.strip() else None
 
 
 def _refused(table: Table) -> dict[str, int]:
-    return {"not readable": len(table.refused)} if table.refused else {}
+    """Rows that cannot be read, by reason."""
+    return dict(Counter(row.reason for row in table.refused))
 
 
 def _held_out(prompts: Sequence[str], share: float, seed: int) -> set[str]:

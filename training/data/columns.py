@@ -23,7 +23,7 @@ class Columns:
     """What a row is; for images ``text`` is the column with the file's name."""
     text_pair: str | None = None
     images: str | None = None
-    """Folder of the image files."""
+    """Folder of the image files; by default the table's."""
     features: tuple[str, ...] = ()
     """Columns of a table to learn from; by default all columns without another meaning, but none that names
     rows, holds dates, or says the label: :func:`evenhand.training.data.roles.describe`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -15,7 +16,7 @@ from evenhand.training.data.columns import Columns
 from evenhand.training.data.features import FeatureColumn, feature_items
 from evenhand.typing import Array
 
-NO_TEXT, NO_PAIR, NO_IMAGE = "no text", "no text, or no second text", "no such image file"
+NO_TEXT, NO_PAIR, NO_IMAGE = "no text", "no text, or no second text", "no such image file in the folder"
 
 
 def items_of(
@@ -36,9 +37,9 @@ def items_of(
         reasons = ["" if first and second else NO_PAIR for first, second in pairs]
         return [{"text": first, "text_pair": second} for first, second in pairs], reasons
     if columns.task == "image":
-        folder = Path(columns.images or ".")
-        paths = [folder / (text or "") for text in texts]
-        return list(paths), ["" if path.is_file() else NO_IMAGE for path in paths]
+        folder = Path(columns.images) if columns.images else table.folder
+        paths = [None if text is None else image_path(folder, text) for text in texts]
+        return list(paths), ["" if path else NO_IMAGE for path in paths]
     return list(texts), ["" if text else NO_TEXT for text in texts]
 
 
@@ -70,16 +71,26 @@ def _number(column: Numeric, value: float | str | None) -> float | None:
     return number
 
 
+def image_path(folder: Path, name: str) -> Path | None:
+    """Where an image file is; ``None`` if there is no such file in the folder.
+
+    A name that leads out of the folder is none; a link in the folder is its owner's and is followed.
+    """
+    path = folder / name.strip()
+    inside = Path(os.path.abspath(path)).is_relative_to(os.path.abspath(folder))
+    return path if inside and path.is_file() else None
+
+
 def image_bytes(folder: Path, name: str) -> bytes:
     """An image file's content.
 
     Raises:
         InputError: there is no such file in the folder.
     """
-    place = (folder / name).resolve()
-    if not place.is_relative_to(folder.resolve()) or not place.is_file():
-        raise InputError("no such image file in the folder")
-    return place.read_bytes()
+    path = image_path(folder, name)
+    if path is None:
+        raise InputError(NO_IMAGE)
+    return path.read_bytes()
 
 
 def encode_all(encoder: Encoder, items: list[Any]) -> tuple[list[Encoded], list[tuple[int, str]]]:

@@ -74,7 +74,7 @@ def prepare(config: FitConfig, rows: Rows, schema: Schema, folder: Path) -> tupl
     encoded, bad = encode_all(make_encoder(loaded.preprocess, loaded.spec), rows.items)
     if bad:
         first, reason = bad[0]
-        raise DataError(f"{len(bad)} rows cannot be read; the first is row {rows.row[first]}: {reason}")
+        raise DataError(f"{len(bad)} rows cannot be read; the first is row {rows.row[first] + 1}: {reason}")
     if not config.base_stage.keep:
         train = rows.of("train")
         say(f"fine-tuning the base on {len(train)} rows")

@@ -43,7 +43,9 @@ def compare(
     text: Annotated[str, typer.Option(help="Column with the text, or the first of a pair.")] = "",
     text_pair: Annotated[str | None, typer.Option(help="Column with the second text of a pair.")] = None,
     image: Annotated[str, typer.Option(help="Column with the image's file name.")] = "",
-    images: Annotated[Path | None, typer.Option(help="Folder of the image files.", exists=True)] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="Folder of the image files; the table's if not given.", exists=True)
+    ] = None,
     feature: Annotated[
         list[str] | None, typer.Option(help="Column of a table to learn from; repeatable.")
     ] = None,

@@ -56,7 +56,7 @@ def test_images_are_found_in_their_folder_and_read_when_asked_for(tmp_path: Path
     Image.new("RGB", (20, 20), "red").save(tmp_path / "a.png")
     table = frame_table(pd.DataFrame({"file": ["a.png", "gone.png"]}))
     paths, usable = items_of(table, Columns("file", "l", ("s",), task="image", images=str(tmp_path)), {})
-    assert usable == ["", "no such image file"]
+    assert usable == ["", "no such image file in the folder"]
     encoder = ImageEncoder(b'{"size": 8}')
     encoded, bad = encode_all(encoder, paths[:1])
     assert bad == []
@@ -92,6 +92,12 @@ def test_strings_of_a_row_become_features() -> None:
 def test_a_picture_is_never_read_outside_its_folder(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "secret").write_bytes(b"secret")
-    for name in ("../secret", str(tmp_path / "secret"), "gone"):
+    (tmp_path / "in/own").write_bytes(b"own")
+    for name in ("../secret", str(tmp_path / "secret"), "gone", "own/../../secret"):
         with pytest.raises(InputError, match="no such image"):
             image_bytes(tmp_path / "in", name)
+    assert image_bytes(tmp_path / "in", str(tmp_path / "in/own")) == b"own"
+    names = ["../secret", str(tmp_path / "secret"), " own "]
+    table = frame_table(pd.DataFrame({"file": names}))
+    _, reasons = items_of(table, Columns("file", "l", ("s",), task="image", images=str(tmp_path / "in")), {})
+    assert [not reason for reason in reasons] == [False, False, True]

@@ -17,14 +17,14 @@ from evenhand.models.bundle.manifest import MAX_ATTRIBUTES, MAX_GROUPS, Name, Va
 from evenhand.tables.cells import Vocabulary, clean
 from evenhand.tables.column import Column
 from evenhand.tables.read import read_table
-from evenhand.tables.table import DataError, Table
+from evenhand.tables.table import DataError as DataError
+from evenhand.tables.table import Table
 from evenhand.training.data.columns import Columns
 from evenhand.training.data.items import item_columns, items_of
 from evenhand.training.data.roles import ColumnRole, describe, group_column, label_column
 from evenhand.training.data.splits import SPLITS, split_of
 from evenhand.typing import Ints
 
-__all__ = ["SPLITS", "DataError"]
 HELD, TUNE = "held", "tune"
 """Training rows that the base does not learn from: the correction learns on one, is tuned on the other."""
 LEARNT = ("train", HELD, TUNE)

@@ -3,8 +3,11 @@
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from evenhand.tables.frame import frame_table
 from evenhand.tables.read import read_table
 from evenhand.tables.table import DataError, Refused
 
@@ -175,3 +178,25 @@ def test_a_folder_is_no_table(tmp_path: Path) -> None:
 
 def test_suffixes_are_of_any_case(tmp_path: Path) -> None:
     assert read_table(write(tmp_path, "T.CSV", "a\n1\n")).cells == {"a": ["1"]}
+
+
+def test_two_columns_of_one_name_are_refused_in_parquet_and_in_frames(tmp_path: Path) -> None:
+    data = pa.table([pa.array([1]), pa.array([2])], names=["a", "a"])
+    pq.write_table(data, tmp_path / "t.parquet")
+    for read in (
+        lambda: read_table(tmp_path / "t.parquet"),
+        lambda: frame_table(data),
+        lambda: frame_table(pd.DataFrame([[1, 2]], columns=["a", " a"])),
+    ):
+        with pytest.raises(DataError, match=r"two columns of the same name, 'a' \(columns 1 and 2\)"):
+            read()
+
+
+def test_an_arrow_table_is_read_as_its_file(tmp_path: Path) -> None:
+    data = pa.table({"n": pa.array([1, None], pa.uint8()), "d": pa.array(["x", None]).dictionary_encode()})
+    pq.write_table(data, tmp_path / "t.parquet")
+    assert (
+        frame_table(data).cells
+        == read_table(tmp_path / "t.parquet").cells
+        == {"n": ["1", None], "d": ["x", None]}
+    )

@@ -140,6 +140,7 @@ def in_short(result: Plain) -> list[str]:
         f"Accuracy over all rows {verdict(accuracy['difference'])}; it was {percent(accuracy['base'])} and "
         f"is {percent(accuracy['final'])}.",
         *_worst(figures),
+        *features_changed(result),
     ]
     certificate = (
         "The thresholds carry a certificate from validation rows (Learn-then-Test, arXiv 2110.01052)."
@@ -149,6 +150,19 @@ def in_short(result: Plain) -> list[str]:
     off = [a["name"] for a in result["bundle"]["attributes"] if a["mode"] != "apply"]
     sentences.append(certificate + (f" Not corrected as the bundle stands: {', '.join(off)}." if off else ""))
     return sentences
+
+
+def features_changed(result: Plain) -> list[str]:
+    """Which features the table lacks or has otherwise than the fit; nothing for texts and images."""
+    features = result["data"].get("features")
+    if not features or not features["changed"]:
+        return []
+    listed = "; ".join(f"{change['name']} ({change['said']})" for change in features["changed"])
+    n, all_of_them = len(features["changed"]), features["compared"]
+    return [
+        f"{n} of {all_of_them} features {'is' if n == 1 else 'are'} not as the bundle was fitted on; its "
+        f"answers are less sure: {listed}."
+    ]
 
 
 def _worst(figures: Plain) -> list[str]:

@@ -266,6 +266,13 @@ class Column(_Frozen):
     """Share of rows without a value."""
     why: str
     """Why it was dropped; empty otherwise."""
+    note: str = ""
+    """What was guessed in reading it; earlier versions do not say it."""
+
+    @property
+    def said(self) -> str:
+        """Why it was dropped and what was guessed, in one cell of a table."""
+        return "; ".join(filter(None, (self.why, self.note)))
 
 
 class Provenance(_Frozen):
@@ -287,6 +294,8 @@ class Provenance(_Frozen):
     """How many rows of the table are in no split, by reason."""
     columns: list[Column] = []
     """Every column of the table; bundles of earlier versions do not say it."""
+    notes: list[str] = []
+    """What was guessed about the table as a whole, such as its splits."""
     seed: int
     """Of all that was drawn."""
     settings: dict[str, Any]

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from evenhand.models.bundle.encoders.table import TableFeatures, present
 from evenhand.models.bundle.manifest import Manifest, Name, Value
+from evenhand.tables.cells import Vocabulary, text_of
 
 MOST_CHARACTERS = 64
 """The longest that a term may be."""
@@ -136,13 +137,13 @@ class ColumnSwapper:
             if len(values) > 1:
                 self._values[attribute.name] = values
         self.attributes = tuple(self._values)
+        self._groups = {name: Vocabulary(values) for name, values in self._values.items()}
 
     def swaps(self, item: Any) -> list[Swap]:  # noqa: ANN401 - what an encoder takes
         """Every swap of an object of named features; none where its group is missing or not known."""
         swaps = []
         for attribute, values in self._values.items():
-            here = present(item.get(attribute))
-            source = next((group for group, value in values.items() if value == here), None)
+            source = self._groups[attribute].match(text_of(present(item.get(attribute))) or "")
             if source is not None:
                 swaps += [
                     Swap(attribute, source, target, {**item, attribute: value})

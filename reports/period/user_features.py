@@ -13,6 +13,11 @@ from numpy.typing import NDArray
 
 from evenhand.reports.period.slices import Feature
 from evenhand.reports.period.source import ReportError
+from evenhand.tables.cells import GONE, clean
+from evenhand.tables.column import Column
+from evenhand.tables.read import read_table
+from evenhand.tables.table import DataError, Table
+from evenhand.typing import Ints
 
 ID = "id"
 MAX_COLUMNS = 40
@@ -20,7 +25,7 @@ MAX_VALUES = 12
 """Rarer values are taken together."""
 INTERVALS = 5
 """Numbers are cut into so many intervals of about equally many rows."""
-MISSING, OTHER = "missing", "other"
+MISSING, OTHER, INFINITE = "missing", "other", "infinite"
 
 
 @dataclass(frozen=True)
@@ -51,45 +56,69 @@ class UserFeatures:
 
 
 def read(path: Path) -> UserFeatures:
-    """Read a CSV or Parquet file with a column ``id``.
+    """Read a table with a column ``id``.
 
     Raises:
         ReportError: it cannot be used.
     """
-    readers = {".csv": lambda: pd.read_csv(path, dtype={ID: str}), ".parquet": lambda: pd.read_parquet(path)}
-    if path.suffix not in readers:
-        raise ReportError(f"{path}: expected a file ending in {', '.join(readers)}")
     try:
-        table = readers[path.suffix]()
-    except ImportError as error:
-        raise ReportError(
-            f"{path}: Parquet needs the package pyarrow; install it, or give a .csv file"
-        ) from error
-    except (OSError, ValueError) as error:
-        raise ReportError(f"{path}: not readable ({str(error).splitlines()[0]})") from error
-    if ID not in table.columns:
+        table = read_table(path)
+    except DataError as error:
+        raise ReportError(str(error)) from error
+    if ID not in table.cells:
         raise ReportError(f"{path}: no column {ID!r} with the decisions' ids")
-    if table[ID].duplicated().any():
-        raise ReportError(f"{path}: column {ID!r} names a decision more than once")
-    names = [str(name) for name in table.columns if name != ID]
+    if table.refused:
+        first = table.refused[0]
+        raise ReportError(
+            f"{path}: {len(table.refused)} rows cannot be read; the first is row {first.row_number}: "
+            f"{first.reason}"
+        )
+    ids = pd.Index([clean(cell or "") for cell in table.cells[ID]])
+    if ids.has_duplicates:
+        again = int(np.flatnonzero(ids.duplicated())[0])
+        raise ReportError(
+            f"{path}: column {ID!r} names a decision more than once; row {table.numbers[again]} does so again"
+        )
+    names = [name for name in table.columns if name != ID]
     if not 0 < len(names) <= MAX_COLUMNS:
         raise ReportError(f"{path}: {len(names)} columns besides {ID!r}; give 1 to {MAX_COLUMNS}")
-    ids = pd.Index(table[ID].astype(str))
-    return UserFeatures(ids, [_feature(name, table[name]) for name in names])
+    return UserFeatures(ids, [_feature(table, name) for name in names])
 
 
-def _feature(name: str, column: pd.Series) -> Feature:
-    if pd.api.types.is_numeric_dtype(column) and column.nunique() > MAX_VALUES:
-        cut = pd.qcut(column, INTERVALS, duplicates="drop")
-        values = [f"{interval.left:.4g} to {interval.right:.4g}" for interval in cut.cat.categories]
-        return _with_missing(name, values, cut.cat.codes.to_numpy())
-    text = column.where(column.isna(), column.astype(str))
-    common = list(text.value_counts().index[:MAX_VALUES])
-    listed = text.where(text.isin(common) | text.isna(), OTHER)
-    values = [*common, OTHER] if (listed == OTHER).any() and OTHER not in common else common
-    return _with_missing(name, values, pd.Categorical(listed, categories=values).codes)
+def _feature(table: Table, name: str) -> Feature:
+    """A column's values: intervals of many numbers, and else the most frequent values."""
+    column = Column.of(name, table.cells[name], GONE)
+    if column.numeric and len(column.values) > MAX_VALUES:
+        return _intervals(column)
+    counts = np.bincount(column.codes[column.codes >= 0], minlength=len(column.values))
+    common = list(np.argsort(-counts, kind="stable")[:MAX_VALUES])
+    values = [column.values[code] for code in common]
+    if len(column.values) > MAX_VALUES:
+        values = [*values, _free(OTHER, values)]
+    place = np.full(len(column.values) + 1, len(values) - 1, dtype=np.int64)
+    place[common] = np.arange(len(common))
+    return _with_missing(name, values, np.where(column.codes < 0, -1, place[column.codes]))
 
 
-def _with_missing(name: str, values: Sequence[str], codes: NDArray[Any]) -> Feature:
+def _intervals(column: Column) -> Feature:
+    """Numbers in intervals of about equally many rows; infinite ones are a value of their own."""
+    numbers = np.append(column.numbers, np.nan)[column.codes]
+    finite = pd.Series(numbers).where(np.isfinite(numbers))
+    cut = pd.qcut(finite, INTERVALS, duplicates="drop")
+    values = [f"{interval.left:.4g} to {interval.right:.4g}" for interval in cut.cat.categories]
+    codes = cut.cat.codes.to_numpy().astype(np.int64)
+    if np.isinf(numbers).any():
+        values = [*values, INFINITE]
+        codes = np.where(np.isinf(numbers), len(values) - 1, codes)
+    return _with_missing(column.name, values, codes)
+
+
+def _free(word: str, values: Sequence[str]) -> str:
+    """The word, or another one where it is a value of the table."""
+    return word if word not in values else f"{word} values"
+
+
+def _with_missing(name: str, values: Sequence[str], codes: Ints) -> Feature:
     missing = [MISSING] if (codes < 0).any() else []
-    return Feature(name, [*values, *missing], np.where(codes < 0, len(values), codes).astype(np.int16))
+    places: NDArray[Any] = np.where(codes < 0, len(values), codes)
+    return Feature(name, [*values, *missing], places.astype(np.int16))

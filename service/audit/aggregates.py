@@ -14,6 +14,7 @@ from typing import Any
 from evenhand.models.bundle.manifest import UNKNOWN_GROUP
 from evenhand.service.audit.events import AnsweredRows, p_favourable
 from evenhand.service.types import Decision, counted_under
+from evenhand.tables.cells import spelled
 
 BINS = 10
 HOUR_MS = 3_600_000
@@ -37,8 +38,8 @@ def tenth(share: float) -> int:
 
 
 def listed(groups: Iterable[str], group: str) -> str:
-    """A group as it is counted: one that the model does not list is unknown."""
-    return group if group in groups else UNKNOWN_GROUP
+    """A group as it is counted, spelled as the model does: one that it does not list is unknown."""
+    return spelled(groups, group) or UNKNOWN_GROUP
 
 
 def add(cells: Cells, table: str, key: Key, *sums: float) -> None:

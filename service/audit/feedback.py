@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from pydantic_core import from_json
@@ -29,6 +29,7 @@ from evenhand.service.audit.tables import attributes, labels, records
 from evenhand.service.errors import InvalidInput, UnknownDecision
 from evenhand.service.ids import ulid_ms
 from evenhand.service.types import Counted, counted_under
+from evenhand.tables.cells import spelled
 
 BULK = 500
 """Items in one transaction: others must write, too."""
@@ -195,6 +196,8 @@ class Joiner:
         return work
 
     def _item(self, work: _Transaction, item: Feedback, decision: RecordedDecision) -> Joined:
+        if item.label is not None:
+            item = replace(item, label=spelled(decision.configuration["labels"], item.label))
         pseudonym = self._keys.pseudonym(item.id)
         listed = decision.configuration["attributes"]
         sent = {name: aggregates.listed(listed[name]["groups"], group) for name, group in item.groups.items()}
@@ -259,7 +262,7 @@ def _error(item: Feedback, decision: RecordedDecision) -> str | None:
         return "nothing to join; send a label, groups, or both"
     if decision.body["error"] is not None:
         return "this item was answered with an error; there is no decision to join to"
-    if item.label is not None and item.label not in decision.configuration["labels"]:
+    if item.label is not None and spelled(decision.configuration["labels"], item.label) is None:
         return _unknown_label(decision)
     if any(name not in names for name in item.groups):
         return "the model has no such attribute; it has " + ", ".join(names)

@@ -17,6 +17,7 @@ from evenhand.models.bundle.runtime_onnx import MODE_CODES
 from evenhand.service.errors import InvalidInput
 from evenhand.service.http.schemas import are_texts
 from evenhand.service.types import Example, Ints, RunObserver
+from evenhand.tables.cells import spelled
 
 PER_ITEM = 16
 """The fixed cost of an item, or of one feature, in characters."""
@@ -118,7 +119,7 @@ def declared_groups(groups: Any, items: int, manifest: Manifest) -> list[dict[st
 def listed(groups: dict[str, str], manifest: Manifest) -> dict[str, str]:
     """Declared groups as they are counted: a group that the model does not list is ``unknown``."""
     groups_of = {attribute.name: attribute.groups for attribute in manifest.attributes}
-    return {name: group if group in groups_of[name] else UNKNOWN_GROUP for name, group in groups.items()}
+    return {name: spelled(groups_of[name], group) or UNKNOWN_GROUP for name, group in groups.items()}
 
 
 def unlisted(groups: dict[str, str], manifest: Manifest) -> list[str]:

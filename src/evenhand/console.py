@@ -25,7 +25,13 @@ MAIN = os.environ.get("RANK", "0") == "0"
 def _console() -> Console:
     from rich.console import Console
 
-    return Console(stderr=True)
+    class Quiet(Console):
+        def on_broken_pipe(self) -> None:
+            """Whoever read the messages is gone: the work goes on without them."""
+            self.quiet = True
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+    return Quiet(stderr=True)
 
 
 def say(message: str) -> None:

@@ -33,12 +33,12 @@ import pandas as pd
 from evenhand.console import say, track
 from evenhand.models.bundle import bundle as bundles
 from evenhand.stats import Z95
+from evenhand.tables.table import Table
 from evenhand.training.causal.counterfactuals import Counterfactuals, library
 from evenhand.training.causal.graph import RecantingWitness, carriers, read_graph, relevant
 from evenhand.training.causal.rows import KINDS, MEASURES, CausalRows, Decider, prepare
 from evenhand.training.data.dataset import DataError
 from evenhand.training.data.select_rows import RowSelection, input_columns, of_split
-from evenhand.training.data.table import Table
 from evenhand.training.evaluation.metrics import MIN_CELL
 from evenhand.typing import Float64s
 
@@ -277,7 +277,7 @@ def _counted(
     table: Table, rows: pd.DataFrame, prepared: CausalRows, left_out: Mapping[str, int]
 ) -> dict[str, Any]:
     return {
-        "in_file": len(table.rows) + len(table.refused),
+        "in_file": table.total,
         "used": len(rows),
         "incomplete": prepared.incomplete,
         "left_out": dict(left_out),

@@ -10,12 +10,15 @@ import pandas as pd
 
 from evenhand.models.bundle.bundle import Bundle, BundleError
 from evenhand.models.bundle.encoders.choose import make_encoder
-from evenhand.models.bundle.encoders.table import TableEncoder, present
+from evenhand.models.bundle.encoders.table import TableEncoder
 from evenhand.models.bundle.inputs import collate, pad_of
+from evenhand.models.bundle.manifest import Manifest
 from evenhand.models.bundle.runner import make_runner
 from evenhand.models.bundle.runtime_onnx import MODE_CODES
+from evenhand.tables.cells import GONE, clean, number_of, spelled
+from evenhand.tables.column import Column
+from evenhand.tables.table import Values
 from evenhand.training.data.dataset import DataError
-from evenhand.training.data.table import Values
 from evenhand.typing import Float32s, Float64s
 
 BATCH_ROWS = 256
@@ -83,29 +86,40 @@ def prepare(rows: Sequence[Values], decider: Decider, nodes: Collection[str], at
     Raises:
         DataError: no row is complete, or a number is expected and something else stands there.
     """
-    numeric = {column.name for column in decider.features.numeric}
-    columns = list(dict.fromkeys([*decider.features.names, *nodes, attribute]))
-    table = pd.DataFrame(
-        [{name: present(values.get(name)) for name in columns} for values in rows], dtype=object
-    )
+    words = {column.name: column.words for column in decider.features.numeric}
+    names = list(dict.fromkeys([*decider.features.names, *nodes, attribute]))
+    columns = {
+        name: Column.of(
+            name,
+            [values.get(clean(name)) for values in rows],
+            GONE | {word.lower() for word in words.get(name, ())},
+        )
+        for name in names
+    }
+    table = pd.DataFrame({name: column.texts() for name, column in columns.items()}, dtype=object)
+    table[attribute] = [_group(value, decider.manifest, attribute) for value in table[attribute]]
     complete = table[[*nodes]].notna().all(axis=1)
     kept = table[complete].reset_index(drop=True)
     if kept.empty:
         raise DataError(
             "no row has a value in every column of the graph; leave columns with many gaps out of the graph"
         )
-    for name in columns:
-        if name == attribute:
+    for name, column in columns.items():
+        of_graph_alone = name not in decider.features.names
+        if name == attribute or not (name in words or (of_graph_alone and column.numeric)):
             continue
-        as_number = pd.to_numeric(kept[name], errors="coerce")
-        unread = kept[name].notna() & as_number.isna()
-        if name in numeric and unread.any():
-            raise DataError(
-                f"column {name}: {int(unread.sum())} values are no numbers, and the model reads numbers"
-            )
-        if name in numeric or (name not in decider.features.names and not unread.any()):
-            kept[name] = as_number.astype(float)
+        numbers = {text: number_of(text) for text in kept[name].dropna().unique()}
+        unread = int(kept[name].isin([text for text, number in numbers.items() if number is None]).sum())
+        if unread:
+            raise DataError(f"column {name}: {unread} values are no numbers, and the model reads numbers")
+        kept[name] = kept[name].map(numbers).astype(float)
     return CausalRows(kept, int((~complete).sum()))
+
+
+def _group(value: str | None, manifest: Manifest, attribute: str) -> str | None:
+    """A group as the bundle writes it, where it is one of the bundle's."""
+    fitted = next((of.groups for of in manifest.attributes if of.name == attribute), [])
+    return None if value is None else spelled(fitted, value) or value
 
 
 def _values(column: pd.Series, numeric: bool) -> list[float | str | None]:

@@ -37,11 +37,11 @@ from evenhand.models.bundle.inputs import Encoded, Encoder, InputError
 from evenhand.models.bundle.manifest import Manifest
 from evenhand.models.bundle.runner import make_runner
 from evenhand.models.bundle.terms import Swap, Swapper, make_swapper
+from evenhand.tables.table import Table
 from evenhand.training.counterfactual.flip_figures import SwapPair, figures
 from evenhand.training.counterfactual.term_lists import PACKAGED, load_terms
 from evenhand.training.data.dataset import DataError
 from evenhand.training.data.select_rows import RowSelection, check_inputs, input_columns, item_of, of_split
-from evenhand.training.data.table import Table
 from evenhand.training.evaluation.bundle_score import answer
 
 FORMAT = 1
@@ -182,7 +182,7 @@ def _data(table: Table, swapped: Swapped) -> dict[str, Any]:
         "file": table.name,
         "sha256": table.sha256,
         "rows": {
-            "in_file": len(table.rows) + len(table.refused),
+            "in_file": table.total,
             "tried": swapped.tried,
             "swapped": len({pair.before for pair in swapped.pairs}),
             "refused": swapped.refused,

@@ -23,9 +23,11 @@ class Columns:
     """What a row is; for images ``text`` is the column with the file's name."""
     text_pair: str | None = None
     images: str | None = None
-    """Folder of the image files."""
+    """Folder of the image files; by default the table's."""
     features: tuple[str, ...] = ()
     """Columns of a table to learn from; by default all columns without another meaning, but none that names
-    rows, holds dates, or says the label: :func:`evenhand.training.data.roles.roles_of`."""
+    rows, holds dates, or says the label: :func:`evenhand.training.data.roles.describe`."""
+    categories: tuple[str, ...] = ()
+    """More features, whose values are categories even if they are numbers or dates, such as codes."""
     favourable: tuple[str, ...] = ()
     """Labels that are good for the person. There is no default: a wrong guess turns every figure round."""

@@ -3,38 +3,35 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 from sklearn.model_selection import train_test_split
 
 from evenhand.models.bundle.manifest import MAX_ATTRIBUTES, MAX_GROUPS, Name, Value
+from evenhand.tables.cells import Vocabulary, clean
+from evenhand.tables.column import Column
+from evenhand.tables.read import read_table
+from evenhand.tables.table import DataError as DataError
+from evenhand.tables.table import Table
 from evenhand.training.data.columns import Columns
 from evenhand.training.data.items import item_columns, items_of
-from evenhand.training.data.kinds import MISSING
-from evenhand.training.data.roles import ColumnRole, features_of, roles_of
-from evenhand.typing import Bools, Ints
+from evenhand.training.data.roles import ColumnRole, describe, group_column, label_column
+from evenhand.training.data.splits import SPLITS, split_of
+from evenhand.typing import Ints
 
-SPLITS = ("train", "val", "test")
 HELD, TUNE = "held", "tune"
 """Training rows that the base does not learn from: the correction learns on one, is tuned on the other."""
 LEARNT = ("train", HELD, TUNE)
 """All rows that a method without a frozen base may learn from."""
 FEW_LABELS = 20
 """So many labels are listed in an error."""
-FEW_SPLITS = 10
-"""Up to so many values of a split column are named where they are none of the splits."""
 UNKNOWN = -1
-
-
-class DataError(ValueError):
-    """The table cannot be used; the message says what is wrong, where, and what to do."""
 
 
 def refuse_existing(out: Path) -> None:
@@ -67,6 +64,8 @@ class Schema:
     """Groups of the attributes with a detector and an adapter; ``None`` if all evaluated ones have both."""
     columns: tuple[ColumnRole, ...] = ()
     """What each column of the table is for; empty where no table was read for learning."""
+    notes: tuple[str, ...] = ()
+    """What was guessed about the table as a whole, in sentences."""
 
     @property
     def attributes(self) -> tuple[str, ...]:
@@ -95,6 +94,8 @@ class Rows:
     """``(rows,)`` position in the source file, counted from 0."""
     left_out: dict[str, int] = field(default_factory=dict)
     """Rows of the source file that are not among these: how many, by reason."""
+    first_left_out: dict[str, int] = field(default_factory=dict)
+    """The number of the first such row by reason, counted from 1, a header and blank lines left out."""
 
     def __len__(self) -> int:
         return len(self.items)
@@ -108,90 +109,146 @@ class Rows:
         return np.flatnonzero(np.isin(self.split, splits))
 
 
-def from_table(table: pd.DataFrame, columns: Columns, seed: int) -> tuple[Rows, Schema]:
+def read(source: str, columns: Columns, seed: int) -> tuple[Rows, Schema, str]:
+    """Read a table from a file or the hub; see :func:`evenhand.tables.read.read_table`.
+
+    Returns:
+        The rows, their schema, and the SHA-256 of the data.
+
+    Raises:
+        DataError: a column is missing, or what it holds cannot be learnt from.
+    """
+    table = read_table(source)
+    rows, schema = from_table(table, columns, seed)
+    return rows, schema, table.sha256
+
+
+def from_table(data: Any, columns: Columns, seed: int) -> tuple[Rows, Schema]:  # noqa: ANN401
     """Turn a table into rows; rows without input, label or split are left out and counted.
+
+    Args:
+        data: A table, or a frame of pandas or polars.
+        columns: Which of its columns mean what.
+        seed: Decides the split where no column says it.
 
     Raises:
         DataError: a column is missing, no favourable label is named, no row is left, a group or label is
             missing, or a name does not fit a manifest.
     """
+    table = _as_table(data)
+    columns = _named(columns, table)
     _check_columns(table, columns)
-    table = table.reset_index(drop=True)
-    split = _split(table, columns, seed)
-    roles = roles_of(table, columns)
-    items, readable = items_of(table, _with_features(columns, roles))
-    left_out = _left_out(table, columns, split, readable)
-    usable = left_out == ""
-    if not usable.any():
-        raise DataError(f"no row has an input, a label and a split of {', '.join(SPLITS)}")
-    kept, split = table[usable], split[usable]
-    labels = tuple(sorted(kept[columns.label].astype(str).unique()))
-    groups = _groups(kept, columns)
-    schema = Schema(labels, _favourable(labels, columns), groups, columns=roles)
+    label = label_column(table, columns.label)
+    split = split_of(table, columns, label, seed)
+    described = describe(table, columns)
+    if columns.task == "table" and not described.features:
+        why = "; ".join(f"{role.name}: {role.why}" for role in described.roles if role.why)
+        raise DataError(f"no column is left to learn from ({why})\nname those to learn from with --feature")
+    items, unusable = items_of(table, columns, described.features)
+    reasons = [
+        "no label" if code < 0 else out or why
+        for code, out, why in zip(label.codes, split.left_out, unusable, strict=True)
+    ]
+    usable = np.flatnonzero([not reason for reason in reasons])
+    left_out = _left_out(table, reasons)
+    if not len(usable):
+        raise DataError(
+            f"no row has an input, a label and a split of {', '.join(SPLITS)} ({_in_words(left_out)})"
+        )
+    labels = tuple(sorted({label.values[code] for code in label.codes[usable]}))
+    groups = {
+        name: _groups(group_column(table, name, columns), usable, columns) for name in columns.attributes
+    }
+    schema = Schema(
+        labels=labels,
+        favourable=_favourable(labels, columns),
+        groups={name: names for name, (names, _) in groups.items()},
+        columns=described.roles,
+    )
     _check_names(schema)
-    codes = {label: index for index, label in enumerate(labels)}
-    places = np.flatnonzero(usable.to_numpy())
-    reasons = left_out[~usable].value_counts()
+    code_of = {text: code for code, text in enumerate(labels)}
     rows = Rows(
-        items=[items[place] for place in places],
-        labels=np.array([codes[str(label)] for label in kept[columns.label]], dtype=np.int64),
-        groups={name: _indices(kept[name], groups[name]) for name in columns.attributes},
-        split=split.to_numpy(dtype=str),
-        row=places,
-        left_out={str(reason): int(count) for reason, count in reasons.items()},
+        items=[items[place] for place in usable],
+        labels=np.array([code_of[label.values[code]] for code in label.codes[usable]], dtype=np.int64),
+        groups={name: codes for name, (_, codes) in groups.items()},
+        split=split.names[usable].astype(str),
+        row=np.array(table.numbers, dtype=np.int64)[usable] - 1,
+        left_out={reason: len(numbers) for reason, numbers in left_out.items()},
+        first_left_out={reason: min(numbers) for reason, numbers in left_out.items()},
     )
     _check(rows, schema)
-    return rows, schema
+    return rows, replace(schema, notes=(*table.notes, *split.notes))
 
 
-def _check_columns(table: pd.DataFrame, columns: Columns) -> None:
+def _left_out(table: Table, reasons: Sequence[str]) -> dict[str, list[int]]:
+    """The numbers of the rows that cannot be used, by reason."""
+    left_out: dict[str, list[int]] = {}
+    for number, reason in zip(table.numbers, reasons, strict=True):
+        if reason:
+            left_out.setdefault(reason, []).append(number)
+    for row in table.refused:
+        left_out.setdefault(row.reason, []).append(row.row_number)
+    return left_out
+
+
+def _in_words(left_out: Mapping[str, Sequence[int]]) -> str:
+    return "; ".join(f"{len(numbers)} rows left out: {reason}" for reason, numbers in left_out.items())
+
+
+def _as_table(data: Any) -> Table:  # noqa: ANN401 - a table or a frame
+    if isinstance(data, Table):
+        return data
+    from evenhand.tables.frame import frame_table
+
+    return frame_table(data)
+
+
+def _named(columns: Columns, table: Table) -> Columns:
+    """The columns by the names that the table has for them: letters may be composed or not."""
+
+    def name_of(name: str) -> str:
+        return clean(name) if clean(name) in table.cells else name
+
+    return replace(
+        columns,
+        text=name_of(columns.text),
+        label=name_of(columns.label),
+        attributes=tuple(map(name_of, columns.attributes)),
+        split=table.split if columns.split is None else name_of(columns.split),
+        text_pair=None if columns.text_pair is None else name_of(columns.text_pair),
+        features=tuple(map(name_of, columns.features)),
+        categories=tuple(map(name_of, columns.categories)),
+        references={name_of(name): group for name, group in columns.references.items()},
+    )
+
+
+def _check_columns(table: Table, columns: Columns) -> None:
     """Refuse columns that are missing or of two meanings, and labels of which none is called favourable."""
-    names = (*item_columns(columns), columns.label, *columns.attributes, columns.split)
-    absent = [name for name in names if name is not None and name not in table.columns]
+    names = (
+        *item_columns(columns),
+        *columns.categories,
+        columns.label,
+        *columns.attributes,
+        columns.split,
+    )
+    absent = [name for name in names if name is not None and name not in table.cells]
     if absent:
-        raise DataError(
-            f"the table has no column {', '.join(absent)}; it has {', '.join(map(str, table.columns))}"
-        )
-    for name in columns.features:
-        if name in (columns.label, columns.split):
-            raise DataError(f"--feature {name}: it is the label or the split, and cannot be learnt from")
-        if columns.features.count(name) > 1:
-            raise DataError(f"--feature {name}: name it once")
+        raise DataError(f"the table has no column {', '.join(absent)}; it has {', '.join(table.columns)}")
+    for option, named in (("feature", columns.features), ("category", columns.categories)):
+        for name in named:
+            if name in (columns.label, columns.split):
+                raise DataError(f"--{option} {name}: it is the label or the split, and cannot be learnt from")
+            if named.count(name) > 1:
+                raise DataError(f"--{option} {name}: name it once")
     if columns.label in columns.attributes:
         raise DataError(f"--attribute {columns.label}: it is the label, and cannot be an attribute too")
     if not columns.favourable:
-        labels = sorted(table[columns.label].dropna().astype(str).unique())
-        few = ", ".join([label for label in labels if label][:FEW_LABELS])
+        labels = sorted(label_column(table, columns.label).values)
+        few = ", ".join(labels[:FEW_LABELS])
         raise DataError(
             f"which label is good for the person? column {columns.label} holds {few}"
             f"{', ...' if len(labels) > FEW_LABELS else ''}\nname it with --favourable <label>"
         )
-
-
-def _with_features(columns: Columns, roles: tuple[ColumnRole, ...]) -> Columns:
-    """The columns, with the features that a table is learnt from."""
-    if columns.task != "table":
-        return columns
-    features = features_of(roles)
-    if not features:
-        why = "; ".join(f"{role.name}: {role.why}" for role in roles if role.why)
-        raise DataError(f"no column is left to learn from ({why})\nname those to learn from with --feature")
-    return replace(columns, features=features)
-
-
-def _left_out(
-    table: pd.DataFrame, columns: Columns, split: pd.Series[str], readable: Bools
-) -> pd.Series[str]:
-    """Per row why it cannot be used; an empty string if it can."""
-    reasons = pd.Series("", index=table.index, dtype=object)
-    what = {"pair": "no text, or no second text", "image": "no such image file"}.get(columns.task, "no text")
-    reasons[~readable] = what
-    strange = ~split.isin(SPLITS)
-    names = split[strange].str.slice(0, 40)
-    few = names.nunique() <= FEW_SPLITS
-    reasons[strange] = f"{columns.split} is " + names if few else f"{columns.split} is no split"
-    reasons[~_labelled(table[columns.label])] = "no label"
-    return reasons
 
 
 def hold_out(rows: Rows, share: float, seed: int) -> Rows:
@@ -227,62 +284,30 @@ def hold_out(rows: Rows, share: float, seed: int) -> Rows:
     return replace(rows, split=split)
 
 
-def _split(table: pd.DataFrame, columns: Columns, seed: int) -> pd.Series[str]:
-    """The split column, or a 70/15/15 split of the rows with a label that keeps the labels' shares."""
-    if columns.split:
-        return table[columns.split].astype(str)
-    labels = table[columns.label].astype(str).to_numpy()
-    indices = np.flatnonzero(_labelled(table[columns.label]).to_numpy())
-    try:
-        train, rest = train_test_split(indices, test_size=0.3, random_state=seed, stratify=labels[indices])
-        val, _ = train_test_split(rest, test_size=0.5, random_state=seed, stratify=labels[rest])
-    except ValueError as error:
-        raise DataError(
-            f"cannot split {len(indices)} rows by label ({error}); give --split a column"
-        ) from error
-    split = np.full(len(table), "test", dtype=object)
-    split[train], split[val] = "train", "val"
-    return pd.Series(split, index=table.index)
-
-
-def _labelled(labels: pd.Series[str]) -> pd.Series[bool]:
-    """Per row whether it has a label."""
-    return labels.notna() & (labels.astype(str) != "")
-
-
 def _favourable(labels: tuple[str, ...], columns: Columns) -> tuple[str, ...]:
-    chosen = columns.favourable
+    vocabulary = Vocabulary(labels)
+    chosen = tuple(dict.fromkeys(vocabulary.match(label) or label for label in columns.favourable))
     strange = [label for label in chosen if label not in labels]
     if strange or len(chosen) >= len(labels):
         raise DataError(f"favourable labels {list(chosen)} must be some, not all, of {list(labels)}")
     return chosen
 
 
-def _groups(table: pd.DataFrame, columns: Columns) -> dict[str, tuple[str, ...]]:
-    """Groups by frequency, the reference first."""
-    groups: dict[str, tuple[str, ...]] = {}
-    for name in columns.attributes:
-        values = table[name].astype(str)
-        counts = values[~_is_missing(table[name])].value_counts()
-        names = [str(value) for value in counts.index]
-        reference = columns.references.get(name, names[0] if names else "")
-        if len(names) < 2 or reference not in names:
-            raise DataError(
-                f"attribute {name!r} needs two groups and its reference among them; found {names}"
-            )
-        groups[name] = (reference, *(value for value in names if value != reference))
-    return groups
-
-
-def _is_missing(values: pd.Series[str]) -> pd.Series[bool]:
-    return values.isna() | values.astype(str).str.strip().str.lower().isin(MISSING)
-
-
-def _indices(values: pd.Series[str], groups: tuple[str, ...]) -> Ints:
-    codes: Mapping[str, int] = {group: index for index, group in enumerate(groups)}
-    missing = _is_missing(values).to_numpy()
-    indices = [UNKNOWN if gone else codes[str(value)] for value, gone in zip(values, missing, strict=True)]
-    return np.array(indices, dtype=np.int64)
+def _groups(column: Column, usable: Ints, columns: Columns) -> tuple[tuple[str, ...], Ints]:
+    """Groups by frequency, the reference first, and the group of each usable row."""
+    codes = column.codes[usable]
+    counts = np.bincount(codes[codes >= 0], minlength=len(column.values))
+    names = [column.values[code] for code in np.argsort(-counts, kind="stable") if counts[code]]
+    named = columns.references.get(column.name)
+    reference = (names[0] if names else "") if named is None else Vocabulary(names).match(named)
+    if len(names) < 2 or reference is None:
+        raise DataError(
+            f"attribute {column.name!r} needs two groups and its reference among them; found {names}"
+        )
+    groups = (reference, *(value for value in names if value != reference))
+    place = {group: index for index, group in enumerate(groups)}
+    of_code = np.array([place.get(value, UNKNOWN) for value in column.values] + [UNKNOWN], dtype=np.int64)
+    return groups, of_code[codes]
 
 
 def _check_names(schema: Schema) -> None:

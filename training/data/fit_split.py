@@ -8,8 +8,8 @@ import io
 import numpy as np
 
 from evenhand.models.bundle.bundle import SPLIT, Bundle
+from evenhand.tables.table import Table
 from evenhand.training.data.dataset import LEARNT, DataError, Rows
-from evenhand.training.data.table import Table
 
 LEFT_OUT = "left out"
 
@@ -45,9 +45,9 @@ def splits_of_fit(bundle: Bundle, table: Table) -> dict[int, str]:
         )
     lines = csv.DictReader(io.StringIO(bundle.split.decode()))
     splits = {int(line["row"]) + 1: line["split"] for line in lines}
-    if len(splits) != len(table.rows) + len(table.refused):
+    if len(splits) != table.total:
         raise DataError(
-            f"{table.name}: the fit read {len(splits)} rows, and {len(table.rows) + len(table.refused)} are "
-            "read here; name a split column with --split"
+            f"{table.name}: the fit read {len(splits)} rows, and {table.total} are read here; name a split "
+            "column with --split"
         )
     return {row: "train" if split in LEARNT else split for row, split in splits.items()}

@@ -1,38 +1,46 @@
-"""Columns of a table to the items that an encoder takes: texts, pairs, image files, objects of features."""
+"""Cells of a table to the items that an encoder takes: texts, pairs, image files, objects of features."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
-import pandas as pd
-
 from evenhand.console import track
-from evenhand.models.bundle.encoders.table import TableFeatures, present
+from evenhand.models.bundle.encoders.table import Numeric, TableFeatures, present
 from evenhand.models.bundle.inputs import Encoded, Encoder, InputError
+from evenhand.tables.cells import clean, number_of
+from evenhand.tables.table import Table, Values
 from evenhand.training.data.columns import Columns
-from evenhand.typing import Array, Bools
+from evenhand.training.data.features import FeatureColumn, feature_items
+from evenhand.typing import Array
+
+NO_TEXT, NO_PAIR, NO_IMAGE = "no text", "no text, or no second text", "no such image file in the folder"
 
 
-def items_of(table: pd.DataFrame, columns: Columns) -> tuple[list[Any], Bools]:
-    """One item per row, and whether it can be used; of a table the named features."""
+def items_of(
+    table: Table, columns: Columns, features: Mapping[str, FeatureColumn]
+) -> tuple[list[Any], list[str]]:
+    """One item per row, and why it cannot be used; empty if it can.
+
+    Args:
+        table: The data.
+        columns: Which of its columns hold the texts or the files.
+        features: Of a table, those to learn from.
+    """
     if columns.task == "table":
-        cleaned = [_clean(table[name]) for name in columns.features]
-        items = [dict(zip(columns.features, row, strict=True)) for row in zip(*cleaned, strict=True)]
-        return items, np.ones(len(table), bool)
-    texts = _texts(table[columns.text])
-    usable = np.array([text is not None for text in texts])
+        return feature_items(features, len(table))
+    texts = _texts(table, columns.text)
     if columns.task == "pair":
-        others = _texts(table[columns.text_pair])
-        usable &= np.array([text is not None for text in others])
-        return [{"text": a, "text_pair": b} for a, b in zip(texts, others, strict=True)], usable
+        pairs = list(zip(texts, _texts(table, str(columns.text_pair)), strict=True))
+        reasons = ["" if first and second else NO_PAIR for first, second in pairs]
+        return [{"text": first, "text_pair": second} for first, second in pairs], reasons
     if columns.task == "image":
-        folder = Path(columns.images or ".")
-        paths = [folder / (text or "") for text in texts]
-        return list(paths), usable & np.array([path.is_file() for path in paths])
-    return list(texts), usable
+        folder = Path(columns.images) if columns.images else table.folder
+        paths = [None if text is None else image_path(folder, text) for text in texts]
+        return list(paths), ["" if path else NO_IMAGE for path in paths]
+    return list(texts), ["" if text else NO_TEXT for text in texts]
 
 
 def item_columns(columns: Columns) -> list[str]:
@@ -42,20 +50,35 @@ def item_columns(columns: Columns) -> list[str]:
     return [columns.text, *([columns.text_pair] if columns.text_pair else [])]
 
 
-def feature_item(values: Mapping[str, str | None], features: TableFeatures) -> dict[str, float | str | None]:
-    """One row of strings to an object of named features; columns that are no features are left out.
+def feature_item(values: Values, features: TableFeatures) -> dict[str, float | str | None]:
+    """One row of texts to an object of named features; columns that are no features are left out.
 
     Raises:
         InputError: a number is expected and something else stands there.
     """
-    item: dict[str, float | str | None] = {name: present(values.get(name)) for name in features.names}
+    item: dict[str, float | str | None] = {name: present(values.get(clean(name))) for name in features.names}
     for column in features.numeric:
-        value = item[column.name]
-        try:
-            item[column.name] = None if value is None else float(value)
-        except ValueError:
-            raise InputError(f"feature {column.name!r} is not a number") from None
+        item[column.name] = _number(column, item[column.name])
     return item
+
+
+def _number(column: Numeric, value: float | str | None) -> float | None:
+    if not isinstance(value, str):
+        return value
+    number = number_of(value)
+    if number is None and value not in column.words:
+        raise InputError(f"feature {column.name!r} is not a number")
+    return number
+
+
+def image_path(folder: Path, name: str) -> Path | None:
+    """Where an image file is; ``None`` if there is no such file in the folder.
+
+    A name that leads out of the folder is none; a link in the folder is its owner's and is followed.
+    """
+    path = folder / name.strip()
+    inside = Path(os.path.abspath(path)).is_relative_to(os.path.abspath(folder))
+    return path if inside and path.is_file() else None
 
 
 def image_bytes(folder: Path, name: str) -> bytes:
@@ -64,10 +87,10 @@ def image_bytes(folder: Path, name: str) -> bytes:
     Raises:
         InputError: there is no such file in the folder.
     """
-    place = (folder / name).resolve()
-    if not place.is_relative_to(folder.resolve()) or not place.is_file():
-        raise InputError("no such image file in the folder")
-    return place.read_bytes()
+    path = image_path(folder, name)
+    if path is None:
+        raise InputError(NO_IMAGE)
+    return path.read_bytes()
 
 
 def encode_all(encoder: Encoder, items: list[Any]) -> tuple[list[Encoded], list[tuple[int, str]]]:
@@ -102,22 +125,6 @@ class _ImageRow:
         return self._encoder.encode(self._path.read_bytes()).arrays
 
 
-def _texts(column: Any) -> list[str | None]:  # noqa: ANN401 - pandas' Series of anything
-    return [str(value) if not _nothing(value) and str(value).strip() else None for value in column]
-
-
-def _clean(column: Any) -> list[float | str | None]:  # noqa: ANN401
-    """Numbers where every value is one, else strings; ``None`` where there is no value."""
-    gone = [_nothing(value) or present(str(value)) is None for value in column]
-    numbers = pd.to_numeric(
-        pd.Series([None if none else value for none, value in zip(gone, column, strict=True)]),
-        errors="coerce",
-    )
-    numeric = bool((numbers.notna() | np.array(gone)).all()) and not all(gone)
-    if numeric:
-        return [None if none else float(value) for none, value in zip(gone, numbers, strict=True)]
-    return [None if none else str(value).strip() for none, value in zip(gone, column, strict=True)]
-
-
-def _nothing(value: Any) -> bool:  # noqa: ANN401
-    return value is None or (isinstance(value, float) and np.isnan(value)) or value is pd.NA
+def _texts(table: Table, name: str) -> list[str | None]:
+    """``(rows,)`` the texts of a column as they are, ``None`` where there are no words."""
+    return [cell if cell and cell.strip() else None for cell in table.cells[name]]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from sklearn.tree import DecisionTreeClassifier
 
-from evenhand.training.data.kinds import ColumnValues
+from evenhand.models.bundle.encoders.table import FLOAT32_MAX
+from evenhand.tables.column import Column
 from evenhand.typing import Bools, Ints
 
 MOST_ROWS = 20_000
@@ -18,7 +19,7 @@ LEAST_ERRORS = 10
 """With fewer errors of the most frequent outcome nothing can be said."""
 
 
-def leaks(values: ColumnValues, outcome: ColumnValues) -> bool:
+def leaks(values: Column, outcome: Column) -> bool:
     """Whether a column alone says another one, on the rows where that has a value.
 
     The outcome is predicted by one answer for each value, or by thresholds on numbers. It is learnt on one
@@ -41,15 +42,15 @@ def leaks(values: ColumnValues, outcome: ColumnValues) -> bool:
     errors = int((truth[~learnt] != _common(truth[learnt])).sum())
     if errors < LEAST_ERRORS:
         return False
-    by_threshold = values.numeric and len(values.texts) > FEW_VALUES
+    by_threshold = values.numeric and len(values.values) > FEW_VALUES
     predicted = (
         _by_threshold(values, codes, truth, learnt) if by_threshold else _by_value(codes, truth, learnt)
     )
     return int((predicted[~learnt] != truth[~learnt]).sum()) <= LEFT_ERRORS * errors
 
 
-def _equal(values: ColumnValues, outcome: ColumnValues, codes: Ints, truth: Ints) -> bool:
-    return bool((values.texts.to_numpy()[codes] == outcome.texts.to_numpy()[truth]).all())
+def _equal(values: Column, outcome: Column, codes: Ints, truth: Ints) -> bool:
+    return bool((np.array(values.values)[codes] == np.array(outcome.values)[truth]).all())
 
 
 def _common(truth: Ints) -> int:
@@ -57,9 +58,9 @@ def _common(truth: Ints) -> int:
     return int(np.bincount(truth).argmax()) if len(truth) else 0
 
 
-def _by_threshold(values: ColumnValues, codes: Ints, truth: Ints, learnt: Bools) -> Ints:
+def _by_threshold(values: Column, codes: Ints, truth: Ints, learnt: Bools) -> Ints:
     """``(rows,)`` what thresholds on the numbers say: a tree with one leaf more than there are outcomes."""
-    numbers = np.append(values.numbers.to_numpy(dtype=float), np.nan)[codes][:, None]
+    numbers = np.append(values.numbers, np.nan)[codes][:, None].clip(-FLOAT32_MAX, FLOAT32_MAX)
     tree = DecisionTreeClassifier(max_leaf_nodes=int(truth.max()) + 2, random_state=0)
     predicted: Ints = tree.fit(numbers[learnt], truth[learnt]).predict(numbers)
     return predicted

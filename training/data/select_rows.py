@@ -15,12 +15,14 @@ from evenhand.models.bundle.encoders.choose import make_encoder
 from evenhand.models.bundle.encoders.table import TableEncoder
 from evenhand.models.bundle.inputs import Encoded, Encoder, InputError
 from evenhand.models.bundle.manifest import Manifest
+from evenhand.tables.cells import GONE_GROUP, GONE_LABEL, Vocabulary, clean, is_gone
+from evenhand.tables.column import Column
+from evenhand.tables.table import Refused, Table, Values
 from evenhand.training.data.attributes import with_intersections
-from evenhand.training.data.dataset import SPLITS, UNKNOWN, DataError, Rows, Schema
+from evenhand.training.data.dataset import UNKNOWN, DataError, Rows, Schema
 from evenhand.training.data.fit_split import splits_of_fit
 from evenhand.training.data.items import feature_item, image_bytes
-from evenhand.training.data.kinds import MISSING
-from evenhand.training.data.table import Refused, Table, Values
+from evenhand.training.data.splits import SPLITS, split_name
 
 MOST_GROUPS = 64
 """An attribute with more values is refused: it is probably a name or a number, not a group."""
@@ -67,6 +69,16 @@ class SelectedRows:
     """Groups in the table that the bundle was not fitted on, by attribute."""
 
 
+@dataclass(frozen=True)
+class _KeptRow:
+    """A row that the bundle can answer."""
+
+    number: int
+    values: Values
+    label: str
+    encoded: Encoded
+
+
 def select_rows(table: Table, bundle: Bundle, selection: RowSelection) -> SelectedRows:
     """Select the rows of a table that a bundle can be evaluated on, and encode them.
 
@@ -78,20 +90,23 @@ def select_rows(table: Table, bundle: Bundle, selection: RowSelection) -> Select
     kept, refused = [], list(table.refused)
     encoder = make_encoder(bundle.preprocess, bundle.manifest.input)
     check_inputs(table, encoder, bundle.manifest, selection)
+    labels = Vocabulary(bundle.manifest.labels)
     for number, values in chosen:
-        row = _answerable(values, selection, bundle.manifest, encoder)
-        if isinstance(row, str):
-            refused.append(Refused(number, row))
+        label = labels.match(values.get(selection.label or "") or "")
+        row = _answerable(values, label, selection, bundle.manifest, encoder)
+        if isinstance(row, str) or label is None:
+            refused.append(Refused(number, str(row)))
         else:
-            kept.append((number, values, row))
+            kept.append(_KeptRow(number, values, label, row))
     refused.sort(key=lambda row: row.row_number)
     if not kept:
         raise DataError(_nothing_left(table, bundle.manifest, refused))
-    schema, new_groups = _schema([values for _, values, _ in kept], bundle.manifest, selection)
-    rows = _rows([(number, values) for number, values, _ in kept], schema, selection)
+    groups = {name: _groups(kept, name, bundle.manifest) for name in selection.attributes}
+    schema, new_groups = _schema(groups, bundle.manifest, selection)
+    rows = _rows(kept, groups, schema)
     gates = {attribute.name: tuple(attribute.groups) for attribute in bundle.manifest.attributes}
     rows, schema = with_intersections(rows, schema, selection.intersections)
-    encoded = [row for _, _, row in kept]
+    encoded = [row.encoded for row in kept]
     return SelectedRows(
         rows, replace(schema, gates=gates), encoded, refused, left_out, selection, absent, new_groups
     )
@@ -107,15 +122,23 @@ def _settled(table: Table, bundle: Bundle, selection: RowSelection) -> tuple[Row
     settled = replace(
         _inputs(table, bundle, selection),
         images=selection.images or table.folder,
-        label=selection.label or saved.get("label", "label"),
+        label=_name(selection.label) or _name(saved.get("label", "label")),
         attributes=selection.attributes or present,
         references={**saved.get("references", {}), **selection.references},
-        favourable=selection.favourable or tuple(manifest.favourable),
+        favourable=_favourable(selection, manifest),
         intersections=selection.intersections or tuple(pair for pair in pairs if {*pair} <= {*present}),
     )
     _check(table, manifest, settled)
     absent = () if selection.attributes else tuple(name for name in names if name not in present)
     return settled, absent
+
+
+def _favourable(selection: RowSelection, manifest: Manifest) -> tuple[str, ...]:
+    """The favourable labels as the bundle writes them."""
+    vocabulary = Vocabulary(manifest.labels)
+    return tuple(vocabulary.match(label) or label for label in selection.favourable) or tuple(
+        manifest.favourable
+    )
 
 
 def _check(table: Table, manifest: Manifest, selection: RowSelection) -> None:
@@ -128,7 +151,7 @@ def _check(table: Table, manifest: Manifest, selection: RowSelection) -> None:
         raise DataError(f"--favourable must be some, not all, of {', '.join(manifest.labels)}")
     for attribute in manifest.attributes:
         reference = selection.references.get(attribute.name, attribute.reference)
-        if reference != attribute.reference:
+        if Vocabulary([attribute.reference]).match(reference) is None:
             raise DataError(
                 f"--reference {attribute.name}: this bundle's detector was taught {attribute.reference!r}; "
                 "leave it out"
@@ -157,17 +180,20 @@ def _inputs(table: Table, bundle: Bundle, selection: RowSelection) -> RowSelecti
     saved = _saved(bundle.manifest)
     selection = replace(
         selection,
-        text=selection.text or saved.get("text", "text"),
-        text_pair=selection.text_pair or saved.get("text_pair"),
+        text=_name(selection.text) or _name(saved.get("text", "text")),
+        text_pair=_name(selection.text_pair) or _name(saved.get("text_pair")),
+        split=_name(selection.split),
     )
     if selection.split in SPLITS and not selection.only:
         return _of_fit(table, bundle, selection)
-    split = selection.split or (saved.get("split") if saved.get("split") in table.columns else None)
-    return replace(
-        selection,
-        split=split,
-        only=selection.only or ((TEST,) if split else ()),
-    )
+    own = _name(saved.get("split")) or table.split
+    split = selection.split or (own if own in table.cells else None)
+    return replace(selection, split=split, only=selection.only or ((TEST,) if split else ()))
+
+
+def _name(column: str | None) -> str | None:
+    """A column's name as tables have it, its letters composed."""
+    return None if column is None else clean(column)
 
 
 def _of_fit(table: Table, bundle: Bundle, selection: RowSelection) -> RowSelection:
@@ -186,7 +212,7 @@ def _check_columns(table: Table, manifest: Manifest, selection: RowSelection, *m
         raise DataError("--only needs --split: the column whose values it names")
     inputs = {"table": [], "pair": [selection.text, selection.text_pair]}.get(manifest.task, [selection.text])
     columns = [*inputs, *more, *([selection.split] if selection.split else [])]
-    gone = [str(column) for column in columns if column not in table.columns]
+    gone = [str(column) for column in columns if column not in table.cells]
     if gone:
         raise DataError(f"{table.name}: no column {', '.join(gone)}; it has {', '.join(table.columns)}")
 
@@ -200,16 +226,21 @@ def of_split(table: Table, selection: RowSelection) -> tuple[list[tuple[int, Val
     if selection.fit_splits is not None:
         splits: dict[int, str | None] = dict(selection.fit_splits)
     elif selection.split:
-        splits = {number: values.get(selection.split) for number, values in table.rows}
+        cells = table.cells[selection.split]
+        splits = {
+            number: None if cell is None else split_name(cell)
+            for number, cell in zip(table.numbers, cells, strict=True)
+        }
     else:
-        return table.rows, {}
-    by_split = Counter(splits[number] or "none given" for number, _ in table.rows)
-    if not any(name in by_split for name in selection.only):
+        return list(table.rows()), {}
+    only = {split_name(name) for name in selection.only}
+    by_split = Counter(splits[number] or "none given" for number in table.numbers)
+    if not only & set(by_split):
         names = ", ".join(name for name, _ in by_split.most_common(10))
         where = selection.split or "the fit's split"
         raise DataError(f"{table.name}: no row of {', '.join(selection.only)} in {where}; it has {names}")
-    chosen = [(number, values) for number, values in table.rows if splits[number] in selection.only]
-    return chosen, {name: n for name, n in sorted(by_split.items()) if name not in selection.only}
+    chosen = [(number, values) for number, values in table.rows() if splits[number] in only]
+    return chosen, {name: n for name, n in sorted(by_split.items()) if name not in only}
 
 
 def check_inputs(table: Table, encoder: Encoder, manifest: Manifest, selection: RowSelection) -> None:
@@ -228,14 +259,12 @@ def check_inputs(table: Table, encoder: Encoder, manifest: Manifest, selection: 
 
 
 def _answerable(
-    values: Values, selection: RowSelection, manifest: Manifest, encoder: Encoder
+    values: Values, label: str | None, selection: RowSelection, manifest: Manifest, encoder: Encoder
 ) -> Encoded | str:
     """The encoded input, or why there is none; the reason never repeats the row."""
-    label = values.get(selection.label or "")
-    if label is None or label == "":
-        return "no label"
-    if label not in manifest.labels:
-        return "a label that the bundle does not know"
+    if label is None:
+        written = clean(values.get(selection.label or "") or "")
+        return "no label" if is_gone(written, GONE_LABEL) else "a label that the bundle does not know"
     try:
         item = item_of(values, selection, manifest, encoder)
         return f"no {manifest.task}" if item is None else encoder.encode(item)
@@ -270,59 +299,66 @@ def _nothing_left(table: Table, manifest: Manifest, refused: Sequence[Refused]) 
     return f"{table.name}: no row can be evaluated: {reasons}; the bundle knows the labels {labels}"
 
 
+def _groups(kept: Sequence[_KeptRow], name: str, manifest: Manifest) -> list[str | None]:
+    """The group of each row, as the bundle calls it where it knows it; ``None`` where it is not known."""
+    fitted = next((attribute.groups for attribute in manifest.attributes if attribute.name == name), [])
+    column = Column.of(name, [row.values.get(name) for row in kept], GONE_GROUP, values=fitted)
+    vocabulary = Vocabulary(fitted)
+    groups = [*(vocabulary.match(value) or value for value in column.values), None]
+    return [groups[code] for code in column.codes]
+
+
 def _schema(
-    rows: Sequence[Values], manifest: Manifest, selection: RowSelection
+    groups_of: Mapping[str, Sequence[str | None]], manifest: Manifest, selection: RowSelection
 ) -> tuple[Schema, dict[str, tuple[str, ...]]]:
     """The bundle's groups, reference first, and after them those that only the table has."""
     fitted = {attribute.name: attribute for attribute in manifest.attributes}
     groups, new = {}, {}
     for name in selection.attributes:
-        counts = Counter(value for values in rows if (value := _group(values, name)) is not None)
-        of_table = [value for value, _ in counts.most_common()]
+        of_table = [value for value, _ in Counter(filter(None, groups_of[name])).most_common()]
         if len(of_table) > MOST_GROUPS:
             raise DataError(
                 f"attribute {name!r} has {len(of_table)} values, more than {MOST_GROUPS}: not groups"
             )
-        known_groups = list(fitted[name].groups) if name in fitted else []
-        first = (
-            fitted[name].reference
-            if name in fitted
-            else selection.references.get(name, next(iter(of_table), ""))
-        )
-        if first not in (*known_groups, *of_table):
+        fitted_groups = list(fitted[name].groups) if name in fitted else []
+        first = fitted[name].reference if name in fitted else _reference(name, of_table, selection)
+        if first not in (*fitted_groups, *of_table):
             raise DataError(
                 f"attribute {name!r} needs its reference among its values; found {', '.join(of_table)}"
             )
-        names = tuple(dict.fromkeys([first, *known_groups, *of_table]))
+        names = tuple(dict.fromkeys([first, *fitted_groups, *of_table]))
         if len(names) < 2:
             raise DataError(
                 f"attribute {name!r} needs two groups; the selected rows have {', '.join(of_table)}"
             )
         groups[name] = names
-        if name in fitted and set(of_table) - set(known_groups):
-            new[name] = tuple(value for value in of_table if value not in known_groups)
+        if name in fitted and set(of_table) - set(fitted_groups):
+            new[name] = tuple(value for value in of_table if value not in fitted_groups)
     return Schema(tuple(manifest.labels), tuple(selection.favourable), groups), new
 
 
-def _group(values: Values, name: str) -> str | None:
-    value = values.get(name)
-    return None if value is None or value.strip().lower() in MISSING else value
+def _reference(name: str, of_table: Sequence[str], selection: RowSelection) -> str:
+    """The reference of an attribute without a detector: the one that is named, or the most frequent group."""
+    named = selection.references.get(name)
+    if named is None:
+        return next(iter(of_table), "")
+    return Vocabulary(of_table).match(named) or named
 
 
-def _rows(kept: Sequence[tuple[int, Values]], schema: Schema, selection: RowSelection) -> Rows:
+def _rows(kept: Sequence[_KeptRow], groups_of: Mapping[str, Sequence[str | None]], schema: Schema) -> Rows:
     labels = {label: code for code, label in enumerate(schema.labels)}
     codes = {
         name: {group: code for code, group in enumerate(groups)} for name, groups in schema.groups.items()
     }
     return Rows(
         [None] * len(kept),  # the rows are encoded already
-        np.array([labels[values[selection.label or ""] or ""] for _, values in kept], dtype=np.int64),
+        np.array([labels[row.label] for row in kept], dtype=np.int64),
         {
             name: np.array(
-                [codes[name].get(_group(values, name) or "", UNKNOWN) for _, values in kept], dtype=np.int64
+                [codes[name].get(group or "", UNKNOWN) for group in groups_of[name]], dtype=np.int64
             )
             for name in schema.groups
         },
         np.array([TEST] * len(kept)),
-        np.array([number - 1 for number, _ in kept]),
+        np.array([row.number - 1 for row in kept]),
     )

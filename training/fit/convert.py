@@ -18,10 +18,11 @@ from evenhand.models.bundle.bundle import Bundle
 from evenhand.models.bundle.manifest import Attribute, Manifest
 from evenhand.models.bundle.runtime_onnx import GraphRunner
 from evenhand.models.onnx.quantize import Precision, convert_weights
+from evenhand.tables.read import read_table
 from evenhand.training.data.dataset import DataError, draft_of, refuse_existing
 from evenhand.training.data.select_rows import RowSelection, SelectedRows, select_rows
-from evenhand.training.data.table import read_table
 from evenhand.training.evaluation.bundle_score import Answers, answer
+from evenhand.training.evaluation.table_evaluation import refused_in_words
 from evenhand.training.fit.batch_invariance import TOLERANCE, BatchInvariance, check_batch_invariance
 from evenhand.training.fit.finalize import SplitScores, finalize
 
@@ -76,7 +77,7 @@ class ConvertedBundle:
 
 
 def prepare(
-    path: Path, data: Path, precision: Precision, selection: RowSelection, tolerance: float
+    path: Path, data: str | Path, precision: Precision, selection: RowSelection, tolerance: float
 ) -> ConvertedBundle:
     """Convert a bundle's weights and evaluate the result and the original; writes nothing.
 
@@ -96,13 +97,13 @@ def prepare(
             f"{path}: its weights are {stored}; export {precision} from a bundle that stores more"
         )
     table = read_table(data)
-    say(f"{table.name}: {len(table.rows) + len(table.refused)} rows; encoding those to evaluate")
+    say(f"{table.name}: {table.total} rows; encoding those to evaluate")
     selected = select_rows(table, original, selection)
     if selected.absent:
         raise DataError(
             f"{table.name}: no column {', '.join(selected.absent)}; every attribute's cells must be compared"
         )
-    say(f"evaluating {len(selected.rows)} rows; {len(selected.refused)} cannot be used")
+    say(f"evaluating {len(selected.rows)} rows; {refused_in_words(selected.refused)}")
     split = "+".join(selected.selection.only) or "rows"
     before, _ = _score(original, selected, split)
     if before.figures[split]["worst_cell"]["base"] is None:

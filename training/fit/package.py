@@ -122,6 +122,7 @@ def _provenance(fitted: Fitted) -> Provenance:
         data_sha256=fitted.data_sha256,
         rows={name: len(fitted.rows.of(name)) for name in (*LEARNT, "val", "test")},
         left_out=fitted.rows.left_out,
+        notes=list(fitted.schema.notes),
         columns=described_columns(fitted.schema),
         seed=config.seed,
         settings={

@@ -15,8 +15,8 @@ from evenhand.training.choice import learners
 from evenhand.training.choice.select import Choice
 from evenhand.training.data.attributes import with_intersections
 from evenhand.training.data.dataset import LEARNT, DataError, Rows, Schema, hold_out, refuse_existing
-from evenhand.training.data.roles import roles_as_text
 from evenhand.training.fit import package
+from evenhand.training.fit.data_card import data_in_words
 from evenhand.training.fit.fitted import Fitted
 from evenhand.training.fit.method_options import check, retrained
 from evenhand.training.learning import base_model, detection, distributed
@@ -117,9 +117,8 @@ def _features(split: SplitModel, prepared: base_model.Base, work: Path, key: str
 
 
 def _announce(rows: Rows, schema: Schema) -> None:
-    say(roles_as_text(schema.columns))
-    for reason, count in rows.left_out.items():
-        say(f"{count} rows left out: {reason}")
+    for line in data_in_words(rows, schema):
+        say(line)
     if distributed.count() > 1 or distributed.device().type != "cpu":
         say(f"learning on {distributed.count()} x {distributed.device().type}")
     counts = ", ".join(f"{split} {len(rows.of(split))}" for split in (*LEARNT, "val", "test"))

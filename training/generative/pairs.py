@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from evenhand.tables.read import read_table
+from evenhand.tables.table import Table, Values
 from evenhand.training.data.dataset import DataError
-from evenhand.training.data.table import Table, Values, read_table
 
 LEARN, HELD_OUT = "train", "test"
 
@@ -82,7 +84,7 @@ def read_pairs(path: Path, columns: PairColumns, hold_out: float, seed: int) -> 
     _need(table, path, columns.prompt, columns.preferred, columns.dispreferred, columns.group, columns.split)
     left_out = _refused(table)
     kept: list[tuple[Pair, str | None]] = []
-    for _, values in table.rows:
+    for _, values in table.rows():
         pair = _pair(values, columns)
         part = (values.get(columns.split) or "").strip() if columns.split else None
         reason = pair if isinstance(pair, str) else _bad_part(part)
@@ -97,9 +99,7 @@ def read_pairs(path: Path, columns: PairColumns, hold_out: float, seed: int) -> 
     ]
     _refuse_leaks(path, {pair.prompt for pair in learn} & {pair.prompt for pair in tested})
     _refuse_empty(path, "pairs", len(learn), len(tested), left_out)
-    return Pairs(
-        learn, tested, PairsOrigin(path.name, table.sha256, len(table.rows) + len(table.refused), left_out)
-    )
+    return Pairs(learn, tested, PairsOrigin(path.name, table.sha256, table.total, left_out))
 
 
 def read_neutral(path: Path, column: str, hold_out: float, seed: int) -> Neutral:
@@ -117,14 +117,14 @@ def read_neutral(path: Path, column: str, hold_out: float, seed: int) -> Neutral
     table = read_table(path)
     _need(table, path, column)
     left_out = _refused(table)
-    texts = list(dict.fromkeys(text for _, values in table.rows if (text := _usable(values.get(column)))))
-    unused = len(table.rows) - len(texts)
+    texts = list(dict.fromkeys(text for _, values in table.rows() if (text := _usable(values.get(column)))))
+    unused = len(table) - len(texts)
     if unused:
-        left_out["empty, not UTF-8 or seen before"] = unused
+        left_out["empty or seen before"] = unused
     held = _held_out(texts, hold_out, seed)
     learn = [text for text in texts if text not in held]
     _refuse_empty(path, "neutral prompts", len(learn), len(held), left_out)
-    source = PairsOrigin(path.name, table.sha256, len(table.rows) + len(table.refused), left_out)
+    source = PairsOrigin(path.name, table.sha256, table.total, left_out)
     return Neutral(learn, [text for text in texts if text in held], source)
 
 
@@ -133,7 +133,7 @@ def _pair(values: Values, columns: PairColumns) -> Pair | str:
     texts = [_usable(values.get(name)) for name in (columns.prompt, columns.preferred, columns.dispreferred)]
     prompt, preferred, dispreferred = texts
     if not prompt or not preferred or not dispreferred:
-        return "prompt or answer empty, or not UTF-8"
+        return "prompt or answer empty"
     if preferred == dispreferred:
         return "both answers are the same"
     group = (values.get(columns.group) or "").strip() or None if columns.group else None
@@ -145,14 +145,13 @@ def _bad_part(part: str | None) -> str | None:
 
 
 def _usable(text: str | None) -> str | None:
-    """The text, unless it is empty or holds a byte that is not UTF-8."""
-    if text is None or not text.strip() or any("\ud800" <= sign <= "\udfff" for sign in text):
-        return None
-    return text
+    """The text, unless it is empty."""
+    return text if text is not None and text.strip() else None
 
 
 def _refused(table: Table) -> dict[str, int]:
-    return {"not readable": len(table.refused)} if table.refused else {}
+    """Rows that cannot be read, by reason."""
+    return dict(Counter(row.reason for row in table.refused))
 
 
 def _held_out(prompts: Sequence[str], share: float, seed: int) -> set[str]:

@@ -74,7 +74,7 @@ def prepare(config: FitConfig, rows: Rows, schema: Schema, folder: Path) -> tupl
     encoded, bad = encode_all(make_encoder(loaded.preprocess, loaded.spec), rows.items)
     if bad:
         first, reason = bad[0]
-        raise DataError(f"{len(bad)} rows cannot be read; the first is row {rows.row[first]}: {reason}")
+        raise DataError(f"{len(bad)} rows cannot be read; the first is row {rows.row[first] + 1}: {reason}")
     if not config.base_stage.keep:
         train = rows.of("train")
         say(f"fine-tuning the base on {len(train)} rows")
@@ -205,7 +205,7 @@ def _no_head(base: str, missing: list[str]) -> str:
 
 def _tabular(rows: Rows, schema: Schema) -> Loaded:
     """A new classifier in the shape of the table's columns."""
-    content = features_json(rows)
+    content = features_json(rows, schema.columns)
     features = TableFeatures.model_validate_json(content)
     sizes = tuple(UNKNOWN + 1 + len(column.categories) for column in features.categorical)
     model = TabularClassifier(TabularConfig(len(features.numeric), sizes, len(schema.labels)))

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 def causal(
     bundle: Annotated[Path, typer.Argument(help="Folder of a bundle that reads tables.")],
-    data: Annotated[Path, typer.Option(help="Table: .csv, .jsonl or .parquet.", exists=True, dir_okay=False)],
+    data: Annotated[
+        str, typer.Option(help="Table: .csv, .tsv, .json, .jsonl or .parquet; or hub:<data set>.")
+    ],
     graph: Annotated[
         Path, typer.Option(help="Causal graph: .gml, .dot or .json.", exists=True, dir_okay=False)
     ],
@@ -53,13 +55,13 @@ def causal(
 
 
 def _run(
-    bundle: Path, read: tuple[Path, Path], query: CausalQuery, files: tuple[Path | None, Path | None]
+    bundle: Path, read: tuple[str, Path], query: CausalQuery, files: tuple[Path | None, Path | None]
 ) -> None:
     """Run it, and turn errors that a user can correct into one line."""
     from evenhand.reports.causal_page import html, in_short
     from evenhand.reports.result_files import write_result
+    from evenhand.tables.read import read_table
     from evenhand.training.causal import effects
-    from evenhand.training.data.table import read_table
 
     data, graph = read
     page, plain = files

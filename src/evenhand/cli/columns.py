@@ -25,6 +25,7 @@ class ItemOptions:
     image: str
     images: Path | None
     feature: list[str] | None
+    category: list[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ def columns_of(item: ItemOptions, meaning: MeaningOptions) -> Columns:
         text_pair=item.text_pair if item.task == "pair" else None,
         images=str(item.images) if item.images else None,
         features=tuple(item.feature or ()),
+        categories=tuple(item.category or ()),
         favourable=tuple(meaning.favourable or ()),
     )
 

@@ -28,7 +28,9 @@ def compare(
     context: typer.Context,
     data: Annotated[
         str,
-        typer.Option(help="Table: .csv, .jsonl or .parquet; hub:<data set>; or the recipe's folder."),
+        typer.Option(
+            help="Table: .csv, .tsv, .json, .jsonl or .parquet; hub:<data set>; or the recipe's folder."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the tables; run again to resume what is in it.")],
     recipe: Annotated[str | None, typer.Option(help="A recipe's rows and settings, e.g. hatexplain.")] = None,
@@ -41,9 +43,14 @@ def compare(
     text: Annotated[str, typer.Option(help="Column with the text, or the first of a pair.")] = "",
     text_pair: Annotated[str | None, typer.Option(help="Column with the second text of a pair.")] = None,
     image: Annotated[str, typer.Option(help="Column with the image's file name.")] = "",
-    images: Annotated[Path | None, typer.Option(help="Folder of the image files.", exists=True)] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="Folder of the image files; the table's if not given.", exists=True)
+    ] = None,
     feature: Annotated[
         list[str] | None, typer.Option(help="Column of a table to learn from; repeatable.")
+    ] = None,
+    category: Annotated[
+        list[str] | None, typer.Option(help="Feature whose numbers or dates are codes; repeatable.")
     ] = None,
     label: Annotated[str, typer.Option(help="Column with the label.")] = "",
     attribute: Annotated[
@@ -93,7 +100,7 @@ def compare(
     names = tuple(name.strip() for name in methods.split(",") if name.strip())
 
     aim = AimOptions(target, max_loss, max_cell_loss)
-    item = ItemOptions(task, base or "", text, text_pair, image, images, feature)
+    item = ItemOptions(task, base or "", text, text_pair, image, images, feature, category)
     meaning = MeaningOptions(label, attribute, split, reference, intersections, favourable)
 
     def source() -> Source:
@@ -163,10 +170,14 @@ def _recipe(name: str, data: Path, base: str | None) -> Source:
 
 def _table(data: str, base: str, columns: Columns, seed: int) -> Source:
     """A user's table; without a split column the first seed splits it, once for all seeds."""
-    from evenhand.training.data.sources import read
+    from evenhand.console import say
+    from evenhand.training.data.dataset import read
+    from evenhand.training.fit.data_card import data_in_words
     from evenhand.training.learning.config import BaseConfig, FitConfig
 
     rows, schema, digest = read(data, columns, seed)
+    for line in data_in_words(rows, schema):
+        say(line)
     config = FitConfig(
         name=Path(data.rpartition(":")[2]).stem,
         base=base,

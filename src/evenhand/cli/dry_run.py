@@ -14,12 +14,16 @@ def show(config: FitConfig, rows: Rows, schema: Schema) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from evenhand.console import say
     from evenhand.training.choice.aim import target_of
     from evenhand.training.choice.power import provable
     from evenhand.training.correctors import named
     from evenhand.training.data.attributes import with_intersections
     from evenhand.training.data.dataset import HELD, TUNE, hold_out
+    from evenhand.training.fit.data_card import data_in_words
 
+    for line in data_in_words(rows, schema):
+        say(line)
     rows = hold_out(rows, config.base_stage.hold_out, config.seed)
     rows, schema = with_intersections(rows, schema, config.columns.intersections)
     target, alpha = target_of(schema, config.correction), config.correction.alpha_certificate

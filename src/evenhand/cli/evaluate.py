@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 def evaluate(
     bundle: Annotated[Path, typer.Argument(help="Folder of a bundle.")],
-    data: Annotated[Path, typer.Option(help="Table: .csv, .jsonl or .parquet.", exists=True, dir_okay=False)],
+    data: Annotated[
+        str, typer.Option(help="Table: .csv, .tsv, .json, .jsonl or .parquet; or hub:<data set>.")
+    ],
     out: Annotated[Path | None, typer.Option(help="HTML report to write.")] = None,
     json: Annotated[Path | None, typer.Option(help="JSON report to write.")] = None,
     text: Annotated[str | None, typer.Option(help="Column with the text, or the image's file name.")] = None,
@@ -63,7 +65,7 @@ def evaluate(
     _run(bundle, data, selection, (out, json))
 
 
-def _run(bundle: Path, data: Path, selection: RowSelection, files: tuple[Path | None, Path | None]) -> None:
+def _run(bundle: Path, data: str, selection: RowSelection, files: tuple[Path | None, Path | None]) -> None:
     """Run it, and turn errors that a user can correct into one line."""
     from evenhand.reports.evaluation_page import html, in_short
     from evenhand.reports.result_files import write_result

@@ -27,7 +27,7 @@ def export(
     bundle: Annotated[Path, typer.Argument(help="Folder of a bundle with float32 or float16 weights.")],
     precision: Annotated[Weights, typer.Option(help="How to store the base's weights.")],
     data: Annotated[
-        Path, typer.Option(help="Labelled rows: .csv, .jsonl or .parquet.", exists=True, dir_okay=False)
+        str, typer.Option(help="Labelled rows: .csv, .tsv, .json, .jsonl or .parquet; or hub:<data set>.")
     ],
     out: Annotated[Path, typer.Option(help="Folder of the new bundle; must not exist.")],
     tolerance: Annotated[
@@ -63,7 +63,7 @@ def export(
 
 
 def _run(
-    bundle: Path, files: tuple[Path, Path], precision: Weights, selection: RowSelection, tolerance: float
+    bundle: Path, files: tuple[str, Path], precision: Weights, selection: RowSelection, tolerance: float
 ) -> None:
     """Run it, and turn errors that a user can correct into one line."""
     from evenhand.models.onnx.quantize import Precision

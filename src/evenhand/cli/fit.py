@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 def fit(
     context: typer.Context,
     data: Annotated[
-        str, typer.Option(help="Table: .csv, .jsonl or .parquet; or hub:<data set>[:<configuration>].")
+        str,
+        typer.Option(
+            help="Table: .csv, .tsv, .json, .jsonl or .parquet; or hub:<data set>[:<configuration>]."
+        ),
     ],
     label: Annotated[str, typer.Option(help="Column with the label.")],
     out: Annotated[Path, typer.Option(help="Folder of the bundle to write; must not exist.")],
@@ -34,12 +37,18 @@ def fit(
     text: Annotated[str, typer.Option(help="Column with the text, or the first of a pair.")] = "",
     text_pair: Annotated[str | None, typer.Option(help="Column with the second text of a pair.")] = None,
     image: Annotated[str, typer.Option(help="Column with the image's file name.")] = "",
-    images: Annotated[Path | None, typer.Option(help="Folder of the image files.", exists=True)] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="Folder of the image files; the table's if not given.", exists=True)
+    ] = None,
     feature: Annotated[
         list[str] | None,
         typer.Option(
             help="Column of a table to learn from; repeatable. Without it all but ids, dates, leaks."
         ),
+    ] = None,
+    category: Annotated[
+        list[str] | None,
+        typer.Option(help="Feature whose numbers or dates are codes: each value by itself; repeatable."),
     ] = None,
     name: Annotated[
         str | None, typer.Option(help="Name of the model; the folder's name if not given.")
@@ -124,7 +133,7 @@ def fit(
     one_of("task", task, "text", "pair", "image", "table")
     refuse_ignored(context)
     columns = columns_of(
-        ItemOptions(task, base, text, text_pair, image, images, feature),
+        ItemOptions(task, base, text, text_pair, image, images, feature, category),
         MeaningOptions(label, attribute, split, reference, intersections, favourable),
     )
     usual = BaseConfig.of(task)
@@ -169,7 +178,7 @@ def _run(config: object, method: str, data: str, places: tuple[Path, Path] | Non
     """Run it, and turn errors that a user can correct into one line."""
     from evenhand.models.network.backbones import UnsupportedBaseError
     from evenhand.models.onnx.torch_export import ParityError
-    from evenhand.training.data.sources import read
+    from evenhand.training.data.dataset import read
     from evenhand.training.fit.method_options import check, with_method
     from evenhand.training.fit.run import run
     from evenhand.training.learning.config import FitConfig

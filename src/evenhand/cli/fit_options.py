@@ -15,6 +15,7 @@ TASK_OPTIONS: Mapping[str, tuple[Collection[str], str]] = {
     "image": (("image",), "images are --task image"),
     "images": (("image",), "images are --task image"),
     "feature": (("table",), "features are those of --task table"),
+    "category": (("table",), "features are those of --task table"),
 }
 """The tasks that read an option, and what to say in others."""
 

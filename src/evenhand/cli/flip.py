@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 def flip(
     bundle: Annotated[Path, typer.Argument(help="Folder of a bundle that reads texts, pairs or tables.")],
-    data: Annotated[Path, typer.Option(help="Table: .csv, .jsonl or .parquet.", exists=True, dir_okay=False)],
+    data: Annotated[
+        str, typer.Option(help="Table: .csv, .tsv, .json, .jsonl or .parquet; or hub:<data set>.")
+    ],
     out: Annotated[Path | None, typer.Option(help="HTML report to write.")] = None,
     json: Annotated[Path | None, typer.Option(help="JSON report to write.")] = None,
     terms: Annotated[
@@ -53,7 +55,7 @@ def flip(
 
 def _run(
     bundle: Path,
-    data: Path,
+    data: str,
     selection: RowSelection,
     files: tuple[Path | None, Path | None, Path | None],
     terms: Path | None,
@@ -62,9 +64,9 @@ def _run(
     from evenhand.console import say
     from evenhand.reports.counterfactual_page import html, in_short
     from evenhand.reports.result_files import write_result
+    from evenhand.tables.read import read_table
     from evenhand.training.counterfactual import flip_rate
     from evenhand.training.counterfactual.term_lists import PACKAGED, with_terms
-    from evenhand.training.data.table import read_table
 
     page, plain, into = files
     listed = terms or PACKAGED

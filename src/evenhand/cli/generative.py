@@ -24,7 +24,9 @@ class Computing(StrEnum):
     bfloat16 = "bfloat16"
 
 
-Table = Annotated[Path, typer.Option(help="Pairs: .csv, .jsonl or .parquet.", exists=True, dir_okay=False)]
+Table = Annotated[
+    Path, typer.Option(help="Pairs: .csv, .tsv, .json, .jsonl or .parquet.", exists=True, dir_okay=False)
+]
 Base = Annotated[str, typer.Option(help="Hub id or folder of a causal language model, in safetensors.")]
 Out = Annotated[Path, typer.Option(help="Folder to write; must not exist.")]
 Prompt = Annotated[str, typer.Option(help="Column with the prompt, in both tables.")]

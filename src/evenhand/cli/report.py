@@ -23,7 +23,10 @@ def report(
     ] = None,
     json: Annotated[Path | None, typer.Option(help="JSON report to write.")] = None,
     features: Annotated[
-        Path | None, typer.Option(help="Your own features to slice by: .csv or .parquet with a column id.")
+        Path | None,
+        typer.Option(
+            help="Your own features to slice by: a table (.csv, .jsonl, .parquet, ...) with a column id."
+        ),
     ] = None,
     sex_attribute: Annotated[
         str | None, typer.Option(help="Attribute that is sex, for Local Law 144.")

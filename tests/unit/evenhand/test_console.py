@@ -1,5 +1,10 @@
 """Progress without a terminal: plain lines now and then, and every item is handed on."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from evenhand import console
@@ -33,3 +38,17 @@ def test_of_several_processes_one_speaks(
     console.say("loading")
     assert list(console.track("ab", 2, "reading")) == ["a", "b"]
     assert capsys.readouterr().err == ""
+
+
+def test_work_goes_on_where_nobody_reads_the_messages_any_more(tmp_path: Path) -> None:
+    program = (
+        "from evenhand.console import say\n"
+        "for line in range(3): say('message')\n"
+        f"open({str(tmp_path / 'done')!r}, 'w').close()"
+    )
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([sys.executable, "-c", program], stderr=writing)
+    os.close(writing)
+    assert done.returncode == 0
+    assert (tmp_path / "done").exists()

@@ -195,3 +195,10 @@ def test_feedback_to_another_replica_right_after_the_decision_finds_it(tmp_path:
     assert one(other, taken.rows[0].id, "hate").result == "joined"
     one_.close()
     other.close()
+
+
+def test_a_label_in_another_spelling_is_the_same_label(record: AuditClient, database: str) -> None:
+    (name,) = decide(record)
+    assert one(record, name, " hate ").result == "joined"
+    assert one(record, name, "hate").result == "duplicate"
+    assert [(row[0], row[1]) for row in table(database, "labels")] == [(name, "hate")]

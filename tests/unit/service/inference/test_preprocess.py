@@ -8,6 +8,7 @@ import pytest
 
 from evenhand.models.bundle.bundle import load, read_manifest
 from evenhand.models.bundle.encoders.choose import make_encoder
+from evenhand.service.audit import aggregates
 from evenhand.service.errors import InvalidInput
 from evenhand.service.inference import preprocess
 
@@ -59,3 +60,19 @@ def test_groups_in_order_are_lined_up_with_the_items(demo: Path, groups: Any, li
     manifest, _ = read_manifest(demo)
     assert preprocess.declared_groups(groups, 2, manifest) == lined_up
     assert preprocess.declared_groups({"race": "mentioned"}, 1, manifest) == [{"race": "mentioned"}]
+
+
+def test_a_group_in_another_spelling_is_counted_as_the_models(demo: Path) -> None:
+    manifest, _ = read_manifest(demo)
+    first = manifest.attributes[0].model_copy(update={"groups": ["1", "f\u00e9minin"], "reference": "1"})
+    coded = manifest.model_copy(update={"attributes": [first]})
+    for sent, counted in (
+        ("1.0", "1"),
+        (" fe\u0301minin", "f\u00e9minin"),
+        ("01", "unknown"),
+        ("2", "unknown"),
+    ):
+        assert preprocess.listed({first.name: sent}, coded) == {first.name: counted}
+        assert aggregates.listed(first.groups, sent) == counted
+    assert preprocess.unlisted({first.name: "2"}, coded) == [first.name]
+    assert preprocess.unlisted({first.name: "1.0"}, coded) == []

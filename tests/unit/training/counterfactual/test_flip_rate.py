@@ -135,7 +135,7 @@ def test_the_copy_brings_its_terms_under_a_hash_and_a_version_of_its_own(
     [
         (["--attribute", "height"], "nothing to swap by that name"),
         (["--text", "words"], "no column words"),
-        (["--split", "split", "--only", "dev"], "no row of dev"),
+        (["--split", "split", "--only", "later"], "no row of later"),
         (["--terms", "t.csv"], "not a list of terms"),
     ],
 )

@@ -10,8 +10,7 @@ from tiny_kinds import column_table
 from tiny_model import tiny_table
 
 from evenhand.training.data.columns import Columns
-from evenhand.training.data.dataset import UNKNOWN, DataError, from_table
-from evenhand.training.data.sources import read
+from evenhand.training.data.dataset import UNKNOWN, DataError, from_table, read
 
 GOOD = ("positive",)
 COLUMNS = Columns("text", "label", ("team", "colour"), "split", {"team": "none"}, favourable=GOOD)
@@ -93,13 +92,11 @@ def test_a_split_without_rows_is_named() -> None:
 
 
 def test_splits_of_another_name_are_named() -> None:
-    table = tiny_table(100).replace({"split": {"val": "validation"}})
-    with pytest.raises(
-        DataError, match=r"split 'val' has 0 rows .*\(20 rows left out: split is validation\)"
-    ):
+    table = tiny_table(100).replace({"split": {"val": "later"}})
+    with pytest.raises(DataError, match=r"split 'val' has 0 rows .*\(20 rows left out: split is later\)"):
         from_table(table, COLUMNS, seed=0)
     table["split"] = [
-        f"{place:02}" if split == "validation" else split for place, split in enumerate(table["split"])
+        f"{place:02}" if split == "later" else split for place, split in enumerate(table["split"])
     ]
     with pytest.raises(DataError, match="20 rows left out: split is no split"):
         from_table(table, COLUMNS, seed=0)
@@ -175,3 +172,66 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path, name: str) -> None:
     (tmp_path / "data.txt").write_text("x")
     with pytest.raises(DataError, match=name):
         read(str(tmp_path / name), COLUMNS, 0)
+
+
+@pytest.mark.parametrize("mark", ["?", "N/A", "NULL", "None", "NaN", "unknown"])
+def test_a_mark_of_a_missing_value_is_no_group_and_is_said(mark: str) -> None:
+    table = tiny_table(200)
+    table.loc[:119, "colour"] = mark
+    rows, schema = from_table(table, COLUMNS, seed=0)
+    assert schema.groups["colour"] == ("plain", "red")
+    assert (rows.groups["colour"] == UNKNOWN).sum() == 120
+    (colour,) = (of for of in schema.columns if of.name == "colour")
+    assert colour.note == f"read as missing: {mark!r} (120 rows)"
+    assert colour.missing == pytest.approx(0.6)
+
+
+def test_a_reference_is_a_group_whatever_it_is_called() -> None:
+    table = tiny_table(200).replace({"team": {"none": "N/A"}})
+    rows, schema = from_table(table, replace(COLUMNS, references={"team": "N/A"}), seed=0)
+    assert schema.groups["team"][0] == "N/A"
+    assert (rows.groups["team"] != UNKNOWN).all()
+
+
+def test_spellings_that_look_alike_are_one_group_and_case_is_pointed_out() -> None:
+    table = tiny_table(300)
+    table["colour"] = ["f\u00e9minin", "fe\u0301minin ", "masculin"] * 100
+    table["team"] = ["Alpha", "alpha", "none"] * 100
+    rows, schema = from_table(table, COLUMNS, seed=0)
+    assert schema.groups["colour"] == ("f\u00e9minin", "masculin")
+    assert (rows.groups["colour"] == 0).sum() == 200
+    notes = {of.name: of.note for of in schema.columns}
+    assert notes["colour"] == "several spellings are one value: 'f\u00e9minin'"
+    assert notes["team"] == "'none' is a value; 'Alpha' and 'alpha' are different values"
+
+
+def test_codes_of_labels_and_groups_with_gaps_stay_whole_numbers() -> None:
+    table = tiny_table(200)
+    table["label"] = (table["label"] == "positive").astype(float)
+    table["team"] = table["team"].map({"none": 1.0, "alpha": 2.0})
+    table.loc[0, "label"] = None
+    columns = replace(COLUMNS, references={"team": "1"}, favourable=("1",))
+    rows, schema = from_table(table, columns, seed=0)
+    assert (schema.labels, schema.groups["team"]) == (("0", "1"), ("1", "2"))
+    assert rows.left_out == {"no label": 1}
+    assert rows.first_left_out == {"no label": 1}
+
+
+def test_names_of_columns_may_be_composed_or_not() -> None:
+    table = tiny_table(100).rename(columns={"colour": "coule\u0301e"})
+    columns = replace(COLUMNS, attributes=("team", "coul\u00e9e"))
+    with pytest.raises(DataError, match="'coul\u00e9e' cannot be a name in a bundle"):
+        from_table(table, columns, seed=0)
+    labelled = tiny_table(100).rename(columns={"label": "ve\u0301rite\u0301"})
+    rows, _ = from_table(labelled, replace(COLUMNS, label="v\u00e9rit\u00e9"), seed=0)
+    assert len(rows) == 100
+
+
+def test_a_category_that_is_named_is_a_feature_beside_the_others() -> None:
+    table = column_table(200).assign(zone=[str(row % 3) for row in range(200)], id=range(200))
+    columns = Columns("", "income", ("sex",), "split", task="table", favourable=(">50K",))
+    rows, _ = from_table(table, replace(columns, categories=("zone", "id")), seed=0)
+    assert list(rows.items[0]) == ["hours", "school", "job", "zone", "id"]
+    assert rows.items[1]["zone"] == "1"
+    with pytest.raises(DataError, match="--category income: it is the label or the split"):
+        from_table(table, replace(columns, categories=("income",)), seed=0)

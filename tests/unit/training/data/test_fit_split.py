@@ -9,11 +9,12 @@ from tiny_model import tiny_table, write_tiny_bundle
 
 from evenhand.models.bundle import bundle as bundles
 from evenhand.models.bundle.bundle import Bundle
+from evenhand.tables.read import read_table
+from evenhand.tables.table import Table
 from evenhand.training.data.columns import Columns
 from evenhand.training.data.dataset import DataError, from_table, hold_out
 from evenhand.training.data.fit_split import split_file, splits_of_fit
 from evenhand.training.data.select_rows import RowSelection, input_columns, of_split, select_rows
-from evenhand.training.data.table import Table, read_table
 
 COLUMNS = Columns("text", "label", ("team",), favourable=("positive",))
 TEST = RowSelection(attributes=("team",), split="test")
@@ -86,12 +87,11 @@ def test_a_bundle_that_does_not_know_its_split_is_refused(bundle: Bundle, table:
 
 def test_rows_that_are_counted_otherwise_are_refused(bundle: Bundle, table: Table) -> None:
     with pytest.raises(DataError, match="the fit read 300 rows, and 299 are read here"):
-        select_rows(replace(table, rows=table.rows[:-1]), bundle, TEST)
+        select_rows(replace(table, numbers=table.numbers[:-1]), bundle, TEST)
 
 
 def test_a_column_and_a_split_of_one_name_are_told_apart(bundle: Bundle, table: Table) -> None:
-    rows = [(number, {**values, "test": str(number % 2)}) for number, values in table.rows]
-    both = replace(table, columns=[*table.columns, "test"], rows=rows)
+    both = replace(table, cells={**table.cells, "test": [str(number % 2) for number in table.numbers]})
     with pytest.raises(
         DataError, match=r"--split test: data\.csv has a column of this name, and the fit a split"
     ):

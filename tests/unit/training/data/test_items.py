@@ -10,40 +10,39 @@ from PIL import Image
 from evenhand.models.bundle.encoders.image import ImageEncoder
 from evenhand.models.bundle.encoders.table import Categorical, Numeric, TableFeatures
 from evenhand.models.bundle.inputs import InputError
+from evenhand.tables.frame import frame_table
 from evenhand.training.data.columns import Columns
-from evenhand.training.data.items import (
-    encode_all,
-    feature_item,
-    image_bytes,
-    item_columns,
-    items_of,
-)
+from evenhand.training.data.features import feature_column
+from evenhand.training.data.items import encode_all, feature_item, image_bytes, item_columns, items_of
 
-TABLE = pd.DataFrame(
-    {
-        "first": ["a", " ", "c", None],
-        "second": ["x", "y", None, "z"],
-        "age": ["30", "?", "", "41.5"],
-        "zip": ["10", "2b", "nan", "10"],
-        "sex": ["m", "w", "w", "m"],
-        "income": ["low", "high", "low", "high"],
-    }
+TABLE = frame_table(
+    pd.DataFrame(
+        {
+            "first": ["a", " ", "c", None],
+            "second": ["x", "y", None, "z"],
+            "age": ["30", "?", "", "41.5"],
+            "zip": ["10", "2b", "nan", "10"],
+            "sex": ["m", "w", "w", "m"],
+            "income": ["low", "high", "low", "high"],
+        }
+    )
 )
 AS_TABLE = Columns("", "income", ("sex",), task="table", features=("age", "zip"))
 
 
 def test_a_text_or_a_pair_without_words_cannot_be_used() -> None:
-    texts, usable = items_of(TABLE, Columns("first", "income", ("sex",)))
+    texts, usable = items_of(TABLE, Columns("first", "income", ("sex",)), {})
     assert texts == ["a", None, "c", None]
-    assert usable.tolist() == [True, False, True, False]
-    pairs, usable = items_of(TABLE, Columns("first", "income", ("sex",), task="pair", text_pair="second"))
+    assert usable == ["", "no text", "", "no text"]
+    pairs, usable = items_of(TABLE, Columns("first", "income", ("sex",), task="pair", text_pair="second"), {})
     assert pairs[0] == {"text": "a", "text_pair": "x"}
-    assert usable.tolist() == [True, False, False, False]
+    assert usable == ["", *["no text, or no second text"] * 3]
 
 
 def test_a_column_is_numeric_where_every_value_is_and_gaps_are_none() -> None:
-    items, usable = items_of(TABLE, AS_TABLE)
-    assert usable.all()
+    features = {name: feature_column(TABLE, name) for name in AS_TABLE.features}
+    items, usable = items_of(TABLE, AS_TABLE, features)
+    assert not any(usable)
     assert [item["age"] for item in items] == [30.0, None, None, 41.5]
     assert [item["zip"] for item in items] == ["10", "2b", None, "10"]
 
@@ -55,9 +54,9 @@ def test_needed_columns_are_those_of_the_kind() -> None:
 
 def test_images_are_found_in_their_folder_and_read_when_asked_for(tmp_path: Path) -> None:
     Image.new("RGB", (20, 20), "red").save(tmp_path / "a.png")
-    table = pd.DataFrame({"file": ["a.png", "gone.png"]})
-    paths, usable = items_of(table, Columns("file", "l", ("s",), task="image", images=str(tmp_path)))
-    assert usable.tolist() == [True, False]
+    table = frame_table(pd.DataFrame({"file": ["a.png", "gone.png"]}))
+    paths, usable = items_of(table, Columns("file", "l", ("s",), task="image", images=str(tmp_path)), {})
+    assert usable == ["", "no such image file in the folder"]
     encoder = ImageEncoder(b'{"size": 8}')
     encoded, bad = encode_all(encoder, paths[:1])
     assert bad == []
@@ -93,6 +92,12 @@ def test_strings_of_a_row_become_features() -> None:
 def test_a_picture_is_never_read_outside_its_folder(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "secret").write_bytes(b"secret")
-    for name in ("../secret", str(tmp_path / "secret"), "gone"):
+    (tmp_path / "in/own").write_bytes(b"own")
+    for name in ("../secret", str(tmp_path / "secret"), "gone", "own/../../secret"):
         with pytest.raises(InputError, match="no such image"):
             image_bytes(tmp_path / "in", name)
+    assert image_bytes(tmp_path / "in", str(tmp_path / "in/own")) == b"own"
+    names = ["../secret", str(tmp_path / "secret"), " own "]
+    table = frame_table(pd.DataFrame({"file": names}))
+    _, reasons = items_of(table, Columns("file", "l", ("s",), task="image", images=str(tmp_path / "in")), {})
+    assert [not reason for reason in reasons] == [False, False, True]

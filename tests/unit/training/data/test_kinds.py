@@ -8,15 +8,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evenhand.training.data.kinds import ColumnValues, Kind, kind_of, names_rows
+from evenhand.tables.column import Column
+from evenhand.tables.frame import series_cells
+from evenhand.training.data.kinds import Kind, kind_of, names_rows
 
 ROWS = 200
 DRAW = np.random.default_rng(0)
 DAYS = pd.date_range("2020-03-01", periods=40, freq="D").repeat(5)
 
 
-def values(name: str, column: Any) -> ColumnValues:
-    return ColumnValues.of(pd.Series(column, name=name))
+def values(name: str, column: Any) -> Column:
+    return Column.of(name, series_cells(pd.Series(column)))
 
 
 @pytest.mark.parametrize(
@@ -26,7 +28,7 @@ def values(name: str, column: Any) -> ColumnValues:
         ("age", DRAW.integers(18, 90, ROWS).astype(str), "number"),
         ("income", DRAW.normal(0, 1, ROWS), "number"),
         ("income", [f"{value:.4f}" for value in DRAW.normal(0, 1, ROWS)], "number"),
-        ("married", [True, False] * 100, "number"),
+        ("married", [True, False] * 100, "category"),
         ("year", DRAW.integers(1990, 2024, ROWS), "number"),
         ("time", DRAW.integers(0, 24, ROWS), "number"),
         ("admission_type_id", DRAW.integers(1, 9, ROWS), "number"),
@@ -75,5 +77,5 @@ def test_measurements_and_few_rows_name_no_rows(name: str, column: Any) -> None:
 def test_gaps_are_counted_and_values_stand_once() -> None:
     of = values("school", ["BSc", " BSc ", None, "?", "MSc"])
     assert of.codes.tolist() == [0, 0, -1, -1, 1]
-    assert of.texts.tolist() == ["BSc", "MSc"]
+    assert of.values == ["BSc", "MSc"]
     assert (of.rows, of.missing) == (3, pytest.approx(0.4))

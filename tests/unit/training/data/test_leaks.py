@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evenhand.training.data.kinds import ColumnValues
+from evenhand.tables.column import Column
+from evenhand.tables.frame import series_cells
 from evenhand.training.data.leaks import leaks
 
 ROWS = 2000
@@ -20,7 +21,7 @@ def swapped(share: float) -> np.ndarray:
 
 
 def says(column: object, outcome: object = LABEL) -> bool:
-    return leaks(*(ColumnValues.of(pd.Series(values)) for values in (column, outcome)))
+    return leaks(*(Column.of("", series_cells(pd.Series(values))) for values in (column, outcome)))
 
 
 @pytest.mark.parametrize(

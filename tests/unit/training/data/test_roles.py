@@ -7,10 +7,19 @@ import pandas as pd
 import pytest
 from tiny_kinds import column_table, pair_table
 
+from evenhand.tables.frame import frame_table
 from evenhand.training.data.columns import Columns
-from evenhand.training.data.roles import features_of, roles_as_text, roles_of
+from evenhand.training.data.roles import ColumnRole, describe, roles_as_text
 
 COLUMNS = Columns("", "income", ("sex",), "split", task="table")
+
+
+def roles_of(table: pd.DataFrame, columns: Columns) -> tuple[ColumnRole, ...]:
+    return describe(frame_table(table), columns).roles
+
+
+def features_of(table: pd.DataFrame, columns: Columns) -> tuple[str, ...]:
+    return tuple(describe(frame_table(table), columns).features)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +39,7 @@ def table() -> pd.DataFrame:
 def test_what_must_not_be_learnt_from_is_dropped_with_the_reason(table: pd.DataFrame) -> None:
     roles = roles_of(table, COLUMNS)
     assert [role.name for role in roles] == list(table.columns)
-    assert features_of(roles) == ("hours", "school", "job")
+    assert features_of(table, COLUMNS) == ("hours", "school", "job")
     assert {role.name: role.why for role in roles if role.role == "dropped"} == {
         "id": "names rows: 400 values in 400 rows",
         "signed": "a date or time",
@@ -42,8 +51,9 @@ def test_what_must_not_be_learnt_from_is_dropped_with_the_reason(table: pd.DataF
 
 
 def test_named_features_are_features_whatever_they_are(table: pd.DataFrame) -> None:
-    roles = roles_of(table, replace(COLUMNS, features=("id", "sex", "paid")))
-    assert features_of(roles) == ("sex", "id", "paid")
+    named = replace(COLUMNS, features=("id", "sex", "paid"))
+    roles = roles_of(table, named)
+    assert features_of(table, named) == ("sex", "id", "paid")
     of = {role.name: role for role in roles}
     assert of["sex"].role == "attribute, feature"
     assert (of["id"].kind, of["id"].why) == ("id", "")
@@ -77,3 +87,17 @@ def test_the_screen_shows_one_line_per_column_and_no_long_text(table: pd.DataFra
     assert len(note) < 120
     (school,) = (line for line in lines if line.startswith("school"))
     assert school.split() == ["school", "feature", "category", "25.0", "%", "BSc"]
+
+
+def test_a_note_repeats_no_text_that_a_model_reads() -> None:
+    table = pair_table(100)
+    table.loc[:1, "text"] = ["caf\u00e9 no one reads", "cafe\u0301 no one reads"]
+    table.loc[:1, "other"] = ["N/A", "?"]
+    roles = {
+        role.name: role
+        for role in roles_of(
+            table, Columns("text", "label", ("team",), "split", task="pair", text_pair="other")
+        )
+    }
+    assert roles["text"].note == roles["other"].note == ""
+    assert roles["text"].missing == roles["other"].missing == 0.0

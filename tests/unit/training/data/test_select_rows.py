@@ -1,15 +1,15 @@
 """What of a table a bundle can be judged on: nothing is dropped without a word."""
 
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from tiny_model import write_tiny_bundle
 
 from evenhand.models.bundle import bundle as bundles
+from evenhand.tables.table import Refused, Table
 from evenhand.training.data.dataset import DataError
 from evenhand.training.data.select_rows import RowSelection, SelectedRows, select_rows
-from evenhand.training.data.table import Refused, Table
 
 ATTRIBUTES = ("team", "colour")
 SELECTION = RowSelection(attributes=ATTRIBUTES)
@@ -21,8 +21,8 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> bundles.Bundle:
 
 
 def table(*rows: dict[str, str | None], refused: tuple[Refused, ...] = ()) -> Table:
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    return Table("t.csv", Path(), "0" * 64, columns, list(enumerate(rows, start=1)), list(refused))
+    made = Table.of_rows(enumerate(rows, start=1), "t.csv", "0" * 64)
+    return replace(made, refused=list(refused))
 
 
 def row(
@@ -168,3 +168,43 @@ def test_no_attribute_no_row_or_too_many_groups_is_one_sentence(bundle: bundles.
         judged(bundle, row(label="1"), row(label="0"))
     with pytest.raises(DataError, match="has 70 values, more than 64"):
         judged(bundle, *(row(name=f"n{i}") for i in range(70)), selection=RowSelection(attributes=("name",)))
+
+
+def test_labels_groups_and_splits_are_recognised_in_other_spellings(bundle: bundles.Bundle) -> None:
+    manifest = bundle.manifest.model_copy(
+        update={
+            "labels": ["0", "1"],
+            "favourable": ["1"],
+            "attributes": [
+                attribute.model_copy(update={"groups": groups, "reference": groups[0]})
+                for attribute, groups in zip(
+                    bundle.manifest.attributes, (["1", "2"], ["True", "False"]), strict=True
+                )
+            ],
+        }
+    )
+    coded = replace(bundle, manifest=manifest)
+    rows = [
+        {"text": "good", "label": "1.0", "team": "2.0", "colour": "true", "part": "Test"},
+        {"text": "good", "label": "0", "team": "?", "colour": "FALSE", "part": "testing"},
+        {"text": "good", "label": "N/A", "team": "1", "colour": "True", "part": "test"},
+        {"text": "good", "label": "1", "team": "1", "colour": "True", "part": "dev"},
+    ]
+    selected = judged(
+        coded, *rows, selection=RowSelection(attributes=ATTRIBUTES, split="part", only=("test",))
+    )
+    assert selected.rows.labels.tolist() == [1, 0]
+    assert selected.rows.groups["team"].tolist() == [1, -1]
+    assert selected.rows.groups["colour"].tolist() == [0, 1]
+    assert selected.new_groups == {}
+    assert selected.left_out == {"val": 1}
+    assert selected.refused == [Refused(3, "no label")]
+
+
+def test_a_group_of_the_bundle_is_one_even_if_it_is_a_mark_of_a_missing_value(bundle: bundles.Bundle) -> None:
+    attributes = [
+        bundle.manifest.attributes[0].model_copy(update={"groups": ["None", "some"], "reference": "None"})
+    ]
+    earlier = replace(bundle, manifest=bundle.manifest.model_copy(update={"attributes": attributes}))
+    selected = judged(earlier, row(team="None"), row(team="some"), row(team="N/A"), selection=RowSelection())
+    assert selected.rows.groups["team"].tolist() == [0, 1, -1]

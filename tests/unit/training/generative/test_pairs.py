@@ -66,9 +66,10 @@ def test_rows_that_cannot_be_used_are_counted_by_reason(tmp_path: Path) -> None:
     assert len(pairs.learn) + len(pairs.held_out) == 5
     assert pairs.source.rows == 10
     assert pairs.source.left_out == {
-        "not readable": 1,
+        "not UTF-8": 1,
+        "not readable as JSON": 1,
         "both answers are the same": 1,
-        "prompt or answer empty, or not UTF-8": 3,
+        "prompt or answer empty": 2,
     }
 
 
@@ -85,4 +86,4 @@ def test_neutral_prompts_are_shared_out_once_each(tmp_path: Path) -> None:
     prompts = read_neutral(write(tmp_path / "neutral.jsonl", *rows), "prompt", 0.3, seed=0)
     assert (len(prompts.learn), len(prompts.held_out)) == (7, 3)
     assert len({*prompts.learn, *prompts.held_out}) == 10
-    assert prompts.source.left_out == {"empty, not UTF-8 or seen before": 3}
+    assert prompts.source.left_out == {"empty or seen before": 3}

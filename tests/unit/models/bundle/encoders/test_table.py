@@ -64,3 +64,54 @@ def test_any_number_and_any_string_can_be_encoded(age: float, work: str) -> None
 def test_what_describes_no_features_is_refused(content: bytes) -> None:
     with pytest.raises(ValueError, match=r"features\.json"):
         TableEncoder(content)
+
+
+TYPED = TableEncoder(
+    json.dumps(
+        {
+            "numeric": [{"name": "\u00e2ge", "mean": 0.0, "scale": 1.0, "words": ["Not told"]}],
+            "categorical": [
+                {"name": "rooms", "categories": ["1", "2.5", "many"]},
+                {"name": "smoker", "categories": ["False", "True"]},
+                {"name": "town", "categories": ["Orl\u00e9ans", "007"]},
+            ],
+        }
+    ).encode()
+)
+
+
+@pytest.mark.parametrize(
+    ("item", "number", "codes"),
+    [
+        ({"\u00e2ge": "39.0"}, 39.0, [ABSENT] * 3),
+        ({"a\u0302ge": 39}, 39.0, [ABSENT] * 3),
+        ({"\u00e2ge": "not told", "smoker": None}, 0.0, [ABSENT] * 3),
+        ({"rooms": 1, "smoker": True}, 0.0, [2, 3, ABSENT]),
+        ({"rooms": 1.0, "smoker": "false"}, 0.0, [2, 2, ABSENT]),
+        ({"rooms": "2.50", "town": "Orle\u0301ans "}, 0.0, [3, ABSENT, 2]),
+        ({"rooms": 3, "town": "007"}, 0.0, [UNKNOWN, ABSENT, 3]),
+        ({"rooms": "N/A", "town": "7"}, 0.0, [ABSENT, ABSENT, UNKNOWN]),
+    ],
+)
+def test_a_value_means_the_same_in_every_type_and_spelling(
+    item: dict[str, object], number: float, codes: list[int]
+) -> None:
+    encoded = TYPED.encode(item)
+    assert encoded.arrays["numeric"].tolist() == [number]
+    assert encoded.arrays["codes"].tolist() == codes
+
+
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        ({"smoker": 1}, "'smoker' is not a string"),
+        ({"rooms": True}, "'rooms' is not a string"),
+        ({"town": ["Orl\u00e9ans"]}, "'town' is not a string"),
+        ({"\u00e2ge": "1,5"}, "'\u00e2ge' is not a number"),
+        ({"\u00e2ge": "inf"}, "'\u00e2ge' is not a finite number"),
+        ({"\u00e2ge": 1, "a\u0302ge": 2}, "a feature that the model has not"),
+    ],
+)
+def test_another_type_than_any_value_of_a_feature_is_refused(item: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        TYPED.encode(item)

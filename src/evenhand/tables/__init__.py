@@ -1,0 +1,1 @@
+"""Files to rows: the one reader of tables, which every command uses, and what a cell means."""

@@ -98,7 +98,8 @@ class FairNet(nn.Module):
         if len(rows):
             gates = torch.cat([applied[serve], candidate[shadow]])
             fields = (hidden, attention_mask, base_logits, risk, heads)
-            corrected = self.correct(Selected(gates, *(field[rows] for field in fields)))
+            at = {name: array[rows] for name, array in inputs.items()}
+            corrected = self.correct(Selected(gates, *(field[rows] for field in fields), inputs=at))
             logits = base_logits.index_copy(0, serve, corrected[: len(serve)])
             shadow_logits = logits.index_copy(0, shadow, corrected[len(serve) :])
         return Outputs(logits, base_logits, shadow_logits, risk, flagged)

@@ -21,7 +21,7 @@ class MarginCorrector(Corrector):
         split: The frozen base, cut.
     """
 
-    reads: ClassVar = ("logits", "risk")
+    reads: tuple[Field, ...] = ("logits", "risk")
 
     def __init__(self, split: SplitModel) -> None:
         super().__init__(split)

@@ -32,9 +32,9 @@ class TextEncoder:
         except Exception as error:  # the library raises bare Exception
             raise ValueError(f"not a tokenizer.json ({error})") from error
         self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(max_length=spec.max_tokens)
+        self._tokenizer.enable_truncation(max_length=spec.max_tokens, direction=spec.truncation_side)
         self._pair = spec.kind == "pair"
-        self._types = isinstance(spec, PairInput) and spec.type_ids
+        self._types = spec.type_ids
 
     def encode(self, item: Any) -> Encoded:  # noqa: ANN401 - anything a client may send
         """Encode one item: a text or ``{"text": ...}``; for pairs ``{"text": ..., "text_pair": ...}``.

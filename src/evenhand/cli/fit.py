@@ -167,7 +167,7 @@ def fit(
 
 def _run(config: object, method: str, data: str, places: tuple[Path, Path] | None) -> None:
     """Run it, and turn errors that a user can correct into one line."""
-    from evenhand.models.network.backbones import UnsupportedBaseError
+    from evenhand.models.network.family import UnsupportedBaseError
     from evenhand.models.onnx.torch_export import ParityError
     from evenhand.training.data.sources import read
     from evenhand.training.fit.method_options import check, with_method

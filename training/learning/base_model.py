@@ -26,8 +26,9 @@ from evenhand.models.network.tabular import TabularClassifier, TabularConfig
 from evenhand.models.onnx.torch_export import round_to_float16
 from evenhand.training.data.content import folder_hash, images_hash
 from evenhand.training.data.dataset import DataError, Rows, Schema
+from evenhand.training.data.image_file import image_json
 from evenhand.training.data.items import encode_all
-from evenhand.training.data.preprocess_file import features_json, image_json, tokenizer_of
+from evenhand.training.data.preprocess_file import features_json, tokenizer_of
 from evenhand.training.learning.base_check import check_base
 from evenhand.training.learning.config import FitConfig, fingerprint
 from evenhand.training.learning.finetune import FinetuneKey, cross_entropy, finetune

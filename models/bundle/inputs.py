@@ -18,7 +18,7 @@ from evenhand.typing import Array
 
 M = TypeVar("M", bound=BaseModel)
 LONGEST_TRIED = 1024
-"""Positions of the longest row that a model is tried with: longer ones take memory that no request may need."""
+"""Positions of the longest row that a model is tried with: longer ones take much memory."""
 
 
 class InputError(ValueError):

@@ -1,10 +1,10 @@
 """Cut a base in two: hidden states for the detectors, and a second pass for the rows that they flag.
 
 The cut needs no rewritten forward pass. The base runs once with a hook on the input of block ``layer``. What
-finishes a row is the same model again, sharing every weight, in which the tapped state takes the place of that
-input. Of a family whose cut is known (:data:`evenhand.models.network.family.FAMILIES`) the blocks before the
-cut pass their input through. Any other model runs whole, on the row's own inputs, so that whatever else passes
-between its blocks is there; in an ONNX graph the earlier blocks then feed nothing and are dropped.
+finishes a row is the same model again, sharing every weight: the tapped state takes the place of that input.
+Of a family whose cut is known (:data:`evenhand.models.network.family.FAMILIES`) the blocks before the cut pass
+their input through. Any other model runs whole, on the row's own inputs, so that whatever else passes between
+its blocks is there; in an ONNX graph the earlier blocks then feed nothing and are dropped.
 """
 
 from __future__ import annotations
@@ -57,10 +57,8 @@ def block_count(model: nn.Module, layer: int = 1) -> int:
         UnsupportedBaseError: unknown family, or no such block.
     """
     family = family_of(model)
-    if family.repeats:
-        count = int(model.config.num_hidden_layers)  # type: ignore[union-attr, arg-type]
-    else:
-        count = len(block_paths(model, family))
+    config: Any = model.config
+    count = int(config.num_hidden_layers) if family.repeats else len(block_paths(model, family))
     if not 1 <= layer < count:
         raise UnsupportedBaseError(
             f"layer {layer} is not between 1 and {count - 1}, the blocks of this base model"
@@ -87,6 +85,23 @@ def set_up(model: nn.Module) -> nn.Module:
     if family.left:
         model.register_forward_pre_hook(_pad_left, with_kwargs=True)
     return model
+
+
+def pooled(model: nn.Module, state: Tensor, ids: Tensor | None) -> Tensor:
+    """The head's input ``(batch, width)``; a decoder's head reads every token, and the last one counts.
+
+    Args:
+        model: The classifier.
+        state: What its head read: ``(batch, width)``, or ``(batch, tokens, width)``.
+        ids: ``(batch, tokens)``, for a decoder.
+    """
+    if state.dim() == 2:
+        return state
+    assert ids is not None
+    config: Any = model.config
+    places = torch.arange(ids.shape[1], device=ids.device, dtype=torch.int32)
+    last = ((ids != config.get_text_config().pad_token_id).to(torch.int32) * places).argmax(-1)
+    return state[torch.arange(ids.shape[0], device=ids.device), last]
 
 
 class _PassThrough(nn.Module):
@@ -165,7 +180,9 @@ class SplitModel(nn.Module):
     @property
     def targets(self) -> list[str]:
         """Names of the projections that adapters change: full names where the family was read off modules."""
-        return adapted(self.suffix, self.family, self.layer) if self.family.paths else list(self.family.targets)
+        return (
+            adapted(self.suffix, self.family, self.layer) if self.family.paths else list(self.family.targets)
+        )
 
     def base(self, inputs: Inputs) -> tuple[Tensor, Tensor, Tensor]:
         """Run the base model once.
@@ -180,7 +197,8 @@ class SplitModel(nn.Module):
         tapped: list[Tensor] = []
         with self._hooks(self.model, lambda args, kwargs: tapped.append(_first(args, kwargs))) as heads:
             logits: Tensor = self.model(**inputs).logits
-        return logits, self._positions(tapped[0], inputs), self._pooled(heads[0], inputs)
+        representation = pooled(self.model, heads[0], inputs.get("input_ids"))
+        return logits, self._positions(tapped[0], inputs), representation
 
     def mask(self, inputs: Inputs, hidden: Tensor) -> Tensor:
         """Which positions of ``hidden (batch, positions, width)`` mean something, ``(batch, positions)``."""
@@ -211,7 +229,7 @@ class SplitModel(nn.Module):
                 inputs_of_suffix["attention_mask"] = attention_mask
         with self._hooks(self.suffix, lambda args, kwargs: _replace_first(args, kwargs, inside)) as heads:
             logits: Tensor = self.suffix(**inputs_of_suffix).logits
-        return logits, self._pooled(heads[0], inputs or {})
+        return logits, pooled(self.model, heads[0], (inputs or {}).get("input_ids"))
 
     def _positions(self, hidden: Tensor, inputs: Inputs) -> Tensor:
         """A block's input as ``(batch, positions, width)``, padding last."""
@@ -226,16 +244,6 @@ class SplitModel(nn.Module):
             return _fold(hidden) if self._plain_image.dim() == 4 else hidden
         padded = _to_left(hidden, inputs["attention_mask"]) if self.family.left else hidden
         return padded.transpose(0, 1) if self.family.axis == 1 else padded
-
-    def _pooled(self, state: Tensor, inputs: Inputs) -> Tensor:
-        """The head's input ``(batch, width)``; a decoder's head reads all tokens, and its last one counts."""
-        if state.dim() == 2:
-            return state
-        config: Any = self.model.config
-        ids = inputs["input_ids"]
-        places = torch.arange(ids.shape[1], device=ids.device, dtype=torch.int32)
-        last = ((ids != config.get_text_config().pad_token_id).to(torch.int32) * places).argmax(-1)
-        return state[torch.arange(len(ids), device=ids.device), last]
 
     def _reads_whole_images(self) -> bool:
         return self.family.whole and "image" in self.family.kinds
@@ -306,7 +314,7 @@ def _pad_left(_: nn.Module, args: Args, kwargs: Kwargs) -> tuple[Args, Kwargs]:
 
 
 def _to_left(rows: Tensor, mask: Tensor) -> Tensor:
-    """``(rows, positions, ...)`` padded at the end as ``mask (rows, positions)`` says; then at the beginning."""
+    """``(rows, positions, ...)`` padded at the end as ``mask (rows, positions)`` says, then before."""
     return _rolled(rows, mask.sum(dim=1, keepdim=True))
 
 

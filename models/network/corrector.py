@@ -36,7 +36,7 @@ class Selected(NamedTuple):
     """``(rows, attributes)``."""
     representation: Tensor
     """``(rows, width)`` what the base's last layer reads."""
-    inputs: Inputs = {}
+    inputs: Inputs = {}  # noqa: RUF012 - nobody changes it
     """What the base takes, by name; the first axis of each is the rows."""
 
 

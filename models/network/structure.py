@@ -55,7 +55,9 @@ def family_of_config(config: Any, kind: str) -> Family:  # noqa: ANN401 - a conf
         UnsupportedBaseError: this base cannot be served; the message names its type and says why.
     """
     if reason := _refusal(config, kind):
-        raise UnsupportedBaseError(f"base model type {config.model_type!r} is not supported for {kind}: {reason}")
+        raise UnsupportedBaseError(
+            f"base model type {config.model_type!r} is not supported for {kind}: {reason}"
+        )
     if kind in (exact := FAMILIES.get(config.model_type, Family("", "", (), ()))).kinds:
         return exact
     # Where a type has several classes, the library reads this list, which may be missing.
@@ -81,7 +83,9 @@ def read_structure(model: nn.Module, kind: str | None = None) -> Family:
     model_type = str(config.model_type)
     kinds = ("image",) if getattr(model, "main_input_name", "") == "pixel_values" else ("text", "pair")
     if kind is not None and kind not in kinds:
-        raise UnsupportedBaseError(f"base model type {model_type!r} is not supported for {kind}: it reads {kinds[0]}")
+        raise UnsupportedBaseError(
+            f"base model type {model_type!r} is not supported for {kind}: it reads {kinds[0]}"
+        )
     if kind is not None and getattr(model, "main_input_name", "") != INPUTS[kind]:
         raise UnsupportedBaseError(
             f"base model type {model_type!r} is not supported for {kind}: it takes "

@@ -26,7 +26,7 @@ SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 def load_all(paths: Iterable[Path], loader: Loader) -> Registry:
-    """Verify, load, warm and try every bundle at start. One that fails does not keep others from being served.
+    """Verify, load, warm and try every bundle at start; one that fails takes no other model down.
 
     Raises:
         BundleError: no bundle can be served, or two are the same version of the same model.

@@ -46,7 +46,9 @@ BASES = {
         TinyBase("XLM-R", "xlm-roberta", {**BERT, **POSITIONS}),
         TinyBase("CamemBERT", "camembert", {**BERT, **POSITIONS}),
         TinyBase(
-            "DistilBERT", "distilbert", {"dim": 32, "n_layers": 4, "n_heads": 4, "hidden_dim": 64, **POSITIONS}
+            "DistilBERT",
+            "distilbert",
+            {"dim": 32, "n_layers": 4, "n_heads": 4, "hidden_dim": 64, **POSITIONS},
         ),
         TinyBase(
             "DeBERTa-v2",
@@ -103,7 +105,12 @@ BASES = {
         TinyBase(
             "ResNet",
             "resnet",
-            {"embedding_size": 8, "hidden_sizes": [8, 16, 24, 32], "depths": [1, 1, 2, 1], "layer_type": "basic"},
+            {
+                "embedding_size": 8,
+                "hidden_sizes": [8, 16, 24, 32],
+                "depths": [1, 1, 2, 1],
+                "layer_type": "basic",
+            },
             "image",
         ),
         TinyBase(
@@ -121,7 +128,12 @@ def tiny_config(title: str, pad: bool = True, **more: Any) -> Any:
     base = BASES[title]
     settings: dict[str, Any] = {"num_labels": 2, **base.settings}
     if base.kind == "text":
-        settings |= {"vocab_size": 64, "pad_token_id": 0 if pad else None, "bos_token_id": 2, "eos_token_id": 3}
+        settings |= {
+            "vocab_size": 64,
+            "pad_token_id": 0 if pad else None,
+            "bos_token_id": 2,
+            "eos_token_id": 3,
+        }
     config = AutoConfig.for_model(base.model_type, **settings, **more)
     config.architectures, config._attn_implementation = [], "eager"
     return config

@@ -1,4 +1,4 @@
-"""``image.json``: what the base's own image processor does to a picture, read off it and proven against it."""
+"""``image.json``: what the base's own image processor does, read off it and compared with it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from evenhand.training.data.dataset import DataError
 from evenhand.typing import Float32s
 
 TOLERANCE = 1e-3
-"""Of a normalised pixel: both compute in floats of one byte per colour; a pixel's shift differs by far more."""
+"""Of a normalised pixel: rounding differs by far less, a shift by one pixel by far more."""
 SIDES = ((37, 53), (200, 90), (301, 301))
 """Widths and heights of the pictures on which both are compared."""
 
@@ -40,8 +40,8 @@ def image_json(base: str) -> bytes:
     content = _pixels(processor.to_dict()).model_dump_json(indent=1).encode()
     if reason := _difference(processor, ImageEncoder(content)):
         raise DataError(
-            f"base {base!r}: its image processor ({type(processor).__name__.removesuffix('Pil')}) does something "
-            f"that is not done here: {reason}"
+            f"base {base!r}: its {type(processor).__name__.removesuffix('Pil')} does something that is not done "
+            f"here: {reason}"
         )
     return content
 
@@ -63,7 +63,7 @@ def _pixels(settings: dict[str, Any]) -> Pixels:
     normal = bool(settings.get("do_normalize", True))
     mean = _channels(settings.get("image_mean") if normal else 0.0, 0.0)
     std = _channels(settings.get("image_std") if normal else 1.0, 1.0)
-    # EfficientNet's own rules: one is subtracted after scaling, and values are divided by the deviation twice.
+    # EfficientNet's own rules: one is subtracted after scaling, and the deviation divides twice.
     last = _channels(settings.get("image_std"), 1.0) if twice else (1.0, 1.0, 1.0)
     rescale = settings.get("rescale_factor") or 1 / 255 if settings.get("do_rescale", True) else 1.0
     return Pixels(
@@ -111,7 +111,9 @@ def _difference(processor: Any, encoder: ImageEncoder) -> str:  # noqa: ANN401
         picture.save(file, "PNG")
         ours = encoder.encode(file.getvalue()).arrays["pixel_values"]
         if theirs.shape != ours.shape:
-            return f"it makes {theirs.shape} of a picture of {width} x {height}, and {ours.shape} is made here"
+            return (
+                f"it makes {theirs.shape} of a picture of {width} x {height}, and {ours.shape} is made here"
+            )
         if (off := float(np.abs(theirs - ours).max())) > TOLERANCE:
             return f"pixels of a picture of {width} x {height} differ by up to {off:.2g}"
     return ""

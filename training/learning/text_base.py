@@ -47,7 +47,7 @@ def text_input(model: nn.Module, tokenizer: Any, task: str, max_tokens: int) -> 
     added = tokenizer.num_special_tokens_to_add(pair=task == "pair")
     if longest < max(MIN_TOKENS, added + 1):
         raise UnsupportedBaseError(
-            f"no row fits into {longest} tokens: {added} of them are the base's own; allow more with --max-tokens"
+            f"no row fits into {longest} tokens: {added} of them are the base's own; raise --max-tokens"
         )
     common: dict[str, Any] = {
         "max_tokens": longest,

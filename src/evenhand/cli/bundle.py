@@ -20,7 +20,7 @@ Folder = Annotated[Path, typer.Argument(help="Folder of a bundle.")]
 @app.command()
 @needs(name="bundle verify")
 def verify(path: Folder) -> None:
-    """Check every hash, the manifest and the graph, and let it answer; exit 1 with one sentence if that fails."""
+    """Check every hash and the manifest, and let the graph answer; exit 1 with one sentence if that fails."""
     from evenhand.models.bundle.bundle import BundleError
     from evenhand.service.catalog.trial import try_bundle
 

@@ -1,4 +1,4 @@
-"""Every family's classifier is cut, gated row by row and finished again exactly; what cannot be is refused."""
+"""Every family's classifier is cut, gated row by row and finished again; what cannot be is refused."""
 
 from typing import Any
 
@@ -82,7 +82,9 @@ def test_the_family_is_known_from_the_configuration_alone(title: str) -> None:
     split = SplitModel(tiny_classifier(title), 1)
     assert split.family == family
     other = "text" if BASES[title].kind == "image" else "image"
-    with pytest.raises(UnsupportedBaseError, match=f"'{BASES[title].model_type}' is not supported for {other}"):
+    with pytest.raises(
+        UnsupportedBaseError, match=f"'{BASES[title].model_type}' is not supported for {other}"
+    ):
         family_of_config(tiny_config(title), other)
 
 
@@ -92,7 +94,12 @@ def test_the_family_is_known_from_the_configuration_alone(title: str) -> None:
         ("bart", "text", {}, "it has an encoder and a decoder"),
         ("t5", "text", {}, "it has an encoder and a decoder"),
         ("whisper", "text", {}, "no text classifier of this type"),
-        ("bert", "text", {"quantization_config": {"quant_method": "gptq", "bits": 4}}, "weights are quantised"),
+        (
+            "bert",
+            "text",
+            {"quantization_config": {"quant_method": "gptq", "bits": 4}},
+            "weights are quantised",
+        ),
         ("resnet", "image", {"num_channels": 1}, "it reads images of 1 channels"),
         ("levit", "image", {}, "is no linear layer"),
     ],

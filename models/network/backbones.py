@@ -2,8 +2,8 @@
 
 The cut needs no rewritten forward pass. The base runs once with a hook on the input of block ``layer``. What
 finishes a row is the same model again, sharing every weight: the tapped state takes the place of that input.
-Of a family whose cut is known (:data:`evenhand.models.network.family.FAMILIES`) the blocks before the cut pass
-their input through. Any other model runs whole, on the row's own inputs, so that whatever else passes between
+Of a family whose cut is known (:data:`evenhand.models.network.family.FAMILIES`) earlier blocks pass their
+input through. Any other model runs whole, on the row's own inputs, so that whatever else passes between
 its blocks is there; in an ONNX graph the earlier blocks then feed nothing and are dropped.
 """
 

@@ -123,7 +123,7 @@ class Engine:
             self._runner.run(collate([longest], self._pad_id), modes, thresholds)
         except Exception as error:  # ONNX Runtime's and torch's errors share no base class
             raise RuntimeError(
-                f"it reads rows of {longest.tokens} tokens and fails on one; its base may have fewer positions"
+                f"it reads rows of {longest.tokens} tokens and fails on one; does its base have so many?"
             ) from error
 
     def _modes(self, code: int, rows: int = 1) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:

@@ -134,7 +134,7 @@ def tiny_config(title: str, pad: bool = True, **more: Any) -> Any:
             "bos_token_id": 2,
             "eos_token_id": 3,
         }
-    config = AutoConfig.for_model(base.model_type, **settings, **more)
+    config = AutoConfig.for_model(base.model_type, **{**settings, **more})
     config.architectures, config._attn_implementation = [], "eager"
     return config
 

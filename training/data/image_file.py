@@ -40,8 +40,8 @@ def image_json(base: str) -> bytes:
     content = _pixels(processor.to_dict()).model_dump_json(indent=1).encode()
     if reason := _difference(processor, ImageEncoder(content)):
         raise DataError(
-            f"base {base!r}: its {type(processor).__name__.removesuffix('Pil')} does something that is not done "
-            f"here: {reason}"
+            f"base {base!r}: its {type(processor).__name__.removesuffix('Pil')} does something that is not "
+            f"done here: {reason}"
         )
     return content
 

@@ -11,7 +11,7 @@ import torch
 import typer
 from fastapi.testclient import TestClient
 from safetensors.torch import load_file
-from support_table import ENGINES
+from bases_page import ENGINES
 from tiny_bases import BASES, tiny_classifier, write_base
 from tiny_kinds import write_images
 from tiny_model import tiny_table
@@ -128,9 +128,9 @@ def test_the_torch_engine_serves_a_base_of_every_kind(
     answers_hold(title, data, folder, pad)
     served(data, folder, BASES[title].kind)
     kept = rebuild(load(folder)).split.model.state_dict()
-    given = load_file(tmp_path / "base/model.safetensors")
+    stored = load_file(tmp_path / "base/model.safetensors")
     # Without a padding token the embeddings have one row more; nothing else differs.
     assert all(
-        torch.equal(kept[name][: len(tensor)], tensor) for name, tensor in given.items() if tensor.dim()
+        torch.equal(kept[name][: len(tensor)], tensor) for name, tensor in stored.items() if tensor.dim()
     )
     shutil.rmtree(folder)

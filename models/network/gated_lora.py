@@ -169,7 +169,7 @@ class ConditionalLora(Corrector):
         """Make ``strength`` part of the weights, so that it travels with the adapter files."""
         for layer in self.gated_layers():
             for up in layer.lora_B.values():
-                up.weight.mul_(strength)
+                next(up.parameters()).mul_(strength)
 
     def save(self, folder: Path, base: str) -> None:
         """Write one PEFT folder per attribute.

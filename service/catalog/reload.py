@@ -47,9 +47,9 @@ def load_all(paths: Iterable[Path], loader: Loader) -> Registry:
         _refuse_too_many(models)
     if not models:
         raise next(iter(failures.values()), BundleError(NONE_NAMED))
-    for name, error in failures.items():
+    for name, failure in failures.items():
         loader.metrics.reloaded(name, "refused")
-        log.error("not served, the other bundles are: %s; mend it and start again", error)
+        log.error("not served, the other bundles are: %s; mend it and start again", failure)
     registry = Registry(models)
     for model in models:
         live = model is registry.get(model.manifest.name)

@@ -109,8 +109,8 @@ def _pad_id(model: nn.Module, tokenizer: Any, config: Any, highest: int) -> int:
     added = highest + 1
     if added >= model.get_input_embeddings().num_embeddings:  # type: ignore[operator]
         model.resize_token_embeddings(added + 1, mean_resizing=False)  # type: ignore[operator]
-    with torch.no_grad():
-        model.get_input_embeddings().weight[added].zero_()  # type: ignore[operator]
+        with torch.no_grad():
+            model.get_input_embeddings().weight[added].zero_()  # type: ignore[operator]
     config.pad_token_id = added
     say(f"the base's configuration has no padding token: token {added} pads rows, and no row can contain it")
     return added

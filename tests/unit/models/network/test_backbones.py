@@ -13,7 +13,9 @@ def test_a_model_without_repeated_blocks_is_refused() -> None:
     config = MobileNetV1Config(num_labels=2, depth_multiplier=0.25)
     other = MobileNetV1ForImageClassification(config)
     other.mobilenet_v1.layer = nn.Sequential(*other.mobilenet_v1.layer)
-    with pytest.raises(UnsupportedBaseError, match=r"'mobilenet_v1' is not supported: .* no list of repeated"):
+    with pytest.raises(
+        UnsupportedBaseError, match=r"'mobilenet_v1' is not supported: .* no list of repeated"
+    ):
         SplitModel(other, 1)
 
 

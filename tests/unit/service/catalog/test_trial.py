@@ -98,7 +98,9 @@ class NobodysError(Exception):
     """Of a library that has its own."""
 
 
-@pytest.mark.parametrize("error", [NobodysError("bad\nluck"), MemoryError(), KeyError("weights"), OSError(5, "io")])
+@pytest.mark.parametrize(
+    "error", [NobodysError("bad\nluck"), MemoryError(), KeyError("weights"), OSError(5, "io")]
+)
 def test_whatever_a_library_raises_is_one_sentence(
     error: Exception, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

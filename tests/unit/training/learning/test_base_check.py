@@ -49,7 +49,9 @@ def answers_twice_as_much(model: nn.Module) -> None:
 
 def answers_without_end(model: nn.Module) -> None:
     with torch.no_grad():
-        model.get_submodule("logits_proj" if hasattr(model, "logits_proj") else "classifier").bias.fill_(np.inf)
+        model.get_submodule("logits_proj" if hasattr(model, "logits_proj") else "classifier").bias.fill_(
+            np.inf
+        )
 
 
 def fails(model: nn.Module) -> None:

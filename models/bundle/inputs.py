@@ -17,6 +17,8 @@ from evenhand.models.bundle.manifest import Input
 from evenhand.typing import Array
 
 M = TypeVar("M", bound=BaseModel)
+LONGEST_TRIED = 1024
+"""Positions of the longest row that a model is tried with: longer ones take much memory."""
 
 
 class InputError(ValueError):
@@ -47,6 +49,9 @@ class Encoder(Protocol):
 
     def examples(self) -> list[Any]:
         """Two items that can be encoded, to try a model with."""
+
+    def longest(self) -> Any:  # noqa: ANN401
+        """An item of as many positions as the model reads, up to :data:`LONGEST_TRIED`."""
 
 
 def parse_description(kind: type[M], content: bytes, file: str) -> M:

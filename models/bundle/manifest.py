@@ -40,6 +40,10 @@ class TextInput(_Frozen):
     """Longer texts are cut."""
     pad_id: int = Field(ge=0)
     """Token that fills up shorter rows of a batch."""
+    truncation_side: Literal["left", "right"] = "right"
+    """Where longer texts are cut."""
+    type_ids: bool = False
+    """Whether the base is told the kind of each token, which XLNet's last one has its own of."""
 
 
 class PairInput(_Frozen):
@@ -51,6 +55,8 @@ class PairInput(_Frozen):
     """Longer pairs are cut."""
     pad_id: int = Field(ge=0)
     """Token that fills up shorter rows of a batch."""
+    truncation_side: Literal["left", "right"] = "right"
+    """Where longer pairs are cut."""
     type_ids: bool
     """Whether the base is told which text a token is from."""
 

@@ -16,13 +16,14 @@ from evenhand.models.bundle.bundle import Bundle, BundleError
 from evenhand.models.bundle.manifest import Manifest, Mode
 from evenhand.typing import Array, Bools, Float32s, Ints
 
+TEXT_INPUTS = {
+    "input_ids": ("tensor(int64)", 2),
+    "attention_mask": ("tensor(int64)", 2),
+    "token_type_ids": ("tensor(int64)", 2),
+}
 ROW_INPUTS = {
-    "text": {"input_ids": ("tensor(int64)", 2), "attention_mask": ("tensor(int64)", 2)},
-    "pair": {
-        "input_ids": ("tensor(int64)", 2),
-        "attention_mask": ("tensor(int64)", 2),
-        "token_type_ids": ("tensor(int64)", 2),
-    },
+    "text": TEXT_INPUTS,
+    "pair": TEXT_INPUTS,
     "image": {"pixel_values": ("tensor(float)", 4)},
     "table": {"numeric": ("tensor(float)", 2), "absent": ("tensor(int64)", 2), "codes": ("tensor(int64)", 2)},
 }

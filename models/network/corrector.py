@@ -16,9 +16,9 @@ from typing import ClassVar, Literal, NamedTuple
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from evenhand.models.network.backbones import SplitModel
+from evenhand.models.network.backbones import Inputs, SplitModel
 
-Field = Literal["hidden", "mask", "logits", "risk", "representation"]
+Field = Literal["hidden", "mask", "logits", "risk", "representation", "inputs"]
 
 
 class Selected(NamedTuple):
@@ -36,6 +36,8 @@ class Selected(NamedTuple):
     """``(rows, attributes)``."""
     representation: Tensor
     """``(rows, width)`` what the base's last layer reads."""
+    inputs: Inputs = {}  # noqa: RUF012 - nobody changes it
+    """What the base takes, by name; the first axis of each is the rows."""
 
 
 class Corrector(nn.Module, ABC):
@@ -47,7 +49,7 @@ class Corrector(nn.Module, ABC):
 
     method: ClassVar[str]
     """What ``evenhand fit --method`` and the manifest call it."""
-    reads: ClassVar[tuple[Field, ...]]
+    reads: tuple[Field, ...]
     """What of a row it needs; the graph computes and gathers nothing else."""
 
     def __init__(self, split: SplitModel) -> None:

@@ -16,7 +16,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from evenhand.models.network.corrector import Corrector, Selected
+from evenhand.models.network.corrector import Corrector, Field, Selected
 
 
 class DecisionStage(nn.Module):
@@ -56,7 +56,7 @@ class Unchanged(Corrector):
     """A first stage that leaves the base's answer as it is."""
 
     method: ClassVar = "none"
-    reads: ClassVar = ("logits",)
+    reads: tuple[Field, ...] = ("logits",)
 
     def correct(self, rows: Selected) -> Tensor:
         """Change nothing."""

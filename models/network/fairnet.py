@@ -97,8 +97,16 @@ class FairNet(nn.Module):
         logits, shadow_logits = base_logits, base_logits
         if len(rows):
             gates = torch.cat([applied[serve], candidate[shadow]])
-            fields = (hidden, attention_mask, base_logits, risk, heads)
-            corrected = self.correct(Selected(gates, *(field[rows] for field in fields)))
+            selected = Selected(
+                gates,
+                hidden[rows],
+                attention_mask[rows],
+                base_logits[rows],
+                risk[rows],
+                heads[rows],
+                {name: array[rows] for name, array in inputs.items()},
+            )
+            corrected = self.correct(selected)
             logits = base_logits.index_copy(0, serve, corrected[: len(serve)])
             shadow_logits = logits.index_copy(0, shadow, corrected[len(serve) :])
         return Outputs(logits, base_logits, shadow_logits, risk, flagged)

@@ -18,14 +18,15 @@ import torch
 from peft import set_peft_model_state_dict
 from safetensors.torch import load, save_file
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForImageClassification, AutoModelForSequenceClassification
+from transformers import AutoConfig
 
 from evenhand.models.bundle.bundle import BASE_CONFIG, BASE_WEIGHTS, DETECTOR, Bundle, adapter_file
 from evenhand.models.bundle.manifest import Manifest
-from evenhand.models.network.backbones import FAMILIES, SplitModel
+from evenhand.models.network.backbones import SplitModel, set_up
 from evenhand.models.network.decision import OffsetsAlone
 from evenhand.models.network.fairnet import FairNet
 from evenhand.models.network.gated_lora import ConditionalLora
+from evenhand.models.network.structure import auto_class, family_of_config
 from evenhand.models.network.tabular import TabularClassifier, TabularConfig
 
 PRIVATE = ("_name_or_path", "transformers_version")
@@ -104,16 +105,13 @@ def _rebuild(manifest: Manifest, parts: Mapping[str, bytes]) -> FairNet:
 def _architecture(config: dict[str, Any], kind: str) -> nn.Module:
     """An untrained base, computing as it did when it was fitted."""
     model_type = config.pop("model_type", None)
-    if model_type not in FAMILIES:
-        raise ValueError(f"base model type {model_type!r} is not one of {', '.join(FAMILIES)}")
     if model_type == "tabular":
         return TabularClassifier(TabularConfig(**{**config, "categories": tuple(config["categories"])}))
-    auto = AutoModelForImageClassification if kind == "image" else AutoModelForSequenceClassification
     made = AutoConfig.for_model(model_type, **config)
+    family_of_config(made, kind)
     # A fit uses eager attention too; other implementations add in another order.
     made._attn_implementation = "eager"
-    model: nn.Module = auto.from_config(made, dtype=torch.float32, trust_remote_code=False)
-    return model
+    return set_up(auto_class(kind).from_config(made, dtype=torch.float32, trust_remote_code=False))
 
 
 def _load_adapter(fairnet: FairNet, name: str, weights: dict[str, Tensor]) -> None:

@@ -30,6 +30,10 @@ READ = {
     "suffix/rows_logits": "base_logits",
     "suffix/rows_risk": "risk",
     "suffix/rows_representation": "representation",
+    **{
+        f"suffix/rows_{name}": name
+        for name in ("input_ids", "attention_mask", "token_type_ids", "pixel_values")
+    },
 }
 """What a corrector may read of the selected rows, and where the base path has it."""
 FLOAT, BOOL, INT64 = TensorProto.FLOAT, TensorProto.BOOL, TensorProto.INT64

@@ -17,12 +17,14 @@ from torch import Tensor, nn
 
 from evenhand.models.bundle.runtime_onnx import GraphOutputs
 from evenhand.models.network.backbones import Inputs
-from evenhand.models.network.corrector import Selected
+from evenhand.models.network.corrector import Field, Selected
 from evenhand.models.network.fairnet import FairNet, Outputs
 from evenhand.models.onnx.join import join, store_float16
 
 OPSET = 20
 PARITY_TOLERANCE = 1e-4
+FIELDS = tuple(name for name in Selected._fields if name not in ("gates", "inputs"))
+"""Of a selected row, one array each."""
 
 
 class ExportError(RuntimeError):
@@ -59,8 +61,9 @@ class _Suffix(nn.Module):
         self.names = tuple(names)
 
     def forward(self, gates: Tensor, *arrays: Tensor) -> Tensor:
-        empty = dict.fromkeys(Selected._fields[1:], gates.new_empty(0))
-        return self.fairnet.correct(Selected(gates, **empty | dict(zip(self.names, arrays, strict=True))))
+        named = dict(zip(self.names, arrays, strict=True))
+        fields: dict[str, Any] = {name: named.pop(name, gates.new_empty(0)) for name in FIELDS}
+        return self.fairnet.correct(Selected(gates, **fields, inputs=named))
 
 
 def to_onnx(fairnet: FairNet, weights: str = "float32", sample: Inputs | None = None) -> onnx.ModelProto:
@@ -80,15 +83,24 @@ def to_onnx(fairnet: FairNet, weights: str = "float32", sample: Inputs | None = 
     batch, seq = torch.export.Dim("batch", min=1, max=65536), torch.export.Dim("seq", min=2, max=8192)
     ragged = "attention_mask" in sample
     rows = {0: batch, 1: seq} if ragged else {0: batch}
-    reads = [name for name in fairnet.reads if name != "mask" or ragged]
+    reads = _names(fairnet.reads, sample)
     outputs = ["base_logits", "hidden", "risk", *(["representation"] if "representation" in reads else [])]
     # All arrays arrive as one variadic argument, so their shapes are one nested entry.
     prefix = _export(_Prefix(fairnet, list(sample)), sample, (tuple([rows] * len(sample)),), outputs)
     inputs = _selected(fairnet, sample, reads)
-    shapes = tuple(rows if name in ("hidden", "mask") else {0: batch} for name in reads)
+    by_position = ("hidden", "mask", *(sample if ragged else ()))
+    shapes = tuple(rows if name in by_position else {0: batch} for name in reads)
     suffix = _export(_Suffix(fairnet, reads), inputs, ({0: batch}, shapes), ["corrected"])
     joined = join(prefix, suffix, len(fairnet.attributes), fairnet.split.classes)
     return store_float16(joined) if weights == "float16" else joined
+
+
+def _names(reads: Sequence[Field], sample: Inputs) -> list[str]:
+    """Arrays that a corrector gets of a row: fields, and of those that are not there by name the inputs."""
+    names: list[str] = []
+    for name in reads:
+        names += list(sample) if name == "inputs" else [name]
+    return names if "attention_mask" in sample else [name for name in names if name != "mask"]
 
 
 @torch.no_grad()
@@ -98,6 +110,7 @@ def _selected(fairnet: FairNet, sample: Inputs, reads: Sequence[str]) -> Inputs:
     mask = fairnet.split.mask(sample, hidden)
     risk = fairnet.risk(hidden, mask)
     fields = {"hidden": hidden, "mask": mask, "logits": logits, "risk": risk, "representation": heads}
+    fields |= sample
     gates = torch.ones(len(hidden), len(fairnet.attributes), dtype=torch.bool)
     return {"rows_gates": gates, **{f"rows_{name}": fields[name].clone() for name in reads}}
 

@@ -7,16 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from evenhand.models.bundle import reference
-from evenhand.models.bundle.bundle import Bundle, BundleError, load
-from evenhand.models.bundle.encoders.choose import make_encoder
-from evenhand.models.bundle.encoders.table import TableEncoder
 from evenhand.models.bundle.inputs import Encoder
 from evenhand.models.bundle.manifest import Manifest
 from evenhand.models.bundle.reference import Normal
 from evenhand.models.bundle.runtime_onnx import Session
-from evenhand.models.bundle.terms import Swapper, make_swapper, read_terms
+from evenhand.models.bundle.terms import Swapper
 from evenhand.service.audit.events import Configuration, configuration
+from evenhand.service.catalog.trial import try_bundle
 from evenhand.service.inference.batcher import Batcher, BatchReport, Limits
 from evenhand.service.inference.engine import Alone, Engine
 from evenhand.service.inference.workers import Workers
@@ -98,19 +95,13 @@ class Loader:
         """Verify, load, warm and try a bundle. It takes a second or more; a reload calls it in a thread.
 
         Raises:
-            BundleError: the bundle is not valid.
+            BundleError: the bundle is not valid, or fails when it is tried.
         """
-        bundle = load(path)
-        manifest, settings = bundle.manifest, self.settings
-        try:
-            normal = reference.read(bundle.reference, bundle.evaluation)
-            encoder = make_encoder(bundle.preprocess, manifest.input)
-            engine = Engine(bundle, encoder, session_of(settings), self._alone(manifest))
-            limits = limits_of(settings)
-            seconds, tokens = engine.warm(limits.batch_rows, limits.batch_tokens)
-            swapper = _swapper(bundle, encoder)
-        except (ValueError, RuntimeError) as error:
-            raise BundleError(f"{path}: {error}") from error
+        settings, limits = self.settings, limits_of(self.settings)
+        tried = try_bundle(
+            path, session_of(settings), self._alone(), (limits.batch_rows, limits.batch_tokens)
+        )
+        bundle, manifest, engine = tried.bundle, tried.bundle.manifest, tried.engine
         run_batch = traced(engine.run) if settings.otlp_endpoint else engine.run
 
         def report(run: BatchReport) -> None:
@@ -121,20 +112,19 @@ class Loader:
             self.metrics.queued(manifest.name, run.queued_s)
 
         batcher = Batcher(run_batch, _tokens, limits, self.workers.wake, report)
-        batcher.expect(tokens / seconds)
-        self.workers.allow(seconds)
+        tokens_per_s = tried.tokens / tried.seconds
+        batcher.expect(tokens_per_s)
+        self.workers.allow(tried.seconds)
         recorded = configuration(manifest, bundle.sha256)
-        check = self._check(manifest, engine, swapper, tokens / seconds) if settings.flip_share else None
-        return LoadedModel(path, manifest, bundle.sha256, encoder, engine, batcher, normal, recorded, check)
-
-    def _alone(self, manifest: Manifest) -> Alone | None:
-        """How a single run gets all cores; ``None`` if it has them, or the model cannot be loaded twice."""
-        wide = wide_of(self.settings)
-        return (
-            None
-            if wide is None or manifest.graph.engine != "onnx"
-            else Alone(wide, lambda: self.workers.is_alone)
+        check = self._check(manifest, engine, tried.swapper, tokens_per_s) if settings.flip_share else None
+        return LoadedModel(
+            path, manifest, bundle.sha256, tried.encoder, engine, batcher, tried.normal, recorded, check
         )
+
+    def _alone(self) -> Alone | None:
+        """How a single run gets all cores; ``None`` if it has them."""
+        wide = wide_of(self.settings)
+        return None if wide is None else Alone(wide, lambda: self.workers.is_alone)
 
     def _check(
         self, manifest: Manifest, engine: Engine, swapper: Swapper | None, tokens_per_s: float
@@ -158,17 +148,6 @@ class Loader:
         )
         batcher.expect(tokens_per_s)
         return Check(swapper, batcher)
-
-
-def _swapper(bundle: Bundle, encoder: Encoder) -> Swapper | None:
-    """Makes counterfactuals of a bundle's rows; ``None`` if nothing in them can be replaced.
-
-    Raises:
-        ValueError: the bundle's terms are not valid.
-    """
-    features = encoder.features if isinstance(encoder, TableEncoder) else None
-    terms = read_terms(bundle.swaps) if bundle.swaps else None
-    return make_swapper(bundle.manifest, features, terms)
 
 
 def _tokens(example: Example) -> int:

@@ -18,6 +18,7 @@ from evenhand.service.metrics.grouped import series_of
 from evenhand.service.resources import collect_memory
 
 log = logging.getLogger(__name__)
+NONE_NAMED = "no bundle to serve; name one: evenhand serve <folder>, or EVENHAND_BUNDLES=<folder>"
 MOST_SERIES = 20_000
 """Grouped series of one process, at most."""
 SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
@@ -25,25 +26,43 @@ SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 def load_all(paths: Iterable[Path], loader: Loader) -> Registry:
-    """Verify, load, warm and try every bundle at start.
+    """Verify, load, warm and try every bundle at start; one that fails takes no other model down.
 
     Raises:
-        BundleError: a bundle is not valid, two are the same version of the same model, or there is none.
+        BundleError: no bundle can be served, or two are the same version of the same model.
     """
     models: list[LoadedModel] = []
+    failures: dict[str, BundleError] = {}
     for path in paths:
-        models.append(loader.load(path))
+        try:
+            model = loader.load(path)
+        except BundleError as error:
+            failures[_name_of(path)] = error
+            continue
+        if model.manifest.name in failures and all(m.manifest.name != model.manifest.name for m in models):
+            # The first version of a name is live: a candidate must not become that by another one's fault.
+            raise failures[model.manifest.name]
+        models.append(model)
         _refuse_twice(models)
         _refuse_too_many(models)
     if not models:
-        raise BundleError(
-            "no bundle to serve; name one: evenhand serve <folder>, or EVENHAND_BUNDLES=<folder>"
-        )
+        raise next(iter(failures.values()), BundleError(NONE_NAMED))
+    for name, failure in failures.items():
+        loader.metrics.reloaded(name, "refused")
+        log.error("not served, the other bundles are: %s; mend it and start again", failure)
     registry = Registry(models)
     for model in models:
         live = model is registry.get(model.manifest.name)
         loader.metrics.add_model(model.manifest, model.bundle, live, model.normal)
     return registry
+
+
+def _name_of(path: Path) -> str:
+    """The model that a faulty bundle says it is; its folder's name where it says nothing readable."""
+    try:
+        return read_manifest(path)[0].name
+    except BundleError:
+        return path.name
 
 
 def _refuse_twice(models: list[LoadedModel]) -> None:
@@ -99,7 +118,7 @@ class Reloader:
                 if (await asyncio.to_thread(read_manifest, path))[1] == slot.model.bundle:
                     slot.refused = None
                     return False
-                new = await asyncio.to_thread(self._load, path)
+                new = await asyncio.to_thread(self._loader.load, path)
                 self._refuse_other(slot, new)
             except BundleError as error:
                 if isinstance(error.__cause__, OSError) and error.__cause__.errno in SHORTAGES:
@@ -134,16 +153,6 @@ class Reloader:
         except Exception as error:
             return error
         return None
-
-    def _load(self, path: Path) -> LoadedModel:
-        try:
-            return self._loader.load(path)
-        except (BundleError, OSError):
-            raise
-        except Exception as error:  # a bundle that breaks a library must not stop the service
-            log.exception("%s cannot be loaded", path)
-            what = type(error).__name__
-            raise BundleError(f"{path}: cannot be loaded ({what}); the log says where") from error
 
     def _refuse_other(self, slot: Slot, new: LoadedModel) -> None:
         """A folder may change its version, not its model."""

@@ -101,11 +101,11 @@ def _shown(name: str, value: object) -> str:
 
 
 def check_bundles(paths: tuple[Path, ...]) -> Iterator[Finding]:
-    """Check every bundle's hashes, manifest and graph."""
-    from evenhand.models.bundle.bundle import BundleError, load
+    """Check every bundle's hashes, manifest and graph, and let each answer."""
+    from evenhand.models.bundle.bundle import BundleError
 
     try:
-        from evenhand.models.bundle.runner import make_runner
+        from evenhand.service.catalog.trial import try_bundle
     except ModuleNotFoundError as error:
         said = f"not looked at: the package {error.name} is not installed"
         yield Finding("bundle", "problem", said, "Install evenhand[cpu] or evenhand[gpu]")
@@ -117,8 +117,7 @@ def check_bundles(paths: tuple[Path, ...]) -> Iterator[Finding]:
     versions: dict[tuple[str, str], Path] = {}
     for path in paths:
         try:
-            bundle = load(path)
-            make_runner(bundle)
+            bundle = try_bundle(path).bundle
         except BundleError as error:
             yield Finding(
                 "bundle", "problem", str(error), "Put the bundle there anew, whole, from where it was made"

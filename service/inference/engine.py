@@ -45,12 +45,15 @@ class Engine:
         self, bundle: Bundle, encoder: Encoder, session: Session, alone: Alone | None = None
     ) -> None:
         self._runner = make_runner(bundle, session)
+        # Only a graph can be loaded twice: torch's threads are the process's.
+        alone = alone if bundle.manifest.graph.engine == "onnx" else None
         self._wide = self._runner if alone is None else make_runner(bundle, alone.session)
         self._is_alone = alone.is_alone if alone else lambda: False
         self._pad_id = pad_of(bundle.manifest.input)
         self._attributes = len(bundle.manifest.attributes)
         self._rows = [encoder.encode(item) for item in encoder.examples()]
         self._canary = self._make_canary(bundle.manifest.name)
+        self._try_longest(encoder)
         self.providers = self._runner.providers
 
     def run(self, examples: Sequence[Example]) -> list[Scores]:
@@ -107,6 +110,21 @@ class Engine:
                 if not all(np.allclose(*pair, atol=CANARY_TOLERANCE) for pair in pairs):
                     raise RuntimeError(f"{name}: the canary's answer depends on the other rows of its batch")
         return examples[0], together[0]
+
+    def _try_longest(self, encoder: Encoder) -> None:
+        """Answer a row of as many tokens as the bundle reads: its base may have fewer positions.
+
+        Raises:
+            RuntimeError: it cannot.
+        """
+        longest = encoder.encode(encoder.longest())
+        modes, thresholds = self._modes(2, 1), np.zeros(self._attributes, dtype=np.float32)
+        try:
+            self._runner.run(collate([longest], self._pad_id), modes, thresholds)
+        except Exception as error:  # ONNX Runtime's and torch's errors share no base class
+            raise RuntimeError(
+                f"it reads rows of {longest.tokens} tokens and fails on one; does its base have so many?"
+            ) from error
 
     def _modes(self, code: int, rows: int = 1) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
         return np.full((rows, self._attributes), code, dtype=np.int64)

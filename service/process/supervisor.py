@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import uvicorn
@@ -15,7 +16,7 @@ from fastapi import FastAPI
 from prometheus_client.multiprocess import mark_process_dead
 from uvicorn.supervisors import Multiprocess
 
-from evenhand.models.bundle.bundle import load
+from evenhand.models.bundle.bundle import BundleError, load
 from evenhand.models.bundle.runner import require_engine
 from evenhand.service import logs, settings
 from evenhand.service.audit import client
@@ -42,12 +43,29 @@ def serve(chosen: Settings) -> None:
     if chosen.workers == 1:
         uvicorn.Server(config_of(chosen, _application(chosen))).run()
         return
-    for path in chosen.bundles:
-        require_engine(load(path))  # raises here once, not in every process
+    _require_one(chosen.bundles)  # raises here once, not in every process
     with tempfile.TemporaryDirectory(prefix="evenhand-") as shared:
         _share(chosen, Path(shared))
         config = config_of(chosen, "evenhand.service.process.supervisor:worker")
         Multiprocess(config, [config.bind_socket()]).run()
+
+
+def _require_one(paths: Iterable[Path]) -> None:
+    """Check that some bundle can be served; each process leaves out and names those that cannot.
+
+    Raises:
+        BundleError: none can.
+    """
+    failures = []
+    for path in paths:
+        try:
+            require_engine(load(path))
+        except BundleError as error:
+            failures.append(error)
+            continue
+        return
+    if failures:
+        raise failures[0]
 
 
 def worker() -> FastAPI:

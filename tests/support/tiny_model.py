@@ -40,7 +40,7 @@ from evenhand.models.bundle.manifest import (
     Provenance,
     TextInput,
 )
-from evenhand.models.bundle.runtime_onnx import GATE_INPUTS, OUTPUTS, ROW_INPUTS
+from evenhand.models.bundle.runtime_onnx import GATE_INPUTS, OUTPUTS
 from evenhand.models.network.backbones import SplitModel
 from evenhand.models.network.fairnet import FairNet
 from evenhand.models.network.parts import save_base
@@ -243,7 +243,7 @@ def write_tiny_bundle(folder: Path, engine: Engine = "onnx") -> Path:
             engine=engine,
             opset=OPSET if engine == "onnx" else None,
             weights="float32",
-            inputs=[*ROW_INPUTS["text"], *GATE_INPUTS],
+            inputs=["input_ids", "attention_mask", *GATE_INPUTS],
             outputs=list(OUTPUTS),
         ),
         certified=False,

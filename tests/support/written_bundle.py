@@ -97,9 +97,10 @@ def _graph(words: list[int], risks: np.ndarray, sides: list[float], corrected: s
         **{name: ["batch", classes] for name in ("logits", "base_logits", "shadow_logits")},
         "thresholds": [attributes],
     }
+    row_inputs = {name: ROW_INPUTS["text"][name] for name in ("input_ids", "attention_mask")}
     put_in, out = (
         [helper.make_tensor_value_info(name, kinds[kind], shapes[name]) for name, (kind, _) in of.items()]
-        for of in ({**ROW_INPUTS["text"], **GATE_INPUTS}, OUTPUTS)
+        for of in ({**row_inputs, **GATE_INPUTS}, OUTPUTS)
     )
     values = [numpy_helper.from_array(array, name) for name, array in constants]
     graph = helper.make_graph(nodes, "written", put_in, out, values)

@@ -56,7 +56,7 @@ def parts_of(fairnet: FairNet, base: Base, features: Features) -> Parts:
     fairnet.eval()
     whole = _counted(lambda: fairnet.split.base(inputs))
     detectors = _counted(lambda: fairnet.detectors(hidden, mask))
-    selected = Selected(gates, hidden, mask, logits, gates.to(hidden.dtype), heads)
+    selected = Selected(gates, hidden, mask, logits, gates.to(hidden.dtype), heads, inputs)
     corrector = _counted(lambda: fairnet.correction.correct(selected))
     return Parts(detectors / whole, corrector / whole)
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from evenhand.models.network.backbones import family_of
+from evenhand.models.network.backbones import family_of, pooled
 from evenhand.training.baselines.base import Context, Sees
 from evenhand.training.baselines.group_labels import LEFT_OUT, Groups
 from evenhand.training.baselines.retrain import Learning, RetrainedBase, Retraining, fresh, grouped, retrain
@@ -203,21 +203,29 @@ class HeadInput:
     """Keeps the head's input, the representation, while a model learns."""
 
     def __init__(self, model: nn.Module) -> None:
-        self._head = model.get_submodule(family_of(model).head)
+        self._model, self._head = model, model.get_submodule(family_of(model).head)
+        self._ids: Tensor | None = None
         self.caught: Tensor = torch.empty(0)
         """``(rows, width)`` of the batch that was run last."""
 
     @contextlib.contextmanager
     def around(self, _: Ints) -> Iterator[None]:
         """Keep the head's input of each pass while the context is open."""
-        handle = self._head.register_forward_pre_hook(self._catch)
+        handles = (
+            self._model.register_forward_pre_hook(self._enter, with_kwargs=True),
+            self._head.register_forward_pre_hook(self._catch),
+        )
         try:
             yield
         finally:
-            handle.remove()
+            for handle in handles:
+                handle.remove()
+
+    def _enter(self, _: nn.Module, __: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._ids = kwargs.get("input_ids")
 
     def _catch(self, _: nn.Module, args: tuple[Any, ...]) -> None:
-        self.caught = args[0].float().cpu()
+        self.caught = pooled(self._model, args[0], self._ids).float().cpu()
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from evenhand.models.bundle.encoders.choose import make_encoder
 from evenhand.models.bundle.inputs import Encoded
 from evenhand.models.bundle.terms import Swapper, TermSwapper
-from evenhand.models.network.backbones import family_of
+from evenhand.models.network.backbones import block_paths, family_of
 from evenhand.training.baselines.base import Context, Method, Sees
 from evenhand.training.baselines.group_labels import LEFT_OUT, Groups, merge
 from evenhand.training.baselines.postprocess import favourable_class
@@ -274,9 +274,15 @@ class Blend:
     def __init__(
         self, model: nn.Module, encoded: Sequence[Encoded], groups: Groups, shape: float, seed: int
     ) -> None:
-        blocks = model.get_submodule(family_of(model).blocks)
-        assert isinstance(blocks, nn.ModuleList)
-        self._block, self._encoded, self._groups, self._shape = blocks[0], encoded, groups, shape
+        family = family_of(model)
+        model_type = model.config.model_type  # type: ignore[union-attr]
+        if family.repeats or family.axis or family.left:
+            raise NotApplicableError(
+                f"mixup blends what enters the first block, which the base's type {model_type!r} "
+                "calls again or lays out otherwise"
+            )
+        self._block = model.get_submodule(block_paths(model, family)[0])
+        self._encoded, self._groups, self._shape = encoded, groups, shape
         self._rng = np.random.default_rng(seed)
 
     @contextlib.contextmanager

@@ -23,7 +23,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from evenhand.models.network.backbones import SplitModel
-from evenhand.models.network.corrector import Corrector, Selected
+from evenhand.models.network.corrector import Corrector, Field, Selected
 from evenhand.training.correctors.interface import (
     WITH_OFFSETS,
     CorrectorInput,
@@ -48,7 +48,7 @@ class Erasure(Corrector):
         width: Of the last layer's input.
     """
 
-    reads: ClassVar = ("representation",)
+    reads: tuple[Field, ...] = ("representation",)
 
     def __init__(self, split: SplitModel, attributes: int, width: int) -> None:
         super().__init__(split)

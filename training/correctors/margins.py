@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from evenhand.models.network.backbones import SplitModel
-from evenhand.models.network.corrector import Corrector
+from evenhand.models.network.corrector import Corrector, Field
 from evenhand.training.correctors.interface import CorrectorInput, NotApplicableError
 from evenhand.typing import Bools, Float32s
 
@@ -21,7 +19,7 @@ class MarginCorrector(Corrector):
         split: The frozen base, cut.
     """
 
-    reads: ClassVar = ("logits", "risk")
+    reads: tuple[Field, ...] = ("logits", "risk")
 
     def __init__(self, split: SplitModel) -> None:
         super().__init__(split)

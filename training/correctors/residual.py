@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from evenhand.models.network.backbones import SplitModel
-from evenhand.models.network.corrector import Corrector, Selected
+from evenhand.models.network.corrector import Corrector, Field, Selected
 from evenhand.training.correctors.interface import WITH_OFFSETS, CorrectorInput, CorrectorMethod
 from evenhand.training.evaluation.metrics import MIN_CELL
 from evenhand.training.learning.config import CorrectionConfig
@@ -40,7 +40,7 @@ class Residual(Corrector):
     """
 
     method: ClassVar = "residual"
-    reads: ClassVar = ("logits", "risk", "representation")
+    reads: tuple[Field, ...] = ("logits", "risk", "representation")
 
     def __init__(self, split: SplitModel, attributes: int) -> None:
         super().__init__(split)

@@ -41,17 +41,17 @@ class Steering(Corrector):
     """
 
     method: ClassVar = "steering"
-    reads: ClassVar = ("hidden", "mask")
 
     def __init__(self, split: SplitModel, attributes: int) -> None:
         super().__init__(split)
+        self.reads = split.reads
         self.directions: Tensor
         self.register_buffer("directions", torch.zeros(attributes, split.hidden_size))
 
     def correct(self, rows: Selected) -> Tensor:
         """Move the hidden states, and finish."""
         move = rows.gates.to(self.directions.dtype) @ self.directions * self.strength
-        return self.split.finish(rows.hidden + move[:, None, :], rows.mask)[0]
+        return self.split.finish(rows.hidden + move[:, None, :], rows.mask, rows.inputs)[0]
 
 
 def make(split: SplitModel, attributes: Sequence[str], *, config: CorrectionConfig) -> Steering:

@@ -100,14 +100,26 @@ def encode_all(encoder: Encoder, items: list[Any]) -> tuple[list[Encoded], list[
         The encoded rows, and position and reason of those that cannot be read.
     """
     if items and isinstance(items[0], Path):
-        cost = encoder.encode(encoder.examples()[0]).tokens
-        return [cast(Encoded, _ImageRow(encoder, path, cost)) for path in items], []
+        return _encode_images(encoder, items)
     encoded, bad = [], []
     for index, item in enumerate(track(items, len(items), "encoding rows")):
         try:
             encoded.append(encoder.encode(item))
         except InputError as error:
             bad.append((index, str(error)))
+    return encoded, bad
+
+
+def _encode_images(encoder: Encoder, paths: list[Path]) -> tuple[list[Encoded], list[tuple[int, str]]]:
+    """Read every file once, so that a broken one is named now and not in the middle of learning."""
+    cost = encoder.encode(encoder.examples()[0]).tokens
+    encoded, bad = [], []
+    for index, path in enumerate(track(paths, len(paths), "reading images")):
+        try:
+            encoder.encode(path.read_bytes())
+            encoded.append(cast(Encoded, _ImageRow(encoder, path, cost)))
+        except (InputError, OSError) as error:
+            bad.append((index, f"{path.name}: {error}"))
     return encoded, bad
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from evenhand.models.bundle.inputs import Encoded
 from evenhand.models.bundle.manifest import Manifest
-from evenhand.models.bundle.runtime_onnx import GraphRunner
+from evenhand.models.bundle.runner import Runner
 from evenhand.training.evaluation.bundle_score import answer
 
 TOLERANCE = 1e-5
@@ -33,7 +33,7 @@ class BatchInvariance:
 
 
 def check_batch_invariance(
-    runner: GraphRunner, manifest: Manifest, encoded: Sequence[Encoded], seed: int = 0
+    runner: Runner, manifest: Manifest, encoded: Sequence[Encoded], seed: int = 0
 ) -> BatchInvariance:
     """Compare the answers to up to :data:`ROWS` rows, drawn by the seed, alone and in batches."""
     chosen = np.random.default_rng(seed).permutation(len(encoded))[:ROWS]

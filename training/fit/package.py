@@ -17,19 +17,22 @@ from evenhand.models.bundle.manifest import (
     Manifest,
     Provenance,
 )
+from evenhand.models.bundle.runner import Runner
 from evenhand.models.bundle.runtime_onnx import GATE_INPUTS, OUTPUTS
 from evenhand.models.network.gated_lora import ConditionalLora
 from evenhand.models.onnx.torch_export import OPSET, PARITY_TOLERANCE
 from evenhand.training.choice.aim import corrected_columns
-from evenhand.training.data.dataset import LEARNT, draft_of, refuse_existing
+from evenhand.training.data.dataset import LEARNT, DataError, draft_of, refuse_existing
 from evenhand.training.data.fit_split import split_file
 from evenhand.training.evaluation.bundle_score import answer
 from evenhand.training.fit import graph_files
+from evenhand.training.fit.batch_invariance import check_batch_invariance
 from evenhand.training.fit.data_card import described_columns
 from evenhand.training.fit.finalize import SplitScores, finalize
 from evenhand.training.fit.fitted import Fitted
 from evenhand.training.learning.base_model import weights_hash
 
+BATCH_CHECK_ROWS = 64
 LIBRARIES = ("torch", "transformers", "peft", "onnx", "onnxruntime", "tokenizers", "numpy")
 
 
@@ -37,12 +40,14 @@ def write(fitted: Fitted, out: Path) -> Path:
     """Write the bundle to ``out``, which must not exist.
 
     Raises:
-        DataError: ``out`` exists, or ONNX cannot take the base and the settings allow no other engine.
+        DataError: ``out`` exists, ONNX cannot take the base and the settings allow no other engine, or an
+            answer depends on its batch.
         ParityError: what was written does not answer as the model does.
     """
     refuse_existing(out)
     draft = draft_of(out)
     manifest, runner = graph_files.write_model(fitted, draft, lambda engine: _manifest(fitted, engine))
+    _check_batches(fitted, manifest, runner)
     (draft / bundles.SPLIT).write_bytes(split_file(fitted.rows))
     answers = {
         split: answer(runner, manifest, fitted.base.encoded, fitted.rows.of(split))
@@ -50,6 +55,21 @@ def write(fitted: Fitted, out: Path) -> Path:
     }
     finalize(draft, out, manifest, SplitScores.of(answers, fitted.rows, fitted.schema, manifest.target))
     return out
+
+
+def _check_batches(fitted: Fitted, manifest: Manifest, runner: Runner) -> None:
+    """Refuse a bundle whose answer to a row depends on the rows of its batch.
+
+    Raises:
+        DataError: it does.
+    """
+    chosen = [fitted.base.encoded[row] for row in fitted.rows.of("val")[:BATCH_CHECK_ROWS]]
+    invariance = check_batch_invariance(runner, manifest, chosen)
+    if not invariance.difference <= PARITY_TOLERANCE:
+        raise DataError(
+            f"not written: a row's answer depends on its batch; over {invariance.rows} rows scores "
+            f"differ by up to {invariance.difference:.1e}, more than {PARITY_TOLERANCE:.0e}"
+        )
 
 
 def _manifest(fitted: Fitted, engine: Engine) -> Manifest:

@@ -175,8 +175,9 @@ class _Objective:
         forced = is_open.clone()
         # On unflagged rows one attribute's gate is opened in turn, so each adapter learns to change nothing.
         forced[plain, torch.arange(len(plain)) % is_open.shape[1]] = True
+        inputs = self._features.inputs(batch) if "inputs" in self._correction.reads else None
         with distributed.autocast(self._config.precision):
-            logits, representation = self._correction(hidden, mask, forced.to(hidden.device))
+            logits, representation = self._correction(hidden, mask, forced.to(hidden.device), inputs)
         logits, representation = logits.float().cpu(), representation.float().cpu()
         total = torch.zeros(())
         for a in range(is_open.shape[1]):
@@ -226,5 +227,7 @@ def answers(
             features.representation[rows[batch]],
         )
         opened, logits, high, heads = (torch.from_numpy(array).to(distributed.device()) for array in rest)
-        corrected[batch] = correction.correct(Selected(opened, *states, logits, high, heads)).cpu().numpy()
+        inputs = features.inputs(rows[batch]) if "inputs" in correction.reads else {}
+        selected = Selected(opened, *states, logits, high, heads, inputs)
+        corrected[batch] = correction.correct(selected).cpu().numpy()
     return corrected

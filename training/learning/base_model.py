@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -10,23 +11,28 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from transformers import AutoModelForImageClassification, AutoModelForSequenceClassification
+from transformers import AutoConfig
 from transformers.utils.hub import cached_file, extract_commit_hash
 
 from evenhand.console import say
 from evenhand.models.bundle.encoders.choose import make_encoder
 from evenhand.models.bundle.encoders.table import UNKNOWN, TableFeatures
 from evenhand.models.bundle.inputs import Encoded, pad_of
-from evenhand.models.bundle.manifest import ImageInput, Input, PairInput, TableInput, TextInput
-from evenhand.models.network.backbones import block_count, family_of
+from evenhand.models.bundle.manifest import ImageInput, Input, TableInput
+from evenhand.models.network.backbones import block_count, set_up
+from evenhand.models.network.family import UnsupportedBaseError
+from evenhand.models.network.structure import auto_class, family_of_config
 from evenhand.models.network.tabular import TabularClassifier, TabularConfig
 from evenhand.models.onnx.torch_export import round_to_float16
 from evenhand.training.data.content import folder_hash, images_hash
 from evenhand.training.data.dataset import DataError, Rows, Schema
+from evenhand.training.data.image_file import image_json
 from evenhand.training.data.items import encode_all
-from evenhand.training.data.preprocess_file import features_json, image_json, tokenizer_of
+from evenhand.training.data.preprocess_file import features_json, tokenizer_of
+from evenhand.training.learning.base_check import check_base
 from evenhand.training.learning.config import FitConfig, fingerprint
 from evenhand.training.learning.finetune import FinetuneKey, cross_entropy, finetune
+from evenhand.training.learning.text_base import text_input
 
 
 @dataclass(frozen=True)
@@ -63,18 +69,20 @@ def prepare(config: FitConfig, rows: Rows, schema: Schema, folder: Path) -> tupl
 
     Raises:
         DataError: the base, its preprocessing or a row cannot be used; the message says why.
-        UnsupportedBaseError: the base has no block of the number that the settings name.
+        UnsupportedBaseError: the base cannot be served, or has no block of the number in the settings.
     """
     loaded = load(config, schema, rows)
     model = loaded.model
     # Check now, before hours of fine-tuning, that the base can be cut there.
-    block_count(model, config.detector.layer if isinstance(config.detector.layer, int) else 1)
+    layer = config.detector.layer if isinstance(config.detector.layer, int) else 1
+    block_count(model, layer)
     if config.base_stage.keep:
         rows, schema = _align(model, rows, schema)
     encoded, bad = encode_all(make_encoder(loaded.preprocess, loaded.spec), rows.items)
     if bad:
         first, reason = bad[0]
         raise DataError(f"{len(bad)} rows cannot be read; the first is row {rows.row[first] + 1}: {reason}")
+    check_base(model, layer, encoded, pad_of(loaded.spec))
     if not config.base_stage.keep:
         train = rows.of("train")
         say(f"fine-tuning the base on {len(train)} rows")
@@ -130,7 +138,7 @@ def load(config: FitConfig, schema: Schema, rows: Rows) -> Loaded:
 
     Raises:
         DataError: the base or its preprocessing cannot be used; the message says why.
-        UnsupportedBaseError: its family is not known here, or reads another kind of input.
+        UnsupportedBaseError: it cannot be served, or reads another kind of input; the message says why.
     """
     torch.manual_seed(config.seed)
     task = config.columns.task
@@ -139,26 +147,42 @@ def load(config: FitConfig, schema: Schema, rows: Rows) -> Loaded:
             raise DataError("--keep-base: a base for tables is made at fit; there is none to keep")
         return _tabular(rows, schema)
     try:
-        model = _pretrained(config, schema)
-        family_of(model, task)
+        family_of_config(_configuration(config), task)
+        model = set_up(_pretrained(config, schema))
         if task == "image":
             return Loaded(model, image_json(config.base), ImageInput())
         tokenizer: Any = tokenizer_of(config.base)
-    except (OSError, ValueError) as error:
-        if isinstance(error, DataError) or type(error).__name__ == "UnsupportedBaseError":
+    except (OSError, ValueError, RuntimeError) as error:
+        if isinstance(error, DataError | UnsupportedBaseError):
             raise
-        reason = str(error).splitlines()[0]
+        reason = str(error).strip().splitlines()[0]
         raise DataError(
             f"base {config.base!r} does not load ({reason}); give a hub id or a model folder"
         ) from error
-    limit = min(config.base_stage.max_tokens, int(min(tokenizer.model_max_length, 8192)))
     content = tokenizer.backend_tokenizer.to_str().encode()
-    if task == "pair":
-        types = "token_type_ids" in tokenizer.model_input_names and model.config.model_type != "distilbert"
-        return Loaded(
-            model, content, PairInput(max_tokens=limit, pad_id=tokenizer.pad_token_id, type_ids=types)
+    return Loaded(model, content, text_input(model, tokenizer, task, config.base_stage.max_tokens))
+
+
+def _configuration(config: FitConfig) -> Any:  # noqa: ANN401 - a configuration of transformers
+    """The base's own configuration, of an adapter folder that of the model under it.
+
+    Raises:
+        DataError: the settings keep a head that answers otherwise than with one label of several.
+    """
+    place, adapter = config.base, Path(config.base) / "adapter_config.json"
+    if adapter.is_file() and not (Path(config.base) / "config.json").is_file():
+        place = json.loads(adapter.read_text())["base_model_name_or_path"]
+    own = AutoConfig.from_pretrained(place, trust_remote_code=False)  # nosec B615 - the user's choice
+    problem = getattr(own, "problem_type", None)
+    heads = {"multi_label_classification": "a probability of its own for every label (multi-label)"}
+    heads["regression"] = "a number (regression)"
+    head = heads.get(str(problem), "one number" if own.num_labels == 1 else "")
+    if config.base_stage.keep and head:
+        raise DataError(
+            f"--keep-base: {config.base!r} answers with {head}; supported is one label out of two or more: "
+            "leave out --keep-base to train such a head, and of several labels fit one bundle each"
         )
-    return Loaded(model, content, TextInput(max_tokens=limit, pad_id=tokenizer.pad_token_id))
+    return own
 
 
 def _pretrained(config: FitConfig, schema: Schema) -> Any:  # noqa: ANN401 - a Hugging Face classifier
@@ -169,13 +193,9 @@ def _pretrained(config: FitConfig, schema: Schema) -> Any:  # noqa: ANN401 - a H
             "num_labels": len(schema.labels),
             "id2label": dict(enumerate(schema.labels)),
             "label2id": {label: index for index, label in enumerate(schema.labels)},
+            "problem_type": "single_label_classification",
             "ignore_mismatched_sizes": True,
         }
-    )
-    kind = (
-        AutoModelForImageClassification
-        if config.columns.task == "image"
-        else AutoModelForSequenceClassification
     )
     safe: dict[str, Any] = {
         "use_safetensors": True,
@@ -183,6 +203,7 @@ def _pretrained(config: FitConfig, schema: Schema) -> Any:  # noqa: ANN401 - a H
         "output_loading_info": True,
         **labels,
     }
+    kind = auto_class(config.columns.task)
     try:
         model, loaded = kind.from_pretrained(config.base, attn_implementation="eager", **safe)
     except (TypeError, ValueError) as error:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from evenhand.console import track
 from evenhand.models.bundle.inputs import Encoded, collate
-from evenhand.models.network.backbones import SplitModel
+from evenhand.models.network.backbones import Inputs, SplitModel
 from evenhand.training.data.batches import by_length
 from evenhand.training.data.dataset import Rows, Schema
 from evenhand.training.learning import distributed
@@ -35,6 +35,9 @@ class Features:
     """``(rows, classes)``."""
     representation: Float32s
     """``(rows, width)`` the head's input under the frozen base."""
+    encoded: Sequence[Encoded] = ()
+    """The rows themselves, which a base that runs whole reads once more."""
+    pad_id: int = 0
 
     @cached_property
     def lengths(self) -> Ints:
@@ -58,6 +61,10 @@ class Features:
                 hidden[index, :length] = stored[self.starts[row] : self.starts[row] + length]
         device = distributed.device()
         return torch.from_numpy(hidden).to(device), torch.from_numpy(mask).to(device)
+
+    def inputs(self, rows: Ints) -> Inputs:
+        """Some rows as the base takes them, padded as :meth:`batch` does."""
+        return tensors([self.encoded[row] for row in rows], self.pad_id)
 
 
 @dataclass(frozen=True)
@@ -89,7 +96,7 @@ def extract(
     files = (file, file.with_suffix(".logits.npy"), file.with_suffix(".heads.npy"))
     complete = file.with_suffix(".key")
     if key and complete.is_file() and complete.read_text() == key:
-        return Features(np.load(file, mmap_mode="r"), starts, np.load(files[1]), np.load(files[2]))
+        return _features(files, starts, encoded, pad_id)
     shapes = ((int(starts[-1]), split.hidden_size), (len(encoded), split.classes), (len(encoded), width))
     if distributed.is_main():
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -109,18 +116,27 @@ def extract(
     distributed.wait()
     if distributed.is_main():
         complete.write_text(key)
-    return Features(np.load(file, mmap_mode="r"), starts, np.load(files[1]), np.load(files[2]))
+    return _features(files, starts, encoded, pad_id)
+
+
+def tensors(encoded: Sequence[Encoded], pad_id: int) -> Inputs:
+    """One padded batch where learning runs."""
+    arrays = collate(encoded, pad_id)
+    return {name: torch.from_numpy(array).to(distributed.device()) for name, array in arrays.items()}
+
+
+def _features(files: Sequence[Path], starts: Ints, encoded: Sequence[Encoded], pad_id: int) -> Features:
+    hidden, logits, representation = files
+    return Features(
+        np.load(hidden, mmap_mode="r"), starts, np.load(logits), np.load(representation), encoded, pad_id
+    )
 
 
 def _base_of(
     split: SplitModel, encoded: Sequence[Encoded], pad_id: int
 ) -> tuple[Float32s, Float32s, Float32s]:
     """The output of :meth:`evenhand.models.network.backbones.SplitModel.base` for one batch."""
-    arrays = collate(encoded, pad_id)
-    outputs = split.base(
-        {name: torch.from_numpy(array).to(distributed.device()) for name, array in arrays.items()}
-    )
-    logits, hidden, heads = (tensor.cpu().numpy() for tensor in outputs)
+    logits, hidden, heads = (tensor.cpu().numpy() for tensor in split.base(tensors(encoded, pad_id)))
     return logits, hidden, heads
 
 

@@ -77,6 +77,7 @@ def finetune(
 
     def loss_of(batch: Ints) -> Tensor:
         model.train()
+        _freeze_statistics(model)
         with distributed.autocast(stage.precision), run.around(chosen[batch]):
             logits = logits_of(model, [encoded[row] for row in chosen[batch]], run.pad_id)
         return run.loss(logits.float().cpu(), chosen[batch])
@@ -87,6 +88,17 @@ def finetune(
     plan = Plan(run.name, stage.epochs, stage.learning_rate, stage.batch_rows, stage.patience, run.seed)
     lengths = [encoded[row].tokens for row in chosen]
     return fit(plan, dict(model.named_parameters()), lengths, loss_of, score_epoch, run.folder)
+
+
+def _freeze_statistics(model: nn.Module) -> None:
+    """Keep the pretrained means and variances of batch normalisation.
+
+    A batch's own would make a row's answer in learning depend on the other rows of its batch, and running
+    means are no parameters, so an earlier epoch's could not be restored with its weights.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.eval()
 
 
 def logits_of(model: nn.Module, encoded: Sequence[Encoded], pad_id: int) -> Tensor:

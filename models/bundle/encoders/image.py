@@ -11,7 +11,7 @@ import io
 from typing import Any, Literal
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 from pydantic import BaseModel, ConfigDict, Field
 
 from evenhand.models.bundle.inputs import Encoded, InputError, parse_description
@@ -34,7 +34,15 @@ class Pixels(BaseModel):
     size: int = Field(ge=8, le=4096)
     """Height and width of the input."""
     shortest_edge: int | None = Field(default=None, ge=8, le=8192)
-    """Resize the shorter side to this length, then crop the centre; ``None`` resizes straight to ``size``."""
+    """Resize the shorter side to this length, then crop the centre."""
+    resize: int | None = Field(default=None, ge=8, le=8192)
+    """Without ``shortest_edge``: resize both sides to this length, then crop; ``None`` is ``size`` itself."""
+    scales: bool = True
+    """Whether images are resized at all, or only cropped."""
+    rounds: Literal["nearest", "down"] = "nearest"
+    """How the longer side becomes a whole number; bundles of earlier versions took the nearest."""
+    background: Literal["dropped", "white"] = "dropped"
+    """What stands behind transparent pixels: the colour under their transparency, or white."""
     resample: Literal[0, 1, 2, 3, 4, 5] = 2
     rescale: float = 1 / 255
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -60,17 +68,20 @@ class ImageEncoder:
         Raises:
             InputError: it is something else, or cannot be read as an image.
         """
-        image = _open(item if isinstance(item, bytes) else _bytes_of(item))
         spec = self.spec
-        if spec.shortest_edge is None:
-            image = image.resize((spec.size, spec.size), RESAMPLE[spec.resample])
-        else:
-            image = self._centre(image, spec.shortest_edge)
+        image = _open(item if isinstance(item, bytes) else _bytes_of(item), spec.background)
+        if spec.scales:
+            image = image.resize(self._scaled(*image.size), RESAMPLE[spec.resample])
+        image = self._centre(image)
         pixels = np.asarray(image, dtype=np.float32) * np.float32(spec.rescale)
         mean, std = (np.array(values, dtype=np.float32) for values in (spec.mean, spec.std))
         pixels = (pixels - mean) / std
         # Budgets count patches of 16 by 16 pixels, the positions of most vision transformers.
         return Encoded({"pixel_values": pixels.transpose(2, 0, 1).copy()}, max(1, (spec.size // 16) ** 2))
+
+    def longest(self) -> Any:  # noqa: ANN401
+        """Any item: all have as many positions."""
+        return self.examples()[0]
 
     def examples(self) -> list[Any]:
         """Two plain images."""
@@ -81,13 +92,23 @@ class ImageEncoder:
             items.append({"image": base64.b64encode(file.getvalue()).decode()})
         return items
 
-    def _centre(self, image: Image.Image, shortest: int) -> Image.Image:
-        """Resize the shorter side and crop the centre; pixels beyond the edges are black."""
-        scale = shortest / min(image.size)
-        width, height = (max(1, round(side * scale)) for side in image.size)
-        image = image.resize((width, height), RESAMPLE[self.spec.resample])
-        left, top = (width - self.spec.size) // 2, (height - self.spec.size) // 2
-        return image.crop((left, top, left + self.spec.size, top + self.spec.size))
+    def _scaled(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height before the centre is cut out."""
+        shortest = self.spec.shortest_edge
+        if shortest is None:
+            side = self.spec.resize or self.spec.size
+            return side, side
+        if self.spec.rounds == "down":
+            # The product first: a quotient first may lie just below a whole number.
+            return tuple(int(shortest * side / min(width, height)) for side in (width, height))  # type: ignore[return-value]
+        scale = shortest / min(width, height)
+        return max(1, round(width * scale)), max(1, round(height * scale))
+
+    def _centre(self, image: Image.Image) -> Image.Image:
+        """Crop the centre; pixels beyond the edges are black."""
+        size = self.spec.size
+        left, top = (image.width - size) // 2, (image.height - size) // 2
+        return image if image.size == (size, size) else image.crop((left, top, left + size, top + size))
 
 
 def _bytes_of(item: Any) -> bytes:  # noqa: ANN401
@@ -99,17 +120,30 @@ def _bytes_of(item: Any) -> bytes:  # noqa: ANN401
         raise InputError("image is not base64") from None
 
 
-def _open(content: bytes) -> Image.Image:
-    """Read a whole image, in RGB."""
+def _open(content: bytes, background: str) -> Image.Image:
+    """Read a whole image, in RGB, turned as its EXIF orientation says."""
     try:
         image = Image.open(io.BytesIO(content), formats=FORMATS)
         if image.width * image.height > MAX_PIXELS or max(image.size) > 40 * min(image.size):
             raise InputError(f"image is larger than {MAX_PIXELS} pixels, or hardly more than a line")
         if image.format != "PNG" and content.count(SCAN) > MAX_SCANS:
             raise InputError(f"image has more than {MAX_SCANS} scans; save it again")
-        return image.convert("RGB")
+        return _flat(ImageOps.exif_transpose(image), background)
     except InputError:
         raise
     except Exception:
         # Pillow raises many kinds of error for a broken file, and their messages may repeat content.
         raise InputError("image is not a readable PNG or JPEG") from None
+
+
+def _flat(image: Image.Image, background: str) -> Image.Image:
+    """RGB of one byte per colour."""
+    if image.mode.startswith("I"):
+        # Pillow itself would cut 16 bits off at 255, which leaves a white picture.
+        image = Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8))
+    clear = "A" in image.getbands() or image.info.get("transparency") is not None
+    if not clear or background == "dropped":
+        return image.convert("RGB")
+    over = image.convert("RGBA")
+    white = Image.new("RGBA", over.size, (255, 255, 255, 255))
+    return Image.alpha_composite(white, over).convert("RGB")

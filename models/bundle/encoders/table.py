@@ -112,6 +112,10 @@ class TableEncoder:
             )
         return Encoded(arrays, 1 + len(self.features.names))
 
+    def longest(self) -> Any:  # noqa: ANN401
+        """Any item: all have as many positions."""
+        return self.examples()[0]
+
     def examples(self) -> list[Any]:
         """An object without any feature, and one with the first category of each."""
         return [

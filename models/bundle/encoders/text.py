@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer
 
-from evenhand.models.bundle.inputs import Encoded, InputError
+from evenhand.models.bundle.inputs import LONGEST_TRIED, Encoded, InputError
 from evenhand.models.bundle.manifest import PairInput, TextInput
 from evenhand.typing import Array
 
@@ -32,9 +32,9 @@ class TextEncoder:
         except Exception as error:  # the library raises bare Exception
             raise ValueError(f"not a tokenizer.json ({error})") from error
         self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(max_length=spec.max_tokens)
-        self._pair = spec.kind == "pair"
-        self._types = isinstance(spec, PairInput) and spec.type_ids
+        self._tokenizer.enable_truncation(max_length=spec.max_tokens, direction=spec.truncation_side)
+        self._pair, self._max_tokens = spec.kind == "pair", spec.max_tokens
+        self._types = spec.type_ids
 
     def encode(self, item: Any) -> Encoded:  # noqa: ANN401 - anything a client may send
         """Encode one item: a text or ``{"text": ...}``; for pairs ``{"text": ..., "text_pair": ...}``.
@@ -55,6 +55,11 @@ class TextEncoder:
         """Two items of different length."""
         texts = ("ready", "ready to answer the first request")
         return [{"text": text, "text_pair": text} for text in texts] if self._pair else list(texts)
+
+    def longest(self) -> Any:  # noqa: ANN401
+        """A text, or the first of a pair, of at least as many tokens as the model reads."""
+        text = "ready " * min(self._max_tokens, LONGEST_TRIED)
+        return {"text": text, "text_pair": "ready"} if self._pair else text
 
 
 def text_of(item: Any) -> str:  # noqa: ANN401 - anything a client may send

@@ -131,7 +131,7 @@ def _refuse_columns(item: ItemOptions, meaning: MeaningOptions) -> None:
 
 def _run(source: Callable[[], Source], seeds: tuple[int, ...], methods: MethodChoice, out: Path) -> None:
     """Run it, and turn errors that a user can correct into one line."""
-    from evenhand.models.network.backbones import UnsupportedBaseError
+    from evenhand.models.network.family import UnsupportedBaseError
     from evenhand.reports.benchmark_page import html
     from evenhand.training.baselines.index import compared
     from evenhand.training.baselines.resampling import with_terms

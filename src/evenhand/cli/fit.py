@@ -176,7 +176,7 @@ def fit(
 
 def _run(config: object, method: str, data: str, places: tuple[Path, Path] | None) -> None:
     """Run it, and turn errors that a user can correct into one line."""
-    from evenhand.models.network.backbones import UnsupportedBaseError
+    from evenhand.models.network.family import UnsupportedBaseError
     from evenhand.models.onnx.torch_export import ParityError
     from evenhand.training.data.dataset import read
     from evenhand.training.fit.method_options import check, with_method

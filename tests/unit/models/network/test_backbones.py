@@ -2,14 +2,20 @@
 
 import pytest
 from tiny_model import tiny_base
-from transformers import GPT2Config, GPT2ForSequenceClassification
+from torch import nn
+from transformers import MobileNetV1Config, MobileNetV1ForImageClassification
 
-from evenhand.models.network.backbones import SplitModel, UnsupportedBaseError
+from evenhand.models.network.backbones import SplitModel
+from evenhand.models.network.family import UnsupportedBaseError
 
 
-def test_an_unknown_family_is_refused_with_the_known_ones() -> None:
-    other = GPT2ForSequenceClassification(GPT2Config(vocab_size=20, n_embd=8, n_layer=2, n_head=2))
-    with pytest.raises(UnsupportedBaseError, match=r"'gpt2' is not supported.*use one of bert"):
+def test_a_model_without_repeated_blocks_is_refused() -> None:
+    config = MobileNetV1Config(num_labels=2, depth_multiplier=0.25)
+    other = MobileNetV1ForImageClassification(config)
+    other.mobilenet_v1.layer = nn.Sequential(*other.mobilenet_v1.layer)
+    with pytest.raises(
+        UnsupportedBaseError, match=r"'mobilenet_v1' is not supported: .* no list of repeated"
+    ):
         SplitModel(other, 1)
 
 

@@ -235,8 +235,10 @@ def test_parts_that_do_not_fit_are_refused(folder: Path) -> None:
     rewrite(folder, adapter, save(whole))
     make_runner(bundles.load(folder))
     config = json.loads((folder / "base/config.json").read_text())
-    rewrite(folder, "base/config.json", json.dumps({**config, "model_type": "gpt2"}).encode())
-    assert "'gpt2' is not one of bert" in refused(folder)
+    rewrite(folder, "base/config.json", json.dumps({**config, "model_type": "t5"}).encode())
+    assert "'t5' is not supported for text: it has an encoder and a decoder" in refused(folder)
+    rewrite(folder, "base/config.json", json.dumps({**config, "model_type": "no-such"}).encode())
+    assert "cannot make the model" in refused(folder)
 
 
 def test_a_correction_that_torch_cannot_run_is_refused(folder: Path) -> None:

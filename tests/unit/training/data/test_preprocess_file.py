@@ -1,16 +1,14 @@
 """The file that says how an item becomes arrays."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_kinds import write_tiny_image_base, write_tiny_pair_base
+from tiny_kinds import write_tiny_pair_base
 
-from evenhand.models.bundle.encoders.image import Pixels
 from evenhand.models.bundle.encoders.table import TableEncoder, TableFeatures
 from evenhand.training.data.dataset import DataError, Rows
-from evenhand.training.data.preprocess_file import features_json, image_json, tokenizer_of
+from evenhand.training.data.preprocess_file import features_json, tokenizer_of
 
 
 def rows(items: list[dict[str, object]], split: list[str]) -> Rows:
@@ -39,27 +37,6 @@ def test_a_constant_column_does_not_divide_by_zero() -> None:
 def test_a_table_without_any_value_is_refused() -> None:
     with pytest.raises(DataError, match="no feature has a value"):
         features_json(rows([{"age": None}], ["train"]))
-
-
-@pytest.mark.parametrize(("kind", "edge"), [("vit", None), ("convnext", round(16 / 0.875))])
-def test_an_image_bases_own_preprocessing_is_kept(tmp_path: Path, kind: str, edge: int | None) -> None:
-    pixels = Pixels.model_validate_json(image_json(str(write_tiny_image_base(tmp_path / "base", kind))))
-    assert (pixels.size, pixels.shortest_edge) == (16, edge)
-    assert pixels.mean == (0.5, 0.5, 0.5)
-
-
-def test_an_image_base_without_preprocessing_is_refused(tmp_path: Path) -> None:
-    write_tiny_image_base(tmp_path / "base", "vit")
-    (tmp_path / "base/preprocessor_config.json").unlink()
-    with pytest.raises(DataError, match="preprocessor_config"):
-        image_json(str(tmp_path / "base"))
-
-
-def test_preprocessing_that_is_not_done_here_is_refused(tmp_path: Path) -> None:
-    file = write_tiny_image_base(tmp_path / "base", "vit") / "preprocessor_config.json"
-    file.write_text(json.dumps({**json.loads(file.read_text()), "size": {"height": 16, "width": 20}}))
-    with pytest.raises(DataError):
-        image_json(str(tmp_path / "base"))
 
 
 def test_a_fast_tokenizer_is_needed_and_found(tmp_path: Path) -> None:

@@ -55,6 +55,36 @@ def test_every_mode_becomes_rgb(mode: str) -> None:
     assert ENCODER.encode(item(Image.new(mode, (9, 9)), kind)).arrays["pixel_values"].shape == (3, 16, 16)
 
 
+def test_a_picture_is_turned_as_its_exif_orientation_says() -> None:
+    upright = np.full((40, 60, 3), 90, np.uint8)
+    upright[:20] = 230
+    plain = ENCODER.encode(item(Image.fromarray(upright), "JPEG")).arrays["pixel_values"]
+    for turn, orientation in ((Image.Transpose.ROTATE_90, 6), (Image.Transpose.ROTATE_270, 8)):
+        exif, file = Image.Exif(), io.BytesIO()
+        exif[0x112] = orientation
+        Image.fromarray(upright).transpose(turn).save(file, "JPEG", quality=95, exif=exif.tobytes())
+        turned = ENCODER.encode(file.getvalue()).arrays["pixel_values"]
+        assert np.abs(turned - plain).mean() < 0.05
+
+
+def test_sixteen_bits_keep_their_shades() -> None:
+    shades = np.linspace(0, 65535, 2400).astype(np.uint16).reshape(40, 60)
+    fine = ENCODER.encode(item(Image.fromarray(shades))).arrays["pixel_values"]
+    coarse = ENCODER.encode(item(Image.fromarray((shades >> 8).astype(np.uint8)))).arrays["pixel_values"]
+    assert np.array_equal(fine, coarse)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_what_stands_behind_transparency_is_what_the_description_says(mode: str) -> None:
+    clear = Image.new("RGBA", (16, 16), (0, 0, 0, 0)).convert(mode)
+    if mode == "P":
+        clear.info["transparency"] = clear.getpixel((0, 0))
+    on_white = ImageEncoder(json.dumps({"size": 16, "background": "white"}).encode())
+    dropped = ImageEncoder(json.dumps({"size": 16}).encode())
+    assert np.allclose(on_white.encode(item(clear)).arrays["pixel_values"], 1.0)
+    assert np.allclose(dropped.encode(item(clear)).arrays["pixel_values"], 0.0)
+
+
 def bomb() -> bytes:
     """A PNG header that promises 100,000 x 100,000 pixels."""
     header = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)

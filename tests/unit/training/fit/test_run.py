@@ -222,7 +222,9 @@ def test_the_fit_says_what_every_column_is_for(bundle: Path, place: Path) -> Non
     assert {name: column.role for name, column in columns.items()} == {
         **{"text": "text", "label": "label", "team": "attribute", "colour": "attribute", "split": "split"},
     }
-    assert "| team | attribute | category | 0.0 % |  |" in (bundle / "MODEL_CARD.md").read_text()
+    card = (bundle / "MODEL_CARD.md").read_text()
+    assert "| team | attribute | category | 0.0 % | 'none' is a value |" in card
+    assert "| colour | attribute | category | 0.0 % |  |" in card
 
 
 def test_the_rows_that_a_fit_never_saw_can_be_evaluated(bundle: Path, place: Path) -> None:

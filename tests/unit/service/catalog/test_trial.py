@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
-from tiny_model import write_tiny_bundle
 from typer.testing import CliRunner
 
 from evenhand.cli.bundle import app
@@ -22,14 +21,9 @@ from evenhand.service.metrics.collectors import Metrics
 from evenhand.service.settings import Settings
 
 
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_bundle(tmp_path_factory.mktemp("trial") / "tiny")
-
-
 @pytest.fixture
-def folder(tiny: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(tiny, tmp_path / "bundle")
+def folder(demo: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(demo, tmp_path / "bundle")
 
 
 def edit(folder: Path, **changes: object) -> None:
@@ -43,13 +37,13 @@ def reads_more_than_its_base_has_positions(folder: Path) -> None:
 
 
 def pads_with_a_token_that_is_not_there(folder: Path) -> None:
-    edit(folder, input={"kind": "text", "max_tokens": 32, "pad_id": 5000})
+    edit(folder, input={"kind": "text", "max_tokens": 32, "pad_id": 10**6})
 
 
 def has_a_tokenizer_of_another_base(folder: Path) -> None:
     file = folder / "preprocess/tokenizer.json"
     content = json.loads(file.read_text())
-    content["model"]["vocab"]["ready"] = 4000
+    content["model"]["vocab"]["ready"] = 10**6
     file.write_text(json.dumps(content))
     edit(folder)
 
@@ -69,7 +63,7 @@ FAULTS = {
 
 def test_a_bundle_that_holds_is_ready(folder: Path) -> None:
     tried = try_bundle(folder)
-    assert tried.bundle.manifest.name == "tiny"
+    assert tried.bundle.manifest.name == "hate-speech"
     assert tried.seconds > 0
     assert CliRunner().invoke(app, ["verify", str(folder)]).exit_code == 0
 

@@ -10,16 +10,28 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from evenhand.typing import Array
+
 Args = tuple[Any, ...]
 Kwargs = dict[str, Any]
 Inputs = dict[str, Tensor]
+"""Texts of a table stay numpy arrays, for torch has none; only a black box reads them."""
+
+
+def as_inputs(arrays: Mapping[str, Array], device: torch.device | str = "cpu") -> Inputs:
+    """A batch's arrays by name as a base takes them."""
+    made: dict[str, Any] = {
+        name: array if array.dtype == object else torch.from_numpy(array).to(device)
+        for name, array in arrays.items()
+    }
+    return made
 
 
 class UnsupportedBaseError(ValueError):

@@ -19,7 +19,10 @@ from evenhand.typing import Array, Bools
 def items_of(table: pd.DataFrame, columns: Columns) -> tuple[list[Any], Bools]:
     """One item per row, and whether it can be used; of a table the named features."""
     if columns.task == "table":
-        cleaned = [_clean(table[name]) for name in columns.features]
+        cleaned = [
+            _as_it_stands(table[name], name in columns.raw_texts) if columns.raw else _clean(table[name])
+            for name in columns.features
+        ]
         items = [dict(zip(columns.features, row, strict=True)) for row in zip(*cleaned, strict=True)]
         return items, np.ones(len(table), bool)
     texts = _texts(table[columns.text])
@@ -49,6 +52,8 @@ def feature_item(values: Mapping[str, str | None], features: TableFeatures) -> d
         InputError: a number is expected and something else stands there.
     """
     item: dict[str, float | str | None] = {name: present(values.get(name)) for name in features.names}
+    if features.raw:
+        item |= {of.name: values.get(of.name) for of in features.categorical}
     for column in features.numeric:
         value = item[column.name]
         try:
@@ -117,6 +122,17 @@ def _clean(column: Any) -> list[float | str | None]:  # noqa: ANN401
     if numeric:
         return [None if none else float(value) for none, value in zip(gone, numbers, strict=True)]
     return [None if none else str(value).strip() for none, value in zip(gone, column, strict=True)]
+
+
+def _as_it_stands(column: Any, text: bool) -> list[float | str | None]:  # noqa: ANN401
+    """Numbers where every value is one, as pandas has it, else texts; ``None`` where there is no value."""
+    gone = [_nothing(value) for value in column]
+    kept = [value for none, value in zip(gone, column, strict=True) if not none]
+    numbers = None if text else pd.to_numeric(pd.Series(kept, dtype=object), errors="coerce")
+    if numbers is None or numbers.isna().any():
+        return [None if none else str(value) for none, value in zip(gone, column, strict=True)]
+    listed = iter(numbers.astype(float))
+    return [None if none else float(next(listed)) for none in gone]
 
 
 def _nothing(value: Any) -> bool:  # noqa: ANN401

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from evenhand.models.bundle.encoders.table import EMPTY_CELLS
 from evenhand.training.data.columns import Columns
 from evenhand.training.data.dataset import DataError, Rows, Schema, from_table
 
@@ -25,6 +26,10 @@ def read(source: str, columns: Columns, seed: int) -> tuple[Rows, Schema, str]:
         DataError: a column is missing, or what it holds cannot be learnt from.
     """
     table, digest = read_table(source)
+    if columns.raw and source.endswith(".csv"):
+        # A text file has no missing values of its own: a model of the user's saw what pandas makes of it.
+        features = [name for name in columns.features if name in table.columns]
+        table[features] = table[features].where(~table[features].isin(EMPTY_CELLS), None)
     rows, schema = from_table(table, columns, seed)
     return rows, schema, digest
 

@@ -18,10 +18,10 @@ from evenhand.models.bundle.encoders.choose import make_encoder
 from evenhand.models.bundle.encoders.table import UNKNOWN, TableFeatures
 from evenhand.models.bundle.inputs import Encoded, pad_of
 from evenhand.models.bundle.manifest import ImageInput, Input, PairInput, TableInput, TextInput
-from evenhand.models.network.backbones import block_count, family_of
+from evenhand.models.network.backbones import SplitModel, block_count, family_of
 from evenhand.models.network.tabular import TabularClassifier, TabularConfig
 from evenhand.models.onnx.torch_export import round_to_float16
-from evenhand.training.data.content import folder_hash, images_hash
+from evenhand.training.data.content import files_hash, folder_hash, images_hash
 from evenhand.training.data.dataset import DataError, Rows, Schema
 from evenhand.training.data.items import encode_all
 from evenhand.training.data.preprocess_file import features_json, image_json, tokenizer_of
@@ -44,6 +44,10 @@ class Base:
     def pad_id(self) -> int:
         """The padding token, where there are tokens."""
         return pad_of(self.spec)
+
+    def cut(self, layer: int) -> SplitModel:
+        """The model, cut before a block; a new suffix each time, so adapters never meet."""
+        return SplitModel(self.model, layer)
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,9 @@ def key_of(config: FitConfig, rows: Rows, data_sha256: str) -> str:
 
 def pretrained_hash(config: FitConfig) -> str:
     """Identity of the pretrained base: a folder's hash, or a hub id with its revision if that is cached."""
+    if config.box is not None:
+        file = Path(config.box.file)
+        return files_hash([(file.name, file)])
     if config.columns.task == "table":
         return config.base
     if Path(config.base).is_dir():

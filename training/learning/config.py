@@ -118,6 +118,15 @@ class Card:
 
 
 @dataclass(frozen=True)
+class BoxConfig:
+    """A fitted model of the user's in the place of a base."""
+
+    file: str
+    labels: tuple[str, ...] = ()
+    """The label column's labels in the order of the model's scores; empty if the model names them itself."""
+
+
+@dataclass(frozen=True)
 class FitConfig:
     """Everything that decides the result."""
 
@@ -135,6 +144,8 @@ class FitConfig:
     base_stage: BaseConfig = BaseConfig()
     detector: DetectorConfig = DetectorConfig()
     correction: CorrectionConfig = CorrectionConfig()
+    box: BoxConfig | None = None
+    """The model file that is the base; its name is also ``base``."""
     retraining: str | None = None
     """Training-time method that makes the base; ``method_options.retrainings`` lists them."""
 
@@ -143,6 +154,8 @@ class FitConfig:
         plain = asdict(self)
         plain["base"] = self.public_base
         plain["detector"]["known"] = plain["detector"].pop("known_share")
+        if self.box is not None:
+            plain["box"]["file"] = Path(self.box.file).name
         if self.columns.images:
             plain["columns"]["images"] = Path(self.columns.images).name
         return plain

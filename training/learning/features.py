@@ -16,7 +16,7 @@ from torch import Tensor
 
 from evenhand.console import track
 from evenhand.models.bundle.inputs import Encoded, collate
-from evenhand.models.network.backbones import SplitModel
+from evenhand.models.network.backbones import SplitModel, as_inputs
 from evenhand.training.data.batches import by_length
 from evenhand.training.data.dataset import Rows, Schema
 from evenhand.training.learning import distributed
@@ -117,9 +117,7 @@ def _base_of(
 ) -> tuple[Float32s, Float32s, Float32s]:
     """The output of :meth:`evenhand.models.network.backbones.SplitModel.base` for one batch."""
     arrays = collate(encoded, pad_id)
-    outputs = split.base(
-        {name: torch.from_numpy(array).to(distributed.device()) for name, array in arrays.items()}
-    )
+    outputs = split.base(as_inputs(arrays, distributed.device()))
     logits, hidden, heads = (tensor.cpu().numpy() for tensor in outputs)
     return logits, hidden, heads
 

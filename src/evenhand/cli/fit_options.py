@@ -17,6 +17,17 @@ TASK_OPTIONS: Mapping[str, tuple[Collection[str], str]] = {
     "feature": (("table",), "features are those of --task table"),
 }
 """The tasks that read an option, and what to say in others."""
+WITHOUT_MODEL = {
+    "keep_base": "a model file is never changed",
+    "epochs": "the model is not trained",
+    "precision": "the model is not trained",
+    "weights": "the model's numbers stay as they are",
+    "layer": "a model file has no layers",
+    "pooling": "a model file has no layers",
+    "engine": "a model file is written as ONNX",
+    "base": "the model takes the place of a base",
+}
+"""Options that do nothing with ``--model``, and why."""
 
 
 def refuse_ignored(context: typer.Context) -> None:
@@ -34,6 +45,7 @@ def refuse_ignored(context: typer.Context) -> None:
     for name, (tasks, why) in TASK_OPTIONS.items():
         if name in named and not values.get("recipe") and values["task"] not in tasks:
             raise typer.BadParameter(f"{_option(name)} does nothing with --task {values['task']}: {why}")
+    _refuse_beside_model(values, named)
     if "epochs" in named and values.get("keep_base"):
         raise typer.BadParameter("--epochs does nothing with --keep-base: the base is not trained")
     partial = values.get("attributes_known") == "partial"
@@ -42,6 +54,19 @@ def refuse_ignored(context: typer.Context) -> None:
     if not partial and "known_share" in named:
         raise typer.BadParameter("--known does nothing without --attributes-known partial")
     _refuse_references(values.get("reference") or (), values.get("attribute") or ())
+
+
+def _refuse_beside_model(values: Mapping[str, object], named: Collection[str]) -> None:
+    """Options that a model file leaves without effect, and those that need one."""
+    if not values.get("model"):
+        if "model_label" in named:
+            raise typer.BadParameter("--model-label does nothing without --model")
+        return
+    if values["task"] != "table":
+        raise typer.BadParameter(f"--model reads the features of --task table, not {values['task']}")
+    for name, why in WITHOUT_MODEL.items():
+        if name in named:
+            raise typer.BadParameter(f"{_option(name)} does nothing with --model: {why}")
 
 
 def _refuse_references(references: Collection[str], attributes: Collection[str]) -> None:

@@ -349,7 +349,8 @@ def _pruned(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
     pruned = onnx.ModelProto()
     pruned.CopyFrom(model)
     weights = [tensor for tensor in model.graph.initializer if tensor.name in needed]
-    del pruned.graph.node[:], pruned.graph.value_info[:], pruned.graph.initializer[:]
+    del pruned.graph.node[:], pruned.graph.value_info[:], pruned.graph.initializer[:], pruned.graph.output[:]
+    pruned.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
     pruned.graph.node.extend(reversed(nodes))
     pruned.graph.initializer.extend(weights)
     return pruned
@@ -376,7 +377,7 @@ def _add_prefix(graph: onnx.GraphProto, prefix: str) -> None:
     """Prefix every name in place, those in branches as well."""
     graph.name = prefix + graph.name
     for node in _nodes(graph):
-        node.name = prefix + node.name
+        node.name = prefix + node.name if node.name else ""
         for names in (node.input, node.output):
             names[:] = [prefix + name if name else name for name in names]
         for inner in _inner_graphs(node):

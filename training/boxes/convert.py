@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+from onnx import TensorProto, helper, numpy_helper
 
 from evenhand.models.onnx.black_box import SINGLE_TREES, BoxError, Feature, read_model
 from evenhand.models.onnx.torch_export import OPSET
@@ -21,6 +22,10 @@ from evenhand.training.data.dataset import DataError
 TREES = "HistGradientBoostingClassifier"
 OLD_ML, NEW_ML = 3, 5
 """Versions of ai.onnx.ml: the newest that skl2onnx writes, and that of trees in double precision with sets."""
+ADVICE = (
+    "fit the part that no converter knows with one that it does (scikit-learn's encoders in front of a classifier "
+    "are known), or export the model to ONNX yourself and give that file"
+)
 EXTRA = "install evenhand with its extra `boxes`"
 
 
@@ -53,16 +58,18 @@ def conversions(box: Box, features: Sequence[Feature]) -> Iterator[Conversion]:
     if type(box.estimator).__name__ == "_Booster":
         yield Conversion("float32", _booster(box))
         return
-    reasons = []
+    reasons, marks = [], _missing_marks(box.estimator)
     for precision in ("double", "float32"):
         try:
             graph = _scikit_learn(box.estimator, features, precision)
         except Exception as error:  # converters raise errors of every kind
             reasons.append(_reason(error))
             continue
+        if marks:
+            yield Conversion(f"{precision}, {marks[0]:g} as missing", _with_marks(graph, marks))
         yield Conversion(precision, graph)
     if len(reasons) == 2:
-        raise DataError(f"{box.name}: {box.library} to ONNX: {reasons[-1]}\n{_advice(box)}")
+        raise DataError(f"{box.name}: {box.library} to ONNX: {reasons[-1]}\n{ADVICE}")
 
 
 def _scikit_learn(model: Any, features: Sequence[Feature], precision: str) -> onnx.ModelProto:  # noqa: ANN401
@@ -97,6 +104,46 @@ def _scikit_learn(model: Any, features: Sequence[Feature], precision: str) -> on
             if domain.domain == "ai.onnx.ml":
                 domain.version = NEW_ML
     return graph
+
+
+def _missing_marks(model: Any) -> list[float]:  # noqa: ANN401
+    """Numbers that XGBoost at the end of a pipeline takes for missing: its own setting, and 0 in sparse tables.
+
+    Scikit-learn's transformers give a sparse table where most of it is 0, and XGBoost reads that as no value.
+    """
+    last = model.steps[-1][1] if hasattr(model, "steps") else model
+    if not type(last).__module__.startswith("xgboost"):
+        return []
+    sparse = any(getattr(step, "sparse_output_", False) or _one_hot(step) for _, step in getattr(model, "steps", ())[:-1])
+    own = getattr(last, "missing", None)
+    return [*([0.0] if sparse else []), *([float(own)] if own is not None and own == own else [])]
+
+
+def _one_hot(step: Any) -> bool:  # noqa: ANN401
+    return type(step).__name__ == "OneHotEncoder" and bool(getattr(step, "sparse_output", False))
+
+
+def _with_marks(graph: onnx.ModelProto, marks: Sequence[float]) -> onnx.ModelProto:
+    """The graph with NaN in the place of numbers in what its trees read."""
+    nodes, marked = [], onnx.ModelProto()
+    marked.CopyFrom(graph)
+    gone = numpy_helper.from_array(np.array(np.nan, dtype=np.float32), "marks/gone")
+    constants = [gone, *(numpy_helper.from_array(np.array(mark, np.float32), f"marks/{mark:g}") for mark in marks)]
+    for node in marked.graph.node:
+        if node.op_type in SINGLE_TREES:
+            current = f"{node.input[0]}/marks"
+            nodes.append(helper.make_node("Cast", [node.input[0]], [current], to=TensorProto.FLOAT))
+            for mark in marks:
+                is_mark, name = f"{current}/is", f"{current}/{mark:g}"
+                nodes.append(helper.make_node("Equal", [current, f"marks/{mark:g}"], [is_mark + f"{mark:g}"]))
+                nodes.append(helper.make_node("Where", [is_mark + f"{mark:g}", "marks/gone", current], [name]))
+                current = name
+            node.input[0] = current
+        nodes.append(node)
+    del marked.graph.node[:]
+    marked.graph.node.extend(nodes)
+    marked.graph.initializer.extend(constants)
+    return marked
 
 
 def without_preprocessor(model: Any) -> Any:  # noqa: ANN401
@@ -134,10 +181,9 @@ def _register() -> None:
         HistGradientBoostingClassifier, "EvenhandHistogramTrees", shapes, _histogram_trees, options=options
     )
     with contextlib.suppress(ImportError):
-        from onnxmltools.convert.xgboost.operator_converters.XGBoost import convert_xgboost
         from xgboost import XGBClassifier
 
-        update_registered_converter(XGBClassifier, "XgbXGBClassifier", shapes, convert_xgboost, options=options)
+        update_registered_converter(XGBClassifier, "XgbXGBClassifier", shapes, _xgboost, options=options)
     with contextlib.suppress(ImportError):
         from lightgbm import LGBMClassifier
         from onnxmltools.convert.lightgbm.operator_converters.LightGbm import convert_lightgbm
@@ -147,9 +193,23 @@ def _register() -> None:
         )
 
 
+def _xgboost(scope: Any, operator: Any, container: Any) -> None:  # noqa: ANN401 - skl2onnx's classes
+    """onnxmltools' converter, which knows features by number, and no mark of a missing value but NaN."""
+    from onnxmltools.convert.xgboost.operator_converters.XGBoost import convert_xgboost
+
+    model = operator.raw_operator
+    booster = model.get_booster()
+    names, mark = booster.feature_names, model.missing
+    booster.feature_names = [f"f{place}" for place in range(booster.num_features())]
+    model.missing = np.nan
+    try:
+        convert_xgboost(scope, operator, container)
+    finally:
+        booster.feature_names, model.missing = names, mark
+
+
 def _histogram_trees(scope: Any, operator: Any, container: Any) -> None:  # noqa: ANN401 - skl2onnx's classes
     """The converter of histogram gradient boosting; label and probabilities."""
-    from onnx import TensorProto
     from skl2onnx.common._apply_operation import apply_cast
 
     from evenhand.training.boxes.histogram_trees import ensemble
@@ -178,8 +238,6 @@ def _histogram_trees(scope: Any, operator: Any, container: Any) -> None:  # noqa
 
 def _probabilities(scope: Any, container: Any, raw: str, out: str, columns: int) -> None:  # noqa: ANN401
     """Raw scores to probabilities of all classes, as scikit-learn computes them."""
-    from onnx import TensorProto
-
     if columns > 1:
         container.add_node("Softmax", [raw], [out], op_version=13, axis=1, name=scope.get_unique_operator_name("Softmax"))
         return
@@ -203,7 +261,7 @@ def _catboost(box: Box) -> onnx.ModelProto:
         except BoxError:
             raise
         except Exception as error:  # CatBoost's errors are its C library's
-            raise DataError(f"{box.name}: CatBoost's ONNX export: {_reason(error)}\n{_advice(box)}") from error
+            raise DataError(f"{box.name}: CatBoost's ONNX export: {_reason(error)}\n{ADVICE}") from error
 
 
 def _booster(box: Box) -> onnx.ModelProto:
@@ -221,15 +279,8 @@ def _booster(box: Box) -> onnx.ModelProto:
                 target_opset=15,
             )
     except Exception as error:  # converters raise errors of every kind
-        raise DataError(f"{box.name}: LightGBM to ONNX: {_reason(error)}\n{_advice(box)}") from error
+        raise DataError(f"{box.name}: LightGBM to ONNX: {_reason(error)}\n{ADVICE}") from error
     return graph
-
-
-def _advice(box: Box) -> str:
-    return (
-        "fit the part that no converter knows with one that it does (scikit-learn's encoders in front of a "
-        "classifier are known), or export the model to ONNX yourself and give that file"
-    )
 
 
 @contextlib.contextmanager

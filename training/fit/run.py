@@ -9,6 +9,7 @@ import transformers
 
 from evenhand.console import say
 from evenhand.models.network.backbones import SplitModel, block_count
+from evenhand.models.network.black_box import BoxSplit
 from evenhand.models.network.decision import OffsetsAlone
 from evenhand.models.network.fairnet import FairNet
 from evenhand.training.choice import learners
@@ -113,9 +114,11 @@ def _layer(
 
 def _features(split: SplitModel, prepared: base_model.Base, work: Path, key: str) -> Features:
     file = work / "hidden.npy"
-    tokens = sum(row.tokens for row in prepared.encoded)
-    gigabytes = tokens * split.hidden_size * 4 / 1e9
-    say(f"hidden states of {len(prepared.encoded)} rows take {gigabytes:.1f} GB in {file}")
+    alone = isinstance(split, BoxSplit)
+    positions = len(prepared.encoded) if alone else sum(row.tokens for row in prepared.encoded)
+    gigabytes = positions * split.hidden_size * 4 / 1e9
+    what = "vectors" if alone else "hidden states"
+    say(f"{what} of {len(prepared.encoded)} rows take {gigabytes:.1f} GB in {file}")
     return extract(split, prepared.encoded, prepared.pad_id, file, key)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -37,8 +38,10 @@ from evenhand.typing import Float32s, Float64s
 
 CATEGORIES = 50
 """Values of a text feature that detectors tell apart; the rarer ones count as one."""
-FOLLOWS = 1e-3
-"""Chance of a model that is no better on training rows to look as if it had learnt them."""
+MEMORISED = 0.9
+"""A model has learnt training rows by heart if its share of errors there is below so much of that elsewhere."""
+SURELY = 3.1
+"""Standard errors that the difference must have: one model in a thousand has them by chance."""
 SHARE_HELD = 1 / 3
 """Of the validation rows: the correction learns and is ordered on them where training rows cannot tell."""
 
@@ -105,12 +108,17 @@ def prepare(config: FitConfig, rows: Rows, schema: Schema) -> tuple[Base, Rows, 
     rows = _unseen(box, logits, rows, config)
     described = TableFeatures.model_validate_json(content)
     model = BlackBox(proven.graph, RowVector(_shape(described, rows, proven)))
-    return BoxBase(model.eval(), content, TableInput(), encoded), rows, schema
+    proof = {"library": box.library, "precision": proven.precision, "rows": proven.rows}
+    proof |= {"largest_difference": proven.difference, "ties": proven.ties}
+    return BoxBase(model.eval(), content, TableInput(), encoded, proof), rows, schema
 
 
 @dataclass(frozen=True)
 class BoxBase(Base):
     """A base without layers."""
+
+    proof: dict[str, Any] = field(default_factory=dict)
+    """What made the model, and how well its ONNX form agrees with it; for the manifest."""
 
     def cut(self, layer: int) -> SplitModel:
         """The whole model; there is nothing to cut."""
@@ -188,25 +196,24 @@ def _shape(features: TableFeatures, rows: Rows, proven: ProvenBox) -> VectorShap
 
 
 def _unseen(box: Box, logits: Float32s, rows: Rows, config: FitConfig) -> Rows:
-    """Rows held out for the correction: training rows, unless the model has visibly learnt these.
+    """Rows held out for the correction: training rows, unless the model has learnt these by heart.
 
-    Its errors on rows that it has learnt are too few and of another kind: a correction of them would be one of
-    other rows. Then validation rows take their place, and the others certify.
+    Its errors there would be too few and of another kind. Then validation rows take their place.
     """
-    right = logits.argmax(axis=1) == rows.labels
-    learnt, fresh = (right[rows.of(*splits)] for splits in (LEARNT, ("val", "test")))
-    gap = float(learnt.mean() - fresh.mean())
-    pooled = float(np.concatenate([learnt, fresh]).mean())
-    spread = np.sqrt(max(pooled * (1 - pooled), 1e-12) * (1 / len(learnt) + 1 / len(fresh)))
-    told = (
-        f"{box.name} is right in {_share(learnt)} of the training rows and in {_share(fresh)} of the others"
-    )
-    if gap / spread < 3.1:
-        say(f"{told}: it has not visibly learnt the training rows, so they may teach the correction")
+    wrong = logits.argmax(axis=1) != rows.labels
+    learnt, fresh = (Rate.of(wrong[rows.of(*splits)]) for splits in (LEARNT, ("val", "test")))
+    assert learnt.value is not None
+    assert fresh.value is not None
+    said = f"{box.name} errs in {_share(learnt)} of the training rows and in {_share(fresh)} of the others"
+    pooled = float(wrong.mean())
+    spread = np.sqrt(pooled * (1 - pooled) * (1 / learnt.n + 1 / fresh.n))
+    surely = fresh.value - learnt.value > SURELY * spread
+    if not (surely and learnt.value < MEMORISED * fresh.value):
+        say(f"{said}: errors on training rows are like the others, and the correction learns from them")
         return rows
     say(
-        f"{told}: it has learnt training rows, and its errors there say little; the correction learns on a third of "
-        "the validation rows instead, and the rest certify"
+        f"{said}: it has learnt training rows by heart, so the correction learns on a third of the validation rows "
+        "instead, and the rest certify"
     )
     split = rows.split.copy()
     split[rows.of(HELD, TUNE)] = "train"
@@ -217,6 +224,5 @@ def _unseen(box: Box, logits: Float32s, rows: Rows, config: FitConfig) -> Rows:
     return replace(rows, split=split)
 
 
-def _share(right: Float32s) -> str:
-    rate = Rate.of(right)
-    return f"{100 * rate.value:.1f} %" if rate.value is not None else "no share"
+def _share(rate: Rate) -> str:
+    return "no share" if rate.value is None else f"{100 * rate.value:.1f} % (n {rate.n:,})"

@@ -57,6 +57,11 @@ class DetectorConfig:
     batch_rows: int = 128
     patience: int = 3
 
+    @classmethod
+    def of(cls, box: bool) -> DetectorConfig:
+        """The defaults: behind a model file detectors read one vector per row, and larger batches do as well."""
+        return cls(epochs=8, learning_rate=2e-3, batch_rows=512) if box else cls()
+
     @property
     def share(self) -> float:
         """Share of the rows learnt from whose attributes may be seen."""

@@ -164,7 +164,8 @@ def fit(
             precision=computing,
             hold_out=hold_out,
         ),
-        detector=DetectorConfig(
+        detector=replace(
+            DetectorConfig.of(box=model is not None),
             layer=_layer(layer),
             attributes_known=one_of("attributes-known", attributes_known, "full", "partial", "none"),  # type: ignore[arg-type]
             shared=shared,

@@ -42,10 +42,10 @@ def refuse_ignored(context: typer.Context) -> None:
     values = context.params
     sources = {name: context.get_parameter_source(name) for name in values}
     named = {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
+    _refuse_beside_model(values, named)
     for name, (tasks, why) in TASK_OPTIONS.items():
         if name in named and not values.get("recipe") and values["task"] not in tasks:
             raise typer.BadParameter(f"{_option(name)} does nothing with --task {values['task']}: {why}")
-    _refuse_beside_model(values, named)
     if "epochs" in named and values.get("keep_base"):
         raise typer.BadParameter("--epochs does nothing with --keep-base: the base is not trained")
     partial = values.get("attributes_known") == "partial"

@@ -1,4 +1,4 @@
-"""A base without layers: a classifier of any producer, run by ONNX Runtime, with what detectors read of a row.
+"""A base without layers: a classifier of any producer in ONNX Runtime, and what detectors read of a row.
 
 Detectors get the features themselves, as a vector that small networks learn from well, and the probabilities
 of the model. The vector takes the place of a hidden state and of the last layer's input.
@@ -60,7 +60,7 @@ class RowVector(nn.Module):
         """``(batch, width)`` float32.
 
         Args:
-            values: ``(batch, numbers)`` double, NaN where there is no value; ``None`` if there are no numbers.
+            values: ``(batch, numbers)`` double, NaN for no value; ``None`` if there are no numbers.
             codes: ``(batch, texts)``; ``None`` if there are no texts.
             logits: ``(batch, classes)`` the model's own answer.
         """

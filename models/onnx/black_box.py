@@ -221,7 +221,7 @@ def at_opset(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
             converted = version_converter.convert_version(model, opset)
         except Exception as error:  # the converter's errors share no public base class
             raise BoxError(
-                f"its operators {', '.join(sorted(changed))} of opset {own} cannot be brought to opset {opset}; "
+                f"opset {own} of its operators {', '.join(sorted(changed))} cannot become opset {opset}; "
                 f"export it with opset {opset}"
             ) from error
     others = [of for of in converted.opset_import if of.domain not in ("", "ai.onnx")]
@@ -358,7 +358,7 @@ def _pruned(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
 
 def _round_for_trees(graph: onnx.GraphProto) -> None:
     """Round the features of trees with float32 thresholds, as scikit-learn and XGBoost do themselves."""
-    nodes = []
+    nodes: list[onnx.NodeProto] = []
     for node in graph.node:
         if node.op_type in SINGLE_TREES and not _in_double(node):
             rounded = f"{node.input[0]}/rounded/{len(nodes)}"

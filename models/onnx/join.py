@@ -89,7 +89,9 @@ def in_front(first: onnx.ModelProto, second: onnx.ModelProto) -> onnx.ModelProto
         A graph with the inputs of both and the outputs of both.
     """
     made = {value.name for value in first.graph.output}
-    inputs = {value.name: value for value in (*second.graph.input, *first.graph.input) if value.name not in made}
+    inputs = {
+        value.name: value for value in (*second.graph.input, *first.graph.input) if value.name not in made
+    }
     domains = {of.domain: of for of in (*second.opset_import, *first.opset_import)}
     graph = helper.make_graph(
         [*first.graph.node, *second.graph.node],

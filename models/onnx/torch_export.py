@@ -52,7 +52,7 @@ class _Prefix(nn.Module):
 
 
 class _Reading(nn.Module):
-    """The detectors of a black box: features and its answer to risks; the vector where a corrector reads it."""
+    """The detectors of a black box: features and its answer to risks; and the vector, where it is read."""
 
     def __init__(self, fairnet: FairNet, box: BlackBox, names: Sequence[str]) -> None:
         super().__init__()

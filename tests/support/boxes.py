@@ -41,11 +41,13 @@ def box_table(rows: int = 1500, seed: int = 0) -> pd.DataFrame:
         - 0.8 * (sex == "female") * (table["age"] > 40)
         + rng.normal(0, 0.7, rows)
     )
-    return table.assign(label=np.where(score > 1.2, "yes", "no"), split=[SPLITS[row % 5] for row in range(rows)])
+    return table.assign(
+        label=np.where(score > 1.2, "yes", "no"), split=[SPLITS[row % 5] for row in range(rows)]
+    )
 
 
 def one_hot(model: Any, sparse: bool = False, unknown: str = "ignore") -> Pipeline:
-    """A model behind one-hot encoding of the texts and scaling of the numbers, as a sparse table or a dense one."""
+    """A model behind one-hot encoding of the texts and scaling of the numbers; sparse or dense."""
     parts = [
         ("texts", OneHotEncoder(handle_unknown=unknown), list(TEXTS)),
         ("numbers", StandardScaler(), list(NUMBERS)),

@@ -101,7 +101,13 @@ def _onnx(path: Path) -> Box:
         raise DataError(f"--model {path}: {error}") from error
     names = tuple(value.name for value in inputs_of(model))
     producer = f"ONNX ({model.producer_name} {model.producer_version})".replace(" )", ")").replace("()", "")
-    return Box(path.name, producer.strip(), graph=model, features=names if len(names) > 1 else (), labels=labels_of(model))
+    return Box(
+        path.name,
+        producer.strip(),
+        graph=model,
+        features=names if len(names) > 1 else (),
+        labels=labels_of(model),
+    )
 
 
 def _pickle(path: Path) -> Box:
@@ -114,8 +120,8 @@ def _pickle(path: Path) -> Box:
             model = joblib.load(path)  # nosec B301 - said above, and the bundle holds no pickle
     except ModuleNotFoundError as error:
         raise DataError(
-            f"--model {path}: it needs the Python module {error.name!r}, which is not here; install it, or name "
-            "its folder in PYTHONPATH"
+            f"--model {path}: it needs the Python module {error.name!r}, which is not here; install it, "
+            "or name its folder in PYTHONPATH"
         ) from error
     except Exception as error:  # whatever the code in the file raises
         raise DataError(f"--model {path}: it does not load ({_reason(error)})") from error
@@ -140,7 +146,9 @@ def of_estimator(model: Any, where: str) -> Box:  # noqa: ANN401 - any library's
     if not hasattr(model, "predict"):
         raise DataError(f"{where}: it holds a {type(model).__name__}, and no fitted model")
     if not (is_classifier(model) or hasattr(model, "predict_proba")):
-        raise DataError(f"{where}: {type(model).__name__} is no classifier; only classifiers can be corrected")
+        raise DataError(
+            f"{where}: {type(model).__name__} is no classifier; only classifiers can be corrected"
+        )
     try:
         has_probabilities = hasattr(model, "predict_proba")
         classes = getattr(model, "classes_", None)
@@ -178,7 +186,9 @@ def _feature_names(model: Any) -> Sequence[Any]:  # noqa: ANN401
             continue
         if names is not None and len(names):
             listed = list(names)
-            made_up = {f"Column_{place}" for place in range(len(listed))} | {str(place) for place in range(len(listed))}
+            made_up = {f"Column_{place}" for place in range(len(listed))} | {
+                str(place) for place in range(len(listed))
+            }
             return [] if set(map(str, listed)) <= made_up else listed
     return []
 
@@ -210,7 +220,9 @@ def _parts(model: Any, names: Sequence[str]) -> list[tuple[Any, Sequence[str]]]:
 
 def _named(columns: Any, names: Sequence[str]) -> list[str]:  # noqa: ANN401 - names, places, mask or slice
     listed = [columns] if isinstance(columns, str) else columns
-    if all(isinstance(column, str) for column in listed if not isinstance(listed, slice)) and not isinstance(listed, slice):
+    if all(isinstance(column, str) for column in listed if not isinstance(listed, slice)) and not isinstance(
+        listed, slice
+    ):
         return list(listed)
     return [str(name) for name in np.asarray(names, dtype=object)[listed]] if len(names) else []
 
@@ -226,7 +238,9 @@ def _xgboost(path: Path) -> Box:
         raise DataError(f"--model {path}: XGBoost does not read it ({_reason(error)})") from error
     objective = booster.save_config()
     if '"binary:logistic"' not in objective and '"multi:soft' not in objective:
-        raise DataError(f"--model {path}: its objective is none of a classifier (binary:logistic, multi:softprob)")
+        raise DataError(
+            f"--model {path}: its objective is none of a classifier (binary:logistic, multi:softprob)"
+        )
     names = tuple(booster.feature_names or ())
     return Box(
         path.name,
@@ -262,7 +276,9 @@ def _lightgbm(path: Path) -> Box:
         raise DataError(f"--model {path}: LightGBM does not read it ({_reason(error)})") from error
     objective = str(booster.dump_model(num_iteration=1).get("objective", "")).split(" ")[0]
     if objective not in ("binary", "multiclass"):
-        raise DataError(f"--model {path}: its objective is {objective!r}, none of a classifier (binary, multiclass)")
+        raise DataError(
+            f"--model {path}: its objective is {objective!r}, none of a classifier (binary, multiclass)"
+        )
     classes = max(booster.num_model_per_iteration(), 2)
     names = booster.feature_name()
     made_up = names == [f"Column_{place}" for place in range(len(names))]

@@ -21,10 +21,10 @@ from evenhand.training.data.dataset import DataError
 
 TREES = "HistGradientBoostingClassifier"
 OLD_ML, NEW_ML = 3, 5
-"""Versions of ai.onnx.ml: the newest that skl2onnx writes, and that of trees in double precision with sets."""
+"""Versions of ai.onnx.ml: the newest that skl2onnx writes, and that of trees in double precision."""
 ADVICE = (
-    "fit the part that no converter knows with one that it does (scikit-learn's encoders in front of a classifier "
-    "are known), or export the model to ONNX yourself and give that file"
+    "use parts that converters know (scikit-learn's encoders in front of a classifier are known), "
+    "or export the model to ONNX yourself and give that file"
 )
 EXTRA = "install evenhand with its extra `boxes`"
 
@@ -107,14 +107,17 @@ def _scikit_learn(model: Any, features: Sequence[Feature], precision: str) -> on
 
 
 def _missing_marks(model: Any) -> list[float]:  # noqa: ANN401
-    """Numbers that XGBoost at the end of a pipeline takes for missing: its own setting, and 0 in sparse tables.
+    """Numbers that XGBoost at the end of a pipeline takes for missing: its setting, and 0 in sparse tables.
 
     Scikit-learn's transformers give a sparse table where most of it is 0, and XGBoost reads that as no value.
     """
     last = model.steps[-1][1] if hasattr(model, "steps") else model
     if not type(last).__module__.startswith("xgboost"):
         return []
-    sparse = any(getattr(step, "sparse_output_", False) or _one_hot(step) for _, step in getattr(model, "steps", ())[:-1])
+    sparse = any(
+        getattr(step, "sparse_output_", False) or _one_hot(step)
+        for _, step in getattr(model, "steps", ())[:-1]
+    )
     own = getattr(last, "missing", None)
     return [*([0.0] if sparse else []), *([float(own)] if own is not None and own == own else [])]
 
@@ -128,7 +131,10 @@ def _with_marks(graph: onnx.ModelProto, marks: Sequence[float]) -> onnx.ModelPro
     nodes, marked = [], onnx.ModelProto()
     marked.CopyFrom(graph)
     gone = numpy_helper.from_array(np.array(np.nan, dtype=np.float32), "marks/gone")
-    constants = [gone, *(numpy_helper.from_array(np.array(mark, np.float32), f"marks/{mark:g}") for mark in marks)]
+    constants = [
+        gone,
+        *(numpy_helper.from_array(np.array(mark, np.float32), f"marks/{mark:g}") for mark in marks),
+    ]
     for node in marked.graph.node:
         if node.op_type in SINGLE_TREES:
             current = f"{node.input[0]}/marks"
@@ -136,7 +142,9 @@ def _with_marks(graph: onnx.ModelProto, marks: Sequence[float]) -> onnx.ModelPro
             for mark in marks:
                 is_mark, name = f"{current}/is", f"{current}/{mark:g}"
                 nodes.append(helper.make_node("Equal", [current, f"marks/{mark:g}"], [is_mark + f"{mark:g}"]))
-                nodes.append(helper.make_node("Where", [is_mark + f"{mark:g}", "marks/gone", current], [name]))
+                nodes.append(
+                    helper.make_node("Where", [is_mark + f"{mark:g}", "marks/gone", current], [name])
+                )
                 current = name
             node.input[0] = current
         nodes.append(node)
@@ -147,7 +155,7 @@ def _with_marks(graph: onnx.ModelProto, marks: Sequence[float]) -> onnx.ModelPro
 
 
 def without_preprocessor(model: Any) -> Any:  # noqa: ANN401
-    """Histogram gradient boosting that encodes categories itself, as a pipeline of its encoder and its trees."""
+    """Histogram gradient boosting that encodes categories itself, as a pipeline of encoder and trees."""
     from copy import copy
 
     from sklearn.pipeline import Pipeline
@@ -194,7 +202,7 @@ def _register() -> None:
 
 
 def _xgboost(scope: Any, operator: Any, container: Any) -> None:  # noqa: ANN401 - skl2onnx's classes
-    """onnxmltools' converter, which knows features by number, and no mark of a missing value but NaN."""
+    """Onnxmltools' converter, which knows features by number, and no mark of a missing value but NaN."""
     from onnxmltools.convert.xgboost.operator_converters.XGBoost import convert_xgboost
 
     model = operator.raw_operator
@@ -219,33 +227,66 @@ def _histogram_trees(scope: Any, operator: Any, container: Any) -> None:  # noqa
     names = {part: scope.get_unique_variable_name(part) for part in ("double", "sum", "baseline", "raw")}
     apply_cast(scope, operator.inputs[0].full_name, names["double"], container, to=TensorProto.DOUBLE)
     container.add_node(
-        "TreeEnsemble", [names["double"]], [names["sum"]], op_domain="ai.onnx.ml", op_version=OLD_ML,
-        name=scope.get_unique_operator_name("TreeEnsemble"), **attributes,
+        "TreeEnsemble",
+        [names["double"]],
+        [names["sum"]],
+        op_domain="ai.onnx.ml",
+        op_version=OLD_ML,
+        name=scope.get_unique_operator_name("TreeEnsemble"),
+        **attributes,
     )
     container.add_initializer(names["baseline"], TensorProto.DOUBLE, [1, len(baseline)], baseline.tolist())
-    container.add_node("Add", [names["sum"], names["baseline"]], [names["raw"]], op_version=14, name=scope.get_unique_operator_name("Add"))
+    container.add_node(
+        "Add",
+        [names["sum"], names["baseline"]],
+        [names["raw"]],
+        op_version=14,
+        name=scope.get_unique_operator_name("Add"),
+    )
     label, probabilities = (output.full_name for output in operator.outputs)
     _probabilities(scope, container, names["raw"], probabilities, len(baseline))
     place, classes = scope.get_unique_variable_name("place"), scope.get_unique_variable_name("classes")
-    container.add_node("ArgMax", [probabilities], [place], op_version=13, axis=1, keepdims=0, name=scope.get_unique_operator_name("ArgMax"))
+    container.add_node(
+        "ArgMax",
+        [probabilities],
+        [place],
+        op_version=13,
+        axis=1,
+        keepdims=0,
+        name=scope.get_unique_operator_name("ArgMax"),
+    )
     texts = [str(value) for value in model.classes_]
     if all(isinstance(value, np.integer | int | np.bool_) for value in model.classes_.tolist()):
-        container.add_initializer(classes, TensorProto.INT64, [len(texts)], [int(value) for value in model.classes_])
+        container.add_initializer(
+            classes, TensorProto.INT64, [len(texts)], [int(value) for value in model.classes_]
+        )
     else:
-        container.add_initializer(classes, TensorProto.STRING, [len(texts)], [text.encode() for text in texts])
-    container.add_node("Gather", [classes, place], [label], op_version=13, name=scope.get_unique_operator_name("Gather"))
+        container.add_initializer(
+            classes, TensorProto.STRING, [len(texts)], [text.encode() for text in texts]
+        )
+    container.add_node(
+        "Gather", [classes, place], [label], op_version=13, name=scope.get_unique_operator_name("Gather")
+    )
 
 
 def _probabilities(scope: Any, container: Any, raw: str, out: str, columns: int) -> None:  # noqa: ANN401
     """Raw scores to probabilities of all classes, as scikit-learn computes them."""
     if columns > 1:
-        container.add_node("Softmax", [raw], [out], op_version=13, axis=1, name=scope.get_unique_operator_name("Softmax"))
+        container.add_node(
+            "Softmax", [raw], [out], op_version=13, axis=1, name=scope.get_unique_operator_name("Softmax")
+        )
         return
     one, second, first = (scope.get_unique_variable_name(name) for name in ("one", "second", "first"))
     container.add_initializer(one, TensorProto.DOUBLE, [1], [1.0])
-    container.add_node("Sigmoid", [raw], [second], op_version=13, name=scope.get_unique_operator_name("Sigmoid"))
-    container.add_node("Sub", [one, second], [first], op_version=14, name=scope.get_unique_operator_name("Sub"))
-    container.add_node("Concat", [first, second], [out], op_version=13, axis=1, name=scope.get_unique_operator_name("Concat"))
+    container.add_node(
+        "Sigmoid", [raw], [second], op_version=13, name=scope.get_unique_operator_name("Sigmoid")
+    )
+    container.add_node(
+        "Sub", [one, second], [first], op_version=14, name=scope.get_unique_operator_name("Sub")
+    )
+    container.add_node(
+        "Concat", [first, second], [out], op_version=13, axis=1, name=scope.get_unique_operator_name("Concat")
+    )
 
 
 def _catboost(box: Box) -> onnx.ModelProto:

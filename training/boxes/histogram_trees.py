@@ -72,9 +72,7 @@ class _Nodes:
                 right,
             )
 
-    def _node(
-        self, feature: int, split: float, mode: int, missing: int, *branches: tuple[int, int]
-    ) -> None:
+    def _node(self, feature: int, split: float, mode: int, missing: int, *branches: tuple[int, int]) -> None:
         self.feature.append(feature)
         self.split.append(split)
         self.mode.append(mode)
@@ -135,6 +133,3 @@ def ensemble(model: Any) -> tuple[dict[str, Any], Float64s]:  # noqa: ANN401 - s
 
 def _tensor(name: str, values: list[float]) -> TensorProto:
     return numpy_helper.from_array(np.array(values, dtype=np.float64), name)
-
-
-

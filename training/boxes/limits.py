@@ -48,7 +48,9 @@ def limits_of(box: Box, features: Sequence[Feature], rows: BoxRows, proven: Prov
     if required:
         say(f"{box.name} answers no row without {', '.join(sorted(required))}: such rows are refused")
     if closed:
-        say(f"{box.name} takes only texts that it has seen in {', '.join(sorted(closed))}: others are refused")
+        say(
+            f"{box.name} takes only texts that it has seen in {', '.join(sorted(closed))}: others are refused"
+        )
     return Limits(frozenset(required), closed)
 
 

@@ -14,7 +14,6 @@ from scipy.special import softmax
 
 from evenhand.console import say
 from evenhand.models.onnx.black_box import (
-    BoxError,
     Feature,
     Scores,
     assign,
@@ -94,7 +93,12 @@ def prove(box: Box, features: Sequence[Feature], rows: BoxRows, classes: int) ->
             continue
         reference = expected or _Expected.of_file(box, features, rows, classes)
         proven = ProvenBox(
-            content, len(rows), reference.difference(answer), reference.ties(answer), classes, conversion.precision
+            content,
+            len(rows),
+            reference.difference(answer),
+            reference.ties(answer),
+            classes,
+            conversion.precision,
         )
         problem = reference.problem(answer)
         if problem is None:
@@ -182,8 +186,8 @@ class _Expected:
         own = self.probabilities.argmax(axis=1) != self.labels
         if own.any():
             return (
-                f"the label that it predicts is not its most probable one in {int(own.sum())} of {len(own)} rows: it "
-                "has a threshold of its own; give the classifier inside of it, and let the target move decisions"
+                f"in {int(own.sum())} of {len(own)} rows it does not predict its most probable label: "
+                "it has a threshold of its own; give the classifier inside of it, and let the target move decisions"
             )
         wrong = int((self.wrong(logits) & (self._lead() >= TIE)).sum())
         difference = self.difference(logits)
@@ -210,9 +214,14 @@ def raw_scores(
     shown = onnx.ModelProto()
     shown.CopyFrom(graph)
     outputs = {value.name for value in graph.graph.output}
-    shown.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in names if name not in outputs)
+    shown.graph.output.extend(
+        helper.make_empty_tensor_value_info(name) for name in names if name not in outputs
+    )
     session = session_of(shown.SerializeToString())
-    feeds = {each.name: _columns(rows, features, each.features, each.kind, each.rank) for each in assign(graph, features)}
+    feeds = {
+        each.name: _columns(rows, features, each.features, each.kind, each.rank)
+        for each in assign(graph, features)
+    }
     values: dict[str, list[Array]] = {name: [] for name in names}
     for start in range(0, len(rows), BATCH):
         batch = {name: of[start : start + BATCH] for name, of in feeds.items()}
@@ -225,7 +234,12 @@ def raw_scores(
         if width == classes or (width == 1 and classes == 2):
             probable = bool((array >= 0).all() and (array <= 1 + 1e-6).all())
             sums = width == 1 or bool(np.abs(array.sum(axis=1) - 1).max() < 1e-3)
-            fitting.append((not (probable and sums), Scores(name, "probabilities" if probable and sums else "logits", width)))
+            fitting.append(
+                (
+                    not (probable and sums),
+                    Scores(name, "probabilities" if probable and sums else "logits", width),
+                )
+            )
     if not fitting:
         shapes = ", ".join(f"{name} {array.shape[1:]}" for name, array in arrays.items()) or "no numbers"
         raise DataError(f"none of its outputs has a score per label ({shapes}; labels: {classes})")
@@ -266,9 +280,13 @@ def _classes(box: Box, classes: int) -> Sequence[object]:
 
 def _announce(box: Box, proven: ProvenBox) -> None:
     say(
-        f"{box.name} ({box.library}) as ONNX in {proven.precision}: over all {proven.rows} rows every label is the "
-        f"library's, and probabilities differ by at most {proven.difference:.1e}"
-        + (f"; {proven.ties} rows are ties within {TIE:g}, and float32 may decide them otherwise" if proven.ties else "")
+        f"{box.name} ({box.library}) as ONNX in {proven.precision}: over all {proven.rows} rows every label "
+        f"is the library's, and probabilities differ by at most {proven.difference:.1e}"
+        + (
+            f"; {proven.ties} rows are ties within {TIE:g}, and float32 may decide them otherwise"
+            if proven.ties
+            else ""
+        )
     )
 
 

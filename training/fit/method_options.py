@@ -79,8 +79,8 @@ def _check_box(config: FitConfig) -> None:
     if named(config.correction.method).layers:
         others = ", ".join(name for name, method in correctors().items() if not method.layers)
         raise DataError(
-            f"--method {config.correction.method} needs the layers of a base, which a model file does not have; "
-            f"take one of {others}"
+            f"--method {config.correction.method} needs the layers of a base, which a model file does not "
+            f"have; take one of {others}"
         )
 
 

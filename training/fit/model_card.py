@@ -58,13 +58,13 @@ def _base(manifest: Manifest) -> str:
     box = manifest.provenance.settings.get("box")
     if box:
         return (
-            f"A classifier that came as a file ({manifest.provenance.base}, {box['library']}) and is unchanged, with "
-            f"labels {', '.join(manifest.labels)} (favourable: {', '.join(manifest.favourable)}). Its ONNX form gave "
-            f"the library's own label on all {box['rows']} rows of the table"
+            f"A classifier that came as a file ({manifest.provenance.base}, {box['library']}) and is "
+            f"unchanged, with labels {', '.join(manifest.labels)} (favourable: {', '.join(manifest.favourable)}). "
+            f"Its ONNX form gave the library's own label on all {box['rows']} rows of the table"
             + (f" but {box['ties']} ties" if box["ties"] else "")
-            + f"; probabilities differed by at most {box['largest_difference']:.1e}. A bias detector per attribute "
-            "reads the features and the model's own probabilities; a row is flagged where its risk reaches the "
-            "attribute's threshold."
+            + f"; probabilities differed by at most {box['largest_difference']:.1e}. A bias detector per "
+            "attribute reads the features and the model's own probabilities; a row is flagged where its risk "
+            "reaches the attribute's threshold."
         )
     return (
         f"A base classifier ({manifest.provenance.base}{trained}) with labels {', '.join(manifest.labels)} "

@@ -70,9 +70,7 @@ def run(config: FitConfig, rows: Rows, schema: Schema, data_sha256: str, out: Pa
     key = fingerprint(base_key, base_model.weights_hash(split.model))
     features = _features(split, prepared, work, fingerprint(key, layer))
     material = Material(features, rows, schema, config.seed)
-    learnt = learners.best(
-        config, lambda: prepared.cut(layer), material, work / f"correction-{key[:12]}"
-    )
+    learnt = learners.best(config, lambda: prepared.cut(layer), material, work / f"correction-{key[:12]}")
     for what, value in learnt.notes.items():
         say(f"{what}: {value}")
     settle(learnt.fairnet, learnt.choice)

@@ -20,7 +20,6 @@ from evenhand.models.bundle.encoders.table import (
     TableEncoder,
     TableFeatures,
 )
-from evenhand.models.bundle.inputs import collate
 from evenhand.models.bundle.manifest import TableInput
 from evenhand.models.network.backbones import SplitModel
 from evenhand.models.network.black_box import BlackBox, BoxSplit, RowVector, VectorShape, edges_of
@@ -39,7 +38,7 @@ from evenhand.typing import Float32s, Float64s
 CATEGORIES = 50
 """Values of a text feature that detectors tell apart; the rarer ones count as one."""
 MEMORISED = 0.9
-"""A model has learnt training rows by heart if its share of errors there is below so much of that elsewhere."""
+"""A model has learnt rows by heart if its share of errors there is below so much of that elsewhere."""
 SURELY = 3.1
 """Standard errors that the difference must have: one model in a thousand has them by chance."""
 SHARE_HELD = 1 / 3
@@ -58,17 +57,19 @@ def with_model(config: FitConfig) -> FitConfig:
     if named and box.features and set(named) != set(box.features):
         odd = sorted(set(named) ^ set(box.features))
         raise DataError(
-            f"--feature: {box.name} was fitted on {', '.join(box.features)}; leave --feature out, or name these "
-            f"({', '.join(odd)})"
+            f"--feature: {box.name} was fitted on {', '.join(box.features)}; leave --feature out, or "
+            f"name these ({', '.join(odd)})"
         )
     features = box.features or named
     if not features:
         raise DataError(
-            f"{box.name} does not name its {box.width or ''} features: name the table's columns in the model's "
-            "order with --feature"
+            f"{box.name} does not name its {box.width or ''} features: name the table's columns in the "
+            "model's order with --feature"
         )
     if box.width is not None and len(features) != box.width:
-        raise DataError(f"{box.name} reads {box.width} features, and {len(features)} are named with --feature")
+        raise DataError(
+            f"{box.name} reads {box.width} features, and {len(features)} are named with --feature"
+        )
     columns: Columns = replace(
         config.columns, features=features, raw=True, raw_texts=tuple(sorted(box.texts & set(features)))
     )
@@ -79,8 +80,8 @@ def prepare(config: FitConfig, rows: Rows, schema: Schema) -> tuple[Base, Rows, 
     """Convert the model, prove it on all rows, and describe its features.
 
     Returns:
-        The base, and the rows and schema with labels in the order of the model's. Where the model has learnt the
-        training rows, some validation rows are held out in their place.
+        The base, and the rows and schema with labels in the order of the model's. Where the model has learnt
+        the training rows, some validation rows are held out in their place.
 
     Raises:
         DataError: it cannot be converted, does not agree, or a row cannot be read.
@@ -102,7 +103,7 @@ def prepare(config: FitConfig, rows: Rows, schema: Schema) -> tuple[Base, Rows, 
         first, reason = bad[0]
         raise DataError(
             f"{len(bad)} rows cannot be read; the first is row {rows.row[first]}: {reason}\n"
-            "the model itself does not take such rows: fill in what is missing, or leave them out of the table"
+            "the model does not take such rows: fill in what is missing, or leave them out of the table"
         )
     logits = logits_of(proven.graph, whole)
     rows = _unseen(box, logits, rows, config)
@@ -134,13 +135,13 @@ def _aligned(box: Box, named: tuple[str, ...], rows: Rows, schema: Schema) -> tu
         raise DataError(f"--model-label names {len(named)} labels, and {box.name} has {len(box.labels)}")
     if not own:
         raise DataError(
-            f"{box.name} does not name its labels: name those of the label column in the order of its scores with "
-            f"--model-label (the column holds {', '.join(schema.labels)})"
+            f"{box.name} does not name its labels: name those of the label column in the order of its scores "
+            f"with --model-label (the column holds {', '.join(schema.labels)})"
         )
     if set(own) != set(schema.labels) or len(set(own)) != len(own):
         raise DataError(
-            f"{source} {', '.join(own)}, and the label column holds {', '.join(schema.labels)}: name the column's "
-            "labels in the order of the model's scores with --model-label"
+            f"{source} {', '.join(own)}, and the label column holds {', '.join(schema.labels)}: name "
+            "the column's labels in the order of the model's scores with --model-label"
         )
     codes = np.array([own.index(label) for label in schema.labels], dtype=np.int64)
     return replace(rows, labels=codes[rows.labels]), replace(schema, labels=tuple(own))
@@ -167,7 +168,7 @@ def _column(feature: Feature, items: Sequence[dict[str, float | str | None]]) ->
 
 
 def _features_json(rows: Rows, features: Sequence[Feature], limits: Limits) -> bytes:
-    """``features.json``: figures and frequent texts of the training rows, and what the model does not take."""
+    """``features.json``: figures and frequent texts of training rows, and what the model does not take."""
     train = [rows.items[row] for row in rows.of(*LEARNT)]
     numeric, categorical = [], []
     for of in features:
@@ -176,13 +177,17 @@ def _features_json(rows: Rows, features: Sequence[Feature], limits: Limits) -> b
         if of.text:
             common = sorted(text for text, _ in Counter(map(str, values)).most_common(CATEGORIES))
             allowed = sorted(limits.texts.get(of.name, ()))
-            categorical.append(Categorical(name=of.name, categories=common, required=required, allowed=allowed))
+            categorical.append(
+                Categorical(name=of.name, categories=common, required=required, allowed=allowed)
+            )
         else:
             numbers = np.array(values, dtype=np.float64)
             mean, scale = (float(numbers.mean()), float(numbers.std())) if len(numbers) else (0.0, 1.0)
             usable = scale if np.isfinite(scale) and scale > 0 else 1.0
             numeric.append(Numeric(name=of.name, mean=mean, scale=usable, required=required))
-    return TableFeatures(numeric=numeric, categorical=categorical, raw=True).model_dump_json(indent=1).encode()
+    return (
+        TableFeatures(numeric=numeric, categorical=categorical, raw=True).model_dump_json(indent=1).encode()
+    )
 
 
 def _shape(features: TableFeatures, rows: Rows, proven: ProvenBox) -> VectorShape:
@@ -212,13 +217,15 @@ def _unseen(box: Box, logits: Float32s, rows: Rows, config: FitConfig) -> Rows:
         say(f"{said}: errors on training rows are like the others, and the correction learns from them")
         return rows
     say(
-        f"{said}: it has learnt training rows by heart, so the correction learns on a third of the validation rows "
-        "instead, and the rest certify"
+        f"{said}: it has learnt training rows by heart, so the correction learns on a third of the "
+        "validation rows instead, and the rest certify"
     )
     split = rows.split.copy()
     split[rows.of(HELD, TUNE)] = "train"
     validation = rows.of("val")
-    moved = hold_out(replace(rows, split=np.where(rows.split == "val", "train", "other")), SHARE_HELD, config.seed)
+    moved = hold_out(
+        replace(rows, split=np.where(rows.split == "val", "train", "other")), SHARE_HELD, config.seed
+    )
     for name in (HELD, TUNE):
         split[np.intersect1d(moved.of(name), validation)] = name
     return replace(rows, split=split)

@@ -59,7 +59,7 @@ class DetectorConfig:
 
     @classmethod
     def of(cls, box: bool) -> DetectorConfig:
-        """The defaults: behind a model file detectors read one vector per row, and larger batches do as well."""
+        """The defaults: behind a model file detectors read one vector per row, so larger batches do."""
         return cls(epochs=8, learning_rate=2e-3, batch_rows=512) if box else cls()
 
     @property

@@ -33,7 +33,7 @@ def fit(
     model: Annotated[
         Path | None,
         typer.Option(
-            help="A fitted classifier in the place of a base: .onnx, .joblib or .pkl (scikit-learn and alike), "
+            help="A fitted classifier as the base: .onnx, .joblib or .pkl (scikit-learn and alike), "
             ".ubj or .json (XGBoost), .txt (LightGBM), .cbm (CatBoost). A pickle runs its code."
         ),
     ] = None,

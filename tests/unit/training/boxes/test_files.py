@@ -1,4 +1,4 @@
-"""Native files of the libraries, and ONNX files of any producer: names, labels, and which output is the score."""
+"""Native files of the libraries, and ONNX of any producer: names, labels, and which output is the score."""
 
 from pathlib import Path
 
@@ -53,7 +53,9 @@ def test_lightgbm_in_its_own_file(tmp_path: Path) -> None:
 
 def test_catboost_in_its_own_file(tmp_path: Path) -> None:
     model = fitted(
-        lambda: CatBoostClassifier(iterations=20, verbose=False, allow_writing_files=False), TABLE, numbers=True
+        lambda: CatBoostClassifier(iterations=20, verbose=False, allow_writing_files=False),
+        TABLE,
+        numbers=True,
     )
     model.save_model(str(tmp_path / "m.cbm"))
     box = read(tmp_path / "m.cbm")

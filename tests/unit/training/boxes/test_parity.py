@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from boxes import box_table, features_of, fitted, one_hot, ordinal, rows_of, saved
 from catboost import CatBoostClassifier
@@ -15,19 +14,17 @@ from sklearn.ensemble import (
     GradientBoostingClassifier,
     HistGradientBoostingClassifier,
     RandomForestClassifier,
-    VotingClassifier,
 )
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
+from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 from xgboost import XGBClassifier
 
 from evenhand.training.boxes.box import read
 from evenhand.training.boxes.parity import logits_of, prove
-from evenhand.training.data.dataset import DataError
 
 TABLE = box_table()
 MODELS = {

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 from boxes import NUMBERS, box_table, features_of, fitted, one_hot, ordinal, rows_of, saved
 from onnx import TensorProto, helper
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier, RandomForestRegressor, VotingClassifier
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+    RandomForestRegressor,
+    VotingClassifier,
+)
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.multioutput import MultiOutputClassifier
@@ -49,7 +54,9 @@ def unproven(model: object, folder: Path, numbers: bool = False) -> str:
         ),
     ],
 )
-def test_a_pickle_that_holds_no_classifier_with_probabilities(model: object, says: str, tmp_path: Path) -> None:
+def test_a_pickle_that_holds_no_classifier_with_probabilities(
+    model: object, says: str, tmp_path: Path
+) -> None:
     assert says in refused(model, tmp_path)
 
 
@@ -88,7 +95,9 @@ def test_a_model_of_xgboost_that_is_no_classifier(tmp_path: Path) -> None:
 
 def test_a_part_that_no_converter_knows(tmp_path: Path) -> None:
     model = fitted(
-        lambda: make_pipeline(FunctionTransformer(np.log1p), LogisticRegression()), TABLE.assign(hours=1.0), numbers=True
+        lambda: make_pipeline(FunctionTransformer(np.log1p), LogisticRegression()),
+        TABLE.assign(hours=1.0),
+        numbers=True,
     )
     says = unproven(model, tmp_path, numbers=True)
     assert "to ONNX" in says

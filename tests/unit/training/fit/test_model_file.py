@@ -1,4 +1,4 @@
-"""A model file in the place of a base: fitted by one command, served as any bundle, and its answers are its own."""
+"""A model file as the base: fitted by one command, served as any bundle, and its answers stay its own."""
 
 import json
 import math
@@ -44,7 +44,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     TABLE.to_csv(folder / "rows.csv", index=False)
     TABLE.to_parquet(folder / "rows.parquet")
     saved(fitted(lambda: ordinal(HistGradientBoostingClassifier(max_iter=30)), TABLE), folder, "hist.joblib")
-    saved(fitted(lambda: one_hot(LogisticRegression(max_iter=500), unknown="error"), TABLE), folder, "strict.joblib")
+    saved(
+        fitted(lambda: one_hot(LogisticRegression(max_iter=500), unknown="error"), TABLE),
+        folder,
+        "strict.joblib",
+    )
     saved(fitted(lambda: ordinal(XGBClassifier(n_estimators=20)), TABLE, codes=True), folder, "xgb.joblib")
     saved(fitted(lambda: ordinal(RandomForestClassifier(30)), TABLE), folder, "forest.joblib")
     return folder
@@ -76,8 +80,13 @@ def test_the_bundle_answers_as_the_library_on_every_row(bundle: Path, place: Pat
     answers = runner.run(arrays, np.zeros((len(TABLE), 1), dtype=np.int64))
     model = joblib.load(place / "hist.joblib")
     features = TABLE[[*NUMBERS, *TEXTS]]
-    assert np.abs(softmax(answers.base_logits.astype(float), axis=1) - model.predict_proba(features)).max() < 1e-6
-    assert (np.array(loaded.manifest.labels)[answers.base_logits.argmax(axis=1)] == model.predict(features)).all()
+    assert (
+        np.abs(softmax(answers.base_logits.astype(float), axis=1) - model.predict_proba(features)).max()
+        < 1e-6
+    )
+    assert (
+        np.array(loaded.manifest.labels)[answers.base_logits.argmax(axis=1)] == model.predict(features)
+    ).all()
     # With the gate closed, nothing but the model answers.
     assert (answers.logits == answers.base_logits).all()
     opened = runner.run(arrays, np.full((len(TABLE), 1), 2), np.zeros(1, dtype=np.float32))
@@ -108,7 +117,9 @@ def test_a_served_bundle_answers_and_refuses_rows_of_other_kinds(bundle: Path, p
         assert reply.status_code == 200
         results = reply.json()["predictions"]
         assert np.abs(np.array([of["base"]["score"] for of in results]) - wanted.max(axis=1)).max() < 1e-6
-        assert [of["base"]["label"] for of in results] == np.array(["no", "yes"])[wanted.argmax(axis=1)].tolist()
+        assert [of["base"]["label"] for of in results] == np.array(["no", "yes"])[
+            wanted.argmax(axis=1)
+        ].tolist()
         strange = [
             {**items(TABLE)[0], "job": "astronaut"},
             {**items(TABLE)[0], "age": None},
@@ -178,7 +189,10 @@ def test_every_corrector_that_needs_no_layers_makes_a_bundle(method: str, place:
         (("--engine", "torch"), "a model file is written as ONNX"),
         (("--feature", "hours"), "was fitted on hours, age, pay rate, job, school-type"),
         (("--model-label", "no"), "names 1 labels, and hist.joblib has 2"),
-        (("--model-label", "no", "--model-label", "maybe"), "names no, maybe, and the label column holds no, yes"),
+        (
+            ("--model-label", "no", "--model-label", "maybe"),
+            "names no, maybe, and the label column holds no, yes",
+        ),
     ],
 )
 def test_options_that_do_not_go_with_a_model(more: tuple[str, ...], says: str, place: Path) -> None:

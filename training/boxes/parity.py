@@ -187,7 +187,8 @@ class _Expected:
         if own.any():
             return (
                 f"in {int(own.sum())} of {len(own)} rows it does not predict its most probable label: "
-                "it has a threshold of its own; give the classifier inside of it, and let the target move decisions"
+                "it has a threshold of its own; give the classifier inside of it, and let the target move "
+                "decisions"
             )
         wrong = int((self.wrong(logits) & (self._lead() >= TIE)).sum())
         difference = self.difference(logits)

@@ -59,8 +59,9 @@ def _base(manifest: Manifest) -> str:
     if box:
         return (
             f"A classifier that came as a file ({manifest.provenance.base}, {box['library']}) and is "
-            f"unchanged, with labels {', '.join(manifest.labels)} (favourable: {', '.join(manifest.favourable)}). "
-            f"Its ONNX form gave the library's own label on all {box['rows']} rows of the table"
+            f"unchanged, with labels {', '.join(manifest.labels)} "
+            f"(favourable: {', '.join(manifest.favourable)}). Its ONNX form gave the library's own label "
+            f"on all {box['rows']} rows of the table"
             + (f" but {box['ties']} ties" if box["ties"] else "")
             + f"; probabilities differed by at most {box['largest_difference']:.1e}. A bias detector per "
             "attribute reads the features and the model's own probabilities; a row is flagged where its risk "

@@ -20,8 +20,8 @@ NUMBERS, TEXTS = ("hours", "age", "pay rate"), ("job", "school-type")
 SPLITS = ("train", "train", "train", "val", "test")
 
 
-def box_table(rows: int = 1500, seed: int = 0) -> pd.DataFrame:
-    """Numbers with many digits, texts with marks of their own, two groups, and a label."""
+def box_table(rows: int = 1500, seed: int = 0, gaps: bool = False) -> pd.DataFrame:
+    """Numbers with many digits, texts with marks of their own, two groups, a label; and gaps."""
     rng = np.random.default_rng(seed)
     sex = rng.choice(["male", "female"], rows, p=[0.65, 0.35])
     table = pd.DataFrame(

@@ -77,7 +77,8 @@ def _with(rows: BoxRows, features: Sequence[Feature], feature: Feature, value: s
 def _takes(box: Box, rows: BoxRows, proven: ProvenBox) -> bool:
     """Whether the model answers such rows, and the graph as it does."""
     try:
-        logits = logits_of(proven.graph, rows)
+        # One thread, for an operator may fail here, and that should happen on the caller's thread.
+        logits = logits_of(proven.graph, rows, threads=1)
     except Exception as error:
         # ONNX Runtime's errors share no public base class. In service such a row would cost its batch.
         if not type(error).__module__.startswith("onnxruntime"):

@@ -108,9 +108,9 @@ def prove(box: Box, features: Sequence[Feature], rows: BoxRows, classes: int) ->
     raise DataError(f"{box.name}: its ONNX form does not answer as {box.library} does: {'; '.join(refused)}")
 
 
-def logits_of(content: bytes, rows: BoxRows) -> Float32s:
-    """``(rows, classes)`` of the wrapped graph."""
-    session = session_of(content)
+def logits_of(content: bytes, rows: BoxRows, threads: int = 0) -> Float32s:
+    """``(rows, classes)`` of the wrapped graph; 0 threads are one per core."""
+    session = session_of(content, threads)
     listed = [
         session.run(["base_logits"], {name: of[start : start + BATCH] for name, of in rows.arrays.items()})[0]
         for start in range(0, len(rows), BATCH)
@@ -118,9 +118,10 @@ def logits_of(content: bytes, rows: BoxRows) -> Float32s:
     return np.concatenate(listed)
 
 
-def session_of(content: bytes) -> ort.InferenceSession:
+def session_of(content: bytes, threads: int = 0) -> ort.InferenceSession:
     """A session on the processor without log lines."""
     options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
     options.log_severity_level = 4
     options.enable_mem_pattern = False
     return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])

@@ -21,8 +21,9 @@ from onnx import TensorProto, helper, inliner, numpy_helper, version_converter
 
 from evenhand.typing import Array
 
-PREFIX = "box/"
-AXIS = "box/axis"
+PREFIX, AROUND = "box/", "around/"
+"""Of the model's own names, and of those that are added around it."""
+AXIS = f"{AROUND}axis"
 """Name of the constant that says along which axis labels lie."""
 IR = 10
 """Version of the file's form that opset 20 and the newest trees need."""
@@ -182,7 +183,7 @@ def wrap(model: onnx.ModelProto, features: Sequence[Feature], scores: Scores, op
     _add_prefix(box.graph, PREFIX)
     after, constants = _logits(PREFIX + scores.name, scores)
     for each in listed:
-        constants[f"{PREFIX}{each.name}/at"] = np.array(_column(features, each.features))
+        constants[f"{AROUND}{each.name}/at"] = np.array(_column(features, each.features))
     counts = {"values": sum(not of.text for of in features), "texts": sum(of.text for of in features)}
     kinds = {"values": TensorProto.DOUBLE, "texts": TensorProto.STRING}
     graph = helper.make_graph(
@@ -199,7 +200,12 @@ def wrap(model: onnx.ModelProto, features: Sequence[Feature], scores: Scores, op
             *(numpy_helper.from_array(value, name) for name, value in constants.items()),
         ],
     )
-    return helper.make_model(graph, opset_imports=box.opset_import, ir_version=max(box.ir_version, IR))
+    wrapped = helper.make_model(graph, opset_imports=box.opset_import, ir_version=max(box.ir_version, IR))
+    try:
+        onnx.checker.check_model(wrapped)
+    except onnx.checker.ValidationError as error:
+        raise BoxError(f"its graph is not valid ({str(error).splitlines()[0]})") from error
+    return wrapped
 
 
 def at_opset(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
@@ -299,13 +305,13 @@ def _column(features: Sequence[Feature], places: Sequence[int]) -> list[int]:
 
 def _feed(box_input: BoxInput, features: Sequence[Feature]) -> list[onnx.NodeProto]:
     """What makes an input of the model of the table's columns."""
-    name = PREFIX + box_input.name
+    name, own = PREFIX + box_input.name, AROUND + box_input.name
     text = features[box_input.features[0]].text
-    source, picked = ("texts" if text else "values"), f"{name}/columns"
-    nodes = [helper.make_node("Gather", [source, f"{name}/at"], [picked], axis=1)]
+    source, picked = ("texts" if text else "values"), f"{own}/columns"
+    nodes = [helper.make_node("Gather", [source, f"{own}/at"], [picked], axis=1)]
     if box_input.rank == 1:
-        nodes.append(helper.make_node("Squeeze", [picked, AXIS], [f"{name}/flat"]))
-        picked = f"{name}/flat"
+        nodes.append(helper.make_node("Squeeze", [picked, AXIS], [f"{own}/flat"]))
+        picked = f"{own}/flat"
     if text:
         return [*nodes, helper.make_node("Identity", [picked], [name])]
     return [*nodes, helper.make_node("Cast", [picked], [name], to=box_input.kind)]
@@ -313,7 +319,7 @@ def _feed(box_input: BoxInput, features: Sequence[Feature]) -> list[onnx.NodePro
 
 def _logits(name: str, scores: Scores) -> tuple[list[onnx.NodeProto], dict[str, Array]]:
     """Nodes from scores to ``base_logits``, whose highest is 0, and their constants."""
-    node, p = helper.make_node, f"{PREFIX}scores/"
+    node, p = helper.make_node, f"{AROUND}scores/"
     constants: dict[str, Array] = {AXIS: np.array([1])}
     nodes = [node("Cast", [name], [f"{p}double"], to=TensorProto.DOUBLE)]
     current = f"{p}double"

@@ -85,6 +85,9 @@ def prove(box: Box, features: Sequence[Feature], rows: BoxRows, classes: int) ->
         try:
             content = _wrapped(box, conversion, features, rows, classes)
             answer = logits_of(content, rows)
+        except BoxError as error:
+            refused.append(f"{error} ({conversion.precision})")
+            continue
         except Exception as error:
             # ONNX Runtime's errors share no public base class.
             if not type(error).__module__.startswith("onnxruntime"):
@@ -105,6 +108,8 @@ def prove(box: Box, features: Sequence[Feature], rows: BoxRows, classes: int) ->
             _announce(box, proven)
             return proven
         refused.append(f"in {conversion.precision} {problem}")
+    if box.graph is not None:
+        raise DataError(f"{box.name}: {refused[0]}")
     raise DataError(f"{box.name}: its ONNX form does not answer as {box.library} does: {'; '.join(refused)}")
 
 

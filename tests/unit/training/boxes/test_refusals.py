@@ -20,7 +20,6 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import LinearSVC
 from xgboost import XGBRegressor
 
-from evenhand.models.onnx.black_box import BoxError
 from evenhand.training.boxes.box import read
 from evenhand.training.boxes.parity import prove
 from evenhand.training.data.dataset import DataError
@@ -137,5 +136,5 @@ def test_texts_where_the_model_takes_numbers(tmp_path: Path) -> None:
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
-    with pytest.raises(BoxError, match="takes numbers, and column 'job' holds text"):
+    with pytest.raises(DataError, match="takes numbers, and column 'job' holds text"):
         prove(read(tmp_path / "m.onnx"), features_of(), rows_of(TABLE), 5)

@@ -14,6 +14,7 @@ from scipy.special import softmax
 
 from evenhand.console import say
 from evenhand.models.onnx.black_box import (
+    BoxError,
     Feature,
     Scores,
     assign,

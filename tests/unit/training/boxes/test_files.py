@@ -108,5 +108,5 @@ def test_onnx_of_another_producer(last: str | None, width: int, expected, opset:
     rows = rows_of(TABLE, numbers=True)
     answer = probabilities(tmp_path / "m.onnx", features_of(numbers=True), rows, 2 if width == 1 else 3)
     scores = rows.arrays["values"] @ weights
-    wanted = expected(scores[:, 0]) if width == 1 else softmax(scores, axis=1)
-    assert np.abs(answer - wanted).max() < 1e-5
+    computed = expected(scores[:, 0]) if width == 1 else softmax(scores, axis=1)
+    assert np.abs(answer - computed).max() < 1e-5

@@ -111,14 +111,12 @@ def test_the_bundle_says_what_it_is_and_holds_no_pickle(bundle: Path, place: Pat
 
 def test_a_served_bundle_answers_and_refuses_rows_of_other_kinds(bundle: Path, place: Path) -> None:
     with TestClient(create_app(Settings(bundles=(bundle,)))) as client:
-        wanted = joblib.load(place / "hist.joblib").predict_proba(TABLE[[*NUMBERS, *TEXTS]][:50])
+        own = joblib.load(place / "hist.joblib").predict_proba(TABLE[[*NUMBERS, *TEXTS]][:50])
         reply = client.post("/predict", json={"inputs": items(TABLE[:50])})
         assert reply.status_code == 200
         results = reply.json()["predictions"]
-        assert np.abs(np.array([of["base"]["score"] for of in results]) - wanted.max(axis=1)).max() < 1e-6
-        assert [of["base"]["label"] for of in results] == np.array(["no", "yes"])[
-            wanted.argmax(axis=1)
-        ].tolist()
+        assert np.abs(np.array([of["base"]["score"] for of in results]) - own.max(axis=1)).max() < 1e-6
+        assert [of["base"]["label"] for of in results] == np.array(["no", "yes"])[own.argmax(axis=1)].tolist()
         strange = [
             {**items(TABLE)[0], "job": "astronaut"},
             {**items(TABLE)[0], "age": None},

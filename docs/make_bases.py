@@ -25,8 +25,9 @@ What cannot be served is refused by name and with the reason, before its weights
   *Whole* runs the model on the row's inputs and puts its state at the cut in place.
   In an ONNX graph the blocks before the cut then feed nothing and are dropped, so both cost the same.
 - **Adapters**: the projections of the later blocks that carry LoRA weights.
-- **Engine**: what runs the tests' bundle: ONNX Runtime, or torch where ONNX cannot take the base; serving then
-  needs the extra `torch`. *auto* was not exported for this page: `fit` tries ONNX first and says what it took.
+- **Engine**: what runs the tests' bundle: ONNX Runtime, or torch where ONNX cannot take the base.
+  Serving then needs the extra `torch`.
+  *auto* was not exported for this page: `fit` tries ONNX first and says what it took.
 
 | family | `model_type` | reads | second pass | adapters | engine |
 |---|---|---|---|---|---|

@@ -116,7 +116,7 @@ def to_onnx(fairnet: FairNet, weights: str = "float32", sample: Inputs | None = 
 @torch.no_grad()
 def _box_prefix(fairnet: FairNet, box: BlackBox, sample: Inputs, batch: Any) -> onnx.ModelProto:  # noqa: ANN401
     """The user's own graph, and behind it the detectors."""
-    read = {name: sample[name] for name in ("values", "codes") if name in sample}
+    read: Inputs = {name: sample[name] for name in ("values", "codes") if name in sample}
     read["base_logits"] = box.logits(sample)
     reading = _Reading(fairnet, box, list(read))
     outputs = ["risk", *(["representation"] if reading.representation else [])]

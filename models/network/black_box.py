@@ -138,7 +138,7 @@ class BoxSplit(SplitModel):
 
     def base(self, inputs: Inputs) -> tuple[Tensor, Tensor, Tensor]:
         """The model's logits, and the vector as the only state and as the representation."""
-        logits = self.box.logits(inputs)
+        logits = self.box.logits(inputs).to(self.box.vector.low.device)
         vector = self.box.vector(inputs.get("values"), inputs.get("codes"), logits)
         return logits, vector.unsqueeze(1), vector
 

@@ -128,7 +128,7 @@ def _names(reads: Sequence[Field], sample: Inputs) -> list[str]:
 @torch.no_grad()
 def _box_prefix(fairnet: FairNet, box: BlackBox, sample: Inputs, batch: Any) -> onnx.ModelProto:  # noqa: ANN401
     """The user's own graph, and behind it the detectors."""
-    read = {name: sample[name] for name in ("values", "codes") if name in sample}
+    read: Inputs = {name: sample[name] for name in ("values", "codes") if name in sample}
     read["base_logits"] = box.logits(sample)
     reading = _Reading(fairnet, box, list(read))
     outputs = ["risk", *(["representation"] if reading.representation else [])]

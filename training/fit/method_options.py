@@ -56,6 +56,8 @@ def check(config: FitConfig) -> None:
     """
     _check_names(config)
     method = config.correction.method
+    if config.box is not None:
+        _check_box(config)
     if config.retraining is not None and config.base_stage.keep:
         raise DataError(
             f"--method {config.retraining} trains the base; leave out --keep-base, or correct at inference"
@@ -64,8 +66,6 @@ def check(config: FitConfig) -> None:
         raise DataError(
             f"the torch engine runs {' and '.join(RUNS)} only, not {method}; fit without --engine torch"
         )
-    if config.box is not None:
-        _check_box(config)
     if config.correction.gate == "always":
         _check_always(config, named(method))
 

@@ -96,7 +96,7 @@ $(VENV)/.serve: pyproject.toml constraints.txt | $(VENV)/bin/python
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "installing what training and tests need into $(VENV) (about 1.5 GB, a few minutes)"
 	$(PIP) torch
-	$(PIP) -e '.[cpu,train,causal,generative,dev]'
+	$(PIP) -e '.[cpu,train,boxes,causal,generative,dev]'
 	@touch $@ $(VENV)/.serve
 
 $(VENV)-kserve/.made: pyproject.toml

@@ -25,7 +25,13 @@ ROW_INPUTS = {
     "text": TEXT_INPUTS,
     "pair": TEXT_INPUTS,
     "image": {"pixel_values": ("tensor(float)", 4)},
-    "table": {"numeric": ("tensor(float)", 2), "absent": ("tensor(int64)", 2), "codes": ("tensor(int64)", 2)},
+    "table": {
+        "numeric": ("tensor(float)", 2),
+        "absent": ("tensor(int64)", 2),
+        "codes": ("tensor(int64)", 2),
+        "values": ("tensor(double)", 2),
+        "texts": ("tensor(string)", 2),
+    },
 }
 """By kind of input: what a graph may take of a row. The manifest says which of them this one takes."""
 GATE_INPUTS = {"thresholds": ("tensor(float)", 1), "modes": ("tensor(int64)", 2)}

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
 import torch
@@ -20,13 +20,24 @@ from torch import Tensor, nn
 
 from evenhand.models.network.family import FAMILIES, Family, UnsupportedBaseError
 from evenhand.models.network.structure import adapted, read_structure
+from evenhand.typing import Array
 
 Args = tuple[Any, ...]
 Kwargs = dict[str, Any]
 Inputs = dict[str, Tensor]
+"""Texts of a table stay numpy arrays, for torch has none; only a black box reads them."""
 AtCut = Callable[[Args, Kwargs], Any]
 PROBE_SIDE = 224
 """Height and width of a plain image for a base whose configuration names no size."""
+
+
+def as_inputs(arrays: Mapping[str, Array], device: torch.device | str = "cpu") -> Inputs:
+    """A batch's arrays by name as a base takes them."""
+    made: dict[str, Any] = {
+        name: array if array.dtype == object else torch.from_numpy(array).to(device)
+        for name, array in arrays.items()
+    }
+    return made
 
 
 def family_of(model: nn.Module, kind: str | None = None) -> Family:

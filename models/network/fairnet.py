@@ -104,7 +104,7 @@ class FairNet(nn.Module):
                 base_logits[rows],
                 risk[rows],
                 heads[rows],
-                {name: array[rows] for name, array in inputs.items()},
+                {name: array[rows] for name, array in inputs.items()} if "inputs" in self.reads else {},
             )
             corrected = self.correct(selected)
             logits = base_logits.index_copy(0, serve, corrected[: len(serve)])

@@ -73,11 +73,40 @@ def join(prefix: onnx.ModelProto, suffix: onnx.ModelProto, attributes: int, clas
     graph = helper.make_graph(
         nodes, "evenhand", inputs, outputs, [*initializers, *_constants()], value_info=shapes
     )
-    model = helper.make_model(graph, opset_imports=prefix.opset_import, ir_version=prefix.ir_version)
+    domains = {of.domain: of for of in (*suffix.opset_import, *prefix.opset_import)}
+    version = max(prefix.ir_version, suffix.ir_version)
+    model = helper.make_model(graph, opset_imports=list(domains.values()), ir_version=version)
     narrow(model)
     _strip(model.graph)
     onnx.checker.check_model(model)
     return model
+
+
+def in_front(first: onnx.ModelProto, second: onnx.ModelProto) -> onnx.ModelProto:
+    """One graph of two; what the second reads under the name of an output of the first is that output.
+
+    Args:
+        first: Its names share nothing with the second's but inputs and outputs.
+        second: Its standard operators have the same version.
+
+    Returns:
+        A graph with the inputs of both and the outputs of both.
+    """
+    made = {value.name for value in first.graph.output}
+    inputs = {
+        value.name: value for value in (*second.graph.input, *first.graph.input) if value.name not in made
+    }
+    domains = {of.domain: of for of in (*second.opset_import, *first.opset_import)}
+    graph = helper.make_graph(
+        [*first.graph.node, *second.graph.node],
+        "joined",
+        list(inputs.values()),
+        [*first.graph.output, *second.graph.output],
+        [*first.graph.initializer, *second.graph.initializer],
+        value_info=list(second.graph.value_info),
+    )
+    version = max(first.ir_version, second.ir_version)
+    return helper.make_model(graph, opset_imports=list(domains.values()), ir_version=version)
 
 
 def store_float16(model: onnx.ModelProto, smallest: int = 1024) -> onnx.ModelProto:

@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from evenhand.models.bundle.runtime_onnx import GraphOutputs
 from evenhand.models.network.backbones import Inputs
+from evenhand.models.network.black_box import BlackBox, BoxSplit
 from evenhand.models.network.corrector import Field, Selected
 from evenhand.models.network.fairnet import FairNet, Outputs
-from evenhand.models.onnx.join import join, store_float16
+from evenhand.models.onnx.join import in_front, join, store_float16
 
 OPSET = 20
 PARITY_TOLERANCE = 1e-4
@@ -50,6 +51,24 @@ class _Prefix(nn.Module):
         if "representation" in self.fairnet.reads:
             return logits, hidden, risk, heads
         return logits, hidden, risk
+
+
+class _Reading(nn.Module):
+    """The detectors of a black box: features and its answer to risks; and the vector, where it is read."""
+
+    def __init__(self, fairnet: FairNet, box: BlackBox, names: Sequence[str]) -> None:
+        super().__init__()
+        self.detectors, self.vector = fairnet.detectors, box.vector
+        self.representation = "representation" in fairnet.reads
+        self.names = tuple(names)
+
+    def forward(self, *arrays: Tensor) -> tuple[Tensor, ...]:
+        inputs = dict(zip(self.names, arrays, strict=True))
+        vector = self.vector(inputs.get("values"), inputs.get("codes"), inputs["base_logits"])
+        hidden = vector.unsqueeze(1)
+        mask = torch.ones_like(hidden[:, :, 0], dtype=torch.int64)
+        risk = torch.sigmoid(self.detectors(hidden, mask))
+        return (risk, vector) if self.representation else (risk,)
 
 
 class _Suffix(nn.Module):
@@ -86,7 +105,10 @@ def to_onnx(fairnet: FairNet, weights: str = "float32", sample: Inputs | None = 
     reads = _names(fairnet.reads, sample)
     outputs = ["base_logits", "hidden", "risk", *(["representation"] if "representation" in reads else [])]
     # All arrays arrive as one variadic argument, so their shapes are one nested entry.
-    prefix = _export(_Prefix(fairnet, list(sample)), sample, (tuple([rows] * len(sample)),), outputs)
+    if isinstance(fairnet.split, BoxSplit):
+        prefix = _box_prefix(fairnet, fairnet.split.box, sample, batch)
+    else:
+        prefix = _export(_Prefix(fairnet, list(sample)), sample, (tuple([rows] * len(sample)),), outputs)
     inputs = _selected(fairnet, sample, reads)
     by_position = ("hidden", "mask", *(sample if ragged else ()))
     shapes = tuple(rows if name in by_position else {0: batch} for name in reads)
@@ -101,6 +123,17 @@ def _names(reads: Sequence[Field], sample: Inputs) -> list[str]:
     for name in reads:
         names += list(sample) if name == "inputs" else [name]
     return names if "attention_mask" in sample else [name for name in names if name != "mask"]
+
+
+@torch.no_grad()
+def _box_prefix(fairnet: FairNet, box: BlackBox, sample: Inputs, batch: Any) -> onnx.ModelProto:  # noqa: ANN401
+    """The user's own graph, and behind it the detectors."""
+    read: Inputs = {name: sample[name] for name in ("values", "codes") if name in sample}
+    read["base_logits"] = box.logits(sample)
+    reading = _Reading(fairnet, box, list(read))
+    outputs = ["risk", *(["representation"] if reading.representation else [])]
+    shapes = (tuple([{0: batch}] * len(read)),)
+    return in_front(onnx.load_model_from_string(box.graph), _export(reading, read, shapes, outputs))
 
 
 @torch.no_grad()

@@ -21,7 +21,7 @@ TREES = 300
 """At most; validation accuracy says after how many it stops, as it does for the base's epochs."""
 CATEGORIES = 254
 """scikit-learn's limit of 255, less one for all rarer values together."""
-ELSEWHERE = Served("no", "A tree has no hidden layer that a correction could read, and no graph yet.")
+ELSEWHERE = Served("no", "Fit it and save it: `evenhand fit --model` takes it from its file, as it is.")
 
 
 @dataclass(frozen=True)

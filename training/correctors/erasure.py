@@ -177,6 +177,7 @@ METHODS = (
         decides=True,
         soft=True,
         strengths=WITH_OFFSETS,
+        layers=True,
         always=True,
     ),
     CorrectorMethod(
@@ -189,6 +190,7 @@ METHODS = (
         decides=True,
         soft=True,
         strengths=WITH_OFFSETS,
+        layers=True,
         always=True,
     ),
 )

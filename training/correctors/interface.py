@@ -89,6 +89,8 @@ class CorrectorMethod:
     """Whether its change is multiplied by the risk; a method that reads the risk does it itself."""
     strengths: tuple[float, ...] = (0.3, 0.6, 1.0)
     """What it may be multiplied by; 0 leaves it out, so that offsets alone answer."""
+    layers: bool = False
+    """Whether it needs the base's own layers, which a model file does not have."""
     always: bool = False
     """Whether ``evenhand compare`` also has a row of it on every row, without a gate."""
 

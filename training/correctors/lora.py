@@ -35,5 +35,6 @@ LORA = CorrectorMethod(
     learn,
     decides=True,
     strengths=WITH_OFFSETS,
+    layers=True,
 )
 METHODS = (LORA,)

@@ -122,6 +122,7 @@ METHODS = (
         decides=True,
         soft=True,
         strengths=WITH_OFFSETS,
+        layers=True,
         always=True,
     ),
 )

@@ -31,3 +31,7 @@ class Columns:
     """More features, whose values are categories even if they are numbers or dates, such as codes."""
     favourable: tuple[str, ...] = ()
     """Labels that are good for the person. There is no default: a wrong guess turns every figure round."""
+    raw: bool = False
+    """Whether features stay as they stand in the table: they go to a model of the user's."""
+    raw_texts: tuple[str, ...] = ()
+    """Of those, columns that are texts even where every value is a number."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from evenhand.models.bundle.encoders.table import FLOAT32_MAX, not_usable
+from evenhand.models.bundle.encoders.table import EMPTY_CELLS, FLOAT32_MAX, not_usable, raw_number
 from evenhand.tables.cells import GONE, is_code
 from evenhand.tables.column import Column
 from evenhand.tables.table import DataError, Table
@@ -33,6 +33,8 @@ class FeatureColumn:
     """Words among numbers that are read as missing."""
     note: str = ""
     """What was guessed."""
+    raw: list[float | str | None] | None = None
+    """``(rows,)`` the cells as they stand, for a model of the user's; ``None`` for a model of our own."""
 
     @property
     def numeric(self) -> bool:
@@ -42,12 +44,16 @@ class FeatureColumn:
     @property
     def unusable(self) -> Bools:
         """``(rows,)`` whether a row's number is infinite, or larger than 32 bits can say."""
+        if self.raw is not None:
+            return np.array([isinstance(cell, float) and not abs(cell) < FLOAT32_MAX for cell in self.raw])
         if not self.numeric:
             return np.zeros(len(self.column.codes), dtype=bool)
         return self.column.with_values(~(np.abs(self.column.numbers) < FLOAT32_MAX))
 
     def items(self) -> list[float | str | None]:
         """``(rows,)`` what the encoder takes."""
+        if self.raw is not None:
+            return self.raw
         if not self.numeric:
             return list(self.column.texts())
         numbers = [*(float(number) for number in self.column.numbers), None]
@@ -82,6 +88,26 @@ def feature_column(table: Table, name: str, *, categories: bool = False) -> Feat
     return FeatureColumn(
         Column.of(name, cells, GONE | {word.lower() for word in strays}), words=tuple(strays)
     )
+
+
+def raw_column(table: Table, name: str, *, text: bool) -> FeatureColumn:
+    """One column as it stands, for a model of the user's: nothing is mended, and no text respelled.
+
+    It is a column of numbers where every value is one, as pandas has it, or all are truth values. Of a file
+    without types the words are missing that pandas reads so: what the model was fitted on, as a rule.
+
+    Args:
+        table: The data.
+        name: The column's.
+        text: Whether the model reads texts there, even if they look like numbers.
+    """
+    gone = EMPTY_CELLS if table.untyped else frozenset[str]()
+    cells = [None if cell is None or cell in gone else cell for cell in table.cells[name]]
+    numbers = {cell: None if text else raw_number(cell) for cell in set(cells) if cell is not None}
+    words = None in numbers.values()
+    column = Column.of(name, cells, {""}, words=words)
+    values = cells if words else [None if cell is None else numbers[cell] for cell in cells]
+    return FeatureColumn(column, categories=words, raw=list(values))
 
 
 def _mistaken(table: Table, column: Column, places: Bools, strays: Sequence[str]) -> str:

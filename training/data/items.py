@@ -57,6 +57,8 @@ def feature_item(values: Values, features: TableFeatures) -> dict[str, float | s
         InputError: a number is expected and something else stands there.
     """
     item: dict[str, float | str | None] = {name: present(values.get(clean(name))) for name in features.names}
+    if features.raw:
+        item |= {of.name: values.get(clean(of.name)) for of in features.categorical}
     for column in features.numeric:
         item[column.name] = _number(column, item[column.name])
     return item

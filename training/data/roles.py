@@ -13,7 +13,7 @@ from evenhand.tables.cells import GONE_GROUP, GONE_LABEL, GROUP_WORD
 from evenhand.tables.column import Column
 from evenhand.tables.table import DataError, Table
 from evenhand.training.data.columns import Columns
-from evenhand.training.data.features import FeatureColumn, feature_column
+from evenhand.training.data.features import FeatureColumn, feature_column, raw_column
 from evenhand.training.data.kinds import Kind, kind_of, names_rows
 from evenhand.training.data.leaks import leaks
 
@@ -187,6 +187,8 @@ def _why_dropped(table: Table, column: Column, kind: Kind, columns: Columns) -> 
 
 def _feature(table: Table, column: Column, kind: Kind, columns: Columns) -> FeatureColumn:
     """A column as a feature; dates are none, unless they are named as categories."""
+    if columns.raw:
+        return raw_column(table, column.name, text=column.name in columns.raw_texts)
     categories = column.name in columns.categories
     if kind == "date" and not categories:
         raise DataError(

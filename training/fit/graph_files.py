@@ -19,6 +19,7 @@ from evenhand.models.bundle.inputs import collate
 from evenhand.models.bundle.manifest import PREPROCESS, Engine, Manifest
 from evenhand.models.bundle.runner import Runner, make_runner
 from evenhand.models.bundle.runtime_onnx import MODE_CODES
+from evenhand.models.network.backbones import Inputs, as_inputs
 from evenhand.models.network.parts import RUNS, save_base
 from evenhand.models.onnx.torch_export import ExportError, Parity, ParityError, compare, to_onnx
 from evenhand.training.data.dataset import DataError
@@ -67,10 +68,10 @@ def write_model(
     return _torch(fitted, draft, describe("torch"))
 
 
-def sample(fitted: Fitted) -> dict[str, torch.Tensor]:
+def sample(fitted: Fitted) -> Inputs:
     """Three rows as the base takes them."""
     arrays = collate([fitted.base.encoded[row] for row in fitted.rows.of("val")[:3]], fitted.base.pad_id)
-    return {name: torch.from_numpy(array) for name, array in arrays.items()}
+    return as_inputs(arrays)
 
 
 def _onnx(fitted: Fitted, draft: Path, manifest: Manifest) -> tuple[Manifest, Runner]:
@@ -109,8 +110,7 @@ def prove_parity(fitted: Fitted, runner: Runner) -> Parity:
         for mode in (MODE_CODES["apply"], MODE_CODES["shadow"]):
             modes = np.full((len(batch), len(fitted.schema.gated)), mode)
             with torch.no_grad():
-                tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-                expected = fitted.fairnet(tensors, thresholds, torch.from_numpy(modes))
+                expected = fitted.fairnet(as_inputs(arrays), thresholds, torch.from_numpy(modes))
             try:
                 answers = runner.run(arrays, modes)
             except Exception as error:  # ONNX Runtime's errors share no public base class

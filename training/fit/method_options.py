@@ -56,6 +56,8 @@ def check(config: FitConfig) -> None:
     """
     _check_names(config)
     method = config.correction.method
+    if config.box is not None:
+        _check_box(config)
     if config.retraining is not None and config.base_stage.keep:
         raise DataError(
             f"--method {config.retraining} trains the base; leave out --keep-base, or correct at inference"
@@ -66,6 +68,20 @@ def check(config: FitConfig) -> None:
         )
     if config.correction.gate == "always":
         _check_always(config, named(method))
+
+
+def _check_box(config: FitConfig) -> None:
+    """Refuse what needs the inside of a model that comes as a file."""
+    if config.retraining is not None:
+        raise DataError(
+            f"--method {config.retraining} trains a base, and --model is a trained one: correct at inference"
+        )
+    if named(config.correction.method).layers:
+        others = ", ".join(name for name, method in correctors().items() if not method.layers)
+        raise DataError(
+            f"--method {config.correction.method} needs the layers of a base, which a model file does not "
+            f"have; take one of {others}"
+        )
 
 
 def _check_names(config: FitConfig) -> None:

@@ -55,6 +55,18 @@ def _base(manifest: Manifest) -> str:
     """The base, and where the detectors read it."""
     c, retraining = manifest.correction, manifest.provenance.settings.get("retraining")
     trained = f", trained by the method {retraining}" if retraining else ""
+    box = manifest.provenance.settings.get("box")
+    if box:
+        return (
+            f"A classifier that came as a file ({manifest.provenance.base}, {box['library']}) and is "
+            f"unchanged, with labels {', '.join(manifest.labels)} "
+            f"(favourable: {', '.join(manifest.favourable)}). Its ONNX form gave the library's own label "
+            f"on all {box['rows']} rows of the table"
+            + (f" but {box['ties']} ties" if box["ties"] else "")
+            + f"; probabilities differed by at most {box['largest_difference']:.1e}. A bias detector per "
+            "attribute reads the features and the model's own probabilities; a row is flagged where its risk "
+            "reaches the attribute's threshold."
+        )
     return (
         f"A base classifier ({manifest.provenance.base}{trained}) with labels {', '.join(manifest.labels)} "
         f"(favourable: {', '.join(manifest.favourable)}). A bias detector per attribute reads the input of "

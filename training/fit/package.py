@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -31,9 +32,11 @@ from evenhand.training.fit.data_card import described_columns
 from evenhand.training.fit.finalize import SplitScores, finalize
 from evenhand.training.fit.fitted import Fitted
 from evenhand.training.learning.base_model import weights_hash
+from evenhand.training.learning.box_base import BoxBase
 
 BATCH_CHECK_ROWS = 64
 LIBRARIES = ("torch", "transformers", "peft", "onnx", "onnxruntime", "tokenizers", "numpy")
+CONVERTERS = ("scikit-learn", "skl2onnx", "onnxmltools")
 
 
 def write(fitted: Fitted, out: Path) -> Path:
@@ -134,6 +137,8 @@ def _offsets(fitted: Fitted) -> dict[str, dict[str, float]]:
 def _provenance(fitted: Fitted) -> Provenance:
     config = fitted.config
     settings = {name: value for name, value in config.as_dict().items() if name != "card"}
+    if isinstance(fitted.base, BoxBase):
+        settings["box"] |= fitted.base.proof
     return Provenance(
         evenhand=importlib.metadata.version("evenhand"),
         base=config.public_base,
@@ -152,7 +157,7 @@ def _provenance(fitted: Fitted) -> Provenance:
             "layer_probes": fitted.probes,
             "parity_tolerance": PARITY_TOLERANCE,
         },
-        libraries=_versions(LIBRARIES),
+        libraries=_versions([*LIBRARIES, *(CONVERTERS if config.box else ())]),
     )
 
 
@@ -213,4 +218,8 @@ def _certificate(fitted: Fitted) -> Certificate | None:
 
 
 def _versions(names: Sequence[str]) -> dict[str, str]:
-    return {name: importlib.metadata.version(name) for name in names}
+    versions = {}
+    for name in names:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # a converter that was not needed
+            versions[name] = importlib.metadata.version(name)
+    return versions

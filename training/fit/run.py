@@ -9,6 +9,7 @@ import transformers
 
 from evenhand.console import say
 from evenhand.models.network.backbones import SplitModel, block_count
+from evenhand.models.network.black_box import BoxSplit
 from evenhand.models.network.decision import OffsetsAlone
 from evenhand.models.network.fairnet import FairNet
 from evenhand.training.choice import learners
@@ -19,7 +20,7 @@ from evenhand.training.fit import package
 from evenhand.training.fit.data_card import data_in_words
 from evenhand.training.fit.fitted import Fitted
 from evenhand.training.fit.method_options import check, retrained
-from evenhand.training.learning import base_model, detection, distributed
+from evenhand.training.learning import base_model, box_base, detection, distributed
 from evenhand.training.learning.config import FitConfig, fingerprint
 from evenhand.training.learning.features import Features, Material, extract
 from evenhand.training.learning.layers import choose_layer
@@ -57,17 +58,19 @@ def run(config: FitConfig, rows: Rows, schema: Schema, data_sha256: str, out: Pa
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     base_key = base_model.key_of(config, rows, data_sha256)
     own = work / f"base-{base_key[:12]}"
-    prepared, rows, schema = base_model.prepare(config, rows, schema, own)
+    prepared, rows, schema = (
+        base_model.prepare(config, rows, schema, own)
+        if config.box is None
+        else box_base.prepare(config, rows, schema)
+    )
     rows, schema = with_intersections(rows, schema, config.columns.intersections)
     prepared = retrained(config, prepared, rows, schema, own)
-    layer, probes = _layer(config, prepared, rows, schema, work)
-    split = SplitModel(prepared.model, layer)
+    layer, probes = (0, {}) if config.box else _layer(config, prepared, rows, schema, work)
+    split = prepared.cut(layer)
     key = fingerprint(base_key, base_model.weights_hash(split.model))
     features = _features(split, prepared, work, fingerprint(key, layer))
     material = Material(features, rows, schema, config.seed)
-    learnt = learners.best(
-        config, lambda: SplitModel(prepared.model, layer), material, work / f"correction-{key[:12]}"
-    )
+    learnt = learners.best(config, lambda: prepared.cut(layer), material, work / f"correction-{key[:12]}")
     for what, value in learnt.notes.items():
         say(f"{what}: {value}")
     settle(learnt.fairnet, learnt.choice)
@@ -110,9 +113,11 @@ def _layer(
 
 def _features(split: SplitModel, prepared: base_model.Base, work: Path, key: str) -> Features:
     file = work / "hidden.npy"
-    tokens = sum(row.tokens for row in prepared.encoded)
-    gigabytes = tokens * split.hidden_size * 4 / 1e9
-    say(f"hidden states of {len(prepared.encoded)} rows take {gigabytes:.1f} GB in {file}")
+    alone = isinstance(split, BoxSplit)
+    positions = len(prepared.encoded) if alone else sum(row.tokens for row in prepared.encoded)
+    gigabytes = positions * split.hidden_size * 4 / 1e9
+    what = "vectors" if alone else "hidden states"
+    say(f"{what} of {len(prepared.encoded)} rows take {gigabytes:.1f} GB in {file}")
     return extract(split, prepared.encoded, prepared.pad_id, file, key)
 
 

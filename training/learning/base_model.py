@@ -19,12 +19,12 @@ from evenhand.models.bundle.encoders.choose import make_encoder
 from evenhand.models.bundle.encoders.table import UNKNOWN, TableFeatures
 from evenhand.models.bundle.inputs import Encoded, pad_of
 from evenhand.models.bundle.manifest import ImageInput, Input, TableInput
-from evenhand.models.network.backbones import block_count, set_up
+from evenhand.models.network.backbones import SplitModel, block_count, set_up
 from evenhand.models.network.family import UnsupportedBaseError
 from evenhand.models.network.structure import auto_class, family_of_config
 from evenhand.models.network.tabular import TabularClassifier, TabularConfig
 from evenhand.models.onnx.torch_export import round_to_float16
-from evenhand.training.data.content import folder_hash, images_hash
+from evenhand.training.data.content import files_hash, folder_hash, images_hash
 from evenhand.training.data.dataset import DataError, Rows, Schema
 from evenhand.training.data.image_file import image_json
 from evenhand.training.data.items import encode_all
@@ -50,6 +50,10 @@ class Base:
     def pad_id(self) -> int:
         """The padding token, where there are tokens."""
         return pad_of(self.spec)
+
+    def cut(self, layer: int) -> SplitModel:
+        """The model, cut before a block; a new suffix each time, so adapters never meet."""
+        return SplitModel(self.model, layer)
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,9 @@ def key_of(config: FitConfig, rows: Rows, data_sha256: str) -> str:
 
 def pretrained_hash(config: FitConfig) -> str:
     """Identity of the pretrained base: a folder's hash, or a hub id with its revision if that is cached."""
+    if config.box is not None:
+        file = Path(config.box.file)
+        return files_hash([(file.name, file)])
     if config.columns.task == "table":
         return config.base
     if Path(config.base).is_dir():

@@ -57,6 +57,11 @@ class DetectorConfig:
     batch_rows: int = 128
     patience: int = 3
 
+    @classmethod
+    def of(cls, box: bool) -> DetectorConfig:
+        """The defaults: behind a model file detectors read one vector per row, so larger batches do."""
+        return cls(epochs=8, learning_rate=2e-3, batch_rows=512) if box else cls()
+
     @property
     def share(self) -> float:
         """Share of the rows learnt from whose attributes may be seen."""
@@ -118,6 +123,15 @@ class Card:
 
 
 @dataclass(frozen=True)
+class BoxConfig:
+    """A fitted model of the user's in the place of a base."""
+
+    file: str
+    labels: tuple[str, ...] = ()
+    """The label column's labels in the order of the model's scores; empty if the model names them itself."""
+
+
+@dataclass(frozen=True)
 class FitConfig:
     """Everything that decides the result."""
 
@@ -135,6 +149,8 @@ class FitConfig:
     base_stage: BaseConfig = BaseConfig()
     detector: DetectorConfig = DetectorConfig()
     correction: CorrectionConfig = CorrectionConfig()
+    box: BoxConfig | None = None
+    """The model file that is the base; its name is also ``base``."""
     retraining: str | None = None
     """Training-time method that makes the base; ``method_options.retrainings`` lists them."""
 
@@ -143,6 +159,8 @@ class FitConfig:
         plain = asdict(self)
         plain["base"] = self.public_base
         plain["detector"]["known"] = plain["detector"].pop("known_share")
+        if self.box is not None:
+            plain["box"]["file"] = Path(self.box.file).name
         if self.columns.images:
             plain["columns"]["images"] = Path(self.columns.images).name
         return plain

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from evenhand.console import track
 from evenhand.models.bundle.inputs import Encoded, collate
-from evenhand.models.network.backbones import Inputs, SplitModel
+from evenhand.models.network.backbones import Inputs, SplitModel, as_inputs
 from evenhand.training.data.batches import by_length
 from evenhand.training.data.dataset import Rows, Schema
 from evenhand.training.learning import distributed
@@ -121,8 +121,7 @@ def extract(
 
 def tensors(encoded: Sequence[Encoded], pad_id: int) -> Inputs:
     """One padded batch where learning runs."""
-    arrays = collate(encoded, pad_id)
-    return {name: torch.from_numpy(array).to(distributed.device()) for name, array in arrays.items()}
+    return as_inputs(collate(encoded, pad_id), distributed.device())
 
 
 def _features(files: Sequence[Path], starts: Ints, encoded: Sequence[Encoded], pad_id: int) -> Features:

@@ -33,6 +33,17 @@ def fit(
         list[str] | None, typer.Option(help="Column with a sensitive attribute; repeat for several.")
     ] = None,
     base: Annotated[str, typer.Option(help="Hub id or folder of the base model; tables need none.")] = "",
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            help="A fitted classifier as the base: .onnx, .joblib or .pkl (scikit-learn and alike), "
+            ".ubj or .json (XGBoost), .txt (LightGBM), .cbm (CatBoost). A pickle runs its code."
+        ),
+    ] = None,
+    model_label: Annotated[
+        list[str] | None,
+        typer.Option(help="With --model: the label of its first score, then its second, and so on."),
+    ] = None,
     task: Annotated[str, typer.Option(help="Kind of input: text, pair, image or table.")] = "text",
     text: Annotated[str, typer.Option(help="Column with the text, or the first of a pair.")] = "",
     text_pair: Annotated[str | None, typer.Option(help="Column with the second text of a pair.")] = None,
@@ -75,8 +86,12 @@ def fit(
         list[str] | None, typer.Option(help="first:second, evaluated like an attribute.")
     ] = None,
     method: Annotated[
-        str, typer.Option(help="lora (FairNet), another corrector, or how to train the base: docs/methods.")
-    ] = "lora",
+        str | None,
+        typer.Option(
+            help="lora (FairNet), another corrector, or how to train the base: docs/methods. "
+            "offsets with --model, if not given."
+        ),
+    ] = None,
     gate: Annotated[
         str, typer.Option(help="detector: correct rows that it flags; always: all rows.")
     ] = "detector",
@@ -124,6 +139,7 @@ def fit(
     """Fit a correction and write a bundle: base, detectors, prototypes, conditional LoRA."""
     from evenhand.training.learning.config import (
         BaseConfig,
+        BoxConfig,
         CorrectionConfig,
         DetectorConfig,
         FitConfig,
@@ -141,7 +157,8 @@ def fit(
     opens: Any = one_of("gate", gate, "detector", "always")
     config = FitConfig(
         name=name or out.name,
-        base=base or "tabular",
+        base=base or (str(model) if model else "tabular"),
+        box=BoxConfig(str(model), tuple(model_label or ())) if model else None,
         columns=columns,
         version=version,
         card=_card(card),
@@ -150,13 +167,14 @@ def fit(
         engine=one_of("engine", engine, "auto", "onnx", "torch"),  # type: ignore[arg-type]
         base_stage=replace(
             usual,
-            keep=keep_base,
+            keep=keep_base or model is not None,
             epochs=epochs or usual.epochs,
             max_tokens=max_tokens,
             precision=computing,
             hold_out=hold_out,
         ),
-        detector=DetectorConfig(
+        detector=replace(
+            DetectorConfig.of(box=model is not None),
             layer=_layer(layer),
             attributes_known=one_of("attributes-known", attributes_known, "full", "partial", "none"),  # type: ignore[arg-type]
             shared=shared,
@@ -171,7 +189,7 @@ def fit(
         ),
     )
     places = None if dry_run else (out, work or out.with_name(f"{out.name}.work"))
-    _run(config, method, data, places)
+    _run(config, method or ("offsets" if model else "lora"), data, places)
 
 
 def _run(config: object, method: str, data: str, places: tuple[Path, Path] | None) -> None:
@@ -181,12 +199,14 @@ def _run(config: object, method: str, data: str, places: tuple[Path, Path] | Non
     from evenhand.training.data.dataset import read
     from evenhand.training.fit.method_options import check, with_method
     from evenhand.training.fit.run import run
+    from evenhand.training.learning.box_base import with_model
     from evenhand.training.learning.config import FitConfig
 
     assert isinstance(config, FitConfig)
     with one_line(UnsupportedBaseError, ParityError):
         config = with_method(config, method)
         check(config)  # before the data is read: a large table takes its time
+        config = config if config.box is None else with_model(config)
         rows, schema, digest = read(data, config.columns, config.seed)
         if places is None:
             show(config, rows, schema)

@@ -18,6 +18,18 @@ TASK_OPTIONS: Mapping[str, tuple[Collection[str], str]] = {
     "category": (("table",), "features are those of --task table"),
 }
 """The tasks that read an option, and what to say in others."""
+WITHOUT_MODEL = {
+    "keep_base": "a model file is never changed",
+    "epochs": "the model is not trained",
+    "precision": "the model is not trained",
+    "weights": "the model's numbers stay as they are",
+    "layer": "a model file has no layers",
+    "pooling": "a model file has no layers",
+    "engine": "a model file is written as ONNX",
+    "base": "the model takes the place of a base",
+    "category": "the model decides which features are categories",
+}
+"""Options that do nothing with ``--model``, and why."""
 
 
 def refuse_ignored(context: typer.Context) -> None:
@@ -32,6 +44,7 @@ def refuse_ignored(context: typer.Context) -> None:
     values = context.params
     sources = {name: context.get_parameter_source(name) for name in values}
     named = {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
+    _refuse_beside_model(values, named)
     for name, (tasks, why) in TASK_OPTIONS.items():
         if name in named and not values.get("recipe") and values["task"] not in tasks:
             raise typer.BadParameter(f"{_option(name)} does nothing with --task {values['task']}: {why}")
@@ -43,6 +56,19 @@ def refuse_ignored(context: typer.Context) -> None:
     if not partial and "known_share" in named:
         raise typer.BadParameter("--known does nothing without --attributes-known partial")
     _refuse_references(values.get("reference") or (), values.get("attribute") or ())
+
+
+def _refuse_beside_model(values: Mapping[str, object], named: Collection[str]) -> None:
+    """Options that a model file leaves without effect, and those that need one."""
+    if not values.get("model"):
+        if "model_label" in named:
+            raise typer.BadParameter("--model-label does nothing without --model")
+        return
+    if values["task"] != "table":
+        raise typer.BadParameter(f"--model reads the features of --task table, not {values['task']}")
+    for name, why in WITHOUT_MODEL.items():
+        if name in named:
+            raise typer.BadParameter(f"{_option(name)} does nothing with --model: {why}")
 
 
 def _refuse_references(references: Collection[str], attributes: Collection[str]) -> None:

@@ -94,7 +94,7 @@ def _from_text(path: Path) -> Table:
     with path.open("rb") as file:
         rows = DelimitedRows(file, DELIMITERS[path.suffix.lower()], path.name)
         table = Table.of_rows(enumerate(map(_valid, rows), start=1))
-        return replace(table, unnamed=rows.unnamed)
+        return replace(table, unnamed=rows.unnamed, untyped=True)
 
 
 def _from_parquet(path: Path) -> Table:

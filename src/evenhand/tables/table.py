@@ -43,6 +43,8 @@ class Table:
     """Where the file is."""
     unnamed: tuple[str, ...] = ()
     """Columns without a name of their own."""
+    untyped: bool = False
+    """Whether all cells are text in the file too, so that it has no missing values of its own."""
     split: str | None = None
     """The column with the data set's own splits, if it has any."""
     notes: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ import pytest
 
 from evenhand.tables.table import DataError, Table
 from evenhand.training.data.columns import Columns
-from evenhand.training.data.features import FeatureColumn, feature_column
+from evenhand.training.data.features import FeatureColumn, feature_column, raw_column
 from evenhand.training.data.roles import describe
 
 NUMBERS = [str(value) for value in range(100)]
@@ -80,3 +80,26 @@ def test_a_column_without_a_name_is_dropped_and_named_by_its_place() -> None:
     )
     roles = describe(data, Columns("", "y", ("s",), task="table")).roles
     assert (roles[0].role, roles[0].why) == ("dropped", "the header has no name for it")
+
+
+def raw_items(table: Table, *, text: bool = False) -> list[float | str | None]:
+    return raw_column(table, "x", text=text).items()
+
+
+def table_of(cells: list[str | None], *, untyped: bool = True) -> Table:
+    return Table("rows", "", {"x": cells}, list(range(1, len(cells) + 1)), untyped=untyped)
+
+
+def test_a_model_file_gets_texts_as_they_stand() -> None:
+    # Spaces, marks of our own and codes are part of the texts that the model was fitted on.
+    cells = [" smith", "?", "unknown", "None", "NA", None]
+    assert raw_items(table_of(cells)) == [" smith", "?", "unknown", None, None, None]
+    # A file with types has missing values of its own; its words are words.
+    assert raw_items(table_of(cells, untyped=False)) == [" smith", "?", "unknown", "None", "NA", None]
+
+
+def test_a_model_file_gets_numbers_as_pandas_reads_them() -> None:
+    assert raw_items(table_of(["1.50", "007", "NaN", " 2"])) == [1.5, 7.0, None, 2.0]
+    assert raw_items(table_of(["True", "False", None])) == [1.0, 0.0, None]
+    assert raw_items(table_of(["1.50", "007"]), text=True) == ["1.50", "007"]
+    assert raw_column(table_of(["1", "inf"]), "x", text=False).unusable.tolist() == [False, True]

@@ -115,3 +115,34 @@ def test_a_value_means_the_same_in_every_type_and_spelling(
 def test_another_type_than_any_value_of_a_feature_is_refused(item: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         TYPED.encode(item)
+
+
+RAW = TableEncoder(
+    json.dumps(
+        {
+            "raw": True,
+            "numeric": [{"name": "age", "mean": 40.0, "scale": 10.0}],
+            "categorical": [
+                {"name": "work", "categories": [" state", "?"]},
+                {"name": "code", "categories": ["3.0"]},
+            ],
+        }
+    ).encode()
+)
+
+
+def test_a_model_file_gets_the_values_of_a_request_as_they_stand() -> None:
+    arrays = RAW.encode({"age": "50.5", "work": " state", "code": 3}).arrays
+    assert arrays["values"].tolist() == [50.5]
+    assert arrays["texts"].tolist() == [" state", "3.0"]
+    assert arrays["codes"].tolist() == [UNKNOWN + 1, UNKNOWN + 1]
+    assert RAW.encode({"age": True, "work": "state", "code": "3"}).arrays["texts"].tolist() == ["state", "3"]
+    missing = RAW.encode({"age": " na ", "work": "NA"}).arrays
+    assert np.isnan(missing["values"]).all()
+    assert missing["codes"].tolist() == [ABSENT, ABSENT]
+
+
+@pytest.mark.parametrize("item", [{"age": "old"}, {"age": [1]}, {"work": 3}, {"work": True}, {"age": 1e400}])
+def test_a_value_that_a_model_file_does_not_take(item: dict[str, object]) -> None:
+    with pytest.raises(InputError, match="is not a"):
+        RAW.encode(item)

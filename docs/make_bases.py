@@ -17,7 +17,7 @@ INTRO = """\
 <!-- Made by docs/make_bases.py from tests/support/tiny_bases.py: change that, not this page. -->
 # Which Hugging Face classifiers can be a base
 
-A base of each of these families is fitted, served, compared with torch and corrected in the tests.
+Slow tests (`make test-all`) fit, serve and correct a tiny random base of each of these families.
 Other families are read off their modules in the same way and tried on rows before anything is learnt.
 What cannot be served is refused by name and with the reason, before its weights are read where possible.
 

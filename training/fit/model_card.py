@@ -208,7 +208,7 @@ def _certificate(manifest: Manifest) -> str:
         *([""] if c.refusal else []),
         f"{target}Learn-then-Test (arXiv 2110.01052) with exact paired tests on {c.rows} validation rows, "
         f"family-wise level {c.alpha:g}. Other rows named what has to become better and put settings in "
-        "order, the one that aims highest first. Not certified: cells of too few rows; see all cells below.",
+        "order, the safest first. Not certified: cells of too few rows; see all cells below.",
         "",
         "| strength | levels | claim | margin, points | p | certified |",
         "|---|---|---|---|---|---|",

@@ -45,8 +45,8 @@ def target_of(schema: Schema, config: CorrectionConfig) -> Target:
 def corrected_columns(schema: Schema, target: Target) -> Bools:
     """Which gated attributes may be corrected: those that are aimed at, alone or in an intersection.
 
-    The others keep their detectors, which count, and their rows stay the base's. A gate that is no evaluated
-    attribute (a shared one, or one of pseudo-labels) stands for all that is aimed at.
+    The others keep their detectors, whose risk is in every reply; no row is flagged for them. A gate that is
+    no evaluated attribute (a shared one, or one of pseudo-labels) stands for all that is aimed at.
 
     Args:
         schema: With the gated attributes.

@@ -199,7 +199,7 @@ def _why(fitted: Fitted, attribute: int, abstains: bool) -> str:
         return "no bound makes flagged rows right as often as the others and leaves half of them answered"
     said = choice.target.in_words()
     if not corrected_columns(fitted.schema, choice.target)[attribute]:
-        return f"the target does not name it, so its rows are counted and not corrected: {said}"
+        return f"the target does not name it, so replies have its risk, and no row is flagged for it: {said}"
     if helps and choice.certified:
         return f"certified at level {stage.alpha_certificate:g} for its target: {said}"
     if helps:

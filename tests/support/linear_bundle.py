@@ -14,6 +14,9 @@ from evenhand.models.bundle.runtime_onnx import GATE_INPUTS, OUTPUTS, ROW_INPUTS
 SEX = ("M", "F")
 JOBS = ("clerk", "smith")
 
+ROWS = {name: ROW_INPUTS["table"][name] for name in ("numeric", "absent", "codes")}
+"""What the graph takes of a row."""
+
 
 def write_linear_bundle(
     folder: Path, on_sex: float, on_hours: float, on_job: float, corrected_on_sex: float
@@ -40,7 +43,7 @@ def write_linear_bundle(
     (folder / bundles.GRAPH).write_bytes(_graph(on_hours, (on_sex, on_job), (corrected_on_sex, on_job)))
     manifest, _ = bundles.read_manifest(folder)
     sex = Attribute(name="sex", groups=list(SEX), reference="M", threshold=0.5, mode="apply", why="test")
-    inputs = [*ROW_INPUTS["table"], *GATE_INPUTS]
+    inputs = [*ROWS, *GATE_INPUTS]
     changed = manifest.model_copy(
         update={
             "task": "table",
@@ -101,7 +104,7 @@ def _graph(on_hours: float, base: tuple[float, float], final: tuple[float, float
     widths = {"numeric": 1, "absent": 1, "codes": 2, "modes": 2, "thresholds": 2}
     put_in = [
         helper.make_tensor_value_info(name, kinds[kind], [*(["rows"] if rank == 2 else []), widths[name]])
-        for name, (kind, rank) in {**ROW_INPUTS["table"], **GATE_INPUTS}.items()
+        for name, (kind, rank) in {**ROWS, **GATE_INPUTS}.items()
     ]
     out = [
         helper.make_tensor_value_info(name, kinds[kind], ["rows", 2]) for name, (kind, _) in OUTPUTS.items()

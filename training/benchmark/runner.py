@@ -153,7 +153,7 @@ def _answer_missing(task: Task, store: _ResultStore, seed: int, progress: _RunPr
         store.write(method, answer, context, seconds)
         progress.pace.took(method.name, seconds)
         say(f"seed {seed}: {method.title} done in {seconds:.0f} s")
-    for file in context.folder.glob("hidden-*.npy"):
+    for file in context.folder.glob("hidden-*"):
         file.unlink()
     return failed
 

@@ -28,7 +28,9 @@ IMAGES = Path("runs") / "fairface-images"
 BASE = Path("runs") / "fairface-base"
 PIXELS = {
     "image_processor_type": "ConvNextImageProcessor",
-    "size": {"height": SIDE, "width": SIDE},
+    # The library's processor of this family resizes the shortest edge to size / crop_pct and cuts out the centre.
+    "size": {"shortest_edge": SIDE},
+    "crop_pct": 1.0,
     "image_mean": [0.5, 0.5, 0.5],
     "image_std": [0.25, 0.25, 0.25],
 }

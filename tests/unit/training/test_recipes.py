@@ -17,7 +17,7 @@ from evenhand.models.network.backbones import family_of
 from evenhand.training.choice.aim import target_of
 from evenhand.training.data.attributes import with_intersections
 from evenhand.training.data.dataset import DataError
-from evenhand.training.data.preprocess_file import image_json
+from evenhand.training.data.image_file import image_json
 from evenhand.training.fit.method_options import check
 from evenhand.training.recipes import (
     adult,

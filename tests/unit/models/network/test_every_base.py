@@ -101,7 +101,6 @@ def test_the_family_is_known_from_the_configuration_alone(title: str) -> None:
             "weights are quantised",
         ),
         ("resnet", "image", {"num_channels": 1}, "it reads images of 1 channels"),
-        ("levit", "image", {}, "is no linear layer"),
     ],
 )
 def test_what_cannot_be_served_is_refused_by_name_and_reason(

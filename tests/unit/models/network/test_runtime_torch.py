@@ -235,7 +235,7 @@ def test_parts_that_do_not_fit_are_refused(folder: Path) -> None:
     rewrite(folder, adapter, save(whole))
     make_runner(bundles.load(folder))
     config = json.loads((folder / "base/config.json").read_text())
-    rewrite(folder, "base/config.json", json.dumps({**config, "model_type": "t5"}).encode())
+    rewrite(folder, "base/config.json", b'{"model_type": "t5"}')
     assert "'t5' is not supported for text: it has an encoder and a decoder" in refused(folder)
     rewrite(folder, "base/config.json", json.dumps({**config, "model_type": "no-such"}).encode())
     assert "cannot make the model" in refused(folder)

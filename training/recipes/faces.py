@@ -28,7 +28,7 @@ IMAGES = Path("runs") / "fairface-images"
 BASE = Path("runs") / "fairface-base"
 PIXELS = {
     "image_processor_type": "ConvNextImageProcessor",
-    # The library's processor of this family resizes the shortest edge to size / crop_pct and cuts out the centre.
+    # The library's processor of this family resizes the shortest edge to size / crop_pct, then cuts to size.
     "size": {"shortest_edge": SIDE},
     "crop_pct": 1.0,
     "image_mean": [0.5, 0.5, 0.5],

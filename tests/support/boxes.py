@@ -21,7 +21,7 @@ SPLITS = ("train", "train", "train", "val", "test")
 
 
 def box_table(rows: int = 1500, seed: int = 0, gaps: bool = False) -> pd.DataFrame:
-    """Numbers with many digits, texts with marks of their own, two groups, a label; and gaps."""
+    """Numbers with many digits, texts with marks of their own, two groups, a label; gaps if wanted."""
     rng = np.random.default_rng(seed)
     sex = rng.choice(["male", "female"], rows, p=[0.65, 0.35])
     table = pd.DataFrame(
@@ -41,9 +41,12 @@ def box_table(rows: int = 1500, seed: int = 0, gaps: bool = False) -> pd.DataFra
         - 0.8 * (sex == "female") * (table["age"] > 40)
         + rng.normal(0, 0.7, rows)
     )
-    return table.assign(
+    table = table.assign(
         label=np.where(score > 1.2, "yes", "no"), split=[SPLITS[row % 5] for row in range(rows)]
     )
+    for name in ("hours", "job") if gaps else ():
+        table.loc[rng.random(rows) < 0.1, name] = np.nan
+    return table
 
 
 def one_hot(model: Any, sparse: bool = False, unknown: str = "ignore") -> Pipeline:

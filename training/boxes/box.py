@@ -25,7 +25,10 @@ from evenhand.training.data.dataset import DataError
 
 PICKLES = (".joblib", ".pkl", ".pickle")
 SUFFIXES = (".onnx", *PICKLES, ".ubj", ".json", ".txt", ".cbm")
-FRAME, MATRIX = "frame", "matrix"
+CATEGORIES = (
+    "it was fitted on pandas categories, which it reads by their place in a list; put scikit-learn's "
+    "OrdinalEncoder in front of the classifier, fit that pipeline, and give its .joblib"
+)
 
 
 @dataclass(frozen=True)
@@ -163,6 +166,8 @@ def of_estimator(model: Any, where: str) -> Box:  # noqa: ANN401 - any library's
         raise DataError(f"{where}: {type(model).__name__} is not fitted: it names no classes_")
     if isinstance(classes, list) or np.ndim(classes) != 1:
         raise DataError(f"{where}: it predicts several outputs; fit one classifier per output")
+    if type(model).__name__ in ("LGBMClassifier", "XGBClassifier"):
+        _check_categories(model.booster_ if hasattr(model, "booster_") else model.get_booster(), where)
     names = tuple(str(name) for name in _feature_names(model))
     width = getattr(model, "n_features_in_", None) or (len(names) or None)
     module = type(model).__module__.partition(".")[0]
@@ -175,6 +180,12 @@ def of_estimator(model: Any, where: str) -> Box:  # noqa: ANN401 - any library's
         labels=tuple(str(value) for value in np.asarray(classes).tolist()),
         texts=frozenset(text_columns(model, names)),
     )
+
+
+def _check_categories(booster: Any, where: str) -> None:  # noqa: ANN401 - LightGBM's or XGBoost's
+    """Refuse trees over pandas categories: the table has none, and ONNX knows none."""
+    if getattr(booster, "pandas_categorical", None) or "c" in (getattr(booster, "feature_types", ()) or ()):
+        raise DataError(f"{where}: {CATEGORIES}")
 
 
 def _feature_names(model: Any) -> Sequence[Any]:  # noqa: ANN401
@@ -194,10 +205,13 @@ def _feature_names(model: Any) -> Sequence[Any]:  # noqa: ANN401
 
 
 def text_columns(model: Any, names: Sequence[str]) -> list[str]:  # noqa: ANN401
-    """Columns whose encoder has learnt texts: digits stay digits there, and codes keep their zeros."""
+    """Columns whose encoder or imputer has learnt texts: digits stay digits, and codes keep their zeros."""
     columns: list[str] = []
     for part, of_part in _parts(model, names):
-        for column, categories in zip(of_part, getattr(part, "categories_", ()), strict=False):
+        learnt = getattr(part, "categories_", None)
+        if learnt is None:  # An imputer in front of the encoder has learnt a text per column.
+            learnt = [[value] for value in getattr(part, "statistics_", ())]
+        for column, categories in zip(of_part, learnt, strict=False):
             values = [value for value in np.asarray(categories, dtype=object).tolist() if not _is_nan(value)]
             if values and all(isinstance(value, str) for value in values):
                 columns.append(column)
@@ -241,6 +255,7 @@ def _xgboost(path: Path) -> Box:
         raise DataError(
             f"--model {path}: its objective is none of a classifier (binary:logistic, multi:softprob)"
         )
+    _check_categories(booster, f"--model {path}")
     names = tuple(booster.feature_names or ())
     return Box(
         path.name,
@@ -279,6 +294,7 @@ def _lightgbm(path: Path) -> Box:
         raise DataError(
             f"--model {path}: its objective is {objective!r}, none of a classifier (binary, multiclass)"
         )
+    _check_categories(booster, f"--model {path}")
     classes = max(booster.num_model_per_iteration(), 2)
     names = booster.feature_name()
     made_up = names == [f"Column_{place}" for place in range(len(names))]

@@ -17,6 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from evenhand.models.onnx.black_box import SINGLE_TREES, BoxError, Feature, read_model
 from evenhand.models.onnx.torch_export import OPSET
 from evenhand.training.boxes.box import Box
+from evenhand.training.boxes.imputer import convert_imputer
 from evenhand.training.data.dataset import DataError
 
 TREES = "HistGradientBoostingClassifier"
@@ -167,7 +168,21 @@ def without_preprocessor(model: Any) -> Any:  # noqa: ANN401
         return model
     trees = copy(model)
     trees._preprocessor = None
-    return Pipeline([("columns", model._preprocessor), ("trees", trees)])
+    columns = copy(model._preprocessor)
+    # It picks columns by masks, which skl2onnx takes for names, and checks numbers with a function.
+    columns.transformers_ = [
+        (
+            name,
+            "passthrough" if type(part).__name__ == "FunctionTransformer" else part,
+            np.flatnonzero(which).tolist() if _is_mask(which) else which,
+        )
+        for name, part, which in columns.transformers_
+    ]
+    return Pipeline([("columns", columns), ("trees", trees)])
+
+
+def _is_mask(columns: Any) -> bool:  # noqa: ANN401 - names, places, a mask or a slice
+    return not isinstance(columns, slice | str) and np.asarray(columns).dtype == bool
 
 
 def _reads_columns(model: Any) -> bool:  # noqa: ANN401
@@ -182,8 +197,13 @@ def _register() -> None:
     """Teach skl2onnx the models of other libraries, and trees in double precision."""
     from skl2onnx import update_registered_converter
     from skl2onnx.common.shape_calculator import calculate_linear_classifier_output_shapes as shapes
+    from skl2onnx.shape_calculators.imputer import calculate_sklearn_imputer_output_shapes
     from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.impute import SimpleImputer
 
+    update_registered_converter(
+        SimpleImputer, "SklearnSimpleImputer", calculate_sklearn_imputer_output_shapes, convert_imputer
+    )
     options = {"nocl": [True, False], "zipmap": [True, False, "columns"], "raw_scores": [True, False]}
     update_registered_converter(
         HistGradientBoostingClassifier, "EvenhandHistogramTrees", shapes, _histogram_trees, options=options

@@ -300,9 +300,14 @@ def _groups(column: Column, usable: Ints, columns: Columns) -> tuple[tuple[str, 
     names = [column.values[code] for code in np.argsort(-counts, kind="stable") if counts[code]]
     named = columns.references.get(column.name)
     reference = (names[0] if names else "") if named is None else Vocabulary(names).match(named)
-    if len(names) < 2 or reference is None:
+    if len(names) < 2:
         raise DataError(
-            f"attribute {column.name!r} needs two groups and its reference among them; found {names}"
+            f"attribute {column.name!r} needs two groups, and the usable rows have {names}; "
+            "leave it out, or give rows of another group"
+        )
+    if reference is None:
+        raise DataError(
+            f"attribute {column.name!r} has no group {named!r}; name one of {names} with --reference"
         )
     groups = (reference, *(value for value in names if value != reference))
     place = {group: index for index, group in enumerate(groups)}

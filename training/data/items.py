@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from evenhand.console import track
-from evenhand.models.bundle.encoders.table import Numeric, TableFeatures, present
+from evenhand.models.bundle.encoders.table import Numeric, TableFeatures, present, raw_number
 from evenhand.models.bundle.inputs import Encoded, Encoder, InputError
 from evenhand.tables.cells import clean, number_of
 from evenhand.tables.table import Table, Values
@@ -60,14 +60,14 @@ def feature_item(values: Values, features: TableFeatures) -> dict[str, float | s
     if features.raw:
         item |= {of.name: values.get(clean(of.name)) for of in features.categorical}
     for column in features.numeric:
-        item[column.name] = _number(column, item[column.name])
+        item[column.name] = _number(column, item[column.name], features.raw)
     return item
 
 
-def _number(column: Numeric, value: float | str | None) -> float | None:
+def _number(column: Numeric, value: float | str | None, raw: bool) -> float | None:
     if not isinstance(value, str):
         return value
-    number = number_of(value)
+    number = raw_number(value) if raw else number_of(value)
     if number is None and value not in column.words:
         raise InputError(f"feature {column.name!r} is not a number")
     return number

@@ -63,8 +63,9 @@ def with_model(config: FitConfig) -> FitConfig:
         )
     features = box.features or named
     if not features:
+        width = f"{box.width} " if box.width else ""
         raise DataError(
-            f"{box.name} does not name its {box.width or ''} features: name the table's columns in the "
+            f"{box.name} does not name its {width}features: name the table's columns in the "
             "model's order with --feature"
         )
     if box.width is not None and len(features) != box.width:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from boxes import TEXTS, box_table, features_of, fitted, one_hot, ordinal, rows_of, saved
+from boxes import NUMBERS, TEXTS, box_table, features_of, fitted, one_hot, ordinal, rows_of, saved
 from catboost import CatBoostClassifier
 from lightgbm import LGBMClassifier
 from scipy.special import softmax
@@ -16,6 +16,7 @@ from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     RandomForestClassifier,
 )
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier
@@ -95,6 +96,19 @@ def test_missing_numbers_and_texts_take_the_library_s_way(tmp_path: Path) -> Non
     box, rows = read(saved(model, tmp_path)), rows_of(gaps)
     answer = softmax(logits_of(prove(box, features_of(), rows, 2).graph, rows).astype(float), axis=1)
     assert np.abs(answer - model.predict_proba(rows.table)).max() < 2e-6
+
+
+def test_gaps_that_an_imputer_fills_take_the_library_s_way(tmp_path: Path) -> None:
+    gaps = box_table(gaps=True)
+    texts = make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown="ignore"))
+    numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
+    for last in (RandomForestClassifier(30, random_state=0), LogisticRegression(max_iter=1000)):
+        parts = ColumnTransformer([("texts", texts, list(TEXTS)), ("numbers", numbers, list(NUMBERS))])
+        model = fitted(lambda parts=parts, last=last: make_pipeline(parts, last), gaps)
+        box, rows = read(saved(model, tmp_path)), rows_of(gaps)
+        assert box.texts == set(TEXTS)
+        answer = softmax(logits_of(prove(box, features_of(), rows, 2).graph, rows).astype(float), axis=1)
+        assert np.abs(answer - model.predict_proba(rows.table)).max() < 2e-6
 
 
 def test_values_that_equal_a_threshold_go_the_library_s_way(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from boxes import NUMBERS, box_table, features_of, fitted, one_hot, ordinal, rows_of, saved
+from lightgbm import LGBMClassifier
 from onnx import TensorProto, helper
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
@@ -18,7 +19,7 @@ from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import LinearSVC
-from xgboost import XGBRegressor
+from xgboost import XGBClassifier, XGBRegressor
 
 from evenhand.training.boxes.box import read
 from evenhand.training.boxes.parity import prove
@@ -138,3 +139,21 @@ def test_texts_where_the_model_takes_numbers(tmp_path: Path) -> None:
     (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
     with pytest.raises(DataError, match="takes numbers, and column 'job' holds text"):
         prove(read(tmp_path / "m.onnx"), features_of(), rows_of(TABLE), 5)
+
+
+@pytest.mark.parametrize("name", ["m.joblib", "m.txt", "m.json", "x.joblib"])
+def test_trees_over_pandas_categories_are_refused_with_what_to_do(name: str, tmp_path: Path) -> None:
+    table = TABLE[["hours", "job"]].astype({"job": "category"})
+    label = (TABLE["label"] == "yes").astype(int)
+    if name in ("m.json", "x.joblib"):
+        model = XGBClassifier(n_estimators=3, enable_categorical=True).fit(table, label)
+    else:
+        model = LGBMClassifier(n_estimators=3, verbose=-1).fit(table, label)
+    if name == "m.json":
+        model.save_model(tmp_path / name)
+    elif name == "m.txt":
+        model.booster_.save_model(tmp_path / name)
+    else:
+        saved(model, tmp_path, name)
+    with pytest.raises(DataError, match=r"pandas categories.*OrdinalEncoder"):
+        read(tmp_path / name)

@@ -69,7 +69,7 @@ def test_rows_are_split_by_label_with_the_seed() -> None:
         (Columns("words", "label", ("team",), favourable=GOOD), "no column words; it has text, label"),
         (
             Columns("text", "label", ("team",), "split", {"team": "gamma"}, favourable=GOOD),
-            "attribute 'team' needs two groups",
+            "attribute 'team' has no group 'gamma'; name one of .* with --reference",
         ),
         (Columns("text", "label", ("team",), "split", favourable=("neither",)), "favourable labels"),
         (Columns("text", "label", ("team",), "split", favourable=("positive", "negative")), "some, not all"),
@@ -235,3 +235,9 @@ def test_a_category_that_is_named_is_a_feature_beside_the_others() -> None:
     assert rows.items[1]["zone"] == "1"
     with pytest.raises(DataError, match="--category income: it is the label or the split"):
         from_table(table, replace(columns, categories=("income",)), seed=0)
+
+
+def test_an_attribute_of_one_group_says_to_leave_it_out() -> None:
+    table = tiny_table(100).assign(team="alpha")
+    with pytest.raises(DataError, match=r"'team' needs two groups.*\['alpha'\]; leave it out"):
+        from_table(table, Columns("text", "label", ("team",), "split", favourable=GOOD), seed=0)

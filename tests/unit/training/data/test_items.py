@@ -101,3 +101,11 @@ def test_a_picture_is_never_read_outside_its_folder(tmp_path: Path) -> None:
     table = frame_table(pd.DataFrame({"file": names}))
     _, reasons = items_of(table, Columns("file", "l", ("s",), task="image", images=str(tmp_path / "in")), {})
     assert [not reason for reason in reasons] == [False, False, True]
+
+
+def test_truth_values_are_numbers_for_a_model_of_the_user_s_as_they_were_at_fit() -> None:
+    numeric = [Numeric(name="member", mean=0.5, scale=1.0)]
+    raw = TableFeatures(numeric=numeric, categorical=[], raw=True)
+    assert [feature_item({"member": text}, raw)["member"] for text in ("True", "false", "1")] == [1, 0, 1]
+    with pytest.raises(InputError, match="'member' is not a number"):
+        feature_item({"member": "True"}, TableFeatures(numeric=numeric, categorical=[]))

@@ -20,7 +20,12 @@ TABLES = ("position_embeddings", "position_embedding", "embed_positions", "wpe")
 EXAMPLE = ("a text", "another one")
 
 
-def text_input(model: nn.Module, tokenizer: Any, task: str, max_tokens: int) -> TextInput | PairInput:  # noqa: ANN401
+def text_input(
+    model: nn.Module,
+    tokenizer: Any,  # noqa: ANN401 - transformers' tokenizers share no typed base
+    task: str,
+    max_tokens: int,
+) -> TextInput | PairInput:
     """The input section of a text or pair base; a decoder without a padding token gets one.
 
     Args:
@@ -102,7 +107,8 @@ def _pad_id(model: nn.Module, tokenizer: Any, config: Any, highest: int) -> int:
     from evenhand.models.network.backbones import family_of
 
     own = getattr(config, "pad_token_id", None)
-    if isinstance(own, int) and 0 <= own < model.get_input_embeddings().num_embeddings:  # type: ignore[operator]
+    embeddings: nn.Embedding = model.get_input_embeddings()  # type: ignore[operator]
+    if isinstance(own, int) and 0 <= own < embeddings.num_embeddings:
         return own
     if tokenizer.pad_token_id is not None and not reads_last_token(model, family_of(model).head):
         return int(tokenizer.pad_token_id)

@@ -13,7 +13,12 @@ PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
 
 def ulid() -> str:
     """A new id: 48 bits of Unix milliseconds and 80 random bits, in 26 characters."""
-    value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10))
+    return ulid_of(time.time_ns() // 1_000_000, os.urandom(10))
+
+
+def ulid_of(at_ms: int, random: bytes) -> str:
+    """The id of these Unix milliseconds and 10 bytes."""
+    value = at_ms << 80 | int.from_bytes(random)
     return "".join([PAIRS[value >> shift & 1023] for shift in range(120, -1, -10)])
 
 

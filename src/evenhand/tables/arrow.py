@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +35,36 @@ def open_parquet(path: Path) -> Any:  # noqa: ANN401 - pyarrow has no types
         raise DataError(f"{path}: not readable ({reason})") from error
 
 
-def rows_of_parquet(path: Path) -> Iterator[Row]:
-    """Each row; a batch of them is in memory at a time."""
+def rows_of_parquet(path: Path, columns: Collection[str] | None = None, start: int = 0) -> Iterator[Row]:
+    """Each row; a batch of them is in memory at a time.
+
+    Args:
+        path: The file.
+        columns: Those to read; all if not given.
+        start: How many rows to leave out; whole row groups among them are not read.
+    """
     file = open_parquet(path)
     names, _ = arrow_names(file.schema_arrow, path.name)
-    for batch in file.iter_batches(batch_size=BATCH_ROWS):
-        columns = arrow_cells(batch, names)
-        for cells in zip(*columns.values(), strict=True):
-            yield dict(zip(columns, cells, strict=True))
+    chosen = [place for place, name in enumerate(names) if columns is None or name in columns]
+    groups, skip = _from_row(file.metadata, start)
+    if not groups:
+        return
+    stored = [file.schema_arrow.names[place] for place in chosen]
+    for batch in file.iter_batches(batch_size=BATCH_ROWS, row_groups=groups, columns=stored):
+        left_out = min(skip, batch.num_rows)
+        skip -= left_out
+        cells = arrow_cells(batch.slice(left_out), [names[place] for place in chosen])
+        for number in range(batch.num_rows - left_out):
+            yield {name: texts[number] for name, texts in cells.items()}
+
+
+def _from_row(metadata: Any, start: int) -> tuple[list[int], int]:  # noqa: ANN401
+    """The row groups from a row on, and how many rows of the first one come before it."""
+    first, skip = 0, start
+    while first < metadata.num_row_groups and skip >= metadata.row_group(first).num_rows:
+        skip -= metadata.row_group(first).num_rows
+        first += 1
+    return list(range(first, metadata.num_row_groups)), skip
 
 
 def arrow_names(schema: Any, where: str) -> tuple[list[str | None], tuple[str, ...]]:  # noqa: ANN401

@@ -1,4 +1,4 @@
-"""Rows of a table to the items that a bundle's encoder takes: the same code in training and serving. No torch."""
+"""Rows of a table to the items that a bundle's encoder takes, in training and serving. No torch."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from evenhand.models.bundle.runtime_onnx import Session
 from evenhand.service.bulk.columns import RowColumns
 from evenhand.service.catalog.loader import PROVIDERS
 from evenhand.service.catalog.trial import TriedBundle, try_bundle
-from evenhand.service.errors import EngineFailed, ServiceError
+from evenhand.service.errors import EngineFailed, InvalidInput, ServiceError
 from evenhand.service.inference import decision, preprocess
 from evenhand.service.inference.engine import Engine
 from evenhand.service.resources import cores
@@ -25,6 +25,8 @@ from evenhand.tables.table import Row, Values
 log = logging.getLogger(__name__)
 NOT_READ: Values = {}
 """The cells of a row that cannot be read."""
+INVALID = InvalidInput.type
+"""Type of the error of a row that cannot be read."""
 RUNS = {"cpu": (64, 1024), "cuda": (256, 16_384), "tensorrt": (256, 16_384)}
 """Rows and tokens of one run of the graph, by provider: more gain nothing on a processor."""
 
@@ -43,6 +45,16 @@ class AnsweredRow:
     error: str
     """Type of the error, as the record names it; empty where there is a decision."""
     truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _ReadRow:
+    """A row before the engine."""
+
+    example: Example | None
+    """``None`` if there is none."""
+    answered: AnsweredRow
+    """As far as the row is answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,23 +110,22 @@ class Answerer:
     def answer(self, rows: Sequence[tuple[int, Row]]) -> list[AnsweredRow]:
         """The answer to each row, in order."""
         read = [self._read(number, row) for number, row in rows]
-        examples = {place: row for place, (row, _) in enumerate(read) if isinstance(row, Example)}
+        examples = {place: row.example for place, row in enumerate(read) if row.example is not None}
         scores = score(self._engine, examples, self._limits)
         return [
-            self._decided(answered, examples[place], scores[place]) if place in examples else answered
-            for place, (_, answered) in enumerate(read)
+            row.answered if row.example is None else self._decided(row.answered, row.example, scores[place])
+            for place, row in enumerate(read)
         ]
 
-    def _read(self, number: int, row: Row) -> tuple[Example | None, AnsweredRow]:
-        """The row as the engine takes it, and as far as it is answered without."""
+    def _read(self, number: int, row: Row) -> _ReadRow:
         if isinstance(row, str):
-            return None, AnsweredRow(number, NOT_READ, None, f"row cannot be read: {row}", "invalid_input")
+            return _ReadRow(None, AnsweredRow(number, NOT_READ, None, f"cannot be read: {row}", INVALID))
         try:
             item = row_item(row, self._columns.inputs, self._encoder)
             example = Example(self._encoder.encode(item), self._modes)
         except InputError as error:
-            return None, AnsweredRow(number, row, None, str(error), "invalid_input")
-        return example, AnsweredRow(number, row, item, "", "", example.encoded.truncated)
+            return _ReadRow(None, AnsweredRow(number, row, None, str(error), INVALID))
+        return _ReadRow(example, AnsweredRow(number, row, item, "", "", example.encoded.truncated))
 
     def _decided(self, row: AnsweredRow, example: Example, scores: Scores | ServiceError) -> AnsweredRow:
         result: Decision | str

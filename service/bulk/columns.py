@@ -106,8 +106,8 @@ def _attributes(named: Sequence[str], header: Sequence[str], manifest: Manifest)
         attribute, sign, column = option.partition("=")
         if attribute not in manifest.attribute_names:
             raise DataError(
-                f"--attribute {option}: {manifest.name} has the attributes {', '.join(manifest.attribute_names)}"
-                "; name one of them, or <attribute>=<column>"
+                f"--attribute {option}: name one of {manifest.name}'s attributes, "
+                f"{', '.join(manifest.attribute_names)}, or <attribute>=<column>"
             )
         columns[attribute] = clean(column if sign else attribute)
     return columns

@@ -72,7 +72,9 @@ class Journal:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise DataError(f"{self.out}: another process is writing it; wait, or name another file") from error
+                raise DataError(
+                    f"{self.out}: another process is writing it; wait, or name another file"
+                ) from error
             try:
                 yield
             finally:
@@ -117,7 +119,9 @@ class Journal:
             return None
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"{self.path}: not a journal; --restart begins anew") from error
-        if differs := [name for name in self._job.keys() | job.keys() if self._job.get(name) != job.get(name)]:
+        if differs := [
+            name for name in self._job.keys() | job.keys() if self._job.get(name) != job.get(name)
+        ]:
             raise DataError(
                 f"{self.path}: an interrupted run with another {', '.join(sorted(differs))} wrote it after "
                 f"{left.rows:,} rows\nrepeat that command to go on, or begin anew with --restart"
@@ -187,17 +191,22 @@ class Journal:
 
     def _write(self) -> None:
         content = {"journal": FORMAT, "job": self._job, "progress": vars(self.progress)}
-        draft = self.path.with_name(f".{self.path.name}.new")
-        with draft.open("wb") as file:
-            file.write(json.dumps(content, indent=1).encode())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, self.path)
+        write_text(self.path, json.dumps(content, indent=1))
 
     def _close(self) -> None:
         for file in self._files or ():
             file.close()
         self._files = None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file's content in one step, on disk when this returns."""
+    draft = path.with_name(f".{path.name}.new")
+    with draft.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(draft, path)
 
 
 def _sync(path: Path) -> None:

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -14,6 +14,7 @@ from evenhand.models.bundle.manifest import Manifest
 from evenhand.service.bulk.answers import AnsweredRow
 from evenhand.service.bulk.columns import RowColumns
 from evenhand.service.types import Answer, Decision
+from evenhand.tables.arrow import PlainType
 from evenhand.tables.read import DELIMITERS, PARQUET
 from evenhand.tables.table import DataError
 
@@ -22,6 +23,8 @@ FORMATS = (*DELIMITERS, *LINES, PARQUET)
 GROUP_ROWS = 65_536
 """Rows of a row group of a Parquet file at least, but for its last one."""
 Type = Literal["int64", "string", "double", "bool"]
+READ: dict[PlainType, Callable[[str], Any]] = {"int64": int, "double": float, "bool": "True".__eq__}
+"""A text of the one reader of tables back to its value."""
 Cells = dict[str, list[Any]]
 """``(rows,)`` values by column."""
 
@@ -34,11 +37,13 @@ class OutputColumns:
         manifest: Of the model.
         columns: Of the file that is read.
         recorded: Whether each row has the id of its decision on record.
+        plain: Types of the file's columns, where it states them; others are texts.
     """
 
     manifest: Manifest
     columns: RowColumns
     recorded: bool
+    plain: Mapping[str, PlainType] = field(default_factory=dict)
 
     def types(self) -> dict[str, Type]:
         """The type of each column, in order.
@@ -46,7 +51,7 @@ class OutputColumns:
         Raises:
             DataError: a column to copy has the name of one of ours.
         """
-        own: dict[str, Type] = {"row": "int64", "id": "string", "decision": "string"}
+        own: dict[str, Type] = {"row": "int64", "id": self._type(self.columns.id), "decision": "string"}
         if not self.columns.id:
             del own["id"]
         if not self.recorded:
@@ -63,7 +68,10 @@ class OutputColumns:
                 f"--keep {taken[0]}: the output has a column {taken[0]!r} of its own; copy it under another "
                 f"name: --keep {self.columns.keep[taken[0]]}={taken[0]}_of_file"
             )
-        return own | dict.fromkeys(self.columns.keep, "string") | answers
+        return own | {new: self._type(name) for new, name in self.columns.keep.items()} | answers
+
+    def _type(self, column: str | None) -> Type:
+        return self.plain.get(column or "", "string")
 
     def cells(self, rows: Sequence[AnsweredRow], ids: Sequence[str]) -> Cells:
         """The values of each column.
@@ -85,8 +93,12 @@ class OutputColumns:
     def _of_file(self, row: AnsweredRow) -> dict[str, Any]:
         values: dict[str, Any] = {"row": row.number}
         if self.columns.id:
-            values["id"] = row.values.get(self.columns.id)
-        return values | {new: row.values.get(name) for new, name in self.columns.keep.items()}
+            values["id"] = self._typed(row, self.columns.id)
+        return values | {new: self._typed(row, name) for new, name in self.columns.keep.items()}
+
+    def _typed(self, row: AnsweredRow, column: str) -> Any:  # noqa: ANN401 - of the column's type
+        text = row.values.get(column)
+        return text if text is None or column not in self.plain else READ[self.plain[column]](text)
 
     def _of_answer(self, row: AnsweredRow) -> dict[str, Any]:
         decision = row.result

@@ -1,4 +1,4 @@
-"""Answered rows on the record of decisions, as if they had been served; each once, however often a run stops."""
+"""Answered rows on the record of decisions, as if served; each once, however often a run stops."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from evenhand.service.audit.client import REPLICA, AuditClient, AuditOptions
 from evenhand.service.audit.events import AnsweredRows, configuration
 from evenhand.service.audit.writer import RecordReport
-from evenhand.service.bulk.answers import AnsweredRow
+from evenhand.service.bulk.answers import INVALID, AnsweredRow
 from evenhand.service.bulk.columns import RowColumns
 from evenhand.service.catalog.trial import TriedBundle
 from evenhand.service.ids import ulid_of
@@ -19,8 +19,6 @@ from evenhand.service.inference import preprocess
 from evenhand.service.types import Decision, Row
 from evenhand.tables.cells import GONE_GROUP, clean, is_gone
 
-INVALID = "invalid_input"
-"""Rows that the caller got wrong are not on record, as in the service."""
 IN_STATE = "state"
 """SQLite in the state folder, in place of a database's URL."""
 TRANSACTION_ROWS = 2000
@@ -69,6 +67,7 @@ class Recorder:
         Raises:
             RecordUnavailable: the database is down.
         """
+        # As in the service, rows that the caller got wrong are not on record.
         pairs = [(row, name) for row, name in zip(rows, ids, strict=True) if row.error != INVALID]
         for start in range(0, len(pairs), TRANSACTION_ROWS):
             some = [self._row(row, name) for row, name in pairs[start : start + TRANSACTION_ROWS]]

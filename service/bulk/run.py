@@ -1,7 +1,7 @@
 """``evenhand predict`` in order: load the bundle, read the file in chunks, answer, record, write, go on.
 
-Memory holds one chunk. A run that is killed at any moment goes on with the same command and ends with the same
-bytes: chunks are cut at the same rows, and each is on disk before the journal says so.
+Memory holds one chunk. A run that is killed at any moment goes on with the same command and ends with the
+same bytes: chunks are cut at the same rows, and each is on disk before the journal says so.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from evenhand.service.bulk.output import Format, OutputColumns, format_of
 from evenhand.service.bulk.record import Recorder, RecordOptions, decision_ids
 from evenhand.service.catalog.trial import TriedBundle
 from evenhand.service.types import Decision
-from evenhand.tables.arrow import open_parquet
+from evenhand.tables.arrow import PlainType, open_parquet, plain_types
 from evenhand.tables.read import PARQUET, header, scan
 from evenhand.tables.table import DataError, Row
 
@@ -41,15 +41,21 @@ class Job:
     bundle: Path
     source: Path
     out: Path
-    columns: ColumnOptions = ColumnOptions()
+    columns: ColumnOptions = field(default_factory=ColumnOptions)
     mode: Mode | None = None
     """Lowers the bundle's own modes, as a request's does."""
     batch_rows: int = 8192
     """Rows that are in memory, and between two lines of the journal."""
-    run: RunOptions = RunOptions()
+    run: RunOptions = field(default_factory=RunOptions)
     record: RecordOptions | None = None
     restart: bool = False
     """Whether to begin anew where an interrupted run could go on."""
+    types: Mapping[str, PlainType] | None = None
+    """Types of columns to copy that are no texts; those that the file states if ``None``."""
+    start: int = 0
+    """Rows of the file to leave out."""
+    rows: int | None = None
+    """Rows to answer at most; all if ``None``."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,7 @@ class Prediction:
 
     Args:
         job: What to do.
+        model: The job's bundle, if it is loaded already.
 
     Raises:
         BundleError: the bundle cannot be served.
@@ -105,15 +112,16 @@ class Prediction:
         RecordRefused: the record's database cannot be used.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, model: TriedBundle | None = None) -> None:
         self.job = job
         if not job.out.absolute().parent.is_dir():
             raise DataError(f"--out {job.out}: no folder {job.out.parent}")
         names = header(job.source)
-        self._model: TriedBundle = loaded(job.bundle, job.run)
+        self._model = model or loaded(job.bundle, job.run)
         self._manifest = self._model.bundle.manifest
         self._columns = row_columns(job.source, names, job.columns, self._manifest, self._model.encoder)
-        self._output = OutputColumns(self._manifest, self._columns, job.record is not None)
+        plain = types_of(job.source) if job.types is None else job.types
+        self._output = OutputColumns(self._manifest, self._columns, job.record is not None, plain)
         self._format: Format = format_of(job.out, self._output.types())
         self._answerer = Answerer(self._model, self._columns, job.mode, job.run.limits)
         self._journal = Journal(job.out)
@@ -124,7 +132,7 @@ class Prediction:
         absent = tuple(name for name in self._columns.features if name not in self._header)
         return Plan(self._manifest, self._columns, absent, done, self._answerer.modes)
 
-    def run(self, say: Any, show: Show) -> Summary:  # noqa: ANN401
+    def run(self, say: Callable[[Plan], None], show: Show) -> Summary:
         """Answer the file.
 
         Args:
@@ -140,8 +148,8 @@ class Prediction:
         recorder = Recorder(job.record, self._model, self._columns) if job.record else None
         start = Progress(seed=os.urandom(16).hex(), began_ms=time.time_ns() // 1_000_000)
         with journal.held():
-            state = _state(job.source)
-            goes_on = journal.begin(self._identity(state), start, job.restart)
+            identity, state = self.identity(), _state(job.source)
+            goes_on = journal.begin(identity, start, job.restart)
             say(self.plan(journal.progress.rows if goes_on else 0))
             if not journal.progress.complete:
                 self._answer(recorder, show)
@@ -155,11 +163,13 @@ class Prediction:
         return Summary(progress.rows, progress.counts, job.out, journal.errors, self._manifest)
 
     def _answer(self, recorder: Recorder | None, show: Show) -> None:
-        journal, total = self._journal, _rows_of(self.job.source)
+        job, journal = self.job, self._journal
+        total = rows_of(job.source) if job.rows is None else job.rows
         if not journal.progress.draft_bytes:
             journal.add(0, self._format.head(), b"", Counter())
-        rows = scan(self.job.source, self._columns.read, journal.progress.rows)
-        for chunk in chunks(rows, self.job.batch_rows):
+        rows = scan(job.source, self._columns.read, job.start + journal.progress.rows)
+        left = None if job.rows is None else job.rows - journal.progress.rows
+        for chunk in chunks(islice(rows, left), job.batch_rows):
             began_s = time.monotonic()
             answered = self._answerer.answer(chunk)
             ids = self._ids(answered) if recorder else []
@@ -169,7 +179,7 @@ class Prediction:
             journal.add(len(answered), draft, self._errors(answered), counts_of(answered))
             show(journal.progress.rows, total)
         if not journal.progress.rows:
-            raise DataError(f"{self.job.source}: no row")
+            raise DataError(f"{job.source}: no row")
 
     def _publish(self) -> None:
         made = self.job.out.with_name(f".{self.job.out.name}.whole")
@@ -190,12 +200,13 @@ class Prediction:
                 lines.append(json.dumps(line, ensure_ascii=False) + "\n")
         return "".join(lines).encode()
 
-    def _identity(self, state: list[int]) -> dict[str, Any]:
+    def identity(self) -> dict[str, Any]:
         """What decides the output's bytes, in the words of the options, as JSON holds it."""
         job, columns = self.job, self._columns
         return {
             "bundle": self._model.bundle.sha256,
-            "file": [str(job.source.absolute()), *state],
+            "file": [str(job.source.absolute()), *_state(job.source)],
+            "rows": [job.start, job.rows],
             "--mode": job.mode,
             "--batch-rows": job.batch_rows,
             "--threads": job.run.session.threads,
@@ -237,6 +248,11 @@ def _state(path: Path) -> list[int]:
     return [status.st_size, status.st_mtime_ns]
 
 
-def _rows_of(path: Path) -> int:
+def types_of(path: Path) -> dict[str, PlainType]:
+    """The types that a file states of its columns, where they are no texts."""
+    return plain_types(path) if path.suffix.lower() == PARQUET else {}
+
+
+def rows_of(path: Path) -> int:
     """How many rows a file has; 0 where only reading it would tell."""
     return int(open_parquet(path).metadata.num_rows) if path.suffix.lower() == PARQUET else 0

@@ -1,11 +1,13 @@
 """``evenhand predict``: answer a whole file as the service would. Light to import.
 
-Exit codes: 0 every row has an answer, 1 the output is written and rows failed, 2 the command cannot run or stopped.
+Exit codes: 0 every row has an answer, 1 the output is written and some rows failed, 2 the command cannot run,
+or stopped before its end.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -48,7 +50,8 @@ def predict(
         list[str] | None, typer.Option(help="Column to copy, or column=new name; repeatable.")
     ] = None,
     mode: Annotated[
-        RowMode | None, typer.Option(help="Lowers the bundle's modes (apply > shadow > off), never raises one.")
+        RowMode | None,
+        typer.Option(help="Lowers the bundle's modes (apply > shadow > off), never raises one."),
     ] = None,
     text: Annotated[str | None, typer.Option(help="Column with the text, or the image's file name.")] = None,
     text_pair: Annotated[str | None, typer.Option(help="Column with the second text of a pair.")] = None,
@@ -76,10 +79,15 @@ def predict(
     batch_rows: Annotated[
         int, typer.Option(min=1, help="Rows in memory, and between two lines of the journal.")
     ] = 8192,
-    threads: Annotated[
-        int, typer.Option(min=0, help="Threads inside one operator; 0 takes every core.")
-    ] = 0,
+    threads: Annotated[int, typer.Option(min=0, help="Threads inside one operator; 0 takes every core.")] = 0,
     provider: Annotated[Provider, typer.Option(help="Where the graph runs.")] = Provider.cpu,
+    ray: Annotated[
+        bool,
+        typer.Option(help="Answer in parts on a Ray cluster: ROWS may be a folder, --out becomes one."),
+    ] = False,
+    actors: Annotated[
+        int, typer.Option(min=0, help="With --ray: actors; 0 takes as many as there are cores for.")
+    ] = 0,
     restart: Annotated[bool, typer.Option(help="Begin anew where an interrupted run could go on.")] = False,
 ) -> None:
     """Answer every row of a file: the decisions that the service would give, in a file.
@@ -109,15 +117,25 @@ def predict(
             None if record is None else RecordOptions(record, state),
             restart,
         )
-        _run(job)
+        if actors and not ray:
+            refuse("--actors is for --ray", 2)
+        if ray and importlib.util.find_spec("ray") is None:
+            refuse("--ray needs Ray, which is not installed here: pip install 'evenhand[ray]'", 2)
+        _run(job, actors if ray else None)
 
 
-def _run(job: Job) -> None:
+def _run(job: Job, actors: int | None) -> None:
+    """Answer the file: here, or with so many actors on Ray."""
     from evenhand.console import bar
     from evenhand.service.bulk.run import Prediction
 
-    with bar("rows") as show:
-        summary = Prediction(job).run(lambda plan: _show(plan, job), show)
+    with bar("rows" if actors is None else "parts") as show:
+        if actors is None:
+            summary = Prediction(job).run(lambda plan: _show(plan, job), show)
+        else:
+            from evenhand.service.bulk import ray
+
+            summary = ray.run(job, actors, lambda plan: _show(plan, job), show)
     typer.echo(summary.in_words())
     if summary.failed:
         raise typer.Exit(1)
@@ -128,7 +146,9 @@ def _show(plan: Plan, job: Job) -> None:
     from evenhand.console import say
 
     manifest, columns = plan.manifest, plan.columns
-    modes = ", ".join(f"{name} {mode}" for name, mode in zip(manifest.attribute_names, plan.modes, strict=True))
+    modes = ", ".join(
+        f"{name} {mode}" for name, mode in zip(manifest.attribute_names, plan.modes, strict=True)
+    )
     say(f"{manifest.name} {manifest.version}; modes: {modes}")
     for attribute, mode in zip(manifest.attributes, plan.modes, strict=True):
         if job.mode == "apply" != mode:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from evenhand.tables.cells import text_of
 from evenhand.tables.table import DataError, Row, column_names
 
 INDEX = "__index_level_"
 """pandas stores an index without a name in a column that is called so."""
+PlainType = Literal["int64", "double", "bool"]
 BATCH_ROWS = 4096
 """Rows of a batch, where a file is read one batch after another."""
 
@@ -56,6 +57,23 @@ def rows_of_parquet(path: Path, columns: Collection[str] | None = None, start: i
         cells = arrow_cells(batch.slice(left_out), [names[place] for place in chosen])
         for number in range(batch.num_rows - left_out):
             yield {name: texts[number] for name, texts in cells.items()}
+
+
+def plain_types(path: Path) -> dict[str, PlainType]:
+    """The type of each column of a Parquet file that is one of plain numbers or truth values."""
+    from pyarrow import types
+
+    schema = open_parquet(path).schema_arrow
+    names, _ = arrow_names(schema, path.name)
+    plain: dict[str, PlainType] = {}
+    for name, kind in zip(names, schema.types, strict=True):
+        if name is not None and types.is_integer(kind) and not types.is_uint64(kind):
+            plain[name] = "int64"
+        elif name is not None and types.is_floating(kind):
+            plain[name] = "double"
+        elif name is not None and types.is_boolean(kind):
+            plain[name] = "bool"
+    return plain
 
 
 def _from_row(metadata: Any, start: int) -> tuple[list[int], int]:  # noqa: ANN401

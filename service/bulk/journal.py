@@ -182,8 +182,8 @@ class Journal:
             _sync(source)
             os.replace(source, self.out)
             _sync(self.out.parent)
-        self.path.unlink(missing_ok=True)
         self._discard()
+        self.path.unlink(missing_ok=True)
 
     def _discard(self) -> None:
         for path in (self.draft, self._errors_draft):

@@ -6,6 +6,7 @@ same bytes: chunks are cut at the same rows, and each is on disk before the jour
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -145,9 +146,8 @@ class Prediction:
             OSError: the disk takes no more; the same command goes on later.
         """
         job, journal = self.job, self._journal
-        recorder = Recorder(job.record, self._model, self._columns) if job.record else None
         start = Progress(seed=os.urandom(16).hex(), began_ms=time.time_ns() // 1_000_000)
-        with journal.held():
+        with journal.held(), self._recording() as recorder:
             identity, state = self.identity(), _state(job.source)
             goes_on = journal.begin(identity, start, job.restart)
             say(self.plan(journal.progress.rows if goes_on else 0))
@@ -157,10 +157,17 @@ class Prediction:
                     raise DataError(f"{job.source}: changed while it was read; --restart begins anew")
                 journal.complete()
             self._publish()
-        if recorder is not None:
-            recorder.close()
         progress = journal.progress
         return Summary(progress.rows, progress.counts, job.out, journal.errors, self._manifest)
+
+    @contextlib.contextmanager
+    def _recording(self) -> Iterator[Recorder | None]:
+        """What puts rows on record, if they are recorded."""
+        if self.job.record is None:
+            yield None
+            return
+        with contextlib.closing(Recorder(self.job.record, self._model, self._columns)) as recorder:
+            yield recorder
 
     def _answer(self, recorder: Recorder | None, show: Show) -> None:
         job, journal = self.job, self._journal

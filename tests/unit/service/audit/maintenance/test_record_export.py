@@ -158,9 +158,7 @@ def test_a_parquet_file_has_the_lines_of_the_other_and_a_decision_s_columns(
     database: str, tmp_path: Path
 ) -> None:
     record = fill(database)
-    lines = [
-        json.loads(line) for line in write(record, tmp_path / "out.jsonl").read_text().splitlines()[1:]
-    ]
+    lines = [json.loads(line) for line in write(record, tmp_path / "out.jsonl").read_text().splitlines()[1:]]
     rows = pq.read_table(write(record, tmp_path / "out.parquet")).to_pylist()
     assert len(rows) == len(lines)
     for row, line in zip(rows, lines, strict=True):

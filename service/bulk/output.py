@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Literal
+
+from pydantic_core import to_json
 
 from evenhand.models.bundle.manifest import Manifest
 from evenhand.service.bulk.answers import AnsweredRow
@@ -108,7 +110,7 @@ class OutputColumns:
         values |= {f"score.{label}": score for label, score in decision.final.scores.items()}
         values |= _answer("base", decision.base) | {"corrected": decision.corrected}
         for verdict in decision.verdicts:
-            values[f"risk.{verdict.attribute}"] = verdict.risk
+            values[f"risk.{verdict.attribute}"] = verdict.risk if math.isfinite(verdict.risk) else None
             values[f"flagged.{verdict.attribute}"] = verdict.flagged
         shadow = _answer("shadow", decision.shadow) if decision.shadow else {}
         return values | shadow | {"abstained": decision.abstained, "truncated": row.truncated}
@@ -149,8 +151,9 @@ class Lines(Format):
     def chunk(self, cells: Cells) -> bytes:
         """One line per row."""
         rows = zip(*cells.values(), strict=True)
-        lines = [json.dumps(dict(zip(cells, row, strict=True)), ensure_ascii=False) + "\n" for row in rows]
-        return "".join(lines).encode()
+        # JSON has no infinity: a copied one becomes a text.
+        lines = [to_json(dict(zip(cells, row, strict=True)), inf_nan_mode="strings") + b"\n" for row in rows]
+        return b"".join(lines)
 
 
 class Delimited(Format):

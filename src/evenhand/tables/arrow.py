@@ -54,7 +54,8 @@ def rows_of_parquet(path: Path, columns: Collection[str] | None = None, start: i
     for batch in file.iter_batches(batch_size=BATCH_ROWS, row_groups=groups, columns=stored):
         left_out = min(skip, batch.num_rows)
         skip -= left_out
-        cells = arrow_cells(batch.slice(left_out), [names[place] for place in chosen])
+        # pyarrow also gives columns whose names go on with a point and more.
+        cells = arrow_cells(batch.select(stored).slice(left_out), [names[place] for place in chosen])
         for number in range(batch.num_rows - left_out):
             yield {name: texts[number] for name, texts in cells.items()}
 

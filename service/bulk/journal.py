@@ -119,9 +119,10 @@ class Journal:
             return None
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"{self.path}: not a journal; --restart begins anew") from error
-        if differs := [
-            name for name in self._job.keys() | job.keys() if self._job.get(name) != job.get(name)
-        ]:
+        differs = [name for name in self._job.keys() | job.keys() if self._job.get(name) != job.get(name)]
+        if differs and not left.rows:
+            return None  # nothing is lost if it begins anew
+        if differs:
             raise DataError(
                 f"{self.path}: an interrupted run with another {', '.join(sorted(differs))} wrote it after "
                 f"{left.rows:,} rows\nrepeat that command to go on, or begin anew with --restart"
@@ -182,6 +183,10 @@ class Journal:
             _sync(source)
             os.replace(source, self.out)
             _sync(self.out.parent)
+        self.forget()
+
+    def forget(self) -> None:
+        """Leave nothing of the run but what was published."""
         self._discard()
         self.path.unlink(missing_ok=True)
 

@@ -186,6 +186,7 @@ class Prediction:
             journal.add(len(answered), draft, self._errors(answered), counts_of(answered))
             show(journal.progress.rows, total)
         if not journal.progress.rows:
+            journal.forget()
             raise DataError(f"{job.source}: no row")
 
     def _publish(self) -> None:

@@ -88,6 +88,11 @@ def test_another_job_is_refused_by_what_differs_unless_it_begins_anew(tmp_path: 
     assert out.read_text() == "other\n"
 
 
+def test_another_job_without_any_row_is_in_nobodys_way(tmp_path: Path) -> None:
+    begun(tmp_path / "out.csv")
+    assert begun(tmp_path / "out.csv", {**JOB, "--mode": "off"}).progress.rows == 0
+
+
 def test_an_output_that_is_there_stays(tmp_path: Path) -> None:
     (tmp_path / "out.csv").write_text("mine")
     for restart in (False, True):

@@ -220,7 +220,7 @@ def test_the_command_refuses_in_one_line_before_any_row(tmp_path: Path) -> None:
         result = CliRunner().invoke(app, ["predict", *map(str, arguments)])
         assert (result.exit_code, result.stdout) == (2, "")
         assert message in result.stderr
-        assert not (tmp_path / "o.csv").exists()
+    assert sorted(os.listdir(tmp_path)) == ["empty.csv", "rows.csv", "whole.csv"]
 
 
 def test_a_mode_that_cannot_be_raised_is_said(tmp_path: Path) -> None:

@@ -19,9 +19,12 @@ from typing import Any
 
 from evenhand.console import Show
 from evenhand.models.bundle.bundle import read_manifest
+from evenhand.service.audit.digest_keys import KeyFileError
+from evenhand.service.audit.maintenance.migrate import RecordRefused
 from evenhand.service.bulk.answers import loaded
 from evenhand.service.bulk.journal import write_text
 from evenhand.service.bulk.run import Job, Plan, Prediction, Summary, types_of
+from evenhand.service.errors import RecordUnavailable
 from evenhand.tables.arrow import PlainType, open_parquet
 from evenhand.tables.read import FORMATS, PARQUET
 from evenhand.tables.table import DataError
@@ -73,8 +76,10 @@ class PartRunner:
                 return _of_before(json.loads(done.read_bytes()), identity, out)
             out.unlink(missing_ok=True)
             summary = prediction.run(lambda _: None, lambda _, __: None)
-        except (DataError, OSError) as error:
+        except DataError as error:
             return {"error": str(error)}
+        except (OSError, RecordUnavailable, RecordRefused, KeyFileError) as error:
+            return {"error": f"{part.source}: {error}\nonce that is mended, the same command goes on"}
         result = {"rows": summary.rows, "counts": summary.counts, "job": identity}
         write_text(done, json.dumps(result))
         return result
@@ -195,8 +200,14 @@ def _results(job: Job, parts: Sequence[Part], work: Path, actors: int) -> Iterat
         num_cpus=cores_each,
         num_gpus=0 if job.run.provider == "cpu" else 1,
     )
-    for row in answered.iter_rows():
-        yield json.loads(row["result"])
+    try:
+        for row in answered.iter_rows():
+            yield json.loads(row["result"])
+    except ray.exceptions.RayError as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        raise DataError(
+            f"Ray stopped: {reason}\nthe same command goes on with the parts that are missing"
+        ) from error
 
 
 def _gather_errors(parts: Sequence[Part], work: Path, errors: Path) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from evenhand.console import Show
+from evenhand.models.bundle.bundle import hash_bytes
 from evenhand.models.bundle.manifest import Manifest, Mode
 from evenhand.service.bulk.answers import AnsweredRow, Answerer, RunOptions, loaded
 from evenhand.service.bulk.columns import ColumnOptions, RowColumns, row_columns
@@ -223,7 +224,8 @@ class Prediction:
             "--keep": dict(columns.keep),
             "--attribute": dict(columns.attributes),
             "columns of inputs": [*columns.features, str(columns.inputs.images)],
-            "--record": job.record.url if job.record else None,
+            # A URL may hold a password, and the journal is a plain file.
+            "--record": hash_bytes(job.record.url.encode()) if job.record else None,
         }
 
 

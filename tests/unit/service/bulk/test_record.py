@@ -52,6 +52,7 @@ def test_without_its_database_a_run_stops_and_goes_on_later(tmp_path: Path, data
     assert "the record's database is down" in said
     assert "the same command goes on" in said
     assert not (tmp_path / "o.csv").exists()
+    assert "nobody" not in (tmp_path / "o.csv.journal").read_text(), "a URL may hold a password"
     options = {"record": RecordOptions(database, tmp_path / "state"), "restart": True}
     job = Job(SALARIES, source, tmp_path / "o.csv", ColumnOptions(), run=RunOptions(1), **options)  # type: ignore[arg-type]
     assert Prediction(job).run(lambda plan: None, lambda done, total: None).rows == 60

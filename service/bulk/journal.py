@@ -149,10 +149,13 @@ class Journal:
             OSError: the disk takes no more; the same command goes on later.
         """
         assert self._files is not None  # begin opens them
-        for file, content in zip(self._files, (draft, errors), strict=True):
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            for file, content in zip(self._files, (draft, errors), strict=True):
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:  # which does not name the file
+            raise OSError(error.errno, error.strerror, str(self.draft)) from error
         self.progress.rows += rows
         self.progress.draft_bytes += len(draft)
         self.progress.errors_bytes += len(errors)

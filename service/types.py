@@ -119,6 +119,8 @@ class Row:
     """Declared groups by attribute: those that the model lists, ``unknown`` for any other."""
     digest: str
     """Keyed digest of the input; empty if nothing is recorded."""
+    own_id: str | None = None
+    """The caller's own id of this row; the record keeps a pseudonym of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ class Joined:
     """Of the decision, where it is on record."""
     result: Result
     message: str | None = None
-    """What is wrong with it, where ``result`` is ``error``; or which of several decisions it was joined to."""
+    """What is wrong with it, where ``result`` is ``error``; or which of several decisions it is about."""
     counted: Counted | None = None
     """Only of a joined one."""
 
@@ -162,7 +162,7 @@ class Joiner:
         """The decision of each item: by its id, else by the caller's own id."""
         expired_ms = time.time_ns() // 1_000_000 - self._keep_ms
         names = list(dict.fromkeys(item.id for item in items))
-        decisions = self._look_up([name for name in names if (ulid_ms(name) or 0) >= expired_ms])
+        decisions = self._look_up([name for name in names if (ulid_ms(name) or 0) >= max(1, expired_ms)])
         meant = self._meant([name for name in names if name not in decisions])
         resolved = [
             _of_model(item, meant[item.id]) if item.id in meant else _Resolved(item) for item in items
@@ -199,7 +199,6 @@ class Joiner:
 
     def _look_up(self, names: list[str]) -> dict[str, RecordedDecision]:
         """Decisions by id; those that are on their way to the database are waited for."""
-        names = [name for name in names if ulid_ms(name) is not None]
         decisions = self._read(names)
         if missing := [name for name in names if name not in decisions]:
             self._flush()
@@ -211,6 +210,7 @@ class Joiner:
         return decisions
 
     def _read(self, names: list[str]) -> dict[str, RecordedDecision]:
+        names = [name for name in names if ulid_ms(name) is not None]
         if not names:
             return {}
         self._store.open()

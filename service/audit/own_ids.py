@@ -1,9 +1,9 @@
 """A caller's own ids, and the decisions that they name.
 
-The record keeps no own id, for it may name a person: it keeps a keyed pseudonym, in the decision's body, which
-the chain covers, and in the table ``own_ids``, by which decisions are looked up. Erasing a decision removes
-both. Several decisions may have one own id, where a caller sent it again. Then it means the newest of them, of
-each model; to erase, it means all of them.
+The record keeps no own id, for it may name a person: it keeps a keyed pseudonym, in the decision's body,
+which the chain covers, and in the table ``own_ids``, by which decisions are looked up. Erasing a decision
+removes both. Several decisions may have one own id, where a caller sent it again. Then it means the newest of
+them, of each model; to erase, it means all of them.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from evenhand.service.audit.feedback import Feedback, Joined
 from evenhand.service.errors import InvalidInput, TooLarge
+from evenhand.service.http.json_body import JsonRoute
 from evenhand.service.http.schemas import (
     BODY_ERRORS,
     FeedbackItem,
@@ -21,7 +22,7 @@ from evenhand.service.http.schemas import (
 )
 from evenhand.service.routes.dependencies import ApplicationState, audit_of, running
 
-router = APIRouter()
+router = APIRouter(route_class=JsonRoute)
 ERRORS = {
     404: "No such decision.",
     409: "Nothing is recorded here.",

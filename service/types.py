@@ -109,6 +109,17 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class RowWarning:
+    """What the reply to a row warns of. Holds nothing of the input."""
+
+    kind: str
+    """``unknown_group``, ``missing_feature``, ``unseen_category`` or ``far_number``."""
+    names: tuple[str, ...]
+    """The model's attributes or features."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One answered row for counters and the record. Holds nothing of the input."""
 

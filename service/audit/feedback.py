@@ -173,20 +173,17 @@ class Joiner:
     def _meant(self, names: list[str]) -> dict[str, list[Named]]:
         """The decisions that own ids mean; those that are on their way to the database are waited for."""
         names = [name for name in names if is_own_id(name)]
+        if not names:
+            return {}
+        self._flush()  # a decision that waits here is newer than all on record
         meant = self._read_own_ids(names)
         # A name that may be an id of ours was waited for as such.
-        missing = [name for name in names if name not in meant and ulid_ms(name) is None]
-        if missing:
-            self._flush()
-            meant |= self._read_own_ids(missing)
-        if missing := [name for name in missing if name not in meant]:
+        if missing := [name for name in names if name not in meant and ulid_ms(name) is None]:
             time.sleep(SETTLE_MS / 1000)
             meant |= self._read_own_ids(missing)
         return meant
 
     def _read_own_ids(self, names: list[str]) -> dict[str, list[Named]]:
-        if not names:
-            return {}
         self._store.open()
         with self._store.engine.connect() as connection:
             return own_ids.newest(connection, self._keys, names)

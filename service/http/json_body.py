@@ -129,7 +129,9 @@ class JsonRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
         """The handler that answers each request."""
         answer = super().get_route_handler()
-        names = {name for body in self.dependant.body_params for name in fields_of(body.field_info.annotation)}
+        names = {
+            name for body in self.dependant.body_params for name in fields_of(body.field_info.annotation)
+        }
 
         async def handle(request: Request) -> Response:
             parsed = _Parsed(request.scope, request.receive)

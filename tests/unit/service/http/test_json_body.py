@@ -11,7 +11,9 @@ from evenhand.service.errors import InvalidInput, InvalidJson
 from evenhand.service.http.json_body import parse
 
 NAMES = ("inputs", "groups")
-TEXTS = st.text(st.characters(codec="utf-8"), max_size=6) | st.sampled_from(["a:b", ":", '":', "\\u003a", "\n:"])
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=6) | st.sampled_from(
+    ["a:b", ":", '":', "\\u003a", "\n:"]
+)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | TEXTS,
     lambda inside: st.lists(inside, max_size=4) | st.dictionaries(TEXTS, inside, max_size=4),

@@ -17,6 +17,7 @@ from evenhand.models.bundle.runner import make_runner
 from evenhand.models.bundle.runtime_onnx import MODE_CODES
 from evenhand.tables.cells import GONE, clean, number_of, spelled
 from evenhand.tables.column import Column
+from evenhand.tables.ranges import in_range
 from evenhand.tables.table import Values
 from evenhand.training.data.dataset import DataError
 from evenhand.typing import Float32s, Float64s
@@ -118,8 +119,11 @@ def prepare(rows: Sequence[Values], decider: Decider, nodes: Collection[str], at
 
 def _group(value: str | None, manifest: Manifest, attribute: str) -> str | None:
     """A group as the bundle writes it, where it is one of the bundle's."""
-    fitted = next((of.groups for of in manifest.attributes if of.name == attribute), [])
-    return None if value is None else spelled(fitted, value) or value
+    fitted = next((of for of in manifest.attributes if of.name == attribute), None)
+    if value is None or fitted is None:
+        return value
+    named = in_range(fitted.ranges, value)
+    return spelled(fitted.groups, named) or named
 
 
 def _values(column: pd.Series, numeric: bool) -> list[float | str | None]:

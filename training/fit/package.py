@@ -174,6 +174,7 @@ def _attributes(fitted: Fitted) -> list[Attribute]:
                 mode="apply" if helps and not fitted.only_counts else "off",
                 why=_why(fitted, index, bound is not None),
                 abstain_below=bound,
+                ranges=list(fitted.config.columns.ranges.get(name, ())),
             )
         )
     return attributes

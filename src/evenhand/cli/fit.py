@@ -11,7 +11,7 @@ import typer
 from evenhand.cli.columns import ItemOptions, MeaningOptions, columns_of
 from evenhand.cli.dry_run import show
 from evenhand.cli.fit_options import refuse_ignored
-from evenhand.cli.options import PART, SOME, one_line, one_of
+from evenhand.cli.options import PART, SOME, RangesOption, one_line, one_of
 from evenhand.cli.target_options import AimOptions, MaxCellLossOption, MaxLossOption, TargetOption
 from evenhand.training.learning.config import MIN_TOKENS, SEED_MAX
 
@@ -69,6 +69,7 @@ def fit(
     reference: Annotated[
         list[str] | None, typer.Option(help="attribute=group that is not corrected.")
     ] = None,
+    ranges: RangesOption = None,
     favourable: Annotated[
         list[str] | None, typer.Option(help="Label that is good for the person; must be named.")
     ] = None,
@@ -150,7 +151,7 @@ def fit(
     refuse_ignored(context)
     columns = columns_of(
         ItemOptions(task, base, text, text_pair, image, images, feature, category),
-        MeaningOptions(label, attribute, split, reference, intersections, favourable),
+        MeaningOptions(label, attribute, split, reference, intersections, favourable, ranges),
     )
     usual = BaseConfig.of(task)
     computing: Any = one_of("precision", precision, "float32", "bfloat16")

@@ -56,14 +56,15 @@ class FeatureCheck:
         unusual: list[list[UnusualFeatures]] = [[] for _ in rows]
         if not rows:
             return []
-        if self._categorical:
-            codes = np.stack([row.arrays["codes"] for row in rows])
-            self._add(unusual, MISSING, self._categorical, codes == ABSENT)
-            self._add(unusual, UNSEEN, self._categorical, codes == UNKNOWN)
+        missing = np.zeros((len(rows), 0), dtype=np.bool_)
         if self._numeric:
             deviations, missing = self._deviations(rows)
-            self._add(unusual, MISSING, self._numeric, missing)
             self._add(unusual, FAR, self._numeric, ~missing & (np.abs(deviations) > FAR_DEVIATIONS))
+        if self._categorical:
+            codes = np.stack([row.arrays["codes"] for row in rows])
+            self._add(unusual, UNSEEN, self._categorical, codes == UNKNOWN)
+            missing = np.concatenate([missing, codes == ABSENT], axis=1)
+        self._add(unusual, MISSING, [*self._numeric, *self._categorical], missing)
         return [tuple(of_row) for of_row in unusual]
 
     def _deviations(self, rows: Sequence[Encoded]) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
@@ -79,7 +80,7 @@ class FeatureCheck:
     def _add(
         unusual: list[list[UnusualFeatures]], kind: str, names: Sequence[str], has: NDArray[np.bool_]
     ) -> None:
-        """Add to the rows of a kind, a row's missing features in one entry."""
+        """Add to each row the features that it has of a kind, in one entry."""
         for place in np.flatnonzero(has.any(axis=1)).tolist():
             columns = tuple(names[column] for column in np.flatnonzero(has[place]).tolist())
             unusual[place].append(UnusualFeatures(kind, columns))

@@ -58,12 +58,12 @@ def test_a_number_is_no_group_of_an_attribute_without_ranges(served: TestClient)
 
 
 def test_feedback_takes_the_number_too(served: TestClient) -> None:
-    reply = served.post("/predict", json={"inputs": [{"hours": 1}], "ids": "a"}).json()
-    (one,) = reply["predictions"]
+    predicted = served.post("/predict", json={"inputs": [{"hours": 1}], "ids": "a"}).json()
+    (one,) = predicted["predictions"]
     for sent, result in ((31, "joined"), ("38.5", "duplicate"), ("25-39", "duplicate"), (61.0, "conflict")):
-        told = served.post("/feedback", json={"id": one["id"], "groups": {"age": sent}})
-        assert told.status_code == 200, told.text
-        assert told.json()["results"][0]["result"] == result
+        reply = served.post("/feedback", json={"id": one["id"], "groups": {"age": sent}})
+        assert reply.status_code == 200, reply.text
+        assert reply.json()["results"][0]["result"] == result
     assert counted(served, "25-39") == 1
     assert served.post("/feedback", json={"id": "a", "groups": {"age": True}}).status_code == 422
     configuration = served.get(f"/decisions/{one['id']}").json()["configuration"]

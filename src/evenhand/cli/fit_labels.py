@@ -61,7 +61,7 @@ def fit_each(
 def for_label(config: FitConfig, label: str, labels: Sequence[str]) -> FitConfig:
     """The settings of one label's bundle.
 
-    ``--favourable insult=0`` is of the label insult alone, ``--favourable 0`` of all without one of their own.
+    ``--favourable insult=0`` is of the label insult alone, ``--favourable 0`` of the others.
     """
     columns = config.columns
     of_labels = [text.partition("=") for text in columns.favourable if text.partition("=")[0] in labels]

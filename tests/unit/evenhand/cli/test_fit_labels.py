@@ -22,6 +22,13 @@ from evenhand.training.learning.config import FitConfig
 
 LABELS = ["toxic", "insult"]
 COLUMNS = Columns("text", "toxic", ("team",), favourable=("0", "insult=no"))
+RATE = {"n": 10, "value": 0.5}
+FIGURES = {
+    "rows": 1234,
+    "accuracy": {"base": RATE, "final": {"n": 10, "value": 0.75}},
+    "worst_cell": {"base": {"accuracy": RATE}, "final": None},
+    "attributes": {"a": {"equalized_odds_difference": {"base": 0.2, "final": None}}},
+}
 CONFIG = FitConfig(name="talk", base="base", columns=COLUMNS)
 
 
@@ -47,6 +54,9 @@ def test_one_that_fails_stops_none_of_the_others(table: Table, tmp_path: Path) -
             raise DataError("too few rows")
         assert places == (tmp_path / "out/insult", tmp_path / "work/insult")
         write_tiny_bundle(places[0])
+        manifest, _ = read_manifest(places[0])
+        evaluated = manifest.model_copy(update={"evaluation": {"test": FIGURES}})
+        (places[0] / "manifest.json").write_text(evaluated.model_dump_json())
         fitted.append(config.columns.label)
 
     with pytest.raises(DataError, match="not fitted: toxic"):
@@ -81,24 +91,19 @@ def test_a_bundle_that_stands_is_known_by_its_settings_and_its_table(tmp_path: P
 
 
 def test_the_summary_says_base_and_corrected() -> None:
-    rate = {"n": 10, "value": 0.5}
-    sides = {"base": rate, "final": {"n": 10, "value": 0.75}}
-    cells = {"base": {"accuracy": rate}, "final": None}
-    gaps = {"equalized_odds_difference": {"base": 0.2, "final": None}}
-    test = {"rows": 1234, "accuracy": sides, "worst_cell": cells, "attributes": {"a": gaps}}
-    manifest = Manifest.model_construct(evaluation={"test": test}, certified=True)
+    manifest = Manifest.model_construct(evaluation={"test": FIGURES}, certified=True)
     assert summary(manifest) == ("1,234", "50.0 -> 75.0", "50.0 -> -", "20.0 -> -", "yes")
 
 
 def test_a_dry_run_of_two_labels_writes_nothing(tmp_path: Path) -> None:
     rows = np.arange(600)
-    noise = np.random.default_rng(0).random(600)
+    noise, other = np.random.default_rng(0).random((2, 600))
     frame = pd.DataFrame(
         {
             "team": np.where(rows % 3 == 0, "a", "b"),
             "hours": noise,
-            "toxic": (noise + rows % 2 > 1).astype(int),
-            "insult": (noise > 0.6).astype(int),
+            "toxic": (noise + other > 1).astype(int),
+            "insult": (other > 0.6).astype(int),
         }
     )
     frame.to_csv(tmp_path / "t.csv", index=False)

@@ -14,7 +14,7 @@ from evenhand.service.audit.writer import RecordReport
 from evenhand.service.bulk.answers import INVALID, AnsweredRow
 from evenhand.service.bulk.columns import RowColumns
 from evenhand.service.catalog.trial import TriedBundle
-from evenhand.service.ids import ulid_of
+from evenhand.service.ids import is_own_id, ulid_of
 from evenhand.service.inference import preprocess
 from evenhand.service.types import Decision, Row
 from evenhand.tables.cells import GONE_GROUP, clean, is_gone
@@ -54,7 +54,7 @@ class Recorder:
         self._client = AuditClient(AuditOptions(options.state, url), report)
         self._manifest = model.bundle.manifest
         self._configuration = configuration(self._manifest, model.bundle.sha256)
-        self._attributes = columns.attributes
+        self._columns = columns
 
     def record(self, rows: Sequence[AnsweredRow], ids: Sequence[str], latency_s: float) -> None:
         """Record rows; they are in the database when this returns.
@@ -81,13 +81,20 @@ class Recorder:
 
     def _row(self, row: AnsweredRow, name: str) -> Row:
         result = row.result if isinstance(row.result, Decision) else row.error
-        declared = {
+        cells = {
             attribute: cell
-            for attribute, column in self._attributes.items()
+            for attribute, column in self._columns.attributes.items()
             if (cell := clean(row.values.get(column) or "")) and not is_gone(cell, GONE_GROUP)
         }
-        digest = self._client.keys.digest(preprocess.plain(row.item))
-        return Row(name, result, preprocess.listed(declared, self._manifest), digest)
+        (declared,) = preprocess.declared_groups(cells, 1, self._manifest)
+        own_id = clean(row.values.get(self._columns.id or "") or "")
+        return Row(
+            name,
+            result,
+            preprocess.listed(declared, self._manifest),
+            self._client.keys.digest(preprocess.plain(row.item)),
+            own_id if is_own_id(own_id) else None,
+        )
 
 
 def decision_ids(began_ms: int, seed: str, numbers: Sequence[int]) -> list[str]:

@@ -9,6 +9,7 @@ from places import SALARIES
 from recording import bodies, counted
 
 from evenhand.models.bundle.bundle import read_manifest
+from evenhand.service.audit.digest_keys import load_keys
 from evenhand.service.bulk.answers import RunOptions
 from evenhand.service.bulk.columns import ColumnOptions
 from evenhand.service.bulk.record import RecordOptions, decision_ids
@@ -38,7 +39,8 @@ def test_a_killed_run_has_every_decision_on_record_once(tmp_path: Path) -> None:
         assert body["final"]["label"] == row["label"]
         assert body["base"]["score"] == row["base_score"]
         assert body["declared"] == (["sex"] if person["sex"] else [])
-        assert body["mode"] == {"sex": "apply", "race2": "apply", "hispanic_origin": "apply"}
+        assert body["mode"] == {"sex": "off", "race2": "off", "hispanic_origin": "apply"}
+        assert body["own_id"] == load_keys(state / "record.key").own_id(str(person["pid"]))
     for attribute in read_manifest(SALARIES)[0].attribute_names:
         assert counted(url, "hourly_decisions", attribute) == len(rows)
 

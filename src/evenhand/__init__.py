@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from evenhand.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from evenhand.library.classifier import FairClassifier, NotCorrectedWarning
     from evenhand.models.bundle.bundle import Bundle, BundleError
     from evenhand.models.bundle.bundle import load as load_bundle
     from evenhand.models.bundle.manifest import Manifest
@@ -32,7 +33,9 @@ __all__ = [
     "BundleError",
     "Corrector",
     "CorrectorMethod",
+    "FairClassifier",
     "Manifest",
+    "NotCorrectedWarning",
     "Runner",
     "Settings",
     "create_app",
@@ -45,7 +48,9 @@ _PLACES = {
     "BundleError": ("models.bundle.bundle", "BundleError"),
     "Corrector": ("models.network.corrector", "Corrector"),
     "CorrectorMethod": ("training.correctors.interface", "CorrectorMethod"),
+    "FairClassifier": ("library.classifier", "FairClassifier"),
     "Manifest": ("models.bundle.manifest", "Manifest"),
+    "NotCorrectedWarning": ("library.classifier", "NotCorrectedWarning"),
     "Runner": ("models.bundle.runner", "Runner"),
     "Settings": ("service.settings", "Settings"),
     "create_app": ("service.app", "create_app"),

@@ -1,0 +1,144 @@
+"""A bundle in memory: its files, which can be pickled and written, and its graph, loaded when it answers."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evenhand.models.bundle import bundle as bundles
+from evenhand.models.bundle.bundle import Bundle
+from evenhand.models.bundle.encoders.choose import make_encoder
+from evenhand.models.bundle.inputs import Encoded, Encoder, InputError, collate, pad_of
+from evenhand.models.bundle.manifest import Manifest
+from evenhand.models.bundle.runner import Runner, make_runner
+from evenhand.models.bundle.runtime_onnx import MODE_CODES, GraphOutputs
+from evenhand.typing import Bools, Float32s, Float64s, Ints
+
+BATCH = 512
+"""Rows of one run of the graph."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """What a bundle answers under the modes of its manifest, as the service would."""
+
+    scores: Float64s
+    """``(rows, labels)`` probabilities, in the order of the manifest's labels."""
+    base_scores: Float64s
+    """``(rows, labels)`` the base's own."""
+    labels: Ints
+    """``(rows,)`` places of the labels served."""
+    base_labels: Ints
+    """``(rows,)`` places of the base's own labels."""
+    risk: Float32s
+    """``(rows, attributes)``."""
+    flagged: Bools
+    """``(rows, attributes)``."""
+
+
+class PackedBundle:
+    """A verified bundle.
+
+    Args:
+        files: The content of every file by its name in the bundle.
+    """
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        self.files = dict(files)
+
+    @classmethod
+    def of(cls, folder: Path | str) -> PackedBundle:
+        """Read a bundle's folder and verify it.
+
+        Raises:
+            BundleError: it must not be served; the message says why.
+        """
+        manifest = bundles.load(folder).manifest
+        names = (bundles.MANIFEST, *manifest.files)
+        return cls({name: (Path(folder) / name).read_bytes() for name in names})
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"files": self.files}
+
+    @cached_property
+    def bundle(self) -> Bundle:
+        """What the service holds of it; its path no longer exists."""
+        with tempfile.TemporaryDirectory() as folder:
+            return bundles.load(self.write(Path(folder) / "bundle"))
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the bundle says about itself."""
+        return self.bundle.manifest
+
+    @cached_property
+    def _encoder(self) -> Encoder:
+        return make_encoder(self.bundle.preprocess, self.manifest.input)
+
+    @cached_property
+    def _runner(self) -> Runner:
+        return make_runner(self.bundle)
+
+    def write(self, folder: Path) -> Path:
+        """Write all files to a new folder, which appears as a whole.
+
+        Raises:
+            FileExistsError: there is something of that name.
+        """
+        if folder.exists():
+            raise FileExistsError(f"{folder} exists; remove it or choose another folder")
+        draft = folder.with_name(f".{folder.name}.part")
+        shutil.rmtree(draft, ignore_errors=True)
+        for name, content in self.files.items():
+            (draft / name).parent.mkdir(parents=True, exist_ok=True)
+            (draft / name).write_bytes(content)
+        draft.rename(folder)
+        return folder
+
+    def answer(self, items: Sequence[Any]) -> Served:
+        """Answer rows.
+
+        Args:
+            items: What a client would send: a text, two texts, the bytes of an image, or named features.
+
+        Raises:
+            ValueError: a row cannot be read; the message names it.
+        """
+        encoded = [self._encode(place, item) for place, item in enumerate(items)]
+        runs = [self._run(encoded[start : start + BATCH]) for start in range(0, len(encoded), BATCH)]
+        logits, base = (np.concatenate([getattr(run, of) for run in runs]) for of in ("logits", "base_logits"))
+        # The service answers with the base where a correction overflows.
+        logits = np.where(np.isfinite(logits).all(axis=1, keepdims=True), logits, base)
+        return Served(
+            _softmax(logits),
+            _softmax(base),
+            logits.argmax(axis=1),
+            base.argmax(axis=1),
+            np.concatenate([run.risk for run in runs]),
+            np.concatenate([run.flagged for run in runs]),
+        )
+
+    def _encode(self, place: int, item: Any) -> Encoded:  # noqa: ANN401 - whatever the bundle reads
+        try:
+            return self._encoder.encode(item)
+        except InputError as error:
+            raise ValueError(f"row {place} (counted from 0): {error}") from error
+
+    def _run(self, rows: Sequence[Encoded]) -> GraphOutputs:
+        modes = np.array([MODE_CODES[of.mode] for of in self.manifest.attributes], dtype=np.int64)
+        batch = collate(rows, pad_of(self.manifest.input))
+        return self._runner.run(batch, np.repeat(modes[None], len(rows), axis=0))
+
+
+def _softmax(logits: Float32s) -> Float64s:
+    """In double precision, as the service does."""
+    exponents = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    scores: Float64s = exponents / exponents.sum(axis=1, keepdims=True)
+    return scores

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from evenhand.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from evenhand.library.bundle_model import BundleModel
     from evenhand.library.classifier import FairClassifier, NotCorrectedWarning
     from evenhand.models.bundle.bundle import Bundle, BundleError
     from evenhand.models.bundle.bundle import load as load_bundle
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Bundle",
     "BundleError",
+    "BundleModel",
     "Corrector",
     "CorrectorMethod",
     "FairClassifier",
@@ -46,6 +48,7 @@ __all__ = [
 _PLACES = {
     "Bundle": ("models.bundle.bundle", "Bundle"),
     "BundleError": ("models.bundle.bundle", "BundleError"),
+    "BundleModel": ("library.bundle_model", "BundleModel"),
     "Corrector": ("models.network.corrector", "Corrector"),
     "CorrectorMethod": ("training.correctors.interface", "CorrectorMethod"),
     "FairClassifier": ("library.classifier", "FairClassifier"),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
@@ -16,9 +17,13 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 
 from evenhand.library import correction
 from evenhand.library.inputs import features_of, groups_of, is_frame, items_of
-from evenhand.library.packed import PackedBundle, Served
+from evenhand.library.bundle_model import BundleModel, Served
+from evenhand.models.bundle.bundle import EVALUATION
 from evenhand.tables.table import DataError
 from evenhand.typing import Array, Float64s
+
+if TYPE_CHECKING:
+    from evenhand.reports.classifier_page import ClassifierReport
 
 SEEDS = 2**31 - 1
 SPLITS = ("train", "val", "test")
@@ -123,12 +128,13 @@ class FairClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # typ
         """
         X, y = self._checked(X, y)  # noqa: N806
         self.classes_ = np.unique(y)
-        self.bundle_: PackedBundle | None = None
+        self.bundle_: BundleModel | None = None
         self.certified_, self.certificate_ = False, None
         self.warnings_: tuple[str, ...] = ()
         self.log_: tuple[str, ...] = ()
-        if sensitive_features is None:
-            self._fall_back(X, y, "no sensitive_features were given")
+        if sensitive_features is None or len(self.classes_) < 2:
+            why = "no sensitive_features were given" if sensitive_features is None else "y has one class only"
+            self._fall_back(X, y, why)
             return self
         groups = groups_of(sensitive_features, len(y))
         aim = self._aim(tuple(groups))
@@ -176,6 +182,21 @@ class FairClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # typ
         if self.bundle_ is None:
             raise ValueError(f"there is no bundle to save: {'; '.join(self.warnings_)}")
         return self.bundle_.write(Path(folder))
+
+    def report(self) -> ClassifierReport:
+        """Figures on the rows that the fit never saw: what gains and what loses. A notebook shows it.
+
+        Raises:
+            ImportError: the extra ``report`` is not installed.
+        """
+        check_is_fitted(self)
+        from evenhand.reports.classifier_page import ClassifierReport, report_of
+
+        if self.bundle_ is None:
+            state = "Nothing is corrected: every answer is the estimator's own."
+            return ClassifierReport(type(self.estimator_).__name__, state, self.warnings_)
+        figures = json.loads(self.bundle_.files[EVALUATION])["test"]
+        return report_of(self.bundle_.manifest, figures, self.warnings_)
 
     def __sklearn_tags__(self) -> Any:  # noqa: ANN401
         tags = super().__sklearn_tags__()
@@ -257,14 +278,15 @@ class FairClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # typ
         self.certified_ = manifest.certified
         self.certificate_ = manifest.certificate.model_dump() if manifest.certificate else None
         if self.favourable is None:
-            self.warnings_ += (f"favourable was not named: taken for {aim.favourable[0]!r}, classes_[1]",)
+            said = f"favourable= is not given: taken for {aim.favourable[0]!r}, the second of classes_"
+            self._warn(said, UserWarning)
         if not any(attribute.mode == "apply" for attribute in manifest.attributes):
             why = "; ".join(dict.fromkeys(attribute.why for attribute in manifest.attributes))
             self._warn(f"the correction is off, and every answer is the estimator's own: {why}")
 
     def _served(self, X: Any) -> Served:  # noqa: ANN401, N803
         assert self.bundle_ is not None
-        return self.bundle_.answer(items_of(features_of(X)))
+        return self.bundle_.answer(items_of(features_of(X).cells))
 
     def _fall_back(self, X: Any, y: Array, why: str) -> None:  # noqa: ANN401, N803
         """Fit the estimator on all rows; it answers alone."""
@@ -272,9 +294,9 @@ class FairClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # typ
         self.estimator_ = clone(self.estimator).fit(X, y)
         self._warn(f"nothing is corrected, and every answer is the estimator's own: {why}")
 
-    def _warn(self, sentence: str) -> None:
+    def _warn(self, sentence: str, kind: type[Warning] = NotCorrectedWarning) -> None:
         self.warnings_ += (sentence,)
-        warnings.warn(sentence, NotCorrectedWarning, stacklevel=4)
+        warnings.warn(sentence, kind, stacklevel=4)
 
 
 def _split_cells(split: Any, rows: int) -> list[str | None]:  # noqa: ANN401

@@ -16,7 +16,7 @@ import numpy as np
 
 from evenhand.console import messages_to
 from evenhand.library.inputs import Cells, Features
-from evenhand.library.packed import PackedBundle
+from evenhand.library.bundle_model import BundleModel
 from evenhand.models.bundle.target import MEASURES
 from evenhand.tables.cells import clean, text_of
 from evenhand.tables.table import DataError, Table, content_sha256
@@ -160,7 +160,7 @@ def learn(
     labels: tuple[str, ...],
     aim: Aim,
     log: Callable[[str], None],
-) -> PackedBundle:
+) -> BundleModel:
     """Convert a fitted estimator, learn detectors and a correction, certify, and write a bundle.
 
     Args:
@@ -184,7 +184,7 @@ def learn(
         config = _config(aim, problem.columns, kind, held_out=not _frozen(estimator))
         data = FitData(problem.rows, problem.schema, problem.sha256)
         out = run_held_out(config, data, box, Path(folder) / "bundle", Path(folder) / "work")
-        return PackedBundle.of(out)
+        return BundleModel.of(out)
 
 
 def in_python(message: object) -> str:

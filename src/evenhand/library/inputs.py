@@ -117,8 +117,6 @@ def _texts(values: Any) -> list[str | None]:  # noqa: ANN401 - a series, an arra
     return [text_of(value) for value in listed]
 
 
-def items_of(features: Features) -> list[dict[str, str | None]]:
+def items_of(cells: Cells) -> list[dict[str, str | None]]:
     """``(rows,)`` objects of named features, as a client would send them."""
-    return [
-        dict(zip(features.cells, row, strict=True)) for row in zip(*features.cells.values(), strict=True)
-    ]
+    return [dict(zip(cells, row, strict=True)) for row in zip(*cells.values(), strict=True)]

@@ -12,14 +12,17 @@ from typing import Any
 
 import numpy as np
 
+from evenhand.library.inputs import features_of, is_frame, items_of
 from evenhand.models.bundle import bundle as bundles
 from evenhand.models.bundle.bundle import Bundle
 from evenhand.models.bundle.encoders.choose import make_encoder
+from evenhand.models.bundle.encoders.table import TableEncoder
 from evenhand.models.bundle.inputs import Encoded, Encoder, InputError, collate, pad_of
 from evenhand.models.bundle.manifest import Manifest
 from evenhand.models.bundle.runner import Runner, make_runner
 from evenhand.models.bundle.runtime_onnx import MODE_CODES, GraphOutputs
-from evenhand.typing import Bools, Float32s, Float64s, Ints
+from evenhand.tables.frame import frame_table
+from evenhand.typing import Array, Bools, Float32s, Float64s, Ints
 
 BATCH = 512
 """Rows of one run of the graph."""
@@ -43,8 +46,8 @@ class Served:
     """``(rows, attributes)``."""
 
 
-class PackedBundle:
-    """A verified bundle.
+class BundleModel:
+    """A verified bundle that answers frames, arrays and lists as the service answers requests.
 
     Args:
         files: The content of every file by its name in the bundle.
@@ -54,7 +57,7 @@ class PackedBundle:
         self.files = dict(files)
 
     @classmethod
-    def of(cls, folder: Path | str) -> PackedBundle:
+    def of(cls, folder: Path | str) -> BundleModel:
         """Read a bundle's folder and verify it.
 
         Raises:
@@ -101,6 +104,54 @@ class PackedBundle:
             (draft / name).write_bytes(content)
         draft.rename(folder)
         return folder
+
+    def predict(self, data: Any) -> Array:  # noqa: ANN401 - see rows_of
+        """The labels served, as the manifest writes them: ``(rows,)`` texts.
+
+        Raises:
+            ValueError: as :meth:`answer` and :meth:`rows_of`.
+        """
+        labels: Array = np.array(self.manifest.labels)[self.answer(self.rows_of(data)).labels]
+        return labels
+
+    def predict_proba(self, data: Any) -> Float64s:  # noqa: ANN401 - see rows_of
+        """``(rows, labels)`` probabilities, in the order of the manifest's labels.
+
+        Raises:
+            ValueError: as :meth:`answer` and :meth:`rows_of`.
+        """
+        return self.answer(self.rows_of(data)).scores
+
+    def rows_of(self, data: Any) -> list[Any]:  # noqa: ANN401
+        """Items of a frame, an array or a list.
+
+        Args:
+            data: For a model of tables a frame of named features, others left out, or an array of all
+                features in order; for one of texts a frame of one column (two for pairs), or texts.
+
+        Raises:
+            ValueError: a feature is missing.
+        """
+        kind = self.manifest.input.kind
+        if kind == "table" and (is_frame(data) or isinstance(data, np.ndarray)):
+            return self._table_items(data)
+        if not is_frame(data):
+            return list(data)
+        columns = list(frame_table(data).cells.values())
+        if len(columns) != (2 if kind == "pair" else 1):
+            raise ValueError(f"a model of the kind {kind} takes one column per text, not {len(columns)}")
+        if kind == "pair":
+            return [{"text": first, "text_pair": second} for first, second in zip(*columns, strict=True)]
+        return list(columns[0])
+
+    def _table_items(self, data: Any) -> list[Any]:  # noqa: ANN401
+        encoder = self._encoder
+        assert isinstance(encoder, TableEncoder)
+        cells, names = features_of(data).cells, encoder.features.names
+        absent = [name for name in names if name not in cells]
+        if absent:
+            raise ValueError(f"the frame has no column {', '.join(absent)}; the model reads {', '.join(names)}")
+        return items_of({name: cells[name] for name in names})
 
     def answer(self, items: Sequence[Any]) -> Served:
         """Answer rows.

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from evenhand.library import hub
 from evenhand.library.inputs import features_of, is_frame, items_of
 from evenhand.models.bundle import bundle as bundles
 from evenhand.models.bundle.bundle import Bundle
@@ -58,11 +59,17 @@ class BundleModel:
 
     @classmethod
     def of(cls, folder: Path | str) -> BundleModel:
-        """Read a bundle's folder and verify it.
+        """Read a bundle and verify it.
+
+        Args:
+            folder: Its folder, or ``hub:<owner>/<name>[@<revision>]``.
 
         Raises:
-            BundleError: it must not be served; the message says why.
+            BundleError: it cannot be fetched, or must not be served; the message says why.
         """
+        if hub.is_hub(folder):
+            with tempfile.TemporaryDirectory() as place:
+                return cls.of(hub.pull(str(folder), Path(place)))
         manifest = bundles.load(folder).manifest
         names = (bundles.MANIFEST, *manifest.files)
         return cls({name: (Path(folder) / name).read_bytes() for name in names})
@@ -104,6 +111,15 @@ class BundleModel:
             (draft / name).write_bytes(content)
         draft.rename(folder)
         return folder
+
+    def push_to_hub(self, repo: str, *, private: bool = True, token: str | None = None) -> str:
+        """Put the bundle on the Hugging Face hub; see :func:`evenhand.library.hub.push`.
+
+        Raises:
+            BundleError: the hub refuses it.
+        """
+        with tempfile.TemporaryDirectory() as place:
+            return hub.push(self.write(Path(place) / "bundle"), repo, private=private, token=token)
 
     def predict(self, data: Any) -> Array:  # noqa: ANN401 - see rows_of
         """The labels served, as the manifest writes them: ``(rows,)`` texts.
@@ -150,7 +166,9 @@ class BundleModel:
         cells, names = features_of(data).cells, encoder.features.names
         absent = [name for name in names if name not in cells]
         if absent:
-            raise ValueError(f"the frame has no column {', '.join(absent)}; the model reads {', '.join(names)}")
+            raise ValueError(
+                f"the frame has no column {', '.join(absent)}; the model reads {', '.join(names)}"
+            )
         return items_of({name: cells[name] for name in names})
 
     def answer(self, items: Sequence[Any]) -> Served:
@@ -164,7 +182,9 @@ class BundleModel:
         """
         encoded = [self._encode(place, item) for place, item in enumerate(items)]
         runs = [self._run(encoded[start : start + BATCH]) for start in range(0, len(encoded), BATCH)]
-        logits, base = (np.concatenate([getattr(run, of) for run in runs]) for of in ("logits", "base_logits"))
+        logits, base = (
+            np.concatenate([getattr(run, of) for run in runs]) for of in ("logits", "base_logits")
+        )
         # The service answers with the base where a correction overflows.
         logits = np.where(np.isfinite(logits).all(axis=1, keepdims=True), logits, base)
         return Served(

@@ -1,10 +1,10 @@
-"""``FairClassifier``: any classifier of scikit-learn's kind, corrected for groups, without them at predict."""
+"""``FairClassifier``: a classifier of scikit-learn's kind, corrected, that reads no group at predict."""
 
 from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +16,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from evenhand.library import correction
-from evenhand.library.inputs import features_of, groups_of, is_frame, items_of
 from evenhand.library.bundle_model import BundleModel, Served
+from evenhand.library.inputs import features_of, groups_of, is_frame, items_of
 from evenhand.models.bundle.bundle import EVALUATION
 from evenhand.tables.table import DataError
 from evenhand.typing import Array, Float64s
@@ -107,7 +107,7 @@ class FairClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # typ
 
     def fit(
         self,
-        X: Any,  # noqa: ANN401, N803 - scikit-learn's name
+        X: Any,  # noqa: ANN401 - scikit-learn's name
         y: Any,  # noqa: ANN401
         *,
         sensitive_features: Any = None,  # noqa: ANN401
@@ -126,10 +126,11 @@ class FairClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # typ
             ValueError: an argument is wrong; the message names it.
             ImportError: packages that learning needs are not installed.
         """
-        X, y = self._checked(X, y)  # noqa: N806
+        X, y = self._checked(X, y)
         self.classes_ = np.unique(y)
         self.bundle_: BundleModel | None = None
-        self.certified_, self.certificate_ = False, None
+        self.certified_ = False
+        self.certificate_: dict[str, Any] | None = None
         self.warnings_: tuple[str, ...] = ()
         self.log_: tuple[str, ...] = ()
         if sensitive_features is None or len(self.classes_) < 2:
@@ -145,27 +146,27 @@ class FairClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # typ
             self._fall_back(X, y, correction.in_python(error))
         return self
 
-    def predict(self, X: Any) -> Array:  # noqa: ANN401, N803
+    def predict(self, X: Any) -> Array:  # noqa: ANN401
         """The label of each row, ``(rows,)``.
 
         Raises:
             ValueError: a row cannot be read.
         """
-        X = self._known(X)  # noqa: N806
+        X = self._known(X)
         if self.bundle_ is None:
             own: Array = self.estimator_.predict(X)
             return own
         labels: Array = self.classes_[self._served(X).labels]
         return labels
 
-    @available_if(_has_probabilities)
-    def predict_proba(self, X: Any) -> Float64s:  # noqa: ANN401, N803
+    @available_if(_has_probabilities)  # type: ignore[untyped-decorator]
+    def predict_proba(self, X: Any) -> Float64s:  # noqa: ANN401
         """The probability of each class, ``(rows, classes)``, in the order of ``classes_``.
 
         Raises:
             ValueError: a row cannot be read.
         """
-        X = self._known(X)  # noqa: N806
+        X = self._known(X)
         if self.bundle_ is None:
             own: Float64s = self.estimator_.predict_proba(X)
             return own
@@ -178,10 +179,24 @@ class FairClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # typ
             ValueError: the estimator answers alone, so there is none.
             FileExistsError: there is something of that name.
         """
-        check_is_fitted(self)
-        if self.bundle_ is None:
-            raise ValueError(f"there is no bundle to save: {'; '.join(self.warnings_)}")
-        return self.bundle_.write(Path(folder))
+        return self._own_bundle().write(Path(folder))
+
+    def push_to_hub(self, repo: str, *, private: bool = True, token: str | None = None) -> str:
+        """Put the bundle on the Hugging Face hub, from where ``evenhand serve hub:<repo>`` takes it.
+
+        Args:
+            repo: ``<owner>/<name>``; ``@<branch>`` for another branch than ``main``.
+            private: Whether a repository that is made here is visible to its owner alone.
+            token: Of the hub; by default the one that ``hf auth login`` has stored, or ``HF_TOKEN``.
+
+        Returns:
+            ``hub:<owner>/<name>@<commit>``, which always names these very files.
+
+        Raises:
+            ValueError: the estimator answers alone, so there is no bundle.
+            BundleError: the hub refuses it.
+        """
+        return self._own_bundle().push_to_hub(repo, private=private, token=token)
 
     def report(self) -> ClassifierReport:
         """Figures on the rows that the fit never saw: what gains and what loses. A notebook shows it.
@@ -206,18 +221,24 @@ class FairClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # typ
             tags.classifier_tags = own.classifier_tags
         return tags
 
-    def _checked(self, X: Any, y: Any) -> tuple[Any, Array]:  # noqa: ANN401, N803
+    def _own_bundle(self) -> BundleModel:
+        check_is_fitted(self)
+        if self.bundle_ is None:
+            raise ValueError(f"there is no bundle: {'; '.join(self.warnings_)}")
+        return self.bundle_
+
+    def _checked(self, X: Any, y: Any) -> tuple[Any, Array]:  # noqa: ANN401
         """Frames as they are, all else as an array; what ``X`` may hold is the estimator's business."""
         if is_frame(X):
-            X, y = validate_data(self, X, y, skip_check_array=True)  # noqa: N806
+            X, y = validate_data(self, X, y, skip_check_array=True)
             y = column_or_1d(y, warn=True)
         else:
-            X, y = validate_data(self, X, y, dtype=None, ensure_all_finite=False)  # noqa: N806
+            X, y = validate_data(self, X, y, dtype=None, ensure_all_finite=False)
         check_classification_targets(y)
         check_consistent_length(X, y)
         return X, np.asarray(y)
 
-    def _known(self, X: Any) -> Any:  # noqa: ANN401, N803
+    def _known(self, X: Any) -> Any:  # noqa: ANN401
         """``X`` at predict, with the features of the fit."""
         check_is_fitted(self)
         if is_frame(X):
@@ -249,9 +270,11 @@ class FairClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # typ
                     f"which of the classes {self.classes_.tolist()} is good for the person? Name it with "
                     "favourable="
                 )
-            chosen: Sequence[Any] = [self.classes_[1]]
+            chosen = [self.classes_[1]]
+        elif isinstance(self.favourable, list | tuple | set):
+            chosen = list(self.favourable)
         else:
-            chosen = self.favourable if isinstance(self.favourable, list | tuple | set) else [self.favourable]
+            chosen = [self.favourable]
         strange = [value for value in chosen if value not in self.classes_.tolist()]
         if strange or len(chosen) >= len(self.classes_):
             raise ValueError(f"favourable={chosen} must be some, not all, of {self.classes_.tolist()}")
@@ -260,7 +283,7 @@ class FairClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # typ
 
     def _correct(
         self,
-        X: Any,  # noqa: ANN401, N803
+        X: Any,  # noqa: ANN401
         y: Array,
         groups: dict[str, list[str | None]],
         split: list[str | None] | None,
@@ -284,11 +307,11 @@ class FairClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # typ
             why = "; ".join(dict.fromkeys(attribute.why for attribute in manifest.attributes))
             self._warn(f"the correction is off, and every answer is the estimator's own: {why}")
 
-    def _served(self, X: Any) -> Served:  # noqa: ANN401, N803
+    def _served(self, X: Any) -> Served:  # noqa: ANN401
         assert self.bundle_ is not None
         return self.bundle_.answer(items_of(features_of(X).cells))
 
-    def _fall_back(self, X: Any, y: Array, why: str) -> None:  # noqa: ANN401, N803
+    def _fall_back(self, X: Any, y: Array, why: str) -> None:  # noqa: ANN401
         """Fit the estimator on all rows; it answers alone."""
         self.bundle_ = None
         self.estimator_ = clone(self.estimator).fit(X, y)

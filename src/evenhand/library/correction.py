@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from evenhand.console import messages_to
-from evenhand.library.inputs import Cells, Features
 from evenhand.library.bundle_model import BundleModel
+from evenhand.library.inputs import Cells, Features
 from evenhand.models.bundle.target import MEASURES
 from evenhand.tables.cells import clean, text_of
 from evenhand.tables.table import DataError, Table, content_sha256
@@ -88,14 +88,10 @@ def check_aim(aim: Aim, attributes: tuple[str, ...]) -> None:
         if measure not in MEASURES:
             raise ValueError(f"target={measure!r}: a measure is one of {', '.join(MEASURES)}")
         if attribute and attribute not in attributes:
-            raise ValueError(
-                f"target names {attribute!r}, which is no sensitive feature; there are {', '.join(attributes)}"
-            )
+            raise ValueError(f"target names {attribute!r}, no sensitive feature: {', '.join(attributes)}")
     strange = sorted(set(aim.references) - set(attributes))
     if strange:
-        raise ValueError(
-            f"references names {strange[0]!r}, which is no sensitive feature; there are {', '.join(attributes)}"
-        )
+        raise ValueError(f"references names {strange[0]!r}, no sensitive feature: {', '.join(attributes)}")
     usable = [name for name, of in correctors().items() if of.chosen and not of.layers]
     if aim.method not in usable:
         raise ValueError(f"method={aim.method!r}: a fitted estimator is corrected by {', '.join(usable)}")
@@ -178,9 +174,7 @@ def learn(
 
     kind = type(getattr(estimator, "estimator", estimator) if _frozen(estimator) else estimator).__name__
     with _state_kept(), messages_to(log), tempfile.TemporaryDirectory() as folder:
-        box = replace(
-            of_estimator(estimator, kind), name=kind, labels=labels, types=problem.features.types
-        )
+        box = replace(of_estimator(estimator, kind), name=kind, labels=labels, types=problem.features.types)
         config = _config(aim, problem.columns, kind, held_out=not _frozen(estimator))
         data = FitData(problem.rows, problem.schema, problem.sha256)
         out = run_held_out(config, data, box, Path(folder) / "bundle", Path(folder) / "work")
@@ -206,11 +200,12 @@ def _config(aim: Aim, columns: Columns, base: str, held_out: bool) -> Any:  # no
         TargetConfig,
     )
 
-    one = aim.target if isinstance(aim.target, str) else None
-    own = {} if isinstance(aim.target, str) else dict(aim.target)
+    # Which measures there are was checked before.
+    one: Any = aim.target if isinstance(aim.target, str) else None
+    own: dict[str, Any] = {} if isinstance(aim.target, str) else dict(aim.target)
     target = TargetConfig(
-        measure=one,  # type: ignore[arg-type] - checked before
-        measures=tuple(own.items()),  # type: ignore[arg-type]
+        measure=one,
+        measures=tuple(own.items()),
         max_loss=aim.max_loss / 100,
         max_cell_loss=None if aim.max_cell_loss is None else aim.max_cell_loss / 100,
     )
@@ -242,10 +237,10 @@ def _state_kept() -> Iterator[None]:
         torch.are_deterministic_algorithms_enabled(),
         torch.is_deterministic_algorithms_warn_only_enabled(),
     )
-    numpy_state = np.random.get_state()  # noqa: NPY002 - the caller's
+    numpy_state = np.random.get_state()
     with torch.random.fork_rng(), warnings.catch_warnings():
         try:
             yield
         finally:
             torch.use_deterministic_algorithms(strict, warn_only=warn_only)
-            np.random.set_state(numpy_state)  # noqa: NPY002
+            np.random.set_state(numpy_state)

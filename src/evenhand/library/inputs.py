@@ -33,11 +33,8 @@ class Features:
 
 def is_frame(data: Any) -> bool:  # noqa: ANN401 - anything
     """Whether it is a frame of pandas or polars, or an Arrow table."""
-    return hasattr(data, "columns") and (hasattr(data, "iloc") or hasattr(data, "to_arrow")) or _arrow(data)
-
-
-def _arrow(data: Any) -> bool:  # noqa: ANN401
-    return hasattr(data, "schema") and hasattr(data, "column_names")
+    arrow = hasattr(data, "schema") and hasattr(data, "column_names")
+    return arrow or (hasattr(data, "columns") and (hasattr(data, "iloc") or hasattr(data, "to_arrow")))
 
 
 def features_of(data: Any) -> Features:  # noqa: ANN401 - a frame or an array
@@ -62,9 +59,9 @@ def features_of(data: Any) -> Features:  # noqa: ANN401 - a frame or an array
         return Features(tuple(table.schema.names), frame_table(data, "X").cells, texts)
     array = np.asarray(data)
     names = tuple(f"x{place}" for place in range(array.shape[1]))
-    columns = [array[:, place] for place in range(array.shape[1])]
-    texts = tuple(name for name, of in zip(names, columns, strict=True) if _has_text_values(of.dtype, of))
-    cells = {name: [text_of(value) for value in of] for name, of in zip(names, columns, strict=True)}
+    by_name = dict(zip(names, array.T, strict=True))
+    texts = tuple(name for name, of in by_name.items() if _has_text_values(of.dtype, of))
+    cells = {name: [text_of(value) for value in of] for name, of in by_name.items()}
     return Features(names, cells, texts)
 
 
@@ -75,9 +72,9 @@ def _has_texts(column: pd.Series[Any]) -> bool:
 
 
 def _has_text_values(kind: Any, values: Any) -> bool:  # noqa: ANN401 - of numpy or pandas
-    if kind == object:
+    if kind == np.dtype(object):
         return any(isinstance(value, str) for value in values)
-    return isinstance(kind, pd.StringDtype) or getattr(kind, "kind", "") in "US"
+    return isinstance(kind, pd.StringDtype) or getattr(kind, "kind", "") in ("U", "S")
 
 
 def groups_of(sensitive_features: Any, rows: int) -> Cells:  # noqa: ANN401 - see the docstring

@@ -1,4 +1,4 @@
-"""A bundle as an MLflow model: a folder of plain files, without a pickle, that answers as the service does."""
+"""A bundle as an MLflow model: plain files without a pickle, which answer as the service does."""
 
 from __future__ import annotations
 

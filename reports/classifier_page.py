@@ -74,7 +74,14 @@ def report_of(manifest: Manifest, figures: Plain, notes: Sequence[str]) -> Class
         ),
         *(_aim(of) for of in figures["target"]["attributes"]),
     ]
-    cells = [_cell(name, cell) for name, of in figures["attributes"].items() for cell in of["cells"]]
+    groups = {of.name: of.groups for of in manifest.attributes}
+    # Of two groups, "any but the reference" is the other one.
+    cells = [
+        _cell(name, cell)
+        for name, of in figures["attributes"].items()
+        for cell in of["cells"]
+        if cell["group"] in groups.get(name, ()) or len(groups.get(name, ())) != 2
+    ]
     counts = ", ".join(f"{split} {n:,}" for split, n in manifest.provenance.rows.items())
     return ClassifierReport(
         name=f"{manifest.name} {manifest.version}: {manifest.provenance.base}",

@@ -53,7 +53,13 @@ def say(message: str) -> None:
     sink = _SINK.get()
     if sink is not None:
         sink(message)
-    elif MAIN:
+    else:
+        show(message)
+
+
+def show(message: str) -> None:
+    """Print a message, wherever messages go otherwise."""
+    if MAIN:
         _console().print(message, highlight=False, soft_wrap=True, markup=False)
 
 

@@ -15,6 +15,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
+from evenhand.console import show
 from evenhand.library import correction
 from evenhand.library.bundle_model import BundleModel, Served
 from evenhand.library.inputs import features_of, groups_of, is_frame, items_of
@@ -152,7 +153,7 @@ class FairClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # typ
         Raises:
             ValueError: a row cannot be read.
         """
-        X = self._known(X)
+        X = self._of_fit(X)
         if self.bundle_ is None:
             own: Array = self.estimator_.predict(X)
             return own
@@ -166,7 +167,7 @@ class FairClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # typ
         Raises:
             ValueError: a row cannot be read.
         """
-        X = self._known(X)
+        X = self._of_fit(X)
         if self.bundle_ is None:
             own: Float64s = self.estimator_.predict_proba(X)
             return own
@@ -238,7 +239,7 @@ class FairClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # typ
         check_consistent_length(X, y)
         return X, np.asarray(y)
 
-    def _known(self, X: Any) -> Any:  # noqa: ANN401
+    def _of_fit(self, X: Any) -> Any:  # noqa: ANN401
         """``X`` at predict, with the features of the fit."""
         check_is_fitted(self)
         if is_frame(X):
@@ -295,7 +296,13 @@ class FairClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # typ
         train = problem.of("train")
         self.estimator_ = clone(self.estimator).fit(_safe_indexing(X, train), y[train])
         log: list[str] = []
-        self.bundle_ = correction.learn(self.estimator_, problem, labels, aim, log.append)
+
+        def note(message: str) -> None:
+            log.append(message)
+            if self.verbose:
+                show(message)
+
+        self.bundle_ = correction.learn(self.estimator_, problem, labels, aim, note)
         self.log_ = tuple(log)
         manifest = self.bundle_.manifest
         self.certified_ = manifest.certified

@@ -139,11 +139,11 @@ class FairClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # typ
             self._fall_back(X, y, why)
             return self
         groups = groups_of(sensitive_features, len(y))
-        aim = self._aim(tuple(groups))
+        cells = None if split is None else _split_cells(split, len(y))
         correction.require_packages()
         try:
-            self._correct(X, y, groups, None if split is None else _split_cells(split, len(y)), aim)
-        except (DataError, RuntimeError) as error:
+            self._correct(X, y, groups, cells, self._aim(tuple(groups)))
+        except DataError as error:
             self._fall_back(X, y, correction.in_python(error))
         return self
 

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
 from evenhand.console import messages_to
 from evenhand.library.bundle_model import BundleModel
 from evenhand.library.inputs import Cells, Features
+from evenhand.models.bundle.manifest import Name
 from evenhand.models.bundle.target import MEASURES
 from evenhand.tables.cells import clean, text_of
 from evenhand.tables.table import DataError, Table, content_sha256
@@ -92,9 +94,29 @@ def check_aim(aim: Aim, attributes: tuple[str, ...]) -> None:
     strange = sorted(set(aim.references) - set(attributes))
     if strange:
         raise ValueError(f"references names {strange[0]!r}, no sensitive feature: {', '.join(attributes)}")
+    _check_numbers(aim)
     usable = [name for name, of in correctors().items() if of.chosen and not of.layers]
     if aim.method not in usable:
         raise ValueError(f"method={aim.method!r}: a fitted estimator is corrected by {', '.join(usable)}")
+
+
+def _check_numbers(aim: Aim) -> None:
+    losses = {"max_loss": aim.max_loss, "max_cell_loss": aim.max_cell_loss}
+    for argument, points in losses.items():
+        if not (points is None and argument == "max_cell_loss") and not _between(points, 0, 100):
+            raise ValueError(f"{argument}={points!r}: points of accuracy, from 0 to 100")
+    if not _between(aim.hold_out, 0, 1) or aim.hold_out in (0, 1):
+        raise ValueError(f"hold_out={aim.hold_out!r}: a share of the training rows, between 0 and 1")
+    try:
+        TypeAdapter(Name).validate_python(aim.name)
+    except ValidationError:
+        raise ValueError(
+            f"name={aim.name!r}: at most 64 letters, digits, spaces and . _ + -, the first a letter or digit"
+        ) from None
+
+
+def _between(value: object, low: float, high: float) -> bool:
+    return isinstance(value, int | float | np.number) and bool(low <= value <= high)
 
 
 def label_texts(classes: Array) -> tuple[str, ...]:
@@ -169,6 +191,8 @@ def learn(
     Raises:
         DataError: the estimator cannot be converted or proven, or the rows do not suffice.
     """
+    from evenhand.models.network.family import UnsupportedBaseError
+    from evenhand.models.onnx.torch_export import ParityError
     from evenhand.training.boxes.box import of_estimator
     from evenhand.training.fit.run import FitData, run_held_out
 
@@ -177,7 +201,10 @@ def learn(
         box = replace(of_estimator(estimator, kind), name=kind, labels=labels, types=problem.features.types)
         config = _config(aim, problem.columns, kind, held_out=not _frozen(estimator))
         data = FitData(problem.rows, problem.schema, problem.sha256)
-        out = run_held_out(config, data, box, Path(folder) / "bundle", Path(folder) / "work")
+        try:
+            out = run_held_out(config, data, box, Path(folder) / "bundle", Path(folder) / "work")
+        except (ParityError, UnsupportedBaseError) as error:
+            raise DataError(str(error)) from error
         return BundleModel.of(out)
 
 

@@ -61,7 +61,7 @@ class FakeHub:
         if repo in self.repos:
             return Response(json.dumps({"error": "exists", "url": f"{request.base_url}{repo}"}), 409)
         self.repos[repo] = {}
-        self.private[repo] = bool(body.get("private"))
+        self.private[repo] = body.get("visibility") == "private" or bool(body.get("private"))
         return {"url": f"{request.base_url}{repo}", "name": repo, "id": "1"}
 
     async def _validate(self):

@@ -156,7 +156,7 @@ def test_without_groups_it_is_the_estimator_and_says_so() -> None:
 @pytest.mark.parametrize(
     ("rows", "labels", "groups", "why"),
     [
-        (12, None, None, "cannot split 12 rows by label"),
+        (12, None, None, "of 8 training rows leaves too few of every label"),
         (60, None, ["one"] * 60, "needs two groups"),
         (60, ["nan", "yes"] * 30, None, "reads as a missing label"),
     ],

@@ -54,6 +54,8 @@ def test_what_is_no_bundle_is_refused(tmp_path: Path) -> None:
         alone = FairClassifier(fitted().estimator).fit(ROWS[FEATURES], ROWS["label"])
     with pytest.raises(ValueError, match=r"no bundle to log: .*no sensitive_features"):
         evenhand.mlflow.log_model(alone)
-    mlflow.pyfunc.save_model(str(tmp_path / "other"), python_model=lambda model_input: model_input)
+    mlflow.pyfunc.save_model(
+        str(tmp_path / "other"), python_model=lambda model_input: model_input, pip_requirements=["numpy"]
+    )
     with pytest.raises(mlflow.exceptions.MlflowException, match="is no bundle of Evenhand"):
         evenhand.mlflow.load_model(str(tmp_path / "other"))

@@ -25,6 +25,7 @@ from evenhand.cli.predict import predict
 from evenhand.cli.refusal import needs
 from evenhand.cli.report import report
 from evenhand.cli.serve import serve
+from evenhand.cli.track import track
 from evenhand.version import __version__
 
 EXTRAS: dict[Callable[..., None], tuple[str, ...]] = {
@@ -37,6 +38,7 @@ EXTRAS: dict[Callable[..., None], tuple[str, ...]] = {
     prefer: ("train", "generative"),
     steer: ("train", "generative"),
     report: ("report",),
+    track: ("mlflow",),
 }
 """The extras that a command needs beyond what serving needs."""
 

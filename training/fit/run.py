@@ -13,6 +13,7 @@ from evenhand.models.network.black_box import BoxSplit
 from evenhand.models.network.decision import OffsetsAlone
 from evenhand.models.network.fairnet import FairNet
 from evenhand.training.choice import learners
+from evenhand.training.choice.aim import refuse_uncounted, target_of
 from evenhand.training.choice.select import Choice
 from evenhand.training.data.attributes import with_intersections
 from evenhand.training.data.dataset import LEARNT, DataError, Rows, Schema, hold_out, refuse_existing
@@ -50,6 +51,8 @@ def run(config: FitConfig, rows: Rows, schema: Schema, data_sha256: str, out: Pa
             "no attribute is named: give --attribute, or --attributes-known none to learn without any"
         )
     check(config)
+    evaluated = with_intersections(rows, schema, config.columns.intersections)[1]
+    refuse_uncounted(evaluated, target_of(evaluated, config.correction))
     rows = hold_out(rows, config.base_stage.hold_out, config.seed)
     _announce(rows, schema)
     distributed.deterministic()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from evenhand.models.bundle.intersections import BETWEEN, not_watched
-from evenhand.models.bundle.manifest import Attribute
 from evenhand.models.bundle.target import AttributeTarget, Target
 from evenhand.training.choice.scorer import EVERYONE
 from evenhand.training.data.dataset import DataError, Schema
@@ -44,6 +45,14 @@ def target_of(schema: Schema, config: CorrectionConfig) -> Target:
     return Target(attributes=aims, max_loss=config.target.max_loss, max_cell_loss=config.target.max_cell_loss)
 
 
+class _Evaluated(NamedTuple):
+    """An attribute of the data, as the service would count by it."""
+
+    name: str
+    groups: tuple[str, ...]
+    reference: str
+
+
 def refuse_uncounted(schema: Schema, target: Target) -> None:
     """Refuse an intersection that is aimed at and that the service could not count by.
 
@@ -55,9 +64,7 @@ def refuse_uncounted(schema: Schema, target: Target) -> None:
         DataError: its groups are too many, or their names too long or alike.
     """
     single = [
-        Attribute(name=name, groups=list(groups), reference=groups[0], threshold=1.0, mode="off", why="")
-        for name, groups in schema.groups.items()
-        if BETWEEN not in name
+        _Evaluated(name, groups, groups[0]) for name, groups in schema.groups.items() if BETWEEN not in name
     ]
     for name, why in not_watched(target, single).items():
         if BETWEEN in name:

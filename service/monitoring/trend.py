@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evenhand.models.bundle.intersections import BETWEEN
+from evenhand.models.bundle.intersections import BETWEEN, not_watched
 from evenhand.models.bundle.manifest import UNKNOWN_GROUP, Manifest
 from evenhand.models.bundle.target import FIGURES, RATES, AttributeTarget
 from evenhand.service.audit.events import time_of
@@ -168,7 +168,8 @@ def pooled(buckets: Iterable[Bucket]) -> Counts:
 def _attribute(
     aim: AttributeTarget, buckets: Sequence[Bucket], marks: Sequence[Mark], facts: TrendFacts
 ) -> dict[str, Any]:
-    uncounted, kinds = facts.manifest.not_counted.get(aim.attribute), kinds_of(facts.manifest)
+    uncounted = not_watched(facts.manifest.target, facts.manifest.attributes).get(aim.attribute)
+    kinds = kinds_of(facts.manifest)
     own = [bucket for bucket in buckets if _rows(bucket.counts, aim)] if uncounted is None else []
     limit = aim.limit if aim.limit is not None or not aim.is_gap else facts.gap_limit
     return {

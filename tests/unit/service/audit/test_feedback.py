@@ -169,9 +169,9 @@ def test_the_order_of_arrival_changes_no_count_of_an_intersection(record: AuditC
     configuration = events.configuration(manifest, "b" * 64)
     items: list[dict[str, Any]] = [{"label": "hate"}, {"gender": "Women"}, {"race": "Arab"}]
     total = 0
-    for known in (0, 1, 2):  # how many groups the request declares
+    for at_first in (0, 1, 2):  # how many groups the request declares
         for order in itertools.permutations(items):
-            at_once = [item for item in order if "label" not in item][:known]
+            at_once = [item for item in order if "label" not in item][:at_first]
             at_ms = time.time_ns() // 1_000_000 - HOURS_AGO_MS
             taken = batch(1, at_ms=at_ms, **{name: group for item in at_once for name, group in item.items()})
             record.take(replace(taken, manifest=manifest, configuration=configuration))

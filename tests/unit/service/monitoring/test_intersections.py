@@ -78,8 +78,8 @@ def cases(seed: int = 0) -> list[Case]:
         label = GOOD if base else BAD
         assert isinstance(one.result, Decision)
         result = replace(one.result, base=Answer(label, {GOOD: float(base), BAD: float(not base)}, base))
-        known = truth if chance.random() < 0.7 else None
-        made.append(Case(replace(one, result=result), sex, age, known, at_once, later))
+        label = truth if chance.random() < 0.7 else None
+        made.append(Case(replace(one, result=result), sex, age, label, at_once, later))
     return made
 
 

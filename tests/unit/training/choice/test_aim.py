@@ -48,7 +48,7 @@ def test_a_target_of_no_attribute_or_of_a_strange_one_is_refused() -> None:
 @pytest.mark.parametrize(
     ("first", "why"),
     [
-        (("m", "f" * 70), "has 74 characters, and the record keeps names of at most 64"),
+        (("m", "f" * 70), "has 76 characters, and the record keeps names of at most 64"),
         (tuple(f"group {n}" for n in range(16)), "has 211 groups; at most 128 are counted"),
     ],
 )

@@ -88,7 +88,7 @@ def checkpoints(record: Record = "", state: State = STATE) -> None:
 
 @app.command()
 def export(
-    out: Annotated[Path, typer.Option(help="The file: .jsonl, or .jsonl.gz for a compressed one.")],
+    out: Annotated[Path, typer.Option(help="The file: .jsonl, .jsonl.gz, or .parquet.")],
     record: Record = "",
     state: State = STATE,
     from_: Annotated[
@@ -102,11 +102,14 @@ def export(
         str, typer.Option(help="Why sensitive attributes are exported; this is recorded.")
     ] = "",
     by: By = "",
+    parquet: Annotated[bool, typer.Option(help="Write Parquet; the file must end in .parquet.")] = False,
 ) -> None:
     """Write the records of a period to a file that can be verified on its own."""
     with _one_line():
         from evenhand.service.audit.maintenance import record_export as exports
 
+        if parquet and out.suffix != ".parquet":
+            _fail(f"--parquet writes a file that ends in .parquet, not {out.name}")
         period = exports.ExportPeriod(_moment(from_), _moment(to))
         if with_attributes != bool(purpose):
             _fail("--with-attributes and --purpose go together: whoever reads sensitive attributes says why")
@@ -202,22 +205,32 @@ def prune(
 
 @app.command()
 def erase(
-    decisions: Annotated[list[str], typer.Argument(help="Ids of decisions.")],
+    decisions: Annotated[list[str] | None, typer.Argument(help="Ids of decisions.")] = None,
+    own_id: Annotated[
+        list[str] | None, typer.Option(help="Your own id: erases every decision that was sent with it.")
+    ] = None,
     record: Record = "",
     state: State = STATE,
     by: By = "",
 ) -> None:
     """Erase the data about decisions; their place in the chain stays, and the chain still verifies."""
+    if not decisions and not own_id:
+        _fail("nothing to erase; give ids of decisions, or your own ids with --own-id")
     with _one_line():
         from evenhand.service.audit.maintenance import retention
+        from evenhand.service.audit.own_ids import decisions_of
 
         engine = _engine(record, state)
         keys = _keys(state, engine)
+        with engine.connect() as connection:
+            of = decisions_of(connection, keys, own_id or ())
+        names = [*(decisions or ()), *(name for several in of.values() for name in several)]
         with bar("erasing") as progress:
-            done = retention.erase(engine, keys, decisions, by or getpass.getuser(), progress)
+            done = retention.erase(engine, keys, names, by or getpass.getuser(), progress)
+        done.unknown += [name for name in own_id or () if name not in of]
     typer.echo(
-        f"erased: {len(done.records)} bodies, {done.attributes} sensitive attributes, {done.labels} labels; "
-        f"{len(done.already)} decisions were erased before"
+        f"erased: {len(done.records)} bodies, {done.attributes} sensitive attributes, {done.labels} labels, "
+        f"{done.own_ids} own ids; {len(done.already)} decisions were erased before"
     )
     if done.unknown:
         typer.echo(

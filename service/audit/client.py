@@ -17,6 +17,7 @@ from typing import Any, Literal, ParamSpec, TypeVar
 from evenhand.service.audit.chain import Event
 from evenhand.service.audit.checkpoints import load_key
 from evenhand.service.audit.digest_keys import load_keys
+from evenhand.service.audit.elsewhere.rows import ReportedRows
 from evenhand.service.audit.events import AnsweredRows, event
 from evenhand.service.audit.feedback import Feedback, Joined, Joiner
 from evenhand.service.audit.maintenance.migrate import RecordRefused
@@ -73,7 +74,8 @@ class AuditClient:
     ) -> None:
         options.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.keys = load_keys(options.folder / "record.key")
-        self._store = Store(options.url or f"sqlite:///{options.folder / 'record.db'}", self.keys.fingerprint)
+        url = options.url or f"sqlite:///{options.folder / 'record.db'}"
+        self._store = Store(url, self.keys.fingerprint, self.keys.pseudonym)
         self.engine = self._store.engine
         """For reading; its transactions do not lock the database."""
         self._acknowledge = options.durability == "request"
@@ -133,6 +135,17 @@ class AuditClient:
         self._writer.put(batch, len(batch.rows), done)
         return done
 
+    def take_reported(self, batch: ReportedRows) -> Future[None]:
+        """Record decisions made elsewhere; returns at once, in any thread.
+
+        Returns:
+            A future that is done once they are on disk; the batch's receipt then says which of them were on
+            record. It ends with :class:`evenhand.service.audit.store.RecordAway` once they are dropped.
+        """
+        done: Future[None] = Future()
+        self._writer.put(batch, batch.records, done)
+        return done
+
     def note(self, event: Event) -> None:
         """Record an operation; returns at once."""
         self._writer.put(event, 1, None)
@@ -155,6 +168,14 @@ class AuditClient:
             RecordUnavailable: the database is down; send them again.
         """
         return _query(self._joiner.join, items)
+
+    def answers(self, names: list[str]) -> dict[str, str]:
+        """The served labels of decisions that are on record, by id.
+
+        Raises:
+            RecordUnavailable: the database is down.
+        """
+        return _query(self._store.answers, names)
 
     def decision(self, name: str) -> dict[str, Any]:
         """All that is on record about one decision.

@@ -19,11 +19,20 @@ from evenhand.service.audit import aggregates, events
 from evenhand.service.audit.aggregates import DAY_MS, SUMS, Cells
 from evenhand.service.audit.chain import Event
 from evenhand.service.audit.digest_keys import Keys
+from evenhand.service.audit.elsewhere.counts import count as count_reported
+from evenhand.service.audit.elsewhere.rows import ReportedRows, events_of
 from evenhand.service.audit.events import AnsweredRows
-from evenhand.service.audit.tables import META
+from evenhand.service.audit.tables import META, OWN_ID_CHARACTERS
 
 Attribute = tuple[str, str, str, int]
 """Pseudonym, attribute, group, and the day of the decision, in days since 1970."""
+Label = tuple[str, str, int]
+"""Decision, its true label, and when that became known, in milliseconds since 1970."""
+OwnId = tuple[str, str, str]
+"""Model, what another system calls the decision, and our id of it."""
+
+Content = AnsweredRows | ReportedRows | Event
+"""What is handed over to be recorded."""
 
 _NO_NUL = r"^[^\x00]*$"
 _Number = Annotated[int, Field(ge=-(2**63), lt=2**63)]
@@ -37,6 +46,9 @@ _Form = tuple[
     list[tuple[Annotated[_Name, Field(max_length=32)], _Name, _Name, _Number]],
     dict[str, list[Any]],
 ]
+_OwnId = Annotated[str, StringConstraints(pattern=_NO_NUL, max_length=OWN_ID_CHARACTERS)]
+_LongForm = tuple[*_Form.__args__, list[tuple[_Id, _Name, _Number]], list[tuple[_Name, _OwnId, _Id]]]  # type: ignore[attr-defined]
+"""With labels and own ids, where there are any."""
 
 
 @dataclass(slots=True)
@@ -49,12 +61,19 @@ class RecordBatch:
     attributes: list[Attribute] = field(default_factory=list)
     cells: dict[str, list[list[Any]]] = field(default_factory=dict)
     """By hourly table: rows of keys, number and sums."""
+    labels: list[Label] = field(default_factory=list)
+    """True labels that came with their decisions; each has an event, too."""
+    own: list[OwnId] = field(default_factory=list)
+    """Decisions that are recorded only if no other one has the same own id."""
+    doubled: dict[str, str] = field(default_factory=dict)
+    """Decisions that were taken out for that, and the one that is on record. Not stored."""
 
     def to_json(self) -> bytes:
         """One line; :meth:`from_json` reads it."""
         fields = [(event.id, event.kind, event.at_ms, event.body, event.subject) for event in self.events]
         cells = {table: sorted(rows) for table, rows in self.cells.items()}  # an order that says nothing
-        return to_json([fields, self.configurations, self.attributes, cells])
+        more = [self.labels, self.own] if self.labels or self.own else []
+        return to_json([fields, self.configurations, self.attributes, cells, *more])
 
     @classmethod
     def from_json(cls, line: bytes) -> RecordBatch:
@@ -63,15 +82,15 @@ class RecordBatch:
         Raises:
             ValueError: it is none; a database would refuse it again and again.
         """
-        records, configurations, attributes, cells = _FORM.validate_json(line)
+        records, configurations, attributes, cells, *more = _FORM.validate_json(line)
         for table, rows in cells.items():
             if table not in _ROWS:
                 raise ValueError("cells of a table that is not there")
             _ROWS[table].validate_python(rows)
-        return cls([Event(*fields) for fields in records], configurations, attributes, cells)
+        return cls([Event(*fields) for fields in records], configurations, attributes, cells, *more)
 
 
-def make(items: Iterable[AnsweredRows | Event], keys: Keys) -> RecordBatch:
+def make(items: Iterable[Content], keys: Keys) -> RecordBatch:
     """Make one batch of what waits.
 
     Args:
@@ -82,6 +101,9 @@ def make(items: Iterable[AnsweredRows | Event], keys: Keys) -> RecordBatch:
     for item in items:
         if isinstance(item, Event):
             batch.events.append(item)
+            continue
+        if isinstance(item, ReportedRows):
+            _add_reported(batch, cells, item, keys)
             continue
         batch.events += events.decisions(item)
         batch.configurations[item.configuration.sha256] = item.configuration.body
@@ -102,11 +124,31 @@ def merge(batches: list[RecordBatch]) -> RecordBatch:
         merged.events += batch.events
         merged.configurations |= batch.configurations
         merged.attributes += batch.attributes
+        merged.labels += batch.labels
+        merged.own += batch.own
         for table, rows in batch.cells.items():
             aggregates.merge(cells, table, rows)
     merged.attributes.sort()
     merged.cells = aggregates.rows_of(cells)
     return merged
+
+
+def _add_reported(batch: RecordBatch, cells: Cells, item: ReportedRows, keys: Keys) -> None:
+    """Decisions that were made elsewhere."""
+    item.receipt.doubled, item.receipt.cells = batch.doubled, count_reported(item)
+    batch.events += events_of(item)
+    batch.configurations[item.configuration.sha256] = item.configuration.body
+    day = item.at_ms // DAY_MS
+    for row in item.rows:
+        if row.groups:
+            name = keys.pseudonym(row.id)
+            batch.attributes += [(name, attribute, group, day) for attribute, group in row.groups.items()]
+        if row.truth is not None:
+            batch.labels.append((row.id, row.truth, item.at_ms))
+        if row.own_id is not None:
+            batch.own.append((item.model.name, row.own_id, row.id))
+    for table, rows in aggregates.rows_of(item.receipt.cells).items():
+        aggregates.merge(cells, table, rows)
 
 
 def _attributes(batch: AnsweredRows, keys: Keys) -> list[Attribute]:
@@ -130,5 +172,5 @@ def _rows(table: Table) -> TypeAdapter[Any]:
 
 
 _STRICT = ConfigDict(strict=True, allow_inf_nan=False)
-_FORM = TypeAdapter(_Form, config=_STRICT)
+_FORM: TypeAdapter[Any] = TypeAdapter(_Form | _LongForm, config=_STRICT)
 _ROWS = {name: _rows(META.tables[name]) for name in SUMS}

@@ -31,10 +31,19 @@ from sqlalchemy.exc import (
 
 from evenhand.service.audit.aggregates import SUMS
 from evenhand.service.audit.chain import extend
+from evenhand.service.audit.elsewhere.doubles import LOOKED_UP, Pseudonym, drop_doubles
 from evenhand.service.audit.events import event as new_event
 from evenhand.service.audit.maintenance.migrate import RecordRefused, migrate
 from evenhand.service.audit.record_batch import RecordBatch, merge
-from evenhand.service.audit.tables import META, attributes, chain, configurations, records
+from evenhand.service.audit.tables import (
+    META,
+    attributes,
+    chain,
+    configurations,
+    labels,
+    own_ids,
+    records,
+)
 from evenhand.service.errors import RecordUnavailable
 
 CHAIN = "records"
@@ -82,18 +91,24 @@ class Head:
     link: bytes
 
 
+def _no_key(decision: str) -> str:
+    raise RuntimeError("this store was opened without the key that decisions with own ids need")
+
+
 class Store:
     """One database.
 
     Args:
         url: SQLAlchemy's URL.
         fingerprint: Of the key whose record this is.
+        pseudonym: The key's name for a decision; needed to write decisions with own ids.
 
     Raises:
         RecordRefused: the URL is none that can be used.
     """
 
-    def __init__(self, url: str, fingerprint: str) -> None:
+    def __init__(self, url: str, fingerprint: str, pseudonym: Pseudonym = _no_key) -> None:
+        self._pseudonym = pseudonym
         self.engine = make_engine(url)
         self._writes = self.engine.execution_options(writes=True)
         self._fingerprint = fingerprint
@@ -168,6 +183,10 @@ class Store:
             with self.writing() as connection:
                 if again:
                     batches = _not_on_record(connection, batches)
+                if any(batch.own for batch in batches):
+                    head(connection)  # whoever may be writing the same decisions just now is waited for
+                    drop_doubles(connection, batches, self._pseudonym)
+                    batches = [batch for batch in batches if batch.events]
                 if batches:
                     append(connection, merge(batches))
         except RecordRefused:
@@ -189,6 +208,18 @@ class Store:
         except (*AWAY, RecordRefused):
             return False
         return True
+
+    def answers(self, names: list[str]) -> dict[str, str]:
+        """The served labels of decisions, by id; without those that were erased."""
+        self.open()
+        answers: dict[str, str] = {}
+        with self.engine.connect() as connection:
+            for start in range(0, len(names), LOOKED_UP):
+                some = records.c.id.in_(names[start : start + LOOKED_UP])
+                query = select(records.c.id, records.c.body).where(some, records.c.body.is_not(None))
+                for name, text in connection.execute(query):
+                    answers[name] = from_json(text)["final"]["label"]
+        return answers
 
     def decision(self, name: str) -> dict[str, Any] | None:
         """A decision, its configuration, the later events about it, and its place in the chain."""
@@ -317,11 +348,22 @@ def head(connection: Connection) -> Head:
 
 
 def _not_on_record(connection: Connection, batches: list[RecordBatch]) -> list[RecordBatch]:
-    """Batches that were not written yet; one is as a whole or not at all, so that its first record tells."""
+    """Batches that were not written yet; one is as a whole or not at all, so that one record of it tells.
+
+    A decision with an own id tells nothing: it may have been left out. It is compared by that id.
+    """
     head(connection)  # whoever may be writing one just now is waited for
-    firsts = [batch.events[0].id for batch in batches]
-    written = set(connection.execute(select(records.c.id).where(records.c.id.in_(firsts))).scalars())
-    return [batch for batch, first in zip(batches, firsts, strict=True) if first not in written]
+    telling = [_telling(batch) for batch in batches]
+    query = select(records.c.id).where(records.c.id.in_([name for name in telling if name is not None]))
+    written = set(connection.execute(query).scalars())
+    return [batch for batch, name in zip(batches, telling, strict=True) if name not in written]
+
+
+def _telling(batch: RecordBatch) -> str | None:
+    """The first record that is written whenever its batch is; ``None`` if there is none."""
+    own = {decision for _, _, decision in batch.own}
+    sure = (event.id for event in batch.events if event.id not in own and event.subject not in own)
+    return next(sure, None)
 
 
 def append(connection: Connection, batch: RecordBatch) -> None:
@@ -344,6 +386,8 @@ def append(connection: Connection, batch: RecordBatch) -> None:
     _insert(connection, records, rows)
     _insert(connection, configurations, list(batch.configurations.items()))
     _insert(connection, attributes, batch.attributes)
+    _insert(connection, labels, batch.labels)
+    _insert(connection, own_ids, batch.own)
     for name, cells in batch.cells.items():
         _insert(connection, META.tables[name], [tuple(cell) for cell in cells])
     moved = update(chain).where(chain.c.name == CHAIN)

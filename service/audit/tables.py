@@ -26,6 +26,7 @@ META = MetaData()
 NUMBER = BigInteger().with_variant(Integer, "sqlite")
 """SQLite's row number is an INTEGER, and of 64 bits."""
 ID, NAME, HASH = String(26), String(64), LargeBinary(32)
+OWN_ID_CHARACTERS = 128
 
 records = Table(
     "records",
@@ -76,6 +77,16 @@ labels = Table(  # the true label of a decision, once known: one each
     Column("decision", ID, primary_key=True),
     Column("label", NAME, nullable=False),
     Column("at_ms", BigInteger, nullable=False),
+)
+
+own_ids = Table(  # what other systems call their decisions
+    "own_ids",
+    META,
+    Column("model", NAME, primary_key=True),
+    Column("own_id", String(OWN_ID_CHARACTERS), primary_key=True),
+    Column("decision", ID, nullable=False),
+    Index("own_ids_decision", "decision"),
+    sqlite_with_rowid=False,
 )
 
 attributes = Table(  # declared sensitive attributes

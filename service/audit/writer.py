@@ -30,9 +30,10 @@ from itertools import chain
 
 from evenhand.service.audit.chain import Event
 from evenhand.service.audit.digest_keys import Keys
+from evenhand.service.audit.elsewhere.rows import ReportedRows
 from evenhand.service.audit.events import AnsweredRows
 from evenhand.service.audit.maintenance.migrate import RecordRefused, reason
-from evenhand.service.audit.record_batch import RecordBatch, make
+from evenhand.service.audit.record_batch import Content, RecordBatch, make
 from evenhand.service.audit.spool import ADOPT_S, MEMORY_ROWS, Backlog, Spool
 from evenhand.service.audit.store import AWAY, BUSY_S, STATEMENT_S, InDoubt, RecordAway, Store, Unwritable
 from evenhand.service.background import Background, Thread
@@ -66,7 +67,7 @@ class RecordReport:
 
 @dataclass(slots=True)
 class _Item:
-    content: AnsweredRows | Event
+    content: Content
     rows: int
     done: Future[None] | None
 
@@ -141,7 +142,7 @@ class Writer:
         if (away := self._away) is not None:
             away.stop(BUSY_S)
 
-    def put(self, content: AnsweredRows | Event, rows: int, done: Future[None] | None) -> None:
+    def put(self, content: Content, rows: int, done: Future[None] | None) -> None:
         """Hand over; returns at once.
 
         Args:
@@ -160,7 +161,8 @@ class Writer:
             if room:
                 self._queue.append(_Item(content, rows, done))
                 self._queued_rows += rows
-                if len(self._queue) == 1:  # else the thread is busy, or waits for more anyway
+                # Else the thread is busy, or waits for more anyway.
+                if len(self._queue) == 1 or done is not None or self._queued_rows >= BATCH_ROWS:
                     self._wake.notify()
         if not room and done is None:
             self._lose(rows)
@@ -208,7 +210,7 @@ class Writer:
             )
             wait_s = self._flushed_at_s + self._flush_s - time.monotonic()
             if self._queue and wait_s > 0:
-                self._wake.wait_for(lambda: self._flushes or self._stop.is_set(), wait_s)
+                self._wake.wait_for(self._is_urgent, wait_s)
             items: list[_Item] = []
             rows = 0
             while self._queue and (not items or rows + self._queue[0].rows <= BATCH_ROWS):
@@ -220,6 +222,11 @@ class Writer:
                 self._flushes = []
             self._flushed_at_s = time.monotonic()
             return items, flushes, self._stop.is_set()
+
+    def _is_urgent(self) -> bool:
+        """Whether waiting for more records would make somebody wait, or gain nothing."""
+        someone_waits = any(item.done is not None for item in self._queue)
+        return bool(self._flushes or someone_waits or self._queued_rows >= BATCH_ROWS or self._stop.is_set())
 
     def _write(self, items: list[_Item]) -> None:
         self._begun_s = self._begun_s or time.monotonic()
@@ -252,8 +259,11 @@ class Writer:
         """
         batch = make((item.content for item in items), self._keys)
         failure = RecordAway(NOWHERE) if self.spooled else self._append([batch], again=False)
-        if failure is None:
+        if failure is None or not batch.events:  # or all of it is on record under the same own ids
             return None
+        for item in items:
+            if isinstance(item.content, ReportedRows):
+                item.content.receipt.spooled = True
         why = self._backlog.spool(batch)
         if why is None:
             self._report.rows("spooled", len(batch.events))
@@ -299,11 +309,8 @@ class Writer:
     def _give_up(self, item: _Item, error: Exception) -> None:
         """Lose one item that cannot be written anywhere, ever."""
         why = error.orig if isinstance(error, Unwritable) else type(error).__name__
-        ids = (
-            [row.id for row in item.content.rows]
-            if isinstance(item.content, AnsweredRows)
-            else [item.content.id]
-        )
+        content = item.content
+        ids = [content.id] if isinstance(content, Event) else [row.id for row in content.rows]
         shown = ", ".join(ids[:SHOWN])
         log.error("lost: the record of %s cannot be written (%s); please report this", shown, why)
         self._report.rows("lost", item.rows)

@@ -9,14 +9,15 @@ from __future__ import annotations
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry
 
 from evenhand.models.bundle.aims import aims_of, price_of
 from evenhand.models.bundle.manifest import UNKNOWN_GROUP, Attribute, Manifest
 from evenhand.models.bundle.reference import TENTHS, Normal
-from evenhand.models.bundle.target import MEASURES
+from evenhand.models.bundle.target import MEASURES, Target
 from evenhand.service.metrics.buffered import CounterBuffer
 from evenhand.service.metrics.series import Counter, Gauge, Histogram
 from evenhand.service.types import INFERRED, Counted, Decision, Row, Verdict, counted_under
@@ -35,6 +36,12 @@ def groups_of(attribute: Attribute) -> Iterator[tuple[str, str]]:
     yield from ((group, "inferred") for group in INFERRED)
 
 
+def observed_groups_of(attribute: Attribute) -> Iterator[tuple[str, str]]:
+    """Every group and source under which a decision made elsewhere can be counted."""
+    yield from ((group, "declared") for group in (*attribute.groups, UNKNOWN_GROUP))
+    yield UNKNOWN_GROUP, "inferred"
+
+
 def series_of(manifest: Manifest) -> int:
     """Number of grouped series of a model."""
     cells = sum(len(list(groups_of(attribute))) for attribute in manifest.attributes)
@@ -45,6 +52,22 @@ def series_of(manifest: Manifest) -> int:
     abstaining = sum(attribute.abstain_below is not None for attribute in manifest.attributes)
     of_all = of_cell * cells + of_attribute * len(manifest.attributes)
     return of_all + 2 * len(RESULTS) * abstaining
+
+
+class Watched(Protocol):
+    """What the target of a model is read from."""
+
+    @property
+    def name(self) -> str:
+        """Of the model."""
+
+    @property
+    def attribute_names(self) -> list[str]:
+        """Of its sensitive attributes."""
+
+    @property
+    def target(self) -> Target | None:
+        """What is aimed at, if anything is said."""
 
 
 class FairnessCounters:
@@ -242,7 +265,21 @@ class FairnessCounters:
                 for label in BITS:
                     self._calibration.labels(*name, *cell, place, label)
 
-    def expect(self, manifest: Manifest, normal: Mapping[str, Normal]) -> None:
+    def begin_observed(self, model: str, attributes: Sequence[Attribute]) -> None:
+        """Begin the series of a model whose decisions are made elsewhere: nothing is flagged or corrected."""
+        for attribute in attributes:
+            self._overflow.labels(model, attribute.name)
+            for cell, answer in itertools.product(observed_groups_of(attribute), BITS):
+                name = (model, attribute.name, *cell)
+                self._decisions.labels(*name, answer, answer)
+                for label in BITS:
+                    self._outcomes.labels(*name, answer, answer, label)
+            for cell, place in itertools.product(observed_groups_of(attribute), BINS):
+                self._calibration_score.labels(model, attribute.name, *cell, place)
+                for label in BITS:
+                    self._calibration.labels(model, attribute.name, *cell, place, label)
+
+    def expect(self, manifest: Watched, normal: Mapping[str, Normal]) -> None:
         """Set what validation of the live version measured, and its target; NaN where nothing is said."""
         for attribute, said in normal.items():
             figures = {"flagged": said.flagged, "worst_group_accuracy": said.worst_group_accuracy}
@@ -259,9 +296,9 @@ class FairnessCounters:
         for loss, share_lost in (("overall", price.max_loss), ("cell", price.max_cell_loss)):
             self._target_loss.labels(manifest.name, loss).set(_or_nan(share_lost))
 
-    def overflow(self, model: str, attribute: str) -> None:
-        """Count a declared group that the model does not list."""
-        self._overflow.labels(model, attribute).inc()
+    def overflow(self, model: str, attribute: str, rows: int = 1) -> None:
+        """Count declared groups that the model does not list."""
+        self._overflow.labels(model, attribute).inc(rows)
 
     def decision(self, manifest: Manifest, row: Row) -> None:
         """Count one answered row, once per attribute; a row that failed is no decision."""
@@ -281,6 +318,29 @@ class FairnessCounters:
             self._count_detector(buffer, name, attribute.reference, verdict.flagged, declared)
         buffer.count_rows()
 
+    def reported(self, model: str, cells: Mapping[str, Mapping[tuple[str | int, ...], list[float]]]) -> None:
+        """Count decisions made elsewhere.
+
+        Args:
+            model: Its name.
+            cells: What they add to the hourly tables.
+        """
+        buffer = self.buffers[model, "decisions"]
+        for key, (number, _) in cells["hourly_decisions"].items():
+            _, _, attribute, group, source, base, final, _ = map(str, key)
+            buffer.add(self._decisions, (model, attribute, group, source, base, final), number)
+        for key, (number, score) in cells["hourly_outcomes"].items():
+            _, _, attribute, group, source, base, final, label, place = map(str, key)
+            cell = (model, attribute, group, source)
+            buffer.add(self._outcomes, (*cell, base, final, label), number)
+            if place in BINS:
+                buffer.add(self._calibration, (*cell, place, label), number)
+                buffer.add(self._calibration_score, (*cell, place), score)
+        by_attribute = defaultdict[str | int, float](float)
+        for key, (number, *_) in cells["hourly_risk"].items():
+            by_attribute[key[2]] += number
+        buffer.count_rows(int(max(by_attribute.values(), default=0)))
+
     def joined(self, feedback: Counted) -> None:
         """Count what feedback adds: a true label, groups that were declared later, or both."""
         buffer = self.buffers[feedback.model, "feedback"]
@@ -295,8 +355,9 @@ class FairnessCounters:
             cell = (feedback.model, attribute, group, source)
             label, place = bit(bool(feedback.label)), str(feedback.bin)
             buffer.add(self._outcomes, (*cell, *bits, label))
-            buffer.add(self._calibration, (*cell, place, label))
-            buffer.add(self._calibration_score, (*cell, place), feedback.p)
+            if feedback.p is not None:
+                buffer.add(self._calibration, (*cell, place, label))
+                buffer.add(self._calibration_score, (*cell, place), feedback.p)
         buffer.count_rows()
 
     def _count_correction(
@@ -320,9 +381,14 @@ class FairnessCounters:
             buffer.add(self._soft_squared, (*name, side, *bits), weight * weight)
 
     def _count_detector(
-        self, buffer: CounterBuffer, name: tuple[str, str], reference: str, flagged: bool, group: str | None
+        self,
+        buffer: CounterBuffer,
+        name: tuple[str, str],
+        reference: str,
+        flagged: bool | None,
+        group: str | None,
     ) -> None:
-        if group is not None and group != UNKNOWN_GROUP:
+        if flagged is not None and group is not None and group != UNKNOWN_GROUP:
             buffer.add(self._detector, (*name, bit(flagged), bit(group != reference)))
 
 

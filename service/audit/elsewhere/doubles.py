@@ -1,0 +1,111 @@
+"""Decisions whose own id is on record already: they are taken out of a batch before it is written.
+
+It is done in the transaction that writes, which holds the chain: of two replicas that get the same decision,
+one records it. A batch that waited in the spool is compared when it is written, so that a client that sent it
+again in the meantime has it once.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json
+from sqlalchemy import Connection, select
+
+from evenhand.service.audit import aggregates
+from evenhand.service.audit.aggregates import HOUR_MS, Cells
+from evenhand.service.audit.chain import Event
+from evenhand.service.audit.elsewhere.counts import cells_of, kind_of
+from evenhand.service.audit.tables import own_ids
+
+if TYPE_CHECKING:
+    from evenhand.service.audit.record_batch import OwnId, RecordBatch
+
+LOOKED_UP = 500
+"""Own ids in one query."""
+Pseudonym = Callable[[str], str]
+
+
+def drop_doubles(connection: Connection, batches: Iterable[RecordBatch], pseudonym: Pseudonym) -> None:
+    """Take decisions out of batches that are on record, or in an earlier batch, under the same own id.
+
+    Args:
+        connection: Of a transaction that holds the chain.
+        batches: In the order in which they are written; ``doubled`` says what was taken out of each.
+        pseudonym: The name under which a decision's attributes are kept.
+    """
+    written: dict[tuple[str, str], str] = {}
+    for batch in batches:
+        batch.doubled.clear()
+        if not batch.own:
+            continue
+        on_record = recorded(connection, batch.own)
+        for model, own_id, decision in batch.own:
+            # A batch that is written again may be on record itself.
+            first = on_record.get((model, own_id)) or written.get((model, own_id))
+            if first is None:
+                written[model, own_id] = decision
+            else:
+                batch.doubled[decision] = first
+        if batch.doubled:
+            _without(batch, pseudonym)
+
+
+def recorded(connection: Connection, own: Iterable[OwnId]) -> dict[tuple[str, str], str]:
+    """The decisions that are on record, by model and own id."""
+    by_model = defaultdict[str, list[str]](list)
+    for model, own_id, _ in own:
+        by_model[model].append(own_id)
+    on_record: dict[tuple[str, str], str] = {}
+    for model, names in by_model.items():
+        for start in range(0, len(names), LOOKED_UP):
+            some = own_ids.c.own_id.in_(names[start : start + LOOKED_UP])
+            query = select(own_ids.c.own_id, own_ids.c.decision).where(own_ids.c.model == model, some)
+            on_record |= {(model, own_id): decision for own_id, decision in connection.execute(query)}
+    return on_record
+
+
+def _without(batch: RecordBatch, pseudonym: Pseudonym) -> None:
+    """Take doubled decisions, and all that comes with them, out of a batch."""
+    doubled = batch.doubled
+    gone = [event for event in batch.events if event.id in doubled or event.subject in doubled]
+    names = {pseudonym(decision): decision for decision in doubled}
+    groups = defaultdict[str, dict[str, str]](dict)
+    for name, attribute, group, _ in batch.attributes:
+        if name in names:
+            groups[names[name]][attribute] = group
+    cells: Cells = {}
+    for table, rows in batch.cells.items():
+        aggregates.merge(cells, table, rows)
+    for less in _cells(batch, gone, groups):
+        for table, rows in aggregates.rows_of(less).items():
+            aggregates.merge(cells, table, rows)
+    ids = {event.id for event in gone}
+    batch.events = [event for event in batch.events if event.id not in ids]
+    batch.attributes = [row for row in batch.attributes if row[0] not in names]
+    batch.labels = [row for row in batch.labels if row[0] not in doubled]
+    batch.own = [row for row in batch.own if row[2] not in doubled]
+    places = {table: -(1 + sums) for table, sums in aggregates.SUMS.items()}
+    batch.cells = {
+        table: [row for row in rows if row[places[table]]]
+        for table, rows in aggregates.rows_of(cells).items()
+    }
+
+
+def _cells(
+    batch: RecordBatch, gone: list[Event], groups: dict[str, dict[str, str]]
+) -> Iterable[Cells]:
+    """What the doubled decisions counted, to be taken away."""
+    truths = {event.subject: from_json(event.body)["favourable"] for event in gone if event.kind == "label"}
+    for event in gone:
+        if event.kind != "decision":
+            continue
+        body: dict[str, Any] = from_json(event.body)
+        names = list(from_json(batch.configurations[body["configuration"]])["attributes"])
+        p, declared = body["p_favourable"], groups[event.id]
+        favourable = body["final"]["favourable"]
+        kind = kind_of(tuple(declared.get(name) for name in names), favourable, p, truths.get(event.id))
+        hour = event.at_ms // HOUR_MS
+        yield cells_of(hour, body["model"], names, {kind: [1, p or 0.0]}, sign=-1)

@@ -1,0 +1,182 @@
+"""Takes the decisions of one request: chunk by chunk, in order, and with bounded memory.
+
+A chunk is checked in a thread while the chunk before it is written. A faulty decision costs itself alone. If
+a chunk can be written nowhere, the request ends there, and its error says which lines are not on record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from evenhand.service.catalog.observed import ObservedModels
+from evenhand.service.elsewhere.lines import read_line
+from evenhand.service.elsewhere.recorder import OUTCOMES, Recorder, Result
+from evenhand.service.elsewhere.rows import Checked, Faulty, RowError, RowReader, fields_of, model_of
+from evenhand.service.errors import RecordUnavailable, ServiceError
+from evenhand.service.metrics.collectors import Metrics
+
+Sent = tuple[int, Any]
+"""The number of a line or row, and what it holds: bytes of JSON, or the decision itself."""
+NAMED = 1000
+"""Decisions that a reply names at most, of those that were not recorded."""
+AHEAD = 1
+"""Chunks that are checked while earlier ones are written."""
+MODELS = 64
+"""Names of models in one request at most."""
+
+
+@dataclass
+class Summary:
+    """What became of a request's decisions."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    named: list[Result] = field(default_factory=list)
+    """The first decisions that were not recorded."""
+    results: list[Result] | None = None
+    """Every decision, where the caller wants them."""
+    unlisted: dict[str, Counter[str]] = field(default_factory=dict)
+    """By model and attribute: groups that the model does not list."""
+    spooled: int = 0
+    not_recorded: list[tuple[int, int]] = field(default_factory=list)
+    """Lines, from and to, that could not be written."""
+    failure: RecordUnavailable | None = None
+
+    def add(self, results: Iterable[Result]) -> None:
+        """Count results."""
+        for result in results:
+            self.counts[result.result] += 1
+            self.spooled += result.spooled
+            if self.results is not None:
+                self.results.append(result)
+            if result.result != "recorded" and len(self.named) < NAMED:
+                self.named.append(result)
+
+    @property
+    def received(self) -> int:
+        """Decisions that were looked at."""
+        return sum(self.counts.values()) + sum(last - first + 1 for first, last in self.not_recorded)
+
+    def facts(self) -> dict[str, Any]:
+        """The reply, without results by decision."""
+        others = sum(number for result, number in self.counts.items() if result != "recorded")
+        return {
+            "received": self.received,
+            "counts": {outcome: self.counts[outcome] for outcome in OUTCOMES},
+            "spooled": self.spooled,
+            "not_new": [named(result) for result in self.named],
+            "not_new_left_out": others - len(self.named),
+            "unlisted_groups": {
+                model: dict(attributes) for model, attributes in self.unlisted.items() if attributes
+            },
+        }
+
+
+def named(result: Result) -> dict[str, Any]:
+    """One decision that was not recorded."""
+    facts = {
+        "line": result.place,
+        "result": result.result,
+        "id": result.id,
+        "message": result.message,
+        "feedback": result.feedback,
+    }
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+class Intake:
+    """Takes one request's decisions.
+
+    Args:
+        models: The observed models.
+        recorder: Records them.
+        metrics: Counts faulty ones.
+        digest: Makes the keyed digest of an input.
+        model: Of decisions that name none.
+    """
+
+    def __init__(
+        self,
+        models: ObservedModels,
+        recorder: Recorder,
+        metrics: Metrics,
+        digest: Callable[[bytes], str],
+        model: str | None = None,
+    ) -> None:
+        self._models, self._recorder, self._metrics = models, recorder, metrics
+        self._digest, self._model = digest, model
+        self._readers: dict[str | None, RowReader | str] = {}
+        self.summary = Summary()
+
+    async def take(self, chunks: AsyncIterator[Sequence[Sent]]) -> Summary:
+        """Take chunks of decisions, until one cannot be recorded."""
+        pending: deque[tuple[Sequence[Sent], asyncio.Task[list[Result]]]] = deque()
+        try:
+            async for chunk in chunks:
+                checked = await asyncio.to_thread(self.check, chunk)
+                pending.append((chunk, asyncio.create_task(self.record(checked))))
+                while len(pending) > AHEAD:
+                    await self._settle(*pending.popleft())
+                if self.summary.failure is not None:
+                    break
+        finally:
+            while pending:
+                await self._settle(*pending.popleft())
+        for reader in self._readers.values():
+            if isinstance(reader, RowReader):
+                self.summary.unlisted[reader.model.name] = reader.unlisted
+                for attribute, rows in reader.unlisted.items():
+                    self._metrics.fairness.overflow(reader.model.name, attribute, rows)
+        return self.summary
+
+    def check(self, chunk: Sequence[Sent]) -> list[Checked | Faulty]:
+        """Check decisions; called in any thread, for one chunk at a time."""
+        checked: list[Checked | Faulty] = []
+        for place, sent in chunk:
+            try:
+                checked.append(self._check(place, sent))
+            except (RowError, ServiceError) as error:
+                checked.append(Faulty(place, str(error)))
+            except (ValueError, OverflowError, RecursionError):  # such as a number of ten thousand digits
+                checked.append(Faulty(place, "a value of it cannot be read"))
+        return checked
+
+    async def record(self, checked: Sequence[Checked | Faulty]) -> list[Result]:
+        """Record the good ones of some decisions; returns what became of all of them, in order."""
+        good = [each for each in checked if isinstance(each, Checked)]
+        faulty = [each for each in checked if isinstance(each, Faulty)]
+        if faulty:
+            self._metrics.reported("", "error", len(faulty))
+        results = await self._recorder.record(good) if good else []
+        results += [Result(each.place, "error", message=each.message) for each in faulty]
+        return sorted(results, key=lambda result: result.place)
+
+    def _check(self, place: int, sent: Any) -> Checked:  # noqa: ANN401 - anything a client may send
+        fields = fields_of(read_line(sent) if isinstance(sent, bytes) else sent)
+        reader = self._reader(model_of(fields) or self._model)
+        if isinstance(reader, str):
+            raise RowError(reader)
+        return reader.read(place, fields)
+
+    def _reader(self, name: str | None) -> RowReader | str:
+        """What checks a model's decisions, or why there is none."""
+        reader = self._readers.get(name)
+        if reader is None:
+            if len(self._readers) >= MODELS:
+                return f"the request names more than {MODELS} models; send several requests"
+            try:
+                reader = RowReader(self._models.get(name), self._digest)
+            except ServiceError as error:
+                reader = str(error)
+            self._readers[name] = reader
+        return reader
+
+    async def _settle(self, chunk: Sequence[Sent], task: asyncio.Task[list[Result]]) -> None:
+        try:
+            self.summary.add(await task)
+        except RecordUnavailable as error:
+            self.summary.failure = error
+            self.summary.not_recorded.append((chunk[0][0], chunk[-1][0]))

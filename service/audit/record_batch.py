@@ -40,14 +40,12 @@ _Text = Annotated[str, StringConstraints(pattern=_NO_NUL)]
 _Id = Annotated[str, StringConstraints(pattern=r"^[0-9A-Z]{26}$")]
 _Name = Annotated[str, StringConstraints(pattern=_NO_NUL, max_length=64)]
 _EventFields = tuple[_Id, _Name, _Number, _Text, _Id | None]
-_Form = tuple[
-    Annotated[list[_EventFields], Field(min_length=1)],
-    dict[_Name, _Text],
-    list[tuple[Annotated[_Name, Field(max_length=32)], _Name, _Name, _Number]],
-    dict[str, list[Any]],
-]
+_Events = Annotated[list[_EventFields], Field(min_length=1)]
+_Attributes = list[tuple[Annotated[_Name, Field(max_length=32)], _Name, _Name, _Number]]
+_Form = tuple[_Events, dict[_Name, _Text], _Attributes, dict[str, list[Any]]]
 _OwnId = Annotated[str, StringConstraints(pattern=_NO_NUL, max_length=OWN_ID_CHARACTERS)]
-_LongForm = tuple[*_Form.__args__, list[tuple[_Id, _Name, _Number]], list[tuple[_Name, _OwnId, _Id]]]  # type: ignore[attr-defined]
+_Labels, _OwnIds = list[tuple[_Id, _Name, _Number]], list[tuple[_Name, _OwnId, _Id]]
+_LongForm = tuple[_Events, dict[_Name, _Text], _Attributes, dict[str, list[Any]], _Labels, _OwnIds]
 """With labels and own ids, where there are any."""
 
 

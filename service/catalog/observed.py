@@ -28,7 +28,7 @@ from evenhand.service.errors import InvalidInput, UnknownModel
 log = logging.getLogger(__name__)
 
 BESIDE = f"@{SOURCE}"
-"""Ends the name under which decisions made elsewhere are counted where a bundle of the same name is served."""
+"""Ends the name under which they are counted where a bundle of the same name is served."""
 NAME_CHARACTERS = 64
 UNDECLARED = (
     "no such model is declared or served here; declare it with evenhand observe, GET /models lists them"

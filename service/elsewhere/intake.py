@@ -25,6 +25,7 @@ NAMED = 1000
 """Decisions that a reply names at most, of those that were not recorded."""
 AHEAD = 1
 """Chunks that are checked while earlier ones are written."""
+TOO_LONG = "no decision: null, or a line longer than a body may be"
 MODELS = 64
 """Names of models in one request at most."""
 
@@ -107,7 +108,7 @@ class Intake:
         model: str | None = None,
     ) -> None:
         self._models, self._recorder, self._metrics = models, recorder, metrics
-        self._digest, self._model = digest, model
+        self._digest, self.model = digest, model
         self._readers: dict[str | None, RowReader | str] = {}
         self.summary = Summary()
 
@@ -155,8 +156,10 @@ class Intake:
         return sorted(results, key=lambda result: result.place)
 
     def _check(self, place: int, sent: Any) -> Checked:  # noqa: ANN401 - anything a client may send
+        if sent is None:
+            raise RowError(TOO_LONG)
         fields = fields_of(read_line(sent) if isinstance(sent, bytes) else sent)
-        reader = self._reader(model_of(fields) or self._model)
+        reader = self._reader(model_of(fields) or self.model)
         if isinstance(reader, str):
             raise RowError(reader)
         return reader.read(place, fields)

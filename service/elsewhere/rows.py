@@ -156,7 +156,9 @@ class RowReader:
         for name, group in value.items():
             listed = self._groups.get(name)
             if listed is None:
-                raise RowError(f"groups names an attribute that is not the model's; {', '.join(self._groups)} are")
+                raise RowError(
+                    f"groups names an attribute that is not the model's; {', '.join(self._groups)} are"
+                )
             if group is None or (isinstance(group, float) and math.isnan(group)):
                 continue
             match = group if group in listed else _spelled(listed, group)
@@ -208,7 +210,7 @@ def model_of(fields: Mapping[str, Any]) -> str | None:
 
 
 def _spelled(values: tuple[str, ...], value: Any) -> str | None:  # noqa: ANN401 - anything a client may send
-    """A value as one of the model's own words: ``1.0`` is the label ``1``, and ``true`` the label ``True``."""
+    """A value as one of the model's own words: ``1.0`` is the label ``1``."""
     if isinstance(value, dict | list):
         return None
     text = text_of(value)

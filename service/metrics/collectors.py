@@ -107,16 +107,15 @@ class Metrics:
     def _make_observed_series(self, registry: CollectorRegistry) -> None:
         self._source = Gauge(
             "evenhand_model_source",
-            "1 for a model whose decisions are made elsewhere and sent to POST /decisions; served models have "
-            "none.",
+            "1 for a model whose decisions are made elsewhere and sent to POST /decisions; none if served.",
             ("model", "source"),
             registry=registry,
             multiprocess_mode="mostrecent",
         )
         self._reported = Counter(
             "evenhand_reported",
-            "Decisions made elsewhere by result: recorded, duplicate (its own id is on record), conflict (the "
-            "same own id, another decision; what is on record stays), error (cannot be used; model is empty).",
+            "Decisions made elsewhere by result: recorded, duplicate (its own id is on record), conflict "
+            "(the same own id, another decision; what is on record stays), error (no use; model is empty).",
             ("model", "result"),
             registry=registry,
         )

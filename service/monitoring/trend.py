@@ -11,12 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evenhand.models.bundle.manifest import UNKNOWN_GROUP, Manifest
+from evenhand.models.bundle.manifest import UNKNOWN_GROUP
 from evenhand.models.bundle.target import FIGURES, RATES, AttributeTarget
 from evenhand.service.audit.events import time_of
 from evenhand.service.monitoring.cells import Window
 from evenhand.service.monitoring.disparity import NOTHING, Span, gap, lowest
 from evenhand.service.monitoring.groups import SIDES, PairCounts, Side
+from evenhand.service.monitoring.summary import Described
 from evenhand.stats import Rate
 
 LEAST_ROWS = 30
@@ -74,7 +75,7 @@ class TrendCounts:
 class TrendFacts:
     """Everything but the counts."""
 
-    manifest: Manifest
+    manifest: Described
     window: Window
     gap_limit: float
     record: Mapping[str, Any]
@@ -111,14 +112,18 @@ def trend(read: TrendCounts, marks: Sequence[Mark], facts: TrendFacts) -> dict[s
     }
 
 
-def aims(manifest: Manifest) -> list[AttributeTarget]:
+def aims(manifest: Described) -> list[AttributeTarget]:
     """What the bundle aims at; one that does not say it aims at every attribute's worst cell."""
     if manifest.target is not None:
         return manifest.target.attributes
-    return [AttributeTarget(attribute=name, measure="worst-cell") for name in manifest.attribute_names]
+    return [AttributeTarget(attribute=name, measure="worst-cell") for name in _names(manifest)]
 
 
-def kinds_of(manifest: Manifest) -> tuple[str, str]:
+def _names(manifest: Described) -> list[str]:
+    return [attribute.name for attribute in manifest.attributes]
+
+
+def kinds_of(manifest: Described) -> tuple[str, str]:
     """What favourable and unfavourable true labels are called: the labels themselves, where there are two."""
     others = [label for label in manifest.labels if label not in manifest.favourable]
     both = (*manifest.favourable, *others)
@@ -165,7 +170,7 @@ def pooled(buckets: Iterable[Bucket]) -> Counts:
 def _attribute(
     aim: AttributeTarget, buckets: Sequence[Bucket], marks: Sequence[Mark], facts: TrendFacts
 ) -> dict[str, Any]:
-    is_counted = aim.attribute in facts.manifest.attribute_names
+    is_counted = aim.attribute in _names(facts.manifest)
     kinds = kinds_of(facts.manifest)
     own = [bucket for bucket in buckets if _rows(bucket.counts, aim)] if is_counted else []
     limit = aim.limit if aim.limit is not None or not aim.is_gap else facts.gap_limit

@@ -30,9 +30,7 @@ class Kind(NamedTuple):
     """Whether the true label is favourable, if it is known."""
 
 
-def kind_of(
-    groups: tuple[str | None, ...], favourable: bool, p: float | None, is_good: bool | None
-) -> Kind:
+def kind_of(groups: tuple[str | None, ...], favourable: bool, p: float | None, is_good: bool | None) -> Kind:
     """The kind of one row."""
     return Kind(groups, favourable, NO_BIN if p is None else tenth(p), is_good)
 

@@ -94,9 +94,7 @@ def _without(batch: RecordBatch, pseudonym: Pseudonym) -> None:
     }
 
 
-def _cells(
-    batch: RecordBatch, gone: list[Event], groups: dict[str, dict[str, str]]
-) -> Iterable[Cells]:
+def _cells(batch: RecordBatch, gone: list[Event], groups: dict[str, dict[str, str]]) -> Iterable[Cells]:
     """What the doubled decisions counted, to be taken away."""
     truths = {event.subject: from_json(event.body)["favourable"] for event in gone if event.kind == "label"}
     for event in gone:

@@ -143,7 +143,7 @@ class AuditClient:
             record. It ends with :class:`evenhand.service.audit.store.RecordAway` once they are dropped.
         """
         done: Future[None] = Future()
-        self._writer.put(batch, batch.records, done)
+        self._writer.put(batch, len(batch.rows), done)
         return done
 
     def note(self, event: Event) -> None:

@@ -22,15 +22,14 @@ from evenhand.service.audit.digest_keys import Keys
 from evenhand.service.audit.elsewhere.counts import count as count_reported
 from evenhand.service.audit.elsewhere.rows import ReportedRows, events_of
 from evenhand.service.audit.events import AnsweredRows
-from evenhand.service.audit.tables import META, OWN_ID_CHARACTERS
+from evenhand.service.audit.tables import META
 
 Attribute = tuple[str, str, str, int]
 """Pseudonym, attribute, group, and the day of the decision, in days since 1970."""
+OwnId = tuple[str, str, str]
+"""Pseudonym of a caller's own id, decision, and model."""
 Label = tuple[str, str, int]
 """Decision, its true label, and when that became known, in milliseconds since 1970."""
-OwnId = tuple[str, str, str]
-"""Model, what another system calls the decision, and our id of it."""
-
 Content = AnsweredRows | ReportedRows | Event
 """What is handed over to be recorded."""
 
@@ -40,13 +39,31 @@ _Text = Annotated[str, StringConstraints(pattern=_NO_NUL)]
 _Id = Annotated[str, StringConstraints(pattern=r"^[0-9A-Z]{26}$")]
 _Name = Annotated[str, StringConstraints(pattern=_NO_NUL, max_length=64)]
 _EventFields = tuple[_Id, _Name, _Number, _Text, _Id | None]
-_Events = Annotated[list[_EventFields], Field(min_length=1)]
-_Attributes = list[tuple[Annotated[_Name, Field(max_length=32)], _Name, _Name, _Number]]
-_Form = tuple[_Events, dict[_Name, _Text], _Attributes, dict[str, list[Any]]]
-_OwnId = Annotated[str, StringConstraints(pattern=_NO_NUL, max_length=OWN_ID_CHARACTERS)]
-_Labels, _OwnIds = list[tuple[_Id, _Name, _Number]], list[tuple[_Name, _OwnId, _Id]]
-_LongForm = tuple[_Events, dict[_Name, _Text], _Attributes, dict[str, list[Any]], _Labels, _OwnIds]
-"""With labels and own ids, where there are any."""
+_Pseudonym = Annotated[_Name, Field(max_length=32)]
+_Form = tuple[
+    Annotated[list[_EventFields], Field(min_length=1)],
+    dict[_Name, _Text],
+    list[tuple[_Pseudonym, _Name, _Name, _Number]],
+    dict[str, list[Any]],
+]
+_Once = list[_Id]
+_FormWithOwnIds = tuple[
+    Annotated[list[_EventFields], Field(min_length=1)],
+    dict[_Name, _Text],
+    list[tuple[_Pseudonym, _Name, _Name, _Number]],
+    dict[str, list[Any]],
+    list[tuple[_Pseudonym, _Id, _Name]],
+]
+_FormOfReported = tuple[
+    Annotated[list[_EventFields], Field(min_length=1)],
+    dict[_Name, _Text],
+    list[tuple[_Pseudonym, _Name, _Name, _Number]],
+    dict[str, list[Any]],
+    list[tuple[_Pseudonym, _Id, _Name]],
+    list[tuple[_Id, _Name, _Number]],
+    list[_Id],
+]
+"""With the true labels of decisions made elsewhere, and those that are recorded once."""
 
 
 @dataclass(slots=True)
@@ -59,10 +76,11 @@ class RecordBatch:
     attributes: list[Attribute] = field(default_factory=list)
     cells: dict[str, list[list[Any]]] = field(default_factory=dict)
     """By hourly table: rows of keys, number and sums."""
+    own_ids: list[OwnId] = field(default_factory=list)
     labels: list[Label] = field(default_factory=list)
-    """True labels that came with their decisions; each has an event, too."""
-    own: list[OwnId] = field(default_factory=list)
-    """Decisions that are recorded only if no other one has the same own id."""
+    """True labels that came with their decisions, which hold them, too."""
+    once: list[str] = field(default_factory=list)
+    """Decisions that are recorded only if the model has no other one of the same own id."""
     doubled: dict[str, str] = field(default_factory=dict)
     """Decisions that were taken out for that, and the one that is on record. Not stored."""
 
@@ -70,8 +88,10 @@ class RecordBatch:
         """One line; :meth:`from_json` reads it."""
         fields = [(event.id, event.kind, event.at_ms, event.body, event.subject) for event in self.events]
         cells = {table: sorted(rows) for table, rows in self.cells.items()}  # an order that says nothing
-        more = [self.labels, self.own] if self.labels or self.own else []
-        return to_json([fields, self.configurations, self.attributes, cells, *more])
+        parts = [fields, self.configurations, self.attributes, cells]
+        if self.labels or self.once:
+            return to_json([*parts, self.own_ids, self.labels, self.once])
+        return to_json([*parts, self.own_ids] if self.own_ids else parts)
 
     @classmethod
     def from_json(cls, line: bytes) -> RecordBatch:
@@ -103,7 +123,13 @@ def make(items: Iterable[Content], keys: Keys) -> RecordBatch:
         if isinstance(item, ReportedRows):
             _add_reported(batch, cells, item, keys)
             continue
-        batch.events += events.decisions(item)
+        pseudonyms = [None if row.own_id is None else keys.own_id(row.own_id) for row in item.rows]
+        batch.events += events.decisions(item, pseudonyms)
+        batch.own_ids += [
+            (pseudonym, row.id, item.manifest.name)
+            for row, pseudonym in zip(item.rows, pseudonyms, strict=True)
+            if pseudonym is not None
+        ]
         batch.configurations[item.configuration.sha256] = item.configuration.body
         batch.attributes += _attributes(item, keys)
         aggregates.count(cells, item)
@@ -122,8 +148,9 @@ def merge(batches: list[RecordBatch]) -> RecordBatch:
         merged.events += batch.events
         merged.configurations |= batch.configurations
         merged.attributes += batch.attributes
+        merged.own_ids += batch.own_ids
         merged.labels += batch.labels
-        merged.own += batch.own
+        merged.once += batch.once
         for table, rows in batch.cells.items():
             aggregates.merge(cells, table, rows)
     merged.attributes.sort()
@@ -132,19 +159,21 @@ def merge(batches: list[RecordBatch]) -> RecordBatch:
 
 
 def _add_reported(batch: RecordBatch, cells: Cells, item: ReportedRows, keys: Keys) -> None:
-    """Decisions that were made elsewhere."""
+    """Add decisions that were made elsewhere."""
     item.receipt.doubled, item.receipt.cells = batch.doubled, count_reported(item)
-    batch.events += events_of(item)
+    pseudonyms = [None if row.own_id is None else keys.own_id(row.own_id) for row in item.rows]
+    batch.events += events_of(item, pseudonyms)
     batch.configurations[item.configuration.sha256] = item.configuration.body
     day = item.at_ms // DAY_MS
-    for row in item.rows:
+    for row, own_id in zip(item.rows, pseudonyms, strict=True):
         if row.groups:
             name = keys.pseudonym(row.id)
             batch.attributes += [(name, attribute, group, day) for attribute, group in row.groups.items()]
         if row.truth is not None:
             batch.labels.append((row.id, row.truth, item.at_ms))
-        if row.own_id is not None:
-            batch.own.append((item.model.name, row.own_id, row.id))
+        if own_id is not None:
+            batch.own_ids.append((own_id, row.id, item.model.name))
+            batch.once.append(row.id)
     for table, rows in aggregates.rows_of(item.receipt.cells).items():
         aggregates.merge(cells, table, rows)
 
@@ -170,5 +199,5 @@ def _rows(table: Table) -> TypeAdapter[Any]:
 
 
 _STRICT = ConfigDict(strict=True, allow_inf_nan=False)
-_FORM: TypeAdapter[Any] = TypeAdapter(_Form | _LongForm, config=_STRICT)
+_FORM: TypeAdapter[Any] = TypeAdapter(_Form | _FormWithOwnIds | _FormOfReported, config=_STRICT)
 _ROWS = {name: _rows(META.tables[name]) for name in SUMS}

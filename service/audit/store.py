@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain as chain_of
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,8 @@ CHAIN = "records"
 BUSY_S = 2.0
 """How long a lock or a connection is waited for before the database counts as away."""
 STATEMENT_S = 10.0
+SQLITE_ROWS = 250
+"""Rows in one statement, where there are as many; a statement may have 32,766 values."""
 
 
 class RecordAway(RecordUnavailable):
@@ -183,7 +186,7 @@ class Store:
             with self.writing() as connection:
                 if again:
                     batches = _not_on_record(connection, batches)
-                if any(batch.own for batch in batches):
+                if any(batch.once for batch in batches):
                     head(connection)  # whoever may be writing the same decisions just now is waited for
                     drop_doubles(connection, batches, self._pseudonym)
                     batches = [batch for batch in batches if batch.events]
@@ -361,9 +364,8 @@ def _not_on_record(connection: Connection, batches: list[RecordBatch]) -> list[R
 
 def _telling(batch: RecordBatch) -> str | None:
     """The first record that is written whenever its batch is; ``None`` if there is none."""
-    own = {decision for _, _, decision in batch.own}
-    sure = (event.id for event in batch.events if event.id not in own and event.subject not in own)
-    return next(sure, None)
+    once = set(batch.once)
+    return next((event.id for event in batch.events if event.id not in once), None)
 
 
 def append(connection: Connection, batch: RecordBatch) -> None:
@@ -387,7 +389,7 @@ def append(connection: Connection, batch: RecordBatch) -> None:
     _insert(connection, configurations, list(batch.configurations.items()))
     _insert(connection, attributes, batch.attributes)
     _insert(connection, labels, batch.labels)
-    _insert(connection, own_ids, batch.own)
+    _insert(connection, own_ids, batch.own_ids)
     for name, cells in batch.cells.items():
         _insert(connection, META.tables[name], [tuple(cell) for cell in cells])
     moved = update(chain).where(chain.c.name == CHAIN)
@@ -397,21 +399,33 @@ def append(connection: Connection, batch: RecordBatch) -> None:
 def _insert(connection: Connection, table: sa.Table, rows: list[tuple[Any, ...]]) -> None:
     """Insert rows in the order of the table's columns, in the driver's own way, for speed.
 
-    SQLite takes row by row; to PostgreSQL every execution is a message, so that it gets all rows as one JSON
+    SQLite takes many rows in one statement: between two statements its driver waits for the interpreter, which
+    another thread may hold. To PostgreSQL every execution is a message, so that it gets all rows as one JSON
     text.
     """
     if not rows:
         return
     if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql(_insertion(table, "sqlite"), rows)
+        whole = len(rows) - len(rows) % SQLITE_ROWS
+        for start in range(0, whole, SQLITE_ROWS):
+            values = tuple(chain_of.from_iterable(rows[start : start + SQLITE_ROWS]))
+            connection.exec_driver_sql(_insertion(table, "sqlite", SQLITE_ROWS), values)
+        if whole < len(rows):
+            connection.exec_driver_sql(_insertion(table, "sqlite"), rows[whole:])
         return
     bytes_as_hex = [[value.hex() if isinstance(value, bytes) else value for value in row] for row in rows]
     connection.exec_driver_sql(_insertion(table, "postgresql"), (to_json(bytes_as_hex).decode(),))
 
 
 @cache
-def _insertion(table: sa.Table, kind: str) -> str:
-    """The SQL: a record is new; a cell adds to its counts; anything else that is there already stays."""
+def _insertion(table: sa.Table, kind: str, rows: int = 1) -> str:
+    """The SQL: a record is new; a cell adds to its counts; anything else that is there already stays.
+
+    Args:
+        table: Where to.
+        kind: Of the database.
+        rows: For how many rows SQLite's statement is.
+    """
     new: Any
     kinds: Any = {"postgresql": postgresql.dialect, "sqlite": sqlite.dialect}
     if kind == "postgresql":
@@ -434,7 +448,12 @@ def _insertion(table: sa.Table, kind: str) -> str:
         new = new.on_conflict_do_update(index_elements=keys, set_=added)
     elif table is not records:
         new = new.on_conflict_do_nothing()
-    return str(new.compile(dialect=dialect))
+    text = str(new.compile(dialect=dialect))
+    if rows == 1:
+        return text
+    one = f"({', '.join('?' * len(table.columns))})"
+    before, after = text.split(one)
+    return f"{before}{', '.join([one] * rows)}{after}"
 
 
 def _from_json(place: int, column: sa.Column[Any], dialect: sa.Dialect) -> str:

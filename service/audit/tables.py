@@ -1,4 +1,4 @@
-"""The tables of the record, for SQLite and PostgreSQL alike. Alembic's first migration makes the same.
+"""The tables of the record, for SQLite and PostgreSQL alike. Alembic's migrations make the same.
 
 ``records`` is the chain: nothing in it is ever changed, but a body may be erased, for a link covers the
 body's hash and not the body. Sensitive attributes are in a table of their own, under a pseudonym that only
@@ -26,7 +26,6 @@ META = MetaData()
 NUMBER = BigInteger().with_variant(Integer, "sqlite")
 """SQLite's row number is an INTEGER, and of 64 bits."""
 ID, NAME, HASH = String(26), String(64), LargeBinary(32)
-OWN_ID_CHARACTERS = 128
 
 records = Table(
     "records",
@@ -79,16 +78,6 @@ labels = Table(  # the true label of a decision, once known: one each
     Column("at_ms", BigInteger, nullable=False),
 )
 
-own_ids = Table(  # what other systems call their decisions
-    "own_ids",
-    META,
-    Column("model", NAME, primary_key=True),
-    Column("own_id", String(OWN_ID_CHARACTERS), primary_key=True),
-    Column("decision", ID, nullable=False),
-    Index("own_ids_decision", "decision"),
-    sqlite_with_rowid=False,
-)
-
 attributes = Table(  # declared sensitive attributes
     "attributes",
     META,
@@ -97,6 +86,16 @@ attributes = Table(  # declared sensitive attributes
     Column("group", NAME, nullable=False),
     Column("day", Integer, nullable=False),  # days since 1970
     Index("attributes_day", "day"),
+    sqlite_with_rowid=False,
+)
+
+own_ids = Table(  # which decisions a caller's own id names; several, where it was sent again
+    "own_ids",
+    META,
+    Column("pseudonym", String(32), primary_key=True),  # see evenhand.service.audit.own_ids
+    Column("decision", ID, primary_key=True),
+    Column("model", NAME, nullable=False),
+    Index("own_ids_decision", "decision"),
     sqlite_with_rowid=False,
 )
 

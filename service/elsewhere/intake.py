@@ -17,6 +17,7 @@ from evenhand.service.elsewhere.lines import read_line
 from evenhand.service.elsewhere.recorder import OUTCOMES, Recorder, Result
 from evenhand.service.elsewhere.rows import Checked, Faulty, RowError, RowReader, fields_of, model_of
 from evenhand.service.errors import RecordUnavailable, ServiceError
+from evenhand.service.ids import ulids
 from evenhand.service.metrics.collectors import Metrics
 
 Sent = tuple[int, Any]
@@ -136,9 +137,9 @@ class Intake:
     def check(self, chunk: Sequence[Sent]) -> list[Checked | Faulty]:
         """Check decisions; called in any thread, for one chunk at a time."""
         checked: list[Checked | Faulty] = []
-        for place, sent in chunk:
+        for (place, sent), name in zip(chunk, ulids(len(chunk)), strict=True):
             try:
-                checked.append(self._check(place, sent))
+                checked.append(self._check(place, name, sent))
             except (RowError, ServiceError) as error:
                 checked.append(Faulty(place, str(error)))
             except (ValueError, OverflowError, RecursionError):  # such as a number of ten thousand digits
@@ -155,14 +156,14 @@ class Intake:
         results += [Result(each.place, "error", message=each.message) for each in faulty]
         return sorted(results, key=lambda result: result.place)
 
-    def _check(self, place: int, sent: Any) -> Checked:  # noqa: ANN401 - anything a client may send
+    def _check(self, place: int, name: str, sent: Any) -> Checked:  # noqa: ANN401 - anything a client may send
         if sent is None:
             raise RowError(TOO_LONG)
         fields = fields_of(read_line(sent) if isinstance(sent, bytes) else sent)
         reader = self._reader(model_of(fields) or self.model)
         if isinstance(reader, str):
             raise RowError(reader)
-        return reader.read(place, fields)
+        return reader.read(place, name, fields)
 
     def _reader(self, name: str | None) -> RowReader | str:
         """What checks a model's decisions, or why there is none."""

@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator
 
 from pydantic_core import from_json
 
-from evenhand.service.elsewhere.rows import RowError
+from evenhand.service.elsewhere.rows import FIELDS, RowError
+from evenhand.service.errors import ServiceError
+from evenhand.service.http.json_body import parse
 
 NEWLINE = b"\n"
 
@@ -35,9 +37,24 @@ def read_line(line: bytes) -> object:
     """What a line of JSON holds.
 
     Raises:
-        RowError: it is no JSON.
+        RowError: it is no JSON, or has a key twice.
     """
     try:
-        return from_json(line)
+        content = from_json(line)
     except (ValueError, RecursionError):
         raise RowError("not readable as JSON") from None
+    if _keeps_all_keys(line, content):
+        return content
+    try:
+        return parse(line, FIELDS)
+    except ServiceError as error:
+        raise RowError(str(error)) from None
+
+
+def _keeps_all_keys(line: bytes, content: object) -> bool:
+    """Whether no object surely has a key twice: there are as many colons as keys that were kept."""
+    if not isinstance(content, dict):
+        return True
+    return line.count(b":") == len(content) + sum(
+        [len(value) for value in content.values() if isinstance(value, dict)]
+    )

@@ -10,9 +10,8 @@ from typing import Any
 
 from evenhand.models.bundle.manifest import UNKNOWN_GROUP
 from evenhand.service.audit.elsewhere.rows import Reported
-from evenhand.service.audit.tables import OWN_ID_CHARACTERS
 from evenhand.service.catalog.observed import ObservedModel
-from evenhand.service.ids import ulid
+from evenhand.service.ids import OWN_ID, is_own_id
 from evenhand.service.inference.preprocess import plain
 from evenhand.tables.cells import spelled, text_of
 
@@ -29,7 +28,7 @@ class RowError(ValueError):
     """A decision that cannot be recorded; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: there are many
 class Checked:
     """A decision that can be recorded."""
 
@@ -66,11 +65,12 @@ class RowReader:
         self.unlisted = Counter[str]()
         """Rows by attribute whose group the model does not list; they count as ``unknown``."""
 
-    def read(self, place: int, sent: Mapping[str, Any]) -> Checked:
+    def read(self, place: int, name: str, sent: Mapping[str, Any]) -> Checked:
         """Check one decision.
 
         Args:
             place: Number of its line or row.
+            name: Its new id.
             sent: Its fields; those that are null say nothing.
 
         Raises:
@@ -82,7 +82,7 @@ class RowReader:
         favourable = label in self._favourable
         p = self._p(favourable, scores, score)
         row = Reported(
-            id=ulid(),
+            id=name,
             own_id=_own_id(sent.get("id")),
             label=label,
             favourable=favourable,
@@ -227,8 +227,8 @@ def _own_id(value: Any) -> str | None:  # noqa: ANN401 - anything a client may s
     if value is None:
         return None
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    if not isinstance(text, str) or not 0 < len(text) <= OWN_ID_CHARACTERS or not text.isprintable():
-        raise RowError(f"id is a text of 1 to {OWN_ID_CHARACTERS} printable characters, or a whole number")
+    if not is_own_id(text):
+        raise RowError(OWN_ID)
     return text
 
 

@@ -17,6 +17,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from evenhand.models.bundle.manifest import Mode
+from evenhand.service.ids import OWN_ID_CHARACTERS
 from evenhand.service.settings import Level
 
 _ITEM = {
@@ -73,6 +74,19 @@ Groups = Annotated[dict[str, str] | None, BeforeValidator(_group_texts)]
 _OF_ITEMS = TypeAdapter(dict[str, str] | list[dict[str, str] | None] | None)
 # Validated after the items are counted, because a body has room for millions of groups.
 GroupsOfItems = Annotated[Any, WithJsonSchema(_OF_ITEMS.json_schema())]
+_OWN_ID = {"type": "string", "minLength": 1, "maxLength": OWN_ID_CHARACTERS}
+OwnIds = Annotated[
+    Any,
+    WithJsonSchema(
+        {
+            "anyOf": [
+                _OWN_ID,
+                {"type": "array", "items": {"anyOf": [_OWN_ID, {"type": "null"}]}},
+                {"type": "null"},
+            ]
+        }
+    ),
+]
 
 
 class _Body(BaseModel):
@@ -95,6 +109,9 @@ class PredictRequest(_Body):
 
     inputs: Inputs
     """One item, or a list of them."""
+    ids: OwnIds = None
+    """Your own ids: one for one input, or a list as long as ``inputs``, with null where there is none. The
+    reply repeats each as ``own_id``, and ``/feedback`` takes it. The record keeps a keyed pseudonym of it."""
     model: str | None = None
     """Name of the model; may be left out where only one is served."""
     groups: GroupsOfItems = None
@@ -146,10 +163,19 @@ class AbstainedOut(BaseModel):
     why: str
 
 
+class WarningOut(BaseModel):
+    """What is unusual about an item that was answered."""
+
+    kind: Literal["unknown_group", "missing_feature", "unseen_category", "far_number"]
+    names: list[str] = Field(description="The model's attributes, or features.")
+    message: str
+
+
 class PredictionOut(BaseModel):
     """The answer to one item."""
 
     id: str = Field(description="Name of this decision; keep it for feedback.")
+    own_id: str | None = Field(description="Your own id of it, where you sent one.")
     label: str
     score: float
     scores: dict[str, float]
@@ -168,12 +194,14 @@ class PredictionOut(BaseModel):
         "for the person who decides instead."
     )
     truncated: bool = Field(description="Whether the text was longer than the model reads.")
+    warnings: list[WarningOut]
 
 
 class ItemError(BaseModel):
     """An item that could not be answered."""
 
     id: str
+    own_id: str | None
     error: ErrorOut
 
 
@@ -188,9 +216,15 @@ class PredictReply(BaseModel):
 class FeedbackItem(_Body):
     """What became known about one decision."""
 
-    id: str = Field(max_length=64, description="The decision's id, from its prediction.")
+    id: str = Field(
+        max_length=OWN_ID_CHARACTERS,
+        description="The decision's id, from its prediction, or your own id of it.",
+    )
     label: str | None = Field(default=None, description="The true label; one of the model's labels.")
     groups: Groups = Field(default=None, description="Groups per attribute, from whoever knows them.")
+    model: str | None = Field(
+        default=None, description="The model that decided, where several did under the same own id."
+    )
 
 
 class FeedbackRequest(_Body):
@@ -203,6 +237,7 @@ class FeedbackRequest(_Body):
     id: str | None = None
     label: str | None = None
     groups: Groups = None
+    model: str | None = None
     feedback: Annotated[
         list[Any] | None,
         WithJsonSchema({"type": "array", "items": FeedbackItem.model_json_schema(), "minItems": 1}),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +16,7 @@ from evenhand.models.bundle.manifest import UNKNOWN_GROUP, Manifest, Mode
 from evenhand.models.bundle.runtime_onnx import MODE_CODES
 from evenhand.service.errors import InvalidInput
 from evenhand.service.http.schemas import are_texts
+from evenhand.service.ids import OWN_ID, is_own_id, plain_own_id
 from evenhand.service.types import Example, Ints, RunObserver
 from evenhand.tables.cells import spelled
 
@@ -116,13 +117,39 @@ def declared_groups(groups: Any, items: int, manifest: Manifest) -> list[dict[st
     return [dict(declared or {}) for declared in listed]
 
 
-def listed(groups: dict[str, str], manifest: Manifest) -> dict[str, str]:
+def own_ids(ids: Any, items: int) -> list[str | None]:  # noqa: ANN401 - as it came
+    """Line up a caller's own ids with the items.
+
+    Returns:
+        One per item; ``None`` where there is none.
+
+    Raises:
+        InvalidInput: one of them cannot be an id, two are the same, or their number differs from the inputs'.
+    """
+    if ids is None:
+        return [None] * items
+    each = ids if isinstance(ids, list) else [ids]
+    if len(each) != items:
+        raise InvalidInput("ids must be one text for one input, or a list as long as inputs")
+    places: dict[str, int] = {}
+    for place, own_id in enumerate(each):
+        if own_id is None:
+            continue
+        if not is_own_id(own_id):
+            raise InvalidInput(f"ids[{place}] cannot be used: {OWN_ID}")
+        first = places.setdefault(plain_own_id(own_id), place)
+        if first != place:
+            raise InvalidInput(f"ids[{first}] and ids[{place}] are the same; an own id names one input")
+    return each
+
+
+def listed(groups: Mapping[str, str], manifest: Manifest) -> dict[str, str]:
     """Declared groups as they are counted: a group that the model does not list is ``unknown``."""
     groups_of = {attribute.name: attribute.groups for attribute in manifest.attributes}
     return {name: spelled(groups_of[name], group) or UNKNOWN_GROUP for name, group in groups.items()}
 
 
-def unlisted(groups: dict[str, str], manifest: Manifest) -> list[str]:
+def unlisted(groups: Mapping[str, str], manifest: Manifest) -> list[str]:
     """Attributes whose declared group the model does not list, other than the group ``unknown`` itself."""
     return [
         name for name, group in listed(groups, manifest).items() if group == UNKNOWN_GROUP != groups[name]

@@ -12,6 +12,7 @@ from evenhand.service.audit.elsewhere.rows import SOURCE
 from evenhand.service.catalog.observed import ObservedModel
 from evenhand.service.catalog.registry import Slot
 from evenhand.service.errors import BundleRefused
+from evenhand.service.http.json_body import JsonRoute
 from evenhand.service.http.schemas import (
     BODY_ERRORS,
     LogLevelRequest,
@@ -24,7 +25,7 @@ from evenhand.service.http.schemas import (
 from evenhand.service.routes.dependencies import ApplicationState, running
 from evenhand.service.routes.watched import SERVED
 
-router = APIRouter()
+router = APIRouter(route_class=JsonRoute)
 UNKNOWN = error_replies(
     {**BODY_ERRORS, 404: "No such model or version.", 422: "The request cannot be carried out."}
 )

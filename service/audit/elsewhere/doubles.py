@@ -8,7 +8,7 @@ again in the meantime has it once.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
@@ -21,9 +21,9 @@ from evenhand.service.audit.elsewhere.counts import cells_of, kind_of
 from evenhand.service.audit.tables import own_ids
 
 if TYPE_CHECKING:
-    from evenhand.service.audit.record_batch import OwnId, RecordBatch
+    from evenhand.service.audit.record_batch import RecordBatch
 
-LOOKED_UP = 500
+LOOKED_UP = 1000
 """Own ids in one query."""
 Pseudonym = Callable[[str], str]
 
@@ -39,10 +39,12 @@ def drop_doubles(connection: Connection, batches: Iterable[RecordBatch], pseudon
     written: dict[tuple[str, str], str] = {}
     for batch in batches:
         batch.doubled.clear()
-        if not batch.own:
+        if not batch.once:
             continue
-        on_record = recorded(connection, batch.own)
-        for model, own_id, decision in batch.own:
+        once = set(batch.once)
+        own = [row for row in batch.own_ids if row[1] in once]
+        on_record = recorded(connection, [own_id for own_id, _, _ in own])
+        for own_id, decision, model in own:
             # A batch that is written again may be on record itself.
             first = on_record.get((model, own_id)) or written.get((model, own_id))
             if first is None:
@@ -53,24 +55,22 @@ def drop_doubles(connection: Connection, batches: Iterable[RecordBatch], pseudon
             _without(batch, pseudonym)
 
 
-def recorded(connection: Connection, own: Iterable[OwnId]) -> dict[tuple[str, str], str]:
-    """The decisions that are on record, by model and own id."""
-    by_model = defaultdict[str, list[str]](list)
-    for model, own_id, _ in own:
-        by_model[model].append(own_id)
+def recorded(connection: Connection, names: Sequence[str]) -> dict[tuple[str, str], str]:
+    """The decisions that are on record, by model and the pseudonym of their own id."""
     on_record: dict[tuple[str, str], str] = {}
-    for model, names in by_model.items():
-        for start in range(0, len(names), LOOKED_UP):
-            some = own_ids.c.own_id.in_(names[start : start + LOOKED_UP])
-            query = select(own_ids.c.own_id, own_ids.c.decision).where(own_ids.c.model == model, some)
-            on_record |= {(model, own_id): decision for own_id, decision in connection.execute(query)}
+    columns = own_ids.c
+    for start in range(0, len(names), LOOKED_UP):
+        some = columns.pseudonym.in_(names[start : start + LOOKED_UP])
+        query = select(columns.model, columns.pseudonym, columns.decision).where(some)
+        for model, own_id, decision in connection.execute(query):
+            on_record.setdefault((model, own_id), decision)
     return on_record
 
 
 def _without(batch: RecordBatch, pseudonym: Pseudonym) -> None:
     """Take doubled decisions, and all that comes with them, out of a batch."""
     doubled = batch.doubled
-    gone = [event for event in batch.events if event.id in doubled or event.subject in doubled]
+    gone = [event for event in batch.events if event.id in doubled]
     names = {pseudonym(decision): decision for decision in doubled}
     groups = defaultdict[str, dict[str, str]](dict)
     for name, attribute, group, _ in batch.attributes:
@@ -82,11 +82,11 @@ def _without(batch: RecordBatch, pseudonym: Pseudonym) -> None:
     for less in _cells(batch, gone, groups):
         for table, rows in aggregates.rows_of(less).items():
             aggregates.merge(cells, table, rows)
-    ids = {event.id for event in gone}
-    batch.events = [event for event in batch.events if event.id not in ids]
+    batch.events = [event for event in batch.events if event.id not in doubled]
     batch.attributes = [row for row in batch.attributes if row[0] not in names]
     batch.labels = [row for row in batch.labels if row[0] not in doubled]
-    batch.own = [row for row in batch.own if row[2] not in doubled]
+    batch.own_ids = [row for row in batch.own_ids if row[1] not in doubled]
+    batch.once = [decision for decision in batch.once if decision not in doubled]
     places = {table: -(1 + sums) for table, sums in aggregates.SUMS.items()}
     batch.cells = {
         table: [row for row in rows if row[places[table]]]
@@ -96,14 +96,12 @@ def _without(batch: RecordBatch, pseudonym: Pseudonym) -> None:
 
 def _cells(batch: RecordBatch, gone: list[Event], groups: dict[str, dict[str, str]]) -> Iterable[Cells]:
     """What the doubled decisions counted, to be taken away."""
-    truths = {event.subject: from_json(event.body)["favourable"] for event in gone if event.kind == "label"}
     for event in gone:
-        if event.kind != "decision":
-            continue
         body: dict[str, Any] = from_json(event.body)
         names = list(from_json(batch.configurations[body["configuration"]])["attributes"])
         p, declared = body["p_favourable"], groups[event.id]
         favourable = body["final"]["favourable"]
-        kind = kind_of(tuple(declared.get(name) for name in names), favourable, p, truths.get(event.id))
+        is_good = body["truth"]["favourable"] if "truth" in body else None
+        kind = kind_of(tuple(declared.get(name) for name in names), favourable, p, is_good)
         hour = event.at_ms // HOUR_MS
         yield cells_of(hour, body["model"], names, {kind: [1, p or 0.0]}, sign=-1)

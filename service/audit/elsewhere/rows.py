@@ -12,7 +12,6 @@ from evenhand.models.bundle.target import Target
 from evenhand.service.audit.aggregates import Cells
 from evenhand.service.audit.chain import Event, encode
 from evenhand.service.audit.events import VERSION, Configuration, time_of
-from evenhand.service.ids import ulid
 
 SOURCE = "elsewhere"
 """What the record calls the source of a decision that Evenhand did not make."""
@@ -46,7 +45,7 @@ class DeclaredModel(Protocol):
         """What is aimed at, where something is."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: there are many
 class Reported:
     """One decision, checked: its texts are the model's own labels and groups."""
 
@@ -97,11 +96,6 @@ class ReportedRows:
     replica: str
     receipt: Receipt = field(default_factory=Receipt)
 
-    @property
-    def records(self) -> int:
-        """Number of records: each decision, and each true label."""
-        return len(self.rows) + sum(row.truth is not None for row in self.rows)
-
 
 def configuration_of(model: DeclaredModel, digest: str) -> Configuration:
     """Describe a declared model, as the record keeps it.
@@ -131,27 +125,21 @@ def configuration_of(model: DeclaredModel, digest: str) -> Configuration:
     return Configuration(sha256(body.encode()).hexdigest(), body)
 
 
-def events_of(batch: ReportedRows) -> list[Event]:
-    """The decisions in their order, each followed by its true label if that is known."""
-    moment, events = time_of(batch.at_ms), list[Event]()
-    for row in batch.rows:
-        events.append(Event(row.id, "decision", batch.at_ms, encode(_decision(batch, row, moment))))
-        if row.truth is not None:
-            name = ulid()
-            body = {
-                "v": VERSION,
-                "kind": "label",
-                "id": name,
-                "time": moment,
-                "subject": row.id,
-                "label": row.truth,
-                "favourable": row.is_good,
-            }
-            events.append(Event(name, "label", batch.at_ms, encode(body), row.id))
-    return events
+def events_of(batch: ReportedRows, own_ids: Sequence[str | None]) -> list[Event]:
+    """The decisions in their order; each holds its true label, if that is known.
+
+    Args:
+        batch: The rows.
+        own_ids: For each, the pseudonym of its own id, where it has one.
+    """
+    moment = time_of(batch.at_ms)
+    return [
+        Event(row.id, "decision", batch.at_ms, encode(_decision(batch, row, own_id, moment)))
+        for row, own_id in zip(batch.rows, own_ids, strict=True)
+    ]
 
 
-def _decision(batch: ReportedRows, row: Reported, moment: str) -> dict[str, Any]:
+def _decision(batch: ReportedRows, row: Reported, own_id: str | None, moment: str) -> dict[str, Any]:
     answer = {"label": row.label, "score": row.score, "favourable": row.favourable}
     return {
         "v": VERSION,
@@ -162,7 +150,7 @@ def _decision(batch: ReportedRows, row: Reported, moment: str) -> dict[str, Any]
         "model": batch.model.name,
         "version": batch.model.version,
         "configuration": batch.configuration.sha256,
-        **({} if row.own_id is None else {"own_id": row.own_id}),
+        **({} if own_id is None else {"own_id": own_id}),
         "input": row.digest,
         "declared": sorted(row.groups),
         "latency_s": None,
@@ -174,6 +162,7 @@ def _decision(batch: ReportedRows, row: Reported, moment: str) -> dict[str, Any]
         "final": answer,
         "p_favourable": row.p,
         "corrected": False,
+        **({} if row.truth is None else {"truth": {"label": row.truth, "favourable": row.is_good}}),
         **({} if row.shadow is None else {"shadow": row.shadow}),
         "error": None,
     }

@@ -49,6 +49,7 @@ class Erased:
     """Numbers of the records whose bodies were erased."""
     attributes: int = 0
     labels: int = 0
+    own_ids: int = 0
     already: list[str] = field(default_factory=list)
     """Decisions of which nothing was left."""
     unknown: list[str] = field(default_factory=list)
@@ -180,8 +181,8 @@ def _batch(engine: Engine, to_seq: int, named: set[str]) -> int:
         gone = [row.id for row in rows if row.kind == "decision"]
         for start in range(0, len(gone), ERASED_AT_ONCE):
             some = gone[start : start + ERASED_AT_ONCE]
-            connection.execute(delete(labels).where(labels.c.decision.in_(some)))
-            connection.execute(delete(own_ids).where(own_ids.c.decision.in_(some)))
+            for column in (labels.c.decision, own_ids.c.decision):
+                connection.execute(delete(column.table).where(column.in_(some)))
         last = rows[-1]
         connection.execute(delete(records).where(records.c.seq <= last.seq))
         connection.execute(update(chain).values(pruned_seq=last.seq, pruned_link=last.link))
@@ -232,8 +233,8 @@ def _erase(connection: Connection, keys: Keys, names: list[str], by: str, erased
     erased.attributes += connection.execute(
         delete(attributes).where(attributes.c.pseudonym.in_(pseudonyms))
     ).rowcount
-    connection.execute(delete(own_ids).where(own_ids.c.decision.in_(mine)))
     erased.labels += connection.execute(delete(labels).where(labels.c.decision.in_(mine))).rowcount
+    erased.own_ids += connection.execute(delete(own_ids).where(own_ids.c.decision.in_(mine))).rowcount
     if rows:
         numbers = [row.seq for row in rows]
         connection.execute(update(records).where(records.c.seq.in_(numbers)).values(body=None))

@@ -49,6 +49,7 @@ class _Subject:
     good: bool | None = None
     """Whether its true label is favourable; ``None`` if it is not known."""
     label_seq: int = 0
+    """0 if it came with the decision."""
 
 
 class Reader:
@@ -107,6 +108,8 @@ class Reader:
         for name, decision in decisions.items():
             for attribute in decision.get("declared", ()) if decision.get("error") is None else ():
                 by_decision[name].groups[attribute] = 0
+            if (truth := decision.get("truth")) is not None:  # one made elsewhere may know it at once
+                by_decision[name].good = truth["favourable"]
         if subjects:
             about_them = select(columns.seq, columns.kind, columns.subject, columns.body).where(
                 columns.subject.in_(subjects)
@@ -166,7 +169,7 @@ class Reader:
             from_seq = about.groups[attribute]
             if from_seq == since:
                 yield decision["model"], PARITY, _tested(seen, stated, PARITY)
-            if about.good is not None and since and max(from_seq, about.label_seq) == since:
+            if about.good is not None and max(from_seq, about.label_seq) == since:
                 metric = TRUE_POSITIVES if about.good else FALSE_POSITIVES
                 yield decision["model"], metric, _tested(seen, stated, metric)
 

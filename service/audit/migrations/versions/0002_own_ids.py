@@ -1,4 +1,4 @@
-"""Ids that other systems have for their decisions."""
+"""Own ids: which decisions a caller's own id names, under a pseudonym that only the key can make."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -6,14 +6,16 @@ from alembic import op
 revision = "0002"
 down_revision = "0001"
 
+ID, NAME = sa.String(26), sa.String(64)
+
 
 def upgrade() -> None:
-    """Make the table."""
+    """Make the table; decisions before it have no own id."""
     op.create_table(
         "own_ids",
-        sa.Column("model", sa.String(64), primary_key=True),
-        sa.Column("own_id", sa.String(128), primary_key=True),
-        sa.Column("decision", sa.String(26), nullable=False),
+        sa.Column("pseudonym", sa.String(32), primary_key=True),
+        sa.Column("decision", ID, primary_key=True),
+        sa.Column("model", NAME, nullable=False),
         sqlite_with_rowid=False,
     )
     op.create_index("own_ids_decision", "own_ids", ["decision"])

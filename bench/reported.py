@@ -115,6 +115,12 @@ def memory_mib(process: subprocess.Popen[bytes]) -> float:
     return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
 
 
+def processor_s(process: subprocess.Popen[bytes]) -> float:
+    """Processor time that a process took."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def measure(state: Path, url: str, options: argparse.Namespace) -> dict[str, Any]:
     """Send everything to a new service."""
     assert evenhand(state, url, *OBSERVE).wait() == 0
@@ -124,13 +130,14 @@ def measure(state: Path, url: str, options: argparse.Namespace) -> dict[str, Any
     service = evenhand(state, url, "serve", "--port", str(port), "--log-level", "warning")
     try:
         ready(port)
-        idle_mib = memory_mib(service)
+        idle_mib, idle_s = memory_mib(service), processor_s(service)
         pieces = lines(options.rows, options.features)
         reply, took_s = send(port, pieces)
         figures: dict[str, Any] = {
             "rows": options.rows,
             "recorded": reply["counts"]["recorded"],
             "recorded_per_s": rounded(options.rows / took_s),
+            "processor_us_per_row": rounded((processor_s(service) - idle_s) * 1e6 / options.rows),
         }
         if not options.once:
             reply, took_s = send(port, pieces)

@@ -21,6 +21,7 @@ from evenhand.service.audit.elsewhere.rows import ReportedRows
 from evenhand.service.audit.events import AnsweredRows, event
 from evenhand.service.audit.feedback import Feedback, Joined, Joiner
 from evenhand.service.audit.maintenance.migrate import RecordRefused
+from evenhand.service.audit.record_batch import RecordBatch, make_reported
 from evenhand.service.audit.spool import Spool
 from evenhand.service.audit.store import AWAY, InDoubt, RecordAway, Store
 from evenhand.service.audit.writer import FLUSH_S, RecordReport, Writer
@@ -135,16 +136,16 @@ class AuditClient:
         self._writer.put(batch, len(batch.rows), done)
         return done
 
-    def take_reported(self, batch: ReportedRows) -> Future[None]:
-        """Record decisions made elsewhere; returns at once, in any thread.
+    def take_reported(self, rows: ReportedRows) -> tuple[RecordBatch, Future[None]]:
+        """Record decisions made elsewhere; for a thread that may work for a while.
 
         Returns:
-            A future that is done once they are on disk; the batch's receipt then says which of them were on
-            record. It ends with :class:`evenhand.service.audit.store.RecordAway` once they are dropped.
+            The batch, and a future that is done once it is on disk: then it says which rows were on record.
+            The future ends with :class:`evenhand.service.audit.store.RecordAway` once they are dropped.
         """
-        done: Future[None] = Future()
-        self._writer.put(batch, len(batch.rows), done)
-        return done
+        batch, done = make_reported(rows, self.keys), Future[None]()
+        self._writer.put(batch, len(batch.events), done)
+        return batch, done
 
     def note(self, event: Event) -> None:
         """Record an operation; returns at once."""

@@ -30,8 +30,6 @@ OwnId = tuple[str, str, str]
 """Pseudonym of a caller's own id, decision, and model."""
 Label = tuple[str, str, int]
 """Decision, its true label, and when that became known, in milliseconds since 1970."""
-Content = AnsweredRows | ReportedRows | Event
-"""What is handed over to be recorded."""
 
 _NO_NUL = r"^[^\x00]*$"
 _Number = Annotated[int, Field(ge=-(2**63), lt=2**63)]
@@ -82,7 +80,9 @@ class RecordBatch:
     once: list[str] = field(default_factory=list)
     """Decisions that are recorded only if the model has no other one of the same own id."""
     doubled: dict[str, str] = field(default_factory=dict)
-    """Decisions that were taken out for that, and the one that is on record. Not stored."""
+    """Decisions that were taken out for that, and the one that is on record; not stored."""
+    spooled: bool = False
+    """Whether it waits on disk: own ids are compared when it is written; not stored."""
 
     def to_json(self) -> bytes:
         """One line; :meth:`from_json` reads it."""
@@ -108,7 +108,7 @@ class RecordBatch:
         return cls([Event(*fields) for fields in records], configurations, attributes, cells, *more)
 
 
-def make(items: Iterable[Content], keys: Keys) -> RecordBatch:
+def make(items: Iterable[AnsweredRows | Event], keys: Keys) -> RecordBatch:
     """Make one batch of what waits.
 
     Args:
@@ -119,9 +119,6 @@ def make(items: Iterable[Content], keys: Keys) -> RecordBatch:
     for item in items:
         if isinstance(item, Event):
             batch.events.append(item)
-            continue
-        if isinstance(item, ReportedRows):
-            _add_reported(batch, cells, item, keys)
             continue
         pseudonyms = [None if row.own_id is None else keys.own_id(row.own_id) for row in item.rows]
         batch.events += events.decisions(item, pseudonyms)
@@ -135,6 +132,31 @@ def make(items: Iterable[Content], keys: Keys) -> RecordBatch:
         aggregates.count(cells, item)
     batch.attributes.sort()  # an order that says nothing
     batch.cells = aggregates.rows_of(cells)
+    return batch
+
+
+def make_reported(item: ReportedRows, keys: Keys) -> RecordBatch:
+    """Make a batch of decisions that were made elsewhere.
+
+    Args:
+        item: The decisions.
+        keys: Makes pseudonyms.
+    """
+    pseudonyms = [None if row.own_id is None else keys.own_id(row.own_id) for row in item.rows]
+    batch = RecordBatch(events_of(item, pseudonyms))
+    batch.configurations[item.configuration.sha256] = item.configuration.body
+    day = item.at_ms // DAY_MS
+    for row, own_id in zip(item.rows, pseudonyms, strict=True):
+        if row.groups:
+            name = keys.pseudonym(row.id)
+            batch.attributes += [(name, attribute, group, day) for attribute, group in row.groups.items()]
+        if row.truth is not None:
+            batch.labels.append((row.id, row.truth, item.at_ms))
+        if own_id is not None:
+            batch.own_ids.append((own_id, row.id, item.model.name))
+            batch.once.append(row.id)
+    batch.attributes.sort()  # an order that says nothing
+    batch.cells = aggregates.rows_of(count_reported(item))
     return batch
 
 
@@ -156,26 +178,6 @@ def merge(batches: list[RecordBatch]) -> RecordBatch:
     merged.attributes.sort()
     merged.cells = aggregates.rows_of(cells)
     return merged
-
-
-def _add_reported(batch: RecordBatch, cells: Cells, item: ReportedRows, keys: Keys) -> None:
-    """Add decisions that were made elsewhere."""
-    item.receipt.doubled, item.receipt.cells = batch.doubled, count_reported(item)
-    pseudonyms = [None if row.own_id is None else keys.own_id(row.own_id) for row in item.rows]
-    batch.events += events_of(item, pseudonyms)
-    batch.configurations[item.configuration.sha256] = item.configuration.body
-    day = item.at_ms // DAY_MS
-    for row, own_id in zip(item.rows, pseudonyms, strict=True):
-        if row.groups:
-            name = keys.pseudonym(row.id)
-            batch.attributes += [(name, attribute, group, day) for attribute, group in row.groups.items()]
-        if row.truth is not None:
-            batch.labels.append((row.id, row.truth, item.at_ms))
-        if own_id is not None:
-            batch.own_ids.append((own_id, row.id, item.model.name))
-            batch.once.append(row.id)
-    for table, rows in aggregates.rows_of(item.receipt.cells).items():
-        aggregates.merge(cells, table, rows)
 
 
 def _attributes(batch: AnsweredRows, keys: Keys) -> list[Attribute]:

@@ -32,7 +32,7 @@ from sqlalchemy.exc import (
 
 from evenhand.service.audit.aggregates import SUMS
 from evenhand.service.audit.chain import extend
-from evenhand.service.audit.elsewhere.doubles import LOOKED_UP, Pseudonym, drop_doubles
+from evenhand.service.audit.elsewhere.doubles import Pseudonym, drop_doubles
 from evenhand.service.audit.events import event as new_event
 from evenhand.service.audit.maintenance.migrate import RecordRefused, migrate
 from evenhand.service.audit.record_batch import RecordBatch, merge
@@ -52,6 +52,13 @@ CHAIN = "records"
 BUSY_S = 2.0
 """How long a lock or a connection is waited for before the database counts as away."""
 STATEMENT_S = 10.0
+LOOKED_UP = 500
+"""Decisions in one query."""
+CACHE_KIB = 16_384
+"""Memory of one connection to SQLite for pages, if it needs so much: pseudonyms lie all over their table."""
+LOG_PAGES = 8000
+"""Pages of 4 KiB that SQLite's log of writes may have before they move to the file: in bulk the same page is
+written again and again, and moves once."""
 SQLITE_ROWS = 250
 """Rows in one statement, where there are as many; a statement may have 32,766 values."""
 
@@ -330,6 +337,8 @@ def _connect_sqlite(connection: Any, _: object) -> None:  # noqa: ANN401 - the d
                 raise
             time.sleep(0.02)
     connection.execute("PRAGMA synchronous = FULL").close()
+    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}").close()
+    connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}").close()
 
 
 def _begin_sqlite(connection: Connection) -> None:
@@ -399,8 +408,8 @@ def append(connection: Connection, batch: RecordBatch) -> None:
 def _insert(connection: Connection, table: sa.Table, rows: list[tuple[Any, ...]]) -> None:
     """Insert rows in the order of the table's columns, in the driver's own way, for speed.
 
-    SQLite takes many rows in one statement: between two statements its driver waits for the interpreter, which
-    another thread may hold. To PostgreSQL every execution is a message, so that it gets all rows as one JSON
+    SQLite takes many rows in one statement: between two its driver waits for the interpreter, which another
+    thread may hold. To PostgreSQL every execution is a message, so that it gets all rows as one JSON
     text.
     """
     if not rows:
@@ -418,13 +427,13 @@ def _insert(connection: Connection, table: sa.Table, rows: list[tuple[Any, ...]]
 
 
 @cache
-def _insertion(table: sa.Table, kind: str, rows: int = 1) -> str:
+def _insertion(table: sa.Table, kind: str, block: int = 1) -> str:
     """The SQL: a record is new; a cell adds to its counts; anything else that is there already stays.
 
     Args:
         table: Where to.
         kind: Of the database.
-        rows: For how many rows SQLite's statement is.
+        block: For how many rows SQLite's statement is.
     """
     new: Any
     kinds: Any = {"postgresql": postgresql.dialect, "sqlite": sqlite.dialect}
@@ -449,11 +458,11 @@ def _insertion(table: sa.Table, kind: str, rows: int = 1) -> str:
     elif table is not records:
         new = new.on_conflict_do_nothing()
     text = str(new.compile(dialect=dialect))
-    if rows == 1:
+    if block == 1:
         return text
     one = f"({', '.join('?' * len(table.columns))})"
     before, after = text.split(one)
-    return f"{before}{', '.join([one] * rows)}{after}"
+    return f"{before}{', '.join([one] * block)}{after}"
 
 
 def _from_json(place: int, column: sa.Column[Any], dialect: sa.Dialect) -> str:

@@ -23,23 +23,25 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from itertools import chain
 
 from evenhand.service.audit.chain import Event
 from evenhand.service.audit.digest_keys import Keys
-from evenhand.service.audit.elsewhere.rows import ReportedRows
 from evenhand.service.audit.events import AnsweredRows
 from evenhand.service.audit.maintenance.migrate import RecordRefused, reason
-from evenhand.service.audit.record_batch import Content, RecordBatch, make
+from evenhand.service.audit.record_batch import RecordBatch, make, merge
 from evenhand.service.audit.spool import ADOPT_S, MEMORY_ROWS, Backlog, Spool
 from evenhand.service.audit.store import AWAY, BUSY_S, STATEMENT_S, InDoubt, RecordAway, Store, Unwritable
 from evenhand.service.background import Background, Thread
+from evenhand.service.types import Row
 
 log = logging.getLogger(__name__)
 
+Content = AnsweredRows | Event | RecordBatch
+"""What is handed over to be recorded; a batch is made already."""
 FLUSH_S = 0.25
 """How long a record waits for others at ``durability: batch``."""
 RETRY_S = 1.0
@@ -257,20 +259,27 @@ class Writer:
             MemoryError: none of them is stored, and later there may be room.
             Exception: one of them cannot be encoded, or is refused; none of them is stored.
         """
-        batch = make((item.content for item in items), self._keys)
-        failure = RecordAway(NOWHERE) if self.spooled else self._append([batch], again=False)
+        batches = self._batches(items)
+        failure = RecordAway(NOWHERE) if self.spooled else self._append(batches, again=False)
+        batch = merge(batches)
         if failure is None or not batch.events:  # or all of it is on record under the same own ids
             return None
-        for item in items:
-            if isinstance(item.content, ReportedRows):
-                item.content.receipt.spooled = True
+        for each in batches:
+            each.spooled = True
         why = self._backlog.spool(batch)
         if why is None:
             self._report.rows("spooled", len(batch.events))
         elif kept := [item for item in items if item.done is None]:
-            self._backlog.keep(make((item.content for item in kept), self._keys), why)
+            self._backlog.keep(merge(self._batches(kept)), why)
         self._report.spool(self.spooled)
         return None if why is None else failure
+
+    def _batches(self, items: list[_Item]) -> list[RecordBatch]:
+        """Items as batches; those that came as one stay one, for whoever made it looks at it afterwards."""
+        contents = [item.content for item in items]
+        ready = [content for content in contents if isinstance(content, RecordBatch)]
+        others = [content for content in contents if not isinstance(content, RecordBatch)]
+        return [*ready, make(others, self._keys)] if others else ready
 
     def _answer_those_who_wait(self, items: list[_Item], refusal: RecordAway | None) -> None:
         waiting = [item for item in items if item.done is not None]
@@ -310,7 +319,7 @@ class Writer:
         """Lose one item that cannot be written anywhere, ever."""
         why = error.orig if isinstance(error, Unwritable) else type(error).__name__
         content = item.content
-        ids = [content.id] if isinstance(content, Event) else [row.id for row in content.rows]
+        ids = [content.id] if isinstance(content, Event) else [row.id for row in _rows_of(content)]
         shown = ", ".join(ids[:SHOWN])
         log.error("lost: the record of %s cannot be written (%s); please report this", shown, why)
         self._report.rows("lost", item.rows)
@@ -419,6 +428,10 @@ class Writer:
                 done.set_exception(RecordAway("the record's database is down"))
             else:
                 done.set_result(None)
+
+
+def _rows_of(content: AnsweredRows | RecordBatch) -> Sequence[Row | Event]:
+    return content.events if isinstance(content, RecordBatch) else content.rows
 
 
 def _halves(items: list[_Item]) -> list[list[_Item]]:

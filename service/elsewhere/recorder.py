@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from evenhand.service.audit.client import REPLICA, AuditClient
-from evenhand.service.audit.elsewhere.counts import count
 from evenhand.service.audit.elsewhere.rows import ReportedRows
 from evenhand.service.audit.feedback import Feedback
 from evenhand.service.catalog.observed import ObservedModel
@@ -73,15 +72,14 @@ class Recorder:
 
     async def _record(self, model: ObservedModel, rows: Sequence[Checked]) -> list[Result]:
         at_ms = time.time_ns() // 1_000_000
-        batch = ReportedRows(model, model.configuration, [each.row for each in rows], at_ms, REPLICA)
-        await asyncio.shield(asyncio.wrap_future(self._audit.take_reported(batch)))
-        receipt = batch.receipt
-        cells = count(batch, receipt.doubled) if receipt.doubled else receipt.cells
-        self._metrics.fairness.reported(model.name, cells)
-        doubled = [each for each in rows if each.row.id in receipt.doubled]
-        of_doubled = await self._join(doubled, receipt.doubled) if doubled else {}
+        sent = ReportedRows(model, model.configuration, [each.row for each in rows], at_ms, REPLICA)
+        batch, done = await asyncio.to_thread(self._audit.take_reported, sent)
+        await asyncio.shield(asyncio.wrap_future(done))
+        self._metrics.fairness.reported(model.name, batch.cells)
+        doubled = [each for each in rows if each.row.id in batch.doubled]
+        of_doubled = await self._join(doubled, batch.doubled) if doubled else {}
         results = [
-            of_doubled.get(each.place) or Result(each.place, "recorded", each.row.id, spooled=receipt.spooled)
+            of_doubled.get(each.place) or Result(each.place, "recorded", each.row.id, spooled=batch.spooled)
             for each in rows
         ]
         for outcome in OUTCOMES:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter as Tally
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry
 
@@ -318,27 +319,27 @@ class FairnessCounters:
             self._count_detector(buffer, name, attribute.reference, verdict.flagged, declared)
         buffer.count_rows()
 
-    def reported(self, model: str, cells: Mapping[str, Mapping[tuple[str | int, ...], list[float]]]) -> None:
+    def reported(self, model: str, cells: Mapping[str, Sequence[Sequence[Any]]]) -> None:
         """Count decisions made elsewhere.
 
         Args:
             model: Its name.
-            cells: What they add to the hourly tables.
+            cells: The rows that they add to the hourly tables, by table.
         """
         buffer = self.buffers[model, "decisions"]
-        for key, (number, _) in cells["hourly_decisions"].items():
+        for *key, number, _ in cells["hourly_decisions"]:
             _, _, attribute, group, source, base, final, _ = map(str, key)
             buffer.add(self._decisions, (model, attribute, group, source, base, final), number)
-        for key, (number, score) in cells["hourly_outcomes"].items():
+        for *key, number, score in cells["hourly_outcomes"]:
             _, _, attribute, group, source, base, final, label, place = map(str, key)
             cell = (model, attribute, group, source)
             buffer.add(self._outcomes, (*cell, base, final, label), number)
             if place in BINS:
                 buffer.add(self._calibration, (*cell, place, label), number)
                 buffer.add(self._calibration_score, (*cell, place), score)
-        by_attribute = defaultdict[str | int, float](float)
-        for key, (number, *_) in cells["hourly_risk"].items():
-            by_attribute[key[2]] += number
+        by_attribute = Tally[str]()
+        for _, _, attribute, _, _, _, number, _, _ in cells["hourly_risk"]:
+            by_attribute[attribute] += number
         buffer.count_rows(int(max(by_attribute.values(), default=0)))
 
     def joined(self, feedback: Counted) -> None:

@@ -75,16 +75,10 @@ def cells_of(
     return cells
 
 
-def count(batch: ReportedRows, without: Mapping[str, str] | None = None) -> Cells:
-    """The cells of a batch.
-
-    Args:
-        batch: The rows.
-        without: Ids of rows that do not count.
-    """
+def count(batch: ReportedRows) -> Cells:
+    """The cells of a batch."""
     names = [attribute.name for attribute in batch.model.attributes]
-    rows = [row for row in batch.rows if row.id not in without] if without else batch.rows
-    return cells_of(batch.at_ms // HOUR_MS, batch.model.name, names, count_rows(names, rows))
+    return cells_of(batch.at_ms // HOUR_MS, batch.model.name, names, count_rows(names, batch.rows))
 
 
 def _add(cells: Cells, table: str, key: tuple[str | int, ...], *totals: float) -> None:

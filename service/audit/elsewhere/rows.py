@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Protocol
 
 from evenhand.models.bundle.manifest import Attribute
 from evenhand.models.bundle.target import Target
-from evenhand.service.audit.aggregates import Cells
 from evenhand.service.audit.chain import Event, encode
 from evenhand.service.audit.events import VERSION, Configuration, time_of
 
@@ -73,18 +72,6 @@ class Reported:
     """What a bundle would have answered, where one is served."""
 
 
-@dataclass(slots=True)
-class Receipt:
-    """What became of rows; complete when they are on disk."""
-
-    doubled: dict[str, str] = field(default_factory=dict)
-    """Rows that are not recorded, by id, and the recorded decision of the same own id."""
-    cells: Cells = field(default_factory=dict)
-    """What the rows count, without those that are doubled."""
-    spooled: bool = False
-    """The database is down: own ids are compared, and rows counted, when it is back."""
-
-
 @dataclass(frozen=True, slots=True)
 class ReportedRows:
     """Rows of one model that are on record as a whole or not at all."""
@@ -94,7 +81,6 @@ class ReportedRows:
     rows: Sequence[Reported]
     at_ms: int
     replica: str
-    receipt: Receipt = field(default_factory=Receipt)
 
 
 def configuration_of(model: DeclaredModel, digest: str) -> Configuration:

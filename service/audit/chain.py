@@ -6,6 +6,7 @@ missing and two that changed places each break a link; an erased body breaks non
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -35,8 +36,8 @@ class Linked(NamedTuple):
     link: bytes
 
 
-def encode(body: dict[str, Any]) -> str:
-    """A body as it is hashed and stored."""
+def encode(body: Mapping[str, Any] | list[str] | str) -> str:
+    """A body, or a part of one, as it is hashed and stored."""
     return to_json(body, inf_nan_mode="null").decode()
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from evenhand.service.catalog.observed import ObservedModels
 from evenhand.service.elsewhere.lines import read_line
-from evenhand.service.elsewhere.recorder import OUTCOMES, Recorder, Result
+from evenhand.service.elsewhere.recorder import OUTCOMES, Recorded, Recorder, Result
 from evenhand.service.elsewhere.rows import Checked, Faulty, RowError, RowReader, fields_of, model_of
 from evenhand.service.errors import RecordUnavailable, ServiceError
 from evenhand.service.ids import ulids
@@ -22,6 +22,7 @@ from evenhand.service.metrics.collectors import Metrics
 
 Sent = tuple[int, Any]
 """The number of a line or row, and what it holds: bytes of JSON, or the decision itself."""
+Settled = tuple[Recorded | None, Sequence[Faulty]]
 NAMED = 1000
 """Decisions that a reply names at most, of those that were not recorded."""
 AHEAD = 1
@@ -47,15 +48,19 @@ class Summary:
     """Lines, from and to, that could not be written."""
     failure: RecordUnavailable | None = None
 
-    def add(self, results: Iterable[Result]) -> None:
-        """Count results."""
-        for result in results:
-            self.counts[result.result] += 1
-            self.spooled += result.spooled
-            if self.results is not None:
-                self.results.append(result)
-            if result.result != "recorded" and len(self.named) < NAMED:
-                self.named.append(result)
+    def add(self, recorded: Recorded | None, faulty: Sequence[Faulty]) -> None:
+        """Count what became of some decisions."""
+        others = [Result(each.place, "error", message=each.message) for each in faulty]
+        if recorded is not None:
+            others += recorded.others.values()
+            self.counts["recorded"] += len(recorded.rows) - len(recorded.others)
+            self.spooled += recorded.spooled
+        others.sort(key=_place)
+        self.counts.update(result.result for result in others)
+        self.named += others[: NAMED - len(self.named)]
+        if self.results is not None:
+            good = [] if recorded is None else recorded.results()
+            self.results += sorted([*good, *(each for each in others if each.result == "error")], key=_place)
 
     @property
     def received(self) -> int:
@@ -75,6 +80,10 @@ class Summary:
                 model: dict(attributes) for model, attributes in self.unlisted.items() if attributes
             },
         }
+
+
+def _place(result: Result) -> int:
+    return result.place
 
 
 def named(result: Result) -> dict[str, Any]:
@@ -115,7 +124,7 @@ class Intake:
 
     async def take(self, chunks: AsyncIterator[Sequence[Sent]]) -> Summary:
         """Take chunks of decisions, until one cannot be recorded."""
-        pending: deque[tuple[Sequence[Sent], asyncio.Task[list[Result]]]] = deque()
+        pending: deque[tuple[Sequence[Sent], asyncio.Task[Settled]]] = deque()
         try:
             async for chunk in chunks:
                 checked = await asyncio.to_thread(self.check, chunk)
@@ -146,15 +155,13 @@ class Intake:
                 checked.append(Faulty(place, "a value of it cannot be read"))
         return checked
 
-    async def record(self, checked: Sequence[Checked | Faulty]) -> list[Result]:
-        """Record the good ones of some decisions; returns what became of all of them, in order."""
+    async def record(self, checked: Sequence[Checked | Faulty]) -> Settled:
+        """Record the good ones of some decisions; returns what became of them, and the faulty ones."""
         good = [each for each in checked if isinstance(each, Checked)]
         faulty = [each for each in checked if isinstance(each, Faulty)]
         if faulty:
             self._metrics.reported("", "error", len(faulty))
-        results = await self._recorder.record(good) if good else []
-        results += [Result(each.place, "error", message=each.message) for each in faulty]
-        return sorted(results, key=lambda result: result.place)
+        return await self._recorder.record(good) if good else None, faulty
 
     def _check(self, place: int, name: str, sent: Any) -> Checked:  # noqa: ANN401 - anything a client may send
         if sent is None:
@@ -178,9 +185,9 @@ class Intake:
             self._readers[name] = reader
         return reader
 
-    async def _settle(self, chunk: Sequence[Sent], task: asyncio.Task[list[Result]]) -> None:
+    async def _settle(self, chunk: Sequence[Sent], task: asyncio.Task[Settled]) -> None:
         try:
-            self.summary.add(await task)
+            self.summary.add(*await task)
         except RecordUnavailable as error:
             self.summary.failure = error
             self.summary.not_recorded.append((chunk[0][0], chunk[-1][0]))

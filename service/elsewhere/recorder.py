@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -36,8 +37,24 @@ class Result:
     message: str | None = None
     feedback: str | None = None
     """What became of the label and the groups of a duplicate, as ``POST /feedback`` says it."""
-    spooled: bool = False
-    """The database is down; own ids are compared when it is back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of some decisions."""
+
+    rows: Sequence[Checked]
+    """All of them, in their order."""
+    others: dict[int, Result]
+    """Those that were not recorded now, by place."""
+    spooled: int
+    """Recorded ones that wait on disk."""
+
+    def results(self) -> list[Result]:
+        """One result per decision, in their order."""
+        return [
+            self.others.get(each.place) or Result(each.place, "recorded", each.row.id) for each in self.rows
+        ]
 
 
 class Recorder:
@@ -52,11 +69,11 @@ class Recorder:
         self._audit, self._metrics = audit, metrics
         self._room = asyncio.Semaphore(IN_FLIGHT)
 
-    async def record(self, rows: Sequence[Checked]) -> list[Result]:
+    async def record(self, rows: Sequence[Checked]) -> Recorded:
         """Record decisions; those of one model are on record as a whole or not at all.
 
         Returns:
-            One result per decision, in their order, once they are in the database or the spool.
+            What became of them, once they are in the database or the spool.
 
         Raises:
             RecordUnavailable: they can be written neither to the database nor to the disk.
@@ -64,28 +81,32 @@ class Recorder:
         by_model: dict[str, list[Checked]] = {}
         for checked in rows:
             by_model.setdefault(checked.model.name, []).append(checked)
-        results: list[Result] = []
+        others: dict[int, Result] = {}
+        spooled = 0
         async with self._room:
             for each in by_model.values():
-                results += await self._record(each[0].model, each)
-        return sorted(results, key=lambda result: result.place)
+                of_model, waiting = await self._record(each[0].model, each)
+                others |= of_model
+                spooled += waiting
+        return Recorded(rows, others, spooled)
 
-    async def _record(self, model: ObservedModel, rows: Sequence[Checked]) -> list[Result]:
+    async def _record(self, model: ObservedModel, rows: Sequence[Checked]) -> tuple[dict[int, Result], int]:
+        """Record decisions of one model; returns those that were not recorded, and how many are spooled."""
         at_ms = time.time_ns() // 1_000_000
         sent = ReportedRows(model, model.configuration, [each.row for each in rows], at_ms, REPLICA)
         batch, done = await asyncio.to_thread(self._audit.take_reported, sent)
         await asyncio.shield(asyncio.wrap_future(done))
         self._metrics.fairness.reported(model.name, batch.cells)
-        doubled = [each for each in rows if each.row.id in batch.doubled]
-        of_doubled = await self._join(doubled, batch.doubled) if doubled else {}
-        results = [
-            of_doubled.get(each.place) or Result(each.place, "recorded", each.row.id, spooled=batch.spooled)
-            for each in rows
-        ]
-        for outcome in OUTCOMES:
-            if number := sum(result.result == outcome for result in results):
-                self._metrics.reported(model.name, outcome, number)
-        return results
+        others: dict[int, Result] = {}
+        if batch.doubled:
+            others = await self._join([each for each in rows if each.row.id in batch.doubled], batch.doubled)
+        recorded = len(rows) - len(others)
+        for outcome, number in {
+            "recorded": recorded,
+            **Counter(one.result for one in others.values()),
+        }.items():
+            self._metrics.reported(model.name, outcome, number)
+        return others, recorded if batch.spooled else 0
 
     async def _join(self, rows: Sequence[Checked], recorded: dict[str, str]) -> dict[int, Result]:
         """Rows that are on record: a label or groups that came with them are joined to what is there."""

@@ -23,7 +23,10 @@ from evenhand.service.audit.elsewhere.counts import cells_of, kind_of
 if TYPE_CHECKING:
     from evenhand.service.audit.record_batch import RecordBatch
 
-QUERY = "SELECT model, pseudonym, decision FROM own_ids WHERE pseudonym"
+IN_SQLITE = (
+    "SELECT model, pseudonym, decision FROM own_ids WHERE pseudonym IN (SELECT value FROM json_each(?))"
+)
+IN_POSTGRESQL = "SELECT model, pseudonym, decision FROM own_ids WHERE pseudonym = ANY(%s)"
 Pseudonym = Callable[[str], str]
 
 
@@ -58,12 +61,12 @@ def recorded(connection: Connection, names: Sequence[str]) -> dict[tuple[str, st
 
     The names are one parameter: a query with a parameter for each takes longer to make than to run.
     """
-    if connection.dialect.name == "sqlite":
-        rows = connection.exec_driver_sql(
-            f"{QUERY} IN (SELECT value FROM json_each(?))", (json.dumps(names),)
-        )
-    else:
-        rows = connection.exec_driver_sql(f"{QUERY} = ANY(%s)", (list(names),))
+    query, parameter = (
+        (IN_SQLITE, json.dumps(names))
+        if connection.dialect.name == "sqlite"
+        else (IN_POSTGRESQL, list(names))
+    )
+    rows = connection.exec_driver_sql(query, (parameter,))
     on_record: dict[tuple[str, str], str] = {}
     for model, own_id, decision in rows:
         on_record.setdefault((model, own_id), decision)

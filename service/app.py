@@ -35,6 +35,7 @@ from evenhand.service.catalog.registry import Registry
 from evenhand.service.catalog.reload import Reloader, load_all
 from evenhand.service.catalog.shadow import Shadow
 from evenhand.service.elsewhere.recorder import Recorder
+from evenhand.service.elsewhere.shadow import ShadowAnswers
 from evenhand.service.housekeeping import Housekeeping
 from evenhand.service.http import error_handlers
 from evenhand.service.http.bodies import Bodies, body_limits
@@ -162,6 +163,7 @@ def _join(chosen: Settings, metrics: Metrics) -> ApplicationState:
         limits=limits_of(chosen),
         observed=observed,
         recorder=None if audit is None else Recorder(audit, metrics),
+        shadow_answers=ShadowAnswers(registry, chosen.deadline_s),
         state_folder=chosen.state,
     )
 

@@ -16,6 +16,7 @@ from evenhand.service.catalog.observed import ObservedModels
 from evenhand.service.elsewhere.lines import read_line
 from evenhand.service.elsewhere.recorder import OUTCOMES, Recorded, Recorder, Result
 from evenhand.service.elsewhere.rows import Checked, Faulty, RowError, RowReader, fields_of, model_of
+from evenhand.service.elsewhere.shadow import ShadowAnswers
 from evenhand.service.errors import RecordUnavailable, ServiceError
 from evenhand.service.ids import ulids
 from evenhand.service.metrics.collectors import Metrics
@@ -94,6 +95,7 @@ def named(result: Result) -> dict[str, Any]:
         "id": result.id,
         "message": result.message,
         "feedback": result.feedback,
+        "shadow": result.shadow,
     }
     return {name: value for name, value in facts.items() if value is not None}
 
@@ -119,6 +121,8 @@ class Intake:
     ) -> None:
         self._models, self._recorder, self._metrics = models, recorder, metrics
         self._digest, self.model = digest, model
+        self.shadow: ShadowAnswers | None = None
+        """Set if a served bundle answers, too, where decisions come with their input."""
         self._readers: dict[str | None, RowReader | str] = {}
         self.summary = Summary()
 
@@ -161,6 +165,8 @@ class Intake:
         faulty = [each for each in checked if isinstance(each, Faulty)]
         if faulty:
             self._metrics.reported("", "error", len(faulty))
+        if self.shadow is not None:
+            await self.shadow.add(good)
         return await self._recorder.record(good) if good else None, faulty
 
     def _check(self, place: int, name: str, sent: Any) -> Checked:  # noqa: ANN401 - anything a client may send

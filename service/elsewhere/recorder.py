@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from evenhand.service.audit.client import REPLICA, AuditClient
 from evenhand.service.audit.elsewhere.rows import ReportedRows
@@ -35,6 +35,8 @@ class Result:
     id: str | None = None
     """Of the decision on record."""
     message: str | None = None
+    shadow: Mapping[str, Any] | None = None
+    """What a bundle would have answered."""
     feedback: str | None = None
     """What became of the label and the groups of a duplicate, as ``POST /feedback`` says it."""
 
@@ -52,9 +54,12 @@ class Recorded:
 
     def results(self) -> list[Result]:
         """One result per decision, in their order."""
-        return [
-            self.others.get(each.place) or Result(each.place, "recorded", each.row.id) for each in self.rows
-        ]
+        results = []
+        for each in self.rows:
+            result = self.others.get(each.place) or Result(each.place, "recorded", each.row.id)
+            shadow = each.row.shadow
+            results.append(result if shadow is None else replace(result, shadow=shadow))
+        return results
 
 
 class Recorder:

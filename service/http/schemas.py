@@ -292,6 +292,11 @@ class DecisionResultOut(BaseModel):
     result: Literal["recorded", "duplicate", "conflict", "error"]
     id: str | None = Field(default=None, description="The decision on record; GET /decisions/{id} shows it.")
     message: str | None = None
+    shadow: dict[str, Any] | None = Field(
+        default=None,
+        description="What the served bundle of the model would have answered: label, score, base, flagged, "
+        "corrected, version; or error.",
+    )
     feedback: str | None = Field(
         default=None, description="What became of a duplicate's label and groups, as in POST /feedback."
     )

@@ -327,10 +327,10 @@ class FairnessCounters:
             cells: The rows that they add to the hourly tables, by table.
         """
         buffer = self.buffers[model, "decisions"]
-        for *key, number, _ in cells["hourly_decisions"]:
+        for *key, number, _ in cells.get("hourly_decisions", ()):
             _, _, attribute, group, source, base, final, _ = map(str, key)
             buffer.add(self._decisions, (model, attribute, group, source, base, final), number)
-        for *key, number, score in cells["hourly_outcomes"]:
+        for *key, number, score in cells.get("hourly_outcomes", ()):
             _, _, attribute, group, source, base, final, label, place = map(str, key)
             cell = (model, attribute, group, source)
             buffer.add(self._outcomes, (*cell, base, final, label), number)
@@ -338,7 +338,7 @@ class FairnessCounters:
                 buffer.add(self._calibration, (*cell, place, label), number)
                 buffer.add(self._calibration_score, (*cell, place), score)
         by_attribute = Tally[str]()
-        for _, _, attribute, _, _, _, number, _, _ in cells["hourly_risk"]:
+        for _, _, attribute, _, _, _, number, _, _ in cells.get("hourly_risk", ()):
             by_attribute[attribute] += number
         buffer.count_rows(int(max(by_attribute.values(), default=0)))
 

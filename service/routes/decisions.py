@@ -9,14 +9,15 @@ from contextlib import aclosing
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from pydantic_core import from_json
 from starlette.responses import JSONResponse, Response
 
 from evenhand.service.elsewhere import parquet
 from evenhand.service.elsewhere.intake import Intake, Sent, Summary, named
 from evenhand.service.elsewhere.lines import lines_of
 from evenhand.service.elsewhere.recorder import CHUNK_ROWS, Result
-from evenhand.service.errors import Disconnected, InvalidInput, InvalidJson, ServiceError
+from evenhand.service.elsewhere.rows import FIELDS
+from evenhand.service.errors import Disconnected, InvalidInput, ServiceError
+from evenhand.service.http.json_body import parse
 from evenhand.service.http.middleware import JSON_LINES, PARQUET, media_type
 from evenhand.service.http.schemas import BODY_ERRORS, DECISIONS_BODY, DecisionsReply, error_replies
 from evenhand.service.routes.dependencies import ApplicationState, audit_of, recorder_of, running
@@ -33,6 +34,14 @@ CHUNK_BYTES = 4 * 2**20
 """Bytes of lines in one chunk at most, unless one line has more."""
 Model = Annotated[str | None, Query(description="The model of decisions that name none.", max_length=80)]
 
+WithShadow = Annotated[
+    bool | None,
+    Query(
+        description="Whether a served bundle of the model answers, too, where an input came with a decision. "
+        "If not given it does for JSON of up to max_items decisions; for others the record alone holds it."
+    ),
+]
+
 
 @router.post(
     "/decisions",
@@ -40,7 +49,7 @@ Model = Annotated[str | None, Query(description="The model of decisions that nam
     responses=error_replies(dict(sorted({**BODY_ERRORS, **ERRORS}.items()))),
     openapi_extra=DECISIONS_BODY,
 )
-async def decisions(request: Request, model: Model = None) -> Response:
+async def decisions(request: Request, model: Model = None, shadow: WithShadow = None) -> Response:
     """Send decisions that another system made; they are counted, recorded and judged as if served here.
 
     JSON takes one decision, or several in `decisions`; JSON lines and Parquet take as many as there are. The
@@ -50,6 +59,8 @@ async def decisions(request: Request, model: Model = None) -> Response:
     state = running(request)
     audit, kind = audit_of(state), media_type(dict(request.scope["headers"]))
     intake = Intake(state.observed, recorder_of(state), state.metrics, audit.keys.digest, model)
+    if shadow:
+        intake.shadow = state.shadow_answers
     if kind in JSON_LINES:
         return await _taken(intake, _line_chunks(request, state.pipeline.max_line_bytes), "line")
     if kind in PARQUET:
@@ -57,6 +68,7 @@ async def decisions(request: Request, model: Model = None) -> Response:
     items = _items(await request.body(), intake)
     if len(items) <= state.pipeline.max_items:
         intake.summary.results = []
+        intake.shadow = state.shadow_answers if shadow is not False else None
     return await _taken(intake, _item_chunks(items), "index")
 
 
@@ -114,12 +126,9 @@ def _items(raw: bytes, intake: Intake) -> list[Any]:
 
     Raises:
         InvalidJson: it is no JSON.
-        InvalidInput: it is none of these.
+        InvalidInput: it is none of these, or has a key twice.
     """
-    try:
-        body = from_json(raw)
-    except (ValueError, RecursionError):
-        raise InvalidJson from None
+    body = parse(raw, (*FIELDS, "decisions"))
     if isinstance(body, list):
         return body
     if not isinstance(body, dict):

@@ -17,6 +17,7 @@ from evenhand.service.catalog.registry import Registry
 from evenhand.service.catalog.reload import Reloader
 from evenhand.service.catalog.shadow import Shadow
 from evenhand.service.elsewhere.recorder import Recorder
+from evenhand.service.elsewhere.shadow import ShadowAnswers
 from evenhand.service.errors import RecordOff
 from evenhand.service.housekeeping import Housekeeping
 from evenhand.service.inference.workers import Workers
@@ -45,6 +46,7 @@ class ApplicationState:
     observed: ObservedModels
     recorder: Recorder | None
     """Of decisions made elsewhere; ``None`` where nothing is recorded."""
+    shadow_answers: ShadowAnswers
     state_folder: Path
     """Where a body waits that must be read as a file."""
     cached: CachedReplies = field(default_factory=CachedReplies)

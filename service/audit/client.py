@@ -170,6 +170,14 @@ class AuditClient:
         """
         return _query(self._joiner.join, items)
 
+    def has_own_id(self, own_id: str, model: str) -> bool:
+        """Whether a decision of a model is in the database under an own id.
+
+        Raises:
+            RecordUnavailable: the database is down.
+        """
+        return _query(self._store.has_own_id, self.keys.own_id(own_id), model)
+
     def answers(self, names: list[str]) -> dict[str, str]:
         """The served labels of decisions that are on record, by id.
 

@@ -219,6 +219,13 @@ class Store:
             return False
         return True
 
+    def has_own_id(self, pseudonym: str, model: str) -> bool:
+        """Whether a decision of a model has an own id of this pseudonym."""
+        self.open()
+        query = select(own_ids.c.decision).where(own_ids.c.pseudonym == pseudonym, own_ids.c.model == model)
+        with self.engine.connect() as connection:
+            return connection.execute(query.limit(1)).first() is not None
+
     def answers(self, names: list[str]) -> dict[str, str]:
         """The served labels of decisions, by id; without those that were erased."""
         self.open()

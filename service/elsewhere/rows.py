@@ -90,7 +90,7 @@ class RowReader:
             p=p,
             truth=truth,
             is_good=None if truth is None else truth in self._favourable,
-            groups=self._read_groups(sent.get("groups")),
+            groups=self.groups(sent.get("groups")),
             digest="" if item is None else self._digest(plain(item)),
         )
         return Checked(place, self.model, row, item)
@@ -147,7 +147,12 @@ class RowReader:
             raise RowError(f"scores must be there for {', '.join(self._labels)}, and add up to 1")
         return scores
 
-    def _read_groups(self, value: Any) -> dict[str, str]:  # noqa: ANN401 - anything a client may send
+    def groups(self, value: Any) -> dict[str, str]:  # noqa: ANN401 - anything a client may send
+        """Declared groups as they are counted.
+
+        Raises:
+            RowError: they are none, or of another attribute.
+        """
         if value is None:
             return {}
         if not isinstance(value, dict):

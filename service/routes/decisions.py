@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse, Response
 
-from evenhand.service.elsewhere import parquet
+from evenhand.service.elsewhere import cloudevents, parquet
 from evenhand.service.elsewhere.intake import Intake, Sent, Summary, named
 from evenhand.service.elsewhere.lines import lines_of
 from evenhand.service.elsewhere.recorder import CHUNK_ROWS, Result
@@ -20,6 +20,7 @@ from evenhand.service.errors import Disconnected, InvalidInput, ServiceError
 from evenhand.service.http.json_body import parse
 from evenhand.service.http.middleware import JSON_LINES, PARQUET, media_type
 from evenhand.service.http.schemas import BODY_ERRORS, DECISIONS_BODY, DecisionsReply, error_replies
+from evenhand.service.routes import events
 from evenhand.service.routes.dependencies import ApplicationState, audit_of, recorder_of, running
 
 router = APIRouter()
@@ -57,7 +58,8 @@ async def decisions(request: Request, model: Model = None, shadow: WithShadow = 
     named; one whose own id is on record is a `duplicate`, and is not counted again.
     """
     state = running(request)
-    audit, kind = audit_of(state), media_type(dict(request.scope["headers"]))
+    headers = dict(request.scope["headers"])
+    audit, kind = audit_of(state), media_type(headers)
     intake = Intake(state.observed, recorder_of(state), state.metrics, audit.keys.digest, model)
     if shadow:
         intake.shadow = state.shadow_answers
@@ -65,10 +67,18 @@ async def decisions(request: Request, model: Model = None, shadow: WithShadow = 
         return await _taken(intake, _line_chunks(request, state.pipeline.max_line_bytes), "line")
     if kind in PARQUET:
         return await _parquet(state, request, intake)
-    items = _items(await request.body(), intake)
+    raw = await request.body()
+    if cloudevents.is_event(headers, kind):
+        event = cloudevents.event_of(headers, kind, parse(raw, FIELDS))
+        return await events.take(state, intake, event, _taken_items)
+    items = _items(raw, intake)
     if len(items) <= state.pipeline.max_items:
         intake.summary.results = []
         intake.shadow = state.shadow_answers if shadow is not False else None
+    return await _taken_items(intake, items)
+
+
+async def _taken_items(intake: Intake, items: list[Any]) -> Response:
     return await _taken(intake, _item_chunks(items), "index")
 
 

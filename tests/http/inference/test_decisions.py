@@ -326,3 +326,88 @@ def test_they_need_a_scope_of_their_own(state: Path, tmp_path: Path) -> None:
         assert post(client, one, 401)
         assert post(client, one, 403, headers={"x-api-key": other})
         assert post(client, one, headers={"x-api-key": mine})["counts"]["recorded"] == 1
+
+
+def event(kind: str, name: str = "e-1", **more: str) -> dict[str, str]:
+    """Headers as KServe's payload logger sends them."""
+    return {
+        "ce-id": name,
+        "ce-type": f"org.kubeflow.serving.inference.{kind}",
+        "ce-specversion": "1.0",
+        "ce-source": "http://localhost:9081/",
+        "ce-inferenceservicename": "hiring",
+        "ce-namespace": "default",
+        "ce-component": "predictor",
+        "content-type": "application/json",
+        **more,
+    }
+
+
+ASKED = {"instances": [{"sex": "female", "age": 30}, {"sex": "male", "age": 40}]}
+ANSWERED = {"predictions": ["hire", "reject"]}
+
+
+@pytest.mark.parametrize("order", ["request first", "response first"])
+def test_the_events_of_kserve_are_joined_by_their_id(client: TestClient, state: Path, order: str) -> None:
+    halves = [("request", ASKED), ("response", ANSWERED)]
+    for kind, body in halves if order == "request first" else halves[::-1]:
+        post(client, body, headers=event(kind))
+    for sex, favourable in (("female", "1"), ("male", "0")):
+        cell = {"attribute": "sex", "group": sex, "source": "declared", "final": favourable}
+        assert total(client, "evenhand_decisions_total", **cell) == 1
+    assert not list((state / "events").glob("*"))
+    recorded = [body for body in bodies(f"sqlite:///{state / 'record.db'}") if body["kind"] == "decision"]
+    assert [body["final"]["label"] for body in recorded] == ["hire", "reject"]
+    for kind, body in halves:  # a broker delivers at least once
+        post(client, body, headers=event(kind))
+    assert total(client, "evenhand_decisions_total", attribute="sex", source="declared") == 2
+    assert "female" not in "".join(path.read_text() for path in (state / "events").glob("*"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "labels"),
+    [
+        ({"predictions": [0, 1]}, ["hire", "reject"]),
+        ({"predictions": [[0.9, 0.1], [0.2, 0.8]]}, ["hire", "reject"]),
+        ({"predictions": [{"label": "reject"}]}, ["reject"]),
+        (
+            {"outputs": [{"name": "label", "shape": [2], "datatype": "BYTES", "data": ["hire", "reject"]}]},
+            ["hire", "reject"],
+        ),
+        (
+            {"outputs": [{"name": "p", "shape": [2, 2], "datatype": "FP32", "data": [0.9, 0.1, 0.2, 0.8]}]},
+            ["hire", "reject"],
+        ),
+    ],
+)
+def test_both_protocols_of_kserve_are_read(
+    client: TestClient, state: Path, answer: dict[str, Any], labels: list[str]
+) -> None:
+    post(client, answer, headers=event("response"))
+    recorded = bodies(f"sqlite:///{state / 'record.db'}")
+    assert [body["final"]["label"] for body in recorded] == labels
+
+
+def test_structured_events_are_read_too(client: TestClient) -> None:
+    body = {
+        "specversion": "1.0",
+        "id": "e-2",
+        "type": "org.kubeflow.serving.inference.response",
+        "source": "x",
+        "inferenceservicename": "hiring",
+        "data": {"predictions": ["hire"]},
+    }
+    headers = {"content-type": "application/cloudevents+json"}
+    assert post(client, body, headers=headers)["counts"]["recorded"] == 1
+
+
+def test_events_of_which_nothing_can_be_used_are_refused(client: TestClient) -> None:
+    for kind, body in (
+        ("outlier", ANSWERED),
+        ("response", {"error": "x"}),
+        ("response", {"predictions": []}),
+    ):
+        assert post(client, body, 422, headers=event(kind))["error"]["type"] == "invalid_input"
+    unknown = event("response", **{"ce-inferenceservicename": "nobody"})
+    assert post(client, ANSWERED, 404, headers=unknown)["error"]["type"] == "unknown_model"
+    assert post(client, {"instances": [[1, 2]]}, headers=event("request")) == {"held": 0, "joined": 0}

@@ -63,6 +63,7 @@ def configuration(manifest: Manifest, bundle: str) -> Configuration:
                     "reference": attribute.reference,
                     "threshold": attribute.threshold,
                     **({} if attribute.abstain_below is None else {"abstain_below": attribute.abstain_below}),
+                    **({"ranges": attribute.ranges} if attribute.ranges else {}),
                 }
                 for attribute in manifest.attributes
             },

@@ -32,6 +32,7 @@ from evenhand.service.errors import InvalidInput, UnknownDecision
 from evenhand.service.ids import is_own_id, ulid_ms
 from evenhand.service.types import Counted, counted_under
 from evenhand.tables.cells import spelled
+from evenhand.tables.ranges import in_range
 
 BULK = 500
 """Items in one transaction: others must write, too."""
@@ -240,7 +241,10 @@ class Joiner:
             item = replace(item, label=spelled(decision.configuration["labels"], item.label))
         pseudonym = self._keys.pseudonym(item.id)
         listed = decision.configuration["attributes"]
-        sent = {name: aggregates.listed(listed[name]["groups"], group) for name, group in item.groups.items()}
+        sent = {
+            name: aggregates.listed(listed[name]["groups"], in_range(listed[name].get("ranges", ()), group))
+            for name, group in item.groups.items()
+        }
         have = {name: group for name in listed if (group := work.groups.get((pseudonym, name))) is not None}
         label = work.labels.get(item.id)
         if (item.label is not None and label not in (None, item.label)) or any(

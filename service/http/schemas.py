@@ -47,6 +47,10 @@ MOST_FIELDS = 64
 error."""
 
 
+MOST_WHOLE = 10**300
+"""Larger whole numbers are none that a group can be."""
+
+
 def _few(value: Any) -> Any:  # noqa: ANN401 - anything a client may send
     if isinstance(value, dict) and len(value) > MOST_FIELDS:
         raise PydanticCustomError("extra_forbidden", "too many fields")
@@ -54,6 +58,8 @@ def _few(value: Any) -> Any:  # noqa: ANN401 - anything a client may send
 
 
 def _group_texts(groups: Any) -> Any:  # noqa: ANN401 - anything a client may send
+    if isinstance(groups, dict) and len(groups) <= MOST_FIELDS:
+        groups = {name: number_as_text(group) for name, group in groups.items()}
     if groups is not None and not are_texts(groups):
         raise PydanticCustomError("groups", "groups are no texts")
     return groups
@@ -70,8 +76,17 @@ def are_texts(value: Any) -> bool:  # noqa: ANN401 - anything a client may send
     return True
 
 
-Groups = Annotated[dict[str, str] | None, BeforeValidator(_group_texts)]
-_OF_ITEMS = TypeAdapter(dict[str, str] | list[dict[str, str] | None] | None)
+def number_as_text(value: Any) -> Any:  # noqa: ANN401 - anything a client may send
+    """A number as text, as JSON writes it; anything else as it is, truth values among them."""
+    return repr(value) if type(value) is float or (type(value) is int and abs(value) < MOST_WHOLE) else value
+
+
+Groups = Annotated[
+    dict[str, str] | None,
+    BeforeValidator(_group_texts),
+    WithJsonSchema(TypeAdapter(dict[str, str | float] | None).json_schema()),
+]
+_OF_ITEMS = TypeAdapter(dict[str, str | float] | list[dict[str, str | float] | None] | None)
 # Validated after the items are counted, because a body has room for millions of groups.
 GroupsOfItems = Annotated[Any, WithJsonSchema(_OF_ITEMS.json_schema())]
 _OWN_ID = {"type": "string", "minLength": 1, "maxLength": OWN_ID_CHARACTERS}
@@ -115,8 +130,8 @@ class PredictRequest(_Body):
     model: str | None = None
     """Name of the model; may be left out where only one is served."""
     groups: GroupsOfItems = None
-    """Groups that the client declares, per attribute: for one item, or a list as long as ``inputs``. They are
-    counted, and never change the answer."""
+    """Groups that the client declares, per attribute: for one item, or a list as long as ``inputs``. Where
+    the model has ranges of a number, the number will do. They are counted, and never change the answer."""
     mode: Mode | None = None
     """Lowers the operator's mode for this request (apply > shadow > off); it can never raise it."""
 

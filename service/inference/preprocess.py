@@ -15,10 +15,11 @@ from evenhand.models.bundle.inputs import Encoder, InputError
 from evenhand.models.bundle.manifest import UNKNOWN_GROUP, Manifest, Mode
 from evenhand.models.bundle.runtime_onnx import MODE_CODES
 from evenhand.service.errors import InvalidInput
-from evenhand.service.http.schemas import are_texts
+from evenhand.service.http.schemas import are_texts, number_as_text
 from evenhand.service.ids import OWN_ID, is_own_id, plain_own_id
 from evenhand.service.types import Example, Ints, RunObserver
 from evenhand.tables.cells import spelled
+from evenhand.tables.ranges import in_range
 
 PER_ITEM = 16
 """The fixed cost of an item, or of one feature, in characters."""
@@ -109,12 +110,27 @@ def declared_groups(groups: Any, items: int, manifest: Manifest) -> list[dict[st
     listed = groups if isinstance(groups, list) else [groups]
     if len(listed) != items:
         raise InvalidInput("groups must be one object for one input, or a list as long as inputs")
+    if ranges := {of.name: of.ranges for of in manifest.attributes if of.ranges}:
+        listed = [_in_ranges(declared, ranges) for declared in listed]
     if not all(declared is None or are_texts(declared) for declared in listed):
         raise InvalidInput("groups has the wrong type; see /docs")
     names = set(manifest.attribute_names)
     if any(set(declared or {}) - names for declared in listed):
         raise InvalidInput(f"groups names an attribute that this model does not have; it has {sorted(names)}")
     return [dict(declared or {}) for declared in listed]
+
+
+def _in_ranges(declared: Any, ranges: Mapping[str, Sequence[str]]) -> Any:  # noqa: ANN401 - as it came
+    """Declared groups with each number of an attribute as the range that it is in."""
+    if not isinstance(declared, dict):
+        return declared
+    changed = {}
+    for name, names in ranges.items():
+        value = declared.get(name)
+        text = number_as_text(value)
+        if isinstance(text, str):
+            changed[name] = in_range(names, text)
+    return {**declared, **changed} if changed else declared
 
 
 def own_ids(ids: Any, items: int) -> list[str | None]:  # noqa: ANN401 - as it came

@@ -15,7 +15,7 @@ SHOWN = 40
 """Features that a warning names at most."""
 SAID = {
     UNKNOWN: "the declared group is none that the model lists, and is counted as unknown: {}",
-    MISSING: "no value, which rows that the model was fitted on had: {}",
+    MISSING: "features without a value: {}",
     UNSEEN: "a value that no row had that the model was fitted on: {}",
     FAR: f"more than {FAR_DEVIATIONS:g} standard deviations from the mean of the rows that the model was "
     "fitted on: {}",

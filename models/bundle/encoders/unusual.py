@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from evenhand.models.bundle.encoders.table import ABSENT, UNKNOWN, TableFeatures
 from evenhand.models.bundle.inputs import Encoded
+from evenhand.typing import Array
 
 MISSING, UNSEEN, FAR = "missing_feature", "unseen_category", "far_number"
 KINDS = (MISSING, UNSEEN, FAR)
@@ -56,22 +57,22 @@ class FeatureCheck:
         unusual: list[list[UnusualFeatures]] = [[] for _ in rows]
         if not rows:
             return []
-        if self._categorical:
-            codes = np.stack([row.arrays["codes"] for row in rows])
-            self._add(unusual, MISSING, self._categorical, codes == ABSENT)
-            self._add(unusual, UNSEEN, self._categorical, codes == UNKNOWN)
+        missing = np.zeros((len(rows), 0), dtype=np.bool_)
         if self._numeric:
             deviations, missing = self._deviations(rows)
-            self._add(unusual, MISSING, self._numeric, missing)
             self._add(unusual, FAR, self._numeric, ~missing & (np.abs(deviations) > FAR_DEVIATIONS))
+        if self._categorical:
+            codes = _matrix(rows, "codes")
+            self._add(unusual, UNSEEN, self._categorical, codes == UNKNOWN)
+            missing = np.concatenate([missing, codes == ABSENT], axis=1)
+        self._add(unusual, MISSING, [*self._numeric, *self._categorical], missing)
         return [tuple(of_row) for of_row in unusual]
 
     def _deviations(self, rows: Sequence[Encoded]) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
         """``(rows, numeric)`` distances from the mean in standard deviations, and where there is no value."""
         if not self._raw:
-            numbers = np.stack([row.arrays["numeric"] for row in rows])
-            return numbers, np.stack([row.arrays["absent"] for row in rows]) != 0
-        values = np.stack([row.arrays["values"] for row in rows])
+            return _matrix(rows, "numeric"), _matrix(rows, "absent") != 0
+        values = _matrix(rows, "values")
         with np.errstate(over="ignore"):
             return (values - self._means) / self._scales, np.isnan(values)
 
@@ -79,7 +80,14 @@ class FeatureCheck:
     def _add(
         unusual: list[list[UnusualFeatures]], kind: str, names: Sequence[str], has: NDArray[np.bool_]
     ) -> None:
-        """Add to the rows of a kind, a row's missing features in one entry."""
+        """Add to each row the features that it has of a kind, in one entry."""
+        if not has.any():
+            return
         for place in np.flatnonzero(has.any(axis=1)).tolist():
             columns = tuple(names[column] for column in np.flatnonzero(has[place]).tolist())
             unusual[place].append(UnusualFeatures(kind, columns))
+
+
+def _matrix(rows: Sequence[Encoded], name: str) -> Array:
+    """``(rows, columns)`` one array of all rows; of one row without a copy."""
+    return rows[0].arrays[name][None] if len(rows) == 1 else np.array([row.arrays[name] for row in rows])

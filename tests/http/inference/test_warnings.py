@@ -105,8 +105,9 @@ def test_the_open_inference_protocol_warns_in_a_tensor(served: TestClient) -> No
     tensor = {"name": "hours", "shape": [2], "datatype": "FP64", "data": [1, 99]}
     reply = served.post(f"/v2/models/{name}/infer", json={"inputs": [tensor]}).json()
     (warnings,) = (one["data"] for one in reply["outputs"] if one["name"] == "warnings")
-    assert warnings[0] == "no value, which rows that the model was fitted on had: sex, job"
-    assert warnings[1].startswith(warnings[0] + "; more than 6 standard deviations")
+    assert warnings[0] == "features without a value: sex, job"
+    assert warnings[1].startswith("more than 6 standard deviations")
+    assert warnings[1].endswith("; " + warnings[0])
 
 
 @pytest.mark.parametrize(

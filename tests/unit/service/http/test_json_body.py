@@ -1,6 +1,7 @@
 """A body is parsed as it is, or refused because some object in it has a key twice, wherever it is."""
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -71,7 +72,5 @@ def test_deep_nesting_is_read_or_refused_and_never_breaks() -> None:
     for depth in (50, 500, 900, 5000, 100_000):
         for inside in ("{}", '{"a":1,"a":2}', '"x:y"'):
             body = '{"a":' * depth + inside + "}" * depth
-            try:
+            with suppress(InvalidInput, InvalidJson):
                 parse(body.encode(), NAMES)
-            except (InvalidInput, InvalidJson):
-                pass

@@ -169,9 +169,9 @@ class ObservedModels:
 
     def _add(self, declaration: Declaration) -> ObservedModel:
         name = self._counted_as(declaration.name)
-        known = self._models.get(name)
-        if known is not None and known.declaration == declaration:
-            return known
+        present = self._models.get(name)
+        if present is not None and present.declaration == declaration:
+            return present
         if len(name) > NAME_CHARACTERS:
             raise InvalidInput(
                 f"the name is too long to count decisions made elsewhere beside those of the bundle: at most "

@@ -343,13 +343,13 @@ def event(kind: str, name: str = "e-1", **more: str) -> dict[str, str]:
     }
 
 
-ASKED = {"instances": [{"sex": "female", "age": 30}, {"sex": "male", "age": 40}]}
-ANSWERED = {"predictions": ["hire", "reject"]}
+REQUESTED = {"instances": [{"sex": "female", "age": 30}, {"sex": "male", "age": 40}]}
+DECIDED = {"predictions": ["hire", "reject"]}
 
 
 @pytest.mark.parametrize("order", ["request first", "response first"])
 def test_the_events_of_kserve_are_joined_by_their_id(client: TestClient, state: Path, order: str) -> None:
-    halves = [("request", ASKED), ("response", ANSWERED)]
+    halves = [("request", REQUESTED), ("response", DECIDED)]
     for kind, body in halves if order == "request first" else halves[::-1]:
         post(client, body, headers=event(kind))
     for sex, favourable in (("female", "1"), ("male", "0")):
@@ -403,11 +403,11 @@ def test_structured_events_are_read_too(client: TestClient) -> None:
 
 def test_events_of_which_nothing_can_be_used_are_refused(client: TestClient) -> None:
     for kind, body in (
-        ("outlier", ANSWERED),
+        ("outlier", DECIDED),
         ("response", {"error": "x"}),
         ("response", {"predictions": []}),
     ):
         assert post(client, body, 422, headers=event(kind))["error"]["type"] == "invalid_input"
     unknown = event("response", **{"ce-inferenceservicename": "nobody"})
-    assert post(client, ANSWERED, 404, headers=unknown)["error"]["type"] == "unknown_model"
+    assert post(client, DECIDED, 404, headers=unknown)["error"]["type"] == "unknown_model"
     assert post(client, {"instances": [[1, 2]]}, headers=event("request")) == {"held": 0, "joined": 0}

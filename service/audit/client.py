@@ -21,7 +21,7 @@ from evenhand.service.audit.elsewhere.rows import ReportedRows
 from evenhand.service.audit.events import AnsweredRows, event
 from evenhand.service.audit.feedback import Feedback, Joined, Joiner
 from evenhand.service.audit.maintenance.migrate import RecordRefused
-from evenhand.service.audit.record_batch import RecordBatch, make_reported
+from evenhand.service.audit.record_batch import RecordBatch, make, make_reported
 from evenhand.service.audit.spool import Spool
 from evenhand.service.audit.store import AWAY, InDoubt, RecordAway, Store
 from evenhand.service.audit.writer import FLUSH_S, RecordReport, Writer
@@ -146,6 +146,16 @@ class AuditClient:
         batch, done = make_reported(rows, self.keys), Future[None]()
         self._writer.put(batch, len(batch.events), done)
         return batch, done
+
+    def write_once(self, batch: AnsweredRows) -> None:
+        """Record decisions in the database itself, unless they are there; returns when they are.
+
+        For work that is tried again after an interruption, with the same ids.
+
+        Raises:
+            RecordUnavailable: the database is down, or it is not known whether it stored them; try again.
+        """
+        _query(self._store.append, [make([batch], self.keys)], again=True)
 
     def note(self, event: Event) -> None:
         """Record an operation; returns at once."""

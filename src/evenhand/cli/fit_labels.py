@@ -115,13 +115,13 @@ def _show_summary(out: Path, labels: Sequence[str]) -> None:
 
     if not labels:
         return
-    printed = Printed("label", "test rows", "accuracy", "worst cell", "largest gap", "certified", "bundle")
+    printed = Printed("label", "test rows", "accuracy", "worst cell", "largest gap", "certified")
     for label in labels:
         manifest, _ = read_manifest(out / label)
-        printed.add_row(label, *summary(manifest), str(out / label))
+        printed.add_row(label, *summary(manifest))
     console = Console()
     console.print(printed)
-    console.print("Base -> corrected, in percent; the gap is the equalized odds difference.")
+    console.print(f"In {out}. Base -> corrected, in percent; the gap is the equalized odds difference.")
 
 
 def summary(manifest: Manifest) -> tuple[str, ...]:
@@ -131,11 +131,9 @@ def summary(manifest: Manifest) -> tuple[str, ...]:
     cells = [
         (figures["worst_cell"][side] or {}).get("accuracy", {}).get("value") for side in ("base", "final")
     ]
+    of_attributes = [of["equalized_odds_difference"] for of in figures["attributes"].values()]
     gaps = [
-        max(
-            filter(None, (of["equalized_odds_difference"][side] for of in figures["attributes"].values())),
-            default=None,
-        )
+        max((of[side] for of in of_attributes if of[side] is not None), default=None)
         for side in ("base", "final")
     ]
     return (

@@ -22,9 +22,11 @@ from evenhand.cli.fit import fit
 from evenhand.cli.flip import flip
 from evenhand.cli.generative import prefer, steer
 from evenhand.cli.observe import observe
+from evenhand.cli.predict import predict
 from evenhand.cli.refusal import needs
 from evenhand.cli.report import report
 from evenhand.cli.serve import serve
+from evenhand.cli.track import track
 from evenhand.version import __version__
 
 EXTRAS: dict[Callable[..., None], tuple[str, ...]] = {
@@ -37,6 +39,7 @@ EXTRAS: dict[Callable[..., None], tuple[str, ...]] = {
     prefer: ("train", "generative"),
     steer: ("train", "generative"),
     report: ("report",),
+    track: ("mlflow",),
 }
 """The extras that a command needs beyond what serving needs."""
 
@@ -45,6 +48,7 @@ app = typer.Typer(
 )
 app.command()(needs()(serve))
 app.command()(needs()(observe))
+app.command()(needs("batch")(predict))
 app.command()(demo)
 app.command()(doctor)
 app.add_typer(bundle.app, name="bundle")

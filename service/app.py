@@ -27,11 +27,15 @@ from evenhand.service.audit.writer import RecordReport
 from evenhand.service.auth.authorizer import Authorizer
 from evenhand.service.background import Background, Task
 from evenhand.service.catalog.counterfactual import Counterfactuals
+from evenhand.service.catalog.declaration import declarations_in
 from evenhand.service.catalog.loader import Loader, engine_workers
+from evenhand.service.catalog.observed import ObservedModels
 from evenhand.service.catalog.operator import Control
 from evenhand.service.catalog.registry import Registry
 from evenhand.service.catalog.reload import Reloader, load_all
 from evenhand.service.catalog.shadow import Shadow
+from evenhand.service.elsewhere.recorder import Recorder
+from evenhand.service.elsewhere.shadow import ShadowAnswers
 from evenhand.service.housekeeping import Housekeeping
 from evenhand.service.http import error_handlers
 from evenhand.service.http.bodies import Bodies, body_limits
@@ -43,7 +47,7 @@ from evenhand.service.metrics.collectors import Metrics
 from evenhand.service.monitoring.limits import limits_of
 from evenhand.service.pipeline import Pipeline
 from evenhand.service.resources import TRIM_EVERY_S, trim_memory_regularly
-from evenhand.service.routes import admin, docs, fairness, feedback, health, predict, trend, v2
+from evenhand.service.routes import admin, decisions, docs, fairness, feedback, health, predict, trend, v2
 from evenhand.service.routes.dependencies import ApplicationState
 from evenhand.service.settings import Settings
 from evenhand.service.tracing import Tracer, make_tracer
@@ -94,6 +98,7 @@ def create_app(configured: Settings | None = None) -> FastAPI:
             "EVENHAND_OPEN: everyone who reaches %s may predict and read; admin routes are off", chosen.host
         )
     state = _join(chosen, metrics)
+    state.observed.look()
     app = FastAPI(
         title="Evenhand",
         version=__version__,
@@ -105,7 +110,7 @@ def create_app(configured: Settings | None = None) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.running = state
-    for routes in (predict, v2, feedback, fairness, trend, health, admin, docs):
+    for routes in (predict, v2, feedback, decisions, fairness, trend, health, admin, docs):
         app.include_router(routes.router)
     error_handlers.install(app, metrics)
     describe(app)
@@ -135,7 +140,9 @@ def _join(chosen: Settings, metrics: Metrics) -> ApplicationState:
 
     workers = Workers(engine_workers(chosen), probe, chosen.stall_s, background)
     loader = Loader(chosen, workers, metrics)
-    registry = load_all(chosen.bundles, loader)
+    folder = settings.observed_folder(chosen)
+    registry = load_all(chosen.bundles, loader, may_be_empty=bool(declarations_in(folder)))
+    observed = ObservedModels(folder, registry, metrics.observe)
     registries.append(registry)
     shadow, note = Shadow(registry, metrics, chosen.deadline_s, background), note_in(audit)
     counterfactuals = Counterfactuals(registry, metrics, chosen.flip_share, chosen.deadline_s, background)
@@ -150,8 +157,14 @@ def _join(chosen: Settings, metrics: Metrics) -> ApplicationState:
         reloader=Reloader(registry, loader, note),
         control=Control(registry, workers, metrics, note, settings.control_file()),
         audit=audit,
-        housekeeping=None if audit is None else Housekeeping(audit, registry, chosen, metrics, background),
+        housekeeping=None
+        if audit is None
+        else Housekeeping(audit, (registry, observed), chosen, metrics, background),
         limits=limits_of(chosen),
+        observed=observed,
+        recorder=None if audit is None else Recorder(audit, metrics),
+        shadow_answers=ShadowAnswers(registry, chosen.deadline_s),
+        state_folder=chosen.state,
     )
 
 
@@ -197,6 +210,7 @@ def _start_tasks(state: ApplicationState, watch_s: float) -> list[Task]:
 
     async def look() -> float:
         await state.reloader.look()
+        state.observed.look()
         return watch_s
 
     background = state.background

@@ -63,6 +63,18 @@ class TooLarge(ServiceError):
     status, type, message = 413, "too_large", "the request is too large"
 
 
+class NotInstalled(ServiceError):
+    """The request needs a package that is not installed."""
+
+    status, type, message = 501, "not_installed", "this needs a package that is not installed here"
+
+
+class Disconnected(ServiceError):
+    """The client went away before its body was complete."""
+
+    status, type, message = 400, "disconnected", "the connection ended before the body did"
+
+
 class TooSlow(ServiceError):
     """The body did not arrive in time."""
 

@@ -17,6 +17,7 @@ from evenhand.service.audit.client import CHECKPOINT_KEY, AuditClient
 from evenhand.service.audit.maintenance.age import Held, Limits, held, mark
 from evenhand.service.audit.maintenance.retention import prune
 from evenhand.service.background import Background
+from evenhand.service.catalog.observed import ObservedModel, ObservedModels
 from evenhand.service.catalog.registry import Registry
 from evenhand.service.metrics.audit_series import HELD
 from evenhand.service.metrics.collectors import Metrics
@@ -37,7 +38,7 @@ class Housekeeping:
 
     Args:
         audit: The record.
-        registry: The models whose evidence is shown.
+        models: Those whose evidence is shown: served ones, and those whose decisions are made elsewhere.
         settings: What the operator asks for.
         metrics: Where evidence is shown.
         background: Supervises the threads.
@@ -46,12 +47,13 @@ class Housekeeping:
     def __init__(
         self,
         audit: AuditClient,
-        registry: Registry,
+        models: tuple[Registry, ObservedModels],
         settings: Settings,
         metrics: Metrics,
         background: Background,
     ) -> None:
-        self._audit, self._registry, self._metrics = audit, registry, metrics
+        self._audit, self._metrics = audit, metrics
+        self._registry, self._observed = models
         self._rules = EvidenceSettings(
             settings.gap_limit, settings.days_per_false_alarm, rows=settings.min_rows
         )
@@ -86,7 +88,9 @@ class Housekeeping:
             if signed is not None:
                 log.info("checkpoint, to be kept elsewhere: %s", signed.line())
 
-    def findings(self, manifest: Manifest, normal: Mapping[str, Normal]) -> list[dict[str, Any]]:
+    def findings(
+        self, manifest: Manifest | ObservedModel, normal: Mapping[str, Normal]
+    ) -> list[dict[str, Any]]:
         """What the evidence says of a model, as of the last look.
 
         Args:
@@ -99,8 +103,10 @@ class Housekeeping:
 
     def _show(self, kept: list[Kept]) -> None:
         self._kept = kept
-        for model in self._registry.live():
-            for finding in self.findings(model.manifest, model.normal):
+        said = [self.findings(model.manifest, model.normal) for model in self._registry.live()]
+        said += [self.findings(model, {}) for model in list(self._observed.models.values())]
+        for findings_of in said:
+            for finding in findings_of:
                 series = [finding[name] for name in ("model", "attribute", "group", "metric", "process")]
                 limit_ln = finding["limit_ln"] if finding["role"] == "target" else None
                 self._metrics.record.evidence(series, finding["ln"], limit_ln)

@@ -26,6 +26,13 @@ def ulid_of(at_ms: int, random: bytes) -> str:
     return "".join([PAIRS[value >> shift & 1023] for shift in range(120, -1, -10)])
 
 
+def ulids(number: int) -> list[str]:
+    """So many new ids; quicker than one after the other."""
+    head, chance = (time.time_ns() // 1_000_000) << 80, os.urandom(10 * number)
+    values = [head | int.from_bytes(chance[place : place + 10]) for place in range(0, 10 * number, 10)]
+    return ["".join([PAIRS[value >> shift & 1023] for shift in range(120, -1, -10)]) for value in values]
+
+
 def ulid_ms(text: str) -> int | None:
     """Unix milliseconds of an id; ``None`` if the text is no id."""
     if len(text) != LENGTH or not set(text) <= set(ALPHABET) or text[0] > "7":

@@ -81,7 +81,7 @@ class Pipeline:
         self._strict = settings.strict
         self._metrics = metrics
         self._shadow, self._counterfactuals = beside
-        self.max_items = settings.max_items
+        self.max_items, self.max_line_bytes = settings.max_items, settings.max_body_bytes
 
     async def answer(self, question: Question) -> tuple[Manifest, list[Outcome]]:
         """Answer a request. An item that fails does so alone.

@@ -76,6 +76,9 @@ class Settings(BaseSettings):
     """Seconds within which a body must arrive; a later one is refused with 408."""
     max_items: int = Field(default=1024, ge=1)
     """More items in one request are refused with 413."""
+    max_decisions_bytes: int = Field(default=2**30, ge=1024)
+    """Larger bodies of decisions, as JSON lines or Parquet, are refused with 413. Their memory is bounded
+    whatever this is: lines are read as they arrive, and a Parquet file waits on disk in the state folder."""
     max_queue_rows: int = Field(default=4096, ge=1)
     """Rows that may wait; beyond them a request is refused with 429."""
     max_wait_s: float = Field(default=1.0, gt=0)
@@ -98,6 +101,9 @@ class Settings(BaseSettings):
     """Seconds that a stopping service waits for the requests it accepted."""
     state: Path = Path("evenhand-state")
     """Folder of the record's keys and spool, and of its database where that is SQLite."""
+    observed: Path | None = None
+    """Folder of declarations of models whose decisions are made elsewhere, as evenhand observe writes them;
+    the folder observed in the state folder if not given. It is looked at while the service runs."""
     record: str = ""
     """Where decisions are recorded: the URL of a database, such as postgresql+psycopg://user@host/name; empty
     for an SQLite file in the state folder; off for no record."""
@@ -184,6 +190,11 @@ class Settings(BaseSettings):
         file = os.environ.get(CONFIG)
         yaml = (YamlConfigSettingsSource(settings_cls, yaml_file=file),) if file else ()
         return (init_settings, env_settings, *yaml)
+
+
+def observed_folder(chosen: Settings) -> Path:
+    """Where declarations of observed models are."""
+    return chosen.observed or chosen.state / "observed"
 
 
 def load(**overrides: Any) -> Settings:  # noqa: ANN401 - settings have many types

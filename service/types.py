@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenhand.models.bundle.inputs import Encoded
-from evenhand.models.bundle.manifest import Mode
+from evenhand.models.bundle.manifest import UNKNOWN_GROUP, Mode
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
@@ -147,12 +147,12 @@ class Counted:
     """Whether the true label is favourable; ``None`` if it is not known yet."""
     is_new: bool
     """Whether this item added the label."""
-    p: float
-    """The served probability of a favourable label."""
+    p: float | None
+    """The served probability of a favourable label; ``None`` if a decision made elsewhere came without."""
     bin: int
     """Its tenth."""
-    flagged: Mapping[str, bool]
-    """By attribute."""
+    flagged: Mapping[str, bool | None]
+    """By attribute; ``None`` where no detector looked at the row."""
     references: Mapping[str, str]
     """Reference groups by attribute."""
     decisions: tuple[tuple[str, str], ...]
@@ -166,11 +166,13 @@ INFERRED = ("unflagged", "flagged")
 """What stands for a group where none was declared: by the detector's flag."""
 
 
-def counted_under(declared: str | None, flagged: bool) -> tuple[str, str]:
+def counted_under(declared: str | None, flagged: bool | None) -> tuple[str, str]:
     """The group and the source under which a decision and its true label count for one attribute.
 
     Args:
         declared: The group that was declared, if one was.
-        flagged: Whether the detector flagged the row for this attribute.
+        flagged: Whether the detector flagged the row for this attribute; ``None`` if none looked at it.
     """
-    return (declared, "declared") if declared is not None else (INFERRED[flagged], "inferred")
+    if declared is not None:
+        return declared, "declared"
+    return UNKNOWN_GROUP if flagged is None else INFERRED[flagged], "inferred"

@@ -19,6 +19,8 @@ from evenhand.service.types import Decision, counted_under
 from evenhand.tables.cells import spelled
 
 BINS = 10
+NO_BIN = -1
+"""Stands for the tenth of a probability that is not known: decisions made elsewhere may come without."""
 HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
 SUMS = {"hourly_decisions": 1, "hourly_outcomes": 1, "hourly_risk": 2}

@@ -6,9 +6,9 @@ missing and two that changed places each break a link; an erased body breaks non
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic_core import to_json
 
@@ -16,8 +16,7 @@ GENESIS = bytes(32)
 """The link before the first record."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):  # a tuple, because there are many
     """What is to be recorded."""
 
     id: str
@@ -29,8 +28,7 @@ class Event:
     """The decision that it is about."""
 
 
-@dataclass(frozen=True, slots=True)
-class Linked:
+class Linked(NamedTuple):
     """A record's place in the chain."""
 
     seq: int
@@ -38,8 +36,8 @@ class Linked:
     link: bytes
 
 
-def encode(body: dict[str, Any]) -> str:
-    """A body as it is hashed and stored."""
+def encode(body: Mapping[str, Any] | list[str] | str) -> str:
+    """A body, or a part of one, as it is hashed and stored."""
     return to_json(body, inf_nan_mode="null").decode()
 
 

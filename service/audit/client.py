@@ -17,10 +17,11 @@ from typing import Any, Literal, ParamSpec, TypeVar
 from evenhand.service.audit.chain import Event
 from evenhand.service.audit.checkpoints import load_key
 from evenhand.service.audit.digest_keys import load_keys
+from evenhand.service.audit.elsewhere.rows import ReportedRows
 from evenhand.service.audit.events import AnsweredRows, event
 from evenhand.service.audit.feedback import Feedback, Joined, Joiner
 from evenhand.service.audit.maintenance.migrate import RecordRefused
-from evenhand.service.audit.record_batch import make
+from evenhand.service.audit.record_batch import RecordBatch, make, make_reported
 from evenhand.service.audit.spool import Spool
 from evenhand.service.audit.store import AWAY, InDoubt, RecordAway, Store
 from evenhand.service.audit.writer import FLUSH_S, RecordReport, Writer
@@ -74,7 +75,8 @@ class AuditClient:
     ) -> None:
         options.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.keys = load_keys(options.folder / "record.key")
-        self._store = Store(options.url or f"sqlite:///{options.folder / 'record.db'}", self.keys.fingerprint)
+        url = options.url or f"sqlite:///{options.folder / 'record.db'}"
+        self._store = Store(url, self.keys.fingerprint, self.keys.pseudonym)
         self.engine = self._store.engine
         """For reading; its transactions do not lock the database."""
         self._acknowledge = options.durability == "request"
@@ -134,6 +136,17 @@ class AuditClient:
         self._writer.put(batch, len(batch.rows), done)
         return done
 
+    def take_reported(self, rows: ReportedRows) -> tuple[RecordBatch, Future[None]]:
+        """Record decisions made elsewhere; for a thread that may work for a while.
+
+        Returns:
+            The batch, and a future that is done once it is on disk: then it says which rows were on record.
+            The future ends with :class:`evenhand.service.audit.store.RecordAway` once they are dropped.
+        """
+        batch, done = make_reported(rows, self.keys), Future[None]()
+        self._writer.put(batch, len(batch.events), done)
+        return batch, done
+
     def write_once(self, batch: AnsweredRows) -> None:
         """Record decisions in the database itself, unless they are there; returns when they are.
 
@@ -166,6 +179,22 @@ class AuditClient:
             RecordUnavailable: the database is down; send them again.
         """
         return _query(self._joiner.join, items)
+
+    def has_own_id(self, own_id: str, model: str) -> bool:
+        """Whether a decision of a model is in the database under an own id.
+
+        Raises:
+            RecordUnavailable: the database is down.
+        """
+        return _query(self._store.has_own_id, self.keys.own_id(own_id), model)
+
+    def answers(self, names: list[str]) -> dict[str, str]:
+        """The served labels of decisions that are on record, by id.
+
+        Raises:
+            RecordUnavailable: the database is down.
+        """
+        return _query(self._store.answers, names)
 
     def decision(self, name: str) -> dict[str, Any]:
         """All that is on record about one decision.

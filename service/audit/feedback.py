@@ -21,8 +21,9 @@ from sqlalchemy import Connection, insert, select
 
 from evenhand.models.bundle.intersections import groups_of_row, recorded
 from evenhand.service.audit import aggregates, own_ids, store
-from evenhand.service.audit.aggregates import DAY_MS, HOUR_MS, Cells
+from evenhand.service.audit.aggregates import DAY_MS, HOUR_MS, NO_BIN, Cells
 from evenhand.service.audit.digest_keys import Keys
+from evenhand.service.audit.elsewhere.rows import SOURCE as ELSEWHERE
 from evenhand.service.audit.events import event
 from evenhand.service.audit.own_ids import Named
 from evenhand.service.audit.record_batch import RecordBatch
@@ -364,7 +365,10 @@ def _count(decision: RecordedDecision, groups: Mapping[str, str], news: _News, l
         label: The true label, if it is known by now.
     """
     body, configuration = decision.body, decision.configuration
-    flagged = {name: name in body["flagged"] for name in configuration["attributes"]}
+    is_elsewhere = body.get("source") == ELSEWHERE  # then no detector looked at the row
+    flagged = {
+        name: None if is_elsewhere else name in body["flagged"] for name in configuration["attributes"]
+    }
     crossed, completed = _crossed(configuration, groups, news)
     outcomes: list[tuple[str, str, str]] = []
     for name in configuration["attributes"] if label is not None else ():
@@ -382,7 +386,7 @@ def _count(decision: RecordedDecision, groups: Mapping[str, str], news: _News, l
         label=None if label is None else label in configuration["favourable"],
         is_new=news.label is not None,
         p=body["p_favourable"],
-        bin=aggregates.tenth(body["p_favourable"]),
+        bin=NO_BIN if body["p_favourable"] is None else aggregates.tenth(body["p_favourable"]),
         flagged=flagged,
         references={name: facts["reference"] for name, facts in configuration["attributes"].items()},
         decisions=(*news.groups.items(), *completed.items()),
@@ -406,7 +410,7 @@ def _add_cells(cells: Cells, decision: RecordedDecision, counted: Counted) -> No
     for name, group in counted.decisions:
         for source in aggregates.sources("declared", decision.body.get("abstained")):
             cell = (hour, counted.model, name, group, source, *bits, counted.bin)
-            aggregates.add(cells, "hourly_decisions", cell, counted.p)
+            aggregates.add(cells, "hourly_decisions", cell, counted.p or 0.0)
     for name, group, source in counted.outcomes:
         outcome = (hour, counted.model, name, group, source, *bits, int(bool(counted.label)), counted.bin)
-        aggregates.add(cells, "hourly_outcomes", outcome, counted.p)
+        aggregates.add(cells, "hourly_outcomes", outcome, counted.p or 0.0)

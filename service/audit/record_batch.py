@@ -19,6 +19,8 @@ from evenhand.service.audit import aggregates, events
 from evenhand.service.audit.aggregates import DAY_MS, SUMS, Cells
 from evenhand.service.audit.chain import Event
 from evenhand.service.audit.digest_keys import Keys
+from evenhand.service.audit.elsewhere.counts import count as count_reported
+from evenhand.service.audit.elsewhere.rows import ReportedRows, events_of
 from evenhand.service.audit.events import AnsweredRows
 from evenhand.service.audit.tables import META
 
@@ -26,6 +28,8 @@ Attribute = tuple[str, str, str, int]
 """Pseudonym, attribute, group, and the day of the decision, in days since 1970."""
 OwnId = tuple[str, str, str]
 """Pseudonym of a caller's own id, decision, and model."""
+Label = tuple[str, str, int]
+"""Decision, its true label, and when that became known, in milliseconds since 1970."""
 
 _NO_NUL = r"^[^\x00]*$"
 _Number = Annotated[int, Field(ge=-(2**63), lt=2**63)]
@@ -40,6 +44,7 @@ _Form = tuple[
     list[tuple[_Pseudonym, _Name, _Name, _Number]],
     dict[str, list[Any]],
 ]
+_Once = list[_Id]
 _FormWithOwnIds = tuple[
     Annotated[list[_EventFields], Field(min_length=1)],
     dict[_Name, _Text],
@@ -47,6 +52,16 @@ _FormWithOwnIds = tuple[
     dict[str, list[Any]],
     list[tuple[_Pseudonym, _Id, _Name]],
 ]
+_FormOfReported = tuple[
+    Annotated[list[_EventFields], Field(min_length=1)],
+    dict[_Name, _Text],
+    list[tuple[_Pseudonym, _Name, _Name, _Number]],
+    dict[str, list[Any]],
+    list[tuple[_Pseudonym, _Id, _Name]],
+    list[tuple[_Id, _Name, _Number]],
+    list[_Id],
+]
+"""With the true labels of decisions made elsewhere, and those that are recorded once."""
 
 
 @dataclass(slots=True)
@@ -60,12 +75,22 @@ class RecordBatch:
     cells: dict[str, list[list[Any]]] = field(default_factory=dict)
     """By hourly table: rows of keys, number and sums."""
     own_ids: list[OwnId] = field(default_factory=list)
+    labels: list[Label] = field(default_factory=list)
+    """True labels that came with their decisions, which hold them, too."""
+    once: list[str] = field(default_factory=list)
+    """Decisions that are recorded only if the model has no other one of the same own id."""
+    doubled: dict[str, str] = field(default_factory=dict)
+    """Decisions that were taken out for that, and the one that is on record; not stored."""
+    spooled: bool = False
+    """Whether it waits on disk: own ids are compared when it is written; not stored."""
 
     def to_json(self) -> bytes:
         """One line; :meth:`from_json` reads it."""
         fields = [(event.id, event.kind, event.at_ms, event.body, event.subject) for event in self.events]
         cells = {table: sorted(rows) for table, rows in self.cells.items()}  # an order that says nothing
         parts = [fields, self.configurations, self.attributes, cells]
+        if self.labels or self.once:
+            return to_json([*parts, self.own_ids, self.labels, self.once])
         return to_json([*parts, self.own_ids] if self.own_ids else parts)
 
     @classmethod
@@ -75,12 +100,12 @@ class RecordBatch:
         Raises:
             ValueError: it is none; a database would refuse it again and again.
         """
-        records, configurations, attributes, cells, *own_ids = _FORM.validate_json(line)
+        records, configurations, attributes, cells, *more = _FORM.validate_json(line)
         for table, rows in cells.items():
             if table not in _ROWS:
                 raise ValueError("cells of a table that is not there")
             _ROWS[table].validate_python(rows)
-        return cls([Event(*fields) for fields in records], configurations, attributes, cells, *own_ids)
+        return cls([Event(*fields) for fields in records], configurations, attributes, cells, *more)
 
 
 def make(items: Iterable[AnsweredRows | Event], keys: Keys) -> RecordBatch:
@@ -110,6 +135,31 @@ def make(items: Iterable[AnsweredRows | Event], keys: Keys) -> RecordBatch:
     return batch
 
 
+def make_reported(item: ReportedRows, keys: Keys) -> RecordBatch:
+    """Make a batch of decisions that were made elsewhere.
+
+    Args:
+        item: The decisions.
+        keys: Makes pseudonyms.
+    """
+    pseudonyms = [None if row.own_id is None else keys.own_id(row.own_id) for row in item.rows]
+    batch = RecordBatch(events_of(item, pseudonyms))
+    batch.configurations[item.configuration.sha256] = item.configuration.body
+    day = item.at_ms // DAY_MS
+    for row, own_id in zip(item.rows, pseudonyms, strict=True):
+        if row.groups:
+            name = keys.pseudonym(row.id)
+            batch.attributes += [(name, attribute, group, day) for attribute, group in row.groups.items()]
+        if row.truth is not None:
+            batch.labels.append((row.id, row.truth, item.at_ms))
+        if own_id is not None:
+            batch.own_ids.append((own_id, row.id, item.model.name))
+            batch.once.append(row.id)
+    batch.attributes.sort()  # an order that says nothing
+    batch.cells = aggregates.rows_of(count_reported(item))
+    return batch
+
+
 def merge(batches: list[RecordBatch]) -> RecordBatch:
     """Batches as one, for one transaction."""
     if len(batches) == 1:
@@ -121,6 +171,8 @@ def merge(batches: list[RecordBatch]) -> RecordBatch:
         merged.configurations |= batch.configurations
         merged.attributes += batch.attributes
         merged.own_ids += batch.own_ids
+        merged.labels += batch.labels
+        merged.once += batch.once
         for table, rows in batch.cells.items():
             aggregates.merge(cells, table, rows)
     merged.attributes.sort()
@@ -149,5 +201,5 @@ def _rows(table: Table) -> TypeAdapter[Any]:
 
 
 _STRICT = ConfigDict(strict=True, allow_inf_nan=False)
-_FORM: TypeAdapter[Any] = TypeAdapter(_Form | _FormWithOwnIds, config=_STRICT)
+_FORM: TypeAdapter[Any] = TypeAdapter(_Form | _FormWithOwnIds | _FormOfReported, config=_STRICT)
 _ROWS = {name: _rows(META.tables[name]) for name in SUMS}

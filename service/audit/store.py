@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain as chain_of
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,19 @@ from sqlalchemy.exc import (
 
 from evenhand.service.audit.aggregates import SUMS
 from evenhand.service.audit.chain import extend
+from evenhand.service.audit.elsewhere.doubles import Pseudonym, drop_doubles
 from evenhand.service.audit.events import event as new_event
 from evenhand.service.audit.maintenance.migrate import RecordRefused, migrate
 from evenhand.service.audit.record_batch import RecordBatch, merge
-from evenhand.service.audit.tables import META, attributes, chain, configurations, own_ids, records
+from evenhand.service.audit.tables import (
+    META,
+    attributes,
+    chain,
+    configurations,
+    labels,
+    own_ids,
+    records,
+)
 from evenhand.service.errors import RecordUnavailable
 
 CHAIN = "records"
@@ -42,6 +52,15 @@ CHAIN = "records"
 BUSY_S = 2.0
 """How long a lock or a connection is waited for before the database counts as away."""
 STATEMENT_S = 10.0
+LOOKED_UP = 500
+"""Decisions in one query."""
+CACHE_KIB = 16_384
+"""Memory of one connection to SQLite for pages, if it needs so much: pseudonyms lie all over their table."""
+LOG_PAGES = 8000
+"""Pages of 4 KiB that SQLite's log of writes may have before they move to the file: in bulk the same page is
+written again and again, and moves once."""
+SQLITE_ROWS = 250
+"""Rows in one statement, where there are as many; a statement may have 32,766 values."""
 
 
 class RecordAway(RecordUnavailable):
@@ -82,18 +101,24 @@ class Head:
     link: bytes
 
 
+def _no_key(decision: str) -> str:
+    raise RuntimeError("this store was opened without the key that decisions with own ids need")
+
+
 class Store:
     """One database.
 
     Args:
         url: SQLAlchemy's URL.
         fingerprint: Of the key whose record this is.
+        pseudonym: The key's name for a decision; needed to write decisions with own ids.
 
     Raises:
         RecordRefused: the URL is none that can be used.
     """
 
-    def __init__(self, url: str, fingerprint: str) -> None:
+    def __init__(self, url: str, fingerprint: str, pseudonym: Pseudonym = _no_key) -> None:
+        self._pseudonym = pseudonym
         self.engine = make_engine(url)
         self._writes = self.engine.execution_options(writes=True)
         self._fingerprint = fingerprint
@@ -168,6 +193,10 @@ class Store:
             with self.writing() as connection:
                 if again:
                     batches = _not_on_record(connection, batches)
+                if any(batch.once for batch in batches):
+                    head(connection)  # whoever may be writing the same decisions just now is waited for
+                    drop_doubles(connection, batches, self._pseudonym)
+                    batches = [batch for batch in batches if batch.events]
                 if batches:
                     append(connection, merge(batches))
         except RecordRefused:
@@ -189,6 +218,25 @@ class Store:
         except (*AWAY, RecordRefused):
             return False
         return True
+
+    def has_own_id(self, pseudonym: str, model: str) -> bool:
+        """Whether a decision of a model has an own id of this pseudonym."""
+        self.open()
+        query = select(own_ids.c.decision).where(own_ids.c.pseudonym == pseudonym, own_ids.c.model == model)
+        with self.engine.connect() as connection:
+            return connection.execute(query.limit(1)).first() is not None
+
+    def answers(self, names: list[str]) -> dict[str, str]:
+        """The served labels of decisions, by id; without those that were erased."""
+        self.open()
+        answers: dict[str, str] = {}
+        with self.engine.connect() as connection:
+            for start in range(0, len(names), LOOKED_UP):
+                some = records.c.id.in_(names[start : start + LOOKED_UP])
+                query = select(records.c.id, records.c.body).where(some, records.c.body.is_not(None))
+                for name, text in connection.execute(query):
+                    answers[name] = from_json(text)["final"]["label"]
+        return answers
 
     def decision(self, name: str) -> dict[str, Any] | None:
         """A decision, its configuration, the later events about it, and its place in the chain."""
@@ -296,6 +344,8 @@ def _connect_sqlite(connection: Any, _: object) -> None:  # noqa: ANN401 - the d
                 raise
             time.sleep(0.02)
     connection.execute("PRAGMA synchronous = FULL").close()
+    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}").close()
+    connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}").close()
 
 
 def _begin_sqlite(connection: Connection) -> None:
@@ -317,11 +367,21 @@ def head(connection: Connection) -> Head:
 
 
 def _not_on_record(connection: Connection, batches: list[RecordBatch]) -> list[RecordBatch]:
-    """Batches that were not written yet; one is as a whole or not at all, so that its first record tells."""
+    """Batches that were not written yet; one is as a whole or not at all, so that one record of it tells.
+
+    A decision with an own id tells nothing: it may have been left out. It is compared by that id.
+    """
     head(connection)  # whoever may be writing one just now is waited for
-    firsts = [batch.events[0].id for batch in batches]
-    written = set(connection.execute(select(records.c.id).where(records.c.id.in_(firsts))).scalars())
-    return [batch for batch, first in zip(batches, firsts, strict=True) if first not in written]
+    telling = [_telling(batch) for batch in batches]
+    query = select(records.c.id).where(records.c.id.in_([name for name in telling if name is not None]))
+    written = set(connection.execute(query).scalars())
+    return [batch for batch, name in zip(batches, telling, strict=True) if name not in written]
+
+
+def _telling(batch: RecordBatch) -> str | None:
+    """The first record that is written whenever its batch is; ``None`` if there is none."""
+    once = set(batch.once)
+    return next((event.id for event in batch.events if event.id not in once), None)
 
 
 def append(connection: Connection, batch: RecordBatch) -> None:
@@ -344,6 +404,7 @@ def append(connection: Connection, batch: RecordBatch) -> None:
     _insert(connection, records, rows)
     _insert(connection, configurations, list(batch.configurations.items()))
     _insert(connection, attributes, batch.attributes)
+    _insert(connection, labels, batch.labels)
     _insert(connection, own_ids, batch.own_ids)
     for name, cells in batch.cells.items():
         _insert(connection, META.tables[name], [tuple(cell) for cell in cells])
@@ -354,21 +415,33 @@ def append(connection: Connection, batch: RecordBatch) -> None:
 def _insert(connection: Connection, table: sa.Table, rows: list[tuple[Any, ...]]) -> None:
     """Insert rows in the order of the table's columns, in the driver's own way, for speed.
 
-    SQLite takes row by row; to PostgreSQL every execution is a message, so that it gets all rows as one JSON
+    SQLite takes many rows in one statement: between two its driver waits for the interpreter, which another
+    thread may hold. To PostgreSQL every execution is a message, so that it gets all rows as one JSON
     text.
     """
     if not rows:
         return
     if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql(_insertion(table, "sqlite"), rows)
+        whole = len(rows) - len(rows) % SQLITE_ROWS
+        for start in range(0, whole, SQLITE_ROWS):
+            values = tuple(chain_of.from_iterable(rows[start : start + SQLITE_ROWS]))
+            connection.exec_driver_sql(_insertion(table, "sqlite", SQLITE_ROWS), values)
+        if whole < len(rows):
+            connection.exec_driver_sql(_insertion(table, "sqlite"), rows[whole:])
         return
     bytes_as_hex = [[value.hex() if isinstance(value, bytes) else value for value in row] for row in rows]
     connection.exec_driver_sql(_insertion(table, "postgresql"), (to_json(bytes_as_hex).decode(),))
 
 
 @cache
-def _insertion(table: sa.Table, kind: str) -> str:
-    """The SQL: a record is new; a cell adds to its counts; anything else that is there already stays."""
+def _insertion(table: sa.Table, kind: str, block: int = 1) -> str:
+    """The SQL: a record is new; a cell adds to its counts; anything else that is there already stays.
+
+    Args:
+        table: Where to.
+        kind: Of the database.
+        block: For how many rows SQLite's statement is.
+    """
     new: Any
     kinds: Any = {"postgresql": postgresql.dialect, "sqlite": sqlite.dialect}
     if kind == "postgresql":
@@ -391,7 +464,12 @@ def _insertion(table: sa.Table, kind: str) -> str:
         new = new.on_conflict_do_update(index_elements=keys, set_=added)
     elif table is not records:
         new = new.on_conflict_do_nothing()
-    return str(new.compile(dialect=dialect))
+    text = str(new.compile(dialect=dialect))
+    if block == 1:
+        return text
+    one = f"({', '.join('?' * len(table.columns))})"
+    before, after = text.split(one)
+    return f"{before}{', '.join([one] * block)}{after}"
 
 
 def _from_json(place: int, column: sa.Column[Any], dialect: sa.Dialect) -> str:

@@ -23,7 +23,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -32,13 +32,16 @@ from evenhand.service.audit.chain import Event
 from evenhand.service.audit.digest_keys import Keys
 from evenhand.service.audit.events import AnsweredRows
 from evenhand.service.audit.maintenance.migrate import RecordRefused, reason
-from evenhand.service.audit.record_batch import RecordBatch, make
+from evenhand.service.audit.record_batch import RecordBatch, make, merge
 from evenhand.service.audit.spool import ADOPT_S, MEMORY_ROWS, Backlog, Spool
 from evenhand.service.audit.store import AWAY, BUSY_S, STATEMENT_S, InDoubt, RecordAway, Store, Unwritable
 from evenhand.service.background import Background, Thread
+from evenhand.service.types import Row
 
 log = logging.getLogger(__name__)
 
+Content = AnsweredRows | Event | RecordBatch
+"""What is handed over to be recorded; a batch is made already."""
 FLUSH_S = 0.25
 """How long a record waits for others at ``durability: batch``."""
 RETRY_S = 1.0
@@ -66,7 +69,7 @@ class RecordReport:
 
 @dataclass(slots=True)
 class _Item:
-    content: AnsweredRows | Event
+    content: Content
     rows: int
     done: Future[None] | None
 
@@ -141,7 +144,7 @@ class Writer:
         if (away := self._away) is not None:
             away.stop(BUSY_S)
 
-    def put(self, content: AnsweredRows | Event, rows: int, done: Future[None] | None) -> None:
+    def put(self, content: Content, rows: int, done: Future[None] | None) -> None:
         """Hand over; returns at once.
 
         Args:
@@ -160,7 +163,8 @@ class Writer:
             if room:
                 self._queue.append(_Item(content, rows, done))
                 self._queued_rows += rows
-                if len(self._queue) == 1:  # else the thread is busy, or waits for more anyway
+                # Else the thread is busy, or waits for more anyway.
+                if len(self._queue) == 1 or done is not None or self._queued_rows >= BATCH_ROWS:
                     self._wake.notify()
         if not room and done is None:
             self._lose(rows)
@@ -208,7 +212,7 @@ class Writer:
             )
             wait_s = self._flushed_at_s + self._flush_s - time.monotonic()
             if self._queue and wait_s > 0:
-                self._wake.wait_for(lambda: self._flushes or self._stop.is_set(), wait_s)
+                self._wake.wait_for(self._is_urgent, wait_s)
             items: list[_Item] = []
             rows = 0
             while self._queue and (not items or rows + self._queue[0].rows <= BATCH_ROWS):
@@ -220,6 +224,11 @@ class Writer:
                 self._flushes = []
             self._flushed_at_s = time.monotonic()
             return items, flushes, self._stop.is_set()
+
+    def _is_urgent(self) -> bool:
+        """Whether waiting for more records would make somebody wait, or gain nothing."""
+        someone_waits = any(item.done is not None for item in self._queue)
+        return bool(self._flushes or someone_waits or self._queued_rows >= BATCH_ROWS or self._stop.is_set())
 
     def _write(self, items: list[_Item]) -> None:
         self._begun_s = self._begun_s or time.monotonic()
@@ -250,17 +259,27 @@ class Writer:
             MemoryError: none of them is stored, and later there may be room.
             Exception: one of them cannot be encoded, or is refused; none of them is stored.
         """
-        batch = make((item.content for item in items), self._keys)
-        failure = RecordAway(NOWHERE) if self.spooled else self._append([batch], again=False)
-        if failure is None:
+        batches = self._batches(items)
+        failure = RecordAway(NOWHERE) if self.spooled else self._append(batches, again=False)
+        batch = merge(batches)
+        if failure is None or not batch.events:  # or all of it is on record under the same own ids
             return None
+        for each in batches:
+            each.spooled = True
         why = self._backlog.spool(batch)
         if why is None:
             self._report.rows("spooled", len(batch.events))
         elif kept := [item for item in items if item.done is None]:
-            self._backlog.keep(make((item.content for item in kept), self._keys), why)
+            self._backlog.keep(merge(self._batches(kept)), why)
         self._report.spool(self.spooled)
         return None if why is None else failure
+
+    def _batches(self, items: list[_Item]) -> list[RecordBatch]:
+        """Items as batches; those that came as one stay one, for whoever made it looks at it afterwards."""
+        contents = [item.content for item in items]
+        ready = [content for content in contents if isinstance(content, RecordBatch)]
+        others = [content for content in contents if not isinstance(content, RecordBatch)]
+        return [*ready, make(others, self._keys)] if others else ready
 
     def _answer_those_who_wait(self, items: list[_Item], refusal: RecordAway | None) -> None:
         waiting = [item for item in items if item.done is not None]
@@ -299,11 +318,8 @@ class Writer:
     def _give_up(self, item: _Item, error: Exception) -> None:
         """Lose one item that cannot be written anywhere, ever."""
         why = error.orig if isinstance(error, Unwritable) else type(error).__name__
-        ids = (
-            [row.id for row in item.content.rows]
-            if isinstance(item.content, AnsweredRows)
-            else [item.content.id]
-        )
+        content = item.content
+        ids = [content.id] if isinstance(content, Event) else [row.id for row in _rows_of(content)]
         shown = ", ".join(ids[:SHOWN])
         log.error("lost: the record of %s cannot be written (%s); please report this", shown, why)
         self._report.rows("lost", item.rows)
@@ -412,6 +428,10 @@ class Writer:
                 done.set_exception(RecordAway("the record's database is down"))
             else:
                 done.set_result(None)
+
+
+def _rows_of(content: AnsweredRows | RecordBatch) -> Sequence[Row | Event]:
+    return content.events if isinstance(content, RecordBatch) else content.rows
 
 
 def _halves(items: list[_Item]) -> list[list[_Item]]:

@@ -11,7 +11,7 @@ from starlette.routing import compile_path
 
 from evenhand.service.errors import V2_PREFIX
 
-Scope = Literal["predict", "feedback", "admin", "metrics", "audit"]
+Scope = Literal["predict", "feedback", "decisions", "admin", "metrics", "audit"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 _MODEL, _VERSION = f"{V2_PREFIX}/models/{{model}}", f"{V2_PREFIX}/models/{{model}}/versions/{{version}}"
@@ -25,6 +25,7 @@ TABLE: Mapping[str, str] = {
     f"GET {_VERSION}/ready": "predict",
     f"GET {V2_PREFIX}": "predict",
     "POST /feedback": "feedback",
+    "POST /decisions": "decisions",
     "GET /models": "predict audit admin",
     "GET /fairness": "audit",
     "GET /fairness/trend": "audit",
@@ -71,6 +72,11 @@ class Rule:
     def takes_binary(self) -> bool:
         """Whether the body may hold tensors as bytes after the JSON."""
         return self.is_inference and self.template.startswith(V2_PREFIX)
+
+    @property
+    def takes_rows(self) -> bool:
+        """Whether the body may be as long as a stream of rows is, and is read while it arrives."""
+        return self.method == "POST" and self.scopes == ("decisions",)
 
 
 ByMethod = dict[str, Rule]

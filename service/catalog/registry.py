@@ -52,6 +52,8 @@ class Registry:
             InvalidInput: no name was given and several are served.
         """
         if name is None:
+            if not self.roles:
+                raise UnknownModel("no bundle is served here, only models whose decisions are made elsewhere")
             if len(self.roles) != 1:
                 raise InvalidInput(
                     "several models are served: name one in the field model; GET /models lists them"
@@ -73,7 +75,7 @@ class Registry:
     def busy(self) -> Overloaded | None:
         """The error if no live model could take a row now; ``None`` if one could."""
         batchers = [model.batcher for model in self.live()]
-        if not all(batcher.full_for(1) for batcher in batchers):
+        if not batchers or not all(batcher.full_for(1) for batcher in batchers):
             return None
         return Overloaded(retry_after_s=min(batcher.expected_wait_s for batcher in batchers))
 

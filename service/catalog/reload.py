@@ -19,15 +19,23 @@ from evenhand.service.metrics.grouped import series_of
 from evenhand.service.resources import collect_memory
 
 log = logging.getLogger(__name__)
-NONE_NAMED = "no bundle to serve; name one: evenhand serve <folder>, or EVENHAND_BUNDLES=<folder>"
+NONE_NAMED = (
+    "no bundle to serve; name one: evenhand serve <folder>, or EVENHAND_BUNDLES=<folder>; to take decisions "
+    "that are made elsewhere, declare their model first: evenhand observe"
+)
 MOST_SERIES = 20_000
 """Grouped series of one process, at most."""
 SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 """Errors that do not concern the bundle: the machine has no file handle or no memory left at the moment."""
 
 
-def load_all(paths: Iterable[Path], loader: Loader) -> Registry:
+def load_all(paths: Iterable[Path], loader: Loader, may_be_empty: bool = False) -> Registry:
     """Verify, load, warm and try every bundle at start; one that fails takes no other model down.
+
+    Args:
+        paths: Their folders.
+        loader: Loads one.
+        may_be_empty: Whether the service has work without any bundle.
 
     Raises:
         BundleError: no bundle can be served, or two are the same version of the same model.
@@ -46,7 +54,7 @@ def load_all(paths: Iterable[Path], loader: Loader) -> Registry:
         models.append(model)
         _refuse_twice(models)
         _refuse_too_many(models)
-    if not models:
+    if not models and (failures or not may_be_empty):
         raise next(iter(failures.values()), BundleError(NONE_NAMED))
     for name, failure in failures.items():
         loader.metrics.reloaded(name, "refused")

@@ -6,16 +6,19 @@ Without the last limit, a thousand clients that each send most of a large body a
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from starlette.types import Receive
+from starlette.types import Message, Receive
 
 from evenhand.service.errors import NoRoom, TooLarge, TooSlow
 from evenhand.service.settings import Settings
 
 FULL_BODIES = 32
 """Number of largest bodies for which a process has room, unless the setting says otherwise."""
+SLOWEST_BYTES_PER_S = 1024
+"""A stream that is slower on average, after the time for a whole body has passed, is refused."""
 FREE_BYTES = 4096
 """Bytes of each body that are not counted, so that small requests pass while large ones fill the room."""
 
@@ -29,12 +32,14 @@ class BodyLimits:
     within_s: float
     all_bytes: int
     """Of all bodies together."""
+    stream_bytes: int = 2**30
+    """Of one body that is read while it arrives; memory holds a piece of it."""
 
 
 def body_limits(settings: Settings) -> BodyLimits:
     """The limits that the settings name."""
     room = settings.max_bodies_bytes or FULL_BODIES * settings.max_body_bytes
-    return BodyLimits(settings.max_body_bytes, settings.body_s, room)
+    return BodyLimits(settings.max_body_bytes, settings.body_s, room, settings.max_decisions_bytes)
 
 
 class Bodies:
@@ -95,6 +100,38 @@ class Held:
                         return b"".join(parts)
         except TimeoutError:
             raise TooSlow from None
+
+    def stream(self, headers: Mapping[bytes, bytes], receive: Receive) -> Receive:
+        """Deliver the body piece by piece, within the limits; time in which nobody asks for it is free.
+
+        Raises:
+            TooLarge: the body says that it is larger than ``stream_bytes``; or, while it is delivered, it is.
+            TooSlow: while it is delivered, a piece does not arrive within ``within_s``.
+        """
+        limits = self._bodies.limits
+        too_large = TooLarge(f"the body is larger than {limits.stream_bytes} bytes; send several requests")
+        declared = headers.get(b"content-length", b"0")
+        if declared.isdigit() and int(declared[:20]) > limits.stream_bytes:
+            raise too_large
+        size, waited_s = 0, 0.0
+
+        async def limited() -> Message:
+            nonlocal size, waited_s
+            started_s = time.monotonic()
+            try:
+                async with asyncio.timeout(limits.within_s):
+                    message = await receive()
+            except TimeoutError:
+                raise TooSlow from None
+            waited_s += time.monotonic() - started_s
+            size += len(message.get("body", b""))
+            if size > limits.stream_bytes:
+                raise too_large
+            if waited_s > limits.within_s and size < SLOWEST_BYTES_PER_S * waited_s:
+                raise TooSlow
+            return message
+
+        return limited
 
     def let_go(self) -> None:
         """Release the bytes; the request has ended."""

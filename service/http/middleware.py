@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from starlette.responses import JSONResponse
@@ -25,6 +25,13 @@ REQUEST_ID = b"x-request-id"
 CLIENT_CLOSED = 499
 """The status that is counted for a request whose client disconnected before the answer."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+JSON_LINES = (
+    b"application/x-ndjson",
+    b"application/ndjson",
+    b"application/jsonl",
+    b"application/x-jsonlines",
+)
+PARQUET = (b"application/vnd.apache.parquet", b"application/parquet", b"application/x-parquet")
 PLAIN_TOKEN = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -144,6 +151,8 @@ async def _read_body(rule: Rule, headers: dict[bytes, bytes], held: Held, receiv
     if rule.method not in ("POST", "PUT", "PATCH"):
         return receive
     _check_media_type(headers, rule)
+    if rule.takes_rows and media_type(headers) in (*JSON_LINES, *PARQUET):
+        return held.stream(headers, receive)
     return _replay(await held.read(headers, receive), receive)
 
 
@@ -152,12 +161,24 @@ def _check_media_type(headers: dict[bytes, bytes], rule: Rule) -> None:
         raise UnsupportedMediaType(
             "compressed bodies are not taken; send the body without a Content-Encoding"
         )
-    kind = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
+    kind = media_type(headers)
     if kind == b"application/json" or (kind.startswith(b"application/") and kind.endswith(b"+json")):
         return
+    if rule.takes_rows:
+        if kind in (*JSON_LINES, *PARQUET):
+            return
+        raise UnsupportedMediaType(
+            "send decisions as application/json, application/x-ndjson (JSON lines), or "
+            "application/vnd.apache.parquet, uncompressed"
+        )
     # Triton's client sends no type at all; KServe's client sends this one if tensors are binary.
     if kind not in (b"", b"application/octet-stream") or not rule.takes_binary:
         raise UnsupportedMediaType
+
+
+def media_type(headers: Mapping[bytes, bytes]) -> bytes:
+    """The declared type of a body, without its parameters."""
+    return headers.get(b"content-type", b"").split(b";")[0].strip().lower()
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

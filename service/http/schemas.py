@@ -275,6 +275,93 @@ class FeedbackReply(BaseModel):
     counts: dict[str, int]
 
 
+class DecisionIn(_Body):
+    """One decision that another system made; `prediction`, `scores`, or both are needed."""
+
+    model: str | None = Field(default=None, description="Its name, as declared; ?model= if left out.")
+    id: str | int | None = Field(
+        default=None, description="The other system's own id: of two decisions with the same one is recorded."
+    )
+    prediction: str | float | bool | None = Field(default=None, description="The decided label.")
+    scores: dict[str, float] | list[float] | None = Field(
+        default=None, description="Probabilities by label, or in the order of the model's labels."
+    )
+    score: float | None = Field(default=None, description="Probability of the prediction alone.")
+    label: str | float | bool | None = Field(
+        default=None, description="The true label, if it is known by now."
+    )
+    groups: dict[str, str] | None = Field(default=None, description="Group by attribute.")
+    features: dict[str, Any] | None = Field(
+        default=None, description="The input; only a keyed digest is kept."
+    )
+    text: str | None = Field(default=None, description="The same, of a text.")
+    text_pair: str | None = Field(default=None, description="The second text of a pair.")
+
+
+class DecisionResultOut(BaseModel):
+    """What became of one decision."""
+
+    index: int | None = Field(default=None, description="Its place in JSON, from 0.")
+    line: int | None = Field(default=None, description="Its line, from 1.")
+    row: int | None = Field(default=None, description="Its row of a Parquet file, from 1.")
+    result: Literal["recorded", "duplicate", "conflict", "error"]
+    id: str | None = Field(default=None, description="The decision on record; GET /decisions/{id} shows it.")
+    message: str | None = None
+    shadow: dict[str, Any] | None = Field(
+        default=None,
+        description="What the served bundle of the model would have answered: label, score, base, flagged, "
+        "corrected, version; or error.",
+    )
+    feedback: str | None = Field(
+        default=None, description="What became of a duplicate's label and groups, as in POST /feedback."
+    )
+
+
+class DecisionsReply(BaseModel):
+    """What ``POST /decisions`` answers."""
+
+    received: int
+    counts: dict[str, int] = Field(description="Decisions by result.")
+    spooled: int = Field(description="Recorded ones that wait on disk, for the database is down.")
+    not_new: list[DecisionResultOut] = Field(description="The first 1000 that were not recorded now.")
+    not_new_left_out: int = Field(description="How many more were not.")
+    unlisted_groups: dict[str, dict[str, int]] = Field(
+        description="Rows by model and attribute whose group the model does not list; counted as unknown."
+    )
+    results: list[DecisionResultOut] | None = Field(
+        default=None, description="Every decision, where JSON held no more than max_items."
+    )
+
+
+_DECISION = DecisionIn.model_json_schema()
+DECISIONS_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "anyOf": [
+                        _DECISION,
+                        {"type": "array", "items": _DECISION},
+                        {
+                            "type": "object",
+                            "properties": {
+                                "model": {"type": "string"},
+                                "decisions": {"type": "array", "items": _DECISION},
+                            },
+                            "required": ["decisions"],
+                        },
+                    ]
+                }
+            },
+            "application/x-ndjson": {"schema": {"type": "string", "description": "One decision per line."}},
+            "application/vnd.apache.parquet": {"schema": {"type": "string", "format": "binary"}},
+        },
+    }
+}
+"""What ``/docs`` says of a body that FastAPI does not read."""
+
+
 class OverrideRequest(_Body):
     """What ``POST /decisions/{id}/override`` takes."""
 

@@ -11,6 +11,7 @@ import math
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -18,23 +19,40 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from evenhand.models.bundle.intersections import groups_of_row
-from evenhand.models.bundle.manifest import Manifest
+from evenhand.models.bundle.manifest import Attribute, Manifest
 from evenhand.models.bundle.reference import Normal
 from evenhand.service.background import NAMES
 from evenhand.service.metrics.audit_series import RecordSeries
 from evenhand.service.metrics.features import FeatureCounters
-from evenhand.service.metrics.grouped import BITS, FairnessCounters, bit, groups_of
+from evenhand.service.metrics.grouped import BITS, FairnessCounters, Watched, bit, groups_of
 from evenhand.service.metrics.series import Counter, Gauge, Histogram
 from evenhand.service.types import Decision, Row, counted_under
 
 CANDIDATE_RESULTS = ("same", "other", "error", "dropped")
 RELOADS = ("ok", "refused")
+REPORTED = ("recorded", "duplicate", "conflict")
 AUTH_RESULTS = ("ok", "missing", "invalid", "forbidden", "limited", "admin_off")
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
 GONE = math.nan
 """The value of a series that has ended. The shared files cannot drop a series, so the exposition does."""
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128)
+
+
+class Observed(Watched, Protocol):
+    """A model whose decisions are made elsewhere."""
+
+    @property
+    def version(self) -> str:
+        """As declared."""
+
+    @property
+    def sha256(self) -> str:
+        """Names its declaration."""
+
+    @property
+    def attributes(self) -> list[Attribute]:
+        """Its sensitive attributes."""
 
 
 class Metrics:
@@ -54,6 +72,7 @@ class Metrics:
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         self._make_version_series(registry)
+        self._make_observed_series(registry)
         self._make_candidate_series(registry)
         self._make_service_series(registry)
         self._make_access_series(registry)
@@ -87,6 +106,23 @@ class Metrics:
             ("model", "result"),
             registry=registry,
         )
+
+    def _make_observed_series(self, registry: CollectorRegistry) -> None:
+        self._source = Gauge(
+            "evenhand_model_source",
+            "1 for a model whose decisions are made elsewhere and sent to POST /decisions; none if served.",
+            ("model", "source"),
+            registry=registry,
+            multiprocess_mode="mostrecent",
+        )
+        self._reported = Counter(
+            "evenhand_reported",
+            "Decisions made elsewhere by result: recorded, duplicate (its own id is on record), conflict "
+            "(the same own id, another decision; what is on record stays), error (no use; model is empty).",
+            ("model", "result"),
+            registry=registry,
+        )
+        self._reported.labels("", "error")
 
     def _make_candidate_series(self, registry: CollectorRegistry) -> None:
         self._candidate_decisions = Counter(
@@ -203,6 +239,19 @@ class Metrics:
             self._threshold.labels(manifest.name, attribute.name).set(attribute.threshold)
         if live:
             self.fairness.expect(manifest, normal)
+
+    def observe(self, model: Observed) -> None:
+        """Begin the series of a model whose decisions are made elsewhere, or those of its new declaration."""
+        self._info.labels(model.name, model.version, model.sha256, "false").set(1)
+        self._source.labels(model.name, "elsewhere").set(1)
+        for outcome in REPORTED:
+            self._reported.labels(model.name, outcome)
+        self.fairness.begin_observed(model.name, model.attributes)
+        self.fairness.expect(model, {})
+
+    def reported(self, model: str, result: str, rows: int) -> None:
+        """Count decisions made elsewhere by result; those without a model that is known have an empty one."""
+        self._reported.labels(model, result).inc(rows)
 
     def retire(self, manifest: Manifest, bundle: str) -> None:
         """End the series of a version that is no longer loaded, in the exposition of every process."""

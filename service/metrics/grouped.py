@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter as Tally
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry
 
 from evenhand.models.bundle.aims import aims_of, price_of
 from evenhand.models.bundle.intersections import Grouped, Intersection, groups_of_row
-from evenhand.models.bundle.manifest import UNKNOWN_GROUP, Manifest
+from evenhand.models.bundle.manifest import UNKNOWN_GROUP, Attribute, Manifest
 from evenhand.models.bundle.reference import TENTHS, Normal
-from evenhand.models.bundle.target import MEASURES
+from evenhand.models.bundle.target import MEASURES, Target
 from evenhand.service.metrics.buffered import CounterBuffer
 from evenhand.service.metrics.series import Counter, Gauge, Histogram
 from evenhand.service.types import INFERRED, Counted, Decision, Row, Verdict, counted_under
@@ -38,6 +40,12 @@ def groups_of(counted: Grouped) -> Iterator[tuple[str, str]]:
         yield from ((group, "inferred") for group in INFERRED)
 
 
+def observed_groups_of(attribute: Attribute) -> Iterator[tuple[str, str]]:
+    """Every group and source under which a decision made elsewhere can be counted."""
+    yield from ((group, "declared") for group in (*attribute.groups, UNKNOWN_GROUP))
+    yield UNKNOWN_GROUP, "inferred"
+
+
 def series_of(manifest: Manifest) -> int:
     """Number of grouped series of a model."""
     cells = sum(len(list(groups_of(each))) for each in manifest.counted)
@@ -49,6 +57,22 @@ def series_of(manifest: Manifest) -> int:
     abstaining = sum(attribute.abstain_below is not None for attribute in manifest.attributes)
     of_all = of_cell * cells + of_attribute * len(manifest.attributes)
     return of_all + of_intersection * len(manifest.intersections) + 2 * len(RESULTS) * abstaining
+
+
+class Watched(Protocol):
+    """What the target of a model is read from."""
+
+    @property
+    def name(self) -> str:
+        """Of the model."""
+
+    @property
+    def counted(self) -> list[Grouped]:
+        """What its rows are counted by."""
+
+    @property
+    def target(self) -> Target | None:
+        """What is aimed at, if anything is said."""
 
 
 class FairnessCounters:
@@ -253,7 +277,21 @@ class FairnessCounters:
                 for label in BITS:
                     self._calibration.labels(*of, place, label)
 
-    def expect(self, manifest: Manifest, normal: Mapping[str, Normal]) -> None:
+    def begin_observed(self, model: str, attributes: Sequence[Attribute]) -> None:
+        """Begin the series of a model whose decisions are made elsewhere: nothing is flagged or corrected."""
+        for attribute in attributes:
+            self._overflow.labels(model, attribute.name)
+            for cell, answer in itertools.product(observed_groups_of(attribute), BITS):
+                name = (model, attribute.name, *cell)
+                self._decisions.labels(*name, answer, answer)
+                for label in BITS:
+                    self._outcomes.labels(*name, answer, answer, label)
+            for cell, place in itertools.product(observed_groups_of(attribute), BINS):
+                self._calibration_score.labels(model, attribute.name, *cell, place)
+                for label in BITS:
+                    self._calibration.labels(model, attribute.name, *cell, place, label)
+
+    def expect(self, manifest: Watched, normal: Mapping[str, Normal]) -> None:
         """Set what validation of the live version measured, and its target; NaN where nothing is said."""
         names = [counted.name for counted in manifest.counted]
         for attribute, said in normal.items():
@@ -273,9 +311,9 @@ class FairnessCounters:
         for loss, share_lost in (("overall", price.max_loss), ("cell", price.max_cell_loss)):
             self._target_loss.labels(manifest.name, loss).set(_or_nan(share_lost))
 
-    def overflow(self, model: str, attribute: str) -> None:
-        """Count a declared group that the model does not list."""
-        self._overflow.labels(model, attribute).inc()
+    def overflow(self, model: str, attribute: str, rows: int = 1) -> None:
+        """Count declared groups that the model does not list."""
+        self._overflow.labels(model, attribute).inc(rows)
 
     def decision(self, manifest: Manifest, row: Row) -> None:
         """Count one answered row, once per attribute; a row that failed is no decision."""
@@ -297,6 +335,29 @@ class FairnessCounters:
             buffer.add(self._decisions, (manifest.name, crossed, group, "declared", base, final))
         buffer.count_rows()
 
+    def reported(self, model: str, cells: Mapping[str, Sequence[Sequence[Any]]]) -> None:
+        """Count decisions made elsewhere.
+
+        Args:
+            model: Its name.
+            cells: The rows that they add to the hourly tables, by table.
+        """
+        buffer = self.buffers[model, "decisions"]
+        for *key, number, _ in cells.get("hourly_decisions", ()):
+            _, _, attribute, group, source, base, final, _ = map(str, key)
+            buffer.add(self._decisions, (model, attribute, group, source, base, final), number)
+        for *key, number, score in cells.get("hourly_outcomes", ()):
+            _, _, attribute, group, source, base, final, label, place = map(str, key)
+            cell = (model, attribute, group, source)
+            buffer.add(self._outcomes, (*cell, base, final, label), number)
+            if place in BINS:
+                buffer.add(self._calibration, (*cell, place, label), number)
+                buffer.add(self._calibration_score, (*cell, place), score)
+        by_attribute = Tally[str]()
+        for _, _, attribute, _, _, _, number, _, _ in cells.get("hourly_risk", ()):
+            by_attribute[attribute] += number
+        buffer.count_rows(int(max(by_attribute.values(), default=0)))
+
     def joined(self, feedback: Counted) -> None:
         """Count what feedback adds: a true label, groups that were declared later, or both."""
         buffer = self.buffers[feedback.model, "feedback"]
@@ -312,8 +373,9 @@ class FairnessCounters:
             cell = (feedback.model, attribute, group, source)
             label, place = bit(bool(feedback.label)), str(feedback.bin)
             buffer.add(self._outcomes, (*cell, *bits, label))
-            buffer.add(self._calibration, (*cell, place, label))
-            buffer.add(self._calibration_score, (*cell, place), feedback.p)
+            if feedback.p is not None:
+                buffer.add(self._calibration, (*cell, place, label))
+                buffer.add(self._calibration_score, (*cell, place), feedback.p)
         buffer.count_rows()
 
     def _count_correction(
@@ -337,9 +399,14 @@ class FairnessCounters:
             buffer.add(self._soft_squared, (*name, side, *bits), weight * weight)
 
     def _count_detector(
-        self, buffer: CounterBuffer, name: tuple[str, str], reference: str, flagged: bool, group: str | None
+        self,
+        buffer: CounterBuffer,
+        name: tuple[str, str],
+        reference: str,
+        flagged: bool | None,
+        group: str | None,
     ) -> None:
-        if group is not None and group != UNKNOWN_GROUP:
+        if flagged is not None and group is not None and group != UNKNOWN_GROUP:
             buffer.add(self._detector, (*name, bit(flagged), bit(group != reference)))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, Table, func, select
 
-from evenhand.service.audit.aggregates import ON_ACCOUNT, WITHHELD
+from evenhand.service.audit.aggregates import NO_BIN, ON_ACCOUNT, WITHHELD
 from evenhand.service.audit.tables import hourly_decisions, hourly_outcomes, hourly_risk
 
 
@@ -107,10 +107,13 @@ class Cells:
     on_account: dict[str, int] = field(default_factory=dict)
     """The abstained decisions, each once, by the attribute for which no decision was given."""
 
+    without_risk: dict[str, int] = field(default_factory=dict)
+    """Decisions by attribute that no detector looked at: they were made elsewhere."""
+
     @property
     def rows(self) -> int:
-        """All decisions, each once: every attribute has a risk for every decision."""
-        counts = Counter[str]()
+        """All decisions, each once: every attribute has a risk for every decision, or none."""
+        counts = Counter(self.without_risk)
         for cell in self.risks:
             counts[cell.attribute] += cell.n
         return max(counts.values(), default=0)
@@ -139,16 +142,22 @@ def read(engine: Engine, model: str, window: Window) -> Cells:
     counted = [
         Decided(a, g, s, bool(b), bool(f), k, int(n), float(p)) for a, g, s, b, f, k, n, p in decisions
     ]
+    risked = [Risked(a, bool(b), bool(f), k, int(n), float(r), float(q)) for a, b, f, k, n, r, q in risks]
+    without_risk = Counter[str]()
+    for cell in risked:
+        if cell.bin == NO_BIN:
+            without_risk[cell.attribute] += cell.n
     return Cells(
         [cell for cell in counted if cell.source in WITHHELD],
         [Labelled(a, g, s, bool(b), bool(f), bool(t), k, int(n)) for a, g, s, b, f, t, k, n in outcomes],
-        [Risked(a, bool(b), bool(f), k, int(n), float(r), float(q)) for a, b, f, k, n, r, q in risks],
+        [cell for cell in risked if cell.bin != NO_BIN],
         [
             Withheld(cell.attribute, cell.group, _OF[cell.source], cell.n)
             for cell in counted
             if cell.source in _OF
         ],
         _on_account(counted),
+        dict(without_risk),
     )
 
 

@@ -77,7 +77,8 @@ def expected_of(group: Group, rows: int) -> dict[str, Any]:
     missing = [cell.bin for cell in group.decisions if cell.bin not in coarse]
     if missing:
         tenth = min(missing)
-        why = f"No label is known where the score is {tenth / 10:.1f} to {(tenth + 1) / 10:.1f}."
+        where = "no score came" if tenth < 0 else f"the score is {tenth / 10:.1f} to {(tenth + 1) / 10:.1f}"
+        why = f"No label is known where {where}."
         return {**reply, **nothing, "why": why}
     fine = _chances(group, lambda base, final, score: (base, final, score))
     strata = [

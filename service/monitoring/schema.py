@@ -327,6 +327,9 @@ class FairnessReply(_ReplyPart):
 
     model: str
     version: str
+    source: Literal["served", "elsewhere"] = Field(
+        description="Where its decisions are made: here, or by another system that sends them to /decisions."
+    )
     window: WindowOut
     limits: dict[str, float]
     target: TargetsOut

@@ -83,6 +83,8 @@ class Facts:
     """Results of the sequential tests, each with its ``attribute``."""
     normal: Mapping[str, Normal] = field(default_factory=dict)
     """Figures of validation by attribute, if the bundle has them."""
+    source: str = "served"
+    """Where the decisions are made: here, or ``elsewhere``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,7 @@ def summary(cells: Cells, facts: Facts) -> dict[str, Any]:
     return {
         "model": facts.manifest.name,
         "version": facts.manifest.version,
+        "source": facts.source,
         "window": facts.window.facts(),
         "limits": limits,
         "target": _target(target, attributes, of),

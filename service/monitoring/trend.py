@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from evenhand.models.bundle.intersections import BETWEEN, not_watched
-from evenhand.models.bundle.manifest import UNKNOWN_GROUP, Manifest
+from evenhand.models.bundle.manifest import UNKNOWN_GROUP
 from evenhand.models.bundle.target import FIGURES, RATES, AttributeTarget
 from evenhand.service.audit.events import time_of
 from evenhand.service.monitoring.cells import Window
 from evenhand.service.monitoring.disparity import NOTHING, Span, gap, lowest
 from evenhand.service.monitoring.groups import SIDES, PairCounts, Side
+from evenhand.service.monitoring.summary import Described
 from evenhand.stats import Rate
 
 LEAST_ROWS = 30
@@ -77,7 +78,7 @@ class TrendCounts:
 class TrendFacts:
     """Everything but the counts."""
 
-    manifest: Manifest
+    manifest: Described
     window: Window
     gap_limit: float
     record: Mapping[str, Any]
@@ -114,14 +115,18 @@ def trend(read: TrendCounts, marks: Sequence[Mark], facts: TrendFacts) -> dict[s
     }
 
 
-def aims(manifest: Manifest) -> list[AttributeTarget]:
+def aims(manifest: Described) -> list[AttributeTarget]:
     """What the bundle aims at; one that does not say it aims at every attribute's worst cell."""
     if manifest.target is not None:
         return manifest.target.attributes
-    return [AttributeTarget(attribute=name, measure="worst-cell") for name in manifest.attribute_names]
+    return [AttributeTarget(attribute=name, measure="worst-cell") for name in _names(manifest)]
 
 
-def kinds_of(manifest: Manifest) -> tuple[str, str]:
+def _names(manifest: Described) -> list[str]:
+    return [attribute.name for attribute in manifest.attributes]
+
+
+def kinds_of(manifest: Described) -> tuple[str, str]:
     """What favourable and unfavourable true labels are called: the labels themselves, where there are two."""
     others = [label for label in manifest.labels if label not in manifest.favourable]
     both = (*manifest.favourable, *others)

@@ -8,6 +8,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from evenhand.service.audit.elsewhere.rows import SOURCE
+from evenhand.service.catalog.observed import ObservedModel
 from evenhand.service.catalog.registry import Slot
 from evenhand.service.errors import BundleRefused
 from evenhand.service.http.json_body import JsonRoute
@@ -21,6 +23,7 @@ from evenhand.service.http.schemas import (
     error_replies,
 )
 from evenhand.service.routes.dependencies import ApplicationState, running
+from evenhand.service.routes.watched import SERVED
 
 router = APIRouter(route_class=JsonRoute)
 UNKNOWN = error_replies(
@@ -32,9 +35,16 @@ REFUSED = error_replies({409: "The bundle failed a check."})
 
 @router.get("/models")
 async def models(request: Request) -> dict[str, list[dict[str, Any]]]:
-    """Every loaded version: role, labels, attributes with mode and threshold, provenance and evaluation."""
+    """Every loaded version: role, labels, attributes with mode and threshold, provenance and evaluation.
+
+    Models whose decisions are made elsewhere follow, with the role `observed`; `not_observed` names faulty
+    declarations.
+    """
     state = running(request)
-    return {"models": [_describe(state, slot) for slot in state.registry.slots]}
+    served = [_describe(state, slot) for slot in state.registry.slots]
+    observed = [_describe_observed(model) for _, model in sorted(state.observed.models.items())]
+    refused = [{"file": name, "why": why} for name, why in sorted(state.observed.refused.items())]
+    return {"models": served + observed, "not_observed": refused}
 
 
 @router.put("/models/{name}/mode", responses=UNKNOWN)
@@ -102,6 +112,25 @@ def _roles(state: ApplicationState, name: str) -> dict[str, Any]:
     return {"model": name, "version": roles.live, "shadow": roles.shadow, "modes": modes}
 
 
+def _describe_observed(model: ObservedModel) -> dict[str, Any]:
+    declaration = model.declaration
+    return {
+        **declaration.model_dump(include={"version", "description", "labels", "favourable"}),
+        "name": model.name,
+        "intended_use": "",
+        "out_of_scope": "",
+        "certified": False,
+        "source": SOURCE,
+        "role": "observed",
+        "bundle": model.sha256,
+        "refused": None,
+        "providers": [],
+        "attributes": [{**one.model_dump(), "bundle_mode": one.mode} for one in model.attributes],
+        "target": None if model.target is None else model.target.in_words(),
+        "evaluation": {},
+    }
+
+
 def _describe(state: ApplicationState, slot: Slot) -> dict[str, Any]:
     model, roles = slot.model, state.registry.roles[slot.model.manifest.name]
     version = model.manifest.version
@@ -118,6 +147,7 @@ def _describe(state: ApplicationState, slot: Slot) -> dict[str, Any]:
     modes = state.registry.modes(model)
     return {
         **model.manifest.model_dump(include=shown),
+        "source": SERVED,
         "role": "live" if version == roles.live else "shadow" if version == roles.shadow else "standby",
         "bundle": model.bundle,
         "refused": slot.refused,

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from fastapi import Request
 
 from evenhand.service.audit.client import AuditClient
 from evenhand.service.background import Background
 from evenhand.service.catalog.counterfactual import Counterfactuals
+from evenhand.service.catalog.observed import ObservedModels
 from evenhand.service.catalog.operator import Control
 from evenhand.service.catalog.registry import Registry
 from evenhand.service.catalog.reload import Reloader
 from evenhand.service.catalog.shadow import Shadow
+from evenhand.service.elsewhere.recorder import Recorder
+from evenhand.service.elsewhere.shadow import ShadowAnswers
 from evenhand.service.errors import RecordOff
 from evenhand.service.housekeeping import Housekeeping
 from evenhand.service.inference.workers import Workers
@@ -39,6 +43,12 @@ class ApplicationState:
     audit: AuditClient | None
     housekeeping: Housekeeping | None
     limits: Mapping[str, float]
+    observed: ObservedModels
+    recorder: Recorder | None
+    """Of decisions made elsewhere; ``None`` where nothing is recorded."""
+    shadow_answers: ShadowAnswers
+    state_folder: Path
+    """Where a body waits that must be read as a file."""
     cached: CachedReplies = field(default_factory=CachedReplies)
     draining: bool = False
 
@@ -65,6 +75,17 @@ def audit_of(state: ApplicationState) -> AuditClient:
     if state.audit is None:
         raise RecordOff
     return state.audit
+
+
+def recorder_of(state: ApplicationState) -> Recorder:
+    """What records decisions made elsewhere.
+
+    Raises:
+        RecordOff: nothing is recorded.
+    """
+    if state.recorder is None:
+        raise RecordOff
+    return state.recorder
 
 
 def running(request: Request) -> ApplicationState:

@@ -17,13 +17,13 @@ from starlette.responses import Response
 
 from evenhand.service.audit.client import AuditClient
 from evenhand.service.audit.store import AWAY
-from evenhand.service.catalog.loader import LoadedModel
 from evenhand.service.errors import InvalidInput, RecordUnavailable
 from evenhand.service.http.schemas import error_replies
 from evenhand.service.monitoring.cells import Cells, Window, read
 from evenhand.service.monitoring.schema import FairnessReply
 from evenhand.service.monitoring.summary import Facts, summary
 from evenhand.service.routes.dependencies import ApplicationState, audit_of, running
+from evenhand.service.routes.watched import Watched, watched
 
 router = APIRouter()
 MOST_HOURS = 8760
@@ -111,29 +111,30 @@ REPLIES: dict[int | str, dict[str, Any]] = {
 async def fairness(query: Annotated[FairnessQuery, Depends(fairness_query)], request: Request) -> Response:
     """Gaps between groups before and after correction, with limits and a verdict in three states."""
     state = running(request)
-    model = state.registry.get(query.model)
+    model = watched(state, query.model)
     window = query.window(datetime.now(UTC))
     question = (model.manifest.name, model.bundle, window)
     content = await state.cached.get(question, partial(_answer, state, model, window))
     return Response(content, media_type="application/json", headers={"cache-control": "no-store"})
 
 
-async def _answer(state: ApplicationState, model: LoadedModel, window: Window) -> bytes:
+async def _answer(state: ApplicationState, model: Watched, window: Window) -> bytes:
     audit = audit_of(state)
     return await audit.call(_summary, state, model, window, audit)
 
 
-def _summary(state: ApplicationState, model: LoadedModel, window: Window, audit: AuditClient) -> bytes:
+def _summary(state: ApplicationState, model: Watched, window: Window, audit: AuditClient) -> bytes:
     """Read the counts and evaluate them, in a thread; returns JSON."""
     manifest = model.manifest
     facts = Facts(
         manifest=manifest,
-        modes=dict(zip(manifest.attribute_names, state.registry.modes(model), strict=True)),
+        modes=model.modes,
         window=window,
         limits=state.limits,
         record={"state": audit.state, "spooled": audit.spooled},
         evidence=[] if state.housekeeping is None else state.housekeeping.findings(manifest, model.normal),
         normal=model.normal,
+        source=model.source,
     )
     return to_json(summary(_cells(audit, manifest.name, window), facts))
 

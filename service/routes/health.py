@@ -19,9 +19,18 @@ async def healthz(request: Request) -> dict[str, str]:
     state = running(request)
     if (problem := state.beyond_repair) is not None:
         raise NotReady(problem)
+    said = {"status": "ok"}
     if state.housekeeping is not None and state.housekeeping.held is not None:
-        return {"status": "ok", "retention": state.housekeeping.held.message}
-    return {"status": "ok"}
+        said["retention"] = state.housekeeping.held.message
+    if state.observed.models:
+        number = len(state.observed.models)
+        said["observed"] = f"decisions of {number} model{'' if number == 1 else 's'} are made elsewhere"
+    if state.observed.refused:
+        number = len(state.observed.refused)
+        said["not_observed"] = (
+            f"{number} faulty declaration{'' if number == 1 else 's'}; GET /models says why"
+        )
+    return said
 
 
 @router.get("/readyz", responses=UNREADY)

@@ -13,7 +13,6 @@ from starlette.responses import Response
 
 from evenhand.service.audit.client import AuditClient
 from evenhand.service.audit.store import AWAY
-from evenhand.service.catalog.loader import LoadedModel
 from evenhand.service.errors import InvalidInput, RecordUnavailable
 from evenhand.service.http.schemas import error_replies
 from evenhand.service.monitoring.cells import Window
@@ -22,6 +21,7 @@ from evenhand.service.monitoring.trend_rows import read_trend
 from evenhand.service.monitoring.trend_schema import TrendReply
 from evenhand.service.routes.dependencies import ApplicationState, audit_of, running
 from evenhand.service.routes.fairness import MOST_HOURS, WRONG
+from evenhand.service.routes.watched import Watched, watched
 
 router = APIRouter()
 
@@ -76,19 +76,19 @@ async def fairness_trend(query: Annotated[TrendQuery, Depends(trend_query)], req
     correction was switched; in longer ones they are hours or days.
     """
     state = running(request)
-    model = state.registry.get(query.model)
+    model = watched(state, query.model)
     window = Window.last(query.hours, datetime.now(UTC))
     question = ("trend", model.manifest.name, model.bundle, window)
     content = await state.cached.get(question, partial(_answer, state, model, window))
     return Response(content, media_type="application/json", headers={"cache-control": "no-store"})
 
 
-async def _answer(state: ApplicationState, model: LoadedModel, window: Window) -> bytes:
+async def _answer(state: ApplicationState, model: Watched, window: Window) -> bytes:
     audit = audit_of(state)
     return await audit.call(_trend, state, model, window, audit)
 
 
-def _trend(state: ApplicationState, model: LoadedModel, window: Window, audit: AuditClient) -> bytes:
+def _trend(state: ApplicationState, model: Watched, window: Window, audit: AuditClient) -> bytes:
     """Read the rows and evaluate them, in a thread; returns JSON."""
     try:
         counts, marks = read_trend(audit.engine, audit.keys, model.manifest.name, window)

@@ -22,7 +22,7 @@ NOT_PROVED = (
     "database: keep checkpoints elsewhere, and give them with --checkpoints",
     "that what the service wrote was true when it wrote it",
     "labels, attributes, own ids and hourly counts, which are kept beside the chain; labels are also in it, "
-    "as events, and pseudonyms of own ids in the bodies of decisions",
+    "as events or with their decisions, and pseudonyms of own ids in the bodies of decisions",
 )
 """What a verified record does not prove."""
 Progress = Callable[[int, int], None]

@@ -50,6 +50,7 @@ class _Subject:
     good: bool | None = None
     """Whether its true label is favourable; ``None`` if it is not known."""
     label_seq: int = 0
+    """0 if it came with the decision."""
 
 
 class Reader:
@@ -108,6 +109,8 @@ class Reader:
         for name, decision in decisions.items():
             for attribute in decision.get("declared", ()) if decision.get("error") is None else ():
                 by_decision[name].groups[attribute] = 0
+            if (truth := decision.get("truth")) is not None:  # one made elsewhere may know it at once
+                by_decision[name].good = truth["favourable"]
         if subjects:
             about_them = select(columns.seq, columns.kind, columns.subject, columns.body).where(
                 columns.subject.in_(subjects)
@@ -162,7 +165,7 @@ class Reader:
             )
             if from_seq == since:
                 yield decision["model"], PARITY, _tested(seen, stated, PARITY)
-            if about.good is not None and since and max(from_seq, about.label_seq) == since:
+            if about.good is not None and max(from_seq, about.label_seq) == since:
                 metric = TRUE_POSITIVES if about.good else FALSE_POSITIVES
                 yield decision["model"], metric, _tested(seen, stated, metric)
 

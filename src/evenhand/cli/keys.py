@@ -18,7 +18,8 @@ def new(
     name: Annotated[str, typer.Argument(help="Who gets it; logs use this name.")],
     file: File,
     scope: Annotated[
-        list[str], typer.Option(help="predict, feedback, admin, metrics or audit; may be repeated.")
+        list[str],
+        typer.Option(help="predict, feedback, decisions, admin, metrics or audit; may be repeated."),
     ],
     rate: Annotated[
         float | None, typer.Option(help="Requests per second and process; the setting if not given.")

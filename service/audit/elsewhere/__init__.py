@@ -1,0 +1,1 @@
+"""Decisions that another system made: how they are recorded, counted, and recorded only once."""

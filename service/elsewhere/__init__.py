@@ -1,0 +1,1 @@
+"""``POST /decisions``: decisions that other systems made, read, checked and recorded."""

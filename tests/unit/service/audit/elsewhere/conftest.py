@@ -1,0 +1,5 @@
+"""Records on real databases."""
+
+from databases import database, postgres
+
+__all__ = ["database", "postgres"]

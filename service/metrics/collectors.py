@@ -22,6 +22,7 @@ from evenhand.models.bundle.reference import Normal
 from evenhand.service.background import NAMES
 from evenhand.service.metrics.audit_series import RecordSeries
 from evenhand.service.metrics.grouped import BITS, FairnessCounters, bit, groups_of
+from evenhand.service.metrics.proxy_series import ProxySeries
 from evenhand.service.metrics.series import Counter, Gauge, Histogram
 from evenhand.service.types import Decision, Row, counted_under
 
@@ -48,6 +49,7 @@ class Metrics:
         self._registry = registry
         self.fairness = FairnessCounters(registry, buffer_rows, gap_limit)
         self.record = RecordSeries(registry)
+        self.proxy = ProxySeries(registry)
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         self._make_version_series(registry)

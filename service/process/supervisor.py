@@ -126,5 +126,6 @@ def config_of(chosen: Settings, application: FastAPI | str) -> uvicorn.Config:
         log_config=None,  # its lines go to our handlers, at our level
         access_log=False,
         server_header=False,
+        date_header=not chosen.proxy_upstream,  # the server behind a proxy sends its own
         timeout_graceful_shutdown=max(1, round(chosen.drain_s)),
     )

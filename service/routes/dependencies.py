@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from fastapi import Request
 
@@ -22,6 +23,9 @@ from evenhand.service.pipeline import Pipeline
 from evenhand.service.routes.cached import CachedReplies
 from evenhand.service.tracing import TRACE, Trace
 
+if TYPE_CHECKING:  # the proxy needs an extra
+    from evenhand.service.proxy.proxy import Proxy
+
 
 @dataclass
 class ApplicationState:
@@ -39,6 +43,7 @@ class ApplicationState:
     audit: AuditClient | None
     housekeeping: Housekeeping | None
     limits: Mapping[str, float]
+    proxy: Proxy | None = None
     cached: CachedReplies = field(default_factory=CachedReplies)
     draining: bool = False
 
@@ -48,7 +53,8 @@ class ApplicationState:
         if self.draining:
             return "the service is stopping"
         blockage = None if self.audit is None else self.audit.blockage
-        return self.workers.problem or self.background.problem or blockage
+        upstream = None if self.proxy is None else self.proxy.problem
+        return self.workers.problem or self.background.problem or blockage or upstream
 
     @property
     def beyond_repair(self) -> str | None:

@@ -19,9 +19,12 @@ async def healthz(request: Request) -> dict[str, str]:
     state = running(request)
     if (problem := state.beyond_repair) is not None:
         raise NotReady(problem)
+    remarks = {"status": "ok"}
     if state.housekeeping is not None and state.housekeeping.held is not None:
-        return {"status": "ok", "retention": state.housekeeping.held.message}
-    return {"status": "ok"}
+        remarks["retention"] = state.housekeeping.held.message
+    if state.proxy is not None and (remark := state.proxy.remark) is not None:
+        remarks["proxy"] = remark
+    return remarks
 
 
 @router.get("/readyz", responses=UNREADY)

@@ -21,6 +21,7 @@ from evenhand.cli.export import export
 from evenhand.cli.fit import fit
 from evenhand.cli.flip import flip
 from evenhand.cli.generative import prefer, steer
+from evenhand.cli.proxy import proxy
 from evenhand.cli.refusal import needs
 from evenhand.cli.report import report
 from evenhand.cli.serve import serve
@@ -36,6 +37,7 @@ EXTRAS: dict[Callable[..., None], tuple[str, ...]] = {
     prefer: ("train", "generative"),
     steer: ("train", "generative"),
     report: ("report",),
+    proxy: ("proxy",),
 }
 """The extras that a command needs beyond what serving needs."""
 

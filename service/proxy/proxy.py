@@ -1,0 +1,337 @@
+"""Answers for the server behind the proxy: its reply, and the correction where a gate is open.
+
+Both run at the same time. The reply passes on as it came unless a row's gate is open. Whatever goes wrong on
+our side, such as a full queue, costs the correction and not the answer; it is counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from starlette.types import Receive, Scope, Send
+
+from evenhand.service.auth.credentials import BEARER
+from evenhand.service.catalog.loader import LoadedModel
+from evenhand.service.catalog.registry import Registry
+from evenhand.service.errors import DeadlineExceeded, InvalidInput, ServiceError
+from evenhand.service.http.security_headers import FORWARDED
+from evenhand.service.ids import ulid
+from evenhand.service.metrics.collectors import Metrics
+from evenhand.service.pipeline import Decided, Outcome, Pipeline, Question
+from evenhand.service.proxy.json_path import Unreadable
+from evenhand.service.proxy.merge import Comparison, Joined, join
+from evenhand.service.proxy.policy import ProxyPolicy
+from evenhand.service.proxy.served import Served, check, served_of
+from evenhand.service.proxy.upstream import OURS, RawHeaders, Request, Response, Upstream, passed_on
+from evenhand.service.proxy.wire import Reply
+from evenhand.service.settings import Settings, SettingsError
+from evenhand.service.tracing import TRACE
+from evenhand.service.types import Decision
+
+GROUPS = b"evenhand-groups"
+"""Header with the declared groups of the rows, as JSON: what /predict calls groups."""
+IDS, CORRECTED, ABSTAINED = b"evenhand-ids", b"evenhand-corrected", b"evenhand-abstained"
+"""Headers of a reply: the rows' ids for /feedback, and the rows, counted from 0, that were corrected, or for
+which a person must decide."""
+OF_BODY = frozenset((b"etag", b"content-md5", b"digest", b"content-digest", b"repr-digest"))
+"""Headers that would be wrong for a changed body."""
+MOST_IDS = 64
+"""More ids do not fit into a header."""
+QUICK_BYTES = 32_768
+"""Up to this size, reading a body takes less time than handing it to a thread."""
+
+
+@dataclass(slots=True)
+class _Work:
+    """What is known of a request's rows while its correction runs."""
+
+    question: Question | None = None
+    reason: str = ""
+    """Why its rows could not be read."""
+    failure: ServiceError | None = None
+    decided: Decided | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """A request, as the proxy handles it."""
+
+    scope: Scope
+    headers: dict[bytes, bytes]
+    body: bytes
+    began_s: float = field(default_factory=time.monotonic)
+
+
+class Proxy:
+    """Sends requests on and answers them.
+
+    Args:
+        settings: Of the proxy.
+        registry: The bundles whose corrections apply.
+        pipeline: Decides and records rows.
+        metrics: Where rows are counted.
+
+    Raises:
+        SettingsError: a setting of the proxy does not fit a bundle.
+    """
+
+    def __init__(self, settings: Settings, registry: Registry, pipeline: Pipeline, metrics: Metrics) -> None:
+        self._settings, self._registry, self._pipeline = settings, registry, pipeline
+        self._series = metrics.proxy
+        self.upstream = Upstream(settings, metrics.proxy)
+        self.policy = ProxyPolicy(settings)
+        self._served: WeakKeyDictionary[LoadedModel, Served] = WeakKeyDictionary()
+        self._comparisons: dict[str, Comparison] = {}
+        self._unread = ""
+        check(settings)
+        if settings.proxy_protocol == "json" and len(registry.roles) > 1:
+            raise SettingsError("proxy_protocol json takes one bundle: its route does not name a model")
+        if settings.proxy_model and len(registry.roles) > 1:
+            raise SettingsError("setting proxy_model names one model, and several bundles are served")
+        for model in registry.live():
+            self._of(model)
+
+    @property
+    def problem(self) -> str | None:
+        """Why no prediction can be answered; ``None`` if they can."""
+        return self.upstream.problem
+
+    @property
+    def remark(self) -> str | None:
+        """What the operator should know, though answers leave; ``None`` if nothing."""
+        said = [comparison.problem for comparison in self._comparisons.values()]
+        remarks = [remark for remark in (*said, self._unread) if remark]
+        return "; ".join(remarks) or None
+
+    async def forward(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request that is for the server behind the proxy.
+
+        Raises:
+            ServiceError: that server sent no reply, or the record has no room.
+        """
+        scope[FORWARDED] = True
+        message = await receive()  # the middleware has read the body
+        parts = _Parts(scope, dict(scope["headers"]), message.get("body", b""))
+        model = self._model(scope)
+        if model is None:
+            await self._pass(parts, send)
+        else:
+            await self._predict(parts, model, send)
+
+    async def _pass(self, parts: _Parts, send: Send) -> None:
+        """Pass a request and its reply on as they came."""
+        async with self.upstream.call(self._request(parts), 0) as response:
+            await _relay(send, response)
+
+    def _model(self, scope: Scope) -> LoadedModel | None:
+        """The bundle that corrects what a request predicts; ``None`` if none does."""
+        name = self.policy.predicts(scope["path"]) if scope["method"] == "POST" else None
+        if name is None:
+            return None
+        if name in ("", self._settings.proxy_model):
+            return self._registry.live()[0]
+        return (
+            self._registry.get(name)
+            if not self._settings.proxy_model and name in self._registry.roles
+            else None
+        )
+
+    async def _predict(self, parts: _Parts, model: LoadedModel, send: Send) -> None:
+        try:
+            served, work = self._of(model), _Work()
+        except SettingsError as error:  # a reloaded bundle
+            self._note_unread(model.manifest.name, str(error))
+            await self._pass(parts, send)
+            return
+        if self._settings.proxy_unread == "refuse":
+            await self._read(parts, model, served, work)
+            if work.question is None:
+                raise InvalidInput(f"the rows of this request cannot be read: {work.reason}")
+        correction = asyncio.create_task(self._correct(parts, model, served, work))
+        try:
+            most = self._settings.proxy_reply_bytes
+            async with self.upstream.call(self._request(parts, uncompressed=True), most) as response:
+                replied_s = time.monotonic()
+                if 200 <= response.status < 300:
+                    response = await self._answered(served, work, correction, response)
+                await _relay(send, response)
+                self._series.added(time.monotonic() - replied_s)
+        finally:
+            correction.cancel()
+
+    async def _answered(
+        self, served: Served, work: _Work, correction: asyncio.Task[None], response: Response
+    ) -> Response:
+        """What answers a request that the server has answered."""
+        name = served.name
+        if not correction.done():
+            await asyncio.wait((correction,), timeout=self._settings.proxy_wait_s)
+        if work.question is None:
+            return self._pass_on(name, work.reason or "the correction came too late", response)
+        if work.decided is None:
+            return await self._uncorrected(served, work, response)
+        try:
+            return await self._join(served, work.decided, response)
+        except Unreadable as error:
+            return self._pass_on(name, f"the reply: {error}", response)
+
+    async def _join(self, served: Served, decided: Decided, response: Response) -> Response:
+        if response.rest is not None:
+            raise Unreadable("it is larger than EVENHAND_PROXY_REPLY_BYTES")
+        headers = dict(response.headers)
+        if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+            raise Unreadable("it is compressed")
+        outcomes = decided.outcomes
+        read = partial(served.wire.reply, response.body, headers, len(outcomes))
+        reply: Reply = await _in_time(read, len(response.body))
+        rows = [
+            join(outcome.result, said, served.rules) if isinstance(outcome.result, Decision) else None
+            for outcome, said in zip(outcomes, reply.rows, strict=True)
+        ]
+        changes = {row: joined.said for row, joined in enumerate(rows) if joined and joined.said is not None}
+        body, changed = reply.written(changes) if changes else (response.body, {})
+        if changes:
+            changed[b"content-length"] = str(len(body)).encode()
+        merged = [
+            outcome if joined is None else Outcome(outcome.id, joined.decision, outcome.truncated)
+            for outcome, joined in zip(outcomes, rows, strict=True)
+        ]
+        await self._pipeline.settle(Decided(decided.question, merged, decided.declared))
+        self._count(served.name, rows)
+        return replace(response, headers=_headers(response.headers, changed, merged), body=body)
+
+    async def _uncorrected(self, served: Served, work: _Work, response: Response) -> Response:
+        """Pass a reply on whose correction failed or came too late; its rows are on record as such."""
+        assert work.question is not None
+        error = work.failure or DeadlineExceeded()
+        outcomes = [Outcome(ulid(), error, truncated=False) for _ in work.question.items]
+        await self._pipeline.settle(Decided(work.question, outcomes, [{} for _ in outcomes]))
+        self._series.rows(served.name, "failed" if work.failure else "late", len(outcomes))
+        return response
+
+    def _pass_on(self, name: str, reason: str, response: Response) -> Response:
+        self._note_unread(name, reason)
+        return response
+
+    def _note_unread(self, name: str, reason: str) -> None:
+        self._unread = f"{name}: a prediction passed on without being read: {reason}"
+        self._series.rows(name, "unread")
+
+    def _count(self, name: str, rows: list[Joined | None]) -> None:
+        for joined in rows:
+            if joined is None:
+                self._series.rows(name, "failed")
+                continue
+            self._series.rows(name, "same" if joined.said is None else "corrected")
+            self._series.agreement(name, joined.agreement)
+            self._comparisons[name].add(joined.agreement)
+
+    async def _correct(self, parts: _Parts, model: LoadedModel, served: Served, work: _Work) -> None:
+        """Read the rows and decide them; never raises, so that the server's reply is never lost."""
+        try:
+            if work.question is None:
+                await self._read(parts, model, served, work)
+            if work.question is not None:
+                work.decided = await self._pipeline.decide(work.question)
+        except InvalidInput as error:
+            work.question, work.reason = None, str(error)
+        except ServiceError as error:
+            work.failure = error
+
+    async def _read(self, parts: _Parts, model: LoadedModel, served: Served, work: _Work) -> None:
+        """The rows of a request; their groups come in a header."""
+        try:
+            if parts.headers.get(b"content-encoding", b"identity").lower() != b"identity":
+                raise Unreadable("the body is compressed")
+            items = await _in_time(partial(served.wire.items, parts.body, parts.headers), len(parts.body))
+            groups = _groups(parts.headers.get(GROUPS))
+        except Unreadable as error:
+            work.reason = str(error)
+            return
+        trace = parts.scope[TRACE]
+        work.question = Question(model, items, trace, groups=groups, began_s=parts.began_s)
+
+    def _of(self, model: LoadedModel) -> Served:
+        """What the proxy knows of a bundle; a reloaded one is looked at anew.
+
+        Raises:
+            SettingsError: a setting of the proxy does not fit it.
+        """
+        if model not in self._served:
+            self._served[model] = served_of(model, self._settings, self._pipeline.max_items)
+            self._comparisons.setdefault(model.manifest.name, Comparison())
+            self._series.begin(model.manifest.name)
+        return self._served[model]
+
+    def _request(self, parts: _Parts, uncompressed: bool = False) -> Request:
+        """A client's request as it goes on, without the key for this proxy."""
+        scope, settings = parts.scope, self._settings
+        without = OURS | ({b"accept-encoding"} if uncompressed else set())
+        headers = passed_on(scope["headers"], without)
+        if settings.keys_file is not None or settings.jwt_jwks is not None:
+            headers = [pair for pair in headers if not _is_key(*pair)]
+        if settings.proxy_authorization:
+            headers = [pair for pair in headers if pair[0] != b"authorization"]
+            headers.append((b"authorization", settings.proxy_authorization.encode()))
+        client = scope.get("client")
+        forwarded = [value for name, value in headers if name == b"x-forwarded-for"]
+        headers = [pair for pair in headers if pair[0] != b"x-forwarded-for"]
+        chain = [*forwarded, *([client[0].encode()] if client else [])]
+        if chain:
+            headers.append((b"x-forwarded-for", b", ".join(chain)))
+        query = scope.get("query_string", b"")
+        path = scope.get("raw_path") or scope["path"].encode()
+        target = path.split(b"?")[0] + (b"?" + query if query else b"")
+        return Request(scope["method"], target.decode("latin-1"), headers, parts.body)
+
+
+async def _in_time(read: Callable[[], Any], size: int) -> Any:  # noqa: ANN401 - whatever it reads
+    return read() if size <= QUICK_BYTES else await asyncio.to_thread(read)
+
+
+def _groups(header: bytes | None) -> Any:  # noqa: ANN401 - checked with the rows
+    if header is None:
+        return None
+    try:
+        return json.loads(header)
+    except (ValueError, RecursionError):
+        raise Unreadable("the header Evenhand-Groups is not valid JSON") from None
+
+
+def _is_key(name: bytes, value: bytes) -> bool:
+    return name == b"x-api-key" or (name == b"authorization" and BEARER.match(value) is not None)
+
+
+def _headers(headers: RawHeaders, changed: dict[bytes, bytes], outcomes: list[Outcome]) -> RawHeaders:
+    """The server's headers, those that a changed body changes, and ours."""
+    stale = OF_BODY if changed else frozenset()
+    kept = [(name, changed.get(name, value)) for name, value in headers if name not in stale]
+    if len(outcomes) <= MOST_IDS:
+        kept.append((IDS, ",".join(outcome.id for outcome in outcomes).encode()))
+    decisions = [(row, outcome.result) for row, outcome in enumerate(outcomes)]
+    corrected = [str(row) for row, result in decisions if isinstance(result, Decision) and result.corrected]
+    abstained = [str(row) for row, result in decisions if isinstance(result, Decision) and result.abstained]
+    if corrected:
+        kept.append((CORRECTED, ",".join(corrected).encode()))
+    if abstained:
+        kept.append((ABSTAINED, ",".join(abstained).encode()))
+    return kept
+
+
+async def _relay(send: Send, response: Response) -> None:
+    """Send a reply to the client."""
+    await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
+    if response.rest is None:
+        await send({"type": "http.response.body", "body": response.body})
+        return
+    await send({"type": "http.response.body", "body": response.body, "more_body": True})
+    async for part in response.rest:
+        await send({"type": "http.response.body", "body": part, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})

@@ -37,7 +37,9 @@ def main() -> None:
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--upstream", required=True, help="a server on this machine that is running")
     parser.add_argument("--path", required=True, help="its route that predicts")
-    parser.add_argument("--body", type=Path, required=True, help="file with a request, or several, one a line")
+    parser.add_argument(
+        "--body", type=Path, required=True, help="file with a request, or several, one a line"
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3.0)
     cut = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)

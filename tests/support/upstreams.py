@@ -22,7 +22,10 @@ def moderated(texts: Any) -> dict[str, Any]:
     return {
         "id": "modr-1",
         "results": [
-            {"flagged": "vermin" in str(text), "category_scores": {"hate": 0.9 if "vermin" in str(text) else HATE}}
+            {
+                "flagged": "vermin" in str(text),
+                "category_scores": {"hate": 0.9 if "vermin" in str(text) else HATE},
+            }
             for text in listed
         ],
     }
@@ -107,7 +110,9 @@ def free_port() -> int:
 def listening(application: Any, port: int = 0) -> Iterator[str]:
     """The address of an application that listens on a real socket, in a thread."""
     port = port or free_port()
-    server = uvicorn.Server(uvicorn.Config(application, port=port, log_config=None, timeout_graceful_shutdown=1))
+    server = uvicorn.Server(
+        uvicorn.Config(application, port=port, log_config=None, timeout_graceful_shutdown=1)
+    )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     until(lambda: server.started)

@@ -1,4 +1,4 @@
-"""The proxy in front of real servers on real sockets: their bytes where no gate is open, else the correction."""
+"""The proxy in front of real servers on real sockets: their bytes, or the correction."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -102,7 +102,9 @@ def test_an_open_gate_changes_only_what_the_paths_name(corrects: TestClient, ser
     assert body == plain
     recorded = until_recorded(corrects, reply.headers[IDS.decode()].split(",")[0])
     assert recorded["base"]["score"] == pytest.approx(1 - HATE)
-    p_hate = recorded["final"]["score"] if recorded["final"]["label"] == "hate" else 1 - recorded["final"]["score"]
+    p_hate = (
+        recorded["final"]["score"] if recorded["final"]["label"] == "hate" else 1 - recorded["final"]["score"]
+    )
     assert p_hate == pytest.approx(scores[0])
 
 
@@ -130,7 +132,9 @@ def test_groups_come_in_a_header_and_go_no_further(passes: TestClient, server: U
 
 
 @pytest.mark.parametrize(("mode", "status"), [("broken", 500), ("empty", 204)])
-def test_the_servers_own_errors_pass_on(corrects: TestClient, server: Upstream, mode: str, status: int) -> None:
+def test_the_servers_own_errors_pass_on(
+    corrects: TestClient, server: Upstream, mode: str, status: int
+) -> None:
     server.mode = mode
     reply = ask(corrects)
     assert reply.status_code == status
@@ -177,7 +181,12 @@ def test_a_faulty_row_costs_no_other_row_its_correction(corrects: TestClient, se
     reply = ask(corrects, ["what a lovely day", "", 7, "you are all vermin"])
     assert reply.status_code == 200
     assert reply.headers[CORRECTED.decode()] == "0,3"
-    assert [row["category_scores"]["hate"] == HATE for row in reply.json()["results"]] == [False, True, True, False]
+    assert [row["category_scores"]["hate"] == HATE for row in reply.json()["results"]] == [
+        False,
+        True,
+        True,
+        False,
+    ]
 
 
 def test_a_slow_server_costs_the_time_out_and_no_more(corrects: TestClient, server: Upstream) -> None:
@@ -234,9 +243,7 @@ def test_other_paths_pass_as_they_are(corrects: TestClient, server: Upstream) ->
 def test_a_correction_that_comes_too_late_costs_no_answer(
     open_client: Any, altered: Callable[..., Path], upstream: tuple[Upstream, str], server: Upstream
 ) -> None:
-    client = open_client(
-        altered(0.0, "apply"), proxy_upstream=upstream[1], **MODERATION, max_queue_rows=1
-    )
+    client = open_client(altered(0.0, "apply"), proxy_upstream=upstream[1], **MODERATION, max_queue_rows=1)
     reply = ask(client)  # three rows do not fit into the queue
     assert reply.content == json.dumps(moderated(TEXTS), indent=1).encode()
     assert series(client, 'evenhand_proxy_rows_total{model="hate-speech",result="failed"}') == 3
@@ -288,7 +295,9 @@ def test_keys_are_asked_for_and_stay_here(
     ],
 )
 def test_settings_that_do_not_fit_stop_the_start(demo: Path, wrong: dict[str, Any], message: str) -> None:
-    settings = Settings(bundles=(demo,), proxy_upstream="http://127.0.0.1:1", **(MODERATION | wrong), threads=1)
+    settings = Settings(
+        bundles=(demo,), proxy_upstream="http://127.0.0.1:1", **(MODERATION | wrong), threads=1
+    )
     with pytest.raises(SettingsError, match=message):
         create_app(settings)
 

@@ -182,7 +182,8 @@ class Settings(BaseSettings):
     """Value of the header Authorization for the server behind the proxy; empty passes on the client's, unless
     that is a key for this service."""
     proxy_timeout_s: float = Field(default=10.0, gt=0)
-    """Seconds that the server behind the proxy has for its whole reply; then the client gets 504."""
+    """Seconds that the server behind the proxy has for its whole reply to a prediction; then the client gets
+    504. Other replies may stream for longer, with pauses of at most as much."""
     proxy_connect_s: float = Field(default=1.0, gt=0)
     """Seconds that a connection to it may take; then the client gets 502."""
     proxy_wait_s: float = Field(default=1.0, ge=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 
 from evenhand.service.auth.policy import TABLE, ByMethod, RoutePolicy, Rule
@@ -38,7 +39,7 @@ class ProxyPolicy(RoutePolicy):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(own_table())
-        self._protocol, self._route = settings.proxy_protocol, settings.proxy_route
+        self._protocol, self._route = settings.proxy_protocol, posixpath.normpath(settings.proxy_route)
         self._predicts = {method: Rule(method, PREDICTS, ("predict",), forwards=True) for method in METHODS}
         posts = "predict" if self._protocol == "json" else "admin"
         self._others: ByMethod = {
@@ -64,9 +65,10 @@ class ProxyPolicy(RoutePolicy):
 
     def predicts(self, path: str) -> str | None:
         """The model that a path predicts with, as the server names it; empty where paths name none."""
+        plain = posixpath.normpath(f"/{path.lstrip('/')}")  # a server may take other spellings of its route
         if self._protocol == "json":
-            return "" if path == self._route else None
-        match = INFER.fullmatch(path)
+            return "" if plain == self._route else None
+        match = INFER.fullmatch(plain)
         return None if match is None else match[1]
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -20,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 from evenhand.service.auth.credentials import BEARER
 from evenhand.service.catalog.loader import LoadedModel
 from evenhand.service.catalog.registry import Registry
-from evenhand.service.errors import DeadlineExceeded, InvalidInput, ServiceError
+from evenhand.service.errors import DeadlineExceeded, EngineFailed, InvalidInput, ServiceError
 from evenhand.service.http.security_headers import FORWARDED
 from evenhand.service.ids import ulid
 from evenhand.service.metrics.collectors import Metrics
@@ -35,6 +36,7 @@ from evenhand.service.settings import Settings, SettingsError
 from evenhand.service.tracing import TRACE
 from evenhand.service.types import Decision
 
+log = logging.getLogger(__name__)
 GROUPS = b"evenhand-groups"
 """Header with the declared groups of the rows, as JSON: what /predict calls groups."""
 IDS, CORRECTED, ABSTAINED = b"evenhand-ids", b"evenhand-corrected", b"evenhand-abstained"
@@ -69,6 +71,16 @@ class _Parts:
     began_s: float = field(default_factory=time.monotonic)
 
 
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """What a client gets, and what goes on record with it."""
+
+    response: Response
+    decided: Decided | None = None
+    rows: Sequence[Joined | str] = ()
+    """What became of each row, for counters."""
+
+
 class Proxy:
     """Sends requests on and answers them.
 
@@ -90,6 +102,7 @@ class Proxy:
         self._served: WeakKeyDictionary[LoadedModel, Served] = WeakKeyDictionary()
         self._comparisons: dict[str, Comparison] = {}
         self._unread = ""
+        self._records_first = settings.durability == "request"
         check(settings)
         if settings.proxy_protocol == "json" and len(registry.roles) > 1:
             raise SettingsError("proxy_protocol json takes one bundle: its route does not name a model")
@@ -121,14 +134,18 @@ class Proxy:
         parts = _Parts(scope, dict(scope["headers"]), message.get("body", b""))
         model = self._model(scope)
         if model is None:
-            await self._pass(parts, send)
+            await self._pass(parts, receive, send)
         else:
-            await self._predict(parts, model, send)
+            await self._predict(parts, model, receive, send)
 
-    async def _pass(self, parts: _Parts, send: Send) -> None:
+    async def _pass(self, parts: _Parts, receive: Receive, send: Send) -> None:
         """Pass a request and its reply on as they came."""
         async with self.upstream.call(self._request(parts), 0) as response:
-            await _relay(send, response)
+            gone = asyncio.ensure_future(receive())  # a stream may go on long after its client
+            try:
+                await _relay(send, response, gone)
+            finally:
+                gone.cancel()
 
     def _model(self, scope: Scope) -> LoadedModel | None:
         """The bundle that corrects what a request predicts; ``None`` if none does."""
@@ -143,12 +160,12 @@ class Proxy:
             else None
         )
 
-    async def _predict(self, parts: _Parts, model: LoadedModel, send: Send) -> None:
+    async def _predict(self, parts: _Parts, model: LoadedModel, receive: Receive, send: Send) -> None:
         try:
             served, work = self._of(model), _Work()
         except SettingsError as error:  # a reloaded bundle
             self._note_unread(model.manifest.name, str(error))
-            await self._pass(parts, send)
+            await self._pass(parts, receive, send)
             return
         if self._settings.proxy_unread == "refuse":
             await self._read(parts, model, served, work)
@@ -159,79 +176,53 @@ class Proxy:
             most = self._settings.proxy_reply_bytes
             async with self.upstream.call(self._request(parts, uncompressed=True), most) as response:
                 replied_s = time.monotonic()
+                answered = _Answered(response)
                 if 200 <= response.status < 300:
-                    response = await self._answered(served, work, correction, response)
-                await _relay(send, response)
+                    answered = await self._answered(served, work, correction, response)
+                if self._records_first:
+                    await self._settle(served, answered)
+                await _relay(send, answered.response)
                 self._series.added(time.monotonic() - replied_s)
+                if not self._records_first:
+                    await self._settle(served, answered)
         finally:
             correction.cancel()
 
+    async def _settle(self, served: Served, answered: _Answered) -> None:
+        """Record and count the rows of a reply."""
+        if answered.decided is not None:
+            await self._pipeline.settle(answered.decided)
+        for row in answered.rows:
+            if not isinstance(row, Joined):
+                self._series.rows(served.name, row)
+                continue
+            self._series.rows(served.name, "same" if row.said is None else "corrected")
+            self._series.agreement(served.name, row.agreement)
+            self._comparisons[served.name].add(row.agreement)
+
     async def _answered(
         self, served: Served, work: _Work, correction: asyncio.Task[None], response: Response
-    ) -> Response:
+    ) -> _Answered:
         """What answers a request that the server has answered."""
-        name = served.name
         if not correction.done():
             await asyncio.wait((correction,), timeout=self._settings.proxy_wait_s)
         if work.question is None:
-            return self._pass_on(name, work.reason or "the correction came too late", response)
+            self._note_unread(served.name, work.reason or "the correction came too late")
+            return _Answered(response)
         if work.decided is None:
-            return await self._uncorrected(served, work, response)
+            return _uncorrected(work, work.question, response)
         try:
-            return await self._join(served, work.decided, response)
+            return await _joined(served, work.decided, response)
         except Unreadable as error:
-            return self._pass_on(name, f"the reply: {error}", response)
-
-    async def _join(self, served: Served, decided: Decided, response: Response) -> Response:
-        if response.rest is not None:
-            raise Unreadable("it is larger than EVENHAND_PROXY_REPLY_BYTES")
-        headers = dict(response.headers)
-        if headers.get(b"content-encoding", b"identity").lower() != b"identity":
-            raise Unreadable("it is compressed")
-        outcomes = decided.outcomes
-        read = partial(served.wire.reply, response.body, headers, len(outcomes))
-        reply: Reply = await _in_time(read, len(response.body))
-        rows = [
-            join(outcome.result, said, served.rules) if isinstance(outcome.result, Decision) else None
-            for outcome, said in zip(outcomes, reply.rows, strict=True)
-        ]
-        changes = {row: joined.said for row, joined in enumerate(rows) if joined and joined.said is not None}
-        body, changed = reply.written(changes) if changes else (response.body, {})
-        if changes:
-            changed[b"content-length"] = str(len(body)).encode()
-        merged = [
-            outcome if joined is None else Outcome(outcome.id, joined.decision, outcome.truncated)
-            for outcome, joined in zip(outcomes, rows, strict=True)
-        ]
-        await self._pipeline.settle(Decided(decided.question, merged, decided.declared))
-        self._count(served.name, rows)
-        return replace(response, headers=_headers(response.headers, changed, merged), body=body)
-
-    async def _uncorrected(self, served: Served, work: _Work, response: Response) -> Response:
-        """Pass a reply on whose correction failed or came too late; its rows are on record as such."""
-        assert work.question is not None
-        error = work.failure or DeadlineExceeded()
-        outcomes = [Outcome(ulid(), error, truncated=False) for _ in work.question.items]
-        await self._pipeline.settle(Decided(work.question, outcomes, [{} for _ in outcomes]))
-        self._series.rows(served.name, "failed" if work.failure else "late", len(outcomes))
-        return response
-
-    def _pass_on(self, name: str, reason: str, response: Response) -> Response:
-        self._note_unread(name, reason)
-        return response
+            self._note_unread(served.name, f"the reply: {error}")
+        except Exception:
+            log.exception("a reply could not be joined with its correction; it passes on as it came")
+            self._note_unread(served.name, "the log says why")
+        return _Answered(response)
 
     def _note_unread(self, name: str, reason: str) -> None:
         self._unread = f"{name}: a prediction passed on without being read: {reason}"
         self._series.rows(name, "unread")
-
-    def _count(self, name: str, rows: list[Joined | None]) -> None:
-        for joined in rows:
-            if joined is None:
-                self._series.rows(name, "failed")
-                continue
-            self._series.rows(name, "same" if joined.said is None else "corrected")
-            self._series.agreement(name, joined.agreement)
-            self._comparisons[name].add(joined.agreement)
 
     async def _correct(self, parts: _Parts, model: LoadedModel, served: Served, work: _Work) -> None:
         """Read the rows and decide them; never raises, so that the server's reply is never lost."""
@@ -244,6 +235,9 @@ class Proxy:
             work.question, work.reason = None, str(error)
         except ServiceError as error:
             work.failure = error
+        except Exception:
+            log.exception("a correction failed; the server's reply passes on as it came")
+            work.failure = EngineFailed()
 
     async def _read(self, parts: _Parts, model: LoadedModel, served: Served, work: _Work) -> None:
         """The rows of a request; their groups come in a header."""
@@ -292,6 +286,46 @@ class Proxy:
         return Request(scope["method"], target.decode("latin-1"), headers, parts.body)
 
 
+async def _joined(served: Served, decided: Decided, response: Response) -> _Answered:
+    """Join the server's reply with the decisions about its rows.
+
+    Raises:
+        Unreadable: the reply does not hold an answer to every row.
+    """
+    if response.rest is not None:
+        raise Unreadable("it is larger than EVENHAND_PROXY_REPLY_BYTES")
+    headers = dict(response.headers)
+    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+        raise Unreadable("it is compressed")
+    outcomes = decided.outcomes
+    read = partial(served.wire.reply, response.body, headers, len(outcomes))
+    reply: Reply = await _in_time(read, len(response.body))
+    rows = [
+        join(outcome.result, said, served.rules) if isinstance(outcome.result, Decision) else "failed"
+        for outcome, said in zip(outcomes, reply.rows, strict=True)
+    ]
+    changes = {
+        at: row.said for at, row in enumerate(rows) if isinstance(row, Joined) and row.said is not None
+    }
+    body, changed = reply.written(changes) if changes else (response.body, {})
+    if changes:
+        changed[b"content-length"] = str(len(body)).encode()
+    merged = [
+        replace(outcome, result=row.decision) if isinstance(row, Joined) else outcome
+        for outcome, row in zip(outcomes, rows, strict=True)
+    ]
+    answer = replace(response, headers=_headers(response.headers, changed, merged), body=body)
+    return _Answered(answer, replace(decided, outcomes=merged), rows)
+
+
+def _uncorrected(work: _Work, question: Question, response: Response) -> _Answered:
+    """Pass a reply on whose correction failed or came too late; its rows are on record as such."""
+    error = work.failure or DeadlineExceeded()
+    outcomes = [Outcome(ulid(), error, truncated=False) for _ in question.items]
+    decided = Decided(question, outcomes, [{} for _ in outcomes])
+    return _Answered(response, decided, ["failed" if work.failure else "late"] * len(outcomes))
+
+
 async def _in_time(read: Callable[[], Any], size: int) -> Any:  # noqa: ANN401 - whatever it reads
     return read() if size <= QUICK_BYTES else await asyncio.to_thread(read)
 
@@ -325,13 +359,15 @@ def _headers(headers: RawHeaders, changed: dict[bytes, bytes], outcomes: list[Ou
     return kept
 
 
-async def _relay(send: Send, response: Response) -> None:
-    """Send a reply to the client."""
+async def _relay(send: Send, response: Response, gone: asyncio.Task[Any] | None = None) -> None:
+    """Send a reply to the client, until all of it is sent or ``gone`` is done."""
     await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
     if response.rest is None:
         await send({"type": "http.response.body", "body": response.body})
         return
     await send({"type": "http.response.body", "body": response.body, "more_body": True})
     async for part in response.rest:
+        if gone is not None and gone.done():
+            return
         await send({"type": "http.response.body", "body": part, "more_body": True})
     await send({"type": "http.response.body", "body": b""})

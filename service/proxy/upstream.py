@@ -72,6 +72,9 @@ class Upstream:
         self._series = series
         self._breaker = Breaker(settings.proxy_breaker_failures, settings.proxy_breaker_s)
         self._session: aiohttp.ClientSession | None = None
+        connect_s, all_s = settings.proxy_connect_s, settings.proxy_timeout_s
+        self._timeout = aiohttp.ClientTimeout(total=all_s, sock_connect=connect_s)
+        self._stream_timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_s, sock_read=all_s)
         series.breaker("closed")
 
     @property
@@ -87,9 +90,6 @@ class Upstream:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=settings.proxy_connections, keepalive_timeout=settings.proxy_idle_s
-            ),
-            timeout=aiohttp.ClientTimeout(
-                total=settings.proxy_timeout_s, sock_connect=settings.proxy_connect_s
             ),
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -127,6 +127,7 @@ class Upstream:
                 data=request.body or None,
                 headers=_text_headers(request.headers),
                 allow_redirects=False,
+                timeout=self._timeout if most_bytes else self._stream_timeout,
             ) as reply:
                 response = await _read(reply, most_bytes)
                 self._replied(started_s, reply.status)

@@ -57,32 +57,44 @@ def main() -> None:
         )
         try:
             tree.wait_ready(port, "/readyz")
-            print(json.dumps(measure(asks, urlsplit(options.upstream).port or 80, port, options), indent=1))
+            ports = urlsplit(options.upstream).port or 80, port
+            print(json.dumps(measure(asks, ports, tree, options), indent=1))
         finally:
             tree.kill()
 
 
-def measure(asks: list[Ask], alone: int, proxied: int, options: argparse.Namespace) -> dict[str, Any]:
-    """Medians over rounds, at each number of connections."""
+def measure(
+    asks: list[Ask], ports: tuple[int, int], tree: Tree, options: argparse.Namespace
+) -> dict[str, Any]:
+    """Medians over rounds, at each number of connections.
+
+    Args:
+        asks: The requests.
+        ports: Of the server alone, and of the proxy.
+        tree: The proxy's processes.
+        options: How long and how often.
+    """
     figures: dict[str, Any] = {"rounds": options.rounds, "seconds": options.seconds}
     for connections in CONNECTIONS:
         runs: dict[str, list[dict[str, Any]]] = {"alone": [], "proxied": []}
         for turn in range(-1, options.rounds):
-            for name, port in (("alone", alone), ("proxied", proxied)):
+            for name, port in zip(runs, ports, strict=True):
+                cpu_s = tree.cpu_s()
                 outcome = uvloop.run(closed(port, asks, connections, 1.0 if turn < 0 else options.seconds))
                 if turn >= 0:  # the first turn warms both up
-                    runs[name].append(summary(outcome))
+                    runs[name].append(summary(outcome, tree.cpu_s() - cpu_s))
         figures[f"{connections} connections"] = compared(runs)
     return figures
 
 
-def summary(outcome: Outcome) -> dict[str, Any]:
-    """Median latency, requests per second, and requests that failed, of one run."""
+def summary(outcome: Outcome, cpu_s: float) -> dict[str, Any]:
+    """Median latency, requests per second, failures, and the proxy's processor time, of one run."""
     answered = [record for record in outcome.records if record.status == 200]
     return {
         "median_ms": 1000 * statistics.median(record.latency_s for record in answered),
         "per_s": len(answered) / outcome.seconds,
         "failed": len(outcome.records) - len(answered),
+        "proxy_cpu_us_per_request": 1e6 * cpu_s / max(1, len(answered)),
     }
 
 

@@ -323,6 +323,7 @@ def _uncorrected(work: _Work, question: Question, response: Response) -> _Answer
     error = work.failure or DeadlineExceeded()
     outcomes = [Outcome(ulid(), error, truncated=False) for _ in question.items]
     decided = Decided(question, outcomes, [{} for _ in outcomes])
+    response = replace(response, headers=_headers(response.headers, {}, outcomes))
     return _Answered(response, decided, ["failed" if work.failure else "late"] * len(outcomes))
 
 

@@ -72,6 +72,8 @@ def proxy(behind: Behind, demo: Path, tmp_path: Path) -> Iterator[Server]:
         EVENHAND_PROXY_TIMEOUT_S="5",
         EVENHAND_PROXY_BREAKER_S="0.2",
         EVENHAND_MAX_WAIT_S="600",
+        EVENHAND_DEADLINE_S="600",
+        EVENHAND_PROXY_WAIT_S="600",
     )
     yield running
     running.process.kill()

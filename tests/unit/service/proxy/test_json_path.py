@@ -24,10 +24,10 @@ def test_a_place_is_the_value_and_its_text(
     text = json.dumps(
         {"before": other, "rows": [{key: value}, {key: other}]}, indent=indent, ensure_ascii=plain
     )
-    found = places(text, parse(f"$.rows[*]['{key}']"))
-    assert [place.value for place in found] == [value, other]
-    assert [json.loads(text[place.start : place.end]) for place in found] == [value, other]
-    changed = json.loads(replaced(text, [(found[1], '"new"')]))
+    both = places(text, parse(f"$.rows[*]['{key}']"))
+    assert [place.value for place in both] == [value, other]
+    assert [json.loads(text[place.start : place.end]) for place in both] == [value, other]
+    changed = json.loads(replaced(text, [(both[1], '"new"')]))
     assert changed == {"before": other, "rows": [{key: value}, {key: "new"}]}
 
 

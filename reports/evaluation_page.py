@@ -142,14 +142,20 @@ def in_short(result: Plain) -> list[str]:
         *_worst(figures),
         *features_changed(result),
     ]
-    certificate = (
-        "The thresholds carry a certificate from validation rows (Learn-then-Test, arXiv 2110.01052)."
-        if result["bundle"]["certified"]
-        else "The thresholds carry no certificate: they were chosen because they did well on validation rows."
-    )
-    off = [a["name"] for a in result["bundle"]["attributes"] if a["mode"] != "apply"]
-    sentences.append(certificate + (f" Not corrected as the bundle stands: {', '.join(off)}." if off else ""))
-    return sentences
+    attributes = result["bundle"]["attributes"]
+    off = [a["name"] for a in attributes if a["mode"] != "apply"]
+    listed = f" Not corrected as the bundle stands: {', '.join(off)}." if off else ""
+    return [*sentences, _certificate(result["bundle"]["certified"], len(off) < len(attributes)) + listed]
+
+
+def _certificate(certified: bool, corrects: bool) -> str:
+    if certified:
+        return "The thresholds carry a certificate from validation rows (Learn-then-Test, arXiv 2110.01052)."
+    if corrects:
+        return (
+            "The thresholds carry no certificate: they were chosen because they did well on validation rows."
+        )
+    return "Nothing is certified, and nothing is corrected."
 
 
 def features_changed(result: Plain) -> list[str]:

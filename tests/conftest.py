@@ -54,7 +54,7 @@ def altered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., 
         manifest, _ = bundles.read_manifest(folder)
         all_modes = modes * len(manifest.attributes) if len(modes) == 1 else modes
         attributes = [
-            attribute.model_copy(update={"threshold": threshold, "mode": mode})
+            attribute.model_copy(update={"threshold": threshold, "mode": mode, "corrects": True})
             for attribute, mode in zip(manifest.attributes, all_modes, strict=True)
         ]
         changed = manifest.model_copy(update={"attributes": attributes, "name": name or manifest.name})

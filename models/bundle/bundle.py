@@ -75,8 +75,9 @@ def model_files(manifest: Manifest) -> tuple[str, ...]:
         else [
             adapter_file(attribute.name)
             for attribute in manifest.attributes
-            # One whose rows are never flagged may have none.
-            if attribute.threshold < 1.0 or adapter_file(attribute.name) in manifest.files
+            # One that corrects nothing, or whose rows are never flagged, may have none.
+            if (attribute.corrects and attribute.threshold < 1.0)
+            or adapter_file(attribute.name) in manifest.files
         ]
     )
     return (BASE_CONFIG, BASE_WEIGHTS, DETECTOR, *adapters)

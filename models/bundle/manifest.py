@@ -98,8 +98,18 @@ class Attribute(_Frozen):
     """How the correction is switched when the bundle is loaded."""
     why: str
     """One sentence: why this mode."""
+    corrects: bool = True
+    """Whether a correction comes with it; if not, flagged rows are counted and the mode stays ``off``."""
     abstain_below: float | None = Field(default=None, gt=0.0, le=1.0)
     """A flagged row whose answer is less probable gets no decision: the reply says that it abstains."""
+
+    @model_validator(mode="after")
+    def _nothing_to_switch_on(self) -> Attribute:
+        if not self.corrects and self.mode != "off":
+            raise ValueError(
+                f"no correction comes with {self.name!r}, so its mode is 'off', not {self.mode!r}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _reference_is_a_group(self) -> Attribute:

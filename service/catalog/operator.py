@@ -69,12 +69,19 @@ class Control:
 
         Raises:
             UnknownModel: no such model is served.
-            InvalidInput: the model has no such attribute.
+            InvalidInput: the model has no such attribute, or no correction for it.
         """
-        names = self._registry.get(name).manifest.attribute_names
+        attributes = self._registry.get(name).manifest.attributes
+        names = [each.name for each in attributes]
         if attribute is not None and attribute not in names:
             raise InvalidInput(f"this model has no such attribute; it has {', '.join(names)}")
-        chosen = names if attribute is None else [attribute]
+        corrected = [each.name for each in attributes if each.corrects]
+        chosen = [each for each in corrected if attribute in (None, each)]
+        if not chosen and mode != "off":
+            raise InvalidInput(
+                "this model's bundle holds no correction to switch on"
+                + (f" for {attribute}; it corrects for {', '.join(corrected)}" if corrected else "")
+            )
         modes = dict.fromkeys(chosen, mode)
         self._change(name, lambda: self._registry.roles[name].modes.update(modes))
         self._note("mode", {"model": name, "attributes": list(chosen), "mode": mode})

@@ -82,9 +82,15 @@ class Registry:
         return [slot.model for slot in self.slots if slot.model.manifest.name == name]
 
     def modes(self, model: LoadedModel) -> list[Mode]:
-        """The current modes of a model's corrections, in the manifest's order."""
+        """The current modes of a model's corrections, in the manifest's order.
+
+        An order outlives a version: what it switches on stays off in a version without that correction.
+        """
         modes = self.roles[model.manifest.name].modes
-        return [modes.get(attribute.name, attribute.mode) for attribute in model.manifest.attributes]
+        return [
+            modes.get(attribute.name, attribute.mode) if attribute.corrects else "off"
+            for attribute in model.manifest.attributes
+        ]
 
     def replace(self, slot: Slot, new: LoadedModel) -> LoadedModel:
         """Replace an old bundle by a newly loaded one, in all its roles.

@@ -33,3 +33,13 @@ def targeted(folder: Path, **measures: Measure) -> Path:
     target = Target(attributes=aims, max_loss=0.0, max_cell_loss=0.05)
     bundles.write_manifest(folder, manifest.model_copy(update={"target": target}))
     return folder
+
+
+def uncorrected(folder: Path, *names: str) -> Path:
+    """Say in a bundle's manifest that no correction comes with these attributes; their modes stay."""
+    manifest, _ = bundles.read_manifest(folder)
+    attributes = [
+        each.model_copy(update={"corrects": each.name not in names}) for each in manifest.attributes
+    ]
+    bundles.write_manifest(folder, manifest.model_copy(update={"attributes": attributes}))
+    return folder

@@ -106,6 +106,14 @@ class Cuts:
         at_level = float(np.quantile(self._risk[:, attribute], 1.0 - share))
         return float(np.clip(at_level, UNLIKELY * self.shares[attribute], SURE))
 
+    def counting(self, config: CorrectionConfig) -> tuple[float, ...]:
+        """Per attribute the risk that flags as many rows as are outside its reference group.
+
+        Rows of an attribute that is not corrected are counted from it on.
+        """
+        level = 0.0 if config.gate == "always" else 1.0
+        return self.thresholds([level] * len(self.shares))
+
 
 class LogitTable:
     """The first stage's logits at every strength, under every set of open gates, computed when asked for.

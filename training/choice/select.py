@@ -87,6 +87,8 @@ class Choice:
     setting: Setting
     thresholds: tuple[float, ...]
     """One per gated attribute; 1.0 where an attribute is never flagged, and its mode is ``off``."""
+    counting: tuple[float, ...]
+    """One per gated attribute: from which risk on rows are counted where nothing is corrected."""
     certified: bool
     target: Target
     named: str | None
@@ -107,6 +109,10 @@ class Choice:
     def helps(self, attribute: int) -> bool:
         """Whether this attribute is corrected at all."""
         return self.thresholds[attribute] < NEVER
+
+    def flags_from(self, attribute: int) -> float:
+        """The threshold of an attribute: the chosen one, or the one to count by if nothing is corrected."""
+        return self.thresholds[attribute] if self.helps(attribute) else self.counting[attribute]
 
     def plain(self) -> dict[str, Any]:
         """For the manifest."""
@@ -192,7 +198,7 @@ class Chooser:
         """
         scorer = self.scorer(order)
         usual = scorer.value(self.base[order])
-        untested = Choice(self._never(), (), False, self.target, None, (), 0, 0.0)
+        untested = Choice(self._never(), (), (), False, self.target, None, (), 0, 0.0)
         if certify is None:
             value, best = self.search(order, scorer.values)
             chosen = replace(untested, setting=best if value > usual else untested.setting)
@@ -217,6 +223,7 @@ class Chooser:
         return replace(
             chosen,
             thresholds=self.cuts.thresholds(chosen.setting.levels),
+            counting=self.cuts.counting(self.config),
             value=scorer.value(self.predict(chosen.setting, order)),
         )
 
@@ -354,7 +361,8 @@ def everything(cuts: Cuts, level: float, material: Material, config: CorrectionC
     attributes, classes = len(cuts.shares), len(material.schema.labels)
     setting = Setting(1.0, (level,) * attributes, ((0.0,) * classes,) * attributes)
     target = target_of(material.schema, config)
-    return Choice(setting, cuts.thresholds(setting.levels), False, target, None, (), 0, 0.0)
+    thresholds, counting = cuts.thresholds(setting.levels), cuts.counting(config)
+    return Choice(setting, thresholds, counting, False, target, None, (), 0, 0.0)
 
 
 def choice_rows(material: Material, fresh: Ints, certificate: bool) -> tuple[Ints, Ints | None]:

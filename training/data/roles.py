@@ -16,6 +16,7 @@ from evenhand.training.data.columns import Columns
 from evenhand.training.data.features import FeatureColumn, feature_column, raw_column
 from evenhand.training.data.kinds import Kind, kind_of, names_rows
 from evenhand.training.data.leaks import leaks
+from evenhand.training.data.splits import says_splits
 
 FEATURE, DROPPED = "feature", "dropped"
 LONGEST_EXAMPLE = 40
@@ -169,6 +170,8 @@ def _meanings(name: str, columns: Columns) -> Iterator[str]:
 
 def _why_dropped(table: Table, column: Column, kind: Kind, columns: Columns) -> str:
     """Why a column without a role is not learnt from, whatever its values say; empty if it may be."""
+    if not (columns.split or table.split) and says_splits(column):
+        return "it seems to say train, val and test: use it with --split, or learn from it with --feature"
     if columns.task != "table":
         return f"--task {columns.task} does not read it"
     if columns.features:

@@ -51,6 +51,12 @@ def split_name(text: str) -> str:
     return OTHER_NAMES.get(lower) or OTHER_NAMES.get(lower.partition("_")[0], cleaned)
 
 
+def says_splits(column: Column) -> bool:
+    """Whether every value of a column means one of the splits, and training rows are among them."""
+    names = {split_name(value) for value in column.values}
+    return "train" in names and len(names) > 1 and names <= {*SPLITS}
+
+
 def split_of(table: Table, columns: Columns, label: Column, seed: int) -> RowSplits:
     """The split of each row of a table.
 

@@ -36,7 +36,7 @@ def write(manifest: Manifest, evaluation: dict[str, Any]) -> str:
         "## Certificate",
         _certificate(manifest),
         *_precision(manifest),
-        *(_split(name, figures) for name, figures in evaluation.items()),
+        *(_split(name, figures, manifest) for name, figures in evaluation.items()),
         *data_card(manifest),
         "## Provenance",
         _provenance(manifest),
@@ -231,7 +231,8 @@ def _as_written(manifest: Manifest) -> str:
     return f"All the same it is on: {UNCERTIFIED}"
 
 
-def _split(name: str, figures: dict[str, Any]) -> str:
+def _split(name: str, figures: dict[str, Any], manifest: Manifest) -> str:
+    uncorrected = {each.name for each in manifest.attributes if not each.corrects}
     accuracy, difference = figures["accuracy"], figures["accuracy"]["difference"]
     flagged, corrected, abstained = (
         figures[f"{what}_share"] for what in ("flagged", "corrected", "abstained")
@@ -258,7 +259,12 @@ def _split(name: str, figures: dict[str, Any]) -> str:
         )
     lines += ["", *_target_lines(figures["target"])]
     for attribute, of in figures["attributes"].items():
-        lines += ["", f"### {attribute}", "", *_attribute_lines(of, corrected > 0)]
+        lines += [
+            "",
+            f"### {attribute}",
+            "",
+            *_attribute_lines(of, corrected > 0 and attribute not in uncorrected),
+        ]
     return "\n".join(lines)
 
 

@@ -164,14 +164,16 @@ def _provenance(fitted: Fitted) -> Provenance:
 def _attributes(fitted: Fitted) -> list[Attribute]:
     attributes = []
     for index, (name, groups) in enumerate(fitted.schema.gated.items()):
-        helps, bound = fitted.choice.helps(index), _abstain_below(fitted, index)
+        bound = _abstain_below(fitted, index)
+        corrects = fitted.choice.helps(index) and not fitted.only_counts
         attributes.append(
             Attribute(
                 name=name,
                 groups=list(groups),
                 reference=groups[0],
-                threshold=fitted.choice.thresholds[index],
-                mode="apply" if helps and not fitted.only_counts else "off",
+                threshold=fitted.choice.flags_from(index),
+                mode="apply" if corrects else "off",
+                corrects=corrects,
                 why=_why(fitted, index, bound is not None),
                 abstain_below=bound,
             )
@@ -199,7 +201,7 @@ def _why(fitted: Fitted, attribute: int, abstains: bool) -> str:
         return "no bound makes flagged rows right as often as the others and leaves half of them answered"
     said = choice.target.in_words()
     if not corrected_columns(fitted.schema, choice.target)[attribute]:
-        return f"the target does not name it, so replies have its risk, and no row is flagged for it: {said}"
+        return f"the target does not name it, so flagged rows are counted and none is corrected: {said}"
     if helps and choice.certified:
         return f"certified at level {stage.alpha_certificate:g} for its target: {said}"
     if helps:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
-from rebundle import reversion
+from rebundle import reversion, uncorrected
 
+from evenhand.models.bundle.bundle import BundleError, read_manifest
 from evenhand.models.bundle.manifest import Mode
 from evenhand.service.catalog.loader import Loader
 from evenhand.service.catalog.operator import Control
@@ -103,3 +104,33 @@ async def test_orders_that_cannot_be_read_leave_a_worker_as_it_is(
     first.control.set_mode(NAME, "gender", "off")
     await followed(second)
     assert second.modes == applied_but(race="off", gender="off")
+
+
+async def test_a_correction_that_the_bundle_does_not_hold_cannot_be_switched_on(
+    altered: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Rows are still flagged and counted for its attribute."""
+    bundle = uncorrected(altered(0.5, "off"), "race")
+    worker = Worker(tmp_path / "control.json", bundle)
+    with pytest.raises(InvalidInput, match="no correction to switch on for race; it corrects for any_group"):
+        worker.control.set_mode(NAME, "race", "apply")
+    worker.control.set_mode(NAME, "race", "off")
+    worker.control.set_mode(NAME, None, "apply")
+    assert worker.modes == applied_but(race="off")
+
+
+async def test_an_order_for_an_earlier_version_switches_on_nothing_that_a_later_one_lacks(
+    altered: Callable[..., Path], tmp_path: Path
+) -> None:
+    without = uncorrected(altered(0.5, "off"), "race")
+    worker = Worker(tmp_path / "control.json", altered(0.5, "off"), reversion(without, "2.0.0"))
+    worker.control.set_mode(NAME, "race", "apply")
+    assert worker.modes == ["off", "off", "apply", "off", "off"]
+    worker.control.promote(NAME, "2.0.0")
+    assert worker.modes == ["off"] * len(ATTRIBUTES)
+
+
+def test_a_bundle_cannot_switch_on_what_it_does_not_hold(altered: Callable[..., Path]) -> None:
+    bundle = uncorrected(altered(0.5, "apply"), "race")
+    with pytest.raises(BundleError, match="no correction comes with 'race'"):
+        read_manifest(bundle)

@@ -50,6 +50,14 @@ def test_never_always_and_the_widest_level() -> None:
     assert (risk[rows.of("held", "tune"), 0] >= widest).mean() == pytest.approx(WIDEST, abs=0.002)
 
 
+def test_what_is_not_corrected_is_counted_from_the_risk_that_flags_as_many_rows_as_are_members() -> None:
+    made, risk, rows = cuts()
+    (counted_from,) = made.counting(CorrectionConfig())
+    flagged = (risk[rows.of("held", "tune"), 0] >= counted_from).mean()
+    assert flagged == pytest.approx(made.shares[0], abs=0.002)
+    assert made.counting(CorrectionConfig(gate="always")) == (NEVER,)
+
+
 def test_no_level_splits_rows_that_surely_belong_to_a_group() -> None:
     """A detector that is nearly never wrong says 0.9999 of all members, in no order that means anything."""
     rng = np.random.default_rng(0)

@@ -50,6 +50,18 @@ def test_what_must_not_be_learnt_from_is_dropped_with_the_reason(table: pd.DataF
     }
 
 
+def test_a_column_that_seems_to_say_the_split_is_named_and_not_learnt_from(table: pd.DataFrame) -> None:
+    parts = ["Training", "dev", "test", "train"] * 100
+    unsaid = replace(COLUMNS, split=None)
+    for column, role in (("part", "dropped"), ("odd", "feature")):
+        values = parts if column == "part" else ["train", "plane", "test", "dev"] * 100
+        of = {each.name: each for each in roles_of(table.assign(**{column: values}), unsaid)}
+        assert of[column].role == role
+    said = {each.name: each.why for each in roles_of(table.assign(part=parts), unsaid)}["part"]
+    assert said.startswith("it seems to say train, val and test: use it with --split")
+    assert roles_of(table.assign(part=parts), replace(unsaid, features=("part",)))[-1].role == "feature"
+
+
 def test_named_features_are_features_whatever_they_are(table: pd.DataFrame) -> None:
     named = replace(COLUMNS, features=("id", "sex", "paid"))
     roles = roles_of(table, named)

@@ -181,6 +181,8 @@ def test_a_certificate_a_correction_off_and_the_fitted_file_are_said(result: dic
     }
     assert "carry a certificate" in in_short(other)[-1]
     assert "Not corrected as the bundle stands: team, colour" in in_short(other)[-1]
+    uncertified = {**other, "bundle": {**other["bundle"], "certified": False}}
+    assert in_short(uncertified)[-1].startswith("Nothing is certified, and nothing is corrected.")
     said = " ".join(html(other).split())
     for part in ("flatter", "3 inputs were longer", "corrects for age", "not fitted on these groups"):
         assert part in said

@@ -1,14 +1,18 @@
-"""ULIDs, ids that sort by time (https://github.com/ulid/spec)."""
+"""Ids of decisions: our ULIDs, which sort by time (https://github.com/ulid/spec), and a caller's own ids."""
 
 from __future__ import annotations
 
 import os
 import time
+import unicodedata
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 LENGTH = 26
 PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
 """Two characters are ten bits; ids are made in steps of ten bits because every row needs one."""
+OWN_ID_CHARACTERS = 128
+OWN_ID = f"an own id is a text of 1 to {OWN_ID_CHARACTERS} printable characters without a space at either end"
+"""What a caller's own id must be, as messages say it."""
 
 
 def ulid() -> str:
@@ -25,3 +29,18 @@ def ulid_ms(text: str) -> int | None:
     for character in text[:10]:
         value = value << 5 | ALPHABET.index(character)
     return value
+
+
+def is_own_id(value: object) -> bool:
+    """Whether a value can be a caller's own id; see ``OWN_ID``."""
+    return (
+        isinstance(value, str)
+        and 0 < len(value) <= OWN_ID_CHARACTERS
+        and value.isprintable()
+        and value[0] != " " != value[-1]
+    )
+
+
+def plain_own_id(own_id: str) -> str:
+    """An own id in the one spelling (NFC) by which two of them are compared."""
+    return own_id if own_id.isascii() else unicodedata.normalize("NFC", own_id)

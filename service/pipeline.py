@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from evenhand.models.bundle.manifest import Manifest, Mode
@@ -25,11 +26,11 @@ from evenhand.service.errors import (
     TooLarge,
 )
 from evenhand.service.ids import ulid
-from evenhand.service.inference import decision, preprocess
+from evenhand.service.inference import decision, preprocess, row_warnings
 from evenhand.service.metrics.collectors import Metrics
 from evenhand.service.settings import Settings
 from evenhand.service.tracing import Trace
-from evenhand.service.types import Decision, Example, Row, Scores
+from evenhand.service.types import Decision, Example, Row, RowWarning, Scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,8 @@ class Question:
     """Declared groups, not validated yet; they are counted and never change an answer."""
     version: str | None = None
     """The requested version; ``None`` for the live one."""
+    own_ids: Any = None
+    """The client's own ids of the rows, not validated yet."""
     began_s: float = field(default_factory=time.monotonic)
 
 
@@ -56,6 +59,9 @@ class Outcome:
     id: str
     result: Decision | ServiceError
     truncated: bool
+    own_id: str | None = None
+    """The client's own id of it."""
+    warnings: tuple[RowWarning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,7 @@ class Pipeline:
         self._registry = registry
         self._audit = audit
         self._deadline_s = settings.deadline_s
+        self._strict = settings.strict
         self._metrics = metrics
         self._shadow, self._counterfactuals = beside
         self.max_items = settings.max_items
@@ -122,6 +129,9 @@ class Pipeline:
         model, trace, manifest = question.model, question.trace, question.model.manifest
         trace.model = manifest.name
         declared = preprocess.declared_groups(question.groups, len(question.items), manifest)
+        own_ids = preprocess.own_ids(question.own_ids, len(question.items))
+        if self._strict:
+            row_warnings.refuse_unlisted(declared, manifest)
         model.batcher.admit(len(question.items))  # refuse before tokenising
         deadline_s = time.monotonic() + self._deadline_s
         try:
@@ -131,7 +141,12 @@ class Pipeline:
         except TimeoutError:
             raise DeadlineExceeded from None
         started = time.time_ns()
-        outcomes = [_decide(row, scores, manifest) for row, scores in zip(rows, scored, strict=True)]
+        warned = row_warnings.warnings_of(rows, declared, manifest, model.features)
+        about = zip(own_ids, warned, strict=True)
+        outcomes = [
+            _decide(row, scores, manifest, of_row)
+            for row, scores, of_row in zip(rows, scored, about, strict=True)
+        ]
         if trace.recorded:
             trace.stage("policy", started, time.time_ns())
         return Decided(question, outcomes, declared)
@@ -142,20 +157,27 @@ class Pipeline:
         Raises:
             RecordUnavailable: the rows had to be on disk first and could not be written.
         """
-        question, manifest = decided.question, decided.question.model.manifest
-        answered = self._answered(decided)
-        unlisted = _unlisted(decided.outcomes, decided.declared, manifest)
-        await self._record(question, answered, partial(self._follow, question, answered, unlisted))
+        question = decided.question
+        answered, warned = self._answered(decided), [outcome.warnings for outcome in decided.outcomes]
+        await self._record(question, answered, partial(self._follow, question, answered, warned))
 
-    def _follow(self, question: Question, answered: list[Answered], unlisted: list[str]) -> None:
+    def _follow(self, question: Question, answered: list[Answered], warned: row_warnings.Warnings) -> None:
         """After the answer: count the rows, and score them in shadow and as counterfactuals."""
         manifest = question.model.manifest
-        for attribute in unlisted:
-            self._metrics.fairness.overflow(manifest.name, attribute)
+        self._count_warnings(manifest.name, warned)
         for row in answered:
             self._metrics.fairness.decision(manifest, row.row)
         self._mirror_to_shadow(question, answered)
         self._counterfactuals.sample(question.model, answered, question.mode)
+
+    def _count_warnings(self, model: str, warned: row_warnings.Warnings) -> None:
+        buffer = self._metrics.fairness.buffers[model, "decisions"]
+        for warning in chain.from_iterable(warned):
+            if warning.kind == row_warnings.UNKNOWN:
+                for attribute in warning.names:
+                    self._metrics.fairness.overflow(model, attribute)
+            else:
+                self._metrics.features.add(buffer, model, warning.kind, warning.names)
 
     def _answered(self, decided: Decided) -> list[Answered]:
         """The rows that the model answered or failed on, without those that the client got wrong."""
@@ -166,7 +188,8 @@ class Pipeline:
                 continue
             result = outcome.result.type if isinstance(outcome.result, ServiceError) else outcome.result
             listed = preprocess.listed(groups, manifest)
-            rows.append(Answered(item, Row(outcome.id, result, listed, self._digest(item))))
+            row = Row(outcome.id, result, listed, self._digest(item), outcome.own_id)
+            rows.append(Answered(item, row))
         return rows
 
     def _digest(self, item: Any) -> str:  # noqa: ANN401 - what the model takes
@@ -256,21 +279,20 @@ async def _score(
     return [next(scored) if isinstance(row, Example) else row for row in rows]
 
 
-def _decide(row: Example | InvalidInput, scores: Scores | ServiceError, manifest: Manifest) -> Outcome:
+def _decide(
+    row: Example | InvalidInput,
+    scores: Scores | ServiceError,
+    manifest: Manifest,
+    about: tuple[str | None, tuple[RowWarning, ...]],
+) -> Outcome:
+    """The outcome of a row, with its own id and warnings."""
     if isinstance(scores, ServiceError):
-        return Outcome(ulid(), scores, truncated=False)
+        return Outcome(ulid(), scores, False, *about)
     assert isinstance(row, Example)  # only examples are scored
     try:
-        return Outcome(ulid(), decision.decide(scores, row.modes, manifest), row.encoded.truncated)
+        return Outcome(ulid(), decision.decide(scores, row.modes, manifest), row.encoded.truncated, *about)
     except ServiceError as error:
-        return Outcome(ulid(), error, row.encoded.truncated)
-
-
-def _unlisted(outcomes: list[Outcome], declared: list[dict[str, str]], manifest: Manifest) -> list[str]:
-    """The attribute of each declared group that the model does not list, over all valid rows."""
-    rows = zip(outcomes, declared, strict=True)
-    good = [groups for outcome, groups in rows if not isinstance(outcome.result, InvalidInput)]
-    return [attribute for groups in good for attribute in preprocess.unlisted(groups, manifest)]
+        return Outcome(ulid(), error, row.encoded.truncated, *about)
 
 
 def _refuse_if_all_failed(outcomes: list[Outcome]) -> None:

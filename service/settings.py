@@ -146,6 +146,9 @@ class Settings(BaseSettings):
     open: bool = False
     """Without keys, listen on addresses that other machines can reach; routes that change anything are
     then off."""
+    strict: bool = False
+    """A request that declares a group that the model does not list is refused with 422. Otherwise the group
+    is counted as unknown, and the reply warns of it."""
     cors_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_words)] = ()
     """Sites whose pages may send requests from a browser, such as https://tool.example.org."""
     otlp_endpoint: str | None = Field(default=None, pattern=r"^https?://[^/]+")

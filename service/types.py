@@ -109,6 +109,17 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class RowWarning:
+    """What the reply to a row warns of. Holds nothing of the input."""
+
+    kind: str
+    """``unknown_group``, ``missing_feature``, ``unseen_category`` or ``far_number``."""
+    names: tuple[str, ...]
+    """The model's attributes or features."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One answered row for counters and the record. Holds nothing of the input."""
 
@@ -119,6 +130,8 @@ class Row:
     """Declared groups by attribute: those that the model lists, ``unknown`` for any other."""
     digest: str
     """Keyed digest of the input; empty if nothing is recorded."""
+    own_id: str | None = None
+    """The caller's own id of this row; the record keeps a pseudonym of it."""
 
 
 @dataclass(frozen=True, slots=True)

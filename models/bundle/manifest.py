@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from evenhand.models.bundle.target import Target
+from evenhand.tables.ranges import ranges_of
 
 SCHEMA_VERSION = 1
 MAX_ATTRIBUTES = 5
@@ -102,6 +103,8 @@ class Attribute(_Frozen):
     """Whether a correction comes with it; if not, flagged rows are counted and the mode stays ``off``."""
     abstain_below: float | None = Field(default=None, gt=0.0, le=1.0)
     """A flagged row whose answer is less probable gets no decision: the reply says that it abstains."""
+    ranges: list[Value] = []
+    """Where the attribute is a number: its ranges in ascending order, whose texts are the groups."""
 
     @model_validator(mode="after")
     def _nothing_to_switch_on(self) -> Attribute:
@@ -117,6 +120,8 @@ class Attribute(_Frozen):
             raise ValueError(f"reference {self.reference!r} is not one of the groups of {self.name!r}")
         if len(set(self.groups)) != len(self.groups) or UNKNOWN_GROUP in self.groups:
             raise ValueError(f"groups of {self.name!r} must be distinct, and not {UNKNOWN_GROUP!r}")
+        if self.ranges and not set(self.groups) <= set(ranges_of(tuple(self.ranges)).names):
+            raise ValueError(f"groups of {self.name!r} must be among its ranges")
         return self
 
 

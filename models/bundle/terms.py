@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from evenhand.models.bundle.encoders.table import TableFeatures, present
 from evenhand.models.bundle.manifest import Manifest, Name, Value
 from evenhand.tables.cells import Vocabulary, text_of
+from evenhand.tables.ranges import Ranges, ranges_of
 
 MOST_CHARACTERS = 64
 """The longest that a term may be."""
@@ -118,6 +119,8 @@ class TermSwapper:
 class ColumnSwapper:
     """Replaces an attribute's own column, where that is a feature of the model.
 
+    A number of declared ranges becomes the middle of another range.
+
     Args:
         manifest: Says which groups there are.
         features: Says which columns the model reads.
@@ -127,8 +130,13 @@ class ColumnSwapper:
         numeric = {column.name for column in features.numeric}
         categories = {column.name: set(column.categories) for column in features.categorical}
         self._values: dict[str, dict[str, float | str]] = {}
+        self._ranges: dict[str, Ranges] = {}
         for attribute in manifest.attributes:
-            if attribute.name in numeric:
+            values: dict[str, float | str]
+            if attribute.name in numeric and attribute.ranges:
+                ranges = self._ranges[attribute.name] = ranges_of(tuple(attribute.ranges))
+                values = {group: ranges.middle(group) for group in attribute.groups}
+            elif attribute.name in numeric:
                 values = _numbers(attribute.groups)
             else:
                 values = {
@@ -143,7 +151,9 @@ class ColumnSwapper:
         """Every swap of an object of named features; none where its group is missing or not known."""
         swaps = []
         for attribute, values in self._values.items():
-            source = self._groups[attribute].match(text_of(present(item.get(attribute))) or "")
+            text = text_of(present(item.get(attribute))) or ""
+            text = self._ranges[attribute].match(text) if attribute in self._ranges else text
+            source = self._groups[attribute].match(text)
             if source is not None:
                 swaps += [
                     Swap(attribute, source, target, {**item, attribute: value})

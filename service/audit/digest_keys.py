@@ -11,6 +11,8 @@ import secrets
 from hashlib import sha256
 from pathlib import Path
 
+from evenhand.service.ids import plain_own_id
+
 KEY_BYTES = 32
 
 
@@ -26,8 +28,9 @@ class Keys:
     """
 
     def __init__(self, key: bytes) -> None:
-        self._pseudonyms, self._inputs, fingerprint = (
-            hmac.digest(key, purpose, "sha256") for purpose in (b"pseudonyms", b"inputs", b"fingerprint")
+        self._pseudonyms, self._inputs, self._own_ids, fingerprint = (
+            hmac.digest(key, purpose, "sha256")
+            for purpose in (b"pseudonyms", b"inputs", b"own ids", b"fingerprint")
         )
         self.fingerprint = fingerprint.hex()
         """Identifies the key without revealing it."""
@@ -35,6 +38,10 @@ class Keys:
     def pseudonym(self, decision: str) -> str:
         """Under which name a decision's sensitive attributes are kept."""
         return hmac.digest(self._pseudonyms, decision.encode(), sha256)[:16].hex()
+
+    def own_id(self, own_id: str) -> str:
+        """Under which name a caller's own id is kept; spellings that look alike (NFC) have the same."""
+        return hmac.digest(self._own_ids, plain_own_id(own_id).encode(), sha256)[:16].hex()
 
     def digest(self, item: bytes) -> str:
         """Keyed digest of an input: says that two are the same, to whoever has the key, and nothing else."""

@@ -63,6 +63,7 @@ def configuration(manifest: Manifest, bundle: str) -> Configuration:
                     "reference": attribute.reference,
                     "threshold": attribute.threshold,
                     **({} if attribute.abstain_below is None else {"abstain_below": attribute.abstain_below}),
+                    **({"ranges": attribute.ranges} if attribute.ranges else {}),
                 }
                 for attribute in manifest.attributes
             },
@@ -73,15 +74,21 @@ def configuration(manifest: Manifest, bundle: str) -> Configuration:
     return Configuration(sha256(body.encode()).hexdigest(), body)
 
 
-def decisions(batch: AnsweredRows) -> list[Event]:
-    """One event per row of a batch."""
+def decisions(batch: AnsweredRows, own_ids: list[str | None]) -> list[Event]:
+    """One event per row of a batch.
+
+    Args:
+        batch: The rows.
+        own_ids: For each, the pseudonym of its caller's own id, where it has one.
+    """
     moment = time_of(batch.at_ms)
     return [
-        Event(row.id, "decision", batch.at_ms, encode(_decision(batch, row, moment))) for row in batch.rows
+        Event(row.id, "decision", batch.at_ms, encode(_decision(batch, row, own_id, moment)))
+        for row, own_id in zip(batch.rows, own_ids, strict=True)
     ]
 
 
-def _decision(batch: AnsweredRows, row: Row, moment: str) -> dict[str, Any]:
+def _decision(batch: AnsweredRows, row: Row, own_id: str | None, moment: str) -> dict[str, Any]:
     decision = row.result
     body = {
         "v": VERSION,
@@ -92,6 +99,7 @@ def _decision(batch: AnsweredRows, row: Row, moment: str) -> dict[str, Any]:
         "version": batch.manifest.version,
         "configuration": batch.configuration.sha256,
         "input": row.digest,
+        **({} if own_id is None else {"own_id": own_id}),
         "declared": sorted(row.declared),
         "latency_s": round(batch.latency_s, 6),
         "replica": batch.replica,

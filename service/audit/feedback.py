@@ -1,4 +1,4 @@
-"""Feedback: true labels and groups that become known after a decision, joined to it by its id.
+"""Feedback: true labels and groups that become known after a decision, joined to it by its id or own id.
 
 The first label or group of a decision stays on record. The same value again is a duplicate, another value a
 conflict; neither changes a count. A join holds the chain, so that of two replicas that receive the same item
@@ -19,17 +19,19 @@ from typing import Any, Literal
 from pydantic_core import from_json
 from sqlalchemy import Connection, insert, select
 
-from evenhand.service.audit import aggregates, store
+from evenhand.service.audit import aggregates, own_ids, store
 from evenhand.service.audit.aggregates import DAY_MS, HOUR_MS, Cells
 from evenhand.service.audit.digest_keys import Keys
 from evenhand.service.audit.events import event
+from evenhand.service.audit.own_ids import Named
 from evenhand.service.audit.record_batch import RecordBatch
 from evenhand.service.audit.store import Store
 from evenhand.service.audit.tables import attributes, labels, records
 from evenhand.service.errors import InvalidInput, UnknownDecision
-from evenhand.service.ids import ulid_ms
+from evenhand.service.ids import is_own_id, ulid_ms
 from evenhand.service.types import Counted, counted_under
 from evenhand.tables.cells import spelled
+from evenhand.tables.ranges import in_range
 
 BULK = 500
 """Items in one transaction: others must write, too."""
@@ -43,10 +45,13 @@ class Feedback:
     """What became known about a decision."""
 
     id: str
+    """Of the decision, or the caller's own id of it; see :mod:`evenhand.service.audit.own_ids`."""
     label: str | None = None
     """Its true label."""
     groups: Mapping[str, str] = field(default_factory=dict)
     """Groups by attribute."""
+    model: str | None = None
+    """The model that decided; needed where decisions of several models have this own id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +59,10 @@ class Joined:
     """What came of one item."""
 
     id: str
+    """Of the decision, where it is on record."""
     result: Result
     message: str | None = None
-    """What is wrong with it, where ``result`` is ``error``."""
+    """What is wrong with it, where ``result`` is ``error``; or which of several decisions it is about."""
     counted: Counted | None = None
     """Only of a joined one."""
 
@@ -68,6 +74,19 @@ class RecordedDecision:
     at_ms: int
     body: dict[str, Any]
     configuration: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Resolved:
+    """An item, with the decision that it is about."""
+
+    item: Feedback
+    """By the id of the decision, where there is one."""
+    decision: RecordedDecision | None = None
+    failed: Joined | None = None
+    """What came of it, where it cannot be joined."""
+    message: str | None = None
+    """Which decision it is about, where its own id names several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,36 +149,54 @@ class Joiner:
         return body
 
     def _bulk(self, items: list[Feedback]) -> list[Joined]:
-        expired_ms = time.time_ns() // 1_000_000 - self._keep_ms
-        made_ms = {item.id: ulid_ms(item.id) for item in items}
-        decisions = self._look_up(
-            [name for name, at_ms in made_ms.items() if at_ms is not None and at_ms >= expired_ms]
-        )
-        results: dict[int, Joined] = {}
-        for place, item in enumerate(items):
-            at_ms = made_ms[item.id]
-            if at_ms is not None and at_ms < expired_ms:
-                results[place] = Joined(item.id, "expired")
-            elif item.id not in decisions:
-                results[place] = Joined(item.id, "orphan")
-            elif (message := _error(item, decisions[item.id])) is not None:
-                results[place] = Joined(item.id, "error", message)
-        good = {place: item for place, item in enumerate(items) if place not in results}
+        resolved = self._resolve(items)
+        results = {place: one.failed for place, one in enumerate(resolved) if one.failed is not None}
+        good = {place: one for place, one in enumerate(resolved) if place not in results}
         if good:
             with self._store.writing() as connection:
-                work = self._begin(connection, list(good.values()))
-                results |= {
-                    place: self._item(work, item, decisions[item.id])
-                    if item.id in work.alive
-                    else Joined(item.id, "orphan")
-                    for place, item in good.items()
-                }
+                work = self._begin(connection, [one.item for one in good.values()])
+                results |= {place: self._join_one(work, one) for place, one in good.items()}
                 _write(connection, work)
         return [results[place] for place in range(len(items))]
 
+    def _resolve(self, items: list[Feedback]) -> list[_Resolved]:
+        """The decision of each item: by its id, else by the caller's own id."""
+        expired_ms = time.time_ns() // 1_000_000 - self._keep_ms
+        names = list(dict.fromkeys(item.id for item in items))
+        decisions = self._look_up([name for name in names if (ulid_ms(name) or 0) >= max(1, expired_ms)])
+        meant = self._meant([name for name in names if name not in decisions])
+        resolved = [
+            _of_model(item, meant[item.id]) if item.id in meant else _Resolved(item) for item in items
+        ]
+        decisions |= self._read([one.item.id for one in resolved if one.item.id not in decisions])
+        return [_checked(one, decisions.get(one.item.id), expired_ms) for one in resolved]
+
+    def _meant(self, names: list[str]) -> dict[str, list[Named]]:
+        """The decisions that own ids mean; those that are on their way to the database are waited for."""
+        names = [name for name in names if is_own_id(name)]
+        if not names:
+            return {}
+        self._flush()  # a decision that waits here is newer than all on record
+        meant = self._read_own_ids(names)
+        # A name that may be an id of ours was waited for as such.
+        if missing := [name for name in names if name not in meant and ulid_ms(name) is None]:
+            time.sleep(SETTLE_MS / 1000)
+            meant |= self._read_own_ids(missing)
+        return meant
+
+    def _read_own_ids(self, names: list[str]) -> dict[str, list[Named]]:
+        self._store.open()
+        with self._store.engine.connect() as connection:
+            return own_ids.newest(connection, self._keys, names)
+
+    def _join_one(self, work: _Transaction, one: _Resolved) -> Joined:
+        item, decision = one.item, one.decision
+        if decision is None or item.id not in work.alive:
+            return Joined(item.id, "orphan")
+        return replace(self._item(work, item, decision), message=one.message)
+
     def _look_up(self, names: list[str]) -> dict[str, RecordedDecision]:
         """Decisions by id; those that are on their way to the database are waited for."""
-        names = [name for name in names if ulid_ms(name) is not None]
         decisions = self._read(names)
         if missing := [name for name in names if name not in decisions]:
             self._flush()
@@ -171,6 +208,9 @@ class Joiner:
         return decisions
 
     def _read(self, names: list[str]) -> dict[str, RecordedDecision]:
+        names = [name for name in names if ulid_ms(name) is not None]
+        if not names:
+            return {}
         self._store.open()
         query = select(records.c.id, records.c.at_ms, records.c.body).where(
             records.c.id.in_(names), records.c.kind == "decision", records.c.body.is_not(None)
@@ -200,7 +240,10 @@ class Joiner:
             item = replace(item, label=spelled(decision.configuration["labels"], item.label))
         pseudonym = self._keys.pseudonym(item.id)
         listed = decision.configuration["attributes"]
-        sent = {name: aggregates.listed(listed[name]["groups"], group) for name, group in item.groups.items()}
+        sent = {
+            name: aggregates.listed(listed[name]["groups"], in_range(listed[name].get("ranges", ()), group))
+            for name, group in item.groups.items()
+        }
         have = {name: group for name in listed if (group := work.groups.get((pseudonym, name))) is not None}
         label = work.labels.get(item.id)
         if (item.label is not None and label not in (None, item.label)) or any(
@@ -237,6 +280,41 @@ class Joiner:
                 work.batch.attributes.append((pseudonym, attribute, group, decision.at_ms // DAY_MS))
 
 
+def _of_model(item: Feedback, named: list[Named]) -> _Resolved:
+    """An item by the decision that its own id means.
+
+    Args:
+        item: By own id.
+        named: One decision of each model that has decided under it.
+    """
+    of_model = [one for one in named if item.model in (None, one.model)]
+    if not of_model:
+        return _Resolved(item)
+    if len(of_model) > 1:
+        models = ", ".join(one.model for one in of_model)
+        message = f"decisions of several models have this own id; name the model, one of {models}"
+        return _Resolved(item, failed=Joined(item.id, "error", message))
+    (one,) = of_model
+    several = (
+        f"{one.decisions} decisions have this own id; the newest is meant" if one.decisions > 1 else None
+    )
+    return _Resolved(replace(item, id=one.decision), message=several)
+
+
+def _checked(one: _Resolved, decision: RecordedDecision | None, expired_ms: int) -> _Resolved:
+    """An item with its decision, or with the reason why it cannot be joined."""
+    item, at_ms = one.item, ulid_ms(one.item.id)
+    if one.failed is not None:
+        return one
+    if at_ms is not None and at_ms < expired_ms:
+        return replace(one, failed=Joined(item.id, "expired"))
+    if decision is None:
+        return replace(one, failed=Joined(item.id, "orphan"))
+    if (message := _error(item, decision)) is not None:
+        return replace(one, failed=Joined(item.id, "error", message))
+    return replace(one, decision=decision)
+
+
 def _alive(connection: Connection, names: set[str]) -> set[str]:
     """Of these decisions those that were not erased since they were read, while nobody else can erase one."""
     store.head(connection)
@@ -260,6 +338,8 @@ def _error(item: Feedback, decision: RecordedDecision) -> str | None:
     names = decision.configuration["attributes"]
     if item.label is None and not item.groups:
         return "nothing to join; send a label, groups, or both"
+    if item.model not in (None, decision.body["model"]):
+        return "the decision was made by another model"
     if decision.body["error"] is not None:
         return "this item was answered with an error; there is no decision to join to"
     if item.label is not None and spelled(decision.configuration["labels"], item.label) is None:

@@ -24,6 +24,8 @@ from evenhand.service.audit.tables import META
 
 Attribute = tuple[str, str, str, int]
 """Pseudonym, attribute, group, and the day of the decision, in days since 1970."""
+OwnId = tuple[str, str, str]
+"""Pseudonym of a caller's own id, decision, and model."""
 
 _NO_NUL = r"^[^\x00]*$"
 _Number = Annotated[int, Field(ge=-(2**63), lt=2**63)]
@@ -31,11 +33,19 @@ _Text = Annotated[str, StringConstraints(pattern=_NO_NUL)]
 _Id = Annotated[str, StringConstraints(pattern=r"^[0-9A-Z]{26}$")]
 _Name = Annotated[str, StringConstraints(pattern=_NO_NUL, max_length=64)]
 _EventFields = tuple[_Id, _Name, _Number, _Text, _Id | None]
+_Pseudonym = Annotated[_Name, Field(max_length=32)]
 _Form = tuple[
     Annotated[list[_EventFields], Field(min_length=1)],
     dict[_Name, _Text],
-    list[tuple[Annotated[_Name, Field(max_length=32)], _Name, _Name, _Number]],
+    list[tuple[_Pseudonym, _Name, _Name, _Number]],
     dict[str, list[Any]],
+]
+_FormWithOwnIds = tuple[
+    Annotated[list[_EventFields], Field(min_length=1)],
+    dict[_Name, _Text],
+    list[tuple[_Pseudonym, _Name, _Name, _Number]],
+    dict[str, list[Any]],
+    list[tuple[_Pseudonym, _Id, _Name]],
 ]
 
 
@@ -49,12 +59,14 @@ class RecordBatch:
     attributes: list[Attribute] = field(default_factory=list)
     cells: dict[str, list[list[Any]]] = field(default_factory=dict)
     """By hourly table: rows of keys, number and sums."""
+    own_ids: list[OwnId] = field(default_factory=list)
 
     def to_json(self) -> bytes:
         """One line; :meth:`from_json` reads it."""
         fields = [(event.id, event.kind, event.at_ms, event.body, event.subject) for event in self.events]
         cells = {table: sorted(rows) for table, rows in self.cells.items()}  # an order that says nothing
-        return to_json([fields, self.configurations, self.attributes, cells])
+        parts = [fields, self.configurations, self.attributes, cells]
+        return to_json([*parts, self.own_ids] if self.own_ids else parts)
 
     @classmethod
     def from_json(cls, line: bytes) -> RecordBatch:
@@ -63,12 +75,12 @@ class RecordBatch:
         Raises:
             ValueError: it is none; a database would refuse it again and again.
         """
-        records, configurations, attributes, cells = _FORM.validate_json(line)
+        records, configurations, attributes, cells, *own_ids = _FORM.validate_json(line)
         for table, rows in cells.items():
             if table not in _ROWS:
                 raise ValueError("cells of a table that is not there")
             _ROWS[table].validate_python(rows)
-        return cls([Event(*fields) for fields in records], configurations, attributes, cells)
+        return cls([Event(*fields) for fields in records], configurations, attributes, cells, *own_ids)
 
 
 def make(items: Iterable[AnsweredRows | Event], keys: Keys) -> RecordBatch:
@@ -83,7 +95,13 @@ def make(items: Iterable[AnsweredRows | Event], keys: Keys) -> RecordBatch:
         if isinstance(item, Event):
             batch.events.append(item)
             continue
-        batch.events += events.decisions(item)
+        pseudonyms = [None if row.own_id is None else keys.own_id(row.own_id) for row in item.rows]
+        batch.events += events.decisions(item, pseudonyms)
+        batch.own_ids += [
+            (pseudonym, row.id, item.manifest.name)
+            for row, pseudonym in zip(item.rows, pseudonyms, strict=True)
+            if pseudonym is not None
+        ]
         batch.configurations[item.configuration.sha256] = item.configuration.body
         batch.attributes += _attributes(item, keys)
         aggregates.count(cells, item)
@@ -102,6 +120,7 @@ def merge(batches: list[RecordBatch]) -> RecordBatch:
         merged.events += batch.events
         merged.configurations |= batch.configurations
         merged.attributes += batch.attributes
+        merged.own_ids += batch.own_ids
         for table, rows in batch.cells.items():
             aggregates.merge(cells, table, rows)
     merged.attributes.sort()
@@ -130,5 +149,5 @@ def _rows(table: Table) -> TypeAdapter[Any]:
 
 
 _STRICT = ConfigDict(strict=True, allow_inf_nan=False)
-_FORM = TypeAdapter(_Form, config=_STRICT)
+_FORM: TypeAdapter[Any] = TypeAdapter(_Form | _FormWithOwnIds, config=_STRICT)
 _ROWS = {name: _rows(META.tables[name]) for name in SUMS}

@@ -34,7 +34,7 @@ from evenhand.service.audit.chain import extend
 from evenhand.service.audit.events import event as new_event
 from evenhand.service.audit.maintenance.migrate import RecordRefused, migrate
 from evenhand.service.audit.record_batch import RecordBatch, merge
-from evenhand.service.audit.tables import META, attributes, chain, configurations, records
+from evenhand.service.audit.tables import META, attributes, chain, configurations, own_ids, records
 from evenhand.service.errors import RecordUnavailable
 
 CHAIN = "records"
@@ -344,6 +344,7 @@ def append(connection: Connection, batch: RecordBatch) -> None:
     _insert(connection, records, rows)
     _insert(connection, configurations, list(batch.configurations.items()))
     _insert(connection, attributes, batch.attributes)
+    _insert(connection, own_ids, batch.own_ids)
     for name, cells in batch.cells.items():
         _insert(connection, META.tables[name], [tuple(cell) for cell in cells])
     moved = update(chain).where(chain.c.name == CHAIN)

@@ -1,4 +1,4 @@
-"""The tables of the record, for SQLite and PostgreSQL alike. Alembic's first migration makes the same.
+"""The tables of the record, for SQLite and PostgreSQL alike. Alembic's migrations make the same.
 
 ``records`` is the chain: nothing in it is ever changed, but a body may be erased, for a link covers the
 body's hash and not the body. Sensitive attributes are in a table of their own, under a pseudonym that only
@@ -86,6 +86,16 @@ attributes = Table(  # declared sensitive attributes
     Column("group", NAME, nullable=False),
     Column("day", Integer, nullable=False),  # days since 1970
     Index("attributes_day", "day"),
+    sqlite_with_rowid=False,
+)
+
+own_ids = Table(  # which decisions a caller's own id names; several, where it was sent again
+    "own_ids",
+    META,
+    Column("pseudonym", String(32), primary_key=True),  # see evenhand.service.audit.own_ids
+    Column("decision", ID, primary_key=True),
+    Column("model", NAME, nullable=False),
+    Index("own_ids_decision", "decision"),
     sqlite_with_rowid=False,
 )
 

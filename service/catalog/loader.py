@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from evenhand.models.bundle.encoders.table import TableEncoder
+from evenhand.models.bundle.encoders.unusual import FeatureCheck
 from evenhand.models.bundle.inputs import Encoder
 from evenhand.models.bundle.manifest import Manifest
 from evenhand.models.bundle.reference import Normal
@@ -61,6 +63,8 @@ class LoadedModel:
     """The model as the record describes it."""
     check: Check | None = None
     """Set if a share of its rows gets counterfactuals."""
+    features: FeatureCheck | None = None
+    """What rows of a table are compared with."""
 
     def open(self, workers: Workers, background: bool = False) -> None:
         """Accept rows from now on, on the running event loop."""
@@ -117,8 +121,10 @@ class Loader:
         self.workers.allow(tried.seconds)
         recorded = configuration(manifest, bundle.sha256)
         check = self._check(manifest, engine, tried.swapper, tokens_per_s) if settings.flip_share else None
+        encoder = tried.encoder
+        features = FeatureCheck(encoder.features) if isinstance(encoder, TableEncoder) else None
         return LoadedModel(
-            path, manifest, bundle.sha256, tried.encoder, engine, batcher, tried.normal, recorded, check
+            path, manifest, bundle.sha256, encoder, engine, batcher, tried.normal, recorded, check, features
         )
 
     def _alone(self) -> Alone | None:

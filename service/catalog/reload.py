@@ -14,6 +14,7 @@ from evenhand.service.audit.client import Note
 from evenhand.service.catalog.loader import LoadedModel, Loader
 from evenhand.service.catalog.registry import Registry, Slot
 from evenhand.service.errors import BundleRefused, NotReady
+from evenhand.service.metrics.collectors import Metrics
 from evenhand.service.metrics.grouped import series_of
 from evenhand.service.resources import collect_memory
 
@@ -53,8 +54,14 @@ def load_all(paths: Iterable[Path], loader: Loader) -> Registry:
     registry = Registry(models)
     for model in models:
         live = model is registry.get(model.manifest.name)
-        loader.metrics.add_model(model.manifest, model.bundle, live, model.normal)
+        _begin_series(loader.metrics, model, live)
     return registry
+
+
+def _begin_series(metrics: Metrics, model: LoadedModel, live: bool) -> None:
+    metrics.add_model(model.manifest, model.bundle, live, model.normal)
+    if model.features is not None:
+        metrics.features.begin(model.manifest.name, model.features.series)
 
 
 def _name_of(path: Path) -> str:
@@ -174,7 +181,7 @@ class Reloader:
         new.open(self._loader.workers, background=slot.model is self._registry.shadow_of(name))
         old = self._registry.replace(slot, new)
         self._loader.metrics.retire(old.manifest, old.bundle)
-        self._loader.metrics.add_model(new.manifest, new.bundle, new is self._registry.get(name), new.normal)
+        _begin_series(self._loader.metrics, new, new is self._registry.get(name))
         self._loader.metrics.reloaded(name, "ok")
         changed = {"version": new.manifest.version, "bundle": new.bundle, "before": old.bundle}
         self._note("reload", {"model": name, "result": "ok", **changed})

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from evenhand.service.errors import InvalidInput, InvalidJson, MethodNotAllowed, NotFound, ServiceError
+from evenhand.service.http.json_body import fields_of
 from evenhand.service.metrics.collectors import Metrics
 
 
@@ -42,7 +43,7 @@ def install(app: FastAPI, metrics: Metrics) -> None:
 def _body_fields(route: object) -> tuple[str, ...]:
     """Fields of a route's body: an error may name them, but no name that a client made up."""
     bodies = route.dependant.body_params if isinstance(route, APIRoute) else ()
-    return tuple(name for body in bodies for name in body.field_info.annotation.model_fields)  # type: ignore[union-attr]
+    return tuple(name for body in bodies for name in fields_of(body.field_info.annotation))
 
 
 def _from_validation(error: RequestValidationError, names: tuple[str, ...]) -> ServiceError:

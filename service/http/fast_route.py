@@ -7,7 +7,6 @@ stay the same.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -17,7 +16,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
 
-from evenhand.service.errors import InvalidJson
+from evenhand.service.http.json_body import parse
 
 MISSING = {"type": "missing", "loc": ("body",), "msg": "Field required", "input": None}
 
@@ -57,12 +56,10 @@ def checked(kind: type[BaseModel], raw: bytes) -> Any:  # noqa: ANN401 - an inst
 
     Raises:
         InvalidJson: the body is not JSON.
+        InvalidInput: an object in it has a key twice.
         RequestValidationError: it is not of that kind, or empty.
     """
-    try:
-        body = json.loads(raw) if raw else None
-    except (ValueError, RecursionError):
-        raise InvalidJson from None
+    body = parse(raw, kind.model_fields) if raw else None
     if body is None:
         raise RequestValidationError([MISSING])
     try:

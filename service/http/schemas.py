@@ -17,6 +17,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from evenhand.models.bundle.manifest import Mode
+from evenhand.service.ids import OWN_ID_CHARACTERS
 from evenhand.service.settings import Level
 
 _ITEM = {
@@ -46,6 +47,10 @@ MOST_FIELDS = 64
 error."""
 
 
+MOST_WHOLE = 10**300
+"""Larger whole numbers are none that a group can be."""
+
+
 def _few(value: Any) -> Any:  # noqa: ANN401 - anything a client may send
     if isinstance(value, dict) and len(value) > MOST_FIELDS:
         raise PydanticCustomError("extra_forbidden", "too many fields")
@@ -53,6 +58,8 @@ def _few(value: Any) -> Any:  # noqa: ANN401 - anything a client may send
 
 
 def _group_texts(groups: Any) -> Any:  # noqa: ANN401 - anything a client may send
+    if isinstance(groups, dict) and len(groups) <= MOST_FIELDS:
+        groups = {name: number_as_text(group) for name, group in groups.items()}
     if groups is not None and not are_texts(groups):
         raise PydanticCustomError("groups", "groups are no texts")
     return groups
@@ -69,10 +76,32 @@ def are_texts(value: Any) -> bool:  # noqa: ANN401 - anything a client may send
     return True
 
 
-Groups = Annotated[dict[str, str] | None, BeforeValidator(_group_texts)]
-_OF_ITEMS = TypeAdapter(dict[str, str] | list[dict[str, str] | None] | None)
+def number_as_text(value: Any) -> Any:  # noqa: ANN401 - anything a client may send
+    """A number as text, as JSON writes it; anything else as it is, truth values among them."""
+    return repr(value) if type(value) is float or (type(value) is int and abs(value) < MOST_WHOLE) else value
+
+
+Groups = Annotated[
+    dict[str, str] | None,
+    BeforeValidator(_group_texts),
+    WithJsonSchema(TypeAdapter(dict[str, str | float] | None).json_schema()),
+]
+_OF_ITEMS = TypeAdapter(dict[str, str | float] | list[dict[str, str | float] | None] | None)
 # Validated after the items are counted, because a body has room for millions of groups.
 GroupsOfItems = Annotated[Any, WithJsonSchema(_OF_ITEMS.json_schema())]
+_OWN_ID = {"type": "string", "minLength": 1, "maxLength": OWN_ID_CHARACTERS}
+OwnIds = Annotated[
+    Any,
+    WithJsonSchema(
+        {
+            "anyOf": [
+                _OWN_ID,
+                {"type": "array", "items": {"anyOf": [_OWN_ID, {"type": "null"}]}},
+                {"type": "null"},
+            ]
+        }
+    ),
+]
 
 
 class _Body(BaseModel):
@@ -95,11 +124,14 @@ class PredictRequest(_Body):
 
     inputs: Inputs
     """One item, or a list of them."""
+    ids: OwnIds = None
+    """Your own ids: one for one input, or a list as long as ``inputs``, with null where there is none. The
+    reply repeats each as ``own_id``, and ``/feedback`` takes it. The record keeps a keyed pseudonym of it."""
     model: str | None = None
     """Name of the model; may be left out where only one is served."""
     groups: GroupsOfItems = None
-    """Groups that the client declares, per attribute: for one item, or a list as long as ``inputs``. They are
-    counted, and never change the answer."""
+    """Groups that the client declares, per attribute: for one item, or a list as long as ``inputs``. Where
+    the model has ranges of a number, the number will do. They are counted, and never change the answer."""
     mode: Mode | None = None
     """Lowers the operator's mode for this request (apply > shadow > off); it can never raise it."""
 
@@ -146,10 +178,19 @@ class AbstainedOut(BaseModel):
     why: str
 
 
+class WarningOut(BaseModel):
+    """What is unusual about an item that was answered."""
+
+    kind: Literal["unknown_group", "missing_feature", "unseen_category", "far_number"]
+    names: list[str] = Field(description="The model's attributes, or features.")
+    message: str
+
+
 class PredictionOut(BaseModel):
     """The answer to one item."""
 
     id: str = Field(description="Name of this decision; keep it for feedback.")
+    own_id: str | None = Field(description="Your own id of it, where you sent one.")
     label: str
     score: float
     scores: dict[str, float]
@@ -168,12 +209,14 @@ class PredictionOut(BaseModel):
         "for the person who decides instead."
     )
     truncated: bool = Field(description="Whether the text was longer than the model reads.")
+    warnings: list[WarningOut]
 
 
 class ItemError(BaseModel):
     """An item that could not be answered."""
 
     id: str
+    own_id: str | None
     error: ErrorOut
 
 
@@ -188,9 +231,15 @@ class PredictReply(BaseModel):
 class FeedbackItem(_Body):
     """What became known about one decision."""
 
-    id: str = Field(max_length=64, description="The decision's id, from its prediction.")
+    id: str = Field(
+        max_length=OWN_ID_CHARACTERS,
+        description="The decision's id, from its prediction, or your own id of it.",
+    )
     label: str | None = Field(default=None, description="The true label; one of the model's labels.")
     groups: Groups = Field(default=None, description="Groups per attribute, from whoever knows them.")
+    model: str | None = Field(
+        default=None, description="The model that decided, where several did under the same own id."
+    )
 
 
 class FeedbackRequest(_Body):
@@ -203,6 +252,7 @@ class FeedbackRequest(_Body):
     id: str | None = None
     label: str | None = None
     groups: Groups = None
+    model: str | None = None
     feedback: Annotated[
         list[Any] | None,
         WithJsonSchema({"type": "array", "items": FeedbackItem.model_json_schema(), "minItems": 1}),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -15,9 +15,11 @@ from evenhand.models.bundle.inputs import Encoder, InputError
 from evenhand.models.bundle.manifest import UNKNOWN_GROUP, Manifest, Mode
 from evenhand.models.bundle.runtime_onnx import MODE_CODES
 from evenhand.service.errors import InvalidInput
-from evenhand.service.http.schemas import are_texts
+from evenhand.service.http.schemas import are_texts, number_as_text
+from evenhand.service.ids import OWN_ID, is_own_id, plain_own_id
 from evenhand.service.types import Example, Ints, RunObserver
 from evenhand.tables.cells import spelled
+from evenhand.tables.ranges import in_range
 
 PER_ITEM = 16
 """The fixed cost of an item, or of one feature, in characters."""
@@ -108,6 +110,8 @@ def declared_groups(groups: Any, items: int, manifest: Manifest) -> list[dict[st
     listed = groups if isinstance(groups, list) else [groups]
     if len(listed) != items:
         raise InvalidInput("groups must be one object for one input, or a list as long as inputs")
+    if ranges := {of.name: of.ranges for of in manifest.attributes if of.ranges}:
+        listed = [_in_ranges(declared, ranges) for declared in listed]
     if not all(declared is None or are_texts(declared) for declared in listed):
         raise InvalidInput("groups has the wrong type; see /docs")
     names = set(manifest.attribute_names)
@@ -116,13 +120,52 @@ def declared_groups(groups: Any, items: int, manifest: Manifest) -> list[dict[st
     return [dict(declared or {}) for declared in listed]
 
 
-def listed(groups: dict[str, str], manifest: Manifest) -> dict[str, str]:
+def _in_ranges(declared: Any, ranges: Mapping[str, Sequence[str]]) -> Any:  # noqa: ANN401 - as it came
+    """Declared groups with each number of an attribute as the range that it is in."""
+    if not isinstance(declared, dict):
+        return declared
+    changed = {}
+    for name, names in ranges.items():
+        value = declared.get(name)
+        text = number_as_text(value)
+        if isinstance(text, str):
+            changed[name] = in_range(names, text)
+    return {**declared, **changed} if changed else declared
+
+
+def own_ids(ids: Any, items: int) -> list[str | None]:  # noqa: ANN401 - as it came
+    """Line up a caller's own ids with the items.
+
+    Returns:
+        One per item; ``None`` where there is none.
+
+    Raises:
+        InvalidInput: one of them cannot be an id, two are the same, or their number differs from the inputs'.
+    """
+    if ids is None:
+        return [None] * items
+    each = ids if isinstance(ids, list) else [ids]
+    if len(each) != items:
+        raise InvalidInput("ids must be one text for one input, or a list as long as inputs")
+    places: dict[str, int] = {}
+    for place, own_id in enumerate(each):
+        if own_id is None:
+            continue
+        if not is_own_id(own_id):
+            raise InvalidInput(f"ids[{place}] cannot be used: {OWN_ID}")
+        first = places.setdefault(plain_own_id(own_id), place)
+        if first != place:
+            raise InvalidInput(f"ids[{first}] and ids[{place}] are the same; an own id names one input")
+    return each
+
+
+def listed(groups: Mapping[str, str], manifest: Manifest) -> dict[str, str]:
     """Declared groups as they are counted: a group that the model does not list is ``unknown``."""
     groups_of = {attribute.name: attribute.groups for attribute in manifest.attributes}
     return {name: spelled(groups_of[name], group) or UNKNOWN_GROUP for name, group in groups.items()}
 
 
-def unlisted(groups: dict[str, str], manifest: Manifest) -> list[str]:
+def unlisted(groups: Mapping[str, str], manifest: Manifest) -> list[str]:
     """Attributes whose declared group the model does not list, other than the group ``unknown`` itself."""
     return [
         name for name, group in listed(groups, manifest).items() if group == UNKNOWN_GROUP != groups[name]

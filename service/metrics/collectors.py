@@ -21,6 +21,7 @@ from evenhand.models.bundle.manifest import Manifest
 from evenhand.models.bundle.reference import Normal
 from evenhand.service.background import NAMES
 from evenhand.service.metrics.audit_series import RecordSeries
+from evenhand.service.metrics.features import FeatureCounters
 from evenhand.service.metrics.grouped import BITS, FairnessCounters, bit, groups_of
 from evenhand.service.metrics.proxy_series import ProxySeries
 from evenhand.service.metrics.series import Counter, Gauge, Histogram
@@ -48,6 +49,7 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry, buffer_rows: int = 1, gap_limit: float = 0.05) -> None:
         self._registry = registry
         self.fairness = FairnessCounters(registry, buffer_rows, gap_limit)
+        self.features = FeatureCounters(registry)
         self.record = RecordSeries(registry)
         self.proxy = ProxySeries(registry)
         ProcessCollector(registry=registry)

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from evenhand.service.errors import InvalidInput, InvalidJson, TooLarge
+from evenhand.service.errors import InvalidInput, TooLarge
+from evenhand.service.http.json_body import parse
 
 INTEGERS = {f"INT{bits}": f"<i{bits // 8}" for bits in (8, 16, 32, 64)}
 INTEGERS |= {f"UINT{bits}": f"<u{bits // 8}" for bits in (8, 16, 32, 64)}
@@ -84,7 +85,7 @@ def decode(body: bytes, header: bytes | None, max_elements: int) -> InferRequest
         TooLarge: a tensor has too many elements.
     """
     length = _header_length(header, len(body))
-    request = _object(_json(body[:length]), "the request", FIELDS)
+    request = _object(parse(body[:length], FIELDS), "the request", FIELDS)
     parameters = _object(request.get("parameters", {}), "parameters", PARAMETERS)
     inputs = _inputs(request, _Rest(memoryview(body)[length:]), max_elements)
     binary = _flag(parameters, "binary_data_output", otherwise=False)
@@ -112,7 +113,7 @@ def decode_inputs(body: bytes, header: bytes | None, max_elements: int) -> dict[
         TooLarge: a tensor has too many elements.
     """
     length = _header_length(header, len(body))
-    request = _object(_json(body[:length]), "the request")
+    request = _object(parse(body[:length]), "the request")
     return _inputs(request, _Rest(memoryview(body)[length:]), max_elements)
 
 
@@ -196,13 +197,6 @@ def _header_length(header: bytes | None, size: int) -> int:
     if not (header.isdigit() and len(header) < 20 and int(header) <= size):
         raise InvalidInput("Inference-Header-Content-Length is no number of bytes that the body holds")
     return int(header)
-
-
-def _json(content: bytes) -> Any:  # noqa: ANN401 - any JSON value
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
-        raise InvalidJson from None
 
 
 def _tensor(entry: dict[str, Any], rest: _Rest, max_elements: int) -> Tensor:

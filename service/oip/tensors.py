@@ -10,6 +10,7 @@ from evenhand.models.bundle.encoders.table import TableEncoder
 from evenhand.models.bundle.inputs import Encoder
 from evenhand.models.bundle.manifest import Manifest
 from evenhand.service.errors import InvalidInput, ServiceError
+from evenhand.service.ids import is_own_id
 from evenhand.service.oip.codec import Tensor
 from evenhand.service.pipeline import Outcome
 from evenhand.service.types import Decision
@@ -19,6 +20,7 @@ NAMES = {"text": ("text",), "pair": ("text", "text_pair"), "image": ("image",)}
 SIGNATURES = (b"\x89PNG", b"\xff\xd8")
 """First bytes of a PNG and a JPEG file; no base64 text begins with them."""
 SOME_NAMES = 40
+OWN_ID = "own_id"
 
 
 def input_types(encoder: Encoder, kind: str) -> dict[str, str]:
@@ -54,6 +56,31 @@ def to_items(tensors: dict[str, Tensor], encoder: Encoder, kind: str) -> list[An
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
+def take_own_ids(tensors: dict[str, Tensor], request_id: str | None, encoder: Encoder, kind: str) -> Any:  # noqa: ANN401
+    """Take the client's own ids out of a request: the input ``own_id``, else the id of a request of one row.
+
+    Args:
+        tensors: The inputs; ``own_id`` is removed, unless the model has a feature of that name.
+        request_id: The id of the request; one that cannot be an own id is not one.
+        encoder: The model's encoder.
+        kind: Of the model's input.
+
+    Returns:
+        One per row, not validated yet; ``None`` where the request has none.
+
+    Raises:
+        InvalidInput: the input ``own_id`` holds no texts.
+    """
+    if OWN_ID in tensors and OWN_ID not in input_types(encoder, kind):
+        tensor = tensors.pop(OWN_ID)
+        if tensor.datatype != "BYTES" or tensor.shape not in ((n := len(tensor.values),), (n, 1)):
+            raise InvalidInput(f"the input {OWN_ID} must be of BYTES, and its shape [rows] or [rows, 1]")
+        return [_text(value) or None for value in tensor.values]
+    if is_own_id(request_id) and all(len(tensor.values) == 1 for tensor in tensors.values()):
+        return [request_id]
+    return None
+
+
 def _text(value: Any) -> Any:  # noqa: ANN401 - the encoder checks it, so a faulty row fails alone
     """Bytes that are no UTF-8 become surrogates, which the encoder refuses."""
     return value.decode(errors="surrogateescape") if isinstance(value, bytes) else value
@@ -87,6 +114,8 @@ def output_types(manifest: Manifest) -> OutputTypes:
         "abstained": ("BOOL", ()),
         "truncated": ("BOOL", ()),
         "error": ("BYTES", ()),
+        "own_id": ("BYTES", ()),
+        "warnings": ("BYTES", ()),
     }
 
 
@@ -103,6 +132,13 @@ OF_DECISION: dict[str, Callable[[Decision], list[Any]]] = {
     "shadow_label": lambda decision: [decision.shadow.label if decision.shadow else ""],
     "shadow_score": lambda decision: [decision.shadow.score if decision.shadow else math.nan],
 }
+OF_OUTCOME: dict[str, Callable[[Outcome], Any]] = {
+    "id": lambda outcome: outcome.id,
+    "own_id": lambda outcome: outcome.own_id or "",
+    "error": lambda outcome: str(outcome.result) if isinstance(outcome.result, ServiceError) else "",
+    "truncated": lambda outcome: outcome.truncated,
+    "warnings": lambda outcome: "; ".join(warning.message for warning in outcome.warnings),
+}
 NOTHING: dict[str, Any] = {"BYTES": "", "FP64": math.nan, "BOOL": False}
 """The value of every other output of a row with an error."""
 
@@ -113,13 +149,8 @@ def to_tensor(name: str, outcomes: list[Outcome], types: OutputTypes) -> Tensor:
     width = (len(columns),) if columns else ()
     values: list[Any] = []
     for outcome in outcomes:
-        failed = isinstance(outcome.result, ServiceError)
-        if name == "id":
-            values.append(outcome.id)
-        elif name == "error":
-            values.append(str(outcome.result) if failed else "")
-        elif name == "truncated":
-            values.append(outcome.truncated)
+        if name in OF_OUTCOME:
+            values.append(OF_OUTCOME[name](outcome))
         elif isinstance(outcome.result, Decision):
             values += OF_DECISION[name](outcome.result)
         else:

@@ -24,6 +24,7 @@ from evenhand.service.catalog.registry import Registry
 from evenhand.service.errors import DeadlineExceeded, EngineFailed, InvalidInput, ServiceError
 from evenhand.service.http.security_headers import FORWARDED
 from evenhand.service.ids import ulid
+from evenhand.service.inference import preprocess
 from evenhand.service.metrics.collectors import Metrics
 from evenhand.service.pipeline import Decided, Outcome, Pipeline, Question
 from evenhand.service.proxy.json_path import Unreadable
@@ -37,8 +38,9 @@ from evenhand.service.tracing import TRACE
 from evenhand.service.types import Decision
 
 log = logging.getLogger(__name__)
-GROUPS = b"evenhand-groups"
-"""Header with the declared groups of the rows, as JSON: what /predict calls groups."""
+GROUPS, OWN_IDS = b"evenhand-groups", b"evenhand-own-ids"
+"""Headers with the declared groups of the rows, and with the client's own ids of them, as JSON in the form of
+``/predict``."""
 IDS, CORRECTED, ABSTAINED = b"evenhand-ids", b"evenhand-corrected", b"evenhand-abstained"
 """Headers of a reply: the rows' ids for /feedback, and the rows, counted from 0, that were corrected, or for
 which a person must decide."""
@@ -57,6 +59,10 @@ class _Work:
     question: Question | None = None
     reason: str = ""
     """Why its rows could not be read."""
+    refusal: InvalidInput | None = None
+    """Why the request would be refused if the proxy answered by itself."""
+    own_ids: Sequence[str | None] = ()
+    """The client's own ids, one per row."""
     failure: ServiceError | None = None
     decided: Decided | None = None
 
@@ -206,6 +212,8 @@ class Proxy:
         """What answers a request that the server has answered."""
         if not correction.done():
             await asyncio.wait((correction,), timeout=self._settings.proxy_wait_s)
+        if work.refusal is not None and self._settings.strict:
+            raise work.refusal
         if work.question is None:
             self._note_unread(served.name, work.reason or "the correction came too late")
             return _Answered(response)
@@ -232,7 +240,7 @@ class Proxy:
             if work.question is not None:
                 work.decided = await self._pipeline.decide(work.question)
         except InvalidInput as error:
-            work.question, work.reason = None, str(error)
+            work.question, work.reason, work.refusal = None, str(error), error
         except ServiceError as error:
             work.failure = error
         except Exception:
@@ -245,12 +253,14 @@ class Proxy:
             if parts.headers.get(b"content-encoding", b"identity").lower() != b"identity":
                 raise Unreadable("the body is compressed")
             items = await _in_time(partial(served.wire.items, parts.body, parts.headers), len(parts.body))
-            groups = _groups(parts.headers.get(GROUPS))
+            groups = _header(parts.headers, GROUPS)
+            own_ids = _header(parts.headers, OWN_IDS)
         except Unreadable as error:
             work.reason = str(error)
             return
-        trace = parts.scope[TRACE]
-        work.question = Question(model, items, trace, groups=groups, began_s=parts.began_s)
+        work.own_ids = preprocess.own_ids(own_ids, len(items))
+        trace, began_s = parts.scope[TRACE], parts.began_s
+        work.question = Question(model, items, trace, groups=groups, own_ids=own_ids, began_s=began_s)
 
     def _of(self, model: LoadedModel) -> Served:
         """What the proxy knows of a bundle; a reloaded one is looked at anew.
@@ -321,7 +331,7 @@ async def _joined(served: Served, decided: Decided, response: Response) -> _Answ
 def _uncorrected(work: _Work, question: Question, response: Response) -> _Answered:
     """Pass a reply on whose correction failed or came too late; its rows are on record as such."""
     error = work.failure or DeadlineExceeded()
-    outcomes = [Outcome(ulid(), error, truncated=False) for _ in question.items]
+    outcomes = [Outcome(ulid(), error, truncated=False, own_id=own_id) for own_id in work.own_ids]
     decided = Decided(question, outcomes, [{} for _ in outcomes])
     response = replace(response, headers=_headers(response.headers, {}, outcomes))
     return _Answered(response, decided, ["failed" if work.failure else "late"] * len(outcomes))
@@ -331,13 +341,13 @@ async def _in_time(read: Callable[[], Any], size: int) -> Any:  # noqa: ANN401 -
     return read() if size <= QUICK_BYTES else await asyncio.to_thread(read)
 
 
-def _groups(header: bytes | None) -> Any:  # noqa: ANN401 - checked with the rows
-    if header is None:
+def _header(headers: dict[bytes, bytes], name: bytes) -> Any:  # noqa: ANN401 - checked with the rows
+    if name not in headers:
         return None
     try:
-        return json.loads(header)
+        return json.loads(headers[name])
     except (ValueError, RecursionError):
-        raise Unreadable("the header Evenhand-Groups is not valid JSON") from None
+        raise Unreadable(f"the header {name.decode()} is not valid JSON") from None
 
 
 def _is_key(name: bytes, value: bytes) -> bool:

@@ -28,7 +28,7 @@ HOP = frozenset(
     )
 )
 """Headers of one connection (RFC 9110, 7.6.1)."""
-OURS = frozenset((b"host", b"content-length", b"evenhand-groups"))
+OURS = frozenset((b"host", b"content-length", b"evenhand-groups", b"evenhand-own-ids"))
 """Headers that are not passed on: made anew, or meant for the proxy."""
 AUTO = frozenset(("accept", "accept-encoding", "user-agent", "content-type"))
 """Headers that the library would add."""

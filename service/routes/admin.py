@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from evenhand.service.catalog.registry import Slot
 from evenhand.service.errors import BundleRefused
+from evenhand.service.http.json_body import JsonRoute
 from evenhand.service.http.schemas import (
     BODY_ERRORS,
     LogLevelRequest,
@@ -21,7 +22,7 @@ from evenhand.service.http.schemas import (
 )
 from evenhand.service.routes.dependencies import ApplicationState, running
 
-router = APIRouter()
+router = APIRouter(route_class=JsonRoute)
 UNKNOWN = error_replies(
     {**BODY_ERRORS, 404: "No such model or version.", 422: "The request cannot be carried out."}
 )

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from evenhand.service.audit.feedback import Feedback, Joined
 from evenhand.service.errors import InvalidInput, TooLarge
+from evenhand.service.http.json_body import JsonRoute
 from evenhand.service.http.schemas import (
     BODY_ERRORS,
     FeedbackItem,
@@ -21,20 +22,25 @@ from evenhand.service.http.schemas import (
 )
 from evenhand.service.routes.dependencies import ApplicationState, audit_of, running
 
-router = APIRouter()
+router = APIRouter(route_class=JsonRoute)
 ERRORS = {
     404: "No such decision.",
     409: "Nothing is recorded here.",
     422: "The request, or every item of it, cannot be used.",
     503: "The record's database is down; send again after Retry-After seconds.",
 }
-WRONG = "an item is an object with the id of a decision and a label, groups, or both; see /docs"
+WRONG = (
+    "an item is an object with the id of a decision, or your own id of it, and a label, groups, or both; "
+    "see /docs"
+)
 
 
 @router.post("/feedback", responses=error_replies({**BODY_ERRORS, **ERRORS}))
 async def feedback(body: FeedbackRequest, request: Request) -> FeedbackReply:
     """Send true labels, and groups, that became known after decisions.
 
+    Each names its decision by the id of the reply, or by your own id. If you sent an own id more than once,
+    it means the newest decision.
     Items are independent. `joined`, `duplicate` and `conflict` name a decision that is on record; what is on
     record stays. An `orphan` may be sent again; what is `expired` will not count any more.
     """
@@ -93,8 +99,8 @@ async def _join(state: ApplicationState, items: list[Feedback]) -> list[Joined]:
 def _items(body: FeedbackRequest) -> list[Any]:
     """The items of a request, of one or in bulk."""
     if body.feedback is None:
-        return [body.model_dump(include={"id", "label", "groups"})]
-    if body.id is not None or body.label is not None or body.groups is not None:
+        return [body.model_dump(include={"id", "label", "groups", "model"})]
+    if any(value is not None for value in (body.id, body.label, body.groups, body.model)):
         raise InvalidInput("send either one item, or a list of them in feedback")
     if not body.feedback:
         raise InvalidInput("feedback is empty; send at least one item")
@@ -107,4 +113,4 @@ def _check(item: Any) -> Feedback | None:  # noqa: ANN401 - anything a client ma
         checked = FeedbackItem.model_validate(item)
     except ValidationError:
         return None
-    return Feedback(checked.id, checked.label, checked.groups or {})
+    return Feedback(checked.id, checked.label, checked.groups or {}, checked.model)

@@ -36,7 +36,7 @@ async def predict(body: PredictRequest, request: Request) -> Response:
     state = running(request)
     model = state.registry.get(body.model)
     items = body.inputs if isinstance(body.inputs, list) else [body.inputs]
-    question = Question(model, items, trace_of(request), body.mode, body.groups)
+    question = Question(model, items, trace_of(request), body.mode, body.groups, own_ids=body.ids)
     return Response(render(*await state.pipeline.answer(question)), media_type="application/json")
 
 
@@ -45,6 +45,7 @@ def render(manifest: Manifest, outcomes: list[Outcome]) -> bytes:
     predictions = [
         {
             "id": outcome.id,
+            "own_id": outcome.own_id,
             "error": {"type": outcome.result.type, "message": str(outcome.result), "detail": None},
         }
         if isinstance(outcome.result, ServiceError)
@@ -58,6 +59,7 @@ def render(manifest: Manifest, outcomes: list[Outcome]) -> bytes:
 def _prediction(outcome: Outcome, decision: Decision) -> dict[str, Any]:
     return {
         "id": outcome.id,
+        "own_id": outcome.own_id,
         "label": decision.final.label,
         "score": decision.final.score,
         "scores": decision.final.scores,
@@ -68,6 +70,10 @@ def _prediction(outcome: Outcome, decision: Decision) -> dict[str, Any]:
         "shadow": _answer(decision.shadow) if decision.shadow else None,
         "abstained": _abstained(decision) if decision.abstained else None,
         "truncated": outcome.truncated,
+        "warnings": [
+            {"kind": warning.kind, "names": warning.names, "message": warning.message}
+            for warning in outcome.warnings
+        ],
     }
 
 

@@ -51,8 +51,11 @@ async def infer(request: Request, model: str, version: str | None = None) -> Res
     )
     if not set(outputs_binary) <= set(types):
         raise InvalidInput(f"no such output; this model's are {', '.join(types)}")
-    items = tensors.to_items(infer_request.inputs, loaded.encoder, loaded.manifest.input.kind)
-    question = Question(loaded, items, trace_of(request), infer_request.mode, version=version)
+    inputs, kind = dict(infer_request.inputs), loaded.manifest.input.kind
+    own_ids = tensors.take_own_ids(inputs, infer_request.id, loaded.encoder, kind)
+    items = tensors.to_items(inputs, loaded.encoder, kind)
+    mode = infer_request.mode
+    question = Question(loaded, items, trace_of(request), mode, version=version, own_ids=own_ids)
     manifest, outcomes = await state.pipeline.answer(question)
     outputs = [tensors.to_tensor(name, outcomes, types) for name in outputs_binary]
     reply = codec.InferReply(manifest.name, manifest.version, infer_request.id, outputs)

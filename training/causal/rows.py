@@ -17,6 +17,7 @@ from evenhand.models.bundle.runner import make_runner
 from evenhand.models.bundle.runtime_onnx import MODE_CODES
 from evenhand.tables.cells import GONE, clean, number_of, spelled
 from evenhand.tables.column import Column
+from evenhand.tables.ranges import ranges_of
 from evenhand.tables.table import Values
 from evenhand.training.data.dataset import DataError
 from evenhand.typing import Float32s, Float64s
@@ -29,6 +30,8 @@ MEASURES = ("decision", "score")
 
 class Decider:
     """A bundle as a function from rows of a table to decisions.
+
+    An attribute of declared ranges has its range in the rows; the model reads the middle of it.
 
     Args:
         bundle: A bundle that reads tables.
@@ -46,6 +49,9 @@ class Decider:
         self._encoder, self._runner = encoder, make_runner(bundle)
         self.manifest = bundle.manifest
         self.features = encoder.features
+        self._ranges = {
+            of.name: ranges_of(tuple(of.ranges)) for of in bundle.manifest.attributes if of.ranges
+        }
 
     def __call__(self, rows: pd.DataFrame) -> Float64s:
         """Whether each decision is favourable, and the probability of a favourable label.
@@ -55,7 +61,7 @@ class Decider:
         """
         names = self.features.names
         numeric = {column.name for column in self.features.numeric}
-        columns = [_values(rows[name], name in numeric) for name in names]
+        columns = [_values(self._read(rows[name]), name in numeric) for name in names]
         encoded = [
             self._encoder.encode(dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True)
         ]
@@ -69,6 +75,11 @@ class Decider:
         return _favourable(
             np.concatenate(logits, axis=1), [label in manifest.favourable for label in manifest.labels]
         )
+
+    def _read(self, column: pd.Series) -> pd.Series:
+        """A column as the model reads it."""
+        ranges = self._ranges.get(str(column.name))
+        return column if ranges is None else column.map(ranges.middle)
 
 
 @dataclass(frozen=True)
@@ -118,8 +129,12 @@ def prepare(rows: Sequence[Values], decider: Decider, nodes: Collection[str], at
 
 def _group(value: str | None, manifest: Manifest, attribute: str) -> str | None:
     """A group as the bundle writes it, where it is one of the bundle's."""
-    fitted = next((of.groups for of in manifest.attributes if of.name == attribute), [])
-    return None if value is None else spelled(fitted, value) or value
+    fitted = next((of for of in manifest.attributes if of.name == attribute), None)
+    if value is None or fitted is None:
+        return value
+    if fitted.ranges:
+        return ranges_of(tuple(fitted.ranges)).group(value)
+    return spelled(fitted.groups, value) or value
 
 
 def _values(column: pd.Series, numeric: bool) -> list[float | str | None]:

@@ -31,6 +31,10 @@ class Columns:
     """More features, whose values are categories even if they are numbers or dates, such as codes."""
     favourable: tuple[str, ...] = ()
     """Labels that are good for the person. There is no default: a wrong guess turns every figure round."""
+    ranges: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Attributes that are numbers, with their ranges in ascending order, which are their groups."""
+    other_labels: tuple[str, ...] = ()
+    """Labels of other bundles of the same fit: they are not learnt from."""
     raw: bool = False
     """Whether features stay as they stand in the table: they go to a model of the user's."""
     raw_texts: tuple[str, ...] = ()

@@ -16,6 +16,7 @@ from sklearn.model_selection import train_test_split
 from evenhand.models.bundle.manifest import MAX_ATTRIBUTES, MAX_GROUPS, Name, Value
 from evenhand.tables.cells import Vocabulary, clean
 from evenhand.tables.column import Column
+from evenhand.tables.ranges import suggested
 from evenhand.tables.read import read_table
 from evenhand.tables.table import DataError as DataError
 from evenhand.tables.table import Table
@@ -31,6 +32,8 @@ LEARNT = ("train", HELD, TUNE)
 """All rows that a method without a frozen base may learn from."""
 FEW_LABELS = 20
 """So many labels are listed in an error."""
+MOST_CLASSES = 100
+"""A label that is a number and has more values is a quantity."""
 UNKNOWN = -1
 
 
@@ -139,6 +142,7 @@ def from_table(data: Any, columns: Columns, seed: int) -> tuple[Rows, Schema]:  
     columns = _named(columns, table)
     _check_columns(table, columns)
     label = label_column(table, columns.label)
+    _refuse_number(label)
     split = split_of(table, columns, label, seed)
     described = describe(table, columns)
     if columns.task == "table" and not described.features:
@@ -157,7 +161,7 @@ def from_table(data: Any, columns: Columns, seed: int) -> tuple[Rows, Schema]:  
         )
     labels = tuple(sorted({label.values[code] for code in label.codes[usable]}))
     groups = {
-        name: _groups(group_column(table, name, columns), usable, columns) for name in columns.attributes
+        name: _groups(_group_column(table, name, columns), usable, columns) for name in columns.attributes
     }
     schema = Schema(
         labels=labels,
@@ -178,6 +182,34 @@ def from_table(data: Any, columns: Columns, seed: int) -> tuple[Rows, Schema]:  
     )
     _check(rows, schema)
     return rows, replace(schema, notes=(*table.notes, *split.notes))
+
+
+def _group_column(table: Table, name: str, columns: Columns) -> Column:
+    """The groups of an attribute; a number with more values than a bundle has groups needs ranges.
+
+    Raises:
+        DataError: it has none.
+    """
+    column = group_column(table, name, columns)
+    if column.numeric and name not in columns.ranges and len(column.values) > MAX_GROUPS:
+        numbers = np.sort(column.numbers[column.codes[column.codes >= 0]])
+        example = suggested(numbers.tolist())
+        raise DataError(
+            f"attribute {name!r} is a number with {len(column.values)} values ({numbers[0]:g} to "
+            f"{numbers[-1]:g}), which are no groups\nsay which ranges are, such as --ranges {name}={example}"
+        )
+    return column
+
+
+def _refuse_number(label: Column) -> None:
+    """Refuse a label that is a quantity or a rank."""
+    values = len(label.values)
+    fractions = label.numeric and bool((np.trunc(label.numbers) != label.numbers).any())
+    if label.numeric and (values > MOST_CLASSES or (fractions and values > FEW_LABELS)):
+        raise DataError(
+            f"the label {label.name!r} is a number with {values} values, and Evenhand corrects classifiers: "
+            "no regression and no ranking\nmake classes of it, such as whether it is above a limit"
+        )
 
 
 def _left_out(table: Table, reasons: Sequence[str]) -> dict[str, list[int]]:
@@ -219,6 +251,8 @@ def _named(columns: Columns, table: Table) -> Columns:
         features=tuple(map(name_of, columns.features)),
         categories=tuple(map(name_of, columns.categories)),
         references={name_of(name): group for name, group in columns.references.items()},
+        ranges={name_of(name): ranges for name, ranges in columns.ranges.items()},
+        other_labels=tuple(map(name_of, columns.other_labels)),
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from evenhand.tables.cells import GONE_GROUP, GONE_LABEL, GROUP_WORD
 from evenhand.tables.column import Column
+from evenhand.tables.ranges import ranges_of
 from evenhand.tables.table import DataError, Table
 from evenhand.training.data.columns import Columns
 from evenhand.training.data.features import FeatureColumn, feature_column, raw_column
@@ -98,7 +99,11 @@ def roles_as_text(roles: Sequence[ColumnRole]) -> str:
 def group_column(table: Table, name: str, columns: Columns) -> Column:
     """The groups of an attribute; a reference that is named is a group, whatever it is called."""
     reference = columns.references.get(name)
-    return Column.of(name, table.cells[name], GONE_GROUP, values=() if reference is None else (reference,))
+    cells = table.cells[name]
+    if name in columns.ranges:
+        ranges = ranges_of(columns.ranges[name])
+        return Column.of(name, [ranges.group(cell) for cell in cells], GONE_GROUP, words=True)
+    return Column.of(name, cells, GONE_GROUP, values=() if reference is None else (reference,))
 
 
 def label_column(table: Table, name: str) -> Column:
@@ -138,6 +143,8 @@ def _described(
         column, kind = (feature.column, kind_of(feature.column)) if meanings == [FEATURE] else (column, kind)
     meanings = meanings or [DROPPED]
     notes = [_note(column, meanings), feature.note if feature and not why else ""]
+    if name in columns.ranges:
+        notes.append(_ranges_in_words(table, column, columns))
     role = ColumnRole(
         name=name,
         role=", ".join(meanings),
@@ -176,6 +183,8 @@ def _why_dropped(table: Table, column: Column, kind: Kind, columns: Columns) -> 
         return f"--task {columns.task} does not read it"
     if columns.features:
         return "not named with --feature"
+    if column.name in columns.other_labels:
+        return "the label of another bundle"
     if column.name in table.unnamed:
         return "the header has no name for it"
     if kind == "empty":
@@ -199,6 +208,14 @@ def _feature(table: Table, column: Column, kind: Kind, columns: Columns) -> Feat
             f"make a number of it, such as days, or take each value by itself with --category {column.name}"
         )
     return feature_column(table, column.name, categories=categories)
+
+
+def _ranges_in_words(table: Table, column: Column, columns: Columns) -> str:
+    """The ranges of an attribute, and how many values are in none."""
+    numbers = Column.of(column.name, table.cells[column.name], GONE_GROUP)
+    outside = numbers.rows - column.rows
+    said = f"ranges {', '.join(columns.ranges[column.name])}"
+    return f"{said}; {outside} values are in none of them: unknown" if outside else said
 
 
 def _says(column: Column, outcomes: Sequence[Column]) -> str:

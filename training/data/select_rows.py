@@ -17,6 +17,7 @@ from evenhand.models.bundle.inputs import Encoded, Encoder, InputError
 from evenhand.models.bundle.manifest import Manifest
 from evenhand.tables.cells import GONE_GROUP, GONE_LABEL, Vocabulary, clean, is_gone
 from evenhand.tables.column import Column
+from evenhand.tables.ranges import ranges_of
 from evenhand.tables.table import Refused, Table, Values
 from evenhand.training.data.attributes import with_intersections
 from evenhand.training.data.dataset import UNKNOWN, DataError, Rows, Schema
@@ -301,8 +302,13 @@ def _nothing_left(table: Table, manifest: Manifest, refused: Sequence[Refused]) 
 
 def _groups(kept: Sequence[_KeptRow], name: str, manifest: Manifest) -> list[str | None]:
     """The group of each row, as the bundle calls it where it knows it; ``None`` where it is not known."""
-    fitted = next((attribute.groups for attribute in manifest.attributes if attribute.name == name), [])
-    column = Column.of(name, [row.values.get(name) for row in kept], GONE_GROUP, values=fitted)
+    attribute = next((attribute for attribute in manifest.attributes if attribute.name == name), None)
+    fitted = attribute.groups if attribute else []
+    cells = [row.values.get(name) for row in kept]
+    if attribute and attribute.ranges:
+        ranges = ranges_of(tuple(attribute.ranges))
+        cells = [ranges.group(cell) for cell in cells]
+    column = Column.of(name, cells, GONE_GROUP, values=fitted)
     vocabulary = Vocabulary(fitted)
     groups = [*(vocabulary.match(value) or value for value in column.values), None]
     return [groups[code] for code in column.codes]

@@ -176,6 +176,7 @@ def _attributes(fitted: Fitted) -> list[Attribute]:
                 corrects=corrects,
                 why=_why(fitted, index, bound is not None),
                 abstain_below=bound,
+                ranges=list(fitted.config.columns.ranges.get(name, ())),
             )
         )
     return attributes

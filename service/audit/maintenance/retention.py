@@ -18,7 +18,7 @@ from evenhand.service.audit.digest_keys import Keys
 from evenhand.service.audit.events import event
 from evenhand.service.audit.maintenance.verify import snapshot
 from evenhand.service.audit.record_batch import RecordBatch
-from evenhand.service.audit.tables import attributes, chain, configurations, labels, records
+from evenhand.service.audit.tables import attributes, chain, configurations, labels, own_ids, records
 
 DAY_MS = 86_400_000
 BATCH_ROWS = 2000
@@ -49,6 +49,7 @@ class Erased:
     """Numbers of the records whose bodies were erased."""
     attributes: int = 0
     labels: int = 0
+    own_ids: int = 0
     already: list[str] = field(default_factory=list)
     """Decisions of which nothing was left."""
     unknown: list[str] = field(default_factory=list)
@@ -179,9 +180,9 @@ def _batch(engine: Engine, to_seq: int, named: set[str]) -> int:
                 named.add(match[1])
         gone = [row.id for row in rows if row.kind == "decision"]
         for start in range(0, len(gone), ERASED_AT_ONCE):
-            connection.execute(
-                delete(labels).where(labels.c.decision.in_(gone[start : start + ERASED_AT_ONCE]))
-            )
+            some = gone[start : start + ERASED_AT_ONCE]
+            for column in (labels.c.decision, own_ids.c.decision):
+                connection.execute(delete(column.table).where(column.in_(some)))
         last = rows[-1]
         connection.execute(delete(records).where(records.c.seq <= last.seq))
         connection.execute(update(chain).values(pruned_seq=last.seq, pruned_link=last.link))
@@ -233,6 +234,7 @@ def _erase(connection: Connection, keys: Keys, names: list[str], by: str, erased
         delete(attributes).where(attributes.c.pseudonym.in_(pseudonyms))
     ).rowcount
     erased.labels += connection.execute(delete(labels).where(labels.c.decision.in_(mine))).rowcount
+    erased.own_ids += connection.execute(delete(own_ids).where(own_ids.c.decision.in_(mine))).rowcount
     if rows:
         numbers = [row.seq for row in rows]
         connection.execute(update(records).where(records.c.seq.in_(numbers)).values(body=None))

@@ -21,7 +21,8 @@ NOT_PROVED = (
     "that no record was put in or rewritten since the last checkpoint by somebody who may write to the "
     "database: keep checkpoints elsewhere, and give them with --checkpoints",
     "that what the service wrote was true when it wrote it",
-    "labels, attributes and hourly counts, which are kept beside the chain; labels are also in it, as events",
+    "labels, attributes, own ids and hourly counts, which are kept beside the chain; labels are also in it, "
+    "as events, and pseudonyms of own ids in the bodies of decisions",
 )
 """What a verified record does not prove."""
 Progress = Callable[[int, int], None]

@@ -202,22 +202,32 @@ def prune(
 
 @app.command()
 def erase(
-    decisions: Annotated[list[str], typer.Argument(help="Ids of decisions.")],
+    decisions: Annotated[list[str] | None, typer.Argument(help="Ids of decisions.")] = None,
+    own_id: Annotated[
+        list[str] | None, typer.Option(help="Your own id: erases every decision that was sent with it.")
+    ] = None,
     record: Record = "",
     state: State = STATE,
     by: By = "",
 ) -> None:
     """Erase the data about decisions; their place in the chain stays, and the chain still verifies."""
+    if not decisions and not own_id:
+        _fail("nothing to erase; give ids of decisions, or your own ids with --own-id")
     with _one_line():
         from evenhand.service.audit.maintenance import retention
+        from evenhand.service.audit.own_ids import decisions_of
 
         engine = _engine(record, state)
         keys = _keys(state, engine)
+        with engine.connect() as connection:
+            of = decisions_of(connection, keys, own_id or ())
+        names = [*(decisions or ()), *(name for several in of.values() for name in several)]
         with bar("erasing") as progress:
-            done = retention.erase(engine, keys, decisions, by or getpass.getuser(), progress)
+            done = retention.erase(engine, keys, names, by or getpass.getuser(), progress)
+        done.unknown += [name for name in own_id or () if name not in of]
     typer.echo(
-        f"erased: {len(done.records)} bodies, {done.attributes} sensitive attributes, {done.labels} labels; "
-        f"{len(done.already)} decisions were erased before"
+        f"erased: {len(done.records)} bodies, {done.attributes} sensitive attributes, {done.labels} labels, "
+        f"{done.own_ids} own ids; {len(done.already)} decisions were erased before"
     )
     if done.unknown:
         typer.echo(

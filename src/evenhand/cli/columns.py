@@ -38,6 +38,8 @@ class MeaningOptions:
     reference: list[str] | None
     intersections: list[str] | None
     favourable: list[str] | None
+    ranges: list[str] | None = None
+    other_labels: tuple[str, ...] = ()
 
 
 def columns_of(item: ItemOptions, meaning: MeaningOptions) -> Columns:
@@ -61,7 +63,33 @@ def columns_of(item: ItemOptions, meaning: MeaningOptions) -> Columns:
         features=tuple(item.feature or ()),
         categories=tuple(item.category or ()),
         favourable=tuple(meaning.favourable or ()),
+        ranges=_ranges(meaning),
+        other_labels=meaning.other_labels,
     )
+
+
+def _ranges(meaning: MeaningOptions) -> dict[str, tuple[str, ...]]:
+    """Ranges by attribute, in their one spelling.
+
+    Raises:
+        typer.BadParameter: they are none, or their attribute is not named.
+    """
+    from evenhand.tables.ranges import Ranges, RangesError
+
+    ranges = {}
+    for option in meaning.ranges or ():
+        name, texts = pair(option, option="ranges")
+        if name not in (meaning.attribute or ()):
+            raise typer.BadParameter(f"--ranges {name} does nothing: {name} is not named with --attribute")
+        if name in ranges:
+            raise typer.BadParameter(
+                f"--ranges {name}: name all its ranges at once, with commas between them"
+            )
+        try:
+            ranges[name] = Ranges(texts.split(",")).names
+        except RangesError as error:
+            raise typer.BadParameter(f"--ranges {name}: {error}") from error
+    return ranges
 
 
 def kind_of(item: ItemOptions) -> str:

@@ -11,7 +11,7 @@ import typer
 
 from evenhand.cli.columns import ItemOptions, MeaningOptions, columns_of
 from evenhand.cli.fit_options import refuse_ignored
-from evenhand.cli.options import REST, one_line, one_of
+from evenhand.cli.options import REST, RangesOption, one_line, one_of
 from evenhand.cli.target_options import AimOptions, MaxCellLossOption, MaxLossOption, TargetOption
 from evenhand.training.learning.config import MIN_TOKENS, SEED_MAX
 
@@ -61,6 +61,7 @@ def compare(
         list[str] | None, typer.Option(help="attribute=group that is not corrected.")
     ] = None,
     intersections: Annotated[list[str] | None, typer.Option(help="first:second, evaluated together.")] = None,
+    ranges: RangesOption = None,
     favourable: Annotated[
         list[str] | None, typer.Option(help="Label that is good for the person; must be named.")
     ] = None,
@@ -101,7 +102,7 @@ def compare(
 
     aim = AimOptions(target, max_loss, max_cell_loss)
     item = ItemOptions(task, base or "", text, text_pair, image, images, feature, category)
-    meaning = MeaningOptions(label, attribute, split, reference, intersections, favourable)
+    meaning = MeaningOptions(label, attribute, split, reference, intersections, favourable, ranges)
 
     def source() -> Source:
         if recipe:

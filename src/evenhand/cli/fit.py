@@ -10,13 +10,15 @@ import typer
 
 from evenhand.cli.columns import ItemOptions, MeaningOptions, columns_of
 from evenhand.cli.dry_run import show
+from evenhand.cli.fit_labels import fit_each
 from evenhand.cli.fit_options import refuse_ignored
-from evenhand.cli.options import PART, SOME, one_line, one_of
+from evenhand.cli.options import PART, SOME, RangesOption, one_line, one_of
 from evenhand.cli.target_options import AimOptions, MaxCellLossOption, MaxLossOption, TargetOption
 from evenhand.training.learning.config import MIN_TOKENS, SEED_MAX
 
 if TYPE_CHECKING:
-    from evenhand.training.learning.config import Card
+    from evenhand.tables.table import Table
+    from evenhand.training.learning.config import Card, FitConfig
 
 
 def fit(
@@ -27,7 +29,10 @@ def fit(
             help="Table: .csv, .tsv, .json, .jsonl or .parquet; or hub:<data set>[:<configuration>]."
         ),
     ],
-    label: Annotated[str, typer.Option(help="Column with the label.")],
+    label: Annotated[
+        list[str],
+        typer.Option(help="Column with the label; repeat for several labels, one bundle <out>/<label> each."),
+    ],
     out: Annotated[Path, typer.Option(help="Folder of the bundle to write; must not exist.")],
     attribute: Annotated[
         list[str] | None, typer.Option(help="Column with a sensitive attribute; repeat for several.")
@@ -69,8 +74,12 @@ def fit(
     reference: Annotated[
         list[str] | None, typer.Option(help="attribute=group that is not corrected.")
     ] = None,
+    ranges: RangesOption = None,
     favourable: Annotated[
-        list[str] | None, typer.Option(help="Label that is good for the person; must be named.")
+        list[str] | None,
+        typer.Option(
+            help="Label that is good for the person; must be named. Of several labels: label=value, or value."
+        ),
     ] = None,
     keep_base: Annotated[
         bool, typer.Option(help="The base is fine-tuned already: leave it as it is.")
@@ -150,7 +159,7 @@ def fit(
     refuse_ignored(context)
     columns = columns_of(
         ItemOptions(task, base, text, text_pair, image, images, feature, category),
-        MeaningOptions(label, attribute, split, reference, intersections, favourable),
+        MeaningOptions(label[0], attribute, split, reference, intersections, favourable, ranges),
     )
     usual = BaseConfig.of(task)
     computing: Any = one_of("precision", precision, "float32", "bfloat16")
@@ -189,29 +198,40 @@ def fit(
         ),
     )
     places = None if dry_run else (out, work or out.with_name(f"{out.name}.work"))
-    _run(config, method or ("offsets" if model else "lora"), data, places)
+    _run(config, label, method or ("offsets" if model else "lora"), data, places)
 
 
-def _run(config: object, method: str, data: str, places: tuple[Path, Path] | None) -> None:
+def _run(
+    config: FitConfig, labels: list[str], method: str, data: str, places: tuple[Path, Path] | None
+) -> None:
     """Run it, and turn errors that a user can correct into one line."""
     from evenhand.models.network.family import UnsupportedBaseError
     from evenhand.models.onnx.torch_export import ParityError
-    from evenhand.training.data.dataset import read
+    from evenhand.tables.read import read_table
     from evenhand.training.fit.method_options import check, with_method
-    from evenhand.training.fit.run import run
     from evenhand.training.learning.box_base import with_model
-    from evenhand.training.learning.config import FitConfig
 
-    assert isinstance(config, FitConfig)
     with one_line(UnsupportedBaseError, ParityError):
         config = with_method(config, method)
         check(config)  # before the data is read: a large table takes its time
         config = config if config.box is None else with_model(config)
-        rows, schema, digest = read(data, config.columns, config.seed)
-        if places is None:
-            show(config, rows, schema)
+        table = read_table(data)
+        if len(labels) > 1:
+            fit_each(config, labels, table, places, _fit_one)
         else:
-            run(config, rows, schema, digest, *places)
+            _fit_one(config, table, places)
+
+
+def _fit_one(config: FitConfig, table: Table, places: tuple[Path, Path] | None) -> None:
+    """Fit one bundle, or say what the data could prove."""
+    from evenhand.training.data.dataset import from_table
+    from evenhand.training.fit.run import run
+
+    rows, schema = from_table(table, config.columns, config.seed)
+    if places is None:
+        show(config, rows, schema)
+    else:
+        run(config, rows, schema, table.sha256, *places)
 
 
 def _layer(text: str | None) -> int | Literal["auto"] | None:

@@ -45,6 +45,9 @@ def refuse_ignored(context: typer.Context) -> None:
     sources = {name: context.get_parameter_source(name) for name in values}
     named = {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
     _refuse_beside_model(values, named)
+    labels = values.get("label")
+    if isinstance(labels, list | tuple) and len(labels) > 1 and values.get("model"):
+        raise typer.BadParameter("--model answers one label; name that one alone with --label")
     for name, (tasks, why) in TASK_OPTIONS.items():
         if name in named and not values.get("recipe") and values["task"] not in tasks:
             raise typer.BadParameter(f"{_option(name)} does nothing with --task {values['task']}: {why}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterator
+from typing import Annotated
 
 import typer
 
@@ -20,6 +21,10 @@ def _check(kind: str, allows: Callable[[float], bool]) -> Callable[[float | None
     return check
 
 
+RangesOption = Annotated[
+    list[str] | None,
+    typer.Option(help="attribute=ranges of a number that are its groups, such as age=0-24,25-39,40-59,60+."),
+]
 SHARE = _check("a share from 0 to 1", lambda value: 0.0 <= value <= 1.0)
 PART = _check("a share above 0 and below 1", lambda value: 0.0 < value < 1.0)
 REST = _check("a share from 0 to less than 1", lambda value: 0.0 <= value < 1.0)
@@ -48,9 +53,8 @@ def pair(value: str, sign: str = "=", option: str = "reference") -> tuple[str, s
     """
     name, separator, group = value.partition(sign)
     if not separator:
-        raise typer.BadParameter(
-            f"--{option} {value!r} is not attribute{sign}{'group' if sign == '=' else 'attribute'}"
-        )
+        second = "ranges" if option == "ranges" else "group" if sign == "=" else "attribute"
+        raise typer.BadParameter(f"--{option} {value!r} is not attribute{sign}{second}")
     return name, group
 
 

@@ -23,6 +23,8 @@ FIELDS = {
     "shadow",
     "abstained",
     "truncated",
+    "own_id",
+    "warnings",
 }
 ATTRIBUTES = {"any_group", "religion", "race", "gender", "orientation"}
 

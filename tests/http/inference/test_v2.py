@@ -15,7 +15,7 @@ from tritonclient.http import InferenceServerClient, InferInput
 TEXTS = ["what a lovely day", "you are all vermin and should leave", "my sister is a doctor"]
 MODEL = "/v2/models/hate-speech"
 OUTPUTS = ["id", "label", "score", "scores", "flagged", "corrected", "risk", "base_label", "base_score"]
-OUTPUTS += ["shadow_label", "shadow_score", "abstained", "truncated", "error"]
+OUTPUTS += ["shadow_label", "shadow_score", "abstained", "truncated", "error", "own_id", "warnings"]
 
 
 def text_tensor(texts: list[Any], **more: Any) -> dict[str, Any]:

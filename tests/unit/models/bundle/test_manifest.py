@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from tiny_model import write_tiny_bundle
 
 from evenhand.models.bundle.bundle import BundleError, load
-from evenhand.models.bundle.manifest import Certificate, Correction, Trial
+from evenhand.models.bundle.manifest import Attribute, Certificate, Correction, Trial
 from evenhand.models.bundle.target import MEASURES, AttributeTarget, Target, aims
 
 EARLIER = {
@@ -161,3 +161,18 @@ def test_a_correction_of_an_earlier_version_is_hard_and_has_no_offsets() -> None
     assert correction.method == "lora"
     assert not correction.soft
     assert correction.offsets is None
+
+
+@pytest.mark.parametrize(
+    ("ranges", "said"),
+    [
+        (["0-24", "25-39"], "groups of 'age' must be among its ranges"),
+        (["0-24"], "name 2 to 16 ranges"),
+        (["0-24", "60+", "25-39"], "overlap"),
+    ],
+)
+def test_ranges_that_are_none_are_refused(ranges: list[str], said: str) -> None:
+    fields = {"name": "age", "groups": ["0-24", "60+"], "reference": "60+", "threshold": 0.5, "mode": "off"}
+    assert Attribute(**fields, why="", ranges=["0-24", "25-39", "60+"]).groups == ["0-24", "60+"]
+    with pytest.raises(ValidationError, match=said):
+        Attribute(**fields, why="", ranges=ranges)

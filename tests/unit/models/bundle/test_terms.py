@@ -132,5 +132,15 @@ def test_an_attributes_own_column_is_replaced_by_every_other_group() -> None:
     assert item == {"sex": "F", "job": "a", "old": 1.0}
 
 
+def test_a_number_of_declared_ranges_becomes_the_middle_of_each_other_range() -> None:
+    ranges = ["0-24", "25-39", "40+"]
+    aged = attribute("old", "40+", "25-39").model_copy(update={"ranges": ranges})
+    swapper = ColumnSwapper(Kept(aged), FEATURES)
+    for value in (31, "31.5", 39.9):
+        assert swapper.swaps({"old": value}) == [Swap("old", "25-39", "40+", {"old": 47.0})]
+    assert swapper.swaps({"old": 60}) == [Swap("old", "40+", "25-39", {"old": 32.0})]
+    assert swapper.swaps({"old": 20}) == swapper.swaps({"old": -1}) == swapper.swaps({}) == []
+
+
 def test_where_the_model_reads_no_column_of_an_attribute_there_is_nothing_to_swap() -> None:
     assert make_swapper(Kept(attribute("race", "a", "b")), FEATURES, None) is None

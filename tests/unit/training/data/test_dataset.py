@@ -241,3 +241,62 @@ def test_an_attribute_of_one_group_says_to_leave_it_out() -> None:
     table = tiny_table(100).assign(team="alpha")
     with pytest.raises(DataError, match=r"'team' needs two groups.*\['alpha'\]; leave it out"):
         from_table(table, Columns("text", "label", ("team",), "split", favourable=GOOD), seed=0)
+
+
+AGES = ("0-24", "25-39", "40+")
+AGED = Columns("", "hired", ("age",), favourable=("yes",), task="table", ranges={"age": AGES})
+
+
+def aged(ages: list[object]) -> pd.DataFrame:
+    """Rows that declare an age, beside a feature and a label that do not say it."""
+    rows = np.arange(len(ages))
+    hired = np.where(rows % 2, "yes", "no")
+    return pd.DataFrame({"age": ages, "hours": rows % 7 * 1.5, "hired": hired})
+
+
+def test_a_number_with_declared_ranges_has_them_as_groups() -> None:
+    ages: list[object] = [*range(90), "31.5", "25-39", "-1", "old", None, "nan", "inf"] * 2
+    rows, schema = from_table(aged(ages), AGED, seed=0)
+    reference, *others = schema.groups["age"]
+    assert reference == "40+"  # the most frequent one
+    assert {reference, *others} == {*AGES}
+    codes = dict(zip(rows.row.tolist(), rows.groups["age"].tolist(), strict=True))
+    named = [None if codes[place] == UNKNOWN else schema.groups["age"][codes[place]] for place in range(97)]
+    assert named[:90] == [AGES[int(age >= 25) + int(age >= 40)] for age in range(90)]
+    assert named[90:] == ["25-39", "25-39", None, None, None, None, None]
+    (role,) = (role for role in schema.columns if role.name == "age")
+    assert role.note == "ranges 0-24, 25-39, 40+; 6 values are in none of them: unknown"
+
+
+def test_a_range_can_be_the_reference() -> None:
+    named = replace(AGED, references={"age": "25-39"})
+    assert from_table(aged([*range(90)] * 2), named, seed=0)[1].groups["age"][0] == "25-39"
+
+
+def test_a_number_with_many_values_needs_ranges() -> None:
+    with pytest.raises(DataError) as refused:
+        from_table(aged([*range(90)] * 2), replace(AGED, ranges={}), seed=0)
+    assert str(refused.value) == (
+        "attribute 'age' is a number with 90 values (0 to 89), which are no groups\n"
+        "say which ranges are, such as --ranges age=0-21,22-44,45-66,67+"
+    )
+
+
+@pytest.mark.parametrize("label", [np.arange(400) * 1.0, np.arange(400) % 40 / 8])
+def test_a_quantity_is_no_label(label: np.ndarray) -> None:
+    table = aged([*range(80)] * 5).assign(hired=label)
+    with pytest.raises(DataError, match="Evenhand corrects classifiers: no regression and no ranking"):
+        from_table(table, replace(AGED, favourable=("1",)), seed=0)
+
+
+def test_grades_are_labels() -> None:
+    table = aged([*range(80)] * 5).assign(hired=np.arange(400) % 10)
+    assert len(from_table(table, replace(AGED, favourable=("9",)), seed=0)[1].labels) == 10
+
+
+def test_the_label_of_another_bundle_is_not_learnt_from() -> None:
+    table = aged([*range(80)] * 5).assign(insult=np.arange(400) // 3 % 2)
+    rows, schema = from_table(table, replace(AGED, other_labels=("insult",)), seed=0)
+    assert "insult" not in rows.items[0]
+    (role,) = (role for role in schema.columns if role.name == "insult")
+    assert (role.role, role.why) == ("dropped", "the label of another bundle")

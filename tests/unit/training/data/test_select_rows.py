@@ -208,3 +208,21 @@ def test_a_group_of_the_bundle_is_one_even_if_it_is_a_mark_of_a_missing_value(bu
     earlier = replace(bundle, manifest=bundle.manifest.model_copy(update={"attributes": attributes}))
     selected = judged(earlier, row(team="None"), row(team="some"), row(team="N/A"), selection=RowSelection())
     assert selected.rows.groups["team"].tolist() == [0, 1, -1]
+
+
+def test_raw_numbers_are_judged_by_the_ranges_of_the_bundle(bundle: bundles.Bundle) -> None:
+    team, *others = bundle.manifest.attributes
+    ranges = ["0-24", "25-39", "40+"]
+    aged = team.model_copy(update={"groups": ["40+", "25-39"], "reference": "40+", "ranges": ranges})
+    manifest = bundle.manifest.model_copy(update={"attributes": [aged, *others]})
+    of_ages = replace(bundle, manifest=manifest)
+    values = ["31", "40.0", " 39.5", "25-39", "-1", "old", "nan", None, "24"]
+    selected = judged(of_ages, *(row(team=value) for value in values))
+    names = selected.schema.groups["team"]
+    assert names == ("40+", "25-39", "0-24")
+    assert [None if code < 0 else names[code] for code in selected.rows.groups["team"]] == [
+        *("25-39", "40+", "25-39", "25-39"),
+        *(None, None, None, None),
+        "0-24",
+    ]
+    assert selected.new_groups == {"team": ("0-24",)}

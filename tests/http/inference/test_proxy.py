@@ -135,6 +135,13 @@ def test_groups_come_in_a_header_and_go_no_further(passes: TestClient, server: U
     until(lambda: series(passes, 'evenhand_decisions_total{attribute="gender"') > before)
 
 
+def test_own_ids_come_in_a_header_too(passes: TestClient, server: Upstream) -> None:
+    ask(passes, ["one text", "another"], headers={"evenhand-own-ids": '["case 1", "case 2"]'})
+    assert b"evenhand-own-ids" not in server.seen[-1][2]
+    reply = passes.post("/feedback", json={"feedback": [{"id": "case 2", "label": "hate"}]})
+    assert reply.json()["counts"] == {"joined": 1}, reply.text
+
+
 @pytest.mark.parametrize(("mode", "status"), [("broken", 500), ("empty", 204)])
 def test_the_servers_own_errors_pass_on(
     corrects: TestClient, server: Upstream, mode: str, status: int

@@ -39,8 +39,8 @@ test-kserve: $(VENV)-kserve/.made ## the contract test with KServe's client
 	$(VENV)-kserve/bin/python -m pytest tests/e2e/serving/test_clients.py $(ARGS)
 
 # Ray is half a gigabyte and pins what it brings: an environment of its own.
-test-ray: $(VENV)-ray/.made ## Ray Serve over the same application
-	$(VENV)-ray/bin/python -m pytest tests/e2e/serving/test_ray.py $(ARGS)
+test-ray: $(VENV)-ray/.made ## Ray Serve over the same application, and files on Ray Data
+	$(VENV)-ray/bin/python -m pytest tests/e2e/serving/test_ray.py tests/e2e/serving/test_ray_data.py $(ARGS)
 
 sbom: $(VENV)/.dev ## software bill of materials of what the image installs, into dist/sbom.json
 	$(PYTHON) -m venv --clear $(VENV)-sbom
@@ -108,5 +108,5 @@ $(VENV)-kserve/.made: pyproject.toml
 $(VENV)-ray/.made: pyproject.toml
 	$(PYTHON) -m venv $(VENV)-ray
 	@echo "installing Ray into $(VENV)-ray (about 500 MB)"
-	$(VENV)-ray/bin/python -m pip install --quiet --disable-pip-version-check 'ray[serve]==2.60.0' pytest pytest-asyncio -e '.[cpu,postgres]'
+	$(VENV)-ray/bin/python -m pip install --quiet --disable-pip-version-check 'ray[data,serve]==2.60.0' pytest pytest-asyncio hypothesis -e '.[cpu,postgres,batch]'
 	@touch $@

@@ -17,7 +17,12 @@ OWN_ID = f"an own id is a text of 1 to {OWN_ID_CHARACTERS} printable characters 
 
 def ulid() -> str:
     """A new id: 48 bits of Unix milliseconds and 80 random bits, in 26 characters."""
-    value = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10))
+    return ulid_of(time.time_ns() // 1_000_000, os.urandom(10))
+
+
+def ulid_of(at_ms: int, random: bytes) -> str:
+    """The id of these Unix milliseconds and 10 bytes."""
+    value = at_ms << 80 | int.from_bytes(random)
     return "".join([PAIRS[value >> shift & 1023] for shift in range(120, -1, -10)])
 
 

@@ -16,6 +16,7 @@ SERVED = (
     "README.md",
     "docs/explanation/monitoring.md",
     "docs/howto/access.md",
+    "docs/howto/batch.md",
     "docs/howto/compare.md",
     "docs/howto/compose.md",
     "docs/howto/counterfactual.md",

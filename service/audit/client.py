@@ -20,6 +20,7 @@ from evenhand.service.audit.digest_keys import load_keys
 from evenhand.service.audit.events import AnsweredRows, event
 from evenhand.service.audit.feedback import Feedback, Joined, Joiner
 from evenhand.service.audit.maintenance.migrate import RecordRefused
+from evenhand.service.audit.record_batch import make
 from evenhand.service.audit.spool import Spool
 from evenhand.service.audit.store import AWAY, InDoubt, RecordAway, Store
 from evenhand.service.audit.writer import FLUSH_S, RecordReport, Writer
@@ -132,6 +133,16 @@ class AuditClient:
         done: Future[None] | None = Future() if self._acknowledge else None
         self._writer.put(batch, len(batch.rows), done)
         return done
+
+    def write_once(self, batch: AnsweredRows) -> None:
+        """Record decisions in the database itself, unless they are there; returns when they are.
+
+        For work that is tried again after an interruption, with the same ids.
+
+        Raises:
+            RecordUnavailable: the database is down, or it is not known whether it stored them; try again.
+        """
+        _query(self._store.append, [make([batch], self.keys)], again=True)
 
     def note(self, event: Event) -> None:
         """Record an operation; returns at once."""

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Show = Callable[[int, int], None]
-"""Called with how much is done, and of how much."""
+"""Called with how much is done, and of how much; 0 where that is not known."""
+FIRST_LINE_S = 5.0
+"""Work that takes less says nothing."""
 LINE_EVERY_S = 15.0
 MAIN = os.environ.get("RANK", "0") == "0"
 """Whether this is the first process of ``accelerate launch``, which sets ``RANK``."""
@@ -79,16 +81,21 @@ def bar(what: str) -> Iterator[Show]:
         *columns, TimeElapsedColumn(), TimeRemainingColumn(), console=_console(), transient=True
     ) as bars:
         task = bars.add_task(what, total=None)
-        yield lambda done, total: bars.update(task, completed=done, total=total)
+        yield lambda done, total: bars.update(task, completed=done, total=total or None)
 
 
 def _lines(what: str) -> Show:
-    shown_s = time.monotonic()
+    next_s = time.monotonic() + FIRST_LINE_S
+    first: tuple[int, float] | None = None
+    """How much was done when, at the first call: an interrupted run goes on somewhere."""
 
     def show(done: int, total: int) -> None:
-        nonlocal shown_s
-        if time.monotonic() - shown_s > LINE_EVERY_S:
-            shown_s = time.monotonic()
-            say(f"{what}: {done:,} of {total:,}")
+        nonlocal next_s, first
+        now_s = time.monotonic()
+        before, since_s = first = first or (done, now_s)
+        if now_s >= next_s:
+            next_s = now_s + LINE_EVERY_S
+            speed = f"; {(done - before) / (now_s - since_s):,.0f} per second" if done > before else ""
+            say(f"{what}: {done:,}{f' of {total:,}' if total else ''}{speed}")
 
     return show

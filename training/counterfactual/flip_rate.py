@@ -144,13 +144,9 @@ def _swap(
     for number, values in track(chosen, len(chosen), "swapping groups"):
         try:
             item = item_of(values, selection, manifest, encoder)
-            before = None if item is None else encoder.encode(item)
-            swaps = (
-                [] if item is None else [(swap, encoder.encode(swap.item)) for swap in swapper.swaps(item)]
-            )
+            before = encoder.encode(item)
+            swaps = [(swap, encoder.encode(swap.item)) for swap in swapper.swaps(item)]
         except InputError:
-            before = None
-        if before is None:
             refused += 1
         else:
             _add(encoded, pairs, (number, before), swaps)

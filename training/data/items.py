@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
 from evenhand.console import track
-from evenhand.models.bundle.encoders.table import Numeric, TableFeatures, present, raw_number
 from evenhand.models.bundle.inputs import Encoded, Encoder, InputError
-from evenhand.tables.cells import clean, number_of
-from evenhand.tables.table import Table, Values
+from evenhand.models.bundle.row_items import NO_IMAGE, image_path
+from evenhand.tables.table import Table
 from evenhand.training.data.columns import Columns
 from evenhand.training.data.features import FeatureColumn, feature_items
 from evenhand.typing import Array
 
-NO_TEXT, NO_PAIR, NO_IMAGE = "no text", "no text, or no second text", "no such image file in the folder"
+NO_TEXT, NO_PAIR = "no text", "no text, or no second text"
 
 
 def items_of(
@@ -48,51 +46,6 @@ def item_columns(columns: Columns) -> list[str]:
     if columns.task == "table":
         return list(columns.features)
     return [columns.text, *([columns.text_pair] if columns.text_pair else [])]
-
-
-def feature_item(values: Values, features: TableFeatures) -> dict[str, float | str | None]:
-    """One row of texts to an object of named features; columns that are no features are left out.
-
-    Raises:
-        InputError: a number is expected and something else stands there.
-    """
-    item: dict[str, float | str | None] = {name: present(values.get(clean(name))) for name in features.names}
-    if features.raw:
-        item |= {of.name: values.get(clean(of.name)) for of in features.categorical}
-    for column in features.numeric:
-        item[column.name] = _number(column, item[column.name], features.raw)
-    return item
-
-
-def _number(column: Numeric, value: float | str | None, raw: bool) -> float | None:
-    if not isinstance(value, str):
-        return value
-    number = raw_number(value) if raw else number_of(value)
-    if number is None and value not in column.words:
-        raise InputError(f"feature {column.name!r} is not a number")
-    return number
-
-
-def image_path(folder: Path, name: str) -> Path | None:
-    """Where an image file is; ``None`` if there is no such file in the folder.
-
-    A name that leads out of the folder is none; a link in the folder is its owner's and is followed.
-    """
-    path = folder / name.strip()
-    inside = Path(os.path.abspath(path)).is_relative_to(os.path.abspath(folder))
-    return path if inside and path.is_file() else None
-
-
-def image_bytes(folder: Path, name: str) -> bytes:
-    """An image file's content.
-
-    Raises:
-        InputError: there is no such file in the folder.
-    """
-    path = image_path(folder, name)
-    if path is None:
-        raise InputError(NO_IMAGE)
-    return path.read_bytes()
 
 
 def encode_all(encoder: Encoder, items: list[Any]) -> tuple[list[Encoded], list[tuple[int, str]]]:

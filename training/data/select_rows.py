@@ -15,6 +15,7 @@ from evenhand.models.bundle.encoders.choose import make_encoder
 from evenhand.models.bundle.encoders.table import TableEncoder
 from evenhand.models.bundle.inputs import Encoded, Encoder, InputError
 from evenhand.models.bundle.manifest import Manifest
+from evenhand.models.bundle.row_items import RowInputs, row_item
 from evenhand.tables.cells import GONE_GROUP, GONE_LABEL, Vocabulary, clean, is_gone
 from evenhand.tables.column import Column
 from evenhand.tables.ranges import ranges_of
@@ -22,7 +23,6 @@ from evenhand.tables.table import Refused, Table, Values
 from evenhand.training.data.attributes import with_intersections
 from evenhand.training.data.dataset import UNKNOWN, DataError, Rows, Schema
 from evenhand.training.data.fit_split import splits_of_fit
-from evenhand.training.data.items import feature_item, image_bytes
 from evenhand.training.data.splits import SPLITS, split_name
 
 MOST_GROUPS = 64
@@ -267,29 +267,19 @@ def _answerable(
         written = clean(values.get(selection.label or "") or "")
         return "no label" if is_gone(written, GONE_LABEL) else "a label that the bundle does not know"
     try:
-        item = item_of(values, selection, manifest, encoder)
-        return f"no {manifest.task}" if item is None else encoder.encode(item)
+        return encoder.encode(item_of(values, selection, manifest, encoder))
     except InputError as error:
         return str(error)
 
 
 def item_of(values: Values, selection: RowSelection, manifest: Manifest, encoder: Encoder) -> Any:  # noqa: ANN401 - as encoders take
-    """The item of a row for the encoder, or ``None`` where a part is missing.
+    """The item of a row for the encoder.
 
     Raises:
-        InputError: a value cannot be read.
+        InputError: a part is missing, or a value cannot be read.
     """
-    if isinstance(encoder, TableEncoder):
-        return feature_item(values, encoder.features)
-    first = values.get(selection.text or "")
-    if first is None:
-        return None
-    if manifest.task == "pair":
-        second = values.get(selection.text_pair or "")
-        return None if second is None else {"text": first, "text_pair": second}
-    if manifest.task == "image":
-        return image_bytes(selection.images or Path(), first)
-    return first
+    inputs = RowInputs(manifest.task, selection.text, selection.text_pair, selection.images or Path())
+    return row_item(values, inputs, encoder)
 
 
 def _nothing_left(table: Table, manifest: Manifest, refused: Sequence[Refused]) -> str:

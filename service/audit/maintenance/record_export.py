@@ -1,4 +1,4 @@
-"""Export of the record as one file of JSON lines, which can be verified on its own.
+"""Export of the record as one file of JSON lines, or of Parquet, which can be verified on its own.
 
 The first line says what the file is; then one line per record, in order, with its body as the text that was
 hashed.
@@ -25,6 +25,12 @@ from evenhand.service.audit.checkpoints import Checkpoint
 from evenhand.service.audit.digest_keys import Keys
 from evenhand.service.audit.events import event, time_of
 from evenhand.service.audit.maintenance.checker import Bounds, Checker, Report
+from evenhand.service.audit.maintenance.record_parquet import (
+    SUFFIX,
+    ParquetExport,
+    ParquetMissing,
+    lines_of,
+)
 from evenhand.service.audit.maintenance.retention import writing
 from evenhand.service.audit.maintenance.tampering import Place, Stored
 from evenhand.service.audit.maintenance.verify import (
@@ -114,7 +120,7 @@ def export(
     Args:
         engine: The record's.
         chosen: From ``span``.
-        out: The file; compressed if it ends with ``.gz``.
+        out: The file; compressed if it ends with ``.gz``, Parquet if it ends with ``.parquet``.
         disclosure: For an export with sensitive attributes; it is recorded first.
         progress: Called now and then.
 
@@ -132,13 +138,18 @@ def export(
     draft = out.with_name(f".{out.name}.part")
     try:
         with snapshot(engine) as connection, _writing(draft, out.suffix == ".gz") as file:
-            file.write(_head(connection, chosen, disclosure))
-            done = 0
+            head, done = _head(connection, chosen, disclosure), 0
+            sink: _JsonLines | ParquetExport = (
+                ParquetExport(file, head) if out.suffix == SUFFIX else _JsonLines(file, head)
+            )
             for lines in _lines(connection, chosen, disclosure):
-                file.writelines(lines)
+                sink.write(lines)
                 done += len(lines)
                 progress(done, chosen.last - chosen.first + 1)
+            sink.close()
         draft.replace(out)
+    except ParquetMissing as error:
+        raise RecordExportError(f"{out}: {error}, or export JSON lines") from error
     finally:
         draft.unlink(missing_ok=True)
     return done
@@ -153,18 +164,40 @@ def verify_file(
         RecordExportError: it is none.
     """
     try:
+        if path.suffix == SUFFIX:
+            return _check(lines_of(path), path, kept, trusted, progress)
         with _reading(path) as file:
-            return _check(file, path, kept, trusted, progress)
+            return _check(_whole(file), path, kept, trusted, progress)
+    except ParquetMissing as error:
+        raise RecordExportError(f"{path}: {error}") from error
     except OSError as error:
         raise RecordExportError(
             f"{path}: cannot be read ({error.strerror or type(error).__name__})"
         ) from error
 
 
+class _JsonLines:
+    """Writes records as lines of JSON after the head."""
+
+    def __init__(self, file: IO[bytes], head: bytes) -> None:
+        self._file = file
+        file.write(head)
+
+    def write(self, lines: list[dict[str, Any]]) -> None:
+        """Add records."""
+        self._file.writelines(to_json(line) + b"\n" for line in lines)
+
+    def close(self) -> None:
+        """Nothing waits."""
+
+
 def _check(
-    file: IO[bytes], path: Path, kept: Iterable[Checkpoint], trusted: frozenset[bytes], progress: Progress
+    lines: Iterator[bytes],
+    path: Path,
+    kept: Iterable[Checkpoint],
+    trusted: frozenset[bytes],
+    progress: Progress,
 ) -> Report:
-    lines = _whole(file)
     try:
         head = from_json(next(lines, b""))
         before, last = (
@@ -254,14 +287,16 @@ def _head(connection: Connection, chosen: Range, disclosure: Disclosure | None) 
     return to_json(head) + b"\n"
 
 
-def _lines(connection: Connection, chosen: Range, disclosure: Disclosure | None) -> Iterator[list[bytes]]:
+def _lines(
+    connection: Connection, chosen: Range, disclosure: Disclosure | None
+) -> Iterator[list[dict[str, Any]]]:
     rows = stream(connection, chosen.first, chosen.last)
     while some := list(islice(rows, BODIES)):
         groups = {} if disclosure is None else _groups(connection, disclosure.keys, some)
         yield [_line(row, groups) for row in some]
 
 
-def _line(row: Stored, groups: dict[str, dict[str, str]]) -> bytes:
+def _line(row: Stored, groups: dict[str, dict[str, str]]) -> dict[str, Any]:
     line: dict[str, Any] = {
         "seq": row.seq,
         "id": row.id,
@@ -275,7 +310,7 @@ def _line(row: Stored, groups: dict[str, dict[str, str]]) -> bytes:
     }
     if row.id in groups:
         line["attributes"] = groups[row.id]
-    return to_json(line) + b"\n"
+    return line
 
 
 def _groups(connection: Connection, keys: Keys, rows: list[Stored]) -> dict[str, dict[str, str]]:

@@ -88,7 +88,7 @@ def checkpoints(record: Record = "", state: State = STATE) -> None:
 
 @app.command()
 def export(
-    out: Annotated[Path, typer.Option(help="The file: .jsonl, or .jsonl.gz for a compressed one.")],
+    out: Annotated[Path, typer.Option(help="The file: .jsonl, .jsonl.gz, or .parquet.")],
     record: Record = "",
     state: State = STATE,
     from_: Annotated[
@@ -102,11 +102,14 @@ def export(
         str, typer.Option(help="Why sensitive attributes are exported; this is recorded.")
     ] = "",
     by: By = "",
+    parquet: Annotated[bool, typer.Option(help="Write Parquet; the file must end in .parquet.")] = False,
 ) -> None:
     """Write the records of a period to a file that can be verified on its own."""
     with _one_line():
         from evenhand.service.audit.maintenance import record_export as exports
 
+        if parquet and out.suffix != ".parquet":
+            _fail(f"--parquet writes a file that ends in .parquet, not {out.name}")
         period = exports.ExportPeriod(_moment(from_), _moment(to))
         if with_attributes != bool(purpose):
             _fail("--with-attributes and --purpose go together: whoever reads sensitive attributes says why")

@@ -21,6 +21,7 @@ from evenhand.cli.export import export
 from evenhand.cli.fit import fit
 from evenhand.cli.flip import flip
 from evenhand.cli.generative import prefer, steer
+from evenhand.cli.predict import predict
 from evenhand.cli.proxy import proxy
 from evenhand.cli.refusal import needs
 from evenhand.cli.report import report
@@ -45,6 +46,7 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Serve classifiers that correct themselves."
 )
 app.command()(needs()(serve))
+app.command()(needs("batch")(predict))
 app.command()(demo)
 app.command()(doctor)
 app.add_typer(bundle.app, name="bundle")

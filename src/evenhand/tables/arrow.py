@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from evenhand.tables.cells import text_of
 from evenhand.tables.table import DataError, Row, column_names
 
 INDEX = "__index_level_"
 """pandas stores an index without a name in a column that is called so."""
+PlainType = Literal["int64", "double", "bool"]
 BATCH_ROWS = 4096
 """Rows of a batch, where a file is read one batch after another."""
 
@@ -35,14 +36,54 @@ def open_parquet(path: Path) -> Any:  # noqa: ANN401 - pyarrow has no types
         raise DataError(f"{path}: not readable ({reason})") from error
 
 
-def rows_of_parquet(path: Path) -> Iterator[Row]:
-    """Each row; a batch of them is in memory at a time."""
+def rows_of_parquet(path: Path, columns: Collection[str] | None = None, start: int = 0) -> Iterator[Row]:
+    """Each row; a batch of them is in memory at a time.
+
+    Args:
+        path: The file.
+        columns: Those to read; all if not given.
+        start: How many rows to leave out; whole row groups among them are not read.
+    """
     file = open_parquet(path)
     names, _ = arrow_names(file.schema_arrow, path.name)
-    for batch in file.iter_batches(batch_size=BATCH_ROWS):
-        columns = arrow_cells(batch, names)
-        for cells in zip(*columns.values(), strict=True):
-            yield dict(zip(columns, cells, strict=True))
+    chosen = [place for place, name in enumerate(names) if columns is None or name in columns]
+    groups, skip = _from_row(file.metadata, start)
+    if not groups:
+        return
+    stored = [file.schema_arrow.names[place] for place in chosen]
+    for batch in file.iter_batches(batch_size=BATCH_ROWS, row_groups=groups, columns=stored):
+        left_out = min(skip, batch.num_rows)
+        skip -= left_out
+        # pyarrow also gives columns whose names go on with a point and more.
+        cells = arrow_cells(batch.select(stored).slice(left_out), [names[place] for place in chosen])
+        for number in range(batch.num_rows - left_out):
+            yield {name: texts[number] for name, texts in cells.items()}
+
+
+def plain_types(path: Path) -> dict[str, PlainType]:
+    """The type of each column of a Parquet file that is one of plain numbers or truth values."""
+    from pyarrow import types
+
+    schema = open_parquet(path).schema_arrow
+    names, _ = arrow_names(schema, path.name)
+    plain: dict[str, PlainType] = {}
+    for name, kind in zip(names, schema.types, strict=True):
+        if name is not None and types.is_integer(kind) and not types.is_uint64(kind):
+            plain[name] = "int64"
+        elif name is not None and types.is_floating(kind):
+            plain[name] = "double"
+        elif name is not None and types.is_boolean(kind):
+            plain[name] = "bool"
+    return plain
+
+
+def _from_row(metadata: Any, start: int) -> tuple[list[int], int]:  # noqa: ANN401
+    """The row groups from a row on, and how many rows of the first one come before it."""
+    first, skip = 0, start
+    while first < metadata.num_row_groups and skip >= metadata.row_group(first).num_rows:
+        skip -= metadata.row_group(first).num_rows
+        first += 1
+    return list(range(first, metadata.num_row_groups)), skip
 
 
 def arrow_names(schema: Any, where: str) -> tuple[list[str | None], tuple[str, ...]]:  # noqa: ANN401

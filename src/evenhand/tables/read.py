@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from hashlib import file_digest
+from itertools import islice
 from pathlib import Path
 
 from evenhand.tables.arrow import arrow_cells, arrow_names, open_parquet, rows_of_parquet
@@ -20,7 +21,9 @@ from evenhand.tables.table import DataError, Row, Table
 
 HUB = "hub:"
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
-FORMATS = (*DELIMITERS, ".json", ".jsonl", ".ndjson", ".parquet")
+PARQUET = ".parquet"
+FORMATS = (*DELIMITERS, ".json", ".jsonl", ".ndjson", PARQUET)
+FIRST_ROWS = 1000
 SURROGATE = re.compile("[\ud800-\udfff]")
 NOT_UTF8 = "not UTF-8"
 
@@ -44,26 +47,55 @@ def read_table(source: str | Path) -> Table:
     try:
         with path.open("rb") as file:
             digest = file_digest(file, "sha256").hexdigest()
-        table = _from_parquet(path) if path.suffix.lower() == ".parquet" else _from_text(path)
+        table = _from_parquet(path) if path.suffix.lower() == PARQUET else _from_text(path)
     except OSError as error:
         raise DataError(f"{path}: not readable ({error.strerror or error})") from error
     _check_rows(table, path)
     return replace(table, name=path.name, sha256=digest, folder=path.parent)
 
 
-def scan(path: Path) -> Iterator[tuple[int, Row]]:
+def scan(path: Path, columns: Collection[str] | None = None, start: int = 0) -> Iterator[tuple[int, Row]]:
     """The rows of a file one after another, each with its number; memory does not grow with the file.
 
     Only a ``.json`` file is read as a whole.
+
+    Args:
+        path: The file.
+        columns: Those that are needed; others of a Parquet file are not read. All if not given.
+        start: How many rows to leave out.
 
     Raises:
         DataError: the file is missing, of another kind, or its header cannot be used.
     """
     _check_format(path)
     try:
-        yield from enumerate(map(_valid, _rows(path)), start=1)
+        if path.suffix.lower() == PARQUET:
+            rows = rows_of_parquet(path, columns, start)
+        else:
+            rows = islice(_rows(path), start, None)
+        yield from enumerate(map(_valid, rows), start=start + 1)
     except OSError as error:
         raise DataError(f"{path}: not readable ({error.strerror or error})") from error
+
+
+def header(path: Path) -> list[str]:
+    """The names of a file's columns; of a file without a header those of its first :data:`FIRST_ROWS` rows.
+
+    Raises:
+        DataError: as :func:`scan` does.
+    """
+    _check_format(path)
+    try:
+        if path.suffix.lower() == PARQUET:
+            names, _ = arrow_names(open_parquet(path).schema_arrow, path.name)
+            return [name for name in names if name is not None]
+        if path.suffix.lower() in DELIMITERS:
+            with path.open("rb") as file:
+                return DelimitedRows(file, DELIMITERS[path.suffix.lower()], path.name).columns
+    except OSError as error:
+        raise DataError(f"{path}: not readable ({error.strerror or error})") from error
+    rows = (row for _, row in islice(scan(path), FIRST_ROWS) if not isinstance(row, str))
+    return list(dict.fromkeys(name for row in rows for name in row))
 
 
 def _check_format(path: Path) -> None:
@@ -75,7 +107,7 @@ def _check_format(path: Path) -> None:
 
 def _rows(path: Path) -> Iterator[Row]:
     suffix = path.suffix.lower()
-    if suffix == ".parquet":
+    if suffix == PARQUET:
         yield from rows_of_parquet(path)
         return
     with path.open("rb") as file:

@@ -15,6 +15,7 @@ def test_every_item_comes_with_a_line_now_and_then(
 ) -> None:
     console._console.cache_clear()
     monkeypatch.setattr(console, "LINE_EVERY_S", -1.0)
+    monkeypatch.setattr(console, "FIRST_LINE_S", -1.0)
     assert list(console.track(range(3), 3000, "reading")) == [0, 1, 2]
     with console.bar("checking") as show:
         show(2, 5)
@@ -35,6 +36,7 @@ def test_of_several_processes_one_speaks(
     console._console.cache_clear()
     monkeypatch.setattr(console, "MAIN", False)
     monkeypatch.setattr(console, "LINE_EVERY_S", -1.0)
+    monkeypatch.setattr(console, "FIRST_LINE_S", -1.0)
     console.say("loading")
     assert list(console.track("ab", 2, "reading")) == ["a", "b"]
     assert capsys.readouterr().err == ""

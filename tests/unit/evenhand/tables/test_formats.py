@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 from evenhand.tables.cells import text_of
 from evenhand.tables.column import Column
 from evenhand.tables.frame import frame_table
-from evenhand.tables.read import FORMATS, read_table, scan
+from evenhand.tables.read import FORMATS, header, read_table, scan
 from evenhand.tables.table import Table
 from evenhand.training.data.columns import Columns
 from evenhand.training.data.dataset import from_table
@@ -157,3 +159,22 @@ def test_rows_one_by_one_are_those_of_the_whole_table(tmp_path: Path) -> None:
     for suffix in FORMATS:
         file = tmp_path / f"t{suffix}"
         assert list(scan(file)) == list(read_table(file).rows()), suffix
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+@pytest.mark.parametrize("start", [0, 1, 4, 7, 9, 10, 11])
+def test_a_scan_goes_on_at_any_row(tmp_path: Path, suffix: str, start: int) -> None:
+    rows = [{"a": str(number), "a.b": f"{number} b", "c": "c"} for number in range(10)]
+    file = tmp_path / f"table{suffix}"
+    if suffix == ".parquet":
+        pq.write_table(pa.Table.from_pylist(rows), file, row_group_size=4)
+    elif suffix == ".csv":
+        pd.DataFrame(rows).to_csv(file, index=False)
+    else:
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert header(file) == ["a", "a.b", "c"]
+    scanned = list(scan(file, {"a", "c"}, start))
+    assert [number for number, _ in scanned] == list(range(start + 1, 11))
+    assert [(row["a"], row["c"]) for _, row in scanned if not isinstance(row, str)] == [
+        (row["a"], "c") for row in rows[start:]
+    ]

@@ -10,10 +10,11 @@ from PIL import Image
 from evenhand.models.bundle.encoders.image import ImageEncoder
 from evenhand.models.bundle.encoders.table import Categorical, Numeric, TableFeatures
 from evenhand.models.bundle.inputs import InputError
+from evenhand.models.bundle.row_items import feature_item, image_bytes
 from evenhand.tables.frame import frame_table
 from evenhand.training.data.columns import Columns
 from evenhand.training.data.features import feature_column
-from evenhand.training.data.items import encode_all, feature_item, image_bytes, item_columns, items_of
+from evenhand.training.data.items import encode_all, item_columns, items_of
 
 TABLE = frame_table(
     pd.DataFrame(

@@ -6,6 +6,8 @@ import stat
 from hashlib import sha256
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from recorded import BEGIN_MS, DAY_MS, Recorded, fill
@@ -47,7 +49,7 @@ def said(record: Recorded, file: Path) -> list[str]:
     return [str(finding) for finding in check(record, file).findings]
 
 
-@pytest.mark.parametrize("name", ["out.jsonl", "out.jsonl.gz"])
+@pytest.mark.parametrize("name", ["out.jsonl", "out.jsonl.gz", "out.parquet"])
 def test_a_file_verifies_on_its_own(database: str, tmp_path: Path, name: str) -> None:
     record = fill(database, decisions=300)
     out = write(record, tmp_path / name)
@@ -127,6 +129,47 @@ def test_what_is_done_to_a_file_is_found(tmp_path: Path, change, what: str) -> N
     out = write(record, tmp_path / "out.jsonl")
     out.write_text("\n".join(change(out.read_text().splitlines())) + "\n")
     assert said(record, out)[0].startswith(what)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "what"),
+    [
+        ("body", '{"v": 1}', "record 5: its body was changed"),
+        ("body", "no JSON", "record 5: its body was changed"),
+        ("at_ms", 1, "record 5: "),
+        ("label", "other", "record 4: line 6 of the file, after this record, is none"),
+        ("corrected", None, "record 4: line 6 of the file, after this record, is none"),
+    ],
+)
+def test_what_is_done_to_a_parquet_file_is_found(
+    tmp_path: Path, column: str, value: object, what: str
+) -> None:
+    record = fill(f"sqlite:///{tmp_path / 'record.db'}")
+    out = write(record, tmp_path / "out.parquet")
+    table = pq.read_table(out)
+    rows = table.to_pylist()
+    assert rows[4]["kind"] == "decision"
+    rows[4][column] = value
+    pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), out)
+    assert said(record, out)[0].startswith(what)
+
+
+def test_a_parquet_file_has_the_lines_of_the_other_and_a_decision_s_columns(
+    database: str, tmp_path: Path
+) -> None:
+    record = fill(database)
+    lines = [json.loads(line) for line in write(record, tmp_path / "out.jsonl").read_text().splitlines()[1:]]
+    rows = pq.read_table(write(record, tmp_path / "out.parquet")).to_pylist()
+    assert len(rows) == len(lines)
+    for row, line in zip(rows, lines, strict=True):
+        assert row["time"].timestamp() * 1000 == row["at_ms"]
+        assert {name: row[name] for name in line if name != "time"} == {
+            name: value for name, value in line.items() if name != "time"
+        }
+        body = json.loads(row["body"])
+        final = body.get("final") or {}
+        assert (row["label"], row["score"]) == (final.get("label"), final.get("score"))
+        assert row["error"] == body.get("error")
 
 
 def test_a_file_that_is_cut_off_or_none_of_ours(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ SERVED = (
     "docs/howto/counterfactual.md",
     "docs/howto/evaluate.md",
     "docs/howto/fit.md",
+    "docs/howto/library.md",
     "docs/howto/open-inference-protocol.md",
     "docs/howto/operate.md",
     "docs/howto/python.md",

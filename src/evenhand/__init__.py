@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 from evenhand.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from evenhand.library.bundle_model import BundleModel
+    from evenhand.library.classifier import FairClassifier, NotCorrectedWarning
     from evenhand.models.bundle.bundle import Bundle, BundleError
     from evenhand.models.bundle.bundle import load as load_bundle
     from evenhand.models.bundle.manifest import Manifest
@@ -30,9 +32,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Bundle",
     "BundleError",
+    "BundleModel",
     "Corrector",
     "CorrectorMethod",
+    "FairClassifier",
     "Manifest",
+    "NotCorrectedWarning",
     "Runner",
     "Settings",
     "create_app",
@@ -43,9 +48,12 @@ __all__ = [
 _PLACES = {
     "Bundle": ("models.bundle.bundle", "Bundle"),
     "BundleError": ("models.bundle.bundle", "BundleError"),
+    "BundleModel": ("library.bundle_model", "BundleModel"),
     "Corrector": ("models.network.corrector", "Corrector"),
     "CorrectorMethod": ("training.correctors.interface", "CorrectorMethod"),
+    "FairClassifier": ("library.classifier", "FairClassifier"),
     "Manifest": ("models.bundle.manifest", "Manifest"),
+    "NotCorrectedWarning": ("library.classifier", "NotCorrectedWarning"),
     "Runner": ("models.bundle.runner", "Runner"),
     "Settings": ("service.settings", "Settings"),
     "create_app": ("service.app", "create_app"),

@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -36,8 +37,30 @@ def _console() -> Console:
     return Quiet(stderr=True)
 
 
+_SINK: ContextVar[Callable[[str], None] | None] = ContextVar("sink", default=None)
+
+
+@contextlib.contextmanager
+def messages_to(sink: Callable[[str], None]) -> Iterator[None]:
+    """Hand messages to ``sink`` instead of printing them, and show no progress: for use as a library."""
+    token = _SINK.set(sink)
+    try:
+        yield
+    finally:
+        _SINK.reset(token)
+
+
 def say(message: str) -> None:
     """Print a message as it is; of several processes only the first one prints."""
+    sink = _SINK.get()
+    if sink is not None:
+        sink(message)
+    else:
+        show(message)
+
+
+def show(message: str) -> None:
+    """Print a message, wherever messages go otherwise."""
     if MAIN:
         _console().print(message, highlight=False, soft_wrap=True, markup=False)
 
@@ -64,6 +87,9 @@ def track(items: Iterable[T], total: int, what: str) -> Iterator[T]:
 @contextlib.contextmanager
 def bar(what: str) -> Iterator[Show]:
     """A progress bar, or a line every :data:`LINE_EVERY_S` where there is no terminal."""
+    if _SINK.get() is not None:
+        yield lambda done, total: None
+        return
     if not sys.stderr.isatty():
         yield _lines(what)
         return

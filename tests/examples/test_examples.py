@@ -14,8 +14,10 @@ import yaml
 from documents import ROOT, Reader
 from places import SALARIES
 
+from evenhand import load_bundle
+
 EXAMPLES = ROOT / "examples"
-RUN_BELOW = {"analyst.py", "app_developer.py", "data_scientist.py", "platform_engineer.py"}
+RUN_BELOW = {"analyst.py", "app_developer.py", "data_scientist.py", "library.py", "platform_engineer.py"}
 READ_BELOW = {"compose.override.yml", "README.md"}
 
 
@@ -81,6 +83,14 @@ def test_a_data_scientist_fits_and_evaluates(tmp_path: Path) -> None:
     assert "accuracy, base: 0." in printed
     assert "(n 36200)" in printed  # those that the fit never saw
     assert (tmp_path / "report.html").is_file()
+
+
+@pytest.mark.slow
+def test_the_library_corrects_reports_and_saves(tmp_path: Path) -> None:
+    printed = run("library.py", tmp_path)
+    assert "on 36,200 rows that the fit never saw" in printed  # corrected or not, as the tests decide
+    assert "hispanic_origin = yes" in printed
+    assert load_bundle(tmp_path / "salaries").manifest.name == "salaries"
 
 
 def test_the_override_changes_services_that_compose_has() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -51,6 +51,8 @@ class Box:
     """In the order of its scores; empty if it does not name them."""
     texts: frozenset[str] = frozenset()
     """Columns that it reads as texts, whatever they look like."""
+    types: Mapping[str, Any] = field(default_factory=dict)
+    """Types of columns of the frame that it was fitted on, where they are more than numbers or texts."""
 
     def probabilities(self, table: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.float64]]:
         """What the library itself answers: ``(rows, classes)``."""
@@ -67,7 +69,7 @@ class Box:
         return predicted.astype(str)
 
     def _as_fitted(self, table: pd.DataFrame) -> Any:  # noqa: ANN401 - a frame or a matrix
-        return table if self.features else table.to_numpy()
+        return table.astype(dict(self.types)) if self.features else table.to_numpy()
 
 
 def read(path: Path) -> Box:
@@ -145,6 +147,8 @@ def of_estimator(model: Any, where: str) -> Box:  # noqa: ANN401 - any library's
     Raises:
         DataError: it is no fitted classifier with probabilities.
     """
+    if type(model).__name__ == "FrozenEstimator":
+        model = model.estimator
     model = getattr(model, "best_estimator_", model)
     if not hasattr(model, "predict"):
         raise DataError(f"{where}: it holds a {type(model).__name__}, and no fitted model")

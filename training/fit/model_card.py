@@ -58,7 +58,8 @@ def _base(manifest: Manifest) -> str:
     box = manifest.provenance.settings.get("box")
     if box:
         return (
-            f"A classifier that came as a file ({manifest.provenance.base}, {box['library']}) and is "
+            f"A classifier that came {'as a file' if box['file'] else 'from memory'} "
+            f"({manifest.provenance.base}, {box['library']}) and is "
             f"unchanged, with labels {', '.join(manifest.labels)} "
             f"(favourable: {', '.join(manifest.favourable)}). Its ONNX form gave the library's own label "
             f"on all {box['rows']} rows of the table"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import transformers
@@ -12,6 +13,7 @@ from evenhand.models.network.backbones import SplitModel, block_count
 from evenhand.models.network.black_box import BoxSplit
 from evenhand.models.network.decision import OffsetsAlone
 from evenhand.models.network.fairnet import FairNet
+from evenhand.training.boxes.box import Box, read
 from evenhand.training.choice import learners
 from evenhand.training.choice.select import Choice
 from evenhand.training.data.attributes import with_intersections
@@ -44,24 +46,55 @@ def run(config: FitConfig, rows: Rows, schema: Schema, data_sha256: str, out: Pa
         DataError: the base or the data cannot be used.
         ParityError: what was written does not answer as the model does.
     """
+    rows = hold_out(rows, config.base_stage.hold_out, config.seed)
+    box = read(Path(config.box.file)) if config.box else None
+    return run_held_out(config, FitData(rows, schema, data_sha256), box, out, work)
+
+
+@dataclass(frozen=True)
+class FitData:
+    """What a fit learns from."""
+
+    rows: Rows
+    """With rows held out from the base."""
+    schema: Schema
+    """The meaning of their values."""
+    sha256: str
+    """Of the data, for provenance."""
+
+
+def run_held_out(config: FitConfig, data: FitData, box: Box | None, out: Path, work: Path) -> Path:
+    """:func:`run` with rows that are held out already, and a fitted model from anywhere as the base.
+
+    Args:
+        config: Everything that decides the result.
+        data: The data.
+        box: The model where the settings have a box.
+        out: The bundle's folder; must not exist.
+        work: Folder of checkpoints.
+
+    Raises:
+        DataError: as :func:`run`.
+        ParityError: as :func:`run`.
+    """
+    rows, schema = data.rows, data.schema
     refuse_existing(out)
     if not schema.groups and config.detector.attributes_known != "none":
         raise DataError(
             "no attribute is named: give --attribute, or --attributes-known none to learn without any"
         )
     check(config)
-    rows = hold_out(rows, config.base_stage.hold_out, config.seed)
     _announce(rows, schema)
     distributed.deterministic()
     # The libraries' warnings do not help a user: new heads are intended, the rest is for developers.
     transformers.logging.set_verbosity_error()
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
-    base_key = base_model.key_of(config, rows, data_sha256)
+    base_key = base_model.key_of(config, rows, data.sha256)
     own = work / f"base-{base_key[:12]}"
     prepared, rows, schema = (
         base_model.prepare(config, rows, schema, own)
-        if config.box is None
-        else box_base.prepare(config, rows, schema)
+        if box is None
+        else box_base.prepare(config, box, rows, schema)
     )
     rows, schema = with_intersections(rows, schema, config.columns.intersections)
     prepared = retrained(config, prepared, rows, schema, own)
@@ -76,7 +109,7 @@ def run(config: FitConfig, rows: Rows, schema: Schema, data_sha256: str, out: Pa
     settle(learnt.fairnet, learnt.choice)
     if distributed.is_main():
         learnt.fairnet.cpu()
-        package.write(Fitted(config, data_sha256, prepared, learnt, probes), out)
+        package.write(Fitted(config, data.sha256, prepared, learnt, probes), out)
     distributed.wait()
     return out
 

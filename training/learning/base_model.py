@@ -124,7 +124,7 @@ def key_of(config: FitConfig, rows: Rows, data_sha256: str) -> str:
 
 def pretrained_hash(config: FitConfig) -> str:
     """Identity of the pretrained base: a folder's hash, or a hub id with its revision if that is cached."""
-    if config.box is not None:
+    if config.box is not None and config.box.file:
         file = Path(config.box.file)
         return files_hash([(file.name, file)])
     if config.columns.task == "table":

@@ -78,8 +78,14 @@ def with_model(config: FitConfig) -> FitConfig:
     return replace(config, columns=columns)
 
 
-def prepare(config: FitConfig, rows: Rows, schema: Schema) -> tuple[Base, Rows, Schema]:
+def prepare(config: FitConfig, box: Box, rows: Rows, schema: Schema) -> tuple[Base, Rows, Schema]:
     """Convert the model, prove it on all rows, and describe its features.
+
+    Args:
+        config: All settings.
+        box: The model.
+        rows: The data.
+        schema: The meaning of its values.
 
     Returns:
         The base, and the rows and schema with labels in the order of the model's. Where the model has learnt
@@ -89,7 +95,6 @@ def prepare(config: FitConfig, rows: Rows, schema: Schema) -> tuple[Base, Rows, 
         DataError: it cannot be converted, does not agree, or a row cannot be read.
     """
     assert config.box is not None
-    box = read(Path(config.box.file))
     rows, schema = _aligned(box, config.box.labels, rows, schema)
     names = config.columns.features
     features = [
@@ -110,7 +115,7 @@ def prepare(config: FitConfig, rows: Rows, schema: Schema) -> tuple[Base, Rows, 
             "the model does not take such rows: fill in what is missing, or leave them out of the table"
         )
     logits = logits_of(proven.graph, whole)
-    rows = _unseen(box, logits, rows, config)
+    rows = rows if config.box.held_out else _unseen(box, logits, rows, config)
     described = TableFeatures.model_validate_json(content)
     model = BlackBox(proven.graph, RowVector(_shape(described, rows, proven)))
     proof = {"library": box.library, "precision": proven.precision, "rows": proven.rows}

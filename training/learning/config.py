@@ -127,8 +127,11 @@ class BoxConfig:
     """A fitted model of the user's in the place of a base."""
 
     file: str
+    """Empty for a model in memory."""
     labels: tuple[str, ...] = ()
     """The label column's labels in the order of the model's scores; empty if the model names them itself."""
+    held_out: bool = False
+    """Whether it has surely learnt from no row but those of the split ``train``."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +153,7 @@ class FitConfig:
     detector: DetectorConfig = DetectorConfig()
     correction: CorrectionConfig = CorrectionConfig()
     box: BoxConfig | None = None
-    """The model file that is the base; its name is also ``base``."""
+    """The fitted model that is the base; its name is also ``base``."""
     retraining: str | None = None
     """Training-time method that makes the base; ``method_options.retrainings`` lists them."""
 

@@ -1,4 +1,4 @@
-"""``evenhand bundle``: verify a bundle, or show its manifest on a terminal."""
+"""``evenhand bundle``: verify a bundle, show its manifest, fetch it from the hub, put it there."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from evenhand.models.bundle.target import loss_in_words
 if TYPE_CHECKING:
     from evenhand.models.bundle.manifest import Manifest
 
-app = typer.Typer(no_args_is_help=True, help="Look at a bundle, or verify it.")
+app = typer.Typer(
+    no_args_is_help=True, help="Look at a bundle, verify it, fetch it from the hub, or put it there."
+)
 Folder = Annotated[Path, typer.Argument(help="Folder of a bundle.")]
 
 
@@ -42,6 +44,49 @@ def inspect(path: Folder) -> None:
     except BundleError as error:
         refuse(str(error), 1)
     show(manifest, digest)
+
+
+@app.command()
+def pull(
+    source: Annotated[str, typer.Argument(help="hub:<owner>/<name>, or hub:<owner>/<name>@<revision>.")],
+    out: Annotated[Path, typer.Argument(help="Folder for the bundle; must not exist.")],
+) -> None:
+    """Fetch a bundle from the Hugging Face hub and verify it; only the files that its manifest lists."""
+    import tempfile
+
+    from evenhand.library import hub
+    from evenhand.models.bundle.bundle import BundleError
+
+    if out.exists():
+        refuse(f"{out} exists; remove it or choose another folder", 2)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=".pull-") as folder:
+            fetched = hub.pull(source, Path(folder))
+            typer.echo(f"{hub.HUB}{hub.HubName.of(source).repo}@{fetched.name}")
+            fetched.rename(out)
+    except BundleError as error:
+        refuse(str(error), 1)
+    except OSError as error:
+        refuse(f"{out}: not writable ({error.strerror or error})", 1)
+
+
+@app.command()
+def push(
+    path: Folder,
+    target: Annotated[str, typer.Argument(help="hub:<owner>/<name>; @<branch> for another than main.")],
+    public: Annotated[
+        bool, typer.Option("--public", help="Make a new repository visible to everybody.")
+    ] = False,
+) -> None:
+    """Put a verified bundle on the Hugging Face hub; prints the name of exactly these files."""
+    from evenhand.library import hub
+    from evenhand.models.bundle.bundle import BundleError
+
+    try:
+        typer.echo(hub.push(path, target, private=not public))
+    except BundleError as error:
+        refuse(str(error), 1)
 
 
 def show(manifest: Manifest, digest: str) -> None:

@@ -26,6 +26,7 @@ from evenhand.cli.proxy import proxy
 from evenhand.cli.refusal import needs
 from evenhand.cli.report import report
 from evenhand.cli.serve import serve
+from evenhand.cli.track import track
 from evenhand.version import __version__
 
 EXTRAS: dict[Callable[..., None], tuple[str, ...]] = {
@@ -39,6 +40,7 @@ EXTRAS: dict[Callable[..., None], tuple[str, ...]] = {
     steer: ("train", "generative"),
     report: ("report",),
     proxy: ("proxy",),
+    track: ("mlflow",),
 }
 """The extras that a command needs beyond what serving needs."""
 

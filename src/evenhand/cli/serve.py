@@ -31,7 +31,10 @@ def end_at_sigterm() -> Iterator[None]:
 @end_at_sigterm()
 def serve(
     bundles: Annotated[
-        list[Path] | None, typer.Argument(help="Folders of bundles; EVENHAND_BUNDLES if not given.")
+        list[Path] | None,
+        typer.Argument(
+            help="Folders of bundles, or hub:<owner>/<name>[@<revision>]; EVENHAND_BUNDLES if not given."
+        ),
     ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
@@ -76,7 +79,9 @@ def serve_settings(proxied: bool = False, **options: Any) -> None:  # noqa: ANN4
                 "a proxy needs a server to stand in front of: --upstream http://host:port"
             )
         logs.begin(chosen.log_level, chosen.log_format)
-        supervisor.serve(chosen)
+        # The operator's command fetches, before anything serves; the service itself fetches nothing.
+        fetched = tuple(_local(bundle, chosen.state) for bundle in chosen.bundles)
+        supervisor.serve(chosen.model_copy(update={"bundles": fetched}))
     except (
         settings.SettingsError,
         AccessError,
@@ -86,3 +91,19 @@ def serve_settings(proxied: bool = False, **options: Any) -> None:  # noqa: ANN4
         RecordRefused,
     ) as error:
         refuse(str(error), 2)
+
+
+def _local(bundle: Path, state: Path) -> Path:
+    """The folder of a bundle; one of the hub is fetched into the state's folder.
+
+    Raises:
+        BundleError: it cannot be fetched, or must not be served.
+    """
+    from evenhand.library.hub import is_hub, pull
+
+    if not is_hub(bundle):
+        return bundle
+    typer.echo(f"fetching {bundle}", err=True)
+    folder = pull(str(bundle), state / "hub")
+    typer.echo(f"{bundle} is {folder}", err=True)
+    return folder

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from evenhand.tables.arrow import arrow_cells, arrow_names
-from evenhand.tables.table import DataError, Table
+from evenhand.tables.table import DataError, Table, content_sha256
 
 SPLIT = "split"
 
@@ -38,7 +37,7 @@ def read_hub(name: str) -> Table:
     total = sum(rows for _, _, rows in blocks)
     if not total:
         raise DataError(f"data set {name!r} has no row")
-    return Table(name, _digest(cells), cells, list(range(1, total + 1)), split=SPLIT if own else None)
+    return Table(name, content_sha256(cells), cells, list(range(1, total + 1)), split=SPLIT if own else None)
 
 
 def _parts(name: str) -> Mapping[str, Any]:
@@ -72,15 +71,3 @@ def _block(part: Any, name: str) -> tuple[dict[str, list[str | None]], int]:  # 
             by_code = {str(code): label for code, label in enumerate(feature.names)}
             cells[column] = [None if cell is None else by_code.get(cell) for cell in cells[column]]
     return cells, len(data)
-
-
-def _digest(cells: Mapping[str, list[str | None]]) -> str:
-    """SHA-256 over names and cells."""
-    digest = sha256()
-    for name, column in cells.items():
-        digest.update(f"{name}\0{len(column)}\0".encode())
-        for cell in column:
-            digest.update(
-                b"\1" if cell is None else f"\2{len(cell)}\0{cell}".encode("utf-8", "surrogatepass")
-            )
-    return digest.hexdigest()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 from evenhand.tables.cells import clean
@@ -126,3 +127,15 @@ def column_names(header: Sequence[str | None], where: str) -> tuple[list[str], t
         places[name] = place
         names.append(name)
     return names, tuple(unnamed)
+
+
+def content_sha256(cells: Mapping[str, list[str | None]]) -> str:
+    """SHA-256 over names and cells: the identity of a table that comes from no file."""
+    digest = sha256()
+    for name, column in cells.items():
+        digest.update(f"{name}\0{len(column)}\0".encode())
+        for cell in column:
+            digest.update(
+                b"\1" if cell is None else f"\2{len(cell)}\0{cell}".encode("utf-8", "surrogatepass")
+            )
+    return digest.hexdigest()

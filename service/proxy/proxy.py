@@ -147,7 +147,7 @@ class Proxy:
     async def _pass(self, parts: _Parts, receive: Receive, send: Send) -> None:
         """Pass a request and its reply on as they came."""
         async with self.upstream.call(self._request(parts), 0) as response:
-            gone = asyncio.ensure_future(receive())  # a stream may go on long after its client
+            gone = asyncio.create_task(_disconnected(receive))  # a stream may go on long after its client
             try:
                 await _relay(send, response, gone)
             finally:
@@ -370,7 +370,13 @@ def _headers(headers: RawHeaders, changed: dict[bytes, bytes], outcomes: list[Ou
     return kept
 
 
-async def _relay(send: Send, response: Response, gone: asyncio.Task[Any] | None = None) -> None:
+async def _disconnected(receive: Receive) -> None:
+    """Return once the client has gone; a request without a body still has an empty message of it."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _relay(send: Send, response: Response, gone: asyncio.Task[None] | None = None) -> None:
     """Send a reply to the client, until all of it is sent or ``gone`` is done."""
     await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
     if response.rest is None:

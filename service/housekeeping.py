@@ -93,8 +93,9 @@ class Housekeeping:
             manifest: The model's.
             normal: Figures of its validation.
         """
-        aims = aims_of(manifest.target, manifest.attribute_names, normal, self._rules.gap)
-        return findings(self._kept, manifest.name, manifest.attributes, self._rules, aims)
+        counted = manifest.counted
+        aims = aims_of(manifest.target, [each.name for each in counted], normal, self._rules.gap)
+        return findings(self._kept, manifest.name, counted, self._rules, aims)
 
     def _show(self, kept: list[Kept]) -> None:
         self._kept = kept

@@ -156,10 +156,10 @@ class Counted:
     references: Mapping[str, str]
     """Reference groups by attribute."""
     decisions: tuple[tuple[str, str], ...]
-    """Attributes and groups that this item declared: the decision counts among the declared ones from now
-    on."""
+    """Attributes and groups that this item declared, and intersections that it completed: the decision counts
+    among the declared ones from now on."""
     outcomes: tuple[tuple[str, str, str], ...]
-    """Attribute, group and source under which the true label counts from now on."""
+    """Attribute or intersection, group and source under which the true label counts from now on."""
 
 
 INFERRED = ("unflagged", "flagged")

@@ -11,13 +11,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from evenhand.models.bundle.intersections import UNKNOWN_GROUP as UNKNOWN_GROUP
+from evenhand.models.bundle.intersections import Grouped, Intersection, not_watched, watched_intersections
 from evenhand.models.bundle.target import Target
 from evenhand.tables.ranges import ranges_of
 
 SCHEMA_VERSION = 1
 MAX_ATTRIBUTES = 5
 MAX_GROUPS = 16
-UNKNOWN_GROUP = "unknown"
 
 Mode = Literal["off", "shadow", "apply"]
 Engine = Literal["onnx", "torch"]
@@ -394,6 +395,21 @@ class Manifest(_Frozen):
     def attribute_names(self) -> list[str]:
         """Attribute names in the order of the graph's columns."""
         return [attribute.name for attribute in self.attributes]
+
+    @property
+    def intersections(self) -> tuple[Intersection, ...]:
+        """Intersections that the target names and that are counted in service."""
+        return watched_intersections(self.target, self.attributes)
+
+    @property
+    def counted(self) -> list[Grouped]:
+        """What rows are counted by in service: every attribute, then the intersections."""
+        return [*self.attributes, *self.intersections]
+
+    @property
+    def not_counted(self) -> dict[str, str]:
+        """Why something that the target names is not counted in service, by its name."""
+        return not_watched(self.target, self.attributes)
 
 
 def check_path(path: str) -> None:

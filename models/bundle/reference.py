@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from evenhand.models.bundle.intersections import BETWEEN
 from evenhand.stats import Rate
 
 MIN_ROWS = 30
@@ -51,7 +52,7 @@ def read(content: bytes, evaluation: bytes) -> dict[str, Normal]:
         evaluation: All figures as JSON; empty where there are none.
 
     Returns:
-        By attribute what was normal.
+        By attribute, and by evaluated intersection, what was normal; no row is flagged for an intersection.
 
     Raises:
         ValueError: a file is not of the form that packaging gives it.
@@ -61,7 +62,7 @@ def read(content: bytes, evaluation: bytes) -> dict[str, Normal]:
         edges, rows = reference["edges"], reference["rows"]
         # An export has no figures of the split "val".
         figures = json.loads(evaluation).get("val", {}).get("attributes", {}) if evaluation else {}
-        return {
+        normal = {
             name: Normal(
                 flagged=None if said["flagged"]["value"] is None else _share(said["flagged"]["value"]),
                 risk=_cumulative(edges, said["risk"]) if rows else (),
@@ -69,8 +70,14 @@ def read(content: bytes, evaluation: bytes) -> dict[str, Normal]:
             )
             for name, said in reference["attributes"].items()
         }
+        return normal | {name: _of_intersection(of) for name, of in figures.items() if BETWEEN in name}
     except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError) as error:
         raise ValueError("reference.json does not say what was normal; package the bundle again") from error
+
+
+def _of_intersection(figures: dict[str, Any]) -> Normal:
+    said = _measured(figures)
+    return Normal(None, (), said["worst_group_accuracy"], said["worst_cell_accuracy"])
 
 
 def _measured(figures: dict[str, Any]) -> dict[str, Any]:

@@ -36,6 +36,7 @@ import numpy as np
 from evenhand.console import say
 from evenhand.models.bundle.aims import aims_of
 from evenhand.models.bundle.bundle import Bundle
+from evenhand.models.bundle.intersections import Grouped, watched_intersections
 from evenhand.models.bundle.manifest import Attribute
 from evenhand.models.bundle.reference import read
 from evenhand.models.bundle.target import Target
@@ -194,9 +195,10 @@ def _fairness(
     attributes = [Attribute(name=name, mode="off", why="as recorded", **of) for name, of in settings.items()]
     manifest = _manifest(model, decided[-1] if decided else None, scope.bundle, attributes)
     normal = {} if scope.bundle is None else read(scope.bundle.reference, scope.bundle.evaluation)
-    aims = aims_of(manifest.target, list(settings), normal, scope.rules.gap)
+    by: list[Grouped] = [*attributes, *watched_intersections(manifest.target, attributes)]
+    aims = aims_of(manifest.target, [each.name for each in by], normal, scope.rules.gap)
     kept = [one for one in read_evidence(source.engine) if one.model == model]
-    evidence = findings(kept, model, attributes, scope.rules, aims) if kept else []
+    evidence = findings(kept, model, by, scope.rules, aims) if kept else []
     modes: Any = {each.name: decisions.last_mode(each.name) for each in attributes}
     window = Window(scope.period.hours.start, scope.period.hours.stop)
     state = {"state": "on", "spooled": 0}

@@ -136,13 +136,30 @@ def slice_name(of: Plain) -> str:
     return " and ".join(f"{name} is {value}" for name, value in of["where"])
 
 
+def _left_out(of: Plain) -> Iterator[str]:
+    """Which decisions are in no figure of an intersection."""
+    crossed, figures = of["intersection"], of["sources"]["declared"]
+    if crossed["left_out"]:
+        yield (
+            f"{count(crossed['left_out'])} of {count(crossed['left_out'] + figures['rows'])} decisions are "
+            f"in no figure of {of['attribute']}. {crossed['why']}"
+        )
+    if figures["unknown_rows"]:
+        yield (
+            f"{count(figures['unknown_rows'])} decisions have a group of {' or '.join(crossed['of'])} that "
+            f"the model does not list, and are in no gap of {of['attribute']}."
+        )
+
+
 def not_known(result: Plain) -> Iterator[str]:
     """What the record of this period cannot say."""
     rows = result["rows"]
     for of in result["fairness"]["attributes"]:
         figures = of["sources"]["declared"]
         declared = figures["rows"] - figures["unknown_rows"]
-        if declared < rows["counted"]:
+        if of["intersection"]:
+            yield from _left_out(of)
+        elif declared < rows["counted"]:
             yield (
                 f"For {count(rows['counted'] - declared)} of {count(rows['counted'])} decisions no "
                 f"{of['attribute']} was declared, or none that the model lists. Who declares it may not be "

@@ -2,8 +2,9 @@
 
 A decision is counted once per attribute: under its declared group, or under the detector's flag where none
 was declared. A group that is declared later adds it to the declared ones; a true label is counted wherever
-its decision is. An abstained decision counts under the model's own answer, and once more under sources of
-its own.
+its decision is. An intersection that the target names counts the decisions whose two groups are both
+declared, and no others. An abstained decision counts under the model's own answer, and once more under
+sources of its own.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from evenhand.models.bundle.intersections import groups_of_row
 from evenhand.models.bundle.manifest import UNKNOWN_GROUP
 from evenhand.service.audit.events import AnsweredRows, p_favourable
 from evenhand.service.types import Decision, counted_under
@@ -71,6 +73,8 @@ def count(cells: Cells, batch: AnsweredRows) -> None:
     """Count the decisions of a batch; a row that ended with an error does not count."""
     hour = batch.at_ms // HOUR_MS
     manifest = batch.manifest
+    groups_of = {attribute.name: attribute.groups for attribute in manifest.attributes}
+    intersections = manifest.intersections
     for row in batch.rows:
         decision = row.result
         if not isinstance(decision, Decision):
@@ -80,16 +84,19 @@ def count(cells: Cells, batch: AnsweredRows) -> None:
         if decision.abstained is not None:
             once = (hour, manifest.name, decision.abstained, ALL, ON_ACCOUNT, base, final, tenth(p))
             add(cells, "hourly_decisions", once, p)
-        for attribute, verdict in zip(manifest.attributes, decision.verdicts, strict=True):
-            declared = row.declared.get(attribute.name)
-            group = None if declared is None else listed(attribute.groups, declared)
-            group, source = counted_under(group, verdict.flagged)
-            for each in sources(source, decision.abstained):
-                key = (hour, manifest.name, attribute.name, group, each, base, final, tenth(p))
-                add(cells, "hourly_decisions", key, p)
-            risk = verdict.risk
-            of_risk = (hour, manifest.name, attribute.name, base, final, tenth(risk))
+        declared = {name: listed(groups_of[name], group) for name, group in row.declared.items()}
+        counted = [
+            (name, group, "declared") for name, group in groups_of_row(intersections, declared).items()
+        ]
+        for verdict in decision.verdicts:
+            name, risk = verdict.attribute, verdict.risk
+            counted.append((name, *counted_under(declared.get(name), verdict.flagged)))
+            of_risk = (hour, manifest.name, name, base, final, tenth(risk))
             add(cells, "hourly_risk", of_risk, risk, risk * risk)
+        for name, group, source in counted:
+            for each in sources(source, decision.abstained):
+                key = (hour, manifest.name, name, group, each, base, final, tenth(p))
+                add(cells, "hourly_decisions", key, p)
 
 
 def sources(source: str, abstained: str | None) -> tuple[str, ...]:

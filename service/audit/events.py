@@ -47,6 +47,7 @@ def configuration(manifest: Manifest, bundle: str) -> Configuration:
         manifest: The model's manifest.
         bundle: Hash that names its bundle.
     """
+    intersections = manifest.intersections
     adapters = {name: digest for name, digest in manifest.files.items() if name.startswith("adapter/")}
     body = encode(
         {
@@ -69,6 +70,8 @@ def configuration(manifest: Manifest, bundle: str) -> Configuration:
             },
             # Not for a bundle of an earlier version: its configuration keeps its hash.
             **({} if manifest.target is None else {"target": manifest.target.model_dump(mode="json")}),
+            # What else decisions are counted by: whoever reads the record later counts by the same.
+            **({"intersections": [each.name for each in intersections]} if intersections else {}),
         }
     )
     return Configuration(sha256(body.encode()).hexdigest(), body)

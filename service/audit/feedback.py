@@ -5,8 +5,8 @@ conflict; neither changes a count. A join holds the chain, so that of two replic
 one joins it.
 
 A true label counts wherever its decision does: under the detector's flag unless a group was declared with the
-request, and under the declared group once there is one. So the order in which labels and groups arrive
-changes no count.
+request, and under the declared group once there is one; under the group of an intersection once both of its
+groups are declared. So the order in which labels and groups arrive changes no count.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any, Literal
 from pydantic_core import from_json
 from sqlalchemy import Connection, insert, select
 
+from evenhand.models.bundle.intersections import groups_of_row, recorded
 from evenhand.service.audit import aggregates, own_ids, store
 from evenhand.service.audit.aggregates import DAY_MS, HOUR_MS, Cells
 from evenhand.service.audit.digest_keys import Keys
@@ -364,12 +365,16 @@ def _count(decision: RecordedDecision, groups: Mapping[str, str], news: _News, l
     """
     body, configuration = decision.body, decision.configuration
     flagged = {name: name in body["flagged"] for name in configuration["attributes"]}
+    crossed, completed = _crossed(configuration, groups, news)
     outcomes: list[tuple[str, str, str]] = []
     for name in configuration["attributes"] if label is not None else ():
         if news.label is not None and name not in body["declared"]:
             outcomes.append((name, *counted_under(None, flagged[name])))
         if name in groups and (news.label is not None or name in news.groups):
             outcomes.append((name, *counted_under(groups[name], flagged[name])))
+    if label is not None:
+        of_label = crossed if news.label is not None else completed
+        outcomes += [(name, group, "declared") for name, group in of_label.items()]
     return Counted(
         model=body["model"],
         base=body["base"]["favourable"],
@@ -380,9 +385,19 @@ def _count(decision: RecordedDecision, groups: Mapping[str, str], news: _News, l
         bin=aggregates.tenth(body["p_favourable"]),
         flagged=flagged,
         references={name: facts["reference"] for name, facts in configuration["attributes"].items()},
-        decisions=tuple(news.groups.items()),
+        decisions=(*news.groups.items(), *completed.items()),
         outcomes=tuple(outcomes),
     )
+
+
+def _crossed(
+    configuration: Mapping[str, Any], groups: Mapping[str, str], news: _News
+) -> tuple[dict[str, str], dict[str, str]]:
+    """The decision's groups by intersection: all of them, and those that the new groups complete."""
+    intersections = recorded(configuration)
+    had = {name: group for name, group in groups.items() if name not in news.groups}
+    before, crossed = (groups_of_row(intersections, declared) for declared in (had, groups))
+    return crossed, {name: group for name, group in crossed.items() if name not in before}
 
 
 def _add_cells(cells: Cells, decision: RecordedDecision, counted: Counted) -> None:

@@ -17,6 +17,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from evenhand.models.bundle.intersections import groups_of_row
 from evenhand.models.bundle.manifest import Manifest
 from evenhand.models.bundle.reference import Normal
 from evenhand.service.background import NAMES
@@ -187,9 +188,9 @@ class Metrics:
         name = manifest.name
         self.role(manifest, bundle, live, normal)
         self.fairness.begin(manifest)
-        for attribute in () if live else manifest.attributes:
-            for group, bits in itertools.product(groups_of(attribute), itertools.product(BITS, BITS)):
-                self._candidate_decisions.labels(name, manifest.version, attribute.name, *group, *bits)
+        for counted in () if live else manifest.counted:
+            for group, bits in itertools.product(groups_of(counted), itertools.product(BITS, BITS)):
+                self._candidate_decisions.labels(name, manifest.version, counted.name, *group, *bits)
         for result in () if live else CANDIDATE_RESULTS:
             self._candidate_rows.labels(name, manifest.version, result)
         for result in RELOADS:
@@ -264,6 +265,9 @@ class Metrics:
         for attribute, verdict in zip(manifest.attributes, decision.verdicts, strict=True):
             cell = counted_under(live.declared.get(attribute.name), verdict.flagged)
             series = (manifest.name, manifest.version, attribute.name, *cell, *bits)
+            buffer.add(self._candidate_decisions, series)
+        for crossed, group in groups_of_row(manifest.intersections, live.declared).items():
+            series = (manifest.name, manifest.version, crossed, group, "declared", *bits)
             buffer.add(self._candidate_decisions, series)
         buffer.count_rows()
         self.candidate_rows(

@@ -1,7 +1,8 @@
 """The series by group, and their counting.
 
 ``base``, ``final`` and ``label`` are 1 for a favourable label and 0 otherwise, so cardinality does not grow
-with the classes. A declared group and an inferred one are never mixed: ``source`` says which.
+with the classes. A declared group and an inferred one are never mixed: ``source`` says which. Intersections
+that the target names have the series of declared groups, under their own name as ``attribute``.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from prometheus_client import CollectorRegistry
 
 from evenhand.models.bundle.aims import aims_of, price_of
-from evenhand.models.bundle.manifest import UNKNOWN_GROUP, Attribute, Manifest
+from evenhand.models.bundle.intersections import Grouped, Intersection, groups_of_row
+from evenhand.models.bundle.manifest import UNKNOWN_GROUP, Manifest
 from evenhand.models.bundle.reference import TENTHS, Normal
 from evenhand.models.bundle.target import MEASURES
 from evenhand.service.metrics.buffered import CounterBuffer
@@ -29,22 +31,24 @@ BINS = tuple(str(place) for place in range(10))
 CELL = ("model", "attribute", "group", "source")
 
 
-def groups_of(attribute: Attribute) -> Iterator[tuple[str, str]]:
-    """Every group and source under which a row can be counted."""
-    yield from ((group, "declared") for group in (*attribute.groups, UNKNOWN_GROUP))
-    yield from ((group, "inferred") for group in INFERRED)
+def groups_of(counted: Grouped) -> Iterator[tuple[str, str]]:
+    """Every group and source under which a row can be counted; nothing is inferred for an intersection."""
+    yield from ((group, "declared") for group in (*counted.groups, UNKNOWN_GROUP))
+    if not isinstance(counted, Intersection):
+        yield from ((group, "inferred") for group in INFERRED)
 
 
 def series_of(manifest: Manifest) -> int:
     """Number of grouped series of a model."""
-    cells = sum(len(list(groups_of(attribute))) for attribute in manifest.attributes)
-    of_cell, of_attribute = (
+    cells = sum(len(list(groups_of(each))) for each in manifest.counted)
+    of_cell, of_attribute, of_intersection = (
         4 + 8 + 3 * len(BINS),
         4 * len(RESULTS) + 16 + 4 + len(TENTHS) + 3 + 2 + len(TENTHS) + len(MEASURES),
+        2 + len(TENTHS) + len(MEASURES),
     )
     abstaining = sum(attribute.abstain_below is not None for attribute in manifest.attributes)
     of_all = of_cell * cells + of_attribute * len(manifest.attributes)
-    return of_all + 2 * len(RESULTS) * abstaining
+    return of_all + of_intersection * len(manifest.intersections) + 2 * len(RESULTS) * abstaining
 
 
 class FairnessCounters:
@@ -233,25 +237,35 @@ class FairnessCounters:
                     self._soft.labels(*name, side, base, final)
                     self._soft_squared.labels(*name, side, base, final)
                 self._detector.labels(*name, base, final)
-                for cell in groups_of(attribute):
-                    self._decisions.labels(*name, *cell, base, final)
-                    for label in BITS:
-                        self._outcomes.labels(*name, *cell, base, final, label)
-            for cell, place in itertools.product(groups_of(attribute), BINS):
-                self._calibration_score.labels(*name, *cell, place)
+        for counted in manifest.counted:
+            self._begin_groups(manifest.name, counted)
+
+    def _begin_groups(self, model: str, counted: Grouped) -> None:
+        """Begin the series by group of an attribute or an intersection."""
+        for cell in groups_of(counted):
+            of = (model, counted.name, *cell)
+            for base, final in itertools.product(BITS, BITS):
+                self._decisions.labels(*of, base, final)
                 for label in BITS:
-                    self._calibration.labels(*name, *cell, place, label)
+                    self._outcomes.labels(*of, base, final, label)
+            for place in BINS:
+                self._calibration_score.labels(*of, place)
+                for label in BITS:
+                    self._calibration.labels(*of, place, label)
 
     def expect(self, manifest: Manifest, normal: Mapping[str, Normal]) -> None:
         """Set what validation of the live version measured, and its target; NaN where nothing is said."""
+        names = [counted.name for counted in manifest.counted]
         for attribute, said in normal.items():
+            if attribute not in names:
+                continue
             figures = {"flagged": said.flagged, "worst_group_accuracy": said.worst_group_accuracy}
             for name, value in figures.items():
                 self._reference.labels(manifest.name, attribute, name).set(_or_nan(value))
             for edge, share in zip(TENTHS, said.risk or (math.nan,) * len(TENTHS), strict=True):
                 self._reference_risk.labels(manifest.name, attribute, str(edge)).set(share)
-        aims = aims_of(manifest.target, manifest.attribute_names, normal, self._gap_limit)
-        for attribute, measure in itertools.product(manifest.attribute_names, MEASURES):
+        aims = aims_of(manifest.target, names, normal, self._gap_limit)
+        for attribute, measure in itertools.product(names, MEASURES):
             aim = aims.get(attribute)
             limit = aim.limit if aim is not None and aim.measure == measure else None
             self._target_limit.labels(manifest.name, attribute, measure).set(_or_nan(limit))
@@ -279,6 +293,8 @@ class FairnessCounters:
                 buffer.add(self._abstentions, (*name, verdict.result, base))
             self._count_risk(buffer, name, verdict.risk, (base, final))
             self._count_detector(buffer, name, attribute.reference, verdict.flagged, declared)
+        for crossed, group in groups_of_row(manifest.intersections, row.declared).items():
+            buffer.add(self._decisions, (manifest.name, crossed, group, "declared", base, final))
         buffer.count_rows()
 
     def joined(self, feedback: Counted) -> None:
@@ -288,9 +304,10 @@ class FairnessCounters:
         for attribute, group in feedback.decisions:
             name = (feedback.model, attribute)
             buffer.add(self._decisions, (*name, group, "declared", *bits))
-            self._count_detector(
-                buffer, name, feedback.references[attribute], feedback.flagged[attribute], group
-            )
+            if attribute in feedback.flagged:  # an intersection has no detector
+                self._count_detector(
+                    buffer, name, feedback.references[attribute], feedback.flagged[attribute], group
+                )
         for attribute, group, source in feedback.outcomes:
             cell = (feedback.model, attribute, group, source)
             label, place = bit(bool(feedback.label)), str(feedback.bin)

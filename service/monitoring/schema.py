@@ -253,13 +253,24 @@ class EvidenceOut(_ReplyPart):
     sentence: str
 
 
-class AttributeOut(_ReplyPart):
-    """All that is known of one attribute."""
+class IntersectionOut(_ReplyPart):
+    """Two attributes that the target names together."""
 
-    attribute: str
+    of: list[str]
+    left_out: int = Field(description="Decisions of the window that are not counted by both.")
+    why: str
+
+
+class AttributeOut(_ReplyPart):
+    """All that is known of one attribute, or of an intersection that the target names."""
+
+    attribute: str = Field(description="`first:second` for an intersection.")
+    intersection: IntersectionOut | None = Field(description="`null` for an attribute.")
     reference: str
-    mode: Literal["off", "shadow", "apply"]
-    threshold: float
+    mode: Literal["off", "shadow", "apply"] | None = Field(
+        description="`null` for an intersection: the correction is switched by attribute."
+    )
+    threshold: float | None = Field(description="`null` for an intersection, which has no detector.")
     target: TargetOut | None = Field(description="`null` where nothing is aimed at for this attribute.")
     sources: dict[Literal["declared", "inferred"], SourceOut]
     soft: SoftOut | None
@@ -293,7 +304,7 @@ class AbstentionOut(_ReplyPart):
 
 
 class NotWatchedOut(_ReplyPart):
-    """A part of the target that the record cannot count."""
+    """A part of the target that the service cannot count by."""
 
     attribute: str
     measure: Measure

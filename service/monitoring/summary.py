@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from evenhand.models.bundle.aims import Aim, Price, aims_of, in_words, price_of
+from evenhand.models.bundle.intersections import Grouped, Intersection, not_watched, watched_intersections
 from evenhand.models.bundle.manifest import Attribute, Mode
 from evenhand.models.bundle.reference import Normal
 from evenhand.models.bundle.target import Target
@@ -32,7 +33,6 @@ from evenhand.stats import Rate
 LIMITS = {"gap": 0.05, "rows": 100.0}
 """Limits of a verdict that no operator has set."""
 CELL = "A cell is a group with one true label."
-NOT_COUNTED = "The record counts one attribute at a time, so an intersection is not watched in service."
 COUNTED = (
     "A decision that abstained counts in every other figure under the model's own answer, "
     "as if it had been given."
@@ -87,7 +87,10 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class _Watched:
-    """What verdicts rest on."""
+    """What is counted, and what verdicts rest on."""
+
+    counted: Sequence[Grouped]
+    """Attributes, then the intersections that the target names."""
 
     aims: Mapping[str, Aim]
     price: Price
@@ -104,9 +107,11 @@ def summary(cells: Cells, facts: Facts) -> dict[str, Any]:
         facts: Everything else.
     """
     limits = {**LIMITS, **facts.limits}
-    target, names = facts.manifest.target, [each.name for each in facts.manifest.attributes]
-    watched = _Watched(
-        aims_of(target, names, facts.normal, limits["gap"]),
+    target, attributes = facts.manifest.target, facts.manifest.attributes
+    counted: list[Grouped] = [*attributes, *watched_intersections(target, attributes)]
+    of = _Watched(
+        counted,
+        aims_of(target, [each.name for each in counted], facts.normal, limits["gap"]),
         price_of(target, limits["gap"]),
         int(limits["rows"]),
         LabelKinds.of(facts.manifest.labels, facts.manifest.favourable),
@@ -117,26 +122,27 @@ def summary(cells: Cells, facts: Facts) -> dict[str, Any]:
         "version": facts.manifest.version,
         "window": facts.window.facts(),
         "limits": limits,
-        "target": _target(target, names, watched),
+        "target": _target(target, attributes, of),
         "record": dict(facts.record),
-        "abstention": _abstention(cells) if watched.abstains else None,
-        "correction": _overall(cells, names, watched),
-        "attributes": [_attribute(cells, facts, watched, name) for name in names],
+        "abstention": _abstention(cells) if of.abstains else None,
+        "correction": _overall(cells, [each.name for each in attributes], of),
+        "attributes": [_attribute(cells, facts, of, each) for each in counted],
     }
 
 
-def _target(target: Target | None, names: Sequence[str], watched: _Watched) -> dict[str, Any]:
+def _target(target: Target | None, attributes: Sequence[Attribute], watched: _Watched) -> dict[str, Any]:
     """What the correction is for, and what it may cost."""
+    uncounted = not_watched(target, attributes)
     return {
         "stated": target is not None,
-        "words": in_words(target, names),
+        "words": in_words(target, [each.name for each in attributes]),
         "max_loss": watched.price.max_loss,
         "max_cell_loss": watched.price.max_cell_loss,
         "cells": MERGED if watched.kinds.merged else CELL,
         "not_watched": [
-            {"attribute": each.attribute, "measure": each.measure, "why": NOT_COUNTED}
+            {"attribute": each.attribute, "measure": each.measure, "why": uncounted[each.attribute]}
             for each in (target.attributes if target is not None else ())
-            if each.attribute not in names
+            if each.attribute in uncounted
         ],
     }
 
@@ -161,32 +167,47 @@ def _abstention(cells: Cells) -> dict[str, Any]:
     }
 
 
-def _attribute(cells: Cells, facts: Facts, watched: _Watched, name: str) -> dict[str, Any]:
-    attribute = next(each for each in facts.manifest.attributes if each.name == name)
-    listed = {
-        "declared": (
-            attribute.reference,
-            *(group for group in attribute.groups if group != attribute.reference),
-        ),
-        "inferred": INFERRED,
-    }
+def _attribute(cells: Cells, facts: Facts, watched: _Watched, counted: Grouped) -> dict[str, Any]:
+    """All that is known of an attribute or an intersection, for which nothing is inferred."""
+    name, attribute = counted.name, counted if isinstance(counted, Attribute) else None
+    others = (group for group in counted.groups if group != counted.reference)
+    groups = {"declared": groups_of(cells, name, "declared", (counted.reference, *others)), "inferred": []}
+    if attribute is not None:
+        groups["inferred"] = groups_of(cells, name, "inferred", INFERRED)
     risks = [cell for cell in cells.risks if cell.attribute == name]
-    groups = {source: groups_of(cells, name, source, names) for source, names in listed.items()}
     aim = watched.aims.get(name)
     return {
         "attribute": name,
-        "reference": attribute.reference,
-        "mode": facts.modes[name],
-        "threshold": attribute.threshold,
+        "intersection": _intersection(cells, counted) if isinstance(counted, Intersection) else None,
+        "reference": counted.reference,
+        "mode": None if attribute is None else facts.modes[name],
+        "threshold": None if attribute is None else attribute.threshold,
         "target": None if aim is None else target_of(groups["declared"], aim, watched.rows, watched.kinds),
         "sources": {source: _source(cells, of, (name, source), watched) for source, of in groups.items()},
         "soft": soft_of(risks),
-        "bounds": _bounds(groups["inferred"], facts, attribute, aim) or bounds_of(risks),
+        "bounds": None
+        if attribute is None
+        else _bounds(groups["inferred"], facts, attribute, aim) or bounds_of(risks),
         "evidence": [
             {key: value for key, value in each.items() if key not in ("model", "attribute")}
             for each in facts.evidence
             if each["attribute"] == name
         ],
+    }
+
+
+def _intersection(cells: Cells, intersection: Intersection) -> dict[str, Any]:
+    """The two attributes, and how many decisions are not counted by both."""
+    first, second = intersection.of
+    counted = sum(
+        cell.n for cell in cells.decisions if (cell.attribute, cell.source) == (intersection.name, "declared")
+    )
+    return {
+        "of": list(intersection.of),
+        "left_out": max(0, cells.rows - counted),
+        "why": f"A decision counts where both {first} and {second} are declared, with the request or later. "
+        "Nothing is inferred, and a decision of an earlier version or bundle that did not count by both is "
+        "left out.",
     }
 
 

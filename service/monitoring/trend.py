@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from evenhand.models.bundle.intersections import BETWEEN, not_watched
 from evenhand.models.bundle.manifest import UNKNOWN_GROUP, Manifest
 from evenhand.models.bundle.target import FIGURES, RATES, AttributeTarget
 from evenhand.service.audit.events import time_of
@@ -52,8 +53,10 @@ class Mark:
     """Whether answers may differ from here on."""
 
     def is_about(self, attribute: str) -> bool:
-        """Whether it is about an attribute."""
-        return self.attributes is None or attribute in self.attributes
+        """Whether it is about an attribute, or one of an intersection."""
+        return self.attributes is None or not {attribute, *attribute.split(BETWEEN)}.isdisjoint(
+            self.attributes
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,30 +168,29 @@ def pooled(buckets: Iterable[Bucket]) -> Counts:
 def _attribute(
     aim: AttributeTarget, buckets: Sequence[Bucket], marks: Sequence[Mark], facts: TrendFacts
 ) -> dict[str, Any]:
-    is_counted = aim.attribute in facts.manifest.attribute_names
+    uncounted = not_watched(facts.manifest.target, facts.manifest.attributes).get(aim.attribute)
     kinds = kinds_of(facts.manifest)
-    own = [bucket for bucket in buckets if _rows(bucket.counts, aim)] if is_counted else []
+    own = [bucket for bucket in buckets if _rows(bucket.counts, aim)] if uncounted is None else []
     limit = aim.limit if aim.limit is not None or not aim.is_gap else facts.gap_limit
     return {
         "attribute": aim.attribute,
         "measure": aim.measure,
         "figure": FIGURES[aim.measure],
         "limit": limit,
-        "why": _why(aim, is_counted, own),
+        "why": _why(aim, own) if uncounted is None else uncounted,
         "whole": _entry(own, aim, kinds) if own else None,
         "buckets": [_entry([bucket], aim, kinds) for bucket in own],
         "stretches": _stretches(own, aim, kinds, marks),
     }
 
 
-def _why(aim: AttributeTarget, is_counted: bool, own: Sequence[Bucket]) -> str | None:
+def _why(aim: AttributeTarget, own: Sequence[Bucket]) -> str | None:
     """Why there is no figure, where there is none."""
-    if not is_counted:
-        return "Rows are counted by single attributes, so there is no trend of an intersection."
     if own:
         return None
     what = "row has" if aim.measure == "demographic-parity" else "row with a true label has"
-    return f"No {what} a declared group in this window."
+    groups = " and ".join(f"a declared {part}" for part in aim.attribute.split(BETWEEN))
+    return f"No {what} {groups if BETWEEN in aim.attribute else 'a declared group'} in this window."
 
 
 def _stretches(

@@ -16,6 +16,7 @@ from typing import Any
 from pydantic_core import from_json
 from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, and_, func, select
 
+from evenhand.models.bundle.intersections import groups_of_row, recorded
 from evenhand.service.audit.aggregates import HOUR_MS
 from evenhand.service.audit.digest_keys import Keys
 from evenhand.service.audit.events import time_of
@@ -61,7 +62,7 @@ class AnsweredRow:
     final: bool
     label: bool | None
     groups: dict[str, str]
-    """By attribute."""
+    """By attribute, and by intersection that the target names."""
 
 
 def read_trend(engine: Engine, keys: Keys, model: str, window: Window) -> tuple[TrendCounts, list[Mark]]:
@@ -133,19 +134,27 @@ def _decisions(
     bodies = {row.id: body for row in read if (body := from_json(row.body))["model"] == model}
     answered = [row for row in reversed(read) if (body := bodies.get(row.id)) and body["error"] is None]
     groups = _groups(connection, keys, [row.id for row in answered])
-    favourable = _favourable(connection, {body["configuration"] for body in bodies.values()})
-    rows = [
-        AnsweredRow(
-            row.at_ms,
-            bodies[row.id]["base"]["favourable"],
-            bodies[row.id]["final"]["favourable"],
-            None if row.label is None else row.label in favourable[bodies[row.id]["configuration"]],
-            groups[row.id],
-        )
+    decided_by = _configurations(connection, {body["configuration"] for body in bodies.values()})
+    return [
+        _answered(row, bodies[row.id], decided_by[bodies[row.id]["configuration"]], groups[row.id])
         for row in answered
         if row.id in groups
-    ]
-    return rows, cut
+    ], cut
+
+
+def _answered(
+    row: Any,  # noqa: ANN401 - a row of SQLAlchemy
+    body: dict[str, Any],
+    configuration: dict[str, Any],
+    groups: dict[str, str],
+) -> AnsweredRow:
+    return AnsweredRow(
+        row.at_ms,
+        body["base"]["favourable"],
+        body["final"]["favourable"],
+        None if row.label is None else row.label in configuration["favourable"],
+        groups | groups_of_row(recorded(configuration), groups),
+    )
 
 
 def _groups(connection: Connection, keys: Keys, ids: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -161,10 +170,10 @@ def _groups(connection: Connection, keys: Keys, ids: Sequence[str]) -> dict[str,
     return groups
 
 
-def _favourable(connection: Connection, names: set[str]) -> dict[str, frozenset[str]]:
-    """The favourable labels of each configuration."""
+def _configurations(connection: Connection, names: set[str]) -> dict[str, dict[str, Any]]:
+    """Configurations by hash."""
     query = select(configurations.c.sha256, configurations.c.body).where(configurations.c.sha256.in_(names))
-    return {name: frozenset(from_json(body)["favourable"]) for name, body in connection.execute(query)}
+    return {name: from_json(body) for name, body in connection.execute(query)}
 
 
 def bucketed(rows: Sequence[AnsweredRow], cut: str | None, marks: Sequence[Mark]) -> TrendCounts:

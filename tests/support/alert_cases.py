@@ -26,6 +26,11 @@ def risks(shares: list[float], rows: int) -> Series:
     return both(*buckets, series("evenhand_risk_bucket", rows, le="+Inf"))
 
 
+def crossed(state: Series) -> Series:
+    """A state of the attribute as one of an intersection, which has no detector."""
+    return {name.replace('attribute="sex"', 'attribute="sex:race"'): values for name, values in state.items()}
+
+
 REFERENCE_SHARES = [0.5, 0.2, 0.1, 0.05, 0.05, 0.02, 0.02, 0.02, 0.02, 0.02]
 REFERENCE_RISK = both(
     *(
@@ -78,6 +83,11 @@ CASES = {
                 "a gap in favourable answers with evidence",
                 '{measure="demographic-parity"}',
                 both(PARITY, decisions("a", 1000, 0.5), decisions("b", 1000, 0.3)),
+            ),
+            (
+                "a gap between groups of an intersection",
+                '{measure="demographic-parity"}',
+                crossed(both(PARITY, decisions("not both", 1000, 0.5), decisions("b & c", 1000, 0.3))),
             ),
             (
                 "a group is never selected",
@@ -463,6 +473,14 @@ CASES = {
                     labelled("b", 400, 0.9, 40, 0.1),
                 ),
             ),
+            (
+                "an intersection has few rows",
+                '{measure="demographic-parity", source="declared"}',
+                both(
+                    crossed(both(PARITY, decisions("not both", 400, 0.5), decisions("b & c", 40, 0.5))),
+                    decisions("a", 500, 0.5),
+                ),
+            ),
         ],
         [
             ("enough", both(PARITY, decisions("a", 1000, 0.5), decisions("b", 1000, 0.49))),
@@ -478,6 +496,10 @@ CASES = {
                     decisions("flagged", 500, 0.5, source="inferred"),
                     decisions("unflagged", 500, 0.5, source="inferred"),
                 ),
+            ),
+            (
+                "an intersection whose groups nobody declares",
+                both(crossed(both(PARITY, decisions("not both", 0, 0))), decisions("a", 500, 0.5)),
             ),
             ("no target", both(NO_TARGET, decisions("a", 40, 0.5))),
             ("labels of the week say enough", both(OPPORTUNITY, FAIR, decisions("a", 50, 0.5))),

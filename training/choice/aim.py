@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
+from evenhand.models.bundle.intersections import BETWEEN, not_watched
 from evenhand.models.bundle.target import AttributeTarget, Target
 from evenhand.training.choice.scorer import EVERYONE
 from evenhand.training.data.dataset import DataError, Schema
@@ -40,6 +43,36 @@ def target_of(schema: Schema, config: CorrectionConfig) -> Target:
     if not aims:
         raise DataError(f"--target names no attribute; there are {', '.join(names)}")
     return Target(attributes=aims, max_loss=config.target.max_loss, max_cell_loss=config.target.max_cell_loss)
+
+
+class _Evaluated(NamedTuple):
+    """An attribute of the data, as the service would count by it."""
+
+    name: str
+    groups: tuple[str, ...]
+    reference: str
+
+
+def refuse_uncounted(schema: Schema, target: Target) -> None:
+    """Refuse an intersection that is aimed at and that the service could not count by.
+
+    Args:
+        schema: With the evaluated attributes, intersections among them.
+        target: What is aimed at.
+
+    Raises:
+        DataError: its groups are too many, or their names too long or alike.
+    """
+    single = [
+        _Evaluated(name, groups, groups[0]) for name, groups in schema.groups.items() if BETWEEN not in name
+    ]
+    for name, why in not_watched(target, single).items():
+        if BETWEEN in name:
+            first, second = name.split(BETWEEN)
+            raise DataError(
+                f"--target names {name}, which the service could not count by. {why} Or aim at its "
+                f"attributes alone: --target {first}=worst-cell --target {second}=worst-cell"
+            )
 
 
 def corrected_columns(schema: Schema, target: Target) -> Bools:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from evenhand.models.bundle.intersections import BETWEEN, NOT_BOTH, combination
 from evenhand.training.data.dataset import UNKNOWN, DataError, Rows, Schema
 
 SHARED, NONE, ANY = "any", "none", "any"
@@ -42,9 +43,10 @@ def with_intersections(rows: Rows, schema: Schema, pairs: Sequence[tuple[str, st
         codes = np.where((a == 0) | (b == 0), 0, UNKNOWN)
         for code, (x, y) in enumerate(combinations, start=1):
             codes[(a == x) & (b == y)] = code
-        groups[f"{first}:{second}"] = codes
-        combined = tuple(f"{schema.groups[first][x]} & {schema.groups[second][y]}" for x, y in combinations)
-        names[f"{first}:{second}"] = ("not both", *combined)
+        name = f"{first}{BETWEEN}{second}"
+        groups[name] = codes
+        combined = (combination(schema.groups[first][x], schema.groups[second][y]) for x, y in combinations)
+        names[name] = (NOT_BOTH, *combined)
     # Intersections are evaluated, but have no detector of their own.
     return replace(rows, groups=groups), replace(schema, groups=names, gates=schema.gated)
 

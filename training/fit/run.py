@@ -15,6 +15,7 @@ from evenhand.models.network.decision import OffsetsAlone
 from evenhand.models.network.fairnet import FairNet
 from evenhand.training.boxes.box import Box, read
 from evenhand.training.choice import learners
+from evenhand.training.choice.aim import refuse_uncounted, target_of
 from evenhand.training.choice.select import Choice
 from evenhand.training.data.attributes import with_intersections
 from evenhand.training.data.dataset import LEARNT, DataError, Rows, Schema, hold_out, refuse_existing
@@ -84,6 +85,8 @@ def run_held_out(config: FitConfig, data: FitData, box: Box | None, out: Path, w
             "no attribute is named: give --attribute, or --attributes-known none to learn without any"
         )
     check(config)
+    evaluated = with_intersections(rows, schema, config.columns.intersections)[1]
+    refuse_uncounted(evaluated, target_of(evaluated, config.correction))
     _announce(rows, schema)
     distributed.deterministic()
     # The libraries' warnings do not help a user: new heads are intended, the rest is for developers.

@@ -18,6 +18,7 @@ from pydantic_core import from_json
 from sqlalchemy import Connection, select
 
 from evenhand.models.bundle.aims import Aim
+from evenhand.models.bundle.intersections import groups_of_row, recorded
 from evenhand.service.audit.digest_keys import Keys
 from evenhand.service.audit.tables import attributes, configurations, records
 from evenhand.service.monitoring.sequential.evidence import METRICS, Seen, planned, tested_gap
@@ -143,32 +144,54 @@ class Reader:
         configuration = self._configurations.get(decision.get("configuration", ""))
         if configuration is None or record.kind not in ("decision", *LATER):
             return
-        listed = configuration["attributes"]
-        comparisons = planned(len(attribute["groups"]) for attribute in listed.values())
+        listed = _listed(configuration)
+        comparisons = planned(len(groups_of) for groups_of, _ in listed.values())
         since = 0 if record.kind == "decision" else record.seq
         stated = _stated(configuration)
-        for attribute, group in sorted(groups.items()):
-            if (
-                attribute not in listed
-                or group not in listed[attribute]["groups"]
-                or attribute not in about.groups
-            ):
+        for attribute, (group, from_seq) in sorted(_counted(configuration, about, groups).items()):
+            if attribute not in listed or group not in listed[attribute][0]:
                 continue
             seen = Seen(
                 attribute=attribute,
-                groups=tuple(listed[attribute]["groups"]),
-                reference=listed[attribute]["reference"],
+                groups=listed[attribute][0],
+                reference=listed[attribute][1],
                 planned=comparisons,
                 group=group,
                 favourable=decision["final"]["favourable"],
                 day=record.at_ms / DAY_MS,
             )
-            from_seq = about.groups[attribute]
             if from_seq == since:
                 yield decision["model"], PARITY, _tested(seen, stated, PARITY)
             if about.good is not None and since and max(from_seq, about.label_seq) == since:
                 metric = TRUE_POSITIVES if about.good else FALSE_POSITIVES
                 yield decision["model"], metric, _tested(seen, stated, metric)
+
+
+def _listed(configuration: dict[str, Any]) -> dict[str, tuple[tuple[str, ...], str]]:
+    """Groups and reference of every attribute and intersection that decisions are counted by."""
+    of = {
+        name: (tuple(each["groups"]), each["reference"]) for name, each in configuration["attributes"].items()
+    }
+    return {**of, **{each.name: (each.groups, each.reference) for each in recorded(configuration)}}
+
+
+def _counted(
+    configuration: dict[str, Any], about: _Subject, groups: dict[str, str]
+) -> dict[str, tuple[str, int]]:
+    """The decision's groups, and from which record on each is known.
+
+    That of an intersection is known once those of both of its attributes are.
+    """
+    counted = {name: (group, about.groups[name]) for name, group in groups.items() if name in about.groups}
+    declared = {name: group for name, (group, _) in counted.items()}
+    intersections = recorded(configuration)
+    crossed = groups_of_row(intersections, declared)
+    seqs = {
+        each.name: max(about.groups[name] for name in each.of)
+        for each in intersections
+        if each.name in crossed
+    }
+    return {**counted, **{name: (group, seqs[name]) for name, group in crossed.items()}}
 
 
 def _stated(configuration: dict[str, Any]) -> dict[str, Aim]:

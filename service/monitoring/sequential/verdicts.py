@@ -10,7 +10,7 @@ from itertools import product
 from typing import Any, Literal
 
 from evenhand.models.bundle.aims import Aim
-from evenhand.models.bundle.manifest import Attribute
+from evenhand.models.bundle.intersections import Grouped
 from evenhand.service.monitoring.sequential.evidence import (
     METRICS,
     Comparison,
@@ -58,7 +58,7 @@ class Kept:
 def findings(
     kept: Iterable[Kept],
     model: str,
-    attributes: Sequence[Attribute],
+    attributes: Sequence[Grouped],
     rules: EvidenceSettings,
     aims: Mapping[str, Aim],
 ) -> list[dict[str, Any]]:

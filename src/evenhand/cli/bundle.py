@@ -32,6 +32,8 @@ def verify(path: Folder) -> None:
         refuse(str(error), 1)
     described = f"{bundle.manifest.name} {bundle.manifest.version}, {len(bundle.manifest.files)} files"
     typer.echo(f"ok: {described}, {bundle.sha256}")
+    for line in not_watched_in_words(bundle.manifest):
+        typer.echo(line)
 
 
 @app.command()
@@ -106,6 +108,8 @@ def show(manifest: Manifest, digest: str) -> None:
     console.print(f"labels: {labels}; certified: {certified}; engine: {manifest.graph.engine}")
     if manifest.target is not None:
         console.print(f"target: {manifest.target.in_words()}")
+        for line in watch_in_words(manifest):
+            console.print(line)
     for reason in manifest.certificate.refusal if manifest.certificate else []:
         console.print(f"not certified: {reason}")
     attributes = Table("attribute", "mode", "threshold", "reference", "other groups", "why")
@@ -128,6 +132,29 @@ def show(manifest: Manifest, digest: str) -> None:
     for split, figures_of in manifest.evaluation.items():
         for cell in figures_of.get("target", {}).get("losing", []):
             console.print(f"{split}: {loss_in_words(cell)}")
+
+
+def not_watched_in_words(manifest: Manifest) -> list[str]:
+    """What of the target the service cannot watch, a line each."""
+    return [f"not watched in service: {name}: {why}" for name, why in manifest.not_counted.items()]
+
+
+def watch_in_words(manifest: Manifest) -> list[str]:
+    """How the target is watched in service: its limits, what intersections need, and what is not watched."""
+    aims = manifest.target.attributes if manifest.target is not None else []
+    limits = [
+        f"{aim.attribute} {'at most' if aim.is_gap else 'at least'} {aim.limit:g}"
+        for aim in aims
+        if aim.limit is not None
+    ]
+    return [
+        *([f"limits in service: {', '.join(limits)}"] if limits else []),
+        *(
+            f"{each.name} counts rows whose {' and '.join(each.of)} are both declared"
+            for each in manifest.intersections
+        ),
+        *not_watched_in_words(manifest),
+    ]
 
 
 def _span(figure: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ def show(config: FitConfig, rows: Rows, schema: Schema) -> None:
     from rich.table import Table
 
     from evenhand.console import say
-    from evenhand.training.choice.aim import target_of
+    from evenhand.training.choice.aim import refuse_uncounted, target_of
     from evenhand.training.choice.power import provable
     from evenhand.training.correctors import named
     from evenhand.training.data.attributes import with_intersections
@@ -27,6 +27,7 @@ def show(config: FitConfig, rows: Rows, schema: Schema) -> None:
     rows = hold_out(rows, config.base_stage.hold_out, config.seed)
     rows, schema = with_intersections(rows, schema, config.columns.intersections)
     target, alpha = target_of(schema, config.correction), config.correction.alpha_certificate
+    refuse_uncounted(schema, target)
     console = Console()
     console.print(f"target: {target.in_words()}")
     console.print(

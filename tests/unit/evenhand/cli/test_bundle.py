@@ -79,6 +79,24 @@ def test_the_target_stands_first_with_its_figures(
     assert "not certified: too few rows: not shown that accuracy falls by less; about 4,000" in said
 
 
+def test_how_the_target_is_watched_stands_beside_it(
+    manifest: Manifest, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "in any cell limits in service: team at most 0.2" in shown(manifest, capsys, monkeypatch)
+    more = [manifest.attributes[0].model_copy(update={"name": "colour"})]
+    aims = [
+        AttributeTarget(attribute=name, measure="worst-cell", limit=0.8)
+        for name in ("team:colour", "team:age")
+    ]
+    crossed = manifest.model_copy(
+        update={"target": Target(attributes=aims, max_loss=0.0), "attributes": [*manifest.attributes, *more]}
+    )
+    said = shown(crossed, capsys, monkeypatch)
+    assert "limits in service: team:colour at least 0.8, team:age at least 0.8" in said
+    assert "team:colour counts rows whose team and colour are both declared" in said
+    assert "not watched in service: team:age: The service counts by team, colour and by pairs" in said
+
+
 def test_every_cell_that_loses_is_named_with_its_interval(
     manifest: Manifest, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

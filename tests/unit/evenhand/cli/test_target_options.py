@@ -126,3 +126,18 @@ def test_an_intersection_can_be_aimed_at(tmp_path: Path) -> None:
     aims = ("--intersections", "sex:race", "--target", "sex:race=worst-cell")
     said = run(table(tmp_path, 4000), "--dry-run", *aims)
     assert "target: worst cell of sex:race" in said
+
+
+def test_an_intersection_with_names_too_long_for_the_record_is_refused_before_anything_is_learnt(
+    tmp_path: Path,
+) -> None:
+    data = table(tmp_path, 400)
+    frame = pd.read_csv(data).replace({"f": "f" * 40, "y": "y" * 40})
+    frame.to_csv(data, index=False)
+    crossed = ("--intersections", "sex:race")
+    for more in ((), ("--dry-run",)):
+        said = run(data, *crossed, *more, code=1)
+        assert "names sex:race, which the service could not count by" in said
+        assert "has 83 characters, and the record keeps names of at most 64" in said
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["data.csv"]
+    assert "target: worst cell of sex," in run(data, *crossed, "--dry-run", "--target", "sex=worst-cell")

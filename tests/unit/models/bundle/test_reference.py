@@ -51,13 +51,17 @@ def test_a_group_or_cell_of_few_rows_is_never_the_worst() -> None:
             "false_positive_rate": rate(0, 0.0),
         },
     }
-    evaluation = {"val": {"attributes": {"race": {"disparities": {"final": {"groups": groups}}}}}}
+    of = {"disparities": {"final": {"groups": groups}}}
+    evaluation = {"val": {"attributes": {"race": of, "race:sex": of}}}
     content = (
         b'{"rows": 9, "edges": [0, 1], "attributes": {"race": {"flagged": {"value": 0.5}, "risk": [9]}}}'
     )
     race = read(content, json.dumps(evaluation).encode())["race"]
     assert race.worst_group_accuracy == 0.9
     assert race.worst_cell_accuracy == pytest.approx(0.7)
+    both = read(content, json.dumps(evaluation).encode())["race:sex"]  # evaluated, and without a detector
+    assert (both.worst_group_accuracy, both.worst_cell_accuracy) == (0.9, pytest.approx(0.7))
+    assert (both.flagged, both.risk, both.detector) == (None, (), None)
 
 
 def test_no_rows_are_no_shares() -> None:

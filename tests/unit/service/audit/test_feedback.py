@@ -5,12 +5,15 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from recording import batch, bodies, recorder, table, withheld
+from recording import MANIFEST, batch, bodies, recorder, table, withheld
 
+from evenhand.models.bundle.target import AttributeTarget, Target
+from evenhand.service.audit import events
 from evenhand.service.audit.aggregates import DAY_MS, HOUR_MS
 from evenhand.service.audit.client import AuditClient
 from evenhand.service.audit.feedback import Feedback, Joined
@@ -158,6 +161,28 @@ def test_the_order_of_labels_and_groups_changes_no_count(record: AuditClient, da
         "gender",
         "orientation",
     }
+
+
+def test_the_order_of_arrival_changes_no_count_of_an_intersection(record: AuditClient, database: str) -> None:
+    aim = AttributeTarget(attribute="gender:race", measure="worst-cell")
+    manifest = MANIFEST.model_copy(update={"target": Target(attributes=[aim], max_loss=0.01)})
+    configuration = events.configuration(manifest, "b" * 64)
+    items: list[dict[str, Any]] = [{"label": "hate"}, {"gender": "Women"}, {"race": "Arab"}]
+    total = 0
+    for at_first in (0, 1, 2):  # how many groups the request declares
+        for order in itertools.permutations(items):
+            at_once = [item for item in order if "label" not in item][:at_first]
+            at_ms = time.time_ns() // 1_000_000 - HOURS_AGO_MS
+            taken = batch(1, at_ms=at_ms, **{name: group for item in at_once for name, group in item.items()})
+            record.take(replace(taken, manifest=manifest, configuration=configuration))
+            name = taken.rows[0].id
+            for item in order:
+                result = one(record, name, **item).result
+                assert result == ("duplicate" if item in at_once else "joined")
+                assert one(record, name, **item).result == "duplicate"
+            total += 1
+            for hourly in ("hourly_decisions", "hourly_outcomes"):
+                assert cells(database, hourly, "gender:race") == {("Women & Arab", "declared"): total}
 
 
 def added(before: list[tuple[Any, ...]], after: list[tuple[Any, ...]]) -> dict[tuple[Any, ...], int]:

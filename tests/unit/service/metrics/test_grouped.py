@@ -193,6 +193,49 @@ def test_the_number_of_series_is_known_before_they_are_made(demo: Path) -> None:
     assert series_of(manifest) == sum(sample.name not in others for sample in made)
 
 
+def test_an_intersection_has_the_series_of_declared_groups_and_no_detector() -> None:
+    aim = AttributeTarget(attribute="race:gender", measure="worst-cell", limit=0.7)
+    manifest = MANIFEST.model_copy(update={"target": Target(attributes=[aim], max_loss=0.01)})
+    counted = Counting(manifest)
+    counted.metrics.fairness.expect(
+        manifest, {"race:gender": Normal(None, (), 0.6), "race:religion": Normal(None, (), 0.6)}
+    )
+    assert counted.total("evenhand_target_limit", attribute="race:gender", measure="worst-cell") == 0.7
+    assert (
+        counted.total("evenhand_reference", attribute="race:gender", reference="worst_group_accuracy") == 0.6
+    )
+    shown = [
+        sample
+        for family in counted.registry.collect()
+        for sample in family.samples
+        if sample.labels.get("attribute") == "race:gender"
+    ]
+    assert not any(sample.labels.get("attribute") == "race:religion" for sample in shown)
+    alone = series_of(manifest) - series_of(manifest.model_copy(update={"target": None}))
+    assert len(shown) == alone
+    assert {sample.labels.get("source", "declared") for sample in shown} == {"declared"}
+    others = {"evenhand_detector_total", "evenhand_risk_sum", "evenhand_corrections_total"}
+    assert not others & {sample.name for sample in shown}
+    counted.metrics.fairness.decision(manifest, row(manifest, True, False, race="Arab", gender="Women"))
+    counted.metrics.fairness.decision(manifest, row(manifest, True, False, race="Arab"))
+    cell = {"attribute": "race:gender", "group": "Arab & Women", "source": "declared"}
+    assert counted.total("evenhand_decisions_total", **cell, base="1", final="0") == 1
+    assert counted.total("evenhand_decisions_total", attribute="race:gender") == 1
+
+
+def test_a_version_in_shadow_counts_an_intersection_too() -> None:
+    aim = AttributeTarget(attribute="race:gender", measure="worst-cell")
+    target = Target(attributes=[aim], max_loss=0.01)
+    candidate = MANIFEST.model_copy(update={"target": target, "version": "9.9"})
+    counted = Counting(MANIFEST)
+    counted.metrics.add_model(candidate, "other", live=False, normal={})
+    live = row(MANIFEST, True, True, race="Arab", gender="none")
+    assert isinstance(live.result, Decision)
+    counted.metrics.candidate(candidate, live, live.result)
+    cell = {"attribute": "race:gender", "group": "not both", "source": "declared"}
+    assert counted.total("evenhand_candidate_decisions_total", **cell) == 1
+
+
 def test_the_target_and_its_price_are_shown_and_other_measures_have_no_limit(manifest: Manifest) -> None:
     counted = Counting(manifest)
     counted.metrics.fairness.expect(manifest, {"race": Normal(None, (), None, worst_cell_accuracy=0.7)})

@@ -202,9 +202,32 @@ def test_an_earlier_bundle_aimed_at_the_worst_cell_and_validation_says_what_to_e
     assert reply["attributes"][1]["target"]["limit"] is None
 
 
-def test_a_target_over_an_intersection_is_said_not_to_be_watched(engine: Engine, manifest: Manifest) -> None:
+def test_a_target_over_an_intersection_is_judged_like_that_of_an_attribute(
+    engine: Engine, manifest: Manifest
+) -> None:
+    both = {"attribute": "race:gender"}
+    labelled(engine, "not both", 1, 400, **both)
+    labelled(engine, "African & Women", 1, 300, final=0, **both)
+    decided(engine, HOUR, "not both", 400, **both)
+    decided(engine, HOUR, "African & Women", 300, **both)
+    decided(engine, HOUR, "unknown", 20, **both)
+    risked(engine, 1000)
     reply = summary_of(engine, targeted(manifest, "worst-cell", 0.5, "race:gender"), Window.last(1, NOW))
-    assert [each["attribute"] for each in reply["target"]["not_watched"]] == ["race:gender"]
+    assert reply["target"]["not_watched"] == []
+    assert [attribute["target"] for attribute in reply["attributes"][:4]] == [None] * 4
+    crossed = reply["attributes"][4]
+    assert (crossed["target"]["limit"], crossed["target"]["verdict"]) == (0.5, "breach")
+    assert crossed["target"]["behind"] == ["African & Women"]
+    assert (crossed["sources"]["declared"]["unknown_rows"], crossed["intersection"]["left_out"]) == (20, 280)
+
+
+def test_a_target_that_the_service_cannot_count_by_says_why(engine: Engine, manifest: Manifest) -> None:
+    reply = summary_of(engine, targeted(manifest, "worst-cell", 0.5, "race:team"), Window.last(1, NOW))
+    (uncounted,) = reply["target"]["not_watched"]
+    assert uncounted["attribute"] == "race:team"
+    assert uncounted["why"].startswith(
+        "The service counts by race, religion, gender, orientation and by pairs"
+    )
     assert [attribute["target"] for attribute in reply["attributes"]] == [None] * 4
 
 

@@ -180,10 +180,19 @@ def test_the_figure_falls_at_the_switch_and_too_few_rows_have_none() -> None:
     assert (first["rows"], first["n"]) == (109, 80)  # the rows of Arab have an unfavourable label
     assert (religion["limit"], religion["buckets"], religion["whole"]) == (0.7, [], None)
     assert religion["why"] == "No row with a true label has a declared group in this window."
-    assert "intersection" in both["why"]
+    assert both["why"] == (
+        "No row with a true label has a declared race and a declared religion in this window."
+    )
     assert [mark["words"] for mark in reply["marks"]] == [mark.words for mark in marks]
     few = figure(counts_of(many(29, groups={"race": "Arab"})), race_aim("worst-cell"), "final")
     assert (few[0].value, few[1]) == (None, 0)
+
+
+def test_a_switch_of_one_attribute_is_about_its_intersections_too() -> None:
+    mark = Mark(0, "mode", "correction applied", ("race",), is_switch=True)
+    assert mark.is_about("race")
+    assert mark.is_about("race:religion")
+    assert not mark.is_about("gender:religion")
 
 
 def test_a_bundle_that_names_no_target_aims_at_the_worst_cell_of_every_attribute() -> None:

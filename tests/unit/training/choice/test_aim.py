@@ -2,7 +2,7 @@
 
 import pytest
 
-from evenhand.training.choice.aim import corrected_columns, target_of
+from evenhand.training.choice.aim import corrected_columns, refuse_uncounted, target_of
 from evenhand.training.data.dataset import DataError, Schema
 from evenhand.training.learning.config import CorrectionConfig, TargetConfig
 
@@ -43,3 +43,23 @@ def test_a_target_of_no_attribute_or_of_a_strange_one_is_refused() -> None:
         corrected(SCHEMA, TargetConfig(measure=None))
     with pytest.raises(DataError, match="colour=worst-cell: no such attribute"):
         corrected(SCHEMA, TargetConfig(measure=None, measures=(("colour", "worst-cell"),)))
+
+
+@pytest.mark.parametrize(
+    ("first", "why"),
+    [
+        (("m", "f" * 70), "has 76 characters, and the record keeps names of at most 64"),
+        (tuple(f"group {n}" for n in range(16)), "has 211 groups; at most 128 are counted"),
+    ],
+)
+def test_an_intersection_that_service_could_not_count_is_refused_only_where_it_is_aimed_at(
+    first: tuple[str, ...], why: str
+) -> None:
+    second = tuple(f"g{n}" for n in range(15))
+    groups = {"sex": first, "race": second, "sex:race": ("not both", f"{first[1]} & g1")}
+    schema = Schema(("no", "yes"), ("yes",), groups, gates={"sex": first, "race": second})
+    alone = TargetConfig(measure=None, measures=(("sex", "worst-cell"),))
+    refuse_uncounted(schema, target_of(schema, CorrectionConfig(target=alone)))
+    with pytest.raises(DataError, match=why) as caught:
+        refuse_uncounted(schema, target_of(schema, CorrectionConfig()))
+    assert "--target sex=worst-cell --target race=worst-cell" in str(caught.value)

@@ -15,7 +15,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -46,12 +46,17 @@ from evenhand.service.inference.workers import Workers
 from evenhand.service.metrics.collectors import Metrics
 from evenhand.service.monitoring.limits import limits_of
 from evenhand.service.pipeline import Pipeline
+from evenhand.service.proxy.middleware import Forward
+from evenhand.service.proxy.policy import ProxyPolicy
 from evenhand.service.resources import TRIM_EVERY_S, trim_memory_regularly
 from evenhand.service.routes import admin, decisions, docs, fairness, feedback, health, predict, trend, v2
 from evenhand.service.routes.dependencies import ApplicationState
 from evenhand.service.settings import Settings
 from evenhand.service.tracing import Tracer, make_tracer
 from evenhand.version import __version__
+
+if TYPE_CHECKING:
+    from evenhand.service.proxy.proxy import Proxy
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +97,7 @@ def create_app(configured: Settings | None = None) -> FastAPI:
     metrics = Metrics(CollectorRegistry(), chosen.lot_rows, chosen.gap_limit)
     tracer = make_tracer(chosen.otlp_endpoint)
     metrics.record.limits(limits_of(chosen))
-    authorizer = Authorizer(chosen, metrics.auth)
+    authorizer = Authorizer(chosen, metrics.auth, ProxyPolicy(chosen) if chosen.proxy_upstream else None)
     if authorizer.is_open_to_all:
         log.warning(
             "EVENHAND_OPEN: everyone who reaches %s may predict and read; admin routes are off", chosen.host
@@ -114,12 +119,14 @@ def create_app(configured: Settings | None = None) -> FastAPI:
         app.include_router(routes.router)
     error_handlers.install(app, metrics)
     describe(app)
+    if state.proxy is not None:
+        app.add_middleware(Forward, proxy=state.proxy)
     app.add_middleware(
         AuthMiddleware,
         metrics=metrics,
         tracer=tracer,
         bodies=Bodies(body_limits(chosen)),
-        busy=state.registry.busy,
+        busy=state.registry.busy if state.proxy is None else lambda: None,  # its server may have room
         authorizer=authorizer,
     )
     if chosen.cors_origins:
@@ -146,9 +153,11 @@ def _join(chosen: Settings, metrics: Metrics) -> ApplicationState:
     registries.append(registry)
     shadow, note = Shadow(registry, metrics, chosen.deadline_s, background), note_in(audit)
     counterfactuals = Counterfactuals(registry, metrics, chosen.flip_share, chosen.deadline_s, background)
+    pipeline = Pipeline(registry, chosen, metrics, (shadow, counterfactuals), audit)
     return ApplicationState(
         registry=registry,
-        pipeline=Pipeline(registry, chosen, metrics, (shadow, counterfactuals), audit),
+        pipeline=pipeline,
+        proxy=_proxy(chosen, registry, pipeline, metrics),
         metrics=metrics,
         workers=workers,
         background=background,
@@ -168,11 +177,21 @@ def _join(chosen: Settings, metrics: Metrics) -> ApplicationState:
     )
 
 
+def _proxy(chosen: Settings, registry: Registry, pipeline: Pipeline, metrics: Metrics) -> Proxy | None:
+    if not chosen.proxy_upstream:
+        return None
+    from evenhand.service.proxy.proxy import Proxy  # needs the extra proxy
+
+    return Proxy(chosen, registry, pipeline, metrics)
+
+
 @contextlib.asynccontextmanager
 async def _lifespan(state: ApplicationState, chosen: Settings, tracer: Tracer) -> AsyncIterator[None]:
     for slot in state.registry.slots:
         slot.model.open(state.workers)
     await state.workers.start()
+    if state.proxy is not None:
+        state.proxy.upstream.open()
     await asyncio.to_thread(_start_record, state)
     gc.collect()
     gc.freeze()  # objects of the start live on; searching them again would pause the process each time
@@ -181,6 +200,8 @@ async def _lifespan(state: ApplicationState, chosen: Settings, tracer: Tracer) -
     state.draining = True
     for task in tasks:
         task.stop()
+    if state.proxy is not None:
+        await state.proxy.upstream.close()
     await asyncio.gather(state.shadow.close(), state.counterfactuals.close())
     await asyncio.gather(*(slot.model.close() for slot in state.registry.slots))
     await state.workers.stop()
@@ -219,6 +240,8 @@ def _start_tasks(state: ApplicationState, watch_s: float) -> list[Task]:
         background.task("control", state.control.follow).start(),
         background.task("memory", trim_memory_regularly).start(TRIM_EVERY_S),
     ]
+    if state.proxy is not None:
+        tasks.append(background.task("upstream", state.proxy.upstream.probe).start())
     return [*tasks, background.task("bundles", look).start(watch_s)] if watch_s else tasks
 
 

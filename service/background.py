@@ -33,6 +33,7 @@ Name = Literal[
     "record",
     "record_database",
     "shadow",
+    "upstream",
 ]
 NAMES: tuple[Name, ...] = get_args(Name)
 """All background work, by the label of its counter."""

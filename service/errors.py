@@ -235,3 +235,24 @@ class DeadlineExceeded(ServiceError):
     """No answer in time."""
 
     status, type, message = 504, "deadline", "no answer within the deadline"
+
+
+class UpstreamAway(ServiceError):
+    """The server behind the proxy sent no reply."""
+
+    status, type = 502, "upstream_away"
+    message = "the server behind this proxy sent no reply; nothing was decided, send the request again"
+
+
+class UpstreamSlow(ServiceError):
+    """The server behind the proxy did not reply in time."""
+
+    status, type = 504, "upstream_slow"
+    message = "the server behind this proxy did not reply in time (EVENHAND_PROXY_TIMEOUT_S)"
+
+
+class BreakerOpen(Overloaded):
+    """The server behind the proxy has sent no reply several times in a row."""
+
+    status, type = 503, "upstream_down"
+    message = "the server behind this proxy is down; Retry-After says when it is tried again"

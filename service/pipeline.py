@@ -64,6 +64,18 @@ class Outcome:
     warnings: tuple[RowWarning, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A request whose items are decided, and not counted or recorded yet."""
+
+    question: Question
+    """With the model that decided, which is another one if a new version took over meanwhile."""
+    outcomes: list[Outcome]
+    """One per item."""
+    declared: list[dict[str, str]]
+    """Declared groups by attribute, one mapping per item."""
+
+
 class Pipeline:
     """Awaits preprocess, batcher, engine, decision and record in this order."""
 
@@ -92,17 +104,28 @@ class Pipeline:
         Raises:
             ServiceError: the request as a whole, or each of its items, cannot be answered.
         """
+        decided = await self.decide(question)
+        await self.settle(decided)
+        _refuse_if_all_failed(decided.outcomes)
+        return decided.question.model.manifest, decided.outcomes
+
+    async def decide(self, question: Question) -> Decided:
+        """Decide a request's items; nothing is counted or recorded before :meth:`settle`.
+
+        Raises:
+            ServiceError: the request as a whole cannot be answered.
+        """
         self._check_count(len(question.items))
         try:
-            return await self._answer(question)
+            return await self._decide(question)
         except Closing:
             # A new version may have taken over between two stages; then that one answers.
             current = self._registry.get(question.model.manifest.name, question.version)
             if current is question.model:
                 raise
-            return await self._answer(replace(question, model=current))
+            return await self._decide(replace(question, model=current))
 
-    async def _answer(self, question: Question) -> tuple[Manifest, list[Outcome]]:
+    async def _decide(self, question: Question) -> Decided:
         model, trace, manifest = question.model, question.trace, question.model.manifest
         trace.model = manifest.name
         declared = preprocess.declared_groups(question.groups, len(question.items), manifest)
@@ -124,12 +147,19 @@ class Pipeline:
             _decide(row, scores, manifest, of_row)
             for row, scores, of_row in zip(rows, scored, about, strict=True)
         ]
-        answered = self._answered(question, outcomes, declared)
         if trace.recorded:
             trace.stage("policy", started, time.time_ns())
+        return Decided(question, outcomes, declared)
+
+    async def settle(self, decided: Decided) -> None:
+        """Record a request's answers, and count them once they were sent.
+
+        Raises:
+            RecordUnavailable: the rows had to be on disk first and could not be written.
+        """
+        question = decided.question
+        answered, warned = self._answered(decided), [outcome.warnings for outcome in decided.outcomes]
         await self._record(question, answered, partial(self._follow, question, answered, warned))
-        _refuse_if_all_failed(outcomes)
-        return manifest, outcomes
 
     def _follow(self, question: Question, answered: list[Answered], warned: row_warnings.Warnings) -> None:
         """After the answer: count the rows, and score them in shadow and as counterfactuals."""
@@ -149,13 +179,11 @@ class Pipeline:
             else:
                 self._metrics.features.add(buffer, model, warning.kind, warning.names)
 
-    def _answered(
-        self, question: Question, outcomes: list[Outcome], declared: list[dict[str, str]]
-    ) -> list[Answered]:
+    def _answered(self, decided: Decided) -> list[Answered]:
         """The rows that the model answered or failed on, without those that the client got wrong."""
-        manifest = question.model.manifest
+        question, manifest = decided.question, decided.question.model.manifest
         rows = []
-        for item, outcome, groups in zip(question.items, outcomes, declared, strict=True):
+        for item, outcome, groups in zip(question.items, decided.outcomes, decided.declared, strict=True):
             if isinstance(outcome.result, InvalidInput):
                 continue
             result = outcome.result.type if isinstance(outcome.result, ServiceError) else outcome.result

@@ -160,6 +160,62 @@ class Settings(BaseSettings):
     otlp_endpoint: str | None = Field(default=None, pattern=r"^https?://[^/]+")
     """Collector of OpenTelemetry traces, such as http://collector:4318; without it nothing is traced."""
 
+    proxy_upstream: str = Field(default="", pattern=r"^(https?://[^/?#\s]+(/[^?#\s]*)?)?$")
+    """Address of your own model server, such as http://triton:8000: the service then stands in front of it as
+    a proxy. Empty: the service answers by itself."""
+    proxy_protocol: Literal["oip", "json"] = "oip"
+    """What the server behind the proxy speaks: the Open Inference Protocol v2, or JSON whose fields the paths
+    below name."""
+    proxy_model: str = ""
+    """Name of the model at the server behind the proxy, where it is not the bundle's name."""
+    proxy_route: str = Field(default="", pattern=r"^(/[^?#\s]*)?$")
+    """json: path of the route that predicts, such as /v1/moderations."""
+    proxy_input_path: str = ""
+    """json: where a request holds its rows, such as $.instances[*].text; oip: the input tensor that holds
+    them, where there are several."""
+    proxy_label_path: str = ""
+    """json: where a reply holds each row's label, such as $.predictions[*].label; oip: the output tensor."""
+    proxy_score_path: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = ()
+    """The same for scores, perhaps in several places: one number, a list in the bundle's order of labels, or
+    an object by label."""
+    proxy_score_of: str = ""
+    """Label whose probability a single number is; empty: of the label that the reply holds."""
+    proxy_scores: Literal["probabilities", "logits"] = "probabilities"
+    """What lists of scores hold."""
+    proxy_label_values: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = ()
+    """How the server behind the proxy writes labels, such as true=hate,false=not hate. Without it a text is
+    the bundle's own label, and a whole number counts the bundle's labels from 0."""
+    proxy_columns: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = ()
+    """Names of a row's features, in order, where a row is a list of values or a line of a matrix."""
+    proxy_authorization: str = ""
+    """Value of the header Authorization for the server behind the proxy; empty passes on the client's, unless
+    that is a key for this service."""
+    proxy_timeout_s: float = Field(default=10.0, gt=0)
+    """Seconds that the server behind the proxy has for its whole reply to a prediction; then the client gets
+    504. Other replies may stream for longer, with pauses of at most as much."""
+    proxy_connect_s: float = Field(default=1.0, gt=0)
+    """Seconds that a connection to it may take; then the client gets 502."""
+    proxy_wait_s: float = Field(default=1.0, ge=0)
+    """Seconds that a reply waits for the correction at most; then it passes on as it came, and is counted."""
+    proxy_connections: int = Field(default=256, ge=1)
+    """Connections to the server behind the proxy at most, per process."""
+    proxy_idle_s: float = Field(default=1.5, gt=0)
+    """Seconds for which an unused connection is kept. Stay below that server's own limit."""
+    proxy_reply_bytes: int = Field(default=32 * 2**20, ge=1024)
+    """Larger replies pass on without being read, and are counted."""
+    proxy_breaker_failures: int = Field(default=5, ge=0)
+    """After so many requests in a row without any reply, others are refused at once with 503; 0 is never."""
+    proxy_breaker_s: float = Field(default=2.0, gt=0)
+    """Seconds until the server behind the proxy is tried again after that."""
+    proxy_tolerance: float = Field(default=0.01, ge=0, le=1)
+    """How far the server's probability of a label may be from the bundle's own base before it counts as
+    different."""
+    proxy_unread: Literal["pass", "refuse"] = "pass"
+    """A request whose rows the proxy cannot read passes on, and is counted; or it is refused with 422."""
+    proxy_disagreement: Literal["correct", "pass"] = "correct"
+    """A row for which the server's label is not that of the bundle's own base: corrected like any other, or
+    passed on as it came."""
+
     @model_validator(mode="after")
     def _groups_stay_while_feedback_may_come(self) -> Settings:
         """A group that is declared again after it was deleted would count twice."""

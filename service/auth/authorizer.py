@@ -46,17 +46,20 @@ class Authorizer:
     Args:
         settings: The key file, the token settings and the rate limit.
         count: Called with the result of each request that needs a scope.
+        policy: The rule of each route.
 
     Raises:
         AccessError: keys or tokens cannot be set up, or other machines could reach the service without a key.
     """
 
-    def __init__(self, settings: Settings, count: Callable[[str], None]) -> None:
+    def __init__(
+        self, settings: Settings, count: Callable[[str], None], policy: RoutePolicy | None = None
+    ) -> None:
         self._count = count
         self._rate_per_s = settings.key_rate_per_s
         self._keys = None if settings.keys_file is None else ReloadableFile(settings.keys_file, read_keys)
         self._tokens = _tokens(settings)
-        self._rules, self._buckets = RoutePolicy(), Buckets()
+        self._rules, self._buckets = policy or RoutePolicy(), Buckets()
         self._needs_key = self._keys is not None or self._tokens is not None
         self._is_local = is_loopback(settings.host)
         self.is_open_to_all = not self._needs_key and not self._is_local

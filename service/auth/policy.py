@@ -57,6 +57,8 @@ class Rule:
     template: str
     scopes: tuple[str, ...]
     """A caller needs one of them; empty for an open route."""
+    forwards: bool = False
+    """Whether the request goes to the server behind the proxy, with a body of any kind."""
 
     @property
     def is_admin(self) -> bool:

@@ -234,7 +234,7 @@ def arrow_schema(types: Mapping[str, Type]) -> Any:  # noqa: ANN401 - pyarrow ha
         import pyarrow as pa
     except ImportError as error:
         raise DataError(
-            "Parquet needs the package pyarrow: pip install 'evenhand[batch]', or write a .csv file"
+            "Parquet needs the package pyarrow: pip install 'evenhand[parquet]', or write a .csv file"
         ) from error
     kinds = {"int64": pa.int64(), "string": pa.string(), "double": pa.float64(), "bool": pa.bool_()}
     return pa.schema([(name, kinds[kind]) for name, kind in types.items()])

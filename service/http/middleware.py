@@ -82,7 +82,9 @@ class AuthMiddleware:
             if message["type"] == "http.response.start":
                 status, answered = message["status"], True
                 ours = ((REQUEST_ID, request_id.encode()), (b"traceresponse", trace.header))
-                message["headers"] = [*message.get("headers", ()), *ours]
+                theirs = list(message.get("headers", ()))
+                names = {name for name, _ in theirs}  # a server behind the proxy may set them
+                message["headers"] = [*theirs, *(header for header in ours if header[0] not in names)]
             await send(message)
 
         try:
@@ -148,6 +150,9 @@ async def _cancel_on_disconnect(
 
 async def _read_body(rule: Rule, headers: dict[bytes, bytes], held: Held, receive: Receive) -> Receive:
     """Read the body, if the route takes one, before the application runs."""
+    if rule.forwards:
+        has_body = b"content-length" in headers or b"transfer-encoding" in headers
+        return _replay(await held.read(headers, receive) if has_body else b"", receive)
     if rule.method not in ("POST", "PUT", "PATCH"):
         return receive
     _check_media_type(headers, rule)

@@ -16,6 +16,8 @@ COMMON = (
     ),
 )
 """Defaults; a route may set its own."""
+FORWARDED = "evenhand.forwarded"
+"""Set in the scope of a request that the server behind the proxy answers: its headers stay as they are."""
 
 
 class SecurityHeaders:
@@ -35,7 +37,7 @@ class SecurityHeaders:
             return
 
         async def answer(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] == "http.response.start" and not scope.get(FORWARDED):
                 headers = list(message.get("headers", ()))
                 names = {name for name, _ in headers}
                 message["headers"] = [*headers, *(header for header in COMMON if header[0] not in names)]

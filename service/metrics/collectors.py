@@ -25,6 +25,7 @@ from evenhand.service.background import NAMES
 from evenhand.service.metrics.audit_series import RecordSeries
 from evenhand.service.metrics.features import FeatureCounters
 from evenhand.service.metrics.grouped import BITS, FairnessCounters, Watched, bit, groups_of
+from evenhand.service.metrics.proxy_series import ProxySeries
 from evenhand.service.metrics.series import Counter, Gauge, Histogram
 from evenhand.service.types import Decision, Row, counted_under
 
@@ -69,6 +70,7 @@ class Metrics:
         self.fairness = FairnessCounters(registry, buffer_rows, gap_limit)
         self.features = FeatureCounters(registry)
         self.record = RecordSeries(registry)
+        self.proxy = ProxySeries(registry)
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         self._make_version_series(registry)

@@ -87,14 +87,7 @@ def decode(body: bytes, header: bytes | None, max_elements: int) -> InferRequest
     length = _header_length(header, len(body))
     request = _object(parse(body[:length], FIELDS), "the request", FIELDS)
     parameters = _object(request.get("parameters", {}), "parameters", PARAMETERS)
-    rest = _Rest(memoryview(body)[length:])
-    inputs: dict[str, Tensor] = {}
-    for entry in _list(request.get("inputs"), "inputs"):
-        tensor = _tensor(_object(entry, "an input"), rest, max_elements)
-        if tensor.name in inputs:
-            raise InvalidInput("two inputs have the same name")
-        inputs[tensor.name] = tensor
-    rest.must_be_empty()
+    inputs = _inputs(request, _Rest(memoryview(body)[length:]), max_elements)
     binary = _flag(parameters, "binary_data_output", otherwise=False)
     return InferRequest(
         id=_text(request, "id"),
@@ -104,6 +97,42 @@ def decode(body: bytes, header: bytes | None, max_elements: int) -> InferRequest
         binary=binary,
         model=(_text(request, "model_name"), _text(request, "model_version")),
     )
+
+
+def decode_inputs(body: bytes, header: bytes | None, max_elements: int) -> dict[str, Tensor]:
+    """Read the inputs of a request to another server, whose own fields and parameters are not ours to judge.
+
+    Args:
+        body: The whole body.
+        header: Value of ``Inference-Header-Content-Length``, as for :func:`decode`.
+        max_elements: Largest number of elements of a tensor.
+
+    Raises:
+        InvalidJson: the JSON part is not valid.
+        InvalidInput: an input is not valid, or another one has its name.
+        TooLarge: a tensor has too many elements.
+    """
+    length = _header_length(header, len(body))
+    request = _object(parse(body[:length]), "the request")
+    return _inputs(request, _Rest(memoryview(body)[length:]), max_elements)
+
+
+def output_tensor(entry: dict[str, Any], content: bytes | None) -> Tensor:
+    """An output of another server's reply.
+
+    Args:
+        entry: Its entry in the JSON.
+        content: Its bytes after the JSON; ``None`` if its data are in the entry.
+
+    Raises:
+        InvalidInput: its data do not match its shape and datatype.
+    """
+    name, datatype, shape = entry.get("name"), entry.get("datatype"), _shape(entry.get("shape"))
+    if not isinstance(name, str) or datatype not in DATATYPES:
+        raise InvalidInput(f"an output has no name, or a datatype that is none of {', '.join(DATATYPES)}")
+    if content is None:
+        return Tensor(name, datatype, shape, _from_json(entry.get("data"), datatype, shape))
+    return Tensor(name, datatype, shape, _from_bytes(content, datatype, math.prod(shape)))
 
 
 def encode(reply: InferReply, binary: Sequence[bool]) -> tuple[bytes, int | None]:
@@ -149,6 +178,17 @@ class _Rest:
             raise InvalidInput(
                 "the body is longer than Inference-Header-Content-Length and binary_data_size say"
             )
+
+
+def _inputs(request: dict[str, Any], rest: _Rest, max_elements: int) -> dict[str, Tensor]:
+    inputs: dict[str, Tensor] = {}
+    for entry in _list(request.get("inputs"), "inputs"):
+        tensor = _tensor(_object(entry, "an input"), rest, max_elements)
+        if tensor.name in inputs:
+            raise InvalidInput("two inputs have the same name")
+        inputs[tensor.name] = tensor
+    rest.must_be_empty()
+    return inputs
 
 
 def _header_length(header: bytes | None, size: int) -> int:

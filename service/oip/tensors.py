@@ -52,7 +52,7 @@ def to_items(tensors: dict[str, Tensor], encoder: Encoder, kind: str) -> list[An
         return [_text(value) for value in tensors["text"].values]
     if kind == "image":
         return [_image(value) for value in tensors["image"].values]
-    columns = {name: map(_value, tensor.values) for name, tensor in tensors.items()}
+    columns = {name: map(value_of, tensor.values) for name, tensor in tensors.items()}
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
@@ -91,7 +91,7 @@ def _image(value: Any) -> Any:  # noqa: ANN401
     return value if isinstance(value, bytes) and value.startswith(SIGNATURES) else {"image": _text(value)}
 
 
-def _value(value: Any) -> Any:  # noqa: ANN401
+def value_of(value: Any) -> Any:  # noqa: ANN401
     """A feature's value; NaN is a missing value."""
     return None if isinstance(value, float) and math.isnan(value) else _text(value)
 

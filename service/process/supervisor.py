@@ -23,6 +23,7 @@ from evenhand.service.audit import client
 from evenhand.service.auth.authorizer import Authorizer
 from evenhand.service.http.uvicorn_protocol import Protocol
 from evenhand.service.metrics import collectors
+from evenhand.service.proxy.served import check as check_proxy
 from evenhand.service.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ def serve(chosen: Settings) -> None:
 
     Raises:
         BundleError: a bundle is not valid.
+        SettingsError: settings of the proxy contradict each other.
         RecordRefused: the record's database cannot be used.
         KeyFileError: its key cannot be used.
         CheckpointError: the key that signs its end cannot be used.
@@ -43,6 +45,8 @@ def serve(chosen: Settings) -> None:
     if chosen.workers == 1:
         uvicorn.Server(config_of(chosen, _application(chosen))).run()
         return
+    if chosen.proxy_upstream:
+        check_proxy(chosen)
     _require_one(chosen.bundles)  # raises here once, not in every process
     with tempfile.TemporaryDirectory(prefix="evenhand-") as shared:
         _share(chosen, Path(shared))
@@ -126,5 +130,6 @@ def config_of(chosen: Settings, application: FastAPI | str) -> uvicorn.Config:
         log_config=None,  # its lines go to our handlers, at our level
         access_log=False,
         server_header=False,
+        date_header=not chosen.proxy_upstream,  # the server behind a proxy sends its own
         timeout_graceful_shutdown=max(1, round(chosen.drain_s)),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fastapi import Request
 
@@ -25,6 +26,9 @@ from evenhand.service.metrics.collectors import Metrics
 from evenhand.service.pipeline import Pipeline
 from evenhand.service.routes.cached import CachedReplies
 from evenhand.service.tracing import TRACE, Trace
+
+if TYPE_CHECKING:  # the proxy needs an extra
+    from evenhand.service.proxy.proxy import Proxy
 
 
 @dataclass
@@ -49,6 +53,7 @@ class ApplicationState:
     shadow_answers: ShadowAnswers
     state_folder: Path
     """Where a body waits that must be read as a file."""
+    proxy: Proxy | None = None
     cached: CachedReplies = field(default_factory=CachedReplies)
     draining: bool = False
 
@@ -58,7 +63,8 @@ class ApplicationState:
         if self.draining:
             return "the service is stopping"
         blockage = None if self.audit is None else self.audit.blockage
-        return self.workers.problem or self.background.problem or blockage
+        upstream = None if self.proxy is None else self.proxy.problem
+        return self.workers.problem or self.background.problem or blockage or upstream
 
     @property
     def beyond_repair(self) -> str | None:

@@ -19,18 +19,20 @@ async def healthz(request: Request) -> dict[str, str]:
     state = running(request)
     if (problem := state.beyond_repair) is not None:
         raise NotReady(problem)
-    said = {"status": "ok"}
+    remarks = {"status": "ok"}
     if state.housekeeping is not None and state.housekeeping.held is not None:
-        said["retention"] = state.housekeeping.held.message
+        remarks["retention"] = state.housekeeping.held.message
     if state.observed.models:
         number = len(state.observed.models)
-        said["observed"] = f"decisions of {number} model{'' if number == 1 else 's'} are made elsewhere"
+        remarks["observed"] = f"decisions of {number} model{'' if number == 1 else 's'} are made elsewhere"
     if state.observed.refused:
         number = len(state.observed.refused)
-        said["not_observed"] = (
+        remarks["not_observed"] = (
             f"{number} faulty declaration{'' if number == 1 else 's'}; GET /models says why"
         )
-    return said
+    if state.proxy is not None and (remark := state.proxy.remark) is not None:
+        remarks["proxy"] = remark
+    return remarks
 
 
 @router.get("/readyz", responses=UNREADY)

@@ -140,5 +140,5 @@ def _pyarrow() -> Any:  # noqa: ANN401
     try:
         import pyarrow.parquet as pq
     except ImportError as error:
-        raise ParquetMissing("Parquet needs the package pyarrow: pip install 'evenhand[batch]'") from error
+        raise ParquetMissing("Parquet needs the package pyarrow: pip install 'evenhand[parquet]'") from error
     return pq

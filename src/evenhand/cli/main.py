@@ -23,6 +23,7 @@ from evenhand.cli.flip import flip
 from evenhand.cli.generative import prefer, steer
 from evenhand.cli.observe import observe
 from evenhand.cli.predict import predict
+from evenhand.cli.proxy import proxy
 from evenhand.cli.refusal import needs
 from evenhand.cli.report import report
 from evenhand.cli.serve import serve
@@ -39,6 +40,7 @@ EXTRAS: dict[Callable[..., None], tuple[str, ...]] = {
     prefer: ("train", "generative"),
     steer: ("train", "generative"),
     report: ("report",),
+    proxy: ("proxy",),
     track: ("mlflow",),
 }
 """The extras that a command needs beyond what serving needs."""
@@ -48,7 +50,7 @@ app = typer.Typer(
 )
 app.command()(needs()(serve))
 app.command()(needs()(observe))
-app.command()(needs("batch")(predict))
+app.command()(needs("parquet")(predict))
 app.command()(demo)
 app.command()(doctor)
 app.add_typer(bundle.app, name="bundle")

@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,7 +15,7 @@ from evenhand.cli.refusal import refuse
 
 
 @contextlib.contextmanager
-def _end_at_sigterm() -> Iterator[None]:
+def end_at_sigterm() -> Iterator[None]:
     """Let SIGTERM end the process at once, with code 0: before uvicorn handles signals no request runs.
 
     uvicorn sends itself the signal again once it has drained. What is on disk survives a kill at any moment;
@@ -28,7 +28,7 @@ def _end_at_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-@_end_at_sigterm()
+@end_at_sigterm()
 def serve(
     bundles: Annotated[
         list[Path] | None,
@@ -46,6 +46,24 @@ def serve(
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
 ) -> None:
     """Serve bundles over HTTP. Every setting is also an EVENHAND_ variable; the command line wins."""
+    serve_settings(
+        bundles=tuple(bundles) if bundles else None,
+        host=host,
+        port=port,
+        workers=workers,
+        threads=threads,
+        provider=provider,
+        log_level=log_level,
+    )
+
+
+def serve_settings(proxied: bool = False, **options: Any) -> None:  # noqa: ANN401 - settings have many types
+    """Serve with these settings until a signal comes; an error that the user can correct is one line.
+
+    Args:
+        proxied: Whether there must be a server to stand in front of.
+        options: Settings that override the environment.
+    """
     from evenhand.models.bundle.bundle import BundleError
     from evenhand.service import logs, settings
     from evenhand.service.audit.checkpoints import CheckpointError
@@ -54,10 +72,12 @@ def serve(
     from evenhand.service.auth.key_file import AccessError
     from evenhand.service.process import supervisor
 
-    folders = tuple(bundles) if bundles else None
-    options = {"host": host, "port": port, "workers": workers, "threads": threads, "provider": provider}
     try:
-        chosen = settings.load(bundles=folders, log_level=log_level, **options)
+        chosen = settings.load(**options)
+        if proxied and not chosen.proxy_upstream:
+            raise settings.SettingsError(
+                "a proxy needs a server to stand in front of: --upstream http://host:port"
+            )
         logs.begin(chosen.log_level, chosen.log_format)
         # The operator's command fetches, before anything serves; the service itself fetches nothing.
         fetched = tuple(_local(bundle, chosen.state) for bundle in chosen.bundles)

@@ -1,0 +1,76 @@
+"""Which paths of a proxy are its own, and who may send the others on."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+
+from evenhand.service.auth.policy import TABLE, ByMethod, RoutePolicy, Rule
+from evenhand.service.errors import V2_PREFIX
+from evenhand.service.settings import Settings
+
+NOT_OURS = ("/predict", V2_PREFIX, "/docs", "/openapi.json")
+"""Paths, and all below them, that the server behind the proxy answers."""
+INFER = re.compile(rf"{V2_PREFIX}/models/([^/]+)(?:/versions/[^/]+)?/infer")
+READS = ("GET", "HEAD", "OPTIONS")
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+PREDICTS, OTHERS = "upstream: predict", "upstream: other"
+"""How counters name the routes of the server behind the proxy."""
+
+
+def own_table() -> dict[str, str]:
+    """The routes that the proxy answers itself."""
+    return {
+        route: scopes
+        for route, scopes in TABLE.items()
+        if not any(_below(route.split()[1], path) for path in NOT_OURS)
+    }
+
+
+class ProxyPolicy(RoutePolicy):
+    """Rules of the proxy's own routes, and of all that is sent on.
+
+    With keys, whoever may predict may read there and send predictions. What changes the server behind the
+    proxy, such as loading a model, needs the scope ``admin``.
+
+    Args:
+        settings: Of the proxy.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(own_table())
+        self._protocol, self._route = settings.proxy_protocol, posixpath.normpath(settings.proxy_route)
+        self._predicts = {method: Rule(method, PREDICTS, ("predict",), forwards=True) for method in METHODS}
+        posts = "predict" if self._protocol == "json" else "admin"
+        self._others: ByMethod = {
+            method: Rule(
+                method,
+                OTHERS,
+                ("predict" if method in READS else posts if method == "POST" else "admin",),
+                True,
+            )
+            for method in METHODS
+        }
+
+    def of_path(self, path: str) -> ByMethod:
+        """The rules of a path by method: its own, or those of what is sent on."""
+        own = super().of_path(path)
+        if own:
+            return own
+        return self._predicts if self.predicts(path) is not None else self._others
+
+    def is_own(self, path: str) -> bool:
+        """Whether the proxy answers a path itself."""
+        return bool(super().of_path(path))
+
+    def predicts(self, path: str) -> str | None:
+        """The model that a path predicts with, as the server names it; empty where paths name none."""
+        plain = posixpath.normpath(f"/{path.lstrip('/')}")  # a server may take other spellings of its route
+        if self._protocol == "json":
+            return "" if plain == self._route else None
+        match = INFER.fullmatch(plain)
+        return None if match is None else match[1]
+
+
+def _below(template: str, path: str) -> bool:
+    return template == path or template.startswith(f"{path}/")

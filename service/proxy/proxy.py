@@ -1,0 +1,390 @@
+"""Answers for the server behind the proxy: its reply, and the correction where a gate is open.
+
+Both run at the same time. The reply passes on as it came unless a row's gate is open. Whatever goes wrong on
+our side, such as a full queue, costs the correction and not the answer; it is counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from starlette.types import Receive, Scope, Send
+
+from evenhand.service.auth.credentials import BEARER
+from evenhand.service.catalog.loader import LoadedModel
+from evenhand.service.catalog.registry import Registry
+from evenhand.service.errors import DeadlineExceeded, EngineFailed, InvalidInput, ServiceError
+from evenhand.service.http.security_headers import FORWARDED
+from evenhand.service.ids import ulid
+from evenhand.service.inference import preprocess
+from evenhand.service.metrics.collectors import Metrics
+from evenhand.service.pipeline import Decided, Outcome, Pipeline, Question
+from evenhand.service.proxy.json_path import Unreadable
+from evenhand.service.proxy.merge import Comparison, Joined, join
+from evenhand.service.proxy.policy import ProxyPolicy
+from evenhand.service.proxy.served import Served, check, served_of
+from evenhand.service.proxy.upstream import OURS, RawHeaders, Request, Response, Upstream, passed_on
+from evenhand.service.proxy.wire import Reply
+from evenhand.service.settings import Settings, SettingsError
+from evenhand.service.tracing import TRACE
+from evenhand.service.types import Decision
+
+log = logging.getLogger(__name__)
+GROUPS, OWN_IDS = b"evenhand-groups", b"evenhand-own-ids"
+"""Headers with the declared groups of the rows, and with the client's own ids of them, as JSON in the form of
+``/predict``."""
+IDS, CORRECTED, ABSTAINED = b"evenhand-ids", b"evenhand-corrected", b"evenhand-abstained"
+"""Headers of a reply: the rows' ids for /feedback, and the rows, counted from 0, that were corrected, or for
+which a person must decide."""
+OF_BODY = frozenset((b"etag", b"content-md5", b"digest", b"content-digest", b"repr-digest"))
+"""Headers that would be wrong for a changed body."""
+MOST_IDS = 64
+"""More ids do not fit into a header."""
+QUICK_BYTES = 32_768
+"""Up to this size, reading a body takes less time than handing it to a thread."""
+
+
+@dataclass(slots=True)
+class _Work:
+    """What is known of a request's rows while its correction runs."""
+
+    question: Question | None = None
+    reason: str = ""
+    """Why its rows could not be read."""
+    refusal: InvalidInput | None = None
+    """Why the request would be refused if the proxy answered by itself."""
+    own_ids: Sequence[str | None] = ()
+    """The client's own ids, one per row."""
+    failure: ServiceError | None = None
+    decided: Decided | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """A request, as the proxy handles it."""
+
+    scope: Scope
+    headers: dict[bytes, bytes]
+    body: bytes
+    began_s: float = field(default_factory=time.monotonic)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """What a client gets, and what goes on record with it."""
+
+    response: Response
+    decided: Decided | None = None
+    rows: Sequence[Joined | str] = ()
+    """What became of each row, for counters."""
+
+
+class Proxy:
+    """Sends requests on and answers them.
+
+    Args:
+        settings: Of the proxy.
+        registry: The bundles whose corrections apply.
+        pipeline: Decides and records rows.
+        metrics: Where rows are counted.
+
+    Raises:
+        SettingsError: a setting of the proxy does not fit a bundle.
+    """
+
+    def __init__(self, settings: Settings, registry: Registry, pipeline: Pipeline, metrics: Metrics) -> None:
+        self._settings, self._registry, self._pipeline = settings, registry, pipeline
+        self._series = metrics.proxy
+        self.upstream = Upstream(settings, metrics.proxy)
+        self.policy = ProxyPolicy(settings)
+        self._served: WeakKeyDictionary[LoadedModel, Served] = WeakKeyDictionary()
+        self._comparisons: dict[str, Comparison] = {}
+        self._unread = ""
+        self._records_first = settings.durability == "request"
+        check(settings)
+        if settings.proxy_protocol == "json" and len(registry.roles) > 1:
+            raise SettingsError("proxy_protocol json takes one bundle: its route does not name a model")
+        if settings.proxy_model and len(registry.roles) > 1:
+            raise SettingsError("setting proxy_model names one model, and several bundles are served")
+        for model in registry.live():
+            self._of(model)
+
+    @property
+    def problem(self) -> str | None:
+        """Why no prediction can be answered; ``None`` if they can."""
+        return self.upstream.problem
+
+    @property
+    def remark(self) -> str | None:
+        """What the operator should know, though answers leave; ``None`` if nothing."""
+        said = [comparison.problem for comparison in self._comparisons.values()]
+        remarks = [remark for remark in (*said, self._unread) if remark]
+        return "; ".join(remarks) or None
+
+    async def forward(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request that is for the server behind the proxy.
+
+        Raises:
+            ServiceError: that server sent no reply, or the record has no room.
+        """
+        scope[FORWARDED] = True
+        message = await receive()  # the middleware has read the body
+        parts = _Parts(scope, dict(scope["headers"]), message.get("body", b""))
+        model = self._model(scope)
+        if model is None:
+            await self._pass(parts, receive, send)
+        else:
+            await self._predict(parts, model, receive, send)
+
+    async def _pass(self, parts: _Parts, receive: Receive, send: Send) -> None:
+        """Pass a request and its reply on as they came."""
+        async with self.upstream.call(self._request(parts), 0) as response:
+            gone = asyncio.create_task(_disconnected(receive))  # a stream may go on long after its client
+            try:
+                await _relay(send, response, gone)
+            finally:
+                gone.cancel()
+
+    def _model(self, scope: Scope) -> LoadedModel | None:
+        """The bundle that corrects what a request predicts; ``None`` if none does."""
+        name = self.policy.predicts(scope["path"]) if scope["method"] == "POST" else None
+        if name is None:
+            return None
+        if name in ("", self._settings.proxy_model):
+            return self._registry.live()[0]
+        return (
+            self._registry.get(name)
+            if not self._settings.proxy_model and name in self._registry.roles
+            else None
+        )
+
+    async def _predict(self, parts: _Parts, model: LoadedModel, receive: Receive, send: Send) -> None:
+        try:
+            served, work = self._of(model), _Work()
+        except SettingsError as error:  # a reloaded bundle
+            self._note_unread(model.manifest.name, str(error))
+            await self._pass(parts, receive, send)
+            return
+        if self._settings.proxy_unread == "refuse":
+            await self._read(parts, model, served, work)
+            if work.question is None:
+                raise InvalidInput(f"the rows of this request cannot be read: {work.reason}")
+        correction = asyncio.create_task(self._correct(parts, model, served, work))
+        try:
+            most = self._settings.proxy_reply_bytes
+            async with self.upstream.call(self._request(parts, uncompressed=True), most) as response:
+                replied_s = time.monotonic()
+                answered = _Answered(response)
+                if 200 <= response.status < 300:
+                    answered = await self._answered(served, work, correction, response)
+                if self._records_first:
+                    await self._settle(served, answered)
+                await _relay(send, answered.response)
+                self._series.added(time.monotonic() - replied_s)
+                if not self._records_first:
+                    await self._settle(served, answered)
+        finally:
+            correction.cancel()
+
+    async def _settle(self, served: Served, answered: _Answered) -> None:
+        """Record and count the rows of a reply."""
+        if answered.decided is not None:
+            await self._pipeline.settle(answered.decided)
+        for row in answered.rows:
+            if not isinstance(row, Joined):
+                self._series.rows(served.name, row)
+                continue
+            self._series.rows(served.name, "same" if row.said is None else "corrected")
+            self._series.agreement(served.name, row.agreement)
+            self._comparisons[served.name].add(row.agreement)
+
+    async def _answered(
+        self, served: Served, work: _Work, correction: asyncio.Task[None], response: Response
+    ) -> _Answered:
+        """What answers a request that the server has answered."""
+        if not correction.done():
+            await asyncio.wait((correction,), timeout=self._settings.proxy_wait_s)
+        if work.refusal is not None and self._settings.strict:
+            raise work.refusal
+        if work.question is None:
+            self._note_unread(served.name, work.reason or "the correction came too late")
+            return _Answered(response)
+        if work.decided is None:
+            return _uncorrected(work, work.question, response)
+        try:
+            return await _joined(served, work.decided, response)
+        except Unreadable as error:
+            self._note_unread(served.name, f"the reply: {error}")
+        except Exception:
+            log.exception("a reply could not be joined with its correction; it passes on as it came")
+            self._note_unread(served.name, "the log says why")
+        return _Answered(response)
+
+    def _note_unread(self, name: str, reason: str) -> None:
+        self._unread = f"{name}: a prediction passed on without being read: {reason}"
+        self._series.rows(name, "unread")
+
+    async def _correct(self, parts: _Parts, model: LoadedModel, served: Served, work: _Work) -> None:
+        """Read the rows and decide them; never raises, so that the server's reply is never lost."""
+        try:
+            if work.question is None:
+                await self._read(parts, model, served, work)
+            if work.question is not None:
+                work.decided = await self._pipeline.decide(work.question)
+        except InvalidInput as error:
+            work.question, work.reason, work.refusal = None, str(error), error
+        except ServiceError as error:
+            work.failure = error
+        except Exception:
+            log.exception("a correction failed; the server's reply passes on as it came")
+            work.failure = EngineFailed()
+
+    async def _read(self, parts: _Parts, model: LoadedModel, served: Served, work: _Work) -> None:
+        """The rows of a request; their groups come in a header."""
+        try:
+            if parts.headers.get(b"content-encoding", b"identity").lower() != b"identity":
+                raise Unreadable("the body is compressed")
+            items = await _in_time(partial(served.wire.items, parts.body, parts.headers), len(parts.body))
+            groups = _header(parts.headers, GROUPS)
+            own_ids = _header(parts.headers, OWN_IDS)
+        except Unreadable as error:
+            work.reason = str(error)
+            return
+        work.own_ids = preprocess.own_ids(own_ids, len(items))
+        trace, began_s = parts.scope[TRACE], parts.began_s
+        work.question = Question(model, items, trace, groups=groups, own_ids=own_ids, began_s=began_s)
+
+    def _of(self, model: LoadedModel) -> Served:
+        """What the proxy knows of a bundle; a reloaded one is looked at anew.
+
+        Raises:
+            SettingsError: a setting of the proxy does not fit it.
+        """
+        if model not in self._served:
+            self._served[model] = served_of(model, self._settings, self._pipeline.max_items)
+            self._comparisons.setdefault(model.manifest.name, Comparison())
+            self._series.begin(model.manifest.name)
+        return self._served[model]
+
+    def _request(self, parts: _Parts, uncompressed: bool = False) -> Request:
+        """A client's request as it goes on, without the key for this proxy."""
+        scope, settings = parts.scope, self._settings
+        without = OURS | ({b"accept-encoding"} if uncompressed else set())
+        headers = passed_on(scope["headers"], without)
+        if settings.keys_file is not None or settings.jwt_jwks is not None:
+            headers = [pair for pair in headers if not _is_key(*pair)]
+        if settings.proxy_authorization:
+            headers = [pair for pair in headers if pair[0] != b"authorization"]
+            headers.append((b"authorization", settings.proxy_authorization.encode()))
+        client = scope.get("client")
+        forwarded = [value for name, value in headers if name == b"x-forwarded-for"]
+        headers = [pair for pair in headers if pair[0] != b"x-forwarded-for"]
+        chain = [*forwarded, *([client[0].encode()] if client else [])]
+        if chain:
+            headers.append((b"x-forwarded-for", b", ".join(chain)))
+        query = scope.get("query_string", b"")
+        path = scope.get("raw_path") or scope["path"].encode()
+        target = path.split(b"?")[0] + (b"?" + query if query else b"")
+        return Request(scope["method"], target.decode("latin-1"), headers, parts.body)
+
+
+async def _joined(served: Served, decided: Decided, response: Response) -> _Answered:
+    """Join the server's reply with the decisions about its rows.
+
+    Raises:
+        Unreadable: the reply does not hold an answer to every row.
+    """
+    if response.rest is not None:
+        raise Unreadable("it is larger than EVENHAND_PROXY_REPLY_BYTES")
+    headers = dict(response.headers)
+    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+        raise Unreadable("it is compressed")
+    outcomes = decided.outcomes
+    read = partial(served.wire.reply, response.body, headers, len(outcomes))
+    reply: Reply = await _in_time(read, len(response.body))
+    rows = [
+        join(outcome.result, said, served.rules) if isinstance(outcome.result, Decision) else "failed"
+        for outcome, said in zip(outcomes, reply.rows, strict=True)
+    ]
+    changes = {
+        at: row.said for at, row in enumerate(rows) if isinstance(row, Joined) and row.said is not None
+    }
+    body, changed = reply.written(changes) if changes else (response.body, {})
+    if changes:
+        changed[b"content-length"] = str(len(body)).encode()
+    merged = [
+        replace(outcome, result=row.decision) if isinstance(row, Joined) else outcome
+        for outcome, row in zip(outcomes, rows, strict=True)
+    ]
+    answer = replace(response, headers=_headers(response.headers, changed, merged), body=body)
+    return _Answered(answer, replace(decided, outcomes=merged), rows)
+
+
+def _uncorrected(work: _Work, question: Question, response: Response) -> _Answered:
+    """Pass a reply on whose correction failed or came too late; its rows are on record as such."""
+    error = work.failure or DeadlineExceeded()
+    outcomes = [Outcome(ulid(), error, truncated=False, own_id=own_id) for own_id in work.own_ids]
+    decided = Decided(question, outcomes, [{} for _ in outcomes])
+    response = replace(response, headers=_headers(response.headers, {}, outcomes))
+    return _Answered(response, decided, ["failed" if work.failure else "late"] * len(outcomes))
+
+
+async def _in_time(read: Callable[[], Any], size: int) -> Any:  # noqa: ANN401 - whatever it reads
+    return read() if size <= QUICK_BYTES else await asyncio.to_thread(read)
+
+
+def _header(headers: dict[bytes, bytes], name: bytes) -> Any:  # noqa: ANN401 - checked with the rows
+    if name not in headers:
+        return None
+    try:
+        return json.loads(headers[name])
+    except (ValueError, RecursionError):
+        raise Unreadable(f"the header {name.decode()} is not valid JSON") from None
+
+
+def _is_key(name: bytes, value: bytes) -> bool:
+    return name == b"x-api-key" or (name == b"authorization" and BEARER.match(value) is not None)
+
+
+def _headers(headers: RawHeaders, changed: dict[bytes, bytes], outcomes: list[Outcome]) -> RawHeaders:
+    """The server's headers, those that a changed body changes, and ours."""
+    stale = OF_BODY if changed else frozenset()
+    kept = [(name, changed.get(name, value)) for name, value in headers if name not in stale]
+    if len(outcomes) <= MOST_IDS:
+        kept.append((IDS, ",".join(outcome.id for outcome in outcomes).encode()))
+    decisions = [(row, outcome.result) for row, outcome in enumerate(outcomes)]
+    corrected = [str(row) for row, result in decisions if isinstance(result, Decision) and result.corrected]
+    abstained = [str(row) for row, result in decisions if isinstance(result, Decision) and result.abstained]
+    if corrected:
+        kept.append((CORRECTED, ",".join(corrected).encode()))
+    if abstained:
+        kept.append((ABSTAINED, ",".join(abstained).encode()))
+    return kept
+
+
+async def _disconnected(receive: Receive) -> None:
+    """Return once the client has gone; a request without a body still has an empty message of it."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _relay(send: Send, response: Response, gone: asyncio.Task[None] | None = None) -> None:
+    """Send a reply to the client, until all of it is sent or ``gone`` is done."""
+    await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
+    if response.rest is None:
+        await send({"type": "http.response.body", "body": response.body})
+        return
+    await send({"type": "http.response.body", "body": response.body, "more_body": True})
+    async for part in response.rest:
+        if gone is not None and gone.done():
+            return
+        await send({"type": "http.response.body", "body": part, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})

@@ -1,0 +1,74 @@
+"""What the proxy knows of one bundle: how its rows and answers look at the server behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from evenhand.service.catalog.loader import LoadedModel
+from evenhand.service.proxy.answers import forms_of
+from evenhand.service.proxy.json_path import Path, PathError, parse
+from evenhand.service.proxy.json_wire import JsonWire
+from evenhand.service.proxy.merge import Rules, rules_of
+from evenhand.service.proxy.oip_wire import OipWire
+from evenhand.service.proxy.wire import Wire, columns_of
+from evenhand.service.settings import Settings, SettingsError
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One bundle behind the proxy."""
+
+    name: str
+    wire: Wire
+    rules: Rules
+
+
+def served_of(model: LoadedModel, settings: Settings, max_items: int) -> Served:
+    """What the settings say about a bundle.
+
+    Raises:
+        SettingsError: they do not fit it.
+    """
+    manifest = model.manifest
+    try:
+        columns = columns_of(model.encoder, manifest.input.kind, settings.proxy_columns)
+    except ValueError as error:
+        raise SettingsError(f"setting proxy_columns: {error}") from None
+    forms = forms_of(manifest, settings.proxy_label_values, settings.proxy_score_of, settings.proxy_scores)
+    rules = rules_of(manifest, forms, settings.proxy_tolerance, settings.proxy_disagreement)
+    label, scores = settings.proxy_label_path, settings.proxy_score_path
+    if settings.proxy_protocol == "oip":
+        wire: Wire = OipWire(columns, model.encoder, settings.proxy_input_path, label, scores, max_items)
+    else:
+        wire = JsonWire(
+            columns,
+            _path("proxy_input_path", settings.proxy_input_path),
+            _path("proxy_label_path", label) if label else None,
+            tuple(_path("proxy_score_path", score) for score in scores),
+        )
+    return Served(manifest.name, wire, rules)
+
+
+def check(settings: Settings) -> None:
+    """Check the proxy's settings, as far as that needs no bundle.
+
+    Raises:
+        SettingsError: they contradict each other, or one is missing.
+    """
+    if settings.proxy_protocol != "json":
+        return
+    needed = {"proxy_route": settings.proxy_route, "proxy_input_path": settings.proxy_input_path}
+    for name, value in needed.items():
+        if not value:
+            raise SettingsError(
+                f"setting {name} is empty, and proxy_protocol json needs it; see the page on the proxy"
+            )
+    if not settings.proxy_label_path and not settings.proxy_score_path:
+        raise SettingsError("proxy_protocol json needs proxy_label_path, proxy_score_path or both")
+
+
+def _path(name: str, text: str) -> Path:
+    try:
+        return parse(text)
+    except PathError as error:
+        raise SettingsError(f"setting {name}: {error}") from None

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from evenhand.models.bundle.manifest import Attribute
 from evenhand.models.bundle.reference import Normal
 from evenhand.models.bundle.target import FIGURES, AttributeTarget, Measure, Target, aims
 
@@ -85,8 +86,8 @@ def price_of(target: Target | None, tolerance: float) -> Price:
     return Price(0.0, tolerance) if target is None else Price(target.max_loss, target.max_cell_loss)
 
 
-def in_words(target: Target | None, attributes: Sequence[str]) -> str:
-    """The target in one line."""
-    if target is not None:
-        return target.in_words()
-    return aims([AttributeTarget(attribute=name, measure="worst-cell") for name in attributes])
+def in_words(target: Target | None, attributes: Sequence[Attribute]) -> str:
+    """The target in one line, with what it may cost where something is corrected."""
+    if target is None:
+        return aims([AttributeTarget(attribute=each.name, measure="worst-cell") for each in attributes])
+    return target.in_words() if any(each.corrects for each in attributes) else aims(target.attributes)

@@ -100,6 +100,7 @@ class Declaration(BaseModel):
                 reference=each.reference,
                 threshold=NO_FLAG,
                 mode="off",
+                corrects=False,
                 why=WHY,
             )
             for each in self.attributes

@@ -138,7 +138,7 @@ def _target(target: Target | None, attributes: Sequence[Attribute], watched: _Wa
     uncounted = not_watched(target, attributes)
     return {
         "stated": target is not None,
-        "words": in_words(target, [each.name for each in attributes]),
+        "words": in_words(target, attributes),
         "max_loss": watched.price.max_loss,
         "max_cell_loss": watched.price.max_cell_loss,
         "cells": MERGED if watched.kinds.merged else CELL,

@@ -84,7 +84,9 @@ def _onnx(fitted: Fitted, draft: Path, manifest: Manifest) -> tuple[Manifest, Ru
 
 def _torch(fitted: Fitted, draft: Path, manifest: Manifest) -> tuple[Manifest, Runner]:
     save_base(fitted.fairnet.split.model, draft, fitted.config.weights)
-    parts = {name: (draft / name).read_bytes() for name in bundles.model_files(manifest)}
+    # Adapters of attributes that nothing corrects are written too, for a later look.
+    written = manifest.model_copy(update={"files": bundles.hash_files(draft)})
+    parts = {name: (draft / name).read_bytes() for name in bundles.model_files(written)}
     return manifest, _proven(fitted, Bundle(draft, manifest, "", b"", b"", b"", parts))
 
 

@@ -86,7 +86,14 @@ def test_the_documentation_names_every_route_and_field(client: TestClient) -> No
     roles = {f"/models/{{name}}/{what}" for what in ("mode", "shadow", "promote", "reload")}
     v2 = {"/v2", "/v2/health/live", "/v2/health/ready"}
     v2 |= {f"/v2/models/{{model}}{version}{end}" for version in VERSIONS for end in ("", "/ready", "/infer")}
-    record = {"/feedback", "/decisions/{id}", "/decisions/{id}/override", "/fairness", "/fairness/trend"}
+    record = {
+        "/feedback",
+        "/decisions",
+        "/decisions/{id}",
+        "/decisions/{id}/override",
+        "/fairness",
+        "/fairness/trend",
+    }
     own = {"/predict", "/healthz", "/readyz", "/models", "/metrics", "/log-level"}
     assert set(spec["paths"]) == {*own, *v2, *roles, *record}
     assert "HTTPValidationError" not in str(spec)
@@ -104,6 +111,7 @@ def test_the_documentation_names_every_route_and_field(client: TestClient) -> No
         "model",
         "groups",
         "mode",
+        "ids",
     }
 
 

@@ -52,8 +52,11 @@ class Watched(Server):
 
 @pytest.fixture
 def handlers() -> Iterator[None]:
-    """Logging as it was before."""
+    """Logging as it was before, and meanwhile as a service has it."""
     root, before = logging.getLogger(), list(logging.getLogger().handlers)
+    # MLflow, which other tests import, takes the lines of this library for itself.
+    migrations = logging.getLogger("alembic")
+    migrations.handlers, migrations.propagate = [], True
     levels = {name: logging.getLogger(name).level for name in ("", *logs.OURS)}
     yield
     root.handlers[:] = before

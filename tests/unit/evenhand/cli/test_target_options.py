@@ -132,7 +132,7 @@ def test_an_intersection_with_names_too_long_for_the_record_is_refused_before_an
     tmp_path: Path,
 ) -> None:
     data = table(tmp_path, 400)
-    frame = pd.read_csv(data).replace({"f": "f" * 40, "y": "y" * 40})
+    frame = pd.read_csv(data).replace({of: of * 40 for of in "fxyz"})
     frame.to_csv(data, index=False)
     crossed = ("--intersections", "sex:race")
     for more in ((), ("--dry-run",)):

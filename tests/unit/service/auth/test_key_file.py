@@ -193,4 +193,4 @@ def test_the_command_prints_a_key_once_and_lists_names(
 
 
 def test_scopes_are_those_of_the_issue() -> None:
-    assert set(SCOPES) == {"predict", "feedback", "admin", "metrics", "audit"}
+    assert set(SCOPES) == {"predict", "feedback", "decisions", "admin", "metrics", "audit"}

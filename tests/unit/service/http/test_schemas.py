@@ -10,7 +10,7 @@ from evenhand.service.http.schemas import FeedbackItem, FeedbackRequest, ModeReq
 MANY = 10_000
 GROUPS: list[Any] = [
     [{}] * MANY,
-    {"race": 1},
+    {"race": [1]},
     {"race": "\ud800"},
     {str(number): "a" for number in range(MANY)},
 ]

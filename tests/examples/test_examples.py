@@ -54,7 +54,10 @@ def test_a_platform_engineer_switches_every_model(reader: Reader, tmp_path: Path
         models = json.load(reply)["models"]
     assert len(models) == 2
     for model in models:
-        assert {attribute["mode"] for attribute in model["attributes"]} == {mode}
+        modes = {attribute["name"]: attribute["mode"] for attribute in model["attributes"]}
+        corrected = {attribute["name"] for attribute in model["attributes"] if attribute["corrects"]}
+        assert modes == {name: mode if name in corrected else "off" for name in modes}
+        assert corrected
 
 
 def test_an_analyst_gets_a_report_of_declared_groups(reader: Reader, tmp_path: Path, demo: Path) -> None:

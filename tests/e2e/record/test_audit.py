@@ -127,7 +127,7 @@ def test_erase_names_what_it_does_not_know(lone: str, state: Path) -> None:
     record = fill(lone)
     place = ("--record", lone, "--state", state, "--by", "Ada")
     assert audit("erase", *place, record.decisions[0]) == [
-        "erased: 2 bodies, 1 sensitive attributes, 1 labels; 0 decisions were erased before"
+        "erased: 2 bodies, 1 sensitive attributes, 1 labels, 0 own ids; 0 decisions were erased before"
     ]
     lines = audit("erase", *place, record.decisions[0], "0" * 26, code=2)
     assert lines[0].endswith("0 labels; 1 decisions were erased before")
@@ -205,7 +205,7 @@ def test_a_service_s_record_holds_while_it_serves_and_after_a_decision_was_erase
         until(lambda: ask(port, f"/decisions/{second}")[0] == 200)
         assert audit("verify", *place)[1].startswith("2 decisions; 0 bodies erased")
         assert audit("erase", *place, first)[0].startswith(
-            "erased: 2 bodies, 1 sensitive attributes, 1 labels;"
+            "erased: 2 bodies, 1 sensitive attributes, 1 labels, 0 own ids;"
         )
         assert ask(port, f"/decisions/{first}")[0] == 404
         assert ask(port, f"/decisions/{second}")[0] == 200

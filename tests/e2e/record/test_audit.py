@@ -130,7 +130,7 @@ def test_erase_names_what_it_does_not_know(lone: str, state: Path) -> None:
         "erased: 2 bodies, 1 sensitive attributes, 1 labels, 0 own ids; 0 decisions were erased before"
     ]
     lines = audit("erase", *place, record.decisions[0], "0" * 26, code=2)
-    assert lines[0].endswith("0 labels; 1 decisions were erased before")
+    assert lines[0].endswith("0 labels, 0 own ids; 1 decisions were erased before")
     assert lines[1].startswith(f"not in the database: 1 ({'0' * 26})")
     assert (
         audit("verify", "--record", lone)[1]

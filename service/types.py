@@ -2,18 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evenhand.models.bundle.inputs import Encoded
-from evenhand.models.bundle.manifest import UNKNOWN_GROUP, Mode
+from evenhand.models.bundle.manifest import UNKNOWN_GROUP, Attribute, Mode
+from evenhand.models.bundle.target import Target
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
+
+
+class Described(Protocol):
+    """What is said about a model: by its manifest, its declaration, or, without either, the record."""
+
+    @property
+    def name(self) -> str:
+        """Of the model."""
+
+    @property
+    def version(self) -> str:
+        """Of the model."""
+
+    @property
+    def attributes(self) -> Sequence[Attribute]:
+        """Sensitive attributes of the model."""
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """Of the model; none if they are not on record any more."""
+
+    @property
+    def favourable(self) -> Sequence[str]:
+        """Those of the labels that are good for the person."""
+
+    @property
+    def target(self) -> Target | None:
+        """What the correction is for, if the bundle says it."""
 
 
 @dataclass(frozen=True, slots=True)

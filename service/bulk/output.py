@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,7 +121,7 @@ def _answer(whose: str, answer: Answer) -> dict[str, Any]:
     return {f"{whose}_label": answer.label, f"{whose}_score": answer.score}
 
 
-class Format:
+class Format(ABC):
     """Writes chunks of rows one after another.
 
     A chunk's bytes depend on nothing but the chunk, so that an interrupted output goes on where it was.
@@ -136,9 +137,9 @@ class Format:
         """What comes before the first chunk."""
         return b""
 
+    @abstractmethod
     def chunk(self, cells: Cells) -> bytes:
         """The bytes of a chunk."""
-        raise NotImplementedError
 
     def finish(self, draft: Path, out: Path) -> bool:
         """Make the output of all chunks, if it is more than their bytes; says whether it is."""

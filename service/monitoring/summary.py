@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from evenhand.models.bundle.aims import Aim, Price, aims_of, in_words, price_of
 from evenhand.models.bundle.intersections import Grouped, Intersection, not_watched, watched_intersections
@@ -28,6 +28,7 @@ from evenhand.service.monitoring.groups import (
     withheld_rows,
 )
 from evenhand.service.monitoring.targets import target_of, worsening
+from evenhand.service.types import Described
 from evenhand.stats import Rate
 
 LIMITS = {"gap": 0.05, "rows": 100.0}
@@ -37,34 +38,6 @@ COUNTED = (
     "A decision that abstained counts in every other figure under the model's own answer, "
     "as if it had been given."
 )
-
-
-class Described(Protocol):
-    """The needed part of a manifest; reports read it from the record, without a bundle."""
-
-    @property
-    def name(self) -> str:
-        """Of the model."""
-
-    @property
-    def version(self) -> str:
-        """Of the model."""
-
-    @property
-    def attributes(self) -> Sequence[Attribute]:
-        """Sensitive attributes of the model."""
-
-    @property
-    def labels(self) -> Sequence[str]:
-        """Of the model; none if they are not on record any more."""
-
-    @property
-    def favourable(self) -> Sequence[str]:
-        """Those of the labels that are good for the person."""
-
-    @property
-    def target(self) -> Target | None:
-        """What the correction is for, if the bundle says it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from evenhand.service.audit.events import time_of
 from evenhand.service.monitoring.cells import Window
 from evenhand.service.monitoring.disparity import NOTHING, Span, gap, lowest
 from evenhand.service.monitoring.groups import SIDES, PairCounts, Side
-from evenhand.service.monitoring.summary import Described
+from evenhand.service.types import Described
 from evenhand.stats import Rate
 
 LEAST_ROWS = 30

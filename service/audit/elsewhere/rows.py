@@ -5,43 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import Any
 
-from evenhand.models.bundle.manifest import Attribute
-from evenhand.models.bundle.target import Target
 from evenhand.service.audit.chain import Event, encode
 from evenhand.service.audit.events import VERSION, Configuration, time_of
+from evenhand.service.types import Described
 
 SOURCE = "elsewhere"
 """What the record calls the source of a decision that Evenhand did not make."""
-
-
-class DeclaredModel(Protocol):
-    """What has to be said about a model before its decisions are taken."""
-
-    @property
-    def name(self) -> str:
-        """Under which it is counted."""
-
-    @property
-    def version(self) -> str:
-        """Of the declaration."""
-
-    @property
-    def attributes(self) -> Sequence[Attribute]:
-        """Sensitive attributes; their thresholds and modes mean nothing."""
-
-    @property
-    def labels(self) -> Sequence[str]:
-        """All labels that it answers."""
-
-    @property
-    def favourable(self) -> Sequence[str]:
-        """Those that are good for the person."""
-
-    @property
-    def target(self) -> Target | None:
-        """What is aimed at, where something is."""
 
 
 @dataclass(slots=True)  # not frozen: there are many
@@ -76,14 +47,14 @@ class Reported:
 class ReportedRows:
     """Rows of one model that are on record as a whole or not at all."""
 
-    model: DeclaredModel
+    model: Described
     configuration: Configuration
     rows: Sequence[Reported]
     at_ms: int
     replica: str
 
 
-def configuration_of(model: DeclaredModel, digest: str) -> Configuration:
+def configuration_of(model: Described, digest: str) -> Configuration:
     """Describe a declared model, as the record keeps it.
 
     Args:

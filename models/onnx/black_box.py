@@ -190,7 +190,7 @@ def wrap(model: onnx.ModelProto, features: Sequence[Feature], scores: Scores, op
     """
     listed = assign(model, features)
     box = at_opset(pruned(model, scores.name), opset)
-    _round_for_trees(box.graph)
+    round_for_trees(box.graph)
     add_prefix(box.graph, PREFIX)
     after, constants = logits_nodes(PREFIX + scores.name, scores)
     for each in listed:
@@ -381,7 +381,7 @@ def pruned(model: onnx.ModelProto, name: str, typed: bool = False) -> onnx.Model
     return kept
 
 
-def _round_for_trees(graph: onnx.GraphProto) -> None:
+def round_for_trees(graph: onnx.GraphProto) -> None:
     """Round the features of trees with float32 thresholds, as scikit-learn and XGBoost do themselves."""
     nodes: list[onnx.NodeProto] = []
     for node in graph.node:

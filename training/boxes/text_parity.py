@@ -9,18 +9,20 @@ from scipy.special import softmax
 
 from evenhand.console import say
 from evenhand.models.bundle.inputs import Encoded, collate
-from evenhand.models.onnx.black_box import BoxError
+from evenhand.models.onnx.black_box import BoxError, Scores, scores_of
 from evenhand.models.onnx.token_box import KINDS, token_inputs, wrap_tokens
 from evenhand.models.onnx.torch_export import OPSET
 from evenhand.training.boxes.parity import (
     LARGEST_DIFFERENCE,
     Expected,
     ProvenBox,
+    announce,
     reason,
     score_output,
     session_of,
 )
 from evenhand.training.boxes.text_box import TextBox
+from evenhand.training.boxes.text_convert import text_conversions
 from evenhand.training.data.batches import by_length
 from evenhand.training.data.dataset import DataError
 from evenhand.typing import Array, Float32s, Ints
@@ -44,7 +46,11 @@ def prove_text(box: TextBox, encoded: Sequence[Encoded], texts: Sequence[str], c
         DataError: no form agrees with the model, or its answer depends on the rows beside a row.
     """
     try:
-        proven = _proven_file(box, encoded, classes)
+        proven = (
+            _proven_file(box, encoded, classes)
+            if box.words is None
+            else _proven_pipeline(box, encoded, texts, classes)
+        )
     except BoxError as error:
         raise DataError(f"{box.name}: {error}") from error
     _check_ids(box, proven)
@@ -100,6 +106,47 @@ def _proven_file(box: TextBox, encoded: Sequence[Encoded], classes: int) -> Prov
     )
     say(f"{box.name} ({box.library}) in the bundle's graph: over {len(rows)} rows of all lengths {how}")
     return proven
+
+
+def _proven_pipeline(
+    box: TextBox, encoded: Sequence[Encoded], texts: Sequence[str], classes: int
+) -> ProvenBox:
+    """A converted pipeline, compared with its library on all rows: their words first, then its answers."""
+    assert box.words is not None
+    box.words.check_rows(texts, [row.arrays["input_ids"] for row in encoded], box.spec.max_tokens)
+    _say_odd(box, box.words.odd_characters())
+    expected = Expected.of(box, texts, classes)
+    refused: list[str] = []
+    for conversion in text_conversions(box):
+        scores = Scores(scores_of(conversion.graph)[-1], "probabilities", classes)
+        try:
+            content = wrap_tokens(conversion.graph, scores, OPSET).SerializeToString()
+            answer = token_logits(content, encoded, box.spec.pad_id)
+        except Exception as error:
+            # ONNX Runtime's errors share no public base class.
+            if not isinstance(error, BoxError) and not type(error).__module__.startswith("onnxruntime"):
+                raise
+            refused.append(f"in {conversion.precision} ONNX Runtime does not run it ({reason(error)})")
+            continue
+        problem = expected.problem(answer)
+        if problem is None:
+            figures = (len(encoded), expected.difference(answer), expected.ties(answer))
+            proven = ProvenBox(content, *figures, classes, conversion.precision)
+            announce(box, proven)
+            return proven
+        refused.append(f"in {conversion.precision} {problem}")
+    raise DataError(f"{box.name}: its ONNX form does not answer as {box.library} does: {'; '.join(refused)}")
+
+
+def _say_odd(box: TextBox, characters: Sequence[str]) -> None:
+    """Name characters that the bundle's tokenizer reads otherwise than the vectorizer."""
+    if characters:
+        listed = ", ".join(f"U+{ord(each):04X}" for each in characters[:10])
+        more = f" and {len(characters) - 10} more" if len(characters) > 10 else ""
+        say(
+            f"{box.name}: texts with {listed}{more} may be cut into other words than by its vectorizer; no "
+            "row of the table is"
+        )
 
 
 def spread(encoded: Sequence[Encoded], count: int) -> Ints:

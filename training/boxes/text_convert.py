@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import onnx
 from onnx import TensorProto
 
-from evenhand.models.onnx.black_box import Feature, round_for_trees
+from evenhand.models.onnx.black_box import Feature, Scores, round_for_trees, scores_of
 from evenhand.models.onnx.join import in_front
 from evenhand.training.boxes.convert import Conversion, missing_marks, reason, scikit_learn, with_marks
 from evenhand.training.boxes.text_box import TextBox
+from evenhand.training.boxes.word_graph import dense_graph, linear_graph
 from evenhand.training.data.dataset import DataError
+from evenhand.typing import Float64s
 
 KINDS = {"double": TensorProto.DOUBLE, "float32": TensorProto.FLOAT}
 ADVICE = (
@@ -20,14 +25,30 @@ ADVICE = (
 )
 
 
-def text_conversions(box: TextBox) -> Iterator[Conversion]:
-    """The pipeline as ONNX, the most exact form first.
+@dataclass(frozen=True)
+class TextConversion(Conversion):
+    """One way of writing a pipeline as ONNX."""
+
+    scores: Scores
+    """Where its answer is."""
+
+
+def text_conversions(box: TextBox, classes: int) -> Iterator[TextConversion]:
+    """The pipeline as ONNX, the quickest form first, then the most exact one.
+
+    Args:
+        box: The pipeline.
+        classes: Number of labels.
 
     Raises:
         DataError: no converter can; the message names the part that it does not know.
     """
     assert box.words is not None
-    features = [Feature(f"word {place}", text=False) for place in range(len(box.words.sequences))]
+    vocabulary, linear = box.words.vocabulary, _linear(box.rest)
+    if linear is not None:
+        scores = Scores("scores", "logits", len(linear[1]))
+        yield TextConversion("double", linear_graph(vocabulary, *linear), scores)
+    features = [Feature(f"word {place}", text=False) for place in range(len(vocabulary.sequences))]
     reasons, marks = [], _marks(box)
     for precision, kind in KINDS.items():
         try:
@@ -37,12 +58,30 @@ def text_conversions(box: TextBox) -> Iterator[Conversion]:
         except Exception as error:  # converters raise errors of every kind
             reasons.append(reason(error))
             continue
-        counts = box.words.graph(kind)
+        counts, scores = dense_graph(vocabulary, kind), Scores(scores_of(graph)[-1], "probabilities", classes)
         for mark in marks:
-            yield Conversion(f"{precision}, {mark:g} as missing", _joined(counts, with_marks(graph, [mark])))
-        yield Conversion(precision, _joined(counts, graph))
+            marked = _joined(counts, with_marks(graph, [mark]))
+            yield TextConversion(f"{precision}, {mark:g} as missing", marked, scores)
+        yield TextConversion(precision, _joined(counts, graph), scores)
     if len(reasons) == len(KINDS):
         raise DataError(f"{box.name}: {box.library} to ONNX: {reasons[-1]}\n{ADVICE}")
+
+
+def _linear(model: Any) -> tuple[Float64s, Float64s] | None:  # noqa: ANN401 - scikit-learn's
+    """Coefficients ``(outputs, columns)`` and intercepts of a model whose scores are sums over words.
+
+    Its probabilities are the softmax of the outputs, or the logistic function of the only one. What is no
+    such model after all does not pass the proof, and is converted as any other.
+    """
+    name = type(model).__name__ if type(model).__module__.startswith("sklearn.") else ""
+    if name == "LogisticRegression" or (name == "SGDClassifier" and len(model.classes_) == 2):
+        coefficients, intercepts = model.coef_, model.intercept_
+    elif name == "MultinomialNB":
+        coefficients, intercepts = model.feature_log_prob_, model.class_log_prior_
+    else:
+        return None
+    dense = coefficients.toarray() if hasattr(coefficients, "toarray") else coefficients
+    return np.asarray(dense, dtype=np.float64), np.asarray(intercepts, dtype=np.float64)
 
 
 def _marks(box: TextBox) -> list[float]:

@@ -9,7 +9,7 @@ from scipy.special import softmax
 
 from evenhand.console import say
 from evenhand.models.bundle.inputs import Encoded, collate
-from evenhand.models.onnx.black_box import BoxError, Scores, scores_of
+from evenhand.models.onnx.black_box import BoxError
 from evenhand.models.onnx.token_box import KINDS, token_inputs, wrap_tokens
 from evenhand.models.onnx.torch_export import OPSET
 from evenhand.training.boxes.parity import (
@@ -117,10 +117,9 @@ def _proven_pipeline(
     _say_odd(box, box.words.odd_characters())
     expected = Expected.of(box, texts, classes)
     refused: list[str] = []
-    for conversion in text_conversions(box):
-        scores = Scores(scores_of(conversion.graph)[-1], "probabilities", classes)
+    for conversion in text_conversions(box, classes):
         try:
-            content = wrap_tokens(conversion.graph, scores, OPSET).SerializeToString()
+            content = wrap_tokens(conversion.graph, conversion.scores, OPSET).SerializeToString()
             answer = token_logits(content, encoded, box.spec.pad_id)
         except Exception as error:
             # ONNX Runtime's errors share no public base class.

@@ -15,15 +15,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers, processors
 from tokenizers.models import WordLevel
 
 from evenhand.models.bundle.manifest import TextInput
-from evenhand.models.onnx.black_box import IR
-from evenhand.models.onnx.torch_export import OPSET
+from evenhand.training.boxes.word_graph import Vocabulary
 from evenhand.training.data.dataset import DataError
 from evenhand.typing import Array
 
@@ -114,55 +110,10 @@ class WordCounts:
         )
         return tokenizer
 
-    def graph(self, kind: int) -> onnx.ModelProto:
-        """``input_ids (batch, tokens)`` to ``features (batch, columns)``: counts, or weights of them.
-
-        Args:
-            kind: Element type of the features, as ONNX numbers them.
-        """
-        order = sorted(range(len(self.sequences)), key=lambda place: len(self.sequences[place]))
-        pool, starts = [], [0] * int(self.vectorizer.ngram_range[1])
-        for place in order:
-            words = self.sequences[place]
-            for longer in range(len(words), len(starts)):
-                starts[longer] += len(words)
-            pool += [self.ids[word] for word in words]
-        nodes = [
-            helper.make_node(
-                "TfIdfVectorizer",
-                ["input_ids"],
-                ["words/counts"],
-                mode="TF",
-                min_gram_length=int(self.vectorizer.ngram_range[0]),
-                max_gram_length=len(starts),
-                max_skip_count=0,
-                ngram_counts=starts,
-                ngram_indexes=order,
-                pool_int64s=pool,
-            )
-        ]
-        nodes.append(helper.make_node("Cast", ["words/counts"], ["words/wide"], to=kind))
-        constants = {"words/one": np.array(1.0)}
-        current = "words/wide"
-        if self.vectorizer.binary:
-            nodes.append(helper.make_node("Min", [current, "words/one"], ["words/binary"]))
-            current = "words/binary"
-        if self.weights is not None:
-            more, own, current = _weighted(self.weights, current)
-            nodes, constants = [*nodes, *more], {**constants, **own}
-        nodes.append(helper.make_node("Identity", [current], ["features"]))
-        numbers = helper.tensor_dtype_to_np_dtype(kind)
-        graph = helper.make_graph(
-            nodes,
-            "words",
-            [helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["batch", "seq"])],
-            [helper.make_tensor_value_info("features", kind, ["batch", len(self.sequences)])],
-            [
-                numpy_helper.from_array(of.astype(numbers) if of.dtype == np.float64 else of, name)
-                for name, of in constants.items()
-            ],
-        )
-        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR)
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """What the graph counts."""
+        return Vocabulary(self.sequences, self.ids, bool(self.vectorizer.binary), self.weights)
 
     def words_of(self, text: str) -> list[str]:
         """A text's words, as the vectorizer cuts it."""
@@ -221,36 +172,6 @@ def text_pipeline(model: Any) -> tuple[Any, Any, Any] | None:  # noqa: ANN401 - 
     from sklearn.pipeline import Pipeline
 
     return first, weights, Pipeline(rest)
-
-
-def _weighted(weights: Any, counts: str) -> tuple[list[onnx.NodeProto], dict[str, Array], str]:  # noqa: ANN401
-    """Counts to weights as scikit-learn computes them: nodes, constants, and the name of the result.
-
-    skl2onnx has a converter too; its logarithm of counts is another, and it divides by 0 where no word is.
-    """
-    node, nodes, current = helper.make_node, [], counts
-    constants: dict[str, Array] = {"words/nought": np.array(0.0), "words/axis": np.array([1])}
-    if weights.sublinear_tf:  # 1 + log of counts from 1 on, 0 for 0
-        nodes += [
-            node("Max", [current, "words/one"], ["words/present"]),
-            node("Log", ["words/present"], ["words/log"]),
-            node("Min", [current, "words/one"], ["words/any"]),
-            node("Add", ["words/log", "words/any"], ["words/sublinear"]),
-        ]
-        current = "words/sublinear"
-    if weights.use_idf:
-        constants["words/idf"] = np.asarray(weights.idf_, dtype=np.float64)[None]
-        nodes.append(node("Mul", [current, "words/idf"], ["words/rare"]))
-        current = "words/rare"
-    if weights.norm is not None:
-        nodes += [
-            node({"l1": "ReduceL1", "l2": "ReduceL2"}[weights.norm], [current, "words/axis"], ["words/norm"]),
-            node("Equal", ["words/norm", "words/nought"], ["words/none"]),
-            node("Where", ["words/none", "words/one", "words/norm"], ["words/divisor"]),
-            node("Div", [current, "words/divisor"], ["words/normed"]),
-        ]
-        current = "words/normed"
-    return nodes, constants, current
 
 
 def translated(pattern: str, where: str) -> str:

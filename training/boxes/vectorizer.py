@@ -204,8 +204,7 @@ def _escape(escape: str, inside: bool, where: str) -> str:
         listed = CLASSES[letter.lower()]
         if letter.islower():
             return listed if inside else f"[{listed}]"
-        if not inside:
-            return f"[^{listed}]"
+        return f"[^{listed}]"
     elif letter == "b" and not inside:
         return EDGE
     elif letter == "B" and not inside:

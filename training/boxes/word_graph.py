@@ -127,7 +127,8 @@ def _columns(nodes: _Nodes, vocabulary: Vocabulary) -> str:
     if longest > 1:  # a short text gets padding behind it, which is in no sequence
         ids = nodes.add("Pad", [ids, nodes.constant("behind", [0, 0, 0, longest - 1])], "padded")
     parts: list[str] = []
-    states, state = {(word,): place for word, place in vocabulary.ids.items()}, ids
+    states: dict[tuple[str, ...], int] = {(word,): place for word, place in vocabulary.ids.items()}
+    state = ids
     for length in range(1, longest + 1):
         if length > 1:
             prefixes = sorted({each[:length] for each in vocabulary.sequences if len(each) >= length})

@@ -33,6 +33,7 @@ from evenhand.training.boxes.limits import Limits, limits_of
 from evenhand.training.boxes.parity import BoxRows, ProvenBox, logits_of, prove
 from evenhand.training.boxes.text_box import TextBox, read_text
 from evenhand.training.boxes.text_parity import prove_text, token_logits
+from evenhand.training.boxes.vectorizer import text_pipeline
 from evenhand.training.data.columns import Columns
 from evenhand.training.data.dataset import HELD, LEARNT, TUNE, DataError, Rows, Schema, hold_out
 from evenhand.training.data.items import encode_all
@@ -59,6 +60,8 @@ def with_model(config: FitConfig) -> FitConfig:
     box = read_box(config)
     if isinstance(box, TextBox):
         return config
+    if text_pipeline(box.estimator) is not None:
+        raise DataError(f"{box.name} reads texts, and no table's features: fit it with --task text")
     named = config.columns.features
     odd = sorted({clean(name) for name in named} ^ {clean(name) for name in box.features})
     if named and box.features and odd:

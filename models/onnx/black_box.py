@@ -43,6 +43,12 @@ WHOLE = {TensorProto.INT32, TensorProto.INT64, TensorProto.BOOL}
 ML = "ai.onnx.ml"
 SINGLE_TREES = ("TreeEnsembleClassifier", "TreeEnsembleRegressor")
 """Operators whose thresholds are float32 as a rule; their libraries round the features first."""
+REDUCTIONS = (
+    *("ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceLogSum"),
+    *("ReduceLogSumExp", "ReduceSumSquare"),
+)
+AXES_AS_INPUT = 18
+"""The version since which their axes are an input."""
 Scale = Literal["probabilities", "logits"]
 
 
@@ -226,13 +232,15 @@ def at_opset(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
         BoxError: an operator has changed, and ONNX cannot convert it.
     """
     own = next((of.version for of in model.opset_import if of.domain in ("", "ai.onnx")), opset)
-    changed = {
-        node.op_type
-        for node in _nodes(model.graph)
-        if node.domain in ("", "ai.onnx") and _since(node.op_type, own) != _since(node.op_type, opset)
-    }
     converted = onnx.ModelProto()
     converted.CopyFrom(model)
+    if own < AXES_AS_INPUT <= opset:
+        _axes_to_inputs(converted.graph)
+    changed = {
+        node.op_type
+        for node in _nodes(converted.graph)
+        if node.domain in ("", "ai.onnx") and not _stays(node, own, opset)
+    }
     if changed:
         try:
             converted = version_converter.convert_version(model, opset)
@@ -248,12 +256,31 @@ def at_opset(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
     return converted
 
 
-def _since(operator: str, opset: int) -> int:
-    """The version in which an operator got the form that it has in an opset; 0 if it has none."""
+def _stays(node: onnx.NodeProto, own: int, opset: int) -> bool:
+    """Whether a node of one version means the same in a newer one: what is new are types and options."""
     try:
-        return int(onnx.defs.get_schema(operator, opset, "").since_version)
+        before, after = (onnx.defs.get_schema(node.op_type, version, "") for version in (own, opset))
     except onnx.defs.SchemaError:
-        return 0
+        return False
+    if node.op_type in REDUCTIONS and own < AXES_AS_INPUT <= opset:
+        return True  # axes are an input by now
+    same = all(
+        name in after.attributes and after.attributes[name].default_value == of.default_value
+        for name, of in before.attributes.items()
+    )
+    return same and before.min_input == after.min_input and before.max_input <= after.max_input
+
+
+def _axes_to_inputs(graph: onnx.GraphProto) -> None:
+    """Write axes of reductions as inputs, as newer versions have them; ONNX's converter changes more."""
+    for node in _nodes(graph):
+        if node.op_type not in REDUCTIONS or node.domain not in ("", "ai.onnx"):
+            continue
+        for attribute in [each for each in node.attribute if each.name == "axes"]:
+            name = f"{node.output[0]}/axes"
+            graph.initializer.append(numpy_helper.from_array(np.array(attribute.ints, dtype=np.int64), name))
+            node.input.append(name)
+            node.attribute.remove(attribute)
 
 
 def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:

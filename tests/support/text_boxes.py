@@ -54,9 +54,13 @@ def write_onnx(
     model: nn.Module,
     names: tuple[str, ...] = ("input_ids", "attention_mask"),
     probabilities: bool = False,
+    opset: int | None = None,
     **options: Any,
 ) -> Path:
-    """``model.onnx``, ``tokenizer.json`` and ``config.json``, as optimum writes them."""
+    """``model.onnx``, ``tokenizer.json`` and ``config.json``, as optimum writes them.
+
+    With an opset torch's older exporter writes it, which optimum uses.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     write_tiny_base(folder)
     (folder / "model.safetensors").unlink()
@@ -71,14 +75,17 @@ def write_onnx(
     }
     batch, seq = torch.export.Dim("batch", min=1), torch.export.Dim("seq", min=2, max=64)
     wrapped = _Logits(model, names, probabilities).eval()
+    if opset is not None:
+        axes = {name: {0: "batch", 1: "seq"} for name in names}
+        options |= {"dynamo": False, "opset_version": opset, "dynamic_axes": axes}
+    else:
+        options |= {"dynamo": True, "dynamic_shapes": ((({0: batch, 1: seq},) * len(names)),)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
             wrapped,
             tuple(arrays[name] for name in names),
             str(folder / "model.onnx"),
-            dynamo=True,
-            dynamic_shapes=((({0: batch, 1: seq},) * len(names)),),
             input_names=list(names),
             output_names=["logits"],
             verbose=False,

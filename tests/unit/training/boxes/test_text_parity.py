@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from lightgbm import LGBMClassifier
 from onnx import helper, numpy_helper
+from onnxruntime.quantization import quantize_dynamic
 from scipy.special import softmax
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.decomposition import TruncatedSVD
@@ -169,6 +170,30 @@ def test_a_file_of_onnx_answers_bit_for_bit_alone_and_in_company(bert: Path, tab
     for some in ([rows[0]], [rows[4]], rows[:5], rows[100:164]):
         arrays = collate(some, box.spec.pad_id)
         assert (ours.run(None, arrays)[0] == own.run(None, arrays)[0]).all()
+
+
+@pytest.mark.parametrize("opset", [11, 14, 17])
+def test_a_file_of_an_older_opset_stays_bit_for_bit(
+    opset: int, place: Path, table: pd.DataFrame, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_onnx(place / f"opset-{opset}", taught(table, steps=5), opset=opset)
+    box, texts = read_text(folder), texts_of(table)[:80]
+    graph, rows = prove(box, texts).graph, encoded(box, texts)
+    assert "bit for bit" in capsys.readouterr().err
+    own = ort.InferenceSession(str(folder / "model.onnx"), providers=["CPUExecutionProvider"])
+    arrays = collate(rows, box.spec.pad_id)
+    expected = own.run(None, arrays)[0]
+    assert (
+        ort.InferenceSession(graph, providers=["CPUExecutionProvider"]).run(None, arrays)[0] == expected
+    ).all()
+
+
+def test_activations_quantised_over_a_batch_are_refused(place: Path, table: pd.DataFrame) -> None:
+    folder = write_onnx(place / "float", taught(table), opset=17)
+    out = changed(folder, place / "int8", lambda model: None)
+    quantize_dynamic(str(folder / "model.onnx"), str(out / "model.onnx"))
+    with pytest.raises(DataError, match="depends on padding or on the rows beside it"):
+        prove(read_text(out), texts_of(table))
 
 
 def test_weights_in_files_beside_the_model_are_read(place: Path, table: pd.DataFrame, bert: Path) -> None:

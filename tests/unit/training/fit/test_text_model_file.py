@@ -214,3 +214,9 @@ def test_texts_are_no_features_and_pairs_have_no_model(place: Path, table: pd.Da
         result = CliRunner().invoke(app, [*arguments, *options], env={"COLUMNS": "250"})
         assert result.exit_code in (1, 2)
         assert says in " ".join(result.output.split())
+
+
+def test_without_known_attributes_it_learns_what_needs_no_layers(place: Path, table: pd.DataFrame) -> None:
+    said = run(place, "words.joblib", "unknown", "--attributes-known", "none", "--no-certificate")
+    assert "rows that adapters would mend are not learnt" in said
+    assert load(place / "unknown").manifest.provenance.settings["detector_taught"] in ("outlier", "error")

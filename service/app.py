@@ -97,7 +97,8 @@ def create_app(configured: Settings | None = None) -> FastAPI:
     metrics = Metrics(CollectorRegistry(), chosen.lot_rows, chosen.gap_limit)
     tracer = make_tracer(chosen.otlp_endpoint)
     metrics.record.limits(limits_of(chosen))
-    authorizer = Authorizer(chosen, metrics.auth, ProxyPolicy(chosen) if chosen.proxy_upstream else None)
+    policy = ProxyPolicy(chosen) if chosen.proxy_upstream else None
+    authorizer = Authorizer(chosen, metrics.auth, policy, metrics.access_file)
     if authorizer.is_open_to_all:
         log.warning(
             "EVENHAND_OPEN: everyone who reaches %s may predict and read; admin routes are off", chosen.host

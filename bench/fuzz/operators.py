@@ -116,7 +116,7 @@ def _token() -> Target:
     private = ed25519.Ed25519PrivateKey.generate()
     file = _place() / "jwks.json"
     file.write_text(json.dumps({"keys": [json.loads(OKPAlgorithm.to_jwk(private.public_key()))]}))
-    tokens = TokenVerifier(file, ISSUER, AUDIENCE, "scope")
+    tokens = TokenVerifier(file, ISSUER, AUDIENCE, "scope", lambda _: None)
     claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "a", "exp": 2**40, "scope": "predict"}
     whole = jwt.encode(claims, private, "EdDSA")
     signed = st.fixed_dictionaries({}, optional={name: VALUE for name in (*claims, "nbf", "iat")}).map(

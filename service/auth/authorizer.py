@@ -7,12 +7,13 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from evenhand.service.auth.credentials import Malformed, credential
 from evenhand.service.auth.jwt import TokenVerifier
-from evenhand.service.auth.key_file import AccessError, Key, find, read_keys
+from evenhand.service.auth.key_file import AccessError, Key, find, read_keys, read_keys_again
 from evenhand.service.auth.policy import RoutePolicy, Rule
 from evenhand.service.auth.rate_limit import Buckets
 from evenhand.service.auth.reloadable_file import ReloadableFile
@@ -40,6 +41,10 @@ class Caller:
     """0 is unlimited."""
 
 
+def _unwatched(file: str, problems: int) -> None:
+    """Nobody looks at the series."""
+
+
 class Authorizer:
     """Decides once per request, before its body is read.
 
@@ -47,18 +52,27 @@ class Authorizer:
         settings: The key file, the token settings and the rate limit.
         count: Called with the result of each request that needs a scope.
         policy: The rule of each route.
+        watch: Called with ``keys`` or ``jwks`` and the number of places of that file that cannot be read.
 
     Raises:
         AccessError: keys or tokens cannot be set up, or other machines could reach the service without a key.
     """
 
     def __init__(
-        self, settings: Settings, count: Callable[[str], None], policy: RoutePolicy | None = None
+        self,
+        settings: Settings,
+        count: Callable[[str], None],
+        policy: RoutePolicy | None = None,
+        watch: Callable[[str, int], None] = _unwatched,
     ) -> None:
         self._count = count
         self._rate_per_s = settings.key_rate_per_s
-        self._keys = None if settings.keys_file is None else ReloadableFile(settings.keys_file, read_keys)
-        self._tokens = _tokens(settings)
+        self._keys = (
+            None
+            if settings.keys_file is None
+            else ReloadableFile(settings.keys_file, read_keys, read_keys_again, partial(watch, "keys"))
+        )
+        self._tokens = _tokens(settings, partial(watch, "jwks"))
         self._rules, self._buckets = policy or RoutePolicy(), Buckets()
         self._needs_key = self._keys is not None or self._tokens is not None
         self._is_local = is_loopback(settings.host)
@@ -136,7 +150,7 @@ class Authorizer:
             if bearer is None:
                 return None
             return Caller("a token", f"token {bearer.subject}", bearer.scopes, self._rate_per_s)
-        key = None if self._keys is None else find(self._keys.get(now_s), shown)
+        key = None if self._keys is None else find(self._keys.get(now_s).keys, shown)
         return None if key is None else self._of_key(key)
 
     def _of_key(self, key: Key) -> Caller:
@@ -182,7 +196,7 @@ def _host_of(origin: str) -> str:
         return ""
 
 
-def _tokens(settings: Settings) -> TokenVerifier | None:
+def _tokens(settings: Settings, watch: Callable[[int], None]) -> TokenVerifier | None:
     if settings.jwt_jwks is None:
         if settings.jwt_issuer or settings.jwt_audience:
             raise AccessError(
@@ -193,4 +207,6 @@ def _tokens(settings: Settings) -> TokenVerifier | None:
         raise AccessError(
             "jwt_jwks needs jwt_issuer and jwt_audience: tokens for other services must not count here"
         )
-    return TokenVerifier(settings.jwt_jwks, settings.jwt_issuer, settings.jwt_audience, settings.jwt_claim)
+    return TokenVerifier(
+        settings.jwt_jwks, settings.jwt_issuer, settings.jwt_audience, settings.jwt_claim, watch
+    )

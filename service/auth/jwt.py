@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,19 +45,22 @@ class TokenVerifier:
         issuer: Required issuer of a token.
         audience: Required audience of a token.
         claim: The claim that holds the scopes: a text separated by spaces, or a list.
+        watch: Is called with 1 while the file cannot be read, else 0.
 
     Raises:
         AccessError: the library is not installed, or the file cannot be used.
     """
 
-    def __init__(self, path: Path, issuer: str, audience: str, claim: str) -> None:
+    def __init__(
+        self, path: Path, issuer: str, audience: str, claim: str, watch: Callable[[int], None]
+    ) -> None:
         try:
             import jwt
         except ImportError:
             raise AccessError("tokens need PyJWT: install evenhand with the extra jwt") from None
         self._jwt = jwt
         self._issuer, self._audience, self._claim = issuer, audience, claim
-        self._keys = ReloadableFile(path, read_key_set)
+        self._keys = ReloadableFile(path, read_key_set, read_key_set_again, watch)
 
     def verify(self, token: str, now_s: float) -> Bearer | None:
         """Subject and scopes of a token; ``None`` if it is not valid.
@@ -66,7 +70,7 @@ class TokenVerifier:
             now_s: Time of the monotonic clock.
         """
         try:
-            key = _choose(self._keys.get(now_s), self._jwt.get_unverified_header(token))
+            key = _choose(self._keys.get(now_s).keys, self._jwt.get_unverified_header(token))
             if key is None:
                 return None
             claims = self._jwt.decode(
@@ -84,7 +88,24 @@ class TokenVerifier:
         return Bearer(str(claims["sub"])[:MAX_SUBJECT], _scopes(claims.get(self._claim)))
 
 
-def read_key_set(path: Path) -> tuple[PyJWK, ...]:
+@dataclass(frozen=True, slots=True)
+class KeySet:
+    """The issuer's public signing keys."""
+
+    keys: tuple[PyJWK, ...] = ()
+    problems: tuple[str, ...] = ()
+    """Why the file cannot be read, in a sentence."""
+
+
+def read_key_set_again(path: Path, before: KeySet) -> KeySet:
+    """What a file says that has changed; where it cannot be read every key of it counts as revoked."""
+    try:
+        return read_key_set(path)
+    except AccessError as error:
+        return KeySet((), (f"{error}. Until then no token counts",))
+
+
+def read_key_set(path: Path) -> KeySet:
     """Every public signing key of a file.
 
     Raises:
@@ -109,7 +130,7 @@ def read_key_set(path: Path) -> tuple[PyJWK, ...]:
         raise AccessError(f"{path}: needs public signing keys of {', '.join(ALGORITHMS)}, and no others")
     if len(keys) > 1 and (None in names or len(set(names)) < len(names)):
         raise AccessError(f"{path}: where there are several keys each needs a kid of its own")
-    return keys
+    return KeySet(keys)
 
 
 def _choose(keys: tuple[PyJWK, ...], header: dict[str, Any]) -> PyJWK | None:

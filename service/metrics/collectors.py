@@ -211,6 +211,14 @@ class Metrics:
         )
         for result in AUTH_RESULTS:
             self._auth.labels(result)
+        self._access_file = Gauge(
+            "evenhand_access_file_problems",
+            "Places of the key file (keys) or the issuer's key set (jwks) that cannot be read, and so count "
+            "as revoked.",
+            ("file",),
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
 
     def add_model(self, manifest: Manifest, bundle: str, live: bool, normal: Mapping[str, Normal]) -> None:
         """Begin a model's series, every declared label set at zero: a group that is never selected must show.
@@ -286,6 +294,10 @@ class Metrics:
     def auth(self, result: str) -> None:
         """Count the result of one request that needs a scope."""
         self._auth.labels(result).inc()
+
+    def access_file(self, file: str, problems: int) -> None:
+        """Show how many places of a file of keys cannot be read."""
+        self._access_file.labels(file).set(problems)
 
     def batch(self, model: str, rows: int, tokens: int, padded_tokens: int, seconds: float) -> None:
         """Count one run of the graph."""

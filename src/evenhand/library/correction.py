@@ -182,7 +182,7 @@ def problem_of(
         attributes=tuple(groups),
         split=None if split is None else split_name,
         references={clean(name): group for name, group in aim.references.items()},
-        ranges=aim.ranges,
+        ranges=dict(aim.ranges),
         task="table",
         features=features.names,
         favourable=aim.favourable,

@@ -239,7 +239,12 @@ def test_the_file_of_keys_is_followed(
 ) -> None:
     file = tmp_path / "keys"
     first = new_key(file, "first", ["predict"], None)
+    watcher = new_key(file, "watcher", ["metrics"], None)
     client = open_client(demo, keys_file=file)
+
+    def problems() -> float:
+        text = client.get("/metrics", headers={"x-api-key": watcher}).text
+        return float(re.search(r'^evenhand_access_file_problems{file="keys"} (\S+)$', text, re.MULTILINE)[1])
 
     def status(key: str) -> int:
         return client.post("/predict", json=BODY, headers={"x-api-key": key}).status_code
@@ -250,13 +255,20 @@ def test_the_file_of_keys_is_followed(
     assert status(first) == 200
     second = new_key(file, "second", ["predict"], None)
     wait_for(second, 200)
+    assert problems() == 0
     good = file.read_text()
-    file.write_text("nonsense\n")
-    time.sleep(1.2)
-    assert status(first) == 200
-    file.write_text("\n".join(line for line in good.splitlines() if not line.startswith("first")))
+    kept = "\n".join(line for line in good.splitlines() if not line.startswith("first"))
+    # The edit that revokes a key also breaks a line: neither of both counts, and it shows.
+    file.write_text(kept.replace("second predict", "second predct"))
     wait_for(first, 401)
-    assert status(second) == 200
+    assert status(second) == 401
+    assert problems() == 1
+    file.write_text(kept)
+    wait_for(second, 200)
+    assert status(first) == 401
+    assert problems() == 0
+    file.unlink()
+    wait_for(second, 401)
 
 
 @pytest.mark.parametrize(

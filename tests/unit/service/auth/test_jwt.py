@@ -52,7 +52,7 @@ def encoded(part: bytes) -> str:
 @pytest.fixture(scope="module")
 def tokens(tmp_path_factory: pytest.TempPathFactory) -> TokenVerifier:
     return TokenVerifier(
-        write(tmp_path_factory.mktemp("jwks") / "jwks.json", [public(PRIVATE)]), "i", "a", "roles"
+        write(tmp_path_factory.mktemp("jwks") / "jwks.json", [public(PRIVATE)]), "i", "a", "roles", print
     )
 
 
@@ -136,7 +136,8 @@ def test_a_file_that_is_no_key_set_is_refused(tmp_path: Path, content: bytes) ->
 
 def test_a_new_key_of_the_issuer_is_taken_up_and_the_old_one_let_go(tmp_path: Path) -> None:
     file = write(tmp_path / "jwks.json", [public(PRIVATE)])
-    tokens = TokenVerifier(file, "i", "a", "scope")
+    problems: list[int] = []
+    tokens = TokenVerifier(file, "i", "a", "scope", problems.append)
 
     def hold(now_s: float) -> list[bool]:
         return [tokens.verify(token(key), now_s) is not None for key in (PRIVATE, OTHER)]
@@ -144,3 +145,8 @@ def test_a_new_key_of_the_issuer_is_taken_up_and_the_old_one_let_go(tmp_path: Pa
     assert hold(0.0) == [True, False]
     write(file, [public(OTHER)])
     assert hold(LOOK_EVERY_S) == [False, True]
+    file.write_text("{")  # the edit that revokes a key may be wrong: then no key counts
+    assert hold(2 * LOOK_EVERY_S) == [False, False]
+    write(file, [public(OTHER)])
+    assert hold(3 * LOOK_EVERY_S) == [False, True]
+    assert problems == [0, 0, 1, 0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,7 +18,15 @@ from evenhand.service.auth.key_file import AccessError, Key, find, read_keys, re
 from evenhand.service.auth.policy import RoutePolicy, Rule
 from evenhand.service.auth.rate_limit import Buckets
 from evenhand.service.auth.reloadable_file import ReloadableFile
-from evenhand.service.errors import AdminOff, Forbidden, MethodNotAllowed, NotFound, RateLimited, Unauthorized
+from evenhand.service.errors import (
+    AdminOff,
+    Forbidden,
+    MethodNotAllowed,
+    NotFound,
+    NotLocal,
+    RateLimited,
+    Unauthorized,
+)
 from evenhand.service.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -25,7 +34,9 @@ CLOSED = (
     "{host} can be reached by others and there are no keys: make one (evenhand key new NAME --scope predict) "
     "and set EVENHAND_KEYS_FILE, listen on 127.0.0.1, or set EVENHAND_OPEN=true to let everyone in"
 )
-PROXIES = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"via")
+PROXIES = re.compile(
+    rb"forwarded|via|x-forwarded-.+|x-real-ip|x-client-ip|true-client-ip|x-original-.+|cf-.+|x-envoy-.+|x-amzn-.+"
+)
 """Headers that a proxy adds: its client may be on any machine."""
 
 
@@ -96,7 +107,8 @@ class Authorizer:
             Unauthorized: the credential is missing or not valid.
             Forbidden: the credential lacks the scope.
             RateLimited: the credential was used too often.
-            AdminOff: without keys, only this machine may use admin routes.
+            AdminOff: without keys, only this machine may change what is served or recorded.
+            NotLocal: without keys, only this machine is answered.
             NotFound: no such path.
             MethodNotAllowed: the path has no such method.
         """
@@ -113,7 +125,15 @@ class Authorizer:
         return rule
 
     def _admit_without(self, rule: Rule | None, scope: Mapping[str, Any]) -> None:
-        if rule is not None and rule.is_admin and not (self._is_local and _from_here(scope)):
+        if self._is_local and not _is_for_here(scope):
+            self._count("not_local")
+            raise NotLocal
+        if rule is None:
+            return
+        is_off = (
+            rule.is_admin and not _from_here(scope) if self._is_local else rule.is_admin or rule.is_record
+        )
+        if is_off:
             self._count("admin_off")
             raise AdminOff
 
@@ -166,16 +186,27 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _from_here(scope: Mapping[str, Any]) -> bool:
-    """Whether the connection is local, and comes neither through a proxy nor from another site's page.
+def _is_for_here(scope: Mapping[str, Any]) -> bool:
+    """Whether a request came to a loopback address, by a name of it; one over a Unix socket always is.
 
-    A site whose DNS name points at this machine (DNS rebinding) looks like the same site to a browser, but
-    its name stands in ``Origin``. Programs other than browsers send no ``Origin``.
+    The address is the connection's own, whatever the settings say that a server was started with. A site
+    whose DNS name points at this machine (DNS rebinding) is the same site to a browser, but its name stands
+    in ``Host``.
     """
     server = scope.get("server")
-    if server is not None and not is_loopback(server[0]) and _is_address(server[0]):
-        return False
-    if any(name in PROXIES for name, _ in scope["headers"]):
+    if server is None or not _is_address(server[0]):  # the path of a Unix socket
+        return True
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    names = [_host_of(f"//{host.decode('latin-1')}") for host in hosts]
+    return is_loopback(server[0]) and all(is_loopback(name) for name in names)
+
+
+def _from_here(scope: Mapping[str, Any]) -> bool:
+    """Whether a request to this machine comes neither through a proxy nor from another site's page.
+
+    Programs other than browsers send no ``Origin``.
+    """
+    if any(PROXIES.fullmatch(name) for name, _ in scope["headers"]):
         return False
     origins = [value for name, value in scope["headers"] if name == b"origin"]
     return all(is_loopback(_host_of(origin.decode("latin-1"))) for origin in origins)
@@ -184,14 +215,14 @@ def _from_here(scope: Mapping[str, Any]) -> bool:
 def _is_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host)
-    except ValueError:  # the path of a Unix socket
+    except ValueError:
         return False
     return True
 
 
-def _host_of(origin: str) -> str:
+def _host_of(url: str) -> str:
     try:
-        return urlsplit(origin).hostname or ""
+        return urlsplit(url).hostname or ""
     except ValueError:
         return ""
 

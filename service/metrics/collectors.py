@@ -32,7 +32,7 @@ from evenhand.service.types import Decision, Row, counted_under
 CANDIDATE_RESULTS = ("same", "other", "error", "dropped")
 RELOADS = ("ok", "refused")
 REPORTED = ("recorded", "duplicate", "conflict")
-AUTH_RESULTS = ("ok", "missing", "invalid", "forbidden", "limited", "admin_off")
+AUTH_RESULTS = ("ok", "missing", "invalid", "forbidden", "limited", "admin_off", "not_local")
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
 GONE = math.nan
 """The value of a series that has ended. The shared files cannot drop a series, so the exposition does."""
@@ -204,8 +204,8 @@ class Metrics:
         self._auth = Counter(
             "evenhand_auth",
             "Requests of routes that need a scope: accepted (ok), without a key (missing), with one that is "
-            "not valid (invalid), without the scope (forbidden), too often (limited), or changing something "
-            "where no keys are set up (admin_off).",
+            "not valid (invalid), without the scope (forbidden), too often (limited); where no keys are set "
+            "up, changing something (admin_off), or not to this machine by its own name (not_local).",
             ("result",),
             registry=registry,
         )

@@ -50,12 +50,12 @@ def statuses(said: bytes) -> list[int]:
 
 
 def head(*lines: str, path: str = "/predict", method: str = "POST") -> bytes:
-    first = (f"{method} {path} HTTP/1.1", "host: a", "connection: close")
+    first = (f"{method} {path} HTTP/1.1", "host: localhost", "connection: close")
     return "\r\n".join((*first, *lines, "", "")).encode("latin-1")
 
 
 JSON = "content-type: application/json"
-SMUGGLED = b"GET /models HTTP/1.1\r\nhost: a\r\n\r\n"
+SMUGGLED = b"GET /models HTTP/1.1\r\nhost: localhost\r\n\r\n"
 
 
 @pytest.mark.parametrize(

@@ -340,7 +340,7 @@ def test_listening_to_others_without_keys_is_refused(demo: Path, guarded: Guarde
 def test_without_keys_others_may_predict_and_change_nothing(opened: TestClient) -> None:
     assert opened.post("/predict", json=BODY).status_code == 200
     assert opened.get("/fairness").status_code == 200
-    for route in (route for route, scopes in TABLE.items() if scopes == "admin"):
+    for route in (route for route, scopes in TABLE.items() if scopes in ("admin", "feedback", "decisions")):
         method, template = route.split()
         reply = opened.request(method, fill(template), json={"mode": "off"})
         assert (reply.status_code, reply.json()["error"]["type"]) == (403, "admin_off"), route
@@ -355,9 +355,37 @@ def test_on_this_machine_admin_routes_need_no_key(client: TestClient) -> None:
         assert (reply.status_code, reply.json()["error"]["type"]) == (403, "admin_off"), origin
     proxied = client.put("/models/none/mode", json=body, headers={"x-forwarded-for": "127.0.0.1"})
     assert proxied.status_code == 403
-    elsewhere = TestClient(client.app, base_url="http://10.0.0.1")
-    assert elsewhere.put("/models/none/mode", json=body).status_code == 403
-    assert elsewhere.get("/models").status_code == 200
+    for header in ("x-real-ip", "x-forwarded-proto", "cf-connecting-ip", "x-envoy-external-address", "via"):
+        assert client.put("/models/none/mode", json=body, headers={header: "1"}).status_code == 403, header
+
+
+@pytest.mark.parametrize(
+    ("address", "host", "status"),
+    [
+        ("127.0.0.1:8000", "localhost:8000", 200),
+        ("127.0.0.1:8000", "127.0.0.1:8000", 200),
+        ("[::1]:8000", "[::1]:8000", 200),
+        ("127.0.0.1:8000", "rebind.evil.example:8000", 403),
+        ("127.0.0.1:8000", "public.example.org", 403),
+        ("127.0.0.1:8000", "10.0.0.1:8000", 403),
+        ("127.0.0.1:8000", "localhost.evil.example", 403),
+        ("127.0.0.1:8000", "[", 403),
+        # A server that somebody starts with another address than the settings know.
+        ("10.0.0.1:8000", "localhost:8000", 403),
+        ("10.0.0.1:8000", "10.0.0.1:8000", 403),
+    ],
+)
+def test_without_keys_only_this_machine_by_its_own_name_is_answered(
+    client: TestClient, address: str, host: str, status: int
+) -> None:
+    caller = TestClient(client.app, base_url=f"http://{address}", headers={"host": host})
+    assert caller.get("/models").status_code == caller.get("/fairness").status_code == status
+    assert caller.get("/healthz").status_code == caller.get("/docs").status_code == 200
+    if status == 403:
+        for path in ("/predict", "/feedback", "/v2/models/hate-speech/infer"):
+            refused = caller.post(path, json=BODY)
+            assert refused.status_code == 403, path
+        assert "EVENHAND_KEYS_FILE" in caller.get("/models").json()["error"]["message"]
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,8 @@ class Settings(BaseSettings):
     """Required audience of a token (aud)."""
     jwt_claim: str = "scope"
     """The claim that holds a token's scopes: a text separated by spaces, or a list."""
+    jwt_lifetime_s: int = Field(default=86_400, ge=60)
+    """A token that is good for more seconds from now is refused: nobody here can take it back."""
     open: bool = False
     """Without keys, listen on addresses that other machines can reach; routes that change anything are
     then off."""

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from evenhand.service.auth.credentials import Malformed, credential
-from evenhand.service.auth.jwt import TokenVerifier
+from evenhand.service.auth.jwt import TokenRule, TokenVerifier
 from evenhand.service.auth.key_file import AccessError, Key, find, read_keys, read_keys_again
 from evenhand.service.auth.policy import RoutePolicy, Rule
 from evenhand.service.auth.rate_limit import Buckets
@@ -238,6 +238,11 @@ def _tokens(settings: Settings, watch: Callable[[int], None]) -> TokenVerifier |
         raise AccessError(
             "jwt_jwks needs jwt_issuer and jwt_audience: tokens for other services must not count here"
         )
-    return TokenVerifier(
-        settings.jwt_jwks, settings.jwt_issuer, settings.jwt_audience, settings.jwt_claim, watch
+    rule = TokenRule(
+        settings.jwt_jwks,
+        settings.jwt_issuer,
+        settings.jwt_audience,
+        settings.jwt_claim,
+        settings.jwt_lifetime_s,
     )
+    return TokenVerifier(rule, watch)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,30 +38,39 @@ class Bearer:
     scopes: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class TokenRule:
+    """What a token must be."""
+
+    path: Path
+    """File with a JSON Web Key Set, one of whose keys verifies it."""
+    issuer: str
+    audience: str
+    claim: str
+    """The claim that holds its scopes: a text separated by spaces, or a list."""
+    lifetime_s: int
+    """A token that is good for longer from now is refused."""
+
+
 class TokenVerifier:
     """Verifies tokens.
 
     Args:
-        path: File with a JSON Web Key Set.
-        issuer: Required issuer of a token.
-        audience: Required audience of a token.
-        claim: The claim that holds the scopes: a text separated by spaces, or a list.
+        rule: What a token must be.
         watch: Is called with 1 while the file cannot be read, else 0.
 
     Raises:
         AccessError: the library is not installed, or the file cannot be used.
     """
 
-    def __init__(
-        self, path: Path, issuer: str, audience: str, claim: str, watch: Callable[[int], None]
-    ) -> None:
+    def __init__(self, rule: TokenRule, watch: Callable[[int], None]) -> None:
         try:
             import jwt
         except ImportError:
             raise AccessError("tokens need PyJWT: install evenhand with the extra jwt") from None
         self._jwt = jwt
-        self._issuer, self._audience, self._claim = issuer, audience, claim
-        self._keys = ReloadableFile(path, read_key_set, read_key_set_again, watch)
+        self._rule = rule
+        self._keys = ReloadableFile(rule.path, read_key_set, read_key_set_again, watch)
 
     def verify(self, token: str, now_s: float) -> Bearer | None:
         """Subject and scopes of a token; ``None`` if it is not valid.
@@ -77,15 +87,21 @@ class TokenVerifier:
                 token,
                 key,
                 algorithms=[key.algorithm_name],
-                audience=self._audience,
-                issuer=self._issuer,
+                audience=self._rule.audience,
+                issuer=self._rule.issuer,
                 leeway=LEEWAY_S,
                 options={"require": ["exp", "iss", "aud", "sub"]},
             )
         except (self._jwt.PyJWTError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
             log.debug("a token is not valid: %s", type(error).__name__)
             return None
-        return Bearer(str(claims["sub"])[:MAX_SUBJECT], _scopes(claims.get(self._claim)))
+        if claims["exp"] - time.time() > self._rule.lifetime_s + LEEWAY_S:
+            log.warning(
+                "a token is good for more than EVENHAND_JWT_LIFETIME_S=%d seconds and was refused",
+                self._rule.lifetime_s,
+            )
+            return None
+        return Bearer(str(claims["sub"])[:MAX_SUBJECT], _scopes(claims.get(self._rule.claim)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,8 +38,9 @@ from evenhand.service.elsewhere.recorder import Recorder
 from evenhand.service.elsewhere.shadow import ShadowAnswers
 from evenhand.service.housekeeping import Housekeeping
 from evenhand.service.http import error_handlers
+from evenhand.service.http.access_log import AccessLog
 from evenhand.service.http.bodies import Bodies, body_limits
-from evenhand.service.http.middleware import AuthMiddleware
+from evenhand.service.http.middleware import AuthMiddleware, RequestWatch
 from evenhand.service.http.openapi import describe
 from evenhand.service.http.security_headers import SecurityHeaders
 from evenhand.service.inference.workers import Workers
@@ -124,8 +125,7 @@ def create_app(configured: Settings | None = None) -> FastAPI:
         app.add_middleware(Forward, proxy=state.proxy)
     app.add_middleware(
         AuthMiddleware,
-        metrics=metrics,
-        tracer=tracer,
+        watch=RequestWatch(metrics, tracer, AccessLog(chosen.access_log, chosen.access_log_address)),
         bodies=Bodies(body_limits(chosen)),
         busy=state.registry.busy if state.proxy is None else lambda: None,  # its server may have room
         authorizer=authorizer,

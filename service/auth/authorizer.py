@@ -6,7 +6,7 @@ import ipaddress
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NoReturn
@@ -34,6 +34,8 @@ CLOSED = (
     "{host} can be reached by others and there are no keys: make one (evenhand key new NAME --scope predict) "
     "and set EVENHAND_KEYS_FILE, listen on 127.0.0.1, or set EVENHAND_OPEN=true to let everyone in"
 )
+CALLER = "evenhand.caller"
+"""Where a request's scope keeps the name of the caller, once a key or token was proven."""
 PROXIES = re.compile(
     rb"forwarded|via|x-forwarded-.+|x-real-ip|x-client-ip|true-client-ip|x-original-.+|cf-.+|x-envoy-.+|x-amzn-.+"
 )
@@ -96,11 +98,11 @@ class Authorizer:
         """The rules of a path by method; empty for an unknown path."""
         return self._rules.of_path(path)
 
-    def admit(self, scope: Mapping[str, Any], rules: Mapping[str, Rule]) -> Rule:
+    def admit(self, scope: MutableMapping[str, Any], rules: Mapping[str, Rule]) -> Rule:
         """The rule of a request that is allowed.
 
         Args:
-            scope: The request's ASGI scope.
+            scope: The request's ASGI scope; it gets the caller's name, see :data:`CALLER`.
             rules: The rules of its path, by method.
 
         Raises:
@@ -137,7 +139,7 @@ class Authorizer:
             self._count("admin_off")
             raise AdminOff
 
-    def _admit_with(self, rule: Rule | None, scope: Mapping[str, Any]) -> None:
+    def _admit_with(self, rule: Rule | None, scope: MutableMapping[str, Any]) -> None:
         now_s = time.monotonic()
         try:
             shown = credential(scope["headers"])
@@ -149,6 +151,7 @@ class Authorizer:
         caller = self._caller(shown, now_s)
         if caller is None:
             self._refuse_invalid()
+        scope[CALLER] = caller.name
         wait_s = self._buckets.take(caller.bucket, caller.rate_per_s, now_s) if caller.rate_per_s else 0.0
         if wait_s:
             self._count("limited")

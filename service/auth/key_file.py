@@ -256,12 +256,12 @@ def _key(line: str) -> Key:
         raise ValueError(FORM)
     scopes = words[1].split(",")
     _check_scopes(scopes)
-    given = dict(word.partition("=")[::2] for word in words[3:])
-    if len(given) < len(words) - 3 or not given.keys() <= {"rate", "until"}:
+    options = dict(word.partition("=")[::2] for word in words[3:])
+    if len(options) < len(words) - 3 or not options.keys() <= {"rate", "until"}:
         raise ValueError(FORM)
-    rate = float(given["rate"]) if "rate" in given else None
+    rate = float(options["rate"]) if "rate" in options else None
     _check_rate(rate)
-    until = date.fromisoformat(given["until"]) if "until" in given else None
+    until = date.fromisoformat(options["until"]) if "until" in options else None
     return Key(words[0], frozenset(scopes), bytes.fromhex(digest[1]), rate, until)
 
 

@@ -234,6 +234,26 @@ def test_what_happens_is_counted_and_no_key_is_logged(
     )
 
 
+def test_the_access_log_names_the_key_and_no_stranger(
+    open_client: Callable[..., TestClient], demo: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="evenhand")
+    file = tmp_path / "keys"
+    headers = {"x-api-key": new_key(file, "app", ["predict"], None)}
+    client = open_client(demo, keys_file=file, access_log="all")
+    client.get("/fairness")
+    client.get("/fairness", headers={"x-api-key": "evenhand_wrong"})
+    client.get("/fairness", headers=headers)
+    client.get("/models", headers=headers)
+    records = [record for record in caplog.records if record.name.endswith("access_log")]
+    assert [(each.facts["route"], each.facts["status"], each.facts["caller"]) for each in records] == [
+        ("/fairness", 401, "nobody"),
+        ("/fairness", 401, "nobody"),
+        ("/fairness", 403, "key app"),
+        ("/models", 200, "key app"),
+    ]
+
+
 def test_the_file_of_keys_is_followed(
     open_client: Callable[..., TestClient], demo: Path, tmp_path: Path
 ) -> None:

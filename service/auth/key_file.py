@@ -19,7 +19,7 @@ import secrets
 import stat
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from hashlib import sha256
 from io import FileIO
@@ -38,7 +38,6 @@ HEADER = (
     "limited, and until=<last day, UTC> where it ends.\n"
 )
 FORM = "a line is: name scope,scope sha256:<64 digits> [rate=<requests per second>] [until=<YYYY-MM-DD>]"
-FOLLOWS = "is there still a key, or has it been moved? Make one with: evenhand key new NAME --scope predict"
 
 
 class AccessError(ValueError):
@@ -68,7 +67,7 @@ class KeyFile:
     """What a file of keys says."""
 
     keys: tuple[Key, ...] = ()
-    problems: tuple[str, ...] = field(default=())
+    problems: tuple[str, ...] = ()
     """Each place that cannot be read, which counts as revoked, in a sentence."""
 
 
@@ -119,7 +118,9 @@ def _content(path: Path) -> tuple[bytes, str]:
             mode = _wrong_mode(path, file.fileno())
             content = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
-        raise AccessError(f"{path}: {error.strerror}; {FOLLOWS}") from None
+        raise AccessError(
+            f"{path}: {error.strerror}; put it back, or make one: evenhand key new NAME --scope predict"
+        ) from None
     if len(content) > MAX_FILE_BYTES:
         raise AccessError(f"{path}: larger than {MAX_FILE_BYTES} bytes; is it a file of keys?")
     return content, mode

@@ -73,7 +73,7 @@ def read_text(path: Path, tokenizer: Path | None = None, max_tokens: int | None 
 def _read(path: Path, tokenizer: Path | None, max_tokens: int | None, _state: tuple[int, int]) -> TextBox:
     if path.suffix in PICKLES:
         return of_pipeline(replace(read(path), name=path.name), f"--model {path}")
-    return _onnx(TextFiles.of(path, tokenizer), path.name, max_tokens)
+    return _onnx(TextFiles.of(path, tokenizer), path.absolute().name, max_tokens)
 
 
 def of_pipeline(box: Box, where: str) -> TextBox:

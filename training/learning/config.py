@@ -167,7 +167,7 @@ class FitConfig:
         plain["base"] = self.public_base
         plain["detector"]["known"] = plain["detector"].pop("known_share")
         if self.box is not None:
-            plain["box"]["file"] = Path(self.box.file).name
+            plain["box"]["file"] = Path(self.box.file).absolute().name if self.box.file else ""
             plain["box"]["tokenizer"] = self.box.tokenizer and Path(self.box.tokenizer).name
         if self.columns.images:
             plain["columns"]["images"] = Path(self.columns.images).name
@@ -176,7 +176,7 @@ class FitConfig:
     @property
     def public_base(self) -> str:
         """A hub id as it is; of a local folder only its name, so that a manifest contains no local path."""
-        return self.base_name or (Path(self.base).name if Path(self.base).exists() else self.base)
+        return self.base_name or (Path(self.base).absolute().name if Path(self.base).exists() else self.base)
 
 
 def fingerprint(*parts: Any) -> str:  # noqa: ANN401 - whatever JSON can say

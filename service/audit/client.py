@@ -17,7 +17,7 @@ from typing import Any, Literal, ParamSpec, TypeVar
 from evenhand.service.audit.chain import Event
 from evenhand.service.audit.checkpoints import load_key
 from evenhand.service.audit.digest_keys import load_keys
-from evenhand.service.audit.elsewhere.rows import ReportedRows
+from evenhand.service.audit.elsewhere.bodies import ReportedRows
 from evenhand.service.audit.events import AnsweredRows, event
 from evenhand.service.audit.feedback import Feedback, Joined, Joiner
 from evenhand.service.audit.maintenance.migrate import RecordRefused

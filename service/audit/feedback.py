@@ -23,7 +23,7 @@ from evenhand.models.bundle.intersections import groups_of_row, recorded
 from evenhand.service.audit import aggregates, own_ids, store
 from evenhand.service.audit.aggregates import DAY_MS, HOUR_MS, NO_BIN, Cells
 from evenhand.service.audit.digest_keys import Keys
-from evenhand.service.audit.elsewhere.rows import SOURCE as ELSEWHERE
+from evenhand.service.audit.elsewhere.bodies import SOURCE as ELSEWHERE
 from evenhand.service.audit.events import event
 from evenhand.service.audit.own_ids import Named
 from evenhand.service.audit.record_batch import RecordBatch

@@ -14,7 +14,7 @@ SECRET = "Erika Mustermann"
 
 
 def read(**sent: Any) -> Checked:
-    return READER.read(1, "name", fields_of(sent))
+    return READER.read("name", fields_of(sent))
 
 
 def test_a_prediction_alone_is_enough() -> None:
@@ -44,15 +44,15 @@ def test_scores_give_label_and_probability(sent: dict[str, Any], label: str, sco
 def test_a_score_of_one_of_many_labels_says_nothing_of_the_favourable_ones() -> None:
     many = DECLARATION.model_copy(update={"labels": ["hire", "wait", "reject"]})
     reader = RowReader(ObservedModel("hiring", many), lambda _: "")
-    assert reader.read(1, "name", {"prediction": "reject", "score": 0.5}).row.p is None
-    assert reader.read(1, "name", {"scores": {"hire": 0.2, "wait": 0.3}}).row.p == 0.2
+    assert reader.read("name", {"prediction": "reject", "score": 0.5}).row.p is None
+    assert reader.read("name", {"scores": {"hire": 0.2, "wait": 0.3}}).row.p == 0.2
 
 
 def test_values_are_read_as_they_are_everywhere_else() -> None:
     """Numbers and truth values are labels of the same meaning; spaces around a group are none of it."""
     binary = DECLARATION.model_copy(update={"labels": ["1", "0"], "favourable": ["1"]})
     reader = RowReader(ObservedModel("hiring", binary), lambda _: "")
-    assert [reader.read(1, "name", {"prediction": value}).row.label for value in (1, "1", 1.0, 0)] == [
+    assert [reader.read("name", {"prediction": value}).row.label for value in (1, "1", 1.0, 0)] == [
         "1", "1", "1", "0",
     ]  # fmt: skip
     assert read(prediction="hire", groups={"sex": " female "}).row.groups == {"sex": "female"}
@@ -66,7 +66,7 @@ def test_nothing_is_said_by_null() -> None:
 
 def test_a_group_that_is_not_listed_counts_as_unknown_and_is_told() -> None:
     reader = RowReader(MODEL, lambda _: "")
-    assert reader.read(1, "name", {"prediction": "hire", "groups": {"sex": SECRET}}).row.groups == {
+    assert reader.read("name", {"prediction": "hire", "groups": {"sex": SECRET}}).row.groups == {
         "sex": "unknown"
     }
     assert reader.unlisted == {"sex": 1}

@@ -28,8 +28,8 @@ Checked = tuple[list[CheckedRows], list[Faulty]]
 Settled = tuple[Recorded | None, Sequence[Faulty]]
 NAMED = 1000
 """Decisions that a reply names at most, of those that were not recorded."""
-AHEAD = 1
-"""Chunks that are checked while earlier ones are written."""
+AHEAD = 6
+"""Chunks that are checked while earlier ones are written: those that wait go into one transaction."""
 NO_NAME = "model is the name of a model"
 
 

@@ -17,8 +17,8 @@ from evenhand.service.elsewhere.rows import CONFLICT
 from evenhand.service.metrics.collectors import Metrics
 
 CHUNK_ROWS = 2000
-"""Decisions in one transaction at most."""
-IN_FLIGHT = 3
+"""Decisions that are on record as a whole or not at all."""
+IN_FLIGHT = 7
 """Chunks of all requests together that wait for the disk; further ones are not read yet."""
 
 Outcome = Literal["recorded", "duplicate", "conflict", "error"]

@@ -7,7 +7,9 @@ chain, however many processes and replicas append to it.
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -54,6 +56,8 @@ BUSY_S = 2.0
 STATEMENT_S = 10.0
 LOOKED_UP = 500
 """Decisions in one query."""
+TURN = "evenhand turn"
+"""Marks a connection to SQLite that has its turn to write."""
 CACHE_KIB = 16_384
 """Memory of one connection to SQLite for pages, if it needs so much: pseudonyms lie all over their table."""
 LOG_PAGES = 8000
@@ -292,7 +296,10 @@ def make_engine(url: str) -> Engine:
         ):
             engine = sa.create_engine(chosen, connect_args={"timeout": BUSY_S}, **_POOL)
             event.listen(engine, "connect", _connect_sqlite)
-            event.listen(engine, "begin", _begin_sqlite)
+            turns = _Turns()
+            event.listen(engine, "begin", turns.begin)
+            event.listen(engine, "commit", turns.end)
+            event.listen(engine, "rollback", turns.end)
             return engine
     except (ArgumentError, NoSuchModuleError, ValueError):
         pass
@@ -350,9 +357,54 @@ def _connect_sqlite(connection: Any, _: object) -> None:  # noqa: ANN401 - the d
     connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}").close()
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+class _Turns:
+    """Lets the writers of one process write to SQLite in the order in which they came.
+
+    SQLite knows no order: who waits looks again from time to time, and one that writes in bulk is always
+    there before. Another process still waits in that way.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._is_taken = False
+        self._waiting: deque[threading.Event] = deque()
+
+    def begin(self, connection: Connection) -> None:
+        """Begin a transaction."""
+        if not connection.get_execution_options().get("writes", False):
+            connection.exec_driver_sql("BEGIN")
+            return
+        connection.info[TURN] = self._wait()
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        except BaseException:
+            self.end(connection)
+            raise
+
+    def end(self, connection: Connection) -> None:
+        """Let the next one begin; it waits for this one's commit."""
+        if connection.info.pop(TURN, False):
+            with self._lock:
+                if self._waiting:
+                    self._waiting.popleft().set()
+                else:
+                    self._is_taken = False
+
+    def _wait(self) -> bool:
+        """Wait for a turn, or go without one after a while: then the database decides."""
+        with self._lock:
+            if not self._is_taken:
+                self._is_taken = True
+                return True
+            mine = threading.Event()
+            self._waiting.append(mine)
+        if mine.wait(BUSY_S):
+            return True
+        with self._lock:
+            if mine.is_set():
+                return True
+            self._waiting.remove(mine)
+            return False
 
 
 def _kind(error: Exception) -> str:

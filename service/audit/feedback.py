@@ -445,6 +445,7 @@ def _move_cells(cells: Cells, decision: RecordedDecision, counted: Counted) -> N
                 aggregates.add(cells, "hourly_decisions", cell, p, rows=-1)
     for name, _, source in counted.outcomes:
         if source == "declared" and name in counted.flagged and name not in decision.body["declared"]:
-            cell = (hour, counted.model, name, *counted_under(None, counted.flagged[name]))
-            outcome = (*cell, *bits, int(bool(counted.label)), counted.bin)
+            group, inferred = counted_under(None, counted.flagged[name])
+            label = int(bool(counted.label))
+            outcome = (hour, counted.model, name, group, inferred, *bits, label, counted.bin)
             aggregates.add(cells, "hourly_outcomes", outcome, p, rows=-1)

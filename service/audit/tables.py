@@ -103,6 +103,15 @@ own_ids = Table(  # which decisions a caller's own id names; several, where it w
     sqlite_with_rowid=False,
 )
 
+waiting_groups = Table(  # of requests made elsewhere, until their response comes
+    "waiting_groups",
+    META,
+    Column("name", String(32), primary_key=True),  # a pseudonym of the request's id
+    Column("groups", Text, nullable=False),  # JSON: one object for each row
+    Column("at_ms", BigInteger, nullable=False),
+    Index("waiting_groups_at_ms", "at_ms"),
+)
+
 _CELL = ("model", "attribute", "group", "source")
 
 

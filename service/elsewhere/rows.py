@@ -14,6 +14,7 @@ from evenhand.service.catalog.observed import ObservedModel
 from evenhand.service.ids import OWN_ID, is_own_id
 from evenhand.service.inference.preprocess import plain
 from evenhand.tables.cells import spelled, text_of
+from evenhand.tables.ranges import in_range
 
 FIELDS = ("model", "id", "prediction", "scores", "score", "label", "groups", "features", "text", "text_pair")
 """What a decision may say."""
@@ -60,6 +61,7 @@ class RowReader:
         self._labels = tuple(model.labels)
         self.favourable = frozenset(model.favourable)
         self._groups = {attribute.name: tuple(attribute.groups) for attribute in model.attributes}
+        self._ranges = {attribute.name: tuple(attribute.ranges) for attribute in model.attributes}
         self.unlisted = Counter[str]()
         """Rows by attribute whose group the model does not list; they count as ``unknown``."""
 
@@ -185,7 +187,11 @@ class RowReader:
             )
         if value is None or (isinstance(value, float) and math.isnan(value)):
             return None
-        return value if value in listed else _spelled(listed, value) or UNKNOWN_GROUP
+        if value in listed:
+            return value  # type: ignore[no-any-return]
+        ranges = self._ranges.get(attribute, ())
+        text = None if isinstance(value, dict | list) else text_of(value)
+        return (None if text is None else spelled(listed, in_range(ranges, text))) or UNKNOWN_GROUP
 
 
 def fields_of(sent: Any) -> Mapping[str, Any]:  # noqa: ANN401 - anything a client may send

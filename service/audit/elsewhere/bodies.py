@@ -35,7 +35,12 @@ def configuration_of(model: Described, digest: str) -> Configuration:
         digest: SHA-256 that names its declaration.
     """
     attributes = {
-        one.name: {"groups": one.groups, "reference": one.reference, "threshold": one.threshold}
+        one.name: {
+            "groups": one.groups,
+            "reference": one.reference,
+            "threshold": one.threshold,
+            **({"ranges": one.ranges} if one.ranges else {}),
+        }
         for one in model.attributes
     }
     body = encode(

@@ -1,4 +1,4 @@
-"""Fewer places in the indexes for each decision: sensitive attributes by day, subjects where there is one.
+"""Fewer places in the indexes for each decision, and a table for groups that wait for their decision.
 
 An index of days beside the pseudonyms held every pseudonym again, in an order of its own. Few records have a
 subject, and all had a place in its index.
@@ -41,6 +41,13 @@ def upgrade() -> None:
             )
         )
         op.drop_table("attributes_before")
+    op.create_table(
+        "waiting_groups",
+        sa.Column("name", sa.String(32), primary_key=True),
+        sa.Column("groups", sa.Text, nullable=False),
+        sa.Column("at_ms", sa.BigInteger, nullable=False),
+    )
+    op.create_index("waiting_groups_at_ms", "waiting_groups", ["at_ms"])
     op.drop_index("records_subject", "records")
     op.create_index(
         "records_subject", "records", ["subject"],

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from reporting import DECLARATION, MODEL
 
+from evenhand.service.catalog.declaration import DeclaredAttribute
 from evenhand.service.catalog.observed import ObservedModel
 from evenhand.service.elsewhere.lines import read_line
 from evenhand.service.elsewhere.rows import Checked, RowError, RowReader, fields_of
@@ -149,3 +150,34 @@ def test_colons_in_texts_are_no_keys() -> None:
         "groups": {"sex": "x"},
         "features": {"a": {"b": [{"c": 1}]}},
     }
+
+
+AGES = ["0-24", "25-39", "40-59", "60+"]
+OF_AGES = ObservedModel(
+    "hiring",
+    DECLARATION.model_copy(
+        update={
+            "attributes": [DeclaredAttribute(name="age", groups=AGES, reference="25-39", ranges=AGES)],
+        }
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("age", "group"),
+    [(31, "25-39"), (39.5, "25-39"), ("31", "25-39"), ("60+", "60+"), (101, "60+"), (-1, "unknown"),
+     ("old", "unknown"), (True, "unknown"), (float("nan"), None), (None, None)],
+)  # fmt: skip
+def test_a_number_counts_under_its_range(age: Any, group: str | None) -> None:
+    reader = RowReader(OF_AGES, lambda _: "")
+    groups = reader.read("name", {"prediction": "hire", "groups": {"age": age}}).row.groups
+    assert groups.get("age") == group
+    assert reader.unlisted == ({"age": 1} if group == "unknown" else {})
+
+
+def test_a_declaration_without_ranges_keeps_its_hash() -> None:
+    """The record names what made a decision by it."""
+    assert "ranges" not in DECLARATION.model_dump_json()
+    assert DECLARATION.sha256 == "aef594fdf3184266a4fbbc497344b914cd337932db894de579e507c90c8627dd"
+    assert '"ranges":["0-24","25-39","40-59","60+"]' in OF_AGES.declaration.model_dump_json()
+    assert '"ranges":["0-24","25-39","40-59","60+"]' in OF_AGES.configuration.body

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from evenhand.service import settings
 from evenhand.service.audit.client import make_client, note_in
@@ -42,11 +43,11 @@ from evenhand.service.http.bodies import Bodies, body_limits
 from evenhand.service.http.middleware import AuthMiddleware
 from evenhand.service.http.openapi import describe
 from evenhand.service.http.security_headers import SecurityHeaders
+from evenhand.service.http.uvicorn_protocol import Shortcut
 from evenhand.service.inference.workers import Workers
 from evenhand.service.metrics.collectors import Metrics
 from evenhand.service.monitoring.limits import limits_of
 from evenhand.service.pipeline import Pipeline
-from evenhand.service.proxy.middleware import Forward
 from evenhand.service.proxy.policy import ProxyPolicy
 from evenhand.service.resources import TRIM_EVERY_S, trim_memory_regularly
 from evenhand.service.routes import admin, decisions, docs, fairness, feedback, health, predict, trend, v2
@@ -104,7 +105,7 @@ def create_app(configured: Settings | None = None) -> FastAPI:
         )
     state = _join(chosen, metrics)
     state.observed.look()
-    app = FastAPI(
+    app = Application(
         title="Evenhand",
         version=__version__,
         description="A classifier that corrects itself, row by row, where it is likely to be unfair.",
@@ -119,20 +120,42 @@ def create_app(configured: Settings | None = None) -> FastAPI:
         app.include_router(routes.router)
     error_handlers.install(app, metrics)
     describe(app)
+    routed: ASGIApp = app.routed
+    bodies = Bodies(body_limits(chosen))
     if state.proxy is not None:
-        app.add_middleware(Forward, proxy=state.proxy)
-    app.add_middleware(
-        AuthMiddleware,
+        from evenhand.service.proxy import front
+
+        routed = front.Forward(routed, state.proxy)
+        if not chosen.cors_origins:
+            app.shortcut = front.Shortcut(state.proxy, authorizer, metrics, tracer, bodies)
+    admitted: ASGIApp = AuthMiddleware(
+        routed,
         metrics=metrics,
         tracer=tracer,
-        bodies=Bodies(body_limits(chosen)),
+        bodies=bodies,
         busy=state.registry.busy if state.proxy is None else lambda: None,  # its server may have room
         authorizer=authorizer,
     )
     if chosen.cors_origins:
-        app.add_middleware(CORSMiddleware, allow_origins=chosen.cors_origins, **CORS)
-    app.add_middleware(SecurityHeaders)
+        admitted = CORSMiddleware(admitted, allow_origins=chosen.cors_origins, **CORS)
+    app.outermost = SecurityHeaders(admitted)
     return app
+
+
+class Application(FastAPI):
+    """FastAPI behind our own layers: what they refuse or send on never enters the framework."""
+
+    outermost: ASGIApp
+    shortcut: Shortcut | None = None
+    """Takes requests around all layers, where uvicorn runs our protocol."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        await (self.outermost if scope["type"] == "http" else self.routed)(scope, receive, send)
+
+    async def routed(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one that was admitted."""
+        await super().__call__(scope, receive, send)
 
 
 def _join(chosen: Settings, metrics: Metrics) -> ApplicationState:
@@ -201,7 +224,7 @@ async def _lifespan(state: ApplicationState, chosen: Settings, tracer: Tracer) -
     for task in tasks:
         task.stop()
     if state.proxy is not None:
-        await state.proxy.upstream.close()
+        state.proxy.upstream.close()
     await asyncio.gather(state.shadow.close(), state.counterfactuals.close())
     await asyncio.gather(*(slot.model.close() for slot in state.registry.slots))
     await state.workers.stop()

@@ -197,6 +197,9 @@ class Settings(BaseSettings):
     """Seconds that a connection to it may take; then the client gets 502."""
     proxy_wait_s: float = Field(default=1.0, ge=0)
     """Seconds that a reply waits for the correction at most; then it passes on as it came, and is counted."""
+    proxy_quick_s: float = Field(default=0.001, ge=0)
+    """A proxy runs graphs whose run of one row takes at most so many seconds, measured at the start, on its
+    event loop: the change to another thread and back takes longer. 0: none."""
     proxy_connections: int = Field(default=256, ge=1)
     """Connections to the server behind the proxy at most, per process."""
     proxy_idle_s: float = Field(default=1.5, gt=0)

@@ -5,12 +5,35 @@ uvicorn itself waits for ever for a head that arrives byte by byte, and keeps a 
 
 from __future__ import annotations
 
+import asyncio
+import typing
 from asyncio import TimerHandle, Transport
+from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 MAX_HEAD_BYTES = 65_536
 """Limit of request line and headers. One read from the socket may exceed it."""
+
+
+class Exchange(typing.Protocol):
+    """A request that is answered without ASGI."""
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> asyncio.Task[None]:
+        """Begin with what happens beside; the server waits for it when it stops."""
+
+    def leave(self) -> None:
+        """The client has gone."""
+
+
+class Shortcut(typing.Protocol):
+    """Answers some requests without ASGI; an application has it as ``shortcut``."""
+
+    def takes(self, cycle: RequestResponseCycle) -> bool:
+        """Whether it may answer a request whose head is complete."""
+
+    def begin(self, cycle: RequestResponseCycle) -> Exchange | None:
+        """Begin to answer a request that is complete; ``None`` if ASGI has to."""
 
 
 class Protocol(HttpToolsProtocol):
@@ -25,6 +48,15 @@ class Protocol(HttpToolsProtocol):
     """Number of heads that have begun."""
     _in_head = True
     _head_bytes = 0
+    _feeding = False
+    """Whether bytes of the connection are being parsed."""
+    _held_back: RequestResponseCycle | None = None
+    """A request that may take the short way, if all of it is in those bytes."""
+    _exchange: Exchange | None = None
+
+    def __init__(self, *args: Any, **named: Any) -> None:  # noqa: ANN401 - uvicorn's
+        super().__init__(*args, **named)
+        self._shortcut: Shortcut | None = getattr(self.app, "shortcut", None)
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Begin; a connection that sends nothing is closed."""
@@ -35,11 +67,18 @@ class Protocol(HttpToolsProtocol):
         """Stop the timer."""
         self._waited()
         super().connection_lost(exc)
+        if self._exchange is not None:
+            self._exchange.leave()
 
     def data_received(self, data: bytes) -> None:
         """Parse; refuse a head that is too large."""
         head = self._heads if self._in_head else None
+        self._feeding = True
         super().data_received(data)
+        self._feeding = False
+        if self._held_back is not None:  # its body comes in several pieces
+            cycle, self._held_back = self._held_back, None
+            super()._start_asgi_task(cycle, self.app)
         if self._in_head and head == self._heads:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
@@ -62,6 +101,27 @@ class Protocol(HttpToolsProtocol):
         """A body is complete."""
         self._waited()
         super().on_message_complete()
+        if self._held_back is not None:
+            cycle, self._held_back = self._held_back, None
+            self._take_short_way(cycle)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401 - ASGI
+        """Hold a request back that may take the short way; uvicorn calls this once its head is complete."""
+        may = self._shortcut is not None and self._feeding and cycle is self.cycle and app is self.app
+        if may and cycle.more_body and self._shortcut is not None and self._shortcut.takes(cycle):
+            self._held_back = cycle
+        else:
+            super()._start_asgi_task(cycle, app)
+
+    def _take_short_way(self, cycle: RequestResponseCycle) -> None:
+        assert self._shortcut is not None
+        self._exchange = self._shortcut.begin(cycle)
+        if self._exchange is None:
+            super()._start_asgi_task(cycle, self.app)
+            return
+        task = self._exchange.start(self.loop)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
     def on_response_complete(self) -> None:
         """An answer was sent, perhaps before the body was complete."""

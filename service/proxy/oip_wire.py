@@ -120,7 +120,7 @@ class OipWire:
 
     def _items(self, inputs: dict[str, Tensor]) -> list[Any]:
         own = tensors.input_types(self.encoder, self.columns.kind)
-        if not self.input and set(inputs) <= set(own):
+        if not self.input and inputs.keys() <= own.keys():
             flat = {name: _flat(tensor) for name, tensor in inputs.items()}
             return tensors.to_items(flat, self.encoder, self.columns.kind)
         tensor = inputs.get(self.input) if self.input else next(iter(inputs.values()), None)
@@ -280,6 +280,8 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - an element
 
 def _flat(tensor: Tensor) -> Tensor:
     """A tensor of one value per row, whatever the number of its axes."""
+    if len(tensor.shape) == 1:
+        return tensor
     values = tensor.shape[0] if tensor.shape else 0
     return replace(tensor, shape=(values,)) if math.prod(tensor.shape) == values else tensor
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import Annotated
 
@@ -51,7 +50,6 @@ def proxy(
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
 ) -> None:
     """Stand in front of a model server. Every setting is an EVENHAND_ variable too; the command line wins."""
-    importlib.import_module("aiohttp")  # whether the extra is installed, before bundles are loaded
     options = {
         "upstream": upstream,
         "protocol": protocol,

@@ -15,7 +15,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -48,16 +48,16 @@ from evenhand.service.inference.workers import Workers
 from evenhand.service.metrics.collectors import Metrics
 from evenhand.service.monitoring.limits import limits_of
 from evenhand.service.pipeline import Pipeline
+from evenhand.service.proxy import front
 from evenhand.service.proxy.policy import ProxyPolicy
+from evenhand.service.proxy.proxy import Proxy
+from evenhand.service.proxy.watched import Watch
 from evenhand.service.resources import TRIM_EVERY_S, trim_memory_regularly
 from evenhand.service.routes import admin, decisions, docs, fairness, feedback, health, predict, trend, v2
 from evenhand.service.routes.dependencies import ApplicationState
 from evenhand.service.settings import Settings
 from evenhand.service.tracing import Tracer, make_tracer
 from evenhand.version import __version__
-
-if TYPE_CHECKING:
-    from evenhand.service.proxy.proxy import Proxy
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +104,6 @@ def create_app(configured: Settings | None = None) -> FastAPI:
             "EVENHAND_OPEN: everyone who reaches %s may predict and read; admin routes are off", chosen.host
         )
     state = _join(chosen, metrics)
-    state.observed.look()
     app = Application(
         title="Evenhand",
         version=__version__,
@@ -123,8 +122,6 @@ def create_app(configured: Settings | None = None) -> FastAPI:
     routed: ASGIApp = app.routed
     bodies = Bodies(body_limits(chosen))
     if state.proxy is not None:
-        from evenhand.service.proxy import front
-
         routed = front.Forward(routed, state.proxy)
         if not chosen.cors_origins:
             app.shortcut = front.Shortcut(state.proxy, authorizer, metrics, tracer, bodies)
@@ -177,10 +174,12 @@ def _join(chosen: Settings, metrics: Metrics) -> ApplicationState:
     shadow, note = Shadow(registry, metrics, chosen.deadline_s, background), note_in(audit)
     counterfactuals = Counterfactuals(registry, metrics, chosen.flip_share, chosen.deadline_s, background)
     pipeline = Pipeline(registry, chosen, metrics, (shadow, counterfactuals), audit)
+    recorder = None if audit is None else Recorder(audit, metrics)
+    observed.look()
     return ApplicationState(
         registry=registry,
         pipeline=pipeline,
-        proxy=_proxy(chosen, registry, pipeline, metrics),
+        proxy=_proxy(chosen, pipeline, (registry, observed, recorder), metrics),
         metrics=metrics,
         workers=workers,
         background=background,
@@ -194,18 +193,23 @@ def _join(chosen: Settings, metrics: Metrics) -> ApplicationState:
         else Housekeeping(audit, (registry, observed), chosen, metrics, background),
         limits=limits_of(chosen),
         observed=observed,
-        recorder=None if audit is None else Recorder(audit, metrics),
+        recorder=recorder,
         shadow_answers=ShadowAnswers(registry, chosen.deadline_s),
         state_folder=chosen.state,
     )
 
 
-def _proxy(chosen: Settings, registry: Registry, pipeline: Pipeline, metrics: Metrics) -> Proxy | None:
+def _proxy(
+    chosen: Settings,
+    pipeline: Pipeline,
+    models: tuple[Registry, ObservedModels, Recorder | None],
+    metrics: Metrics,
+) -> Proxy | None:
     if not chosen.proxy_upstream:
         return None
-    from evenhand.service.proxy.proxy import Proxy  # needs the extra proxy
-
-    return Proxy(chosen, registry, pipeline, metrics)
+    registry, observed, recorder = models
+    watch = None if recorder is None else Watch(observed, recorder, chosen, metrics)
+    return Proxy(chosen, registry, pipeline, metrics, watch)
 
 
 @contextlib.asynccontextmanager
@@ -225,6 +229,8 @@ async def _lifespan(state: ApplicationState, chosen: Settings, tracer: Tracer) -
         task.stop()
     if state.proxy is not None:
         state.proxy.upstream.close()
+        if state.proxy.watch is not None:
+            await state.proxy.watch.close()
     await asyncio.gather(state.shadow.close(), state.counterfactuals.close())
     await asyncio.gather(*(slot.model.close() for slot in state.registry.slots))
     await state.workers.stop()

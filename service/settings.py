@@ -167,7 +167,8 @@ class Settings(BaseSettings):
     """What the server behind the proxy speaks: the Open Inference Protocol v2, or JSON whose fields the paths
     below name."""
     proxy_model: str = ""
-    """Name of the model at the server behind the proxy, where it is not the bundle's name."""
+    """Name of the model at the server behind the proxy, where it is not the bundle's name. Without a bundle:
+    the model that evenhand observe declared, under the server's name of it."""
     proxy_route: str = Field(default="", pattern=r"^(/[^?#\s]*)?$")
     """json: path of the route that predicts, such as /v1/moderations."""
     proxy_input_path: str = ""

@@ -8,7 +8,6 @@ answer; it is counted.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -22,6 +21,7 @@ from starlette.types import Receive, Scope, Send
 from evenhand.service.auth.credentials import BEARER
 from evenhand.service.catalog.loader import LoadedModel
 from evenhand.service.catalog.registry import Registry
+from evenhand.service.elsewhere.rows import Checked
 from evenhand.service.errors import (
     DeadlineExceeded,
     EngineFailed,
@@ -36,21 +36,19 @@ from evenhand.service.ids import ulid
 from evenhand.service.inference import preprocess
 from evenhand.service.metrics.collectors import Metrics
 from evenhand.service.pipeline import Decided, Outcome, Pipeline, Question
-from evenhand.service.proxy.json_path import Unreadable
 from evenhand.service.proxy.merge import Comparison, Joined, join
 from evenhand.service.proxy.policy import ProxyPolicy
 from evenhand.service.proxy.pool import RawHeaders, Request, Response, passed_on
 from evenhand.service.proxy.served import Served, check, served_of
 from evenhand.service.proxy.upstream import OURS, Flight, Upstream
-from evenhand.service.proxy.wire import Reply
+from evenhand.service.proxy.watched import Observed, Watch
+from evenhand.service.proxy.wires.json_path import Unreadable
+from evenhand.service.proxy.wires.wire import GROUPS, OWN_IDS, Reply, header_value
 from evenhand.service.settings import Settings, SettingsError
 from evenhand.service.tracing import TRACE
 from evenhand.service.types import Decision
 
 log = logging.getLogger(__name__)
-GROUPS, OWN_IDS = b"evenhand-groups", b"evenhand-own-ids"
-"""Headers with the declared groups of the rows, and with the client's own ids of them, as JSON in the form of
-``/predict``."""
 IDS, CORRECTED, ABSTAINED = b"evenhand-ids", b"evenhand-corrected", b"evenhand-abstained"
 """Headers of a reply: the rows' ids for /feedback, and the rows, counted from 0, that were corrected, or for
 which a person must decide."""
@@ -124,14 +122,22 @@ class Proxy:
         registry: The bundles whose corrections apply.
         pipeline: Decides and records rows.
         metrics: Where rows are counted.
+        watch: Watches what no bundle corrects; ``None`` if nothing is recorded.
 
     Raises:
-        SettingsError: a setting of the proxy does not fit a bundle.
+        SettingsError: a setting of the proxy does not fit a bundle or a declared model.
     """
 
-    def __init__(self, settings: Settings, registry: Registry, pipeline: Pipeline, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        registry: Registry,
+        pipeline: Pipeline,
+        metrics: Metrics,
+        watch: Watch | None = None,
+    ) -> None:
         self._settings, self._registry, self._pipeline = settings, registry, pipeline
-        self._series = metrics.proxy
+        self._series, self.watch = metrics.proxy, watch
         self.upstream = Upstream(settings, metrics.proxy)
         self.policy = ProxyPolicy(settings)
         self._served: WeakKeyDictionary[LoadedModel, Served] = WeakKeyDictionary()
@@ -146,6 +152,10 @@ class Proxy:
             raise SettingsError("setting proxy_model names one model, and several bundles are served")
         for model in registry.live():
             self._of(model)
+        if not registry.roles:
+            if watch is None:
+                raise SettingsError("a proxy without a bundle only records, and setting record is off")
+            watch.check()
 
     @property
     def problem(self) -> str | None:
@@ -170,10 +180,55 @@ class Proxy:
         parts = Parts(scope, dict(scope["headers"]), message.get("body", b""))
         model = self.model(scope)
         run = None if model is None else await self._begin_checked(parts, model)
-        if run is None:
-            await self._pass(parts, receive, send)
-        else:
+        if run is not None:
             await self.finish(run, partial(self.relay, send))
+        elif model is None and (observed := self._observed(scope)) is not None:
+            await self._watch_one(parts, observed, send)
+        else:
+            await self._pass(parts, receive, send)
+
+    def _observed(self, scope: Scope) -> Observed | None:
+        """The declared model that a request predicts with; ``None`` if there is none."""
+        name = self.policy.predicts(scope["path"]) if scope["method"] == "POST" else None
+        if self.watch is None or name is None or (model := self.watch.model(name)) is None:
+            return None
+        try:
+            return self.watch.of(model)
+        except SettingsError as error:  # declared anew
+            self._note_unread(model.name, str(error))
+            return None
+
+    async def _watch_one(self, parts: Parts, observed: Observed, send: Send) -> None:
+        """Pass a prediction and its reply on as they came, and record what the reply decides."""
+        assert self.watch is not None
+        groups, rows, name = list[dict[str, str]](), list[Checked](), observed.model.name
+        reason = ""
+        try:
+            groups = self.watch.groups(observed, parts.headers)
+        except Unreadable as error:
+            reason = str(error)
+        request = self._request(parts, uncompressed=True)
+        flight = self.upstream.send(request, self._settings.proxy_reply_bytes)
+        try:
+            response = await flight.reply()
+            replied_s = time.monotonic()
+            if 200 <= response.status < 300:
+                try:
+                    _require_readable(response)
+                    rows = [] if reason else self.watch.read(observed, groups, parts.headers, response)
+                except Unreadable as error:
+                    reason = f"the reply: {error}"
+                if reason:
+                    self._note_unread(name, reason)
+            if self._records_first:
+                await self.watch.record(rows)
+            ids = [checked.row.id for checked in rows]
+            await self.relay(send, replace(response, headers=[*response.headers, *_ids_header(ids)]))
+            self._series.added(time.monotonic() - replied_s)
+            if not self._records_first:
+                self.watch.put(rows)
+        finally:
+            flight.cancel()
 
     async def _pass(self, parts: Parts, receive: Receive, send: Send) -> None:
         """Pass a request and its reply on as they came."""
@@ -188,7 +243,7 @@ class Proxy:
     def model(self, scope: Scope) -> LoadedModel | None:
         """The bundle that corrects what a request predicts; ``None`` if none does."""
         name = self.policy.predicts(scope["path"]) if scope["method"] == "POST" else None
-        if name is None:
+        if name is None or not self._registry.roles:
             return None
         if name in ("", self._settings.proxy_model):
             return self._registry.live()[0]
@@ -385,8 +440,8 @@ class Proxy:
             if parts.headers.get(b"content-encoding", b"identity").lower() != b"identity":
                 raise Unreadable("the body is compressed")
             items = await _in_time(partial(served.wire.items, parts.body, parts.headers), len(parts.body))
-            groups = _header(parts.headers, GROUPS)
-            own_ids = _header(parts.headers, OWN_IDS)
+            groups = header_value(parts.headers, GROUPS)
+            own_ids = header_value(parts.headers, OWN_IDS)
         except Unreadable as error:
             work.reason = str(error)
             return
@@ -453,11 +508,8 @@ async def _joined(served: Served, decided: Decided, response: Response) -> _Answ
     Raises:
         Unreadable: the reply does not hold an answer to every row.
     """
-    if response.rest is not None:
-        raise Unreadable("it is larger than EVENHAND_PROXY_REPLY_BYTES")
+    _require_readable(response)
     headers = dict(response.headers)
-    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
-        raise Unreadable("it is compressed")
     outcomes = decided.outcomes
     read = partial(served.wire.reply, response.body, headers, len(outcomes))
     reply: Reply = await _in_time(read, len(response.body))
@@ -479,6 +531,18 @@ async def _joined(served: Served, decided: Decided, response: Response) -> _Answ
     ]
     answer = Response(response.status, _headers(response.headers, changed, merged), body)
     return _Answered(answer, Decided(decided.question, merged, decided.declared), rows)
+
+
+def _require_readable(response: Response) -> None:
+    if response.rest is not None:
+        raise Unreadable("it is larger than EVENHAND_PROXY_REPLY_BYTES")
+    if dict(response.headers).get(b"content-encoding", b"identity").lower() != b"identity":
+        raise Unreadable("it is compressed")
+
+
+def _ids_header(ids: Sequence[str]) -> RawHeaders:
+    """Ours of the rows' ids, if they fit."""
+    return [(IDS, ",".join(ids).encode())] if 0 < len(ids) <= MOST_IDS else []
 
 
 def _uncorrected(work: _Work, question: Question, response: Response) -> _Answered:
@@ -504,15 +568,6 @@ async def _in_time(read: Callable[[], Any], size: int) -> Any:  # noqa: ANN401 -
     return read() if size <= QUICK_BYTES else await asyncio.to_thread(read)
 
 
-def _header(headers: dict[bytes, bytes], name: bytes) -> Any:  # noqa: ANN401 - checked with the rows
-    if name not in headers:
-        return None
-    try:
-        return json.loads(headers[name])
-    except (ValueError, RecursionError):
-        raise Unreadable(f"the header {name.decode()} is not valid JSON") from None
-
-
 def _is_key(name: bytes, value: bytes) -> bool:
     return name == b"x-api-key" or (name == b"authorization" and BEARER.match(value) is not None)
 
@@ -521,8 +576,7 @@ def _headers(headers: RawHeaders, changed: dict[bytes, bytes], outcomes: list[Ou
     """The server's headers, those that a changed body changes, and ours."""
     stale = OF_BODY if changed else frozenset()
     kept = [(name, changed.get(name, value)) for name, value in headers if name not in stale]
-    if len(outcomes) <= MOST_IDS:
-        kept.append((IDS, ",".join(outcome.id for outcome in outcomes).encode()))
+    kept += _ids_header([outcome.id for outcome in outcomes])
     decisions = [(row, outcome.result) for row, outcome in enumerate(outcomes)]
     corrected = [str(row) for row, result in decisions if isinstance(result, Decision) and result.corrected]
     abstained = [str(row) for row, result in decisions if isinstance(result, Decision) and result.abstained]

@@ -17,8 +17,17 @@ from evenhand.service.errors import ServiceError
 from evenhand.service.oip import codec, tensors
 from evenhand.service.oip.codec import Tensor
 from evenhand.service.proxy.answers import Said
-from evenhand.service.proxy.json_path import DECODER, EVERY, Key, Path, Place, Unreadable, places, replaced
-from evenhand.service.proxy.wire import Columns, Headers
+from evenhand.service.proxy.wires.json_path import (
+    DECODER,
+    EVERY,
+    Key,
+    Path,
+    Place,
+    Unreadable,
+    places,
+    replaced,
+)
+from evenhand.service.proxy.wires.wire import Columns, Headers
 
 HEADER_LENGTH = b"inference-header-content-length"
 LABELS = ("label", "predict", "predictions")
@@ -92,17 +101,70 @@ class OipReply:
 
 
 @dataclass(frozen=True, slots=True)
-class OipWire:
+class OipReplies:
+    """How one model's replies look."""
+
+    label: str
+    """The output that holds labels; empty for one of :data:`LABELS`."""
+    scores: tuple[str, ...]
+    """Outputs that hold scores; empty for those of :data:`SCORES`."""
+
+    def reply(self, body: bytes, headers: Headers, rows: int | None) -> OipReply:
+        """Read a reply.
+
+        Raises:
+            Unreadable: it has no output with an answer for every row.
+        """
+        length = headers.get(HEADER_LENGTH)
+        if length is not None and not (length.isdigit() and len(length) < 20 and int(length) <= len(body)):
+            raise Unreadable("Inference-Header-Content-Length is no length of the body")
+        split = len(body) if length is None else int(length)
+        try:
+            head = body[:split].decode()
+            entries = DECODER.decode(head)["outputs"]
+            outputs = _outputs(entries, body[split:])
+        except Unreadable:
+            raise
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            raise Unreadable("the body is no reply of the Open Inference Protocol") from None
+        except ServiceError as error:
+            raise Unreadable(str(error)) from None
+        label, scores = self._chosen(outputs)
+        shape = (label or scores[0]).tensor.shape
+        rows = (shape[0] if shape else 0) if rows is None else rows
+        for output in (*([label] if label else []), *scores):
+            if not output.tensor.shape or output.tensor.shape[0] != rows or not output.tensor.values:
+                raise Unreadable(f"the output {output.tensor.name} has no answer for each of {rows} rows")
+        said = [
+            Said(_one(label, row, rows), tuple(output.row(row, rows) for output in scores))
+            for row in range(rows)
+        ]
+        return OipReply(head, body[split:], outputs, label, scores, said)
+
+    def _chosen(self, outputs: Sequence[Output]) -> tuple[Output | None, list[Output]]:
+        by_name = {output.tensor.name: output for output in outputs}
+        labels = (self.label,) if self.label else LABELS
+        label = next((by_name[name] for name in labels if name in by_name), None)
+        scores = [by_name[name] for name in self.scores or SCORES if name in by_name]
+        if label is None and not scores and len(outputs) == 1:
+            is_score = outputs[0].tensor.datatype in codec.FLOATS
+            label, scores = (None, [outputs[0]]) if is_score else (outputs[0], [])
+        if label is None and not scores:
+            raise Unreadable(
+                "which output holds the label, and which the scores? EVENHAND_PROXY_LABEL_PATH and "
+                "EVENHAND_PROXY_SCORE_PATH name them"
+            )
+        return label, scores
+
+
+@dataclass(frozen=True, slots=True)
+class OipWire(OipReplies):
     """One model's requests and replies."""
 
     columns: Columns
     encoder: Encoder
     input: str
     """The input tensor that holds the rows; empty for the bundle's own names, or the only one."""
-    label: str
-    """The output that holds labels; empty for one of :data:`LABELS`."""
-    scores: tuple[str, ...]
-    """Outputs that hold scores; empty for those of :data:`SCORES`."""
     max_items: int
 
     def items(self, body: bytes, headers: Headers) -> list[Any]:
@@ -140,51 +202,6 @@ class OipWire:
         width = tensor.shape[1]
         lines = [tensor.values[at * width : (at + 1) * width] for at in range(tensor.shape[0])]
         return [self.columns.row([tensors.value_of(value) for value in line]) for line in lines]
-
-    def reply(self, body: bytes, headers: Headers, rows: int) -> OipReply:
-        """Read a reply.
-
-        Raises:
-            Unreadable: it has no output with an answer for every row.
-        """
-        length = headers.get(HEADER_LENGTH)
-        if length is not None and not (length.isdigit() and len(length) < 20 and int(length) <= len(body)):
-            raise Unreadable("Inference-Header-Content-Length is no length of the body")
-        split = len(body) if length is None else int(length)
-        try:
-            head = body[:split].decode()
-            entries = DECODER.decode(head)["outputs"]
-            outputs = _outputs(entries, body[split:])
-        except Unreadable:
-            raise
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            raise Unreadable("the body is no reply of the Open Inference Protocol") from None
-        except ServiceError as error:
-            raise Unreadable(str(error)) from None
-        label, scores = self._chosen(outputs)
-        for output in (*([label] if label else []), *scores):
-            if not output.tensor.shape or output.tensor.shape[0] != rows or not output.tensor.values:
-                raise Unreadable(f"the output {output.tensor.name} has no answer for each of {rows} rows")
-        said = [
-            Said(_one(label, row, rows), tuple(output.row(row, rows) for output in scores))
-            for row in range(rows)
-        ]
-        return OipReply(head, body[split:], outputs, label, scores, said)
-
-    def _chosen(self, outputs: Sequence[Output]) -> tuple[Output | None, list[Output]]:
-        by_name = {output.tensor.name: output for output in outputs}
-        labels = (self.label,) if self.label else LABELS
-        label = next((by_name[name] for name in labels if name in by_name), None)
-        scores = [by_name[name] for name in self.scores or SCORES if name in by_name]
-        if label is None and not scores and len(outputs) == 1:
-            is_score = outputs[0].tensor.datatype in codec.FLOATS
-            label, scores = (None, [outputs[0]]) if is_score else (outputs[0], [])
-        if label is None and not scores:
-            raise Unreadable(
-                "which output holds the label, and which the scores? EVENHAND_PROXY_LABEL_PATH and "
-                "EVENHAND_PROXY_SCORE_PATH name them"
-            )
-        return label, scores
 
 
 def _outputs(entries: list[dict[str, Any]], tail: bytes) -> list[Output]:

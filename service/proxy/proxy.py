@@ -549,9 +549,18 @@ def _uncorrected(work: _Work, question: Question, response: Response) -> _Answer
     """Pass a reply on whose correction failed or came too late; its rows are on record as such."""
     error = work.failure or DeadlineExceeded()
     outcomes = [Outcome(ulid(), error, truncated=False, own_id=own_id) for own_id in work.own_ids]
-    decided = Decided(question, outcomes, [{} for _ in outcomes])
+    declared = _declared(question, len(outcomes))
+    decided = Decided(question, outcomes, declared)
     response = replace(response, headers=_headers(response.headers, {}, outcomes))
     return _Answered(response, decided, ["failed" if work.failure else "late"] * len(outcomes))
+
+
+def _declared(question: Question, rows: int) -> list[dict[str, str]]:
+    """The declared groups of rows that were not decided; none if they are not valid."""
+    try:
+        return preprocess.declared_groups(question.groups, rows, question.model.manifest)
+    except InvalidInput:
+        return [{} for _ in range(rows)]
 
 
 def _unread(decided: Decided, response: Response) -> _Answered:

@@ -259,9 +259,16 @@ def test_a_correction_that_comes_too_late_costs_no_answer(
     open_client: Any, altered: Callable[..., Path], upstream: tuple[Upstream, str], server: Upstream
 ) -> None:
     client = open_client(altered(0.0, "apply"), proxy_upstream=upstream[1], **MODERATION, max_queue_rows=1)
-    reply = ask(client)  # three rows do not fit into the queue
+    groups = [{"gender": "women"}, {}, {}]
+    reply = ask(
+        client, headers={"evenhand-groups": json.dumps(groups)}
+    )  # three rows do not fit into the queue
     assert reply.content == json.dumps(moderated(TEXTS), indent=1).encode()
     assert series(client, 'evenhand_proxy_rows_total{model="hate-speech",result="failed"}') == 3
+    names = reply.headers[IDS.decode()].split(",")
+    recorded = [until_recorded(client, name) for name in names]
+    assert [body["error"] for body in recorded] == ["overloaded"] * 3
+    assert [body["declared"] for body in recorded] == [["gender"], [], []]
 
 
 def test_another_model_behind_is_told(corrects: TestClient, server: Upstream) -> None:

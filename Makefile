@@ -16,8 +16,9 @@ serve: $(VENV)/.serve ## serve the demo bundles on port 8000; installs what serv
 	@echo "in a second terminal, $(BIN)/evenhand demo sends a day of traffic; see localhost:8000/dashboard"
 	$(BIN)/evenhand serve $(BUNDLES)
 
-# What keeps to itself runs in two processes; what starts servers, takes turns at the machine and waits runs alone.
-APART := tests/unit tests/theory tests/packaging tests/http
+# Files of tests run two at a time; those that load the machine, or judge how soon something is seen, run alone.
+ALONE := tests/stress tests/e2e/training/test_bench.py \
+	$(addprefix tests/e2e/serving/,test_attack.py test_early_stop.py test_faults.py test_memory.py)
 GATE := -m 'not slow'
 test: $(VENV)/.dev ## the gate: all but slow tests, or those that ARGS name
 test-all: $(VENV)/.dev ## every test, and every property on more examples: before a release
@@ -29,8 +30,8 @@ else
 	@failed=0; \
 	TESTS_CACHE=$$(mktemp -d) && export TESTS_CACHE && trap 'rm -rf "$$TESTS_CACHE"' EXIT; \
 	export OMP_NUM_THREADS=1; \
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(GATE) $(APART) || failed=1; \
-	$(BIN)/python -m pytest $(GATE) tests $(APART:%=--ignore=%) || failed=1; \
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(GATE) tests $(ALONE:%=--ignore=%) || failed=1; \
+	$(BIN)/python -m pytest $(GATE) $(ALONE) || failed=1; \
 	exit $$failed
 endif
 

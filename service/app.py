@@ -39,8 +39,9 @@ from evenhand.service.elsewhere.recorder import Recorder
 from evenhand.service.elsewhere.shadow import ShadowAnswers
 from evenhand.service.housekeeping import Housekeeping
 from evenhand.service.http import error_handlers
+from evenhand.service.http.access_log import AccessLog
 from evenhand.service.http.bodies import Bodies, body_limits
-from evenhand.service.http.middleware import AuthMiddleware
+from evenhand.service.http.middleware import AuthMiddleware, RequestWatch
 from evenhand.service.http.openapi import describe
 from evenhand.service.http.security_headers import SecurityHeaders
 from evenhand.service.http.uvicorn_protocol import Shortcut
@@ -98,7 +99,8 @@ def create_app(configured: Settings | None = None) -> FastAPI:
     metrics = Metrics(CollectorRegistry(), chosen.lot_rows, chosen.gap_limit)
     tracer = make_tracer(chosen.otlp_endpoint)
     metrics.record.limits(limits_of(chosen))
-    authorizer = Authorizer(chosen, metrics.auth, ProxyPolicy(chosen) if chosen.proxy_upstream else None)
+    policy = ProxyPolicy(chosen) if chosen.proxy_upstream else None
+    authorizer = Authorizer(chosen, metrics.auth, policy, metrics.access_file)
     if authorizer.is_open_to_all:
         log.warning(
             "EVENHAND_OPEN: everyone who reaches %s may predict and read; admin routes are off", chosen.host
@@ -121,14 +123,14 @@ def create_app(configured: Settings | None = None) -> FastAPI:
     describe(app)
     routed: ASGIApp = app.routed
     bodies = Bodies(body_limits(chosen))
+    watch = RequestWatch(metrics, tracer, AccessLog(chosen.access_log, chosen.access_log_address))
     if state.proxy is not None:
         routed = front.Forward(routed, state.proxy)
         if not chosen.cors_origins:
-            app.shortcut = front.Shortcut(state.proxy, authorizer, metrics, tracer, bodies)
+            app.shortcut = front.Shortcut(state.proxy, authorizer, watch, bodies)
     admitted: ASGIApp = AuthMiddleware(
         routed,
-        metrics=metrics,
-        tracer=tracer,
+        watch=watch,
         bodies=bodies,
         busy=state.registry.busy if state.proxy is None else lambda: None,  # its server may have room
         authorizer=authorizer,

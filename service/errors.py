@@ -170,8 +170,18 @@ class Forbidden(ServiceError):
         }
 
 
+class NotLocal(ServiceError):
+    """Without keys, only the machine itself is answered."""
+
+    status, type = 403, "not_local"
+    message = (
+        "without keys this service answers its own machine alone, at localhost or 127.0.0.1: make a key "
+        "(evenhand key new NAME --scope predict) and set EVENHAND_KEYS_FILE"
+    )
+
+
 class AdminOff(ServiceError):
-    """Without keys, only the machine itself may use admin routes."""
+    """Without keys, only the machine itself may change what is served or recorded."""
 
     status, type = 403, "admin_off"
     message = (

@@ -95,6 +95,7 @@ class JsonLines(logging.Formatter):
         }
         if (trace := CURRENT.get()) is not None:
             facts |= {"request_id": trace.request_id, "trace_id": trace.trace_id}
+        facts |= getattr(record, "facts", {})
         if record.exc_info and record.exc_info[1] is not None:
             facts["error"] = failure(record.exc_info[1])
         return json.dumps(facts, ensure_ascii=False)

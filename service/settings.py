@@ -58,6 +58,11 @@ class Settings(BaseSettings):
     """Least severe log lines to write; PUT /log-level changes it while the service runs."""
     log_format: Literal["text", "json"] = "text"
     """How log lines are written: for people, or one JSON object each."""
+    access_log: Literal["off", "errors", "all"] = "off"
+    """Which requests are logged, one line each: method, route, status, time and the key's name. Refused ones
+    (401 and 403) are logged in any case, at most 10 in a minute."""
+    access_log_address: bool = False
+    """Whether these lines say the address at the other end of the connection, which may be personal data."""
     workers: int = Field(default=1, ge=1, le=64)
     """Processes that share the port; each loads every bundle."""
     lanes: int = Field(default=0, ge=0, le=64)
@@ -149,6 +154,8 @@ class Settings(BaseSettings):
     """Required audience of a token (aud)."""
     jwt_claim: str = "scope"
     """The claim that holds a token's scopes: a text separated by spaces, or a list."""
+    jwt_lifetime_s: int = Field(default=86_400, ge=60)
+    """A token that is good for more seconds from now is refused: nobody here can take it back."""
     open: bool = False
     """Without keys, listen on addresses that other machines can reach; routes that change anything are
     then off."""

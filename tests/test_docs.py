@@ -86,6 +86,7 @@ def test_a_block_beside_the_served_demo_runs(reader: Reader, block: Block) -> No
     reader.run(block)
 
 
+@pytest.mark.slow
 def test_the_tutorial_runs_in_an_empty_folder_to_a_served_model(tmp_path: Path) -> None:
     (tmp_path / "evenhand").symlink_to(ROOT)  # what the page clones
     follower = Reader(tmp_path)

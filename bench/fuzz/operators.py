@@ -24,7 +24,7 @@ from evenhand.models.bundle import bundle as bundles
 from evenhand.models.bundle.bundle import BundleError
 from evenhand.models.bundle.encoders.choose import make_encoder
 from evenhand.models.bundle.runtime_onnx import Session
-from evenhand.service.auth.jwt import TokenVerifier, read_key_set
+from evenhand.service.auth.jwt import TokenRule, TokenVerifier, read_key_set
 from evenhand.service.auth.key_file import AccessError, new_key, read_keys
 from evenhand.service.catalog.loader import Loader
 from evenhand.service.catalog.operator import Control
@@ -116,7 +116,7 @@ def _token() -> Target:
     private = ed25519.Ed25519PrivateKey.generate()
     file = _place() / "jwks.json"
     file.write_text(json.dumps({"keys": [json.loads(OKPAlgorithm.to_jwk(private.public_key()))]}))
-    tokens = TokenVerifier(file, ISSUER, AUDIENCE, "scope")
+    tokens = TokenVerifier(TokenRule(file, ISSUER, AUDIENCE, "scope", 2**41), lambda _: None)
     claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "a", "exp": 2**40, "scope": "predict"}
     whole = jwt.encode(claims, private, "EdDSA")
     signed = st.fixed_dictionaries({}, optional={name: VALUE for name in (*claims, "nbf", "iat")}).map(

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from evenhand.service.auth.credentials import Malformed, credential
-from evenhand.service.auth.jwt import TokenVerifier
-from evenhand.service.auth.key_file import AccessError, Key, find, read_keys
+from evenhand.service.auth.jwt import TokenRule, TokenVerifier
+from evenhand.service.auth.key_file import AccessError, Key, find, read_keys, read_keys_again
 from evenhand.service.auth.policy import RoutePolicy, Rule
 from evenhand.service.auth.rate_limit import Buckets
 from evenhand.service.auth.reloadable_file import ReloadableFile
-from evenhand.service.errors import AdminOff, Forbidden, MethodNotAllowed, NotFound, RateLimited, Unauthorized
+from evenhand.service.errors import (
+    AdminOff,
+    Forbidden,
+    MethodNotAllowed,
+    NotFound,
+    NotLocal,
+    RateLimited,
+    Unauthorized,
+)
 from evenhand.service.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -24,7 +34,11 @@ CLOSED = (
     "{host} can be reached by others and there are no keys: make one (evenhand key new NAME --scope predict) "
     "and set EVENHAND_KEYS_FILE, listen on 127.0.0.1, or set EVENHAND_OPEN=true to let everyone in"
 )
-PROXIES = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"via")
+CALLER = "evenhand.caller"
+"""Where a request's scope keeps the name of the caller, once a key or token was proven."""
+PROXIES = re.compile(
+    rb"forwarded|via|x-forwarded-.+|x-real-ip|x-client-ip|true-client-ip|x-original-.+|cf-.+|x-envoy-.+|x-amzn-.+"
+)
 """Headers that a proxy adds: its client may be on any machine."""
 
 
@@ -40,6 +54,10 @@ class Caller:
     """0 is unlimited."""
 
 
+def _unwatched(file: str, problems: int) -> None:
+    """Nobody looks at the series."""
+
+
 class Authorizer:
     """Decides once per request, before its body is read.
 
@@ -47,18 +65,27 @@ class Authorizer:
         settings: The key file, the token settings and the rate limit.
         count: Called with the result of each request that needs a scope.
         policy: The rule of each route.
+        watch: Called with ``keys`` or ``jwks`` and the number of places of that file that cannot be read.
 
     Raises:
         AccessError: keys or tokens cannot be set up, or other machines could reach the service without a key.
     """
 
     def __init__(
-        self, settings: Settings, count: Callable[[str], None], policy: RoutePolicy | None = None
+        self,
+        settings: Settings,
+        count: Callable[[str], None],
+        policy: RoutePolicy | None = None,
+        watch: Callable[[str, int], None] = _unwatched,
     ) -> None:
         self._count = count
         self._rate_per_s = settings.key_rate_per_s
-        self._keys = None if settings.keys_file is None else ReloadableFile(settings.keys_file, read_keys)
-        self._tokens = _tokens(settings)
+        self._keys = (
+            None
+            if settings.keys_file is None
+            else ReloadableFile(settings.keys_file, read_keys, read_keys_again, partial(watch, "keys"))
+        )
+        self._tokens = _tokens(settings, partial(watch, "jwks"))
         self._rules, self._buckets = policy or RoutePolicy(), Buckets()
         self._needs_key = self._keys is not None or self._tokens is not None
         self._is_local = is_loopback(settings.host)
@@ -71,18 +98,19 @@ class Authorizer:
         """The rules of a path by method; empty for an unknown path."""
         return self._rules.of_path(path)
 
-    def admit(self, scope: Mapping[str, Any], rules: Mapping[str, Rule]) -> Rule:
+    def admit(self, scope: MutableMapping[str, Any], rules: Mapping[str, Rule]) -> Rule:
         """The rule of a request that is allowed.
 
         Args:
-            scope: The request's ASGI scope.
+            scope: The request's ASGI scope; it gets the caller's name, see :data:`CALLER`.
             rules: The rules of its path, by method.
 
         Raises:
             Unauthorized: the credential is missing or not valid.
             Forbidden: the credential lacks the scope.
             RateLimited: the credential was used too often.
-            AdminOff: without keys, only this machine may use admin routes.
+            AdminOff: without keys, only this machine may change what is served or recorded.
+            NotLocal: without keys, only this machine is answered.
             NotFound: no such path.
             MethodNotAllowed: the path has no such method.
         """
@@ -99,11 +127,19 @@ class Authorizer:
         return rule
 
     def _admit_without(self, rule: Rule | None, scope: Mapping[str, Any]) -> None:
-        if rule is not None and rule.is_admin and not (self._is_local and _from_here(scope)):
+        if self._is_local and not _is_for_here(scope):
+            self._count("not_local")
+            raise NotLocal
+        if rule is None:
+            return
+        is_off = (
+            rule.is_admin and not _from_here(scope) if self._is_local else rule.is_admin or rule.is_record
+        )
+        if is_off:
             self._count("admin_off")
             raise AdminOff
 
-    def _admit_with(self, rule: Rule | None, scope: Mapping[str, Any]) -> None:
+    def _admit_with(self, rule: Rule | None, scope: MutableMapping[str, Any]) -> None:
         now_s = time.monotonic()
         try:
             shown = credential(scope["headers"])
@@ -115,6 +151,7 @@ class Authorizer:
         caller = self._caller(shown, now_s)
         if caller is None:
             self._refuse_invalid()
+        scope[CALLER] = caller.name
         wait_s = self._buckets.take(caller.bucket, caller.rate_per_s, now_s) if caller.rate_per_s else 0.0
         if wait_s:
             self._count("limited")
@@ -136,7 +173,7 @@ class Authorizer:
             if bearer is None:
                 return None
             return Caller("a token", f"token {bearer.subject}", bearer.scopes, self._rate_per_s)
-        key = None if self._keys is None else find(self._keys.get(now_s), shown)
+        key = None if self._keys is None else find(self._keys.get(now_s).keys, shown)
         return None if key is None else self._of_key(key)
 
     def _of_key(self, key: Key) -> Caller:
@@ -152,16 +189,27 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _from_here(scope: Mapping[str, Any]) -> bool:
-    """Whether the connection is local, and comes neither through a proxy nor from another site's page.
+def _is_for_here(scope: Mapping[str, Any]) -> bool:
+    """Whether a request came to a loopback address, by a name of it; one over a Unix socket always is.
 
-    A site whose DNS name points at this machine (DNS rebinding) looks like the same site to a browser, but
-    its name stands in ``Origin``. Programs other than browsers send no ``Origin``.
+    The address is the connection's own, whatever the settings say that a server was started with. A site
+    whose DNS name points at this machine (DNS rebinding) is the same site to a browser, but its name stands
+    in ``Host``.
     """
     server = scope.get("server")
-    if server is not None and not is_loopback(server[0]) and _is_address(server[0]):
-        return False
-    if any(name in PROXIES for name, _ in scope["headers"]):
+    if server is None or not _is_address(server[0]):  # the path of a Unix socket
+        return True
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    names = [_host_of(f"//{host.decode('latin-1')}") for host in hosts]
+    return is_loopback(server[0]) and all(is_loopback(name) for name in names)
+
+
+def _from_here(scope: Mapping[str, Any]) -> bool:
+    """Whether a request to this machine comes neither through a proxy nor from another site's page.
+
+    Programs other than browsers send no ``Origin``.
+    """
+    if any(PROXIES.fullmatch(name) for name, _ in scope["headers"]):
         return False
     origins = [value for name, value in scope["headers"] if name == b"origin"]
     return all(is_loopback(_host_of(origin.decode("latin-1"))) for origin in origins)
@@ -170,19 +218,19 @@ def _from_here(scope: Mapping[str, Any]) -> bool:
 def _is_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host)
-    except ValueError:  # the path of a Unix socket
+    except ValueError:
         return False
     return True
 
 
-def _host_of(origin: str) -> str:
+def _host_of(url: str) -> str:
     try:
-        return urlsplit(origin).hostname or ""
+        return urlsplit(url).hostname or ""
     except ValueError:
         return ""
 
 
-def _tokens(settings: Settings) -> TokenVerifier | None:
+def _tokens(settings: Settings, watch: Callable[[int], None]) -> TokenVerifier | None:
     if settings.jwt_jwks is None:
         if settings.jwt_issuer or settings.jwt_audience:
             raise AccessError(
@@ -193,4 +241,11 @@ def _tokens(settings: Settings) -> TokenVerifier | None:
         raise AccessError(
             "jwt_jwks needs jwt_issuer and jwt_audience: tokens for other services must not count here"
         )
-    return TokenVerifier(settings.jwt_jwks, settings.jwt_issuer, settings.jwt_audience, settings.jwt_claim)
+    rule = TokenRule(
+        settings.jwt_jwks,
+        settings.jwt_issuer,
+        settings.jwt_audience,
+        settings.jwt_claim,
+        settings.jwt_lifetime_s,
+    )
+    return TokenVerifier(rule, watch)

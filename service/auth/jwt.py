@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import logging
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,27 +38,39 @@ class Bearer:
     scopes: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class TokenRule:
+    """What a token must be."""
+
+    path: Path
+    """File with a JSON Web Key Set, one of whose keys verifies it."""
+    issuer: str
+    audience: str
+    claim: str
+    """The claim that holds its scopes: a text separated by spaces, or a list."""
+    lifetime_s: int
+    """A token that is good for longer from now is refused."""
+
+
 class TokenVerifier:
     """Verifies tokens.
 
     Args:
-        path: File with a JSON Web Key Set.
-        issuer: Required issuer of a token.
-        audience: Required audience of a token.
-        claim: The claim that holds the scopes: a text separated by spaces, or a list.
+        rule: What a token must be.
+        watch: Is called with 1 while the file cannot be read, else 0.
 
     Raises:
         AccessError: the library is not installed, or the file cannot be used.
     """
 
-    def __init__(self, path: Path, issuer: str, audience: str, claim: str) -> None:
+    def __init__(self, rule: TokenRule, watch: Callable[[int], None]) -> None:
         try:
             import jwt
         except ImportError:
             raise AccessError("tokens need PyJWT: install evenhand with the extra jwt") from None
         self._jwt = jwt
-        self._issuer, self._audience, self._claim = issuer, audience, claim
-        self._keys = ReloadableFile(path, read_key_set)
+        self._rule = rule
+        self._keys = ReloadableFile(rule.path, read_key_set, read_key_set_again, watch)
 
     def verify(self, token: str, now_s: float) -> Bearer | None:
         """Subject and scopes of a token; ``None`` if it is not valid.
@@ -66,25 +80,48 @@ class TokenVerifier:
             now_s: Time of the monotonic clock.
         """
         try:
-            key = _choose(self._keys.get(now_s), self._jwt.get_unverified_header(token))
+            key = _choose(self._keys.get(now_s).keys, self._jwt.get_unverified_header(token))
             if key is None:
                 return None
             claims = self._jwt.decode(
                 token,
                 key,
                 algorithms=[key.algorithm_name],
-                audience=self._audience,
-                issuer=self._issuer,
+                audience=self._rule.audience,
+                issuer=self._rule.issuer,
                 leeway=LEEWAY_S,
                 options={"require": ["exp", "iss", "aud", "sub"]},
             )
         except (self._jwt.PyJWTError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
             log.debug("a token is not valid: %s", type(error).__name__)
             return None
-        return Bearer(str(claims["sub"])[:MAX_SUBJECT], _scopes(claims.get(self._claim)))
+        if claims["exp"] - time.time() > self._rule.lifetime_s + LEEWAY_S:
+            log.warning(
+                "a token is good for more than EVENHAND_JWT_LIFETIME_S=%d seconds and was refused",
+                self._rule.lifetime_s,
+            )
+            return None
+        return Bearer(str(claims["sub"])[:MAX_SUBJECT], _scopes(claims.get(self._rule.claim)))
 
 
-def read_key_set(path: Path) -> tuple[PyJWK, ...]:
+@dataclass(frozen=True, slots=True)
+class KeySet:
+    """The issuer's public signing keys."""
+
+    keys: tuple[PyJWK, ...] = ()
+    problems: tuple[str, ...] = ()
+    """Why the file cannot be read, in a sentence."""
+
+
+def read_key_set_again(path: Path, before: KeySet) -> KeySet:
+    """What a file says that has changed; where it cannot be read every key of it counts as revoked."""
+    try:
+        return read_key_set(path)
+    except AccessError as error:
+        return KeySet((), (f"{error}. Until then no token counts",))
+
+
+def read_key_set(path: Path) -> KeySet:
     """Every public signing key of a file.
 
     Raises:
@@ -109,7 +146,7 @@ def read_key_set(path: Path) -> tuple[PyJWK, ...]:
         raise AccessError(f"{path}: needs public signing keys of {', '.join(ALGORITHMS)}, and no others")
     if len(keys) > 1 and (None in names or len(set(names)) < len(names)):
         raise AccessError(f"{path}: where there are several keys each needs a kid of its own")
-    return keys
+    return KeySet(keys)
 
 
 def _choose(keys: tuple[PyJWK, ...], header: dict[str, Any]) -> PyJWK | None:

@@ -66,6 +66,11 @@ class Rule:
         return self.scopes == ("admin",)
 
     @property
+    def is_record(self) -> bool:
+        """Whether the route adds what figures are made of: labels, groups, decisions made elsewhere."""
+        return self.scopes in (("feedback",), ("decisions",))
+
+    @property
     def is_inference(self) -> bool:
         """Whether the body holds rows for a model."""
         return self.method == "POST" and self.scopes == ("predict",)

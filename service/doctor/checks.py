@@ -1,7 +1,8 @@
 """``evenhand doctor``: checks everything that a service on this machine needs, and says what to do.
 
 It changes nothing. This file checks settings, bundles, processor, port, clock and counters;
-``record_checks.py`` checks the record, and ``package_checks.py`` the installed packages.
+``access_checks.py`` checks the files of keys, ``record_checks.py`` the record, and ``package_checks.py`` the
+installed packages.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from evenhand.service import settings
+from evenhand.service.doctor.access_checks import check_access
 from evenhand.service.doctor.findings import Finding
 from evenhand.service.doctor.package_checks import check_packages
 from evenhand.service.doctor.record_checks import check_record
@@ -54,6 +56,7 @@ def examine(options: Mapping[str, Any]) -> tuple[list[Finding], list[dict[str, s
     findings = [
         Finding("settings", "ok", said),
         *check_bundles(chosen.bundles),
+        *check_access(chosen),
         *check_record(chosen),
         *check_metrics(chosen),
         *check_clock(chosen),

@@ -16,8 +16,8 @@ class Finding:
     """The result of one check."""
 
     check: str
-    """Its subject: ``settings``, ``bundle``, ``state``, ``key``, ``database``, ``spool``, ``clock`` and
-    others."""
+    """Its subject: ``settings``, ``bundle``, ``access``, ``state``, ``key``, ``database``, ``spool``,
+    ``clock`` and others."""
     state: State
     said: str
     """The observation."""

@@ -7,6 +7,7 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.responses import JSONResponse
@@ -15,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from evenhand.service.auth.authorizer import Authorizer
 from evenhand.service.auth.policy import Rule
 from evenhand.service.errors import ServiceError, UnsupportedMediaType
+from evenhand.service.http.access_log import AccessLog
 from evenhand.service.http.bodies import Bodies, Held
 from evenhand.service.ids import ulid
 from evenhand.service.metrics.collectors import Metrics
@@ -40,6 +42,15 @@ PARQUET = (b"application/vnd.apache.parquet", b"application/parquet", b"applicat
 PLAIN_TOKEN = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 
 
+@dataclass(frozen=True, slots=True)
+class RequestWatch:
+    """What keeps account of requests."""
+
+    metrics: Metrics
+    tracer: Tracer
+    access_log: AccessLog
+
+
 class AuthMiddleware:
     """Refuses requests without permission, and bodies that are too large or of a wrong type.
 
@@ -47,8 +58,7 @@ class AuthMiddleware:
 
     Args:
         app: The application behind this one.
-        metrics: Where requests are counted.
-        tracer: Makes traces.
+        watch: Counts, traces and logs requests.
         bodies: Reads bodies within limits.
         busy: The error if no model can take a row now; else ``None``.
         authorizer: Allows or refuses requests.
@@ -57,15 +67,13 @@ class AuthMiddleware:
     def __init__(
         self,
         app: ASGIApp,
-        metrics: Metrics,
-        tracer: Tracer,
+        watch: RequestWatch,
         bodies: Bodies,
         busy: Callable[[], ServiceError | None],
         authorizer: Authorizer,
     ) -> None:
         self._app = app
-        self._metrics = metrics
-        self._tracer = tracer
+        self._watch = watch
         self._bodies = bodies
         self._busy = busy
         self._authorizer = authorizer
@@ -76,7 +84,7 @@ class AuthMiddleware:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        trace = scope[TRACE] = self._tracer.begin(*ids_of(headers))
+        trace = scope[TRACE] = self._watch.tracer.begin(*ids_of(headers))
         CURRENT.set(trace)
         started, status, answered = time.monotonic(), 500, False
         held, rules = self._bodies.held(), self._authorizer.rules(scope["path"])
@@ -108,8 +116,10 @@ class AuthMiddleware:
         finally:
             held.let_go()
             route = next((rule.template for rule in rules.values()), "unmatched")
-            self._metrics.request(route, _method(scope), status, time.monotonic() - started)
-            self._tracer.end(trace, route, _method(scope), status)
+            seconds = time.monotonic() - started
+            self._watch.metrics.request(route, _method(scope), status, seconds)
+            self._watch.access_log.write(scope, route, status, seconds)
+            self._watch.tracer.end(trace, route, _method(scope), status)
 
     def _admit(self, scope: Scope, rules: Mapping[str, Rule]) -> Rule:
         if (refused := scope.get(REFUSED)) is not None:
@@ -117,7 +127,7 @@ class AuthMiddleware:
         return self._authorizer.admit(scope, rules)
 
     async def _refuse(self, error: ServiceError, scope: Scope, receive: Receive, send: Send) -> None:
-        self._metrics.rejected(error.type)
+        self._watch.metrics.rejected(error.type)
         await JSONResponse(error.body(scope["path"]), error.status, error.headers())(scope, receive, send)
 
 

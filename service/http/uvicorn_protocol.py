@@ -1,6 +1,7 @@
-"""uvicorn's HTTP/1.1 with limits on the size and the duration of a request head.
+"""uvicorn's HTTP/1.1 with limits on the size and the duration of a request head, and one ``Host`` in each.
 
 uvicorn itself waits for ever for a head that arrives byte by byte, and keeps a head of any size in memory.
+It takes fields after a body in chunks for headers, and a request without ``Host``, or with two.
 """
 
 from __future__ import annotations
@@ -91,10 +92,21 @@ class Protocol(HttpToolsProtocol):
             self._wait()
         super().on_message_begin()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A field; those after the body are no headers (RFC 9110, 6.5.1)."""
+        if self._in_head:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
-        """A head is complete."""
+        """A head is complete.
+
+        Raises:
+            ValueError: it names no host, or several (RFC 9112, 3.2); the parser makes status 400 of it.
+        """
         self._in_head = False
         self._waited()
+        if self.parser.get_http_version() == "1.1" and sum(name == b"host" for name, _ in self.headers) != 1:
+            raise ValueError("one Host is needed")
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:

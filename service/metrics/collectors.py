@@ -32,7 +32,7 @@ from evenhand.service.types import Decision, Row, counted_under
 CANDIDATE_RESULTS = ("same", "other", "error", "dropped")
 RELOADS = ("ok", "refused")
 REPORTED = ("recorded", "duplicate", "conflict")
-AUTH_RESULTS = ("ok", "missing", "invalid", "forbidden", "limited", "admin_off")
+AUTH_RESULTS = ("ok", "missing", "invalid", "forbidden", "limited", "admin_off", "not_local")
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
 GONE = math.nan
 """The value of a series that has ended. The shared files cannot drop a series, so the exposition does."""
@@ -204,13 +204,21 @@ class Metrics:
         self._auth = Counter(
             "evenhand_auth",
             "Requests of routes that need a scope: accepted (ok), without a key (missing), with one that is "
-            "not valid (invalid), without the scope (forbidden), too often (limited), or changing something "
-            "where no keys are set up (admin_off).",
+            "not valid (invalid), without the scope (forbidden), too often (limited); where no keys are set "
+            "up, changing something (admin_off), or not to this machine by its own name (not_local).",
             ("result",),
             registry=registry,
         )
         for result in AUTH_RESULTS:
             self._auth.labels(result)
+        self._access_file = Gauge(
+            "evenhand_access_file_problems",
+            "Places of the key file (keys) or the issuer's key set (jwks) that cannot be read, and so count "
+            "as revoked.",
+            ("file",),
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
 
     def add_model(self, manifest: Manifest, bundle: str, live: bool, normal: Mapping[str, Normal]) -> None:
         """Begin a model's series, every declared label set at zero: a group that is never selected must show.
@@ -286,6 +294,10 @@ class Metrics:
     def auth(self, result: str) -> None:
         """Count the result of one request that needs a scope."""
         self._auth.labels(result).inc()
+
+    def access_file(self, file: str, problems: int) -> None:
+        """Show how many places of a file of keys cannot be read."""
+        self._access_file.labels(file).set(problems)
 
     def batch(self, model: str, rows: int, tokens: int, padded_tokens: int, seconds: float) -> None:
         """Count one run of the graph."""

@@ -19,13 +19,12 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 from evenhand.service.auth.authorizer import Authorizer
 from evenhand.service.errors import ServiceError
 from evenhand.service.http.bodies import Bodies, Held
-from evenhand.service.http.middleware import CLIENT_CLOSED, REFUSED, ids_of, own_headers
+from evenhand.service.http.middleware import CLIENT_CLOSED, REFUSED, RequestWatch, ids_of, own_headers
 from evenhand.service.http.security_headers import FORWARDED
-from evenhand.service.metrics.collectors import Metrics
 from evenhand.service.proxy.policy import PREDICTS
 from evenhand.service.proxy.pool import Response
 from evenhand.service.proxy.proxy import Parts, Proxy, Run
-from evenhand.service.tracing import CURRENT, TRACE, Trace, Tracer
+from evenhand.service.tracing import CURRENT, TRACE, Trace
 
 log = logging.getLogger(__name__)
 MOST_BYTES = 32_768
@@ -60,15 +59,12 @@ class Shortcut:
     Args:
         proxy: Answers.
         authorizer: Allows or refuses requests.
-        metrics: Where requests are counted.
-        tracer: Makes traces.
+        watch: Counts, traces and logs requests.
         bodies: All bodies that the process holds.
     """
 
-    def __init__(
-        self, proxy: Proxy, authorizer: Authorizer, metrics: Metrics, tracer: Tracer, bodies: Bodies
-    ) -> None:
-        self.proxy, self.metrics, self.tracer = proxy, metrics, tracer
+    def __init__(self, proxy: Proxy, authorizer: Authorizer, watch: RequestWatch, bodies: Bodies) -> None:
+        self.proxy, self.watch = proxy, watch
         self._authorizer, self._bodies = authorizer, bodies
 
     def takes(self, cycle: RequestResponseCycle) -> bool:
@@ -96,7 +92,7 @@ class Shortcut:
             self._authorizer.admit(scope, self._authorizer.rules(scope["path"]))
             held.hold(len(body))
             scope[FORWARDED] = True
-            scope[TRACE] = trace = self.tracer.begin(request_id, parent)
+            scope[TRACE] = trace = self.watch.tracer.begin(request_id, parent)
             run = self.proxy.begin(Parts(scope, headers, body), model)
         except ServiceError as error:
             scope[REFUSED] = error
@@ -163,8 +159,10 @@ class Exchange:
             run.flight.cancel()
             self._held.let_go()
             seconds = self._seconds or time.monotonic() - run.parts.began_s
-            shortcut.metrics.request(PREDICTS, "POST", self._status, seconds)
-            shortcut.tracer.end(self._trace, PREDICTS, "POST", self._status)
+            watch = shortcut.watch
+            watch.metrics.request(PREDICTS, "POST", self._status, seconds)
+            watch.access_log.write(run.parts.scope, PREDICTS, self._status, seconds)
+            watch.tracer.end(self._trace, PREDICTS, "POST", self._status)
 
     async def _relay(self, response: Response) -> None:
         """Send a reply that had to be read, or is too long for that."""
@@ -182,7 +180,7 @@ class Exchange:
         await self._cycle.send(message)  # type: ignore[arg-type]
 
     def _refuse(self, error: ServiceError) -> None:
-        self._shortcut.metrics.rejected(error.type)
+        self._shortcut.watch.metrics.rejected(error.type)
         if self._cycle.response_started:
             self._cycle.transport.close()
             return

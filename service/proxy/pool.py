@@ -1,6 +1,6 @@
 """Kept connections to the server behind the proxy: HTTP/1.1, one request at a time on each.
 
-A general client of HTTP takes a tenth of the time that a proxy has for a request (docs/adr/0043): here a
+A general client of HTTP takes a tenth of the time that a proxy has for a request (docs/adr/0044): here a
 request on a kept connection is one write, and its reply one callback. The parser is that of uvicorn.
 """
 

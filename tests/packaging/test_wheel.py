@@ -80,7 +80,7 @@ def install(wheel: Path, folder: Path) -> Run:
     return run
 
 
-@pytest.fixture(scope="module", params=["wheel", "wheel_from_source"])
+@pytest.fixture(scope="module", params=["wheel", pytest.param("wheel_from_source", marks=pytest.mark.slow)])
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return install(request.getfixturevalue(request.param), tmp_path_factory.mktemp("installed"))
 
@@ -93,6 +93,8 @@ def test_both_wheels_hold_the_same_files_below_evenhand(wheel: Path, wheel_from_
     with zipfile.ZipFile(wheel) as one, zipfile.ZipFile(wheel_from_source) as other:
         names = set(one.namelist())
         assert names == set(other.namelist())
+        inside = [name for name in names if ".dist-info/" not in name]
+        assert [one.read(name) for name in inside] == [other.read(name) for name in inside]
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"evenhand"}
     assert {"evenhand/py.typed", "evenhand/service/pages/dashboard.html", "evenhand/constraints.txt"} <= names
 

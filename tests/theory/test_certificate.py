@@ -9,7 +9,7 @@ from evenhand.training.evaluation.targets import target_figures
 from evenhand.training.learning.config import TargetConfig
 
 ALPHA = 0.05
-FEW = pytest.param(50, id="few")
+FEW = pytest.param(20, id="few")
 MANY = pytest.param(1000, id="many", marks=pytest.mark.slow)
 NOTHING = Population(shift=0.0)
 """No gap: whatever is certified is wrong."""

@@ -46,7 +46,13 @@ def limits(risk: np.ndarray, share: float) -> np.ndarray:
     return np.array([first, 2.0])
 
 
-@pytest.mark.parametrize("kind", KINDS)
+IN_THE_GATE = ("bert", "vit", "convnext", "tabular")
+"""Tracing the others takes longest; the gate has their gates in torch."""
+
+
+@pytest.mark.parametrize(
+    "kind", [kind if kind in IN_THE_GATE else pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS]
+)
 @pytest.mark.parametrize("rows", [1, 7, 64])
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("mode", [SHADOW, APPLY])

@@ -240,6 +240,15 @@ class MethodAnswer:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """Another method's line, whose cost a control is held to."""
+
+    method: str
+    accuracy: float
+    """On validation rows."""
+
+
+@dataclass(frozen=True)
 class Method(ABC):
     """One method with its settings; further settings are fields of its class.
 
@@ -256,6 +265,8 @@ class Method(ABC):
     """What most methods that train a base anew have in common; every other says its own."""
     control: ClassVar[bool] = False
     """Whether a sceptic would try it first: it stands in every table of data that it suits."""
+    beside: ClassVar[tuple[str, ...]] = ()
+    """Names of methods that it is held to, after which it runs: the first of them that has an answer."""
 
     def suits(self, task: str, classes: int) -> bool:
         """Whether it is defined for this kind of input and so many labels."""
@@ -265,6 +276,10 @@ class Method(ABC):
     def corrects(self) -> bool:
         """Whether the settings of detectors and adapters matter to it."""
         return False
+
+    def held_to(self, other: Beside | None) -> Method:
+        """This method, held to another one's line; whether there is one is only of interest to controls."""
+        return self
 
     @abstractmethod
     def answer(self, context: Context) -> MethodAnswer:

@@ -1,20 +1,23 @@
 """One offset per class on the base's logits: the same for every row, or by the row's declared group.
 
 The first is what a sceptic tries first: whether the base's own threshold is off, which no correction of
-groups should be praised for mending. The second is what offsets could do if every row's group were known.
+groups should be praised for mending; once within the target's limits, and once at the correction's own cost.
+The second is what offsets could do if every row's group were known.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
-from evenhand.training.baselines.base import Context, Method, MethodAnswer, Sees, Served
+from evenhand.training.baselines.base import Beside, Context, Method, MethodAnswer, Sees, Served
 from evenhand.training.baselines.group_labels import LEFT_OUT, merge
+from evenhand.training.baselines.ours import OURS
 from evenhand.training.baselines.postprocess import DECLARED
+from evenhand.training.choice.criterion import Criterion
 from evenhand.training.correctors.interface import NotApplicableError
 from evenhand.typing import Bools, Float64s, Ints
 
@@ -103,11 +106,59 @@ class GlobalThreshold(Method):
 
     def answer(self, context: Context) -> MethodAnswer:
         """Choose the offsets on validation rows, add them to every scored row."""
-        logits = context.features.base_logits.astype(np.float64)
-        everyone = np.ones(len(context.validation), bool)
-        (offsets,) = best_offsets(logits[context.validation], [everyone], context.criterion.values)
-        named = dict(zip(context.schema.labels, offsets.round(4).tolist(), strict=True))
-        return MethodAnswer.of_logits(logits[context.scored] + offsets, offsets=named)
+        return _threshold(context, context.criterion.values)
+
+
+@dataclass(frozen=True)
+class ThresholdAtCost(Method):
+    """One offset per class that loses no more accuracy on validation rows than Evenhand's correction does.
+
+    A correction that has to be certified spends less than the limit; a threshold that may spend all of it
+    looks better for that alone.
+    """
+
+    name: str = "threshold-at-cost"
+    title: str = "One global threshold at Evenhand's cost"
+    source: str = "one offset per class"
+    sees: Sees = Sees("none", "all", test=False)
+    served: Served = ANYWHERE
+    control: ClassVar[bool] = True
+    beside: ClassVar[tuple[str, ...]] = tuple(
+        method.name for method in sorted(OURS, key=lambda method: not method.certificate)
+    )
+    other: Beside | None = None
+    """The line that it is held to."""
+
+    def held_to(self, other: Beside | None) -> ThresholdAtCost:
+        """The same control at another line's cost."""
+        return replace(self, other=other)
+
+    def answer(self, context: Context) -> MethodAnswer:
+        """Choose the offsets on validation rows within that cost, add them to every scored row.
+
+        Raises:
+            NotApplicableError: no line of Evenhand's has an answer to be held to.
+        """
+        if self.other is None:
+            raise NotApplicableError(f"no method is there whose cost it could keep: {', '.join(self.beside)}")
+        base = context.features.base_logits[context.validation].argmax(axis=1)
+        accuracy = float((base == context.rows.labels[context.validation]).mean())
+        loss = max(0.0, accuracy - self.other.accuracy)
+        target = context.target.model_copy(update={"max_loss": min(loss, context.target.max_loss)})
+        criterion = Criterion.against(base, context.rows, context.schema, target)
+        answer = _threshold(context, criterion.values)
+        return replace(
+            answer, notes={**answer.notes, "beside": self.other.method, "may_lose": round(loss, 6)}
+        )
+
+
+def _threshold(context: Context, values: Values) -> MethodAnswer:
+    """Every scored row with the offsets of highest value on validation rows."""
+    logits = context.features.base_logits.astype(np.float64)
+    everyone = np.ones(len(context.validation), bool)
+    (offsets,) = best_offsets(logits[context.validation], [everyone], values)
+    named = dict(zip(context.schema.labels, offsets.round(4).tolist(), strict=True))
+    return MethodAnswer.of_logits(logits[context.scored] + offsets, offsets=named)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from evenhand.training.baselines.adversarial import Adversarial
 from evenhand.training.baselines.base import Context, Method, MethodAnswer, Sees, Served
 from evenhand.training.baselines.boosted import BOOSTED
-from evenhand.training.baselines.global_threshold import DeclaredOffsets, GlobalThreshold
+from evenhand.training.baselines.global_threshold import DeclaredOffsets, GlobalThreshold, ThresholdAtCost
 from evenhand.training.baselines.heads import LEACE, Constrained, DeepFeatureReweighting
 from evenhand.training.baselines.ours import ABLATIONS, GATED, OURS
 from evenhand.training.baselines.penalties import (
@@ -40,7 +40,7 @@ class BaseItself(Method):
 
 
 STAGES: dict[str, tuple[Method, ...]] = {
-    "controls": (BaseItself(), GlobalThreshold(), *BOOSTED, Erm()),
+    "controls": (BaseItself(), GlobalThreshold(), ThresholdAtCost(), *BOOSTED, Erm()),
     "before-training": (Reweighting(), Resampling(), Massaging(), CounterfactualAugmentation(), Mixup()),
     "in-training": (
         JustTrainTwice(),
@@ -89,7 +89,8 @@ def named(names: Sequence[str], ablations: bool = False) -> tuple[Method, ...]:
 def compared(names: Sequence[str], task: str, schema: Schema, ablations: bool = False) -> tuple[Method, ...]:
     """The methods of a table: those of :func:`named`, and every control.
 
-    A method that does not suit the data is left out, unless it is named: then its line says why.
+    A method that does not suit the data, or that is held to methods of which none is in the table, is left
+    out, unless it is named: then its line says why.
 
     Args:
         names: See :func:`named`.
@@ -105,5 +106,9 @@ def compared(names: Sequence[str], task: str, schema: Schema, ablations: bool = 
         method
         for method in (*METHODS, *ABLATIONS)
         if method.name in names
-        or ((method.control or method.name in chosen) and method.suits(task, len(schema.labels)))
+        or (
+            (method.control or method.name in chosen)
+            and method.suits(task, len(schema.labels))
+            and (not method.beside or chosen.intersection(method.beside))
+        )
     )

@@ -17,7 +17,7 @@ import transformers
 
 from evenhand.console import say, say_error
 from evenhand.models.bundle.target import Target
-from evenhand.training.baselines.base import Context, Method, MethodAnswer, key_of, prepare
+from evenhand.training.baselines.base import Beside, Context, Method, MethodAnswer, key_of, prepare
 from evenhand.training.benchmark.pace import Pace
 from evenhand.training.benchmark.score import ScoredRows, differences, score_answers
 from evenhand.training.choice.aim import target_of
@@ -83,10 +83,14 @@ def run(task: Task) -> list[Result]:
     transformers.logging.set_verbosity_error()
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     stores = {seed: _ResultStore(task, seed) for seed in task.seeds}
-    stored = [(seed, method, store.read(method)) for seed, store in stores.items() for method in task.methods]
     progress = _RunProgress(
-        [(seed, method) for seed, method, entry in stored if entry is None],
-        Pace((method.name, entry["seconds"]) for _, method, entry in stored if entry is not None),
+        [(seed, method) for seed, store in stores.items() for method in store.missing(task.methods)],
+        Pace(
+            (method.name, entry["seconds"])
+            for store in stores.values()
+            for method in task.methods
+            if (entry := store.read(method)) is not None
+        ),
     )
     results: list[Result] = []
     for seed, store in stores.items():
@@ -133,7 +137,10 @@ class _RunProgress:
 
 def _answer_missing(task: Task, store: _ResultStore, seed: int, progress: _RunProgress) -> dict[str, str]:
     """Run the methods without a result; returns why some failed."""
-    missing = [method for at, method in progress.waiting if at == seed]
+    # What is held to another method's answer comes after it.
+    missing = sorted(
+        (method for at, method in progress.waiting if at == seed), key=lambda method: bool(method.beside)
+    )
     failed: dict[str, str] = {}
     if not missing:
         say(f"seed {seed}: all {len(task.methods)} methods have their results")
@@ -144,7 +151,7 @@ def _answer_missing(task: Task, store: _ResultStore, seed: int, progress: _RunPr
         start = time.monotonic()
         try:
             torch.manual_seed(seed)
-            answer = method.answer(context)
+            answer = store.bound(method).answer(context)
         except Exception as error:  # one method's failure must not stop the others, which take hours
             failed[method.name] = _reason(error)
             say_error(failed[method.name], f"{method.title} failed")
@@ -196,6 +203,12 @@ class _ResultStore:
             for corrects in (False, True)
         }
         self._rows, self._labels = task.rows, task.schema.labels
+        self._methods = {method.name: method for method in task.methods}
+
+    def missing(self, methods: Sequence[Method]) -> list[Method]:
+        """Methods without a result, or held to one that has none: it may then be held to another cost."""
+        without = {method.name for method in methods if self.read(method) is None}
+        return [method for method in methods if without.intersection((method.name, *method.beside))]
 
     def read(self, method: Method) -> dict[str, Any] | None:
         """A result with the same settings, or none."""
@@ -204,6 +217,19 @@ class _ResultStore:
         except (OSError, ValueError):
             return None
         return stored if stored.get("key") == self._key_of(method) else None
+
+    def bound(self, method: Method) -> Method:
+        """The method, held to the first with an answer of those that it runs beside."""
+        return method.held_to(self._beside(method))
+
+    def _beside(self, method: Method) -> Beside | None:
+        chosen = self._rows.of("val")
+        for name in method.beside:
+            stored = self.read(self._methods[name]) if name in self._methods else None
+            if stored is not None:
+                right = self.classes(stored, chosen) == self._rows.labels[chosen]
+                return Beside(name, float(right.mean()))
+        return None
 
     def write(self, method: Method, answer: MethodAnswer, context: Context, seconds: float) -> None:
         """Write an answer's file atomically."""
@@ -234,4 +260,4 @@ class _ResultStore:
         return self._folder / f"{method.name}-seed{self._seed}.json"
 
     def _key_of(self, method: Method) -> str:
-        return fingerprint(self._keys[method.corrects], method.key)
+        return fingerprint(self._keys[method.corrects], self.bound(method).key)

@@ -1,10 +1,11 @@
 """What a certificate claims about a setting, each with an exact p-value on rows that nothing else saw.
 
 * **target**: the base's worst figure, named on other rows, becomes better. For the worst cell: this cell
-  gains (sign test). For a gap: the two groups' rates move together, do not change places by as much, and no
-  other gap of the measure ends wider than the base's was.
+  gains (sign test), and no other cell stays as bad. For a gap: the two groups' rates move together, do not
+  change places by as much, and no other gap of the measure ends wider than the base's was.
 * **accuracy**: overall accuracy falls by less than ``max_loss``.
-* **cells**: no cell of enough rows falls by ``max_cell_loss`` or more.
+* **cells**: no cell of enough rows falls by ``max_cell_loss`` or more. Fewer rows cannot prove that, but they
+  can show the contrary: a setting under which a smaller cell surely loses, and more than that, is refused.
 
 A gap compares two independent groups. Its claim is a pair of claims about one group each, on either side of a
 constant that other rows fix: the groups' rates cannot move apart if one surely rises by more than the
@@ -24,6 +25,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from evenhand.models.bundle.target import AttributeTarget, Target
+from evenhand.stats import paired_difference
 from evenhand.training.choice.certify import FIRST, above_p_value
 from evenhand.training.choice.expected import ExpectedShares, LabelledSet, cell_set, rate_set
 from evenhand.training.choice.scorer import enough_rows, with_everyone
@@ -106,12 +108,11 @@ class Claims:
         both = [(aim, rate) for aim, rate in self.sides[0].rates if self.sides[1].has(aim, rate)]
         self.worst = _worst(both, self.sides[0])
         least = enough_rows(target.max_cell_loss) if target.max_cell_loss else 0
-        self.cells = [
-            (name, inside)
-            for name, inside in cells_of(rows, schema, certify)
-            if target.max_cell_loss is not None and inside.sum() >= least
-        ]
+        limited = [] if target.max_cell_loss is None else cells_of(rows, schema, certify)
+        self.cells = [(name, inside) for name, inside in limited if inside.sum() >= least]
         """Cells whose loss is tested: those of enough rows, with their membership among rows that certify."""
+        self.small_cells = [(name, inside) for name, inside in limited if inside.sum() < least]
+        """Cells whose loss cannot be tested, but seen."""
 
     @property
     def named(self) -> str | None:
@@ -136,7 +137,10 @@ class Claims:
                 len(change),
             ),
         ]
-        if self.target.max_cell_loss is not None and self.cells:
+        seen = self._seen_loss(certifying.base == certifying.truth, certify == certifying.truth)
+        if seen is not None:
+            claims.append(seen)
+        elif self.target.max_cell_loss is not None and self.cells:
             parts = {
                 name: _mean_above(change[inside], -self.target.max_cell_loss) for name, inside in self.cells
             }
@@ -148,6 +152,25 @@ class Claims:
             claims.append(self._claim("cells", said, [weakest], len(change)))
         return claims
 
+    def _seen_loss(self, base: Bools, final: Bools) -> Claim | None:
+        """The smaller cell that surely loses, and most beyond the limit, as a claim that fails."""
+        if self.target.max_cell_loss is None:
+            return None
+        losses = [(paired_difference(final[inside], base[inside]), name) for name, inside in self.small_cells]
+        beyond = [
+            (loss["value"], name, loss["n"])
+            for loss, name in losses
+            if loss["low"] > 0.0 and loss["value"] > self.target.max_cell_loss
+        ]
+        if not beyond:
+            return None
+        value, (attribute, group, label), n = max(beyond)
+        said = (
+            f"no smaller cell surely falls by more than {100 * self.target.max_cell_loss:g} points "
+            f"({attribute} = {group}, {label} of {n} rows falls by {100 * value:.1f})"
+        )
+        return Claim("cells", said, 1.0, self.target.max_cell_loss - value, None)
+
     def _target(self, order: Ints, certify: Ints) -> Claim:
         if self.worst is None:
             return Claim("target", "no group has enough rows", 1.0, 0.0, None)
@@ -156,13 +179,32 @@ class Claims:
         if isinstance(self.worst, _Cell):
             inside = certifying.inside(self.worst.aim, self.worst.rate)
             part = _mean_above(certifying.change(certify)[inside], 0.0)
-            return self._claim("target", f"{self.worst.said} gains", [part], rows)
+            return self._as_bad(certify) or self._claim("target", f"{self.worst.said} gains", [part], rows)
         means = None if self.probabilities is None else self._expected_means(self.worst, order)
         parts = [*_narrows(self.worst, (ordering, certifying), (order, certify), means)]
         widest = _widest(self.worst, ordering, certifying, order)
         if widest is not None:
             parts += _stays_below(self.worst, widest, (ordering, certifying), (order, certify))
         return self._claim("target", f"{self.worst.said} narrows", parts, rows)
+
+    def _as_bad(self, certify: Ints) -> Claim | None:
+        """The cell that keeps the worst figure where it was, whatever the named one gains."""
+        side = self.sides[1]
+        right = {False: side.base == side.truth, True: certify == side.truth}
+        cells = [
+            (float(right[True][rate.inside].mean()), float(right[False][rate.inside].mean()), aim, rate)
+            for aim, rate in side.rates
+            if not aim.is_gap
+        ]
+        before = min(of for _, of, _, _ in cells)
+        after, _, aim, rate = min(cells, key=lambda cell: cell[0])
+        if after > before:
+            return None
+        said = (
+            f"the worst cell becomes better ({aim.attribute} = {rate.group}, {rate.label} is right in "
+            f"{100 * after:.1f} % of its rows)"
+        )
+        return Claim("target", said, 1.0, after - before, None)
 
     def _expected_means(self, gap: _Gap, predicted: Ints) -> tuple[float, float]:
         """The expected changes of the low and of the high group's rate on the rows that order."""
@@ -388,6 +430,8 @@ class Contrast:
     """Rows of both sets among those that certify."""
     sets: Sequence[LabelledSet]
     """Both sets by group and labels, to expect changes of."""
+    proven: bool = True
+    """Whether it must be shown; else it must only not be seen to fail."""
 
 
 class PassChance:
@@ -420,8 +464,10 @@ class PassChance:
                 -(target.max_cell_loss or 0.0),
                 (int(inside.sum()), 0),
                 [cell_set(self._side.rows, schema, self._side.chosen, name)],
+                proven,
             )
-            for name, inside in claims.cells
+            for cells, proven in ((claims.cells, True), (claims.small_cells, False))
+            for name, inside in cells
             if name in ordering
         ]
         if claims.worst is not None:
@@ -498,5 +544,6 @@ class PassChance:
         if contrast.second is not None:
             # The test is of each group on its side of a constant, so standard errors add up.
             mean, here, there = mean - moments[1][0], np.hypot(here, errors[1][0]), there + errors[1][1]
-        z: Floats = (mean - contrast.bound - self._z * there) / np.hypot(here, there)
+        needed = self._z * there if contrast.proven else 0.0
+        z: Floats = (mean - contrast.bound - needed) / np.hypot(here, there)
         return z

@@ -31,11 +31,21 @@ CHANGING, POWER = 0.1, 0.8
 def enough_rows(max_cell_loss: float) -> int:
     """Rows with which a cell that loses nothing can mostly be proven not to lose more than a share.
 
-    At level 5 % and power 80 %, if a tenth of its answers change. Smaller cells are under no limit, because
-    chance alone would break it.
+    At level 5 % and power 80 %, if a tenth of its answers change. Of smaller cells chance alone would break
+    the limit; see :func:`allowed_losses`.
     """
     z = NORMAL.inv_cdf(0.95) + NORMAL.inv_cdf(POWER)
     return max(MIN_CELL, int(np.ceil(CHANGING * (z / max(max_cell_loss, 1e-6)) ** 2)))
+
+
+def allowed_losses(sizes: Ints, max_cell_loss: float) -> Float64s:
+    """What cells of some rows ``(cells,)`` may be seen to lose: the limit where they are enough.
+
+    A smaller one may lose as much more as chance explains at level 5 %, if a tenth of its answers change.
+    """
+    chance = NORMAL.inv_cdf(0.95) * np.sqrt(CHANGING / np.maximum(sizes, 1))
+    allowed: Float64s = max_cell_loss + np.where(sizes >= enough_rows(max_cell_loss), 0.0, chance)
+    return allowed
 
 
 class TargetScorer:
@@ -44,9 +54,9 @@ class TargetScorer:
     An aim's figure is ``1 - gap`` or the worst cell's accuracy, so that more is better. The value is the mean
     of the figures over the aims, plus the lowest of them, plus a quarter of the lowest accuracy of a cell
     where a gap is aimed at (a gap should be closed from below), plus a tenth of the overall accuracy. It is
-    minus infinity where the accuracy falls by more than ``max_loss``, or that of a cell of
-    :func:`enough_rows` by more than ``max_cell_loss``. An aim that too few
-    rows support counts nothing; if none counts, the value is the accuracy.
+    minus infinity where the accuracy falls by more than ``max_loss``, or that of a cell by more than
+    :func:`allowed_losses`. An aim that too few rows support counts nothing; if none counts, the value is the
+    accuracy.
 
     Data without attributes is one group, :data:`EVERYONE`, and a target may name that attribute.
 
@@ -180,9 +190,8 @@ class TargetScorer:
         lost = self._base_right - right
         within: Bools = lost[:, 0] <= self.target.max_loss + 1e-9
         if self.target.max_cell_loss is not None:
-            large = self.members.sum(axis=1) >= enough_rows(self.target.max_cell_loss)
-            cells = lost[:, 1 : 1 + len(self.cells)][:, large]
-            within = within & (cells <= self.target.max_cell_loss + 1e-9).all(axis=1)
+            allowed = allowed_losses(self.members.sum(axis=1), self.target.max_cell_loss)
+            within = within & (lost[:, 1 : 1 + len(self.cells)] <= allowed + 1e-9).all(axis=1)
         return within
 
     def _merits(self, right: Float64s, predicted: Ints) -> Float64s:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +57,8 @@ class FairClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # typ
         favourable: The class that is good for the person, or several. Of two classes it is ``classes_[1]``
             unless it is named; of more it must be named.
         references: By sensitive feature the group that is not corrected; the most frequent one by default.
+        ranges: By sensitive feature that is a number its ranges, in ascending order:
+            ``{"age": ("<25", "25-39", "40+")}``.
         method: How flagged rows are corrected: ``docs/methods`` has those that need no layers.
         certificate: Whether the correction is off unless exact tests certify it.
         hold_out: Share of the training rows that the estimator does not learn from.
@@ -86,6 +88,7 @@ class FairClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # typ
         max_cell_loss: float | None = 5.0,
         favourable: Any = None,  # noqa: ANN401
         references: Mapping[str, str] | None = None,
+        ranges: Mapping[str, Sequence[str]] | None = None,
         method: str = "offsets",
         certificate: bool = True,
         hold_out: float = 1 / 3,
@@ -99,6 +102,7 @@ class FairClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # typ
         self.max_cell_loss = max_cell_loss
         self.favourable = favourable
         self.references = references
+        self.ranges = ranges
         self.method = method
         self.certificate = certificate
         self.hold_out = hold_out
@@ -253,6 +257,7 @@ class FairClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # typ
             max_cell_loss=self.max_cell_loss,
             favourable=self._favourable(),
             references=dict(self.references or {}),
+            ranges=correction.checked_ranges(self.ranges or {}, attributes),
             method=self.method,
             certificate=self.certificate,
             hold_out=self.hold_out,

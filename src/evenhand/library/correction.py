@@ -7,7 +7,7 @@ import importlib.util
 import re
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from evenhand.library.inputs import Cells, Features
 from evenhand.models.bundle.manifest import Name
 from evenhand.models.bundle.target import MEASURES
 from evenhand.tables.cells import clean, text_of
+from evenhand.tables.ranges import Ranges, RangesError
 from evenhand.tables.table import DataError, Table, content_sha256
 from evenhand.training.data.columns import Columns
 from evenhand.training.data.dataset import Rows, Schema, from_table, hold_out
@@ -43,6 +44,7 @@ class Aim:
     """Points."""
     favourable: tuple[str, ...]
     references: Mapping[str, str]
+    ranges: Mapping[str, tuple[str, ...]]
     method: str
     certificate: bool
     hold_out: float
@@ -98,6 +100,25 @@ def check_aim(aim: Aim, attributes: tuple[str, ...]) -> None:
     usable = [name for name, of in correctors().items() if of.chosen and not of.layers]
     if aim.method not in usable:
         raise ValueError(f"method={aim.method!r}: a fitted estimator is corrected by {', '.join(usable)}")
+
+
+def checked_ranges(
+    ranges: Mapping[str, Sequence[str]], attributes: tuple[str, ...]
+) -> dict[str, tuple[str, ...]]:
+    """The names of each sensitive feature's ranges, as its groups are called.
+
+    Raises:
+        ValueError: there is no such sensitive feature, or they are no ranges; the message names it.
+    """
+    checked = {}
+    for name, texts in ranges.items():
+        if name not in attributes:
+            raise ValueError(f"ranges names {name!r}, no sensitive feature: {', '.join(attributes)}")
+        try:
+            checked[clean(name)] = Ranges(texts.split(",") if isinstance(texts, str) else texts).names
+        except RangesError as error:
+            raise ValueError(f"ranges of {name!r}: {error}") from error
+    return checked
 
 
 def _check_numbers(aim: Aim) -> None:
@@ -161,6 +182,7 @@ def problem_of(
         attributes=tuple(groups),
         split=None if split is None else split_name,
         references={clean(name): group for name, group in aim.references.items()},
+        ranges=dict(aim.ranges),
         task="table",
         features=features.names,
         favourable=aim.favourable,

@@ -50,12 +50,12 @@ def statuses(said: bytes) -> list[int]:
 
 
 def head(*lines: str, path: str = "/predict", method: str = "POST") -> bytes:
-    first = (f"{method} {path} HTTP/1.1", "host: a", "connection: close")
+    first = (f"{method} {path} HTTP/1.1", "host: localhost", "connection: close")
     return "\r\n".join((*first, *lines, "", "")).encode("latin-1")
 
 
 JSON = "content-type: application/json"
-SMUGGLED = b"GET /models HTTP/1.1\r\nhost: a\r\n\r\n"
+SMUGGLED = b"GET /models HTTP/1.1\r\nhost: localhost\r\n\r\n"
 
 
 @pytest.mark.parametrize(
@@ -79,6 +79,8 @@ SMUGGLED = b"GET /models HTTP/1.1\r\nhost: a\r\n\r\n"
         head(path="/a b") + BODY,
         head(path="/predict\r\nx: y HTTP/1.1\r\n\r\nGET /models") + BODY,
         head(path="http://[") + BODY,
+        head(JSON, "host: evil.example", f"content-length: {len(BODY)}") + BODY,
+        head(JSON, f"content-length: {len(BODY)}").replace(b"host: localhost\r\n", b"") + BODY,
         head(path="*", method="OPTIONS"),
         head(path="a:1", method="CONNECT"),
         head(method="PRI", path="*"),
@@ -91,6 +93,19 @@ def test_what_can_be_read_in_two_ways_gets_one_refusal_and_the_end(server: Serve
     said = send(server, content)
     assert [status // 100 for status in statuses(said)] == [4], said
     assert b"hatexplain" not in said
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 0.3])
+def test_a_field_after_the_body_is_no_header(server: Server, pause_s: float) -> None:
+    start = head(JSON, "transfer-encoding: chunked") + b"%x\r\n%s\r\n" % (len(BODY), BODY)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=600) as client:
+        client.sendall(start)
+        time.sleep(pause_s)
+        client.sendall(b"0\r\nx-request-id: spoofed\r\n\r\n")
+        said = b"".join(iter(lambda: client.recv(65536), b""))
+    assert statuses(said) == [200]
+    assert b"x-request-id: " in said
+    assert b"spoofed" not in said
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from tiny_model import tiny_table, write_tiny_base
 
 from evenhand.models.bundle.bundle import DECISIONS, load
@@ -44,14 +45,29 @@ def launch(place: Path, out: str, processes: int) -> str:
     return process.stderr
 
 
-def test_two_processes_learn_one_bundle(tmp_path: Path) -> None:
-    write_tiny_base(tmp_path / "base")
-    tiny_table(600).to_csv(tmp_path / "data.csv", index=False)
-    said = launch(tmp_path, "two", 2)
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("processes")
+    write_tiny_base(folder / "base")
+    tiny_table(600).to_csv(folder / "data.csv", index=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def said(place: Path) -> str:
+    return launch(place, "two", 2)
+
+
+def test_two_processes_write_one_bundle(said: str, place: Path) -> None:
     assert "learning on 2 x cpu" in said
     assert said.count("wrote two") == 1
-    launch(tmp_path, "one", 1)
-    one, two = load(tmp_path / "one"), load(tmp_path / "two")
+    assert load(place / "two").manifest.labels
+
+
+@pytest.mark.slow
+def test_the_bundle_of_two_processes_is_like_that_of_one(said: str, place: Path) -> None:
+    launch(place, "one", 1)
+    one, two = load(place / "one"), load(place / "two")
     assert two.manifest.provenance.rows == one.manifest.provenance.rows
     judged = [json.loads((of.path / "evaluation/evaluation.json").read_text())["val"] for of in (one, two)]
     # The same batches in two halves: other dropout and other rounding, so like answers, not the same.

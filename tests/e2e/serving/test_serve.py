@@ -86,7 +86,7 @@ def test_rows_whose_caller_left_are_not_computed(server: Server) -> None:
     with socket.create_connection(("127.0.0.1", server.port)) as client:
         head = (
             "POST /predict HTTP/1.1",
-            "host: a",
+            "host: localhost",
             "content-type: application/json",
             f"content-length: {len(body)}",
         )

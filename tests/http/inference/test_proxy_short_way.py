@@ -152,7 +152,7 @@ def raw(port: int, *pieces: bytes, replies: int = 1) -> bytes:
 
 
 def head(body: bytes, *more: str, version: str = "1.1") -> bytes:
-    lines = [f"POST {ROUTE} HTTP/{version}", "host: a", f"content-length: {len(body)}", *more, "", ""]
+    lines = [f"POST {ROUTE} HTTP/{version}", "host: 127.0.0.1", f"content-length: {len(body)}", *more, "", ""]
     return "\r\n".join(lines).encode()
 
 

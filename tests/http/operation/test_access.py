@@ -234,12 +234,37 @@ def test_what_happens_is_counted_and_no_key_is_logged(
     )
 
 
+def test_the_access_log_names_the_key_and_no_stranger(
+    open_client: Callable[..., TestClient], demo: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="evenhand")
+    file = tmp_path / "keys"
+    headers = {"x-api-key": new_key(file, "app", ["predict"], None)}
+    client = open_client(demo, keys_file=file, access_log="all")
+    client.get("/fairness")
+    client.get("/fairness", headers={"x-api-key": "evenhand_wrong"})
+    client.get("/fairness", headers=headers)
+    client.get("/models", headers=headers)
+    records = [record for record in caplog.records if record.name.endswith("access_log")]
+    assert [(each.facts["route"], each.facts["status"], each.facts["caller"]) for each in records] == [
+        ("/fairness", 401, "nobody"),
+        ("/fairness", 401, "nobody"),
+        ("/fairness", 403, "key app"),
+        ("/models", 200, "key app"),
+    ]
+
+
 def test_the_file_of_keys_is_followed(
     open_client: Callable[..., TestClient], demo: Path, tmp_path: Path
 ) -> None:
     file = tmp_path / "keys"
     first = new_key(file, "first", ["predict"], None)
+    watcher = new_key(file, "watcher", ["metrics"], None)
     client = open_client(demo, keys_file=file)
+
+    def problems() -> float:
+        text = client.get("/metrics", headers={"x-api-key": watcher}).text
+        return float(re.search(r'^evenhand_access_file_problems{file="keys"} (\S+)$', text, re.MULTILINE)[1])
 
     def status(key: str) -> int:
         return client.post("/predict", json=BODY, headers={"x-api-key": key}).status_code
@@ -250,13 +275,20 @@ def test_the_file_of_keys_is_followed(
     assert status(first) == 200
     second = new_key(file, "second", ["predict"], None)
     wait_for(second, 200)
+    assert problems() == 0
     good = file.read_text()
-    file.write_text("nonsense\n")
-    time.sleep(1.2)
-    assert status(first) == 200
-    file.write_text("\n".join(line for line in good.splitlines() if not line.startswith("first")))
+    kept = "\n".join(line for line in good.splitlines() if not line.startswith("first"))
+    # The edit that revokes a key also breaks a line: neither of both counts, and it shows.
+    file.write_text(kept.replace("second predict", "second predct"))
     wait_for(first, 401)
-    assert status(second) == 200
+    assert status(second) == 401
+    assert problems() == 1
+    file.write_text(kept)
+    wait_for(second, 200)
+    assert status(first) == 401
+    assert problems() == 0
+    file.unlink()
+    wait_for(second, 401)
 
 
 @pytest.mark.parametrize(
@@ -328,7 +360,7 @@ def test_listening_to_others_without_keys_is_refused(demo: Path, guarded: Guarde
 def test_without_keys_others_may_predict_and_change_nothing(opened: TestClient) -> None:
     assert opened.post("/predict", json=BODY).status_code == 200
     assert opened.get("/fairness").status_code == 200
-    for route in (route for route, scopes in TABLE.items() if scopes == "admin"):
+    for route in (route for route, scopes in TABLE.items() if scopes in ("admin", "feedback", "decisions")):
         method, template = route.split()
         reply = opened.request(method, fill(template), json={"mode": "off"})
         assert (reply.status_code, reply.json()["error"]["type"]) == (403, "admin_off"), route
@@ -343,9 +375,37 @@ def test_on_this_machine_admin_routes_need_no_key(client: TestClient) -> None:
         assert (reply.status_code, reply.json()["error"]["type"]) == (403, "admin_off"), origin
     proxied = client.put("/models/none/mode", json=body, headers={"x-forwarded-for": "127.0.0.1"})
     assert proxied.status_code == 403
-    elsewhere = TestClient(client.app, base_url="http://10.0.0.1")
-    assert elsewhere.put("/models/none/mode", json=body).status_code == 403
-    assert elsewhere.get("/models").status_code == 200
+    for header in ("x-real-ip", "x-forwarded-proto", "cf-connecting-ip", "x-envoy-external-address", "via"):
+        assert client.put("/models/none/mode", json=body, headers={header: "1"}).status_code == 403, header
+
+
+@pytest.mark.parametrize(
+    ("address", "host", "status"),
+    [
+        ("127.0.0.1:8000", "localhost:8000", 200),
+        ("127.0.0.1:8000", "127.0.0.1:8000", 200),
+        ("[::1]:8000", "[::1]:8000", 200),
+        ("127.0.0.1:8000", "rebind.evil.example:8000", 403),
+        ("127.0.0.1:8000", "public.example.org", 403),
+        ("127.0.0.1:8000", "10.0.0.1:8000", 403),
+        ("127.0.0.1:8000", "localhost.evil.example", 403),
+        ("127.0.0.1:8000", "[", 403),
+        # A server that somebody starts with another address than the settings know.
+        ("10.0.0.1:8000", "localhost:8000", 403),
+        ("10.0.0.1:8000", "10.0.0.1:8000", 403),
+    ],
+)
+def test_without_keys_only_this_machine_by_its_own_name_is_answered(
+    client: TestClient, address: str, host: str, status: int
+) -> None:
+    caller = TestClient(client.app, base_url=f"http://{address}", headers={"host": host})
+    assert caller.get("/models").status_code == caller.get("/fairness").status_code == status
+    assert caller.get("/healthz").status_code == caller.get("/docs").status_code == 200
+    if status == 403:
+        for path in ("/predict", "/feedback", "/v2/models/hate-speech/infer"):
+            refused = caller.post(path, json=BODY)
+            assert refused.status_code == 403, path
+        assert "EVENHAND_KEYS_FILE" in caller.get("/models").json()["error"]["message"]
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,9 @@ from prometheus_client import CollectorRegistry
 
 from evenhand.service.app import create_app
 from evenhand.service.auth.authorizer import Authorizer
+from evenhand.service.http.access_log import AccessLog
 from evenhand.service.http.bodies import Bodies, BodyLimits
-from evenhand.service.http.middleware import AuthMiddleware
+from evenhand.service.http.middleware import AuthMiddleware, RequestWatch
 from evenhand.service.metrics.collectors import Metrics
 from evenhand.service.settings import Settings, SettingsError
 from evenhand.service.tracing import Tracer
@@ -103,8 +104,7 @@ async def test_an_answer_that_breaks_half_way_is_not_begun_twice() -> None:
 
     door = AuthMiddleware(
         breaks,
-        Metrics(CollectorRegistry()),
-        Tracer(),
+        RequestWatch(Metrics(CollectorRegistry()), Tracer(), AccessLog("off", False)),
         Bodies(BodyLimits(1024, 1.0, 1024)),
         lambda: None,
         Authorizer(Settings(), print),

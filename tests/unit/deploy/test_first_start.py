@@ -43,7 +43,7 @@ def program(tmp_path: Path) -> Path:
 def test_secrets_are_made_once_and_each_is_its_owner_s_alone(place: Path, program: Path) -> None:
     (place / "secrets/keys.draft").write_text("of a start that was cut off")
     start(place, program)
-    keys = read_keys(place / "secrets/keys")
+    keys = read_keys(place / "secrets/keys").keys
     shown = {
         name: (place / name).read_text().strip()
         for name in ("issued/client", "issued/operator", "scrape/key")

@@ -67,6 +67,22 @@ def written(classifier: FairClassifier) -> Path:
     return classifier.save(Path(tempfile.mkdtemp()) / "bundle")
 
 
+def test_ranges_make_groups_of_a_number() -> None:
+    table = people()
+    rng = np.random.default_rng(2)
+    age = pd.Series(
+        np.where(table["sex"] == "female", rng.integers(18, 40, 4000), rng.integers(40, 66, 4000))
+    )
+    by_age = FairClassifier(score_alone(), ranges={"age": ("<25", "25-39", "40+")}, **AIM)
+    by_age.fit(table[FEATURES], table["label"], sensitive_features={"age": age})
+    (attribute,) = by_age.bundle_.manifest.attributes
+    assert set(attribute.groups) == {"<25", "25-39", "40+"}
+    assert attribute.groups[0] == "40+"  # the most frequent one
+    assert by_age.certified_
+    assert true_positive_gap(FRESH, by_age.predict(FRESH[FEATURES])) < 0.2
+    assert clone(by_age).ranges == by_age.ranges
+
+
 def test_a_row_that_is_not_flagged_has_the_estimators_answer(classifier: FairClassifier) -> None:
     served = classifier.bundle_.answer(classifier.bundle_.rows_of(FRESH[FEATURES]))
     still = ~served.flagged.any(axis=1)
@@ -190,6 +206,8 @@ def test_an_estimator_that_cannot_be_converted_answers_alone() -> None:
         ({"target": "fairness"}, TINY["sex"], "a measure is one of worst-cell"),
         ({"target": {"age": "worst-cell"}}, TINY["sex"], "no sensitive feature: sex"),
         ({"references": {"age": "old"}}, TINY["sex"], "no sensitive feature: sex"),
+        ({"ranges": {"age": ("0-9", "10+")}}, TINY["sex"], "ranges names 'age', no sensitive feature: sex"),
+        ({"ranges": {"sex": ("young", "old")}}, TINY["sex"], "ranges of 'sex': 'young' is no range"),
         ({"method": "lora"}, TINY["sex"], "is corrected by .*offsets"),
         ({"max_loss": -1}, TINY["sex"], "max_loss=-1: points of accuracy"),
         ({"max_loss": None}, TINY["sex"], "max_loss=None: points of accuracy"),

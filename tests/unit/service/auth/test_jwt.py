@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jwt.algorithms import OKPAlgorithm, RSAAlgorithm
 
-from evenhand.service.auth.jwt import Bearer, TokenVerifier, read_key_set
+from evenhand.service.auth.jwt import Bearer, TokenRule, TokenVerifier, read_key_set
 from evenhand.service.auth.key_file import AccessError
 from evenhand.service.auth.reloadable_file import LOOK_EVERY_S
 
@@ -51,9 +51,8 @@ def encoded(part: bytes) -> str:
 
 @pytest.fixture(scope="module")
 def tokens(tmp_path_factory: pytest.TempPathFactory) -> TokenVerifier:
-    return TokenVerifier(
-        write(tmp_path_factory.mktemp("jwks") / "jwks.json", [public(PRIVATE)]), "i", "a", "roles"
-    )
+    file = write(tmp_path_factory.mktemp("jwks") / "jwks.json", [public(PRIVATE)])
+    return TokenVerifier(TokenRule(file, "i", "a", "roles", 3600), print)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +135,8 @@ def test_a_file_that_is_no_key_set_is_refused(tmp_path: Path, content: bytes) ->
 
 def test_a_new_key_of_the_issuer_is_taken_up_and_the_old_one_let_go(tmp_path: Path) -> None:
     file = write(tmp_path / "jwks.json", [public(PRIVATE)])
-    tokens = TokenVerifier(file, "i", "a", "scope")
+    problems: list[int] = []
+    tokens = TokenVerifier(TokenRule(file, "i", "a", "scope", 3600), problems.append)
 
     def hold(now_s: float) -> list[bool]:
         return [tokens.verify(token(key), now_s) is not None for key in (PRIVATE, OTHER)]
@@ -144,3 +144,16 @@ def test_a_new_key_of_the_issuer_is_taken_up_and_the_old_one_let_go(tmp_path: Pa
     assert hold(0.0) == [True, False]
     write(file, [public(OTHER)])
     assert hold(LOOK_EVERY_S) == [False, True]
+    file.write_text("{")  # the edit that revokes a key may be wrong: then no key counts
+    assert hold(2 * LOOK_EVERY_S) == [False, False]
+    write(file, [public(OTHER)])
+    assert hold(3 * LOOK_EVERY_S) == [False, True]
+    assert problems == [0, 0, 1, 0]
+
+
+@pytest.mark.parametrize(("left_s", "holds"), [(3500, True), (3700, False), (10**9, False), (2**80, False)])
+def test_a_token_that_is_good_for_too_long_is_refused(
+    tokens: TokenVerifier, caplog: pytest.LogCaptureFixture, left_s: int, holds: bool
+) -> None:
+    assert (tokens.verify(token(PRIVATE, exp=int(time.time()) + left_s), 0.0) is not None) == holds
+    assert ("EVENHAND_JWT_LIFETIME_S=3600" in caplog.text) == (not holds)

@@ -9,6 +9,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,6 +26,7 @@ from evenhand.service.audit.digest_keys import load_keys
 from evenhand.service.audit.record_batch import make
 from evenhand.service.audit.spool import Spool
 from evenhand.service.audit.store import make_engine
+from evenhand.service.auth.key_file import new_key
 from evenhand.service.doctor import checks, package_checks
 from evenhand.service.doctor.findings import Finding
 from evenhand.service.settings import Settings, load
@@ -156,6 +159,33 @@ def test_a_key_that_is_gone_and_one_of_another_record(state: Path, tmp_path: Pat
     finding = record(state)["database"]
     assert finding.state == "problem"
     assert "another key" in finding.said
+
+
+def test_a_key_file_with_a_mistake_one_that_others_may_read_and_keys_that_end(tmp_path: Path) -> None:
+    from evenhand.service.doctor.access_checks import check_access
+
+    file, today = tmp_path / "keys", datetime.now(UTC).date()
+    new_key(file, "client", ["predict"], None)
+    new_key(file, "old", ["predict"], None, until=today - timedelta(days=1))
+    look = partial(check_access, Settings(keys_file=file))
+    (finding,) = look()
+    assert (finding.state, finding.said) == ("ok", "1 keys count; ended: old")
+    new_key(file, "soon", ["predict"], None, until=today + timedelta(days=3))
+    with file.open("a") as end:
+        end.write("nonsense\n")
+    assert {(one.state, one.said.partition(" ends")[0]) for one in look() if one.state == "warning"} == {
+        ("warning", "the key soon")
+    }
+    (problem,) = (one for one in look() if one.state == "problem")
+    assert f"{file}, line 5: " in problem.said
+    file.chmod(0o644)
+    (finding,) = look()
+    assert (finding.state, "chmod 600" in finding.said) == ("problem", True)
+    keys = tmp_path / "jwks.json"
+    keys.write_text("{")
+    tokens = Settings(jwt_jwks=keys, jwt_issuer="i", jwt_audience="a")
+    (finding,) = check_access(tokens)
+    assert (finding.state, "not a usable JSON Web Key Set" in finding.said) == ("problem", True)
 
 
 def test_a_database_that_is_away_is_none_or_is_of_another_version(state: Path) -> None:

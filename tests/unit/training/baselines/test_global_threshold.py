@@ -9,8 +9,13 @@ from fairlearn.metrics import equalized_odds_difference
 from synthetic import SCHEMA, context_of, spurious
 
 from evenhand.models.bundle.target import AttributeTarget, Target
-from evenhand.training.baselines.base import Context
-from evenhand.training.baselines.global_threshold import DeclaredOffsets, GlobalThreshold, best_offsets
+from evenhand.training.baselines.base import Beside, Context
+from evenhand.training.baselines.global_threshold import (
+    DeclaredOffsets,
+    GlobalThreshold,
+    ThresholdAtCost,
+    best_offsets,
+)
 from evenhand.training.correctors.interface import NotApplicableError
 from evenhand.training.data.dataset import Rows, Schema
 
@@ -57,6 +62,25 @@ def test_one_threshold_is_the_same_for_every_row(tmp_path: Path) -> None:
     assert answer.predicted.tolist() == (scored[:, 1] + offset > scored[:, 0]).astype(int).tolist()
     assert answer.score is not None
     assert answer.score.min() >= 0.5
+
+
+@pytest.mark.parametrize("lost", [-0.01, 0.0, 0.01, 0.2])
+def test_held_to_a_cost_it_is_the_best_threshold_within_it(tmp_path: Path, lost: float) -> None:
+    made = context(tmp_path, target=aimed("worst-cell", 0.05))
+    truth = ROWS.labels[made.validation]
+    accuracy = float((LOGITS[made.validation].argmax(axis=1) == truth).mean())
+    answer = ThresholdAtCost().held_to(Beside("certified-full", accuracy - lost)).answer(made)
+    allowed = min(max(0.0, lost), 0.05)
+    same = context(tmp_path, target=aimed("worst-cell", allowed))
+    assert answer.predicted.tolist() == GlobalThreshold().answer(same).predicted.tolist()
+    assert accuracy - float((made.on_validation(answer.predicted) == truth).mean()) <= allowed + 1e-9
+    assert answer.notes["beside"] == "certified-full"
+    assert answer.notes["may_lose"] == pytest.approx(max(0.0, lost), abs=1e-6)
+
+
+def test_without_a_line_to_be_held_to_there_is_no_answer(tmp_path: Path) -> None:
+    with pytest.raises(NotApplicableError, match="no method is there whose cost it could keep: certified-f"):
+        ThresholdAtCost().answer(context(tmp_path))
 
 
 def test_a_base_that_no_threshold_betters_stays(tmp_path: Path) -> None:

@@ -180,6 +180,17 @@ def test_a_second_run_does_only_what_is_missing(said: str, place: Path) -> None:
     assert tables[0] == tables[1]
 
 
+def test_a_control_is_held_to_the_cost_of_what_was_certified_and_follows_it(said: str, place: Path) -> None:
+    results = place / "out/results"
+    stored = json.loads((results / "threshold-at-cost-seed1.json").read_text())
+    assert stored["notes"]["beside"] == "certified-full"
+    before = stamps(place)
+    (results / "certified-full-seed1.json").unlink()
+    run(place, "--seeds", "1")
+    changed = {name for name, stamp in stamps(place).items() if before[name] != stamp}
+    assert changed == {"certified-full-seed1.json", "threshold-at-cost-seed1.json"}
+
+
 def test_other_settings_are_another_result(said: str, place: Path) -> None:
     before = stamps(place)
     run(place, "--seeds", "0", "--methods", "base", "--max-loss", "10")

@@ -50,7 +50,7 @@ def line(
         "accuracy_difference": figure(None if accuracy is None else accuracy - BASE[0]),
         "target": figure(cell),
         "target_difference": figure(None if cell is None else cell - BASE[1]),
-        "largest_cell_loss": figure(0.09),
+        "largest_cell_loss": figure(0.09, 0.05),
         "limited_cell_loss": figure(0.04),
         "equalized_odds_mean": figure(None if cell is None else 1 - cell),
         "demographic_parity_mean": figure(0.1),
@@ -201,6 +201,15 @@ def test_a_method_that_costs_a_cell_too_much_is_not_taken() -> None:
         limited = Target(attributes=CELL.attributes, max_loss=0.01, max_cell_loss=limit)
         assert recommend(lines, 2, limited).method == method
         assert f"rows more than {100 * limit:g} points" in rule(limited)
+
+
+def test_a_method_that_surely_costs_a_small_cell_too_much_is_not_taken() -> None:
+    limited = Target(attributes=CELL.attributes, max_loss=0.01, max_cell_loss=0.05)
+    line_of = line(SERVABLE[0], 0.80, 0.6)
+    for low, method in ((0.04, SERVABLE[0].name), (0.06, "base")):
+        of = {**line_of.figures["val"], "largest_cell_loss": Figure(0.09, 0.0, low, 0.12)}
+        harmful = replace(line_of, figures={"val": of, "test": of})
+        assert recommend([base(), harmful], 2, limited).method == method
 
 
 CONTROLS = {method.name: method for method in METHODS if method.control}

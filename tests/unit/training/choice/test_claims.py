@@ -1,5 +1,7 @@
 """Claims about the target, overall accuracy and cells, and the chance to pass them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -94,11 +96,59 @@ def test_what_is_lost_is_too_costly_or_has_too_few_rows() -> None:
     assert little["target"].rows_needed > len(of.certify)
 
 
-def test_cells_of_too_few_rows_are_under_no_limit() -> None:
+def test_cells_of_too_few_rows_cannot_be_tested() -> None:
     of = sample()
     assert enough_rows(0.05) == 248
-    assert len(Claims(of, target("worst-cell", 0.02, 0.05), 0.05).cells) == 4
-    assert not Claims(of, target("worst-cell", 0.02, 0.005), 0.05).cells
+    claims = Claims(of, target("worst-cell", 0.02, 0.05), 0.05)
+    assert (len(claims.cells), len(claims.small_cells)) == (4, 0)
+    claims = Claims(of, target("worst-cell", 0.02, 0.005), 0.05)
+    assert (len(claims.cells), len(claims.small_cells)) == (0, 4)
+
+
+def with_a_small_group(seed: int = 0) -> Sample:
+    """A twentieth of the rows are of a third group, whose cells have about 100 rows that certify."""
+    of = sample(seed)
+    third = np.random.default_rng(seed + 7).random(ROWS) < 0.05
+    rows = replace(of.rows, groups={"sex": np.where(third, 2, of.rows.groups["sex"])})
+    return replace(of, rows=rows, schema=Schema(("no", "yes"), ("yes",), {"sex": ("m", "f", "x")}))
+
+
+@pytest.mark.parametrize(("share", "seen"), [(-0.03, False), (-0.25, True)])
+def test_a_smaller_cell_that_surely_loses_more_than_the_limit_is_no_candidate(
+    share: float, seen: bool
+) -> None:
+    of, aim = with_a_small_group(), target("worst-cell", 0.05, 0.05)
+    hurt = mended(of, (0, 2), share, seed=3)
+    answers = np.where(hurt != of.base, hurt, mended(of, (1, 1), 0.4))
+    claims, by_kind = of_answers(of, aim, answers)
+    assert ("x", "no") in {(group, label) for (_, group, label), _ in claims.small_cells}
+    assert by_kind["target"].p < 1e-6
+    assert by_kind["accuracy"].p < 0.05
+    if not seen:
+        assert by_kind["cells"].p < 0.05
+        return
+    assert (by_kind["cells"].p, by_kind["cells"].rows_needed) == (1.0, None)
+    assert by_kind["cells"].margin < -0.1
+    assert "no smaller cell surely falls by more than 5 points (sex = x, no of " in by_kind["cells"].said
+    chance = PassChance(claims, 0.025)
+    harmless = mended(of, (1, 1), 0.4)
+    seldom, mostly = chance.chances(np.stack([answers[of.order], harmless[of.order]]))
+    assert seldom < 0.05
+    assert mostly > 0.9
+
+
+def test_a_worst_cell_beside_which_another_stays_as_bad_has_not_become_better() -> None:
+    of = with_a_small_group()
+    of.base[(of.rows.labels == 1) & (of.rows.groups["sex"] > 0)] = 0  # both groups' cells are always wrong
+    claims, by_kind = of_answers(of, target("worst-cell", 0.05), mended(of, (1, 1), 0.4))
+    assert claims.named is not None
+    assert by_kind["target"].p == 1.0
+    assert (
+        by_kind["target"].said == "the worst cell becomes better (sex = x, yes is right in 0.0 % of its rows)"
+    )
+    both = np.where(of.rows.groups["sex"] == 2, mended(of, (1, 2), 0.4), mended(of, (1, 1), 0.4))
+    _, by_kind = of_answers(of, target("worst-cell", 0.05), both)
+    assert by_kind["target"].p < 1e-6
 
 
 def test_the_chance_to_pass_grows_with_the_margin() -> None:

@@ -13,6 +13,7 @@ from evenhand.training.choice.scorer import (
     FROM_BELOW,
     OVERALL,
     TargetScorer,
+    allowed_losses,
     cell_aims,
     enough_rows,
 )
@@ -143,18 +144,22 @@ def test_limits_of_overall_and_cell_loss_are_kept() -> None:
         assert scorer.merit(answers) == pytest.approx(free.value(answers))
 
 
-def test_a_cell_too_small_to_be_proven_harmless_is_under_no_limit() -> None:
+def test_a_cell_too_small_to_be_proven_harmless_may_lose_what_chance_explains_and_no_more() -> None:
     rows, base, _ = made(seed=6)
-    costly = np.where(rows.groups["place"] == 0, 1 - rows.labels, rows.labels)
     free = TargetScorer(rows, SCHEMA, rows.all(), base, target_of(("team", "worst-cell")))
-    assert free.cell_losses(costly).max() > 0.5
-    largest = int(free.members.sum(axis=1).max())
-    lenient = next(limit for limit in np.linspace(0.05, 0.001, 50) if enough_rows(limit) > largest)
-    for limit, kept in ((lenient, True), (0.3, False)):
-        scorer = TargetScorer(
-            rows, SCHEMA, rows.all(), base, target_of(("team", "worst-cell"), cell=float(limit))
-        )
-        assert np.isfinite(scorer.value(costly)) == kept
+    sizes = free.members.sum(axis=1)
+    limit = float(next(each for each in np.linspace(0.05, 0.001, 50) if enough_rows(each) > sizes.max()))
+    scorer = TargetScorer(rows, SCHEMA, rows.all(), base, target_of(("team", "worst-cell"), cell=limit))
+    allowed = allowed_losses(sizes, limit)
+    assert (allowed > limit).all()
+    place, right = int(sizes.argmin()), base == rows.labels
+    broken = np.flatnonzero(free.members[place] & right)
+    for count, kept in ((int(allowed[place] * sizes[place]), True), (len(broken), False)):
+        answers = base.copy()
+        answers[broken[:count]] = (base[broken[:count]] + 1) % len(SCHEMA.labels)
+        assert scorer.cell_losses(answers)[place] > limit
+        assert np.isfinite(scorer.value(answers)) == kept
+    assert allowed_losses(np.array([10**6]), limit).tolist() == [limit]
 
 
 def test_losses_of_cells_are_those_that_the_targets_module_lists() -> None:

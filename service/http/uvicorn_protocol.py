@@ -16,6 +16,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 MAX_HEAD_BYTES = 65_536
 """Limit of request line and headers. One read from the socket may exceed it."""
 
+HOLD_S = 0.02
+"""How long a request that may take the short way waits for its body: many clients send it separately."""
+
 
 class Exchange(typing.Protocol):
     """A request that is answered without ASGI."""
@@ -52,7 +55,8 @@ class Protocol(HttpToolsProtocol):
     _feeding = False
     """Whether bytes of the connection are being parsed."""
     _held_back: RequestResponseCycle | None = None
-    """A request that may take the short way, if all of it is in those bytes."""
+    """A request that may take the short way, once its body is complete."""
+    _hold: TimerHandle | None = None
     _exchange: Exchange | None = None
 
     def __init__(self, *args: Any, **named: Any) -> None:  # noqa: ANN401 - uvicorn's
@@ -67,6 +71,7 @@ class Protocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the timer."""
         self._waited()
+        self._unhold()
         super().connection_lost(exc)
         if self._exchange is not None:
             self._exchange.leave()
@@ -77,9 +82,8 @@ class Protocol(HttpToolsProtocol):
         self._feeding = True
         super().data_received(data)
         self._feeding = False
-        if self._held_back is not None:  # its body comes in several pieces
-            cycle, self._held_back = self._held_back, None
-            super()._start_asgi_task(cycle, self.app)
+        if self._held_back is not None and self._hold is None:
+            self._hold = self.loop.call_later(HOLD_S, self._take_long_way)
         if self._in_head and head == self._heads:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
@@ -113,8 +117,8 @@ class Protocol(HttpToolsProtocol):
         """A body is complete."""
         self._waited()
         super().on_message_complete()
-        if self._held_back is not None:
-            cycle, self._held_back = self._held_back, None
+        cycle = self._unhold()
+        if cycle is not None:
             self._take_short_way(cycle)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401 - ASGI
@@ -124,6 +128,20 @@ class Protocol(HttpToolsProtocol):
             self._held_back = cycle
         else:
             super()._start_asgi_task(cycle, app)
+
+    def _unhold(self) -> RequestResponseCycle | None:
+        """The request that is held back, which it is no longer."""
+        if self._hold is not None:
+            self._hold.cancel()
+            self._hold = None
+        cycle, self._held_back = self._held_back, None
+        return cycle
+
+    def _take_long_way(self) -> None:
+        """Start a request whose body takes its time."""
+        cycle = self._unhold()
+        if cycle is not None:
+            super()._start_asgi_task(cycle, self.app)
 
     def _take_short_way(self, cycle: RequestResponseCycle) -> None:
         assert self._shortcut is not None

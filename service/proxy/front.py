@@ -1,7 +1,7 @@
 """How requests come to the proxy: by ASGI, or on the short way.
 
 Of the time that a proxy adds, most is the way of a request through the layers of a web framework. A
-prediction that arrived in one piece goes around them: it is written to the server at once, and the server's
+prediction that arrives at once goes around them: it is written to the server at once, and the server's
 reply to the client, both in callbacks of their connections. Everything else happens in a task, meanwhile.
 """
 

@@ -20,7 +20,7 @@ class Behind:
         self.replies = list(replies)
         self.connections = 0
         self.seen: list[bytes] = []
-        self.asked, self.held = asyncio.Event(), asyncio.Event()
+        self.begun, self.held = asyncio.Event(), asyncio.Event()
         self.held.set()
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -29,7 +29,7 @@ class Behind:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 length = head.partition(b"content-length: ")[2].split(b"\r\n")[0]
                 self.seen.append(head + await reader.readexactly(int(length or 0)))
-                self.asked.set()
+                self.begun.set()
                 await self.held.wait()
                 reply = self.replies.pop(0) if self.replies else PLAIN
                 if reply is None:
@@ -172,7 +172,7 @@ async def test_one_that_is_cancelled_leaves_its_place_to_the_next() -> None:
     behind.held.clear()
     async with pool_of(behind, most=1) as pool:
         first, second, third = (asyncio.ensure_future(pool.send(post(), 1000)) for _ in range(3))
-        await behind.asked.wait()
+        await behind.begun.wait()
         first.cancel()
         second.cancel()
         behind.held.set()

@@ -45,7 +45,7 @@ test-ray: $(VENV)-ray/.made ## Ray Serve over the same application, and files on
 
 sbom: $(VENV)/.dev ## software bill of materials of what the image installs, into dist/sbom.json
 	$(PYTHON) -m venv --clear $(VENV)-sbom
-	$(VENV)-sbom/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt '.[cpu,image,jwt,otel,postgres,proxy,report]'
+	$(VENV)-sbom/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt '.[cpu,image,jwt,otel,postgres,report]'
 	$(VENV)-sbom/bin/python -m pip uninstall --quiet --yes huggingface-hub hf-xet setuptools pip
 	$(BIN)/python deploy/make_sbom.py $(VENV)-sbom/bin/python dist/sbom.json
 

@@ -77,6 +77,20 @@ class Tree:
                 raise DidNotStart(f"not ready within {START_S:.0f} s: {self._last_line()}")
             time.sleep(0.1)
 
+    def wait_listening(self, port: int) -> None:
+        """Wait until it takes connections.
+
+        Raises:
+            DidNotStart: it will not, or not in time.
+        """
+        deadline = time.monotonic() + START_S
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=2):
+                return
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise DidNotStart(f"takes no connection: {self._last_line()}")
+            time.sleep(0.1)
+
     def cpu_s(self) -> float:
         """Processor time of the tree so far, of children that ended too."""
         total = 0.0

@@ -15,11 +15,12 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from evenhand.service import settings
 from evenhand.service.audit.client import make_client, note_in
@@ -43,21 +44,21 @@ from evenhand.service.http.bodies import Bodies, body_limits
 from evenhand.service.http.middleware import AuthMiddleware, RequestWatch
 from evenhand.service.http.openapi import describe
 from evenhand.service.http.security_headers import SecurityHeaders
+from evenhand.service.http.uvicorn_protocol import Shortcut
 from evenhand.service.inference.workers import Workers
 from evenhand.service.metrics.collectors import Metrics
 from evenhand.service.monitoring.limits import limits_of
 from evenhand.service.pipeline import Pipeline
-from evenhand.service.proxy.middleware import Forward
+from evenhand.service.proxy import front
 from evenhand.service.proxy.policy import ProxyPolicy
+from evenhand.service.proxy.proxy import Proxy
+from evenhand.service.proxy.watched import Watch
 from evenhand.service.resources import TRIM_EVERY_S, trim_memory_regularly
 from evenhand.service.routes import admin, decisions, docs, fairness, feedback, health, predict, trend, v2
 from evenhand.service.routes.dependencies import ApplicationState
 from evenhand.service.settings import Settings
 from evenhand.service.tracing import Tracer, make_tracer
 from evenhand.version import __version__
-
-if TYPE_CHECKING:
-    from evenhand.service.proxy.proxy import Proxy
 
 log = logging.getLogger(__name__)
 
@@ -105,8 +106,7 @@ def create_app(configured: Settings | None = None) -> FastAPI:
             "EVENHAND_OPEN: everyone who reaches %s may predict and read; admin routes are off", chosen.host
         )
     state = _join(chosen, metrics)
-    state.observed.look()
-    app = FastAPI(
+    app = Application(
         title="Evenhand",
         version=__version__,
         description="A classifier that corrects itself, row by row, where it is likely to be unfair.",
@@ -121,19 +121,40 @@ def create_app(configured: Settings | None = None) -> FastAPI:
         app.include_router(routes.router)
     error_handlers.install(app, metrics)
     describe(app)
+    routed: ASGIApp = app.routed
+    bodies = Bodies(body_limits(chosen))
+    watch = RequestWatch(metrics, tracer, AccessLog(chosen.access_log, chosen.access_log_address))
     if state.proxy is not None:
-        app.add_middleware(Forward, proxy=state.proxy)
-    app.add_middleware(
-        AuthMiddleware,
-        watch=RequestWatch(metrics, tracer, AccessLog(chosen.access_log, chosen.access_log_address)),
-        bodies=Bodies(body_limits(chosen)),
+        routed = front.Forward(routed, state.proxy)
+        if not chosen.cors_origins:
+            app.shortcut = front.Shortcut(state.proxy, authorizer, watch, bodies)
+    admitted: ASGIApp = AuthMiddleware(
+        routed,
+        watch=watch,
+        bodies=bodies,
         busy=state.registry.busy if state.proxy is None else lambda: None,  # its server may have room
         authorizer=authorizer,
     )
     if chosen.cors_origins:
-        app.add_middleware(CORSMiddleware, allow_origins=chosen.cors_origins, **CORS)
-    app.add_middleware(SecurityHeaders)
+        admitted = CORSMiddleware(admitted, allow_origins=chosen.cors_origins, **CORS)
+    app.outermost = SecurityHeaders(admitted)
     return app
+
+
+class Application(FastAPI):
+    """FastAPI behind our own layers: what they refuse or send on never enters the framework."""
+
+    outermost: ASGIApp
+    shortcut: Shortcut | None = None
+    """Takes requests around all layers, where uvicorn runs our protocol."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        await (self.outermost if scope["type"] == "http" else self.routed)(scope, receive, send)
+
+    async def routed(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one that was admitted."""
+        await super().__call__(scope, receive, send)
 
 
 def _join(chosen: Settings, metrics: Metrics) -> ApplicationState:
@@ -155,10 +176,12 @@ def _join(chosen: Settings, metrics: Metrics) -> ApplicationState:
     shadow, note = Shadow(registry, metrics, chosen.deadline_s, background), note_in(audit)
     counterfactuals = Counterfactuals(registry, metrics, chosen.flip_share, chosen.deadline_s, background)
     pipeline = Pipeline(registry, chosen, metrics, (shadow, counterfactuals), audit)
+    recorder = None if audit is None else Recorder(audit, metrics)
+    observed.look()
     return ApplicationState(
         registry=registry,
         pipeline=pipeline,
-        proxy=_proxy(chosen, registry, pipeline, metrics),
+        proxy=_proxy(chosen, pipeline, (registry, observed, recorder), metrics),
         metrics=metrics,
         workers=workers,
         background=background,
@@ -172,18 +195,23 @@ def _join(chosen: Settings, metrics: Metrics) -> ApplicationState:
         else Housekeeping(audit, (registry, observed), chosen, metrics, background),
         limits=limits_of(chosen),
         observed=observed,
-        recorder=None if audit is None else Recorder(audit, metrics),
+        recorder=recorder,
         shadow_answers=ShadowAnswers(registry, chosen.deadline_s),
         state_folder=chosen.state,
     )
 
 
-def _proxy(chosen: Settings, registry: Registry, pipeline: Pipeline, metrics: Metrics) -> Proxy | None:
+def _proxy(
+    chosen: Settings,
+    pipeline: Pipeline,
+    models: tuple[Registry, ObservedModels, Recorder | None],
+    metrics: Metrics,
+) -> Proxy | None:
     if not chosen.proxy_upstream:
         return None
-    from evenhand.service.proxy.proxy import Proxy  # needs the extra proxy
-
-    return Proxy(chosen, registry, pipeline, metrics)
+    registry, observed, recorder = models
+    watch = None if recorder is None else Watch(observed, recorder, chosen, metrics)
+    return Proxy(chosen, registry, pipeline, metrics, watch)
 
 
 @contextlib.asynccontextmanager
@@ -202,7 +230,9 @@ async def _lifespan(state: ApplicationState, chosen: Settings, tracer: Tracer) -
     for task in tasks:
         task.stop()
     if state.proxy is not None:
-        await state.proxy.upstream.close()
+        state.proxy.upstream.close()
+        if state.proxy.watch is not None:
+            await state.proxy.watch.close()
     await asyncio.gather(state.shadow.close(), state.counterfactuals.close())
     await asyncio.gather(*(slot.model.close() for slot in state.registry.slots))
     await state.workers.stop()

@@ -254,6 +254,13 @@ class UpstreamAway(ServiceError):
     message = "the server behind this proxy sent no reply; nothing was decided, send the request again"
 
 
+class UpstreamUnread(ServiceError):
+    """The reply of the server behind the proxy cannot be read; it passed on, and only the record says so."""
+
+    status, type = 502, "upstream_unread"
+    message = "the reply of the server behind this proxy could not be read; the client got it as it came"
+
+
 class UpstreamSlow(ServiceError):
     """The server behind the proxy did not reply in time."""
 

@@ -174,7 +174,8 @@ class Settings(BaseSettings):
     """What the server behind the proxy speaks: the Open Inference Protocol v2, or JSON whose fields the paths
     below name."""
     proxy_model: str = ""
-    """Name of the model at the server behind the proxy, where it is not the bundle's name."""
+    """Name of the model at the server behind the proxy, where it is not the bundle's name. Without a bundle:
+    the model that evenhand observe declared, under the server's name of it."""
     proxy_route: str = Field(default="", pattern=r"^(/[^?#\s]*)?$")
     """json: path of the route that predicts, such as /v1/moderations."""
     proxy_input_path: str = ""
@@ -204,6 +205,9 @@ class Settings(BaseSettings):
     """Seconds that a connection to it may take; then the client gets 502."""
     proxy_wait_s: float = Field(default=1.0, ge=0)
     """Seconds that a reply waits for the correction at most; then it passes on as it came, and is counted."""
+    proxy_quick_s: float = Field(default=0.001, ge=0)
+    """A proxy runs graphs whose run of one row takes at most so many seconds, measured at the start, on its
+    event loop: the change to another thread and back takes longer. 0: none."""
     proxy_connections: int = Field(default=256, ge=1)
     """Connections to the server behind the proxy at most, per process."""
     proxy_idle_s: float = Field(default=1.5, gt=0)

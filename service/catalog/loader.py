@@ -15,7 +15,7 @@ from evenhand.models.bundle.reference import Normal
 from evenhand.models.bundle.runtime_onnx import Session
 from evenhand.models.bundle.terms import Swapper
 from evenhand.service.audit.events import Configuration, configuration
-from evenhand.service.catalog.trial import try_bundle
+from evenhand.service.catalog.trial import TriedBundle, try_bundle
 from evenhand.service.inference.batcher import Batcher, BatchReport, Limits
 from evenhand.service.inference.engine import Alone, Engine
 from evenhand.service.inference.workers import Workers
@@ -30,6 +30,8 @@ CPU = "CPUExecutionProvider"
 SPIN_US = 200
 """Microseconds of busy waiting between two operators at most. Without it a single row takes a quarter longer;
 longer waits gain nothing."""
+QUICK_ROWS = 2
+"""How many times the time of a quick row a batch of quick rows may take."""
 PROVIDERS = {
     "cpu": (CPU,),
     "cuda": ("CUDAExecutionProvider", CPU),
@@ -106,7 +108,10 @@ class Loader:
             path, session_of(settings), self._alone(), (limits.batch_rows, limits.batch_tokens)
         )
         bundle, manifest, engine = tried.bundle, tried.bundle.manifest, tried.engine
-        run_batch = traced(engine.run) if settings.otlp_endpoint else engine.run
+        tokens_per_s = tried.tokens / tried.seconds
+        limits = replace(limits, quick_tokens=self._quick_tokens(tried, tokens_per_s))
+        run = engine.run_here if limits.quick_tokens else engine.run
+        run_batch = traced(run) if settings.otlp_endpoint else run
 
         def report(run: BatchReport) -> None:
             if self.workers.in_background(batcher):  # a version in shadow has series of its own
@@ -116,7 +121,6 @@ class Loader:
             self.metrics.queued(manifest.name, run.queued_s)
 
         batcher = Batcher(run_batch, _tokens, limits, self.workers.wake, report)
-        tokens_per_s = tried.tokens / tried.seconds
         batcher.expect(tokens_per_s)
         self.workers.allow(tried.seconds)
         recorded = configuration(manifest, bundle.sha256)
@@ -126,6 +130,24 @@ class Loader:
         return LoadedModel(
             path, manifest, bundle.sha256, encoder, engine, batcher, tried.normal, recorded, check, features
         )
+
+    def _quick_tokens(self, tried: TriedBundle, tokens_per_s: float) -> int:
+        """Tokens of the largest batch that a proxy runs on its event loop; 0 if even a row takes too long."""
+        most_s, name = self.settings.proxy_quick_s, tried.bundle.manifest.name
+        if not self.settings.proxy_upstream or not most_s or self.settings.provider != "cpu":
+            return 0
+        row_s = tried.engine.row_s()
+        if row_s > most_s:
+            log.info("%s: a row takes %.1f ms, so its graph runs in threads of its own", name, 1000 * row_s)
+            return 0
+        tokens = max(tried.row_tokens, int(tokens_per_s * most_s * QUICK_ROWS))
+        log.info(
+            "%s: a row takes %.2f ms, so up to %d rows at a time run without a change of thread",
+            name,
+            1000 * row_s,
+            tokens // tried.row_tokens,
+        )
+        return tokens
 
     def _alone(self) -> Alone | None:
         """How a single run gets all cores; ``None`` if it has them."""

@@ -40,6 +40,8 @@ class TriedBundle:
     """Of the largest batch."""
     tokens: int
     """Of the largest batch."""
+    row_tokens: int
+    """Of the longest of its examples."""
 
 
 def try_bundle(
@@ -65,7 +67,8 @@ def try_bundle(
         encoder = make_encoder(bundle.preprocess, bundle.manifest.input)
         engine = Engine(bundle, encoder, session, alone)
         seconds, tokens = engine.warm(*batch)
-        return TriedBundle(bundle, normal, encoder, engine, _swapper(bundle, encoder), seconds, tokens)
+        swapper = _swapper(bundle, encoder)
+        return TriedBundle(bundle, normal, encoder, engine, swapper, seconds, tokens, engine.row_tokens)
     except BundleError:
         raise
     except Exception as error:  # ONNX Runtime's, torch's and tokenizers' errors share no base class

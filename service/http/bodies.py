@@ -101,6 +101,14 @@ class Held:
         except TimeoutError:
             raise TooSlow from None
 
+    def hold(self, size: int) -> None:
+        """Count a body that was read already.
+
+        Raises:
+            NoRoom: all bodies together are larger than ``all_bytes``.
+        """
+        self._count(size - FREE_BYTES)
+
     def stream(self, headers: Mapping[bytes, bytes], receive: Receive) -> Receive:
         """Deliver the body piece by piece, within the limits; time in which nobody asks for it is free.
 

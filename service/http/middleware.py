@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,8 +24,13 @@ from evenhand.service.tracing import CURRENT, TRACE, Trace, Tracer
 
 LOG = logging.getLogger(__name__)
 REQUEST_ID = b"x-request-id"
+REFUSED = "evenhand.refused"
+"""Set in the scope of a request that was refused before it came here: the error."""
 CLIENT_CLOSED = 499
 """The status that is counted for a request whose client disconnected before the answer."""
+WATCH_AFTER_S = 0.03
+"""A request that takes longer is watched for its client's leaving; watching every one would cost more than
+the work of the few whose client leaves sooner."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 JSON_LINES = (
     b"application/x-ndjson",
@@ -79,9 +84,8 @@ class AuthMiddleware:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        client_id = headers.get(REQUEST_ID, b"")
-        request_id = client_id.decode() if PLAIN_TOKEN.fullmatch(client_id) else ulid()
-        trace = scope[TRACE] = self._begin(request_id, headers)
+        trace = scope[TRACE] = self._watch.tracer.begin(*ids_of(headers))
+        CURRENT.set(trace)
         started, status, answered = time.monotonic(), 500, False
         held, rules = self._bodies.held(), self._authorizer.rules(scope["path"])
 
@@ -89,14 +93,12 @@ class AuthMiddleware:
             nonlocal status, answered
             if message["type"] == "http.response.start":
                 status, answered = message["status"], True
-                ours = ((REQUEST_ID, request_id.encode()), (b"traceresponse", trace.header))
                 theirs = list(message.get("headers", ()))
-                names = {name for name, _ in theirs}  # a server behind the proxy may set them
-                message["headers"] = [*theirs, *(header for header in ours if header[0] not in names)]
+                message["headers"] = [*theirs, *own_headers(theirs, trace)]
             await send(message)
 
         try:
-            rule = self._authorizer.admit(scope, rules)
+            rule = self._admit(scope, rules)
             request = await _read_body(rule, headers, held, receive)
             if not rule.is_inference:
                 await self._app(scope, request, answer)
@@ -107,7 +109,7 @@ class AuthMiddleware:
         except ServiceError as error:
             await self._refuse(error, scope, receive, answer)
         except Exception:
-            LOG.exception("unexpected error; request %s, trace %s", request_id, trace.trace_id)
+            LOG.exception("unexpected error; request %s, trace %s", trace.request_id, trace.trace_id)
             if answered:
                 raise  # a part of the answer was sent: the connection must break
             await self._refuse(ServiceError(), scope, receive, answer)
@@ -119,15 +121,28 @@ class AuthMiddleware:
             self._watch.access_log.write(scope, route, status, seconds)
             self._watch.tracer.end(trace, route, _method(scope), status)
 
-    def _begin(self, request_id: str, headers: dict[bytes, bytes]) -> Trace:
-        """Begin the request's trace, which log lines then name."""
-        trace = self._watch.tracer.begin(request_id, headers.get(b"traceparent", b""))
-        CURRENT.set(trace)
-        return trace
+    def _admit(self, scope: Scope, rules: Mapping[str, Rule]) -> Rule:
+        if (refused := scope.get(REFUSED)) is not None:
+            raise refused
+        return self._authorizer.admit(scope, rules)
 
     async def _refuse(self, error: ServiceError, scope: Scope, receive: Receive, send: Send) -> None:
         self._watch.metrics.rejected(error.type)
         await JSONResponse(error.body(scope["path"]), error.status, error.headers())(scope, receive, send)
+
+
+def ids_of(headers: Mapping[bytes, bytes]) -> tuple[str, bytes]:
+    """The id of a request, the client's own if it can be used, and its ``traceparent``."""
+    client_id = headers.get(REQUEST_ID, b"")
+    request_id = client_id.decode() if PLAIN_TOKEN.fullmatch(client_id) else ulid()
+    return request_id, headers.get(b"traceparent", b"")
+
+
+def own_headers(theirs: Iterable[tuple[bytes, bytes]], trace: Trace) -> list[tuple[bytes, bytes]]:
+    """What names a request in its reply, unless the reply has it; a server behind the proxy may set it."""
+    names = {name for name, _ in theirs}
+    ours = ((REQUEST_ID, trace.request_id.encode()), (b"traceresponse", trace.header))
+    return [header for header in ours if header[0] not in names]
 
 
 async def _until_disconnect(work: Awaitable[None], receive: Receive, answered: Callable[[], bool]) -> bool:
@@ -138,15 +153,22 @@ async def _until_disconnect(work: Awaitable[None], receive: Receive, answered: C
     """
     task = asyncio.current_task()
     assert task is not None  # a coroutine runs in a task
-    watcher = asyncio.create_task(_cancel_on_disconnect(task, receive, answered))
+    watchers: list[asyncio.Task[None]] = []
+
+    def watch() -> None:
+        watchers.append(asyncio.create_task(_cancel_on_disconnect(task, receive, answered)))
+
+    timer = asyncio.get_running_loop().call_later(WATCH_AFTER_S, watch)
     try:
         await work
     except asyncio.CancelledError:
-        if not watcher.done() or task.uncancel():
+        if not any(watcher.done() for watcher in watchers) or task.uncancel():
             raise  # the service stops
         return False
     finally:
-        watcher.cancel()
+        timer.cancel()
+        for watcher in watchers:
+            watcher.cancel()
     return True
 
 

@@ -6,12 +6,38 @@ It takes fields after a body in chunks for headers, and a request without ``Host
 
 from __future__ import annotations
 
+import asyncio
+import typing
 from asyncio import TimerHandle, Transport
+from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 MAX_HEAD_BYTES = 65_536
 """Limit of request line and headers. One read from the socket may exceed it."""
+
+HOLD_S = 0.02
+"""How long a request that may take the short way waits for its body: many clients send it separately."""
+
+
+class Exchange(typing.Protocol):
+    """A request that is answered without ASGI."""
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> asyncio.Task[None]:
+        """Begin with what happens beside; the server waits for it when it stops."""
+
+    def leave(self) -> None:
+        """The client has gone."""
+
+
+class Shortcut(typing.Protocol):
+    """Answers some requests without ASGI; an application has it as ``shortcut``."""
+
+    def takes(self, cycle: RequestResponseCycle) -> bool:
+        """Whether it may answer a request whose head is complete."""
+
+    def begin(self, cycle: RequestResponseCycle) -> Exchange | None:
+        """Begin to answer a request that is complete; ``None`` if ASGI has to."""
 
 
 class Protocol(HttpToolsProtocol):
@@ -26,6 +52,16 @@ class Protocol(HttpToolsProtocol):
     """Number of heads that have begun."""
     _in_head = True
     _head_bytes = 0
+    _feeding = False
+    """Whether bytes of the connection are being parsed."""
+    _held_back: RequestResponseCycle | None = None
+    """A request that may take the short way, once its body is complete."""
+    _hold: TimerHandle | None = None
+    _exchange: Exchange | None = None
+
+    def __init__(self, *args: Any, **named: Any) -> None:  # noqa: ANN401 - uvicorn's
+        super().__init__(*args, **named)
+        self._shortcut: Shortcut | None = getattr(self.app, "shortcut", None)
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Begin; a connection that sends nothing is closed."""
@@ -35,12 +71,19 @@ class Protocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the timer."""
         self._waited()
+        self._unhold()
         super().connection_lost(exc)
+        if self._exchange is not None:
+            self._exchange.leave()
 
     def data_received(self, data: bytes) -> None:
         """Parse; refuse a head that is too large."""
         head = self._heads if self._in_head else None
+        self._feeding = True
         super().data_received(data)
+        self._feeding = False
+        if self._held_back is not None and self._hold is None:
+            self._hold = self.loop.call_later(HOLD_S, self._take_long_way)
         if self._in_head and head == self._heads:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
@@ -74,6 +117,41 @@ class Protocol(HttpToolsProtocol):
         """A body is complete."""
         self._waited()
         super().on_message_complete()
+        cycle = self._unhold()
+        if cycle is not None:
+            self._take_short_way(cycle)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401 - ASGI
+        """Hold a request back that may take the short way; uvicorn calls this once its head is complete."""
+        may = self._shortcut is not None and self._feeding and cycle is self.cycle and app is self.app
+        if may and cycle.more_body and self._shortcut is not None and self._shortcut.takes(cycle):
+            self._held_back = cycle
+        else:
+            super()._start_asgi_task(cycle, app)
+
+    def _unhold(self) -> RequestResponseCycle | None:
+        """The request that is held back, which it is no longer."""
+        if self._hold is not None:
+            self._hold.cancel()
+            self._hold = None
+        cycle, self._held_back = self._held_back, None
+        return cycle
+
+    def _take_long_way(self) -> None:
+        """Start a request whose body takes its time."""
+        cycle = self._unhold()
+        if cycle is not None:
+            super()._start_asgi_task(cycle, self.app)
+
+    def _take_short_way(self, cycle: RequestResponseCycle) -> None:
+        assert self._shortcut is not None
+        self._exchange = self._shortcut.begin(cycle)
+        if self._exchange is None:
+            super()._start_asgi_task(cycle, self.app)
+            return
+        task = self._exchange.start(self.loop)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
     def on_response_complete(self) -> None:
         """An answer was sent, perhaps before the body was complete."""

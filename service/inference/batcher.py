@@ -5,6 +5,9 @@ whichever other rows are in the batch. There is no fill timer: engine threads
 (:mod:`evenhand.service.inference.workers`) call :meth:`Batcher.take` whenever they are free, and batches grow
 while the threads are busy. Rows arrive and leave on the event loop; engine threads call only ``take`` and
 ``Batch.run``.
+
+Where a run takes less time than the change to another thread and back, ``Limits.quick_tokens`` lets it happen
+on the event loop: all rows that came in one turn of the loop are one batch.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar, cast
 
 from evenhand.service.errors import (
@@ -48,6 +52,8 @@ class Limits:
     """A request whose expected wait is longer is refused."""
     workers: int = 1
     """Batches that run at the same time."""
+    quick_tokens: int = 0
+    """Submissions of at most so many tokens run on the event loop, and so do batches of them; 0: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +189,9 @@ class Batcher(Generic[In, Out]):
         self._waiting: deque[QueuedRow[In, Out]] = deque()
         self._waiting_tokens = 0
         self._tokens_per_s = 0.0
+        self._ready: list[QueuedRow[In, Out]] = []
+        self.yields = False
+        """Whether other queues go first: then nothing runs on the event loop."""
         self._open = 0
         self._closing = False
         self._drained = asyncio.Event()
@@ -259,19 +268,29 @@ class Batcher(Generic[In, Out]):
             for i, (item, size) in enumerate(zip(items, sizes, strict=True))
         ]
         self._open += 1
-        with self._lock:
-            self._waiting.extend(rows)
-            self._waiting_tokens += sum(sizes)
-        self._wake()
+        quick = self.is_quick(sum(sizes))
+        if quick:
+            if not self._ready:
+                self._loop.call_soon(self._run_ready)
+            self._ready += rows
+        else:
+            with self._lock:
+                self._waiting.extend(rows)
+                self._waiting_tokens += sum(sizes)
+            self._wake()
         try:
             await submission.future
         finally:
             submission.cancelled = True  # a batch that is being formed skips its rows
-            if submission.pending:
+            if submission.pending and not quick:
                 self._forget(submission)  # the caller disconnected: its rows must not take room in the queue
             self._open -= 1
             self._end_if_drained()
         return cast("list[Out | ServiceError]", submission.results)  # the future ends when none is missing
+
+    def is_quick(self, tokens: int) -> bool:
+        """Whether a submission of so many tokens runs on the event loop."""
+        return tokens <= self._limits.quick_tokens and not self.yields
 
     async def close(self) -> None:
         """Refuse new rows, and wait until all accepted ones are answered."""
@@ -305,20 +324,40 @@ class Batcher(Generic[In, Out]):
             self._answer(expired, [DeadlineExceeded() for _ in expired], None)
         return Batch(taken, self.run_batch, self._answer) if taken else None
 
+    def _run_ready(self) -> None:
+        """Run rows that came in this turn of the loop, as many as are quick together."""
+        now, taken, tokens = time.monotonic(), list[QueuedRow[In, Out]](), 0
+        for row in self._ready:
+            tokens += row.size
+            if taken and (tokens > self._limits.quick_tokens or len(taken) == self._limits.batch_rows):
+                break
+            taken.append(row)
+        del self._ready[: len(taken)]
+        if self._ready:
+            assert self._loop is not None
+            self._loop.call_soon(self._run_ready)
+        live = [row for row in taken if not row.submission.cancelled and row.submission.deadline_s > now]
+        late = [row for row in taken if not row.submission.cancelled and row.submission.deadline_s <= now]
+        self._deliver(late, [DeadlineExceeded() for _ in late], None)
+        if live:
+            Batch(live, self.run_batch, self._deliver).run()
+
     def _answer(
         self, rows: Sequence[QueuedRow[In, Out]], results: Sequence[Out | ServiceError], seconds: float | None
     ) -> None:
         """Deliver results to the submissions, and report the batch. Called by engine threads."""
+        self._post(partial(self._deliver, rows, results, seconds))
 
-        def deliver() -> None:
-            for row, result in zip(rows, results, strict=True):
-                self._end(row, result)
-            if seconds is not None and self._loop is not None:
-                # Two turns later: in the next turn the requests build their replies, and uvloop sends them at
-                # its end.
-                self._loop.call_soon(self._loop.call_soon, self._report_batch, rows, seconds)
-
-        self._post(deliver)
+    def _deliver(
+        self, rows: Sequence[QueuedRow[In, Out]], results: Sequence[Out | ServiceError], seconds: float | None
+    ) -> None:
+        """The same, on the event loop."""
+        for row, result in zip(rows, results, strict=True):
+            self._end(row, result)
+        if seconds is not None and self._loop is not None:
+            # Two turns later: in the next turn the requests build their replies, and uvloop sends them at
+            # its end.
+            self._loop.call_soon(self._loop.call_soon, self._report_batch, rows, seconds)
 
     def _forget(self, submission: Submission[Out]) -> None:
         with self._lock:

@@ -17,6 +17,9 @@ from evenhand.service.types import Example, Scores
 CANARY_TOLERANCE = 1e-4
 """Tolerance of batch invariance, for a logit or a risk: other shapes sum in another order."""
 
+TRIED_RUNS = 20
+"""Runs of one row from which its time is taken; other work on the machine makes some of them slow."""
+
 
 @dataclass(frozen=True, slots=True)
 class Alone:
@@ -52,6 +55,8 @@ class Engine:
         self._pad_id = pad_of(bundle.manifest.input)
         self._attributes = len(bundle.manifest.attributes)
         self._rows = [encoder.encode(item) for item in encoder.examples()]
+        self.row_tokens = max(row.tokens for row in self._rows)
+        """Of the longest canary row."""
         self._canary = self._make_canary(bundle.manifest.name)
         self._try_longest(encoder)
         self.providers = self._runner.providers
@@ -77,6 +82,20 @@ class Engine:
         (scores,) = self.run([self._canary[0]])
         if not np.allclose(scores.base, self._canary[1].base, atol=CANARY_TOLERANCE):
             raise RuntimeError("the canary row got another answer than when the graph was loaded")
+
+    def row_s(self) -> float:
+        """Seconds that a run of one row takes, every attribute corrected: the least of some."""
+        row = max(self._rows, key=lambda row: row.tokens)
+        examples, took_s = [Example(row, self._modes(2)[0])], []
+        for _ in range(TRIED_RUNS):
+            started_s = time.perf_counter()
+            self._score(self._runner, examples)
+            took_s.append(time.perf_counter() - started_s)
+        return min(took_s)
+
+    def run_here(self, examples: Sequence[Example]) -> list[Scores]:
+        """Score examples in one run of the graph that wakes no other thread."""
+        return self._score(self._runner, examples)
 
     def warm(self, batch_rows: int, batch_tokens: int) -> tuple[float, int]:
         """Run the largest batch twice, every row corrected: once to allocate memory, once to measure.

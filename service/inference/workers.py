@@ -56,6 +56,9 @@ class JobSource(Protocol):
     def depth(self) -> int:
         """Number of waiting items."""
 
+    yields: bool
+    """Whether other sources go first."""
+
     def take(self) -> Job | None:
         """The next job; ``None`` if another worker took it."""
 
@@ -184,6 +187,7 @@ class Workers:
         with self._condition:
             used_s = min((queue.used_s for queue in self._queues), default=0.0)
             self._queues.append(_Queue(source, background, used_s))
+            source.yields = background
 
     def in_background(self, source: JobSource) -> bool:
         """Whether this is a background source."""
@@ -194,7 +198,7 @@ class Workers:
         with self._condition:
             for queue in self._queues:
                 if queue.source is source:
-                    queue.background = background
+                    queue.background = source.yields = background
 
     def remove(self, source: JobSource) -> None:
         """Stop serving a source."""

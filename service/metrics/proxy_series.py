@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 from evenhand.service.metrics.series import Counter, Gauge, Histogram
 
 REPLIES = ("ok", "error", "slow", "away", "refused")
-ROWS = ("same", "corrected", "unread", "late", "failed")
+ROWS = ("same", "corrected", "unread", "late", "failed", "watched")
 AGREEMENT = ("same", "score", "label")
 STATES = ("closed", "half_open", "open")
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -52,7 +52,8 @@ class ProxySeries:
             "evenhand_proxy_rows",
             "Rows that the server behind the proxy answered: passed on (same), corrected, passed on because "
             "request or reply could not be read (unread; one per request), the correction came too late "
-            "(late), or could not be computed (failed).",
+            "(late), or could not be computed (failed). Of a model that is only declared: recorded "
+            "(watched), or not (failed).",
             ("model", "result"),
             registry=registry,
         )

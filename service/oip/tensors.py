@@ -26,8 +26,7 @@ OWN_ID = "own_id"
 def input_types(encoder: Encoder, kind: str) -> dict[str, str]:
     """The datatype of every input by name; other numeric types are accepted for numbers too."""
     if isinstance(encoder, TableEncoder):
-        numeric = {column.name: "FP64" for column in encoder.features.numeric}
-        return numeric | {column.name: "BYTES" for column in encoder.features.categorical}
+        return encoder.datatypes
     return dict.fromkeys(NAMES[kind], "BYTES")
 
 
@@ -38,22 +37,20 @@ def to_items(tensors: dict[str, Tensor], encoder: Encoder, kind: str) -> list[An
         InvalidInput: a tensor is missing or unknown, or has another shape or number of rows.
     """
     types = input_types(encoder, kind)
-    names = ", ".join([*list(types)[:SOME_NAMES], *(["..."] if len(types) > SOME_NAMES else [])])
-    if not tensors or not set(tensors) <= set(types) or (kind in NAMES and len(tensors) < len(types)):
+    if not tensors or not tensors.keys() <= types.keys() or (kind in NAMES and len(tensors) < len(types)):
+        names = ", ".join([*list(types)[:SOME_NAMES], *(["..."] if len(types) > SOME_NAMES else [])])
         raise InvalidInput(f"inputs are missing, or not known; this model's are {names}")
-    if any(
-        len(tensor.shape) not in (1, 2) or tensor.shape[1:] not in ((), (1,)) for tensor in tensors.values()
-    ):
+    shapes = {tensor.shape for tensor in tensors.values()}
+    if any(len(shape) not in (1, 2) or shape[1:] not in ((), (1,)) for shape in shapes):
         raise InvalidInput("every input's shape must be [rows] or [rows, 1]")
-    rows = {tensor.shape[0] for tensor in tensors.values()}
-    if len(rows) != 1:
+    if len({shape[0] for shape in shapes}) != 1:
         raise InvalidInput("the inputs differ in their number of rows")
     if kind == "text":
         return [_text(value) for value in tensors["text"].values]
     if kind == "image":
         return [_image(value) for value in tensors["image"].values]
-    columns = {name: map(value_of, tensor.values) for name, tensor in tensors.items()}
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    columns = [map(value_of, tensor.values) for tensor in tensors.values()]
+    return [dict(zip(tensors, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def take_own_ids(tensors: dict[str, Tensor], request_id: str | None, encoder: Encoder, kind: str) -> Any:  # noqa: ANN401

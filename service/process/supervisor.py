@@ -131,5 +131,6 @@ def config_of(chosen: Settings, application: FastAPI | str) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         date_header=not chosen.proxy_upstream,  # the server behind a proxy sends its own
+        proxy_headers=not chosen.proxy_upstream,  # and is told of each address that a request came by
         timeout_graceful_shutdown=max(1, round(chosen.drain_s)),
     )

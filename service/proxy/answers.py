@@ -12,10 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from evenhand.models.bundle.manifest import Manifest
-from evenhand.service.proxy.json_path import Unreadable
+from evenhand.service.proxy.wires.json_path import Unreadable
 from evenhand.service.settings import SettingsError
-from evenhand.service.types import Answer
+from evenhand.service.types import Answer, Described
 
 LEAST = 1e-12
 """Smaller probabilities have no logarithm that something could be added to."""
@@ -68,6 +67,21 @@ class Forms:
         scores = self._filled(full, label, beside)
         label = label or max(scores, key=lambda name: scores[name])
         return Answer(label, scores, label in self.favourable)
+
+    def stated(self, said: Said) -> tuple[str, dict[str, float]]:
+        """The label of one row, and what follows of its probabilities: all, one or none.
+
+        Raises:
+            Unreadable: it is no answer of this model.
+        """
+        label = None if said.label is None else self.label(said.label)
+        scores = max((self._scores(value, label) for value in said.scores), key=len, default={})
+        if len(scores) == 1 and len(self.labels) == 2:
+            ((one, share),) = scores.items()
+            scores = {name: share if name == one else 1 - share for name in self.labels}
+        if label is None and len(scores) < len(self.labels):
+            raise Unreadable("a row has neither a label nor all scores")
+        return label or max(scores, key=lambda name: scores[name]), scores
 
     def complete(self, said: Said) -> bool:
         """Whether the server says a score for every label."""
@@ -164,7 +178,7 @@ class Forms:
         }
 
 
-def forms_of(manifest: Manifest, values: Sequence[str], score_of: str, scale: Scale) -> Forms:
+def forms_of(manifest: Described, values: Sequence[str], score_of: str, scale: Scale) -> Forms:
     """The forms that the settings name, checked against a model.
 
     Raises:

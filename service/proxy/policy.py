@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from functools import lru_cache
 
 from evenhand.service.auth.policy import TABLE, ByMethod, RoutePolicy, Rule
 from evenhand.service.errors import V2_PREFIX
@@ -12,6 +13,8 @@ from evenhand.service.settings import Settings
 NOT_OURS = ("/predict", V2_PREFIX, "/docs", "/openapi.json")
 """Paths, and all below them, that the server behind the proxy answers."""
 INFER = re.compile(rf"{V2_PREFIX}/models/([^/]+)(?:/versions/[^/]+)?/infer")
+SEEN_PATHS = 1024
+"""Paths whose kind is kept, the last ones used."""
 READS = ("GET", "HEAD", "OPTIONS")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 PREDICTS, OTHERS = "upstream: predict", "upstream: other"
@@ -52,19 +55,26 @@ class ProxyPolicy(RoutePolicy):
             for method in METHODS
         }
 
+        self._kind = lru_cache(SEEN_PATHS)(self._kind_of)
+
     def of_path(self, path: str) -> ByMethod:
         """The rules of a path by method: its own, or those of what is sent on."""
-        own = super().of_path(path)
-        if own:
-            return own
-        return self._predicts if self.predicts(path) is not None else self._others
+        return self._kind(path)[0]
 
     def is_own(self, path: str) -> bool:
         """Whether the proxy answers a path itself."""
-        return bool(super().of_path(path))
+        return self._kind(path)[1]
 
     def predicts(self, path: str) -> str | None:
         """The model that a path predicts with, as the server names it; empty where paths name none."""
+        return self._kind(path)[2]
+
+    def _kind_of(self, path: str) -> tuple[ByMethod, bool, str | None]:
+        """The rules of a path, whether it is the proxy's own, and the model that it predicts with."""
+        own, model = super().of_path(path), self._model(path)
+        return own or (self._others if model is None else self._predicts), bool(own), model
+
+    def _model(self, path: str) -> str | None:
         plain = posixpath.normpath(f"/{path.lstrip('/')}")  # a server may take other spellings of its route
         if self._protocol == "json":
             return "" if plain == self._route else None

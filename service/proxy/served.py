@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 from evenhand.service.catalog.loader import LoadedModel
 from evenhand.service.proxy.answers import forms_of
-from evenhand.service.proxy.json_path import Path, PathError, parse
-from evenhand.service.proxy.json_wire import JsonWire
 from evenhand.service.proxy.merge import Rules, rules_of
-from evenhand.service.proxy.oip_wire import OipWire
-from evenhand.service.proxy.wire import Wire, columns_of
+from evenhand.service.proxy.wires.json_path import Path, PathError, parse
+from evenhand.service.proxy.wires.json_wire import JsonReplies, JsonWire
+from evenhand.service.proxy.wires.oip_wire import OipReplies, OipWire
+from evenhand.service.proxy.wires.wire import Replies, Wire, columns_of
 from evenhand.service.settings import Settings, SettingsError
+
+_MISSING = "setting {} is empty, and proxy_protocol json needs it; see the page on the proxy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,17 @@ class Served:
     name: str
     wire: Wire
     rules: Rules
+
+
+def replies_of(settings: Settings) -> Replies:
+    """How the settings say that replies look.
+
+    Raises:
+        SettingsError: a path is none.
+    """
+    if settings.proxy_protocol == "oip":
+        return OipReplies(settings.proxy_label_path, settings.proxy_score_path)
+    return JsonReplies(*_json_places(settings))
 
 
 def served_of(model: LoadedModel, settings: Settings, max_items: int) -> Served:
@@ -38,14 +51,12 @@ def served_of(model: LoadedModel, settings: Settings, max_items: int) -> Served:
     rules = rules_of(manifest, forms, settings.proxy_tolerance, settings.proxy_disagreement)
     label, scores = settings.proxy_label_path, settings.proxy_score_path
     if settings.proxy_protocol == "oip":
-        wire: Wire = OipWire(columns, model.encoder, settings.proxy_input_path, label, scores, max_items)
+        wire: Wire = OipWire(label, scores, columns, model.encoder, settings.proxy_input_path, max_items)
     else:
-        wire = JsonWire(
-            columns,
-            _path("proxy_input_path", settings.proxy_input_path),
-            _path("proxy_label_path", label) if label else None,
-            tuple(_path("proxy_score_path", score) for score in scores),
-        )
+        inputs = settings.proxy_input_path
+        if not inputs:
+            raise SettingsError(_MISSING.format("proxy_input_path"))
+        wire = JsonWire(*_json_places(settings), columns, _path("proxy_input_path", inputs))
     return Served(manifest.name, wire, rules)
 
 
@@ -57,14 +68,19 @@ def check(settings: Settings) -> None:
     """
     if settings.proxy_protocol != "json":
         return
-    needed = {"proxy_route": settings.proxy_route, "proxy_input_path": settings.proxy_input_path}
-    for name, value in needed.items():
-        if not value:
-            raise SettingsError(
-                f"setting {name} is empty, and proxy_protocol json needs it; see the page on the proxy"
-            )
+    if not settings.proxy_route:
+        raise SettingsError(_MISSING.format("proxy_route"))
     if not settings.proxy_label_path and not settings.proxy_score_path:
         raise SettingsError("proxy_protocol json needs proxy_label_path, proxy_score_path or both")
+
+
+def _json_places(settings: Settings) -> tuple[Path | None, tuple[Path, ...]]:
+    """Where a reply's label and scores are."""
+    label = settings.proxy_label_path
+    return (
+        _path("proxy_label_path", label) if label else None,
+        tuple(_path("proxy_score_path", score) for score in settings.proxy_score_path),
+    )
 
 
 def _path(name: str, text: str) -> Path:

@@ -1,80 +1,99 @@
-"""Requests to the server behind the proxy: kept connections, time limits, the breaker. Changes no byte."""
+"""Requests to the server behind the proxy: time limits and the breaker. Changes no byte."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from urllib.parse import urlsplit
-
-import aiohttp
-from yarl import URL
+from collections.abc import AsyncIterator, Callable
 
 from evenhand.service.background import Pause
 from evenhand.service.errors import BreakerOpen, UpstreamAway, UpstreamSlow
 from evenhand.service.metrics.proxy_series import ProxySeries
 from evenhand.service.proxy.breaker import Breaker
+from evenhand.service.proxy.pool import Pool, Request, Response, address_of
 from evenhand.service.settings import Settings
 
 log = logging.getLogger(__name__)
-RawHeaders = list[tuple[bytes, bytes]]
-HOP = frozenset(
-    (
-        *(b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection"),
-        *(b"te", b"trailer", b"transfer-encoding", b"upgrade", b"expect"),
-    )
-)
-"""Headers of one connection (RFC 9110, 7.6.1)."""
 OURS = frozenset((b"host", b"content-length", b"evenhand-groups", b"evenhand-own-ids"))
 """Headers that are not passed on: made anew, or meant for the proxy."""
-AUTO = frozenset(("accept", "accept-encoding", "user-agent", "content-type"))
-"""Headers that the library would add."""
 PROBE_S = 0.5
 """Seconds between two looks at an open breaker."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A client's request, as it goes on."""
+class Flight:
+    """One request that is under way.
 
-    method: str
-    target: str
-    """Path and query, as they came."""
-    headers: RawHeaders
-    body: bytes
+    Args:
+        upstream: Counts what becomes of it.
+        reply: The reply to come.
+        within_s: Seconds that it may take.
+    """
 
+    def __init__(self, upstream: Upstream, reply: asyncio.Future[Response], within_s: float) -> None:
+        self._upstream, self._reply, self._within_s = upstream, reply, within_s
+        self._started_s = time.monotonic()
+        self._is_late = False
 
-@dataclass(frozen=True, slots=True)
-class Response:
-    """A reply: all of its body, or its beginning and the rest as a stream."""
+    async def reply(self) -> Response:
+        """Wait for it.
 
-    status: int
-    headers: RawHeaders
-    body: bytes
-    rest: AsyncIterator[bytes] | None
-    """``None`` if the body is complete."""
+        Raises:
+            UpstreamAway: no reply came, or its body broke off.
+            UpstreamSlow: it did not come in time.
+        """
+        left_s = self._started_s + self._within_s - time.monotonic()
+        timer = asyncio.get_running_loop().call_later(max(0.0, left_s), self._expire)
+        try:
+            response = await self._reply
+        except asyncio.CancelledError:
+            if not self._is_late:
+                raise  # the client has gone
+            raise self._upstream.failed(TimeoutError(), self._started_s, slow=True) from None
+        except OSError as error:
+            raise self._upstream.failed(error, self._started_s, slow=False) from None
+        finally:
+            timer.cancel()
+        self._upstream.replied(self._started_s, response.status)
+        return response
+
+    def tell(self, replied: Callable[[Response], None]) -> None:
+        """Call back as soon as it is there, before :meth:`reply` returns it; not if it fails."""
+
+        def done(reply: asyncio.Future[Response]) -> None:
+            if not reply.cancelled() and reply.exception() is None:
+                replied(reply.result())
+
+        self._reply.add_done_callback(done)
+
+    def _expire(self) -> None:
+        if not self._reply.done():
+            self._is_late = True
+            self._reply.cancel()
+
+    def cancel(self) -> None:
+        """Give up, if it has not ended."""
+        if not self._reply.done():
+            self._reply.cancel()
+        elif not self._reply.cancelled():
+            self._reply.exception()  # nobody will ask again
 
 
 class Upstream:
     """The server behind the proxy.
 
     Args:
-        settings: Its address, time limits and breaker.
+        settings: Where it is, and how long it has.
         series: Where requests to it are counted.
     """
 
     def __init__(self, settings: Settings, series: ProxySeries) -> None:
         self._base = settings.proxy_upstream.rstrip("/")
+        self._address = address_of(self._base)
         self._settings = settings
         self._series = series
         self._breaker = Breaker(settings.proxy_breaker_failures, settings.proxy_breaker_s)
-        self._session: aiohttp.ClientSession | None = None
-        connect_s, all_s = settings.proxy_connect_s, settings.proxy_timeout_s
-        self._timeout = aiohttp.ClientTimeout(total=all_s, sock_connect=connect_s)
-        self._stream_timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_s, sock_read=all_s)
+        self._pool: Pool | None = None
         series.breaker("closed")
 
     @property
@@ -87,23 +106,17 @@ class Upstream:
     def open(self) -> None:
         """Make the pool of connections, on the running event loop."""
         settings = self._settings
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=settings.proxy_connections, keepalive_timeout=settings.proxy_idle_s
-            ),
-            auto_decompress=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=AUTO,
+        self._pool = Pool(
+            self._address, settings.proxy_connections, settings.proxy_idle_s, settings.proxy_connect_s
         )
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Close all connections."""
-        if self._session is not None:
-            await self._session.close()
+        if self._pool is not None:
+            self._pool.close()
 
-    @asynccontextmanager
-    async def call(self, request: Request, most_bytes: int) -> AsyncIterator[Response]:
-        """Send a request and read its reply.
+    def send(self, request: Request, most_bytes: int) -> Flight:
+        """Send a request, at once where a kept connection is free.
 
         Args:
             request: What to send.
@@ -111,31 +124,34 @@ class Upstream:
 
         Raises:
             BreakerOpen: it was not sent.
-            UpstreamAway: no reply came, or its body broke off.
-            UpstreamSlow: it did not come in time.
         """
         if not self._breaker.admits(time.monotonic()):
             self._series.upstream("refused")
             raise BreakerOpen(self._breaker.left_s(time.monotonic()))
         self._series.breaker(self._breaker.state)
-        assert self._session is not None
+        assert self._pool is not None
+        return Flight(self, self._pool.send(request, most_bytes), self._settings.proxy_timeout_s)
+
+    async def rest(self, response: Response) -> AsyncIterator[bytes]:
+        """The rest of a reply, piece by piece; each piece has the time of a whole reply.
+
+        Raises:
+            UpstreamAway: it broke off.
+            UpstreamSlow: a piece did not come in time.
+        """
+        assert response.rest is not None
         started_s = time.monotonic()
-        try:
-            async with self._session.request(
-                request.method,
-                URL(self._base + request.target, encoded=True),
-                data=request.body or None,
-                headers=_text_headers(request.headers),
-                allow_redirects=False,
-                timeout=self._timeout if most_bytes else self._stream_timeout,
-            ) as reply:
-                response = await _read(reply, most_bytes)
-                self._replied(started_s, reply.status)
-                yield response
-        except (TimeoutError, aiohttp.ServerTimeoutError) as error:
-            raise self._failed(error, started_s) from None
-        except (aiohttp.ClientError, OSError) as error:
-            raise self._failed(error, started_s) from None
+        while True:
+            try:
+                async with asyncio.timeout(self._settings.proxy_timeout_s):
+                    part = await anext(response.rest)
+            except StopAsyncIteration:
+                return
+            except TimeoutError as error:
+                raise self.failed(error, started_s, slow=True) from None
+            except OSError as error:
+                raise self.failed(error, started_s, slow=False) from None
+            yield part
 
     async def probe(self) -> Pause:
         """While the breaker is open: see whether the server takes connections, so that requests may try.
@@ -144,11 +160,9 @@ class Upstream:
             Seconds until the next look.
         """
         if self._breaker.state == "open" and not self._breaker.left_s(time.monotonic()):
-            parts = urlsplit(self._base)
-            port = parts.port or (443 if parts.scheme == "https" else 80)
             try:
                 async with asyncio.timeout(self._settings.proxy_connect_s):
-                    _, writer = await asyncio.open_connection(parts.hostname, port)
+                    _, writer = await asyncio.open_connection(self._address.host, self._address.port)
             except (OSError, TimeoutError):
                 self._breaker.fail(time.monotonic())
             else:
@@ -157,14 +171,15 @@ class Upstream:
                 self._series.breaker("half_open")
         return PROBE_S
 
-    def _replied(self, started_s: float, status: int) -> None:
+    def replied(self, started_s: float, status: int) -> None:
+        """Note a reply."""
         self._series.upstream("error" if status >= 500 else "ok", time.monotonic() - started_s)
         if self._breaker.succeed():
             log.warning("the server behind the proxy replies again")
         self._series.breaker(self._breaker.state)
 
-    def _failed(self, error: Exception, started_s: float) -> UpstreamAway | UpstreamSlow:
-        slow = isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ConnectionTimeoutError)
+    def failed(self, error: Exception, started_s: float, slow: bool) -> UpstreamAway | UpstreamSlow:
+        """Note a request without a reply; returns what the client gets."""
         self._series.upstream("slow" if slow else "away", time.monotonic() - started_s)
         if self._breaker.fail(time.monotonic()):
             log.error(
@@ -176,40 +191,3 @@ class Upstream:
             )
         self._series.breaker(self._breaker.state)
         return UpstreamSlow() if slow else UpstreamAway()
-
-
-async def _read(reply: aiohttp.ClientResponse, most_bytes: int) -> Response:
-    headers = passed_on(reply.raw_headers)
-    parts, size = list[bytes](), 0
-    while size <= most_bytes:
-        part = await reply.content.readany()
-        if not part:
-            return Response(reply.status, headers, b"".join(parts), None)
-        parts.append(part)
-        size += len(part)
-        if not most_bytes:
-            break
-    return Response(reply.status, headers, b"".join(parts), reply.content.iter_any())
-
-
-def passed_on(headers: Iterable[tuple[bytes, bytes]], without: frozenset[bytes] = frozenset()) -> RawHeaders:
-    """Headers without those of one connection, names in lower case.
-
-    Args:
-        headers: As they came.
-        without: Others to leave out, in lower case.
-    """
-    pairs = [(name.lower(), value) for name, value in headers]
-    named = {
-        word.strip().lower() for name, value in pairs if name == b"connection" for word in value.split(b",")
-    }
-    return [
-        (name, value)
-        for name, value in pairs
-        if name not in HOP and name not in named and name not in without
-    ]
-
-
-def _text_headers(headers: RawHeaders) -> list[tuple[str, str]]:
-    """The library takes texts, and writes them as UTF-8; bytes beyond ASCII survive as surrogates."""
-    return [(name.decode("latin-1"), value.decode("utf-8", "surrogateescape")) for name, value in headers]

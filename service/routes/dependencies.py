@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from fastapi import Request
 
@@ -24,11 +23,9 @@ from evenhand.service.housekeeping import Housekeeping
 from evenhand.service.inference.workers import Workers
 from evenhand.service.metrics.collectors import Metrics
 from evenhand.service.pipeline import Pipeline
+from evenhand.service.proxy.proxy import Proxy
 from evenhand.service.routes.cached import CachedReplies
 from evenhand.service.tracing import TRACE, Trace
-
-if TYPE_CHECKING:  # the proxy needs an extra
-    from evenhand.service.proxy.proxy import Proxy
 
 
 @dataclass

@@ -225,14 +225,13 @@ def test_serving_install(wheel: Path, tmp_path: Path) -> None:
         ("causal", str(DEMO), "--data", __file__, "--graph", __file__, "--attribute", "a"): "train,causal",
         ("prefer", "--data", __file__, "--base", "b", "--out", "made"): "train,generative",
         report: "report",
-        ("proxy", str(DEMO), "--upstream", "http://127.0.0.1:9"): "proxy",
     }
     for arguments, extras in refused.items():
         answer = run(command, *arguments)
         assert answer.returncode == 2, arguments
         assert answer.stderr.count("\n") == 2, answer.stderr
         assert f"evenhand[{extras}]" in answer.stderr
-    pip(python, f"{wheel}[cpu,image,jwt,otel,postgres,proxy,report]")
+    pip(python, f"{wheel}[cpu,image,jwt,otel,postgres,report]")
     assert run(python, "-c", "import torch").returncode == 1
     answer = run(command, *report)
     assert answer.returncode == 0, answer.stderr

@@ -51,6 +51,10 @@ class Upstream:
             await self._stream(send)
         elif scope["path"] == "/v1/moderations":
             await self._moderate(body, send)
+        elif scope["path"] == "/v1/models/income:predict":
+            rows = json.loads(body)["instances"]  # KServe's first protocol
+            classes = json.dumps({"predictions": [int(row[0] > 40) for row in rows]})
+            await _reply(send, 200, classes.encode())
         else:
             await _reply(send, 418, b'{"teapot":  true}', (b"x-tea", b"green"))
 

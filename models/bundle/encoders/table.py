@@ -92,6 +92,11 @@ class TableEncoder:
     def __init__(self, content: bytes) -> None:
         self.features = parse_description(TableFeatures, content, "a features.json")
         self._names = set(self.features.names)
+        self.datatypes = {
+            **{column.name: "FP64" for column in self.features.numeric},
+            **{column.name: "BYTES" for column in self.features.categorical},
+        }
+        """By feature: what it is in the Open Inference Protocol."""
         if not self._names or len(self._names) != len(self.features.names):
             raise ValueError("features.json needs columns of different names")
         self._allowed = [frozenset(column.allowed) for column in self.features.categorical]

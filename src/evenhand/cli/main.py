@@ -40,7 +40,6 @@ EXTRAS: dict[Callable[..., None], tuple[str, ...]] = {
     prefer: ("train", "generative"),
     steer: ("train", "generative"),
     report: ("report",),
-    proxy: ("proxy",),
     track: ("mlflow",),
 }
 """The extras that a command needs beyond what serving needs."""
@@ -49,6 +48,7 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Serve classifiers that correct themselves."
 )
 app.command()(needs()(serve))
+app.command()(needs()(proxy))
 app.command()(needs()(observe))
 app.command()(needs("parquet")(predict))
 app.command()(demo)

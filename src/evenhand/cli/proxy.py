@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +15,8 @@ def proxy(
     bundles: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="Folders of bundles whose base is the model behind; EVENHAND_BUNDLES if not given."
+            help="Folders of bundles whose base is the model behind; EVENHAND_BUNDLES if not given. Without "
+            "any, a model that evenhand observe declared is watched, and nothing is corrected."
         ),
     ] = None,
     upstream: Annotated[
@@ -25,7 +25,10 @@ def proxy(
     protocol: Annotated[
         str | None, typer.Option(help="What it speaks: oip (Open Inference Protocol v2) or json.")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="Its name of the model, if not the bundle's.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Its name of the model, if not the bundle's; without a bundle, a declared model."),
+    ] = None,
     route: Annotated[str | None, typer.Option(help="json: the path that predicts.")] = None,
     input_path: Annotated[
         str | None, typer.Option(help="json: where the rows are, as $.instances[*]; oip: the input tensor.")
@@ -51,7 +54,6 @@ def proxy(
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
 ) -> None:
     """Stand in front of a model server. Every setting is an EVENHAND_ variable too; the command line wins."""
-    importlib.import_module("aiohttp")  # whether the extra is installed, before bundles are loaded
     options = {
         "upstream": upstream,
         "protocol": protocol,

@@ -1,6 +1,7 @@
 """The proxy in front of real servers on real sockets: their bytes, or the correction."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from places import SALARIES
 from tritonclient.http import InferenceServerClient, InferInput, InferRequestedOutput
 from upstreams import HATE, Upstream, free_port, listening, moderated
 from waiting import until
 
+from evenhand.models.bundle import bundle as bundles
 from evenhand.service.app import create_app
 from evenhand.service.auth.key_file import new_key
 from evenhand.service.proxy.proxy import CORRECTED, IDS
@@ -259,9 +262,16 @@ def test_a_correction_that_comes_too_late_costs_no_answer(
     open_client: Any, altered: Callable[..., Path], upstream: tuple[Upstream, str], server: Upstream
 ) -> None:
     client = open_client(altered(0.0, "apply"), proxy_upstream=upstream[1], **MODERATION, max_queue_rows=1)
-    reply = ask(client)  # three rows do not fit into the queue
+    groups = [{"gender": "women"}, {}, {}]
+    reply = ask(
+        client, headers={"evenhand-groups": json.dumps(groups)}
+    )  # three rows do not fit into the queue
     assert reply.content == json.dumps(moderated(TEXTS), indent=1).encode()
     assert series(client, 'evenhand_proxy_rows_total{model="hate-speech",result="failed"}') == 3
+    names = reply.headers[IDS.decode()].split(",")
+    recorded = [until_recorded(client, name) for name in names]
+    assert [body["error"] for body in recorded] == ["overloaded"] * 3
+    assert [body["declared"] for body in recorded] == [["gender"], [], []]
 
 
 def test_another_model_behind_is_told(corrects: TestClient, server: Upstream) -> None:
@@ -315,6 +325,41 @@ def test_settings_that_do_not_fit_stop_the_start(demo: Path, wrong: dict[str, An
     )
     with pytest.raises(SettingsError, match=message):
         create_app(settings)
+
+
+@pytest.mark.parametrize("threshold", [1.0, 0.0])
+def test_kserves_first_protocol_is_json_with_paths(
+    open_client: Any, upstream: tuple[Upstream, str], server: Upstream, tmp_path: Path, threshold: float
+) -> None:
+    bundle = tmp_path / "bundle"
+    shutil.copytree(SALARIES, bundle)
+    manifest, _ = bundles.read_manifest(bundle)
+    gated = [of.model_copy(update={"threshold": threshold}) for of in manifest.attributes]
+    bundles.write_manifest(bundle, manifest.model_copy(update={"attributes": gated}))
+    client = open_client(
+        bundle,
+        proxy_upstream=upstream[1],
+        proxy_protocol="json",
+        proxy_route="/v1/models/income:predict",
+        proxy_input_path="$.instances",
+        proxy_label_path="$.predictions[*]",
+        proxy_columns=("age", "hours_worked", "region"),
+        **PATIENT,
+    )
+    rows = [[30, 40, "South"], [50, 40, "South"], [60, 20, "West"]]
+    reply = client.post("/v1/models/income:predict", json={"instances": rows})
+    names = reply.headers[IDS.decode()].split(",")
+    recorded = [until_recorded(client, name) for name in names]
+    assert [row["base"]["label"] for row in recorded] == [manifest.labels[at] for at in (0, 1, 1)]
+    assert (CORRECTED.decode() in reply.headers) == (threshold == 0.0)
+    places = [0, 1, 1]
+    if threshold == 0.0:
+        named = [dict(zip(("age", "hours_worked", "region"), row, strict=True)) for row in rows]
+        own = open_client(bundle).post("/predict", json={"inputs": named}).json()["predictions"]
+        places = [manifest.labels.index(prediction["label"]) for prediction in own]
+        assert places != [0, 1, 1]
+    assert reply.json() == {"predictions": places}
+    assert [row["final"]["label"] for row in recorded] == [manifest.labels[at] for at in places]
 
 
 class TestOpenInferenceProtocol:

@@ -253,3 +253,37 @@ async def test_what_ends_the_thread_answers_the_batch_in_flight_and_the_next_one
         assert isinstance(result, EngineFailed)
         assert case.workers.problem is not None
         assert await batcher.submit([1]) == [2]
+
+
+async def test_quick_rows_of_one_turn_are_one_batch_on_the_event_loop() -> None:
+    runner = Runner()
+    threads: list[int] = []
+    case = Case(runner, quick_tokens=20)
+    run = case.batcher.run_batch
+    case.batcher.run_batch = lambda items: threads.append(threading.get_ident()) or run(items)  # type: ignore[func-returns-value]
+    async with case as batcher:
+        answers = await asyncio.gather(*(batcher.submit([i]) for i in range(4)))
+        assert answers == [[0], [2], [4], [6]]
+        assert runner.batches == [[0, 1, 2, 3]]
+        assert set(threads) == {threading.get_ident()}
+        assert await batcher.submit([50, 51]) == [100, 102]  # 103 tokens are too many
+        assert threads[-1] != threading.get_ident()
+        batcher.yields = True  # as a version in shadow
+        assert await batcher.submit([1]) == [2]
+        assert threads[-1] != threading.get_ident()
+
+
+async def test_quick_rows_that_are_too_many_together_take_several_turns() -> None:
+    runner = Runner()
+    async with Case(runner, batch=3, quick_tokens=1000) as batcher:
+        answers = await asyncio.gather(*(batcher.submit([i]) for i in range(8)))
+    assert answers == [[2 * i] for i in range(8)]
+    assert [len(batch) for batch in runner.batches] == [3, 3, 2]
+
+
+async def test_a_quick_row_that_breaks_the_engine_or_is_late_fails_alone() -> None:
+    async with Case(Runner(bad=[3]), quick_tokens=1000) as batcher:
+        answers = await asyncio.gather(
+            *(batcher.submit([i]) for i in range(5)), batcher.submit([7], deadline_s=time.monotonic() - 1)
+        )
+    assert [type(answer) for (answer,) in answers] == [int, int, int, EngineFailed, int, DeadlineExceeded]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evenhand.service.proxy.answers import Forms, Said, forms_of, moved
-from evenhand.service.proxy.json_path import Unreadable
+from evenhand.service.proxy.wires.json_path import Unreadable
 from evenhand.service.settings import SettingsError
 from evenhand.service.types import Answer
 

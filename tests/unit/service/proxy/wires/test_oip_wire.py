@@ -9,9 +9,9 @@ import pytest
 
 from evenhand.models.bundle.encoders.table import Categorical, Numeric, TableEncoder, TableFeatures
 from evenhand.service.proxy.answers import Said
-from evenhand.service.proxy.json_path import Unreadable
-from evenhand.service.proxy.oip_wire import HEADER_LENGTH, OipWire
-from evenhand.service.proxy.wire import columns_of
+from evenhand.service.proxy.wires.json_path import Unreadable
+from evenhand.service.proxy.wires.oip_wire import HEADER_LENGTH, OipWire
+from evenhand.service.proxy.wires.wire import columns_of
 
 NUMBERS = [Numeric(name="age", mean=0, scale=1), Numeric(name="pay", mean=0, scale=1)]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from evenhand.service.proxy.answers import Said
-from evenhand.service.proxy.json_path import Path, Place, Unreadable, places, replaced
-from evenhand.service.proxy.wire import Columns, Headers
+from evenhand.service.proxy.wires.json_path import Path, Place, Unreadable, places, replaced
+from evenhand.service.proxy.wires.wire import Columns, Headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +34,38 @@ class JsonReply:
 
 
 @dataclass(frozen=True, slots=True)
-class JsonWire:
+class JsonReplies:
+    """How one model's replies look."""
+
+    label: Path | None
+    scores: tuple[Path, ...]
+
+    def reply(self, body: bytes, headers: Headers, rows: int | None) -> JsonReply:
+        """Read a reply.
+
+        Raises:
+            Unreadable: it has not as many answers as the request has rows.
+        """
+        text = _text(body)
+        labels = None if self.label is None else _of_rows(text, self.label, rows)
+        count = len(labels) if labels is not None else rows
+        scores = list[list[Place]]()
+        for path in self.scores:
+            scores.append(_of_rows(text, path, count))
+            count = len(scores[-1])
+        said = [
+            Said(labels[row].value if labels else None, tuple(line[row].value for line in scores))
+            for row in range(count or 0)
+        ]
+        return JsonReply(text, labels or [], scores, said)
+
+
+@dataclass(frozen=True, slots=True)
+class JsonWire(JsonReplies):
     """One model's requests and replies."""
 
     columns: Columns
     inputs: Path
-    label: Path | None
-    scores: tuple[Path, ...]
 
     def items(self, body: bytes, headers: Headers) -> list[Any]:
         """The rows of a request.
@@ -53,25 +78,10 @@ class JsonWire:
             values = _rows(values[0], self.columns.kind)
         return [self.columns.row(value) for value in values]
 
-    def reply(self, body: bytes, headers: Headers, rows: int) -> JsonReply:
-        """Read a reply.
 
-        Raises:
-            Unreadable: it has not as many answers as the request has rows.
-        """
-        text = _text(body)
-        labels = [] if self.label is None else _of_rows(text, self.label, rows)
-        scores = [_of_rows(text, path, rows) for path in self.scores]
-        said = [
-            Said(labels[row].value if labels else None, tuple(line[row].value for line in scores))
-            for row in range(rows)
-        ]
-        return JsonReply(text, labels, scores, said)
-
-
-def _of_rows(text: str, path: Path, rows: int) -> list[Place]:
+def _of_rows(text: str, path: Path, rows: int | None) -> list[Place]:
     values = places(text, path)
-    if len(values) != rows:
+    if rows is not None and len(values) != rows:
         raise Unreadable(f"{path.text}: {len(values)} answers to {rows} rows")
     return values
 

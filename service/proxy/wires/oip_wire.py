@@ -17,8 +17,17 @@ from evenhand.service.errors import ServiceError
 from evenhand.service.oip import codec, tensors
 from evenhand.service.oip.codec import Tensor
 from evenhand.service.proxy.answers import Said
-from evenhand.service.proxy.json_path import DECODER, EVERY, Key, Path, Place, Unreadable, places, replaced
-from evenhand.service.proxy.wire import Columns, Headers
+from evenhand.service.proxy.wires.json_path import (
+    DECODER,
+    EVERY,
+    Key,
+    Path,
+    Place,
+    Unreadable,
+    places,
+    replaced,
+)
+from evenhand.service.proxy.wires.wire import Columns, Headers
 
 HEADER_LENGTH = b"inference-header-content-length"
 LABELS = ("label", "predict", "predictions")
@@ -92,56 +101,15 @@ class OipReply:
 
 
 @dataclass(frozen=True, slots=True)
-class OipWire:
-    """One model's requests and replies."""
+class OipReplies:
+    """How one model's replies look."""
 
-    columns: Columns
-    encoder: Encoder
-    input: str
-    """The input tensor that holds the rows; empty for the bundle's own names, or the only one."""
     label: str
     """The output that holds labels; empty for one of :data:`LABELS`."""
     scores: tuple[str, ...]
     """Outputs that hold scores; empty for those of :data:`SCORES`."""
-    max_items: int
 
-    def items(self, body: bytes, headers: Headers) -> list[Any]:
-        """The rows of a request.
-
-        Raises:
-            Unreadable: its tensors are not what the bundle takes.
-        """
-        most = self.max_items * max(1, len(self.columns.names))
-        try:
-            inputs = codec.decode_inputs(body, headers.get(HEADER_LENGTH), most)
-            return self._items(inputs)
-        except ServiceError as error:
-            raise Unreadable(str(error)) from None
-
-    def _items(self, inputs: dict[str, Tensor]) -> list[Any]:
-        own = tensors.input_types(self.encoder, self.columns.kind)
-        if not self.input and set(inputs) <= set(own):
-            flat = {name: _flat(tensor) for name, tensor in inputs.items()}
-            return tensors.to_items(flat, self.encoder, self.columns.kind)
-        tensor = inputs.get(self.input) if self.input else next(iter(inputs.values()), None)
-        if tensor is None or (not self.input and len(inputs) > 1):
-            raise Unreadable(f"which input holds the rows? EVENHAND_PROXY_INPUT_PATH names it; {_said(own)}")
-        if isinstance(self.encoder, TableEncoder):
-            return self._lines(tensor)
-        if len(own) > 1:
-            raise Unreadable(f"a row is made of several inputs; {_said(own)}")
-        name = next(iter(own))
-        return tensors.to_items({name: _flat(replace(tensor, name=name))}, self.encoder, self.columns.kind)
-
-    def _lines(self, tensor: Tensor) -> list[Any]:
-        """The lines of a matrix as rows of a table."""
-        if len(tensor.shape) != 2:
-            raise Unreadable("the input is no matrix of rows and features")
-        width = tensor.shape[1]
-        lines = [tensor.values[at * width : (at + 1) * width] for at in range(tensor.shape[0])]
-        return [self.columns.row([tensors.value_of(value) for value in line]) for line in lines]
-
-    def reply(self, body: bytes, headers: Headers, rows: int) -> OipReply:
+    def reply(self, body: bytes, headers: Headers, rows: int | None) -> OipReply:
         """Read a reply.
 
         Raises:
@@ -162,6 +130,8 @@ class OipWire:
         except ServiceError as error:
             raise Unreadable(str(error)) from None
         label, scores = self._chosen(outputs)
+        shape = (label or scores[0]).tensor.shape
+        rows = (shape[0] if shape else 0) if rows is None else rows
         for output in (*([label] if label else []), *scores):
             if not output.tensor.shape or output.tensor.shape[0] != rows or not output.tensor.values:
                 raise Unreadable(f"the output {output.tensor.name} has no answer for each of {rows} rows")
@@ -185,6 +155,53 @@ class OipWire:
                 "EVENHAND_PROXY_SCORE_PATH name them"
             )
         return label, scores
+
+
+@dataclass(frozen=True, slots=True)
+class OipWire(OipReplies):
+    """One model's requests and replies."""
+
+    columns: Columns
+    encoder: Encoder
+    input: str
+    """The input tensor that holds the rows; empty for the bundle's own names, or the only one."""
+    max_items: int
+
+    def items(self, body: bytes, headers: Headers) -> list[Any]:
+        """The rows of a request.
+
+        Raises:
+            Unreadable: its tensors are not what the bundle takes.
+        """
+        most = self.max_items * max(1, len(self.columns.names))
+        try:
+            inputs = codec.decode_inputs(body, headers.get(HEADER_LENGTH), most)
+            return self._items(inputs)
+        except ServiceError as error:
+            raise Unreadable(str(error)) from None
+
+    def _items(self, inputs: dict[str, Tensor]) -> list[Any]:
+        own = tensors.input_types(self.encoder, self.columns.kind)
+        if not self.input and inputs.keys() <= own.keys():
+            flat = {name: _flat(tensor) for name, tensor in inputs.items()}
+            return tensors.to_items(flat, self.encoder, self.columns.kind)
+        tensor = inputs.get(self.input) if self.input else next(iter(inputs.values()), None)
+        if tensor is None or (not self.input and len(inputs) > 1):
+            raise Unreadable(f"which input holds the rows? EVENHAND_PROXY_INPUT_PATH names it; {_said(own)}")
+        if isinstance(self.encoder, TableEncoder):
+            return self._lines(tensor)
+        if len(own) > 1:
+            raise Unreadable(f"a row is made of several inputs; {_said(own)}")
+        name = next(iter(own))
+        return tensors.to_items({name: _flat(replace(tensor, name=name))}, self.encoder, self.columns.kind)
+
+    def _lines(self, tensor: Tensor) -> list[Any]:
+        """The lines of a matrix as rows of a table."""
+        if len(tensor.shape) != 2:
+            raise Unreadable("the input is no matrix of rows and features")
+        width = tensor.shape[1]
+        lines = [tensor.values[at * width : (at + 1) * width] for at in range(tensor.shape[0])]
+        return [self.columns.row([tensors.value_of(value) for value in line]) for line in lines]
 
 
 def _outputs(entries: list[dict[str, Any]], tail: bytes) -> list[Output]:
@@ -280,6 +297,8 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - an element
 
 def _flat(tensor: Tensor) -> Tensor:
     """A tensor of one value per row, whatever the number of its axes."""
+    if len(tensor.shape) == 1:
+        return tensor
     values = tensor.shape[0] if tensor.shape else 0
     return replace(tensor, shape=(values,)) if math.prod(tensor.shape) == values else tensor
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -9,10 +10,27 @@ from typing import Any, Protocol
 from evenhand.models.bundle.encoders.table import TableEncoder
 from evenhand.models.bundle.inputs import Encoder
 from evenhand.service.proxy.answers import Said
-from evenhand.service.proxy.json_path import Unreadable
+from evenhand.service.proxy.wires.json_path import Unreadable
 
 Headers = Mapping[bytes, bytes]
 """Values by name in lower case."""
+GROUPS, OWN_IDS = b"evenhand-groups", b"evenhand-own-ids"
+"""Headers with the declared groups of the rows, and with the client's own ids of them, as JSON in the form of
+``/predict``."""
+
+
+def header_value(headers: Headers, name: bytes) -> Any:  # noqa: ANN401 - checked with the rows
+    """The JSON value of a header; ``None`` without it.
+
+    Raises:
+        Unreadable: it is no JSON.
+    """
+    if name not in headers:
+        return None
+    try:
+        return json.loads(headers[name])
+    except (ValueError, RecursionError):
+        raise Unreadable(f"the header {name.decode()} is not valid JSON") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +70,23 @@ class Reply(Protocol):
         """The reply with other answers for some rows, and the headers that change with it."""
 
 
-class Wire(Protocol):
+class Replies(Protocol):
+    """How the replies of one model look."""
+
+    def reply(self, body: bytes, headers: Headers, rows: int | None) -> Reply:
+        """Read a reply.
+
+        Args:
+            body: The whole body.
+            headers: Its headers.
+            rows: How many answers it must hold; ``None`` if any number will do.
+
+        Raises:
+            Unreadable: it does not hold so many where the settings say.
+        """
+
+
+class Wire(Replies, Protocol):
     """One wire format, for one model."""
 
     def items(self, body: bytes, headers: Headers) -> list[Any]:
@@ -60,18 +94,6 @@ class Wire(Protocol):
 
         Raises:
             Unreadable: the request does not hold them where the settings say.
-        """
-
-    def reply(self, body: bytes, headers: Headers, rows: int) -> Reply:
-        """Read a reply.
-
-        Args:
-            body: The whole body.
-            headers: Its headers.
-            rows: How many answers it must hold.
-
-        Raises:
-            Unreadable: it does not hold so many where the settings say.
         """
 
 

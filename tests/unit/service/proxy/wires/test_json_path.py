@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evenhand.service.proxy.json_path import PathError, Unreadable, parse, places, replaced
+from evenhand.service.proxy.wires.json_path import PathError, Unreadable, parse, places, replaced
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

@@ -168,6 +168,7 @@ def test_the_bundle_is_verified_evaluated_and_answers_the_very_file(
     assert labels == model.predict(table["text"]).tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [name for name, each in correctors().items() if not each.layers])
 def test_every_corrector_that_needs_no_layers_makes_a_bundle(
     method: str, place: Path, table: pd.DataFrame

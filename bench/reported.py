@@ -6,13 +6,16 @@
 One client sends JSON lines to a service of one process, each with an own id, a prediction with its score, two
 groups and a true label, and then all of them again. The time runs from the first byte to the reply, which
 comes once everything is in the database. ``--once`` leaves the second time out; ``--features`` adds six
-features to each line. The record is counted and its chain verified afterwards.
+features to each line; ``--faulty 1`` breaks so many lines, spread over the body, and says which of them the
+reply names; ``--parquet`` sends a Parquet file instead. The record is counted and its chain verified
+afterwards.
 """
 
 from __future__ import annotations
 
 import argparse
 import http.client
+import io
 import json
 import os
 import random
@@ -52,6 +55,35 @@ def lines(rows: int, features: bool) -> list[bytes]:
     return pieces
 
 
+def broken(pieces: list[bytes], faulty: int) -> list[int]:
+    """Break lines in place, evenly spread; returns their numbers."""
+    places = [len(pieces) * (2 * number + 1) // (2 * faulty) for number in range(faulty)]
+    for place in places:
+        pieces[place] = (
+            b'{"prediction": '
+            + pieces[place].split(b"\n", 1)[0][:20]
+            + b"\n"
+            + pieces[place].split(b"\n", 1)[1]
+        )
+    return [place * LINES + 1 for place in places]
+
+
+def parquet(pieces: list[bytes]) -> list[bytes]:
+    """The same decisions as a Parquet file of flat columns."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    tables = []
+    for piece in pieces:
+        rows = [json.loads(line) for line in piece.splitlines()]
+        for row in rows:
+            row |= {f"groups.{name}": group for name, group in row.pop("groups").items()}
+        tables.append(pa.Table.from_pylist(rows))
+    file = io.BytesIO()
+    pq.write_table(pa.concat_tables(tables), file)
+    return [file.getvalue()]
+
+
 def decision(generator: random.Random, number: int, features: bool) -> dict[str, Any]:
     """One line."""
     score = round(generator.random(), 4)
@@ -69,10 +101,10 @@ def decision(generator: random.Random, number: int, features: bool) -> dict[str,
     return made
 
 
-def send(port: int, pieces: list[bytes]) -> tuple[dict[str, Any], float]:
+def send(port: int, pieces: list[bytes], kind: str) -> tuple[dict[str, Any], float]:
     """The reply, and the seconds until it came."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=3600)
-    headers = {"content-type": "application/x-ndjson", "content-length": str(sum(map(len, pieces)))}
+    headers = {"content-type": kind, "content-length": str(sum(map(len, pieces)))}
     began_s = time.monotonic()
     connection.request("POST", "/decisions", body=_body(pieces), headers=headers)
     reply = json.load(connection.getresponse())
@@ -131,16 +163,21 @@ def measure(state: Path, url: str, options: argparse.Namespace) -> dict[str, Any
     try:
         ready(port)
         idle_mib, idle_s = memory_mib(service), processor_s(service)
-        pieces = lines(options.rows, options.features)
-        reply, took_s = send(port, pieces)
+        pieces, kind = lines(options.rows, options.features), "application/x-ndjson"
+        faulty = broken(pieces, options.faulty)
+        if options.parquet:
+            pieces, kind = parquet(pieces), "application/vnd.apache.parquet"
+        reply, took_s = send(port, pieces, kind)
         figures: dict[str, Any] = {
             "rows": options.rows,
             "recorded": reply["counts"]["recorded"],
             "recorded_per_s": rounded(options.rows / took_s),
             "processor_us_per_row": rounded((processor_s(service) - idle_s) * 1e6 / options.rows),
         }
+        if faulty:
+            figures |= {"broken": faulty, "counts": reply["counts"], "named": reply["not_new"][:20]}
         if not options.once:
-            reply, took_s = send(port, pieces)
+            reply, took_s = send(port, pieces, kind)
             figures |= {"again": reply["counts"], "again_per_s": rounded(options.rows / took_s)}
         figures |= {"idle_mib": rounded(idle_mib), "most_mib": rounded(memory_mib(service))}
     finally:
@@ -157,6 +194,8 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=200_000)
     parser.add_argument("--url", help="an empty database; a new SQLite file if not given")
     parser.add_argument("--features", action="store_true", help="add six features to each line")
+    parser.add_argument("--faulty", type=int, default=0, help="lines to break")
+    parser.add_argument("--parquet", action="store_true", help="send a Parquet file")
     parser.add_argument("--once", action="store_true", help="do not send everything again")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -6,10 +6,15 @@ import os
 import time
 import unicodedata
 
+import numpy as np
+
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 LENGTH = 26
 PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
 """Two characters are ten bits; ids are made in steps of ten bits because every row needs one."""
+HEAD = 10
+"""Characters of an id that are its time; the others are chance."""
+_PAIRS = np.array(PAIRS, "S2")
 OWN_ID_CHARACTERS = 128
 OWN_ID = f"an own id is a text of 1 to {OWN_ID_CHARACTERS} printable characters without a space at either end"
 """What a caller's own id must be, as messages say it."""
@@ -27,10 +32,12 @@ def ulid_of(at_ms: int, random: bytes) -> str:
 
 
 def ulids(number: int) -> list[str]:
-    """So many new ids; quicker than one after the other."""
-    head, chance = (time.time_ns() // 1_000_000) << 80, os.urandom(10 * number)
-    values = [head | int.from_bytes(chance[place : place + 10]) for place in range(0, 10 * number, 10)]
-    return ["".join([PAIRS[value >> shift & 1023] for shift in range(120, -1, -10)]) for value in values]
+    """So many new ids in ascending order, which an index takes as its end; quicker than one by one."""
+    head = ulid_of(time.time_ns() // 1_000_000, bytes(10))[:HEAD]
+    chance = np.frombuffer(os.urandom(16 * number), np.uint16) & 1023  # ten bits of each
+    tails = _PAIRS[chance].tobytes().decode()
+    size = LENGTH - HEAD
+    return sorted([head + tails[start : start + size] for start in range(0, size * number, size)])
 
 
 def ulid_ms(text: str) -> int | None:

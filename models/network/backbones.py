@@ -13,7 +13,7 @@ import contextlib
 import copy
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -147,6 +147,9 @@ class SplitModel(nn.Module):
     Raises:
         UnsupportedBaseError: its architecture cannot be read, or it has no such block.
     """
+
+    per_token: ClassVar[bool] = True
+    """Whether a text has a state per token."""
 
     def __init__(self, model: nn.Module, layer: int) -> None:
         super().__init__()

@@ -1,14 +1,15 @@
 """A base without layers: a classifier of any producer in ONNX Runtime, and what detectors read of a row.
 
-Detectors get the features themselves, as a vector that small networks learn from well, and the probabilities
-of the model. The vector takes the place of a hidden state and of the last layer's input.
+Detectors get the features or the tokens themselves, as a vector that small networks learn from well, and the
+probabilities of the model. The vector takes the place of a hidden state and of the last layer's input.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import onnxruntime as ort
@@ -40,16 +41,32 @@ class VectorShape:
         return len(self.edges) * (BINS + 1) + sum(self.categories) + self.classes
 
 
-class RowVector(nn.Module):
+class RowReader(nn.Module, ABC):
+    """A row and the model's answer to the vector that detectors read."""
+
+    reads: ClassVar[tuple[str, ...]]
+    """Arrays of a row that it may take."""
+    width: int
+    """Numbers of the vector."""
+    classes: int
+
+    @abstractmethod
+    def forward(self, inputs: Inputs, logits: Tensor) -> Tensor:
+        """``(batch, width)`` float32 of a batch's arrays and of the model's answer ``(batch, classes)``."""
+
+
+class RowVector(RowReader):
     """Features and probabilities to one vector.
 
     Args:
         shape: What it is made of.
     """
 
+    reads = ("values", "codes")
+
     def __init__(self, shape: VectorShape) -> None:
         super().__init__()
-        self.shape = shape
+        self.shape, self.width, self.classes = shape, shape.width, shape.classes
         self.low: Tensor
         self.span: Tensor
         low, high = shape.edges[:, :-1], shape.edges[:, 1:]
@@ -57,15 +74,15 @@ class RowVector(nn.Module):
         self.register_buffer("low", torch.from_numpy(low.copy()))
         self.register_buffer("span", torch.from_numpy(np.maximum(high - low, 1e-12)))
 
-    def forward(self, values: Tensor | None, codes: Tensor | None, logits: Tensor) -> Tensor:
+    def forward(self, inputs: Inputs, logits: Tensor) -> Tensor:
         """``(batch, width)`` float32.
 
         Args:
-            values: ``(batch, numbers)`` double, NaN for no value; ``None`` if there are no numbers.
-            codes: ``(batch, texts)``; ``None`` if there are no texts.
+            inputs: ``values (batch, numbers)`` double, NaN for no value, and ``codes (batch, texts)``, where
+                there are numbers and texts.
             logits: ``(batch, classes)`` the model's own answer.
         """
-        parts = []
+        parts, values, codes = [], inputs.get("values"), inputs.get("codes")
         if values is not None:
             absent = torch.isnan(values)
             pieces = ((values.unsqueeze(2) - self.low) / self.span).clamp(0.0, 1.0)
@@ -83,11 +100,12 @@ class BlackBox(nn.Module):
     """The user's model.
 
     Args:
-        graph: ``values`` and ``texts`` to ``base_logits``: :func:`evenhand.models.onnx.black_box.wrap`.
+        graph: A row's arrays to ``base_logits``: :func:`evenhand.models.onnx.black_box.wrap`, or
+            :func:`evenhand.models.onnx.token_box.wrap_tokens`.
         vector: What detectors read of a row.
     """
 
-    def __init__(self, graph: bytes, vector: RowVector) -> None:
+    def __init__(self, graph: bytes, vector: RowReader) -> None:
         super().__init__()
         self.graph = graph
         self.vector = vector
@@ -116,6 +134,8 @@ class BoxSplit(SplitModel):
         model: The user's model.
     """
 
+    per_token = False
+
     def __init__(self, model: BlackBox) -> None:
         nn.Module.__init__(self)
         self.family, self.layer, self.layers = NO_LAYERS, 0, 1
@@ -124,23 +144,27 @@ class BoxSplit(SplitModel):
     @property
     def hidden_size(self) -> int:
         """Width of the vector."""
-        return self.box.vector.shape.width
+        return self.box.vector.width
 
     @property
     def width(self) -> int:
         """Width of the vector."""
-        return self.box.vector.shape.width
+        return self.box.vector.width
 
     @property
     def classes(self) -> int:
         """Number of labels."""
-        return self.box.vector.shape.classes
+        return self.box.vector.classes
 
     def base(self, inputs: Inputs) -> tuple[Tensor, Tensor, Tensor]:
         """The model's logits, and the vector as the only state and as the representation."""
-        logits = self.box.logits(inputs).to(self.box.vector.low.device)
-        vector = self.box.vector(inputs.get("values"), inputs.get("codes"), logits)
+        logits = self.box.logits(inputs).to(next(self.box.vector.buffers()).device)
+        vector = self.box.vector(inputs, logits)
         return logits, vector.unsqueeze(1), vector
+
+    def mask(self, inputs: Inputs, hidden: Tensor) -> Tensor:
+        """The one state means something: ``(batch, 1)``, whatever the number of tokens."""
+        return torch.ones_like(hidden[:, :, 0], dtype=torch.int64)
 
     def finish(
         self, hidden: Tensor, attention_mask: Tensor | None, inputs: Inputs | None = None

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -42,6 +43,12 @@ WHOLE = {TensorProto.INT32, TensorProto.INT64, TensorProto.BOOL}
 ML = "ai.onnx.ml"
 SINGLE_TREES = ("TreeEnsembleClassifier", "TreeEnsembleRegressor")
 """Operators whose thresholds are float32 as a rule; their libraries round the features first."""
+REDUCTIONS = (
+    *("ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceLogSum"),
+    *("ReduceLogSumExp", "ReduceSumSquare"),
+)
+AXES_AS_INPUT = 18
+"""The version since which their axes are an input."""
 Scale = Literal["probabilities", "logits"]
 
 
@@ -80,21 +87,31 @@ class BoxInput:
     """Places in the list of features."""
 
 
-def read_model(content: bytes) -> onnx.ModelProto:
+def read_model(content: bytes, folder: Path | None = None) -> onnx.ModelProto:
     """Parse an ONNX file and unfold its functions.
 
+    Args:
+        content: The file's.
+        folder: Where it lies; weights in files beside it are read too.
+
     Raises:
-        BoxError: it is none, or its weights lie in other files.
+        BoxError: it is none, or its weights lie in files that are not there.
     """
     try:
         model = onnx.load_model_from_string(content)
+        if folder is not None and _external(model):
+            onnx.load_external_data_for_model(model, str(folder))
         onnx.checker.check_model(model)
     except Exception as error:  # protobuf's and the checker's errors share no public base class
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise BoxError(f"not a valid ONNX model ({reason})") from error
-    if any(t.data_location == TensorProto.EXTERNAL for t in model.graph.initializer):
+    if _external(model):
         raise BoxError("its weights lie in other files; export it as one file")
     return inliner.inline_local_functions(model) if model.functions else model
+
+
+def _external(model: onnx.ModelProto) -> bool:
+    return any(tensor.data_location == TensorProto.EXTERNAL for tensor in model.graph.initializer)
 
 
 def inputs_of(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
@@ -178,10 +195,10 @@ def wrap(model: onnx.ModelProto, features: Sequence[Feature], scores: Scores, op
         BoxError: its operators have no such version, or its inputs do not fit the features.
     """
     listed = assign(model, features)
-    box = at_opset(_pruned(model, scores.name), opset)
-    _round_for_trees(box.graph)
-    _add_prefix(box.graph, PREFIX)
-    after, constants = _logits(PREFIX + scores.name, scores)
+    box = at_opset(pruned(model, scores.name), opset)
+    round_for_trees(box.graph)
+    add_prefix(box.graph, PREFIX)
+    after, constants = logits_nodes(PREFIX + scores.name, scores)
     for each in listed:
         constants[f"{AROUND}{each.name}/at"] = np.array(_column(features, each.features))
     counts = {"values": sum(not of.text for of in features), "texts": sum(of.text for of in features)}
@@ -215,13 +232,15 @@ def at_opset(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
         BoxError: an operator has changed, and ONNX cannot convert it.
     """
     own = next((of.version for of in model.opset_import if of.domain in ("", "ai.onnx")), opset)
-    changed = {
-        node.op_type
-        for node in _nodes(model.graph)
-        if node.domain in ("", "ai.onnx") and _since(node.op_type, own) != _since(node.op_type, opset)
-    }
     converted = onnx.ModelProto()
     converted.CopyFrom(model)
+    if own < AXES_AS_INPUT <= opset:
+        _axes_to_inputs(converted.graph)
+    changed = {
+        node.op_type
+        for node in _nodes(converted.graph)
+        if node.domain in ("", "ai.onnx") and not _stays(node, own, opset)
+    }
     if changed:
         try:
             converted = version_converter.convert_version(model, opset)
@@ -237,12 +256,31 @@ def at_opset(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
     return converted
 
 
-def _since(operator: str, opset: int) -> int:
-    """The version in which an operator got the form that it has in an opset; 0 if it has none."""
+def _stays(node: onnx.NodeProto, own: int, opset: int) -> bool:
+    """Whether a node of one version means the same in a newer one: what is new are types and options."""
     try:
-        return int(onnx.defs.get_schema(operator, opset, "").since_version)
+        before, after = (onnx.defs.get_schema(node.op_type, version, "") for version in (own, opset))
     except onnx.defs.SchemaError:
-        return 0
+        return False
+    if node.op_type in REDUCTIONS and own < AXES_AS_INPUT <= opset:
+        return True  # axes are an input by now
+    same = all(
+        name in after.attributes and after.attributes[name].default_value == of.default_value
+        for name, of in before.attributes.items()
+    )
+    return same and before.min_input == after.min_input and before.max_input <= after.max_input
+
+
+def _axes_to_inputs(graph: onnx.GraphProto) -> None:
+    """Write axes of reductions as inputs, as newer versions have them; ONNX's converter changes more."""
+    for node in _nodes(graph):
+        if node.op_type not in REDUCTIONS or node.domain not in ("", "ai.onnx"):
+            continue
+        for attribute in [each for each in node.attribute if each.name == "axes"]:
+            name = f"{node.output[0]}/axes"
+            graph.initializer.append(numpy_helper.from_array(np.array(attribute.ints, dtype=np.int64), name))
+            node.input.append(name)
+            node.attribute.remove(attribute)
 
 
 def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
@@ -317,7 +355,7 @@ def _feed(box_input: BoxInput, features: Sequence[Feature]) -> list[onnx.NodePro
     return [*nodes, helper.make_node("Cast", [picked], [name], to=box_input.kind)]
 
 
-def _logits(name: str, scores: Scores) -> tuple[list[onnx.NodeProto], dict[str, Array]]:
+def logits_nodes(name: str, scores: Scores) -> tuple[list[onnx.NodeProto], dict[str, Array]]:
     """Nodes from scores to ``base_logits``, whose highest is 0, and their constants."""
     node, p = helper.make_node, f"{AROUND}scores/"
     constants: dict[str, Array] = {AXIS: np.array([1])}
@@ -345,24 +383,32 @@ def _logits(name: str, scores: Scores) -> tuple[list[onnx.NodeProto], dict[str, 
     return nodes, constants
 
 
-def _pruned(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
-    """A copy with what one value needs; the declared types of values go, as converters declare wrong ones."""
+def pruned(model: onnx.ModelProto, name: str, typed: bool = False) -> onnx.ModelProto:
+    """A copy with what one value needs.
+
+    Args:
+        model: The model.
+        name: Of the value.
+        typed: Whether declared types of values stay: fusions need them. Converters declare wrong ones.
+    """
     needed, nodes = {name}, []
     for node in reversed(model.graph.node):
         if needed & set(node.output):
             nodes.append(node)
             needed |= {read for inner in _nodes_of(node) for read in inner.input}
-    pruned = onnx.ModelProto()
-    pruned.CopyFrom(model)
+    kept = onnx.ModelProto()
+    kept.CopyFrom(model)
     weights = [tensor for tensor in model.graph.initializer if tensor.name in needed]
-    del pruned.graph.node[:], pruned.graph.value_info[:], pruned.graph.initializer[:], pruned.graph.output[:]
-    pruned.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
-    pruned.graph.node.extend(reversed(nodes))
-    pruned.graph.initializer.extend(weights)
-    return pruned
+    types = [value for value in model.graph.value_info if typed and value.name in needed]
+    del kept.graph.node[:], kept.graph.value_info[:], kept.graph.initializer[:], kept.graph.output[:]
+    kept.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
+    kept.graph.node.extend(reversed(nodes))
+    kept.graph.initializer.extend(weights)
+    kept.graph.value_info.extend(types)
+    return kept
 
 
-def _round_for_trees(graph: onnx.GraphProto) -> None:
+def round_for_trees(graph: onnx.GraphProto) -> None:
     """Round the features of trees with float32 thresholds, as scikit-learn and XGBoost do themselves."""
     nodes: list[onnx.NodeProto] = []
     for node in graph.node:
@@ -379,7 +425,7 @@ def _in_double(node: onnx.NodeProto) -> bool:
     return any(attribute.name.endswith("_as_tensor") for attribute in node.attribute)
 
 
-def _add_prefix(graph: onnx.GraphProto, prefix: str) -> None:
+def add_prefix(graph: onnx.GraphProto, prefix: str) -> None:
     """Prefix every name in place, those in branches as well."""
     graph.name = prefix + graph.name
     for node in _nodes(graph):
@@ -389,5 +435,5 @@ def _add_prefix(graph: onnx.GraphProto, prefix: str) -> None:
         for inner in _inner_graphs(node):
             for part in (*inner.input, *inner.output, *inner.initializer, *inner.value_info):
                 part.name = prefix + part.name
-    for part in (*graph.initializer, *graph.input, *graph.output):
+    for part in (*graph.initializer, *graph.input, *graph.output, *graph.value_info):
         part.name = prefix + part.name

@@ -39,7 +39,9 @@ READ = {
 FLOAT, BOOL, INT64 = TensorProto.FLOAT, TensorProto.BOOL, TensorProto.INT64
 
 
-def join(prefix: onnx.ModelProto, suffix: onnx.ModelProto, attributes: int, classes: int) -> onnx.ModelProto:
+def join(
+    prefix: onnx.ModelProto, suffix: onnx.ModelProto, attributes: int, classes: int, narrows: bool = True
+) -> onnx.ModelProto:
     """Join the pieces.
 
     Args:
@@ -48,6 +50,7 @@ def join(prefix: onnx.ModelProto, suffix: onnx.ModelProto, attributes: int, clas
         suffix: ``rows_gates`` and any of :data:`READ` ``-> corrected``.
         attributes: Width of ``risk``.
         classes: Width of the logits.
+        narrows: Whether to remove work that no answer needs; a model of the user's stays node by node.
 
     Returns:
         The graph of :mod:`evenhand.models.bundle.runtime_onnx`'s contract.
@@ -76,7 +79,8 @@ def join(prefix: onnx.ModelProto, suffix: onnx.ModelProto, attributes: int, clas
     domains = {of.domain: of for of in (*suffix.opset_import, *prefix.opset_import)}
     version = max(prefix.ir_version, suffix.ir_version)
     model = helper.make_model(graph, opset_imports=list(domains.values()), ir_version=version)
-    narrow(model)
+    if narrows:
+        narrow(model)
     _strip(model.graph)
     onnx.checker.check_model(model)
     return model
@@ -103,7 +107,7 @@ def in_front(first: onnx.ModelProto, second: onnx.ModelProto) -> onnx.ModelProto
         list(inputs.values()),
         [*first.graph.output, *second.graph.output],
         [*first.graph.initializer, *second.graph.initializer],
-        value_info=list(second.graph.value_info),
+        value_info=[*first.graph.value_info, *second.graph.value_info],
     )
     version = max(first.ir_version, second.ir_version)
     return helper.make_model(graph, opset_imports=list(domains.values()), ir_version=version)

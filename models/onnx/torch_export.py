@@ -6,7 +6,7 @@ import contextlib
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,7 +54,7 @@ class _Prefix(nn.Module):
 
 
 class _Reading(nn.Module):
-    """The detectors of a black box: features and its answer to risks; and the vector, where it is read."""
+    """The detectors of a black box: a row and its answer to risks; and the vector, where it is read."""
 
     def __init__(self, fairnet: FairNet, box: BlackBox, names: Sequence[str]) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class _Reading(nn.Module):
 
     def forward(self, *arrays: Tensor) -> tuple[Tensor, ...]:
         inputs = dict(zip(self.names, arrays, strict=True))
-        vector = self.vector(inputs.get("values"), inputs.get("codes"), inputs["base_logits"])
+        vector = self.vector(inputs, inputs["base_logits"])
         hidden = vector.unsqueeze(1)
         mask = torch.ones_like(hidden[:, :, 0], dtype=torch.int64)
         risk = torch.sigmoid(self.detectors(hidden, mask))
@@ -106,14 +106,15 @@ def to_onnx(fairnet: FairNet, weights: str = "float32", sample: Inputs | None = 
     outputs = ["base_logits", "hidden", "risk", *(["representation"] if "representation" in reads else [])]
     # All arrays arrive as one variadic argument, so their shapes are one nested entry.
     if isinstance(fairnet.split, BoxSplit):
-        prefix = _box_prefix(fairnet, fairnet.split.box, sample, batch)
+        prefix = _box_prefix(fairnet, fairnet.split.box, sample, rows)
     else:
         prefix = _export(_Prefix(fairnet, list(sample)), sample, (tuple([rows] * len(sample)),), outputs)
     inputs = _selected(fairnet, sample, reads)
     by_position = ("hidden", "mask", *(sample if ragged else ()))
     shapes = tuple(rows if name in by_position else {0: batch} for name in reads)
     suffix = _export(_Suffix(fairnet, reads), inputs, ({0: batch}, shapes), ["corrected"])
-    joined = join(prefix, suffix, len(fairnet.attributes), fairnet.split.classes)
+    own = isinstance(fairnet.split, BoxSplit)
+    joined = join(prefix, suffix, len(fairnet.attributes), fairnet.split.classes, narrows=not own)
     return store_float16(joined) if weights == "float16" else joined
 
 
@@ -126,13 +127,13 @@ def _names(reads: Sequence[Field], sample: Inputs) -> list[str]:
 
 
 @torch.no_grad()
-def _box_prefix(fairnet: FairNet, box: BlackBox, sample: Inputs, batch: Any) -> onnx.ModelProto:  # noqa: ANN401
-    """The user's own graph, and behind it the detectors."""
-    read: Inputs = {name: sample[name] for name in ("values", "codes") if name in sample}
+def _box_prefix(fairnet: FairNet, box: BlackBox, sample: Inputs, rows: Mapping[int, Any]) -> onnx.ModelProto:
+    """The user's own graph, and behind it the detectors; ``rows`` are the free axes of a row's arrays."""
+    read: Inputs = {name: sample[name] for name in box.vector.reads if name in sample}
+    shapes = (tuple([*([rows] * len(read)), {0: rows[0]}]),)
     read["base_logits"] = box.logits(sample)
     reading = _Reading(fairnet, box, list(read))
     outputs = ["risk", *(["representation"] if reading.representation else [])]
-    shapes = (tuple([{0: batch}] * len(read)),)
     return in_front(onnx.load_model_from_string(box.graph), _export(reading, read, shapes, outputs))
 
 

@@ -21,6 +21,7 @@ from evenhand.reports.period.slices import Bools, Feature
 from evenhand.reports.period.source import HOUR_MS, ReportPeriod
 from evenhand.service.audit import tables
 from evenhand.service.audit.digest_keys import Keys
+from evenhand.service.audit.pseudonyms import declared_groups
 
 BATCH_ROWS = 5_000
 HOURS_TOGETHER = 3
@@ -137,7 +138,9 @@ def read_decisions(connection: Connection, query: DecisionQuery) -> Decisions:
         ours = [(row, body) for row, body in bodies if body["model"] == query.model]
         answered = [(row, body) for row, body in ours if body["error"] is None]
         decisions.failed += len(ours) - len(answered)
-        held = _groups(connection, query.keys, [row.id for row, _ in answered])
+        held = {}
+        if query.keys is not None:
+            held = declared_groups(connection, query.keys, {row.id: row.at_ms for row, _ in answered})
         for row, body in answered:
             _take(decisions, query, row, body)
             _take_groups(decisions, body["declared"], held.get(row.id, {}))
@@ -216,16 +219,3 @@ def _take_groups(decisions: Decisions, declared: Sequence[str], held: dict[str, 
         if group is None and attribute in declared:
             decisions.not_held[attribute] += 1
         column.add(group or UNKNOWN_GROUP)
-
-
-def _groups(connection: Connection, keys: Keys | None, ids: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Declared groups of some decisions, by their pseudonyms."""
-    if keys is None or not ids:
-        return {}
-    of = {keys.pseudonym(name): name for name in ids}
-    held: dict[str, dict[str, str]] = {}
-    kept = tables.attributes.c
-    statement = select(kept.pseudonym, kept.attribute, kept.group).where(kept.pseudonym.in_(list(of)))
-    for pseudonym, attribute, group in connection.execute(statement).all():
-        held.setdefault(of[pseudonym], {})[attribute] = group
-    return held

@@ -1,8 +1,8 @@
 """What is counted per hour from decisions and their true labels. Pure functions.
 
 A decision is counted once per attribute: under its declared group, or under the detector's flag where none
-was declared. A group that is declared later adds it to the declared ones; a true label is counted wherever
-its decision is. An intersection that the target names counts the decisions whose two groups are both
+was declared. A group that is declared later moves it to the declared ones; a true label is counted where its
+decision is. An intersection that the target names counts the decisions whose two groups are both
 declared, and no others. An abstained decision counts under the model's own answer, and once more under
 sources of its own.
 """
@@ -46,13 +46,13 @@ def listed(groups: Iterable[str], group: str) -> str:
     return spelled(groups, group) or UNKNOWN_GROUP
 
 
-def add(cells: Cells, table: str, key: Key, *sums: float) -> None:
-    """Count one more in a cell."""
-    rows = cells.setdefault(table, {})
-    if (cell := rows.get(key)) is None:
-        rows[key] = [1, *sums]
+def add(cells: Cells, table: str, key: Key, *sums: float, rows: int = 1) -> None:
+    """Count one more in a cell; or one less, where ``rows`` and the sums are negative."""
+    of_table = cells.setdefault(table, {})
+    if (cell := of_table.get(key)) is None:
+        of_table[key] = [rows, *sums]
         return
-    cell[0] += 1
+    cell[0] += rows
     for place, value in enumerate(sums, 1):
         cell[place] += value
 

@@ -6,8 +6,9 @@ It takes answered rows and operations, joins feedback, and looks decisions up.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +18,8 @@ from typing import Any, Literal, ParamSpec, TypeVar
 from evenhand.service.audit.chain import Event
 from evenhand.service.audit.checkpoints import load_key
 from evenhand.service.audit.digest_keys import load_keys
-from evenhand.service.audit.elsewhere.rows import ReportedRows
+from evenhand.service.audit.elsewhere.bodies import ReportedRows
+from evenhand.service.audit.elsewhere.waiting import Groups, WaitingGroups
 from evenhand.service.audit.events import AnsweredRows, event
 from evenhand.service.audit.feedback import Feedback, Joined, Joiner
 from evenhand.service.audit.maintenance.migrate import RecordRefused
@@ -26,7 +28,7 @@ from evenhand.service.audit.spool import Spool
 from evenhand.service.audit.store import AWAY, InDoubt, RecordAway, Store
 from evenhand.service.audit.writer import FLUSH_S, RecordReport, Writer
 from evenhand.service.background import Background
-from evenhand.service.errors import UnknownDecision
+from evenhand.service.errors import RecordUnavailable, UnknownDecision
 from evenhand.service.ids import ulid_ms
 from evenhand.service.settings import Settings
 
@@ -85,6 +87,7 @@ class AuditClient:
         self._writer = Writer(self._store, spool, self.keys, report, flush_s, background or Background())
         flush = partial(self._writer.flush, FLUSH_WITHIN_S)
         self._joiner = Joiner(self._store, self.keys, options.feedback_days, flush)
+        self._waiting = WaitingGroups(self._store)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="audit")
 
     @property
@@ -187,6 +190,34 @@ class AuditClient:
             RecordUnavailable: the database is down.
         """
         return _query(self._store.has_own_id, self.keys.own_id(own_id), model)
+
+    def keep_groups(self, name: str, groups: Sequence[Groups]) -> None:
+        """Keep a request's groups until its response comes; they are on disk when this returns.
+
+        Raises:
+            RecordUnavailable: the database is down, or too many requests wait.
+        """
+        _query(self._waiting.put, name, groups)
+
+    def groups_waiting(self, name: str) -> list[Groups]:
+        """The groups of a request; none where the database is down, or has none of this name."""
+        try:
+            return _query(self._waiting.read, name)
+        except RecordUnavailable:  # the response is recorded all the same
+            return []
+
+    def drop_groups(self, name: str) -> None:
+        """Forget a request's groups; where the database is down they go by themselves after a while."""
+        with contextlib.suppress(RecordUnavailable):
+            _query(self._waiting.drop, name)
+
+    def requests_waiting(self) -> int:
+        """Requests whose groups wait for their response.
+
+        Raises:
+            RecordUnavailable: the database is down.
+        """
+        return _query(self._waiting.number)
 
     def answers(self, names: list[str]) -> dict[str, str]:
         """The served labels of decisions that are on record, by id.

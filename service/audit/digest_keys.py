@@ -8,8 +8,11 @@ from __future__ import annotations
 import hmac
 import os
 import secrets
-from hashlib import sha256
+from collections.abc import Iterable
 from pathlib import Path
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 
 from evenhand.service.ids import plain_own_id
 
@@ -28,24 +31,45 @@ class Keys:
     """
 
     def __init__(self, key: bytes) -> None:
-        self._pseudonyms, self._inputs, self._own_ids, fingerprint = (
-            hmac.digest(key, purpose, "sha256")
-            for purpose in (b"pseudonyms", b"inputs", b"own ids", b"fingerprint")
+        self._pseudonyms, self._inputs, self._own_ids = (
+            # Begun once and copied for each value: that is three times as quick as a new one.
+            HMAC(hmac.digest(key, purpose, "sha256"), SHA256())
+            for purpose in (b"pseudonyms", b"inputs", b"own ids")
         )
-        self.fingerprint = fingerprint.hex()
+        self.fingerprint = hmac.digest(key, b"fingerprint", "sha256").hex()
         """Identifies the key without revealing it."""
 
     def pseudonym(self, decision: str) -> str:
         """Under which name a decision's sensitive attributes are kept."""
-        return hmac.digest(self._pseudonyms, decision.encode(), sha256)[:16].hex()
+        return self.pseudonyms((decision,))[0]
+
+    def pseudonyms(self, decisions: Iterable[str]) -> list[str]:
+        """:meth:`pseudonym` of many decisions."""
+        return _digests(self._pseudonyms, decisions)
 
     def own_id(self, own_id: str) -> str:
         """Under which name a caller's own id is kept; spellings that look alike (NFC) have the same."""
-        return hmac.digest(self._own_ids, plain_own_id(own_id).encode(), sha256)[:16].hex()
+        return self.own_ids((own_id,))[0]
+
+    def own_ids(self, own_ids: Iterable[str]) -> list[str]:
+        """:meth:`own_id` of many own ids."""
+        return _digests(self._own_ids, map(plain_own_id, own_ids))
 
     def digest(self, item: bytes) -> str:
         """Keyed digest of an input: says that two are the same, to whoever has the key, and nothing else."""
-        return hmac.digest(self._inputs, item, sha256).hex()
+        digest = self._inputs.copy()
+        digest.update(item)
+        return digest.finalize().hex()
+
+
+def _digests(begun: HMAC, texts: Iterable[str]) -> list[str]:
+    """The first half of each text's digest, in hexadecimal."""
+    digests = []
+    for text in texts:
+        digest = begun.copy()
+        digest.update(text.encode())
+        digests.append(digest.finalize()[:16].hex())
+    return digests
 
 
 def load_keys(path: Path) -> Keys:

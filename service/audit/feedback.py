@@ -4,15 +4,16 @@ The first label or group of a decision stays on record. The same value again is 
 conflict; neither changes a count. A join holds the chain, so that of two replicas that receive the same item
 one joins it.
 
-A true label counts wherever its decision does: under the detector's flag unless a group was declared with the
-request, and under the declared group once there is one; under the group of an intersection once both of its
-groups are declared. So the order in which labels and groups arrive changes no count.
+A decision and its true label count under the declared group, or under the detector's flag as long as none is
+declared: a group that is declared later moves both. They count under the group of an intersection once both
+of its groups are declared. So the order in which labels and groups arrive changes no count. A series of
+Prometheus cannot go down: there a decision that moved counts under both.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -20,15 +21,15 @@ from pydantic_core import from_json
 from sqlalchemy import Connection, insert, select
 
 from evenhand.models.bundle.intersections import groups_of_row, recorded
-from evenhand.service.audit import aggregates, own_ids, store
+from evenhand.service.audit import aggregates, pseudonyms, store
 from evenhand.service.audit.aggregates import DAY_MS, HOUR_MS, NO_BIN, Cells
 from evenhand.service.audit.digest_keys import Keys
-from evenhand.service.audit.elsewhere.rows import SOURCE as ELSEWHERE
+from evenhand.service.audit.elsewhere.bodies import SOURCE as ELSEWHERE
 from evenhand.service.audit.events import event
-from evenhand.service.audit.own_ids import Named
+from evenhand.service.audit.pseudonyms import Named
 from evenhand.service.audit.record_batch import RecordBatch
 from evenhand.service.audit.store import Store
-from evenhand.service.audit.tables import attributes, labels, records
+from evenhand.service.audit.tables import labels, records
 from evenhand.service.errors import InvalidInput, UnknownDecision
 from evenhand.service.ids import is_own_id, ulid_ms
 from evenhand.service.types import Counted, counted_under
@@ -47,7 +48,7 @@ class Feedback:
     """What became known about a decision."""
 
     id: str
-    """Of the decision, or the caller's own id of it; see :mod:`evenhand.service.audit.own_ids`."""
+    """Of the decision, or the caller's own id of it; see :mod:`evenhand.service.audit.pseudonyms`."""
     label: str | None = None
     """Its true label."""
     groups: Mapping[str, str] = field(default_factory=dict)
@@ -110,8 +111,10 @@ class _Transaction:
         self.labels: dict[str, str] = {}
         self.new_labels: list[dict[str, Any]] = []
         self.alive: set[str] = set()
-        self.groups: dict[tuple[str, str], str] = {}
-        """By pseudonym and attribute."""
+        self.moved: dict[str, set[str]] = {}
+        """Attributes by decision whose group was declared later, whether or not it is still kept."""
+        self.groups: dict[str, dict[str, str]] = {}
+        """By decision and attribute."""
 
 
 class Joiner:
@@ -156,7 +159,7 @@ class Joiner:
         good = {place: one for place, one in enumerate(resolved) if place not in results}
         if good:
             with self._store.writing() as connection:
-                work = self._begin(connection, [one.item for one in good.values()])
+                work = self._begin(connection, list(good.values()))
                 results |= {place: self._join_one(work, one) for place, one in good.items()}
                 _write(connection, work)
         return [results[place] for place in range(len(items))]
@@ -189,7 +192,7 @@ class Joiner:
     def _read_own_ids(self, names: list[str]) -> dict[str, list[Named]]:
         self._store.open()
         with self._store.engine.connect() as connection:
-            return own_ids.newest(connection, self._keys, names)
+            return pseudonyms.newest(connection, self._keys, names)
 
     def _join_one(self, work: _Transaction, one: _Resolved) -> Joined:
         item, decision = one.item, one.decision
@@ -226,27 +229,26 @@ class Joiner:
                 for name, at_ms, body in rows
             }
 
-    def _begin(self, connection: Connection, items: list[Feedback]) -> _Transaction:
+    def _begin(self, connection: Connection, resolved: Sequence[_Resolved]) -> _Transaction:
         """What is on record about these decisions, while nobody else can change it."""
-        work, names = _Transaction(), {item.id for item in items}
+        work, names = _Transaction(), {one.item.id for one in resolved}
         work.alive = _alive(connection, names)
         query = select(labels.c.decision, labels.c.label).where(labels.c.decision.in_(names))
         work.labels = {name: label for name, label in connection.execute(query)}
-        of = select(attributes.c.pseudonym, attributes.c.attribute, attributes.c.group)
-        declared = connection.execute(of.where(attributes.c.pseudonym.in_(map(self._keys.pseudonym, names))))
-        work.groups = {(pseudonym, name): group for pseudonym, name, group in declared}
+        at_ms = {one.item.id: one.decision.at_ms for one in resolved if one.decision is not None}
+        work.groups = pseudonyms.declared_groups(connection, self._keys, at_ms)
+        work.moved = _moved(connection, names)
         return work
 
     def _item(self, work: _Transaction, item: Feedback, decision: RecordedDecision) -> Joined:
         if item.label is not None:
             item = replace(item, label=spelled(decision.configuration["labels"], item.label))
-        pseudonym = self._keys.pseudonym(item.id)
         listed = decision.configuration["attributes"]
         sent = {
             name: aggregates.listed(listed[name]["groups"], in_range(listed[name].get("ranges", ()), group))
             for name, group in item.groups.items()
         }
-        have = {name: group for name in listed if (group := work.groups.get((pseudonym, name))) is not None}
+        have = {name: group for name, group in work.groups.get(item.id, {}).items() if name in listed}
         label = work.labels.get(item.id)
         if (item.label is not None and label not in (None, item.label)) or any(
             have.get(name, group) != group for name, group in sent.items()
@@ -257,6 +259,7 @@ class Joiner:
             name: group
             for name, group in sent.items()
             if name not in have and name not in decision.body["declared"]
+            if name not in work.moved.get(item.id, ())
         }
         news = _News(new, item.label if label is None else None)
         if not news.groups and news.label is None:
@@ -264,6 +267,7 @@ class Joiner:
         self._add(work, item.id, decision, news)
         counted = _count(decision, have | new, news, work.labels.get(item.id))
         _add_cells(work.cells, decision, counted)
+        _move_cells(work.cells, decision, counted)
         return Joined(item.id, "joined", counted=counted)
 
     def _add(self, work: _Transaction, name: str, decision: RecordedDecision, news: _News) -> None:
@@ -278,7 +282,8 @@ class Joiner:
             pseudonym = self._keys.pseudonym(name)
             work.batch.events.append(event("groups", {"attributes": sorted(news.groups)}, name))
             for attribute, group in news.groups.items():
-                work.groups[pseudonym, attribute] = group
+                work.groups.setdefault(name, {})[attribute] = group
+                work.moved.setdefault(name, set()).add(attribute)
                 work.batch.attributes.append((pseudonym, attribute, group, decision.at_ms // DAY_MS))
 
 
@@ -324,12 +329,24 @@ def _alive(connection: Connection, names: set[str]) -> set[str]:
     return set(connection.execute(query).scalars())
 
 
+def _moved(connection: Connection, names: set[str]) -> dict[str, set[str]]:
+    """Attributes by decision whose group was declared later."""
+    query = select(records.c.subject, records.c.body).where(
+        records.c.subject.in_(names), records.c.kind == "groups", records.c.body.is_not(None)
+    )
+    moved: dict[str, set[str]] = {}
+    for name, body in connection.execute(query):
+        moved.setdefault(name, set()).update(from_json(body)["attributes"])
+    return moved
+
+
 def _write(connection: Connection, work: _Transaction) -> None:
     """Write what was added, if anything was."""
     if not work.batch.events:
         return
     work.batch.attributes.sort()
-    work.batch.cells = aggregates.rows_of(work.cells)
+    cells = {table: {key: of for key, of in rows.items() if any(of)} for table, rows in work.cells.items()}
+    work.batch.cells = aggregates.rows_of(cells)
     store.append(connection, work.batch)
     if work.new_labels:
         connection.execute(insert(labels), work.new_labels)
@@ -414,3 +431,21 @@ def _add_cells(cells: Cells, decision: RecordedDecision, counted: Counted) -> No
     for name, group, source in counted.outcomes:
         outcome = (hour, counted.model, name, group, source, *bits, int(bool(counted.label)), counted.bin)
         aggregates.add(cells, "hourly_outcomes", outcome, counted.p or 0.0)
+
+
+def _move_cells(cells: Cells, decision: RecordedDecision, counted: Counted) -> None:
+    """Take away, from the hourly cells of the detector's flag, what counts under a declared group now."""
+    hour, bits = decision.at_ms // HOUR_MS, (int(counted.base), int(counted.final))
+    p = -(counted.p or 0.0)
+    for name, _ in counted.decisions:
+        if name in counted.flagged:  # nothing was inferred for an intersection
+            group, inferred = counted_under(None, counted.flagged[name])
+            for source in aggregates.sources(inferred, decision.body.get("abstained")):
+                cell = (hour, counted.model, name, group, source, *bits, counted.bin)
+                aggregates.add(cells, "hourly_decisions", cell, p, rows=-1)
+    for name, _, source in counted.outcomes:
+        if source == "declared" and name in counted.flagged and name not in decision.body["declared"]:
+            group, inferred = counted_under(None, counted.flagged[name])
+            label = int(bool(counted.label))
+            outcome = (hour, counted.model, name, group, inferred, *bits, label, counted.bin)
+            aggregates.add(cells, "hourly_outcomes", outcome, p, rows=-1)

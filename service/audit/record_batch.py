@@ -6,8 +6,9 @@ from a decision to a group.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter
@@ -19,8 +20,9 @@ from evenhand.service.audit import aggregates, events
 from evenhand.service.audit.aggregates import DAY_MS, SUMS, Cells
 from evenhand.service.audit.chain import Event
 from evenhand.service.audit.digest_keys import Keys
+from evenhand.service.audit.elsewhere.bodies import ReportedRows, events_of
+from evenhand.service.audit.elsewhere.columns import ReportedColumns
 from evenhand.service.audit.elsewhere.counts import count as count_reported
-from evenhand.service.audit.elsewhere.rows import ReportedRows, events_of
 from evenhand.service.audit.events import AnsweredRows
 from evenhand.service.audit.tables import META
 
@@ -142,22 +144,43 @@ def make_reported(item: ReportedRows, keys: Keys) -> RecordBatch:
         item: The decisions.
         keys: Makes pseudonyms.
     """
-    pseudonyms = [None if row.own_id is None else keys.own_id(row.own_id) for row in item.rows]
+    columns, name, day = item.columns, item.model.name, item.at_ms // DAY_MS
+    pseudonyms = _own_ids(columns.own_ids, keys)
     batch = RecordBatch(events_of(item, pseudonyms))
     batch.configurations[item.configuration.sha256] = item.configuration.body
-    day = item.at_ms // DAY_MS
-    for row, own_id in zip(item.rows, pseudonyms, strict=True):
-        if row.groups:
-            name = keys.pseudonym(row.id)
-            batch.attributes += [(name, attribute, group, day) for attribute, group in row.groups.items()]
-        if row.truth is not None:
-            batch.labels.append((row.id, row.truth, item.at_ms))
-        if own_id is not None:
-            batch.own_ids.append((own_id, row.id, item.model.name))
-            batch.once.append(row.id)
-    batch.attributes.sort()  # an order that says nothing
+    batch.attributes = _declared(columns, keys, day)
+    batch.labels = [
+        (decision, truth, item.at_ms)
+        for decision, truth in zip(columns.ids, columns.truths, strict=True)
+        if truth is not None
+    ]
+    batch.own_ids = [
+        (pseudonym, decision, name)
+        for pseudonym, decision in zip(pseudonyms, columns.ids, strict=True)
+        if pseudonym is not None
+    ]
+    batch.once = [decision for _, decision, _ in batch.own_ids]
     batch.cells = aggregates.rows_of(count_reported(item))
     return batch
+
+
+def _own_ids(own_ids: Sequence[str | None], keys: Keys) -> list[str | None]:
+    """The pseudonyms of own ids; ``None`` where there is none."""
+    if None not in own_ids:
+        return [*keys.own_ids(own_ids)]  # type: ignore[arg-type]  # no None
+    return [None if own_id is None else keys.own_id(own_id) for own_id in own_ids]
+
+
+def _declared(columns: ReportedColumns, keys: Keys, day: int) -> list[Attribute]:
+    """Declared groups, in the order of their pseudonyms, which says nothing."""
+    names = list(columns.groups)
+    rows = sorted(zip(keys.pseudonyms(columns.ids), *columns.groups.values(), strict=True), key=itemgetter(0))
+    return [
+        (pseudonym, name, group, day)
+        for pseudonym, *groups in rows
+        for name, group in zip(names, groups, strict=True)
+        if group is not None
+    ]
 
 
 def merge(batches: list[RecordBatch]) -> RecordBatch:

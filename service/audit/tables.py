@@ -16,15 +16,18 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
     SmallInteger,
     String,
     Table,
     Text,
+    text,
 )
 
 META = MetaData()
 NUMBER = BigInteger().with_variant(Integer, "sqlite")
 """SQLite's row number is an INTEGER, and of 64 bits."""
+HAS_SUBJECT = text("subject IS NOT NULL")
 ID, NAME, HASH = String(26), String(64), LargeBinary(32)
 
 records = Table(
@@ -39,7 +42,7 @@ records = Table(
     Column("body_sha256", HASH, nullable=False),
     Column("link", HASH, nullable=False),  # see evenhand.service.audit.chain
     Index("records_id", "id", unique=True),
-    Index("records_subject", "subject"),
+    Index("records_subject", "subject", sqlite_where=HAS_SUBJECT, postgresql_where=HAS_SUBJECT),
     Index("records_at_ms", "at_ms"),
 )
 
@@ -81,22 +84,32 @@ labels = Table(  # the true label of a decision, once known: one each
 attributes = Table(  # declared sensitive attributes
     "attributes",
     META,
-    Column("pseudonym", String(32), primary_key=True),  # see evenhand.service.audit.digest_keys
-    Column("attribute", NAME, primary_key=True),
+    Column("pseudonym", String(32), nullable=False),  # see evenhand.service.audit.digest_keys
+    Column("attribute", NAME, nullable=False),
     Column("group", NAME, nullable=False),
-    Column("day", Integer, nullable=False),  # days since 1970
-    Index("attributes_day", "day"),
+    Column("day", Integer, nullable=False),  # of the decision, days since 1970
+    # One index by day and pseudonym: each further one would be a page elsewhere for every row.
+    PrimaryKeyConstraint("day", "pseudonym", "attribute"),
     sqlite_with_rowid=False,
 )
 
 own_ids = Table(  # which decisions a caller's own id names; several, where it was sent again
     "own_ids",
     META,
-    Column("pseudonym", String(32), primary_key=True),  # see evenhand.service.audit.own_ids
+    Column("pseudonym", String(32), primary_key=True),  # see evenhand.service.audit.pseudonyms
     Column("decision", ID, primary_key=True),
     Column("model", NAME, nullable=False),
     Index("own_ids_decision", "decision"),
     sqlite_with_rowid=False,
+)
+
+waiting_groups = Table(  # of requests made elsewhere, until their response comes
+    "waiting_groups",
+    META,
+    Column("name", String(32), primary_key=True),  # a pseudonym of the request's id
+    Column("groups", Text, nullable=False),  # JSON: one object for each row
+    Column("at_ms", BigInteger, nullable=False),
+    Index("waiting_groups_at_ms", "at_ms"),
 )
 
 _CELL = ("model", "attribute", "group", "source")

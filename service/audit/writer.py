@@ -49,7 +49,12 @@ RETRY_S = 1.0
 CATCH_UP_S = 0.2
 """How long the spool is written to the database before new records are."""
 BATCH_ROWS = 2000
-"""Records in one transaction at most, unless one request has more."""
+"""Records that are written at once, without waiting for more."""
+BULK_ROWS = 10_000
+"""Records in one transaction at most, unless one request has more: in bulk the same pages of the database's
+indexes change again and again, and a transaction writes each of them once."""
+HOLD_S = 0.5
+"""How long a transaction of many records should hold the chain, for which others wait."""
 STALLED_S = STATEMENT_S + BUSY_S
 """How long one batch may take before answers that wait for their records count as blocked."""
 SHOWN = 20
@@ -108,6 +113,8 @@ class Writer:
         """The thread that checks whether the database is back."""
         self._losing = False
         self._refusing = False
+        self._row_s = HOLD_S / BATCH_ROWS
+        """How long a record took lately."""
         self._begun_s: float | None = None
         """Since when a batch is being written."""
         self.problem: str | None = None
@@ -215,7 +222,8 @@ class Writer:
                 self._wake.wait_for(self._is_urgent, wait_s)
             items: list[_Item] = []
             rows = 0
-            while self._queue and (not items or rows + self._queue[0].rows <= BATCH_ROWS):
+            most = min(BULK_ROWS, max(BATCH_ROWS, int(HOLD_S / self._row_s)))
+            while self._queue and (not items or rows + self._queue[0].rows <= most):
                 items.append(self._queue.popleft())
                 rows += items[-1].rows
             self._queued_rows -= rows
@@ -339,12 +347,15 @@ class Writer:
         """Write batches to the database; returns why it did not take them."""
         if self._away is not None:
             return RecordAway(NOWHERE)
+        began_s, rows = time.monotonic(), sum(len(batch.events) for batch in batches)
         try:
             self._store.append(batches, again)
         except (*AWAY, RecordRefused) as error:
             self.gone(error)
             return error if isinstance(error, InDoubt) else RecordAway(NOWHERE)
         self._back()
+        if rows >= BATCH_ROWS:  # of a few the commit is most
+            self._row_s = max(1e-6, (time.monotonic() - began_s) / rows)
         self._report.rows("written", sum(len(batch.events) for batch in batches))
         return None
 

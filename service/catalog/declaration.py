@@ -7,9 +7,17 @@ import secrets
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from evenhand.models.bundle.manifest import (
     MAX_ATTRIBUTES,
@@ -21,6 +29,7 @@ from evenhand.models.bundle.manifest import (
     Value,
 )
 from evenhand.models.bundle.target import Target
+from evenhand.tables.ranges import ranges_of
 
 SUFFIX = ".json"
 WHY = "decided elsewhere: nothing is flagged or corrected here"
@@ -44,6 +53,22 @@ class DeclaredAttribute(BaseModel):
     """Its values."""
     reference: Value
     """The one that the others are compared with."""
+    ranges: list[Value] = []
+    """Where the attribute is a number: its ranges in ascending order, whose texts are the groups."""
+
+    @model_validator(mode="after")
+    def _groups_are_ranges(self) -> DeclaredAttribute:
+        if self.ranges and not set(self.groups) <= set(ranges_of(tuple(self.ranges)).names):
+            raise ValueError(f"the groups of {self.name} must be among its ranges")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without ranges a declaration reads, and hashes, as one of an earlier version."""
+        said: dict[str, Any] = handler(self)
+        if not self.ranges:
+            del said["ranges"]
+        return said
 
 
 class Declaration(BaseModel):
@@ -102,6 +127,7 @@ class Declaration(BaseModel):
                 mode="off",
                 corrects=False,
                 why=WHY,
+                ranges=each.ranges,
             )
             for each in self.attributes
         ]
@@ -121,7 +147,9 @@ def of_bundle(manifest: Manifest) -> Declaration:
         labels=manifest.labels,
         favourable=manifest.favourable,
         attributes=[
-            DeclaredAttribute(name=each.name, groups=each.groups, reference=each.reference)
+            DeclaredAttribute(
+                name=each.name, groups=each.groups, reference=each.reference, ranges=each.ranges
+            )
             for each in manifest.attributes
         ],
         target=_watched_alone(manifest),

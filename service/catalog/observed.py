@@ -14,7 +14,7 @@ from pathlib import Path
 from evenhand.models.bundle.intersections import Grouped
 from evenhand.models.bundle.manifest import Attribute
 from evenhand.models.bundle.target import Target
-from evenhand.service.audit.elsewhere.rows import SOURCE, configuration_of
+from evenhand.service.audit.elsewhere.bodies import SOURCE, configuration_of
 from evenhand.service.audit.events import Configuration
 from evenhand.service.catalog.declaration import (
     Declaration,

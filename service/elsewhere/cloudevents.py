@@ -1,35 +1,26 @@
 """The events of KServe's payload logger: a request and its response, two events of one id, in any order.
 
 The response holds the decisions. The request may hold groups: features that are called like an attribute of
-the model. Where it comes first, its groups wait in a file of the state folder until the response comes, under
-a name that only the record's key can make. No other part of a request is kept.
+the model. Where it comes first, its groups wait in the record's database until the response comes. No other
+part of a request is kept.
 
-Either side looks for the other before it writes, and again afterwards. So of two processes that get the two
+Either side looks for the other before it writes, and again afterwards. So of two replicas that get the two
 events at the same moment, one sees both.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import secrets
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
 from typing import Any, Literal
 
+from evenhand.service.audit.elsewhere.waiting import Groups
 from evenhand.service.errors import InvalidInput
 
 PREFIX = "org.kubeflow.serving.inference."
 KINDS: dict[str, Literal["request", "response"]] = {"request": "request", "response": "response"}
 STRUCTURED = b"application/cloudevents+json"
-KEPT_S = 3600.0
-"""How long groups wait for their response."""
-SWEEP_S = 60.0
-Groups = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,52 +141,3 @@ def groups_of(event: InferenceEvent, attributes: Sequence[str]) -> list[Groups]:
         {name: column[place] for name, column in columns.items() if len(column) == rows}
         for place in range(rows)
     ]
-
-
-class WaitingGroups:
-    """Groups of requests whose response has not come yet: one file each.
-
-    Args:
-        folder: Shared by the processes of one machine.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._swept_s = 0.0
-
-    def put(self, name: str, groups: Sequence[Groups]) -> None:
-        """Keep a request's groups; they are on disk when this returns.
-
-        Raises:
-            OSError: they are not.
-        """
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._sweep()
-        draft = self._folder / f".{name}.{secrets.token_hex(4)}"
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump(groups, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, self._folder / name)
-
-    def read(self, name: str) -> list[Groups]:
-        """A request's groups; none if they are not here."""
-        try:
-            groups: list[Groups] = json.loads((self._folder / name).read_text())
-        except (OSError, ValueError):
-            return []
-        return groups
-
-    def drop(self, name: str) -> None:
-        """Forget a request's groups."""
-        (self._folder / name).unlink(missing_ok=True)
-
-    def _sweep(self) -> None:
-        """Forget what waited too long."""
-        if time.monotonic() < self._swept_s + SWEEP_S:
-            return
-        self._swept_s = time.monotonic()
-        for path in self._folder.iterdir():
-            with contextlib.suppress(OSError):
-                if path.stat().st_mtime < time.time() - KEPT_S:
-                    path.unlink()

@@ -10,25 +10,40 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from evenhand.service.catalog.observed import ObservedModels
-from evenhand.service.elsewhere.lines import read_line
+from evenhand.service.elsewhere.columns import CheckedRows, ColumnReader
+from evenhand.service.elsewhere.fields import Fields
 from evenhand.service.elsewhere.recorder import OUTCOMES, Recorded, Recorder, Result
-from evenhand.service.elsewhere.rows import Checked, Faulty, RowError, RowReader, fields_of, model_of
+from evenhand.service.elsewhere.rows import Faulty, RowReader
 from evenhand.service.elsewhere.shadow import ShadowAnswers
 from evenhand.service.errors import RecordUnavailable, ServiceError
 from evenhand.service.ids import ulids
 from evenhand.service.metrics.collectors import Metrics
 
-Sent = tuple[int, Any]
-"""The number of a line or row, and what it holds: bytes of JSON, or the decision itself."""
+Read = tuple[Fields, list[Faulty]]
+"""Some decisions by field, and those that are none."""
+Checked = tuple[list[CheckedRows], list[Faulty]]
 Settled = tuple[Recorded | None, Sequence[Faulty]]
 NAMED = 1000
 """Decisions that a reply names at most, of those that were not recorded."""
-AHEAD = 1
-"""Chunks that are checked while earlier ones are written."""
-TOO_LONG = "no decision: null, or a line longer than a body may be"
+AHEAD = 6
+"""Chunks that are checked while earlier ones are written: those that wait go into one transaction."""
+NO_NAME = "model is the name of a model"
+
+
+class Chunk(Protocol):
+    """Some decisions of a request, as they were sent."""
+
+    @property
+    def places(self) -> Sequence[int]:
+        """Number of each one's line or row, from 1."""
+
+    def read(self) -> Read:
+        """Read them; called in any thread."""
+
+
 MODELS = 64
 """Names of models in one request at most."""
 
@@ -54,7 +69,7 @@ class Summary:
         others = [Result(each.place, "error", message=each.message) for each in faulty]
         if recorded is not None:
             others += recorded.others.values()
-            self.counts["recorded"] += len(recorded.rows) - len(recorded.others)
+            self.counts["recorded"] += recorded.number - len(recorded.others)
             self.spooled += recorded.spooled
         others.sort(key=_place)
         self.counts.update(result.result for result in others)
@@ -123,12 +138,12 @@ class Intake:
         self._digest, self.model = digest, model
         self.shadow: ShadowAnswers | None = None
         """Set if a served bundle answers, too, where decisions come with their input."""
-        self._readers: dict[str | None, RowReader | str] = {}
+        self._readers: dict[str | None, ColumnReader | str] = {}
         self.summary = Summary()
 
-    async def take(self, chunks: AsyncIterator[Sequence[Sent]]) -> Summary:
+    async def take(self, chunks: AsyncIterator[Chunk]) -> Summary:
         """Take chunks of decisions, until one cannot be recorded."""
-        pending: deque[tuple[Sequence[Sent], asyncio.Task[Settled]]] = deque()
+        pending: deque[tuple[Chunk, asyncio.Task[Settled]]] = deque()
         try:
             async for chunk in chunks:
                 checked = await asyncio.to_thread(self.check, chunk)
@@ -141,59 +156,65 @@ class Intake:
             while pending:
                 await self._settle(*pending.popleft())
         for reader in self._readers.values():
-            if isinstance(reader, RowReader):
+            if isinstance(reader, ColumnReader):
                 self.summary.unlisted[reader.model.name] = reader.unlisted
                 for attribute, rows in reader.unlisted.items():
                     self._metrics.fairness.overflow(reader.model.name, attribute, rows)
         return self.summary
 
-    def check(self, chunk: Sequence[Sent]) -> list[Checked | Faulty]:
+    def check(self, chunk: Chunk) -> Checked:
         """Check decisions; called in any thread, for one chunk at a time."""
-        checked: list[Checked | Faulty] = []
-        for (place, sent), name in zip(chunk, ulids(len(chunk)), strict=True):
-            try:
-                checked.append(self._check(place, name, sent))
-            except (RowError, ServiceError) as error:
-                checked.append(Faulty(place, str(error)))
-            except (ValueError, OverflowError, RecursionError):  # such as a number of ten thousand digits
-                checked.append(Faulty(place, "a value of it cannot be read"))
-        return checked
+        fields, faulty = chunk.read()
+        try:
+            by_model = fields.by_model()
+        except TypeError:  # a list is no name
+            names = fields.columns["model"]
+            good = [row for row, name in enumerate(names) if isinstance(name, str | None)]
+            bad = [
+                place
+                for place, name in zip(fields.places, names, strict=True)
+                if not isinstance(name, str | None)
+            ]
+            faulty += [Faulty(place, NO_NAME) for place in bad]
+            by_model = fields.take(good).by_model()
+        checked = []
+        for name, of_model in by_model.items():
+            reader = self._reader(name) if isinstance(name, str | None) else NO_NAME
+            if isinstance(reader, str):
+                faulty += [Faulty(place, reader) for place in of_model.places]
+                continue
+            rows, wrong = reader.read(of_model, ulids(len(of_model)))
+            faulty += wrong
+            if rows:
+                checked.append(rows)
+        return checked, faulty
 
-    async def record(self, checked: Sequence[Checked | Faulty]) -> Settled:
+    async def record(self, checked: Checked) -> Settled:
         """Record the good ones of some decisions; returns what became of them, and the faulty ones."""
-        good = [each for each in checked if isinstance(each, Checked)]
-        faulty = [each for each in checked if isinstance(each, Faulty)]
+        good, faulty = checked
         if faulty:
             self._metrics.reported("", "error", len(faulty))
         if self.shadow is not None:
             await self.shadow.add(good)
         return await self._recorder.record(good) if good else None, faulty
 
-    def _check(self, place: int, name: str, sent: Any) -> Checked:  # noqa: ANN401 - anything a client may send
-        if sent is None:
-            raise RowError(TOO_LONG)
-        fields = fields_of(read_line(sent) if isinstance(sent, bytes) else sent)
-        reader = self._reader(model_of(fields) or self.model)
-        if isinstance(reader, str):
-            raise RowError(reader)
-        return reader.read(place, name, fields)
-
-    def _reader(self, name: str | None) -> RowReader | str:
+    def _reader(self, name: str | None) -> ColumnReader | str:
         """What checks a model's decisions, or why there is none."""
+        name = name or self.model
         reader = self._readers.get(name)
         if reader is None:
             if len(self._readers) >= MODELS:
                 return f"the request names more than {MODELS} models; send several requests"
             try:
-                reader = RowReader(self._models.get(name), self._digest)
+                reader = ColumnReader(RowReader(self._models.get(name), self._digest))
             except ServiceError as error:
                 reader = str(error)
             self._readers[name] = reader
         return reader
 
-    async def _settle(self, chunk: Sequence[Sent], task: asyncio.Task[Settled]) -> None:
+    async def _settle(self, chunk: Chunk, task: asyncio.Task[Settled]) -> None:
         try:
             self.summary.add(*await task)
         except RecordUnavailable as error:
             self.summary.failure = error
-            self.summary.not_recorded.append((chunk[0][0], chunk[-1][0]))
+            self.summary.not_recorded.append((chunk.places[0], chunk.places[-1]))

@@ -10,15 +10,15 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from evenhand.service.audit.client import REPLICA, AuditClient
-from evenhand.service.audit.elsewhere.rows import ReportedRows
+from evenhand.service.audit.elsewhere.bodies import ReportedRows
 from evenhand.service.audit.feedback import Feedback
-from evenhand.service.catalog.observed import ObservedModel
-from evenhand.service.elsewhere.rows import CONFLICT, Checked
+from evenhand.service.elsewhere.columns import CheckedRows
+from evenhand.service.elsewhere.rows import CONFLICT
 from evenhand.service.metrics.collectors import Metrics
 
 CHUNK_ROWS = 2000
-"""Decisions in one transaction at most."""
-IN_FLIGHT = 3
+"""Decisions that are on record as a whole or not at all."""
+IN_FLIGHT = 7
 """Chunks of all requests together that wait for the disk; further ones are not read yet."""
 
 Outcome = Literal["recorded", "duplicate", "conflict", "error"]
@@ -45,20 +45,26 @@ class Result:
 class Recorded:
     """What became of some decisions."""
 
-    rows: Sequence[Checked]
-    """All of them, in their order."""
+    rows: Sequence[CheckedRows]
+    """All of them, by model."""
     others: dict[int, Result]
     """Those that were not recorded now, by place."""
     spooled: int
     """Recorded ones that wait on disk."""
 
+    @property
+    def number(self) -> int:
+        """How many they are."""
+        return sum(map(len, self.rows))
+
     def results(self) -> list[Result]:
-        """One result per decision, in their order."""
+        """One result per decision."""
         results = []
-        for each in self.rows:
-            result = self.others.get(each.place) or Result(each.place, "recorded", each.row.id)
-            shadow = each.row.shadow
-            results.append(result if shadow is None else replace(result, shadow=shadow))
+        for of_model in self.rows:
+            columns = of_model.columns
+            for place, name, shadow in zip(of_model.places, columns.ids, columns.shadows, strict=True):
+                result = self.others.get(place) or Result(place, "recorded", name)
+                results.append(result if shadow is None else replace(result, shadow=shadow))
         return results
 
 
@@ -74,7 +80,7 @@ class Recorder:
         self._audit, self._metrics = audit, metrics
         self._room = asyncio.Semaphore(IN_FLIGHT)
 
-    async def record(self, rows: Sequence[Checked]) -> Recorded:
+    async def record(self, rows: Sequence[CheckedRows]) -> Recorded:
         """Record decisions; those of one model are on record as a whole or not at all.
 
         Returns:
@@ -83,28 +89,26 @@ class Recorder:
         Raises:
             RecordUnavailable: they can be written neither to the database nor to the disk.
         """
-        by_model: dict[str, list[Checked]] = {}
-        for checked in rows:
-            by_model.setdefault(checked.model.name, []).append(checked)
         others: dict[int, Result] = {}
         spooled = 0
         async with self._room:
-            for each in by_model.values():
-                of_model, waiting = await self._record(each[0].model, each)
+            for each in rows:
+                of_model, waiting = await self._record(each)
                 others |= of_model
                 spooled += waiting
         return Recorded(rows, others, spooled)
 
-    async def _record(self, model: ObservedModel, rows: Sequence[Checked]) -> tuple[dict[int, Result], int]:
+    async def _record(self, rows: CheckedRows) -> tuple[dict[int, Result], int]:
         """Record decisions of one model; returns those that were not recorded, and how many are spooled."""
-        at_ms = time.time_ns() // 1_000_000
-        sent = ReportedRows(model, model.configuration, [each.row for each in rows], at_ms, REPLICA)
+        model, at_ms = rows.model, time.time_ns() // 1_000_000
+        sent = ReportedRows(model, model.configuration, rows.columns, at_ms, REPLICA)
         batch, done = await asyncio.to_thread(self._audit.take_reported, sent)
         await asyncio.shield(asyncio.wrap_future(done))
         self._metrics.fairness.reported(model.name, batch.cells)
         others: dict[int, Result] = {}
         if batch.doubled:
-            others = await self._join([each for each in rows if each.row.id in batch.doubled], batch.doubled)
+            doubled = [row for row, name in enumerate(rows.columns.ids) if name in batch.doubled]
+            others = await self._join(rows.take(doubled), batch.doubled)
         recorded = len(rows) - len(others)
         for outcome, number in {
             "recorded": recorded,
@@ -113,19 +117,20 @@ class Recorder:
             self._metrics.reported(model.name, outcome, number)
         return others, recorded if batch.spooled else 0
 
-    async def _join(self, rows: Sequence[Checked], recorded: dict[str, str]) -> dict[int, Result]:
+    async def _join(self, rows: CheckedRows, recorded: dict[str, str]) -> dict[int, Result]:
         """Rows that are on record: a label or groups that came with them are joined to what is there."""
-        audit, results = self._audit, dict[int, Result]()
-        decided = await audit.call(audit.answers, [recorded[each.row.id] for each in rows])
+        audit, columns, results = self._audit, rows.columns, dict[int, Result]()
+        decided = await audit.call(audit.answers, [recorded[name] for name in columns.ids])
         news: list[tuple[int, Feedback]] = []
-        for each in rows:
-            name, row = recorded[each.row.id], each.row
-            if decided.get(name, row.label) != row.label:
-                results[each.place] = Result(each.place, "conflict", name, CONFLICT)
+        for row, place in enumerate(rows.places):
+            name, label, truth = recorded[columns.ids[row]], columns.labels[row], columns.truths[row]
+            if decided.get(name, label) != label:
+                results[place] = Result(place, "conflict", name, CONFLICT)
                 continue
-            results[each.place] = Result(each.place, "duplicate", name)
-            if row.truth is not None or row.groups:
-                news.append((each.place, Feedback(name, row.truth, row.groups)))
+            results[place] = Result(place, "duplicate", name)
+            groups = columns.groups_of(row)
+            if truth is not None or groups:
+                news.append((place, Feedback(name, truth, groups)))
         joined = await audit.call(audit.feedback, [item for _, item in news]) if news else []
         for (place, _), one in zip(news, joined, strict=True):
             if one.counted is not None:

@@ -14,6 +14,7 @@ from evenhand.service.catalog.observed import ObservedModel
 from evenhand.service.ids import OWN_ID, is_own_id
 from evenhand.service.inference.preprocess import plain
 from evenhand.tables.cells import spelled, text_of
+from evenhand.tables.ranges import in_range
 
 FIELDS = ("model", "id", "prediction", "scores", "score", "label", "groups", "features", "text", "text_pair")
 """What a decision may say."""
@@ -21,6 +22,7 @@ NESTED = ("scores", "groups", "features")
 """Fields that may also be written as ``field.name``, as the columns of a flat table are."""
 SUM_TOLERANCE = 0.02
 """By how much rounded scores of all labels may miss 1."""
+UNREADABLE = "a value of it cannot be read"
 CONFLICT = "another decision of this id is on record; it stays as it is"
 
 
@@ -32,9 +34,6 @@ class RowError(ValueError):
 class Checked:
     """A decision that can be recorded."""
 
-    place: int
-    """Number of its line or row, from 1."""
-    model: ObservedModel
     row: Reported
     item: Any = None
     """Its input, as a bundle takes it; ``None`` if none was sent."""
@@ -60,16 +59,16 @@ class RowReader:
         self.model = model
         self._digest = digest
         self._labels = tuple(model.labels)
-        self._favourable = frozenset(model.favourable)
+        self.favourable = frozenset(model.favourable)
         self._groups = {attribute.name: tuple(attribute.groups) for attribute in model.attributes}
+        self._ranges = {attribute.name: tuple(attribute.ranges) for attribute in model.attributes}
         self.unlisted = Counter[str]()
         """Rows by attribute whose group the model does not list; they count as ``unknown``."""
 
-    def read(self, place: int, name: str, sent: Mapping[str, Any]) -> Checked:
+    def read(self, name: str, sent: Mapping[str, Any]) -> Checked:
         """Check one decision.
 
         Args:
-            place: Number of its line or row.
             name: Its new id.
             sent: Its fields; those that are null say nothing.
 
@@ -77,27 +76,31 @@ class RowReader:
             RowError: it cannot be recorded.
         """
         label, scores, score = self._answer(sent)
-        truth = self._label(sent.get("label"), "label")
-        item = _input(sent)
-        favourable = label in self._favourable
+        truth = self.label(sent.get("label"), "label")
+        item = input_of(sent)
+        favourable = label in self.favourable
         p = self._p(favourable, scores, score)
         row = Reported(
             id=name,
-            own_id=_own_id(sent.get("id")),
+            own_id=own_id_of(sent.get("id")),
             label=label,
             favourable=favourable,
             score=score if scores is None else scores[label],
             p=p,
             truth=truth,
-            is_good=None if truth is None else truth in self._favourable,
+            is_good=None if truth is None else truth in self.favourable,
             groups=self.groups(sent.get("groups")),
-            digest="" if item is None else self._digest(plain(item)),
+            digest="" if item is None else self.digest(item),
         )
-        return Checked(place, self.model, row, item)
+        return Checked(row, item)
+
+    def digest(self, item: Any) -> str:  # noqa: ANN401 - what a bundle takes
+        """The keyed digest of an input."""
+        return self._digest(plain(item))
 
     def _answer(self, sent: Mapping[str, Any]) -> tuple[str, dict[str, float] | None, float | None]:
         """The decided label, the probability of every label or ``None``, and that of the decided one."""
-        label = self._label(sent.get("prediction"), "prediction")
+        label = self.label(sent.get("prediction"), "prediction")
         scores, score = self._scores(sent.get("scores")), sent.get("score")
         if score is not None:
             score = _share(score, "score")
@@ -113,12 +116,17 @@ class RowReader:
     def _p(self, favourable: bool, scores: dict[str, float] | None, score: float | None) -> float | None:
         """The probability of a favourable label, if it is known."""
         if scores is not None:
-            return min(1.0, sum([scores[name] for name in self._favourable]))
+            return min(1.0, sum([scores[name] for name in self.favourable]))
         if score is None or len(self._labels) > 2:
             return None
         return score if favourable else 1.0 - score
 
-    def _label(self, value: Any, field: str) -> str | None:  # noqa: ANN401 - anything a client may send
+    def label(self, value: Any, field: str) -> str | None:  # noqa: ANN401 - anything a client may send
+        """A label as the model spells it; ``None`` for none.
+
+        Raises:
+            RowError: the model has no such label; the message names the field.
+        """
         if value is None or value in self._labels:
             return value  # type: ignore[no-any-return]
         label = _spelled(self._labels, value)
@@ -158,20 +166,32 @@ class RowReader:
         if not isinstance(value, dict):
             raise RowError("groups is an object of groups by attribute")
         groups = {}
-        for name, group in value.items():
-            listed = self._groups.get(name)
-            if listed is None:
-                raise RowError(
-                    f"groups names an attribute that is not the model's; {', '.join(self._groups)} are"
-                )
-            if group is None or (isinstance(group, float) and math.isnan(group)):
-                continue
-            match = group if group in listed else _spelled(listed, group)
-            if match is None:
-                match = UNKNOWN_GROUP
-                self.unlisted[name] += 1
-            groups[name] = match
+        for name, sent in value.items():
+            group = self.group(name, sent)
+            if group is not None:
+                groups[name] = group
+                if group == UNKNOWN_GROUP:
+                    self.unlisted[name] += 1
         return groups
+
+    def group(self, attribute: str, value: Any) -> str | None:  # noqa: ANN401 - anything a client may send
+        """A declared group as it is counted; ``None`` for none.
+
+        Raises:
+            RowError: the model has no such attribute.
+        """
+        listed = self._groups.get(attribute)
+        if listed is None:
+            raise RowError(
+                f"groups names an attribute that is not the model's; {', '.join(self._groups)} are"
+            )
+        if value is None or (isinstance(value, float) and math.isnan(value)):
+            return None
+        if value in listed:
+            return value  # type: ignore[no-any-return]
+        ranges = self._ranges.get(attribute, ())
+        text = None if isinstance(value, dict | list) else text_of(value)
+        return (None if text is None else spelled(listed, in_range(ranges, text))) or UNKNOWN_GROUP
 
 
 def fields_of(sent: Any) -> Mapping[str, Any]:  # noqa: ANN401 - anything a client may send
@@ -202,18 +222,6 @@ def fields_of(sent: Any) -> Mapping[str, Any]:  # noqa: ANN401 - anything a clie
 _FIELDS = frozenset(FIELDS)
 
 
-def model_of(fields: Mapping[str, Any]) -> str | None:
-    """The model that a decision names.
-
-    Raises:
-        RowError: its name is no text.
-    """
-    name = fields.get("model")
-    if name is not None and not isinstance(name, str):
-        raise RowError("model is the name of a model")
-    return name
-
-
 def _spelled(values: tuple[str, ...], value: Any) -> str | None:  # noqa: ANN401 - anything a client may send
     """A value as one of the model's own words: ``1.0`` is the label ``1``."""
     if isinstance(value, dict | list):
@@ -228,7 +236,12 @@ def _share(value: Any, field: str) -> float:  # noqa: ANN401 - anything a client
     return float(value)
 
 
-def _own_id(value: Any) -> str | None:  # noqa: ANN401 - anything a client may send
+def own_id_of(value: Any) -> str | None:  # noqa: ANN401 - anything a client may send
+    """The caller's own id.
+
+    Raises:
+        RowError: it is none.
+    """
     if value is None:
         return None
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -237,8 +250,12 @@ def _own_id(value: Any) -> str | None:  # noqa: ANN401 - anything a client may s
     return text
 
 
-def _input(sent: Mapping[str, Any]) -> Any:  # noqa: ANN401 - what a bundle takes
-    """The input as ``POST /predict`` takes it; ``None`` if none was sent."""
+def input_of(sent: Mapping[str, Any]) -> Any:  # noqa: ANN401 - what a bundle takes
+    """The input as ``POST /predict`` takes it; ``None`` if none was sent.
+
+    Raises:
+        RowError: it is none.
+    """
     features, text, other = sent.get("features"), sent.get("text"), sent.get("text_pair")
     if features is not None:
         if text is not None or other is not None:

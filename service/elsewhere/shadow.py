@@ -10,7 +10,7 @@ from typing import Any
 from evenhand.models.bundle.manifest import Manifest
 from evenhand.service.catalog.loader import LoadedModel
 from evenhand.service.catalog.registry import Registry
-from evenhand.service.elsewhere.rows import Checked
+from evenhand.service.elsewhere.columns import CheckedRows
 from evenhand.service.errors import ServiceError
 from evenhand.service.inference import decision, preprocess
 from evenhand.service.types import Example, Scores
@@ -31,23 +31,25 @@ class ShadowAnswers:
     def __init__(self, registry: Registry, deadline_s: float) -> None:
         self._registry, self._deadline_s = registry, deadline_s
 
-    async def add(self, rows: Sequence[Checked]) -> None:
+    async def add(self, rows: Sequence[CheckedRows]) -> None:
         """Add the answer, or why there is none, to each decision that came with an input."""
-        by_model: dict[str, list[Checked]] = {}
-        for each in rows:
-            name = each.model.declaration.name
-            if each.item is not None and name in self._registry.roles:
-                by_model.setdefault(name, []).append(each)
-        for name, of_model in by_model.items():
-            model = self._registry.get(name)
-            for start in range(0, len(of_model), ROWS):
-                some = of_model[start : start + ROWS]
-                for each, answer in zip(some, await self._answers(model, some), strict=True):
-                    each.row.shadow = {"version": model.manifest.version, **answer}
+        for of_model in rows:
+            name = of_model.model.declaration.name
+            if name in self._registry.roles:
+                await self._add(self._registry.get(name), of_model)
 
-    async def _answers(self, model: LoadedModel, rows: Sequence[Checked]) -> list[Answer]:
+    async def _add(self, model: LoadedModel, rows: CheckedRows) -> None:
+        inputs = [row for row, item in enumerate(rows.items) if item is not None]
+        for start in range(0, len(inputs), ROWS):
+            some = inputs[start : start + ROWS]
+            for row, answer in zip(
+                some, await self._answers(model, [rows.items[row] for row in some]), strict=True
+            ):
+                rows.columns.shadows[row] = {"version": model.manifest.version, **answer}
+
+    async def _answers(self, model: LoadedModel, items: list[Any]) -> list[Answer]:
         modes = preprocess.request_modes(tuple(self._registry.modes(model)), None)
-        items, deadline_s = [each.item for each in rows], time.monotonic() + self._deadline_s
+        deadline_s = time.monotonic() + self._deadline_s
         try:
             examples = await asyncio.to_thread(
                 preprocess.examples, model.encoder, items, modes, False, deadline_s
@@ -56,9 +58,9 @@ class ShadowAnswers:
             async with asyncio.timeout(self._deadline_s):
                 scored = iter(await model.batcher.submit(good, deadline_s) if good else ())
         except ServiceError as error:
-            return [{"error": str(error)} for _ in rows]
+            return [{"error": str(error)} for _ in items]
         except TimeoutError:
-            return [{"error": "no answer within the deadline"} for _ in rows]
+            return [{"error": "no answer within the deadline"} for _ in items]
         return [
             _answer(row, next(scored), model.manifest) if isinstance(row, Example) else {"error": str(row)}
             for row in examples

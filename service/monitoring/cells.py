@@ -137,6 +137,9 @@ def read(engine: Engine, model: str, window: Window) -> Cells:
             columns = [table.c[key] for key in keys.split()]
             totals = [func.sum(table.c[name]) for name in sums.split()]
             query = select(*columns, *totals).where(_inside(table, model, window)).group_by(*columns)
+            query = query.having(
+                totals[0] != 0
+            )  # all that was counted here may have moved to declared groups
             totals_of.append(connection.execute(query.order_by(*columns)).all())
     decisions, outcomes, risks = totals_of
     counted = [

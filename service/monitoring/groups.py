@@ -157,9 +157,9 @@ def groups_of(cells: Cells, attribute: str, source: str, listed: Sequence[str]) 
 def all_pairs(cells: Cells, attributes: Sequence[str]) -> tuple[PairCounts, PairCounts, str]:
     """Decisions, and labelled rows by whether the answer is right, each once as far as the counts allow it.
 
-    A row whose group is declared after its answer is counted with the inferred groups and with the declared
-    ones. Where an attribute has no such row, both together are all rows; else the source with more labels
-    stands for them.
+    Both sources together are all rows. In a record of an earlier version a row whose group was declared after
+    its answer is counted with both. Where an attribute has such a row, the source with more labels stands for
+    them.
 
     Returns:
         The decisions by whether the answer is favourable, the labelled rows, and which rows these are.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
@@ -20,8 +20,8 @@ from evenhand.models.bundle.intersections import groups_of_row, recorded
 from evenhand.service.audit.aggregates import HOUR_MS
 from evenhand.service.audit.digest_keys import Keys
 from evenhand.service.audit.events import time_of
+from evenhand.service.audit.pseudonyms import declared_groups
 from evenhand.service.audit.tables import (
-    attributes,
     configurations,
     hourly_decisions,
     hourly_outcomes,
@@ -133,7 +133,7 @@ def _decisions(
         )
     bodies = {row.id: body for row in read if (body := from_json(row.body))["model"] == model}
     answered = [row for row in reversed(read) if (body := bodies.get(row.id)) and body["error"] is None]
-    groups = _groups(connection, keys, [row.id for row in answered])
+    groups = _groups(connection, keys, {row.id: row.at_ms for row in answered})
     decided_by = _configurations(connection, {body["configuration"] for body in bodies.values()})
     return [
         _answered(row, bodies[row.id], decided_by[bodies[row.id]["configuration"]], groups[row.id])
@@ -157,16 +157,12 @@ def _answered(
     )
 
 
-def _groups(connection: Connection, keys: Keys, ids: Sequence[str]) -> dict[str, dict[str, str]]:
+def _groups(connection: Connection, keys: Keys, at_ms: Mapping[str, int]) -> dict[str, dict[str, str]]:
     """Declared groups by decision and attribute."""
     groups: dict[str, dict[str, str]] = {}
-    for start in range(0, len(ids), LOT):
-        of = {keys.pseudonym(name): name for name in ids[start : start + LOT]}
-        query = select(attributes.c.pseudonym, attributes.c.attribute, attributes.c.group)
-        for pseudonym, attribute, group in connection.execute(
-            query.where(attributes.c.pseudonym.in_(list(of)))
-        ):
-            groups.setdefault(of[pseudonym], {})[attribute] = group
+    moments = list(at_ms.items())
+    for start in range(0, len(moments), LOT):
+        groups |= declared_groups(connection, keys, dict(moments[start : start + LOT]))
     return groups
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from evenhand.service.audit.elsewhere.rows import SOURCE
+from evenhand.service.audit.elsewhere.bodies import SOURCE
 from evenhand.service.catalog.observed import ObservedModel
 from evenhand.service.catalog.registry import Slot
 from evenhand.service.errors import BundleRefused

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Annotated, Any
 
@@ -12,8 +12,9 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse, Response
 
 from evenhand.service.elsewhere import cloudevents, parquet
-from evenhand.service.elsewhere.intake import Intake, Sent, Summary, named
-from evenhand.service.elsewhere.lines import lines_of
+from evenhand.service.elsewhere.fields import ItemChunk
+from evenhand.service.elsewhere.intake import Chunk, Intake, Summary, named
+from evenhand.service.elsewhere.lines import LineChunk, LineSplitter, LinesWaiting
 from evenhand.service.elsewhere.recorder import CHUNK_ROWS, Result
 from evenhand.service.elsewhere.rows import FIELDS
 from evenhand.service.errors import Disconnected, InvalidInput, ServiceError
@@ -82,7 +83,7 @@ async def _taken_items(intake: Intake, items: list[Any]) -> Response:
     return await _taken(intake, _item_chunks(items), "index")
 
 
-async def _taken(intake: Intake, chunks: AsyncIterator[Sequence[Sent]], place: str) -> Response:
+async def _taken(intake: Intake, chunks: AsyncIterator[Chunk], place: str) -> Response:
     """The reply, once all decisions are on record.
 
     Raises:
@@ -154,9 +155,10 @@ def _items(raw: bytes, intake: Intake) -> list[Any]:
     return items
 
 
-async def _item_chunks(items: list[Any]) -> AsyncIterator[Sequence[Sent]]:
+async def _item_chunks(items: list[Any]) -> AsyncIterator[ItemChunk]:
     for start in range(0, len(items), CHUNK_ROWS):
-        yield list(enumerate(items[start : start + CHUNK_ROWS], start + 1))
+        some = items[start : start + CHUNK_ROWS]
+        yield ItemChunk(range(start + 1, start + 1 + len(some)), some)
 
 
 async def _pieces(request: Request) -> AsyncIterator[bytes]:
@@ -174,20 +176,16 @@ async def _pieces(request: Request) -> AsyncIterator[bytes]:
             return
 
 
-async def _line_chunks(request: Request, max_bytes: int) -> AsyncIterator[Sequence[Sent]]:
+async def _line_chunks(request: Request, max_bytes: int) -> AsyncIterator[LineChunk]:
     """Numbered lines, some at a time; blank ones are left out."""
-    chunk, size, number = list[Sent](), 0, 0
-    async for line in lines_of(_pieces(request), max_bytes):
-        number += 1
-        if line is not None and not line.strip():
-            continue
-        chunk.append((number, line))
-        size += len(line or b"")
-        if len(chunk) == CHUNK_ROWS or size > CHUNK_BYTES:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
+    splitter, waiting = LineSplitter(max_bytes), LinesWaiting()
+    async for piece in _pieces(request):
+        waiting.add(splitter.feed(piece))
+        while waiting.is_full(CHUNK_ROWS, CHUNK_BYTES):
+            yield waiting.take(CHUNK_ROWS)
+    waiting.add(splitter.end())
+    while waiting.lines:
+        yield waiting.take(CHUNK_ROWS)
 
 
 async def _parquet(state: ApplicationState, request: Request, intake: Intake) -> Response:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
 from evenhand.service.audit.client import AuditClient
+from evenhand.service.audit.elsewhere.waiting import Groups
 from evenhand.service.audit.feedback import Feedback
 from evenhand.service.catalog.observed import ObservedModel
 from evenhand.service.elsewhere.cloudevents import (
-    Groups,
     InferenceEvent,
-    WaitingGroups,
     decisions_of,
     groups_of,
 )
@@ -34,56 +32,55 @@ async def take(state: ApplicationState, intake: Intake, event: InferenceEvent, r
     """
     model = state.observed.get(intake.model or event.service)
     intake.model = model.name
-    waiting = WaitingGroups(state.state_folder / "events")
     if event.kind == "response":
-        return await _response(state, (intake, model, waiting), event, record)
-    return await _request(state, model, waiting, event)
+        return await _response(state, (intake, model), event, record)
+    return await _request(state, model, event)
 
 
 async def _response(
     state: ApplicationState,
-    into: tuple[Intake, ObservedModel, WaitingGroups],
+    into: tuple[Intake, ObservedModel],
     event: InferenceEvent,
     record: TakeItems,
 ) -> Response:
-    intake, model, waiting = into
+    intake, model = into
     decisions = decisions_of(event, model.labels)
     if len(decisions) > state.pipeline.max_items:
         raise InvalidInput(f"the response has more than {state.pipeline.max_items} rows")
     audit, name = audit_of(state), _name(state, event, model)
-    groups = await asyncio.to_thread(waiting.read, name)
+    groups = await audit.call(audit.groups_waiting, name)
     if len(groups) == len(decisions):
         for decision, of_row in zip(decisions, groups, strict=True):
             decision["groups"] = of_row
     intake.summary.results = []
     reply = await record(intake, decisions)
     if len(groups) != len(decisions):  # the request may have come meanwhile
-        groups = await asyncio.to_thread(waiting.read, name)
+        groups = await audit.call(audit.groups_waiting, name)
         if len(groups) == len(decisions):
             await _join(state, audit, model, (event, groups))
-    await asyncio.to_thread(waiting.drop, name)
+    if groups:
+        await audit.call(audit.drop_groups, name)
     return reply
 
 
-async def _request(
-    state: ApplicationState, model: ObservedModel, waiting: WaitingGroups, event: InferenceEvent
-) -> Response:
+async def _request(state: ApplicationState, model: ObservedModel, event: InferenceEvent) -> Response:
     audit, name = audit_of(state), _name(state, event, model)
     groups = _checked(model, groups_of(event, model.attribute_names))
     first = event.own_ids(max(1, len(groups)))[0]
     if not any(groups):
         return JSONResponse({"held": 0, "joined": 0})
     if not await audit.call(audit.has_own_id, first, model.name):
-        await asyncio.to_thread(waiting.put, name, groups)
+        await audit.call(audit.keep_groups, name, groups)
         if not await audit.call(audit.has_own_id, first, model.name):
-            return JSONResponse({"held": len(groups), "joined": 0})
+            number = await audit.call(audit.requests_waiting)
+            return JSONResponse({"held": len(groups), "joined": 0, "requests_waiting": number})
     joined = await _join(state, audit, model, (event, groups))
-    await asyncio.to_thread(waiting.drop, name)
+    await audit.call(audit.drop_groups, name)
     return JSONResponse({"held": 0, "joined": joined})
 
 
 def _name(state: ApplicationState, event: InferenceEvent, model: ObservedModel) -> str:
-    """The name of the file in which a request's groups wait; only the record's key can make it."""
+    """The name under which a request's groups wait; only the record's key can make it."""
     return audit_of(state).keys.own_id(f"{model.name}/{event.id}")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from evenhand.models.bundle.manifest import Manifest, Mode
 from evenhand.models.bundle.reference import Normal
-from evenhand.service.audit.elsewhere.rows import SOURCE
+from evenhand.service.audit.elsewhere.bodies import SOURCE
 from evenhand.service.catalog.observed import ObservedModel
 from evenhand.service.routes.dependencies import ApplicationState
 

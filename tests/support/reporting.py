@@ -4,7 +4,9 @@ import random
 import time
 from typing import Any
 
-from evenhand.service.audit.elsewhere.rows import Reported, ReportedRows
+from evenhand.service.audit.elsewhere.bodies import ReportedRows
+from evenhand.service.audit.elsewhere.columns import columns_of
+from evenhand.service.audit.elsewhere.rows import Reported
 from evenhand.service.catalog.declaration import Declaration, DeclaredAttribute
 from evenhand.service.catalog.observed import ObservedModel
 from evenhand.service.ids import ulid
@@ -60,4 +62,5 @@ def reported(rows: int, seed: int = 0, at_ms: int | None = None) -> ReportedRows
                 digest="",
             )
         )
-    return ReportedRows(MODEL, MODEL.configuration, made, at_ms or time.time_ns() // 1_000_000, "r1")
+    columns = columns_of(made, MODEL.attribute_names)
+    return ReportedRows(MODEL, MODEL.configuration, columns, at_ms or time.time_ns() // 1_000_000, "r1")

@@ -54,21 +54,21 @@ class Box:
     types: Mapping[str, Any] = field(default_factory=dict)
     """Types of columns of the frame that it was fitted on, where they are more than numbers or texts."""
 
-    def probabilities(self, table: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.float64]]:
+    def probabilities(self, table: pd.DataFrame | Sequence[str]) -> np.ndarray[Any, np.dtype[np.float64]]:
         """What the library itself answers: ``(rows, classes)``."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the user's library, about names of columns for example
             answer = np.asarray(self.estimator.predict_proba(self._as_fitted(table)), dtype=np.float64)
         return answer
 
-    def answers(self, table: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.str_]]:
+    def answers(self, table: pd.DataFrame | Sequence[str]) -> np.ndarray[Any, np.dtype[np.str_]]:
         """The labels that the library itself predicts, ``(rows,)``."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             predicted = np.asarray(self.estimator.predict(self._as_fitted(table))).reshape(-1)
         return predicted.astype(str)
 
-    def _as_fitted(self, table: pd.DataFrame) -> Any:  # noqa: ANN401 - a frame or a matrix
+    def _as_fitted(self, table: Any) -> Any:  # noqa: ANN401 - a frame to a frame or a matrix
         return table.astype(dict(self.types)) if self.features else table.to_numpy()
 
 
@@ -101,18 +101,23 @@ def _read(path: Path, _size: int, _changed: int) -> Box:
 
 def _onnx(path: Path) -> Box:
     try:
-        model = read_model(path.read_bytes())
+        model = read_model(path.read_bytes(), path.parent)
     except BoxError as error:
         raise DataError(f"--model {path}: {error}") from error
     names = tuple(value.name for value in inputs_of(model))
-    producer = f"ONNX ({model.producer_name} {model.producer_version})".replace(" )", ")").replace("()", "")
     return Box(
         path.name,
-        producer.strip(),
+        producer_of(model),
         graph=model,
         features=names if len(names) > 1 else (),
         labels=labels_of(model),
     )
+
+
+def producer_of(model: onnx.ModelProto) -> str:
+    """What wrote an ONNX file, as it says itself."""
+    producer = f"ONNX ({model.producer_name} {model.producer_version})".replace(" )", ")").replace("()", "")
+    return producer.strip()
 
 
 def _pickle(path: Path) -> Box:

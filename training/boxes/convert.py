@@ -59,21 +59,26 @@ def conversions(box: Box, features: Sequence[Feature]) -> Iterator[Conversion]:
     if type(box.estimator).__name__ == "_Booster":
         yield Conversion("float32", _booster(box))
         return
-    reasons, marks = [], _missing_marks(box.estimator)
+    reasons, marks = [], missing_marks(box.estimator)
     for precision in ("double", "float32"):
         try:
-            graph = _scikit_learn(box.estimator, features, precision)
+            graph = scikit_learn(box.estimator, features, precision)
         except Exception as error:  # converters raise errors of every kind
-            reasons.append(_reason(error))
+            reasons.append(reason(error))
             continue
         if marks:
-            yield Conversion(f"{precision}, {marks[0]:g} as missing", _with_marks(graph, marks))
+            yield Conversion(f"{precision}, {marks[0]:g} as missing", with_marks(graph, marks))
         yield Conversion(precision, graph)
     if len(reasons) == 2:
         raise DataError(f"{box.name}: {box.library} to ONNX: {reasons[-1]}\n{ADVICE}")
 
 
-def _scikit_learn(model: Any, features: Sequence[Feature], precision: str) -> onnx.ModelProto:  # noqa: ANN401
+def scikit_learn(model: Any, features: Sequence[Feature], precision: str) -> onnx.ModelProto:  # noqa: ANN401
+    """A model of scikit-learn, or one that follows it, in ``double`` or ``float32``.
+
+    Raises:
+        DataError: the converters are not installed; they raise errors of every kind themselves.
+    """
     try:
         import skl2onnx
         from skl2onnx.common import data_types
@@ -107,7 +112,7 @@ def _scikit_learn(model: Any, features: Sequence[Feature], precision: str) -> on
     return graph
 
 
-def _missing_marks(model: Any) -> list[float]:  # noqa: ANN401
+def missing_marks(model: Any) -> list[float]:  # noqa: ANN401
     """Numbers that XGBoost at the end of a pipeline takes for missing: its setting, and 0 in sparse tables.
 
     Scikit-learn's transformers give a sparse table where most of it is 0, and XGBoost reads that as no value.
@@ -127,7 +132,7 @@ def _one_hot(step: Any) -> bool:  # noqa: ANN401
     return type(step).__name__ == "OneHotEncoder" and bool(getattr(step, "sparse_output", False))
 
 
-def _with_marks(graph: onnx.ModelProto, marks: Sequence[float]) -> onnx.ModelProto:
+def with_marks(graph: onnx.ModelProto, marks: Sequence[float]) -> onnx.ModelProto:
     """The graph with NaN in the place of numbers in what its trees read."""
     nodes, marked = [], onnx.ModelProto()
     marked.CopyFrom(graph)
@@ -322,7 +327,7 @@ def _catboost(box: Box) -> onnx.ModelProto:
         except BoxError:
             raise
         except Exception as error:  # CatBoost's errors are its C library's
-            raise DataError(f"{box.name}: CatBoost's ONNX export: {_reason(error)}\n{ADVICE}") from error
+            raise DataError(f"{box.name}: CatBoost's ONNX export: {reason(error)}\n{ADVICE}") from error
 
 
 def _booster(box: Box) -> onnx.ModelProto:
@@ -340,7 +345,7 @@ def _booster(box: Box) -> onnx.ModelProto:
                 target_opset=15,
             )
     except Exception as error:  # converters raise errors of every kind
-        raise DataError(f"{box.name}: LightGBM to ONNX: {_reason(error)}\n{ADVICE}") from error
+        raise DataError(f"{box.name}: LightGBM to ONNX: {reason(error)}\n{ADVICE}") from error
     return graph
 
 
@@ -353,6 +358,7 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
+    """The first line of what a converter says."""
     lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
     return (lines[0] if lines else type(error).__name__)[:300]

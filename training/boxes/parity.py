@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,7 +81,7 @@ def prove(box: Box, features: Sequence[Feature], rows: BoxRows, classes: int) ->
         DataError: no form agrees, or none can be made; the message says why.
     """
     refused: list[str] = []
-    expected = _Expected.of(box, rows, classes) if box.estimator is not None else None
+    expected = Expected.of(box, rows.table, classes) if box.estimator is not None else None
     for conversion in conversions(box, features):
         try:
             content = _wrapped(box, conversion, features, rows, classes)
@@ -93,9 +93,9 @@ def prove(box: Box, features: Sequence[Feature], rows: BoxRows, classes: int) ->
             # ONNX Runtime's errors share no public base class.
             if not type(error).__module__.startswith("onnxruntime"):
                 raise
-            refused.append(f"in {conversion.precision} ONNX Runtime does not run it ({_reason(error)})")
+            refused.append(f"in {conversion.precision} ONNX Runtime does not run it ({reason(error)})")
             continue
-        reference = expected or _Expected.of_file(box, features, rows, classes)
+        reference = expected or Expected.of_file(box, features, rows, classes)
         proven = ProvenBox(
             content,
             len(rows),
@@ -106,7 +106,7 @@ def prove(box: Box, features: Sequence[Feature], rows: BoxRows, classes: int) ->
         )
         problem = reference.problem(answer)
         if problem is None:
-            _announce(box, proven)
+            announce(box, proven)
             return proven
         refused.append(f"in {conversion.precision} {problem}")
     if box.graph is not None:
@@ -134,7 +134,7 @@ def session_of(content: bytes, threads: int = 0) -> ort.InferenceSession:
 
 
 @dataclass(frozen=True)
-class _Expected:
+class Expected:
     """What the library answers."""
 
     probabilities: Float64s
@@ -143,16 +143,21 @@ class _Expected:
     """``(rows,)`` what it predicts; the most probable, unless it has a threshold of its own."""
 
     @classmethod
-    def of(cls, box: Box, rows: BoxRows, classes: int) -> _Expected:
+    def of(cls, box: Box, table: pd.DataFrame | Sequence[str], classes: int) -> Expected:
+        """The answers to rows of a table, or to texts.
+
+        Raises:
+            DataError: the library does not answer them, or not with a probability per label.
+        """
         try:
-            probabilities = box.probabilities(rows.table)
-            answers = box.answers(rows.table)
+            probabilities = box.probabilities(table)
+            answers = box.answers(table)
         except Exception as error:  # whatever the user's model raises
             raise DataError(
-                f"{box.name}: {box.library} does not answer the table's rows ({_reason(error)})\n"
+                f"{box.name}: {box.library} does not answer the table's rows ({reason(error)})\n"
                 "give the table as the model was fitted on: the same columns, with the same values"
             ) from error
-        if probabilities.shape != (len(rows), classes):
+        if probabilities.shape != (len(table), classes):
             raise DataError(
                 f"{box.name}: it gives {probabilities.shape[-1]} probabilities per row, and there are "
                 f"{classes} labels"
@@ -162,9 +167,14 @@ class _Expected:
         return cls(probabilities, labels)
 
     @classmethod
-    def of_file(cls, box: Box, features: Sequence[Feature], rows: BoxRows, classes: int) -> _Expected:
+    def of_file(cls, box: Box, features: Sequence[Feature], rows: BoxRows, classes: int) -> Expected:
+        """The answers of an ONNX file alone."""
         assert box.graph is not None
-        scores, values = raw_scores(box.graph, features, rows, classes)
+        return cls.of_scores(*raw_scores(box.graph, features, rows, classes))
+
+    @classmethod
+    def of_scores(cls, scores: Scores, values: Array) -> Expected:
+        """Of an ONNX file's own scores ``(rows, width)``."""
         wide = values.reshape(len(values), -1).astype(np.float64)
         if scores.width == 1:
             first = 1.0 - wide if scores.scale == "probabilities" else 0.0 * wide
@@ -218,6 +228,25 @@ def raw_scores(
     Raises:
         DataError: none can be.
     """
+    feeds = {
+        each.name: _columns(rows, features, each.features, each.kind, each.rank)
+        for each in assign(graph, features)
+    }
+    batches = (
+        {name: of[start : start + BATCH] for name, of in feeds.items()}
+        for start in range(0, len(rows), BATCH)
+    )
+    return score_output(graph, batches, classes)
+
+
+def score_output(
+    graph: onnx.ModelProto, batches: Iterable[Mapping[str, Array]], classes: int
+) -> tuple[Scores, Array]:
+    """Which output of an ONNX classifier is its score, and its values over all batches of its inputs.
+
+    Raises:
+        DataError: none can be.
+    """
     names = scores_of(graph)
     shown = onnx.ModelProto()
     shown.CopyFrom(graph)
@@ -226,14 +255,9 @@ def raw_scores(
         helper.make_empty_tensor_value_info(name) for name in names if name not in outputs
     )
     session = session_of(shown.SerializeToString())
-    feeds = {
-        each.name: _columns(rows, features, each.features, each.kind, each.rank)
-        for each in assign(graph, features)
-    }
     values: dict[str, list[Array]] = {name: [] for name in names}
-    for start in range(0, len(rows), BATCH):
-        batch = {name: of[start : start + BATCH] for name, of in feeds.items()}
-        for name, value in zip(names, session.run(names, batch), strict=True):
+    for batch in batches:
+        for name, value in zip(names, session.run(names, dict(batch)), strict=True):
             values[name].append(np.asarray(value))
     arrays = {name: np.concatenate(of) for name, of in values.items() if of and of[0].ndim in (1, 2)}
     fitting = []
@@ -286,7 +310,8 @@ def _classes(box: Box, classes: int) -> Sequence[object]:
     return list(range(classes)) if own is None else list(own)
 
 
-def _announce(box: Box, proven: ProvenBox) -> None:
+def announce(box: Box, proven: ProvenBox) -> None:
+    """Say how well a converted model agrees with its library."""
     say(
         f"{box.name} ({box.library}) as ONNX in {proven.precision}: over all {proven.rows} rows every label "
         f"is the library's, and probabilities differ by at most {proven.difference:.1e}"
@@ -298,6 +323,7 @@ def _announce(box: Box, proven: ProvenBox) -> None:
     )
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
+    """The first line of what a library says."""
     lines = str(error).strip().splitlines()
     return (lines[0] if lines else type(error).__name__)[:300]

@@ -60,6 +60,8 @@ class LearnerResult:
 def learners_of(config: FitConfig, make_split: MakeSplit, material: Material, folder: Path) -> list[Learner]:
     """What the setting allows: the known attributes, or without any three kinds of pseudo-labels.
 
+    Behind a model file there are two: adapters need layers.
+
     Raises:
         DataError: the base has learnt from every training row.
     """
@@ -71,6 +73,9 @@ def learners_of(config: FitConfig, make_split: MakeSplit, material: Material, fo
     rows = detection.hide(material.rows, config.detector.share, config.seed)
     seen = replace(material, rows=rows)
     if config.detector.attributes_known == "none":
+        if config.box is not None:
+            say("a model file has no layers: rows that adapters would mend are not learnt, the other two are")
+            return [_outlier(seen), _errors(seen)]
         return [_outlier(seen), _benefit(config, make_split, seen, folder), _errors(seen)]
     rows, schema = (
         with_shared_gate(rows, material.schema) if config.detector.shared else (rows, material.schema)

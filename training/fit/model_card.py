@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from evenhand.models.bundle.manifest import Attribute, Correction, Manifest
@@ -57,22 +57,31 @@ def _base(manifest: Manifest) -> str:
     trained = f", trained by the method {retraining}" if retraining else ""
     box = manifest.provenance.settings.get("box")
     if box:
-        return (
-            f"A classifier that came {'as a file' if box['file'] else 'from memory'} "
-            f"({manifest.provenance.base}, {box['library']}) and is "
-            f"unchanged, with labels {', '.join(manifest.labels)} "
-            f"(favourable: {', '.join(manifest.favourable)}). Its ONNX form gave the library's own label "
-            f"on all {box['rows']} rows of the table"
-            + (f" but {box['ties']} ties" if box["ties"] else "")
-            + f"; probabilities differed by at most {box['largest_difference']:.1e}. A bias detector per "
-            "attribute reads the features and the model's own probabilities; a row is flagged where its risk "
-            "reaches the attribute's threshold."
-        )
+        return _box(manifest, box)
     return (
         f"A base classifier ({manifest.provenance.base}{trained}) with labels {', '.join(manifest.labels)} "
         f"(favourable: {', '.join(manifest.favourable)}). A bias detector per attribute reads the input of "
         f"block {c.layer} of {c.layers} ({c.pooling} pooling); a row is flagged where its risk reaches the "
         "attribute's threshold."
+    )
+
+
+def _box(manifest: Manifest, box: Mapping[str, Any]) -> str:
+    """A model of the user's, how well its form agrees with it, and what the detectors read."""
+    came = "as a file" if box["file"] else "from memory"
+    proof = (
+        f"In the bundle's graph it gave the file's own label on {box['rows']} rows of all lengths"
+        if manifest.task == "text" and box["precision"] == "as it is"
+        else f"Its ONNX form gave the library's own label on all {box['rows']} rows of the table"
+    )
+    reads = f"which of {box['tokens']} frequent tokens a text holds" if "tokens" in box else "the features"
+    return (
+        f"A classifier that came {came} ({manifest.provenance.base}, {box['library']}) and is unchanged, "
+        f"with labels {', '.join(manifest.labels)} (favourable: {', '.join(manifest.favourable)}). {proof}"
+        + (f" but {box['ties']} ties" if box["ties"] else "")
+        + f"; probabilities differed by at most {box['largest_difference']:.1e}. A bias detector per "
+        f"attribute reads {reads} and the model's own probabilities; a row is flagged where its risk "
+        "reaches the attribute's threshold."
     )
 
 

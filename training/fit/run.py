@@ -13,7 +13,7 @@ from evenhand.models.network.backbones import SplitModel, block_count
 from evenhand.models.network.black_box import BoxSplit
 from evenhand.models.network.decision import OffsetsAlone
 from evenhand.models.network.fairnet import FairNet
-from evenhand.training.boxes.box import Box, read
+from evenhand.training.boxes.box import Box
 from evenhand.training.choice import learners
 from evenhand.training.choice.aim import refuse_uncounted, target_of
 from evenhand.training.choice.select import Choice
@@ -48,7 +48,7 @@ def run(config: FitConfig, rows: Rows, schema: Schema, data_sha256: str, out: Pa
         ParityError: what was written does not answer as the model does.
     """
     rows = hold_out(rows, config.base_stage.hold_out, config.seed)
-    box = read(Path(config.box.file)) if config.box else None
+    box = box_base.read_box(config) if config.box else None
     return run_held_out(config, FitData(rows, schema, data_sha256), box, out, work)
 
 

@@ -126,7 +126,10 @@ def pretrained_hash(config: FitConfig) -> str:
     """Identity of the pretrained base: a folder's hash, or a hub id with its revision if that is cached."""
     if config.box is not None and config.box.file:
         file = Path(config.box.file)
-        return files_hash([(file.name, file)])
+        if file.is_dir():
+            return folder_hash(file)
+        own = [file, *([Path(config.box.tokenizer)] if config.box.tokenizer else [])]
+        return files_hash([(each.name, each) for each in own])
     if config.columns.task == "table":
         return config.base
     if Path(config.base).is_dir():

@@ -20,15 +20,20 @@ from evenhand.models.bundle.encoders.table import (
     TableEncoder,
     TableFeatures,
 )
+from evenhand.models.bundle.encoders.text import TextEncoder
 from evenhand.models.bundle.manifest import TableInput
 from evenhand.models.network.backbones import SplitModel
 from evenhand.models.network.black_box import BlackBox, BoxSplit, RowVector, VectorShape, edges_of
+from evenhand.models.network.token_bag import BagShape, TokenBag, frequent_tokens
 from evenhand.models.onnx.black_box import BoxError, Feature
 from evenhand.stats import Rate
 from evenhand.tables.cells import clean
 from evenhand.training.boxes.box import Box, read
 from evenhand.training.boxes.limits import Limits, limits_of
 from evenhand.training.boxes.parity import BoxRows, ProvenBox, logits_of, prove
+from evenhand.training.boxes.text_box import TextBox, read_text
+from evenhand.training.boxes.text_parity import prove_text, token_logits
+from evenhand.training.boxes.vectorizer import text_pipeline
 from evenhand.training.data.columns import Columns
 from evenhand.training.data.dataset import HELD, LEARNT, TUNE, DataError, Rows, Schema, hold_out
 from evenhand.training.data.items import encode_all
@@ -52,8 +57,11 @@ def with_model(config: FitConfig) -> FitConfig:
     Raises:
         DataError: the file cannot be used, or names other features than the options.
     """
-    assert config.box is not None
-    box = read(Path(config.box.file))
+    box = read_box(config)
+    if isinstance(box, TextBox):
+        return config
+    if text_pipeline(box.estimator) is not None:
+        raise DataError(f"{box.name} reads texts, and no table's features: fit it with --task text")
     named = config.columns.features
     odd = sorted({clean(name) for name in named} ^ {clean(name) for name in box.features})
     if named and box.features and odd:
@@ -78,8 +86,22 @@ def with_model(config: FitConfig) -> FitConfig:
     return replace(config, columns=columns)
 
 
+def read_box(config: FitConfig) -> Box:
+    """The model file that the settings name.
+
+    Raises:
+        DataError: it is missing, of another kind, does not load, or is no classifier.
+    """
+    assert config.box is not None
+    file = Path(config.box.file)
+    if config.columns.task == "table":
+        return read(file)
+    tokenizer = Path(config.box.tokenizer) if config.box.tokenizer else None
+    return read_text(file, tokenizer, config.box.max_tokens)
+
+
 def prepare(config: FitConfig, box: Box, rows: Rows, schema: Schema) -> tuple[Base, Rows, Schema]:
-    """Convert the model, prove it on all rows, and describe its features.
+    """Convert the model, prove it on rows, and describe what detectors read of them.
 
     Args:
         config: All settings.
@@ -96,6 +118,8 @@ def prepare(config: FitConfig, box: Box, rows: Rows, schema: Schema) -> tuple[Ba
     """
     assert config.box is not None
     rows, schema = _aligned(box, config.box.labels, rows, schema)
+    if isinstance(box, TextBox):
+        return (*_of_texts(config, box, rows, schema), schema)
     names = config.columns.features
     features = [
         Feature(name, any(isinstance(item[clean(name)], str) for item in rows.items)) for name in names
@@ -118,9 +142,32 @@ def prepare(config: FitConfig, box: Box, rows: Rows, schema: Schema) -> tuple[Ba
     rows = rows if config.box.held_out else _unseen(box, logits, rows, config)
     described = TableFeatures.model_validate_json(content)
     model = BlackBox(proven.graph, RowVector(_shape(described, rows, proven)))
+    return BoxBase(model.eval(), content, TableInput(), encoded, _proof(box, proven)), rows, schema
+
+
+def _of_texts(config: FitConfig, box: TextBox, rows: Rows, schema: Schema) -> tuple[Base, Rows]:
+    """The same for texts: token ids in the place of features."""
+    assert config.box is not None
+    encoded, bad = encode_all(TextEncoder(box.tokenizer, box.spec), rows.items)
+    if bad:
+        first, reason = bad[0]
+        raise DataError(f"{len(bad)} rows cannot be read; the first is row {rows.row[first] + 1}: {reason}")
+    cut = sum(row.truncated for row in encoded)
+    if cut:
+        say(f"{cut} of {len(encoded)} texts are longer than {box.spec.max_tokens} tokens and are cut")
+    proven = prove_text(box, encoded, rows.items, len(schema.labels))
+    logits = token_logits(proven.graph, encoded, box.spec.pad_id)
+    rows = rows if config.box.held_out else _unseen(box, logits, rows, config)
+    tokens = frequent_tokens([encoded[row].arrays["input_ids"] for row in rows.of(*LEARNT)])
+    say(f"detectors read which of {len(tokens)} frequent tokens a text holds, and the model's probabilities")
+    model = BlackBox(proven.graph, TokenBag(BagShape(tokens, box.ids, proven.classes)))
+    proof = _proof(box, proven) | {"tokens": len(tokens)}
+    return BoxBase(model.eval(), box.tokenizer, box.spec, encoded, proof), rows
+
+
+def _proof(box: Box, proven: ProvenBox) -> dict[str, Any]:
     proof = {"library": box.library, "precision": proven.precision, "rows": proven.rows}
-    proof |= {"largest_difference": proven.difference, "ties": proven.ties}
-    return BoxBase(model.eval(), content, TableInput(), encoded, proof), rows, schema
+    return {**proof, "largest_difference": proven.difference, "ties": proven.ties}
 
 
 @dataclass(frozen=True)

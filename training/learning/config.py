@@ -127,11 +127,15 @@ class BoxConfig:
     """A fitted model of the user's in the place of a base."""
 
     file: str
-    """Empty for a model in memory."""
+    """Of texts a file or a folder; empty for a model in memory."""
     labels: tuple[str, ...] = ()
     """The label column's labels in the order of the model's scores; empty if the model names them itself."""
     held_out: bool = False
     """Whether it has surely learnt from no row but those of the split ``train``."""
+    tokenizer: str | None = None
+    """``tokenizer.json`` of an ONNX file of texts, where it lies elsewhere."""
+    max_tokens: int | None = None
+    """Longest row of texts; the model's own limit if ``None``."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +167,8 @@ class FitConfig:
         plain["base"] = self.public_base
         plain["detector"]["known"] = plain["detector"].pop("known_share")
         if self.box is not None:
-            plain["box"]["file"] = Path(self.box.file).name
+            plain["box"]["file"] = Path(self.box.file).absolute().name if self.box.file else ""
+            plain["box"]["tokenizer"] = self.box.tokenizer and Path(self.box.tokenizer).name
         if self.columns.images:
             plain["columns"]["images"] = Path(self.columns.images).name
         return plain
@@ -171,7 +176,7 @@ class FitConfig:
     @property
     def public_base(self) -> str:
         """A hub id as it is; of a local folder only its name, so that a manifest contains no local path."""
-        return self.base_name or (Path(self.base).name if Path(self.base).exists() else self.base)
+        return self.base_name or (Path(self.base).absolute().name if Path(self.base).exists() else self.base)
 
 
 def fingerprint(*parts: Any) -> str:  # noqa: ANN401 - whatever JSON can say

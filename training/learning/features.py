@@ -105,7 +105,9 @@ def extract(
             np.lib.format.open_memmap(place, "w+", np.float32, shape)
     distributed.wait()
     hidden, logits, representation = (np.load(place, mmap_mode="r+") for place in files)
-    order = distributed.own_batches(by_length(lengths))
+    # A text costs its tokens, even where it has one state.
+    costs = [row.tokens for row in encoded] if "input_ids" in encoded[0].arrays else lengths
+    order = distributed.own_batches(by_length(costs))
     for rows in track(order, len(order), "reading the base's hidden states"):
         out, states, heads = _base_of(split, [encoded[row] for row in rows], pad_id)
         logits[rows], representation[rows] = out, heads
@@ -142,9 +144,10 @@ def _base_of(
 def _sizes(split: SplitModel, encoded: Sequence[Encoded], pad_id: int) -> tuple[Ints, int]:
     """Positions of each row's hidden state ``(rows,)``, and the width of the head's input.
 
-    Positions are a text's tokens, or the number that the base makes of an image or a table.
+    Positions are a text's tokens, or the number that the base makes of an image or a table; one for a model
+    without layers.
     """
     _, hidden, heads = _base_of(split, encoded[:1], pad_id)
-    if "input_ids" in encoded[0].arrays:
+    if "input_ids" in encoded[0].arrays and split.per_token:
         return np.array([row.tokens for row in encoded]), heads.shape[1]
     return np.full(len(encoded), hidden.shape[1]), heads.shape[1]

@@ -7,12 +7,15 @@ answer of the base and the served one are the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-from evenhand.service.audit.aggregates import HOUR_MS, NO_BIN, Cells, tenth
-from evenhand.service.audit.elsewhere.rows import Reported, ReportedRows
-from evenhand.service.types import counted_under
+import numpy as np
+
+from evenhand.service.audit.aggregates import BINS, HOUR_MS, NO_BIN, Cells, tenth
+from evenhand.service.audit.elsewhere.bodies import ReportedRows
+from evenhand.service.audit.elsewhere.columns import ReportedColumns
+from evenhand.service.types import Described, Ints, counted_under
 
 Totals = list[float]
 """Rows, and the sum of their scores."""
@@ -35,20 +38,48 @@ def kind_of(groups: tuple[str | None, ...], favourable: bool, p: float | None, i
     return Kind(groups, favourable, NO_BIN if p is None else tenth(p), is_good)
 
 
-def count_rows(names: Sequence[str], rows: Iterable[Reported]) -> dict[Kind, Totals]:
-    """Rows by kind.
+def count_rows(model: Described, columns: ReportedColumns) -> dict[Kind, Totals]:
+    """Rows by kind, counted as arrays.
 
     Args:
-        names: Of the model's attributes.
-        rows: Its rows.
+        model: Whose rows these are.
+        columns: The rows.
     """
-    kinds: dict[Kind, Totals] = {}
-    for row in rows:
-        groups = tuple([row.groups.get(name) for name in names])
-        totals = kinds.setdefault(kind_of(groups, row.favourable, row.p, row.is_good), [0, 0.0])
-        totals[0] += 1
-        totals[1] += row.p or 0.0
-    return kinds
+    favourable = set(model.favourable)
+    p = np.array([np.nan if one is None else one for one in columns.p])
+    has_p = ~np.isnan(p)
+    keys: list[tuple[list[Any], Ints]] = [
+        *(_coded(columns.groups[attribute.name]) for attribute in model.attributes),
+        _coded([label in favourable for label in columns.labels]),
+        _coded([None if truth is None else truth in favourable for truth in columns.truths]),
+    ]
+    tenths = np.where(has_p, np.minimum(BINS - 1, BINS * np.where(has_p, p, 0.0)), NO_BIN).astype(np.int64)
+    values, combined = [each for each, _ in keys], tenths - NO_BIN
+    for each, codes in keys:
+        combined = combined * len(each) + codes
+    kinds, place = np.unique(combined, return_inverse=True)
+    rows, scores = np.bincount(place), np.bincount(place, weights=np.where(has_p, p, 0.0))
+    return {
+        _kind(int(kind), values): [int(number), float(score)]
+        for kind, number, score in zip(kinds, rows, scores, strict=True)
+    }
+
+
+def _coded(column: Sequence[Any]) -> tuple[list[Any], Ints]:
+    """The values of a column, and for each row the place of its own among them."""
+    values = list(dict.fromkeys(column))
+    places = {value: place for place, value in enumerate(values)}
+    return values, np.fromiter(map(places.__getitem__, column), np.int64, len(column))
+
+
+def _kind(combined: int, values: Sequence[list[Any]]) -> Kind:
+    """The kind of a number that :func:`count_rows` made of all its parts."""
+    parts = []
+    for each in reversed(values):
+        combined, place = divmod(combined, len(each))
+        parts.append(each[place])
+    is_good, favourable, *groups = parts
+    return Kind(tuple(reversed(groups)), favourable, combined + NO_BIN, is_good)
 
 
 def cells_of(
@@ -78,7 +109,8 @@ def cells_of(
 def count(batch: ReportedRows) -> Cells:
     """The cells of a batch."""
     names = [attribute.name for attribute in batch.model.attributes]
-    return cells_of(batch.at_ms // HOUR_MS, batch.model.name, names, count_rows(names, batch.rows))
+    kinds = count_rows(batch.model, batch.columns)
+    return cells_of(batch.at_ms // HOUR_MS, batch.model.name, names, kinds)
 
 
 def _add(cells: Cells, table: str, key: tuple[str | int, ...], *totals: float) -> None:

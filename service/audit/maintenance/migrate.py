@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, insert, inspect, select, text
 
 from evenhand.service.audit.tables import about
 
-HEAD = "0002"
+HEAD = "0003"
 """The last step; the service brings every database to it."""
 KEY = "key"
 LOCK = 0x45564E48

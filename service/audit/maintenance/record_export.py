@@ -41,8 +41,9 @@ from evenhand.service.audit.maintenance.verify import (
     stored,
     stream,
 )
+from evenhand.service.audit.pseudonyms import declared_groups
 from evenhand.service.audit.record_batch import RecordBatch
-from evenhand.service.audit.tables import attributes, configurations, records
+from evenhand.service.audit.tables import configurations, records
 
 FORMAT = 1
 BODIES = 500
@@ -292,7 +293,13 @@ def _lines(
 ) -> Iterator[list[dict[str, Any]]]:
     rows = stream(connection, chosen.first, chosen.last)
     while some := list(islice(rows, BODIES)):
-        groups = {} if disclosure is None else _groups(connection, disclosure.keys, some)
+        groups = (
+            {}
+            if disclosure is None
+            else declared_groups(
+                connection, disclosure.keys, {row.id: row.at_ms for row in some if row.kind == "decision"}
+            )
+        )
         yield [_line(row, groups) for row in some]
 
 
@@ -311,15 +318,6 @@ def _line(row: Stored, groups: dict[str, dict[str, str]]) -> dict[str, Any]:
     if row.id in groups:
         line["attributes"] = groups[row.id]
     return line
-
-
-def _groups(connection: Connection, keys: Keys, rows: list[Stored]) -> dict[str, dict[str, str]]:
-    """Declared groups by decision."""
-    names = {keys.pseudonym(row.id): row.id for row in rows if row.kind == "decision"}
-    groups: dict[str, dict[str, str]] = {}
-    for row in connection.execute(select(attributes).where(attributes.c.pseudonym.in_(names))):
-        groups.setdefault(names[row.pseudonym], {})[row.attribute] = row.group
-    return groups
 
 
 @contextlib.contextmanager

@@ -191,10 +191,13 @@ def _batch(engine: Engine, to_seq: int, named: set[str]) -> int:
 
 def _attributes(engine: Engine, first_day: int) -> int:
     """Delete some sensitive attributes of days before this one; returns how many."""
-    old = attributes.c.day < first_day
+    kept = attributes.c
     with writing(engine) as connection:
-        some = select(attributes.c.pseudonym).where(old).limit(BATCH_ROWS)
-        gone = connection.execute(delete(attributes).where(attributes.c.pseudonym.in_(some), old))
+        oldest = connection.execute(select(func.min(kept.day))).scalar_one()
+        if oldest is None or oldest >= first_day:
+            return 0
+        some = select(kept.pseudonym).where(kept.day == oldest).order_by(kept.pseudonym).limit(BATCH_ROWS)
+        gone = connection.execute(delete(attributes).where(kept.day == oldest, kept.pseudonym.in_(some)))
     return gone.rowcount
 
 
@@ -219,8 +222,8 @@ def _configurations(engine: Engine, named: set[str]) -> int:
 def _erase(connection: Connection, keys: Keys, names: list[str], by: str, erased: Erased) -> None:
     """One transaction's worth."""
     store.head(connection)
-    query = select(records.c.id).where(records.c.id.in_(names), records.c.kind == "decision")
-    on_record = set(connection.execute(query).scalars())
+    query = select(records.c.id, records.c.at_ms).where(records.c.id.in_(names), records.c.kind == "decision")
+    on_record = {name: at_ms // DAY_MS for name, at_ms in connection.execute(query)}
     erased.unknown += [name for name in names if name not in on_record]
     mine = [name for name in names if name in on_record]
     about = select(records.c.seq, records.c.id, records.c.subject).where(
@@ -231,7 +234,9 @@ def _erase(connection: Connection, keys: Keys, names: list[str], by: str, erased
     erased.already += [name for name in mine if name not in touched]
     pseudonyms = [keys.pseudonym(name) for name in mine]
     erased.attributes += connection.execute(
-        delete(attributes).where(attributes.c.pseudonym.in_(pseudonyms))
+        delete(attributes).where(
+            attributes.c.day.in_(set(on_record.values())), attributes.c.pseudonym.in_(pseudonyms)
+        )
     ).rowcount
     erased.labels += connection.execute(delete(labels).where(labels.c.decision.in_(mine))).rowcount
     erased.own_ids += connection.execute(delete(own_ids).where(own_ids.c.decision.in_(mine))).rowcount

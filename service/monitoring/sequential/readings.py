@@ -20,7 +20,8 @@ from sqlalchemy import Connection, select
 from evenhand.models.bundle.aims import Aim
 from evenhand.models.bundle.intersections import groups_of_row, recorded
 from evenhand.service.audit.digest_keys import Keys
-from evenhand.service.audit.tables import attributes, configurations, records
+from evenhand.service.audit.pseudonyms import declared_groups
+from evenhand.service.audit.tables import configurations, records
 from evenhand.service.monitoring.sequential.evidence import METRICS, Seen, planned, tested_gap
 
 log = logging.getLogger(__name__)
@@ -82,9 +83,10 @@ class Reader:
         if not batch:
             return seq, []
         decisions = {one.id: _body(one.body) for one in batch if one.kind == "decision"}
-        about = self._subjects(connection, batch, decisions)
+        at_ms = {one.id: one.at_ms for one in batch}
+        about = self._subjects(connection, batch, decisions, at_ms)
         self._learn_configurations(connection, decisions.values())
-        groups = self._groups(connection, about)
+        groups = declared_groups(connection, self._keys, {name: at_ms[name] for name in about})
         readings = []
         for one in batch:
             subject = one.id if one.kind == "decision" else one.subject
@@ -94,17 +96,22 @@ class Reader:
         return batch[-1].seq, readings
 
     def _subjects(
-        self, connection: Connection, batch: Sequence[_Record], decisions: dict[str, dict[str, Any]]
+        self,
+        connection: Connection,
+        batch: Sequence[_Record],
+        decisions: dict[str, dict[str, Any]],
+        at_ms: dict[str, int],
     ) -> dict[str, _Subject]:
         """Groups and labels of the decisions of these records; adds decisions that are missing."""
         subjects = {one.subject for one in batch if one.kind in LATER and one.subject}
         columns = records.c
         missing = subjects - decisions.keys()
         if missing:
-            query = select(columns.id, columns.body).where(
+            query = select(columns.id, columns.at_ms, columns.body).where(
                 columns.id.in_(missing), columns.kind == "decision"
             )
-            decisions |= {name: _body(body) for name, body in connection.execute(query)}
+            for name, moment, body in connection.execute(query):
+                decisions[name], at_ms[name] = _body(body), moment
         by_decision: dict[str, _Subject] = defaultdict(_Subject)
         for name, decision in decisions.items():
             for attribute in decision.get("declared", ()) if decision.get("error") is None else ():
@@ -130,15 +137,6 @@ class Reader:
             query = select(configurations).where(configurations.c.sha256.in_(missing))
             for sha256, body in connection.execute(query):
                 self._configurations[sha256] = from_json(body)
-
-    def _groups(self, connection: Connection, by_decision: dict[str, _Subject]) -> dict[str, dict[str, str]]:
-        """Declared groups by decision and attribute, without those that were erased."""
-        names = {self._keys.pseudonym(name): name for name in by_decision}
-        query = select(attributes.c.pseudonym, attributes.c.attribute, attributes.c.group)
-        groups: dict[str, dict[str, str]] = defaultdict(dict)
-        for pseudonym, attribute, group in connection.execute(query.where(attributes.c.pseudonym.in_(names))):
-            groups[names[pseudonym]][attribute] = group
-        return groups
 
     def _readings(
         self, record: _Record, decision: dict[str, Any], about: _Subject, groups: dict[str, str]

@@ -218,7 +218,7 @@ def erase(
         _fail("nothing to erase; give ids of decisions, or your own ids with --own-id")
     with _one_line():
         from evenhand.service.audit.maintenance import retention
-        from evenhand.service.audit.own_ids import decisions_of
+        from evenhand.service.audit.pseudonyms import decisions_of
 
         engine = _engine(record, state)
         keys = _keys(state, engine)

@@ -42,8 +42,13 @@ def fit(
         Path | None,
         typer.Option(
             help="A fitted classifier as the base: .onnx, .joblib or .pkl (scikit-learn and alike), "
-            ".ubj or .json (XGBoost), .txt (LightGBM), .cbm (CatBoost). A pickle runs its code."
+            ".ubj or .json (XGBoost), .txt (LightGBM), .cbm (CatBoost); of texts .onnx, .joblib, .pkl or a "
+            "folder of model.onnx and tokenizer.json. A pickle runs its code."
         ),
+    ] = None,
+    tokenizer: Annotated[
+        Path | None,
+        typer.Option(help="With an ONNX model of texts: its tokenizer.json, if it lies elsewhere."),
     ] = None,
     model_label: Annotated[
         list[str] | None,
@@ -109,7 +114,12 @@ def fit(
         str | None, typer.Option(help="First corrected block, or auto; the middle if not given.")
     ] = None,
     pooling: Annotated[str, typer.Option(help="attention, mean or first.")] = "attention",
-    max_tokens: Annotated[int, typer.Option(min=MIN_TOKENS, help="Longer texts are cut.")] = 128,
+    max_tokens: Annotated[
+        int | None,
+        typer.Option(
+            min=MIN_TOKENS, help="Longer texts are cut; 128 if not given, or what a --model itself reads."
+        ),
+    ] = None,
     epochs: Annotated[
         int | None,
         typer.Option(min=1, help="At most so many epochs for the base; 3 if not given, 6 for tables."),
@@ -158,7 +168,7 @@ def fit(
     one_of("task", task, "text", "pair", "image", "table")
     refuse_ignored(context)
     columns = columns_of(
-        ItemOptions(task, base, text, text_pair, image, images, feature, category),
+        ItemOptions(task, base or str(model or ""), text, text_pair, image, images, feature, category),
         MeaningOptions(label[0], attribute, split, reference, intersections, favourable, ranges),
     )
     usual = BaseConfig.of(task)
@@ -167,7 +177,14 @@ def fit(
     config = FitConfig(
         name=name or out.name,
         base=base or (str(model) if model else "tabular"),
-        box=BoxConfig(str(model), tuple(model_label or ())) if model else None,
+        box=BoxConfig(
+            str(model),
+            tuple(model_label or ()),
+            tokenizer=str(tokenizer) if tokenizer else None,
+            max_tokens=max_tokens,
+        )
+        if model
+        else None,
         columns=columns,
         version=version,
         card=_card(card),
@@ -178,7 +195,7 @@ def fit(
             usual,
             keep=keep_base or model is not None,
             epochs=epochs or usual.epochs,
-            max_tokens=max_tokens,
+            max_tokens=max_tokens or usual.max_tokens,
             precision=computing,
             hold_out=hold_out,
         ),

@@ -16,6 +16,7 @@ TASK_OPTIONS: Mapping[str, tuple[Collection[str], str]] = {
     "images": (("image",), "images are --task image"),
     "feature": (("table",), "features are those of --task table"),
     "category": (("table",), "features are those of --task table"),
+    "tokenizer": (("text",), "only texts have tokens"),
 }
 """The tasks that read an option, and what to say in others."""
 WITHOUT_MODEL = {
@@ -64,11 +65,12 @@ def refuse_ignored(context: typer.Context) -> None:
 def _refuse_beside_model(values: Mapping[str, object], named: Collection[str]) -> None:
     """Options that a model file leaves without effect, and those that need one."""
     if not values.get("model"):
-        if "model_label" in named:
-            raise typer.BadParameter("--model-label does nothing without --model")
+        for name in ("model_label", "tokenizer"):
+            if name in named:
+                raise typer.BadParameter(f"{_option(name)} does nothing without --model")
         return
-    if values["task"] != "table":
-        raise typer.BadParameter(f"--model reads the features of --task table, not {values['task']}")
+    if values["task"] not in ("table", "text"):
+        raise typer.BadParameter(f"--model reads --task table or text, not {values['task']}")
     for name, why in WITHOUT_MODEL.items():
         if name in named:
             raise typer.BadParameter(f"{_option(name)} does nothing with --model: {why}")

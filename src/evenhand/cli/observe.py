@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from evenhand.cli.options import POINTS, pair
+from evenhand.cli.options import POINTS, RangesOption, pair
 from evenhand.cli.refusal import refuse
 from evenhand.cli.target_options import measures_of
 
@@ -20,13 +20,14 @@ def observe(
             help="All labels that it decides, separated by commas; repeat for one with a comma in it."
         ),
     ],
-    attributes: Annotated[
-        list[str],
-        typer.Option(help="A sensitive attribute and its groups, such as sex=female,male; repeatable."),
-    ],
     favourable: Annotated[
         list[str], typer.Option(help="Labels that are good for the person, as with --labels.")
     ],
+    attributes: Annotated[
+        list[str] | None,
+        typer.Option(help="A sensitive attribute and its groups, such as sex=female,male; repeatable."),
+    ] = None,
+    ranges: RangesOption = None,
     reference: Annotated[
         list[str] | None,
         typer.Option(help="attribute=group that the others are compared with; the first group if not given."),
@@ -69,9 +70,10 @@ def observe(
         "description": description,
         "labels": _words(labels),
         "favourable": _words(favourable),
-        "attributes": _attributes(attributes, dict(pair(each) for each in reference or [])),
-        "target": _target(target or [], limit, [pair(each, option="attributes")[0] for each in attributes]),
     }
+    listed = [*_attributes(attributes or []), *_of_ranges(ranges or [])]
+    said["attributes"] = _referring(listed, dict(pair(each) for each in reference or []))
+    said["target"] = _target(target or [], limit, [each["name"] for each in listed])
     try:
         declaration = Declaration.model_validate(said)
         folder = out or settings.observed_folder(settings.load())
@@ -95,14 +97,38 @@ def _words(values: list[str]) -> list[str]:
     return [word.strip() for value in values for word in value.split(",") if word.strip()]
 
 
-def _attributes(values: list[str], references: dict[str, str]) -> list[dict[str, Any]]:
+def _attributes(values: list[str]) -> list[dict[str, Any]]:
     listed = []
     for value in values:
         name, groups = pair(value, option="attributes")
         words = [group.strip() for group in groups.split(",") if group.strip()]
         if len(words) < 2:
             raise typer.BadParameter(f"--attributes {name}: name two groups or more, as in sex=female,male")
-        listed.append({"name": name, "groups": words, "reference": references.pop(name, words[0])})
+        listed.append({"name": name, "groups": words})
+    return listed
+
+
+def _of_ranges(values: list[str]) -> list[dict[str, Any]]:
+    """Attributes that are numbers, whose groups are their ranges."""
+    from evenhand.tables.ranges import Ranges, RangesError
+
+    listed = []
+    for value in values:
+        name, texts = pair(value, option="ranges")
+        try:
+            names = list(Ranges(texts.split(",")).names)
+        except RangesError as error:
+            raise typer.BadParameter(f"--ranges {name}: {error}") from error
+        listed.append({"name": name, "groups": names, "ranges": names})
+    return listed
+
+
+def _referring(listed: list[dict[str, Any]], references: dict[str, str]) -> list[dict[str, Any]]:
+    """Attributes with the group that the others are compared with."""
+    if not listed:
+        raise typer.BadParameter("name an attribute: --attributes sex=female,male or --ranges age=0-24,25+")
+    for each in listed:
+        each["reference"] = references.pop(each["name"], each["groups"][0])
     if references:
         raise typer.BadParameter(f"--reference {next(iter(references))}: no such attribute was declared")
     return listed

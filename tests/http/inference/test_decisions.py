@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from databases import database, postgres  # noqa: F401 - fixtures
 from fairlearn.metrics import MetricFrame, equalized_odds_difference, selection_rate
 from fastapi.testclient import TestClient
-from recording import bodies
+from recording import bodies, table
 from reporting import DECLARATION, sent
 from series import total
 from sklearn.metrics import accuracy_score
 
 from evenhand.models.bundle.target import AttributeTarget, Target
 from evenhand.service.app import create_app
-from evenhand.service.catalog.declaration import write_declaration
+from evenhand.service.audit.elsewhere import waiting
+from evenhand.service.catalog.declaration import DeclaredAttribute, write_declaration
 from evenhand.service.settings import Settings
 
 JSON_LINES = {"content-type": "application/x-ndjson"}
@@ -355,13 +357,88 @@ def test_the_events_of_kserve_are_joined_by_their_id(client: TestClient, state: 
     for sex, favourable in (("female", "1"), ("male", "0")):
         cell = {"attribute": "sex", "group": sex, "source": "declared", "final": favourable}
         assert total(client, "evenhand_decisions_total", **cell) == 1
-    assert not list((state / "events").glob("*"))
+    assert table(f"sqlite:///{state / 'record.db'}", "waiting_groups") == []
     recorded = [body for body in bodies(f"sqlite:///{state / 'record.db'}") if body["kind"] == "decision"]
     assert [body["final"]["label"] for body in recorded] == ["hire", "reject"]
     for kind, body in halves:  # a broker delivers at least once
         post(client, body, headers=event(kind))
     assert total(client, "evenhand_decisions_total", attribute="sex", source="declared") == 2
-    assert "female" not in "".join(path.read_text() for path in (state / "events").glob("*"))
+    assert table(f"sqlite:///{state / 'record.db'}", "waiting_groups") == []
+
+
+@pytest.mark.parametrize("order", ["request first", "response first"])
+def test_the_events_of_one_request_may_reach_different_replicas(
+    database: str,  # noqa: F811
+    tmp_path: Path,
+    order: str,
+) -> None:
+    halves = [("request", REQUESTED), ("response", DECIDED)]
+    for number, (kind, body) in enumerate(halves if order == "request first" else halves[::-1]):
+        folder = tmp_path / str(number)
+        write_declaration(folder / "observed", DECLARATION)
+        (folder / "record.key").write_text("07" * 32)
+        with TestClient(create_app(Settings(state=folder, record=database))) as replica:
+            reply = post(replica, body, headers=event(kind))
+            if (kind, number) == ("request", 0):
+                assert reply == {"held": 2, "joined": 0, "requests_waiting": 1}
+            if number:
+                shown = replica.get("/fairness", params={"model": "hiring"}).json()["attributes"][0]
+    assert (shown["sources"]["declared"]["rows"], shown["sources"]["inferred"]["rows"]) == (2, 0)
+    assert table(database, "waiting_groups") == []
+
+
+def test_requests_that_wait_too_long_or_are_too_many_are_not_kept(
+    client: TestClient, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "MOST", 2)
+    for name in ("a", "b", "a"):
+        reply = post(client, REQUESTED, headers=event("request", name))
+    assert reply["requests_waiting"] == 2
+    assert "responses" in post(client, REQUESTED, 503, headers=event("request", "c"))["error"]["message"]
+    monkeypatch.setattr(waiting, "KEPT_MS", -1)
+    assert post(client, DECIDED, headers=event("response", "a"))["counts"]["recorded"] == 2
+    assert total(client, "evenhand_decisions_total", attribute="sex", source="declared") == 0
+    assert post(client, REQUESTED, headers=event("request", "c"))["requests_waiting"] == 1
+
+
+@pytest.mark.parametrize("order", ["groups first", "label first", "together"])
+def test_a_row_whose_group_comes_later_is_shown_once(client: TestClient, order: str) -> None:
+    """Sent again with its groups, a decision moves from those without to the declared ones."""
+    rows = sent(60)
+    bare = [{key: row[key] for key in ("id", "prediction")} for row in rows]
+    parts: dict[str, tuple[str, ...]] = {
+        "groups first": ("groups", "label"),
+        "label first": ("label", "groups"),
+    }
+    post(client, lines(bare), params={"model": "hiring"})
+    for part in parts.get(order, ("both",)):
+        names = {"groups", "label"} if part == "both" else {part}
+        news = [
+            one | {key: row[key] for key in names & row.keys()} for one, row in zip(bare, rows, strict=True)
+        ]
+        post(client, lines(news), params={"model": "hiring"})
+    for attribute in client.get("/fairness", params={"model": "hiring"}).json()["attributes"]:
+        assert attribute["sources"]["declared"]["rows"] == 60
+        assert attribute["sources"]["inferred"]["rows"] == 0
+
+
+def test_numbers_count_under_their_ranges(client: TestClient, state: Path) -> None:
+    ages = ["0-24", "25-39", "40+"]
+    age = DeclaredAttribute(name="age", groups=ages, reference="40+", ranges=ages)
+    write_declaration(
+        state / "observed", DECLARATION.model_copy(update={"name": "loans", "attributes": [age]})
+    )
+    ages_sent = (18, 31, "31", 39.5, 77)
+    rows = [{"id": n, "prediction": "hire", "groups": {"age": one}} for n, one in enumerate(ages_sent)]
+    reply = post(
+        client, lines([*rows, {"prediction": "hire", "groups": {"age": -3}}]), params={"model": "loans"}
+    )
+    assert reply["unlisted_groups"] == {"loans": {"age": 1}}
+    later = {"id": "0", "groups": {"age": "19"}}
+    assert client.post("/feedback", json=later).json()["results"][0]["result"] == "duplicate"
+    for group, number in (("0-24", 1), ("25-39", 3), ("40+", 1), ("unknown", 1)):
+        cell = {"attribute": "age", "group": group, "source": "declared"}
+        assert total(client, "evenhand_decisions_total", model="loans", **cell) == number
 
 
 @pytest.mark.parametrize(

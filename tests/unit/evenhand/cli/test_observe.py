@@ -29,9 +29,23 @@ def test_a_declaration_is_written_as_it_was_said(tmp_path: Path) -> None:
     assert (aim.measure, aim.limit) == ("equalized-odds", 0.04)
 
 
+def test_ranges_of_a_number_are_its_groups(tmp_path: Path) -> None:
+    ranges = ("--ranges", "age=<18, 18-39,40+", "--reference", "age=18-39", "--attributes", "sex=f,m")
+    code, said = run(tmp_path, *ranges)
+    assert (code, "age (reference 18-39)" in said) == (0, True)
+    sex, age = read_declaration(tmp_path / "hiring.json").attributes
+    assert age.groups == age.ranges == ["<18", "18-39", "40+"]
+    assert sex.ranges == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        ((), "name an attribute"),
+        (("--ranges", "age=0-24,20-39"), "--ranges age: 0-24 and 20-39 overlap"),
+        (("--ranges", "age=young,old"), "'young' is no range"),
+        (("--ranges", "age=0-24"), "name 2 to 16 ranges"),
+        (("--ranges", "age=0-24,25+", "--attributes", "age=a,b"), "two attributes have the same name"),
         (("--attributes", "sex=female"), "name two groups or more"),
         (("--attributes", "sex=female,unknown"), "must be distinct, and not 'unknown'"),
         (("--attributes", "sex=f,m", "--reference", "sex=x"), "which is none of its groups"),

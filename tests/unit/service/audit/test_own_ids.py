@@ -16,7 +16,7 @@ from evenhand.service.audit.digest_keys import Keys
 from evenhand.service.audit.events import AnsweredRows
 from evenhand.service.audit.feedback import Feedback, Joined
 from evenhand.service.audit.maintenance.retention import erase, prune
-from evenhand.service.audit.own_ids import decisions_of, newest
+from evenhand.service.audit.pseudonyms import decisions_of, newest
 from evenhand.service.audit.record_batch import RecordBatch, make, merge
 from evenhand.service.ids import ulid
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from reporting import DECLARATION, MODEL
 
+from evenhand.service.catalog.declaration import DeclaredAttribute
 from evenhand.service.catalog.observed import ObservedModel
 from evenhand.service.elsewhere.lines import read_line
 from evenhand.service.elsewhere.rows import Checked, RowError, RowReader, fields_of
@@ -14,7 +15,7 @@ SECRET = "Erika Mustermann"
 
 
 def read(**sent: Any) -> Checked:
-    return READER.read(1, "name", fields_of(sent))
+    return READER.read("name", fields_of(sent))
 
 
 def test_a_prediction_alone_is_enough() -> None:
@@ -44,15 +45,15 @@ def test_scores_give_label_and_probability(sent: dict[str, Any], label: str, sco
 def test_a_score_of_one_of_many_labels_says_nothing_of_the_favourable_ones() -> None:
     many = DECLARATION.model_copy(update={"labels": ["hire", "wait", "reject"]})
     reader = RowReader(ObservedModel("hiring", many), lambda _: "")
-    assert reader.read(1, "name", {"prediction": "reject", "score": 0.5}).row.p is None
-    assert reader.read(1, "name", {"scores": {"hire": 0.2, "wait": 0.3}}).row.p == 0.2
+    assert reader.read("name", {"prediction": "reject", "score": 0.5}).row.p is None
+    assert reader.read("name", {"scores": {"hire": 0.2, "wait": 0.3}}).row.p == 0.2
 
 
 def test_values_are_read_as_they_are_everywhere_else() -> None:
     """Numbers and truth values are labels of the same meaning; spaces around a group are none of it."""
     binary = DECLARATION.model_copy(update={"labels": ["1", "0"], "favourable": ["1"]})
     reader = RowReader(ObservedModel("hiring", binary), lambda _: "")
-    assert [reader.read(1, "name", {"prediction": value}).row.label for value in (1, "1", 1.0, 0)] == [
+    assert [reader.read("name", {"prediction": value}).row.label for value in (1, "1", 1.0, 0)] == [
         "1", "1", "1", "0",
     ]  # fmt: skip
     assert read(prediction="hire", groups={"sex": " female "}).row.groups == {"sex": "female"}
@@ -66,7 +67,7 @@ def test_nothing_is_said_by_null() -> None:
 
 def test_a_group_that_is_not_listed_counts_as_unknown_and_is_told() -> None:
     reader = RowReader(MODEL, lambda _: "")
-    assert reader.read(1, "name", {"prediction": "hire", "groups": {"sex": SECRET}}).row.groups == {
+    assert reader.read("name", {"prediction": "hire", "groups": {"sex": SECRET}}).row.groups == {
         "sex": "unknown"
     }
     assert reader.unlisted == {"sex": 1}
@@ -149,3 +150,34 @@ def test_colons_in_texts_are_no_keys() -> None:
         "groups": {"sex": "x"},
         "features": {"a": {"b": [{"c": 1}]}},
     }
+
+
+AGES = ["0-24", "25-39", "40-59", "60+"]
+OF_AGES = ObservedModel(
+    "hiring",
+    DECLARATION.model_copy(
+        update={
+            "attributes": [DeclaredAttribute(name="age", groups=AGES, reference="25-39", ranges=AGES)],
+        }
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("age", "group"),
+    [(31, "25-39"), (39.5, "25-39"), ("31", "25-39"), ("60+", "60+"), (101, "60+"), (-1, "unknown"),
+     ("old", "unknown"), (True, "unknown"), (float("nan"), None), (None, None)],
+)  # fmt: skip
+def test_a_number_counts_under_its_range(age: Any, group: str | None) -> None:
+    reader = RowReader(OF_AGES, lambda _: "")
+    groups = reader.read("name", {"prediction": "hire", "groups": {"age": age}}).row.groups
+    assert groups.get("age") == group
+    assert reader.unlisted == ({"age": 1} if group == "unknown" else {})
+
+
+def test_a_declaration_without_ranges_keeps_its_hash() -> None:
+    """The record names what made a decision by it."""
+    assert "ranges" not in DECLARATION.model_dump_json()
+    assert DECLARATION.sha256 == "aef594fdf3184266a4fbbc497344b914cd337932db894de579e507c90c8627dd"
+    assert '"ranges":["0-24","25-39","40-59","60+"]' in OF_AGES.declaration.model_dump_json()
+    assert '"ranges":["0-24","25-39","40-59","60+"]' in OF_AGES.configuration.body

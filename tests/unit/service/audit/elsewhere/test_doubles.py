@@ -40,7 +40,10 @@ def assert_counts_are_those_of(url: str, *batches: RecordBatch) -> None:
 
 def test_what_is_sent_twice_is_recorded_and_counted_once(database: str) -> None:
     rows = reported(300)
-    first, again = make_reported(rows, KEYS), make_reported(replace(rows, rows=reported(400).rows), KEYS)
+    first, again = (
+        make_reported(rows, KEYS),
+        make_reported(replace(rows, columns=reported(400).columns), KEYS),
+    )
     record = opened(database)
     record.append([first], again=False)
     record.append([again], again=False)
@@ -49,7 +52,7 @@ def test_what_is_sent_twice_is_recorded_and_counted_once(database: str) -> None:
     assert len(again.doubled) == 300
     assert set(again.doubled.values()) == {event.id for event in first.events}
     assert len(bodies(database)) == 400  # the chain holds, too
-    expected = make_reported(replace(rows, rows=reported(400).rows), KEYS)
+    expected = make_reported(replace(rows, columns=reported(400).columns), KEYS)
     assert_counts_are_those_of(database, expected)
     for name in ("attributes", "labels", "own_ids"):
         number = len(getattr(expected, "own_ids" if name == "own_ids" else name))
@@ -58,13 +61,14 @@ def test_what_is_sent_twice_is_recorded_and_counted_once(database: str) -> None:
 
 def test_doubles_within_a_batch_and_between_batches_of_one_transaction_are_seen(database: str) -> None:
     rows = reported(20)
-    ids = reported(20).rows
-    twice = replace(rows, rows=[*rows.rows, *ids])
-    one, other = make_reported(twice, KEYS), make_reported(replace(rows, rows=reported(20).rows), KEYS)
+    again = reported(20).columns
+    twice = replace(rows, columns=rows.columns.take([*range(20), *range(20)]))
+    twice.columns.ids[20:] = again.ids
+    one, other = make_reported(twice, KEYS), make_reported(reported(20), KEYS)
     record = opened(database)
     record.append([one, other], again=False)
     record.engine.dispose()
-    assert one.doubled == {again.id: row.id for row, again in zip(rows.rows, ids, strict=True)}
+    assert one.doubled == dict(zip(again.ids, rows.columns.ids, strict=True))
     assert len(other.doubled) == 20
     assert len(bodies(database)) == 20
     assert_counts_are_those_of(database, make_reported(rows, KEYS))

@@ -173,7 +173,10 @@ def test_a_lot_that_waits_in_the_spool_does_not_bring_back_what_was_erased(datab
     record = fill(database, decisions=0)
     made = [recorded.decision(BEGIN_MS, random.Random(0)) for _ in range(3)]
     lot = RecordBatch(
-        made, {NAME: recorded.CONFIGURATION}, [(record.keys.pseudonym(made[0].id), "sex", "female", 1)], {}
+        made,
+        {NAME: recorded.CONFIGURATION},
+        [(record.keys.pseudonym(made[0].id), "sex", "female", BEGIN_MS // DAY_MS)],
+        {},
     )
     record.store.append([lot], again=False)
     erase(record.engine, record.keys, [made[0].id], "Ada", quiet)

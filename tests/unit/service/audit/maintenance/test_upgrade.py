@@ -89,7 +89,9 @@ def test_an_older_record_is_brought_up_verifies_and_goes_on(older: Path, databas
     until(lambda: counts.rows["written"] == 3)  # what waited in the older version's spool
     assert counts.rows["lost"] == 0
     # A label of the older version's model.
-    (joined,) = record.feedback([Feedback(first_of(database, "race"), "not toxic", {})])
+    name = first_of(database, "race")
+    label = record.decision(name)["configuration"]["labels"][0]
+    (joined,) = record.feedback([Feedback(name, label, {})])
     assert joined.result == "joined"
     fresh = batch(2, 9, gender="Women")
     record.take(fresh)

@@ -1,4 +1,4 @@
-"""A caller's own ids, and the decisions that they name.
+"""What is kept under pseudonyms: declared groups by decision, and decisions by a caller's own id.
 
 The record keeps no own id, for it may name a person: it keeps a keyed pseudonym, in the decision's body,
 which the chain covers, and in the table ``own_ids``, by which decisions are looked up. Erasing a decision
@@ -8,13 +8,15 @@ them, of each model; to erase, it means all of them.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
 
+from evenhand.service.audit.aggregates import DAY_MS
 from evenhand.service.audit.digest_keys import Keys
-from evenhand.service.audit.tables import own_ids
+from evenhand.service.audit.tables import attributes, own_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,27 @@ def newest(connection: Connection, keys: Keys, names: Collection[str]) -> dict[s
     for pseudonym, model, decision, count in connection.execute(query):
         meant.setdefault(pseudonym, []).append(Named(decision, model, count))
     return {name: meant[pseudonym] for name, pseudonym in pseudonyms.items() if pseudonym in meant}
+
+
+def declared_groups(
+    connection: Connection, keys: Keys, at_ms: Mapping[str, int]
+) -> dict[str, dict[str, str]]:
+    """Declared groups by decision and attribute, as far as they are kept; decisions without any are left out.
+
+    Args:
+        connection: Reads the record; it must have been brought to this version.
+        keys: Of the record.
+        at_ms: When each decision was made, in milliseconds since 1970; a few hundred at most.
+    """
+    names = dict(zip(keys.pseudonyms(at_ms), at_ms, strict=True))
+    kept = attributes.c
+    query = select(kept.pseudonym, kept.attribute, kept.group).where(
+        kept.day.in_({moment // DAY_MS for moment in at_ms.values()}), kept.pseudonym.in_(names)
+    )
+    groups = defaultdict[str, dict[str, str]](dict)
+    for pseudonym, attribute, group in connection.execute(query) if names else ():
+        groups[names[pseudonym]][attribute] = group
+    return dict(groups)
 
 
 def decisions_of(connection: Connection, keys: Keys, names: Collection[str]) -> dict[str, list[str]]:

@@ -21,7 +21,6 @@ from starlette.types import Receive, Scope, Send
 from evenhand.service.auth.credentials import BEARER
 from evenhand.service.catalog.loader import LoadedModel
 from evenhand.service.catalog.registry import Registry
-from evenhand.service.elsewhere.rows import Checked
 from evenhand.service.errors import (
     DeadlineExceeded,
     EngineFailed,
@@ -41,7 +40,7 @@ from evenhand.service.proxy.policy import ProxyPolicy
 from evenhand.service.proxy.pool import RawHeaders, Request, Response, passed_on
 from evenhand.service.proxy.served import Served, check, served_of
 from evenhand.service.proxy.upstream import OURS, Flight, Upstream
-from evenhand.service.proxy.watched import Observed, Watch
+from evenhand.service.proxy.watched import Observed, Watch, Watched
 from evenhand.service.proxy.wires.json_path import Unreadable
 from evenhand.service.proxy.wires.wire import GROUPS, OWN_IDS, Reply, header_value
 from evenhand.service.settings import Settings, SettingsError
@@ -201,7 +200,7 @@ class Proxy:
     async def _watch_one(self, parts: Parts, observed: Observed, send: Send) -> None:
         """Pass a prediction and its reply on as they came, and record what the reply decides."""
         assert self.watch is not None
-        groups, rows, name = list[dict[str, str]](), list[Checked](), observed.model.name
+        groups, rows, name = list[dict[str, str]](), list[Watched](), observed.model.name
         reason = ""
         try:
             groups = self.watch.groups(observed, parts.headers)
@@ -222,7 +221,7 @@ class Proxy:
                     self._note_unread(name, reason)
             if self._records_first:
                 await self.watch.record(rows)
-            ids = [checked.row.id for checked in rows]
+            ids = [watched.row.id for watched in rows]
             await self.relay(send, replace(response, headers=[*response.headers, *_ids_header(ids)]))
             self._series.added(time.monotonic() - replied_s)
             if not self._records_first:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from evenhand.service.catalog.loader import LoadedModel
 from evenhand.service.proxy.answers import forms_of
@@ -66,6 +67,10 @@ def check(settings: Settings) -> None:
     Raises:
         SettingsError: they contradict each other, or one is missing.
     """
+    if "@" in urlsplit(settings.proxy_upstream).netloc:
+        raise SettingsError(
+            "setting proxy_upstream holds a user or a password; proxy_authorization is the place for them"
+        )
     if settings.proxy_protocol != "json":
         return
     if not settings.proxy_route:

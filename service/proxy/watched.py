@@ -11,10 +11,12 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from evenhand.service.audit.elsewhere.columns import columns_of
 from evenhand.service.audit.elsewhere.rows import Reported
 from evenhand.service.catalog.observed import BESIDE, ObservedModel, ObservedModels
+from evenhand.service.elsewhere.columns import CheckedRows
 from evenhand.service.elsewhere.recorder import CHUNK_ROWS, Recorder
-from evenhand.service.elsewhere.rows import Checked, RowError, RowReader
+from evenhand.service.elsewhere.rows import RowError, RowReader
 from evenhand.service.errors import InvalidInput, RecordUnavailable
 from evenhand.service.ids import ulids
 from evenhand.service.inference.preprocess import own_ids
@@ -43,6 +45,14 @@ class Observed:
     reader: RowReader
 
 
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """One decision that a reply holds."""
+
+    model: ObservedModel
+    row: Reported
+
+
 class Watch:
     """Reads and records the decisions of observed models.
 
@@ -59,7 +69,7 @@ class Watch:
         self._models, self._recorder, self._settings = models, recorder, settings
         self._metrics, self._series = metrics, metrics.proxy
         self._observed: dict[str, Observed] = {}
-        self._pending: list[Checked] = []
+        self._pending: list[Watched] = []
         self._task: asyncio.Task[None] | None = None
         self._failing = False
 
@@ -135,7 +145,7 @@ class Watch:
 
     def read(
         self, observed: Observed, groups: Sequence[dict[str, str]], headers: Headers, response: Response
-    ) -> list[Checked]:
+    ) -> list[Watched]:
         """The decisions that a reply holds.
 
         Args:
@@ -172,22 +182,22 @@ class Watch:
                 groups=groups[place] if groups else {},
                 digest="",
             )
-            rows.append(Checked(place, observed.model, row))
+            rows.append(Watched(observed.model, row))
         for attribute, number in observed.reader.unlisted.items():
             self._metrics.fairness.overflow(observed.model.name, attribute, number)
         return rows
 
-    async def record(self, rows: Sequence[Checked]) -> None:
+    async def record(self, rows: Sequence[Watched]) -> None:
         """Record decisions; returns once they are on disk.
 
         Raises:
             RecordUnavailable: they can be written nowhere.
         """
         for start in range(0, len(rows), CHUNK_ROWS):
-            await self._recorder.record(rows[start : start + CHUNK_ROWS])
+            await self._recorder.record(_by_model(rows[start : start + CHUNK_ROWS]))
         self._count(rows, "watched")
 
-    def put(self, rows: Sequence[Checked]) -> None:
+    def put(self, rows: Sequence[Watched]) -> None:
         """Record decisions soon, together with those of other replies."""
         if len(self._pending) + len(rows) > MOST_PENDING:
             self._lose(rows, "the record is far behind")
@@ -215,12 +225,25 @@ class Watch:
             else:
                 self._failing = False
 
-    def _lose(self, rows: Sequence[Checked], why: str) -> None:
+    def _lose(self, rows: Sequence[Watched], why: str) -> None:
         self._count(rows, "failed")
         if not self._failing:
             self._failing = True
             log.error("decisions of the server behind the proxy are not on record: %s", why)
 
-    def _count(self, rows: Sequence[Checked], result: str) -> None:
+    def _count(self, rows: Sequence[Watched], result: str) -> None:
         for checked in rows:
             self._series.rows(checked.model.name, result)
+
+
+def _by_model(rows: Sequence[Watched]) -> list[CheckedRows]:
+    """Decisions as the recorder takes them."""
+    of_models: dict[int, list[Watched]] = {}
+    for watched in rows:
+        of_models.setdefault(id(watched.model), []).append(watched)
+    checked = []
+    for each in of_models.values():
+        model = each[0].model
+        columns = columns_of([watched.row for watched in each], model.attribute_names)
+        checked.append(CheckedRows(model, range(1, len(each) + 1), columns, [None] * len(each)))
+    return checked

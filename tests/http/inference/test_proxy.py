@@ -311,6 +311,7 @@ def test_keys_are_asked_for_and_stay_here(
     ("wrong", "message"),
     [
         ({"proxy_route": ""}, "proxy_route"),
+        ({"proxy_upstream": "http://user:secret@127.0.0.1:1"}, "proxy_authorization"),
         ({"proxy_label_path": "", "proxy_score_path": ()}, "proxy_label_path"),
         ({"proxy_label_values": ("true=hatred",)}, "hate, not hate"),
         ({"proxy_score_of": "hatred"}, "proxy_score_of"),
@@ -320,9 +321,8 @@ def test_keys_are_asked_for_and_stay_here(
     ],
 )
 def test_settings_that_do_not_fit_stop_the_start(demo: Path, wrong: dict[str, Any], message: str) -> None:
-    settings = Settings(
-        bundles=(demo,), proxy_upstream="http://127.0.0.1:1", **(MODERATION | wrong), threads=1
-    )
+    address = {"proxy_upstream": "http://127.0.0.1:1"}
+    settings = Settings(bundles=(demo,), **(address | MODERATION | wrong), threads=1)
     with pytest.raises(SettingsError, match=message):
         create_app(settings)
 

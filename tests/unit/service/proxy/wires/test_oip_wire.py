@@ -22,7 +22,7 @@ def wire(features: TableFeatures | None = None, names: tuple[str, ...] = (), **p
     )
     columns = columns_of(encoder, "table", names)
     return OipWire(
-        columns, encoder, places.get("input", ""), places.get("label", ""), places.get("scores", ()), 100
+        places.get("label", ""), places.get("scores", ()), columns, encoder, places.get("input", ""), 100
     )
 
 

@@ -15,7 +15,7 @@ COPY training training
 COPY reports reports
 RUN python -m venv /opt/evenhand \
     && python -m pip wheel --quiet --no-deps --wheel-dir /dist . \
-    && /opt/evenhand/bin/pip install --quiet --no-cache-dir -c constraints.txt "$(ls /dist/evenhand-*.whl)[${RUNTIME},image,jwt,otel,postgres,proxy,report]" \
+    && /opt/evenhand/bin/pip install --quiet --no-cache-dir -c constraints.txt "$(ls /dist/evenhand-*.whl)[${RUNTIME},image,jwt,otel,postgres,report]" \
     && /opt/evenhand/bin/pip uninstall --quiet --yes huggingface-hub hf-xet setuptools pip \
     && find /opt/evenhand -type d -name tests -prune -exec rm -r {} +
 

@@ -18,7 +18,8 @@ serve: $(VENV)/.serve ## serve the demo bundles on port 8000; installs what serv
 
 # Files of tests run two at a time; those that load the machine, or judge how soon something is seen, run alone.
 ALONE := tests/stress tests/e2e/training/test_bench.py \
-	$(addprefix tests/e2e/serving/,test_attack.py test_early_stop.py test_faults.py test_memory.py)
+	$(addprefix tests/e2e/serving/,test_attack.py test_background.py test_early_stop.py test_faults.py \
+	test_memory.py)
 GATE := -m 'not slow'
 test: $(VENV)/.dev ## the gate: all but slow tests, or those that ARGS name
 test-all: $(VENV)/.dev ## every test, and every property on more examples: before a release

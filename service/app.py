@@ -152,6 +152,12 @@ class Application(FastAPI):
         """Serve one ASGI connection."""
         await (self.outermost if scope["type"] == "http" else self.routed)(scope, receive, send)
 
+    def build_middleware_stack(self) -> ASGIApp:
+        """The framework without its outermost layer, which would answer unexpected errors before ours."""
+        outermost: Any = super().build_middleware_stack()
+        within: ASGIApp = outermost.app
+        return within
+
     async def routed(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one that was admitted."""
         await super().__call__(scope, receive, send)

@@ -504,7 +504,7 @@ class PassChance:
         chances: Floats = np.ones(len(predicted))
         for contrast in self._contrasts:
             of_sets = [next(moments[contrast.favourable]) for _ in contrast.sets]
-            chances = chances * ndtr(self._z_of(contrast, of_sets))
+            chances = chances * self._chance(contrast, of_sets)
         return chances
 
     def _counted(self, predicted: Ints) -> dict[bool, Iterator[tuple[Floats, Floats]]]:
@@ -527,8 +527,8 @@ class PassChance:
         moments = {kind: of.change_and_moved(predicted) for kind, of in self._expected.items()}
         return {kind: zip(change.T, moved.T, strict=True) for kind, (change, moved) in moments.items()}
 
-    def _z_of(self, contrast: Contrast, moments: Sequence[tuple[Floats, Floats]]) -> Floats:
-        """How many standard errors a claim is from failing."""
+    def _chance(self, contrast: Contrast, moments: Sequence[tuple[Floats, Floats]]) -> Floats:
+        """How likely a claim is to pass."""
         # Of two groups as much as of counted ones: a gain that is just in reach must not be tested first.
         trust = EXPECTED_ERROR if self._expected is not None and contrast.second is None else 1.0
         errors = []
@@ -544,6 +544,12 @@ class PassChance:
         if contrast.second is not None:
             # The test is of each group on its side of a constant, so standard errors add up.
             mean, here, there = mean - moments[1][0], np.hypot(here, errors[1][0]), there + errors[1][1]
-        needed = self._z * there if contrast.proven else 0.0
-        z: Floats = (mean - contrast.bound - needed) / np.hypot(here, there)
-        return z
+        error = np.hypot(here, there)
+        if contrast.proven:
+            chance: Floats = ndtr((mean - contrast.bound - self._z * there) / error)
+            return chance
+        # It is seen to fail only beyond the limit, and where it surely loses. What is expected to lose
+        # nothing counts as certain: of many small cells chance alone would leave none.
+        bound = np.minimum(contrast.bound, -NORMAL.inv_cdf(0.975) * there)
+        chance = ndtr((np.minimum(mean, 0.0) - bound) / error) / ndtr(-bound / error)
+        return chance

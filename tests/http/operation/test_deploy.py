@@ -28,6 +28,7 @@ LABELS = {
     "alertname",
     "__name__",
     "alertstate",
+    "state",
     "flagged",
     "kind",
     "loss",

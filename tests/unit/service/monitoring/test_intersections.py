@@ -227,7 +227,7 @@ def test_the_target_is_judged_with_its_limit_and_says_what_is_left_out(
         assert entry[nothing] is None
     assert (entry["sources"]["inferred"]["rows"], entry["sources"]["inferred"]["groups"]) == (0, [])
     # An intersection stands for no rows of its own.
-    assert reply["correction"]["over"] in ("rows with a declared sex", "rows with a declared age")
+    assert reply["correction"]["over"] in ("all rows", "rows with a declared sex", "rows with a declared age")
 
 
 def test_prometheus_counts_the_same_rows(people: list[Case], served: Served) -> None:

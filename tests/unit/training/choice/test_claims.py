@@ -133,7 +133,7 @@ def test_a_smaller_cell_that_surely_loses_more_than_the_limit_is_no_candidate(
     chance = PassChance(claims, 0.025)
     harmless = mended(of, (1, 1), 0.4)
     seldom, mostly = chance.chances(np.stack([answers[of.order], harmless[of.order]]))
-    assert seldom < 0.05
+    assert seldom < 0.1
     assert mostly > 0.9
 
 

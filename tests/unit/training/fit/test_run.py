@@ -162,7 +162,9 @@ def test_a_base_folder_that_has_changed_is_not_taken_for_the_old_one(place: Path
 def test_a_certificate_can_speak_of_a_gate_that_is_always_open(place: Path) -> None:
     tiny_table(1500).to_csv(place / "more.csv", index=False)
     options = ("--data", str(place / "more.csv"), "--method", "group-calibration", "--gate", "always")
-    run(place, "open", *options, "--hold-out", "0.6", "--max-loss", "5", "--epochs", "1")
+    # Its cells are too small to prove anything of; with a limit what is seen to harm one is not even tested.
+    limits = ("--max-loss", "5", "--max-cell-loss", "100")
+    run(place, "open", *options, "--hold-out", "0.6", *limits, "--epochs", "1")
     certificate = load(place / "open").manifest.certificate
     assert certificate is not None
     assert certificate.trials

@@ -131,7 +131,7 @@ def test_a_group_that_was_erased_and_is_declared_again_does_not_count_again(shop
     finish(one, shop)
     with shop.store.writing() as connection:
         connection.execute(delete(attributes))
-    assert shop.learn(Feedback(made.id, groups={"sex": "women"})) == ["joined"]
+    assert shop.learn(Feedback(made.id, groups={"sex": "women"})) == ["duplicate"]
     finish(one, shop)
     assert rows_of(shop) == {("sex", "women", PARITY): [0, 1, 0, 1]}
 

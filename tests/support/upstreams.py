@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
 import uvicorn
 from waiting import until
 
@@ -127,3 +128,19 @@ def listening(application: Any, port: int = 0) -> Iterator[str]:
 
 if __name__ == "__main__":
     uvicorn.run(Upstream(), port=int(sys.argv[1]), log_config=None)
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[tuple[Upstream, str]]:
+    """A server that listens, and its address."""
+    application = Upstream()
+    with listening(application) as address:
+        yield application, address
+
+
+@pytest.fixture
+def server(upstream: tuple[Upstream, str]) -> Upstream:
+    """The same, in order and with nothing seen."""
+    upstream[0].mode = "good"
+    upstream[0].seen.clear()
+    return upstream[0]

@@ -11,7 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 from places import SALARIES
 from tritonclient.http import InferenceServerClient, InferInput, InferRequestedOutput
-from upstreams import HATE, Upstream, free_port, listening, moderated
+from upstreams import HATE, Upstream, free_port, listening, moderated, server, upstream
 from waiting import until
 
 from evenhand.models.bundle import bundle as bundles
@@ -20,6 +20,7 @@ from evenhand.service.auth.key_file import new_key
 from evenhand.service.proxy.proxy import CORRECTED, IDS
 from evenhand.service.settings import Settings, SettingsError
 
+__all__ = ["server", "upstream"]
 ROUTE = "/v1/moderations"
 TEXTS = ["what a lovely day", "you are all vermin", "my sister is a doctor"]
 MODERATION: dict[str, object] = {
@@ -35,20 +36,6 @@ PATIENT: dict[str, object] = dict.fromkeys(
     ("proxy_wait_s", "proxy_timeout_s", "proxy_connect_s", "deadline_s", "max_wait_s"), 600.0
 )
 """A machine that is busy must not cost a row its correction here."""
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[tuple[Upstream, str]]:
-    application = Upstream()
-    with listening(application) as address:
-        yield application, address
-
-
-@pytest.fixture
-def server(upstream: tuple[Upstream, str]) -> Upstream:
-    upstream[0].mode = "good"
-    upstream[0].seen.clear()
-    return upstream[0]
 
 
 @pytest.fixture(scope="module")

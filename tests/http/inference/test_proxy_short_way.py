@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import uvicorn
 from places import SALARIES
-from upstreams import HATE, Upstream, free_port, listening, moderated
+from upstreams import HATE, Upstream, free_port, listening, moderated, server, upstream
 from waiting import until
 
 from evenhand.models.bundle import bundle as bundles
@@ -24,6 +24,7 @@ from evenhand.service.process.supervisor import config_of
 from evenhand.service.proxy.proxy import CORRECTED, IDS
 from evenhand.service.settings import Settings
 
+__all__ = ["server", "upstream"]
 ROUTE = "/v1/moderations"
 TEXTS = ["what a lovely day", "you are all vermin"]
 MODERATION: dict[str, Any] = {
@@ -96,20 +97,6 @@ class Running:
     def counted(self, series: str) -> float:
         lines = self.get("/metrics").splitlines()
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(series))
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[tuple[Upstream, str]]:
-    application = Upstream()
-    with listening(application) as address:
-        yield application, address
-
-
-@pytest.fixture
-def server(upstream: tuple[Upstream, str]) -> Upstream:
-    upstream[0].mode = "good"
-    upstream[0].seen.clear()
-    return upstream[0]
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,12 @@
 """A proxy without a bundle: replies pass on as they came, and their decisions are on record."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from upstreams import HATE, Upstream, listening, moderated
+from upstreams import HATE, Upstream, listening, moderated, server, upstream
 from waiting import until
 
 from evenhand.service.app import create_app
@@ -15,6 +14,7 @@ from evenhand.service.catalog.declaration import Declaration, write_declaration
 from evenhand.service.proxy.proxy import IDS
 from evenhand.service.settings import Settings, SettingsError
 
+__all__ = ["server", "upstream"]
 ROUTE = "/v1/moderations"
 TEXTS = ["what a lovely day", "you are all vermin", "my sister is a doctor"]
 MODERATION: dict[str, Any] = {
@@ -34,20 +34,6 @@ def declared(folder: Path, name: str = "moderation", labels: tuple[str, ...] = (
     sex = {"name": "sex", "groups": ["female", "male"], "reference": "male"}
     said = {"name": name, "labels": list(labels), "favourable": ["fine"], "attributes": [sex]}
     write_declaration(folder / "observed", Declaration.model_validate(said))
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[tuple[Upstream, str]]:
-    application = Upstream()
-    with listening(application) as address:
-        yield application, address
-
-
-@pytest.fixture
-def server(upstream: tuple[Upstream, str]) -> Upstream:
-    upstream[0].mode = "good"
-    upstream[0].seen.clear()
-    return upstream[0]
 
 
 @pytest.fixture(scope="module")
